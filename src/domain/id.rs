@@ -1,0 +1,95 @@
+//! Identities: what a row *is*, apart from where it stands on the screen.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A configured source, `kind/name` as in `docker/local` or `postgres/primary`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(Arc<str>);
+
+impl SourceId {
+    /// Joins the kind's name and the configured name.
+    pub fn new(kind: &str, name: &str) -> Self {
+        Self(format!("{kind}/{name}").into())
+    }
+    /// The whole id, `kind/name`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// The kind, before the slash.
+    pub fn kind(&self) -> &str {
+        self.0.split_once('/').map_or(&*self.0, |(kind, _)| kind)
+    }
+    /// The configured name, after the slash.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One run of a runbook. Time-ordered (UUID version 7), so that runs sort by start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub Uuid);
+
+impl RunId {
+    /// The last six hex digits: what people say to each other.
+    pub fn short(&self) -> String {
+        let text = self.0.simple().to_string();
+        text[text.len() - 6..].to_owned()
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The identity of a thing in a pane. The cursor follows it, a plan pins it: a re-sorted list or a reused pid
+/// never makes it mean something else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThingId {
+    /// A server, by the source that reports it and its name there.
+    Server {
+        /// The reporting source.
+        source: SourceId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A container, by engine and full container id.
+    Container {
+        /// The engine's source.
+        source: SourceId,
+        /// The full (64 hex digits) id, never the name: names are reused.
+        id: Arc<str>,
+    },
+    /// An alert, by Alertmanager's fingerprint of its labels.
+    Alert {
+        /// The reporting source.
+        source: SourceId,
+        /// Alertmanager's fingerprint: 16 hex digits.
+        fingerprint: Arc<str>,
+    },
+    /// A PostgreSQL session: pids are reused, `backend_start` tells the incarnations apart.
+    Session {
+        /// The server's source.
+        source: SourceId,
+        /// Backend process id.
+        pid: i32,
+        /// When that backend started, by the server's clock.
+        backend_start: Timestamp,
+    },
+    /// A run of a runbook.
+    Run(RunId),
+}

@@ -1,0 +1,198 @@
+//! The journal's record: one thing that was decided, done or found, by whom, and where it stands in its writer's chain.
+
+use super::RunId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Login name.
+    pub name: String,
+    /// Numeric user id.
+    pub uid: u32,
+    /// Host that quarterdeck ran on.
+    pub host: String,
+}
+
+/// What a record is about. The words are stable: exports and later versions read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RecordKind {
+    /// A process opened the journal.
+    #[serde(rename = "journal.open")]
+    JournalOpen,
+    /// Writes were unlocked or locked by hand or by the timer (`data.state`).
+    #[serde(rename = "writes.lock")]
+    WritesLock,
+    /// A plan was shown and answered; the run exists from here (`data`: runbook, title, hash, phrase, params, steps).
+    #[serde(rename = "run.start")]
+    RunStart,
+    /// A pre-check or plan fence was asked again right before its step.
+    #[serde(rename = "step.recheck")]
+    StepRecheck,
+    /// What is about to be done; durable before a byte leaves (`data.sent`).
+    #[serde(rename = "step.intent")]
+    StepIntent,
+    /// What came of it (`data.state`: see [`StepState`], `data.output`).
+    #[serde(rename = "step.exit")]
+    StepExit,
+    /// What a restart found out about an intent without an exit.
+    #[serde(rename = "step.reconcile")]
+    StepReconcile,
+    /// The run ended (`data.outcome`: see [`RunOutcome`], `data.reason`).
+    #[serde(rename = "run.finish")]
+    RunFinish,
+}
+
+impl RecordKind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::JournalOpen,
+        Self::WritesLock,
+        Self::RunStart,
+        Self::StepRecheck,
+        Self::StepIntent,
+        Self::StepExit,
+        Self::StepReconcile,
+        Self::RunFinish,
+    ];
+
+    /// The stable word, as stored.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::JournalOpen => "journal.open",
+            Self::WritesLock => "writes.lock",
+            Self::RunStart => "run.start",
+            Self::StepRecheck => "step.recheck",
+            Self::StepIntent => "step.intent",
+            Self::StepExit => "step.exit",
+            Self::StepReconcile => "step.reconcile",
+            Self::RunFinish => "run.finish",
+        }
+    }
+
+    /// From the stable word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// What became of a step on a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Not begun.
+    Planned,
+    /// Its checks are asked.
+    Checking,
+    /// The intent is durable; it may have been sent.
+    Intent,
+    /// Sent; waiting for it, or for its `wait` and `verify`.
+    Running,
+    /// Done, and verified.
+    Ok,
+    /// Known not to have worked, or not sent.
+    Failed,
+    /// `wait` or `verify` did not become true in time; the effect itself happened.
+    TimedOut,
+    /// Stopped on request before it was sent.
+    Cancelled,
+    /// Nobody knows whether it happened.
+    Unknown,
+    /// Passed over by a person, or not needed any more.
+    Skipped,
+}
+
+impl StepState {
+    /// The word shown and recorded.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Checking => "checking",
+            Self::Intent => "intent",
+            Self::Running => "running",
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+        }
+    }
+    /// Nothing more happens to it by itself.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Planned | Self::Checking | Self::Intent | Self::Running)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Every step is ok or skipped.
+    Ok,
+    /// A step failed or timed out.
+    Failed,
+    /// A step's effect is not known.
+    Unknown,
+    /// Ended on request, or because the plan changed before anything was sent.
+    Stopped,
+}
+
+impl RunOutcome {
+    /// The word shown and recorded.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What a caller hands to the journal; the journal adds identity, order, time and actor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Kind.
+    pub kind: RecordKind,
+    /// The run it belongs to.
+    pub run: Option<RunId>,
+    /// The step, `section-slug/step-slug`.
+    pub step: Option<String>,
+    /// The fence's role (`run`, `verify`, …).
+    pub role: Option<String>,
+    /// What it acts on, in words: `local/api`, `primary`.
+    pub target: Option<String>,
+    /// The environment's name.
+    pub env: String,
+    /// The rest, by kind. Redacted: a secret appears as its name only.
+    pub data: serde_json::Value,
+}
+
+/// One durable record. Keyed by `(writer, seq)`; `hash` covers everything else in it and `prev`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its own id (UUID version 7).
+    pub id: Uuid,
+    /// The process's chain it belongs to.
+    pub writer: Uuid,
+    /// 1, 2, 3 … within the writer.
+    pub seq: u64,
+    /// Hash of the writer's previous record, hex; 64 zeros for the first.
+    pub prev: String,
+    /// SHA-256 of this record, hex.
+    pub hash: String,
+    /// Wall time, UTC.
+    pub at: Timestamp,
+    /// Milliseconds of the writer's monotonic clock.
+    pub mono_ms: u64,
+    /// The incident it belongs to.
+    pub incident: Option<String>,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    #[serde(flatten)]
+    pub entry: Entry,
+}

@@ -1,0 +1,61 @@
+//! How much harm an action can do, and what answer it takes.
+
+use serde::{Deserialize, Serialize};
+
+/// A runbook's `risk`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// Changes nothing.
+    Read,
+    /// Changes one thing, and comes back by itself.
+    Low,
+    /// People notice.
+    High,
+    /// Cannot be taken back.
+    Irreversible,
+}
+
+/// The answer a change takes, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Nothing to confirm.
+    None,
+    /// The key `y`.
+    Yes,
+    /// The computed phrase, typed.
+    Typed,
+    /// A second person, through the team's journal.
+    Two,
+}
+
+/// Which level each risk takes: `[policy]` in the config; the defaults here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// For `risk: low`.
+    pub low: Level,
+    /// For `risk: high`.
+    pub high: Level,
+    /// For `risk: irreversible`.
+    pub irreversible: Level,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { low: Level::Yes, high: Level::Typed, irreversible: Level::Typed }
+    }
+}
+
+impl Policy {
+    /// The level that `risk` takes.
+    pub const fn level(&self, risk: Risk) -> Level {
+        match risk {
+            Risk::Read => Level::None,
+            Risk::Low => self.low,
+            Risk::High => self.high,
+            Risk::Irreversible => self.irreversible,
+        }
+    }
+}

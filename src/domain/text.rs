@@ -1,0 +1,145 @@
+//! Text from outside, made harmless. A container's name, a query, a label, a log line: none may drive the terminal,
+//! reorder what is read, or shift a column.
+
+use std::borrow::Cow;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthChar;
+
+/// Combining marks kept on one base character; more is a trick, not a language.
+const MARKS_KEPT: usize = 3;
+
+/// One line of harmless text. Line breaks and tabs become one space; other control characters become their visible
+/// pictures (U+2400…) or `�`; bidirectional controls, zero-width characters, variation selectors and tag characters
+/// are dropped. Borrows when there is nothing to change.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7E)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    push_clean(&mut out, text);
+    Cow::Owned(out)
+}
+
+/// Appends [`clean`] text to a buffer that is used again and again.
+pub fn push_clean(out: &mut String, text: &str) {
+    let mut marks = 0;
+    for char in text.chars() {
+        match fate(char) {
+            Fate::Keep if UnicodeWidthChar::width(char) == Some(0) => {
+                marks += 1;
+                if marks <= MARKS_KEPT && !out.is_empty() {
+                    out.push(char);
+                }
+            }
+            Fate::Keep => {
+                marks = 0;
+                out.push(char);
+            }
+            Fate::Show(shown) => {
+                marks = 0;
+                out.push(shown);
+            }
+            Fate::Drop => {}
+        }
+    }
+}
+
+/// Several lines of harmless text: [`clean`] applied to each.
+pub fn clean_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, line) in text.lines().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        push_clean(&mut out, line);
+    }
+    out
+}
+
+enum Fate {
+    Keep,
+    Show(char),
+    Drop,
+}
+
+fn fate(char: char) -> Fate {
+    match char {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Fate::Show(' '),
+        '\0'..='\x1f' => Fate::Show(char::from_u32(0x2400 + char as u32).unwrap_or('�')),
+        '\x7f' => Fate::Show('␡'),
+        '\u{80}'..='\u{9f}' | '\u{fff0}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}' => Fate::Show('�'),
+        // Bidirectional controls, zero-width spaces and joiners, invisible operators, byte order mark, soft hyphen,
+        // Hangul and other blank fillers, variation selectors, tags.
+        '\u{61c}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{ad}'
+        | '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{3164}'
+        | '\u{ffa0}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0000}'..='\u{e0fff}' => Fate::Drop,
+        // Emoji modifiers join into the emoji before them in some terminals and not in others: the width would be a guess.
+        '\u{1f3fb}'..='\u{1f3ff}' => Fate::Drop,
+        // Regional indicators pair up into flags in some terminals and not in others.
+        '\u{1f1e6}'..='\u{1f1ff}' => Fate::Show(char::from_u32(char as u32 - 0x1f1e6 + 'A' as u32).unwrap_or('�')),
+        _ => Fate::Keep,
+    }
+}
+
+/// The longest prefix of `text` that is at most `width` cells wide, ending on a whole grapheme.
+pub fn truncate(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        let cells = unicode_width::UnicodeWidthStr::width(grapheme);
+        if used + cells > width {
+            return &text[..at];
+        }
+        used += cells;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        assert!(matches!(clean("game-3/api"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn escapes_become_pictures_and_breaks_become_spaces() {
+        assert_eq!(clean("a\x1b[31mb\nc\u{9b}d\x7f"), "a␛[31mb c�d␡");
+    }
+
+    #[test]
+    fn direction_and_zero_width_tricks_are_dropped() {
+        assert_eq!(clean("use\u{202e}r\u{200b}n\u{feff}ame\u{e0041}"), "username");
+    }
+
+    #[test]
+    fn wide_text_is_cut_on_a_whole_character() {
+        assert_eq!(truncate("日本語", 5), "日本");
+        assert_eq!(truncate("abc", 5), "abc");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_drives_a_terminal_survives(text in "\\PC*|[\\x00-\\x9f\\u{200b}-\\u{206f}a]*") {
+            let cleaned = clean(&text);
+            let tricky = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+            prop_assert!(!cleaned.chars().any(tricky));
+            prop_assert_eq!(clean(&cleaned).into_owned(), cleaned.clone().into_owned());
+        }
+    }
+}

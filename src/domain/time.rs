@@ -1,0 +1,25 @@
+//! One moment, as both clocks tell it.
+
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// A moment: monotonic time for ages, wall time (UTC) for people and records. Made by [`crate::clock`] only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Now {
+    /// Monotonic time since the process started. Ages and deadlines use this: a changed system clock does not move it.
+    pub mono: Duration,
+    /// Wall time, UTC. Shown and recorded; never used to measure.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// How long ago `earlier` was, by the monotonic clock; zero when it lies in the future.
+    pub fn since(&self, earlier: Now) -> Duration {
+        self.mono.saturating_sub(earlier.mono)
+    }
+}
+
+/// Time from `earlier` to `later` on one wall clock; zero when negative.
+pub fn between(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}

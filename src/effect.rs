@@ -1,0 +1,44 @@
+//! Everything that comes out of `update`: what the runtime shall do. Plain data.
+
+use crate::domain::record::Entry;
+use crate::domain::{RunId, SourceId};
+use crate::runbook::{Answer, Approved, Plan, PlanRequest};
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Poll these sources now (all when empty).
+    PollNow(Vec<SourceId>),
+    /// Make a plan; the answer comes as a run event.
+    Plan(PlanRequest),
+    /// Start an approved plan.
+    Start(Box<Plan<Approved>>),
+    /// Answer what a run asked.
+    Answer(RunId, RunAnswer),
+    /// Write a record that is not part of a run.
+    Journal(Entry),
+    /// Put text on the terminal's clipboard (OSC 52).
+    Copy(String),
+    /// Turn mouse reporting on or off.
+    Mouse(bool),
+    /// Stop like any program does on Ctrl-Z, and come back clean.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// The answer to a question of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunAnswer {
+    /// Go on with the step that asked.
+    Confirm(Answer),
+    /// A manual step is done.
+    Done,
+    /// Pass over the step, with a reason.
+    Skip(String),
+    /// Stop the run before the next change.
+    Stop,
+}
+
+/// The effects of one update, in order.
+pub type Effects = Vec<Effect>;

@@ -1,0 +1,77 @@
+//! Everything that goes into `update`: plain data, so that it can be logged, compared and replayed.
+
+use crate::domain::record::Record;
+use crate::domain::{Now, RunId, Sample};
+use crate::runbook::{Draft, Plan, PlanRequest};
+use crossterm::event::Event as Input;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event {
+    /// From the terminal: key, paste, mouse, resize, focus.
+    Input(Input),
+    /// Time passed. Staleness and clocks count from these, never from a clock read while drawing.
+    Tick,
+    /// A source answered or failed.
+    Sample(Sample),
+    /// From a run or the planner.
+    Run(RunEvent),
+    /// The process came back from being suspended (Ctrl-Z): repaint all.
+    Resumed,
+}
+
+/// From the planner or a run. Sent by `runtime::exec`.
+#[derive(Debug)]
+pub enum RunEvent {
+    /// A plan is ready to be shown.
+    Planned(Box<Plan<Draft>>),
+    /// No plan could be made: why and how to mend it. Nothing was sent.
+    NotPlanned {
+        /// What was asked for.
+        request: PlanRequest,
+        /// Why, and how to mend it.
+        why: String,
+    },
+    /// The plan grew between answer and step: nothing was sent; shown and asked again.
+    PlanChanged {
+        /// The run that was stopped.
+        run: RunId,
+        /// The new plan.
+        plan: Box<Plan<Draft>>,
+        /// In words, what changed.
+        what: String,
+    },
+    /// A journal record is durable (of this process, or found at start).
+    Record(Box<Record>),
+    /// A run waits for an answer before a later changing step.
+    Ask {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: String,
+        /// What to ask.
+        prompt: String,
+        /// The phrase, when one must be typed; `None`: `y`, or done / skip for a manual step.
+        phrase: Option<String>,
+        /// A manual step: `done`, `skip` or `stop`.
+        manual: bool,
+    },
+    /// It did not start, or the journal failed: what and how to mend it.
+    Trouble {
+        /// The run, if there is one.
+        run: Option<RunId>,
+        /// What and how to mend it.
+        what: String,
+    },
+    /// Unfinished runs of earlier processes were reconciled at start.
+    Reconciled(Vec<RunId>),
+}
+
+/// An event with the moment at which the loop took it in.
+#[derive(Debug)]
+pub struct Stamped {
+    /// When.
+    pub now: Now,
+    /// What.
+    pub event: Event,
+}

@@ -1,0 +1,167 @@
+//! Runs as the journal tells them: a pure fold over records. The runs view, the list of unfinished runs and the reports read this, so
+//! that the screen and the journal cannot disagree.
+
+use crate::domain::RunId;
+use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// All runs known, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    runs: Vec<RunView>,
+    revision: u64,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct RunView {
+    /// Id.
+    pub id: RunId,
+    /// The runbook's id.
+    pub runbook: String,
+    /// The runbook's title.
+    pub title: String,
+    /// Who started it: `name@host`.
+    pub actor: String,
+    /// Environment.
+    pub env: String,
+    /// When.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Parameters as shown.
+    pub params: Vec<(String, String)>,
+    /// What was typed to confirm it, or `y`.
+    pub answer: String,
+    /// Steps in order.
+    pub steps: Vec<StepView>,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// One step of a run.
+#[derive(Clone, Debug)]
+pub struct StepView {
+    /// `section-slug/step-slug`.
+    pub id: String,
+    /// Heading.
+    pub title: String,
+    /// What it acts on.
+    pub target: String,
+    /// State.
+    pub state: StepState,
+    /// What was sent.
+    pub sent: String,
+    /// What came back, several lines.
+    pub output: String,
+    /// In one sentence, what happened.
+    pub detail: String,
+    /// When its state last changed.
+    pub at: Option<Timestamp>,
+}
+
+impl Runs {
+    /// Runs, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &RunView> + ExactSizeIterator {
+        self.runs.iter()
+    }
+    /// By id.
+    pub fn get(&self, id: RunId) -> Option<&RunView> {
+        self.runs.iter().find(|run| run.id == id)
+    }
+    /// Changes whenever a record was applied.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes in one record; records of one run must come in order.
+    pub fn apply(&mut self, record: &Record) {
+        let Some(id) = record.entry.run else { return };
+        self.revision += 1;
+        if record.entry.kind == RecordKind::RunStart {
+            if self.get(id).is_none() {
+                self.runs.push(start(id, record));
+            }
+            return;
+        }
+        let Some(run) = self.runs.iter_mut().rev().find(|run| run.id == id) else { return };
+        match record.entry.kind {
+            RecordKind::RunFinish => finish(run, record),
+            RecordKind::StepRecheck => step(run, record, Some(StepState::Checking)),
+            RecordKind::StepIntent => step(run, record, Some(StepState::Intent)),
+            RecordKind::StepExit | RecordKind::StepReconcile => step(run, record, state(&record.entry.data)),
+            RecordKind::RunStart | RecordKind::JournalOpen | RecordKind::WritesLock => {}
+        }
+    }
+}
+
+fn text(data: &Value, key: &str) -> String {
+    data[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn state(data: &Value) -> Option<StepState> {
+    serde_json::from_value(data["state"].clone()).ok()
+}
+
+fn start(id: RunId, record: &Record) -> RunView {
+    let data = &record.entry.data;
+    let steps = data["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let params = data["params"].as_object().into_iter().flatten();
+    RunView {
+        id,
+        runbook: text(data, "runbook"),
+        title: text(data, "title"),
+        actor: format!("{}@{}", record.actor.name, record.actor.host),
+        env: record.entry.env.clone(),
+        started: record.at,
+        ended: None,
+        params: params
+            .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect(),
+        answer: text(data, "answer"),
+        steps: steps.iter().map(planned_step).collect(),
+        outcome: None,
+        reason: String::new(),
+    }
+}
+
+fn planned_step(data: &Value) -> StepView {
+    StepView {
+        id: text(data, "id"),
+        title: text(data, "title"),
+        target: text(data, "target"),
+        state: StepState::Planned,
+        sent: String::new(),
+        output: String::new(),
+        detail: String::new(),
+        at: None,
+    }
+}
+
+fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
+    let Some(step) = run.steps.iter_mut().find(|step| Some(&step.id) == record.entry.step.as_ref()) else { return };
+    let data = &record.entry.data;
+    step.at = Some(record.at);
+    step.state = state.unwrap_or(step.state);
+    if let Some(sent) = data["sent"].as_str() {
+        sent.clone_into(&mut step.sent);
+    }
+    if let Some(detail) = data["detail"].as_str() {
+        detail.clone_into(&mut step.detail);
+    }
+    if let Some(output) = data["output"].as_str().filter(|output| !output.is_empty()) {
+        if !step.output.is_empty() {
+            step.output.push('\n');
+        }
+        step.output.push_str(output);
+    }
+}
+
+fn finish(run: &mut RunView, record: &Record) {
+    run.ended = Some(record.at);
+    run.outcome = serde_json::from_value(record.entry.data["outcome"].clone()).ok();
+    run.reason = text(&record.entry.data, "reason");
+}

@@ -1,0 +1,1 @@
+//! DO: one folder per language of a runbook's fences.
