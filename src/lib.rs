@@ -1,12 +1,15 @@
 //! quarterdeck: the terminal dashboard for on-call engineers. See ARCHITECTURE.md for the map.
 
+pub mod action;
 pub mod clock;
 pub mod connect;
 pub mod domain;
 pub mod effect;
 pub mod event;
 pub mod journal;
+pub mod keymap;
 pub mod runbook;
 pub mod sources;
 pub mod steps;
 pub mod store;
+pub mod theme;

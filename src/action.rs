@@ -1,0 +1,160 @@
+//! Every action a key can be bound to, in one table: config name and one-line doc. Help, the palette and the
+//! keymap loader read it; string-typed actions, where a typo succeeds silently, do not exist.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The prefix of a binding that runs a runbook: `runbook:container-restart`.
+pub const RUNBOOK_PREFIX: &str = "runbook:";
+
+/// Something a key does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Cursor one row down.
+    Down,
+    /// Cursor one row up.
+    Up,
+    /// Half a page down.
+    HalfPageDown,
+    /// Half a page up.
+    HalfPageUp,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// First row.
+    Top,
+    /// Last row.
+    Bottom,
+    /// Focus the next pane.
+    NextPane,
+    /// Focus the previous pane.
+    PreviousPane,
+    /// Focus the servers pane.
+    Servers,
+    /// Focus the containers pane.
+    Containers,
+    /// Focus the alerts pane.
+    Alerts,
+    /// Focus the databases pane.
+    Databases,
+    /// Show the runs.
+    Runs,
+    /// Show everything about the selected thing.
+    Details,
+    /// One step back; never quits.
+    Back,
+    /// Only this pane, or all again.
+    Zoom,
+    /// Type a filter for this pane.
+    Filter,
+    /// Sort by the next column; after the last, worst first again.
+    Sort,
+    /// Turn the order around.
+    Reverse,
+    /// Keys that work here.
+    Help,
+    /// Find an action by name.
+    Palette,
+    /// The actions that fit the selected thing.
+    Actions,
+    /// Ask every source now.
+    PollNow,
+    /// The next theme.
+    Theme,
+    /// Lock or unlock writes.
+    Writes,
+    /// Draw the whole screen again.
+    Redraw,
+    /// Suspend, as Ctrl-Z does elsewhere.
+    Suspend,
+    /// Leave.
+    Quit,
+    /// Plan a runbook for the selected thing.
+    Runbook(Arc<str>),
+}
+
+/// The table: action, name in keymaps, one line for help.
+pub const ACTIONS: &[(Action, &str, &str)] = &[
+    (Action::Down, "down", "one row down"),
+    (Action::Up, "up", "one row up"),
+    (Action::HalfPageDown, "half-page-down", "half a page down"),
+    (Action::HalfPageUp, "half-page-up", "half a page up"),
+    (Action::PageDown, "page-down", "a page down"),
+    (Action::PageUp, "page-up", "a page up"),
+    (Action::Top, "top", "first row"),
+    (Action::Bottom, "bottom", "last row"),
+    (Action::NextPane, "next-pane", "next pane"),
+    (Action::PreviousPane, "previous-pane", "previous pane"),
+    (Action::Servers, "servers", "pane 1: servers"),
+    (Action::Containers, "containers", "pane 2: containers"),
+    (Action::Alerts, "alerts", "pane 3: alerts"),
+    (Action::Databases, "databases", "pane 4: database sessions"),
+    (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::Details, "details", "everything about the selected thing"),
+    (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
+    (Action::Zoom, "zoom", "only this pane, or all again"),
+    (Action::Filter, "filter", "filter this pane: words, !not"),
+    (Action::Sort, "sort", "sort by the next column, then worst first again"),
+    (Action::Reverse, "reverse", "turn the order around"),
+    (Action::Help, "help", "the keys that work here"),
+    (Action::Palette, "palette", "find an action by name"),
+    (Action::Actions, "actions", "all actions for the selected thing"),
+    (Action::PollNow, "poll-now", "ask every source now"),
+    (Action::Theme, "theme", "next theme"),
+    (Action::Writes, "writes", "lock or unlock writes"),
+    (Action::Redraw, "redraw", "draw the whole screen again"),
+    (Action::Suspend, "suspend", "suspend to the shell; fg comes back"),
+    (Action::Quit, "quit", "quit"),
+];
+
+impl Action {
+    /// From a keymap's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        if let Some(id) = word.strip_prefix(RUNBOOK_PREFIX) {
+            return (!id.is_empty()).then(|| Self::Runbook(id.into()));
+        }
+        ACTIONS.iter().find(|(_, name, _)| *name == word).map(|(action, ..)| action.clone())
+    }
+
+    /// The keymap's word.
+    pub fn name(&self) -> Cow<'static, str> {
+        match (self, self.row()) {
+            (Self::Runbook(id), _) => format!("{RUNBOOK_PREFIX}{id}").into(),
+            (_, Some((_, name, _))) => (*name).into(),
+            (_, None) => "".into(),
+        }
+    }
+
+    /// One line for help; a runbook's title is the library's to tell.
+    pub fn doc(&self) -> &'static str {
+        self.row().map_or("run a runbook", |(_, _, doc)| doc)
+    }
+
+    /// A key bound to it can lead to a change outside the screen. Such keys are refused in a burst of input that nobody typed.
+    pub fn acts(&self) -> bool {
+        matches!(self, Self::Runbook(_) | Self::Writes)
+    }
+
+    fn row(&self) -> Option<&'static (Self, &'static str, &'static str)> {
+        ACTIONS.iter().find(|(action, ..)| action == self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_round_trip() {
+        for (action, name, doc) in ACTIONS {
+            assert_eq!(Action::parse(name).as_ref(), Some(action));
+            assert_eq!(action.name(), *name);
+            assert!(!doc.is_empty());
+        }
+        let runbook = Action::parse("runbook:container-restart").unwrap();
+        assert_eq!(runbook.name(), "runbook:container-restart");
+        assert_eq!(Action::parse("runbook:"), None);
+        assert_eq!(Action::parse("dwon"), None);
+    }
+}

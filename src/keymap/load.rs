@@ -1,0 +1,202 @@
+//! The default keymap, overlaid by a user's, with every mistake named: line, what, mend.
+
+use super::{Binding, Chord, Keymap, Scope, chord::print};
+use crate::action::{ACTIONS, Action};
+use std::fmt;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+const DEFAULT: &str = include_str!("../../keymaps/default.toml");
+const DEFAULT_NAME: &str = "keymaps/default.toml";
+
+/// One mistake in a keymap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `file:line`.
+    pub at: String,
+    /// What is wrong and how to mend it.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.what)
+    }
+}
+
+/// One line of a file: where it stands, and the binding; `None` takes the binding away.
+struct Line {
+    at: String,
+    scope: Scope,
+    keys: Vec<Chord>,
+    action: Option<Action>,
+}
+
+/// The default keymap, overlaid by a user's (name and text).
+pub fn load(user: Option<(&str, &str)>) -> Result<Keymap, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut lines = read(DEFAULT_NAME, DEFAULT, &mut problems);
+    let mut over = user.map(|(name, text)| read(name, text, &mut problems)).unwrap_or_default();
+    same_twice(&over, &mut problems);
+    lines.retain(|line| !over.iter().any(|o| o.scope == line.scope && o.keys == line.keys));
+    lines.append(&mut over);
+    lines.retain(|line| line.action.is_some());
+    clashes(&lines, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let bind = |line: Line| line.action.map(|action| Binding { scope: line.scope, keys: line.keys, action });
+    Ok(Keymap::new(lines.into_iter().filter_map(bind).collect()))
+}
+
+fn read(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Line> {
+    let at = |offset: usize| format!("{name}:{}", text[..offset.min(text.len())].matches('\n').count() + 1);
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let offset = error.span().map_or(0, |span| span.start);
+            problems.push(Problem { at: at(offset), what: format!("not valid TOML: {}", error.message()) });
+            return Vec::new();
+        }
+    };
+    let mut lines = Vec::new();
+    for (key, value) in table.get_ref() {
+        match scope_table(key.get_ref(), value) {
+            Ok((scope, bindings)) => {
+                for (keys, word) in bindings {
+                    match line(scope, keys.get_ref(), word) {
+                        Ok((keys, action)) => lines.push(Line { at: at(word.span().start), scope, keys, action }),
+                        Err(what) => problems.push(Problem { at: at(keys.span().start), what }),
+                    }
+                }
+            }
+            Err(what) => problems.push(Problem { at: at(key.span().start), what }),
+        }
+    }
+    lines
+}
+
+fn scope_table<'a, 'i>(key: &str, value: &'a Spanned<DeValue<'i>>) -> Result<(Scope, &'a DeTable<'i>), String> {
+    let Some(scope) = Scope::EVERY.into_iter().find(|scope| scope.word() == key) else {
+        let known = Scope::EVERY.map(Scope::word);
+        return Err(format!("there is no table [{key}]{}", nearest(key, &known)));
+    };
+    value.get_ref().as_table().map(|table| (scope, table)).ok_or_else(|| format!("{key} must be a table: [{key}]"))
+}
+
+fn line(_: Scope, keys: &str, word: &Spanned<DeValue<'_>>) -> Result<(Vec<Chord>, Option<Action>), String> {
+    let chords: Option<Vec<_>> = keys.split_whitespace().map(Chord::parse).collect();
+    let chords = chords
+        .filter(|chords| !chords.is_empty())
+        .ok_or_else(|| format!("{keys:?} is no key: write one character, a name such as enter or f5, or ctrl-x"))?;
+    let word =
+        word.get_ref().as_str().ok_or_else(|| format!("{keys:?} must be bound to an action's name in quotes"))?;
+    if word == "none" {
+        return Ok((chords, None));
+    }
+    let known: Vec<_> = ACTIONS.iter().map(|(_, name, _)| *name).collect();
+    let action = Action::parse(word).ok_or_else(|| format!("there is no action {word:?}{}", nearest(word, &known)))?;
+    Ok((chords, Some(action)))
+}
+
+/// `; did you mean …?`, or the whole list when nothing is near.
+fn nearest(word: &str, known: &[&str]) -> String {
+    let near = known.iter().map(|k| (strsim::damerau_levenshtein(word, k), k)).min();
+    match near {
+        Some((distance, near)) if distance <= 3 => format!("; did you mean {near:?}?"),
+        _ => format!("; there are: {}", known.join(", ")),
+    }
+}
+
+/// Two spellings of one key in one file.
+fn same_twice(lines: &[Line], problems: &mut Vec<Problem>) {
+    for (index, line) in lines.iter().enumerate() {
+        if let Some(first) = lines[..index].iter().find(|l| l.scope == line.scope && l.keys == line.keys) {
+            problems.push(clash(first, line));
+        }
+    }
+}
+
+/// One key with two meanings in one place, or a key that begins a longer one.
+fn clashes(lines: &[Line], problems: &mut Vec<Problem>) {
+    for (index, line) in lines.iter().enumerate() {
+        let together = |l: &&Line| l.scope == line.scope || l.scope == Scope::All || line.scope == Scope::All;
+        let overlap = |l: &&Line| l.keys.starts_with(&line.keys) || line.keys.starts_with(&l.keys);
+        if let Some(first) = lines[..index].iter().filter(together).find(overlap) {
+            problems.push(clash(first, line));
+        }
+    }
+}
+
+fn clash(first: &Line, second: &Line) -> Problem {
+    let name = |line: &Line| {
+        let action = line.action.as_ref().map_or("none".into(), Action::name);
+        format!("{:?} = {action:?} in [{}]", print(&line.keys), line.scope.word())
+    };
+    let what = format!(
+        "{} clashes with {} ({}): change one of the keys, or take one away with = \"none\"",
+        name(second),
+        name(first),
+        first.at
+    );
+    Problem { at: second.at.clone(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keymap::Found;
+
+    fn errors(text: &str) -> Vec<String> {
+        load(Some(("mine.toml", text))).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_default_binds_every_action() {
+        let keymap = Keymap::builtin();
+        for (action, name, _) in ACTIONS {
+            assert!(keymap.key_of(Scope::All, action).is_some(), "{name} has no key");
+        }
+    }
+
+    #[test]
+    fn a_user_file_overlays() {
+        let keymap =
+            load(Some(("mine.toml", "[all]\n\"x\" = \"quit\"\n\"q\" = \"none\"\n\"g\" = \"none\"\n\"g g\" = \"top\"")))
+                .unwrap();
+        let keys = |word: &str| word.split(' ').map(|w| Chord::parse(w).unwrap()).collect::<Vec<_>>();
+        assert_eq!(keymap.find(Scope::Alerts, &keys("x")), Found::Action(&Action::Quit));
+        assert_eq!(keymap.find(Scope::Alerts, &keys("q")), Found::Nothing);
+        assert_eq!(keymap.find(Scope::Alerts, &keys("g")), Found::Pending);
+        assert_eq!(keymap.find(Scope::Alerts, &keys("g g")), Found::Action(&Action::Top));
+    }
+
+    #[test]
+    fn a_clash_names_both() {
+        assert_eq!(
+            errors("[all]\n\"R\" = \"poll-now\""),
+            [
+                r#"mine.toml:2: "R" = "poll-now" in [all] clashes with "R" = "runbook:container-restart" in [containers] (keymaps/default.toml:54): change one of the keys, or take one away with = "none""#
+            ]
+        );
+        assert!(errors("[runs]\n\"g g\" = \"top\"")[0].contains("\"g\" = \"top\" in [all]"));
+        assert!(
+            errors("[all]\n\"x\" = \"top\"\n\"ctrl-alt-x\" = \"top\"\n\"alt-ctrl-x\" = \"bottom\"")[0]
+                .contains("clashes with")
+        );
+    }
+
+    #[test]
+    fn mistakes_have_a_line_and_a_mend() {
+        assert_eq!(
+            errors("[all]\n\"x\" = \"dwon\""),
+            ["mine.toml:2: there is no action \"dwon\"; did you mean \"down\"?"]
+        );
+        assert_eq!(
+            errors("[container]\n"),
+            ["mine.toml:1: there is no table [container]; did you mean \"containers\"?"]
+        );
+        assert!(errors("[all]\n\"ctrl+x\" = \"top\"")[0].starts_with("mine.toml:2: \"ctrl+x\" is no key"));
+        assert!(errors("[all\n")[0].starts_with("mine.toml:1: not valid TOML"));
+    }
+}
