@@ -74,6 +74,34 @@ pub enum Action {
     Runbook(Arc<str>),
 }
 
+/// A movement of a cursor over rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// So many rows; negative is up.
+    Lines(isize),
+    /// So many halves of the visible rows.
+    HalfPages(isize),
+    /// So many times the visible rows.
+    Pages(isize),
+    /// To the first row.
+    Top,
+    /// To the last row.
+    Bottom,
+}
+
+impl Motion {
+    /// Where it leads from row `at` with `page` rows visible; not yet held to the number of rows.
+    pub fn apply(self, at: usize, page: usize) -> usize {
+        match self {
+            Self::Lines(n) => at.saturating_add_signed(n),
+            Self::HalfPages(n) => at.saturating_add_signed(n * (page / 2).max(1) as isize),
+            Self::Pages(n) => at.saturating_add_signed(n * page.max(1) as isize),
+            Self::Top => 0,
+            Self::Bottom => usize::MAX,
+        }
+    }
+}
+
 /// The table: action, name in keymaps, one line for help.
 pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Down, "down", "one row down"),
@@ -134,6 +162,21 @@ impl Action {
     /// A key bound to it can lead to a change outside the screen. Such keys are refused in a burst of input that nobody typed.
     pub fn acts(&self) -> bool {
         matches!(self, Self::Runbook(_) | Self::Writes)
+    }
+
+    /// How it moves a cursor, if that is what it does.
+    pub fn motion(&self) -> Option<Motion> {
+        const MOTIONS: [(Action, Motion); 8] = [
+            (Action::Down, Motion::Lines(1)),
+            (Action::Up, Motion::Lines(-1)),
+            (Action::HalfPageDown, Motion::HalfPages(1)),
+            (Action::HalfPageUp, Motion::HalfPages(-1)),
+            (Action::PageDown, Motion::Pages(1)),
+            (Action::PageUp, Motion::Pages(-1)),
+            (Action::Top, Motion::Top),
+            (Action::Bottom, Motion::Bottom),
+        ];
+        MOTIONS.iter().find(|(action, _)| action == self).map(|(_, motion)| *motion)
     }
 
     fn row(&self) -> Option<&'static (Self, &'static str, &'static str)> {

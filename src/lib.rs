@@ -3,13 +3,16 @@
 pub mod action;
 pub mod clock;
 pub mod connect;
+pub mod cx;
 pub mod domain;
 pub mod effect;
 pub mod event;
 pub mod journal;
 pub mod keymap;
+pub mod panes;
 pub mod runbook;
 pub mod sources;
 pub mod steps;
 pub mod store;
 pub mod theme;
+pub mod widgets;

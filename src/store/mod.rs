@@ -2,31 +2,54 @@
 //!
 //! Pure. Must not turn a failure into an empty snapshot: the last good one stays, beside the reason.
 
+mod alerts;
 pub mod feed;
+pub mod history;
 pub mod ring;
 
 pub use feed::{Feed, Health};
+pub use history::{History, Trend};
 pub use ring::Ring;
 
-use crate::domain::{Now, Sample, SourceId, Subject};
+use crate::domain::{Alert, Now, Sample, Snapshot, SourceId, Subject};
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     feeds: Vec<Feed>,
+    history: History,
+    alerts: alerts::Joined,
 }
 
 impl Store {
     /// A store that waits for the first sample of each feed.
     pub fn new(feeds: Vec<Feed>) -> Self {
-        Self { feeds }
+        Self { feeds, ..Self::default() }
     }
 
     /// Takes in one sample; a source nobody configured is ignored. Returns what it was about.
     pub fn apply(&mut self, sample: Sample) -> Option<Subject> {
         let feed = self.feeds.iter_mut().find(|feed| feed.id == sample.source)?;
         feed.apply(sample);
-        Some(feed.subject)
+        let (id, subject) = (feed.id.clone(), feed.subject);
+        if let (None, Some(Snapshot::Servers(servers))) = (&feed.error, feed.snapshot()) {
+            self.history.record(&id, servers);
+        }
+        if subject == Subject::Alerts {
+            self.alerts = alerts::Joined::of(&self.feeds);
+        }
+        Some(subject)
+    }
+
+    /// The alerts that rows of `feed` stand for: an alert that both Prometheus and Alertmanager report is one row, of the
+    /// first feed in the config's order, with what both know.
+    pub fn alerts(&self, feed: &Feed) -> &[Alert] {
+        self.alerts.of_feed(&feed.id)
+    }
+
+    /// Figures over time of one server.
+    pub fn trend(&self, source: &SourceId, server: &str) -> Option<&Trend> {
+        self.history.of(source, server)
     }
 
     /// All feeds.

@@ -1,0 +1,114 @@
+//! SHOW: one folder per pane. A pane turns what the store knows into rows, and remembers cursor, order and filter.
+//!
+//! A pane must not know another pane, ask a source, read a clock or act: it answers what is selected, and the app decides.
+//! To add a table of things: copy the smallest folder, add a `mod` line and a line in [`PANES`].
+
+pub mod alerts;
+pub mod containers;
+pub mod databases;
+pub mod runs;
+pub mod servers;
+mod table;
+
+pub use table::{DataPane, Row, Tabular};
+
+use crate::action::Action;
+use crate::cx::Cx;
+use crate::domain::{Subject, ThingId};
+use crate::keymap::Scope;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Every pane, in the order of the screen.
+pub const PANES: &[PaneKind] = &[servers::KIND, containers::KIND, alerts::KIND, databases::KIND, runs::KIND];
+
+/// A pane, as a registry line.
+#[derive(Clone)]
+pub struct PaneKind {
+    /// The digit that focuses it, and its place in the title.
+    pub number: u8,
+    /// Name in titles.
+    pub title: &'static str,
+    /// One sentence for help.
+    pub doc: &'static str,
+    /// Where its own keys are bound.
+    pub scope: Scope,
+    /// The action that focuses it.
+    pub action: Action,
+    /// What it shows; `None`: a view of its own, which takes the whole screen.
+    pub subject: Option<Subject>,
+    /// Makes it.
+    pub make: fn() -> Box<dyn Pane>,
+}
+
+/// Did the pane take the action?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Done; something may look different.
+    Done,
+    /// Not for a pane.
+    Pass,
+}
+
+/// How much room and frame a pane gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where.
+    pub area: Rect,
+    /// It has the focus.
+    pub focused: bool,
+    /// With a frame all around; else only a line with the title above.
+    pub framed: bool,
+}
+
+impl Place {
+    /// The area for content, inside the frame or under the title.
+    pub fn inside(&self) -> Rect {
+        let Rect { x, y, width, height } = self.area;
+        if self.framed {
+            Rect { x: x + 1, y: y + 1, width: width.saturating_sub(2), height: height.saturating_sub(2) }
+        } else {
+            Rect { x, y: y + 1, width, height: height.saturating_sub(1) }
+        }
+    }
+}
+
+/// A pane.
+pub trait Pane: Send {
+    /// Moves, sorts, opens: what the pane alone decides.
+    fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow;
+    /// Formats what is visible; called before a draw when something it shows may have changed. The only place that allocates.
+    fn refresh(&mut self, place: Place, cx: &Cx<'_>);
+    /// Paints what `refresh` prepared.
+    fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>);
+    /// What the cursor is on.
+    fn selected(&self) -> Option<Selected>;
+    /// Puts the cursor on a thing, now or as soon as it appears.
+    fn select(&mut self, selected: Selected);
+    /// Everything about it, as label and text.
+    fn details(&self, cx: &Cx<'_>) -> Option<Details>;
+    /// The filter in force.
+    fn filter(&self) -> &str;
+    /// Sets the filter.
+    fn set_filter(&mut self, text: &str);
+}
+
+/// The thing under the cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selected {
+    /// Its identity.
+    pub id: ThingId,
+    /// Its name, for people.
+    pub name: String,
+    /// It vanished from under the cursor and the cursor has not been moved since: not to be acted on.
+    pub gone: bool,
+}
+
+/// Everything about one thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// What it is.
+    pub title: String,
+    /// Label and text; the text may have several lines.
+    pub facts: Vec<(String, String)>,
+}

@@ -1,0 +1,321 @@
+//! Runs: what was done, by whom, step by step, with its output; unfinished ones first of all.
+//!
+//! Reads the fold of journal records only, so that it cannot tell another story than the journal.
+
+use super::table::draw_frame;
+use super::{Details, Flow, Pane, PaneKind, Place, Selected};
+use crate::action::Action;
+use crate::cx::Cx;
+use crate::domain::record::{RunOutcome, StepState};
+use crate::domain::{Severity, ThingId};
+use crate::keymap::Scope;
+use crate::runbook::{RunView, StepView};
+use crate::theme::Role;
+use crate::widgets::filter::Filter;
+use crate::widgets::grid::{Column, Look, Slot, Window, place};
+use crate::widgets::{canvas, figure, wrap};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::fmt::Write;
+
+/// Registry line.
+pub const KIND: PaneKind = PaneKind {
+    number: 6,
+    title: "Runs",
+    doc: "runs of runbooks: their steps, what was sent, what came back",
+    scope: Scope::Runs,
+    action: Action::Runs,
+    subject: None,
+    make: || Box::new(RunsPane::default()),
+};
+
+const COLUMNS: &[Column] = &[
+    Column::text("STATE", 10, 0, 9),
+    Column::text("STARTED", 19, 0, 6),
+    Column::text("RUNBOOK", 20, 2, 9),
+    Column::text("ON", 18, 2, 7),
+    Column::text("BY", 16, 1, 3),
+    Column::figure("TOOK", 6, 4),
+    Column::text("RUN", 6, 0, 2),
+];
+
+/// The view.
+#[derive(Default)]
+pub struct RunsPane {
+    order: Vec<usize>,
+    cursor: usize,
+    offset: usize,
+    page: usize,
+    selected: Option<Selected>,
+    filter_text: String,
+    filter: Filter,
+    slots: Vec<Slot>,
+    window: Window,
+    lines: Vec<(Role, String)>,
+    title: String,
+    scratch: String,
+}
+
+impl RunsPane {
+    /// Newest first.
+    fn arrange(&mut self, cx: &Cx<'_>) {
+        let mut order: Vec<usize> = Vec::with_capacity(cx.runs.iter().len());
+        for (index, run) in cx.runs.iter().enumerate() {
+            let text =
+                format!("{} {} {} {} {}", word(run), run.runbook, run.title, run.actor, target(run)).to_lowercase();
+            if self.filter.passes(&text) {
+                order.push(index);
+            }
+        }
+        order.reverse();
+        self.order = order;
+        let wanted = match self.selected.as_ref().map(|selected| &selected.id) {
+            Some(ThingId::Run(id)) => Some(*id),
+            Some(ThingId::Server { .. } | ThingId::Container { .. } | ThingId::Alert { .. } | ThingId::Session { .. }) | None => None,
+        };
+        let at = wanted
+            .and_then(|id| self.order.iter().position(|index| run_at(cx, *index).is_some_and(|run| run.id == id)));
+        self.go(at.unwrap_or(self.cursor), cx);
+    }
+
+    fn go(&mut self, to: usize, cx: &Cx<'_>) {
+        self.cursor = to.min(self.order.len().saturating_sub(1));
+        self.selected = self.run(cx).map(|run| Selected {
+            id: ThingId::Run(run.id),
+            name: format!("{} {}", run.title, run.id.short()),
+            gone: false,
+        });
+    }
+
+    fn run<'a>(&self, cx: &Cx<'a>) -> Option<&'a RunView> {
+        self.order.get(self.cursor).and_then(|index| run_at(cx, *index))
+    }
+
+    fn fill(&mut self, height: usize, cx: &Cx<'_>) {
+        self.page = height.max(1);
+        let most = self.order.len().saturating_sub(height);
+        self.offset = self.offset.min(most).clamp(self.cursor.saturating_sub(self.page - 1), self.cursor);
+        self.window.clear();
+        for index in self.order.iter().skip(self.offset).take(height) {
+            let Some(run) = run_at(cx, *index) else { continue };
+            self.window.row(severity(run), false);
+            for slot in &self.slots {
+                self.window.cell(&mut self.scratch, |out| cell(slot.column, run, cx, out));
+            }
+        }
+    }
+
+    fn tell(&mut self, width: usize, cx: &Cx<'_>) {
+        self.lines.clear();
+        match self.run(cx) {
+            Some(run) => tell(&mut self.lines, run, width),
+            None if self.order.is_empty() && cx.runs.iter().len() == 0 => {
+                self.lines.push((Role::Muted, "nothing was run from this journal yet".to_owned()));
+            }
+            None => self.lines.push((Role::Muted, "no run passes the filter (Esc clears it)".to_owned())),
+        }
+    }
+}
+
+fn run_at<'a>(cx: &Cx<'a>, index: usize) -> Option<&'a RunView> {
+    cx.runs.iter().nth(index)
+}
+
+fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
+    match column {
+        0 => {
+            out.push_str(word(run));
+            severity(run).into()
+        }
+        1 => {
+            let _ = write!(out, "{}", run.started.strftime("%Y-%m-%d %H:%M:%S"));
+            Role::Muted
+        }
+        2 => {
+            out.push_str(&run.runbook);
+            Role::Text
+        }
+        3 => {
+            out.push_str(&target(run));
+            Role::Text
+        }
+        4 => {
+            out.push_str(&run.actor);
+            Role::Muted
+        }
+        5 => {
+            let until = run.ended.unwrap_or(cx.now.wall);
+            figure::age(out, crate::domain::time::between(run.started, until));
+            Role::Muted
+        }
+        _ => {
+            out.push_str(&run.id.short());
+            Role::Faint
+        }
+    }
+}
+
+/// The outcome, or that it is still going on.
+fn word(run: &RunView) -> &'static str {
+    run.outcome.map_or("running", RunOutcome::word)
+}
+
+fn severity(run: &RunView) -> Severity {
+    match run.outcome {
+        None => Severity::Info,
+        Some(RunOutcome::Ok) => Severity::Ok,
+        Some(RunOutcome::Stopped) => Severity::None,
+        Some(RunOutcome::Unknown) => Severity::Unknown,
+        Some(RunOutcome::Failed) => Severity::Critical,
+    }
+}
+
+fn step_role(state: StepState) -> Role {
+    let severity = match state {
+        StepState::Planned | StepState::Skipped | StepState::Cancelled => Severity::None,
+        StepState::Checking | StepState::Intent | StepState::Running => Severity::Info,
+        StepState::Ok => Severity::Ok,
+        StepState::Failed | StepState::TimedOut => Severity::Critical,
+        StepState::Unknown => Severity::Unknown,
+    };
+    severity.into()
+}
+
+/// The targets of its steps, each once.
+fn target(run: &RunView) -> String {
+    let mut targets: Vec<&str> = Vec::new();
+    for step in run.steps.iter().filter(|step| !step.target.is_empty()) {
+        if !targets.contains(&step.target.as_str()) {
+            targets.push(&step.target);
+        }
+    }
+    targets.join(", ")
+}
+
+/// One run as text: who, what, each step with what was sent and what came back.
+fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
+    let mut put = |role: Role, text: &str, indent: usize| {
+        let mut lines = Vec::new();
+        wrap::lines(&mut lines, text, width, indent);
+        out.extend(lines.into_iter().map(|line| (role, line)));
+    };
+    put(Role::Title, &run.title, 2);
+    put(Role::Muted, &format!("run {} by {} in {}, answered {:?}", run.id, run.actor, run.env, run.answer), 2);
+    if !run.params.is_empty() {
+        let params: Vec<_> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        put(Role::Muted, &params.join(", "), 2);
+    }
+    if let Some(outcome) = run.outcome {
+        let reason = if run.reason.is_empty() { String::new() } else { format!(": {}", run.reason) };
+        put(severity(run).into(), &format!("{}{reason}", outcome.word()), 2);
+    }
+    for step in &run.steps {
+        put(Role::Text, "", 0);
+        tell_step(&mut put, step);
+    }
+}
+
+fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
+    let at = step.at.map(|at| format!("  {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
+    put(step_role(step.state), &format!("{:9} {}{at}", step.state.word(), step.title), 10);
+    if !step.target.is_empty() {
+        put(Role::Muted, &format!("          on {}", step.target), 10);
+    }
+    if !step.detail.is_empty() {
+        put(Role::Text, &format!("          {}", step.detail), 10);
+    }
+    for (label, text) in [("sent", &step.sent), ("output", &step.output)] {
+        if !text.is_empty() {
+            put(Role::Faint, &format!("          {label}:"), 10);
+            for line in text.lines() {
+                put(Role::Muted, &format!("          {line}"), 12);
+            }
+        }
+    }
+}
+
+/// The list above, what the cursor is on below; beside each other where there is room.
+fn split(inside: Rect) -> (Rect, Rect) {
+    if inside.width >= 150 {
+        let left = inside.width * 9 / 20;
+        let right = Rect { x: inside.x + left + 2, width: inside.width.saturating_sub(left + 2), ..inside };
+        return (Rect { width: left, ..inside }, right);
+    }
+    let top = (inside.height / 3).max(3).min(inside.height);
+    (Rect { height: top, ..inside }, Rect { y: inside.y + top, height: inside.height - top, ..inside })
+}
+
+impl Pane for RunsPane {
+    fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow {
+        self.arrange(cx);
+        if let Some(motion) = action.motion() {
+            self.go(motion.apply(self.cursor, self.page), cx);
+            Flow::Done
+        } else if *action == Action::Back && !self.filter_text.is_empty() {
+            self.set_filter("");
+            Flow::Done
+        } else {
+            Flow::Pass
+        }
+    }
+
+    fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
+        self.arrange(cx);
+        let (list, story) = split(at.inside());
+        place(COLUMNS, list.width, &mut self.slots);
+        self.fill(usize::from(list.height.saturating_sub(1)), cx);
+        self.tell(usize::from(story.width), cx);
+        self.title.clear();
+        let going = cx.runs.iter().filter(|run| run.outcome.is_none()).count();
+        let _ = write!(self.title, "{} {}  {} in the journal", KIND.number, KIND.title, cx.runs.iter().len());
+        if going > 0 {
+            let _ = write!(self.title, "  {going} running");
+        }
+        if !self.filter_text.is_empty() {
+            let _ = write!(self.title, "  /{}", self.filter_text);
+        }
+    }
+
+    fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
+        let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
+        draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.title);
+        let (list, story) = split(place.inside());
+        let look = Look {
+            columns: COLUMNS,
+            slots: &self.slots,
+            sorted: None,
+            selected: (!self.order.is_empty()).then(|| self.cursor.saturating_sub(self.offset)),
+            focused: place.focused,
+            headings: true,
+        };
+        self.window.draw(list, buf, cx.theme, &look);
+        for (index, (role, line)) in self.lines.iter().take(usize::from(story.height)).enumerate() {
+            canvas::put(buf, (story.x, story.y + index as u16), line, story.width, cx.style(*role));
+        }
+    }
+
+    fn selected(&self) -> Option<Selected> {
+        self.selected.clone()
+    }
+
+    fn select(&mut self, selected: Selected) {
+        self.selected = Some(selected);
+    }
+
+    fn details(&self, cx: &Cx<'_>) -> Option<Details> {
+        let run = self.run(cx)?;
+        let mut lines = Vec::new();
+        tell(&mut lines, run, 4096);
+        let story: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
+        Some(Details { title: run.title.clone(), facts: vec![(String::new(), story.join("\n"))] })
+    }
+
+    fn filter(&self) -> &str {
+        &self.filter_text
+    }
+
+    fn set_filter(&mut self, text: &str) {
+        text.clone_into(&mut self.filter_text);
+        self.filter = Filter::parse(text);
+    }
+}

@@ -1,0 +1,541 @@
+//! What all tables of things share: order, filter, a cursor that follows the thing, the visible window.
+
+use super::{Details, Flow, Pane, Place, Selected};
+use crate::action::Action;
+use crate::cx::Cx;
+use crate::domain::{Severity, Subject, ThingId, text};
+use crate::store::{Feed, Health, Store};
+use crate::theme::Role;
+use crate::widgets::figure;
+use crate::widgets::filter::Filter;
+use crate::widgets::grid::{Column, Look, Slot, Window, place};
+use crate::widgets::{canvas, feeds, wrap};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::cmp::Ordering;
+use std::fmt::Write;
+use std::marker::PhantomData;
+
+/// One row, with all that its cells may need.
+pub struct Row<'a, I> {
+    /// The thing.
+    pub item: &'a I,
+    /// Where it is from.
+    pub feed: &'a Feed,
+    /// The screen's knowledge.
+    pub cx: &'a Cx<'a>,
+}
+
+impl<I> Clone for Row<'_, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<I> Copy for Row<'_, I> {}
+
+/// A table of things: what a pane's folder writes.
+pub trait Tabular: Send + 'static {
+    /// The thing in a row.
+    type Item: 'static;
+    /// What it shows.
+    const SUBJECT: Subject;
+    /// Number and title.
+    const TITLE: (u8, &'static str);
+    /// Columns; the first is the name.
+    const COLUMNS: &'static [Column];
+
+    /// The things that one feed reports.
+    fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Self::Item];
+    /// Its identity.
+    fn id(row: Row<'_, Self::Item>) -> ThingId;
+    /// Its name for people, appended.
+    fn name(row: Row<'_, Self::Item>, out: &mut String);
+    /// How bad it is.
+    fn severity(row: Row<'_, Self::Item>) -> Severity;
+    /// Order of two rows by a column, smallest (or first in the alphabet) first.
+    fn order(column: usize, a: Row<'_, Self::Item>, b: Row<'_, Self::Item>) -> Ordering;
+    /// Order of two rows of the same severity when the worst come first.
+    fn natural(a: Row<'_, Self::Item>, b: Row<'_, Self::Item>) -> Ordering {
+        Self::order(0, a, b)
+    }
+    /// A cell's text, appended, and its role.
+    fn cell(column: usize, row: Row<'_, Self::Item>, out: &mut String) -> Role;
+    /// What a filter searches, appended.
+    fn haystack(row: Row<'_, Self::Item>, out: &mut String);
+    /// The summary in the title, appended.
+    fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
+    /// What an empty answer means.
+    const NONE: &'static str;
+    /// Everything about it.
+    fn details(row: Row<'_, Self::Item>) -> Vec<(String, String)>;
+}
+
+/// How many rows there are of each severity, and in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    by: [usize; 6],
+}
+
+impl Counts {
+    /// Rows of a severity.
+    pub fn of(&self, severity: Severity) -> usize {
+        self.by[severity as usize]
+    }
+    /// All rows.
+    pub fn total(&self) -> usize {
+        self.by.iter().sum()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    feed: u16,
+    item: u32,
+    severity: Severity,
+    stale: bool,
+}
+
+/// A table pane.
+pub struct DataPane<T: Tabular> {
+    entries: Vec<Entry>,
+    counts: Counts,
+    cursor: usize,
+    selected: Option<Selected>,
+    offset: usize,
+    page: usize,
+    sort: Option<usize>,
+    reverse: bool,
+    filter_text: String,
+    filter: Filter,
+    slots: Vec<Slot>,
+    window: Window,
+    title: String,
+    ages: String,
+    ages_bad: bool,
+    notes: Vec<(Role, String)>,
+    scratch: String,
+    sorted_for: Option<SortKey>,
+    kind: PhantomData<fn() -> T>,
+}
+
+/// What the order depends on: when none of it changed, the rows stand as they stood.
+#[derive(Clone, PartialEq)]
+struct SortKey {
+    revision: u64,
+    health: u64,
+    sort: Option<usize>,
+    reverse: bool,
+    filter: Filter,
+}
+
+impl<T: Tabular> Default for DataPane<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            counts: Counts::default(),
+            cursor: 0,
+            selected: None,
+            offset: 0,
+            page: 1,
+            sort: None,
+            reverse: false,
+            filter_text: String::new(),
+            filter: Filter::default(),
+            slots: Vec::new(),
+            window: Window::default(),
+            title: String::new(),
+            ages: String::new(),
+            ages_bad: false,
+            notes: Vec::new(),
+            scratch: String::new(),
+            sorted_for: None,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<T: Tabular> DataPane<T> {
+    /// Brings the rows in order and finds the cursor's thing again, if anything the order depends on changed.
+    fn arrange(&mut self, cx: &Cx<'_>) {
+        let key = SortKey {
+            revision: cx.store.revision(T::SUBJECT),
+            health: cx.store.health_key(T::SUBJECT, cx.now),
+            sort: self.sort,
+            reverse: self.reverse,
+            filter: self.filter.clone(),
+        };
+        if self.sorted_for.as_ref() == Some(&key) {
+            return;
+        }
+        self.collect(cx);
+        self.order(cx);
+        self.follow(cx);
+        self.sorted_for = Some(key);
+    }
+
+    fn collect(&mut self, cx: &Cx<'_>) {
+        self.entries.clear();
+        self.counts = Counts::default();
+        for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| feed.subject == T::SUBJECT) {
+            let stale = matches!(feed.health(cx.now), Health::Stale | Health::Failed);
+            for (index, item) in T::items(cx.store, feed).iter().enumerate() {
+                let row = Row { item, feed, cx };
+                let severity = T::severity(row);
+                self.counts.by[severity as usize] += 1;
+                if self.filter.is_empty() || self.passes(row) {
+                    self.entries.push(Entry { feed: number as u16, item: index as u32, severity, stale });
+                }
+            }
+        }
+    }
+
+    fn passes(&mut self, row: Row<'_, T::Item>) -> bool {
+        self.scratch.clear();
+        T::haystack(row, &mut self.scratch);
+        self.scratch.make_ascii_lowercase();
+        if self.scratch.is_ascii() {
+            return self.filter.passes(&self.scratch);
+        }
+        self.filter.passes(&self.scratch.to_lowercase())
+    }
+
+    fn order(&mut self, cx: &Cx<'_>) {
+        let (sort, reverse) = (self.sort, self.reverse);
+        let items: Vec<&[T::Item]> = cx
+            .store
+            .feeds()
+            .iter()
+            .map(|feed| if feed.subject == T::SUBJECT { T::items(cx.store, feed) } else { &[] })
+            .collect();
+        let row = |e: &Entry| Row {
+            item: &items[usize::from(e.feed)][e.item as usize],
+            feed: &cx.store.feeds()[usize::from(e.feed)],
+            cx,
+        };
+        self.entries.sort_unstable_by(|a, b| {
+            let (ra, rb) = (row(a), row(b));
+            let by = match sort {
+                Some(column) => T::order(column, ra, rb),
+                None => b.severity.cmp(&a.severity).then_with(|| T::natural(ra, rb)),
+            };
+            let by = by.then_with(|| (a.feed, a.item).cmp(&(b.feed, b.item)));
+            if reverse { by.reverse() } else { by }
+        });
+    }
+
+    fn row<'a>(&self, at: usize, cx: &'a Cx<'a>) -> Option<Row<'a, T::Item>> {
+        let entry = self.entries.get(at)?;
+        let feed = cx.store.feeds().get(usize::from(entry.feed))?;
+        Some(Row { item: T::items(cx.store, feed).get(entry.item as usize)?, feed, cx })
+    }
+
+    /// The cursor follows its thing to wherever it now stands. A thing that vanished leaves the cursor where it was, and
+    /// what is there now is not selected until the operator moves.
+    fn follow(&mut self, cx: &Cx<'_>) {
+        let last = self.entries.len().saturating_sub(1);
+        let Some(selected) = &mut self.selected else {
+            self.cursor = self.cursor.min(last);
+            self.take(cx);
+            return;
+        };
+        let id = selected.id.clone();
+        let found = (0..self.entries.len()).find(|at| self.row(*at, cx).is_some_and(|row| T::id(row) == id));
+        if let Some(at) = found {
+            self.cursor = at;
+            if let Some(selected) = &mut self.selected {
+                selected.gone = false;
+            }
+        } else {
+            self.cursor = self.cursor.min(last);
+            if let Some(selected) = &mut self.selected {
+                selected.gone = true;
+            }
+            if self.entries.is_empty() {
+                self.selected = None;
+            }
+        }
+    }
+
+    /// The thing under the cursor becomes the selected one.
+    fn take(&mut self, cx: &Cx<'_>) {
+        self.selected = self.row(self.cursor, cx).map(|row| {
+            let mut name = String::new();
+            T::name(row, &mut name);
+            Selected { id: T::id(row), name: text::clean(&name).into_owned(), gone: false }
+        });
+    }
+
+    fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
+        self.cursor = to.min(self.entries.len().saturating_sub(1));
+        self.take(cx);
+        Flow::Done
+    }
+
+    fn turn(&mut self) -> Flow {
+        self.sort = match self.sort {
+            None => Some(0),
+            Some(column) if column + 1 < T::COLUMNS.len() => Some(column + 1),
+            Some(_) => None,
+        };
+        self.reverse = self.sort.is_some_and(|column| T::COLUMNS[column].right);
+        Flow::Done
+    }
+
+    fn headline(&mut self, cx: &Cx<'_>) {
+        self.title.clear();
+        let _ = write!(self.title, "{} {}", T::TITLE.0, T::TITLE.1);
+        let known = cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some());
+        if known {
+            self.title.push_str("  ");
+            T::summary(cx, &self.counts, &mut self.title);
+        }
+        self.ages.clear();
+        self.ages_bad = false;
+        for feed in cx.store.about(T::SUBJECT) {
+            if !self.ages.is_empty() {
+                self.ages.push_str(" · ");
+            }
+            text::push_clean(&mut self.ages, feeds::label(feed, cx.store));
+            self.ages.push(' ');
+            self.ages_bad |= feeds::age(feed, cx.now, &mut self.ages);
+        }
+    }
+
+    /// What is wrong with the sources, with what to do about it. Never an empty table without a word.
+    fn explain(&mut self, width: usize, cx: &Cx<'_>) {
+        self.notes.clear();
+        let bare = self.entries.is_empty();
+        let mut lines = Vec::new();
+        for feed in cx.store.about(T::SUBJECT) {
+            let age = figure::text(|out| figure::coarse_age(out, feed.age(cx.now).unwrap_or_default()));
+            lines.clear();
+            let role = match (feed.health(cx.now), &feed.error) {
+                (Health::Failed, Some((since, error))) => {
+                    let failing = figure::text(|out| figure::coarse_age(out, cx.now.since(*since)));
+                    let last = if feed.good.is_some() { format!(", last good {age} ago") } else { String::new() };
+                    wrap::lines(
+                        &mut lines,
+                        &format!("▲ {}: {} (failing for {failing}{last})", feed.id, error.what),
+                        width,
+                        2,
+                    );
+                    if bare {
+                        wrap::lines(&mut lines, &format!("  → {}", error.hint), width, 4);
+                    }
+                    Role::SeverityCritical
+                }
+                (Health::Stale, _) => {
+                    wrap::lines(
+                        &mut lines,
+                        &format!("! {}: no answer for {age}; what is shown is that old", feed.id),
+                        width,
+                        2,
+                    );
+                    Role::SeverityWarning
+                }
+                (Health::Waiting, _) => {
+                    wrap::lines(&mut lines, &format!("· {}: asked, waiting for the first answer", feed.id), width, 2);
+                    Role::Muted
+                }
+                (Health::Fresh | Health::Failed, _) => continue,
+            };
+            self.notes.extend(lines.drain(..).map(|line| (role, line)));
+        }
+        if bare {
+            self.empty(cx);
+        }
+    }
+
+    fn empty(&mut self, cx: &Cx<'_>) {
+        let note = if cx.store.about(T::SUBJECT).next().is_none() {
+            format!("no source is configured for {}", T::SUBJECT.word())
+        } else if !self.filter.is_empty() && self.counts.total() > 0 {
+            format!("none of {} passes the filter /{} (Esc clears it)", self.counts.total(), self.filter_text)
+        } else if cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some()) {
+            T::NONE.to_owned()
+        } else {
+            return;
+        };
+        self.notes.push((Role::Muted, note));
+    }
+
+    fn fill(&mut self, height: usize, cx: &Cx<'_>) {
+        self.page = height.max(1);
+        let most = self.entries.len().saturating_sub(height);
+        self.offset = self.offset.min(most).clamp(self.cursor.saturating_sub(self.page - 1), self.cursor);
+        let mut window = std::mem::take(&mut self.window);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        window.clear();
+        for at in self.offset..(self.offset + height).min(self.entries.len()) {
+            let Some(row) = self.row(at, cx) else { break };
+            window.row(self.entries[at].severity, self.entries[at].stale);
+            for slot in &self.slots {
+                window.cell(&mut scratch, |out| T::cell(slot.column, row, out));
+            }
+        }
+        (self.window, self.scratch) = (window, scratch);
+    }
+
+    /// Lines for notes: all of them when there is nothing else, else at most a third of the height.
+    fn notes_height(&self, height: u16) -> u16 {
+        let wanted = self.notes.len() as u16;
+        if self.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 3) }
+    }
+
+    fn draw_frame(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
+        let (border, title) = match (place.focused, cx.guarded) {
+            (true, true) => (Role::BorderGuarded, Role::TitleFocused),
+            (true, false) => (Role::BorderFocused, Role::TitleFocused),
+            (false, _) => (Role::Border, Role::Title),
+        };
+        draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.title);
+        let ages = cx.style(if self.ages_bad { Role::SeverityCritical } else { Role::Faint });
+        let room = place.area.width.saturating_sub(self.title.len().min(200) as u16 + 8);
+        let right = (place.area.right().saturating_sub(2), place.area.y);
+        let mut x = right.0;
+        if room > 6 && !self.ages.is_empty() {
+            x = canvas::put_right(buf, right, &self.ages, room, ages);
+            canvas::put(buf, (x - 1, right.1), " ", 1, ages);
+            canvas::put(buf, right, " ", 1, ages);
+        }
+        if !self.filter.is_empty() {
+            let text = format_args!(" /{} ", self.filter_text).to_string();
+            canvas::put_right(buf, (x.saturating_sub(2), place.area.y), &text, 24, cx.style(Role::Filter));
+        }
+    }
+}
+
+/// A frame (or a rule) with a title at its left.
+pub(super) fn draw_frame(
+    place: Place,
+    buf: &mut Buffer,
+    (border, title): (ratatui::style::Style, ratatui::style::Style),
+    text: &str,
+) {
+    if place.framed {
+        canvas::frame(buf, place.area, border);
+    } else {
+        canvas::rule(buf, Rect { height: 1, ..place.area }, border);
+    }
+    let x = place.area.x + 1;
+    let end = canvas::put(buf, (x + 1, place.area.y), text, place.area.width.saturating_sub(4), title);
+    canvas::put(buf, (x, place.area.y), " ", 1, title);
+    canvas::put(buf, (end, place.area.y), " ", 1, title);
+}
+
+impl<T: Tabular> Pane for DataPane<T> {
+    fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow {
+        self.arrange(cx);
+        if let Some(motion) = action.motion() {
+            return self.go(motion.apply(self.cursor, self.page), cx);
+        }
+        if *action == Action::Sort {
+            self.turn()
+        } else if *action == Action::Reverse {
+            self.reverse = !self.reverse;
+            Flow::Done
+        } else if *action == Action::Back && !self.filter_text.is_empty() {
+            self.set_filter("");
+            Flow::Done
+        } else {
+            Flow::Pass
+        }
+    }
+
+    fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
+        self.arrange(cx);
+        self.headline(cx);
+        let inside = at.inside();
+        self.explain(usize::from(inside.width.saturating_sub(1)), cx);
+        place(T::COLUMNS, inside.width, &mut self.slots);
+        let headings = u16::from(shows_headings(inside));
+        let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
+        self.fill(usize::from(height), cx);
+    }
+
+    fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
+        self.draw_frame(place, buf, cx);
+        let inside = place.inside();
+        let notes = self.notes_height(inside.height);
+        let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
+        let look = Look {
+            columns: T::COLUMNS,
+            slots: &self.slots,
+            sorted: self.sort,
+            selected: (!self.entries.is_empty() && self.selected.as_ref().is_some_and(|s| !s.gone))
+                .then(|| self.cursor.saturating_sub(self.offset)),
+            focused: place.focused,
+            headings: shows_headings(inside) && !self.entries.is_empty(),
+        };
+        self.window.draw(table, buf, cx.theme, &look);
+        let top = if self.entries.is_empty() { inside.y } else { table.bottom() };
+        for (index, (role, line)) in self.notes.iter().take(usize::from(notes)).enumerate() {
+            canvas::put(buf, (inside.x, top + index as u16), line, inside.width, cx.style(*role));
+        }
+    }
+
+    fn selected(&self) -> Option<Selected> {
+        self.selected.clone()
+    }
+
+    fn select(&mut self, selected: Selected) {
+        self.selected = Some(selected);
+        self.sorted_for = None;
+    }
+
+    fn details(&self, cx: &Cx<'_>) -> Option<Details> {
+        let selected = self.selected.as_ref().filter(|selected| !selected.gone)?;
+        let row = self.row(self.cursor, cx)?;
+        Some(Details { title: selected.name.clone(), facts: T::details(row) })
+    }
+
+    fn filter(&self) -> &str {
+        &self.filter_text
+    }
+
+    fn set_filter(&mut self, text: &str) {
+        text.clone_into(&mut self.filter_text);
+        self.filter = Filter::parse(text);
+    }
+}
+
+fn shows_headings(inside: Rect) -> bool {
+    inside.height > 3
+}
+
+/// Order of two figures that may be missing: missing ones first (smallest).
+pub fn figures(a: Option<f64>, b: Option<f64>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Less,
+        (Some(_), None) => Ordering::Greater,
+    }
+}
+
+/// A figure's text, or a dash when it is not known; its role by a severity.
+pub fn figure_cell<V>(
+    out: &mut String,
+    value: Option<V>,
+    severity: Severity,
+    write: impl FnOnce(&mut String, V),
+) -> Role {
+    match value {
+        Some(value) => {
+            write(out, value);
+            if severity >= Severity::Warning { severity.into() } else { Role::Text }
+        }
+        None => {
+            out.push('—');
+            Role::Faint
+        }
+    }
+}
+
+/// Appends `engine/` where several sources report on the subject.
+pub fn prefix<I>(row: Row<'_, I>, subject: Subject, out: &mut String) {
+    if row.cx.many(subject) {
+        out.push_str(row.feed.id.name());
+        out.push('/');
+    }
+}

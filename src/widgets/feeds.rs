@@ -1,0 +1,35 @@
+//! A source's name and age as text: the same words in the header and in the panes.
+
+use super::figure;
+use crate::domain::Now;
+use crate::store::{Feed, Health, Store};
+
+/// The kind where it is the only one of its kind, else the configured name.
+pub fn label<'a>(feed: &'a Feed, store: &Store) -> &'a str {
+    let alone = store.feeds().iter().filter(|other| other.id.kind() == feed.id.kind()).nth(1).is_none();
+    if alone { feed.id.kind() } else { feed.id.name() }
+}
+
+/// Appends the age of the last good answer, or how long there has been none; true when that is bad.
+pub fn age(feed: &Feed, now: Now, out: &mut String) -> bool {
+    match (feed.health(now), &feed.error) {
+        (Health::Waiting, _) => {
+            out.push('…');
+            false
+        }
+        (Health::Fresh, _) => {
+            figure::coarse_age(out, feed.age(now).unwrap_or_default());
+            false
+        }
+        (Health::Stale, _) => {
+            out.push_str("hangs ");
+            figure::coarse_age(out, feed.age(now).unwrap_or_default());
+            true
+        }
+        (Health::Failed, error) => {
+            out.push_str("FAILED ");
+            figure::coarse_age(out, error.as_ref().map_or_else(Default::default, |(since, _)| now.since(*since)));
+            true
+        }
+    }
+}

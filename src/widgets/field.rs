@@ -1,0 +1,138 @@
+//! A text field: one line, a cursor, the usual editing keys. Takes typed characters; what a paste may do is the
+//! caller's decision.
+
+use super::canvas;
+use crate::domain::text;
+use crate::keymap::Chord;
+use crossterm::event::KeyCode;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use unicode_width::UnicodeWidthStr;
+
+/// Longest text taken, in bytes: a filter or a phrase is short, and a flood must not grow memory.
+const MOST: usize = 512;
+
+/// A line being edited.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Field {
+    text: String,
+    cursor: usize,
+}
+
+impl Field {
+    /// With a text to start from; the cursor at its end.
+    pub fn with(text: &str) -> Self {
+        Self { text: text.to_owned(), cursor: text.len() }
+    }
+
+    /// What it holds.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Takes one key; true when the text changed.
+    pub fn key(&mut self, chord: Chord) -> bool {
+        if let Some(c) = chord.char() {
+            return self.insert(c.encode_utf8(&mut [0; 4]));
+        }
+        if chord.is(KeyCode::Backspace) || chord.is_ctrl('h') {
+            return self.remove(self.before());
+        } else if chord.is_ctrl('u') {
+            return self.remove(0);
+        } else if chord.is_ctrl('w') {
+            let head = self.text[..self.cursor].trim_end();
+            return self.remove(head.rfind(' ').map_or(0, |at| at + 1));
+        } else if chord.is(KeyCode::Delete) {
+            return self.text[self.cursor..].chars().next().is_some_and(|_| {
+                self.text.remove(self.cursor);
+                true
+            });
+        }
+        self.travel(chord);
+        false
+    }
+
+    fn travel(&mut self, chord: Chord) {
+        if chord.is(KeyCode::Left) {
+            self.cursor = self.before();
+        } else if chord.is(KeyCode::Right) {
+            self.cursor += self.text[self.cursor..].chars().next().map_or(0, char::len_utf8);
+        } else if chord.is(KeyCode::Home) || chord.is_ctrl('a') {
+            self.cursor = 0;
+        } else if chord.is(KeyCode::End) || chord.is_ctrl('e') {
+            self.cursor = self.text.len();
+        }
+    }
+
+    /// Inserts text at the cursor, cleaned; true when something was taken.
+    pub fn insert(&mut self, text: &str) -> bool {
+        let clean = text::clean(text);
+        if clean.is_empty() || self.text.len() + clean.len() > MOST {
+            return false;
+        }
+        self.text.insert_str(self.cursor, &clean);
+        self.cursor += clean.len();
+        true
+    }
+
+    fn before(&self) -> usize {
+        self.text[..self.cursor].char_indices().next_back().map_or(0, |(at, _)| at)
+    }
+
+    fn remove(&mut self, from: usize) -> bool {
+        let changed = from < self.cursor;
+        self.text.replace_range(from..self.cursor, "");
+        self.cursor = from;
+        changed
+    }
+
+    /// Draws it over the whole area, its end in view, with a block where the cursor is.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer, style: Style) {
+        canvas::clear(buf, area, style);
+        let head = &self.text[..self.cursor];
+        let hidden = head.width().saturating_sub(usize::from(area.width.saturating_sub(1)));
+        let start = head.char_indices().map(|(at, _)| at).find(|at| head[..*at].width() >= hidden).unwrap_or(0);
+        canvas::put(buf, (area.x, area.y), &self.text[start..], area.width, style);
+        let at = area.x + u16::try_from(self.text[start..self.cursor].width()).unwrap_or(u16::MAX);
+        if let Some(cell) = buf.cell_mut((at.min(area.right().saturating_sub(1)), area.y)) {
+            cell.set_style(style.add_modifier(Modifier::REVERSED));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(field: &mut Field, keys: &str) {
+        for word in keys.split(' ') {
+            field.key(Chord::parse(word).expect(word));
+        }
+    }
+
+    #[test]
+    fn edits_like_a_shell() {
+        let mut field = Field::default();
+        typed(&mut field, "k i l l space 3 7 left backspace 9");
+        assert_eq!(field.text(), "kill 97");
+        typed(&mut field, "end ctrl-w");
+        assert_eq!(field.text(), "kill ");
+        typed(&mut field, "ctrl-u x home y delete");
+        assert_eq!(field.text(), "y");
+    }
+
+    #[test]
+    fn a_flood_is_cut() {
+        let mut field = Field::default();
+        assert!(field.insert(&"a".repeat(MOST)));
+        assert!(!field.insert("b"));
+    }
+
+    #[test]
+    fn escape_sequences_become_visible() {
+        let mut field = Field::default();
+        field.insert("a\x1b[31m");
+        assert_eq!(field.text(), "a␛[31m");
+    }
+}

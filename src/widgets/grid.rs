@@ -1,0 +1,209 @@
+//! The windowed table: columns that give way when it gets narrow, and the text of the visible rows, formatted once and
+//! drawn as often as needed without allocating.
+
+use super::canvas;
+use crate::domain::Severity;
+use crate::theme::{Role, Theme};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Cells between two columns.
+const GAP: u16 = 1;
+/// Cells of the severity symbol before the first column.
+const SYMBOL: u16 = 2;
+
+/// A column.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Heading, in capitals.
+    pub title: &'static str,
+    /// Cells it needs.
+    pub width: u16,
+    /// Its share of what is left over; zero: none.
+    pub grow: u16,
+    /// Figures are written to the right.
+    pub right: bool,
+    /// The lowest go first when it gets narrow; the highest stays always.
+    pub keep: u8,
+}
+
+impl Column {
+    /// A column of text.
+    pub const fn text(title: &'static str, width: u16, grow: u16, keep: u8) -> Self {
+        Self { title, width, grow, right: false, keep }
+    }
+
+    /// A column of figures.
+    pub const fn figure(title: &'static str, width: u16, keep: u8) -> Self {
+        Self { title, width, grow: 0, right: true, keep }
+    }
+}
+
+/// A column's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Index of the column.
+    pub column: usize,
+    /// First cell, from the left edge of the table.
+    pub x: u16,
+    /// Cells.
+    pub width: u16,
+}
+
+/// Places the columns in `width` cells: drops what does not fit, gives out what is left.
+pub fn place(columns: &[Column], width: u16, slots: &mut Vec<Slot>) {
+    slots.clear();
+    let room = width.saturating_sub(SYMBOL);
+    let mut least = 0;
+    let need = |least: u8| -> u16 {
+        let shown = columns.iter().filter(|column| column.keep >= least);
+        shown.fold(0u16, |sum, column| sum.saturating_add(column.width + GAP)).saturating_sub(GAP)
+    };
+    let most = columns.iter().map(|column| column.keep).max().unwrap_or(0);
+    while need(least) > room && least < most {
+        least += 1;
+    }
+    let shown = || columns.iter().enumerate().filter(|(_, column)| column.keep >= least);
+    let (spare, shares) = (room.saturating_sub(need(least)), shown().map(|(_, c)| c.grow).sum::<u16>());
+    let mut x = SYMBOL;
+    for (index, column) in shown() {
+        let extra =
+            if shares == 0 { 0 } else { (u32::from(spare) * u32::from(column.grow) / u32::from(shares)) as u16 };
+        let cells = (column.width + extra).min(width.saturating_sub(x));
+        slots.push(Slot { column: index, x, width: cells });
+        x += cells + GAP;
+    }
+}
+
+/// The text of the visible rows.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    text: String,
+    cells: Vec<(u32, u32, Role)>,
+    rows: Vec<(Severity, bool)>,
+}
+
+impl Window {
+    /// Forgets all, keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.cells.clear();
+        self.rows.clear();
+    }
+
+    /// Begins a row.
+    pub fn row(&mut self, severity: Severity, stale: bool) {
+        self.rows.push((severity, stale));
+    }
+
+    /// Adds the row's next cell: `write` appends to the buffer and says in which role it is drawn. What it wrote is made
+    /// harmless here, so that no column can forget to.
+    pub fn cell(&mut self, scratch: &mut String, write: impl FnOnce(&mut String) -> Role) {
+        scratch.clear();
+        let role = write(scratch);
+        let start = self.text.len() as u32;
+        crate::domain::text::push_clean(&mut self.text, scratch);
+        self.cells.push((start, self.text.len() as u32, role));
+    }
+
+    /// How many rows it holds.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// It holds no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Draws headings and rows. `selected` is an index into the window.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) {
+        let body = if look.headings { self.headings(area, buf, theme, look) } else { area };
+        for (index, (severity, stale)) in self.rows.iter().take(usize::from(body.height)).enumerate() {
+            let line = Rect { y: body.y + index as u16, height: 1, ..body };
+            self.line(index, (*severity, *stale), line, buf, theme, look);
+            if look.selected == Some(index) {
+                let role = if look.focused { Role::Selected } else { Role::SelectedUnfocused };
+                buf.set_style(line.intersection(buf.area), theme.style(role));
+            }
+        }
+    }
+
+    fn headings(&self, area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rect {
+        for slot in look.slots {
+            let column = &look.columns[slot.column];
+            let sorted = look.sorted == Some(slot.column);
+            let style = theme.style(if sorted { Role::ColumnSorted } else { Role::Column });
+            let x = area.x + slot.x;
+            if column.right {
+                canvas::put_right(buf, (x + slot.width, area.y), column.title, slot.width, style);
+            } else {
+                canvas::put(buf, (x, area.y), column.title, slot.width, style);
+            }
+        }
+        Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
+    }
+
+    fn line(
+        &self,
+        index: usize,
+        (severity, stale): (Severity, bool),
+        line: Rect,
+        buf: &mut Buffer,
+        theme: &Theme,
+        look: &Look<'_>,
+    ) {
+        let symbol = theme.style(if stale { Role::Stale } else { severity.into() });
+        canvas::put(buf, (line.x, line.y), severity.symbol(), 1, symbol);
+        let cells = &self.cells[index * look.slots.len()..];
+        for (slot, (start, end, role)) in look.slots.iter().zip(cells) {
+            let style = theme.style(if stale { Role::Stale } else { *role });
+            let text = &self.text[*start as usize..*end as usize];
+            let at = line.x + slot.x;
+            if look.columns[slot.column].right {
+                canvas::put_right(buf, (at + slot.width, line.y), text, slot.width, style);
+            } else {
+                canvas::put(buf, (at, line.y), text, slot.width, style);
+            }
+        }
+    }
+}
+
+/// How a window is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// All columns.
+    pub columns: &'a [Column],
+    /// Where the shown ones are.
+    pub slots: &'a [Slot],
+    /// The column that sorts.
+    pub sorted: Option<usize>,
+    /// The row under the cursor, within the window.
+    pub selected: Option<usize>,
+    /// The pane has the focus.
+    pub focused: bool,
+    /// With a line of headings.
+    pub headings: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: &[Column] =
+        &[Column::text("NAME", 10, 1, 9), Column::figure("CPU", 4, 5), Column::text("IMAGE", 12, 0, 1)];
+
+    fn placed(width: u16) -> Vec<(usize, u16, u16)> {
+        let mut slots = Vec::new();
+        place(COLUMNS, width, &mut slots);
+        slots.iter().map(|slot| (slot.column, slot.x, slot.width)).collect()
+    }
+
+    #[test]
+    fn narrow_drops_the_least_and_wide_gives_out_the_rest() {
+        assert_eq!(placed(40), [(0, 2, 20), (1, 23, 4), (2, 28, 12)]);
+        assert_eq!(placed(30), [(0, 2, 10), (1, 13, 4), (2, 18, 12)]);
+        assert_eq!(placed(29), [(0, 2, 22), (1, 25, 4)]);
+        assert_eq!(placed(8), [(0, 2, 6)]);
+    }
+}

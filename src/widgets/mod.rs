@@ -1,0 +1,13 @@
+//! What panes and dialogs are drawn with: cells, numbers, sparklines, the windowed table, the text field.
+//!
+//! Every piece of text from outside goes through [`canvas::put`] after [`crate::domain::text::clean`]; nothing here reads a
+//! clock or the store.
+
+pub mod canvas;
+pub mod feeds;
+pub mod field;
+pub mod figure;
+pub mod filter;
+pub mod grid;
+pub mod spark;
+pub mod wrap;
