@@ -1,6 +1,7 @@
 //! quarterdeck: the terminal dashboard for on-call engineers. See ARCHITECTURE.md for the map.
 
 pub mod action;
+pub mod app;
 pub mod clock;
 pub mod connect;
 pub mod cx;

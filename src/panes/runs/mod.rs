@@ -71,7 +71,10 @@ impl RunsPane {
         self.order = order;
         let wanted = match self.selected.as_ref().map(|selected| &selected.id) {
             Some(ThingId::Run(id)) => Some(*id),
-            Some(ThingId::Server { .. } | ThingId::Container { .. } | ThingId::Alert { .. } | ThingId::Session { .. }) | None => None,
+            Some(
+                ThingId::Server { .. } | ThingId::Container { .. } | ThingId::Alert { .. } | ThingId::Session { .. },
+            )
+            | None => None,
         };
         let at = wanted
             .and_then(|id| self.order.iter().position(|index| run_at(cx, *index).is_some_and(|run| run.id == id)));

@@ -1,0 +1,51 @@
+//! What is being done: one line that stays until it is dismissed, with the verdict at its end.
+
+use crate::domain::record::{RunOutcome, StepState};
+use crate::domain::{Now, RunId, time};
+use crate::runbook::Runs;
+use crate::theme::Role;
+use crate::widgets::figure;
+
+/// The line about the newest run of this screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banner {
+    /// Which run.
+    pub run: RunId,
+}
+
+impl Banner {
+    /// It has a verdict, so it can be dismissed.
+    pub fn is_over(&self, runs: &Runs) -> bool {
+        runs.get(self.run).is_none_or(|run| run.outcome.is_some())
+    }
+
+    /// The line's text and role.
+    pub fn line(&self, runs: &Runs, now: Now) -> (Role, String) {
+        let Some(run) = runs.get(self.run) else { return (Role::Toast, String::new()) };
+        let step = run.steps.iter().find(|step| !step.state.is_final()).or(run.steps.last());
+        let (target, doing) = step.map_or(("", "starting".to_owned()), |step| {
+            let doing = if step.state == StepState::Planned { "starting" } else { step.state.word() };
+            (step.target.as_str(), format!("{}: {doing}", step.title))
+        });
+        let took =
+            figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
+        match run.outcome {
+            None => (Role::Toast, format!("▶ {} on {target}: {doing}, {took} (6 shows it)", run.title)),
+            Some(outcome) => {
+                let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };
+                let mark = if outcome == RunOutcome::Ok { "✓" } else { "✗" };
+                let why =
+                    if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
+                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+                (
+                    role,
+                    format!(
+                        "{mark} {} on {target} {}{why} ({took}; 6 shows it, Esc dismisses)",
+                        run.title,
+                        outcome.word()
+                    ),
+                )
+            }
+        }
+    }
+}

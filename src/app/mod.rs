@@ -1,0 +1,235 @@
+//! The state and the only place that changes it: `update(&mut State, Stamped, &mut Effects)`.
+//!
+//! Pure: no IO, no clock, no async. Decides; formatting is the panes' `refresh`, painting is `ui`'s.
+
+mod answer;
+mod banner;
+pub mod layout;
+mod overlay;
+mod overlay_keys;
+mod palette;
+mod plan_dialog;
+mod prompt;
+mod toast;
+mod typing;
+mod update;
+mod writes;
+
+pub use banner::Banner;
+pub use layout::{MIN_SIZE, Screen};
+pub use overlay::Overlay;
+pub use palette::{Item, Palette};
+pub use plan_dialog::PlanDialog;
+pub use prompt::{AskDialog, UnlockDialog};
+pub use toast::{Toast, Toasts};
+pub use update::update;
+pub use writes::WriteLock;
+
+use crate::cx::Cx;
+use crate::domain::risk::Policy;
+use crate::domain::{Limits, Now, Subject};
+use crate::keymap::{Chord, Keymap, Scope};
+use crate::panes::{PANES, Pane, Place};
+use crate::runbook::{Draft, Library, Plan, Runs};
+use crate::store::{Feed, Store};
+use crate::theme::Theme;
+use crate::widgets::field::Field;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the state is made of, from config and command line.
+pub struct Setup {
+    /// The environment's name.
+    pub environment: String,
+    /// It is guarded: red frame, writes locked at start.
+    pub guarded: bool,
+    /// `--read-only`.
+    pub read_only: bool,
+    /// After a manual unlock, writes lock by themselves.
+    pub relock: Duration,
+    /// Where warnings begin.
+    pub limits: Limits,
+    /// What answer a risk takes.
+    pub policy: Policy,
+    /// One for each source.
+    pub feeds: Vec<Feed>,
+    /// Keys.
+    pub keymap: Keymap,
+    /// Themes to turn through; the first is in force.
+    pub themes: Vec<Theme>,
+    /// Runbooks.
+    pub library: Arc<Library>,
+    /// What went wrong before the screen was there, one sentence each.
+    pub troubles: Vec<String>,
+}
+
+/// Everything on the screen and behind it.
+pub struct State {
+    /// What is known of the world.
+    pub store: Store,
+    /// Panes, in the order of [`PANES`].
+    pub panes: Vec<Box<dyn Pane>>,
+    /// Index of the focused pane.
+    pub focus: usize,
+    /// The pane to go back to from a view of its own.
+    back_to: usize,
+    /// Only the focused pane is shown.
+    pub zoom: bool,
+    /// What lies over the panes.
+    pub overlay: Option<Overlay>,
+    /// A plan that waits until no text is being typed.
+    waiting_plan: Option<(Box<Plan<Draft>>, Option<String>)>,
+    /// The filter being typed.
+    pub filter_edit: Option<Field>,
+    /// Keys of an unfinished sequence.
+    pub pending: Vec<Chord>,
+    /// How fast keys come.
+    typing: typing::Typing,
+    /// May anything be changed?
+    pub writes: WriteLock,
+    /// Runs, as the journal tells them.
+    pub runs: Runs,
+    /// What is being done, until dismissed.
+    pub banner: Option<Banner>,
+    /// Passing messages.
+    pub toasts: Toasts,
+    /// Themes; the first is in force.
+    pub themes: Vec<Theme>,
+    /// Keys in force.
+    pub keymap: Keymap,
+    /// Runbooks.
+    pub library: Arc<Library>,
+    /// Where warnings begin.
+    pub limits: Limits,
+    /// What answer a risk takes.
+    pub policy: Policy,
+    /// The environment's name.
+    pub environment: String,
+    /// It is guarded.
+    pub guarded: bool,
+    /// The moment of the last event.
+    pub now: Now,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Something visible may have changed since the last draw.
+    pub dirty: bool,
+    /// The whole terminal must be painted again.
+    pub repaint: bool,
+    /// The header's words, as last prepared.
+    pub chrome: crate::app::layout::Chrome,
+}
+
+impl State {
+    /// The state at start.
+    pub fn new(setup: Setup, now: Now, size: (u16, u16)) -> Self {
+        let writes = WriteLock::new(setup.read_only, setup.guarded, setup.relock);
+        let mut toasts = Toasts::default();
+        for trouble in setup.troubles {
+            toasts.bad(now, trouble);
+        }
+        Self {
+            store: Store::new(setup.feeds),
+            panes: PANES.iter().map(|kind| (kind.make)()).collect(),
+            focus: 0,
+            back_to: 0,
+            zoom: false,
+            overlay: None,
+            waiting_plan: None,
+            filter_edit: None,
+            pending: Vec::new(),
+            typing: typing::Typing::default(),
+            writes,
+            runs: Runs::default(),
+            banner: None,
+            toasts,
+            themes: setup.themes,
+            keymap: setup.keymap,
+            library: setup.library,
+            limits: setup.limits,
+            policy: setup.policy,
+            environment: setup.environment,
+            guarded: setup.guarded,
+            now,
+            size,
+            dirty: true,
+            repaint: false,
+            chrome: layout::Chrome::default(),
+        }
+    }
+
+    /// What panes may see.
+    pub fn cx(&self) -> Cx<'_> {
+        Cx {
+            store: &self.store,
+            now: self.now,
+            theme: &self.themes[0],
+            limits: &self.limits,
+            runs: &self.runs,
+            keymap: &self.keymap,
+            writes: self.writes.state(),
+            guarded: self.guarded,
+        }
+    }
+
+    /// Where everything stands.
+    pub fn screen(&self) -> Screen {
+        layout::layout(self.size, self.focus, self.zoom, self.banner.is_some())
+    }
+
+    /// The focused pane's own keys.
+    pub fn scope(&self) -> Scope {
+        PANES[self.focus].scope
+    }
+
+    /// What the focused pane is about.
+    pub fn subject(&self) -> Option<Subject> {
+        PANES[self.focus].subject
+    }
+
+    /// The focused pane.
+    pub fn pane(&self) -> &dyn Pane {
+        &*self.panes[self.focus]
+    }
+
+    /// Formats what is visible. To be called before drawing.
+    pub fn prepare(&mut self) {
+        let screen = self.screen();
+        let mut panes = std::mem::take(&mut self.panes);
+        let cx = self.cx();
+        for (index, place) in screen.panes() {
+            panes[index].refresh(place, &cx);
+        }
+        self.panes = panes;
+        let mut chrome = std::mem::take(&mut self.chrome);
+        chrome.prepare(self);
+        self.chrome = chrome;
+    }
+
+    /// A frame was painted: dialogs begin to arm.
+    pub fn painted(&mut self, now: Now) {
+        if let Some(overlay) = &mut self.overlay {
+            overlay.painted(now);
+        }
+        self.dirty = false;
+        self.repaint = false;
+    }
+
+    /// When the state wants to be woken though nothing happens; a monotonic moment as in [`Now::mono`].
+    pub fn deadline(&self) -> Option<Duration> {
+        let overlay = self.overlay.as_ref().and_then(Overlay::deadline);
+        [overlay, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
+    }
+
+    /// Runs `f` with the focused pane and what it may see.
+    fn with_pane<T>(&mut self, f: impl FnOnce(&mut dyn Pane, &Cx<'_>) -> T) -> T {
+        let mut panes = std::mem::take(&mut self.panes);
+        let out = f(&mut *panes[self.focus], &self.cx());
+        self.panes = panes;
+        out
+    }
+
+    /// Places of the visible panes, for drawing.
+    pub fn places(&self) -> impl Iterator<Item = (usize, Place)> {
+        self.screen().panes()
+    }
+}

@@ -1,0 +1,71 @@
+//! What lies over the panes: one thing at a time.
+
+use super::{AskDialog, Palette, PlanDialog, UnlockDialog};
+use crate::domain::Now;
+use crate::panes::Details;
+use std::time::Duration;
+
+/// What lies over the panes.
+#[derive(Debug)]
+pub enum Overlay {
+    /// The keys that work here.
+    Help {
+        /// First line shown.
+        scroll: usize,
+    },
+    /// Actions by name.
+    Palette(Palette),
+    /// Everything about a thing.
+    Details {
+        /// What to show; renewed while it is open as long as the thing is there.
+        details: Details,
+        /// First line shown.
+        scroll: usize,
+    },
+    /// A plan to confirm.
+    Plan(Box<PlanDialog>),
+    /// Unlock writes?
+    Unlock(UnlockDialog),
+    /// A run asks.
+    Ask(Box<AskDialog>),
+}
+
+impl Overlay {
+    /// It is on the screen.
+    pub(super) fn painted(&mut self, now: Now) {
+        match self {
+            Self::Plan(dialog) => dialog.arming.painted(now),
+            Self::Unlock(dialog) => dialog.arming.painted(now),
+            Self::Ask(dialog) => dialog.arming.painted(now),
+            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } => {}
+        }
+    }
+
+    /// When it wants to be looked at again.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
+            Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
+            Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
+            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } => None,
+        }
+    }
+
+    /// Text is being typed into it, so that no dialog may open over it.
+    pub(super) fn takes_text(&self) -> bool {
+        match self {
+            Self::Palette(_) => true,
+            Self::Plan(dialog) => dialog.takes_text(),
+            Self::Ask(dialog) => dialog.takes_text(),
+            Self::Help { .. } | Self::Details { .. } | Self::Unlock(_) => false,
+        }
+    }
+
+    /// It asks for an answer that changes something.
+    pub(super) fn is_dialog(&self) -> bool {
+        match self {
+            Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
+            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Keys and time for what lies over the panes. In a dialog only the named answer acts: Enter and Esc alone never do.
+
+use super::answer::Arming;
+use super::update::{act, record_lock};
+use super::{AskDialog, Overlay, PlanDialog, State, UnlockDialog};
+use crate::domain::Now;
+use crate::domain::risk::Level;
+use crate::effect::{Effect, Effects, RunAnswer};
+use crate::keymap::Chord;
+use crate::runbook::{Answer, Authority, gate};
+use crossterm::event::KeyCode;
+
+const TOO_SOON: &str = "too soon or too fast to be meant: read, then answer";
+
+/// One key for the overlay.
+pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
+    let Some(mut overlay) = state.overlay.take() else { return };
+    let now = state.now;
+    let keep = match &mut overlay {
+        Overlay::Help { scroll } | Overlay::Details { scroll, .. } => scroll_key(scroll, chord),
+        Overlay::Palette(palette) => {
+            return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
+        }
+        Overlay::Plan(dialog) => plan_key(dialog, chord, burst, now),
+        Overlay::Unlock(dialog) => unlock_key(dialog, chord, burst, now),
+        Overlay::Ask(dialog) => ask_key(dialog, chord, burst, now, effects),
+    };
+    if keep {
+        state.overlay = Some(overlay);
+    }
+}
+
+/// Time passed: dialogs arm, and an answer that stood alone is taken.
+pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
+    let Some(mut overlay) = state.overlay.take() else { return };
+    let now = state.now;
+    let keep = match &mut overlay {
+        Overlay::Help { .. } | Overlay::Palette(_) => true,
+        Overlay::Details { details, .. } => {
+            if let Some(fresh) =
+                state.with_pane(|pane, cx| pane.details(cx)).filter(|fresh| fresh.title == details.title)
+            {
+                *details = fresh;
+            }
+            true
+        }
+        Overlay::Plan(dialog) => {
+            state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
+            if dialog.arming.settled(now) { return answer_plan(state, overlay, effects) } else { true }
+        }
+        Overlay::Unlock(dialog) => {
+            state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
+            if dialog.arming.settled(now) { return unlock(state, effects) } else { true }
+        }
+        Overlay::Ask(dialog) => {
+            state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
+            !(dialog.arming.settled(now) && answer_ask(dialog, effects))
+        }
+    };
+    if keep {
+        state.overlay = Some(overlay);
+    } else {
+        state.dirty = true;
+    }
+}
+
+/// Takes the arming over into what is drawn; true when it just changed.
+fn arm(armed: &mut bool, arming: &Arming, now: Now) -> bool {
+    let was = std::mem::replace(armed, arming.armed(now));
+    was != *armed
+}
+
+fn scroll_key(scroll: &mut usize, chord: Chord) -> bool {
+    if chord.is(KeyCode::Esc) || chord.is(KeyCode::Enter) || matches!(chord.char(), Some('q' | '?')) {
+        return false;
+    }
+    scroll_by(scroll, chord, true);
+    true
+}
+
+/// Moves a scroll position; letters only where they are not text.
+fn scroll_by(scroll: &mut usize, chord: Chord, letters: bool) {
+    let letter = chord.char().filter(|_| letters);
+    let by = if chord.is(KeyCode::Down) || letter == Some('j') {
+        1
+    } else if chord.is(KeyCode::Up) || letter == Some('k') {
+        -1
+    } else if chord.is(KeyCode::PageDown) || chord.is_ctrl('d') {
+        10
+    } else if chord.is(KeyCode::PageUp) {
+        -10
+    } else if letter == Some('g') {
+        isize::MIN
+    } else {
+        0
+    };
+    *scroll = scroll.saturating_add_signed(by);
+}
+
+fn palette_key(
+    state: &mut State,
+    chosen: Option<crate::action::Action>,
+    overlay: Overlay,
+    chord: Chord,
+    burst: bool,
+    effects: &mut Effects,
+) {
+    let Overlay::Palette(mut palette) = overlay else { return };
+    if chord.is(KeyCode::Esc) {
+        return;
+    }
+    if chord.is(KeyCode::Enter) {
+        match chosen {
+            Some(action) if burst && action.acts() => state.toasts.say(state.now, TOO_SOON),
+            Some(action) => return act(state, &action, effects),
+            None => {}
+        }
+    } else if chord.is(KeyCode::Down) || chord.is_ctrl('n') {
+        palette.go(1);
+    } else if chord.is(KeyCode::Up) || chord.is_ctrl('p') {
+        palette.go(-1);
+    } else if palette.field.key(chord) {
+        palette.rank();
+    }
+    state.overlay = Some(Overlay::Palette(palette));
+}
+
+fn plan_key(dialog: &mut PlanDialog, chord: Chord, burst: bool, now: Now) -> bool {
+    let disturbed = dialog.arming.disturb();
+    dialog.refusal = disturbed.then(|| TOO_SOON.to_owned());
+    if chord.is(KeyCode::Esc) {
+        return false;
+    }
+    if dialog.takes_text() {
+        if chord.is(KeyCode::Enter) {
+            if !dialog.arming.answer(now, burst) {
+                dialog.refusal = Some(TOO_SOON.to_owned());
+            }
+        } else if !dialog.arming.armed(now) {
+            dialog.refusal = Some(TOO_SOON.to_owned());
+        } else if !dialog.field.key(chord) {
+            scroll_by(&mut dialog.scroll, chord, false);
+        }
+    } else if chord.char() == Some('y') && dialog.plan.body().blocked.is_empty() {
+        if !dialog.arming.answer(now, burst || disturbed) {
+            dialog.refusal = Some(TOO_SOON.to_owned());
+        }
+    } else if matches!(chord.char(), Some('n' | 'q')) {
+        return false;
+    } else if chord.is(KeyCode::Enter) {
+        dialog.refusal = Some("Enter alone never acts: y runs it, Esc leaves".to_owned());
+    } else {
+        scroll_by(&mut dialog.scroll, chord, true);
+    }
+    true
+}
+
+/// The answer stood alone: ask the gate.
+fn answer_plan(state: &mut State, overlay: Overlay, effects: &mut Effects) {
+    let Overlay::Plan(mut dialog) = overlay else { return };
+    let answer = match dialog.plan.level() {
+        Level::Typed => Answer::Phrase(dialog.field.text().to_owned()),
+        Level::None | Level::Yes | Level::Two => Answer::Yes,
+    };
+    let authority = Authority { writes: state.writes.state() };
+    state.dirty = true;
+    match gate::approve(dialog.plan, &answer, authority) {
+        Ok(approved) => effects.push(Effect::Start(Box::new(approved))),
+        Err((plan, refusal)) => {
+            dialog.plan = plan;
+            dialog.refusal = Some(refusal.to_string());
+            state.overlay = Some(Overlay::Plan(dialog));
+        }
+    }
+}
+
+fn unlock_key(dialog: &mut UnlockDialog, chord: Chord, burst: bool, now: Now) -> bool {
+    let disturbed = dialog.arming.disturb();
+    dialog.refusal = disturbed.then(|| TOO_SOON.to_owned());
+    match chord.char() {
+        Some('y') => {
+            if !dialog.arming.answer(now, burst || disturbed) {
+                dialog.refusal = Some(TOO_SOON.to_owned());
+            }
+            true
+        }
+        Some('n' | 'q') => false,
+        _ => !chord.is(KeyCode::Esc),
+    }
+}
+
+fn unlock(state: &mut State, effects: &mut Effects) {
+    state.writes.unlock(state.now);
+    let minutes = state.writes.relock_after().as_secs().div_ceil(60);
+    state.toasts.say(state.now, format!("writes are unlocked for {minutes} minutes"));
+    effects.push(record_lock(state, "unlocked"));
+    state.dirty = true;
+}
+
+fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects: &mut Effects) -> bool {
+    let disturbed = dialog.arming.disturb();
+    dialog.refusal = disturbed.then(|| TOO_SOON.to_owned());
+    let quiet = dialog.arming.armed(now) && !burst && !disturbed;
+    if chord.is(KeyCode::Esc) && dialog.skipping {
+        dialog.skipping = false;
+    } else if chord.is(KeyCode::Esc) {
+        dialog.refusal = Some("the run waits for an answer: ctrl-x stops it".to_owned());
+    } else if chord.is_ctrl('x') && quiet {
+        effects.push(Effect::Answer(dialog.run, RunAnswer::Stop));
+        return false;
+    } else if dialog.takes_text() && chord.is(KeyCode::Enter) || !dialog.takes_text() && chord.char() == Some('y') {
+        if !dialog.arming.answer(now, burst || disturbed) {
+            dialog.refusal = Some(TOO_SOON.to_owned());
+        }
+    } else if dialog.takes_text() && dialog.arming.armed(now) {
+        dialog.field.key(chord);
+    } else if dialog.manual && chord.char() == Some('s') && quiet {
+        dialog.skipping = true;
+    }
+    true
+}
+
+/// The answer stood alone; true when the dialog is done.
+fn answer_ask(dialog: &mut AskDialog, effects: &mut Effects) -> bool {
+    let typed = dialog.field.text().trim();
+    let answer = match (&dialog.phrase, dialog.skipping) {
+        (_, true) if typed.is_empty() => {
+            dialog.refusal = Some("a reason is needed to skip it".to_owned());
+            return false;
+        }
+        (_, true) => RunAnswer::Skip(typed.to_owned()),
+        (Some(phrase), false) if typed != phrase => {
+            dialog.refusal = Some(format!("that is not {phrase:?}: nothing was done"));
+            return false;
+        }
+        (Some(phrase), false) => RunAnswer::Confirm(Answer::Phrase(phrase.clone())),
+        (None, false) if dialog.manual => RunAnswer::Done,
+        (None, false) => RunAnswer::Confirm(Answer::Yes),
+    };
+    effects.push(Effect::Answer(dialog.run, answer));
+    true
+}

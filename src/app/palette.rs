@@ -1,0 +1,105 @@
+//! Actions by name: fuzzy over everything that works here.
+
+use crate::action::{ACTIONS, Action};
+use crate::keymap::{Keymap, Scope};
+use crate::runbook::Library;
+use crate::widgets::field::Field;
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+/// One thing that can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What.
+    pub action: Action,
+    /// Its name in keymaps.
+    pub name: String,
+    /// In one line.
+    pub doc: String,
+    /// Its key here.
+    pub key: String,
+}
+
+/// The palette.
+#[derive(Debug)]
+pub struct Palette {
+    /// Title.
+    pub title: String,
+    /// What is typed.
+    pub field: Field,
+    items: Vec<Item>,
+    matches: Vec<usize>,
+    /// The row under the cursor, within the matches.
+    pub cursor: usize,
+}
+
+impl Palette {
+    /// All actions that work in `scope`.
+    pub fn all(scope: Scope, keymap: &Keymap, library: &Library) -> Self {
+        let plain = ACTIONS.iter().map(|(action, name, doc)| item(action, name, doc, scope, keymap));
+        let items = plain.chain(runbooks(scope, keymap, library)).collect();
+        Self::new("all actions".to_owned(), items)
+    }
+
+    /// The runbooks that fit the things of `scope`.
+    pub fn runbooks(scope: Scope, keymap: &Keymap, library: &Library, thing: &str) -> Self {
+        Self::new(format!("actions for {thing}"), runbooks(scope, keymap, library).collect())
+    }
+
+    fn new(title: String, items: Vec<Item>) -> Self {
+        let matches = (0..items.len()).collect();
+        Self { title, field: Field::default(), items, matches, cursor: 0 }
+    }
+
+    /// Ranks the items by what is typed, the best first.
+    pub fn rank(&mut self) {
+        let pattern = Pattern::parse(self.field.text(), CaseMatching::Ignore, Normalization::Smart);
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let mut buffer = Vec::new();
+        let mut scored: Vec<(u32, usize)> = Vec::new();
+        for (index, item) in self.items.iter().enumerate() {
+            let text = format!("{} {}", item.name, item.doc);
+            if let Some(score) = pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher) {
+                scored.push((score, index));
+            }
+        }
+        scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
+        self.matches = scored.into_iter().map(|(_, index)| index).collect();
+        self.cursor = 0;
+    }
+
+    /// What passes, the best first.
+    pub fn matches(&self) -> impl ExactSizeIterator<Item = &Item> {
+        self.matches.iter().map(|index| &self.items[*index])
+    }
+
+    /// What the cursor is on.
+    pub fn chosen(&self) -> Option<&Item> {
+        self.matches.get(self.cursor).map(|index| &self.items[*index])
+    }
+
+    /// Moves the cursor.
+    pub fn go(&mut self, by: isize) {
+        self.cursor = self.cursor.saturating_add_signed(by).min(self.matches.len().saturating_sub(1));
+    }
+}
+
+fn item(action: &Action, name: &str, doc: &str, scope: Scope, keymap: &Keymap) -> Item {
+    let key = keymap.key_of(scope, action).unwrap_or_default();
+    Item { action: action.clone(), name: name.to_owned(), doc: doc.to_owned(), key }
+}
+
+/// The library's runbooks for the pane, and those that a key of the pane runs.
+fn runbooks(scope: Scope, keymap: &Keymap, library: &Library) -> impl Iterator<Item = Item> {
+    let bound = |id: &str| keymap.bindings(scope).any(|b| matches!(&b.action, Action::Runbook(r) if &**r == id));
+    let fits = library
+        .iter()
+        .filter(|runbook| runbook.pane.is_some_and(|pane| pane.word() == scope.word()) || bound(&runbook.id));
+    let items: Vec<Item> = fits
+        .map(|runbook| {
+            let action = Action::Runbook(runbook.id.as_str().into());
+            item(&action, &action.name(), &runbook.title, scope, keymap)
+        })
+        .collect();
+    items.into_iter()
+}

@@ -1,0 +1,327 @@
+//! `update`: dispatch only. Each event goes to the one function that knows about it.
+
+use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog};
+use crate::action::Action;
+use crate::domain::record::{Entry, RecordKind};
+use crate::domain::{RunId, ThingId};
+use crate::effect::{Effect, Effects};
+use crate::event::{Event, RunEvent, Stamped};
+use crate::keymap::{Chord, Found, Scope};
+use crate::panes::{Flow, PANES, Selected};
+use crate::runbook::{Draft, Plan, PlanRequest, Writes};
+use crate::widgets::field::Field;
+use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Takes in one event. The only place that changes the state.
+pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
+    state.now = stamped.now;
+    match stamped.event {
+        Event::Input(input) => take_input(state, input, effects),
+        Event::Tick => state.dirty = true,
+        Event::Sample(sample) => state.dirty |= state.store.apply(sample).is_some(),
+        Event::Run(event) => take_run_event(state, event),
+        Event::Resumed => {
+            state.dirty = true;
+            state.repaint = true;
+        }
+    }
+    pass_time(state, effects);
+    open_waiting_plan(state);
+}
+
+/// What happens by the passing of time alone.
+fn pass_time(state: &mut State, effects: &mut Effects) {
+    state.dirty |= state.toasts.expire(state.now);
+    if state.writes.expire(state.now) {
+        state.toasts.say(state.now, "writes are locked again: the time is over");
+        effects.push(record_lock(state, "locked by the timer"));
+        state.dirty = true;
+    }
+    super::overlay_keys::pass_time(state, effects);
+}
+
+fn take_input(state: &mut State, input: Input, effects: &mut Effects) {
+    match input {
+        Input::Key(key) if key.kind != KeyEventKind::Release => take_key(state, Chord::from_key(key), effects),
+        Input::Paste(text) => take_paste(state, &text),
+        Input::Resize(width, height) => {
+            state.size = (width, height);
+            state.dirty = true;
+            state.repaint = true;
+        }
+        Input::Key(_) | Input::Mouse(_) | Input::FocusGained | Input::FocusLost => {}
+    }
+}
+
+/// Pasted text is text: it goes into a field that is open for it, and nowhere else.
+fn take_paste(state: &mut State, text: &str) {
+    state.dirty = true;
+    if let Some(field) = &mut state.filter_edit {
+        field.insert(text);
+        apply_filter(state);
+    } else if let Some(Overlay::Palette(palette)) = &mut state.overlay {
+        palette.field.insert(text);
+        palette.rank();
+    } else {
+        let dialog = state.overlay.as_ref().is_some_and(Overlay::is_dialog);
+        let what = if dialog { "a paste is no answer: type it" } else { "pasted text does nothing here" };
+        state.toasts.say(state.now, what);
+    }
+}
+
+fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
+    let burst = state.typing.key(state.now);
+    state.dirty = true;
+    if state.overlay.is_some() {
+        super::overlay_keys::key(state, chord, burst, effects);
+    } else if state.filter_edit.is_some() {
+        filter_key(state, chord);
+    } else {
+        bound_key(state, chord, burst, effects);
+    }
+}
+
+fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
+    state.pending.push(chord);
+    let action = match state.keymap.find(state.scope(), &state.pending) {
+        Found::Pending => return,
+        Found::Nothing => None,
+        Found::Action(action) => Some(action.clone()),
+    };
+    state.pending.clear();
+    match action {
+        None => {}
+        Some(action) if burst && action.acts() => {
+            let what = "that came faster than anybody types, so it did nothing: press the key again";
+            state.toasts.say(state.now, what);
+        }
+        Some(action) => act(state, &action, effects),
+    }
+}
+
+/// Carries out an action, whether a key or the palette asked for it.
+pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
+    if let Some(focus) = PANES.iter().position(|kind| &kind.action == action) {
+        return set_focus(state, focus);
+    }
+    match action {
+        Action::NextPane => next_pane(state, 1),
+        Action::PreviousPane => next_pane(state, -1),
+        Action::Zoom => state.zoom = !state.zoom,
+        Action::Filter => state.filter_edit = Some(Field::with(state.pane().filter())),
+        Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
+        Action::Palette => {
+            state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));
+        }
+        Action::Actions => open_actions(state),
+        Action::Details => open_details(state),
+        Action::Back => back(state),
+        Action::PollNow => {
+            state.toasts.say(state.now, "asking every source");
+            effects.push(Effect::PollNow(Vec::new()));
+        }
+        Action::Theme => {
+            state.themes.rotate_left(1);
+            let name = state.themes[0].name().to_owned();
+            state.toasts.say(state.now, format!("theme {name}"));
+            state.repaint = true;
+        }
+        Action::Writes => toggle_writes(state, effects),
+        Action::Redraw => state.repaint = true,
+        Action::Suspend => effects.push(Effect::Suspend),
+        Action::Quit => effects.push(Effect::Quit),
+        Action::Runbook(id) => ask_for_plan(state, id, effects),
+        Action::Down
+        | Action::Up
+        | Action::HalfPageDown
+        | Action::HalfPageUp
+        | Action::PageDown
+        | Action::PageUp
+        | Action::Top
+        | Action::Bottom
+        | Action::Sort
+        | Action::Reverse => {
+            state.with_pane(|pane, cx| pane.act(action, cx));
+        }
+        Action::Servers | Action::Containers | Action::Alerts | Action::Databases | Action::Runs => {}
+    }
+}
+
+fn set_focus(state: &mut State, focus: usize) {
+    if PANES[state.focus].subject.is_some() {
+        state.back_to = state.focus;
+    }
+    state.focus = focus;
+}
+
+/// Among the panes that stand beside each other.
+fn next_pane(state: &mut State, by: isize) {
+    let tables: Vec<usize> = (0..PANES.len()).filter(|index| PANES[*index].subject.is_some()).collect();
+    let here = tables.iter().position(|index| *index == state.focus);
+    let next = here.map_or(0, |here| (here as isize + by).rem_euclid(tables.len() as isize) as usize);
+    set_focus(state, tables[next]);
+}
+
+/// One step back at a time: filter, zoom, view, messages. Never out of the program.
+fn back(state: &mut State) {
+    if state.with_pane(|pane, cx| pane.act(&Action::Back, cx)) == Flow::Done {
+        return;
+    }
+    if PANES[state.focus].subject.is_none() {
+        state.focus = state.back_to;
+    } else if state.zoom {
+        state.zoom = false;
+    } else if state.banner.as_ref().is_some_and(|banner| banner.is_over(&state.runs)) {
+        state.banner = None;
+    } else {
+        state.toasts.dismiss();
+    }
+}
+
+fn open_details(state: &mut State) {
+    match state.with_pane(|pane, cx| pane.details(cx)) {
+        Some(details) => state.overlay = Some(Overlay::Details { details, scroll: 0 }),
+        None => state.toasts.say(state.now, "nothing is selected"),
+    }
+}
+
+fn open_actions(state: &mut State) {
+    let thing = state.pane().selected().map_or_else(|| state.scope().word().to_owned(), |selected| selected.name);
+    let palette = Palette::runbooks(state.scope(), &state.keymap, &state.library, &thing);
+    if palette.matches().len() == 0 {
+        state.toasts.say(state.now, format!("there is no runbook for {} yet", state.scope().word()));
+        return;
+    }
+    state.overlay = Some(Overlay::Palette(palette));
+}
+
+fn toggle_writes(state: &mut State, effects: &mut Effects) {
+    match state.writes.state() {
+        Writes::ReadOnly => state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string()),
+        Writes::Locked => state.overlay = Some(Overlay::Unlock(UnlockDialog::default())),
+        Writes::Unlocked => {
+            state.writes.lock();
+            state.toasts.say(state.now, "writes are locked");
+            effects.push(record_lock(state, "locked"));
+        }
+    }
+}
+
+pub(super) fn record_lock(state: &State, what: &str) -> Effect {
+    Effect::Journal(Entry {
+        kind: RecordKind::WritesLock,
+        run: None,
+        step: None,
+        role: None,
+        target: None,
+        env: state.environment.clone(),
+        data: json!({ "state": what }),
+    })
+}
+
+/// Asks the planner for a plan for the selected thing.
+fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
+    if state.writes.state() == Writes::ReadOnly {
+        return state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string());
+    }
+    if state.library.get(id).is_none() {
+        return state
+            .toasts
+            .bad(state.now, format!("there is no runbook {id:?}; mend the key's binding in the keymap"));
+    }
+    match state.pane().selected() {
+        Some(selected) if selected.gone => {
+            let what = format!("{} is gone; move the cursor to choose another", selected.name);
+            state.toasts.bad(state.now, what);
+        }
+        selected => {
+            let args = arguments(state, selected.as_ref());
+            state.toasts.say(state.now, format!("planning {id}; nothing is changed yet"));
+            effects.push(Effect::Plan(PlanRequest { runbook: id.to_owned(), args }));
+        }
+    }
+}
+
+/// The selected thing as a runbook's parameters. A pane without a selection still knows its first source.
+fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Value> {
+    let pair = |name: &str, text: String| BTreeMap::from([(name.to_owned(), Value::String(text))]);
+    match selected.map(|selected| &selected.id) {
+        Some(ThingId::Container { source, id }) => pair("container", format!("{}/{id}", source.name())),
+        Some(ThingId::Session { source, .. }) => pair("database", source.name().to_owned()),
+        Some(ThingId::Server { name, .. }) => pair("server", name.to_string()),
+        Some(ThingId::Alert { .. } | ThingId::Run(_)) => BTreeMap::new(),
+        None if state.scope() == Scope::Databases => {
+            let first = state.subject().and_then(|subject| state.store.about(subject).next());
+            first.map_or_else(BTreeMap::new, |feed| pair("database", feed.id.name().to_owned()))
+        }
+        None => BTreeMap::new(),
+    }
+}
+
+fn filter_key(state: &mut State, chord: Chord) {
+    let Some(field) = &mut state.filter_edit else { return };
+    if chord.is(KeyCode::Enter) {
+        state.filter_edit = None;
+    } else if chord.is(KeyCode::Esc) {
+        state.filter_edit = None;
+        state.with_pane(|pane, _| pane.set_filter(""));
+    } else if field.key(chord) {
+        apply_filter(state);
+    }
+}
+
+fn apply_filter(state: &mut State) {
+    let text = state.filter_edit.as_ref().map(|field| field.text().to_owned()).unwrap_or_default();
+    state.with_pane(|pane, _| pane.set_filter(&text));
+}
+
+fn take_run_event(state: &mut State, event: RunEvent) {
+    state.dirty = true;
+    match event {
+        RunEvent::Planned(plan) => state.waiting_plan = Some((plan, None)),
+        RunEvent::PlanChanged { plan, what, .. } => {
+            let notice = format!("{what}. Nothing was done; this is the new plan");
+            state.waiting_plan = Some((plan, Some(notice)));
+        }
+        RunEvent::NotPlanned { request, why } => state.toasts.bad(state.now, format!("{}: {why}", request.runbook)),
+        RunEvent::Record(record) => {
+            if record.entry.kind == RecordKind::RunStart {
+                state.banner = record.entry.run.map(|run| Banner { run });
+            }
+            state.runs.apply(&record);
+        }
+        RunEvent::Ask { run, prompt, phrase, manual, .. } => {
+            state.overlay = Some(Overlay::Ask(Box::new(super::AskDialog::new(run, prompt, phrase, manual))));
+        }
+        RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
+        RunEvent::Reconciled(runs) => tell_reconciled(state, &runs),
+    }
+}
+
+fn tell_reconciled(state: &mut State, runs: &[RunId]) {
+    if let Some(last) = runs.last() {
+        let what = format!("{} unfinished run(s) of an earlier session: view 6 says what became of them", runs.len());
+        state.toasts.bad(state.now, what);
+        state.banner = Some(Banner { run: *last });
+    }
+}
+
+/// A plan never opens over a field that text is being typed into, nor over another dialog.
+fn open_waiting_plan(state: &mut State) {
+    let busy = state.filter_edit.is_some()
+        || state.overlay.as_ref().is_some_and(|overlay| overlay.takes_text() || overlay.is_dialog());
+    if busy {
+        return;
+    }
+    if let Some((plan, notice)) = state.waiting_plan.take() {
+        show_plan(state, *plan, notice);
+    }
+}
+
+fn show_plan(state: &mut State, plan: Plan<Draft>, notice: Option<String>) {
+    state.toasts.dismiss();
+    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog::new(plan, notice))));
+    state.dirty = true;
+}

@@ -1,0 +1,96 @@
+//! The write lock: whether this screen may change anything, and until when.
+
+use crate::domain::Now;
+use crate::runbook::Writes;
+use std::time::Duration;
+
+/// The lock.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteLock {
+    state: Writes,
+    relock: Duration,
+    until: Option<Duration>,
+}
+
+impl WriteLock {
+    /// Guarded environments start locked; read-only stays so.
+    pub fn new(read_only: bool, guarded: bool, relock: Duration) -> Self {
+        let state = match (read_only, guarded) {
+            (true, _) => Writes::ReadOnly,
+            (false, true) => Writes::Locked,
+            (false, false) => Writes::Unlocked,
+        };
+        Self { state, relock, until: None }
+    }
+
+    /// As the gate asks.
+    pub fn state(&self) -> Writes {
+        self.state
+    }
+
+    /// How long until it locks by itself.
+    pub fn left(&self, now: Now) -> Option<Duration> {
+        self.until.map(|until| until.saturating_sub(now.mono))
+    }
+
+    /// After a manual unlock it locks by itself after this time.
+    pub fn relock_after(&self) -> Duration {
+        self.relock
+    }
+
+    /// Locks; false when there was nothing to lock.
+    pub fn lock(&mut self) -> bool {
+        self.until = None;
+        let was = self.state == Writes::Unlocked;
+        if was {
+            self.state = Writes::Locked;
+        }
+        was
+    }
+
+    /// Unlocks until the timer; not when read-only.
+    pub fn unlock(&mut self, now: Now) {
+        if self.state == Writes::Locked {
+            self.state = Writes::Unlocked;
+            self.until = Some(now.mono + self.relock);
+        }
+    }
+
+    /// Locks when the time is over; true when it just did.
+    pub fn expire(&mut self, now: Now) -> bool {
+        self.until.is_some_and(|until| now.mono >= until) && self.lock()
+    }
+
+    /// When it locks by itself.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), wall: jiff::Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn locks_by_itself() {
+        let mut lock = WriteLock::new(false, true, Duration::from_secs(60));
+        assert_eq!(lock.state(), Writes::Locked);
+        lock.unlock(at(10));
+        assert_eq!((lock.state(), lock.left(at(30))), (Writes::Unlocked, Some(Duration::from_secs(40))));
+        assert!(!lock.expire(at(69)));
+        assert!(lock.expire(at(70)));
+        assert_eq!(lock.state(), Writes::Locked);
+    }
+
+    #[test]
+    fn read_only_never_unlocks() {
+        let mut lock = WriteLock::new(true, false, Duration::from_secs(60));
+        lock.unlock(at(0));
+        assert_eq!(lock.state(), Writes::ReadOnly);
+        assert!(!lock.lock());
+    }
+}
