@@ -276,6 +276,7 @@ fn options(table: &str, settings: &LoginSettings) -> Result<PgConnectOptions, So
 fn parse_dsn(table: &str, dsn: &str) -> Result<PgConnectOptions, SourceError> {
     let example = "write it as postgres://user@host:5432/database, or postgres:///database?host=/var/run/postgresql";
     let wrong = |why: &str| SourceError::new(format!("dsn in {table} {why}"), example);
+    let dsn = &user_without_host(dsn).unwrap_or_else(|| dsn.to_owned());
     let url = Url::parse(dsn).map_err(|_| wrong("is no address"))?;
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         return Err(wrong("is no address of PostgreSQL"));
@@ -287,6 +288,15 @@ fn parse_dsn(table: &str, dsn: &str) -> Result<PgConnectOptions, SourceError> {
         ));
     }
     PgConnectOptions::from_str(dsn).map_err(|_| wrong("has a part that PostgreSQL does not know"))
+}
+
+/// `postgres://user@/database` is an address to libpq, but not to the standard for addresses: the user moves to the end.
+fn user_without_host(dsn: &str) -> Option<String> {
+    let (scheme, rest) = dsn.split_once("://")?;
+    let (user, rest) = rest.split_once("@/")?;
+    let mark = if rest.contains('?') { '&' } else { '?' };
+    let plain = !user.contains([':', '/', '?', '&']);
+    plain.then(|| format!("{scheme}:///{rest}{mark}user={user}"))
 }
 
 fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
@@ -484,7 +494,7 @@ mod tests {
         let postgres = new(&format!("postgres://me@127.0.0.1:{port}/app"), None).unwrap();
         let error = postgres.connect_read().await.unwrap_err();
         assert_eq!(error.what, format!("no PostgreSQL answers at 127.0.0.1:{port} as me: nothing listens there"));
-        let postgres = new("postgres://me@/app?host=/nowhere", None).unwrap();
+        let postgres = new("postgres://me@/app?host=/nowhere&port=5432", None).unwrap();
         let error = postgres.connect_read().await.unwrap_err();
         assert_eq!(error.what, "no PostgreSQL answers at /nowhere port 5432 as me: there is no such socket");
     }
