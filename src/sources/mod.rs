@@ -121,11 +121,11 @@ mod tests {
     fn a_mistake_is_told_with_its_place() {
         for known in SOURCES {
             let text = format!("[{}.local]\ninterval = \"2\"\n", known.name);
-            let error = first(&text).unwrap_err();
+            let error = first(&text).err().unwrap();
             assert!(error.message().starts_with("\"2\" is no length of time"), "{}", error.message());
             assert_eq!(&text[error.span().unwrap()], "\"2\"");
             let text = format!("[{}.local]\nintervall = \"2s\"\n", known.name);
-            let error = first(&text).unwrap_err();
+            let error = first(&text).err().unwrap();
             assert!(error.message().starts_with("unknown field `intervall`"), "{}", error.message());
             assert_eq!(&text[error.span().unwrap()], "intervall");
         }

@@ -59,7 +59,7 @@ struct Mount {
 
 fn mounts() -> Vec<Mount> {
     let list = List::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage());
-    let mut mounts: Vec<Mount> = list.iter().filter_map(mount).collect();
+    let mut mounts: Vec<Mount> = list.iter().flat_map(|list| list.iter()).filter_map(mount).collect();
     if !mounts.iter().any(is_real) {
         // In a container the root is an overlay: better the figures of what lies under it than none.
         mounts.extend(usage("/".as_ref()).map(|usage| Mount {

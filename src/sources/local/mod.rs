@@ -59,7 +59,7 @@ impl super::Settings for Settings {
     }
 
     fn open(&self, _: &SourceId, _: &mut Connections) -> Result<Box<dyn Source>, SourceError> {
-        let name = self.name.clone().or_else(System::host_name).unwrap_or_else(|| "localhost".to_owned());
+        let name = self.name.clone().or_else(|| System::host_name().ok()).unwrap_or_else(|| "localhost".to_owned());
         Ok(Box::new(Local { name, gauge: Arc::default(), disks: disks::Disks::default() }))
     }
 }
@@ -89,16 +89,10 @@ impl Source for Local {
 }
 
 /// The system's counters: CPU in use is the difference between two readings.
+#[derive(Default)]
 struct Gauge {
-    system: System,
-    /// There was a reading before: without one there is no CPU figure.
-    primed: bool,
-}
-
-impl Default for Gauge {
-    fn default() -> Self {
-        Self { system: System::new(), primed: false }
-    }
+    /// From the first reading on.
+    system: Option<System>,
 }
 
 /// One reading.
@@ -107,27 +101,30 @@ struct Reading {
     cpu: Option<f64>,
     memory: Usage,
     swap: Usage,
-    load: [f64; 3],
-    uptime: Duration,
+    load: Option<[f64; 3]>,
+    uptime: Option<Duration>,
 }
 
 impl Gauge {
     /// `None` when the system tells nothing.
     fn read(&mut self) -> Option<Reading> {
+        let first = self.system.is_none();
+        let system = match &mut self.system {
+            Some(system) => system,
+            none => none.insert(System::new().ok()?),
+        };
         let memory = MemoryRefreshKind::nothing().with_ram().with_swap();
-        let cpu = CpuRefreshKind::nothing().with_cpu_usage();
-        self.system.refresh_specifics(RefreshKind::nothing().with_memory(memory).with_cpu(cpu));
-        let primed = std::mem::replace(&mut self.primed, true);
-        let system = &self.system;
-        let load = System::load_average();
+        let cpu = CpuRefreshKind::nothing().with_usage();
+        system.refresh_specifics(RefreshKind::nothing().with_memory(memory).with_cpu(cpu));
+        let load = System::load_average().ok();
         let (total, cores) = (system.total_memory(), system.cpus().len());
         (total > 0 && cores > 0).then(|| Reading {
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
-            cpu: primed.then(|| f64::from(system.global_cpu_usage()) / 100.0).filter(|cpu| cpu.is_finite()),
+            cpu: Some(f64::from(system.global_cpu_usage()) / 100.0).filter(|cpu| !first && cpu.is_finite()),
             memory: Usage { used: total.saturating_sub(system.available_memory()), total },
             swap: Usage { used: system.used_swap(), total: system.total_swap() },
-            load: [load.one, load.five, load.fifteen],
-            uptime: Duration::from_secs(System::uptime()),
+            load: load.map(|load| [load.one, load.five, load.fifteen]),
+            uptime: System::uptime().ok().map(Duration::from_secs),
         })
     }
 }
@@ -141,8 +138,8 @@ impl Reading {
             memory: Some(self.memory),
             swap: Some(self.swap),
             worst_disk,
-            load: Some(self.load),
-            uptime: Some(self.uptime),
+            load: self.load,
+            uptime: self.uptime,
         }
     }
 }
