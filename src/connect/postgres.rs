@@ -23,13 +23,13 @@ const CONNECTIONS: u32 = 2;
 /// Longest wait for a free connection of a pool, or a new one.
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// An unused connection of a pool is given back after this.
-const UNUSED: Duration = Duration::from_secs(60);
+const UNUSED: Duration = Duration::from_mins(1);
 /// Longest statement of an acting session, unless its step says otherwise.
 const ACT_STATEMENT: Duration = Duration::from_secs(30);
 /// Longest wait for a lock: quarterdeck must not join the queue that it was called to look at.
 const LOCK: Duration = Duration::from_secs(2);
 /// A transaction that nobody goes on with (a closed laptop) is ended by the server after this.
-const FORGOTTEN: Duration = Duration::from_secs(60);
+const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// A login as a config has it. Without `dsn`: the `PG*` variables, else the local socket and the current user.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -385,7 +385,7 @@ fn pool_options() -> PgPoolOptions {
         .min_connections(0)
         .acquire_timeout(ACQUIRE)
         .idle_timeout(UNUSED)
-        .max_lifetime(Duration::from_secs(15 * 60))
+        .max_lifetime(Duration::from_mins(15))
 }
 
 #[cfg(test)]
@@ -440,6 +440,13 @@ mod tests {
     fn a_database_that_nobody_named_is_the_one_that_always_is() {
         assert_eq!(options("t", &login("postgres://me@db")).unwrap().get_database(), Some("postgres"));
         assert_eq!(options("t", &login("postgres://me@db/app")).unwrap().get_database(), Some("app"));
+    }
+
+    #[test]
+    fn a_user_that_nobody_named_is_the_one_who_runs_it() {
+        let user = std::env::var("PGUSER").unwrap_or_else(|_| whoami::username().unwrap());
+        assert_eq!(options("t", &LoginSettings::default()).unwrap().get_username(), user);
+        assert_ne!(user, "anonymous");
     }
 
     fn rights(user: &str, [superuser, sees_all, may_end]: [bool; 3]) -> Rights {
