@@ -1,6 +1,6 @@
 //! The engine's event stream: which containers changed, told at once.
 //!
-//! A task of its own reads the stream, for [`super::Docker::changed`] may be dropped at any time. It gathers what comes
+//! A task of its own reads the stream, for `changed` of the source may be dropped at any time. It gathers what comes
 //! in a burst (a stop alone sends four events) into one sign.
 
 use super::stats::Task;
