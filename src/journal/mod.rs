@@ -1,5 +1,8 @@
 //! The record of everything done: append-only, a hash chain per writer, durable before anything happens.
 
+pub mod chain;
+pub mod export;
+
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
 
