@@ -11,6 +11,7 @@ pub mod event;
 pub mod journal;
 pub mod keymap;
 pub mod panes;
+pub mod redact;
 pub mod runbook;
 pub mod sources;
 pub mod steps;
