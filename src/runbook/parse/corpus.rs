@@ -1,0 +1,1 @@
+//! Reads every runbook of the corpus.
