@@ -442,8 +442,8 @@ mod tests {
                         acts[*step] += 1;
                         prop_assert_eq!(acts[*step], 1, "never two acts for one step");
                         prop_assert!(intended[*step], "never an act without a durable intent");
-                        prop_assert!(matches!(kinds[*step], Kind::Change { .. }));
-                        prop_assert!(unknown.is_none());
+                        prop_assert!(matches!(kinds[*step], Kind::Change { .. }), "only a change acts");
+                        prop_assert!(unknown.is_none(), "unknown blocks every act");
                     }
                     Command::Recheck(step) | Command::Ask(step) | Command::Intend(step) => {
                         prop_assert!(unknown.is_none_or(|at| at >= *step), "unknown blocks what follows");
