@@ -7,6 +7,7 @@ pub mod effect;
 pub mod event;
 pub mod journal;
 pub mod runbook;
+pub mod runtime;
 
 pub mod sources;
 pub mod steps;

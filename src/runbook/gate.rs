@@ -183,13 +183,17 @@ impl Plan<Approved> {
     /// Turns passed checks into the permit. The first changing step was answered with the plan; a later one whose level is
     /// above `yes` takes an answer of its own.
     pub fn permit(&self, passed: Passed, answer: Option<&Answer>) -> Result<StepPermit, Refusal> {
-        let step = self.changing(&passed.step).ok_or_else(|| Refusal::NotInPlan(passed.step.clone()))?;
-        let answer = if self.asks_for_itself(&step.id) { answer.unwrap_or(&Answer::Yes) } else { self.answer() };
-        match weigh(step.level, step.phrase.as_deref(), answer) {
-            // Levels up to yes are answered once, with the plan.
-            Some(refusal) if step.level > Level::Yes => Err(refusal),
-            _ => Ok(StepPermit { step: passed.step, rows: passed.rows }),
+        match self.refuses(&passed.step, answer) {
+            Some(refusal) => Err(refusal),
+            None => Ok(StepPermit { step: passed.step, rows: passed.rows }),
         }
+    }
+
+    /// Why an answer is not enough for a step, if it is not.
+    pub fn refuses(&self, step: &str, answer: Option<&Answer>) -> Option<Refusal> {
+        let Some(planned) = self.changing(step) else { return Some(Refusal::NotInPlan(step.to_owned())) };
+        let answer = if self.asks_for_itself(step) { answer.unwrap_or(&Answer::Yes) } else { self.answer() };
+        weigh(planned.level, planned.phrase.as_deref(), answer)
     }
 
     /// The step takes an answer of its own at its time: it is not the first change, and its level is above `yes`.

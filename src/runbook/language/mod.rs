@@ -85,3 +85,11 @@ impl Fault {
         Self { at, what: what.into(), mend: mend.into() }
     }
 }
+
+/// Every name that the bodies of a runbook may use; which ones a fence really may, the parser has checked.
+pub fn types_of(runbook: &super::Runbook) -> Types {
+    let params = runbook.params.iter().map(|param| (param.name.clone(), NameType::Param(param.kind)));
+    let fences = runbook.steps.iter().flat_map(|step| &step.fences);
+    let outs = fences.filter_map(|fence| fence.attrs.out.clone()).map(|out| (out, NameType::Rows));
+    params.chain(outs).collect()
+}
