@@ -6,6 +6,7 @@ pub mod domain;
 pub mod effect;
 pub mod event;
 pub mod journal;
+pub mod redact;
 pub mod runbook;
 pub mod runtime;
 

@@ -1,5 +1,14 @@
 //! The record of everything done: append-only, a hash chain per writer, durable before anything happens.
+//!
+//! Owns the order of records, their integrity and who wrote them. Must not know what a run or a step means beyond the
+//! records' kinds, nor decide anything: whoever acts appends first, and does not act when that fails.
 
+pub mod chain;
+pub mod export;
+pub mod process;
+pub mod sqlite;
+
+use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
 
@@ -13,6 +22,13 @@ pub struct JournalError {
     pub hint: String,
 }
 
+impl JournalError {
+    /// From what failed and how to mend it.
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+}
+
 /// Where records go.
 #[async_trait]
 pub trait Journal: Send + Sync {
@@ -20,6 +36,13 @@ pub trait Journal: Send + Sync {
     async fn append(&self, entry: Entry) -> Result<Record, JournalError>;
     /// The newest `limit` records of all writers, oldest first.
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError>;
-    /// All records of the runs that have a `run.start` and no `run.finish`, oldest first, whoever wrote them.
+    /// All records of the runs that have a `run.start` and no `run.finish`, oldest first, whoever wrote them; without
+    /// the runs that a living process drives (its own start, or its claim).
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError>;
+    /// Takes over a run found by [`Journal::unfinished`]. False: it is finished meanwhile, or another living process
+    /// drives it: leave it alone. The default is for a journal that one process alone uses.
+    async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
+        let _ = run;
+        Ok(true)
+    }
 }

@@ -1,0 +1,217 @@
+//! The embedded journal: one SQLite file that several processes of one person share.
+//!
+//! An append is one `BEGIN IMMEDIATE` transaction that reads the chain's head and adds to it, so the sequence lives in
+//! the file and nothing in memory can disagree with it. `synchronous=FULL` in WAL mode syncs at every commit. Appends
+//! run in a task of their own: a caller that stops waiting leaves either a whole record or none.
+
+mod fault;
+mod file;
+mod read;
+
+pub use file::BUSY_TIMEOUT;
+pub use read::{Found, Reader};
+
+use super::process::{Process, actor};
+use super::{Journal, JournalError, chain};
+use crate::clock;
+use crate::domain::RunId;
+use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::redact::Redactor;
+use async_trait::async_trait;
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The journal in a SQLite file, as one writer of it. A clone is the same writer.
+#[derive(Clone, Debug)]
+pub struct SqliteJournal {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    write: SqlitePool,
+    reader: Reader,
+    opened: file::Opened,
+    writer: Uuid,
+    actor: Actor,
+    redactor: Redactor,
+}
+
+impl SqliteJournal {
+    /// Opens the journal, makes it when there is none, and begins this process's chain with `journal.open`. What `redactor`
+    /// knows, now or later, is hidden in every record. Errors: a folder or file that is not writable or that others
+    /// may write to, a full disk, a damaged file, one of a newer version.
+    pub async fn open(path: &Path, env: &str, redactor: Redactor) -> Result<Self, JournalError> {
+        Self::open_as(path, env, redactor, actor(), Process::this()).await
+    }
+
+    /// The same in the name of another person or process: for tests of what happens when a process has died.
+    pub async fn open_as(
+        path: &Path,
+        env: &str,
+        redactor: Redactor,
+        actor: Actor,
+        process: Process,
+    ) -> Result<Self, JournalError> {
+        let opened = file::prepare(path)?;
+        let write = file::connect(&opened, 1).await?;
+        file::migrate(&opened, &write).await?;
+        let reader = Reader::over(file::connect(&opened, 2).await?, opened.path.clone());
+        let inner = Inner { write, reader, opened, writer: Uuid::new_v4(), actor, redactor };
+        let journal = Self { inner: Arc::new(inner) };
+        journal.append(opening(env, &process)).await?;
+        Ok(journal)
+    }
+
+    /// The id of this process's chain.
+    pub fn writer(&self) -> Uuid {
+        self.inner.writer
+    }
+
+    /// For reading everything that is in the file.
+    pub fn reader(&self) -> &Reader {
+        &self.inner.reader
+    }
+
+    /// Closes the file. Nothing is lost without it; the write-ahead log is then folded in by the next process.
+    pub async fn close(&self) {
+        self.inner.reader.close().await;
+        self.inner.write.close().await;
+    }
+}
+
+fn opening(env: &str, process: &Process) -> Entry {
+    Entry {
+        kind: RecordKind::JournalOpen,
+        run: None,
+        step: None,
+        role: None,
+        target: None,
+        env: env.to_owned(),
+        data: serde_json::to_value(process).unwrap_or_default(),
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::spawn(async move { inner.append(entry).await });
+        task.await
+            .unwrap_or_else(|cut| Err(self.inner.opened.fault("append", &format!("the write was cut off ({cut})"))))
+    }
+
+    async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        self.inner.reader.recent(limit).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Record>, JournalError> {
+        self.inner.reader.unfinished(self.inner.writer).await
+    }
+
+    async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::spawn(async move { inner.claim(run).await });
+        task.await.unwrap_or_else(|cut| Err(self.inner.opened.fault("claim a run", &format!("it was cut off ({cut})"))))
+    }
+}
+
+impl Inner {
+    async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
+        self.opened.check()?;
+        let mut entry = self.redactor.entry(entry);
+        entry.data = chain::settle(entry.data);
+        self.try_append(entry).await.map_err(|error| self.opened.explain("append a record", &error))
+    }
+
+    async fn try_append(&self, entry: Entry) -> sqlx::Result<Record> {
+        let mut change = self.begin().await?;
+        let head: Option<(i64, String)> =
+            sqlx::query_as("SELECT seq, hash FROM record WHERE writer = ? ORDER BY seq DESC LIMIT 1")
+                .bind(self.writer.to_string())
+                .fetch_optional(&mut *change)
+                .await?;
+        let (seq, prev) = head.unwrap_or_else(|| (0, chain::GENESIS.to_owned()));
+        let record = self.record(entry, seq.unsigned_abs() + 1, prev);
+        insert(&mut change, &record).await?;
+        change.commit().await?;
+        Ok(record)
+    }
+
+    async fn begin(&self) -> sqlx::Result<Transaction<'static, Sqlite>> {
+        self.write.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    fn record(&self, entry: Entry, seq: u64, prev: String) -> Record {
+        let now = clock::now();
+        let mut record = Record {
+            id: Uuid::now_v7(),
+            writer: self.writer,
+            seq,
+            prev,
+            hash: String::new(),
+            at: now.wall,
+            mono_ms: now.mono.as_millis() as u64,
+            incident: None,
+            actor: self.actor.clone(),
+            entry,
+        };
+        record.hash = chain::hash(&record);
+        record
+    }
+
+    async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
+        self.opened.check()?;
+        self.try_claim(run).await.map_err(|error| self.opened.explain("claim a run", &error))
+    }
+
+    async fn try_claim(&self, run: RunId) -> sqlx::Result<bool> {
+        let mut change = self.begin().await?;
+        let Some(driver) = read::driver(&mut change, run).await? else { return Ok(false) };
+        if driver == self.writer {
+            return Ok(true);
+        }
+        if read::is_alive(&mut change, driver).await? {
+            return Ok(false);
+        }
+        let claim = "INSERT INTO claim (run, writer) VALUES (?, ?) \
+                     ON CONFLICT (run) DO UPDATE SET writer = excluded.writer";
+        sqlx::query(claim).bind(run.to_string()).bind(self.writer.to_string()).execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(true)
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, record: &Record) -> sqlx::Result<()> {
+    let entry = &record.entry;
+    sqlx::query(
+        "INSERT INTO record (writer, seq, id, prev, hash, at, mono_ms, incident, actor_name, actor_uid, actor_host, \
+         kind, run, step, role, target, env, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(record.writer.to_string())
+    .bind(i64::try_from(record.seq).unwrap_or(i64::MAX))
+    .bind(record.id.to_string())
+    .bind(&record.prev)
+    .bind(&record.hash)
+    .bind(record.at.to_string())
+    .bind(i64::try_from(record.mono_ms).unwrap_or(i64::MAX))
+    .bind(&record.incident)
+    .bind(&record.actor.name)
+    .bind(i64::from(record.actor.uid))
+    .bind(&record.actor.host)
+    .bind(entry.kind.word())
+    .bind(entry.run.map(|run| run.to_string()))
+    .bind(&entry.step)
+    .bind(&entry.role)
+    .bind(&entry.target)
+    .bind(&entry.env)
+    .bind(chain::canonical(&entry.data))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! Reading the journal: all of it, its newest records, and the runs that nobody drives any more.
+
+use super::super::JournalError;
+use super::super::chain::{Report, Verifier};
+use super::super::process::Process;
+use super::{fault, file};
+use crate::domain::RunId;
+use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use futures_util::{Stream, StreamExt};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// One row of the journal.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A record.
+    Record(Box<Record>),
+    /// A row that is no record of this version: it was changed, or the file is damaged.
+    Unreadable {
+        /// The writer, when at least that can be read.
+        writer: Uuid,
+        /// The number in the writer's chain.
+        seq: u64,
+        /// Why it cannot be read.
+        why: String,
+    },
+}
+
+/// Reads a journal.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl Reader {
+    /// Opens an existing journal for reading alone. Errors: there is none, it is none, it is of a newer version.
+    pub async fn open(path: &Path) -> Result<Self, JournalError> {
+        if !path.exists() {
+            let what = format!("there is no journal at {}", path.display());
+            return Err(JournalError::new(what, "it is made when the dashboard is first started"));
+        }
+        let pool = file::connect_read_only(path).await.map_err(|error| fault::explain(path, "read", &error))?;
+        file::check_version(path, &pool).await?;
+        Ok(Self::over(pool, path.to_owned()))
+    }
+
+    pub(super) fn over(pool: SqlitePool, path: PathBuf) -> Self {
+        Self { pool, path }
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// All rows in the order in which they came into this file.
+    pub fn all(&self) -> impl Stream<Item = Result<Found, JournalError>> + '_ {
+        sqlx::query("SELECT * FROM record ORDER BY place")
+            .fetch(&self.pool)
+            .map(|row| row.map(|row| found(&row)).map_err(|error| self.explain(&error)))
+    }
+
+    /// Checks every chain.
+    pub async fn verify(&self) -> Result<Report, JournalError> {
+        let mut verifier = Verifier::default();
+        let mut all = std::pin::pin!(self.all());
+        while let Some(found) = all.next().await {
+            match found? {
+                Found::Record(record) => verifier.feed(&record),
+                Found::Unreadable { writer, seq, why } => verifier.unreadable(writer, seq, why),
+            }
+        }
+        Ok(verifier.finish())
+    }
+
+    /// The newest `limit` records of all writers, oldest first.
+    pub async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        let rows = sqlx::query("SELECT * FROM (SELECT * FROM record ORDER BY place DESC LIMIT ?) ORDER BY place")
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.explain(&error))?;
+        self.records(&rows)
+    }
+
+    /// See [`super::super::Journal::unfinished`]; `us` is the writer who asks.
+    pub(super) async fn unfinished(&self, us: Uuid) -> Result<Vec<Record>, JournalError> {
+        let rows = self.open_rows().await.map_err(|error| self.explain(&error))?;
+        let mut records = self.records(&rows)?;
+        let left = self.left_behind(&records, us).await.map_err(|error| self.explain(&error))?;
+        records.retain(|record| record.entry.run.is_some_and(|run| left.contains(&run)));
+        Ok(records)
+    }
+
+    async fn open_rows(&self) -> sqlx::Result<Vec<SqliteRow>> {
+        sqlx::query(
+            "SELECT * FROM record WHERE run IN (
+                 SELECT begun.run FROM record begun WHERE begun.kind = 'run.start' AND NOT EXISTS (
+                     SELECT 1 FROM record ended WHERE ended.run = begun.run AND ended.kind = 'run.finish'))
+             ORDER BY place",
+        )
+        .fetch_all(&self.pool)
+        .await
+    }
+
+    /// Those runs of the records whose driver is not alive, or is us by a claim.
+    async fn left_behind(&self, records: &[Record], us: Uuid) -> sqlx::Result<BTreeSet<RunId>> {
+        let mut connection = self.pool.acquire().await?;
+        let mut known = BTreeMap::new();
+        let mut left = BTreeSet::new();
+        for start in records.iter().filter(|record| record.entry.kind == RecordKind::RunStart) {
+            let Some(run) = start.entry.run else { continue };
+            let claimed = claimant(&mut connection, run).await?;
+            let driver = claimed.unwrap_or(start.writer);
+            let alive = match known.get(&driver) {
+                Some(alive) => *alive,
+                None => is_alive(&mut connection, driver).await?,
+            };
+            known.insert(driver, alive);
+            if !alive || claimed == Some(us) {
+                left.insert(run);
+            }
+        }
+        Ok(left)
+    }
+
+    fn records(&self, rows: &[SqliteRow]) -> Result<Vec<Record>, JournalError> {
+        rows.iter().map(|row| self.record(row)).collect()
+    }
+
+    fn record(&self, row: &SqliteRow) -> Result<Record, JournalError> {
+        match found(row) {
+            Found::Record(record) => Ok(*record),
+            Found::Unreadable { writer, seq, why } => Err(JournalError::new(
+                format!("record {seq} of writer {writer} in the journal {} cannot be read: {why}", self.path.display()),
+                "run `quarterdeck journal verify`, keep the file as it is, and name another one as sqlite in [journal]",
+            )),
+        }
+    }
+
+    fn explain(&self, error: &sqlx::Error) -> JournalError {
+        fault::explain(&self.path, "read", error)
+    }
+}
+
+/// Who drives an unfinished run: its claimant, else the writer of its `run.start`. `None`: it is finished, or unknown.
+pub(super) async fn driver(connection: &mut SqliteConnection, run: RunId) -> sqlx::Result<Option<Uuid>> {
+    let start: Option<(String,)> = sqlx::query_as(
+        "SELECT begun.writer FROM record begun WHERE begun.run = ? AND begun.kind = 'run.start' AND NOT EXISTS (
+             SELECT 1 FROM record ended WHERE ended.run = begun.run AND ended.kind = 'run.finish')
+         ORDER BY begun.place LIMIT 1",
+    )
+    .bind(run.to_string())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((writer,)) = start else { return Ok(None) };
+    let claimant = claimant(connection, run).await?;
+    // A writer that is no UUID was tampered with, and drives nothing.
+    Ok(Some(claimant.unwrap_or_else(|| writer.parse().unwrap_or_default())))
+}
+
+async fn claimant(connection: &mut SqliteConnection, run: RunId) -> sqlx::Result<Option<Uuid>> {
+    let found: Option<(String,)> = sqlx::query_as("SELECT writer FROM claim WHERE run = ?")
+        .bind(run.to_string())
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.and_then(|(writer,)| writer.parse().ok()))
+}
+
+/// Whether a writer's process still runs, by its `journal.open`. One without such a record drives nothing.
+pub(super) async fn is_alive(connection: &mut SqliteConnection, writer: Uuid) -> sqlx::Result<bool> {
+    let found: Option<(String,)> =
+        sqlx::query_as("SELECT data FROM record WHERE writer = ? AND kind = 'journal.open' ORDER BY seq LIMIT 1")
+            .bind(writer.to_string())
+            .fetch_optional(connection)
+            .await?;
+    let Some((data,)) = found else { return Ok(false) };
+    Ok(serde_json::from_str::<Process>(&data).unwrap_or_default().is_alive())
+}
+
+fn found(row: &SqliteRow) -> Found {
+    match decode(row) {
+        Ok(record) => Found::Record(Box::new(record)),
+        Err(why) => Found::Unreadable {
+            writer: parsed(row, "writer").unwrap_or_default(),
+            seq: number(row, "seq").unwrap_or_default(),
+            why,
+        },
+    }
+}
+
+fn decode(row: &SqliteRow) -> Result<Record, String> {
+    Ok(Record {
+        id: parsed(row, "id")?,
+        writer: parsed(row, "writer")?,
+        seq: number(row, "seq")?,
+        prev: text(row, "prev")?,
+        hash: text(row, "hash")?,
+        at: parsed(row, "at")?,
+        mono_ms: number(row, "mono_ms")?,
+        incident: optional(row, "incident")?,
+        actor: Actor { name: text(row, "actor_name")?, uid: number(row, "actor_uid")?, host: text(row, "actor_host")? },
+        entry: decode_entry(row)?,
+    })
+}
+
+fn decode_entry(row: &SqliteRow) -> Result<Entry, String> {
+    let kind = text(row, "kind")?;
+    let run = optional(row, "run")?.map(|run| run.parse::<Uuid>().map_err(|error| format!("run: {error}")));
+    Ok(Entry {
+        kind: RecordKind::parse(&kind).ok_or_else(|| format!("kind: {kind:?} is not known here"))?,
+        run: run.transpose()?.map(RunId),
+        step: optional(row, "step")?,
+        role: optional(row, "role")?,
+        target: optional(row, "target")?,
+        env: text(row, "env")?,
+        data: serde_json::from_str(&text(row, "data")?).map_err(|error| format!("data: {error}"))?,
+    })
+}
+
+fn text(row: &SqliteRow, column: &str) -> Result<String, String> {
+    row.try_get(column).map_err(|error| format!("{column}: {error}"))
+}
+
+fn optional(row: &SqliteRow, column: &str) -> Result<Option<String>, String> {
+    row.try_get(column).map_err(|error| format!("{column}: {error}"))
+}
+
+fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<T, String> {
+    let number: i64 = row.try_get(column).map_err(|error| format!("{column}: {error}"))?;
+    T::try_from(number).map_err(|_| format!("{column}: {number} is out of range"))
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(row: &SqliteRow, column: &str) -> Result<T, String> {
+    text(row, column)?.parse().map_err(|error| format!("{column}: {error}"))
+}
