@@ -1,10 +1,135 @@
-//! The shared ways out: Docker engines, PostgreSQL pools, the HTTP client. One each per configured name, with limits; sources
-//! read through them and steps act through them.
+//! The shared ways out: Docker engines, PostgreSQL logins, the HTTP client. One each per configured name, with limits;
+//! sources read through them and steps act through them.
+//!
+//! Owns how a service is reached, who logs in, and what a failure to reach it means in plain words. Must not know what
+//! is asked: that is the source's or the step's business. Nothing here connects before it is used.
 
+pub mod docker;
+pub mod http;
+pub mod postgres;
+pub mod secret;
+
+pub use docker::Engine;
+pub use postgres::Postgres;
+
+use crate::domain::SourceError;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
-/// Everything that can be reached, by the config's names. Built once from the config, then shared read-only.
+/// Everything that can be reached, by the config's names. Filled once from the config; a clone shares what it holds.
 #[derive(Clone, Default)]
 pub struct Connections {
-    _placeholder: BTreeMap<String, ()>,
+    docker: BTreeMap<String, Arc<Engine>>,
+    postgres: BTreeMap<String, Arc<Postgres>>,
+    http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
+}
+
+impl Connections {
+    /// The engine of `[docker.NAME]`.
+    pub fn docker(&self, name: &str) -> Option<&Engine> {
+        self.docker.get(name).map(AsRef::as_ref)
+    }
+
+    /// The server of `[postgres.NAME]`.
+    pub fn postgres(&self, name: &str) -> Option<&Postgres> {
+        self.postgres.get(name).map(AsRef::as_ref)
+    }
+
+    /// Like [`Self::docker`]; the error lists the names that there are.
+    pub fn need_docker(&self, name: &str) -> Result<&Engine, SourceError> {
+        self.docker(name).ok_or_else(|| missing("docker", name, self.docker_names()))
+    }
+
+    /// Like [`Self::postgres`]; the error lists the names that there are.
+    pub fn need_postgres(&self, name: &str) -> Result<&Postgres, SourceError> {
+        self.postgres(name).ok_or_else(|| missing("postgres", name, self.postgres_names()))
+    }
+
+    /// The names of all engines, sorted.
+    pub fn docker_names(&self) -> impl Iterator<Item = &str> {
+        self.docker.keys().map(String::as_str)
+    }
+
+    /// The names of all PostgreSQL servers, sorted.
+    pub fn postgres_names(&self) -> impl Iterator<Item = &str> {
+        self.postgres.keys().map(String::as_str)
+    }
+
+    /// The one HTTP client, made at the first call. Cloning it is cheap and shares its connections.
+    ///
+    /// # Errors
+    /// When TLS or a proxy named in the environment can't be set up.
+    pub fn http(&self) -> Result<reqwest::Client, SourceError> {
+        self.http.get_or_init(http::client).clone()
+    }
+
+    /// Registers an engine under its name, and hands it back to be shared with a source.
+    pub fn add_docker(&mut self, engine: Engine) -> Arc<Engine> {
+        let engine = Arc::new(engine);
+        self.docker.insert(engine.name().to_owned(), Arc::clone(&engine));
+        engine
+    }
+
+    /// Registers a PostgreSQL server under its name, and hands it back to be shared with a source.
+    pub fn add_postgres(&mut self, postgres: Postgres) -> Arc<Postgres> {
+        let postgres = Arc::new(postgres);
+        self.postgres.insert(postgres.name().to_owned(), Arc::clone(&postgres));
+        postgres
+    }
+}
+
+fn missing<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> SourceError {
+    let known: Vec<&str> = known.collect();
+    let what = format!("there is no [{kind}.{name}] in the config");
+    if known.is_empty() {
+        SourceError::new(what, format!("add one: there is no [{kind}.NAME] at all"))
+    } else {
+        SourceError::new(what, format!("there are: {}", known.join(", ")))
+    }
+}
+
+/// The first error of one type in a chain of causes: libraries wrap the operating system's error several times.
+fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The innermost message of a chain of causes: the outer ones only say that something failed.
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(inner) = last.source() {
+        last = inner;
+    }
+    last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_name_lists_those_that_there_are() {
+        let mut connections = Connections::default();
+        let error = connections.need_docker("main").err().unwrap();
+        assert_eq!(error.what, "there is no [docker.main] in the config");
+        assert_eq!(error.hint, "add one: there is no [docker.NAME] at all");
+        for name in ["game-2", "game-1"] {
+            connections.add_docker(Engine::new(name, Some("unix:///nowhere")).unwrap());
+        }
+        assert_eq!(connections.need_docker("main").err().unwrap().hint, "there are: game-1, game-2");
+        assert!(connections.need_docker("game-1").is_ok());
+    }
+
+    #[test]
+    fn a_clone_shares_the_http_client() {
+        let connections = Connections::default();
+        assert!(Arc::ptr_eq(&connections.http, &connections.clone().http));
+        assert!(connections.http().is_ok());
+    }
 }

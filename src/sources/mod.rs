@@ -7,12 +7,14 @@
 pub mod alertmanager;
 pub mod docker;
 pub mod local;
+pub mod pace;
 pub mod postgres;
 pub mod prometheus;
 
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
 use std::time::Duration;
 
@@ -36,6 +38,14 @@ pub struct SourceKind {
 
 /// Reads one config table of a kind.
 pub type ReadSettings = fn(toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn Settings>, toml::de::Error>;
+
+/// A kind's [`SourceKind::read`], for settings that serde can read.
+fn read<T>(table: toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn Settings>, toml::de::Error>
+where
+    T: Settings + DeserializeOwned + 'static,
+{
+    Ok(Box::new(T::deserialize(table.into_deserializer())?))
+}
 
 /// The settings of one configured source.
 pub trait Settings: fmt::Debug + Send + Sync {
@@ -69,5 +79,55 @@ pub trait Source: Send {
     /// once. Cancel-safe. The default never resolves.
     async fn changed(&mut self) {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use toml::de::DeTable;
+
+    /// Reads `text` as a whole config would: the first table of the first kind.
+    fn first(text: &str) -> Result<(SourceKind, Box<dyn Settings>), toml::de::Error> {
+        let root = DeTable::parse(text)?.into_inner();
+        let (kind, named) = root.into_iter().next().unwrap();
+        let kind = *SOURCES.iter().find(|known| known.name == kind.get_ref().as_ref()).unwrap();
+        let toml::de::DeValue::Table(named) = named.into_inner() else { panic!("no table") };
+        let (_, table) = named.into_iter().next().unwrap();
+        (kind.read)(table).map(|settings| (kind, settings))
+    }
+
+    #[test]
+    fn every_example_is_read_by_its_own_kind_and_opens() {
+        for known in SOURCES {
+            let (kind, settings) = first(known.example).unwrap();
+            assert_eq!(kind.name, known.name);
+            assert!(!known.doc.is_empty());
+            assert!(settings.open(&SourceId::new(kind.name, "example"), &mut Connections::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_empty_table_is_enough_for_every_kind() {
+        for known in SOURCES {
+            let (_, settings) = first(&format!("[{}.local]\n", known.name)).unwrap();
+            assert!(settings.pace().interval >= settings.pace().timeout / 5);
+            let mut connections = Connections::default();
+            assert!(settings.open(&SourceId::new(known.name, "local"), &mut connections).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_place() {
+        for known in SOURCES {
+            let text = format!("[{}.local]\ninterval = \"2\"\n", known.name);
+            let error = first(&text).err().unwrap();
+            assert!(error.message().starts_with("\"2\" is no length of time"), "{}", error.message());
+            assert_eq!(&text[error.span().unwrap()], "\"2\"");
+            let text = format!("[{}.local]\nintervall = \"2s\"\n", known.name);
+            let error = first(&text).err().unwrap();
+            assert!(error.message().starts_with("unknown field `intervall`"), "{}", error.message());
+            assert_eq!(&text[error.span().unwrap()], "intervall");
+        }
     }
 }

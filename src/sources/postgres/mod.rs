@@ -1,8 +1,163 @@
-//! Stub to be replaced.
+//! A PostgreSQL server and its sessions, from `pg_stat_activity`; versions 12 to 17.
+//!
+//! Asks on one kept connection, so that it still sees the sessions when no new connection is to be had. What blocks a
+//! session is asked only of those that wait for a lock: `pg_blocking_pids` takes the lock manager's own locks.
 
-use super::SourceKind;
-use crate::domain::Subject;
+mod parse;
+
+use super::{Pace, Source, SourceKind, pace};
+use crate::connect::postgres::{APPLICATION, LoginSettings};
+use crate::connect::{Connections, Postgres};
+use crate::domain::secret::SecretRef;
+use crate::domain::{Database, Snapshot, SourceError, SourceId, Subject};
+use async_trait::async_trait;
+use serde::Deserialize;
+use sqlx::PgConnection;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Registry line.
-pub const KIND: SourceKind =
-    SourceKind { name: "postgres", doc: "", example: "", subject: Subject::Databases, read: |_| unreachable!() };
+pub const KIND: SourceKind = SourceKind {
+    name: "postgres",
+    doc: "A PostgreSQL server: its sessions, what they wait for, and its connections.",
+    example: EXAMPLE,
+    subject: Subject::Databases,
+    read: super::read::<Settings>,
+};
+
+const EXAMPLE: &str = r#"[postgres.primary]
+# Where it is and who reads, without a password. Absent: the PG* variables, else the local socket and the current user.
+dsn = "postgres://quarterdeck@db-primary/app"
+# Where the password is: { env = "NAME" }, { command = "…" } or { file = "/path" }. Absent: PGPASSWORD or ~/.pgpass.
+password = { command = "pass show db/quarterdeck" }
+# The login that may act (cancel, terminate); the one above then only reads. Absent: one login does both.
+act_as = { dsn = "postgres://quarterdeck_ops@db-primary/app", password = { env = "OPS_PASSWORD" } }
+# How often it is asked, 250ms to 1h.
+interval = "2s"
+# When an answer is given up, 100ms to 5m.
+timeout = "5s"
+"#;
+
+/// `[postgres.NAME]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `postgres://user@host:port/database`, without a password.
+    pub dsn: Option<String>,
+    /// Where the password of `dsn` is.
+    pub password: Option<SecretRef>,
+    /// The login that acts.
+    pub act_as: Option<LoginSettings>,
+    /// Time from poll to poll.
+    #[serde(deserialize_with = "pace::interval")]
+    pub interval: Duration,
+    /// When a poll is given up; the limit of each statement too.
+    #[serde(deserialize_with = "pace::timeout")]
+    pub timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let [interval, timeout] = [Duration::from_secs(2), Duration::from_secs(5)];
+        Self { dsn: None, password: None, act_as: None, interval, timeout }
+    }
+}
+
+impl Settings {
+    fn connect(&self, name: &str) -> Result<Postgres, SourceError> {
+        let read = LoginSettings { dsn: self.dsn.clone(), password: self.password.clone() };
+        Postgres::new(name, &read, self.act_as.as_ref(), self.timeout)
+    }
+}
+
+impl super::Settings for Settings {
+    fn pace(&self) -> Pace {
+        Pace { interval: self.interval, timeout: self.timeout }
+    }
+
+    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Box<dyn Source>, SourceError> {
+        let server = connections.add_postgres(self.connect(id.name())?);
+        Ok(Box::new(Sessions { server, connection: None }))
+    }
+
+    fn advice(&self) -> Vec<String> {
+        let one_login = self.connect("name").is_ok_and(|server| server.same_login());
+        let advice = "reading and acting use the same login, so nothing but quarterdeck itself keeps a check from \
+                      changing things: name a login that may act as act_as, and let this one only read";
+        if one_login { vec![advice.to_owned()] } else { Vec::new() }
+    }
+}
+
+struct Sessions {
+    server: Arc<Postgres>,
+    /// Kept from one good poll to the next. Taken out while it is used: a poll that is given up must not leave half an
+    /// answer on it.
+    connection: Option<PgConnection>,
+}
+
+#[async_trait]
+impl Source for Sessions {
+    async fn poll(&mut self) -> Result<Snapshot, SourceError> {
+        if let Some(mut kept) = self.connection.take()
+            && let Ok(database) = ask(&mut kept).await
+        {
+            self.connection = Some(kept);
+            return Ok(Snapshot::Database(database));
+        }
+        // The server was restarted, or ended the session: that alone is no failure.
+        let mut connection = self.server.connect_read().await?;
+        let database = ask(&mut connection).await.map_err(|error| self.server.explain(&error))?;
+        self.connection = Some(connection);
+        Ok(Snapshot::Database(database))
+    }
+}
+
+async fn ask(connection: &mut PgConnection) -> Result<Database, sqlx::Error> {
+    let server: parse::Server = sqlx::query_as(SERVER).fetch_one(&mut *connection).await?;
+    let sessions: Vec<parse::Row> = sqlx::query_as(SESSIONS).bind(APPLICATION).fetch_all(connection).await?;
+    Ok(parse::database(server, sessions))
+}
+
+/// Times travel as whole microseconds since 1970: exact, for `backend_start` is half of a session's identity. Reserved
+/// connections have a second setting since version 16.
+const SERVER: &str = "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby, \
+     (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now, \
+     current_setting('max_connections')::int4 AS max, \
+     current_setting('superuser_reserved_connections')::int4 \
+         + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int4 AS reserved";
+
+/// Names and queries travel as bytes: those of a database with another encoding may be no text in this one's. A login
+/// that may not see others' sessions sees neither their kind nor their start; that they have a user and a database tells them from
+/// the server's own processes.
+const SESSIONS: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::int8 AS backend_start, \
+     textsend(usename::text) AS username, application_name AS application, host(client_addr) AS client, \
+     textsend(datname::text) AS database, state, (extract(epoch FROM state_change) * 1000000)::int8 AS state_change, \
+     (extract(epoch FROM xact_start) * 1000000)::int8 AS xact_start, wait_event_type, wait_event, \
+     CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid) END AS blocked_by, \
+     substr(textsend(query), 1, 8192) AS query, \
+     coalesce(pid = pg_backend_pid() OR application_name = $1, false) AS own \
+     FROM pg_catalog.pg_stat_activity \
+     WHERE backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::Settings as _;
+
+    #[test]
+    fn one_login_for_both_is_advised_against() {
+        let dsn = |user: &str| Some(format!("postgres://{user}@db/app"));
+        let one = Settings { dsn: dsn("q"), ..Settings::default() };
+        assert!(one.advice()[0].contains("act_as"), "{:?}", one.advice());
+        let ops = LoginSettings { dsn: dsn("ops"), password: None };
+        assert_eq!(Settings { act_as: Some(ops), ..one }.advice(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn opening_registers_the_server_for_the_steps() {
+        let mut connections = Connections::default();
+        let settings = Settings { dsn: Some("postgres://q@db/app".into()), ..Settings::default() };
+        settings.open(&SourceId::new("postgres", "primary"), &mut connections).unwrap();
+        assert!(connections.need_postgres("primary").unwrap().same_login());
+    }
+}

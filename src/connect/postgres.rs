@@ -1,0 +1,501 @@
+//! PostgreSQL servers: who reads, who acts, the pools of both, and what a failure means.
+//!
+//! Reading sessions start with `default_transaction_read_only=on`. That is a guard against slips, not against intent (a
+//! function can change things all the same): what holds is a login that may not. So `act_as` names a second one.
+
+use super::{root, secret};
+use crate::domain::SourceError;
+use crate::domain::secret::{Secret, SecretRef};
+use reqwest::Url;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
+use std::str::FromStr;
+use std::time::Duration;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::task::JoinHandle;
+
+/// How quarterdeck's own sessions are called on the server: they are told from the others by it.
+pub const APPLICATION: &str = "quarterdeck";
+/// Connections of one pool at most: quarterdeck is used when they are scarce.
+const CONNECTIONS: u32 = 2;
+/// Longest wait for a free connection of a pool, or a new one.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// An unused connection of a pool is given back after this.
+const UNUSED: Duration = Duration::from_secs(60);
+/// Longest statement of an acting session, unless its step says otherwise.
+const ACT_STATEMENT: Duration = Duration::from_secs(30);
+/// Longest wait for a lock: quarterdeck must not join the queue that it was called to look at.
+const LOCK: Duration = Duration::from_secs(2);
+/// A transaction that nobody goes on with (a closed laptop) is ended by the server after this.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// A login as a config has it. Without `dsn`: the `PG*` variables, else the local socket and the current user.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoginSettings {
+    /// `postgres://user@host:port/database`, without a password.
+    pub dsn: Option<String>,
+    /// Where the password is. Absent: `PGPASSWORD`, the password file of libpq, or none.
+    pub password: Option<SecretRef>,
+}
+
+/// One configured server.
+pub struct Postgres {
+    name: String,
+    read: Login,
+    act: Login,
+    same_login: bool,
+}
+
+impl Postgres {
+    /// The server `name`. Without `act` the reading login acts too. `read_timeout` limits each statement of a reading
+    /// session. Does not connect.
+    ///
+    /// # Errors
+    /// When a `dsn` can't be read, or holds a password.
+    pub fn new(
+        name: &str,
+        read: &LoginSettings,
+        act: Option<&LoginSettings>,
+        read_timeout: Duration,
+    ) -> Result<Self, SourceError> {
+        let read_options = options(&format!("[postgres.{name}]"), read)?;
+        let act_options = match act {
+            Some(act) => options(&format!("act_as of [postgres.{name}]"), act)?,
+            None => read_options.clone(),
+        };
+        let same_login = read_options.get_username() == act_options.get_username();
+        let act_password = act.map_or(&read.password, |act| &act.password);
+        let only_read = [("default_transaction_read_only", "on")];
+        Ok(Self {
+            name: name.to_owned(),
+            read: Login::new(limited(read_options, read_timeout).options(only_read), read.password.clone()),
+            act: Login::new(limited(act_options, ACT_STATEMENT), act_password.clone()),
+            same_login,
+        })
+    }
+
+    /// The configured name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is and who reads there, as in `db-primary:5432 as quarterdeck`.
+    pub fn place(&self) -> String {
+        self.read.place()
+    }
+
+    /// Reading and acting use the same user.
+    pub fn same_login(&self) -> bool {
+        self.same_login
+    }
+
+    /// The pool of reading sessions.
+    ///
+    /// # Errors
+    /// When the password can't be found. Errors of the pool itself go to [`Self::explain`].
+    pub async fn read(&self) -> Result<PgPool, SourceError> {
+        self.read.pool().await
+    }
+
+    /// The pool of acting sessions.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn act(&self) -> Result<PgPool, SourceError> {
+        self.act.pool().await
+    }
+
+    /// A reading session of its own, outside the pool.
+    ///
+    /// # Errors
+    /// When there is no server, or it does not let the login in.
+    pub async fn connect_read(&self) -> Result<PgConnection, SourceError> {
+        self.connect(&self.read).await
+    }
+
+    /// An acting session of its own, outside the pool.
+    ///
+    /// # Errors
+    /// As [`Self::connect_read`].
+    pub async fn connect_act(&self) -> Result<PgConnection, SourceError> {
+        self.connect(&self.act).await
+    }
+
+    /// Cancels the statement that an acting session of quarterdeck's own runs, through a second connection: dropping
+    /// the future leaves it running. `pid` is that session's `pg_backend_pid()`. False: there was none any more.
+    ///
+    /// # Errors
+    /// When the server can't be reached: then nobody knows whether the statement runs on.
+    pub async fn cancel(&self, pid: i32) -> Result<bool, SourceError> {
+        let mut connection = self.connect_act().await?;
+        let asked = sqlx::query_scalar("SELECT pg_cancel_backend($1)").bind(pid).fetch_one(&mut connection).await;
+        let cancelled = asked.map_err(|error| self.explain(&error))?;
+        // The answer is here; how the connection ends does not change it.
+        let _ = connection.close().await;
+        Ok(cancelled)
+    }
+
+    /// Asks the server what the logins may do, and says what should be otherwise: one sentence each, with its mend.
+    ///
+    /// # Errors
+    /// When a login can't be asked.
+    pub async fn advise(&self) -> Result<Vec<String>, SourceError> {
+        let read = self.rights(self.connect_read().await?).await?;
+        let act = if self.same_login { None } else { Some(self.rights(self.connect_act().await?).await?) };
+        Ok(advice(&self.name, &read, act.as_ref()))
+    }
+
+    async fn rights(&self, mut connection: PgConnection) -> Result<Rights, SourceError> {
+        let row = sqlx::query(RIGHTS).fetch_one(&mut connection).await;
+        let rights = row.and_then(|row| {
+            let [superuser, sees_all, may_end] = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
+            Ok(Rights { user: row.try_get(0)?, superuser, sees_all, may_end })
+        });
+        let rights = rights.map_err(|error| self.explain(&error))?;
+        let _ = connection.close().await;
+        Ok(rights)
+    }
+
+    async fn connect(&self, login: &Login) -> Result<PgConnection, SourceError> {
+        let options = login.options().await?;
+        PgConnection::connect_with(&options).await.map_err(|error| self.explain_login(login, &error))
+    }
+
+    /// What an error of the database driver means, and how to mend it. A password that was refused is asked for again
+    /// at the next use: it may have been changed.
+    pub fn explain(&self, error: &sqlx::Error) -> SourceError {
+        self.explain_login(&self.read, error)
+    }
+
+    fn explain_login(&self, login: &Login, error: &sqlx::Error) -> SourceError {
+        let place = login.place();
+        match error {
+            sqlx::Error::Database(refused) => {
+                let code = refused.code().unwrap_or_default();
+                if matches!(&*code, "28P01" | "28000") {
+                    self.read.forget();
+                    self.act.forget();
+                }
+                let what = format!("PostgreSQL at {place} refuses: {} ({code})", refused.message());
+                SourceError::new(what, hint(&self.name, &code, refused.message()))
+            }
+            sqlx::Error::Io(error) => {
+                let why = match error.kind() {
+                    std::io::ErrorKind::NotFound => "there is no such socket".to_owned(),
+                    std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+                    _ => error.to_string(),
+                };
+                let hint = format!("start it, set PGHOST and PGPORT, or write dsn in [postgres.{}]", self.name);
+                SourceError::new(format!("no PostgreSQL answers at {place}: {why}"), hint)
+            }
+            sqlx::Error::PoolTimedOut => SourceError::new(
+                format!("PostgreSQL at {place} gave no connection within {} s", ACQUIRE.as_secs()),
+                format!("it is down or hangs, or all {CONNECTIONS} connections of quarterdeck's pool are at work"),
+            ),
+            sqlx::Error::Tls(error) => SourceError::new(
+                format!("no TLS with PostgreSQL at {place}: {}", root(&**error)),
+                "check sslmode and sslrootcert in dsn",
+            ),
+            error => SourceError::new(
+                format!("PostgreSQL at {place}: {}", root(error)),
+                "is it really PostgreSQL, version 12 or later, that answers there?",
+            ),
+        }
+    }
+}
+
+fn hint(name: &str, code: &str, message: &str) -> String {
+    match code {
+        "28P01" => format!("set PGPASSWORD or ~/.pgpass, or write password in [postgres.{name}]"),
+        "28000" => format!("set PGUSER or write dsn in [postgres.{name}], and see pg_hba.conf"),
+        "3D000" => format!("set PGDATABASE, or name a database at the end of dsn in [postgres.{name}]"),
+        "53300" => "every connection is taken: that may be the incident; a superuser still gets in".to_owned(),
+        "57P03" | "57P01" | "57P02" => "it is starting or stopping: wait, then see its log".to_owned(),
+        "57014" => format!("it is too slow just now: raise timeout in [postgres.{name}]"),
+        "42501" => "GRANT pg_monitor to the reading login".to_owned(),
+        _ if message.contains("startup parameter") => {
+            "a pooler stands in front: name the server itself, for only it knows its sessions".to_owned()
+        }
+        _ => "see the server's log".to_owned(),
+    }
+}
+
+/// What a login may do; a superuser may everything.
+struct Rights {
+    user: String,
+    superuser: bool,
+    sees_all: bool,
+    may_end: bool,
+}
+
+const RIGHTS: &str = "SELECT rolname::text, rolsuper, pg_has_role(oid, 'pg_read_all_stats', 'usage'), \
+     pg_has_role(oid, 'pg_signal_backend', 'usage') FROM pg_catalog.pg_roles WHERE rolname = current_user";
+
+fn advice(name: &str, read: &Rights, act: Option<&Rights>) -> Vec<String> {
+    let mut said = Vec::new();
+    let user = &read.user;
+    if read.superuser {
+        said.push(format!(
+            "postgres/{name} reads as {user}, a superuser, so nothing keeps a check from changing things: \
+             CREATE ROLE quarterdeck LOGIN, GRANT pg_monitor TO quarterdeck, and read as that"
+        ));
+    } else if !read.sees_all {
+        said.push(format!(
+            "postgres/{name} reads as {user}, who sees only their own sessions: GRANT pg_monitor TO {user}"
+        ));
+    }
+    if act.is_some() && !read.superuser && read.may_end {
+        said.push(format!(
+            "postgres/{name} reads as {user}, who may end sessions: REVOKE pg_signal_backend FROM {user}"
+        ));
+    }
+    let acting = act.unwrap_or(read);
+    if !acting.superuser && !acting.may_end {
+        let user = &acting.user;
+        said.push(format!(
+            "postgres/{name} acts as {user}, who may not end others' sessions: GRANT pg_signal_backend TO {user}"
+        ));
+    }
+    said
+}
+
+fn options(table: &str, settings: &LoginSettings) -> Result<PgConnectOptions, SourceError> {
+    let options = match &settings.dsn {
+        None => PgConnectOptions::new(),
+        Some(dsn) => parse_dsn(table, dsn)?,
+    };
+    // The server would take the database named like the user, which a login made for watching has not.
+    let options = if options.get_database().is_none() { options.database("postgres") } else { options };
+    Ok(options.application_name(APPLICATION).disable_statement_logging())
+}
+
+// No message repeats the dsn: it may hold a password, although it must not.
+fn parse_dsn(table: &str, dsn: &str) -> Result<PgConnectOptions, SourceError> {
+    let example = "write it as postgres://user@host:5432/database, or postgres:///database?host=/var/run/postgresql";
+    let wrong = |why: &str| SourceError::new(format!("dsn in {table} {why}"), example);
+    let dsn = &user_without_host(dsn).unwrap_or_else(|| dsn.to_owned());
+    let url = Url::parse(dsn).map_err(|_| wrong("is no address"))?;
+    if !matches!(url.scheme(), "postgres" | "postgresql") {
+        return Err(wrong("is no address of PostgreSQL"));
+    }
+    if url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password") {
+        return Err(SourceError::new(
+            format!("dsn in {table} holds a password, and a config holds no secrets"),
+            "take it out and write password = { env = \"NAME\" }, { command = \"…\" } or { file = \"/path\" } beside it",
+        ));
+    }
+    PgConnectOptions::from_str(dsn).map_err(|_| wrong("has a part that PostgreSQL does not know"))
+}
+
+/// `postgres://user@/database` is an address to libpq, but not to the standard for addresses: the user moves to the end.
+fn user_without_host(dsn: &str) -> Option<String> {
+    let (scheme, rest) = dsn.split_once("://")?;
+    let (user, rest) = rest.split_once("@/")?;
+    let mark = if rest.contains('?') { '&' } else { '?' };
+    let plain = !user.contains([':', '/', '?', '&']);
+    plain.then(|| format!("{scheme}:///{rest}{mark}user={user}"))
+}
+
+fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
+    options.options([
+        ("statement_timeout", statement.as_millis()),
+        ("lock_timeout", LOCK.as_millis()),
+        ("idle_in_transaction_session_timeout", FORGOTTEN.as_millis()),
+    ])
+}
+
+/// One login, its password found at the first use, its pool made then.
+struct Login {
+    options: PgConnectOptions,
+    password: Option<SecretRef>,
+    found: Mutex<Found>,
+    pool: OnceCell<PgPool>,
+}
+
+/// How far the search for a password has got. It is a task of its own, so that a poll that was given up does not start
+/// a slow command over and over.
+enum Found {
+    NotYet,
+    Sought(JoinHandle<Result<Secret, SourceError>>),
+    Known(Secret),
+}
+
+impl Login {
+    fn new(options: PgConnectOptions, password: Option<SecretRef>) -> Self {
+        Self { options, password, found: Mutex::new(Found::NotYet), pool: OnceCell::new() }
+    }
+
+    fn place(&self) -> String {
+        let (options, user) = (&self.options, self.options.get_username());
+        match options.get_socket() {
+            Some(socket) => format!("{} port {} as {user}", socket.display(), options.get_port()),
+            None if options.get_host().starts_with('/') => {
+                format!("{} port {} as {user}", options.get_host(), options.get_port())
+            }
+            None => format!("{}:{} as {user}", options.get_host(), options.get_port()),
+        }
+    }
+
+    async fn options(&self) -> Result<PgConnectOptions, SourceError> {
+        let Some(reference) = &self.password else { return Ok(self.options.clone()) };
+        let mut found = self.found.lock().await;
+        loop {
+            match &mut *found {
+                Found::Known(secret) => return Ok(self.options.clone().password(secret.expose_secret())),
+                Found::NotYet => {
+                    let reference = reference.clone();
+                    *found = Found::Sought(tokio::spawn(async move { secret::resolve(&reference).await }));
+                }
+                Found::Sought(task) => {
+                    let outcome = task.await;
+                    *found = Found::NotYet;
+                    let broken = |_| Err(SourceError::new("finding the password was broken off", "try again"));
+                    *found = Found::Known(outcome.unwrap_or_else(broken)?);
+                }
+            }
+        }
+    }
+
+    /// Somebody finding the password just now will find the new one.
+    fn forget(&self) {
+        if let Ok(mut found) = self.found.try_lock()
+            && matches!(*found, Found::Known(_))
+        {
+            *found = Found::NotYet;
+        }
+    }
+
+    async fn pool(&self) -> Result<PgPool, SourceError> {
+        let options = self.options().await?;
+        let make = || async { pool_options().connect_lazy_with(options.clone()) };
+        let pool = self.pool.get_or_init(make).await;
+        if self.password.is_some() {
+            pool.set_connect_options(options.clone());
+        }
+        Ok(pool.clone())
+    }
+}
+
+fn pool_options() -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .min_connections(0)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(UNUSED)
+        .max_lifetime(Duration::from_secs(15 * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(dsn: &str) -> LoginSettings {
+        LoginSettings { dsn: Some(dsn.to_owned()), password: None }
+    }
+
+    fn new(read: &str, act: Option<&str>) -> Result<Postgres, SourceError> {
+        Postgres::new("primary", &login(read), act.map(login).as_ref(), Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_password_in_the_config_is_refused_and_not_repeated() {
+        for dsn in [
+            "postgres://me:hunter2@db/app",
+            "postgres://me@db/app?password=hunter2",
+            "me:hunter2@db",
+            "x://a:hunter2@b",
+        ] {
+            let error = new(dsn, None).err().unwrap();
+            assert!(error.what.starts_with("dsn in [postgres.primary] "), "{}", error.what);
+            assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn one_login_or_two() {
+        let one = "postgres://quarterdeck@db:5433/app";
+        assert!(new(one, None).unwrap().same_login());
+        assert!(new(one, Some("postgres://quarterdeck@db/other")).unwrap().same_login());
+        let two = new(one, Some("postgres://ops@db/app")).unwrap();
+        assert!(!two.same_login());
+        assert_eq!(two.place(), "db:5433 as quarterdeck");
+        assert_eq!(two.act.place(), "db:5432 as ops");
+    }
+
+    #[test]
+    fn only_reading_sessions_are_read_only() {
+        let postgres = new("postgres://quarterdeck@db/app", None).unwrap();
+        let read = postgres.read.options.get_options().unwrap();
+        assert!(read.contains("statement_timeout=5000") && read.contains("default_transaction_read_only=on"), "{read}");
+        let act = postgres.act.options.get_options().unwrap();
+        assert!(act.contains("statement_timeout=30000") && act.contains("lock_timeout=2000"), "{act}");
+        assert!(!act.contains("read_only"), "{act}");
+        assert_eq!(postgres.read.options.get_application_name(), Some("quarterdeck"));
+    }
+
+    #[test]
+    fn a_database_that_nobody_named_is_the_one_that_always_is() {
+        assert_eq!(options("t", &login("postgres://me@db")).unwrap().get_database(), Some("postgres"));
+        assert_eq!(options("t", &login("postgres://me@db/app")).unwrap().get_database(), Some("app"));
+    }
+
+    fn rights(user: &str, [superuser, sees_all, may_end]: [bool; 3]) -> Rights {
+        Rights { user: user.to_owned(), superuser, sees_all, may_end }
+    }
+
+    #[test]
+    fn advice_names_login_and_mend() {
+        let [good, ops] = [rights("q", [false, true, false]), rights("ops", [false, true, true])];
+        assert_eq!(advice("a", &good, Some(&ops)), Vec::<String>::new());
+        assert!(advice("a", &rights("q", [true; 3]), Some(&ops))[0].contains("a superuser"));
+        let blind = advice("a", &rights("q", [false; 3]), None);
+        assert!(blind[0].ends_with("GRANT pg_monitor TO q"), "{blind:?}");
+        assert!(blind[1].ends_with("GRANT pg_signal_backend TO q"), "{blind:?}");
+        assert!(advice("a", &ops, Some(&ops))[0].ends_with("REVOKE pg_signal_backend FROM ops"));
+    }
+
+    #[tokio::test]
+    async fn the_password_is_found_once_and_again_when_it_was_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let count = dir.path().join("count");
+        let command = format!("echo x >> {0}; wc -l < {0}", count.display());
+        let login = Login::new(PgConnectOptions::new(), Some(SecretRef::Command(command)));
+        let known = || async {
+            login.options().await.unwrap();
+            let Found::Known(secret) = &*login.found.lock().await else { panic!("not found") };
+            secret.expose_secret().trim().to_owned()
+        };
+        assert_eq!((known().await, known().await), ("1".to_owned(), "1".to_owned()));
+        login.forget();
+        assert_eq!(known().await, "2");
+    }
+
+    #[tokio::test]
+    async fn a_search_for_the_password_outlives_the_poll_that_began_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let command = format!("echo x >> {}/count; cat {}", dir.path().display(), pipe.display());
+        let login = Login::new(PgConnectOptions::new(), Some(SecretRef::Command(command)));
+        assert!(tokio::time::timeout(Duration::from_millis(50), login.options()).await.is_err());
+        let write = tokio::task::spawn_blocking(move || std::fs::write(pipe, "hunter2\n"));
+        login.options().await.unwrap();
+        write.await.unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("count")).unwrap(), "x\n");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named_with_the_mend() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let postgres = new(&format!("postgres://me@127.0.0.1:{port}/app"), None).unwrap();
+        let error = postgres.connect_read().await.unwrap_err();
+        assert_eq!(error.what, format!("no PostgreSQL answers at 127.0.0.1:{port} as me: nothing listens there"));
+        let postgres = new("postgres://me@/app?host=/nowhere&port=5432", None).unwrap();
+        let error = postgres.connect_read().await.unwrap_err();
+        assert_eq!(error.what, "no PostgreSQL answers at /nowhere port 5432 as me: there is no such socket");
+    }
+}

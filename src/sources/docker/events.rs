@@ -1,0 +1,243 @@
+//! The engine's event stream: which containers changed, told at once.
+//!
+//! A task of its own reads the stream, for [`super::Docker::changed`] may be dropped at any time. It gathers what comes
+//! in a burst (a stop alone sends four events) into one sign.
+
+use super::stats::Task;
+use crate::connect::Engine;
+use bollard::models::EventMessage;
+use bollard::query_parameters::EventsOptions;
+use futures_util::{Stream, StreamExt};
+use std::collections::{HashMap, HashSet};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Sleep;
+
+/// Events that change what a row shows. `exec_*` are left out: a health check sends three each time.
+const ACTIONS: [&str; 13] = [
+    "create",
+    "start",
+    "restart",
+    "kill",
+    "stop",
+    "die",
+    "oom",
+    "pause",
+    "unpause",
+    "health_status",
+    "rename",
+    "update",
+    "destroy",
+];
+/// Events of this long are one burst; so at most some 16 polls a second, whatever the engine sends.
+const BURST: Duration = Duration::from_millis(60);
+/// An engine that took the request and sent no error for this long listens.
+const SETTLED: Duration = Duration::from_millis(300);
+/// Longest wait for the head of the answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Pauses between two attempts: the first, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// Which containers changed since somebody looked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Any may have: nobody listened for a while.
+    pub(super) all: bool,
+    /// These.
+    pub(super) ids: HashSet<String>,
+}
+
+impl Changes {
+    /// Adds other changes.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.all |= other.all;
+        self.ids.extend(other.ids);
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    changes: Mutex<Changes>,
+    sign: Notify,
+}
+
+impl Shared {
+    fn note(&self, changes: Changes) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).merge(changes);
+    }
+
+    fn note_all(&self) {
+        self.note(Changes { all: true, ids: HashSet::new() });
+    }
+}
+
+/// The ear at the engine.
+pub(super) struct Events {
+    engine: Arc<Engine>,
+    shared: Arc<Shared>,
+    task: Option<Task>,
+}
+
+impl Events {
+    /// Starts to listen at the first use.
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, shared: Arc::default(), task: None }
+    }
+
+    /// Takes what changed since the last call.
+    pub(super) fn take(&mut self) -> Changes {
+        self.listen();
+        std::mem::take(&mut *self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Resolves when something changed. Cancel-safe: a sign that nobody took stays.
+    pub(super) async fn changed(&mut self) {
+        self.listen();
+        self.shared.sign.notified().await;
+    }
+
+    fn listen(&mut self) {
+        if self.task.as_ref().is_none_or(Task::is_finished) {
+            let (engine, shared) = (Arc::clone(&self.engine), Arc::clone(&self.shared));
+            self.task = Some(Task::spawn(async move { listen(&engine, &shared).await }));
+        }
+    }
+}
+
+/// Listens for ever: connects, follows, and connects again after a pause that grows.
+async fn listen(engine: &Engine, shared: &Shared) {
+    let mut pause = PAUSE.0;
+    loop {
+        if let Ok(docker) = engine.client().await {
+            let docker = docker.with_timeout(ANSWER);
+            if follow(docker.events(Some(filter())), shared).await {
+                // It listened, and the stream ended: the engine is gone, or was restarted.
+                pause = PAUSE.0;
+                shared.note_all();
+                shared.sign.notify_one();
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+fn filter() -> EventsOptions {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let filters = HashMap::from([("type".to_owned(), words(&["container"])), ("event".to_owned(), words(&ACTIONS))]);
+    EventsOptions { filters: Some(filters), ..EventsOptions::default() }
+}
+
+/// Follows one stream to its end. True when the engine listened at all.
+async fn follow(stream: impl Stream<Item = Result<EventMessage, bollard::errors::Error>>, shared: &Shared) -> bool {
+    let mut stream = pin!(stream);
+    let mut settled = false;
+    // The first sign comes without an event: something may have changed before anybody listened.
+    let mut timer: Option<Pin<Box<Sleep>>> = Some(Box::pin(tokio::time::sleep(SETTLED)));
+    loop {
+        tokio::select! {
+            message = stream.next() => match message {
+                Some(Ok(message)) => {
+                    if let Some(id) = message.actor.and_then(|actor| actor.id) {
+                        shared.note(Changes { all: false, ids: HashSet::from([id]) });
+                    }
+                    timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(BURST)));
+                }
+                Some(Err(_)) | None => return settled,
+            },
+            () = fired(&mut timer) => {
+                timer = None;
+                if !std::mem::replace(&mut settled, true) {
+                    shared.note_all();
+                }
+                shared.sign.notify_one();
+            }
+        }
+    }
+}
+
+async fn fired(timer: &mut Option<Pin<Box<Sleep>>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use tokio::sync::mpsc;
+
+    type Message = Result<EventMessage, bollard::errors::Error>;
+
+    fn recorded() -> Vec<EventMessage> {
+        let text = include_str!("../../../tests/fixtures/docker/events.jsonl");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn events() -> Events {
+        Events::new(Arc::new(Engine::new("a", Some("unix:///nowhere/docker.sock")).unwrap()))
+    }
+
+    /// A stream that is fed by hand.
+    fn channel() -> (mpsc::UnboundedSender<Message>, impl Stream<Item = Message>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (sender, stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_one_sign_that_names_the_container() {
+        let (shared, (sender, stream)) = (Arc::new(Shared::default()), channel());
+        let followed = Arc::clone(&shared);
+        let task = tokio::spawn(async move { follow(stream, &followed).await });
+        shared.sign.notified().await;
+        assert!(std::mem::take(&mut *shared.changes.lock().unwrap()).all, "something may have changed before");
+        let sent = tokio::time::Instant::now();
+        let message = recorded().into_iter().find(|message| message.action.as_deref() == Some("die")).unwrap();
+        let id = message.actor.clone().unwrap().id.unwrap();
+        for _ in 0..4 {
+            sender.send(Ok(message.clone())).unwrap();
+        }
+        shared.sign.notified().await;
+        assert!(sent.elapsed() <= BURST + Duration::from_millis(5), "{:?}", sent.elapsed());
+        assert_eq!(*shared.changes.lock().unwrap(), Changes { all: false, ids: HashSet::from([id]) });
+        let second = tokio::time::timeout(Duration::from_secs(60), shared.sign.notified()).await;
+        assert!(second.is_err(), "one burst gave two signs");
+        drop(sender);
+        assert!(task.await.unwrap(), "it had listened");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_fails_at_once_gives_no_sign() {
+        let shared = Shared::default();
+        let failed = stream::iter([Err(bollard::errors::Error::RequestTimeoutError)]);
+        assert!(!follow(failed, &shared).await);
+        assert!(tokio::time::timeout(Duration::from_secs(60), shared.sign.notified()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_survives_a_caller_that_was_dropped() {
+        let mut events = events();
+        assert!(tokio::time::timeout(Duration::from_millis(1), events.changed()).await.is_err());
+        events.shared.sign.notify_one();
+        events.changed().await;
+    }
+
+    #[tokio::test]
+    async fn the_task_ends_with_its_owner() {
+        let mut events = events();
+        assert_eq!(events.take(), Changes::default());
+        let shared = Arc::downgrade(&events.shared);
+        drop(events);
+        tokio::time::timeout(Duration::from_secs(5), async {
+            while shared.strong_count() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the task outlived its owner");
+    }
+}

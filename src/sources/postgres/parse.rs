@@ -1,0 +1,168 @@
+//! The rows of the two statements, and what they mean.
+
+use crate::domain::{Database, Session, SessionState};
+use jiff::Timestamp;
+
+/// The one row about the server.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub(super) struct Server {
+    version: String,
+    standby: bool,
+    /// Microseconds since 1970, as all times here.
+    now: i64,
+    max: i32,
+    reserved: i32,
+}
+
+/// A row about a session. Nearly everything is NULL when the login may not see it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[cfg_attr(test, derive(serde::Deserialize))]
+pub(super) struct Row {
+    pid: i32,
+    backend_start: Option<i64>,
+    username: Option<Vec<u8>>,
+    application: Option<String>,
+    client: Option<String>,
+    database: Option<Vec<u8>>,
+    state: Option<String>,
+    state_change: Option<i64>,
+    xact_start: Option<i64>,
+    wait_event_type: Option<String>,
+    wait_event: Option<String>,
+    blocked_by: Option<Vec<i32>>,
+    query: Option<Vec<u8>>,
+    own: bool,
+}
+
+/// The server with its sessions; quarterdeck's own are counted as connections, but not listed.
+pub(super) fn database(server: Server, rows: Vec<Row>) -> Database {
+    let count = |value: i32| u32::try_from(value).unwrap_or(0);
+    Database {
+        // Debian appends its package's version: `15.18 (Debian 15.18-0+deb12u1)`.
+        version: server.version.split(' ').next().unwrap_or_default().to_owned(),
+        standby: server.standby,
+        now: time(server.now),
+        used: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        max: count(server.max),
+        reserved: count(server.reserved),
+        sessions: rows.into_iter().filter(|row| !row.own).map(session).collect(),
+    }
+}
+
+fn session(row: Row) -> Session {
+    // A session whose start is hidden can't be identified. 1970 is no session's start, so whatever acts by pid and
+    // start finds none.
+    let hidden = row.backend_start.is_none();
+    let client = if hidden { String::new() } else { "local".to_owned() };
+    Session {
+        pid: row.pid,
+        backend_start: row.backend_start.map_or(Timestamp::UNIX_EPOCH, time),
+        user: text(row.username),
+        application: row.application.unwrap_or_default(),
+        client: row.client.unwrap_or(client),
+        database: text(row.database),
+        state: if hidden { SessionState::Hidden } else { SessionState::parse(row.state.as_deref()) },
+        state_change: row.state_change.map(time),
+        xact_start: row.xact_start.map(time),
+        wait: wait(row.wait_event_type, row.wait_event),
+        blocked_by: row.blocked_by.unwrap_or_default(),
+        query: if hidden { String::new() } else { text(row.query) },
+    }
+}
+
+fn time(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn text(bytes: Option<Vec<u8>>) -> String {
+    bytes.map_or_else(String::new, |bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn wait(kind: Option<String>, event: Option<String>) -> Option<String> {
+    match (kind, event) {
+        (Some(kind), Some(event)) => Some(format!("{kind}: {event}")),
+        (kind, event) => kind.or(event),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(serde::Deserialize)]
+    struct Fixture {
+        server: Server,
+        seen: Vec<Row>,
+        hidden: Vec<Row>,
+    }
+
+    fn fixture() -> Fixture {
+        serde_json::from_str(include_str!("../../../tests/fixtures/postgres/activity.json")).unwrap()
+    }
+
+    #[test]
+    fn the_rows_of_a_real_server_are_read() {
+        let Fixture { server, seen, .. } = fixture();
+        let count = seen.len();
+        let database = database(server, seen);
+        assert_eq!((database.version.split('.').next(), database.standby), (Some("15"), false));
+        assert_eq!((database.max, database.reserved, database.used as usize), (100, 3, count));
+        let of =
+            |application: &str| database.sessions.iter().find(|session| session.application == application).unwrap();
+        assert_eq!(of("idler").state, SessionState::IdleInTransaction);
+        assert_eq!((of("idler").user.as_str(), of("idler").client.as_str()), ("web", "local"));
+        assert_eq!(of("idler").wait.as_deref(), Some("Client: ClientRead"));
+        assert!(of("idler").query.starts_with("UPDATE players"), "{}", of("idler").query);
+        let waiting = of("waiter");
+        assert_eq!((waiting.state, &waiting.blocked_by), (SessionState::Active, &vec![of("idler").pid]));
+        assert_eq!(waiting.wait.as_deref(), Some("Lock: transactionid"));
+        assert_eq!(of("broken").state, SessionState::IdleInTransactionAborted);
+        assert_eq!((of("remote").client.as_str(), of("remote").state), ("127.0.0.1", SessionState::Idle));
+        assert_eq!(of("remote").xact_start, None);
+        assert!(of("remote").age(database.now).is_some());
+    }
+
+    #[test]
+    fn quarterdecks_own_sessions_are_counted_and_not_listed() {
+        let Fixture { server, seen, .. } = fixture();
+        let own = seen.iter().filter(|row| row.own).count();
+        let (count, database) = (seen.len(), database(server, seen));
+        assert!(own > 0);
+        assert_eq!(database.sessions.len() + own, count);
+        assert!(database.sessions.iter().all(|session| session.application != "quarterdeck"));
+    }
+
+    #[test]
+    fn what_the_login_may_not_see_is_hidden_and_has_no_identity() {
+        let Fixture { server, hidden, .. } = fixture();
+        let database = database(server, hidden);
+        let idler = database.sessions.iter().find(|session| session.application == "idler").unwrap();
+        assert_eq!((idler.state, idler.backend_start), (SessionState::Hidden, Timestamp::UNIX_EPOCH));
+        assert_eq!((idler.query.as_str(), idler.client.as_str(), idler.user.as_str()), ("", "", "web"));
+    }
+
+    #[test]
+    fn bytes_of_another_encoding_are_shown_as_far_as_they_are_text() {
+        assert_eq!(text(Some(b"SELECT 'caf\xe9'".to_vec())), "SELECT 'caf\u{fffd}'");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(numbers in prop::array::uniform4(any::<i64>()), bytes in any::<Vec<u8>>(), own: bool) {
+            let Fixture { mut server, mut seen, .. } = fixture();
+            let [now, start, change, max] = numbers;
+            (server.now, server.max, server.reserved) = (now, max as i32, start as i32);
+            server.version = String::from_utf8_lossy(&bytes).into_owned();
+            for row in &mut seen {
+                (row.backend_start, row.state_change, row.query, row.own) = (Some(start), Some(change), Some(bytes.clone()), own);
+                row.state = Some(String::from_utf8_lossy(&bytes).into_owned());
+            }
+            let database = database(server, seen);
+            for session in &database.sessions {
+                let _ = (session.age(database.now), database.fullness());
+            }
+        }
+    }
+}
