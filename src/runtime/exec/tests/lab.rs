@@ -129,7 +129,7 @@ impl Sleeper {
         let name = format!("qd-do-{name}-{}", std::process::id());
         // As process 1 it ignores SIGTERM unless it traps it.
         let script = "trap 'exit 0' TERM; while :; do /bin/busybox sleep 1; done";
-        let output = run("docker", &["run", "-d", "--name", &name, IMAGE, "/bin/busybox", "sh", "-c", script]);
+        let output = run("docker", &["run", "-d", "--network", "none", "--name", &name, IMAGE, "/bin/busybox", "sh", "-c", script]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(Self { name })
     }

@@ -48,7 +48,9 @@ struct Staged {
 #[async_trait]
 impl Journal for Staged {
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
-        let kind = entry.kind;
+        // The exit that counts is the one after the act; a step that only looks has one too.
+        let looks = entry.kind == RecordKind::StepExit && entry.data["state"] != "running";
+        let kind = if looks { RecordKind::WritesLock } else { entry.kind };
         if self.at == At::Fail(kind) {
             return Err(JournalError::new("the disk is full", "make room"));
         }
