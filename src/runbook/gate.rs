@@ -172,7 +172,9 @@ impl Plan<Approved> {
                 Change::Grew(count) => return Recheck::Grew(count),
                 Change::Same | Change::Shrank(_) => Some(approved.still_in(fresh)),
             },
-            (None, Some(_)) | (Some(_), None) => return Recheck::Blocked("the plan has no rows to compare with".to_owned()),
+            (None, Some(_)) | (Some(_), None) => {
+                return Recheck::Blocked("the plan has no rows to compare with".to_owned());
+            }
         };
         if rows.as_ref().is_some_and(|rows| rows.rows.is_empty()) {
             return Recheck::Empty;

@@ -225,9 +225,7 @@ impl Machine {
                 self.go(Phase::Asking, Command::Ask(self.step))
             }
             (Rechecked::Passed, Kind::Change { .. }) => self.go(Phase::Intending, Command::Intend(self.step)),
-            (Rechecked::Passed, Kind::Look | Kind::Manual) => {
-                self.go(Phase::Watching(None), Command::Watch(self.step))
-            }
+            (Rechecked::Passed, Kind::Look | Kind::Manual) => self.go(Phase::Watching(None), Command::Watch(self.step)),
             (Rechecked::Empty, _) => self.close(StepState::Skipped, "nothing left to do", None),
             (Rechecked::Grew(what), _) => {
                 let reason = format!("the plan changed before anything was sent for this step: {what}");
@@ -347,7 +345,11 @@ mod tests {
     #[test]
     fn a_later_step_asks_after_its_checks_and_is_checked_again() {
         let mut events = happy();
-        events.extend([Event::Rechecked(Rechecked::Passed), Event::Answered(Answered::Go), Event::Rechecked(Rechecked::Passed)]);
+        events.extend([
+            Event::Rechecked(Rechecked::Passed),
+            Event::Answered(Answered::Go),
+            Event::Rechecked(Rechecked::Passed),
+        ]);
         let commands = run(&[CHANGE, Kind::Change { asks: true }], events);
         let tail = &commands[commands.len() - 4..];
         assert_eq!(tail, [Command::Recheck(1), Command::Ask(1), Command::Recheck(1), Command::Intend(1)]);

@@ -61,8 +61,7 @@ pub enum ParamType {
 
 impl ParamType {
     /// All types, in the order of documentation.
-    pub const ALL: [Self; 6] =
-        [Self::Int, Self::String, Self::Bool, Self::Duration, Self::Container, Self::Database];
+    pub const ALL: [Self; 6] = [Self::Int, Self::String, Self::Bool, Self::Duration, Self::Container, Self::Database];
 
     /// The word in the front matter.
     pub const fn word(self) -> &'static str {

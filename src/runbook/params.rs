@@ -26,9 +26,8 @@ fn resolve_one(param: &Param, given: Option<&Value>) -> Result<Value, String> {
 /// One value against its declaration: typed, within bounds, matching. Text is read where another type is wanted, because
 /// people type text.
 pub fn check(param: &Param, value: &Value) -> Result<Value, String> {
-    let typed = typed(param.kind, value).ok_or_else(|| {
-        format!("{:?} must be {}, and {} is not", param.name, wanted(param.kind), show(value))
-    })?;
+    let typed = typed(param.kind, value)
+        .ok_or_else(|| format!("{:?} must be {}, and {} is not", param.name, wanted(param.kind), show(value)))?;
     bounds(param, &typed)?;
     texts(param, &typed)?;
     Ok(typed)
@@ -136,7 +135,8 @@ fn is_container(text: &str) -> bool {
 /// A name of the config, and of a container: no spaces, no slash, no control characters.
 fn is_name(text: &str) -> bool {
     let mut chars = text.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphanumeric()) && chars.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+    chars.next().is_some_and(|c| c.is_ascii_alphanumeric())
+        && chars.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }
 
 #[cfg(test)]

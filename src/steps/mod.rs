@@ -12,12 +12,12 @@ pub mod sql;
 
 use crate::connect::Connections;
 use crate::domain::SourceError;
+use crate::runbook::StepPermit;
 use crate::runbook::expr::Names;
 use crate::runbook::language::{Language, Types};
 use crate::runbook::machine::Effect;
 use crate::runbook::model::Fence;
 use crate::runbook::plan::Rows;
-use crate::runbook::StepPermit;
 use async_trait::async_trait;
 use serde_json::Value;
 use std::collections::BTreeMap;

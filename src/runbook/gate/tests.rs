@@ -1,6 +1,6 @@
 use super::*;
 use crate::runbook::Library;
-use crate::runbook::plan::{PlanBody, PlannedFence, PlanRequest};
+use crate::runbook::plan::{PlanBody, PlanRequest, PlannedFence};
 use serde_json::{Value, json};
 
 const UNLOCKED: Authority = Authority { writes: Writes::Unlocked };
@@ -59,7 +59,9 @@ fn nothing_is_approved_while_writes_are_refused_or_the_plan_is_blocked() {
 
 #[test]
 fn a_typed_level_takes_the_phrase_and_nothing_else() {
-    let refusal = |answer: &Answer, level| approve(plan(vec![step("kill", level)], Vec::new()), answer, UNLOCKED).err().map(|(_, refusal)| refusal);
+    let refusal = |answer: &Answer, level| {
+        approve(plan(vec![step("kill", level)], Vec::new()), answer, UNLOCKED).err().map(|(_, refusal)| refusal)
+    };
     let wanted = "kill 2 on primary".to_owned();
     assert_eq!(refusal(&Answer::Yes, Level::Typed), Some(Refusal::NeedsPhrase(wanted.clone())));
     assert_eq!(refusal(&phrase("kill 3 on primary"), Level::Typed), Some(Refusal::WrongPhrase(wanted.clone())));

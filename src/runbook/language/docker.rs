@@ -136,13 +136,16 @@ pub fn parse(body: &str) -> Result<Command, Fault> {
         take(&mut command, at, word, &mut words)?;
     }
     if verb != Verb::Ps && command.target.is_none() {
-        return Err(Fault::new(start, format!("`docker {}` names no container", verb.word()), "name one, as in `$container`"));
+        return Err(Fault::new(
+            start,
+            format!("`docker {}` names no container", verb.word()),
+            "name one, as in `$container`",
+        ));
     }
     Ok(command)
 }
 
-const SUBSET: &str =
-    "there are: docker inspect C, docker ps [-a], docker logs [--tail N] C, docker restart [-t S] C, docker stop [-t S] C, docker start C";
+const SUBSET: &str = "there are: docker inspect C, docker ps [-a], docker logs [--tail N] C, docker restart [-t S] C, docker stop [-t S] C, docker start C";
 
 fn take(command: &mut Command, at: usize, word: &str, words: &mut Words<'_>) -> Result<(), Fault> {
     match (command.verb, word) {
@@ -153,10 +156,11 @@ fn take(command: &mut Command, at: usize, word: &str, words: &mut Words<'_>) -> 
             return Err(Fault::new(at, format!("`docker {}` takes no option `{word}` here", verb.word()), SUBSET));
         }
         (Verb::Ps, _) => return Err(Fault::new(at, "`docker ps` takes no name here", SUBSET)),
-        (Verb::Inspect | Verb::Logs | Verb::Restart | Verb::Stop | Verb::Start, _) if command.target.is_some() => {
-            return Err(Fault::new(at, "a docker line names one container", "write one step per container"));
+        (Verb::Inspect | Verb::Logs | Verb::Restart | Verb::Stop | Verb::Start, _) => {
+            if command.target.replace(target(at, word)?).is_some() {
+                return Err(Fault::new(at, "a docker line names one container", "write one step per container"));
+            }
         }
-        (Verb::Inspect | Verb::Logs | Verb::Restart | Verb::Stop | Verb::Start, _) => command.target = Some(target(at, word)?),
     }
     Ok(())
 }
@@ -205,11 +209,11 @@ fn read(role: Role, body: &str, types: &Types) -> Reading {
     let mut reading = Reading { gives: command.verb.gives(), ..Reading::default() };
     let word = command.verb.word();
     if command.verb.changes() && !role.changes() {
-        let what = format!("`docker {word}` changes something, and a {} fence may not", role.word());
+        let what = format!("`docker {word}` changes something, and {} may not", role.word());
         reading.faults.push(Fault::new(0, what, "use inspect, ps or logs here"));
     }
     if !command.verb.changes() && role.changes() {
-        let what = format!("`docker {word}` changes nothing in a {} fence", role.word());
+        let what = format!("`docker {word}` changes nothing, and {} must", role.word());
         reading.faults.push(Fault::new(0, what, "use restart, stop or start here"));
     }
     if let Some(Target::Param(name)) = &command.target {
@@ -240,9 +244,23 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for wrong in [
-            "", "docker", "docker rm -f x", "restart x", "docker restart", "docker restart -t x y", "docker restart -t",
-            "docker restart a b", "docker restart a; reboot", "docker restart $(x)", "docker inspect \"a\"", "docker ps x",
-            "docker inspect a\ndocker stop a", "docker inspect --format x a", "docker stop a|b", "docker stop $", "docker stop ../x",
+            "",
+            "docker",
+            "docker rm -f x",
+            "restart x",
+            "docker restart",
+            "docker restart -t x y",
+            "docker restart -t",
+            "docker restart a b",
+            "docker restart a; reboot",
+            "docker restart $(x)",
+            "docker inspect \"a\"",
+            "docker ps x",
+            "docker inspect a\ndocker stop a",
+            "docker inspect --format x a",
+            "docker stop a|b",
+            "docker stop $",
+            "docker stop ../x",
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

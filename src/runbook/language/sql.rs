@@ -71,7 +71,9 @@ fn reads_only(statement: &Statement) -> bool {
 
 fn query_reads(query: &Query) -> bool {
     let tables = query.with.iter().flat_map(|with| &with.cte_tables);
-    query.locks.is_empty() && tables.map(|table| &table.query).all(|query| query_reads(query)) && body_reads(&query.body)
+    query.locks.is_empty()
+        && tables.map(|table| &table.query).all(|query| query_reads(query))
+        && body_reads(&query.body)
 }
 
 fn body_reads(body: &SetExpr) -> bool {
@@ -110,11 +112,24 @@ impl SelectInto for Query {
 
 fn one(text: &str) -> Result<Statement, Fault> {
     let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, text)
-        .map_err(|error| Fault::new(0, format!("this is not understood as PostgreSQL: {error}"), "try it in psql first"))?;
+        .map_err(|error| not_understood(text, &error.to_string(), "try it in psql first"))?;
     if statements.len() > 1 {
-        return Err(Fault::new(0, "a sql fence holds one statement", "put the second statement into a step of its own"));
+        return Err(Fault::new(
+            0,
+            "a sql fence holds one statement",
+            "put the second statement into a step of its own",
+        ));
     }
     statements.pop().ok_or_else(|| Fault::new(0, "the sql fence is empty", "write one statement"))
+}
+
+/// The parser's error ends in a place of its own; it becomes the fault's line, which binding has not moved.
+fn not_understood(text: &str, error: &str, mend: &str) -> Fault {
+    let (what, place) = error.split_once(" at Line: ").unwrap_or((error, ""));
+    let line = place.split(',').next().and_then(|line| line.parse().ok()).unwrap_or(1);
+    let what = what.trim_start_matches("sql parser error: ");
+    let at = Lines::of(text).byte(Location { line, column: 1 });
+    Fault::new(at, format!("this is not understood as PostgreSQL: {what}"), mend)
 }
 
 type Used = Vec<(String, usize)>;
@@ -123,7 +138,7 @@ type Used = Vec<(String, usize)>;
 fn substitute(body: &str, types: &Types) -> Result<(String, Used), Fault> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, body)
         .tokenize_with_location()
-        .map_err(|error| Fault::new(0, format!("this is not understood as PostgreSQL: {error}"), "close the quote or comment"))?;
+        .map_err(|error| not_understood(body, &error.to_string(), "close the quote or comment"))?;
     let lines = Lines::of(body);
     let (mut text, mut used, mut done) = (String::new(), Used::new(), 0);
     let mut numbers: Vec<String> = Vec::new();
@@ -195,7 +210,7 @@ fn read(role: Role, body: &str, types: &Types) -> Reading {
     match one(&text) {
         Err(fault) => reading.faults.push(fault),
         Ok(statement) if !role.changes() && !reads_only(&statement) => {
-            let what = format!("a {} fence may not change anything", role.word());
+            let what = format!("{} may not change anything", role.word());
             reading.faults.push(Fault::new(0, what, "use one SELECT, WITH, VALUES or SHOW without FOR UPDATE or INTO"));
         }
         Ok(_) => {}
@@ -227,7 +242,10 @@ mod tests {
         let bound = bind("SELECT :app, :minutes, :app", &types()).unwrap();
         assert_eq!(bound.text, "SELECT ($1::text)::text, ($2::text)::integer, ($1::text)::text");
         assert_eq!(bound.names, ["app", "minutes"]);
-        assert_eq!(bound.wrapped(), "SELECT to_jsonb(q) FROM (\nSELECT ($1::text)::text, ($2::text)::integer, ($1::text)::text\n) AS q");
+        assert_eq!(
+            bound.wrapped(),
+            "SELECT to_jsonb(q) FROM (\nSELECT ($1::text)::text, ($2::text)::integer, ($1::text)::text\n) AS q"
+        );
     }
 
     #[test]
@@ -247,18 +265,37 @@ mod tests {
         }
         assert_eq!(bound("SELECT 1 -- :app\n, :minutes"), "SELECT 1 -- :app\n, ($1::text)::integer");
         assert_eq!(bound("SELECT '日本', :idle::jsonb;\n"), "SELECT '日本', ($1::text)::jsonb::jsonb");
-        assert_eq!(bound("SELECT make_interval(mins => :minutes)"), "SELECT make_interval(mins => ($1::text)::integer)");
+        assert_eq!(
+            bound("SELECT make_interval(mins => :minutes)"),
+            "SELECT make_interval(mins => ($1::text)::integer)"
+        );
     }
 
     #[test]
     fn only_reading_statements_read() {
         let faults = |sql: &str| read(Role::Check, sql, &types()).faults.len();
-        for sql in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a;", "VALUES (1)", "SHOW server_version", "(SELECT 1) UNION SELECT 2"] {
+        for sql in [
+            "SELECT 1",
+            "WITH a AS (SELECT 1) SELECT * FROM a;",
+            "VALUES (1)",
+            "SHOW server_version",
+            "(SELECT 1) UNION SELECT 2",
+        ] {
             assert_eq!(faults(sql), 0, "{sql}");
         }
+        let fault = read(Role::Check, "SELECT 1,\n  2 FROM FROM t", &types()).faults.remove(0);
+        assert_eq!(&"SELECT 1,\n  2 FROM FROM t"[fault.at..], "  2 FROM FROM t", "{fault:?}");
         for sql in [
-            "DELETE FROM t", "SELECT 1; SELECT 2", "", "SELECT * INTO x FROM t", "SELECT * FROM t FOR UPDATE", "COPY t TO '/x'",
-            "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", "SELECT $1", "EXPLAIN SELECT 1", "SELECT 'open",
+            "DELETE FROM t",
+            "SELECT 1; SELECT 2",
+            "",
+            "SELECT * INTO x FROM t",
+            "SELECT * FROM t FOR UPDATE",
+            "COPY t TO '/x'",
+            "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d",
+            "SELECT $1",
+            "EXPLAIN SELECT 1",
+            "SELECT 'open",
         ] {
             assert_eq!(faults(sql), 1, "{sql}");
         }

@@ -12,6 +12,8 @@ pub(super) struct DraftStep {
     pub(super) prose: String,
     pub(super) at: usize,
     pub(super) fences: Vec<DraftFence>,
+    /// A fence of it could not be read at all, and is reported.
+    pub(super) broken: bool,
 }
 
 /// A fence with a role.
@@ -33,6 +35,8 @@ struct Heading {
 enum Part {
     Heading(Heading),
     Fence(DraftFence, Range<usize>),
+    /// A fence that could not be read.
+    Broken,
 }
 
 /// Reads the Markdown that begins at byte `from`.
@@ -47,21 +51,30 @@ pub(super) fn read(source: &str, from: usize, faults: &mut Faults<'_>) -> Vec<Dr
             HeadingLevel::H2 => {
                 section = slug(heading, faults);
                 // A section is a step of its own only when it holds fences; else its prose introduces its steps.
-                if fences > 0 && let Some(id) = section.clone() {
+                if fences > 0
+                    && let Some(id) = section.clone()
+                {
                     steps.push(step(source, &parts, index, id));
                 }
             }
             HeadingLevel::H3 => match (&section, slug(heading, faults)) {
                 (Some(section), Some(slug)) => steps.push(step(source, &parts, index, format!("{section}/{slug}"))),
-                (None, Some(_)) => faults.at(heading.range.start, "a step stands outside a section", "put a `##` heading before it"),
+                (None, Some(_)) => {
+                    faults.at(heading.range.start, "a step stands outside a section", "put a `##` heading before it")
+                }
                 (_, None) => {}
             },
             HeadingLevel::H1 | HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 if fences > 0 => {
-                faults.at(heading.range.start, "a fence with a role stands under this heading", "put it under `##` or `###`");
+                faults.at(
+                    heading.range.start,
+                    "a fence with a role stands under this heading",
+                    "put it under `##` or `###`",
+                );
             }
             HeadingLevel::H1 | HeadingLevel::H4 | HeadingLevel::H5 | HeadingLevel::H6 => {}
         }
     }
+    // Before the first heading: the first part is a fence.
     if let Some(Part::Fence(fence, _)) = parts.first() {
         faults.at(fence.at, "a fence with a role stands before the first heading", "put it under `##` or `###`");
     }
@@ -70,32 +83,55 @@ pub(super) fn read(source: &str, from: usize, faults: &mut Faults<'_>) -> Vec<Dr
 }
 
 fn fences_below(parts: &[Part], index: usize) -> usize {
-    parts[index + 1..].iter().take_while(|part| matches!(part, Part::Fence(..))).count()
+    parts[index + 1..].iter().take_while(|part| !matches!(part, Part::Heading(_))).count()
 }
 
 fn step(source: &str, parts: &[Part], index: usize, id: String) -> DraftStep {
     let Part::Heading(heading) = &parts[index] else { unreachable!("the caller stands at a heading") };
     let end = parts[index + 1..].iter().find_map(|part| match part {
         Part::Heading(next) => Some(next.range.start),
-        Part::Fence(..) => None,
+        Part::Fence(..) | Part::Broken => None,
     });
     let (mut prose, mut at) = (String::new(), heading.range.end);
-    let mut fences = Vec::new();
+    let (mut fences, mut broken) = (Vec::new(), false);
     for part in &parts[index + 1..] {
-        let Part::Fence(fence, range) = part else { break };
+        let (fence, range) = match part {
+            Part::Heading(_) => break,
+            Part::Fence(fence, range) => (fence, range),
+            Part::Broken => {
+                broken = true;
+                continue;
+            }
+        };
         prose.push_str(&source[at..range.start]);
         at = range.end;
-        fences.push(DraftFence { info: fence.info.clone(), body: fence.body.clone(), at: fence.at, body_at: fence.body_at });
+        fences.push(DraftFence {
+            info: fence.info.clone(),
+            body: fence.body.clone(),
+            at: fence.at,
+            body_at: fence.body_at,
+        });
     }
     prose.push_str(&source[at..end.unwrap_or(source.len()).max(at)]);
-    DraftStep { id, title: heading.title.clone(), prose: prose.trim().to_owned(), at: heading.range.start, fences }
+    DraftStep {
+        id,
+        title: heading.title.clone(),
+        prose: prose.trim().to_owned(),
+        at: heading.range.start,
+        fences,
+        broken,
+    }
 }
 
 fn duplicates(steps: &[DraftStep], faults: &mut Faults<'_>) {
     for (index, step) in steps.iter().enumerate() {
         if let Some(first) = steps[..index].iter().find(|first| first.id == step.id) {
             let (line, _) = faults.place(first.at);
-            faults.at(step.at, format!("the step `{}` is there already, at line {line}", step.id), "change one heading");
+            faults.at(
+                step.at,
+                format!("the step `{}` is there already, at line {line}", step.id),
+                "change one heading",
+            );
         }
     }
 }
@@ -130,7 +166,12 @@ fn parts(source: &str, from: usize, faults: &mut Faults<'_>) -> Vec<Part> {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))) => block = Some(String::new()),
             Event::End(TagEnd::CodeBlock) => {
                 let Some(body) = block.take() else { continue };
-                parts.extend(fence(source, body, &range, depth, faults).map(|fence| Part::Fence(fence, range)));
+                let before = faults.list.len();
+                match fence(source, body, &range, depth, faults) {
+                    Some(fence) => parts.push(Part::Fence(fence, range)),
+                    None if faults.list.len() > before => parts.push(Part::Broken),
+                    None => {}
+                }
             }
             Event::Start(Tag::List(_) | Tag::BlockQuote(_)) => depth += 1,
             Event::End(TagEnd::List(_) | TagEnd::BlockQuote(_)) => depth = depth.saturating_sub(1),

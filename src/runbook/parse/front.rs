@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use serde_saphyr::Spanned;
+use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 use std::fmt;
 
 /// The front matter, typed.
@@ -25,6 +25,8 @@ pub(super) struct Front {
     pub(super) verb: Option<String>,
     /// Each with the byte where it stands.
     pub(super) params: Vec<(Param, usize)>,
+    /// All parameters were read, so a name that is not among them is not declared.
+    pub(super) params_whole: bool,
 }
 
 const KEYS: [&str; 11] =
@@ -51,13 +53,16 @@ pub(super) fn split(source: &str, faults: &mut Faults<'_>) -> Option<(String, us
 
 /// Reads the YAML; `None` when something that everything else needs is missing or wrong.
 pub(super) fn read(yaml: String, faults: &mut Faults<'_>) -> Option<Front> {
-    let fields = match serde_saphyr::from_str::<Fields>(&yaml) {
+    // Doubled keys are reported with their place below; `n` and `yes` are words here, as in YAML 1.2.
+    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough, strict_booleans: true };
+    let fields = match serde_saphyr::from_str_with_options::<Fields>(&yaml, options) {
         Ok(Fields(fields)) => fields,
         Err(error) => {
             let place = error.location();
             let byte = place.map_or(0, |place| faults.byte(place.line(), place.column()));
             let text = error.without_snippet().to_string();
             let what = text.lines().next().unwrap_or_default();
+            let what = what.split(" at line ").next().unwrap_or_default();
             faults.at(byte, format!("the front matter is no YAML table: {what}"), "write one `key: value` per line");
             return None;
         }
@@ -78,7 +83,9 @@ pub(super) fn read(yaml: String, faults: &mut Faults<'_>) -> Option<Front> {
     let key = table.text("key", false, faults).map(|(text, _)| text);
     let verb = table.text("verb", false, faults).filter(|(verb, at)| word_or_fault(verb, *at, faults));
     let environments = environments(&mut table, faults);
+    let before = faults.list.len();
     let params = parameters(&mut table, faults);
+    let params_whole = faults.list.len() == before;
     Some(Front {
         id: id?.0,
         title: title?.0,
@@ -90,6 +97,7 @@ pub(super) fn read(yaml: String, faults: &mut Faults<'_>) -> Option<Front> {
         risk: risk?,
         verb: verb.map(|(verb, _)| verb),
         params,
+        params_whole,
     })
 }
 
@@ -121,7 +129,11 @@ fn pane(text: &str, at: usize, faults: &mut Faults<'_>) -> Option<Subject> {
     let pane = Subject::ALL.into_iter().find(|subject| subject.word() == text);
     if pane.is_none() {
         let nearest = nearest(text, Subject::ALL.into_iter().map(Subject::word));
-        faults.at(at, format!("there is no pane `{text}`{nearest}"), "the panes are servers, containers, alerts, databases");
+        faults.at(
+            at,
+            format!("there is no pane `{text}`{nearest}"),
+            "the panes are servers, containers, alerts, databases",
+        );
     }
     pane
 }
@@ -141,7 +153,11 @@ fn environments(table: &mut Table, faults: &mut Faults<'_>) -> Vec<String> {
     let Some((node, at)) = table.take("environments") else { return Vec::new() };
     let names = node.texts().filter(|names| !names.is_empty());
     if names.is_none() {
-        faults.at(at, "`environments` must name at least one", "write `environments: [staging]`, or leave it out for all");
+        faults.at(
+            at,
+            "`environments` must name at least one",
+            "write `environments: [staging]`, or leave it out for all",
+        );
     }
     names.unwrap_or_default()
 }
@@ -185,7 +201,8 @@ fn parameter(fields: Vec<Field>, at: usize, faults: &mut Faults<'_>) -> Option<P
     };
     let default = table.take("default");
     let (kind, name) = (kind?, name?.0);
-    let mut param = Param { name, kind, default: None, required, min, max, pattern: pattern.map(|(text, _)| text), choices };
+    let mut param =
+        Param { name, kind, default: None, required, min, max, pattern: pattern.map(|(text, _)| text), choices };
     if let Some((node, at)) = default {
         match params::check(&param, &node.as_json()) {
             Ok(value) => param.default = Some(value),
@@ -225,7 +242,11 @@ fn kind(text: &str, at: usize, faults: &mut Faults<'_>) -> Option<ParamType> {
 fn pattern_or_fault(text: &str, at: usize, faults: &mut Faults<'_>) -> bool {
     let fine = text.len() <= PATTERN_MAX && regex::Regex::new(&format!("^(?:{text})$")).is_ok();
     if !fine {
-        faults.at(at, format!("`{text}` is no regular expression"), "close its brackets; it is matched against the whole text");
+        faults.at(
+            at,
+            format!("`{text}` is no regular expression"),
+            "close its brackets; it is matched against the whole text",
+        );
     }
     fine
 }
@@ -279,7 +300,14 @@ impl Table {
             let (key_at, at) = (place(&key, faults), place(&node, faults));
             if !known.contains(&key.value.as_str()) {
                 let nearest = nearest(&key.value, known.iter().copied());
-                faults.at(key_at, format!("unknown {kind} `{}`{nearest}", key.value), format!("there are {}", known.join(", ")));
+                faults.at(
+                    key_at,
+                    format!("unknown {kind} `{}`{nearest}", key.value),
+                    format!("there are {}", known.join(", ")),
+                );
+            }
+            if table.fields.iter().any(|(name, _, _)| *name == key.value) {
+                faults.at(key_at, format!("`{}` stands here twice", key.value), "keep one");
             }
             table.fields.push((key.value, at, node.value));
         }

@@ -32,24 +32,26 @@ const ATTRS: [(&str, &[Role]); 15] = [
 ];
 
 /// Makes checked steps of the drafts; a fence or step with a problem is left out, because the file is refused anyway.
-pub(super) fn steps(drafts: Vec<DraftStep>, front: Option<&Front>, faults: &mut Faults<'_>) -> Vec<Step> {
+/// `whole`: the structure was read without a problem, so that what is missing is really missing.
+pub(super) fn steps(drafts: Vec<DraftStep>, front: Option<&Front>, whole: bool, faults: &mut Faults<'_>) -> Vec<Step> {
     let params = front.map(|front| front.params.as_slice()).unwrap_or_default();
     let types = params.iter().map(|(param, _)| (param.name.clone(), NameType::Param(param.kind))).collect();
-    let mut reader = Reader { types, used: BTreeSet::new(), faults };
+    let sure = front.is_some_and(|front| front.params_whole);
+    let mut reader = Reader { types, used: BTreeSet::new(), sure, faults };
     let mut steps = Vec::new();
     for draft in drafts {
         let fences: Vec<Fence> = draft.fences.iter().filter_map(|fence| reader.fence(fence)).collect();
-        if fences.len() == draft.fences.len() {
-            whole(&draft, &fences, front, reader.faults);
+        if fences.len() == draft.fences.len() && !draft.broken {
+            together(&draft, &fences, front, reader.faults);
         }
         let (line, _) = reader.faults.place(draft.at);
         steps.push(Step { id: draft.id, title: draft.title, prose: draft.prose, line, fences });
     }
-    if steps.is_empty() {
+    if steps.is_empty() && whole {
         reader.faults.at(0, "the runbook has no step", "add a `##` section and below it `###` steps");
     }
     for (param, at) in params {
-        if !reader.used.contains(&param.name) {
+        if whole && !steps.is_empty() && !reader.used.contains(&param.name) {
             let what = format!("the parameter `{}` is never used", param.name);
             reader.faults.at(*at, what, "use it or remove it");
         }
@@ -58,18 +60,18 @@ pub(super) fn steps(drafts: Vec<DraftStep>, front: Option<&Front>, faults: &mut 
 }
 
 /// The rules about a step's fences together.
-fn whole(draft: &DraftStep, fences: &[Fence], front: Option<&Front>, faults: &mut Faults<'_>) {
+fn together(draft: &DraftStep, fences: &[Fence], front: Option<&Front>, faults: &mut Faults<'_>) {
     let at = |role: Role| fences.iter().position(|fence| fence.role == role).map(|index| draft.fences[index].at);
     for role in [Role::Plan, Role::Run, Role::Undo] {
         if fences.iter().filter(|fence| fence.role == role).count() > 1 {
-            let what = format!("a step has one {} fence at most", role.word());
+            let what = format!("a step has only one {} fence", role.word());
             faults.at(draft.at, what, "make a step of its own for the second");
         }
     }
     for pair in fences.windows(2).zip(draft.fences.windows(2)) {
         let ([first, second], [_, draft_second]) = pair else { continue };
         if second.role < first.role && !(first.role == Role::Plan && second.role == Role::Check) {
-            let what = format!("a {} fence stands after a {} fence", second.role.word(), first.role.word());
+            let what = format!("a {} fence stands behind the {} fence", second.role.word(), first.role.word());
             faults.at(draft_second.at, what, "the order is check, plan, run, wait, verify, undo");
         }
     }
@@ -80,20 +82,32 @@ fn whole(draft: &DraftStep, fences: &[Fence], front: Option<&Front>, faults: &mu
                 faults.at(at_run, "nothing tells whether this run worked", "add a verify or a wait fence after it");
             }
             if at(Role::Undo).is_none() && !run.attrs.undo_none {
-                faults.at(at_run, "nothing says how this run is undone", "add an undo fence, or `undo=none` and say why");
+                faults.at(
+                    at_run,
+                    "nothing says how this run is undone",
+                    "add an undo fence, or `undo=none` and say why",
+                );
             }
             let high = front.is_some_and(|front| front.risk >= Risk::High && front.verb.is_none());
             if high && run.attrs.verb.is_none() {
                 faults.at(at_run, "a risk of high takes a verb for the phrase", "add `verb: …` to the front matter");
             }
             if front.is_some_and(|front| front.risk == Risk::Read) {
-                faults.at(at_run, "a runbook with `risk: read` may not change anything", "name the true risk in the front matter");
+                faults.at(
+                    at_run,
+                    "a runbook with `risk: read` may not change anything",
+                    "name the true risk in the front matter",
+                );
             }
         }
         _ => {
             for role in [Role::Plan, Role::Undo] {
                 if let Some(at) = at(role) {
-                    faults.at(at, format!("a {} fence belongs to a run", role.word()), "add the run, or use a check");
+                    faults.at(
+                        at,
+                        format!("the {} fence has no run that it belongs to", role.word()),
+                        "add the run, or use a check",
+                    );
                 }
             }
         }
@@ -104,6 +118,8 @@ struct Reader<'f, 's> {
     /// Parameters, and the `out` names so far.
     types: Types,
     used: BTreeSet<String>,
+    /// All parameters are known, so that an unknown name is a mistake.
+    sure: bool,
     faults: &'f mut Faults<'s>,
 }
 
@@ -119,7 +135,8 @@ impl Reader<'_, '_> {
         for (name, at) in &reading.used {
             self.uses(name, draft.body_at + at);
         }
-        let attrs = self.attrs(draft, role, reading.gives);
+        let gives = reading.faults.is_empty().then_some(reading.gives);
+        let attrs = self.attrs(draft, role, gives);
         let (line, _) = self.faults.place(draft.at);
         let clean = self.faults.list.len() == before;
         attrs.filter(|_| clean).map(|attrs| Fence { language, role, attrs, body: draft.body.clone(), line })
@@ -142,7 +159,11 @@ impl Reader<'_, '_> {
         if found.is_none() {
             let nearest = nearest(&word.text, Role::ALL.into_iter().map(Role::word));
             let roles = Role::ALL.map(Role::word).join(", ");
-            self.faults.at(word.at, format!("there is no role `{}`{nearest}", word.text), format!("the roles are {roles}"));
+            self.faults.at(
+                word.at,
+                format!("there is no role `{}`{nearest}", word.text),
+                format!("the roles are {roles}"),
+            );
         }
         found
     }
@@ -153,11 +174,18 @@ impl Reader<'_, '_> {
             self.used.insert(name.to_owned());
             return;
         }
+        if !self.sure {
+            return;
+        }
         let nearest = nearest(name, self.types.keys().map(String::as_str));
-        self.faults.at(at, format!("`{name}` is no parameter{nearest}"), "declare it under `params`, or capture it by `out=`");
+        self.faults.at(
+            at,
+            format!("`{name}` is no parameter{nearest}"),
+            "declare it under `params`, or capture it by `out=`",
+        );
     }
 
-    fn attrs(&mut self, draft: &DraftFence, role: Role, gives: &[&str]) -> Option<Attrs> {
+    fn attrs(&mut self, draft: &DraftFence, role: Role, gives: Option<&[&str]>) -> Option<Attrs> {
         let words = self.known(&draft.info.attrs, role);
         let text = |key: &str| words.get(key).copied();
         let on = self.required(text("on"), draft, "on", "name the connection, as in `on=$container`");
@@ -165,14 +193,18 @@ impl Reader<'_, '_> {
         let timeout = self.required(text("timeout"), draft, "timeout", "say how long it may take, as in `timeout=10s`");
         let timeout = timeout.and_then(|word| self.span(word));
         let every = match (role, text("every")) {
-            (Role::Wait, None) => self.required(None, draft, "every", "say how often to look, as in `every=1s`").and(None),
+            (Role::Wait, None) => {
+                self.required(None, draft, "every", "say how often to look, as in `every=1s`").and(None)
+            }
             (_, word) => word.and_then(|word| self.span(word)),
         };
         if every == Some(Duration::ZERO) {
             self.faults.at(draft.info.role.at, "`every` may not be zero", "say how often to look, as in `every=1s`");
         }
         let until = match (role, text("until")) {
-            (Role::Wait, None) => self.required(None, draft, "until", "say what to wait for, as in `until=(…)`").and(None),
+            (Role::Wait, None) => {
+                self.required(None, draft, "until", "say what to wait for, as in `until=(…)`").and(None)
+            }
             (_, word) => word.and_then(|word| self.condition(word, gives)),
         };
         let expect = match (role, text("expect")) {
@@ -183,7 +215,12 @@ impl Reader<'_, '_> {
         };
         let key = match (role, text("key")) {
             (Role::Plan, None) => self
-                .required(None, draft, "key", "name the columns that make a row the same row, as in `key=(pid, backend_start)`")
+                .required(
+                    None,
+                    draft,
+                    "key",
+                    "name the columns that make a row the same row, as in `key=(pid, backend_start)`",
+                )
                 .map(|_| Vec::new()),
             (_, word) => Some(word.map(|word| list(&word.text)).unwrap_or_default()),
         };
@@ -223,14 +260,16 @@ impl Reader<'_, '_> {
             };
             if !roles.contains(&role) {
                 let takers: Vec<&str> = roles.iter().map(|role| role.word()).collect();
-                let what = format!("a {} fence takes no `{name}`", role.word());
+                let what = format!("`{name}` does not belong to {}", role.word());
                 self.faults.at(key.at, what, format!("it is for {}", takers.join(", ")));
             }
             if !seen.insert(name) {
                 self.faults.at(key.at, format!("`{name}` stands here twice"), "keep one");
             }
             match (name, value) {
-                ("idempotent", Some(word)) => self.faults.at(word.at, "`idempotent` takes no value", "write the word alone"),
+                ("idempotent", Some(word)) => {
+                    self.faults.at(word.at, "`idempotent` takes no value", "write the word alone")
+                }
                 ("idempotent", None) => {}
                 (_, Some(word)) if !word.text.is_empty() => drop(words.insert(name, word)),
                 (_, _) => self.faults.at(key.at, format!("`{name}` takes a value"), format!("write `{name}=…`")),
@@ -241,7 +280,7 @@ impl Reader<'_, '_> {
 
     fn required<'a>(&mut self, word: Option<&'a Word>, draft: &DraftFence, key: &str, mend: &str) -> Option<&'a Word> {
         if word.is_none() && !draft.info.attrs.iter().any(|attr| attr.key.text == key) {
-            let what = format!("a {} fence must have `{key}`", draft.info.role.text);
+            let what = format!("{} must have `{key}`", draft.info.role.text);
             self.faults.at(draft.info.role.at, what, mend);
         }
         word
@@ -296,16 +335,22 @@ impl Reader<'_, '_> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let fine = word.text.starts_with(|c: char| c.is_ascii_lowercase()) && word.text.chars().all(plain);
         if !fine || ["rows", "container", "params", "rc", "timestamp"].contains(&word.text.as_str()) {
-            self.faults.at(word.at, format!("`{}` is no name for rows", word.text), "use a lower-case word of your own");
+            self.faults.at(
+                word.at,
+                format!("`{}` is no name for rows", word.text),
+                "use a lower-case word of your own",
+            );
             return None;
         }
-        if self.types.insert(word.text.clone(), NameType::Rows).is_some() {
+        if self.types.contains_key(&word.text) {
             self.faults.at(word.at, format!("the name `{}` is taken already", word.text), "choose another");
+        } else {
+            self.types.insert(word.text.clone(), NameType::Rows);
         }
         Some(word.text.clone())
     }
 
-    fn condition(&mut self, word: &Word, gives: &[&str]) -> Option<Condition> {
+    fn condition(&mut self, word: &Word, gives: Option<&[&str]>) -> Option<Condition> {
         let condition = match Condition::compile(&word.text) {
             Ok(condition) => condition,
             Err(error) => {
@@ -315,20 +360,26 @@ impl Reader<'_, '_> {
             }
         };
         for name in condition.params() {
-            if !matches!(self.types.get(&name), Some(NameType::Param(_))) {
+            if self.sure && !matches!(self.types.get(&name), Some(NameType::Param(_))) {
                 let all = self.types.iter().filter(|(_, kind)| matches!(kind, NameType::Param(_)));
                 let nearest = nearest(&name, all.map(|(name, _)| name.as_str()));
                 self.faults.at(word.at, format!("`{name}` is no parameter{nearest}"), "declare it under `params`");
             }
             self.used.insert(name);
         }
+        // A body with a problem gives nothing that could be relied on.
+        let Some(gives) = gives else { return Some(condition) };
         let rows = self.types.iter().filter(|(_, kind)| **kind == NameType::Rows).map(|(name, _)| name.clone());
         let mut seen: Vec<String> = gives.iter().map(|name| (*name).to_owned()).chain(rows).collect();
         seen.push("params".to_owned());
         for name in condition.names() {
             if !seen.contains(&name) {
                 let nearest = nearest(&name, seen.iter().map(String::as_str));
-                self.faults.at(word.at, format!("`{name}` is not known here{nearest}"), format!("there are {}", seen.join(", ")));
+                self.faults.at(
+                    word.at,
+                    format!("`{name}` is not known here{nearest}"),
+                    format!("there are {}", seen.join(", ")),
+                );
             }
         }
         Some(condition)

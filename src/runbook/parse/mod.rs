@@ -39,7 +39,8 @@ impl fmt::Display for Problems {
         for (index, problem) in self.list.iter().enumerate() {
             let line_break = if index == 0 { "" } else { "\n" };
             let Problem { line, column, what, mend } = problem;
-            write!(f, "{line_break}{}:{line}:{column}: {what}; {mend}", self.file)?;
+            let joint = if what.ends_with('?') { "" } else { ";" };
+            write!(f, "{line_break}{}:{line}:{column}: {what}{joint} {mend}", self.file)?;
         }
         Ok(())
     }
@@ -60,8 +61,10 @@ pub fn parse(file: &str, source: &str) -> Result<Runbook, Problems> {
 fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
     let (yaml, body_at) = front::split(source, faults)?;
     let front = front::read(yaml, faults);
+    let before = faults.list.len();
     let draft = body::read(source, body_at, faults);
-    let steps = lint::steps(draft, front.as_ref(), faults);
+    let whole = faults.list.len() == before;
+    let steps = lint::steps(draft, front.as_ref(), whole, faults);
     let front = front?;
     Some(Runbook {
         id: front.id,

@@ -27,7 +27,8 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
     let types = types_of(&plan.body().runbook);
     let outs = captured(&plan);
     let label = format!("quarterdeck run {}", id.short());
-    let run = Run { exec, id, plan, answers, types, label, outs, step: Progress::default(), changed: None, fault: None };
+    let run =
+        Run { exec, id, plan, answers, types, label, outs, step: Progress::default(), changed: None, fault: None };
     run.to_the_end(Machine::new(kinds)).await;
 }
 

@@ -45,7 +45,16 @@ impl Exec {
         }
         let Planner { values, blocked, warnings, .. } = planner;
         let (runbook, request) = (Arc::clone(runbook), request.clone());
-        Ok(Plan::new(PlanBody { runbook, request, params: shown, values, steps, blocked, warnings, hash: String::new() }))
+        Ok(Plan::new(PlanBody {
+            runbook,
+            request,
+            params: shown,
+            values,
+            steps,
+            blocked,
+            warnings,
+            hash: String::new(),
+        }))
     }
 
     /// Puts full ids in place of container names; returns all parameters as people read them.

@@ -91,7 +91,9 @@ impl<'a> Found<'a> {
                     let Some(state) = state else { continue };
                     states.insert(step, state);
                     // An unknown effect is recorded before the verification that is to tell, so it closes nothing.
-                    if state.is_final() && (state != StepState::Unknown || record.entry.kind == RecordKind::StepReconcile) {
+                    if state.is_final()
+                        && (state != StepState::Unknown || record.entry.kind == RecordKind::StepReconcile)
+                    {
                         open = None;
                     }
                 }

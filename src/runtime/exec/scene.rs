@@ -54,7 +54,10 @@ impl<'a> Scene<'a> {
         };
         let value = self.values.get(name).and_then(Value::as_str);
         let value = value.ok_or_else(|| {
-            SourceError::new(format!("the parameter {name:?} is not given, and names the connection"), "give it a value")
+            SourceError::new(
+                format!("the parameter {name:?} is not given, and names the connection"),
+                "give it a value",
+            )
         })?;
         Ok(split_container(value).map_or(value, |(engine, _)| engine))
     }
@@ -84,7 +87,11 @@ impl<'a> Scene<'a> {
         let names = self.names(&found);
         let shown = fence.attrs.show.as_ref().and_then(|show| show.value(&names).ok());
         let text = match shown {
-            Some(value) => format!("{}; {} = {value}", found.text, fence.attrs.show.as_ref().map_or_else(String::new, ToString::to_string)),
+            Some(value) => format!(
+                "{}; {} = {value}",
+                found.text,
+                fence.attrs.show.as_ref().map_or_else(String::new, ToString::to_string)
+            ),
             None => found.text.clone(),
         };
         match condition.holds(&names) {

@@ -234,9 +234,7 @@ async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error>
 /// stopped the container and could not start it), and a broken line says nothing at all.
 fn classify(error: &Error) -> Effect {
     match error {
-        Error::DockerResponseServerError { status_code: 304, .. } => {
-            Effect::Done("it was so already".to_owned())
-        }
+        Error::DockerResponseServerError { status_code: 304, .. } => Effect::Done("it was so already".to_owned()),
         Error::DockerResponseServerError { status_code: 400..=499, message } => {
             Effect::NotSent(format!("the engine refused: {message}"))
         }

@@ -16,7 +16,8 @@ pub(super) fn container(found: &ContainerInspectResponse) -> Value {
             kept.insert(key.to_owned(), value.clone());
         }
     }
-    if let Some(health) = kept.get_mut("State").and_then(|state| state.get_mut("Health")).and_then(Value::as_object_mut) {
+    if let Some(health) = kept.get_mut("State").and_then(|state| state.get_mut("Health")).and_then(Value::as_object_mut)
+    {
         health.remove("Log");
     }
     if let Some(image) = whole["Config"].get("Image") {

@@ -59,7 +59,11 @@ impl Cluster {
     fn pg(&self, program: &str, args: &[&str]) {
         let program = format!("{BIN}/{program}");
         let root = rustix::process::geteuid().is_root();
-        let whole: Vec<&str> = if root { ["-u", "postgres", "--", &program].into_iter().chain(args.iter().copied()).collect() } else { args.to_vec() };
+        let whole: Vec<&str> = if root {
+            ["-u", "postgres", "--", &program].into_iter().chain(args.iter().copied()).collect()
+        } else {
+            args.to_vec()
+        };
         let output = Command::new(if root { "runuser" } else { &program })
             .args(&whole)
             .stdout(std::process::Stdio::null())
@@ -79,7 +83,8 @@ impl Cluster {
 
     /// A session of somebody else's, idle from now on.
     pub(super) async fn session(&self, user: &str, app: &str) -> PgConnection {
-        let options = PgConnectOptions::from_str(&self.dsn(user)).unwrap().application_name(app).disable_statement_logging();
+        let options =
+            PgConnectOptions::from_str(&self.dsn(user)).unwrap().application_name(app).disable_statement_logging();
         let mut session = PgConnection::connect_with(&options).await.unwrap();
         session.execute("SELECT 1").await.unwrap();
         session
@@ -129,7 +134,10 @@ impl Sleeper {
         let name = format!("qd-do-{name}-{}", std::process::id());
         // As process 1 it ignores SIGTERM unless it traps it.
         let script = "trap 'exit 0' TERM; while :; do /bin/busybox sleep 1; done";
-        let output = run("docker", &["run", "-d", "--network", "none", "--name", &name, IMAGE, "/bin/busybox", "sh", "-c", script]);
+        let output = run(
+            "docker",
+            &["run", "-d", "--network", "none", "--name", &name, IMAGE, "/bin/busybox", "sh", "-c", script],
+        );
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(Self { name })
     }

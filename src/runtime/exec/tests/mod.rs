@@ -186,7 +186,9 @@ impl Bridge {
     /// All records of the journal, as kind and state.
     async fn story(&self) -> Vec<String> {
         let records = self.exec.journal.recent(1000).await.unwrap();
-        let state = |record: &Record| record.entry.data["state"].as_str().or(record.entry.data["outcome"].as_str()).map(|s| format!(" {s}"));
+        let state = |record: &Record| {
+            record.entry.data["state"].as_str().or(record.entry.data["outcome"].as_str()).map(|s| format!(" {s}"))
+        };
         let runs = records.iter().filter(|record| record.entry.run.is_some());
         runs.map(|record| format!("{}{}", record.entry.kind.word(), state(record).unwrap_or_default())).collect()
     }
@@ -205,7 +207,8 @@ fn all() -> Value {
     json!({"database": "primary", "idle_minutes": 0, "app": "shop"})
 }
 
-const WHOLE: [&str; 6] = ["run.start", "step.recheck", "step.intent", "step.exit running", "step.exit ok", "run.finish ok"];
+const WHOLE: [&str; 6] =
+    ["run.start", "step.recheck", "step.intent", "step.exit running", "step.exit ok", "run.finish ok"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_is_planned_done_verified_and_recorded() {
@@ -301,7 +304,8 @@ async fn a_plan_that_grew_sends_nothing_and_is_shown_again() {
     let _b = cluster.session("web", "shop").await;
     let view = bridge.run(yes(plan, Some("kill 1 on primary"))).await;
     assert_eq!(view.outcome, Some(RunOutcome::Stopped));
-    let RunEvent::PlanChanged { plan, .. } = bridge.until(|event| matches!(event, RunEvent::PlanChanged { .. })).await else {
+    let RunEvent::PlanChanged { plan, .. } = bridge.until(|event| matches!(event, RunEvent::PlanChanged { .. })).await
+    else {
         panic!()
     };
     assert_eq!(plan.phrase(), Some("kill 2 on primary"));
@@ -343,7 +347,11 @@ async fn a_kill_that_ends_in_an_error_and_has_worked_is_ok_after_the_verificatio
     let Some(cluster) = Cluster::start().await else { return };
     let _a = cluster.session("web", "shop").await;
     let source = include_str!("../../../../assets/runbooks/db-kill-idle.md");
-    let library = Library::read([("x.md", source.replace("AS signalled", "AS signalled, 1 / (random() * 0)::int AS boom").as_str())]).unwrap();
+    let library = Library::read([(
+        "x.md",
+        source.replace("AS signalled", "AS signalled, 1 / (random() * 0)::int AS boom").as_str(),
+    )])
+    .unwrap();
     let mut bridge = Bridge::new(cluster.connections("ops"), library).await;
     let plan = bridge.plan("db-kill-idle", all()).await;
     let view = bridge.run(yes(plan, Some("kill 1 on primary"))).await;
@@ -412,7 +420,9 @@ async fn a_journal_that_cannot_be_written_starts_no_change() {
         if kind == RecordKind::StepRecheck {
             bridge.until(|event| is_record(event, RecordKind::RunFinish)).await;
         } else {
-            bridge.until(|event| matches!(event, RunEvent::Trouble { what, .. } if what.contains("the disk is full"))).await;
+            bridge
+                .until(|event| matches!(event, RunEvent::Trouble { what, .. } if what.contains("the disk is full")))
+                .await;
         }
         assert_eq!(cluster.pids("shop").await.len(), 1, "{kind:?}");
     }
@@ -442,7 +452,9 @@ async fn manual_steps_and_later_changes_ask_at_their_time() {
     let plan = bridge.plan("two-steps", json!({"database": "primary"})).await;
     assert_eq!(plan.phrase(), Some("kill 1 on primary"));
     let run = bridge.exec.start(yes(plan, Some("kill 1 on primary"))).unwrap();
-    bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, prompt, .. } if prompt.contains("Say it"))).await;
+    bridge
+        .until(|event| matches!(event, RunEvent::Ask { manual: true, prompt, .. } if prompt.contains("Say it")))
+        .await;
     assert_eq!(cluster.pids("shop").await.len(), 0, "the first change is done");
     bridge.exec.answer(run, RunAnswer::Done);
     bridge
@@ -479,7 +491,10 @@ async fn a_statement_that_takes_too_long_is_ended_on_the_server_too() {
     let source = include_str!("../../../../assets/runbooks/db-kill-idle.md")
         .replace("timeout=60s undo=none", "timeout=1s undo=none")
         .replace("timeout=30s every=1s", "timeout=1s every=1s")
-        .replace("SELECT a.pid, pg_terminate_backend(a.pid)", "SELECT a.pid, pg_sleep(30), pg_terminate_backend(a.pid)");
+        .replace(
+            "SELECT a.pid, pg_terminate_backend(a.pid)",
+            "SELECT a.pid, pg_sleep(30), pg_terminate_backend(a.pid)",
+        );
     let library = Library::read([("x.md", source.as_str())]).unwrap();
     let mut bridge = Bridge::new(cluster.connections("ops"), library).await;
     let plan = bridge.plan("db-kill-idle", all()).await;
@@ -498,7 +513,10 @@ async fn what_cannot_be_planned_says_why() {
         let args = args.as_object().unwrap().clone().into_iter().collect();
         bridge.exec.make_plan(&PlanRequest { runbook: runbook.to_owned(), args }).await.unwrap_err()
     };
-    assert_eq!(why("container-restat", json!({})).await, "there is no runbook \"container-restat\": did you mean \"container-restart\"?");
+    assert_eq!(
+        why("container-restat", json!({})).await,
+        "there is no runbook \"container-restat\": did you mean \"container-restart\"?"
+    );
     assert_eq!(why("container-restart", json!({})).await, "the parameter \"container\" (container) must be given");
     let gone = why("container-restart", json!({"container": "local/api"})).await;
     assert!(gone.starts_with("there is no [docker.local] in the config"), "{gone}");
