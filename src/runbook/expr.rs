@@ -86,6 +86,7 @@ fn context(names: &Names) -> Context<'static, 'static> {
     context
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the crate hands arguments over by value")]
 fn timestamp(text: Arc<String>) -> Result<i64, ExecutionError> {
     text.parse::<jiff::Timestamp>()
         .map(jiff::Timestamp::as_microsecond)

@@ -174,7 +174,7 @@ impl Machine {
             (Phase::Intending, Event::Recorded) => Some(self.go(Phase::Acting, Command::Act(self.step))),
             (Phase::Acting, Event::Acted(effect)) => Some(self.acted(effect)),
             (Phase::Sent(doubt), Event::Recorded) => Some(self.go(Phase::Watching(doubt), Command::Watch(self.step))),
-            (Phase::Watching(doubt), Event::Watched(result)) => Some(self.watched(doubt, result)),
+            (Phase::Watching(doubt), Event::Watched(result)) => Some(self.watched(doubt.as_deref(), result)),
             (Phase::Closing(end), Event::Recorded) => Some(self.closed(end)),
             (Phase::New | Phase::Intending | Phase::Sent(_) | Phase::Closing(_), Event::JournalFailed) => {
                 Some(self.go(Phase::Over, Command::Abandon))
@@ -265,8 +265,8 @@ impl Machine {
         }
     }
 
-    fn watched(&mut self, doubt: Option<String>, result: Watched) -> Command {
-        let about = |text: String| match &doubt {
+    fn watched(&mut self, doubt: Option<&str>, result: Watched) -> Command {
+        let about = |text: String| match doubt {
             Some(doubt) => format!("{text} (after: {doubt})"),
             None => text,
         };
@@ -284,13 +284,11 @@ impl Machine {
     }
 
     fn closed(&mut self, end: Option<(RunOutcome, String)>) -> Command {
-        match end {
-            Some((outcome, reason)) => self.finish(outcome, reason),
-            None => {
-                self.step += 1;
-                self.enter()
-            }
+        if let Some((outcome, reason)) = end {
+            return self.finish(outcome, reason);
         }
+        self.step += 1;
+        self.enter()
     }
 }
 

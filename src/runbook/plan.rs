@@ -3,7 +3,6 @@
 use super::model::{Role, Runbook};
 use crate::domain::risk::Level;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -95,6 +94,7 @@ pub struct Finding {
 
 /// Rows of a plan fence.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "rows are rows: no other word says it as well")]
 pub struct Rows {
     /// The `out` name.
     pub name: String,
@@ -160,7 +160,7 @@ impl Plan<Draft> {
 fn hash(body: &PlanBody) -> String {
     let steps: Vec<Value> = body.steps.iter().map(hashed_step).collect();
     let whole = json!([body.runbook.hash, body.values, steps]);
-    super::parse::hex(&Sha256::digest(whole.to_string().as_bytes()))
+    super::parse::sha256(&whole.to_string())
 }
 
 fn hashed_step(step: &PlannedStep) -> Value {

@@ -96,21 +96,11 @@ pub struct Command {
 impl Command {
     /// The line with `target` in place of its own: what is sent, in words.
     pub fn line(&self, target: Option<&str>) -> String {
-        let mut line = format!("docker {}", self.verb.word());
-        if let Some(seconds) = self.grace {
-            line.push_str(&format!(" -t {seconds}"));
-        }
-        if let Some(lines) = self.tail {
-            line.push_str(&format!(" --tail {lines}"));
-        }
-        if self.all {
-            line.push_str(" -a");
-        }
-        if let Some(target) = target {
-            line.push(' ');
-            line.push_str(target);
-        }
-        line
+        let grace = self.grace.map(|seconds| format!("-t {seconds}"));
+        let tail = self.tail.map(|lines| format!("--tail {lines}"));
+        let all = self.all.then(|| "-a".to_owned());
+        let words = [grace, tail, all, target.map(str::to_owned)].into_iter().flatten();
+        ["docker".to_owned(), self.verb.word().to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -90,12 +90,11 @@ fn shape(statement: &Statement) -> Shape {
     match statement {
         Statement::Query(query) if query.body_is_select_into() => Shape::Command,
         Statement::Query(query) if query_reads(query) => Shape::Query,
-        // A WITH that writes must stand at the top, so it can only be sent as it is.
-        Statement::Query(_) => Shape::Command,
         Statement::Insert(insert) if insert.returning.is_some() => Shape::Returning,
         Statement::Update(update) if update.returning.is_some() => Shape::Returning,
         Statement::Delete(delete) if delete.returning.is_some() => Shape::Returning,
-        other if matches!(other, Statement::ShowVariable { .. }) => Shape::Show,
+        Statement::ShowVariable { .. } => Shape::Show,
+        // Among them a WITH that writes: it must stand at the top, so it can only be sent as it is.
         _ => Shape::Command,
     }
 }
@@ -156,7 +155,7 @@ fn substitute(body: &str, types: &Types) -> Result<(String, Used), Fault> {
             numbers.len() - 1
         });
         text.push_str(&body[done..start]);
-        text.push_str(&format!("(${}::text)::{kind}", number + 1));
+        text.push_str(&["($", &(number + 1).to_string(), "::text)::", kind].concat());
         used.push((name.to_owned(), start));
         done = end;
     }
@@ -283,8 +282,8 @@ mod tests {
         ] {
             assert_eq!(faults(sql), 0, "{sql}");
         }
-        let fault = read(Role::Check, "SELECT 1,\n  2 FROM FROM t", &types()).faults.remove(0);
-        assert_eq!(&"SELECT 1,\n  2 FROM FROM t"[fault.at..], "  2 FROM FROM t", "{fault:?}");
+        let fault = read(Role::Check, "SELECT 1,\n  2 FROM WHERE", &types()).faults.remove(0);
+        assert_eq!(&"SELECT 1,\n  2 FROM WHERE"[fault.at..], "  2 FROM WHERE", "{fault:?}");
         for sql in [
             "DELETE FROM t",
             "SELECT 1; SELECT 2",

@@ -60,7 +60,7 @@ pub(super) fn read(source: &str, from: usize, faults: &mut Faults<'_>) -> Vec<Dr
             HeadingLevel::H3 => match (&section, slug(heading, faults)) {
                 (Some(section), Some(slug)) => steps.push(step(source, &parts, index, format!("{section}/{slug}"))),
                 (None, Some(_)) => {
-                    faults.at(heading.range.start, "a step stands outside a section", "put a `##` heading before it")
+                    faults.at(heading.range.start, "a step stands outside a section", "put a `##` heading before it");
                 }
                 (_, None) => {}
             },

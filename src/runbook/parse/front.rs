@@ -52,10 +52,10 @@ pub(super) fn split(source: &str, faults: &mut Faults<'_>) -> Option<(String, us
 }
 
 /// Reads the YAML; `None` when something that everything else needs is missing or wrong.
-pub(super) fn read(yaml: String, faults: &mut Faults<'_>) -> Option<Front> {
+pub(super) fn read(yaml: &str, faults: &mut Faults<'_>) -> Option<Front> {
     // Doubled keys are reported with their place below; `n` and `yes` are words here, as in YAML 1.2.
     let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough, strict_booleans: true };
-    let fields = match serde_saphyr::from_str_with_options::<Fields>(&yaml, options) {
+    let fields = match serde_saphyr::from_str_with_options::<Fields>(yaml, options) {
         Ok(Fields(fields)) => fields,
         Err(error) => {
             let place = error.location();
@@ -70,7 +70,7 @@ pub(super) fn read(yaml: String, faults: &mut Faults<'_>) -> Option<Front> {
     let mut table = Table::new(fields, &KEYS, "key", faults);
     let version = table.required("runbook", faults);
     if let Some((value, at)) = &version
-        && value.as_json() != Value::from(1)
+        && value.as_json() != 1
     {
         faults.at(*at, "this version of the format is not known", "write `runbook: 1`");
     }

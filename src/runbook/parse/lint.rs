@@ -268,7 +268,7 @@ impl Reader<'_, '_> {
             }
             match (name, value) {
                 ("idempotent", Some(word)) => {
-                    self.faults.at(word.at, "`idempotent` takes no value", "write the word alone")
+                    self.faults.at(word.at, "`idempotent` takes no value", "write the word alone");
                 }
                 ("idempotent", None) => {}
                 (_, Some(word)) if !word.text.is_empty() => drop(words.insert(name, word)),

@@ -60,7 +60,7 @@ pub fn parse(file: &str, source: &str) -> Result<Runbook, Problems> {
 
 fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
     let (yaml, body_at) = front::split(source, faults)?;
-    let front = front::read(yaml, faults);
+    let front = front::read(&yaml, faults);
     let before = faults.list.len();
     let draft = body::read(source, body_at, faults);
     let whole = faults.list.len() == before;
@@ -78,15 +78,15 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         verb: front.verb,
         params: front.params.into_iter().map(|(param, _)| param).collect(),
         steps,
-        hash: hex(&Sha256::digest(source.as_bytes())),
+        hash: sha256(source),
         path: None,
         source: source.to_owned(),
     })
 }
 
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256 of a text, as lower-case hex.
+pub(super) fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Problems as they are found.

@@ -29,7 +29,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
     let label = format!("quarterdeck run {}", id.short());
     let run =
         Run { exec, id, plan, answers, types, label, outs, step: Progress::default(), changed: None, fault: None };
-    run.to_the_end(Machine::new(kinds)).await;
+    run.go(Machine::new(kinds)).await;
 }
 
 fn kind(plan: &Plan<Approved>, step: &PlannedStep) -> Kind {
@@ -75,11 +75,8 @@ struct Progress {
 }
 
 impl Run {
-    async fn to_the_end(mut self, mut machine: Machine) {
-        let mut event = match self.begin().await {
-            true => Event::Started,
-            false => Event::JournalFailed,
-        };
+    async fn go(mut self, mut machine: Machine) {
+        let mut event = if self.begin().await { Event::Started } else { Event::JournalFailed };
         loop {
             if self.stop_asked() {
                 machine.on(Event::Stop);

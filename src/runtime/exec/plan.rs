@@ -160,14 +160,14 @@ impl Planner<'_> {
     async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {
         let finding = check(self.scene(), fence, pinned).await;
         if !finding.passed {
-            self.not_true(format!("{}: {}", step.title, finding.text));
+            self.not_true(&format!("{}: {}", step.title, finding.text));
         }
         finding
     }
 
     /// Before the first change of the file this blocks; later it may become true by then.
-    fn not_true(&mut self, what: String) {
-        let what = clean(&what).into_owned();
+    fn not_true(&mut self, what: &str) {
+        let what = clean(what).into_owned();
         if self.changed {
             self.warnings.push(format!("not yet true: {what}"));
         } else {
@@ -181,13 +181,13 @@ impl Planner<'_> {
                 let wrong = too_many(fence, &rows)
                     .or_else(|| rows.rows.is_empty().then(|| "the plan found nothing to act on".to_owned()));
                 if let Some(wrong) = &wrong {
-                    self.not_true(format!("{}: {wrong}", step.title));
+                    self.not_true(&format!("{}: {wrong}", step.title));
                 }
                 self.outs.insert(rows.name.clone(), rows.clone());
                 (Finding { passed: wrong.is_none(), text: wrong.unwrap_or(text) }, Some(rows))
             }
             Err(why) => {
-                self.not_true(format!("{}: {why}", step.title));
+                self.not_true(&format!("{}: {why}", step.title));
                 (Finding { passed: false, text: clean(&why).into_owned() }, None)
             }
         }

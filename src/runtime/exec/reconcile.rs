@@ -34,16 +34,14 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
     };
     let mut done = Vec::new();
     for (run, records) in by_run(records) {
-        match Found::of(run, &records, exec) {
-            Some(found) => match found.settle(exec).await {
-                Ok(true) => done.push(run),
-                Ok(false) => {}
-                Err(error) => {
-                    let what = format!("run {} cannot be reconciled: {error}", run.short());
-                    exec.trouble(Some(run), &what).await;
-                }
-            },
-            None => {}
+        let Some(found) = Found::of(run, &records, exec) else { continue };
+        match found.settle(exec).await {
+            Ok(true) => done.push(run),
+            Ok(false) => {}
+            Err(error) => {
+                let what = format!("run {} cannot be reconciled: {error}", run.short());
+                exec.trouble(Some(run), &what).await;
+            }
         }
     }
     if !done.is_empty() {

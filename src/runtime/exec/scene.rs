@@ -124,6 +124,9 @@ impl<'a> Scene<'a> {
                 Truth::No(why) => return Watched::Failed(format!("{role}: {why}")),
             }
         }
+        if said.is_empty() {
+            said.push("every check holds".to_owned());
+        }
         Watched::Passed(said.join("; "))
     }
 

@@ -48,7 +48,7 @@ fn query(sql: String, arguments: Vec<Option<String>>) -> Prepared<'static> {
 
 /// The bound statement with its parameters beside it.
 fn shown(call: &Call<'_>, bound: &Bound) -> String {
-    let mut text = bound.wrapped();
+    let mut lines = vec![bound.wrapped()];
     for (index, name) in bound.names.iter().enumerate() {
         let value = match (call.outs.get(name), call.values.get(name)) {
             (Some(rows), _) => format!("the {} rows of {name}, as JSON", rows.rows.len()),
@@ -56,9 +56,9 @@ fn shown(call: &Call<'_>, bound: &Bound) -> String {
             (None, Some(_)) => format!("{name} = NULL"),
             (None, None) => format!("the rows of {name}, as JSON"),
         };
-        text.push_str(&format!("\n-- ${}: {value}", index + 1));
+        lines.push(format!("-- ${}: {value}", index + 1));
     }
-    text
+    lines.join("\n")
 }
 
 #[async_trait]

@@ -9,6 +9,8 @@ use std::process::{Command, Output};
 use std::str::FromStr;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 
@@ -35,10 +37,10 @@ impl Cluster {
             assert!(run("chown", &["postgres", &path]).status.success());
         }
         let data = format!("{}/data", cluster.path());
-        cluster.pg("initdb", &["-D", &data, "-A", "trust", "-U", "postgres", "--no-sync"]);
+        Self::pg("initdb", &["-D", &data, "-A", "trust", "-U", "postgres", "--no-sync"]);
         let options = format!("-k {} -c listen_addresses='' -c fsync=off -c max_connections=30", cluster.path());
         let log = format!("{}/log", cluster.path());
-        cluster.pg("pg_ctl", &["-D", &data, "-w", "-l", &log, "-o", &options, "start"]);
+        Self::pg("pg_ctl", &["-D", &data, "-w", "-l", &log, "-o", &options, "start"]);
         cluster
             .admin()
             .await
@@ -56,7 +58,7 @@ impl Cluster {
         self.dir.path().display().to_string()
     }
 
-    fn pg(&self, program: &str, args: &[&str]) {
+    fn pg(program: &str, args: &[&str]) {
         let program = format!("{BIN}/{program}");
         let root = rustix::process::geteuid().is_root();
         let whole: Vec<&str> = if root {
@@ -109,7 +111,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let data = format!("{}/data", self.path());
-        self.pg("pg_ctl", &["-D", &data, "-m", "immediate", "stop"]);
+        Self::pg("pg_ctl", &["-D", &data, "-m", "immediate", "stop"]);
     }
 }
 
@@ -162,5 +164,40 @@ impl Sleeper {
 impl Drop for Sleeper {
     fn drop(&mut self) {
         run("docker", &["rm", "-f", &self.name]);
+    }
+}
+
+/// The engine behind a socket that passes everything on, but loses the answers to requests whose first line holds `path`.
+pub(super) fn engine_that_loses(path: &'static str, dir: &Path) -> Connections {
+    let socket = dir.join("engine.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(pass_on(client, path));
+        }
+    });
+    let mut connections = Connections::default();
+    connections.add_docker(Engine::new("local", Some(&format!("unix://{}", socket.display()))).unwrap());
+    connections
+}
+
+async fn pass_on(mut client: UnixStream, path: &str) {
+    let mut engine = UnixStream::connect("/var/run/docker.sock").await.unwrap();
+    let mut request = vec![0; 16 * 1024];
+    while let Ok(read) = client.read(&mut request).await {
+        if read == 0 {
+            return;
+        }
+        let request = &request[..read];
+        engine.write_all(request).await.unwrap();
+        let line =
+            String::from_utf8_lossy(request.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+        let mut answer = vec![0; 1024 * 1024];
+        let read = engine.read(&mut answer).await.unwrap();
+        if line.contains(path) {
+            // The engine has answered, so it has done it; the client never hears of it.
+            return;
+        }
+        client.write_all(&answer[..read]).await.unwrap();
     }
 }

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// What the journal does at the first record of a kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,15 @@ enum At {
 struct Staged {
     inner: SqliteJournal,
     at: At,
+    /// Told when it has stopped answering.
+    dead: Arc<Notify>,
+}
+
+impl Staged {
+    async fn die(&self) {
+        self.dead.notify_one();
+        std::future::pending::<()>().await;
+    }
 }
 
 #[async_trait]
@@ -55,11 +64,11 @@ impl Journal for Staged {
             return Err(JournalError::new("the disk is full", "make room"));
         }
         if self.at == At::DieBefore(kind) {
-            std::future::pending::<()>().await;
+            self.die().await;
         }
         let record = self.inner.append(entry).await;
         if self.at == At::DieAfter(kind) {
-            std::future::pending::<()>().await;
+            self.die().await;
         }
         record
     }
@@ -85,6 +94,7 @@ struct Bridge {
     events: mpsc::Receiver<Event>,
     runs: Runs,
     told: Vec<RunEvent>,
+    dead: Arc<Notify>,
     dir: Arc<TempDir>,
 }
 
@@ -115,10 +125,11 @@ impl Bridge {
         let file = path.join("journal.db");
         let inner = SqliteJournal::open_as(&file, "test", Redactor::default(), actor, process).await.unwrap();
         let (sender, events) = mpsc::channel(1000);
+        let dead = Arc::new(Notify::new());
         let exec = Exec {
             connections,
             library: Arc::new(library),
-            journal: Arc::new(Staged { inner, at }),
+            journal: Arc::new(Staged { inner, at, dead: Arc::clone(&dead) }),
             env: "test".to_owned(),
             policy: Policy::default(),
             read_only: false,
@@ -126,7 +137,7 @@ impl Bridge {
             clock: if at == At::Never { in_two_minutes } else { clock::now },
             runs: Running::default(),
         };
-        Self { exec: Arc::new(exec), events, runs: Runs::default(), told: Vec::new(), dir }
+        Self { exec: Arc::new(exec), events, runs: Runs::default(), told: Vec::new(), dead, dir }
     }
 
     async fn plan(&self, runbook: &str, args: Value) -> Plan<Draft> {
@@ -159,7 +170,7 @@ impl Bridge {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), search).await.expect("the event comes");
+        tokio::time::timeout(Duration::from_mins(1), search).await.expect("the event comes");
         self.told.last().unwrap()
     }
 
@@ -175,11 +186,9 @@ impl Bridge {
     }
 
     /// Starts a plan and waits until the journal has stopped answering.
-    async fn die_at(&mut self, plan: Plan<Approved>, last: RecordKind) {
+    async fn die(&mut self, plan: Plan<Approved>) {
         self.exec.start(plan).unwrap();
-        self.until(|event| is_record(event, last)).await;
-        // What follows the last record is either staged to hang or done by the service: see that it settles.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::timeout(Duration::from_mins(1), self.dead.notified()).await.expect("it dies");
         self.drain();
     }
 
@@ -249,7 +258,7 @@ async fn a_restart_that_was_intended_and_not_sent_is_found_out_and_not_repeated(
     let mut doomed = Bridge::doomed(Sleeper::connections(), Library::builtin(), at).await;
     let plan = doomed.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
     let before = sleeper.started_at();
-    doomed.die_at(yes(plan, None), RecordKind::StepRecheck).await;
+    doomed.die(yes(plan, None)).await;
     let next = doomed.next(Sleeper::connections(), Library::builtin()).await;
     assert_eq!(next.story().await[3..], ["step.reconcile failed", "run.finish failed"]);
     assert!(matches!(next.told.last(), Some(RunEvent::Reconciled(runs)) if runs.len() == 1));
@@ -265,12 +274,26 @@ async fn a_restart_that_was_sent_and_not_recorded_is_found_out_and_not_repeated(
     let mut doomed = Bridge::doomed(Sleeper::connections(), Library::builtin(), at).await;
     let plan = doomed.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
     let before = sleeper.started_at();
-    doomed.die_at(yes(plan, None), RecordKind::StepIntent).await;
+    doomed.die(yes(plan, None)).await;
     let restarted = sleeper.started_at();
     assert_ne!(restarted, before);
     let next = doomed.next(Sleeper::connections(), Library::builtin()).await;
     assert_eq!(next.story().await[3..], ["step.reconcile ok", "run.finish ok"]);
     assert_eq!(sleeper.started_at(), restarted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_gets_lost_is_unknown_and_then_verified() {
+    let Some(sleeper) = Sleeper::start("lost") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let connections = lab::engine_that_loses("/restart", dir.path());
+    let mut bridge = Bridge::new(connections, Library::builtin()).await;
+    let before = sleeper.started_at();
+    let plan = bridge.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    let story = bridge.story().await;
+    assert_eq!(story[story.len() - 3..], ["step.exit unknown", "step.exit ok", "run.finish ok"], "{view:?}");
+    assert_ne!(sleeper.started_at(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -364,16 +387,13 @@ async fn a_kill_that_ends_in_an_error_and_has_worked_is_ok_after_the_verificatio
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_interrupted_by_a_crash_is_decided_by_its_verification() {
     let Some(cluster) = Cluster::start().await else { return };
-    for (at, last, state) in [
-        (At::DieAfter(RecordKind::StepIntent), RecordKind::StepRecheck, "failed"),
-        (At::DieBefore(RecordKind::StepExit), RecordKind::StepIntent, "ok"),
-    ] {
+    for (at, state) in [(At::DieAfter(RecordKind::StepIntent), "failed"), (At::DieBefore(RecordKind::StepExit), "ok")] {
         let _a = cluster.session("web", "shop").await;
         let mut doomed = Bridge::doomed(cluster.connections("ops"), quick(), at).await;
         let plan = doomed.plan("db-kill-idle", all()).await;
         let phrase = plan.phrase().unwrap().to_owned();
         let left = if state == "ok" { 0 } else { cluster.pids("shop").await.len() };
-        doomed.die_at(yes(plan, Some(&phrase)), last).await;
+        doomed.die(yes(plan, Some(&phrase))).await;
         let next = doomed.next(cluster.connections("ops"), quick()).await;
         let story = next.story().await;
         let end = [format!("step.reconcile {state}"), format!("run.finish {state}")];
@@ -389,14 +409,14 @@ async fn a_crash_before_the_intent_is_stopped_and_a_server_that_is_gone_is_unkno
     let at = At::DieBefore(RecordKind::StepIntent);
     let mut doomed = Bridge::doomed(cluster.connections("ops"), quick(), at).await;
     let plan = doomed.plan("db-kill-idle", all()).await;
-    doomed.die_at(yes(plan, Some("kill 1 on primary")), RecordKind::StepRecheck).await;
+    doomed.die(yes(plan, Some("kill 1 on primary"))).await;
     let next = doomed.next(cluster.connections("ops"), quick()).await;
     assert_eq!(next.story().await.last().unwrap(), "run.finish stopped");
 
     let at = At::DieAfter(RecordKind::StepIntent);
     let mut doomed = Bridge::doomed(cluster.connections("ops"), quick(), at).await;
     let plan = doomed.plan("db-kill-idle", all()).await;
-    doomed.die_at(yes(plan, Some("kill 1 on primary")), RecordKind::StepRecheck).await;
+    doomed.die(yes(plan, Some("kill 1 on primary"))).await;
     let connections = cluster.connections("ops");
     drop(cluster);
     let next = doomed.next(connections, quick()).await;
