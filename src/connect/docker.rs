@@ -16,8 +16,8 @@ pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// Longest wait for the head of an answer, in seconds. Long, because stopping a container answers when it has stopped;
 /// callers put their own limit around a request.
 const ANSWER: u64 = 600;
-/// Longest wait for the first answer of all, the engine's version.
-const GREETING: Duration = Duration::from_secs(10);
+/// Longest wait for the first answer of all, the engine's version: shorter than a poll, so that a hang is told as one.
+const GREETING: Duration = Duration::from_secs(3);
 
 /// One configured engine. Connects at the first use; every request takes a connection of its own, so an engine that
 /// was restarted is reached again without further ado.

@@ -48,6 +48,8 @@ fn builder(proxies: &[Proxy]) -> reqwest::ClientBuilder {
     proxies.iter().cloned().fold(builder, reqwest::ClientBuilder::proxy)
 }
 
+type Maker = fn(String) -> reqwest::Result<Proxy>;
+
 /// The proxies that the environment names, none of them for loopback. `HTTP_PROXY` in capitals is ignored, as curl does.
 fn proxies(env: impl Fn(&str) -> Option<String>) -> Result<Vec<Proxy>, SourceError> {
     let first = |names: &[&str]| {
@@ -57,7 +59,7 @@ fn proxies(env: impl Fn(&str) -> Option<String>) -> Result<Vec<Proxy>, SourceErr
     };
     let except = first(&["no_proxy", "NO_PROXY"]).map_or_else(String::new, |(_, list)| list);
     let except = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1,{except}"));
-    let makers: [(&[&str], fn(String) -> reqwest::Result<Proxy>); 3] = [
+    let makers: [(&[&str], Maker); 3] = [
         (&["http_proxy"], Proxy::http),
         (&["https_proxy", "HTTPS_PROXY"], Proxy::https),
         (&["all_proxy", "ALL_PROXY"], Proxy::all),

@@ -23,13 +23,13 @@ const CONNECTIONS: u32 = 2;
 /// Longest wait for a free connection of a pool, or a new one.
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// An unused connection of a pool is given back after this.
-const UNUSED: Duration = Duration::from_secs(60);
+const UNUSED: Duration = Duration::from_mins(1);
 /// Longest statement of an acting session, unless its step says otherwise.
 const ACT_STATEMENT: Duration = Duration::from_secs(30);
 /// Longest wait for a lock: quarterdeck must not join the queue that it was called to look at.
 const LOCK: Duration = Duration::from_secs(2);
 /// A transaction that nobody goes on with (a closed laptop) is ended by the server after this.
-const FORGOTTEN: Duration = Duration::from_secs(60);
+const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// A login as a config has it. Without `dsn`: the `PG*` variables, else the local socket and the current user.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -161,17 +161,16 @@ impl Postgres {
 
     async fn connect(&self, login: &Login) -> Result<PgConnection, SourceError> {
         let options = login.options().await?;
-        PgConnection::connect_with(&options).await.map_err(|error| self.explain_login(login, &error))
+        PgConnection::connect_with(&options).await.map_err(|error| self.explain_at(&login.place(), &error))
     }
 
     /// What an error of the database driver means, and how to mend it. A password that was refused is asked for again
     /// at the next use: it may have been changed.
     pub fn explain(&self, error: &sqlx::Error) -> SourceError {
-        self.explain_login(&self.read, error)
+        self.explain_at(&self.read.server(), error)
     }
 
-    fn explain_login(&self, login: &Login, error: &sqlx::Error) -> SourceError {
-        let place = login.place();
+    fn explain_at(&self, place: &str, error: &sqlx::Error) -> SourceError {
         match error {
             sqlx::Error::Database(refused) => {
                 let code = refused.code().unwrap_or_default();
@@ -214,7 +213,9 @@ fn hint(name: &str, code: &str, message: &str) -> String {
         "3D000" => format!("set PGDATABASE, or name a database at the end of dsn in [postgres.{name}]"),
         "53300" => "every connection is taken: that may be the incident; a superuser still gets in".to_owned(),
         "57P03" | "57P01" | "57P02" => "it is starting or stopping: wait, then see its log".to_owned(),
+        "57014" if message.contains("user request") => "somebody cancelled it".to_owned(),
         "57014" => format!("it is too slow just now: raise timeout in [postgres.{name}]"),
+        "22021" => format!("name a database with the encoding UTF8 in dsn of [postgres.{name}]: this one has none"),
         "42501" => "GRANT pg_monitor to the reading login".to_owned(),
         _ if message.contains("startup parameter") => {
             "a pooler stands in front: name the server itself, for only it knows its sessions".to_owned()
@@ -329,13 +330,15 @@ impl Login {
     }
 
     fn place(&self) -> String {
-        let (options, user) = (&self.options, self.options.get_username());
+        format!("{} as {}", self.server(), self.options.get_username())
+    }
+
+    fn server(&self) -> String {
+        let (options, port) = (&self.options, self.options.get_port());
         match options.get_socket() {
-            Some(socket) => format!("{} port {} as {user}", socket.display(), options.get_port()),
-            None if options.get_host().starts_with('/') => {
-                format!("{} port {} as {user}", options.get_host(), options.get_port())
-            }
-            None => format!("{}:{} as {user}", options.get_host(), options.get_port()),
+            Some(socket) => format!("{} port {port}", socket.display()),
+            None if options.get_host().starts_with('/') => format!("{} port {port}", options.get_host()),
+            None => format!("{}:{port}", options.get_host()),
         }
     }
 
@@ -385,7 +388,7 @@ fn pool_options() -> PgPoolOptions {
         .min_connections(0)
         .acquire_timeout(ACQUIRE)
         .idle_timeout(UNUSED)
-        .max_lifetime(Duration::from_secs(15 * 60))
+        .max_lifetime(Duration::from_mins(15))
 }
 
 #[cfg(test)]
@@ -440,6 +443,13 @@ mod tests {
     fn a_database_that_nobody_named_is_the_one_that_always_is() {
         assert_eq!(options("t", &login("postgres://me@db")).unwrap().get_database(), Some("postgres"));
         assert_eq!(options("t", &login("postgres://me@db/app")).unwrap().get_database(), Some("app"));
+    }
+
+    #[test]
+    fn a_user_that_nobody_named_is_the_one_who_runs_it() {
+        let user = std::env::var("PGUSER").unwrap_or_else(|_| whoami::username().unwrap());
+        assert_eq!(options("t", &LoginSettings::default()).unwrap().get_username(), user);
+        assert_ne!(user, "anonymous");
     }
 
     fn rights(user: &str, [superuser, sees_all, may_end]: [bool; 3]) -> Rights {

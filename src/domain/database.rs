@@ -53,7 +53,8 @@ impl SessionState {
 pub struct Session {
     /// Backend process id.
     pub pid: i32,
-    /// When the backend started: with the pid, the session's identity.
+    /// When the backend started: with the pid, the session's identity. 1970 when the reading login may not see it: no
+    /// session matches that, so nothing can act on this one.
     pub backend_start: Timestamp,
     /// `usename`.
     pub user: String,

@@ -78,7 +78,7 @@ pub trait Source: Send {
     /// Resolves when the service itself says that something changed (an event stream): the poller then polls at
     /// once. Cancel-safe. The default never resolves.
     async fn changed(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -4,9 +4,9 @@ use serde::de::{self, Deserialize, Deserializer};
 use std::time::Duration;
 
 /// Intervals: often enough to be called live, not so often that it is a load of its own.
-const INTERVAL: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(3600));
+const INTERVAL: (Duration, Duration) = (Duration::from_millis(250), Duration::from_hours(1));
 /// Timeouts.
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(300));
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(5));
 
 /// Reads an `interval`, 250 ms to one hour; for `#[serde(deserialize_with)]`.
 ///
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(within("2s", INTERVAL), Ok(Duration::from_secs(2)));
         assert_eq!(within("500ms", INTERVAL), Ok(Duration::from_millis(500)));
         assert_eq!(within("1m 30s", INTERVAL), Ok(Duration::from_secs(90)));
-        assert_eq!(within("1h", INTERVAL), Ok(Duration::from_secs(3600)));
+        assert_eq!(within("1h", INTERVAL), Ok(Duration::from_hours(1)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The engine's event stream: which containers changed, told at once.
 //!
-//! A task of its own reads the stream, for [`super::Docker::changed`] may be dropped at any time. It gathers what comes
+//! A task of its own reads the stream, for `changed` of the source may be dropped at any time. It gathers what comes
 //! in a burst (a stop alone sends four events) into one sign.
 
 use super::stats::Task;
@@ -204,7 +204,7 @@ mod tests {
         shared.sign.notified().await;
         assert!(sent.elapsed() <= BURST + Duration::from_millis(5), "{:?}", sent.elapsed());
         assert_eq!(*shared.changes.lock().unwrap(), Changes { all: false, ids: HashSet::from([id]) });
-        let second = tokio::time::timeout(Duration::from_secs(60), shared.sign.notified()).await;
+        let second = tokio::time::timeout(Duration::from_mins(1), shared.sign.notified()).await;
         assert!(second.is_err(), "one burst gave two signs");
         drop(sender);
         assert!(task.await.unwrap(), "it had listened");
@@ -215,7 +215,7 @@ mod tests {
         let shared = Shared::default();
         let failed = stream::iter([Err(bollard::errors::Error::RequestTimeoutError)]);
         assert!(!follow(failed, &shared).await);
-        assert!(tokio::time::timeout(Duration::from_secs(60), shared.sign.notified()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_mins(1), shared.sign.notified()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,7 +52,7 @@ pub(super) struct Figures {
 
 /// A row of the listing; `None` without an id.
 pub(super) fn listed(summary: ContainerSummary) -> Option<Listed> {
-    let state = summary.state.map_or(ContainerState::Unknown, |state| ContainerState::parse(&state.to_string()));
+    let state = summary.state.map_or(ContainerState::Unknown, |state| ContainerState::parse(state.as_ref()));
     Some(Listed {
         id: summary.id?.into(),
         name: name(&summary.names.unwrap_or_default()),
@@ -88,12 +88,12 @@ fn sign(state: ContainerState, status: &str) -> Sign {
 /// From an inspection.
 pub(super) fn details(inspect: &ContainerInspectResponse) -> Details {
     let Some(state) = &inspect.state else { return Details::default() };
-    let status = state.status.map_or(ContainerState::Unknown, |status| ContainerState::parse(&status.to_string()));
+    let status = state.status.map_or(ContainerState::Unknown, |status| ContainerState::parse(status.as_ref()));
     let health = state.health.as_ref().and_then(|health| health.status);
     let ended = matches!(status, ContainerState::Exited | ContainerState::Dead | ContainerState::Restarting);
     Details {
         state: status,
-        health: health.map_or(Health::None, |health| Health::parse(&health.to_string())),
+        health: health.map_or(Health::None, |health| Health::parse(health.as_ref())),
         restarts: inspect.restart_count.and_then(|count| u64::try_from(count).ok()),
         started_at: state.started_at.as_deref().and_then(time),
         finished_at: state.finished_at.as_deref().and_then(time),
@@ -308,7 +308,7 @@ mod tests {
             let mut mutated = LIST.as_bytes().to_vec();
             mutated.splice(at..(at + bytes.len()).min(LIST.len()), bytes.iter().copied());
             let list: Vec<ContainerSummary> = serde_json::from_slice(&mutated).unwrap_or_default();
-            let _ = list.into_iter().filter_map(listed).map(|row| container(row, None, None)).count();
+            let _: Vec<Container> = list.into_iter().filter_map(listed).map(|row| container(row, None, None)).collect();
             let _ = (sign(ContainerState::Exited, &text), time(&text), name(&[text]));
             let inspect = json!({"RestartCount": number, "State": {"ExitCode": number, "Status": "dead", "OOMKilled": true},
                 "HostConfig": {"Memory": number}});

@@ -115,7 +115,7 @@ impl Source for Sessions {
 async fn ask(connection: &mut PgConnection) -> Result<Database, sqlx::Error> {
     let server: parse::Server = sqlx::query_as(SERVER).fetch_one(&mut *connection).await?;
     let sessions: Vec<parse::Row> = sqlx::query_as(SESSIONS).bind(APPLICATION).fetch_all(connection).await?;
-    Ok(parse::database(server, sessions))
+    Ok(parse::database(&server, sessions))
 }
 
 /// Times travel as whole microseconds since 1970: exact, for `backend_start` is half of a session's identity. Reserved

@@ -36,7 +36,7 @@ pub(super) struct Row {
 }
 
 /// The server with its sessions; quarterdeck's own are counted as connections, but not listed.
-pub(super) fn database(server: Server, rows: Vec<Row>) -> Database {
+pub(super) fn database(server: &Server, rows: Vec<Row>) -> Database {
     let count = |value: i32| u32::try_from(value).unwrap_or(0);
     Database {
         // Debian appends its package's version: `15.18 (Debian 15.18-0+deb12u1)`.
@@ -106,7 +106,7 @@ mod tests {
     fn the_rows_of_a_real_server_are_read() {
         let Fixture { server, seen, .. } = fixture();
         let count = seen.len();
-        let database = database(server, seen);
+        let database = database(&server, seen);
         assert_eq!((database.version.split('.').next(), database.standby), (Some("15"), false));
         assert_eq!((database.max, database.reserved, database.used as usize), (100, 3, count));
         let of =
@@ -128,7 +128,7 @@ mod tests {
     fn quarterdecks_own_sessions_are_counted_and_not_listed() {
         let Fixture { server, seen, .. } = fixture();
         let own = seen.iter().filter(|row| row.own).count();
-        let (count, database) = (seen.len(), database(server, seen));
+        let (count, database) = (seen.len(), database(&server, seen));
         assert!(own > 0);
         assert_eq!(database.sessions.len() + own, count);
         assert!(database.sessions.iter().all(|session| session.application != "quarterdeck"));
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn what_the_login_may_not_see_is_hidden_and_has_no_identity() {
         let Fixture { server, hidden, .. } = fixture();
-        let database = database(server, hidden);
+        let database = database(&server, hidden);
         let idler = database.sessions.iter().find(|session| session.application == "idler").unwrap();
         assert_eq!((idler.state, idler.backend_start), (SessionState::Hidden, Timestamp::UNIX_EPOCH));
         assert_eq!((idler.query.as_str(), idler.client.as_str(), idler.user.as_str()), ("", "", "web"));
@@ -159,7 +159,7 @@ mod tests {
                 (row.backend_start, row.state_change, row.query, row.own) = (Some(start), Some(change), Some(bytes.clone()), own);
                 row.state = Some(String::from_utf8_lossy(&bytes).into_owned());
             }
-            let database = database(server, seen);
+            let database = database(&server, seen);
             for session in &database.sessions {
                 let _ = (session.age(database.now), database.fullness());
             }

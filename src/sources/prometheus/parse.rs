@@ -23,12 +23,12 @@ struct Envelope {
 
 #[derive(Deserialize)]
 struct Data {
-    alerts: Vec<Active>,
+    alerts: Vec<Told>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Active {
+struct Told {
     labels: Labels,
     #[serde(default)]
     annotations: Labels,
@@ -50,18 +50,18 @@ pub(super) fn alerts(body: &[u8]) -> Result<Vec<Alert>, Wrong> {
     }
 }
 
-fn alert(active: Active) -> Alert {
+fn alert(told: Told) -> Alert {
     // A state that this version does not know is taken for the worst: an alert must not get lost.
-    let state = if active.state == "pending" { AlertState::Pending } else { AlertState::Firing };
+    let state = if told.state == "pending" { AlertState::Pending } else { AlertState::Firing };
     Alert {
-        fingerprint: fingerprint(&active.labels),
-        name: active.labels.get("alertname").cloned().unwrap_or_default(),
+        fingerprint: fingerprint(&told.labels),
+        name: told.labels.get("alertname").cloned().unwrap_or_default(),
         state,
-        severity: Severity::from_label(active.labels.get("severity").map(String::as_str)),
-        labels: active.labels,
-        annotations: active.annotations,
-        active_at: active.active_at.and_then(|at| at.parse().ok()),
-        value: active.value.parse().ok(),
+        severity: Severity::from_label(told.labels.get("severity").map(String::as_str)),
+        labels: told.labels,
+        annotations: told.annotations,
+        active_at: told.active_at.and_then(|at| at.parse().ok()),
+        value: told.value.parse().ok(),
         silenced_by: Vec::new(),
         inhibited_by: Vec::new(),
     }
