@@ -13,6 +13,7 @@ pub mod keymap;
 pub mod panes;
 pub mod redact;
 pub mod runbook;
+pub mod runtime;
 pub mod sources;
 pub mod steps;
 pub mod store;

@@ -3,7 +3,8 @@
 //! The fields are private and the constructors are here, so that what starts a run or a changing step can carry nothing
 //! else. Must stay small enough to be read in one sitting.
 
-use super::plan::{Draft, Plan};
+use super::model::Role;
+use super::plan::{Change, Draft, Finding, Plan, PlannedStep, Rows, change};
 use crate::domain::risk::Level;
 
 /// Whether acting is possible just now.
@@ -54,6 +55,9 @@ pub enum Refusal {
     /// Needs a team's journal.
     #[error("this needs a second person's approval, which needs a team journal; none is configured")]
     NeedsTwo,
+    /// A step that the approved plan does not hold, or that changes nothing.
+    #[error("the approved plan has no changing step {0:?}: make the plan again")]
+    NotInPlan(String),
 }
 
 /// A plan that was shown and answered. Made by [`approve`] only.
@@ -62,16 +66,48 @@ pub struct Approved {
     answer: Answer,
 }
 
-/// Leave to send one changing step, once. Made from an approved plan only, and consumed by the step.
+/// A step's checks and plan fence were asked again and still allow it. Made by [`Plan::recheck`] only.
+#[derive(Debug)]
+pub struct Passed {
+    step: String,
+    rows: Option<Rows>,
+}
+
+impl Passed {
+    /// The approved rows that are left.
+    pub fn rows(&self) -> Option<&Rows> {
+        self.rows.as_ref()
+    }
+}
+
+/// What asking again right before a step came to.
+#[derive(Debug)]
+pub enum Recheck {
+    /// It may go on.
+    Passed(Passed),
+    /// Every approved row is gone: nothing left to do.
+    Empty,
+    /// So many rows came that nobody approved.
+    Grew(usize),
+    /// A check does not hold, or was not asked: why.
+    Blocked(String),
+}
+
+/// Leave to send one changing step, once. Made from an approved plan and its passed checks only, and consumed by the step.
 #[derive(Debug)]
 pub struct StepPermit {
     step: String,
+    rows: Option<Rows>,
 }
 
 impl StepPermit {
     /// The step it is for.
     pub fn step(&self) -> &str {
         &self.step
+    }
+    /// The approved rows that are left: all that the step may touch.
+    pub fn rows(&self) -> Option<&Rows> {
+        self.rows.as_ref()
     }
 }
 
@@ -96,8 +132,13 @@ fn judge(plan: &Plan<Draft>, answer: &Answer, authority: Authority) -> Option<Re
     if let Some(reason) = plan.body.blocked.first() {
         return Some(Refusal::Blocked(reason.clone()));
     }
-    let phrase = plan.phrase().unwrap_or_default();
-    match (plan.level(), answer) {
+    weigh(plan.level(), plan.phrase(), answer)
+}
+
+/// Why an answer is not enough, if it is not.
+fn weigh(level: Level, phrase: Option<&str>, answer: &Answer) -> Option<Refusal> {
+    let phrase = phrase.unwrap_or_default();
+    match (level, answer) {
         (Level::None | Level::Yes, _) => None,
         (Level::Typed, Answer::Phrase(typed)) if !phrase.is_empty() && typed.trim() == phrase => None,
         (Level::Typed, Answer::Phrase(_)) => Some(Refusal::WrongPhrase(phrase.to_owned())),
@@ -111,4 +152,62 @@ impl Plan<Approved> {
     pub fn answer(&self) -> &Answer {
         &self.stage.answer
     }
+
+    /// Judges what was found right before a step: a finding for each of its checks, and the fresh rows of its plan fence.
+    /// What was not asked again does not pass.
+    pub fn recheck(&self, step: &str, checks: &[Finding], fresh: Option<&Rows>) -> Recheck {
+        let Some(planned) = self.changing(step) else {
+            return Recheck::Blocked(Refusal::NotInPlan(step.to_owned()).to_string());
+        };
+        if let Some(finding) = checks.iter().find(|finding| !finding.passed) {
+            return Recheck::Blocked(finding.text.clone());
+        }
+        let wanted = |role| planned.fences.iter().filter(|fence| fence.role == role).count();
+        if checks.len() != wanted(Role::Check) || usize::from(fresh.is_some()) != wanted(Role::Plan) {
+            return Recheck::Blocked("not every check was asked again".to_owned());
+        }
+        let rows = match (&planned.rows, fresh) {
+            (None, None) => None,
+            (Some(approved), Some(fresh)) => match change(approved, fresh) {
+                Change::Grew(count) => return Recheck::Grew(count),
+                Change::Same | Change::Shrank(_) => Some(approved.still_in(fresh)),
+            },
+            (None, Some(_)) | (Some(_), None) => {
+                return Recheck::Blocked("the plan has no rows to compare with".to_owned());
+            }
+        };
+        if rows.as_ref().is_some_and(|rows| rows.rows.is_empty()) {
+            return Recheck::Empty;
+        }
+        Recheck::Passed(Passed { step: step.to_owned(), rows })
+    }
+
+    /// Turns passed checks into the permit. The first changing step was answered with the plan; a later one whose level is
+    /// above `yes` takes an answer of its own.
+    pub fn permit(&self, passed: Passed, answer: Option<&Answer>) -> Result<StepPermit, Refusal> {
+        match self.refuses(&passed.step, answer) {
+            Some(refusal) => Err(refusal),
+            None => Ok(StepPermit { step: passed.step, rows: passed.rows }),
+        }
+    }
+
+    /// Why an answer is not enough for a step, if it is not.
+    pub fn refuses(&self, step: &str, answer: Option<&Answer>) -> Option<Refusal> {
+        let Some(planned) = self.changing(step) else { return Some(Refusal::NotInPlan(step.to_owned())) };
+        let answer = if self.asks_for_itself(step) { answer.unwrap_or(&Answer::Yes) } else { self.answer() };
+        weigh(planned.level, planned.phrase.as_deref(), answer)
+    }
+
+    /// The step takes an answer of its own at its time: it is not the first change, and its level is above `yes`.
+    pub fn asks_for_itself(&self, step: &str) -> bool {
+        let first = self.first_change().is_some_and(|first| first.id == step);
+        !first && self.changing(step).is_some_and(|step| step.level > Level::Yes)
+    }
+
+    fn changing(&self, step: &str) -> Option<&PlannedStep> {
+        self.body.step(step).filter(|step| step.changes())
+    }
 }
+
+#[cfg(test)]
+mod tests;

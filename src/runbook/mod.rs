@@ -1,13 +1,26 @@
 //! Runbooks as data: read, checked, planned, gated, and the states of a run. No IO, no clock, no screen.
 
+pub mod expr;
 pub mod gate;
 pub mod history;
+pub mod language;
 pub mod library;
+pub mod machine;
 pub mod model;
+pub mod params;
+pub mod parse;
 pub mod plan;
 
-pub use gate::{Answer, Approved, Authority, Refusal, StepPermit, Writes};
+pub use gate::{Answer, Approved, Authority, Passed, Recheck, Refusal, StepPermit, Writes};
 pub use history::{RunView, Runs, StepView};
 pub use library::Library;
 pub use model::{Role, Runbook};
+pub use parse::{Problem, Problems};
 pub use plan::{Draft, Plan, PlanRequest};
+
+/// `: did you mean "x"?` for the known name that a mistyped one is nearest to; empty when none is near.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let scored = known.into_iter().map(|name| (strsim::normalized_damerau_levenshtein(word, name), name));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
+    best.filter(|(score, _)| *score >= 0.5).map_or_else(String::new, |(_, name)| format!(": did you mean {name:?}?"))
+}

@@ -2,8 +2,8 @@
 
 use super::model::{Role, Runbook};
 use crate::domain::risk::Level;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A plan at a stage: [`Draft`] as the planner made it, [`super::gate::Approved`] as only the gate makes it.
@@ -79,6 +79,8 @@ pub struct PlannedFence {
     pub sent: String,
     /// What a check or plan fence found when the plan was made.
     pub finding: Option<Finding>,
+    /// The identity that its target was resolved to when the plan was made: a container's full id.
+    pub pinned: Option<String>,
 }
 
 /// What a read-only fence found.
@@ -92,6 +94,7 @@ pub struct Finding {
 
 /// Rows of a plan fence.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "rows are rows: no other word says it as well")]
 pub struct Rows {
     /// The `out` name.
     pub name: String,
@@ -114,6 +117,57 @@ pub enum Change {
     Grew(usize),
 }
 
+impl Rows {
+    /// What makes `row` the same row. `None` when it lacks a key column.
+    pub fn key_of(&self, row: &Value) -> Option<String> {
+        let key: Option<Vec<&Value>> = self.key.iter().map(|column| row.get(column)).collect();
+        serde_json::to_string(&key?).ok()
+    }
+
+    fn keys(&self) -> BTreeSet<String> {
+        self.rows.iter().filter_map(|row| self.key_of(row)).collect()
+    }
+
+    /// These rows without those that `fresh` no longer has. The values stay those that were approved.
+    #[must_use]
+    pub fn still_in(&self, fresh: &Self) -> Self {
+        let keys = fresh.keys();
+        let is_left = |row: &&Value| self.key_of(row).is_some_and(|key| keys.contains(&key));
+        Self { rows: self.rows.iter().filter(is_left).cloned().collect(), ..self.clone() }
+    }
+}
+
+/// How `fresh` differs from what was approved. Only keys count: an age that went on is no change. Rows that came and others
+/// that went together are growth.
+pub fn change(approved: &Rows, fresh: &Rows) -> Change {
+    let (old, new) = (approved.keys(), fresh.keys());
+    match (new.difference(&old).count(), old.difference(&new).count()) {
+        (0, 0) => Change::Same,
+        (0, gone) => Change::Shrank(gone),
+        (came, _) => Change::Grew(came),
+    }
+}
+
+impl Plan<Draft> {
+    /// A plan that nobody has answered yet; its hash is computed here.
+    pub fn new(mut body: PlanBody) -> Self {
+        body.hash = hash(&body);
+        Self { body: Arc::new(body), stage: Draft }
+    }
+}
+
+/// SHA-256 over what must be the same for a plan to be the same: the file, the parameters, the targets and the rows' keys.
+fn hash(body: &PlanBody) -> String {
+    let steps: Vec<Value> = body.steps.iter().map(hashed_step).collect();
+    let whole = json!([body.runbook.hash, body.values, steps]);
+    super::parse::sha256(&whole.to_string())
+}
+
+fn hashed_step(step: &PlannedStep) -> Value {
+    let pinned: Vec<&Option<String>> = step.fences.iter().map(|fence| &fence.pinned).collect();
+    json!([step.id, pinned, step.rows.as_ref().map(Rows::keys)])
+}
+
 impl<Stage> Plan<Stage> {
     /// The content.
     pub fn body(&self) -> &PlanBody {
@@ -127,7 +181,66 @@ impl<Stage> Plan<Stage> {
     pub fn phrase(&self) -> Option<&str> {
         self.first_change().and_then(|step| step.phrase.as_deref())
     }
-    fn first_change(&self) -> Option<&PlannedStep> {
-        self.body.steps.iter().find(|step| step.fences.iter().any(|fence| fence.role == Role::Run))
+    /// The first step that changes something: its answer is given with the plan.
+    pub fn first_change(&self) -> Option<&PlannedStep> {
+        self.body.steps.iter().find(|step| step.changes())
+    }
+}
+
+impl PlanBody {
+    /// A step by its id.
+    pub fn step(&self, id: &str) -> Option<&PlannedStep> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+}
+
+impl PlannedStep {
+    /// It has a fence that changes something.
+    pub fn changes(&self) -> bool {
+        self.fences.iter().any(|fence| fence.role == Role::Run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(pids: &[(i64, &str)]) -> Rows {
+        let key = vec!["pid".to_owned(), "start".to_owned()];
+        let row = |(pid, start): &(i64, &str)| json!({"pid": pid, "start": start, "age": "1s"});
+        Rows { name: "idle".to_owned(), key, columns: Vec::new(), rows: pids.iter().map(row).collect() }
+    }
+
+    #[test]
+    fn only_keys_make_a_change() {
+        let approved = rows(&[(1, "a"), (2, "b")]);
+        let mut older = approved.clone();
+        older.rows[0]["age"] = json!("9s");
+        older.rows.reverse();
+        assert_eq!(change(&approved, &older), Change::Same);
+        assert_eq!(change(&approved, &rows(&[(2, "b")])), Change::Shrank(1));
+        assert_eq!(change(&approved, &rows(&[(1, "a"), (2, "b"), (3, "c")])), Change::Grew(1));
+        assert_eq!(change(&approved, &rows(&[])), Change::Shrank(2));
+    }
+
+    #[test]
+    fn a_pid_used_again_is_another_session() {
+        assert_eq!(change(&rows(&[(1, "a")]), &rows(&[(1, "b")])), Change::Grew(1));
+    }
+
+    #[test]
+    fn what_is_left_keeps_the_approved_values() {
+        let approved = rows(&[(1, "a"), (2, "b")]);
+        let mut fresh = rows(&[(2, "b"), (3, "c")]);
+        fresh.rows[0]["age"] = json!("9s");
+        let left = approved.still_in(&fresh);
+        assert_eq!(left.rows, [approved.rows[1].clone()]);
+    }
+
+    #[test]
+    fn a_row_without_its_key_is_no_row() {
+        let approved = rows(&[(1, "a")]);
+        let fresh = Rows { rows: vec![json!({"pid": 1})], ..approved.clone() };
+        assert_eq!(change(&approved, &fresh), Change::Shrank(1));
     }
 }

@@ -1,1 +1,151 @@
-//! DO: one folder per language of a runbook's fences.
+//! DO: one folder per language of a runbook's fences. A step asks one service, or changes one thing in it, and says what
+//! came of it.
+//!
+//! A step owns its protocol and the question "did it happen?". It must not decide whether it may act (a [`StepPermit`]
+//! says so, and only the gate makes one), must not retry, must not write the journal, and must never call an effect failed
+//! that may have happened. To add one: copy the smallest folder, add a `mod` line and a line in [`STEPS`]; the text side of
+//! the language is a file in `runbook/language/`.
+
+pub mod docker;
+pub mod manual;
+pub mod sql;
+
+use crate::connect::Connections;
+use crate::domain::SourceError;
+use crate::runbook::StepPermit;
+use crate::runbook::expr::Names;
+use crate::runbook::language::{Language, Types};
+use crate::runbook::machine::Effect;
+use crate::runbook::model::Fence;
+use crate::runbook::plan::Rows;
+use async_trait::async_trait;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Every way to do something, one for each language.
+pub const STEPS: &[StepKind] = &[docker::KIND, sql::KIND];
+
+/// A kind of step, as a registry line.
+#[derive(Clone, Copy)]
+pub struct StepKind {
+    /// The language whose fences it does.
+    pub language: &'static Language,
+    /// The way out.
+    pub step: &'static dyn Step,
+}
+
+/// The step of a language; every language has one (a test holds it).
+pub fn of(language: &Language) -> Option<&'static dyn Step> {
+    STEPS.iter().find(|kind| kind.language.name == language.name).map(|kind| kind.step)
+}
+
+/// A fence with everything that it needs to be sent.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// Everything that can be reached.
+    pub connections: &'a Connections,
+    /// The fence.
+    pub fence: &'a Fence,
+    /// The connection, by the config's name.
+    pub on: &'a str,
+    /// What the names in the body stand for.
+    pub types: &'a Types,
+    /// The parameters' values.
+    pub values: &'a BTreeMap<String, Value>,
+    /// The identity that its target was resolved to when the plan was made.
+    pub pinned: Option<&'a str>,
+    /// The rows captured so far, by their `out` name.
+    pub outs: &'a BTreeMap<String, Rows>,
+    /// Who asks, for the other side's logs: `quarterdeck`, or `quarterdeck run 1a2b3c`.
+    pub label: &'a str,
+}
+
+/// A fence resolved for the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pinned {
+    /// Exactly what would be sent, its parameters beside it.
+    pub sent: String,
+    /// The identity of its target, when there is one beside the connection.
+    pub id: Option<String>,
+    /// The target's name, for people: `api`. None: it acts on the connection itself.
+    pub name: Option<String>,
+}
+
+/// What a read-only fence found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The names it gives to conditions.
+    pub names: Names,
+    /// Its rows.
+    pub rows: Vec<Value>,
+    /// Their columns, in order.
+    pub columns: Vec<String>,
+    /// In one sentence.
+    pub text: String,
+}
+
+/// What sending came to.
+#[derive(Clone, Debug)]
+pub struct Acted {
+    /// Done, not sent, or unknown.
+    pub effect: Effect,
+    /// What came back, several lines.
+    pub output: String,
+}
+
+/// What can be told about an effect afterwards, without sending it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It happened: how that shows.
+    Happened(String),
+    /// It did not happen, and will not any more: how that shows.
+    DidNot(String),
+    /// It has not happened so far, and may still be under way.
+    NotYet(String),
+    /// Only the step's `verify` can tell.
+    AskVerify,
+    /// Nobody can tell: why.
+    CannotTell(String),
+}
+
+/// A way out. Every call may be dropped at any await.
+#[async_trait]
+pub trait Step: Send + Sync {
+    /// Resolves the fence's target to an identity, and says what would be sent. Changes nothing.
+    async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError>;
+    /// Asks a read-only fence once.
+    async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError>;
+    /// What must be known beforehand to tell afterwards whether it happened. Goes into the intent.
+    async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError>;
+    /// Sends it, once. `permit` is consumed: there is no second time.
+    async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted;
+    /// Tells from the intent's facts, `age` after it, whether it happened. Changes nothing.
+    async fn settle(&self, call: Call<'_>, facts: &Value, age: Duration) -> Settled;
+}
+
+/// Puts a limit on a question; the error says how long it took.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    doing: &str,
+    question: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    tokio::time::timeout(limit, question).await.unwrap_or_else(|_| {
+        let what = format!("no answer to {doing} within {limit:?}");
+        Err(SourceError::new(what, "it hangs or is slow: look at the service, or raise the fence's timeout"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::language::LANGUAGES;
+
+    #[test]
+    fn every_language_has_its_step() {
+        for language in LANGUAGES {
+            assert!(of(language).is_some(), "{language:?}");
+        }
+        assert_eq!(STEPS.len(), LANGUAGES.len());
+    }
+}

@@ -1,0 +1,111 @@
+use super::*;
+use crate::runbook::Library;
+use crate::runbook::plan::{PlanBody, PlanRequest, PlannedFence};
+use serde_json::{Value, json};
+
+const UNLOCKED: Authority = Authority { writes: Writes::Unlocked };
+
+fn fence(role: Role) -> PlannedFence {
+    PlannedFence { role, language: "sql".to_owned(), sent: String::new(), finding: None, pinned: None }
+}
+
+fn rows(pids: &[i64]) -> Rows {
+    let rows: Vec<Value> = pids.iter().map(|pid| json!({"pid": pid})).collect();
+    Rows { name: "idle".to_owned(), key: vec!["pid".to_owned()], columns: Vec::new(), rows }
+}
+
+fn step(id: &str, level: Level) -> PlannedStep {
+    PlannedStep {
+        id: id.to_owned(),
+        title: id.to_owned(),
+        target: "primary".to_owned(),
+        fences: [Role::Check, Role::Plan, Role::Run, Role::Verify].map(fence).into(),
+        rows: Some(rows(&[1, 2])),
+        undo: None,
+        level,
+        phrase: Some(format!("{id} 2 on primary")),
+    }
+}
+
+fn plan(steps: Vec<PlannedStep>, blocked: Vec<String>) -> Plan<Draft> {
+    let runbook = Library::builtin().get("db-kill-idle").unwrap().clone();
+    let request = PlanRequest { runbook: runbook.id.clone(), args: [].into() };
+    let (params, values) = (Vec::new(), [].into());
+    Plan::new(PlanBody { runbook, request, params, values, steps, blocked, warnings: Vec::new(), hash: String::new() })
+}
+
+fn phrase(text: &str) -> Answer {
+    Answer::Phrase(text.to_owned())
+}
+
+fn approved(steps: Vec<PlannedStep>) -> Plan<Approved> {
+    let answer = phrase("kill 2 on primary");
+    approve(plan(steps, Vec::new()), &answer, UNLOCKED).map_err(|(_, refusal)| refusal).unwrap()
+}
+
+fn passing() -> Finding {
+    Finding { passed: true, text: String::new() }
+}
+
+#[test]
+fn nothing_is_approved_while_writes_are_refused_or_the_plan_is_blocked() {
+    let refusal = |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority { writes }).unwrap_err().1;
+    let fine = || plan(vec![step("kill", Level::Typed)], Vec::new());
+    assert_eq!(refusal(fine(), Writes::ReadOnly), Refusal::ReadOnly);
+    assert_eq!(refusal(fine(), Writes::Locked), Refusal::Locked);
+    let blocked = plan(vec![step("kill", Level::Typed)], vec!["no".to_owned()]);
+    assert_eq!(refusal(blocked, Writes::Unlocked), Refusal::Blocked("no".to_owned()));
+}
+
+#[test]
+fn a_typed_level_takes_the_phrase_and_nothing_else() {
+    let refusal = |answer: &Answer, level| {
+        approve(plan(vec![step("kill", level)], Vec::new()), answer, UNLOCKED).err().map(|(_, refusal)| refusal)
+    };
+    let wanted = "kill 2 on primary".to_owned();
+    assert_eq!(refusal(&Answer::Yes, Level::Typed), Some(Refusal::NeedsPhrase(wanted.clone())));
+    assert_eq!(refusal(&phrase("kill 3 on primary"), Level::Typed), Some(Refusal::WrongPhrase(wanted.clone())));
+    assert_eq!(refusal(&phrase(""), Level::Typed), Some(Refusal::WrongPhrase(wanted)));
+    assert_eq!(refusal(&phrase(" kill 2 on primary "), Level::Typed), None);
+    assert_eq!(refusal(&Answer::Yes, Level::Yes), None);
+    assert_eq!(refusal(&phrase("kill 2 on primary"), Level::Two), Some(Refusal::NeedsTwo));
+}
+
+#[test]
+fn a_permit_carries_what_is_left_of_the_approved_rows() {
+    let plan = approved(vec![step("kill", Level::Typed)]);
+    let Recheck::Passed(passed) = plan.recheck("kill", &[passing()], Some(&rows(&[2]))) else { panic!("it shrank") };
+    let permit = plan.permit(passed, None).unwrap();
+    assert_eq!((permit.step(), permit.rows()), ("kill", Some(&rows(&[2]))));
+}
+
+#[test]
+fn a_recheck_that_is_not_whole_or_not_true_does_not_pass() {
+    let plan = approved(vec![step("kill", Level::Typed)]);
+    let fresh = rows(&[1, 2]);
+    let failing = Finding { passed: false, text: "no".to_owned() };
+    assert!(matches!(plan.recheck("kill", &[failing], Some(&fresh)), Recheck::Blocked(why) if why == "no"));
+    assert!(matches!(plan.recheck("kill", &[], Some(&fresh)), Recheck::Blocked(_)));
+    assert!(matches!(plan.recheck("kill", &[passing()], None), Recheck::Blocked(_)));
+    assert!(matches!(plan.recheck("other", &[passing()], Some(&fresh)), Recheck::Blocked(_)));
+    assert!(matches!(plan.recheck("kill", &[passing()], Some(&rows(&[1, 2, 3]))), Recheck::Grew(1)));
+    assert!(matches!(plan.recheck("kill", &[passing()], Some(&rows(&[]))), Recheck::Empty));
+}
+
+#[test]
+fn a_later_change_above_yes_takes_an_answer_of_its_own() {
+    let plan = approved(vec![step("kill", Level::Typed), step("drop", Level::Typed), step("soft", Level::Yes)]);
+    let pass = |id: &str| match plan.recheck(id, &[passing()], Some(&rows(&[1, 2]))) {
+        Recheck::Passed(passed) => passed,
+        other => panic!("{other:?}"),
+    };
+    assert!(!plan.asks_for_itself("kill") && plan.asks_for_itself("drop") && !plan.asks_for_itself("soft"));
+    assert!(plan.permit(pass("kill"), None).is_ok());
+    assert_eq!(plan.permit(pass("drop"), None).unwrap_err(), Refusal::NeedsPhrase("drop 2 on primary".to_owned()));
+    assert_eq!(
+        plan.permit(pass("drop"), Some(&phrase("kill 2 on primary"))).unwrap_err(),
+        Refusal::WrongPhrase("drop 2 on primary".to_owned())
+    );
+    assert!(plan.permit(pass("drop"), Some(&phrase("drop 2 on primary"))).is_ok());
+    assert!(plan.permit(pass("soft"), None).is_ok());
+}

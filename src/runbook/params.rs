@@ -1,0 +1,205 @@
+//! Parameters: what is given becomes typed values within their bounds, or a sentence that says what is wrong.
+
+use super::model::{Param, ParamType};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Resolves what was given against what is declared; every declared parameter has a value then (`null` when it is optional,
+/// not given and has no default). The error names the parameter and says how to mend it.
+pub fn resolve(params: &[Param], args: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
+    if let Some(unknown) = args.keys().find(|name| !params.iter().any(|param| &param.name == *name)) {
+        let nearest = super::nearest(unknown, params.iter().map(|param| param.name.as_str()));
+        return Err(format!("there is no parameter {unknown:?}{nearest}"));
+    }
+    params.iter().map(|param| Ok((param.name.clone(), resolve_one(param, args.get(&param.name))?))).collect()
+}
+
+fn resolve_one(param: &Param, given: Option<&Value>) -> Result<Value, String> {
+    match given.filter(|value| !value.is_null()).or(param.default.as_ref()) {
+        Some(value) => check(param, value),
+        None if param.required => Err(format!("the parameter {:?} ({}) must be given", param.name, param.kind.word())),
+        None => Ok(Value::Null),
+    }
+}
+
+/// One value against its declaration: typed, within bounds, matching. Text is read where another type is wanted, because
+/// people type text.
+pub fn check(param: &Param, value: &Value) -> Result<Value, String> {
+    let typed = typed(param.kind, value)
+        .ok_or_else(|| format!("{:?} must be {}, and {} is not", param.name, wanted(param.kind), show(value)))?;
+    bounds(param, &typed)?;
+    texts(param, &typed)?;
+    Ok(typed)
+}
+
+const fn wanted(kind: ParamType) -> &'static str {
+    match kind {
+        ParamType::Int => "a whole number from -2147483648 to 2147483647",
+        ParamType::String => "text of one line",
+        ParamType::Bool => "true or false",
+        ParamType::Duration => "a time span such as 90s or 1h30m",
+        ParamType::Container => "a container as ENGINE/NAME or ENGINE/ID",
+        ParamType::Database => "a database by its name in the config",
+    }
+}
+
+fn typed(kind: ParamType, value: &Value) -> Option<Value> {
+    let text = value.as_str();
+    match kind {
+        ParamType::Int => {
+            let number = value.as_i64().or_else(|| text?.trim().parse().ok())?;
+            i32::try_from(number).ok().map(Value::from)
+        }
+        ParamType::Bool => value.as_bool().or_else(|| text?.trim().parse().ok()).map(Value::from),
+        ParamType::String => text.filter(|text| !text.contains(['\n', '\r', '\0'])).map(Value::from),
+        ParamType::Duration => text.filter(|text| duration(text).is_some()).map(Value::from),
+        ParamType::Container => text.filter(|text| is_container(text)).map(Value::from),
+        ParamType::Database => text.filter(|text| is_name(text)).map(Value::from),
+    }
+}
+
+fn bounds(param: &Param, value: &Value) -> Result<(), String> {
+    let measure = match param.kind {
+        ParamType::Int => value.as_i64(),
+        ParamType::Duration => value.as_str().and_then(duration).and_then(|span| i64::try_from(span.as_secs()).ok()),
+        ParamType::String | ParamType::Bool | ParamType::Container | ParamType::Database => None,
+    };
+    let Some(measure) = measure else { return Ok(()) };
+    if let Some(min) = param.min.filter(|min| measure < *min) {
+        return Err(format!("{:?} must be at least {min}, and {measure} is less", param.name));
+    }
+    if let Some(max) = param.max.filter(|max| measure > *max) {
+        return Err(format!("{:?} must be at most {max}, and {measure} is more", param.name));
+    }
+    Ok(())
+}
+
+fn texts(param: &Param, value: &Value) -> Result<(), String> {
+    let shown = show(value);
+    if !param.choices.is_empty() && !param.choices.contains(&shown) {
+        return Err(format!("{:?} must be one of {}, and {shown:?} is not", param.name, param.choices.join(", ")));
+    }
+    let Some(pattern) = &param.pattern else { return Ok(()) };
+    let whole = regex::Regex::new(&format!("^(?:{pattern})$")).map_err(|error| format!("{:?}: {error}", param.name))?;
+    if whole.is_match(&shown) {
+        return Ok(());
+    }
+    Err(format!("{:?} must match {pattern}, and {shown:?} does not", param.name))
+}
+
+/// A value as people read it: text without quotes, `null` as nothing.
+pub fn show(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// Reads a span of time: numbers with `ms`, `s`, `m`, `h` or `d`, largest first or not, as in `1h30m`. `None` when it is not one.
+pub fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut sum = Duration::ZERO;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let millis = match &rest[..unit] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        sum = sum.checked_add(Duration::from_millis(number.checked_mul(millis)?))?;
+        rest = &rest[unit..];
+    }
+    Some(sum)
+}
+
+/// Splits `engine/name` into the engine's and the container's name.
+pub fn split_container(text: &str) -> Option<(&str, &str)> {
+    text.split_once('/').filter(|(engine, name)| is_name(engine) && is_name(name))
+}
+
+fn is_container(text: &str) -> bool {
+    split_container(text).is_some()
+}
+
+/// A name of the config, and of a container: no spaces, no slash, no control characters.
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphanumeric())
+        && chars.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn param(kind: ParamType) -> Param {
+        Param {
+            name: "x".to_owned(),
+            kind,
+            default: None,
+            required: false,
+            min: None,
+            max: None,
+            pattern: None,
+            choices: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn values_are_typed_and_typed_text_is_read() {
+        assert_eq!(check(&param(ParamType::Int), &json!("30")), Ok(json!(30)));
+        assert_eq!(check(&param(ParamType::Bool), &json!("true")), Ok(json!(true)));
+        assert!(check(&param(ParamType::Int), &json!(3_000_000_000_i64)).is_err());
+        assert!(check(&param(ParamType::Int), &json!(1.5)).is_err());
+        assert!(check(&param(ParamType::String), &json!("a\nb")).is_err());
+        assert_eq!(check(&param(ParamType::Container), &json!("local/api")), Ok(json!("local/api")));
+        assert!(check(&param(ParamType::Container), &json!("api")).is_err());
+        assert!(check(&param(ParamType::Container), &json!("local/../../etc")).is_err());
+        assert!(check(&param(ParamType::Database), &json!("a b")).is_err());
+    }
+
+    #[test]
+    fn bounds_patterns_and_choices_are_kept() {
+        let int = Param { min: Some(0), max: Some(10), ..param(ParamType::Int) };
+        assert_eq!(check(&int, &json!(-1)), Err("\"x\" must be at least 0, and -1 is less".to_owned()));
+        assert_eq!(check(&int, &json!(11)), Err("\"x\" must be at most 10, and 11 is more".to_owned()));
+        let span = Param { min: Some(60), ..param(ParamType::Duration) };
+        assert!(check(&span, &json!("59s")).is_err() && check(&span, &json!("1m")).is_ok());
+        let text = Param { pattern: Some("[a-z]*".to_owned()), ..param(ParamType::String) };
+        assert!(check(&text, &json!("ab1")).is_err() && check(&text, &json!("")).is_ok());
+        let choice = Param { choices: vec!["a".to_owned()], ..param(ParamType::String) };
+        assert_eq!(check(&choice, &json!("b")), Err("\"x\" must be one of a, and \"b\" is not".to_owned()));
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let required = Param { required: true, ..param(ParamType::Int) };
+        let none = BTreeMap::new();
+        assert_eq!(resolve(&[required], &none), Err("the parameter \"x\" (int) must be given".to_owned()));
+        let args = [("xx".to_owned(), json!(1))].into();
+        let error = resolve(&[param(ParamType::Int)], &args).unwrap_err();
+        assert_eq!(error, "there is no parameter \"xx\": did you mean \"x\"?");
+        assert_eq!(resolve(&[param(ParamType::Int)], &none), Ok([("x".to_owned(), Value::Null)].into()));
+    }
+
+    #[test]
+    fn spans_are_read() {
+        assert_eq!(duration("1h30m"), Some(Duration::from_mins(90)));
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        for wrong in ["", "5", "s", "5x", "-5s", "5 s", "99999999999999999999h"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Reads a runbook: front matter, sections, steps, fences, and every rule that can be checked without asking anybody.
+//!
+//! All problems are reported at once, each with its place and how to mend it. What comes out of here keeps the rules, so
+//! that the planner and the steps need not ask again.
+
+mod body;
+mod front;
+mod info;
+mod lint;
+
+use super::model::Runbook;
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+/// Everything that is wrong with a file, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Problems {
+    /// The file, as people know it.
+    pub file: String,
+    /// At least one.
+    pub list: Vec<Problem>,
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.list.iter().enumerate() {
+            let line_break = if index == 0 { "" } else { "\n" };
+            let Problem { line, column, what, mend } = problem;
+            let joint = if what.ends_with('?') { "" } else { ";" };
+            write!(f, "{line_break}{}:{line}:{column}: {what}{joint} {mend}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a runbook. `file` is what the problems are reported under.
+pub fn parse(file: &str, source: &str) -> Result<Runbook, Problems> {
+    let mut faults = Faults { source, list: Vec::new() };
+    let runbook = read(source, &mut faults);
+    faults.list.sort();
+    faults.list.dedup();
+    match runbook {
+        Some(runbook) if faults.list.is_empty() => Ok(runbook),
+        _ => Err(Problems { file: file.to_owned(), list: faults.list }),
+    }
+}
+
+fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
+    let (yaml, body_at) = front::split(source, faults)?;
+    let front = front::read(&yaml, faults);
+    let before = faults.list.len();
+    let draft = body::read(source, body_at, faults);
+    let whole = faults.list.len() == before;
+    let steps = lint::steps(draft, front.as_ref(), whole, faults);
+    let front = front?;
+    Some(Runbook {
+        id: front.id,
+        title: front.title,
+        owner: front.owner,
+        reviewed: front.reviewed,
+        pane: front.pane,
+        key: front.key,
+        environments: front.environments,
+        risk: front.risk,
+        verb: front.verb,
+        params: front.params.into_iter().map(|(param, _)| param).collect(),
+        steps,
+        hash: sha256(source),
+        path: None,
+        source: source.to_owned(),
+    })
+}
+
+/// SHA-256 of a text, as lower-case hex.
+pub(super) fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// Problems as they are found.
+struct Faults<'a> {
+    source: &'a str,
+    list: Vec<Problem>,
+}
+
+impl Faults<'_> {
+    /// At a byte of the source.
+    fn at(&mut self, byte: usize, what: impl Into<String>, mend: impl Into<String>) {
+        let (line, column) = self.place(byte);
+        self.list.push(Problem { line, column, what: what.into(), mend: mend.into() });
+    }
+
+    /// Line and column of a byte, both from 1.
+    fn place(&self, byte: usize) -> (u32, u32) {
+        let before = &self.source[..self.source.floor_char_boundary(byte)];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+    }
+
+    /// The byte of a line and a column.
+    fn byte(&self, line: u64, column: u64) -> usize {
+        let skip = usize::try_from(line.saturating_sub(1)).unwrap_or_default();
+        let start = match skip {
+            0 => 0,
+            _ => self.source.match_indices('\n').nth(skip - 1).map_or(self.source.len(), |(at, _)| at + 1),
+        };
+        let column = usize::try_from(column.saturating_sub(1)).unwrap_or_default();
+        self.source[start..].char_indices().nth(column).map_or(self.source.len(), |(at, _)| start + at)
+    }
+}
+
+#[cfg(test)]
+mod corpus;

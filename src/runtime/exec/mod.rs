@@ -1,0 +1,133 @@
+//! Plans, runs, and what a start has to clear up after a crash.
+//!
+//! One task per run owns the pure [`crate::runbook::machine`] and does what it says: intent durable, then act, then exit
+//! durable, then wait and verify. The screen learns all of it from the journal's records. Must not decide: the gate and the
+//! machine do. Never unjournaled: when a record cannot be written, no change begins.
+
+mod drive;
+mod plan;
+mod reconcile;
+mod scene;
+
+#[cfg(test)]
+mod tests;
+
+use crate::connect::Connections;
+use crate::domain::record::{Entry, Record};
+use crate::domain::risk::Policy;
+use crate::domain::{Now, RunId, text};
+use crate::effect::RunAnswer;
+use crate::event::{Event, RunEvent};
+use crate::journal::{Journal, JournalError};
+use crate::runbook::{Approved, Library, Plan, PlanRequest, Refusal};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// What runs are made from.
+pub struct Exec {
+    /// Everything that can be reached.
+    pub connections: Connections,
+    /// The runbooks.
+    pub library: Arc<Library>,
+    /// Where every step is written before and after it is done.
+    pub journal: Arc<dyn Journal>,
+    /// The environment's name.
+    pub env: String,
+    /// The answer that each risk takes.
+    pub policy: Policy,
+    /// `--read-only`: nothing is ever started.
+    pub read_only: bool,
+    /// Where run events go.
+    pub events: mpsc::Sender<Event>,
+    /// The clock.
+    pub clock: fn() -> Now,
+    /// Where the answers for each run under way go.
+    pub runs: Running,
+}
+
+/// The runs under way.
+#[derive(Default)]
+pub struct Running(Mutex<BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>>);
+
+impl Running {
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>) -> T) -> T {
+        // The map is whole after every operation on it, so a panic elsewhere does no harm to it.
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Exec {
+    /// Makes a plan in a task of its own; [`RunEvent::Planned`] or [`RunEvent::NotPlanned`] tells. Only read-only fences are
+    /// asked.
+    pub fn plan(self: &Arc<Self>, request: PlanRequest) {
+        let exec = Arc::clone(self);
+        tokio::spawn(async move {
+            let event = match exec.make_plan(&request).await {
+                Ok(plan) => RunEvent::Planned(Box::new(plan)),
+                Err(why) => RunEvent::NotPlanned { request, why: text::clean(&why).into_owned() },
+            };
+            exec.tell(event).await;
+        });
+    }
+
+    /// Starts an approved plan in a task of its own. `None` in a read-only dashboard, which says so as
+    /// [`RunEvent::Trouble`]: the gate has refused already, and this is the second lock on the door.
+    pub fn start(self: &Arc<Self>, plan: Plan<Approved>) -> Option<RunId> {
+        let exec = Arc::clone(self);
+        if self.read_only {
+            tokio::spawn(async move { exec.trouble(None, &Refusal::ReadOnly.to_string()).await });
+            return None;
+        }
+        let run = RunId(Uuid::now_v7());
+        let (sender, answers) = mpsc::unbounded_channel();
+        self.runs.with(|runs| runs.insert(run, sender));
+        tokio::spawn(async move {
+            let driven = tokio::spawn(drive::drive(Arc::clone(&exec), run, plan, answers)).await;
+            exec.runs.with(|runs| runs.remove(&run));
+            if driven.is_err() {
+                let what = format!("run {} was cut off by a defect: start again, and it is cleared up", run.short());
+                exec.trouble(Some(run), &what).await;
+            }
+        });
+        Some(run)
+    }
+
+    /// Hands an answer to a run; a run that is over takes none.
+    pub fn answer(&self, run: RunId, answer: RunAnswer) {
+        self.runs.with(|runs| runs.get(&run).map(|sender| sender.send(answer).is_ok()));
+    }
+
+    /// Ends a run before its next change; what is in flight is finished and verified.
+    pub fn stop(&self, run: RunId) {
+        self.answer(run, RunAnswer::Stop);
+    }
+
+    /// The runs under way.
+    pub fn running(&self) -> Vec<RunId> {
+        self.runs.with(|runs| runs.keys().copied().collect())
+    }
+
+    /// Clears up the runs that earlier processes have left unfinished: each change that may have happened is looked at, none is
+    /// ever sent again. [`RunEvent::Reconciled`] tells which.
+    pub async fn reconcile(self: &Arc<Self>) {
+        reconcile::reconcile(self).await;
+    }
+
+    async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
+        let record = self.journal.append(entry).await?;
+        self.tell(RunEvent::Record(Box::new(record.clone()))).await;
+        Ok(record)
+    }
+
+    async fn tell(&self, event: RunEvent) {
+        // Nobody listens any more: the program ends, and the journal has it all.
+        let _ = self.events.send(Event::Run(event)).await;
+    }
+
+    async fn trouble(&self, run: Option<RunId>, what: &str) {
+        let what = text::clean(what).into_owned();
+        self.tell(RunEvent::Trouble { run, what }).await;
+    }
+}

@@ -1,0 +1,257 @@
+//! Planning: parameters, targets, read-only fences, levels and phrases. Nothing with an effect is sent.
+
+use super::Exec;
+use super::scene::{Scene, Truth, step_of};
+use crate::domain::risk::Level;
+use crate::domain::text::{clean, clean_lines};
+use crate::runbook::language::{Types, types_of};
+use crate::runbook::model::{Fence, ParamType, Role, Runbook, Step};
+use crate::runbook::params::{self, split_container};
+use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows};
+use crate::runbook::{Draft, Plan, PlanRequest, nearest};
+use crate::steps::{Found, Pinned, docker, within};
+use jiff::Unit;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Days after which a runbook wants a review, and after which it is probably wrong.
+const REVIEW_DAYS: [i64; 2] = [90, 180];
+/// Who asks while a plan is made.
+const LABEL: &str = "quarterdeck";
+
+impl Exec {
+    /// Makes a plan. The error says why there can be none; a plan that can be shown but not approved carries its reasons.
+    pub async fn make_plan(&self, request: &PlanRequest) -> Result<Plan<Draft>, String> {
+        let runbook = self.library.get(&request.runbook).ok_or_else(|| {
+            let near = nearest(&request.runbook, self.library.iter().map(|runbook| runbook.id.as_str()));
+            format!("there is no runbook {:?}{near}", request.runbook)
+        })?;
+        let mut values = params::resolve(&runbook.params, &request.args)?;
+        let shown = self.resolve_containers(runbook, &mut values).await?;
+        let mut planner = Planner {
+            exec: self,
+            types: types_of(runbook),
+            values,
+            outs: BTreeMap::new(),
+            changed: false,
+            blocked: Vec::new(),
+            warnings: Vec::new(),
+        };
+        planner.suits(runbook);
+        let mut steps = Vec::new();
+        for step in &runbook.steps {
+            steps.push(planner.step(runbook, step).await?);
+        }
+        let Planner { values, blocked, warnings, .. } = planner;
+        let (runbook, request) = (Arc::clone(runbook), request.clone());
+        Ok(Plan::new(PlanBody {
+            runbook,
+            request,
+            params: shown,
+            values,
+            steps,
+            blocked,
+            warnings,
+            hash: String::new(),
+        }))
+    }
+
+    /// Puts full ids in place of container names; returns all parameters as people read them.
+    async fn resolve_containers(
+        &self,
+        runbook: &Runbook,
+        values: &mut BTreeMap<String, Value>,
+    ) -> Result<Vec<(String, String)>, String> {
+        let mut shown = Vec::new();
+        for param in &runbook.params {
+            let mut text = values.get(&param.name).map(params::show).unwrap_or_default();
+            if param.kind == ParamType::Container
+                && let Some((engine, name)) = split_container(&text)
+            {
+                let server = self.connections.need_docker(engine).map_err(|error| error.to_string())?;
+                let found = docker::resolve(server, name).await.map_err(|error| error.to_string())?;
+                values.insert(param.name.clone(), format!("{engine}/{}", found.id).into());
+                text = format!("{engine}/{}", found.name);
+            }
+            shown.push((param.name.clone(), clean(&text).into_owned()));
+        }
+        Ok(shown)
+    }
+}
+
+struct Planner<'a> {
+    exec: &'a Exec,
+    types: Types,
+    values: BTreeMap<String, Value>,
+    outs: BTreeMap<String, Rows>,
+    /// A step before changes something, so what is asked now may not be true yet.
+    changed: bool,
+    blocked: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Planner<'_> {
+    fn scene(&self) -> Scene<'_> {
+        let (connections, label) = (&self.exec.connections, LABEL);
+        Scene { connections, types: &self.types, values: &self.values, outs: &self.outs, label }
+    }
+
+    /// The environment and the age of the runbook.
+    fn suits(&mut self, runbook: &Runbook) {
+        let env = &self.exec.env;
+        if !runbook.environments.is_empty() && !runbook.environments.contains(env) {
+            self.blocked.push(format!("it is for {} and this is {env}", runbook.environments.join(", ")));
+        }
+        let today = jiff::tz::Offset::UTC.to_datetime((self.exec.clock)().wall).date();
+        let age = runbook.reviewed.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()));
+        let [soft, hard] = REVIEW_DAYS;
+        if age > hard {
+            self.warnings.push(format!("nobody has reviewed it for {age} days: do not trust it blindly"));
+        } else if age > soft {
+            self.warnings.push(format!("it was last reviewed {age} days ago"));
+        }
+    }
+
+    async fn step(&mut self, runbook: &Runbook, step: &Step) -> Result<PlannedStep, String> {
+        let (mut fences, mut rows, mut place) = (Vec::new(), None, None);
+        let mut undo = None;
+        for fence in &step.fences {
+            let (pinned, on) = self.pin(fence).await?;
+            let pinned_id = pinned.id.clone();
+            let finding = match fence.role {
+                Role::Check => Some(self.check(step, fence, pinned_id.as_deref()).await),
+                Role::Plan => {
+                    let (finding, found) = self.rows(step, fence, pinned_id.as_deref()).await;
+                    rows = found;
+                    Some(finding)
+                }
+                Role::Run | Role::Wait | Role::Verify | Role::Undo => None,
+            };
+            if fence.role == Role::Undo {
+                undo = Some(clean_lines(&pinned.sent));
+            }
+            if place.is_none() || fence.role == Role::Run {
+                place = Some((pinned.name.clone(), on));
+            }
+            fences.push(planned(fence, &pinned, finding));
+        }
+        let target = place.as_ref().map(target).unwrap_or_default();
+        let run = step.run();
+        let level = run.map_or(Level::None, |run| {
+            self.exec.policy.level(runbook.risk).max(run.attrs.confirm.unwrap_or(Level::None))
+        });
+        let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place));
+        self.changed |= run.is_some();
+        let (id, title) = (step.id.clone(), clean(&step.title).into_owned());
+        Ok(PlannedStep { id, title, target, fences, rows, undo, level, phrase })
+    }
+
+    async fn pin(&self, fence: &Fence) -> Result<(Pinned, String), String> {
+        let scene = self.scene();
+        let pinned = async {
+            let call = scene.call(fence, None)?;
+            let pinned = within(fence.attrs.timeout, "resolve the target", step_of(fence)?.pin(call)).await?;
+            Ok((pinned, call.on.to_owned()))
+        };
+        pinned.await.map_err(|error: crate::domain::SourceError| error.to_string())
+    }
+
+    async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {
+        let finding = check(self.scene(), fence, pinned).await;
+        if !finding.passed {
+            self.not_true(&format!("{}: {}", step.title, finding.text));
+        }
+        finding
+    }
+
+    /// Before the first change of the file this blocks; later it may become true by then.
+    fn not_true(&mut self, what: &str) {
+        let what = clean(what).into_owned();
+        if self.changed {
+            self.warnings.push(format!("not yet true: {what}"));
+        } else {
+            self.blocked.push(what);
+        }
+    }
+
+    async fn rows(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> (Finding, Option<Rows>) {
+        match rows(self.scene(), fence, pinned).await {
+            Ok((rows, text)) => {
+                let wrong = too_many(fence, &rows)
+                    .or_else(|| rows.rows.is_empty().then(|| "the plan found nothing to act on".to_owned()));
+                if let Some(wrong) = &wrong {
+                    self.not_true(&format!("{}: {wrong}", step.title));
+                }
+                self.outs.insert(rows.name.clone(), rows.clone());
+                (Finding { passed: wrong.is_none(), text: wrong.unwrap_or(text) }, Some(rows))
+            }
+            Err(why) => {
+                self.not_true(&format!("{}: {why}", step.title));
+                (Finding { passed: false, text: clean(&why).into_owned() }, None)
+            }
+        }
+    }
+}
+
+fn too_many(fence: &Fence, rows: &Rows) -> Option<String> {
+    let count = rows.rows.len() as u64;
+    let max = fence.attrs.max.filter(|max| count > *max)?;
+    Some(format!("the plan found {count}, and at most {max} are allowed: narrow it down by the parameters"))
+}
+
+/// Asks a check fence.
+pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> Finding {
+    let Some(expect) = &fence.attrs.expect else {
+        return Finding { passed: false, text: "the check has no condition".to_owned() };
+    };
+    let (passed, text) = match scene.holds(fence, pinned, expect).await {
+        Truth::Yes(text) => (true, text),
+        Truth::No(text) | Truth::Unclear(text) => (false, text),
+    };
+    Finding { passed, text: clean(&text).into_owned() }
+}
+
+/// Asks a plan fence for its rows; the error is in words.
+pub(super) async fn rows(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> Result<(Rows, String), String> {
+    let found = scene.ask(fence, pinned).await.map_err(|error| error.to_string())?;
+    if !scene.expected(fence, &found)? {
+        return Err(format!("what it expects is not true: {}", found.text));
+    }
+    let Found { rows, columns, text, .. } = found;
+    let key = fence.attrs.key.clone();
+    let name = fence.attrs.out.clone().unwrap_or_default();
+    let rows = Rows { name, key, columns, rows };
+    match rows.rows.iter().find(|row| rows.key_of(row).is_none()) {
+        Some(_) => Err(format!("its rows lack one of the columns of key=({})", rows.key.join(", "))),
+        None => Ok((rows, clean(&text).into_owned())),
+    }
+}
+
+fn planned(fence: &Fence, pinned: &Pinned, finding: Option<Finding>) -> PlannedFence {
+    PlannedFence {
+        role: fence.role,
+        language: fence.language.name.to_owned(),
+        sent: clean_lines(&pinned.sent),
+        finding,
+        pinned: pinned.id.clone(),
+    }
+}
+
+/// A target's name, if it has one, and the connection.
+type Place = (Option<String>, String);
+
+fn target((name, on): &Place) -> String {
+    let target = name.as_ref().map_or_else(|| on.clone(), |name| format!("{name} on {on}"));
+    clean(&target).into_owned()
+}
+
+/// `restart api on local`, `kill 37 on primary`: what is typed tells what will happen.
+fn phrase(runbook: &Runbook, run: &Fence, rows: Option<&Rows>, place: &Place) -> String {
+    let verb = run.attrs.verb.as_ref().or(runbook.verb.as_ref()).map_or("run", String::as_str);
+    match (rows, &place.0) {
+        (Some(rows), None) => format!("{verb} {} on {}", rows.rows.len(), place.1),
+        (_, Some(_)) => format!("{verb} {}", target(place)),
+        (None, None) => format!("{verb} on {}", place.1),
+    }
+}

@@ -1,0 +1,277 @@
+//! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
+
+use super::Exec;
+use super::scene::{Scene, step_of};
+use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
+use crate::domain::text::clean;
+use crate::domain::{RunId, time};
+use crate::event::RunEvent;
+use crate::journal::JournalError;
+use crate::runbook::Runbook;
+use crate::runbook::language::types_of;
+use crate::runbook::machine::Watched;
+use crate::runbook::model::Step;
+use crate::runbook::plan::Rows;
+use crate::steps::Settled;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time between two looks at a change that may still be under way.
+const LOOK: Duration = Duration::from_millis(500);
+/// A change that is still not settled after this is unknown.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Reconciles every unfinished run that no living process drives.
+pub(super) async fn reconcile(exec: &Arc<Exec>) {
+    let records = match exec.journal.unfinished().await {
+        Ok(records) => records,
+        Err(error) => {
+            let what = format!("unfinished runs cannot be looked for: {error}");
+            return exec.trouble(None, &what).await;
+        }
+    };
+    let mut done = Vec::new();
+    for (run, records) in by_run(records) {
+        let Some(found) = Found::of(run, &records, exec) else { continue };
+        match found.settle(exec).await {
+            Ok(true) => done.push(run),
+            Ok(false) => {}
+            Err(error) => {
+                let what = format!("run {} cannot be reconciled: {error}", run.short());
+                exec.trouble(Some(run), &what).await;
+            }
+        }
+    }
+    if !done.is_empty() {
+        exec.tell(RunEvent::Reconciled(done)).await;
+    }
+}
+
+fn by_run(records: Vec<Record>) -> Vec<(RunId, Vec<Record>)> {
+    let mut runs: Vec<(RunId, Vec<Record>)> = Vec::new();
+    for record in records {
+        let Some(id) = record.entry.run else { continue };
+        match runs.iter_mut().find(|(run, _)| *run == id) {
+            Some((_, list)) => list.push(record),
+            None => runs.push((id, vec![record])),
+        }
+    }
+    runs
+}
+
+/// An unfinished run, as its records tell it.
+struct Found<'a> {
+    run: RunId,
+    start: &'a Record,
+    /// The last state recorded for each step that has one.
+    states: BTreeMap<&'a str, StepState>,
+    /// The intent that no final state follows.
+    open: Option<&'a Record>,
+    /// The runbook, if it is still the same file.
+    runbook: Option<Arc<Runbook>>,
+}
+
+impl<'a> Found<'a> {
+    fn of(run: RunId, records: &'a [Record], exec: &Exec) -> Option<Self> {
+        let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart)?;
+        let (mut states, mut open) = (BTreeMap::new(), None);
+        for record in records {
+            let Some(step) = record.entry.step.as_deref() else { continue };
+            match record.entry.kind {
+                RecordKind::StepIntent => {
+                    open = Some(record);
+                    states.insert(step, StepState::Intent);
+                }
+                RecordKind::StepExit | RecordKind::StepReconcile => {
+                    let state: Option<StepState> = serde_json::from_value(record.entry.data["state"].clone()).ok();
+                    let Some(state) = state else { continue };
+                    states.insert(step, state);
+                    // An unknown effect is recorded before the verification that is to tell, so it closes nothing.
+                    if state.is_final()
+                        && (state != StepState::Unknown || record.entry.kind == RecordKind::StepReconcile)
+                    {
+                        open = None;
+                    }
+                }
+                RecordKind::JournalOpen
+                | RecordKind::WritesLock
+                | RecordKind::RunStart
+                | RecordKind::StepRecheck
+                | RecordKind::RunFinish => {}
+            }
+        }
+        let data = &start.entry.data;
+        let runbook = data["runbook"].as_str().and_then(|id| exec.library.get(id));
+        let runbook = runbook.filter(|runbook| data["source_hash"] == runbook.hash.as_str()).cloned();
+        Some(Self { run, start, states, open, runbook })
+    }
+
+    /// Ends the run in the journal. False: another process has taken it over.
+    async fn settle(self, exec: &Exec) -> Result<bool, JournalError> {
+        if !exec.journal.claim(self.run).await? {
+            return Ok(false);
+        }
+        let (outcome, reason) = match self.open {
+            None => self.ended(),
+            Some(intent) => {
+                let (state, detail) = self.look(exec, intent).await;
+                let data = json!({ "state": state, "detail": clean(&detail) });
+                self.append(exec, RecordKind::StepReconcile, Some(intent), data).await?;
+                self.ended_with(intent, state, detail)
+            }
+        };
+        let data = json!({ "outcome": outcome, "reason": clean(&reason) });
+        self.append(exec, RecordKind::RunFinish, None, data).await?;
+        Ok(true)
+    }
+
+    /// No change is in doubt: the records alone tell how it ended.
+    fn ended(&self) -> (RunOutcome, String) {
+        let bad = self.states.values().find(|state| matches!(state, StepState::Failed | StepState::TimedOut));
+        if let Some(state) = bad {
+            return (RunOutcome::Failed, format!("a step has {}; then quarterdeck ended", state.word()));
+        }
+        let fine = |state: Option<&StepState>| matches!(state, Some(StepState::Ok | StepState::Skipped));
+        let steps = self.steps();
+        if !steps.is_empty() && steps.iter().all(|step| fine(self.states.get(step))) {
+            return (RunOutcome::Ok, "every step was ok; quarterdeck ended before it could say so".to_owned());
+        }
+        if self.states.values().any(|state| *state == StepState::Ok) {
+            return (RunOutcome::Stopped, "quarterdeck ended between two steps; nothing is in doubt".to_owned());
+        }
+        (RunOutcome::Stopped, "quarterdeck ended before anything was sent: nothing was sent".to_owned())
+    }
+
+    fn ended_with(&self, intent: &Record, state: StepState, detail: String) -> (RunOutcome, String) {
+        let last = self.steps().last().copied() == intent.entry.step.as_deref();
+        match state {
+            StepState::Ok if last => (RunOutcome::Ok, detail),
+            StepState::Ok => (RunOutcome::Stopped, format!("{detail}; the steps after it were not begun")),
+            StepState::Unknown => (RunOutcome::Unknown, detail),
+            StepState::Planned
+            | StepState::Checking
+            | StepState::Intent
+            | StepState::Running
+            | StepState::Failed
+            | StepState::TimedOut
+            | StepState::Cancelled
+            | StepState::Skipped => (RunOutcome::Failed, detail),
+        }
+    }
+
+    fn steps(&self) -> Vec<&str> {
+        let steps = self.start.entry.data["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+        steps.iter().filter_map(|step| step["id"].as_str()).collect()
+    }
+
+    async fn append(
+        &self,
+        exec: &Exec,
+        kind: RecordKind,
+        intent: Option<&Record>,
+        data: Value,
+    ) -> Result<Record, JournalError> {
+        let of = intent.map(|record| &record.entry);
+        let entry = Entry {
+            kind,
+            run: Some(self.run),
+            step: of.and_then(|entry| entry.step.clone()),
+            role: of.and_then(|entry| entry.role.clone()),
+            target: of.and_then(|entry| entry.target.clone()),
+            env: self.start.entry.env.clone(),
+            data,
+        };
+        exec.append(entry).await
+    }
+
+    /// What became of an intended change.
+    async fn look(&self, exec: &Exec, intent: &Record) -> (StepState, String) {
+        let unknown = |why: &str| (StepState::Unknown, format!("nobody can tell whether it happened: {why}"));
+        let Some(runbook) = &self.runbook else { return unknown("the runbook has changed since") };
+        let id = intent.entry.step.as_deref().unwrap_or_default();
+        let Some(step) = runbook.steps.iter().find(|step| step.id == id) else { return unknown("the step is gone") };
+        let memory = Memory::of(&intent.entry.data["facts"]);
+        let types = types_of(runbook);
+        let label = format!("quarterdeck run {}", self.run.short());
+        let scene = Scene {
+            connections: &exec.connections,
+            types: &types,
+            values: &memory.values,
+            outs: &memory.outs,
+            label: &label,
+        };
+        // The other side said that it was done: only the verification is open.
+        let done = self.states.get(id) == Some(&StepState::Running);
+        let settled = if done { Settled::AskVerify } else { settle(exec, scene, step, &memory, intent).await };
+        match settled {
+            Settled::Happened(how) => judge(true, &how, scene.watch(step, &memory.pins).await),
+            Settled::AskVerify => judge(done, "after a restart of quarterdeck", scene.watch(step, &memory.pins).await),
+            Settled::DidNot(why) => (StepState::Failed, why),
+            Settled::NotYet(why) => unknown(&format!("it is still under way: {why}")),
+            Settled::CannotTell(why) => unknown(&why),
+        }
+    }
+}
+
+/// Looks until the change has shown or cannot any more. Time is counted from the intent by the journal's clock.
+async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, memory: &Memory, intent: &Record) -> Settled {
+    let index = step.fences.iter().position(|fence| fence.role.changes());
+    let Some(index) = index else { return Settled::AskVerify };
+    let fence = &step.fences[index];
+    let pinned = memory.pins.get(index).and_then(Option::as_deref);
+    let (way, call) = match (step_of(fence), scene.call(fence, pinned)) {
+        (Ok(way), Ok(call)) => (way, call),
+        (Err(error), _) | (_, Err(error)) => return Settled::CannotTell(error.to_string()),
+    };
+    let begun = (exec.clock)();
+    loop {
+        let now = (exec.clock)();
+        let age = time::between(intent.at, now.wall);
+        match way.settle(call, &memory.before, age).await {
+            Settled::NotYet(_) if now.since(begun) < PATIENCE => tokio::time::sleep(LOOK).await,
+            settled => return settled,
+        }
+    }
+}
+
+/// `done`: it is known that the change happened.
+fn judge(done: bool, how: &str, watched: Watched) -> (StepState, String) {
+    match watched {
+        Watched::Passed(text) => (StepState::Ok, format!("{how}; {text}")),
+        Watched::TimedOut(why) if done => (StepState::TimedOut, format!("{how}; {why}")),
+        Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, format!("{how}; {why}")),
+        Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),
+    }
+}
+
+/// What the intent noted.
+struct Memory {
+    before: Value,
+    values: BTreeMap<String, Value>,
+    outs: BTreeMap<String, Rows>,
+    pins: Vec<Option<String>>,
+}
+
+impl Memory {
+    fn of(facts: &Value) -> Self {
+        let outs = facts["outs"].as_object().into_iter().flatten();
+        let outs = outs.map(|(name, rows)| (name.clone(), remembered(name, rows))).collect();
+        Self {
+            before: facts["before"].clone(),
+            values: serde_json::from_value(facts["values"].clone()).unwrap_or_default(),
+            outs,
+            pins: serde_json::from_value(facts["pins"].clone()).unwrap_or_default(),
+        }
+    }
+}
+
+fn remembered(name: &str, rows: &Value) -> Rows {
+    Rows {
+        name: name.to_owned(),
+        key: serde_json::from_value(rows["key"].clone()).unwrap_or_default(),
+        columns: Vec::new(),
+        rows: rows["rows"].as_array().cloned().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,3 @@
+//! The only place that spawns, sleeps, and drives runs.
+
+pub mod exec;

@@ -1,0 +1,239 @@
+//! `sql` fences, through PostgreSQL. Rows come back as JSON objects; values are bound, never pasted.
+//!
+//! A read-only fence goes through the reading login in a READ ONLY transaction that is rolled back. A `run` goes through the acting
+//! login on a connection of its own, outside a transaction, because what it does (signals to other sessions) does not
+//! roll back anyway: so an error from half-way leaves the effect unknown, and `verify` tells.
+
+use super::{Acted, Call, Found, Pinned, Settled, Step, StepKind};
+use crate::connect::Postgres;
+use crate::domain::SourceError;
+use crate::runbook::expr::Names;
+use crate::runbook::language::sql::{Bound, LANGUAGE, Shape, bind};
+use crate::runbook::machine::Effect;
+use crate::runbook::{StepPermit, params};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Column, Connection, Executor, PgConnection, Row, SqlSafeStr, Statement};
+use std::time::Duration;
+
+/// Registry line.
+pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &SqlStep };
+
+/// The server ends a statement at its timeout; this much later it is cancelled from outside, and given up after as much again.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The way to a PostgreSQL server.
+struct SqlStep;
+
+fn bound(call: &Call<'_>) -> Result<Bound, SourceError> {
+    bind(&call.fence.body, call.types).map_err(|fault| SourceError::new(fault.what, fault.mend))
+}
+
+/// The text behind each number: PostgreSQL casts it to the declared type.
+fn arguments(call: &Call<'_>, names: &[String]) -> Vec<Option<String>> {
+    let value = |name: &String| match call.outs.get(name) {
+        Some(rows) => Some(Value::Array(rows.rows.clone()).to_string()),
+        None => call.values.get(name).filter(|value| !value.is_null()).map(params::show),
+    };
+    names.iter().map(value).collect()
+}
+
+type Prepared<'q> = Query<'q, sqlx::Postgres, PgArguments>;
+
+fn query(sql: String, arguments: Vec<Option<String>>) -> Prepared<'static> {
+    arguments.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), Query::bind)
+}
+
+/// The bound statement with its parameters beside it.
+fn shown(call: &Call<'_>, bound: &Bound) -> String {
+    let mut lines = vec![bound.wrapped()];
+    for (index, name) in bound.names.iter().enumerate() {
+        let value = match (call.outs.get(name), call.values.get(name)) {
+            (Some(rows), _) => format!("the {} rows of {name}, as JSON", rows.rows.len()),
+            (None, Some(value)) if !value.is_null() => format!("{name} = '{}'", params::show(value)),
+            (None, Some(_)) => format!("{name} = NULL"),
+            (None, None) => format!("the rows of {name}, as JSON"),
+        };
+        lines.push(format!("-- ${}: {value}", index + 1));
+    }
+    lines.join("\n")
+}
+
+#[async_trait]
+impl Step for SqlStep {
+    async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError> {
+        call.connections.need_postgres(call.on)?;
+        Ok(Pinned { sent: shown(&call, &bound(&call)?), ..Pinned::default() })
+    }
+
+    async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {
+        let server = call.connections.need_postgres(call.on)?;
+        let bound = bound(&call)?;
+        let arguments = arguments(&call, &bound.names);
+        let asked = read(server, &call, &bound, arguments).await?;
+        asked.map_err(|error| server.explain(&error))
+    }
+
+    async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
+        call.connections.need_postgres(call.on)?;
+        Ok(json!({ "database": call.on }))
+    }
+
+    async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
+        let not_sent = |error: SourceError| Acted { effect: Effect::NotSent(error.to_string()), output: String::new() };
+        let (server, bound) = match (call.connections.need_postgres(call.on), bound(&call)) {
+            (Ok(server), Ok(bound)) => (server, bound),
+            (Err(error), _) | (_, Err(error)) => return not_sent(error),
+        };
+        let mut outs = call.outs.clone();
+        // Whatever the caller has captured: a change gets the rows that its permit names, and no others.
+        outs.extend(permit.rows().map(|rows| (rows.name.clone(), rows.clone())));
+        let arguments = arguments(&Call { outs: &outs, ..call }, &bound.names);
+        match connect(server, &call, &bound).await {
+            Ok((connection, pid)) => {
+                tracing::info!(step = permit.step(), database = call.on, pid, "sending");
+                send(server, &call, &bound, arguments, connection, pid).await
+            }
+            Err(error) => not_sent(error),
+        }
+    }
+
+    async fn settle(&self, _call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {
+        Settled::AskVerify
+    }
+}
+
+/// Asks in a read-only transaction that is never committed. The outer error is one of connecting.
+async fn read(
+    server: &Postgres,
+    call: &Call<'_>,
+    bound: &Bound,
+    arguments: Vec<Option<String>>,
+) -> Result<Result<Found, sqlx::Error>, SourceError> {
+    let pool = server.read().await?;
+    let work = async {
+        let mut transaction = pool.begin_with("BEGIN READ ONLY").await?;
+        limit(&mut transaction, call, true).await?;
+        let columns = columns(&mut transaction, bound).await?;
+        let rows = query(bound.wrapped(), arguments).fetch_all(&mut *transaction).await?;
+        transaction.rollback().await?;
+        found(bound.shape, columns, &rows)
+    };
+    Ok(work.await)
+}
+
+/// Names the session for the server's log and limits its statements; `local`: for this transaction only.
+async fn limit(connection: &mut PgConnection, call: &Call<'_>, local: bool) -> Result<(), sqlx::Error> {
+    let millis = call.fence.attrs.timeout.as_millis().max(1).to_string();
+    sqlx::query("SELECT set_config('statement_timeout', $1, $3), set_config('application_name', $2, $3)")
+        .bind(millis)
+        .bind(call.label)
+        .bind(local)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// The column names in order: JSON objects do not keep it. Preparing also finds every mistake that the server can find
+/// without running the statement.
+async fn columns(connection: &mut PgConnection, bound: &Bound) -> Result<Vec<String>, sqlx::Error> {
+    let statement = connection.prepare(AssertSqlSafe(bound.text.clone()).into_sql_str()).await?;
+    Ok(statement.columns().iter().map(|column| column.name().to_owned()).collect())
+}
+
+fn found(shape: Shape, columns: Vec<String>, rows: &[PgRow]) -> Result<Found, sqlx::Error> {
+    let rows = rows.iter().map(|row| object(shape, row)).collect::<Result<Vec<Value>, _>>()?;
+    let text = match rows.len() {
+        1 => "1 row".to_owned(),
+        count => format!("{count} rows"),
+    };
+    let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
+    Ok(Found { names, rows, columns, text })
+}
+
+fn object(shape: Shape, row: &PgRow) -> Result<Value, sqlx::Error> {
+    match shape {
+        Shape::Query | Shape::Returning => row.try_get(0),
+        Shape::Show => {
+            let name = row.columns().first().map_or("setting", |column| column.name());
+            row.try_get::<String, _>(0).map(|value| json!({ name: value }))
+        }
+        Shape::Command => Ok(Value::Null),
+    }
+}
+
+/// A connection of the acting login, named and limited, with its process id. Everything that fails here fails before
+/// anything was sent.
+async fn connect(server: &Postgres, call: &Call<'_>, bound: &Bound) -> Result<(PgConnection, i32), SourceError> {
+    let mut connection = server.connect_act().await?;
+    let prepare = async {
+        limit(&mut connection, call, false).await?;
+        columns(&mut connection, bound).await?;
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await
+    };
+    let pid = prepare.await.map_err(|error| server.explain(&error))?;
+    Ok((connection, pid))
+}
+
+async fn send(
+    server: &Postgres,
+    call: &Call<'_>,
+    bound: &Bound,
+    arguments: Vec<Option<String>>,
+    mut connection: PgConnection,
+    pid: i32,
+) -> Acted {
+    let limit = call.fence.attrs.timeout + GRACE;
+    let mut work = Box::pin(execute(bound, arguments, &mut connection));
+    let result = match tokio::time::timeout(limit, &mut work).await {
+        Ok(result) => Some(result),
+        // Dropping the future would leave the statement running, and nobody would know what it did.
+        Err(_) => match server.cancel(pid).await {
+            Ok(_) => tokio::time::timeout(GRACE, &mut work).await.ok(),
+            Err(_) => None,
+        },
+    };
+    drop(work);
+    // Its result is in hand or lost: how the connection ends changes nothing.
+    let _ = tokio::time::timeout(GRACE, connection.close()).await;
+    match result {
+        Some(Ok(acted)) => acted,
+        Some(Err(error)) => unknown(server, &error),
+        None => {
+            let why = format!("no answer within {limit:?}, and the statement could not be cancelled");
+            Acted { effect: Effect::Unknown(why), output: String::new() }
+        }
+    }
+}
+
+/// An error of a statement that was sent: part of it may have been done.
+fn unknown(server: &Postgres, error: &sqlx::Error) -> Acted {
+    let why = format!("the server stopped half-way or the line broke: {}", server.explain(error).what);
+    Acted { effect: Effect::Unknown(why), output: String::new() }
+}
+
+async fn execute(
+    bound: &Bound,
+    arguments: Vec<Option<String>>,
+    connection: &mut PgConnection,
+) -> Result<Acted, sqlx::Error> {
+    let query = query(bound.wrapped(), arguments);
+    match bound.shape {
+        Shape::Command => {
+            let done = query.execute(connection).await?;
+            Ok(done_with(format!("{} rows affected", done.rows_affected()), String::new()))
+        }
+        Shape::Query | Shape::Returning | Shape::Show => {
+            let rows = query.fetch_all(connection).await?;
+            let rows = rows.iter().map(|row| object(bound.shape, row)).collect::<Result<Vec<Value>, _>>()?;
+            let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+            Ok(done_with(format!("the server answered with {} rows", rows.len()), lines.join("\n")))
+        }
+    }
+}
+
+fn done_with(text: String, output: String) -> Acted {
+    Acted { effect: Effect::Done(text), output }
+}
