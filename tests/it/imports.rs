@@ -31,21 +31,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "domain", "store", "action", "theme", "keymap", "runbook", "incident", "config", "event", "effect", "cx", "widgets",
-            "panes",
+            "domain", "store", "action", "theme", "keymap", "runbook", "incident", "config", "event", "effect", "cx",
+            "widgets", "panes",
         ],
     ),
-    (
-        "ui",
-        &["domain", "store", "action", "theme", "keymap", "runbook", "incident", "cx", "widgets", "panes", "app"],
-    ),
+    ("ui", &["domain", "store", "action", "theme", "keymap", "runbook", "incident", "cx", "widgets", "panes", "app"]),
     ("share", BELOW_RUNTIME),
     ("runtime", BELOW_RUNTIME),
     ("drill", &["domain", "clock"]),
-    ("cli", &[
-        "domain", "redact", "store", "action", "clock", "theme", "keymap", "runbook", "incident", "connect", "journal",
-        "sources", "steps", "config", "event", "effect", "cx", "widgets", "panes", "app", "ui", "share", "runtime", "drill",
-    ]),
+    (
+        "cli",
+        &[
+            "domain", "redact", "store", "action", "clock", "theme", "keymap", "runbook", "incident", "connect",
+            "journal", "sources", "steps", "config", "event", "effect", "cx", "widgets", "panes", "app", "ui", "share",
+            "runtime", "drill",
+        ],
+    ),
 ];
 
 /// What the async shell may import: everything below it.
@@ -55,7 +56,8 @@ const BELOW_RUNTIME: &[&str] = &[
 ];
 
 /// Where the terminal library must not be named.
-const NO_RATATUI: &[&str] = &["domain", "redact", "store", "runbook", "journal", "incident", "connect", "sources", "steps"];
+const NO_RATATUI: &[&str] =
+    &["domain", "redact", "store", "runbook", "journal", "incident", "connect", "sources", "steps"];
 
 /// Where the async runtime may be named, and nowhere else.
 const TOKIO: &[&str] = &["runtime", "connect", "sources", "steps", "journal", "share", "drill", "cli"];
@@ -92,7 +94,9 @@ fn rust_files(root: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a source folder can be read").map(|entry| entry.expect("an entry").path()) {
+        for entry in
+            fs::read_dir(&folder).expect("a source folder can be read").map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 folders.push(entry);
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
@@ -116,9 +120,8 @@ fn check(path: &Path, text: &str) -> Vec<String> {
     let problem = |mention: &Mention| match mention {
         Mention::Ours(module, _) if ALLOWED.iter().all(|(known, _)| known != module) => None,
         Mention::Ours(module, second) if module == top => other_pane(&modules, second.as_deref()),
-        Mention::Ours(module, _) => (!allowed.contains(&module.as_str())).then(|| {
-            format!("`{top}` must not import `{module}` (it may: {})", allowed.join(", "))
-        }),
+        Mention::Ours(module, _) => (!allowed.contains(&module.as_str()))
+            .then(|| format!("`{top}` must not import `{module}` (it may: {})", allowed.join(", "))),
         Mention::Theirs(name) if name == "ratatui" && NO_RATATUI.contains(&top) => {
             Some(format!("`{top}` must not name ratatui: it does not draw"))
         }
@@ -127,7 +130,10 @@ fn check(path: &Path, text: &str) -> Vec<String> {
         }
         Mention::Theirs(_) => None,
     };
-    mentions.iter().filter_map(|(line, mention)| Some(format!("src/{}:{line}: {}", path.display(), problem(mention)?))).collect()
+    mentions
+        .iter()
+        .filter_map(|(line, mention)| Some(format!("src/{}:{line}: {}", path.display(), problem(mention)?)))
+        .collect()
 }
 
 /// A pane that names another pane. What is in `panes/mod.rs`, and its registry, is common to all.
@@ -143,11 +149,16 @@ const PANES: &[&str] = &["servers", "containers", "alerts", "databases", "runboo
 
 /// The module path of a file of `src/`: empty for `lib.rs` and `main.rs`, which may import everything.
 fn module_path(path: &Path) -> Vec<String> {
-    let mut parts: Vec<String> = path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut parts: Vec<String> =
+        path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
     if parts.last().is_some_and(|last| last == "mod") {
         parts.pop();
     }
-    if matches!(parts.iter().map(String::as_str).collect::<Vec<_>>()[..], ["lib" | "main"]) { Vec::new() } else { parts }
+    if matches!(parts.iter().map(String::as_str).collect::<Vec<_>>()[..], ["lib" | "main"]) {
+        Vec::new()
+    } else {
+        parts
+    }
 }
 
 /// A path that a file names.
@@ -265,7 +276,10 @@ fn tokens(text: &str) -> Vec<(usize, String)> {
     while at < letters.len() {
         let end = token_end(&letters, at);
         let word: String = letters[at..end].iter().collect();
-        if is_name(&word) && end > at && !is_literal(&word) || word == "::" || (end == at + 1 && !word.trim().is_empty()) {
+        if is_name(&word) && end > at && !is_literal(&word)
+            || word == "::"
+            || (end == at + 1 && !word.trim().is_empty())
+        {
             found.push((line, word.trim_start_matches("r#").to_owned()));
         }
         line += letters[at..end].iter().filter(|letter| **letter == '\n').count();
@@ -282,7 +296,9 @@ fn is_literal(word: &str) -> bool {
 fn token_end(letters: &[char], at: usize) -> usize {
     let next = |ahead: usize| letters.get(at + ahead).copied().unwrap_or('\0');
     match (letters[at], next(1)) {
-        ('/', '/') => letters[at..].iter().position(|letter| *letter == '\n').map_or(letters.len(), |length| at + length),
+        ('/', '/') => {
+            letters[at..].iter().position(|letter| *letter == '\n').map_or(letters.len(), |length| at + length)
+        }
         ('/', '*') => comment_end(letters, at),
         ('"', _) => string_end(letters, at),
         ('\'', '\\') => quoted_end(letters, at + 2, '\''),
@@ -295,7 +311,9 @@ fn token_end(letters: &[char], at: usize) -> usize {
 
 /// The end of a name, or of the string literal that a prefix (`r`, `b`, `c`, `br` …) opens.
 fn name_end(letters: &[char], at: usize) -> usize {
-    let end = (at..letters.len()).find(|place| !letters[*place].is_alphanumeric() && letters[*place] != '_').unwrap_or(letters.len());
+    let end = (at..letters.len())
+        .find(|place| !letters[*place].is_alphanumeric() && letters[*place] != '_')
+        .unwrap_or(letters.len());
     let name: String = letters[at..end].iter().collect();
     let hashes = letters[end..].iter().take_while(|letter| **letter == '#').count();
     let quote = letters.get(end + hashes).copied();
@@ -321,7 +339,8 @@ fn quoted_end(letters: &[char], mut at: usize, quote: char) -> usize {
 
 fn raw_end(letters: &[char], mut at: usize, hashes: usize) -> usize {
     while at < letters.len() {
-        let closed = letters[at] == '"' && letters[at + 1..].iter().take(hashes).filter(|letter| **letter == '#').count() == hashes;
+        let closed = letters[at] == '"'
+            && letters[at + 1..].iter().take(hashes).filter(|letter| **letter == '#').count() == hashes;
         if closed {
             return at + 1 + hashes;
         }
@@ -405,7 +424,10 @@ fn a_pane_knows_no_other_pane_and_a_module_needs_a_line_in_the_table() {
     assert_eq!(complaints("panes/alerts/mod.rs", "use crate::panes::servers::Rows;").len(), 1);
     assert_eq!(complaints("panes/alerts/mod.rs", "use super::servers::Rows;").len(), 1);
     assert_eq!(complaints("panes/alerts/rows.rs", "use super::super::servers::Rows;").len(), 1);
-    assert_eq!(complaints("panes/alerts/mod.rs", "use super::{Pane, PaneKind}; use crate::panes::alerts::rows;"), [""; 0]);
+    assert_eq!(
+        complaints("panes/alerts/mod.rs", "use super::{Pane, PaneKind}; use crate::panes::alerts::rows;"),
+        [""; 0]
+    );
     assert_eq!(complaints("panes/mod.rs", "mod alerts; const P: &[Kind] = &[alerts::KIND];"), [""; 0]);
     assert_eq!(complaints("helpers.rs", "fn f() {}").len(), 1);
 }

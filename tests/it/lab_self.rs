@@ -170,7 +170,8 @@ fn every_statement_is_in_the_log_under_its_role() {
 #[test]
 fn a_server_of_ones_own_is_empty_and_has_a_replication_session_on_demand() {
     let server = need!(own_postgres);
-    let others = "select usename::text from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
+    let others =
+        "select usename::text from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
     poll(LIMIT, || server.column(others).is_empty().then_some(())).expect("a fresh server has no session");
     let replica = server.replication();
     let kind = format!("select backend_type from pg_stat_activity where pid = {}", replica.pid);
@@ -210,7 +211,11 @@ fn alerts_are_in_every_state_that_matters() {
     let silences = http::get(lab.alertmanager, "/api/v2/silences").unwrap().json();
     assert_eq!(silences[0]["id"], lab.silence.as_str());
     assert_eq!(silences[0]["comment"], monitoring::SILENCE_COMMENT);
-    let up = || http::get(lab.prometheus, "/api/v1/query?query=up").ok()?.json()["data"]["result"][0]["value"][1].as_str().map(str::to_owned);
+    let up = || {
+        http::get(lab.prometheus, "/api/v1/query?query=up").ok()?.json()["data"]["result"][0]["value"][1]
+            .as_str()
+            .map(str::to_owned)
+    };
     assert_eq!(poll(LIMIT, || up().filter(|value| value == "1")).as_deref(), Some("1"), "it scrapes itself");
 }
 

@@ -237,7 +237,11 @@ impl Session {
 
     /// Sends a signal to the program.
     pub fn signal(&self, signal: Signal) {
-        assert!(self.shared.lock().exit.is_none(), "the program has ended, a signal could hit another\n{}", self.text());
+        assert!(
+            self.shared.lock().exit.is_none(),
+            "the program has ended, a signal could hit another\n{}",
+            self.text()
+        );
         kill_process(self.pid, signal).expect("the program can be signalled");
     }
 
@@ -346,7 +350,8 @@ pub fn left_modes(raw: &[u8]) -> Vec<String> {
     }
     let starts_set = |mode: u16| matches!(mode, 7 | 25);
     let left = set.into_iter().filter(|(mode, on)| *on != starts_set(*mode));
-    let mut left: Vec<String> = left.map(|(mode, on)| format!("private mode {mode} is left {}", if on { "on" } else { "off" })).collect();
+    let mut left: Vec<String> =
+        left.map(|(mode, on)| format!("private mode {mode} is left {}", if on { "on" } else { "off" })).collect();
     if keyboards != 0 {
         left.push("a keyboard protocol is left pushed".to_owned());
     }

@@ -24,7 +24,8 @@ fn what_is_printed_is_seen_and_what_is_typed_arrives() {
 
 #[test]
 fn size_and_environment_are_as_asked_and_a_resize_is_told() {
-    let script = "trap 'stty size; exit 0' WINCH; stty size; echo \"$TERM $COLOUR ${HOME-none}\"; while :; do sleep 0.05; done";
+    let script =
+        "trap 'stty size; exit 0' WINCH; stty size; echo \"$TERM $COLOUR ${HOME-none}\"; while :; do sleep 0.05; done";
     let mut session = Launch::program("/bin/sh").args(&["-c", script]).env("COLOUR", "teal").size(80, 24).start();
     session.wait_text("24 80");
     session.wait_text("xterm-256color teal none");
@@ -36,7 +37,8 @@ fn size_and_environment_are_as_asked_and_a_resize_is_told() {
 
 #[test]
 fn a_terminal_left_dirty_is_told_in_words() {
-    let mut session = shell("stty raw -echo; printf '\\033[?1049h\\033[?25l\\033[?2004h\\033[?1000;1006h\\033[1mbold'; read -r _");
+    let mut session =
+        shell("stty raw -echo; printf '\\033[?1049h\\033[?25l\\033[?2004h\\033[?1000;1006h\\033[1mbold'; read -r _");
     session.wait_text("bold");
     assert!(session.is_raw());
     session.send("x");
@@ -87,7 +89,8 @@ fn text_that_goes_is_seen_to_go_and_bytes_are_seen_raw() {
 fn a_closed_terminal_ends_a_program_that_minds() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
-    let mut session = shell(&format!("trap 'echo hangup > {path}; exit 0' HUP; echo ready; while :; do sleep 0.05; done"));
+    let mut session =
+        shell(&format!("trap 'echo hangup > {path}; exit 0' HUP; echo ready; while :; do sleep 0.05; done"));
     session.wait_text("ready");
     session.hang_up();
     assert!(session.wait_exit().success());

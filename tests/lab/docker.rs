@@ -149,7 +149,13 @@ fn start_with(engine: &Path, storage: Option<&str>) -> Result<(PathBuf, Service)
     for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
         command.arg(option).arg(home.join(name));
     }
-    command.args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false", "--shutdown-timeout=2"]);
+    command.args([
+        "--bridge=none",
+        "--iptables=false",
+        "--ip-forward=false",
+        "--ip-masq=false",
+        "--shutdown-timeout=2",
+    ]);
     command.args(storage.map(|driver| format!("--storage-driver={driver}")));
     let mut service = Service::start("dockerd", &mut command)?;
     service.ready(Duration::from_secs(40), || answers(&socket))?;

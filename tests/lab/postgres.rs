@@ -110,7 +110,8 @@ impl Postgres {
         let options = options(&self.socket, self.port).username(role).application_name(application);
         let mut connection = wait(PgConnection::connect_with(&options)).expect("the lab's PostgreSQL takes a session");
         // A statement of its own, so that the session has a last query like any real one.
-        let pid = wait(sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut connection)).expect("a session has a pid");
+        let pid = wait(sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut connection))
+            .expect("a session has a pid");
         Session { server: self, pid, connection: Some(connection) }
     }
 
