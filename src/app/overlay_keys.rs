@@ -46,11 +46,17 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
         }
         Overlay::Plan(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
-            if dialog.arming.settled(now) { return answer_plan(state, overlay, effects) } else { true }
+            if dialog.arming.settled(now) {
+                return answer_plan(state, overlay, effects);
+            }
+            true
         }
         Overlay::Unlock(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
-            if dialog.arming.settled(now) { return unlock(state, effects) } else { true }
+            if dialog.arming.settled(now) {
+                return unlock(state, effects);
+            }
+            true
         }
         Overlay::Ask(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);

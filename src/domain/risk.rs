@@ -50,7 +50,7 @@ impl Default for Policy {
 
 impl Policy {
     /// The level that `risk` takes.
-    pub const fn level(&self, risk: Risk) -> Level {
+    pub const fn level(self, risk: Risk) -> Level {
         match risk {
             Risk::Read => Level::None,
             Risk::Low => self.low,

@@ -118,7 +118,7 @@ impl Window {
 
     /// Draws headings and rows. `selected` is an index into the window.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) {
-        let body = if look.headings { self.headings(area, buf, theme, look) } else { area };
+        let body = if look.headings { headings(area, buf, theme, look) } else { area };
         for (index, (severity, stale)) in self.rows.iter().take(usize::from(body.height)).enumerate() {
             let line = Rect { y: body.y + index as u16, height: 1, ..body };
             self.line(index, (*severity, *stale), line, buf, theme, look);
@@ -127,21 +127,6 @@ impl Window {
                 buf.set_style(line.intersection(buf.area), theme.style(role));
             }
         }
-    }
-
-    fn headings(&self, area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rect {
-        for slot in look.slots {
-            let column = &look.columns[slot.column];
-            let sorted = look.sorted == Some(slot.column);
-            let style = theme.style(if sorted { Role::ColumnSorted } else { Role::Column });
-            let x = area.x + slot.x;
-            if column.right {
-                canvas::put_right(buf, (x + slot.width, area.y), column.title, slot.width, style);
-            } else {
-                canvas::put(buf, (x, area.y), column.title, slot.width, style);
-            }
-        }
-        Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
     }
 
     fn line(
@@ -167,6 +152,21 @@ impl Window {
             }
         }
     }
+}
+
+fn headings(area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rect {
+    for slot in look.slots {
+        let column = &look.columns[slot.column];
+        let sorted = look.sorted == Some(slot.column);
+        let style = theme.style(if sorted { Role::ColumnSorted } else { Role::Column });
+        let x = area.x + slot.x;
+        if column.right {
+            canvas::put_right(buf, (x + slot.width, area.y), column.title, slot.width, style);
+        } else {
+            canvas::put(buf, (x, area.y), column.title, slot.width, style);
+        }
+    }
+    Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
 }
 
 /// How a window is drawn.
