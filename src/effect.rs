@@ -19,8 +19,7 @@ pub enum Effect {
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).
     Copy(String),
-    /// Turn mouse reporting on or off.
-    Mouse(bool),
+
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

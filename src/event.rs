@@ -43,6 +43,8 @@ pub enum RunEvent {
     },
     /// A journal record is durable (of this process, or found at start).
     Record(Box<Record>),
+    /// A record that was in the journal at start: history, not news.
+    Recalled(Box<Record>),
     /// A run waits for an answer before a later changing step.
     Ask {
         /// The run.

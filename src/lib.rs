@@ -18,4 +18,5 @@ pub mod sources;
 pub mod steps;
 pub mod store;
 pub mod theme;
+pub mod ui;
 pub mod widgets;

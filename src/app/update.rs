@@ -292,6 +292,7 @@ fn take_run_event(state: &mut State, event: RunEvent) {
             }
             state.runs.apply(&record);
         }
+        RunEvent::Recalled(record) => state.runs.apply(&record),
         RunEvent::Ask { run, prompt, phrase, manual, .. } => {
             state.overlay = Some(Overlay::Ask(Box::new(super::AskDialog::new(run, prompt, phrase, manual))));
         }

@@ -1,0 +1,246 @@
+//! The loop: keys first, then a due frame, then everything else. No arm awaits anything but its own channel.
+
+use super::exec::{Exec, Running};
+use super::input::Strings;
+use super::poller::Poller;
+use super::terminal::{self, Screen};
+use crate::app::{Setup, State, update};
+use crate::clock;
+use crate::connect::Connections;
+use crate::domain::SourceId;
+use crate::domain::risk::Policy;
+use crate::effect::{Effect, Effects};
+use crate::event::{Event, RunEvent, Stamped};
+use crate::journal::Journal;
+use crate::sources::{Pace, Source};
+use crate::ui;
+use crossterm::event::{Event as Input, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+/// A frame that data alone asks for comes at the earliest this long after the last one (30 a second).
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Records shown in view 6 at start.
+const RECENT: u32 = 2000;
+
+/// What the loop is started with.
+pub struct Start {
+    /// For the state.
+    pub setup: Setup,
+    /// Sources with their pace.
+    pub sources: Vec<(SourceId, Pace, Box<dyn Source>)>,
+    /// For steps.
+    pub connections: Connections,
+    /// Where everything is recorded.
+    pub journal: Arc<dyn Journal>,
+    /// What answer a risk takes.
+    pub policy: Policy,
+    /// `--read-only`.
+    pub read_only: bool,
+}
+
+/// Shows the dashboard until it is left. The terminal is given back in every case.
+pub async fn run(start: Start) -> color_eyre::Result<()> {
+    terminal::restore_on_panic();
+    let mut screen = Screen::take()?;
+    let size = screen.size()?;
+    let (sender, events) = mpsc::channel(256);
+    let exec = Arc::new(Exec {
+        connections: start.connections,
+        library: Arc::clone(&start.setup.library),
+        journal: start.journal,
+        env: start.setup.environment.clone(),
+        policy: start.policy,
+        read_only: start.read_only,
+        events: sender.clone(),
+        clock: clock::now,
+        runs: Running::default(),
+    });
+    tokio::spawn(recall(Arc::clone(&exec)));
+    let pollers =
+        start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
+    let state = State::new(start.setup, clock::now(), size);
+    let result =
+        Loop { state, exec, pollers, effects: Vec::new(), drawn: Instant::now() }.run(&mut screen, events).await;
+    drop(screen);
+    result
+}
+
+/// What the journal remembers, and what an earlier process left unfinished.
+async fn recall(exec: Arc<Exec>) {
+    let recent = exec.journal.recent(RECENT).await;
+    let events = match recent {
+        Ok(records) => records.into_iter().map(|record| RunEvent::Record(Box::new(record))).collect(),
+        Err(error) => vec![RunEvent::Trouble { run: None, what: error.to_string() }],
+    };
+    for event in events {
+        let event = match event {
+            RunEvent::Record(record) => RunEvent::Recalled(record),
+            other => other,
+        };
+        let _ = exec.events.send(Event::Run(event)).await;
+    }
+    exec.reconcile().await;
+}
+
+struct Loop {
+    state: State,
+    exec: Arc<Exec>,
+    pollers: Vec<Poller>,
+    effects: Effects,
+    drawn: Instant,
+}
+
+struct Signals {
+    terminate: Signal,
+    hangup: Signal,
+    interrupt: Signal,
+    resume: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let resume = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            resume: signal(resume)?,
+        })
+    }
+
+    /// True: end. False: the process was continued.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => true,
+            _ = self.hangup.recv() => true,
+            _ = self.interrupt.recv() => true,
+            _ = self.resume.recv() => false,
+        }
+    }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
+
+impl Loop {
+    async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<()> {
+        let (mut input, mut strings) = (EventStream::new(), Strings::default());
+        let (mut signals, mut ticks) = (Signals::new()?, ticks());
+        self.draw(screen)?;
+        loop {
+            let frame = self.state.dirty.then_some(self.drawn + FRAME);
+            let wake = self.state.deadline().map(|at| Instant::now() + at.saturating_sub(clock::now().mono));
+            tokio::select! {
+                biased;
+                typed = input.next() => match typed {
+                    None => return Ok(()),
+                    Some(typed) => self.keys(&mut strings, &mut input, typed),
+                },
+                end = signals.next() => {
+                    if end {
+                        return Ok(());
+                    }
+                    screen.retake()?;
+                    self.take(Event::Resumed);
+                }
+                () = at(frame) => self.draw(screen)?,
+                event = events.recv() => {
+                    if let Some(event) = event {
+                        self.take(event);
+                    }
+                    continue_with(&mut self, &mut events);
+                }
+                () = at(wake) => self.take(Event::Tick),
+                _ = ticks.tick() => self.take(Event::Tick),
+            }
+            if self.carry_out(screen)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes the key, and all that came with it, then draws at once: a person is waiting.
+    fn keys(&mut self, strings: &mut Strings, input: &mut EventStream, first: std::io::Result<Input>) {
+        let mut next = Some(first);
+        while let Some(typed) = next.take() {
+            match typed {
+                Ok(event) if strings.takes(&event, clock::now().mono) => self.take(Event::Input(event)),
+                Ok(_) => {}
+                Err(error) => tracing::warn!("unreadable input: {error}"),
+            }
+            next = input.next().now_or_never().flatten();
+        }
+        self.drawn = self.drawn.checked_sub(FRAME).unwrap_or(self.drawn);
+    }
+
+    fn take(&mut self, event: Event) {
+        update(&mut self.state, Stamped { now: clock::now(), event }, &mut self.effects);
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+        self.state.prepare();
+        let state = &self.state;
+        screen.draw(state.repaint, |area, buf| ui::draw(state, area, buf))?;
+        self.state.painted(clock::now());
+        self.drawn = Instant::now();
+        Ok(())
+    }
+
+    /// Hands the effects to those who carry them out; true: leave.
+    fn carry_out(&mut self, screen: &mut Screen) -> std::io::Result<bool> {
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::PollNow(which) => {
+                    let wanted = |poller: &&Poller| which.is_empty() || which.contains(&poller.id);
+                    self.pollers.iter().filter(wanted).for_each(Poller::poll_now);
+                }
+                Effect::Plan(request) => self.exec.plan(request),
+                Effect::Start(plan) => {
+                    self.exec.start(*plan);
+                }
+                Effect::Answer(run, answer) => self.exec.answer(run, answer),
+                Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
+                Effect::Copy(text) => screen.copy(&text)?,
+                Effect::Suspend => {
+                    screen.suspend()?;
+                    self.take(Event::Resumed);
+                }
+                Effect::Quit => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Takes what else has already come, so that one frame shows all of it.
+fn continue_with(this: &mut Loop, events: &mut mpsc::Receiver<Event>) {
+    for _ in 0..64 {
+        let Ok(event) = events.try_recv() else { return };
+        this.take(event);
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn record(exec: Arc<Exec>, entry: crate::domain::record::Entry) {
+    tokio::spawn(async move {
+        if let Err(error) = exec.journal.append(entry).await {
+            let event = RunEvent::Trouble { run: None, what: error.to_string() };
+            let _ = exec.events.send(Event::Run(event)).await;
+        }
+    });
+}

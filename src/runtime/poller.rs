@@ -1,0 +1,102 @@
+//! One task for each source: asks, waits, asks again. A source that hangs, fails or panics is a failed sample, and never
+//! anybody else's delay.
+
+use crate::clock;
+use crate::domain::{Sample, SourceError, SourceId};
+use crate::event::Event;
+use crate::sources::{Pace, Source};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Failures in a row stretch the pause, at most to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Two polls are at least this far apart, however often the source says that something changed.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// A source under way: its id, and how to ask it at once.
+#[derive(Clone)]
+pub struct Poller {
+    /// Whose it is.
+    pub id: SourceId,
+    now: Arc<Notify>,
+}
+
+impl Poller {
+    /// Starts the task. It ends when nobody listens any more.
+    pub fn start(id: SourceId, pace: Pace, source: Box<dyn Source>, events: mpsc::Sender<Event>) -> Self {
+        let now = Arc::new(Notify::new());
+        tokio::spawn(run(id.clone(), pace, source, events, Arc::clone(&now)));
+        Self { id, now }
+    }
+
+    /// Asks at once.
+    pub fn poll_now(&self) {
+        self.now.notify_one();
+    }
+}
+
+async fn run(id: SourceId, pace: Pace, mut source: Box<dyn Source>, events: mpsc::Sender<Event>, now: Arc<Notify>) {
+    let mut failures = 0;
+    loop {
+        let started = Instant::now();
+        let sample = ask(&id, pace, &mut *source).await;
+        failures = if sample.outcome.is_ok() { 0 } else { failures + 1 };
+        // At most one sample of a source waits: a slow screen slows the polls, not the memory.
+        if events.send(Event::Sample(sample)).await.is_err() {
+            return;
+        }
+        let next = started + pause(&id, pace.interval, failures);
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = now.notified() => {}
+            () = source.changed() => sleep_until(started + SHORTEST_PAUSE).await,
+        }
+    }
+}
+
+/// One poll, with its time limit; a panic in it is a failure of the source alone.
+async fn ask(id: &SourceId, pace: Pace, source: &mut dyn Source) -> Sample {
+    use futures_util::FutureExt;
+    let started = clock::now();
+    let polled = timeout(pace.timeout, AssertUnwindSafe(source.poll()).catch_unwind()).await;
+    let outcome = match polled {
+        Ok(Ok(outcome)) => outcome.map(Arc::new),
+        Ok(Err(_)) => Err(SourceError::new(
+            "the source's own code failed",
+            "this is a defect: the log has the place; please report it",
+        )),
+        Err(_) => {
+            let what = format!("no answer within {:.1} s", pace.timeout.as_secs_f64());
+            Err(SourceError::new(what, "it hangs or is overloaded: look at the service itself, or raise `timeout`"))
+        }
+    };
+    let at = clock::now();
+    Sample { source: id.clone(), at, took: at.since(started), outcome }
+}
+
+/// The interval, doubled for each failure in a row up to a cap (never below the interval itself), with up to a tenth of
+/// jitter, so that many sources of one service do not ask in step.
+fn pause(id: &SourceId, interval: Duration, failures: u32) -> Duration {
+    let stretched = interval.saturating_mul(1 << failures.min(6)).min(LONGEST_PAUSE.max(interval));
+    let jitter = id.as_str().bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 100;
+    stretched + stretched * jitter / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_with_failures_to_a_cap_and_never_shrinks() {
+        let id = SourceId::new("docker", "local");
+        let at = |failures| pause(&id, Duration::from_secs(2), failures);
+        assert!(at(0) >= Duration::from_secs(2) && at(0) < Duration::from_millis(2200));
+        assert!(at(1) >= Duration::from_secs(4) && at(3) > at(2));
+        assert!(at(40) <= LONGEST_PAUSE * 11 / 10);
+        assert!(pause(&id, Duration::from_mins(5), 9) >= Duration::from_mins(5));
+    }
+}

@@ -1,0 +1,44 @@
+//! A framed box in the middle, with lines that scroll and a line at its foot.
+
+use crate::app::State;
+use crate::theme::Role;
+use crate::widgets::canvas;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Lines with their roles.
+pub type Lines = Vec<(Role, String)>;
+
+/// Draws the box; returns the area of the foot, `foot` rows high.
+pub fn draw(state: &State, area: Rect, buf: &mut Buffer, title: &str, lines: &Lines, scroll: usize, foot: u16) -> Rect {
+    let cx = state.cx();
+    let height = (lines.len() as u16).saturating_add(2 + foot).clamp(6, area.height.saturating_sub(2).max(6));
+    let outer = canvas::centred(area, width(area), height);
+    canvas::clear(buf, outer, cx.style(Role::Dialog));
+    let border = if state.guarded { Role::DialogDanger } else { Role::DialogBorder };
+    let inside = canvas::frame(buf, outer, cx.style(border));
+    let end = canvas::put(buf, (outer.x + 2, outer.y), " ", 1, cx.style(Role::DialogTitle));
+    let end = canvas::put(buf, (end, outer.y), title, outer.width.saturating_sub(6), cx.style(Role::DialogTitle));
+    canvas::put(buf, (end, outer.y), " ", 1, cx.style(Role::DialogTitle));
+    let body = Rect { height: inside.height.saturating_sub(foot), ..inside };
+    let most = lines.len().saturating_sub(usize::from(body.height));
+    let scroll = scroll.min(most);
+    for (index, (role, line)) in lines.iter().skip(scroll).take(usize::from(body.height)).enumerate() {
+        let style = cx.style(Role::Dialog).patch(cx.style(*role));
+        canvas::put(buf, (body.x + 1, body.y + index as u16), line, body.width.saturating_sub(2), style);
+    }
+    if most > 0 {
+        let text = format!(" {}–{} of {} lines, ↑↓ ", scroll + 1, scroll + usize::from(body.height), lines.len());
+        canvas::put_right(buf, (outer.right() - 2, outer.bottom() - 1), &text, 36, cx.style(border));
+    }
+    Rect { y: body.bottom(), height: foot, ..inside }
+}
+
+/// Cells of a dialog's text.
+pub fn text_width(area: Rect) -> usize {
+    usize::from(width(area).saturating_sub(4))
+}
+
+fn width(area: Rect) -> u16 {
+    area.width.saturating_sub(4).min(110)
+}
