@@ -2,7 +2,9 @@
 
 pub mod action;
 pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod connect;
 pub mod cx;
 pub mod domain;

@@ -1,6 +1,6 @@
 //! What lies over the panes: one thing at a time.
 
-use super::{AskDialog, Palette, PlanDialog, UnlockDialog};
+use super::{AskDialog, Palette, ParamsDialog, PlanDialog, UnlockDialog};
 use crate::domain::Now;
 use crate::panes::Details;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub enum Overlay {
     },
     /// A plan to confirm.
     Plan(Box<PlanDialog>),
+    /// The parameters of a plan, to plan anew.
+    Params(Box<ParamsDialog>),
     /// Unlock writes?
     Unlock(UnlockDialog),
     /// A run asks.
@@ -37,7 +39,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
-            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } => {}
+            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } | Self::Params(_) => {}
         }
     }
 
@@ -47,14 +49,14 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } => None,
+            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } | Self::Params(_) => None,
         }
     }
 
     /// Text is being typed into it, so that no dialog may open over it.
     pub(super) fn takes_text(&self) -> bool {
         match self {
-            Self::Palette(_) => true,
+            Self::Palette(_) | Self::Params(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
             Self::Help { .. } | Self::Details { .. } | Self::Unlock(_) => false,
@@ -65,7 +67,7 @@ impl Overlay {
     pub(super) fn is_dialog(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } => false,
+            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } | Self::Params(_) => false,
         }
     }
 }

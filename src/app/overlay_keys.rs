@@ -2,7 +2,8 @@
 
 use super::answer::Arming;
 use super::update::{act, record_lock};
-use super::{AskDialog, Overlay, PlanDialog, State, UnlockDialog};
+use super::params_dialog::Outcome;
+use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use crate::domain::Now;
 use crate::domain::risk::Level;
 use crate::effect::{Effect, Effects, RunAnswer};
@@ -21,7 +22,17 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
         Overlay::Palette(palette) => {
             return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
         }
+        Overlay::Plan(_) if chord.is(KeyCode::Tab) => return open_params(state, overlay),
         Overlay::Plan(dialog) => plan_key(dialog, chord, burst, now),
+        Overlay::Params(dialog) => match dialog.key(chord) {
+            Outcome::Stay => true,
+            Outcome::Leave => false,
+            Outcome::Plan(request) => {
+                state.toasts.say(now, format!("planning {}; nothing is changed yet", request.runbook));
+                effects.push(Effect::Plan(request));
+                false
+            }
+        },
         Overlay::Unlock(dialog) => unlock_key(dialog, chord, burst, now),
         Overlay::Ask(dialog) => ask_key(dialog, chord, burst, now, effects),
     };
@@ -30,12 +41,23 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
     }
 }
 
+/// From a plan to its parameters; the plan is given up, and made anew from there.
+fn open_params(state: &mut State, overlay: Overlay) {
+    let Overlay::Plan(plan) = &overlay else { return };
+    let body = plan.plan.body();
+    let params = ParamsDialog::new(&body.runbook, &body.request);
+    if params.is_none() {
+        state.toasts.say(state.now, "this runbook has no parameters to change");
+    }
+    state.overlay = Some(params.map_or(overlay, |params| Overlay::Params(Box::new(params))));
+}
+
 /// Time passed: dialogs arm, and an answer that stood alone is taken.
 pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     let Some(mut overlay) = state.overlay.take() else { return };
     let now = state.now;
     let keep = match &mut overlay {
-        Overlay::Help { .. } | Overlay::Palette(_) => true,
+        Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Params(_) => true,
         Overlay::Details { details, .. } => {
             if let Some(fresh) =
                 state.with_pane(|pane, cx| pane.details(cx)).filter(|fresh| fresh.title == details.title)

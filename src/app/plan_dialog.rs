@@ -1,5 +1,6 @@
 //! The plan on the screen: what would happen, and the one answer that makes it happen.
 
+use super::ParamsDialog;
 use super::answer::Arming;
 use crate::domain::risk::Level;
 use crate::runbook::{Draft, Plan};
@@ -36,6 +37,11 @@ impl PlanDialog {
             refusal: None,
             scroll: 0,
         }
+    }
+
+    /// The runbook has parameters beside the thing it acts on.
+    pub fn can_change_params(&self) -> bool {
+        ParamsDialog::new(&self.plan.body().runbook, &self.plan.body().request).is_some()
     }
 
     /// It waits for a phrase.

@@ -64,6 +64,8 @@ fn take_paste(state: &mut State, text: &str) {
     } else if let Some(Overlay::Palette(palette)) = &mut state.overlay {
         palette.field.insert(text);
         palette.rank();
+    } else if let Some(Overlay::Params(params)) = &mut state.overlay {
+        params.fields[params.at].field.insert(text);
     } else {
         let dialog = state.overlay.as_ref().is_some_and(Overlay::is_dialog);
         let what = if dialog { "a paste is no answer: type it" } else { "pasted text does nothing here" };

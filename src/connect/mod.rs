@@ -13,6 +13,7 @@ pub use docker::Engine;
 pub use postgres::Postgres;
 
 use crate::domain::SourceError;
+use crate::redact::Redactor;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -22,6 +23,7 @@ pub struct Connections {
     docker: BTreeMap<String, Arc<Engine>>,
     postgres: BTreeMap<String, Arc<Postgres>>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
+    redactor: Redactor,
 }
 
 impl Connections {
@@ -63,6 +65,11 @@ impl Connections {
         self.http.get_or_init(http::client).clone()
     }
 
+    /// Hides every secret that any of these connections has used.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// Registers an engine under its name, and hands it back to be shared with a source.
     pub fn add_docker(&mut self, engine: Engine) -> Arc<Engine> {
         let engine = Arc::new(engine);
@@ -71,7 +78,8 @@ impl Connections {
     }
 
     /// Registers a PostgreSQL server under its name, and hands it back to be shared with a source.
-    pub fn add_postgres(&mut self, postgres: Postgres) -> Arc<Postgres> {
+    pub fn add_postgres(&mut self, mut postgres: Postgres) -> Arc<Postgres> {
+        postgres.hide_with(&self.redactor);
         let postgres = Arc::new(postgres);
         self.postgres.insert(postgres.name().to_owned(), Arc::clone(&postgres));
         postgres

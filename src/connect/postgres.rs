@@ -6,6 +6,7 @@
 use super::{root, secret};
 use crate::domain::SourceError;
 use crate::domain::secret::{Secret, SecretRef};
+use crate::redact::Redactor;
 use reqwest::Url;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -75,6 +76,15 @@ impl Postgres {
             act: Login::new(limited(act_options, ACT_STATEMENT), act_password.clone()),
             same_login,
         })
+    }
+
+    /// Every password found from now on is hidden by `redactor` too.
+    pub(super) fn hide_with(&mut self, redactor: &Redactor) {
+        self.read.redactor = redactor.clone();
+        self.act.redactor = redactor.clone();
+        if let Ok(password) = std::env::var("PGPASSWORD") {
+            redactor.learn(&Secret::from(password));
+        }
     }
 
     /// The configured name.
@@ -314,6 +324,7 @@ struct Login {
     password: Option<SecretRef>,
     found: Mutex<Found>,
     pool: OnceCell<PgPool>,
+    redactor: Redactor,
 }
 
 /// How far the search for a password has got. It is a task of its own, so that a poll that was given up does not start
@@ -326,7 +337,8 @@ enum Found {
 
 impl Login {
     fn new(options: PgConnectOptions, password: Option<SecretRef>) -> Self {
-        Self { options, password, found: Mutex::new(Found::NotYet), pool: OnceCell::new() }
+        let (found, pool, redactor) = (Mutex::new(Found::NotYet), OnceCell::new(), Redactor::default());
+        Self { options, password, found, pool, redactor }
     }
 
     fn place(&self) -> String {
@@ -356,7 +368,9 @@ impl Login {
                     let outcome = task.await;
                     *found = Found::NotYet;
                     let broken = |_| Err(SourceError::new("finding the password was broken off", "try again"));
-                    *found = Found::Known(outcome.unwrap_or_else(broken)?);
+                    let secret = outcome.unwrap_or_else(broken)?;
+                    self.redactor.learn(&secret);
+                    *found = Found::Known(secret);
                 }
             }
         }

@@ -56,6 +56,22 @@ pub struct IdleLimit {
     pub critical: u64,
 }
 
+impl Limits {
+    /// The names of those whose warning would come after the critical value.
+    pub fn inverted(&self) -> Vec<&'static str> {
+        let percent = [
+            ("cpu", self.cpu),
+            ("memory", self.memory),
+            ("disk", self.disk),
+            ("load", self.load),
+            ("connections", self.connections),
+        ];
+        let idle = self.idle_in_transaction_minutes;
+        let idle = (idle.warn > idle.critical).then_some("idle_in_transaction_minutes");
+        percent.into_iter().filter(|(_, limit)| limit.warn > limit.critical).map(|(name, _)| name).chain(idle).collect()
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         let limit = |warn, critical| Limit { warn, critical };

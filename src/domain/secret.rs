@@ -2,10 +2,14 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use std::fmt;
 
 /// Where a secret comes from: `{ env = "NAME" }`, `{ command = "pass show x" }` or `{ file = "/path" }`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+///
+/// A text in its place is refused without being repeated: it may be the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
     /// An environment variable.
     Env(String),
@@ -17,3 +21,41 @@ pub enum SecretRef {
 
 /// A secret in memory: zeroed when dropped, never printed by `Debug`.
 pub type Secret = SecretString;
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlaceOfSecret)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Written {
+    Env(String),
+    Command(String),
+    File(String),
+}
+
+struct PlaceOfSecret;
+
+impl<'de> Visitor<'de> for PlaceOfSecret {
+    type Value = SecretRef;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("{ env = \"NAME\" }, { command = \"…\" } or { file = \"/path\" }")
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<SecretRef, E> {
+        Err(E::custom(
+            "a secret is never written here: say where it is, as { env = \"NAME\" }, { command = \"…\" } or { file = \"/path\" }",
+        ))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SecretRef, A::Error> {
+        Ok(match Written::deserialize(MapAccessDeserializer::new(map))? {
+            Written::Env(name) => SecretRef::Env(name),
+            Written::Command(command) => SecretRef::Command(command),
+            Written::File(path) => SecretRef::File(path),
+        })
+    }
+}

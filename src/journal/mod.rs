@@ -3,6 +3,7 @@
 //! Owns the order of records, their integrity and who wrote them. Must not know what a run or a step means beyond the
 //! records' kinds, nor decide anything: whoever acts appends first, and does not act when that fails.
 
+pub mod absent;
 pub mod chain;
 pub mod export;
 pub mod process;

@@ -101,10 +101,9 @@ fn line(_: Scope, keys: &str, word: &Spanned<DeValue<'_>>) -> Result<(Vec<Chord>
 
 /// `; did you mean …?`, or the whole list when nothing is near.
 fn nearest(word: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|k| (strsim::damerau_levenshtein(word, k), k)).min();
-    match near {
-        Some((distance, near)) if distance <= 3 => format!("; did you mean {near:?}?"),
-        _ => format!("; there are: {}", known.join(", ")),
+    match crate::domain::nearest(word, known.iter().copied()) {
+        Some(near) => format!("; did you mean {near:?}?"),
+        None => format!("; there are: {}", known.join(", ")),
     }
 }
 

@@ -20,7 +20,5 @@ pub use plan::{Draft, Plan, PlanRequest};
 
 /// `: did you mean "x"?` for the known name that a mistyped one is nearest to; empty when none is near.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let scored = known.into_iter().map(|name| (strsim::normalized_damerau_levenshtein(word, name), name));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(score, _)| *score >= 0.5).map_or_else(String::new, |(_, name)| format!(": did you mean {name:?}?"))
+    crate::domain::nearest(word, known).map_or_else(String::new, |name| format!(": did you mean {name:?}?"))
 }

@@ -58,6 +58,22 @@ async fn run(id: SourceId, pace: Pace, mut source: Box<dyn Source>, events: mpsc
     }
 }
 
+/// Asks every source at the same time, and once more after `again`, for figures that are differences between two
+/// readings (CPU). One that failed the first time is not asked again. The samples come in the order of the sources.
+pub async fn once(sources: Vec<(SourceId, Pace, Box<dyn Source>)>, again: Option<Duration>) -> Vec<Sample> {
+    let asked = sources.into_iter().map(async |(id, pace, mut source)| {
+        let first = ask(&id, pace, &mut *source).await;
+        match again {
+            Some(pause) if first.outcome.is_ok() => {
+                tokio::time::sleep(pause).await;
+                ask(&id, pace, &mut *source).await
+            }
+            _ => first,
+        }
+    });
+    futures_util::future::join_all(asked).await
+}
+
 /// One poll, with its time limit; a panic in it is a failure of the source alone.
 async fn ask(id: &SourceId, pace: Pace, source: &mut dyn Source) -> Sample {
     use futures_util::FutureExt;

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub const SOURCES: &[SourceKind] = &[local::KIND, docker::KIND, prometheus::KIND, alertmanager::KIND, postgres::KIND];
 
 /// A kind of source, as a registry line.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct SourceKind {
     /// The config table's name and the prefix of the ids: `docker` in `[docker.main]` and `docker/main`.
     pub name: &'static str,

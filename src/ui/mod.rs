@@ -5,6 +5,7 @@ mod chrome;
 mod dialog;
 pub mod dump;
 mod overlay;
+mod params;
 
 use crate::app::{MIN_SIZE, State};
 use crate::theme::Role;

@@ -29,6 +29,7 @@ pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
             dialog::draw(state, area, buf, &title, &facts(details, area), *scroll, 0);
         }
         Overlay::Plan(plan) => draw_plan(state, plan, area, buf),
+        Overlay::Params(params) => super::params::draw(state, params, area, buf),
         Overlay::Unlock(unlock) => draw_unlock(state, unlock, area, buf),
         Overlay::Ask(ask) => draw_ask(state, ask, area, buf),
     }
@@ -114,8 +115,9 @@ fn draw_plan(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
     let title = format!("plan: {}", plan.plan.body().runbook.title);
     let foot = dialog::draw(state, area, buf, &title, &lines, plan.scroll, 3);
     let blocked = !plan.plan.body().blocked.is_empty();
+    let more = if plan.can_change_params() { "Tab changes parameters. " } else { "" };
     let (role, ask) = if blocked {
-        (Role::DialogDanger, "blocked: nothing can be run. Esc leaves".to_owned())
+        (Role::DialogDanger, format!("blocked: nothing can be run. {more}Esc leaves"))
     } else if state.writes.state() == Writes::Locked {
         (Role::DialogDanger, "writes are locked: Esc, then W unlocks them, then plan again".to_owned())
     } else if !plan.armed {
@@ -123,17 +125,17 @@ fn draw_plan(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
     } else if plan.plan.level() == Level::Typed {
         (
             Role::DialogDanger,
-            format!("to run it type  {}  and press Enter. Esc leaves", plan.plan.phrase().unwrap_or_default()),
+            format!("to run it type  {}  and press Enter. {more}Esc leaves", plan.plan.phrase().unwrap_or_default()),
         )
     } else {
-        (Role::DialogDanger, "y runs it. Esc leaves; Enter alone never acts".to_owned())
+        (Role::DialogDanger, format!("y runs it. {more}Esc leaves; Enter alone never acts"))
     };
     let field = plan.takes_text().then_some(&plan.field);
     draw_foot(state, foot, buf, (role, &ask), plan.refusal.as_deref(), field);
 }
 
 /// The foot of a dialog: what to answer, why the last answer did not count, the field.
-fn draw_foot(
+pub fn draw_foot(
     state: &State,
     foot: Rect,
     buf: &mut Buffer,

@@ -89,13 +89,19 @@ impl Field {
 
     /// Draws it over the whole area, its end in view, with a block where the cursor is.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, style: Style) {
+        self.draw_with(area, buf, style, true);
+    }
+
+    /// The same; the cursor only with `focused`.
+    pub fn draw_with(&self, area: Rect, buf: &mut Buffer, style: Style, focused: bool) {
         canvas::clear(buf, area, style);
         let head = &self.text[..self.cursor];
         let hidden = head.width().saturating_sub(usize::from(area.width.saturating_sub(1)));
         let start = head.char_indices().map(|(at, _)| at).find(|at| head[..*at].width() >= hidden).unwrap_or(0);
         canvas::put(buf, (area.x, area.y), &self.text[start..], area.width, style);
         let at = area.x + u16::try_from(self.text[start..self.cursor].width()).unwrap_or(u16::MAX);
-        if let Some(cell) = buf.cell_mut((at.min(area.right().saturating_sub(1)), area.y)) {
+        let cell = buf.cell_mut((at.min(area.right().saturating_sub(1)), area.y));
+        if let Some(cell) = cell.filter(|_| focused) {
             cell.set_style(style.add_modifier(Modifier::REVERSED));
         }
     }

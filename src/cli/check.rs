@@ -1,0 +1,207 @@
+//! `quarterdeck check`: is everything right, and does every source answer?
+
+use super::snapshot::count;
+use super::{Global, look, places, setup};
+use crate::config::{self, Choice, Config};
+use crate::domain::{Sample, Snapshot, text};
+use crate::journal::sqlite::Reader;
+use crate::runbook::Library;
+use crate::runtime::{self, poller};
+use crate::theme::Depth;
+use clap::Args;
+use serde::Serialize;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+/// Read config, keymap, theme and runbooks, then ask every source once; say what is wrong, where, and how to mend it. Exit code 1 on
+/// an error. With no config, a service that is not on this machine is no error.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Ask no source
+    #[arg(long)]
+    offline: bool,
+    /// As JSON: {ok, findings: [{about, level, what, hint?}]}; level is ok, absent, advice or error
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    Ok,
+    /// Not there, and nobody said that it should be.
+    Absent,
+    Advice,
+    Error,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    about: String,
+    level: Level,
+    what: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    hint: String,
+}
+
+impl Check {
+    /// Checks and prints.
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        let mut findings = Findings::default();
+        let choice = config::choose(global.config.clone(), |name| std::env::var_os(name));
+        match config::load(&choice, global.env.as_deref()) {
+            Ok(config) => {
+                findings.ok("config", config_text(&config, &choice));
+                self.rest(global, &config, &mut findings)?;
+            }
+            Err(problems) => {
+                problems.0.iter().for_each(|problem| findings.error("config", &problem.to_string(), ""));
+            }
+        }
+        let printed = if self.json { findings.json()? } else { findings.text() };
+        stdout().write_all(printed.as_bytes())?;
+        Ok(if findings.bad() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    fn rest(&self, global: &Global, config: &Config, findings: &mut Findings) -> color_eyre::Result<()> {
+        findings.keymap(global, config);
+        findings.theme(global, config);
+        let runbooks: Vec<String> = Library::builtin().iter().map(|runbook| runbook.id.clone()).collect();
+        findings.ok("runbooks", format!("{} built in: {}", runbooks.len(), runbooks.join(", ")));
+        for source in &config.sources {
+            for advice in source.settings.advice() {
+                findings.push(source.id.as_str(), Level::Advice, &advice, "");
+            }
+        }
+        runtime::block_on(async {
+            findings.journal(config).await;
+            if !self.offline {
+                let opened = setup::open(config);
+                let samples = poller::once(opened.sources, None).await;
+                samples.iter().for_each(|sample| findings.sample(sample, config.is_builtin()));
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn config_text(config: &Config, choice: &Choice) -> String {
+    let guarded = if config.guarded { "guarded" } else { "not guarded" };
+    let environment = format!("environment {}, {guarded}", config.environment);
+    if config.is_builtin() {
+        let place = match choice {
+            Choice::Usual(path) | Choice::Named(path) => format!(" ({} is not there)", path.display()),
+            Choice::Builtin => String::new(),
+        };
+        return format!("none found{place}: this machine is looked at; {environment}");
+    }
+    let files: Vec<String> = config.files.iter().map(|path| path.display().to_string()).collect();
+    format!("{}: {} sources; {environment}", files.join(" + "), config.sources.len())
+}
+
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn push(&mut self, about: &str, level: Level, what: &str, hint: &str) {
+        let finding = Finding { about: about.to_owned(), level, what: what.to_owned(), hint: hint.to_owned() };
+        self.0.push(finding);
+    }
+
+    fn ok(&mut self, about: &str, what: String) {
+        self.push(about, Level::Ok, &what, "");
+    }
+
+    fn error(&mut self, about: &str, what: &str, hint: &str) {
+        self.push(about, Level::Error, what, hint);
+    }
+
+    fn bad(&self) -> bool {
+        self.0.iter().any(|finding| finding.level == Level::Error)
+    }
+
+    fn keymap(&mut self, global: &Global, config: &Config) {
+        let name = look::keymap_path(global, config).map_or("default".to_owned(), |path| path.display().to_string());
+        match look::keymap(global, config) {
+            Ok(_) => self.ok("keymap", name),
+            Err(problems) => problems.iter().for_each(|problem| self.error("keymap", problem, "")),
+        }
+    }
+
+    fn theme(&mut self, global: &Global, config: &Config) {
+        let name = look::theme_name(global, config);
+        match look::theme(&name, Depth::True) {
+            Ok(_) => self.ok("theme", name),
+            Err(why) => self.error("theme", &why, ""),
+        }
+    }
+
+    async fn journal(&mut self, config: &Config) {
+        let path = match places::journal(config.journal.clone()) {
+            Ok(path) => path,
+            Err(why) => return self.error("journal", &why, ""),
+        };
+        if !path.exists() {
+            return self.ok("journal", format!("{}: none yet", path.display()));
+        }
+        let report = match Reader::open(&path).await {
+            Ok(reader) => reader.verify().await,
+            Err(error) => Err(error),
+        };
+        match report {
+            Ok(report) if report.is_intact() => {
+                self.ok("journal", format!("{}: {} records, intact", path.display(), report.count()));
+            }
+            Ok(_) => self.error("journal", "a chain is broken", "`quarterdeck journal verify` says where"),
+            Err(error) => self.error("journal", &error.what, &error.hint),
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample, builtin: bool) {
+        let id = sample.source.as_str();
+        match &sample.outcome {
+            Ok(snapshot) => {
+                let took = sample.took.as_millis();
+                self.ok(id, format!("{} in {took} ms", counted(snapshot)));
+            }
+            Err(error) => {
+                let level = if builtin { Level::Absent } else { Level::Error };
+                self.push(id, level, &error.what, &error.hint);
+            }
+        }
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        let whole = serde_json::json!({ "ok": !self.bad(), "findings": self.0 });
+        super::json::text(&whole)
+    }
+
+    fn text(&self) -> String {
+        let width = self.0.iter().map(|finding| finding.about.len()).max().unwrap_or_default();
+        let mut out = String::new();
+        for Finding { about, level, what, hint } in &self.0 {
+            let word = match level {
+                Level::Ok => "ok",
+                Level::Absent => "absent",
+                Level::Advice => "advice",
+                Level::Error => "ERROR",
+            };
+            out.push_str(&format!("{about:<width$}  {word:<6}  {}\n", text::clean(what)));
+            if !hint.is_empty() {
+                out.push_str(&format!("{:<width$}          → {}\n", "", text::clean(hint)));
+            }
+        }
+        out
+    }
+}
+
+fn counted(snapshot: &Snapshot) -> String {
+    let count = count(snapshot);
+    let plural = if count == 1 { "" } else { "s" };
+    match snapshot {
+        Snapshot::Servers(_) => format!("{count} server{plural}"),
+        Snapshot::Containers(_) => format!("{count} container{plural}"),
+        Snapshot::Alerts(_) => format!("{count} alert{plural}"),
+        Snapshot::Database(database) => format!("PostgreSQL {}, {count} session{plural}", text::clean(&database.version)),
+    }
+}

@@ -1,0 +1,70 @@
+//! `quarterdeck`: the dashboard itself.
+
+use super::{Global, look, places, setup};
+use crate::app::Setup;
+use crate::config::Config;
+use crate::journal::{Journal, JournalError, absent::Absent, sqlite::SqliteJournal};
+use crate::redact::Redactor;
+use crate::runbook::Library;
+use crate::runtime::{self, dashboard, log};
+use color_eyre::eyre::bail;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Shows the dashboard until it is left.
+pub fn run(global: &Global) -> color_eyre::Result<ExitCode> {
+    let config = setup::config(global)?;
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        bail!("the dashboard needs a terminal; `quarterdeck snapshot` prints what it would show");
+    }
+    runtime::block_on(show(global, config))??;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(global: &Global, config: Config) -> color_eyre::Result<()> {
+    let look = look::look(global, &config);
+    let mut troubles = look.troubles;
+    troubles.extend(start_log(global.verbose).err());
+    let opened = setup::open(&config);
+    let journal = journal(&config, opened.connections.redactor().clone()).await;
+    let setup = Setup {
+        environment: config.environment,
+        guarded: config.guarded,
+        read_only: global.read_only,
+        relock: config.relock,
+        limits: config.limits,
+        policy: config.policy,
+        feeds: opened.feeds,
+        keymap: look.keymap,
+        themes: look.themes,
+        library: Arc::new(Library::builtin()),
+        troubles,
+    };
+    let start = dashboard::Start {
+        setup,
+        sources: opened.sources,
+        connections: opened.connections,
+        journal,
+        policy: config.policy,
+        read_only: global.read_only,
+    };
+    dashboard::run(start).await
+}
+
+/// Without a journal everything can be looked at, and nothing can be changed.
+async fn journal(config: &Config, redactor: Redactor) -> Arc<dyn Journal> {
+    let opened = match places::journal(config.journal.clone()) {
+        Ok(path) => SqliteJournal::open(&path, &config.environment, redactor).await,
+        Err(what) => Err(JournalError::new(what, "or name a file as path under [journal] in the config")),
+    };
+    match opened {
+        Ok(journal) => Arc::new(journal),
+        Err(why) => Arc::new(Absent(why)),
+    }
+}
+
+fn start_log(verbose: u8) -> Result<(), String> {
+    let path = places::state()?.join("quarterdeck.log");
+    log::start(&path, verbose).map_err(|error| format!("there is no log: {}: {error}", path.display()))
+}

@@ -1,0 +1,135 @@
+//! `quarterdeck journal`: what was done, and whether the record of it is whole.
+
+use super::{Global, places, setup};
+use crate::domain::record::Record;
+use crate::domain::{RunId, text};
+use crate::journal::chain::{PROVES, Report};
+use crate::journal::export::write_line;
+use crate::journal::sqlite::{Found, Reader};
+use crate::runtime;
+use clap::{Args, Subcommand};
+use color_eyre::eyre::eyre;
+use futures_util::{StreamExt, pin_mut};
+use std::io::{BufWriter, Write, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// `quarterdeck journal …`
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check every writer's chain of hashes; exit code 1 when one is broken
+    Verify(Place),
+    /// Print the records as JSON Lines, oldest first
+    Export {
+        /// Only this run: its whole id, or the last hex digits as the screen shows them
+        #[arg(long, value_name = "ID")]
+        run: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print the newest records, one line each
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+        lines: u32,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which journal.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The journal's file; else the one that the config names, else the usual one
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Place {
+    fn path(self, global: &Global) -> color_eyre::Result<PathBuf> {
+        let path = match self.file {
+            Some(file) => file,
+            None => places::journal(setup::config(global)?.journal).map_err(|why| eyre!("{why}"))?,
+        };
+        Ok(path)
+    }
+}
+
+impl Command {
+    /// Reads and prints.
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        match self {
+            Self::Verify(place) => runtime::block_on(verify(place.path(global)?))?,
+            Self::Export { run, place } => runtime::block_on(export(place.path(global)?, run))?,
+            Self::Tail { lines, place } => runtime::block_on(tail(place.path(global)?, lines))?,
+        }
+    }
+}
+
+async fn verify(path: PathBuf) -> color_eyre::Result<ExitCode> {
+    let report = Reader::open(&path).await?.verify().await?;
+    print!("{}", verdict(&report));
+    println!("\n{PROVES}");
+    Ok(if report.is_intact() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A line for each writer, then the verdict.
+fn verdict(report: &Report) -> String {
+    let mut out = String::new();
+    for (writer, chain) in &report.chains {
+        let state = chain.broken.as_ref().map_or_else(|| "intact".to_owned(), |broken| format!("BROKEN: {broken}"));
+        let at = chain.at.map(|at| format!("{at:.0}")).unwrap_or_default();
+        let (records, actor) = (chain.count, text::clean(&chain.actor));
+        out.push_str(&format!("{writer}  {records:>6} records  last {at} by {actor}  head {}  {state}\n", &chain.head[..12]));
+    }
+    let word = if report.is_intact() { "every chain is intact" } else { "NOT intact" };
+    out + &format!("{} records of {} writers: {word}\n", report.count(), report.chains.len())
+}
+
+async fn export(path: PathBuf, run: Option<String>) -> color_eyre::Result<ExitCode> {
+    let reader = Reader::open(&path).await?;
+    let mut out = BufWriter::new(stdout().lock());
+    let mut code = ExitCode::SUCCESS;
+    let rows = reader.all();
+    pin_mut!(rows);
+    while let Some(row) = rows.next().await {
+        match row? {
+            Found::Record(record) if wanted(&record, run.as_deref()) => write_line(&mut out, &record)?,
+            Found::Record(_) => {}
+            Found::Unreadable { writer, seq, why } => {
+                eprintln!("record {seq} of {writer} cannot be read and is left out: {}", text::clean(&why));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+fn wanted(record: &Record, run: Option<&str>) -> bool {
+    let simple = |id: RunId| id.0.simple().to_string();
+    let Some(wanted) = run.map(|run| run.replace('-', "").to_ascii_lowercase()) else { return true };
+    record.entry.run.is_some_and(|id| simple(id).ends_with(&wanted))
+}
+
+async fn tail(path: PathBuf, lines: u32) -> color_eyre::Result<ExitCode> {
+    let records = Reader::open(&path).await?.recent(lines).await?;
+    let mut out = BufWriter::new(stdout().lock());
+    for record in &records {
+        writeln!(out, "{}", line(record))?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// When, who, what, on what: for people.
+fn line(record: &Record) -> String {
+    let entry = &record.entry;
+    let run = entry.run.map(|run| run.short()).unwrap_or_default();
+    let said = ["runbook", "state", "outcome", "reason"].into_iter().filter_map(|key| entry.data.get(key)?.as_str());
+    let step = entry.step.as_deref().into_iter().chain(entry.target.as_deref());
+    let rest: Vec<String> = step.chain(said).map(|word| text::clean(word).into_owned()).collect();
+    let (at, kind, env) = (record.at.strftime("%Y-%m-%d %H:%M:%SZ"), entry.kind.word(), text::clean(&entry.env));
+    let who = format!("{}@{}", text::clean(&record.actor.name), text::clean(&record.actor.host));
+    format!("{at}  {env}  {who}  {run:>6}  {kind:<14}  {}", rest.join("  "))
+}

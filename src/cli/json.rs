@@ -1,0 +1,41 @@
+//! JSON for scripts, harmless also when it is printed to a terminal.
+
+use crate::domain::text as outside;
+use serde_json::Value;
+
+/// Indented, with a line break at the end.
+pub fn text(value: &Value) -> serde_json::Result<String> {
+    Ok(harmless(&serde_json::to_string_pretty(value)?) + "\n")
+}
+
+/// The same JSON, with every character that a terminal could act on written as `\u….`: JSON itself only asks that of
+/// the first 32.
+fn harmless(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for char in json.chars() {
+        if char == '\n' || *outside::clean(char.encode_utf8(&mut [0; 4])) == *char.encode_utf8(&mut [0; 4]) {
+            out.push(char);
+        } else {
+            for unit in char.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_is_the_same_and_drives_no_terminal() {
+        let value = json!({ "name": "a\u{9b}31m\u{202e}b\u{e0041} é 日本 \u{1b}[0m\n" });
+        let written = text(&value).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), value);
+        assert!(written.contains("é 日本") && written.contains("\\u009b31m\\u202eb\\udb40\\udc41"), "{written}");
+        assert!(!written.chars().any(|char| char.is_control() && char != '\n'));
+    }
+}

@@ -1,0 +1,130 @@
+//! The command line: one file per subcommand. Reads arguments and the environment, and hands over.
+//!
+//! Exit codes are stable: 0 all is well; 1 something is wrong (a config with a mistake, a source that fails, a broken chain);
+//! 2 the command line itself was not understood.
+
+mod check;
+mod dashboard;
+mod journal;
+mod json;
+mod look;
+mod places;
+mod print;
+mod setup;
+mod snapshot;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const ABOUT: &str = "The terminal dashboard for on-call engineers: servers, containers, alerts and database sessions live, \
+                     and runbooks one key away";
+
+const LONG_ABOUT: &str = "Without a subcommand: the dashboard, over what the config names, or with no config over this machine. \
+Every key that changes something shows a plan first, asks, verifies, and writes a journal. Press ? in it for the keys.";
+
+const EXAMPLES: &str = "Examples:
+  quarterdeck                                  this machine, or what the config names
+  quarterdeck --config prod.toml --read-only   look, and touch nothing
+  quarterdeck check                            is the config right, and does every source answer?
+  quarterdeck snapshot containers --json       one look, for a script
+  quarterdeck journal tail                     what was done lately, and by whom
+
+Files:
+  $XDG_CONFIG_HOME/quarterdeck/config.toml     the config (~/.config); also $QUARTERDECK_CONFIG
+  $XDG_STATE_HOME/quarterdeck/journal.sqlite   the journal (~/.local/state), and quarterdeck.log beside it
+
+Exit codes: 0 all is well, 1 something is wrong, 2 the command line was not understood.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "quarterdeck", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every subcommand takes.
+#[derive(Clone, Debug, Default, Args)]
+struct Global {
+    /// The config; else $QUARTERDECK_CONFIG, else $XDG_CONFIG_HOME/quarterdeck/config.toml, else this machine
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Lay NAME.toml, beside the config, over it
+    #[arg(long, global = true, value_name = "NAME")]
+    env: Option<String>,
+    /// Refuse everything that would change something
+    #[arg(long, global = true)]
+    read_only: bool,
+    /// dark, light, mono, or a file
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    theme: Option<String>,
+    /// A keymap laid over the default one
+    #[arg(long, global = true, value_name = "FILE")]
+    keymap: Option<PathBuf>,
+    /// Write more into the log file: -v what happens, -vv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read config, keymap, theme and runbooks, then ask every source once; say what is wrong and how to mend it
+    Check(check::Check),
+    /// Ask every source and print what the panes would show
+    Snapshot(snapshot::Snapshot),
+    /// The record of everything done
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// What a config may hold
+    #[command(subcommand)]
+    Config(print::Config),
+    /// A completion script for a shell, on standard output
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, on standard output
+    Man,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("quarterdeck: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
+    color_eyre::install()?;
+    // Two TLS providers could be compiled in by dependencies; the choice is made here, once.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let global = cli.global;
+    match cli.command {
+        None => dashboard::run(&global),
+        Some(Command::Check(check)) => check.run(&global),
+        Some(Command::Snapshot(snapshot)) => snapshot.run(&global),
+        Some(Command::Journal(command)) => command.run(&global),
+        Some(Command::Config(command)) => command.run(),
+        Some(Command::Completions { shell }) => print::completions(shell),
+        Some(Command::Man) => print::man(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,69 @@
+//! `completions`, `man`, `config example`: what packagers and editors need.
+
+use super::Cli;
+use clap::{CommandFactory, Subcommand};
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+/// `assets/config.example.toml`; a test holds it to what the kinds of sources say of themselves.
+const EXAMPLE: &str = include_str!("../../assets/config.example.toml");
+
+/// `quarterdeck config …`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// An example with every key explained, on standard output
+    Example,
+}
+
+impl Config {
+    /// Prints it.
+    pub fn run(self) -> color_eyre::Result<ExitCode> {
+        match self {
+            Self::Example => stdout().write_all(EXAMPLE.as_bytes())?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Prints a completion script.
+pub fn completions(shell: clap_complete::Shell) -> color_eyre::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "quarterdeck", &mut script);
+    stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the manual page.
+pub fn man() -> color_eyre::Result<ExitCode> {
+    clap_mangen::Man::new(Cli::command()).render(&mut stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EXAMPLE;
+    use crate::sources::SOURCES;
+
+    /// `UPDATE_CORPUS=1` writes the part about sources anew.
+    #[test]
+    fn the_example_holds_every_kind_of_source_as_it_describes_itself() {
+        const MARK: &str = "# Sources: any number of each kind, each under a name of its own.\n";
+        let general = &EXAMPLE[..EXAMPLE.find(MARK).unwrap()];
+        let sources: String =
+            SOURCES.iter().map(|kind| format!("\n# {}\n{}", kind.doc, kind.example)).collect();
+        let whole = format!("{general}{MARK}{sources}");
+        if std::env::var_os("UPDATE_CORPUS").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/config.example.toml"), &whole).unwrap();
+        }
+        assert_eq!(EXAMPLE, whole);
+    }
+
+    #[test]
+    fn the_example_is_a_valid_config_that_sets_every_key() {
+        let config = crate::config::parse("config.example.toml", EXAMPLE).unwrap();
+        assert_eq!(config.sources.len(), SOURCES.len());
+        for key in crate::config::KEYS {
+            assert!(EXAMPLE.contains(&format!("\n{key} =")) || EXAMPLE.contains(&format!("\n[{key}]")), "{key}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `quarterdeck snapshot`: one look, for scripts and bug reports.
+
+use super::{Global, json, look, setup};
+use crate::app::{Setup, State, update};
+use crate::clock;
+use crate::config::Config;
+use crate::domain::{Sample, Snapshot as Found, Subject};
+use crate::event::{Event, Stamped};
+use crate::panes::{PANES, Place};
+use crate::runbook::Library;
+use crate::runtime::{self, poller};
+use crate::store::Feed;
+use clap::{Args, ValueEnum};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use serde_json::{Value, json};
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// CPU is a difference between two readings; this long lies between them. An engine sends figures once a second.
+const BETWEEN: Duration = Duration::from_millis(2200);
+
+/// Ask every source and print what the panes would show. Takes about two seconds, because CPU is measured between two readings.
+/// Exit code 1 when a source fails; the others are printed all the same.
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// Only this pane
+    #[arg(value_enum)]
+    pane: Option<Pane>,
+    /// As JSON: {at, environment, sources: [{id, subject, took_ms, data | error: {what, hint}}]}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Pane {
+    Servers,
+    Containers,
+    Alerts,
+    Databases,
+}
+
+impl Pane {
+    fn subject(self) -> Subject {
+        match self {
+            Self::Servers => Subject::Servers,
+            Self::Containers => Subject::Containers,
+            Self::Alerts => Subject::Alerts,
+            Self::Databases => Subject::Databases,
+        }
+    }
+}
+
+impl Snapshot {
+    /// Asks and prints.
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        let mut config = setup::config(global)?;
+        if let Some(pane) = self.pane {
+            config.sources.retain(|source| source.kind.subject == pane.subject());
+        }
+        let (feeds, samples) = runtime::block_on(async {
+            let opened = setup::open(&config);
+            (opened.feeds, poller::once(opened.sources, Some(BETWEEN)).await)
+        })?;
+        let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
+        let printed = if self.json { json_of(&config, &feeds, samples)? } else { tables(global, config, feeds, samples, self.pane) };
+        stdout().write_all(printed.as_bytes())?;
+        Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+fn json_of(config: &Config, feeds: &[Feed], samples: Vec<Sample>) -> serde_json::Result<String> {
+    let sources: Vec<Value> = samples.iter().zip(feeds).map(|(sample, feed)| source_json(sample, feed)).collect();
+    let whole = json!({ "at": clock::now().wall, "environment": config.environment, "sources": sources });
+    json::text(&whole)
+}
+
+fn source_json(sample: &Sample, feed: &Feed) -> Value {
+    let took = u64::try_from(sample.took.as_millis()).unwrap_or(u64::MAX);
+    let mut out = json!({ "id": feed.id, "subject": feed.subject, "took_ms": took });
+    match &sample.outcome {
+        Ok(snapshot) => {
+            out["data"] = match &**snapshot {
+                Found::Servers(servers) => json!(servers),
+                Found::Containers(containers) => json!(containers),
+                Found::Alerts(alerts) => json!(alerts),
+                Found::Database(database) => json!(database),
+            }
+        }
+        Err(error) => out["error"] = json!(error),
+    }
+    out
+}
+
+/// The panes as they would be painted, one under the other.
+fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample>, only: Option<Pane>) -> String {
+    let look = look::look(global, &config);
+    let width = crossterm::terminal::size().map_or(160, |(width, _)| width.max(80));
+    let setup = Setup {
+        environment: config.environment,
+        guarded: config.guarded,
+        read_only: true,
+        relock: config.relock,
+        limits: config.limits,
+        policy: config.policy,
+        feeds,
+        keymap: look.keymap,
+        themes: look.themes,
+        library: Arc::new(Library::default()),
+        troubles: Vec::new(),
+    };
+    let mut state = State::new(setup, clock::now(), (width, 24));
+    for sample in samples {
+        update(&mut state, Stamped { now: clock::now(), event: Event::Sample(sample) }, &mut Vec::new());
+    }
+    let mut out = String::new();
+    for (index, kind) in PANES.iter().enumerate() {
+        let Some(subject) = kind.subject else { continue };
+        if only.is_none_or(|only| only.subject() == subject) {
+            out.push_str(&table(&mut state, index, subject, width));
+        }
+    }
+    out
+}
+
+/// One pane, as high as its rows and what has to be said of its sources.
+fn table(state: &mut State, index: usize, subject: Subject, width: u16) -> String {
+    let rows: usize = state.store.about(subject).filter_map(Feed::snapshot).map(count).sum();
+    let notes = state.store.about(subject).count() * 6;
+    let height = u16::try_from(rows + notes + 3).unwrap_or(u16::MAX / width);
+    let area = Rect { x: 0, y: 0, width, height };
+    let place = Place { area, focused: false, framed: false };
+    let mut buf = Buffer::empty(area);
+    let mut panes = std::mem::take(&mut state.panes);
+    panes[index].refresh(place, &state.cx());
+    panes[index].draw(place, &mut buf, &state.cx());
+    state.panes = panes;
+    lines(&buf)
+}
+
+/// How many things a source reported.
+pub fn count(snapshot: &Found) -> usize {
+    match snapshot {
+        Found::Servers(servers) => servers.len(),
+        Found::Containers(containers) => containers.len(),
+        Found::Alerts(alerts) => alerts.len(),
+        Found::Database(database) => database.sessions.len(),
+    }
+}
+
+/// The text of a painted area, without blanks at the ends of lines and blank lines at the end, and with one after it.
+fn lines(buf: &Buffer) -> String {
+    let rows: Vec<String> = (0..buf.area.height).map(|y| row(buf, y)).collect();
+    let end = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+    rows[..end].join("\n") + "\n\n"
+}
+
+fn row(buf: &Buffer, y: u16) -> String {
+    let mut text = String::new();
+    let mut x = 0;
+    while x < buf.area.width {
+        let symbol = buf[(x, y)].symbol();
+        text.push_str(symbol);
+        x += unicode_width::UnicodeWidthStr::width(symbol).max(1) as u16;
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,90 @@
+//! What the team configures: TOML, typed, with defaults. Found, overlaid by an environment, every mistake told at once with
+//! file, line, column and how to mend it.
+//!
+//! Without a file the program runs on `assets/config.default.toml`, read by the same code. Each source's table is read by
+//! its kind through the registry. Opens nothing and asks nobody: that is the sources' business.
+
+mod explain;
+mod find;
+mod places;
+mod problem;
+mod read;
+
+pub use find::{Choice, FOLDER, choose, read_safely};
+pub use problem::{Problem, Problems};
+pub use read::KEYS;
+
+use crate::domain::risk::Policy;
+use crate::domain::{Limits, SourceId};
+use crate::sources::{Settings, SourceKind};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is in force when no file is found.
+const BUILTIN: &str = include_str!("../../assets/config.default.toml");
+/// Its name in messages.
+const BUILTIN_NAME: &str = "(built in)";
+
+/// A config as read.
+#[derive(Debug)]
+pub struct Config {
+    /// The environment's name, shown in the header and written into every record.
+    pub environment: String,
+    /// Red frame, writes locked at start. When the file does not say: true for a name that begins with `prod`.
+    pub guarded: bool,
+    /// A theme's name, or the path of a file.
+    pub theme: Option<String>,
+    /// The path of a keymap that overlays the default one.
+    pub keymap: Option<PathBuf>,
+    /// How long writes stay unlocked, 1 to 1440 minutes.
+    pub relock: Duration,
+    /// Where warnings begin.
+    pub limits: Limits,
+    /// What answer a risk takes.
+    pub policy: Policy,
+    /// The journal's file; absent: in the state folder.
+    pub journal: Option<PathBuf>,
+    /// Every source, in the order of the kinds, then by name.
+    pub sources: Vec<SourceConfig>,
+    /// The files it was read from: none when it is the built-in one.
+    pub files: Vec<PathBuf>,
+}
+
+/// One source's table.
+#[derive(Debug)]
+pub struct SourceConfig {
+    /// `kind/name`.
+    pub id: SourceId,
+    /// The kind's registry line.
+    pub kind: &'static SourceKind,
+    /// Its settings.
+    pub settings: Box<dyn Settings>,
+}
+
+impl Config {
+    /// True when no file was found, and what is looked at is only what may be there.
+    pub fn is_builtin(&self) -> bool {
+        self.files.is_empty()
+    }
+}
+
+/// Reads the chosen files, or the built-in config; with `env`, `ENV.toml` beside the file overlays it.
+///
+/// # Errors
+/// Every problem there is: a file that is missing, unreadable, open to others' writing or not TOML; a key that is unknown or holds
+/// what it can't.
+pub fn load(choice: &Choice, env: Option<&str>) -> Result<Config, Problems> {
+    let texts = find::texts(choice, env)?;
+    read::config(&texts)
+}
+
+/// The config in a text, as if it were a file of that name: for `check` on an example and for tests.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(name: &str, text: &str) -> Result<Config, Problems> {
+    read::config(&[find::Text { name: name.to_owned(), path: None, text: text.to_owned() }])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! From TOML to [`Config`], collecting every mistake on the way.
+
+use super::explain;
+use super::find::Text;
+use super::places::Places;
+use super::problem::{Problem, Problems};
+use super::{Config, SourceConfig};
+use crate::domain::risk::Policy;
+use crate::domain::{Limits, SourceId};
+use crate::sources::SOURCES;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+/// The keys of a config that are not a kind of source.
+pub const KEYS: [&str; 8] =
+    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal"];
+/// How long writes stay unlocked when the file does not say.
+const RELOCK_MINUTES: u64 = 15;
+
+type Value<'i> = Spanned<DeValue<'i>>;
+
+/// Reads the texts, each laid over those before it.
+pub fn config(texts: &[Text]) -> Result<Config, Problems> {
+    let places = Places::new(texts);
+    let mut reader = Reader { places: &places, problems: Vec::new() };
+    let mut root = DeTable::new();
+    for text in places.parseable() {
+        match DeTable::parse(text) {
+            Ok(table) => lay_over(&mut root, table.into_inner()),
+            Err(error) => reader.toml(&error),
+        }
+    }
+    if !reader.problems.is_empty() {
+        return Err(reader.end());
+    }
+    let config = reader.config(root, texts);
+    if reader.problems.is_empty() { Ok(config) } else { Err(reader.end()) }
+}
+
+/// Tables are merged key by key; anything else replaces what was there.
+fn lay_over<'i>(base: &mut DeTable<'i>, over: DeTable<'i>) {
+    for (key, value) in over {
+        match (base.get_mut(&key).map(Spanned::get_mut), value.get_ref()) {
+            (Some(DeValue::Table(below)), DeValue::Table(above)) => lay_over(below, above.clone()),
+            _ => {
+                // Out with the old key too: its place is that of the file below.
+                base.remove(&key);
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    places: &'a Places<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, mut root: DeTable<'_>, texts: &[Text]) -> Config {
+        let home = texts.iter().rev().find_map(|text| text.path.as_deref()).and_then(Path::parent).map(Path::to_owned);
+        let home = home.unwrap_or_default();
+        let environment = self.take(&mut root, "environment", environment).unwrap_or_else(|| "local".to_owned());
+        let guarded = self.take(&mut root, "guarded", simple::<bool>);
+        let theme = self.take(&mut root, "theme", simple::<String>);
+        let keymap = self.take(&mut root, "keymap", simple::<String>);
+        let relock = self.take(&mut root, "relock_minutes", minutes).unwrap_or(RELOCK_MINUTES);
+        let limits = self.limits(&mut root);
+        let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
+        let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
+        Config {
+            guarded: guarded.unwrap_or_else(|| environment.starts_with("prod")),
+            environment,
+            theme: theme.map(|theme| if is_path(&theme) { text_path(&home, &theme) } else { theme }),
+            keymap: keymap.map(|path| resolve(&home, &path)),
+            relock: Duration::from_mins(relock),
+            limits,
+            policy,
+            journal: journal.map(|path| resolve(&home, &path)),
+            sources: self.sources(root),
+            files: texts.iter().filter_map(|text| text.path.clone()).collect(),
+        }
+    }
+
+    fn limits(&mut self, root: &mut DeTable<'_>) -> Limits {
+        let written = root.get("limits").map(Spanned::get_ref).and_then(DeValue::as_table).cloned().unwrap_or_default();
+        let limits = self.table::<Limits>(root, "limits").unwrap_or_default();
+        for name in limits.inverted() {
+            let span = written.get(name).map_or(0..0, Spanned::span);
+            let hint = "the smaller one belongs to warn".to_owned();
+            self.at(span, (format!("{name} would be critical before it is a warning"), hint));
+        }
+        limits
+    }
+
+    /// What is left of the root: sources, and keys that nobody knows.
+    fn sources(&mut self, mut root: DeTable<'_>) -> Vec<SourceConfig> {
+        let mut sources = Vec::new();
+        for kind in SOURCES {
+            let Some(value) = root.remove(kind.name) else { continue };
+            let DeValue::Table(named) = value.get_ref() else {
+                let what = format!("{} is a table of tables", kind.name);
+                self.at(value.span(), (what, format!("write [{}.NAME]", kind.name)));
+                continue;
+            };
+            for (name, table) in named {
+                if let Some(settings) = self.source(kind.name, name, table, kind.read) {
+                    sources.push(SourceConfig { id: SourceId::new(kind.name, name.get_ref()), kind, settings });
+                }
+            }
+        }
+        let known: Vec<&str> = KEYS.into_iter().chain(SOURCES.iter().map(|kind| kind.name)).collect();
+        for (key, _) in &root {
+            self.at(key.span(), explain::unknown("key or kind of source", key.get_ref(), &known));
+        }
+        sources
+    }
+
+    fn source(
+        &mut self,
+        kind: &str,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        table: &Value<'_>,
+        read: crate::sources::ReadSettings,
+    ) -> Option<Box<dyn crate::sources::Settings>> {
+        let plain = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+        if name.get_ref().is_empty() || !name.get_ref().chars().all(plain) {
+            let what = format!("{:?} is no name for a source", name.get_ref());
+            self.at(name.span(), (what, "write letters, digits and - _ . only".into()));
+            return None;
+        }
+        if !table.get_ref().is_table() {
+            let what = format!("{:?} stands outside a named table", name.get_ref());
+            self.at(name.span(), (what, format!("write it under [{kind}.NAME]")));
+            return None;
+        }
+        self.striking(table.clone(), read)
+    }
+
+    /// Takes a key out of the root and reads it.
+    fn take<'i, T>(
+        &mut self,
+        root: &mut DeTable<'i>,
+        key: &str,
+        read: impl FnOnce(Value<'i>) -> Result<T, Error>,
+    ) -> Option<T> {
+        let value = root.remove(key)?;
+        let span = value.span();
+        read(value).map_err(|error| self.error(&error, span)).ok()
+    }
+
+    fn table<T: DeserializeOwned>(&mut self, root: &mut DeTable<'_>, key: &str) -> Option<T> {
+        self.striking(root.remove(key)?, simple::<T>)
+    }
+
+    /// Reads a table. What is wrong is told and struck out, and the rest is read again, so that one mistake does not hide the next.
+    fn striking<'i, T>(&mut self, mut value: Value<'i>, read: impl Fn(Value<'i>) -> Result<T, Error>) -> Option<T> {
+        let mut clean = true;
+        loop {
+            let span = value.span();
+            let error = match read(value.clone()) {
+                Ok(read) => return clean.then_some(read),
+                Err(error) => error,
+            };
+            self.error(&error, span);
+            clean = false;
+            if !error.span().is_some_and(|span| strike(&mut value, &span)) {
+                return None;
+            }
+        }
+    }
+
+    fn error(&mut self, error: &Error, whole: Range<usize>) {
+        self.at(error.span().unwrap_or(whole), explain::message(error.message()));
+    }
+
+    fn toml(&mut self, error: &Error) {
+        let what = format!("this is not TOML: {}", error.message().replace('\n', ", "));
+        self.at(error.span().unwrap_or(0..0), (what, String::new()));
+    }
+
+    fn at(&mut self, span: Range<usize>, (what, hint): (String, String)) {
+        let (file, place) = self.places.of(span);
+        self.problems.push(Problem { file, place: Some(place), what, hint });
+    }
+
+    fn end(&mut self) -> Problems {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.sort();
+        Problems(problems)
+    }
+}
+
+/// Removes the innermost entry whose key or value the span is in; false when there is none.
+fn strike(value: &mut Value<'_>, span: &Range<usize>) -> bool {
+    let DeValue::Table(table) = value.get_mut() else { return false };
+    let around = |other: Range<usize>| other.start <= span.start && span.end <= other.end;
+    for (key, inner) in table.iter_mut() {
+        if strike(inner, span) {
+            return true;
+        }
+        if around(key.span()) || around(inner.span()) {
+            let key = key.clone();
+            return table.remove(&key).is_some();
+        }
+    }
+    false
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JournalTable {
+    path: Option<String>,
+}
+
+fn simple<T: DeserializeOwned>(value: Value<'_>) -> Result<T, Error> {
+    T::deserialize(value.into_deserializer())
+}
+
+fn environment(value: Value<'_>) -> Result<String, Error> {
+    let name: String = simple(value)?;
+    let plain = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
+    if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
+        let what = format!("{name:?} is no name of an environment: write a-z, 0-9 and -, at most 32 characters");
+        return Err(serde::de::Error::custom(what));
+    }
+    Ok(name)
+}
+
+fn minutes(value: Value<'_>) -> Result<u64, Error> {
+    let minutes: i64 = simple(value)?;
+    u64::try_from(minutes).ok().filter(|minutes| (1..=1440).contains(minutes)).ok_or_else(|| {
+        serde::de::Error::custom(format!("{minutes} is out of bounds: write the minutes until writes lock again, 1 to 1440"))
+    })
+}
+
+fn is_path(theme: &str) -> bool {
+    theme.contains('/') || Path::new(theme).extension().is_some_and(|extension| extension == "toml")
+}
+
+fn text_path(home: &Path, path: &str) -> String {
+    resolve(home, path).display().to_string()
+}
+
+/// From the home folder, the root, or the folder of the config.
+fn resolve(config: &Path, path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => config.join(path),
+    }
+}

@@ -1,0 +1,146 @@
+//! Real files in real folders, and the corpus of `tests/corpora/config`.
+
+use super::*;
+use crate::domain::risk::Level;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+fn folder(mode: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str, mode: u32) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    path
+}
+
+fn problems(choice: &Choice, env: Option<&str>) -> String {
+    load(choice, env).unwrap_err().to_string()
+}
+
+#[test]
+fn with_no_file_this_machine_is_looked_at() {
+    let folder = folder(0o700);
+    let config = load(&Choice::Usual(folder.path().join("config.toml")), None).unwrap();
+    assert!(config.is_builtin() && !config.guarded);
+    assert_eq!(config.environment, "local");
+    let ids: Vec<_> = config.sources.iter().map(|source| source.id.as_str()).collect();
+    assert_eq!(ids, ["local/host", "docker/local", "prometheus/localhost", "alertmanager/localhost", "postgres/local"]);
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let folder = folder(0o700);
+    let path = folder.path().join("nothing.toml");
+    let said = problems(&Choice::Named(path.clone()), None);
+    assert!(said.starts_with(&format!("{}: cannot be read: No such file", path.display())), "{said}");
+    assert!(said.contains("config example"), "{said}");
+}
+
+#[test]
+fn what_others_can_change_is_refused_with_the_mend() {
+    let folder_ = folder(0o700);
+    let path = write(folder_.path(), "config.toml", "", 0o664);
+    let said = problems(&Choice::Named(path.clone()), None);
+    assert!(said.contains("others can change it: its mode is 664 (chmod go-w "), "{said}");
+    let open = folder(0o777);
+    let path = write(open.path(), "config.toml", "", 0o600);
+    assert!(problems(&Choice::Named(path), None).contains("others can replace it, its folder being open: its mode is 777"));
+    let sticky = folder(0o1777);
+    let path = write(sticky.path(), "config.toml", "", 0o644);
+    assert!(load(&Choice::Named(path), None).is_ok());
+}
+
+#[test]
+fn the_place_is_chosen_in_order() {
+    let home = |name: &str| (name == "HOME").then(|| "/home/me".into());
+    assert_eq!(choose(None, home), Choice::Usual("/home/me/.config/quarterdeck/config.toml".into()));
+    let xdg = |name: &str| (name == "XDG_CONFIG_HOME").then(|| "/x".into()).or_else(|| home(name));
+    assert_eq!(choose(None, xdg), Choice::Usual("/x/quarterdeck/config.toml".into()));
+    let relative = |name: &str| (name == "XDG_CONFIG_HOME").then(|| "x".into()).or_else(|| home(name));
+    assert_eq!(choose(None, relative), Choice::Usual("/home/me/.config/quarterdeck/config.toml".into()));
+    let named = |name: &str| (name == "QUARTERDECK_CONFIG").then(|| "/q.toml".into()).or_else(|| xdg(name));
+    assert_eq!(choose(None, named), Choice::Named("/q.toml".into()));
+    assert_eq!(choose(Some("/a.toml".into()), named), Choice::Named("/a.toml".into()));
+    assert_eq!(choose(None, |_| None), Choice::Builtin);
+}
+
+#[test]
+fn an_environment_is_laid_over_key_by_key() {
+    let folder = folder(0o700);
+    let base = "environment = \"staging\"\n[docker.a]\nhost = \"unix:///a\"\ninterval = \"1s\"\n[docker.b]\n";
+    let path = write(folder.path(), "config.toml", base, 0o600);
+    let over = "environment = \"production\"\n[docker.a]\ninterval = \"5s\"\n[docker.c]\n[policy]\nlow = \"typed\"\n";
+    write(folder.path(), "production.toml", over, 0o600);
+    let config = load(&Choice::Named(path.clone()), Some("production")).unwrap();
+    assert!(config.guarded, "a name that begins with prod guards");
+    assert_eq!(config.policy.low, Level::Typed);
+    let ids: Vec<_> = config.sources.iter().map(|source| source.id.as_str()).collect();
+    assert_eq!(ids, ["docker/a", "docker/b", "docker/c"]);
+    assert_eq!(config.sources[0].settings.pace().interval, Duration::from_secs(5));
+    assert!(format!("{:?}", config.sources[0].settings).contains("unix:///a"));
+    assert_eq!(config.files.len(), 2);
+    let said = problems(&Choice::Named(path.clone()), Some("prod"));
+    assert!(said.contains("prod.toml: cannot be read") && said.contains("--env prod needs it"), "{said}");
+    assert!(problems(&Choice::Named(path), Some("../x")).contains("is no name of an environment"));
+}
+
+#[test]
+fn a_mistake_in_an_overlay_is_told_with_that_file() {
+    let folder = folder(0o700);
+    let path = write(folder.path(), "config.toml", "[docker.a]\ninterval = \"1\"\n", 0o600);
+    write(folder.path(), "prod.toml", "\n[docker.a]\ntimeout = \"9\"\n[docker.\"é\"]\n", 0o600);
+    let said = problems(&Choice::Named(path), Some("prod"));
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].contains("config.toml:2:12: \"1\" is no length of time"), "{said}");
+    assert!(lines[1].contains("prod.toml:3:11: \"9\" is no length of time"), "{said}");
+    assert!(lines[2].contains("prod.toml:4:9: "), "{said}");
+}
+
+#[test]
+fn a_path_is_seen_from_the_config() {
+    let folder = folder(0o700);
+    let path = write(folder.path(), "c.toml", "keymap = \"keys.toml\"\ntheme = \"my.toml\"\njournal.path = \"/j\"\n", 0o600);
+    let config = load(&Choice::Named(path), None).unwrap();
+    assert_eq!(config.keymap, Some(folder.path().join("keys.toml")));
+    assert_eq!(config.theme, Some(folder.path().join("my.toml").display().to_string()));
+    assert_eq!(config.journal, Some("/j".into()));
+}
+
+fn corpus(which: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/config").join(which);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    assert!(!files.is_empty());
+    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn every_valid_config_is_read() {
+    for (path, text) in corpus("valid") {
+        if let Err(problems) = parse(&path.display().to_string(), &text) {
+            panic!("{problems}");
+        }
+    }
+}
+
+/// Beside each invalid file lies a `.txt` with the whole message. `UPDATE_CORPUS=1` writes it anew, to be read before it is committed.
+#[test]
+fn every_invalid_config_is_refused_with_these_words() {
+    for (path, text) in corpus("invalid") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let said = format!("{}\n", parse(name, &text).unwrap_err());
+        assert!(!said.contains("hunter"), "a secret was repeated: {said}");
+        let expected = path.with_extension("txt");
+        if std::env::var_os("UPDATE_CORPUS").is_some() {
+            fs::write(&expected, &said).unwrap();
+        }
+        assert_eq!(said, fs::read_to_string(&expected).unwrap_or_default(), "{name}");
+    }
+}

@@ -1,0 +1,58 @@
+//! The parameters of a plan, painted.
+
+use super::dialog::{self, Lines};
+use super::overlay::draw_foot;
+use crate::app::{ParamsDialog, State};
+use crate::runbook::model::{Param, ParamType};
+use crate::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Cells for names.
+const NAME: u16 = 20;
+/// Cells for texts; what a parameter may be stands after them.
+const TEXT: u16 = 30;
+
+/// Paints the dialog.
+pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) {
+    let lines: Lines = params
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let mark = if index == params.at { "▶" } else { " " };
+            let role = if index == params.at { Role::Text } else { Role::Muted };
+            let (name, text) = (usize::from(NAME) - 3, usize::from(TEXT));
+            (role, format!("{mark} {:name$} {:text$} {}", field.param.name, "", allowed(&field.param)))
+        })
+        .collect();
+    let title = format!("parameters: {}", params.runbook.title);
+    let foot = dialog::draw(state, area, buf, &title, &lines, 0, 3);
+    let body = Rect { y: foot.y.saturating_sub(lines.len() as u16), ..foot };
+    for (index, field) in params.fields.iter().enumerate() {
+        let at = Rect { x: body.x + NAME, y: body.y + index as u16, width: TEXT - 1, height: 1 };
+        let style = state.cx().style(if index == params.at { Role::Input } else { Role::Dialog });
+        field.field.draw_with(at, buf, style, index == params.at);
+    }
+    let ask = "Tab next   Enter plans anew, and changes nothing yet   Esc leaves";
+    draw_foot(state, foot, buf, (Role::Muted, ask), params.refusal.as_deref(), None);
+}
+
+/// What a parameter may be, in few words.
+fn allowed(param: &Param) -> String {
+    let kind = match param.kind {
+        ParamType::Int => "number",
+        ParamType::String => "text, empty for any",
+        ParamType::Bool => "true or false",
+        ParamType::Duration => "time, as 90s",
+        ParamType::Container => "container",
+        ParamType::Database => "database",
+    };
+    match (param.min, param.max, param.choices.is_empty()) {
+        (.., false) => param.choices.join(" | "),
+        (Some(min), Some(max), true) => format!("{kind}, {min} to {max}"),
+        (Some(min), None, true) => format!("{kind}, {min} or more"),
+        (None, Some(max), true) => format!("{kind}, at most {max}"),
+        (None, None, true) => kind.to_owned(),
+    }
+}
