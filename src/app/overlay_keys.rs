@@ -1,8 +1,8 @@
 //! Keys and time for what lies over the panes. In a dialog only the named answer acts: Enter and Esc alone never do.
 
 use super::answer::Arming;
-use super::update::{act, record_lock};
 use super::params_dialog::Outcome;
+use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use crate::domain::Now;
 use crate::domain::risk::Level;

@@ -46,10 +46,8 @@ impl ParamsDialog {
     /// For the parameters of a plan; `None` when there is nothing to change.
     pub fn new(runbook: &Arc<Runbook>, request: &PlanRequest) -> Option<Self> {
         let given = |param: &Param| request.args.get(&param.name).or(param.default.as_ref()).map(params::show);
-        let field = |param: &Param| ParamField {
-            param: param.clone(),
-            field: Field::with(&given(param).unwrap_or_default()),
-        };
+        let field =
+            |param: &Param| ParamField { param: param.clone(), field: Field::with(&given(param).unwrap_or_default()) };
         let fields: Vec<_> = runbook.params.iter().filter(|param| !is_thing(param.kind)).map(field).collect();
         let (runbook, request) = (Arc::clone(runbook), request.clone());
         (!fields.is_empty()).then_some(Self { runbook, request, fields, at: 0, refusal: None })

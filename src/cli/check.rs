@@ -202,6 +202,8 @@ fn counted(snapshot: &Snapshot) -> String {
         Snapshot::Servers(_) => format!("{count} server{plural}"),
         Snapshot::Containers(_) => format!("{count} container{plural}"),
         Snapshot::Alerts(_) => format!("{count} alert{plural}"),
-        Snapshot::Database(database) => format!("PostgreSQL {}, {count} session{plural}", text::clean(&database.version)),
+        Snapshot::Database(database) => {
+            format!("PostgreSQL {}, {count} session{plural}", text::clean(&database.version))
+        }
     }
 }

@@ -68,7 +68,9 @@ pub fn keymap_path(global: &Global, config: &Config) -> Option<PathBuf> {
 /// Every problem, one sentence each.
 pub fn keymap(global: &Global, config: &Config) -> Result<Keymap, Vec<String>> {
     let overlay = match keymap_path(global, config) {
-        Some(path) => Some((path.display().to_string(), read_safely(&path).map_err(|problem| vec![problem.to_string()])?)),
+        Some(path) => {
+            Some((path.display().to_string(), read_safely(&path).map_err(|problem| vec![problem.to_string()])?))
+        }
         None => None,
     };
     let user = overlay.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));

@@ -49,8 +49,7 @@ mod tests {
     fn the_example_holds_every_kind_of_source_as_it_describes_itself() {
         const MARK: &str = "# Sources: any number of each kind, each under a name of its own.\n";
         let general = &EXAMPLE[..EXAMPLE.find(MARK).unwrap()];
-        let sources: String =
-            SOURCES.iter().map(|kind| format!("\n# {}\n{}", kind.doc, kind.example)).collect();
+        let sources: String = SOURCES.iter().map(|kind| format!("\n# {}\n{}", kind.doc, kind.example)).collect();
         let whole = format!("{general}{MARK}{sources}");
         if std::env::var_os("UPDATE_CORPUS").is_some() {
             std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/config.example.toml"), &whole).unwrap();

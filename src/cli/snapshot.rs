@@ -14,13 +14,16 @@ use clap::{Args, ValueEnum};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// CPU is a difference between two readings; this long lies between them. An engine sends figures once a second.
 const BETWEEN: Duration = Duration::from_millis(2200);
+
+/// Columns of what is printed when it goes to no terminal.
+const WIDTH: u16 = 160;
 
 /// Ask every source and print what the panes would show. Takes about two seconds, because CPU is measured between two readings.
 /// Exit code 1 when a source fails; the others are printed all the same.
@@ -65,7 +68,11 @@ impl Snapshot {
             (opened.feeds, poller::once(opened.sources, Some(BETWEEN)).await)
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
-        let printed = if self.json { json_of(&config, &feeds, samples)? } else { tables(global, config, feeds, samples, self.pane) };
+        let printed = if self.json {
+            json_of(&config, &feeds, samples)?
+        } else {
+            tables(global, config, feeds, samples, self.pane)
+        };
         stdout().write_all(printed.as_bytes())?;
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -97,7 +104,11 @@ fn source_json(sample: &Sample, feed: &Feed) -> Value {
 /// The panes as they would be painted, one under the other.
 fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample>, only: Option<Pane>) -> String {
     let look = look::look(global, &config);
-    let width = crossterm::terminal::size().map_or(160, |(width, _)| width.max(80));
+    let width = if stdout().is_terminal() {
+        crossterm::terminal::size().map_or(WIDTH, |(width, _)| width.max(80))
+    } else {
+        WIDTH
+    };
     let setup = Setup {
         environment: config.environment,
         guarded: config.guarded,

@@ -235,7 +235,9 @@ fn environment(value: Value<'_>) -> Result<String, Error> {
 fn minutes(value: Value<'_>) -> Result<u64, Error> {
     let minutes: i64 = simple(value)?;
     u64::try_from(minutes).ok().filter(|minutes| (1..=1440).contains(minutes)).ok_or_else(|| {
-        serde::de::Error::custom(format!("{minutes} is out of bounds: write the minutes until writes lock again, 1 to 1440"))
+        serde::de::Error::custom(format!(
+            "{minutes} is out of bounds: write the minutes until writes lock again, 1 to 1440"
+        ))
     })
 }
 

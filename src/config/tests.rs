@@ -50,7 +50,9 @@ fn what_others_can_change_is_refused_with_the_mend() {
     assert!(said.contains("others can change it: its mode is 664 (chmod go-w "), "{said}");
     let open = folder(0o777);
     let path = write(open.path(), "config.toml", "", 0o600);
-    assert!(problems(&Choice::Named(path), None).contains("others can replace it, its folder being open: its mode is 777"));
+    assert!(
+        problems(&Choice::Named(path), None).contains("others can replace it, its folder being open: its mode is 777")
+    );
     let sticky = folder(0o1777);
     let path = write(sticky.path(), "config.toml", "", 0o644);
     assert!(load(&Choice::Named(path), None).is_ok());
@@ -105,7 +107,8 @@ fn a_mistake_in_an_overlay_is_told_with_that_file() {
 #[test]
 fn a_path_is_seen_from_the_config() {
     let folder = folder(0o700);
-    let path = write(folder.path(), "c.toml", "keymap = \"keys.toml\"\ntheme = \"my.toml\"\njournal.path = \"/j\"\n", 0o600);
+    let path =
+        write(folder.path(), "c.toml", "keymap = \"keys.toml\"\ntheme = \"my.toml\"\njournal.path = \"/j\"\n", 0o600);
     let config = load(&Choice::Named(path), None).unwrap();
     assert_eq!(config.keymap, Some(folder.path().join("keys.toml")));
     assert_eq!(config.theme, Some(folder.path().join("my.toml").display().to_string()));
