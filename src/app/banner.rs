@@ -19,32 +19,29 @@ impl Banner {
         runs.get(self.run).is_none_or(|run| run.outcome.is_some())
     }
 
-    /// The line's text and role.
+    /// The line's text and role, without how to go on.
     pub fn line(&self, runs: &Runs, now: Now) -> (Role, String) {
         let Some(run) = runs.get(self.run) else { return (Role::Toast, String::new()) };
         let step = run.steps.iter().find(|step| !step.state.is_final()).or(run.steps.last());
         let (target, doing) = step.map_or(("", "starting".to_owned()), |step| {
-            let doing = if step.state == StepState::Planned { "starting" } else { step.state.word() };
+            let doing = match step.state {
+                StepState::Planned => "starting",
+                StepState::Intent => "sending",
+                state => state.word(),
+            };
             (step.target.as_str(), format!("{}: {doing}", step.title))
         });
         let took =
             figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
         match run.outcome {
-            None => (Role::Toast, format!("▶ {} on {target}: {doing}, {took} (6 shows it)", run.title)),
+            None => (Role::Toast, format!("▶ {} on {target}: {doing}, {took}", run.title)),
             Some(outcome) => {
                 let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };
                 let mark = if outcome == RunOutcome::Ok { "✓" } else { "✗" };
                 let why =
                     if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
                 let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-                (
-                    role,
-                    format!(
-                        "{mark} {} on {target} {}{why} ({took}; 6 shows it, Esc dismisses)",
-                        run.title,
-                        outcome.word()
-                    ),
-                )
+                (role, format!("{mark} {} on {target} {} after {took}{why}", run.title, outcome.word()))
             }
         }
     }

@@ -11,7 +11,7 @@ pub const MIN_SIZE: (u16, u16) = (80, 24);
 /// From this size on the panes stand two by two; below, one above the other, the focused one largest.
 const SIDE_BY_SIDE: (u16, u16) = (120, 30);
 
-/// Rows of a pane without focus when they stand one above the other: title, and the worst rows.
+/// Rows of a pane without focus when they stand one above the other, at least: title, and the worst rows.
 const FOLDED: u16 = 4;
 
 /// Where everything stands.
@@ -76,10 +76,11 @@ fn two_by_two(body: Rect, focus: usize, places: &mut [Option<Place>]) {
 
 fn stacked(body: Rect, focus: usize, places: &mut [Option<Place>]) {
     let others = tables().filter(|index| *index != focus).count() as u16;
-    let large = body.height.saturating_sub(others * FOLDED);
+    let folded = (body.height / 6).max(FOLDED);
+    let large = body.height.saturating_sub(others * folded);
     let mut y = body.y;
     for index in tables() {
-        let height = if index == focus { large } else { FOLDED };
+        let height = if index == focus { large } else { folded };
         let area = Rect { x: body.x, y, width: body.width, height };
         places[index] = Some(Place { area, focused: index == focus, framed: false });
         y += height;

@@ -107,6 +107,12 @@ pub fn truncate(text: &str, width: usize) -> &str {
     text
 }
 
+/// `text` with blanks after it up to `width` cells: `{:width$}` counts characters, and a wide one would shift what follows.
+pub fn pad(text: &str, width: usize) -> String {
+    let blanks = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text));
+    format!("{text}{:blanks$}", "")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +137,12 @@ mod tests {
     fn wide_text_is_cut_on_a_whole_character() {
         assert_eq!(truncate("日本語", 5), "日本");
         assert_eq!(truncate("abc", 5), "abc");
+    }
+
+    #[test]
+    fn padding_counts_cells() {
+        assert_eq!(pad("日本", 6), "日本  ");
+        assert_eq!(pad("abc", 2), "abc");
     }
 
     proptest! {

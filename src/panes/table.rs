@@ -3,18 +3,20 @@
 use super::{Details, Flow, Pane, Place, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Severity, Subject, ThingId, text};
+use crate::domain::{Now, Severity, Subject, ThingId, text};
 use crate::store::{Feed, Health, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, Slot, Window, place};
 use crate::widgets::{canvas, feeds, wrap};
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::cmp::Ordering;
 use std::fmt::Write;
 use std::marker::PhantomData;
+use unicode_width::UnicodeWidthStr;
 
 /// One row, with all that its cells may need.
 pub struct Row<'a, I> {
@@ -33,6 +35,14 @@ impl<I> Clone for Row<'_, I> {
 }
 impl<I> Copy for Row<'_, I> {}
 
+impl<I> Row<'_, I> {
+    /// The moment up to which its ages count: a source that answers no more does not say that a thing is still up.
+    pub fn as_of(&self) -> Timestamp {
+        let known = self.feed.good.as_ref().filter(|_| untrusted(self.feed, self.cx.now));
+        known.map_or(self.cx.now.wall, |(at, _)| at.wall)
+    }
+}
+
 /// A table of things: what a pane's folder writes.
 pub trait Tabular: Send + 'static {
     /// The thing in a row.
@@ -44,10 +54,18 @@ pub trait Tabular: Send + 'static {
     /// Columns; the first is the name.
     const COLUMNS: &'static [Column];
 
+    /// Whether a column has anything to say just now.
+    fn shows(_column: usize, _cx: &Cx<'_>) -> bool {
+        true
+    }
     /// The things that one feed reports.
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Self::Item];
     /// Its identity.
     fn id(row: Row<'_, Self::Item>) -> ThingId;
+    /// Whether it is the thing of this identity; for every row of a table, so that it should not allocate.
+    fn is(row: Row<'_, Self::Item>, id: &ThingId) -> bool {
+        Self::id(row) == *id
+    }
     /// Its name for people, appended.
     fn name(row: Row<'_, Self::Item>, out: &mut String);
     /// How bad it is.
@@ -109,6 +127,7 @@ pub struct DataPane<T: Tabular> {
     filter: Filter,
     slots: Vec<Slot>,
     window: Window,
+    summary: String,
     title: String,
     ages: String,
     ages_bad: bool,
@@ -143,6 +162,7 @@ impl<T: Tabular> Default for DataPane<T> {
             filter: Filter::default(),
             slots: Vec::new(),
             window: Window::default(),
+            summary: String::new(),
             title: String::new(),
             ages: String::new(),
             ages_bad: false,
@@ -170,6 +190,10 @@ impl<T: Tabular> DataPane<T> {
         self.collect(cx);
         self.order(cx);
         self.follow(cx);
+        self.scratch.clear();
+        T::summary(cx, &self.counts, &mut self.scratch);
+        self.summary.clear();
+        text::push_clean(&mut self.summary, &self.scratch);
         self.sorted_for = Some(key);
     }
 
@@ -177,7 +201,7 @@ impl<T: Tabular> DataPane<T> {
         self.entries.clear();
         self.counts = Counts::default();
         for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| feed.subject == T::SUBJECT) {
-            let stale = matches!(feed.health(cx.now), Health::Stale | Health::Failed);
+            let stale = untrusted(feed, cx.now);
             for (index, item) in T::items(cx.store, feed).iter().enumerate() {
                 let row = Row { item, feed, cx };
                 let severity = T::severity(row);
@@ -239,7 +263,7 @@ impl<T: Tabular> DataPane<T> {
             return;
         };
         let id = selected.id.clone();
-        let found = (0..self.entries.len()).find(|at| self.row(*at, cx).is_some_and(|row| T::id(row) == id));
+        let found = (0..self.entries.len()).find(|at| self.row(*at, cx).is_some_and(|row| T::is(row, &id)));
         if let Some(at) = found {
             self.cursor = at;
             if let Some(selected) = &mut self.selected {
@@ -272,10 +296,10 @@ impl<T: Tabular> DataPane<T> {
     }
 
     fn turn(&mut self) -> Flow {
+        // Only by columns that are on the screen: an order that nobody can see is no help.
         self.sort = match self.sort {
-            None => Some(0),
-            Some(column) if column + 1 < T::COLUMNS.len() => Some(column + 1),
-            Some(_) => None,
+            None => self.slots.first().map(|slot| slot.column),
+            Some(column) => self.slots.iter().map(|slot| slot.column).find(|next| *next > column),
         };
         self.reverse = self.sort.is_some_and(|column| T::COLUMNS[column].right);
         Flow::Done
@@ -286,18 +310,20 @@ impl<T: Tabular> DataPane<T> {
         let _ = write!(self.title, "{} {}", T::TITLE.0, T::TITLE.1);
         let known = cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some());
         if known {
-            self.title.push_str("  ");
-            T::summary(cx, &self.counts, &mut self.title);
+            let _ = write!(self.title, "  {}", self.summary);
         }
         self.ages.clear();
         self.ages_bad = false;
-        for feed in cx.store.about(T::SUBJECT) {
-            if !self.ages.is_empty() {
-                self.ages.push_str(" · ");
+        // What is cut off where it gets narrow is never a failure.
+        for bad in [true, false] {
+            for feed in cx.store.about(T::SUBJECT).filter(|feed| untrusted(feed, cx.now) == bad) {
+                if !self.ages.is_empty() {
+                    self.ages.push_str(" · ");
+                }
+                text::push_clean(&mut self.ages, feeds::label(feed, cx.store));
+                self.ages.push(' ');
+                self.ages_bad |= feeds::age(feed, cx.now, &mut self.ages);
             }
-            text::push_clean(&mut self.ages, feeds::label(feed, cx.store));
-            self.ages.push(' ');
-            self.ages_bad |= feeds::age(feed, cx.now, &mut self.ages);
         }
     }
 
@@ -348,7 +374,7 @@ impl<T: Tabular> DataPane<T> {
 
     fn empty(&mut self, cx: &Cx<'_>) {
         let note = if cx.store.about(T::SUBJECT).next().is_none() {
-            format!("no source is configured for {}", T::SUBJECT.word())
+            format!("no source is configured for {}; `quarterdeck config example` shows how", T::SUBJECT.word())
         } else if !self.filter.is_empty() && self.counts.total() > 0 {
             format!("none of {} passes the filter /{} (Esc clears it)", self.counts.total(), self.filter_text)
         } else if cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some()) {
@@ -390,7 +416,7 @@ impl<T: Tabular> DataPane<T> {
         };
         draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.title);
         let ages = cx.style(if self.ages_bad { Role::SeverityCritical } else { Role::Faint });
-        let room = place.area.width.saturating_sub(self.title.len().min(200) as u16 + 8);
+        let room = place.area.width.saturating_sub(self.title.width().min(200) as u16 + 8);
         let right = (place.area.right().saturating_sub(2), place.area.y);
         let mut x = right.0;
         if room > 6 && !self.ages.is_empty() {
@@ -447,7 +473,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.headline(cx);
         let inside = at.inside();
         self.explain(usize::from(inside.width.saturating_sub(1)), cx);
-        place(T::COLUMNS, inside.width, &mut self.slots);
+        place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
         self.fill(usize::from(height), cx);
@@ -497,6 +523,11 @@ impl<T: Tabular> Pane for DataPane<T> {
         text.clone_into(&mut self.filter_text);
         self.filter = Filter::parse(text);
     }
+}
+
+/// Its rows may not be so any more.
+fn untrusted(feed: &Feed, now: Now) -> bool {
+    matches!(feed.health(now), Health::Stale | Health::Failed)
 }
 
 fn shows_headings(inside: Rect) -> bool {

@@ -5,11 +5,14 @@ use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// All runs known, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
     runs: Vec<RunView>,
+    places: HashMap<RunId, usize>,
     revision: u64,
 }
 
@@ -70,7 +73,7 @@ impl Runs {
     }
     /// By id.
     pub fn get(&self, id: RunId) -> Option<&RunView> {
-        self.runs.iter().find(|run| run.id == id)
+        self.places.get(&id).map(|place| &self.runs[*place])
     }
     /// Changes whenever a record was applied.
     pub fn revision(&self) -> u64 {
@@ -82,12 +85,13 @@ impl Runs {
         let Some(id) = record.entry.run else { return };
         self.revision += 1;
         if record.entry.kind == RecordKind::RunStart {
-            if self.get(id).is_none() {
+            if let Entry::Vacant(place) = self.places.entry(id) {
+                place.insert(self.runs.len());
                 self.runs.push(start(id, record));
             }
             return;
         }
-        let Some(run) = self.runs.iter_mut().rev().find(|run| run.id == id) else { return };
+        let Some(run) = self.places.get(&id).map(|place| &mut self.runs[*place]) else { return };
         match record.entry.kind {
             RecordKind::RunFinish => finish(run, record),
             RecordKind::StepRecheck => step(run, record, Some(StepState::Checking)),

@@ -2,7 +2,7 @@
 
 use super::Ring;
 use crate::domain::{Server, SourceId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Samples kept for each figure.
 pub const KEPT: usize = 240;
@@ -28,7 +28,8 @@ impl History {
     /// Takes in one good sample; a server that is not reported any more is forgotten.
     pub fn record(&mut self, source: &SourceId, servers: &[Server]) {
         let trends = self.trends.entry(source.clone()).or_default();
-        trends.retain(|name, _| servers.iter().any(|server| &server.name == name));
+        let reported: HashSet<&str> = servers.iter().map(|server| server.name.as_str()).collect();
+        trends.retain(|name, _| reported.contains(name.as_str()));
         for server in servers {
             if !trends.contains_key(&server.name) {
                 trends.insert(server.name.clone(), Trend::default());

@@ -1,12 +1,19 @@
 //! The frame around the panes: header, banner, key hints, passing messages.
 
 use crate::action::Action;
-use crate::app::State;
+use crate::app::{Banner, State, Toast};
+use crate::domain::text;
 use crate::runbook::Writes;
 use crate::theme::Role;
-use crate::widgets::{canvas, figure};
+use crate::widgets::{canvas, figure, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+/// Cells of a message at most: longer lines are hard to read.
+const TOAST_WIDTH: u16 = 112;
+/// Lines of a message at most.
+const TOAST_LINES: usize = 6;
 
 /// Program, environment, write lock and clock; each source's age or failure, the bad ones first.
 pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
@@ -14,7 +21,7 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     canvas::clear(buf, area, cx.style(Role::Header));
     let environment = if state.guarded { Role::EnvironmentGuarded } else { Role::Environment };
     let mut x = canvas::put(buf, (area.x + 1, area.y), "quarterdeck", 11, cx.style(Role::HeaderName)) + 1;
-    for text in [" ", &state.environment.to_uppercase(), " "] {
+    for text in [" ", &text::clean(&state.environment.to_uppercase()), " "] {
         x = canvas::put(buf, (x, area.y), text, 24, cx.style(environment));
     }
     let clock = &state.chrome.clock;
@@ -35,7 +42,7 @@ fn sources(state: &State, line: Rect, buf: &mut Buffer) {
     let shown = &state.chrome.sources[..state.chrome.count];
     let mut x = line.x;
     for (index, (bad, text)) in shown.iter().enumerate() {
-        let cells = unicode_width::UnicodeWidthStr::width(text.as_str()) as u16;
+        let cells = text.width() as u16;
         let room = line.right().saturating_sub(x);
         if cells + 5 > room && !(index + 1 == shown.len() && cells <= room) {
             let rest = figure::text(|out| out.push_str(&format!("+{}", shown.len() - index)));
@@ -69,8 +76,17 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
     let (role, text) = banner.line(&state.runs, state.now);
     let style = state.cx().style(role);
     canvas::clear(buf, area, style);
-    let text = crate::domain::text::clean(&text);
-    canvas::put(buf, (area.x + 1, area.y), &text, area.width.saturating_sub(2), style);
+    let text = text::clean(&text);
+    let hint = banner_hint(state, banner);
+    let end = canvas::put_right(buf, (area.right() - 1, area.y), &hint, area.width / 2, style);
+    canvas::put(buf, (area.x + 1, area.y), &text, end.saturating_sub(area.x + 3), style);
+}
+
+/// What to do about it, which must not be lost behind a long reason.
+fn banner_hint(state: &State, banner: &Banner) -> String {
+    let key = |action: &Action| state.keymap.key_of(state.scope(), action).unwrap_or_default();
+    let shows = format!("{} shows it", key(&Action::Runs));
+    if banner.is_over(&state.runs) { format!("{shows}, {} dismisses", key(&Action::Back)) } else { shows }
 }
 
 /// The filter being typed, or the keys: those that act here first.
@@ -86,6 +102,7 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
         return;
     }
     let last = last_run(state);
+    let last = text::clean(&last);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &last, 44, cx.style(Role::Muted));
     let mut x = area.x + 1;
     for (acts, key, doc) in hints(state) {
@@ -101,6 +118,7 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
 /// Key and word: the runbooks bound in this pane, then what everybody needs.
 fn hints(state: &State) -> Vec<(bool, String, String)> {
     const PLAIN: [(Action, &str); 10] = [
+        (Action::Help, "help"),
         (Action::Details, "details"),
         (Action::Actions, "all actions"),
         (Action::Filter, "filter"),
@@ -108,7 +126,6 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Zoom, "zoom"),
         (Action::Runs, "runs"),
         (Action::Writes, "writes"),
-        (Action::Help, "help"),
         (Action::Palette, "palette"),
         (Action::Quit, "quit"),
     ];
@@ -128,22 +145,39 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
 
 fn last_run(state: &State) -> String {
     let last = state.runs.iter().next_back();
-    last.map_or_else(
-        || "last run: none".to_owned(),
-        |run| format!("last run: {} {}", run.runbook, run.outcome.map_or("running", |outcome| outcome.word())),
-    )
+    last.map_or_else(String::new, |run| {
+        format!("last run: {} {}", run.runbook, run.outcome.map_or("running", |outcome| outcome.word()))
+    })
 }
 
-/// Passing messages, above the banner and the footer.
+/// Passing messages, above the banner and the footer, the newest lowest. Whole, as far as there is room: the end of a message of
+/// trouble says how to mend it.
 pub fn toasts(state: &State, below: u16, buf: &mut Buffer) {
-    let cx = state.cx();
-    for (index, toast) in state.toasts.iter().rev().enumerate() {
-        let y = below.saturating_sub(1 + index as u16);
-        let style = cx.style(if toast.bad { Role::ToastBad } else { Role::Toast });
-        let mark = if toast.bad { "▲ " } else { "" };
-        let text = format!(" {mark}{} ", toast.text);
-        let width = buf.area.width.saturating_sub(4);
-        let cells = (unicode_width::UnicodeWidthStr::width(text.as_str()) as u16).min(width);
-        canvas::put(buf, (buf.area.right().saturating_sub(cells + 1), y), &text, cells, style);
+    let width = usize::from(buf.area.width.min(TOAST_WIDTH)) - 4;
+    let mut y = below;
+    for toast in state.toasts.iter().rev() {
+        let style = state.cx().style(if toast.bad { Role::ToastBad } else { Role::Toast });
+        let lines = toast_lines(toast, width);
+        if y < below / 3 + lines.len() as u16 {
+            break;
+        }
+        y -= lines.len() as u16;
+        let cells = lines.iter().map(|line| line.width()).max().unwrap_or(0) as u16 + 2;
+        let area = Rect { x: buf.area.right() - cells - 1, y, width: cells, height: lines.len() as u16 };
+        canvas::clear(buf, area, style);
+        for (line, y) in lines.iter().zip(area.y..) {
+            canvas::put(buf, (area.x + 1, y), line, cells - 2, style);
+        }
     }
+}
+
+fn toast_lines(toast: &Toast, width: usize) -> Vec<String> {
+    let (mark, indent) = if toast.bad { ("▲ ", 2) } else { ("", 0) };
+    let mut lines = Vec::new();
+    wrap::lines(&mut lines, &format!("{mark}{}", toast.text), width, indent);
+    if lines.len() > TOAST_LINES {
+        lines.truncate(TOAST_LINES);
+        lines[TOAST_LINES - 1] = format!("{}…", text::truncate(&lines[TOAST_LINES - 1], width - 1));
+    }
+    lines
 }

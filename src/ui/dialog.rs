@@ -1,6 +1,7 @@
 //! A framed box in the middle, with lines that scroll and a line at its foot.
 
 use crate::app::State;
+use crate::domain::text;
 use crate::theme::Role;
 use crate::widgets::canvas;
 use ratatui::buffer::Buffer;
@@ -18,14 +19,20 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer, title: &str, lines: &Li
     let border = if state.guarded { Role::DialogDanger } else { Role::DialogBorder };
     let inside = canvas::frame(buf, outer, cx.style(border));
     let end = canvas::put(buf, (outer.x + 2, outer.y), " ", 1, cx.style(Role::DialogTitle));
-    let end = canvas::put(buf, (end, outer.y), title, outer.width.saturating_sub(6), cx.style(Role::DialogTitle));
+    let end = canvas::put(
+        buf,
+        (end, outer.y),
+        &text::clean(title),
+        outer.width.saturating_sub(6),
+        cx.style(Role::DialogTitle),
+    );
     canvas::put(buf, (end, outer.y), " ", 1, cx.style(Role::DialogTitle));
     let body = Rect { height: inside.height.saturating_sub(foot), ..inside };
     let most = lines.len().saturating_sub(usize::from(body.height));
     let scroll = scroll.min(most);
     for (index, (role, line)) in lines.iter().skip(scroll).take(usize::from(body.height)).enumerate() {
         let style = cx.style(Role::Dialog).patch(cx.style(*role));
-        canvas::put(buf, (body.x + 1, body.y + index as u16), line, body.width.saturating_sub(2), style);
+        canvas::put(buf, (body.x + 1, body.y + index as u16), &text::clean(line), body.width.saturating_sub(2), style);
     }
     if most > 0 {
         let text = format!(" {}–{} of {} lines, ↑↓ ", scroll + 1, scroll + usize::from(body.height), lines.len());

@@ -3,15 +3,15 @@
 
 mod chrome;
 mod dialog;
-pub mod dump;
 mod overlay;
 mod params;
 
 use crate::app::{MIN_SIZE, State};
 use crate::theme::Role;
-use crate::widgets::canvas;
+use crate::widgets::{canvas, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 /// Paints the state, as last prepared, over the whole area.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
@@ -33,7 +33,15 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
 }
 
 fn too_small(state: &State, area: Rect, buf: &mut Buffer) {
-    let text = format!("quarterdeck needs {}×{}; here are {}×{}", MIN_SIZE.0, MIN_SIZE.1, area.width, area.height);
-    let at = canvas::centred(area, text.len() as u16, 1);
-    canvas::put(buf, (at.x, at.y), &text, at.width, state.cx().style(Role::Text));
+    let text = format!(
+        "quarterdeck needs more room: {}×{} at least, here are {}×{}",
+        MIN_SIZE.0, MIN_SIZE.1, area.width, area.height
+    );
+    let mut lines = Vec::new();
+    wrap::lines(&mut lines, &text, usize::from(area.width), 0);
+    let width = lines.iter().map(|line| line.width()).max().unwrap_or(0) as u16;
+    let at = canvas::centred(area, width, lines.len() as u16);
+    for (line, y) in lines.iter().zip(at.top()..at.bottom()) {
+        canvas::put(buf, (at.x, y), line, at.width, state.cx().style(Role::Text));
+    }
 }

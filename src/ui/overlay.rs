@@ -3,6 +3,7 @@
 use super::dialog::{self, Lines, text_width};
 use crate::app::{AskDialog, Overlay, Palette, PlanDialog, State, UnlockDialog};
 use crate::domain::risk::Level;
+use crate::domain::text;
 use crate::keymap::Scope;
 use crate::panes::{Details, PANES};
 use crate::runbook::plan::{PlannedFence, PlannedStep, Rows};
@@ -13,6 +14,7 @@ use crate::widgets::field::Field;
 use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 /// Rows of the blast radius shown before "and N more".
 const ROWS: usize = 20;
@@ -83,10 +85,15 @@ fn wrap_into(out: &mut Lines, role: Role, text: &str, width: usize, indent: usiz
 
 fn facts(details: &Details, area: Rect) -> Lines {
     let mut out = Lines::new();
-    let label = details.facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0).min(24);
-    for (name, text) in &details.facts {
+    let names: Vec<_> = details.facts.iter().map(|(name, _)| text::clean(name)).collect();
+    let label = names.iter().map(|name| name.width()).max().unwrap_or(0).min(24);
+    for (name, (_, text)) in names.iter().zip(&details.facts) {
+        let gap = if label > 0 { "  " } else { "" };
         let text = if text.is_empty() { "—" } else { text };
-        wrap_into(&mut out, Role::Text, &format!("{name:label$}  {text}"), text_width(area), label + 2);
+        for (index, line) in text.lines().enumerate() {
+            let lead = text::pad(if index == 0 { name } else { "" }, label);
+            wrap_into(&mut out, Role::Text, &format!("{lead}{gap}{line}"), text_width(area), label + gap.len());
+        }
     }
     out
 }
@@ -152,7 +159,7 @@ pub fn draw_foot(
         field.draw(area, buf, cx.style(Role::Input));
     }
     if let Some(refusal) = refusal {
-        let text = format!("▲ {}", crate::domain::text::clean(refusal));
+        let text = format!("▲ {}", text::clean(refusal));
         canvas::put(buf, (foot.x + 1, foot.y + 2), &text, width, style(Role::SeverityWarning));
     }
 }
@@ -212,35 +219,30 @@ fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
 /// The blast radius as a table.
 fn rows_lines(out: &mut Lines, rows: &Rows, width: usize) {
     let cell = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => crate::domain::text::clean(text).into_owned(),
+        serde_json::Value::String(text) => text::clean(text).into_owned(),
         serde_json::Value::Null => "—".to_owned(),
-        other => crate::domain::text::clean(&other.to_string()).into_owned(),
+        other => text::clean(&other.to_string()).into_owned(),
     };
+    let columns: Vec<String> = rows.columns.iter().map(|name| text::clean(name).into_owned()).collect();
     let shown: Vec<Vec<String>> = rows
         .rows
         .iter()
         .take(ROWS)
         .map(|row| rows.columns.iter().map(|name| cell(&row[name.as_str()])).collect())
         .collect();
-    let widths: Vec<usize> = rows
-        .columns
+    let widths: Vec<usize> = columns
         .iter()
         .enumerate()
-        .map(|(at, name)| {
-            shown.iter().map(|row| row[at].chars().count()).max().unwrap_or(0).max(name.chars().count()).min(40)
-        })
+        .map(|(at, name)| shown.iter().map(|row| row[at].width()).max().unwrap_or(0).max(name.width()).min(40))
         .collect();
     let join = |cells: &[String]| {
-        let cells = cells
-            .iter()
-            .zip(&widths)
-            .map(|(text, width)| format!("{:width$}", crate::domain::text::truncate(text, *width)));
+        let cells = cells.iter().zip(&widths).map(|(text, width)| text::pad(text::truncate(text, *width), *width));
         cells.collect::<Vec<_>>().join("  ")
     };
-    let clip = |line: String| crate::domain::text::truncate(&line, width).trim_end().to_owned();
+    let clip = |line: String| text::truncate(&line, width).trim_end().to_owned();
     out.push((Role::SeverityInfo, format!("{} affected:", rows.rows.len())));
     if !shown.is_empty() {
-        out.push((Role::Faint, clip(join(&rows.columns))));
+        out.push((Role::Faint, clip(join(&columns))));
     }
     out.extend(shown.iter().map(|row| (Role::Text, clip(join(row)))));
     if rows.rows.len() > ROWS {

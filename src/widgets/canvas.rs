@@ -11,6 +11,7 @@ pub fn put(buf: &mut Buffer, (x, y): (u16, u16), text: &str, width: u16, style: 
         return x;
     }
     let width = width.min(buf.area.right() - x);
+    unhalve(buf, x, y);
     if text.len() <= usize::from(width) || text.width() <= usize::from(width) {
         return buf.set_stringn(x, y, text, usize::from(width), style).0;
     }
@@ -30,11 +31,20 @@ pub fn put_right(buf: &mut Buffer, (right, y): (u16, u16), text: &str, width: u1
 pub fn clear(buf: &mut Buffer, area: Rect, style: Style) {
     let area = area.intersection(buf.area);
     for y in area.top()..area.bottom() {
+        unhalve(buf, area.left(), y);
         for x in area.left()..area.right() {
             let cell = &mut buf[(x, y)];
             cell.reset();
             cell.set_style(style);
         }
+    }
+}
+
+/// What is written from `x` on covers the right half of a wide character: its left half becomes a blank, because no terminal
+/// can show it, and most would shift the rest of the line.
+fn unhalve(buf: &mut Buffer, x: u16, y: u16) {
+    if x > buf.area.left() && buf[(x - 1, y)].symbol().width() > 1 {
+        buf[(x - 1, y)].set_symbol(" ");
     }
 }
 

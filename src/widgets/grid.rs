@@ -33,6 +33,13 @@ impl Column {
         Self { title, width, grow, right: false, keep }
     }
 
+    /// Its part of what is left over. It grows to three times its width at most: a name must not stand a hand's breadth
+    /// away from its state.
+    fn extra(&self, spare: u16, shares: u16) -> u16 {
+        let share = (u32::from(spare) * u32::from(self.grow)).checked_div(u32::from(shares)).unwrap_or(0) as u16;
+        share.min(self.width * 2)
+    }
+
     /// A column of figures.
     pub const fn figure(title: &'static str, width: u16, keep: u8) -> Self {
         Self { title, width, grow: 0, right: true, keep }
@@ -50,26 +57,23 @@ pub struct Slot {
     pub width: u16,
 }
 
-/// Places the columns in `width` cells: drops what does not fit, gives out what is left.
-pub fn place(columns: &[Column], width: u16, slots: &mut Vec<Slot>) {
+/// Places the columns in `width` cells: leaves out those that are not `wanted` and what does not fit, gives out what is left.
+pub fn place(columns: &[Column], wanted: impl Fn(usize) -> bool, width: u16, slots: &mut Vec<Slot>) {
     slots.clear();
     let room = width.saturating_sub(SYMBOL);
-    let mut least = 0;
+    let shown =
+        |least: u8| columns.iter().enumerate().filter(move |(_, c)| c.keep >= least).filter(|(i, _)| wanted(*i));
     let need = |least: u8| -> u16 {
-        let shown = columns.iter().filter(|column| column.keep >= least);
-        shown.fold(0u16, |sum, column| sum.saturating_add(column.width + GAP)).saturating_sub(GAP)
+        shown(least).fold(0u16, |sum, (_, column)| sum.saturating_add(column.width + GAP)).saturating_sub(GAP)
     };
     let most = columns.iter().map(|column| column.keep).max().unwrap_or(0);
-    while need(least) > room && least < most {
-        least += 1;
-    }
-    let shown = || columns.iter().enumerate().filter(|(_, column)| column.keep >= least);
-    let (spare, shares) = (room.saturating_sub(need(least)), shown().map(|(_, c)| c.grow).sum::<u16>());
+    let least = (0..most).find(|least| need(*least) <= room).unwrap_or(most);
+    let (spare, shares) = (room.saturating_sub(need(least)), shown(least).map(|(_, c)| c.grow).sum::<u16>());
     let mut x = SYMBOL;
-    for (index, column) in shown() {
-        let extra =
-            if shares == 0 { 0 } else { (u32::from(spare) * u32::from(column.grow) / u32::from(shares)) as u16 };
-        let cells = (column.width + extra).min(width.saturating_sub(x));
+    for (index, column) in shown(least) {
+        let last = index + 1 == columns.len() && column.grow > 0;
+        let cells = if last { u16::MAX } else { column.width + column.extra(spare, shares) };
+        let cells = cells.min(width.saturating_sub(x));
         slots.push(Slot { column: index, x, width: cells });
         x += cells + GAP;
     }
@@ -195,7 +199,7 @@ mod tests {
 
     fn placed(width: u16) -> Vec<(usize, u16, u16)> {
         let mut slots = Vec::new();
-        place(COLUMNS, width, &mut slots);
+        place(COLUMNS, |_| true, width, &mut slots);
         slots.iter().map(|slot| (slot.column, slot.x, slot.width)).collect()
     }
 
@@ -205,5 +209,10 @@ mod tests {
         assert_eq!(placed(30), [(0, 2, 10), (1, 13, 4), (2, 18, 12)]);
         assert_eq!(placed(29), [(0, 2, 22), (1, 25, 4)]);
         assert_eq!(placed(8), [(0, 2, 6)]);
+    }
+
+    #[test]
+    fn very_wide_leaves_the_rest_blank() {
+        assert_eq!(placed(200), [(0, 2, 30), (1, 33, 4), (2, 38, 12)]);
     }
 }

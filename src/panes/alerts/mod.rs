@@ -44,8 +44,8 @@ impl Tabular for Alerts {
         Column::text("STATE", 9, 0, 9),
         Column::text("SEVERITY", 8, 0, 8),
         Column::figure("FOR", 5, 7),
-        Column::figure("VALUE", 7, 3),
-        Column::text("SUMMARY", 20, 6, 2),
+        Column::figure("VALUE", 7, 2),
+        Column::text("SUMMARY", 16, 6, 3),
     ];
     const NONE: &'static str = "asked, and no alert is firing or pending";
 
@@ -108,7 +108,7 @@ impl Tabular for Alerts {
                 if alert.state == AlertState::Firing { alert.severity.into() } else { Role::Muted }
             }
             FOR => {
-                let age = alert.active_at.map(|at| time::between(at, row.cx.now.wall));
+                let age = alert.active_at.map(|at| time::between(at, row.as_of()));
                 figure_cell(out, age, Severity::None, figure::age)
             }
             VALUE => figure_cell(out, alert.value, Severity::None, figure::number),
@@ -129,15 +129,13 @@ impl Tabular for Alerts {
 
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
         let all = || cx.store.about(Subject::Alerts).flat_map(|feed| cx.store.alerts(feed));
-        let (pending, quiet) = all().fold((0, 0), |(pending, quiet), alert| {
-            (
-                pending + usize::from(alert.state == AlertState::Pending),
-                quiet + usize::from(alert.state == AlertState::Suppressed),
-            )
-        });
+        let number = |state: AlertState| all().filter(|alert| alert.state == state).count();
+        let (pending, quiet) = (number(AlertState::Pending), number(AlertState::Suppressed));
+        let loud = counts.of(Severity::Critical) + counts.of(Severity::Warning);
         let figures = [
             (counts.of(Severity::Critical), "critical"),
             (counts.of(Severity::Warning), "warning"),
+            (number(AlertState::Firing).saturating_sub(loud), "info"),
             (pending, "pending"),
             (quiet, "silenced"),
         ];

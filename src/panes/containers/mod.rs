@@ -4,7 +4,7 @@ use super::table::{Counts, Tabular, figure_cell, figures, prefix};
 use super::{DataPane, PaneKind, Row};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Container, ContainerState, Health, Severity, Snapshot, Subject, ThingId, time};
+use crate::domain::{Container, ContainerState, Health, Limits, Severity, Snapshot, Subject, ThingId, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -106,7 +106,7 @@ impl Tabular for Containers {
                 {
                     let _ = write!(out, " {code}");
                 }
-                container.judge(row.cx.limits).into()
+                state_severity(container, row.cx.limits).into()
             }
             CPU => figure_cell(out, container.cpu, Severity::None, figure::percent),
             MEMORY => memory(row, out),
@@ -192,7 +192,7 @@ fn service(container: &Container) -> Option<(&str, &str)> {
 }
 
 fn since(row: Row<'_, Container>) -> Option<std::time::Duration> {
-    running_since(row.item).map(|at| time::between(at, row.cx.now.wall))
+    running_since(row.item).map(|at| time::between(at, row.as_of()))
 }
 
 /// Used and limit; used alone where there is no limit.
@@ -201,14 +201,26 @@ fn memory(row: Row<'_, Container>, out: &mut String) -> Role {
         out.push('—');
         return Role::Faint;
     };
-    figure::bytes(out, memory.used);
-    if memory.total == 0 {
-        return Role::Text;
+    let severity = if memory.total == 0 { Severity::None } else { row.cx.limits.memory.judge(memory.ratio()) };
+    if severity >= Severity::Warning {
+        out.push_str(severity.symbol());
     }
-    out.push('/');
-    figure::bytes(out, memory.total);
-    let severity = row.cx.limits.memory.judge(memory.ratio());
+    figure::bytes(out, memory.used);
+    if memory.total > 0 {
+        out.push('/');
+        figure::bytes(out, memory.total);
+    }
     if severity >= Severity::Warning { severity.into() } else { Role::Text }
+}
+
+/// How bad the state alone is: short memory is said beside the memory, not by a `running` in red.
+fn state_severity(container: &Container, limits: &Limits) -> Severity {
+    match (container.state, container.health) {
+        (ContainerState::Running, Health::None | Health::Healthy) => Severity::Ok,
+        (ContainerState::Running, Health::Starting) => Severity::Info,
+        (ContainerState::Running, Health::Unhealthy) => Severity::Critical,
+        _ => container.judge(limits),
+    }
 }
 
 /// Ten restarts by its policy are a warning: it does not stay up.

@@ -1,6 +1,6 @@
 //! Databases: who is connected, what they do, for how long, and who waits for whom.
 
-use super::table::{Counts, Tabular, figure_cell, prefix};
+use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, PaneKind, Row};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -25,13 +25,14 @@ pub const KIND: PaneKind = PaneKind {
 };
 
 const PID: usize = 0;
-const USER: usize = 1;
-const APPLICATION: usize = 2;
-const CLIENT: usize = 3;
-const DATABASE: usize = 4;
-const STATE: usize = 5;
-const AGE: usize = 6;
-const WAIT: usize = 7;
+const ON: usize = 1;
+const USER: usize = 2;
+const APPLICATION: usize = 3;
+const CLIENT: usize = 4;
+const DATABASE: usize = 5;
+const STATE: usize = 6;
+const AGE: usize = 7;
+const WAIT: usize = 8;
 
 /// The table.
 pub struct Databases;
@@ -41,17 +42,23 @@ impl Tabular for Databases {
     const SUBJECT: Subject = Subject::Databases;
     const TITLE: (u8, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
-        Column::text("PID", 7, 1, 9),
-        Column::text("USER", 10, 1, 7),
-        Column::text("APP", 10, 2, 6),
+        Column::text("PID", 7, 0, 9),
+        Column::text("ON", 8, 1, 8),
+        Column::text("USER", 10, 1, 5),
+        Column::text("APP", 10, 2, 4),
         Column::text("CLIENT", 12, 0, 2),
         Column::text("DB", 8, 1, 1),
         Column::text("STATE", 10, 0, 9),
         Column::figure("AGE", 5, 8),
-        Column::text("WAIT", 12, 1, 3),
-        Column::text("QUERY", 12, 8, 5),
+        Column::text("WAIT", 12, 1, 6),
+        Column::text("QUERY", 12, 8, 7),
     ];
     const NONE: &'static str = "asked, and no client session is open but quarterdeck's own";
+
+    /// Which server it is on is said only where there are several.
+    fn shows(column: usize, cx: &Cx<'_>) -> bool {
+        column != ON || cx.many(Subject::Databases)
+    }
 
     fn items<'a>(_: &'a Store, feed: &'a Feed) -> &'a [Session] {
         database(feed).map_or(&[], |database| &database.sessions)
@@ -74,6 +81,7 @@ impl Tabular for Databases {
         let pid = || x.pid.cmp(&y.pid);
         match column {
             PID => pid(),
+            ON => a.feed.id.cmp(&b.feed.id).then_with(pid),
             USER => x.user.cmp(&y.user).then_with(pid),
             APPLICATION => x.application.cmp(&y.application).then_with(pid),
             CLIENT => x.client.cmp(&y.client).then_with(pid),
@@ -100,10 +108,10 @@ impl Tabular for Databases {
         };
         match column {
             PID => {
-                prefix(row, Subject::Databases, out);
                 let _ = write!(out, "{}", session.pid);
                 Role::Text
             }
+            ON => text(out, row.feed.id.name(), Role::Text),
             USER => text(out, &session.user, Role::Text),
             APPLICATION => text(out, &session.application, Role::Text),
             CLIENT => text(out, &session.client, Role::Muted),

@@ -31,8 +31,8 @@ pub const KIND: PaneKind = PaneKind {
 
 const COLUMNS: &[Column] = &[
     Column::text("STATE", 10, 0, 9),
-    Column::text("STARTED", 19, 0, 6),
-    Column::text("RUNBOOK", 20, 2, 9),
+    Column::text("STARTED (UTC)", 19, 0, 6),
+    Column::text("RUNBOOK", 18, 2, 9),
     Column::text("ON", 18, 2, 7),
     Column::text("BY", 16, 1, 3),
     Column::figure("TOOK", 6, 4),
@@ -54,21 +54,31 @@ pub struct RunsPane {
     lines: Vec<(Role, String)>,
     title: String,
     scratch: String,
+    /// Runs that are not over.
+    going: usize,
+    /// What the order depends on: when it did not change, the runs stand as they stood.
+    arranged_for: Option<(u64, Filter)>,
 }
 
 impl RunsPane {
-    /// Newest first.
+    /// Newest first; the cursor follows its run.
     fn arrange(&mut self, cx: &Cx<'_>) {
-        let mut order: Vec<usize> = Vec::with_capacity(cx.runs.iter().len());
-        for (index, run) in cx.runs.iter().enumerate() {
-            let text =
-                format!("{} {} {} {} {}", word(run), run.runbook, run.title, run.actor, target(run)).to_lowercase();
-            if self.filter.passes(&text) {
-                order.push(index);
+        let key = (cx.runs.revision(), &self.filter);
+        if self.arranged_for.as_ref().is_some_and(|(revision, filter)| (*revision, filter) == key) {
+            return;
+        }
+        self.arranged_for = Some((key.0, key.1.clone()));
+        self.going = cx.runs.iter().filter(|run| run.outcome.is_none()).count();
+        self.order.clear();
+        for (index, run) in cx.runs.iter().enumerate().rev() {
+            if self.filter.is_empty() || self.filter.passes(&haystack(run)) {
+                self.order.push(index);
             }
         }
-        order.reverse();
-        self.order = order;
+        self.follow(cx);
+    }
+
+    fn follow(&mut self, cx: &Cx<'_>) {
         let wanted = match self.selected.as_ref().map(|selected| &selected.id) {
             Some(ThingId::Run(id)) => Some(*id),
             Some(
@@ -118,6 +128,24 @@ impl RunsPane {
             None => self.lines.push((Role::Muted, "no run passes the filter (Esc clears it)".to_owned())),
         }
     }
+
+    /// What does not fit is not left out in silence.
+    fn cut(&mut self, height: usize, cx: &Cx<'_>) {
+        let Some(hidden) = self.lines.len().checked_sub(height).filter(|hidden| *hidden > 0) else { return };
+        self.lines.truncate(height.saturating_sub(1));
+        self.lines.push((Role::Hint, rest(hidden + 1, cx)));
+    }
+}
+
+/// What a filter searches.
+fn haystack(run: &RunView) -> String {
+    format!("{} {} {} {} {}", word(run), run.runbook, run.title, run.actor, target(run)).to_lowercase()
+}
+
+/// Where the rest of a story that does not fit is to be read.
+fn rest(hidden: usize, cx: &Cx<'_>) -> String {
+    let key = cx.keymap.key_of(Scope::Runs, &Action::Details).unwrap_or_default();
+    format!("… {hidden} more lines: {key} shows all")
 }
 
 fn run_at<'a>(cx: &Cx<'a>, index: usize) -> Option<&'a RunView> {
@@ -237,7 +265,7 @@ fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
     }
 }
 
-/// The list above, what the cursor is on below; beside each other where there is room.
+/// The list above, what the cursor is on below, a rule between; beside each other where there is room.
 fn split(inside: Rect) -> (Rect, Rect) {
     if inside.width >= 150 {
         let left = inside.width * 9 / 20;
@@ -245,7 +273,8 @@ fn split(inside: Rect) -> (Rect, Rect) {
         return (Rect { width: left, ..inside }, right);
     }
     let top = (inside.height / 3).max(3).min(inside.height);
-    (Rect { height: top, ..inside }, Rect { y: inside.y + top, height: inside.height - top, ..inside })
+    let story = Rect { y: inside.y + top + 1, height: inside.height.saturating_sub(top + 1), ..inside };
+    (Rect { height: top, ..inside }, story)
 }
 
 impl Pane for RunsPane {
@@ -265,14 +294,14 @@ impl Pane for RunsPane {
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
         let (list, story) = split(at.inside());
-        place(COLUMNS, list.width, &mut self.slots);
+        place(COLUMNS, |_| true, list.width, &mut self.slots);
         self.fill(usize::from(list.height.saturating_sub(1)), cx);
         self.tell(usize::from(story.width), cx);
+        self.cut(usize::from(story.height), cx);
         self.title.clear();
-        let going = cx.runs.iter().filter(|run| run.outcome.is_none()).count();
         let _ = write!(self.title, "{} {}  {} in the journal", KIND.number, KIND.title, cx.runs.iter().len());
-        if going > 0 {
-            let _ = write!(self.title, "  {going} running");
+        if self.going > 0 {
+            let _ = write!(self.title, "  {} running", self.going);
         }
         if !self.filter_text.is_empty() {
             let _ = write!(self.title, "  /{}", self.filter_text);
@@ -292,8 +321,11 @@ impl Pane for RunsPane {
             headings: true,
         };
         self.window.draw(list, buf, cx.theme, &look);
-        for (index, (role, line)) in self.lines.iter().take(usize::from(story.height)).enumerate() {
-            canvas::put(buf, (story.x, story.y + index as u16), line, story.width, cx.style(*role));
+        if story.x == list.x {
+            canvas::rule(buf, Rect { y: list.bottom(), height: 1, ..list }, cx.style(Role::Border));
+        }
+        for ((role, line), y) in self.lines.iter().zip(story.top()..story.bottom()) {
+            canvas::put(buf, (story.x, y), line, story.width, cx.style(*role));
         }
     }
 
@@ -303,6 +335,7 @@ impl Pane for RunsPane {
 
     fn select(&mut self, selected: Selected) {
         self.selected = Some(selected);
+        self.arranged_for = None;
     }
 
     fn details(&self, cx: &Cx<'_>) -> Option<Details> {

@@ -72,6 +72,10 @@ impl Tabular for Servers {
         ThingId::Server { source: row.feed.id.clone(), name: row.item.name.as_str().into() }
     }
 
+    fn is(row: Row<'_, Server>, id: &ThingId) -> bool {
+        matches!(id, ThingId::Server { source, name } if *source == row.feed.id && **name == *row.item.name)
+    }
+
     fn name(row: Row<'_, Server>, out: &mut String) {
         out.push_str(&row.item.name);
     }
@@ -142,7 +146,7 @@ impl Tabular for Servers {
     }
 
     fn summary(_: &Cx<'_>, counts: &Counts, out: &mut String) {
-        table_summary(counts, "up", out);
+        table_summary(counts, "in all", out);
     }
 
     fn details(row: Row<'_, Server>) -> Vec<(String, String)> {
@@ -224,7 +228,7 @@ fn sparkline<const N: usize>(out: &mut String, ring: Option<&Ring<N>>) -> Role {
     Role::Spark
 }
 
-/// `7 up  1 critical  2 warning`.
+/// `7 in all  1 critical  2 warning`: a server that is known of need not be up.
 fn table_summary(counts: &table::Counts, noun: &str, out: &mut String) {
     let _ = write!(out, "{} {noun}", counts.total());
     for severity in [Severity::Critical, Severity::Warning, Severity::Unknown] {
