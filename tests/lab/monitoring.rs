@@ -67,7 +67,7 @@ impl Monitoring {
         let silence = make_silence(alertmanager)?;
         let (prometheus, above) = start_prometheus(alertmanager)?;
         let this = Self { prometheus, alertmanager, silence, _services: [above, below] };
-        poll(Duration::from_secs(30), || this.is_settled().then_some(())).ok_or("the alerts did not settle")?;
+        poll(Duration::from_secs(60), || this.is_settled().then_some(())).ok_or("the alerts did not settle")?;
         Ok(this)
     }
 
@@ -107,7 +107,7 @@ fn start_alertmanager() -> Result<(u16, Service), String> {
     command.arg(format!("--config.file={}", config.display())).arg(format!("--storage.path={}", home.display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--cluster.listen-address=");
     let mut service = Service::start("alertmanager-log", &mut command)?;
-    service.ready(Duration::from_secs(30), || is_ready(port))?;
+    service.ready(Duration::from_secs(60), || is_ready(port))?;
     Ok((port, service))
 }
 
@@ -128,7 +128,7 @@ fn start_prometheus(alertmanager: u16) -> Result<(u16, Service), String> {
     command.arg(format!("--storage.tsdb.path={}", home.join("data").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
     let mut service = Service::start("prometheus-log", &mut command)?;
-    service.ready(Duration::from_secs(30), || is_ready(port))?;
+    service.ready(Duration::from_secs(60), || is_ready(port))?;
     Ok((port, service))
 }
 
