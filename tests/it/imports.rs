@@ -200,14 +200,14 @@ fn mentions(text: &str, modules: &[String]) -> BTreeSet<(usize, Mention)> {
 }
 
 /// Whether a path starts at token `at`: a name followed by `::`, or one right after `use`. The `::` of a path from the
-/// root (`::tokio::spawn`) stands before its first name, and no name before that.
+/// root (`::tokio::spawn`) stands before its first name, and neither a name nor the end of `<…>` before that.
 fn starts_path(tokens: &[(usize, String)], at: usize) -> bool {
-    let word = |place: Option<usize>| place.and_then(|place| tokens.get(place)).map_or("", |(_, word)| word.as_str());
-    let rooted = word(at.checked_sub(1)) == "::";
-    let before = word(at.checked_sub(if rooted { 2 } else { 1 }));
-    let continues = rooted && (before == ">" || is_name(before) && !KEYWORDS.contains(&before));
-    let whole = word(Some(at + 1)) == "::" || before == "use";
-    whole && !continues && is_name(word(Some(at))) && !KEYWORDS.contains(&word(Some(at)))
+    let back = |steps: usize| at.checked_sub(steps).map_or("", |place| tokens[place].1.as_str());
+    let (name, next) = (tokens[at].1.as_str(), tokens.get(at + 1).map_or("", |(_, word)| word.as_str()));
+    let (rooted, before, ahead) = if back(1) == "::" { (true, back(2), back(3)) } else { (false, back(1), back(2)) };
+    let closes = before == ">" && !matches!(ahead, "-" | "=");
+    let continues = rooted && (closes || is_name(before) && !KEYWORDS.contains(&before));
+    is_name(name) && !KEYWORDS.contains(&name) && !continues && (next == "::" || before == "use")
 }
 
 /// Words that look like names and can stand before a path.
@@ -422,6 +422,7 @@ fn what_is_allowed_or_no_import_is_not_complained_about() {
         "#[cfg(test)]\nmod tests { use super::*; fn f() { super::app::g() } }",
         "use self::app::x;",
         "pub(in crate::store) fn f() {}",
+        "fn f() { Vec::<u8>::app::x(); self::a::app::x() }",
     ] {
         assert_eq!(complaints("store/mod.rs", text), [""; 0], "{text}");
     }

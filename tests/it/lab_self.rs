@@ -8,7 +8,7 @@ use sqlx::Connection;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -342,14 +342,15 @@ fn starts_what_must_not_outlive_it() {
     let sleeper = service::Service::start("sleeper", Command::new("sleep").arg("600")).unwrap();
     println!("child: {} {}", sleeper.pid(), folder.display());
     std::io::stdout().flush().unwrap();
-    std::thread::sleep(Duration::from_secs(600));
+    // Until the next test kills it, or is gone itself.
+    let _ = std::io::stdin().read(&mut [0]);
 }
 
 #[test]
 fn nothing_outlives_a_test_process_that_is_killed() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "lab_self::starts_what_must_not_outlive_it", "--nocapture"]);
-    command.env("QUARTERDECK_LAB_CHILD", "yes").stdout(std::process::Stdio::piped());
+    command.env("QUARTERDECK_LAB_CHILD", "yes").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
     let line = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("child: ")?.1.to_owned())).unwrap();
