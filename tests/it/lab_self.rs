@@ -180,8 +180,9 @@ fn ask(server: &Postgres, role: &str, sql: &str) -> Result<String, String> {
         let mut connection = sqlx::PgConnection::connect(&url).await?;
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await
     })
-    .map_err(|why: sqlx::Error| {
-        why.as_database_error().and_then(|error| error.code()).map_or_else(|| why.to_string(), Into::into)
+    .map_err(|why: sqlx::Error| match why.as_database_error().and_then(sqlx::error::DatabaseError::code) {
+        Some(code) => code.into_owned(),
+        None => why.to_string(),
     })
 }
 
