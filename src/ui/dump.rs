@@ -27,7 +27,7 @@ pub fn dump(buf: &Buffer) -> String {
             let _ = writeln!(out, "{}", marks.trim_end());
         }
     }
-    for (style, letter) in legend.iter().map(|(style, letter)| (style, letter)) {
+    for (style, letter) in &legend {
         let _ = writeln!(out, "{letter} {style}");
     }
     out
