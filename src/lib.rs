@@ -22,3 +22,8 @@ pub mod store;
 pub mod theme;
 pub mod ui;
 pub mod widgets;
+
+#[cfg(test)]
+#[path = "../tests/lab/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the unit tests use a part of the lab, tests/it all of it")]
+mod lab;

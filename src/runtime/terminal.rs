@@ -60,6 +60,7 @@ impl Screen {
     }
 
     /// Gives the terminal back and stops the process as Ctrl-Z does elsewhere; takes it over again when continued.
+    #[expect(clippy::unused_self, reason = "only who holds the screen may give it back or take it over")]
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
@@ -67,6 +68,7 @@ impl Screen {
     }
 
     /// Takes it over again after somebody else stopped and continued the process.
+    #[expect(clippy::unused_self, reason = "only who holds the screen may give it back or take it over")]
     pub fn retake(&mut self) -> io::Result<()> {
         enter()
     }

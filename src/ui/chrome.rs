@@ -45,7 +45,7 @@ fn sources(state: &State, line: Rect, buf: &mut Buffer) {
         let cells = text.width() as u16;
         let room = line.right().saturating_sub(x);
         if cells + 5 > room && !(index + 1 == shown.len() && cells <= room) {
-            let rest = figure::text(|out| out.push_str(&format!("+{}", shown.len() - index)));
+            let rest = format!("+{}", shown.len() - index);
             let hidden_bad = shown[index..].iter().any(|(bad, _)| *bad);
             let role = if hidden_bad { Role::SourceBad } else { Role::SourceGood };
             canvas::put(buf, (x, line.y), &rest, room, cx.style(role));

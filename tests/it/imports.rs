@@ -188,10 +188,9 @@ fn mentions(text: &str, modules: &[String]) -> BTreeSet<(usize, Mention)> {
             }
             _ => {}
         }
-        let starts_path = at == 0 || tokens[at - 1].1 != "::";
         let mut here = modules.to_vec();
         here.extend(inline.iter().map(|(_, name)| name.clone()));
-        if starts_path && (word(1) == "::" || (at > 0 && tokens[at - 1].1 == "use")) && is_name(word(0)) {
+        if starts_path(&tokens, at) {
             at += walk(&tokens, at, &Start::of(word(0), &here), &mut found);
         } else {
             at += 1;
@@ -199,6 +198,23 @@ fn mentions(text: &str, modules: &[String]) -> BTreeSet<(usize, Mention)> {
     }
     found
 }
+
+/// Whether a path starts at token `at`: a name followed by `::`, or one right after `use`. The `::` of a path from the
+/// root (`::tokio::spawn`) stands before its first name, and neither a name nor the end of `<…>` before that.
+fn starts_path(tokens: &[(usize, String)], at: usize) -> bool {
+    let back = |steps: usize| at.checked_sub(steps).map_or("", |place| tokens[place].1.as_str());
+    let (name, next) = (tokens[at].1.as_str(), tokens.get(at + 1).map_or("", |(_, word)| word.as_str()));
+    let (rooted, before, ahead) = if back(1) == "::" { (true, back(2), back(3)) } else { (false, back(1), back(2)) };
+    let closes = before == ">" && !matches!(ahead, "-" | "=");
+    let continues = rooted && (closes || is_name(before) && !KEYWORDS.contains(&before));
+    is_name(name) && !KEYWORDS.contains(&name) && !continues && (next == "::" || before == "use")
+}
+
+/// Words that look like names and can stand before a path.
+const KEYWORDS: &[&str] = &[
+    "as", "break", "const", "dyn", "else", "for", "if", "impl", "in", "let", "match", "move", "mut", "ref", "return",
+    "static", "unsafe", "use", "where", "while", "yield",
+];
 
 /// From where a path counts.
 #[derive(Clone, Debug)]
@@ -301,7 +317,7 @@ fn token_end(letters: &[char], at: usize) -> usize {
         }
         ('/', '*') => comment_end(letters, at),
         ('"', _) => string_end(letters, at),
-        ('\'', '\\') => quoted_end(letters, at + 2, '\''),
+        ('\'', '\\') => quoted_end(letters, at + 1, '\''),
         ('\'', _) if next(2) == '\'' => at + 3,
         (':', ':') => at + 2,
         (first, _) if first.is_alphabetic() || first == '_' => name_end(letters, at),
@@ -383,6 +399,9 @@ fn an_import_from_above_is_found_in_every_form() {
         "macro_rules! m { () => { $crate::app::x() } }",
         "const C: char = '\"'; use crate::app::X; const D: &str = \"\";",
         "fn f<'a>(x: &'a str) -> &'a str { crate::app::y(x) }",
+        "const C: [char; 2] = ['\\\\', '\\'']; use crate::app::X;",
+        "fn f() -> ::quarterdeck::app::State { todo!() }",
+        "use {::quarterdeck::app, std::fs};",
     ] {
         assert_eq!(complaints("clock.rs", text).len(), 1, "{text}");
     }
@@ -403,6 +422,7 @@ fn what_is_allowed_or_no_import_is_not_complained_about() {
         "#[cfg(test)]\nmod tests { use super::*; fn f() { super::app::g() } }",
         "use self::app::x;",
         "pub(in crate::store) fn f() {}",
+        "fn f() { Vec::<u8>::app::x(); self::a::app::x() }",
     ] {
         assert_eq!(complaints("store/mod.rs", text), [""; 0], "{text}");
     }

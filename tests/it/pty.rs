@@ -3,21 +3,21 @@
 //! Nothing here sleeps: each wait ends when the program prints, when it exits, or at its limit with a picture of the
 //! screen. Use [`Session::wait_text`] before typing: what is typed ahead of the program's raw mode is echoed.
 
-use portable_pty::{CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system};
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty, native_pty_system};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::{LocalModes, tcgetattr};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a wait lasts when not said otherwise: far beyond what a slow machine needs, since only a failing test
 /// waits so long.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program to be started.
 #[derive(Debug)]
@@ -80,9 +80,11 @@ impl Launch {
 struct Seen {
     parser: vt100::Parser,
     raw: Vec<u8>,
-    /// All was read and the program has ended.
+    /// All was read: the program has ended and nothing else holds the terminal.
     over: bool,
     exit: Option<ExitStatus>,
+    /// The line discipline right after the program ended; nothing when the terminal was gone by then.
+    modes_after: Option<Modes>,
     /// The reader must let go of the terminal.
     hung_up: bool,
 }
@@ -94,7 +96,8 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().expect("no panic while holding what was seen")
+        // A failed wait panics in a test that then drops its session: a poisoned lock must not make that an abort.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn update(&self, change: impl FnOnce(&mut Seen)) {
@@ -114,21 +117,19 @@ impl Shared {
             if left.is_zero() {
                 return (seen, false);
             }
-            seen = self.changed.wait_timeout(seen, left).expect("no panic while holding what was seen").0;
+            seen = self.changed.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
-/// A running program and its terminal. Dropping it kills the program.
+/// A running program and its terminal. Dropping it kills the program, and returns when that is gone.
 pub struct Session {
     shared: Arc<Shared>,
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
-    /// Kept open, or the kernel would reset the terminal's modes when the program ends.
-    slave: Option<Box<dyn SlavePty + Send>>,
     device: PathBuf,
-    /// The line discipline before the program started, and after it ended.
-    modes: (Modes, Option<Modes>),
+    /// The line discipline before the program started.
+    modes_before: Modes,
     pid: Pid,
 }
 
@@ -140,23 +141,19 @@ impl Session {
         let size = PtySize { rows: launch.rows, cols: launch.columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let device = pair.master.tty_name().expect("a pseudo-terminal has a device");
-        let modes = (modes(&device), None);
+        let modes_before = modes(&device).expect("a new terminal has modes");
         let mut reader = pair.master.try_clone_reader().expect("a reader of the terminal");
         let writer = pair.master.take_writer().expect("a writer of the terminal");
-        let mut child = pair.slave.spawn_command(launch.command).expect("the program starts");
+        let child = pair.slave.spawn_command(launch.command).expect("the program starts");
         let pid = child.process_id().and_then(|pid| Pid::from_raw(pid.cast_signed())).expect("it has a process id");
         let parser = vt100::Parser::new(cells(launch.rows), cells(launch.columns), 0);
-        let seen = Seen { parser, raw: Vec::new(), over: false, exit: None, hung_up: false };
+        let seen = Seen { parser, raw: Vec::new(), over: false, exit: None, modes_after: None, hung_up: false };
         let shared = Arc::new(Shared { seen: Mutex::new(seen), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         std::thread::spawn(move || read_all(&theirs, reader.as_mut()));
-        let theirs = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            let status = child.wait().expect("the program can be waited for");
-            theirs.update(|seen| seen.exit = Some(status));
-        });
-        let (master, writer, slave) = (Some(pair.master), Some(writer), Some(pair.slave));
-        Self { shared, master, writer, slave, device, modes, pid }
+        let (theirs, path) = (Arc::clone(&shared), device.clone());
+        std::thread::spawn(move || await_end(&theirs, child, pair.slave, &path));
+        Self { shared, master: Some(pair.master), writer: Some(writer), device, modes_before, pid }
     }
 
     /// Types bytes, exactly these.
@@ -173,7 +170,7 @@ impl Session {
     /// Waits until `holds` for the screen. A panic with a picture of it at the limit, or when the program is gone.
     pub fn wait_screen(&self, what: &str, limit: Duration, mut holds: impl FnMut(&vt100::Screen) -> bool) {
         let (seen, _) = self.shared.wait(limit, |seen| holds(seen.parser.screen()) || seen.over);
-        assert!(holds(seen.parser.screen()), "no {what} on the screen within {limit:?}\n{}", picture(&seen));
+        assert!(holds(seen.parser.screen()), "no {what} on the screen {}\n{}", until(&seen, limit), picture(&seen));
     }
 
     /// Waits until `text` stands on the screen, within one line.
@@ -219,7 +216,13 @@ impl Session {
     pub fn wait_raw(&self, bytes: &[u8]) {
         let holds = |seen: &Seen| seen.raw.windows(bytes.len()).any(|window| window == bytes);
         let (seen, _) = self.shared.wait(PATIENCE, |seen| holds(seen) || seen.over);
-        assert!(holds(&seen), "no {:?} was printed\n{}", String::from_utf8_lossy(bytes), picture(&seen));
+        assert!(
+            holds(&seen),
+            "no {:?} was printed {}\n{}",
+            String::from_utf8_lossy(bytes),
+            until(&seen, PATIENCE),
+            picture(&seen)
+        );
     }
 
     /// Changes the size of the terminal, in cells.
@@ -253,25 +256,23 @@ impl Session {
         (&device).write_all(b"\0").expect("the terminal takes a byte");
         let (seen, gone) = self.shared.wait(PATIENCE, |seen| seen.over);
         assert!(gone, "the reader holds on\n{}", picture(&seen));
-        (self.writer, self.master, self.slave) = (None, None, None);
+        drop(seen);
+        (self.writer, self.master) = (None, None);
     }
 
     /// Waits until the program has ended and all its output is read.
     pub fn wait_exit(&mut self) -> ExitStatus {
         let (seen, ended) = self.shared.wait(PATIENCE, |seen| seen.exit.is_some());
         assert!(ended, "the program did not end within {PATIENCE:?}\n{}", picture(&seen));
-        let status = seen.exit.clone().expect("just seen");
         drop(seen);
-        self.modes.1 = self.slave.is_some().then(|| modes(&self.device));
-        self.slave = None;
         let (seen, over) = self.shared.wait(PATIENCE, |seen| seen.over);
         assert!(over, "something still holds the terminal after the program ended\n{}", picture(&seen));
-        status
+        seen.exit.clone().expect("just seen")
     }
 
     /// Whether the line discipline hands on each key at once and unechoed, as a full-screen program wants it.
     pub fn is_raw(&self) -> bool {
-        let [_, _, _, local] = modes(&self.device);
+        let [_, _, _, local] = modes(&self.device).expect("the terminal is still there");
         local & (LocalModes::ICANON | LocalModes::ECHO).bits() == 0
     }
 
@@ -282,7 +283,7 @@ impl Session {
         assert!(seen.exit.is_some(), "the program still runs");
         let mut left = left_modes(&seen.raw);
         left.extend(left_style(seen.parser.screen()));
-        if self.modes.1.is_some_and(|after| after != self.modes.0) {
+        if seen.modes_after.is_some_and(|after| after != self.modes_before) {
             left.push("the line discipline is changed (raw mode?)".to_owned());
         }
         left
@@ -293,9 +294,20 @@ impl Drop for Session {
     fn drop(&mut self) {
         let ended = self.shared.lock().exit.is_some();
         if !ended {
-            let _ = kill_process(self.pid, Signal::KILL);
+            // It leads a session and so a group of its own: what it started goes with it.
+            let _ = kill_process_group(self.pid, Signal::KILL);
+            drop(self.shared.wait(PATIENCE, |seen| seen.exit.is_some()));
         }
     }
+}
+
+/// Waits for the program's end. The terminal is held open until its modes are read: the kernel resets them when nobody
+/// has it open. Letting go of it then lets the reader see its end.
+fn await_end(shared: &Shared, mut child: Box<dyn Child + Send + Sync>, slave: Box<dyn SlavePty + Send>, device: &Path) {
+    let status = child.wait().expect("the program can be waited for");
+    let modes_after = modes(device);
+    shared.update(|seen| (seen.exit, seen.modes_after) = (Some(status), modes_after));
+    drop(slave);
 }
 
 fn read_all(shared: &Shared, reader: &mut dyn Read) {
@@ -313,12 +325,17 @@ fn read_all(shared: &Shared, reader: &mut dyn Read) {
     shared.update(|seen| seen.over = true);
 }
 
-fn modes(device: &Path) -> Modes {
+/// The modes of a terminal, unless it is gone.
+fn modes(device: &Path) -> Option<Modes> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let terminal = rustix::fs::open(device, flags, Mode::empty()).expect("the terminal's device opens");
-    let termios = tcgetattr(terminal).expect("a terminal has modes");
+    let termios = tcgetattr(rustix::fs::open(device, flags, Mode::empty()).ok()?).ok()?;
     let (input, output) = (termios.input_modes.bits(), termios.output_modes.bits());
-    [input, output, termios.control_modes.bits(), termios.local_modes.bits()]
+    Some([input, output, termios.control_modes.bits(), termios.local_modes.bits()])
+}
+
+/// When a wait gave up: at its limit, or before it because nothing more can come.
+fn until(seen: &Seen, limit: Duration) -> String {
+    if seen.over { "before the program ended".to_owned() } else { format!("within {limit:?}") }
 }
 
 /// The screen in a frame, and how the program ended, for a failed test.

@@ -1,8 +1,9 @@
 //! The pseudo-terminal's promises, with small shell scripts in the place of the program.
 
-use crate::pty::{Launch, left_modes};
+use crate::pty::{Launch, PATIENCE, left_modes};
 use rustix::process::Signal;
-use std::time::Duration;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 fn shell(script: &str) -> crate::pty::Session {
     Launch::program("/bin/sh").args(&["-c", script]).size(40, 10).start()
@@ -98,13 +99,32 @@ fn a_closed_terminal_ends_a_program_that_minds() {
 }
 
 #[test]
-#[should_panic(expected = "no “never” on the screen")]
 fn a_wait_for_what_a_program_that_ended_never_printed_fails_at_once() {
-    shell("echo something else").wait_text("never");
+    let began = Instant::now();
+    let wait = || shell("echo something else").wait_text("never");
+    let complaint = std::panic::catch_unwind(wait).expect_err("it never came");
+    let complaint = complaint.downcast_ref::<String>().unwrap();
+    assert!(complaint.starts_with("no “never” on the screen before the program ended"), "{complaint}");
+    assert!(complaint.contains("│something else"), "{complaint}");
+    assert!(began.elapsed() < PATIENCE / 2, "it took {:?}", began.elapsed());
+}
+
+#[test]
+fn a_session_is_of_use_after_a_wait_in_it_failed() {
+    let session = shell("echo ready; read _");
+    session.wait_text("ready");
+    let quiet = || session.never_text("ready", Duration::from_millis(20));
+    assert!(std::panic::catch_unwind(AssertUnwindSafe(quiet)).is_err());
+    assert!(session.text().contains("ready"), "the lock is still taken");
+    let pid = session.pid();
+    drop(session);
+    assert!(rustix::process::test_kill_process(pid).is_err(), "a dropped session leaves no program");
 }
 
 #[test]
 fn the_program_under_test_is_the_real_one() {
     let mut session = Launch::quarterdeck().arg("--version").start();
-    assert!(session.wait_exit().success());
+    session.wait_exit();
+    let version = concat!("quarterdeck ", env!("CARGO_PKG_VERSION"));
+    assert!(session.text().contains(version), "{}", session.text());
 }

@@ -1,12 +1,13 @@
 //! A Docker Engine with containers made to order.
 //!
 //! The engine that already runs is used where it answers; else, for root, a private one is started
-//! (`QUARTERDECK_LAB_DOCKER=private` asks for that always). No image is pulled: the only one is busybox, imported
+//! (`QUARTERDECK_LAB_DOCKER=private` asks for that always). It lives in its own process and mount namespaces, so that
+//! its containers and mounts cannot outlive it, however it ends. No image is pulled: the only one is busybox, imported
 //! from the machine's own static binary. Containers have no network.
 
 use super::fault::Proxy;
 use super::service::{Service, folder, is_dead, owner, run_at_end};
-use super::{http, is_root, program};
+use super::{http, is_root, poll, program, programs};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -54,7 +55,9 @@ impl Docker {
         engine.import_image()?;
         let (client, host) = (engine.client.display(), engine.host());
         let mine = format!("'{client}' -H '{host}' ps -aq --filter label={LABEL}={}", owner());
-        run_at_end(&format!("ids=$({mine}); [ -z \"$ids\" ] || '{client}' -H '{host}' rm -f $ids"));
+        run_at_end(&format!(
+            "ids=$(timeout 20 {mine}); [ -z \"$ids\" ] || timeout 60 '{client}' -H '{host}' rm -f $ids"
+        ));
         Ok(engine)
     }
 
@@ -141,11 +144,23 @@ fn start() -> Result<(PathBuf, Service), String> {
     start_with(&engine, None).or_else(|_| start_with(&engine, Some("vfs")))
 }
 
+/// Runs an engine, its arguments, where no cgroups may be mounted yet.
+const WITH_CGROUPS: &str = r#"
+if [ -d /sys/fs/cgroup ] && ! grep -q ' /sys/fs/cgroup' /proc/mounts; then
+  mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
+  for one in $(awk '$4 == 1 { print $1 }' /proc/cgroups); do
+    mkdir "/sys/fs/cgroup/$one"; mount -t cgroup -o "$one" cgroup "/sys/fs/cgroup/$one"
+  done
+fi
+exec "$@"
+"#;
+
 fn start_with(engine: &Path, storage: Option<&str>) -> Result<(PathBuf, Service), String> {
     let home = folder("docker");
     let socket = home.join("docker.sock");
-    let mut command = Command::new(engine);
-    command.arg("--host").arg(format!("unix://{}", socket.display()));
+    let mut command = Command::new(program(&["unshare"], &[]).ok_or("unshare is not installed (util-linux)")?);
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c", WITH_CGROUPS, "sh"]);
+    command.arg(engine).arg("--host").arg(format!("unix://{}", socket.display()));
     for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
         command.arg(option).arg(home.join(name));
     }
@@ -158,17 +173,15 @@ fn start_with(engine: &Path, storage: Option<&str>) -> Result<(PathBuf, Service)
     ]);
     command.args(storage.map(|driver| format!("--storage-driver={driver}")));
     let mut service = Service::start("dockerd", &mut command)?;
-    service.ready(Duration::from_secs(40), || answers(&socket))?;
+    service.ready(Duration::from_secs(60), || answers(&socket))?;
     Ok((socket, service))
 }
 
 /// A root file system with busybox alone, as a tar archive.
 fn busybox_archive() -> Result<PathBuf, String> {
-    let busybox = program(&["busybox"], &[]).ok_or("busybox is not installed (busybox-static)")?;
-    let binary = fs::read(&busybox).map_err(|why| format!("{}: {why}", busybox.display()))?;
-    if binary.windows(8).any(|bytes| bytes == b"ld-linux" || bytes == b"ld-musl-") {
-        return Err("busybox is not a static one (busybox-static)".to_owned());
-    }
+    let found = programs(&["busybox"], &["/bin", "/usr/bin"].map(PathBuf::from));
+    let is_static = |file: &PathBuf| fs::read(file).is_ok_and(|binary| is_static(&binary));
+    let busybox = found.into_iter().find(is_static).ok_or("no static busybox is installed (busybox-static)")?;
     let home = folder("image");
     let why = |why: std::io::Error| format!("no image can be made: {why}");
     let bin = home.join("root/bin");
@@ -181,6 +194,22 @@ fn busybox_archive() -> Result<PathBuf, String> {
     let archive = home.join("root.tar");
     let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(home.join("root")).arg(".").status();
     packed.map_err(why)?.success().then_some(archive).ok_or_else(|| "tar could not pack the image".to_owned())
+}
+
+/// Whether an ELF binary of 64 bits runs without a loader: no program header asks for one. A static one may well hold
+/// a loader's name.
+pub fn is_static(binary: &[u8]) -> bool {
+    const INTERPRETER: u64 = 3;
+    let number = |at: usize, size: usize| {
+        let bytes = binary.get(at..at.checked_add(size)?)?;
+        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    let kinds = || {
+        let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+        (0..count).map(|place| number(usize::try_from(table + place * size).ok()?, 4)).collect::<Option<Vec<u64>>>()
+    };
+    let is_elf = binary.starts_with(b"\x7fELF\x02\x01");
+    is_elf && kinds().is_some_and(|kinds| !kinds.is_empty() && !kinds.contains(&INTERPRETER))
 }
 
 /// A container that is not there yet.
@@ -207,6 +236,18 @@ impl<'a> Spec<'a> {
             .option(&format!("--label=com.docker.compose.service={service}"))
     }
 
+    /// Makes it run, and fail a health check every second. See [`Container::wait_health`].
+    #[must_use]
+    pub fn unhealthy(self) -> Self {
+        self.option("--health-cmd=false").option("--health-interval=1s").option("--health-retries=1")
+    }
+
+    /// Makes it exit and be started again without end, ever more slowly. See [`Container::wait_state`].
+    #[must_use]
+    pub fn restarts(self) -> Self {
+        self.option("--restart=always").exits(1)
+    }
+
     /// Gives it a health check every second: healthy as long as the file `/sick` is absent.
     #[must_use]
     pub fn with_health(self) -> Self {
@@ -229,6 +270,13 @@ impl<'a> Spec<'a> {
     #[must_use]
     pub fn runs(mut self, script: &str) -> Self {
         script.clone_into(&mut self.script);
+        self
+    }
+
+    /// Gives it exactly this name, which must be free.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
         self
     }
 
@@ -265,6 +313,22 @@ impl Container<'_> {
     /// `running`, `exited`, `paused` …
     pub fn state(&self) -> String {
         self.inspect()["State"]["Status"].as_str().expect("a container has a status").to_owned()
+    }
+
+    /// Waits until it is in a state. One that restarts is `running` now and then.
+    pub fn wait_state(&self, state: &str, limit: Duration) {
+        let mut last = String::new();
+        let found = poll(limit, || {
+            last = self.state();
+            (last == state).then_some(())
+        });
+        assert!(found.is_some(), "{} is not {state} within {limit:?}, but {last}", self.name);
+    }
+
+    /// Waits until its health check says so: `healthy`, `unhealthy`, `starting`.
+    pub fn wait_health(&self, health: &str, limit: Duration) {
+        let is = || (self.inspect()["State"]["Health"]["Status"] == health).then_some(());
+        assert!(poll(limit, is).is_some(), "{} is not {health} within {limit:?}", self.name);
     }
 
     /// When it was started last: changes with every restart.

@@ -51,13 +51,18 @@ pub fn skip_line(here: &str, why: &str) -> String {
     format!("SKIPPED: {test}: needs {why}\n")
 }
 
-/// The first of `names` that is an executable on `PATH`, in the folders for administrators, or in `more`.
+/// The first of [`programs`].
 pub fn program(names: &[&str], more: &[PathBuf]) -> Option<PathBuf> {
+    programs(names, more).into_iter().next()
+}
+
+/// All executables of these names in `more`, on `PATH`, or in the folders for administrators, in this order.
+pub fn programs(names: &[&str], more: &[PathBuf]) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
     let folders: Vec<PathBuf> = more.iter().cloned().chain(std::env::split_paths(&path)).chain(system).collect();
     let candidates = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    candidates.into_iter().find(|file| is_executable(file))
+    candidates.filter(|file| is_executable(file)).collect()
 }
 
 fn is_executable(file: &Path) -> bool {

@@ -32,6 +32,9 @@ log_line_prefix = '%m [%p] <%u> '
 log_timezone = UTC
 ";
 
+/// How long the server may take for anything: only a failing test waits so long.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// The password of a role over TCP.
 pub fn password(role: &str) -> String {
     format!("{role}-hunter2")
@@ -72,7 +75,7 @@ impl Postgres {
         // SIGINT is the fast shutdown: sessions are ended, not waited for.
         let mut service = Service::start("postgres-log", &mut command)?.ends_by(Signal::INT);
         let socket = home.join(format!(".s.PGSQL.{port}"));
-        service.ready(Duration::from_secs(30), || socket.exists() && connects(&home, port))?;
+        service.ready(LIMIT, || socket.exists() && connects(&home, port))?;
         let this = Self { port, socket: home, service };
         this.make_roles();
         Ok(this)
@@ -120,6 +123,25 @@ impl Postgres {
         (0..count).map(|_| self.session(role, application)).collect()
     }
 
+    /// Opens a session that holds a transaction open and does nothing in it.
+    pub fn idle_in_transaction(&self, role: &str, application: &str) -> Session<'_> {
+        let mut session = self.session(role, application);
+        session.run("begin");
+        session
+    }
+
+    /// Opens a session that is at work for longer than any test lasts.
+    pub fn active(&self, role: &str, application: &str) -> Session<'_> {
+        let mut session = self.session(role, application);
+        session.work();
+        session
+    }
+
+    /// Opens an idle session of a superuser, which `qd_act` may not end.
+    pub fn superuser(&self, application: &str) -> Session<'_> {
+        self.session("postgres", application)
+    }
+
     /// Opens an idle session that speaks the replication protocol, as a superuser.
     pub fn replication(&self) -> Replication {
         let application = format!("replica-{}", self.service.pid());
@@ -132,7 +154,7 @@ impl Postgres {
         command.args(["-X", "-d", &target]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("psql starts");
         let query = format!("select pid::text from pg_stat_activity where application_name = '{application}'");
-        let found = poll(Duration::from_secs(10), || self.column(&query).pop());
+        let found = poll(LIMIT, || self.column(&query).pop());
         let pid = found.and_then(|pid| pid.parse().ok()).expect("the server shows the replication session");
         Replication { child, pid }
     }
@@ -154,14 +176,17 @@ impl Postgres {
 
     /// The first column of what a query yields, which must be of type text, asked as superuser.
     pub fn column(&self, sql: &str) -> Vec<String> {
+        self.try_column(sql).unwrap_or_else(|why| panic!("{sql}: {why}"))
+    }
+
+    fn try_column(&self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
         let options = options(&self.socket, self.port);
         wait(async {
             let mut connection = PgConnection::connect_with(&options).await?;
             let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await?;
             connection.close().await?;
-            Ok::<_, sqlx::Error>(rows)
+            Ok(rows)
         })
-        .unwrap_or_else(|why| panic!("{sql}: {why}"))
     }
 
     /// Whether a session is there.
@@ -290,17 +315,17 @@ impl Session<'_> {
         done.unwrap_or_else(|why| panic!("{sql}: {why}"));
     }
 
-    /// Makes it active for a minute, and returns once the server shows it so.
+    /// Makes it active for an hour, and returns once the server shows it so.
     pub fn work(&mut self) {
         let mut connection = self.connection.take().expect("a session that works can't do two things");
         runtime().spawn(async move {
             // Whether it ends by itself or is ended is what a test looks at from outside.
-            let _ = sqlx::raw_sql("select pg_sleep(60)").execute(&mut connection).await;
+            let _ = sqlx::raw_sql("select pg_sleep(3600)").execute(&mut connection).await;
             std::future::pending::<()>().await;
             drop(connection);
         });
         let active = || (self.server.state(self.pid).as_deref() == Some("active")).then_some(());
-        poll(Duration::from_secs(10), active).expect("the server shows the session as active");
+        poll(LIMIT, active).expect("the server shows the session as active");
     }
 
     /// Whether the server still has it.
@@ -313,7 +338,8 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         // A closed socket ends an idle backend; one at work must be told.
         if self.connection.is_none() {
-            self.server.column(&format!("select pg_terminate_backend({})::text", self.pid));
+            // No panic here: it may be dropped by one, and then the server may be what is gone.
+            let _ = self.server.try_column(&format!("select pg_terminate_backend({})::text", self.pid));
         }
     }
 }

@@ -11,8 +11,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Where [`free_port`] looks.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// The start of the name of every folder that a lab makes.
 const FOLDER: &str = "qd-lab.";
@@ -79,10 +83,14 @@ fn remove_dead_folders(temp: &Path) {
     }
 }
 
-/// Adds a line to the guard's list.
+/// Adds a line to the guard's list. Also called while a failed test unwinds, so it does not panic: without a guard
+/// (somebody killed it) services are still ended when dropped.
 fn tell_guard(verb: &str, what: &str) {
     let line = format!("{verb} {what}\n");
-    LAB.guard.lock().expect("no panic while telling").write_all(line.as_bytes()).expect("the guard lives");
+    let mut guard = LAB.guard.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(why) = guard.write_all(line.as_bytes()) {
+        eprintln!("the lab's guard is gone: {why}");
+    }
 }
 
 /// A shell command that shall run when this process is gone, before its services are ended.
@@ -129,10 +137,17 @@ fn start_time(pid: u32) -> Option<String> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
 }
 
-/// A TCP port on loopback that was free a moment ago.
+/// A TCP port on loopback that is free and is handed out once by this process. It lies below those that the kernel
+/// gives to whoever asks for any port, so nobody gets it by chance before the service takes it.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id() * 37;
+    let mut ports = std::iter::repeat_with(|| {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        PORTS.start + u16::try_from((start + step) % u32::from(PORTS.end - PORTS.start)).expect("a port is 16 bits")
+    });
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.by_ref().take(PORTS.len()).find(is_free).expect("loopback has a free port")
 }
 
 /// A running service: ended when dropped, or by the guard.

@@ -1,82 +1,31 @@
-//! Private real services for these tests: a PostgreSQL cluster and containers of the engine that runs here.
+//! What these tests need of the lab, in the shape they need it: a PostgreSQL server and a container, each with the
+//! connections that the program makes to it.
 
 use crate::connect::postgres::LoginSettings;
 use crate::connect::{Connections, Engine, Postgres};
+use crate::lab::docker::{Container, Docker};
+use crate::lab::postgres::{DATABASE, Postgres as Server};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
-use std::path::Path;
-use std::process::{Command, Output};
 use std::str::FromStr;
 use std::time::Duration;
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
 
-const BIN: &str = "/usr/lib/postgresql/15/bin";
-
-fn run(program: &str, args: &[&str]) -> Output {
-    Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"))
-}
-
-/// A cluster on a socket of its own; stopped and removed when dropped.
-pub(super) struct Cluster {
-    dir: TempDir,
-}
+/// A server of the test's own.
+pub(super) struct Cluster(Server);
 
 impl Cluster {
-    /// `None`, said by name, where PostgreSQL 15 is not installed.
-    pub(super) async fn start() -> Option<Self> {
-        if !Path::new(BIN).join("initdb").exists() {
-            eprintln!("skipped: PostgreSQL 15 is not installed");
-            return None;
-        }
-        let dir = tempfile::Builder::new().prefix("qd-pg").tempdir().unwrap();
-        let cluster = Self { dir };
-        if rustix::process::geteuid().is_root() {
-            let path = cluster.path();
-            assert!(run("chown", &["postgres", &path]).status.success());
-        }
-        let data = format!("{}/data", cluster.path());
-        Self::pg("initdb", &["-D", &data, "-A", "trust", "-U", "postgres", "--no-sync"]);
-        let options = format!("-k {} -c listen_addresses='' -c fsync=off -c max_connections=30", cluster.path());
-        let log = format!("{}/log", cluster.path());
-        Self::pg("pg_ctl", &["-D", &data, "-w", "-l", &log, "-o", &options, "start"]);
-        cluster
-            .admin()
-            .await
-            .execute(
-                "CREATE ROLE watcher LOGIN; GRANT pg_monitor TO watcher; CREATE ROLE ops LOGIN; \
-                 GRANT pg_signal_backend, pg_monitor TO ops; CREATE ROLE web LOGIN; CREATE ROLE batch LOGIN; \
-                 CREATE ROLE half LOGIN; GRANT pg_monitor TO half; GRANT web TO half",
-            )
-            .await
-            .unwrap();
-        Some(cluster)
-    }
-
-    fn path(&self) -> String {
-        self.dir.path().display().to_string()
-    }
-
-    fn pg(program: &str, args: &[&str]) {
-        let program = format!("{BIN}/{program}");
-        let root = rustix::process::geteuid().is_root();
-        let whole: Vec<&str> = if root {
-            ["-u", "postgres", "--", &program].into_iter().chain(args.iter().copied()).collect()
-        } else {
-            args.to_vec()
-        };
-        let output = Command::new(if root { "runuser" } else { &program })
-            .args(&whole)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .status()
-            .unwrap();
-        assert!(output.success(), "{program} {args:?}");
+    /// Adds the roles: `watcher` reads, `ops` may end sessions too, `half` may end those of `web` alone.
+    pub(super) fn new(server: Server) -> Self {
+        server.run(
+            "CREATE ROLE watcher LOGIN; GRANT pg_monitor TO watcher; CREATE ROLE ops LOGIN; \
+             GRANT pg_signal_backend, pg_monitor TO ops; CREATE ROLE batch LOGIN; \
+             CREATE ROLE half LOGIN; GRANT pg_monitor TO half; GRANT web TO half",
+        );
+        Self(server)
     }
 
     fn dsn(&self, user: &str) -> String {
-        format!("postgres://{user}@localhost/postgres?host={}", self.path())
+        format!("postgres://{user}@localhost:{}/{DATABASE}?host={}", self.0.port, self.0.socket.display())
     }
 
     pub(super) async fn admin(&self) -> PgConnection {
@@ -108,96 +57,39 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let data = format!("{}/data", self.path());
-        Self::pg("pg_ctl", &["-D", &data, "-m", "immediate", "stop"]);
-    }
-}
-
 /// A container that only sleeps; removed when dropped.
 pub(super) struct Sleeper {
+    docker: &'static Docker,
+    container: Container<'static>,
     pub(super) name: String,
 }
 
 impl Sleeper {
-    /// `None`, said by name, where no engine answers or no static busybox is installed.
-    pub(super) fn start(name: &str) -> Option<Self> {
-        const IMAGE: &str = "qd-do-busybox:1";
-        let engine = Path::new("/var/run/docker.sock").exists() && run("docker", &["version"]).status.success();
-        if !engine || !Path::new("/bin/busybox").exists() {
-            eprintln!("skipped: no Docker engine answers here, or there is no busybox");
-            return None;
-        }
-        if !run("docker", &["image", "inspect", IMAGE]).status.success() {
-            let import = format!("tar -C / -c bin/busybox | docker import - {IMAGE}");
-            assert!(run("sh", &["-c", &import]).status.success());
-        }
-        let name = format!("qd-do-{name}-{}", std::process::id());
-        // As process 1 it ignores SIGTERM unless it traps it.
-        let script = "trap 'exit 0' TERM; while :; do /bin/busybox sleep 1; done";
-        let output = run(
-            "docker",
-            &["run", "-d", "--network", "none", "--name", &name, IMAGE, "/bin/busybox", "sh", "-c", script],
-        );
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Some(Self { name })
+    pub(super) fn start(docker: &'static Docker, name: &str) -> Self {
+        let container = docker.container(name).start();
+        Self { docker, name: container.name.clone(), container }
     }
 
-    pub(super) fn connections() -> Connections {
-        let mut connections = Connections::default();
-        connections.add_docker(Engine::new("local", Some("unix:///var/run/docker.sock")).unwrap());
-        connections
+    /// Removes it, and starts another one under its name.
+    pub(super) fn replace(self) -> Self {
+        let (docker, name) = (self.docker, self.name.clone());
+        drop(self);
+        Self { docker, container: docker.container(&name).named(&name).start(), name }
+    }
+
+    /// The engine under the name `local`.
+    pub(super) fn connections(&self) -> Connections {
+        engine_at(&self.docker.host())
     }
 
     pub(super) fn started_at(&self) -> String {
-        let output = run("docker", &["inspect", "-f", "{{.State.StartedAt}}", &self.name]);
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    pub(super) fn docker(&self, verb: &[&str]) {
-        let output = run("docker", &[verb, &[self.name.as_str()]].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.container.started_at()
     }
 }
 
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        run("docker", &["rm", "-f", &self.name]);
-    }
-}
-
-/// The engine behind a socket that passes everything on, but loses the answers to requests whose first line holds `path`.
-pub(super) fn engine_that_loses(path: &'static str, dir: &Path) -> Connections {
-    let socket = dir.join("engine.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pass_on(client, path));
-        }
-    });
+/// An engine under the name `local`.
+pub(super) fn engine_at(host: &str) -> Connections {
     let mut connections = Connections::default();
-    connections.add_docker(Engine::new("local", Some(&format!("unix://{}", socket.display()))).unwrap());
+    connections.add_docker(Engine::new("local", Some(host)).unwrap());
     connections
-}
-
-async fn pass_on(mut client: UnixStream, path: &str) {
-    let mut engine = UnixStream::connect("/var/run/docker.sock").await.unwrap();
-    let mut request = vec![0; 16 * 1024];
-    while let Ok(read) = client.read(&mut request).await {
-        if read == 0 {
-            return;
-        }
-        let request = &request[..read];
-        engine.write_all(request).await.unwrap();
-        let line =
-            String::from_utf8_lossy(request.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
-        let mut answer = vec![0; 1024 * 1024];
-        let read = engine.read(&mut answer).await.unwrap();
-        if line.contains(path) {
-            // The engine has answered, so it has done it; the client never hears of it.
-            return;
-        }
-        client.write_all(&answer[..read]).await.unwrap();
-    }
 }

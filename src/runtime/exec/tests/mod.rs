@@ -1,4 +1,4 @@
-//! Whole runs on real services: a PostgreSQL cluster of the test's own, and containers of the engine that runs here. Only the
+//! Whole runs on real services: a PostgreSQL cluster of the test's own, and containers of the lab's engine. Only the
 //! crashes are staged: a journal that stops answering at a chosen record stands for a process that dies there.
 
 mod lab;
@@ -14,6 +14,7 @@ use crate::event::{Event, RunEvent};
 use crate::journal::process::Process;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
+use crate::lab::need;
 use crate::redact::Redactor;
 use crate::runbook::gate::approve;
 use crate::runbook::{Answer, Approved, Authority, Draft, Library, Plan, PlanRequest, RunView, Runs, Writes};
@@ -221,8 +222,8 @@ const WHOLE: [&str; 6] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_is_planned_done_verified_and_recorded() {
-    let Some(sleeper) = Sleeper::start("whole") else { return };
-    let mut bridge = Bridge::new(Sleeper::connections(), Library::builtin()).await;
+    let sleeper = Sleeper::start(need!(docker), "whole");
+    let mut bridge = Bridge::new(sleeper.connections(), Library::builtin()).await;
     let before = sleeper.started_at();
     let plan = bridge.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
     assert_eq!(plan.phrase(), Some(format!("restart {} on local", sleeper.name).as_str()));
@@ -238,11 +239,10 @@ async fn a_restart_is_planned_done_verified_and_recorded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_is_replaced_under_its_name_is_left_alone() {
-    let Some(sleeper) = Sleeper::start("replaced") else { return };
-    let mut bridge = Bridge::new(Sleeper::connections(), Library::builtin()).await;
+    let sleeper = Sleeper::start(need!(docker), "replaced");
+    let mut bridge = Bridge::new(sleeper.connections(), Library::builtin()).await;
     let plan = bridge.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
-    sleeper.docker(&["rm", "-f"]);
-    let other = Sleeper::start("replaced").unwrap();
+    let other = sleeper.replace();
     let before = other.started_at();
     let view = bridge.run(yes(plan, None)).await;
     assert_eq!(view.outcome, Some(RunOutcome::Failed));
@@ -253,40 +253,41 @@ async fn a_container_that_is_replaced_under_its_name_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_that_was_intended_and_not_sent_is_found_out_and_not_repeated() {
-    let Some(sleeper) = Sleeper::start("unsent") else { return };
+    let sleeper = Sleeper::start(need!(docker), "unsent");
     let at = At::DieAfter(RecordKind::StepIntent);
-    let mut doomed = Bridge::doomed(Sleeper::connections(), Library::builtin(), at).await;
+    let mut doomed = Bridge::doomed(sleeper.connections(), Library::builtin(), at).await;
     let plan = doomed.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
     let before = sleeper.started_at();
     doomed.die(yes(plan, None)).await;
-    let next = doomed.next(Sleeper::connections(), Library::builtin()).await;
+    let next = doomed.next(sleeper.connections(), Library::builtin()).await;
     assert_eq!(next.story().await[3..], ["step.reconcile failed", "run.finish failed"]);
     assert!(matches!(next.told.last(), Some(RunEvent::Reconciled(runs)) if runs.len() == 1));
     assert_eq!(sleeper.started_at(), before);
-    let again = next.next(Sleeper::connections(), Library::builtin()).await;
+    let again = next.next(sleeper.connections(), Library::builtin()).await;
     assert!(again.told.is_empty(), "there is nothing left to reconcile");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_that_was_sent_and_not_recorded_is_found_out_and_not_repeated() {
-    let Some(sleeper) = Sleeper::start("sent") else { return };
+    let sleeper = Sleeper::start(need!(docker), "sent");
     let at = At::DieBefore(RecordKind::StepExit);
-    let mut doomed = Bridge::doomed(Sleeper::connections(), Library::builtin(), at).await;
+    let mut doomed = Bridge::doomed(sleeper.connections(), Library::builtin(), at).await;
     let plan = doomed.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
     let before = sleeper.started_at();
     doomed.die(yes(plan, None)).await;
     let restarted = sleeper.started_at();
     assert_ne!(restarted, before);
-    let next = doomed.next(Sleeper::connections(), Library::builtin()).await;
+    let next = doomed.next(sleeper.connections(), Library::builtin()).await;
     assert_eq!(next.story().await[3..], ["step.reconcile ok", "run.finish ok"]);
     assert_eq!(sleeper.started_at(), restarted);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_gets_lost_is_unknown_and_then_verified() {
-    let Some(sleeper) = Sleeper::start("lost") else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let connections = lab::engine_that_loses("/restart", dir.path());
+    let sleeper = Sleeper::start(need!(docker), "lost");
+    let proxy = need!(docker).proxy();
+    proxy.lose_answer_to("/restart");
+    let connections = lab::engine_at(&format!("unix://{}", proxy.socket().display()));
     let mut bridge = Bridge::new(connections, Library::builtin()).await;
     let before = sleeper.started_at();
     let plan = bridge.plan("container-restart", json!({"container": format!("local/{}", sleeper.name)})).await;
@@ -298,7 +299,7 @@ async fn an_answer_that_gets_lost_is_unknown_and_then_verified() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_the_planned_sessions_are_killed_and_one_that_woke_is_spared() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let (_a, _b, mut woken) = (
         cluster.session("web", "shop").await,
         cluster.session("web", "shop").await,
@@ -320,7 +321,7 @@ async fn exactly_the_planned_sessions_are_killed_and_one_that_woke_is_spared() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_grew_sends_nothing_and_is_shown_again() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let _a = cluster.session("web", "shop").await;
     let mut bridge = Bridge::new(cluster.connections("ops"), Library::builtin()).await;
     let plan = bridge.plan("db-kill-idle", all()).await;
@@ -339,7 +340,7 @@ async fn a_plan_that_grew_sends_nothing_and_is_shown_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_whose_rows_are_all_gone_has_nothing_left_to_do() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let session = cluster.session("web", "shop").await;
     let mut bridge = Bridge::new(cluster.connections("ops"), Library::builtin()).await;
     let plan = bridge.plan("db-kill-idle", all()).await;
@@ -352,7 +353,7 @@ async fn a_plan_whose_rows_are_all_gone_has_nothing_left_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bulk_kill_that_the_server_aborts_half_way_is_unknown_and_then_verified() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     // The acting login may end sessions of `web` and not of `batch`, and the batch session has been idle for less long.
     let _a = cluster.session("web", "shop").await;
     let _b = cluster.session("batch", "shop").await;
@@ -367,7 +368,7 @@ async fn a_bulk_kill_that_the_server_aborts_half_way_is_unknown_and_then_verifie
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_that_ends_in_an_error_and_has_worked_is_ok_after_the_verification() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let _a = cluster.session("web", "shop").await;
     let source = include_str!("../../../../assets/runbooks/db-kill-idle.md");
     let library = Library::read([(
@@ -386,7 +387,7 @@ async fn a_kill_that_ends_in_an_error_and_has_worked_is_ok_after_the_verificatio
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_interrupted_by_a_crash_is_decided_by_its_verification() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     for (at, state) in [(At::DieAfter(RecordKind::StepIntent), "failed"), (At::DieBefore(RecordKind::StepExit), "ok")] {
         let _a = cluster.session("web", "shop").await;
         let mut doomed = Bridge::doomed(cluster.connections("ops"), quick(), at).await;
@@ -404,7 +405,7 @@ async fn a_kill_interrupted_by_a_crash_is_decided_by_its_verification() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_before_the_intent_is_stopped_and_a_server_that_is_gone_is_unknown() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let _a = cluster.session("web", "shop").await;
     let at = At::DieBefore(RecordKind::StepIntent);
     let mut doomed = Bridge::doomed(cluster.connections("ops"), quick(), at).await;
@@ -431,7 +432,7 @@ fn quick() -> Library {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_that_cannot_be_written_starts_no_change() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let _a = cluster.session("web", "shop").await;
     for kind in [RecordKind::RunStart, RecordKind::StepRecheck, RecordKind::StepIntent] {
         let mut bridge = Bridge::doomed(cluster.connections("ops"), Library::builtin(), At::Fail(kind)).await;
@@ -450,7 +451,7 @@ async fn a_journal_that_cannot_be_written_starts_no_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_dashboard_starts_nothing() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let _a = cluster.session("web", "shop").await;
     let mut bridge = Bridge::new(cluster.connections("ops"), Library::builtin()).await;
     let plan = yes(bridge.plan("db-kill-idle", all()).await, Some("kill 1 on primary"));
@@ -465,7 +466,7 @@ const TWO_STEPS: &str = include_str!("two-steps.md");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn manual_steps_and_later_changes_ask_at_their_time() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let (_a, _b) = (cluster.session("web", "shop").await, cluster.session("batch", "reports").await);
     let library = Library::read([("two-steps.md", TWO_STEPS)]).unwrap();
     let mut bridge = Bridge::new(cluster.connections("ops"), library).await;
@@ -491,7 +492,7 @@ async fn manual_steps_and_later_changes_ask_at_their_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_the_run_before_the_next_change() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let (_a, _b) = (cluster.session("web", "shop").await, cluster.session("batch", "reports").await);
     let library = Library::read([("two-steps.md", TWO_STEPS)]).unwrap();
     let mut bridge = Bridge::new(cluster.connections("ops"), library).await;
@@ -506,7 +507,7 @@ async fn a_stop_ends_the_run_before_the_next_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_takes_too_long_is_ended_on_the_server_too() {
-    let Some(cluster) = Cluster::start().await else { return };
+    let cluster = Cluster::new(need!(own_postgres));
     let _a = cluster.session("web", "shop").await;
     let source = include_str!("../../../../assets/runbooks/db-kill-idle.md")
         .replace("timeout=60s undo=none", "timeout=1s undo=none")
