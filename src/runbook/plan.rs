@@ -77,6 +77,8 @@ pub struct PlannedFence {
     pub language: String,
     /// Exactly what would be sent, parameters shown beside it.
     pub sent: String,
+    /// What must be true of the answer, with its word: `until …`, `expect …`.
+    pub holds: Option<String>,
     /// What a check or plan fence found when the plan was made.
     pub finding: Option<Finding>,
     /// The identity that its target was resolved to when the plan was made: a container's full id.

@@ -65,7 +65,8 @@ fn writes(state: &State) -> (Role, String) {
                 let left = figure::text(|out| figure::coarse_age(out, left));
                 (Role::WritesUnlocked, format!("writes UNLOCKED {left}"))
             }
-            None => (Role::WritesUnlocked, "writes unlocked".to_owned()),
+            // Where nothing is guarded this is the normal state, and no warning.
+            None => (Role::Header, "writes unlocked".to_owned()),
         },
     }
 }

@@ -189,18 +189,19 @@ fn plan_lines(dialog: &PlanDialog, width: usize) -> Lines {
 
 fn step_lines(out: &mut Lines, step: &PlannedStep, width: usize) {
     out.push((Role::Text, String::new()));
-    let target = if step.target.is_empty() { String::new() } else { format!("  on {}", step.target) };
+    let target = if step.target.is_empty() { String::new() } else { format!(": {}", step.target) };
     wrap_into(out, Role::DialogTitle, &format!("{}{target}", step.title), width, 2);
     if let Some(rows) = &step.rows {
         rows_lines(out, rows, width);
     }
-    for fence in &step.fences {
-        fence_lines(out, fence, width);
-    }
+    // What is going to be sent stands first; the questions that made the plan are answered already.
+    let (asked, to_come): (Vec<_>, Vec<_>) = step.fences.iter().partition(|fence| fence.finding.is_some());
+    to_come.iter().for_each(|fence| fence_lines(out, fence, width));
     if step.fences.iter().any(|fence| fence.role == FenceRole::Run) {
         let undo = step.undo.as_deref().unwrap_or("cannot be undone");
-        wrap_into(out, Role::Muted, &format!("undo: {undo}"), width, 6);
+        wrap_into(out, Role::Muted, &format!("undo   {undo}"), width, 9);
     }
+    asked.iter().for_each(|fence| fence_lines(out, fence, width));
 }
 
 fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
@@ -209,6 +210,9 @@ fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
     for (index, line) in fence.sent.lines().enumerate() {
         let lead = if index == 0 { label.as_str() } else { "       " };
         wrap_into(out, role, &format!("{lead}{line}"), width, 9);
+    }
+    if let Some(holds) = &fence.holds {
+        wrap_into(out, Role::Muted, &format!("       {holds}"), width, 9);
     }
     if let Some(finding) = &fence.finding {
         let (mark, role) = if finding.passed { ("✓", Role::SeverityOk) } else { ("✗", Role::SeverityCritical) };

@@ -225,11 +225,12 @@ fn wait(session: &Session, out: &mut String) -> Role {
             }
             Role::SeverityWarning
         }
-        (None, Some(wait)) => {
+        // An idle session waits for its client: that is what idle means.
+        (None, Some(wait)) if session.state == SessionState::Active || !wait.starts_with("Client") => {
             out.push_str(wait);
             Role::Muted
         }
-        (None, None) => {
+        (None, _) => {
             out.push('—');
             Role::Faint
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const UNLOCKED: Authority = Authority { writes: Writes::Unlocked };
 
 fn fence(role: Role) -> PlannedFence {
-    PlannedFence { role, language: "sql".to_owned(), sent: String::new(), finding: None, pinned: None }
+    PlannedFence { role, language: "sql".to_owned(), sent: String::new(), holds: None, finding: None, pinned: None }
 }
 
 fn rows(pids: &[i64]) -> Rows {

@@ -5,7 +5,7 @@ use super::scene::{Scene, Truth, step_of};
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::runbook::language::{Types, types_of};
-use crate::runbook::model::{Fence, ParamType, Role, Runbook, Step};
+use crate::runbook::model::{Attrs, Fence, ParamType, Role, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows};
 use crate::runbook::{Draft, Plan, PlanRequest, nearest};
@@ -233,9 +233,16 @@ fn planned(fence: &Fence, pinned: &Pinned, finding: Option<Finding>) -> PlannedF
         role: fence.role,
         language: fence.language.name.to_owned(),
         sent: clean_lines(&pinned.sent),
+        holds: holds(fence),
         finding,
         pinned: pinned.id.clone(),
     }
+}
+
+fn holds(fence: &Fence) -> Option<String> {
+    let Attrs { until, expect, timeout, .. } = &fence.attrs;
+    let (word, condition) = until.as_ref().map(|until| ("until", until)).or(expect.as_ref().map(|e| ("expect", e)))?;
+    Some(format!("{word} {}, at most {} s", clean(&condition.to_string()), timeout.as_secs()))
 }
 
 /// A target's name, if it has one, and the connection.
