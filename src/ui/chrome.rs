@@ -45,7 +45,7 @@ fn sources(state: &State, line: Rect, buf: &mut Buffer) {
         let cells = text.width() as u16;
         let room = line.right().saturating_sub(x);
         if cells + 5 > room && !(index + 1 == shown.len() && cells <= room) {
-            let rest = figure::text(|out| out.push_str(&format!("+{}", shown.len() - index)));
+            let rest = format!("+{}", shown.len() - index);
             let hidden_bad = shown[index..].iter().any(|(bad, _)| *bad);
             let role = if hidden_bad { Role::SourceBad } else { Role::SourceGood };
             canvas::put(buf, (x, line.y), &rest, room, cx.style(role));
@@ -85,8 +85,8 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
 /// What to do about it, which must not be lost behind a long reason.
 fn banner_hint(state: &State, banner: &Banner) -> String {
     let key = |action: &Action| state.keymap.key_of(state.scope(), action).unwrap_or_default();
-    let shows = format!("{} shows it", key(&Action::Runs));
-    if banner.is_over(&state.runs) { format!("{shows}, {} dismisses", key(&Action::Back)) } else { shows }
+    let shows = format!("{}: all", key(&Action::Runs));
+    if banner.is_over(&state.runs) { format!("{shows}  {}: clear", key(&Action::Back)) } else { shows }
 }
 
 /// The filter being typed, or the keys: those that act here first.
