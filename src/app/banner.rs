@@ -41,7 +41,7 @@ impl Banner {
                 let why =
                     if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
                 let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-                (role, format!("{mark} {} on {target} {} after {took}{why}", run.title, outcome.word()))
+                (role, format!("{mark} {} on {target} {}{why} ({took})", run.title, outcome.word()))
             }
         }
     }

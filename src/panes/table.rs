@@ -414,9 +414,11 @@ impl<T: Tabular> DataPane<T> {
             (true, false) => (Role::BorderFocused, Role::TitleFocused),
             (false, _) => (Role::Border, Role::Title),
         };
-        draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.title);
+        // A source in trouble is worth more than the end of the summary.
+        let kept = if self.ages_bad { (self.ages.width() as u16 + 4).min(place.area.width / 2) } else { 0 };
+        draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.title, kept);
         let ages = cx.style(if self.ages_bad { Role::SeverityCritical } else { Role::Faint });
-        let room = place.area.width.saturating_sub(self.title.width().min(200) as u16 + 8);
+        let room = place.area.width.saturating_sub(self.title.width().min(200) as u16 + 8).max(kept.saturating_sub(4));
         let right = (place.area.right().saturating_sub(2), place.area.y);
         let mut x = right.0;
         if room > 6 && !self.ages.is_empty() {
@@ -431,12 +433,13 @@ impl<T: Tabular> DataPane<T> {
     }
 }
 
-/// A frame (or a rule) with a title at its left.
+/// A frame (or a rule) with a title at its left, which leaves `kept` cells free at the right.
 pub(super) fn draw_frame(
     place: Place,
     buf: &mut Buffer,
     (border, title): (ratatui::style::Style, ratatui::style::Style),
     text: &str,
+    kept: u16,
 ) {
     if place.framed {
         canvas::frame(buf, place.area, border);
@@ -444,7 +447,7 @@ pub(super) fn draw_frame(
         canvas::rule(buf, Rect { height: 1, ..place.area }, border);
     }
     let x = place.area.x + 1;
-    let end = canvas::put(buf, (x + 1, place.area.y), text, place.area.width.saturating_sub(4), title);
+    let end = canvas::put(buf, (x + 1, place.area.y), text, place.area.width.saturating_sub(4 + kept), title);
     canvas::put(buf, (x, place.area.y), " ", 1, title);
     canvas::put(buf, (end, place.area.y), " ", 1, title);
 }

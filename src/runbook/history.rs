@@ -11,7 +11,7 @@ use std::collections::hash_map::Entry;
 /// All runs known, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
-    runs: Vec<RunView>,
+    views: Vec<RunView>,
     places: HashMap<RunId, usize>,
     revision: u64,
 }
@@ -69,11 +69,11 @@ pub struct StepView {
 impl Runs {
     /// Runs, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &RunView> + ExactSizeIterator {
-        self.runs.iter()
+        self.views.iter()
     }
     /// By id.
     pub fn get(&self, id: RunId) -> Option<&RunView> {
-        self.places.get(&id).map(|place| &self.runs[*place])
+        self.places.get(&id).map(|place| &self.views[*place])
     }
     /// Changes whenever a record was applied.
     pub fn revision(&self) -> u64 {
@@ -86,12 +86,12 @@ impl Runs {
         self.revision += 1;
         if record.entry.kind == RecordKind::RunStart {
             if let Entry::Vacant(place) = self.places.entry(id) {
-                place.insert(self.runs.len());
-                self.runs.push(start(id, record));
+                place.insert(self.views.len());
+                self.views.push(start(id, record));
             }
             return;
         }
-        let Some(run) = self.places.get(&id).map(|place| &mut self.runs[*place]) else { return };
+        let Some(run) = self.places.get(&id).map(|place| &mut self.views[*place]) else { return };
         match record.entry.kind {
             RecordKind::RunFinish => finish(run, record),
             RecordKind::StepRecheck => step(run, record, Some(StepState::Checking)),

@@ -86,8 +86,8 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
 /// What to do about it, which must not be lost behind a long reason.
 fn banner_hint(state: &State, banner: &Banner) -> String {
     let key = |action: &Action| state.keymap.key_of(state.scope(), action).unwrap_or_default();
-    let shows = format!("{} shows it", key(&Action::Runs));
-    if banner.is_over(&state.runs) { format!("{shows}, {} dismisses", key(&Action::Back)) } else { shows }
+    let shows = format!("{}: all", key(&Action::Runs));
+    if banner.is_over(&state.runs) { format!("{shows}  {}: clear", key(&Action::Back)) } else { shows }
 }
 
 /// The filter being typed, or the keys: those that act here first.

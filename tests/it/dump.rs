@@ -11,8 +11,8 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// The screen as lines; runs of the same line are said once.
 pub fn text(buf: &Buffer) -> String {
-    let lines = rows(buf).map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned());
-    folded(lines.collect())
+    let line = |row: Vec<&Cell>| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned();
+    folded(&rows(buf).map(line).collect::<Vec<_>>())
 }
 
 /// The screen as lines, under each a line of letters for its styles, and what the letters mean at the end. A blank
@@ -31,7 +31,7 @@ pub fn styled(buf: &Buffer) -> String {
         let rule = if marks.is_empty() { String::new() } else { format!("\n{marks}") };
         lines.push(format!("{}{rule}", text.trim_end()));
     }
-    let mut out = folded(lines);
+    let mut out = folded(&lines);
     let mut legend: Vec<_> = legend.into_iter().map(|(style, letter)| (letter, style)).collect();
     legend.sort_by_key(|(letter, _)| LETTERS.iter().position(|known| char::from(*known) == *letter));
     for (letter, style) in legend {
@@ -60,7 +60,7 @@ pub fn width(cell: &Cell) -> usize {
     unicode_width::UnicodeWidthStr::width(cell.symbol()).max(1)
 }
 
-fn folded(lines: Vec<String>) -> String {
+fn folded(lines: &[String]) -> String {
     let mut out = String::new();
     for same in lines.chunk_by(|a, b| a == b) {
         let _ = writeln!(out, "{}", same[0]);

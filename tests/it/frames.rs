@@ -217,6 +217,7 @@ fn details() {
     for subject in Subject::ALL {
         let (mut scene, kind, name) = only(subject);
         scene.good(kind, name, crate::scene::rows(subject, 0, &HOSTILE[3..5]));
+        scene.paint();
         scene.key(KeyCode::Enter);
         insta::assert_snapshot!(format!("details_{}", subject.word()), at_every_size(&mut scene));
     }
@@ -382,11 +383,11 @@ fn banner_and_toasts() {
 /// The keys in the footer are those of the keymap, and the one that explains all others is always among them.
 #[test]
 fn the_footer_always_shows_the_way_to_help() {
-    for focus in 0..PANES.len() {
+    for (focus, kind) in PANES.iter().enumerate() {
         let mut scene = Scene::full(SMALL);
         scene.state.focus = focus;
         let key = scene.state.keymap.key_of(scene.state.scope(), &Action::Help).unwrap();
         let footer = dump::text(&scene.paint()).lines().last().unwrap().to_owned();
-        assert!(footer.contains(&format!("{key} help")), "{}: {footer}", PANES[focus].title);
+        assert!(footer.contains(&format!("{key} help")), "{}: {footer}", kind.title);
     }
 }

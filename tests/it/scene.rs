@@ -309,7 +309,7 @@ fn session(index: usize, name: String) -> Session {
 
 /// A run's id.
 pub fn run_id(number: u128) -> RunId {
-    RunId(Uuid::from_u128(number << 64 | 0x00ab_cdef + number))
+    RunId(Uuid::from_u128((number << 64) | (0x00ab_cdef + number)))
 }
 
 fn record(run: u128, kind: RecordKind, step: Option<&str>, data: Value) -> Event {

@@ -310,7 +310,7 @@ impl Pane for RunsPane {
 
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
-        draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.title);
+        draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.title, 0);
         let (list, story) = split(place.inside());
         let look = Look {
             columns: COLUMNS,

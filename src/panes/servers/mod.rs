@@ -54,7 +54,7 @@ impl Tabular for Servers {
         Column::figure("MEM", 4, 9),
         Column::text("MEM PAST", SPARK as u16, 0, 3),
         Column::figure("DISK", 4, 9),
-        Column::text("MOUNT", 8, 1, 2),
+        Column::text("MOUNT", 10, 1, 2),
         Column::figure("LOAD", 5, 7),
         Column::figure("SWAP", 4, 1),
         Column::figure("UP", 5, 4),
