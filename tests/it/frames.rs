@@ -229,6 +229,7 @@ fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draf
         role,
         language: language.to_owned(),
         sent: sent.to_owned(),
+        holds: (role == Role::Verify).then(|| "expect rows[0].remaining == 0, at most 30 s".to_owned()),
         finding: finding.map(|(passed, text)| Finding { passed, text: text.to_owned() }),
         pinned: None,
     };
