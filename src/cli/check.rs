@@ -10,6 +10,7 @@ use crate::runtime::{self, poller};
 use crate::theme::Depth;
 use clap::Args;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
@@ -51,11 +52,13 @@ impl Check {
         let choice = config::choose(global.config.clone(), |name| std::env::var_os(name));
         match config::load(&choice, global.env.as_deref()) {
             Ok(config) => {
-                findings.ok("config", config_text(&config, &choice));
+                findings.ok("config", &config_text(&config, &choice));
                 self.rest(global, &config, &mut findings)?;
             }
             Err(problems) => {
-                problems.0.iter().for_each(|problem| findings.error("config", &problem.to_string(), ""));
+                for problem in &problems.0 {
+                    findings.error("config", &problem.to_string(), "");
+                }
             }
         }
         let printed = if self.json { findings.json()? } else { findings.text() };
@@ -67,7 +70,7 @@ impl Check {
         findings.keymap(global, config);
         findings.theme(global, config);
         let runbooks: Vec<String> = Library::builtin().iter().map(|runbook| runbook.id.clone()).collect();
-        findings.ok("runbooks", format!("{} built in: {}", runbooks.len(), runbooks.join(", ")));
+        findings.ok("runbooks", &format!("{} built in: {}", runbooks.len(), runbooks.join(", ")));
         for source in &config.sources {
             for advice in source.settings.advice() {
                 findings.push(source.id.as_str(), Level::Advice, &advice, "");
@@ -78,7 +81,9 @@ impl Check {
             if !self.offline {
                 let opened = setup::open(config);
                 let samples = poller::once(opened.sources, None).await;
-                samples.iter().for_each(|sample| findings.sample(sample, config.is_builtin()));
+                for sample in &samples {
+                    findings.sample(sample, config.is_builtin());
+                }
             }
         })?;
         Ok(())
@@ -108,8 +113,8 @@ impl Findings {
         self.0.push(finding);
     }
 
-    fn ok(&mut self, about: &str, what: String) {
-        self.push(about, Level::Ok, &what, "");
+    fn ok(&mut self, about: &str, what: &str) {
+        self.push(about, Level::Ok, what, "");
     }
 
     fn error(&mut self, about: &str, what: &str, hint: &str) {
@@ -123,7 +128,7 @@ impl Findings {
     fn keymap(&mut self, global: &Global, config: &Config) {
         let name = look::keymap_path(global, config).map_or("default".to_owned(), |path| path.display().to_string());
         match look::keymap(global, config) {
-            Ok(_) => self.ok("keymap", name),
+            Ok(_) => self.ok("keymap", &name),
             Err(problems) => problems.iter().for_each(|problem| self.error("keymap", problem, "")),
         }
     }
@@ -131,7 +136,7 @@ impl Findings {
     fn theme(&mut self, global: &Global, config: &Config) {
         let name = look::theme_name(global, config);
         match look::theme(&name, Depth::True) {
-            Ok(_) => self.ok("theme", name),
+            Ok(_) => self.ok("theme", &name),
             Err(why) => self.error("theme", &why, ""),
         }
     }
@@ -142,7 +147,7 @@ impl Findings {
             Err(why) => return self.error("journal", &why, ""),
         };
         if !path.exists() {
-            return self.ok("journal", format!("{}: none yet", path.display()));
+            return self.ok("journal", &format!("{}: none yet", path.display()));
         }
         let report = match Reader::open(&path).await {
             Ok(reader) => reader.verify().await,
@@ -150,7 +155,7 @@ impl Findings {
         };
         match report {
             Ok(report) if report.is_intact() => {
-                self.ok("journal", format!("{}: {} records, intact", path.display(), report.count()));
+                self.ok("journal", &format!("{}: {} records, intact", path.display(), report.count()));
             }
             Ok(_) => self.error("journal", "a chain is broken", "`quarterdeck journal verify` says where"),
             Err(error) => self.error("journal", &error.what, &error.hint),
@@ -162,7 +167,7 @@ impl Findings {
         match &sample.outcome {
             Ok(snapshot) => {
                 let took = sample.took.as_millis();
-                self.ok(id, format!("{} in {took} ms", counted(snapshot)));
+                self.ok(id, &format!("{} in {took} ms", counted(snapshot)));
             }
             Err(error) => {
                 let level = if builtin { Level::Absent } else { Level::Error };
@@ -186,9 +191,9 @@ impl Findings {
                 Level::Advice => "advice",
                 Level::Error => "ERROR",
             };
-            out.push_str(&format!("{about:<width$}  {word:<6}  {}\n", text::clean(what)));
+            let _ = writeln!(out, "{about:<width$}  {word:<6}  {}", text::clean(what));
             if !hint.is_empty() {
-                out.push_str(&format!("{:<width$}          → {}\n", "", text::clean(hint)));
+                let _ = writeln!(out, "{:<width$}          → {}", "", text::clean(hint));
             }
         }
         out

@@ -10,6 +10,7 @@ use crate::runtime;
 use clap::{Args, Subcommand};
 use color_eyre::eyre::eyre;
 use futures_util::{StreamExt, pin_mut};
+use std::fmt::Write as _;
 use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -80,10 +81,8 @@ fn verdict(report: &Report) -> String {
         let state = chain.broken.as_ref().map_or_else(|| "intact".to_owned(), |broken| format!("BROKEN: {broken}"));
         let at = chain.at.map(|at| format!("{at:.0}")).unwrap_or_default();
         let (records, actor) = (chain.count, text::clean(&chain.actor));
-        out.push_str(&format!(
-            "{writer}  {records:>6} records  last {at} by {actor}  head {}  {state}\n",
-            &chain.head[..12]
-        ));
+        let head = &chain.head[..12];
+        let _ = writeln!(out, "{writer}  {records:>6} records  last {at} by {actor}  head {head}  {state}");
     }
     let word = if report.is_intact() { "every chain is intact" } else { "NOT intact" };
     out + &format!("{} records of {} writers: {word}\n", report.count(), report.chains.len())

@@ -2,6 +2,7 @@
 
 use crate::domain::text as outside;
 use serde_json::Value;
+use std::fmt::Write;
 
 /// Indented, with a line break at the end.
 pub fn text(value: &Value) -> serde_json::Result<String> {
@@ -18,7 +19,7 @@ fn harmless(json: &str) -> String {
             out.push(char);
         } else {
             for unit in char.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }

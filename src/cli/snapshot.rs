@@ -69,7 +69,7 @@ impl Snapshot {
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
         let printed = if self.json {
-            json_of(&config, &feeds, samples)?
+            json_of(&config, &feeds, &samples)?
         } else {
             tables(global, config, feeds, samples, self.pane)
         };
@@ -78,7 +78,7 @@ impl Snapshot {
     }
 }
 
-fn json_of(config: &Config, feeds: &[Feed], samples: Vec<Sample>) -> serde_json::Result<String> {
+fn json_of(config: &Config, feeds: &[Feed], samples: &[Sample]) -> serde_json::Result<String> {
     let sources: Vec<Value> = samples.iter().zip(feeds).map(|(sample, feed)| source_json(sample, feed)).collect();
     let whole = json!({ "at": clock::now().wall, "environment": config.environment, "sources": sources });
     json::text(&whole)

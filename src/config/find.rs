@@ -33,7 +33,7 @@ pub struct Text {
     /// Where it is; `None`: built in.
     pub path: Option<PathBuf>,
     /// Content.
-    pub text: String,
+    pub content: String,
 }
 
 /// Decides by `--config` and the environment's variables, in this order: `--config`, `$QUARTERDECK_CONFIG`,
@@ -51,7 +51,7 @@ pub fn choose(given: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString
 
 /// The chosen text, and the overlay of `env` above it.
 pub(super) fn texts(choice: &Choice, env: Option<&str>) -> Result<Vec<Text>, Problems> {
-    let builtin = || Text { name: BUILTIN_NAME.to_owned(), path: None, text: BUILTIN.to_owned() };
+    let builtin = || Text { name: BUILTIN_NAME.to_owned(), path: None, content: BUILTIN.to_owned() };
     let base = match choice {
         Choice::Named(path) => read(path).map_err(|problem| Problems(vec![problem]))?,
         Choice::Usual(path) if !exists(path) => builtin(),
@@ -83,7 +83,7 @@ fn overlay(base: &Text, choice: &Choice, env: &str) -> Result<Text, Problem> {
 }
 
 fn read(path: &Path) -> Result<Text, Problem> {
-    Ok(Text { name: path.display().to_string(), path: Some(path.to_owned()), text: read_safely(path)? })
+    Ok(Text { name: path.display().to_string(), path: Some(path.to_owned()), content: read_safely(path)? })
 }
 
 /// A file's text, refused when others than its owner and root could change or replace it.

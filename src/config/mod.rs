@@ -83,7 +83,7 @@ pub fn load(choice: &Choice, env: Option<&str>) -> Result<Config, Problems> {
 /// # Errors
 /// As [`load`].
 pub fn parse(name: &str, text: &str) -> Result<Config, Problems> {
-    read::config(&[find::Text { name: name.to_owned(), path: None, text: text.to_owned() }])
+    read::config(&[find::Text { name: name.to_owned(), path: None, content: text.to_owned() }])
 }
 
 #[cfg(test)]

@@ -18,9 +18,9 @@ impl<'a> Places<'a> {
         let mut start = 0;
         let mut padded = Vec::new();
         for text in texts {
-            padded.push(format!("{}{}", " ".repeat(start), text.text));
+            padded.push(format!("{}{}", " ".repeat(start), text.content));
             // One more, so that a span at the very end of a file is not taken for the start of the next.
-            start += text.text.len() + 1;
+            start += text.content.len() + 1;
         }
         Self { texts, padded }
     }
@@ -34,9 +34,9 @@ impl<'a> Places<'a> {
     pub fn of(&self, span: Range<usize>) -> (String, (usize, usize)) {
         let mut start = 0;
         for text in self.texts {
-            let end = start + text.text.len();
+            let end = start + text.content.len();
             if span.start <= end {
-                return (text.name.clone(), line_column(&text.text, span.start - start));
+                return (text.name.clone(), line_column(&text.content, span.start - start));
             }
             start = end + 1;
         }

@@ -196,12 +196,16 @@ fn step_lines(out: &mut Lines, step: &PlannedStep, width: usize) {
     }
     // What is going to be sent stands first; the questions that made the plan are answered already.
     let (asked, to_come): (Vec<_>, Vec<_>) = step.fences.iter().partition(|fence| fence.finding.is_some());
-    to_come.iter().for_each(|fence| fence_lines(out, fence, width));
+    for fence in to_come {
+        fence_lines(out, fence, width);
+    }
     if step.fences.iter().any(|fence| fence.role == FenceRole::Run) {
         let undo = step.undo.as_deref().unwrap_or("cannot be undone");
         wrap_into(out, Role::Muted, &format!("undo   {undo}"), width, 9);
     }
-    asked.iter().for_each(|fence| fence_lines(out, fence, width));
+    for fence in asked {
+        fence_lines(out, fence, width);
+    }
 }
 
 fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
