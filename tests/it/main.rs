@@ -5,7 +5,10 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 mod pty;
+mod support;
 
+mod acting;
+mod crash;
 mod imports;
 mod lab_self;
 mod pty_self;

@@ -12,7 +12,7 @@ use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a wait lasts when not said otherwise: far beyond what a slow machine needs, since only a failing test
@@ -93,8 +93,9 @@ struct Shared {
 }
 
 impl Shared {
+    /// A wait that fails panics while it holds this, to show the screen; the program must then still be killed.
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().expect("no panic while holding what was seen")
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn update(&self, change: impl FnOnce(&mut Seen)) {
@@ -114,7 +115,7 @@ impl Shared {
             if left.is_zero() {
                 return (seen, false);
             }
-            seen = self.changed.wait_timeout(seen, left).expect("no panic while holding what was seen").0;
+            seen = self.changed.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
