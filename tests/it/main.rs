@@ -10,6 +10,10 @@ mod scene;
 
 mod alloc;
 mod frames;
+mod support;
+
+mod acting;
+mod crash;
 mod imports;
 mod lab_self;
 mod painted;

@@ -1,0 +1,462 @@
+//! The real program acts on real services: on what was chosen, after the answer that it asks for, and on nothing else.
+
+use crate::lab::docker::Container;
+use crate::lab::fault::Proxy;
+use crate::lab::postgres::{DATABASE, Postgres, Session as Client};
+use crate::lab::{need, poll};
+use crate::pty::Session;
+use crate::support::{
+    Home, LONG, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config, press, two_logins_config,
+};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Long enough by far for a change that was asked for to show.
+const QUIET: Duration = Duration::from_secs(1);
+/// A container that ends with 3 when it is asked to: the table then shows it above the others.
+const ENDS_BADLY: &str = "trap 'exit 3' TERM; tail -f /dev/null & wait";
+
+const RESTART_STORY: [&str; 6] =
+    ["run.start", "step.recheck", "step.intent", "step.exit running", "step.exit ok", "run.finish ok"];
+const KILL_STORY: [&str; 8] = [
+    "run.start",
+    "step.recheck",
+    "step.exit ok",
+    "step.recheck",
+    "step.intent",
+    "step.exit running",
+    "step.exit ok",
+    "run.finish ok",
+];
+const RESTARTED: &str = "✓ Restart a container on";
+const KILLED: &str = "✓ Kill idle database sessions on primary ok";
+
+/// The requests that came through the proxy and may change something.
+fn changes(proxy: &Proxy) -> Vec<String> {
+    let sent = proxy.sent();
+    let requests = sent.split("POST ").skip(1).chain(sent.split("DELETE ").skip(1));
+    requests.map(|request| request.split(' ').next().unwrap_or_default().to_owned()).collect()
+}
+
+fn is_restart_of(request: &str, container: &Container<'_>) -> bool {
+    request.contains(&format!("/containers/{}/restart", container.id))
+}
+
+/// Shows this container alone, chosen.
+fn choose(screen: &mut Session, container: &Container<'_>) {
+    look_at(screen, "2", "container-restart", &container.name);
+    screen.wait_screen("chosen container", LONG, |screen| {
+        screen.contents().lines().any(|line| line.contains(&container.name) && line.contains("running"))
+    });
+}
+
+fn plan_restart(screen: &mut Session, container: &Container<'_>) {
+    press(screen, "R");
+    screen.wait_text(&format!("container = lab/{}", container.name));
+}
+
+/// The letters after `shift-`, from top to bottom, in the columns left of any dialog.
+fn order(screen: &vt100::Screen) -> String {
+    let rows = screen.rows(0, 24);
+    rows.filter_map(|row| row.split_once("shift-").and_then(|(_, rest)| rest.chars().next())).collect()
+}
+
+fn wait_order(screen: &Session, wanted: &str) {
+    screen.wait_screen(&format!("order {wanted}"), LONG, |screen| order(screen) == wanted);
+}
+
+#[test]
+fn a_restart_hits_the_chosen_container_although_the_rows_move() {
+    let docker = need!(docker);
+    let proxy = docker.proxy();
+    let [a, b, c] = ["shift-a", "shift-b", "shift-c"].map(|name| docker.container(name).runs(ENDS_BADLY).start());
+    let home = Home::new(&docker_config(proxy.socket()));
+    let mut screen = home.start(&[]);
+    look_at(&mut screen, "2", "container-restart", &format!("shift- -{}-", std::process::id()));
+    wait_order(&screen, "abc");
+    screen.send("gj");
+    c.act("stop");
+    wait_order(&screen, "cab");
+    plan_restart(&mut screen, &b);
+    screen.wait_text("y runs it");
+    c.act("start");
+    a.act("stop");
+    wait_order(&screen, "abc");
+    c.act("stop");
+    wait_order(&screen, "acb");
+    let before = [&a, &b, &c].map(Container::started_at);
+    press(&mut screen, "y");
+    screen.wait_text(&format!("{RESTARTED} {} on lab ok", b.name));
+    let after = [&a, &b, &c].map(Container::started_at);
+    assert_eq!([&after[0], &after[2]], [&before[0], &before[2]], "the others are as they were");
+    assert_ne!(after[1], before[1], "the chosen one was restarted");
+    leave(&mut screen);
+    let changes = changes(&proxy);
+    assert!(matches!(changes.as_slice(), [one] if is_restart_of(one, &b)), "{changes:?}");
+    assert_eq!(home.story(), RESTART_STORY);
+    let intent = home.records().into_iter().find(|record| record["kind"] == "step.intent").unwrap();
+    assert_eq!(intent["data"]["sent"], format!("docker restart -t 10 {}", b.id));
+}
+
+#[test]
+fn a_restart_whose_answer_is_lost_is_unknown_until_it_is_verified() {
+    let docker = need!(docker);
+    let proxy = docker.proxy();
+    let web = docker.container("lost").start();
+    let before = web.started_at();
+    let home = Home::new(&docker_config(proxy.socket()));
+    let mut screen = home.start(&[]);
+    choose(&mut screen, &web);
+    plan_restart(&mut screen, &web);
+    screen.wait_text("y runs it");
+    proxy.lose_answer_to("/restart");
+    press(&mut screen, "y");
+    screen.wait_text(&format!("{RESTARTED} {} on lab ok", web.name));
+    leave(&mut screen);
+    proxy.wait_sprung(Duration::ZERO);
+    assert_ne!(web.started_at(), before);
+    assert_eq!(home.story()[3..], ["step.exit unknown", "step.exit ok", "run.finish ok"]);
+    assert_eq!(changes(&proxy).len(), 1, "nothing was sent again");
+}
+
+#[test]
+fn enter_and_esc_alone_restart_nothing() {
+    let docker = need!(docker);
+    let proxy = docker.proxy();
+    let web = docker.container("enter").start();
+    let before = web.started_at();
+    let home = Home::new(&docker_config(proxy.socket()));
+    let mut screen = home.start(&[]);
+    choose(&mut screen, &web);
+    plan_restart(&mut screen, &web);
+    screen.wait_text("y runs it");
+    press(&mut screen, "\r");
+    screen.wait_text("Enter alone never acts: y runs it");
+    screen.never_text(RESTARTED, QUIET);
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Restart a container");
+    screen.never_text(RESTARTED, QUIET);
+    leave(&mut screen);
+    assert_eq!((web.started_at(), changes(&proxy)), (before, Vec::new()));
+    assert_eq!(home.kinds(), ["journal.open"]);
+}
+
+#[test]
+fn what_was_typed_ahead_or_pasted_is_no_answer() {
+    let docker = need!(docker);
+    let proxy = docker.proxy();
+    let web = docker.container("ahead").start();
+    let before = web.started_at();
+    let home = Home::new(&docker_config(proxy.socket()));
+    let mut screen = home.start(&[]);
+    choose(&mut screen, &web);
+    press(&mut screen, "Ry");
+    screen.wait_text("plan: Restart a container");
+    // Sent when the plan has just come, and long before it can have been read.
+    screen.send("y");
+    screen.wait_text("too soon or too fast");
+    screen.wait_text("y runs it");
+    screen.never_text(RESTARTED, QUIET);
+    screen.paste("y");
+    screen.wait_text("a paste is no answer");
+    // More than one key at once: a stray reply of the terminal, or a cat on the keyboard.
+    screen.send("yyyy");
+    screen.wait_text("too soon or too fast");
+    screen.never_text(RESTARTED, QUIET);
+    assert_eq!((web.started_at(), changes(&proxy)), (before, Vec::new()));
+    assert_eq!(home.kinds(), ["journal.open"]);
+    // All this has not made it deaf.
+    press(&mut screen, "y");
+    screen.wait_text(RESTARTED);
+    leave(&mut screen);
+    assert_eq!(changes(&proxy).len(), 1);
+}
+
+#[test]
+fn a_guarded_environment_is_locked_until_it_is_unlocked() {
+    let docker = need!(docker);
+    let proxy = docker.proxy();
+    let web = docker.container("guarded").start();
+    let before = web.started_at();
+    let home = Home::new(&docker_config(proxy.socket()).replace("\"lab\"", "\"production\""));
+    let mut screen = home.start(&[]);
+    screen.wait_text("writes LOCKED");
+    choose(&mut screen, &web);
+    plan_restart(&mut screen, &web);
+    screen.wait_text("writes are locked: Esc, then W unlocks them");
+    // Armed or not is not said while it is locked: a refusal by the lock itself shows that the answer was taken.
+    let refused = || {
+        press(&mut screen, "y");
+        let seen = poll(QUIET, || screen.text().contains("locked: press W to unlock them").then_some(()));
+        seen.is_some()
+    };
+    assert!(std::iter::repeat_with(refused).take(10).any(|refused| refused), "{}", screen.text());
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Restart a container");
+    assert_eq!((web.started_at(), changes(&proxy)), (before.clone(), Vec::new()));
+    unlock(&mut screen);
+    plan_restart(&mut screen, &web);
+    screen.wait_text("y runs it");
+    press(&mut screen, "y");
+    screen.wait_text(RESTARTED);
+    leave(&mut screen);
+    assert_ne!(web.started_at(), before);
+    assert_eq!(changes(&proxy).len(), 1);
+    assert_eq!(home.kinds()[..3], ["journal.open", "writes.lock", "run.start"]);
+    assert_eq!(home.story(), RESTART_STORY);
+}
+
+/// Enter alone does not unlock either.
+fn unlock(screen: &mut Session) {
+    press(screen, "W");
+    screen.wait_text("y unlocks");
+    press(screen, "\r");
+    screen.never_text("writes UNLOCKED", QUIET);
+    press(screen, "y");
+    screen.wait_text("writes UNLOCKED");
+}
+
+#[test]
+fn read_only_refuses_everything() {
+    let docker = need!(docker);
+    let server = need!(own_postgres);
+    let proxy = docker.proxy();
+    let web = docker.container("looked-at").start();
+    let before = web.started_at();
+    let idle = server.sessions(2, "app", "qd-idle");
+    let both = docker_config(proxy.socket()) + &postgres_config(server.port).replace("environment = \"lab\"\n", "");
+    let home = Home::new(&both);
+    let mut screen = home.start(&["--read-only"]);
+    screen.wait_text("READ-ONLY");
+    choose(&mut screen, &web);
+    refuses(&mut screen, "R");
+    look_at(&mut screen, "4", "db-kill-idle", "qd-idle");
+    refuses(&mut screen, "I");
+    refuses(&mut screen, "W");
+    screen.wait_text("READ-ONLY");
+    leave(&mut screen);
+    assert_eq!((web.started_at(), changes(&proxy)), (before, Vec::new()));
+    assert!(idle.iter().all(Client::is_alive));
+    assert!(!terminates(&server, "qd_act"));
+    assert_eq!(home.kinds(), ["journal.open"]);
+}
+
+fn refuses(screen: &mut Session, key: &str) {
+    press(screen, key);
+    screen.wait_text("this dashboard is read-only");
+    screen.never_text("plan: ", QUIET);
+    assert!(!screen.text().contains("unlock writes?"));
+    // Esc goes back a step at a time: the filter, the zoom, the message.
+    let mut dismissed = || {
+        press(screen, "\x1b");
+        poll(QUIET, || (!screen.text().contains("this dashboard is read-only")).then_some(())).is_some()
+    };
+    assert!((0..4).any(|_| dismissed()), "the message goes");
+}
+
+fn terminates(server: &Postgres, role: &str) -> bool {
+    server.statements(role).iter().any(|sql| sql.contains("pg_terminate_backend"))
+}
+
+/// How often the closing statement was run, by anybody.
+fn kills(server: &Postgres) -> usize {
+    let all = ["qd_act", "qd_read", "half"].map(|role| server.statements(role));
+    all.iter().flatten().filter(|sql| sql.contains("pg_terminate_backend")).count()
+}
+
+#[test]
+fn enter_and_esc_alone_close_no_session_and_neither_does_a_paste() {
+    let server = need!(own_postgres);
+    let idle = server.sessions(2, "app", "qd-idle");
+    let home = Home::new(&postgres_config(server.port));
+    let mut screen = home.start(&[]);
+    plan_kill(&mut screen, "qd-idle", 2);
+    press(&mut screen, "\r");
+    screen.wait_text("that is not \"kill 2 on primary\": nothing was done");
+    screen.paste("kill 2 on primary\r");
+    screen.wait_text("a paste is no answer");
+    press(&mut screen, "\r");
+    screen.never_text(KILLED, QUIET);
+    // All at once, as a macro would: the Enter comes too fast behind the phrase.
+    screen.send("kill 2 on primary\r");
+    screen.wait_text("too soon or too fast");
+    screen.never_text(KILLED, QUIET);
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Kill idle");
+    leave(&mut screen);
+    assert!(idle.iter().all(Client::is_alive));
+    assert_eq!((kills(&server), home.kinds()), (0, vec!["journal.open".to_owned()]));
+}
+
+/// quarterdeck's own sessions on a server.
+fn own(server: &Postgres) -> Vec<String> {
+    server.column("select pid::text from pg_stat_activity where application_name = 'quarterdeck' order by pid")
+}
+
+#[test]
+fn exactly_the_planned_idle_sessions_are_closed() {
+    let server = need!(own_postgres);
+    let planned = server.sessions(3, "app", "qd-idle");
+    let mut woken = server.session("web", "qd-idle");
+    let mut active = server.session("app", "qd-busy");
+    active.work();
+    let mut open = server.session("app", "qd-open");
+    open.run("begin");
+    let superuser = server.session("postgres", "qd-super");
+    let replica = server.replication();
+    let home = Home::new(&postgres_config(server.port));
+    let mut screen = home.start(&[]);
+    plan_kill(&mut screen, "qd-idle", 4);
+    let ours = own(&server);
+    assert!(!ours.is_empty(), "quarterdeck looks at the server");
+    woken.run("begin");
+    answer(&mut screen, "kill 4 on primary");
+    screen.wait_text(KILLED);
+    assert!(planned.iter().all(|session| !session.is_alive()));
+    assert_eq!(server.state(woken.pid).as_deref(), Some("idle in transaction"));
+    assert_eq!(server.state(active.pid).as_deref(), Some("active"));
+    assert_eq!(server.state(open.pid).as_deref(), Some("idle in transaction"));
+    assert!(superuser.is_alive() && server.is_alive(replica.pid));
+    let left = own(&server);
+    assert!(ours.iter().all(|pid| left.contains(pid)), "{ours:?} {left:?}");
+    leave(&mut screen);
+    assert_eq!(home.story(), KILL_STORY);
+    assert_eq!(signalled(&home), pids(&planned));
+}
+
+/// The sessions that the server says it has signalled.
+fn signalled(home: &Home) -> Vec<i64> {
+    let records = home.records();
+    let outputs = records.iter().filter_map(|record| record["data"]["output"].as_str());
+    let rows = outputs.flat_map(str::lines).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut pids: Vec<i64> = rows.filter_map(|row| row["pid"].as_i64()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+fn pids(sessions: &[Client<'_>]) -> Vec<i64> {
+    let mut pids: Vec<i64> = sessions.iter().map(|session| session.pid.into()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+#[test]
+fn a_plan_that_grew_is_shown_and_asked_again() {
+    let server = need!(own_postgres);
+    let first = server.sessions(2, "app", "qd-idle");
+    let home = Home::new(&postgres_config(server.port));
+    let mut screen = home.start(&[]);
+    plan_kill(&mut screen, "qd-idle", 2);
+    let late = server.session("app", "qd-idle");
+    answer(&mut screen, "kill 2 on primary");
+    screen.wait_text("1 came that nobody has seen. Nothing was done; this is the new plan");
+    assert!(first.iter().chain([&late]).all(Client::is_alive));
+    assert_eq!(kills(&server), 0);
+    assert_eq!(home.story().last().unwrap(), "run.finish stopped");
+    assert!(!home.kinds().contains(&"step.intent".to_owned()));
+    screen.wait_text("to run it type  kill 3 on primary");
+    answer(&mut screen, "kill 2 on primary");
+    screen.wait_text("that is not \"kill 3 on primary\"");
+    assert_eq!(kills(&server), 0);
+    screen.send("\x15");
+    answer(&mut screen, "kill 3 on primary");
+    screen.wait_text(KILLED);
+    assert!(!first.iter().chain([&late]).any(Client::is_alive));
+    leave(&mut screen);
+    assert_eq!(kills(&server), 1);
+}
+
+#[test]
+fn the_reading_login_plans_and_the_acting_login_acts() {
+    let server = need!(own_postgres);
+    let idle = server.sessions(2, "app", "qd-idle");
+    let home = Home::new(&two_logins_config(server.port));
+    let mut screen = home.start(&[]);
+    plan_kill(&mut screen, "qd-idle", 2);
+    let none: [String; 0] = [];
+    assert_eq!(server.statements("qd_act"), none, "planning has not used the acting login");
+    assert!(server.statements("qd_read").iter().any(|sql| sql.contains("make_interval")), "it used the reading one");
+    answer(&mut screen, "kill 2 on primary");
+    screen.wait_text(KILLED);
+    leave(&mut screen);
+    assert!(!idle.iter().any(Client::is_alive));
+    assert!(terminates(&server, "qd_act") && !terminates(&server, "qd_read"));
+    assert_eq!(kills(&server), 1);
+    assert_eq!(home.story(), KILL_STORY);
+    let text = serde_json::to_string(&home.records()).unwrap() + &String::from_utf8_lossy(&screen.raw());
+    assert!(!text.contains("hunter2"), "no password is shown or recorded");
+}
+
+#[test]
+fn a_reading_login_alone_closes_nothing_and_says_why() {
+    let server = need!(own_postgres);
+    let idle = server.sessions(1, "app", "qd-idle");
+    let config = postgres_config(server.port).replace("qd_act", "qd_read").replace("QD_ACT", "QD_READ");
+    let home = Home::new(&config);
+    let mut screen = home.start(&[]);
+    plan_kill(&mut screen, "qd-idle", 1);
+    answer(&mut screen, "kill 1 on primary");
+    screen.wait_screen("a verdict", LONG, |screen| screen.contents().contains("✗ Kill idle database sessions"));
+    leave(&mut screen);
+    assert!(idle[0].is_alive());
+    let story = home.story();
+    assert_eq!(story[5..], ["step.exit unknown", "step.exit failed", "run.finish failed"]);
+    let reasons = home.records().iter().map(|record| record["data"].to_string()).collect::<String>();
+    assert!(reasons.contains("permission denied") || reasons.contains("must be a member"), "{reasons}");
+}
+
+#[test]
+fn a_kill_that_the_server_aborts_half_way_ends_as_its_verification_finds_it() {
+    let server = need!(own_postgres);
+    // This login may end the sessions of `web`, and not those of `app`; `web` has been idle for longer.
+    server.run("create role half login password 'half-hunter2'");
+    server.run("grant pg_monitor, web to half");
+    let (mine, theirs) = (server.session("web", "qd-idle"), server.session("app", "qd-idle"));
+    let place = server.socket.display();
+    let dsn = format!("postgres://half@/{DATABASE}?host={place}&port={}&sslmode=disable", server.port);
+    let home = Home::new(&format!("environment = \"lab\"\n\n[postgres.primary]\ndsn = \"{dsn}\"\n"));
+    let mut screen = home.start(&[]);
+    plan_kill(&mut screen, "qd-idle", 2);
+    answer(&mut screen, "kill 2 on primary");
+    screen.wait_screen("a verdict", LONG, |screen| screen.contents().contains("✗ Kill idle database sessions"));
+    assert!(!mine.is_alive() && theirs.is_alive());
+    leave(&mut screen);
+    assert_eq!(home.story()[5..], ["step.exit unknown", "step.exit failed", "run.finish failed"]);
+    assert_eq!(kills(&server), 1, "nothing was sent again");
+}
+
+#[test]
+fn a_kill_whose_answer_is_lost_is_unknown_until_it_is_verified() {
+    let server = need!(own_postgres);
+    let proxy = server.proxy();
+    let idle = server.sessions(2, "app", "qd-idle");
+    let home = Home::new(&postgres_config(proxy.port()));
+    let mut screen = home.start(&[]);
+    plan_kill(&mut screen, "qd-idle", 2);
+    // The planned rows as the statement's argument: the statement itself came a message earlier.
+    proxy.lose_answer_to("\"backend_start\":");
+    answer(&mut screen, "kill 2 on primary");
+    screen.wait_text(KILLED);
+    leave(&mut screen);
+    proxy.wait_sprung(Duration::ZERO);
+    assert!(!idle.iter().any(Client::is_alive));
+    assert_eq!(home.story()[5..], ["step.exit unknown", "step.exit ok", "run.finish ok"]);
+    assert_eq!(kills(&server), 1, "nothing was sent again");
+}
+
+#[test]
+fn a_session_that_nobody_planned_is_not_closed_when_the_cursor_stands_on_it() {
+    let server = need!(own_postgres);
+    let idle = server.sessions(1, "app", "qd-idle");
+    let mut busy = server.session("app", "qd-busy");
+    busy.run("begin");
+    let home = Home::new(&postgres_config(server.port));
+    let mut screen = home.start(&[]);
+    look_at(&mut screen, "4", "db-kill-idle", "qd-busy");
+    screen.wait_text(&busy.pid.to_string());
+    ask_kill(&mut screen, 1);
+    answer(&mut screen, "kill 1 on primary");
+    screen.wait_text(KILLED);
+    leave(&mut screen);
+    assert!(busy.is_alive() && !idle[0].is_alive());
+}

@@ -1,0 +1,227 @@
+//! What tests of the real program share: a home of its own with config and journal, and typing as a person does.
+
+use crate::lab::{poll, postgres, wait};
+use crate::pty::{Launch, Session};
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Far beyond what a run of the shipped runbooks takes, verification included.
+pub const LONG: Duration = Duration::from_secs(90);
+/// Between two keys of a person: the program takes what comes closer for a paste or a stray reply, and does nothing.
+const BREATH: Duration = Duration::from_millis(80);
+
+/// A home folder for one test, with a config in it.
+#[derive(Debug)]
+pub struct Home {
+    dir: TempDir,
+}
+
+impl Home {
+    /// A new one (mode 0700) with this config (mode 0600).
+    pub fn new(config: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("qd-home.").tempdir().unwrap();
+        let home = Self { dir };
+        home.configure(config);
+        home
+    }
+
+    /// Writes the config anew, for the next start.
+    pub fn configure(&self, config: &str) {
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(true).write(true).mode(0o600).open(self.config());
+        file.unwrap().write_all(config.as_bytes()).unwrap();
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("config.toml")
+    }
+
+    /// The journal's file.
+    pub fn journal(&self) -> PathBuf {
+        self.dir.path().join("state/quarterdeck/journal.sqlite")
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &Path| path.display().to_string();
+        vec![
+            ("HOME", path(self.dir.path())),
+            ("XDG_STATE_HOME", path(&self.dir.path().join("state"))),
+            ("QD_ACT", postgres::password("qd_act")),
+            ("QD_READ", postgres::password("qd_read")),
+        ]
+    }
+
+    /// Starts the dashboard, and waits until its journal is open.
+    pub fn start(&self, arguments: &[&str]) -> Session {
+        let before = self.opened();
+        let config = self.config().display().to_string();
+        let launch = Launch::quarterdeck().arg("--config").arg(&config).args(arguments);
+        let launch = self.environment().iter().fold(launch, |launch, (name, value)| launch.env(name, value));
+        let session = launch.start();
+        session.wait_text("quarterdeck");
+        poll(LONG, || (self.opened() > before).then_some(())).expect("the journal is opened");
+        session
+    }
+
+    fn opened(&self) -> usize {
+        if !self.journal().exists() {
+            return 0;
+        }
+        // Before the first start has made its tables there is nothing to read.
+        self.try_read("SELECT kind FROM record WHERE kind = 'journal.open'").map_or(0, |rows| rows.len())
+    }
+
+    /// A subcommand.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        command.env_clear().envs(self.environment()).arg("--config").arg(self.config()).args(arguments);
+        command.output().unwrap()
+    }
+
+    /// All records, as `journal export` prints them.
+    pub fn records(&self) -> Vec<Value> {
+        let output = self.run(&["journal", "export"]);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What the records of runs say, one after the other, as in `step.exit ok`; after `journal verify` found them whole.
+    pub fn story(&self) -> Vec<String> {
+        let verdict = self.run(&["journal", "verify"]);
+        assert_eq!(verdict.status.code(), Some(0), "{}", String::from_utf8_lossy(&verdict.stdout));
+        let records = self.records();
+        records.iter().filter(|record| !record["run"].is_null()).map(told).collect()
+    }
+
+    /// The kinds of all records, those of runs and others.
+    pub fn kinds(&self) -> Vec<String> {
+        self.records().iter().map(|record| record["kind"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// As [`Home::story`], read from the file without waiting for anybody who writes it.
+    pub fn story_now(&self) -> Vec<String> {
+        let query =
+            "SELECT json_object('kind', kind, 'data', json(data)) FROM record WHERE run IS NOT NULL ORDER BY place";
+        let rows = self.try_read(query).unwrap();
+        rows.iter().map(|row| told(&serde_json::from_str(row).unwrap())).collect()
+    }
+
+    fn try_read(&self, query: &str) -> Result<Vec<String>, sqlx::Error> {
+        let options = SqliteConnectOptions::new().filename(self.journal()).disable_statement_logging();
+        wait(async {
+            let mut connection = options.connect().await?;
+            let rows = sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&mut connection).await?;
+            connection.close().await?;
+            Ok(rows)
+        })
+    }
+
+    /// Runs a statement on the journal's file behind the program's back.
+    pub fn tamper(&self, sql: &str) {
+        let options = SqliteConnectOptions::new().filename(self.journal()).disable_statement_logging();
+        wait(async {
+            let mut connection = options.connect().await?;
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
+            connection.close().await
+        })
+        .unwrap_or_else(|why: sqlx::Error| panic!("{sql}: {why}"));
+    }
+}
+
+fn told(record: &Value) -> String {
+    let kind = record["kind"].as_str().unwrap();
+    let state = record["data"]["state"].as_str().or(record["data"]["outcome"].as_str());
+    state.map_or_else(|| kind.to_owned(), |state| format!("{kind} {state}"))
+}
+
+/// Presses a key that stands alone. The effect of the key before it must have been waited for: then this one comes a
+/// breath later, however late the program is.
+pub fn press(screen: &mut Session, key: &str) {
+    std::thread::sleep(BREATH);
+    screen.send(key);
+}
+
+/// Focuses a pane, shows it alone and filtered, and takes the first row. `hint` stands at the foot when it has the focus.
+pub fn look_at(screen: &mut Session, pane: &str, hint: &str, filter: &str) {
+    screen.send(pane);
+    screen.wait_text(hint);
+    screen.send("/");
+    screen.wait_text("filter: ");
+    screen.send(filter);
+    screen.wait_text(&format!("filter: {filter}"));
+    screen.send("\r");
+    screen.wait_no_text("filter: ");
+    // The key that shows comes last, so that whoever waited for it knows that the other one was taken too.
+    screen.send("gz");
+    screen.wait_no_text("1 Servers");
+}
+
+/// Types a phrase into the plan that asks for it, and ends with Enter once it stands there.
+pub fn answer(screen: &mut Session, phrase: &str) {
+    let count = |text: &str| text.matches(phrase).count();
+    let before = count(&screen.text());
+    screen.send(phrase);
+    screen.wait_screen("typed phrase", LONG, |screen| count(&screen.contents()) > before);
+    press(screen, "\r");
+}
+
+/// Leaves the program with `q`; it must end well and leave the terminal as it was.
+pub fn leave(screen: &mut Session) {
+    press(screen, "q");
+    let status = screen.wait_exit();
+    assert!(status.success(), "{status:?}");
+    assert_eq!(screen.left_behind(), Vec::<String>::new());
+}
+
+/// A config with a Docker engine called `lab` behind a socket.
+pub fn docker_config(socket: &Path) -> String {
+    format!("environment = \"lab\"\n\n[docker.lab]\nhost = \"unix://{}\"\ninterval = \"250ms\"\n", socket.display())
+}
+
+/// A config with a PostgreSQL server called `primary` on a port, where `qd_act` reads and acts.
+pub fn postgres_config(port: u16) -> String {
+    format!("environment = \"lab\"\n\n{}{}", postgres_login("", "qd_act", "QD_ACT", port), "interval = \"250ms\"\n")
+}
+
+/// As [`postgres_config`], but `qd_read` reads and `qd_act` acts.
+pub fn two_logins_config(port: u16) -> String {
+    let (read, act) =
+        (postgres_login("", "qd_read", "QD_READ", port), postgres_login(".act_as", "qd_act", "QD_ACT", port));
+    format!("environment = \"lab\"\n\n{read}interval = \"250ms\"\n\n{act}")
+}
+
+fn postgres_login(table: &str, role: &str, variable: &str, port: u16) -> String {
+    let dsn = format!("{}?sslmode=disable", postgres::url(role, port));
+    format!("[postgres.primary{table}]\ndsn = \"{dsn}\"\npassword = {{ env = \"{variable}\" }}\n")
+}
+
+/// From the start to a plan that closes sessions, however short they have been idle. The rows of `application` alone are
+/// shown, so that the one under the cursor stays: the plan is about all of the database.
+pub fn plan_kill(screen: &mut Session, application: &str, count: usize) {
+    look_at(screen, "4", "db-kill-idle", application);
+    ask_kill(screen, count);
+}
+
+/// From the chosen database to the plan.
+pub fn ask_kill(screen: &mut Session, count: usize) {
+    press(screen, "I");
+    screen.wait_text("plan: Kill idle database sessions");
+    press(screen, "\t");
+    screen.wait_text("parameters: Kill idle database sessions");
+    screen.send("\x15");
+    screen.send("0");
+    screen.wait_screen("changed parameter", LONG, |screen| {
+        screen.contents().lines().any(|line| line.contains("idle_minutes") && line.contains(" 0 "))
+    });
+    press(screen, "\r");
+    screen.wait_text(&format!("to run it type  kill {count} on primary"));
+}
