@@ -104,17 +104,13 @@ fn stand_still(home: &Home, count: usize) {
 fn wait_for(world: &impl World, home: &Home, point: Point, durable: &[&str]) -> usize {
     let there = || (home.story_now() == durable).then_some(());
     poll(LONG, there).unwrap_or_else(|| panic!("{:?} is not {durable:?}", home.story_now()));
-    match point {
-        Point::Unsent => {
-            world.wait_held();
-            0
-        }
-        Point::After(_) if durable.contains(&"step.intent") => {
-            poll(LONG, || (world.effects() == 1).then_some(())).expect("the change happens");
-            1
-        }
-        Point::After(_) => 0,
+    if let Point::Unsent = point {
+        world.wait_held();
+        return 0;
     }
+    poll(LONG, || home.is_being_written().then_some(())).expect("it stands at the next record");
+    let expected = usize::from(durable.contains(&"step.intent"));
+    poll(LONG, || (world.effects() == expected).then_some(expected)).expect("the change has happened")
 }
 
 fn kill(screen: &mut Session) {
@@ -357,7 +353,7 @@ fn killed_again_while_clearing_up_it_is_cleared_up_by_the_next() {
     stand_still(&home, 4);
     let mut screen = home.start(&[]);
     let found = ["run.start", "step.recheck", "step.intent", "step.reconcile ok"];
-    poll(LONG, || (home.story_now() == found).then_some(())).expect("it finds out");
+    poll(LONG, || (home.story_now() == found && home.is_being_written()).then_some(())).expect("it finds out");
     kill(&mut screen);
     assert_eq!(home.story_now(), found);
     home.tamper("DROP TRIGGER stands_still");

@@ -125,6 +125,17 @@ impl Home {
         })
     }
 
+    /// Whether somebody is at a write that has not ended: the journal's file is locked.
+    pub fn is_being_written(&self) -> bool {
+        let options = SqliteConnectOptions::new().filename(self.journal()).busy_timeout(Duration::ZERO);
+        let locked = wait(async {
+            let mut connection = options.disable_statement_logging().connect().await?;
+            sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut connection).await?;
+            connection.close().await
+        });
+        locked.is_err_and(|why: sqlx::Error| why.to_string().contains("locked"))
+    }
+
     /// Runs a statement on the journal's file behind the program's back.
     pub fn tamper(&self, sql: &str) {
         let options = SqliteConnectOptions::new().filename(self.journal()).disable_statement_logging();
@@ -167,10 +178,11 @@ pub fn look_at(screen: &mut Session, pane: &str, hint: &str, filter: &str) {
 
 /// Types a phrase into the plan that asks for it, and ends with Enter once it stands there.
 pub fn answer(screen: &mut Session, phrase: &str) {
-    let count = |text: &str| text.matches(phrase).count();
-    let before = count(&screen.text());
     screen.send(phrase);
-    screen.wait_screen("typed phrase", LONG, |screen| count(&screen.contents()) > before);
+    screen.wait_screen("typed phrase", LONG, |screen| {
+        let contents = screen.contents();
+        contents.lines().flat_map(|line| line.split('│')).any(|text| text.trim() == phrase)
+    });
     press(screen, "\r");
 }
 
