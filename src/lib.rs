@@ -1,4 +1,11 @@
-//! quarterdeck: the terminal dashboard for on-call engineers. See ARCHITECTURE.md for the map.
+//! quarterdeck: the terminal dashboard for on-call engineers.
+//!
+//! **A pure core in an async shell; sources see, panes show, steps do.** [`sources`] yield samples, [`store`] keeps the last
+//! good one of each, [`panes`] show the store, [`steps`] act. [`app::update`] is the only place that changes anything,
+//! [`ui::draw`] the only place that paints, [`runtime`] the only place that spawns, sleeps or reads the terminal. What may be
+//! sent is decided in [`runbook::gate`] alone, and recorded in the [`journal`] before it is sent.
+//!
+//! ARCHITECTURE.md has the whole map, who may import whom, and the reasons.
 
 pub mod action;
 pub mod app;
