@@ -124,7 +124,7 @@ fn a_session_is_of_use_after_a_wait_in_it_failed() {
 #[test]
 fn the_program_under_test_is_the_real_one() {
     let mut session = Launch::quarterdeck().arg("--version").start();
-    session.wait_exit();
+    assert!(session.wait_exit().success());
     let version = concat!("quarterdeck ", env!("CARGO_PKG_VERSION"));
     assert!(session.text().contains(version), "{}", session.text());
 }
