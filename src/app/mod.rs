@@ -29,7 +29,7 @@ pub use writes::WriteLock;
 
 use crate::cx::Cx;
 use crate::domain::risk::Policy;
-use crate::domain::{Limits, Now, Subject};
+use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Pane, Place};
 use crate::runbook::{Draft, Library, Plan, Runs};
@@ -91,6 +91,10 @@ pub struct State {
     pub writes: WriteLock,
     /// Runs, as the journal tells them.
     pub runs: Runs,
+    /// The runs of this screen.
+    started: Vec<RunId>,
+    /// Until when leaving is what is wanted, though a run is under way; monotonic.
+    leaving: Option<Duration>,
     /// What is being done, until dismissed.
     pub banner: Option<Banner>,
     /// Passing messages.
@@ -142,6 +146,8 @@ impl State {
             typing: typing::Typing::default(),
             writes,
             runs: Runs::default(),
+            started: Vec::new(),
+            leaving: None,
             banner: None,
             toasts,
             themes: setup.themes,
@@ -171,6 +177,11 @@ impl State {
             writes: self.writes.state(),
             guarded: self.guarded,
         }
+    }
+
+    /// A run that was started here has no verdict yet.
+    fn has_run_under_way(&self) -> bool {
+        self.started.iter().any(|id| self.runs.get(*id).is_some_and(|run| run.outcome.is_none()))
     }
 
     /// Where everything stands.

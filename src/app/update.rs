@@ -13,6 +13,10 @@ use crate::widgets::field::Field;
 use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The second of two keys that leave a run must come within this; as long as the message stays.
+const LEAVE_AGAIN: Duration = Duration::from_secs(4);
 
 /// Takes in one event. The only place that changes the state.
 pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
@@ -133,7 +137,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Writes => toggle_writes(state, effects),
         Action::Redraw => state.repaint = true,
         Action::Suspend => effects.push(Effect::Suspend),
-        Action::Quit => effects.push(Effect::Quit),
+        Action::Quit => leave(state, effects),
         Action::Runbook(id) => ask_for_plan(state, id, effects),
         Action::Down
         | Action::Up
@@ -156,6 +160,17 @@ fn set_focus(state: &mut State, focus: usize) {
         state.back_to = state.focus;
     }
     state.focus = focus;
+}
+
+/// A run goes on only as long as the program does: while one is under way, leaving takes the key twice.
+fn leave(state: &mut State, effects: &mut Effects) {
+    let again = state.leaving.is_some_and(|until| state.now.mono < until);
+    if again || !state.has_run_under_way() {
+        return effects.push(Effect::Quit);
+    }
+    state.leaving = Some(state.now.mono + LEAVE_AGAIN);
+    let what = "a run is under way: the same key again leaves it, and the next start says what became of it";
+    state.toasts.say(state.now, what);
 }
 
 /// Among the panes that stand beside each other.
@@ -291,6 +306,7 @@ fn take_run_event(state: &mut State, event: RunEvent) {
         RunEvent::Record(record) => {
             if record.entry.kind == RecordKind::RunStart {
                 state.banner = record.entry.run.map(|run| Banner { run });
+                state.started.extend(record.entry.run);
             }
             state.runs.apply(&record);
         }

@@ -151,6 +151,11 @@ fn what_was_typed_ahead_or_pasted_is_no_answer() {
     let mut screen = home.start(&[]);
     choose(&mut screen, &web);
     press(&mut screen, "Ry");
+    // Whether a plan comes of this or not, it is not run. Closed, so that the next one is one that has just come.
+    screen.never_text(RESTARTED, QUIET);
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Restart a container");
+    press(&mut screen, "R");
     screen.wait_text("plan: Restart a container");
     // Sent when the plan has just come, and long before it can have been read.
     screen.send("y");
@@ -214,6 +219,53 @@ fn unlock(screen: &mut Session) {
     screen.never_text("writes UNLOCKED", QUIET);
     press(screen, "y");
     screen.wait_text("writes UNLOCKED");
+}
+
+/// A restart that the engine takes ten seconds for, under way.
+fn restart_slowly(screen: &mut Session, home: &Home, container: &Container<'_>) {
+    choose(screen, container);
+    plan_restart(screen, container);
+    screen.wait_text("y runs it");
+    press(screen, "y");
+    container.wait_event("kill", LONG);
+    assert_eq!(home.story().last().unwrap(), "step.intent");
+}
+
+const UNDER_WAY: &str = "a run is under way: the same key again leaves it";
+
+#[test]
+fn one_key_does_not_leave_a_run_that_is_under_way() {
+    let docker = need!(docker);
+    let deaf = docker.container("stays").ignores_term().start();
+    let home = Home::new(&docker_config(&docker.socket));
+    let mut screen = home.start(&[]);
+    restart_slowly(&mut screen, &home, &deaf);
+    press(&mut screen, "q");
+    screen.wait_text(UNDER_WAY);
+    screen.wait_text(&format!("{RESTARTED} {} on lab ok", deaf.name));
+    assert_eq!(home.story(), RESTART_STORY);
+    leave(&mut screen);
+}
+
+#[test]
+fn two_keys_leave_a_run_and_the_next_start_says_what_became_of_it() {
+    let docker = need!(docker);
+    let deaf = docker.container("left").ignores_term().start();
+    let before = deaf.started_at();
+    let home = Home::new(&docker_config(&docker.socket));
+    let mut screen = home.start(&[]);
+    restart_slowly(&mut screen, &home, &deaf);
+    press(&mut screen, "q");
+    screen.wait_text(UNDER_WAY);
+    leave(&mut screen);
+    assert_eq!(home.story(), RESTART_STORY[..3]);
+    let mut screen = home.start(&[]);
+    let said = "1 unfinished run(s) of an earlier session";
+    screen.wait_screen(said, LONG, |screen| screen.contents().contains(said));
+    leave(&mut screen);
+    // Whether an engine goes on when its client is gone is its own business; what is said must be so.
+    let outcome = if deaf.started_at() == before { "failed" } else { "ok" };
+    assert_eq!(home.story()[3..], [format!("step.reconcile {outcome}"), format!("run.finish {outcome}")]);
 }
 
 #[test]
