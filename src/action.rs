@@ -164,6 +164,11 @@ impl Action {
         matches!(self, Self::Runbook(_) | Self::Writes)
     }
 
+    /// A stray key must not do it: it acts, or it takes the screen away.
+    pub fn is_grave(&self) -> bool {
+        self.acts() || matches!(self, Self::Quit | Self::Suspend)
+    }
+
     /// How it moves a cursor, if that is what it does.
     pub fn motion(&self) -> Option<Motion> {
         const MOTIONS: [(Action, Motion); 8] = [

@@ -87,6 +87,8 @@ pub struct State {
     pub pending: Vec<Chord>,
     /// How fast keys come.
     typing: typing::Typing,
+    /// What a grave key asked for a moment ago.
+    held: Option<typing::Held>,
     /// May anything be changed?
     pub writes: WriteLock,
     /// Runs, as the journal tells them.
@@ -144,6 +146,7 @@ impl State {
             filter_edit: None,
             pending: Vec::new(),
             typing: typing::Typing::default(),
+            held: None,
             writes,
             runs: Runs::default(),
             started: Vec::new(),
@@ -230,7 +233,8 @@ impl State {
     /// When the state wants to be woken though nothing happens; a monotonic moment as in [`Now::mono`].
     pub fn deadline(&self) -> Option<Duration> {
         let overlay = self.overlay.as_ref().and_then(Overlay::deadline);
-        [overlay, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
+        let held = self.held.as_ref().map(typing::Held::deadline);
+        [overlay, held, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
     }
 
     /// Runs `f` with the focused pane and what it may see.

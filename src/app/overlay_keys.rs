@@ -139,7 +139,7 @@ fn palette_key(
     }
     if chord.is(KeyCode::Enter) {
         match chosen {
-            Some(action) if burst && action.acts() => state.toasts.say(state.now, TOO_SOON),
+            Some(action) if burst && action.is_grave() => state.toasts.say(state.now, TOO_SOON),
             Some(action) => return act(state, &action, effects),
             None => {}
         }

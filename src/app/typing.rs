@@ -1,12 +1,13 @@
 //! Does a person type this? A stray reply of the terminal or a burst of garbage comes faster than fingers, and must not act.
 
+use crate::action::Action;
 use crate::domain::Now;
 use std::time::Duration;
 
 /// Two keys closer than this were not typed by a person (fast typists: 60 ms and more; key repeat: 25 ms and more).
 pub const BURST: Duration = Duration::from_millis(15);
 
-/// A key that gives an answer counts only when nothing follows it within this time.
+/// A key that gives an answer, asks for a plan or leaves counts only when nothing follows it within this time.
 pub const QUIET: Duration = Duration::from_millis(40);
 
 /// When the last key came.
@@ -21,5 +22,26 @@ impl Typing {
         let burst = self.last.is_some_and(|last| now.since(last) < BURST);
         self.last = Some(now);
         burst
+    }
+}
+
+/// What a grave key asked for, until it is clear that the key stood alone.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// To be done.
+    pub action: Action,
+    /// When its key came.
+    pub at: Now,
+}
+
+impl Held {
+    /// It stood alone for long enough.
+    pub fn settled(&self, now: Now) -> bool {
+        now.since(self.at) >= QUIET
+    }
+
+    /// When it will have.
+    pub fn deadline(&self) -> Duration {
+        self.at.mono + QUIET
     }
 }

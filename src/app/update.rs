@@ -1,5 +1,6 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
+use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog};
 use crate::action::Action;
 use crate::domain::record::{Entry, RecordKind};
@@ -18,9 +19,13 @@ use std::time::Duration;
 /// The second of two keys that leave a run must come within this; as long as the message stays.
 const LEAVE_AGAIN: Duration = Duration::from_secs(4);
 
+const TOO_FAST: &str = "that came faster than anybody types, so it did nothing: press the key again";
+
 /// Takes in one event. The only place that changes the state.
 pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     state.now = stamped.now;
+    // Before the event: a key that stood alone until now is not void because another comes.
+    release_held(state, effects);
     match stamped.event {
         Event::Input(input) => take_input(state, input, effects),
         Event::Tick => state.dirty = true,
@@ -44,6 +49,14 @@ fn pass_time(state: &mut State, effects: &mut Effects) {
         state.dirty = true;
     }
     super::overlay_keys::pass_time(state, effects);
+}
+
+/// Does what a grave key asked for, once it is clear that the key stood alone.
+fn release_held(state: &mut State, effects: &mut Effects) {
+    if let Some(held) = state.held.take_if(|held| held.settled(state.now)) {
+        act(state, &held.action, effects);
+        state.dirty = true;
+    }
 }
 
 fn take_input(state: &mut State, input: Input, effects: &mut Effects) {
@@ -80,6 +93,9 @@ fn take_paste(state: &mut State, text: &str) {
 fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     let burst = state.typing.key(state.now);
     state.dirty = true;
+    if state.held.take().is_some() {
+        state.toasts.say(state.now, TOO_FAST);
+    }
     if state.overlay.is_some() {
         super::overlay_keys::key(state, chord, burst, effects);
     } else if state.filter_edit.is_some() {
@@ -99,10 +115,8 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
     state.pending.clear();
     match action {
         None => {}
-        Some(action) if burst && action.acts() => {
-            let what = "that came faster than anybody types, so it did nothing: press the key again";
-            state.toasts.say(state.now, what);
-        }
+        Some(action) if action.is_grave() && burst => state.toasts.say(state.now, TOO_FAST),
+        Some(action) if action.is_grave() => state.held = Some(Held { action, at: state.now }),
         Some(action) => act(state, &action, effects),
     }
 }

@@ -100,27 +100,37 @@ struct Signals {
     terminate: Signal,
     hangup: Signal,
     interrupt: Signal,
+    stop: Signal,
     resume: Signal,
+}
+
+/// What a signal asks for.
+enum Told {
+    End,
+    Stop,
+    /// The process was continued.
+    Resumed,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        let resume = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+        let kind = |signal: rustix::process::Signal| SignalKind::from_raw(signal.as_raw());
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
-            resume: signal(resume)?,
+            stop: signal(kind(rustix::process::Signal::TSTP))?,
+            resume: signal(kind(rustix::process::Signal::CONT))?,
         })
     }
 
-    /// True: end. False: the process was continued.
-    async fn next(&mut self) -> bool {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => true,
-            _ = self.hangup.recv() => true,
-            _ = self.interrupt.recv() => true,
-            _ = self.resume.recv() => false,
+            _ = self.terminate.recv() => Told::End,
+            _ = self.hangup.recv() => Told::End,
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.stop.recv() => Told::Stop,
+            _ = self.resume.recv() => Told::Resumed,
         }
     }
 }
@@ -145,13 +155,14 @@ impl Loop {
                     None => return Ok(()),
                     Some(typed) => self.keys(&mut strings, &mut input, typed),
                 },
-                end = signals.next() => {
-                    if end {
-                        return Ok(());
+                told = signals.next() => match told {
+                    Told::End => return Ok(()),
+                    Told::Stop => self.suspend(screen)?,
+                    Told::Resumed => {
+                        screen.retake()?;
+                        self.take(Event::Resumed);
                     }
-                    screen.retake()?;
-                    self.take(Event::Resumed);
-                }
+                },
                 () = at(frame) => self.draw(screen)?,
                 event = events.recv() => {
                     if let Some(event) = event {
@@ -195,6 +206,17 @@ impl Loop {
         Ok(())
     }
 
+    /// The screen is the shell's until the process is continued.
+    fn suspend(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+        if screen.suspend()? {
+            self.take(Event::Resumed);
+        } else {
+            self.state.toasts.say(clock::now(), "there is no shell to go back to: q leaves");
+            self.state.dirty = true;
+        }
+        Ok(())
+    }
+
     /// Hands the effects to those who carry them out; true: leave.
     fn carry_out(&mut self, screen: &mut Screen) -> std::io::Result<bool> {
         for effect in std::mem::take(&mut self.effects) {
@@ -210,10 +232,7 @@ impl Loop {
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Copy(text) => screen.copy(&text)?,
-                Effect::Suspend => {
-                    screen.suspend()?;
-                    self.take(Event::Resumed);
-                }
+                Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }
         }

@@ -10,41 +10,62 @@ const GAP: Duration = Duration::from_millis(50);
 /// Longest reply swallowed, in keys; what is longer is no reply.
 const MOST: usize = 4096;
 
-/// Swallows control strings. Pure: time is an argument.
+/// Swallows control strings, and control sequences whose ESC came alone. Pure: time is an argument.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strings {
     inside: Option<Inside>,
+    /// When ESC came alone: what follows at once may belong to it.
+    escape: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Inside {
+    kind: Kind,
     last: Duration,
     keys: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Ends with BEL or ST.
+    String,
+    /// Ends with its first letter.
+    Sequence,
 }
 
 impl Strings {
     /// True when the event is typed (or is no key at all) and should be taken; `at` is monotonic.
     pub fn takes(&mut self, event: &Event, at: Duration) -> bool {
         let Event::Key(key) = event else { return true };
-        if let Some(inside) = self.inside.filter(|inside| at.saturating_sub(inside.last) < GAP && inside.keys < MOST) {
-            self.inside = (!ends(key)).then_some(Inside { last: at, keys: inside.keys + 1 });
+        let recent = |then: Duration| at.saturating_sub(then) < GAP;
+        if let Some(inside) = self.inside.filter(|inside| recent(inside.last) && inside.keys < MOST) {
+            self.inside = (!ends(inside.kind, key)).then_some(Inside { last: at, keys: inside.keys + 1, ..inside });
             return false;
         }
-        self.inside = begins(key).then_some(Inside { last: at, keys: 0 });
+        let after_escape = self.escape.take().is_some_and(recent);
+        self.escape = (key.code == KeyCode::Esc).then_some(at);
+        self.inside = begins(key, after_escape).map(|kind| Inside { kind, last: at, keys: 0 });
         self.inside.is_none()
     }
 }
 
-/// ESC with `]` (OSC), `P` (DCS), `_` (APC), `^` (PM) or `X` (SOS): the parser makes Alt and the letter of it.
-fn begins(key: &KeyEvent) -> bool {
-    key.modifiers.contains(KeyModifiers::ALT) && matches!(key.code, KeyCode::Char(']' | 'P' | '_' | '^' | 'X'))
+/// ESC with `]` (OSC), `P` (DCS), `_` (APC), `^` (PM) or `X` (SOS): the parser makes Alt and the letter of it. When the two
+/// came apart, it made Esc and the letter, also of `[` (CSI).
+fn begins(key: &KeyEvent, after_escape: bool) -> Option<Kind> {
+    match key.code {
+        _ if !after_escape && !key.modifiers.contains(KeyModifiers::ALT) => None,
+        KeyCode::Char(']' | 'P' | '_' | '^' | 'X') => Some(Kind::String),
+        KeyCode::Char('[') if after_escape => Some(Kind::Sequence),
+        _ => None,
+    }
 }
 
-/// BEL (Ctrl-G) or ST (ESC `\`).
-fn ends(key: &KeyEvent) -> bool {
-    match key.code {
-        KeyCode::Char('g') => key.modifiers.contains(KeyModifiers::CONTROL),
-        KeyCode::Char('\\') => key.modifiers.contains(KeyModifiers::ALT),
+/// BEL (Ctrl-G) or ST (ESC `\`) of a string; a letter of a sequence.
+fn ends(kind: Kind, key: &KeyEvent) -> bool {
+    match (kind, key.code) {
+        (Kind::String, KeyCode::Char('g')) => key.modifiers.contains(KeyModifiers::CONTROL),
+        (Kind::String, KeyCode::Char('\\')) => key.modifiers.contains(KeyModifiers::ALT),
+        (Kind::Sequence, KeyCode::Char('@'..='~')) => true,
         _ => false,
     }
 }
@@ -77,5 +98,25 @@ mod tests {
         strings.takes(&key('P', KeyModifiers::ALT), Duration::ZERO);
         assert_eq!(taken(&mut strings, "xR", 10), "");
         assert_eq!(taken(&mut strings, "jk", 200), "jk");
+    }
+
+    #[test]
+    fn an_escape_that_came_alone_still_begins_a_reply() {
+        for (reply, end) in [("]11;rgb:1e1e/R", KeyModifiers::CONTROL), ("[?62;22c", KeyModifiers::NONE)] {
+            let mut strings = Strings::default();
+            assert!(strings.takes(&Event::Key(KeyCode::Esc.into()), Duration::ZERO));
+            assert_eq!(taken(&mut strings, reply, 20), "");
+            if end == KeyModifiers::CONTROL {
+                assert!(!strings.takes(&key('g', end), Duration::from_millis(21)));
+            }
+            assert_eq!(taken(&mut strings, "R", 22), "R");
+        }
+    }
+
+    #[test]
+    fn a_bracket_long_after_escape_is_a_key() {
+        let mut strings = Strings::default();
+        strings.takes(&Event::Key(KeyCode::Esc.into()), Duration::ZERO);
+        assert_eq!(taken(&mut strings, "[j", 60), "[j");
     }
 }

@@ -11,10 +11,16 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::io::{self, BufWriter, Stdout, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The terminal is ours. Leaving twice would put the cursor back over what was printed since: a panic's report.
+static OURS: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours. Given back when dropped.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// It was taken over again after a stop of our own, and the signal that tells of the end of that stop is to come.
+    retaken: bool,
 }
 
 impl Screen {
@@ -26,7 +32,7 @@ impl Screen {
         enter()?;
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, stdout())));
         match terminal {
-            Ok(terminal) => Ok(Self { terminal }),
+            Ok(terminal) => Ok(Self { terminal, retaken: false }),
             Err(error) => {
                 leave();
                 Err(error)
@@ -43,8 +49,10 @@ impl Screen {
     pub fn draw(&mut self, whole: bool, paint: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
         queue!(stdout_of(&mut self.terminal), BeginSynchronizedUpdate)?;
         if whole {
-            self.terminal.autoresize()?;
-            self.terminal.clear()?;
+            // Not `clear`: that asks the terminal where its cursor is, and waits for an answer which the reader of keys
+            // takes away, or which a terminal never gives.
+            let (width, height) = self.size()?;
+            self.terminal.resize(Rect { x: 0, y: 0, width, height })?;
         }
         self.terminal.draw(|frame| paint(frame.area(), frame.buffer_mut()))?;
         execute!(stdout_of(&mut self.terminal), EndSynchronizedUpdate)
@@ -59,18 +67,26 @@ impl Screen {
         out.flush()
     }
 
-    /// Gives the terminal back and stops the process as Ctrl-Z does elsewhere; takes it over again when continued.
-    #[expect(clippy::unused_self, reason = "only who holds the screen may give it back or take it over")]
-    pub fn suspend(&mut self) -> io::Result<()> {
+    /// Gives the terminal back and stops the process group as Ctrl-Z does elsewhere; takes it over again when
+    /// continued. False, and nothing happens, when no shell is there that could continue it.
+    pub fn suspend(&mut self) -> io::Result<bool> {
+        use rustix::process::{Signal, getpgrp, getsid, kill_current_process_group};
+        // A shell with job control gives each job a group of its own. In the group that began the session (a container's
+        // first process, a terminal that runs a program in place of a shell) a stopped program stays stopped for ever.
+        if getpgrp() == getsid(None)? {
+            return Ok(false);
+        }
         leave();
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)?;
-        enter()
+        // Not SIGTSTP, which comes back to this program as a wish to be stopped.
+        kill_current_process_group(Signal::STOP)?;
+        enter()?;
+        self.retaken = true;
+        Ok(true)
     }
 
     /// Takes it over again after somebody else stopped and continued the process.
-    #[expect(clippy::unused_self, reason = "only who holds the screen may give it back or take it over")]
     pub fn retake(&mut self) -> io::Result<()> {
-        enter()
+        if std::mem::take(&mut self.retaken) { Ok(()) } else { enter() }
     }
 }
 
@@ -85,12 +101,16 @@ fn stdout_of(terminal: &mut Terminal<CrosstermBackend<BufWriter<Stdout>>>) -> &m
 }
 
 fn enter() -> io::Result<()> {
+    OURS.store(true, Ordering::Relaxed);
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
 }
 
-/// Leaves the terminal clean. Errors are of no use: there is nowhere left to show them.
+/// Leaves the terminal clean, if it is ours. Errors are of no use: there is nowhere left to show them.
 pub fn leave() {
+    if !OURS.swap(false, Ordering::Relaxed) {
+        return;
+    }
     let _ = execute!(stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
 }

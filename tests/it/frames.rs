@@ -232,6 +232,7 @@ fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draf
         holds: (role == Role::Verify).then(|| "expect rows[0].remaining == 0, at most 30 s".to_owned()),
         finding: finding.map(|(passed, text)| Finding { passed, text: text.to_owned() }),
         pinned: None,
+        holds: None,
     };
     let session =
         |at: usize| json!({ "pid": 4711 + at, "app": HOSTILE[at % HOSTILE.len()], "idle": "00:31:00", "client": null });

@@ -3,6 +3,7 @@
 //! `dump` makes text of what it painted.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod desk;
 mod dump;
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -14,7 +15,12 @@ mod acting;
 mod alloc;
 mod crash;
 mod frames;
+mod freshness;
+mod hostile;
 mod imports;
+mod inputs;
 mod lab_self;
+mod leaving;
 mod painted;
 mod pty_self;
+mod screen;

@@ -173,6 +173,11 @@ impl Session {
         assert!(holds(seen.parser.screen()), "no {what} on the screen {}\n{}", until(&seen, limit), picture(&seen));
     }
 
+    /// Waits until `holds` for the screen, or `limit` is over; whether it held.
+    pub fn sees(&self, limit: Duration, mut holds: impl FnMut(&vt100::Screen) -> bool) -> bool {
+        self.shared.wait(limit, |seen| holds(seen.parser.screen())).1
+    }
+
     /// Waits until `text` stands on the screen, within one line.
     pub fn wait_text(&self, text: &str) {
         self.wait_screen(&format!("“{text}”"), PATIENCE, |screen| screen.contents().contains(text));
@@ -376,7 +381,7 @@ pub fn left_modes(raw: &[u8]) -> Vec<String> {
 }
 
 /// The bodies of all control sequences (`ESC [ … letter`) in a stream of bytes, with their last letter.
-fn control_sequences(raw: &[u8]) -> Vec<String> {
+pub fn control_sequences(raw: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = raw;
     while let Some(start) = rest.windows(2).position(|pair| pair == b"\x1b[") {
