@@ -123,17 +123,18 @@ pub fn alerts(prometheus: u16, alertmanager: u16) -> String {
     table("prometheus", prometheus) + &table("alertmanager", alertmanager)
 }
 
-/// The row of a pane that holds `text`: panes stand beside each other, with a frame between.
-pub fn row_in(contents: &str, text: &str) -> Option<String> {
-    let line = contents.lines().find(|line| line.contains(text))?;
-    line.split('│').find(|part| part.contains(text)).map(str::to_owned)
+/// The rows of panes that hold `text`: panes stand beside each other, with a frame between.
+pub fn rows_with<'a>(contents: &'a str, text: &str) -> impl Iterator<Item = &'a str> {
+    contents.lines().flat_map(|line| line.split('│')).filter(move |part| part.contains(text))
 }
 
-/// Waits until the row that holds `text` holds all of `words` too, and returns it.
+/// Waits until a row that holds `text` holds all of `words` too, and returns it.
 pub fn wait_row(session: &Session, text: &str, words: &[&str]) -> String {
     let mut found = None;
     session.wait_screen(&format!("row of “{text}” with {words:?}"), PATIENCE, |screen| {
-        found = row_in(&screen.contents(), text).filter(|row| words.iter().all(|word| row.contains(word)));
+        let contents = screen.contents();
+        let row = rows_with(&contents, text).find(|row| words.iter().all(|word| row.contains(word)));
+        found = row.map(str::to_owned);
         found.is_some()
     });
     found.unwrap()
@@ -141,6 +142,11 @@ pub fn wait_row(session: &Session, text: &str, words: &[&str]) -> String {
 
 /// Shows only what passes a filter in the focused pane, and puts the cursor on the first of it.
 pub fn filter(session: &mut Session, text: &str) {
+    // Once more from the start, should another filter be in force.
+    session.send("/");
+    session.wait_text("filter: ");
+    session.send("\x1b");
+    session.wait_no_text("filter: ");
     session.send("/");
     session.wait_text("filter: ");
     session.send(text);
@@ -160,10 +166,28 @@ pub fn lull(session: &Session) {
     session.sees(LULL, |_| false);
 }
 
-/// Types `q` and waits for the end, which must be a good one that leaves the terminal clean.
+/// Types a key that counts only when it stands alone, until `text` shows. On a machine under load the program may take
+/// it together with the key before, refuse it, and ask for it once more.
+pub fn insist(session: &mut Session, key: &str, text: &str) {
+    for _ in 0..5 {
+        lull(session);
+        session.send(key);
+        if session.sees(Duration::from_secs(4), |screen| screen.contents().contains(text)) {
+            return;
+        }
+    }
+    session.wait_text(text);
+}
+
+/// Types `q`, as insistently, and waits for the end, which must be a good one that leaves the terminal clean.
 pub fn quit(mut session: Session) {
-    lull(&session);
-    session.send("q");
+    for _ in 0..5 {
+        lull(&session);
+        session.send("q");
+        if session.ends(Duration::from_secs(4)) {
+            break;
+        }
+    }
     assert_eq!(session.wait_exit().exit_code(), 0);
     assert_eq!(session.left_behind(), [""; 0]);
 }

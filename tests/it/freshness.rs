@@ -1,6 +1,6 @@
 //! What happens is on the screen at once, and what hangs holds nobody up.
 
-use crate::desk::{Desk, alerts, docker, painted, postgres, quit, row_in, wait_row};
+use crate::desk::{Desk, alerts, docker, painted, postgres, quit, rows_with, wait_row};
 use crate::lab::docker::Docker;
 use crate::lab::fault::Hung;
 use crate::lab::{monitoring, need};
@@ -102,24 +102,24 @@ fn a_hung_engine_delays_no_key_and_no_other_pane_keeps_its_rows_and_comes_back_b
 fn a_hung_database_keeps_its_sessions_with_reason_and_age_and_comes_back_by_itself() {
     let server = need!(own_postgres);
     let proxy = server.proxy();
-    let kept = server.session("app", "kept-session");
+    let kept = server.session("app", "kept-app");
     let desk = Desk::with(&postgres("main", proxy.port()));
     let session = painted(desk.launch().size(200, 60));
-    wait_row(&session, "kept-session", &["idle"]);
+    wait_row(&session, "kept-app", &["idle"]);
     proxy.pause();
     session.wait_text("▲ postgres/main: no answer within 2.0 s (failing for ");
     session.wait_text("last good ");
-    wait_row(&session, "kept-session", &[&kept.pid.to_string()]);
+    wait_row(&session, "kept-app", &[&kept.pid.to_string()]);
     proxy.open();
     session.wait_no_text("▲ postgres/main");
     // A dead one is told at once, and comes back as well.
     proxy.cut();
     session.wait_text("▲ postgres/main: ");
-    assert!(row_in(&session.text(), "kept-session").is_some(), "{}", session.text());
+    assert!(rows_with(&session.text(), "kept-app").next().is_some(), "{}", session.text());
     drop(kept);
     proxy.open();
     session.wait_no_text("▲ postgres/main");
-    session.wait_no_text("kept-session");
+    session.wait_no_text("kept-app");
     quit(session);
 }
 

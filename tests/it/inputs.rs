@@ -1,7 +1,7 @@
 //! What comes from the terminal and was not typed does nothing: pastes, replies, reports, garbage. And what is typed
 //! afterwards still works.
 
-use crate::desk::{Desk, docker, fence, filter, painted, postgres, quit, wait_row};
+use crate::desk::{Desk, docker, fence, filter, insist, painted, postgres, quit, wait_row};
 use crate::lab::docker::{Container, Docker};
 use crate::lab::need;
 use crate::lab::postgres::Postgres;
@@ -35,8 +35,7 @@ fn nothing_was_done(what: &str) -> impl FnOnce(&str) {
 fn a_typed_key_still_plans(session: &mut Session, container: &Container<'_>) {
     session.send("2");
     filter(session, &container.name);
-    session.send("R");
-    session.wait_text("plan: ");
+    insist(session, "R", "plan: ");
     session.send("\x1b");
     session.wait_no_text("plan: ");
 }
@@ -61,8 +60,7 @@ fn pasted_text_does_nothing() {
     fence(&mut session, nothing_was_done("a paste into the filter"));
     a_typed_key_still_plans(&mut session, &container);
     // Nor does it answer a plan.
-    session.send("R");
-    session.wait_text("y runs it");
+    insist(&mut session, "R", "y runs it");
     session.paste("y");
     session.wait_text("a paste is no answer");
     let started = container.started_at();

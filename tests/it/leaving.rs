@@ -1,6 +1,6 @@
 //! However the program ends or is put aside, the terminal is as it was.
 
-use crate::desk::{Desk, child_of, lull, painted, quit};
+use crate::desk::{Desk, child_of, insist, painted, quit};
 use crate::lab::poll;
 use crate::pty::{Launch, PATIENCE, Session, left_modes};
 use quarterdeck::runtime::terminal::{Screen, restore_on_panic};
@@ -143,9 +143,7 @@ fn stops_and_goes_on(stop: impl FnOnce(&mut Session)) {
     session.send("\x1b");
     session.wait_no_text("help: the keys");
     session.wait_text("1 Servers");
-    lull(&session);
-    session.send("q");
-    session.wait_text("ended with 0");
+    insist(&mut session, "q", "ended with 0");
     assert!(session.wait_exit().success());
     assert_eq!(session.left_behind(), [""; 0]);
 }

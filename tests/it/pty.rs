@@ -178,6 +178,11 @@ impl Session {
         self.shared.wait(limit, |seen| holds(seen.parser.screen())).1
     }
 
+    /// Whether the program ends within `limit`.
+    pub fn ends(&self, limit: Duration) -> bool {
+        self.shared.wait(limit, |seen| seen.exit.is_some()).1
+    }
+
     /// Waits until `text` stands on the screen, within one line.
     pub fn wait_text(&self, text: &str) {
         self.wait_screen(&format!("“{text}”"), PATIENCE, |screen| screen.contents().contains(text));

@@ -1,6 +1,8 @@
 //! What the screen, `snapshot` and `check` say, held against what the services themselves say.
 
-use crate::desk::{Desk, alerts, docker, fence, filter, has_colour, lull, painted, postgres, quit, row_in, wait_row};
+use crate::desk::{
+    Desk, alerts, docker, fence, filter, has_colour, lull, painted, postgres, quit, rows_with, wait_row,
+};
 use crate::lab::docker::{Container, Docker};
 use crate::lab::{monitoring, need, poll};
 use crate::pty::PATIENCE;
@@ -96,7 +98,7 @@ fn sessions_and_connections_are_shown_as_the_server_counts_them() {
     let used = server.column(count).pop().unwrap();
     let max = server.column("show max_connections").pop().unwrap();
     session.wait_text(&format!("{used}/{max} conns"));
-    assert_eq!(row_in(&session.text(), "qd_read"), None, "its own session is listed");
+    assert_eq!(rows_with(&session.text(), "qd_read").next(), None, "its own session is listed");
     quit(session);
 }
 
@@ -210,7 +212,7 @@ fn snapshot_prints_what_the_services_have_as_text_and_as_json() {
     let table =
         poll(PATIENCE, || Some(success(&desk.run(&["snapshot"]))).filter(restarting)).expect("one is restarting");
     let has = |name: &str, word: &str| {
-        assert!(table.lines().any(|line| line.contains(name) && line.contains(word)), "{name} {word}\n{table}")
+        assert!(table.lines().any(|line| line.contains(name) && line.contains(word)), "{name} {word}\n{table}");
     };
     has(&well.name, "healthy");
     has(&sick.name, "unhealthy");
