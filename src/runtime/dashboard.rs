@@ -1,7 +1,7 @@
 //! The loop: keys first, then a due frame, then everything else. No arm awaits anything but its own channel.
 
 use super::exec::{Exec, Running};
-use super::input::Strings;
+use super::input::{self, Strings};
 use super::poller::Poller;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
@@ -14,8 +14,7 @@ use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
 use crate::sources::{Pace, Source};
 use crate::ui;
-use crossterm::event::{Event as Input, EventStream};
-use futures_util::{FutureExt, StreamExt};
+use crossterm::event::Event as Input;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -88,6 +87,9 @@ async fn recall(exec: Arc<Exec>) {
     exec.reconcile().await;
 }
 
+/// An event of the terminal, or why it could not be read.
+type Typed = std::io::Result<Input>;
+
 struct Loop {
     state: State,
     exec: Arc<Exec>,
@@ -143,7 +145,7 @@ fn ticks() -> Interval {
 
 impl Loop {
     async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<()> {
-        let (mut input, mut strings) = (EventStream::new(), Strings::default());
+        let (mut typed, mut strings) = (input::read(), Strings::default());
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
         loop {
@@ -151,9 +153,9 @@ impl Loop {
             let wake = self.state.deadline().map(|at| Instant::now() + at.saturating_sub(clock::now().mono));
             tokio::select! {
                 biased;
-                typed = input.next() => match typed {
+                first = typed.recv() => match first {
                     None => return Ok(()),
-                    Some(typed) => self.keys(&mut strings, &mut input, typed),
+                    Some(first) => self.keys(&mut strings, &mut typed, first),
                 },
                 told = signals.next() => match told {
                     Told::End => return Ok(()),
@@ -180,15 +182,15 @@ impl Loop {
     }
 
     /// Takes the key, and all that came with it, then draws at once: a person is waiting.
-    fn keys(&mut self, strings: &mut Strings, input: &mut EventStream, first: std::io::Result<Input>) {
+    fn keys(&mut self, strings: &mut Strings, typed: &mut mpsc::Receiver<Typed>, first: Typed) {
         let mut next = Some(first);
-        while let Some(typed) = next.take() {
-            match typed {
+        while let Some(event) = next.take() {
+            match event {
                 Ok(event) if strings.takes(&event, clock::now().mono) => self.take(Event::Input(event)),
                 Ok(_) => {}
                 Err(error) => tracing::warn!("unreadable input: {error}"),
             }
-            next = input.next().now_or_never().flatten();
+            next = typed.try_recv().ok();
         }
         self.drawn = self.drawn.checked_sub(FRAME).unwrap_or(self.drawn);
     }

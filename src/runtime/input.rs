@@ -1,14 +1,38 @@
-//! What comes from the terminal and was not typed: replies to questions (OSC, DCS, APC) that the key parser takes
-//! apart into letters. They are swallowed here, before they can look like keys.
+//! What comes from the terminal. What was not typed, replies to questions (OSC, DCS, APC) that the key parser takes apart
+//! into letters, is swallowed here, before it can look like keys.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use std::io;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// A reply arrives in one piece; a gap this long means that what follows was typed.
 const GAP: Duration = Duration::from_millis(50);
 
 /// Longest reply swallowed, in keys; what is longer is no reply.
 const MOST: usize = 4096;
+
+/// After an error of the terminal it is not asked again at once.
+const AFTER_ERROR: Duration = Duration::from_millis(50);
+
+/// Reads the terminal on a thread of its own. When the terminal is gone, crossterm reads on for ever and never answers; that may
+/// cost this thread, which ends with the process, but not the loop, which then still is told to end or fails to paint.
+pub fn read() -> mpsc::Receiver<io::Result<Event>> {
+    let (sender, events) = mpsc::channel(256);
+    std::thread::spawn(move || {
+        loop {
+            let event = crossterm::event::read();
+            let failed = event.is_err();
+            if sender.blocking_send(event).is_err() {
+                return;
+            }
+            if failed {
+                std::thread::sleep(AFTER_ERROR);
+            }
+        }
+    });
+    events
+}
 
 /// Swallows control strings, and control sequences whose ESC came alone. Pure: time is an argument.
 #[derive(Clone, Copy, Debug, Default)]
