@@ -181,6 +181,8 @@ fn guarded() {
     insta::assert_snapshot!(at_every_size(&mut scene));
     scene.resize(SMALL);
     scene.keys("W");
+    // It opens once it is clear that the key stood alone.
+    scene.pass(Duration::from_millis(50));
     let mut out = format!("just opened\n{}", dump::styled(&scene.paint()));
     scene.pass(Duration::from_millis(400));
     let _ = write!(out, "\ntakes an answer\n{}", dump::text(&scene.paint()));
@@ -232,7 +234,6 @@ fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draf
         holds: (role == Role::Verify).then(|| "expect rows[0].remaining == 0, at most 30 s".to_owned()),
         finding: finding.map(|(passed, text)| Finding { passed, text: text.to_owned() }),
         pinned: None,
-        holds: None,
     };
     let session =
         |at: usize| json!({ "pid": 4711 + at, "app": HOSTILE[at % HOSTILE.len()], "idle": "00:31:00", "client": null });
