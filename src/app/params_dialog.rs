@@ -48,7 +48,7 @@ impl ParamsDialog {
         let given = |param: &Param| request.args.get(&param.name).or(param.default.as_ref()).map(params::show);
         let field =
             |param: &Param| ParamField { param: param.clone(), field: Field::with(&given(param).unwrap_or_default()) };
-        let fields: Vec<_> = runbook.params.iter().filter(|param| !is_thing(param.kind)).map(field).collect();
+        let fields: Vec<_> = changeable(runbook).map(field).collect();
         let (runbook, request) = (Arc::clone(runbook), request.clone());
         (!fields.is_empty()).then_some(Self { runbook, request, fields, at: 0, refusal: None })
     }
@@ -87,6 +87,11 @@ impl ParamsDialog {
         }
         Ok(request)
     }
+}
+
+/// The parameters that can be changed.
+pub(super) fn changeable(runbook: &Runbook) -> impl Iterator<Item = &Param> {
+    runbook.params.iter().filter(|param| !is_thing(param.kind))
 }
 
 const fn is_thing(kind: ParamType) -> bool {

@@ -1,7 +1,7 @@
 //! The plan on the screen: what would happen, and the one answer that makes it happen.
 
-use super::ParamsDialog;
 use super::answer::Arming;
+use super::params_dialog::changeable;
 use crate::domain::risk::Level;
 use crate::runbook::{Draft, Plan};
 use crate::widgets::field::Field;
@@ -41,7 +41,7 @@ impl PlanDialog {
 
     /// The runbook has parameters beside the thing it acts on.
     pub fn can_change_params(&self) -> bool {
-        ParamsDialog::new(&self.plan.body().runbook, &self.plan.body().request).is_some()
+        changeable(&self.plan.body().runbook).next().is_some()
     }
 
     /// It waits for a phrase.

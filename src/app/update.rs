@@ -269,10 +269,15 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
         }
         selected => {
             let args = arguments(state, selected.as_ref());
-            state.toasts.say(state.now, format!("planning {id}; nothing is changed yet"));
-            effects.push(Effect::Plan(PlanRequest { runbook: id.to_owned(), args }));
+            plan(state, PlanRequest { runbook: id.to_owned(), args }, effects);
         }
     }
+}
+
+/// Asks for a plan. Nothing is changed by that.
+pub(super) fn plan(state: &mut State, request: PlanRequest, effects: &mut Effects) {
+    state.toasts.say(state.now, format!("planning {}; nothing is changed yet", request.runbook));
+    effects.push(Effect::Plan(request));
 }
 
 /// The selected thing as a runbook's parameters. A pane without a selection still knows its first source.

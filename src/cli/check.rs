@@ -2,7 +2,7 @@
 
 use super::snapshot::count;
 use super::{Global, look, places, setup};
-use crate::config::{self, Choice, Config};
+use crate::config::{Choice, Config};
 use crate::domain::{Sample, Snapshot, text};
 use crate::journal::sqlite::Reader;
 use crate::runbook::Library;
@@ -49,8 +49,8 @@ impl Check {
     /// Checks and prints.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let mut findings = Findings::default();
-        let choice = config::choose(global.config.clone(), |name| std::env::var_os(name));
-        match config::load(&choice, global.env.as_deref()) {
+        let (choice, config) = setup::read(global);
+        match config {
             Ok(config) => {
                 findings.ok("config", &config_text(&config, &choice));
                 self.rest(global, &config, &mut findings)?;

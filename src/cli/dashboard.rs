@@ -1,7 +1,6 @@
 //! `quarterdeck`: the dashboard itself.
 
 use super::{Global, look, places, setup};
-use crate::app::Setup;
 use crate::config::Config;
 use crate::journal::{Journal, JournalError, absent::Absent, sqlite::SqliteJournal};
 use crate::redact::Redactor;
@@ -23,32 +22,12 @@ pub fn run(global: &Global) -> color_eyre::Result<ExitCode> {
 }
 
 async fn show(global: &Global, config: Config) -> color_eyre::Result<()> {
-    let look = look::look(global, &config);
-    let mut troubles = look.troubles;
-    troubles.extend(start_log(global.verbose).err());
+    let mut look = look::look(global, &config);
+    look.troubles.extend(start_log(global.verbose).err());
     let opened = setup::open(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
-    let setup = Setup {
-        environment: config.environment,
-        guarded: config.guarded,
-        read_only: global.read_only,
-        relock: config.relock,
-        limits: config.limits,
-        policy: config.policy,
-        feeds: opened.feeds,
-        keymap: look.keymap,
-        themes: look.themes,
-        library: Arc::new(Library::builtin()),
-        troubles,
-    };
-    let start = dashboard::Start {
-        setup,
-        sources: opened.sources,
-        connections: opened.connections,
-        journal,
-        policy: config.policy,
-        read_only: global.read_only,
-    };
+    let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };
     dashboard::run(start).await
 }
 

@@ -26,15 +26,15 @@ pub fn look(global: &Global, config: &Config) -> Look {
         Keymap::builtin()
     });
     let depth = Depth::detect(var("COLORTERM").ok().as_deref(), var("TERM").ok().as_deref());
-    let wanted = wanted(global, config);
+    let wanted = theme_name(global, config);
     let chosen = theme(&wanted, depth).map_err(|why| troubles.push(format!("{why}; another is in force"))).ok();
     let rest = BUILTIN.iter().filter(|(name, _)| *name != wanted).filter_map(|(name, _)| load_named(name, depth).ok());
     let themes = chosen.into_iter().chain(rest).collect();
     Look { keymap, themes, troubles }
 }
 
-/// `--theme` first; then `NO_COLOR` (no-color.org: set and not empty); then the config.
-fn wanted(global: &Global, config: &Config) -> String {
+/// The name or path of the theme that is asked for. `--theme` first; then `NO_COLOR` (no-color.org: set and not empty); then the config.
+pub fn theme_name(global: &Global, config: &Config) -> String {
     let no_color = var("NO_COLOR").is_ok_and(|value| !value.is_empty()).then(|| "mono".to_owned());
     global.theme.clone().or(no_color).or_else(|| config.theme.clone()).unwrap_or_else(|| "dark".to_owned())
 }
@@ -50,11 +50,6 @@ pub fn theme(wanted: &str, depth: Depth) -> Result<Theme, String> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| format!("theme {wanted}: cannot be read: {error}"))?;
     load(wanted, &text, depth)
-}
-
-/// The name or path of the theme that is asked for.
-pub fn theme_name(global: &Global, config: &Config) -> String {
-    wanted(global, config)
 }
 
 /// The path of the keymap that is asked for.

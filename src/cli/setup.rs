@@ -1,23 +1,50 @@
 //! From a config to sources that can be asked.
 
 use super::Global;
-use crate::config::{self, Config};
+use super::look::Look;
+use crate::app::Setup;
+use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId};
+use crate::runbook::Library;
 use crate::sources::{Pace, Source};
 use crate::store::Feed;
 use async_trait::async_trait;
 use color_eyre::eyre::eyre;
+use std::sync::Arc;
 
 /// The config that the command line and the environment choose.
 ///
 /// # Errors
 /// Every problem of it, a line each.
 pub fn config(global: &Global) -> color_eyre::Result<Config> {
-    let choice = config::choose(global.config.clone(), |name| std::env::var_os(name));
-    config::load(&choice, global.env.as_deref()).map_err(|problems| {
+    read(global).1.map_err(|problems| {
         eyre!("the config can't be used\n{problems}\n`quarterdeck check` asks the sources too, once it can be read")
     })
+}
+
+/// Which config is meant, and what it says or what is wrong with it.
+pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
+    let choice = config::choose(global.config.clone(), |name| std::env::var_os(name));
+    let config = config::load(&choice, global.env.as_deref());
+    (choice, config)
+}
+
+/// What the screen starts with.
+pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
+    Setup {
+        environment: config.environment,
+        guarded: config.guarded,
+        read_only,
+        relock: config.relock,
+        limits: config.limits,
+        policy: config.policy,
+        feeds,
+        keymap: look.keymap,
+        themes: look.themes,
+        library: Arc::new(library),
+        troubles: look.troubles,
+    }
 }
 
 /// Sources with their pace, and the ways out that they share with the steps.

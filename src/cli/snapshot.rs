@@ -1,7 +1,7 @@
 //! `quarterdeck snapshot`: one look, for scripts and bug reports.
 
 use super::{Global, json, look, setup};
-use crate::app::{Setup, State, update};
+use crate::app::{State, update};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::{Sample, Snapshot as Found, Subject};
@@ -16,7 +16,6 @@ use ratatui::layout::Rect;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write, stdout};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// CPU is a difference between two readings; this long lies between them. An engine sends figures once a second.
@@ -109,19 +108,7 @@ fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample
     } else {
         WIDTH
     };
-    let setup = Setup {
-        environment: config.environment,
-        guarded: config.guarded,
-        read_only: true,
-        relock: config.relock,
-        limits: config.limits,
-        policy: config.policy,
-        feeds,
-        keymap: look.keymap,
-        themes: look.themes,
-        library: Arc::new(Library::default()),
-        troubles: Vec::new(),
-    };
+    let setup = setup::screen(config, look, feeds, true, Library::default());
     let mut state = State::new(setup, clock::now(), (width, 24));
     for sample in samples {
         update(&mut state, Stamped { now: clock::now(), event: Event::Sample(sample) }, &mut Vec::new());

@@ -68,8 +68,7 @@ fn exists(path: &Path) -> bool {
 }
 
 fn overlay(base: &Text, choice: &Choice, env: &str) -> Result<Text, Problem> {
-    let plain = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
-    if env.is_empty() || !env.chars().all(plain) {
+    if !is_plain(env) {
         return Err(whole("--env", format!("{env:?} is no name of an environment"), "write a-z, 0-9 and - only"));
     }
     let beside = match (&base.path, choice) {
@@ -80,6 +79,12 @@ fn overlay(base: &Text, choice: &Choice, env: &str) -> Result<Text, Problem> {
         problem.hint = format!("--env {env} needs it; {}", problem.hint);
         problem
     })
+}
+
+/// What an environment may be called: it becomes part of a file's name, and of every record.
+pub(super) fn is_plain(env: &str) -> bool {
+    let plain = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
+    !env.is_empty() && env.chars().all(plain)
 }
 
 fn read(path: &Path) -> Result<Text, Problem> {

@@ -4,6 +4,7 @@
 //! by its position alone which file it is of, also after the tables were merged.
 
 use super::find::Text;
+use crate::domain::text::line_column;
 use std::ops::Range;
 
 /// The files, one after the other on one line of positions.
@@ -42,11 +43,4 @@ impl<'a> Places<'a> {
         }
         (self.texts.last().map(|text| text.name.clone()).unwrap_or_default(), (1, 1))
     }
-}
-
-fn line_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(offset)];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
 }

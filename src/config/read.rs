@@ -1,15 +1,16 @@
 //! From TOML to [`Config`], collecting every mistake on the way.
 
 use super::explain;
-use super::find::Text;
+use super::find::{Text, is_plain};
 use super::places::Places;
 use super::problem::{Problem, Problems};
 use super::{Config, SourceConfig};
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId};
-use crate::sources::SOURCES;
+use crate::sources::{SOURCES, Settings, SourceKind};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,7 +110,7 @@ impl Reader<'_> {
                 continue;
             };
             for (name, table) in named {
-                if let Some(settings) = self.source(kind.name, name, table, kind.read) {
+                if let Some(settings) = self.source(kind, name, table) {
                     sources.push(SourceConfig { id: SourceId::new(kind.name, name.get_ref()), kind, settings });
                 }
             }
@@ -123,11 +124,10 @@ impl Reader<'_> {
 
     fn source(
         &mut self,
-        kind: &str,
-        name: &Spanned<std::borrow::Cow<'_, str>>,
+        kind: &SourceKind,
+        name: &Spanned<Cow<'_, str>>,
         table: &Value<'_>,
-        read: crate::sources::ReadSettings,
-    ) -> Option<Box<dyn crate::sources::Settings>> {
+    ) -> Option<Box<dyn Settings>> {
         let plain = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
         if name.get_ref().is_empty() || !name.get_ref().chars().all(plain) {
             let what = format!("{:?} is no name for a source", name.get_ref());
@@ -136,10 +136,10 @@ impl Reader<'_> {
         }
         if !table.get_ref().is_table() {
             let what = format!("{:?} stands outside a named table", name.get_ref());
-            self.at(name.span(), (what, format!("write it under [{kind}.NAME]")));
+            self.at(name.span(), (what, format!("write it under [{}.NAME]", kind.name)));
             return None;
         }
-        self.striking(table.clone(), read)
+        self.striking(table.clone(), kind.read)
     }
 
     /// Takes a key out of the root and reads it.
@@ -224,8 +224,7 @@ fn simple<T: DeserializeOwned>(value: Value<'_>) -> Result<T, Error> {
 
 fn environment(value: Value<'_>) -> Result<String, Error> {
     let name: String = simple(value)?;
-    let plain = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
-    if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
+    if name.len() > 32 || !is_plain(&name) {
         let what = format!("{name:?} is no name of an environment: write a-z, 0-9 and -, at most 32 characters");
         return Err(serde::de::Error::custom(what));
     }

@@ -107,6 +107,14 @@ pub fn truncate(text: &str, width: usize) -> &str {
     text
 }
 
+/// Line and column of a byte of `text`, both from 1; columns count characters. A byte inside a character is its first.
+pub fn line_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(byte)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
 /// `text` with blanks after it up to `width` cells: `{:width$}` counts characters, and a wide one would shift what follows.
 pub fn pad(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text));
@@ -137,6 +145,14 @@ mod tests {
     fn wide_text_is_cut_on_a_whole_character() {
         assert_eq!(truncate("日本語", 5), "日本");
         assert_eq!(truncate("abc", 5), "abc");
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one() {
+        assert_eq!(line_column("aé\nb", 0), (1, 1));
+        assert_eq!(line_column("aé\nb", 2), (1, 2));
+        assert_eq!(line_column("aé\nb", 4), (2, 1));
+        assert_eq!(line_column("aé\nb", 99), (2, 2));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{Binding, Chord, Keymap, Scope, chord::print};
 use crate::action::{ACTIONS, Action};
+use crate::domain::text::line_column;
 use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -50,7 +51,7 @@ pub fn load(user: Option<(&str, &str)>) -> Result<Keymap, Vec<Problem>> {
 }
 
 fn read(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Line> {
-    let at = |offset: usize| format!("{name}:{}", text[..offset.min(text.len())].matches('\n').count() + 1);
+    let at = |offset: usize| format!("{name}:{}", line_column(text, offset).0);
     let table = match DeTable::parse(text) {
         Ok(table) => table,
         Err(error) => {

@@ -8,7 +8,6 @@ use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
 use crate::domain::SourceId;
-use crate::domain::risk::Policy;
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
@@ -37,10 +36,6 @@ pub struct Start {
     pub connections: Connections,
     /// Where everything is recorded.
     pub journal: Arc<dyn Journal>,
-    /// What answer a risk takes.
-    pub policy: Policy,
-    /// `--read-only`.
-    pub read_only: bool,
 }
 
 /// Shows the dashboard until it is left. The terminal is given back in every case.
@@ -54,8 +49,8 @@ pub async fn run(start: Start) -> color_eyre::Result<()> {
         library: Arc::clone(&start.setup.library),
         journal: start.journal,
         env: start.setup.environment.clone(),
-        policy: start.policy,
-        read_only: start.read_only,
+        policy: start.setup.policy,
+        read_only: start.setup.read_only,
         events: sender.clone(),
         clock: clock::now,
         runs: Running::default(),

@@ -6,7 +6,8 @@ use crate::lab::postgres::{DATABASE, Postgres, Session as Client};
 use crate::lab::{need, poll};
 use crate::pty::Session;
 use crate::support::{
-    Home, LONG, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config, press, two_logins_config,
+    Home, KILL_STORY, LONG, RESTART_STORY, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config,
+    press, two_logins_config,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -16,18 +17,6 @@ const QUIET: Duration = Duration::from_secs(1);
 /// A container that ends with 3 when it is asked to: the table then shows it above the others.
 const ENDS_BADLY: &str = "trap 'exit 3' TERM; tail -f /dev/null & wait";
 
-const RESTART_STORY: [&str; 6] =
-    ["run.start", "step.recheck", "step.intent", "step.exit running", "step.exit ok", "run.finish ok"];
-const KILL_STORY: [&str; 8] = [
-    "run.start",
-    "step.recheck",
-    "step.exit ok",
-    "step.recheck",
-    "step.intent",
-    "step.exit running",
-    "step.exit ok",
-    "run.finish ok",
-];
 const RESTARTED: &str = "✓ Restart a container on";
 const KILLED: &str = "✓ Kill idle database sessions on primary ok";
 

@@ -10,7 +10,9 @@ use crate::lab::fault::Proxy;
 use crate::lab::postgres::{Postgres, Session as Client};
 use crate::lab::{need, poll};
 use crate::pty::Session;
-use crate::support::{Home, LONG, answer, docker_config, leave, look_at, plan_kill, postgres_config, press};
+use crate::support::{
+    Home, KILL_STORY, LONG, RESTART_STORY, answer, docker_config, leave, look_at, plan_kill, postgres_config, press,
+};
 use rustix::process::Signal;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -155,9 +157,6 @@ fn start_in_peace(home: &Home, outcome: &str, told: &[String]) {
     assert_eq!(opened(), before + 1, "it was there, and wrote nothing else");
 }
 
-const RESTART: [&str; 6] =
-    ["run.start", "step.recheck", "step.intent", "step.exit running", "step.exit ok", "run.finish ok"];
-
 /// A container that is restarted.
 struct Restart<'a> {
     docker: &'a Docker,
@@ -205,7 +204,7 @@ impl World for Restart<'_> {
     }
 
     fn whole(&self) -> &'static [&'static str] {
-        &RESTART
+        &RESTART_STORY
     }
 
     fn hold(&self) {
@@ -228,17 +227,6 @@ impl World for Restart<'_> {
         assert_eq!(self.container.state(), "running");
     }
 }
-
-const KILL: [&str; 8] = [
-    "run.start",
-    "step.recheck",
-    "step.exit ok",
-    "step.recheck",
-    "step.intent",
-    "step.exit running",
-    "step.exit ok",
-    "run.finish ok",
-];
 
 /// Idle sessions that are closed.
 struct Kill<'a> {
@@ -274,7 +262,7 @@ impl World for Kill<'_> {
     }
 
     fn whole(&self) -> &'static [&'static str] {
-        &KILL
+        &KILL_STORY
     }
 
     fn hold(&self) {
@@ -408,6 +396,6 @@ fn a_run_is_left_to_its_process_as_long_as_that_lives() {
     world.proxy.open();
     first.wait_text("✓ Restart a container on");
     leave(&mut first);
-    assert_eq!(home.story(), RESTART);
+    assert_eq!(home.story(), RESTART_STORY);
     assert_eq!(world.effects(), 1);
 }

@@ -10,8 +10,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Where the password of the reading login is looked for.
-const PASSWORD: &str = "DESK_PASSWORD";
+/// Where the passwords of the reading and of the acting login are looked for.
+const READ: &str = "QD_READ";
+const ACT: &str = "QD_ACT";
 
 /// A private home, with or without a config. Removed when dropped.
 pub struct Desk {
@@ -91,7 +92,8 @@ impl Desk {
 
     fn variables(&self) -> Vec<(&'static str, String)> {
         let home = self.home.path().display().to_string();
-        vec![("XDG_STATE_HOME", format!("{home}/state")), ("HOME", home), (PASSWORD, password("qd_read"))]
+        let passwords = [(READ, password("qd_read")), (ACT, password("qd_act"))];
+        [("XDG_STATE_HOME", format!("{home}/state")), ("HOME", home)].into_iter().chain(passwords).collect()
     }
 }
 
@@ -111,7 +113,7 @@ pub fn docker(name: &str, host: &str, interval: &str) -> String {
 pub fn postgres(name: &str, port: u16) -> String {
     format!(
         "[postgres.{name}]\ndsn = \"postgres://qd_read@127.0.0.1:{port}/{DATABASE}?sslmode=disable\"\n\
-         password = {{ env = \"{PASSWORD}\" }}\ninterval = \"250ms\"\ntimeout = \"2s\"\n"
+         password = {{ env = \"{READ}\" }}\ninterval = \"250ms\"\ntimeout = \"2s\"\n"
     )
 }
 

@@ -1,71 +1,60 @@
 //! What tests of the real program share: a home of its own with config and journal, and typing as a person does.
 
+use crate::desk::Desk;
 use crate::lab::{poll, postgres, wait};
-use crate::pty::{Launch, Session};
+use crate::pty::Session;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// Far beyond what a run of the shipped runbooks takes, verification included.
 pub const LONG: Duration = Duration::from_secs(90);
 /// Between two keys of a person: the program takes what comes closer for a paste or a stray reply, and does nothing.
 const BREATH: Duration = Duration::from_millis(80);
 
-/// A home folder for one test, with a config in it.
-#[derive(Debug)]
+/// What the records of a restart that goes well say, in [`Home::story`].
+pub const RESTART_STORY: [&str; 6] =
+    ["run.start", "step.recheck", "step.intent", "step.exit running", "step.exit ok", "run.finish ok"];
+/// What the records of a kill that goes well say.
+pub const KILL_STORY: [&str; 8] = [
+    "run.start",
+    "step.recheck",
+    "step.exit ok",
+    "step.recheck",
+    "step.intent",
+    "step.exit running",
+    "step.exit ok",
+    "run.finish ok",
+];
+
+/// A desk with a config, whose journal can be read and tampered with.
 pub struct Home {
-    dir: TempDir,
+    desk: Desk,
 }
 
 impl Home {
-    /// A new one (mode 0700) with this config (mode 0600).
+    /// A new one with this config.
     pub fn new(config: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("qd-home.").tempdir().unwrap();
-        let home = Self { dir };
-        home.configure(config);
-        home
+        Self { desk: Desk::with(config) }
     }
 
     /// Writes the config anew, for the next start.
     pub fn configure(&self, config: &str) {
-        let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(true).write(true).mode(0o600).open(self.config());
-        file.unwrap().write_all(config.as_bytes()).unwrap();
-    }
-
-    fn config(&self) -> PathBuf {
-        self.dir.path().join("config.toml")
+        self.desk.file("config.toml", config);
     }
 
     /// The journal's file.
     pub fn journal(&self) -> PathBuf {
-        self.dir.path().join("state/quarterdeck/journal.sqlite")
-    }
-
-    fn environment(&self) -> Vec<(&'static str, String)> {
-        let path = |path: &Path| path.display().to_string();
-        vec![
-            ("HOME", path(self.dir.path())),
-            ("XDG_STATE_HOME", path(&self.dir.path().join("state"))),
-            ("QD_ACT", postgres::password("qd_act")),
-            ("QD_READ", postgres::password("qd_read")),
-        ]
+        self.desk.home().join("state/quarterdeck/journal.sqlite")
     }
 
     /// Starts the dashboard, and waits until its journal is open.
     pub fn start(&self, arguments: &[&str]) -> Session {
         let before = self.opened();
-        let config = self.config().display().to_string();
-        let launch = Launch::quarterdeck().arg("--config").arg(&config).args(arguments);
-        let launch = self.environment().iter().fold(launch, |launch, (name, value)| launch.env(name, value));
-        let session = launch.start();
+        let session = self.desk.launch().args(arguments).start();
         session.wait_text("quarterdeck");
         poll(LONG, || (self.opened() > before).then_some(())).expect("the journal is opened");
         session
@@ -81,9 +70,7 @@ impl Home {
 
     /// A subcommand.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
-        command.env_clear().envs(self.environment()).arg("--config").arg(self.config()).args(arguments);
-        command.output().unwrap()
+        self.desk.run(arguments)
     }
 
     /// All records, as `journal export` prints them.

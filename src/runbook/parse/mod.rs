@@ -9,6 +9,7 @@ mod info;
 mod lint;
 
 use super::model::Runbook;
+use crate::domain::text::line_column;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -104,9 +105,7 @@ impl Faults<'_> {
 
     /// Line and column of a byte, both from 1.
     fn place(&self, byte: usize) -> (u32, u32) {
-        let before = &self.source[..self.source.floor_char_boundary(byte)];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (line, column) = line_column(self.source, byte);
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 
