@@ -195,6 +195,11 @@ impl Loop {
     }
 
     fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+        // The terminal may have got another size before its signal was listened to: what is painted must be laid out for it.
+        let size = screen.size()?;
+        if size != self.state.size {
+            self.take(Event::Input(Input::Resize(size.0, size.1)));
+        }
         self.state.prepare();
         let state = &self.state;
         screen.draw(state.repaint, |area, buf| ui::draw(state, area, buf))?;
