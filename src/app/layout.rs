@@ -44,7 +44,7 @@ pub fn layout((width, height): (u16, u16), focus: usize, zoom: bool, banner: boo
     let banner = Rect { x: 0, y: footer.y.saturating_sub(banner_rows), width, height: banner_rows };
     let body = Rect { x: 0, y: header_rows, width, height: banner.y.saturating_sub(header_rows) };
     let mut places = [None; PANES.len()];
-    let alone = zoom || PANES[focus].subject.is_none();
+    let alone = zoom || !PANES[focus].beside;
     if alone {
         places[focus] = Some(Place { area: body, focused: true, framed: true });
     } else if width >= SIDE_BY_SIDE.0 && height >= SIDE_BY_SIDE.1 {
@@ -57,7 +57,7 @@ pub fn layout((width, height): (u16, u16), focus: usize, zoom: bool, banner: boo
 }
 
 fn tables() -> impl Iterator<Item = usize> {
-    PANES.iter().enumerate().filter(|(_, kind)| kind.subject.is_some()).map(|(index, _)| index)
+    PANES.iter().enumerate().filter(|(_, kind)| kind.beside).map(|(index, _)| index)
 }
 
 fn two_by_two(body: Rect, focus: usize, places: &mut [Option<Place>]) {

@@ -170,7 +170,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
 }
 
 fn set_focus(state: &mut State, focus: usize) {
-    if PANES[state.focus].subject.is_some() {
+    if PANES[state.focus].beside {
         state.back_to = state.focus;
     }
     state.focus = focus;
@@ -189,7 +189,7 @@ fn leave(state: &mut State, effects: &mut Effects) {
 
 /// Among the panes that stand beside each other.
 fn next_pane(state: &mut State, by: isize) {
-    let tables: Vec<usize> = (0..PANES.len()).filter(|index| PANES[*index].subject.is_some()).collect();
+    let tables: Vec<usize> = (0..PANES.len()).filter(|index| PANES[*index].beside).collect();
     let here = tables.iter().position(|index| *index == state.focus);
     let next = here.map_or(0, |here| (here as isize + by).rem_euclid(tables.len() as isize) as usize);
     set_focus(state, tables[next]);
@@ -200,7 +200,7 @@ fn back(state: &mut State) {
     if state.with_pane(|pane, cx| pane.act(&Action::Back, cx)) == Flow::Done {
         return;
     }
-    if PANES[state.focus].subject.is_none() {
+    if !PANES[state.focus].beside {
         state.focus = state.back_to;
     } else if state.zoom {
         state.zoom = false;
@@ -286,8 +286,8 @@ fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Val
     match selected.map(|selected| &selected.id) {
         Some(ThingId::Container { source, id }) => pair("container", format!("{}/{id}", source.name())),
         Some(ThingId::Session { source, .. }) => pair("database", source.name().to_owned()),
-        Some(ThingId::Server { name, .. }) => pair("server", name.to_string()),
-        Some(ThingId::Alert { .. } | ThingId::Run(_)) => BTreeMap::new(),
+        Some(ThingId::Server { name }) => pair("server", name.to_string()),
+        Some(ThingId::Alert { .. } | ThingId::Entry { .. } | ThingId::Run(_)) => BTreeMap::new(),
         None if state.scope() == Scope::Databases => {
             let first = state.subject().and_then(|subject| state.store.about(subject).next());
             first.map_or_else(BTreeMap::new, |feed| pair("database", feed.id.name().to_owned()))

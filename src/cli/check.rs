@@ -79,7 +79,7 @@ impl Check {
         runtime::block_on(async {
             findings.journal(config).await;
             if !self.offline {
-                let opened = setup::open(config);
+                let opened = setup::open(config, None);
                 let samples = poller::once(opened.sources, None).await;
                 for sample in &samples {
                     findings.sample(sample, config.is_builtin());

@@ -24,7 +24,7 @@ pub fn run(global: &Global) -> color_eyre::Result<ExitCode> {
 async fn show(global: &Global, config: Config) -> color_eyre::Result<()> {
     let mut look = look::look(global, &config);
     look.troubles.extend(start_log(global.verbose).err());
-    let opened = setup::open(&config);
+    let opened = setup::open(&config, None);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
     let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
     let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };

@@ -5,7 +5,7 @@ use super::look::Look;
 use crate::app::Setup;
 use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
-use crate::domain::{Snapshot, SourceError, SourceId};
+use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use crate::runbook::Library;
 use crate::sources::{Pace, Source};
 use crate::store::Feed;
@@ -58,20 +58,29 @@ pub struct Opened {
 }
 
 /// Makes every source. One whose settings turn out to be wrong becomes a source that always fails with the reason: the
-/// others are worth looking at.
-pub fn open(config: &Config) -> Opened {
+/// others are worth looking at. With `only`, sources about something else are left out.
+pub fn open(config: &Config, only: Option<Subject>) -> Opened {
     let mut opened = Opened { sources: Vec::new(), connections: Connections::default(), feeds: Vec::new() };
     for source in &config.sources {
-        let pace = source.settings.pace();
+        let parts = source.settings.parts();
         let made = source.settings.open(&source.id, &mut opened.connections);
-        let made = made.unwrap_or_else(|error| Box::new(Misconfigured(error)));
-        opened.sources.push((source.id.clone(), pace, made));
-        opened.feeds.push(Feed::new(source.id.clone(), source.kind.subject, pace.interval));
+        let made = made.unwrap_or_else(|error| parts.iter().map(|_| Misconfigured::boxed(&error)).collect());
+        for (part, made) in parts.iter().zip(made).filter(|(part, _)| only.is_none_or(|only| part.subject == only)) {
+            let id = part.id(&source.id);
+            opened.feeds.push(Feed::new(id.clone(), part.subject, part.pace.interval));
+            opened.sources.push((id, part.pace, made));
+        }
     }
     opened
 }
 
 struct Misconfigured(SourceError);
+
+impl Misconfigured {
+    fn boxed(error: &SourceError) -> Box<dyn Source> {
+        Box::new(Self(error.clone()))
+    }
+}
 
 #[async_trait]
 impl Source for Misconfigured {

@@ -58,12 +58,9 @@ impl Pane {
 impl Snapshot {
     /// Asks and prints.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
-        let mut config = setup::config(global)?;
-        if let Some(pane) = self.pane {
-            config.sources.retain(|source| source.kind.subject == pane.subject());
-        }
+        let config = setup::config(global)?;
         let (feeds, samples) = runtime::block_on(async {
-            let opened = setup::open(&config);
+            let opened = setup::open(&config, self.pane.map(Pane::subject));
             (opened.feeds, poller::once(opened.sources, Some(BETWEEN)).await)
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
@@ -90,8 +87,8 @@ fn source_json(sample: &Sample, feed: &Feed) -> Value {
         Ok(snapshot) => {
             out["data"] = match &**snapshot {
                 Found::Servers(servers) => json!(servers),
-                Found::Containers(containers) => json!(containers),
-                Found::Alerts(alerts) => json!(alerts),
+                Found::Containers(engine) => json!(engine),
+                Found::Alerts(report) => json!(report),
                 Found::Database(database) => json!(database),
             }
         }
@@ -142,8 +139,8 @@ fn table(state: &mut State, index: usize, subject: Subject, width: u16) -> Strin
 pub fn count(snapshot: &Found) -> usize {
     match snapshot {
         Found::Servers(servers) => servers.len(),
-        Found::Containers(containers) => containers.len(),
-        Found::Alerts(alerts) => alerts.len(),
+        Found::Containers(engine) => engine.containers.len(),
+        Found::Alerts(report) => report.alerts.len(),
         Found::Database(database) => database.sessions.len(),
     }
 }

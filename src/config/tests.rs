@@ -84,7 +84,7 @@ fn an_environment_is_laid_over_key_by_key() {
     assert_eq!(config.policy.low, Level::Typed);
     let ids: Vec<_> = config.sources.iter().map(|source| source.id.as_str()).collect();
     assert_eq!(ids, ["docker/a", "docker/b", "docker/c"]);
-    assert_eq!(config.sources[0].settings.pace().interval, Duration::from_secs(5));
+    assert_eq!(config.sources[0].settings.parts()[0].pace.interval, Duration::from_secs(5));
     assert!(format!("{:?}", config.sources[0].settings).contains("unix:///a"));
     assert_eq!(config.files.len(), 2);
     let said = problems(&Choice::Named(path.clone()), Some("prod"));

@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Labels or annotations, sorted by name.
 pub type Labels = BTreeMap<String, String>;
 
 /// What has become of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// A silence covers it, or another alert inhibits it: nobody is notified.
@@ -18,6 +19,7 @@ pub enum AlertState {
     /// The expression is true, but not yet for as long as the rule's `for`. Alertmanager does not know these.
     Pending,
     /// Firing.
+    #[default]
     Firing,
 }
 
@@ -32,8 +34,45 @@ impl AlertState {
     }
 }
 
-/// A silence that covers an alert (Alertmanager API v2).
+/// One matcher of a silence or an inhibition: `name="value"`, `name=~"…"` and their opposites.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matcher {
+    /// Label name.
+    pub name: String,
+    /// Value, or a regular expression that must match all of it.
+    pub value: String,
+    /// `value` is a regular expression.
+    pub is_regex: bool,
+    /// It must match; false: it must not.
+    pub is_equal: bool,
+}
+
+/// What a silence is just now (Alertmanager's words).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SilenceState {
+    /// Over.
+    Expired,
+    /// Begins later.
+    Pending,
+    /// In force.
+    #[default]
+    Active,
+}
+
+impl SilenceState {
+    /// The word shown.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Pending => "pending",
+            Self::Active => "active",
+        }
+    }
+}
+
+/// A silence (Alertmanager API v2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// Its id.
     pub id: String,
@@ -41,12 +80,97 @@ pub struct Silence {
     pub created_by: String,
     /// Why.
     pub comment: String,
+    /// When it begins.
+    pub starts_at: Timestamp,
     /// When it ends by itself.
     pub ends_at: Timestamp,
+    /// State.
+    pub state: SilenceState,
+    /// What it silences: all of them must hold.
+    pub matchers: Vec<Matcher>,
+    /// Fingerprints of the alerts that it silences just now.
+    pub silences: Vec<Arc<str>>,
+}
+
+/// A rule of Prometheus (`GET /api/v1/rules`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The group it is in.
+    pub group: String,
+    /// The alert's or the recorded series' name.
+    pub name: String,
+    /// An alerting rule; false: a recording rule.
+    pub alerting: bool,
+    /// The expression.
+    pub query: String,
+    /// `for`: how long the expression must hold.
+    pub hold: Duration,
+    /// Labels that it adds.
+    pub labels: Labels,
+    /// `ok`, `err` or `unknown`.
+    pub health: String,
+    /// Why it could not be evaluated; empty when it could.
+    pub error: String,
+    /// When it was evaluated last.
+    pub evaluated_at: Option<Timestamp>,
+    /// How long that took.
+    pub took: Option<Duration>,
+    /// Its alerts: firing, pending.
+    pub firing: u32,
+    /// Its alerts that are pending.
+    pub pending: u32,
+}
+
+/// A target of Prometheus (`GET /api/v1/targets`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// The scrape pool, usually the job's name.
+    pub pool: String,
+    /// What is scraped.
+    pub url: String,
+    /// Labels.
+    pub labels: Labels,
+    /// `up`, `down` or `unknown`.
+    pub health: String,
+    /// Why the last scrape failed; empty when it did not.
+    pub error: String,
+    /// When it was scraped last.
+    pub scraped_at: Option<Timestamp>,
+    /// How long that took.
+    pub took: Option<Duration>,
+}
+
+/// A member of Alertmanager's cluster, or an Alertmanager that Prometheus sends to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its address.
+    pub address: String,
+    /// It answers.
+    pub up: bool,
+    /// What is wrong with it; empty when nothing is.
+    pub why: String,
+}
+
+/// What a Prometheus or an Alertmanager told in one poll.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertReport {
+    /// Alerts.
+    pub alerts: Vec<Alert>,
+    /// Rules (Prometheus).
+    pub rules: Vec<Rule>,
+    /// Targets (Prometheus).
+    pub targets: Vec<Target>,
+    /// Silences, the expired ones too (Alertmanager).
+    pub silences: Vec<Silence>,
+    /// Members of the cluster that were asked, and whom Prometheus notifies.
+    pub members: Vec<Member>,
+    /// What is wrong with alerting itself, one sentence each: a watchdog that is missing, rules that fail, members of a
+    /// cluster that are down.
+    pub troubles: Vec<String>,
 }
 
 /// One alert.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// Alertmanager's fingerprint of the labels; see [`fingerprint`].
     pub fingerprint: Arc<str>,
@@ -64,10 +188,18 @@ pub struct Alert {
     pub active_at: Option<Timestamp>,
     /// The expression's value, from Prometheus; may be NaN or infinite.
     pub value: Option<f64>,
+    /// The rule's expression, from Prometheus' rules or from the link that Alertmanager was given.
+    pub query: Option<String>,
+    /// Where the expression can be looked at (`generatorURL`).
+    pub generator: Option<String>,
+    /// The receivers that Alertmanager routes it to.
+    pub receivers: Vec<String>,
     /// The silences that cover it.
     pub silenced_by: Vec<Silence>,
     /// Fingerprints of the alerts that inhibit it.
     pub inhibited_by: Vec<String>,
+    /// The mute time intervals that hold it back (Alertmanager 0.28 and later).
+    pub muted_by: Vec<String>,
 }
 
 impl Alert {

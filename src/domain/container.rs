@@ -1,6 +1,7 @@
 //! A container, in the Docker Engine API's terms.
 
-use super::{Limits, Severity, Usage};
+use super::alert::Labels;
+use super::{Limits, Rates, Severity, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -102,8 +103,32 @@ pub struct Compose {
     pub service: String,
 }
 
+/// A published or exposed port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Inside the container.
+    pub private: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+    /// On the host: address and port; `None` when it is only exposed.
+    pub public: Option<(String, u16)>,
+}
+
+/// The last run of a health check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Its exit code; zero is healthy.
+    pub exit_code: i64,
+    /// What it printed, cut by the engine at 4 KiB.
+    pub output: String,
+    /// When it ended.
+    pub at: Option<Timestamp>,
+    /// Failures in a row.
+    pub failing: u64,
+}
+
 /// One container. A figure that is not known (yet) is `None`, never zero.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Container {
     /// Full id, 64 hex digits.
     pub id: Arc<str>,
@@ -115,12 +140,22 @@ pub struct Container {
     pub state: ContainerState,
     /// Health.
     pub health: Health,
+    /// The last run of its health check.
+    pub probe: Option<Probe>,
     /// CPU in use, 1.0 = one whole core, as `docker stats` computes it; `None` unless running and measured.
     pub cpu: Option<f64>,
     /// Memory without the page cache (`docker stats`), and the limit; a total of zero means no limit.
     pub memory: Option<Usage>,
+    /// All of its networks together.
+    pub network: Option<Rates>,
+    /// Block devices: read and written.
+    pub block_io: Option<Rates>,
+    /// Processes and threads (the cgroup's `pids`).
+    pub pids: Option<u64>,
     /// `RestartCount`: restarts by the restart policy since it was created.
     pub restarts: Option<u64>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
     /// `State.StartedAt`; `None` when never started.
     pub started_at: Option<Timestamp>,
     /// `State.FinishedAt`; `None` when it never finished.
@@ -129,8 +164,46 @@ pub struct Container {
     pub exit_code: Option<i64>,
     /// The kernel's out-of-memory killer ended it.
     pub oom_killed: bool,
+    /// Ports, published ones first.
+    pub ports: Vec<Port>,
+    /// Its addresses in the engine's networks.
+    pub addresses: Vec<String>,
     /// Compose project and service.
     pub compose: Option<Compose>,
+    /// All labels.
+    pub labels: Labels,
+}
+
+/// Something that happened in an engine (`GET /events`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineEvent {
+    /// One more for each event since quarterdeck began to listen: its identity.
+    pub number: u64,
+    /// When, by the engine's clock.
+    pub at: Timestamp,
+    /// `container`, `image`, `network`, `volume` …
+    pub kind: String,
+    /// `die`, `start`, `health_status: unhealthy`, `oom` …
+    pub action: String,
+    /// Whom it happened to: the full id.
+    pub id: String,
+    /// Its name, where it has one.
+    pub name: String,
+    /// The attributes worth telling, as `exitCode=137`.
+    pub attributes: Labels,
+}
+
+/// A container engine, as one poll found it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Engine {
+    /// Product and version, as in `Docker 20.10.24` or `Podman 4.3.1`.
+    pub version: String,
+    /// The server that it runs on, where the config or its address says so.
+    pub server: Option<String>,
+    /// All containers, running or not.
+    pub containers: Vec<Container>,
+    /// The newest events, oldest first, at most a few hundred.
+    pub events: Vec<EngineEvent>,
 }
 
 impl Container {

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// `pg_stat_activity.state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// Waiting for a command, outside a transaction.
     Idle,
     /// The reading login may not see it (no `pg_read_all_stats`), or tracking is off.
+    #[default]
     Hidden,
     /// Running a query.
     Active,
@@ -49,7 +50,7 @@ impl SessionState {
 }
 
 /// One client session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Backend process id.
     pub pid: i32,
@@ -74,6 +75,16 @@ pub struct Session {
     pub wait: Option<String>,
     /// The pids that block it (`pg_blocking_pids`), asked only for sessions that wait for a lock.
     pub blocked_by: Vec<i32>,
+    /// The lock that it waits for, as in `AccessExclusiveLock on relation players`.
+    pub waits_for: Option<String>,
+    /// `client backend`, `autovacuum worker`, `walsender` …; empty when hidden.
+    pub kind: String,
+    /// It is one of quarterdeck's own: shown greyed, never acted on.
+    pub own: bool,
+    /// When the running, or the last, query started.
+    pub query_start: Option<Timestamp>,
+    /// `age(backend_xmin)`: how many transactions it holds vacuum back; `None` when it holds nothing.
+    pub xmin_age: Option<i64>,
     /// The running query, or the last one; cut by `track_activity_query_size`.
     pub query: String,
 }
@@ -104,11 +115,142 @@ impl Session {
     }
 }
 
-/// One PostgreSQL server, as one poll found it.
+/// A standby or another receiver of WAL (`pg_stat_replication`), as the sender sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// The sender's process.
+    pub pid: i32,
+    /// `application_name`: the standby's name.
+    pub name: String,
+    /// `client_addr`, or `local`.
+    pub client: String,
+    /// `streaming`, `catchup` …; empty when the login may not see it.
+    pub state: String,
+    /// `async`, `sync`, `quorum`, `potential`.
+    pub sync: String,
+    /// Bytes of WAL that it has not replayed; `None` when not known.
+    pub behind: Option<u64>,
+    /// `write_lag`, `flush_lag`, `replay_lag`; `None` when it is idle and has caught up, or not known.
+    pub lag: [Option<Duration>; 3],
+}
+
+/// What a standby knows of its own replication (`pg_stat_wal_receiver`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiver {
+    /// `streaming` …; `None` when no receiver runs: it replays from an archive, or is cut off.
+    pub status: Option<String>,
+    /// The sender's host and port.
+    pub sender: String,
+    /// Bytes received and not replayed.
+    pub behind: Option<u64>,
+    /// Age of the last transaction that was replayed; grows on an idle primary too.
+    pub replayed: Option<Duration>,
+    /// Since the last message of the sender.
+    pub heard: Option<Duration>,
+}
+
+/// A replication slot (`pg_replication_slots`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// `physical` or `logical`.
+    pub kind: String,
+    /// Somebody uses it.
+    pub active: bool,
+    /// Bytes of WAL that it keeps from being removed.
+    pub held: Option<u64>,
+    /// `reserved`, `extended`, `unreserved`, `lost` (13 and later).
+    pub wal_status: Option<String>,
+    /// `age` of its xmin or catalog_xmin: how far it holds vacuum back.
+    pub xmin_age: Option<i64>,
+}
+
+/// One database of the server: rates over the last interval (`pg_stat_database`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseStats {
+    /// Its name.
+    pub name: String,
+    /// Size in bytes, where it is asked (it costs a walk over files).
+    pub size: Option<u64>,
+    /// Sessions.
+    pub backends: u32,
+    /// Commits a second.
+    pub commits: Option<f64>,
+    /// Rollbacks a second.
+    pub rollbacks: Option<f64>,
+    /// Blocks found in shared buffers ÷ blocks asked for, 0.0 to 1.0; `None` when none was asked for.
+    pub hit_ratio: Option<f64>,
+    /// Rows read and returned a second.
+    pub rows_read: Option<f64>,
+    /// Rows inserted, updated and deleted a second.
+    pub rows_written: Option<f64>,
+    /// Bytes of temporary files a second.
+    pub temp: Option<f64>,
+    /// Deadlocks since statistics were reset.
+    pub deadlocks: u64,
+    /// Deadlocks within the last interval.
+    pub new_deadlocks: u64,
+    /// Queries cancelled by conflicts with recovery (standby) since statistics were reset.
+    pub conflicts: u64,
+    /// Data checksum failures (12 and later).
+    pub checksum_failures: Option<u64>,
+    /// `age(datfrozenxid)`: transactions since the oldest that is not frozen. At 2 billion the database stops.
+    pub frozen_age: i64,
+    /// `mxid_age(datminmxid)`.
+    pub multixact_age: i64,
+}
+
+/// A long command's progress (`pg_stat_progress_*`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Who works.
+    pub pid: i32,
+    /// `VACUUM`, `CREATE INDEX`, `BASE BACKUP` …
+    pub command: String,
+    /// On what, as far as the login's database knows its name.
+    pub on: String,
+    /// Phase.
+    pub phase: String,
+    /// Share done of the phase, 0.0 to 1.0.
+    pub done: Option<f64>,
+}
+
+/// The WAL archiver (`pg_stat_archiver`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archiver {
+    /// Files archived.
+    pub archived: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// The last failure is newer than the last success.
+    pub failing: bool,
+    /// The file that failed last.
+    pub last_failed: Option<String>,
+    /// When.
+    pub last_failed_at: Option<Timestamp>,
+}
+
+/// A prepared transaction (`pg_prepared_xacts`): holds its locks and vacuum until somebody ends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Its global id.
+    pub gid: String,
+    /// Owner.
+    pub owner: String,
+    /// Database.
+    pub database: String,
+    /// When it was prepared.
+    pub prepared: Timestamp,
+}
+
+/// One PostgreSQL server, as one poll found it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Database {
     /// `server_version`, as in `15.18`.
     pub version: String,
+    /// Host name or address that it is reached by, without the port; empty for a local socket.
+    pub host: String,
     /// `pg_is_in_recovery()`: a standby.
     pub standby: bool,
     /// The server's `now()`: ages are counted on its clock.
@@ -119,8 +261,26 @@ pub struct Database {
     pub max: u32,
     /// `superuser_reserved_connections`.
     pub reserved: u32,
-    /// Client sessions, without quarterdeck's own.
+    /// Client sessions and the server's own workers that hold something; quarterdeck's own are marked.
     pub sessions: Vec<Session>,
+    /// Whom it sends WAL to.
+    pub replicas: Vec<Replica>,
+    /// Where it gets WAL from; a standby's.
+    pub receiver: Option<Receiver>,
+    /// Replication slots.
+    pub slots: Vec<Slot>,
+    /// Its databases.
+    pub databases: Vec<DatabaseStats>,
+    /// Long commands under way.
+    pub progress: Vec<Progress>,
+    /// The archiver; `None` when archiving is off.
+    pub archiver: Option<Archiver>,
+    /// Prepared transactions.
+    pub prepared: Vec<Prepared>,
+    /// `autovacuum_freeze_max_age`: from here on vacuum is forced.
+    pub freeze_max_age: Option<i64>,
+    /// What the login may not see, and the mend, one sentence each.
+    pub hidden: Vec<String>,
 }
 
 impl Database {

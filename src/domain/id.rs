@@ -16,6 +16,11 @@ impl SourceId {
     pub fn new(kind: &str, name: &str) -> Self {
         Self(format!("{kind}/{name}").into())
     }
+    /// A part of it that reports on something else: `prometheus/main/servers` beside `prometheus/main`.
+    #[must_use]
+    pub fn part(&self, part: &str) -> Self {
+        Self(format!("{}/{part}", self.0).into())
+    }
     /// The whole id, `kind/name`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -24,9 +29,9 @@ impl SourceId {
     pub fn kind(&self) -> &str {
         self.0.split_once('/').map_or(&*self.0, |(kind, _)| kind)
     }
-    /// The configured name, after the slash.
+    /// The configured name, after the first slash and before a second.
     pub fn name(&self) -> &str {
-        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
+        self.0.split('/').nth(1).unwrap_or(&self.0)
     }
 }
 
@@ -60,10 +65,8 @@ impl fmt::Display for RunId {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThingId {
-    /// A server, by the source that reports it and its name there.
+    /// A server, by its name: several sources may report on it.
     Server {
-        /// The reporting source.
-        source: SourceId,
         /// Its name.
         name: Arc<str>,
     },
@@ -74,10 +77,8 @@ pub enum ThingId {
         /// The full (64 hex digits) id, never the name: names are reused.
         id: Arc<str>,
     },
-    /// An alert, by Alertmanager's fingerprint of its labels.
+    /// An alert, by its fingerprint: several sources may report it.
     Alert {
-        /// The reporting source.
-        source: SourceId,
         /// Alertmanager's fingerprint: 16 hex digits.
         fingerprint: Arc<str>,
     },
@@ -89,6 +90,13 @@ pub enum ThingId {
         pid: i32,
         /// When that backend started, by the server's clock.
         backend_start: Timestamp,
+    },
+    /// A row of a page that is nobody else's: a silence, a rule, a target, an event, a replica, a slot, a database.
+    Entry {
+        /// The reporting source.
+        source: SourceId,
+        /// Which of its entries: `silence/5f2c…`, `rule/group/name`.
+        key: Arc<str>,
     },
     /// A run of a runbook.
     Run(RunId),

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod container;
 pub mod database;
 pub mod id;
+pub mod inquiry;
 pub mod limits;
 pub mod nearest;
 pub mod record;
@@ -19,13 +20,16 @@ pub mod severity;
 pub mod text;
 pub mod time;
 
-pub use alert::{Alert, AlertState, Silence};
-pub use container::{Compose, Container, ContainerState, Health};
-pub use database::{Database, Session, SessionState};
+pub use alert::{Alert, AlertReport, AlertState, Matcher, Member, Rule, Silence, SilenceState, Target};
+pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
+pub use database::{
+    Archiver, Database, DatabaseStats, Prepared, Progress, Receiver, Replica, Session, SessionState, Slot,
+};
 pub use id::{RunId, SourceId, ThingId};
+pub use inquiry::{Answered, Inquiry, Series};
 pub use limits::Limits;
 pub use nearest::nearest;
 pub use sample::{Sample, Snapshot, SourceError, Subject};
-pub use server::{Filesystem, Server, Usage};
+pub use server::{Filesystem, Pressure, Rates, Reach, Server, Usage};
 pub use severity::Severity;
 pub use time::Now;

@@ -1,6 +1,6 @@
 //! What a source yields: a sample, whose outcome is a snapshot or a failure. Never an absence.
 
-use super::{Alert, Container, Database, Now, Server, SourceId};
+use super::{AlertReport, Database, Engine, Now, Server, SourceId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,11 +41,30 @@ pub enum Snapshot {
     /// From a server source.
     Servers(Vec<Server>),
     /// From a container engine.
-    Containers(Vec<Container>),
+    Containers(Engine),
     /// From Prometheus or Alertmanager.
-    Alerts(Vec<Alert>),
+    Alerts(AlertReport),
     /// From PostgreSQL.
     Database(Database),
+}
+
+impl Snapshot {
+    /// The servers, if that is what it is about; likewise below.
+    pub fn servers(&self) -> Option<&[Server]> {
+        if let Self::Servers(servers) = self { Some(servers) } else { None }
+    }
+    /// The engine.
+    pub const fn engine(&self) -> Option<&Engine> {
+        if let Self::Containers(engine) = self { Some(engine) } else { None }
+    }
+    /// What was told of alerts.
+    pub const fn alerts(&self) -> Option<&AlertReport> {
+        if let Self::Alerts(report) = self { Some(report) } else { None }
+    }
+    /// The PostgreSQL server.
+    pub const fn database(&self) -> Option<&Database> {
+        if let Self::Database(database) = self { Some(database) } else { None }
+    }
 }
 
 /// Why a source has no answer, and what to do about it. Both are one plain sentence; neither holds a secret.

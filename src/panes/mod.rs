@@ -6,6 +6,7 @@
 pub mod alerts;
 pub mod containers;
 pub mod databases;
+mod links;
 pub mod runs;
 pub mod servers;
 mod table;
@@ -14,10 +15,11 @@ pub use table::{DataPane, Row, Tabular};
 
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Subject, ThingId};
+use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::time::Duration;
 
 /// Every pane, in the order of the screen.
 pub const PANES: &[PaneKind] = &[servers::KIND, containers::KIND, alerts::KIND, databases::KIND, runs::KIND];
@@ -25,8 +27,8 @@ pub const PANES: &[PaneKind] = &[servers::KIND, containers::KIND, alerts::KIND, 
 /// A pane, as a registry line.
 #[derive(Clone)]
 pub struct PaneKind {
-    /// The digit that focuses it, and its place in the title.
-    pub number: u8,
+    /// The digit that focuses it, and its place in the title; a page has none.
+    pub number: Option<u8>,
     /// Name in titles.
     pub title: &'static str,
     /// One sentence for help.
@@ -35,8 +37,10 @@ pub struct PaneKind {
     pub scope: Scope,
     /// The action that focuses it.
     pub action: Action,
-    /// What it shows; `None`: a view of its own, which takes the whole screen.
+    /// What it shows; `None`: nothing that a source reports.
     pub subject: Option<Subject>,
+    /// It stands beside the others; else it is a page, which takes the whole screen.
+    pub beside: bool,
     /// Makes it.
     pub make: fn() -> Box<dyn Pane>,
 }
@@ -104,11 +108,86 @@ pub struct Selected {
     pub gone: bool,
 }
 
-/// Everything about one thing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Everything about one thing: what its page shows.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Details {
     /// What it is.
     pub title: String,
+    /// One under the other.
+    pub sections: Vec<Section>,
+}
+
+/// A part of a thing's page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Section {
     /// Label and text; the text may have several lines.
-    pub facts: Vec<(String, String)>,
+    Facts(Vec<(String, String)>),
+    /// A text of its own under a heading: a query, what a probe printed.
+    Text {
+        /// Heading.
+        title: String,
+        /// As it came; it is sanitised and wrapped when it is drawn.
+        text: String,
+    },
+    /// A figure over time.
+    Chart(Chart),
+    /// Things that belong to it; Enter goes there.
+    Links {
+        /// Heading.
+        title: String,
+        /// In the order shown.
+        links: Vec<Link>,
+    },
+}
+
+/// A figure over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chart {
+    /// What it is, with its unit.
+    pub title: String,
+    /// Oldest first, at even distances; a gap is NaN.
+    pub points: Vec<f64>,
+    /// How long ago the first point was; zero when not known.
+    pub span: Duration,
+    /// How a value is written.
+    pub unit: Unit,
+    /// Top of the scale; `None`: the largest point.
+    pub top: Option<f64>,
+    /// A line across, where a limit is.
+    pub limit: Option<f64>,
+    /// Why there are no points, or what to know about them; empty when there is nothing to say.
+    pub note: String,
+    /// A question that must be asked for its points: the app does when the page is opened, and now and then.
+    pub asks: Option<Inquiry>,
+}
+
+/// How a chart's values are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// A plain number.
+    #[default]
+    Number,
+    /// 1.0 is 100 %.
+    Ratio,
+    /// Bytes.
+    Bytes,
+    /// Bytes a second.
+    ByteRate,
+    /// Seconds.
+    Seconds,
+}
+
+/// Another thing, one Enter away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where it leads.
+    pub to: ThingId,
+    /// What it is about.
+    pub subject: Subject,
+    /// Its name for people.
+    pub name: String,
+    /// Its state in a few words.
+    pub text: String,
+    /// How bad it is.
+    pub severity: Severity,
 }

@@ -1,6 +1,6 @@
 //! What all tables of things share: order, filter, a cursor that follows the thing, the visible window.
 
-use super::{Details, Flow, Pane, Place, Selected};
+use super::{Details, Flow, Pane, Place, Section, Selected, links};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{Now, Severity, Subject, ThingId, text};
@@ -50,7 +50,7 @@ pub trait Tabular: Send + 'static {
     /// What it shows.
     const SUBJECT: Subject;
     /// Number and title.
-    const TITLE: (u8, &'static str);
+    const TITLE: (Option<u8>, &'static str);
     /// Columns; the first is the name.
     const COLUMNS: &'static [Column];
 
@@ -84,8 +84,8 @@ pub trait Tabular: Send + 'static {
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
     /// What an empty answer means.
     const NONE: &'static str;
-    /// Everything about it.
-    fn details(row: Row<'_, Self::Item>) -> Vec<(String, String)>;
+    /// Everything about it: its page. Links are added by themselves.
+    fn details(row: Row<'_, Self::Item>) -> Vec<Section>;
 }
 
 /// How many rows there are of each severity, and in all.
@@ -307,7 +307,10 @@ impl<T: Tabular> DataPane<T> {
 
     fn headline(&mut self, cx: &Cx<'_>) {
         self.title.clear();
-        let _ = write!(self.title, "{} {}", T::TITLE.0, T::TITLE.1);
+        if let Some(number) = T::TITLE.0 {
+            let _ = write!(self.title, "{number} ");
+        }
+        self.title.push_str(T::TITLE.1);
         let known = cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some());
         if known {
             let _ = write!(self.title, "  {}", self.summary);
@@ -515,7 +518,9 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn details(&self, cx: &Cx<'_>) -> Option<Details> {
         let selected = self.selected.as_ref().filter(|selected| !selected.gone)?;
         let row = self.row(self.cursor, cx)?;
-        Some(Details { title: selected.name.clone(), facts: T::details(row) })
+        let mut sections = T::details(row);
+        sections.extend(links::of(&selected.id, cx));
+        Some(Details { title: selected.name.clone(), sections })
     }
 
     fn filter(&self) -> &str {

@@ -30,8 +30,6 @@ pub struct SourceKind {
     pub doc: &'static str,
     /// An example table in TOML, every key explained.
     pub example: &'static str,
-    /// What it reports on.
-    pub subject: Subject,
     /// Reads its config table (unknown keys refused; the error carries the span).
     pub read: ReadSettings,
 }
@@ -49,14 +47,37 @@ where
 
 /// The settings of one configured source.
 pub trait Settings: fmt::Debug + Send + Sync {
-    /// How often to ask and how long to wait.
-    fn pace(&self) -> Pace;
-    /// Makes the source; registers what steps will need too (an engine, a database) under the same name. Connects lazily: an
-    /// error here is one of configuration, not of reachability.
-    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Box<dyn Source>, SourceError>;
+    /// The feeds that this table makes, at least one: what each is about, how often to ask and how long to wait.
+    fn parts(&self) -> Vec<Part>;
+    /// Makes the sources, one for each part and in their order; registers what steps will need too (an engine, a database)
+    /// under the same name. Connects lazily: an error here is one of configuration, not of reachability.
+    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError>;
     /// What `quarterdeck check` should say about these settings beside errors, one sentence each (a login that may both read and act …).
     fn advice(&self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+/// One feed of a configured source. Each is polled by itself, so that a slow question delays no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What is appended to the source's id; `None` for its main part.
+    pub suffix: Option<&'static str>,
+    /// What it reports on.
+    pub subject: Subject,
+    /// How often to ask and how long to wait.
+    pub pace: Pace,
+}
+
+impl Part {
+    /// The only, or the main, part of a source.
+    pub const fn main(subject: Subject, interval: Duration, timeout: Duration) -> Self {
+        Self { suffix: None, subject, pace: Pace { interval, timeout } }
+    }
+
+    /// The id of its feed.
+    pub fn id(&self, source: &SourceId) -> SourceId {
+        self.suffix.map_or_else(|| source.clone(), |suffix| source.part(suffix))
     }
 }
 
@@ -111,9 +132,11 @@ mod tests {
     fn an_empty_table_is_enough_for_every_kind() {
         for known in SOURCES {
             let (_, settings) = first(&format!("[{}.local]\n", known.name)).unwrap();
-            assert!(settings.pace().interval >= settings.pace().timeout / 5);
+            let parts = settings.parts();
+            assert!(parts.iter().all(|part| part.pace.interval >= part.pace.timeout / 5));
             let mut connections = Connections::default();
-            assert!(settings.open(&SourceId::new(known.name, "local"), &mut connections).is_ok());
+            let opened = settings.open(&SourceId::new(known.name, "local"), &mut connections).unwrap();
+            assert_eq!(opened.len(), parts.len());
         }
     }
 

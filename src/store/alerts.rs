@@ -18,8 +18,8 @@ impl Joined {
         for feed in feeds.iter().filter(|feed| feed.subject == Subject::Alerts) {
             let here = rows.len();
             rows.push((feed.id.clone(), Vec::new()));
-            let Some(Snapshot::Alerts(alerts)) = feed.snapshot() else { continue };
-            for alert in alerts {
+            let Some(report) = feed.snapshot().and_then(Snapshot::alerts) else { continue };
+            for alert in &report.alerts {
                 match places.get(&*alert.fingerprint) {
                     Some((list, at)) => join(&mut rows[*list].1[*at], alert),
                     None => {

@@ -5,7 +5,7 @@ use crate::app::{AskDialog, Overlay, Palette, PlanDialog, State, UnlockDialog};
 use crate::domain::risk::Level;
 use crate::domain::text;
 use crate::keymap::Scope;
-use crate::panes::{Details, PANES};
+use crate::panes::{Details, PANES, Section};
 use crate::runbook::plan::{PlannedFence, PlannedStep, Rows};
 use crate::runbook::{Role as FenceRole, Writes};
 use crate::theme::Role;
@@ -69,7 +69,7 @@ fn help(state: &State, area: Rect) -> Lines {
         wrap_into(
             &mut out,
             Role::Text,
-            &format!("  {:<12} {}: {}", kind.number, kind.title, kind.doc),
+            &format!("  {:<12} {}: {}", kind.number.map_or_else(String::new, |n| n.to_string()), kind.title, kind.doc),
             text_width(area),
             15,
         );
@@ -85,9 +85,10 @@ fn wrap_into(out: &mut Lines, role: Role, text: &str, width: usize, indent: usiz
 
 fn facts(details: &Details, area: Rect) -> Lines {
     let mut out = Lines::new();
-    let names: Vec<_> = details.facts.iter().map(|(name, _)| text::clean(name)).collect();
+    let facts: Vec<_> = details.sections.iter().filter_map(|section| match section { Section::Facts(facts) => Some(facts), _ => None }).flatten().collect();
+    let names: Vec<_> = facts.iter().map(|(name, _)| text::clean(name)).collect();
     let label = names.iter().map(|name| name.width()).max().unwrap_or(0).min(24);
-    for (name, (_, text)) in names.iter().zip(&details.facts) {
+    for (name, (_, text)) in names.iter().zip(&facts) {
         let gap = if label > 0 { "  " } else { "" };
         let text = if text.is_empty() { "—" } else { text };
         for (index, line) in text.lines().enumerate() {

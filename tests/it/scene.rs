@@ -7,7 +7,7 @@ use quarterdeck::app::{Setup, State, update};
 use quarterdeck::domain::record::{Actor, Entry, Record, RecordKind};
 use quarterdeck::domain::risk::Policy;
 use quarterdeck::domain::{
-    Alert, AlertState, Compose, Container, ContainerState, Database, Filesystem, Health, Limits, Now, RunId, Sample,
+    Alert, AlertReport, AlertState, Compose, Container, ContainerState, Database, Engine, Filesystem, Health, Limits, Now, RunId, Sample,
     Server, Session, SessionState, Severity, Silence, Snapshot, SourceError, SourceId, Subject, Usage, alert,
 };
 use quarterdeck::effect::Effects;
@@ -176,8 +176,14 @@ pub fn rows(subject: Subject, count: usize, names: &[&str]) -> Snapshot {
     };
     match subject {
         Subject::Servers => Snapshot::Servers(all("game").map(|(index, name)| server(index, name)).collect()),
-        Subject::Containers => Snapshot::Containers(all("api").map(|(index, name)| container(index, name)).collect()),
-        Subject::Alerts => Snapshot::Alerts(all("HighMemoryUsage").map(|(index, name)| alert(index, name)).collect()),
+        Subject::Containers => Snapshot::Containers(Engine {
+            containers: all("api").map(|(index, name)| container(index, name)).collect(),
+            ..Engine::default()
+        }),
+        Subject::Alerts => Snapshot::Alerts(AlertReport {
+            alerts: all("HighMemoryUsage").map(|(index, name)| alert(index, name)).collect(),
+            ..AlertReport::default()
+        }),
         Subject::Databases => Snapshot::Database(Database {
             version: "15.18".to_owned(),
             standby: false,
@@ -186,6 +192,7 @@ pub fn rows(subject: Subject, count: usize, names: &[&str]) -> Snapshot {
             max: 200,
             reserved: 3,
             sessions: all("web").map(|(index, name)| session(index, name)).collect(),
+            ..Database::default()
         }),
     }
 }
@@ -204,6 +211,11 @@ fn usage(index: usize, salt: usize, total: u64) -> Usage {
     Usage { used: (total as f64 * figure(index, salt)) as u64, total }
 }
 
+fn disk(index: usize) -> Filesystem {
+    let mount = "/var/lib/postgresql/15/main".to_owned();
+    Filesystem { mount, usage: usage(index, 4, 1 << 40), ..Filesystem::default() }
+}
+
 fn server(index: usize, name: String) -> Server {
     let known = index % 7 != 5;
     Server {
@@ -212,10 +224,10 @@ fn server(index: usize, name: String) -> Server {
         cpu: known.then(|| figure(index, 1)),
         memory: known.then(|| usage(index, 2, 64 << 30)),
         swap: known.then(|| usage(index, 3, if index.is_multiple_of(2) { 0 } else { 8 << 30 })),
-        worst_disk: known
-            .then(|| Filesystem { mount: "/var/lib/postgresql/15/main".into(), usage: usage(index, 4, 1 << 40) }),
+        disks: known.then(|| disk(index)).into_iter().collect(),
         load: known.then(|| [figure(index, 5) * 20.0, 3.2, 2.9]),
         uptime: known.then(|| Duration::from_secs(977 * (index as u64 + 1).min(50).pow(3))),
+        ..Server::default()
     }
 }
 
@@ -249,6 +261,7 @@ fn container(index: usize, name: String) -> Container {
         finished_at: (!running).then(|| ago(90)),
         exit_code: (state == ContainerState::Exited).then_some([1, 137, 0][index % 3]),
         oom_killed: index % 16 == 6,
+        ..Container::default()
     }
 }
 
@@ -263,6 +276,7 @@ fn alert(index: usize, name: String) -> Alert {
         created_by: "ada".to_owned(),
         comment: "known, see INC-7".to_owned(),
         ends_at: start().wall + SignedDuration::from_hours(2),
+        ..Silence::default()
     };
     let state = [AlertState::Firing, AlertState::Firing, AlertState::Pending, AlertState::Suppressed][index % 4];
     Alert {
@@ -276,6 +290,7 @@ fn alert(index: usize, name: String) -> Alert {
         value: [Some(0.97), None, Some(f64::INFINITY), Some(123_456_789.0)][index % 4],
         silenced_by: if state == AlertState::Suppressed { vec![silence] } else { Vec::new() },
         inhibited_by: Vec::new(),
+        ..Alert::default()
     }
 }
 
@@ -304,6 +319,7 @@ fn session(index: usize, name: String) -> Session {
         blocked_by: if index % 6 == 3 { vec![4712, 4716] } else { Vec::new() },
         query: if hidden { String::new() } else { format!("UPDATE players SET name = '{name}'\n  WHERE id = {index}") },
         application: name,
+        ..Session::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Alerts: what fires, what is about to, and what nobody is told of.
 
 use super::table::{Counts, Tabular, figure_cell, figures};
-use super::{DataPane, PaneKind, Row};
+use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{Alert, AlertState, Severity, Subject, ThingId, time};
@@ -15,12 +15,13 @@ use std::fmt::Write;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
-    number: 3,
+    number: Some(3),
     title: "Alerts",
     doc: "alerts of Prometheus and Alertmanager: firing, pending, silenced",
     scope: Scope::Alerts,
     action: Action::Alerts,
     subject: Some(Subject::Alerts),
+    beside: true,
     make: || Box::new(DataPane::<Alerts>::default()),
 };
 
@@ -37,7 +38,7 @@ pub struct Alerts;
 impl Tabular for Alerts {
     type Item = Alert;
     const SUBJECT: Subject = Subject::Alerts;
-    const TITLE: (u8, &'static str) = (KIND.number, KIND.title);
+    const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
         Column::text("ALERT", 18, 2, 9),
         Column::text("ON", 12, 2, 6),
@@ -54,7 +55,7 @@ impl Tabular for Alerts {
     }
 
     fn id(row: Row<'_, Alert>) -> ThingId {
-        ThingId::Alert { source: row.feed.id.clone(), fingerprint: row.item.fingerprint.clone() }
+        ThingId::Alert { fingerprint: row.item.fingerprint.clone() }
     }
 
     fn name(row: Row<'_, Alert>, out: &mut String) {
@@ -149,7 +150,7 @@ impl Tabular for Alerts {
         }
     }
 
-    fn details(row: Row<'_, Alert>) -> Vec<(String, String)> {
+    fn details(row: Row<'_, Alert>) -> Vec<Section> {
         let alert = row.item;
         let mut facts = vec![
             ("source".to_owned(), row.feed.id.to_string()),
@@ -173,7 +174,7 @@ impl Tabular for Alerts {
         facts.extend(alert.annotations.iter().map(|(name, text)| (name.clone(), text.clone())));
         facts.extend(alert.labels.iter().map(|(name, value)| (format!("label {name}"), value.clone())));
         facts.push(("fingerprint".to_owned(), alert.fingerprint.to_string()));
-        facts
+        vec![Section::Facts(facts)]
     }
 }
 

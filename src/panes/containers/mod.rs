@@ -1,7 +1,7 @@
 //! Containers: what runs, what does not, what eats the machine.
 
 use super::table::{Counts, Tabular, figure_cell, figures, prefix};
-use super::{DataPane, PaneKind, Row};
+use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{Container, ContainerState, Health, Limits, Severity, Snapshot, Subject, ThingId, time};
@@ -15,12 +15,13 @@ use std::fmt::Write;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
-    number: 2,
+    number: Some(2),
     title: "Containers",
     doc: "containers of every engine: state, health, CPU, memory, restarts, uptime",
     scope: Scope::Containers,
     action: Action::Containers,
     subject: Some(Subject::Containers),
+    beside: true,
     make: || Box::new(DataPane::<Containers>::default()),
 };
 
@@ -38,7 +39,7 @@ pub struct Containers;
 impl Tabular for Containers {
     type Item = Container;
     const SUBJECT: Subject = Subject::Containers;
-    const TITLE: (u8, &'static str) = (KIND.number, KIND.title);
+    const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
         Column::text("NAME", 16, 3, 9),
         Column::text("STATE", 10, 0, 9),
@@ -52,10 +53,7 @@ impl Tabular for Containers {
     const NONE: &'static str = "asked, and there are no containers";
 
     fn items<'a>(_: &'a Store, feed: &'a Feed) -> &'a [Container] {
-        match feed.snapshot() {
-            Some(Snapshot::Containers(containers)) => containers,
-            Some(Snapshot::Servers(_) | Snapshot::Alerts(_) | Snapshot::Database(_)) | None => &[],
-        }
+        feed.snapshot().and_then(Snapshot::engine).map_or(&[], |engine| &engine.containers)
     }
 
     fn id(row: Row<'_, Container>) -> ThingId {
@@ -150,12 +148,12 @@ impl Tabular for Containers {
         }
     }
 
-    fn details(row: Row<'_, Container>) -> Vec<(String, String)> {
+    fn details(row: Row<'_, Container>) -> Vec<Section> {
         let c = row.item;
         let stamp = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
         let compose =
             c.compose.as_ref().map_or_else(|| "none".to_owned(), |c| format!("{} / {}", c.project, c.service));
-        vec![
+        let facts = vec![
             ("source".into(), row.feed.id.to_string()),
             ("id".into(), c.id.to_string()),
             ("image".into(), c.image.clone()),
@@ -179,7 +177,8 @@ impl Tabular for Containers {
                     memory(row, out);
                 }),
             ),
-        ]
+        ];
+        vec![Section::Facts(facts)]
     }
 }
 

@@ -1,7 +1,7 @@
 //! Databases: who is connected, what they do, for how long, and who waits for whom.
 
 use super::table::{Counts, Tabular, figure_cell};
-use super::{DataPane, PaneKind, Row};
+use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{Database, Session, SessionState, Severity, Snapshot, Subject, ThingId};
@@ -15,12 +15,13 @@ use std::fmt::Write;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
-    number: 4,
+    number: Some(4),
     title: "Databases",
     doc: "PostgreSQL sessions: state, age in it, what they wait for, the query; connections used",
     scope: Scope::Databases,
     action: Action::Databases,
     subject: Some(Subject::Databases),
+    beside: true,
     make: || Box::new(DataPane::<Databases>::default()),
 };
 
@@ -40,7 +41,7 @@ pub struct Databases;
 impl Tabular for Databases {
     type Item = Session;
     const SUBJECT: Subject = Subject::Databases;
-    const TITLE: (u8, &'static str) = (KIND.number, KIND.title);
+    const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
         Column::text("PID", 7, 0, 9),
         Column::text("ON", 8, 1, 8),
@@ -162,7 +163,7 @@ impl Tabular for Databases {
         }
     }
 
-    fn details(row: Row<'_, Session>) -> Vec<(String, String)> {
+    fn details(row: Row<'_, Session>) -> Vec<Section> {
         let s = row.item;
         let mut facts = vec![
             ("source".to_owned(), row.feed.id.to_string()),
@@ -195,15 +196,12 @@ impl Tabular for Databases {
             let text = "the reading login may not see it: GRANT pg_monitor to it";
             facts.push(("hidden".to_owned(), text.to_owned()));
         }
-        facts
+        vec![Section::Facts(facts)]
     }
 }
 
 fn database(feed: &Feed) -> Option<&Database> {
-    match feed.snapshot() {
-        Some(Snapshot::Database(database)) => Some(database),
-        Some(Snapshot::Servers(_) | Snapshot::Containers(_) | Snapshot::Alerts(_)) | None => None,
-    }
+    feed.snapshot().and_then(Snapshot::database)
 }
 
 fn state_role(state: SessionState) -> Role {

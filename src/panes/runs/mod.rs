@@ -3,7 +3,7 @@
 //! Reads the fold of journal records only, so that it cannot tell another story than the journal.
 
 use super::table::draw_frame;
-use super::{Details, Flow, Pane, PaneKind, Place, Selected};
+use super::{Details, Flow, Pane, PaneKind, Place, Section, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::record::{RunOutcome, StepState};
@@ -20,12 +20,13 @@ use std::fmt::Write;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
-    number: 6,
+    number: Some(6),
     title: "Runs",
     doc: "runs of runbooks: their steps, what was sent, what came back",
     scope: Scope::Runs,
     action: Action::Runs,
     subject: None,
+    beside: false,
     make: || Box::new(RunsPane::default()),
 };
 
@@ -82,7 +83,11 @@ impl RunsPane {
         let wanted = match self.selected.as_ref().map(|selected| &selected.id) {
             Some(ThingId::Run(id)) => Some(*id),
             Some(
-                ThingId::Server { .. } | ThingId::Container { .. } | ThingId::Alert { .. } | ThingId::Session { .. },
+                ThingId::Server { .. }
+                | ThingId::Container { .. }
+                | ThingId::Alert { .. }
+                | ThingId::Session { .. }
+                | ThingId::Entry { .. },
             )
             | None => None,
         };
@@ -299,7 +304,7 @@ impl Pane for RunsPane {
         self.tell(usize::from(story.width), cx);
         self.cut(usize::from(story.height), cx);
         self.title.clear();
-        let _ = write!(self.title, "{} {}  {} in the journal", KIND.number, KIND.title, cx.runs.iter().len());
+        let _ = write!(self.title, "6 {}  {} in the journal", KIND.title, cx.runs.iter().len());
         if self.going > 0 {
             let _ = write!(self.title, "  {} running", self.going);
         }
@@ -343,7 +348,8 @@ impl Pane for RunsPane {
         let mut lines = Vec::new();
         tell(&mut lines, run, 4096);
         let story: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-        Some(Details { title: run.title.clone(), facts: vec![(String::new(), story.join("\n"))] })
+        let facts = vec![(String::new(), story.join("\n"))];
+        Some(Details { title: run.title.clone(), sections: vec![Section::Facts(facts)] })
     }
 
     fn filter(&self) -> &str {

@@ -1,7 +1,7 @@
 //! Servers: is the machine itself the problem?
 
 use super::table::{self, Counts, Tabular, figure_cell, figures, prefix};
-use super::{DataPane, PaneKind, Row};
+use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{Server, Severity, Snapshot, Subject, ThingId};
@@ -16,12 +16,13 @@ use std::fmt::Write;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
-    number: 1,
+    number: Some(1),
     title: "Servers",
     doc: "machines: CPU, memory, the fullest filesystem, load, uptime",
     scope: Scope::Servers,
     action: Action::Servers,
     subject: Some(Subject::Servers),
+    beside: true,
     make: || Box::new(DataPane::<Servers>::default()),
 };
 
@@ -45,7 +46,7 @@ pub struct Servers;
 impl Tabular for Servers {
     type Item = Server;
     const SUBJECT: Subject = Subject::Servers;
-    const TITLE: (u8, &'static str) = (KIND.number, KIND.title);
+    const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
         Column::text("NAME", 14, 3, 9),
         Column::text("STATE", 11, 0, 8),
@@ -62,18 +63,15 @@ impl Tabular for Servers {
     const NONE: &'static str = "asked, and there are no servers";
 
     fn items<'a>(_: &'a Store, feed: &'a Feed) -> &'a [Server] {
-        match feed.snapshot() {
-            Some(Snapshot::Servers(servers)) => servers,
-            Some(Snapshot::Containers(_) | Snapshot::Alerts(_) | Snapshot::Database(_)) | None => &[],
-        }
+        feed.snapshot().and_then(Snapshot::servers).unwrap_or_default()
     }
 
     fn id(row: Row<'_, Server>) -> ThingId {
-        ThingId::Server { source: row.feed.id.clone(), name: row.item.name.as_str().into() }
+        ThingId::Server { name: row.item.name.as_str().into() }
     }
 
     fn is(row: Row<'_, Server>, id: &ThingId) -> bool {
-        matches!(id, ThingId::Server { source, name } if *source == row.feed.id && **name == *row.item.name)
+        matches!(id, ThingId::Server { name } if **name == *row.item.name)
     }
 
     fn name(row: Row<'_, Server>, out: &mut String) {
@@ -90,7 +88,7 @@ impl Tabular for Servers {
             STATE => Self::severity(a).cmp(&Self::severity(b)),
             CPU | CPU_TREND => by(|s| s.cpu),
             MEMORY | MEMORY_TREND => by(|s| s.memory.map(|m| m.ratio())),
-            DISK => by(|s| s.worst_disk.as_ref().map(|d| d.usage.ratio())),
+            DISK => by(|s| s.worst_disk().map(|d| d.usage.ratio())),
             LOAD => by(Server::load_per_core),
             SWAP => by(|s| s.swap.map(|m| m.ratio())),
             NAME | MOUNT => a.item.name.cmp(&b.item.name),
@@ -121,11 +119,11 @@ impl Tabular for Servers {
             }
             MEMORY_TREND => sparkline(out, trend.map(|trend| &trend.memory)),
             DISK => {
-                let ratio = server.worst_disk.as_ref().map(|disk| disk.usage.ratio());
+                let ratio = server.worst_disk().map(|disk| disk.usage.ratio());
                 figure_cell(out, ratio, ratio.map_or(Severity::None, |v| limits.disk.judge(v)), figure::percent)
             }
             MOUNT => {
-                out.push_str(server.worst_disk.as_ref().map_or("—", |disk| &disk.mount));
+                out.push_str(server.worst_disk().map_or("—", |disk| &disk.mount));
                 Role::Muted
             }
             LOAD => {
@@ -149,7 +147,7 @@ impl Tabular for Servers {
         table_summary(counts, "in all", out);
     }
 
-    fn details(row: Row<'_, Server>) -> Vec<(String, String)> {
+    fn details(row: Row<'_, Server>) -> Vec<Section> {
         let server = row.item;
         let usage = |usage: crate::domain::Usage| {
             figure::text(|out| {
@@ -169,7 +167,7 @@ impl Tabular for Servers {
                 }
             })
         };
-        vec![
+        let facts = vec![
             ("source".into(), row.feed.id.to_string()),
             (
                 "state".into(),
@@ -192,8 +190,7 @@ impl Tabular for Servers {
             (
                 "fullest disk".into(),
                 server
-                    .worst_disk
-                    .as_ref()
+                    .worst_disk()
                     .map_or_else(unknown, |disk| format!("{}: {}", disk.mount, usage(disk.usage))),
             ),
             (
@@ -202,7 +199,8 @@ impl Tabular for Servers {
             ),
             ("load past".into(), past(trend.map(|trend| &trend.load))),
             ("up".into(), server.uptime.map_or_else(unknown, |up| figure::text(|out| figure::age(out, up)))),
-        ]
+        ];
+        vec![Section::Facts(facts)]
     }
 }
 

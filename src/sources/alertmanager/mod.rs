@@ -5,10 +5,10 @@
 
 mod parse;
 
-use super::{Pace, Source, SourceKind, pace};
+use super::{Part, Source, SourceKind, pace};
 use crate::connect::Connections;
 use crate::connect::http::{self, BaseUrl};
-use crate::domain::{Alert, Snapshot, SourceError, SourceId, Subject};
+use crate::domain::{Alert, AlertReport, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -20,7 +20,6 @@ pub const KIND: SourceKind = SourceKind {
     name: "alertmanager",
     doc: "The alerts of an Alertmanager, with their silences.",
     example: EXAMPLE,
-    subject: Subject::Alerts,
     read: super::read::<Settings>,
 };
 
@@ -78,16 +77,16 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BaseUrl
 }
 
 impl super::Settings for Settings {
-    fn pace(&self) -> Pace {
-        Pace { interval: self.interval, timeout: self.timeout }
+    fn parts(&self) -> Vec<Part> {
+        vec![Part::main(Subject::Alerts, self.interval, self.timeout)]
     }
 
-    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Box<dyn Source>, SourceError> {
+    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let table = format!("alertmanager.{}", id.name());
         self.urls.iter().try_for_each(|url| url.refuse_login(&table))?;
         // A member that hangs must leave time for the others.
         let share = self.timeout / u32::try_from(self.urls.len()).unwrap_or(u32::MAX);
-        Ok(Box::new(Alertmanager { client: connections.http()?, urls: self.urls.clone(), share, last: 0 }))
+        Ok(vec![Box::new(Alertmanager { client: connections.http()?, urls: self.urls.clone(), share, last: 0 })])
     }
 }
 
@@ -111,7 +110,7 @@ impl Source for Alertmanager {
             match self.ask(&self.urls[member]).await {
                 Ok(alerts) => {
                     self.last = member;
-                    return Ok(Snapshot::Alerts(alerts));
+                    return Ok(Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
                 }
                 Err(failure) => failures.push(failure),
             }

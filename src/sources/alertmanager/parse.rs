@@ -60,7 +60,7 @@ pub(super) fn silences(body: &[u8]) -> Result<Silences, Wrong> {
     let silence = |listed: Listed| {
         let ends_at = listed.ends_at.parse().ok()?;
         let Listed { id, created_by, comment, .. } = listed;
-        Some((id.clone(), Silence { id, created_by, comment, ends_at }))
+        Some((id.clone(), Silence { id, created_by, comment, ends_at, ..Silence::default() }))
     };
     Ok(listed.into_iter().filter_map(silence).collect())
 }
@@ -96,6 +96,7 @@ impl Posted {
             value: None,
             silenced_by: status.silenced_by.iter().filter_map(|id| silences.get(id).cloned()).collect(),
             inhibited_by: status.inhibited_by,
+            ..Alert::default()
         }
     }
 }

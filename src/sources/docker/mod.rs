@@ -11,9 +11,9 @@ mod stats;
 use self::events::{Changes, Events};
 use self::parse::{Details, Listed, Sign};
 use self::stats::Streams;
-use super::{Pace, Source, SourceKind, pace};
+use super::{Part, Source, SourceKind, pace};
 use crate::connect::{Connections, Engine};
-use crate::domain::{Container, ContainerState, Snapshot, SourceError, SourceId, Subject};
+use crate::domain::{Container, ContainerState, Engine as Found, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
@@ -29,7 +29,6 @@ pub const KIND: SourceKind = SourceKind {
     name: "docker",
     doc: "The containers of a Docker engine, live by its event stream.",
     example: EXAMPLE,
-    subject: Subject::Containers,
     read: super::read::<Settings>,
 };
 
@@ -68,13 +67,13 @@ impl Default for Settings {
 }
 
 impl super::Settings for Settings {
-    fn pace(&self) -> Pace {
-        Pace { interval: self.interval, timeout: self.timeout }
+    fn parts(&self) -> Vec<Part> {
+        vec![Part::main(Subject::Containers, self.interval, self.timeout)]
     }
 
-    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Box<dyn Source>, SourceError> {
+    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let engine = connections.add_docker(Engine::new(id.name(), self.host.as_deref())?);
-        Ok(Box::new(Docker::new(engine)))
+        Ok(vec![Box::new(Docker::new(engine))])
     }
 }
 
@@ -104,7 +103,8 @@ impl Source for Docker {
         let gone = self.inspect(&docker, &listed).await;
         listed.retain(|row| !gone.contains(&row.id));
         self.follow(&docker, &listed);
-        Ok(Snapshot::Containers(listed.into_iter().map(|row| self.row(row)).collect()))
+        let containers = listed.into_iter().map(|row| self.row(row)).collect();
+        Ok(Snapshot::Containers(Found { containers, ..Found::default() }))
     }
 
     async fn changed(&mut self) {

@@ -129,6 +129,7 @@ pub(super) fn container(listed: Listed, details: Option<&Details>, figures: Opti
         exit_code: details.map_or(sign.exit_code, |details| details.exit_code),
         oom_killed: details.is_some_and(|details| details.oom_killed),
         compose: listed.compose,
+        ..Container::default()
     }
 }
 

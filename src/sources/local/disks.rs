@@ -102,7 +102,7 @@ fn worst(mut mounts: Vec<Mount>) -> Option<Filesystem> {
     let mut seen = std::collections::HashSet::new();
     mounts.retain(|mount| seen.insert(mount.device.clone()));
     let fullest = mounts.into_iter().max_by(|one, other| one.usage.ratio().total_cmp(&other.usage.ratio()))?;
-    Some(Filesystem { mount: fullest.at.display().to_string(), usage: fullest.usage })
+    Some(Filesystem { mount: fullest.at.display().to_string(), usage: fullest.usage, ..Filesystem::default() })
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
         let (answer, asked) = oneshot::channel();
         let mut disks = Disks { asked: Some(asked) };
         assert_eq!(disks.worst().await, None);
-        let late = Filesystem { mount: "/late".into(), usage: Usage { used: 1, total: 2 } };
+        let late = Filesystem { mount: "/late".into(), usage: Usage { used: 1, total: 2 }, ..Filesystem::default() };
         answer.send(Some(late.clone())).unwrap();
         assert_eq!(disks.worst().await, Some(late));
     }

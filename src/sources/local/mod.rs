@@ -6,7 +6,7 @@
 
 mod disks;
 
-use super::{Pace, Source, SourceKind, pace};
+use super::{Part, Source, SourceKind, pace};
 use crate::connect::Connections;
 use crate::domain::{Filesystem, Server, Snapshot, SourceError, SourceId, Subject, Usage};
 use async_trait::async_trait;
@@ -20,7 +20,6 @@ pub const KIND: SourceKind = SourceKind {
     name: "local",
     doc: "This machine: CPU, memory, swap, the fullest filesystem, load and uptime.",
     example: EXAMPLE,
-    subject: Subject::Servers,
     read: super::read::<Settings>,
 };
 
@@ -54,13 +53,13 @@ impl Default for Settings {
 }
 
 impl super::Settings for Settings {
-    fn pace(&self) -> Pace {
-        Pace { interval: self.interval, timeout: self.timeout }
+    fn parts(&self) -> Vec<Part> {
+        vec![Part::main(Subject::Servers, self.interval, self.timeout)]
     }
 
-    fn open(&self, _: &SourceId, _: &mut Connections) -> Result<Box<dyn Source>, SourceError> {
+    fn open(&self, _: &SourceId, _: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let name = self.name.clone().or_else(|| System::host_name().ok()).unwrap_or_else(|| "localhost".to_owned());
-        Ok(Box::new(Local { name, gauge: Arc::default(), disks: disks::Disks::default() }))
+        Ok(vec![Box::new(Local { name, gauge: Arc::default(), disks: disks::Disks::default() })])
     }
 }
 
@@ -137,9 +136,10 @@ impl Reading {
             cpu: self.cpu,
             memory: Some(self.memory),
             swap: Some(self.swap),
-            worst_disk,
+            disks: worst_disk.into_iter().collect(),
             load: self.load,
             uptime: self.uptime,
+            ..Server::default()
         }
     }
 }
@@ -153,7 +153,7 @@ mod tests {
     async fn the_first_poll_has_no_cpu_figure_and_the_next_has() {
         let settings = Settings { name: Some("here".into()), ..Settings::default() };
         let mut source = settings.open(&SourceId::new("local", "host"), &mut Connections::default()).unwrap();
-        let mut poll = async || match source.poll().await.unwrap() {
+        let mut poll = async || match source[0].poll().await.unwrap() {
             Snapshot::Servers(mut servers) => servers.remove(0),
             other => panic!("{other:?}"),
         };

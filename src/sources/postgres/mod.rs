@@ -5,7 +5,7 @@
 
 mod parse;
 
-use super::{Pace, Source, SourceKind, pace};
+use super::{Part, Source, SourceKind, pace};
 use crate::connect::postgres::{APPLICATION, LoginSettings};
 use crate::connect::{Connections, Postgres};
 use crate::domain::secret::SecretRef;
@@ -21,7 +21,6 @@ pub const KIND: SourceKind = SourceKind {
     name: "postgres",
     doc: "A PostgreSQL server: its sessions, what they wait for, and its connections.",
     example: EXAMPLE,
-    subject: Subject::Databases,
     read: super::read::<Settings>,
 };
 
@@ -71,13 +70,13 @@ impl Settings {
 }
 
 impl super::Settings for Settings {
-    fn pace(&self) -> Pace {
-        Pace { interval: self.interval, timeout: self.timeout }
+    fn parts(&self) -> Vec<Part> {
+        vec![Part::main(Subject::Databases, self.interval, self.timeout)]
     }
 
-    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Box<dyn Source>, SourceError> {
+    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let server = connections.add_postgres(self.connect(id.name())?);
-        Ok(Box::new(Sessions { server, connection: None }))
+        Ok(vec![Box::new(Sessions { server, connection: None })])
     }
 
     fn advice(&self) -> Vec<String> {

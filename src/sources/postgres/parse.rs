@@ -47,6 +47,7 @@ pub(super) fn database(server: &Server, rows: Vec<Row>) -> Database {
         max: count(server.max),
         reserved: count(server.reserved),
         sessions: rows.into_iter().filter(|row| !row.own).map(session).collect(),
+        ..Database::default()
     }
 }
 
@@ -68,6 +69,7 @@ fn session(row: Row) -> Session {
         wait: wait(row.wait_event_type, row.wait_event),
         blocked_by: row.blocked_by.unwrap_or_default(),
         query: if hidden { String::new() } else { text(row.query) },
+        ..Session::default()
     }
 }
 

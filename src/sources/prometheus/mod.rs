@@ -2,10 +2,10 @@
 
 mod parse;
 
-use super::{Pace, Source, SourceKind, pace};
+use super::{Part, Source, SourceKind, pace};
 use crate::connect::Connections;
 use crate::connect::http::{self, BaseUrl};
-use crate::domain::{Snapshot, SourceError, SourceId, Subject};
+use crate::domain::{AlertReport, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::time::Duration;
@@ -15,7 +15,6 @@ pub const KIND: SourceKind = SourceKind {
     name: "prometheus",
     doc: "The alerts of a Prometheus, firing and pending.",
     example: EXAMPLE,
-    subject: Subject::Alerts,
     read: super::read::<Settings>,
 };
 
@@ -52,13 +51,13 @@ fn default_pace() -> Duration {
 }
 
 impl super::Settings for Settings {
-    fn pace(&self) -> Pace {
-        Pace { interval: self.interval, timeout: self.timeout }
+    fn parts(&self) -> Vec<Part> {
+        vec![Part::main(Subject::Alerts, self.interval, self.timeout)]
     }
 
-    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Box<dyn Source>, SourceError> {
+    fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         self.url.refuse_login(&format!("prometheus.{}", id.name()))?;
-        Ok(Box::new(Prometheus { client: connections.http()?, url: self.url.clone(), timeout: self.timeout }))
+        Ok(vec![Box::new(Prometheus { client: connections.http()?, url: self.url.clone(), timeout: self.timeout })])
     }
 }
 
@@ -76,7 +75,9 @@ impl Source for Prometheus {
         let reply = http::get(&self.client, NAME, &self.url, "api/v1/alerts", self.timeout).await?;
         let success = (200..300).contains(&reply.status);
         match parse::alerts(&reply.body) {
-            Ok(alerts) if success => Ok(Snapshot::Alerts(alerts)),
+            Ok(alerts) if success => {
+                Ok(Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }))
+            }
             Err(parse::Wrong::Said(said)) => Err(http::refused(NAME, &self.url, reply.status, &said)),
             Err(parse::Wrong::Shape(why)) if success => Err(http::not_the_api(NAME, &self.url, &why)),
             Ok(_) | Err(parse::Wrong::Shape(_)) => Err(http::refused(NAME, &self.url, reply.status, "")),

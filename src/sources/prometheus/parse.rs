@@ -64,6 +64,7 @@ fn alert(told: Told) -> Alert {
         value: told.value.parse().ok(),
         silenced_by: Vec::new(),
         inhibited_by: Vec::new(),
+        ..Alert::default()
     }
 }
 
