@@ -44,6 +44,10 @@ pub enum Action {
     Details,
     /// One step back; never quits.
     Back,
+    /// Where the operator was before.
+    Earlier,
+    /// Forward again.
+    Later,
     /// Only this pane, or all again.
     Zoom,
     /// Type a filter for this pane.
@@ -121,6 +125,8 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
+    (Action::Earlier, "earlier", "where you were before"),
+    (Action::Later, "later", "forward again, after going back"),
     (Action::Zoom, "zoom", "only this pane, or all again"),
     (Action::Filter, "filter", "filter this pane: words, !not"),
     (Action::Sort, "sort", "sort by the next column, then worst first again"),

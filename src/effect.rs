@@ -1,7 +1,7 @@
 //! Everything that comes out of `update`: what the runtime shall do. Plain data.
 
 use crate::domain::record::Entry;
-use crate::domain::{RunId, SourceId};
+use crate::domain::{Inquiry, RunId, SourceId};
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 
 /// Something to do.
@@ -15,11 +15,12 @@ pub enum Effect {
     Start(Box<Plan<Approved>>),
     /// Answer what a run asked.
     Answer(RunId, RunAnswer),
+    /// Ask for the past of a figure; the answer comes as an event.
+    Inquire(Inquiry),
     /// Write a record that is not part of a run.
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).
     Copy(String),
-
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

@@ -12,8 +12,10 @@ mod params_dialog;
 mod plan_dialog;
 mod prompt;
 mod toast;
+mod trail;
 mod typing;
 mod update;
+mod way;
 mod writes;
 
 pub use banner::Banner;
@@ -31,7 +33,7 @@ use crate::cx::Cx;
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
-use crate::panes::{PANES, Pane, Place};
+use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Store};
 use crate::theme::Theme;
@@ -73,8 +75,10 @@ pub struct State {
     pub panes: Vec<Box<dyn Pane>>,
     /// Index of the focused pane.
     pub focus: usize,
-    /// The pane to go back to from a view of its own.
-    back_to: usize,
+    /// The page of a thing, over the panes.
+    pub page: Option<Page>,
+    /// Where the operator has been.
+    trail: trail::Trail,
     /// Only the focused pane is shown.
     pub zoom: bool,
     /// What lies over the panes.
@@ -135,11 +139,16 @@ impl State {
         for trouble in setup.troubles {
             toasts.bad(now, trouble);
         }
+        let store = Store::new(setup.feeds);
+        // Where nothing is configured to be seen, no key would do anything.
+        let seen = |kind: &PaneKind| kind.subject.is_some_and(|subject| store.about(subject).next().is_some());
+        let focus = PANES.iter().position(seen).unwrap_or(0);
         Self {
-            store: Store::new(setup.feeds),
+            store,
             panes: PANES.iter().map(|kind| (kind.make)()).collect(),
-            focus: 0,
-            back_to: 0,
+            focus,
+            page: None,
+            trail: trail::Trail::default(),
             zoom: false,
             overlay: None,
             waiting_plan: None,
@@ -189,7 +198,7 @@ impl State {
 
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
-        layout::layout(self.size, self.focus, self.zoom, self.banner.is_some())
+        layout::layout(self.size, self.focus, self.zoom || self.page.is_some(), self.banner.is_some())
     }
 
     /// The focused pane's own keys.
@@ -211,11 +220,15 @@ impl State {
     pub fn prepare(&mut self) {
         let screen = self.screen();
         let mut panes = std::mem::take(&mut self.panes);
+        let mut page = self.page.take();
         let cx = self.cx();
         for (index, place) in screen.panes() {
-            panes[index].refresh(place, &cx);
+            match &mut page {
+                Some(page) => page.refresh(place, &cx),
+                None => panes[index].refresh(place, &cx),
+            }
         }
-        self.panes = panes;
+        (self.panes, self.page) = (panes, page);
         let mut chrome = std::mem::take(&mut self.chrome);
         chrome.prepare(self);
         self.chrome = chrome;

@@ -18,7 +18,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
     let Some(mut overlay) = state.overlay.take() else { return };
     let now = state.now;
     let keep = match &mut overlay {
-        Overlay::Help { scroll } | Overlay::Details { scroll, .. } => scroll_key(scroll, chord),
+        Overlay::Help { scroll } => scroll_key(scroll, chord),
         Overlay::Palette(palette) => {
             return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
         }
@@ -57,14 +57,6 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     let now = state.now;
     let keep = match &mut overlay {
         Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Params(_) => true,
-        Overlay::Details { details, .. } => {
-            if let Some(fresh) =
-                state.with_pane(|pane, cx| pane.details(cx)).filter(|fresh| fresh.title == details.title)
-            {
-                *details = fresh;
-            }
-            true
-        }
         Overlay::Plan(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             if dialog.arming.settled(now) {

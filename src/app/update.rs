@@ -1,14 +1,14 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
 use super::typing::Held;
-use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog};
+use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, way};
 use crate::action::Action;
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{RunId, ThingId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
-use crate::panes::{Flow, PANES, Selected};
+use crate::panes::{PANES, Presence, Selected};
 use crate::runbook::{Draft, Plan, PlanRequest, Writes};
 use crate::widgets::field::Field;
 use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
@@ -28,8 +28,20 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     release_held(state, effects);
     match stamped.event {
         Event::Input(input) => take_input(state, input, effects),
-        Event::Tick => state.dirty = true,
-        Event::Sample(sample) => state.dirty |= state.store.apply(sample).is_some(),
+        Event::Tick => {
+            state.dirty = true;
+            way::renew(state, effects);
+        }
+        Event::Sample(sample) => {
+            if state.store.apply(sample).is_some() {
+                state.dirty = true;
+                way::renew(state, effects);
+            }
+        }
+        Event::Answered(answered) => {
+            state.store.answered(answered);
+            way::renew(state, effects);
+        }
         Event::Run(event) => take_run_event(state, event),
         Event::Resumed => {
             state.dirty = true;
@@ -114,21 +126,41 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
     };
     state.pending.clear();
     match action {
-        None => {}
+        None => elsewhere(state, chord),
         Some(action) if action.is_grave() && burst => state.toasts.say(state.now, TOO_FAST),
         Some(action) if action.is_grave() => state.held = Some(Held { action, at: state.now }),
         Some(action) => act(state, &action, effects),
     }
 }
 
+/// A key that acts, but in another pane: silence would look like a defect.
+fn elsewhere(state: &mut State, chord: Chord) {
+    let bound = |scope| match state.keymap.find(scope, &[chord]) {
+        Found::Action(action) => matches!(action, Action::Runbook(_)),
+        Found::Pending | Found::Nothing => false,
+    };
+    let others: Vec<String> = PANES
+        .iter()
+        .filter(|kind| kind.number.is_some() && bound(kind.scope))
+        .map(|kind| format!("{} ({})", kind.title, state.keymap.key_of(Scope::All, &kind.action).unwrap_or_default()))
+        .collect();
+    if !others.is_empty() {
+        state.toasts.say(state.now, format!("{chord} acts in {}", others.join(", ")));
+    }
+}
+
 /// Carries out an action, whether a key or the palette asked for it.
 pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
+    state.with_pane(|pane, cx| pane.settle(cx));
     if let Some(focus) = PANES.iter().position(|kind| &kind.action == action) {
-        return set_focus(state, focus);
+        return way::set_focus(state, focus);
+    }
+    if way::page_takes(state, action, effects) {
+        return;
     }
     match action {
-        Action::NextPane => next_pane(state, 1),
-        Action::PreviousPane => next_pane(state, -1),
+        Action::NextPane => way::next_pane(state, 1),
+        Action::PreviousPane => way::next_pane(state, -1),
         Action::Zoom => state.zoom = !state.zoom,
         Action::Filter => state.filter_edit = Some(Field::with(state.pane().filter())),
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
@@ -136,8 +168,18 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));
         }
         Action::Actions => open_actions(state),
-        Action::Details => open_details(state),
-        Action::Back => back(state),
+        Action::Details => way::open_page(state, effects),
+        Action::Back => way::back(state, effects),
+        Action::Earlier => {
+            if !way::earlier(state, effects) {
+                state.toasts.say(state.now, "there is nothing before this");
+            }
+        }
+        Action::Later => {
+            if !way::later(state, effects) {
+                state.toasts.say(state.now, "there is nothing after this");
+            }
+        }
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -169,13 +211,6 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
     }
 }
 
-fn set_focus(state: &mut State, focus: usize) {
-    if PANES[state.focus].beside {
-        state.back_to = state.focus;
-    }
-    state.focus = focus;
-}
-
 /// A run goes on only as long as the program does: while one is under way, leaving takes the key twice.
 fn leave(state: &mut State, effects: &mut Effects) {
     let again = state.leaving.is_some_and(|until| state.now.mono < until);
@@ -185,37 +220,6 @@ fn leave(state: &mut State, effects: &mut Effects) {
     state.leaving = Some(state.now.mono + LEAVE_AGAIN);
     let what = "a run is under way: the same key again leaves it, and the next start says what became of it";
     state.toasts.say(state.now, what);
-}
-
-/// Among the panes that stand beside each other.
-fn next_pane(state: &mut State, by: isize) {
-    let tables: Vec<usize> = (0..PANES.len()).filter(|index| PANES[*index].beside).collect();
-    let here = tables.iter().position(|index| *index == state.focus);
-    let next = here.map_or(0, |here| (here as isize + by).rem_euclid(tables.len() as isize) as usize);
-    set_focus(state, tables[next]);
-}
-
-/// One step back at a time: filter, zoom, view, messages. Never out of the program.
-fn back(state: &mut State) {
-    if state.with_pane(|pane, cx| pane.act(&Action::Back, cx)) == Flow::Done {
-        return;
-    }
-    if !PANES[state.focus].beside {
-        state.focus = state.back_to;
-    } else if state.zoom {
-        state.zoom = false;
-    } else if state.banner.as_ref().is_some_and(|banner| banner.is_over(&state.runs)) {
-        state.banner = None;
-    } else {
-        state.toasts.dismiss();
-    }
-}
-
-fn open_details(state: &mut State) {
-    match state.with_pane(|pane, cx| pane.details(cx)) {
-        Some(details) => state.overlay = Some(Overlay::Details { details, scroll: 0 }),
-        None => state.toasts.say(state.now, "nothing is selected"),
-    }
 }
 
 fn open_actions(state: &mut State) {
@@ -263,9 +267,9 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             .bad(state.now, format!("there is no runbook {id:?}; mend the key's binding in the keymap"));
     }
     match state.pane().selected() {
-        Some(selected) if selected.gone => {
-            let what = format!("{} is gone; move the cursor to choose another", selected.name);
-            state.toasts.bad(state.now, what);
+        Some(selected) if selected.presence != Presence::Here => {
+            let why = way::missing(&selected).unwrap_or_default();
+            state.toasts.bad(state.now, why);
         }
         selected => {
             let args = arguments(state, selected.as_ref());

@@ -7,13 +7,15 @@ pub mod alerts;
 pub mod containers;
 pub mod databases;
 mod links;
+pub mod page;
 pub mod runs;
 pub mod servers;
 mod table;
 
+pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
 
-use crate::action::Action;
+use crate::action::{Action, Motion};
 use crate::cx::Cx;
 use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
@@ -85,9 +87,13 @@ pub trait Pane: Send {
     fn refresh(&mut self, place: Place, cx: &Cx<'_>);
     /// Paints what `refresh` prepared.
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>);
+    /// Brings its rows up to date, so that what is selected is what is known now, though no frame was drawn since.
+    fn settle(&mut self, cx: &Cx<'_>);
+    /// It has a row for this thing.
+    fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool;
     /// What the cursor is on.
     fn selected(&self) -> Option<Selected>;
-    /// Puts the cursor on a thing, now or as soon as it appears.
+    /// Puts the cursor on a thing, now or as soon as it appears; a filter that may hide it is cleared.
     fn select(&mut self, selected: Selected);
     /// Everything about it, as label and text.
     fn details(&self, cx: &Cx<'_>) -> Option<Details>;
@@ -104,8 +110,27 @@ pub struct Selected {
     pub id: ThingId,
     /// Its name, for people.
     pub name: String,
+    /// Whether it can be acted on.
+    pub presence: Presence,
+}
+
+impl Selected {
+    /// A thing that is there.
+    pub fn here(id: ThingId, name: String) -> Self {
+        Self { id, name, presence: Presence::Here }
+    }
+}
+
+/// What has become of the thing that the cursor was put on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It stands under the cursor.
+    #[default]
+    Here,
     /// It vanished from under the cursor and the cursor has not been moved since: not to be acted on.
-    pub gone: bool,
+    Gone,
+    /// It is there, but does not pass the filter any more: not to be acted on, for nobody sees it.
+    Hidden,
 }
 
 /// Everything about one thing: what its page shows.

@@ -227,6 +227,7 @@ impl Loop {
                     let wanted = |poller: &&Poller| which.is_empty() || which.contains(&poller.id);
                     self.pollers.iter().filter(wanted).for_each(Poller::poll_now);
                 }
+                Effect::Inquire(inquiry) => super::inquire::ask(&self.exec, inquiry),
                 Effect::Plan(request) => self.exec.plan(request),
                 Effect::Start(plan) => {
                     self.exec.start(*plan);

@@ -3,6 +3,7 @@
 //! Pure. Must not turn a failure into an empty snapshot: the last good one stays, beside the reason.
 
 mod alerts;
+pub mod answers;
 pub mod feed;
 pub mod history;
 pub mod ring;
@@ -11,7 +12,7 @@ pub use feed::{Feed, Health};
 pub use history::{History, Trend};
 pub use ring::Ring;
 
-use crate::domain::{Alert, Now, Sample, Snapshot, SourceId, Subject};
+use crate::domain::{Alert, Answered, Inquiry, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject};
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,7 @@ pub struct Store {
     feeds: Vec<Feed>,
     history: History,
     alerts: alerts::Joined,
+    answers: answers::Answers,
 }
 
 impl Store {
@@ -45,6 +47,21 @@ impl Store {
     /// first feed in the config's order, with what both know.
     pub fn alerts(&self, feed: &Feed) -> &[Alert] {
         self.alerts.of_feed(&feed.id)
+    }
+
+    /// Whether it is time to ask (again); remembers that it was asked now.
+    pub fn ask(&mut self, inquiry: &Inquiry, now: Now) -> bool {
+        self.answers.ask(inquiry, now)
+    }
+
+    /// Takes in an answer.
+    pub fn answered(&mut self, answered: Answered) {
+        self.answers.take(answered);
+    }
+
+    /// The newest answer; `None` while it is waited for.
+    pub fn answer(&self, inquiry: &Inquiry) -> Option<&Result<Series, SourceError>> {
+        self.answers.of(inquiry)
     }
 
     /// Figures over time of one server.

@@ -93,7 +93,7 @@ fn banner_hint(state: &State, banner: &Banner) -> String {
 /// The filter being typed, or the keys: those that act here first.
 pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     let cx = state.cx();
-    canvas::clear(buf, area, cx.style(Role::Text));
+    canvas::clear(buf, area, cx.style(Role::Screen));
     if let Some(field) = &state.filter_edit {
         let x = canvas::put(buf, (area.x + 1, area.y), "filter: ", 8, cx.style(Role::Filter));
         let hint = "words, !not   Enter keeps it, Esc clears it ";
@@ -118,6 +118,13 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
 
 /// Key and word: the runbooks bound in this pane, then what everybody needs.
 fn hints(state: &State) -> Vec<(bool, String, String)> {
+    const PAGE: [(Action, &str); 5] = [
+        (Action::Back, "back"),
+        (Action::NextPane, "next link"),
+        (Action::Details, "go there"),
+        (Action::Actions, "all actions"),
+        (Action::Earlier, "earlier"),
+    ];
     const PLAIN: [(Action, &str); 10] = [
         (Action::Help, "help"),
         (Action::Details, "details"),
@@ -131,16 +138,19 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Quit, "quit"),
     ];
     let scope = state.scope();
-    let own = state.keymap.bindings(scope).filter_map(|binding| match &binding.action {
+    let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope);
+    let own = own.filter_map(|binding| match &binding.action {
         Action::Runbook(id) => {
             let key = state.keymap.key_of(scope, &binding.action)?;
             let doc = state.library.get(id).map_or_else(|| id.to_string(), |runbook| runbook.id.clone());
             Some((true, key, doc))
         }
-        _ => None,
+        // A page that belongs to this pane.
+        action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
     });
+    let plain: &[(Action, &str)] = if state.page.is_some() { &PAGE } else { &PLAIN };
     let plain =
-        PLAIN.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
+        plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     own.chain(plain).collect()
 }
 

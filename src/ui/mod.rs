@@ -20,9 +20,13 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     if screen.too_small {
         return too_small(state, area, buf);
     }
+    buf.set_style(area, cx.style(Role::Screen));
     chrome::header(state, screen.header, buf);
     for (index, place) in screen.panes() {
-        state.panes[index].draw(place, buf, &cx);
+        match &state.page {
+            Some(page) => page.draw(place, buf, &cx),
+            None => state.panes[index].draw(place, buf, &cx),
+        }
     }
     chrome::banner(state, screen.banner, buf);
     chrome::footer(state, screen.footer, buf);

@@ -5,7 +5,7 @@ use crate::app::{AskDialog, Overlay, Palette, PlanDialog, State, UnlockDialog};
 use crate::domain::risk::Level;
 use crate::domain::text;
 use crate::keymap::Scope;
-use crate::panes::{Details, PANES, Section};
+use crate::panes::PANES;
 use crate::runbook::plan::{PlannedFence, PlannedStep, Rows};
 use crate::runbook::{Role as FenceRole, Writes};
 use crate::theme::Role;
@@ -26,10 +26,6 @@ pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
             dialog::draw(state, area, buf, "help: the keys that work here", &help(state, area), *scroll, 0);
         }
         Overlay::Palette(palette) => draw_palette(state, palette, area, buf),
-        Overlay::Details { details, scroll } => {
-            let title = format!("{}  (Esc closes)", details.title);
-            dialog::draw(state, area, buf, &title, &facts(details, area), *scroll, 0);
-        }
         Overlay::Plan(plan) => draw_plan(state, plan, area, buf),
         Overlay::Params(params) => super::params::draw(state, params, area, buf),
         Overlay::Unlock(unlock) => draw_unlock(state, unlock, area, buf),
@@ -81,30 +77,6 @@ fn wrap_into(out: &mut Lines, role: Role, text: &str, width: usize, indent: usiz
     let mut lines = Vec::new();
     wrap::lines(&mut lines, text, width, indent);
     out.extend(lines.into_iter().map(|line| (role, line)));
-}
-
-fn facts(details: &Details, area: Rect) -> Lines {
-    let mut out = Lines::new();
-    let facts: Vec<_> = details
-        .sections
-        .iter()
-        .filter_map(|section| match section {
-            Section::Facts(facts) => Some(facts),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    let names: Vec<_> = facts.iter().map(|(name, _)| text::clean(name)).collect();
-    let label = names.iter().map(|name| name.width()).max().unwrap_or(0).min(24);
-    for (name, (_, text)) in names.iter().zip(&facts) {
-        let gap = if label > 0 { "  " } else { "" };
-        let text = if text.is_empty() { "—" } else { text };
-        for (index, line) in text.lines().enumerate() {
-            let lead = text::pad(if index == 0 { name } else { "" }, label);
-            wrap_into(&mut out, Role::Text, &format!("{lead}{gap}{line}"), text_width(area), label + gap.len());
-        }
-    }
-    out
 }
 
 fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) {

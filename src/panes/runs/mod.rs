@@ -3,7 +3,7 @@
 //! Reads the fold of journal records only, so that it cannot tell another story than the journal.
 
 use super::table::draw_frame;
-use super::{Details, Flow, Pane, PaneKind, Place, Section, Selected};
+use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::record::{RunOutcome, StepState};
@@ -101,7 +101,7 @@ impl RunsPane {
         self.selected = self.run(cx).map(|run| Selected {
             id: ThingId::Run(run.id),
             name: format!("{} {}", run.title, run.id.short()),
-            gone: false,
+            presence: Presence::Here,
         });
     }
 
@@ -332,6 +332,14 @@ impl Pane for RunsPane {
         for ((role, line), y) in self.lines.iter().zip(story.top()..story.bottom()) {
             canvas::put(buf, (story.x, y), line, story.width, cx.style(*role));
         }
+    }
+
+    fn settle(&mut self, cx: &Cx<'_>) {
+        self.arrange(cx);
+    }
+
+    fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
+        cx.runs.iter().any(|run| ThingId::Run(run.id) == *thing)
     }
 
     fn selected(&self) -> Option<Selected> {
