@@ -97,6 +97,13 @@ impl Postgres {
         self.read.place()
     }
 
+    /// The host that is read from; empty for a local socket.
+    pub fn host(&self) -> &str {
+        let options = &self.read.options;
+        let socket = options.get_socket().is_some() || options.get_host().starts_with('/');
+        if socket { "" } else { options.get_host() }
+    }
+
     /// Reading and acting use the same user.
     pub fn same_login(&self) -> bool {
         self.same_login

@@ -23,7 +23,8 @@ pub mod time;
 pub use alert::{Alert, AlertReport, AlertState, Matcher, Member, Rule, Silence, SilenceState, Target};
 pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
 pub use database::{
-    Archiver, Database, DatabaseStats, Prepared, Progress, Receiver, Replica, Session, SessionState, Slot,
+    Archiver, Database, DatabaseStats, Group, LockNode, Party, Prepared, Progress, Receiver, Replica, Session,
+    SessionState, Slot, Trouble,
 };
 pub use id::{RunId, SourceId, ThingId};
 pub use inquiry::{Answered, Inquiry, Series};
