@@ -4,12 +4,14 @@
 
 mod answer;
 mod banner;
+mod cut_off;
 pub mod layout;
 mod overlay;
 mod overlay_keys;
 mod palette;
 mod params_dialog;
 mod plan_dialog;
+mod planning;
 mod prompt;
 mod toast;
 mod typing;
@@ -22,6 +24,7 @@ pub use overlay::Overlay;
 pub use palette::{Item, Palette};
 pub use params_dialog::{ParamField, ParamsDialog};
 pub use plan_dialog::PlanDialog;
+pub use planning::Planning;
 pub use prompt::{AskDialog, UnlockDialog};
 pub use toast::{Toast, Toasts};
 pub use update::update;
@@ -79,6 +82,10 @@ pub struct State {
     pub zoom: bool,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
+    /// The plan that was asked for and has not come.
+    pub planning: Option<Planning>,
+    /// Plans asked for so far.
+    plans: u64,
     /// A plan that waits until no text is being typed.
     waiting_plan: Option<(Box<Plan<Draft>>, Option<String>)>,
     /// The filter being typed.
@@ -142,6 +149,8 @@ impl State {
             back_to: 0,
             zoom: false,
             overlay: None,
+            planning: None,
+            plans: 0,
             waiting_plan: None,
             filter_edit: None,
             pending: Vec::new(),
@@ -234,7 +243,8 @@ impl State {
     pub fn deadline(&self) -> Option<Duration> {
         let overlay = self.overlay.as_ref().and_then(Overlay::deadline);
         let held = self.held.as_ref().map(typing::Held::deadline);
-        [overlay, held, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
+        let planning = self.planning.as_ref().map(|planning| planning::deadline(planning, self.now));
+        [overlay, held, planning, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
     }
 
     /// Runs `f` with the focused pane and what it may see.
