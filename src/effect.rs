@@ -9,8 +9,15 @@ use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 pub enum Effect {
     /// Poll these sources now (all when empty).
     PollNow(Vec<SourceId>),
-    /// Make a plan; the answer comes as a run event.
-    Plan(PlanRequest),
+    /// Make a plan; the answer comes as a run event. One that is still being made is given up for it.
+    Plan {
+        /// Comes back with the answer, so that one that comes too late is known as such. Counts from 1.
+        number: u64,
+        /// What is asked for.
+        request: PlanRequest,
+    },
+    /// Give up the plan that is being made.
+    GiveUpPlan,
     /// Start an approved plan.
     Start(Box<Plan<Approved>>),
     /// Answer what a run asked.

@@ -4,12 +4,14 @@
 
 mod answer;
 mod banner;
+mod cut_off;
 pub mod layout;
 mod overlay;
 mod overlay_keys;
 mod palette;
 mod params_dialog;
 mod plan_dialog;
+mod planning;
 mod prompt;
 mod toast;
 mod trail;
@@ -24,6 +26,7 @@ pub use overlay::Overlay;
 pub use palette::{Item, Palette};
 pub use params_dialog::{ParamField, ParamsDialog};
 pub use plan_dialog::PlanDialog;
+pub use planning::Planning;
 pub use prompt::{AskDialog, UnlockDialog};
 pub use toast::{Toast, Toasts};
 pub use update::update;
@@ -83,6 +86,10 @@ pub struct State {
     pub zoom: bool,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
+    /// The plan that was asked for and has not come.
+    pub planning: Option<Planning>,
+    /// Plans asked for so far.
+    plans: u64,
     /// A plan that waits until no text is being typed.
     waiting_plan: Option<(Box<Plan<Draft>>, Option<String>)>,
     /// The filter being typed.
@@ -151,6 +158,8 @@ impl State {
             trail: trail::Trail::default(),
             zoom: false,
             overlay: None,
+            planning: None,
+            plans: 0,
             waiting_plan: None,
             filter_edit: None,
             pending: Vec::new(),
@@ -247,7 +256,8 @@ impl State {
     pub fn deadline(&self) -> Option<Duration> {
         let overlay = self.overlay.as_ref().and_then(Overlay::deadline);
         let held = self.held.as_ref().map(typing::Held::deadline);
-        [overlay, held, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
+        let planning = self.planning.as_ref().map(|planning| planning::deadline(planning, self.now));
+        [overlay, held, planning, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
     }
 
     /// Runs `f` with the focused pane and what it may see.

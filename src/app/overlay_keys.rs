@@ -2,7 +2,8 @@
 
 use super::answer::Arming;
 use super::params_dialog::Outcome;
-use super::update::{act, plan, record_lock};
+use super::planning;
+use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use crate::domain::Now;
 use crate::domain::risk::Level;
@@ -28,7 +29,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
             Outcome::Stay => true,
             Outcome::Leave => false,
             Outcome::Plan(request) => {
-                plan(state, request, effects);
+                planning::ask(state, request, effects);
                 false
             }
         },

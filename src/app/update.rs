@@ -1,10 +1,11 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
+use super::planning;
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, way};
 use crate::action::Action;
+use crate::domain::ThingId;
 use crate::domain::record::{Entry, RecordKind};
-use crate::domain::{RunId, ThingId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
@@ -104,6 +105,7 @@ fn take_paste(state: &mut State, text: &str) {
 
 fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     let burst = state.typing.key(state.now);
+    let chord = meant(state, chord);
     state.dirty = true;
     if state.held.take().is_some() {
         state.toasts.say(state.now, TOO_FAST);
@@ -117,6 +119,21 @@ fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     }
 }
 
+/// Ctrl-C is what hands do to get out of something: where there is something to get out of, it is Esc.
+fn meant(state: &State, chord: Chord) -> Chord {
+    let inside = state.overlay.is_some() || state.filter_edit.is_some() || state.planning.is_some();
+    if inside && chord.is_ctrl('c') { Chord::from_key(KeyCode::Esc.into()) } else { chord }
+}
+
+/// Elsewhere, unless it is bound, it says what leaves.
+fn unbound(state: &mut State, chord: Chord) {
+    if chord.is_ctrl('c') {
+        let key = state.keymap.key_of(state.scope(), &Action::Quit).unwrap_or_default();
+        return state.toasts.say(state.now, format!("{key} quits"));
+    }
+    elsewhere(state, chord);
+}
+
 fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
     state.pending.push(chord);
     let action = match state.keymap.find(state.scope(), &state.pending) {
@@ -126,7 +143,7 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
     };
     state.pending.clear();
     match action {
-        None => elsewhere(state, chord),
+        None => unbound(state, chord),
         Some(action) if action.is_grave() && burst => state.toasts.say(state.now, TOO_FAST),
         Some(action) if action.is_grave() => state.held = Some(Held { action, at: state.now }),
         Some(action) => act(state, &action, effects),
@@ -273,15 +290,9 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
         }
         selected => {
             let args = arguments(state, selected.as_ref());
-            plan(state, PlanRequest { runbook: id.to_owned(), args }, effects);
+            planning::ask(state, PlanRequest { runbook: id.to_owned(), args }, effects);
         }
     }
-}
-
-/// Asks for a plan. Nothing is changed by that.
-pub(super) fn plan(state: &mut State, request: PlanRequest, effects: &mut Effects) {
-    state.toasts.say(state.now, format!("planning {}; nothing is changed yet", request.runbook));
-    effects.push(Effect::Plan(request));
 }
 
 /// The selected thing as a runbook's parameters. A pane without a selection still knows its first source.
@@ -320,12 +331,12 @@ fn apply_filter(state: &mut State) {
 fn take_run_event(state: &mut State, event: RunEvent) {
     state.dirty = true;
     match event {
-        RunEvent::Planned(plan) => state.waiting_plan = Some((plan, None)),
+        RunEvent::Planned { number, plan } => planning::came(state, number, plan),
         RunEvent::PlanChanged { plan, what, .. } => {
             let notice = format!("{what}. Nothing was done; this is the new plan");
             state.waiting_plan = Some((plan, Some(notice)));
         }
-        RunEvent::NotPlanned { request, why } => state.toasts.bad(state.now, format!("{}: {why}", request.runbook)),
+        RunEvent::NotPlanned { number, request, why } => planning::failed(state, number, &request, &why),
         RunEvent::Record(record) => {
             if record.entry.kind == RecordKind::RunStart {
                 state.banner = record.entry.run.map(|run| Banner { run });
@@ -338,15 +349,8 @@ fn take_run_event(state: &mut State, event: RunEvent) {
             state.overlay = Some(Overlay::Ask(Box::new(super::AskDialog::new(run, prompt, phrase, manual))));
         }
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
-        RunEvent::Reconciled(runs) => tell_reconciled(state, &runs),
-    }
-}
-
-fn tell_reconciled(state: &mut State, runs: &[RunId]) {
-    if let Some(last) = runs.last() {
-        let what = format!("{} unfinished run(s) of an earlier session: view 6 says what became of them", runs.len());
-        state.toasts.bad(state.now, what);
-        state.banner = Some(Banner { run: *last });
+        RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),
+        RunEvent::Reconciled(ended) => super::cut_off::settled(state, &ended),
     }
 }
 

@@ -23,8 +23,11 @@ pub(super) fn next_pane(state: &mut State, by: isize) {
     state.focus = tables[next];
 }
 
-/// One step back at a time: filter, page, zoom, view, messages. Never out of the program.
+/// One step back at a time: a plan that is being made, filter, page, zoom, view, messages. Never out of the program.
 pub(super) fn back(state: &mut State, effects: &mut Effects) {
+    if super::planning::give_up(state, effects) {
+        return;
+    }
     if state.page.is_some() {
         if !earlier(state, effects) {
             state.page = None;

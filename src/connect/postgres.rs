@@ -104,6 +104,11 @@ impl Postgres {
         if socket { "" } else { options.get_host() }
     }
 
+    /// Where the reading login goes, or the acting one: `db-primary:5432`.
+    pub fn address(&self, acting: bool) -> String {
+        if acting { self.act.server() } else { self.read.server() }
+    }
+
     /// Reading and acting use the same user.
     pub fn same_login(&self) -> bool {
         self.same_login

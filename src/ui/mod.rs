@@ -3,8 +3,10 @@
 
 mod chrome;
 mod dialog;
+mod foot;
 mod overlay;
 mod params;
+mod plan;
 
 use crate::app::{MIN_SIZE, State};
 use crate::theme::Role;

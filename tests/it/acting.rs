@@ -249,7 +249,7 @@ fn two_keys_leave_a_run_and_the_next_start_says_what_became_of_it() {
     leave(&mut screen);
     assert_eq!(home.story(), RESTART_STORY[..3]);
     let mut screen = home.start(&[]);
-    let said = "1 unfinished run(s) of an earlier session";
+    let said = "1 run of an earlier session was cut off: ";
     screen.wait_screen(said, LONG, |screen| screen.contents().contains(said));
     leave(&mut screen);
     // Whether an engine goes on when its client is gone is its own business; what is said must be so.
@@ -508,7 +508,7 @@ fn a_kill_that_nobody_can_verify_stays_unknown() {
     assert_eq!(story[5..], ["step.exit unknown", "step.exit unknown", "run.finish unknown"]);
     home.configure(&postgres_config(server.port));
     let mut screen = home.start(&[]);
-    screen.never_text("unfinished run", QUIET);
+    screen.never_text("was cut off", QUIET);
     leave(&mut screen);
     assert_eq!((home.story(), kills(&server)), (story, 0), "the next start does not send it");
 }

@@ -32,15 +32,28 @@ fn the_key_that_leaves_leaves_a_clean_terminal_and_exit_code_0() {
 }
 
 #[test]
-fn signals_that_end_it_leave_a_clean_terminal_and_exit_code_0() {
+fn signals_that_end_it_leave_a_clean_terminal_and_tell_their_number() {
     let desk = Desk::with(HOST);
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
         let mut session = desk.start();
         assert_taken(&session);
         session.signal(signal);
-        assert_eq!(session.wait_exit().exit_code(), 0, "{signal:?}");
+        assert_eq!(session.wait_exit().exit_code(), code, "{signal:?}");
         assert_eq!(session.left_behind(), [""; 0], "{signal:?}");
     }
+}
+
+#[test]
+fn ctrl_c_says_what_quits_and_gets_out_of_a_dialog() {
+    let desk = Desk::with(HOST);
+    let mut session = desk.start();
+    session.send("\x03");
+    session.wait_text("q quits");
+    session.send("?");
+    session.wait_text("help: the keys");
+    session.send("\x03");
+    session.wait_no_text("help: the keys");
+    quit(session);
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn a_page_says_when_its_thing_is_not_reported_any_more_and_nothing_else_takes_it
     scene.keys("R");
     scene.pass(Duration::from_millis(100));
     assert!(
-        !scene.effects.iter().any(|effect| matches!(effect, Effect::Plan(_))),
+        !scene.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })),
         "nothing is planned for what is gone"
     );
 }
@@ -157,7 +157,7 @@ fn a_key_that_acts_works_on_a_page_for_the_thing_that_it_shows() {
     scene.key(KeyCode::Enter);
     scene.keys("R");
     scene.pass(Duration::from_millis(100));
-    let Some(Effect::Plan(request)) = scene.effects.iter().find(|effect| matches!(effect, Effect::Plan(_))) else {
+    let Some(Effect::Plan { request, .. }) = scene.effects.iter().find(|effect| matches!(effect, Effect::Plan { .. })) else {
         panic!("nothing was planned: {:?}", scene.effects)
     };
     assert!(request.args["container"].as_str().unwrap().ends_with(&format!("{:064x}", 2)), "{request:?}");
@@ -175,7 +175,7 @@ fn a_filter_selects_the_first_row_that_passes_and_clearing_it_keeps_that() {
     scene.key(KeyCode::Enter);
     scene.keys("R");
     scene.pass(Duration::from_millis(100));
-    assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Plan(_))), "{}", shown(&mut scene));
+    assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })), "{}", shown(&mut scene));
     assert_eq!(scene.state.pane().selected().unwrap().name, "matchmaker");
     scene.key(KeyCode::Esc);
     scene.paint();
@@ -196,7 +196,7 @@ fn what_stops_passing_the_filter_is_said_to_be_hidden_and_is_not_acted_on() {
     scene.keys("R");
     scene.pass(Duration::from_millis(100));
     has(&mut scene, &["matchmaker is hidden by the filter"]);
-    assert!(!scene.effects.iter().any(|effect| matches!(effect, Effect::Plan(_))));
+    assert!(!scene.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })));
 }
 
 /// Moves the cursor down until the thing is selected.
