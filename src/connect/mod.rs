@@ -4,12 +4,14 @@
 //! Owns how a service is reached, who logs in, and what a failure to reach it means in plain words. Must not know what
 //! is asked: that is the source's or the step's business. Nothing here connects before it is used.
 
+pub mod access;
 pub mod docker;
 pub mod http;
 pub mod postgres;
 pub mod prometheus;
 pub mod secret;
 
+pub use access::{Access, Web};
 pub use docker::Engine;
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;
@@ -80,7 +82,15 @@ impl Connections {
     /// # Errors
     /// When TLS or a proxy named in the environment can't be set up.
     pub fn http(&self) -> Result<reqwest::Client, SourceError> {
-        self.http.get_or_init(http::client).clone()
+        self.http.get_or_init(|| http::client(http::Trust::default())).clone()
+    }
+
+    /// The client for a source whose `[table]` has this `access`.
+    ///
+    /// # Errors
+    /// When its settings contradict each other, or a file that they name can't be used.
+    pub fn web(&self, access: &Access, table: &str) -> Result<Web, SourceError> {
+        Web::new(access, table, self.http()?, &self.redactor)
     }
 
     /// Hides every secret that any of these connections has used.

@@ -157,7 +157,8 @@ fn a_key_that_acts_works_on_a_page_for_the_thing_that_it_shows() {
     scene.key(KeyCode::Enter);
     scene.keys("R");
     scene.pass(Duration::from_millis(100));
-    let Some(Effect::Plan { request, .. }) = scene.effects.iter().find(|effect| matches!(effect, Effect::Plan { .. })) else {
+    let Some(Effect::Plan { request, .. }) = scene.effects.iter().find(|effect| matches!(effect, Effect::Plan { .. }))
+    else {
         panic!("nothing was planned: {:?}", scene.effects)
     };
     assert!(request.args["container"].as_str().unwrap().ends_with(&format!("{:064x}", 2)), "{request:?}");
