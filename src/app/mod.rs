@@ -33,7 +33,7 @@ use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Pane, Place};
 use crate::runbook::{Draft, Library, Plan, Runs};
-use crate::store::{Feed, Store};
+use crate::store::{Feed, Named, Store};
 use crate::theme::Theme;
 use crate::widgets::field::Field;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct Setup {
     pub policy: Policy,
     /// One for each source.
     pub feeds: Vec<Feed>,
+    /// The servers that the config names.
+    pub servers: Vec<Named>,
     /// Keys.
     pub keymap: Keymap,
     /// Themes to turn through; the first is in force.
@@ -136,7 +138,7 @@ impl State {
             toasts.bad(now, trouble);
         }
         Self {
-            store: Store::new(setup.feeds),
+            store: Store::new(setup.feeds).with_servers(setup.servers, now),
             panes: PANES.iter().map(|kind| (kind.make)()).collect(),
             focus: 0,
             back_to: 0,

@@ -28,7 +28,10 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     release_held(state, effects);
     match stamped.event {
         Event::Input(input) => take_input(state, input, effects),
-        Event::Tick => state.dirty = true,
+        Event::Tick => {
+            state.store.pass(state.now);
+            state.dirty = true;
+        }
         Event::Sample(sample) => state.dirty |= state.store.apply(sample).is_some(),
         Event::Run(event) => take_run_event(state, event),
         Event::Resumed => {

@@ -96,7 +96,8 @@ impl Reader<'_> {
         let limits = self.table::<Limits>(root, "limits").unwrap_or_default();
         for name in limits.inverted() {
             let span = written.get(name).map_or(0..0, Spanned::span);
-            let hint = "the smaller one belongs to warn".to_owned();
+            let smaller = if name == "disk_full_hours" { "critical" } else { "warn" };
+            let hint = format!("the smaller one belongs to {smaller}");
             self.at(span, (format!("{name} would be critical before it is a warning"), hint));
         }
         limits

@@ -11,6 +11,7 @@ pub mod id;
 pub mod inquiry;
 pub mod limits;
 pub mod nearest;
+pub mod past;
 pub mod record;
 pub mod risk;
 pub mod sample;

@@ -4,48 +4,9 @@
 //! Pure: the moment is an argument.
 
 use crate::domain::Filesystem;
+pub use crate::domain::server::{NOT_REAL, VIRTUAL_DEVICES, VIRTUAL_INTERFACES};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
-
-/// Kinds of filesystem that hold no data of their own, or only ever come full: images, memory, layers, the kernel's own.
-pub const NOT_REAL: [&str; 29] = [
-    "tmpfs",
-    "ramfs",
-    "devtmpfs",
-    "overlay",
-    "aufs",
-    "squashfs",
-    "erofs",
-    "cramfs",
-    "iso9660",
-    "udf",
-    "nsfs",
-    "efivarfs",
-    "autofs",
-    "binfmt_misc",
-    "bpf",
-    "cgroup",
-    "cgroup2",
-    "configfs",
-    "debugfs",
-    "devpts",
-    "fusectl",
-    "hugetlbfs",
-    "mqueue",
-    "proc",
-    "pstore",
-    "rpc_pipefs",
-    "securityfs",
-    "sysfs",
-    "tracefs",
-];
-
-/// How the names of interfaces begin whose traffic passes through another one too, or never leaves the machine.
-pub const VIRTUAL_INTERFACES: [&str; 11] =
-    ["lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "vnet", "lxc"];
-
-/// How the names of block devices begin that lie on others, or hold nothing.
-pub const VIRTUAL_DEVICES: [&str; 7] = ["loop", "ram", "zram", "dm-", "md", "sr", "fd"];
 
 /// How long the past of a disk or a counter is kept.
 const PAST: Duration = Duration::from_hours(1);

@@ -163,11 +163,13 @@ fn headings(area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rec
         let column = &look.columns[slot.column];
         let sorted = look.sorted == Some(slot.column);
         let style = theme.style(if sorted { Role::ColumnSorted } else { Role::Column });
+        let told = look.titles.iter().find(|(column, _)| *column == slot.column);
+        let title = told.map_or(column.title, |(_, title)| title);
         let x = area.x + slot.x;
         if column.right {
-            canvas::put_right(buf, (x + slot.width, area.y), column.title, slot.width, style);
+            canvas::put_right(buf, (x + slot.width, area.y), title, slot.width, style);
         } else {
-            canvas::put(buf, (x, area.y), column.title, slot.width, style);
+            canvas::put(buf, (x, area.y), title, slot.width, style);
         }
     }
     Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
@@ -178,6 +180,8 @@ fn headings(area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rec
 pub struct Look<'a> {
     /// All columns.
     pub columns: &'a [Column],
+    /// Headings that the data tell, by column; they stand in for the column's own.
+    pub titles: &'a [(usize, String)],
     /// Where the shown ones are.
     pub slots: &'a [Slot],
     /// The column that sorts.

@@ -319,6 +319,7 @@ impl Pane for RunsPane {
         let (list, story) = split(place.inside());
         let look = Look {
             columns: COLUMNS,
+            titles: &[],
             slots: &self.slots,
             sorted: None,
             selected: (!self.order.is_empty()).then(|| self.cursor.saturating_sub(self.offset)),
