@@ -38,7 +38,7 @@ use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::runbook::{Draft, Library, Plan, Runs};
-use crate::store::{Feed, Store};
+use crate::store::{Feed, Named, Store};
 use crate::theme::Theme;
 use crate::widgets::field::Field;
 use std::sync::Arc;
@@ -60,6 +60,8 @@ pub struct Setup {
     pub policy: Policy,
     /// One for each source.
     pub feeds: Vec<Feed>,
+    /// The servers that the config names.
+    pub servers: Vec<Named>,
     /// Keys.
     pub keymap: Keymap,
     /// Themes to turn through; the first is in force.
@@ -146,7 +148,7 @@ impl State {
         for trouble in setup.troubles {
             toasts.bad(now, trouble);
         }
-        let store = Store::new(setup.feeds);
+        let store = Store::new(setup.feeds).with_servers(setup.servers, now);
         // Where nothing is configured to be seen, no key would do anything.
         let seen = |kind: &PaneKind| kind.subject.is_some_and(|subject| store.about(subject).next().is_some());
         let focus = PANES.iter().position(seen).unwrap_or(0);

@@ -30,6 +30,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     match stamped.event {
         Event::Input(input) => take_input(state, input, effects),
         Event::Tick => {
+            state.store.pass(state.now);
             state.dirty = true;
             way::renew(state, effects);
         }

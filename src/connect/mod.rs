@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod docker;
+pub mod endpoint;
 pub mod http;
 pub mod postgres;
 pub mod prometheus;
@@ -13,6 +14,7 @@ pub mod secret;
 
 pub use access::{Access, Web};
 pub use docker::Engine;
+pub use endpoint::Endpoint;
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 

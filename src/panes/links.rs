@@ -5,7 +5,7 @@
 
 use super::{Link, Section};
 use crate::cx::Cx;
-use crate::domain::{Alert, Container, Database, Engine, Server, Session, Severity, Snapshot, Subject, ThingId};
+use crate::domain::{Alert, Container, Database, Engine, Server, Session, Severity, Subject, ThingId};
 use crate::store::Feed;
 use std::net::IpAddr;
 
@@ -152,7 +152,7 @@ fn session_link(feed: &Feed, database: &Database, session: &Session, cx: &Cx<'_>
 
 fn servers<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Server> {
     let store = cx.store;
-    store.about(Subject::Servers).filter_map(|feed| feed.snapshot().and_then(Snapshot::servers)).flatten()
+    store.all_servers().map(|row| &**row)
 }
 
 fn alerts<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Alert> {

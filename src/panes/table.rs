@@ -58,6 +58,10 @@ pub trait Tabular: Send + 'static {
     fn shows(_column: usize, _cx: &Cx<'_>) -> bool {
         true
     }
+    /// A heading that the data tell, for a column without a fixed meaning.
+    fn heading<'a>(_column: usize, _cx: &Cx<'a>) -> Option<&'a str> {
+        None
+    }
     /// The things that one feed reports.
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Self::Item];
     /// Its identity.
@@ -126,6 +130,7 @@ pub struct DataPane<T: Tabular> {
     filter_text: String,
     filter: Filter,
     slots: Vec<Slot>,
+    titles: Vec<(usize, String)>,
     window: Window,
     summary: String,
     title: String,
@@ -163,6 +168,7 @@ impl<T: Tabular> Default for DataPane<T> {
             filter_text: String::new(),
             filter: Filter::default(),
             slots: Vec::new(),
+            titles: Vec::new(),
             window: Window::default(),
             summary: String::new(),
             title: String::new(),
@@ -402,6 +408,16 @@ impl<T: Tabular> DataPane<T> {
         self.notes.push((Role::Muted, note));
     }
 
+    /// The headings that only the data tell, in capitals as all are.
+    fn title_columns(&mut self, cx: &Cx<'_>) {
+        self.titles.clear();
+        for slot in &self.slots {
+            if let Some(heading) = T::heading(slot.column, cx) {
+                self.titles.push((slot.column, text::clean(heading).to_uppercase()));
+            }
+        }
+    }
+
     fn fill(&mut self, height: usize, cx: &Cx<'_>) {
         self.page = height.max(1);
         let most = self.entries.len().saturating_sub(height);
@@ -495,6 +511,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         let inside = at.inside();
         self.explain(usize::from(inside.width.saturating_sub(1)), cx);
         place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
+        self.title_columns(cx);
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
         self.fill(usize::from(height), cx);
@@ -507,6 +524,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
         let look = Look {
             columns: T::COLUMNS,
+            titles: &self.titles,
             slots: &self.slots,
             sorted: self.sort.map(|column| (column, self.reverse)),
             selected: (!self.entries.is_empty()

@@ -7,20 +7,22 @@ pub mod answers;
 pub mod feed;
 pub mod history;
 pub mod ring;
+mod servers;
 
 pub use feed::{Feed, Health};
-pub use history::{History, Trend};
+pub use history::{Figure, Trend};
 pub use ring::Ring;
+pub use servers::{Named, ServerRow};
 
-use crate::domain::{Alert, Answered, Inquiry, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject};
+use crate::domain::{Alert, Answered, Inquiry, Now, Sample, Series, SourceError, SourceId, Subject};
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     feeds: Vec<Feed>,
-    history: History,
     alerts: alerts::Joined,
     answers: answers::Answers,
+    servers: servers::Joined,
 }
 
 impl Store {
@@ -29,18 +31,31 @@ impl Store {
         Self { feeds, ..Self::default() }
     }
 
+    /// With the servers that the config names: each has a row from now on.
+    #[must_use]
+    pub fn with_servers(mut self, named: Vec<Named>, now: Now) -> Self {
+        self.servers = servers::Joined::new(named, &self.feeds, now);
+        self
+    }
+
     /// Takes in one sample; a source nobody configured is ignored. Returns what it was about.
     pub fn apply(&mut self, sample: Sample) -> Option<Subject> {
-        let feed = self.feeds.iter_mut().find(|feed| feed.id == sample.source)?;
-        feed.apply(sample);
-        let (id, subject) = (feed.id.clone(), feed.subject);
-        if let (None, Some(Snapshot::Servers(servers))) = (&feed.error, feed.snapshot()) {
-            self.history.record(&id, servers);
-        }
-        if subject == Subject::Alerts {
-            self.alerts = alerts::Joined::of(&self.feeds);
+        let index = self.feeds.iter().position(|feed| feed.id == sample.source)?;
+        let at = sample.at;
+        self.feeds[index].apply(sample);
+        let subject = self.feeds[index].subject;
+        match subject {
+            Subject::Servers => self.servers.take(&self.feeds, index, at),
+            Subject::Alerts => self.alerts = alerts::Joined::of(&self.feeds),
+            Subject::Containers | Subject::Databases => {}
         }
         Some(subject)
+    }
+
+    /// Lets time pass: a source whose answer is overdue is trusted no more, and what it told is no longer mixed with what
+    /// others tell.
+    pub fn pass(&mut self, now: Now) {
+        self.servers.pass(&self.feeds, now, None);
     }
 
     /// The alerts that rows of `feed` stand for: an alert that both Prometheus and Alertmanager report is one row, of the
@@ -64,9 +79,26 @@ impl Store {
         self.answers.of(inquiry)
     }
 
+    /// The servers that rows of `feed` stand for: one that several sources know is one row, of the first of them that can
+    /// be trusted.
+    pub fn servers(&self, feed: &Feed) -> &[ServerRow] {
+        let index = self.feeds.iter().position(|other| other.id == feed.id);
+        index.map_or(&[], |index| self.servers.of_feed(index))
+    }
+
+    /// All servers, each once.
+    pub fn all_servers(&self) -> impl Iterator<Item = &ServerRow> {
+        self.servers.all()
+    }
+
+    /// The names of the columns that status addresses of servers are mapped to.
+    pub fn server_columns(&self) -> &[String] {
+        self.servers.columns()
+    }
+
     /// Figures over time of one server.
-    pub fn trend(&self, source: &SourceId, server: &str) -> Option<&Trend> {
-        self.history.of(source, server)
+    pub fn trend(&self, server: &str) -> Option<&Trend> {
+        self.servers.trend(server)
     }
 
     /// All feeds.
@@ -84,9 +116,10 @@ impl Store {
         self.feeds.iter().find(|feed| &feed.id == id)
     }
 
-    /// Changes whenever a feed about `subject` took in a sample.
+    /// Changes whenever a feed about `subject` took in a sample, or rows were joined anew.
     pub fn revision(&self, subject: Subject) -> u64 {
-        self.about(subject).map(|feed| feed.revision).sum()
+        let joins = if subject == Subject::Servers { self.servers.joins } else { 0 };
+        self.about(subject).map(|feed| feed.revision).sum::<u64>() + joins
     }
 
     /// Changes when a feed about `subject` turns stale, fails or recovers, though no sample came.

@@ -163,12 +163,14 @@ fn headings(area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rec
         let column = &look.columns[slot.column];
         let sorted = look.sorted.filter(|(by, _)| *by == slot.column);
         let style = theme.style(if sorted.is_some() { Role::ColumnSorted } else { Role::Column });
+        let told = look.titles.iter().find(|(column, _)| *column == slot.column);
+        let title = told.map_or(column.title, |(_, title)| title);
         let x = area.x + slot.x;
         let end = if column.right {
-            canvas::put_right(buf, (x + slot.width, area.y), column.title, slot.width, style);
+            canvas::put_right(buf, (x + slot.width, area.y), title, slot.width, style);
             x + slot.width
         } else {
-            canvas::put(buf, (x, area.y), column.title, slot.width, style)
+            canvas::put(buf, (x, area.y), title, slot.width, style)
         };
         // In the gap, so that no heading is cut for it.
         if let Some((_, falling)) = sorted {
@@ -183,6 +185,8 @@ fn headings(area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rec
 pub struct Look<'a> {
     /// All columns.
     pub columns: &'a [Column],
+    /// Headings that the data tell, by column; they stand in for the column's own.
+    pub titles: &'a [(usize, String)],
     /// Where the shown ones are.
     pub slots: &'a [Slot],
     /// The column that sorts, and whether the largest (or the last of the alphabet) comes first.

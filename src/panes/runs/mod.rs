@@ -367,6 +367,7 @@ impl Pane for RunsPane {
         let (list, story) = parts(place.inside(), self.order.is_empty());
         let look = Look {
             columns: COLUMNS,
+            titles: &[],
             slots: &self.slots,
             sorted: None,
             selected: (!self.order.is_empty()).then(|| self.cursor.saturating_sub(self.offset)),

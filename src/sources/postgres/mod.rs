@@ -27,7 +27,8 @@ pub const KIND: SourceKind = SourceKind {
     name: "postgres",
     doc: "A PostgreSQL server: its sessions and what they wait for, its connections, replication and databases.",
     example: EXAMPLE,
-    read: super::read::<Settings>,
+    read: Some(super::read::<Settings>),
+    of_server: None,
 };
 
 const EXAMPLE: &str = r#"[postgres.primary]
