@@ -5,12 +5,14 @@
 //! is asked: that is the source's or the step's business. Nothing here connects before it is used.
 
 pub mod docker;
+pub mod endpoint;
 pub mod http;
 pub mod postgres;
 pub mod secret;
 pub mod ssh;
 
 pub use docker::Engine;
+pub use endpoint::Endpoint;
 pub use postgres::Postgres;
 pub use ssh::Ssh;
 

@@ -30,6 +30,6 @@ pub use inquiry::{Answered, Inquiry, Series};
 pub use limits::Limits;
 pub use nearest::nearest;
 pub use sample::{Sample, Snapshot, SourceError, Subject};
-pub use server::{Filesystem, Pressure, Rates, Reach, Server, Usage};
+pub use server::{Filesystem, Past, Pressure, Rates, Reach, Server, Usage};
 pub use severity::Severity;
 pub use time::Now;

@@ -1,8 +1,9 @@
 //! A server: one machine, as its operating system reports it.
 
 use super::alert::Labels;
-use super::{Limits, Severity};
+use super::{Limits, Severity, SourceId};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An amount in use and the amount there is, in bytes.
@@ -104,6 +105,8 @@ pub struct Server {
     pub pressure: Option<Pressure>,
     /// Processes that the kernel's out-of-memory killer ended since boot.
     pub oom_kills: Option<u64>,
+    /// Those of them within the last hour, as far as it was watched.
+    pub oom_recent: Option<u64>,
     /// The server's clock minus ours, in seconds; half the round trip is taken off.
     pub clock_skew: Option<f64>,
     /// Time since boot, seconds precision.
@@ -114,6 +117,19 @@ pub struct Server {
     pub columns: Vec<(String, String)>,
     /// What its sources could not tell and why, one sentence each.
     pub notes: Vec<String>,
+    /// Sources that ought to report on it and are silent, each with the reason. Filled where sources are joined.
+    pub silent: Vec<String>,
+    /// Where its past before this program's start can be asked.
+    pub past: Option<Past>,
+}
+
+/// Where the past of a server's figures is kept: a Prometheus, and which of its series are this server's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// `[prometheus.NAME]`, without a part.
+    pub source: SourceId,
+    /// Matchers without braces: `instance="game-1:9100",job="node"`.
+    pub selector: Arc<str>,
 }
 
 impl Server {

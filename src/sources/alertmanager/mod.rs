@@ -20,7 +20,8 @@ pub const KIND: SourceKind = SourceKind {
     name: "alertmanager",
     doc: "The alerts of an Alertmanager, with their silences.",
     example: EXAMPLE,
-    read: super::read::<Settings>,
+    read: Some(super::read::<Settings>),
+    of_server: None,
 };
 
 const EXAMPLE: &str = r#"[alertmanager.main]

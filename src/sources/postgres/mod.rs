@@ -21,7 +21,8 @@ pub const KIND: SourceKind = SourceKind {
     name: "postgres",
     doc: "A PostgreSQL server: its sessions, what they wait for, and its connections.",
     example: EXAMPLE,
-    read: super::read::<Settings>,
+    read: Some(super::read::<Settings>),
+    of_server: None,
 };
 
 const EXAMPLE: &str = r#"[postgres.primary]
