@@ -24,3 +24,4 @@ mod leaving;
 mod painted;
 mod pty_self;
 mod screen;
+mod ssh;

@@ -2,6 +2,7 @@
 
 use super::Address;
 use crate::domain::SourceError;
+use sha2::{Digest, Sha256};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,12 @@ impl Place {
             Some(config) => format!("ssh -F {} {}", config.display(), self.address),
             None => format!("ssh {}", self.address),
         }
+    }
+
+    /// A short word for the names of files: other places have others.
+    pub(super) fn tag(&self) -> String {
+        let digest = Sha256::digest(format!("{:?}{}", self.config, self.address));
+        digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn error(&self, why: &str, hint: impl Into<String>) -> SourceError {
@@ -208,17 +215,12 @@ pub(super) fn lost(place: &Place, alive: bool, why: &str, log: &str) -> SourceEr
 
 /// Why a forwarded socket closes at once, if the log says so.
 pub(super) fn forward(place: &Place, remote: &str, log: &str) -> Option<SourceError> {
-    let line = log.lines().rev().find(|line| line.contains("open failed"))?;
-    Some(if line.contains("prohibited") {
-        place.error(
-            &format!("it does not allow forwarding to {remote}"),
-            "set AllowStreamLocalForwarding and AllowTcpForwarding to yes in its sshd_config",
-        )
-    } else {
-        let hint =
-            "see that the service runs there, and that your login may open the socket (for Docker: the group docker)";
-        place.error(&format!("nothing answers at {remote} over there, or you may not open it"), hint)
-    })
+    log.lines().rev().find(|line| line.contains("open failed"))?;
+    Some(place.error(
+        &format!("the socket {remote} over there does not answer: it is not there, closed to this login, or forwarding is forbidden"),
+        "see there that the service runs, that this login may open its socket (for Docker: the group docker), and that sshd_config \
+         has AllowStreamLocalForwarding yes",
+    ))
 }
 
 /// It took too long.
