@@ -11,16 +11,19 @@ pub mod http;
 pub mod postgres;
 pub mod prometheus;
 pub mod secret;
+pub mod ssh;
 
 pub use access::{Access, Web};
 pub use docker::Engine;
 pub use endpoint::Endpoint;
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;
+pub use ssh::Ssh;
 
 use crate::domain::SourceError;
 use crate::redact::Redactor;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Everything that can be reached, by the config's names. Filled once from the config; a clone shares what it holds.
@@ -29,6 +32,8 @@ pub struct Connections {
     docker: BTreeMap<String, Arc<Engine>>,
     postgres: BTreeMap<String, Arc<Postgres>>,
     prometheus: BTreeMap<String, Arc<Prometheus>>,
+    ssh: BTreeMap<(ssh::Address, Option<PathBuf>), Arc<Ssh>>,
+    ssh_home: Arc<ssh::Home>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
 }
@@ -120,6 +125,24 @@ impl Connections {
         let prometheus = Arc::new(prometheus);
         self.prometheus.insert(prometheus.name().to_owned(), Arc::clone(&prometheus));
         prometheus
+    }
+
+    /// The connection to a host, by what one would write after `ssh`; `config` is a file other than `~/.ssh/config`. Whoever
+    /// names the same host in the same way shares one connection.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn add_ssh(&mut self, address: &str, config: Option<&Path>) -> Result<Arc<Ssh>, SourceError> {
+        let key = (ssh::Address::parse(address)?, config.map(Path::to_owned));
+        let (home, (address, config)) = (&self.ssh_home, key.clone());
+        let ssh = self.ssh.entry(key).or_insert_with(|| Arc::new(Ssh::new(address, config, Arc::clone(home))));
+        Ok(Arc::clone(ssh))
+    }
+
+    /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.
+    pub async fn close(&self) {
+        futures_util::future::join_all(self.ssh.values().map(|ssh| ssh.close())).await;
+        self.ssh_home.remove();
     }
 }
 

@@ -25,3 +25,4 @@ mod pages;
 mod painted;
 mod pty_self;
 mod screen;
+mod ssh;

@@ -7,16 +7,20 @@
 //! A test asks for a service with [`need!`]. Where it can't be had the test is skipped by name, or fails when
 //! `QUARTERDECK_LAB=require` is set.
 
+pub mod cut;
 pub mod docker;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
 pub mod postgres;
 pub mod service;
+pub mod sshd;
 
+pub use cut::scissors;
 pub use docker::docker;
 pub use monitoring::monitoring;
 pub use postgres::{own_postgres, postgres};
+pub use sshd::own_sshd;
 
 use std::future::Future;
 use std::io::Write;
