@@ -8,13 +8,16 @@ pub mod docker;
 pub mod http;
 pub mod postgres;
 pub mod secret;
+pub mod ssh;
 
 pub use docker::Engine;
 pub use postgres::Postgres;
+pub use ssh::Ssh;
 
 use crate::domain::SourceError;
 use crate::redact::Redactor;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Everything that can be reached, by the config's names. Filled once from the config; a clone shares what it holds.
@@ -22,6 +25,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Connections {
     docker: BTreeMap<String, Arc<Engine>>,
     postgres: BTreeMap<String, Arc<Postgres>>,
+    ssh: BTreeMap<(ssh::Address, Option<PathBuf>), Arc<Ssh>>,
+    ssh_home: Arc<ssh::Home>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
 }
@@ -83,6 +88,24 @@ impl Connections {
         let postgres = Arc::new(postgres);
         self.postgres.insert(postgres.name().to_owned(), Arc::clone(&postgres));
         postgres
+    }
+
+    /// The connection to a host, by what one would write after `ssh`; `config` is a file other than `~/.ssh/config`. Whoever
+    /// names the same host in the same way shares one connection.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn add_ssh(&mut self, address: &str, config: Option<&Path>) -> Result<Arc<Ssh>, SourceError> {
+        let key = (ssh::Address::parse(address)?, config.map(Path::to_owned));
+        let (home, (address, config)) = (&self.ssh_home, key.clone());
+        let ssh = self.ssh.entry(key).or_insert_with(|| Arc::new(Ssh::new(address, config, Arc::clone(home))));
+        Ok(Arc::clone(ssh))
+    }
+
+    /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.
+    pub async fn close(&self) {
+        futures_util::future::join_all(self.ssh.values().map(|ssh| ssh.close())).await;
+        self.ssh_home.remove();
     }
 }
 
