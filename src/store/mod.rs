@@ -3,10 +3,12 @@
 //! Pure. Must not turn a failure into an empty snapshot: the last good one stays, beside the reason.
 
 mod alerts;
+pub mod container_history;
 pub mod feed;
 pub mod history;
 pub mod ring;
 
+pub use container_history::{ContainerHistory, Past, Trail};
 pub use feed::{Feed, Health};
 pub use history::{History, Trend};
 pub use ring::Ring;
@@ -18,6 +20,7 @@ use crate::domain::{Alert, Now, Sample, Snapshot, SourceId, Subject};
 pub struct Store {
     feeds: Vec<Feed>,
     history: History,
+    containers: ContainerHistory,
     alerts: alerts::Joined,
 }
 
@@ -30,10 +33,14 @@ impl Store {
     /// Takes in one sample; a source nobody configured is ignored. Returns what it was about.
     pub fn apply(&mut self, sample: Sample) -> Option<Subject> {
         let feed = self.feeds.iter_mut().find(|feed| feed.id == sample.source)?;
+        let at = sample.at;
         feed.apply(sample);
         let (id, subject) = (feed.id.clone(), feed.subject);
         if let (None, Some(Snapshot::Servers(servers))) = (&feed.error, feed.snapshot()) {
             self.history.record(&id, servers);
+        }
+        if let (None, Some(engine)) = (&feed.error, feed.snapshot().and_then(Snapshot::engine)) {
+            self.containers.record(&id, at, feed.interval, &engine.containers);
         }
         if subject == Subject::Alerts {
             self.alerts = alerts::Joined::of(&self.feeds);
@@ -50,6 +57,11 @@ impl Store {
     /// Figures over time of one server.
     pub fn trend(&self, source: &SourceId, server: &str) -> Option<&Trend> {
         self.history.of(source, server)
+    }
+
+    /// Figures over time of one container, by its full id.
+    pub fn past(&self, source: &SourceId, container: &str) -> Option<&Past> {
+        self.containers.of(source, container)
     }
 
     /// All feeds.

@@ -10,11 +10,13 @@ mod tls;
 pub use place::{DEFAULT_HOST, Place, Wanted};
 pub use tls::Files;
 
-use super::{cause, root};
+use super::{Ssh, cause, root};
 use crate::domain::SourceError;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -32,6 +34,8 @@ pub struct Engine {
     name: String,
     place: Result<Place, SourceError>,
     shown: String,
+    /// The connection to its host, where it is reached through one.
+    ssh: Option<Arc<Ssh>>,
     docker: OnceCell<Docker>,
 }
 
@@ -57,7 +61,7 @@ impl Engine {
             return Err(error.clone());
         }
         let shown = place.as_ref().map_or_else(|_| "the engine".to_owned(), ToString::to_string);
-        Ok(Self { name: name.to_owned(), place, shown, docker: OnceCell::new() })
+        Ok(Self { name: name.to_owned(), place, shown, ssh: None, docker: OnceCell::new() })
     }
 
     /// The configured name.
@@ -75,33 +79,63 @@ impl Engine {
         self.place.as_ref().ok()
     }
 
+    /// The host to which it needs an SSH connection; `None` when it needs none.
+    pub(super) fn needs_ssh(&self) -> Option<&str> {
+        match self.place() {
+            Some(Place::Ssh { address, .. }) => Some(address.as_str()),
+            Some(Place::Unix(_) | Place::Tcp(_) | Place::Tls(..)) | None => None,
+        }
+    }
+
+    /// Hands it that connection, which it shares with everybody who needs one to the same host.
+    pub(super) fn go_through(&mut self, ssh: Arc<Ssh>) {
+        self.ssh = Some(ssh);
+    }
+
     /// A client, its API version agreed with the engine. Safe to drop at any await.
     ///
     /// # Errors
     /// When there is no engine, or what answers is none.
     pub async fn client(&self) -> Result<Docker, SourceError> {
         let place = self.place.as_ref().map_err(Clone::clone)?;
+        // The connection may have been lost since the last time; the local socket keeps its path.
+        let forwarded = match (place, &self.ssh) {
+            (Place::Ssh { socket, .. }, Some(ssh)) => Some(ssh.forward_unix(socket).await?),
+            (Place::Unix(_) | Place::Tcp(_) | Place::Tls(..) | Place::Ssh { .. }, _) => None,
+        };
         let connect = async {
-            let docker = self.connect(place)?.with_timeout(GREETING);
-            let agreed = docker.negotiate_version().await.map_err(|error| self.explain("version", &error))?;
-            Ok(agreed.with_timeout(Duration::from_secs(ANSWER)))
+            let docker = self.connect(place, forwarded.as_deref())?.with_timeout(GREETING);
+            match docker.negotiate_version().await {
+                Ok(agreed) => Ok(agreed.with_timeout(Duration::from_secs(ANSWER))),
+                Err(error) => Err(self.understand("version", &error).await),
+            }
         };
         self.docker.get_or_try_init(|| connect).await.cloned()
     }
 
-    fn connect(&self, place: &Place) -> Result<Docker, SourceError> {
+    fn connect(&self, place: &Place, forwarded: Option<&Path>) -> Result<Docker, SourceError> {
+        let unix = |path: &str| Docker::connect_with_unix(path, ANSWER, API_DEFAULT_VERSION);
         let made = match place {
-            Place::Unix(path) => Docker::connect_with_unix(path, ANSWER, API_DEFAULT_VERSION),
+            Place::Unix(path) => unix(path),
             Place::Tcp(address) => Docker::connect_with_http(address, ANSWER, API_DEFAULT_VERSION),
             Place::Tls(address, files) => return tls::client(address, files, ANSWER),
-            Place::Ssh { .. } => {
-                return Err(SourceError::new(
-                    format!("{}: ssh:// to an engine is not supported yet", self.shown),
-                    "forward its socket: ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock user@host",
-                ));
-            }
+            Place::Ssh { .. } => unix(&forwarded.unwrap_or_else(|| Path::new("")).to_string_lossy()),
         };
         made.map_err(|error| self.explain("connection", &error))
+    }
+
+    /// As [`Self::explain`]; where an SSH connection lies between, it is asked too what it knows.
+    pub async fn understand(&self, doing: &str, error: &Error) -> SourceError {
+        let answered = matches!(
+            error,
+            Error::DockerResponseServerError { .. } | Error::JsonDataError { .. } | Error::RequestTimeoutError
+        );
+        if let (Some(ssh), Some(Place::Ssh { socket, .. }), false) = (&self.ssh, self.place(), answered)
+            && let Some(told) = ssh.explain_forward(socket).await
+        {
+            return told;
+        }
+        self.explain(doing, error)
     }
 
     /// What an error of the client means, and how to mend it. `doing` is what was asked, as in "list of containers".

@@ -5,6 +5,7 @@
 
 use super::context;
 use super::tls::Files;
+use crate::connect::ssh::Address;
 use crate::domain::SourceError;
 use serde::Deserialize;
 use std::fmt;
@@ -12,6 +13,8 @@ use std::path::PathBuf;
 
 /// Where an engine is when nobody says.
 pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+/// Where an engine's socket usually is, also on another machine.
+const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
 /// What a config says about where an engine is. All absent: the environment decides.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,8 +46,8 @@ pub enum Place {
     Tls(String, Files),
     /// A socket of another machine, through SSH.
     Ssh {
-        /// As `ssh` takes it: `host`, `user@host`, or `ssh://user@host:port`.
-        destination: String,
+        /// Where, and as whom.
+        address: Address,
         /// The path of the engine's socket over there.
         socket: String,
     },
@@ -56,10 +59,7 @@ impl Place {
         match self {
             Self::Unix(_) => None,
             Self::Tcp(address) | Self::Tls(address, _) => Some(without_port(address)),
-            Self::Ssh { destination, .. } => {
-                let bare = destination.strip_prefix("ssh://").unwrap_or(destination);
-                Some(without_port(bare.rsplit_once('@').map_or(bare, |(_, host)| host)))
-            }
+            Self::Ssh { address, .. } => Some(address.host()),
         }
     }
 }
@@ -69,7 +69,10 @@ impl fmt::Display for Place {
         match self {
             Self::Unix(path) => write!(f, "unix://{path}"),
             Self::Tcp(address) | Self::Tls(address, _) => write!(f, "tcp://{address}"),
-            Self::Ssh { destination, .. } => write!(f, "ssh://{}", destination.trim_start_matches("ssh://")),
+            Self::Ssh { address, socket } => {
+                let path = if socket == USUAL_SOCKET { "" } else { socket };
+                write!(f, "ssh://{}{path}", address.as_str().trim_start_matches("ssh://"))
+            }
         }
     }
 }
@@ -185,16 +188,9 @@ fn address(by: &By<'_>, rest: &str, usual: u16) -> Result<String, SourceError> {
 /// `user@host:port/path/of/socket`, of which all but the host may be missing.
 fn ssh(by: &By<'_>, rest: &str) -> Result<Place, SourceError> {
     let (login, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let socket = if path.len() > 1 { path } else { "/var/run/docker.sock" };
-    let (user, host) = login.rsplit_once('@').map_or(("", login), |(user, host)| (user, host));
-    // What begins with a dash would be an option of ssh.
-    let odd = |text: &str| text.starts_with('-') || text.chars().any(|char| char.is_whitespace() || char.is_control());
-    if host.is_empty() || host.starts_with(':') || odd(host) || odd(user) || user.contains(':') {
-        return Err(refused(by, &format!("{login:?} is no login on a host"), "write ssh://user@host or ssh://host"));
-    }
-    let with_port = host.rsplit_once(']').map_or(host, |(_, after)| after).contains(':');
-    let destination = if with_port { format!("ssh://{login}") } else { login.to_owned() };
-    Ok(Place::Ssh { destination, socket: socket.to_owned() })
+    let socket = if path.len() > 1 { path } else { USUAL_SOCKET };
+    let address = Address::parse(&format!("ssh://{login}")).map_err(|bad| refused(by, &bad.what, &bad.hint))?;
+    Ok(Place::Ssh { address, socket: socket.to_owned() })
 }
 
 pub(super) fn refused(by: impl fmt::Display, why: &str, mend: &str) -> SourceError {
@@ -222,12 +218,16 @@ mod tests {
         assert_eq!(at("http://h").unwrap(), tcp("h:2375"));
         assert_eq!(at("tcp://[::1]:1").unwrap().server(), Some("::1"));
         assert_eq!(at("tcp://[::1]").unwrap(), tcp("[::1]:2375"));
-        let ssh =
-            |destination: &str, socket: &str| Place::Ssh { destination: destination.into(), socket: socket.into() };
+        let ssh = |address: &str, socket: &str| Place::Ssh {
+            address: Address::parse(address).unwrap(),
+            socket: socket.into(),
+        };
         assert_eq!(at("ssh://ops@game-1").unwrap(), ssh("ops@game-1", "/var/run/docker.sock"));
         assert_eq!(at("ssh://game-1:2222/run/d.sock").unwrap(), ssh("ssh://game-1:2222", "/run/d.sock"));
         assert_eq!(at("ssh://ops@game-1:2222").unwrap().server(), Some("game-1"));
-        assert_eq!(at("ssh://ops@game-1:2222").unwrap().to_string(), "ssh://ops@game-1:2222");
+        for text in ["ssh://ops@game-1:2222", "ssh://game-1/run/d.sock"] {
+            assert_eq!(at(text).unwrap().to_string(), text);
+        }
         let files = Files { ca: "/c/ca.pem".into(), cert: None, key: None };
         let wanted = Wanted { host: Some("tcp://h".into()), tls: Some(files.clone()), context: None };
         assert_eq!(resolve("a", &wanted, &none).unwrap(), Place::Tls("h:2376".into(), files));
