@@ -4,22 +4,25 @@
 
 mod alerts;
 pub mod answers;
+pub mod container_history;
 pub mod feed;
 pub mod history;
 pub mod ring;
 mod servers;
 
+pub use container_history::{ContainerHistory, Past, Trail};
 pub use feed::{Feed, Health};
 pub use history::{Figure, Trend};
 pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
-use crate::domain::{Alert, Answered, Inquiry, Now, Sample, Series, SourceError, SourceId, Subject};
+use crate::domain::{Alert, Answered, Inquiry, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject};
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     feeds: Vec<Feed>,
+    containers: ContainerHistory,
     alerts: alerts::Joined,
     answers: answers::Answers,
     servers: servers::Joined,
@@ -43,11 +46,17 @@ impl Store {
         let index = self.feeds.iter().position(|feed| feed.id == sample.source)?;
         let at = sample.at;
         self.feeds[index].apply(sample);
-        let subject = self.feeds[index].subject;
+        let feed = &self.feeds[index];
+        let subject = feed.subject;
         match subject {
             Subject::Servers => self.servers.take(&self.feeds, index, at),
             Subject::Alerts => self.alerts = alerts::Joined::of(&self.feeds),
-            Subject::Containers | Subject::Databases => {}
+            Subject::Containers => {
+                if let (None, Some(engine)) = (&feed.error, feed.snapshot().and_then(Snapshot::engine)) {
+                    self.containers.record(&feed.id, at, feed.interval, &engine.containers);
+                }
+            }
+            Subject::Databases => {}
         }
         Some(subject)
     }
@@ -99,6 +108,11 @@ impl Store {
     /// Figures over time of one server.
     pub fn trend(&self, server: &str) -> Option<&Trend> {
         self.servers.trend(server)
+    }
+
+    /// Figures over time of one container, by its full id.
+    pub fn past(&self, source: &SourceId, container: &str) -> Option<&Past> {
+        self.containers.of(source, container)
     }
 
     /// All feeds.
