@@ -3,15 +3,19 @@
 //! Pure. Must not turn a failure into an empty snapshot: the last good one stays, beside the reason.
 
 mod alerts;
+pub mod database_history;
+mod databases;
 pub mod feed;
 pub mod history;
 pub mod ring;
 
+pub use database_history::DatabaseTrend;
+pub use databases::Stream;
 pub use feed::{Feed, Health};
 pub use history::{History, Trend};
 pub use ring::Ring;
 
-use crate::domain::{Alert, Now, Sample, Snapshot, SourceId, Subject};
+use crate::domain::{Alert, Group, LockNode, Now, Sample, Snapshot, SourceId, Subject};
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +23,7 @@ pub struct Store {
     feeds: Vec<Feed>,
     history: History,
     alerts: alerts::Joined,
+    databases: databases::Databases,
 }
 
 impl Store {
@@ -30,10 +35,15 @@ impl Store {
     /// Takes in one sample; a source nobody configured is ignored. Returns what it was about.
     pub fn apply(&mut self, sample: Sample) -> Option<Subject> {
         let feed = self.feeds.iter_mut().find(|feed| feed.id == sample.source)?;
+        let at = sample.at;
         feed.apply(sample);
         let (id, subject) = (feed.id.clone(), feed.subject);
         if let (None, Some(Snapshot::Servers(servers))) = (&feed.error, feed.snapshot()) {
             self.history.record(&id, servers);
+        }
+        if subject == Subject::Databases {
+            let known = feed.error.is_none().then(|| feed.snapshot().and_then(Snapshot::database)).flatten();
+            self.databases.record(&id, at, known);
         }
         if subject == Subject::Alerts {
             self.alerts = alerts::Joined::of(&self.feeds);
@@ -45,6 +55,26 @@ impl Store {
     /// first feed in the config's order, with what both know.
     pub fn alerts(&self, feed: &Feed) -> &[Alert] {
         self.alerts.of_feed(&feed.id)
+    }
+
+    /// Who waits for whom on a database server, as lines of a tree.
+    pub fn lock_tree(&self, feed: &Feed) -> &[LockNode] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.locks)
+    }
+
+    /// Who holds the connections of a database server.
+    pub fn activity(&self, feed: &Feed) -> &[Group] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.activity)
+    }
+
+    /// What a database server sends WAL to, gets it from and keeps it for.
+    pub fn streams(&self, feed: &Feed) -> &[Stream] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.streams)
+    }
+
+    /// Figures over time of a database server.
+    pub fn database_trend(&self, feed: &Feed) -> Option<&DatabaseTrend> {
+        self.databases.of(&feed.id).map(|views| &views.trend)
     }
 
     /// Figures over time of one server.
