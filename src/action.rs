@@ -40,6 +40,14 @@ pub enum Action {
     Databases,
     /// Show the runs.
     Runs,
+    /// Show who waits for whom in the databases.
+    Locks,
+    /// Show standbys and replication slots.
+    Replication,
+    /// Show who holds the databases' connections.
+    Activity,
+    /// Show what the databases do.
+    Statistics,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -123,6 +131,10 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Alerts, "alerts", "pane 3: alerts"),
     (Action::Databases, "databases", "pane 4: database sessions"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::Locks, "locks", "who waits for whose lock"),
+    (Action::Replication, "replication", "standbys, WAL receivers and replication slots"),
+    (Action::Activity, "activity", "connections by application and state"),
+    (Action::Statistics, "statistics", "what the databases do: rates, hit ratio, wraparound"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Earlier, "earlier", "where you were before"),

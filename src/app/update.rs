@@ -226,6 +226,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
         Action::Servers | Action::Containers | Action::Alerts | Action::Databases | Action::Runs => {}
+        Action::Locks | Action::Replication | Action::Activity | Action::Statistics => {}
     }
 }
 

@@ -3,13 +3,18 @@
 //! A pane must not know another pane, ask a source, read a clock or act: it answers what is selected, and the app decides.
 //! To add a table of things: copy the smallest folder, add a `mod` line and a line in [`PANES`].
 
+pub mod activity;
 pub mod alerts;
 pub mod containers;
 pub mod databases;
 mod links;
+pub mod locks;
 pub mod page;
+mod postgres;
+pub mod replication;
 pub mod runs;
 pub mod servers;
+pub mod statistics;
 mod table;
 
 pub use page::{Page, PageFlow};
@@ -24,7 +29,17 @@ use ratatui::layout::Rect;
 use std::time::Duration;
 
 /// Every pane, in the order of the screen.
-pub const PANES: &[PaneKind] = &[servers::KIND, containers::KIND, alerts::KIND, databases::KIND, runs::KIND];
+pub const PANES: &[PaneKind] = &[
+    servers::KIND,
+    containers::KIND,
+    alerts::KIND,
+    databases::KIND,
+    runs::KIND,
+    locks::KIND,
+    replication::KIND,
+    activity::KIND,
+    statistics::KIND,
+];
 
 /// A pane, as a registry line.
 #[derive(Clone)]

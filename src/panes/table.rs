@@ -86,6 +86,8 @@ pub trait Tabular: Send + 'static {
     fn haystack(row: Row<'_, Self::Item>, out: &mut String);
     /// The summary in the title, appended.
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
+    /// What is to be known above the rows, the worst first: what no row shows. Each is a sentence.
+    fn remarks(_cx: &Cx<'_>, _out: &mut Vec<(Role, String)>) {}
     /// What an empty answer means.
     const NONE: &'static str;
     /// Everything about it: its page. Links are added by themselves.
@@ -139,6 +141,7 @@ pub struct DataPane<T: Tabular> {
     ages_short: String,
     ages_bad: bool,
     notes: Vec<(Role, String)>,
+    remarks: Vec<(Role, String)>,
     scratch: String,
     sorted_for: Option<SortKey>,
     kind: PhantomData<fn() -> T>,
@@ -176,6 +179,7 @@ impl<T: Tabular> Default for DataPane<T> {
             ages_short: String::new(),
             ages_bad: false,
             notes: Vec::new(),
+            remarks: Vec::new(),
             scratch: String::new(),
             sorted_for: None,
             kind: PhantomData,
@@ -418,6 +422,26 @@ impl<T: Tabular> DataPane<T> {
         }
     }
 
+    /// Wraps the remarks into at most a third of the height, at least one line.
+    fn remark(&mut self, inside: Rect, cx: &Cx<'_>) {
+        let mut said = Vec::new();
+        T::remarks(cx, &mut said);
+        let most = usize::from((inside.height / 3).max(1).min(inside.height));
+        self.remarks.clear();
+        let mut lines = Vec::new();
+        for (role, text) in said {
+            wrap::lines(&mut lines, &text, usize::from(inside.width.saturating_sub(1)), 2);
+            self.remarks.extend(lines.drain(..).map(|line| (role, line)));
+        }
+        if self.remarks.len() > most {
+            let left = self.remarks.len() - most;
+            self.remarks.truncate(most);
+            if let Some((_, last)) = self.remarks.last_mut().filter(|_| most > 1) {
+                *last = format!("  … {} more lines", left + 1);
+            }
+        }
+    }
+
     fn fill(&mut self, height: usize, cx: &Cx<'_>) {
         self.page = height.max(1);
         let most = self.entries.len().saturating_sub(height);
@@ -512,6 +536,8 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.explain(usize::from(inside.width.saturating_sub(1)), cx);
         place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
         self.title_columns(cx);
+        self.remark(inside, cx);
+        let inside = below(inside, self.remarks.len());
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
         self.fill(usize::from(height), cx);
@@ -520,6 +546,10 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         self.draw_frame(place, buf, cx);
         let inside = place.inside();
+        for (index, (role, line)) in self.remarks.iter().enumerate() {
+            canvas::put(buf, (inside.x, inside.y + index as u16), line, inside.width, cx.style(*role));
+        }
+        let inside = below(inside, self.remarks.len());
         let notes = self.notes_height(inside.height);
         let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
         let look = Look {
@@ -590,6 +620,12 @@ fn push_age(out: &mut String, feed: &Feed, cx: &Cx<'_>) -> bool {
 /// Its rows may not be so any more.
 fn untrusted(feed: &Feed, now: Now) -> bool {
     matches!(feed.health(now), Health::Stale | Health::Failed)
+}
+
+/// What is left under so many lines.
+fn below(inside: Rect, lines: usize) -> Rect {
+    let lines = (lines as u16).min(inside.height);
+    Rect { y: inside.y + lines, height: inside.height - lines, ..inside }
 }
 
 fn shows_headings(inside: Rect) -> bool {

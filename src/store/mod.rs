@@ -5,18 +5,24 @@
 mod alerts;
 pub mod answers;
 pub mod container_history;
+pub mod database_history;
+mod databases;
 pub mod feed;
 pub mod history;
 pub mod ring;
 mod servers;
 
 pub use container_history::{ContainerHistory, Past, Trail};
+pub use database_history::DatabaseTrend;
+pub use databases::Stream;
 pub use feed::{Feed, Health};
 pub use history::{Figure, Trend};
 pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
-use crate::domain::{Alert, Answered, Inquiry, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject};
+use crate::domain::{
+    Alert, Answered, Group, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject,
+};
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +32,7 @@ pub struct Store {
     alerts: alerts::Joined,
     answers: answers::Answers,
     servers: servers::Joined,
+    databases: databases::Databases,
 }
 
 impl Store {
@@ -56,7 +63,10 @@ impl Store {
                     self.containers.record(&feed.id, at, feed.interval, &engine.containers);
                 }
             }
-            Subject::Databases => {}
+            Subject::Databases => {
+                let known = feed.snapshot().filter(|_| feed.error.is_none()).and_then(Snapshot::database);
+                self.databases.record(&feed.id, at, known);
+            }
         }
         Some(subject)
     }
@@ -103,6 +113,26 @@ impl Store {
     /// The names of the columns that status addresses of servers are mapped to.
     pub fn server_columns(&self) -> &[String] {
         self.servers.columns()
+    }
+
+    /// Who waits for whom on a database server, as lines of a tree.
+    pub fn lock_tree(&self, feed: &Feed) -> &[LockNode] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.locks)
+    }
+
+    /// Who holds the connections of a database server.
+    pub fn activity(&self, feed: &Feed) -> &[Group] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.activity)
+    }
+
+    /// What a database server sends WAL to, gets it from and keeps it for.
+    pub fn streams(&self, feed: &Feed) -> &[Stream] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.streams)
+    }
+
+    /// Figures over time of a database server.
+    pub fn database_trend(&self, feed: &Feed) -> Option<&DatabaseTrend> {
+        self.databases.of(&feed.id).map(|views| &views.trend)
     }
 
     /// Figures over time of one server.

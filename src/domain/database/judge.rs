@@ -65,7 +65,9 @@ impl Replica {
         if self.state.is_empty() && self.behind.is_none() {
             return Severity::Unknown;
         }
-        let bytes = self.behind.map_or(Severity::Unknown, |bytes| limits.replication_mib.judge(bytes / MIB));
+        // A base backup is sent, and nothing is replayed meanwhile.
+        let unknown = if self.state == "backup" { Severity::None } else { Severity::Unknown };
+        let bytes = self.behind.map_or(unknown, |bytes| limits.replication_mib.judge(bytes / MIB));
         let lag = self.lag[2].map_or(Severity::None, |lag| limits.replication_seconds.judge(lag.as_secs()));
         let state = if self.state == "streaming" { Severity::Ok } else { Severity::Info };
         state.max(bytes).max(lag)
@@ -87,6 +89,7 @@ impl Receiver {
         let silent = self.heard.filter(|heard| *heard >= SILENCE);
         match (self.status.as_deref(), silent) {
             (Some("streaming"), None) => Severity::Ok,
+            (Some("hidden"), _) => Severity::Unknown,
             (Some("streaming"), Some(silent)) => {
                 limits.replication_seconds.judge(silent.as_secs()).max(Severity::Warning)
             }

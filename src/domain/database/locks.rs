@@ -39,6 +39,8 @@ pub struct LockNode {
     pub all: Option<u32>,
     /// It is one of a ring of sessions that wait for each other.
     pub ring: bool,
+    /// Since when the one waits that has waited longest in its tree; `None` when nobody knows.
+    pub since: Option<Timestamp>,
 }
 
 /// Who waits for whom, both ways.
@@ -143,7 +145,20 @@ pub fn tree(database: &Database) -> Vec<LockNode> {
             grow(&waits, (root, true), &mut placed, &mut lines);
         }
     }
+    note_longest(database, &mut lines);
     lines
+}
+
+fn note_longest(database: &Database, lines: &mut [LockNode]) {
+    let mut longest: HashMap<Party, Timestamp> = HashMap::new();
+    for line in &*lines {
+        if let Some(since) = database.waiting_since(line.who) {
+            longest.entry(line.root).and_modify(|known| *known = since.min(*known)).or_insert(since);
+        }
+    }
+    for line in lines {
+        line.since = longest.get(&line.root).copied();
+    }
 }
 
 /// Places a root and all that wait for it: each under the first blocker, level by level, that it is found by.
@@ -173,37 +188,27 @@ fn grow(waits: &Waits, (root, ring): (Party, bool), placed: &mut HashSet<Party>,
         let ring = ring && (who == root || reach.contains(&who) && waits.reach(who).contains(&root));
         let all = (who == root).then(|| reach.iter().filter(|other| **other != root).count() as u32);
         let direct = waits.waiters(who).len() as u32;
-        lines.push(LockNode { who, root, place: lines.len() as u32, rails, direct, all, ring });
+        lines.push(LockNode { who, root, place: lines.len() as u32, rails, direct, all, ring, since: None });
     }
 }
 
 impl Database {
     /// Notes in each session how many wait for it and since when. For the source, once it knows who is blocked by whom.
     pub fn note_blockers(&mut self) {
-        let tree = tree(self);
-        let mut longest: HashMap<Party, Timestamp> = HashMap::new();
-        for line in &tree {
-            let Party::Session(index) = line.who else { continue };
-            let session = &self.sessions[index as usize];
-            let since = session.waiting_since.or(session.query_start).or(session.state_change);
-            if let Some(since) = since.filter(|_| !session.blocked_by.is_empty()) {
-                longest.entry(line.root).and_modify(|known| *known = since.min(*known)).or_insert(since);
-            }
-        }
-        for line in tree {
+        for line in tree(self) {
             let Party::Session(index) = line.who else { continue };
             let session = &mut self.sessions[index as usize];
             session.blocks = line.all.unwrap_or(line.direct);
-            session.blocking_since = longest.get(&line.root).copied().filter(|_| line.who == line.root);
+            session.blocking_since = line.since.filter(|_| line.who == line.root);
         }
     }
 
-    /// How long a party of the tree has waited; `None` for one that does not wait.
-    pub fn wait_of(&self, who: Party) -> Option<Duration> {
-        match who {
-            Party::Session(index) => self.sessions.get(index as usize)?.blocked_for(self.now),
-            Party::Prepared(_) | Party::Unlisted(_) => None,
-        }
+    /// Since when a party of the tree waits for a lock: exactly from 14 on, before that at most since then. `None` for one that does not
+    /// wait.
+    pub fn waiting_since(&self, who: Party) -> Option<Timestamp> {
+        let Party::Session(index) = who else { return None };
+        let session = self.sessions.get(index as usize).filter(|session| !session.blocked_by.is_empty())?;
+        session.waiting_since.or(session.query_start).or(session.state_change)
     }
 
     /// How long a prepared transaction is open.
