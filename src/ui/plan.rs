@@ -138,7 +138,7 @@ fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
 
 /// What the runbook says to people, whole.
 pub(super) fn page(out: &mut Lines, runbook: &Runbook, width: usize) {
-    for passage in &runbook.page {
+    for passage in runbook.page.iter().filter(|passage| !passage.blocks.is_empty()) {
         out.push((Role::Text, String::new()));
         let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
         wrap_into(out, Role::Title, heading, width, 2);
