@@ -123,12 +123,12 @@ fn planning_on_a_hung_engine_is_said_and_esc_gives_it_up() {
     press(&mut screen, "R");
     screen.wait_text(PLANNING);
     // Beyond the four seconds that a message in passing stays.
-    screen.wait_text(", 6 s; nothing is changed yet; esc gives it up");
+    screen.wait_text(", 6 s; esc gives it up");
     press(&mut screen, "\x1b");
     screen.wait_text("is given up: nothing was changed");
     proxy.open();
     screen.never_text("plan: Restart a container", 2 * QUIET);
-    assert!(!screen.text().contains(PLANNING), "{}", screen.text());
+    assert!(!screen.text().contains("gives it up"), "{}", screen.text());
     // Given up is not broken: the next one comes.
     plan_restart(&mut screen, &web);
     press(&mut screen, "\x1b");
