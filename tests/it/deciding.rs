@@ -155,6 +155,21 @@ fn the_plan_is_in_the_order_of_what_happens_and_holds_the_whole_page() {
 }
 
 #[test]
+fn a_runbook_can_be_read_before_it_is_chosen() {
+    let mut scene = databases();
+    scene.keys("a");
+    scene.key(KeyCode::Tab);
+    assert!(screen(&mut scene).contains("db-kill-idle  (Enter plans it, Esc goes back)"));
+    scene.key(KeyCode::PageDown);
+    assert!(screen(&mut scene).contains("When not to. Not for sessions that are active"), "{}", screen(&mut scene));
+    scene.key(KeyCode::Esc);
+    assert!(screen(&mut scene).contains("Tab reads it"), "back in the list\n{}", screen(&mut scene));
+    scene.key(KeyCode::Tab);
+    scene.key(KeyCode::Enter);
+    assert_eq!(numbers(&scene), [1], "Enter plans what was read");
+}
+
+#[test]
 fn read_only_does_not_offer_a_key_that_acts_in_the_colour_of_acting() {
     let key = |read_only: bool| {
         let mut setup = setup(&SOURCES);
