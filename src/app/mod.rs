@@ -23,7 +23,7 @@ mod writes;
 pub use banner::Banner;
 pub use layout::{MIN_SIZE, Screen};
 pub use overlay::Overlay;
-pub use palette::{Item, Palette};
+pub use palette::{Item, Palette, Reading};
 pub use params_dialog::{ParamField, ParamsDialog};
 pub use plan_dialog::PlanDialog;
 pub use planning::Planning;

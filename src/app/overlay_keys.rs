@@ -126,6 +126,13 @@ fn palette_key(
     effects: &mut Effects,
 ) {
     let Overlay::Palette(mut palette) = overlay else { return };
+    if chord.is(KeyCode::Tab) || palette.reading.is_some() && chord.is(KeyCode::Esc) {
+        if !palette.read(&state.library) {
+            state.toasts.say(state.now, "only a runbook has a page to read");
+        }
+        state.overlay = Some(Overlay::Palette(palette));
+        return;
+    }
     if chord.is(KeyCode::Esc) {
         return;
     }
@@ -135,6 +142,8 @@ fn palette_key(
             Some(action) => return act(state, &action, effects),
             None => {}
         }
+    } else if let Some(reading) = &mut palette.reading {
+        scroll_by(&mut reading.scroll, chord, true);
     } else if chord.is(KeyCode::Down) || chord.is_ctrl('n') {
         palette.go(1);
     } else if chord.is(KeyCode::Up) || chord.is_ctrl('p') {

@@ -24,7 +24,7 @@ impl Planning {
     /// What is said while it lasts. `key` gives it up.
     pub fn line(&self, now: Now, key: &str) -> String {
         let seconds = now.since(self.since).as_secs();
-        format!("planning {}, {seconds} s; nothing is changed yet; {key} gives it up", self.what)
+        format!("planning {}, {seconds} s; {key} gives it up", self.what)
     }
 }
 

@@ -72,6 +72,9 @@ pub(super) fn wrap_into(out: &mut Lines, role: Role, text: &str, width: usize, i
 }
 
 fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) {
+    if let Some(reading) = &palette.reading {
+        return super::plan::draw_page(state, reading, area, buf);
+    }
     let cx = state.cx();
     let room = usize::from(area.height.saturating_sub(8)).max(1);
     let first = palette.cursor.saturating_sub(room.saturating_sub(1));
@@ -84,7 +87,7 @@ fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) 
     if lines.is_empty() {
         lines.push((Role::Muted, "nothing matches".to_owned()));
     }
-    let title = format!("{}  (Enter does it, Esc closes)", palette.title);
+    let title = format!("{}  (Enter does it, Tab reads it, Esc closes)", palette.title);
     let foot = dialog::draw(state, area, buf, &title, &lines, 0, 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     palette.field.draw(field, buf, cx.style(Role::Input));

@@ -4,7 +4,7 @@
 use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use super::overlay::wrap_into;
-use crate::app::{PlanDialog, State};
+use crate::app::{PlanDialog, Reading, State};
 use crate::domain::risk::Level;
 use crate::domain::text;
 use crate::runbook::plan::{PlannedFence, PlannedStep, Rows};
@@ -32,6 +32,14 @@ pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
     let title = format!("plan: {}", plan.plan.body().runbook.title);
     let at = dialog::draw(state, area, buf, &title, &lines, plan.scroll, foot.height());
     foot.draw(state, at, buf);
+}
+
+/// A runbook to be read before it is chosen.
+pub fn draw_page(state: &State, reading: &Reading, area: Rect, buf: &mut Buffer) {
+    let mut lines = Lines::new();
+    page(&mut lines, &reading.runbook, text_width(area));
+    let title = format!("{}  (Enter plans it, Esc goes back)", reading.runbook.id);
+    dialog::draw(state, area, buf, &title, &lines, reading.scroll, 0);
 }
 
 /// What to answer.
@@ -137,8 +145,8 @@ fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
 }
 
 /// What the runbook says to people, whole.
-pub(super) fn page(out: &mut Lines, runbook: &Runbook, width: usize) {
-    for passage in &runbook.page {
+fn page(out: &mut Lines, runbook: &Runbook, width: usize) {
+    for passage in runbook.page.iter().filter(|passage| !passage.blocks.is_empty()) {
         out.push((Role::Text, String::new()));
         let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
         wrap_into(out, Role::Title, heading, width, 2);

@@ -366,6 +366,11 @@ fn killed_while_the_engine_still_restarts_it_waits_for_what_comes_of_it() {
     kill(&mut screen);
     assert_eq!(world.effects(), 0, "the kill fell before the engine was done");
     let mut screen = home.start(&[]);
+    // At once, and long before it is known what became of it.
+    screen.wait_text("1 run of an earlier session was cut off; looking at what became of it");
+    press(&mut screen, "6");
+    screen.wait_text("1 cut off, being looked at");
+    assert!(!screen.text().contains("running"), "it looks alive\n{}", screen.text());
     let over = || home.story_now().last().unwrap().strip_prefix("run.finish ").map(str::to_owned);
     let outcome = poll(LONG, over).expect("it finds out");
     leave(&mut screen);

@@ -227,7 +227,7 @@ fn details() {
 }
 
 /// A plan as the planner would make it: checks, a blast radius, what is sent.
-fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draft> {
+pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draft> {
     let fence = |role: Role, language: &str, sent: &str, finding: Option<(bool, &str)>| PlannedFence {
         role,
         language: language.to_owned(),

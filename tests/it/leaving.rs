@@ -57,6 +57,27 @@ fn ctrl_c_says_what_quits_and_gets_out_of_a_dialog() {
 }
 
 #[test]
+fn the_log_tells_what_happened_once_and_without_verbosity_what_went_wrong() {
+    let config = format!("{HOST}\n{}", crate::desk::docker("gone", "unix:///nowhere/docker.sock", "250ms"));
+    let log = |arguments: &[&str]| {
+        let desk = Desk::with(&config);
+        let session = painted(desk.launch().args(arguments));
+        session.wait_screen("several polls", PATIENCE, |screen| screen.contents().contains("FAILED 2s"));
+        quit(session);
+        std::fs::read_to_string(desk.home().join("state/quarterdeck/quarterdeck.log")).unwrap()
+    };
+    let count = |log: &str, text: &str| log.lines().filter(|line| line.contains(text)).count();
+    let quiet = log(&[]);
+    assert_eq!((count(&quiet, "a source fails"), count(&quiet, "INFO")), (1, 0), "{quiet}");
+    assert!(quiet.contains("docker/gone") && quiet.contains("/nowhere/docker.sock"), "{quiet}");
+    let told = log(&["-v"]);
+    assert_eq!((count(&told, " starts "), count(&told, " ends "), count(&told, "DEBUG")), (1, 1, 0), "{told}");
+    assert!(told.contains("local/host, docker/gone") || told.contains("docker/gone, local/host"), "{told}");
+    let all = log(&["-vv"]);
+    assert!(count(&all, "asked source=local/host") > 1, "{all}");
+}
+
+#[test]
 fn a_closed_terminal_ends_it() {
     let desk = Desk::with(HOST);
     // The program may be reading, painting or at rest when the terminal goes: several moments.

@@ -14,6 +14,7 @@ mod support;
 mod acting;
 mod alloc;
 mod crash;
+mod deciding;
 mod frames;
 mod freshness;
 mod hostile;

@@ -440,6 +440,49 @@ async fn a_crash_before_the_intent_is_stopped_and_a_server_that_is_gone_is_unkno
     assert_eq!(next.story().await.last().unwrap(), "run.finish unknown");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_after_a_crash_goes_on_waiting_and_does_not_begin_anew() {
+    let cluster = Cluster::new(need!(own_postgres));
+    let _a = cluster.session("web", "shop").await;
+    let at = At::DieAfter(RecordKind::StepIntent);
+    // Its verification may take 30 s from the change on, which is two minutes ago for the next start.
+    let mut doomed = Bridge::doomed(cluster.connections("ops"), Library::builtin(), at).await;
+    let plan = doomed.plan("db-kill-idle", all()).await;
+    doomed.die(yes(plan, Some("kill 1 on primary"))).await;
+    let started = std::time::Instant::now();
+    let next = doomed.next(cluster.connections("ops"), Library::builtin()).await;
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    assert_eq!(next.story().await.last().unwrap(), "run.finish failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_is_given_up_or_replaced_does_not_come() {
+    let mut bridge = Bridge::new(Connections::default(), Library::builtin()).await;
+    let hung = crate::lab::fault::Hung::unix();
+    bridge.exec = Arc::new(Exec {
+        connections: lab::engine_at(&format!("unix://{}", hung.socket().display())),
+        ..Arc::into_inner(bridge.exec).unwrap()
+    });
+    let request = |runbook: &str, name: &str, value: &str| PlanRequest {
+        runbook: runbook.to_owned(),
+        args: [(name.to_owned(), json!(value))].into(),
+    };
+    bridge.exec.plan(1, request("container-restart", "container", "local/api"));
+    hung.wait_connections(1, Duration::from_secs(10));
+    bridge.exec.plan(2, request("container-restart", "container", "nowhere/api"));
+    bridge.until(|event| matches!(event, RunEvent::NotPlanned { .. })).await;
+    bridge.exec.plan(3, request("container-restart", "container", "local/api"));
+    hung.wait_connections(2, Duration::from_secs(10));
+    bridge.exec.give_up_plan();
+    bridge.exec.plan(4, request("container-restart", "container", "nowhere/api"));
+    bridge.until(|event| matches!(event, RunEvent::NotPlanned { number: 4, .. })).await;
+    let numbers = bridge.told.iter().filter_map(|event| match event {
+        RunEvent::NotPlanned { number, .. } => Some(*number),
+        _ => None,
+    });
+    assert_eq!(numbers.collect::<Vec<_>>(), [2, 4]);
+}
+
 /// The shipped runbook with a verification that gives up sooner.
 fn quick() -> Library {
     let source = include_str!("../../../../assets/runbooks/db-kill-idle.md");
