@@ -1,4 +1,4 @@
-//! The shared ways out: Docker engines, PostgreSQL logins, the HTTP client. One each per configured name, with limits;
+//! The shared ways out: Docker engines, PostgreSQL logins, Prometheus servers, the HTTP client. One each per configured name, with limits;
 //! sources read through them and steps act through them.
 //!
 //! Owns how a service is reached, who logs in, and what a failure to reach it means in plain words. Must not know what
@@ -7,10 +7,12 @@
 pub mod docker;
 pub mod http;
 pub mod postgres;
+pub mod prometheus;
 pub mod secret;
 
 pub use docker::Engine;
 pub use postgres::Postgres;
+pub use prometheus::Prometheus;
 
 use crate::domain::SourceError;
 use crate::redact::Redactor;
@@ -22,6 +24,7 @@ use std::sync::{Arc, OnceLock};
 pub struct Connections {
     docker: BTreeMap<String, Arc<Engine>>,
     postgres: BTreeMap<String, Arc<Postgres>>,
+    prometheus: BTreeMap<String, Arc<Prometheus>>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
 }
@@ -37,6 +40,11 @@ impl Connections {
         self.postgres.get(name).map(AsRef::as_ref)
     }
 
+    /// The server of `[prometheus.NAME]`.
+    pub fn prometheus(&self, name: &str) -> Option<&Prometheus> {
+        self.prometheus.get(name).map(AsRef::as_ref)
+    }
+
     /// Like [`Self::docker`]; the error lists the names that there are.
     pub fn need_docker(&self, name: &str) -> Result<&Engine, SourceError> {
         self.docker(name).ok_or_else(|| missing("docker", name, self.docker_names()))
@@ -47,6 +55,11 @@ impl Connections {
         self.postgres(name).ok_or_else(|| missing("postgres", name, self.postgres_names()))
     }
 
+    /// Like [`Self::prometheus`]; the error lists the names that there are.
+    pub fn need_prometheus(&self, name: &str) -> Result<&Prometheus, SourceError> {
+        self.prometheus(name).ok_or_else(|| missing("prometheus", name, self.prometheus_names()))
+    }
+
     /// The names of all engines, sorted.
     pub fn docker_names(&self) -> impl Iterator<Item = &str> {
         self.docker.keys().map(String::as_str)
@@ -55,6 +68,11 @@ impl Connections {
     /// The names of all PostgreSQL servers, sorted.
     pub fn postgres_names(&self) -> impl Iterator<Item = &str> {
         self.postgres.keys().map(String::as_str)
+    }
+
+    /// The names of all Prometheus servers, sorted.
+    pub fn prometheus_names(&self) -> impl Iterator<Item = &str> {
+        self.prometheus.keys().map(String::as_str)
     }
 
     /// The one HTTP client, made at the first call. Cloning it is cheap and shares its connections.
@@ -83,6 +101,13 @@ impl Connections {
         let postgres = Arc::new(postgres);
         self.postgres.insert(postgres.name().to_owned(), Arc::clone(&postgres));
         postgres
+    }
+
+    /// Registers a Prometheus under its name, and hands it back to be shared with its sources.
+    pub fn add_prometheus(&mut self, prometheus: Prometheus) -> Arc<Prometheus> {
+        let prometheus = Arc::new(prometheus);
+        self.prometheus.insert(prometheus.name().to_owned(), Arc::clone(&prometheus));
+        prometheus
     }
 }
 

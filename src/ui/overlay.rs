@@ -85,7 +85,15 @@ fn wrap_into(out: &mut Lines, role: Role, text: &str, width: usize, indent: usiz
 
 fn facts(details: &Details, area: Rect) -> Lines {
     let mut out = Lines::new();
-    let facts: Vec<_> = details.sections.iter().filter_map(|section| match section { Section::Facts(facts) => Some(facts), _ => None }).flatten().collect();
+    let facts: Vec<_> = details
+        .sections
+        .iter()
+        .filter_map(|section| match section {
+            Section::Facts(facts) => Some(facts),
+            _ => None,
+        })
+        .flatten()
+        .collect();
     let names: Vec<_> = facts.iter().map(|(name, _)| text::clean(name)).collect();
     let label = names.iter().map(|name| name.width()).max().unwrap_or(0).min(24);
     for (name, (_, text)) in names.iter().zip(&facts) {

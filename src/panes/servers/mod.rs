@@ -189,9 +189,7 @@ impl Tabular for Servers {
             ),
             (
                 "fullest disk".into(),
-                server
-                    .worst_disk()
-                    .map_or_else(unknown, |disk| format!("{}: {}", disk.mount, usage(disk.usage))),
+                server.worst_disk().map_or_else(unknown, |disk| format!("{}: {}", disk.mount, usage(disk.usage))),
             ),
             (
                 "load 1, 5, 15 min".into(),

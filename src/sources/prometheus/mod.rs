@@ -75,9 +75,7 @@ impl Source for Prometheus {
         let reply = http::get(&self.client, NAME, &self.url, "api/v1/alerts", self.timeout).await?;
         let success = (200..300).contains(&reply.status);
         match parse::alerts(&reply.body) {
-            Ok(alerts) if success => {
-                Ok(Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }))
-            }
+            Ok(alerts) if success => Ok(Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() })),
             Err(parse::Wrong::Said(said)) => Err(http::refused(NAME, &self.url, reply.status, &said)),
             Err(parse::Wrong::Shape(why)) if success => Err(http::not_the_api(NAME, &self.url, &why)),
             Ok(_) | Err(parse::Wrong::Shape(_)) => Err(http::refused(NAME, &self.url, reply.status, "")),
