@@ -40,6 +40,14 @@ pub enum Action {
     Databases,
     /// Show the runs.
     Runs,
+    /// Show the alerts in groups.
+    AlertGroups,
+    /// Show the silences.
+    Silences,
+    /// Show the rules.
+    Rules,
+    /// Show what is scraped.
+    Targets,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -119,6 +127,10 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Alerts, "alerts", "pane 3: alerts"),
     (Action::Databases, "databases", "pane 4: database sessions"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::AlertGroups, "alert-groups", "alerts in groups, as Alertmanager notifies"),
+    (Action::Silences, "silences", "silences: who, why, how long, and what they hide"),
+    (Action::Rules, "rules", "rules of Prometheus, those that fail first"),
+    (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Zoom, "zoom", "only this pane, or all again"),

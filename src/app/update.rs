@@ -165,7 +165,15 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
-        Action::Servers | Action::Containers | Action::Alerts | Action::Databases | Action::Runs => {}
+        Action::Servers
+        | Action::Containers
+        | Action::Alerts
+        | Action::Databases
+        | Action::Runs
+        | Action::AlertGroups
+        | Action::Silences
+        | Action::Rules
+        | Action::Targets => {}
     }
 }
 

@@ -5,12 +5,14 @@
 //! every rule about it can be tested as a plain function.
 
 pub mod alert;
+pub mod alerting;
 pub mod container;
 pub mod database;
 pub mod id;
 pub mod inquiry;
 pub mod limits;
 pub mod nearest;
+pub mod promql;
 pub mod record;
 pub mod risk;
 pub mod sample;
@@ -20,7 +22,8 @@ pub mod severity;
 pub mod text;
 pub mod time;
 
-pub use alert::{Alert, AlertReport, AlertState, Matcher, Member, Rule, Silence, SilenceState, Target};
+pub use alert::{Alert, AlertState, Group, Inhibitor, Silencer};
+pub use alerting::{AlertReport, Gap, Matcher, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
 pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
 pub use database::{
     Archiver, Database, DatabaseStats, Prepared, Progress, Receiver, Replica, Session, SessionState, Slot,

@@ -3,13 +3,18 @@
 //! A pane must not know another pane, ask a source, read a clock or act: it answers what is selected, and the app decides.
 //! To add a table of things: copy the smallest folder, add a `mod` line and a line in [`PANES`].
 
+mod alerting;
 pub mod alerts;
 pub mod containers;
 pub mod databases;
+pub mod groups;
 mod links;
+pub mod rules;
 pub mod runs;
 pub mod servers;
+pub mod silences;
 mod table;
+pub mod targets;
 
 pub use table::{DataPane, Row, Tabular};
 
@@ -22,7 +27,17 @@ use ratatui::layout::Rect;
 use std::time::Duration;
 
 /// Every pane, in the order of the screen.
-pub const PANES: &[PaneKind] = &[servers::KIND, containers::KIND, alerts::KIND, databases::KIND, runs::KIND];
+pub const PANES: &[PaneKind] = &[
+    servers::KIND,
+    containers::KIND,
+    alerts::KIND,
+    databases::KIND,
+    runs::KIND,
+    groups::KIND,
+    silences::KIND,
+    rules::KIND,
+    targets::KIND,
+];
 
 /// A pane, as a registry line.
 #[derive(Clone)]

@@ -58,6 +58,16 @@ pub trait Tabular: Send + 'static {
     fn shows(_column: usize, _cx: &Cx<'_>) -> bool {
         true
     }
+    /// Whether a feed about the subject is asked for these things at all; one that is not is neither named nor waited for.
+    fn concerns(_feed: &Feed) -> bool {
+        true
+    }
+    /// Whether a feed's last good answer is without them: then nobody knows whether there are any.
+    fn lacks(_feed: &Feed) -> bool {
+        false
+    }
+    /// What must be seen above the rows, whatever they are; the worst first, appended.
+    fn notices(_cx: &Cx<'_>, _out: &mut Vec<(Severity, String)>) {}
     /// The things that one feed reports.
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Self::Item];
     /// Its identity.
@@ -84,6 +94,8 @@ pub trait Tabular: Send + 'static {
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
     /// What an empty answer means.
     const NONE: &'static str;
+    /// What it means when no source is asked for these things, or none has them.
+    const NOBODY: &'static str = "no source tells of them";
     /// Everything about it: its page. Links are added by themselves.
     fn details(row: Row<'_, Self::Item>) -> Vec<Section>;
 }
@@ -132,6 +144,7 @@ pub struct DataPane<T: Tabular> {
     ages: String,
     ages_bad: bool,
     notes: Vec<(Role, String)>,
+    notices: Vec<(Role, String)>,
     scratch: String,
     sorted_for: Option<SortKey>,
     kind: PhantomData<fn() -> T>,
@@ -167,6 +180,7 @@ impl<T: Tabular> Default for DataPane<T> {
             ages: String::new(),
             ages_bad: false,
             notes: Vec::new(),
+            notices: Vec::new(),
             scratch: String::new(),
             sorted_for: None,
             kind: PhantomData,
@@ -200,7 +214,7 @@ impl<T: Tabular> DataPane<T> {
     fn collect(&mut self, cx: &Cx<'_>) {
         self.entries.clear();
         self.counts = Counts::default();
-        for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| feed.subject == T::SUBJECT) {
+        for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| is_for::<T>(feed)) {
             let stale = untrusted(feed, cx.now);
             for (index, item) in T::items(cx.store, feed).iter().enumerate() {
                 let row = Row { item, feed, cx };
@@ -229,7 +243,7 @@ impl<T: Tabular> DataPane<T> {
             .store
             .feeds()
             .iter()
-            .map(|feed| if feed.subject == T::SUBJECT { T::items(cx.store, feed) } else { &[] })
+            .map(|feed| if is_for::<T>(feed) { T::items(cx.store, feed) } else { &[] })
             .collect();
         let row = |e: &Entry| Row {
             item: &items[usize::from(e.feed)][e.item as usize],
@@ -311,7 +325,7 @@ impl<T: Tabular> DataPane<T> {
             let _ = write!(self.title, "{number} ");
         }
         self.title.push_str(T::TITLE.1);
-        let known = cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some());
+        let known = asked::<T>(cx).any(|feed| feed.good.is_some());
         if known {
             let _ = write!(self.title, "  {}", self.summary);
         }
@@ -319,7 +333,7 @@ impl<T: Tabular> DataPane<T> {
         self.ages_bad = false;
         // What is cut off where it gets narrow is never a failure.
         for bad in [true, false] {
-            for feed in cx.store.about(T::SUBJECT).filter(|feed| untrusted(feed, cx.now) == bad) {
+            for feed in asked::<T>(cx).filter(|feed| untrusted(feed, cx.now) == bad) {
                 if !self.ages.is_empty() {
                     self.ages.push_str(" · ");
                 }
@@ -335,7 +349,7 @@ impl<T: Tabular> DataPane<T> {
         self.notes.clear();
         let bare = self.entries.is_empty();
         let mut lines = Vec::new();
-        for feed in cx.store.about(T::SUBJECT) {
+        for feed in asked::<T>(cx) {
             let age = figure::text(|out| figure::coarse_age(out, feed.age(cx.now).unwrap_or_default()));
             lines.clear();
             let role = match (feed.health(cx.now), &feed.error) {
@@ -375,13 +389,36 @@ impl<T: Tabular> DataPane<T> {
         }
     }
 
+    /// What stands above the rows. At most a third of the height, but the first line always; where there is not room for all
+    /// of it, the first line of each.
+    fn notice(&mut self, inside: Rect, cx: &Cx<'_>) {
+        self.notices.clear();
+        let mut told = Vec::new();
+        T::notices(cx, &mut told);
+        let most = usize::from(inside.height / 3).max(1);
+        let width = usize::from(inside.width.saturating_sub(1));
+        let wrapped: Vec<(Role, Vec<String>)> =
+            told.into_iter().map(|(severity, text)| notice(severity, &text, width)).collect();
+        let brief = wrapped.iter().map(|(_, lines)| lines.len()).sum::<usize>() > most;
+        for (role, mut lines) in wrapped {
+            if brief && lines.len() > 1 {
+                lines.truncate(1);
+                lines[0].push_str(" …");
+            }
+            self.notices.extend(lines.into_iter().map(|line| (role, line)));
+        }
+        self.notices.truncate(most);
+    }
+
     fn empty(&mut self, cx: &Cx<'_>) {
         let note = if cx.store.about(T::SUBJECT).next().is_none() {
             format!("no source is configured for {}; `quarterdeck config example` shows how", T::SUBJECT.word())
         } else if !self.filter.is_empty() && self.counts.total() > 0 {
             format!("none of {} passes the filter /{} (Esc clears it)", self.counts.total(), self.filter_text)
-        } else if cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some()) {
+        } else if asked::<T>(cx).any(|feed| feed.good.is_some() && !T::lacks(feed)) {
             T::NONE.to_owned()
+        } else if asked::<T>(cx).all(|feed| feed.good.is_some()) {
+            T::NOBODY.to_owned()
         } else {
             return;
         };
@@ -479,6 +516,8 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.headline(cx);
         let inside = at.inside();
         self.explain(usize::from(inside.width.saturating_sub(1)), cx);
+        self.notice(inside, cx);
+        let inside = below(inside, self.notices.len());
         place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
@@ -488,6 +527,10 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         self.draw_frame(place, buf, cx);
         let inside = place.inside();
+        for (index, (role, line)) in self.notices.iter().enumerate() {
+            canvas::put(buf, (inside.x, inside.y + index as u16), line, inside.width, cx.style(*role));
+        }
+        let inside = below(inside, self.notices.len());
         let notes = self.notes_height(inside.height);
         let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
         let look = Look {
@@ -531,6 +574,27 @@ impl<T: Tabular> Pane for DataPane<T> {
         text.clone_into(&mut self.filter_text);
         self.filter = Filter::parse(text);
     }
+}
+
+/// The feeds that are asked for the rows of a table.
+fn asked<'a, T: Tabular>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Feed> {
+    cx.store.feeds().iter().filter(|feed| is_for::<T>(feed))
+}
+
+fn is_for<T: Tabular>(feed: &Feed) -> bool {
+    feed.subject == T::SUBJECT && T::concerns(feed)
+}
+
+fn notice(severity: Severity, text: &str, width: usize) -> (Role, Vec<String>) {
+    let mut lines = Vec::new();
+    wrap::lines(&mut lines, &format!("{} {text}", severity.symbol()), width, 2);
+    (severity.into(), lines)
+}
+
+/// What is left of an area under so many lines.
+fn below(area: Rect, lines: usize) -> Rect {
+    let lines = (lines as u16).min(area.height);
+    Rect { y: area.y + lines, height: area.height - lines, ..area }
 }
 
 /// Its rows may not be so any more.

@@ -7,11 +7,13 @@ pub mod feed;
 pub mod history;
 pub mod ring;
 
+pub use alerts::AlertGroup;
 pub use feed::{Feed, Health};
 pub use history::{History, Trend};
 pub use ring::Ring;
 
-use crate::domain::{Alert, Now, Sample, Snapshot, SourceId, Subject};
+use crate::domain::{Alert, AlertReport, Now, Sample, Snapshot, SourceId, Subject};
+use std::sync::Arc;
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
@@ -36,15 +38,30 @@ impl Store {
             self.history.record(&id, servers);
         }
         if subject == Subject::Alerts {
-            self.alerts = alerts::Joined::of(&self.feeds);
+            self.alerts = alerts::Joined::of(&self.feeds, std::mem::take(&mut self.alerts));
         }
         Some(subject)
     }
 
     /// The alerts that rows of `feed` stand for: an alert that both Prometheus and Alertmanager report is one row, of the
     /// first feed in the config's order, with what both know.
-    pub fn alerts(&self, feed: &Feed) -> &[Alert] {
+    pub fn alerts(&self, feed: &Feed) -> &[Arc<Alert>] {
         self.alerts.of_feed(&feed.id)
+    }
+
+    /// The same rows in groups: as Alertmanager notifies of them, or by name. Each group stands with the feed of its first row.
+    pub fn alert_groups(&self, feed: &Feed) -> &[AlertGroup] {
+        self.alerts.groups_of(&feed.id)
+    }
+
+    /// All alerts, each once.
+    pub fn all_alerts(&self) -> impl Iterator<Item = &Arc<Alert>> {
+        self.about(Subject::Alerts).flat_map(|feed| self.alerts(feed))
+    }
+
+    /// What the sources about alerts told last.
+    pub fn alert_reports(&self) -> impl Iterator<Item = (&Feed, &AlertReport)> {
+        self.about(Subject::Alerts).filter_map(|feed| Some((feed, feed.snapshot()?.alerts()?)))
     }
 
     /// Figures over time of one server.
