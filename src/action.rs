@@ -48,6 +48,14 @@ pub enum Action {
     Activity,
     /// Show what the databases do.
     Statistics,
+    /// Show the alerts in groups.
+    AlertGroups,
+    /// Show the silences.
+    Silences,
+    /// Show the rules.
+    Rules,
+    /// Show what is scraped.
+    Targets,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -135,6 +143,10 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Replication, "replication", "standbys, WAL receivers and replication slots"),
     (Action::Activity, "activity", "connections by application and state"),
     (Action::Statistics, "statistics", "what the databases do: rates, hit ratio, wraparound"),
+    (Action::AlertGroups, "alert-groups", "alerts in groups, as Alertmanager notifies"),
+    (Action::Silences, "silences", "silences: who, why, how long, and what they hide"),
+    (Action::Rules, "rules", "rules of Prometheus, those that fail first"),
+    (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Earlier, "earlier", "where you were before"),

@@ -225,8 +225,19 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
-        Action::Servers | Action::Containers | Action::Alerts | Action::Databases | Action::Runs => {}
-        Action::Locks | Action::Replication | Action::Activity | Action::Statistics => {}
+        Action::Servers
+        | Action::Containers
+        | Action::Alerts
+        | Action::Databases
+        | Action::Runs
+        | Action::AlertGroups
+        | Action::Silences
+        | Action::Rules
+        | Action::Targets
+        | Action::Locks
+        | Action::Replication
+        | Action::Activity
+        | Action::Statistics => {}
     }
 }
 

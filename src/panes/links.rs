@@ -157,7 +157,7 @@ fn servers<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Server> {
 
 fn alerts<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Alert> {
     let store = cx.store;
-    store.about(Subject::Alerts).flat_map(move |feed| store.alerts(feed))
+    store.all_alerts().map(|alert| &**alert)
 }
 
 fn containers<'a>(cx: &Cx<'a>) -> impl Iterator<Item = (&'a Feed, &'a Engine, &'a Container)> {

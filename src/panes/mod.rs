@@ -4,18 +4,23 @@
 //! To add a table of things: copy the smallest folder, add a `mod` line and a line in [`PANES`].
 
 pub mod activity;
+mod alerting;
 pub mod alerts;
 pub mod containers;
 pub mod databases;
+pub mod groups;
 mod links;
 pub mod locks;
 pub mod page;
 mod postgres;
 pub mod replication;
+pub mod rules;
 pub mod runs;
 pub mod servers;
+pub mod silences;
 pub mod statistics;
 mod table;
+pub mod targets;
 
 pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
@@ -39,6 +44,10 @@ pub const PANES: &[PaneKind] = &[
     replication::KIND,
     activity::KIND,
     statistics::KIND,
+    groups::KIND,
+    silences::KIND,
+    rules::KIND,
+    targets::KIND,
 ];
 
 /// A pane, as a registry line.

@@ -32,7 +32,7 @@ pub fn named(feed: &Feed, cx: &Cx<'_>, text: String) -> String {
 }
 
 /// What is wrong with the servers, the worst first, and what their logins may not see.
-pub fn troubles(cx: &Cx<'_>, out: &mut Vec<(Role, String)>) {
+pub fn troubles(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
     let mut found = Vec::new();
     for (feed, database) in cx.store.about(Subject::Databases).filter_map(|feed| Some((feed, database(feed)?))) {
         for trouble in database.troubles(cx.limits) {
@@ -41,7 +41,7 @@ pub fn troubles(cx: &Cx<'_>, out: &mut Vec<(Role, String)>) {
         found.extend(database.hidden.iter().map(|what| (Severity::Unknown, named(feed, cx, what.clone()))));
     }
     found.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
-    out.extend(found.into_iter().map(|(severity, what)| (severity.into(), format!("{} {what}", severity.symbol()))));
+    out.extend(found);
 }
 
 /// The text, or a dash where there is none.

@@ -62,6 +62,16 @@ pub trait Tabular: Send + 'static {
     fn heading<'a>(_column: usize, _cx: &Cx<'a>) -> Option<&'a str> {
         None
     }
+    /// Whether a feed about the subject is asked for these things at all; one that is not is neither named nor waited for.
+    fn concerns(_feed: &Feed) -> bool {
+        true
+    }
+    /// Whether a feed's last good answer is without them: then nobody knows whether there are any.
+    fn lacks(_feed: &Feed) -> bool {
+        false
+    }
+    /// What must be seen above the rows, whatever they are; the worst first, appended.
+    fn notices(_cx: &Cx<'_>, _out: &mut Vec<(Severity, String)>) {}
     /// The things that one feed reports.
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Self::Item];
     /// Its identity.
@@ -86,10 +96,10 @@ pub trait Tabular: Send + 'static {
     fn haystack(row: Row<'_, Self::Item>, out: &mut String);
     /// The summary in the title, appended.
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
-    /// What is to be known above the rows, the worst first: what no row shows. Each is a sentence.
-    fn remarks(_cx: &Cx<'_>, _out: &mut Vec<(Role, String)>) {}
     /// What an empty answer means.
     const NONE: &'static str;
+    /// What it means when no source is asked for these things, or none has them.
+    const NOBODY: &'static str = "no source tells of them";
     /// Everything about it: its page. Links are added by themselves.
     fn details(row: Row<'_, Self::Item>) -> Vec<Section>;
 }
@@ -141,7 +151,7 @@ pub struct DataPane<T: Tabular> {
     ages_short: String,
     ages_bad: bool,
     notes: Vec<(Role, String)>,
-    remarks: Vec<(Role, String)>,
+    notices: Vec<(Role, String)>,
     scratch: String,
     sorted_for: Option<SortKey>,
     kind: PhantomData<fn() -> T>,
@@ -179,7 +189,7 @@ impl<T: Tabular> Default for DataPane<T> {
             ages_short: String::new(),
             ages_bad: false,
             notes: Vec::new(),
-            remarks: Vec::new(),
+            notices: Vec::new(),
             scratch: String::new(),
             sorted_for: None,
             kind: PhantomData,
@@ -214,7 +224,7 @@ impl<T: Tabular> DataPane<T> {
     fn collect(&mut self, cx: &Cx<'_>) {
         self.entries.clear();
         self.counts = Counts::default();
-        for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| feed.subject == T::SUBJECT) {
+        for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| is_for::<T>(feed)) {
             let stale = untrusted(feed, cx.now);
             for (index, item) in T::items(cx.store, feed).iter().enumerate() {
                 let row = Row { item, feed, cx };
@@ -243,7 +253,7 @@ impl<T: Tabular> DataPane<T> {
             .store
             .feeds()
             .iter()
-            .map(|feed| if feed.subject == T::SUBJECT { T::items(cx.store, feed) } else { &[] })
+            .map(|feed| if is_for::<T>(feed) { T::items(cx.store, feed) } else { &[] })
             .collect();
         let row = |e: &Entry| Row {
             item: &items[usize::from(e.feed)][e.item as usize],
@@ -327,7 +337,7 @@ impl<T: Tabular> DataPane<T> {
             let _ = write!(self.title, "{number} ");
         }
         self.title.push_str(T::TITLE.1);
-        let known = cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some());
+        let known = asked::<T>(cx).any(|feed| feed.good.is_some());
         if known {
             let _ = write!(self.title, "  {}", self.summary);
         }
@@ -339,7 +349,7 @@ impl<T: Tabular> DataPane<T> {
         self.ages.clear();
         self.ages_short.clear();
         self.ages_bad = false;
-        let about = |bad| cx.store.about(T::SUBJECT).filter(move |feed| untrusted(feed, cx.now) == bad);
+        let about = |bad| asked::<T>(cx).filter(move |feed| untrusted(feed, cx.now) == bad);
         for feed in about(true) {
             self.ages_bad |= push_age(&mut self.ages, feed, cx);
         }
@@ -361,7 +371,7 @@ impl<T: Tabular> DataPane<T> {
         self.notes.clear();
         let bare = self.entries.is_empty();
         let mut lines = Vec::new();
-        for feed in cx.store.about(T::SUBJECT) {
+        for feed in asked::<T>(cx) {
             let age = figure::text(|out| figure::coarse_age(out, feed.age(cx.now).unwrap_or_default()));
             lines.clear();
             let role = match (feed.health(cx.now), &feed.error) {
@@ -399,13 +409,40 @@ impl<T: Tabular> DataPane<T> {
         }
     }
 
+    /// What stands above the rows. At most a third of the height, but the first line always; where there is not room for all
+    /// of it, the first line of each.
+    fn notice(&mut self, inside: Rect, cx: &Cx<'_>) {
+        self.notices.clear();
+        let mut told = Vec::new();
+        T::notices(cx, &mut told);
+        let most = usize::from(inside.height / 3).max(1);
+        let width = usize::from(inside.width.saturating_sub(1));
+        let wrapped: Vec<(Role, Vec<String>)> =
+            told.into_iter().map(|(severity, text)| notice(severity, &text, width)).collect();
+        let brief = wrapped.iter().map(|(_, lines)| lines.len()).sum::<usize>() > most;
+        for (role, mut lines) in wrapped {
+            if brief && lines.len() > 1 {
+                lines.truncate(1);
+                lines[0].push_str(" …");
+            }
+            self.notices.extend(lines.into_iter().map(|line| (role, line)));
+        }
+        let left = self.notices.len().saturating_sub(most);
+        self.notices.truncate(most);
+        if let Some((_, last)) = self.notices.last_mut().filter(|_| left > 0 && most > 1) {
+            *last = format!("  … and {} more", left + 1);
+        }
+    }
+
     fn empty(&mut self, cx: &Cx<'_>) {
         let note = if cx.store.about(T::SUBJECT).next().is_none() {
             format!("no source is configured for {}; `quarterdeck config example` shows how", T::SUBJECT.word())
         } else if !self.filter.is_empty() && self.counts.total() > 0 {
             format!("none of {} passes the filter /{} (Esc clears it)", self.counts.total(), self.filter_text)
-        } else if cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some()) {
+        } else if asked::<T>(cx).any(|feed| feed.good.is_some() && !T::lacks(feed)) {
             T::NONE.to_owned()
+        } else if asked::<T>(cx).all(|feed| feed.good.is_some()) {
+            T::NOBODY.to_owned()
         } else {
             return;
         };
@@ -422,25 +459,6 @@ impl<T: Tabular> DataPane<T> {
         }
     }
 
-    /// Wraps the remarks into at most a third of the height, at least one line.
-    fn remark(&mut self, inside: Rect, cx: &Cx<'_>) {
-        let mut said = Vec::new();
-        T::remarks(cx, &mut said);
-        let most = usize::from((inside.height / 3).max(1).min(inside.height));
-        self.remarks.clear();
-        let mut lines = Vec::new();
-        for (role, text) in said {
-            wrap::lines(&mut lines, &text, usize::from(inside.width.saturating_sub(1)), 2);
-            self.remarks.extend(lines.drain(..).map(|line| (role, line)));
-        }
-        if self.remarks.len() > most {
-            let left = self.remarks.len() - most;
-            self.remarks.truncate(most);
-            if let Some((_, last)) = self.remarks.last_mut().filter(|_| most > 1) {
-                *last = format!("  … {} more lines", left + 1);
-            }
-        }
-    }
 
     fn fill(&mut self, height: usize, cx: &Cx<'_>) {
         self.page = height.max(1);
@@ -534,10 +552,10 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.headline(cx);
         let inside = at.inside();
         self.explain(usize::from(inside.width.saturating_sub(1)), cx);
+        self.notice(inside, cx);
+        let inside = below(inside, self.notices.len());
         place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
         self.title_columns(cx);
-        self.remark(inside, cx);
-        let inside = below(inside, self.remarks.len());
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
         self.fill(usize::from(height), cx);
@@ -546,10 +564,10 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         self.draw_frame(place, buf, cx);
         let inside = place.inside();
-        for (index, (role, line)) in self.remarks.iter().enumerate() {
+        for (index, (role, line)) in self.notices.iter().enumerate() {
             canvas::put(buf, (inside.x, inside.y + index as u16), line, inside.width, cx.style(*role));
         }
-        let inside = below(inside, self.remarks.len());
+        let inside = below(inside, self.notices.len());
         let notes = self.notes_height(inside.height);
         let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
         let look = Look {
@@ -617,15 +635,30 @@ fn push_age(out: &mut String, feed: &Feed, cx: &Cx<'_>) -> bool {
     feeds::age(feed, cx.now, out)
 }
 
+/// The feeds that are asked for the rows of a table.
+fn asked<'a, T: Tabular>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Feed> {
+    cx.store.feeds().iter().filter(|feed| is_for::<T>(feed))
+}
+
+fn is_for<T: Tabular>(feed: &Feed) -> bool {
+    feed.subject == T::SUBJECT && T::concerns(feed)
+}
+
+fn notice(severity: Severity, text: &str, width: usize) -> (Role, Vec<String>) {
+    let mut lines = Vec::new();
+    wrap::lines(&mut lines, &format!("{} {text}", severity.symbol()), width, 2);
+    (severity.into(), lines)
+}
+
+/// What is left of an area under so many lines.
+fn below(area: Rect, lines: usize) -> Rect {
+    let lines = (lines as u16).min(area.height);
+    Rect { y: area.y + lines, height: area.height - lines, ..area }
+}
+
 /// Its rows may not be so any more.
 fn untrusted(feed: &Feed, now: Now) -> bool {
     matches!(feed.health(now), Health::Stale | Health::Failed)
-}
-
-/// What is left under so many lines.
-fn below(inside: Rect, lines: usize) -> Rect {
-    let lines = (lines as u16).min(inside.height);
-    Rect { y: inside.y + lines, height: inside.height - lines, ..inside }
 }
 
 fn shows_headings(inside: Rect) -> bool {

@@ -4,6 +4,7 @@
 //! or spawn a poll of its own (the poller in `runtime/` paces it), and must never turn a failure into an empty list.
 //! To add one: copy the smallest folder, add a `mod` line and a line in [`SOURCES`].
 
+pub mod alerting;
 pub mod alertmanager;
 pub mod docker;
 pub mod local;

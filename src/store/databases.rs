@@ -3,7 +3,7 @@
 
 use super::DatabaseTrend;
 use crate::domain::database::{activity, locks};
-use crate::domain::{Database, Group, LockNode, Now, SourceId};
+use crate::domain::{Database, Clients, LockNode, Now, SourceId};
 use std::collections::HashMap;
 
 /// A stream of WAL, or what keeps WAL for one: an index into the database's own list.
@@ -20,7 +20,7 @@ pub enum Stream {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Views {
     pub(super) locks: Vec<LockNode>,
-    pub(super) activity: Vec<Group>,
+    pub(super) activity: Vec<Clients>,
     pub(super) streams: Vec<Stream>,
     pub(super) trend: DatabaseTrend,
 }

@@ -12,6 +12,7 @@ pub mod history;
 pub mod ring;
 mod servers;
 
+pub use alerts::AlertGroup;
 pub use container_history::{ContainerHistory, Past, Trail};
 pub use database_history::DatabaseTrend;
 pub use databases::Stream;
@@ -21,8 +22,9 @@ pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
 use crate::domain::{
-    Alert, Answered, Group, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject,
+    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject,
 };
+use std::sync::Arc;
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +59,7 @@ impl Store {
         let subject = feed.subject;
         match subject {
             Subject::Servers => self.servers.take(&self.feeds, index, at),
-            Subject::Alerts => self.alerts = alerts::Joined::of(&self.feeds),
+            Subject::Alerts => self.alerts = alerts::Joined::of(&self.feeds, std::mem::take(&mut self.alerts)),
             Subject::Containers => {
                 if let (None, Some(engine)) = (&feed.error, feed.snapshot().and_then(Snapshot::engine)) {
                     self.containers.record(&feed.id, at, feed.interval, &engine.containers);
@@ -79,7 +81,7 @@ impl Store {
 
     /// The alerts that rows of `feed` stand for: an alert that both Prometheus and Alertmanager report is one row, of the
     /// first feed in the config's order, with what both know.
-    pub fn alerts(&self, feed: &Feed) -> &[Alert] {
+    pub fn alerts(&self, feed: &Feed) -> &[Arc<Alert>] {
         self.alerts.of_feed(&feed.id)
     }
 
@@ -121,7 +123,7 @@ impl Store {
     }
 
     /// Who holds the connections of a database server.
-    pub fn activity(&self, feed: &Feed) -> &[Group] {
+    pub fn activity(&self, feed: &Feed) -> &[Clients] {
         self.databases.of(&feed.id).map_or(&[], |views| &views.activity)
     }
 
@@ -133,6 +135,21 @@ impl Store {
     /// Figures over time of a database server.
     pub fn database_trend(&self, feed: &Feed) -> Option<&DatabaseTrend> {
         self.databases.of(&feed.id).map(|views| &views.trend)
+    }
+
+    /// The same rows in groups: as Alertmanager notifies of them, or by name. Each group stands with the feed of its first row.
+    pub fn alert_groups(&self, feed: &Feed) -> &[AlertGroup] {
+        self.alerts.groups_of(&feed.id)
+    }
+
+    /// All alerts, each once.
+    pub fn all_alerts(&self) -> impl Iterator<Item = &Arc<Alert>> {
+        self.about(Subject::Alerts).flat_map(|feed| self.alerts(feed))
+    }
+
+    /// What the sources about alerts told last.
+    pub fn alert_reports(&self) -> impl Iterator<Item = (&Feed, &AlertReport)> {
+        self.about(Subject::Alerts).filter_map(|feed| Some((feed, feed.snapshot()?.alerts()?)))
     }
 
     /// Figures over time of one server.

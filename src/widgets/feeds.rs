@@ -4,10 +4,16 @@ use super::figure;
 use crate::domain::Now;
 use crate::store::{Feed, Health, Store};
 
-/// The kind where it is the only one of its kind, else the configured name.
+/// The kind where it is the only one of its kind, else the configured name; a part of it is named with the whole.
 pub fn label<'a>(feed: &'a Feed, store: &Store) -> &'a str {
-    let alone = store.feeds().iter().filter(|other| other.id.kind() == feed.id.kind()).nth(1).is_none();
-    if alone { feed.id.kind() } else { feed.id.name() }
+    let (kind, name) = (feed.id.kind(), feed.id.name());
+    let alone = store.feeds().iter().all(|other| other.id.kind() != kind || other.id.name() == name);
+    let rest = feed.id.as_str().split_once('/').map_or(kind, |(_, rest)| rest);
+    match (alone, rest == name) {
+        (true, true) => kind,
+        (true, false) => feed.id.as_str(),
+        (false, _) => rest,
+    }
 }
 
 /// Appends the age of the last good answer, and whether it hangs or fails: true when it does. Where nothing good ever came,

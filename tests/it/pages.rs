@@ -64,7 +64,7 @@ fn production(size: (u16, u16)) -> Scene {
         firing("ServiceDown", &[("instance", "10.0.1.4:9100"), ("container", "game-1-api"), ("severity", "critical")]),
         firing("Other", &[("instance", "elsewhere:9100")]),
     ];
-    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
+    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts: alerts.into_iter().map(Into::into).collect(), ..AlertReport::default() }));
     let session = Session {
         pid: 4711,
         backend_start: start().wall,
@@ -230,8 +230,8 @@ fn asked(scene: &Scene) -> Vec<Inquiry> {
 fn a_chart_asks_for_its_past_once_and_shows_the_answer_or_why_there_is_none() {
     let mut scene = production(LARGE);
     let mut alert = firing("Slow", &[("instance", "10.0.1.4:9100")]);
-    alert.query = Some("latency > 2".to_owned());
-    let report = AlertReport { alerts: vec![alert], ..AlertReport::default() };
+    alert.query = Some("latency > 2".into());
+    let report = AlertReport { alerts: vec![alert.into()], ..AlertReport::default() };
     scene.good("prometheus", "main", Snapshot::Alerts(report));
     scene.paint();
     scene.keys("3");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// The client sessions of one application, user and database, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
+pub struct Clients {
     /// `application_name`; empty when it has none.
     pub application: String,
     /// `usename`.
@@ -32,7 +32,7 @@ pub struct Group {
     pub own: bool,
 }
 
-impl Group {
+impl Clients {
     fn add(&mut self, session: &Session) {
         self.total += 1;
         self.own |= session.own;
@@ -52,26 +52,26 @@ impl Group {
 }
 
 /// The groups, the largest first. Workers of the server itself hold no client's connection, and are not counted.
-pub fn groups(database: &Database) -> Vec<Group> {
-    let mut groups: BTreeMap<(&str, &str, &str), Group> = BTreeMap::new();
+pub fn groups(database: &Database) -> Vec<Clients> {
+    let mut groups: BTreeMap<(&str, &str, &str), Clients> = BTreeMap::new();
     for session in database.sessions.iter().filter(|session| session.is_client()) {
         let key = (session.application.as_str(), session.user.as_str(), session.database.as_str());
-        let new = || Group {
+        let new = || Clients {
             application: session.application.clone(),
             user: session.user.clone(),
             database: session.database.clone(),
-            ..Group::default()
+            ..Clients::default()
         };
         groups.entry(key).or_insert_with(new).add(session);
     }
-    let mut groups: Vec<Group> = groups.into_values().collect();
+    let mut groups: Vec<Clients> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.total));
     groups
 }
 
 /// All groups as one.
-pub fn sum(groups: &[Group]) -> Group {
-    groups.iter().fold(Group::default(), |mut sum, group| {
+pub fn sum(groups: &[Clients]) -> Clients {
+    groups.iter().fold(Clients::default(), |mut sum, group| {
         sum.total += group.total;
         sum.active += group.active;
         sum.blocked += group.blocked;

@@ -6,7 +6,7 @@ mod judge;
 pub mod locks;
 pub mod trouble;
 
-pub use activity::Group;
+pub use activity::Clients;
 pub use locks::{LockNode, Party};
 pub use trouble::Trouble;
 

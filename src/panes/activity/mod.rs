@@ -5,7 +5,7 @@ use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Group, Session, Severity, Subject, ThingId, time};
+use crate::domain::{Clients, Session, Severity, Subject, ThingId, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -46,7 +46,7 @@ const LISTED: usize = 50;
 pub struct Activity;
 
 impl Tabular for Activity {
-    type Item = Group;
+    type Item = Clients;
     const SUBJECT: Subject = Subject::Databases;
     const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
@@ -69,29 +69,29 @@ impl Tabular for Activity {
         column != ON || cx.many(Subject::Databases)
     }
 
-    fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Group] {
+    fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Clients] {
         store.activity(feed)
     }
 
-    fn id(row: Row<'_, Group>) -> ThingId {
+    fn id(row: Row<'_, Clients>) -> ThingId {
         let group = row.item;
         let key = format!("group/{}/{}/{}", group.application, group.user, group.database).into();
         ThingId::Entry { source: row.feed.id.clone(), key }
     }
 
-    fn is(row: Row<'_, Group>, id: &ThingId) -> bool {
+    fn is(row: Row<'_, Clients>, id: &ThingId) -> bool {
         // Made only where it may be the one.
         matches!(id, ThingId::Entry { source, key } if *source == row.feed.id && key.starts_with("group/"))
             && Self::id(row) == *id
     }
 
-    fn name(row: Row<'_, Group>, out: &mut String) {
+    fn name(row: Row<'_, Clients>, out: &mut String) {
         let group = row.item;
         let application = if group.application.is_empty() { "no name" } else { &group.application };
         let _ = write!(out, "{application} as {} in {} on {}", group.user, group.database, row.feed.id.name());
     }
 
-    fn severity(row: Row<'_, Group>) -> Severity {
+    fn severity(row: Row<'_, Clients>) -> Severity {
         if row.item.own {
             return Severity::None;
         }
@@ -102,7 +102,7 @@ impl Tabular for Activity {
         transaction.max(share).max(blocked)
     }
 
-    fn order(column: usize, a: Row<'_, Group>, b: Row<'_, Group>) -> Ordering {
+    fn order(column: usize, a: Row<'_, Clients>, b: Row<'_, Clients>) -> Ordering {
         let (x, y) = (a.item, b.item);
         let name = || (&x.application, &x.user, &x.database).cmp(&(&y.application, &y.user, &y.database));
         match column {
@@ -121,16 +121,16 @@ impl Tabular for Activity {
     }
 
     /// The largest first.
-    fn natural(a: Row<'_, Group>, b: Row<'_, Group>) -> Ordering {
+    fn natural(a: Row<'_, Clients>, b: Row<'_, Clients>) -> Ordering {
         b.item.total.cmp(&a.item.total).then_with(|| Self::order(APPLICATION, a, b))
     }
 
-    fn cell(column: usize, row: Row<'_, Group>, out: &mut String) -> Role {
+    fn cell(column: usize, row: Row<'_, Clients>, out: &mut String) -> Role {
         let role = cell(column, row, out);
         if row.item.own { Role::Faint } else { role }
     }
 
-    fn haystack(row: Row<'_, Group>, out: &mut String) {
+    fn haystack(row: Row<'_, Clients>, out: &mut String) {
         Self::name(row, out);
     }
 
@@ -144,7 +144,7 @@ impl Tabular for Activity {
         }
     }
 
-    fn details(row: Row<'_, Group>) -> Vec<Section> {
+    fn details(row: Row<'_, Clients>) -> Vec<Section> {
         let group = row.item;
         let facts = [
             ("source", row.feed.id.to_string()),
@@ -160,7 +160,7 @@ impl Tabular for Activity {
     }
 }
 
-fn cell(column: usize, row: Row<'_, Group>, out: &mut String) -> Role {
+fn cell(column: usize, row: Row<'_, Clients>, out: &mut String) -> Role {
     let group = row.item;
     match column {
         APPLICATION => text(out, &group.application, Role::Text),
@@ -189,18 +189,18 @@ fn count(count: u32, role: Role, out: &mut String) -> Role {
 }
 
 /// Its share of the connections that ordinary users can get.
-fn share(row: Row<'_, Group>) -> Option<f64> {
+fn share(row: Row<'_, Clients>) -> Option<f64> {
     let database = database(row.feed)?;
     Some(f64::from(row.item.total) / f64::from(database.max.saturating_sub(database.reserved).max(1)))
 }
 
 /// Age of its oldest transaction.
-fn oldest(row: Row<'_, Group>) -> Option<Duration> {
+fn oldest(row: Row<'_, Clients>) -> Option<Duration> {
     let database = database(row.feed)?;
     row.item.oldest_transaction.map(|since| time::between(since, database.now))
 }
 
-fn sessions(row: Row<'_, Group>) -> Section {
+fn sessions(row: Row<'_, Clients>) -> Section {
     let group = row.item;
     let theirs = |session: &&Session| {
         session.is_client()

@@ -153,7 +153,7 @@ impl Tabular for Databases {
         }
     }
 
-    fn remarks(cx: &Cx<'_>, out: &mut Vec<(Role, String)>) {
+    fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
         postgres::troubles(cx, out);
     }
 

@@ -170,10 +170,10 @@ impl Tabular for Locks {
         }
     }
 
-    fn remarks(cx: &Cx<'_>, out: &mut Vec<(Role, String)>) {
+    fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
         let known = cx.store.about(Subject::Databases).filter_map(|feed| Some((feed, database(feed)?)));
         for (feed, what) in known.flat_map(|(feed, database)| database.hidden.iter().map(move |what| (feed, what))) {
-            out.push((Role::SeverityUnknown, format!("? {}", postgres::named(feed, cx, what.clone()))));
+            out.push((Severity::Unknown, postgres::named(feed, cx, what.clone())));
         }
     }
 

@@ -213,7 +213,7 @@ impl Tabular for Replication {
         }
     }
 
-    fn remarks(cx: &Cx<'_>, out: &mut Vec<(Role, String)>) {
+    fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
         postgres::troubles(cx, out);
     }
 

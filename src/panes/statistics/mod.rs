@@ -159,14 +159,14 @@ impl Tabular for Statistics {
     }
 
     /// Troubles first, then the long commands under way, then how archiving goes.
-    fn remarks(cx: &Cx<'_>, out: &mut Vec<(Role, String)>) {
+    fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
         postgres::troubles(cx, out);
         for (feed, database) in cx.store.about(Subject::Databases).filter_map(|feed| Some((feed, database(feed)?))) {
             for progress in &database.progress {
-                out.push((Role::SeverityOk, format!("▸ {}", postgres::named(feed, cx, progress_text(progress)))));
+                out.push((Severity::Ok, postgres::named(feed, cx, progress_text(progress))));
             }
             if let Some(archiver) = database.archiver.as_ref().filter(|archiver| !archiver.failing) {
-                out.push((Role::Muted, format!("  {}", postgres::named(feed, cx, archiver_text(archiver)))));
+                out.push((Severity::None, postgres::named(feed, cx, archiver_text(archiver))));
             }
         }
     }
