@@ -7,8 +7,9 @@ use quarterdeck::app::{Setup, State, update};
 use quarterdeck::domain::record::{Actor, Entry, Record, RecordKind};
 use quarterdeck::domain::risk::Policy;
 use quarterdeck::domain::{
-    Alert, AlertReport, AlertState, Compose, Container, ContainerState, Database, Engine, Filesystem, Health, Limits, Now, RunId, Sample,
-    Server, Session, SessionState, Severity, Silence, Snapshot, SourceError, SourceId, Subject, Usage, alert,
+    Alert, AlertReport, AlertState, Compose, Container, ContainerState, Database, Engine, Filesystem, Health, Limits,
+    Now, RunId, Sample, Server, Session, SessionState, Severity, Silence, Snapshot, SourceError, SourceId, Subject,
+    Usage, alert,
 };
 use quarterdeck::effect::Effects;
 use quarterdeck::event::{Event, RunEvent, Stamped};

@@ -13,10 +13,12 @@ pub mod http;
 pub mod monitoring;
 pub mod postgres;
 pub mod service;
+pub mod web;
 
 pub use docker::docker;
 pub use monitoring::monitoring;
 pub use postgres::{own_postgres, postgres};
+pub use web::web;
 
 use std::future::Future;
 use std::io::Write;
