@@ -1,10 +1,26 @@
 //! A whole web address, as a health check or an exporter has one: unlike a [`super::http::BaseUrl`] it may end in a query,
 //! and nothing is appended to it.
 
+use super::{cause, root};
 use crate::domain::SourceError;
-use reqwest::Url;
+use reqwest::{Client, Url};
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+/// What an endpoint answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// HTTP status.
+    pub status: u16,
+    /// Until the head of the answer came.
+    pub took: Duration,
+    /// The body, as far as it was read.
+    pub body: Vec<u8>,
+    /// Why the body is not whole; empty when it is.
+    pub broken: String,
+}
 
 /// `http://host:port/path?query`.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,9 +61,46 @@ impl Endpoint {
         self.0.host_str().unwrap_or_default().trim_matches(['[', ']'])
     }
 
+    /// Asks once, and reads at most `most` bytes of the body. A body that breaks off is no failure: the status is known.
+    ///
+    /// # Errors
+    /// Why there is no answer, in a few words without the address: an endpoint that says nothing is a finding, not a fault.
+    pub async fn ask(&self, client: &Client, timeout: Duration, most: usize) -> Result<Heard, String> {
+        let asked = Instant::now();
+        let request = client.get(self.0.clone()).timeout(timeout);
+        let mut response = request.send().await.map_err(|error| why(&error, timeout))?;
+        let (status, took) = (response.status().as_u16(), asked.elapsed());
+        let mut heard = Heard { status, took, body: Vec::new(), broken: String::new() };
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(heard),
+                Ok(Some(chunk)) => heard.body.extend_from_slice(&chunk),
+                Err(error) => heard.broken = why(&error, timeout),
+            }
+            if heard.body.len() > most {
+                heard.body.truncate(most);
+                heard.broken = format!("it is longer than {} KiB", most >> 10);
+            }
+            if !heard.broken.is_empty() {
+                return Ok(heard);
+            }
+        }
+    }
+
     /// For the HTTP client.
     pub fn url(&self) -> &Url {
         &self.0
+    }
+}
+
+/// What happened, without what it happened to.
+fn why(error: &reqwest::Error, timeout: Duration) -> String {
+    match cause::<std::io::Error>(error).map(std::io::Error::kind) {
+        Some(ErrorKind::ConnectionRefused) => "nothing listens there".to_owned(),
+        _ if error.is_timeout() => format!("no answer within {:.1} s", timeout.as_secs_f64()),
+        _ if error.is_dns() => "the host name is not known".to_owned(),
+        _ if error.is_redirect() => "it redirects in circles".to_owned(),
+        _ => root(error),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod alerting;
 pub mod alertmanager;
 pub mod docker;
+pub mod http_status;
 pub mod local;
 pub mod machine;
 pub mod pace;
@@ -23,8 +24,10 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
 use std::time::Duration;
 
-/// Every kind there is, in the order of documentation. Config tables, help, the example config and `check` read it.
-pub const SOURCES: &[SourceKind] = &[local::KIND, docker::KIND, prometheus::KIND, alertmanager::KIND, postgres::KIND];
+/// Every kind there is, in the order of documentation. Config tables, help, the example config and `check` read it. Where
+/// two kinds know the same figure of a server, that of the first is shown: those that ask the machine itself come first.
+pub const SOURCES: &[SourceKind] =
+    &[local::KIND, docker::KIND, prometheus::KIND, alertmanager::KIND, postgres::KIND, http_status::KIND];
 
 /// A kind of source, as a registry line.
 #[derive(Clone, Copy, Debug)]

@@ -126,7 +126,7 @@ fn destination<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
     Ok(Some(text))
 }
 
-/// A table in its own order, which a map would lose.
+/// A table in the order of the file, which TOML's map loses: the places of its values tell.
 fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
     struct InOrder;
     impl<'de> de::Visitor<'de> for InOrder {
@@ -138,10 +138,11 @@ fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, St
 
         fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut columns = Vec::new();
-            while let Some((name, pointer)) = map.next_entry::<String, Pointer>()? {
-                columns.push((name, pointer.0));
+            while let Some((name, pointer)) = map.next_entry::<String, toml::Spanned<Pointer>>()? {
+                columns.push((pointer.span().start, name, pointer.into_inner().0));
             }
-            Ok(columns)
+            columns.sort_unstable();
+            Ok(columns.into_iter().map(|(_, name, pointer)| (name, pointer)).collect())
         }
     }
     deserializer.deserialize_map(InOrder)

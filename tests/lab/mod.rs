@@ -15,12 +15,14 @@ pub mod monitoring;
 pub mod postgres;
 pub mod service;
 pub mod sshd;
+pub mod web;
 
 pub use cut::scissors;
 pub use docker::docker;
 pub use monitoring::monitoring;
 pub use postgres::{own_postgres, postgres};
 pub use sshd::own_sshd;
+pub use web::web;
 
 use std::future::Future;
 use std::io::Write;
