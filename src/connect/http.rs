@@ -4,7 +4,7 @@
 
 use super::{cause, root};
 use crate::domain::SourceError;
-use reqwest::{Client, NoProxy, Proxy, Url, redirect};
+use reqwest::{Client, NoProxy, Proxy, RequestBuilder, Url, redirect};
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
 use std::io::ErrorKind;
@@ -153,8 +153,16 @@ pub async fn get(
     path: &str,
     timeout: Duration,
 ) -> Result<Reply, SourceError> {
+    send(client.get(base.join(path)).timeout(timeout), service, base).await
+}
+
+/// Sends what was put together, as [`get`] does.
+///
+/// # Errors
+/// When no answer came, or one that is too long; an answer with an error status is a [`Reply`].
+pub async fn send(request: RequestBuilder, service: &str, base: &BaseUrl) -> Result<Reply, SourceError> {
     let failed = |error: reqwest::Error| explain(service, base, &error);
-    let mut response = client.get(base.join(path)).timeout(timeout).send().await.map_err(failed)?;
+    let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {

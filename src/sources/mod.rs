@@ -8,10 +8,13 @@ pub mod alertmanager;
 pub mod docker;
 pub mod local;
 pub mod machine;
+pub mod node_exporter;
 pub mod pace;
 pub mod postgres;
 pub mod prometheus;
+pub mod rates;
 pub mod server;
+pub mod ssh;
 
 pub use server::ServerSettings;
 
@@ -23,7 +26,8 @@ use std::fmt;
 use std::time::Duration;
 
 /// Every kind there is, in the order of documentation. Config tables, help, the example config and `check` read it.
-pub const SOURCES: &[SourceKind] = &[local::KIND, docker::KIND, prometheus::KIND, alertmanager::KIND, postgres::KIND];
+pub const SOURCES: &[SourceKind] =
+    &[local::KIND, node_exporter::KIND, ssh::KIND, docker::KIND, prometheus::KIND, alertmanager::KIND, postgres::KIND];
 
 /// A kind of source, as a registry line.
 #[derive(Clone, Copy, Debug)]
