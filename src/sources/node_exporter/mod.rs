@@ -5,7 +5,7 @@
 
 mod parse;
 
-use super::machine::{Filling, Growth, fullest_first};
+use super::machine::{Filling, Growth, addresses, fullest_first};
 use super::rates::Meter;
 use super::{Part, ServerSettings, Source, SourceKind, pace};
 use crate::clock;
@@ -15,7 +15,6 @@ use crate::domain::{Now, Server, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use reqwest::Url;
 use serde::Deserialize;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// Registry line.
@@ -178,7 +177,7 @@ impl Past {
         let [one, five, fifteen] = reading.load;
         Server {
             name: name.to_owned(),
-            addresses: addresses(host, reading.hostname.as_deref()),
+            addresses: addresses([Some(host), reading.hostname.as_deref()]),
             cores: reading.cores,
             cpu: rated.cpu,
             memory: reading.memory,
@@ -210,16 +209,6 @@ fn notes(reading: &parse::Reading) -> Vec<String> {
     let unreadable = (!reading.unreadable.is_empty())
         .then(|| format!("its node_exporter can't read the filesystem at {}", reading.unreadable.join(", ")));
     failed.into_iter().chain(unreadable).collect()
-}
-
-/// Names under which others may know it. What every machine calls itself tells none from another.
-fn addresses(host: &str, hostname: Option<&str>) -> Vec<String> {
-    let telling = |name: &&str| {
-        !name.starts_with("localhost") && !name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    };
-    let mut addresses: Vec<String> = [host].into_iter().chain(hostname).filter(telling).map(str::to_owned).collect();
-    addresses.dedup();
-    addresses
 }
 
 #[cfg(test)]

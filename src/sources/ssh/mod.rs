@@ -7,7 +7,7 @@
 
 mod parse;
 
-use super::machine::{Filling, Growth, fullest_first};
+use super::machine::{Filling, Growth, addresses, fullest_first};
 use super::rates::Meter;
 use super::{Part, ServerSettings, Source, SourceKind, pace};
 use crate::clock;
@@ -17,7 +17,6 @@ use crate::domain::{Server, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -229,18 +228,6 @@ fn notes(reading: &parse::Reading) -> Vec<String> {
         .filter(|(is, _)| *is)
         .map(|(_, note)| note.to_owned())
         .collect()
-}
-
-/// Names under which others may know it. What every machine calls itself tells none from another.
-fn addresses<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> Vec<String> {
-    let mut addresses: Vec<String> = Vec::new();
-    for address in candidates.into_iter().flatten() {
-        let loopback = address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) || address.starts_with("localhost");
-        if !loopback && !addresses.iter().any(|known| known == address) {
-            addresses.push(address.to_owned());
-        }
-    }
-    addresses
 }
 
 /// Their clock minus ours, in seconds, at the moment halfway between the question and the first word of the answer.
