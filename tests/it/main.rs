@@ -21,6 +21,7 @@ mod imports;
 mod inputs;
 mod lab_self;
 mod leaving;
+mod machines;
 mod painted;
 mod pty_self;
 mod screen;

@@ -12,6 +12,7 @@ pub mod docker;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
+pub mod node_exporter;
 pub mod postgres;
 pub mod service;
 pub mod sshd;
@@ -19,6 +20,7 @@ pub mod sshd;
 pub use cut::scissors;
 pub use docker::docker;
 pub use monitoring::monitoring;
+pub use node_exporter::own_node_exporter;
 pub use postgres::{own_postgres, postgres};
 pub use sshd::own_sshd;
 
