@@ -32,8 +32,11 @@ async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
     log::started(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
     let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    let connections = opened.connections.clone();
     let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };
-    dashboard::run(start).await
+    let ended = dashboard::run(start).await;
+    connections.close().await;
+    ended
 }
 
 /// Without a journal everything can be looked at, and nothing can be changed.

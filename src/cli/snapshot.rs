@@ -61,7 +61,9 @@ impl Snapshot {
         let config = setup::config(global)?;
         let (feeds, samples) = runtime::block_on(async {
             let opened = setup::open(&config, self.pane.map(Pane::subject));
-            (opened.feeds, poller::once(opened.sources, Some(BETWEEN)).await)
+            let samples = poller::once(opened.sources, Some(BETWEEN)).await;
+            opened.connections.close().await;
+            (opened.feeds, samples)
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
         let printed = if self.json {

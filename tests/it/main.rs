@@ -24,6 +24,7 @@ mod inputs;
 mod lab_self;
 mod leaving;
 mod pages;
+mod machines;
 mod painted;
 mod pty_self;
 mod screen;
