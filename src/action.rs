@@ -40,6 +40,8 @@ pub enum Action {
     Databases,
     /// Show the runs.
     Runs,
+    /// Show what happened in the engines.
+    EngineEvents,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -52,6 +54,8 @@ pub enum Action {
     Sort,
     /// Turn the order around.
     Reverse,
+    /// Rows that belong together side by side, or worst first again.
+    Group,
     /// Keys that work here.
     Help,
     /// Find an action by name.
@@ -119,12 +123,14 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Alerts, "alerts", "pane 3: alerts"),
     (Action::Databases, "databases", "pane 4: database sessions"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Zoom, "zoom", "only this pane, or all again"),
     (Action::Filter, "filter", "filter this pane: words, !not"),
     (Action::Sort, "sort", "sort by the next column, then worst first again"),
     (Action::Reverse, "reverse", "turn the order around"),
+    (Action::Group, "group", "containers by project and service, worst group first; again: worst first"),
     (Action::Help, "help", "the keys that work here"),
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),

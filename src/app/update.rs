@@ -162,10 +162,16 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Top
         | Action::Bottom
         | Action::Sort
+        | Action::Group
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
-        Action::Servers | Action::Containers | Action::Alerts | Action::Databases | Action::Runs => {}
+        Action::Servers
+        | Action::Containers
+        | Action::Alerts
+        | Action::Databases
+        | Action::Runs
+        | Action::EngineEvents => {}
     }
 }
 

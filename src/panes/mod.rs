@@ -6,6 +6,8 @@
 pub mod alerts;
 pub mod containers;
 pub mod databases;
+pub mod events;
+mod groups;
 mod links;
 pub mod runs;
 pub mod servers;
@@ -22,7 +24,8 @@ use ratatui::layout::Rect;
 use std::time::Duration;
 
 /// Every pane, in the order of the screen.
-pub const PANES: &[PaneKind] = &[servers::KIND, containers::KIND, alerts::KIND, databases::KIND, runs::KIND];
+pub const PANES: &[PaneKind] =
+    &[servers::KIND, containers::KIND, alerts::KIND, databases::KIND, runs::KIND, events::KIND];
 
 /// A pane, as a registry line.
 #[derive(Clone)]
