@@ -7,14 +7,16 @@
 //! A test asks for a service with [`need!`]. Where it can't be had the test is skipped by name, or fails when
 //! `QUARTERDECK_LAB=require` is set.
 
+pub mod certs;
 pub mod docker;
+pub mod engine;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
 pub mod postgres;
 pub mod service;
 
-pub use docker::docker;
+pub use docker::{docker, tls_docker};
 pub use monitoring::monitoring;
 pub use postgres::{own_postgres, postgres};
 
