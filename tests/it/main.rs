@@ -13,6 +13,7 @@ mod support;
 
 mod acting;
 mod alloc;
+mod containers;
 mod crash;
 mod deciding;
 mod frames;
