@@ -14,6 +14,8 @@ mod support;
 mod acting;
 mod alloc;
 mod crash;
+mod databases;
+mod databases_fail;
 mod frames;
 mod freshness;
 mod hostile;
