@@ -16,6 +16,8 @@ mod alloc;
 mod containers;
 mod crash;
 mod deciding;
+mod databases;
+mod databases_fail;
 mod frames;
 mod freshness;
 mod hostile;
