@@ -31,7 +31,7 @@ fn over_ssh(sshd: &Sshd, timeout: Duration) -> (Connections, Box<dyn Source>) {
 
 fn exporter(port: u16, timeout: Duration) -> (Connections, Box<dyn Source>) {
     let url = Endpoint::parse(&format!("http://127.0.0.1:{port}/metrics")).unwrap();
-    opened(&node_exporter::Settings { url, interval: timeout, timeout }, "node_exporter")
+    opened(&node_exporter::Settings { url, interval: timeout, timeout, access: Access::default() }, "node_exporter")
 }
 
 fn opened(settings: &dyn Settings, kind: &str) -> (Connections, Box<dyn Source>) {
