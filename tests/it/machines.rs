@@ -6,7 +6,7 @@ use crate::lab::node_exporter::NodeExporter;
 use crate::lab::service::{folder, free_port};
 use crate::lab::sshd::{HOST, Sshd};
 use crate::lab::{need, poll};
-use quarterdeck::connect::{Connections, Endpoint};
+use quarterdeck::connect::{Access, Connections, Endpoint};
 use quarterdeck::domain::{Server, SourceError, SourceId};
 use quarterdeck::sources::{Settings, Source, node_exporter, ssh};
 use std::fs;
