@@ -95,6 +95,21 @@ async fn a_connection_that_nobody_holds_any_more_is_closed() {
     sshd.wait_masters(0);
 }
 
+#[tokio::test]
+async fn an_ssh_that_was_stopped_here_is_given_up_too() {
+    let sshd = need!(own_sshd);
+    let (connections, ssh) = connect(&sshd);
+    say(&ssh, &["true"]).await;
+    let stopped = sshd.masters()[0];
+    kill_process(stopped, Signal::STOP).unwrap();
+    assert_eq!(say(&ssh, &["echo", "anew"]).await, "anew\n");
+    assert_eq!(sshd.masters().len(), 2);
+    kill_process(stopped, Signal::CONT).unwrap();
+    sshd.wait_masters(1);
+    connections.close().await;
+    sshd.wait_masters(0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn giving_up_while_connecting_leaves_nothing() {
     let sshd = need!(own_sshd);
