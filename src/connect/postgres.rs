@@ -187,6 +187,12 @@ impl Postgres {
         self.explain_at(&self.read.server(), error)
     }
 
+    /// What answers is no PostgreSQL, or something between garbles it.
+    pub fn nonsense(&self) -> SourceError {
+        let what = format!("what answers at {} makes no sense as PostgreSQL", self.read.server());
+        SourceError::new(what, "is it really PostgreSQL, version 12 or later, that listens there?")
+    }
+
     fn explain_at(&self, place: &str, error: &sqlx::Error) -> SourceError {
         match error {
             sqlx::Error::Database(refused) => {
