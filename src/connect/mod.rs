@@ -6,6 +6,7 @@
 
 pub mod docker;
 pub mod http;
+mod libpq;
 pub mod postgres;
 pub mod secret;
 

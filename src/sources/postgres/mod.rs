@@ -33,7 +33,7 @@ pub const KIND: SourceKind = SourceKind {
 };
 
 const EXAMPLE: &str = r#"[postgres.primary]
-# Where it is and who reads, without a password. Absent: the PG* variables, else the local socket and the current user.
+# Where it is and who reads, without a password. Absent: PGSERVICE or the PG* variables, else the local socket and the current user.
 dsn = "postgres://quarterdeck@db-primary/app"
 # Where the password is: { env = "NAME" }, { command = "…" } or { file = "/path" }. Absent: PGPASSWORD or ~/.pgpass.
 password = { command = "pass show db/quarterdeck" }
