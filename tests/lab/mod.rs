@@ -11,11 +11,14 @@ pub mod docker;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
+pub mod pair;
 pub mod postgres;
+pub mod scripted;
 pub mod service;
 
 pub use docker::docker;
 pub use monitoring::monitoring;
+pub use pair::pair;
 pub use postgres::{own_postgres, postgres};
 
 use std::future::Future;

@@ -61,10 +61,20 @@ impl Tabular for Alerts {
 
     /// Troubles are no alerts: nobody sent them, and none can be silenced.
     fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
+        // Both of a pair say the same of the same rules.
+        let mut told: Vec<(String, &Trouble)> = Vec::new();
         for (feed, trouble) in troubles(cx) {
-            out.push((trouble.severity, format!("{}: {} ({})", feed.id, trouble.what, trouble.hint)));
+            let name = format!("{}/{}", feed.id.kind(), feed.id.name());
+            match told.iter_mut().find(|(_, known)| *known == trouble) {
+                Some((names, _)) => {
+                    let _ = write!(names, ", {name}");
+                }
+                None => told.push((name, trouble)),
+            }
         }
-        out.sort_by_key(|(severity, _)| Reverse(*severity));
+        told.sort_by_key(|(_, trouble)| Reverse(trouble.severity));
+        let line = |(names, trouble): (String, &Trouble)| format!("{names}: {} ({})", trouble.what, trouble.hint);
+        out.extend(told.into_iter().map(|told| (told.1.severity, line(told))));
     }
 
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Arc<Alert>] {
