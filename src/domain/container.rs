@@ -154,6 +154,8 @@ pub struct Container {
     pub pids: Option<u64>,
     /// `RestartCount`: restarts by the restart policy since it was created.
     pub restarts: Option<u64>,
+    /// Its restart policy started it again within the last ten minutes: it does not stay up.
+    pub restarted_lately: bool,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// `State.StartedAt`; `None` when never started.
@@ -208,7 +210,7 @@ pub struct Engine {
 
 impl Container {
     /// How bad its state is. Unhealthy, dead, restarting and OOM-killed are critical; a non-zero exit is a warning
-    /// (one-off jobs fail too); a clean exit is nothing.
+    /// (one-off jobs fail too), and so is one that runs but was started again lately; a clean exit is nothing.
     pub fn judge(&self, limits: &Limits) -> Severity {
         match self.state {
             ContainerState::Dead | ContainerState::Restarting => Severity::Critical,
@@ -226,7 +228,9 @@ impl Container {
 
     fn judge_running(&self, limits: &Limits) -> Severity {
         let memory = self.memory.filter(|m| m.total > 0).map_or(Severity::Ok, |m| limits.memory.judge(m.ratio()));
-        if self.health == Health::Starting { memory.max(Severity::Info) } else { memory }
+        let unstable = if self.restarted_lately { Severity::Warning } else { Severity::Ok };
+        let starting = if self.health == Health::Starting { Severity::Info } else { Severity::Ok };
+        memory.max(unstable).max(starting)
     }
 
     /// The word in the state column: health where there is one, else the state; an exit carries its code.

@@ -151,6 +151,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         limits: Limits::default(),
         policy: Policy::default(),
         feeds: sources.iter().map(feed).collect(),
+        servers: Vec::new(),
         keymap: Keymap::builtin(),
         themes: ["dark", "light", "mono"].map(|name| load_named(name, Depth::True).unwrap()).into(),
         library: Arc::new(Library::builtin()),

@@ -19,7 +19,8 @@ pub const KIND: SourceKind = SourceKind {
     name: "alertmanager",
     doc: "The alerts of an Alertmanager, with what holds them back, and its silences.",
     example: EXAMPLE,
-    read: super::read::<Settings>,
+    read: Some(super::read::<Settings>),
+    of_server: None,
 };
 
 const EXAMPLE: &str = r#"[alertmanager.main]

@@ -20,7 +20,8 @@ pub const KIND: SourceKind = SourceKind {
     name: "prometheus",
     doc: "The alerts of a Prometheus, firing and pending, with its rules and targets.",
     example: EXAMPLE,
-    read: super::read::<Settings>,
+    read: Some(super::read::<Settings>),
+    of_server: None,
 };
 
 const EXAMPLE: &str = r#"[prometheus.main]
