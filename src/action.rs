@@ -56,6 +56,8 @@ pub enum Action {
     Rules,
     /// Show what is scraped.
     Targets,
+    /// Show what happened in the engines.
+    EngineEvents,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -72,6 +74,8 @@ pub enum Action {
     Sort,
     /// Turn the order around.
     Reverse,
+    /// Rows that belong together side by side, or worst first again.
+    Group,
     /// Keys that work here.
     Help,
     /// Find an action by name.
@@ -147,6 +151,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Silences, "silences", "silences: who, why, how long, and what they hide"),
     (Action::Rules, "rules", "rules of Prometheus, those that fail first"),
     (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
+    (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Earlier, "earlier", "where you were before"),
@@ -155,6 +160,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Filter, "filter", "filter this pane: words, !not"),
     (Action::Sort, "sort", "sort by the next column, then worst first again"),
     (Action::Reverse, "reverse", "turn the order around"),
+    (Action::Group, "group", "containers by project and service, worst group first; again: worst first"),
     (Action::Help, "help", "the keys that work here"),
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),

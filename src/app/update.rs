@@ -222,6 +222,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Top
         | Action::Bottom
         | Action::Sort
+        | Action::Group
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
@@ -234,6 +235,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Silences
         | Action::Rules
         | Action::Targets
+        | Action::EngineEvents
         | Action::Locks
         | Action::Replication
         | Action::Activity

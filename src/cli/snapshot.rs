@@ -113,7 +113,7 @@ fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample
         update(&mut state, Stamped { now: clock::now(), event: Event::Sample(sample) }, &mut Vec::new());
     }
     let mut out = String::new();
-    for (index, kind) in PANES.iter().enumerate() {
+    for (index, kind) in PANES.iter().enumerate().filter(|(_, kind)| kind.beside) {
         let Some(subject) = kind.subject else { continue };
         if only.is_none_or(|only| only.subject() == subject) {
             out.push_str(&table(&mut state, index, subject, width));

@@ -8,6 +8,8 @@ mod alerting;
 pub mod alerts;
 pub mod containers;
 pub mod databases;
+pub mod events;
+mod grouping;
 pub mod groups;
 mod links;
 pub mod locks;
@@ -40,14 +42,15 @@ pub const PANES: &[PaneKind] = &[
     alerts::KIND,
     databases::KIND,
     runs::KIND,
-    locks::KIND,
-    replication::KIND,
-    activity::KIND,
-    statistics::KIND,
+    events::KIND,
     groups::KIND,
     silences::KIND,
     rules::KIND,
     targets::KIND,
+    locks::KIND,
+    replication::KIND,
+    activity::KIND,
+    statistics::KIND,
 ];
 
 /// A pane, as a registry line.

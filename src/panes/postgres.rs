@@ -57,7 +57,7 @@ pub fn text(out: &mut String, text: &str, role: Role) -> Role {
 /// A number with its thousands in one letter, at most five cells: `7`, `0.40`, `18.2`, `975`, `12.3k`, `1.2M`.
 pub fn short(out: &mut String, value: f64) {
     let _ = match value {
-        v if v < 10.0 && v.fract() == 0.0 => write!(out, "{v:.0}"),
+        v if v < 999.5 && v.fract() == 0.0 => write!(out, "{v:.0}"),
         v if v < 10.0 => write!(out, "{v:.2}"),
         v if v < 99.95 => write!(out, "{v:.1}"),
         v if v < 999.5 => write!(out, "{v:.0}"),
@@ -269,6 +269,7 @@ mod tests {
     fn short_numbers_take_five_cells_at_most() {
         let cases = [
             (7.0, "7"),
+            (13.0, "13"),
             (0.4, "0.40"),
             (18.24, "18.2"),
             (975.4, "975"),

@@ -1,5 +1,6 @@
 //! What all tables of things share: order, filter, a cursor that follows the thing, the visible window.
 
+use super::grouping::{self, Group, Rank};
 use super::{Details, Flow, Pane, Place, Presence, Section, Selected, links};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -90,6 +91,14 @@ pub trait Tabular: Send + 'static {
     fn natural(a: Row<'_, Self::Item>, b: Row<'_, Self::Item>) -> Ordering {
         Self::order(0, a, b)
     }
+    /// The worst rows stand on top; else the natural order alone decides.
+    const WORST_FIRST: bool = true;
+    /// What a row belongs to, for the order by groups; `None`: it stands alone.
+    fn group<'a>(_row: Row<'a, Self::Item>) -> Option<Group<'a>> {
+        None
+    }
+    /// There is an order by groups, and this is what it is by.
+    const GROUPED_BY: Option<&'static str> = None;
     /// A cell's text, appended, and its role.
     fn cell(column: usize, row: Row<'_, Self::Item>, out: &mut String) -> Role;
     /// What a filter searches, appended.
@@ -127,6 +136,8 @@ struct Entry {
     item: u32,
     severity: Severity,
     stale: bool,
+    /// Of its group, while the order is by groups.
+    rank: Rank,
 }
 
 /// A table pane.
@@ -138,6 +149,7 @@ pub struct DataPane<T: Tabular> {
     offset: usize,
     page: usize,
     sort: Option<usize>,
+    grouped: bool,
     reverse: bool,
     filter_text: String,
     filter: Filter,
@@ -163,6 +175,7 @@ struct SortKey {
     revision: u64,
     health: u64,
     sort: Option<usize>,
+    grouped: bool,
     reverse: bool,
     filter: Filter,
 }
@@ -177,6 +190,7 @@ impl<T: Tabular> Default for DataPane<T> {
             offset: 0,
             page: 1,
             sort: None,
+            grouped: false,
             reverse: false,
             filter_text: String::new(),
             filter: Filter::default(),
@@ -204,6 +218,7 @@ impl<T: Tabular> DataPane<T> {
             revision: cx.store.revision(T::SUBJECT),
             health: cx.store.health_key(T::SUBJECT, cx.now),
             sort: self.sort,
+            grouped: self.grouped,
             reverse: self.reverse,
             filter: self.filter.clone(),
         };
@@ -216,6 +231,9 @@ impl<T: Tabular> DataPane<T> {
         self.follow(refiltered, cx);
         self.scratch.clear();
         T::summary(cx, &self.counts, &mut self.scratch);
+        if let (true, None, Some(by)) = (self.grouped, self.sort, T::GROUPED_BY) {
+            let _ = write!(self.scratch, "  by {by}");
+        }
         self.summary.clear();
         text::push_clean(&mut self.summary, &self.scratch);
         self.sorted_for = Some(key);
@@ -231,7 +249,8 @@ impl<T: Tabular> DataPane<T> {
                 let severity = T::severity(row);
                 self.counts.by[severity as usize] += 1;
                 if self.filter.is_empty() || self.passes(row) {
-                    self.entries.push(Entry { feed: number as u16, item: index as u32, severity, stale });
+                    let (feed, item) = (number as u16, index as u32);
+                    self.entries.push(Entry { feed, item, severity, stale, rank: Rank::default() });
                 }
             }
         }
@@ -260,11 +279,18 @@ impl<T: Tabular> DataPane<T> {
             feed: &cx.store.feeds()[usize::from(e.feed)],
             cx,
         };
+        if self.grouped && sort.is_none() {
+            let rows: Vec<_> = self.entries.iter().map(|entry| (T::group(row(entry)), entry.severity)).collect();
+            let ranks = grouping::ranks(&rows);
+            self.entries.iter_mut().zip(ranks).for_each(|(entry, rank)| entry.rank = rank);
+        }
         self.entries.sort_unstable_by(|a, b| {
             let (ra, rb) = (row(a), row(b));
             let by = match sort {
                 Some(column) => T::order(column, ra, rb),
-                None => b.severity.cmp(&a.severity).then_with(|| T::natural(ra, rb)),
+                None if !T::WORST_FIRST => T::natural(ra, rb),
+                // Outside the order by groups all ranks are equal.
+                None => a.rank.cmp(&b.rank).then(b.severity.cmp(&a.severity)).then_with(|| T::natural(ra, rb)),
             };
             let by = by.then_with(|| (a.feed, a.item).cmp(&(b.feed, b.item)));
             if reverse { by.reverse() } else { by }
@@ -538,6 +564,11 @@ impl<T: Tabular> Pane for DataPane<T> {
             self.turn()
         } else if *action == Action::Reverse {
             self.reverse = !self.reverse;
+            Flow::Done
+        } else if *action == Action::Group && T::GROUPED_BY.is_some() {
+            // Back from any other order it is the order by groups that was asked for.
+            self.grouped = self.sort.is_some() || !self.grouped;
+            (self.sort, self.reverse) = (None, false);
             Flow::Done
         } else if *action == Action::Back && !self.filter_text.is_empty() {
             self.set_filter("");

@@ -7,13 +7,14 @@ use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
-use crate::domain::SourceId;
+use crate::domain::{RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
 use crate::sources::{Pace, Source};
 use crate::ui;
 use crossterm::event::Event as Input;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,6 +23,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 /// A frame that data alone asks for comes at the earliest this long after the last one (30 a second).
 const FRAME: Duration = Duration::from_millis(33);
+
+/// Longest wait for what is in flight after a signal: who sends one (systemd: 90 s) kills what does not end.
+const WIND_DOWN: Duration = Duration::from_secs(60);
 
 /// Records shown in view 6 at start.
 const RECENT: u32 = 2000;
@@ -63,10 +67,39 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
-    let result =
-        Loop { state, exec, pollers, effects: Vec::new(), drawn: Instant::now() }.run(&mut screen, events).await;
+    let shown = Loop { state, exec: Arc::clone(&exec), pollers, effects: Vec::new(), drawn: Instant::now() };
+    let ended = shown.run(&mut screen, events).await;
     drop(screen);
-    result
+    if let Ok(Ended::Signal(_)) = ended {
+        wind_down(&exec).await;
+    }
+    ended
+}
+
+/// A signal is nobody's answer to a run that is under way: nothing new begins, and what is in flight is finished and verified.
+/// The next signal ends it at once, and then the next start tells.
+async fn wind_down(exec: &Exec) {
+    let runs = exec.running();
+    if runs.is_empty() {
+        return;
+    }
+    // The terminal may have gone: then nobody reads it.
+    let _ = writeln!(std::io::stderr(), "quarterdeck: finishing what is under way; another signal ends it at once");
+    for run in &runs {
+        exec.stop(*run);
+    }
+    let over = async {
+        while !exec.running().is_empty() {
+            tokio::time::sleep(FRAME).await;
+        }
+    };
+    let Ok(mut signals) = Signals::new() else { return };
+    tokio::select! {
+        () = over => {}
+        _ = signals.next() => {}
+        () = tokio::time::sleep(WIND_DOWN) => {}
+    }
+    tracing::info!(left = exec.running().len(), "wound down");
 }
 
 /// What the journal remembers, and what an earlier process left unfinished.
@@ -197,7 +230,7 @@ impl Loop {
 
     /// The last line in the log: what was under way is cut off, and told by the next start.
     fn ends(&self, why: Ended) -> Ended {
-        let runs = self.exec.running().iter().map(|run| run.short()).collect::<Vec<_>>().join(", ");
+        let runs = self.exec.running().iter().map(RunId::short).collect::<Vec<_>>().join(", ");
         tracing::info!(?why, runs, "ends");
         why
     }

@@ -9,6 +9,7 @@ use crate::support::{
     Home, KILL_STORY, LONG, RESTART_STORY, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config,
     press, two_logins_config,
 };
+use rustix::process::Signal;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -306,6 +307,40 @@ fn two_keys_leave_a_run_and_the_next_start_says_what_became_of_it() {
     // Whether an engine goes on when its client is gone is its own business; what is said must be so.
     let outcome = if deaf.started_at() == before { "failed" } else { "ok" };
     assert_eq!(home.story()[3..], [format!("step.reconcile {outcome}"), format!("run.finish {outcome}")]);
+}
+
+#[test]
+fn a_signal_ends_a_run_only_when_what_is_in_flight_is_done() {
+    let docker = need!(docker);
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let deaf = docker.container("signalled").ignores_term().start();
+        let before = deaf.started_at();
+        let home = Home::new(&docker_config(&docker.socket));
+        let mut screen = home.start(&[]);
+        restart_slowly(&mut screen, &home, &deaf);
+        screen.signal(signal);
+        assert_eq!(screen.wait_exit().exit_code(), code);
+        assert_eq!(screen.left_behind(), Vec::<String>::new());
+        assert_ne!(deaf.started_at(), before, "it was finished");
+        assert_eq!(home.story(), RESTART_STORY, "and verified");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_the_next_start_tells() {
+    let docker = need!(docker);
+    let deaf = docker.container("insisted").ignores_term().start();
+    let home = Home::new(&docker_config(&docker.socket));
+    let mut screen = home.start(&[]);
+    restart_slowly(&mut screen, &home, &deaf);
+    screen.signal(Signal::TERM);
+    screen.wait_text("finishing what is under way");
+    screen.signal(Signal::TERM);
+    assert_eq!(screen.wait_exit().exit_code(), 143);
+    assert_eq!(home.story(), RESTART_STORY[..3]);
+    let mut screen = home.start(&[]);
+    screen.wait_text("1 run of an earlier session was cut off");
+    leave(&mut screen);
 }
 
 #[test]

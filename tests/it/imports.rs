@@ -148,6 +148,7 @@ fn other_pane(modules: &[String], second: Option<&str>) -> Option<String> {
 const PANES: &[&str] = &[
     "servers",
     "containers",
+    "events",
     "alerts",
     "groups",
     "silences",

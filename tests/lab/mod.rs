@@ -8,7 +8,9 @@
 //! `QUARTERDECK_LAB=require` is set.
 
 pub mod cut;
+pub mod certs;
 pub mod docker;
+pub mod engine;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
@@ -21,7 +23,7 @@ pub mod sshd;
 pub mod web;
 
 pub use cut::scissors;
-pub use docker::docker;
+pub use docker::{docker, tls_docker};
 pub use monitoring::monitoring;
 pub use node_exporter::own_node_exporter;
 pub use pair::pair;

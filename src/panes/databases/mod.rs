@@ -148,8 +148,14 @@ impl Tabular for Databases {
             }
             let severity = cx.limits.connections.judge(database.fullness());
             let mark = if severity >= Severity::Warning { severity.symbol() } else { "" };
-            let _ = write!(out, "{mark}{}/{} conns", database.used, database.max);
-            breakdown(feed, cx, out);
+            let _ = write!(out, "{mark}{}/{}", database.used, database.max);
+            if many {
+                let blocked = activity::sum(cx.store.activity(feed)).blocked;
+                let _ = if blocked > 0 { write!(out, " ({blocked} blocked)") } else { Ok(()) };
+            } else {
+                out.push_str(" conns");
+                breakdown(feed, cx, out);
+            }
         }
     }
 
@@ -162,7 +168,7 @@ impl Tabular for Databases {
     }
 }
 
-/// ` (3 blocked, 20 active, 5 in tx, 150 idle)`.
+/// What they do: ` (3 blocked, 5 in tx, 20 active, 150 idle)`.
 fn breakdown(feed: &Feed, cx: &Cx<'_>, out: &mut String) {
     let sum = activity::sum(cx.store.activity(feed));
     let parts = [

@@ -48,17 +48,14 @@ const EXAMPLE: &str = r#"[docker.local]
 # Where the engine is: unix:///path, tcp://host:port or ssh://user@host. Absent: DOCKER_HOST, else the current Docker
 # context, else unix:///var/run/docker.sock. In place of it a context may be named: context = "game-1".
 host = "unix:///var/run/docker.sock"
-# The server that it runs on, by its name in the servers pane. Absent: the host named above, or this machine.
+# Certificates for tcp://; absent: plain. The authority that signed the engine's, and the one that we show with its key.
+# tls = { ca = "/etc/quarterdeck/ca.pem", cert = "/etc/quarterdeck/cert.pem", key = "/etc/quarterdeck/key.pem" }
+# The server that it runs on, as the servers pane names it. Absent: the host named above, or this machine.
 server = "bastion"
 # How often it is asked, 250ms to 1h; what its events tell is shown at once.
 interval = "2s"
 # When an answer is given up, 100ms to 5m.
 timeout = "5s"
-
-# An engine elsewhere, with TLS: the authority that signed its certificate, and the certificate that we show.
-[docker.game-1]
-host = "tcp://game-1:2376"
-tls = { ca = "/etc/quarterdeck/ca.pem", cert = "/etc/quarterdeck/cert.pem", key = "/etc/quarterdeck/key.pem" }
 "#;
 
 /// Inspections under way at a time.

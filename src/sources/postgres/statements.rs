@@ -37,7 +37,7 @@ pub(super) const SESSIONS: &str = "SELECT pid, (extract(epoch FROM backend_start
      OR (backend_xmin IS NOT NULL AND backend_type <> 'parallel worker')";
 
 /// The locks that somebody waits for: who waits, who holds them, and of what row a waiter for a transaction wants to be the
-/// next owner. Reading them takes the lock manager's own locks, so it is asked only while somebody waits.
+/// next owner; and the transaction of each prepared one, which has no process. Reading them takes the lock manager's own locks, so it is asked only while somebody waits.
 pub(super) fn waits(version: i32) -> String {
     // The row of a table that a lock is on, in columns that are never NULL: so they can be looked up by hash.
     const OBJECT: &str = "locktype, xid, vxid, db, rel, page, tup, classid, objid, objsubid";
@@ -58,6 +58,7 @@ pub(super) fn waits(version: i32) -> String {
              (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) \
          LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE NOT l.granted OR (l.locktype = 'tuple' AND l.pid IN (SELECT pid FROM w)) \
+             OR (l.locktype = 'transactionid' AND l.pid IS NULL) \
              OR ({OBJECT}) IN (SELECT {OBJECT} FROM w) \
          LIMIT 5000"
     )

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 pub(super) struct Row {
     /// None for a prepared transaction.
     pid: Option<i32>,
-    /// `virtualtransaction`; `-1/XID` for a prepared one.
+    /// `virtualtransaction`; a prepared transaction keeps that of its session until the server is started again, then it is `-1/XID`.
     holder: Option<String>,
     granted: bool,
     mode: Option<String>,
@@ -67,12 +67,19 @@ impl Row {
         };
         format!("{} on {on}", self.mode.as_deref().unwrap_or("a lock"))
     }
+}
 
-    /// The transaction id of the prepared transaction that holds it.
-    fn prepared(&self) -> Option<u32> {
-        let holder = self.holder.as_deref().filter(|_| self.pid.is_none())?;
-        holder.strip_prefix("-1/")?.parse().ok()
-    }
+/// The transaction id of the prepared transaction that holds a lock.
+fn prepared(holder: Option<&str>, rows: &[Row]) -> Option<u32> {
+    let holder = holder?;
+    let own = |row: &&Row| {
+        row.granted
+            && row.pid.is_none()
+            && row.kind.as_deref() == Some("transactionid")
+            && row.holder.as_deref() == Some(holder)
+    };
+    let known = rows.iter().find(own).map(|row| row.xid.as_str());
+    known.or_else(|| holder.strip_prefix("-1/"))?.parse().ok()
 }
 
 /// Notes what each waiter waits for, and what those in the way hold.
@@ -89,12 +96,14 @@ pub(super) fn note(database: &mut Database, rows: &[Row]) {
     let mut holds: HashMap<i32, Vec<String>> = HashMap::new();
     for row in rows.iter().filter(|row| row.granted) {
         let Some(waiters) = wanted.get(&row.object()) else { continue };
-        match (row.pid, row.prepared()) {
-            (Some(pid), _) if waiters.iter().any(|waiter| *waiter != pid) => {
-                holds.entry(pid).or_default().push(row.words())
+        match row.pid {
+            Some(pid) if waiters.iter().any(|waiter| *waiter != pid) => holds.entry(pid).or_default().push(row.words()),
+            Some(_) => {}
+            None => {
+                if let Some(xid) = prepared(row.holder.as_deref(), rows) {
+                    blame(&mut database.prepared, xid, waiters);
+                }
             }
-            (None, Some(xid)) => blame(&mut database.prepared, xid, waiters),
-            (Some(_) | None, _) => {}
         }
     }
     for session in &mut database.sessions {
