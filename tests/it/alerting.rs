@@ -28,7 +28,7 @@ impl Opened {
             let kind = SOURCES.iter().find(|known| known.name == kind.get_ref().as_ref()).unwrap();
             let DeValue::Table(named) = named.into_inner() else { panic!("no table") };
             for (name, table) in named {
-                let settings = (kind.read)(table).unwrap();
+                let settings = (kind.read.expect("it has tables"))(table).unwrap();
                 let id = SourceId::new(kind.name, name.get_ref());
                 let opened = settings.open(&id, &mut this.connections).unwrap();
                 this.sources.extend(settings.parts().iter().map(|part| part.id(&id)).zip(opened));

@@ -2,6 +2,7 @@
 
 mod details;
 
+use super::grouping::Group;
 use super::table::{Counts, Tabular, figure_cell, figures};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
@@ -53,6 +54,7 @@ impl Tabular for Alerts {
         Column::text("BY", 14, 2, 4),
         Column::text("SUMMARY", 16, 6, 3),
     ];
+    const GROUPED_BY: Option<&'static str> = Some("name");
     const NONE: &'static str = "asked, and no alert is firing or pending";
 
     fn shows(column: usize, cx: &Cx<'_>) -> bool {
@@ -75,6 +77,11 @@ impl Tabular for Alerts {
         told.sort_by_key(|(_, trouble)| Reverse(trouble.severity));
         let line = |(names, trouble): (String, &Trouble)| format!("{names}: {} ({})", trouble.what, trouble.hint);
         out.extend(told.into_iter().map(|told| (told.1.severity, line(told))));
+    }
+
+    /// By name: where an alert fires for many things it is one matter.
+    fn group<'a>(row: Row<'a, Arc<Alert>>) -> Option<Group<'a>> {
+        Some((&row.item.name, ""))
     }
 
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Arc<Alert>] {
