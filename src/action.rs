@@ -160,7 +160,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Filter, "filter", "filter this pane: words, !not"),
     (Action::Sort, "sort", "sort by the next column, then worst first again"),
     (Action::Reverse, "reverse", "turn the order around"),
-    (Action::Group, "group", "containers by project and service, worst group first; again: worst first"),
+    (Action::Group, "group", "rows that belong together side by side, worst group first; again: worst first"),
     (Action::Help, "help", "the keys that work here"),
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),

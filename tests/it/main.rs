@@ -12,6 +12,7 @@ mod scene;
 mod support;
 
 mod acting;
+mod alerting;
 mod alloc;
 mod containers;
 mod crash;

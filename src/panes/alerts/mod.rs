@@ -2,6 +2,7 @@
 
 mod details;
 
+use super::grouping::Group;
 use super::table::{Counts, Tabular, figure_cell, figures};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
@@ -53,6 +54,7 @@ impl Tabular for Alerts {
         Column::text("BY", 14, 2, 4),
         Column::text("SUMMARY", 16, 6, 3),
     ];
+    const GROUPED_BY: Option<&'static str> = Some("name");
     const NONE: &'static str = "asked, and no alert is firing or pending";
 
     fn shows(column: usize, cx: &Cx<'_>) -> bool {
@@ -61,10 +63,25 @@ impl Tabular for Alerts {
 
     /// Troubles are no alerts: nobody sent them, and none can be silenced.
     fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
+        // Both of a pair say the same of the same rules.
+        let mut told: Vec<(String, &Trouble)> = Vec::new();
         for (feed, trouble) in troubles(cx) {
-            out.push((trouble.severity, format!("{}: {} ({})", feed.id, trouble.what, trouble.hint)));
+            let name = format!("{}/{}", feed.id.kind(), feed.id.name());
+            match told.iter_mut().find(|(_, known)| *known == trouble) {
+                Some((names, _)) => {
+                    let _ = write!(names, ", {name}");
+                }
+                None => told.push((name, trouble)),
+            }
         }
-        out.sort_by_key(|(severity, _)| Reverse(*severity));
+        told.sort_by_key(|(_, trouble)| Reverse(trouble.severity));
+        let line = |(names, trouble): (String, &Trouble)| format!("{names}: {} ({})", trouble.what, trouble.hint);
+        out.extend(told.into_iter().map(|told| (told.1.severity, line(told))));
+    }
+
+    /// By name: where an alert fires for many things it is one matter.
+    fn group<'a>(row: Row<'a, Arc<Alert>>) -> Option<Group<'a>> {
+        Some((&row.item.name, ""))
     }
 
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Arc<Alert>] {

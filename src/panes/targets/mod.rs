@@ -130,7 +130,7 @@ impl Tabular for Targets {
                 return Role::Muted;
             }
             _ => {
-                out.push_str(&target.error);
+                out.push_str(brief(&target.error));
                 return target.judge().into();
             }
         }
@@ -168,6 +168,11 @@ impl Tabular for Targets {
     }
 }
 
+/// Without the address that was asked, which stands in front of most errors and is known.
+fn brief(error: &str) -> &str {
+    error.strip_prefix("Get \"").and_then(|rest| rest.split_once("\": ")).map_or(error, |(_, why)| why)
+}
+
 fn facts(target: &Target, row: Row<'_, Target>) -> Vec<(String, String)> {
     let unknown = || "not known".to_owned();
     let took = |took: std::time::Duration| format!("{:.1} ms", took.as_secs_f64() * 1000.0);
@@ -180,4 +185,17 @@ fn facts(target: &Target, row: Row<'_, Target>) -> Vec<(String, String)> {
         ("source", row.feed.id.to_string()),
     ];
     facts.map(|(label, text)| (label.to_owned(), text)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brief;
+
+    #[test]
+    fn what_went_wrong_stands_first() {
+        let error = "Get \"http://127.0.0.1:1/metrics\": dial tcp 127.0.0.1:1: connect: connection refused";
+        assert_eq!(brief(error), "dial tcp 127.0.0.1:1: connect: connection refused");
+        assert_eq!(brief("server returned HTTP status 500"), "server returned HTTP status 500");
+        assert_eq!(brief("Get \""), "Get \"");
+    }
 }

@@ -98,7 +98,6 @@ pub(super) struct Told {
 
 #[derive(Debug, Deserialize)]
 struct Cluster {
-    #[serde(default)]
     status: String,
     #[serde(default)]
     peers: Option<Vec<serde::de::IgnoredAny>>,

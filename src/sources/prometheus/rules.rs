@@ -7,7 +7,7 @@ use super::parse;
 use super::queries::Queries;
 use crate::connect::Prometheus;
 use crate::connect::prometheus::Answer;
-use crate::domain::{AlertReport, Gap, Member, Rule, Severity, Snapshot, SourceError, Topic, Trouble};
+use crate::domain::{AlertReport, Gap, Member, Rule, Severity, Snapshot, SourceError, Topic, Trouble, text};
 use crate::sources::Source;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -88,9 +88,20 @@ fn failing(rules: &[Rule]) -> Option<Trouble> {
     };
     Some(Trouble {
         severity: failing.iter().map(|rule| rule.judge()).max().unwrap_or(Severity::Warning),
-        what: format!("{} of {} rules can't be evaluated: {names}: {}", failing.len(), rules.len(), first.error),
-        hint: "mend their expressions; until then they watch nothing".to_owned(),
+        what: format!(
+            "{} of {} rules can't be evaluated: {names}: {}",
+            failing.len(),
+            rules.len(),
+            brief(&first.error)
+        ),
+        hint: "until their expressions are mended they watch nothing".to_owned(),
     })
+}
+
+/// The end of an error: Prometheus tells the series in question first, at length, and after a semicolon what is wrong.
+fn brief(error: &str) -> &str {
+    const CELLS: usize = 120;
+    text::truncate(error.rsplit(';').next().unwrap_or(error).trim(), CELLS)
 }
 
 /// Rules fire, and nobody is told.
