@@ -15,6 +15,7 @@ pub mod http;
 pub mod monitoring;
 pub mod postgres;
 pub mod service;
+pub mod tls;
 
 pub use docker::{docker, tls_docker};
 pub use monitoring::monitoring;
