@@ -34,6 +34,9 @@ impl Banner {
         let took =
             figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
         match run.outcome {
+            None if run.cut_off => {
+                (Role::Toast, format!("◌ {} on {target}: cut off {took} ago, being looked at", run.title))
+            }
             None => (Role::Toast, format!("▶ {} on {target}: {doing}, {took}", run.title)),
             Some(outcome) => {
                 let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };

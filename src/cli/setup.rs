@@ -8,7 +8,7 @@ use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use crate::runbook::Library;
 use crate::sources::{Pace, Source};
-use crate::store::Feed;
+use crate::store::{Feed, Named};
 use async_trait::async_trait;
 use color_eyre::eyre::eyre;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
 /// What the screen starts with.
 pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
     Setup {
+        servers: named(&config),
         environment: config.environment,
         guarded: config.guarded,
         read_only,
@@ -45,6 +46,16 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         library: Arc::new(library),
         troubles: look.troubles,
     }
+}
+
+/// The servers that the config names, each with the sources that are made of it alone.
+fn named(config: &Config) -> Vec<Named> {
+    let of_servers = || config.sources.iter().filter(|source| source.kind.of_server.is_some());
+    let feeds = |name: &str| {
+        let own = of_servers().filter(|source| source.id.name() == name);
+        own.flat_map(|source| source.settings.parts().into_iter().map(|part| part.id(&source.id))).collect()
+    };
+    config.servers.iter().map(|server| Named { server: server.server(), feeds: feeds(&server.name) }).collect()
 }
 
 /// Sources with their pace, and the ways out that they share with the steps.

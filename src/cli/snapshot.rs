@@ -61,7 +61,9 @@ impl Snapshot {
         let config = setup::config(global)?;
         let (feeds, samples) = runtime::block_on(async {
             let opened = setup::open(&config, self.pane.map(Pane::subject));
-            (opened.feeds, poller::once(opened.sources, Some(BETWEEN)).await)
+            let samples = poller::once(opened.sources, Some(BETWEEN)).await;
+            opened.connections.close().await;
+            (opened.feeds, samples)
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
         let printed = if self.json {
@@ -122,7 +124,9 @@ fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample
 
 /// One pane, as high as its rows and what has to be said of its sources.
 fn table(state: &mut State, index: usize, subject: Subject, width: u16) -> String {
-    let rows: usize = state.store.about(subject).filter_map(Feed::snapshot).map(count).sum();
+    let reported: usize = state.store.about(subject).filter_map(Feed::snapshot).map(count).sum();
+    // A server that the config names has a row though nobody reports it.
+    let rows = reported.max(state.store.all_servers().count());
     let notes = state.store.about(subject).count() * 6;
     let height = u16::try_from(rows + notes + 3).unwrap_or(u16::MAX / width);
     let area = Rect { x: 0, y: 0, width, height };

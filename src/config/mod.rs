@@ -16,7 +16,7 @@ pub use read::KEYS;
 
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId};
-use crate::sources::{Settings, SourceKind};
+use crate::sources::{ServerSettings, Settings, SourceKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,7 +44,9 @@ pub struct Config {
     pub policy: Policy,
     /// The journal's file; absent: in the state folder.
     pub journal: Option<PathBuf>,
-    /// Every source, in the order of the kinds, then by name.
+    /// The servers that it names, in its order.
+    pub servers: Vec<ServerSettings>,
+    /// Every source, in the order of the kinds, then by name; those of named servers among them.
     pub sources: Vec<SourceConfig>,
     /// The files it was read from: none when it is the built-in one.
     pub files: Vec<PathBuf>,

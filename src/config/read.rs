@@ -7,7 +7,7 @@ use super::problem::{Problem, Problems};
 use super::{Config, SourceConfig};
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId};
-use crate::sources::{SOURCES, Settings, SourceKind};
+use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::borrow::Cow;
@@ -18,8 +18,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 8] =
-    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal"];
+pub const KEYS: [&str; 9] =
+    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal", "server"];
 /// How long writes stay unlocked when the file does not say.
 const RELOCK_MINUTES: u64 = 15;
 
@@ -74,6 +74,8 @@ impl Reader<'_> {
         let limits = self.limits(&mut root);
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
         let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
+        let servers = self.servers(&mut root);
+        let sources = self.sources(root, &servers);
         Config {
             guarded: guarded.unwrap_or_else(|| environment.starts_with("prod")),
             environment,
@@ -83,7 +85,8 @@ impl Reader<'_> {
             limits,
             policy,
             journal: journal.map(|path| resolve(&home, &path)),
-            sources: self.sources(root),
+            servers,
+            sources,
             files: texts.iter().filter_map(|text| text.path.clone()).collect(),
         }
     }
@@ -93,26 +96,42 @@ impl Reader<'_> {
         let limits = self.table::<Limits>(root, "limits").unwrap_or_default();
         for name in limits.inverted() {
             let span = written.get(name).map_or(0..0, Spanned::span);
-            let hint = "the smaller one belongs to warn".to_owned();
+            let smaller = if name == "disk_full_hours" { "critical" } else { "warn" };
+            let hint = format!("the smaller one belongs to {smaller}");
             self.at(span, (format!("{name} would be critical before it is a warning"), hint));
         }
         limits
     }
 
+    /// The servers that the config names. A second one of the same name or address could not be told from the first.
+    fn servers(&mut self, root: &mut DeTable<'_>) -> Vec<ServerSettings> {
+        let Some(value) = root.remove("server") else { return Vec::new() };
+        let DeValue::Array(tables) = value.get_ref() else {
+            let hint = "write [[server]] above its keys, once for each server".to_owned();
+            self.at(value.span(), ("server is a list of tables".to_owned(), hint));
+            return Vec::new();
+        };
+        let mut servers: Vec<ServerSettings> = Vec::new();
+        for table in tables.iter() {
+            let Some(server) = self.striking(table.clone(), simple::<ServerSettings>) else { continue };
+            for (key, shared) in shared(&server, &servers) {
+                let span = table.get_ref().get(key).map_or(table.span(), Spanned::span);
+                self.at(span, (format!("there are two servers {shared:?}"), format!("give each its own {key}")));
+            }
+            servers.push(server);
+        }
+        servers
+    }
+
     /// What is left of the root: sources, and keys that nobody knows.
-    fn sources(&mut self, mut root: DeTable<'_>) -> Vec<SourceConfig> {
+    fn sources(&mut self, mut root: DeTable<'_>, servers: &[ServerSettings]) -> Vec<SourceConfig> {
         let mut sources = Vec::new();
         for kind in SOURCES {
-            let Some(value) = root.remove(kind.name) else { continue };
-            let DeValue::Table(named) = value.get_ref() else {
-                let what = format!("{} is a table of tables", kind.name);
-                self.at(value.span(), (what, format!("write [{}.NAME]", kind.name)));
-                continue;
-            };
-            for (name, table) in named {
-                if let Some(settings) = self.source(kind, name, table) {
-                    sources.push(SourceConfig { id: SourceId::new(kind.name, name.get_ref()), kind, settings });
-                }
+            if let Some(value) = root.remove(kind.name) {
+                self.named(kind, &value, &mut sources);
+            }
+            for (server, settings) in servers.iter().filter_map(|server| Some((server, (kind.of_server?)(server)?))) {
+                sources.push(SourceConfig { id: SourceId::new(kind.name, &server.name), kind, settings });
             }
         }
         let known: Vec<&str> = KEYS.into_iter().chain(SOURCES.iter().map(|kind| kind.name)).collect();
@@ -122,9 +141,27 @@ impl Reader<'_> {
         sources
     }
 
+    /// The tables of one kind: `[kind.NAME]`.
+    fn named(&mut self, kind: &'static SourceKind, value: &Value<'_>, sources: &mut Vec<SourceConfig>) {
+        let Some(read) = kind.read else {
+            let hint = format!("write [[server]] with its name, and below it what {} asks", kind.name);
+            return self.at(value.span(), (format!("{} has no tables of its own", kind.name), hint));
+        };
+        let DeValue::Table(named) = value.get_ref() else {
+            let what = format!("{} is a table of tables", kind.name);
+            return self.at(value.span(), (what, format!("write [{}.NAME]", kind.name)));
+        };
+        for (name, table) in named {
+            if let Some(settings) = self.source(kind, read, name, table) {
+                sources.push(SourceConfig { id: SourceId::new(kind.name, name.get_ref()), kind, settings });
+            }
+        }
+    }
+
     fn source(
         &mut self,
         kind: &SourceKind,
+        read: ReadSettings,
         name: &Spanned<Cow<'_, str>>,
         table: &Value<'_>,
     ) -> Option<Box<dyn Settings>> {
@@ -139,7 +176,7 @@ impl Reader<'_> {
             self.at(name.span(), (what, format!("write it under [{}.NAME]", kind.name)));
             return None;
         }
-        self.striking(table.clone(), kind.read)
+        self.striking(table.clone(), read)
     }
 
     /// Takes a key out of the root and reads it.
@@ -160,18 +197,19 @@ impl Reader<'_> {
 
     /// Reads a table. What is wrong is told and struck out, and the rest is read again, so that one mistake does not hide the next.
     fn striking<'i, T>(&mut self, mut value: Value<'i>, read: impl Fn(Value<'i>) -> Result<T, Error>) -> Option<T> {
-        let mut clean = true;
+        let mut struck = Vec::new();
         loop {
             let span = value.span();
             let error = match read(value.clone()) {
-                Ok(read) => return clean.then_some(read),
+                Ok(read) => return struck.is_empty().then_some(read),
                 Err(error) => error,
             };
-            self.error(&error, span);
-            clean = false;
-            if !error.span().is_some_and(|span| strike(&mut value, &span)) {
+            // A key that had to be there and was wrong is told already.
+            if struck.iter().any(|key| error.message() == format!("missing field `{key}`")) {
                 return None;
             }
+            self.error(&error, span);
+            struck.push(error.span().and_then(|span| strike(&mut value, &span))?);
         }
     }
 
@@ -196,20 +234,20 @@ impl Reader<'_> {
     }
 }
 
-/// Removes the innermost entry whose key or value the span is in; false when there is none.
-fn strike(value: &mut Value<'_>, span: &Range<usize>) -> bool {
-    let DeValue::Table(table) = value.get_mut() else { return false };
+/// Removes the innermost entry whose key or value the span is in, and tells its key; `None` when there is none.
+fn strike(value: &mut Value<'_>, span: &Range<usize>) -> Option<String> {
+    let DeValue::Table(table) = value.get_mut() else { return None };
     let around = |other: Range<usize>| other.start <= span.start && span.end <= other.end;
     for (key, inner) in table.iter_mut() {
-        if strike(inner, span) {
-            return true;
+        if let Some(struck) = strike(inner, span) {
+            return Some(struck);
         }
         if around(key.span()) || around(inner.span()) {
             let key = key.clone();
-            return table.remove(&key).is_some();
+            return table.remove(&key).map(|_| key.get_ref().to_string());
         }
     }
-    false
+    None
 }
 
 #[derive(Deserialize)]
@@ -238,6 +276,16 @@ fn minutes(value: Value<'_>) -> Result<u64, Error> {
             "{minutes} is out of bounds: write the minutes until writes lock again, 1 to 1440"
         ))
     })
+}
+
+/// The keys whose text an earlier server has too.
+fn shared<'a>(server: &'a ServerSettings, earlier: &[ServerSettings]) -> Vec<(&'static str, &'a str)> {
+    let name = earlier.iter().any(|other| other.name == server.name).then_some(("name", server.name.as_str()));
+    let address = server
+        .address
+        .as_deref()
+        .filter(|address| earlier.iter().any(|other| other.address.as_deref() == Some(address)));
+    name.into_iter().chain(address.map(|address| ("address", address))).collect()
 }
 
 fn is_path(theme: &str) -> bool {

@@ -115,6 +115,21 @@ fn a_path_is_seen_from_the_config() {
     assert_eq!(config.journal, Some("/j".into()));
 }
 
+#[test]
+fn a_named_server_makes_a_source_of_each_kind_that_can_ask_it_and_keeps_its_columns_in_order() {
+    let text = "[[server]]\nname = \"game-1\"\nhealth = \"http://h/\"\n\
+                status = { url = \"http://h/s\", columns = { zone = \"/z\", players = \"/p\", a = \"\" } }\n\
+                [[server]]\nname = \"plain\"\n";
+    let config = parse("servers.toml", text).unwrap();
+    let ids: Vec<_> = config.sources.iter().map(|source| source.id.as_str()).collect();
+    assert_eq!(ids, ["http_status/game-1"]);
+    let columns: Vec<_> = config.servers[0].status.as_ref().unwrap().columns.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(columns, ["zone", "players", "a"]);
+    assert_eq!((config.servers.len(), config.servers[1].name.as_str()), (2, "plain"));
+    let said = parse("x.toml", "[http_status.a]\n").unwrap_err().to_string();
+    assert!(said.starts_with("x.toml:1:2: http_status has no tables of its own (write [[server]]"), "{said}");
+}
+
 fn corpus(which: &str) -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/config").join(which);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,17 +1,23 @@
-//! The shared ways out: Docker engines, PostgreSQL logins, the HTTP client. One each per configured name, with limits;
+//! The shared ways out: Docker engines, PostgreSQL logins, Prometheus servers, the HTTP client. One each per configured name, with limits;
 //! sources read through them and steps act through them.
 //!
 //! Owns how a service is reached, who logs in, and what a failure to reach it means in plain words. Must not know what
 //! is asked: that is the source's or the step's business. Nothing here connects before it is used.
 
+pub mod access;
 pub mod docker;
+pub mod endpoint;
 pub mod http;
 pub mod postgres;
+pub mod prometheus;
 pub mod secret;
 pub mod ssh;
 
+pub use access::{Access, Web};
 pub use docker::Engine;
+pub use endpoint::Endpoint;
 pub use postgres::Postgres;
+pub use prometheus::Prometheus;
 pub use ssh::Ssh;
 
 use crate::domain::SourceError;
@@ -25,6 +31,7 @@ use std::sync::{Arc, OnceLock};
 pub struct Connections {
     docker: BTreeMap<String, Arc<Engine>>,
     postgres: BTreeMap<String, Arc<Postgres>>,
+    prometheus: BTreeMap<String, Arc<Prometheus>>,
     ssh: BTreeMap<(ssh::Address, Option<PathBuf>), Arc<Ssh>>,
     ssh_home: Arc<ssh::Home>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
@@ -42,6 +49,11 @@ impl Connections {
         self.postgres.get(name).map(AsRef::as_ref)
     }
 
+    /// The server of `[prometheus.NAME]`.
+    pub fn prometheus(&self, name: &str) -> Option<&Prometheus> {
+        self.prometheus.get(name).map(AsRef::as_ref)
+    }
+
     /// Like [`Self::docker`]; the error lists the names that there are.
     pub fn need_docker(&self, name: &str) -> Result<&Engine, SourceError> {
         self.docker(name).ok_or_else(|| missing("docker", name, self.docker_names()))
@@ -50,6 +62,11 @@ impl Connections {
     /// Like [`Self::postgres`]; the error lists the names that there are.
     pub fn need_postgres(&self, name: &str) -> Result<&Postgres, SourceError> {
         self.postgres(name).ok_or_else(|| missing("postgres", name, self.postgres_names()))
+    }
+
+    /// Like [`Self::prometheus`]; the error lists the names that there are.
+    pub fn need_prometheus(&self, name: &str) -> Result<&Prometheus, SourceError> {
+        self.prometheus(name).ok_or_else(|| missing("prometheus", name, self.prometheus_names()))
     }
 
     /// The names of all engines, sorted.
@@ -62,12 +79,25 @@ impl Connections {
         self.postgres.keys().map(String::as_str)
     }
 
+    /// The names of all Prometheus servers, sorted.
+    pub fn prometheus_names(&self) -> impl Iterator<Item = &str> {
+        self.prometheus.keys().map(String::as_str)
+    }
+
     /// The one HTTP client, made at the first call. Cloning it is cheap and shares its connections.
     ///
     /// # Errors
     /// When TLS or a proxy named in the environment can't be set up.
     pub fn http(&self) -> Result<reqwest::Client, SourceError> {
-        self.http.get_or_init(http::client).clone()
+        self.http.get_or_init(|| http::client(http::Trust::default())).clone()
+    }
+
+    /// The client for a source whose `[table]` has this `access`.
+    ///
+    /// # Errors
+    /// When its settings contradict each other, or a file that they name can't be used.
+    pub fn web(&self, access: &Access, table: &str) -> Result<Web, SourceError> {
+        Web::new(access, table, self.http()?, &self.redactor)
     }
 
     /// Hides every secret that any of these connections has used.
@@ -91,6 +121,13 @@ impl Connections {
         let postgres = Arc::new(postgres);
         self.postgres.insert(postgres.name().to_owned(), Arc::clone(&postgres));
         postgres
+    }
+
+    /// Registers a Prometheus under its name, and hands it back to be shared with its sources.
+    pub fn add_prometheus(&mut self, prometheus: Prometheus) -> Arc<Prometheus> {
+        let prometheus = Arc::new(prometheus);
+        self.prometheus.insert(prometheus.name().to_owned(), Arc::clone(&prometheus));
+        prometheus
     }
 
     /// The connection to a host, by what one would write after `ssh`; `config` is a file other than `~/.ssh/config`. Whoever

@@ -1,9 +1,50 @@
 //! A server: one machine, as its operating system reports it.
 
 use super::alert::Labels;
-use super::{Limits, Severity};
+use super::{Limits, Severity, SourceId};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Kinds of filesystem that hold no data of their own, or only ever come full: images, memory, layers, the kernel's own.
+pub const NOT_REAL: [&str; 29] = [
+    "tmpfs",
+    "ramfs",
+    "devtmpfs",
+    "overlay",
+    "aufs",
+    "squashfs",
+    "erofs",
+    "cramfs",
+    "iso9660",
+    "udf",
+    "nsfs",
+    "efivarfs",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "proc",
+    "pstore",
+    "rpc_pipefs",
+    "securityfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// How the names of interfaces begin whose traffic passes through another one too, or never leaves the machine.
+pub const VIRTUAL_INTERFACES: [&str; 11] =
+    ["lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "vnet", "lxc"];
+
+/// How the names of block devices begin that lie on others, or hold nothing.
+pub const VIRTUAL_DEVICES: [&str; 7] = ["loop", "ram", "zram", "dm-", "md", "sr", "fd"];
 
 /// An amount in use and the amount there is, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +145,8 @@ pub struct Server {
     pub pressure: Option<Pressure>,
     /// Processes that the kernel's out-of-memory killer ended since boot.
     pub oom_kills: Option<u64>,
+    /// Those of them within the last hour, as far as it was watched.
+    pub oom_recent: Option<u64>,
     /// The server's clock minus ours, in seconds; half the round trip is taken off.
     pub clock_skew: Option<f64>,
     /// Time since boot, seconds precision.
@@ -114,6 +157,19 @@ pub struct Server {
     pub columns: Vec<(String, String)>,
     /// What its sources could not tell and why, one sentence each.
     pub notes: Vec<String>,
+    /// Sources that ought to report on it and are silent, each with the reason. Filled where sources are joined.
+    pub silent: Vec<String>,
+    /// Where its past before this program's start can be asked.
+    pub past: Option<Past>,
+}
+
+/// Where the past of a server's figures is kept: a Prometheus, and which of its series are this server's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// `[prometheus.NAME]`, without a part.
+    pub source: SourceId,
+    /// Matchers without braces: `instance="game-1:9100",job="node"`.
+    pub selector: Arc<str>,
 }
 
 impl Server {
@@ -127,20 +183,117 @@ impl Server {
         self.disks.first()
     }
 
-    /// The worst of its figures against the limits, and which one it was (for the state column).
+    /// The filesystem that is full first, at its present pace.
+    pub fn fills_first(&self) -> Option<(&Filesystem, Duration)> {
+        self.disks.iter().filter_map(|disk| Some((disk, disk.full_in?))).min_by_key(|(_, left)| *left)
+    }
+
+    /// The first attempt to reach it that failed.
+    pub fn unreached(&self) -> Option<&Reach> {
+        self.reach.iter().find(|reach| !reach.up)
+    }
+
+    /// The worst of its figures against the limits, and which one it was (for the state column): `down` when nothing
+    /// reaches it, `silent` when a source that ought to tell of it does not.
     pub fn judge(&self, limits: &Limits) -> (Severity, &'static str) {
-        let judged = [
+        let worst = self.judged(limits).fold((Severity::Unknown, ""), |worst, next| {
+            if worst.1.is_empty() || next.0 > worst.0 { next } else { worst }
+        });
+        let silent = !self.silent.is_empty() && worst.0 < Severity::Unknown;
+        if silent { (Severity::Unknown, "silent") } else { worst }
+    }
+
+    /// Every figure that is known, judged.
+    fn judged(&self, limits: &Limits) -> impl Iterator<Item = (Severity, &'static str)> {
+        let pressure = self.pressure.unwrap_or_default();
+        let swap = self.swap.filter(|swap| swap.total > 0);
+        let sealed = self.disks.iter().any(|disk| disk.read_only);
+        let figures = [
+            (self.judge_reach(), if self.reach.iter().any(|reach| reach.up) { "reach" } else { "down" }),
             (self.cpu.map(|v| limits.cpu.judge(v)), "cpu"),
             (self.memory.map(|m| limits.memory.judge(m.ratio())), "memory"),
             (self.worst_disk().map(|d| limits.disk.judge(d.usage.ratio())), "disk"),
+            (self.fills_first().map(|(_, left)| limits.disk_full_hours.judge_rest(hours(left))), "fills"),
+            (sealed.then_some(limits.read_only), "readonly"),
             (self.load_per_core().map(|v| limits.load.judge(v)), "load"),
+            (swap.map(|swap| limits.swap.judge(swap.ratio())), "swap"),
+            (self.pressure.map(|_| limits.memory_pressure.judge(pressure.memory)), "mem wait"),
+            (self.pressure.map(|_| limits.io_pressure.judge(pressure.io)), "io wait"),
+            (self.pressure.map(|_| limits.cpu_pressure.judge(pressure.cpu)), "cpu wait"),
+            (self.oom_recent.map(|kills| limits.oom_kills.judge(kills as f64)), "oom"),
+            (self.clock_skew.map(|skew| limits.clock_skew_seconds.judge(skew.abs())), "clock"),
         ];
-        let known = judged.into_iter().filter_map(|(severity, what)| severity.map(|s| (s, what)));
-        known.fold(
-            (Severity::Unknown, ""),
-            |worst, next| {
-                if worst.1.is_empty() || next.0 > worst.0 { next } else { worst }
-            },
-        )
+        figures.into_iter().filter_map(|(severity, what)| severity.map(|severity| (severity, what)))
+    }
+
+    fn judge_reach(&self) -> Option<Severity> {
+        let bad = if self.unreached().is_some() { Severity::Critical } else { Severity::Ok };
+        (!self.reach.is_empty()).then_some(bad)
+    }
+}
+
+fn hours(length: Duration) -> f64 {
+    length.as_secs_f64() / 3600.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(server: &Server) -> (Severity, &'static str) {
+        server.judge(&Limits::default())
+    }
+
+    fn reach(by: &str, up: bool) -> Reach {
+        Reach { up, by: by.into(), code: None, took: None, why: String::new() }
+    }
+
+    fn disk(used: u64) -> Filesystem {
+        Filesystem { usage: Usage { used, total: 100 }, ..Filesystem::default() }
+    }
+
+    #[test]
+    fn of_a_server_that_nobody_knows_nothing_is_said() {
+        assert_eq!(judged(&Server::default()), (Severity::Unknown, ""));
+    }
+
+    #[test]
+    fn what_is_down_is_critical_whatever_else_is_well() {
+        let calm = Server { cpu: Some(0.1), ..Server::default() };
+        assert_eq!(judged(&calm), (Severity::Ok, "cpu"));
+        let down = Server { reach: vec![reach("health", false)], ..calm.clone() };
+        assert_eq!(judged(&down), (Severity::Critical, "down"));
+        let half = Server { reach: vec![reach("node_exporter", true), reach("health", false)], ..calm.clone() };
+        assert_eq!(judged(&half), (Severity::Critical, "reach"));
+        let up = Server { reach: vec![reach("health", true)], ..Server::default() };
+        assert_eq!(judged(&up).0, Severity::Ok);
+    }
+
+    #[test]
+    fn a_silent_source_leaves_a_doubt_and_hides_nothing_worse() {
+        let doubted = Server { cpu: Some(0.1), silent: vec!["ssh/a".into()], ..Server::default() };
+        assert_eq!(judged(&doubted), (Severity::Unknown, "silent"));
+        assert_eq!(judged(&Server { cpu: Some(0.99), ..doubted }), (Severity::Critical, "cpu"));
+    }
+
+    #[test]
+    fn each_figure_is_judged_by_its_own_limit() {
+        let from = |server: Server| judged(&server);
+        let fills = |hours| Filesystem { full_in: Some(Duration::from_hours(hours)), ..disk(10) };
+        assert_eq!(from(Server { disks: vec![fills(3)], ..Server::default() }), (Severity::Critical, "fills"));
+        assert_eq!(from(Server { disks: vec![fills(20)], ..Server::default() }), (Severity::Warning, "fills"));
+        assert_eq!(from(Server { disks: vec![fills(30)], ..Server::default() }).0, Severity::Ok);
+        let sealed = Filesystem { read_only: true, ..disk(10) };
+        assert_eq!(from(Server { disks: vec![sealed], ..Server::default() }), (Severity::Warning, "readonly"));
+        assert_eq!(from(Server { clock_skew: Some(-2.0), ..Server::default() }), (Severity::Warning, "clock"));
+        assert_eq!(from(Server { clock_skew: Some(-11.0), ..Server::default() }), (Severity::Critical, "clock"));
+        assert_eq!(from(Server { oom_recent: Some(1), ..Server::default() }), (Severity::Warning, "oom"));
+        assert_eq!(from(Server { oom_recent: Some(0), oom_kills: Some(9), ..Server::default() }).0, Severity::Ok);
+        let swap = |used| Some(Usage { used, total: 100 });
+        assert_eq!(from(Server { swap: swap(95), ..Server::default() }), (Severity::Critical, "swap"));
+        let none = Some(Usage::default());
+        assert_eq!(from(Server { swap: none, ..Server::default() }), (Severity::Unknown, ""));
+        let pressure = Some(Pressure { cpu: 0.3, memory: 0.15, io: 0.3 });
+        assert_eq!(from(Server { pressure, ..Server::default() }), (Severity::Warning, "mem wait"));
     }
 }

@@ -4,12 +4,21 @@
 //! or spawn a poll of its own (the poller in `runtime/` paces it), and must never turn a failure into an empty list.
 //! To add one: copy the smallest folder, add a `mod` line and a line in [`SOURCES`].
 
+pub mod alerting;
 pub mod alertmanager;
 pub mod docker;
+pub mod http_status;
 pub mod local;
+pub mod machine;
+pub mod node_exporter;
 pub mod pace;
 pub mod postgres;
 pub mod prometheus;
+pub mod rates;
+pub mod server;
+pub mod ssh;
+
+pub use server::ServerSettings;
 
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
@@ -18,8 +27,18 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
 use std::time::Duration;
 
-/// Every kind there is, in the order of documentation. Config tables, help, the example config and `check` read it.
-pub const SOURCES: &[SourceKind] = &[local::KIND, docker::KIND, prometheus::KIND, alertmanager::KIND, postgres::KIND];
+/// Every kind there is, in the order of documentation. Config tables, help, the example config and `check` read it. Where
+/// two kinds know the same figure of a server, that of the first is shown: those that ask the machine itself come first.
+pub const SOURCES: &[SourceKind] = &[
+    local::KIND,
+    node_exporter::KIND,
+    ssh::KIND,
+    docker::KIND,
+    prometheus::KIND,
+    alertmanager::KIND,
+    postgres::KIND,
+    http_status::KIND,
+];
 
 /// A kind of source, as a registry line.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +47,17 @@ pub struct SourceKind {
     pub name: &'static str,
     /// One sentence.
     pub doc: &'static str,
-    /// An example table in TOML, every key explained.
+    /// An example table in TOML, every key explained; empty for a kind without tables of its own.
     pub example: &'static str,
-    /// Reads its config table (unknown keys refused; the error carries the span).
-    pub read: ReadSettings,
+    /// Reads its config table (unknown keys refused; the error carries the span); `None` for a kind without tables of its
+    /// own, which asks only what a `[[server]]` names.
+    pub read: Option<ReadSettings>,
+    /// What it asks of a server that the config names; `None` when it asks none.
+    pub of_server: Option<OfServer>,
 }
+
+/// The settings that a kind makes of a `[[server]]`; `None` when that one has nothing for it.
+pub type OfServer = fn(&ServerSettings) -> Option<Box<dyn Settings>>;
 
 /// Reads one config table of a kind.
 pub type ReadSettings = fn(toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn Settings>, toml::de::Error>;
@@ -106,6 +131,7 @@ pub trait Source: Send {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
     use toml::de::DeTable;
 
     /// Reads `text` as a whole config would: the first table of the first kind.
@@ -115,12 +141,17 @@ mod tests {
         let kind = *SOURCES.iter().find(|known| known.name == kind.get_ref().as_ref()).unwrap();
         let toml::de::DeValue::Table(named) = named.into_inner() else { panic!("no table") };
         let (_, table) = named.into_iter().next().unwrap();
-        (kind.read)(table).map(|settings| (kind, settings))
+        (kind.read.unwrap())(table).map(|settings| (kind, settings))
+    }
+
+    /// Those that have tables of their own.
+    fn tabled() -> impl Iterator<Item = &'static SourceKind> {
+        SOURCES.iter().filter(|kind| kind.read.is_some())
     }
 
     #[test]
     fn every_example_is_read_by_its_own_kind_and_opens() {
-        for known in SOURCES {
+        for known in tabled() {
             let (kind, settings) = first(known.example).unwrap();
             assert_eq!(kind.name, known.name);
             assert!(!known.doc.is_empty());
@@ -128,9 +159,27 @@ mod tests {
         }
     }
 
+    /// The example server has something for every kind that asks named servers.
+    #[test]
+    fn every_kind_that_asks_named_servers_makes_a_source_of_the_example() {
+        let root = DeTable::parse(server::EXAMPLE).unwrap().into_inner();
+        let servers = root.get("server").unwrap().get_ref();
+        let table = servers.as_array().unwrap()[0].clone();
+        let named = ServerSettings::deserialize(table.into_deserializer()).unwrap();
+        for kind in SOURCES {
+            assert_eq!(kind.read.is_none(), kind.example.is_empty(), "{}", kind.name);
+            assert!(kind.read.is_some() || kind.of_server.is_some(), "nothing ever makes a {}", kind.name);
+            let Some(of_server) = kind.of_server else { continue };
+            let settings = of_server(&named).unwrap();
+            assert!(settings.parts().iter().all(|part| part.subject == Subject::Servers && part.suffix.is_none()));
+            let opened = settings.open(&SourceId::new(kind.name, &named.name), &mut Connections::default());
+            assert_eq!(opened.unwrap().len(), settings.parts().len());
+        }
+    }
+
     #[test]
     fn an_empty_table_is_enough_for_every_kind() {
-        for known in SOURCES {
+        for known in tabled() {
             let (_, settings) = first(&format!("[{}.local]\n", known.name)).unwrap();
             let parts = settings.parts();
             assert!(parts.iter().all(|part| part.pace.interval >= part.pace.timeout / 5));
@@ -142,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_told_with_its_place() {
-        for known in SOURCES {
+        for known in tabled() {
             let text = format!("[{}.local]\ninterval = \"2\"\n", known.name);
             let error = first(&text).err().unwrap();
             assert!(error.message().starts_with("\"2\" is no length of time"), "{}", error.message());

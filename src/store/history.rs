@@ -1,55 +1,82 @@
-//! Figures over time, for the sparklines: as many samples as a wide screen can show.
+//! Figures over time, for sparklines and charts: as many samples as a wide screen can show.
 
 use super::Ring;
-use crate::domain::{Server, SourceId};
-use std::collections::{HashMap, HashSet};
+use crate::domain::Server;
+use std::collections::HashMap;
 
 /// Samples kept for each figure.
 pub const KEPT: usize = 240;
 
-/// The figures of one server over time, as ratios (0.0 to 1.0).
-#[derive(Clone, Debug, Default)]
-pub struct Trend {
-    /// CPU in use.
-    pub cpu: Ring<KEPT>,
-    /// Memory in use.
-    pub memory: Ring<KEPT>,
+/// A figure whose past is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// CPU in use, 0.0 to 1.0.
+    Cpu,
+    /// Memory in use, 0.0 to 1.0.
+    Memory,
     /// One-minute load per core.
-    pub load: Ring<KEPT>,
+    Load,
+    /// Received over the network, bytes per second.
+    Received,
+    /// Sent over the network, bytes per second.
+    Sent,
+    /// Of the fullest filesystem, 0.0 to 1.0.
+    Disk,
 }
 
-/// The trends of all servers.
+impl Figure {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Cpu, Self::Memory, Self::Load, Self::Received, Self::Sent, Self::Disk];
+
+    /// What a server says of it now.
+    pub fn of(self, server: &Server) -> Option<f64> {
+        match self {
+            Self::Cpu => server.cpu,
+            Self::Memory => server.memory.map(|memory| memory.ratio()),
+            Self::Load => server.load_per_core(),
+            Self::Received => server.network.map(|network| network.r#in),
+            Self::Sent => server.network.map(|network| network.out),
+            Self::Disk => server.worst_disk().map(|disk| disk.usage.ratio()),
+        }
+    }
+}
+
+/// The figures of one server over time. A ring that nobody fills takes no room.
+#[derive(Clone, Debug, Default)]
+pub struct Trend {
+    rings: [Option<Box<Ring<KEPT>>>; Figure::ALL.len()],
+}
+
+impl Trend {
+    /// One figure's newest values; `None` when nobody ever told it.
+    pub fn of(&self, figure: Figure) -> Option<&Ring<KEPT>> {
+        self.rings[figure as usize].as_deref()
+    }
+}
+
+/// The trends of all servers, by name.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    trends: HashMap<SourceId, HashMap<String, Trend>>,
+    trends: HashMap<String, Trend>,
 }
 
 impl History {
-    /// Takes in one good sample; a server that is not reported any more is forgotten.
-    pub fn record(&mut self, source: &SourceId, servers: &[Server]) {
-        let trends = self.trends.entry(source.clone()).or_default();
-        let reported: HashSet<&str> = servers.iter().map(|server| server.name.as_str()).collect();
-        trends.retain(|name, _| reported.contains(name.as_str()));
-        for server in servers {
-            if !trends.contains_key(&server.name) {
-                trends.insert(server.name.clone(), Trend::default());
-            }
-            let Some(trend) = trends.get_mut(&server.name) else { continue };
-            let figures = [
-                (&mut trend.cpu, server.cpu),
-                (&mut trend.memory, server.memory.map(|memory| memory.ratio())),
-                (&mut trend.load, server.load_per_core()),
-            ];
-            for (ring, figure) in figures {
-                if let Some(figure) = figure {
-                    ring.push(figure as f32);
-                }
-            }
+    /// Adds the newest value of one figure.
+    pub fn push(&mut self, server: &str, figure: Figure, value: f32) {
+        if !self.trends.contains_key(server) {
+            self.trends.insert(server.to_owned(), Trend::default());
         }
+        let Some(trend) = self.trends.get_mut(server) else { return };
+        trend.rings[figure as usize].get_or_insert_default().push(value);
+    }
+
+    /// Forgets the servers that are not wanted any more.
+    pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.trends.retain(|name, _| wanted(name));
     }
 
     /// One server's trend.
-    pub fn of(&self, source: &SourceId, server: &str) -> Option<&Trend> {
-        self.trends.get(source)?.get(server)
+    pub fn of(&self, server: &str) -> Option<&Trend> {
+        self.trends.get(server)
     }
 }

@@ -8,18 +8,26 @@
 //! `QUARTERDECK_LAB=require` is set.
 
 pub mod certs;
+pub mod cut;
 pub mod docker;
 pub mod engine;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
+pub mod node_exporter;
 pub mod postgres;
 pub mod service;
+pub mod sshd;
 pub mod tls;
+pub mod web;
 
+pub use cut::scissors;
 pub use docker::{docker, tls_docker};
 pub use monitoring::monitoring;
+pub use node_exporter::own_node_exporter;
 pub use postgres::{own_postgres, postgres};
+pub use sshd::own_sshd;
+pub use web::web;
 
 use std::future::Future;
 use std::io::Write;

@@ -2,7 +2,6 @@
 //! `ProxyCommand`.
 
 use crate::domain::SourceError;
-use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// `[user@]host` or `ssh://[user@]host[:port]`. The host may be an alias of `~/.ssh/config`.
@@ -38,11 +37,6 @@ impl Address {
         let rest = bare.rsplit_once('@').map_or(bare, |(_, rest)| rest);
         let host = if bare.len() == self.0.len() { rest } else { rest.rsplit_once(':').map_or(rest, |(host, _)| host) };
         host.trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// A short word for the names of files: other addresses have others.
-    pub(super) fn tag(&self) -> String {
-        Sha256::digest(self.0.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

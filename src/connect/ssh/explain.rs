@@ -2,6 +2,7 @@
 
 use super::Address;
 use crate::domain::SourceError;
+use sha2::{Digest, Sha256};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,12 @@ impl Place {
             Some(config) => format!("ssh -F {} {}", config.display(), self.address),
             None => format!("ssh {}", self.address),
         }
+    }
+
+    /// A short word for the names of files: other places have others.
+    pub(super) fn tag(&self) -> String {
+        let digest = Sha256::digest(format!("{:?}{}", self.config, self.address));
+        digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn error(&self, why: &str, hint: impl Into<String>) -> SourceError {
@@ -208,17 +215,12 @@ pub(super) fn lost(place: &Place, alive: bool, why: &str, log: &str) -> SourceEr
 
 /// Why a forwarded socket closes at once, if the log says so.
 pub(super) fn forward(place: &Place, remote: &str, log: &str) -> Option<SourceError> {
-    let line = log.lines().rev().find(|line| line.contains("open failed"))?;
-    Some(if line.contains("prohibited") {
-        place.error(
-            &format!("it does not allow forwarding to {remote}"),
-            "set AllowStreamLocalForwarding and AllowTcpForwarding to yes in its sshd_config",
-        )
-    } else {
-        let hint =
-            "see that the service runs there, and that your login may open the socket (for Docker: the group docker)";
-        place.error(&format!("nothing answers at {remote} over there, or you may not open it"), hint)
-    })
+    log.lines().rev().find(|line| line.contains("open failed"))?;
+    Some(place.error(
+        &format!("the socket {remote} over there does not answer: it is not there, closed to this login, or forwarding is forbidden"),
+        "see there that the service runs, that this login may open its socket (for Docker: the group docker), and that sshd_config \
+         has AllowStreamLocalForwarding yes",
+    ))
 }
 
 /// It took too long.
@@ -261,4 +263,113 @@ fn last(log: &str) -> Option<&str> {
 
 fn quote(line: Option<&str>) -> String {
     line.map_or_else(String::new, |line| format!(": {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn place() -> Place {
+        Place { address: Address::parse("ops@game-1").unwrap(), config: None }
+    }
+
+    fn told(log: &str) -> SourceError {
+        connect(&place(), log, "")
+    }
+
+    #[test]
+    fn the_reason_is_told_and_not_what_stands_around_it() {
+        let cases = [
+            (
+                "No ED25519 host key is known for game-1 and you have requested strict checking.\nHost key verification failed.",
+                "the host key of game-1 is not in known_hosts",
+                "`ssh-keyscan game-1`",
+            ),
+            (
+                "@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nOffending ED25519 key in /home/me/.ssh/known_hosts:7\n\
+              Host key for game-1 has changed and you have requested strict checking.\nHost key verification failed.",
+                "its host key is not the known one (/home/me/.ssh/known_hosts:7)",
+                "ssh-keygen -R 'game-1' -f '/home/me/.ssh/known_hosts'",
+            ),
+            (
+                "ops@game-1: Permission denied (publickey,password).",
+                "ops@game-1 was refused (publickey,password)",
+                "ssh-add -l",
+            ),
+            (
+                "ops@game-1: Permission denied (keyboard-interactive).",
+                "ops@game-1 was refused (keyboard-interactive)",
+                "takes no keys",
+            ),
+            (
+                "@ WARNING: UNPROTECTED PRIVATE KEY FILE! @\nLoad key \"/home/me/id\": bad permissions\nops@game-1: Permission denied (publickey).",
+                "others can read /home/me/id",
+                "chmod 600 /home/me/id",
+            ),
+            (
+                "Received disconnect from 192.0.2.1 port 22:2: Too many authentication failures",
+                "too many keys",
+                "IdentitiesOnly yes",
+            ),
+            ("ssh: connect to host game-1 port 22: Connection timed out", "it does not answer in time", "firewall"),
+            ("ssh: connect to host game-1 port 22: No route to host", "there is no way to it", "VPN"),
+            (
+                "kex_exchange_identification: read: Connection reset by peer",
+                "closed the connection before anybody logged in",
+                "MaxStartups",
+            ),
+            (
+                "Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa,ssh-dss",
+                "no host key type in common; it offers ssh-rsa,ssh-dss",
+                "old server",
+            ),
+            (
+                "Can't open user config file /x: No such file or directory",
+                "Can't open user config file /x",
+                "quarterdeck's config",
+            ),
+            ("something new", "something new", "`ssh ops@game-1 -v`"),
+            ("", "ssh failed without a word", "`ssh ops@game-1 -v`"),
+        ];
+        for (log, what, hint) in cases {
+            let error = told(log);
+            assert!(error.what.starts_with("SSH to ops@game-1: ") && error.what.contains(what), "{}", error.what);
+            assert!(error.hint.contains(hint), "{}", error.hint);
+        }
+    }
+
+    #[test]
+    fn what_lies_on_the_way_is_told_from_the_host_itself() {
+        let log =
+            "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535";
+        assert!(is_proxy_failure(log));
+        let error = connect(&place(), log, "ssh: Could not resolve hostname jump: Name or service not known\n");
+        assert!(
+            error.what.ends_with("the way there is broken (ProxyJump, ProxyCommand): the host name is not known"),
+            "{error}"
+        );
+        let error = connect(
+            &place(),
+            log,
+            "channel 0: open failed: connect failed: Connection timed out\nstdio forwarding failed\n",
+        );
+        assert!(error.what.contains("the way there is broken"), "{error}");
+        let error = connect(&place(), log, "gate: go away\n");
+        assert!(error.what.ends_with("the way there is broken (ProxyJump, ProxyCommand): gate: go away"), "{error}");
+    }
+
+    #[test]
+    fn without_the_program_it_is_told_what_to_install() {
+        let error = no_ssh(&io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(error.what, "the program `ssh` is not on this machine");
+        assert!(error.hint.contains("openssh-client"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(log in "(Permission denied \\(|: |Offending | in |Load key \"|is known for |no matching |has changed|\n|\\PC{0,9})*") {
+            let _ = (told(&log), connect(&place(), "UNKNOWN port 65535", &log), lost(&place(), false, "", &log));
+        }
+    }
 }

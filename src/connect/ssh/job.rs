@@ -25,7 +25,7 @@ pub struct Job<'a> {
     /// When it is given up, connecting included.
     pub limit: Duration,
     /// Kept of its output, in bytes; the rest is read and dropped, and [`Output::cut`] says so.
-    pub most: usize,
+    most: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,13 @@ impl<'a> Job<'a> {
     /// input reads the rest of the script, so give it `</dev/null`.
     pub const fn script(script: &'a str, args: &'a [&'a str], limit: Duration) -> Self {
         Self { what: What::Script(script), args, limit, most: 1 << 20 }
+    }
+
+    /// Keeps at most so many bytes of its output; 1 MiB when not said.
+    #[must_use]
+    pub const fn keep(mut self, most: usize) -> Self {
+        self.most = most;
+        self
     }
 
     /// The input of the shell.
@@ -85,7 +92,7 @@ pub enum Ended {
 pub struct Output {
     /// How it ended.
     pub ended: Ended,
-    /// Its output, at most [`Job::most`] bytes.
+    /// Its output, at most [`Job::keep`] bytes.
     pub stdout: Vec<u8>,
     /// Its error output, at most 16 KiB.
     pub stderr: Vec<u8>,

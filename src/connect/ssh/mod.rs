@@ -33,8 +33,9 @@ const LOGIN: Duration = Duration::from_secs(10);
 /// One destination. Connects at the first use, and again at the next use when the connection was lost or closed as idle.
 pub struct Ssh {
     place: Place,
-    home: Arc<Home>,
     link: Mutex<Link>,
+    /// Below the link, since fields are dropped in this order: a master is stopped through a socket in there.
+    home: Arc<Home>,
     /// Remote sockets that were asked for; their position names the local one, so that it stays the same.
     forwards: Lock<Vec<String>>,
     closed: watch::Sender<bool>,
@@ -96,7 +97,7 @@ impl Ssh {
     }
 
     /// Why a forwarded socket closes at once, when the host said so: nothing listens at `remote`, no right to open it, or
-    /// forwarding is forbidden.
+    /// forwarding is forbidden. sshd does not say which.
     pub async fn explain_forward(&self, remote: &str) -> Option<SourceError> {
         let link = self.link.lock().await;
         let Link::Up(master) = &*link else { return None };
@@ -171,6 +172,6 @@ impl Ssh {
             forwards.push(remote.to_owned());
             forwards.len() - 1
         });
-        Ok(folder.join(format!("{}-{place}.sock", self.place.address.tag())))
+        Ok(folder.join(format!("{}-{place}.sock", self.place.tag())))
     }
 }

@@ -2,7 +2,7 @@
 
 mod page;
 
-use super::groups::Group;
+use super::grouping::Group;
 use super::table::{Counts, Tabular, figure_cell, figures, prefix};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;

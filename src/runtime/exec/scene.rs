@@ -6,13 +6,16 @@ use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::Types;
 use crate::runbook::machine::Watched;
 use crate::runbook::model::{Fence, On, Role, Step};
-use crate::runbook::params::split_container;
+use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::Rows;
 use crate::steps::{self, Call, Found, within};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// The last of several looks may take so long, although the time for all of them is over.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// Everything that a fence may see.
 #[derive(Clone, Copy)]
@@ -73,14 +76,46 @@ impl<'a> Scene<'a> {
 
     /// Asks a read-only fence once, within its timeout.
     pub(super) async fn ask(&self, fence: &'a Fence, pinned: Option<&'a str>) -> Result<Found, SourceError> {
+        self.ask_within(fence.attrs.timeout, fence, pinned).await
+    }
+
+    async fn ask_within(
+        &self,
+        limit: Duration,
+        fence: &'a Fence,
+        pinned: Option<&'a str>,
+    ) -> Result<Found, SourceError> {
         let step = step_of(fence)?;
-        let question = step.ask(self.call(fence, pinned)?);
-        within(fence.attrs.timeout, fence.role.word(), question).await
+        let call = self.call(fence, pinned)?;
+        let started = Instant::now();
+        let doing = format!("{} from {}", fence.role.word(), call.on);
+        let found = within(limit, &doing, step.ask(call)).await;
+        let (role, ms) = (fence.role.word(), started.elapsed().as_millis());
+        tracing::debug!(
+            who = self.label,
+            on = call.on,
+            language = fence.language.name,
+            role,
+            ms,
+            ok = found.is_ok(),
+            "asked"
+        );
+        found
     }
 
     /// Asks once and judges by a condition.
     pub(super) async fn holds(&self, fence: &'a Fence, pinned: Option<&'a str>, condition: &Condition) -> Truth {
-        let found = match self.ask(fence, pinned).await {
+        self.holds_within(fence.attrs.timeout, fence, pinned, condition).await
+    }
+
+    async fn holds_within(
+        &self,
+        limit: Duration,
+        fence: &'a Fence,
+        pinned: Option<&'a str>,
+        condition: &Condition,
+    ) -> Truth {
+        let found = match self.ask_within(limit, fence, pinned).await {
             Ok(found) => found,
             Err(error) => return Truth::Unclear(format!("could not be asked: {error}")),
         };
@@ -101,13 +136,27 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// The sentence that a run fence's `show` makes of the rows that came back and those that were planned. `None`: it has
+    /// none, or cannot make one of these.
+    pub(super) fn sentence(&self, fence: &Fence, rows: Vec<Value>, planned: Option<&Rows>) -> Option<String> {
+        let show = fence.attrs.show.as_ref()?;
+        let found = Found { names: [("rows".to_owned(), Value::Array(rows))].into(), ..Found::default() };
+        let mut names = self.names(&found);
+        names.insert("planned".to_owned(), Value::Array(planned.map(|rows| rows.rows.clone()).unwrap_or_default()));
+        show.value(&names)
+            .inspect_err(|why| tracing::warn!(why, "a result cannot be told"))
+            .ok()
+            .map(|v| params::show(&v))
+    }
+
     /// Judges a plan fence's `expect`; without one it is true.
     pub(super) fn expected(&self, fence: &Fence, found: &Found) -> Result<bool, String> {
         fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names(found)))
     }
 
-    /// Waits and verifies as a step says, fence by fence. `pins` are those of its fences.
-    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>]) -> Watched {
+    /// Waits and verifies as a step says, fence by fence. `pins` are those of its fences. `spent`: how long ago the change was
+    /// made, when an earlier process has waited already; each fence is asked once at least.
+    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>], mut spent: Duration) -> Watched {
         let mut said = Vec::new();
         for (index, fence) in step.fences.iter().enumerate() {
             if !matches!(fence.role, Role::Wait | Role::Verify) {
@@ -115,7 +164,9 @@ impl<'a> Scene<'a> {
             }
             let pinned = pins.get(index).and_then(Option::as_deref);
             let role = fence.role.word();
-            match self.poll(fence, pinned).await {
+            let left = fence.attrs.timeout.saturating_sub(spent);
+            spent = spent.saturating_sub(fence.attrs.timeout);
+            match self.poll(fence, pinned, left).await {
                 Truth::Yes(text) => said.push(format!("{role}: {text}")),
                 Truth::Unclear(why) => return Watched::CannotTell(format!("{role} {why}")),
                 Truth::No(why) if fence.role == Role::Wait || fence.attrs.every.is_some() => {
@@ -130,8 +181,8 @@ impl<'a> Scene<'a> {
         Watched::Passed(said.join("; "))
     }
 
-    /// Asks until true (and, with `for=`, for that long), at most for the fence's timeout; once when it has no `every`.
-    async fn poll(&self, fence: &'a Fence, pinned: Option<&'a str>) -> Truth {
+    /// Asks until true (and, with `for=`, for that long), at most for `limit`; once when it has no `every`.
+    async fn poll(&self, fence: &'a Fence, pinned: Option<&'a str>, limit: Duration) -> Truth {
         let attrs = &fence.attrs;
         let Some(condition) = attrs.until.as_ref().or(attrs.expect.as_ref()) else {
             return Truth::Unclear("has no condition".to_owned());
@@ -141,7 +192,8 @@ impl<'a> Scene<'a> {
         let mut since: Option<Instant> = None;
         loop {
             let asked = Instant::now();
-            let truth = self.holds(fence, pinned, condition).await;
+            let left = limit.saturating_sub(start.elapsed()).max(attrs.timeout.min(LAST_LOOK));
+            let truth = self.holds_within(left, fence, pinned, condition).await;
             if let Truth::Yes(text) = &truth {
                 let since = *since.get_or_insert(asked);
                 if asked.duration_since(since) >= hold {
@@ -152,7 +204,7 @@ impl<'a> Scene<'a> {
             }
             let Some(every) = attrs.every else { return truth };
             let next = asked + every;
-            if next.duration_since(start) > attrs.timeout {
+            if next.duration_since(start) > limit {
                 return match truth {
                     Truth::Yes(text) => Truth::No(format!("true, but not for {hold:?}: {text}")),
                     Truth::No(_) | Truth::Unclear(_) => truth,

@@ -40,7 +40,8 @@ pub const KIND: SourceKind = SourceKind {
     name: "docker",
     doc: "The containers of a Docker or Podman engine, live by its event stream.",
     example: EXAMPLE,
-    read: super::read::<Settings>,
+    read: Some(super::read::<Settings>),
+    of_server: None,
 };
 
 const EXAMPLE: &str = r#"[docker.local]

@@ -1,6 +1,7 @@
 //! The fullest filesystem of this machine, by what `df` calls its use.
 
 use crate::domain::{Filesystem, Usage};
+use crate::sources::machine;
 use std::path::PathBuf;
 use std::time::Duration;
 use sysinfo::{DiskRefreshKind, Disks as List};
@@ -8,12 +9,6 @@ use tokio::sync::oneshot;
 
 /// Longest wait for the filesystems; one that takes longer hangs.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Kinds of filesystem that hold no data of their own, or only ever come full: images, memory, layers.
-const NOT_REAL: [&str; 12] = [
-    "tmpfs", "ramfs", "devtmpfs", "overlay", "aufs", "squashfs", "erofs", "cramfs", "iso9660", "udf", "nsfs",
-    "efivarfs",
-];
 
 /// Asks for the filesystems in a thread; at most one at a time, so that a mount that hangs costs one thread, not one
 /// for every poll. A thread and not the runtime's pool: that one would be waited for at the end of the program.
@@ -92,7 +87,7 @@ fn usage(at: &std::path::Path) -> Option<Usage> {
 }
 
 fn is_real(mount: &Mount) -> bool {
-    !mount.read_only && !NOT_REAL.contains(&mount.kind.as_str())
+    !mount.read_only && machine::is_real_filesystem(&mount.kind)
 }
 
 /// The fullest of the real ones; of the mounts of one device the one with the shortest path.

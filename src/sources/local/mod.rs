@@ -20,7 +20,8 @@ pub const KIND: SourceKind = SourceKind {
     name: "local",
     doc: "This machine: CPU, memory, swap, the fullest filesystem, load and uptime.",
     example: EXAMPLE,
-    read: super::read::<Settings>,
+    read: Some(super::read::<Settings>),
+    of_server: None,
 };
 
 const EXAMPLE: &str = r#"[local.host]

@@ -1,18 +1,32 @@
-//! The rows of the two statements, and what they mean.
+//! The rows about the server and its sessions, and what they mean.
 
 use crate::domain::{Database, Session, SessionState};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The one row about the server.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[cfg_attr(test, derive(serde::Deserialize))]
 pub(super) struct Server {
     version: String,
-    standby: bool,
+    /// `server_version_num`, as in 150018.
+    pub(super) number: i32,
+    pub(super) standby: bool,
     /// Microseconds since 1970, as all times here.
     now: i64,
     max: i32,
     reserved: i32,
+    freeze_max_age: i64,
+    /// The reading login, quoted as SQL wants it.
+    login: Vec<u8>,
+    pub(super) sees_all: bool,
+}
+
+impl Server {
+    /// The reading login as it stands in a GRANT.
+    pub(super) fn login(&self) -> String {
+        text(Some(self.login.clone()))
+    }
 }
 
 /// A row about a session. Nearly everything is NULL when the login may not see it.
@@ -22,31 +36,36 @@ pub(super) struct Row {
     pid: i32,
     backend_start: Option<i64>,
     username: Option<Vec<u8>>,
-    application: Option<String>,
+    application: Option<Vec<u8>>,
     client: Option<String>,
     database: Option<Vec<u8>>,
     state: Option<String>,
     state_change: Option<i64>,
     xact_start: Option<i64>,
+    query_start: Option<i64>,
     wait_event_type: Option<String>,
     wait_event: Option<String>,
     blocked_by: Option<Vec<i32>>,
+    xmin_age: Option<i64>,
+    kind: Option<String>,
     query: Option<Vec<u8>>,
     own: bool,
 }
 
-/// The server with its sessions; quarterdeck's own are counted as connections, but not listed.
+/// The server with its sessions; quarterdeck's own are marked.
 pub(super) fn database(server: &Server, rows: Vec<Row>) -> Database {
     let count = |value: i32| u32::try_from(value).unwrap_or(0);
+    let sessions: Vec<Session> = rows.into_iter().map(session).collect();
     Database {
         // Debian appends its package's version: `15.18 (Debian 15.18-0+deb12u1)`.
         version: server.version.split(' ').next().unwrap_or_default().to_owned(),
         standby: server.standby,
         now: time(server.now),
-        used: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        used: sessions.iter().filter(|session| session.is_client()).count().try_into().unwrap_or(u32::MAX),
         max: count(server.max),
         reserved: count(server.reserved),
-        sessions: rows.into_iter().filter(|row| !row.own).map(session).collect(),
+        freeze_max_age: Some(server.freeze_max_age),
+        sessions,
         ..Database::default()
     }
 }
@@ -55,30 +74,57 @@ fn session(row: Row) -> Session {
     // A session whose start is hidden can't be identified. 1970 is no session's start, so whatever acts by pid and
     // start finds none.
     let hidden = row.backend_start.is_none();
-    let client = if hidden { String::new() } else { "local".to_owned() };
+    let kind = row.kind.unwrap_or_default();
+    // Workers of the server itself have no client, and walsenders no state that means anything.
+    let client = if kind == "client backend" || kind == "walsender" { "local" } else { "" };
+    let mut blocked_by = row.blocked_by.unwrap_or_default();
+    blocked_by.sort_unstable();
+    blocked_by.dedup();
     Session {
         pid: row.pid,
         backend_start: row.backend_start.map_or(Timestamp::UNIX_EPOCH, time),
         user: text(row.username),
-        application: row.application.unwrap_or_default(),
-        client: row.client.unwrap_or(client),
+        application: text(row.application),
+        client: row.client.unwrap_or_else(|| client.to_owned()),
         database: text(row.database),
         state: if hidden { SessionState::Hidden } else { SessionState::parse(row.state.as_deref()) },
         state_change: row.state_change.map(time),
         xact_start: row.xact_start.map(time),
+        query_start: row.query_start.map(time),
         wait: wait(row.wait_event_type, row.wait_event),
-        blocked_by: row.blocked_by.unwrap_or_default(),
+        blocked_by,
+        xmin_age: row.xmin_age,
+        kind,
+        own: row.own,
         query: if hidden { String::new() } else { text(row.query) },
         ..Session::default()
     }
 }
 
-fn time(microseconds: i64) -> Timestamp {
+pub(super) fn time(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn text(bytes: Option<Vec<u8>>) -> String {
+/// A length of time; one that is negative (clocks of two machines) is none.
+pub(super) fn span(microseconds: i64) -> Duration {
+    Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
+}
+
+/// A count that can't be negative.
+pub(super) fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+pub(super) fn text(bytes: Option<Vec<u8>>) -> String {
     bytes.map_or_else(String::new, |bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `schema.name`, or a number where the login's database does not know the name.
+pub(super) fn relation(schema: Option<Vec<u8>>, name: Option<Vec<u8>>, number: i64) -> String {
+    match name {
+        Some(name) => format!("{}.{}", text(schema), text(Some(name))),
+        None => number.to_string(),
+    }
 }
 
 fn wait(kind: Option<String>, event: Option<String>) -> Option<String> {

@@ -1,0 +1,1 @@
+//! Servers, from real services to rows.
