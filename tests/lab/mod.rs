@@ -11,12 +11,14 @@ pub mod docker;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
+pub mod nodes;
 pub mod postgres;
 pub mod service;
 pub mod web;
 
 pub use docker::docker;
 pub use monitoring::monitoring;
+pub use nodes::nodes;
 pub use postgres::{own_postgres, postgres};
 pub use web::web;
 
