@@ -12,6 +12,7 @@ pub mod machine;
 pub mod pace;
 pub mod postgres;
 pub mod prometheus;
+pub mod rates;
 pub mod server;
 
 pub use server::ServerSettings;

@@ -123,4 +123,12 @@ fn whoever_knows_a_server_it_is_one_row() {
     assert!(row("game-9").contains("unknown") && row("sick").contains("DOWN"), "{text}");
     assert!(row("127.0.0.1").contains("DOWN") && text.contains("PLAYERS"), "{text}");
     assert!(text.contains("4 in all  2 DOWN"), "{text}");
+    let output = Desk::with(&config).run(&["snapshot", "servers", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let servers = json["servers"].as_array().unwrap();
+    let joined = servers.iter().find(|server| server["name"] == hostname().as_str()).unwrap();
+    assert_eq!((servers.len(), &joined["roles"][0], &joined["columns"][0][1]), (4, &"bastion".into(), &"212".into()));
+    assert!(joined["cpu"].is_number() && joined["reach"].as_array().unwrap().len() == 2, "{joined}");
+    let sick = servers.iter().find(|server| server["name"] == "sick").unwrap();
+    assert_eq!((&sick["severity"], &sick["why"]), (&"critical".into(), &"down".into()));
 }

@@ -34,7 +34,8 @@ impl Nodes {
         // A rate needs two scrapes.
         let query = "/api/v1/query?query=irate(node_cpu_seconds_total%5B1m%5D)";
         let has_rates = || {
-            let answer = http::get(prometheus, query).ok()?.json();
+            // While it starts it answers, but not in JSON.
+            let answer = http::get(prometheus, query).ok().filter(|answer| answer.status == 200)?.json();
             Some(!answer["data"]["result"].as_array()?.is_empty())
         };
         above.ready(Duration::from_secs(60), || has_rates() == Some(true))?;
