@@ -17,6 +17,7 @@ mod alloc;
 mod containers;
 mod crash;
 mod deciding;
+mod docs;
 mod databases;
 mod databases_fail;
 mod frames;
