@@ -6,7 +6,7 @@
 use super::docker::busybox_archive;
 use super::service::{Service, folder, run_at_end};
 use super::{http, is_root, program};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Podman {
     }
 }
 
-fn command(program: &PathBuf, home: &PathBuf) -> Command {
+fn command(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg("--root").arg(home.join("root")).arg("--runroot").arg(home.join("run"));
     command.args(["--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--events-backend=file"]);

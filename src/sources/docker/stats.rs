@@ -1,9 +1,9 @@
 //! Figures of running containers, asked of the engine, for those that can't be read directly.
 //!
 //! A statistics stream costs an engine one reading of the container a second; a one-shot question costs an engine of
-//! version 20.10 as much as nine of them, and a second of waiting (docs/performance/containers.md). So the few that matter most have a stream each (at most [`STREAMS`]), and
-//! the others are asked in turn, at most [`AT_ONCE`] at a time and [`PACE`] apart, however many there are. All tasks
-//! belong to [`Asked`]: they end with the container, and with the source.
+//! version 20.10 two or three of these, and a second of waiting (docs/performance/containers.md). So the few that matter
+//! most have a stream each (at most [`STREAMS`]), and the others are asked in turn, at most [`AT_ONCE`] at a time and
+//! [`PACE`] apart, however many there are. All tasks belong to [`Asked`]: they end with the container, and with the source.
 
 use super::meter::{self, Figures, Reading};
 use bollard::Docker;
