@@ -10,6 +10,7 @@ use reqwest::{Certificate, Client, Identity, RequestBuilder, Url};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// `access = { … }` of a source that asks over HTTP. Without it: no login, the system's certificates.
@@ -40,6 +41,12 @@ pub struct Web {
     login: Option<Arc<Login>>,
 }
 
+impl fmt::Debug for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Web").field("login", &self.login.is_some()).finish_non_exhaustive()
+    }
+}
+
 enum Login {
     Basic(String, Keeper),
     Bearer(Keeper),
@@ -57,6 +64,11 @@ impl Web {
         let own = access.ca.is_some() || access.cert.is_some() || access.key.is_some();
         let client = if own { client(access, table)? } else { shared };
         Ok(Self { client, headers, login: login.map(Arc::new) })
+    }
+
+    /// With nothing of its own: no login, no headers.
+    pub fn plain(client: Client) -> Self {
+        Self { client, headers: HeaderMap::new(), login: None }
     }
 
     /// A question, to be sent by [`http::send`].
@@ -78,13 +90,11 @@ impl Web {
         })
     }
 
-    /// The login was refused: it is found anew for the next question. True when there is one.
-    pub(super) fn refused(&self) -> bool {
-        match self.login.as_deref() {
-            None => return false,
-            Some(Login::Basic(_, secret) | Login::Bearer(secret)) => secret.forget(),
+    /// The login was refused: it is found anew for the next question.
+    pub(super) fn refused(&self) {
+        if let Some(Login::Basic(_, secret) | Login::Bearer(secret)) = self.login.as_deref() {
+            secret.forget();
         }
-        true
     }
 }
 
@@ -179,7 +189,7 @@ mod tests {
         };
         let first = sent().await;
         assert!(first.starts_with("Basic ") && first == sent().await);
-        assert!(web.refused());
+        web.refused();
         assert_ne!(first, sent().await, "the command was asked again");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Loopback never goes through a proxy; elsewhere the usual environment variables hold. TLS is rustls with ring.
 
-use super::{cause, root};
+use super::{Web, cause, root};
 use crate::domain::SourceError;
 use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, RequestBuilder, Url, redirect};
 use serde::de::{self, Deserialize, Deserializer};
@@ -120,7 +120,7 @@ impl BaseUrl {
         }
         Err(SourceError::new(
             format!("the address in [{table}] holds a login, and a config holds no secrets"),
-            "take it out; logging in over HTTP is not supported yet: name an address that answers without",
+            "take it out, and write access = { user = \"…\", password = { env = \"NAME\" } } beside it",
         ))
     }
 
@@ -158,23 +158,27 @@ pub struct Reply {
 /// # Errors
 /// When no answer came, or one that is too long; an answer with an error status is a [`Reply`].
 pub async fn get(
-    client: &Client,
+    web: &Web,
     service: &str,
     base: &BaseUrl,
     path: &str,
     timeout: Duration,
 ) -> Result<Reply, SourceError> {
-    send(client.get(base.join(path)).timeout(timeout), service, base).await
+    send(web, web.get(base.join(path)).timeout(timeout), service, base).await
 }
 
 /// Sends what was put together, as [`get`] does.
 ///
 /// # Errors
 /// When no answer came, or one that is too long; an answer with an error status is a [`Reply`].
-pub async fn send(request: RequestBuilder, service: &str, base: &BaseUrl) -> Result<Reply, SourceError> {
+pub async fn send(web: &Web, request: RequestBuilder, service: &str, base: &BaseUrl) -> Result<Reply, SourceError> {
+    let request = web.sign(request).await?;
     let failed = |error: reqwest::Error| explain(service, base, &error);
     let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
+    if status == 401 {
+        web.refused();
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         body.extend_from_slice(&chunk);
@@ -190,7 +194,8 @@ pub async fn send(request: RequestBuilder, service: &str, base: &BaseUrl) -> Res
 pub fn refused(service: &str, base: &BaseUrl, status: u16, said: &str) -> SourceError {
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     let hint = match status {
-        401 | 403 => "it asks for a login, which is not supported yet: name an address that answers without",
+        401 => "it asks for a login, or refuses the one it got: write access = { user = …, password = … } or { bearer = … }",
+        403 => "the login may not ask this: give it the right, or write another one as access",
         404 | 405 => "check the port and the path prefix in the config: something answers there, but not this API",
         429 => "it is asked too often: raise `interval`",
         502..=504 => "it is starting, overloaded, or down behind its proxy: look at its log",
@@ -263,7 +268,7 @@ mod tests {
         let env = |name: &str| (name == "all_proxy").then(|| proxy.clone());
         let client = builder(&proxies(env).unwrap()).build().unwrap();
         let base = BaseUrl::parse(&format!("http://127.0.0.1:{free}")).unwrap();
-        let error = get(&client, "Prometheus", &base, "api", Duration::from_secs(5)).await.unwrap_err();
+        let error = get(&Web::plain(client), "Prometheus", &base, "api", Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.what, format!("Prometheus at http://127.0.0.1:{free}: nothing listens there"));
     }
 
@@ -273,7 +278,7 @@ mod tests {
         let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let base = BaseUrl::parse(&format!("http://{}", listening.local_addr().unwrap())).unwrap();
         let client = client(Trust::default()).unwrap();
-        let error = get(&client, "Prometheus", &base, "api", Duration::from_millis(50)).await.unwrap_err();
+        let error = get(&Web::plain(client), "Prometheus", &base, "api", Duration::from_millis(50)).await.unwrap_err();
         assert!(error.what.ends_with("it does not answer in time"), "{}", error.what);
     }
 }

@@ -8,6 +8,7 @@ pub mod access;
 pub mod docker;
 pub mod endpoint;
 pub mod http;
+mod libpq;
 pub mod postgres;
 pub mod prometheus;
 pub mod secret;

@@ -3,8 +3,8 @@
 //! Reading sessions start with `default_transaction_read_only=on`. That is a guard against slips, not against intent (a
 //! function can change things all the same): what holds is a login that may not. So `act_as` names a second one.
 
-use super::root;
 use super::secret::Keeper;
+use super::{libpq, root};
 use crate::domain::SourceError;
 use crate::domain::secret::{Secret, SecretRef};
 use crate::redact::Redactor;
@@ -32,7 +32,7 @@ const LOCK: Duration = Duration::from_secs(2);
 /// A transaction that nobody goes on with (a closed laptop) is ended by the server after this.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// A login as a config has it. Without `dsn`: the `PG*` variables, else the local socket and the current user.
+/// A login as a config has it. Without `dsn`: `PGSERVICE` and the `PG*` variables, else the local socket and the current user.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginSettings {
@@ -85,8 +85,9 @@ impl Postgres {
                 password.hide_with(redactor);
             }
         }
-        if let Ok(password) = std::env::var("PGPASSWORD") {
-            redactor.learn(&Secret::from(password));
+        let variable = std::env::var("PGPASSWORD").ok().map(Secret::from);
+        for password in variable.into_iter().chain(libpq::passwords()) {
+            redactor.learn(&password);
         }
     }
 
@@ -195,6 +196,12 @@ impl Postgres {
         self.explain_at(&self.read.server(), error)
     }
 
+    /// What answers is no PostgreSQL, or something between garbles it.
+    pub fn nonsense(&self) -> SourceError {
+        let what = format!("what answers at {} makes no sense as PostgreSQL", self.read.server());
+        SourceError::new(what, "is it really PostgreSQL, version 12 or later, that listens there?")
+    }
+
     fn explain_at(&self, place: &str, error: &sqlx::Error) -> SourceError {
         match error {
             sqlx::Error::Database(refused) => {
@@ -290,7 +297,12 @@ fn advice(name: &str, read: &Rights, act: Option<&Rights>) -> Vec<String> {
 
 fn options(table: &str, settings: &LoginSettings) -> Result<PgConnectOptions, SourceError> {
     let options = match &settings.dsn {
-        None => PgConnectOptions::new(),
+        None => match libpq::service()? {
+            None => PgConnectOptions::new(),
+            Some(service) => PgConnectOptions::from_str(&service).map_err(|_| {
+                SourceError::new("the service that PGSERVICE names has a value that is none", "mend its section")
+            })?,
+        },
         Some(dsn) => parse_dsn(table, dsn)?,
     };
     // The server would take the database named like the user, which a login made for watching has not.

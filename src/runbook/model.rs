@@ -196,7 +196,8 @@ pub struct Attrs {
     pub out: Option<String>,
     /// The columns that make a row the same row.
     pub key: Vec<String>,
-    /// Of `wait`: the value shown while waiting. Of `run`: the sentence that its rows and those of the plan (`planned`) come to.
+    /// Of `wait`: the value shown while waiting. Of `run`: the sentence that its rows and those of the plan (`planned`) come to. Of
+    /// `verify`: that sentence for a run that gives no rows.
     pub show: Option<Condition>,
     /// The most rows that a plan may find.
     pub max: Option<u64>,

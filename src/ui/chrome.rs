@@ -74,11 +74,12 @@ fn writes(state: &State) -> (Role, String) {
 /// What is being done, until it is dismissed.
 pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
-    let (role, text) = banner.line(&state.runs, state.now);
+    let hint = banner_hint(state, banner);
+    let room = usize::from(area.width).saturating_sub(hint.width() + 4);
+    let (role, text) = banner.line(&state.runs, state.now, room);
     let style = state.cx().style(role);
     canvas::clear(buf, area, style);
     let text = text::clean(&text);
-    let hint = banner_hint(state, banner);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &hint, area.width / 2, style);
     canvas::put(buf, (area.x + 1, area.y), &text, end.saturating_sub(area.x + 3), style);
 }

@@ -3,7 +3,7 @@
 
 use crate::dump;
 use crate::frames::plan;
-use crate::scene::{SOURCES, Scene, begin, run_id, setup};
+use crate::scene::{SOURCES, Scene, begin, end, run_id, setup};
 use crossterm::event::KeyCode;
 use quarterdeck::domain::record::RunOutcome;
 use quarterdeck::domain::risk::Level;
@@ -201,6 +201,20 @@ fn a_run_that_was_cut_off_is_listed_as_that_and_never_as_running() {
     scene.pass(Duration::from_secs(20));
     let seen = screen(&mut scene);
     assert!(seen.contains("1 cut off, being looked at") && !seen.contains("running"), "{seen}");
+}
+
+#[test]
+fn what_a_run_came_to_is_not_lost_behind_its_title_on_the_smallest_screen() {
+    let mut scene = Scene::full(SMALL);
+    begin(&mut scene, 1, "primary");
+    end(&mut scene, 1, "ok", "3 closed, 1 spared");
+    assert!(
+        screen(&mut scene).contains("✓ container-restart on primary ok: 3 closed, 1 spared"),
+        "{}",
+        screen(&mut scene)
+    );
+    scene.resize(LARGE);
+    assert!(screen(&mut scene).contains("✓ Restart a container on primary ok: 3 closed"), "{}", screen(&mut scene));
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod scripted;
 pub mod service;
 pub mod sshd;
+pub mod tls;
 pub mod web;
 
 pub use cut::scissors;

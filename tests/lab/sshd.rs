@@ -102,14 +102,9 @@ impl Sshd {
         self.write("ssh_config", &format!("{text}\n{block}\n"));
     }
 
-    /// The client knows the host key, under any port's name that is asked for.
+    /// The client knows the host key.
     pub fn trust(&self) {
         self.know(&format!("[127.0.0.1]:{}", self.port), "host_key");
-    }
-
-    /// The client knows the host key under another port too (a proxy's).
-    pub fn trust_at(&self, port: u16) {
-        self.know(&format!("[127.0.0.1]:{},[127.0.0.1]:{port}", self.port), "host_key");
     }
 
     /// The client knows another key for the host.

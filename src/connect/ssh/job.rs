@@ -7,7 +7,7 @@
 use super::master::Master;
 use crate::clock;
 use crate::domain::{Now, SourceError};
-use openssh::{Error, Stdio};
+use openssh::{Child, Error, Session, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
@@ -98,8 +98,10 @@ pub struct Output {
     pub stderr: Vec<u8>,
     /// Either was longer than what is kept.
     pub cut: bool,
-    /// When it was sent, after the connection stood.
+    /// When it was asked for, after the connection stood.
     pub sent: Now,
+    /// How long the host took to open a channel: a round trip, without the start of a shell. Zero when it did not.
+    pub round_trip: Duration,
     /// When the first byte of its output came.
     pub first: Option<Now>,
 }
@@ -107,19 +109,34 @@ pub struct Output {
 /// Runs it on a living connection until `end`.
 pub(super) async fn run(master: &Master, input: &[u8], job: &Job<'_>, end: Instant) -> Result<Output, Error> {
     let (mut out, mut err) = (Kept::new(job.most), Kept::new(MOST_STDERR));
-    let sent = clock::now();
-    let ended = match timeout_at(end, talk(master, input, &mut out, &mut err)).await {
+    let (sent, mut round_trip) = (clock::now(), Duration::ZERO);
+    let talking = async {
+        let child = open(master).await?;
+        round_trip = clock::now().since(sent);
+        talk(master, child, input, &mut out, &mut err).await
+    };
+    let ended = match timeout_at(end, talking).await {
         Ok(ended) => ended?,
         Err(_) => Ended::GivenUp,
     };
     let cut = out.cut || err.cut;
-    Ok(Output { ended, stdout: out.bytes, stderr: err.bytes, cut, sent, first: out.first })
+    Ok(Output { ended, stdout: out.bytes, stderr: err.bytes, cut, sent, round_trip, first: out.first })
 }
 
-async fn talk(master: &Master, input: &[u8], out: &mut Kept, err: &mut Kept) -> Result<Ended, Error> {
+/// A channel with a shell at its other end.
+async fn open(master: &Master) -> Result<Child<&Session>, Error> {
     let mut command = master.session().raw_command(SHELL);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().await?;
+    command.spawn().await
+}
+
+async fn talk(
+    master: &Master,
+    mut child: Child<&Session>,
+    input: &[u8],
+    out: &mut Kept,
+    err: &mut Kept,
+) -> Result<Ended, Error> {
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
     let write = async {
         if let Some(mut stdin) = stdin {

@@ -27,9 +27,12 @@ const LOCAL: Duration = Duration::from_secs(1);
 /// Read of a log, from its end: the reason is there.
 const LOG_TAIL: usize = 8 << 10;
 
-/// One living (or lately living) connection.
+/// One living (or lately living) connection. Closed when dropped.
 #[derive(Debug)]
 pub(super) struct Master {
+    /// Closes on drop too, but would wait for ever for an `ssh` that was stopped: see there.
+    own: Option<Session>,
+    /// For channels; closes nothing.
     session: Session,
     log: PathBuf,
     /// Remote sockets that this connection forwards.
@@ -47,7 +50,9 @@ impl Master {
         ssh.stderr(Stdio::null()).arg("--").arg(place.address.as_str());
         match ssh.status().await {
             Ok(status) if status.success() => {
-                Ok(Self { session: Session::new_native_mux(own), log, forwards: Mutex::default() })
+                let own = Session::new_native_mux(own);
+                let session = Session::resume_mux(own.control_socket().into(), None);
+                Ok(Self { own: Some(own), session, log, forwards: Mutex::default() })
             }
             Ok(_) => {
                 let log = tail(&log);
@@ -96,6 +101,20 @@ impl Master {
         // Already gone is as good.
         let control = self.session.control_socket().into();
         let _ = timeout(LOCAL, Session::resume_mux(control, None).close()).await;
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        let (done, ended) = std::sync::mpsc::channel();
+        let own = self.own.take();
+        let closing = move || {
+            drop(own);
+            let _ = done.send(());
+        };
+        // Without a thread (none is to be had) the closure is dropped here, and the session with it.
+        let _ = std::thread::Builder::new().name("ssh-close".to_owned()).spawn(closing);
+        let _ = ended.recv_timeout(LOCAL);
     }
 }
 

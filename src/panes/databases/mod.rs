@@ -148,13 +148,14 @@ impl Tabular for Databases {
             }
             let severity = cx.limits.connections.judge(database.fullness());
             let mark = if severity >= Severity::Warning { severity.symbol() } else { "" };
-            let _ = write!(out, "{mark}{}/{}", database.used, database.max);
-            if many {
-                let blocked = activity::sum(cx.store.activity(feed)).blocked;
-                let _ = if blocked > 0 { write!(out, " ({blocked} blocked)") } else { Ok(()) };
-            } else {
-                out.push_str(" conns");
+            let _ = write!(out, "{mark}{}/{} conns", database.used, database.max);
+            if !many {
                 breakdown(feed, cx, out);
+                continue;
+            }
+            let blocked = activity::sum(cx.store.activity(feed)).blocked;
+            if blocked > 0 {
+                let _ = write!(out, " ({blocked} blocked)");
             }
         }
     }

@@ -22,7 +22,7 @@ const ATTRS: [(&str, &[Role]); 15] = [
     ("expect", &[Role::Check, Role::Plan, Role::Verify]),
     ("out", &[Role::Plan]),
     ("key", &[Role::Plan]),
-    ("show", &[Role::Wait, Role::Run]),
+    ("show", &[Role::Wait, Role::Run, Role::Verify]),
     ("max", &[Role::Plan]),
     ("confirm", &[Role::Run]),
     ("verb", &[Role::Run]),

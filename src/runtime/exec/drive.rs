@@ -1,6 +1,6 @@
 //! One run: the machine says what to do, and this does it.
 
-use super::scene::{Scene, step_of};
+use super::scene::{Scene, Seen, step_of};
 use super::{Exec, plan};
 use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
 use crate::domain::text::{clean, clean_lines};
@@ -365,7 +365,8 @@ impl Run {
 
     async fn watch(&mut self, step: usize) -> Watched {
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
-        let watched = self.scene().watch(self.read(step), &pins, Duration::ZERO).await;
+        let Seen { watched, result } = self.scene().watch(self.read(step), &pins, Duration::ZERO).await;
+        self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
         if !self.step.doubt {
             return watched;
         }

@@ -215,7 +215,7 @@ pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>)
         return Finding { passed: false, text: "the check has no condition".to_owned() };
     };
     let (passed, text) = match scene.holds(fence, pinned, expect).await {
-        Truth::Yes(text) => (true, text),
+        Truth::Yes(text, _) => (true, text),
         Truth::No(text) | Truth::Unclear(text) => (false, text),
     };
     Finding { passed, text: clean(&text).into_owned() }

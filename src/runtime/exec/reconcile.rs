@@ -1,7 +1,7 @@
 //! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
 
 use super::Exec;
-use super::scene::{Scene, step_of};
+use super::scene::{Scene, Seen, step_of};
 use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::domain::{RunId, time};
@@ -262,9 +262,10 @@ async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, memory: &Memory, int
 }
 
 /// `done`: it is known that the change happened.
-fn judge(done: bool, how: &str, watched: Watched) -> (StepState, String) {
+fn judge(done: bool, how: &str, Seen { watched, result }: Seen) -> (StepState, String) {
+    let result = result.map(|said| format!("{said}; ")).unwrap_or_default();
     match watched {
-        Watched::Passed(text) => (StepState::Ok, format!("{how}; {text}")),
+        Watched::Passed(text) => (StepState::Ok, format!("{result}{how}; {text}")),
         Watched::TimedOut(why) if done => (StepState::TimedOut, format!("{how}; {why}")),
         Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, format!("{how}; {why}")),
         Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),

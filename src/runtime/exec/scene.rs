@@ -27,9 +27,23 @@ pub(super) struct Scene<'a> {
     pub(super) label: &'a str,
 }
 
+/// What waiting and verifying came to, and the runbook's own sentence for it.
+pub(super) struct Seen {
+    pub(super) watched: Watched,
+    /// From the `show` of a verify fence that passed.
+    pub(super) result: Option<String>,
+}
+
+impl From<Watched> for Seen {
+    fn from(watched: Watched) -> Self {
+        Self { watched, result: None }
+    }
+}
+
 /// What a condition came to.
 pub(super) enum Truth {
-    Yes(String),
+    /// In words, and the runbook's own sentence for it (`show` of a verify fence).
+    Yes(String, Option<String>),
     No(String),
     /// It could not be asked, or not be judged.
     Unclear(String),
@@ -120,17 +134,15 @@ impl<'a> Scene<'a> {
             Err(error) => return Truth::Unclear(format!("could not be asked: {error}")),
         };
         let names = self.names(&found);
-        let shown = fence.attrs.show.as_ref().and_then(|show| show.value(&names).ok());
-        let text = match shown {
-            Some(value) => format!(
-                "{}; {} = {value}",
-                found.text,
-                fence.attrs.show.as_ref().map_or_else(String::new, ToString::to_string)
-            ),
-            None => found.text.clone(),
+        let show = fence.attrs.show.as_ref();
+        let shown = show.and_then(|show| Some((show, show.value(&names).ok()?)));
+        let (text, sentence) = match shown {
+            Some((_, value)) if fence.role == Role::Verify => (found.text, Some(params::show(&value))),
+            Some((show, value)) => (format!("{}; {show} = {value}", found.text), None),
+            None => (found.text, None),
         };
         match condition.holds(&names) {
-            Ok(true) => Truth::Yes(text),
+            Ok(true) => Truth::Yes(text, sentence),
             Ok(false) => Truth::No(format!("`{condition}` is not true: {text}")),
             Err(error) => Truth::Unclear(format!("could not be judged: {error}")),
         }
@@ -156,8 +168,8 @@ impl<'a> Scene<'a> {
 
     /// Waits and verifies as a step says, fence by fence. `pins` are those of its fences. `spent`: how long ago the change was
     /// made, when an earlier process has waited already; each fence is asked once at least.
-    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>], mut spent: Duration) -> Watched {
-        let mut said = Vec::new();
+    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>], mut spent: Duration) -> Seen {
+        let (mut said, mut result) = (Vec::new(), None);
         for (index, fence) in step.fences.iter().enumerate() {
             if !matches!(fence.role, Role::Wait | Role::Verify) {
                 continue;
@@ -167,18 +179,21 @@ impl<'a> Scene<'a> {
             let left = fence.attrs.timeout.saturating_sub(spent);
             spent = spent.saturating_sub(fence.attrs.timeout);
             match self.poll(fence, pinned, left).await {
-                Truth::Yes(text) => said.push(format!("{role}: {text}")),
-                Truth::Unclear(why) => return Watched::CannotTell(format!("{role} {why}")),
-                Truth::No(why) if fence.role == Role::Wait || fence.attrs.every.is_some() => {
-                    return Watched::TimedOut(format!("{role}: not within {:?}: {why}", fence.attrs.timeout));
+                Truth::Yes(text, sentence) => {
+                    result = sentence.or(result);
+                    said.push(format!("{role}: {text}"));
                 }
-                Truth::No(why) => return Watched::Failed(format!("{role}: {why}")),
+                Truth::Unclear(why) => return Watched::CannotTell(format!("{role} {why}")).into(),
+                Truth::No(why) if fence.role == Role::Wait || fence.attrs.every.is_some() => {
+                    return Watched::TimedOut(format!("{role}: not within {:?}: {why}", fence.attrs.timeout)).into();
+                }
+                Truth::No(why) => return Watched::Failed(format!("{role}: {why}")).into(),
             }
         }
         if said.is_empty() {
             said.push("every check holds".to_owned());
         }
-        Watched::Passed(said.join("; "))
+        Seen { watched: Watched::Passed(said.join("; ")), result }
     }
 
     /// Asks until true (and, with `for=`, for that long), at most for `limit`; once when it has no `every`.
@@ -194,10 +209,10 @@ impl<'a> Scene<'a> {
             let asked = Instant::now();
             let left = limit.saturating_sub(start.elapsed()).max(attrs.timeout.min(LAST_LOOK));
             let truth = self.holds_within(left, fence, pinned, condition).await;
-            if let Truth::Yes(text) = &truth {
+            if let Truth::Yes(..) = &truth {
                 let since = *since.get_or_insert(asked);
                 if asked.duration_since(since) >= hold {
-                    return Truth::Yes(text.clone());
+                    return truth;
                 }
             } else {
                 since = None;
@@ -206,7 +221,7 @@ impl<'a> Scene<'a> {
             let next = asked + every;
             if next.duration_since(start) > limit {
                 return match truth {
-                    Truth::Yes(text) => Truth::No(format!("true, but not for {hold:?}: {text}")),
+                    Truth::Yes(text, _) => Truth::No(format!("true, but not for {hold:?}: {text}")),
                     Truth::No(_) | Truth::Unclear(_) => truth,
                 };
             }

@@ -5,6 +5,7 @@
 //! about them that fails is a gap in the report; only when no member tells the alerts the poll fails.
 
 use super::parse::{self, Known, Posted, Told, Wrong};
+use crate::connect::Web;
 use crate::connect::http::{self, BaseUrl};
 use crate::domain::{
     Alert, AlertReport, Gap, Group, Member, Severity, Silence, Silencer, Snapshot, SourceError, Topic, Trouble,
@@ -29,7 +30,7 @@ const GROUPS_APART: Duration = Duration::from_secs(10);
 const GROUPS_BELIEVED: Duration = Duration::from_mins(2);
 
 pub(super) struct Cluster {
-    pub(super) client: reqwest::Client,
+    pub(super) web: Web,
     pub(super) urls: Vec<BaseUrl>,
     /// Each member's share of the timeout.
     pub(super) share: Duration,
@@ -165,7 +166,7 @@ impl Cluster {
     ) -> Result<T, SourceError> {
         let url = &self.urls[member];
         // Half for the alerts, half for the rest.
-        let reply = http::get(&self.client, NAME, url, path, self.share / 2).await?;
+        let reply = http::get(&self.web, NAME, url, path, self.share / 2).await?;
         if !(200..300).contains(&reply.status) {
             return Err(http::refused(NAME, url, reply.status, &parse::said(&reply.body)));
         }

@@ -5,7 +5,7 @@ mod parse;
 
 use super::alerting::{Kept, Watchdog};
 use super::{Part, Source, SourceKind, pace};
-use crate::connect::Connections;
+use crate::connect::{Access, Connections};
 use crate::connect::http::BaseUrl;
 use crate::domain::{SourceError, SourceId, Subject};
 use cluster::{Asked, Cluster};
@@ -35,6 +35,9 @@ timeout = "5s"
 watchdog = "Watchdog"
 # Labels that only tell the replicas of a Prometheus pair apart. Default: none.
 replica_labels = ["replica"]
+# How it wants to be asked: { user = "…", password = { env = "NAME" } } or { bearer = { file = "/path" } }; also headers = { … },
+# ca (a PEM file trusted beside the system's), cert and key (our own). Absent: no login.
+access = { user = "quarterdeck", password = { env = "ALERTMANAGER_PASSWORD" } }
 "#;
 
 /// `[alertmanager.NAME]`.
@@ -55,6 +58,9 @@ pub struct Settings {
     /// Labels that only tell replicas apart.
     #[serde(default)]
     pub replica_labels: Vec<String>,
+    /// How its members want to be asked.
+    #[serde(default)]
+    pub access: Access,
 }
 
 fn default_urls() -> Vec<BaseUrl> {
@@ -97,7 +103,7 @@ impl super::Settings for Settings {
         // A member that hangs must leave time for the others.
         let share = self.timeout / u32::try_from(self.urls.len()).unwrap_or(u32::MAX);
         Ok(vec![Box::new(Cluster {
-            client: connections.http()?,
+            web: connections.web(&self.access, &table)?,
             urls: self.urls.clone(),
             share,
             watchdog: self.watchdog.clone(),

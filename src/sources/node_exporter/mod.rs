@@ -10,7 +10,7 @@ use super::rates::Meter;
 use super::{Part, ServerSettings, Source, SourceKind, pace};
 use crate::clock;
 use crate::connect::http::{self, BaseUrl, Reply};
-use crate::connect::{Connections, Endpoint};
+use crate::connect::{Access, Connections, Endpoint, Web};
 use crate::domain::{Now, Server, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use reqwest::Url;
@@ -33,6 +33,9 @@ url = "http://game-1:9100/metrics"
 interval = "5s"
 # When an answer is given up, 100ms to 5m.
 timeout = "5s"
+# How it wants to be asked: { user = "…", password = { env = "NAME" } } or { bearer = { file = "/path" } }; also headers = { … },
+# ca (a PEM file trusted beside the system's), cert and key (our own). Absent: no login.
+access = { user = "quarterdeck", password = { env = "EXPORTER_PASSWORD" } }
 "#;
 
 /// `[node_exporter.NAME]`.
@@ -48,6 +51,9 @@ pub struct Settings {
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
     pub timeout: Duration,
+    /// How it wants to be asked.
+    #[serde(default)]
+    pub access: Access,
 }
 
 fn default_url() -> Endpoint {
@@ -63,6 +69,7 @@ fn of_server(server: &ServerSettings) -> Option<Box<dyn super::Settings>> {
         url: server.node_exporter.clone()?,
         interval: server.interval.unwrap_or_else(default_pace),
         timeout: server.timeout.unwrap_or_else(default_pace),
+        access: server.access.clone(),
     }))
 }
 
@@ -72,12 +79,13 @@ impl super::Settings for Settings {
     }
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
-        self.url.refuse_login(&format!("node_exporter {}", id.name()))?;
+        let table = format!("node_exporter.{}", id.name());
+        self.url.refuse_login(&table)?;
         let base = BaseUrl::parse(&self.url.to_string())
             .map_err(|why| SourceError::new(why, "write where its node_exporter answers"))?;
         Ok(vec![Box::new(Exporter {
             name: id.name().to_owned(),
-            client: connections.http()?,
+            web: connections.web(&self.access, &table)?,
             url: self.url.clone(),
             base,
             // A little less than the poller's, so that it is this source that says what is wrong.
@@ -92,7 +100,7 @@ const NAME: &str = "node_exporter";
 
 struct Exporter {
     name: String,
-    client: reqwest::Client,
+    web: Web,
     url: Endpoint,
     /// The address as it is shown.
     base: BaseUrl,
@@ -138,7 +146,7 @@ impl Exporter {
     async fn get(&self) -> Result<(Reply, Now, Now), SourceError> {
         let url = if self.all { self.url.url().clone() } else { chosen(self.url.url().clone()) };
         let sent = clock::now();
-        let reply = http::send(self.client.get(url).timeout(self.limit), NAME, &self.base).await?;
+        let reply = http::send(&self.web, self.web.get(url).timeout(self.limit), NAME, &self.base).await?;
         Ok((reply, sent, clock::now()))
     }
 

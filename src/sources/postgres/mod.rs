@@ -17,8 +17,10 @@ use crate::domain::secret::SecretRef;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use extras::Extras;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use sqlx::PgConnection;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +34,7 @@ pub const KIND: SourceKind = SourceKind {
 };
 
 const EXAMPLE: &str = r#"[postgres.primary]
-# Where it is and who reads, without a password. Absent: the PG* variables, else the local socket and the current user.
+# Where it is and who reads, without a password. Absent: PGSERVICE or the PG* variables, else the local socket and the current user.
 dsn = "postgres://quarterdeck@db-primary/app"
 # Where the password is: { env = "NAME" }, { command = "…" } or { file = "/path" }. Absent: PGPASSWORD or ~/.pgpass.
 password = { command = "pass show db/quarterdeck" }
@@ -114,11 +116,8 @@ impl Sessions {
         database.note_blockers();
         Ok(Snapshot::Database(database))
     }
-}
 
-#[async_trait]
-impl Source for Sessions {
-    async fn poll(&mut self) -> Result<Snapshot, SourceError> {
+    async fn look(&mut self) -> Result<Snapshot, SourceError> {
         if let Some(mut kept) = self.connection.take()
             && let Ok(snapshot) = self.ask(&mut kept).await
         {
@@ -130,6 +129,15 @@ impl Source for Sessions {
         let snapshot = self.ask(&mut connection).await.map_err(|error| self.server.explain(&error))?;
         self.connection = Some(connection);
         Ok(snapshot)
+    }
+}
+
+#[async_trait]
+impl Source for Sessions {
+    async fn poll(&mut self) -> Result<Snapshot, SourceError> {
+        // The driver panics over some answers that no PostgreSQL gives.
+        let looked = AssertUnwindSafe(self.look()).catch_unwind().await;
+        looked.unwrap_or_else(|_| Err(self.server.nonsense()))
     }
 }
 

@@ -142,53 +142,60 @@ mod tests {
     #[derive(serde::Deserialize)]
     struct Fixture {
         server: Server,
+        hidden_server: Server,
         seen: Vec<Row>,
         hidden: Vec<Row>,
     }
 
     fn fixture() -> Fixture {
-        serde_json::from_str(include_str!("../../../tests/fixtures/postgres/activity.json")).unwrap()
+        serde_json::from_str(include_str!("../../../tests/fixtures/postgres/server.json")).unwrap()
     }
 
     #[test]
     fn the_rows_of_a_real_server_are_read() {
         let Fixture { server, seen, .. } = fixture();
-        let count = seen.len();
+        let clients = seen.iter().filter(|row| row.kind.as_deref() == Some("client backend")).count();
         let database = database(&server, seen);
         assert_eq!((database.version.split('.').next(), database.standby), (Some("15"), false));
-        assert_eq!((database.max, database.reserved, database.used as usize), (100, 3, count));
+        assert_eq!((database.max, database.reserved, database.used as usize), (250, 3, clients));
+        assert_eq!((server.login().as_str(), server.sees_all), ("qd", true));
         let of =
             |application: &str| database.sessions.iter().find(|session| session.application == application).unwrap();
-        assert_eq!(of("idler").state, SessionState::IdleInTransaction);
-        assert_eq!((of("idler").user.as_str(), of("idler").client.as_str()), ("web", "local"));
-        assert_eq!(of("idler").wait.as_deref(), Some("Client: ClientRead"));
-        assert!(of("idler").query.starts_with("UPDATE players"), "{}", of("idler").query);
-        let waiting = of("waiter");
-        assert_eq!((waiting.state, &waiting.blocked_by), (SessionState::Active, &vec![of("idler").pid]));
-        assert_eq!(waiting.wait.as_deref(), Some("Lock: transactionid"));
-        assert_eq!(of("broken").state, SessionState::IdleInTransactionAborted);
-        assert_eq!((of("remote").client.as_str(), of("remote").state), ("127.0.0.1", SessionState::Idle));
-        assert_eq!(of("remote").xact_start, None);
-        assert!(of("remote").age(database.now).is_some());
+        assert_eq!(of("billing").state, SessionState::IdleInTransaction);
+        assert_eq!((of("billing").user.as_str(), of("billing").client.as_str()), ("web", "127.0.0.1"));
+        assert_eq!(of("billing").wait.as_deref(), Some("Client: ClientRead"));
+        assert!(of("billing").query.starts_with("update players"), "{}", of("billing").query);
+        let waiting = of("migrate");
+        assert_eq!(waiting.state, SessionState::Active);
+        assert!(waiting.blocked_by.contains(&of("billing").pid), "{:?}", waiting.blocked_by);
+        assert_eq!(waiting.wait.as_deref(), Some("Lock: relation"));
+        assert!(waiting.query_start.is_some() && waiting.xmin_age.is_some() && !waiting.own);
+        assert_eq!(
+            (of("cron").blocked_by.as_slice(), of("worker").state),
+            (&[0][..], SessionState::IdleInTransactionAborted)
+        );
+        assert_eq!((of("pool").state, of("pool").xact_start), (SessionState::Idle, None));
+        assert!(of("pool").age(database.now).is_some());
     }
 
     #[test]
-    fn quarterdecks_own_sessions_are_counted_and_not_listed() {
+    fn quarterdecks_own_sessions_are_marked() {
         let Fixture { server, seen, .. } = fixture();
-        let own = seen.iter().filter(|row| row.own).count();
-        let (count, database) = (seen.len(), database(&server, seen));
-        assert!(own > 0);
-        assert_eq!(database.sessions.len() + own, count);
-        assert!(database.sessions.iter().all(|session| session.application != "quarterdeck"));
+        let database = database(&server, seen);
+        let own: Vec<_> = database.sessions.iter().filter(|session| session.own).collect();
+        assert!(!own.is_empty());
+        assert!(own.iter().all(|session| session.application == "quarterdeck"));
+        assert!(database.sessions.iter().all(|session| session.own || session.application != "quarterdeck"));
     }
 
     #[test]
     fn what_the_login_may_not_see_is_hidden_and_has_no_identity() {
-        let Fixture { server, hidden, .. } = fixture();
+        let Fixture { hidden_server: server, hidden, .. } = fixture();
+        assert_eq!((server.login().as_str(), server.sees_all), ("web", false));
         let database = database(&server, hidden);
-        let idler = database.sessions.iter().find(|session| session.application == "idler").unwrap();
-        assert_eq!((idler.state, idler.backend_start), (SessionState::Hidden, Timestamp::UNIX_EPOCH));
-        assert_eq!((idler.query.as_str(), idler.client.as_str(), idler.user.as_str()), ("", "", "web"));
+        let cron = database.sessions.iter().find(|session| session.application == "cron").unwrap();
+        assert_eq!((cron.state, cron.backend_start), (SessionState::Hidden, Timestamp::UNIX_EPOCH));
+        assert_eq!((cron.query.as_str(), cron.client.as_str(), cron.user.as_str()), ("", "", "postgres"));
     }
 
     #[test]

@@ -123,3 +123,74 @@ fn blame(prepared: &mut [Prepared], xid: u32, waiters: &[i32]) {
         transaction.blocks.dedup();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Session;
+    use proptest::prelude::*;
+
+    fn rows() -> Vec<Row> {
+        let text = include_str!("../../../tests/fixtures/postgres/server.json");
+        let mut fixture: serde_json::Value = serde_json::from_str(text).unwrap();
+        serde_json::from_value(fixture["waits"].take()).unwrap()
+    }
+
+    fn database(pids: impl Iterator<Item = i32>) -> Database {
+        let session = |pid| Session { pid, ..Session::default() };
+        Database { sessions: pids.map(session).collect(), ..Database::default() }
+    }
+
+    #[test]
+    fn the_locks_of_a_real_server_are_named() {
+        let rows = rows();
+        let mut database = database(rows.iter().filter_map(|row| row.pid));
+        let xid = rows.iter().find(|row| row.pid.is_none() && !row.xid.is_empty()).unwrap().xid.parse().unwrap();
+        database.prepared = vec![Prepared { transaction: xid, ..Prepared::default() }];
+        note(&mut database, &rows);
+        let wanted: Vec<&str> = database.sessions.iter().filter_map(|session| session.waits_for.as_deref()).collect();
+        for expected in ["AccessExclusiveLock on relation public.players", "RowExclusiveLock on relation public.orders"]
+        {
+            assert!(wanted.contains(&expected), "{wanted:?}");
+        }
+        assert!(
+            wanted
+                .iter()
+                .any(|lock| lock.starts_with("ShareLock on transaction ")
+                    && lock.ends_with(" (a row of public.players)"))
+        );
+        assert!(wanted.iter().any(|lock| lock.starts_with("ExclusiveLock on row (0,1) of public.players")));
+        assert!(wanted.iter().any(|lock| lock.starts_with("ShareLock on virtual transaction ")), "{wanted:?}");
+        assert!(
+            database.sessions.iter().any(|session| session.holds.iter().any(|lock| lock.ends_with("public.players")))
+        );
+        assert!(database.sessions.iter().all(|session| session.waits_for.is_none() || session.waiting_since.is_some()));
+        assert_eq!(database.prepared[0].blocks.len(), 1);
+    }
+
+    fn lock(kind: &str) -> Row {
+        Row { kind: Some(kind.into()), granted: false, mode: Some("ExclusiveLock".into()), ..rows().remove(0) }
+    }
+
+    #[test]
+    fn every_kind_of_lock_has_words() {
+        let advisory = Row { classid: 1, objid: 2, objsubid: 1, ..lock("advisory") };
+        assert_eq!(advisory.words(), "ExclusiveLock on advisory lock 4294967298");
+        assert_eq!(Row { objsubid: 2, ..advisory }.words(), "ExclusiveLock on advisory lock (1, 2)");
+        let elsewhere = Row { name: None, rel: 16_401, db: 5, ..lock("relation") };
+        assert_eq!(elsewhere.words(), "ExclusiveLock on relation 16401 in database 5");
+        assert_eq!(lock("frozenid").words(), "ExclusiveLock on frozenid");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(numbers in prop::array::uniform4(any::<i64>()), text in "\\PC{0,12}", pid in any::<Option<i32>>()) {
+            let [classid, objid, rel, since] = numbers;
+            for kind in ["advisory", "relation", "tuple", text.as_str()] {
+                let row = Row { pid, classid, objid, rel, objsubid: 1, holder: Some(text.clone()), since: Some(since), name: None, ..lock(kind) };
+                let granted = Row { granted: true, pid: None, ..row.clone() };
+                note(&mut database(pid.into_iter()), &[row, granted]);
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ mod rules;
 use super::alerting::{Kept, Watchdog};
 use super::{Pace, Part, Source, SourceKind, pace};
 use crate::connect::http::BaseUrl;
-use crate::connect::{Connections, Prometheus};
+use crate::connect::{Access, Connections, Prometheus};
 use crate::domain::{SourceError, SourceId, Subject};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -37,6 +37,9 @@ timeout = "5s"
 watchdog = "Watchdog"
 # Labels that only tell the replicas of a pair apart, and that are not dropped on the way to Alertmanager. Default: none.
 replica_labels = ["replica"]
+# How it wants to be asked: { user = "…", password = { env = "NAME" } } or { bearer = { file = "/path" } }; also headers = { … },
+# ca (a PEM file trusted beside the system's), cert and key (our own). Absent: no login.
+access = { user = "quarterdeck", password = { env = "PROMETHEUS_PASSWORD" } }
 "#;
 
 /// `[prometheus.NAME]`.
@@ -60,6 +63,9 @@ pub struct Settings {
     /// Labels that only tell replicas apart.
     #[serde(default)]
     pub replica_labels: Vec<String>,
+    /// How it wants to be asked.
+    #[serde(default)]
+    pub access: Access,
 }
 
 fn default_url() -> BaseUrl {
@@ -84,9 +90,10 @@ impl super::Settings for Settings {
     }
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
-        self.url.refuse_login(&format!("prometheus.{}", id.name()))?;
+        let table = format!("prometheus.{}", id.name());
+        self.url.refuse_login(&table)?;
         // A little less than a poll may take, so that one question that hangs is told by its name.
-        let prometheus = Prometheus::new(id.name(), connections.http()?, self.url.clone(), self.timeout * 9 / 10);
+        let prometheus = Prometheus::new(id.name(), connections.web(&self.access, &table)?, self.url.clone(), self.timeout * 9 / 10);
         let prometheus = connections.add_prometheus(prometheus);
         let queries = Arc::default();
         Ok(vec![

@@ -178,7 +178,7 @@ impl Remote {
 
 /// The first words of an answer that is none, or how the command ended.
 fn said(output: &Output, ended: Ended) -> String {
-    let texts = [&output.stderr, &output.stdout].map(|bytes| String::from_utf8_lossy(bytes));
+    let texts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     let line = texts.iter().flat_map(|text| text.lines()).map(str::trim).find(|line| !line.is_empty());
     match (line, ended) {
         (Some(line), _) => format!("it says {:?}", line.chars().take(120).collect::<String>()),
@@ -230,10 +230,11 @@ fn notes(reading: &parse::Reading) -> Vec<String> {
         .collect()
 }
 
-/// Their clock minus ours, in seconds, at the moment halfway between the question and the first word of the answer.
+/// Their clock minus ours, in seconds. The clock is read right before the first word of the answer leaves, which takes half a round
+/// trip to come; what lies before that, a shell that starts, may take long.
 fn skew(date: Option<f64>, output: &Output) -> Option<f64> {
-    let half = output.first?.since(output.sent).as_secs_f64() / 2.0;
-    Some(date? - (output.sent.wall.as_nanosecond() as f64 / 1e9 + half))
+    let read = output.first?.since(output.sent).saturating_sub(output.round_trip / 2);
+    Some(date? - (output.sent.wall.as_nanosecond() as f64 / 1e9 + read.as_secs_f64()))
 }
 
 #[cfg(test)]

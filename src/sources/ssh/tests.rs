@@ -6,7 +6,8 @@ fn answer(text: &str, sent: f64, took: Duration) -> Output {
     let wall = jiff::Timestamp::from_nanosecond((sent * 1e9) as i128).unwrap();
     let sent = crate::domain::Now { mono: Duration::from_secs(1000), wall };
     let first = Some(crate::domain::Now { mono: sent.mono + took, wall });
-    Output { ended: Ended::Exit(0), stdout: text.into(), stderr: Vec::new(), cut: false, sent, first }
+    let (ended, round_trip) = (Ended::Exit(0), took / 4);
+    Output { ended, stdout: text.into(), stderr: Vec::new(), cut: false, sent, round_trip, first }
 }
 
 #[test]
@@ -36,9 +37,9 @@ fn the_probe_runs_here_and_tells_everything() {
 }
 
 #[test]
-fn the_clock_is_compared_at_the_middle_of_the_round_trip() {
-    let output = answer("", 1_795_621_400.0, Duration::from_millis(200));
-    let skew = skew(Some(1_795_621_403.1), &output).unwrap();
+fn the_clock_is_compared_half_a_round_trip_before_the_first_word() {
+    let output = answer("", 1_795_621_400.0, Duration::from_millis(800));
+    let skew = skew(Some(1_795_621_403.7), &output).unwrap();
     assert!((skew - 3.0).abs() < 1e-3, "{skew}");
 }
 

@@ -234,6 +234,7 @@ async fn a_restart_is_planned_done_verified_and_recorded() {
     let view = bridge.run(yes(plan, None)).await;
     assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
     assert_ne!(sleeper.started_at(), before);
+    assert_eq!(view.reason, "runs again");
     assert_eq!(bridge.story().await, WHOLE);
     assert!(view.steps[0].sent.starts_with("docker restart -t 10 ") && view.steps[0].sent.len() > 64);
 }
