@@ -275,6 +275,34 @@ fn a_service_that_refuses_hangs_or_is_slow_is_told_in_words() {
 }
 
 #[test]
+fn a_service_that_was_gone_is_believed_again() {
+    let pair = need!(pair);
+    let (above, below) = (Proxy::tcp(pair.prometheus[0]), Proxy::tcp(pair.alertmanager[0]));
+    let config = prometheus("a", above.port(), "") + &alertmanager("eu", &[below.port()], "");
+    let mut opened = Opened::new(&config);
+    let ids = ["prometheus/a", "prometheus/a/rules", "alertmanager/eu"];
+    let mut all = |good: bool| ids.iter().all(|id| opened.ask(id).is_ok() == good);
+    assert!(all(true));
+    above.cut();
+    below.cut();
+    assert!(all(false));
+    above.open();
+    below.open();
+    assert!(all(true));
+}
+
+#[test]
+fn what_refuses_its_configuration_still_tells_its_alerts() {
+    let alerts = r#"{"status":"success","data":{"alerts":[{"labels":{"alertname":"A"},"state":"firing","value":"1"}]}}"#;
+    let service = Scripted::start(move |path| match path {
+        "/api/v1/alerts" => Say::good(alerts),
+        _ => Say::Answer(403, Vec::new()),
+    });
+    let report = Opened::new(&prometheus("x", service.port(), "")).ask("prometheus/x").unwrap();
+    assert_eq!((report.alerts.len(), report.external_labels.len()), (1, 0));
+}
+
+#[test]
 fn a_service_that_lies_is_never_all_quiet() {
     let page = "<!DOCTYPE html><title>Sign in</title>";
     all_say(&scripted_failures(&Say::good(page)), "a login page may stand in front");
