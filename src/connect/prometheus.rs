@@ -339,12 +339,11 @@ mod tests {
         assert_eq!((all[0].labels["job"].as_str(), all[0].value), ("a", 1.0));
         assert_eq!(all[0].at.to_string(), "2024-11-25T04:00:00.123Z");
         assert!(all[1].value.is_nan());
-        assert_eq!(all[2].value, f64::INFINITY);
-        assert_eq!(readings(r#"{"resultType":"scalar","result":[5,"2.5"]}"#)[0].value, 2.5);
-        assert_eq!(
-            readings(r#"{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"],[2,"3"]]}]}"#)[0].value,
-            3.0
-        );
+        assert!(all[2].value.is_infinite());
+        let values = |data: &str| readings(data).iter().map(|reading| reading.value).collect::<Vec<f64>>();
+        assert_eq!(values(r#"{"resultType":"scalar","result":[5,"2.5"]}"#), [2.5]);
+        let matrix = r#"{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"],[2,"3"]]}]}"#;
+        assert_eq!(values(matrix), [3.0]);
         assert_eq!(readings(r#"{"resultType":"string","result":[5,"x"]}"#), []);
     }
 

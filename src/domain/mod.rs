@@ -23,7 +23,7 @@ pub mod severity;
 pub mod text;
 pub mod time;
 
-pub use alert::{Alert, AlertState, Group, Inhibitor, Silencer};
+pub use alert::{Alert, AlertState, Group, Inhibitor, Labels, Silencer};
 pub use alerting::{AlertReport, Gap, Matcher, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
 pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
 pub use database::{

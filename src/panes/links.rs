@@ -135,7 +135,7 @@ fn alert_link(alert: &Alert) -> Link {
         to: ThingId::Alert { fingerprint: alert.fingerprint.clone() },
         subject: Subject::Alerts,
         name: alert.name.clone(),
-        text: format!("{}  {}", alert.state.word(), alert.target()),
+        text: format!("{}  {}", alert.word(), alert.target()),
         severity: alert.judge(),
     }
 }

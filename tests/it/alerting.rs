@@ -7,7 +7,7 @@ use crate::lab::{self, need};
 use quarterdeck::connect::Connections;
 use quarterdeck::domain::promql::narrowed;
 use quarterdeck::domain::{
-    Alert, AlertReport, AlertState, Now, Sample, Severity, SilenceState, Snapshot, SourceError, SourceId, Topic,
+    Alert, AlertReport, AlertState, Now, Sample, Severity, SilenceState, Snapshot, SourceError, SourceId, Target, Topic,
 };
 use quarterdeck::sources::{SOURCES, Source};
 use quarterdeck::store::{Feed, Store};
@@ -133,7 +133,7 @@ fn rules_that_fail_and_targets_that_are_down_are_told_and_whom_prometheus_notifi
     let trouble = &report.troubles[0];
     assert_eq!(trouble.severity, Severity::Critical);
     assert!(trouble.what.starts_with("1 of 6 rules can't be evaluated: ManyToMany: "), "{}", trouble.what);
-    let down: Vec<&str> = report.targets.iter().filter(|t| t.health == "down").map(|target| target.name()).collect();
+    let down: Vec<&str> = report.targets.iter().filter(|t| t.health == "down").map(Target::name).collect();
     assert_eq!(down.len(), 2);
     assert!(pair.down.iter().all(|address| down.contains(&address.as_str())), "{down:?}");
     assert_eq!(report.members.iter().filter(|member| member.up).count(), 2);
@@ -223,7 +223,7 @@ fn the_values_of_one_series_are_charted_though_the_rule_has_many() {
     let labels = [("instance".to_owned(), pair.down[1].clone()), ("job".to_owned(), "game".to_owned())].into();
     let one = lab::wait(server.range(&narrowed("up{job=\"game\"}", &labels), back)).unwrap();
     assert_eq!(one.of, 1);
-    assert!(one.points.iter().any(|point| *point == 0.0), "{:?}", one.points);
+    assert!(one.points.contains(&0.0), "{:?}", one.points);
     // A value that a regular expression or a string could take for its own.
     let odd = [("instance".to_owned(), "a$1\"\\\n".to_owned())].into();
     assert_eq!(lab::wait(server.range(&narrowed("up", &odd), back)).unwrap().of, 0);
@@ -272,6 +272,35 @@ fn a_service_that_refuses_hangs_or_is_slow_is_told_in_words() {
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     let slow = Scripted::start(|_| Say::Late(Duration::from_secs(5), b"[]".to_vec()));
     all_say(&failures(slow.port(), "400ms"), "it does not answer in time");
+}
+
+#[test]
+fn a_service_that_was_gone_is_believed_again() {
+    let pair = need!(pair);
+    let (above, below) = (Proxy::tcp(pair.prometheus[0]), Proxy::tcp(pair.alertmanager[0]));
+    let config = prometheus("a", above.port(), "") + &alertmanager("eu", &[below.port()], "");
+    let mut opened = Opened::new(&config);
+    let ids = ["prometheus/a", "prometheus/a/rules", "alertmanager/eu"];
+    let mut all = |good: bool| ids.iter().all(|id| opened.ask(id).is_ok() == good);
+    assert!(all(true));
+    above.cut();
+    below.cut();
+    assert!(all(false));
+    above.open();
+    below.open();
+    assert!(all(true));
+}
+
+#[test]
+fn what_refuses_its_configuration_still_tells_its_alerts() {
+    let alerts =
+        r#"{"status":"success","data":{"alerts":[{"labels":{"alertname":"A"},"state":"firing","value":"1"}]}}"#;
+    let service = Scripted::start(move |path| match path {
+        "/api/v1/alerts" => Say::good(alerts),
+        _ => Say::Answer(403, Vec::new()),
+    });
+    let report = Opened::new(&prometheus("x", service.port(), "")).ask("prometheus/x").unwrap();
+    assert_eq!((report.alerts.len(), report.external_labels.len()), (1, 0));
 }
 
 #[test]

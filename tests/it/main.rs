@@ -13,6 +13,7 @@ mod support;
 
 mod acting;
 mod alerting;
+mod alerting_pages;
 mod alloc;
 mod containers;
 mod crash;

@@ -80,7 +80,7 @@ impl Tabular for Alerts {
     }
 
     /// By name: where an alert fires for many things it is one matter.
-    fn group<'a>(row: Row<'a, Arc<Alert>>) -> Option<Group<'a>> {
+    fn group(row: Row<'_, Arc<Alert>>) -> Option<Group<'_>> {
         Some((&row.item.name, ""))
     }
 
