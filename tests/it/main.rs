@@ -14,6 +14,7 @@ mod support;
 mod acting;
 mod alloc;
 mod crash;
+mod database_pages;
 mod databases;
 mod databases_fail;
 mod frames;
