@@ -78,7 +78,7 @@ fn primary() -> Database {
             done: Some(0.42),
         }],
         archiver: Some(Archiver { failed: 3, failing: true, ..Archiver::default() }),
-        prepared: vec![Prepared { gid: "pay-1".into(), prepared: ago(60), blocks: vec![104], ..Prepared::default() }],
+        prepared: vec![Prepared { gid: "pay-1".into(), since: ago(60), blocks: vec![104], ..Prepared::default() }],
         ..Database::default()
     };
     database.note_blockers();

@@ -444,7 +444,7 @@ fn prepared(row: PreparedRow) -> Prepared {
         gid: text(row.gid),
         owner: text(row.owner),
         database: text(row.database),
-        prepared: time(row.prepared.unwrap_or(0)),
+        since: time(row.prepared.unwrap_or(0)),
         transaction: row.transaction.and_then(|id| u32::try_from(id).ok()).unwrap_or(0),
         xmin_age: row.xmin_age,
         blocks: Vec::new(),
