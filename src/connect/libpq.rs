@@ -30,8 +30,7 @@ const KEYS: [&str; 11] = [
 pub(super) fn service() -> Result<Option<String>, SourceError> {
     let Some(name) = env::var("PGSERVICE").ok().filter(|name| !name.is_empty()) else { return Ok(None) };
     let files = service_files();
-    let texts = files.iter().filter_map(|file| fs::read_to_string(file).ok());
-    match texts.filter_map(|text| find(&text, &name)).next() {
+    match files.iter().find_map(|file| find(&fs::read_to_string(file).ok()?, &name)) {
         Some(settings) => Ok(address(&settings)),
         None => {
             let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();

@@ -37,6 +37,7 @@ impl Subject {
 /// Everything one poll found. Moved about as `Arc`, never changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "moved about as Arc, so the largest costs the others nothing")]
 pub enum Snapshot {
     /// From a server source.
     Servers(Vec<Server>),

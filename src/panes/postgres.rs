@@ -200,7 +200,7 @@ pub fn prepared_details(feed: &Feed, prepared: &Prepared, cx: &Cx<'_>) -> Vec<Se
         ("transaction".to_owned(), prepared.transaction.to_string()),
         ("owner".to_owned(), prepared.owner.clone()),
         ("database".to_owned(), prepared.database.clone()),
-        ("prepared".to_owned(), since(Some(prepared.prepared), Some(age), "")),
+        ("prepared".to_owned(), since(Some(prepared.since), Some(age), "")),
         ("to end it".to_owned(), "COMMIT PREPARED or ROLLBACK PREPARED, in its database, by its owner".to_owned()),
     ];
     let mut sections = vec![Section::Facts(facts)];

@@ -66,7 +66,7 @@ mod tests {
         trend.record(at(10), Some(&database));
         trend.record(at(12), None);
         let points: Vec<f32> = trend.connections.last(9).collect();
-        assert!(points[0] == 7.0 && points[1].is_nan() && points.len() == 2, "{points:?}");
+        assert!(points[..1] == [7.0] && points[1].is_nan() && points.len() == 2, "{points:?}");
         assert!(trend.transactions.last(1).all(f32::is_nan), "a rate that is not known is no zero");
         assert_eq!(trend.span(at(15)), Duration::from_secs(5));
         for second in 0..1000 {

@@ -1,6 +1,6 @@
 //! What the PostgreSQL source says of real servers: locks, replication, progress, archiving, deadlocks, rights.
 
-use crate::lab::postgres::{DATABASE, Postgres};
+use crate::lab::postgres::{DATABASE, Postgres, versions};
 use crate::lab::{need, poll, wait};
 use quarterdeck::connect::Connections;
 use quarterdeck::domain::database::locks;
@@ -34,11 +34,6 @@ impl Watch {
 
     pub fn look(&mut self) -> Database {
         self.try_look(LIMIT).unwrap()
-    }
-
-    /// Polls until something shows.
-    fn until<T>(&mut self, what: &str, find: impl Fn(&Database) -> Option<T>) -> T {
-        poll(LIMIT, || find(&self.look())).unwrap_or_else(|| panic!("never seen: {what}; {:?}", self.look()))
     }
 }
 
@@ -268,5 +263,51 @@ fn a_session_that_holds_vacuum_back_is_named() {
     let database = Watch::of(&server, "qd_read").look();
     let (who, age) = database.horizon().unwrap();
     assert!(who == format!("session {}", old.pid) && age >= 2, "{who} {age}");
-    let _ = Watch::of(&server, "qd_read").until("it", |database| database.session(old.pid).map(|_| ()));
+}
+
+/// Every statement is understood, and yields what its version can say; on its standby too.
+fn understood(mut server: Postgres) {
+    server.run("create table t(id int); create table big as select generate_series(1, 100) id");
+    server.run("select pg_create_physical_replication_slot('old', true)");
+    let standby = server.copied_standby().unwrap();
+    server.run("begin; lock table t; prepare transaction 'pay'");
+    let mut waiter = server.session("postgres", "api");
+    waiter.wait_for_lock("insert into t values (1)");
+    let mut writer = server.session("postgres", "writer");
+    writer.run("begin; insert into big values (0)");
+    let mut builder = server.session("postgres", "ddl");
+    builder.wait_for_lock("create index concurrently big_id on big(id)");
+    let database = Watch::of(&server, "qd_read").look();
+    let (version, major) = (&database.version, database.version.split('.').next().unwrap().parse::<u32>().unwrap());
+    assert_eq!(database.hidden, Vec::<String>::new(), "{version}");
+    let seen = database.session(waiter.pid).unwrap();
+    assert_eq!(seen.waits_for.as_deref(), Some("RowExclusiveLock on relation public.t"), "{version}");
+    assert_eq!(
+        (seen.waiting_since.is_some(), seen.blocked_for(database.now).is_some()),
+        (major >= 14, true),
+        "{version}"
+    );
+    assert_eq!(database.prepared[0].blocks, [waiter.pid], "{version}");
+    assert_eq!(database.progress[0].phase, "waiting for writers before build", "{version}");
+    assert_eq!(
+        (database.slots[0].held.is_some(), database.slots[0].wal_status.is_some()),
+        (true, major >= 13),
+        "{version}"
+    );
+    assert!(database.archiver.is_some() && database.databases.len() == 4 && database.reserved >= 3, "{version}");
+    let streaming =
+        |database: &Database| database.replicas.iter().any(|replica| replica.state == "streaming").then_some(());
+    fresh(&server, "the standby", streaming);
+    let receives = |database: &Database| database.receiver.clone().filter(|r| r.status.as_deref() == Some("streaming"));
+    let receiver = fresh(&standby, "its receiver", receives);
+    assert!(receiver.heard.is_some() && !receiver.sender.is_empty(), "{version}: {receiver:?}");
+    assert_eq!(Watch::of(&standby, "qd_read").look().hidden, Vec::<String>::new(), "{version}");
+}
+
+#[test]
+fn every_version_that_is_here_is_understood() {
+    need!(postgres);
+    for bin in versions() {
+        understood(Postgres::of(&bin).unwrap_or_else(|why| panic!("{}: {why}", bin.display())));
+    }
 }

@@ -19,6 +19,7 @@ mod containers;
 mod crash;
 mod deciding;
 mod docs;
+mod database_pages;
 mod databases;
 mod databases_fail;
 mod frames;

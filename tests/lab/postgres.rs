@@ -52,6 +52,7 @@ pub struct Postgres {
     /// The folder of its socket.
     pub socket: PathBuf,
     data: PathBuf,
+    bin: PathBuf,
     service: Option<Service>,
 }
 
@@ -72,21 +73,34 @@ impl Postgres {
         let home = folder("postgres");
         let data = home.join("data");
         run(Command::new("cp").arg("-a").arg(template()?).arg(&data))?;
-        let this = Self::serve(home, data)?;
+        Self::with_roles(home, data, server_folder()?)
+    }
+
+    /// A server of the version whose programs are in `bin`: see [`versions`].
+    pub fn of(bin: &Path) -> Result<Self, String> {
+        let home = folder("postgres");
+        run(Command::new("chmod").arg("1777").arg(&home))?;
+        let data = home.join("data");
+        make_data(bin, &data)?;
+        Self::with_roles(home, data, bin.to_owned())
+    }
+
+    fn with_roles(home: PathBuf, data: PathBuf, bin: PathBuf) -> Result<Self, String> {
+        let this = Self::serve(home, data, bin)?;
         this.make_roles();
         Ok(this)
     }
 
-    fn serve(home: PathBuf, data: PathBuf) -> Result<Self, String> {
+    fn serve(home: PathBuf, data: PathBuf, bin: PathBuf) -> Result<Self, String> {
         run(Command::new("chmod").arg("1777").arg(&home))?;
-        let mut this = Self { port: free_port(), socket: home, data, service: None };
+        let mut this = Self { port: free_port(), socket: home, data, bin, service: None };
         this.service = Some(this.launch()?);
         Ok(this)
     }
 
     fn launch(&self) -> Result<Service, String> {
         let (home, port) = (&self.socket, self.port);
-        let mut command = as_server_user(&server_program("postgres")?)?;
+        let mut command = as_server_user(&self.bin.join("postgres"))?;
         command.arg("-D").arg(&self.data).arg("-k").arg(home).arg("-p").arg(port.to_string());
         command.arg("-c").arg("listen_addresses=127.0.0.1");
         // SIGINT is the fast shutdown: sessions are ended, not waited for.
@@ -116,7 +130,23 @@ impl Postgres {
         let mut command = as_server_user(&server_program("pg_basebackup")?)?;
         command.args(["-d", &target, "-X", "stream", "-c", "fast", "-R", "-C", "-S", "standby_slot", "-D"]).arg(&data);
         run(&mut command)?;
-        Self::serve(home, data)
+        Self::serve(home, data, self.bin.clone())
+    }
+
+    /// The same without `pg_basebackup` and without a slot: from a copy of the stopped server's files.
+    pub fn copied_standby(&mut self) -> Result<Self, String> {
+        let home = folder("standby");
+        let data = home.join("data");
+        self.stop();
+        run(Command::new("cp").arg("-a").arg(&self.data).arg(&data))?;
+        self.start_again();
+        run(Command::new("cp").arg("-a").arg(data.join("PG_VERSION")).arg(data.join("standby.signal")))?;
+        let target =
+            format!("host={} port={} user=postgres application_name=standby", self.socket.display(), self.port);
+        let auto = data.join("postgresql.auto.conf");
+        let settings = fs::read_to_string(&auto).map_err(|why| why.to_string())?;
+        fs::write(&auto, format!("{settings}primary_conninfo = '{target}'\n")).map_err(|why| why.to_string())?;
+        Self::serve(home, data, self.bin.clone())
     }
 
     /// Stops the server where it stands, every process of it: it takes connections and says nothing.
@@ -315,29 +345,48 @@ fn template() -> Result<&'static Path, String> {
 }
 
 fn make_template() -> Result<PathBuf, String> {
-    let initdb = server_program("initdb")?;
     let home = folder("template");
     run(Command::new("chmod").arg("1777").arg(&home))?;
     let data = home.join("data");
-    let mut command = as_server_user(&initdb)?;
-    command.arg("-D").arg(&data).args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+    make_data(&server_folder()?, &data)?;
+    Ok(data)
+}
+
+fn make_data(bin: &Path, data: &Path) -> Result<(), String> {
+    let mut command = as_server_user(&bin.join("initdb"))?;
+    command.arg("-D").arg(data).args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]);
     command.args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
     run(&mut command)?;
     let config = data.join("postgresql.conf");
     let settings = fs::read_to_string(&config).map_err(|why| why.to_string())? + SETTINGS;
-    fs::write(&config, settings).map_err(|why| why.to_string())?;
-    Ok(data)
+    fs::write(&config, settings).map_err(|why| why.to_string())
 }
 
-/// A program of the newest PostgreSQL under Debian's folder, else of the one on `PATH`.
-fn server_program(name: &str) -> Result<PathBuf, String> {
+/// Folders of programs, Debian's by version, newest first.
+fn server_folders() -> Vec<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = versions
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     versions.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    let folders: Vec<PathBuf> = versions.into_iter().map(|(_, folder)| folder).collect();
-    program(&[name], &folders).ok_or_else(|| format!("{name} is not installed (postgresql)"))
+    versions.into_iter().map(|(_, folder)| folder).collect()
+}
+
+/// The folders of all servers that are here: Debian's, and those that `QUARTERDECK_POSTGRES` lists as `PATH` does.
+pub fn versions() -> Vec<PathBuf> {
+    let more = std::env::var_os("QUARTERDECK_POSTGRES").unwrap_or_default();
+    let folders = server_folders().into_iter().chain(std::env::split_paths(&more));
+    folders.filter(|folder| folder.join("initdb").exists() && folder.join("postgres").exists()).collect()
+}
+
+/// A program of the newest PostgreSQL under Debian's folder, else of the one on `PATH`.
+fn server_program(name: &str) -> Result<PathBuf, String> {
+    program(&[name], &server_folders()).ok_or_else(|| format!("{name} is not installed (postgresql)"))
+}
+
+fn server_folder() -> Result<PathBuf, String> {
+    let postgres = server_program("postgres")?;
+    postgres.parent().map(Path::to_owned).ok_or_else(|| "postgres is in no folder".to_owned())
 }
 
 /// The server refuses to run as root, so root hands it to the user that the package made, or to nobody.

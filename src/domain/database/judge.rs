@@ -146,8 +146,8 @@ mod tests {
         Timestamp::from_second(1_795_556_000 + seconds).unwrap()
     }
 
-    fn judged(session: Session) -> Severity {
-        session.judge(at(10_000), &Limits::default())
+    fn judged(session: impl Into<Option<Session>>) -> Severity {
+        session.into().unwrap().judge(at(10_000), &Limits::default())
     }
 
     fn active() -> Session {

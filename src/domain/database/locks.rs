@@ -213,7 +213,7 @@ impl Database {
 
     /// How long a prepared transaction is open.
     pub fn prepared_age(&self, prepared: &super::Prepared) -> Duration {
-        time::between(prepared.prepared, self.now)
+        time::between(prepared.since, self.now)
     }
 }
 

@@ -271,7 +271,7 @@ pub struct Prepared {
     /// Database.
     pub database: String,
     /// When it was prepared.
-    pub prepared: Timestamp,
+    pub since: Timestamp,
     /// Its transaction id.
     pub transaction: u32,
     /// `age(transaction)`: how many transactions it holds vacuum back.

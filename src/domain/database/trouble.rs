@@ -107,7 +107,8 @@ fn receiving(receiver: &Receiver) -> String {
 
 fn sending(replica: &Replica) -> String {
     let behind = replica.behind.map_or_else(|| "an unknown amount".to_owned(), size);
-    let mut text = format!("standby {} ({}) is {behind} behind", replica.name, replica.client);
+    let client = if replica.client.is_empty() { String::new() } else { format!(" ({})", replica.client) };
+    let mut text = format!("standby {}{client} is {behind} behind", replica.name);
     if let Some(lag) = replica.lag[2] {
         let _ = write!(text, ", {} in replay", words(lag));
     }

@@ -47,7 +47,7 @@ enum Who<'a> {
     Unlisted(i32),
 }
 
-fn who<'a>(row: Row<'a, LockNode>) -> Who<'a> {
+fn who(row: Row<'_, LockNode>) -> Who<'_> {
     let database = database(row.feed);
     let found = match row.item.who {
         Party::Session(index) => database.and_then(|d| d.sessions.get(index as usize)).map(Who::Session),
@@ -57,7 +57,7 @@ fn who<'a>(row: Row<'a, LockNode>) -> Who<'a> {
     found.unwrap_or(Who::Unlisted(0))
 }
 
-fn session<'a>(row: Row<'a, LockNode>) -> Option<&'a Session> {
+fn session(row: Row<'_, LockNode>) -> Option<&Session> {
     match who(row) {
         Who::Session(session) => Some(session),
         Who::Prepared(_) | Who::Unlisted(_) => None,

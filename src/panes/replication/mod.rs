@@ -49,7 +49,7 @@ enum What<'a> {
     Gone,
 }
 
-fn what<'a>(row: Row<'a, Stream>) -> What<'a> {
+fn what(row: Row<'_, Stream>) -> What<'_> {
     let database = database(row.feed);
     let found = match *row.item {
         Stream::Replica(index) => database.and_then(|d| d.replicas.get(index as usize)).map(What::Replica),
@@ -73,7 +73,7 @@ struct Line<'a> {
     severity: Severity,
 }
 
-fn line<'a>(row: Row<'a, Stream>) -> Line<'a> {
+fn line(row: Row<'_, Stream>) -> Line<'_> {
     let limits = row.cx.limits;
     match what(row) {
         What::Replica(r) => Line {

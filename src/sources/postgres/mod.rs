@@ -4,6 +4,7 @@
 //! session is asked only of those that wait for a lock: `pg_blocking_pids` takes the lock manager's own locks. What changes
 //! slowly is asked less often, and may fail alone.
 
+mod answers;
 mod extras;
 mod parse;
 mod rates;
