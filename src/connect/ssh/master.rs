@@ -101,7 +101,7 @@ impl Master {
             return Err(openssh::Error::ChildIo(why));
         }
         let asked = self.session.request_port_forward(ForwardType::Local, local, Path::new(remote));
-        timeout(LOCAL, asked).await.unwrap_or_else(|_| Err(openssh::Error::Disconnected))?;
+        timeout(LOCAL, asked).await.unwrap_or(Err(openssh::Error::Disconnected))?;
         forwards.push(remote.to_owned());
         Ok(())
     }
