@@ -306,6 +306,7 @@ async fn a_socket_over_there_is_a_socket_here_and_stays_the_same_one() {
     assert_eq!(hear(&nothing), "");
     let error = ssh.explain_forward("/no/such.sock").await.unwrap();
     assert!(error.what.contains("the socket /no/such.sock over there does not answer"), "{}", error.what);
+    assert!(ssh.explain_forward("/no/such.sock").await.is_none(), "told once: it says nothing of a later failure");
     connections.close().await;
     assert!(!here.exists());
 }

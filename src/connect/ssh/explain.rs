@@ -36,22 +36,25 @@ impl Place {
 
 /// No connection came about, says the log of `ssh`. `said` is what a jump host's `ssh` said on the way.
 pub(super) fn connect(place: &Place, log: &str, said: &str) -> SourceError {
-    if let Some((why, hint)) = reason(place, log) {
-        return place.error(&why, hint);
-    }
-    let proxied = log.contains("UNKNOWN port 65535");
-    if proxied {
-        let (why, hint) = match reason(place, said) {
-            Some((why, hint)) => (format!("the way there is broken (ProxyJump, ProxyCommand): {why}"), hint),
-            None => (
-                format!("the way there is broken (ProxyJump, ProxyCommand){}", quote(last(said))),
-                format!("see which jump host it is: `{} -v`", place.command()),
-            ),
+    let verbose = || format!("`{} -v`", place.command());
+    if is_proxy_failure(log) {
+        // What our own ssh says of it is that the way ended.
+        let own = |line: &&str| line.contains("UNKNOWN port") || line.contains("kex_exchange_identification");
+        let said: Vec<&str> = said.lines().filter(|line| !own(line)).collect();
+        let said = said.join("\n");
+        let broken = "the way there is broken (ProxyJump, ProxyCommand)";
+        return match reason(place, &said) {
+            Some((why, hint)) => place.error(&format!("{broken}: {why}"), hint),
+            None => place
+                .error(&format!("{broken}{}", quote(last(&said))), format!("see which jump host it is: {}", verbose())),
         };
-        return place.error(&why, hint);
     }
-    place
-        .error(last(log).unwrap_or("ssh failed without a word"), format!("try it in a shell: `{} -v`", place.command()))
+    match reason(place, log) {
+        Some((why, hint)) => place.error(&why, hint),
+        None => {
+            place.error(last(log).unwrap_or("ssh failed without a word"), format!("try it in a shell: {}", verbose()))
+        }
+    }
 }
 
 /// Whether the log only says that a program in between ended: then that one's words are needed.
@@ -59,38 +62,42 @@ pub(super) fn is_proxy_failure(log: &str) -> bool {
     log.contains("UNKNOWN port 65535")
 }
 
-/// The reason in a log and its mend, where it is one that is known.
-fn reason(place: &Place, log: &str) -> Option<(String, String)> {
-    let has = |needle: &str| log.contains(needle);
-    let line = |needle: &str| log.lines().rev().find(|line| line.contains(needle));
+/// What happened, and the mend.
+type Reason = (String, String);
+
+/// The reason in a log, where it is one that is known. What comes first is the more telling.
+fn reason(place: &Place, log: &str) -> Option<Reason> {
     let command = place.command();
-    if has("IDENTIFICATION HAS CHANGED") || has("REVOKED HOST KEY") {
-        return Some(changed_key(log, &command));
+    host_key(log, &command).or_else(|| login(log, &command)).or_else(|| network(log)).or_else(|| settings(log))
+}
+
+fn host_key(log: &str, command: &str) -> Option<Reason> {
+    if log.contains("IDENTIFICATION HAS CHANGED") || log.contains("REVOKED HOST KEY") {
+        return Some(changed_key(log, command));
     }
-    if let Some(line) = line("host key is known for ") {
-        return Some(unknown_key(line, &command));
+    if let Some(line) = line_with(log, "host key is known for ") {
+        return Some(unknown_key(line, command));
     }
-    if has("Host key verification failed") {
+    log.contains("Host key verification failed").then(|| {
         let hint = format!("run `{command}` in a shell once, and compare the fingerprint before you say yes");
-        return Some(("the host key on the way is not known".to_owned(), hint));
+        ("the host key on the way is not known".to_owned(), hint)
+    })
+}
+
+fn login(log: &str, command: &str) -> Option<Reason> {
+    if log.contains("Too many authentication failures") {
+        let hint = "name the key for this host in ~/.ssh/config: IdentityFile and `IdentitiesOnly yes`";
+        return Some(("too many keys were tried before the right one".to_owned(), hint.to_owned()));
     }
-    if has("UNPROTECTED PRIVATE KEY") && has("Permission denied") {
+    let line = line_with(log, "Permission denied (")?;
+    if log.contains("UNPROTECTED PRIVATE KEY") {
         let key = between(log, "Load key \"", "\"").unwrap_or("the private key");
         return Some((format!("others can read {key}, so ssh does not use it"), format!("chmod 600 {key}")));
     }
-    if has("Too many authentication failures") {
-        return Some((
-            "too many keys were tried before the right one".to_owned(),
-            "name the key for this host in ~/.ssh/config: IdentityFile and `IdentitiesOnly yes`".to_owned(),
-        ));
-    }
-    if let Some(line) = line("Permission denied (") {
-        return Some(denied(line, &command));
-    }
-    network(log, &command).or_else(|| settings(log))
+    Some(denied(line, command))
 }
 
-fn changed_key(log: &str, command: &str) -> (String, String) {
+fn changed_key(log: &str, command: &str) -> Reason {
     if log.contains("REVOKED HOST KEY") {
         return (
             "its host key is revoked".to_owned(),
@@ -110,7 +117,7 @@ fn changed_key(log: &str, command: &str) -> (String, String) {
     )
 }
 
-fn unknown_key(line: &str, command: &str) -> (String, String) {
+fn unknown_key(line: &str, command: &str) -> Reason {
     let host = between(line, "is known for ", " and you").unwrap_or("HOST");
     let scan = match host.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
         Some((host, port)) => format!("ssh-keyscan -p {port} {host}"),
@@ -123,7 +130,7 @@ fn unknown_key(line: &str, command: &str) -> (String, String) {
     (format!("the host key of {host} is not in known_hosts"), hint)
 }
 
-fn denied(line: &str, command: &str) -> (String, String) {
+fn denied(line: &str, command: &str) -> Reason {
     let line = line.trim();
     let user = line.split_once(": Permission denied").map_or("", |(user, _)| user);
     let methods = between(line, "Permission denied (", ")").unwrap_or("publickey");
@@ -140,44 +147,49 @@ fn denied(line: &str, command: &str) -> (String, String) {
     (format!("{who} ({methods})"), hint)
 }
 
-fn network(log: &str, command: &str) -> Option<(String, String)> {
-    let has = |needle: &str| log.contains(needle);
-    let (why, hint) = if has("Connection refused") {
-        (
-            "nothing listens on its SSH port",
-            "start sshd there, or correct the port (Port in ~/.ssh/config, ssh://host:port)".to_owned(),
-        )
-    } else if has("Could not resolve hostname") {
-        ("the host name is not known", "check the name; a short one may need HostName in ~/.ssh/config".to_owned())
-    } else if has("timed out during banner exchange") {
-        (
-            "it takes connections and does not greet in time",
-            "sshd hangs, or the machine does: look at its console".to_owned(),
-        )
-    } else if has("timed out") {
-        ("it does not answer in time", "it is down, or a firewall drops what is sent to its SSH port".to_owned())
-    } else if has("No route to host") || has("Network is unreachable") {
-        ("there is no way to it", "is the VPN up? does the address hold? is the machine on?".to_owned())
-    } else if has("stdio forwarding failed") || has("open failed") {
-        (
-            "the jump host can't reach it",
-            format!("try `{command} -v`: is it up, and does the jump host allow forwarding?"),
-        )
-    } else if has("UNKNOWN port 65535") {
-        return None;
-    } else if has("kex_exchange_identification") || has("Connection closed by") || has("Connection reset by") {
-        (
-            "it closed the connection before anybody logged in",
-            "something else than sshd answers there, or it turns you away: MaxStartups, fail2ban, AllowUsers, a full disk".to_owned(),
-        )
-    } else {
-        return None;
-    };
-    Some((why.to_owned(), hint))
+/// Words of `ssh` about the network, what they mean, and the mend; the first that occurs counts.
+const NETWORK: [(&[&str], &str, &str); 7] = [
+    (
+        &["stdio forwarding failed", "open failed"],
+        "the jump host can't reach it",
+        "is it up, and does the jump host allow forwarding (AllowTcpForwarding)?",
+    ),
+    (
+        &["Connection refused"],
+        "nothing listens on its SSH port",
+        "start sshd there, or correct the port (Port in ~/.ssh/config, ssh://host:port)",
+    ),
+    (
+        &["Could not resolve hostname"],
+        "the host name is not known",
+        "check the name; a short one may need HostName in ~/.ssh/config",
+    ),
+    (
+        &["timed out during banner exchange"],
+        "it takes connections and does not greet in time",
+        "sshd hangs, or the machine does: look at its console",
+    ),
+    (&["timed out"], "it does not answer in time", "it is down, or a firewall drops what is sent to its SSH port"),
+    (
+        &["No route to host", "Network is unreachable"],
+        "there is no way to it",
+        "is the VPN up? does the address hold? is the machine on?",
+    ),
+    (
+        &["kex_exchange_identification", "Connection closed by", "Connection reset by"],
+        "it closed the connection before anybody logged in",
+        "something else than sshd answers there, or it turns you away: MaxStartups, fail2ban, AllowUsers, a full disk",
+    ),
+];
+
+fn network(log: &str) -> Option<Reason> {
+    let occurs = |needles: &[&str]| needles.iter().any(|needle| log.contains(needle));
+    let (_, why, hint) = NETWORK.iter().find(|(needles, ..)| occurs(needles))?;
+    Some(((*why).to_owned(), (*hint).to_owned()))
 }
 
-fn settings(log: &str) -> Option<(String, String)> {
-    let line = |needle: &str| log.lines().find(|line| line.contains(needle)).map(str::trim);
+fn settings(log: &str) -> Option<Reason> {
+    let line = |needle: &str| line_with(log, needle).map(str::trim);
     if let Some(line) = line("Unable to negotiate") {
         let about = between(line, "no matching ", " found").unwrap_or("method");
         let offer = between(&format!("{line}\n"), "Their offer: ", "\n").unwrap_or("?").to_owned();
@@ -249,6 +261,11 @@ pub(super) fn no_folder(why: &io::Error) -> SourceError {
 /// quarterdeck ends.
 pub(super) fn leaving(place: &Place) -> SourceError {
     place.error("quarterdeck is leaving", "start it again")
+}
+
+/// The last line that holds some words.
+fn line_with<'a>(log: &'a str, needle: &str) -> Option<&'a str> {
+    log.lines().rev().find(|line| line.contains(needle))
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

@@ -171,7 +171,7 @@ impl Kept {
     /// Reads to the end, so that what writes is never blocked by a full pipe.
     async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
         let Some(mut stream) = stream else { return };
-        let mut piece = [0; 8 << 10];
+        let mut piece = vec![0; 8 << 10];
         while let Ok(length @ 1..) = stream.read(&mut piece).await {
             self.first.get_or_insert_with(clock::now);
             let room = self.most.saturating_sub(self.bytes.len());

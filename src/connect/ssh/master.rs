@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -35,6 +36,8 @@ pub(super) struct Master {
     /// For channels; closes nothing.
     session: Session,
     log: PathBuf,
+    /// Bytes of the log that were read for [`Self::news`].
+    read: AtomicUsize,
     /// Remote sockets that this connection forwards.
     forwards: Mutex<Vec<String>>,
 }
@@ -52,7 +55,7 @@ impl Master {
             Ok(status) if status.success() => {
                 let own = Session::new_native_mux(own);
                 let session = Session::resume_mux(own.control_socket().into(), None);
-                Ok(Self { own: Some(own), session, log, forwards: Mutex::default() })
+                Ok(Self { own: Some(own), session, log, read: AtomicUsize::new(0), forwards: Mutex::default() })
             }
             Ok(_) => {
                 let log = tail(&log);
@@ -78,6 +81,13 @@ impl Master {
         tail(&self.log)
     }
 
+    /// What `ssh` logged since this was last asked: what is older has another cause.
+    pub(super) fn news(&self) -> String {
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        let read = self.read.swap(bytes.len(), Ordering::Relaxed);
+        String::from_utf8_lossy(bytes.get(read..).unwrap_or_default()).into_owned()
+    }
+
     /// Makes `local` a way to `remote`, once.
     pub(super) async fn forward(&self, remote: &str, local: &Path) -> Result<(), openssh::Error> {
         let mut forwards = self.forwards.lock().await;
@@ -91,7 +101,7 @@ impl Master {
             return Err(openssh::Error::ChildIo(why));
         }
         let asked = self.session.request_port_forward(ForwardType::Local, local, Path::new(remote));
-        timeout(LOCAL, asked).await.unwrap_or_else(|_| Err(openssh::Error::Disconnected))?;
+        timeout(LOCAL, asked).await.unwrap_or(Err(openssh::Error::Disconnected))?;
         forwards.push(remote.to_owned());
         Ok(())
     }

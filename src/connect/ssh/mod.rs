@@ -97,11 +97,11 @@ impl Ssh {
     }
 
     /// Why a forwarded socket closes at once, when the host said so: nothing listens at `remote`, no right to open it, or
-    /// forwarding is forbidden. sshd does not say which.
+    /// forwarding is forbidden. sshd does not say which. `None` when nothing of the kind happened since the last call.
     pub async fn explain_forward(&self, remote: &str) -> Option<SourceError> {
         let link = self.link.lock().await;
         let Link::Up(master) = &*link else { return None };
-        explain::forward(&self.place, remote, &master.log())
+        explain::forward(&self.place, remote, &master.news())
     }
 
     /// Closes the connection for good: from now on every use is a failure. Waits at most a second for the local `ssh`.
