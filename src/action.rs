@@ -40,10 +40,32 @@ pub enum Action {
     Databases,
     /// Show the runs.
     Runs,
+    /// Show who waits for whom in the databases.
+    Locks,
+    /// Show standbys and replication slots.
+    Replication,
+    /// Show who holds the databases' connections.
+    Activity,
+    /// Show what the databases do.
+    Statistics,
+    /// Show the alerts in groups.
+    AlertGroups,
+    /// Show the silences.
+    Silences,
+    /// Show the rules.
+    Rules,
+    /// Show what is scraped.
+    Targets,
+    /// Show what happened in the engines.
+    EngineEvents,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
     Back,
+    /// Where the operator was before.
+    Earlier,
+    /// Forward again.
+    Later,
     /// Only this pane, or all again.
     Zoom,
     /// Type a filter for this pane.
@@ -52,6 +74,8 @@ pub enum Action {
     Sort,
     /// Turn the order around.
     Reverse,
+    /// Rows that belong together side by side, or worst first again.
+    Group,
     /// Keys that work here.
     Help,
     /// Find an action by name.
@@ -119,12 +143,24 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Alerts, "alerts", "pane 3: alerts"),
     (Action::Databases, "databases", "pane 4: database sessions"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::Locks, "locks", "who waits for whose lock"),
+    (Action::Replication, "replication", "standbys, WAL receivers and replication slots"),
+    (Action::Activity, "activity", "connections by application and state"),
+    (Action::Statistics, "statistics", "what the databases do: rates, hit ratio, wraparound"),
+    (Action::AlertGroups, "alert-groups", "alerts in groups, as Alertmanager notifies"),
+    (Action::Silences, "silences", "silences: who, why, how long, and what they hide"),
+    (Action::Rules, "rules", "rules of Prometheus, those that fail first"),
+    (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
+    (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
+    (Action::Earlier, "earlier", "where you were before"),
+    (Action::Later, "later", "forward again, after going back"),
     (Action::Zoom, "zoom", "only this pane, or all again"),
     (Action::Filter, "filter", "filter this pane: words, !not"),
     (Action::Sort, "sort", "sort by the next column, then worst first again"),
     (Action::Reverse, "reverse", "turn the order around"),
+    (Action::Group, "group", "rows that belong together side by side, worst group first; again: worst first"),
     (Action::Help, "help", "the keys that work here"),
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),

@@ -1,7 +1,7 @@
 //! Everything that comes out of `update`: what the runtime shall do. Plain data.
 
 use crate::domain::record::Entry;
-use crate::domain::{RunId, SourceId};
+use crate::domain::{Inquiry, RunId, SourceId};
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 
 /// Something to do.
@@ -9,17 +9,25 @@ use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 pub enum Effect {
     /// Poll these sources now (all when empty).
     PollNow(Vec<SourceId>),
-    /// Make a plan; the answer comes as a run event.
-    Plan(PlanRequest),
+    /// Make a plan; the answer comes as a run event. One that is still being made is given up for it.
+    Plan {
+        /// Comes back with the answer, so that one that comes too late is known as such. Counts from 1.
+        number: u64,
+        /// What is asked for.
+        request: PlanRequest,
+    },
+    /// Give up the plan that is being made.
+    GiveUpPlan,
     /// Start an approved plan.
     Start(Box<Plan<Approved>>),
     /// Answer what a run asked.
     Answer(RunId, RunAnswer),
+    /// Ask for the past of a figure; the answer comes as an event.
+    Inquire(Inquiry),
     /// Write a record that is not part of a run.
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).
     Copy(String),
-
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

@@ -1,7 +1,7 @@
 //! Everything that goes into `update`: plain data, so that it can be logged, compared and replayed.
 
-use crate::domain::record::Record;
-use crate::domain::{Now, RunId, Sample};
+use crate::domain::record::{Record, RunOutcome};
+use crate::domain::{Answered, Now, RunId, Sample};
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
 
@@ -14,6 +14,8 @@ pub enum Event {
     Tick,
     /// A source answered or failed.
     Sample(Sample),
+    /// What somebody looked for was found, or not.
+    Answered(Answered),
     /// From a run or the planner.
     Run(RunEvent),
     /// The process came back from being suspended (Ctrl-Z): repaint all.
@@ -24,9 +26,16 @@ pub enum Event {
 #[derive(Debug)]
 pub enum RunEvent {
     /// A plan is ready to be shown.
-    Planned(Box<Plan<Draft>>),
+    Planned {
+        /// The number of the request, as in [`crate::effect::Effect::Plan`].
+        number: u64,
+        /// The plan.
+        plan: Box<Plan<Draft>>,
+    },
     /// No plan could be made: why and how to mend it. Nothing was sent.
     NotPlanned {
+        /// The number of the request.
+        number: u64,
         /// What was asked for.
         request: PlanRequest,
         /// Why, and how to mend it.
@@ -65,8 +74,21 @@ pub enum RunEvent {
         /// What and how to mend it.
         what: String,
     },
-    /// Unfinished runs of earlier processes were reconciled at start.
-    Reconciled(Vec<RunId>),
+    /// Found at start: runs that earlier processes left unfinished. It is being looked at what became of each.
+    CutOff(Vec<RunId>),
+    /// What became of them, once all are looked at.
+    Reconciled(Vec<Ended>),
+}
+
+/// How a run ended that had been cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The run.
+    pub run: RunId,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// Why, in words, harmless.
+    pub reason: String,
 }
 
 /// An event with the moment at which the loop took it in.

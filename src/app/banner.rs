@@ -1,10 +1,12 @@
 //! What is being done: one line that stays until it is dismissed, with the verdict at its end.
 
+use crate::domain::RunId;
 use crate::domain::record::{RunOutcome, StepState};
-use crate::domain::{Now, RunId, time};
-use crate::runbook::Runs;
+use crate::domain::{Now, time};
+use crate::runbook::{RunView, Runs};
 use crate::theme::Role;
 use crate::widgets::figure;
+use unicode_width::UnicodeWidthStr;
 
 /// The line about the newest run of this screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,30 +21,37 @@ impl Banner {
         runs.get(self.run).is_none_or(|run| run.outcome.is_some())
     }
 
-    /// The line's text and role, without how to go on.
-    pub fn line(&self, runs: &Runs, now: Now) -> (Role, String) {
+    /// The line's text and role, without how to go on. Where the title does not leave room (in cells) for the rest, which says
+    /// what happened, the runbook's shorter name stands in its place.
+    pub fn line(&self, runs: &Runs, now: Now, room: usize) -> (Role, String) {
         let Some(run) = runs.get(self.run) else { return (Role::Toast, String::new()) };
-        let step = run.steps.iter().find(|step| !step.state.is_final()).or(run.steps.last());
-        let (target, doing) = step.map_or(("", "starting".to_owned()), |step| {
-            let doing = match step.state {
-                StepState::Planned => "starting",
-                StepState::Intent => "sending",
-                state => state.word(),
-            };
-            (step.target.as_str(), format!("{}: {doing}", step.title))
-        });
-        let took =
-            figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
-        match run.outcome {
-            None => (Role::Toast, format!("▶ {} on {target}: {doing}, {took}", run.title)),
-            Some(outcome) => {
-                let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };
-                let mark = if outcome == RunOutcome::Ok { "✓" } else { "✗" };
-                let why =
-                    if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
-                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-                (role, format!("{mark} {} on {target} {}{why} ({took})", run.title, outcome.word()))
-            }
+        let (role, long) = told(run, &run.title, now);
+        if long.width() <= room { (role, long) } else { told(run, &run.runbook, now) }
+    }
+}
+
+fn told(run: &RunView, title: &str, now: Now) -> (Role, String) {
+    let step = run.steps.iter().find(|step| !step.state.is_final()).or(run.steps.last());
+    let (target, doing) = step.map_or(("", "starting".to_owned()), |step| {
+        let doing = match step.state {
+            StepState::Planned => "starting",
+            StepState::Intent => "sending",
+            state => state.word(),
+        };
+        (step.target.as_str(), format!("{}: {doing}", step.title))
+    });
+    let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
+    match run.outcome {
+        None if run.cut_off => {
+            (Role::Toast, format!("◌ {title} on {target}: begun {took} ago, cut off, being looked at"))
+        }
+        None => (Role::Toast, format!("▶ {title} on {target}: {doing}, {took}")),
+        Some(outcome) => {
+            let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };
+            let mark = if outcome == RunOutcome::Ok { "✓" } else { "✗" };
+            let why = if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            (role, format!("{mark} {title} on {target} {}{why} ({took})", outcome.word()))
         }
     }
 }

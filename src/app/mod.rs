@@ -4,24 +4,29 @@
 
 mod answer;
 mod banner;
+mod cut_off;
 pub mod layout;
 mod overlay;
 mod overlay_keys;
 mod palette;
 mod params_dialog;
 mod plan_dialog;
+mod planning;
 mod prompt;
 mod toast;
+mod trail;
 mod typing;
 mod update;
+mod way;
 mod writes;
 
 pub use banner::Banner;
 pub use layout::{MIN_SIZE, Screen};
 pub use overlay::Overlay;
-pub use palette::{Item, Palette};
+pub use palette::{Item, Palette, Reading};
 pub use params_dialog::{ParamField, ParamsDialog};
 pub use plan_dialog::PlanDialog;
+pub use planning::Planning;
 pub use prompt::{AskDialog, UnlockDialog};
 pub use toast::{Toast, Toasts};
 pub use update::update;
@@ -31,7 +36,7 @@ use crate::cx::Cx;
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
-use crate::panes::{PANES, Pane, Place};
+use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Named, Store};
 use crate::theme::Theme;
@@ -75,12 +80,18 @@ pub struct State {
     pub panes: Vec<Box<dyn Pane>>,
     /// Index of the focused pane.
     pub focus: usize,
-    /// The pane to go back to from a view of its own.
-    back_to: usize,
+    /// The page of a thing, over the panes.
+    pub page: Option<Page>,
+    /// Where the operator has been.
+    trail: trail::Trail,
     /// Only the focused pane is shown.
     pub zoom: bool,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
+    /// The plan that was asked for and has not come.
+    pub planning: Option<Planning>,
+    /// Plans asked for so far.
+    plans: u64,
     /// A plan that waits until no text is being typed.
     waiting_plan: Option<(Box<Plan<Draft>>, Option<String>)>,
     /// The filter being typed.
@@ -137,13 +148,20 @@ impl State {
         for trouble in setup.troubles {
             toasts.bad(now, trouble);
         }
+        let store = Store::new(setup.feeds).with_servers(setup.servers, now);
+        // Where nothing is configured to be seen, no key would do anything.
+        let seen = |kind: &PaneKind| kind.subject.is_some_and(|subject| store.about(subject).next().is_some());
+        let focus = PANES.iter().position(seen).unwrap_or(0);
         Self {
-            store: Store::new(setup.feeds).with_servers(setup.servers, now),
+            store,
             panes: PANES.iter().map(|kind| (kind.make)()).collect(),
-            focus: 0,
-            back_to: 0,
+            focus,
+            page: None,
+            trail: trail::Trail::default(),
             zoom: false,
             overlay: None,
+            planning: None,
+            plans: 0,
             waiting_plan: None,
             filter_edit: None,
             pending: Vec::new(),
@@ -191,7 +209,7 @@ impl State {
 
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
-        layout::layout(self.size, self.focus, self.zoom, self.banner.is_some())
+        layout::layout(self.size, self.focus, self.zoom || self.page.is_some(), self.banner.is_some())
     }
 
     /// The focused pane's own keys.
@@ -213,11 +231,15 @@ impl State {
     pub fn prepare(&mut self) {
         let screen = self.screen();
         let mut panes = std::mem::take(&mut self.panes);
+        let mut page = self.page.take();
         let cx = self.cx();
         for (index, place) in screen.panes() {
-            panes[index].refresh(place, &cx);
+            match &mut page {
+                Some(page) => page.refresh(place, &cx),
+                None => panes[index].refresh(place, &cx),
+            }
         }
-        self.panes = panes;
+        (self.panes, self.page) = (panes, page);
         let mut chrome = std::mem::take(&mut self.chrome);
         chrome.prepare(self);
         self.chrome = chrome;
@@ -236,7 +258,8 @@ impl State {
     pub fn deadline(&self) -> Option<Duration> {
         let overlay = self.overlay.as_ref().and_then(Overlay::deadline);
         let held = self.held.as_ref().map(typing::Held::deadline);
-        [overlay, held, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
+        let planning = self.planning.as_ref().map(|planning| planning::deadline(planning, self.now));
+        [overlay, held, planning, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
     }
 
     /// Runs `f` with the focused pane and what it may see.

@@ -2,7 +2,6 @@
 
 use super::{AskDialog, Palette, ParamsDialog, PlanDialog, UnlockDialog};
 use crate::domain::Now;
-use crate::panes::Details;
 use std::time::Duration;
 
 /// What lies over the panes.
@@ -15,13 +14,6 @@ pub enum Overlay {
     },
     /// Actions by name.
     Palette(Palette),
-    /// Everything about a thing.
-    Details {
-        /// What to show; renewed while it is open as long as the thing is there.
-        details: Details,
-        /// First line shown.
-        scroll: usize,
-    },
     /// A plan to confirm.
     Plan(Box<PlanDialog>),
     /// The parameters of a plan, to plan anew.
@@ -39,7 +31,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
-            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } | Self::Params(_) => {}
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => {}
         }
     }
 
@@ -49,7 +41,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } | Self::Params(_) => None,
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => None,
         }
     }
 
@@ -59,7 +51,7 @@ impl Overlay {
             Self::Palette(_) | Self::Params(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
-            Self::Help { .. } | Self::Details { .. } | Self::Unlock(_) => false,
+            Self::Help { .. } | Self::Unlock(_) => false,
         }
     }
 
@@ -67,7 +59,7 @@ impl Overlay {
     pub(super) fn is_dialog(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. } | Self::Palette(_) | Self::Details { .. } | Self::Params(_) => false,
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => false,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::answer::Arming;
 use super::params_dialog::Outcome;
-use super::update::{act, plan, record_lock};
+use super::planning;
+use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use crate::domain::Now;
 use crate::domain::risk::Level;
@@ -18,7 +19,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
     let Some(mut overlay) = state.overlay.take() else { return };
     let now = state.now;
     let keep = match &mut overlay {
-        Overlay::Help { scroll } | Overlay::Details { scroll, .. } => scroll_key(scroll, chord),
+        Overlay::Help { scroll } => scroll_key(scroll, chord),
         Overlay::Palette(palette) => {
             return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
         }
@@ -28,7 +29,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
             Outcome::Stay => true,
             Outcome::Leave => false,
             Outcome::Plan(request) => {
-                plan(state, request, effects);
+                planning::ask(state, request, effects);
                 false
             }
         },
@@ -57,14 +58,6 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     let now = state.now;
     let keep = match &mut overlay {
         Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Params(_) => true,
-        Overlay::Details { details, .. } => {
-            if let Some(fresh) =
-                state.with_pane(|pane, cx| pane.details(cx)).filter(|fresh| fresh.title == details.title)
-            {
-                *details = fresh;
-            }
-            true
-        }
         Overlay::Plan(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             if dialog.arming.settled(now) {
@@ -133,6 +126,13 @@ fn palette_key(
     effects: &mut Effects,
 ) {
     let Overlay::Palette(mut palette) = overlay else { return };
+    if chord.is(KeyCode::Tab) || palette.reading.is_some() && chord.is(KeyCode::Esc) {
+        if !palette.read(&state.library) {
+            state.toasts.say(state.now, "only a runbook has a page to read");
+        }
+        state.overlay = Some(Overlay::Palette(palette));
+        return;
+    }
     if chord.is(KeyCode::Esc) {
         return;
     }
@@ -142,6 +142,8 @@ fn palette_key(
             Some(action) => return act(state, &action, effects),
             None => {}
         }
+    } else if let Some(reading) = &mut palette.reading {
+        scroll_by(&mut reading.scroll, chord, true);
     } else if chord.is(KeyCode::Down) || chord.is_ctrl('n') {
         palette.go(1);
     } else if chord.is(KeyCode::Up) || chord.is_ctrl('p') {

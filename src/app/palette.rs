@@ -2,10 +2,11 @@
 
 use crate::action::{ACTIONS, Action};
 use crate::keymap::{Keymap, Scope};
-use crate::runbook::Library;
+use crate::runbook::{Library, Runbook};
 use crate::widgets::field::Field;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
+use std::sync::Arc;
 
 /// One thing that can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,17 @@ pub struct Palette {
     matches: Vec<usize>,
     /// The row under the cursor, within the matches.
     pub cursor: usize,
+    /// The runbook that is read before it is chosen, in place of the list.
+    pub reading: Option<Reading>,
+}
+
+/// A runbook's page, open for reading.
+#[derive(Debug)]
+pub struct Reading {
+    /// Which.
+    pub runbook: Arc<Runbook>,
+    /// First line shown.
+    pub scroll: usize,
 }
 
 impl Palette {
@@ -48,7 +60,7 @@ impl Palette {
 
     fn new(title: String, items: Vec<Item>) -> Self {
         let matches = (0..items.len()).collect();
-        Self { title, field: Field::default(), items, matches, cursor: 0 }
+        Self { title, field: Field::default(), items, matches, cursor: 0, reading: None }
     }
 
     /// Ranks the items by what is typed, the best first.
@@ -76,6 +88,19 @@ impl Palette {
     /// What the cursor is on.
     pub fn chosen(&self) -> Option<&Item> {
         self.matches.get(self.cursor).map(|index| &self.items[*index])
+    }
+
+    /// Opens the page of the runbook under the cursor, or goes back to the list. False: there is no page to read.
+    pub fn read(&mut self, library: &Library) -> bool {
+        if self.reading.take().is_some() {
+            return true;
+        }
+        let runbook = match self.chosen().map(|item| &item.action) {
+            Some(Action::Runbook(id)) => library.get(id),
+            _ => None,
+        };
+        self.reading = runbook.map(|runbook| Reading { runbook: Arc::clone(runbook), scroll: 0 });
+        self.reading.is_some()
     }
 
     /// Moves the cursor.

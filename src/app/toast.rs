@@ -22,6 +22,13 @@ pub struct Toasts {
     list: Vec<Toast>,
 }
 
+impl Toast {
+    /// One that somebody else keeps for as long as it holds.
+    pub fn lasting(text: &str) -> Self {
+        Self { text: text::clean(text).into_owned(), bad: false, until: Duration::ZERO }
+    }
+}
+
 impl Toasts {
     /// A message for four seconds.
     pub fn say(&mut self, now: Now, text: impl AsRef<str>) {

@@ -1,14 +1,15 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
+use super::planning;
 use super::typing::Held;
-use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog};
+use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, way};
 use crate::action::Action;
+use crate::domain::ThingId;
 use crate::domain::record::{Entry, RecordKind};
-use crate::domain::{RunId, ThingId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
-use crate::panes::{Flow, PANES, Selected};
+use crate::panes::{PANES, Presence, Selected};
 use crate::runbook::{Draft, Plan, PlanRequest, Writes};
 use crate::widgets::field::Field;
 use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
@@ -31,8 +32,18 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
         Event::Tick => {
             state.store.pass(state.now);
             state.dirty = true;
+            way::renew(state, effects);
         }
-        Event::Sample(sample) => state.dirty |= state.store.apply(sample).is_some(),
+        Event::Sample(sample) => {
+            if state.store.apply(sample).is_some() {
+                state.dirty = true;
+                way::renew(state, effects);
+            }
+        }
+        Event::Answered(answered) => {
+            state.store.answered(answered);
+            way::renew(state, effects);
+        }
         Event::Run(event) => take_run_event(state, event),
         Event::Resumed => {
             state.dirty = true;
@@ -95,6 +106,7 @@ fn take_paste(state: &mut State, text: &str) {
 
 fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     let burst = state.typing.key(state.now);
+    let chord = meant(state, chord);
     state.dirty = true;
     if state.held.take().is_some() {
         state.toasts.say(state.now, TOO_FAST);
@@ -108,6 +120,21 @@ fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     }
 }
 
+/// Ctrl-C is what hands do to get out of something: where there is something to get out of, it is Esc.
+fn meant(state: &State, chord: Chord) -> Chord {
+    let inside = state.overlay.is_some() || state.filter_edit.is_some() || state.planning.is_some();
+    if inside && chord.is_ctrl('c') { Chord::from_key(KeyCode::Esc.into()) } else { chord }
+}
+
+/// Elsewhere, unless it is bound, it says what leaves.
+fn unbound(state: &mut State, chord: Chord) {
+    if chord.is_ctrl('c') {
+        let key = state.keymap.key_of(state.scope(), &Action::Quit).unwrap_or_default();
+        return state.toasts.say(state.now, format!("{key} quits"));
+    }
+    elsewhere(state, chord);
+}
+
 fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
     state.pending.push(chord);
     let action = match state.keymap.find(state.scope(), &state.pending) {
@@ -117,21 +144,41 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
     };
     state.pending.clear();
     match action {
-        None => {}
+        None => unbound(state, chord),
         Some(action) if action.is_grave() && burst => state.toasts.say(state.now, TOO_FAST),
         Some(action) if action.is_grave() => state.held = Some(Held { action, at: state.now }),
         Some(action) => act(state, &action, effects),
     }
 }
 
+/// A key that acts, but in another pane: silence would look like a defect.
+fn elsewhere(state: &mut State, chord: Chord) {
+    let bound = |scope| match state.keymap.find(scope, &[chord]) {
+        Found::Action(action) => matches!(action, Action::Runbook(_)),
+        Found::Pending | Found::Nothing => false,
+    };
+    let others: Vec<String> = PANES
+        .iter()
+        .filter(|kind| kind.number.is_some() && bound(kind.scope))
+        .map(|kind| format!("{} ({})", kind.title, state.keymap.key_of(Scope::All, &kind.action).unwrap_or_default()))
+        .collect();
+    if !others.is_empty() {
+        state.toasts.say(state.now, format!("{chord} acts in {}", others.join(", ")));
+    }
+}
+
 /// Carries out an action, whether a key or the palette asked for it.
 pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
+    state.with_pane(|pane, cx| pane.settle(cx));
     if let Some(focus) = PANES.iter().position(|kind| &kind.action == action) {
-        return set_focus(state, focus);
+        return way::set_focus(state, focus);
+    }
+    if way::page_takes(state, action, effects) {
+        return;
     }
     match action {
-        Action::NextPane => next_pane(state, 1),
-        Action::PreviousPane => next_pane(state, -1),
+        Action::NextPane => way::next_pane(state, 1),
+        Action::PreviousPane => way::next_pane(state, -1),
         Action::Zoom => state.zoom = !state.zoom,
         Action::Filter => state.filter_edit = Some(Field::with(state.pane().filter())),
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
@@ -139,8 +186,18 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));
         }
         Action::Actions => open_actions(state),
-        Action::Details => open_details(state),
-        Action::Back => back(state),
+        Action::Details => way::open_page(state, effects),
+        Action::Back => way::back(state, effects),
+        Action::Earlier => {
+            if !way::earlier(state, effects) {
+                state.toasts.say(state.now, "there is nothing before this");
+            }
+        }
+        Action::Later => {
+            if !way::later(state, effects) {
+                state.toasts.say(state.now, "there is nothing after this");
+            }
+        }
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -165,18 +222,25 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Top
         | Action::Bottom
         | Action::Sort
+        | Action::Group
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
-        Action::Servers | Action::Containers | Action::Alerts | Action::Databases | Action::Runs => {}
+        Action::Servers
+        | Action::Containers
+        | Action::Alerts
+        | Action::Databases
+        | Action::Runs
+        | Action::AlertGroups
+        | Action::Silences
+        | Action::Rules
+        | Action::Targets
+        | Action::EngineEvents
+        | Action::Locks
+        | Action::Replication
+        | Action::Activity
+        | Action::Statistics => {}
     }
-}
-
-fn set_focus(state: &mut State, focus: usize) {
-    if PANES[state.focus].beside {
-        state.back_to = state.focus;
-    }
-    state.focus = focus;
 }
 
 /// A run goes on only as long as the program does: while one is under way, leaving takes the key twice.
@@ -188,37 +252,6 @@ fn leave(state: &mut State, effects: &mut Effects) {
     state.leaving = Some(state.now.mono + LEAVE_AGAIN);
     let what = "a run is under way: the same key again leaves it, and the next start says what became of it";
     state.toasts.say(state.now, what);
-}
-
-/// Among the panes that stand beside each other.
-fn next_pane(state: &mut State, by: isize) {
-    let tables: Vec<usize> = (0..PANES.len()).filter(|index| PANES[*index].beside).collect();
-    let here = tables.iter().position(|index| *index == state.focus);
-    let next = here.map_or(0, |here| (here as isize + by).rem_euclid(tables.len() as isize) as usize);
-    set_focus(state, tables[next]);
-}
-
-/// One step back at a time: filter, zoom, view, messages. Never out of the program.
-fn back(state: &mut State) {
-    if state.with_pane(|pane, cx| pane.act(&Action::Back, cx)) == Flow::Done {
-        return;
-    }
-    if !PANES[state.focus].beside {
-        state.focus = state.back_to;
-    } else if state.zoom {
-        state.zoom = false;
-    } else if state.banner.as_ref().is_some_and(|banner| banner.is_over(&state.runs)) {
-        state.banner = None;
-    } else {
-        state.toasts.dismiss();
-    }
-}
-
-fn open_details(state: &mut State) {
-    match state.with_pane(|pane, cx| pane.details(cx)) {
-        Some(details) => state.overlay = Some(Overlay::Details { details, scroll: 0 }),
-        None => state.toasts.say(state.now, "nothing is selected"),
-    }
 }
 
 fn open_actions(state: &mut State) {
@@ -266,21 +299,15 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             .bad(state.now, format!("there is no runbook {id:?}; mend the key's binding in the keymap"));
     }
     match state.pane().selected() {
-        Some(selected) if selected.gone => {
-            let what = format!("{} is gone; move the cursor to choose another", selected.name);
-            state.toasts.bad(state.now, what);
+        Some(selected) if selected.presence != Presence::Here => {
+            let why = way::missing(&selected).unwrap_or_default();
+            state.toasts.bad(state.now, why);
         }
         selected => {
             let args = arguments(state, selected.as_ref());
-            plan(state, PlanRequest { runbook: id.to_owned(), args }, effects);
+            planning::ask(state, PlanRequest { runbook: id.to_owned(), args }, effects);
         }
     }
-}
-
-/// Asks for a plan. Nothing is changed by that.
-pub(super) fn plan(state: &mut State, request: PlanRequest, effects: &mut Effects) {
-    state.toasts.say(state.now, format!("planning {}; nothing is changed yet", request.runbook));
-    effects.push(Effect::Plan(request));
 }
 
 /// The selected thing as a runbook's parameters. A pane without a selection still knows its first source.
@@ -319,12 +346,12 @@ fn apply_filter(state: &mut State) {
 fn take_run_event(state: &mut State, event: RunEvent) {
     state.dirty = true;
     match event {
-        RunEvent::Planned(plan) => state.waiting_plan = Some((plan, None)),
+        RunEvent::Planned { number, plan } => planning::came(state, number, plan),
         RunEvent::PlanChanged { plan, what, .. } => {
             let notice = format!("{what}. Nothing was done; this is the new plan");
             state.waiting_plan = Some((plan, Some(notice)));
         }
-        RunEvent::NotPlanned { request, why } => state.toasts.bad(state.now, format!("{}: {why}", request.runbook)),
+        RunEvent::NotPlanned { number, request, why } => planning::failed(state, number, &request, &why),
         RunEvent::Record(record) => {
             if record.entry.kind == RecordKind::RunStart {
                 state.banner = record.entry.run.map(|run| Banner { run });
@@ -337,15 +364,8 @@ fn take_run_event(state: &mut State, event: RunEvent) {
             state.overlay = Some(Overlay::Ask(Box::new(super::AskDialog::new(run, prompt, phrase, manual))));
         }
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
-        RunEvent::Reconciled(runs) => tell_reconciled(state, &runs),
-    }
-}
-
-fn tell_reconciled(state: &mut State, runs: &[RunId]) {
-    if let Some(last) = runs.last() {
-        let what = format!("{} unfinished run(s) of an earlier session: view 6 says what became of them", runs.len());
-        state.toasts.bad(state.now, what);
-        state.banner = Some(Banner { run: *last });
+        RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),
+        RunEvent::Reconciled(ended) => super::cut_off::settled(state, &ended),
     }
 }
 

@@ -85,6 +85,7 @@ impl Check {
             if !self.offline {
                 let opened = setup::open(config, None);
                 let samples = poller::once(opened.sources, None).await;
+                opened.connections.close().await;
                 for sample in &samples {
                     findings.sample(sample, config.is_builtin());
                 }

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::journal::{Journal, JournalError, absent::Absent, sqlite::SqliteJournal};
 use crate::redact::Redactor;
 use crate::runbook::Library;
+use crate::runtime::dashboard::Ended;
 use crate::runtime::{self, dashboard, log};
 use color_eyre::eyre::bail;
 use std::io::IsTerminal;
@@ -17,18 +18,25 @@ pub fn run(global: &Global) -> color_eyre::Result<ExitCode> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         bail!("the dashboard needs a terminal; `quarterdeck snapshot` prints what it would show");
     }
-    runtime::block_on(show(global, config))??;
-    Ok(ExitCode::SUCCESS)
+    Ok(match runtime::block_on(show(global, config))?? {
+        Ended::Left => ExitCode::SUCCESS,
+        // As a shell tells of a program that a signal has ended.
+        Ended::Signal(number) => ExitCode::from(128 + number),
+    })
 }
 
-async fn show(global: &Global, config: Config) -> color_eyre::Result<()> {
+async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
     let mut look = look::look(global, &config);
-    look.troubles.extend(start_log(global.verbose).err());
     let opened = setup::open(&config, None);
+    look.troubles.extend(start_log(global.verbose, opened.connections.redactor().clone()).err());
+    log::started(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
     let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    let connections = opened.connections.clone();
     let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };
-    dashboard::run(start).await
+    let ended = dashboard::run(start).await;
+    connections.close().await;
+    ended
 }
 
 /// Without a journal everything can be looked at, and nothing can be changed.
@@ -43,7 +51,7 @@ async fn journal(config: &Config, redactor: Redactor) -> Arc<dyn Journal> {
     }
 }
 
-fn start_log(verbose: u8) -> Result<(), String> {
+fn start_log(verbose: u8, redactor: Redactor) -> Result<(), String> {
     let path = places::state()?.join("quarterdeck.log");
-    log::start(&path, verbose).map_err(|error| format!("there is no log: {}: {error}", path.display()))
+    log::start(&path, verbose, redactor).map_err(|error| format!("there is no log: {}: {error}", path.display()))
 }

@@ -34,7 +34,8 @@ Files:
   $XDG_CONFIG_HOME/quarterdeck/config.toml     the config (~/.config); also $QUARTERDECK_CONFIG
   $XDG_STATE_HOME/quarterdeck/journal.sqlite   the journal (~/.local/state), and quarterdeck.log beside it
 
-Exit codes: 0 all is well, 1 something is wrong, 2 the command line was not understood.";
+Exit codes: 0 all is well, 1 something is wrong, 2 the command line was not understood; 128 and the signal's number when a
+signal ended the dashboard (129 the terminal went, 130 SIGINT, 143 SIGTERM).";
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -61,7 +61,9 @@ impl Snapshot {
         let config = setup::config(global)?;
         let (feeds, samples) = runtime::block_on(async {
             let opened = setup::open(&config, self.pane.map(Pane::subject));
-            (opened.feeds, poller::once(opened.sources, Some(BETWEEN)).await)
+            let samples = poller::once(opened.sources, Some(BETWEEN)).await;
+            opened.connections.close().await;
+            (opened.feeds, samples)
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
         let printed = if self.json {
@@ -127,7 +129,7 @@ fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample
         update(&mut state, Stamped { now: clock::now(), event: Event::Sample(sample) }, &mut Vec::new());
     }
     let mut out = String::new();
-    for (index, kind) in PANES.iter().enumerate() {
+    for (index, kind) in PANES.iter().enumerate().filter(|(_, kind)| kind.beside) {
         let Some(subject) = kind.subject else { continue };
         if only.is_none_or(|only| only.subject() == subject) {
             out.push_str(&table(&mut state, index, subject, width));

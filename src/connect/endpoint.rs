@@ -1,9 +1,9 @@
 //! A whole web address, as a health check or an exporter has one: unlike a [`super::http::BaseUrl`] it may end in a query,
 //! and nothing is appended to it.
 
-use super::{cause, root};
+use super::{Web, cause, root};
 use crate::domain::SourceError;
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
 use std::io::ErrorKind;
@@ -52,7 +52,7 @@ impl Endpoint {
         }
         Err(SourceError::new(
             format!("an address of {place} holds a login, and a config holds no secrets"),
-            "take it out, and name an address that answers without",
+            "take it out, and write access = { user = \"…\", password = { env = \"NAME\" } } beside it",
         ))
     }
 
@@ -65,11 +65,14 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why there is no answer, in a few words without the address: an endpoint that says nothing is a finding, not a fault.
-    pub async fn ask(&self, client: &Client, timeout: Duration, most: usize) -> Result<Heard, String> {
+    pub async fn ask(&self, web: &Web, timeout: Duration, most: usize) -> Result<Heard, String> {
         let asked = Instant::now();
-        let request = client.get(self.0.clone()).timeout(timeout);
+        let request = web.sign(web.get(self.0.clone()).timeout(timeout)).await.map_err(|error| error.to_string())?;
         let mut response = request.send().await.map_err(|error| why(&error, timeout))?;
         let (status, took) = (response.status().as_u16(), asked.elapsed());
+        if status == 401 {
+            web.refused();
+        }
         let mut heard = Heard { status, took, body: Vec::new(), broken: String::new() };
         loop {
             match response.chunk().await {

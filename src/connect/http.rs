@@ -2,9 +2,9 @@
 //!
 //! Loopback never goes through a proxy; elsewhere the usual environment variables hold. TLS is rustls with ring.
 
-use super::{cause, root};
+use super::{Web, cause, root};
 use crate::domain::SourceError;
-use reqwest::{Client, NoProxy, Proxy, RequestBuilder, Url, redirect};
+use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, RequestBuilder, Url, redirect};
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
 use std::io::ErrorKind;
@@ -17,25 +17,36 @@ const REDIRECTS: usize = 3;
 /// Longest answer read, in bytes.
 const LONGEST: usize = 64 << 20;
 
-/// Makes the client. Blocks for some milliseconds while the system's certificates are read.
+/// What a client believes beside the system's certificates, and whom it says to be.
+#[derive(Default)]
+pub struct Trust {
+    /// Trusted authorities.
+    pub authorities: Vec<Certificate>,
+    /// Our own certificate, with its key.
+    pub identity: Option<Identity>,
+}
+
+/// Makes a client. Blocks for some milliseconds while the system's certificates are read.
 ///
 /// # Errors
 /// When a proxy that the environment names is no address, or TLS can't be set up.
-pub fn client() -> Result<Client, SourceError> {
+pub fn client(trust: Trust) -> Result<Client, SourceError> {
     // Already installed by an earlier call: that one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let proxies = proxies(|name| std::env::var(name).ok())?;
     // A machine without certificates must still reach services over plain HTTP; HTTPS then fails where it is used.
-    build(&proxies).or_else(|_| builder(&proxies).tls_certs_only([]).build()).map_err(|error| {
+    let Trust { authorities, identity } = trust;
+    let builder = |proxies: &[Proxy]| {
+        let builder = builder(proxies).tls_certs_merge(authorities.clone());
+        identity.clone().into_iter().fold(builder, reqwest::ClientBuilder::identity)
+    };
+    let built = builder(&proxies).build();
+    built.or_else(|_| builder(&proxies).tls_certs_only(authorities.clone()).build()).map_err(|error| {
         SourceError::new(
             format!("the HTTP client can't be made: {}", root(&error)),
             "install the system's certificates",
         )
     })
-}
-
-fn build(proxies: &[Proxy]) -> reqwest::Result<Client> {
-    builder(proxies).build()
 }
 
 fn builder(proxies: &[Proxy]) -> reqwest::ClientBuilder {
@@ -109,7 +120,7 @@ impl BaseUrl {
         }
         Err(SourceError::new(
             format!("the address in [{table}] holds a login, and a config holds no secrets"),
-            "take it out; logging in over HTTP is not supported yet: name an address that answers without",
+            "take it out, and write access = { user = \"…\", password = { env = \"NAME\" } } beside it",
         ))
     }
 
@@ -147,23 +158,27 @@ pub struct Reply {
 /// # Errors
 /// When no answer came, or one that is too long; an answer with an error status is a [`Reply`].
 pub async fn get(
-    client: &Client,
+    web: &Web,
     service: &str,
     base: &BaseUrl,
     path: &str,
     timeout: Duration,
 ) -> Result<Reply, SourceError> {
-    send(client.get(base.join(path)).timeout(timeout), service, base).await
+    send(web, web.get(base.join(path)).timeout(timeout), service, base).await
 }
 
 /// Sends what was put together, as [`get`] does.
 ///
 /// # Errors
 /// When no answer came, or one that is too long; an answer with an error status is a [`Reply`].
-pub async fn send(request: RequestBuilder, service: &str, base: &BaseUrl) -> Result<Reply, SourceError> {
+pub async fn send(web: &Web, request: RequestBuilder, service: &str, base: &BaseUrl) -> Result<Reply, SourceError> {
+    let request = web.sign(request).await?;
     let failed = |error: reqwest::Error| explain(service, base, &error);
     let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
+    if status == 401 {
+        web.refused();
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         body.extend_from_slice(&chunk);
@@ -179,7 +194,8 @@ pub async fn send(request: RequestBuilder, service: &str, base: &BaseUrl) -> Res
 pub fn refused(service: &str, base: &BaseUrl, status: u16, said: &str) -> SourceError {
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     let hint = match status {
-        401 | 403 => "it asks for a login, which is not supported yet: name an address that answers without",
+        401 => "it asks for a login, or refuses the one it got: write access = { user = …, password = … } or { bearer = … }",
+        403 => "the login may not ask this: give it the right, or write another one as access",
         404 | 405 => "check the port and the path prefix in the config: something answers there, but not this API",
         429 => "it is asked too often: raise `interval`",
         502..=504 => "it is starting, overloaded, or down behind its proxy: look at its log",
@@ -250,9 +266,9 @@ mod tests {
         let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = format!("http://127.0.0.1:{}", listening.local_addr().unwrap().port());
         let env = |name: &str| (name == "all_proxy").then(|| proxy.clone());
-        let client = build(&proxies(env).unwrap()).unwrap();
+        let client = builder(&proxies(env).unwrap()).build().unwrap();
         let base = BaseUrl::parse(&format!("http://127.0.0.1:{free}")).unwrap();
-        let error = get(&client, "Prometheus", &base, "api", Duration::from_secs(5)).await.unwrap_err();
+        let error = get(&Web::plain(client), "Prometheus", &base, "api", Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.what, format!("Prometheus at http://127.0.0.1:{free}: nothing listens there"));
     }
 
@@ -261,8 +277,8 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let base = BaseUrl::parse(&format!("http://{}", listening.local_addr().unwrap())).unwrap();
-        let client = client().unwrap();
-        let error = get(&client, "Prometheus", &base, "api", Duration::from_millis(50)).await.unwrap_err();
+        let client = client(Trust::default()).unwrap();
+        let error = get(&Web::plain(client), "Prometheus", &base, "api", Duration::from_millis(50)).await.unwrap_err();
         assert!(error.what.ends_with("it does not answer in time"), "{}", error.what);
     }
 }

@@ -4,21 +4,27 @@
 //! Owns how a service is reached, who logs in, and what a failure to reach it means in plain words. Must not know what
 //! is asked: that is the source's or the step's business. Nothing here connects before it is used.
 
+pub mod access;
 pub mod docker;
 pub mod endpoint;
 pub mod http;
+mod libpq;
 pub mod postgres;
 pub mod prometheus;
 pub mod secret;
+pub mod ssh;
 
+pub use access::{Access, Web};
 pub use docker::Engine;
 pub use endpoint::Endpoint;
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;
+pub use ssh::Ssh;
 
 use crate::domain::SourceError;
 use crate::redact::Redactor;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Everything that can be reached, by the config's names. Filled once from the config; a clone shares what it holds.
@@ -27,6 +33,8 @@ pub struct Connections {
     docker: BTreeMap<String, Arc<Engine>>,
     postgres: BTreeMap<String, Arc<Postgres>>,
     prometheus: BTreeMap<String, Arc<Prometheus>>,
+    ssh: BTreeMap<(ssh::Address, Option<PathBuf>), Arc<Ssh>>,
+    ssh_home: Arc<ssh::Home>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
 }
@@ -82,7 +90,15 @@ impl Connections {
     /// # Errors
     /// When TLS or a proxy named in the environment can't be set up.
     pub fn http(&self) -> Result<reqwest::Client, SourceError> {
-        self.http.get_or_init(http::client).clone()
+        self.http.get_or_init(|| http::client(http::Trust::default())).clone()
+    }
+
+    /// The client for a source whose `[table]` has this `access`.
+    ///
+    /// # Errors
+    /// When its settings contradict each other, or a file that they name can't be used.
+    pub fn web(&self, access: &Access, table: &str) -> Result<Web, SourceError> {
+        Web::new(access, table, self.http()?, &self.redactor)
     }
 
     /// Hides every secret that any of these connections has used.
@@ -91,7 +107,10 @@ impl Connections {
     }
 
     /// Registers an engine under its name, and hands it back to be shared with a source.
-    pub fn add_docker(&mut self, engine: Engine) -> Arc<Engine> {
+    pub fn add_docker(&mut self, mut engine: Engine) -> Arc<Engine> {
+        if let Some(Ok(ssh)) = engine.needs_ssh().map(str::to_owned).map(|address| self.add_ssh(&address, None)) {
+            engine.go_through(ssh);
+        }
         let engine = Arc::new(engine);
         self.docker.insert(engine.name().to_owned(), Arc::clone(&engine));
         engine
@@ -110,6 +129,24 @@ impl Connections {
         let prometheus = Arc::new(prometheus);
         self.prometheus.insert(prometheus.name().to_owned(), Arc::clone(&prometheus));
         prometheus
+    }
+
+    /// The connection to a host, by what one would write after `ssh`; `config` is a file other than `~/.ssh/config`. Whoever
+    /// names the same host in the same way shares one connection.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn add_ssh(&mut self, address: &str, config: Option<&Path>) -> Result<Arc<Ssh>, SourceError> {
+        let key = (ssh::Address::parse(address)?, config.map(Path::to_owned));
+        let (home, (address, config)) = (&self.ssh_home, key.clone());
+        let ssh = self.ssh.entry(key).or_insert_with(|| Arc::new(Ssh::new(address, config, Arc::clone(home))));
+        Ok(Arc::clone(ssh))
+    }
+
+    /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.
+    pub async fn close(&self) {
+        futures_util::future::join_all(self.ssh.values().map(|ssh| ssh.close())).await;
+        self.ssh_home.remove();
     }
 }
 

@@ -3,7 +3,8 @@
 //! Reading sessions start with `default_transaction_read_only=on`. That is a guard against slips, not against intent (a
 //! function can change things all the same): what holds is a login that may not. So `act_as` names a second one.
 
-use super::{root, secret};
+use super::secret::Keeper;
+use super::{libpq, root};
 use crate::domain::SourceError;
 use crate::domain::secret::{Secret, SecretRef};
 use crate::redact::Redactor;
@@ -14,8 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
 use std::str::FromStr;
 use std::time::Duration;
-use tokio::sync::{Mutex, OnceCell};
-use tokio::task::JoinHandle;
+use tokio::sync::OnceCell;
 
 /// How quarterdeck's own sessions are called on the server: they are told from the others by it.
 pub const APPLICATION: &str = "quarterdeck";
@@ -32,7 +32,7 @@ const LOCK: Duration = Duration::from_secs(2);
 /// A transaction that nobody goes on with (a closed laptop) is ended by the server after this.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// A login as a config has it. Without `dsn`: the `PG*` variables, else the local socket and the current user.
+/// A login as a config has it. Without `dsn`: `PGSERVICE` and the `PG*` variables, else the local socket and the current user.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginSettings {
@@ -80,10 +80,14 @@ impl Postgres {
 
     /// Every password found from now on is hidden by `redactor` too.
     pub(super) fn hide_with(&mut self, redactor: &Redactor) {
-        self.read.redactor = redactor.clone();
-        self.act.redactor = redactor.clone();
-        if let Ok(password) = std::env::var("PGPASSWORD") {
-            redactor.learn(&Secret::from(password));
+        for login in [&mut self.read, &mut self.act] {
+            if let Some(password) = &mut login.password {
+                password.hide_with(redactor);
+            }
+        }
+        let variable = std::env::var("PGPASSWORD").ok().map(Secret::from);
+        for password in variable.into_iter().chain(libpq::passwords()) {
+            redactor.learn(&password);
         }
     }
 
@@ -95,6 +99,18 @@ impl Postgres {
     /// Where it is and who reads there, as in `db-primary:5432 as quarterdeck`.
     pub fn place(&self) -> String {
         self.read.place()
+    }
+
+    /// The host that is read from; empty for a local socket.
+    pub fn host(&self) -> &str {
+        let options = &self.read.options;
+        let socket = options.get_socket().is_some() || options.get_host().starts_with('/');
+        if socket { "" } else { options.get_host() }
+    }
+
+    /// Where the reading login goes, or the acting one: `db-primary:5432`.
+    pub fn address(&self, acting: bool) -> String {
+        if acting { self.act.server() } else { self.read.server() }
     }
 
     /// Reading and acting use the same user.
@@ -178,6 +194,12 @@ impl Postgres {
     /// at the next use: it may have been changed.
     pub fn explain(&self, error: &sqlx::Error) -> SourceError {
         self.explain_at(&self.read.server(), error)
+    }
+
+    /// What answers is no PostgreSQL, or something between garbles it.
+    pub fn nonsense(&self) -> SourceError {
+        let what = format!("what answers at {} makes no sense as PostgreSQL", self.read.server());
+        SourceError::new(what, "is it really PostgreSQL, version 12 or later, that listens there?")
     }
 
     fn explain_at(&self, place: &str, error: &sqlx::Error) -> SourceError {
@@ -275,7 +297,12 @@ fn advice(name: &str, read: &Rights, act: Option<&Rights>) -> Vec<String> {
 
 fn options(table: &str, settings: &LoginSettings) -> Result<PgConnectOptions, SourceError> {
     let options = match &settings.dsn {
-        None => PgConnectOptions::new(),
+        None => match libpq::service()? {
+            None => PgConnectOptions::new(),
+            Some(service) => PgConnectOptions::from_str(&service).map_err(|_| {
+                SourceError::new("the service that PGSERVICE names has a value that is none", "mend its section")
+            })?,
+        },
         Some(dsn) => parse_dsn(table, dsn)?,
     };
     // The server would take the database named like the user, which a login made for watching has not.
@@ -321,24 +348,13 @@ fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
 /// One login, its password found at the first use, its pool made then.
 struct Login {
     options: PgConnectOptions,
-    password: Option<SecretRef>,
-    found: Mutex<Found>,
+    password: Option<Keeper>,
     pool: OnceCell<PgPool>,
-    redactor: Redactor,
-}
-
-/// How far the search for a password has got. It is a task of its own, so that a poll that was given up does not start
-/// a slow command over and over.
-enum Found {
-    NotYet,
-    Sought(JoinHandle<Result<Secret, SourceError>>),
-    Known(Secret),
 }
 
 impl Login {
     fn new(options: PgConnectOptions, password: Option<SecretRef>) -> Self {
-        let (found, pool, redactor) = (Mutex::new(Found::NotYet), OnceCell::new(), Redactor::default());
-        Self { options, password, found, pool, redactor }
+        Self { options, password: password.map(Keeper::new), pool: OnceCell::new() }
     }
 
     fn place(&self) -> String {
@@ -355,33 +371,17 @@ impl Login {
     }
 
     async fn options(&self) -> Result<PgConnectOptions, SourceError> {
-        let Some(reference) = &self.password else { return Ok(self.options.clone()) };
-        let mut found = self.found.lock().await;
-        loop {
-            match &mut *found {
-                Found::Known(secret) => return Ok(self.options.clone().password(secret.expose_secret())),
-                Found::NotYet => {
-                    let reference = reference.clone();
-                    *found = Found::Sought(tokio::spawn(async move { secret::resolve(&reference).await }));
-                }
-                Found::Sought(task) => {
-                    let outcome = task.await;
-                    *found = Found::NotYet;
-                    let broken = |_| Err(SourceError::new("finding the password was broken off", "try again"));
-                    let secret = outcome.unwrap_or_else(broken)?;
-                    self.redactor.learn(&secret);
-                    *found = Found::Known(secret);
-                }
-            }
+        let options = self.options.clone();
+        match &self.password {
+            Some(password) => Ok(options.password(password.get().await?.expose_secret())),
+            None => Ok(options),
         }
     }
 
     /// Somebody finding the password just now will find the new one.
     fn forget(&self) {
-        if let Ok(mut found) = self.found.try_lock()
-            && matches!(*found, Found::Known(_))
-        {
-            *found = Found::NotYet;
+        if let Some(password) = &self.password {
+            password.forget();
         }
     }
 
@@ -479,37 +479,6 @@ mod tests {
         assert!(blind[0].ends_with("GRANT pg_monitor TO q"), "{blind:?}");
         assert!(blind[1].ends_with("GRANT pg_signal_backend TO q"), "{blind:?}");
         assert!(advice("a", &ops, Some(&ops))[0].ends_with("REVOKE pg_signal_backend FROM ops"));
-    }
-
-    #[tokio::test]
-    async fn the_password_is_found_once_and_again_when_it_was_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let count = dir.path().join("count");
-        let command = format!("echo x >> {0}; wc -l < {0}", count.display());
-        let login = Login::new(PgConnectOptions::new(), Some(SecretRef::Command(command)));
-        let known = || async {
-            login.options().await.unwrap();
-            let Found::Known(secret) = &*login.found.lock().await else { panic!("not found") };
-            secret.expose_secret().trim().to_owned()
-        };
-        assert_eq!((known().await, known().await), ("1".to_owned(), "1".to_owned()));
-        login.forget();
-        assert_eq!(known().await, "2");
-    }
-
-    #[tokio::test]
-    async fn a_search_for_the_password_outlives_the_poll_that_began_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let pipe = dir.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
-        assert!(made.success());
-        let command = format!("echo x >> {}/count; cat {}", dir.path().display(), pipe.display());
-        let login = Login::new(PgConnectOptions::new(), Some(SecretRef::Command(command)));
-        assert!(tokio::time::timeout(Duration::from_millis(50), login.options()).await.is_err());
-        let write = tokio::task::spawn_blocking(move || std::fs::write(pipe, "hunter2\n"));
-        login.options().await.unwrap();
-        write.await.unwrap().unwrap();
-        assert_eq!(std::fs::read_to_string(dir.path().join("count")).unwrap(), "x\n");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! Owns how a question is sent, the envelope around every answer, and what a refusal means in plain words. Must not know
 //! what is asked: rules, targets and series are the business of the sources. Source: Prometheus' HTTP API, v1.
 
+use super::Web;
 use super::http::{self, BaseUrl, Reply};
 use crate::clock;
 use crate::domain::alert::Labels;
@@ -26,7 +27,7 @@ const SHORTEST_STEP: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Prometheus {
     name: String,
-    client: reqwest::Client,
+    web: Web,
     base: BaseUrl,
     timeout: Duration,
 }
@@ -53,8 +54,8 @@ pub struct Reading {
 
 impl Prometheus {
     /// At `base`; a question is given up after `timeout`.
-    pub fn new(name: &str, client: reqwest::Client, base: BaseUrl, timeout: Duration) -> Self {
-        Self { name: name.to_owned(), client, base, timeout }
+    pub fn new(name: &str, web: Web, base: BaseUrl, timeout: Duration) -> Self {
+        Self { name: name.to_owned(), web, base, timeout }
     }
 
     /// The configured name.
@@ -119,13 +120,13 @@ impl Prometheus {
         let mut url = self.base.join(&format!("api/v1/{path}"));
         let encoded = encode(parameters);
         let request = if encoded.len() > LONGEST_ADDRESS {
-            let form = self.client.post(url).header("content-type", "application/x-www-form-urlencoded");
+            let form = self.web.post(url).header("content-type", "application/x-www-form-urlencoded");
             form.body(encoded)
         } else {
             url.set_query((!encoded.is_empty()).then_some(&encoded));
-            self.client.get(url)
+            self.web.get(url)
         };
-        http::send(request.timeout(self.timeout), NAME, &self.base).await
+        http::send(&self.web, request.timeout(self.timeout), NAME, &self.base).await
     }
 
     fn read<T: DeserializeOwned>(&self, reply: &Reply) -> Result<Answer<T>, SourceError> {

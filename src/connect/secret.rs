@@ -4,6 +4,7 @@
 
 use crate::domain::SourceError;
 use crate::domain::secret::{Secret, SecretRef};
+use crate::redact::Redactor;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
@@ -12,11 +13,74 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 /// Longest wait for a command: a key agent may have to ask a person, in a window of its own.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest secret read, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// A secret that is found when it is first needed, kept, and found again after it was refused.
+pub struct Keeper {
+    reference: SecretRef,
+    found: Mutex<Found>,
+    redactor: Redactor,
+}
+
+/// How far the search for a secret has got. It is a task of its own, so that a poll that was given up does not start
+/// a slow command over and over.
+enum Found {
+    NotYet,
+    Sought(JoinHandle<Result<Secret, SourceError>>),
+    Known(Secret),
+}
+
+impl Keeper {
+    /// Of the secret that the config names.
+    pub fn new(reference: SecretRef) -> Self {
+        Self { reference, found: Mutex::new(Found::NotYet), redactor: Redactor::default() }
+    }
+
+    /// From now on what is found is hidden by `redactor` too.
+    pub fn hide_with(&mut self, redactor: &Redactor) {
+        self.redactor = redactor.clone();
+    }
+
+    /// The secret.
+    ///
+    /// # Errors
+    /// When there is none: where it was looked for, and how to mend it.
+    pub async fn get(&self) -> Result<Secret, SourceError> {
+        let mut found = self.found.lock().await;
+        loop {
+            match &mut *found {
+                Found::Known(secret) => return Ok(secret.clone()),
+                Found::NotYet => {
+                    let reference = self.reference.clone();
+                    *found = Found::Sought(tokio::spawn(async move { resolve(&reference).await }));
+                }
+                Found::Sought(task) => {
+                    let outcome = task.await;
+                    *found = Found::NotYet;
+                    let broken = |_| Err(SourceError::new("finding the secret was broken off", "try again"));
+                    let secret = outcome.unwrap_or_else(broken)?;
+                    self.redactor.learn(&secret);
+                    *found = Found::Known(secret);
+                }
+            }
+        }
+    }
+
+    /// It was refused: the next use finds it anew. Somebody finding it just now will find the new one.
+    pub fn forget(&self) {
+        if let Ok(mut found) = self.found.try_lock()
+            && matches!(*found, Found::Known(_))
+        {
+            *found = Found::NotYet;
+        }
+    }
+}
 
 /// Finds one secret. Never blocks the executor.
 ///
@@ -231,5 +295,32 @@ mod tests {
         })
         .await
         .expect("the command's child outlived it");
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_found_once_and_again_when_it_was_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let count = dir.path().join("count");
+        let command = format!("echo x >> {0}; wc -l < {0}", count.display());
+        let keeper = Keeper::new(SecretRef::Command(command));
+        let known = || async { keeper.get().await.unwrap().expose_secret().trim().to_owned() };
+        assert_eq!((known().await, known().await), ("1".to_owned(), "1".to_owned()));
+        keeper.forget();
+        assert_eq!(known().await, "2");
+    }
+
+    #[tokio::test]
+    async fn a_search_outlives_the_poll_that_began_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let command = format!("echo x >> {}/count; cat {}", dir.path().display(), pipe.display());
+        let keeper = Keeper::new(SecretRef::Command(command));
+        assert!(tokio::time::timeout(Duration::from_millis(50), keeper.get()).await.is_err());
+        let write = tokio::task::spawn_blocking(move || std::fs::write(pipe, "hunter2\n"));
+        keeper.get().await.unwrap();
+        write.await.unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("count")).unwrap(), "x\n");
     }
 }

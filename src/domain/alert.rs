@@ -4,8 +4,8 @@ use super::Severity;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Labels or annotations, sorted by name.
 pub type Labels = BTreeMap<String, String>;
@@ -34,139 +34,50 @@ impl AlertState {
     }
 }
 
-/// One matcher of a silence or an inhibition: `name="value"`, `name=~"…"` and their opposites.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Matcher {
-    /// Label name.
-    pub name: String,
-    /// Value, or a regular expression that must match all of it.
-    pub value: String,
-    /// `value` is a regular expression.
-    pub is_regex: bool,
-    /// It must match; false: it must not.
-    pub is_equal: bool,
-}
-
-/// What a silence is just now (Alertmanager's words).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SilenceState {
-    /// Over.
-    Expired,
-    /// Begins later.
-    Pending,
-    /// In force.
-    #[default]
-    Active,
-}
-
-impl SilenceState {
-    /// The word shown.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Pending => "pending",
-            Self::Active => "active",
-        }
-    }
-}
-
-/// A silence (Alertmanager API v2).
+/// A silence, as far as an alert that it covers has to know: shared by all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Silence {
-    /// Its id.
+pub struct Silencer {
+    /// The silence's id.
     pub id: String,
     /// Who made it.
     pub created_by: String,
     /// Why.
     pub comment: String,
-    /// When it begins.
-    pub starts_at: Timestamp,
     /// When it ends by itself.
     pub ends_at: Timestamp,
-    /// State.
-    pub state: SilenceState,
-    /// What it silences: all of them must hold.
-    pub matchers: Vec<Matcher>,
-    /// Fingerprints of the alerts that it silences just now.
-    pub silences: Vec<Arc<str>>,
 }
 
-/// A rule of Prometheus (`GET /api/v1/rules`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Rule {
-    /// The group it is in.
-    pub group: String,
-    /// The alert's or the recorded series' name.
+/// An alert because of which nobody is told of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inhibitor {
+    /// Its fingerprint.
+    pub fingerprint: Arc<str>,
+    /// Its name; empty when Alertmanager does not list it any more.
     pub name: String,
-    /// An alerting rule; false: a recording rule.
-    pub alerting: bool,
-    /// The expression.
-    pub query: String,
-    /// `for`: how long the expression must hold.
-    pub hold: Duration,
-    /// Labels that it adds.
+}
+
+/// The group with which Alertmanager notifies: one for each receiver and each set of its route's `group_by` labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Group {
+    /// Who is notified.
+    pub receiver: String,
+    /// The labels that all its alerts share; empty when the route groups by nothing.
     pub labels: Labels,
-    /// `ok`, `err` or `unknown`.
-    pub health: String,
-    /// Why it could not be evaluated; empty when it could.
-    pub error: String,
-    /// When it was evaluated last.
-    pub evaluated_at: Option<Timestamp>,
-    /// How long that took.
-    pub took: Option<Duration>,
-    /// Its alerts: firing, pending.
-    pub firing: u32,
-    /// Its alerts that are pending.
-    pub pending: u32,
 }
 
-/// A target of Prometheus (`GET /api/v1/targets`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Target {
-    /// The scrape pool, usually the job's name.
-    pub pool: String,
-    /// What is scraped.
-    pub url: String,
-    /// Labels.
-    pub labels: Labels,
-    /// `up`, `down` or `unknown`.
-    pub health: String,
-    /// Why the last scrape failed; empty when it did not.
-    pub error: String,
-    /// When it was scraped last.
-    pub scraped_at: Option<Timestamp>,
-    /// How long that took.
-    pub took: Option<Duration>,
+impl Group {
+    /// Its labels as one text, as in `alertname="Down", cluster="eu"`, appended.
+    pub fn write(&self, out: &mut String) {
+        write_labels(&self.labels, out);
+    }
 }
 
-/// A member of Alertmanager's cluster, or an Alertmanager that Prometheus sends to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Its address.
-    pub address: String,
-    /// It answers.
-    pub up: bool,
-    /// What is wrong with it; empty when nothing is.
-    pub why: String,
-}
-
-/// What a Prometheus or an Alertmanager told in one poll.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct AlertReport {
-    /// Alerts.
-    pub alerts: Vec<Alert>,
-    /// Rules (Prometheus).
-    pub rules: Vec<Rule>,
-    /// Targets (Prometheus).
-    pub targets: Vec<Target>,
-    /// Silences, the expired ones too (Alertmanager).
-    pub silences: Vec<Silence>,
-    /// Members of the cluster that were asked, and whom Prometheus notifies.
-    pub members: Vec<Member>,
-    /// What is wrong with alerting itself, one sentence each: a watchdog that is missing, rules that fail, members of a
-    /// cluster that are down.
-    pub troubles: Vec<String>,
+/// Labels as one text, as in `job="game", zone="a"`, appended.
+pub fn write_labels(labels: &Labels, out: &mut String) {
+    for (index, (name, value)) in labels.iter().enumerate() {
+        let gap = if index > 0 { ", " } else { "" };
+        let _ = write!(out, "{gap}{name}={value:?}");
+    }
 }
 
 /// One alert.
@@ -189,17 +100,19 @@ pub struct Alert {
     /// The expression's value, from Prometheus; may be NaN or infinite.
     pub value: Option<f64>,
     /// The rule's expression, from Prometheus' rules or from the link that Alertmanager was given.
-    pub query: Option<String>,
+    pub query: Option<Arc<str>>,
     /// Where the expression can be looked at (`generatorURL`).
     pub generator: Option<String>,
     /// The receivers that Alertmanager routes it to.
     pub receivers: Vec<String>,
     /// The silences that cover it.
-    pub silenced_by: Vec<Silence>,
-    /// Fingerprints of the alerts that inhibit it.
-    pub inhibited_by: Vec<String>,
+    pub silenced_by: Vec<Arc<Silencer>>,
+    /// The alerts that inhibit it.
+    pub inhibited_by: Vec<Inhibitor>,
     /// The mute time intervals that hold it back (Alertmanager 0.28 and later).
     pub muted_by: Vec<String>,
+    /// The group with which Alertmanager notifies of it, if it is known.
+    pub group: Option<Arc<Group>>,
 }
 
 impl Alert {
@@ -207,6 +120,38 @@ impl Alert {
     pub fn target(&self) -> &str {
         const LABELS: [&str; 7] = ["instance", "host", "node", "container", "service", "datname", "job"];
         LABELS.iter().find_map(|name| self.labels.get(*name)).map_or("", String::as_str)
+    }
+
+    /// Its state in one word, with what holds it back: a silence outranks an inhibition, that one a mute time.
+    pub fn word(&self) -> &'static str {
+        match self.state {
+            AlertState::Firing | AlertState::Pending => self.state.word(),
+            AlertState::Suppressed if !self.silenced_by.is_empty() => "silenced",
+            AlertState::Suppressed if !self.inhibited_by.is_empty() => "inhibited",
+            AlertState::Suppressed if !self.muted_by.is_empty() => "muted",
+            AlertState::Suppressed => "suppressed",
+        }
+    }
+
+    /// Who or what holds it back, in a few words, appended; nothing when nothing does.
+    pub fn write_by(&self, out: &mut String) {
+        if let Some(silence) = self.silenced_by.first() {
+            let _ = write!(out, "{}: {}", silence.created_by, silence.comment);
+        } else if let Some(inhibitor) = self.inhibited_by.first() {
+            out.push_str(if inhibitor.name.is_empty() { &inhibitor.fingerprint } else { &inhibitor.name });
+        } else if let Some(interval) = self.muted_by.first() {
+            out.push_str(interval);
+        }
+    }
+
+    /// An annotation under one of the names that people use for it, in this order.
+    pub fn annotation(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.annotations.get(*name)).map(String::as_str)
+    }
+
+    /// Names it on a line: `summary`, else `description` or `message`.
+    pub fn summary(&self) -> &str {
+        self.annotation(&["summary", "description", "message"]).unwrap_or_default()
     }
 
     /// How bad it is now: a pending or suppressed alert is no more than information.
@@ -222,15 +167,12 @@ impl Alert {
 /// Source: `LabelSet.Fingerprint` in prometheus/common's `model`. Lets an alert that Prometheus reports be joined
 /// with the one that Alertmanager reports.
 pub fn fingerprint(labels: &Labels) -> Arc<str> {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut feed = |bytes: &[u8]| {
-        for byte in bytes.iter().chain(&[0xFF]) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    for (name, value) in labels {
-        feed(name.as_bytes());
-        feed(value.as_bytes());
-    }
-    format!("{hash:016x}").into()
+    let pairs = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    format!("{:016x}", hash(pairs)).into()
+}
+
+/// 64-bit FNV-1a over pairs, each part followed by the byte 0xFF.
+pub(super) fn hash<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+    let bytes = pairs.flat_map(|(name, value)| [name, value]).flat_map(|part| part.bytes().chain([0xFF]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -154,6 +154,8 @@ pub struct Container {
     pub pids: Option<u64>,
     /// `RestartCount`: restarts by the restart policy since it was created.
     pub restarts: Option<u64>,
+    /// Its restart policy started it again within the last ten minutes: it does not stay up.
+    pub restarted_lately: bool,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// `State.StartedAt`; `None` when never started.
@@ -206,9 +208,37 @@ pub struct Engine {
     pub events: Vec<EngineEvent>,
 }
 
+impl EngineEvent {
+    /// How bad it is: out of memory and a failed health check are critical, an end with an error is a warning, and what
+    /// somebody asked for (a kill, an end by it) is worth knowing.
+    pub fn judge(&self) -> Severity {
+        match self.action.as_str() {
+            "oom" | "health_status: unhealthy" => Severity::Critical,
+            "health_status: healthy" => Severity::Ok,
+            "die" | "died" => match self.exit_code() {
+                Some(0) => Severity::None,
+                Some(137 | 143) | None => Severity::Info,
+                Some(_) => Severity::Warning,
+            },
+            "kill" | "stop" | "restart" | "pause" | "destroy" | "remove" | "delete" | "prune" => Severity::Info,
+            _ => Severity::None,
+        }
+    }
+
+    /// With which code a container ended.
+    pub fn exit_code(&self) -> Option<i64> {
+        self.attributes.get("exitCode")?.parse().ok()
+    }
+
+    /// It is about a container.
+    pub fn is_of_container(&self) -> bool {
+        self.kind == "container"
+    }
+}
+
 impl Container {
     /// How bad its state is. Unhealthy, dead, restarting and OOM-killed are critical; a non-zero exit is a warning
-    /// (one-off jobs fail too); a clean exit is nothing.
+    /// (one-off jobs fail too), and so is one that runs but was started again lately; a clean exit is nothing.
     pub fn judge(&self, limits: &Limits) -> Severity {
         match self.state {
             ContainerState::Dead | ContainerState::Restarting => Severity::Critical,
@@ -226,7 +256,9 @@ impl Container {
 
     fn judge_running(&self, limits: &Limits) -> Severity {
         let memory = self.memory.filter(|m| m.total > 0).map_or(Severity::Ok, |m| limits.memory.judge(m.ratio()));
-        if self.health == Health::Starting { memory.max(Severity::Info) } else { memory }
+        let unstable = if self.restarted_lately { Severity::Warning } else { Severity::Ok };
+        let starting = if self.health == Health::Starting { Severity::Info } else { Severity::Ok };
+        memory.max(unstable).max(starting)
     }
 
     /// The word in the state column: health where there is one, else the state; an exit carries its code.
@@ -237,5 +269,46 @@ impl Container {
             (ContainerState::Running, health) => health.word(),
             (state, _) => state.word(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_was_started_again_lately_is_a_warning_while_it_runs() {
+        let judge = |restarted_lately, health| {
+            let state = ContainerState::Running;
+            Container { state, health, restarted_lately, ..Container::default() }.judge(&Limits::default())
+        };
+        assert_eq!(judge(false, Health::None), Severity::Ok);
+        assert_eq!(judge(true, Health::Healthy), Severity::Warning);
+        assert_eq!(judge(true, Health::Starting), Severity::Warning);
+        assert_eq!(judge(false, Health::Starting), Severity::Info);
+        assert_eq!(judge(true, Health::Unhealthy), Severity::Critical);
+    }
+
+    #[test]
+    fn events_are_as_bad_as_what_they_tell() {
+        let judge = |action: &str, code: Option<&str>| {
+            let attributes = code.map(|code| ("exitCode".to_owned(), code.to_owned())).into_iter().collect();
+            EngineEvent {
+                number: 0,
+                at: Timestamp::UNIX_EPOCH,
+                kind: "container".into(),
+                action: action.into(),
+                id: String::new(),
+                name: String::new(),
+                attributes,
+            }
+            .judge()
+        };
+        assert_eq!(judge("oom", None), Severity::Critical);
+        assert_eq!(judge("health_status: unhealthy", None), Severity::Critical);
+        assert_eq!(judge("die", Some("3")), Severity::Warning);
+        assert_eq!(judge("die", Some("137")), Severity::Info);
+        assert_eq!(judge("die", Some("0")), Severity::None);
+        assert_eq!(judge("start", None), Severity::None);
     }
 }

@@ -60,6 +60,44 @@ pub struct Limits {
     pub connections: Limit,
     /// Minutes that a session may be idle in a transaction.
     pub idle_in_transaction_minutes: IdleLimit,
+    // Of databases; new ones of servers go above this line.
+    /// Seconds that a session may wait for a lock.
+    pub blocked_seconds: Amount,
+    /// Minutes that a transaction may be open.
+    pub transaction_minutes: Amount,
+    /// Minutes that a query may run.
+    pub query_minutes: Amount,
+    /// Seconds that a standby may be behind.
+    pub replication_seconds: Amount,
+    /// MiB of WAL that a standby may be behind.
+    pub replication_mib: Amount,
+    /// GiB of WAL that a replication slot may hold while nobody uses it.
+    pub slot_gib: Amount,
+    /// The age of a database's oldest transaction or multixact, per cent of the 2³¹ at which the server stops.
+    pub wraparound: Limit,
+}
+
+/// A pair of limits in the unit of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amount {
+    /// From here on it is a warning.
+    pub warn: u64,
+    /// From here on it is critical.
+    pub critical: u64,
+}
+
+impl Amount {
+    /// Judges an amount in the same unit.
+    pub const fn judge(&self, amount: u64) -> Severity {
+        if amount >= self.critical {
+            Severity::Critical
+        } else if amount >= self.warn {
+            Severity::Warning
+        } else {
+            Severity::Ok
+        }
+    }
 }
 
 /// A pair of limits in a unit of their own.
@@ -113,6 +151,15 @@ impl Limits {
             ("memory_pressure", self.memory_pressure),
             ("io_pressure", self.io_pressure),
             ("connections", self.connections),
+            ("wraparound", self.wraparound),
+        ];
+        let amounts = [
+            ("blocked_seconds", self.blocked_seconds),
+            ("transaction_minutes", self.transaction_minutes),
+            ("query_minutes", self.query_minutes),
+            ("replication_seconds", self.replication_seconds),
+            ("replication_mib", self.replication_mib),
+            ("slot_gib", self.slot_gib),
         ];
         let idle = self.idle_in_transaction_minutes;
         let idle = (idle.warn > idle.critical).then_some("idle_in_transaction_minutes");
@@ -121,13 +168,15 @@ impl Limits {
         let rest = self.disk_full_hours;
         let rest = (rest.warn < rest.critical).then_some("disk_full_hours");
         let percent = percent.into_iter().filter(|(_, limit)| limit.warn > limit.critical).map(|(name, _)| name);
-        percent.chain(more).chain(rest).chain(idle).collect()
+        let amounts = amounts.into_iter().filter(|(_, limit)| limit.warn > limit.critical).map(|(name, _)| name);
+        percent.chain(more).chain(rest).chain(idle).chain(amounts).collect()
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let limit = |warn, critical| Limit { warn, critical };
+        let amount = |warn, critical| Amount { warn, critical };
         let bound = |warn, critical| Bound { warn, critical };
         Self {
             cpu: limit(80.0, 95.0),
@@ -144,6 +193,13 @@ impl Default for Limits {
             read_only: Severity::Warning,
             connections: limit(70.0, 90.0),
             idle_in_transaction_minutes: IdleLimit { warn: 1, critical: 30 },
+            blocked_seconds: amount(10, 60),
+            transaction_minutes: amount(30, 120),
+            query_minutes: amount(15, 120),
+            replication_seconds: amount(30, 300),
+            replication_mib: amount(256, 4096),
+            slot_gib: amount(1, 10),
+            wraparound: limit(50.0, 80.0),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! every rule about it can be tested as a plain function.
 
 pub mod alert;
+pub mod alerting;
 pub mod container;
 pub mod database;
 pub mod id;
@@ -12,6 +13,7 @@ pub mod inquiry;
 pub mod limits;
 pub mod nearest;
 pub mod past;
+pub mod promql;
 pub mod record;
 pub mod risk;
 pub mod sample;
@@ -21,10 +23,12 @@ pub mod severity;
 pub mod text;
 pub mod time;
 
-pub use alert::{Alert, AlertReport, AlertState, Matcher, Member, Rule, Silence, SilenceState, Target};
+pub use alert::{Alert, AlertState, Group, Inhibitor, Silencer};
+pub use alerting::{AlertReport, Gap, Matcher, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
 pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
 pub use database::{
-    Archiver, Database, DatabaseStats, Prepared, Progress, Receiver, Replica, Session, SessionState, Slot,
+    Archiver, Clients, Database, DatabaseStats, LockNode, Party, Prepared, Progress, Receiver, Replica, Session,
+    SessionState, Slot,
 };
 pub use id::{RunId, SourceId, ThingId};
 pub use inquiry::{Answered, Inquiry, Series};

@@ -1,10 +1,276 @@
 //! Which things belong together: an alert to its server, a server to what runs on it, a session to where it comes from.
+//!
+//! Joined by what both sides say of themselves: labels, names and addresses. A link that is not certain is not made: at 03:00 a
+//! wrong one costs more than none.
 
-use super::Section;
+use super::{Link, Section};
 use crate::cx::Cx;
-use crate::domain::ThingId;
+use crate::domain::{Alert, Container, Database, Engine, Server, Session, Severity, Subject, ThingId};
+use crate::store::Feed;
+use std::net::IpAddr;
+
+/// Links of one kind at most; the worst come first.
+const MOST: usize = 12;
+
+/// Labels that name a machine, as exporters and relabelling write them.
+const HOST_LABELS: [&str; 7] = ["instance", "host", "hostname", "node", "nodename", "server", "exported_instance"];
+/// Labels that name a container.
+const CONTAINER_LABELS: [&str; 4] = ["container", "container_name", "container_label_name", "name"];
+/// Labels that name a container's full id.
+const ID_LABELS: [&str; 2] = ["container_id", "id"];
+/// Labels that name a Compose service.
+const SERVICE_LABELS: [&str; 2] = ["service", "container_label_com_docker_compose_service"];
 
 /// The sections of a thing's page that lead to others; none when nothing is known to belong to it.
-pub fn of(_thing: &ThingId, _cx: &Cx<'_>) -> Vec<Section> {
-    Vec::new()
+pub fn of(thing: &ThingId, cx: &Cx<'_>) -> Vec<Section> {
+    let found = match thing {
+        ThingId::Alert { fingerprint } => {
+            find(alerts(cx), |alert| alert.fingerprint == *fingerprint).map(|alert| of_alert(alert, cx))
+        }
+        ThingId::Server { name } => {
+            find(servers(cx), |server| *server.name == **name).map(|server| of_server(server, cx))
+        }
+        ThingId::Container { source, id } => containers(cx)
+            .find(|(feed, _, container)| feed.id == *source && container.id == *id)
+            .map(|(_, engine, container)| of_container(engine, container, cx)),
+        ThingId::Session { source, pid, backend_start } => sessions(cx)
+            .find(|(feed, _, session)| {
+                feed.id == *source && session.pid == *pid && session.backend_start == *backend_start
+            })
+            .map(|(_, database, session)| of_session(database, session, cx)),
+        ThingId::Entry { .. } | ThingId::Run(_) => None,
+    };
+    found
+        .into_iter()
+        .flatten()
+        .filter(|section| !matches!(section, Section::Links { links, .. } if links.is_empty()))
+        .collect()
+}
+
+fn of_alert(alert: &Alert, cx: &Cx<'_>) -> Vec<Section> {
+    let on = |server: &Server| alert_is_on(alert, server);
+    let here: Vec<&Server> = servers(cx).filter(|server| on(server)).collect();
+    let named = containers(cx).filter(|(_, engine, container)| {
+        // A name is a container's only on the machine that the alert is about, where that is known.
+        let elsewhere = !here.is_empty()
+            && engine.server.as_deref().is_some_and(|host| !here.iter().any(|server| is_called(server, host)));
+        !elsewhere && alert_names(alert, container)
+    });
+    let others = alerts(cx).filter(|other| other.fingerprint != alert.fingerprint && same_target(alert, other));
+    vec![
+        section("server", servers(cx).filter(|server| on(server)).map(|server| server_link(server, cx))),
+        section("containers", named.map(|(feed, _, container)| container_link(feed, container, cx))),
+        section("other alerts on it", others.map(alert_link)),
+    ]
+}
+
+fn of_server(server: &Server, cx: &Cx<'_>) -> Vec<Section> {
+    let on =
+        containers(cx).filter(|(_, engine, _)| engine.server.as_deref().is_some_and(|host| is_called(server, host)));
+    let of_it = sessions(cx)
+        .filter(|(_, database, session)| is_called(server, &database.host) || is_called(server, &session.client));
+    vec![
+        section("alerts", alerts(cx).filter(|alert| alert_is_on(alert, server)).map(alert_link)),
+        section("containers", on.map(|(feed, _, container)| container_link(feed, container, cx))),
+        section("database sessions", of_it.map(|(feed, database, session)| session_link(feed, database, session, cx))),
+    ]
+}
+
+fn of_container(engine: &Engine, container: &Container, cx: &Cx<'_>) -> Vec<Section> {
+    let host = |server: &&Server| engine.server.as_deref().is_some_and(|host| is_called(server, host));
+    let from = sessions(cx).filter(|(_, _, session)| container.addresses.contains(&session.client));
+    let elsewhere = |alert: &Alert| {
+        let named = alert_hosts(alert).next().is_some();
+        named && !servers(cx).filter(host).any(|server| alert_is_on(alert, server))
+    };
+    let about = alerts(cx).filter(|alert| alert_names(alert, container) && !elsewhere(alert));
+    vec![
+        section("server", servers(cx).filter(host).map(|server| server_link(server, cx))),
+        section("alerts", about.map(alert_link)),
+        section("database sessions", from.map(|(feed, database, session)| session_link(feed, database, session, cx))),
+    ]
+}
+
+fn of_session(database: &Database, session: &Session, cx: &Cx<'_>) -> Vec<Section> {
+    let from = containers(cx).filter(|(_, _, container)| container.addresses.contains(&session.client));
+    let link = |server| server_link(server, cx);
+    vec![
+        section("comes from", servers(cx).filter(|server| is_called(server, &session.client)).map(link)),
+        section("comes from container", from.map(|(feed, _, container)| container_link(feed, container, cx))),
+        section("database server", servers(cx).filter(|server| is_called(server, &database.host)).map(link)),
+    ]
+}
+
+fn section(title: &str, links: impl Iterator<Item = Link>) -> Section {
+    let mut links: Vec<Link> = links.collect();
+    links.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.name.cmp(&b.name)));
+    let title = match links.len() {
+        count if count > MOST => format!("{title}: {MOST} of {count}, the worst"),
+        _ => title.to_owned(),
+    };
+    links.truncate(MOST);
+    Section::Links { title, links }
+}
+
+fn server_link(server: &Server, cx: &Cx<'_>) -> Link {
+    let (severity, what) = server.judge(cx.limits);
+    let text =
+        if severity >= Severity::Warning { format!("{} {what}", severity.word()) } else { severity.word().into() };
+    let to = ThingId::Server { name: server.name.as_str().into() };
+    Link { to, subject: Subject::Servers, name: server.name.clone(), text, severity }
+}
+
+fn container_link(feed: &Feed, container: &Container, cx: &Cx<'_>) -> Link {
+    Link {
+        to: ThingId::Container { source: feed.id.clone(), id: container.id.clone() },
+        subject: Subject::Containers,
+        name: container.name.clone(),
+        text: format!("{}  {}", container.state_word(), container.image),
+        severity: container.judge(cx.limits),
+    }
+}
+
+fn alert_link(alert: &Alert) -> Link {
+    Link {
+        to: ThingId::Alert { fingerprint: alert.fingerprint.clone() },
+        subject: Subject::Alerts,
+        name: alert.name.clone(),
+        text: format!("{}  {}", alert.state.word(), alert.target()),
+        severity: alert.judge(),
+    }
+}
+
+fn session_link(feed: &Feed, database: &Database, session: &Session, cx: &Cx<'_>) -> Link {
+    Link {
+        to: ThingId::Session { source: feed.id.clone(), pid: session.pid, backend_start: session.backend_start },
+        subject: Subject::Databases,
+        name: format!("session {} on {}", session.pid, feed.id.name()),
+        text: format!("{}  {}  {}", session.state.word(), session.user, session.application),
+        severity: session.judge(database.now, cx.limits),
+    }
+}
+
+fn servers<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Server> {
+    let store = cx.store;
+    store.all_servers().map(|row| &**row)
+}
+
+fn alerts<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Alert> {
+    let store = cx.store;
+    store.all_alerts().map(|alert| &**alert)
+}
+
+fn containers<'a>(cx: &Cx<'a>) -> impl Iterator<Item = (&'a Feed, &'a Engine, &'a Container)> {
+    let engines = cx.store.about(Subject::Containers);
+    engines
+        .filter_map(|feed| Some((feed, feed.snapshot()?.engine()?)))
+        .flat_map(|(feed, engine)| engine.containers.iter().map(move |container| (feed, engine, container)))
+}
+
+fn sessions<'a>(cx: &Cx<'a>) -> impl Iterator<Item = (&'a Feed, &'a Database, &'a Session)> {
+    let servers = cx.store.about(Subject::Databases);
+    servers
+        .filter_map(|feed| Some((feed, feed.snapshot()?.database()?)))
+        .flat_map(|(feed, database)| database.sessions.iter().map(move |session| (feed, database, session)))
+}
+
+fn find<'a, T>(mut things: impl Iterator<Item = &'a T>, is: impl Fn(&T) -> bool) -> Option<&'a T> {
+    things.find(|thing| is(thing))
+}
+
+/// The machines that an alert's labels name, without ports.
+fn alert_hosts(alert: &Alert) -> impl Iterator<Item = &str> {
+    HOST_LABELS
+        .iter()
+        .filter_map(|label| alert.labels.get(*label))
+        .map(|value| host(value))
+        .filter(|host| !host.is_empty())
+}
+
+fn alert_is_on(alert: &Alert, server: &Server) -> bool {
+    alert_hosts(alert).any(|host| is_called(server, host))
+}
+
+fn alert_names(alert: &Alert, container: &Container) -> bool {
+    let labels = |names: &'static [&'static str]| names.iter().filter_map(|name| alert.labels.get(*name));
+    let id = |value: &String| {
+        // cAdvisor writes the cgroup's path: its last part is the id.
+        let id = value.rsplit('/').next().unwrap_or(value).trim_start_matches("docker-").trim_end_matches(".scope");
+        id.len() >= 12 && container.id.starts_with(id)
+    };
+    let service = container.compose.as_ref().map(|compose| &compose.service).filter(|service| !service.is_empty());
+    labels(&CONTAINER_LABELS).any(|name| name.trim_start_matches('/') == container.name)
+        || labels(&ID_LABELS).any(id)
+        || service.is_some_and(|service| labels(&SERVICE_LABELS).any(|label| label == service))
+}
+
+fn same_target(a: &Alert, b: &Alert) -> bool {
+    alert_hosts(a).any(|host| alert_hosts(b).any(|other| same(host, other)))
+}
+
+/// The server goes by this name or address.
+fn is_called(server: &Server, called: &str) -> bool {
+    !called.is_empty() && (same(&server.name, called) || server.addresses.iter().any(|address| same(address, called)))
+}
+
+/// The host of `host:port`, `[::1]:9100` or a bare host.
+fn host(value: &str) -> &str {
+    if let Some((inside, _)) = value.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return inside;
+    }
+    match value.rsplit_once(':') {
+        // More than one colon and no brackets: an IPv6 address.
+        Some((host, port)) if !host.contains(':') && port.chars().all(|digit| digit.is_ascii_digit()) => host,
+        _ => value,
+    }
+}
+
+/// The same machine: equal but for case, or a short name and the full one that begins with it.
+fn same(a: &str, b: &str) -> bool {
+    if a.eq_ignore_ascii_case(b) {
+        return true;
+    }
+    let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
+    let short = |short: &str, full: &str| {
+        let dot = full.find('.').unwrap_or(full.len());
+        !short.contains('.') && short.eq_ignore_ascii_case(&full[..dot])
+    };
+    !is_address(a) && !is_address(b) && (short(a, b) || short(b, a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_the_same_by_name_or_address_and_never_by_half_an_address() {
+        assert!(same("game-1", "GAME-1") && same("game-1", "game-1.eu.example") && same("10.0.1.4", "10.0.1.4"));
+        assert!(!same("10", "10.0.1.4") && !same("game-1", "game-10") && !same("game-1.eu", "game-1.us"));
+    }
+
+    #[test]
+    fn ports_are_no_part_of_a_machine() {
+        for (value, expected) in
+            [("game-1:9100", "game-1"), ("[::1]:9100", "::1"), ("fe80::1", "fe80::1"), ("game-1", "game-1"), ("", "")]
+        {
+            assert_eq!(host(value), expected);
+        }
+    }
+
+    #[test]
+    fn an_alert_names_a_container_by_name_id_or_service() {
+        let container = Container {
+            id: "4f2a9c".repeat(10).into(),
+            name: "game-1-api".into(),
+            compose: Some(crate::domain::Compose { project: "spacetime".into(), service: "api".into() }),
+            ..Container::default()
+        };
+        let alert =
+            |label: &str, value: String| Alert { labels: [(label.to_owned(), value)].into(), ..Alert::default() };
+        assert!(alert_names(&alert("container", "game-1-api".into()), &container));
+        assert!(alert_names(&alert("id", format!("/system.slice/docker-{}.scope", "4f2a9c".repeat(10))), &container));
+        assert!(alert_names(&alert("service", "api".into()), &container));
+        assert!(!alert_names(&alert("service", "game-1-api".into()), &container));
+        assert!(!alert_names(&alert("id", "/".into()), &container));
+    }
 }

@@ -3,17 +3,31 @@
 //! A pane must not know another pane, ask a source, read a clock or act: it answers what is selected, and the app decides.
 //! To add a table of things: copy the smallest folder, add a `mod` line and a line in [`PANES`].
 
+pub mod activity;
+mod alerting;
 pub mod alerts;
 pub mod containers;
 pub mod databases;
+pub mod events;
+mod grouping;
+pub mod groups;
 mod links;
+pub mod locks;
+pub mod page;
+mod postgres;
+pub mod replication;
+pub mod rules;
 pub mod runs;
 pub mod servers;
+pub mod silences;
+pub mod statistics;
 mod table;
+pub mod targets;
 
+pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
 
-use crate::action::Action;
+use crate::action::{Action, Motion};
 use crate::cx::Cx;
 use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
@@ -22,7 +36,22 @@ use ratatui::layout::Rect;
 use std::time::Duration;
 
 /// Every pane, in the order of the screen.
-pub const PANES: &[PaneKind] = &[servers::KIND, containers::KIND, alerts::KIND, databases::KIND, runs::KIND];
+pub const PANES: &[PaneKind] = &[
+    servers::KIND,
+    containers::KIND,
+    alerts::KIND,
+    databases::KIND,
+    runs::KIND,
+    events::KIND,
+    groups::KIND,
+    silences::KIND,
+    rules::KIND,
+    targets::KIND,
+    locks::KIND,
+    replication::KIND,
+    activity::KIND,
+    statistics::KIND,
+];
 
 /// A pane, as a registry line.
 #[derive(Clone)]
@@ -85,9 +114,13 @@ pub trait Pane: Send {
     fn refresh(&mut self, place: Place, cx: &Cx<'_>);
     /// Paints what `refresh` prepared.
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>);
+    /// Brings its rows up to date, so that what is selected is what is known now, though no frame was drawn since.
+    fn settle(&mut self, cx: &Cx<'_>);
+    /// It has a row for this thing.
+    fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool;
     /// What the cursor is on.
     fn selected(&self) -> Option<Selected>;
-    /// Puts the cursor on a thing, now or as soon as it appears.
+    /// Puts the cursor on a thing, now or as soon as it appears; a filter that may hide it is cleared.
     fn select(&mut self, selected: Selected);
     /// Everything about it, as label and text.
     fn details(&self, cx: &Cx<'_>) -> Option<Details>;
@@ -104,8 +137,27 @@ pub struct Selected {
     pub id: ThingId,
     /// Its name, for people.
     pub name: String,
+    /// Whether it can be acted on.
+    pub presence: Presence,
+}
+
+impl Selected {
+    /// A thing that is there.
+    pub fn here(id: ThingId, name: String) -> Self {
+        Self { id, name, presence: Presence::Here }
+    }
+}
+
+/// What has become of the thing that the cursor was put on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It stands under the cursor.
+    #[default]
+    Here,
     /// It vanished from under the cursor and the cursor has not been moved since: not to be acted on.
-    pub gone: bool,
+    Gone,
+    /// It is there, but does not pass the filter any more: not to be acted on, for nobody sees it.
+    Hidden,
 }
 
 /// Everything about one thing: what its page shows.

@@ -1,6 +1,7 @@
 //! What all tables of things share: order, filter, a cursor that follows the thing, the visible window.
 
-use super::{Details, Flow, Pane, Place, Section, Selected, links};
+use super::grouping::{self, Group, Rank};
+use super::{Details, Flow, Pane, Place, Presence, Section, Selected, links};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{Now, Severity, Subject, ThingId, text};
@@ -62,6 +63,16 @@ pub trait Tabular: Send + 'static {
     fn heading<'a>(_column: usize, _cx: &Cx<'a>) -> Option<&'a str> {
         None
     }
+    /// Whether a feed about the subject is asked for these things at all; one that is not is neither named nor waited for.
+    fn concerns(_feed: &Feed) -> bool {
+        true
+    }
+    /// Whether a feed's last good answer is without them: then nobody knows whether there are any.
+    fn lacks(_feed: &Feed) -> bool {
+        false
+    }
+    /// What must be seen above the rows, whatever they are; the worst first, appended.
+    fn notices(_cx: &Cx<'_>, _out: &mut Vec<(Severity, String)>) {}
     /// The things that one feed reports.
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Self::Item];
     /// Its identity.
@@ -80,6 +91,14 @@ pub trait Tabular: Send + 'static {
     fn natural(a: Row<'_, Self::Item>, b: Row<'_, Self::Item>) -> Ordering {
         Self::order(0, a, b)
     }
+    /// The worst rows stand on top; else the natural order alone decides.
+    const WORST_FIRST: bool = true;
+    /// What a row belongs to, for the order by groups; `None`: it stands alone.
+    fn group<'a>(_row: Row<'a, Self::Item>) -> Option<Group<'a>> {
+        None
+    }
+    /// There is an order by groups, and this is what it is by.
+    const GROUPED_BY: Option<&'static str> = None;
     /// A cell's text, appended, and its role.
     fn cell(column: usize, row: Row<'_, Self::Item>, out: &mut String) -> Role;
     /// What a filter searches, appended.
@@ -88,6 +107,8 @@ pub trait Tabular: Send + 'static {
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
     /// What an empty answer means.
     const NONE: &'static str;
+    /// What it means when no source is asked for these things, or none has them.
+    const NOBODY: &'static str = "no source tells of them";
     /// Everything about it: its page. Links are added by themselves.
     fn details(row: Row<'_, Self::Item>) -> Vec<Section>;
 }
@@ -115,6 +136,8 @@ struct Entry {
     item: u32,
     severity: Severity,
     stale: bool,
+    /// Of its group, while the order is by groups.
+    rank: Rank,
 }
 
 /// A table pane.
@@ -126,6 +149,7 @@ pub struct DataPane<T: Tabular> {
     offset: usize,
     page: usize,
     sort: Option<usize>,
+    grouped: bool,
     reverse: bool,
     filter_text: String,
     filter: Filter,
@@ -135,8 +159,11 @@ pub struct DataPane<T: Tabular> {
     summary: String,
     title: String,
     ages: String,
+    /// The same in fewer cells, for where it gets narrow.
+    ages_short: String,
     ages_bad: bool,
     notes: Vec<(Role, String)>,
+    notices: Vec<(Role, String)>,
     scratch: String,
     sorted_for: Option<SortKey>,
     kind: PhantomData<fn() -> T>,
@@ -148,6 +175,7 @@ struct SortKey {
     revision: u64,
     health: u64,
     sort: Option<usize>,
+    grouped: bool,
     reverse: bool,
     filter: Filter,
 }
@@ -162,6 +190,7 @@ impl<T: Tabular> Default for DataPane<T> {
             offset: 0,
             page: 1,
             sort: None,
+            grouped: false,
             reverse: false,
             filter_text: String::new(),
             filter: Filter::default(),
@@ -171,8 +200,10 @@ impl<T: Tabular> Default for DataPane<T> {
             summary: String::new(),
             title: String::new(),
             ages: String::new(),
+            ages_short: String::new(),
             ages_bad: false,
             notes: Vec::new(),
+            notices: Vec::new(),
             scratch: String::new(),
             sorted_for: None,
             kind: PhantomData,
@@ -187,17 +218,22 @@ impl<T: Tabular> DataPane<T> {
             revision: cx.store.revision(T::SUBJECT),
             health: cx.store.health_key(T::SUBJECT, cx.now),
             sort: self.sort,
+            grouped: self.grouped,
             reverse: self.reverse,
             filter: self.filter.clone(),
         };
         if self.sorted_for.as_ref() == Some(&key) {
             return;
         }
+        let refiltered = self.sorted_for.as_ref().is_some_and(|before| before.filter != key.filter);
         self.collect(cx);
         self.order(cx);
-        self.follow(cx);
+        self.follow(refiltered, cx);
         self.scratch.clear();
         T::summary(cx, &self.counts, &mut self.scratch);
+        if let (true, None, Some(by)) = (self.grouped, self.sort, T::GROUPED_BY) {
+            let _ = write!(self.scratch, "  by {by}");
+        }
         self.summary.clear();
         text::push_clean(&mut self.summary, &self.scratch);
         self.sorted_for = Some(key);
@@ -206,14 +242,15 @@ impl<T: Tabular> DataPane<T> {
     fn collect(&mut self, cx: &Cx<'_>) {
         self.entries.clear();
         self.counts = Counts::default();
-        for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| feed.subject == T::SUBJECT) {
+        for (number, feed) in cx.store.feeds().iter().enumerate().filter(|(_, feed)| is_for::<T>(feed)) {
             let stale = untrusted(feed, cx.now);
             for (index, item) in T::items(cx.store, feed).iter().enumerate() {
                 let row = Row { item, feed, cx };
                 let severity = T::severity(row);
                 self.counts.by[severity as usize] += 1;
                 if self.filter.is_empty() || self.passes(row) {
-                    self.entries.push(Entry { feed: number as u16, item: index as u32, severity, stale });
+                    let (feed, item) = (number as u16, index as u32);
+                    self.entries.push(Entry { feed, item, severity, stale, rank: Rank::default() });
                 }
             }
         }
@@ -235,18 +272,25 @@ impl<T: Tabular> DataPane<T> {
             .store
             .feeds()
             .iter()
-            .map(|feed| if feed.subject == T::SUBJECT { T::items(cx.store, feed) } else { &[] })
+            .map(|feed| if is_for::<T>(feed) { T::items(cx.store, feed) } else { &[] })
             .collect();
         let row = |e: &Entry| Row {
             item: &items[usize::from(e.feed)][e.item as usize],
             feed: &cx.store.feeds()[usize::from(e.feed)],
             cx,
         };
+        if self.grouped && sort.is_none() {
+            let rows: Vec<_> = self.entries.iter().map(|entry| (T::group(row(entry)), entry.severity)).collect();
+            let ranks = grouping::ranks(&rows);
+            self.entries.iter_mut().zip(ranks).for_each(|(entry, rank)| entry.rank = rank);
+        }
         self.entries.sort_unstable_by(|a, b| {
             let (ra, rb) = (row(a), row(b));
             let by = match sort {
                 Some(column) => T::order(column, ra, rb),
-                None => b.severity.cmp(&a.severity).then_with(|| T::natural(ra, rb)),
+                None if !T::WORST_FIRST => T::natural(ra, rb),
+                // Outside the order by groups all ranks are equal.
+                None => a.rank.cmp(&b.rank).then(b.severity.cmp(&a.severity)).then_with(|| T::natural(ra, rb)),
             };
             let by = by.then_with(|| (a.feed, a.item).cmp(&(b.feed, b.item)));
             if reverse { by.reverse() } else { by }
@@ -259,9 +303,10 @@ impl<T: Tabular> DataPane<T> {
         Some(Row { item: T::items(cx.store, feed).get(entry.item as usize)?, feed, cx })
     }
 
-    /// The cursor follows its thing to wherever it now stands. A thing that vanished leaves the cursor where it was, and
-    /// what is there now is not selected until the operator moves.
-    fn follow(&mut self, cx: &Cx<'_>) {
+    /// The cursor follows its thing to wherever it now stands. A thing that vanished, or does not pass the filter any more,
+    /// leaves the cursor where it was, and what is there now is not selected until the operator moves. Who types a filter
+    /// looks for something: then the first row that passes is what is meant.
+    fn follow(&mut self, refiltered: bool, cx: &Cx<'_>) {
         let last = self.entries.len().saturating_sub(1);
         let Some(selected) = &mut self.selected else {
             self.cursor = self.cursor.min(last);
@@ -270,19 +315,20 @@ impl<T: Tabular> DataPane<T> {
         };
         let id = selected.id.clone();
         let found = (0..self.entries.len()).find(|at| self.row(*at, cx).is_some_and(|row| T::is(row, &id)));
-        if let Some(at) = found {
-            self.cursor = at;
-            if let Some(selected) = &mut self.selected {
-                selected.gone = false;
+        let presence = match found {
+            Some(_) => Presence::Here,
+            None if refiltered && !self.entries.is_empty() => {
+                self.cursor = 0;
+                return self.take(cx);
             }
-        } else {
-            self.cursor = self.cursor.min(last);
-            if let Some(selected) = &mut self.selected {
-                selected.gone = true;
-            }
-            if self.entries.is_empty() {
-                self.selected = None;
-            }
+            None if !self.filter.is_empty() && self.has(&id, cx) => Presence::Hidden,
+            None => Presence::Gone,
+        };
+        self.cursor = found.unwrap_or(self.cursor.min(last));
+        if self.entries.is_empty() && presence == Presence::Gone {
+            self.selected = None;
+        } else if let Some(selected) = &mut self.selected {
+            selected.presence = presence;
         }
     }
 
@@ -291,7 +337,7 @@ impl<T: Tabular> DataPane<T> {
         self.selected = self.row(self.cursor, cx).map(|row| {
             let mut name = String::new();
             T::name(row, &mut name);
-            Selected { id: T::id(row), name: text::clean(&name).into_owned(), gone: false }
+            Selected::here(T::id(row), text::clean(&name).into_owned())
         });
     }
 
@@ -317,22 +363,32 @@ impl<T: Tabular> DataPane<T> {
             let _ = write!(self.title, "{number} ");
         }
         self.title.push_str(T::TITLE.1);
-        let known = cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some());
+        let known = asked::<T>(cx).any(|feed| feed.good.is_some());
         if known {
             let _ = write!(self.title, "  {}", self.summary);
         }
+        self.ages_of(cx);
+    }
+
+    /// Each source with its age, those in trouble first; and in short, where all good ones are one.
+    fn ages_of(&mut self, cx: &Cx<'_>) {
         self.ages.clear();
+        self.ages_short.clear();
         self.ages_bad = false;
-        // What is cut off where it gets narrow is never a failure.
-        for bad in [true, false] {
-            for feed in cx.store.about(T::SUBJECT).filter(|feed| untrusted(feed, cx.now) == bad) {
-                if !self.ages.is_empty() {
-                    self.ages.push_str(" · ");
-                }
-                text::push_clean(&mut self.ages, feeds::label(feed, cx.store));
-                self.ages.push(' ');
-                self.ages_bad |= feeds::age(feed, cx.now, &mut self.ages);
-            }
+        let about = |bad| asked::<T>(cx).filter(move |feed| untrusted(feed, cx.now) == bad);
+        for feed in about(true) {
+            self.ages_bad |= push_age(&mut self.ages, feed, cx);
+        }
+        self.ages_short.push_str(&self.ages);
+        about(false).for_each(|feed| {
+            push_age(&mut self.ages, feed, cx);
+        });
+        let (good, oldest) =
+            about(false).fold((0, None), |(count, oldest), feed| (count + 1, oldest.max(feed.age(cx.now))));
+        if let (1.., Some(oldest)) = (good, oldest) {
+            let gap = if self.ages_short.is_empty() { "" } else { " · " };
+            let _ = write!(self.ages_short, "{gap}{good} ok ");
+            figure::coarse_age(&mut self.ages_short, oldest);
         }
     }
 
@@ -341,7 +397,7 @@ impl<T: Tabular> DataPane<T> {
         self.notes.clear();
         let bare = self.entries.is_empty();
         let mut lines = Vec::new();
-        for feed in cx.store.about(T::SUBJECT) {
+        for feed in asked::<T>(cx) {
             let age = figure::text(|out| figure::coarse_age(out, feed.age(cx.now).unwrap_or_default()));
             lines.clear();
             let role = match (feed.health(cx.now), &feed.error) {
@@ -354,9 +410,7 @@ impl<T: Tabular> DataPane<T> {
                         width,
                         2,
                     );
-                    if bare {
-                        wrap::lines(&mut lines, &format!("  → {}", error.hint), width, 4);
-                    }
+                    wrap::lines(&mut lines, &format!("  → {}", error.hint), width, 4);
                     Role::SeverityCritical
                 }
                 (Health::Stale, _) => {
@@ -381,13 +435,40 @@ impl<T: Tabular> DataPane<T> {
         }
     }
 
+    /// What stands above the rows. At most a third of the height, but the first line always; where there is not room for all
+    /// of it, the first line of each.
+    fn notice(&mut self, inside: Rect, cx: &Cx<'_>) {
+        self.notices.clear();
+        let mut told = Vec::new();
+        T::notices(cx, &mut told);
+        let most = usize::from(inside.height / 3).max(1);
+        let width = usize::from(inside.width.saturating_sub(1));
+        let wrapped: Vec<(Role, Vec<String>)> =
+            told.into_iter().map(|(severity, text)| notice(severity, &text, width)).collect();
+        let brief = wrapped.iter().map(|(_, lines)| lines.len()).sum::<usize>() > most;
+        for (role, mut lines) in wrapped {
+            if brief && lines.len() > 1 {
+                lines.truncate(1);
+                lines[0].push_str(" …");
+            }
+            self.notices.extend(lines.into_iter().map(|line| (role, line)));
+        }
+        let left = self.notices.len().saturating_sub(most);
+        self.notices.truncate(most);
+        if let Some((_, last)) = self.notices.last_mut().filter(|_| left > 0 && most > 1) {
+            *last = format!("  … and {} more", left + 1);
+        }
+    }
+
     fn empty(&mut self, cx: &Cx<'_>) {
         let note = if cx.store.about(T::SUBJECT).next().is_none() {
             format!("no source is configured for {}; `quarterdeck config example` shows how", T::SUBJECT.word())
         } else if !self.filter.is_empty() && self.counts.total() > 0 {
             format!("none of {} passes the filter /{} (Esc clears it)", self.counts.total(), self.filter_text)
-        } else if cx.store.about(T::SUBJECT).any(|feed| feed.good.is_some()) {
+        } else if asked::<T>(cx).any(|feed| feed.good.is_some() && !T::lacks(feed)) {
             T::NONE.to_owned()
+        } else if asked::<T>(cx).all(|feed| feed.good.is_some()) {
+            T::NOBODY.to_owned()
         } else {
             return;
         };
@@ -403,6 +484,7 @@ impl<T: Tabular> DataPane<T> {
             }
         }
     }
+
 
     fn fill(&mut self, height: usize, cx: &Cx<'_>) {
         self.page = height.max(1);
@@ -434,14 +516,15 @@ impl<T: Tabular> DataPane<T> {
             (false, _) => (Role::Border, Role::Title),
         };
         // A source in trouble is worth more than the end of the summary.
-        let kept = if self.ages_bad { (self.ages.width() as u16 + 4).min(place.area.width / 2) } else { 0 };
+        let kept = if self.ages_bad { (self.ages_short.width() as u16 + 4).min(place.area.width / 2) } else { 0 };
         draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.title, kept);
         let ages = cx.style(if self.ages_bad { Role::SeverityCritical } else { Role::Faint });
         let room = place.area.width.saturating_sub(self.title.width().min(200) as u16 + 8).max(kept.saturating_sub(4));
         let right = (place.area.right().saturating_sub(2), place.area.y);
         let mut x = right.0;
         if room > 6 && !self.ages.is_empty() {
-            x = canvas::put_right(buf, right, &self.ages, room, ages);
+            let fits = self.ages.width() <= usize::from(room);
+            x = canvas::put_right(buf, right, if fits { &self.ages } else { &self.ages_short }, room, ages);
             canvas::put(buf, (x - 1, right.1), " ", 1, ages);
             canvas::put(buf, right, " ", 1, ages);
         }
@@ -482,6 +565,11 @@ impl<T: Tabular> Pane for DataPane<T> {
         } else if *action == Action::Reverse {
             self.reverse = !self.reverse;
             Flow::Done
+        } else if *action == Action::Group && T::GROUPED_BY.is_some() {
+            // Back from any other order it is the order by groups that was asked for.
+            self.grouped = self.sort.is_some() || !self.grouped;
+            (self.sort, self.reverse) = (None, false);
+            Flow::Done
         } else if *action == Action::Back && !self.filter_text.is_empty() {
             self.set_filter("");
             Flow::Done
@@ -495,6 +583,8 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.headline(cx);
         let inside = at.inside();
         self.explain(usize::from(inside.width.saturating_sub(1)), cx);
+        self.notice(inside, cx);
+        let inside = below(inside, self.notices.len());
         place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
         self.title_columns(cx);
         let headings = u16::from(shows_headings(inside));
@@ -505,15 +595,20 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         self.draw_frame(place, buf, cx);
         let inside = place.inside();
+        for (index, (role, line)) in self.notices.iter().enumerate() {
+            canvas::put(buf, (inside.x, inside.y + index as u16), line, inside.width, cx.style(*role));
+        }
+        let inside = below(inside, self.notices.len());
         let notes = self.notes_height(inside.height);
         let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
         let look = Look {
             columns: T::COLUMNS,
             titles: &self.titles,
             slots: &self.slots,
-            sorted: self.sort,
-            selected: (!self.entries.is_empty() && self.selected.as_ref().is_some_and(|s| !s.gone))
-                .then(|| self.cursor.saturating_sub(self.offset)),
+            sorted: self.sort.map(|column| (column, self.reverse)),
+            selected: (!self.entries.is_empty()
+                && self.selected.as_ref().is_some_and(|s| s.presence == Presence::Here))
+            .then(|| self.cursor.saturating_sub(self.offset)),
             focused: place.focused,
             headings: shows_headings(inside) && !self.entries.is_empty(),
         };
@@ -524,17 +619,27 @@ impl<T: Tabular> Pane for DataPane<T> {
         }
     }
 
+    fn settle(&mut self, cx: &Cx<'_>) {
+        self.arrange(cx);
+    }
+
+    fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
+        let rows = |feed| T::items(cx.store, feed).iter().map(move |item| Row { item, feed, cx });
+        cx.store.about(T::SUBJECT).flat_map(rows).any(|row| T::is(row, thing))
+    }
+
     fn selected(&self) -> Option<Selected> {
         self.selected.clone()
     }
 
     fn select(&mut self, selected: Selected) {
+        self.set_filter("");
         self.selected = Some(selected);
         self.sorted_for = None;
     }
 
     fn details(&self, cx: &Cx<'_>) -> Option<Details> {
-        let selected = self.selected.as_ref().filter(|selected| !selected.gone)?;
+        let selected = self.selected.as_ref().filter(|selected| selected.presence == Presence::Here)?;
         let row = self.row(self.cursor, cx)?;
         let mut sections = T::details(row);
         sections.extend(links::of(&selected.id, cx));
@@ -549,6 +654,37 @@ impl<T: Tabular> Pane for DataPane<T> {
         text.clone_into(&mut self.filter_text);
         self.filter = Filter::parse(text);
     }
+}
+
+/// Appends a source's name and age; true when it is in trouble.
+fn push_age(out: &mut String, feed: &Feed, cx: &Cx<'_>) -> bool {
+    if !out.is_empty() {
+        out.push_str(" · ");
+    }
+    text::push_clean(out, feeds::label(feed, cx.store));
+    out.push(' ');
+    feeds::age(feed, cx.now, out)
+}
+
+/// The feeds that are asked for the rows of a table.
+fn asked<'a, T: Tabular>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Feed> {
+    cx.store.feeds().iter().filter(|feed| is_for::<T>(feed))
+}
+
+fn is_for<T: Tabular>(feed: &Feed) -> bool {
+    feed.subject == T::SUBJECT && T::concerns(feed)
+}
+
+fn notice(severity: Severity, text: &str, width: usize) -> (Role, Vec<String>) {
+    let mut lines = Vec::new();
+    wrap::lines(&mut lines, &format!("{} {text}", severity.symbol()), width, 2);
+    (severity.into(), lines)
+}
+
+/// What is left of an area under so many lines.
+fn below(area: Rect, lines: usize) -> Rect {
+    let lines = (lines as u16).min(area.height);
+    Rect { y: area.y + lines, height: area.height - lines, ..area }
 }
 
 /// Its rows may not be so any more.

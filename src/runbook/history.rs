@@ -43,6 +43,19 @@ pub struct RunView {
     pub outcome: Option<RunOutcome>,
     /// Why, in words.
     pub reason: String,
+    /// Its process ended before it did: somebody else has to find out, or has found out, what became of it.
+    pub cut_off: bool,
+}
+
+impl RunView {
+    /// The outcome, or how it stands while there is none.
+    pub fn word(&self) -> &'static str {
+        match self.outcome {
+            Some(outcome) => outcome.word(),
+            None if self.cut_off => "cut off",
+            None => "running",
+        }
+    }
 }
 
 /// One step of a run.
@@ -78,6 +91,14 @@ impl Runs {
     /// Changes whenever a record was applied.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// These were left unfinished by a process that is no more.
+    pub fn cut_off(&mut self, runs: &[RunId]) {
+        for place in runs.iter().filter_map(|run| self.places.get(run)) {
+            self.views[*place].cut_off = true;
+        }
+        self.revision += 1;
     }
 
     /// Takes in one record; records of one run must come in order.
@@ -129,6 +150,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         steps: steps.iter().map(planned_step).collect(),
         outcome: None,
         reason: String::new(),
+        cut_off: false,
     }
 }
 

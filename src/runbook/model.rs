@@ -34,12 +34,30 @@ pub struct Runbook {
     pub params: Vec<Param>,
     /// Steps, in the order of the file.
     pub steps: Vec<Step>,
+    /// What it says to people, heading by heading, in the order of the file.
+    pub page: Vec<Passage>,
     /// SHA-256 of the file, hex.
     pub hash: String,
     /// Where it was read from; `None` when built in.
     pub path: Option<PathBuf>,
     /// The file as it is.
     pub source: String,
+}
+
+/// What stands under a heading of a runbook for people, without Markdown's marks and without the fences that run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    /// The heading; empty before the first one.
+    pub heading: String,
+    /// Paragraphs, items of lists (`- …`) and blocks of code (several lines).
+    pub blocks: Vec<String>,
+}
+
+impl Runbook {
+    /// Its first paragraph: what it is for.
+    pub fn summary(&self) -> Option<&str> {
+        self.page.first()?.blocks.first().map(String::as_str)
+    }
 }
 
 /// What values a parameter takes.
@@ -105,6 +123,8 @@ pub struct Param {
     pub pattern: Option<String>,
     /// The only texts allowed; empty: any.
     pub choices: Vec<String>,
+    /// What no value means, in a word or two: `any`.
+    pub empty: Option<String>,
 }
 
 /// A step: a heading with its fences, or with prose alone, which a person then does.
@@ -176,7 +196,8 @@ pub struct Attrs {
     pub out: Option<String>,
     /// The columns that make a row the same row.
     pub key: Vec<String>,
-    /// The value shown while waiting.
+    /// Of `wait`: the value shown while waiting. Of `run`: the sentence that its rows and those of the plan (`planned`) come to. Of
+    /// `verify`: that sentence for a run that gives no rows.
     pub show: Option<Condition>,
     /// The most rows that a plan may find.
     pub max: Option<u64>,

@@ -5,6 +5,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How a parameter without a value is told, when its runbook has no word for that.
+const NOT_SET: &str = "(not set)";
+
 /// Resolves what was given against what is declared; every declared parameter has a value then (`null` when it is optional,
 /// not given and has no default). The error names the parameter and says how to mend it.
 pub fn resolve(params: &[Param], args: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, String> {
@@ -88,6 +91,12 @@ fn texts(param: &Param, value: &Value) -> Result<(), String> {
     Err(format!("{:?} must match {pattern}, and {shown:?} does not", param.name))
 }
 
+/// A parameter's value as people read it; an empty one is told as the runbook says it, or as not set.
+pub fn shown(param: &Param, value: Option<&Value>) -> String {
+    let text = value.map(show).unwrap_or_default();
+    if text.is_empty() { param.empty.clone().unwrap_or_else(|| NOT_SET.to_owned()) } else { text }
+}
+
 /// A value as people read it: text without quotes, `null` as nothing.
 pub fn show(value: &Value) -> String {
     match value {
@@ -154,7 +163,17 @@ mod tests {
             max: None,
             pattern: None,
             choices: Vec::new(),
+            empty: None,
         }
+    }
+
+    #[test]
+    fn what_is_empty_is_told_in_words() {
+        let any = Param { empty: Some("any".to_owned()), ..param(ParamType::String) };
+        assert_eq!(shown(&any, Some(&json!(""))), "any");
+        assert_eq!(shown(&any, Some(&json!("web"))), "web");
+        assert_eq!(shown(&param(ParamType::Int), Some(&Value::Null)), "(not set)");
+        assert_eq!(shown(&param(ParamType::Int), None), "(not set)");
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct PlannedStep {
     pub title: String,
     /// What it acts on, for people: `api on local`, `primary`.
     pub target: String,
+    /// Where that is, because a name of the config tells only who knows the config: `10.0.1.4:5432`. Empty: nowhere else.
+    pub address: String,
     /// Its fences, in order.
     pub fences: Vec<PlannedFence>,
     /// The rows its `plan` fence found: the blast radius.

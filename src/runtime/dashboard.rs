@@ -1,19 +1,20 @@
 //! The loop: keys first, then a due frame, then everything else. No arm awaits anything but its own channel.
 
-use super::exec::{Exec, Running};
+use super::exec::{Exec, Planning, Running};
 use super::input::{self, Strings};
 use super::poller::Poller;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
-use crate::domain::SourceId;
+use crate::domain::{RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
 use crate::sources::{Pace, Source};
 use crate::ui;
 use crossterm::event::Event as Input;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,6 +23,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 /// A frame that data alone asks for comes at the earliest this long after the last one (30 a second).
 const FRAME: Duration = Duration::from_millis(33);
+
+/// Longest wait for what is in flight after a signal: who sends one (systemd: 90 s) kills what does not end.
+const WIND_DOWN: Duration = Duration::from_secs(60);
 
 /// Records shown in view 6 at start.
 const RECENT: u32 = 2000;
@@ -38,8 +42,11 @@ pub struct Start {
     pub journal: Arc<dyn Journal>,
 }
 
-/// Shows the dashboard until it is left. The terminal is given back in every case.
-pub async fn run(start: Start) -> color_eyre::Result<()> {
+/// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
+///
+/// # Errors
+/// When the terminal can't be taken or written to.
+pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     terminal::restore_on_panic();
     let mut screen = Screen::take()?;
     let size = screen.size()?;
@@ -54,15 +61,45 @@ pub async fn run(start: Start) -> color_eyre::Result<()> {
         events: sender.clone(),
         clock: clock::now,
         runs: Running::default(),
+        planning: Planning::default(),
     });
     tokio::spawn(recall(Arc::clone(&exec)));
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
-    let result =
-        Loop { state, exec, pollers, effects: Vec::new(), drawn: Instant::now() }.run(&mut screen, events).await;
+    let shown = Loop { state, exec: Arc::clone(&exec), pollers, effects: Vec::new(), drawn: Instant::now() };
+    let ended = shown.run(&mut screen, events).await;
     drop(screen);
-    result
+    if let Ok(Ended::Signal(_)) = ended {
+        wind_down(&exec).await;
+    }
+    ended
+}
+
+/// A signal is nobody's answer to a run that is under way: nothing new begins, and what is in flight is finished and verified.
+/// The next signal ends it at once, and then the next start tells.
+async fn wind_down(exec: &Exec) {
+    let runs = exec.running();
+    if runs.is_empty() {
+        return;
+    }
+    // The terminal may have gone: then nobody reads it.
+    let _ = writeln!(std::io::stderr(), "quarterdeck: finishing what is under way; another signal ends it at once");
+    for run in &runs {
+        exec.stop(*run);
+    }
+    let over = async {
+        while !exec.running().is_empty() {
+            tokio::time::sleep(FRAME).await;
+        }
+    };
+    let Ok(mut signals) = Signals::new() else { return };
+    tokio::select! {
+        () = over => {}
+        _ = signals.next() => {}
+        () = tokio::time::sleep(WIND_DOWN) => {}
+    }
+    tracing::info!(left = exec.running().len(), "wound down");
 }
 
 /// What the journal remembers, and what an earlier process left unfinished.
@@ -101,9 +138,24 @@ struct Signals {
     resume: Signal,
 }
 
+/// Why the dashboard ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody left it.
+    Left,
+    /// A signal of this number asked for it; SIGHUP's when the terminal has gone.
+    Signal(u8),
+}
+
+impl Ended {
+    const fn by(signal: rustix::process::Signal) -> Self {
+        Self::Signal(signal.as_raw() as u8)
+    }
+}
+
 /// What a signal asks for.
 enum Told {
-    End,
+    End(Ended),
     Stop,
     /// The process was continued.
     Resumed,
@@ -123,9 +175,9 @@ impl Signals {
 
     async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => Told::End,
-            _ = self.hangup.recv() => Told::End,
-            _ = self.interrupt.recv() => Told::End,
+            _ = self.terminate.recv() => Told::End(Ended::by(rustix::process::Signal::TERM)),
+            _ = self.hangup.recv() => Told::End(Ended::by(rustix::process::Signal::HUP)),
+            _ = self.interrupt.recv() => Told::End(Ended::by(rustix::process::Signal::INT)),
             _ = self.stop.recv() => Told::Stop,
             _ = self.resume.recv() => Told::Resumed,
         }
@@ -139,7 +191,7 @@ fn ticks() -> Interval {
 }
 
 impl Loop {
-    async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<()> {
+    async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
         let (mut typed, mut strings) = (input::read(), Strings::default());
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
@@ -149,11 +201,11 @@ impl Loop {
             tokio::select! {
                 biased;
                 first = typed.recv() => match first {
-                    None => return Ok(()),
+                    None => return Ok(self.ends(Ended::by(rustix::process::Signal::HUP))),
                     Some(first) => self.keys(&mut strings, &mut typed, first),
                 },
                 told = signals.next() => match told {
-                    Told::End => return Ok(()),
+                    Told::End(why) => return Ok(self.ends(why)),
                     Told::Stop => self.suspend(screen)?,
                     Told::Resumed => {
                         screen.retake()?;
@@ -171,9 +223,16 @@ impl Loop {
                 _ = ticks.tick() => self.take(Event::Tick),
             }
             if self.carry_out(screen)? {
-                return Ok(());
+                return Ok(self.ends(Ended::Left));
             }
         }
+    }
+
+    /// The last line in the log: what was under way is cut off, and told by the next start.
+    fn ends(&self, why: Ended) -> Ended {
+        let runs = self.exec.running().iter().map(RunId::short).collect::<Vec<_>>().join(", ");
+        tracing::info!(?why, runs, "ends");
+        why
     }
 
     /// Takes the key, and all that came with it, then draws at once: a person is waiting.
@@ -227,7 +286,9 @@ impl Loop {
                     let wanted = |poller: &&Poller| which.is_empty() || which.contains(&poller.id);
                     self.pollers.iter().filter(wanted).for_each(Poller::poll_now);
                 }
-                Effect::Plan(request) => self.exec.plan(request),
+                Effect::Inquire(inquiry) => super::inquire::ask(&self.exec, inquiry),
+                Effect::Plan { number, request } => self.exec.plan(number, request),
+                Effect::GiveUpPlan => self.exec.give_up_plan(),
                 Effect::Start(plan) => {
                     self.exec.start(*plan);
                 }

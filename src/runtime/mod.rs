@@ -4,7 +4,8 @@
 
 pub mod dashboard;
 pub mod exec;
-pub mod input;
+mod input;
+pub mod inquire;
 pub mod log;
 pub mod poller;
 pub mod terminal;

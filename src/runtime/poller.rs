@@ -1,6 +1,7 @@
 //! One task for each source: asks, waits, asks again. A source that hangs, fails or panics is a failed sample, and never
 //! anybody else's delay.
 
+use super::log::Told;
 use crate::clock;
 use crate::domain::{Sample, SourceError, SourceId};
 use crate::event::Event;
@@ -40,10 +41,11 @@ impl Poller {
 }
 
 async fn run(id: SourceId, pace: Pace, mut source: Box<dyn Source>, events: mpsc::Sender<Event>, now: Arc<Notify>) {
-    let mut failures = 0;
+    let (mut failures, mut told) = (0, Told::default());
     loop {
         let started = Instant::now();
         let sample = ask(&id, pace, &mut *source).await;
+        told.tell(&id, &sample);
         failures = if sample.outcome.is_ok() { 0 } else { failures + 1 };
         // At most one sample of a source waits: a slow screen slows the polls, not the memory.
         if events.send(Event::Sample(sample)).await.is_err() {

@@ -6,6 +6,7 @@
 use crate::domain::Filesystem;
 pub use crate::domain::server::{NOT_REAL, VIRTUAL_DEVICES, VIRTUAL_INTERFACES};
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long the past of a disk or a counter is kept.
@@ -117,6 +118,18 @@ impl Growth {
         }
         self.changes.iter().map(|(_, grown)| grown).sum()
     }
+}
+
+/// Names and addresses under which others may know a machine. What every machine calls itself tells none from another.
+pub fn addresses<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> Vec<String> {
+    let mut addresses: Vec<String> = Vec::new();
+    for address in candidates.into_iter().flatten() {
+        let loopback = address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) || address.starts_with("localhost");
+        if !loopback && !addresses.iter().any(|known| known == address) {
+            addresses.push(address.to_owned());
+        }
+    }
+    addresses
 }
 
 #[cfg(test)]

@@ -4,16 +4,19 @@
 //! or spawn a poll of its own (the poller in `runtime/` paces it), and must never turn a failure into an empty list.
 //! To add one: copy the smallest folder, add a `mod` line and a line in [`SOURCES`].
 
+pub mod alerting;
 pub mod alertmanager;
 pub mod docker;
 pub mod http_status;
 pub mod local;
 pub mod machine;
+pub mod node_exporter;
 pub mod pace;
 pub mod postgres;
 pub mod prometheus;
 pub mod rates;
 pub mod server;
+pub mod ssh;
 
 pub use server::ServerSettings;
 
@@ -26,8 +29,16 @@ use std::time::Duration;
 
 /// Every kind there is, in the order of documentation. Config tables, help, the example config and `check` read it. Where
 /// two kinds know the same figure of a server, that of the first is shown: those that ask the machine itself come first.
-pub const SOURCES: &[SourceKind] =
-    &[local::KIND, docker::KIND, prometheus::KIND, alertmanager::KIND, postgres::KIND, http_status::KIND];
+pub const SOURCES: &[SourceKind] = &[
+    local::KIND,
+    node_exporter::KIND,
+    ssh::KIND,
+    docker::KIND,
+    prometheus::KIND,
+    alertmanager::KIND,
+    postgres::KIND,
+    http_status::KIND,
+];
 
 /// A kind of source, as a registry line.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 //! ([`super::SourceKind::of_server`]), so that a server is described once, whoever looks at it.
 
 use super::pace;
-use crate::connect::Endpoint;
+use crate::connect::{Access, Endpoint};
 use crate::connect::http::BaseUrl;
 use crate::domain::Server;
 use crate::domain::alert::Labels;
@@ -34,6 +34,8 @@ health = "http://10.0.1.4:8080/health"
 status = { url = "http://10.0.1.4:8080/status", columns = { players = "/player_count", version = "/version" } }
 # Addresses that runbooks use by name.
 endpoints = { admin = "http://127.0.0.1:9000" }
+# How health, status and node_exporter want to be asked, as in [prometheus.main].
+access = { bearer = { env = "GAME_TOKEN" } }
 # How often it is asked, 250ms to 1h, and when an answer is given up, 100ms to 5m; for all of the above. Absent: as each kind has it.
 interval = "5s"
 timeout = "3s"
@@ -66,6 +68,9 @@ pub struct ServerSettings {
     /// Addresses for runbooks, by name.
     #[serde(default)]
     pub endpoints: BTreeMap<String, BaseUrl>,
+    /// How its health, status and node_exporter addresses want to be asked.
+    #[serde(default)]
+    pub access: Access,
     /// Time from poll to poll of all its sources; absent: each kind's own.
     #[serde(default, deserialize_with = "interval")]
     pub interval: Option<Duration>,

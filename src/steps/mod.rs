@@ -70,6 +70,8 @@ pub struct Pinned {
     pub id: Option<String>,
     /// The target's name, for people: `api`. None: it acts on the connection itself.
     pub name: Option<String>,
+    /// Where the connection leads: `10.0.1.4:5432`, `unix:///var/run/docker.sock`.
+    pub address: String,
 }
 
 /// What a read-only fence found.
@@ -92,6 +94,15 @@ pub struct Acted {
     pub effect: Effect,
     /// What came back, several lines.
     pub output: String,
+    /// The rows that came back, for the sentence that the runbook makes of them.
+    pub rows: Vec<Value>,
+}
+
+impl Acted {
+    /// An effect of which nothing came back.
+    pub const fn silent(effect: Effect) -> Self {
+        Self { effect, output: String::new(), rows: Vec::new() }
+    }
 }
 
 /// What can be told about an effect afterwards, without sending it again.
@@ -132,7 +143,7 @@ pub(crate) async fn within<T>(
 ) -> Result<T, SourceError> {
     tokio::time::timeout(limit, question).await.unwrap_or_else(|_| {
         let what = format!("no answer to {doing} within {limit:?}");
-        Err(SourceError::new(what, "it hangs or is slow: look at the service, or raise the fence's timeout"))
+        Err(SourceError::new(what, "it hangs or is slow: look at the service itself, or raise the fence's timeout"))
     })
 }
 

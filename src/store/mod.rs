@@ -3,24 +3,38 @@
 //! Pure. Must not turn a failure into an empty snapshot: the last good one stays, beside the reason.
 
 mod alerts;
+pub mod answers;
+pub mod container_history;
+pub mod database_history;
+mod databases;
 pub mod feed;
 pub mod history;
 pub mod ring;
 mod servers;
 
+pub use alerts::AlertGroup;
+pub use container_history::{ContainerHistory, Past, Trail};
+pub use database_history::DatabaseTrend;
+pub use databases::Stream;
 pub use feed::{Feed, Health};
 pub use history::{Figure, Trend};
 pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
-use crate::domain::{Alert, Now, Sample, SourceId, Subject};
+use crate::domain::{
+    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject,
+};
+use std::sync::Arc;
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     feeds: Vec<Feed>,
+    containers: ContainerHistory,
     alerts: alerts::Joined,
+    answers: answers::Answers,
     servers: servers::Joined,
+    databases: databases::Databases,
 }
 
 impl Store {
@@ -41,11 +55,20 @@ impl Store {
         let index = self.feeds.iter().position(|feed| feed.id == sample.source)?;
         let at = sample.at;
         self.feeds[index].apply(sample);
-        let subject = self.feeds[index].subject;
+        let feed = &self.feeds[index];
+        let subject = feed.subject;
         match subject {
             Subject::Servers => self.servers.take(&self.feeds, index, at),
-            Subject::Alerts => self.alerts = alerts::Joined::of(&self.feeds),
-            Subject::Containers | Subject::Databases => {}
+            Subject::Alerts => self.alerts = alerts::Joined::of(&self.feeds, std::mem::take(&mut self.alerts)),
+            Subject::Containers => {
+                if let (None, Some(engine)) = (&feed.error, feed.snapshot().and_then(Snapshot::engine)) {
+                    self.containers.record(&feed.id, at, feed.interval, &engine.containers);
+                }
+            }
+            Subject::Databases => {
+                let known = feed.snapshot().filter(|_| feed.error.is_none()).and_then(Snapshot::database);
+                self.databases.record(&feed.id, at, known);
+            }
         }
         Some(subject)
     }
@@ -58,8 +81,23 @@ impl Store {
 
     /// The alerts that rows of `feed` stand for: an alert that both Prometheus and Alertmanager report is one row, of the
     /// first feed in the config's order, with what both know.
-    pub fn alerts(&self, feed: &Feed) -> &[Alert] {
+    pub fn alerts(&self, feed: &Feed) -> &[Arc<Alert>] {
         self.alerts.of_feed(&feed.id)
+    }
+
+    /// Whether it is time to ask (again); remembers that it was asked now.
+    pub fn ask(&mut self, inquiry: &Inquiry, now: Now) -> bool {
+        self.answers.ask(inquiry, now)
+    }
+
+    /// Takes in an answer.
+    pub fn answered(&mut self, answered: Answered) {
+        self.answers.take(answered);
+    }
+
+    /// The newest answer; `None` while it is waited for.
+    pub fn answer(&self, inquiry: &Inquiry) -> Option<&Result<Series, SourceError>> {
+        self.answers.of(inquiry)
     }
 
     /// The servers that rows of `feed` stand for: one that several sources know is one row, of the first of them that can
@@ -79,9 +117,49 @@ impl Store {
         self.servers.columns()
     }
 
+    /// Who waits for whom on a database server, as lines of a tree.
+    pub fn lock_tree(&self, feed: &Feed) -> &[LockNode] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.locks)
+    }
+
+    /// Who holds the connections of a database server.
+    pub fn activity(&self, feed: &Feed) -> &[Clients] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.activity)
+    }
+
+    /// What a database server sends WAL to, gets it from and keeps it for.
+    pub fn streams(&self, feed: &Feed) -> &[Stream] {
+        self.databases.of(&feed.id).map_or(&[], |views| &views.streams)
+    }
+
+    /// Figures over time of a database server.
+    pub fn database_trend(&self, feed: &Feed) -> Option<&DatabaseTrend> {
+        self.databases.of(&feed.id).map(|views| &views.trend)
+    }
+
+    /// The same rows in groups: as Alertmanager notifies of them, or by name. Each group stands with the feed of its first row.
+    pub fn alert_groups(&self, feed: &Feed) -> &[AlertGroup] {
+        self.alerts.groups_of(&feed.id)
+    }
+
+    /// All alerts, each once.
+    pub fn all_alerts(&self) -> impl Iterator<Item = &Arc<Alert>> {
+        self.about(Subject::Alerts).flat_map(|feed| self.alerts(feed))
+    }
+
+    /// What the sources about alerts told last.
+    pub fn alert_reports(&self) -> impl Iterator<Item = (&Feed, &AlertReport)> {
+        self.about(Subject::Alerts).filter_map(|feed| Some((feed, feed.snapshot()?.alerts()?)))
+    }
+
     /// Figures over time of one server.
     pub fn trend(&self, server: &str) -> Option<&Trend> {
         self.servers.trend(server)
+    }
+
+    /// Figures over time of one container, by its full id.
+    pub fn past(&self, source: &SourceId, container: &str) -> Option<&Past> {
+        self.containers.of(source, container)
     }
 
     /// All feeds.

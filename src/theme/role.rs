@@ -18,6 +18,8 @@ macro_rules! roles {
 }
 
 roles! {
+    /// The whole screen, below everything.
+    Screen = "screen",
     /// Ordinary text.
     Text = "text",
     /// Less important text.

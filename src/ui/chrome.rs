@@ -74,11 +74,12 @@ fn writes(state: &State) -> (Role, String) {
 /// What is being done, until it is dismissed.
 pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
-    let (role, text) = banner.line(&state.runs, state.now);
+    let hint = banner_hint(state, banner);
+    let room = usize::from(area.width).saturating_sub(hint.width() + 4);
+    let (role, text) = banner.line(&state.runs, state.now, room);
     let style = state.cx().style(role);
     canvas::clear(buf, area, style);
     let text = text::clean(&text);
-    let hint = banner_hint(state, banner);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &hint, area.width / 2, style);
     canvas::put(buf, (area.x + 1, area.y), &text, end.saturating_sub(area.x + 3), style);
 }
@@ -93,7 +94,7 @@ fn banner_hint(state: &State, banner: &Banner) -> String {
 /// The filter being typed, or the keys: those that act here first.
 pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     let cx = state.cx();
-    canvas::clear(buf, area, cx.style(Role::Text));
+    canvas::clear(buf, area, cx.style(Role::Screen));
     if let Some(field) = &state.filter_edit {
         let x = canvas::put(buf, (area.x + 1, area.y), "filter: ", 8, cx.style(Role::Filter));
         let hint = "words, !not   Enter keeps it, Esc clears it ";
@@ -105,19 +106,32 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     let last = last_run(state);
     let last = text::clean(&last);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &last, 44, cx.style(Role::Muted));
+    // What is refused anyway is not offered in the colour of what acts.
+    let (key_acts, doc_acts) = match state.writes.state() {
+        Writes::ReadOnly => (Role::Faint, Role::Faint),
+        Writes::Locked | Writes::Unlocked => (Role::KeyActs, Role::Hint),
+    };
     let mut x = area.x + 1;
     for (acts, key, doc) in hints(state) {
         let cells = (key.len() + doc.len() + 3) as u16;
         if x + cells > end.saturating_sub(1) {
             break;
         }
-        x = canvas::put(buf, (x, area.y), &key, 12, cx.style(if acts { Role::KeyActs } else { Role::Key })) + 1;
-        x = canvas::put(buf, (x, area.y), &doc, 24, cx.style(Role::Hint)) + 2;
+        let (key_role, doc_role) = if acts { (key_acts, doc_acts) } else { (Role::Key, Role::Hint) };
+        x = canvas::put(buf, (x, area.y), &key, 12, cx.style(key_role)) + 1;
+        x = canvas::put(buf, (x, area.y), &doc, 24, cx.style(doc_role)) + 2;
     }
 }
 
 /// Key and word: the runbooks bound in this pane, then what everybody needs.
 fn hints(state: &State) -> Vec<(bool, String, String)> {
+    const PAGE: [(Action, &str); 5] = [
+        (Action::Back, "back"),
+        (Action::NextPane, "next link"),
+        (Action::Details, "go there"),
+        (Action::Actions, "all actions"),
+        (Action::Earlier, "earlier"),
+    ];
     const PLAIN: [(Action, &str); 10] = [
         (Action::Help, "help"),
         (Action::Details, "details"),
@@ -131,24 +145,25 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Quit, "quit"),
     ];
     let scope = state.scope();
-    let own = state.keymap.bindings(scope).filter_map(|binding| match &binding.action {
+    let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope);
+    let own = own.filter_map(|binding| match &binding.action {
         Action::Runbook(id) => {
             let key = state.keymap.key_of(scope, &binding.action)?;
             let doc = state.library.get(id).map_or_else(|| id.to_string(), |runbook| runbook.id.clone());
             Some((true, key, doc))
         }
-        _ => None,
+        // A page that belongs to this pane.
+        action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
     });
+    let plain: &[(Action, &str)] = if state.page.is_some() { &PAGE } else { &PLAIN };
     let plain =
-        PLAIN.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
+        plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     own.chain(plain).collect()
 }
 
 fn last_run(state: &State) -> String {
     let last = state.runs.iter().next_back();
-    last.map_or_else(String::new, |run| {
-        format!("last run: {} {}", run.runbook, run.outcome.map_or("running", |outcome| outcome.word()))
-    })
+    last.map_or_else(String::new, |run| format!("last run: {} {}", run.runbook, run.word()))
 }
 
 /// Passing messages, above the banner and the footer, the newest lowest. Whole, as far as there is room: the end of a message of
@@ -156,7 +171,8 @@ fn last_run(state: &State) -> String {
 pub fn toasts(state: &State, below: u16, buf: &mut Buffer) {
     let width = usize::from(buf.area.width.min(TOAST_WIDTH)) - 4;
     let mut y = below;
-    for toast in state.toasts.iter().rev() {
+    let planning = planning(state);
+    for toast in planning.iter().chain(state.toasts.iter().rev()) {
         let style = state.cx().style(if toast.bad { Role::ToastBad } else { Role::Toast });
         let lines = toast_lines(toast, width);
         if y < below / 3 + lines.len() as u16 {
@@ -170,6 +186,12 @@ pub fn toasts(state: &State, below: u16, buf: &mut Buffer) {
             canvas::put(buf, (area.x + 1, y), line, cells - 2, style);
         }
     }
+}
+
+/// What is said while a plan is being made.
+fn planning(state: &State) -> Option<Toast> {
+    let key = state.keymap.key_of(state.scope(), &Action::Back).unwrap_or_default();
+    state.planning.as_ref().map(|planning| Toast::lasting(&planning.line(state.now, &key)))
 }
 
 fn toast_lines(toast: &Toast, width: usize) -> Vec<String> {

@@ -35,10 +35,19 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer, title: &str, lines: &Li
         canvas::put(buf, (body.x + 1, body.y + index as u16), &text::clean(line), body.width.saturating_sub(2), style);
     }
     if most > 0 {
-        let text = format!(" {}–{} of {} lines, ↑↓ ", scroll + 1, scroll + usize::from(body.height), lines.len());
+        let text = rest(most - scroll, lines.len());
         canvas::put_right(buf, (outer.right() - 2, outer.bottom() - 1), &text, 36, cx.style(border));
     }
     Rect { y: body.bottom(), height: foot, ..inside }
+}
+
+/// What there is beside the lines shown.
+fn rest(below: usize, all: usize) -> String {
+    match below {
+        0 => format!(" the end of {all} lines: PgUp "),
+        1 => " 1 more line below: PgDn ".to_owned(),
+        _ => format!(" {below} more lines below: PgDn "),
+    }
 }
 
 /// Cells of a dialog's text.

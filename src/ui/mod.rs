@@ -3,8 +3,10 @@
 
 mod chrome;
 mod dialog;
+mod foot;
 mod overlay;
 mod params;
+mod plan;
 
 use crate::app::{MIN_SIZE, State};
 use crate::theme::Role;
@@ -20,9 +22,13 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     if screen.too_small {
         return too_small(state, area, buf);
     }
+    buf.set_style(area, cx.style(Role::Screen));
     chrome::header(state, screen.header, buf);
     for (index, place) in screen.panes() {
-        state.panes[index].draw(place, buf, &cx);
+        match &state.page {
+            Some(page) => page.draw(place, buf, &cx),
+            None => state.panes[index].draw(place, buf, &cx),
+        }
     }
     chrome::banner(state, screen.banner, buf);
     chrome::footer(state, screen.footer, buf);

@@ -1,7 +1,7 @@
 //! The parameters of a plan, painted.
 
 use super::dialog::{self, Lines};
-use super::overlay::draw_foot;
+use super::foot::Foot;
 use crate::app::{ParamsDialog, State};
 use crate::runbook::model::{Param, ParamType};
 use crate::theme::Role;
@@ -27,32 +27,34 @@ pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) 
         })
         .collect();
     let title = format!("parameters: {}", params.runbook.title);
-    let foot = dialog::draw(state, area, buf, &title, &lines, 0, 3);
-    let body = Rect { y: foot.y.saturating_sub(lines.len() as u16), ..foot };
+    let ask = "Tab next   Enter plans anew, and changes nothing yet   Esc leaves";
+    let foot = Foot::new(area, (Role::Muted, ask), params.refusal.as_deref(), None);
+    let at = dialog::draw(state, area, buf, &title, &lines, 0, foot.height());
+    foot.draw(state, at, buf);
+    let body = Rect { y: at.y.saturating_sub(lines.len() as u16), ..at };
     for (index, field) in params.fields.iter().enumerate() {
         let at = Rect { x: body.x + NAME, y: body.y + index as u16, width: TEXT - 1, height: 1 };
         let style = state.cx().style(if index == params.at { Role::Input } else { Role::Dialog });
         field.field.draw_with(at, buf, style, index == params.at);
     }
-    let ask = "Tab next   Enter plans anew, and changes nothing yet   Esc leaves";
-    draw_foot(state, foot, buf, (Role::Muted, ask), params.refusal.as_deref(), None);
 }
 
 /// What a parameter may be, in few words.
 fn allowed(param: &Param) -> String {
+    let empty = param.empty.as_ref().map(|word| format!(", empty for {word}")).unwrap_or_default();
     let kind = match param.kind {
         ParamType::Int => "number",
-        ParamType::String => "text, empty for any",
+        ParamType::String => "text",
         ParamType::Bool => "true or false",
         ParamType::Duration => "time, as 90s",
         ParamType::Container => "container",
         ParamType::Database => "database",
     };
     match (param.min, param.max, param.choices.is_empty()) {
-        (.., false) => param.choices.join(" | "),
-        (Some(min), Some(max), true) => format!("{kind}, {min} to {max}"),
-        (Some(min), None, true) => format!("{kind}, {min} or more"),
-        (None, Some(max), true) => format!("{kind}, at most {max}"),
-        (None, None, true) => kind.to_owned(),
+        (.., false) => format!("{}{empty}", param.choices.join(" | ")),
+        (Some(min), Some(max), true) => format!("{kind}, {min} to {max}{empty}"),
+        (Some(min), None, true) => format!("{kind}, {min} or more{empty}"),
+        (None, Some(max), true) => format!("{kind}, at most {max}{empty}"),
+        (None, None, true) => format!("{kind}{empty}"),
     }
 }

@@ -4,13 +4,20 @@ use super::figure;
 use crate::domain::Now;
 use crate::store::{Feed, Health, Store};
 
-/// The kind where it is the only one of its kind, else the configured name.
+/// The kind where it is the only one of its kind, else the configured name; a part of it is named with the whole.
 pub fn label<'a>(feed: &'a Feed, store: &Store) -> &'a str {
-    let alone = store.feeds().iter().filter(|other| other.id.kind() == feed.id.kind()).nth(1).is_none();
-    if alone { feed.id.kind() } else { feed.id.name() }
+    let (kind, name) = (feed.id.kind(), feed.id.name());
+    let alone = store.feeds().iter().all(|other| other.id.kind() != kind || other.id.name() == name);
+    let rest = feed.id.as_str().split_once('/').map_or(kind, |(_, rest)| rest);
+    match (alone, rest == name) {
+        (true, true) => kind,
+        (true, false) => feed.id.as_str(),
+        (false, _) => rest,
+    }
 }
 
-/// Appends the age of the last good answer, or how long there has been none; true when that is bad.
+/// Appends the age of the last good answer, and whether it hangs or fails: true when it does. Where nothing good ever came,
+/// for how long it has failed.
 pub fn age(feed: &Feed, now: Now, out: &mut String) -> bool {
     match (feed.health(now), &feed.error) {
         (Health::Waiting, _) => {
@@ -22,13 +29,25 @@ pub fn age(feed: &Feed, now: Now, out: &mut String) -> bool {
             false
         }
         (Health::Stale, _) => {
-            out.push_str("hangs ");
+            out.push_str("HANGS, data ");
             figure::coarse_age(out, feed.age(now).unwrap_or_default());
+            out.push_str(" old");
             true
         }
         (Health::Failed, error) => {
-            out.push_str("FAILED ");
-            figure::coarse_age(out, error.as_ref().map_or_else(Default::default, |(since, _)| now.since(*since)));
+            out.push_str("FAILED");
+            match (feed.age(now), error) {
+                (Some(age), _) => {
+                    out.push_str(", data ");
+                    figure::coarse_age(out, age);
+                    out.push_str(" old");
+                }
+                (None, Some((since, _))) => {
+                    out.push_str(" for ");
+                    figure::coarse_age(out, now.since(*since));
+                }
+                (None, None) => {}
+            }
             true
         }
     }

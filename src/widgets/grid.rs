@@ -161,15 +161,20 @@ impl Window {
 fn headings(area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) -> Rect {
     for slot in look.slots {
         let column = &look.columns[slot.column];
-        let sorted = look.sorted == Some(slot.column);
-        let style = theme.style(if sorted { Role::ColumnSorted } else { Role::Column });
+        let sorted = look.sorted.filter(|(by, _)| *by == slot.column);
+        let style = theme.style(if sorted.is_some() { Role::ColumnSorted } else { Role::Column });
         let told = look.titles.iter().find(|(column, _)| *column == slot.column);
         let title = told.map_or(column.title, |(_, title)| title);
         let x = area.x + slot.x;
-        if column.right {
+        let end = if column.right {
             canvas::put_right(buf, (x + slot.width, area.y), title, slot.width, style);
+            x + slot.width
         } else {
-            canvas::put(buf, (x, area.y), title, slot.width, style);
+            canvas::put(buf, (x, area.y), title, slot.width, style)
+        };
+        // In the gap, so that no heading is cut for it.
+        if let Some((_, falling)) = sorted {
+            canvas::put(buf, (end, area.y), if falling { "↓" } else { "↑" }, 1, style);
         }
     }
     Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }
@@ -184,8 +189,8 @@ pub struct Look<'a> {
     pub titles: &'a [(usize, String)],
     /// Where the shown ones are.
     pub slots: &'a [Slot],
-    /// The column that sorts.
-    pub sorted: Option<usize>,
+    /// The column that sorts, and whether the largest (or the last of the alphabet) comes first.
+    pub sorted: Option<(usize, bool)>,
     /// The row under the cursor, within the window.
     pub selected: Option<usize>,
     /// The pane has the focus.

@@ -4,6 +4,7 @@
 //! clock or the store.
 
 pub mod canvas;
+pub mod chart;
 pub mod feeds;
 pub mod field;
 pub mod figure;

@@ -9,8 +9,9 @@ use crate::support::{
     Home, KILL_STORY, LONG, RESTART_STORY, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config,
     press, two_logins_config,
 };
+use rustix::process::Signal;
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long enough by far for a change that was asked for to show.
 const QUIET: Duration = Duration::from_secs(1);
@@ -106,6 +107,57 @@ fn a_restart_whose_answer_is_lost_is_unknown_until_it_is_verified() {
     assert_ne!(web.started_at(), before);
     assert_eq!(home.story()[3..], ["step.exit unknown", "step.exit ok", "run.finish ok"]);
     assert_eq!(changes(&proxy).len(), 1, "nothing was sent again");
+}
+
+/// A line of the screen that says that a plan is being made.
+const PLANNING: &str = "planning container-restart on";
+
+#[test]
+fn planning_on_a_hung_engine_is_said_and_esc_gives_it_up() {
+    let docker = need!(docker);
+    let proxy = docker.proxy();
+    let web = docker.container("hung").start();
+    let home = Home::new(&docker_config(proxy.socket()));
+    let mut screen = home.start(&[]);
+    choose(&mut screen, &web);
+    proxy.pause();
+    press(&mut screen, "R");
+    screen.wait_text(PLANNING);
+    // Beyond the four seconds that a message in passing stays.
+    screen.wait_text(", 6 s; esc gives it up");
+    press(&mut screen, "\x1b");
+    screen.wait_text("is given up: nothing was changed");
+    proxy.open();
+    screen.never_text("plan: Restart a container", 2 * QUIET);
+    assert!(!screen.text().contains("gives it up"), "{}", screen.text());
+    // Given up is not broken: the next one comes.
+    plan_restart(&mut screen, &web);
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Restart a container");
+    leave(&mut screen);
+    assert_eq!(home.kinds(), ["journal.open"]);
+}
+
+#[test]
+fn planning_on_a_hung_engine_ends_by_itself_and_says_why() {
+    let docker = need!(docker);
+    let proxy = docker.proxy();
+    let web = docker.container("hangs").start();
+    let home = Home::new(&docker_config(proxy.socket()));
+    let mut screen = home.start(&[]);
+    choose(&mut screen, &web);
+    proxy.pause();
+    let asked = Instant::now();
+    press(&mut screen, "R");
+    screen.wait_text(PLANNING);
+    screen.wait_screen("why there is no plan", LONG, |screen| {
+        screen.contents().contains("container-restart: no plan, and nothing was changed: lab gave no answer")
+    });
+    assert!(asked.elapsed() < Duration::from_secs(15), "the limits hold while planning: {:?}", asked.elapsed());
+    assert!(!screen.text().contains(PLANNING), "{}", screen.text());
+    proxy.open();
+    screen.never_text("plan: Restart a container", 2 * QUIET);
+    leave(&mut screen);
 }
 
 #[test]
@@ -249,12 +301,46 @@ fn two_keys_leave_a_run_and_the_next_start_says_what_became_of_it() {
     leave(&mut screen);
     assert_eq!(home.story(), RESTART_STORY[..3]);
     let mut screen = home.start(&[]);
-    let said = "1 unfinished run(s) of an earlier session";
+    let said = "1 run of an earlier session was cut off: ";
     screen.wait_screen(said, LONG, |screen| screen.contents().contains(said));
     leave(&mut screen);
     // Whether an engine goes on when its client is gone is its own business; what is said must be so.
     let outcome = if deaf.started_at() == before { "failed" } else { "ok" };
     assert_eq!(home.story()[3..], [format!("step.reconcile {outcome}"), format!("run.finish {outcome}")]);
+}
+
+#[test]
+fn a_signal_ends_a_run_only_when_what_is_in_flight_is_done() {
+    let docker = need!(docker);
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let deaf = docker.container("signalled").ignores_term().start();
+        let before = deaf.started_at();
+        let home = Home::new(&docker_config(&docker.socket));
+        let mut screen = home.start(&[]);
+        restart_slowly(&mut screen, &home, &deaf);
+        screen.signal(signal);
+        assert_eq!(screen.wait_exit().exit_code(), code);
+        assert_eq!(screen.left_behind(), Vec::<String>::new());
+        assert_ne!(deaf.started_at(), before, "it was finished");
+        assert_eq!(home.story(), RESTART_STORY, "and verified");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_the_next_start_tells() {
+    let docker = need!(docker);
+    let deaf = docker.container("insisted").ignores_term().start();
+    let home = Home::new(&docker_config(&docker.socket));
+    let mut screen = home.start(&[]);
+    restart_slowly(&mut screen, &home, &deaf);
+    screen.signal(Signal::TERM);
+    screen.wait_text("finishing what is under way");
+    screen.signal(Signal::TERM);
+    assert_eq!(screen.wait_exit().exit_code(), 143);
+    assert_eq!(home.story(), RESTART_STORY[..3]);
+    let mut screen = home.start(&[]);
+    screen.wait_text("1 run of an earlier session was cut off");
+    leave(&mut screen);
 }
 
 #[test]
@@ -352,7 +438,10 @@ fn exactly_the_planned_idle_sessions_are_closed() {
     assert!(!ours.is_empty(), "quarterdeck looks at the server");
     woken.run("begin");
     answer(&mut screen, "kill 4 on primary");
-    screen.wait_text(KILLED);
+    screen.wait_text(&format!("{KILLED}: 3 closed, 1 spared"));
+    let tail = String::from_utf8(home.run(&["journal", "tail"]).stdout).unwrap();
+    let last = tail.lines().last().unwrap();
+    assert!(last.contains("run.finish") && last.contains("3 closed, 1 spared (woke up or left)"), "{tail}");
     assert!(planned.iter().all(|session| !session.is_alive()));
     assert_eq!(server.state(woken.pid).as_deref(), Some("idle in transaction"));
     assert_eq!(server.state(active.pid).as_deref(), Some("active"));
@@ -508,7 +597,7 @@ fn a_kill_that_nobody_can_verify_stays_unknown() {
     assert_eq!(story[5..], ["step.exit unknown", "step.exit unknown", "run.finish unknown"]);
     home.configure(&postgres_config(server.port));
     let mut screen = home.start(&[]);
-    screen.never_text("unfinished run", QUIET);
+    screen.never_text("was cut off", QUIET);
     leave(&mut screen);
     assert_eq!((home.story(), kills(&server)), (story, 0), "the next start does not send it");
 }

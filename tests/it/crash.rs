@@ -124,8 +124,8 @@ fn kill(screen: &mut Session) {
 /// The start after the crash: it lists the run, and says how it ended. The story then.
 fn start_again(home: &Home, outcome: &str) -> Vec<String> {
     let mut screen = home.start(&[]);
-    let said = "1 unfinished run(s) of an earlier session: view 6 says what became of them";
-    screen.wait_screen(said, LONG, |screen| screen.contents().contains(said));
+    let said = format!("1 run of an earlier session was cut off: {outcome}, ");
+    screen.wait_screen(&said, LONG, |screen| screen.contents().contains(&said));
     press(&mut screen, "6");
     wait_listed(&screen, outcome);
     leave(&mut screen);
@@ -151,7 +151,7 @@ fn start_in_peace(home: &Home, outcome: &str, told: &[String]) {
     let mut screen = home.start(&[]);
     press(&mut screen, "6");
     wait_listed(&screen, outcome);
-    screen.never_text("unfinished run", QUIET);
+    screen.never_text("was cut off", QUIET);
     leave(&mut screen);
     assert_eq!(home.story(), told);
     assert_eq!(opened(), before + 1, "it was there, and wrote nothing else");
@@ -366,6 +366,11 @@ fn killed_while_the_engine_still_restarts_it_waits_for_what_comes_of_it() {
     kill(&mut screen);
     assert_eq!(world.effects(), 0, "the kill fell before the engine was done");
     let mut screen = home.start(&[]);
+    // At once, and long before it is known what became of it.
+    screen.wait_text("1 run of an earlier session was cut off; looking at what became of it");
+    press(&mut screen, "6");
+    screen.wait_text("1 cut off, being looked at");
+    assert!(!screen.text().contains("running"), "it looks alive\n{}", screen.text());
     let over = || home.story_now().last().unwrap().strip_prefix("run.finish ").map(str::to_owned);
     let outcome = poll(LONG, over).expect("it finds out");
     leave(&mut screen);
@@ -390,7 +395,7 @@ fn a_run_is_left_to_its_process_as_long_as_that_lives() {
     world.wait_held();
     home.configure(&world.config(false));
     let mut second = home.start(&[]);
-    second.never_text("unfinished run", QUIET);
+    second.never_text("was cut off", QUIET);
     leave(&mut second);
     assert_eq!(home.story().last().unwrap(), "step.intent");
     world.proxy.open();

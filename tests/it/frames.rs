@@ -7,6 +7,7 @@ use crossterm::event::KeyCode;
 use quarterdeck::action::Action;
 use quarterdeck::domain::Subject;
 use quarterdeck::domain::risk::Level;
+use quarterdeck::effect::Effect;
 use quarterdeck::event::{Event, RunEvent};
 use quarterdeck::panes::PANES;
 use quarterdeck::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows};
@@ -226,7 +227,7 @@ fn details() {
 }
 
 /// A plan as the planner would make it: checks, a blast radius, what is sent.
-fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draft> {
+pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draft> {
     let fence = |role: Role, language: &str, sent: &str, finding: Option<(bool, &str)>| PlannedFence {
         role,
         language: language.to_owned(),
@@ -247,6 +248,7 @@ fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draf
         id: "preflight/may-see".to_owned(),
         title: "The login may see other sessions".to_owned(),
         target: "primary".to_owned(),
+        address: "10.0.1.4:5432".to_owned(),
         fences: vec![fence(
             Role::Check,
             "sql",
@@ -262,6 +264,7 @@ fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draf
         id: "kill/kill".to_owned(),
         title: "Kill them".to_owned(),
         target: "primary".to_owned(),
+        address: "10.0.1.4:5432".to_owned(),
         fences: vec![
             fence(
                 Role::Run,
@@ -289,7 +292,14 @@ fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draf
 }
 
 fn show(scene: &mut Scene, plan: Plan<Draft>) {
-    scene.send(Event::Run(RunEvent::Planned(Box::new(plan))));
+    scene.state.focus = 3;
+    scene.keys("I");
+    scene.pass(Duration::from_millis(100));
+    let number = scene.effects.iter().rev().find_map(|effect| match effect {
+        Effect::Plan { number, .. } => Some(*number),
+        _ => None,
+    });
+    scene.send(Event::Run(RunEvent::Planned { number: number.expect("a plan was asked for"), plan: Box::new(plan) }));
     scene.paint();
     scene.pass(Duration::from_millis(400));
 }

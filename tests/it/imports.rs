@@ -145,7 +145,25 @@ fn other_pane(modules: &[String], second: Option<&str>) -> Option<String> {
 }
 
 /// The panes of product.md, by folder.
-const PANES: &[&str] = &["servers", "containers", "alerts", "databases", "runbooks", "runs", "timeline", "logs"];
+const PANES: &[&str] = &[
+    "servers",
+    "containers",
+    "events",
+    "alerts",
+    "groups",
+    "silences",
+    "rules",
+    "targets",
+    "databases",
+    "locks",
+    "replication",
+    "activity",
+    "statistics",
+    "runbooks",
+    "runs",
+    "timeline",
+    "logs",
+];
 
 /// The module path of a file of `src/`: empty for `lib.rs` and `main.rs`, which may import everything.
 fn module_path(path: &Path) -> Vec<String> {

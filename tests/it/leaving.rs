@@ -32,15 +32,49 @@ fn the_key_that_leaves_leaves_a_clean_terminal_and_exit_code_0() {
 }
 
 #[test]
-fn signals_that_end_it_leave_a_clean_terminal_and_exit_code_0() {
+fn signals_that_end_it_leave_a_clean_terminal_and_tell_their_number() {
     let desk = Desk::with(HOST);
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
         let mut session = desk.start();
         assert_taken(&session);
         session.signal(signal);
-        assert_eq!(session.wait_exit().exit_code(), 0, "{signal:?}");
+        assert_eq!(session.wait_exit().exit_code(), code, "{signal:?}");
         assert_eq!(session.left_behind(), [""; 0], "{signal:?}");
     }
+}
+
+#[test]
+fn ctrl_c_says_what_quits_and_gets_out_of_a_dialog() {
+    let desk = Desk::with(HOST);
+    let mut session = desk.start();
+    session.send("\x03");
+    session.wait_text("q quits");
+    session.send("?");
+    session.wait_text("help: the keys");
+    session.send("\x03");
+    session.wait_no_text("help: the keys");
+    quit(session);
+}
+
+#[test]
+fn the_log_tells_what_happened_once_and_without_verbosity_what_went_wrong() {
+    let config = format!("{HOST}\n{}", crate::desk::docker("gone", "unix:///nowhere/docker.sock", "250ms"));
+    let log = |arguments: &[&str]| {
+        let desk = Desk::with(&config);
+        let session = painted(desk.launch().args(arguments));
+        session.wait_screen("several polls", PATIENCE, |screen| screen.contents().contains("FAILED 2s"));
+        quit(session);
+        std::fs::read_to_string(desk.home().join("state/quarterdeck/quarterdeck.log")).unwrap()
+    };
+    let count = |log: &str, text: &str| log.lines().filter(|line| line.contains(text)).count();
+    let quiet = log(&[]);
+    assert_eq!((count(&quiet, "a source fails"), count(&quiet, "INFO")), (1, 0), "{quiet}");
+    assert!(quiet.contains("docker/gone") && quiet.contains("/nowhere/docker.sock"), "{quiet}");
+    let told = log(&["-v"]);
+    assert_eq!((count(&told, " starts "), count(&told, " ends "), count(&told, "DEBUG")), (1, 1, 0), "{told}");
+    assert!(told.contains("local/host, docker/gone") || told.contains("docker/gone, local/host"), "{told}");
+    let all = log(&["-vv"]);
+    assert!(count(&all, "asked source=local/host") > 1, "{all}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use quarterdeck::domain::record::{Actor, Entry, Record, RecordKind};
 use quarterdeck::domain::risk::Policy;
 use quarterdeck::domain::{
     Alert, AlertReport, AlertState, Compose, Container, ContainerState, Database, Engine, Filesystem, Health, Limits,
-    Now, RunId, Sample, Server, Session, SessionState, Severity, Silence, Snapshot, SourceError, SourceId, Subject,
+    Now, RunId, Sample, Server, Session, SessionState, Severity, Silencer, Snapshot, SourceError, SourceId, Subject,
     Usage, alert,
 };
 use quarterdeck::effect::Effects;
@@ -183,7 +183,7 @@ pub fn rows(subject: Subject, count: usize, names: &[&str]) -> Snapshot {
             ..Engine::default()
         }),
         Subject::Alerts => Snapshot::Alerts(AlertReport {
-            alerts: all("HighMemoryUsage").map(|(index, name)| alert(index, name)).collect(),
+            alerts: all("HighMemoryUsage").map(|(index, name)| Arc::new(alert(index, name))).collect(),
             ..AlertReport::default()
         }),
         Subject::Databases => Snapshot::Database(Database {
@@ -273,12 +273,11 @@ fn alert(index: usize, name: String) -> Alert {
         [("alertname", name.clone()), ("instance", format!("game-{index}:9100")), ("severity", word.to_owned())]
             .map(|(label, value)| (label.to_owned(), value))
             .into();
-    let silence = Silence {
+    let silence = Silencer {
         id: "5f2c".to_owned(),
         created_by: "ada".to_owned(),
         comment: "known, see INC-7".to_owned(),
         ends_at: start().wall + SignedDuration::from_hours(2),
-        ..Silence::default()
     };
     let state = [AlertState::Firing, AlertState::Firing, AlertState::Pending, AlertState::Suppressed][index % 4];
     Alert {
@@ -290,8 +289,7 @@ fn alert(index: usize, name: String) -> Alert {
         labels,
         active_at: (index % 5 != 4).then(|| ago(60 * age(index))),
         value: [Some(0.97), None, Some(f64::INFINITY), Some(123_456_789.0)][index % 4],
-        silenced_by: if state == AlertState::Suppressed { vec![silence] } else { Vec::new() },
-        inhibited_by: Vec::new(),
+        silenced_by: if state == AlertState::Suppressed { vec![Arc::new(silence)] } else { Vec::new() },
         ..Alert::default()
     }
 }

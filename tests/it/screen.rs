@@ -231,7 +231,7 @@ fn snapshot_prints_what_the_services_have_as_text_and_as_json() {
     let found = |list: &Value, key: &str, value: &Value| {
         list.as_array().unwrap().iter().find(|item| item[key] == *value).cloned()
     };
-    let containers = data("docker/main");
+    let containers = data("docker/main")["containers"].clone();
     let shot = |container: &Container| found(&containers, "id", &container.id.clone().into()).unwrap();
     assert_eq!(shot(&well)["compose"], serde_json::json!({"project": "game", "service": "api"}));
     assert_eq!(shot(&sick)["health"], "unhealthy");
@@ -242,8 +242,14 @@ fn snapshot_prints_what_the_services_have_as_text_and_as_json() {
         (&session["user"], &session["state"], &session["application"]),
         (&"web".into(), &"idle".into(), &"report".into())
     );
-    assert_eq!(found(&data("prometheus/main"), "name", &monitoring::PENDING.into()).unwrap()["state"], "pending");
-    assert_eq!(found(&data("alertmanager/main"), "name", &monitoring::SILENCED.into()).unwrap()["state"], "suppressed");
+    assert_eq!(
+        found(&data("prometheus/main")["alerts"], "name", &monitoring::PENDING.into()).unwrap()["state"],
+        "pending"
+    );
+    assert_eq!(
+        found(&data("alertmanager/main")["alerts"], "name", &monitoring::SILENCED.into()).unwrap()["state"],
+        "suppressed"
+    );
     assert_eq!(data("local/host")[0]["name"], "the-host");
 }
 

@@ -7,19 +7,30 @@
 //! A test asks for a service with [`need!`]. Where it can't be had the test is skipped by name, or fails when
 //! `QUARTERDECK_LAB=require` is set.
 
+pub mod cut;
+pub mod certs;
 pub mod docker;
+pub mod engine;
 pub mod fault;
 pub mod http;
 pub mod monitoring;
+pub mod node_exporter;
 pub mod nodes;
+pub mod pair;
 pub mod postgres;
+pub mod scripted;
 pub mod service;
+pub mod sshd;
 pub mod web;
 
-pub use docker::docker;
+pub use cut::scissors;
+pub use docker::{docker, tls_docker};
 pub use monitoring::monitoring;
+pub use node_exporter::own_node_exporter;
 pub use nodes::nodes;
+pub use pair::pair;
 pub use postgres::{own_postgres, postgres};
+pub use sshd::own_sshd;
 pub use web::web;
 
 use std::future::Future;

@@ -135,7 +135,8 @@ fn start_prometheus(alertmanager: u16) -> Result<(u16, Service), String> {
     Ok((port, service))
 }
 
-fn is_ready(port: u16) -> bool {
+/// It answers on its port, and says that it is ready.
+pub fn is_ready(port: u16) -> bool {
     http::get(port, "/-/ready").is_ok_and(|answer| answer.status == 200)
 }
 

@@ -26,6 +26,10 @@ full_page_writes = off
 synchronous_commit = off
 shared_buffers = 16MB
 max_connections = 100
+max_prepared_transactions = 5
+deadlock_timeout = 100ms
+archive_mode = on
+archive_command = 'true'
 wal_level = logical
 log_statement = all
 log_line_prefix = '%m [%p] <%u> '
@@ -47,7 +51,8 @@ pub struct Postgres {
     pub port: u16,
     /// The folder of its socket.
     pub socket: PathBuf,
-    service: Service,
+    data: PathBuf,
+    service: Option<Service>,
 }
 
 /// The server that the tests of this process share, or what is missing. A test that ends sessions it did not make, or
@@ -67,18 +72,79 @@ impl Postgres {
         let home = folder("postgres");
         let data = home.join("data");
         run(Command::new("cp").arg("-a").arg(template()?).arg(&data))?;
+        let this = Self::serve(home, data)?;
+        this.make_roles();
+        Ok(this)
+    }
+
+    fn serve(home: PathBuf, data: PathBuf) -> Result<Self, String> {
         run(Command::new("chmod").arg("1777").arg(&home))?;
-        let port = free_port();
+        let mut this = Self { port: free_port(), socket: home, data, service: None };
+        this.service = Some(this.launch()?);
+        Ok(this)
+    }
+
+    fn launch(&self) -> Result<Service, String> {
+        let (home, port) = (&self.socket, self.port);
         let mut command = as_server_user(&server_program("postgres")?)?;
-        command.arg("-D").arg(&data).arg("-k").arg(&home).arg("-p").arg(port.to_string());
+        command.arg("-D").arg(&self.data).arg("-k").arg(home).arg("-p").arg(port.to_string());
         command.arg("-c").arg("listen_addresses=127.0.0.1");
         // SIGINT is the fast shutdown: sessions are ended, not waited for.
         let mut service = Service::start("postgres-log", &mut command)?.ends_by(Signal::INT);
         let socket = home.join(format!(".s.PGSQL.{port}"));
-        service.ready(LIMIT, || socket.exists() && connects(&home, port))?;
-        let this = Self { port, socket: home, service };
-        this.make_roles();
-        Ok(this)
+        service.ready(LIMIT, || socket.exists() && connects(home, port))?;
+        Ok(service)
+    }
+
+    /// Ends the server.
+    pub fn stop(&mut self) {
+        self.service = None;
+    }
+
+    /// Starts it again on the same port, after [`Self::stop`].
+    pub fn start_again(&mut self) {
+        self.service = Some(self.launch().expect("the lab's PostgreSQL starts again"));
+    }
+
+    /// A standby that streams from this server, under the name `standby`, through a slot `standby_slot`.
+    pub fn standby(&self) -> Result<Self, String> {
+        let home = folder("standby");
+        run(Command::new("chmod").arg("1777").arg(&home))?;
+        let data = home.join("data");
+        let target =
+            format!("host={} port={} user=postgres application_name=standby", self.socket.display(), self.port);
+        let mut command = as_server_user(&server_program("pg_basebackup")?)?;
+        command.args(["-d", &target, "-X", "stream", "-c", "fast", "-R", "-C", "-S", "standby_slot", "-D"]).arg(&data);
+        run(&mut command)?;
+        Self::serve(home, data)
+    }
+
+    /// Stops the server where it stands, every process of it: it takes connections and says nothing.
+    pub fn freeze(&self) {
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    /// Backends are in process groups of their own, so they are found as children of the server.
+    fn signal_all(&self, signal: Signal) {
+        let parent = self.pid();
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?));
+        for pid in std::iter::once(self.service().pid()).chain(children) {
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    fn service(&self) -> &Service {
+        self.service.as_ref().expect("the server was not stopped")
+    }
+
+    fn pid(&self) -> i32 {
+        self.service().pid().as_raw_nonzero().get()
     }
 
     fn make_roles(&self) {
@@ -144,7 +210,7 @@ impl Postgres {
 
     /// Opens an idle session that speaks the replication protocol, as a superuser.
     pub fn replication(&self) -> Replication {
-        let application = format!("replica-{}", self.service.pid());
+        let application = format!("replica-{}", self.pid());
         let target = format!(
             "host={} port={} user=postgres dbname={DATABASE} replication=database application_name={application}",
             self.socket.display(),
@@ -202,7 +268,7 @@ impl Postgres {
     /// The statements that a role has sent, as the server logged them before it ran them, oldest first. One that spans
     /// several lines is joined by spaces.
     pub fn statements(&self, role: &str) -> Vec<String> {
-        let log = fs::read_to_string(&self.service.log).expect("the server has a log");
+        let log = fs::read_to_string(&self.service().log).expect("the server has a log");
         statements(&log, role)
     }
 }
@@ -310,9 +376,13 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// Runs a statement in it. `begin` leaves it idle in a transaction.
     pub fn run(&mut self, sql: &str) {
+        self.try_run(sql).unwrap_or_else(|why| panic!("{sql}: {why}"));
+    }
+
+    /// Runs a statement that may fail.
+    pub fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         let connection = self.connection.as_mut().expect("a session that works can't do two things");
-        let done = wait(async { sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await });
-        done.unwrap_or_else(|why| panic!("{sql}: {why}"));
+        wait(async { sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await }).map(drop)
     }
 
     /// Makes it active for an hour, and returns once the server shows it so.
@@ -326,6 +396,22 @@ impl Session<'_> {
         });
         let active = || (self.server.state(self.pid).as_deref() == Some("active")).then_some(());
         poll(LIMIT, active).expect("the server shows the session as active");
+    }
+
+    /// Runs a statement that has to wait for a lock, and returns once the server shows it waiting. What becomes of it is
+    /// looked at from outside.
+    pub fn wait_for_lock(&mut self, sql: &'static str) {
+        let mut connection = self.connection.take().expect("a session that waits can't do two things");
+        runtime().spawn(async move {
+            let _ = sqlx::raw_sql(sql).execute(&mut connection).await;
+            std::future::pending::<()>().await;
+            drop(connection);
+        });
+        let query = format!(
+            "select wait_event_type from pg_stat_activity where pid = {} and wait_event_type = 'Lock'",
+            self.pid
+        );
+        poll(LIMIT, || self.server.column(&query).pop()).expect("the server shows the session waiting for a lock");
     }
 
     /// Whether the server still has it.

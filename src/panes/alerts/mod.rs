@@ -1,17 +1,21 @@
-//! Alerts: what fires, what is about to, and what nobody is told of.
+//! Alerts: what fires, what is about to, and what nobody is told of. Above them stands what is wrong with alerting itself.
 
+mod details;
+
+use super::grouping::Group;
 use super::table::{Counts, Tabular, figure_cell, figures};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Alert, AlertState, Severity, Subject, ThingId, time};
+use crate::domain::{Alert, AlertState, Severity, Subject, ThingId, Trouble, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
@@ -31,12 +35,13 @@ const STATE: usize = 2;
 const SEVERITY: usize = 3;
 const FOR: usize = 4;
 const VALUE: usize = 5;
+const BY: usize = 6;
 
 /// The table.
 pub struct Alerts;
 
 impl Tabular for Alerts {
-    type Item = Alert;
+    type Item = Arc<Alert>;
     const SUBJECT: Subject = Subject::Alerts;
     const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
@@ -46,27 +51,56 @@ impl Tabular for Alerts {
         Column::text("SEVERITY", 8, 0, 8),
         Column::figure("FOR", 5, 7),
         Column::figure("VALUE", 7, 2),
+        Column::text("BY", 14, 2, 4),
         Column::text("SUMMARY", 16, 6, 3),
     ];
+    const GROUPED_BY: Option<&'static str> = Some("name");
     const NONE: &'static str = "asked, and no alert is firing or pending";
 
-    fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Alert] {
+    fn shows(column: usize, cx: &Cx<'_>) -> bool {
+        column != BY || cx.store.all_alerts().any(|alert| alert.state == AlertState::Suppressed)
+    }
+
+    /// Troubles are no alerts: nobody sent them, and none can be silenced.
+    fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
+        // Both of a pair say the same of the same rules.
+        let mut told: Vec<(String, &Trouble)> = Vec::new();
+        for (feed, trouble) in troubles(cx) {
+            let name = format!("{}/{}", feed.id.kind(), feed.id.name());
+            match told.iter_mut().find(|(_, known)| *known == trouble) {
+                Some((names, _)) => {
+                    let _ = write!(names, ", {name}");
+                }
+                None => told.push((name, trouble)),
+            }
+        }
+        told.sort_by_key(|(_, trouble)| Reverse(trouble.severity));
+        let line = |(names, trouble): (String, &Trouble)| format!("{names}: {} ({})", trouble.what, trouble.hint);
+        out.extend(told.into_iter().map(|told| (told.1.severity, line(told))));
+    }
+
+    /// By name: where an alert fires for many things it is one matter.
+    fn group<'a>(row: Row<'a, Arc<Alert>>) -> Option<Group<'a>> {
+        Some((&row.item.name, ""))
+    }
+
+    fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [Arc<Alert>] {
         store.alerts(feed)
     }
 
-    fn id(row: Row<'_, Alert>) -> ThingId {
+    fn id(row: Row<'_, Arc<Alert>>) -> ThingId {
         ThingId::Alert { fingerprint: row.item.fingerprint.clone() }
     }
 
-    fn name(row: Row<'_, Alert>, out: &mut String) {
+    fn name(row: Row<'_, Arc<Alert>>, out: &mut String) {
         out.push_str(&row.item.name);
     }
 
-    fn severity(row: Row<'_, Alert>) -> Severity {
+    fn severity(row: Row<'_, Arc<Alert>>) -> Severity {
         row.item.judge()
     }
 
-    fn order(column: usize, a: Row<'_, Alert>, b: Row<'_, Alert>) -> Ordering {
+    fn order(column: usize, a: Row<'_, Arc<Alert>>, b: Row<'_, Arc<Alert>>) -> Ordering {
         let (a, b) = (a.item, b.item);
         let name = || a.name.cmp(&b.name).then_with(|| a.fingerprint.cmp(&b.fingerprint));
         match column {
@@ -76,12 +110,13 @@ impl Tabular for Alerts {
             SEVERITY => a.severity.cmp(&b.severity).then_with(name),
             FOR => b.active_at.cmp(&a.active_at).then_with(name),
             VALUE => figures(a.value, b.value).then_with(name),
-            _ => summary(a).cmp(summary(b)).then_with(name),
+            BY => a.word().cmp(b.word()).then_with(name),
+            _ => a.summary().cmp(b.summary()).then_with(name),
         }
     }
 
     /// Firing, then pending, then silenced; of these the worst rule first, then the newest.
-    fn natural(a: Row<'_, Alert>, b: Row<'_, Alert>) -> Ordering {
+    fn natural(a: Row<'_, Arc<Alert>>, b: Row<'_, Arc<Alert>>) -> Ordering {
         let key = |alert: &Alert| (alert.state, alert.severity, alert.active_at);
         key(b.item)
             .cmp(&key(a.item))
@@ -89,7 +124,7 @@ impl Tabular for Alerts {
             .then_with(|| a.item.fingerprint.cmp(&b.item.fingerprint))
     }
 
-    fn cell(column: usize, row: Row<'_, Alert>, out: &mut String) -> Role {
+    fn cell(column: usize, row: Row<'_, Arc<Alert>>, out: &mut String) -> Role {
         let alert = row.item;
         match column {
             NAME => {
@@ -101,7 +136,7 @@ impl Tabular for Alerts {
                 Role::Text
             }
             STATE => {
-                out.push_str(state(alert));
+                out.push_str(alert.word());
                 if alert.state == AlertState::Firing { alert.severity.into() } else { Role::Muted }
             }
             SEVERITY => {
@@ -113,88 +148,48 @@ impl Tabular for Alerts {
                 figure_cell(out, age, Severity::None, figure::age)
             }
             VALUE => figure_cell(out, alert.value, Severity::None, figure::number),
+            BY => {
+                alert.write_by(out);
+                Role::Muted
+            }
             _ => {
-                out.push_str(summary(alert));
+                out.push_str(alert.summary());
                 Role::Muted
             }
         }
     }
 
-    fn haystack(row: Row<'_, Alert>, out: &mut String) {
+    fn haystack(row: Row<'_, Arc<Alert>>, out: &mut String) {
         let alert = row.item;
-        let _ = write!(out, "{} {} {} {}", alert.name, state(alert), alert.severity.word(), summary(alert));
+        let _ = write!(out, "{} {} {} {}", alert.name, alert.word(), alert.severity.word(), alert.summary());
+        alert.write_by(out);
         for (name, value) in &alert.labels {
             let _ = write!(out, " {name}={value}");
         }
     }
 
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
-        let all = || cx.store.about(Subject::Alerts).flat_map(|feed| cx.store.alerts(feed));
-        let number = |state: AlertState| all().filter(|alert| alert.state == state).count();
-        let (pending, quiet) = (number(AlertState::Pending), number(AlertState::Suppressed));
+        let number = |word: &str| cx.store.all_alerts().filter(|alert| alert.word() == word).count();
         let loud = counts.of(Severity::Critical) + counts.of(Severity::Warning);
         let figures = [
+            (troubles(cx).count(), "broken"),
             (counts.of(Severity::Critical), "critical"),
             (counts.of(Severity::Warning), "warning"),
-            (number(AlertState::Firing).saturating_sub(loud), "info"),
-            (pending, "pending"),
-            (quiet, "silenced"),
+            (number("firing").saturating_sub(loud), "info"),
+            (number("pending"), "pending"),
+            (number("silenced"), "silenced"),
+            (number("inhibited"), "inhibited"),
+            (number("muted") + number("suppressed"), "muted"),
         ];
-        let shown = figures.iter().filter(|(count, _)| *count > 0);
-        for (index, (count, word)) in shown.enumerate() {
-            let gap = if index > 0 { "  " } else { "" };
-            let _ = write!(out, "{gap}{count} {word}");
-        }
-        if counts.total() == 0 {
-            out.push_str("none");
-        }
+        super::alerting::figures(&figures, out);
     }
 
-    fn details(row: Row<'_, Alert>) -> Vec<Section> {
-        let alert = row.item;
-        let mut facts = vec![
-            ("source".to_owned(), row.feed.id.to_string()),
-            ("state".to_owned(), format!("{}, severity {}", state(alert), alert.severity.word())),
-            ("since".to_owned(), alert.active_at.map_or_else(|| "not known".into(), |at| format!("{at:.0}"))),
-            (
-                "value".to_owned(),
-                alert.value.map_or_else(
-                    || "not known (Alertmanager does not say)".into(),
-                    |v| figure::text(|out| figure::number(out, v)),
-                ),
-            ),
-        ];
-        for silence in &alert.silenced_by {
-            let text = format!("by {}: {} (until {:.0})", silence.created_by, silence.comment, silence.ends_at);
-            facts.push(("silenced".to_owned(), text));
-        }
-        for inhibitor in &alert.inhibited_by {
-            facts.push(("inhibited by".to_owned(), inhibited_by(row, inhibitor)));
-        }
-        facts.extend(alert.annotations.iter().map(|(name, text)| (name.clone(), text.clone())));
-        facts.extend(alert.labels.iter().map(|(name, value)| (format!("label {name}"), value.clone())));
-        facts.push(("fingerprint".to_owned(), alert.fingerprint.to_string()));
-        vec![Section::Facts(facts)]
+    fn details(row: Row<'_, Arc<Alert>>) -> Vec<Section> {
+        details::of(row)
     }
 }
 
-/// The inhibiting alert's name where it is known.
-fn inhibited_by(row: Row<'_, Alert>, fingerprint: &str) -> String {
-    let store = row.cx.store;
-    let known = store
-        .about(Subject::Alerts)
-        .flat_map(|feed| store.alerts(feed))
-        .find(|alert| &*alert.fingerprint == fingerprint);
-    known.map_or_else(|| fingerprint.to_owned(), |alert| format!("{} ({fingerprint})", alert.name))
-}
-
-fn state(alert: &Alert) -> &'static str {
-    let inhibited =
-        alert.state == AlertState::Suppressed && alert.silenced_by.is_empty() && !alert.inhibited_by.is_empty();
-    if inhibited { "inhibited" } else { alert.state.word() }
-}
-
-fn summary(alert: &Alert) -> &str {
-    let of = |name: &str| alert.annotations.get(name).map(String::as_str);
-    of("summary").or_else(|| of("description")).or_else(|| of("message")).unwrap_or_default()
+/// What is wrong with alerting itself, by those who say so.
+fn troubles<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = (&'a Feed, &'a Trouble)> {
+    cx.store.alert_reports().flat_map(|(feed, report)| report.troubles.iter().map(move |trouble| (feed, trouble)))
 }

@@ -1,10 +1,15 @@
 //! Containers: what runs, what does not, what eats the machine.
 
+mod page;
+
+use super::grouping::Group;
 use super::table::{Counts, Tabular, figure_cell, figures, prefix};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Container, ContainerState, Health, Limits, Severity, Snapshot, Subject, ThingId, time};
+use crate::domain::{
+    Container, ContainerState, Health, Limits, Port, Rates, Severity, Snapshot, Subject, ThingId, time,
+};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -17,7 +22,7 @@ use std::fmt::Write;
 pub const KIND: PaneKind = PaneKind {
     number: Some(2),
     title: "Containers",
-    doc: "containers of every engine: state, health, CPU, memory, restarts, uptime",
+    doc: "containers of every engine: state, health, CPU, memory, network, disks, restarts, uptime, ports",
     scope: Scope::Containers,
     action: Action::Containers,
     subject: Some(Subject::Containers),
@@ -29,9 +34,16 @@ const NAME: usize = 0;
 const STATE: usize = 1;
 const CPU: usize = 2;
 const MEMORY: usize = 3;
-const UP: usize = 4;
-const RESTARTS: usize = 5;
-const SERVICE: usize = 6;
+const NET_IN: usize = 4;
+const NET_OUT: usize = 5;
+const READ: usize = 6;
+const WRITTEN: usize = 7;
+const PIDS: usize = 8;
+const UP: usize = 9;
+const RESTARTS: usize = 10;
+const PORTS: usize = 11;
+const SERVICE: usize = 12;
+const IMAGE: usize = 13;
 
 /// The table.
 pub struct Containers;
@@ -45,12 +57,20 @@ impl Tabular for Containers {
         Column::text("STATE", 10, 0, 9),
         Column::figure("CPU", 5, 8),
         Column::figure("MEM", 10, 7),
+        Column::figure("NET IN", 6, 4),
+        Column::figure("NET OUT", 7, 4),
+        Column::figure("READ", 5, 2),
+        Column::figure("WRITE", 5, 2),
+        Column::figure("PIDS", 4, 1),
         Column::figure("UP", 5, 6),
-        Column::figure("RESTARTS", 8, 3),
-        Column::text("SERVICE", 14, 2, 2),
+        Column::figure("RESTARTS", 8, 5),
+        Column::text("PORTS", 12, 1, 2),
+        Column::text("SERVICE", 14, 2, 3),
         Column::text("IMAGE", 16, 3, 1),
+        Column::text("ENGINE", 12, 1, 0),
     ];
     const NONE: &'static str = "asked, and there are no containers";
+    const GROUPED_BY: Option<&'static str> = Some("project and service");
 
     fn items<'a>(_: &'a Store, feed: &'a Feed) -> &'a [Container] {
         feed.snapshot().and_then(Snapshot::engine).map_or(&[], |engine| &engine.containers)
@@ -76,12 +96,23 @@ impl Tabular for Containers {
             STATE => a.item.state_word().cmp(b.item.state_word()).then_with(name),
             CPU => figures(a.item.cpu, b.item.cpu).then_with(name),
             MEMORY => a.item.memory.map(|m| m.used).cmp(&b.item.memory.map(|m| m.used)).then_with(name),
+            NET_IN => rates(a.item.network, b.item.network, |rates| rates.r#in).then_with(name),
+            NET_OUT => rates(a.item.network, b.item.network, |rates| rates.out).then_with(name),
+            READ => rates(a.item.block_io, b.item.block_io, |rates| rates.r#in).then_with(name),
+            WRITTEN => rates(a.item.block_io, b.item.block_io, |rates| rates.out).then_with(name),
+            PIDS => a.item.pids.cmp(&b.item.pids).then_with(name),
             // The longest up started first.
             UP => running_since(b.item).cmp(&running_since(a.item)).then_with(name),
             RESTARTS => a.item.restarts.cmp(&b.item.restarts).then_with(name),
+            PORTS => port(a.item).cmp(&port(b.item)).then_with(name),
             SERVICE => service(a.item).cmp(&service(b.item)).then_with(name),
-            _ => a.item.image.cmp(&b.item.image).then_with(name),
+            IMAGE => a.item.image.cmp(&b.item.image).then_with(name),
+            _ => a.feed.id.cmp(&b.feed.id).then_with(name),
         }
+    }
+
+    fn group<'a>(row: Row<'a, Container>) -> Option<Group<'a>> {
+        service(row.item)
     }
 
     /// Those that run before those that do not, then by name.
@@ -108,10 +139,21 @@ impl Tabular for Containers {
             }
             CPU => figure_cell(out, container.cpu, Severity::None, figure::percent),
             MEMORY => memory(row, out),
+            NET_IN => rate_cell(out, container.network.map(|rates| rates.r#in)),
+            NET_OUT => rate_cell(out, container.network.map(|rates| rates.out)),
+            READ => rate_cell(out, container.block_io.map(|rates| rates.r#in)),
+            WRITTEN => rate_cell(out, container.block_io.map(|rates| rates.out)),
+            PIDS => figure_cell(out, container.pids, Severity::None, |out, n| {
+                let _ = write!(out, "{n}");
+            }),
             UP => figure_cell(out, since(row), Severity::None, figure::age),
             RESTARTS => figure_cell(out, container.restarts, restarts(container), |out, n| {
                 let _ = write!(out, "{n}");
             }),
+            PORTS => {
+                ports(container, out);
+                Role::Muted
+            }
             SERVICE => {
                 match &container.compose {
                     Some(compose) => {
@@ -121,8 +163,12 @@ impl Tabular for Containers {
                 }
                 Role::Muted
             }
-            _ => {
+            IMAGE => {
                 out.push_str(&container.image);
+                Role::Muted
+            }
+            _ => {
+                engine(row, out);
                 Role::Muted
             }
         }
@@ -133,6 +179,12 @@ impl Tabular for Containers {
         let _ = write!(out, "{} {} {} {}", row.feed.id, c.name, c.state_word(), c.image);
         if let Some(compose) = &c.compose {
             let _ = write!(out, " {}/{}", compose.project, compose.service);
+        }
+        for address in &c.addresses {
+            let _ = write!(out, " {address}");
+        }
+        for (_, public) in c.ports.iter().filter_map(|port| port.public.as_ref()) {
+            let _ = write!(out, " :{public}");
         }
     }
 
@@ -149,36 +201,72 @@ impl Tabular for Containers {
     }
 
     fn details(row: Row<'_, Container>) -> Vec<Section> {
-        let c = row.item;
-        let stamp = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
-        let compose =
-            c.compose.as_ref().map_or_else(|| "none".to_owned(), |c| format!("{} / {}", c.project, c.service));
-        let facts = vec![
-            ("source".into(), row.feed.id.to_string()),
-            ("id".into(), c.id.to_string()),
-            ("image".into(), c.image.clone()),
-            ("compose".into(), compose),
-            ("state".into(), format!("{}, health: {}", c.state.word(), c.health.word())),
-            ("started".into(), stamp(c.started_at)),
-            ("finished".into(), stamp(c.finished_at)),
-            ("exit code".into(), c.exit_code.map_or_else(|| "—".into(), |code| code.to_string())),
-            ("oom-killed".into(), if c.oom_killed { "yes" } else { "no" }.into()),
-            ("restarts".into(), c.restarts.map_or_else(|| "not known".into(), |n| n.to_string())),
-            (
-                "cpu".into(),
-                c.cpu.map_or_else(
-                    || "not known".into(),
-                    |v| figure::text(|out| figure::percent(out, v)) + " of one core",
-                ),
-            ),
-            (
-                "memory".into(),
-                figure::text(|out| {
-                    memory(row, out);
-                }),
-            ),
-        ];
-        vec![Section::Facts(facts)]
+        page::sections(row)
+    }
+}
+
+/// Order by one of two rates.
+fn rates(a: Option<Rates>, b: Option<Rates>, which: fn(Rates) -> f64) -> Ordering {
+    figures(a.map(which), b.map(which))
+}
+
+fn rate_cell(out: &mut String, rate: Option<f64>) -> Role {
+    figure_cell(out, rate, Severity::None, |out, rate| figure::bytes(out, rate as u64))
+}
+
+/// The first published port, for the order.
+fn port(container: &Container) -> Option<u16> {
+    container.ports.iter().find_map(|port| port.public.as_ref()).map(|(_, public)| *public)
+}
+
+/// Published ports as `8080→80`, with the address where it is not every one; exposed ones as `80`.
+fn ports(container: &Container, out: &mut String) {
+    let mut last: Option<&Port> = None;
+    for port in &container.ports {
+        let is_again = last.is_some_and(|last| same_port(last, port));
+        last = Some(port);
+        if is_again {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        push_port(port, out);
+    }
+    if container.ports.is_empty() {
+        out.push('—');
+    }
+}
+
+/// The same, but for IPv4 and IPv6.
+fn same_port(a: &Port, b: &Port) -> bool {
+    let open = |port: &Port| port.public.as_ref().map(|(address, public)| (is_any(address), *public));
+    let is_open = open(a).is_none_or(|(any, _)| any);
+    (a.private, &a.protocol, open(a)) == (b.private, &b.protocol, open(b)) && is_open
+}
+
+fn is_any(address: &str) -> bool {
+    matches!(address, "" | "0.0.0.0" | "::")
+}
+
+fn push_port(port: &Port, out: &mut String) {
+    if let Some((address, public)) = &port.public {
+        if !is_any(address) {
+            let _ = write!(out, "{address}:");
+        }
+        let _ = write!(out, "{public}→");
+    }
+    let _ = write!(out, "{}", port.private);
+    if port.protocol != "tcp" {
+        let _ = write!(out, "/{}", port.protocol);
+    }
+}
+
+/// Its configured name, and what it is.
+fn engine(row: Row<'_, Container>, out: &mut String) {
+    out.push_str(row.feed.id.name());
+    if let Some(engine) = row.feed.snapshot().and_then(Snapshot::engine) {
+        let _ = write!(out, " {}", engine.version);
     }
 }
 
@@ -222,7 +310,34 @@ fn state_severity(container: &Container, limits: &Limits) -> Severity {
     }
 }
 
-/// Ten restarts by its policy are a warning: it does not stay up.
+/// Ten restarts by its policy, or one within the last minutes, are a warning: it does not stay up.
 fn restarts(container: &Container) -> Severity {
-    if container.restarts.is_some_and(|n| n >= 10) { Severity::Warning } else { Severity::None }
+    let many = container.restarts.is_some_and(|n| n >= 10);
+    if many || container.restarted_lately { Severity::Warning } else { Severity::None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(private: u16, protocol: &str, public: Option<(&str, u16)>) -> Port {
+        let public = public.map(|(address, port)| (address.to_owned(), port));
+        Port { private, protocol: protocol.into(), public }
+    }
+
+    fn told(given: Vec<Port>) -> String {
+        let container = Container { ports: given, ..Container::default() };
+        figure::text(|out| ports(&container, out))
+    }
+
+    #[test]
+    fn ports_are_told_once_for_both_families() {
+        assert_eq!(told(Vec::new()), "—");
+        let both = vec![port(80, "tcp", Some(("0.0.0.0", 8080))), port(80, "tcp", Some(("::", 8080)))];
+        assert_eq!(told(both), "8080→80");
+        let mixed = vec![port(53, "udp", Some(("127.0.0.1", 53))), port(9000, "tcp", None)];
+        assert_eq!(told(mixed), "127.0.0.1:53→53/udp 9000");
+        let two = vec![port(1, "tcp", Some(("10.0.0.1", 1))), port(1, "tcp", Some(("10.0.0.2", 1)))];
+        assert_eq!(told(two), "10.0.0.1:1→1 10.0.0.2:1→1");
+    }
 }

@@ -1,15 +1,18 @@
 //! Databases: who is connected, what they do, for how long, and who waits for whom.
 
+use super::postgres::{self, database, text};
 use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Database, Session, SessionState, Severity, Snapshot, Subject, ThingId};
+use crate::domain::database::activity;
+use crate::domain::{Session, SessionState, Severity, Subject, ThingId};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use jiff::Timestamp;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -17,7 +20,7 @@ use std::fmt::Write;
 pub const KIND: PaneKind = PaneKind {
     number: Some(4),
     title: "Databases",
-    doc: "PostgreSQL sessions: state, age in it, what they wait for, the query; connections used",
+    doc: "PostgreSQL sessions: state, age in it, what they wait for, the query; connections used; what is wrong with the servers",
     scope: Scope::Databases,
     action: Action::Databases,
     subject: Some(Subject::Databases),
@@ -33,7 +36,9 @@ const CLIENT: usize = 4;
 const DATABASE: usize = 5;
 const STATE: usize = 6;
 const AGE: usize = 7;
-const WAIT: usize = 8;
+const XACT: usize = 8;
+const RUNS: usize = 9;
+const WAIT: usize = 10;
 
 /// The table.
 pub struct Databases;
@@ -51,10 +56,12 @@ impl Tabular for Databases {
         Column::text("DB", 8, 1, 1),
         Column::text("STATE", 10, 0, 9),
         Column::figure("AGE", 5, 8),
+        Column::figure("XACT", 5, 6),
+        Column::figure("RUNS", 5, 3),
         Column::text("WAIT", 12, 1, 6),
         Column::text("QUERY", 12, 8, 7),
     ];
-    const NONE: &'static str = "asked, and no client session is open but quarterdeck's own";
+    const NONE: &'static str = "asked, and no session is open";
 
     /// Which server it is on is said only where there are several.
     fn shows(column: usize, cx: &Cx<'_>) -> bool {
@@ -66,7 +73,11 @@ impl Tabular for Databases {
     }
 
     fn id(row: Row<'_, Session>) -> ThingId {
-        ThingId::Session { source: row.feed.id.clone(), pid: row.item.pid, backend_start: row.item.backend_start }
+        postgres::session_id(row.feed, row.item)
+    }
+
+    fn is(row: Row<'_, Session>, id: &ThingId) -> bool {
+        postgres::is_session(row.feed, row.item, id)
     }
 
     fn name(row: Row<'_, Session>, out: &mut String) {
@@ -90,45 +101,25 @@ impl Tabular for Databases {
             STATE => x.state.cmp(&y.state).then_with(pid),
             // The oldest changed its state first.
             AGE => y.state_change.cmp(&x.state_change).then_with(pid),
+            XACT => y.xact_start.cmp(&x.xact_start).then_with(pid),
+            RUNS => running(y).cmp(&running(x)).then_with(pid),
             WAIT => x.wait.cmp(&y.wait).then_with(pid),
             _ => x.query.cmp(&y.query).then_with(pid),
         }
     }
 
-    /// What is in the way first: blocked and in a transaction, then active, then idle; of these the oldest.
+    /// What is in the way first: whom most wait for, then in a transaction, then active, then idle; of these the oldest.
     fn natural(a: Row<'_, Session>, b: Row<'_, Session>) -> Ordering {
-        let by_state = b.item.state.cmp(&a.item.state);
+        let roots = |row: Row<'_, Session>| if row.item.is_root_blocker() { row.item.blocks } else { 0 };
+        let by_blocks = roots(b).cmp(&roots(a)).then_with(|| a.item.own.cmp(&b.item.own));
+        let by_state = by_blocks.then_with(|| b.item.state.cmp(&a.item.state));
         by_state.then_with(|| a.item.state_change.cmp(&b.item.state_change)).then_with(|| a.item.pid.cmp(&b.item.pid))
     }
 
     fn cell(column: usize, row: Row<'_, Session>, out: &mut String) -> Role {
-        let session = row.item;
-        let text = |out: &mut String, text: &str, role: Role| {
-            out.push_str(if text.is_empty() { "—" } else { text });
-            role
-        };
-        match column {
-            PID => {
-                let _ = write!(out, "{}", session.pid);
-                Role::Text
-            }
-            ON => text(out, row.feed.id.name(), Role::Text),
-            USER => text(out, &session.user, Role::Text),
-            APPLICATION => text(out, &session.application, Role::Text),
-            CLIENT => text(out, &session.client, Role::Muted),
-            DATABASE => text(out, &session.database, Role::Muted),
-            STATE => {
-                out.push_str(session.state.word());
-                let severity = Self::severity(row);
-                if severity >= Severity::Warning { severity.into() } else { state_role(session.state) }
-            }
-            AGE => {
-                let age = database(row.feed).and_then(|database| session.age(database.now));
-                figure_cell(out, age, Self::severity(row), figure::age)
-            }
-            WAIT => wait(session, out),
-            _ => text(out, &session.query, Role::Muted),
-        }
+        let role = cell(column, row, out);
+        // Not anybody's to act on, nor a trouble: it only tells who else is connected.
+        if row.item.own { Role::Faint } else { role }
     }
 
     fn haystack(row: Row<'_, Session>, out: &mut String) {
@@ -149,9 +140,7 @@ impl Tabular for Databases {
 
     fn summary(cx: &Cx<'_>, _: &Counts, out: &mut String) {
         let many = cx.many(Subject::Databases);
-        let known =
-            cx.store.about(Subject::Databases).filter_map(|feed| database(feed).map(|database| (feed, database)));
-        for (index, (feed, database)) in known.enumerate() {
+        for (index, (feed, database)) in postgres::worst_first(cx).into_iter().enumerate() {
             let gap = if index > 0 { "  " } else { "" };
             out.push_str(gap);
             if many {
@@ -160,48 +149,84 @@ impl Tabular for Databases {
             let severity = cx.limits.connections.judge(database.fullness());
             let mark = if severity >= Severity::Warning { severity.symbol() } else { "" };
             let _ = write!(out, "{mark}{}/{} conns", database.used, database.max);
+            if !many {
+                breakdown(feed, cx, out);
+                continue;
+            }
+            let blocked = activity::sum(cx.store.activity(feed)).blocked;
+            if blocked > 0 {
+                let _ = write!(out, " ({blocked} blocked)");
+            }
         }
+    }
+
+    fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
+        postgres::troubles(cx, out);
     }
 
     fn details(row: Row<'_, Session>) -> Vec<Section> {
-        let s = row.item;
-        let mut facts = vec![
-            ("source".to_owned(), row.feed.id.to_string()),
-            ("pid".to_owned(), s.pid.to_string()),
-            ("user".to_owned(), s.user.clone()),
-            ("application".to_owned(), s.application.clone()),
-            ("client".to_owned(), s.client.clone()),
-            ("database".to_owned(), s.database.clone()),
-            ("backend start".to_owned(), format!("{:.0}", s.backend_start)),
-            ("state".to_owned(), s.state.word().to_owned()),
-            ("since".to_owned(), s.state_change.map_or_else(|| "not known".into(), |at| format!("{at:.0}"))),
-            ("transaction".to_owned(), s.xact_start.map_or_else(|| "none".into(), |at| format!("since {at:.0}"))),
-            (
-                "waits for".to_owned(),
-                figure::text(|out| {
-                    wait(s, out);
-                }),
-            ),
-            ("query".to_owned(), s.query.clone()),
-        ];
-        if let Some(database) = database(row.feed) {
-            let role = if database.standby { "standby" } else { "primary" };
-            let text = format!(
-                "PostgreSQL {}, {role}, {} of {} connections used",
-                database.version, database.used, database.max
-            );
-            facts.push(("server".to_owned(), text));
-        }
-        if s.state == SessionState::Hidden {
-            let text = "the reading login may not see it: GRANT pg_monitor to it";
-            facts.push(("hidden".to_owned(), text.to_owned()));
-        }
-        vec![Section::Facts(facts)]
+        postgres::session_details(row.feed, row.item, row.cx)
     }
 }
 
-fn database(feed: &Feed) -> Option<&Database> {
-    feed.snapshot().and_then(Snapshot::database)
+/// What they do: ` (3 blocked, 5 in tx, 20 active, 150 idle)`.
+fn breakdown(feed: &Feed, cx: &Cx<'_>, out: &mut String) {
+    let sum = activity::sum(cx.store.activity(feed));
+    let parts = [
+        (sum.blocked, "blocked"),
+        (sum.in_transaction, "in tx"),
+        (sum.active, "active"),
+        (sum.idle, "idle"),
+        (sum.hidden, "hidden"),
+    ];
+    let mut before = " (";
+    for (count, word) in parts.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = write!(out, "{before}{count} {word}");
+        before = ", ";
+    }
+    if before != " (" {
+        out.push(')');
+    }
+}
+
+fn cell(column: usize, row: Row<'_, Session>, out: &mut String) -> Role {
+    let session = row.item;
+    let now = database(row.feed).map(|database| database.now);
+    match column {
+        PID => {
+            let _ = write!(out, "{}", session.pid);
+            Role::Text
+        }
+        ON => text(out, row.feed.id.name(), Role::Text),
+        USER => text(out, &session.user, Role::Text),
+        APPLICATION if session.application.is_empty() && !session.is_client() => text(out, &session.kind, Role::Muted),
+        APPLICATION => text(out, &session.application, Role::Text),
+        CLIENT => text(out, &session.client, Role::Muted),
+        DATABASE => text(out, &session.database, Role::Muted),
+        STATE => {
+            out.push_str(session.state.word());
+            let severity = Databases::severity(row);
+            if severity >= Severity::Warning { severity.into() } else { state_role(session.state) }
+        }
+        AGE => figure_cell(out, now.and_then(|now| session.age(now)), Databases::severity(row), figure::age),
+        XACT => {
+            let age = now.and_then(|now| session.transaction_age(now));
+            let judged = age.map_or(Severity::None, |age| row.cx.limits.transaction_minutes.judge(age.as_secs() / 60));
+            figure_cell(out, age, judged, figure::age)
+        }
+        RUNS => {
+            let age = now.and_then(|now| session.query_age(now));
+            let judged = age.map_or(Severity::None, |age| row.cx.limits.query_minutes.judge(age.as_secs() / 60));
+            figure_cell(out, age, judged, figure::age)
+        }
+        WAIT => wait(session, out),
+        _ => text(out, &session.query, Role::Muted),
+    }
+}
+
+/// When the running query began.
+fn running(session: &Session) -> Option<Timestamp> {
+    session.query_start.filter(|_| matches!(session.state, SessionState::Active | SessionState::Fastpath))
 }
 
 fn state_role(state: SessionState) -> Role {
@@ -213,15 +238,24 @@ fn state_role(state: SessionState) -> Role {
     }
 }
 
-/// The wait event, or who blocks it.
+/// Who blocks it, how many it blocks, or the wait event.
 fn wait(session: &Session, out: &mut String) -> Role {
     match (session.blocked_by.first(), &session.wait) {
         (Some(first), _) => {
-            let _ = write!(out, "by {first}");
+            match first {
+                0 => out.push_str("by prepared"),
+                pid => {
+                    let _ = write!(out, "by {pid}");
+                }
+            }
             if session.blocked_by.len() > 1 {
                 let _ = write!(out, " +{}", session.blocked_by.len() - 1);
             }
             Role::SeverityWarning
+        }
+        (None, _) if session.blocks > 0 => {
+            let _ = write!(out, "blocks {}", session.blocks);
+            Role::SeverityCritical
         }
         // An idle session waits for its client: that is what idle means.
         (None, Some(wait)) if session.state == SessionState::Active || !wait.starts_with("Client") => {

@@ -3,7 +3,7 @@
 //! Reads the fold of journal records only, so that it cannot tell another story than the journal.
 
 use super::table::draw_frame;
-use super::{Details, Flow, Pane, PaneKind, Place, Section, Selected};
+use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::record::{RunOutcome, StepState};
@@ -55,8 +55,8 @@ pub struct RunsPane {
     lines: Vec<(Role, String)>,
     title: String,
     scratch: String,
-    /// Runs that are not over.
-    going: usize,
+    /// Runs that are not over, and those that were cut off and are being looked at.
+    going: (usize, usize),
     /// What the order depends on: when it did not change, the runs stand as they stood.
     arranged_for: Option<(u64, Filter)>,
 }
@@ -69,7 +69,9 @@ impl RunsPane {
             return;
         }
         self.arranged_for = Some((key.0, key.1.clone()));
-        self.going = cx.runs.iter().filter(|run| run.outcome.is_none()).count();
+        let open = || cx.runs.iter().filter(|run| run.outcome.is_none());
+        let cut_off = open().filter(|run| run.cut_off).count();
+        self.going = (open().count() - cut_off, cut_off);
         self.order.clear();
         for (index, run) in cx.runs.iter().enumerate().rev() {
             if self.filter.is_empty() || self.filter.passes(&haystack(run)) {
@@ -101,7 +103,7 @@ impl RunsPane {
         self.selected = self.run(cx).map(|run| Selected {
             id: ThingId::Run(run.id),
             name: format!("{} {}", run.title, run.id.short()),
-            gone: false,
+            presence: Presence::Here,
         });
     }
 
@@ -144,7 +146,7 @@ impl RunsPane {
 
 /// What a filter searches.
 fn haystack(run: &RunView) -> String {
-    format!("{} {} {} {} {}", word(run), run.runbook, run.title, run.actor, target(run)).to_lowercase()
+    format!("{} {} {} {} {}", run.word(), run.runbook, run.title, run.actor, target(run)).to_lowercase()
 }
 
 /// Where the rest of a story that does not fit is to be read.
@@ -160,7 +162,7 @@ fn run_at<'a>(cx: &Cx<'a>, index: usize) -> Option<&'a RunView> {
 fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
     match column {
         0 => {
-            out.push_str(word(run));
+            out.push_str(run.word());
             severity(run).into()
         }
         1 => {
@@ -191,13 +193,9 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
     }
 }
 
-/// The outcome, or that it is still going on.
-fn word(run: &RunView) -> &'static str {
-    run.outcome.map_or("running", RunOutcome::word)
-}
-
 fn severity(run: &RunView) -> Severity {
     match run.outcome {
+        None if run.cut_off => Severity::Unknown,
         None => Severity::Info,
         Some(RunOutcome::Ok) => Severity::Ok,
         Some(RunOutcome::Stopped) => Severity::None,
@@ -241,14 +239,53 @@ fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
         let params: Vec<_> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         put(Role::Muted, &params.join(", "), 2);
     }
-    if let Some(outcome) = run.outcome {
-        let reason = if run.reason.is_empty() { String::new() } else { format!(": {}", run.reason) };
-        put(severity(run).into(), &format!("{}{reason}", outcome.word()), 2);
+    if let Some(verdict) = verdict(run) {
+        put(severity(run).into(), &verdict, 2);
     }
     for step in &run.steps {
         put(Role::Text, "", 0);
         tell_step(&mut put, step);
     }
+}
+
+/// How it ended and why; that its process ended before it did, while nobody knows more.
+fn verdict(run: &RunView) -> Option<String> {
+    match run.outcome {
+        Some(outcome) if run.reason.is_empty() => Some(outcome.word().to_owned()),
+        Some(outcome) => Some(format!("{}: {}", outcome.word(), run.reason)),
+        None if run.cut_off => {
+            Some("cut off: its session ended before it did; what became of it is being looked at".to_owned())
+        }
+        None => None,
+    }
+}
+
+/// One run as facts: of the whole, then step by step.
+fn sections(run: &RunView) -> Vec<Section> {
+    let fact = |label: &str, text: String| (label.to_owned(), text);
+    let params: Vec<String> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let mut whole = vec![
+        fact("outcome", verdict(run).unwrap_or_else(|| run.word().to_owned())),
+        fact("run", format!("{} of {}", run.id, run.runbook)),
+        fact("started", format!("{} by {} in {}", run.started.strftime("%Y-%m-%d %H:%M:%SZ"), run.actor, run.env)),
+        fact("answered", run.answer.clone()),
+        fact("parameters", params.join("\n")),
+    ];
+    whole.retain(|(_, text)| !text.is_empty());
+    std::iter::once(Section::Facts(whole)).chain(run.steps.iter().map(step_facts)).collect()
+}
+
+fn step_facts(step: &StepView) -> Section {
+    let at = step.at.map(|at| format!(", {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
+    let facts = [
+        ("step", format!("{}: {}{at}", step.title, step.state.word())),
+        ("on", step.target.clone()),
+        ("result", step.detail.clone()),
+        ("sent", step.sent.clone()),
+        ("output", step.output.clone()),
+    ];
+    let told = facts.into_iter().filter(|(_, text)| !text.is_empty());
+    Section::Facts(told.map(|(label, text)| (label.to_owned(), text)).collect())
 }
 
 fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
@@ -268,6 +305,15 @@ fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
             }
         }
     }
+}
+
+/// Where the list and the text stand: what is said in place of a run stands in the list, under its headings.
+fn parts(inside: Rect, empty: bool) -> (Rect, Rect) {
+    let (list, story) = split(inside);
+    if !empty {
+        return (list, story);
+    }
+    (list, Rect { y: list.y + 1, height: list.height.saturating_sub(1), ..list })
 }
 
 /// The list above, what the cursor is on below, a rule between; beside each other where there is room.
@@ -298,15 +344,17 @@ impl Pane for RunsPane {
 
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
-        let (list, story) = split(at.inside());
+        let (list, story) = parts(at.inside(), self.order.is_empty());
         place(COLUMNS, |_| true, list.width, &mut self.slots);
         self.fill(usize::from(list.height.saturating_sub(1)), cx);
         self.tell(usize::from(story.width), cx);
         self.cut(usize::from(story.height), cx);
         self.title.clear();
         let _ = write!(self.title, "6 {}  {} in the journal", KIND.title, cx.runs.iter().len());
-        if self.going > 0 {
-            let _ = write!(self.title, "  {} running", self.going);
+        for (count, word) in [(self.going.0, "running"), (self.going.1, "cut off, being looked at")] {
+            if count > 0 {
+                let _ = write!(self.title, "  {count} {word}");
+            }
         }
         if !self.filter_text.is_empty() {
             let _ = write!(self.title, "  /{}", self.filter_text);
@@ -316,7 +364,7 @@ impl Pane for RunsPane {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
         draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.title, 0);
-        let (list, story) = split(place.inside());
+        let (list, story) = parts(place.inside(), self.order.is_empty());
         let look = Look {
             columns: COLUMNS,
             titles: &[],
@@ -327,12 +375,20 @@ impl Pane for RunsPane {
             headings: true,
         };
         self.window.draw(list, buf, cx.theme, &look);
-        if story.x == list.x {
+        if story.y > list.y + 1 {
             canvas::rule(buf, Rect { y: list.bottom(), height: 1, ..list }, cx.style(Role::Border));
         }
         for ((role, line), y) in self.lines.iter().zip(story.top()..story.bottom()) {
             canvas::put(buf, (story.x, y), line, story.width, cx.style(*role));
         }
+    }
+
+    fn settle(&mut self, cx: &Cx<'_>) {
+        self.arrange(cx);
+    }
+
+    fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
+        cx.runs.iter().any(|run| ThingId::Run(run.id) == *thing)
     }
 
     fn selected(&self) -> Option<Selected> {
@@ -346,11 +402,7 @@ impl Pane for RunsPane {
 
     fn details(&self, cx: &Cx<'_>) -> Option<Details> {
         let run = self.run(cx)?;
-        let mut lines = Vec::new();
-        tell(&mut lines, run, 4096);
-        let story: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-        let facts = vec![(String::new(), story.join("\n"))];
-        Some(Details { title: run.title.clone(), sections: vec![Section::Facts(facts)] })
+        Some(Details { title: run.title.clone(), sections: sections(run) })
     }
 
     fn filter(&self) -> &str {

@@ -16,6 +16,7 @@ fn rows(pids: &[i64]) -> Rows {
 
 fn step(id: &str, level: Level) -> PlannedStep {
     PlannedStep {
+        address: String::new(),
         id: id.to_owned(),
         title: id.to_owned(),
         target: "primary".to_owned(),

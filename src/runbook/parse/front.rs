@@ -31,7 +31,7 @@ pub(super) struct Front {
 
 const KEYS: [&str; 11] =
     ["runbook", "id", "title", "owner", "reviewed", "pane", "key", "environments", "risk", "verb", "params"];
-const PARAM_KEYS: [&str; 8] = ["name", "type", "default", "required", "min", "max", "pattern", "choices"];
+const PARAM_KEYS: [&str; 9] = ["name", "type", "default", "required", "min", "max", "pattern", "choices", "empty"];
 /// Names that conditions give a meaning of their own.
 const RESERVED: [&str; 5] = ["params", "rows", "container", "rc", "timestamp"];
 /// Longer patterns than this are refused by the expression's size limit anyway.
@@ -199,10 +199,11 @@ fn parameter(fields: Vec<Field>, at: usize, faults: &mut Faults<'_>) -> Option<P
         }),
         None => Vec::new(),
     };
+    let empty = table.text("empty", false, faults).map(|(text, _)| text);
     let default = table.take("default");
     let (kind, name) = (kind?, name?.0);
     let mut param =
-        Param { name, kind, default: None, required, min, max, pattern: pattern.map(|(text, _)| text), choices };
+        Param { name, kind, default: None, required, min, max, pattern: pattern.map(|(text, _)| text), choices, empty };
     if let Some((node, at)) = default {
         match params::check(&param, &node.as_json()) {
             Ok(value) => param.default = Some(value),

@@ -22,7 +22,7 @@ const ATTRS: [(&str, &[Role]); 15] = [
     ("expect", &[Role::Check, Role::Plan, Role::Verify]),
     ("out", &[Role::Plan]),
     ("key", &[Role::Plan]),
-    ("show", &[Role::Wait]),
+    ("show", &[Role::Wait, Role::Run, Role::Verify]),
     ("max", &[Role::Plan]),
     ("confirm", &[Role::Run]),
     ("verb", &[Role::Run]),
@@ -233,7 +233,7 @@ impl Reader<'_, '_> {
             expect,
             out: text("out").and_then(|word| self.out(word)),
             key: key?,
-            show: text("show").and_then(|word| self.condition(word, gives)),
+            show: text("show").and_then(|word| self.shown(word, role, gives)),
             max: text("max").and_then(|word| self.number(word)),
             confirm: text("confirm").and_then(|word| self.level(word)),
             verb: text("verb").map(|word| word.text.clone()),
@@ -334,7 +334,7 @@ impl Reader<'_, '_> {
     fn out(&mut self, word: &Word) -> Option<String> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let fine = word.text.starts_with(|c: char| c.is_ascii_lowercase()) && word.text.chars().all(plain);
-        if !fine || ["rows", "container", "params", "rc", "timestamp"].contains(&word.text.as_str()) {
+        if !fine || ["rows", "planned", "container", "params", "rc", "timestamp"].contains(&word.text.as_str()) {
             self.faults.at(
                 word.at,
                 format!("`{}` is no name for rows", word.text),
@@ -348,6 +348,13 @@ impl Reader<'_, '_> {
             self.types.insert(word.text.clone(), NameType::Rows);
         }
         Some(word.text.clone())
+    }
+
+    /// What a run shows sees the planned rows beside those that came back.
+    fn shown(&mut self, word: &Word, role: Role, gives: Option<&[&str]>) -> Option<Condition> {
+        let more: &[&str] = if role == Role::Run { &["planned"] } else { &[] };
+        let gives = gives.map(|gives| [gives, more].concat());
+        self.condition(word, gives.as_deref())
     }
 
     fn condition(&mut self, word: &Word, gives: Option<&[&str]>) -> Option<Condition> {

@@ -7,6 +7,7 @@ mod body;
 mod front;
 mod info;
 mod lint;
+mod page;
 
 use super::model::Runbook;
 use crate::domain::text::line_column;
@@ -79,6 +80,7 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         verb: front.verb,
         params: front.params.into_iter().map(|(param, _)| param).collect(),
         steps,
+        page: page::read(&source[body_at..]),
         hash: sha256(source),
         path: None,
         source: source.to_owned(),

@@ -1,8 +1,8 @@
 //! One run: the machine says what to do, and this does it.
 
-use super::scene::{Scene, step_of};
+use super::scene::{Scene, Seen, step_of};
 use super::{Exec, plan};
-use crate::domain::record::{Entry, RecordKind, StepState};
+use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
@@ -16,6 +16,7 @@ use crate::steps::{Settled, manual};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Output longer than this is kept at both ends only, in bytes.
@@ -27,8 +28,19 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
     let types = types_of(&plan.body().runbook);
     let outs = captured(&plan);
     let label = format!("quarterdeck run {}", id.short());
-    let run =
-        Run { exec, id, plan, answers, types, label, outs, step: Progress::default(), changed: None, fault: None };
+    let run = Run {
+        exec,
+        id,
+        plan,
+        answers,
+        types,
+        label,
+        outs,
+        step: Progress::default(),
+        results: Vec::new(),
+        changed: None,
+        fault: None,
+    };
     run.go(Machine::new(kinds)).await;
 }
 
@@ -56,6 +68,8 @@ struct Run {
     label: String,
     outs: BTreeMap<String, Rows>,
     step: Progress,
+    /// What the steps so far came to, in the runbook's own words.
+    results: Vec<String>,
     /// What would have been touched beyond the plan.
     changed: Option<String>,
     /// Why the journal failed.
@@ -71,6 +85,8 @@ struct Progress {
     intended: Option<Now>,
     doubt: bool,
     output: String,
+    /// What came of it, in the runbook's own words.
+    said: Option<String>,
     millis: u64,
 }
 
@@ -99,7 +115,7 @@ impl Run {
             Command::Watch(step) => Some(Event::Watched(self.watch(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
             Command::Finish { outcome, reason } => {
-                let data = json!({ "outcome": outcome, "reason": clean(&reason) });
+                let data = json!({ "outcome": outcome, "reason": clean(&self.result(outcome, reason)) });
                 if !self.write(RecordKind::RunFinish, None, data).await {
                     self.abandon().await;
                 }
@@ -109,6 +125,16 @@ impl Run {
                 self.abandon().await;
                 None
             }
+        }
+    }
+
+    /// What is said of the whole: what happened, before that all is well or why not.
+    fn result(&self, outcome: RunOutcome, reason: String) -> String {
+        let results = self.results.join("; ");
+        match (results.is_empty(), outcome) {
+            (true, _) => reason,
+            (false, RunOutcome::Ok) => results,
+            (false, _) => format!("{results}; {reason}"),
         }
     }
 
@@ -151,7 +177,7 @@ impl Run {
         let steps: Vec<Value> = body
             .steps
             .iter()
-            .map(|step| json!({ "id": step.id, "title": step.title, "target": step.target }))
+            .map(|step| json!({ "id": step.id, "title": step.title, "target": step.target, "address": step.address }))
             .collect();
         let answer = match self.plan.answer() {
             Answer::Yes => "y",
@@ -225,7 +251,7 @@ impl Run {
         let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Ok(()) };
         let noted = async {
             let facts = step_of(fence)?.facts(self.scene().call(fence, pinned)?);
-            crate::steps::within(fence.attrs.timeout, "look beforehand", facts).await
+            crate::steps::within(fence.attrs.timeout, "the look before the change", facts).await
         };
         let facts = noted.await.map_err(|error: crate::domain::SourceError| error.to_string())?;
         let outs: BTreeMap<&String, Value> =
@@ -321,15 +347,26 @@ impl Run {
                 self.step.output = shorten(&clean_lines(&acted.output));
                 self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
-                acted.effect
+                self.tell_result(step, acted.effect, acted.rows)
             }
             Err(why) => Effect::NotSent(why),
         }
     }
 
+    /// What was done is told in the runbook's own words, where it has some.
+    fn tell_result(&mut self, step: usize, effect: Effect, rows: Vec<Value>) -> Effect {
+        let Effect::Done(plain) = effect else { return effect };
+        let planned = self.planned(step).rows.as_ref();
+        let fence = self.fences(step, Role::Run).next();
+        let said = fence.and_then(|(fence, _)| self.scene().sentence(fence, rows, planned));
+        self.step.said = said.map(|said| clean(&said).into_owned());
+        Effect::Done(self.step.said.clone().unwrap_or(plain))
+    }
+
     async fn watch(&mut self, step: usize) -> Watched {
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
-        let watched = self.scene().watch(self.read(step), &pins).await;
+        let Seen { watched, result } = self.scene().watch(self.read(step), &pins, Duration::ZERO).await;
+        self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
         if !self.step.doubt {
             return watched;
         }
@@ -352,13 +389,22 @@ impl Run {
 
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {
         let output = std::mem::take(&mut self.step.output);
-        let data = json!({ "state": state, "detail": clean(detail), "output": output, "ms": self.step.millis });
+        let detail = self.with_result(state, detail);
+        let data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
         let event = self.event(RecordKind::StepExit, step, data).await;
         // `running` and a first `unknown` are followed by another state of the same step.
         if state != StepState::Running && !(state == StepState::Unknown && self.step.doubt) {
             self.step = Progress::default();
         }
         event
+    }
+
+    /// The last word about a step begins with what it came to.
+    fn with_result(&mut self, state: StepState, detail: &str) -> String {
+        let Some(said) = self.step.said.take_if(|_| state.is_final()) else { return detail.to_owned() };
+        let detail = format!("{said}; {detail}");
+        self.results.push(said);
+        detail
     }
 
     async fn event(&mut self, kind: RecordKind, step: usize, data: Value) -> Event {

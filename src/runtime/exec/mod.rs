@@ -23,6 +23,8 @@ use crate::runbook::{Approved, Library, Plan, PlanRequest, Refusal};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// What runs are made from.
@@ -45,6 +47,22 @@ pub struct Exec {
     pub clock: fn() -> Now,
     /// Where the answers for each run under way go.
     pub runs: Running,
+    /// The plan that is being made.
+    pub planning: Planning,
+}
+
+/// The plan that is being made: one at a time.
+#[derive(Default)]
+pub struct Planning(Mutex<Option<AbortHandle>>);
+
+impl Planning {
+    /// Another one takes its place, or none; what was being made is given up. Only read-only questions are cut off by that.
+    fn replace(&self, task: Option<AbortHandle>) {
+        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), task);
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
 }
 
 /// The runs under way.
@@ -59,17 +77,32 @@ impl Running {
 }
 
 impl Exec {
-    /// Makes a plan in a task of its own; [`RunEvent::Planned`] or [`RunEvent::NotPlanned`] tells. Only read-only fences are
-    /// asked.
-    pub fn plan(self: &Arc<Self>, request: PlanRequest) {
+    /// Makes a plan in a task of its own, in place of one that is still being made; [`RunEvent::Planned`] or
+    /// [`RunEvent::NotPlanned`] tells, under the same number. Only read-only fences are asked.
+    pub fn plan(self: &Arc<Self>, number: u64, request: PlanRequest) {
         let exec = Arc::clone(self);
-        tokio::spawn(async move {
-            let event = match exec.make_plan(&request).await {
-                Ok(plan) => RunEvent::Planned(Box::new(plan)),
-                Err(why) => RunEvent::NotPlanned { request, why: text::clean(&why).into_owned() },
+        let task = tokio::spawn(async move {
+            let (started, runbook) = (Instant::now(), request.runbook.clone());
+            let made = exec.make_plan(&request).await;
+            let ms = started.elapsed().as_millis();
+            let event = match made {
+                Ok(plan) => {
+                    tracing::info!(runbook, ms, blocked = plan.body().blocked.len(), "planned");
+                    RunEvent::Planned { number, plan: Box::new(plan) }
+                }
+                Err(why) => {
+                    tracing::warn!(runbook, ms, why, "not planned");
+                    RunEvent::NotPlanned { number, request, why: text::clean(&why).into_owned() }
+                }
             };
             exec.tell(event).await;
         });
+        self.planning.replace(Some(task.abort_handle()));
+    }
+
+    /// Gives up the plan that is being made. What it still waits for is not waited for any more.
+    pub fn give_up_plan(&self) {
+        self.planning.replace(None);
     }
 
     /// Starts an approved plan in a task of its own. `None` in a read-only dashboard, which says so as
@@ -81,6 +114,7 @@ impl Exec {
             return None;
         }
         let run = RunId(Uuid::now_v7());
+        tracing::info!(run = %run.short(), runbook = plan.body().runbook.id, "started");
         let (sender, answers) = mpsc::unbounded_channel();
         self.runs.with(|runs| runs.insert(run, sender));
         tokio::spawn(async move {
@@ -116,7 +150,8 @@ impl Exec {
     }
 
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
-        let record = self.journal.append(entry).await?;
+        let record = self.journal.append(entry).await.inspect_err(|error| tracing::error!(%error, "the journal"))?;
+        super::log::record(&record);
         self.tell(RunEvent::Record(Box::new(record.clone()))).await;
         Ok(record)
     }

@@ -2,6 +2,7 @@
 
 use super::Exec;
 use super::scene::{Scene, Truth, step_of};
+use crate::domain::SourceError;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::runbook::language::{Types, types_of};
@@ -14,9 +15,13 @@ use jiff::Unit;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Days after which a runbook wants a review, and after which it is probably wrong.
 const REVIEW_DAYS: [i64; 2] = [90, 180];
+/// Longest search for a thing that a parameter or a fence names, when the fence does not allow less: a look-up by name is
+/// quick or hangs, and a person waits for the plan.
+const FIND: Duration = Duration::from_secs(10);
 /// Who asks while a plan is made.
 const LABEL: &str = "quarterdeck";
 
@@ -65,12 +70,13 @@ impl Exec {
     ) -> Result<Vec<(String, String)>, String> {
         let mut shown = Vec::new();
         for param in &runbook.params {
-            let mut text = values.get(&param.name).map(params::show).unwrap_or_default();
+            let mut text = params::shown(param, values.get(&param.name));
             if param.kind == ParamType::Container
                 && let Some((engine, name)) = split_container(&text)
             {
                 let server = self.connections.need_docker(engine).map_err(|error| error.to_string())?;
-                let found = docker::resolve(server, name).await.map_err(|error| error.to_string())?;
+                let search = docker::resolve(server, name);
+                let found = find(engine, search).await.map_err(|error| error.to_string())?;
                 values.insert(param.name.clone(), format!("{engine}/{}", found.id).into());
                 text = format!("{engine}/{}", found.name);
             }
@@ -114,7 +120,7 @@ impl Planner<'_> {
     }
 
     async fn step(&mut self, runbook: &Runbook, step: &Step) -> Result<PlannedStep, String> {
-        let (mut fences, mut rows, mut place) = (Vec::new(), None, None);
+        let (mut fences, mut rows, mut place, mut address) = (Vec::new(), None, None, String::new());
         let mut undo = None;
         for fence in &step.fences {
             let (pinned, on) = self.pin(fence).await?;
@@ -133,6 +139,7 @@ impl Planner<'_> {
             }
             if place.is_none() || fence.role == Role::Run {
                 place = Some((pinned.name.clone(), on));
+                address = clean(&pinned.address).into_owned();
             }
             fences.push(planned(fence, &pinned, finding));
         }
@@ -144,14 +151,16 @@ impl Planner<'_> {
         let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place));
         self.changed |= run.is_some();
         let (id, title) = (step.id.clone(), clean(&step.title).into_owned());
-        Ok(PlannedStep { id, title, target, fences, rows, undo, level, phrase })
+        Ok(PlannedStep { id, title, target, address, fences, rows, undo, level, phrase })
     }
 
     async fn pin(&self, fence: &Fence) -> Result<(Pinned, String), String> {
         let scene = self.scene();
         let pinned = async {
             let call = scene.call(fence, None)?;
-            let pinned = within(fence.attrs.timeout, "resolve the target", step_of(fence)?.pin(call)).await?;
+            let limit = fence.attrs.timeout.min(FIND);
+            let doing = format!("the search for the target on {}", call.on);
+            let pinned = within(limit, &doing, step_of(fence)?.pin(call)).await?;
             Ok((pinned, call.on.to_owned()))
         };
         pinned.await.map_err(|error: crate::domain::SourceError| error.to_string())
@@ -206,7 +215,7 @@ pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>)
         return Finding { passed: false, text: "the check has no condition".to_owned() };
     };
     let (passed, text) = match scene.holds(fence, pinned, expect).await {
-        Truth::Yes(text) => (true, text),
+        Truth::Yes(text, _) => (true, text),
         Truth::No(text) | Truth::Unclear(text) => (false, text),
     };
     Finding { passed, text: clean(&text).into_owned() }
@@ -226,6 +235,14 @@ pub(super) async fn rows(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) 
         Some(_) => Err(format!("its rows lack one of the columns of key=({})", rows.key.join(", "))),
         None => Ok((rows, clean(&text).into_owned())),
     }
+}
+
+/// Puts the limit on a search for a named thing.
+async fn find<T>(on: &str, search: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+    tokio::time::timeout(FIND, search).await.unwrap_or_else(|_| {
+        let what = format!("{on} gave no answer to the search for the container within {FIND:?}");
+        Err(SourceError::new(what, "its engine hangs: look at the engine itself and its log, then plan again"))
+    })
 }
 
 fn planned(fence: &Fence, pinned: &Pinned, finding: Option<Finding>) -> PlannedFence {

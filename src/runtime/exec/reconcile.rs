@@ -1,11 +1,11 @@
 //! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
 
 use super::Exec;
-use super::scene::{Scene, step_of};
+use super::scene::{Scene, Seen, step_of};
 use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::domain::{RunId, time};
-use crate::event::RunEvent;
+use crate::event::{Ended, RunEvent};
 use crate::journal::JournalError;
 use crate::runbook::Runbook;
 use crate::runbook::language::types_of;
@@ -13,6 +13,7 @@ use crate::runbook::machine::Watched;
 use crate::runbook::model::Step;
 use crate::runbook::plan::Rows;
 use crate::steps::Settled;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,8 +21,10 @@ use std::time::Duration;
 
 /// Time between two looks at a change that may still be under way.
 const LOOK: Duration = Duration::from_millis(500);
-/// A change that is still not settled after this is unknown.
+/// A change that is still not settled so long after its intent is unknown.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// The longest that one look may take: a service that hangs must not keep a run in the dark.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Reconciles every unfinished run that no living process drives.
 pub(super) async fn reconcile(exec: &Arc<Exec>) {
@@ -32,20 +35,28 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
             return exec.trouble(None, &what).await;
         }
     };
-    let mut done = Vec::new();
-    for (run, records) in by_run(records) {
-        let Some(found) = Found::of(run, &records, exec) else { continue };
-        match found.settle(exec).await {
-            Ok(true) => done.push(run),
-            Ok(false) => {}
-            Err(error) => {
-                let what = format!("run {} cannot be reconciled: {error}", run.short());
-                exec.trouble(Some(run), &what).await;
-            }
-        }
+    let runs = by_run(records);
+    if runs.is_empty() {
+        return;
     }
-    if !done.is_empty() {
-        exec.tell(RunEvent::Reconciled(done)).await;
+    exec.tell(RunEvent::CutOff(runs.iter().map(|(run, _)| *run).collect())).await;
+    // Side by side: one whose service hangs must not keep the others in the dark.
+    let settled = join_all(runs.iter().map(|(run, records)| settled(exec, *run, records))).await;
+    let ended: Vec<Ended> = settled.into_iter().flatten().collect();
+    if !ended.is_empty() {
+        exec.tell(RunEvent::Reconciled(ended)).await;
+    }
+}
+
+/// Settles one run; `None` when it could not be, which is told, or when another process has taken it over.
+async fn settled(exec: &Exec, run: RunId, records: &[Record]) -> Option<Ended> {
+    match Found::of(run, records, exec)?.settle(exec).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            let what = format!("run {} cannot be reconciled: {error}", run.short());
+            exec.trouble(Some(run), &what).await;
+            None
+        }
     }
 }
 
@@ -69,6 +80,8 @@ struct Found<'a> {
     states: BTreeMap<&'a str, StepState>,
     /// The intent that no final state follows.
     open: Option<&'a Record>,
+    /// That what was intended was done, as the other side said.
+    done: Option<&'a Record>,
     /// The runbook, if it is still the same file.
     runbook: Option<Arc<Runbook>>,
 }
@@ -76,18 +89,19 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn of(run: RunId, records: &'a [Record], exec: &Exec) -> Option<Self> {
         let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart)?;
-        let (mut states, mut open) = (BTreeMap::new(), None);
+        let (mut states, mut open, mut done) = (BTreeMap::new(), None, None);
         for record in records {
             let Some(step) = record.entry.step.as_deref() else { continue };
             match record.entry.kind {
                 RecordKind::StepIntent => {
-                    open = Some(record);
+                    (open, done) = (Some(record), None);
                     states.insert(step, StepState::Intent);
                 }
                 RecordKind::StepExit | RecordKind::StepReconcile => {
                     let state: Option<StepState> = serde_json::from_value(record.entry.data["state"].clone()).ok();
                     let Some(state) = state else { continue };
                     states.insert(step, state);
+                    done = (state == StepState::Running).then_some(record);
                     // An unknown effect is recorded before the verification that is to tell, so it closes nothing.
                     if state.is_final()
                         && (state != StepState::Unknown || record.entry.kind == RecordKind::StepReconcile)
@@ -105,13 +119,13 @@ impl<'a> Found<'a> {
         let data = &start.entry.data;
         let runbook = data["runbook"].as_str().and_then(|id| exec.library.get(id));
         let runbook = runbook.filter(|runbook| data["source_hash"] == runbook.hash.as_str()).cloned();
-        Some(Self { run, start, states, open, runbook })
+        Some(Self { run, start, states, open, done, runbook })
     }
 
-    /// Ends the run in the journal. False: another process has taken it over.
-    async fn settle(self, exec: &Exec) -> Result<bool, JournalError> {
+    /// Ends the run in the journal. `None`: another process has taken it over.
+    async fn settle(self, exec: &Exec) -> Result<Option<Ended>, JournalError> {
         if !exec.journal.claim(self.run).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let (outcome, reason) = match self.open {
             None => self.ended(),
@@ -122,9 +136,10 @@ impl<'a> Found<'a> {
                 self.ended_with(intent, state, detail)
             }
         };
-        let data = json!({ "outcome": outcome, "reason": clean(&reason) });
-        self.append(exec, RecordKind::RunFinish, None, data).await?;
-        Ok(true)
+        let reason = clean(&reason).into_owned();
+        self.append(exec, RecordKind::RunFinish, None, json!({ "outcome": outcome, "reason": reason })).await?;
+        tracing::info!(run = %self.run.short(), outcome = outcome.word(), reason, "a run that was cut off is settled");
+        Ok(Some(Ended { run: self.run, outcome, reason }))
     }
 
     /// No change is in doubt: the records alone tell how it ended.
@@ -186,6 +201,12 @@ impl<'a> Found<'a> {
         exec.append(entry).await
     }
 
+    /// How the change itself came out, as far as it was said.
+    fn how(&self) -> String {
+        let said = self.done.and_then(|record| record.entry.data["detail"].as_str());
+        said.map_or_else(|| "after a restart of quarterdeck".to_owned(), str::to_owned)
+    }
+
     /// What became of an intended change.
     async fn look(&self, exec: &Exec, intent: &Record) -> (StepState, String) {
         let unknown = |why: &str| (StepState::Unknown, format!("nobody can tell whether it happened: {why}"));
@@ -203,11 +224,16 @@ impl<'a> Found<'a> {
             label: &label,
         };
         // The other side said that it was done: only the verification is open.
-        let done = self.states.get(id) == Some(&StepState::Running);
-        let settled = if done { Settled::AskVerify } else { settle(exec, scene, step, &memory, intent).await };
+        let settled = match self.done {
+            Some(_) => Settled::AskVerify,
+            None => settle(exec, scene, step, &memory, intent).await,
+        };
+        // Waiting goes on from where it was: each start would else begin it anew.
+        let spent = time::between(self.done.unwrap_or(intent).at, (exec.clock)().wall);
+        let watch = scene.watch(step, &memory.pins, spent);
         match settled {
-            Settled::Happened(how) => judge(true, &how, scene.watch(step, &memory.pins).await),
-            Settled::AskVerify => judge(done, "after a restart of quarterdeck", scene.watch(step, &memory.pins).await),
+            Settled::Happened(how) => judge(true, &how, watch.await),
+            Settled::AskVerify => judge(self.done.is_some(), &self.how(), watch.await),
             Settled::DidNot(why) => (StepState::Failed, why),
             Settled::NotYet(why) => unknown(&format!("it is still under way: {why}")),
             Settled::CannotTell(why) => unknown(&why),
@@ -225,21 +251,21 @@ async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, memory: &Memory, int
         (Ok(way), Ok(call)) => (way, call),
         (Err(error), _) | (_, Err(error)) => return Settled::CannotTell(error.to_string()),
     };
-    let begun = (exec.clock)();
     loop {
-        let now = (exec.clock)();
-        let age = time::between(intent.at, now.wall);
-        match way.settle(call, &memory.before, age).await {
-            Settled::NotYet(_) if now.since(begun) < PATIENCE => tokio::time::sleep(LOOK).await,
-            settled => return settled,
+        let age = time::between(intent.at, (exec.clock)().wall);
+        match tokio::time::timeout(ANSWER, way.settle(call, &memory.before, age)).await {
+            Ok(Settled::NotYet(_)) if age < PATIENCE => tokio::time::sleep(LOOK).await,
+            Ok(settled) => return settled,
+            Err(_) => return Settled::CannotTell(format!("{} gave no answer within {ANSWER:?}", call.on)),
         }
     }
 }
 
 /// `done`: it is known that the change happened.
-fn judge(done: bool, how: &str, watched: Watched) -> (StepState, String) {
+fn judge(done: bool, how: &str, Seen { watched, result }: Seen) -> (StepState, String) {
+    let result = result.map(|said| format!("{said}; ")).unwrap_or_default();
     match watched {
-        Watched::Passed(text) => (StepState::Ok, format!("{how}; {text}")),
+        Watched::Passed(text) => (StepState::Ok, format!("{result}{how}; {text}")),
         Watched::TimedOut(why) if done => (StepState::TimedOut, format!("{how}; {why}")),
         Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, format!("{how}; {why}")),
         Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),

@@ -6,13 +6,16 @@ use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::Types;
 use crate::runbook::machine::Watched;
 use crate::runbook::model::{Fence, On, Role, Step};
-use crate::runbook::params::split_container;
+use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::Rows;
 use crate::steps::{self, Call, Found, within};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// The last of several looks may take so long, although the time for all of them is over.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// Everything that a fence may see.
 #[derive(Clone, Copy)]
@@ -24,9 +27,23 @@ pub(super) struct Scene<'a> {
     pub(super) label: &'a str,
 }
 
+/// What waiting and verifying came to, and the runbook's own sentence for it.
+pub(super) struct Seen {
+    pub(super) watched: Watched,
+    /// From the `show` of a verify fence that passed.
+    pub(super) result: Option<String>,
+}
+
+impl From<Watched> for Seen {
+    fn from(watched: Watched) -> Self {
+        Self { watched, result: None }
+    }
+}
+
 /// What a condition came to.
 pub(super) enum Truth {
-    Yes(String),
+    /// In words, and the runbook's own sentence for it (`show` of a verify fence).
+    Yes(String, Option<String>),
     No(String),
     /// It could not be asked, or not be judged.
     Unclear(String),
@@ -73,32 +90,75 @@ impl<'a> Scene<'a> {
 
     /// Asks a read-only fence once, within its timeout.
     pub(super) async fn ask(&self, fence: &'a Fence, pinned: Option<&'a str>) -> Result<Found, SourceError> {
+        self.ask_within(fence.attrs.timeout, fence, pinned).await
+    }
+
+    async fn ask_within(
+        &self,
+        limit: Duration,
+        fence: &'a Fence,
+        pinned: Option<&'a str>,
+    ) -> Result<Found, SourceError> {
         let step = step_of(fence)?;
-        let question = step.ask(self.call(fence, pinned)?);
-        within(fence.attrs.timeout, fence.role.word(), question).await
+        let call = self.call(fence, pinned)?;
+        let started = Instant::now();
+        let doing = format!("{} from {}", fence.role.word(), call.on);
+        let found = within(limit, &doing, step.ask(call)).await;
+        let (role, ms) = (fence.role.word(), started.elapsed().as_millis());
+        tracing::debug!(
+            who = self.label,
+            on = call.on,
+            language = fence.language.name,
+            role,
+            ms,
+            ok = found.is_ok(),
+            "asked"
+        );
+        found
     }
 
     /// Asks once and judges by a condition.
     pub(super) async fn holds(&self, fence: &'a Fence, pinned: Option<&'a str>, condition: &Condition) -> Truth {
-        let found = match self.ask(fence, pinned).await {
+        self.holds_within(fence.attrs.timeout, fence, pinned, condition).await
+    }
+
+    async fn holds_within(
+        &self,
+        limit: Duration,
+        fence: &'a Fence,
+        pinned: Option<&'a str>,
+        condition: &Condition,
+    ) -> Truth {
+        let found = match self.ask_within(limit, fence, pinned).await {
             Ok(found) => found,
             Err(error) => return Truth::Unclear(format!("could not be asked: {error}")),
         };
         let names = self.names(&found);
-        let shown = fence.attrs.show.as_ref().and_then(|show| show.value(&names).ok());
-        let text = match shown {
-            Some(value) => format!(
-                "{}; {} = {value}",
-                found.text,
-                fence.attrs.show.as_ref().map_or_else(String::new, ToString::to_string)
-            ),
-            None => found.text.clone(),
+        let show = fence.attrs.show.as_ref();
+        let shown = show.and_then(|show| Some((show, show.value(&names).ok()?)));
+        let (text, sentence) = match shown {
+            Some((_, value)) if fence.role == Role::Verify => (found.text, Some(params::show(&value))),
+            Some((show, value)) => (format!("{}; {show} = {value}", found.text), None),
+            None => (found.text, None),
         };
         match condition.holds(&names) {
-            Ok(true) => Truth::Yes(text),
+            Ok(true) => Truth::Yes(text, sentence),
             Ok(false) => Truth::No(format!("`{condition}` is not true: {text}")),
             Err(error) => Truth::Unclear(format!("could not be judged: {error}")),
         }
+    }
+
+    /// The sentence that a run fence's `show` makes of the rows that came back and those that were planned. `None`: it has
+    /// none, or cannot make one of these.
+    pub(super) fn sentence(&self, fence: &Fence, rows: Vec<Value>, planned: Option<&Rows>) -> Option<String> {
+        let show = fence.attrs.show.as_ref()?;
+        let found = Found { names: [("rows".to_owned(), Value::Array(rows))].into(), ..Found::default() };
+        let mut names = self.names(&found);
+        names.insert("planned".to_owned(), Value::Array(planned.map(|rows| rows.rows.clone()).unwrap_or_default()));
+        show.value(&names)
+            .inspect_err(|why| tracing::warn!(why, "a result cannot be told"))
+            .ok()
+            .map(|v| params::show(&v))
     }
 
     /// Judges a plan fence's `expect`; without one it is true.
@@ -106,32 +166,38 @@ impl<'a> Scene<'a> {
         fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names(found)))
     }
 
-    /// Waits and verifies as a step says, fence by fence. `pins` are those of its fences.
-    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>]) -> Watched {
-        let mut said = Vec::new();
+    /// Waits and verifies as a step says, fence by fence. `pins` are those of its fences. `spent`: how long ago the change was
+    /// made, when an earlier process has waited already; each fence is asked once at least.
+    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>], mut spent: Duration) -> Seen {
+        let (mut said, mut result) = (Vec::new(), None);
         for (index, fence) in step.fences.iter().enumerate() {
             if !matches!(fence.role, Role::Wait | Role::Verify) {
                 continue;
             }
             let pinned = pins.get(index).and_then(Option::as_deref);
             let role = fence.role.word();
-            match self.poll(fence, pinned).await {
-                Truth::Yes(text) => said.push(format!("{role}: {text}")),
-                Truth::Unclear(why) => return Watched::CannotTell(format!("{role} {why}")),
-                Truth::No(why) if fence.role == Role::Wait || fence.attrs.every.is_some() => {
-                    return Watched::TimedOut(format!("{role}: not within {:?}: {why}", fence.attrs.timeout));
+            let left = fence.attrs.timeout.saturating_sub(spent);
+            spent = spent.saturating_sub(fence.attrs.timeout);
+            match self.poll(fence, pinned, left).await {
+                Truth::Yes(text, sentence) => {
+                    result = sentence.or(result);
+                    said.push(format!("{role}: {text}"));
                 }
-                Truth::No(why) => return Watched::Failed(format!("{role}: {why}")),
+                Truth::Unclear(why) => return Watched::CannotTell(format!("{role} {why}")).into(),
+                Truth::No(why) if fence.role == Role::Wait || fence.attrs.every.is_some() => {
+                    return Watched::TimedOut(format!("{role}: not within {:?}: {why}", fence.attrs.timeout)).into();
+                }
+                Truth::No(why) => return Watched::Failed(format!("{role}: {why}")).into(),
             }
         }
         if said.is_empty() {
             said.push("every check holds".to_owned());
         }
-        Watched::Passed(said.join("; "))
+        Seen { watched: Watched::Passed(said.join("; ")), result }
     }
 
-    /// Asks until true (and, with `for=`, for that long), at most for the fence's timeout; once when it has no `every`.
-    async fn poll(&self, fence: &'a Fence, pinned: Option<&'a str>) -> Truth {
+    /// Asks until true (and, with `for=`, for that long), at most for `limit`; once when it has no `every`.
+    async fn poll(&self, fence: &'a Fence, pinned: Option<&'a str>, limit: Duration) -> Truth {
         let attrs = &fence.attrs;
         let Some(condition) = attrs.until.as_ref().or(attrs.expect.as_ref()) else {
             return Truth::Unclear("has no condition".to_owned());
@@ -141,20 +207,21 @@ impl<'a> Scene<'a> {
         let mut since: Option<Instant> = None;
         loop {
             let asked = Instant::now();
-            let truth = self.holds(fence, pinned, condition).await;
-            if let Truth::Yes(text) = &truth {
+            let left = limit.saturating_sub(start.elapsed()).max(attrs.timeout.min(LAST_LOOK));
+            let truth = self.holds_within(left, fence, pinned, condition).await;
+            if let Truth::Yes(..) = &truth {
                 let since = *since.get_or_insert(asked);
                 if asked.duration_since(since) >= hold {
-                    return Truth::Yes(text.clone());
+                    return truth;
                 }
             } else {
                 since = None;
             }
             let Some(every) = attrs.every else { return truth };
             let next = asked + every;
-            if next.duration_since(start) > attrs.timeout {
+            if next.duration_since(start) > limit {
                 return match truth {
-                    Truth::Yes(text) => Truth::No(format!("true, but not for {hold:?}: {text}")),
+                    Truth::Yes(text, _) => Truth::No(format!("true, but not for {hold:?}: {text}")),
                     Truth::No(_) | Truth::Unclear(_) => truth,
                 };
             }

@@ -1,15 +1,14 @@
-//! Alerts of an Alertmanager: which of them are silenced or inhibited, by whom, why and until when.
-//!
-//! The members of a cluster know the same; so they are asked in turn, beginning with the one that answered last, until
-//! one does.
+//! An Alertmanager or a cluster of them: alerts with who or what holds them back, silences, groups, and how its members are.
 
+mod cluster;
 mod parse;
 
+use super::alerting::{Kept, Watchdog};
 use super::{Part, Source, SourceKind, pace};
-use crate::connect::Connections;
-use crate::connect::http::{self, BaseUrl};
-use crate::domain::{Alert, AlertReport, Snapshot, SourceError, SourceId, Subject};
-use async_trait::async_trait;
+use crate::connect::{Access, Connections};
+use crate::connect::http::BaseUrl;
+use crate::domain::{SourceError, SourceId, Subject};
+use cluster::{Asked, Cluster};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
@@ -18,19 +17,27 @@ use std::time::Duration;
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
     name: "alertmanager",
-    doc: "The alerts of an Alertmanager, with their silences.",
+    doc: "The alerts of an Alertmanager, with what holds them back, and its silences.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
     of_server: None,
 };
 
 const EXAMPLE: &str = r#"[alertmanager.main]
-# Where it is, or where the members of one cluster are: the first that answers is enough.
+# Where it is, or where the members of one cluster are: the first that answers is enough. Alertmanagers that do not gossip
+# with each other get a table each.
 urls = ["http://am-1:9093", "http://am-2:9093"]
 # How often it is asked, 250ms to 1h.
 interval = "5s"
 # When an answer is given up, 100ms to 5m; shared by all members.
 timeout = "5s"
+# The alert that always fires, by name or by labels: while it does not, alerting itself is shown as broken. Absent: none.
+watchdog = "Watchdog"
+# Labels that only tell the replicas of a Prometheus pair apart. Default: none.
+replica_labels = ["replica"]
+# How it wants to be asked: { user = "…", password = { env = "NAME" } } or { bearer = { file = "/path" } }; also headers = { … },
+# ca (a PEM file trusted beside the system's), cert and key (our own). Absent: no login.
+access = { user = "quarterdeck", password = { env = "ALERTMANAGER_PASSWORD" } }
 "#;
 
 /// `[alertmanager.NAME]`.
@@ -46,6 +53,14 @@ pub struct Settings {
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
     pub timeout: Duration,
+    /// The alert that always fires.
+    pub watchdog: Option<Watchdog>,
+    /// Labels that only tell replicas apart.
+    #[serde(default)]
+    pub replica_labels: Vec<String>,
+    /// How its members want to be asked.
+    #[serde(default)]
+    pub access: Access,
 }
 
 fn default_urls() -> Vec<BaseUrl> {
@@ -87,61 +102,17 @@ impl super::Settings for Settings {
         self.urls.iter().try_for_each(|url| url.refuse_login(&table))?;
         // A member that hangs must leave time for the others.
         let share = self.timeout / u32::try_from(self.urls.len()).unwrap_or(u32::MAX);
-        Ok(vec![Box::new(Alertmanager { client: connections.http()?, urls: self.urls.clone(), share, last: 0 })])
-    }
-}
-
-struct Alertmanager {
-    client: reqwest::Client,
-    urls: Vec<BaseUrl>,
-    /// Each member's share of the timeout.
-    share: Duration,
-    /// The member that answered last.
-    last: usize,
-}
-
-const NAME: &str = "Alertmanager";
-
-#[async_trait]
-impl Source for Alertmanager {
-    async fn poll(&mut self) -> Result<Snapshot, SourceError> {
-        let mut failures: Vec<SourceError> = Vec::new();
-        for turn in 0..self.urls.len() {
-            let member = (self.last + turn) % self.urls.len();
-            match self.ask(&self.urls[member]).await {
-                Ok(alerts) => {
-                    self.last = member;
-                    return Ok(Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
-                }
-                Err(failure) => failures.push(failure),
-            }
-        }
-        let hint = failures.first().map_or_else(String::new, |failure| failure.hint.clone());
-        let what: Vec<String> = failures.into_iter().map(|failure| failure.what).collect();
-        Err(SourceError::new(what.join("; "), hint))
-    }
-}
-
-impl Alertmanager {
-    async fn ask(&self, url: &BaseUrl) -> Result<Vec<Alert>, SourceError> {
-        let body = self.get(url, "api/v2/alerts").await?;
-        let wrong = |why: parse::Wrong| http::not_the_api(NAME, url, &why.0);
-        let posted = parse::alerts(&body).map_err(wrong)?;
-        // Silences that ended are listed for days: they are asked for only when one counts.
-        let silences = if posted.iter().any(parse::Posted::is_silenced) {
-            parse::silences(&self.get(url, "api/v2/silences").await?).map_err(wrong)?
-        } else {
-            parse::Silences::default()
-        };
-        Ok(posted.into_iter().map(|posted| posted.into_alert(&silences)).collect())
-    }
-
-    async fn get(&self, url: &BaseUrl, path: &str) -> Result<Vec<u8>, SourceError> {
-        let reply = http::get(&self.client, NAME, url, path, self.share / 2).await?;
-        if (200..300).contains(&reply.status) {
-            Ok(reply.body)
-        } else {
-            Err(http::refused(NAME, url, reply.status, &parse::said(&reply.body)))
-        }
+        Ok(vec![Box::new(Cluster {
+            web: connections.web(&self.access, &table)?,
+            urls: self.urls.clone(),
+            share,
+            watchdog: self.watchdog.clone(),
+            replica_labels: self.replica_labels.clone(),
+            last: 0,
+            kept: Kept::default(),
+            silences: Asked::default(),
+            groups: Asked::default(),
+            members: Asked::default(),
+        })])
     }
 }

@@ -1,28 +1,36 @@
-//! The engine's event stream: which containers changed, told at once.
+//! The engine's event stream: which containers changed, told at once; and what happened, for people to read.
 //!
 //! A task of its own reads the stream, for `changed` of the source may be dropped at any time. It gathers what comes
 //! in a burst (a stop alone sends four events) into one sign.
 
+use super::log::Log;
 use super::stats::Task;
+use crate::clock;
 use crate::connect::Engine;
-use bollard::models::EventMessage;
+use crate::domain::EngineEvent;
+use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptions;
 use futures_util::{Stream, StreamExt};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Sleep;
 
-/// Events that change what a row shows. `exec_*` are left out: a health check sends three each time.
-const ACTIONS: [&str; 13] = [
+/// What is listened to. Podman tells of pods too, which the library does not know.
+const KINDS: [&str; 5] = ["container", "image", "network", "volume", "daemon"];
+/// Events that change what a row shows, and those worth reading. `exec_*` are left out: a health check sends three each
+/// time. `died` and `remove` are Podman's words in some versions.
+const ACTIONS: [&str; 23] = [
     "create",
     "start",
     "restart",
     "kill",
     "stop",
     "die",
+    "died",
     "oom",
     "pause",
     "unpause",
@@ -30,7 +38,18 @@ const ACTIONS: [&str; 13] = [
     "rename",
     "update",
     "destroy",
+    "remove",
+    "pull",
+    "delete",
+    "import",
+    "load",
+    "prune",
+    "connect",
+    "disconnect",
+    "reload",
 ];
+/// How far back the engine is asked for what happened before anybody listened. It remembers some 256 events.
+const BEFORE: SignedDuration = SignedDuration::from_hours(1);
 /// Events of this long are one burst; so at most some 16 polls a second, whatever the engine sends.
 const BURST: Duration = Duration::from_millis(60);
 /// An engine that took the request and sent no error for this long listens.
@@ -60,12 +79,26 @@ impl Changes {
 #[derive(Default)]
 struct Shared {
     changes: Mutex<Changes>,
+    log: Mutex<Log>,
     sign: Notify,
 }
 
 impl Shared {
     fn note(&self, changes: Changes) {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).merge(changes);
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in one event; those up to `since` are known.
+    fn take(&self, message: EventMessage, since: Option<Timestamp>) {
+        self.log().take(&message, since);
+        let is_container = matches!(message.typ, Some(EventMessageTypeEnum::CONTAINER) | None);
+        if let Some(id) = message.actor.and_then(|actor| actor.id).filter(|_| is_container) {
+            self.note(Changes { all: false, ids: HashSet::from([id]) });
+        }
     }
 
     fn note_all(&self) {
@@ -92,6 +125,11 @@ impl Events {
         std::mem::take(&mut *self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What happened lately, oldest first.
+    pub(super) fn log(&self) -> Vec<EngineEvent> {
+        self.shared.log().events()
+    }
+
     /// Resolves when something changed. Cancel-safe: a sign that nobody took stays.
     pub(super) async fn changed(&mut self) {
         self.listen();
@@ -112,7 +150,10 @@ async fn listen(engine: &Engine, shared: &Shared) {
     loop {
         if let Ok(docker) = engine.client().await {
             let docker = docker.with_timeout(ANSWER);
-            if follow(docker.events(Some(filter())), shared).await {
+            let known = shared.log().last();
+            let since =
+                known.unwrap_or_else(|| clock::now().wall.saturating_sub(BEFORE).unwrap_or(Timestamp::UNIX_EPOCH));
+            if follow(docker.events(Some(filter(since))), shared, known).await {
                 // It listened, and the stream ended: the engine is gone, or was restarted.
                 pause = PAUSE.0;
                 shared.note_all();
@@ -124,14 +165,19 @@ async fn listen(engine: &Engine, shared: &Shared) {
     }
 }
 
-fn filter() -> EventsOptions {
+fn filter(since: Timestamp) -> EventsOptions {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let filters = HashMap::from([("type".to_owned(), words(&["container"])), ("event".to_owned(), words(&ACTIONS))]);
-    EventsOptions { filters: Some(filters), ..EventsOptions::default() }
+    let filters = HashMap::from([("type".to_owned(), words(&KINDS)), ("event".to_owned(), words(&ACTIONS))]);
+    let since = format!("{}.{:09}", since.as_second(), since.subsec_nanosecond().max(0));
+    EventsOptions { filters: Some(filters), since: Some(since), until: None }
 }
 
 /// Follows one stream to its end. True when the engine listened at all.
-async fn follow(stream: impl Stream<Item = Result<EventMessage, bollard::errors::Error>>, shared: &Shared) -> bool {
+async fn follow(
+    stream: impl Stream<Item = Result<EventMessage, bollard::errors::Error>>,
+    shared: &Shared,
+    known: Option<Timestamp>,
+) -> bool {
     let mut stream = pin!(stream);
     let mut settled = false;
     // The first sign comes without an event: something may have changed before anybody listened.
@@ -140,9 +186,7 @@ async fn follow(stream: impl Stream<Item = Result<EventMessage, bollard::errors:
         tokio::select! {
             message = stream.next() => match message {
                 Some(Ok(message)) => {
-                    if let Some(id) = message.actor.and_then(|actor| actor.id) {
-                        shared.note(Changes { all: false, ids: HashSet::from([id]) });
-                    }
+                    shared.take(message, known);
                     timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(BURST)));
                 }
                 Some(Err(_)) | None => return settled,
@@ -192,7 +236,7 @@ mod tests {
     async fn a_burst_is_one_sign_that_names_the_container() {
         let (shared, (sender, stream)) = (Arc::new(Shared::default()), channel());
         let followed = Arc::clone(&shared);
-        let task = tokio::spawn(async move { follow(stream, &followed).await });
+        let task = tokio::spawn(async move { follow(stream, &followed, None).await });
         shared.sign.notified().await;
         assert!(std::mem::take(&mut *shared.changes.lock().unwrap()).all, "something may have changed before");
         let sent = tokio::time::Instant::now();
@@ -214,7 +258,7 @@ mod tests {
     async fn a_stream_that_fails_at_once_gives_no_sign() {
         let shared = Shared::default();
         let failed = stream::iter([Err(bollard::errors::Error::RequestTimeoutError)]);
-        assert!(!follow(failed, &shared).await);
+        assert!(!follow(failed, &shared, None).await);
         assert!(tokio::time::timeout(Duration::from_mins(1), shared.sign.notified()).await.is_err());
     }
 

@@ -1,19 +1,29 @@
-//! Containers of a Docker engine.
+//! Containers of a Docker engine, or of Podman's service, which speaks the same language.
 //!
 //! Every poll lists all of them, and inspects only those that are new, changed, named by an event, or whose turn it is:
 //! an inspection per container and poll would be a storm. State and health then come from the inspection, which is
 //! fresher than the listing: right after an event the engine still lists the old state.
+//!
+//! What running containers use is read from this machine's own kernel where the engine runs on it ([`cgroup`]), and
+//! asked of the engine otherwise, within bounds ([`stats`]).
 
+mod cgroup;
 mod events;
+mod log;
+mod meter;
 mod parse;
 mod stats;
 
+use self::cgroup::{Direct, Target};
 use self::events::{Changes, Events};
+use self::meter::Figures;
 use self::parse::{Details, Listed, Sign};
-use self::stats::Streams;
+use self::stats::{Asked, Candidate, Running};
 use super::{Part, Source, SourceKind, pace};
+use crate::clock;
+use crate::connect::docker::{Files, Place, Wanted};
 use crate::connect::{Connections, Engine};
-use crate::domain::{Container, ContainerState, Engine as Found, Snapshot, SourceError, SourceId, Subject};
+use crate::domain::{Container, ContainerState, Engine as Found, Health, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
@@ -23,19 +33,25 @@ use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+use sysinfo::System;
 
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
     name: "docker",
-    doc: "The containers of a Docker engine, live by its event stream.",
+    doc: "The containers of a Docker or Podman engine, live by its event stream.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
     of_server: None,
 };
 
 const EXAMPLE: &str = r#"[docker.local]
-# Where the engine is: unix:///path or tcp://host:port. Absent: DOCKER_HOST, else unix:///var/run/docker.sock.
+# Where the engine is: unix:///path, tcp://host:port or ssh://user@host. Absent: DOCKER_HOST, else the current Docker
+# context, else unix:///var/run/docker.sock. In place of it a context may be named: context = "game-1".
 host = "unix:///var/run/docker.sock"
+# Certificates for tcp://; absent: plain. The authority that signed the engine's, and the one that we show with its key.
+# tls = { ca = "/etc/quarterdeck/ca.pem", cert = "/etc/quarterdeck/cert.pem", key = "/etc/quarterdeck/key.pem" }
+# The server that it runs on, as the servers pane names it. Absent: the host named above, or this machine.
+server = "bastion"
 # How often it is asked, 250ms to 1h; what its events tell is shown at once.
 interval = "2s"
 # When an answer is given up, 100ms to 5m.
@@ -51,8 +67,14 @@ const ROUND: usize = 30;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Where the engine is; absent: `DOCKER_HOST`, else the usual socket.
+    /// Where the engine is; absent: the environment or a Docker context decides.
     pub host: Option<String>,
+    /// In place of the host: a Docker context.
+    pub context: Option<String>,
+    /// Certificates for `tcp://`.
+    pub tls: Option<Files>,
+    /// The name of the server that it runs on.
+    pub server: Option<String>,
     /// Time from poll to poll.
     #[serde(deserialize_with = "pace::interval")]
     pub interval: Duration,
@@ -63,7 +85,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { host: None, interval: Duration::from_secs(2), timeout: Duration::from_secs(5) }
+        Self {
+            host: None,
+            context: None,
+            tls: None,
+            server: None,
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -73,15 +102,26 @@ impl super::Settings for Settings {
     }
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
-        let engine = connections.add_docker(Engine::new(id.name(), self.host.as_deref())?);
-        Ok(vec![Box::new(Docker::new(engine))])
+        let wanted = Wanted { host: self.host.clone(), context: self.context.clone(), tls: self.tls.clone() };
+        let engine = connections.add_docker(Engine::open(id.name(), &wanted)?);
+        let server = self.server.clone().or_else(|| server_of(&engine));
+        Ok(vec![Box::new(Docker::new(engine, server))])
     }
+}
+
+/// The host that its address names; for a socket of this machine, this machine.
+fn server_of(engine: &Engine) -> Option<String> {
+    engine.place()?.server().map(str::to_owned).or_else(|| System::host_name().ok())
 }
 
 struct Docker {
     engine: Arc<Engine>,
+    server: Option<String>,
+    /// Product and version, asked again when the engine may be another one.
+    product: Option<String>,
     events: Events,
-    streams: Streams,
+    direct: Direct,
+    asked: Asked,
     /// What inspections told, with the listing's sign at that time.
     known: HashMap<Arc<str>, (Sign, Details)>,
     /// What changed and was not inspected yet; kept over polls that fail.
@@ -96,16 +136,14 @@ impl Source for Docker {
         // Before the listing: what changes after it gives a sign of its own.
         self.pending.merge(self.events.take());
         let docker = self.engine.client().await?;
-        let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-        let answer = docker.list_containers(Some(options)).await;
-        let answer = answer.map_err(|error| self.engine.explain("list of containers", &error))?;
-        let listed: Option<Vec<Listed>> = answer.into_iter().map(parse::listed).collect();
-        let mut listed = listed.ok_or_else(|| no_id(self.engine.host()))?;
+        let version = self.version(&docker).await?;
+        let mut listed = self.list(&docker).await?;
         let gone = self.inspect(&docker, &listed).await;
         listed.retain(|row| !gone.contains(&row.id));
-        self.follow(&docker, &listed);
+        self.measure(&docker, &listed).await;
         let containers = listed.into_iter().map(|row| self.row(row)).collect();
-        Ok(Snapshot::Containers(Found { containers, ..Found::default() }))
+        let events = self.events.log();
+        Ok(Snapshot::Containers(Found { version, server: self.server.clone(), containers, events }))
     }
 
     async fn changed(&mut self) {
@@ -126,10 +164,39 @@ async fn inspect(
 }
 
 impl Docker {
-    fn new(engine: Arc<Engine>) -> Self {
-        let events = Events::new(Arc::clone(&engine));
-        let (streams, known, pending) = (Streams::default(), HashMap::new(), Changes::default());
-        Self { engine, events, streams, known, pending, turn: 0 }
+    fn new(engine: Arc<Engine>, server: Option<String>) -> Self {
+        Self {
+            events: Events::new(Arc::clone(&engine)),
+            engine,
+            server,
+            product: None,
+            direct: Direct::default(),
+            asked: Asked::default(),
+            known: HashMap::new(),
+            pending: Changes::default(),
+            turn: 0,
+        }
+    }
+
+    async fn version(&mut self, docker: &bollard::Docker) -> Result<String, SourceError> {
+        match &self.product {
+            Some(product) if !self.pending.all => Ok(product.clone()),
+            _ => match docker.version().await {
+                Ok(version) => Ok(self.product.insert(parse::product(&version)).clone()),
+                Err(error) => Err(self.engine.understand("version", &error).await),
+            },
+        }
+    }
+
+    async fn list(&self, docker: &bollard::Docker) -> Result<Vec<Listed>, SourceError> {
+        let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+        match docker.list_containers(Some(options)).await {
+            Ok(answer) => {
+                let listed: Option<Vec<Listed>> = answer.into_iter().map(parse::listed).collect();
+                listed.ok_or_else(|| no_id(self.engine.host()))
+            }
+            Err(error) => Err(self.engine.understand("list of containers", &error).await),
+        }
     }
 
     /// Inspects what has to be; returns the ids that the engine does not know any more. One that can't be inspected
@@ -154,7 +221,8 @@ impl Docker {
             }
         }
         self.pending = Changes { all: false, ids: failed };
-        self.known.retain(|id, _| !gone.contains(id) && listed.iter().any(|row| row.id == *id));
+        let there: HashSet<&Arc<str>> = listed.iter().map(|row| &row.id).collect();
+        self.known.retain(|id, _| !gone.contains(id) && there.contains(id));
         gone
     }
 
@@ -172,23 +240,62 @@ impl Docker {
         (0..listed.len()).filter(|at| in_turn(*at) || changed(&listed[*at])).collect()
     }
 
-    fn follow(&mut self, docker: &bollard::Docker, listed: &[Listed]) {
+    /// Reads what the running ones use: directly where the engine's kernel is ours, else from the engine.
+    async fn measure(&mut self, docker: &bollard::Docker, listed: &[Listed]) {
         let is_running = |row: &&Listed| {
             let state = self.known.get(&row.id).map_or(row.sign.state, |(_, details)| details.state);
             state == ContainerState::Running
         };
-        let running = listed.iter().filter(is_running).map(|row| self.running(row)).collect();
-        self.streams.follow(docker, running);
+        let running: Vec<Target> = listed.iter().filter(is_running).map(|row| self.target(row)).collect();
+        if matches!(self.engine.place(), Some(Place::Unix(_))) {
+            self.read(running.clone()).await;
+        }
+        let unread = running.into_iter().filter(|target| self.direct.figures(&target.key).is_none());
+        let candidates: Vec<Candidate> = unread.map(|target| self.candidate(target.key)).collect();
+        self.asked.follow(docker, &candidates);
     }
 
-    fn running(&self, row: &Listed) -> stats::Running {
+    /// In a thread of its own: the kernel may take a while to add its counters up.
+    async fn read(&mut self, running: Vec<Target>) {
+        let mut direct = std::mem::take(&mut self.direct);
+        let now = clock::now().mono;
+        let read = tokio::task::spawn_blocking(move || {
+            direct.read(&running, now);
+            direct
+        });
+        self.direct = read.await.unwrap_or_default();
+    }
+
+    fn target(&self, row: &Listed) -> Target {
+        let details = self.known.get(&row.id).map(|(_, details)| details);
+        Target {
+            key: self.running(row),
+            pid: details.and_then(|details| details.pid),
+            host_network: details.is_some_and(|details| details.host_network),
+        }
+    }
+
+    fn candidate(&self, key: Running) -> Candidate {
+        let now = clock::now().wall;
+        let bad = self
+            .known
+            .get(&key.0)
+            .is_some_and(|(_, details)| details.health == Health::Unhealthy || parse::restarted_lately(details, now));
+        Candidate { key, bad }
+    }
+
+    fn running(&self, row: &Listed) -> Running {
         (Arc::clone(&row.id), self.known.get(&row.id).and_then(|(_, details)| details.started_at))
     }
 
+    fn figures(&self, key: &Running) -> Option<Figures> {
+        self.direct.figures(key).or_else(|| self.asked.figures(key))
+    }
+
     fn row(&self, listed: Listed) -> Container {
-        let figures = self.streams.figures(&self.running(&listed));
+        let figures = self.figures(&self.running(&listed));
         let details = self.known.get(&listed.id).map(|(_, details)| details);
-        parse::container(listed, details, figures)
+        parse::container(listed, details, figures, clock::now().wall)
     }
 }
 
@@ -198,7 +305,7 @@ mod tests {
     use bollard::models::ContainerSummary;
 
     fn docker() -> Docker {
-        Docker::new(Arc::new(Engine::new("a", Some("unix:///nowhere/docker.sock")).unwrap()))
+        Docker::new(Arc::new(Engine::new("a", Some("unix:///nowhere/docker.sock")).unwrap()), None)
     }
 
     fn rows(count: usize) -> Vec<Listed> {

@@ -1,12 +1,18 @@
 //! What the Engine API's answers mean. Pure: everything that may be missing may be missing.
 
-use crate::domain::{Compose, Container, ContainerState, Health, Usage};
+use super::meter::Figures;
+use crate::domain::{Compose, Container, ContainerState, Health, Port, Probe, Usage};
 use bollard::models::{
-    ContainerCpuStats, ContainerInspectResponse, ContainerMemoryStats, ContainerStatsResponse, ContainerSummary,
+    self, ContainerInspectResponse, ContainerSummary, ContainerSummaryNetworkSettings, PortSummary, SystemVersion,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// A container that its restart policy started again within this time does not stay up.
+const LATELY: SignedDuration = SignedDuration::from_mins(10);
+/// Bytes of a probe's output that are kept. Docker cuts at 4 KiB itself.
+const PROBE: usize = 4096;
 
 /// A container as the listing has it.
 #[derive(Clone, Debug)]
@@ -17,7 +23,11 @@ pub(super) struct Listed {
     image: String,
     /// State, and what the status text tells of health and exit code: when it changes, the details did.
     pub(super) sign: Sign,
+    created_at: Option<Timestamp>,
+    ports: Vec<Port>,
+    addresses: Vec<String>,
     compose: Option<Compose>,
+    labels: HashMap<String, String>,
 }
 
 /// What a listing tells of a container's state.
@@ -38,16 +48,13 @@ pub(super) struct Details {
     finished_at: Option<Timestamp>,
     exit_code: Option<i64>,
     oom_killed: bool,
+    probe: Option<Probe>,
+    /// Its main process, as the engine counts.
+    pub(super) pid: Option<u32>,
+    /// It uses the host's network.
+    pub(super) host_network: bool,
     /// `HostConfig.Memory` is zero: whatever the statistics say, the container has no limit of its own.
     unlimited: bool,
-}
-
-/// What it uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Figures {
-    /// In whole cores.
-    pub(super) cpu: Option<f64>,
-    pub(super) memory: Option<Usage>,
 }
 
 /// A row of the listing; `None` without an id.
@@ -58,8 +65,37 @@ pub(super) fn listed(summary: ContainerSummary) -> Option<Listed> {
         name: name(&summary.names.unwrap_or_default()),
         image: summary.image.unwrap_or_default(),
         sign: sign(state, summary.status.as_deref().unwrap_or_default()),
+        created_at: summary.created.and_then(|at| Timestamp::from_second(at).ok()),
+        ports: ports(&summary.ports.unwrap_or_default()),
+        addresses: summary.network_settings.map(addresses).unwrap_or_default(),
         compose: summary.labels.as_ref().and_then(compose),
+        labels: summary.labels.unwrap_or_default(),
     })
+}
+
+/// Published ones first, each once: the engine lists a port for IPv4 and for IPv6.
+fn ports(listed: &[PortSummary]) -> Vec<Port> {
+    let mut ports: Vec<Port> = listed
+        .iter()
+        .map(|port| Port {
+            private: port.private_port,
+            protocol: port.typ.map(|kind| kind.to_string()).filter(|kind| !kind.is_empty()).unwrap_or("tcp".into()),
+            public: port.public_port.filter(|port| *port > 0).map(|at| (port.ip.clone().unwrap_or_default(), at)),
+        })
+        .collect();
+    let order = |port: &Port| (port.public.is_none(), port.public.as_ref().map(|(_, at)| *at), port.private);
+    ports.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.public.cmp(&b.public)));
+    ports.dedup();
+    ports
+}
+
+fn addresses(settings: ContainerSummaryNetworkSettings) -> Vec<String> {
+    let networks = settings.networks.unwrap_or_default().into_values();
+    let both = networks.flat_map(|network| [network.ip_address, network.global_ipv6_address]);
+    let mut addresses: Vec<String> = both.flatten().filter(|address| !address.is_empty()).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
 }
 
 /// The name that is the container's own: links add names with two slashes, `/other/alias`.
@@ -90,6 +126,7 @@ pub(super) fn details(inspect: &ContainerInspectResponse) -> Details {
     let Some(state) = &inspect.state else { return Details::default() };
     let status = state.status.map_or(ContainerState::Unknown, |status| ContainerState::parse(status.as_ref()));
     let health = state.health.as_ref().and_then(|health| health.status);
+    let host = inspect.host_config.as_ref();
     let ended = matches!(status, ContainerState::Exited | ContainerState::Dead | ContainerState::Restarting);
     Details {
         state: status,
@@ -99,8 +136,34 @@ pub(super) fn details(inspect: &ContainerInspectResponse) -> Details {
         finished_at: state.finished_at.as_deref().and_then(time),
         exit_code: state.exit_code.filter(|_| ended),
         oom_killed: state.oom_killed.unwrap_or(false),
-        unlimited: inspect.host_config.as_ref().and_then(|config| config.memory) == Some(0),
+        probe: state.health.as_ref().and_then(probe),
+        pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
+        host_network: host.and_then(|config| config.network_mode.as_deref()) == Some("host"),
+        unlimited: host.and_then(|config| config.memory) == Some(0),
     }
+}
+
+/// The last run of its health check that ended.
+fn probe(health: &models::Health) -> Option<Probe> {
+    let last = health.log.as_ref()?.last()?;
+    let output = last.output.as_deref().unwrap_or_default().trim_end();
+    Some(Probe {
+        exit_code: last.exit_code?,
+        output: output[..output.floor_char_boundary(PROBE)].to_owned(),
+        at: last.end.as_deref().and_then(time),
+        failing: health.failing_streak.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+    })
+}
+
+/// Product and version, as in `Docker 20.10.24` or `Podman 4.3.1`: the first component is the engine itself.
+pub(super) fn product(version: &SystemVersion) -> String {
+    let engine = version.components.as_ref().and_then(|all| all.first());
+    let is_podman = engine.is_some_and(|engine| engine.name.contains("Podman"));
+    let number = version.version.as_deref().or(engine.map(|engine| engine.version.as_str())).unwrap_or_default();
+    // A distribution's suffix says nothing here.
+    let number = number.split(['+', '~']).next().unwrap_or_default();
+    let name = if is_podman { "Podman" } else { "Docker" };
+    format!("{name} {number}").trim_end().to_owned()
 }
 
 /// The engine writes the year 1 for "never".
@@ -108,8 +171,20 @@ fn time(text: &str) -> Option<Timestamp> {
     text.parse().ok().filter(|time: &Timestamp| *time > Timestamp::UNIX_EPOCH)
 }
 
-/// The row. Without details (the engine did not let itself be asked) their figures are unknown.
-pub(super) fn container(listed: Listed, details: Option<&Details>, figures: Option<Figures>) -> Container {
+/// Its restart policy started it again a short while ago: the engine counts its own starts only, and from zero after
+/// one that somebody asked for.
+pub(super) fn restarted_lately(details: &Details, now: Timestamp) -> bool {
+    let lately = details.started_at.is_some_and(|at| now.duration_since(at) < LATELY);
+    lately && details.restarts.is_some_and(|count| count > 0)
+}
+
+/// The row at `now`. Without details (the engine did not let itself be asked) their figures are unknown.
+pub(super) fn container(
+    listed: Listed,
+    details: Option<&Details>,
+    figures: Option<Figures>,
+    now: Timestamp,
+) -> Container {
     let sign = listed.sign;
     let state = details.map_or(sign.state, |details| details.state);
     // Figures of a container that stopped meanwhile are those of the past.
@@ -123,65 +198,42 @@ pub(super) fn container(listed: Listed, details: Option<&Details>, figures: Opti
         health: details.map_or(sign.health, |details| details.health),
         cpu: figures.cpu,
         memory: figures.memory.map(|memory| if unlimited { Usage { total: 0, ..memory } } else { memory }),
+        pids: figures.pids,
+        network: figures.network,
+        block_io: figures.block_io,
+        probe: details.and_then(|details| details.probe.clone()),
         restarts: details.and_then(|details| details.restarts),
+        restarted_lately: details.is_some_and(|details| restarted_lately(details, now)),
+        created_at: listed.created_at,
         started_at: details.and_then(|details| details.started_at),
         finished_at: details.and_then(|details| details.finished_at),
         exit_code: details.map_or(sign.exit_code, |details| details.exit_code),
         oom_killed: details.is_some_and(|details| details.oom_killed),
+        ports: listed.ports,
+        addresses: listed.addresses,
         compose: listed.compose,
-        ..Container::default()
+        labels: listed.labels.into_iter().collect(),
     }
-}
-
-/// CPU and memory as `docker stats` computes them.
-pub(super) fn figures(stats: &ContainerStatsResponse) -> Figures {
-    let cpu = stats.cpu_stats.as_ref().zip(stats.precpu_stats.as_ref());
-    Figures {
-        cpu: cpu.and_then(|(now, before)| cores(now, before)),
-        memory: stats.memory_stats.as_ref().and_then(memory),
-    }
-}
-
-/// Its share of the host's CPU time since the last figures × the number of CPUs. `None` on the first message of a
-/// stream, which has nothing to compare with.
-fn cores(now: &ContainerCpuStats, before: &ContainerCpuStats) -> Option<f64> {
-    let total = |stats: &ContainerCpuStats| stats.cpu_usage.as_ref().and_then(|usage| usage.total_usage);
-    let host = now.system_cpu_usage?.checked_sub(before.system_cpu_usage.filter(|usage| *usage > 0)?)?;
-    let used = total(now)?.checked_sub(total(before)?)?;
-    let listed = || now.cpu_usage.as_ref().and_then(|usage| usage.percpu_usage.as_ref()).map(Vec::len);
-    let cpus = match now.online_cpus {
-        Some(count) if count > 0 => f64::from(count),
-        _ => listed().filter(|count| *count > 0)? as f64,
-    };
-    (host > 0).then(|| used as f64 / host as f64 * cpus)
-}
-
-/// Usage without the page cache that can be dropped: `total_inactive_file` of cgroup v1, `inactive_file` of v2.
-fn memory(stats: &ContainerMemoryStats) -> Option<Usage> {
-    let usage = stats.usage?;
-    let figure = |name: &str| stats.stats.as_ref().and_then(|stats| stats.get(name)).copied();
-    let cache = figure("total_inactive_file").or_else(|| figure("inactive_file"));
-    let used = cache.filter(|cache| *cache < usage).map_or(usage, |cache| usage - cache);
-    Some(Usage { used, total: stats.limit.unwrap_or(0) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     const LIST: &str = include_str!("../../../tests/fixtures/docker/list.json");
-    const STATS: &str = include_str!("../../../tests/fixtures/docker/stats-v1.jsonl");
-    /// Written by hand from the kernel's and the engine's documentation: the other fixtures come from a host with
-    /// cgroup v1.
-    const STATS_V2: &str = include_str!("../../../tests/fixtures/docker/stats-v2.json");
+    const PODMAN: &str = include_str!("../../../tests/fixtures/docker/podman-list.json");
 
     macro_rules! inspected {
         ($name:literal) => {{
             let text = include_str!(concat!("../../../tests/fixtures/docker/inspect-", $name, ".json"));
             details(&serde_json::from_str(text).unwrap())
         }};
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-25T03:00:00Z".parse().unwrap()
     }
 
     fn list() -> Vec<Listed> {
@@ -205,7 +257,7 @@ mod tests {
         assert_eq!(sign("see-loop"), (ContainerState::Restarting, Health::None, Some(3)));
         assert_eq!(sign("see-paused"), (ContainerState::Paused, Health::None, None));
         assert_eq!(sign("see-new"), (ContainerState::Created, Health::None, None));
-        let web = container(named("see-web"), None, None);
+        let web = container(named("see-web"), None, None, now());
         assert_eq!((web.id.len(), web.image.as_str()), (64, "see-busybox:1"));
         assert_eq!(web.compose, Some(Compose { project: "shop".into(), service: "web".into() }));
         assert_eq!((web.restarts, web.started_at, web.memory), (None, None, None));
@@ -242,58 +294,80 @@ mod tests {
 
     #[test]
     fn an_inspection_is_fresher_than_the_listing() {
-        let figures = Figures { cpu: Some(1.0), memory: Some(Usage { used: 1, total: 2 }) };
-        let row = container(named("see-web"), Some(&inspected!("gone")), Some(figures));
+        let figures = Figures { cpu: Some(1.0), memory: Some(Usage { used: 1, total: 2 }), ..Figures::default() };
+        let row = container(named("see-web"), Some(&inspected!("gone")), Some(figures), now());
         assert_eq!((row.state, row.exit_code, row.cpu, row.memory), (ContainerState::Exited, Some(7), None, None));
     }
 
     #[test]
     fn a_container_without_a_limit_has_none_although_statistics_name_the_host() {
-        let figures = Figures { cpu: None, memory: Some(Usage { used: 1, total: 8 << 30 }) };
-        let total = |details: Details| container(named("see-web"), Some(&details), Some(figures)).memory.unwrap().total;
+        let figures = Figures { memory: Some(Usage { used: 1, total: 8 << 30 }), ..Figures::default() };
+        let total =
+            |details: Details| container(named("see-web"), Some(&details), Some(figures), now()).memory.unwrap().total;
         assert_eq!(total(inspected!("sick")), 0);
         assert_eq!(total(inspected!("web")), 8 << 30);
     }
 
-    fn stats(line: &str) -> ContainerStatsResponse {
-        serde_json::from_str(line).unwrap()
+    #[test]
+    fn a_podmans_answers_are_read() {
+        let list: Vec<ContainerSummary> = serde_json::from_str(PODMAN).unwrap();
+        let rows: Vec<Listed> = list.into_iter().map(|summary| listed(summary).unwrap()).collect();
+        let named = |name: &str| rows.iter().find(|row| row.name == name).unwrap().clone();
+        assert_eq!(named("pod-gone").sign.exit_code, Some(7));
+        let web = container(named("pod-web"), Some(&inspected!("podman-web")), None, now());
+        assert_eq!((web.state, web.health, web.finished_at), (ContainerState::Running, Health::Healthy, None));
+        assert_eq!(web.compose, Some(Compose { project: "shop".into(), service: "web".into() }));
+        assert_eq!(web.probe.unwrap().output, "all well");
+        let sick = inspected!("podman-sick");
+        let probe = sick.probe.unwrap();
+        assert_eq!((sick.health, probe.exit_code, probe.failing), (Health::Unhealthy, 1, 1));
+        let gone = inspected!("podman-gone");
+        assert_eq!((gone.health, gone.probe, gone.pid), (Health::None, None, None), "an empty word is no health");
     }
 
     #[test]
-    fn the_first_message_of_a_stream_has_no_cpu_figure() {
-        let mut lines = STATS.lines();
-        let first = figures(&stats(lines.next().unwrap()));
-        assert_eq!(first, Figures { cpu: None, memory: Some(Usage { used: 581_632, total: 67_108_864 }) });
-        let second = figures(&stats(lines.next().unwrap())).cpu.unwrap();
-        assert!((0.0..2.0).contains(&second), "{second}");
+    fn the_product_is_told_by_its_first_component() {
+        let told = |text: &str| product(&serde_json::from_str(text).unwrap());
+        assert_eq!(told(include_str!("../../../tests/fixtures/docker/version.json")), "Docker 20.10.24");
+        assert_eq!(told(include_str!("../../../tests/fixtures/docker/podman-version.json")), "Podman 4.3.1");
+        assert_eq!(told("{}"), "Docker");
     }
 
     #[test]
-    fn figures_are_those_of_docker_stats() {
-        let cpu = |total: u64, system: u64| json!({"cpu_usage": {"total_usage": total}, "system_cpu_usage": system, "online_cpus": 4});
-        let message = |memory: Value| {
-            json!({"cpu_stats": cpu(3_000, 20_000), "precpu_stats": cpu(1_000, 10_000), "memory_stats": memory})
-                .to_string()
+    fn the_last_probe_is_kept_and_cut() {
+        let probe = inspected!("sick").probe.unwrap();
+        assert_eq!((probe.exit_code, probe.failing), (1, 24));
+        assert_eq!(probe.at.unwrap().to_string(), "2026-11-24T20:00:24.339015639Z");
+        let long = "é".repeat(5000);
+        let state = json!({"Health": {"Log": [{"ExitCode": 1, "Output": long}]}});
+        let inspect = serde_json::from_value(json!({"State": state})).unwrap();
+        assert_eq!(details(&inspect).probe.unwrap().output.len(), PROBE);
+    }
+
+    #[test]
+    fn ports_come_once_and_published_ones_first() {
+        let port = |ip: Option<&str>, public: Option<u16>, private: u16| {
+            let port = json!({"IP": ip, "PublicPort": public, "PrivatePort": private, "Type": "tcp"});
+            serde_json::from_value::<PortSummary>(port).unwrap()
         };
-        let v1 = json!({"usage": 1000, "limit": 5000, "stats": {"total_inactive_file": 300, "inactive_file": 1}});
-        let v1 = figures(&stats(&message(v1)));
-        assert_eq!(v1, Figures { cpu: Some(0.8), memory: Some(Usage { used: 700, total: 5000 }) });
-        // A cache that is larger than the usage is not subtracted.
-        let odd = json!({"usage": 1000, "limit": 5000, "stats": {"inactive_file": 2000}});
-        assert_eq!(figures(&stats(&message(odd))).memory.unwrap().used, 1000);
-        assert_eq!(figures(&stats("{}")), Figures::default());
-        let v2 = figures(&stats(STATS_V2));
-        assert_eq!(v2.memory, Some(Usage { used: 20_971_520, total: 268_435_456 }));
-        assert_eq!(v2.cpu, Some(0.5));
+        let listed = [
+            port(None, None, 9000),
+            port(Some("0.0.0.0"), Some(8080), 80),
+            port(Some("::"), Some(8080), 80),
+            port(Some("0.0.0.0"), Some(8080), 80),
+        ];
+        let found = ports(&listed);
+        let public: Vec<_> = found.iter().map(|port| port.public.clone().map(|(ip, _)| ip)).collect();
+        assert_eq!(public, [Some("0.0.0.0".into()), Some("::".into()), None]);
     }
 
     #[test]
-    fn counters_that_went_back_give_no_figure() {
-        let message = json!({
-            "cpu_stats": {"cpu_usage": {"total_usage": 1}, "system_cpu_usage": 9, "online_cpus": 1},
-            "precpu_stats": {"cpu_usage": {"total_usage": 2}, "system_cpu_usage": 8},
-        });
-        assert_eq!(figures(&stats(&message.to_string())).cpu, None);
+    fn a_container_started_again_by_its_policy_within_ten_minutes_does_not_stay_up() {
+        let looping = inspected!("loop");
+        let at = |minutes| looping.started_at.unwrap() + SignedDuration::from_mins(minutes);
+        assert!(restarted_lately(&looping, at(9)));
+        assert!(!restarted_lately(&looping, at(11)));
+        assert!(!restarted_lately(&Details { restarts: Some(0), ..looping.clone() }, at(9)), "somebody started it");
     }
 
     #[test]
@@ -309,15 +383,11 @@ mod tests {
             let mut mutated = LIST.as_bytes().to_vec();
             mutated.splice(at..(at + bytes.len()).min(LIST.len()), bytes.iter().copied());
             let list: Vec<ContainerSummary> = serde_json::from_slice(&mutated).unwrap_or_default();
-            let _: Vec<Container> = list.into_iter().filter_map(listed).map(|row| container(row, None, None)).collect();
+            let _: Vec<Container> = list.into_iter().filter_map(listed).map(|row| container(row, None, None, now())).collect();
             let _ = (sign(ContainerState::Exited, &text), time(&text), name(&[text]));
             let inspect = json!({"RestartCount": number, "State": {"ExitCode": number, "Status": "dead", "OOMKilled": true},
                 "HostConfig": {"Memory": number}});
             let _ = details(&serde_json::from_value(inspect).unwrap());
-            let unsigned = number.unsigned_abs();
-            let usage = json!({"cpu_usage": {"total_usage": unsigned}, "system_cpu_usage": unsigned});
-            let message = json!({"cpu_stats": usage, "precpu_stats": usage, "memory_stats": {"usage": unsigned, "limit": unsigned}});
-            let _ = figures(&serde_json::from_value(message).unwrap());
         }
     }
 }

@@ -8,7 +8,7 @@ mod status;
 use super::server::StatusSettings;
 use super::{Part, ServerSettings, Source, SourceKind};
 use crate::connect::endpoint::Heard;
-use crate::connect::{Connections, Endpoint};
+use crate::connect::{Access, Connections, Endpoint, Web};
 use crate::domain::{Reach, Server, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub struct Settings {
     status: Option<StatusSettings>,
     interval: Duration,
     timeout: Duration,
+    access: Access,
 }
 
 fn of_server(server: &ServerSettings) -> Option<Box<dyn super::Settings>> {
@@ -51,6 +52,7 @@ fn of_server(server: &ServerSettings) -> Option<Box<dyn super::Settings>> {
             status: server.status.clone(),
             interval: server.interval.unwrap_or(INTERVAL),
             timeout: server.timeout.unwrap_or(TIMEOUT),
+            access: server.access.clone(),
         }) as Box<dyn super::Settings>
     })
 }
@@ -65,12 +67,12 @@ impl super::Settings for Settings {
         for endpoint in self.health.iter().chain(self.status.as_ref().map(|status| &status.url)) {
             endpoint.refuse_login(&place)?;
         }
-        Ok(vec![Box::new(HttpStatus { client: connections.http()?, settings: self.clone() })])
+        Ok(vec![Box::new(HttpStatus { web: connections.web(&self.access, &place)?, settings: self.clone() })])
     }
 }
 
 struct HttpStatus {
-    client: reqwest::Client,
+    web: Web,
     settings: Settings,
 }
 
@@ -79,7 +81,7 @@ impl Source for HttpStatus {
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let Settings { name, health, status, timeout, .. } = &self.settings;
         let ask = async |endpoint: Option<&Endpoint>, most| match endpoint {
-            Some(endpoint) => Some(endpoint.ask(&self.client, *timeout, most).await),
+            Some(endpoint) => Some(endpoint.ask(&self.web, *timeout, most).await),
             None => None,
         };
         let status_url = status.as_ref().map(|status| &status.url);

@@ -1,32 +1,40 @@
-//! A PostgreSQL server and its sessions, from `pg_stat_activity`; versions 12 to 17.
+//! A PostgreSQL server: its sessions, locks, replication and databases; versions 12 to 17.
 //!
 //! Asks on one kept connection, so that it still sees the sessions when no new connection is to be had. What blocks a
-//! session is asked only of those that wait for a lock: `pg_blocking_pids` takes the lock manager's own locks.
+//! session is asked only of those that wait for a lock: `pg_blocking_pids` takes the lock manager's own locks. What changes
+//! slowly is asked less often, and may fail alone.
 
+mod extras;
 mod parse;
+mod rates;
+mod statements;
+mod waits;
 
 use super::{Part, Source, SourceKind, pace};
 use crate::connect::postgres::{APPLICATION, LoginSettings};
 use crate::connect::{Connections, Postgres};
 use crate::domain::secret::SecretRef;
-use crate::domain::{Database, Snapshot, SourceError, SourceId, Subject};
+use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
+use extras::Extras;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use sqlx::PgConnection;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
     name: "postgres",
-    doc: "A PostgreSQL server: its sessions, what they wait for, and its connections.",
+    doc: "A PostgreSQL server: its sessions and what they wait for, its connections, replication and databases.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
     of_server: None,
 };
 
 const EXAMPLE: &str = r#"[postgres.primary]
-# Where it is and who reads, without a password. Absent: the PG* variables, else the local socket and the current user.
+# Where it is and who reads, without a password. Absent: PGSERVICE or the PG* variables, else the local socket and the current user.
 dsn = "postgres://quarterdeck@db-primary/app"
 # Where the password is: { env = "NAME" }, { command = "…" } or { file = "/path" }. Absent: PGPASSWORD or ~/.pgpass.
 password = { command = "pass show db/quarterdeck" }
@@ -77,7 +85,8 @@ impl super::Settings for Settings {
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let server = connections.add_postgres(self.connect(id.name())?);
-        Ok(vec![Box::new(Sessions { server, connection: None })])
+        let (timeout, extras) = (self.timeout, Extras::default());
+        Ok(vec![Box::new(Sessions { server, timeout, connection: None, extras })])
     }
 
     fn advice(&self) -> Vec<String> {
@@ -90,54 +99,47 @@ impl super::Settings for Settings {
 
 struct Sessions {
     server: Arc<Postgres>,
+    timeout: Duration,
     /// Kept from one good poll to the next. Taken out while it is used: a poll that is given up must not leave half an
     /// answer on it.
     connection: Option<PgConnection>,
+    extras: Extras,
+}
+
+impl Sessions {
+    async fn ask(&mut self, connection: &mut PgConnection) -> Result<Snapshot, sqlx::Error> {
+        let server: parse::Server = sqlx::query_as(statements::SERVER).fetch_one(&mut *connection).await?;
+        let rows = sqlx::query_as(statements::SESSIONS).bind(APPLICATION).fetch_all(&mut *connection).await?;
+        let mut database = parse::database(&server, rows);
+        self.server.host().clone_into(&mut database.host);
+        self.extras.add(connection, &server, &mut database, self.timeout).await?;
+        database.note_blockers();
+        Ok(Snapshot::Database(database))
+    }
+
+    async fn look(&mut self) -> Result<Snapshot, SourceError> {
+        if let Some(mut kept) = self.connection.take()
+            && let Ok(snapshot) = self.ask(&mut kept).await
+        {
+            self.connection = Some(kept);
+            return Ok(snapshot);
+        }
+        // The server was restarted, or ended the session: that alone is no failure.
+        let mut connection = self.server.connect_read().await?;
+        let snapshot = self.ask(&mut connection).await.map_err(|error| self.server.explain(&error))?;
+        self.connection = Some(connection);
+        Ok(snapshot)
+    }
 }
 
 #[async_trait]
 impl Source for Sessions {
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
-        if let Some(mut kept) = self.connection.take()
-            && let Ok(database) = ask(&mut kept).await
-        {
-            self.connection = Some(kept);
-            return Ok(Snapshot::Database(database));
-        }
-        // The server was restarted, or ended the session: that alone is no failure.
-        let mut connection = self.server.connect_read().await?;
-        let database = ask(&mut connection).await.map_err(|error| self.server.explain(&error))?;
-        self.connection = Some(connection);
-        Ok(Snapshot::Database(database))
+        // The driver panics over some answers that no PostgreSQL gives.
+        let looked = AssertUnwindSafe(self.look()).catch_unwind().await;
+        looked.unwrap_or_else(|_| Err(self.server.nonsense()))
     }
 }
-
-async fn ask(connection: &mut PgConnection) -> Result<Database, sqlx::Error> {
-    let server: parse::Server = sqlx::query_as(SERVER).fetch_one(&mut *connection).await?;
-    let sessions: Vec<parse::Row> = sqlx::query_as(SESSIONS).bind(APPLICATION).fetch_all(connection).await?;
-    Ok(parse::database(&server, sessions))
-}
-
-/// Times travel as whole microseconds since 1970: exact, for `backend_start` is half of a session's identity. Reserved
-/// connections have a second setting since version 16.
-const SERVER: &str = "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby, \
-     (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now, \
-     current_setting('max_connections')::int4 AS max, \
-     current_setting('superuser_reserved_connections')::int4 \
-         + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int4 AS reserved";
-
-/// Names and queries travel as bytes: those of a database with another encoding may be no text in this one's. A login
-/// that may not see others' sessions sees neither their kind nor their start; that they have a user and a database tells them from
-/// the server's own processes.
-const SESSIONS: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::int8 AS backend_start, \
-     textsend(usename::text) AS username, application_name AS application, host(client_addr) AS client, \
-     textsend(datname::text) AS database, state, (extract(epoch FROM state_change) * 1000000)::int8 AS state_change, \
-     (extract(epoch FROM xact_start) * 1000000)::int8 AS xact_start, wait_event_type, wait_event, \
-     CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid) END AS blocked_by, \
-     substr(textsend(query), 1, 8192) AS query, \
-     coalesce(pid = pg_backend_pid() OR application_name = $1, false) AS own \
-     FROM pg_catalog.pg_stat_activity \
-     WHERE backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)";
 
 #[cfg(test)]
 mod tests {

@@ -1,20 +1,26 @@
-//! Alerts of a Prometheus, firing and pending, with the value of their expression; and the servers that it scrapes.
+//! A Prometheus, or what answers like one: its alerts, in a slower part its rules, targets and Alertmanagers, and in another
+//! the servers whose node_exporter it scrapes.
 
+mod alerts;
+mod outgoing;
 mod parse;
+mod queries;
+mod rules;
 mod servers;
 
+use super::alerting::{Kept, Watchdog};
 use super::{Pace, Part, Source, SourceKind, pace};
-use crate::connect::http::{self, BaseUrl};
-use crate::connect::{self, Connections};
-use crate::domain::{AlertReport, Snapshot, SourceError, SourceId, Subject};
-use async_trait::async_trait;
+use crate::connect::http::BaseUrl;
+use crate::connect::{Access, Connections, Prometheus};
+use crate::domain::{SourceError, SourceId, Subject};
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
     name: "prometheus",
-    doc: "The alerts of a Prometheus, firing and pending, and the servers whose node_exporter it scrapes.",
+    doc: "The alerts of a Prometheus, firing and pending, with its rules and targets, and the servers that it scrapes.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
     of_server: None,
@@ -23,15 +29,24 @@ pub const KIND: SourceKind = SourceKind {
 const EXAMPLE: &str = r#"[prometheus.main]
 # Where it is, with its path prefix if it has one.
 url = "http://prometheus:9090"
-# How often it is asked, 250ms to 1h.
+# How often it is asked for its alerts, 250ms to 1h.
 interval = "5s"
+# How often it is asked for its rules, targets and Alertmanagers, 250ms to 1h.
+rules_interval = "30s"
 # When an answer is given up, 100ms to 5m.
 timeout = "5s"
+# The alert that always fires, by name or by labels: while it does not, alerting itself is shown as broken. Absent: none.
+watchdog = "Watchdog"
+# Labels that only tell the replicas of a pair apart, and that are not dropped on the way to Alertmanager. Default: none.
+replica_labels = ["replica"]
 # Which targets are servers: true (those of every job in which a node_exporter answers), false (none), or matchers, as in
 # 'job="node"'.
 servers = true
 # How often it is asked for them, 250ms to 1h.
 servers_interval = "15s"
+# How it wants to be asked: { user = "…", password = { env = "NAME" } } or { bearer = { file = "/path" } }; also headers = { … },
+# ca (a PEM file trusted beside the system's), cert and key (our own). Absent: no login.
+access = { user = "quarterdeck", password = { env = "PROMETHEUS_PASSWORD" } }
 "#;
 
 /// `[prometheus.NAME]`.
@@ -44,19 +59,26 @@ pub struct Settings {
     /// Time from poll to poll.
     #[serde(default = "default_pace", deserialize_with = "pace::interval")]
     pub interval: Duration,
+    /// Time from poll to poll of rules, targets and Alertmanagers.
+    #[serde(default = "default_rules_interval", deserialize_with = "pace::interval")]
+    pub rules_interval: Duration,
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
     pub timeout: Duration,
+    /// The alert that always fires.
+    pub watchdog: Option<Watchdog>,
+    /// Labels that only tell replicas apart.
+    #[serde(default)]
+    pub replica_labels: Vec<String>,
     /// Which targets are servers.
     #[serde(default)]
     pub servers: servers::Wanted,
     /// Time from poll to poll of servers.
     #[serde(default = "default_servers_interval", deserialize_with = "pace::interval")]
     pub servers_interval: Duration,
-}
-
-fn default_servers_interval() -> Duration {
-    Duration::from_secs(15)
+    /// How it wants to be asked.
+    #[serde(default)]
+    pub access: Access,
 }
 
 fn default_url() -> BaseUrl {
@@ -67,9 +89,21 @@ fn default_pace() -> Duration {
     Duration::from_secs(5)
 }
 
+fn default_servers_interval() -> Duration {
+    Duration::from_secs(15)
+}
+
+fn default_rules_interval() -> Duration {
+    Duration::from_secs(30)
+}
+
 impl super::Settings for Settings {
     fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::main(Subject::Alerts, self.interval, self.timeout)];
+        let rules = Pace { interval: self.rules_interval, timeout: self.timeout };
+        let mut parts = vec![
+            Part::main(Subject::Alerts, self.interval, self.timeout),
+            Part { suffix: Some("rules"), subject: Subject::Alerts, pace: rules },
+        ];
         if self.servers != servers::Wanted::No {
             let pace = Pace { interval: self.servers_interval, timeout: self.timeout };
             parts.push(Part { suffix: Some(servers::PART), subject: Subject::Servers, pace });
@@ -78,38 +112,34 @@ impl super::Settings for Settings {
     }
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
-        self.url.refuse_login(&format!("prometheus.{}", id.name()))?;
-        let client = connections.http()?;
+        let table = format!("prometheus.{}", id.name());
+        self.url.refuse_login(&table)?;
         // A little less than a poll may take, so that one question that hangs is told by its name.
-        let api = connect::Prometheus::new(id.name(), client.clone(), self.url.clone(), self.timeout * 9 / 10);
-        let api = connections.add_prometheus(api);
-        let mut sources: Vec<Box<dyn Source>> =
-            vec![Box::new(Prometheus { client, url: self.url.clone(), timeout: self.timeout })];
-        if let Some(servers) = servers::Servers::new(id, api, &self.servers) {
+        let prometheus = Prometheus::new(id.name(), connections.web(&self.access, &table)?, self.url.clone(), self.timeout * 9 / 10);
+        let prometheus = connections.add_prometheus(prometheus);
+        let queries = Arc::default();
+        let mut sources: Vec<Box<dyn Source>> = vec![
+            Box::new(self.alerts(Arc::clone(&prometheus), Arc::clone(&queries))),
+            Box::new(rules::Rules { prometheus: Arc::clone(&prometheus), queries }),
+        ];
+        if let Some(servers) = servers::Servers::new(id, prometheus, &self.servers) {
             sources.push(Box::new(servers));
         }
         Ok(sources)
     }
 }
 
-struct Prometheus {
-    client: reqwest::Client,
-    url: BaseUrl,
-    timeout: Duration,
-}
-
-const NAME: &str = "Prometheus";
-
-#[async_trait]
-impl Source for Prometheus {
-    async fn poll(&mut self) -> Result<Snapshot, SourceError> {
-        let reply = http::get(&self.client, NAME, &self.url, "api/v1/alerts", self.timeout).await?;
-        let success = (200..300).contains(&reply.status);
-        match parse::alerts(&reply.body) {
-            Ok(alerts) if success => Ok(Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() })),
-            Err(parse::Wrong::Said(said)) => Err(http::refused(NAME, &self.url, reply.status, &said)),
-            Err(parse::Wrong::Shape(why)) if success => Err(http::not_the_api(NAME, &self.url, &why)),
-            Ok(_) | Err(parse::Wrong::Shape(_)) => Err(http::refused(NAME, &self.url, reply.status, "")),
+impl Settings {
+    fn alerts(&self, prometheus: Arc<Prometheus>, queries: Arc<queries::Queries>) -> alerts::Alerts {
+        alerts::Alerts {
+            prometheus,
+            queries,
+            watchdog: self.watchdog.clone(),
+            replica_labels: self.replica_labels.clone(),
+            patience: self.timeout / 2,
+            outgoing: outgoing::Outgoing::default(),
+            read_at: None,
+            kept: Kept::default(),
         }
     }
 }

@@ -112,10 +112,11 @@ impl Step for DockerStep {
     async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError> {
         let Parts { engine, command } = parts(&call)?;
         let Some(name) = target(&call, &command)? else {
-            return Ok(Pinned { sent: command.line(None), ..Pinned::default() });
+            return Ok(Pinned { sent: command.line(None), address: engine.host().to_owned(), ..Pinned::default() });
         };
         let found = resolve(engine, &name).await?;
-        Ok(Pinned { sent: command.line(Some(&found.id)), id: Some(found.id), name: Some(found.name) })
+        let (sent, address) = (command.line(Some(&found.id)), engine.host().to_owned());
+        Ok(Pinned { sent, id: Some(found.id), name: Some(found.name), address })
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {
@@ -167,7 +168,7 @@ impl Step for DockerStep {
                 }
             }
         };
-        Acted { effect, output: String::new() }
+        Acted::silent(effect)
     }
 
     async fn settle(&self, call: Call<'_>, facts: &Value, age: Duration) -> Settled {

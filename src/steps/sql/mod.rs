@@ -64,8 +64,9 @@ fn shown(call: &Call<'_>, bound: &Bound) -> String {
 #[async_trait]
 impl Step for SqlStep {
     async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError> {
-        call.connections.need_postgres(call.on)?;
-        Ok(Pinned { sent: shown(&call, &bound(&call)?), ..Pinned::default() })
+        let server = call.connections.need_postgres(call.on)?;
+        let address = server.address(call.fence.role.changes());
+        Ok(Pinned { sent: shown(&call, &bound(&call)?), address, ..Pinned::default() })
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {
@@ -82,7 +83,7 @@ impl Step for SqlStep {
     }
 
     async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
-        let not_sent = |error: SourceError| Acted { effect: Effect::NotSent(error.to_string()), output: String::new() };
+        let not_sent = |error: SourceError| Acted::silent(Effect::NotSent(error.to_string()));
         let (server, bound) = match (call.connections.need_postgres(call.on), bound(&call)) {
             (Ok(server), Ok(bound)) => (server, bound),
             (Err(error), _) | (_, Err(error)) => return not_sent(error),
@@ -203,7 +204,7 @@ async fn send(
         Some(Err(error)) => unknown(server, &error),
         None => {
             let why = format!("no answer within {limit:?}, and the statement could not be cancelled");
-            Acted { effect: Effect::Unknown(why), output: String::new() }
+            Acted::silent(Effect::Unknown(why))
         }
     }
 }
@@ -211,7 +212,7 @@ async fn send(
 /// An error of a statement that was sent: part of it may have been done.
 fn unknown(server: &Postgres, error: &sqlx::Error) -> Acted {
     let why = format!("the server stopped half-way or the line broke: {}", server.explain(error).what);
-    Acted { effect: Effect::Unknown(why), output: String::new() }
+    Acted::silent(Effect::Unknown(why))
 }
 
 async fn execute(
@@ -223,17 +224,14 @@ async fn execute(
     match bound.shape {
         Shape::Command => {
             let done = query.execute(connection).await?;
-            Ok(done_with(format!("{} rows affected", done.rows_affected()), String::new()))
+            Ok(Acted::silent(Effect::Done(format!("{} rows affected", done.rows_affected()))))
         }
         Shape::Query | Shape::Returning | Shape::Show => {
             let rows = query.fetch_all(connection).await?;
             let rows = rows.iter().map(|row| object(bound.shape, row)).collect::<Result<Vec<Value>, _>>()?;
             let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
-            Ok(done_with(format!("the server answered with {} rows", rows.len()), lines.join("\n")))
+            let effect = Effect::Done(format!("the server answered with {} rows", rows.len()));
+            Ok(Acted { effect, output: lines.join("\n"), rows })
         }
     }
-}
-
-fn done_with(text: String, output: String) -> Acted {
-    Acted { effect: Effect::Done(text), output }
 }

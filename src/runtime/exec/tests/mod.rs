@@ -3,7 +3,7 @@
 
 mod lab;
 
-use super::{Exec, Running};
+use super::{Exec, Planning, Running};
 use crate::clock;
 use crate::connect::Connections;
 use crate::domain::record::{Actor, Entry, Record, RecordKind, RunOutcome, StepState};
@@ -137,6 +137,7 @@ impl Bridge {
             events: sender,
             clock: if at == At::Never { in_two_minutes } else { clock::now },
             runs: Running::default(),
+            planning: Planning::default(),
         };
         Self { exec: Arc::new(exec), events, runs: Runs::default(), told: Vec::new(), dead, dir }
     }
@@ -233,6 +234,7 @@ async fn a_restart_is_planned_done_verified_and_recorded() {
     let view = bridge.run(yes(plan, None)).await;
     assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
     assert_ne!(sleeper.started_at(), before);
+    assert_eq!(view.reason, "runs again");
     assert_eq!(bridge.story().await, WHOLE);
     assert!(view.steps[0].sent.starts_with("docker restart -t 10 ") && view.steps[0].sent.len() > 64);
 }
@@ -261,7 +263,13 @@ async fn a_restart_that_was_intended_and_not_sent_is_found_out_and_not_repeated(
     doomed.die(yes(plan, None)).await;
     let next = doomed.next(sleeper.connections(), Library::builtin()).await;
     assert_eq!(next.story().await[3..], ["step.reconcile failed", "run.finish failed"]);
-    assert!(matches!(next.told.last(), Some(RunEvent::Reconciled(runs)) if runs.len() == 1));
+    assert!(
+        matches!(next.told.first(), Some(RunEvent::CutOff(runs)) if runs.len() == 1),
+        "said before it is looked at"
+    );
+    assert!(
+        matches!(next.told.last(), Some(RunEvent::Reconciled(runs)) if runs.len() == 1 && runs[0].outcome == RunOutcome::Failed)
+    );
     assert_eq!(sleeper.started_at(), before);
     let again = next.next(sleeper.connections(), Library::builtin()).await;
     assert!(again.told.is_empty(), "there is nothing left to reconcile");
@@ -309,7 +317,10 @@ async fn exactly_the_planned_sessions_are_killed_and_one_that_woke_is_spared() {
     let mut bridge = Bridge::new(cluster.connections("ops"), Library::builtin()).await;
     let plan = bridge.plan("db-kill-idle", all()).await;
     assert_eq!((plan.level(), plan.phrase()), (Level::Typed, Some("kill 3 on primary")));
-    assert_eq!(plan.body().steps[1].rows.as_ref().unwrap().columns[..2], ["pid", "backend_start"]);
+    assert_eq!(plan.body().steps[1].rows.as_ref().unwrap().columns[..2], ["pid", "user"]);
+    let shown = |name: &str| plan.body().params.iter().find(|(param, _)| param == name).unwrap().1.clone();
+    assert_eq!((shown("app"), shown("user")), ("shop".to_owned(), "any".to_owned()));
+    assert!(plan.body().steps[1].address.contains(" port "), "a socket's place: {}", plan.body().steps[1].address);
     woken.execute("BEGIN").await.unwrap();
     let view = bridge.run(yes(plan, Some("kill 3 on primary"))).await;
     assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
@@ -317,6 +328,12 @@ async fn exactly_the_planned_sessions_are_killed_and_one_that_woke_is_spared() {
     woken.execute("COMMIT").await.unwrap();
     assert_eq!(cluster.pids("reports").await.len(), 1);
     assert_eq!(view.answer, "kill 3 on primary");
+    assert_eq!(view.reason, "2 closed, 1 spared (woke up or left)");
+    assert!(
+        view.steps[1].detail.starts_with("2 closed, 1 spared (woke up or left); verify: "),
+        "{}",
+        view.steps[1].detail
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -422,6 +439,49 @@ async fn a_crash_before_the_intent_is_stopped_and_a_server_that_is_gone_is_unkno
     drop(cluster);
     let next = doomed.next(connections, quick()).await;
     assert_eq!(next.story().await.last().unwrap(), "run.finish unknown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_after_a_crash_goes_on_waiting_and_does_not_begin_anew() {
+    let cluster = Cluster::new(need!(own_postgres));
+    let _a = cluster.session("web", "shop").await;
+    let at = At::DieAfter(RecordKind::StepIntent);
+    // Its verification may take 30 s from the change on, which is two minutes ago for the next start.
+    let mut doomed = Bridge::doomed(cluster.connections("ops"), Library::builtin(), at).await;
+    let plan = doomed.plan("db-kill-idle", all()).await;
+    doomed.die(yes(plan, Some("kill 1 on primary"))).await;
+    let started = std::time::Instant::now();
+    let next = doomed.next(cluster.connections("ops"), Library::builtin()).await;
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    assert_eq!(next.story().await.last().unwrap(), "run.finish failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_is_given_up_or_replaced_does_not_come() {
+    let mut bridge = Bridge::new(Connections::default(), Library::builtin()).await;
+    let hung = crate::lab::fault::Hung::unix();
+    bridge.exec = Arc::new(Exec {
+        connections: lab::engine_at(&format!("unix://{}", hung.socket().display())),
+        ..Arc::into_inner(bridge.exec).unwrap()
+    });
+    let request = |runbook: &str, name: &str, value: &str| PlanRequest {
+        runbook: runbook.to_owned(),
+        args: [(name.to_owned(), json!(value))].into(),
+    };
+    bridge.exec.plan(1, request("container-restart", "container", "local/api"));
+    hung.wait_connections(1, Duration::from_secs(10));
+    bridge.exec.plan(2, request("container-restart", "container", "nowhere/api"));
+    bridge.until(|event| matches!(event, RunEvent::NotPlanned { .. })).await;
+    bridge.exec.plan(3, request("container-restart", "container", "local/api"));
+    hung.wait_connections(2, Duration::from_secs(10));
+    bridge.exec.give_up_plan();
+    bridge.exec.plan(4, request("container-restart", "container", "nowhere/api"));
+    bridge.until(|event| matches!(event, RunEvent::NotPlanned { number: 4, .. })).await;
+    let numbers = bridge.told.iter().filter_map(|event| match event {
+        RunEvent::NotPlanned { number, .. } => Some(*number),
+        _ => None,
+    });
+    assert_eq!(numbers.collect::<Vec<_>>(), [2, 4]);
 }
 
 /// The shipped runbook with a verification that gives up sooner.

@@ -1,6 +1,16 @@
-//! A PostgreSQL server and its sessions, in `pg_stat_activity`'s terms.
+//! A PostgreSQL server, its sessions and its replication, in PostgreSQL's own terms. Who waits for whom is in [`locks`], who holds
+//! the connections in [`activity`], how bad each thing is in `judge` and [`trouble`].
 
-use super::{Limits, Severity, time};
+pub mod activity;
+mod judge;
+pub mod locks;
+pub mod trouble;
+
+pub use activity::Clients;
+pub use locks::{LockNode, Party};
+pub use trouble::Trouble;
+
+use super::time;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -73,10 +83,18 @@ pub struct Session {
     pub xact_start: Option<Timestamp>,
     /// `wait_event_type: wait_event`.
     pub wait: Option<String>,
-    /// The pids that block it (`pg_blocking_pids`), asked only for sessions that wait for a lock.
+    /// The pids that block it (`pg_blocking_pids`), asked only for sessions that wait for a lock. 0 is a prepared transaction.
     pub blocked_by: Vec<i32>,
-    /// The lock that it waits for, as in `AccessExclusiveLock on relation players`.
+    /// The lock that it waits for, as in `AccessExclusiveLock on relation public.players`.
     pub waits_for: Option<String>,
+    /// Since when it waits for that lock (14 and later).
+    pub waiting_since: Option<Timestamp>,
+    /// The locks that it holds and others wait for.
+    pub holds: Vec<String>,
+    /// How many sessions wait for it: through others too when it waits for nobody itself, else directly.
+    pub blocks: u32,
+    /// Since when the first of them waits.
+    pub blocking_since: Option<Timestamp>,
     /// `client backend`, `autovacuum worker`, `walsender` …; empty when hidden.
     pub kind: String,
     /// It is one of quarterdeck's own: shown greyed, never acted on.
@@ -95,23 +113,33 @@ impl Session {
         self.state_change.map(|since| time::between(since, server_now))
     }
 
-    /// How bad: blocked for long, or idle in a transaction for long.
-    pub fn judge(&self, server_now: Timestamp, limits: &Limits) -> Severity {
-        let minutes = self.age(server_now).map_or(0, |age| age.as_secs() / 60);
-        let limit = limits.idle_in_transaction_minutes;
-        match self.state {
-            SessionState::IdleInTransaction | SessionState::IdleInTransactionAborted if minutes >= limit.critical => {
-                Severity::Critical
-            }
-            SessionState::IdleInTransaction | SessionState::IdleInTransactionAborted if minutes >= limit.warn => {
-                Severity::Warning
-            }
-            SessionState::IdleInTransaction | SessionState::IdleInTransactionAborted => Severity::Info,
-            SessionState::Active | SessionState::Fastpath if !self.blocked_by.is_empty() => Severity::Warning,
-            SessionState::Active | SessionState::Fastpath => Severity::Ok,
-            SessionState::Hidden => Severity::Unknown,
-            SessionState::Idle => Severity::None,
+    /// Time since its transaction began.
+    pub fn transaction_age(&self, server_now: Timestamp) -> Option<Duration> {
+        self.xact_start.map(|since| time::between(since, server_now))
+    }
+
+    /// How long the running query runs; `None` when none does.
+    pub fn query_age(&self, server_now: Timestamp) -> Option<Duration> {
+        let runs = matches!(self.state, SessionState::Active | SessionState::Fastpath);
+        self.query_start.filter(|_| runs).map(|since| time::between(since, server_now))
+    }
+
+    /// How long it has waited for a lock: exactly from 14 on, before that at most so long. `None` when it waits for none.
+    pub fn blocked_for(&self, server_now: Timestamp) -> Option<Duration> {
+        if self.blocked_by.is_empty() {
+            return None;
         }
+        self.waiting_since.or(self.query_start).or(self.state_change).map(|since| time::between(since, server_now))
+    }
+
+    /// It blocks others, and waits for nobody itself: where a mend begins.
+    pub fn is_root_blocker(&self) -> bool {
+        self.blocks > 0 && self.blocked_by.is_empty()
+    }
+
+    /// A client's session; the server's own workers are none.
+    pub fn is_client(&self) -> bool {
+        matches!(self.kind.as_str(), "" | "client backend")
     }
 }
 
@@ -147,6 +175,8 @@ pub struct Receiver {
     pub replayed: Option<Duration>,
     /// Since the last message of the sender.
     pub heard: Option<Duration>,
+    /// Somebody paused the replay (`pg_wal_replay_pause()`).
+    pub paused: bool,
 }
 
 /// A replication slot (`pg_replication_slots`).
@@ -232,7 +262,7 @@ pub struct Archiver {
 }
 
 /// A prepared transaction (`pg_prepared_xacts`): holds its locks and vacuum until somebody ends it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepared {
     /// Its global id.
     pub gid: String,
@@ -242,6 +272,12 @@ pub struct Prepared {
     pub database: String,
     /// When it was prepared.
     pub prepared: Timestamp,
+    /// Its transaction id.
+    pub transaction: u32,
+    /// `age(transaction)`: how many transactions it holds vacuum back.
+    pub xmin_age: Option<i64>,
+    /// The pids of the sessions that wait for its locks.
+    pub blocks: Vec<i32>,
 }
 
 /// One PostgreSQL server, as one poll found it.
@@ -255,7 +291,7 @@ pub struct Database {
     pub standby: bool,
     /// The server's `now()`: ages are counted on its clock.
     pub now: Timestamp,
-    /// Client connections in use, this one included.
+    /// Client connections in use, quarterdeck's own included.
     pub used: u32,
     /// `max_connections`.
     pub max: u32,
@@ -287,5 +323,25 @@ impl Database {
     /// Connections in use ÷ those an ordinary user can get.
     pub fn fullness(&self) -> f64 {
         f64::from(self.used) / f64::from(self.max.saturating_sub(self.reserved).max(1))
+    }
+
+    /// The session of a process.
+    pub fn session(&self, pid: i32) -> Option<&Session> {
+        self.sessions.iter().find(|session| session.pid == pid)
+    }
+
+    /// Transactions committed and rolled back a second, in all databases; `None` when no rate is known yet.
+    pub fn transactions(&self) -> Option<f64> {
+        let rates = self.databases.iter().filter_map(|database| Some(database.commits? + database.rollbacks?));
+        rates.reduce(|sum, rate| sum + rate)
+    }
+
+    /// Who holds vacuum back the furthest, and by how many transactions: a session, a slot, a standby, a prepared transaction.
+    pub fn horizon(&self) -> Option<(String, i64)> {
+        let sessions = self.sessions.iter().filter_map(|s| Some((format!("session {}", s.pid), s.xmin_age?)));
+        let slots = self.slots.iter().filter_map(|slot| Some((format!("slot {}", slot.name), slot.xmin_age?)));
+        let prepared =
+            self.prepared.iter().filter_map(|p| Some((format!("prepared transaction {}", p.gid), p.xmin_age?)));
+        sessions.chain(slots).chain(prepared).max_by_key(|(_, age)| *age)
     }
 }

@@ -1,0 +1,78 @@
+//! Runs that an earlier session left unfinished: said at once when they are found, and again when it is known what became of
+//! them.
+
+use super::{Banner, State};
+use crate::action::Action;
+use crate::domain::RunId;
+use crate::domain::record::RunOutcome;
+use crate::event::Ended;
+
+/// They are found, and being looked at.
+pub(super) fn found(state: &mut State, runs: &[RunId]) {
+    let Some(last) = runs.last() else { return };
+    state.runs.cut_off(runs);
+    let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
+    let what = format!("{}; looking at what became of {}: {key} lists", many(runs.len()), it(runs.len()));
+    state.toasts.say(state.now, what);
+    state.banner = Some(Banner { run: *last });
+}
+
+/// It is known what became of them. Red only when something is not well.
+pub(super) fn settled(state: &mut State, ended: &[Ended]) {
+    let Some(last) = ended.last() else { return };
+    let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
+    let what = format!("{}: {}; {key} has the whole story", many(ended.len()), outcomes(ended));
+    if ended.iter().all(|ended| ended.outcome == RunOutcome::Ok) {
+        state.toasts.say(state.now, what);
+    } else {
+        state.toasts.bad(state.now, what);
+    }
+    state.banner = Some(Banner { run: last.run });
+}
+
+fn many(count: usize) -> String {
+    match count {
+        1 => "1 run of an earlier session was cut off".to_owned(),
+        _ => format!("{count} runs of earlier sessions were cut off"),
+    }
+}
+
+const fn it(count: usize) -> &'static str {
+    if count == 1 { "it" } else { "them" }
+}
+
+/// `ok, 2 closed` of one; `2 ok, 1 failed` of several.
+fn outcomes(ended: &[Ended]) -> String {
+    if let [ended] = ended {
+        return format!("{}, {}", ended.outcome.word(), ended.reason);
+    }
+    let all = [RunOutcome::Ok, RunOutcome::Failed, RunOutcome::Unknown, RunOutcome::Stopped];
+    let counted = all.map(|outcome| (ended.iter().filter(|ended| ended.outcome == outcome).count(), outcome));
+    let said =
+        counted.iter().filter(|(count, _)| *count > 0).map(|(count, outcome)| format!("{count} {}", outcome.word()));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn ended(outcome: RunOutcome) -> Ended {
+        Ended { run: RunId(Uuid::nil()), outcome, reason: "api is running".to_owned() }
+    }
+
+    #[test]
+    fn one_is_told_with_its_reason_and_several_are_counted() {
+        let one = [ended(RunOutcome::Ok)];
+        assert_eq!(
+            format!("{}: {}", many(1), outcomes(&one)),
+            "1 run of an earlier session was cut off: ok, api is running"
+        );
+        let three = [ended(RunOutcome::Failed), ended(RunOutcome::Ok), ended(RunOutcome::Ok)];
+        assert_eq!(
+            format!("{}: {}", many(3), outcomes(&three)),
+            "3 runs of earlier sessions were cut off: 2 ok, 1 failed"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! The plan that was asked for and has not come: said for as long as it takes, given up by Esc, replaced by the next.
+//!
+//! Each request has a number, and only the answer to the newest is taken: a plan that comes when nobody waits for it any
+//! more must not jump into somebody's hands.
+
+use super::State;
+use crate::domain::ThingId;
+use crate::domain::{Now, text};
+use crate::effect::{Effect, Effects};
+use crate::runbook::model::ParamType;
+use crate::runbook::{Draft, Plan, PlanRequest, params};
+use std::time::Duration;
+
+/// A request under way.
+#[derive(Debug)]
+pub struct Planning {
+    number: u64,
+    /// `container-restart on api`.
+    what: String,
+    since: Now,
+}
+
+impl Planning {
+    /// What is said while it lasts. `key` gives it up.
+    pub fn line(&self, now: Now, key: &str) -> String {
+        let seconds = now.since(self.since).as_secs();
+        format!("planning {}, {seconds} s; {key} gives it up", self.what)
+    }
+}
+
+/// Asks for a plan, in place of one that has not come. Nothing is changed by that.
+pub(super) fn ask(state: &mut State, request: PlanRequest, effects: &mut Effects) {
+    state.plans += 1;
+    let what = format!("{}{}", request.runbook, thing(state, &request));
+    state.waiting_plan = None;
+    state.planning = Some(Planning { number: state.plans, what, since: state.now });
+    effects.push(Effect::Plan { number: state.plans, request });
+}
+
+/// Gives up the plan that is being made; false when there is none.
+pub(super) fn give_up(state: &mut State, effects: &mut Effects) -> bool {
+    let Some(planning) = state.planning.take() else { return false };
+    effects.push(Effect::GiveUpPlan);
+    state.toasts.say(state.now, format!("planning {} is given up: nothing was changed", planning.what));
+    true
+}
+
+/// A plan came. It waits until it can be shown.
+pub(super) fn came(state: &mut State, number: u64, plan: Box<Plan<Draft>>) {
+    if is_answer(state, number) {
+        state.waiting_plan = Some((plan, None));
+    }
+}
+
+/// There is no plan: why.
+pub(super) fn failed(state: &mut State, number: u64, request: &PlanRequest, why: &str) {
+    if is_answer(state, number) {
+        state.toasts.bad(state.now, format!("{}: no plan, and nothing was changed: {why}", request.runbook));
+    }
+}
+
+/// It answers the newest request, which is over with it.
+fn is_answer(state: &mut State, number: u64) -> bool {
+    state.planning.take_if(|planning| planning.number == number).is_some()
+}
+
+/// ` on api`: the thing that a plan is about, as people know it.
+fn thing(state: &State, request: &PlanRequest) -> String {
+    let Some(runbook) = state.library.get(&request.runbook) else { return String::new() };
+    let named = runbook.params.iter().find_map(|param| {
+        let text = params::show(request.args.get(&param.name)?);
+        match param.kind {
+            ParamType::Container => Some(container(state, &text).unwrap_or(text)),
+            ParamType::Database => Some(text),
+            ParamType::Int | ParamType::String | ParamType::Bool | ParamType::Duration => None,
+        }
+    });
+    named.map_or_else(String::new, |name| format!(" on {}", text::clean(&name)))
+}
+
+/// The name of the container under the cursor, if it is the one that is meant by `engine/id`.
+fn container(state: &State, meant: &str) -> Option<String> {
+    let selected = state.pane().selected()?;
+    match &selected.id {
+        ThingId::Container { source, id } if meant == format!("{}/{id}", source.name()) => Some(selected.name),
+        ThingId::Container { .. }
+        | ThingId::Server { .. }
+        | ThingId::Session { .. }
+        | ThingId::Alert { .. }
+        | ThingId::Entry { .. }
+        | ThingId::Run(_) => None,
+    }
+}
+
+/// When the seconds that are shown change next.
+pub(super) fn deadline(planning: &Planning, now: Now) -> Duration {
+    planning.since.mono + Duration::from_secs(now.since(planning.since).as_secs() + 1)
+}

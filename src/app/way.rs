@@ -1,0 +1,160 @@
+//! Going from place to place: panes, pages of things, back and forward.
+
+use super::State;
+use super::trail::Spot;
+use crate::action::Action;
+use crate::effect::{Effect, Effects};
+use crate::panes::{Flow, Link, PANES, Page, PageFlow, Presence, Selected};
+
+/// Focuses a pane; an open page is left.
+pub(super) fn set_focus(state: &mut State, focus: usize) {
+    if focus != state.focus || state.page.is_some() {
+        leave(state);
+        state.page = None;
+        state.focus = focus;
+    }
+}
+
+/// Among the panes that stand beside each other; not a place to come back to, for it is one key away.
+pub(super) fn next_pane(state: &mut State, by: isize) {
+    let tables: Vec<usize> = (0..PANES.len()).filter(|index| PANES[*index].beside).collect();
+    let here = tables.iter().position(|index| *index == state.focus);
+    let next = here.map_or(0, |here| (here as isize + by).rem_euclid(tables.len() as isize) as usize);
+    state.focus = tables[next];
+}
+
+/// One step back at a time: a plan that is being made, filter, page, zoom, view, messages. Never out of the program.
+pub(super) fn back(state: &mut State, effects: &mut Effects) {
+    if super::planning::give_up(state, effects) {
+        return;
+    }
+    if state.page.is_some() {
+        if !earlier(state, effects) {
+            state.page = None;
+        }
+    } else if state.with_pane(|pane, cx| pane.act(&Action::Back, cx)) == Flow::Done {
+    } else if !PANES[state.focus].beside {
+        if !earlier(state, effects) {
+            state.focus = 0;
+        }
+    } else if state.zoom {
+        state.zoom = false;
+    } else if state.banner.as_ref().is_some_and(|banner| banner.is_over(&state.runs)) {
+        state.banner = None;
+    } else {
+        state.toasts.dismiss();
+    }
+}
+
+/// The page of the selected thing.
+pub(super) fn open_page(state: &mut State, effects: &mut Effects) {
+    let opened = state.with_pane(|pane, cx| Some(Page::new(pane.selected()?, pane.details(cx)?)));
+    match opened {
+        Some(page) => {
+            leave(state);
+            state.page = Some(page);
+            renew(state, effects);
+        }
+        None => {
+            let selected = state.pane().selected();
+            let why = selected.and_then(|selected| missing(&selected)).unwrap_or_else(|| "nothing is selected".into());
+            state.toasts.say(state.now, why);
+        }
+    }
+}
+
+/// Why a selected thing can't be looked at or acted on; `None`: it can.
+pub(super) fn missing(selected: &Selected) -> Option<String> {
+    let name = &selected.name;
+    match selected.presence {
+        Presence::Here => None,
+        Presence::Gone => Some(format!("{name} is gone; move the cursor to choose another")),
+        Presence::Hidden => {
+            Some(format!("{name} is hidden by the filter; move the cursor to choose another, or Esc clears the filter"))
+        }
+    }
+}
+
+/// An action while a page is open; true when that was all.
+pub(super) fn page_takes(state: &mut State, action: &Action, effects: &mut Effects) -> bool {
+    let Some(page) = &mut state.page else { return false };
+    match page.act(action) {
+        PageFlow::Done => true,
+        PageFlow::Follow(link) => {
+            follow(state, &link, effects);
+            true
+        }
+        // These are about the table that lies behind.
+        PageFlow::Pass => matches!(action, Action::Filter | Action::Sort | Action::Reverse | Action::Zoom),
+    }
+}
+
+fn follow(state: &mut State, link: &Link, effects: &mut Effects) {
+    let panes = std::mem::take(&mut state.panes);
+    let found = panes.iter().position(|pane| pane.has(&link.to, &state.cx()));
+    state.panes = panes;
+    match found {
+        Some(focus) => {
+            leave(state);
+            let selected = Selected::here(link.to.clone(), link.name.clone());
+            go(state, Spot { focus, selected: Some(selected), page: true }, effects);
+        }
+        None => state.toasts.say(state.now, format!("{} is not reported any more", link.name)),
+    }
+}
+
+/// Back on the trail; false when there is nothing behind.
+pub(super) fn earlier(state: &mut State, effects: &mut Effects) -> bool {
+    let spot = state.trail.earlier(here(state));
+    spot.map(|spot| go(state, spot, effects)).is_some()
+}
+
+/// Forward again; false when there is nothing ahead.
+pub(super) fn later(state: &mut State, effects: &mut Effects) -> bool {
+    let spot = state.trail.later(here(state));
+    spot.map(|spot| go(state, spot, effects)).is_some()
+}
+
+fn leave(state: &mut State) {
+    let here = here(state);
+    state.trail.leave(here);
+}
+
+fn here(state: &State) -> Spot {
+    Spot { focus: state.focus, selected: state.pane().selected(), page: state.page.is_some() }
+}
+
+fn go(state: &mut State, spot: Spot, effects: &mut Effects) {
+    state.focus = spot.focus;
+    state.page = None;
+    let Some(selected) = spot.selected else { return };
+    let details = state.with_pane(|pane, cx| {
+        // A cursor that stands there already keeps its filter.
+        if pane.selected().is_none_or(|now| now.id != selected.id) {
+            pane.select(selected.clone());
+        }
+        pane.settle(cx);
+        pane.details(cx)
+    });
+    if let (true, Some(details)) = (spot.page, details) {
+        state.page = Some(Page::new(selected, details));
+        renew(state, effects);
+    }
+}
+
+/// Shows in the open page what is known now, and asks what its charts ask.
+pub(super) fn renew(state: &mut State, effects: &mut Effects) {
+    let Some(mut page) = state.page.take() else { return };
+    let details = state.with_pane(|pane, cx| {
+        pane.settle(cx);
+        pane.selected().filter(|selected| selected.id == page.of().id).and_then(|_| pane.details(cx))
+    });
+    page.renew(details);
+    for inquiry in page.asks() {
+        if state.store.ask(inquiry, state.now) {
+            effects.push(Effect::Inquire(inquiry.clone()));
+        }
+    }
+    state.page = Some(page);
+    state.dirty = true;
+}

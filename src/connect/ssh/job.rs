@@ -1,0 +1,213 @@
+//! Something to run on a host, with its limits, and what came of it.
+//!
+//! One fixed text goes to the login shell over there: `exec sh -s`. What is to be run comes on that shell's input, so it is read
+//! by a POSIX shell whatever the login shell is (fish takes a backslash before a quote for its own), and never appears in the
+//! host's list of processes. What comes from outside is a quoted word there, never program text.
+
+use super::master::Master;
+use crate::clock;
+use crate::domain::{Now, SourceError};
+use openssh::{Child, Error, Session, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+/// The one command line that the host's login shell ever sees.
+const SHELL: &str = "exec sh -s";
+/// Kept of what a command says on its error output, in bytes.
+const MOST_STDERR: usize = 16 << 10;
+
+/// What to run: a program with arguments, or a fixed script with parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    what: What<'a>,
+    args: &'a [&'a str],
+    /// When it is given up, connecting included.
+    pub limit: Duration,
+    /// Kept of its output, in bytes; the rest is read and dropped, and [`Output::cut`] says so.
+    most: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What<'a> {
+    Argv,
+    Script(&'a str),
+}
+
+impl<'a> Job<'a> {
+    /// A program with its arguments, found on the host's `PATH`. Its input is empty.
+    pub const fn argv(argv: &'a [&'a str], limit: Duration) -> Self {
+        Self { what: What::Argv, args: argv, limit, most: 1 << 20 }
+    }
+
+    /// A script for a POSIX shell; `args` are its `$1`, `$2`, … It is read from standard input: a command in it that reads its
+    /// input reads the rest of the script, so give it `</dev/null`.
+    pub const fn script(script: &'a str, args: &'a [&'a str], limit: Duration) -> Self {
+        Self { what: What::Script(script), args, limit, most: 1 << 20 }
+    }
+
+    /// Keeps at most so many bytes of its output; 1 MiB when not said.
+    #[must_use]
+    pub const fn keep(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// The input of the shell.
+    pub(super) fn input(&self) -> Result<Vec<u8>, SourceError> {
+        if self.args.iter().any(|arg| arg.contains('\0')) {
+            return Err(SourceError::new(
+                "an argument holds a zero byte",
+                "no command line can carry one: take it out",
+            ));
+        }
+        let words = self.args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ");
+        Ok(match self.what {
+            What::Argv => format!("exec {words} </dev/null\n"),
+            What::Script(script) if self.args.is_empty() => format!("{script}\n"),
+            What::Script(script) => format!("set -- {words}\n{script}\n"),
+        }
+        .into_bytes())
+    }
+}
+
+/// One word for a POSIX shell, whatever it holds: between single quotes nothing has a meaning but the quote itself.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this status; 127 is also "no such program".
+    Exit(i32),
+    /// By a signal.
+    Killed,
+    /// Not within [`Job::limit`]. What it had said until then is kept; it may go on over there.
+    GivenUp,
+}
+
+/// What came of a [`Job`].
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// How it ended.
+    pub ended: Ended,
+    /// Its output, at most [`Job::keep`] bytes.
+    pub stdout: Vec<u8>,
+    /// Its error output, at most 16 KiB.
+    pub stderr: Vec<u8>,
+    /// Either was longer than what is kept.
+    pub cut: bool,
+    /// When it was asked for, after the connection stood.
+    pub sent: Now,
+    /// How long the host took to open a channel: a round trip, without the start of a shell. Zero when it did not.
+    pub round_trip: Duration,
+    /// When the first byte of its output came.
+    pub first: Option<Now>,
+}
+
+/// Runs it on a living connection until `end`.
+pub(super) async fn run(master: &Master, input: &[u8], job: &Job<'_>, end: Instant) -> Result<Output, Error> {
+    let (mut out, mut err) = (Kept::new(job.most), Kept::new(MOST_STDERR));
+    let (sent, mut round_trip) = (clock::now(), Duration::ZERO);
+    let talking = async {
+        let child = open(master).await?;
+        round_trip = clock::now().since(sent);
+        talk(master, child, input, &mut out, &mut err).await
+    };
+    let ended = match timeout_at(end, talking).await {
+        Ok(ended) => ended?,
+        Err(_) => Ended::GivenUp,
+    };
+    let cut = out.cut || err.cut;
+    Ok(Output { ended, stdout: out.bytes, stderr: err.bytes, cut, sent, round_trip, first: out.first })
+}
+
+/// A channel with a shell at its other end.
+async fn open(master: &Master) -> Result<Child<&Session>, Error> {
+    let mut command = master.session().raw_command(SHELL);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().await
+}
+
+async fn talk(
+    master: &Master,
+    mut child: Child<&Session>,
+    input: &[u8],
+    out: &mut Kept,
+    err: &mut Kept,
+) -> Result<Ended, Error> {
+    let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let write = async {
+        if let Some(mut stdin) = stdin {
+            // A shell that is gone reads nothing: its exit status says more than the broken pipe.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    tokio::join!(write, out.read(stdout), err.read(stderr));
+    match child.wait().await {
+        Ok(status) => Ok(status.code().map_or(Ended::Killed, Ended::Exit)),
+        // The library makes an error of status 127.
+        Err(Error::Remote(_)) => Ok(Ended::Exit(127)),
+        // It can't tell a killed command from a lost connection.
+        Err(Error::RemoteProcessTerminated) if master.is_alive().await => Ok(Ended::Killed),
+        Err(why) => Err(why),
+    }
+}
+
+/// The first so many bytes of a stream.
+struct Kept {
+    bytes: Vec<u8>,
+    most: usize,
+    cut: bool,
+    first: Option<Now>,
+}
+
+impl Kept {
+    fn new(most: usize) -> Self {
+        Self { bytes: Vec::new(), most, cut: false, first: None }
+    }
+
+    /// Reads to the end, so that what writes is never blocked by a full pipe.
+    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
+        let Some(mut stream) = stream else { return };
+        let mut piece = [0; 8 << 10];
+        while let Ok(length @ 1..) = stream.read(&mut piece).await {
+            self.first.get_or_insert_with(clock::now);
+            let room = self.most.saturating_sub(self.bytes.len());
+            self.cut |= length > room;
+            self.bytes.extend_from_slice(&piece[..length.min(room)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::process::Command;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    fn text(job: &Job) -> String {
+        String::from_utf8(job.input().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn programs_and_scripts_become_input_of_a_shell() {
+        assert_eq!(text(&Job::argv(&["docker", "it's"], LIMIT)), "exec 'docker' 'it'\\''s' </dev/null\n");
+        assert_eq!(text(&Job::script("date", &[], LIMIT)), "date\n");
+        assert_eq!(text(&Job::script("echo \"$1\"", &["a b"], LIMIT)), "set -- 'a b'\necho \"$1\"\n");
+        assert!(Job::argv(&["a\0b"], LIMIT).input().is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_word_stays_a_word(word in "[^\0]{0,20}|['\\\\$`\"\n;!* -]{1,12}") {
+            let script = format!("printf %s {}", quoted(&word));
+            let said = Command::new("sh").args(["-c", &script]).output().unwrap();
+            prop_assert_eq!(String::from_utf8_lossy(&said.stdout), word);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The master connection: an `ssh` in the background, which ends by itself when nobody has used it for a while, whatever becomes
+//! of this process.
+
+use super::explain::{self, Place};
+use crate::domain::SourceError;
+use openssh::{ForwardType, Session};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// Longest wait for a TCP connection and the server's greeting, in seconds.
+pub(super) const CONNECT: u64 = 5;
+/// A connection without a channel is closed after this many seconds. Also how long one is left behind when this process is
+/// killed, so not long; making a new one costs some round trips.
+const IDLE: u64 = 60;
+/// After so many seconds of silence the server is asked for a sign of life, …
+const ALIVE: u64 = 5;
+/// … and after so many questions without an answer the connection is given up.
+const ALIVE_COUNT: u64 = 3;
+/// The local `ssh` answers at once, or it hangs.
+const LOCAL: Duration = Duration::from_secs(1);
+/// Read of a log, from its end: the reason is there.
+const LOG_TAIL: usize = 8 << 10;
+
+/// One living (or lately living) connection. Closed when dropped.
+#[derive(Debug)]
+pub(super) struct Master {
+    /// Closes on drop too, but would wait for ever for an `ssh` that was stopped: see there.
+    own: Option<Session>,
+    /// For channels; closes nothing.
+    session: Session,
+    log: PathBuf,
+    /// Remote sockets that this connection forwards.
+    forwards: Mutex<Vec<String>>,
+}
+
+impl Master {
+    /// Connects and logs in. When dropped on the way, the `ssh` is killed.
+    pub(super) async fn start(place: &Place, folder: &Path) -> Result<Self, SourceError> {
+        let own = tempfile::Builder::new().prefix("m").tempdir_in(folder).map_err(|why| explain::no_folder(&why))?;
+        let log = own.path().join("log");
+        let mut ssh = command(place);
+        ssh.args(["-M", "-N", "-f"]).arg("-S").arg(own.path().join("master")).arg("-E").arg(&log);
+        ssh.arg("-o").arg(format!("ControlPersist={IDLE}s"));
+        ssh.stderr(Stdio::null()).arg("--").arg(place.address.as_str());
+        match ssh.status().await {
+            Ok(status) if status.success() => {
+                let own = Session::new_native_mux(own);
+                let session = Session::resume_mux(own.control_socket().into(), None);
+                Ok(Self { own: Some(own), session, log, forwards: Mutex::default() })
+            }
+            Ok(_) => {
+                let log = tail(&log);
+                let said = if explain::is_proxy_failure(&log) { words_of_proxy(place).await } else { String::new() };
+                Err(explain::connect(place, &log, &said))
+            }
+            Err(why) => Err(explain::no_ssh(&why)),
+        }
+    }
+
+    /// Whether the local `ssh` still holds the connection. That the host answers is not asked: `ServerAlive` sees to that.
+    pub(super) async fn is_alive(&self) -> bool {
+        matches!(timeout(LOCAL, self.session.check()).await, Ok(Ok(())))
+    }
+
+    /// For channels.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The end of what `ssh` logged.
+    pub(super) fn log(&self) -> String {
+        tail(&self.log)
+    }
+
+    /// Makes `local` a way to `remote`, once.
+    pub(super) async fn forward(&self, remote: &str, local: &Path) -> Result<(), openssh::Error> {
+        let mut forwards = self.forwards.lock().await;
+        if forwards.iter().any(|known| known == remote) {
+            return Ok(());
+        }
+        // Left by an earlier connection; `ssh` would not bind over it.
+        if let Err(why) = fs::remove_file(local)
+            && why.kind() != io::ErrorKind::NotFound
+        {
+            return Err(openssh::Error::ChildIo(why));
+        }
+        let asked = self.session.request_port_forward(ForwardType::Local, local, Path::new(remote));
+        timeout(LOCAL, asked).await.unwrap_or_else(|_| Err(openssh::Error::Disconnected))?;
+        forwards.push(remote.to_owned());
+        Ok(())
+    }
+
+    /// Takes no more channels, and ends with the last one.
+    pub(super) async fn stop(&self) {
+        // Already gone is as good.
+        let control = self.session.control_socket().into();
+        let _ = timeout(LOCAL, Session::resume_mux(control, None).close()).await;
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        let (done, ended) = std::sync::mpsc::channel();
+        let own = self.own.take();
+        let closing = move || {
+            drop(own);
+            let _ = done.send(());
+        };
+        // Without a thread (none is to be had) the closure is dropped here, and the session with it.
+        let _ = std::thread::Builder::new().name("ssh-close".to_owned()).spawn(closing);
+        let _ = ended.recv_timeout(LOCAL);
+    }
+}
+
+/// What a jump host's `ssh` says. A master throws that away, so it is asked once more, without one.
+async fn words_of_proxy(place: &Place) -> String {
+    let mut ssh = command(place);
+    ssh.args(["-S", "none", "-o", "ControlMaster=no"]).stderr(Stdio::piped());
+    // Should it work this time, nothing is to be done there.
+    let output = ssh.arg("--").arg(place.address.as_str()).arg("exit").output().await;
+    output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The `ssh` that all ways have in common, still without an address.
+fn command(place: &Place) -> Command {
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-n", "-T", "-a", "-x"]);
+    for (key, value) in options() {
+        ssh.arg("-o").arg(format!("{key}={value}"));
+    }
+    if let Some(config) = &place.config {
+        ssh.arg("-F").arg(config);
+    }
+    // A jump host's ssh is not in batch mode, and would ask on our terminal.
+    ssh.env("SSH_ASKPASS_REQUIRE", "force").env("SSH_ASKPASS", "false");
+    ssh.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).kill_on_drop(true);
+    ssh
+}
+
+/// What holds whatever the user's config says. Forwardings and commands of that config are for people, not for us.
+fn options() -> Vec<(&'static str, String)> {
+    let text = |text: &str| text.to_owned();
+    vec![
+        ("BatchMode", text("yes")),
+        ("StrictHostKeyChecking", text("yes")),
+        ("UpdateHostKeys", text("no")),
+        ("ConnectTimeout", CONNECT.to_string()),
+        ("ConnectionAttempts", text("1")),
+        ("ServerAliveInterval", ALIVE.to_string()),
+        ("ServerAliveCountMax", ALIVE_COUNT.to_string()),
+        ("ClearAllForwardings", text("yes")),
+        ("StreamLocalBindMask", text("0177")),
+        ("PermitLocalCommand", text("no")),
+        ("RemoteCommand", text("none")),
+        ("LogLevel", text("INFO")),
+    ]
+}
+
+fn tail(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG_TAIL)..]).into_owned()
+}

@@ -1,0 +1,177 @@
+//! SSH: the one way to a host, shared by all who use it. One master connection for each destination, made at first use by the
+//! machine's own `ssh`; commands and forwardings are channels of it.
+//!
+//! The system's `ssh` and not a library of our own: the config of whoever is on call (`~/.ssh/config`: aliases, jump hosts, keys,
+//! agents, hardware tokens) and their `known_hosts` hold, so what works in a shell works here. The master is spoken to over
+//! its socket (`openssh`'s native mux), so a command costs no process here, and giving one up leaves none behind.
+//!
+//! Owns reaching a host, running something there with limits, and closing. Must not know what is run. Nothing is ever asked
+//! of the person at the terminal: an unknown host key, a passphrase or a password is a failure that says how to mend it.
+
+mod address;
+mod explain;
+mod home;
+mod job;
+mod master;
+
+pub use address::Address;
+pub use home::Home;
+pub use job::{Ended, Job, Output};
+
+use crate::domain::SourceError;
+use explain::Place;
+use master::Master;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// A connection that takes longer is given up: TCP and the greeting have [`master::CONNECT`], the rest is logging in.
+const LOGIN: Duration = Duration::from_secs(10);
+
+/// One destination. Connects at the first use, and again at the next use when the connection was lost or closed as idle.
+pub struct Ssh {
+    place: Place,
+    link: Mutex<Link>,
+    /// Below the link, since fields are dropped in this order: a master is stopped through a socket in there.
+    home: Arc<Home>,
+    /// Remote sockets that were asked for; their position names the local one, so that it stays the same.
+    forwards: Lock<Vec<String>>,
+    closed: watch::Sender<bool>,
+}
+
+/// What became of the last attempt to connect.
+enum Link {
+    Down,
+    Up(Arc<Master>),
+    Failed { at: Instant, error: SourceError },
+}
+
+impl Ssh {
+    /// A host, by what one would write after `ssh`; with a config file other than `~/.ssh/config` where there is one.
+    pub fn new(address: Address, config: Option<PathBuf>, home: Arc<Home>) -> Self {
+        Self {
+            place: Place { address, config },
+            home,
+            link: Mutex::new(Link::Down),
+            forwards: Lock::default(),
+            closed: watch::Sender::new(false),
+        }
+    }
+
+    /// What one would write after `ssh`.
+    pub fn address(&self) -> &Address {
+        &self.place.address
+    }
+
+    /// Runs something there, and waits for its end or for [`Job::limit`]. Safe to drop at any await: the channel is closed then,
+    /// which ends what reads or writes it.
+    ///
+    /// # Errors
+    /// When the host can't be reached or the connection is lost. A command that fails, is killed or takes too long is an [`Output`].
+    pub async fn run(&self, job: &Job<'_>) -> Result<Output, SourceError> {
+        let input = job.input()?;
+        let end = Instant::now() + job.limit;
+        let connecting = timeout_at(end, self.master()).await;
+        let master = connecting.unwrap_or_else(|_| Err(explain::slow(&self.place, job.limit)))?;
+        match job::run(&master, &input, job, end).await {
+            Ok(output) => Ok(output),
+            Err(why) => Err(self.lost(&master, &why).await),
+        }
+    }
+
+    /// A local socket that is, through the connection, the socket `remote` over there; only this user may open it. Asked for
+    /// before each use it costs a local round trip, and it is made again, under the same path, when the connection was lost.
+    ///
+    /// # Errors
+    /// When the host can't be reached. That nothing listens at `remote`, or that the host forbids forwarding, shows when the
+    /// socket is used: see [`Self::explain_forward`].
+    pub async fn forward_unix(&self, remote: &str) -> Result<PathBuf, SourceError> {
+        let local = self.local_of(remote)?;
+        let master = self.master().await?;
+        match master.forward(remote, &local).await {
+            Ok(()) => Ok(local),
+            Err(why) => Err(self.lost(&master, &why).await),
+        }
+    }
+
+    /// Why a forwarded socket closes at once, when the host said so: nothing listens at `remote`, no right to open it, or
+    /// forwarding is forbidden. sshd does not say which.
+    pub async fn explain_forward(&self, remote: &str) -> Option<SourceError> {
+        let link = self.link.lock().await;
+        let Link::Up(master) = &*link else { return None };
+        explain::forward(&self.place, remote, &master.log())
+    }
+
+    /// Closes the connection for good: from now on every use is a failure. Waits at most a second for the local `ssh`.
+    pub async fn close(&self) {
+        self.closed.send_replace(true);
+        let closing = async {
+            let link = std::mem::replace(&mut *self.link.lock().await, Link::Down);
+            if let Link::Up(master) = link {
+                master.stop().await;
+            }
+        };
+        // An ssh that hangs ends by itself when it was idle for long enough.
+        let _ = timeout(Duration::from_secs(1), closing).await;
+    }
+
+    /// The living connection, or a new one. Everybody who waits for an attempt shares its outcome.
+    async fn master(&self) -> Result<Arc<Master>, SourceError> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => Err(explain::leaving(&self.place)),
+            master = self.linked() => master,
+        }
+    }
+
+    async fn linked(&self) -> Result<Arc<Master>, SourceError> {
+        let asked = Instant::now();
+        let mut link = self.link.lock().await;
+        match &*link {
+            Link::Up(master) if master.is_alive().await => return Ok(Arc::clone(master)),
+            Link::Failed { at, error } if *at >= asked => return Err(error.clone()),
+            Link::Up(_) | Link::Failed { .. } | Link::Down => *link = Link::Down,
+        }
+        let folder = self.home.folder().map_err(|why| explain::no_folder(&why))?;
+        let started = timeout(LOGIN, Master::start(&self.place, &folder)).await;
+        match started.unwrap_or_else(|_| Err(explain::slow(&self.place, LOGIN))) {
+            Ok(master) => {
+                let master = Arc::new(master);
+                *link = Link::Up(Arc::clone(&master));
+                Ok(master)
+            }
+            Err(error) => {
+                *link = Link::Failed { at: Instant::now(), error: error.clone() };
+                Err(error)
+            }
+        }
+    }
+
+    /// What it means that a channel failed. One that the host refuses on a living connection will be refused again (too many
+    /// are open): the next use makes a new connection.
+    async fn lost(&self, master: &Arc<Master>, why: &openssh::Error) -> SourceError {
+        let alive = master.is_alive().await;
+        let error = explain::lost(&self.place, alive, &super::root(why), &master.log());
+        let mut link = self.link.lock().await;
+        if matches!(&*link, Link::Up(current) if Arc::ptr_eq(current, master)) {
+            *link = Link::Down;
+            drop(link);
+            master.stop().await;
+        }
+        error
+    }
+
+    fn local_of(&self, remote: &str) -> Result<PathBuf, SourceError> {
+        let folder = self.home.folder().map_err(|why| explain::no_folder(&why))?;
+        let mut forwards = self.forwards.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = forwards.iter().position(|known| known == remote);
+        let place = known.unwrap_or_else(|| {
+            forwards.push(remote.to_owned());
+            forwards.len() - 1
+        });
+        Ok(folder.join(format!("{}-{place}.sock", self.place.tag())))
+    }
+}

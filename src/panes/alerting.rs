@@ -1,0 +1,121 @@
+//! What the tables about alerting share: how each leads to the others' things.
+
+use super::{Link, Section};
+use crate::cx::Cx;
+use crate::domain::{Alert, AlertReport, Rule, Server, Severity, Silence, Snapshot, Subject, Target, ThingId, Topic};
+use crate::store::Feed;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// An alert, one Enter away.
+pub(super) fn alert_link(alert: &Alert) -> Link {
+    let on = alert.target();
+    Link {
+        to: ThingId::Alert { fingerprint: Arc::clone(&alert.fingerprint) },
+        subject: Subject::Alerts,
+        name: if on.is_empty() { alert.name.clone() } else { format!("{} on {on}", alert.name) },
+        text: format!("{} {}", alert.word(), alert.severity.word()),
+        severity: alert.judge(),
+    }
+}
+
+/// A rule, one Enter away.
+pub(super) fn rule_link(feed: &Feed, rule: &Rule) -> Link {
+    Link {
+        to: ThingId::Entry { source: feed.id.clone(), key: rule.key().into() },
+        subject: Subject::Alerts,
+        name: rule.name.clone(),
+        text: format!("group {} of {}", rule.group, feed.id.name()),
+        severity: rule.judge(),
+    }
+}
+
+/// A silence, one Enter away.
+pub(super) fn silence_link(feed: &Feed, silence: &Silence) -> Link {
+    Link {
+        to: ThingId::Entry { source: feed.id.clone(), key: silence.key().into() },
+        subject: Subject::Alerts,
+        name: format!("silence of {}", silence.created_by),
+        text: silence.comment.clone(),
+        severity: Severity::Info,
+    }
+}
+
+/// The server that is scraped, if one of the sources about servers knows it by its address.
+pub(super) fn server_link(target: &Target, cx: &Cx<'_>) -> Option<Link> {
+    let host = target.host();
+    let is_it = |server: &&Server| server.name == host || server.addresses.iter().any(|address| address == host);
+    let servers = cx.store.about(Subject::Servers).filter_map(|feed| feed.snapshot().and_then(Snapshot::servers));
+    let server = servers.flatten().find(is_it)?;
+    let (severity, why) = server.judge(cx.limits);
+    Some(Link {
+        to: ThingId::Server { name: server.name.as_str().into() },
+        subject: Subject::Servers,
+        name: server.name.clone(),
+        text: format!("{} {why}", severity.word()).trim_end().to_owned(),
+        severity,
+    })
+}
+
+/// Links under a heading; nothing when there are none.
+pub(super) fn links(title: &str, links: Vec<Link>) -> Option<Section> {
+    (!links.is_empty()).then(|| Section::Links { title: title.to_owned(), links })
+}
+
+/// A feed's last good report.
+pub(super) fn report(feed: &Feed) -> Option<&AlertReport> {
+    feed.snapshot().and_then(Snapshot::alerts)
+}
+
+/// A feed's last good report has nothing to say about a topic.
+pub(super) fn lacks(feed: &Feed, topic: Topic) -> bool {
+    report(feed).is_some_and(|report| report.gap(topic).is_some())
+}
+
+/// What could not be had about a topic, and why.
+pub(super) fn gaps(cx: &Cx<'_>, topic: Topic, out: &mut Vec<(Severity, String)>) {
+    for (feed, report) in cx.store.alert_reports() {
+        if let Some(why) = report.gap(topic) {
+            out.push((Severity::Warning, format!("{}: {} ({})", feed.id, why.what, why.hint)));
+        }
+    }
+}
+
+/// Rules, targets and Alertmanagers are told by a part of each Prometheus.
+pub(super) fn tells_rules(feed: &Feed) -> bool {
+    feed.id.kind() == "prometheus" && feed.id.as_str().ends_with("/rules")
+}
+
+/// Silences are told by each Alertmanager.
+pub(super) fn tells_silences(feed: &Feed) -> bool {
+    feed.id.kind() == "alertmanager"
+}
+
+/// Several feeds of a sort report, so that rows must say where they come from.
+pub(super) fn several(cx: &Cx<'_>, tells: fn(&Feed) -> bool) -> bool {
+    cx.store.about(Subject::Alerts).filter(|feed| tells(feed)).nth(1).is_some()
+}
+
+/// Whether an identity is that of an entry of a feed; `key` is asked for only when the source is the same.
+pub(super) fn is_entry(id: &ThingId, feed: &Feed, key: impl FnOnce(&str) -> bool) -> bool {
+    match id {
+        ThingId::Entry { source, key: theirs } => *source == feed.id && key(theirs),
+        ThingId::Server { .. }
+        | ThingId::Container { .. }
+        | ThingId::Alert { .. }
+        | ThingId::Session { .. }
+        | ThingId::Run(_) => false,
+    }
+}
+
+/// Counts with their words for a title, those that are not zero; "none" when all are.
+pub(super) fn figures(figures: &[(usize, &str)], out: &mut String) {
+    let shown = figures.iter().filter(|(count, _)| *count > 0);
+    for (index, (count, word)) in shown.enumerate() {
+        let gap = if index > 0 { "  " } else { "" };
+        let _ = write!(out, "{gap}{count} {word}");
+    }
+    if figures.iter().all(|(count, _)| *count == 0) {
+        out.push_str("none");
+    }
+}

@@ -1,0 +1,133 @@
+//! An alert's page: what its rule looks at and how that went, who or what holds it back, and where to read on.
+
+use crate::domain::alert::Labels;
+use crate::domain::promql::{narrowed, watched};
+use crate::domain::{Alert, AlertReport, Inquiry, Rule, SourceId, time};
+use crate::panes::alerting::{alert_link, links, rule_link, silence_link};
+use crate::panes::{Chart, Link, Row, Section};
+use crate::store::Feed;
+use crate::widgets::figure;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How far back its value is charted.
+const BACK: Duration = Duration::from_hours(1);
+/// Annotations under which people write where to read what to do.
+const RUNBOOK: [&str; 3] = ["runbook_url", "runbook", "runbook_link"];
+/// And where to look.
+const DASHBOARD: [&str; 3] = ["dashboard_url", "dashboard", "grafana_url"];
+
+/// All of it.
+pub(super) fn of(row: Row<'_, Arc<Alert>>) -> Vec<Section> {
+    let alert = &**row.item;
+    let rule = rule_of(row);
+    let mut sections = vec![Section::Facts(facts(row, alert))];
+    let query = rule.map(|(_, rule)| rule.query.as_str()).or(alert.query.as_deref());
+    if let Some(query) = query {
+        sections.push(Section::Text { title: heading(rule.map(|(_, rule)| rule)), text: query.to_owned() });
+        sections.push(Section::Chart(chart(row, alert, query, rule)));
+    }
+    sections.extend(links("held back by", held_back(row, alert)));
+    sections.extend(links("rule", rule.map(|(feed, rule)| rule_link(feed, rule)).into_iter().collect()));
+    sections.extend(pairs("annotation", &alert.annotations));
+    sections.extend(pairs("label", &alert.labels));
+    sections
+}
+
+fn facts(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<(String, String)> {
+    let unknown = || "not known".to_owned();
+    let mut facts = vec![
+        ("state", format!("{}, severity {}", alert.word(), alert.severity.word())),
+        ("since", alert.active_at.map_or_else(unknown, |at| format!("{at:.0}"))),
+        ("value", alert.value.map_or_else(unknown, |value| figure::text(|out| figure::number(out, value)))),
+        ("source", row.feed.id.to_string()),
+    ];
+    for silence in &alert.silenced_by {
+        let left = time::between(row.as_of(), silence.ends_at);
+        let left = figure::text(|out| figure::age(out, left));
+        facts.push(("silenced", format!("by {}, {left} left: {}", silence.created_by, silence.comment)));
+    }
+    for inhibitor in &alert.inhibited_by {
+        let name = if inhibitor.name.is_empty() { "an alert that is gone" } else { &inhibitor.name };
+        facts.push(("inhibited by", format!("{name} ({})", inhibitor.fingerprint)));
+    }
+    if !alert.muted_by.is_empty() {
+        facts.push(("muted by", alert.muted_by.join(", ")));
+    }
+    if !alert.receivers.is_empty() {
+        facts.push(("receivers", alert.receivers.join(", ")));
+    }
+    if let Some(group) = &alert.group {
+        facts.push(("notified as", figure::text(|out| group.write(out))));
+    }
+    let read_on = [
+        ("runbook", alert.annotation(&RUNBOOK)),
+        ("dashboard", alert.annotation(&DASHBOARD)),
+        ("expression at", alert.generator.as_deref()),
+    ];
+    facts.extend(read_on.into_iter().filter_map(|(label, text)| Some((label, text?.to_owned()))));
+    facts.push(("fingerprint", alert.fingerprint.to_string()));
+    facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
+}
+
+/// The rule that made it, of the first Prometheus that has one.
+fn rule_of<'a>(row: Row<'a, Arc<Alert>>) -> Option<(&'a Feed, &'a Rule)> {
+    let made = |(feed, report): (&'a Feed, &'a AlertReport)| {
+        report.rules.iter().find(|rule| rule.made(row.item)).map(|rule| (feed, rule))
+    };
+    row.cx.store.alert_reports().find_map(made)
+}
+
+fn heading(rule: Option<&Rule>) -> String {
+    match rule {
+        Some(rule) if !rule.hold.is_zero() => {
+            format!("expression, for {}", figure::text(|out| figure::age(out, rule.hold)))
+        }
+        Some(_) | None => "expression".to_owned(),
+    }
+}
+
+/// The value that the rule looks at, narrowed to this alert's series.
+fn chart(row: Row<'_, Arc<Alert>>, alert: &Alert, query: &str, rule: Option<(&Feed, &Rule)>) -> Chart {
+    let watched = watched(query);
+    let base = Chart { title: watched.value.to_owned(), span: BACK, limit: watched.limit, ..Chart::default() };
+    let Some((feed, rule)) = rule else {
+        let note = "no Prometheus among the sources has this rule, so nobody can be asked for its values".to_owned();
+        return Chart { note, ..base };
+    };
+    let source = SourceId::new(feed.id.kind(), feed.id.name());
+    let query = narrowed(watched.value, &own_labels(row, alert, rule, &source)).into();
+    Chart { asks: Some(Inquiry::Range { source, query, back: BACK }), ..base }
+}
+
+/// The labels that the series has itself: neither the alert's name, nor what the rule or Prometheus adds.
+fn own_labels(row: Row<'_, Arc<Alert>>, alert: &Alert, rule: &Rule, source: &SourceId) -> Labels {
+    let added =
+        row.cx.store.feed(source).and_then(|feed| feed.snapshot()?.alerts()).map(|report| &report.external_labels);
+    let is_added = |name: &str| {
+        name == "alertname" || rule.labels.contains_key(name) || added.is_some_and(|added| added.contains_key(name))
+    };
+    let own = alert.labels.iter().filter(|(name, _)| !is_added(name));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn held_back(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<Link> {
+    let mut links = Vec::new();
+    for silencer in &alert.silenced_by {
+        let of = |(feed, report): (&Feed, &AlertReport)| {
+            let silence = report.silences.iter().find(|silence| silence.id == silencer.id)?;
+            Some(silence_link(feed, silence))
+        };
+        links.extend(row.cx.store.alert_reports().find_map(of));
+    }
+    for inhibitor in &alert.inhibited_by {
+        let known = row.cx.store.all_alerts().find(|other| other.fingerprint == inhibitor.fingerprint);
+        links.extend(known.map(|other| alert_link(other)));
+    }
+    links
+}
+
+fn pairs(what: &str, labels: &Labels) -> Option<Section> {
+    let facts = || labels.iter().map(|(name, text)| (format!("{what} {name}"), text.clone())).collect();
+    (!labels.is_empty()).then(|| Section::Facts(facts()))
+}

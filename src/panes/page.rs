@@ -1,0 +1,304 @@
+//! A thing's page: all its facts, its figures over time, and what belongs to it, over the whole screen. Not a pane: it shows
+//! what a pane tells of the thing under its cursor.
+
+use super::{Chart, Details, Link, Motion, Place, Section, Selected, Unit};
+use crate::action::Action;
+use crate::cx::Cx;
+use crate::domain::{Inquiry, text};
+use crate::theme::Role;
+use crate::widgets::{canvas, chart, figure, wrap};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+/// From this width on, facts stand at the left and charts and links at the right.
+const TWO_COLUMNS: u16 = 110;
+/// Rows of a chart's bars.
+const CHART_ROWS: usize = 4;
+/// Cells of a chart's scale.
+const SCALE: usize = 8;
+/// Cells of a label at most.
+const LABEL: usize = 24;
+
+/// What a page did with an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageFlow {
+    /// Moved.
+    Done,
+    /// Not for a page.
+    Pass,
+    /// Go to this thing.
+    Follow(Link),
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    role: Role,
+    text: String,
+    /// The number of the link that the line is.
+    link: Option<usize>,
+}
+
+/// The page that is open.
+#[derive(Debug)]
+pub struct Page {
+    /// Whose it is.
+    of: Selected,
+    details: Details,
+    /// The thing is not reported any more; what was known last is shown.
+    gone: bool,
+    scroll: usize,
+    cursor: usize,
+    /// One list of lines for each column.
+    columns: Vec<Vec<Line>>,
+    composed_for: Option<u16>,
+    height: usize,
+}
+
+impl Page {
+    /// Opens it.
+    pub fn new(of: Selected, details: Details) -> Self {
+        let (columns, composed_for) = (Vec::new(), None);
+        Self { of, details, gone: false, scroll: 0, cursor: 0, columns, composed_for, height: 1 }
+    }
+
+    /// Whose it is.
+    pub const fn of(&self) -> &Selected {
+        &self.of
+    }
+
+    /// Shows what is known now; `None`: the thing is not reported any more.
+    pub fn renew(&mut self, details: Option<Details>) {
+        self.gone = details.is_none();
+        if let Some(details) = details {
+            self.details = details;
+        }
+        self.composed_for = None;
+    }
+
+    /// The questions that its charts ask.
+    pub fn asks(&self) -> impl Iterator<Item = &Inquiry> {
+        self.details.sections.iter().filter_map(|section| match section {
+            Section::Chart(chart) => chart.asks.as_ref(),
+            Section::Facts(_) | Section::Text { .. } | Section::Links { .. } => None,
+        })
+    }
+
+    fn links(&self) -> impl Iterator<Item = &Link> {
+        self.details.sections.iter().flat_map(|section| match section {
+            Section::Links { links, .. } => links.as_slice(),
+            Section::Facts(_) | Section::Text { .. } | Section::Chart(_) => &[],
+        })
+    }
+
+    /// Scrolls, goes from link to link, follows one.
+    pub fn act(&mut self, action: &Action) -> PageFlow {
+        let links = self.links().count();
+        match (action, action.motion()) {
+            (_, Some(motion)) => self.scroll_by(motion),
+            (Action::NextPane | Action::PreviousPane, _) if links > 0 => {
+                let step = if *action == Action::NextPane { 1 } else { links - 1 };
+                self.cursor = (self.cursor + step) % links;
+                self.show_cursor();
+            }
+            (Action::NextPane | Action::PreviousPane, _) => {}
+            (Action::Details, _) => {
+                return self.links().nth(self.cursor).cloned().map_or(PageFlow::Done, PageFlow::Follow);
+            }
+            _ => return PageFlow::Pass,
+        }
+        PageFlow::Done
+    }
+
+    fn longest(&self) -> usize {
+        self.columns.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    fn scroll_by(&mut self, motion: Motion) {
+        let most = self.longest().saturating_sub(self.height);
+        self.scroll = motion.apply(self.scroll, self.height).min(most);
+    }
+
+    fn show_cursor(&mut self) {
+        let at = self.columns.iter().find_map(|lines| lines.iter().position(|line| line.link == Some(self.cursor)));
+        if let Some(at) = at {
+            self.scroll = self.scroll.clamp((at + 1).saturating_sub(self.height), at);
+        }
+    }
+
+    /// Formats it for the room that there is.
+    pub fn refresh(&mut self, place: Place, cx: &Cx<'_>) {
+        let inside = place.inside();
+        self.height = usize::from(inside.height).max(1);
+        if self.composed_for != Some(inside.width) {
+            self.compose(inside.width, cx);
+            self.composed_for = Some(inside.width);
+        }
+        self.cursor = self.cursor.min(self.links().count().saturating_sub(1));
+        self.scroll = self.scroll.min(self.longest().saturating_sub(self.height));
+    }
+
+    fn compose(&mut self, width: u16, cx: &Cx<'_>) {
+        let right = |section: &&Section| matches!(section, Section::Chart(_) | Section::Links { .. });
+        let split = width >= TWO_COLUMNS && self.details.sections.iter().any(|section| right(&section));
+        let width = usize::from(if split { width / 2 } else { width }).saturating_sub(2);
+        let mut writer = Writer { cx, width, links: 0, lines: Vec::new() };
+        if self.gone {
+            writer.wrapped(Role::SeverityWarning, "! it is not reported any more; this was known last", 2);
+        }
+        self.columns.clear();
+        if split {
+            self.details.sections.iter().filter(|section| !right(section)).for_each(|section| writer.section(section));
+            self.columns.push(std::mem::take(&mut writer.lines));
+            self.details.sections.iter().filter(right).for_each(|section| writer.section(section));
+        } else {
+            self.details.sections.iter().for_each(|section| writer.section(section));
+        }
+        self.columns.push(writer.lines);
+    }
+
+    /// Paints it.
+    pub fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
+        let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
+        super::table::draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.details.title, 24);
+        let inside = place.inside();
+        let width = inside.width / self.columns.len().max(1) as u16;
+        for (index, lines) in self.columns.iter().enumerate() {
+            let area = Rect { x: inside.x + index as u16 * width, width, ..inside };
+            self.draw_column(lines, area, buf, cx);
+        }
+        let (longest, shown) = (self.longest(), self.scroll + self.height);
+        if longest > self.height {
+            let text = format!(" {}–{} of {longest} lines ", self.scroll + 1, shown.min(longest));
+            let at = (place.area.right().saturating_sub(2), place.area.y);
+            canvas::put_right(buf, at, &text, 24, cx.style(Role::Faint));
+        }
+    }
+
+    fn draw_column(&self, lines: &[Line], area: Rect, buf: &mut Buffer, cx: &Cx<'_>) {
+        for (line, y) in lines.iter().skip(self.scroll).zip(area.top()..area.bottom()) {
+            canvas::put(buf, (area.x + 1, y), &line.text, area.width.saturating_sub(2), cx.style(line.role));
+            if line.link == Some(self.cursor) {
+                let row = Rect { y, height: 1, ..area };
+                buf.set_style(row.intersection(buf.area), cx.style(Role::Selected));
+            }
+        }
+    }
+}
+
+/// Writes sections as lines.
+struct Writer<'a> {
+    cx: &'a Cx<'a>,
+    width: usize,
+    links: usize,
+    lines: Vec<Line>,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, role: Role, text: String) {
+        self.lines.push(Line { role, text, link: None });
+    }
+
+    fn wrapped(&mut self, role: Role, text: &str, indent: usize) {
+        let mut lines = Vec::new();
+        wrap::lines(&mut lines, text, self.width, indent);
+        lines.into_iter().for_each(|line| self.push(role, line));
+    }
+
+    /// A heading, with a line between it and what stands above.
+    fn heading(&mut self, title: &str) {
+        if !self.lines.is_empty() {
+            self.push(Role::Text, String::new());
+        }
+        self.push(Role::Title, text::clean(title).into_owned());
+    }
+
+    fn section(&mut self, section: &Section) {
+        match section {
+            Section::Facts(facts) => self.facts(facts),
+            Section::Text { title, text } => {
+                self.heading(title);
+                self.wrapped(Role::Text, text, 2);
+            }
+            Section::Chart(chart) => self.chart(chart),
+            Section::Links { title, links } => {
+                self.heading(title);
+                links.iter().for_each(|link| self.link(link));
+            }
+        }
+    }
+
+    fn facts(&mut self, facts: &[(String, String)]) {
+        let names: Vec<_> = facts.iter().map(|(name, _)| text::clean(name)).collect();
+        let label = names.iter().map(|name| name.width()).max().unwrap_or(0).min(LABEL);
+        for (name, (_, text)) in names.iter().zip(facts) {
+            let gap = if label > 0 { "  " } else { "" };
+            let text = if text.is_empty() { "—" } else { text };
+            for (index, line) in text.lines().enumerate() {
+                let lead = text::pad(if index == 0 { text::truncate(name, label) } else { "" }, label);
+                self.wrapped(Role::Text, &format!("{lead}{gap}{line}"), label + gap.len());
+            }
+        }
+    }
+
+    fn chart(&mut self, given: &Chart) {
+        let answered = given.asks.as_ref().map(|inquiry| self.cx.store.answer(inquiry));
+        let (points, note) = match &answered {
+            Some(Some(Ok(series))) => (series.points.as_slice(), given.note.clone()),
+            Some(Some(Err(error))) => (given.points.as_slice(), format!("{} (→ {})", error.what, error.hint)),
+            Some(None) => (given.points.as_slice(), "asking for its past …".to_owned()),
+            None => (given.points.as_slice(), given.note.clone()),
+        };
+        let now = points.iter().rev().find(|value| !value.is_nan()).copied();
+        let value = now.map_or_else(|| "—".to_owned(), |value| written(given.unit, value));
+        self.heading(&format!("{}  {value}", given.title));
+        if now.is_some() {
+            self.bars(given, points);
+        }
+        if !note.is_empty() || now.is_none() {
+            self.wrapped(Role::Muted, if note.is_empty() { "nothing is known of its past yet" } else { &note }, 2);
+        }
+    }
+
+    fn bars(&mut self, given: &Chart, points: &[f64]) {
+        let peak = points.iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
+        let top = given.top.unwrap_or_else(|| peak.max(given.limit.unwrap_or(0.0)));
+        let width = self.width.saturating_sub(SCALE).max(1);
+        let rows = chart::rows(points, (width, CHART_ROWS), top, given.limit);
+        for (row, bars) in rows.iter().enumerate() {
+            let scale = match row {
+                0 => written(given.unit, top),
+                _ if row + 1 == rows.len() => written(given.unit, 0.0),
+                _ => String::new(),
+            };
+            self.push(Role::Spark, format!("{scale:>7} {bars}"));
+        }
+        if !given.span.is_zero() {
+            let ago = figure::text(|out| figure::age(out, given.span));
+            let gap = width.saturating_sub(ago.width() + 4 + 3);
+            self.push(Role::Faint, format!("{:8}{ago} ago{:gap$}now", "", ""));
+        }
+    }
+
+    fn link(&mut self, link: &Link) {
+        let name = text::clean(&link.name);
+        let kind = link.subject.word().trim_end_matches('s');
+        let text = format!("{} {kind:<9} {name}  {}", link.severity.symbol(), text::clean(&link.text));
+        let role = if link.severity > crate::domain::Severity::Ok { link.severity.into() } else { Role::Text };
+        self.lines.push(Line { role, text, link: Some(self.links) });
+        self.links += 1;
+    }
+}
+
+fn written(unit: Unit, value: f64) -> String {
+    figure::text(|out| match unit {
+        Unit::Number => figure::number(out, value),
+        Unit::Ratio => figure::percent(out, value),
+        Unit::Bytes => figure::bytes(out, value.max(0.0) as u64),
+        Unit::ByteRate => {
+            figure::bytes(out, value.max(0.0) as u64);
+            out.push_str("/s");
+        }
+        Unit::Seconds => figure::age(out, std::time::Duration::try_from_secs_f64(value).unwrap_or_default()),
+    })
+}

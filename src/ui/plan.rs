@@ -1,0 +1,255 @@
+//! The plan, painted. What would be touched stands first, then what would be sent, then the page that the runbook is: a small
+//! screen shows at once what the answer is about.
+
+use super::dialog::{self, Lines, text_width};
+use super::foot::Foot;
+use super::overlay::wrap_into;
+use crate::app::{PlanDialog, Reading, State};
+use crate::domain::risk::Level;
+use crate::domain::text;
+use crate::runbook::plan::{PlannedFence, PlannedStep, Rows};
+use crate::runbook::{Role as FenceRole, Runbook, Writes};
+use crate::theme::Role;
+use crate::widgets::wrap;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+/// Rows of the blast radius shown before "and N more".
+const ROWS: usize = 200;
+/// Lines of the runbook's summary above everything else; the whole of it stands below.
+const SUMMARY: usize = 2;
+/// A column is not cut below this many cells: rather is the last one left out.
+const COLUMN: usize = 12;
+
+/// Paints the dialog.
+pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
+    let lines = lines(plan, text_width(area));
+    let (role, ask) = ask(state, plan);
+    let field = plan.takes_text().then_some(&plan.field);
+    let foot = Foot::new(area, (role, &ask), plan.refusal.as_deref(), field);
+    let title = format!("plan: {}", plan.plan.body().runbook.title);
+    let at = dialog::draw(state, area, buf, &title, &lines, plan.scroll, foot.height());
+    foot.draw(state, at, buf);
+}
+
+/// A runbook to be read before it is chosen.
+pub fn draw_page(state: &State, reading: &Reading, area: Rect, buf: &mut Buffer) {
+    let mut lines = Lines::new();
+    page(&mut lines, &reading.runbook, text_width(area));
+    let title = format!("{}  (Enter plans it, Esc goes back)", reading.runbook.id);
+    dialog::draw(state, area, buf, &title, &lines, reading.scroll, 0);
+}
+
+/// What to answer.
+fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
+    let more = if plan.can_change_params() { "Tab changes parameters. " } else { "" };
+    if !plan.plan.body().blocked.is_empty() {
+        (Role::DialogDanger, format!("blocked: nothing can be run. {more}Esc leaves"))
+    } else if state.writes.state() == Writes::Locked {
+        (Role::DialogDanger, "writes are locked: Esc, then W unlocks them, then plan again".to_owned())
+    } else if !plan.armed {
+        (Role::Muted, "read the plan; it takes an answer in a moment".to_owned())
+    } else if plan.plan.level() == Level::Typed {
+        let phrase = plan.plan.phrase().unwrap_or_default();
+        (Role::DialogDanger, format!("to run it type  {phrase}  and press Enter. {more}Esc leaves"))
+    } else {
+        (Role::DialogDanger, format!("y runs it. {more}Esc leaves; Enter alone never acts"))
+    }
+}
+
+fn lines(dialog: &PlanDialog, width: usize) -> Lines {
+    let mut out = Lines::new();
+    let body = dialog.plan.body();
+    if let Some(notice) = &dialog.notice {
+        wrap_into(&mut out, Role::SeverityWarning, &format!("! {notice}"), width, 2);
+    }
+    for reason in &body.blocked {
+        wrap_into(&mut out, Role::SeverityCritical, &format!("▲ blocked: {reason}"), width, 2);
+    }
+    for warning in &body.warnings {
+        wrap_into(&mut out, Role::SeverityWarning, &format!("! {warning}"), width, 2);
+    }
+    summary(&mut out, &body.runbook, width);
+    let params = body.params.iter().map(|(name, text)| format!("{name} = {text}"));
+    wrap_into(&mut out, Role::Muted, &params.collect::<Vec<_>>().join("   "), width, 2);
+    for step in body.steps.iter().filter(|step| step.changes() || step.rows.is_some()) {
+        affected(&mut out, step, width);
+    }
+    for step in body.steps.iter().filter(|step| !step.fences.is_empty()) {
+        sent(&mut out, step, width);
+    }
+    page(&mut out, &body.runbook, width);
+    out.push((Role::Faint, String::new()));
+    wrap_into(&mut out, Role::Faint, &format!("plan {}", &body.hash[..body.hash.len().min(16)]), width, 2);
+    out
+}
+
+/// The beginning of the first paragraph.
+fn summary(out: &mut Lines, runbook: &Runbook, width: usize) {
+    let mut lines = Vec::new();
+    wrap::lines(&mut lines, runbook.summary().unwrap_or_default(), width.saturating_sub(1), 0);
+    if lines.len() > SUMMARY {
+        lines.truncate(SUMMARY);
+        lines[SUMMARY - 1].push('…');
+    }
+    out.extend(lines.into_iter().map(|line| (Role::Text, line)));
+}
+
+/// A step's target with its address, and the rows that it would touch.
+fn affected(out: &mut Lines, step: &PlannedStep, width: usize) {
+    out.push((Role::Text, String::new()));
+    wrap_into(out, Role::DialogTitle, &headline(step), width, 2);
+    if let Some(rows) = &step.rows {
+        table(out, rows, width);
+    }
+}
+
+/// `Kill the idle sessions: primary (10.0.1.4:5432)`.
+fn headline(step: &PlannedStep) -> String {
+    match (step.target.as_str(), step.address.as_str()) {
+        ("", _) => step.title.clone(),
+        (target, "") => format!("{}: {target}", step.title),
+        (target, address) => format!("{}: {target} ({address})", step.title),
+    }
+}
+
+/// A step's fences as they are or would be sent, in the order in which that happens.
+fn sent(out: &mut Lines, step: &PlannedStep, width: usize) {
+    out.push((Role::Text, String::new()));
+    wrap_into(out, Role::DialogTitle, &format!("what is sent: {}", step.title), width, 2);
+    for fence in step.fences.iter().filter(|fence| fence.role != FenceRole::Undo) {
+        fence_lines(out, fence, width);
+    }
+    if step.changes() {
+        let undo = step.undo.as_deref().unwrap_or("cannot be undone");
+        wrap_into(out, Role::Muted, &format!("undo   {undo}"), width, 9);
+    }
+}
+
+fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
+    let role = if fence.role == FenceRole::Run { Role::SeverityWarning } else { Role::Muted };
+    let label = format!("{:6} ", fence.role.word());
+    for (index, line) in fence.sent.lines().enumerate() {
+        let lead = if index == 0 { label.as_str() } else { "       " };
+        wrap_into(out, role, &format!("{lead}{line}"), width, 9);
+    }
+    if let Some(holds) = &fence.holds {
+        wrap_into(out, Role::Muted, &format!("       {holds}"), width, 9);
+    }
+    if let Some(finding) = &fence.finding {
+        let (mark, role) = if finding.passed { ("✓", Role::SeverityOk) } else { ("✗", Role::SeverityCritical) };
+        wrap_into(out, role, &format!("       {mark} {}", finding.text), width, 9);
+    }
+}
+
+/// What the runbook says to people, whole.
+fn page(out: &mut Lines, runbook: &Runbook, width: usize) {
+    for passage in runbook.page.iter().filter(|passage| !passage.blocks.is_empty()) {
+        out.push((Role::Text, String::new()));
+        let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
+        wrap_into(out, Role::Title, heading, width, 2);
+        for (index, block) in passage.blocks.iter().enumerate() {
+            let item = block.starts_with("- ");
+            if index > 0 && !item {
+                out.push((Role::Text, String::new()));
+            }
+            wrap_into(out, Role::Text, block, width, if item { 2 } else { 0 });
+        }
+    }
+}
+
+/// The blast radius as a table: as many columns as fit, from the first.
+fn table(out: &mut Lines, rows: &Rows, width: usize) {
+    let heads: Vec<String> = rows.columns.iter().map(|name| text::clean(name).into_owned()).collect();
+    let line = |row: &Value| rows.columns.iter().map(|name| cell(&row[name.as_str()])).collect();
+    let shown: Vec<Vec<String>> = rows.rows.iter().take(ROWS).map(line).collect();
+    let natural: Vec<usize> = heads
+        .iter()
+        .enumerate()
+        .map(|(at, name)| shown.iter().map(|row| row[at].width()).max().unwrap_or(0).max(name.width()))
+        .collect();
+    let widths = fit(&natural, width);
+    let hidden = heads[widths.len()..].join(", ");
+    let hidden = if hidden.is_empty() { hidden } else { format!(" (without {hidden}: no room)") };
+    wrap_into(out, Role::SeverityInfo, &format!("{} affected{hidden}:", rows.rows.len()), width, 2);
+    let join = |cells: &[String]| {
+        let cells = cells.iter().zip(&widths).map(|(text, width)| text::pad(&shortened(text, *width), *width));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    if !shown.is_empty() {
+        out.push((Role::Faint, join(&heads)));
+    }
+    out.extend(shown.iter().map(|row| (Role::Text, join(row))));
+    if rows.rows.len() > ROWS {
+        out.push((Role::SeverityWarning, format!("… and {} more", rows.rows.len() - ROWS)));
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => text::clean(text).into_owned(),
+        Value::Null => "—".to_owned(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            text::clean(&value.to_string()).into_owned()
+        }
+    }
+}
+
+/// What is cut says so.
+fn shortened(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    format!("{}…", text::truncate(text, width.saturating_sub(1)))
+}
+
+/// The widths of the columns that fit beside each other: the widest give way first, then the last are left out. The order is
+/// the author's: what matters most stands first.
+fn fit(natural: &[usize], room: usize) -> Vec<usize> {
+    for count in (1..=natural.len()).rev() {
+        let mut widths = natural[..count].to_vec();
+        let gaps = 2 * (count - 1);
+        let mut over = (widths.iter().sum::<usize>() + gaps).saturating_sub(room);
+        while over > 0 {
+            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > COLUMN) else { break };
+            *widest -= 1;
+            over -= 1;
+        }
+        if over == 0 {
+            return widths;
+        }
+    }
+    natural.iter().take(1).map(|width| (*width).min(room)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_widest_give_way_and_then_the_last_are_left_out() {
+        assert_eq!(fit(&[5, 8, 20], 40), [5, 8, 20], "all fit");
+        assert_eq!(fit(&[5, 8, 64], 40), [5, 8, 23], "an id is shortened");
+        assert_eq!(fit(&[20, 20, 20], 30), [14, 14], "three of twelve do not fit");
+        assert_eq!(fit(&[64], 10), [10]);
+        assert_eq!(fit(&[], 10), [0; 0]);
+    }
+
+    #[test]
+    fn a_table_fits_its_width_and_says_what_it_left_out() {
+        let rows = Rows {
+            name: "idle".to_owned(),
+            key: vec!["pid".to_owned()],
+            columns: ["pid", "app", "since"].map(str::to_owned).into(),
+            rows: vec![json!({"pid": 4711, "app": "a-pool-with-a-long-name", "since": "2026-11-25T12:00:00+00:00"})],
+        };
+        let mut out = Lines::new();
+        table(&mut out, &rows, 24);
+        let lines: Vec<&str> = out.iter().map(|(_, line)| line.as_str()).collect();
+        assert_eq!(lines, ["1 affected (without", "  since: no room):", "pid   app", "4711  a-pool-with-a-lon…"]);
+        assert!(lines.iter().all(|line| line.width() <= 24));
+    }
+}

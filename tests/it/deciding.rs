@@ -1,0 +1,232 @@
+//! Around a plan, on a made-up screen: what is said while it is made, whose answer is taken, what the dialog shows first, and
+//! what is said of runs that were cut off.
+
+use crate::dump;
+use crate::frames::plan;
+use crate::scene::{SOURCES, Scene, begin, end, run_id, setup};
+use crossterm::event::KeyCode;
+use quarterdeck::domain::record::RunOutcome;
+use quarterdeck::domain::risk::Level;
+use quarterdeck::effect::Effect;
+use quarterdeck::event::{Ended, Event, RunEvent};
+use quarterdeck::runbook::{Draft, Plan, PlanRequest};
+use quarterdeck::theme::Role;
+use std::time::Duration;
+
+/// The smallest screen there is.
+const SMALL: (u16, u16) = (80, 24);
+/// One where messages stand on one line.
+const LARGE: (u16, u16) = (160, 45);
+
+/// A screen with the databases in focus.
+fn databases() -> Scene {
+    let mut scene = Scene::full(SMALL);
+    scene.state.focus = 3;
+    scene
+}
+
+/// Presses the key that asks for a plan; the number of the request.
+fn ask(scene: &mut Scene) -> u64 {
+    scene.keys("I");
+    scene.pass(Duration::from_millis(100));
+    numbers(scene).last().copied().expect("a plan is asked for")
+}
+
+fn numbers(scene: &Scene) -> Vec<u64> {
+    let number = |effect: &Effect| match effect {
+        Effect::Plan { number, .. } => Some(*number),
+        _ => None,
+    };
+    scene.effects.iter().filter_map(number).collect()
+}
+
+fn gives_up(scene: &Scene) -> bool {
+    scene.effects.iter().any(|effect| matches!(effect, Effect::GiveUpPlan))
+}
+
+fn typed() -> Plan<Draft> {
+    plan("db-kill-idle", Level::Typed, 37, &[])
+}
+
+fn come(scene: &mut Scene, number: u64) {
+    scene.send(Event::Run(RunEvent::Planned { number, plan: Box::new(typed()) }));
+}
+
+fn screen(scene: &mut Scene) -> String {
+    dump::text(&scene.paint())
+}
+
+#[test]
+fn a_plan_that_takes_long_is_said_all_the_time() {
+    let mut scene = databases();
+    ask(&mut scene);
+    for seconds in [4, 25] {
+        scene.pass(Duration::from_secs(seconds));
+        assert!(screen(&mut scene).contains("planning db-kill-idle on primary, "), "{}", screen(&mut scene));
+    }
+    assert!(screen(&mut scene).contains(", 29 s; esc gives it up"), "{}", screen(&mut scene));
+    let wake = scene.state.deadline().expect("it wants to be woken for the next second");
+    assert!(wake > scene.state.now.mono && wake <= scene.state.now.mono + Duration::from_secs(1));
+}
+
+#[test]
+fn esc_gives_a_plan_up_and_one_that_comes_all_the_same_is_not_shown() {
+    let mut scene = databases();
+    let number = ask(&mut scene);
+    scene.pass(Duration::from_secs(5));
+    scene.key(KeyCode::Esc);
+    assert!(gives_up(&scene));
+    assert!(screen(&mut scene).contains("planning db-kill-idle on primary is given up: nothing was changed"));
+    come(&mut scene, number);
+    assert!(!screen(&mut scene).contains("plan: Kill idle"), "a late plan jumped up\n{}", screen(&mut scene));
+    scene.pass(Duration::from_secs(20));
+    assert!(!screen(&mut scene).contains("planning"), "{}", screen(&mut scene));
+}
+
+#[test]
+fn another_plan_takes_the_place_of_the_first() {
+    let mut scene = databases();
+    let first = ask(&mut scene);
+    let second = ask(&mut scene);
+    assert_ne!(first, second);
+    come(&mut scene, first);
+    assert!(!screen(&mut scene).contains("plan: Kill idle"));
+    let request = PlanRequest { runbook: "db-kill-idle".to_owned(), args: std::collections::BTreeMap::default() };
+    scene.send(Event::Run(RunEvent::NotPlanned { number: first, request, why: "too late".to_owned() }));
+    assert!(!screen(&mut scene).contains("too late"));
+    come(&mut scene, second);
+    assert!(screen(&mut scene).contains("plan: Kill idle"));
+}
+
+#[test]
+fn a_plan_that_cannot_be_made_says_why_and_is_over() {
+    let mut scene = databases();
+    scene.resize(LARGE);
+    let number = ask(&mut scene);
+    let request = PlanRequest { runbook: "db-kill-idle".to_owned(), args: std::collections::BTreeMap::default() };
+    let why = "no answer within 10s (look at it)".to_owned();
+    scene.send(Event::Run(RunEvent::NotPlanned { number, request, why }));
+    let seen = screen(&mut scene);
+    assert!(seen.contains("no plan, and nothing was changed: no answer within 10s (look at it)"), "{seen}");
+    assert!(!seen.contains("gives it up"), "{seen}");
+}
+
+#[test]
+fn the_smallest_screen_shows_what_is_affected_first_and_how_to_leave() {
+    let mut scene = databases();
+    let number = ask(&mut scene);
+    come(&mut scene, number);
+    scene.paint();
+    scene.pass(Duration::from_millis(400));
+    let seen = screen(&mut scene);
+    let rows = seen.lines().filter(|line| line.contains("00:31:00")).count();
+    assert!(rows >= 5, "{rows} rows\n{seen}");
+    assert!(seen.contains("37 affected") && seen.contains("primary (10.0.1.4:5432)"), "{seen}");
+    assert!(seen.contains("kill 37 on primary") && seen.contains("more lines below: PgDn"), "{seen}");
+    let foot = seen.replace(['│', '\n'], " ");
+    let foot = foot.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["to run it type", "Tab changes", "Esc leaves"] {
+        assert!(foot.contains(words), "{words}\n{seen}");
+    }
+    assert!(seen.contains("Meaning. Sessions that nobody uses"), "what the runbook is for\n{seen}");
+}
+
+#[test]
+fn the_plan_is_in_the_order_of_what_happens_and_holds_the_whole_page() {
+    let mut scene = databases();
+    scene.resize((110, 200));
+    let number = ask(&mut scene);
+    come(&mut scene, number);
+    let seen = screen(&mut scene);
+    let at = |text: &str| seen.find(text).unwrap_or_else(|| panic!("{text}\n{seen}"));
+    let order = [
+        "Meaning. ",
+        "37 affected",
+        "check ",
+        "run    ",
+        "verify ",
+        "undo   ",
+        "When not to. ",
+        "A signal sent is not",
+    ];
+    let places = order.map(at);
+    assert!(places.is_sorted(), "{places:?}\n{seen}");
+    assert!(!seen.contains("**"), "Markdown's marks are for files\n{seen}");
+}
+
+#[test]
+fn a_runbook_can_be_read_before_it_is_chosen() {
+    let mut scene = databases();
+    scene.keys("a");
+    scene.key(KeyCode::Tab);
+    assert!(screen(&mut scene).contains("db-kill-idle  (Enter plans it, Esc goes back)"));
+    scene.key(KeyCode::PageDown);
+    assert!(screen(&mut scene).contains("When not to. Not for sessions that are active"), "{}", screen(&mut scene));
+    scene.key(KeyCode::Esc);
+    assert!(screen(&mut scene).contains("Tab reads it"), "back in the list\n{}", screen(&mut scene));
+    scene.key(KeyCode::Tab);
+    scene.key(KeyCode::Enter);
+    assert_eq!(numbers(&scene), [1], "Enter plans what was read");
+}
+
+#[test]
+fn read_only_does_not_offer_a_key_that_acts_in_the_colour_of_acting() {
+    let key = |read_only: bool| {
+        let mut setup = setup(&SOURCES);
+        setup.read_only = read_only;
+        let mut scene = Scene::of(setup, SMALL);
+        scene.fill();
+        scene.state.focus = 3;
+        let style = |role| scene.state.cx().style(role).fg;
+        let (acts, faint) = (style(Role::KeyActs), style(Role::Faint));
+        let buf = scene.paint();
+        let cell = (0..buf.area.width).map(|x| &buf[(x, 23)]).find(|cell| cell.symbol() == "I").unwrap();
+        (cell.style().fg, acts, faint)
+    };
+    let (free, acts, faint) = key(false);
+    assert!(free == acts && acts != faint);
+    assert_eq!(key(true).0, faint);
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_listed_as_that_and_never_as_running() {
+    let mut scene = Scene::full(LARGE);
+    begin(&mut scene, 1, "local/api-3");
+    scene.send(Event::Run(RunEvent::CutOff(vec![run_id(1)])));
+    let seen = screen(&mut scene);
+    assert!(seen.contains("1 run of an earlier session was cut off; looking at what became of it: 6 lists"), "{seen}");
+    assert!(seen.contains("◌ Restart a container on") && seen.contains("being looked at"), "{seen}");
+    assert!(seen.contains("last run: container-restart cut off"), "{seen}");
+    scene.keys("6");
+    scene.pass(Duration::from_secs(20));
+    let seen = screen(&mut scene);
+    assert!(seen.contains("1 cut off, being looked at") && !seen.contains("running"), "{seen}");
+}
+
+#[test]
+fn what_a_run_came_to_is_not_lost_behind_its_title_on_the_smallest_screen() {
+    let mut scene = Scene::full(SMALL);
+    begin(&mut scene, 1, "primary");
+    end(&mut scene, 1, "ok", "3 closed, 1 spared");
+    assert!(
+        screen(&mut scene).contains("✓ container-restart on primary ok: 3 closed, 1 spared"),
+        "{}",
+        screen(&mut scene)
+    );
+    scene.resize(LARGE);
+    assert!(screen(&mut scene).contains("✓ Restart a container on primary ok: 3 closed"), "{}", screen(&mut scene));
+}
+
+#[test]
+fn what_became_of_it_is_red_only_when_it_is_not_well() {
+    for (outcome, bad) in [(RunOutcome::Ok, false), (RunOutcome::Failed, true), (RunOutcome::Unknown, true)] {
+        let mut scene = Scene::full(SMALL);
+        begin(&mut scene, 1, "local/api-3");
+        let reason = "api is running".to_owned();
+        scene.send(Event::Run(RunEvent::Reconciled(vec![Ended { run: run_id(1), outcome, reason }])));
+        let told = scene.state.toasts.iter().next_back().unwrap();
+        let said = format!("1 run of an earlier session was cut off: {}, api is running; ", outcome.word());
+        assert!(told.text.starts_with(&said), "{}", told.text);
+        assert_eq!(told.bad, bad, "{outcome:?}");
+    }
+}

@@ -1,0 +1,249 @@
+//! Pages of things, the way between them, and what a filter does to what is selected: with made-up data, as events.
+
+use super::dump;
+use super::scene::{Scene, start};
+use crossterm::event::KeyCode;
+use quarterdeck::domain::{
+    Alert, AlertReport, Answered, Container, ContainerState, Database, Engine, Inquiry, Series, Server, Session,
+    Severity, Snapshot, SourceError, SourceId, Subject, Usage, alert,
+};
+use quarterdeck::effect::Effect;
+use quarterdeck::event::Event;
+use std::time::Duration;
+
+const LARGE: (u16, u16) = (160, 45);
+const SOURCES: [(&str, &str, Subject); 4] = [
+    ("local", "host", Subject::Servers),
+    ("docker", "game-1", Subject::Containers),
+    ("prometheus", "main", Subject::Alerts),
+    ("postgres", "primary", Subject::Databases),
+];
+
+fn labels(pairs: &[(&str, &str)]) -> alert::Labels {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn firing(name: &str, pairs: &[(&str, &str)]) -> Alert {
+    let mut labels = labels(pairs);
+    labels.insert("alertname".to_owned(), name.to_owned());
+    Alert {
+        fingerprint: alert::fingerprint(&labels),
+        name: name.to_owned(),
+        severity: Severity::Critical,
+        labels,
+        ..Alert::default()
+    }
+}
+
+fn container(id: u8, name: &str, address: &str) -> Container {
+    Container {
+        id: format!("{id:064x}").into(),
+        name: name.to_owned(),
+        image: "spacetime/api:2.14.1".to_owned(),
+        state: ContainerState::Running,
+        addresses: vec![address.to_owned()],
+        ..Container::default()
+    }
+}
+
+/// One small production: an alert on game-1, which runs a container, which holds a session.
+fn production(size: (u16, u16)) -> Scene {
+    let mut scene = Scene::new(&SOURCES, size);
+    let server = |name: &str, address: &str| Server {
+        name: name.to_owned(),
+        addresses: vec![address.to_owned()],
+        cores: 4,
+        memory: Some(Usage { used: 1, total: 10 }),
+        ..Server::default()
+    };
+    scene.good("local", "host", Snapshot::Servers(vec![server("game-1", "10.0.1.4"), server("game-2", "10.0.1.5")]));
+    let containers = vec![container(1, "game-1-api", "172.17.0.2"), container(2, "matchmaker", "172.17.0.3")];
+    let engine = Engine { server: Some("game-1".to_owned()), containers, ..Engine::default() };
+    scene.good("docker", "game-1", Snapshot::Containers(engine));
+    let alerts = vec![
+        firing("ServiceDown", &[("instance", "10.0.1.4:9100"), ("container", "game-1-api"), ("severity", "critical")]),
+        firing("Other", &[("instance", "elsewhere:9100")]),
+    ];
+    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts: alerts.into_iter().map(Into::into).collect(), ..AlertReport::default() }));
+    let session = Session {
+        pid: 4711,
+        backend_start: start().wall,
+        user: "web".to_owned(),
+        client: "172.17.0.2".to_owned(),
+        ..Session::default()
+    };
+    let database = Database { now: start().wall, max: 100, sessions: vec![session], ..Database::default() };
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    scene
+}
+
+/// Puts the cursor of the focused pane on a row by filtering for it, and clears the filter again.
+fn find(scene: &mut Scene, word: &str) {
+    scene.keys("/");
+    scene.keys(word);
+    scene.key(KeyCode::Enter);
+    scene.paint();
+    scene.key(KeyCode::Esc);
+}
+
+fn shown(scene: &mut Scene) -> String {
+    dump::text(&scene.paint())
+}
+
+fn has(scene: &mut Scene, words: &[&str]) {
+    let shown = shown(scene);
+    for word in words {
+        assert!(shown.contains(word), "{word} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn from_an_alert_to_its_server_to_its_container_to_its_session_and_all_the_way_back() {
+    let mut scene = production(LARGE);
+    scene.paint();
+    scene.keys("3");
+    find(&mut scene, "ServiceDown");
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["ServiceDown", "server    game-1", "container game-1-api"]);
+    assert!(!shown(&mut scene).contains("elsewhere"), "an alert of another machine is no link");
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["game-1", "alert     ServiceDown", "container matchmaker"]);
+    for _ in 0..2 {
+        scene.key(KeyCode::Tab);
+    }
+    // Alerts, then the containers by name: the second of them is the matchmaker; the first is wanted.
+    scene.key(KeyCode::BackTab);
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["game-1-api", "database  session 4711 on primary"]);
+    assert_eq!(scene.state.pane().selected().unwrap().name, "game-1-api");
+    scene.keys("[");
+    assert_eq!(scene.state.pane().selected().unwrap().name, "game-1");
+    scene.keys("]");
+    assert_eq!(scene.state.pane().selected().unwrap().name, "game-1-api");
+    for name in ["game-1", "ServiceDown"] {
+        scene.key(KeyCode::Esc);
+        assert_eq!(scene.state.pane().selected().unwrap().name, name);
+        assert!(scene.state.page.is_some());
+    }
+    scene.key(KeyCode::Esc);
+    assert!(scene.state.page.is_none(), "Esc leads out of the first page into its pane");
+    assert_eq!(scene.state.subject(), Some(Subject::Alerts));
+}
+
+#[test]
+fn a_page_says_when_its_thing_is_not_reported_any_more_and_nothing_else_takes_its_place() {
+    let mut scene = production(LARGE);
+    scene.paint();
+    scene.keys("2");
+    find(&mut scene, "matchmaker");
+    scene.key(KeyCode::Enter);
+    let engine = Engine { containers: vec![container(1, "game-1-api", "172.17.0.2")], ..Engine::default() };
+    scene.good("docker", "game-1", Snapshot::Containers(engine));
+    has(&mut scene, &["matchmaker", "it is not reported any more"]);
+    scene.keys("R");
+    scene.pass(Duration::from_millis(100));
+    assert!(
+        !scene.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })),
+        "nothing is planned for what is gone"
+    );
+}
+
+#[test]
+fn a_key_that_acts_works_on_a_page_for_the_thing_that_it_shows() {
+    let mut scene = production(LARGE);
+    scene.paint();
+    scene.keys("2");
+    find(&mut scene, "matchmaker");
+    scene.key(KeyCode::Enter);
+    scene.keys("R");
+    scene.pass(Duration::from_millis(100));
+    let Some(Effect::Plan { request, .. }) = scene.effects.iter().find(|effect| matches!(effect, Effect::Plan { .. }))
+    else {
+        panic!("nothing was planned: {:?}", scene.effects)
+    };
+    assert!(request.args["container"].as_str().unwrap().ends_with(&format!("{:064x}", 2)), "{request:?}");
+}
+
+/// At 03:00 the way to a thing is to type its name.
+#[test]
+fn a_filter_selects_the_first_row_that_passes_and_clearing_it_keeps_that() {
+    let mut scene = production(LARGE);
+    scene.paint();
+    scene.keys("2");
+    let before = scene.state.pane().selected().unwrap().name;
+    assert_eq!(before, "game-1-api");
+    scene.keys("/match");
+    scene.key(KeyCode::Enter);
+    scene.keys("R");
+    scene.pass(Duration::from_millis(100));
+    assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })), "{}", shown(&mut scene));
+    assert_eq!(scene.state.pane().selected().unwrap().name, "matchmaker");
+    scene.key(KeyCode::Esc);
+    scene.paint();
+    assert_eq!(scene.state.pane().selected().unwrap().name, "matchmaker");
+}
+
+#[test]
+fn what_stops_passing_the_filter_is_said_to_be_hidden_and_is_not_acted_on() {
+    let mut scene = production(LARGE);
+    scene.paint();
+    scene.keys("2/running");
+    scene.key(KeyCode::Enter);
+    find_without_clearing(&mut scene, "matchmaker");
+    let mut stopped = container(2, "matchmaker", "172.17.0.3");
+    stopped.state = ContainerState::Exited;
+    let containers = vec![container(1, "game-1-api", "172.17.0.2"), stopped];
+    scene.good("docker", "game-1", Snapshot::Containers(Engine { containers, ..Engine::default() }));
+    scene.keys("R");
+    scene.pass(Duration::from_millis(100));
+    has(&mut scene, &["matchmaker is hidden by the filter"]);
+    assert!(!scene.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })));
+}
+
+/// Moves the cursor down until the thing is selected.
+fn find_without_clearing(scene: &mut Scene, name: &str) {
+    for _ in 0..10 {
+        scene.paint();
+        if scene.state.pane().selected().is_some_and(|selected| selected.name == name) {
+            return;
+        }
+        scene.keys("j");
+    }
+    panic!("{name} is not in the pane");
+}
+
+#[test]
+fn the_first_pane_that_has_a_source_has_the_focus_and_a_key_of_another_says_where_it_works() {
+    let mut scene = Scene::new(&SOURCES[1..2], LARGE);
+    assert_eq!(scene.state.subject(), Some(Subject::Containers));
+    scene.keys("1R");
+    has(&mut scene, &["R acts in Containers (2)"]);
+}
+
+/// Every question that the effects ask.
+fn asked(scene: &Scene) -> Vec<Inquiry> {
+    let inquiry = |effect: &Effect| if let Effect::Inquire(inquiry) = effect { Some(inquiry.clone()) } else { None };
+    scene.effects.iter().filter_map(inquiry).collect()
+}
+
+#[test]
+fn a_chart_asks_for_its_past_once_and_shows_the_answer_or_why_there_is_none() {
+    let mut scene = production(LARGE);
+    let mut alert = firing("Slow", &[("instance", "10.0.1.4:9100")]);
+    alert.query = Some("latency > 2".into());
+    let report = AlertReport { alerts: vec![alert.into()], ..AlertReport::default() };
+    scene.good("prometheus", "main", Snapshot::Alerts(report));
+    scene.paint();
+    scene.keys("3");
+    scene.key(KeyCode::Enter);
+    let asked = asked(&scene);
+    let Some(inquiry) = asked.first().cloned() else { return assert_eq!(asked.len(), 1) };
+    has(&mut scene, &["asking for its past"]);
+    let points = (0..60).map(f64::from).collect();
+    let answered = |outcome| Event::Answered(Answered { inquiry: inquiry.clone(), outcome });
+    scene.send(answered(Ok(Series { points, of: 1 })));
+    has(&mut scene, &["█", "59"]);
+    scene.send(answered(Err(SourceError::new("Prometheus at http://p: nothing listens there", "start it"))));
+    has(&mut scene, &["nothing listens there", "start it"]);
+    let _ = SourceId::new("prometheus", "main");
+}

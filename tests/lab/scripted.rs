@@ -1,0 +1,104 @@
+//! An HTTP service that says what a test wants: refusals, lies, half answers. One thread for each connection, one answer
+//! each, then the end.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What it says to a path.
+#[derive(Clone, Debug)]
+pub enum Say {
+    /// Status and body.
+    Answer(u16, Vec<u8>),
+    /// As that, after a while.
+    Late(Duration, Vec<u8>),
+    /// The first half of a body, and then the connection ends.
+    Half(Vec<u8>),
+}
+
+impl Say {
+    /// A good answer.
+    pub fn good(body: impl Into<Vec<u8>>) -> Self {
+        Self::Answer(200, body.into())
+    }
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Scripted {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+    ends: Arc<AtomicBool>,
+}
+
+impl Scripted {
+    /// On a free port of loopback; `script` gets the path with its query.
+    pub fn start(script: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let port = listener.local_addr().expect("a bound listener has an address").port();
+        let this = Self { port, asked: Arc::default(), ends: Arc::default() };
+        let (asked, ends, script) = (Arc::clone(&this.asked), Arc::clone(&this.ends), Arc::new(script));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if ends.load(Ordering::SeqCst) {
+                    break;
+                }
+                let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
+                std::thread::spawn(move || {
+                    let Some(path) = path_of(&stream) else { return };
+                    asked.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+                    // A client that went away is no failure of the lab.
+                    let _ = say(stream, &script(&path));
+                });
+            }
+        });
+        this
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The paths that were asked for so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts, so that it sees the end.
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+    }
+}
+
+/// Reads a request without a body up to its end.
+fn path_of(stream: &TcpStream) -> Option<String> {
+    let mut lines = BufReader::new(stream).lines();
+    let first = lines.next()?.ok()?;
+    for line in lines {
+        if line.ok()?.is_empty() {
+            break;
+        }
+    }
+    first.split(' ').nth(1).map(str::to_owned)
+}
+
+fn say(mut stream: TcpStream, what: &Say) -> std::io::Result<()> {
+    let (status, body) = match what {
+        Say::Answer(status, body) => (*status, body),
+        Say::Late(after, body) => {
+            std::thread::sleep(*after);
+            (200, body)
+        }
+        Say::Half(body) => (200, body),
+    };
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status} said\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+    let sent = if matches!(what, Say::Half(_)) { &body[..length / 2] } else { body };
+    stream.write_all(sent)
+}
