@@ -40,6 +40,8 @@ pub enum Action {
     Databases,
     /// Show the runs.
     Runs,
+    /// Show what happened in the engines.
+    EngineEvents,
     /// Show who waits for whom in the databases.
     Locks,
     /// Show standbys and replication slots.
@@ -56,8 +58,6 @@ pub enum Action {
     Rules,
     /// Show what is scraped.
     Targets,
-    /// Show what happened in the engines.
-    EngineEvents,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -143,6 +143,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Alerts, "alerts", "pane 3: alerts"),
     (Action::Databases, "databases", "pane 4: database sessions"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
     (Action::Locks, "locks", "who waits for whose lock"),
     (Action::Replication, "replication", "standbys, WAL receivers and replication slots"),
     (Action::Activity, "activity", "connections by application and state"),
@@ -151,7 +152,6 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Silences, "silences", "silences: who, why, how long, and what they hide"),
     (Action::Rules, "rules", "rules of Prometheus, those that fail first"),
     (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
-    (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Earlier, "earlier", "where you were before"),

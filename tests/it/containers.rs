@@ -1,11 +1,13 @@
 //! What the docker source makes of real engines, and of what only looks like one.
 
-use crate::desk::{Desk, docker as table};
+use crate::desk::Desk;
 use crate::lab::certs::{Authority, Pair};
-use crate::lab::docker::{Docker, TlsDocker};
-use crate::lab::engine::{Reply, Scripted, greets_with, most_at_once};
+use crate::lab::docker::Docker;
+use crate::lab::engine::{Reply, Scripted, most_at_once};
+use crate::lab::fault::Proxy;
+use crate::lab::need;
 use crate::lab::service::free_port;
-use crate::lab::{docker, need, tls_docker};
+use crate::lab::tls::{Gate, greets_with};
 use quarterdeck::connect::Connections;
 use quarterdeck::connect::docker::Files;
 use quarterdeck::domain::{
@@ -13,7 +15,6 @@ use quarterdeck::domain::{
 };
 use quarterdeck::sources::docker::Settings;
 use quarterdeck::sources::{Settings as _, Source};
-use rustix::process::{Signal, kill_process_group};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
@@ -190,7 +191,7 @@ async fn ports_addresses_and_traffic_of_a_container_with_a_network_are_told() {
 async fn an_engine_behind_tls_is_asked_for_its_figures() {
     let tls = need!(tls_docker);
     let worker = tls.docker.container("far").runs("while :; do :; done").start();
-    let mut source = open(&with_tls(tls.port, &tls.authority, Some(&tls.client)));
+    let mut source = open(&with_tls(tls.gate.port, &tls.gate.authority, Some(&tls.gate.client)));
     let is = |one: &Container| one.cpu.is_some() && one.pids.is_some();
     let found = until_container(&mut *source, &worker.id, "container with figures", is).await;
     assert!(found.cpu.unwrap() > 0.01 && found.memory.unwrap().used > 0, "{found:?}");
@@ -202,24 +203,23 @@ async fn an_engine_behind_tls_is_asked_for_its_figures() {
 async fn two_engines_stand_side_by_side() {
     let (near, far) = (need!(docker), need!(tls_docker));
     let (here, there) = (near.container("here").start(), far.docker.container("there").start());
-    let TlsDocker { port, authority, client, .. } = far;
-    let tls = format!(
-        "tls = {{ ca = {:?}, cert = {:?}, key = {:?} }}\nserver = \"game-7\"\n",
-        authority.ca, client.cert, client.key
-    );
-    let desk = Desk::with(
-        &(table("near", &near.host(), "1h") + &table("far", &format!("tcp://127.0.0.1:{port}"), "1h") + &tls),
-    );
+    let Gate { port, authority, client } = &far.gate;
+    let tls = format!("{{ ca = {:?}, cert = {:?}, key = {:?} }}", authority.ca, client.cert, client.key);
+    let desk = Desk::with(&format!(
+        "[docker.near]\nhost = \"{}\"\ntimeout = \"1m\"\n\
+         [docker.far]\nhost = \"tcp://127.0.0.1:{port}\"\nserver = \"game-7\"\ntls = {tls}\ntimeout = \"1m\"\n",
+        near.host()
+    ));
     let out = desk.run(&["snapshot", "--json"]);
     let all: Value = serde_json::from_slice(&out.stdout).unwrap();
     let text = all.to_string();
-    assert!(text.contains(&here.id) && text.contains(&there.id), "{text}");
-    assert!(text.contains("\"server\":\"game-7\""), "{text}");
+    let has = |words: &str| assert!(text.contains(words), "no {words}: {}", text.get(..3000).unwrap_or(&text));
+    [&here.id, &there.id, "\"server\":\"game-7\""].into_iter().for_each(has);
 }
 
 #[tokio::test]
 async fn whoever_is_not_trusted_is_told_why() {
-    let tls = need!(tls_docker);
+    let tls = &need!(tls_docker).gate;
     let stranger = Authority::new();
     let told = async |settings: Settings| failure(&mut *open(&settings)).await;
     let wrong = told(with_tls(tls.port, &stranger, Some(&tls.client))).await;
@@ -229,7 +229,7 @@ async fn whoever_is_not_trusted_is_told_why() {
     let foreign = told(with_tls(tls.port, &tls.authority, Some(&stranger.sign(&["client"])))).await;
     assert!(foreign.what.contains("it refuses "), "{foreign}");
     let plain = told(at(&format!("tcp://127.0.0.1:{}", tls.port))).await;
-    assert!(plain.hint.contains("it speaks TLS"), "{plain}");
+    assert!(plain.what.starts_with("no Docker engine answers at tcp://127.0.0.1:"), "{plain}");
     let other_name = greets_with(&tls.authority.sign(&["game-1"]));
     let misnamed = told(with_tls(other_name, &tls.authority, None)).await;
     assert!(misnamed.what.contains("its certificate is not for 127.0.0.1 but for"), "{misnamed}");
@@ -241,20 +241,28 @@ async fn whoever_is_not_trusted_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_stopped_engine_is_told_as_one_that_hangs_and_comes_back() {
-    let tls = need!(tls_docker);
-    let settings = with_tls(tls.port, &tls.authority, Some(&tls.client));
+async fn an_engine_that_hangs_behind_tls_is_told_as_one_and_comes_back() {
+    let gate = &need!(tls_docker).gate;
+    let proxy = Proxy::tcp(gate.port);
+    let settings = with_tls(proxy.port(), &gate.authority, Some(&gate.client));
     let (mut known, mut unknown) = (open(&settings), open(&settings));
     ask(&mut *known).await.unwrap();
-    let group = tls.docker.group().unwrap();
-    kill_process_group(group, Signal::STOP).unwrap();
+    proxy.pause();
     let hung = failure(&mut *unknown).await;
-    let pending = timeout(Duration::from_secs(1), known.poll()).await;
-    kill_process_group(group, Signal::CONT).unwrap();
     assert!(hung.what.ends_with("does not answer: version") && hung.hint.contains("it hangs"), "{hung}");
-    assert!(pending.is_err(), "a stopped engine answered");
+    assert!(timeout(Duration::from_secs(1), known.poll()).await.is_err(), "a hung engine answered");
+    proxy.open();
     ask(&mut *known).await.unwrap();
     ask(&mut *unknown).await.unwrap();
+}
+
+/// As Docker's own server says it to somebody who speaks plainly to its TLS port.
+#[tokio::test]
+async fn an_engine_that_wants_tls_is_told_with_the_mend() {
+    let engine =
+        Scripted::start(|_| Reply::Status(400, "Client sent an HTTP request to an HTTPS server.\n".to_owned()));
+    let error = failure(&mut *open(&at(&engine.host()))).await;
+    assert!(error.hint.contains("it speaks TLS: add tls"), "{error}");
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! A Docker Engine with containers made to order.
 //!
 //! The engine that already runs is used where it answers; else, for root, a private one is started
-//! (`QUARTERDECK_LAB_DOCKER=private` asks for that always). It lives in its own process and mount namespaces, so that
-//! its containers and mounts cannot outlive it, however it ends. No image is pulled: the only one is busybox, imported
+//! (`QUARTERDECK_LAB_DOCKER=private` asks for that always). It lives in its own process, mount and network namespaces, so
+//! that its containers and mounts cannot outlive it, however it ends. No image is pulled: the only one is busybox, imported
 //! from the machine's own static binary. Containers have no network.
 
-use super::certs::{Authority, Pair};
 use super::fault::Proxy;
-use super::service::{Service, folder, free_port, is_dead, owner, run_at_end};
+use super::service::{Service, folder, is_dead, owner, run_at_end};
+use super::tls::Gate;
 use super::{http, is_root, poll, program, programs};
 use serde_json::Value;
 use std::fs;
@@ -70,11 +70,6 @@ impl Docker {
     /// Whether the lab started this engine, so that nothing else is in it.
     pub fn is_private(&self) -> bool {
         self.private.is_some()
-    }
-
-    /// The process group of the private engine: to be stopped and continued.
-    pub fn group(&self) -> Option<rustix::process::Pid> {
-        self.private.as_ref().map(Service::pid)
     }
 
     /// What `docker ARGUMENTS` prints; a panic with its complaint when it fails.
@@ -147,48 +142,30 @@ fn start() -> Result<(PathBuf, Service), String> {
         return Err("none runs, and only root can start one".to_owned());
     }
     // The storage driver that the engine picks does not work on every file system; the last one always does.
-    start_with(&engine, None, &[]).or_else(|_| start_with(&engine, Some("vfs"), &[]))
+    start_with(&engine, None).or_else(|_| start_with(&engine, Some("vfs")))
 }
 
-/// A private engine that also listens on a TCP port, with TLS, and takes only clients that its authority has signed.
+/// A second engine, private, behind TLS: it takes only clients that its authority has signed.
 pub struct TlsDocker {
     /// The same engine by its socket, for containers in it. Its processes are numbered apart from ours.
     pub docker: Docker,
-    /// Its port on loopback.
-    pub port: u16,
-    /// Who signed its certificate.
-    pub authority: Authority,
-    /// A client's certificate that it takes.
-    pub client: Pair,
+    /// What speaks TLS before it.
+    pub gate: Gate,
 }
 
-/// The TLS engine of this test process, or what is missing. Its certificate is for 127.0.0.1 alone.
+/// The TLS engine of this test process, or what is missing.
 pub fn tls_docker() -> Result<&'static TlsDocker, String> {
     static ENGINE: OnceLock<Result<TlsDocker, String>> = OnceLock::new();
-    let engine = ENGINE.get_or_init(|| start_tls().map_err(|why| format!("a Docker Engine with TLS: {why}")));
+    let engine = ENGINE.get_or_init(|| start_tls().map_err(|why| format!("a second Docker Engine: {why}")));
     engine.as_ref().map_err(Clone::clone)
 }
 
 fn start_tls() -> Result<TlsDocker, String> {
-    let engine = program(&["dockerd"], &[]).ok_or("dockerd is not installed (docker.io)")?;
-    if !is_root() {
-        return Err("only root can start one".to_owned());
-    }
-    let authority = Authority::new();
-    let (server, client) = (authority.sign(&["127.0.0.1"]), authority.sign(&["client"]));
-    let port = free_port();
-    let options = [
-        format!("--host=tcp://127.0.0.1:{port}"),
-        "--tlsverify".to_owned(),
-        format!("--tlscacert={}", authority.ca.display()),
-        format!("--tlscert={}", server.cert.display()),
-        format!("--tlskey={}", server.key.display()),
-    ];
-    let cli = program(&["docker"], &[]).ok_or("the command docker is not installed (docker.io, docker-cli)")?;
-    let (socket, service) = start_with(&engine, Some("vfs"), &options)?;
-    let docker = Docker { socket, client: cli, private: Some(service) };
+    let client = program(&["docker"], &[]).ok_or("the command docker is not installed (docker.io, docker-cli)")?;
+    let (socket, service) = start()?;
+    let docker = Docker { socket, client, private: Some(service) };
     docker.import_image()?;
-    Ok(TlsDocker { docker, port, authority, client })
+    Ok(TlsDocker { gate: Gate::before(&docker.socket), docker })
 }
 
 /// Runs an engine, its arguments, where no cgroups may be mounted yet.
@@ -202,11 +179,23 @@ fi
 exec "$@"
 "#;
 
-fn start_with(engine: &Path, storage: Option<&str>, more: &[String]) -> Result<(PathBuf, Service), String> {
+fn start_with(engine: &Path, storage: Option<&str>) -> Result<(PathBuf, Service), String> {
     let home = folder("docker");
     let socket = home.join("docker.sock");
     let mut command = Command::new(program(&["unshare"], &[]).ok_or("unshare is not installed (util-linux)")?);
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c", WITH_CGROUPS, "sh"]);
+    // A network of its own too: an engine without a bridge removes the one of the engine beside it.
+    command.args([
+        "--mount",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "/bin/sh",
+        "-c",
+        WITH_CGROUPS,
+        "sh",
+    ]);
     command.arg(engine).arg("--host").arg(format!("unix://{}", socket.display()));
     for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
         command.arg(option).arg(home.join(name));
@@ -218,7 +207,7 @@ fn start_with(engine: &Path, storage: Option<&str>, more: &[String]) -> Result<(
         "--ip-masq=false",
         "--shutdown-timeout=2",
     ]);
-    command.args(storage.map(|driver| format!("--storage-driver={driver}"))).args(more);
+    command.args(storage.map(|driver| format!("--storage-driver={driver}")));
     let mut service = Service::start("dockerd", &mut command)?;
     service.ready(Duration::from_secs(60), || answers(&socket))?;
     Ok((socket, service))

@@ -3,15 +3,11 @@
 //!
 //! Plain threads and blocking sockets, one connection a request, like the rest of the lab's faults.
 
-use super::certs::Pair;
 use super::service::folder;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -164,36 +160,4 @@ pub fn most_at_once(asked: &[Asked], is: impl Fn(&str) -> bool) -> usize {
         now += turn;
         most.max(usize::try_from(now).unwrap_or_default())
     })
-}
-
-/// A port on loopback that greets with this certificate and then hangs up: enough to see who is trusted.
-pub fn greets_with(pair: &Pair) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let port = listener.local_addr().expect("a bound listener has an address").port();
-    let config = Arc::new(server_config(pair));
-    std::thread::spawn(move || {
-        while let Ok((stream, _)) = listener.accept() {
-            greet(&config, stream);
-        }
-    });
-    port
-}
-
-fn greet(config: &Arc<ServerConfig>, stream: TcpStream) {
-    let connection = ServerConnection::new(Arc::clone(config)).expect("a server's side of TLS");
-    let mut stream = StreamOwned::new(connection, stream);
-    // The client ends it when it does not like what it sees.
-    let _ = stream.read(&mut [0; 1024]);
-}
-
-fn server_config(pair: &Pair) -> ServerConfig {
-    let read = |path: &Path| std::fs::read(path).expect("a file of the lab");
-    let certificate = CertificateDer::from_pem_slice(&read(&pair.cert)).expect("a certificate of the lab");
-    let key = PrivateKeyDer::from_pem_slice(&read(&pair.key)).expect("a key of the lab");
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("TLS 1.2 and 1.3")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .expect("a certificate with its key")
 }

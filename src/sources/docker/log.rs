@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 pub(super) const KEPT: usize = 300;
 /// Characters kept of a name or an attribute.
 const LONGEST: usize = 200;
+/// Digits of an id that people write.
+const SHORT_ID: usize = 12;
 /// The attributes worth telling. Labels of the container come with them, and are told by its page.
 const ATTRIBUTES: [&str; 9] =
     ["exitCode", "signal", "image", "oldName", "container", "type", "driver", "execDuration", "reclaimed"];
@@ -45,22 +47,32 @@ impl Log {
     }
 }
 
-/// `None` for what nobody wants to read: what a health check or a shell inside a container starts, or no time.
+/// `None` for what nobody wants to read: what a health check or a shell inside a container starts, that a container
+/// without a network joined none, or an event without a time.
 fn event(message: &EventMessage, number: u64) -> Option<EngineEvent> {
     let action = message.action.as_deref().filter(|action| !action.is_empty() && !action.starts_with("exec_"))?;
     let nanoseconds = message.time_nano.map(i128::from).or_else(|| Some(i128::from(message.time?) * 1_000_000_000))?;
     let actor = message.actor.clone().unwrap_or_default();
     let all = actor.attributes.unwrap_or_default();
-    let told = ATTRIBUTES.iter().filter_map(|name| Some(((*name).to_owned(), cut(all.get(*name)?))));
+    let kind = message.typ.map(|kind| kind.to_string()).unwrap_or_default();
+    if kind == "network" && matches!(all.get("type").map(String::as_str), Some("null" | "host")) {
+        return None;
+    }
+    let told = ATTRIBUTES.iter().filter_map(|name| Some(((*name).to_owned(), attribute(name, all.get(*name)?))));
     Some(EngineEvent {
         number,
         at: Timestamp::from_nanosecond(nanoseconds).ok()?,
-        kind: message.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+        kind,
         action: cut(action),
         id: actor.id.as_deref().map(cut).unwrap_or_default(),
         name: all.get("name").map(|name| cut(name)).unwrap_or_default(),
         attributes: told.filter(|(_, value)| !value.is_empty()).collect::<Labels>(),
     })
+}
+
+/// A container's id is cut as people write it.
+fn attribute(name: &str, value: &str) -> String {
+    if name == "container" { value.chars().take(SHORT_ID).collect() } else { cut(value) }
 }
 
 fn cut(text: &str) -> String {
@@ -71,6 +83,7 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     fn recorded(text: &str) -> Vec<EventMessage> {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -99,6 +112,21 @@ mod tests {
         let told = told(include_str!("../../../tests/fixtures/docker/podman-events.jsonl"));
         let die = told.iter().find(|line| line.contains(" die pod-gone ")).unwrap();
         assert!(die.contains("\"exitCode\": \"7\""), "{die}");
+    }
+
+    #[test]
+    fn joining_no_network_is_no_event() {
+        let joined = |kind: &str| {
+            let attributes = json!({"container": "880116680f7f68a489f5967a9bad362b", "name": "a", "type": kind});
+            let event = json!({"Type": "network", "Action": "connect", "timeNano": 1, "Actor": {"ID": "n", "Attributes": attributes}});
+            event_of(&event.to_string())
+        };
+        assert_eq!(joined("bridge").unwrap().attributes["container"], "880116680f7f");
+        assert_eq!(joined("null"), None);
+    }
+
+    fn event_of(text: &str) -> Option<EngineEvent> {
+        event(&serde_json::from_str(text).unwrap(), 0)
     }
 
     #[test]

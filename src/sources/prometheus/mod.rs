@@ -1,5 +1,5 @@
-//! A Prometheus, or what answers like one: its alerts, in a slower part its rules, targets and Alertmanagers, and in another
-//! the servers whose node_exporter it scrapes.
+//! A Prometheus, or what answers like one: its alerts; in slower parts its rules, targets and Alertmanagers, and the servers that it
+//! scrapes.
 
 mod alerts;
 mod outgoing;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
     name: "prometheus",
-    doc: "The alerts of a Prometheus, firing and pending, with its rules and targets, and the servers that it scrapes.",
+    doc: "The alerts of a Prometheus, with its rules and targets; and the servers whose node_exporter it scrapes.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
     of_server: None,
@@ -35,15 +35,15 @@ interval = "5s"
 rules_interval = "30s"
 # When an answer is given up, 100ms to 5m.
 timeout = "5s"
-# The alert that always fires, by name or by labels: while it does not, alerting itself is shown as broken. Absent: none.
-watchdog = "Watchdog"
-# Labels that only tell the replicas of a pair apart, and that are not dropped on the way to Alertmanager. Default: none.
-replica_labels = ["replica"]
 # Which targets are servers: true (those of every job in which a node_exporter answers), false (none), or matchers, as in
 # 'job="node"'.
 servers = true
 # How often it is asked for them, 250ms to 1h.
 servers_interval = "15s"
+# The alert that always fires, by name or by labels: while it does not, alerting itself is shown as broken. Absent: none.
+watchdog = "Watchdog"
+# Labels that only tell the replicas of a pair apart, and that are not dropped on the way to Alertmanager. Default: none.
+replica_labels = ["replica"]
 # How it wants to be asked: { user = "…", password = { env = "NAME" } } or { bearer = { file = "/path" } }; also headers = { … },
 # ca (a PEM file trusted beside the system's), cert and key (our own). Absent: no login.
 access = { user = "quarterdeck", password = { env = "PROMETHEUS_PASSWORD" } }
@@ -65,20 +65,24 @@ pub struct Settings {
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
     pub timeout: Duration,
-    /// The alert that always fires.
-    pub watchdog: Option<Watchdog>,
-    /// Labels that only tell replicas apart.
-    #[serde(default)]
-    pub replica_labels: Vec<String>,
     /// Which targets are servers.
     #[serde(default)]
     pub servers: servers::Wanted,
     /// Time from poll to poll of servers.
     #[serde(default = "default_servers_interval", deserialize_with = "pace::interval")]
     pub servers_interval: Duration,
+    /// The alert that always fires.
+    pub watchdog: Option<Watchdog>,
+    /// Labels that only tell replicas apart.
+    #[serde(default)]
+    pub replica_labels: Vec<String>,
     /// How it wants to be asked.
     #[serde(default)]
     pub access: Access,
+}
+
+fn default_servers_interval() -> Duration {
+    Duration::from_secs(15)
 }
 
 fn default_url() -> BaseUrl {
@@ -89,23 +93,17 @@ fn default_pace() -> Duration {
     Duration::from_secs(5)
 }
 
-fn default_servers_interval() -> Duration {
-    Duration::from_secs(15)
-}
-
 fn default_rules_interval() -> Duration {
     Duration::from_secs(30)
 }
 
 impl super::Settings for Settings {
     fn parts(&self) -> Vec<Part> {
-        let rules = Pace { interval: self.rules_interval, timeout: self.timeout };
-        let mut parts = vec![
-            Part::main(Subject::Alerts, self.interval, self.timeout),
-            Part { suffix: Some("rules"), subject: Subject::Alerts, pace: rules },
-        ];
+        let pace = |interval| Pace { interval, timeout: self.timeout };
+        let rules = Part { suffix: Some("rules"), subject: Subject::Alerts, pace: pace(self.rules_interval) };
+        let mut parts = vec![Part::main(Subject::Alerts, self.interval, self.timeout), rules];
         if self.servers != servers::Wanted::No {
-            let pace = Pace { interval: self.servers_interval, timeout: self.timeout };
+            let pace = pace(self.servers_interval);
             parts.push(Part { suffix: Some(servers::PART), subject: Subject::Servers, pace });
         }
         parts
@@ -114,8 +112,9 @@ impl super::Settings for Settings {
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let table = format!("prometheus.{}", id.name());
         self.url.refuse_login(&table)?;
+        let web = connections.web(&self.access, &table)?;
         // A little less than a poll may take, so that one question that hangs is told by its name.
-        let prometheus = Prometheus::new(id.name(), connections.web(&self.access, &table)?, self.url.clone(), self.timeout * 9 / 10);
+        let prometheus = Prometheus::new(id.name(), web, self.url.clone(), self.timeout * 9 / 10);
         let prometheus = connections.add_prometheus(prometheus);
         let queries = Arc::default();
         let mut sources: Vec<Box<dyn Source>> = vec![
