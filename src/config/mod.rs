@@ -72,7 +72,7 @@ impl Config {
     /// The servers that it names and of which no source can tell anything.
     pub fn untold_servers(&self) -> impl Iterator<Item = &str> {
         let tells = |source: &SourceConfig| source.settings.parts().iter().any(|part| part.subject == Subject::Servers);
-        let anybody = self.sources.iter().any(|source| source.kind.read.is_some() && tells(source));
+        let anybody = self.sources.iter().any(|source| source.kind.of_server.is_none() && tells(source));
         let own = move |name: &str| self.sources.iter().any(|source| tells(source) && source.id.name() == name);
         self.servers.iter().map(|server| server.name.as_str()).filter(move |name| !anybody && !own(name))
     }

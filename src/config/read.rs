@@ -128,6 +128,7 @@ impl Reader<'_> {
         let mut sources = Vec::new();
         for kind in SOURCES {
             if let Some(value) = root.remove(kind.name) {
+                self.twice(kind, &value, servers);
                 self.named(kind, &value, &mut sources);
             }
             for (server, settings) in servers.iter().filter_map(|server| Some((server, (kind.of_server?)(server)?))) {
@@ -139,6 +140,16 @@ impl Reader<'_> {
             self.at(key.span(), explain::unknown("key or kind of source", key.get_ref(), &known));
         }
         sources
+    }
+
+    /// A source that a table of its own and a `[[server]]` both make would be asked twice under one name.
+    fn twice(&mut self, kind: &SourceKind, value: &Value<'_>, servers: &[ServerSettings]) {
+        let (Some(of_server), Some(named)) = (kind.of_server, value.get_ref().as_table()) else { return };
+        let made = |name: &str| servers.iter().any(|server| server.name == name && of_server(server).is_some());
+        for name in named.keys().filter(|name| made(name.get_ref())) {
+            let hint = format!("leave out [{0}.{1}], or {0} of the [[server]]", kind.name, name.get_ref());
+            self.at(name.span(), (format!("[[server]] {} is asked by {} already", name.get_ref(), kind.name), hint));
+        }
     }
 
     /// The tables of one kind: `[kind.NAME]`.

@@ -26,9 +26,9 @@ pub const KIND: SourceKind = SourceKind {
     of_server: Some(of_server),
 };
 
-const EXAMPLE: &str = r#"[node_exporter.game-1]
+const EXAMPLE: &str = r#"[node_exporter.db-1]
 # Where it answers. With a query of your own (?collect[]=…) only that is asked for.
-url = "http://game-1:9100/metrics"
+url = "http://db-1:9100/metrics"
 # How often it is asked, 250ms to 1h.
 interval = "5s"
 # When an answer is given up, 100ms to 5m.
