@@ -47,7 +47,7 @@ fn figures(database: &Database) -> [f32; 5] {
     let behind = behind.chain(database.receiver.iter().map(|receiver| receiver.behind)).flatten().max();
     [
         database.used as f32,
-        count(|session| session.state == SessionState::Active && !session.own && session.blocked_by.is_empty()),
+        count(|s| s.state == SessionState::Active && s.is_client() && !s.own && s.blocked_by.is_empty()),
         count(|session| !session.blocked_by.is_empty()),
         database.transactions().map_or(f32::NAN, |rate| rate as f32),
         behind.map_or(f32::NAN, |bytes| bytes as f32),

@@ -24,7 +24,8 @@ impl Session {
         if self.own {
             return Severity::None;
         }
-        if self.kind == "autovacuum worker" {
+        // A walsender or a worker of the server is meant to run for long.
+        if !self.is_client() {
             return self.judge_waiting(server_now, limits).max(Severity::Ok);
         }
         let by_state = match self.state {
@@ -183,9 +184,10 @@ mod tests {
         assert_eq!(judged(Session { query_start: Some(at(9_100)), ..active() }), Severity::Warning);
         assert_eq!(judged(Session { xact_start: Some(at(2_000)), ..active() }), Severity::Critical);
         assert_eq!(judged(Session { own: true, xact_start: Some(at(2_000)), ..active() }), Severity::None);
-        let vacuum =
-            Session { kind: "autovacuum worker".into(), xact_start: Some(at(0)), query_start: Some(at(0)), ..active() };
-        assert_eq!(judged(vacuum), Severity::Ok);
+        for kind in ["autovacuum worker", "walsender"] {
+            let worker = Session { kind: kind.into(), xact_start: Some(at(0)), query_start: Some(at(0)), ..active() };
+            assert_eq!(judged(worker), Severity::Ok);
+        }
     }
 
     #[test]
