@@ -317,6 +317,10 @@ fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Val
         Some(ThingId::Container { source, id }) => pair("container", format!("{}/{id}", source.name())),
         Some(ThingId::Session { source, .. }) => pair("database", source.name().to_owned()),
         Some(ThingId::Server { name }) => pair("server", name.to_string()),
+        // A row of a page about a database: a standby, a slot, a group of sessions.
+        Some(ThingId::Entry { source, .. }) if state.scope() == Scope::Databases => {
+            pair("database", source.name().to_owned())
+        }
         Some(ThingId::Alert { .. } | ThingId::Entry { .. } | ThingId::Run(_)) => BTreeMap::new(),
         None if state.scope() == Scope::Databases => {
             let first = state.subject().and_then(|subject| state.store.about(subject).next());

@@ -215,7 +215,12 @@ impl Writer<'_> {
 
     fn section(&mut self, section: &Section) {
         match section {
-            Section::Facts(facts) => self.facts(facts),
+            Section::Facts(facts) => {
+                if !self.lines.is_empty() {
+                    self.push(Role::Text, String::new());
+                }
+                self.facts(facts);
+            }
             Section::Text { title, text } => {
                 self.heading(title);
                 self.wrapped(Role::Text, text, 2);
@@ -274,9 +279,12 @@ impl Writer<'_> {
             self.push(Role::Spark, format!("{scale:>7} {bars}"));
         }
         if !given.span.is_zero() {
-            let ago = figure::text(|out| figure::age(out, given.span));
-            let gap = width.saturating_sub(ago.width() + 4 + 3);
-            self.push(Role::Faint, format!("{:8}{ago} ago{:gap$}now", "", ""));
+            // Under the first bar, where there is room for it: few points stand at the right.
+            let ago = figure::text(|out| figure::age(out, given.span)) + " ago";
+            let most = width.saturating_sub(ago.width() + " now".len());
+            let lead = width.saturating_sub(points.len()).min(most);
+            let gap = width.saturating_sub(lead + ago.width() + "now".len());
+            self.push(Role::Faint, format!("{:8}{:lead$}{ago}{:gap$}now", "", "", ""));
         }
     }
 

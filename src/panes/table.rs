@@ -146,6 +146,8 @@ pub struct DataPane<T: Tabular> {
     counts: Counts,
     cursor: usize,
     selected: Option<Selected>,
+    /// The cursor was moved, or all sources have answered: from then on it follows its thing.
+    moved: bool,
     offset: usize,
     page: usize,
     sort: Option<usize>,
@@ -187,6 +189,7 @@ impl<T: Tabular> Default for DataPane<T> {
             counts: Counts::default(),
             cursor: 0,
             selected: None,
+            moved: false,
             offset: 0,
             page: 1,
             sort: None,
@@ -305,9 +308,14 @@ impl<T: Tabular> DataPane<T> {
 
     /// The cursor follows its thing to wherever it now stands. A thing that vanished, or does not pass the filter any more,
     /// leaves the cursor where it was, and what is there now is not selected until the operator moves. Who types a filter
-    /// looks for something: then the first row that passes is what is meant.
+    /// looks for something: then the first row that passes is what is meant. Until every source has answered and before the
+    /// cursor was moved nothing was chosen: it stays at the top, where the worst is.
     fn follow(&mut self, refiltered: bool, cx: &Cx<'_>) {
         let last = self.entries.len().saturating_sub(1);
+        if !self.moved {
+            (self.cursor, self.selected) = (0, None);
+            self.moved = asked::<T>(cx).all(|feed| feed.health(cx.now) != Health::Waiting);
+        }
         let Some(selected) = &mut self.selected else {
             self.cursor = self.cursor.min(last);
             self.take(cx);
@@ -342,6 +350,7 @@ impl<T: Tabular> DataPane<T> {
     }
 
     fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
+        self.moved = true;
         self.cursor = to.min(self.entries.len().saturating_sub(1));
         self.take(cx);
         Flow::Done
@@ -633,6 +642,7 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn select(&mut self, selected: Selected) {
         self.set_filter("");
+        self.moved = true;
         self.selected = Some(selected);
         self.sorted_for = None;
     }
@@ -660,7 +670,7 @@ fn push_age(out: &mut String, feed: &Feed, cx: &Cx<'_>) -> bool {
     if !out.is_empty() {
         out.push_str(" · ");
     }
-    text::push_clean(out, feeds::label(feed, cx.store));
+    feeds::label(feed, cx.store, out);
     out.push(' ');
     feeds::age(feed, cx.now, out)
 }

@@ -1,18 +1,17 @@
 //! A source's name and age as text: the same words in the header and in the panes.
 
 use super::figure;
-use crate::domain::Now;
+use crate::domain::{Now, text};
 use crate::store::{Feed, Health, Store};
 
-/// The kind where it is the only one of its kind, else the configured name; a part of it is named with the whole.
-pub fn label<'a>(feed: &'a Feed, store: &Store) -> &'a str {
+/// Appends the kind where it is the only one of its kind, else the configured name; and the part, where it is one of several.
+pub fn label(feed: &Feed, store: &Store, out: &mut String) {
     let (kind, name) = (feed.id.kind(), feed.id.name());
     let alone = store.feeds().iter().all(|other| other.id.kind() != kind || other.id.name() == name);
-    let rest = feed.id.as_str().split_once('/').map_or(kind, |(_, rest)| rest);
-    match (alone, rest == name) {
-        (true, true) => kind,
-        (true, false) => feed.id.as_str(),
-        (false, _) => rest,
+    text::push_clean(out, if alone { kind } else { name });
+    if let Some(part) = feed.id.as_str().splitn(3, '/').nth(2) {
+        out.push(' ');
+        text::push_clean(out, part);
     }
 }
 

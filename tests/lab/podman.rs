@@ -4,7 +4,7 @@
 //! systemd would run them elsewhere.
 
 use super::docker::busybox_archive;
-use super::service::{Service, folder, run_at_end};
+use super::service::{Service, run_at_end};
 use super::{http, is_root, program};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,7 +34,9 @@ impl Podman {
         if !is_root() {
             return Err("only root can have a private one".to_owned());
         }
-        let home = folder("podman");
+        // Podman refuses a longer path than fifty bytes, so this can't be a folder of the lab's own.
+        let home = PathBuf::from(format!("/tmp/qd-podman.{}", std::process::id()));
+        std::fs::create_dir_all(&home).map_err(|why| format!("it has no folder: {why}"))?;
         let socket = home.join("s");
         let mut command = command(&program, &home);
         command.args(["system", "service", "--time=0"]).arg(format!("unix://{}", socket.display()));
@@ -46,7 +48,7 @@ impl Podman {
         podman.try_run(&["import", &archive.display().to_string(), IMAGE])?;
         let (program, home) = (podman.program.display(), podman.home.display());
         run_at_end(&format!(
-            "timeout 30 '{program}' --root '{home}/root' --runroot '{home}/run' --storage-driver vfs --cgroup-manager cgroupfs rm -af -t 0"
+            "timeout 30 '{program}' --root '{home}/root' --runroot '{home}/run' --storage-driver vfs --cgroup-manager cgroupfs rm -af -t 0; rm -rf '{home}'"
         ));
         Ok(podman)
     }
