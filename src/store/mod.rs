@@ -22,8 +22,7 @@ pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
 use crate::domain::{
-    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId,
-    Subject,
+    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject,
 };
 use std::sync::Arc;
 
