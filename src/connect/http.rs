@@ -194,7 +194,9 @@ pub async fn send(web: &Web, request: RequestBuilder, service: &str, base: &Base
 pub fn refused(service: &str, base: &BaseUrl, status: u16, said: &str) -> SourceError {
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     let hint = match status {
-        401 => "it asks for a login, or refuses the one it got: write access = { user = …, password = … } or { bearer = … }",
+        401 => {
+            "it asks for a login, or refuses the one it got: write access = { user = …, password = … } or { bearer = … }"
+        }
         403 => "the login may not ask this: give it the right, or write another one as access",
         404 | 405 => "check the port and the path prefix in the config: something answers there, but not this API",
         429 => "it is asked too often: raise `interval`",

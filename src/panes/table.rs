@@ -485,7 +485,6 @@ impl<T: Tabular> DataPane<T> {
         }
     }
 
-
     fn fill(&mut self, height: usize, cx: &Cx<'_>) {
         self.page = height.max(1);
         let most = self.entries.len().saturating_sub(height);

@@ -4,8 +4,8 @@
 //! ([`super::SourceKind::of_server`]), so that a server is described once, whoever looks at it.
 
 use super::pace;
-use crate::connect::{Access, Endpoint};
 use crate::connect::http::BaseUrl;
+use crate::connect::{Access, Endpoint};
 use crate::domain::Server;
 use crate::domain::alert::Labels;
 use serde::Deserialize;

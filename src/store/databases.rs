@@ -3,7 +3,7 @@
 
 use super::DatabaseTrend;
 use crate::domain::database::{activity, locks};
-use crate::domain::{Database, Clients, LockNode, Now, SourceId};
+use crate::domain::{Clients, Database, LockNode, Now, SourceId};
 use std::collections::HashMap;
 
 /// A stream of WAL, or what keeps WAL for one: an index into the database's own list.

@@ -22,7 +22,8 @@ pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
 use crate::domain::{
-    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId, Subject,
+    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId,
+    Subject,
 };
 use std::sync::Arc;
 

@@ -64,7 +64,14 @@ fn production(size: (u16, u16)) -> Scene {
         firing("ServiceDown", &[("instance", "10.0.1.4:9100"), ("container", "game-1-api"), ("severity", "critical")]),
         firing("Other", &[("instance", "elsewhere:9100")]),
     ];
-    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts: alerts.into_iter().map(Into::into).collect(), ..AlertReport::default() }));
+    scene.good(
+        "prometheus",
+        "main",
+        Snapshot::Alerts(AlertReport {
+            alerts: alerts.into_iter().map(Into::into).collect(),
+            ..AlertReport::default()
+        }),
+    );
     let session = Session {
         pid: 4711,
         backend_start: start().wall,

@@ -7,8 +7,8 @@
 //! A test asks for a service with [`need!`]. Where it can't be had the test is skipped by name, or fails when
 //! `QUARTERDECK_LAB=require` is set.
 
-pub mod cut;
 pub mod certs;
+pub mod cut;
 pub mod docker;
 pub mod engine;
 pub mod fault;

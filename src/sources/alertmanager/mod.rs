@@ -5,8 +5,8 @@ mod parse;
 
 use super::alerting::{Kept, Watchdog};
 use super::{Part, Source, SourceKind, pace};
-use crate::connect::{Access, Connections};
 use crate::connect::http::BaseUrl;
+use crate::connect::{Access, Connections};
 use crate::domain::{SourceError, SourceId, Subject};
 use cluster::{Asked, Cluster};
 use serde::Deserialize;

@@ -93,7 +93,8 @@ impl super::Settings for Settings {
         let table = format!("prometheus.{}", id.name());
         self.url.refuse_login(&table)?;
         // A little less than a poll may take, so that one question that hangs is told by its name.
-        let prometheus = Prometheus::new(id.name(), connections.web(&self.access, &table)?, self.url.clone(), self.timeout * 9 / 10);
+        let prometheus =
+            Prometheus::new(id.name(), connections.web(&self.access, &table)?, self.url.clone(), self.timeout * 9 / 10);
         let prometheus = connections.add_prometheus(prometheus);
         let queries = Arc::default();
         Ok(vec![
