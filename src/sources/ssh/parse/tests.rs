@@ -33,7 +33,7 @@ fn every_figure_of_a_gnu_system_is_read() {
     assert_eq!(counters.boot.as_deref(), Some("382f9249-355a-4f1a-9ced-47766d2b25f5"));
     let total = 2_065_057.0 + 31_282.0 + 484_078.0 + 1_378_687.0 + 19_618.0 + 4_379.0 + 20_196.0;
     assert_eq!(counters.cpu, Some(Cpu { busy: total - 1_378_687.0 - 19_618.0, total }));
-    assert_eq!(counters.network["eth0"], [402_255_524.0, 1_130_132.0]);
+    assert_eq!(counters.network["eth0"].map(|bytes| bytes as u64), [402_255_524, 1_130_132]);
     assert_eq!(counters.disks, BTreeMap::from([("vda".to_owned(), [45_583_170.0 * 512.0, 219_754_600.0 * 512.0])]));
     assert_eq!(counters.waited, Some([7_251.043_636, 2.358_739, 395.601_331]));
 }
