@@ -8,6 +8,9 @@ use crate::theme::Role;
 use crate::widgets::figure;
 use unicode_width::UnicodeWidthStr;
 
+/// On a line of fewer cells every word counts.
+const NARROW: usize = 80;
+
 /// The line about the newest run of this screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {
@@ -26,7 +29,9 @@ impl Banner {
     pub fn line(&self, runs: &Runs, now: Now, room: usize) -> (Role, String) {
         let Some(run) = runs.get(self.run) else { return (Role::Toast, String::new()) };
         let (role, long) = told(run, &run.title, now);
-        if long.width() <= room { (role, long) } else { told(run, &run.runbook, now) }
+        let (_, short) = told(run, &run.runbook, now);
+        let shorter = long.width() > room && (short.width() <= room || room < NARROW);
+        (role, if shorter { short } else { long })
     }
 }
 

@@ -76,6 +76,10 @@ impl Check {
                 findings.push(source.id.as_str(), Level::Advice, &advice, "");
             }
         }
+        for server in config.untold_servers() {
+            let what = "nothing tells of it: give it ssh, node_exporter, health or status, or let a [prometheus.NAME] tell of servers";
+            findings.push(&format!("[[server]] {server}"), Level::Advice, what, "");
+        }
         runtime::block_on(async {
             findings.journal(config).await;
             if !self.offline {

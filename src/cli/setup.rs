@@ -49,7 +49,7 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
 }
 
 /// The servers that the config names, each with the sources that are made of it alone.
-fn named(config: &Config) -> Vec<Named> {
+pub fn named(config: &Config) -> Vec<Named> {
     let of_servers = || config.sources.iter().filter(|source| source.kind.of_server.is_some());
     let feeds = |name: &str| {
         let own = of_servers().filter(|source| source.id.name() == name);

@@ -4,12 +4,12 @@ use super::{Global, json, look, setup};
 use crate::app::{State, update};
 use crate::clock;
 use crate::config::Config;
-use crate::domain::{Sample, Snapshot as Found, Subject};
+use crate::domain::{Sample, Server, Snapshot as Found, Subject};
 use crate::event::{Event, Stamped};
 use crate::panes::{PANES, Place};
 use crate::runbook::Library;
 use crate::runtime::{self, poller};
-use crate::store::Feed;
+use crate::store::{Feed, Store};
 use clap::{Args, ValueEnum};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -31,7 +31,7 @@ pub struct Snapshot {
     /// Only this pane
     #[arg(value_enum)]
     pane: Option<Pane>,
-    /// As JSON: {at, environment, sources: [{id, subject, took_ms, data | error: {what, hint}}]}
+    /// As JSON: {at, environment, sources: [{id, subject, took_ms, data | error: {what, hint}}], servers: [joined rows]}
     #[arg(long)]
     json: bool,
 }
@@ -78,8 +78,24 @@ impl Snapshot {
 
 fn json_of(config: &Config, feeds: &[Feed], samples: &[Sample]) -> serde_json::Result<String> {
     let sources: Vec<Value> = samples.iter().zip(feeds).map(|(sample, feed)| source_json(sample, feed)).collect();
-    let whole = json!({ "at": clock::now().wall, "environment": config.environment, "sources": sources });
+    let mut store = Store::new(feeds.to_vec()).with_servers(setup::named(config), clock::now());
+    for sample in samples {
+        store.apply(sample.clone());
+    }
+    let servers: Vec<Value> = store.all_servers().map(|server| server_json(server, config)).collect();
+    let whole = json!({
+        "at": clock::now().wall, "environment": config.environment, "sources": sources, "servers": servers,
+    });
     json::text(&whole)
+}
+
+/// A server as the pane shows it: whoever told what, with how bad it is and why.
+fn server_json(server: &Server, config: &Config) -> Value {
+    let (severity, why) = server.judge(&config.limits);
+    let mut out = json!(server);
+    out["severity"] = json!(severity);
+    out["why"] = json!(why);
+    out
 }
 
 fn source_json(sample: &Sample, feed: &Feed) -> Value {

@@ -15,7 +15,7 @@ pub use problem::{Problem, Problems};
 pub use read::KEYS;
 
 use crate::domain::risk::Policy;
-use crate::domain::{Limits, SourceId};
+use crate::domain::{Limits, SourceId, Subject};
 use crate::sources::{ServerSettings, Settings, SourceKind};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,6 +67,14 @@ impl Config {
     /// True when no file was found, and what is looked at is only what may be there.
     pub fn is_builtin(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// The servers that it names and of which no source can tell anything.
+    pub fn untold_servers(&self) -> impl Iterator<Item = &str> {
+        let tells = |source: &SourceConfig| source.settings.parts().iter().any(|part| part.subject == Subject::Servers);
+        let anybody = self.sources.iter().any(|source| source.kind.read.is_some() && tells(source));
+        let own = move |name: &str| self.sources.iter().any(|source| tells(source) && source.id.name() == name);
+        self.servers.iter().map(|server| server.name.as_str()).filter(move |name| !anybody && !own(name))
     }
 }
 

@@ -126,6 +126,9 @@ fn a_named_server_makes_a_source_of_each_kind_that_can_ask_it_and_keeps_its_colu
     let columns: Vec<_> = config.servers[0].status.as_ref().unwrap().columns.iter().map(|(name, _)| &**name).collect();
     assert_eq!(columns, ["zone", "players", "a"]);
     assert_eq!((config.servers.len(), config.servers[1].name.as_str()), (2, "plain"));
+    assert_eq!(config.untold_servers().collect::<Vec<_>>(), ["plain"]);
+    let told = parse("servers.toml", &format!("{text}[prometheus.main]\n")).unwrap();
+    assert_eq!(told.untold_servers().count(), 0);
     let said = parse("x.toml", "[http_status.a]\n").unwrap_err().to_string();
     assert!(said.starts_with("x.toml:1:2: http_status has no tables of its own (write [[server]]"), "{said}");
 }

@@ -108,7 +108,7 @@ impl Connections {
 
     /// Registers an engine under its name, and hands it back to be shared with a source.
     pub fn add_docker(&mut self, mut engine: Engine) -> Arc<Engine> {
-        if let Some(Ok(ssh)) = engine.needs_ssh().map(str::to_owned).map(|address| self.add_ssh(&address, None)) {
+        if let Some(Ok(ssh)) = engine.needs_ssh().map(|(address, config)| self.add_ssh(address, config)) {
             engine.go_through(ssh);
         }
         let engine = Arc::new(engine);

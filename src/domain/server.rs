@@ -40,8 +40,10 @@ pub const NOT_REAL: [&str; 29] = [
 ];
 
 /// How the names of interfaces begin whose traffic passes through another one too, or never leaves the machine.
-pub const VIRTUAL_INTERFACES: [&str; 11] =
-    ["lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "vnet", "lxc"];
+pub const VIRTUAL_INTERFACES: [&str; 18] = [
+    "lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "tap", "tun", "wg", "vnet", "vxlan", "lxc",
+    "ifb", "dummy", "bond", "kube",
+];
 
 /// How the names of block devices begin that lie on others, or hold nothing.
 pub const VIRTUAL_DEVICES: [&str; 7] = ["loop", "ram", "zram", "dm-", "md", "sr", "fd"];

@@ -94,7 +94,7 @@ pub trait Tabular: Send + 'static {
     /// The worst rows stand on top; else the natural order alone decides.
     const WORST_FIRST: bool = true;
     /// What a row belongs to, for the order by groups; `None`: it stands alone.
-    fn group<'a>(_row: Row<'a, Self::Item>) -> Option<Group<'a>> {
+    fn group(_row: Row<'_, Self::Item>) -> Option<Group<'_>> {
         None
     }
     /// There is an order by groups, and this is what it is by.

@@ -172,12 +172,17 @@ mod tests {
     #[test]
     fn a_trail_gets_coarser_and_never_longer() {
         let mut trail = Trail::default();
-        (0..POINTS).for_each(|value| trail.push(Some(value as f64)));
+        for value in 0..POINTS {
+            trail.push(Some(value as f64));
+        }
         assert_eq!((trail.points.len(), trail.samples()), (POINTS, 240));
-        (0..2).for_each(|_| trail.push(Some(1.0)));
+        trail.push(Some(1.0));
+        trail.push(Some(1.0));
         assert_eq!((trail.points.len(), trail.each), (POINTS / 2 + 1, 2));
         assert!((trail.points[0] - 0.5).abs() < f32::EPSILON, "the first two became their mean");
-        (0..100_000).for_each(|_| trail.push(None));
+        for _ in 0..100_000 {
+            trail.push(None);
+        }
         assert!(trail.points.len() <= POINTS && trail.each == COARSEST);
         assert!(!trail.is_known(), "a gap is not a zero");
     }

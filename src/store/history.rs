@@ -52,6 +52,11 @@ impl Trend {
     pub fn of(&self, figure: Figure) -> Option<&Ring<KEPT>> {
         self.rings[figure as usize].as_deref()
     }
+
+    /// Adds the newest value of one figure.
+    pub fn push(&mut self, figure: Figure, value: f32) {
+        self.rings[figure as usize].get_or_insert_default().push(value);
+    }
 }
 
 /// The trends of all servers, by name.
@@ -61,13 +66,9 @@ pub struct History {
 }
 
 impl History {
-    /// Adds the newest value of one figure.
-    pub fn push(&mut self, server: &str, figure: Figure, value: f32) {
-        if !self.trends.contains_key(server) {
-            self.trends.insert(server.to_owned(), Trend::default());
-        }
-        let Some(trend) = self.trends.get_mut(server) else { return };
-        trend.rings[figure as usize].get_or_insert_default().push(value);
+    /// One server's trend, to be added to; a new one when nothing was known of it.
+    pub fn trend(&mut self, server: &str) -> &mut Trend {
+        self.trends.entry(server.to_owned()).or_default()
     }
 
     /// Forgets the servers that are not wanted any more.

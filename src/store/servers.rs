@@ -222,19 +222,21 @@ impl Joined {
 
     /// Notes the figures of which this feed is the one that tells them.
     fn record(&mut self, feeds: &[Feed], index: usize) {
-        for at in &self.told[index] {
-            let member = &self.members[*at];
+        let Self { members, rows, told: tells, trust, history, .. } = self;
+        for member in tells[index].iter().map(|at| &members[*at]) {
             let (feed, place) = member.place;
-            let Some(row) = self.rows.get(feed).and_then(|rows| rows.get(place)) else { continue };
-            let tellers = member.told.iter().filter(|(feed, _)| self.trust[*feed].0 == Health::Fresh);
+            let Some(row) = rows.get(feed).and_then(|rows| rows.get(place)) else { continue };
+            let trend = history.trend(&row.name);
             for figure in Figure::ALL {
-                let tells =
-                    |feed: usize, at: usize| told(feeds, feed, at).is_some_and(|told| figure.of(told).is_some());
-                let teller = tellers.clone().find(|(feed, at)| tells(*feed, *at));
+                let fresh = |(feed, _): &&(usize, usize)| trust[*feed].0 == Health::Fresh;
+                let knows = |(feed, at): &&(usize, usize)| {
+                    told(feeds, *feed, *at).is_some_and(|server| figure.of(server).is_some())
+                };
+                let teller = member.told.iter().filter(fresh).find(knows);
                 if let (Some((teller, _)), Some(value)) = (teller, figure.of(row))
                     && *teller == index
                 {
-                    self.history.push(&row.name, figure, value as f32);
+                    trend.push(figure, value as f32);
                 }
             }
         }

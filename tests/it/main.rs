@@ -17,6 +17,11 @@ mod alerting_pages;
 mod alloc;
 mod containers;
 mod crash;
+<<<<<<< HEAD
+=======
+mod deciding;
+mod docs;
+>>>>>>> main
 mod databases;
 mod databases_fail;
 mod deciding;

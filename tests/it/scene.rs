@@ -7,9 +7,9 @@ use quarterdeck::app::{Setup, State, update};
 use quarterdeck::domain::record::{Actor, Entry, Record, RecordKind};
 use quarterdeck::domain::risk::Policy;
 use quarterdeck::domain::{
-    Alert, AlertReport, AlertState, Compose, Container, ContainerState, Database, Engine, Filesystem, Health, Limits,
-    Now, RunId, Sample, Server, Session, SessionState, Severity, Silencer, Snapshot, SourceError, SourceId, Subject,
-    Usage, alert,
+    Alert, AlertReport, AlertState, Compose, Container, ContainerState, Database, Engine, EngineEvent, Filesystem,
+    Health, Limits, Now, Port, Rates, RunId, Sample, Server, Session, SessionState, Severity, Silencer, Snapshot,
+    SourceError, SourceId, Subject, Usage, alert,
 };
 use quarterdeck::effect::Effects;
 use quarterdeck::event::{Event, RunEvent, Stamped};
@@ -179,8 +179,11 @@ pub fn rows(subject: Subject, count: usize, names: &[&str]) -> Snapshot {
     match subject {
         Subject::Servers => Snapshot::Servers(all("game").map(|(index, name)| server(index, name)).collect()),
         Subject::Containers => Snapshot::Containers(Engine {
+            version: "Docker 27.3.1".to_owned(),
+            server: Some("game-1".to_owned()),
             containers: all("api").map(|(index, name)| container(index, name)).collect(),
-            ..Engine::default()
+            // The newest that an engine is remembered for, the hostile names among them.
+            events: all("api").rev().take(300).map(|(index, name)| event(index, name)).collect(),
         }),
         Subject::Alerts => Snapshot::Alerts(AlertReport {
             alerts: all("HighMemoryUsage").map(|(index, name)| Arc::new(alert(index, name))).collect(),
@@ -263,7 +266,40 @@ fn container(index: usize, name: String) -> Container {
         finished_at: (!running).then(|| ago(90)),
         exit_code: (state == ContainerState::Exited).then_some([1, 137, 0][index % 3]),
         oom_killed: index % 16 == 6,
+        network: running.then(|| Rates { r#in: figure(index, 8) * 5e6, out: figure(index, 9) * 2e5 }),
+        block_io: running.then(|| Rates { r#in: 0.0, out: figure(index, 10) * 3e6 }),
+        pids: running.then_some(index as u64 % 40 + 1),
+        ports: ports(index),
         ..Container::default()
+    }
+}
+
+fn ports(index: usize) -> Vec<Port> {
+    let public = |at: u16| Some(("0.0.0.0".to_owned(), at));
+    let port = |private, public| Port { private, protocol: "tcp".to_owned(), public };
+    match index % 3 {
+        0 => vec![port(8080, public(18_080 + index as u16 % 1000)), port(9090, None)],
+        1 => vec![port(9090, None)],
+        _ => Vec::new(),
+    }
+}
+
+fn event(index: usize, name: String) -> EngineEvent {
+    const ACTIONS: [&str; 6] = ["start", "die", "health_status: unhealthy", "kill", "oom", "health_status: healthy"];
+    let action = ACTIONS[index % ACTIONS.len()];
+    let attributes = match action {
+        "die" => [("exitCode".to_owned(), ["0", "3", "137"][index % 3].to_owned())].into(),
+        "kill" => [("signal".to_owned(), "15".to_owned())].into(),
+        _ => alert::Labels::new(),
+    };
+    EngineEvent {
+        number: index as u64,
+        at: ago(7 * index as i64),
+        kind: "container".to_owned(),
+        action: action.to_owned(),
+        id: format!("{index:064x}"),
+        name,
+        attributes,
     }
 }
 

@@ -214,7 +214,7 @@ fn start_with(engine: &Path, storage: Option<&str>) -> Result<(PathBuf, Service)
 }
 
 /// A root file system with busybox alone, as a tar archive.
-fn busybox_archive() -> Result<PathBuf, String> {
+pub fn busybox_archive() -> Result<PathBuf, String> {
     let found = programs(&["busybox"], &["/bin", "/usr/bin"].map(PathBuf::from));
     let is_static = |file: &PathBuf| fs::read(file).is_ok_and(|binary| is_static(&binary));
     let busybox = found.into_iter().find(is_static).ok_or("no static busybox is installed (busybox-static)")?;

@@ -10,7 +10,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A gate before a Unix socket: TLS on a port of loopback, for clients that its authority has signed.
@@ -67,7 +67,7 @@ fn listen(config: ServerConfig, serve: impl Fn(Stream) + Send + Sync + 'static) 
 }
 
 /// One request and its answer.
-fn relay(mut client: Stream, socket: &PathBuf) -> io::Result<()> {
+fn relay(mut client: Stream, socket: &Path) -> io::Result<()> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

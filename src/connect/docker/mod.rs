@@ -15,7 +15,7 @@ use crate::domain::SourceError;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -36,6 +36,7 @@ pub struct Engine {
     shown: String,
     /// The connection to its host, where it is reached through one.
     ssh: Option<Arc<Ssh>>,
+    ssh_config: Option<PathBuf>,
     docker: OnceCell<Docker>,
 }
 
@@ -61,7 +62,8 @@ impl Engine {
             return Err(error.clone());
         }
         let shown = place.as_ref().map_or_else(|_| "the engine".to_owned(), ToString::to_string);
-        Ok(Self { name: name.to_owned(), place, shown, ssh: None, docker: OnceCell::new() })
+        let ssh_config = wanted.ssh_config.clone();
+        Ok(Self { name: name.to_owned(), place, shown, ssh: None, ssh_config, docker: OnceCell::new() })
     }
 
     /// The configured name.
@@ -79,10 +81,10 @@ impl Engine {
         self.place.as_ref().ok()
     }
 
-    /// The host to which it needs an SSH connection; `None` when it needs none.
-    pub(super) fn needs_ssh(&self) -> Option<&str> {
+    /// The host to which it needs an SSH connection, and the config for it; `None` when it needs none.
+    pub(super) fn needs_ssh(&self) -> Option<(&str, Option<&Path>)> {
         match self.place() {
-            Some(Place::Ssh { address, .. }) => Some(address.as_str()),
+            Some(Place::Ssh { address, .. }) => Some((address.as_str(), self.ssh_config.as_deref())),
             Some(Place::Unix(_) | Place::Tcp(_) | Place::Tls(..)) | None => None,
         }
     }

@@ -7,7 +7,6 @@ use super::context;
 use super::tls::Files;
 use crate::connect::ssh::Address;
 use crate::domain::SourceError;
-use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -17,8 +16,7 @@ pub const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
 /// What a config says about where an engine is. All absent: the environment decides.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// `unix:///path`, `tcp://host:port` or `ssh://user@host`.
     pub host: Option<String>,
@@ -26,6 +24,8 @@ pub struct Wanted {
     pub context: Option<String>,
     /// With which certificates `tcp://` is spoken to; absent: plain.
     pub tls: Option<Files>,
+    /// A config of `ssh` other than `~/.ssh/config`, for `ssh://`.
+    pub ssh_config: Option<PathBuf>,
 }
 
 impl Wanted {
@@ -229,7 +229,7 @@ mod tests {
             assert_eq!(at(text).unwrap().to_string(), text);
         }
         let files = Files { ca: "/c/ca.pem".into(), cert: None, key: None };
-        let wanted = Wanted { host: Some("tcp://h".into()), tls: Some(files.clone()), context: None };
+        let wanted = Wanted { tls: Some(files.clone()), ..Wanted::at("tcp://h") };
         assert_eq!(resolve("a", &wanted, &none).unwrap(), Place::Tls("h:2376".into(), files));
     }
 
@@ -254,7 +254,7 @@ mod tests {
         }
         let error = at("tcp://me:hunter2@h:1").unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
-        let both = Wanted { host: Some("tcp://h".into()), context: Some("x".into()), tls: None };
+        let both = Wanted { context: Some("x".into()), ..Wanted::at("tcp://h") };
         assert!(resolve("a", &both, &none).unwrap_err().what.contains("host and context"));
     }
 

@@ -111,7 +111,7 @@ impl Tabular for Containers {
         }
     }
 
-    fn group<'a>(row: Row<'a, Container>) -> Option<Group<'a>> {
+    fn group(row: Row<'_, Container>) -> Option<Group<'_>> {
         service(row.item)
     }
 

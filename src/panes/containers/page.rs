@@ -29,11 +29,11 @@ fn facts(row: Row<'_, Container>) -> Vec<(String, String)> {
     let known = |text: Option<String>| text.unwrap_or_else(|| "not known".into());
     let percent = |cores: f64| figure::text(|out| figure::percent(out, cores)) + " of one core";
     facts.extend([
-        ("cpu".into(), known(c.cpu.map(percent))),
-        ("memory".into(), known(c.memory.map(|_| figure::text(|out| _ = memory(row, out))))),
-        ("network".into(), c.network.map_or_else(|| "none, or not known".into(), |rates| both(rates, "in", "out"))),
-        ("disks".into(), known(c.block_io.map(|rates| both(rates, "read", "written")))),
-        ("processes".into(), known(c.pids.map(|pids| pids.to_string()))),
+        ("cpu", known(c.cpu.map(percent))),
+        ("memory", known(c.memory.map(|_| figure::text(|out| _ = memory(row, out))))),
+        ("network", c.network.map_or_else(|| "none, or not known".into(), |rates| both(rates, "in", "out"))),
+        ("disks", known(c.block_io.map(|rates| both(rates, "read", "written")))),
+        ("processes", known(c.pids.map(|pids| pids.to_string()))),
     ]);
     facts.into_iter().map(|(label, text): (&str, String)| (label.to_owned(), text)).collect()
 }

@@ -41,11 +41,11 @@ impl Tabular for Events {
     const SUBJECT: Subject = Subject::Containers;
     const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
-        Column::text("NAME", 18, 2, 9),
-        Column::text("TIME", 8, 0, 7),
-        Column::figure("AGO", 5, 8),
+        Column::text("NAME", 16, 2, 9),
+        Column::text("TIME", 8, 0, 6),
+        Column::figure("AGO", 5, 7),
         Column::text("EVENT", 24, 0, 9),
-        Column::text("DETAIL", 24, 3, 6),
+        Column::text("DETAIL", 14, 3, 8),
         Column::text("KIND", 9, 0, 3),
     ];
     const NONE: &'static str = "nothing happened in the engines since an hour before quarterdeck began to listen";
@@ -168,7 +168,7 @@ fn attributes(event: &EngineEvent, out: &mut String) {
 }
 
 /// The container that it happened to, if it is still there.
-fn container<'a>(row: Row<'a, EngineEvent>) -> Option<&'a Container> {
+fn container(row: Row<'_, EngineEvent>) -> Option<&Container> {
     let engine = row.feed.snapshot()?.engine().filter(|_| row.item.is_of_container())?;
     engine.containers.iter().find(|container| *container.id == *row.item.id)
 }

@@ -2,18 +2,20 @@
 //!
 //! Reads the fold of journal records only, so that it cannot tell another story than the journal.
 
+mod story;
+
+use self::story::{severity, tell, verdict};
 use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::record::{RunOutcome, StepState};
-use crate::domain::{Severity, ThingId};
+use crate::domain::ThingId;
 use crate::keymap::Scope;
 use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, Slot, Window, place};
-use crate::widgets::{canvas, figure, wrap};
+use crate::widgets::{canvas, figure};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -193,28 +195,6 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
     }
 }
 
-fn severity(run: &RunView) -> Severity {
-    match run.outcome {
-        None if run.cut_off => Severity::Unknown,
-        None => Severity::Info,
-        Some(RunOutcome::Ok) => Severity::Ok,
-        Some(RunOutcome::Stopped) => Severity::None,
-        Some(RunOutcome::Unknown) => Severity::Unknown,
-        Some(RunOutcome::Failed) => Severity::Critical,
-    }
-}
-
-fn step_role(state: StepState) -> Role {
-    let severity = match state {
-        StepState::Planned | StepState::Skipped | StepState::Cancelled => Severity::None,
-        StepState::Checking | StepState::Intent | StepState::Running => Severity::Info,
-        StepState::Ok => Severity::Ok,
-        StepState::Failed | StepState::TimedOut => Severity::Critical,
-        StepState::Unknown => Severity::Unknown,
-    };
-    severity.into()
-}
-
 /// The targets of its steps, each once.
 fn target(run: &RunView) -> String {
     let mut targets: Vec<&str> = Vec::new();
@@ -224,40 +204,6 @@ fn target(run: &RunView) -> String {
         }
     }
     targets.join(", ")
-}
-
-/// One run as text: who, what, each step with what was sent and what came back.
-fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
-    let mut put = |role: Role, text: &str, indent: usize| {
-        let mut lines = Vec::new();
-        wrap::lines(&mut lines, text, width, indent);
-        out.extend(lines.into_iter().map(|line| (role, line)));
-    };
-    put(Role::Title, &run.title, 2);
-    put(Role::Muted, &format!("run {} by {} in {}, answered {:?}", run.id, run.actor, run.env, run.answer), 2);
-    if !run.params.is_empty() {
-        let params: Vec<_> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        put(Role::Muted, &params.join(", "), 2);
-    }
-    if let Some(verdict) = verdict(run) {
-        put(severity(run).into(), &verdict, 2);
-    }
-    for step in &run.steps {
-        put(Role::Text, "", 0);
-        tell_step(&mut put, step);
-    }
-}
-
-/// How it ended and why; that its process ended before it did, while nobody knows more.
-fn verdict(run: &RunView) -> Option<String> {
-    match run.outcome {
-        Some(outcome) if run.reason.is_empty() => Some(outcome.word().to_owned()),
-        Some(outcome) => Some(format!("{}: {}", outcome.word(), run.reason)),
-        None if run.cut_off => {
-            Some("cut off: its session ended before it did; what became of it is being looked at".to_owned())
-        }
-        None => None,
-    }
 }
 
 /// One run as facts: of the whole, then step by step.
@@ -286,25 +232,6 @@ fn step_facts(step: &StepView) -> Section {
     ];
     let told = facts.into_iter().filter(|(_, text)| !text.is_empty());
     Section::Facts(told.map(|(label, text)| (label.to_owned(), text)).collect())
-}
-
-fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
-    let at = step.at.map(|at| format!("  {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
-    put(step_role(step.state), &format!("{:9} {}{at}", step.state.word(), step.title), 10);
-    if !step.target.is_empty() {
-        put(Role::Muted, &format!("          on {}", step.target), 10);
-    }
-    if !step.detail.is_empty() {
-        put(Role::Text, &format!("          {}", step.detail), 10);
-    }
-    for (label, text) in [("sent", &step.sent), ("output", &step.output)] {
-        if !text.is_empty() {
-            put(Role::Faint, &format!("          {label}:"), 10);
-            for line in text.lines() {
-                put(Role::Muted, &format!("          {line}"), 12);
-            }
-        }
-    }
 }
 
 /// Where the list and the text stand: what is said in place of a run stands in the list, under its headings.

@@ -1,26 +1,24 @@
 //! One run: the machine says what to do, and this does it.
 
+use super::progress::{Progress, Results};
 use super::scene::{Scene, Seen, step_of};
 use super::{Exec, plan};
-use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
+use crate::domain::RunId;
+use crate::domain::record::{Entry, RecordKind, StepState};
 use crate::domain::text::{clean, clean_lines};
-use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
 use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Rechecked, Watched};
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::plan::{Finding, PlannedStep, Rows};
-use crate::runbook::{Answer, Approved, Plan, Recheck, StepPermit};
+use crate::runbook::{Answer, Approved, Plan, Recheck};
 use crate::steps::{Settled, manual};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-
-/// Output longer than this is kept at both ends only, in bytes.
-const OUTPUT_MAX: usize = 64 * 1024;
 
 /// Drives a run to its end.
 pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answers: UnboundedReceiver<RunAnswer>) {
@@ -37,7 +35,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         label,
         outs,
         step: Progress::default(),
-        results: Vec::new(),
+        results: Results::default(),
         changed: None,
         fault: None,
     };
@@ -68,26 +66,11 @@ struct Run {
     label: String,
     outs: BTreeMap<String, Rows>,
     step: Progress,
-    /// What the steps so far came to, in the runbook's own words.
-    results: Vec<String>,
+    results: Results,
     /// What would have been touched beyond the plan.
     changed: Option<String>,
     /// Why the journal failed.
     fault: Option<String>,
-}
-
-/// What is known of the step under way.
-#[derive(Default)]
-struct Progress {
-    answer: Option<Answer>,
-    permit: Option<StepPermit>,
-    facts: Value,
-    intended: Option<Now>,
-    doubt: bool,
-    output: String,
-    /// What came of it, in the runbook's own words.
-    said: Option<String>,
-    millis: u64,
 }
 
 impl Run {
@@ -115,7 +98,7 @@ impl Run {
             Command::Watch(step) => Some(Event::Watched(self.watch(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
             Command::Finish { outcome, reason } => {
-                let data = json!({ "outcome": outcome, "reason": clean(&self.result(outcome, reason)) });
+                let data = json!({ "outcome": outcome, "reason": clean(&self.results.whole(outcome, reason)) });
                 if !self.write(RecordKind::RunFinish, None, data).await {
                     self.abandon().await;
                 }
@@ -125,16 +108,6 @@ impl Run {
                 self.abandon().await;
                 None
             }
-        }
-    }
-
-    /// What is said of the whole: what happened, before that all is well or why not.
-    fn result(&self, outcome: RunOutcome, reason: String) -> String {
-        let results = self.results.join("; ");
-        match (results.is_empty(), outcome) {
-            (true, _) => reason,
-            (false, RunOutcome::Ok) => results,
-            (false, _) => format!("{results}; {reason}"),
         }
     }
 
@@ -344,7 +317,7 @@ impl Run {
         };
         match sent {
             Ok(acted) => {
-                self.step.output = shorten(&clean_lines(&acted.output));
+                self.step.keep(&acted.output);
                 self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
                 self.tell_result(step, acted.effect, acted.rows)
@@ -389,7 +362,7 @@ impl Run {
 
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {
         let output = std::mem::take(&mut self.step.output);
-        let detail = self.with_result(state, detail);
+        let detail = self.results.close(&mut self.step, state, detail);
         let data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
         let event = self.event(RecordKind::StepExit, step, data).await;
         // `running` and a first `unknown` are followed by another state of the same step.
@@ -397,14 +370,6 @@ impl Run {
             self.step = Progress::default();
         }
         event
-    }
-
-    /// The last word about a step begins with what it came to.
-    fn with_result(&mut self, state: StepState, detail: &str) -> String {
-        let Some(said) = self.step.said.take_if(|_| state.is_final()) else { return detail.to_owned() };
-        let detail = format!("{said}; {detail}");
-        self.results.push(said);
-        detail
     }
 
     async fn event(&mut self, kind: RecordKind, step: usize, data: Value) -> Event {
@@ -450,14 +415,4 @@ impl Run {
             Err(why) => self.exec.trouble(Some(self.id), &format!("{what}; and no new plan can be made: {why}")).await,
         }
     }
-}
-
-/// Keeps both ends of a long output, and says how much is left out.
-fn shorten(text: &str) -> String {
-    if text.len() <= OUTPUT_MAX {
-        return text.to_owned();
-    }
-    let head = text.floor_char_boundary(OUTPUT_MAX / 2);
-    let tail = text.ceil_char_boundary(text.len() - OUTPUT_MAX / 2);
-    format!("{}\n… {} bytes left out …\n{}", &text[..head], tail - head, &text[tail..])
 }

@@ -6,6 +6,7 @@
 
 mod drive;
 mod plan;
+mod progress;
 mod reconcile;
 mod scene;
 

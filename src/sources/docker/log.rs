@@ -91,7 +91,9 @@ mod tests {
 
     fn told(text: &str) -> Vec<String> {
         let mut log = Log::default();
-        recorded(text).iter().for_each(|message| log.take(message, None));
+        for message in recorded(text) {
+            log.take(&message, None);
+        }
         let events = log.events();
         events
             .iter()
@@ -134,7 +136,9 @@ mod tests {
         let mut log = Log::default();
         let at =
             |at: i64| EventMessage { action: Some("start".into()), time_nano: Some(at), ..EventMessage::default() };
-        (0..400).for_each(|time| log.take(&at(time), None));
+        for time in 0..400 {
+            log.take(&at(time), None);
+        }
         assert_eq!((log.events.len(), log.events[0].number, log.next), (KEPT, 100, 400));
         let since = log.last();
         log.take(&at(399), since);

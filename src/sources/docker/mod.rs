@@ -31,9 +31,11 @@ use bollard::query_parameters::ListContainersOptions;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use sysinfo::System;
+use tokio::time::{Instant, timeout_at};
 
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
@@ -50,6 +52,8 @@ const EXAMPLE: &str = r#"[docker.local]
 host = "unix:///var/run/docker.sock"
 # Certificates for tcp://; absent: plain. The authority that signed the engine's, and the one that we show with its key.
 # tls = { ca = "/etc/quarterdeck/ca.pem", cert = "/etc/quarterdeck/cert.pem", key = "/etc/quarterdeck/key.pem" }
+# For ssh://, a config of ssh to use instead of ~/.ssh/config, from the root or ~/.
+# ssh_config = "~/.ssh/on-call"
 # The server that it runs on, as the servers pane names it. Absent: the host named above, or this machine.
 server = "bastion"
 # How often it is asked, 250ms to 1h; what its events tell is shown at once.
@@ -60,6 +64,10 @@ timeout = "5s"
 
 /// Inspections under way at a time.
 const AT_ONCE: usize = 8;
+/// Longest time for the inspections of one poll: a far engine with many containers needs several polls for them.
+const LONGEST: Duration = Duration::from_millis(1500);
+/// After so many inspections that failed in one poll no more are asked for: the engine refuses them all.
+const MOST_FAILED: usize = 8;
 /// In this many polls every container is inspected once, changed or not.
 const ROUND: usize = 30;
 
@@ -73,6 +81,9 @@ pub struct Settings {
     pub context: Option<String>,
     /// Certificates for `tcp://`.
     pub tls: Option<Files>,
+    /// A config of ssh other than `~/.ssh/config`.
+    #[serde(deserialize_with = "super::ssh::config")]
+    pub ssh_config: Option<PathBuf>,
     /// The name of the server that it runs on.
     pub server: Option<String>,
     /// Time from poll to poll.
@@ -89,6 +100,7 @@ impl Default for Settings {
             host: None,
             context: None,
             tls: None,
+            ssh_config: None,
             server: None,
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
@@ -102,10 +114,23 @@ impl super::Settings for Settings {
     }
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
-        let wanted = Wanted { host: self.host.clone(), context: self.context.clone(), tls: self.tls.clone() };
+        let wanted = Wanted {
+            host: self.host.clone(),
+            context: self.context.clone(),
+            tls: self.tls.clone(),
+            ssh_config: self.ssh_config.clone(),
+        };
         let engine = connections.add_docker(Engine::open(id.name(), &wanted)?);
         let server = self.server.clone().or_else(|| server_of(&engine));
         Ok(vec![Box::new(Docker::new(engine, server))])
+    }
+
+    fn advice(&self) -> Vec<String> {
+        let host = self.host.as_deref().filter(|_| self.tls.is_none());
+        let plain = host.and_then(|host| host.strip_prefix("tcp://").or_else(|| host.strip_prefix("http://")));
+        let is_near = |host: &str| ["127.", "localhost", "[::1]"].iter().any(|near| host.starts_with(near));
+        let advice = |host| format!("{host} is reached without TLS: whoever is on the way may start containers there");
+        plain.filter(|host| !is_near(host)).map(advice).into_iter().collect()
     }
 }
 
@@ -199,13 +224,17 @@ impl Docker {
         }
     }
 
-    /// Inspects what has to be; returns the ids that the engine does not know any more. One that can't be inspected
-    /// stays pending, and its row shows what the listing tells.
+    /// Inspects what has to be; returns the ids that the engine does not know any more. What there was no time for, or
+    /// can't be inspected, stays pending, and its row shows what the listing tells.
     async fn inspect(&mut self, docker: &bollard::Docker, listed: &[Listed]) -> HashSet<Arc<str>> {
-        let asked = self.due(listed).into_iter().map(|at| inspect(docker, at, Arc::clone(&listed[at].id)));
-        let answers: Vec<_> = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
-        let (mut gone, mut failed) = (HashSet::new(), HashSet::new());
-        for (at, answer) in answers {
+        let due = self.due(listed);
+        // One by one from here on: a poll that is given up half way through was not for nothing.
+        self.pending = Changes { all: false, ids: due.iter().map(|at| listed[*at].id.to_string()).collect() };
+        let asked = due.into_iter().map(|at| inspect(docker, at, Arc::clone(&listed[at].id)));
+        let mut answers = futures_util::stream::iter(asked).buffer_unordered(AT_ONCE);
+        let (mut gone, mut failed, end) = (HashSet::new(), 0, Instant::now() + LONGEST);
+        while failed <= MOST_FAILED {
+            let Ok(Some((at, answer))) = timeout_at(end, answers.next()).await else { break };
             let row = &listed[at];
             match answer {
                 Ok(inspect) => {
@@ -216,11 +245,13 @@ impl Docker {
                 }
                 Err(_) => {
                     self.known.remove(&row.id);
-                    failed.insert(row.id.to_string());
+                    failed += 1;
+                    continue;
                 }
             }
+            self.pending.ids.remove(&*row.id);
         }
-        self.pending = Changes { all: false, ids: failed };
+        drop(answers);
         let there: HashSet<&Arc<str>> = listed.iter().map(|row| &row.id).collect();
         self.known.retain(|id, _| !gone.contains(id) && there.contains(id));
         gone
@@ -343,6 +374,16 @@ mod tests {
         assert!(due.contains(&50) && due.contains(&60) && due.len() <= 6, "{due:?}");
         docker.pending.all = true;
         assert_eq!(docker.due(&rows).len(), 100);
+    }
+
+    #[test]
+    fn an_engine_without_tls_is_advised_against_but_on_this_machine() {
+        use super::super::Settings as _;
+        let advice = |host: &str| Settings { host: Some(host.to_owned()), ..Settings::default() }.advice();
+        assert_eq!(advice("tcp://game-1:2375").len(), 1);
+        for host in ["tcp://127.0.0.1:2375", "unix:///var/run/docker.sock", "ssh://game-1"] {
+            assert!(advice(host).is_empty(), "{host}");
+        }
     }
 
     #[test]

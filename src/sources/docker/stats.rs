@@ -1,9 +1,9 @@
 //! Figures of running containers, asked of the engine, for those that can't be read directly.
 //!
-//! A statistics stream costs an engine one reading of the container a second, a one-shot question costs one reading,
-//! and on older engines a second of waiting. So the few that matter most have a stream each (at most [`STREAMS`]), and
-//! the others are asked in turn, at most [`AT_ONCE`] at a time and [`PACE`] apart, however many there are. All tasks
-//! belong to [`Asked`]: they end with the container, and with the source.
+//! A statistics stream costs an engine one reading of the container a second; a one-shot question costs an engine of
+//! version 20.10 two or three of these, and a second of waiting (docs/performance/containers.md). So the few that matter
+//! most have a stream each (at most [`STREAMS`]), and the others are asked in turn, at most [`AT_ONCE`] at a time and
+//! [`PACE`] apart, however many there are. All tasks belong to [`Asked`]: they end with the container, and with the source.
 
 use super::meter::{self, Figures, Reading};
 use bollard::Docker;
@@ -24,7 +24,7 @@ pub(super) const STREAMS: usize = 20;
 /// Most one-shot questions under way at a time.
 pub(super) const AT_ONCE: usize = 4;
 /// From the start of one one-shot question to the start of the next.
-pub(super) const PACE: Duration = Duration::from_millis(250);
+pub(super) const PACE: Duration = Duration::from_millis(500);
 /// How often it is thought over who has a stream.
 const REVIEW: Duration = Duration::from_secs(30);
 /// Figures that no message renews for this long are not known any more. The engine sends one every second.

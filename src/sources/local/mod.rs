@@ -5,8 +5,12 @@
 //! disk figure instead of nothing at all.
 
 mod disks;
+mod kernel;
 
+use super::machine::{Filling, Growth};
+use super::rates::{Meter, Rated};
 use super::{Part, Source, SourceKind, pace};
+use crate::clock;
 use crate::connect::Connections;
 use crate::domain::{Filesystem, Server, Snapshot, SourceError, SourceId, Subject, Usage};
 use async_trait::async_trait;
@@ -18,7 +22,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
     name: "local",
-    doc: "This machine: CPU, memory, swap, the fullest filesystem, load and uptime.",
+    doc: "This machine, as its own operating system reports it.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
     of_server: None,
@@ -60,7 +64,7 @@ impl super::Settings for Settings {
 
     fn open(&self, _: &SourceId, _: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let name = self.name.clone().or_else(|| System::host_name().ok()).unwrap_or_else(|| "localhost".to_owned());
-        Ok(vec![Box::new(Local { name, gauge: Arc::default(), disks: disks::Disks::default() })])
+        Ok(vec![Box::new(Local { name, gauge: Arc::default(), disks: disks::Disks::default(), past: Past::default() })])
     }
 }
 
@@ -68,6 +72,15 @@ struct Local {
     name: String,
     gauge: Arc<Mutex<Gauge>>,
     disks: disks::Disks,
+    past: Past,
+}
+
+/// What its earlier readings tell of the present.
+#[derive(Default)]
+struct Past {
+    meter: Meter,
+    filling: Filling,
+    kills: Growth,
 }
 
 #[async_trait]
@@ -77,14 +90,47 @@ impl Source for Local {
         // Poisoned means that an earlier reading panicked; the next one starts from new figures.
         let reading = move || gauge.lock().unwrap_or_else(PoisonError::into_inner).read();
         let reading = tokio::task::spawn_blocking(reading).await;
-        let (reading, worst_disk) = (reading.ok().flatten(), self.disks.worst().await);
+        let (reading, filesystems) = (reading.ok().flatten(), self.disks.all().await);
         let reading = reading.ok_or_else(|| {
             SourceError::new(
                 "this system does not tell its CPU and memory",
                 "see whether /proc is mounted and readable",
             )
         })?;
-        Ok(Snapshot::Servers(vec![reading.server(self.name.clone(), worst_disk)]))
+        Ok(Snapshot::Servers(vec![self.past.server(self.name.clone(), reading, filesystems)]))
+    }
+}
+
+impl Past {
+    /// Everything that is known of it now.
+    fn server(&mut self, name: String, reading: Reading, filesystems: Option<Vec<Filesystem>>) -> Server {
+        let now = reading.kernel.counters.at;
+        let mut notes = Vec::new();
+        if filesystems.is_none() {
+            notes.push("filesystems: one that is mounted does not answer, so none is shown".to_owned());
+        }
+        let mut disks = filesystems.unwrap_or_default();
+        self.filling.judge(now, &mut disks);
+        let Rated { network, disk_io, pressure, .. } = self.meter.rate(reading.kernel.counters);
+        let oom_kills = reading.kernel.oom_kills;
+        Server {
+            name,
+            cores: reading.cores,
+            cpu: reading.cpu,
+            memory: Some(reading.memory),
+            swap: Some(reading.swap),
+            disks,
+            load: reading.load,
+            network,
+            disk_io,
+            pressure: pressure.or(reading.kernel.pressure),
+            oom_kills,
+            oom_recent: oom_kills.map(|kills| self.kills.recent(now, kills)),
+            uptime: reading.uptime,
+            system: reading.kernel.system,
+            notes,
+            ..Server::default()
+        }
     }
 }
 
@@ -103,6 +149,7 @@ struct Reading {
     swap: Usage,
     load: Option<[f64; 3]>,
     uptime: Option<Duration>,
+    kernel: kernel::Kernel,
 }
 
 impl Gauge {
@@ -125,23 +172,8 @@ impl Gauge {
             swap: Usage { used: system.used_swap(), total: system.total_swap() },
             load: load.map(|load| [load.one, load.five, load.fifteen]),
             uptime: System::uptime().ok().map(Duration::from_secs),
+            kernel: kernel::kernel(clock::now().mono, |name| std::fs::read_to_string(format!("/proc/{name}")).ok()),
         })
-    }
-}
-
-impl Reading {
-    fn server(self, name: String, worst_disk: Option<Filesystem>) -> Server {
-        Server {
-            name,
-            cores: self.cores,
-            cpu: self.cpu,
-            memory: Some(self.memory),
-            swap: Some(self.swap),
-            disks: worst_disk.into_iter().collect(),
-            load: self.load,
-            uptime: self.uptime,
-            ..Server::default()
-        }
     }
 }
 
@@ -163,6 +195,13 @@ mod tests {
         let memory = first.memory.unwrap();
         assert!(memory.used > 0 && memory.used < memory.total, "{memory:?}");
         let next = poll().await;
+        assert!(next.disks.iter().all(|disk| disk.usage.total > 0), "{:?}", next.disks);
+        if std::path::Path::new("/proc/pressure/cpu").exists() {
+            assert!(next.pressure.is_some() && next.oom_kills.is_some() && next.oom_recent == Some(0), "{next:?}");
+        }
+        if std::path::Path::new("/proc/net/dev").exists() {
+            assert!(next.system.is_some_and(|system| system.starts_with("Linux")));
+        }
         assert!(next.cpu.is_some_and(|cpu| (0.0..=1.0).contains(&cpu)), "{:?}", next.cpu);
     }
 }

@@ -1,10 +1,12 @@
-//! A Prometheus, or what answers like one: its alerts, and in a slower part its rules, targets and Alertmanagers.
+//! A Prometheus, or what answers like one: its alerts; in slower parts its rules, targets and Alertmanagers, and the servers that it
+//! scrapes.
 
 mod alerts;
 mod outgoing;
 mod parse;
 mod queries;
 mod rules;
+mod servers;
 
 use super::alerting::{Kept, Watchdog};
 use super::{Pace, Part, Source, SourceKind, pace};
@@ -18,7 +20,7 @@ use std::time::Duration;
 /// Registry line.
 pub const KIND: SourceKind = SourceKind {
     name: "prometheus",
-    doc: "The alerts of a Prometheus, firing and pending, with its rules and targets.",
+    doc: "The alerts of a Prometheus, with its rules and targets; and the servers whose node_exporter it scrapes.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
     of_server: None,
@@ -33,6 +35,11 @@ interval = "5s"
 rules_interval = "30s"
 # When an answer is given up, 100ms to 5m.
 timeout = "5s"
+# Which targets are servers: true (those of every job in which a node_exporter answers), false (none), or matchers, as in
+# 'job="node"'.
+servers = true
+# How often it is asked for them, 250ms to 1h.
+servers_interval = "15s"
 # The alert that always fires, by name or by labels: while it does not, alerting itself is shown as broken. Absent: none.
 watchdog = "Watchdog"
 # Labels that only tell the replicas of a pair apart, and that are not dropped on the way to Alertmanager. Default: none.
@@ -58,6 +65,12 @@ pub struct Settings {
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
     pub timeout: Duration,
+    /// Which targets are servers.
+    #[serde(default)]
+    pub servers: servers::Wanted,
+    /// Time from poll to poll of servers.
+    #[serde(default = "default_servers_interval", deserialize_with = "pace::interval")]
+    pub servers_interval: Duration,
     /// The alert that always fires.
     pub watchdog: Option<Watchdog>,
     /// Labels that only tell replicas apart.
@@ -66,6 +79,10 @@ pub struct Settings {
     /// How it wants to be asked.
     #[serde(default)]
     pub access: Access,
+}
+
+fn default_servers_interval() -> Duration {
+    Duration::from_secs(15)
 }
 
 fn default_url() -> BaseUrl {
@@ -82,25 +99,32 @@ fn default_rules_interval() -> Duration {
 
 impl super::Settings for Settings {
     fn parts(&self) -> Vec<Part> {
-        let rules = Pace { interval: self.rules_interval, timeout: self.timeout };
-        vec![
-            Part::main(Subject::Alerts, self.interval, self.timeout),
-            Part { suffix: Some("rules"), subject: Subject::Alerts, pace: rules },
-        ]
+        let pace = |interval| Pace { interval, timeout: self.timeout };
+        let rules = Part { suffix: Some("rules"), subject: Subject::Alerts, pace: pace(self.rules_interval) };
+        let mut parts = vec![Part::main(Subject::Alerts, self.interval, self.timeout), rules];
+        if self.servers != servers::Wanted::No {
+            let pace = pace(self.servers_interval);
+            parts.push(Part { suffix: Some(servers::PART), subject: Subject::Servers, pace });
+        }
+        parts
     }
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let table = format!("prometheus.{}", id.name());
         self.url.refuse_login(&table)?;
+        let web = connections.web(&self.access, &table)?;
         // A little less than a poll may take, so that one question that hangs is told by its name.
-        let prometheus =
-            Prometheus::new(id.name(), connections.web(&self.access, &table)?, self.url.clone(), self.timeout * 9 / 10);
+        let prometheus = Prometheus::new(id.name(), web, self.url.clone(), self.timeout * 9 / 10);
         let prometheus = connections.add_prometheus(prometheus);
         let queries = Arc::default();
-        Ok(vec![
+        let mut sources: Vec<Box<dyn Source>> = vec![
             Box::new(self.alerts(Arc::clone(&prometheus), Arc::clone(&queries))),
-            Box::new(rules::Rules { prometheus, queries }),
-        ])
+            Box::new(rules::Rules { prometheus: Arc::clone(&prometheus), queries }),
+        ];
+        if let Some(servers) = servers::Servers::new(id, prometheus, &self.servers) {
+            sources.push(Box::new(servers));
+        }
+        Ok(sources)
     }
 }
 

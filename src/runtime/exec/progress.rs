@@ -1,0 +1,97 @@
+//! What a run has learned so far: of the step under way, and what the steps before it came to.
+
+use crate::domain::Now;
+use crate::domain::record::{RunOutcome, StepState};
+use crate::domain::text::clean_lines;
+use crate::runbook::{Answer, StepPermit};
+use serde_json::Value;
+
+/// Output longer than this is kept at both ends only, in bytes.
+const OUTPUT_MAX: usize = 64 * 1024;
+
+/// What is known of the step under way.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The answer that it took for itself.
+    pub(super) answer: Option<Answer>,
+    pub(super) permit: Option<StepPermit>,
+    /// What a restart would need, as noted right before the intent.
+    pub(super) facts: Value,
+    pub(super) intended: Option<Now>,
+    /// Nobody knows whether it happened.
+    pub(super) doubt: bool,
+    pub(super) output: String,
+    /// What came of it, in the runbook's own words.
+    pub(super) said: Option<String>,
+    pub(super) millis: u64,
+}
+
+impl Progress {
+    /// Keeps what came back: harmless, both ends of it when it is long.
+    pub(super) fn keep(&mut self, output: &str) {
+        self.output = shorten(&clean_lines(output));
+    }
+}
+
+/// What the steps so far came to, in the runbook's own words.
+#[derive(Default)]
+pub(super) struct Results(Vec<String>);
+
+impl Results {
+    /// The last word about a step begins with what it came to.
+    pub(super) fn close(&mut self, step: &mut Progress, state: StepState, detail: &str) -> String {
+        let Some(said) = step.said.take_if(|_| state.is_final()) else { return detail.to_owned() };
+        let detail = format!("{said}; {detail}");
+        self.0.push(said);
+        detail
+    }
+
+    /// What is said of the whole: what happened, rather than that all is well; and why not, when it is not.
+    pub(super) fn whole(&self, outcome: RunOutcome, reason: String) -> String {
+        let results = self.0.join("; ");
+        match (results.is_empty(), outcome) {
+            (true, _) => reason,
+            (false, RunOutcome::Ok) => results,
+            (false, RunOutcome::Failed | RunOutcome::Unknown | RunOutcome::Stopped) => format!("{results}; {reason}"),
+        }
+    }
+}
+
+/// Keeps both ends of a long output, and says how much is left out.
+fn shorten(text: &str) -> String {
+    if text.len() <= OUTPUT_MAX {
+        return text.to_owned();
+    }
+    let head = text.floor_char_boundary(OUTPUT_MAX / 2);
+    let tail = text.ceil_char_boundary(text.len() - OUTPUT_MAX / 2);
+    format!("{}\n… {} bytes left out …\n{}", &text[..head], tail - head, &text[tail..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(said: Option<&str>) -> Progress {
+        Progress { said: said.map(str::to_owned), ..Progress::default() }
+    }
+
+    #[test]
+    fn what_happened_is_told_of_the_step_and_of_the_whole() {
+        let (mut results, mut step) = (Results::default(), told(Some("2 closed")));
+        assert_eq!(results.close(&mut step, StepState::Running, "2 closed"), "2 closed", "it is not over yet");
+        assert_eq!(results.close(&mut step, StepState::Ok, "verify: 1 row"), "2 closed; verify: 1 row");
+        assert_eq!(results.whole(RunOutcome::Ok, "every step is ok".to_owned()), "2 closed");
+        results.close(&mut told(Some("1 moved")), StepState::Failed, "it did not hold");
+        assert_eq!(
+            results.whole(RunOutcome::Failed, "it did not hold".to_owned()),
+            "2 closed; 1 moved; it did not hold"
+        );
+    }
+
+    #[test]
+    fn a_step_without_words_of_its_own_is_told_as_ever() {
+        let mut results = Results::default();
+        assert_eq!(results.close(&mut told(None), StepState::Ok, "verify: 1 row"), "verify: 1 row");
+        assert_eq!(results.whole(RunOutcome::Ok, "every step is ok".to_owned()), "every step is ok");
+    }
+}
