@@ -17,14 +17,10 @@ mod alerting_pages;
 mod alloc;
 mod containers;
 mod crash;
-<<<<<<< HEAD
-=======
-mod deciding;
-mod docs;
->>>>>>> main
 mod databases;
 mod databases_fail;
 mod deciding;
+mod docs;
 mod frames;
 mod freshness;
 mod hostile;
