@@ -91,7 +91,11 @@ fn the_json_of_a_snapshot_is_documented_field_by_field() {
     while let Some(name) = queue.pop_front() {
         let Some(shape) = shapes.get(name) else { continue };
         let _ = write!(out, "\n## {name}\n\n{}\n\n", shape.doc);
-        out.push_str(if shape.is_enum { "| value | meaning |\n| --- | --- |\n" } else { "| field | type | meaning |\n| --- | --- | --- |\n" });
+        out.push_str(if shape.is_enum {
+            "| value | meaning |\n| --- | --- |\n"
+        } else {
+            "| field | type | meaning |\n| --- | --- | --- |\n"
+        });
         for (field, kind, meaning) in &shape.parts {
             let meaning = meaning.replace('|', "\\|");
             if shape.is_enum {
@@ -166,7 +170,9 @@ fn read(source: &str, shapes: &mut BTreeMap<String, Shape>) {
             (doc, serialized) = (Vec::new(), false);
         } else if let Some((_, shape)) = &mut open {
             let meaning = std::mem::take(&mut doc).join(" ");
-            part(bare, shape.is_enum).into_iter().for_each(|(name, kind)| shape.parts.push((name, kind, meaning.clone())));
+            part(bare, shape.is_enum)
+                .into_iter()
+                .for_each(|(name, kind)| shape.parts.push((name, kind, meaning.clone())));
         } else {
             let declared = [("pub struct ", false), ("pub enum ", true)];
             let found = declared.iter().find_map(|(start, is_enum)| Some((bare.strip_prefix(start)?, *is_enum)));
