@@ -267,7 +267,9 @@ fn members(named: &[Named], feeds: &[Feed]) -> Vec<Member> {
     }
     for (index, feed) in feeds.iter().enumerate().filter(|(_, feed)| feed.subject == Subject::Servers) {
         for (at, server) in feed.snapshot().and_then(Snapshot::servers).unwrap_or_default().iter().enumerate() {
-            let free = |member: &usize| members[*member].told.last().is_none_or(|(feed, _)| *feed != index);
+            // Two machines that call themselves the same are two: a source that asks one machine never joins another of its kind.
+            let twin = |other: usize| other == index || is_of_one(&feed.id) && feeds[other].id.kind() == feed.id.kind();
+            let free = |member: &usize| !members[*member].told.iter().any(|(other, _)| twin(*other));
             let member = names(server).filter_map(|name| known.get(name).copied()).find(free);
             let member = member.unwrap_or_else(|| {
                 members.push(Member::default());
@@ -280,6 +282,11 @@ fn members(named: &[Named], feeds: &[Feed]) -> Vec<Member> {
         }
     }
     members
+}
+
+/// A kind of source of which each asks one machine.
+fn is_of_one(source: &SourceId) -> bool {
+    matches!(source.kind(), "local" | "ssh" | "node_exporter" | "http_status")
 }
 
 /// What a server is known by. Every machine calls itself localhost: that names none.

@@ -91,13 +91,26 @@ fn heading(rule: Option<&Rule>) -> String {
 fn chart(row: Row<'_, Arc<Alert>>, alert: &Alert, query: &str, rule: Option<(&Feed, &Rule)>) -> Chart {
     let watched = watched(query);
     let base = Chart { title: watched.value.to_owned(), span: BACK, limit: watched.limit, ..Chart::default() };
-    let Some((feed, rule)) = rule else {
+    let Some((source, labels)) = series_of(row, alert, rule) else {
         let note = "no Prometheus among the sources has this rule, so nobody can be asked for its values".to_owned();
         return Chart { note, ..base };
     };
-    let source = SourceId::new(feed.id.kind(), feed.id.name());
-    let query = narrowed(watched.value, &own_labels(row, alert, rule, &source)).into();
+    let query = narrowed(watched.value, &labels).into();
     Chart { asks: Some(Inquiry::Range { source, query, back: BACK }), ..base }
+}
+
+/// Whom to ask, and which labels the alert's series has. While the rules are not known yet, or can't be had, the labels that
+/// every scraped series has are what is sure.
+fn series_of(row: Row<'_, Arc<Alert>>, alert: &Alert, rule: Option<(&Feed, &Rule)>) -> Option<(SourceId, Labels)> {
+    const SCRAPED: [&str; 2] = ["instance", "job"];
+    if let Some((feed, rule)) = rule {
+        let source = SourceId::new(feed.id.kind(), feed.id.name());
+        let labels = own_labels(row, alert, rule, &source);
+        return Some((source, labels));
+    }
+    let scraped = alert.labels.iter().filter(|(name, _)| SCRAPED.contains(&name.as_str()));
+    let labels = scraped.map(|(name, value)| (name.clone(), value.clone())).collect();
+    (row.feed.id.kind() == "prometheus").then(|| (row.feed.id.clone(), labels))
 }
 
 /// The labels that the series has itself: neither the alert's name, nor what the rule or Prometheus adds.

@@ -93,6 +93,17 @@ fn machines_that_one_source_tells_apart_stay_apart_and_localhost_joins_nobody() 
     assert_eq!((rows(&store, "prometheus/a").len(), rows(&store, "prometheus/b").len()), (3, 1));
 }
 
+/// Cloud images call themselves `debian`, all of them: a hidden server is worse than a doubled one.
+#[test]
+fn two_machines_that_were_asked_each_for_itself_stay_apart_whatever_they_call_themselves() {
+    let mut store = store(&["ssh/a", "ssh/b", "node_exporter/a"], Vec::new());
+    tell(&mut store, "ssh/a", 1, vec![server("a", &["debian"])]);
+    tell(&mut store, "ssh/b", 1, vec![server("b", &["debian"])]);
+    tell(&mut store, "node_exporter/a", 1, vec![server("a", &["debian"])]);
+    let names: Vec<&str> = store.all_servers().map(|row| row.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+}
+
 #[test]
 fn a_figure_of_a_source_that_fails_is_not_mixed_with_fresh_ones() {
     let mut store = store(&["ssh/a", "prometheus/a"], vec![named("a", "h", &["ssh/a"])]);
