@@ -2,12 +2,13 @@
 //! and nothing is appended to it.
 
 use super::{Web, cause, root};
+use crate::clock;
 use crate::domain::SourceError;
 use reqwest::Url;
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What an endpoint answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +67,10 @@ impl Endpoint {
     /// # Errors
     /// Why there is no answer, in a few words without the address: an endpoint that says nothing is a finding, not a fault.
     pub async fn ask(&self, web: &Web, timeout: Duration, most: usize) -> Result<Heard, String> {
-        let asked = Instant::now();
+        let asked = clock::now();
         let request = web.sign(web.get(self.0.clone()).timeout(timeout)).await.map_err(|error| error.to_string())?;
         let mut response = request.send().await.map_err(|error| why(&error, timeout))?;
-        let (status, took) = (response.status().as_u16(), asked.elapsed());
+        let (status, took) = (response.status().as_u16(), clock::now().since(asked));
         if status == 401 {
             web.refused();
         }

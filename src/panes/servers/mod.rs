@@ -84,7 +84,7 @@ impl Tabular for Servers {
         Column::figure("NET OUT", 7, 4),
         Column::figure("READ", 5, 1),
         Column::figure("WRITE", 5, 1),
-        Column::figure("WAIT", 7, 3),
+        Column::figure("WAIT", 8, 3),
         Column::figure("OOM", 3, 3),
         Column::figure("SKEW", 5, 2),
         Column::figure("UP", 5, 4),
@@ -163,8 +163,10 @@ impl Tabular for Servers {
         }
     }
 
+    /// What can't be reached comes before what is merely full.
     fn natural(a: Row<'_, ServerRow>, b: Row<'_, ServerRow>) -> Ordering {
-        a.item.name.cmp(&b.item.name)
+        let reached = |row: Row<'_, ServerRow>| row.item.unreached().is_none();
+        reached(a).cmp(&reached(b)).then_with(|| a.item.name.cmp(&b.item.name))
     }
 
     fn cell(column: usize, row: Row<'_, ServerRow>, out: &mut String) -> Role {

@@ -59,7 +59,7 @@ fn reach(reach: &Reach) -> Fact {
     (reach.by.clone(), text)
 }
 
-/// Every figure; one that nobody knows says so.
+/// Every figure; one that nobody knows says so, and so does a server of which none is known.
 fn figures(server: &Server) -> Vec<Fact> {
     let unknown = || "not known".to_owned();
     let cores = if server.cores > 0 { format!(" of {} cores", server.cores) } else { String::new() };
@@ -80,6 +80,10 @@ fn figures(server: &Server) -> Vec<Fact> {
         ("clock", server.clock_skew.map(clock)),
         ("up", server.uptime.map(|up| figure::text(|out| figure::age(out, up)))),
     ];
+    if facts.iter().all(|(_, text)| text.is_none()) {
+        let text = "none is known: give it ssh or node_exporter in the config, or let a Prometheus scrape it";
+        return vec![("figures".to_owned(), text.to_owned())];
+    }
     facts.into_iter().map(|(label, text)| (label.to_owned(), text.unwrap_or_else(unknown))).collect()
 }
 

@@ -30,9 +30,9 @@ pub const KIND: SourceKind = SourceKind {
     of_server: Some(of_server),
 };
 
-const EXAMPLE: &str = r#"[ssh.game-1]
+const EXAMPLE: &str = r#"[ssh.db-1]
 # Where ssh finds it: a host, user@host, ssh://user@host:port, or an alias of ~/.ssh/config. Absent: the table's name.
-host = "ops@game-1"
+host = "ops@db-1"
 # A config of ssh to use instead of ~/.ssh/config, from the root or ~/. Default: none.
 config = "~/.ssh/on-call"
 # How often it is asked, 250ms to 1h.

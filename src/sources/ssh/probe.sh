@@ -14,7 +14,7 @@ one pressure-memory /proc/pressure/memory
 one pressure-io /proc/pressure/io
 at cpus; grep -c '^cpu[0-9]' /proc/stat
 at counts; grep -hE '^(cpu |oom_kill |Mem(Total|Free|Available):|Buffers:|Cached:|SReclaimable:|Swap(Total|Free):)' /proc/stat /proc/meminfo /proc/vmstat
-at net; grep -Ev '^ *(lo|veth|docker|br-|virbr|cni|flannel|cali|tap|vnet|lxc)' /proc/net/dev
+at net; grep -Ev '^ *(lo|veth|docker|br-|virbr|cni|flannel|cali|tap|tun|wg|vnet|vxlan|lxc|ifb|dummy|bond|kube)' /proc/net/dev
 at disks; grep -Ev '[0-9] (loop|ram|zram|dm-|md|sr|fd)[0-9]' /proc/diskstats
 at mounts; grep -E '^/dev/|^[^ ]+ [^ ]+ (zfs|nfs4?|cifs|ceph|virtiofs|9p|fuse\.[^ ]+) ' /proc/mounts | grep -v '^/dev/loop' | sed 's/^\([^ ]* [^ ]* [^ ]* r[ow]\).*/\1/'
 [ "$1" = df ] || { at end; return; }

@@ -7,10 +7,11 @@
 mod fold;
 mod queries;
 
+use crate::clock;
 use crate::connect::Prometheus;
 use crate::connect::prometheus::Reading;
 use crate::domain::alert::Labels;
-use crate::domain::{Snapshot, SourceError, SourceId};
+use crate::domain::{Now, Snapshot, SourceError, SourceId};
 use crate::sources::Source;
 use async_trait::async_trait;
 use fold::Known;
@@ -19,13 +20,16 @@ use serde::de::{self, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The part's name: `prometheus/main/servers`.
 pub const PART: &str = "servers";
 
 /// The reasons of those who are down are asked for again after this long.
 const REASONS: Duration = Duration::from_mins(1);
+
+/// Longest wait for reasons: what is known already must not wait for why.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// `servers` of a `[prometheus.NAME]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +88,7 @@ pub struct Servers {
 #[derive(Default)]
 struct Reasons {
     of: BTreeMap<(String, String), String>,
-    asked: Option<(Instant, BTreeSet<Labels>)>,
+    asked: Option<(Now, BTreeSet<Labels>)>,
 }
 
 impl Servers {
@@ -104,16 +108,18 @@ impl Servers {
     async fn ask_reasons(&mut self, up: &[Reading]) {
         let down: BTreeSet<Labels> =
             up.iter().filter(|reading| reading.value == 0.0).map(|reading| fold::target(&reading.labels)).collect();
-        let recent = |(at, of): &(Instant, BTreeSet<Labels>)| at.elapsed() < REASONS && *of == down;
+        let now = clock::now();
+        let recent = |(at, of): &(Now, BTreeSet<Labels>)| now.since(*at) < REASONS && *of == down;
         if down.is_empty() || self.reasons.asked.as_ref().is_some_and(recent) {
             return;
         }
         let parameters = [("state", "active")];
         // Who does not know this path, or does not answer, leaves the reason unknown and no more.
-        if let Ok(Some(answer)) = self.prometheus.ask_if_known::<fold::Targets>("targets", &parameters).await {
+        let asked = self.prometheus.ask_if_known::<fold::Targets>("targets", &parameters);
+        if let Ok(Ok(Some(answer))) = tokio::time::timeout(PATIENCE, asked).await {
             self.reasons.of = answer.data.reasons();
         }
-        self.reasons.asked = Some((Instant::now(), down));
+        self.reasons.asked = Some((now, down));
     }
 }
 
