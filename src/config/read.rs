@@ -112,7 +112,7 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut servers: Vec<ServerSettings> = Vec::new();
-        for table in tables.iter() {
+        for table in tables {
             let Some(server) = self.striking(table.clone(), simple::<ServerSettings>) else { continue };
             for (key, shared) in shared(&server, &servers) {
                 let span = table.get_ref().get(key).map_or(table.span(), Spanned::span);

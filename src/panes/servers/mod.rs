@@ -313,7 +313,7 @@ fn mapped<'a>(column: usize, cx: &Cx<'a>) -> Option<&'a str> {
     store.server_columns().get(at).map(String::as_str)
 }
 
-fn mapped_text<'a>(column: usize, row: Row<'a, ServerRow>) -> Option<&'a str> {
+fn mapped_text(column: usize, row: Row<'_, ServerRow>) -> Option<&str> {
     let wanted = mapped(column, row.cx)?;
     row.item.columns.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.as_str())
 }

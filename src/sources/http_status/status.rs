@@ -84,7 +84,7 @@ mod tests {
         let server = told(&columns, &heard(200, body, ""));
         let shown: Vec<&str> = server.columns.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(shown, ["1.4.2", "212", "no", "0.5", "7"]);
-        assert_eq!(server.notes, [String::new(); 0]);
+        assert!(server.notes.is_empty(), "{:?}", server.notes);
     }
 
     #[test]

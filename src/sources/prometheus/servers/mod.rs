@@ -136,9 +136,13 @@ impl Source for Servers {
         self.ask_reasons(&up.data).await;
         let mut notes: Vec<String> = up.warnings.into_iter().chain(gauges.warnings).collect();
         // Without the rates there are still those who are down, and the gauges.
-        let computed = computed.map(|answer| (answer.data, answer.warnings)).unwrap_or_else(|error| {
-            (Vec::new(), vec![format!("CPU, network and all else that must be computed is not known: {}", error.what)])
-        });
+        let computed = computed.map_or_else(
+            |error| {
+                let note = format!("CPU, network and all else that must be computed is not known: {}", error.what);
+                (Vec::new(), vec![note])
+            },
+            |answer| (answer.data, answer.warnings),
+        );
         notes.extend(computed.1);
         notes.sort_unstable();
         notes.dedup();

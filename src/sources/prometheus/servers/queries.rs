@@ -55,7 +55,7 @@ fn computed(matchers: &str, real: &str) -> String {
         ("oom", format!("delta(node_vmstat_oom_kill{{{matchers}}}[1h])")),
         ("skew", format!("node_time_seconds{{{matchers}}} - timestamp(node_time_seconds{{{matchers}}})")),
         // From less than ten minutes nobody can tell how fast a disk fills.
-        ("slope", format!("deriv({}[1h]) and {free} offset 10m", free)),
+        ("slope", format!("deriv({free}[1h]) and {free} offset 10m")),
     ];
     let named = figures.map(|(name, query)| format!("label_replace({query}, \"{WHAT}\", \"{name}\", \"\", \"\")"));
     named.join(" or ")
