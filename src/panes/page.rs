@@ -202,7 +202,9 @@ impl Writer<'_> {
     fn wrapped(&mut self, role: Role, text: &str, indent: usize) {
         let mut lines = Vec::new();
         wrap::lines(&mut lines, text, self.width, indent);
-        lines.into_iter().for_each(|line| self.push(role, line));
+        for line in lines {
+            self.push(role, line);
+        }
     }
 
     /// A heading, with a line between it and what stands above.
@@ -228,7 +230,9 @@ impl Writer<'_> {
             Section::Chart(chart) => self.chart(chart),
             Section::Links { title, links } => {
                 self.heading(title);
-                links.iter().for_each(|link| self.link(link));
+                for link in links {
+                    self.link(link);
+                }
             }
         }
     }

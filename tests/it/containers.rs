@@ -174,7 +174,7 @@ async fn ports_addresses_and_traffic_of_a_container_with_a_network_are_told() {
         let mut sent = 0;
         // The other side goes away with the container.
         while let Ok(mut stream) = TcpStream::connect((port.0.as_str(), port.1)) {
-            let _ = stream.write_all(&[7; 64 * 1024]);
+            let _ = stream.write_all(&vec![7; 64 * 1024]);
             sent += 1;
             if sent > 400 {
                 break;

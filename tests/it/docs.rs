@@ -38,7 +38,7 @@ fn every_source_has_a_page_with_every_key_of_its_table() {
     for kind in SOURCES {
         let example = if kind.read.is_some() { kind.example } else { server::EXAMPLE };
         let page = root().join("docs/sources").join(format!("{}.md", kind.name));
-        end_held(&page, &format!("## Every key\n\n```toml\n{}```\n", example));
+        end_held(&page, &format!("## Every key\n\n```toml\n{example}```\n"));
     }
 }
 
@@ -170,9 +170,9 @@ fn read(source: &str, shapes: &mut BTreeMap<String, Shape>) {
             (doc, serialized) = (Vec::new(), false);
         } else if let Some((_, shape)) = &mut open {
             let meaning = std::mem::take(&mut doc).join(" ");
-            part(bare, shape.is_enum)
-                .into_iter()
-                .for_each(|(name, kind)| shape.parts.push((name, kind, meaning.clone())));
+            if let Some((name, kind)) = part(bare, shape.is_enum) {
+                shape.parts.push((name, kind, meaning));
+            }
         } else {
             let declared = [("pub struct ", false), ("pub enum ", true)];
             let found = declared.iter().find_map(|(start, is_enum)| Some((bare.strip_prefix(start)?, *is_enum)));

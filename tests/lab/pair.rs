@@ -89,7 +89,7 @@ impl Pair {
         }
         make_silences(alertmanager[0])?;
         for (port, replica) in prometheus.into_iter().zip(["a", "b"]) {
-            services.push(start_prometheus(port, replica, &prometheus, &alertmanager, &down)?);
+            services.push(start_prometheus(port, replica, prometheus, alertmanager, &down)?);
         }
         let this = Self { prometheus, alertmanager, down, _services: services };
         // All run, so this is no reason to skip a test.
@@ -146,8 +146,8 @@ fn start_alertmanager(port: u16, gossip: u16, peer: u16) -> Result<Service, Stri
 fn start_prometheus(
     port: u16,
     replica: &str,
-    all: &[u16; 2],
-    alertmanager: &[u16; 2],
+    all: [u16; 2],
+    alertmanager: [u16; 2],
     down: &[String; 2],
 ) -> Result<Service, String> {
     let program = program(&["prometheus"], &[]).ok_or("Prometheus is not installed (prometheus)")?;
@@ -162,8 +162,8 @@ fn start_prometheus(
          alertmanagers: [{{static_configs: [{{targets: [{}]}}]}}]\n\
          scrape_configs:\n- {{job_name: prometheus, static_configs: [{{targets: [{}]}}]}}\n\
          - {{job_name: game, static_configs: [{{targets: ['{}', '{}']}}]}}\n",
-        at(alertmanager),
-        at(all),
+        at(&alertmanager),
+        at(&all),
         down[0],
         down[1],
     );

@@ -41,8 +41,8 @@ fn rows<'a>(store: &'a Store, feed: &str) -> Vec<&'a Server> {
     store.servers(store.feed(&id(feed)).unwrap()).iter().map(|row| &**row).collect()
 }
 
-fn memory(used: u64) -> Option<Usage> {
-    Some(Usage { used, total: 100 })
+fn memory(used: u64) -> Usage {
+    Usage { used, total: 100 }
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn one_machine_is_one_row_by_name_or_address_with_what_each_knows_first() {
         &["ssh/game-1", "prometheus/a", "http_status/game-1"],
         vec![named("game-1", "10.0.1.4", &["ssh/game-1"])],
     );
-    let seen = Server { cpu: Some(0.2), memory: memory(50), ..server("ip-10-0-1-4", &["10.0.1.4"]) };
+    let seen = Server { cpu: Some(0.2), memory: Some(memory(50)), ..server("ip-10-0-1-4", &["10.0.1.4"]) };
     tell(&mut store, "prometheus/a", 1, vec![seen, server("game-2", &[])]);
     tell(&mut store, "ssh/game-1", 1, vec![Server { cpu: Some(0.9), ..server("game-1", &[]) }]);
     let reach = Reach { up: true, by: "health".into(), code: Some(200), took: None, why: String::new() };
@@ -77,7 +77,7 @@ fn one_machine_is_one_row_by_name_or_address_with_what_each_knows_first() {
     let health = Server { reach: vec![reach], columns, ..server("game-1", &[]) };
     tell(&mut store, "http_status/game-1", 1, vec![health]);
     let row = rows(&store, "ssh/game-1")[0];
-    assert_eq!((row.cpu, row.memory), (Some(0.9), memory(50)));
+    assert_eq!((row.cpu, row.memory), (Some(0.9), Some(memory(50))));
     assert_eq!((row.reach.len(), row.columns[0].1.as_str()), (1, "212"));
     assert_eq!(row.addresses, ["10.0.1.4", "ip-10-0-1-4"]);
     assert_eq!(store.server_columns(), ["players"]);
@@ -125,11 +125,11 @@ fn a_figure_of_a_source_that_fails_is_not_mixed_with_fresh_ones() {
 fn a_row_whose_sources_are_all_silent_keeps_its_last_figures() {
     let mut store = store(&["ssh/a", "prometheus/a"], vec![named("a", "h", &["ssh/a"])]);
     tell(&mut store, "ssh/a", 1, vec![Server { cpu: Some(0.9), ..server("a", &[]) }]);
-    tell(&mut store, "prometheus/a", 1, vec![Server { cpu: Some(0.1), memory: memory(7), ..server("a", &[]) }]);
+    tell(&mut store, "prometheus/a", 1, vec![Server { cpu: Some(0.1), memory: Some(memory(7)), ..server("a", &[]) }]);
     fail(&mut store, "ssh/a", 6);
     fail(&mut store, "prometheus/a", 6);
     let row = rows(&store, "ssh/a")[0];
-    assert_eq!((row.cpu, row.memory, row.silent.len()), (Some(0.9), memory(7), 2));
+    assert_eq!((row.cpu, row.memory, row.silent.len()), (Some(0.9), Some(memory(7)), 2));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn the_past_of_a_figure_is_that_of_the_source_that_tells_it() {
     let mut store = store(&["ssh/a", "prometheus/a"], vec![named("a", "h", &["ssh/a"])]);
     for at in 1..4 {
         tell(&mut store, "ssh/a", at, vec![Server { cpu: Some(0.5), ..server("a", &[]) }]);
-        let other = Server { cpu: Some(0.1), memory: memory(7), ..server("a", &[]) };
+        let other = Server { cpu: Some(0.1), memory: Some(memory(7)), ..server("a", &[]) };
         tell(&mut store, "prometheus/a", at, vec![other]);
     }
     let trend = store.trend("a").unwrap();
