@@ -172,7 +172,7 @@ fn replication_connections_and_statistics_have_their_pages() {
     line(&connections, &["Connections", "primary 90 of 100 in use, 3 kept for superusers"]);
     line(&connections, &["billing", "primary", "app", "shop", "1", "1%"]);
     let statistics = shown("4t", (160, 45));
-    line(&statistics, &["▸ primary: VACUUM on public.players: scanning heap 42 % (pid 9)"]);
+    line(&statistics, &["primary: VACUUM on public.players: scanning heap 42 % (pid 9)"]);
     line(&statistics, &["shop", "primary", "123", "0.50", "99%"]);
     line(&statistics, &["ledger", "primary", "—", "88%"]);
 }

@@ -4,7 +4,7 @@ use crate::lab::postgres::{DATABASE, Postgres, versions};
 use crate::lab::{need, poll, wait};
 use quarterdeck::connect::Connections;
 use quarterdeck::domain::database::locks;
-use quarterdeck::domain::{Database, Limits, Party, SessionState, Severity, Snapshot, SourceError, SourceId};
+use quarterdeck::domain::{Database, Limits, Party, Replica, SessionState, Severity, Snapshot, SourceError, SourceId};
 use quarterdeck::sources::{Settings as _, Source, postgres::Settings};
 use std::path::Path;
 use std::time::Duration;
@@ -165,9 +165,10 @@ fn a_standby_and_its_primary_tell_of_each_other_and_of_the_break() {
         Err(why) => panic!("{why}"),
     };
     let replica = fresh(&server, "the standby", |database| {
-        database.replicas.iter().find(|replica| replica.name == "standby" && replica.state == "streaming").cloned()
+        let streams = |replica: &&Replica| replica.state == "streaming" && replica.behind.is_some();
+        database.replicas.iter().find(|replica| replica.name == "standby" && streams(replica)).cloned()
     });
-    assert!(replica.behind.is_some() && replica.sync == "async", "{replica:?}");
+    assert_eq!(replica.sync, "async", "{replica:?}");
     let receiver = fresh(&standby, "its receiver", |database| {
         database.receiver.clone().filter(|receiver| receiver.status.as_deref() == Some("streaming"))
     });

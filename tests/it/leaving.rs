@@ -62,7 +62,7 @@ fn the_log_tells_what_happened_once_and_without_verbosity_what_went_wrong() {
     let log = |arguments: &[&str]| {
         let desk = Desk::with(&config);
         let session = painted(desk.launch().args(arguments));
-        session.wait_screen("several polls", PATIENCE, |screen| screen.contents().contains("FAILED 2s"));
+        session.wait_screen("several polls", PATIENCE, |screen| screen.contents().contains("FAILED for 2s"));
         quit(session);
         std::fs::read_to_string(desk.home().join("state/quarterdeck/quarterdeck.log")).unwrap()
     };

@@ -54,8 +54,9 @@ impl Sshd {
 
     fn configure(&self, more: &str) {
         let home = self.home.display();
+        // The login's own start files must not take part: one that was cut off in a test before may leave a lock behind.
         let text = format!(
-            "Port {}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n\
+            "SetEnv HOME={home}\nPort {}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n\
              PidFile none\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\n{more}\n",
             self.port
         );
