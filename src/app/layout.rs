@@ -110,7 +110,7 @@ impl Chrome {
             }
             let (bad, text) = &mut self.sources[self.count];
             text.clear();
-            feeds::label(feed, &state.store, text);
+            feeds::full_label(feed, &state.store, text);
             text.push(' ');
             *bad = feeds::age(feed, state.now, text);
             self.count += 1;

@@ -49,13 +49,7 @@ pub fn of(thing: &ThingId, cx: &Cx<'_>) -> Vec<Section> {
 
 fn of_alert(alert: &Alert, cx: &Cx<'_>) -> Vec<Section> {
     let on = |server: &Server| alert_is_on(alert, server);
-    let here: Vec<&Server> = servers(cx).filter(|server| on(server)).collect();
-    let named = containers(cx).filter(|(_, engine, container)| {
-        // A name is a container's only on the machine that the alert is about, where that is known.
-        let elsewhere = !here.is_empty()
-            && engine.server.as_deref().is_some_and(|host| !here.iter().any(|server| is_called(server, host)));
-        !elsewhere && alert_names(alert, container)
-    });
+    let named = containers(cx).filter(|(_, engine, container)| alert_is_about(alert, engine, container, cx));
     let others = alerts(cx).filter(|other| other.fingerprint != alert.fingerprint && same_target(alert, other));
     vec![
         section("server", servers(cx).filter(|server| on(server)).map(|server| server_link(server, cx))),
@@ -79,11 +73,7 @@ fn of_server(server: &Server, cx: &Cx<'_>) -> Vec<Section> {
 fn of_container(engine: &Engine, container: &Container, cx: &Cx<'_>) -> Vec<Section> {
     let host = |server: &&Server| engine.server.as_deref().is_some_and(|host| is_called(server, host));
     let from = sessions(cx).filter(|(_, _, session)| container.addresses.contains(&session.client));
-    let elsewhere = |alert: &Alert| {
-        let named = alert_hosts(alert).next().is_some();
-        named && !servers(cx).filter(host).any(|server| alert_is_on(alert, server))
-    };
-    let about = alerts(cx).filter(|alert| alert_names(alert, container) && !elsewhere(alert));
+    let about = alerts(cx).filter(|alert| alert_is_about(alert, engine, container, cx));
     vec![
         section("server", servers(cx).filter(host).map(|server| server_link(server, cx))),
         section("alerts", about.map(alert_link)),
@@ -191,17 +181,45 @@ fn alert_is_on(alert: &Alert, server: &Server) -> bool {
     alert_hosts(alert).any(|host| is_called(server, host))
 }
 
-fn alert_names(alert: &Alert, container: &Container) -> bool {
-    let labels = |names: &'static [&'static str]| names.iter().filter_map(|name| alert.labels.get(*name));
-    let id = |value: &String| {
+/// Whether an alert is about a container. An id says so by itself. A name is a container's only on the machine that the alert
+/// is about, and a service has containers on many: there the machine must be the same for certain.
+fn alert_is_about(alert: &Alert, engine: &Engine, container: &Container, cx: &Cx<'_>) -> bool {
+    if names_id(alert, container) {
+        return true;
+    }
+    let bare = alert_hosts(alert).next().is_none();
+    let here = || {
+        let host = engine.server.as_deref().unwrap_or_default();
+        let one = |named: &str| {
+            let both = |server: &Server| is_called(server, named) && is_called(server, host);
+            !host.is_empty() && (same(named, host) || servers(cx).any(both))
+        };
+        alert_hosts(alert).any(|named| one(named) || container.addresses.iter().any(|address| address == named))
+    };
+    let unknown = engine.server.is_none();
+    names_container(alert, container) && (bare || unknown || here())
+        || names_service(alert, container) && (bare || here())
+}
+
+fn labels<'a>(alert: &'a Alert, names: &'static [&'static str]) -> impl Iterator<Item = &'a String> {
+    names.iter().filter_map(|name| alert.labels.get(*name))
+}
+
+fn names_id(alert: &Alert, container: &Container) -> bool {
+    labels(alert, &ID_LABELS).any(|value| {
         // cAdvisor writes the cgroup's path: its last part is the id.
         let id = value.rsplit('/').next().unwrap_or(value).trim_start_matches("docker-").trim_end_matches(".scope");
         id.len() >= 12 && container.id.starts_with(id)
-    };
+    })
+}
+
+fn names_container(alert: &Alert, container: &Container) -> bool {
+    labels(alert, &CONTAINER_LABELS).any(|name| name.trim_start_matches('/') == container.name)
+}
+
+fn names_service(alert: &Alert, container: &Container) -> bool {
     let service = container.compose.as_ref().map(|compose| &compose.service).filter(|service| !service.is_empty());
-    labels(&CONTAINER_LABELS).any(|name| name.trim_start_matches('/') == container.name)
-        || labels(&ID_LABELS).any(id)
-        || service.is_some_and(|service| labels(&SERVICE_LABELS).any(|label| label == service))
+    service.is_some_and(|service| labels(alert, &SERVICE_LABELS).any(|label| label == service))
 }
 
 fn same_target(a: &Alert, b: &Alert) -> bool {
@@ -267,10 +285,10 @@ mod tests {
         };
         let alert =
             |label: &str, value: String| Alert { labels: [(label.to_owned(), value)].into(), ..Alert::default() };
-        assert!(alert_names(&alert("container", "game-1-api".into()), &container));
-        assert!(alert_names(&alert("id", format!("/system.slice/docker-{}.scope", "4f2a9c".repeat(10))), &container));
-        assert!(alert_names(&alert("service", "api".into()), &container));
-        assert!(!alert_names(&alert("service", "game-1-api".into()), &container));
-        assert!(!alert_names(&alert("id", "/".into()), &container));
+        assert!(names_container(&alert("container", "game-1-api".into()), &container));
+        assert!(names_id(&alert("id", format!("/system.slice/docker-{}.scope", "4f2a9c".repeat(10))), &container));
+        assert!(names_service(&alert("service", "api".into()), &container));
+        assert!(!names_service(&alert("service", "game-1-api".into()), &container));
+        assert!(!names_id(&alert("id", "/".into()), &container));
     }
 }

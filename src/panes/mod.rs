@@ -165,6 +165,8 @@ pub enum Presence {
 pub struct Details {
     /// What it is.
     pub title: String,
+    /// Why it may not be so any more: its source fails or hangs; `None` when it can be trusted.
+    pub stale: Option<String>,
     /// One under the other.
     pub sections: Vec<Section>,
 }

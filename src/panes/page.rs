@@ -142,10 +142,14 @@ impl Page {
         let right = |section: &&Section| matches!(section, Section::Chart(_) | Section::Links { .. });
         let split = width >= TWO_COLUMNS && self.details.sections.iter().any(|section| right(&section));
         let width = usize::from(if split { width / 2 } else { width }).saturating_sub(2);
-        let mut writer = Writer { cx, width, links: 0, lines: Vec::new() };
+        let mut writer = Writer { cx, width, links: 0, lines: Vec::new(), stale: false };
         if self.gone {
             writer.wrapped(Role::SeverityWarning, "! it is not reported any more; this was known last", 2);
         }
+        if let Some(why) = &self.details.stale {
+            writer.wrapped(Role::SeverityCritical, &format!("▲ {why}"), 2);
+        }
+        writer.stale = self.gone || self.details.stale.is_some();
         self.columns.clear();
         if split {
             self.details.sections.iter().filter(|section| !right(section)).for_each(|section| writer.section(section));
@@ -192,10 +196,13 @@ struct Writer<'a> {
     width: usize,
     links: usize,
     lines: Vec<Line>,
+    /// What is written from now on can't be trusted any more.
+    stale: bool,
 }
 
 impl Writer<'_> {
     fn push(&mut self, role: Role, text: String) {
+        let role = if self.stale { Role::Stale } else { role };
         self.lines.push(Line { role, text, link: None });
     }
 
@@ -285,10 +292,11 @@ impl Writer<'_> {
         if !given.span.is_zero() {
             // Under the first bar, where there is room for it: few points stand at the right.
             let ago = figure::text(|out| figure::age(out, given.span)) + " ago";
-            let most = width.saturating_sub(ago.width() + " now".len());
+            let most = width.saturating_sub(ago.width() + " last".len());
             let lead = width.saturating_sub(points.len()).min(most);
-            let gap = width.saturating_sub(lead + ago.width() + "now".len());
-            self.push(Role::Faint, format!("{:8}{:lead$}{ago}{:gap$}now", "", "", ""));
+            let end = if self.stale { "last" } else { "now" };
+            let gap = width.saturating_sub(lead + ago.width() + end.len());
+            self.push(Role::Faint, format!("{:8}{:lead$}{ago}{:gap$}{end}", "", "", ""));
         }
     }
 

@@ -652,7 +652,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         let row = self.row(self.cursor, cx)?;
         let mut sections = T::details(row);
         sections.extend(links::of(&selected.id, cx));
-        Some(Details { title: selected.name.clone(), sections })
+        Some(Details { title: selected.name.clone(), stale: stale(row.feed, cx.now), sections })
     }
 
     fn filter(&self) -> &str {
@@ -662,6 +662,18 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
         self.filter = Filter::parse(text);
+    }
+}
+
+/// What to know of a page whose source answers no more: since when, and why.
+fn stale(feed: &Feed, now: Now) -> Option<String> {
+    let age = figure::text(|out| figure::coarse_age(out, feed.age(now).unwrap_or_default()));
+    match (feed.health(now), &feed.error) {
+        (Health::Failed, Some((_, error))) => {
+            Some(format!("{}: {}; this is what was known {age} ago → {}", feed.id, error.what, error.hint))
+        }
+        (Health::Stale, _) => Some(format!("{}: no answer for {age}; this is that old", feed.id)),
+        (Health::Failed | Health::Fresh | Health::Waiting, _) => None,
     }
 }
 

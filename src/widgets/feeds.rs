@@ -4,11 +4,30 @@ use super::figure;
 use crate::domain::{Now, text};
 use crate::store::{Feed, Health, Store};
 
-/// Appends the kind where it is the only one of its kind, else the configured name; and the part, where it is one of several.
+/// Appends a source's name as the header has it: the kind where it is the only one of its kind, else kind and name; and the
+/// part, where it is one of several.
+pub fn full_label(feed: &Feed, store: &Store, out: &mut String) {
+    let (kind, name) = (feed.id.kind(), feed.id.name());
+    text::push_clean(out, kind);
+    if store.feeds().iter().any(|other| other.id.kind() == kind && other.id.name() != name) {
+        out.push('/');
+        text::push_clean(out, name);
+    }
+    part(feed, out);
+}
+
+/// The same for a pane, in which the kind need not be said where all sources are of one kind.
 pub fn label(feed: &Feed, store: &Store, out: &mut String) {
     let (kind, name) = (feed.id.kind(), feed.id.name());
     let alone = store.feeds().iter().all(|other| other.id.kind() != kind || other.id.name() == name);
-    text::push_clean(out, if alone { kind } else { name });
+    if alone || store.about(feed.subject).any(|other| other.id.kind() != kind) {
+        return full_label(feed, store, out);
+    }
+    text::push_clean(out, name);
+    part(feed, out);
+}
+
+fn part(feed: &Feed, out: &mut String) {
     if let Some(part) = feed.id.as_str().splitn(3, '/').nth(2) {
         out.push(' ');
         text::push_clean(out, part);

@@ -4,8 +4,8 @@ use super::dump;
 use super::scene::{Scene, start};
 use crossterm::event::KeyCode;
 use quarterdeck::domain::{
-    Alert, AlertReport, Answered, Container, ContainerState, Database, Engine, Inquiry, Series, Server, Session,
-    Severity, Snapshot, SourceError, SourceId, Subject, Usage, alert,
+    Alert, AlertReport, Answered, Compose, Container, ContainerState, Database, Engine, Inquiry, Series, Server,
+    Session, Severity, Snapshot, SourceError, SourceId, Subject, Usage, alert,
 };
 use quarterdeck::effect::Effect;
 use quarterdeck::event::Event;
@@ -253,4 +253,39 @@ fn a_chart_asks_for_its_past_once_and_shows_the_answer_or_why_there_is_none() {
     scene.send(answered(Err(SourceError::new("Prometheus at http://p: nothing listens there", "start it"))));
     has(&mut scene, &["nothing listens there", "start it"]);
     let _ = SourceId::new("prometheus", "main");
+}
+
+/// At 03:00 a key that restarts is one Enter away: the alert of one machine must not lead to the containers of another.
+#[test]
+fn an_alert_about_a_service_on_one_machine_leads_to_the_containers_of_no_other() {
+    let mut scene = production(LARGE);
+    let service = |id, name: &str| Container {
+        compose: Some(Compose { project: "spacetime".into(), service: "api".into() }),
+        ..container(id, name, "172.17.0.9")
+    };
+    let engine = |containers, server: &str| Engine { server: Some(server.into()), containers, ..Engine::default() };
+    scene.good("docker", "game-1", Snapshot::Containers(engine(vec![service(1, "api-here")], "game-1")));
+    let alert = |instance: &str| firing("ApiSlow", &[("instance", instance), ("service", "api")]);
+    let told = |alert: Alert| AlertReport { alerts: vec![alert.into()], ..AlertReport::default() };
+    scene.good("prometheus", "main", Snapshot::Alerts(told(alert("10.0.1.5:9100"))));
+    scene.paint();
+    scene.keys("3");
+    scene.key(KeyCode::Enter);
+    assert!(!shown(&mut scene).contains("api-here"), "it is on game-1, the alert is about game-2");
+    scene.key(KeyCode::Esc);
+    scene.good("prometheus", "main", Snapshot::Alerts(told(alert("10.0.1.4:9100"))));
+    scene.key(KeyCode::Up);
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["container api-here"]);
+}
+
+#[test]
+fn a_page_whose_source_fails_says_so_and_how_old_it_is() {
+    let mut scene = production(LARGE);
+    scene.paint();
+    scene.keys("4");
+    scene.key(KeyCode::Enter);
+    scene.pass(Duration::from_secs(15));
+    scene.bad("postgres", "primary", "no PostgreSQL answers at db-primary:5432: nothing listens there", "start it");
+    has(&mut scene, &["no PostgreSQL answers at db-primary", "known 15s ago", "start it", "15s ago last"]);
 }

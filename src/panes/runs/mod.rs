@@ -329,7 +329,7 @@ impl Pane for RunsPane {
 
     fn details(&self, cx: &Cx<'_>) -> Option<Details> {
         let run = self.run(cx)?;
-        Some(Details { title: run.title.clone(), sections: sections(run) })
+        Some(Details { title: run.title.clone(), stale: None, sections: sections(run) })
     }
 
     fn filter(&self) -> &str {
