@@ -156,7 +156,15 @@ impl Page {
             self.columns.push(std::mem::take(&mut writer.lines));
             self.details.sections.iter().filter(right).for_each(|section| writer.section(section));
         } else {
-            self.details.sections.iter().for_each(|section| writer.section(section));
+            // What leads on comes before what fills the screen.
+            let rank = |section: &&Section| match section {
+                Section::Facts(_) | Section::Links { .. } => 0,
+                Section::Text { .. } => 1,
+                Section::Chart(_) => 2,
+            };
+            let mut sections: Vec<&Section> = self.details.sections.iter().collect();
+            sections.sort_by_key(rank);
+            sections.into_iter().for_each(|section| writer.section(section));
         }
         self.columns.push(writer.lines);
     }
