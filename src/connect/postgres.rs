@@ -213,6 +213,10 @@ impl Postgres {
                 let what = format!("PostgreSQL at {place} refuses: {} ({code})", refused.message());
                 SourceError::new(what, hint(&self.name, &code, refused.message()))
             }
+            sqlx::Error::Io(error) if is_unknown_host(error) => SourceError::new(
+                format!("no PostgreSQL answers at {place}: the host name is not known"),
+                format!("check the host in dsn of [postgres.{}], or PGHOST", self.name),
+            ),
             sqlx::Error::Io(error) => {
                 let why = match error.kind() {
                     std::io::ErrorKind::NotFound => "there is no such socket".to_owned(),
@@ -236,6 +240,11 @@ impl Postgres {
             ),
         }
     }
+}
+
+/// The standard library has no kind of error for it.
+fn is_unknown_host(error: &std::io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address information")
 }
 
 fn hint(name: &str, code: &str, message: &str) -> String {
