@@ -500,4 +500,13 @@ mod tests {
         let error = postgres.connect_read().await.unwrap_err();
         assert_eq!(error.what, "no PostgreSQL answers at /nowhere port 5432 as me: there is no such socket");
     }
+
+    #[test]
+    fn a_host_name_that_nobody_knows_is_no_server_to_start() {
+        let postgres = new("postgres://me@db-primray/app", None).unwrap();
+        let why = "failed to lookup address information: Name or service not known";
+        let error = postgres.explain(&sqlx::Error::Io(std::io::Error::other(why)));
+        assert_eq!(error.what, "no PostgreSQL answers at db-primray:5432: the host name is not known");
+        assert_eq!(error.hint, "check the host in dsn of [postgres.primary], or PGHOST");
+    }
 }
