@@ -213,6 +213,10 @@ impl Postgres {
                 let what = format!("PostgreSQL at {place} refuses: {} ({code})", refused.message());
                 SourceError::new(what, hint(&self.name, &code, refused.message()))
             }
+            sqlx::Error::Io(error) if is_unknown_host(error) => SourceError::new(
+                format!("no PostgreSQL answers at {place}: the host name is not known"),
+                format!("check the host in dsn of [postgres.{}], or PGHOST", self.name),
+            ),
             sqlx::Error::Io(error) => {
                 let why = match error.kind() {
                     std::io::ErrorKind::NotFound => "there is no such socket".to_owned(),
@@ -236,6 +240,11 @@ impl Postgres {
             ),
         }
     }
+}
+
+/// The standard library has no kind of error for it.
+fn is_unknown_host(error: &std::io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address information")
 }
 
 fn hint(name: &str, code: &str, message: &str) -> String {
@@ -490,5 +499,14 @@ mod tests {
         let postgres = new("postgres://me@/app?host=/nowhere&port=5432", None).unwrap();
         let error = postgres.connect_read().await.unwrap_err();
         assert_eq!(error.what, "no PostgreSQL answers at /nowhere port 5432 as me: there is no such socket");
+    }
+
+    #[test]
+    fn a_host_name_that_nobody_knows_is_no_server_to_start() {
+        let postgres = new("postgres://me@db-primray/app", None).unwrap();
+        let why = "failed to lookup address information: Name or service not known";
+        let error = postgres.explain(&sqlx::Error::Io(std::io::Error::other(why)));
+        assert_eq!(error.what, "no PostgreSQL answers at db-primray:5432: the host name is not known");
+        assert_eq!(error.hint, "check the host in dsn of [postgres.primary], or PGHOST");
     }
 }

@@ -3,7 +3,7 @@
 use super::{Link, Section};
 use crate::cx::Cx;
 use crate::domain::{Alert, AlertReport, Rule, Server, Severity, Silence, Snapshot, Subject, Target, ThingId, Topic};
-use crate::store::Feed;
+use crate::store::{Feed, Health};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -91,6 +91,20 @@ pub(super) fn tells_silences(feed: &Feed) -> bool {
     feed.id.kind() == "alertmanager"
 }
 
+/// Any source tells just now which alerts there are: that one answers with its rules says nothing about them.
+fn tells_alerts(cx: &Cx<'_>) -> bool {
+    let tells = |feed: &Feed| feed.good.is_some() && feed.error.is_none() && !tells_rules(feed);
+    cx.store.about(Subject::Alerts).any(tells)
+}
+
+/// The Alertmanagers that do not answer just now, as `alertmanager/a, alertmanager/b`. What they hold back may look as if it
+/// fired, for others tell of it too.
+pub(super) fn unheard(cx: &Cx<'_>) -> Option<String> {
+    let is_out = |feed: &&Feed| tells_silences(feed) && matches!(feed.health(cx.now), Health::Failed | Health::Stale);
+    let names: Vec<String> = cx.store.about(Subject::Alerts).filter(is_out).map(|feed| feed.id.to_string()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
 /// Several feeds of a sort report, so that rows must say where they come from.
 pub(super) fn several(cx: &Cx<'_>, tells: fn(&Feed) -> bool) -> bool {
     cx.store.about(Subject::Alerts).filter(|feed| tells(feed)).nth(1).is_some()
@@ -105,6 +119,15 @@ pub(super) fn is_entry(id: &ThingId, feed: &Feed, key: impl FnOnce(&str) -> bool
         | ThingId::Alert { .. }
         | ThingId::Session { .. }
         | ThingId::Run(_) => false,
+    }
+}
+
+/// Counts of alerts for a title. While nobody tells of alerts, that none is known does not mean that there is none.
+pub(super) fn alert_figures(cx: &Cx<'_>, counts: &[(usize, &str)], out: &mut String) {
+    if counts.iter().all(|(count, _)| *count == 0) && !tells_alerts(cx) {
+        out.push_str("not known");
+    } else {
+        figures(counts, out);
     }
 }
 

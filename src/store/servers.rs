@@ -36,7 +36,33 @@ enum Shown {
     /// As its one source told it.
     Told(Arc<Snapshot>, usize),
     /// Of several sources, or of the config.
-    Joined(Box<Server>),
+    Joined(Box<Made>),
+}
+
+/// A row that no source alone tells.
+#[derive(Clone, Debug)]
+struct Made {
+    server: Server,
+    is_told: bool,
+    unheard: Vec<SourceId>,
+}
+
+impl ServerRow {
+    /// A source told of it, be it long ago; else only the config does.
+    pub fn is_told(&self) -> bool {
+        match &self.0 {
+            Shown::Told(..) => true,
+            Shown::Joined(made) => made.is_told,
+        }
+    }
+
+    /// The sources that the config makes for it alone and that never told of it.
+    pub fn unheard(&self) -> &[SourceId] {
+        match &self.0 {
+            Shown::Told(..) => &[],
+            Shown::Joined(made) => &made.unheard,
+        }
+    }
 }
 
 impl Deref for ServerRow {
@@ -46,7 +72,7 @@ impl Deref for ServerRow {
         static NOBODY: LazyLock<Server> = LazyLock::new(Server::default);
         match &self.0 {
             Shown::Told(snapshot, at) => snapshot.servers().and_then(|servers| servers.get(*at)).unwrap_or(&NOBODY),
-            Shown::Joined(server) => server,
+            Shown::Joined(made) => &made.server,
         }
     }
 }
@@ -207,7 +233,9 @@ impl Joined {
             }
         }
         server.silent = self.silent(member, feeds);
-        ServerRow(Shown::Joined(Box::new(server)))
+        let is_silent = |feed: &&usize| !member.told.iter().any(|(told, _)| told == *feed);
+        let unheard = member.own.iter().filter(is_silent).map(|feed| feeds[*feed].id.clone()).collect();
+        ServerRow(Shown::Joined(Box::new(Made { server, is_told: !member.told.is_empty(), unheard })))
     }
 
     /// The feeds that ought to tell of it and do not, each with the reason.

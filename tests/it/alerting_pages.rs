@@ -239,3 +239,73 @@ fn alerts_of_one_name_stand_side_by_side_by_one_key() {
     let place = |word: &str| shown.find(word).unwrap_or_else(|| panic!("{word} is not in\n{shown}"));
     assert!(place("by name") < place("h2") && place("h2") < place("h1") && place("h1") < place("Between"), "{shown}");
 }
+
+#[test]
+fn an_answer_about_rules_is_none_about_alerts() {
+    let mut scene = Scene::new(&SOURCES, SIZE);
+    scene.good("prometheus", "main/rules", Snapshot::Alerts(AlertReport::default()));
+    for kind in ["prometheus", "alertmanager"] {
+        scene.bad(kind, "main", "nothing listens there", "start it");
+    }
+    for page in ["3z", "b"] {
+        scene.keys(page);
+        has(&mut scene, &["  not known", "nothing listens there"]);
+        assert!(!shown(&mut scene).contains("no alert is firing"));
+    }
+}
+
+#[test]
+fn a_summary_is_worth_more_than_who_holds_back() {
+    let mut scene = production();
+    has(&mut scene, &["SUMMARY"]);
+    scene.keys("3z");
+    has(&mut scene, &["SUMMARY", " BY "]);
+}
+
+#[test]
+fn while_an_alertmanager_fails_its_silences_are_said_not_to_be_known() {
+    let mut scene = production();
+    assert!(!shown(&mut scene).contains("not known just now"));
+    scene.bad("alertmanager", "main", "nothing listens there", "start it");
+    scene.keys("3z");
+    has(&mut scene, &["! silences of alertmanager/main are not known just now"]);
+    open(&mut scene, "Down");
+    has(&mut scene, &["those of alertmanager/main are not known just now"]);
+}
+
+#[test]
+fn groups_say_that_they_are_by_name_when_no_alertmanager_tells_them() {
+    let mut scene = Scene::new(&SOURCES, SIZE);
+    scene.good("prometheus", "main", Snapshot::Alerts(report(vec![down()])));
+    scene.bad("alertmanager", "main", "nothing listens there", "start it");
+    scene.keys("3zb");
+    has(&mut scene, &["grouped by name: no Alertmanager tells just now how it notifies of them", "Down"]);
+}
+
+#[test]
+fn the_title_of_containers_counts_what_does_not_stay_up() {
+    let mut scene = Scene::full(SIZE);
+    has(&mut scene, &["11 up of 20  3 unhealthy  2 restarting  1 oom-killed"]);
+}
+
+#[test]
+fn a_server_that_nobody_told_of_names_no_source_and_no_mend_that_it_has() {
+    let named = |name: &str, feeds| quarterdeck::store::Named {
+        server: Server { name: name.into(), ..Server::default() },
+        feeds,
+    };
+    let ssh = SourceId::new("ssh", "game-2");
+    let sources = [("prometheus", "main", Subject::Servers), ("ssh", "game-2", Subject::Servers)];
+    let mut setup = super::scene::setup(&sources);
+    setup.servers = vec![named("game-1", Vec::new()), named("game-2", vec![ssh])];
+    let mut scene = Scene::of(setup, SIZE);
+    scene.paint();
+    scene.keys("1");
+    open(&mut scene, "game-1");
+    has(&mut scene, &["nobody: only the config names it", "give it ssh"]);
+    scene.key(KeyCode::Esc);
+    scene.key(KeyCode::Down);
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["nobody yet: ssh/game-2 has not answered", "none is known: ssh/game-2 has not answered"]);
+    assert!(!shown(&mut scene).contains("give it ssh"));
+}

@@ -3,7 +3,7 @@
 use crate::domain::alert::Labels;
 use crate::domain::promql::{narrowed, watched};
 use crate::domain::{Alert, AlertReport, Inquiry, Rule, SourceId, time};
-use crate::panes::alerting::{alert_link, links, rule_link, silence_link};
+use crate::panes::alerting::{alert_link, links, rule_link, silence_link, unheard};
 use crate::panes::{Chart, Link, Row, Section};
 use crate::store::Feed;
 use crate::widgets::figure;
@@ -42,6 +42,9 @@ fn facts(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<(String, String)> {
         ("value", alert.value.map_or_else(unknown, |value| figure::text(|out| figure::number(out, value)))),
         ("source", row.feed.id.to_string()),
     ];
+    if let Some(names) = unheard(row.cx) {
+        facts.push(("silences", format!("those of {names} are not known just now")));
+    }
     for silence in &alert.silenced_by {
         let left = time::between(row.as_of(), silence.ends_at);
         let left = figure::text(|out| figure::age(out, left));

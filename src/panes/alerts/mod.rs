@@ -2,6 +2,7 @@
 
 mod details;
 
+use super::alerting::{alert_figures, tells_rules, tells_silences, unheard};
 use super::grouping::Group;
 use super::table::{Counts, Tabular, figure_cell, figures};
 use super::{DataPane, PaneKind, Row, Section};
@@ -51,11 +52,17 @@ impl Tabular for Alerts {
         Column::text("SEVERITY", 8, 0, 8),
         Column::figure("FOR", 5, 7),
         Column::figure("VALUE", 7, 2),
-        Column::text("BY", 14, 2, 4),
-        Column::text("SUMMARY", 16, 6, 3),
+        Column::text("BY", 14, 2, 3),
+        Column::text("SUMMARY", 16, 6, 4),
     ];
     const GROUPED_BY: Option<&'static str> = Some("name");
     const NONE: &'static str = "asked, and no alert is firing or pending";
+    const NOBODY: &'static str = "whether any alert is firing or pending is not known: no source tells it just now";
+
+    /// Rules are no answer about alerts, and one that failed since is none about those of now.
+    fn lacks(feed: &Feed) -> bool {
+        tells_rules(feed) || feed.error.is_some()
+    }
 
     fn shows(column: usize, cx: &Cx<'_>) -> bool {
         column != BY || cx.store.all_alerts().any(|alert| alert.state == AlertState::Suppressed)
@@ -77,6 +84,7 @@ impl Tabular for Alerts {
         told.sort_by_key(|(_, trouble)| Reverse(trouble.severity));
         let line = |(names, trouble): (String, &Trouble)| format!("{names}: {} ({})", trouble.what, trouble.hint);
         out.extend(told.into_iter().map(|told| (told.1.severity, line(told))));
+        out.extend(silences_unknown(cx).map(|text| (Severity::Warning, text)));
     }
 
     /// By name: where an alert fires for many things it is one matter.
@@ -181,12 +189,19 @@ impl Tabular for Alerts {
             (number("inhibited"), "inhibited"),
             (number("muted") + number("suppressed"), "muted"),
         ];
-        super::alerting::figures(&figures, out);
+        alert_figures(cx, &figures, out);
     }
 
     fn details(row: Row<'_, Arc<Alert>>) -> Vec<Section> {
         details::of(row)
     }
+}
+
+/// Others than the Alertmanagers tell of alerts, which may be silenced there.
+fn silences_unknown(cx: &Cx<'_>) -> Option<String> {
+    let others = |feed: &Feed| feed.good.is_some() && !tells_rules(feed) && !tells_silences(feed);
+    let names = unheard(cx).filter(|_| cx.store.about(Subject::Alerts).any(others))?;
+    Some(format!("silences of {names} are not known just now: an alert shown as firing may be silenced there"))
 }
 
 /// What is wrong with alerting itself, by those who say so.

@@ -45,6 +45,9 @@ const PORTS: usize = 11;
 const SERVICE: usize = 12;
 const IMAGE: usize = 13;
 
+/// The states that the title counts: what is in one of them nobody wanted so.
+const BAD: [&str; 4] = ["unhealthy", "restarting", "oom-killed", "dead"];
+
 /// The table.
 pub struct Containers;
 
@@ -189,14 +192,16 @@ impl Tabular for Containers {
     }
 
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
-        let (mut up, mut bad) = (0, 0);
+        let (mut up, mut bad) = (0, [0; BAD.len()]);
         for container in cx.store.about(Subject::Containers).flat_map(|feed| Self::items(cx.store, feed)) {
             up += usize::from(container.state == ContainerState::Running);
-            bad += usize::from(container.health == Health::Unhealthy && container.state == ContainerState::Running);
+            for (count, word) in bad.iter_mut().zip(BAD) {
+                *count += usize::from(container.state_word() == word);
+            }
         }
         let _ = write!(out, "{up} up of {}", counts.total());
-        if bad > 0 {
-            let _ = write!(out, "  {bad} unhealthy");
+        for (count, word) in bad.iter().zip(BAD).filter(|(count, _)| **count > 0) {
+            let _ = write!(out, "  {count} {word}");
         }
     }
 

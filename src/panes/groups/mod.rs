@@ -1,7 +1,7 @@
 //! Alerts in groups, as Alertmanager notifies of them; by name where no Alertmanager says how. A group is as bad as its
 //! worst alert.
 
-use super::alerting::{alert_link, gaps, is_entry, links};
+use super::alerting::{alert_figures, alert_link, gaps, is_entry, links, report, tells_rules, tells_silences};
 use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
@@ -56,9 +56,19 @@ impl Tabular for Groups {
         Column::text("FIRST OF THEM", 20, 4, 4),
     ];
     const NONE: &'static str = "asked, and no alert is firing or pending";
+    const NOBODY: &'static str = "whether any alert is firing or pending is not known: no source tells it just now";
+
+    /// As in the table of alerts.
+    fn lacks(feed: &Feed) -> bool {
+        tells_rules(feed) || feed.error.is_some()
+    }
 
     fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
         gaps(cx, Topic::Groups, out);
+        if is_by_name(cx) {
+            let why = "grouped by name: no Alertmanager tells just now how it notifies of them";
+            out.push((Severity::Info, why.to_owned()));
+        }
     }
 
     fn items<'a>(store: &'a Store, feed: &'a Feed) -> &'a [AlertGroup] {
@@ -133,13 +143,13 @@ impl Tabular for Groups {
         }
     }
 
-    fn summary(_: &Cx<'_>, counts: &Counts, out: &mut String) {
+    fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
         let figures = [
             (counts.of(Severity::Critical), "critical"),
             (counts.of(Severity::Warning), "warning"),
             (counts.total(), "in all"),
         ];
-        super::alerting::figures(&figures, out);
+        alert_figures(cx, &figures, out);
     }
 
     fn details(row: Row<'_, AlertGroup>) -> Vec<Section> {
@@ -161,6 +171,17 @@ impl Tabular for Groups {
         let alerts: Vec<Link> = alerts.into_iter().map(|alert| alert_link(alert)).collect();
         std::iter::once(Section::Facts(facts)).chain(links("alerts", alerts)).collect()
     }
+}
+
+/// There are groups that no Alertmanager made, and none that would tell how it groups.
+fn is_by_name(cx: &Cx<'_>) -> bool {
+    let about = || cx.store.about(Subject::Alerts);
+    let tells = |feed: &Feed| {
+        let gap = report(feed).is_none_or(|report| report.gap(Topic::Groups).is_some());
+        tells_silences(feed) && feed.error.is_none() && !gap
+    };
+    let mut groups = about().flat_map(|feed| cx.store.alert_groups(feed));
+    !about().any(tells) && groups.any(|group| group.routed.is_none())
 }
 
 /// A group of one receiver's by its labels, one without labels by its receiver, others by the alerts' name.

@@ -1,7 +1,7 @@
 //! A server's page: every figure with its unit, all filesystems, who reaches it, what its sources could not tell, and its past.
 
 use super::super::{Chart, Row, Section, Unit};
-use crate::domain::{Filesystem, Inquiry, Past, Rates, Reach, Server, Usage};
+use crate::domain::{Filesystem, Inquiry, Past, Rates, Reach, Server, SourceId, Usage};
 use crate::store::{Figure, ServerRow};
 use crate::widgets::figure;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ type Fact = (String, String);
 /// Everything about it.
 pub(super) fn sections(row: Row<'_, ServerRow>) -> Vec<Section> {
     let server: &Server = row.item;
-    let mut sections = vec![Section::Facts(identity(row)), Section::Facts(figures(server))];
+    let mut sections = vec![Section::Facts(identity(row)), Section::Facts(figures(row.item))];
     if !server.disks.is_empty() {
         sections.push(Section::Facts(server.disks.iter().map(filesystem).collect()));
     }
@@ -40,11 +40,29 @@ fn identity(row: Row<'_, ServerRow>) -> Vec<Fact> {
         ("known as", list(&server.addresses)),
         ("labels", list(&labels)),
         ("system", server.system.clone()),
-        ("told by", Some(row.feed.id.to_string())),
+        ("told by", Some(told_by(row))),
     ];
     let told = facts.into_iter().filter_map(|(label, text)| Some((label.to_owned(), text?)));
     let mapped = server.columns.iter().map(|(name, text)| (name.clone(), text.clone()));
     told.chain(server.reach.iter().map(reach)).chain(mapped).collect()
+}
+
+/// The source that its row stands with; a row that nobody told of stands with any.
+fn told_by(row: Row<'_, ServerRow>) -> String {
+    if row.item.is_told() {
+        return row.feed.id.to_string();
+    }
+    match silence(row.item.unheard().iter()) {
+        Some(silence) => format!("nobody yet: {silence}"),
+        None => "nobody: only the config names it".to_owned(),
+    }
+}
+
+/// `ssh/game-1 has not answered`.
+fn silence<'a>(sources: impl Iterator<Item = &'a SourceId>) -> Option<String> {
+    let names: Vec<String> = sources.map(ToString::to_string).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    (!names.is_empty()).then(|| format!("{} {have} not answered", names.join(", ")))
 }
 
 /// `up, 200 in 12 ms`, or `DOWN: nothing listens there`.
@@ -60,7 +78,7 @@ fn reach(reach: &Reach) -> Fact {
 }
 
 /// Every figure; one that nobody knows says so, and so does a server of which none is known.
-fn figures(server: &Server) -> Vec<Fact> {
+fn figures(server: &ServerRow) -> Vec<Fact> {
     let unknown = || "not known".to_owned();
     let cores = if server.cores > 0 { format!(" of {} cores", server.cores) } else { String::new() };
     let cpu = server.cpu.map(|cpu| figure::text(|out| figure::percent(out, cpu)) + &cores);
@@ -81,10 +99,16 @@ fn figures(server: &Server) -> Vec<Fact> {
         ("up", server.uptime.map(|up| figure::text(|out| figure::age(out, up)))),
     ];
     if facts.iter().all(|(_, text)| text.is_none()) {
-        let text = "none is known: give it ssh or node_exporter in the config, or let a Prometheus scrape it";
-        return vec![("figures".to_owned(), text.to_owned())];
+        return vec![("figures".to_owned(), format!("none is known: {}", advice(server)))];
     }
     facts.into_iter().map(|(label, text)| (label.to_owned(), text.unwrap_or_else(unknown))).collect()
+}
+
+/// What would make figures known. Who has a source for them already needs no other, but its answer.
+fn advice(server: &ServerRow) -> String {
+    let tells = |source: &&SourceId| matches!(source.kind(), "local" | "ssh" | "node_exporter");
+    silence(server.unheard().iter().filter(tells))
+        .unwrap_or_else(|| "give it ssh or node_exporter in the config, or let a Prometheus scrape it".to_owned())
 }
 
 fn usage(usage: Usage) -> String {
