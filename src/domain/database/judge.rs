@@ -51,12 +51,11 @@ impl Session {
         by_state.max(by_transaction).max(self.judge_waiting(server_now, limits))
     }
 
-    /// A session that waits, and the one that all wait for, are as bad as the longest wait.
+    /// A session that waits, and each that is in the way, are as bad as the longest wait.
     fn judge_waiting(&self, server_now: Timestamp, limits: &Limits) -> Severity {
         let waiting = |age: Duration| limits.blocked_seconds.judge(age.as_secs()).max(Severity::Info);
         let waits = self.blocked_for(server_now).map_or(Severity::None, waiting);
-        let blocking = self.blocking_since.filter(|_| self.is_root_blocker());
-        waits.max(blocking.map_or(Severity::None, |since| waiting(time::between(since, server_now))))
+        waits.max(self.blocking_since.map_or(Severity::None, |since| waiting(time::between(since, server_now))))
     }
 }
 

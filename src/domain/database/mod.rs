@@ -93,7 +93,7 @@ pub struct Session {
     pub holds: Vec<String>,
     /// How many sessions wait for it: through others too when it waits for nobody itself, else directly.
     pub blocks: u32,
-    /// Since when the first of them waits.
+    /// Since when the one waits that has waited longest for it, directly or through others.
     pub blocking_since: Option<Timestamp>,
     /// `client backend`, `autovacuum worker`, `walsender` …; empty when hidden.
     pub kind: String,
