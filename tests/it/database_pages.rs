@@ -192,6 +192,32 @@ fn a_page_leads_to_the_session_and_back() {
     line(&dump::text(&scene.paint()), &["4 Databases"]);
 }
 
+/// The page of the first row of the sessions, of a server with this session only.
+fn page_of(session: Session) -> String {
+    let mut scene = Scene::new(&TWO[..1], (160, 60));
+    let database = Database { now: start().wall, max: 100, sessions: vec![session], ..Database::default() };
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    scene.keys("4");
+    scene.paint();
+    scene.key(KeyCode::Enter);
+    dump::text(&scene.paint())
+}
+
+#[test]
+fn the_page_of_a_session_says_none_only_of_what_there_is_none_of() {
+    let told = |state| Session { xact_start: None, ..session(101, "billing", state, &[]) };
+    let hidden = page_of(Session { state_change: None, query_start: None, ..told(SessionState::Hidden) });
+    for label in ["in it", "transaction", "query", "waits"] {
+        line(&hidden, &[label, "hidden"]);
+    }
+    let aborted = page_of(told(SessionState::IdleInTransactionAborted));
+    line(&aborted, &["transaction", "idle since 2026-11-25T02:58:30Z, 1m: its start is not told"]);
+    line(&aborted, &["query", "since 2026-11-25T02:58:30Z, 1m"]);
+    let idle = page_of(told(SessionState::Idle));
+    line(&idle, &["transaction", "none"]);
+    line(&idle, &["waits", "for nothing"]);
+}
+
 #[test]
 fn kill_idle_is_planned_for_the_server_of_the_row() {
     let mut scene = scene((160, 45));

@@ -46,6 +46,10 @@ impl SessionState {
             _ => Self::Hidden,
         }
     }
+    /// Inside a transaction, doing nothing, aborted or not.
+    pub const fn is_in_transaction(self) -> bool {
+        matches!(self, Self::IdleInTransaction | Self::IdleInTransactionAborted)
+    }
     /// The word shown.
     pub const fn word(self) -> &'static str {
         match self {
