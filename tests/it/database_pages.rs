@@ -219,6 +219,26 @@ fn the_page_of_a_session_says_none_only_of_what_there_is_none_of() {
 }
 
 #[test]
+fn connections_that_are_idle_in_a_transaction_are_judged_under_what_is_wrong() {
+    let mut scene = Scene::new(&TWO[..1], (160, 45));
+    let aborted = session(101, "billing", SessionState::IdleInTransactionAborted, &[]);
+    let sessions = vec![
+        session(102, "api", SessionState::Active, &[]),
+        session(103, "api", SessionState::Active, &[]),
+        Session { xact_start: None, state_change: Some(ago(2400)), ..aborted },
+    ];
+    let hidden = vec!["web may not see what others' sessions do: GRANT pg_monitor TO web".to_owned()];
+    let database = Database { now: start().wall, max: 100, sessions, hidden, ..Database::default() };
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    scene.keys("4c");
+    let screen = dump::text(&scene.paint());
+    let at = |parts: &[&str]| screen.find(line(&screen, parts)).unwrap();
+    // The one that is idle for too long stands above the larger group.
+    let order = [at(&["? web may not see"]), at(&["billing", "app", "shop", "1", "40m"]), at(&["api", "app", "2"])];
+    assert!(order.is_sorted(), "{order:?}\n{screen}");
+}
+
+#[test]
 fn kill_idle_is_planned_for_the_server_of_the_row() {
     let mut scene = scene((160, 45));
     scene.keys("4b");

@@ -30,12 +30,7 @@ impl Session {
         }
         let by_state = match self.state {
             SessionState::IdleInTransaction | SessionState::IdleInTransactionAborted => {
-                let limit = limits.idle_in_transaction_minutes;
-                match minutes(self.age(server_now)) {
-                    idle if idle >= limit.critical => Severity::Critical,
-                    idle if idle >= limit.warn => Severity::Warning,
-                    _ => Severity::Info,
-                }
+                limits.idle_in_transaction_minutes.judge(minutes(self.age(server_now)))
             }
             SessionState::Active | SessionState::Fastpath => {
                 limits.query_minutes.judge(minutes(self.query_age(server_now)))
