@@ -163,6 +163,9 @@ fn lock_facts(s: &Session, database: &Database) -> Vec<(String, String)> {
             say("held by", format!("prepared transaction {}", prepared.gid));
         }
     }
+    if s.may_wait() {
+        say("waits for", "not known: it may itself be waiting".to_owned());
+    }
     if s.blocks > 0 {
         say("in the way of", format!("{} sessions", s.blocks));
     }

@@ -238,6 +238,74 @@ fn connections_that_are_idle_in_a_transaction_are_judged_under_what_is_wrong() {
     assert!(order.is_sorted(), "{order:?}\n{screen}");
 }
 
+/// A server with nothing on it, whose login sees all, or little.
+fn quiet(blind: bool) -> Snapshot {
+    let (sessions_hidden, replication_hidden) = (blind, blind);
+    Snapshot::Database(Database {
+        now: start().wall,
+        max: 100,
+        sessions_hidden,
+        replication_hidden,
+        ..Database::default()
+    })
+}
+
+/// The pages of locks and of replication: `late`, the first server's last answers are failures.
+fn empty_pages(blind: bool, late: bool) -> [String; 2] {
+    ["4b", "4r"].map(|keys| {
+        let mut scene = Scene::new(&TWO, (160, 45));
+        scene.good("postgres", "primary", quiet(false));
+        scene.pass(Duration::from_secs(12));
+        if late {
+            scene.bad("postgres", "primary", "connection refused", "is it up?");
+        } else {
+            scene.good("postgres", "primary", quiet(false));
+        }
+        scene.good("postgres", "standby", quiet(blind));
+        scene.keys(keys);
+        dump::text(&scene.paint())
+    })
+}
+
+#[test]
+fn that_there_is_nothing_is_said_only_where_all_is_seen() {
+    let [locks, replication] = empty_pages(false, false);
+    line(&locks, &["nobody waits for a lock"]);
+    line(&replication, &["0 streams and slots, 0 in trouble"]);
+    line(&replication, &["no standby is connected, and no replication slot exists"]);
+    for (blind, late) in [(true, false), (false, true), (true, true)] {
+        let [locks, replication] = empty_pages(blind, late);
+        line(&locks, &["nobody is seen to wait for a lock"]);
+        line(&replication, &["no standby and no replication slot is seen"]);
+        for wrong in ["nobody waits", "no standby is connected", "in trouble"] {
+            assert!(!locks.contains(wrong) && !replication.contains(wrong), "{locks}\n{replication}");
+        }
+        if late {
+            line(&locks, &["postgres/primary: none was seen when it last answered, 12s ago"]);
+            line(&replication, &["postgres/primary: none was seen when it last answered, 12s ago"]);
+        }
+        if blind {
+            line(&locks, &["postgres/standby: whether others' sessions wait is not known"]);
+            line(&replication, &["postgres/standby: whether there are others is not known"]);
+        }
+    }
+}
+
+#[test]
+fn a_root_whose_state_is_hidden_may_itself_be_waiting() {
+    let mut scene = Scene::new(&TWO[..1], (160, 45));
+    let sessions =
+        vec![session(101, "billing", SessionState::Hidden, &[]), session(102, "api", SessionState::Active, &[101])];
+    let mut database = Database { now: start().wall, max: 100, sessions, ..Database::default() };
+    database.note_blockers();
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    scene.keys("4b");
+    let screen = dump::text(&scene.paint());
+    line(&screen, &["1 waiting, 1 in the way (1 may itself be waiting)"]);
+    line(&screen, &["101 ?", "billing", "hidden", "may itself be waiting"]);
+    assert!(!line(&screen, &["└ 102"]).contains("may itself"), "{screen}");
+}
+
 #[test]
 fn kill_idle_is_planned_for_the_server_of_the_row() {
     let mut scene = scene((160, 45));

@@ -141,6 +141,16 @@ impl Session {
         self.blocks > 0 && self.blocked_by.is_empty()
     }
 
+    /// Nobody is seen in its way, and yet it may wait: what it waits for is hidden, or it waits for a lock that nobody is seen to
+    /// hold.
+    pub fn may_wait(&self) -> bool {
+        let unknown = match &self.wait {
+            None => self.state == SessionState::Hidden,
+            Some(wait) => wait == "Lock" || wait.starts_with("Lock: "),
+        };
+        unknown && self.blocked_by.is_empty()
+    }
+
     /// A client's session; the server's own workers are none.
     pub fn is_client(&self) -> bool {
         matches!(self.kind.as_str(), "" | "client backend")
@@ -319,11 +329,22 @@ pub struct Database {
     pub prepared: Vec<Prepared>,
     /// `autovacuum_freeze_max_age`: from here on vacuum is forced.
     pub freeze_max_age: Option<i64>,
+    /// The login may not see what others' sessions do, nor whether they wait.
+    #[serde(default)]
+    pub sessions_hidden: bool,
+    /// It is not known, at least in part, to whom WAL is sent, whence it comes, and for whom it is kept.
+    #[serde(default)]
+    pub replication_hidden: bool,
     /// What the login may not see, and the mend, one sentence each.
     pub hidden: Vec<String>,
 }
 
 impl Database {
+    /// Some of its sessions may wait for a lock without being seen to.
+    pub fn hides_waits(&self) -> bool {
+        self.sessions_hidden || self.sessions.iter().any(Session::may_wait)
+    }
+
     /// Connections in use ÷ those an ordinary user can get.
     pub fn fullness(&self) -> f64 {
         f64::from(self.used) / f64::from(self.max.saturating_sub(self.reserved).max(1))
