@@ -138,6 +138,19 @@ pub struct IdleLimit {
     pub critical: u64,
 }
 
+impl IdleLimit {
+    /// Judges whole minutes of being idle in a transaction, which is never well.
+    pub const fn judge(&self, minutes: u64) -> Severity {
+        if minutes >= self.critical {
+            Severity::Critical
+        } else if minutes >= self.warn {
+            Severity::Warning
+        } else {
+            Severity::Info
+        }
+    }
+}
+
 impl Limits {
     /// The names of those whose warning would come after the critical value.
     pub fn inverted(&self) -> Vec<&'static str> {

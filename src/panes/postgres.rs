@@ -2,7 +2,7 @@
 
 use super::{Chart, Link, Section, Unit};
 use crate::cx::Cx;
-use crate::domain::{Database, Prepared, Session, SessionState, Severity, Snapshot, Subject, ThingId};
+use crate::domain::{Database, Prepared, Session, SessionState, Severity, Snapshot, Subject, ThingId, time};
 use crate::store::history::KEPT;
 use crate::store::{Feed, Ring};
 use crate::theme::Role;
@@ -73,11 +73,18 @@ fn age_text(age: Option<Duration>, none: &str) -> String {
     age.map_or_else(|| none.to_owned(), |age| figure::text(|out| figure::age(out, age)))
 }
 
-fn since(at: Option<Timestamp>, age: Option<Duration>, none: &str) -> String {
-    match at {
-        Some(at) => format!("since {at:.0}, {}", age_text(age, "—")),
-        None => none.to_owned(),
-    }
+fn since(at: Option<Timestamp>, server_now: Timestamp) -> Option<String> {
+    at.map(|at| format!("since {at:.0}, {}", age_text(Some(time::between(at, server_now)), "—")))
+}
+
+/// Since when its transaction is open. PostgreSQL forgets the start of one that is aborted: it is open for longer than that.
+fn transaction(session: &Session, server_now: Timestamp) -> Option<String> {
+    let open = since(session.xact_start, server_now);
+    let idle = session.state.is_in_transaction().then(|| match since(session.state_change, server_now) {
+        Some(since) => format!("idle {since}: its start is not told"),
+        None => "open: its start is not told".to_owned(),
+    });
+    open.or(idle)
 }
 
 /// The identity of a session.
@@ -118,8 +125,9 @@ fn query_title(session: &Session) -> &'static str {
 }
 
 fn session_facts(feed: &Feed, s: &Session, database: &Database) -> Vec<(String, String)> {
-    let now = database.now;
     let hidden = s.state == SessionState::Hidden;
+    // Of a hidden session nobody says that there is none of it.
+    let none = |word: &str| if hidden { "hidden".to_owned() } else { word.to_owned() };
     let begun = if hidden { "hidden".to_owned() } else { format!("{:.0}", s.backend_start) };
     let mut facts = vec![
         ("source", feed.id.to_string()),
@@ -131,10 +139,10 @@ fn session_facts(feed: &Feed, s: &Session, database: &Database) -> Vec<(String, 
         ("kind", if s.kind.is_empty() { "hidden".to_owned() } else { s.kind.clone() }),
         ("backend start", begun),
         ("state", s.state.word().to_owned()),
-        ("in it", since(s.state_change, s.age(now), "not known")),
-        ("transaction", since(s.xact_start, s.transaction_age(now), "none")),
-        ("query", since(s.query_start, s.query_age(now), "none")),
-        ("waits", s.wait.clone().unwrap_or_else(|| "for nothing".to_owned())),
+        ("in it", since(s.state_change, database.now).unwrap_or_else(|| none("not known"))),
+        ("transaction", transaction(s, database.now).unwrap_or_else(|| none("none"))),
+        ("query", since(s.query_start, database.now).unwrap_or_else(|| none("none"))),
+        ("waits", s.wait.clone().unwrap_or_else(|| none("for nothing"))),
     ];
     if let Some(age) = s.xmin_age {
         facts.push(("holds vacuum back", format!("by {age} transactions (backend_xmin)")));
@@ -154,6 +162,9 @@ fn lock_facts(s: &Session, database: &Database) -> Vec<(String, String)> {
         for prepared in database.prepared.iter().filter(|p| s.blocked_by.contains(&0) && p.blocks.contains(&s.pid)) {
             say("held by", format!("prepared transaction {}", prepared.gid));
         }
+    }
+    if s.may_wait() {
+        say("waits for", "not known: it may itself be waiting".to_owned());
     }
     if s.blocks > 0 {
         say("in the way of", format!("{} sessions", s.blocks));
@@ -194,13 +205,12 @@ pub fn link(feed: &Feed, session: &Session, database: &Database, cx: &Cx<'_>) ->
 /// Everything about a prepared transaction.
 pub fn prepared_details(feed: &Feed, prepared: &Prepared, cx: &Cx<'_>) -> Vec<Section> {
     let Some(database) = database(feed) else { return Vec::new() };
-    let age = database.prepared_age(prepared);
     let facts = vec![
         ("prepared transaction".to_owned(), prepared.gid.clone()),
         ("transaction".to_owned(), prepared.transaction.to_string()),
         ("owner".to_owned(), prepared.owner.clone()),
         ("database".to_owned(), prepared.database.clone()),
-        ("prepared".to_owned(), since(Some(prepared.since), Some(age), "")),
+        ("prepared".to_owned(), since(Some(prepared.since), database.now).unwrap_or_default()),
         ("to end it".to_owned(), "COMMIT PREPARED or ROLLBACK PREPARED, in its database, by its owner".to_owned()),
     ];
     let mut sections = vec![Section::Facts(facts)];

@@ -71,6 +71,10 @@ pub trait Tabular: Send + 'static {
     fn lacks(_feed: &Feed) -> bool {
         false
     }
+    /// Why a feed's good answer may be without some of them.
+    fn blind(_feed: &Feed) -> Option<&'static str> {
+        None
+    }
     /// What must be seen above the rows, whatever they are; the worst first, appended.
     fn notices(_cx: &Cx<'_>, _out: &mut Vec<(Severity, String)>) {}
     /// The things that one feed reports.
@@ -107,6 +111,8 @@ pub trait Tabular: Send + 'static {
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
     /// What an empty answer means.
     const NONE: &'static str;
+    /// The same while not all sources can be trusted, or may see all of them; each of these is told of below it.
+    const UNSURE: &'static str = "none is seen";
     /// What it means when no source is asked for these things, or none has them.
     const NOBODY: &'static str = "no source tells of them";
     /// Everything about it: its page. Links are added by themselves.
@@ -440,7 +446,8 @@ impl<T: Tabular> DataPane<T> {
             self.notes.extend(lines.drain(..).map(|line| (role, line)));
         }
         if bare {
-            self.empty(cx);
+            // With nothing beside them, their last cell is free.
+            self.empty(width + 1, cx);
         }
     }
 
@@ -469,19 +476,25 @@ impl<T: Tabular> DataPane<T> {
         }
     }
 
-    fn empty(&mut self, cx: &Cx<'_>) {
-        let note = if cx.store.about(T::SUBJECT).next().is_none() {
-            format!("no source is configured for {}; `quarterdeck config example` shows how", T::SUBJECT.word())
+    fn empty(&mut self, width: usize, cx: &Cx<'_>) {
+        let mut notes = Vec::new();
+        if cx.store.about(T::SUBJECT).next().is_none() {
+            let subject = T::SUBJECT.word();
+            notes.push(format!("no source is configured for {subject}; `quarterdeck config example` shows how"));
         } else if !self.filter.is_empty() && self.counts.total() > 0 {
-            format!("none of {} passes the filter /{} (Esc clears it)", self.counts.total(), self.filter_text)
-        } else if asked::<T>(cx).any(|feed| feed.good.is_some() && !T::lacks(feed)) {
-            T::NONE.to_owned()
-        } else if asked::<T>(cx).all(|feed| feed.good.is_some()) {
-            T::NOBODY.to_owned()
-        } else {
-            return;
-        };
-        self.notes.push((Role::Muted, note));
+            let total = self.counts.total();
+            notes.push(format!("none of {total} passes the filter /{} (Esc clears it)", self.filter_text));
+        } else if asked::<T>(cx).all(|feed| feed.good.is_some() && T::lacks(feed)) {
+            notes.push(T::NOBODY.to_owned());
+        } else if sure::<T>(cx) {
+            notes.push(T::NONE.to_owned());
+        } else if asked::<T>(cx).any(|feed| feed.good.is_some()) {
+            notes.push(T::UNSURE.to_owned());
+            notes.extend(asked::<T>(cx).filter_map(|feed| Some(format!("  {}: {}", feed.id, doubt::<T>(feed, cx)?))));
+        }
+        let mut lines = Vec::new();
+        notes.iter().for_each(|note| wrap::lines(&mut lines, note, width, 4));
+        self.notes.extend(lines.into_iter().map(|line| (Role::Muted, line)));
     }
 
     /// The headings that only the data tell, in capitals as all are.
@@ -690,6 +703,25 @@ fn push_age(out: &mut String, feed: &Feed, cx: &Cx<'_>) -> bool {
 /// The feeds that are asked for the rows of a table.
 fn asked<'a, T: Tabular>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Feed> {
     cx.store.feeds().iter().filter(|feed| is_for::<T>(feed))
+}
+
+/// What is not seen is not there: every source that is asked is fresh, and sees all of them.
+pub fn sure<T: Tabular>(cx: &Cx<'_>) -> bool {
+    asked::<T>(cx).all(|feed| doubt::<T>(feed, cx).is_none())
+}
+
+/// Why what a feed does not tell may be there all the same.
+fn doubt<T: Tabular>(feed: &Feed, cx: &Cx<'_>) -> Option<String> {
+    let age = || figure::text(|out| figure::coarse_age(out, feed.age(cx.now).unwrap_or_default()));
+    let late = match feed.health(cx.now) {
+        Health::Waiting => return Some("it has not answered yet".to_owned()),
+        Health::Failed if feed.good.is_none() => return Some("it has never answered".to_owned()),
+        Health::Failed | Health::Stale => Some(format!("none was seen when it last answered, {} ago", age())),
+        Health::Fresh => None,
+    };
+    let lacks = T::lacks(feed).then_some("it does not tell them");
+    let reasons: Vec<String> = late.into_iter().chain(T::blind(feed).or(lacks).map(str::to_owned)).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn is_for<T: Tabular>(feed: &Feed) -> bool {

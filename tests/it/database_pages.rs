@@ -192,6 +192,120 @@ fn a_page_leads_to_the_session_and_back() {
     line(&dump::text(&scene.paint()), &["4 Databases"]);
 }
 
+/// The page of the first row of the sessions, of a server with this session only.
+fn page_of(session: Session) -> String {
+    let mut scene = Scene::new(&TWO[..1], (160, 60));
+    let database = Database { now: start().wall, max: 100, sessions: vec![session], ..Database::default() };
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    scene.keys("4");
+    scene.paint();
+    scene.key(KeyCode::Enter);
+    dump::text(&scene.paint())
+}
+
+#[test]
+fn the_page_of_a_session_says_none_only_of_what_there_is_none_of() {
+    let told = |state| Session { xact_start: None, ..session(101, "billing", state, &[]) };
+    let hidden = page_of(Session { state_change: None, query_start: None, ..told(SessionState::Hidden) });
+    for label in ["in it", "transaction", "query", "waits"] {
+        line(&hidden, &[label, "hidden"]);
+    }
+    let aborted = page_of(told(SessionState::IdleInTransactionAborted));
+    line(&aborted, &["transaction", "idle since 2026-11-25T02:58:30Z, 1m: its start is not told"]);
+    line(&aborted, &["query", "since 2026-11-25T02:58:30Z, 1m"]);
+    let idle = page_of(told(SessionState::Idle));
+    line(&idle, &["transaction", "none"]);
+    line(&idle, &["waits", "for nothing"]);
+}
+
+#[test]
+fn connections_that_are_idle_in_a_transaction_are_judged_under_what_is_wrong() {
+    let mut scene = Scene::new(&TWO[..1], (160, 45));
+    let aborted = session(101, "billing", SessionState::IdleInTransactionAborted, &[]);
+    let sessions = vec![
+        session(102, "api", SessionState::Active, &[]),
+        session(103, "api", SessionState::Active, &[]),
+        Session { xact_start: None, state_change: Some(ago(2400)), ..aborted },
+    ];
+    let hidden = vec!["web may not see what others' sessions do: GRANT pg_monitor TO web".to_owned()];
+    let database = Database { now: start().wall, max: 100, sessions, hidden, ..Database::default() };
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    scene.keys("4c");
+    let screen = dump::text(&scene.paint());
+    let at = |parts: &[&str]| screen.find(line(&screen, parts)).unwrap();
+    // The one that is idle for too long stands above the larger group.
+    let order = [at(&["? web may not see"]), at(&["billing", "app", "shop", "1", "40m"]), at(&["api", "app", "2"])];
+    assert!(order.is_sorted(), "{order:?}\n{screen}");
+}
+
+/// A server with nothing on it, whose login sees all, or little.
+fn quiet(blind: bool) -> Snapshot {
+    let (sessions_hidden, replication_hidden) = (blind, blind);
+    Snapshot::Database(Database {
+        now: start().wall,
+        max: 100,
+        sessions_hidden,
+        replication_hidden,
+        ..Database::default()
+    })
+}
+
+/// The pages of locks and of replication: `late`, the first server's last answers are failures.
+fn empty_pages(blind: bool, late: bool) -> [String; 2] {
+    ["4b", "4r"].map(|keys| {
+        let mut scene = Scene::new(&TWO, (160, 45));
+        scene.good("postgres", "primary", quiet(false));
+        scene.pass(Duration::from_secs(12));
+        if late {
+            scene.bad("postgres", "primary", "connection refused", "is it up?");
+        } else {
+            scene.good("postgres", "primary", quiet(false));
+        }
+        scene.good("postgres", "standby", quiet(blind));
+        scene.keys(keys);
+        dump::text(&scene.paint())
+    })
+}
+
+#[test]
+fn that_there_is_nothing_is_said_only_where_all_is_seen() {
+    let [locks, replication] = empty_pages(false, false);
+    line(&locks, &["nobody waits for a lock"]);
+    line(&replication, &["0 streams and slots, 0 in trouble"]);
+    line(&replication, &["no standby is connected, and no replication slot exists"]);
+    for (blind, late) in [(true, false), (false, true), (true, true)] {
+        let [locks, replication] = empty_pages(blind, late);
+        line(&locks, &["nobody is seen to wait for a lock"]);
+        line(&replication, &["no standby and no replication slot is seen"]);
+        for wrong in ["nobody waits", "no standby is connected", "in trouble"] {
+            assert!(!locks.contains(wrong) && !replication.contains(wrong), "{locks}\n{replication}");
+        }
+        if late {
+            line(&locks, &["postgres/primary: none was seen when it last answered, 12s ago"]);
+            line(&replication, &["postgres/primary: none was seen when it last answered, 12s ago"]);
+        }
+        if blind {
+            line(&locks, &["postgres/standby: whether others' sessions wait is not known"]);
+            line(&replication, &["postgres/standby: whether there are others is not known"]);
+        }
+    }
+}
+
+#[test]
+fn a_root_whose_state_is_hidden_may_itself_be_waiting() {
+    let mut scene = Scene::new(&TWO[..1], (160, 45));
+    let sessions =
+        vec![session(101, "billing", SessionState::Hidden, &[]), session(102, "api", SessionState::Active, &[101])];
+    let mut database = Database { now: start().wall, max: 100, sessions, ..Database::default() };
+    database.note_blockers();
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    scene.keys("4b");
+    let screen = dump::text(&scene.paint());
+    line(&screen, &["1 waiting, 1 in the way (1 may itself be waiting)"]);
+    line(&screen, &["101 ?", "billing", "hidden", "may itself be waiting"]);
+    assert!(!line(&screen, &["└ 102"]).contains("may itself"), "{screen}");
+}
+
 #[test]
 fn kill_idle_is_planned_for_the_server_of_the_row() {
     let mut scene = scene((160, 45));

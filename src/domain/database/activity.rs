@@ -26,8 +26,11 @@ pub struct Clients {
     pub in_transaction: u32,
     /// State hidden from the reading login.
     pub hidden: u32,
-    /// When the oldest transaction among them began.
+    /// When the oldest transaction among them began; one that is aborted is at least as old as it is idle.
     pub oldest_transaction: Option<Timestamp>,
+    /// Since when the one is idle that is idle in a transaction for longest.
+    #[serde(default)]
+    pub idle_in_transaction_since: Option<Timestamp>,
     /// They are quarterdeck's own.
     pub own: bool,
 }
@@ -44,11 +47,14 @@ impl Clients {
             SessionState::IdleInTransaction | SessionState::IdleInTransactionAborted => &mut self.in_transaction,
         };
         *count += 1;
-        self.oldest_transaction = match (self.oldest_transaction, session.xact_start) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let idle_since = session.state_change.filter(|_| session.state.is_in_transaction());
+        self.oldest_transaction = earlier(self.oldest_transaction, session.xact_start.or(idle_since));
+        self.idle_in_transaction_since = earlier(self.idle_in_transaction_since, idle_since);
     }
+}
+
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
 }
 
 /// The groups, the largest first. Workers of the server itself hold no client's connection, and are not counted.
@@ -115,5 +121,18 @@ mod tests {
         let web = &groups[0];
         assert_eq!([web.active, web.blocked, web.idle, web.in_transaction, web.hidden], [0, 1, 1, 1, 1]);
         assert_eq!(sum(&groups).total, 5);
+    }
+
+    #[test]
+    fn an_aborted_transaction_is_at_least_as_old_as_it_is_idle() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let session = |state, state_change| Session { state, state_change, ..Session::default() };
+        let sessions = vec![
+            session(SessionState::IdleInTransactionAborted, at(50)),
+            session(SessionState::IdleInTransaction, at(60)),
+            session(SessionState::Idle, at(10)),
+        ];
+        let groups = groups(&Database { sessions, ..Database::default() });
+        assert_eq!([groups[0].oldest_transaction, groups[0].idle_in_transaction_since], [at(50); 2]);
     }
 }

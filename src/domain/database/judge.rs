@@ -30,12 +30,7 @@ impl Session {
         }
         let by_state = match self.state {
             SessionState::IdleInTransaction | SessionState::IdleInTransactionAborted => {
-                let limit = limits.idle_in_transaction_minutes;
-                match minutes(self.age(server_now)) {
-                    idle if idle >= limit.critical => Severity::Critical,
-                    idle if idle >= limit.warn => Severity::Warning,
-                    _ => Severity::Info,
-                }
+                limits.idle_in_transaction_minutes.judge(minutes(self.age(server_now)))
             }
             SessionState::Active | SessionState::Fastpath => {
                 limits.query_minutes.judge(minutes(self.query_age(server_now)))
@@ -51,12 +46,11 @@ impl Session {
         by_state.max(by_transaction).max(self.judge_waiting(server_now, limits))
     }
 
-    /// A session that waits, and the one that all wait for, are as bad as the longest wait.
+    /// A session that waits, and each that is in the way, are as bad as the longest wait.
     fn judge_waiting(&self, server_now: Timestamp, limits: &Limits) -> Severity {
         let waiting = |age: Duration| limits.blocked_seconds.judge(age.as_secs()).max(Severity::Info);
         let waits = self.blocked_for(server_now).map_or(Severity::None, waiting);
-        let blocking = self.blocking_since.filter(|_| self.is_root_blocker());
-        waits.max(blocking.map_or(Severity::None, |since| waiting(time::between(since, server_now))))
+        waits.max(self.blocking_since.map_or(Severity::None, |since| waiting(time::between(since, server_now))))
     }
 }
 

@@ -6,6 +6,7 @@
 use super::{Database, Session, time};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub struct LockNode {
     pub all: Option<u32>,
     /// It is one of a ring of sessions that wait for each other.
     pub ring: bool,
-    /// Since when the one waits that has waited longest in its tree; `None` when nobody knows.
+    /// Since when the one waits that has waited longest for the root of its tree; `None` when nobody knows.
     pub since: Option<Timestamp>,
 }
 
@@ -93,6 +94,43 @@ impl Waits {
         seen
     }
 
+    /// Since when the one waits that has waited longest for each blocker, directly or through others.
+    fn longest(&self, database: &Database) -> HashMap<Party, Timestamp> {
+        let since = |who: &Party| Some((database.waiting_since(*who)?, *who));
+        let mut waits: Vec<(Timestamp, Party)> = self.waiting.iter().filter_map(since).collect();
+        waits.sort_unstable();
+        let mut longest = HashMap::new();
+        // The longest wait first: so each blocker is come to once, by the longest wait that it causes.
+        for (since, waiter) in waits {
+            let mut open = vec![waiter];
+            while let Some(who) = open.pop() {
+                for blocker in self.blockers.get(&who).into_iter().flatten() {
+                    if let Entry::Vacant(entry) = longest.entry(*blocker) {
+                        entry.insert(since);
+                        open.push(*blocker);
+                    }
+                }
+            }
+        }
+        longest
+    }
+
+    /// The lines, without how long anybody waits.
+    fn lines(&self) -> Vec<LockNode> {
+        let mut placed = HashSet::new();
+        let mut lines = Vec::with_capacity(self.waiting.len() + 1);
+        for root in self.roots() {
+            grow(self, (root, false), &mut placed, &mut lines);
+        }
+        for waiting in &self.waiting {
+            if !placed.contains(waiting) {
+                let root = self.in_ring(*waiting, &placed);
+                grow(self, (root, true), &mut placed, &mut lines);
+            }
+        }
+        lines
+    }
+
     /// One of the ring that `from` waits for: every blocker of those without a place waits itself.
     fn in_ring(&self, from: Party, placed: &HashSet<Party>) -> Party {
         let (mut seen, mut at) = (HashSet::new(), from);
@@ -134,31 +172,13 @@ pub fn tree(database: &Database) -> Vec<LockNode> {
         return Vec::new();
     }
     let waits = Waits::of(database);
-    let mut placed = HashSet::new();
-    let mut lines = Vec::with_capacity(waits.waiting.len() + 1);
-    for root in waits.roots() {
-        grow(&waits, (root, false), &mut placed, &mut lines);
-    }
-    for waiting in &waits.waiting {
-        if !placed.contains(waiting) {
-            let root = waits.in_ring(*waiting, &placed);
-            grow(&waits, (root, true), &mut placed, &mut lines);
-        }
-    }
-    note_longest(database, &mut lines);
-    lines
-}
-
-fn note_longest(database: &Database, lines: &mut [LockNode]) {
-    let mut longest: HashMap<Party, Timestamp> = HashMap::new();
-    for line in &*lines {
-        if let Some(since) = database.waiting_since(line.who) {
-            longest.entry(line.root).and_modify(|known| *known = since.min(*known)).or_insert(since);
-        }
-    }
-    for line in lines {
+    // Not by the lines under a root: who waits for two roots stands under one of them, and waits as long for the other.
+    let longest = waits.longest(database);
+    let mut lines = waits.lines();
+    for line in &mut lines {
         line.since = longest.get(&line.root).copied();
     }
+    lines
 }
 
 /// Places a root and all that wait for it: each under the first blocker, level by level, that it is found by.
@@ -195,11 +215,13 @@ fn grow(waits: &Waits, (root, ring): (Party, bool), placed: &mut HashSet<Party>,
 impl Database {
     /// Notes in each session how many wait for it and since when. For the source, once it knows who is blocked by whom.
     pub fn note_blockers(&mut self) {
-        for line in tree(self) {
+        let waits = Waits::of(self);
+        let longest = waits.longest(self);
+        for line in waits.lines() {
             let Party::Session(index) = line.who else { continue };
             let session = &mut self.sessions[index as usize];
             session.blocks = line.all.unwrap_or(line.direct);
-            session.blocking_since = line.since.filter(|_| line.who == line.root);
+            session.blocking_since = longest.get(&line.who).copied();
         }
     }
 
@@ -284,8 +306,23 @@ mod tests {
         (database.sessions[1].waiting_since, database.sessions[2].waiting_since) = (at(50), at(70));
         database.note_blockers();
         let noted: Vec<_> = database.sessions.iter().map(|s| (s.blocks, s.blocking_since)).collect();
-        assert_eq!(noted, [(2, at(50)), (1, None), (0, None)]);
+        assert_eq!(noted, [(2, at(50)), (1, at(70)), (0, None)]);
         assert!(database.sessions[0].is_root_blocker() && !database.sessions[1].is_root_blocker());
+    }
+
+    #[test]
+    fn each_blocker_of_a_victim_is_as_bad_as_its_wait() {
+        let mut database = waiting(&[(1, &[]), (2, &[]), (3, &[1, 2]), (4, &[3])]);
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        (database.sessions[2].waiting_since, database.sessions[3].waiting_since) = (at(50), at(40));
+        database.note_blockers();
+        let noted: Vec<_> = database.sessions.iter().map(|s| (s.blocks, s.blocking_since)).collect();
+        assert_eq!(noted, [(2, at(40)), (2, at(40)), (1, at(40)), (0, None)]);
+        assert_eq!(tree(&database).iter().map(|line| line.since).collect::<Vec<_>>(), [at(40); 4]);
+        database.now = at(140).unwrap();
+        let judged: Vec<_> =
+            database.sessions.iter().map(|s| s.judge(database.now, &crate::domain::Limits::default())).collect();
+        assert_eq!(judged, [crate::domain::Severity::Critical; 4]);
     }
 
     proptest! {

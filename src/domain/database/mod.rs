@@ -46,6 +46,10 @@ impl SessionState {
             _ => Self::Hidden,
         }
     }
+    /// Inside a transaction, doing nothing, aborted or not.
+    pub const fn is_in_transaction(self) -> bool {
+        matches!(self, Self::IdleInTransaction | Self::IdleInTransactionAborted)
+    }
     /// The word shown.
     pub const fn word(self) -> &'static str {
         match self {
@@ -93,7 +97,7 @@ pub struct Session {
     pub holds: Vec<String>,
     /// How many sessions wait for it: through others too when it waits for nobody itself, else directly.
     pub blocks: u32,
-    /// Since when the first of them waits.
+    /// Since when the one waits that has waited longest for it, directly or through others.
     pub blocking_since: Option<Timestamp>,
     /// `client backend`, `autovacuum worker`, `walsender` …; empty when hidden.
     pub kind: String,
@@ -135,6 +139,16 @@ impl Session {
     /// It blocks others, and waits for nobody itself: where a mend begins.
     pub fn is_root_blocker(&self) -> bool {
         self.blocks > 0 && self.blocked_by.is_empty()
+    }
+
+    /// Nobody is seen in its way, and yet it may wait: what it waits for is hidden, or it waits for a lock that nobody is seen to
+    /// hold.
+    pub fn may_wait(&self) -> bool {
+        let unknown = match &self.wait {
+            None => self.state == SessionState::Hidden,
+            Some(wait) => wait == "Lock" || wait.starts_with("Lock: "),
+        };
+        unknown && self.blocked_by.is_empty()
     }
 
     /// A client's session; the server's own workers are none.
@@ -315,11 +329,22 @@ pub struct Database {
     pub prepared: Vec<Prepared>,
     /// `autovacuum_freeze_max_age`: from here on vacuum is forced.
     pub freeze_max_age: Option<i64>,
+    /// The login may not see what others' sessions do, nor whether they wait.
+    #[serde(default)]
+    pub sessions_hidden: bool,
+    /// It is not known, at least in part, to whom WAL is sent, whence it comes, and for whom it is kept.
+    #[serde(default)]
+    pub replication_hidden: bool,
     /// What the login may not see, and the mend, one sentence each.
     pub hidden: Vec<String>,
 }
 
 impl Database {
+    /// Some of its sessions may wait for a lock without being seen to.
+    pub fn hides_waits(&self) -> bool {
+        self.sessions_hidden || self.sessions.iter().any(Session::may_wait)
+    }
+
     /// Connections in use ÷ those an ordinary user can get.
     pub fn fullness(&self) -> f64 {
         f64::from(self.used) / f64::from(self.max.saturating_sub(self.reserved).max(1))

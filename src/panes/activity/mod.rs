@@ -99,7 +99,7 @@ impl Tabular for Activity {
             oldest(row).map_or(Severity::Ok, |age| row.cx.limits.transaction_minutes.judge(age.as_secs() / 60));
         let share = row.cx.limits.connections.judge(share(row).unwrap_or(0.0));
         let blocked = if row.item.blocked > 0 { Severity::Info } else { Severity::Ok };
-        transaction.max(share).max(blocked)
+        transaction.max(share).max(blocked).max(idle(row))
     }
 
     fn order(column: usize, a: Row<'_, Clients>, b: Row<'_, Clients>) -> Ordering {
@@ -142,6 +142,10 @@ impl Tabular for Activity {
             let (used, max, reserved) = (database.used, database.max, database.reserved);
             let _ = write!(out, "{gap}{server}{space}{used} of {max} in use, {reserved} kept for superusers");
         }
+    }
+
+    fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
+        postgres::troubles(cx, out);
     }
 
     fn details(row: Row<'_, Clients>) -> Vec<Section> {
@@ -198,6 +202,13 @@ fn share(row: Row<'_, Clients>) -> Option<f64> {
 fn oldest(row: Row<'_, Clients>) -> Option<Duration> {
     let database = database(row.feed)?;
     row.item.oldest_transaction.map(|since| time::between(since, database.now))
+}
+
+/// By the one that is idle in a transaction for longest, as that session is judged itself.
+fn idle(row: Row<'_, Clients>) -> Severity {
+    let since = row.item.idle_in_transaction_since.zip(database(row.feed));
+    let minutes = since.map(|(since, database)| time::between(since, database.now).as_secs() / 60);
+    minutes.map_or(Severity::Ok, |minutes| row.cx.limits.idle_in_transaction_minutes.judge(minutes))
 }
 
 fn sessions(row: Row<'_, Clients>) -> Section {

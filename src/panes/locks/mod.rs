@@ -5,7 +5,7 @@ use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{LockNode, Party, Prepared, Session, Severity, Subject, ThingId, time};
+use crate::domain::{Database, LockNode, Party, Prepared, Session, Severity, Subject, ThingId, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -82,6 +82,12 @@ impl Tabular for Locks {
         Column::text("QUERY", 12, 6, 6),
     ];
     const NONE: &'static str = "nobody waits for a lock";
+    const UNSURE: &'static str = "nobody is seen to wait for a lock";
+
+    fn blind(feed: &Feed) -> Option<&'static str> {
+        let hides = database(feed).is_some_and(Database::hides_waits);
+        hides.then_some("whether others' sessions wait is not known: they are hidden from its login")
+    }
 
     fn shows(column: usize, cx: &Cx<'_>) -> bool {
         column != ON || cx.many(Subject::Databases)
@@ -164,9 +170,13 @@ impl Tabular for Locks {
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
         let lines = || cx.store.about(Subject::Databases).flat_map(|feed| cx.store.lock_tree(feed));
         let roots = lines().filter(|line| line.rails.is_empty()).count();
+        let doubtful = cx.store.about(Subject::Databases).map(|feed| doubtful_roots(cx.store, feed)).sum::<usize>();
         let waiting = counts.total().saturating_sub(roots);
         if roots > 0 {
             let _ = write!(out, "{waiting} waiting, {roots} in the way");
+        }
+        if doubtful > 0 {
+            let _ = write!(out, " ({doubtful} {MAY_WAIT})");
         }
     }
 
@@ -196,6 +206,19 @@ impl Tabular for Locks {
     }
 }
 
+/// Said of a root of which nobody knows whether it is one: a mend may have to begin with somebody else.
+const MAY_WAIT: &str = "may itself be waiting";
+
+/// The roots that may wait for somebody who is not seen.
+fn doubtful_roots(store: &Store, feed: &Feed) -> usize {
+    let sessions = database(feed).map_or(&[][..], |database| &database.sessions);
+    let may_wait = |line: &LockNode| match line.who {
+        Party::Session(index) => sessions.get(index as usize).is_some_and(Session::may_wait),
+        Party::Prepared(_) | Party::Unlisted(_) => false,
+    };
+    store.lock_tree(feed).iter().filter(|line| line.rails.is_empty() && may_wait(line)).count()
+}
+
 /// How long it has waited.
 fn waited(row: Row<'_, LockNode>) -> Option<std::time::Duration> {
     let database = database(row.feed)?;
@@ -218,6 +241,9 @@ fn tree(row: Row<'_, LockNode>, out: &mut String) -> Role {
     };
     if row.item.ring {
         out.push_str(" ring");
+    }
+    if session(row).is_some_and(Session::may_wait) {
+        out.push_str(" ?");
     }
     if row.item.rails.is_empty() { Locks::severity(row).into() } else { Role::Text }
 }
@@ -245,6 +271,7 @@ fn of_session(column: usize, session: &Session, row: Row<'_, LockNode>, out: &mu
             let judged = age.map_or(Severity::None, |age| row.cx.limits.transaction_minutes.judge(age.as_secs() / 60));
             figure_cell(out, age, judged, figure::age)
         }
+        LOCK if session.may_wait() => text(out, MAY_WAIT, Role::SeverityUnknown),
         LOCK => match (&session.waits_for, session.holds.first()) {
             (Some(lock), _) => text(out, lock, Role::Muted),
             (None, Some(lock)) => {

@@ -1,7 +1,7 @@
 //! Replication: to whom PostgreSQL sends WAL, where it gets it from, and for whom it keeps it.
 
 use super::postgres::{self, database, text};
-use super::table::{Counts, Tabular, figure_cell};
+use super::table::{Counts, Tabular, figure_cell, sure};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -131,6 +131,12 @@ impl Tabular for Replication {
         Column::figure("XMIN", 6, 2),
     ];
     const NONE: &'static str = "no standby is connected, and no replication slot exists";
+    const UNSURE: &'static str = "no standby and no replication slot is seen";
+
+    fn blind(feed: &Feed) -> Option<&'static str> {
+        let hidden = database(feed).is_some_and(|database| database.replication_hidden);
+        hidden.then_some("whether there are others is not known: replication is hidden from its login")
+    }
 
     fn shows(column: usize, cx: &Cx<'_>) -> bool {
         column != ON || cx.many(Subject::Databases)
@@ -207,7 +213,15 @@ impl Tabular for Replication {
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
         let bad = counts.of(Severity::Warning) + counts.of(Severity::Critical);
         let standbys = postgres::worst_first(cx).iter().filter(|(_, database)| database.standby).count();
-        let _ = write!(out, "{} streams and slots, {bad} in trouble", counts.total());
+        let unknown = counts.of(Severity::Unknown);
+        let _ = write!(out, "{} streams and slots", counts.total());
+        // That none is in trouble is said only where all of them are seen.
+        if bad > 0 || unknown == 0 && sure::<Self>(cx) {
+            let _ = write!(out, ", {bad} in trouble");
+        }
+        if unknown > 0 {
+            let _ = write!(out, ", {unknown} not known");
+        }
         if standbys > 0 {
             let _ = write!(out, ", {standbys} of the servers standby");
         }

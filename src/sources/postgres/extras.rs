@@ -116,6 +116,9 @@ impl Extras {
         self.fill(database);
         self.waits(&mut asking, database).await?;
         database.hidden = self.hidden(server);
+        database.sessions_hidden = !server.sees_all;
+        let streams = [Question::Replicas, Question::Receiver, Question::Slots];
+        database.replication_hidden = !server.sees_all || streams.iter().any(|of| self.failed.contains_key(of));
         Ok(())
     }
 
