@@ -164,7 +164,9 @@ impl Page {
             };
             let mut sections: Vec<&Section> = self.details.sections.iter().collect();
             sections.sort_by_key(rank);
-            sections.into_iter().for_each(|section| writer.section(section));
+            for section in sections {
+                writer.section(section);
+            }
         }
         self.columns.push(writer.lines);
     }

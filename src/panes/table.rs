@@ -493,7 +493,9 @@ impl<T: Tabular> DataPane<T> {
             notes.extend(asked::<T>(cx).filter_map(|feed| Some(format!("  {}: {}", feed.id, doubt::<T>(feed, cx)?))));
         }
         let mut lines = Vec::new();
-        notes.iter().for_each(|note| wrap::lines(&mut lines, note, width, 4));
+        for note in &notes {
+            wrap::lines(&mut lines, note, width, 4);
+        }
         self.notes.extend(lines.into_iter().map(|line| (Role::Muted, line)));
     }
 

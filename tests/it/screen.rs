@@ -1,8 +1,6 @@
 //! What the screen, `snapshot` and `check` say, held against what the services themselves say.
 
-use crate::desk::{
-    Desk, alerts, docker, fence, filter, has_colour, lull, painted, postgres, quit, wait_row,
-};
+use crate::desk::{Desk, alerts, docker, fence, filter, has_colour, lull, painted, postgres, quit, wait_row};
 use crate::lab::docker::{Container, Docker};
 use crate::lab::{monitoring, need, poll};
 use crate::pty::PATIENCE;
