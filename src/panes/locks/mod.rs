@@ -86,7 +86,7 @@ impl Tabular for Locks {
 
     fn blind(feed: &Feed) -> Option<&'static str> {
         let hides = database(feed).is_some_and(Database::hides_waits);
-        hides.then_some("whether others' sessions wait is not known: they are hidden from its login")
+        hides.then_some("whether others' sessions wait is not known: their state, or who blocks them, is not seen")
     }
 
     fn shows(column: usize, cx: &Cx<'_>) -> bool {

@@ -135,7 +135,7 @@ impl Tabular for Replication {
 
     fn blind(feed: &Feed) -> Option<&'static str> {
         let hidden = database(feed).is_some_and(|database| database.replication_hidden);
-        hidden.then_some("whether there are others is not known: replication is hidden from its login")
+        hidden.then_some("whether there are others is not known: see what is said above")
     }
 
     fn shows(column: usize, cx: &Cx<'_>) -> bool {
