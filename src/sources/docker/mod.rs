@@ -4,8 +4,8 @@
 //! an inspection per container and poll would be a storm. State and health then come from the inspection, which is
 //! fresher than the listing: right after an event the engine still lists the old state.
 //!
-//! What running containers use is read from this machine's own kernel where the engine runs on it ([`cgroup`]), and
-//! asked of the engine otherwise, within bounds ([`stats`]).
+//! What running containers use is read from this machine's own kernel where the engine runs on it (`cgroup`), and
+//! asked of the engine otherwise, within bounds (`stats`).
 
 mod cgroup;
 mod events;
