@@ -13,6 +13,7 @@ pub mod machine;
 pub mod node_exporter;
 pub mod pace;
 pub mod postgres;
+pub mod proc;
 pub mod prometheus;
 pub mod rates;
 pub mod server;

@@ -2,13 +2,9 @@
 //! system, and for a kernel that does not count something, there is nothing, and nothing is said.
 
 use crate::domain::Pressure;
-use crate::sources::machine::{is_real_device, is_real_interface};
-use crate::sources::rates::{Counters, Pair, whole_disks};
-use std::collections::BTreeMap;
+use crate::sources::proc;
+use crate::sources::rates::Counters;
 use std::time::Duration;
-
-/// Bytes in a sector of `/proc/diskstats`, whatever the disk's own are.
-const SECTOR: f64 = 512.0;
 
 /// One reading.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,7 +21,7 @@ pub(super) struct Kernel {
 
 /// Reads it at `now` (monotonic), through `read`, which gives the text of a file below `/proc`.
 pub(super) fn kernel(now: Duration, read: impl Fn(&str) -> Option<String>) -> Kernel {
-    let waits = ["cpu", "memory", "io"].map(|what| read(&format!("pressure/{what}")).and_then(|text| stall(&text)));
+    let waits = ["cpu", "memory", "io"].map(|what| read(&format!("pressure/{what}")).and_then(|text| some(&text)));
     let [cpu, memory, io] = waits;
     let waits = cpu.zip(memory).zip(io).map(|((cpu, memory), io)| [cpu, memory, io]);
     let word = |name: &str| read(name).map(|text| text.trim().to_owned());
@@ -33,8 +29,8 @@ pub(super) fn kernel(now: Duration, read: impl Fn(&str) -> Option<String>) -> Ke
     Kernel {
         counters: Counters {
             at: now,
-            network: read("net/dev").map(|text| network(&text)).unwrap_or_default(),
-            disks: read("diskstats").map(|text| disks(&text)).unwrap_or_default(),
+            network: read("net/dev").map(|text| proc::network(text.lines())).unwrap_or_default(),
+            disks: read("diskstats").map(|text| proc::disks(text.lines())).unwrap_or_default(),
             waited: waits.map(|waits| waits.map(|(_, total)| total)),
             ..Counters::default()
         },
@@ -44,47 +40,12 @@ pub(super) fn kernel(now: Duration, read: impl Fn(&str) -> Option<String>) -> Ke
     }
 }
 
-/// `some avg10=1.50 … total=123`: the share of the last ten seconds, and seconds since boot.
-fn stall(text: &str) -> Option<(f64, f64)> {
-    let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
-    let value = |key: &str| {
-        let word = some.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))?;
-        word.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
-    };
-    Some((value("avg10")? / 100.0, value("total")? / 1e6))
-}
-
-/// `eth0: received … sent …`: the first and the ninth number.
-fn network(text: &str) -> BTreeMap<String, Pair> {
-    let interface = |line: &str| {
-        let (name, counters) = line.split_once(':')?;
-        let counters: Vec<&str> = counters.split_whitespace().collect();
-        let name = name.trim();
-        is_real_interface(name).then_some(())?;
-        Some((name.to_owned(), [number(counters.first()?)?, number(counters.get(8)?)?]))
-    };
-    text.lines().filter_map(interface).collect()
-}
-
-/// `8 0 sda …`: the sixth and the tenth word are sectors read and written.
-fn disks(text: &str) -> BTreeMap<String, Pair> {
-    let device = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let name = *words.get(2)?;
-        is_real_device(name).then_some(())?;
-        Some((name.to_owned(), [number(words.get(5)?)? * SECTOR, number(words.get(9)?)? * SECTOR]))
-    };
-    let mut devices = text.lines().filter_map(device).collect();
-    whole_disks(&mut devices);
-    devices
+fn some(text: &str) -> Option<(f64, f64)> {
+    text.lines().find(|line| line.starts_with("some ")).and_then(proc::stall)
 }
 
 fn oom_kills(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
-}
-
-fn number(word: &str) -> Option<f64> {
-    word.parse::<u64>().ok().map(|number| number as f64)
 }
 
 #[cfg(test)]

@@ -2,13 +2,11 @@
 //! read is as good as missing.
 
 use crate::domain::{Filesystem, Pressure, Usage};
-use crate::sources::machine::{is_real_device, is_real_filesystem, is_real_interface};
-use crate::sources::rates::{Counters, Cpu, Pair, whole_disks};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::sources::machine::is_real_filesystem;
+use crate::sources::proc;
+use crate::sources::rates::{Counters, Cpu};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
-
-/// Bytes in a sector of `/proc/diskstats`, whatever the disk's own are.
-const SECTOR: f64 = 512.0;
 
 /// One answer of the probe.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +43,7 @@ pub(super) fn reading(text: &str) -> Option<Reading> {
     let counts = counts(&sections);
     let count = |name: &str| counts.get(name).copied();
     let uptime = sections.words("uptime").next().and_then(seconds);
-    let waited = ["cpu", "memory", "io"].map(|what| sections.line(&format!("pressure-{what}")).and_then(stall));
+    let waited = ["cpu", "memory", "io"].map(|what| sections.line(&format!("pressure-{what}")).and_then(proc::stall));
     let [cpu, memory, io] = waited;
     let waited = cpu.zip(memory).zip(io).map(|((cpu, memory), io)| [cpu, memory, io]);
     let mut uname = sections.words("uname");
@@ -67,8 +65,8 @@ pub(super) fn reading(text: &str) -> Option<Reading> {
             at: uptime.unwrap_or_default(),
             boot: sections.line("boot").map(str::to_owned),
             cpu: sections.lines("counts").find_map(|line| cpu_of(line.strip_prefix("cpu ")?)),
-            network: network(&sections),
-            disks: disk_counters(&sections),
+            network: proc::network(sections.lines("net")),
+            disks: proc::disks(sections.lines("disks")),
             waited: waited.map(|stalls| stalls.map(|(_, total)| total)),
         },
         disks: filesystems(&sections),
@@ -138,15 +136,6 @@ fn load(sections: &Sections) -> Option<[f64; 3]> {
     Some([words.next()??, words.next()??, words.next()??])
 }
 
-/// `some avg10=1.50 … total=123`: the share of the last ten seconds, and seconds since boot.
-fn stall(line: &str) -> Option<(f64, f64)> {
-    let value = |key: &str| {
-        let word = line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))?;
-        word.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
-    };
-    Some((value("avg10")? / 100.0, value("total")? / 1e6))
-}
-
 /// `MemTotal:  123 kB` in bytes, `oom_kill 4` as it is.
 fn counts<'a>(sections: &Sections<'a>) -> HashMap<&'a str, u64> {
     let count = |line: &'a str| {
@@ -179,33 +168,6 @@ fn cpu_of(line: &str) -> Option<Cpu> {
     let idle = ticks.get(3)? + ticks.get(4).unwrap_or(&0.0);
     let total: f64 = ticks.iter().sum();
     total.is_finite().then_some(Cpu { busy: total - idle, total })
-}
-
-fn network(sections: &Sections) -> BTreeMap<String, Pair> {
-    let interface = |line: &str| {
-        let (name, rest) = line.split_once(':')?;
-        let counters: Vec<&str> = rest.split_whitespace().collect();
-        let name = name.trim();
-        is_real_interface(name).then_some(())?;
-        Some((name.to_owned(), [number(counters.first()?)?, number(counters.get(8)?)?]))
-    };
-    sections.lines("net").filter_map(interface).collect()
-}
-
-fn disk_counters(sections: &Sections) -> BTreeMap<String, Pair> {
-    let device = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let name = *words.get(2)?;
-        is_real_device(name).then_some(())?;
-        Some((name.to_owned(), [number(words.get(5)?)? * SECTOR, number(words.get(9)?)? * SECTOR]))
-    };
-    let mut devices = sections.lines("disks").filter_map(device).collect();
-    whole_disks(&mut devices);
-    devices
-}
-
-fn number(word: &str) -> Option<f64> {
-    word.parse::<u64>().ok().map(|number| number as f64)
 }
 
 /// A line of `/proc/mounts`: kind, and whether it is read-only.

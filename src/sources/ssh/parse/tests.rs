@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const DEBIAN: &str = include_str!("../../../../tests/fixtures/ssh/debian.txt");
 const BUSYBOX: &str = include_str!("../../../../tests/fixtures/ssh/busybox.txt");
