@@ -1,0 +1,293 @@
+//! The pane that every table is: a cursor that follows the thing, the visible window, what keys do.
+
+use super::notes::Notes;
+use super::rows::Rows;
+use super::trust::{asked, stale};
+use super::{Row, Tabular, draw_frame};
+use crate::action::Action;
+use crate::cx::Cx;
+use crate::domain::{ThingId, text};
+use crate::panes::{Details, Flow, Pane, Place, Presence, Selected, links};
+use crate::store::Health;
+use crate::theme::Role;
+use crate::widgets::canvas;
+use crate::widgets::grid::{Look, Slot, Window, place};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+/// A table pane.
+pub struct DataPane<T: Tabular> {
+    rows: Rows<T>,
+    notes: Notes,
+    cursor: usize,
+    selected: Option<Selected>,
+    /// The cursor was moved, or all sources have answered: from then on it follows its thing.
+    moved: bool,
+    offset: usize,
+    page: usize,
+    slots: Vec<Slot>,
+    titles: Vec<(usize, String)>,
+    window: Window,
+    scratch: String,
+}
+
+impl<T: Tabular> Default for DataPane<T> {
+    fn default() -> Self {
+        Self {
+            rows: Rows::default(),
+            notes: Notes::default(),
+            cursor: 0,
+            selected: None,
+            moved: false,
+            offset: 0,
+            page: 1,
+            slots: Vec::new(),
+            titles: Vec::new(),
+            window: Window::default(),
+            scratch: String::new(),
+        }
+    }
+}
+
+impl<T: Tabular> DataPane<T> {
+    /// Brings the rows in order and finds the cursor's thing again, if anything the order depends on changed.
+    fn arrange(&mut self, cx: &Cx<'_>) {
+        if let Some(refiltered) = self.rows.arrange(cx) {
+            self.follow(refiltered, cx);
+            self.notes.sum_up(&self.rows, cx);
+        }
+    }
+
+    /// The cursor follows its thing to wherever it now stands. A thing that vanished, or does not pass the filter any more,
+    /// leaves the cursor where it was, and what is there now is not selected until the operator moves. Who types a filter
+    /// looks for something: then the first row that passes is what is meant. Until every source has answered and before the
+    /// cursor was moved nothing was chosen: it stays at the top, where the worst is.
+    fn follow(&mut self, refiltered: bool, cx: &Cx<'_>) {
+        let last = self.rows.entries.len().saturating_sub(1);
+        if !self.moved {
+            (self.cursor, self.selected) = (0, None);
+            self.moved = asked::<T>(cx).all(|feed| feed.health(cx.now) != Health::Waiting);
+        }
+        let Some(selected) = &mut self.selected else {
+            self.cursor = self.cursor.min(last);
+            self.take(cx);
+            return;
+        };
+        let id = selected.id.clone();
+        let found = (0..self.rows.entries.len()).find(|at| self.rows.row(*at, cx).is_some_and(|row| T::is(row, &id)));
+        let presence = match found {
+            Some(_) => Presence::Here,
+            None if refiltered && !self.rows.entries.is_empty() => {
+                self.cursor = 0;
+                return self.take(cx);
+            }
+            None if !self.rows.filter.is_empty() && self.has(&id, cx) => Presence::Hidden,
+            None => Presence::Gone,
+        };
+        self.cursor = found.unwrap_or(self.cursor.min(last));
+        if self.rows.entries.is_empty() && presence == Presence::Gone {
+            self.selected = None;
+        } else if let Some(selected) = &mut self.selected {
+            selected.presence = presence;
+        }
+    }
+
+    /// The thing under the cursor becomes the selected one.
+    fn take(&mut self, cx: &Cx<'_>) {
+        self.selected = self.rows.row(self.cursor, cx).map(|row| {
+            let mut name = String::new();
+            T::name(row, &mut name);
+            Selected::here(T::id(row), text::clean(&name).into_owned())
+        });
+    }
+
+    fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
+        self.moved = true;
+        self.cursor = to.min(self.rows.entries.len().saturating_sub(1));
+        self.take(cx);
+        Flow::Done
+    }
+
+    fn turn(&mut self) -> Flow {
+        // Only by columns that are on the screen: an order that nobody can see is no help.
+        self.rows.sort = match self.rows.sort {
+            None => self.slots.first().map(|slot| slot.column),
+            Some(column) => self.slots.iter().map(|slot| slot.column).find(|next| *next > column),
+        };
+        self.rows.reverse = self.rows.sort.is_some_and(|column| T::COLUMNS[column].right);
+        Flow::Done
+    }
+
+    /// The headings that only the data tell, in capitals as all are.
+    fn title_columns(&mut self, cx: &Cx<'_>) {
+        self.titles.clear();
+        for slot in &self.slots {
+            if let Some(heading) = T::heading(slot.column, cx) {
+                self.titles.push((slot.column, text::clean(heading).to_uppercase()));
+            }
+        }
+    }
+
+    fn fill(&mut self, height: usize, cx: &Cx<'_>) {
+        self.page = height.max(1);
+        let most = self.rows.entries.len().saturating_sub(height);
+        self.offset = self.offset.min(most).clamp(self.cursor.saturating_sub(self.page - 1), self.cursor);
+        let mut window = std::mem::take(&mut self.window);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        window.clear();
+        for at in self.offset..(self.offset + height).min(self.rows.entries.len()) {
+            let Some(row) = self.rows.row(at, cx) else { break };
+            window.row(self.rows.entries[at].severity, self.rows.entries[at].stale);
+            for slot in &self.slots {
+                window.cell(&mut scratch, |out| T::cell(slot.column, row, out));
+            }
+        }
+        (self.window, self.scratch) = (window, scratch);
+    }
+
+    /// Lines for notes: all of them when there is nothing else, else at most a third of the height.
+    fn notes_height(&self, height: u16) -> u16 {
+        let wanted = self.notes.below.len() as u16;
+        if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 3) }
+    }
+
+    fn draw_frame(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
+        let (border, title) = match (place.focused, cx.guarded) {
+            (true, true) => (Role::BorderGuarded, Role::TitleFocused),
+            (true, false) => (Role::BorderFocused, Role::TitleFocused),
+            (false, _) => (Role::Border, Role::Title),
+        };
+        // A source in trouble is worth more than the end of the summary.
+        let kept =
+            if self.notes.ages_bad { (self.notes.ages_short.width() as u16 + 4).min(place.area.width / 2) } else { 0 };
+        draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.notes.title, kept);
+        let ages = cx.style(if self.notes.ages_bad { Role::SeverityCritical } else { Role::Faint });
+        let room =
+            place.area.width.saturating_sub(self.notes.title.width().min(200) as u16 + 8).max(kept.saturating_sub(4));
+        let right = (place.area.right().saturating_sub(2), place.area.y);
+        let mut x = right.0;
+        if room > 6 && !self.notes.ages.is_empty() {
+            let fits = self.notes.ages.width() <= usize::from(room);
+            x = canvas::put_right(buf, right, if fits { &self.notes.ages } else { &self.notes.ages_short }, room, ages);
+            canvas::put(buf, (x - 1, right.1), " ", 1, ages);
+            canvas::put(buf, right, " ", 1, ages);
+        }
+        if !self.rows.filter.is_empty() {
+            let text = format_args!(" /{} ", self.rows.filter_text).to_string();
+            canvas::put_right(buf, (x.saturating_sub(2), place.area.y), &text, 24, cx.style(Role::Filter));
+        }
+    }
+}
+
+impl<T: Tabular> Pane for DataPane<T> {
+    fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow {
+        self.arrange(cx);
+        if let Some(motion) = action.motion() {
+            return self.go(motion.apply(self.cursor, self.page), cx);
+        }
+        if *action == Action::Sort {
+            self.turn()
+        } else if *action == Action::Reverse {
+            self.rows.reverse = !self.rows.reverse;
+            Flow::Done
+        } else if *action == Action::Group && T::GROUPED_BY.is_some() {
+            // Back from any other order it is the order by groups that was asked for.
+            self.rows.grouped = self.rows.sort.is_some() || !self.rows.grouped;
+            (self.rows.sort, self.rows.reverse) = (None, false);
+            Flow::Done
+        } else if *action == Action::Back && !self.rows.filter_text.is_empty() {
+            self.set_filter("");
+            Flow::Done
+        } else {
+            Flow::Pass
+        }
+    }
+
+    fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
+        self.arrange(cx);
+        self.notes.headline::<T>(cx);
+        let inside = at.inside();
+        self.notes.explain(&self.rows, usize::from(inside.width.saturating_sub(1)), cx);
+        self.notes.notice::<T>(inside, cx);
+        let inside = below(inside, self.notes.above.len());
+        place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
+        self.title_columns(cx);
+        let headings = u16::from(shows_headings(inside));
+        let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
+        self.fill(usize::from(height), cx);
+    }
+
+    fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
+        self.draw_frame(place, buf, cx);
+        let inside = place.inside();
+        for (index, (role, line)) in self.notes.above.iter().enumerate() {
+            canvas::put(buf, (inside.x, inside.y + index as u16), line, inside.width, cx.style(*role));
+        }
+        let inside = below(inside, self.notes.above.len());
+        let notes = self.notes_height(inside.height);
+        let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
+        let look = Look {
+            columns: T::COLUMNS,
+            titles: &self.titles,
+            slots: &self.slots,
+            sorted: self.rows.sort.map(|column| (column, self.rows.reverse)),
+            selected: (!self.rows.entries.is_empty()
+                && self.selected.as_ref().is_some_and(|s| s.presence == Presence::Here))
+            .then(|| self.cursor.saturating_sub(self.offset)),
+            focused: place.focused,
+            headings: shows_headings(inside) && !self.rows.entries.is_empty(),
+        };
+        self.window.draw(table, buf, cx.theme, &look);
+        let top = if self.rows.entries.is_empty() { inside.y } else { table.bottom() };
+        for (index, (role, line)) in self.notes.below.iter().take(usize::from(notes)).enumerate() {
+            canvas::put(buf, (inside.x, top + index as u16), line, inside.width, cx.style(*role));
+        }
+    }
+
+    fn settle(&mut self, cx: &Cx<'_>) {
+        self.arrange(cx);
+    }
+
+    fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
+        let rows = |feed| T::items(cx.store, feed).iter().map(move |item| Row { item, feed, cx });
+        cx.store.about(T::SUBJECT).flat_map(rows).any(|row| T::is(row, thing))
+    }
+
+    fn selected(&self) -> Option<Selected> {
+        self.selected.clone()
+    }
+
+    fn select(&mut self, selected: Selected) {
+        self.set_filter("");
+        self.moved = true;
+        self.selected = Some(selected);
+        self.rows.forget();
+    }
+
+    fn details(&self, cx: &Cx<'_>) -> Option<Details> {
+        let selected = self.selected.as_ref().filter(|selected| selected.presence == Presence::Here)?;
+        let row = self.rows.row(self.cursor, cx)?;
+        let mut sections = T::details(row);
+        sections.extend(links::of(&selected.id, cx));
+        Some(Details { title: selected.name.clone(), stale: stale(row.feed, cx.now), sections })
+    }
+
+    fn filter(&self) -> &str {
+        &self.rows.filter_text
+    }
+
+    fn set_filter(&mut self, text: &str) {
+        self.rows.set_filter(text);
+    }
+}
+
+/// What is left of an area under so many lines.
+fn below(area: Rect, lines: usize) -> Rect {
+    let lines = (lines as u16).min(area.height);
+    Rect { y: area.y + lines, height: area.height - lines, ..area }
+}
+
+fn shows_headings(inside: Rect) -> bool {
+    inside.height > 3
+}
