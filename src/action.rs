@@ -40,6 +40,8 @@ pub enum Action {
     Databases,
     /// Show the runs.
     Runs,
+    /// Show what is wrong and what changed.
+    Overview,
     /// Show what happened in the engines.
     EngineEvents,
     /// Show who waits for whom in the databases.
@@ -143,6 +145,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Alerts, "alerts", "pane 3: alerts"),
     (Action::Databases, "databases", "pane 4: database sessions"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::Overview, "overview", "view 0: what is wrong now, and what changed in the last 30 minutes"),
     (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
     (Action::Locks, "locks", "who waits for whose lock"),
     (Action::Replication, "replication", "standbys, WAL receivers and replication slots"),

@@ -231,6 +231,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Alerts
         | Action::Databases
         | Action::Runs
+        | Action::Overview
         | Action::AlertGroups
         | Action::Silences
         | Action::Rules

@@ -4,7 +4,7 @@ use super::State;
 use super::trail::Spot;
 use crate::action::Action;
 use crate::effect::{Effect, Effects};
-use crate::panes::{Flow, Link, PANES, Page, PageFlow, Presence, Selected};
+use crate::panes::{Flow, Lead, Link, PANES, Page, PageFlow, Presence, Selected};
 
 /// Focuses a pane; an open page is left.
 pub(super) fn set_focus(state: &mut State, focus: usize) {
@@ -48,6 +48,15 @@ pub(super) fn back(state: &mut State, effects: &mut Effects) {
 
 /// The page of the selected thing.
 pub(super) fn open_page(state: &mut State, effects: &mut Effects) {
+    if let Some(lead) = state.pane().lead() {
+        return match lead {
+            Lead::Thing(link) => follow(state, &link, effects),
+            Lead::Pane(subject) => {
+                let about = PANES.iter().position(|kind| kind.beside && kind.subject == Some(subject));
+                set_focus(state, about.unwrap_or(0));
+            }
+        };
+    }
     let opened = state.with_pane(|pane, cx| Some(Page::new(pane.selected()?, pane.details(cx)?)));
     match opened {
         Some(page) => {

@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod alerting;
+pub mod change;
 pub mod container;
 pub mod database;
 pub mod id;
@@ -25,6 +26,7 @@ pub mod time;
 
 pub use alert::{Alert, AlertState, Group, Inhibitor, Labels, Silencer};
 pub use alerting::{AlertReport, Gap, Matcher, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
+pub use change::Change;
 pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
 pub use database::{
     Archiver, Clients, Database, DatabaseStats, LockNode, Party, Prepared, Progress, Receiver, Replica, Session,

@@ -198,15 +198,15 @@ impl Server {
     /// The worst of its figures against the limits, and which one it was (for the state column): `down` when nothing
     /// reaches it, `silent` when a source that ought to tell of it does not.
     pub fn judge(&self, limits: &Limits) -> (Severity, &'static str) {
-        let worst = self.judged(limits).fold((Severity::Unknown, ""), |worst, next| {
+        let worst = self.judgements(limits).fold((Severity::Unknown, ""), |worst, next| {
             if worst.1.is_empty() || next.0 > worst.0 { next } else { worst }
         });
         let silent = !self.silent.is_empty() && worst.0 < Severity::Unknown;
         if silent { (Severity::Unknown, "silent") } else { worst }
     }
 
-    /// Every figure that is known, judged.
-    fn judged(&self, limits: &Limits) -> impl Iterator<Item = (Severity, &'static str)> {
+    /// Every figure that is known, with how bad it is and what it is called.
+    pub fn judgements(&self, limits: &Limits) -> impl Iterator<Item = (Severity, &'static str)> {
         let pressure = self.pressure.unwrap_or_default();
         let swap = self.swap.filter(|swap| swap.total > 0);
         let sealed = self.disks.iter().any(|disk| disk.read_only);

@@ -13,6 +13,7 @@ mod grouping;
 pub mod groups;
 mod links;
 pub mod locks;
+pub mod overview;
 pub mod page;
 mod postgres;
 pub mod replication;
@@ -42,6 +43,7 @@ pub const PANES: &[PaneKind] = &[
     alerts::KIND,
     databases::KIND,
     runs::KIND,
+    overview::KIND,
     events::KIND,
     groups::KIND,
     silences::KIND,
@@ -122,6 +124,10 @@ pub trait Pane: Send {
     fn selected(&self) -> Option<Selected>;
     /// Puts the cursor on a thing, now or as soon as it appears; a filter that may hide it is cleared.
     fn select(&mut self, selected: Selected);
+    /// Where Enter leads when the row stands for something that is shown elsewhere.
+    fn lead(&self) -> Option<Lead> {
+        None
+    }
     /// Everything about it, as label and text.
     fn details(&self, cx: &Cx<'_>) -> Option<Details>;
     /// The filter in force.
@@ -158,6 +164,15 @@ pub enum Presence {
     Gone,
     /// It is there, but does not pass the filter any more: not to be acted on, for nobody sees it.
     Hidden,
+}
+
+/// Where a row leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// To the page of a thing.
+    Thing(Link),
+    /// To the pane about this.
+    Pane(Subject),
 }
 
 /// Everything about one thing: what its page shows.

@@ -4,6 +4,7 @@
 
 mod alerts;
 pub mod answers;
+mod changes;
 pub mod container_history;
 pub mod database_history;
 mod databases;
@@ -34,6 +35,7 @@ pub struct Store {
     containers: ContainerHistory,
     alerts: alerts::Joined,
     answers: answers::Answers,
+    seen: changes::Seen,
     servers: servers::Joined,
     databases: databases::Databases,
 }
@@ -55,7 +57,9 @@ impl Store {
     pub fn apply(&mut self, sample: Sample) -> Option<Subject> {
         let index = self.feeds.iter().position(|feed| feed.id == sample.source)?;
         let at = sample.at;
+        let before = changes::Before::of(&self.feeds[index]);
         self.feeds[index].apply(sample);
+        self.seen.compare(&before, &self.feeds[index], at);
         let feed = &self.feeds[index];
         let subject = feed.subject;
         match subject {

@@ -3,6 +3,7 @@
 use crate::action::Action;
 use crate::app::{Banner, State, Toast};
 use crate::domain::text;
+use crate::keymap::Scope;
 use crate::runbook::Writes;
 use crate::theme::Role;
 use crate::widgets::{canvas, figure, wrap};
@@ -132,6 +133,14 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Actions, "all actions"),
         (Action::Earlier, "earlier"),
     ];
+    const OVERVIEW: [(Action, &str); 6] = [
+        (Action::Help, "help"),
+        (Action::Details, "go there"),
+        (Action::Filter, "filter"),
+        (Action::Back, "back"),
+        (Action::Runs, "runs"),
+        (Action::Quit, "quit"),
+    ];
     const PLAIN: [(Action, &str); 10] = [
         (Action::Help, "help"),
         (Action::Details, "details"),
@@ -155,7 +164,13 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         // A page that belongs to this pane.
         action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
     });
-    let plain: &[(Action, &str)] = if state.page.is_some() { &PAGE } else { &PLAIN };
+    let plain: &[(Action, &str)] = if state.page.is_some() {
+        &PAGE
+    } else if scope == Scope::Overview {
+        &OVERVIEW
+    } else {
+        &PLAIN
+    };
     let plain =
         plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     own.chain(plain).collect()

@@ -289,3 +289,35 @@ fn a_page_whose_source_fails_says_so_and_how_old_it_is() {
     scene.bad("postgres", "primary", "no PostgreSQL answers at db-primary:5432: nothing listens there", "start it");
     has(&mut scene, &["no PostgreSQL answers at db-primary", "known 15s ago", "start it", "15s ago last"]);
 }
+
+#[test]
+fn the_overview_tells_what_is_wrong_and_what_changed_and_leads_there() {
+    let mut scene = production(LARGE);
+    scene.key(KeyCode::Char('0'));
+    has(&mut scene, &["0 Overview", "2 critical", "ServiceDown on 10.0.1.4", "WRONG NOW", "CHANGED IN THE LAST 30"]);
+    scene.bad("docker", "game-1", "the engine does not answer", "start it");
+    has(&mut scene, &["docker/game-1", "the engine does not answer → start it"]);
+    find(&mut scene, "servicedown");
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["firing", "containers", "game-1-api"]);
+    scene.key(KeyCode::Esc);
+    has(&mut scene, &["0 Overview"]);
+    find(&mut scene, "docker");
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["2 Containers", "game-1-api"]);
+}
+
+#[test]
+fn an_overview_without_a_line_says_whether_anybody_would_tell() {
+    let mut scene = Scene::new(&SOURCES, LARGE);
+    scene.key(KeyCode::Char('0'));
+    has(&mut scene, &["nothing is seen, but not every source has answered", "postgres/primary: asked, waiting"]);
+    let quiet = |subject| match subject {
+        Subject::Databases => Snapshot::Database(Database { max: 100, ..Database::default() }),
+        Subject::Servers | Subject::Containers | Subject::Alerts => super::scene::nothing(subject),
+    };
+    for (kind, name, subject) in SOURCES {
+        scene.good(kind, name, quiet(subject));
+    }
+    has(&mut scene, &["nothing, as far as the sources tell; all of them answer"]);
+}

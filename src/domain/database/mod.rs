@@ -305,6 +305,9 @@ pub struct Database {
     pub standby: bool,
     /// The server's `now()`: ages are counted on its clock.
     pub now: Timestamp,
+    /// When the server was started (`pg_postmaster_start_time()`).
+    #[serde(default)]
+    pub started: Option<Timestamp>,
     /// Client connections in use, quarterdeck's own included.
     pub used: u32,
     /// `max_connections`.

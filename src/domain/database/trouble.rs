@@ -1,10 +1,10 @@
 //! What is wrong with a database server as a whole, in sentences: what no single session shows.
 
 use super::{Archiver, Database, DatabaseStats, Receiver, Replica, Slot};
+use crate::domain::time::words;
 use crate::domain::{Limits, Severity};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
-use std::time::Duration;
 
 /// Something wrong with a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,16 +129,6 @@ fn holding(slot: &Slot) -> String {
     }
 }
 
-/// An age in its largest unit.
-fn words(age: Duration) -> String {
-    match age.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
-}
-
 fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
@@ -150,6 +140,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn told(database: &Database) -> Vec<(Severity, String)> {
         database.troubles(&Limits::default()).into_iter().map(|t| (t.severity, t.what)).collect()

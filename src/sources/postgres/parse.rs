@@ -14,6 +14,8 @@ pub(super) struct Server {
     pub(super) standby: bool,
     /// Microseconds since 1970, as all times here.
     now: i64,
+    #[cfg_attr(test, serde(default))]
+    started: Option<i64>,
     max: i32,
     reserved: i32,
     freeze_max_age: i64,
@@ -61,6 +63,7 @@ pub(super) fn database(server: &Server, rows: Vec<Row>) -> Database {
         version: server.version.split(' ').next().unwrap_or_default().to_owned(),
         standby: server.standby,
         now: time(server.now),
+        started: server.started.map(time),
         used: sessions.iter().filter(|session| session.is_client()).count().try_into().unwrap_or(u32::MAX),
         max: count(server.max),
         reserved: count(server.reserved),

@@ -13,6 +13,7 @@ const fn major(version: i32) -> i32 {
 pub(super) const SERVER: &str = "SELECT current_setting('server_version') AS version, \
      current_setting('server_version_num')::int4 AS number, pg_is_in_recovery() AS standby, \
      (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now, \
+     (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::int8 AS started, \
      current_setting('max_connections')::int4 AS max, \
      current_setting('superuser_reserved_connections')::int4 \
          + coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int4 AS reserved, \

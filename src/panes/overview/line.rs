@@ -1,0 +1,55 @@
+//! A line of the overview.
+
+use crate::domain::{Now, Severity, time};
+use crate::panes::Lead;
+use crate::theme::Role;
+use crate::widgets::figure;
+use jiff::Timestamp;
+
+/// A line: something wrong, or something that changed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line {
+    pub severity: Severity,
+    /// Its source does not answer any more.
+    pub stale: bool,
+    pub name: String,
+    /// `alert`, `container` …
+    pub kind: &'static str,
+    /// Since when, or when.
+    pub since: Option<Timestamp>,
+    pub what: String,
+    /// Where Enter leads.
+    pub lead: Lead,
+}
+
+impl Line {
+    /// What a filter searches, in lower case.
+    pub fn haystack(&self) -> String {
+        format!("{} {} {} {}", self.severity.word(), self.kind, self.name, self.what).to_lowercase()
+    }
+
+    /// A cell's text, appended, and its role.
+    pub fn cell(&self, column: usize, now: Now, out: &mut String) -> Role {
+        match column {
+            0 => {
+                out.push_str(&self.name);
+                if self.severity >= Severity::Warning { self.severity.into() } else { Role::Text }
+            }
+            1 => {
+                out.push_str(self.kind);
+                Role::Muted
+            }
+            2 => {
+                match self.since {
+                    Some(since) => figure::coarse_age(out, time::between(since, now.wall)),
+                    None => out.push('—'),
+                }
+                Role::Muted
+            }
+            _ => {
+                out.push_str(&self.what);
+                Role::Text
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What changed lately: read off the times that the sources themselves tell (a container's start, an alert's beginning, a
+//! machine's boot), so that it is known from the first answer on; and, for what nobody writes a time to, seen by comparing one
+//! answer with the one before it.
+//!
+//! Pure. Of the same thing there is one line: a container that starts every second is one change, not a thousand.
+
+use super::{Feed, Store};
+use crate::domain::{
+    Alert, AlertState, Change, Container, ContainerState, Database, Engine, EngineEvent, Now, Server, Severity,
+    Snapshot, SourceError, Subject, ThingId, time,
+};
+use jiff::Timestamp;
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Changes seen that are kept.
+const KEPT: usize = 500;
+
+/// What was seen by comparing answers; the newest last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(VecDeque<Change>);
+
+impl Seen {
+    /// Compares a feed with what it was before its newest answer.
+    pub(super) fn compare(&mut self, before: &Before, feed: &Feed, at: Now) {
+        if let (Some((since, _)), None) = (&before.error, &feed.error) {
+            let what = format!("answers again, after {} without", time::words(at.since(*since)));
+            self.push(feed, at.wall, feed.id.to_string(), what, Severity::Info);
+        }
+        let pair = before.good.as_deref().zip(feed.snapshot());
+        match pair {
+            Some((Snapshot::Database(was), Snapshot::Database(is))) if feed.error.is_none() => {
+                for (what, severity) in of_database(was, is) {
+                    self.push(feed, at.wall, feed.id.name().to_owned(), what, severity);
+                }
+            }
+            Some((Snapshot::Alerts(was), Snapshot::Alerts(is))) if feed.error.is_none() => {
+                let over = was.alerts.iter().filter(|alert| alert.state == AlertState::Firing);
+                let over = over.filter(|alert| !is.alerts.iter().any(|now| now.fingerprint == alert.fingerprint));
+                for alert in over {
+                    let mut change = of_alert(feed, alert, at.wall);
+                    let took =
+                        alert.active_at.map(|since| format!(" after {}", time::words(time::between(since, at.wall))));
+                    change.what = format!("fires no more{}", took.unwrap_or_default());
+                    change.severity = Severity::Ok;
+                    self.keep(change);
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn push(&mut self, feed: &Feed, at: Timestamp, name: String, what: String, severity: Severity) {
+        let (source, subject) = (feed.id.clone(), feed.subject);
+        self.keep(Change { at, subject, source, thing: None, name, what, severity });
+    }
+
+    /// Several sources may tell of the same: only the newest of a thing stays.
+    fn keep(&mut self, change: Change) {
+        if change.thing.is_some() {
+            self.0.retain(|other| other.thing != change.thing);
+        }
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back(change);
+    }
+}
+
+/// A feed as it was, cheap to keep: the snapshot is shared.
+pub(super) struct Before {
+    good: Option<Arc<Snapshot>>,
+    error: Option<(Now, SourceError)>,
+}
+
+impl Before {
+    pub(super) fn of(feed: &Feed) -> Self {
+        Self { good: feed.good.as_ref().map(|(_, good)| Arc::clone(good)), error: feed.error.clone() }
+    }
+}
+
+impl Store {
+    /// What changed within the last `back`, the newest first; each thing once.
+    pub fn changes(&self, now: Now, back: Duration) -> Vec<Change> {
+        let is_new = |at: Timestamp| time::between(at, now.wall) <= back;
+        let mut changes: Vec<Change> = self.seen.0.iter().filter(|change| is_new(change.at)).cloned().collect();
+        // An alert that came back is not over.
+        changes.retain(|change| !self.all_alerts().any(|alert| is_of(change, alert)));
+        changes.extend(self.all_servers().filter_map(|server| of_server(self, server, now)));
+        for feed in &self.feeds {
+            match feed.snapshot() {
+                Some(Snapshot::Containers(engine)) => changes.extend(of_engine(feed, engine, &is_new)),
+                Some(Snapshot::Alerts(_)) => {
+                    let began = |alert: &Arc<Alert>| Some(of_alert(feed, alert, alert.active_at?));
+                    changes.extend(self.alerts(feed).iter().filter_map(began));
+                }
+                Some(Snapshot::Database(database)) => changes.extend(restarted(feed, database)),
+                Some(Snapshot::Servers(_)) | None => {}
+            }
+        }
+        changes.retain(|change| is_new(change.at));
+        changes.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.name.cmp(&b.name)));
+        changes
+    }
+}
+
+fn is_of(change: &Change, alert: &Alert) -> bool {
+    matches!(&change.thing, Some(ThingId::Alert { fingerprint }) if *fingerprint == alert.fingerprint)
+}
+
+fn of_alert(feed: &Feed, alert: &Alert, at: Timestamp) -> Change {
+    let on = alert.target();
+    let what = match alert.state {
+        AlertState::Pending => "is pending".to_owned(),
+        AlertState::Firing | AlertState::Suppressed => format!("began: {}", alert.summary()),
+    };
+    Change {
+        at,
+        subject: Subject::Alerts,
+        source: feed.id.clone(),
+        thing: Some(ThingId::Alert { fingerprint: Arc::clone(&alert.fingerprint) }),
+        name: if on.is_empty() { alert.name.clone() } else { format!("{} on {on}", alert.name) },
+        what: what.trim_end_matches(": ").to_owned(),
+        severity: alert.judge(),
+    }
+}
+
+/// A machine that booted.
+fn of_server(store: &Store, server: &Server, now: Now) -> Option<Change> {
+    let at = now.wall.checked_sub(jiff::SignedDuration::try_from(server.uptime?).ok()?).ok()?;
+    let feed = store.about(Subject::Servers).next()?;
+    Some(Change {
+        at,
+        subject: Subject::Servers,
+        source: feed.id.clone(),
+        thing: Some(ThingId::Server { name: server.name.as_str().into() }),
+        name: server.name.clone(),
+        what: "booted".to_owned(),
+        severity: Severity::Warning,
+    })
+}
+
+fn restarted(feed: &Feed, database: &Database) -> Option<Change> {
+    Some(Change {
+        at: database.started?,
+        subject: Subject::Databases,
+        source: feed.id.clone(),
+        thing: None,
+        name: feed.id.name().to_owned(),
+        what: format!("PostgreSQL {} was started", database.version),
+        severity: Severity::Warning,
+    })
+}
+
+fn of_database(was: &Database, is: &Database) -> Vec<(String, Severity)> {
+    let mut told = Vec::new();
+    if was.standby && !is.standby {
+        told.push(("was promoted: it is the primary now".to_owned(), Severity::Critical));
+    } else if is.standby && !was.standby {
+        told.push(("became a standby".to_owned(), Severity::Critical));
+    }
+    let names = |database: &Database| -> Vec<String> { database.replicas.iter().map(|r| r.name.clone()).collect() };
+    let (before, after) = (names(was), names(is));
+    // Where it is not known to whom WAL is sent, none is lost.
+    if !is.replication_hidden && !was.replication_hidden {
+        for name in before.iter().filter(|name| !after.contains(name)) {
+            told.push((format!("standby {name} is not connected any more"), Severity::Warning));
+        }
+        for name in after.iter().filter(|name| !before.contains(name)) {
+            told.push((format!("standby {name} connected"), Severity::Info));
+        }
+    }
+    told
+}
+
+/// What happened to one container, as its engine told event by event.
+#[derive(Default)]
+struct Story<'a> {
+    last: Option<&'a EngineEvent>,
+    created: bool,
+    started: u32,
+    died: u32,
+    out_of_memory: u32,
+    destroyed: bool,
+    health: Option<&'a EngineEvent>,
+    exit_code: Option<i64>,
+    images: Vec<&'a str>,
+}
+
+impl<'a> Story<'a> {
+    fn take(&mut self, event: &'a EngineEvent) {
+        match event.action.as_str() {
+            "create" => self.created = true,
+            "start" => self.started += 1,
+            "die" | "died" => {
+                self.died += 1;
+                self.exit_code = event.exit_code();
+            }
+            "oom" => self.out_of_memory += 1,
+            "destroy" | "remove" => self.destroyed = true,
+            action if action.starts_with("health_status") => self.health = Some(event),
+            _ => return,
+        }
+        self.last = Some(event);
+        if let Some(image) = event.attributes.get("image").filter(|image| !self.images.contains(&image.as_str())) {
+            self.images.push(image);
+        }
+    }
+
+    /// In words, the worst first, and how bad it is.
+    fn tell(&self, container: Option<&Container>) -> (String, Severity) {
+        let (mut what, mut severity) = (String::new(), Severity::Info);
+        let mut say = |text: String, how: Severity| {
+            let gap = if what.is_empty() { "" } else { ", " };
+            let _ = write!(what, "{gap}{text}");
+            severity = severity.max(how);
+        };
+        if self.out_of_memory > 0 {
+            say("out of memory".to_owned() + &times(self.out_of_memory), Severity::Critical);
+        }
+        if let Some(health) = self.health {
+            let word = health.action.rsplit(' ').next().unwrap_or_default();
+            say(format!("became {word}"), health.judge().max(Severity::Info));
+        }
+        if self.created {
+            let others: Vec<&str> = self.images.iter().rev().copied().collect();
+            match (container, others.as_slice()) {
+                (_, [is, was, ..]) => say(format!("re-created with {is}, was {was}"), Severity::Warning),
+                (Some(container), _) => say(format!("created from {}", container.image), Severity::Info),
+                (None, _) => say("created".to_owned(), Severity::Info),
+            }
+        }
+        if self.died > 0 {
+            let code = self.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+            let asked = matches!(self.exit_code, Some(0 | 137 | 143) | None);
+            let how = if asked && self.died < 3 { Severity::Info } else { Severity::Warning };
+            say(format!("ended{}{code}", times(self.died)), how);
+        }
+        let runs = container.is_some_and(|container| container.state == ContainerState::Running);
+        if self.started > 0 && !self.created && (runs || self.died == 0) {
+            say("started".to_owned() + &times(self.started), Severity::Info);
+        }
+        if self.destroyed && container.is_none() {
+            say("removed".to_owned(), Severity::Info);
+        }
+        (what, severity)
+    }
+}
+
+fn times(number: u32) -> String {
+    if number > 1 { format!(" {number} times") } else { String::new() }
+}
+
+/// By name: one that was re-created has another id, and is the same to everybody.
+fn of_engine(feed: &Feed, engine: &Engine, is_new: &impl Fn(Timestamp) -> bool) -> Vec<Change> {
+    let mut stories: HashMap<&str, Story<'_>> = HashMap::new();
+    for event in engine.events.iter().filter(|event| event.is_of_container() && is_new(event.at)) {
+        stories.entry(event.name.as_str()).or_default().take(event);
+    }
+    let named: HashMap<&str, &Container> = engine.containers.iter().map(|c| (c.name.as_str(), c)).collect();
+    let told = stories.iter().filter_map(|(name, story)| {
+        let (container, last) = (named.get(name).copied(), story.last?);
+        let (what, severity) = story.tell(container);
+        Some(container_change(feed, name, container, (last.at, what, severity)))
+    });
+    // An engine that forgot, or does not tell events: a container's own times are still there.
+    let untold = engine.containers.iter().filter(|container| !stories.contains_key(container.name.as_str()));
+    let untold = untold.filter_map(|container| {
+        let (at, what) = [
+            (container.created_at, "created"),
+            (container.started_at, "started"),
+            (container.finished_at.filter(|_| container.state == ContainerState::Exited), "ended"),
+        ]
+        .into_iter()
+        .filter_map(|(at, what)| at.filter(|at| is_new(*at)).map(|at| (at, what)))
+        .max_by_key(|(at, _)| *at)?;
+        let told = (at, what.to_owned(), Severity::Info);
+        Some(container_change(feed, &container.name, Some(container), told))
+    });
+    told.chain(untold).collect()
+}
+
+fn container_change(
+    feed: &Feed,
+    name: &str,
+    container: Option<&Container>,
+    (at, what, severity): (Timestamp, String, Severity),
+) -> Change {
+    let thing = container.map(|c| ThingId::Container { source: feed.id.clone(), id: c.id.clone() });
+    let (source, subject) = (feed.id.clone(), feed.subject);
+    Change { at, subject, source, thing, name: name.to_owned(), what, severity }
+}
+
+#[cfg(test)]
+mod tests;
