@@ -90,6 +90,8 @@ pub enum Action {
     Theme,
     /// Lock or unlock writes.
     Writes,
+    /// Hide what others must not see, or show it again.
+    Presenter,
     /// Draw the whole screen again.
     Redraw,
     /// Suspend, as Ctrl-Z does elsewhere.
@@ -170,6 +172,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::PollNow, "poll-now", "ask every source now"),
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
+    (Action::Presenter, "presenter", "presenter mode: hide addresses, names, tokens and literals, and show the keys"),
     (Action::Redraw, "redraw", "draw the whole screen again"),
     (Action::Suspend, "suspend", "suspend to the shell; fg comes back"),
     (Action::Quit, "quit", "quit"),

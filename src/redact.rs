@@ -4,6 +4,10 @@
 //! it hides too much rather than too little, and the record of an action stays readable because names, hosts and
 //! statements are no secrets. Hiding twice is the same as hiding once.
 
+mod mask;
+
+pub use mask::Mask;
+
 use crate::domain::record::Entry;
 use crate::domain::secret::Secret;
 use secrecy::ExposeSecret;

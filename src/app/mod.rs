@@ -12,6 +12,7 @@ mod palette;
 mod params_dialog;
 mod plan_dialog;
 mod planning;
+mod presenter;
 mod prompt;
 mod toast;
 mod trail;
@@ -27,6 +28,7 @@ pub use palette::{Item, Palette, Reading};
 pub use params_dialog::{ParamField, ParamsDialog};
 pub use plan_dialog::PlanDialog;
 pub use planning::Planning;
+pub use presenter::{PHRASE, Presenter, Presenting, RevealDialog};
 pub use prompt::{AskDialog, UnlockDialog};
 pub use toast::{Toast, Toasts};
 pub use update::update;
@@ -34,7 +36,7 @@ pub use writes::WriteLock;
 
 use crate::cx::Cx;
 use crate::domain::risk::Policy;
-use crate::domain::{Limits, Now, RunId, Subject};
+use crate::domain::{Limits, Now, RunId, Subject, text};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::runbook::{Draft, Library, Plan, Runs};
@@ -68,6 +70,8 @@ pub struct Setup {
     pub themes: Vec<Theme>,
     /// Runbooks.
     pub library: Arc<Library>,
+    /// Whether the screen is shared, and what is hidden then.
+    pub presenting: Presenting,
     /// What went wrong before the screen was there, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -104,6 +108,8 @@ pub struct State {
     held: Option<typing::Held>,
     /// May anything be changed?
     pub writes: WriteLock,
+    /// Is the screen shared?
+    pub presenter: Presenter,
     /// Runs, as the journal tells them.
     pub runs: Runs,
     /// The runs of this screen.
@@ -168,6 +174,7 @@ impl State {
             typing: typing::Typing::default(),
             held: None,
             writes,
+            presenter: Presenter::new(setup.presenting),
             runs: Runs::default(),
             started: Vec::new(),
             leaving: None,
@@ -209,7 +216,12 @@ impl State {
 
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
-        layout::layout(self.size, self.focus, self.zoom || self.page.is_some(), self.banner.is_some())
+        layout::layout(
+            self.size,
+            self.focus,
+            self.zoom || self.page.is_some() || self.presenter.is_on(),
+            self.banner.is_some(),
+        )
     }
 
     /// The focused pane's own keys.
@@ -229,6 +241,10 @@ impl State {
 
     /// Formats what is visible. To be called before drawing.
     pub fn prepare(&mut self) {
+        text::behind(self.presenter.veil(), || self.format());
+    }
+
+    fn format(&mut self) {
         let screen = self.screen();
         let mut panes = std::mem::take(&mut self.panes);
         let mut page = self.page.take();
@@ -259,7 +275,10 @@ impl State {
         let overlay = self.overlay.as_ref().and_then(Overlay::deadline);
         let held = self.held.as_ref().map(typing::Held::deadline);
         let planning = self.planning.as_ref().map(|planning| planning::deadline(planning, self.now));
-        [overlay, held, planning, self.toasts.deadline(), self.writes.deadline()].into_iter().flatten().min()
+        [overlay, held, planning, self.toasts.deadline(), self.writes.deadline(), self.presenter.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Runs `f` with the focused pane and what it may see.

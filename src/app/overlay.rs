@@ -1,6 +1,6 @@
 //! What lies over the panes: one thing at a time.
 
-use super::{AskDialog, Palette, ParamsDialog, PlanDialog, UnlockDialog};
+use super::{AskDialog, Palette, ParamsDialog, PlanDialog, RevealDialog, UnlockDialog};
 use crate::domain::Now;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub enum Overlay {
     Params(Box<ParamsDialog>),
     /// Unlock writes?
     Unlock(UnlockDialog),
+    /// Show everything again?
+    Reveal(RevealDialog),
     /// A run asks.
     Ask(Box<AskDialog>),
 }
@@ -31,7 +33,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => {}
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => {}
         }
     }
 
@@ -41,14 +43,14 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => None,
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => None,
         }
     }
 
     /// Text is being typed into it, so that no dialog may open over it.
     pub(super) fn takes_text(&self) -> bool {
         match self {
-            Self::Palette(_) | Self::Params(_) => true,
+            Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
             Self::Help { .. } | Self::Unlock(_) => false,
@@ -59,7 +61,7 @@ impl Overlay {
     pub(super) fn is_dialog(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => false,
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::answer::Arming;
 use super::params_dialog::Outcome;
 use super::planning;
+use super::presenter::{self, PHRASE, RevealDialog};
 use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use crate::domain::Now;
@@ -34,6 +35,12 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
             }
         },
         Overlay::Unlock(dialog) => unlock_key(dialog, chord, burst, now),
+        Overlay::Reveal(dialog) => {
+            if chord.is(KeyCode::Enter) && dialog.field.text() == PHRASE {
+                return presenter::reveal(state);
+            }
+            reveal_key(dialog, chord)
+        }
         Overlay::Ask(dialog) => ask_key(dialog, chord, burst, now, effects),
     };
     if keep {
@@ -57,7 +64,7 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     let Some(mut overlay) = state.overlay.take() else { return };
     let now = state.now;
     let keep = match &mut overlay {
-        Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Params(_) => true,
+        Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Params(_) | Overlay::Reveal(_) => true,
         Overlay::Plan(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             if dialog.arming.settled(now) {
@@ -216,6 +223,16 @@ fn unlock_key(dialog: &mut UnlockDialog, chord: Chord, burst: bool, now: Now) ->
         Some('n' | 'q') => false,
         _ => !chord.is(KeyCode::Esc),
     }
+}
+
+fn reveal_key(dialog: &mut RevealDialog, chord: Chord) -> bool {
+    if chord.is(KeyCode::Enter) {
+        dialog.refusal = Some(format!("that is not {PHRASE:?}: everything stays hidden"));
+    } else {
+        dialog.refusal = None;
+        dialog.field.key(chord);
+    }
+    !chord.is(KeyCode::Esc)
 }
 
 fn unlock(state: &mut State, effects: &mut Effects) {

@@ -2,7 +2,7 @@
 
 use super::planning;
 use super::typing::Held;
-use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, way};
+use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, presenter, way};
 use crate::action::Action;
 use crate::domain::ThingId;
 use crate::domain::record::{Entry, RecordKind};
@@ -37,6 +37,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
         Event::Sample(sample) => {
             if state.store.apply(sample).is_some() {
                 state.dirty = true;
+                presenter::learn(state);
                 way::renew(state, effects);
             }
         }
@@ -44,7 +45,10 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             state.store.answered(answered);
             way::renew(state, effects);
         }
-        Event::Run(event) => take_run_event(state, event),
+        Event::Run(event) => {
+            take_run_event(state, event);
+            presenter::learn(state);
+        }
         Event::Resumed => {
             state.dirty = true;
             state.repaint = true;
@@ -57,6 +61,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
 /// What happens by the passing of time alone.
 fn pass_time(state: &mut State, effects: &mut Effects) {
     state.dirty |= state.toasts.expire(state.now);
+    state.dirty |= state.presenter.pass(state.now);
     if state.writes.expire(state.now) {
         state.toasts.say(state.now, "writes are locked again: the time is over");
         effects.push(record_lock(state, "locked by the timer"));
@@ -142,7 +147,11 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
         Found::Nothing => None,
         Found::Action(action) => Some(action.clone()),
     };
+    let keys = state.pending.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     state.pending.clear();
+    if let Some(action) = &action {
+        state.presenter.press(keys, action, state.now);
+    }
     match action {
         None => unbound(state, chord),
         Some(action) if action.is_grave() && burst => state.toasts.say(state.now, TOO_FAST),
@@ -208,6 +217,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             state.toasts.say(state.now, format!("theme {name}"));
             state.repaint = true;
         }
+        Action::Presenter => presenter::turn(state),
         Action::Writes => toggle_writes(state, effects),
         Action::Redraw => state.repaint = true,
         Action::Suspend => effects.push(Effect::Suspend),

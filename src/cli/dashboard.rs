@@ -1,6 +1,7 @@
 //! `quarterdeck`: the dashboard itself.
 
 use super::{Global, look, places, setup};
+use crate::app::Setup;
 use crate::config::Config;
 use crate::journal::{Journal, JournalError, absent::Absent, sqlite::SqliteJournal};
 use crate::redact::Redactor;
@@ -31,7 +32,8 @@ async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
     look.troubles.extend(start_log(global.verbose, opened.connections.redactor().clone()).err());
     log::started(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
-    let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    let presenting = setup::presenting(&config, opened.connections.redactor().clone());
+    let setup = Setup { presenting, ..setup::screen(config, look, opened.feeds, global.read_only, Library::builtin()) };
     let connections = opened.connections.clone();
     let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };
     let ended = dashboard::run(start).await;

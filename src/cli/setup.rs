@@ -2,16 +2,18 @@
 
 use super::Global;
 use super::look::Look;
-use crate::app::Setup;
+use crate::app::{Presenting, Setup};
 use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
+use crate::redact::{Mask, Redactor};
 use crate::runbook::Library;
 use crate::sources::{Pace, Source};
 use crate::store::{Feed, Named};
 use async_trait::async_trait;
 use color_eyre::eyre::eyre;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// The config that the command line and the environment choose.
 ///
@@ -32,6 +34,7 @@ pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
 
 /// What the screen starts with.
 pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
+    let presenting = presenting(&config, Redactor::default());
     Setup {
         servers: named(&config),
         environment: config.environment,
@@ -44,8 +47,16 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         keymap: look.keymap,
         themes: look.themes,
         library: Arc::new(library),
+        presenting,
         troubles: look.troubles,
     }
+}
+
+/// What is hidden while the screen is shared.
+pub fn presenting(config: &Config, secrets: Redactor) -> Presenting {
+    // Drawn anew at each start, so that nobody can make a list of all marks.
+    let salt = Uuid::new_v4().as_u64_pair().0;
+    Presenting { always: config.presenter.always, mask: Mask::new(salt, config.presenter.hide.clone(), secrets) }
 }
 
 /// The servers that the config names, each with the sources that are made of it alone.

@@ -17,6 +17,7 @@ pub use read::KEYS;
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId, Subject};
 use crate::sources::{ServerSettings, Settings, SourceKind};
+use regex::Regex;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// What answer a risk takes.
     pub policy: Policy,
+    /// What is hidden while the screen is shared.
+    pub presenter: PresenterTable,
     /// The journal's file; absent: in the state folder.
     pub journal: Option<PathBuf>,
     /// The servers that it names, in its order.
@@ -50,6 +53,15 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// The files it was read from: none when it is the built-in one.
     pub files: Vec<PathBuf>,
+}
+
+/// `[presenter]`: a screen that others see.
+#[derive(Debug, Default)]
+pub struct PresenterTable {
+    /// On from the start, and for good.
+    pub always: bool,
+    /// Regular expressions: what they find is hidden, beside what always is.
+    pub hide: Vec<Regex>,
 }
 
 /// One source's table.

@@ -4,10 +4,11 @@ use super::explain;
 use super::find::{Text, is_plain};
 use super::places::Places;
 use super::problem::{Problem, Problems};
-use super::{Config, SourceConfig};
+use super::{Config, PresenterTable, SourceConfig};
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
+use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::borrow::Cow;
@@ -18,8 +19,18 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 9] =
-    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal", "server"];
+pub const KEYS: [&str; 10] = [
+    "environment",
+    "guarded",
+    "theme",
+    "keymap",
+    "relock_minutes",
+    "limits",
+    "policy",
+    "presenter",
+    "journal",
+    "server",
+];
 /// How long writes stay unlocked when the file does not say.
 const RELOCK_MINUTES: u64 = 15;
 
@@ -73,6 +84,7 @@ impl Reader<'_> {
         let relock = self.take(&mut root, "relock_minutes", minutes).unwrap_or(RELOCK_MINUTES);
         let limits = self.limits(&mut root);
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
+        let presenter = root.remove("presenter").and_then(|value| self.striking(value, presenter)).unwrap_or_default();
         let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
         let servers = self.servers(&mut root);
         let sources = self.sources(root, &servers);
@@ -84,6 +96,7 @@ impl Reader<'_> {
             relock: Duration::from_mins(relock),
             limits,
             policy,
+            presenter,
             journal: journal.map(|path| resolve(&home, &path)),
             servers,
             sources,
@@ -259,6 +272,26 @@ fn strike(value: &mut Value<'_>, span: &Range<usize>) -> Option<String> {
         }
     }
     None
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PresenterKeys {
+    always: bool,
+    hide: Vec<Spanned<String>>,
+}
+
+fn presenter(value: Value<'_>) -> Result<PresenterTable, Error> {
+    let keys: PresenterKeys = simple(value)?;
+    let pattern = |text: Spanned<String>| {
+        let made = RegexBuilder::new(text.get_ref()).size_limit(1 << 20).build();
+        made.map_err(|error| {
+            let why = error.to_string().lines().last().unwrap_or_default().to_owned();
+            serde::de::Error::custom(format!("{:?} is no regular expression: {why}", text.get_ref()))
+        })
+    };
+    let hide = keys.hide.into_iter().map(pattern).collect::<Result<Vec<Regex>, Error>>()?;
+    Ok(PresenterTable { always: keys.always, hide })
 }
 
 #[derive(Deserialize)]

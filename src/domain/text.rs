@@ -2,26 +2,72 @@
 //! reorder what is read, or shift a column.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::Arc;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
 /// Combining marks kept on one base character; more is a trick, not a language.
 const MARKS_KEPT: usize = 3;
 
+/// What is hidden of a text before others see it.
+pub trait Veil: Send + Sync {
+    /// The text with everything hidden that must be; `None` when there is nothing of the kind. It must not need to be told
+    /// what the text is.
+    fn hide(&self, text: &str) -> Option<String>;
+}
+
+thread_local! {
+    /// Of the thread that paints, while it paints.
+    static VEIL: RefCell<Option<Arc<dyn Veil>>> = const { RefCell::new(None) };
+}
+
+/// Does `work` with every text from outside behind `veil`. It is in force by being here, where all of them pass: a view that is
+/// written next year can't forget it.
+pub fn behind<T>(veil: Option<Arc<dyn Veil>>, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Arc<dyn Veil>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            VEIL.set(self.0.take());
+        }
+    }
+    let _restore = Restore(VEIL.replace(veil));
+    work()
+}
+
+fn hide(text: &str) -> Option<String> {
+    let veil = VEIL.with_borrow(Clone::clone)?;
+    veil.hide(text)
+}
+
 /// One line of harmless text. Line breaks and tabs become one space; other control characters become their visible
 /// pictures (U+2400…) or `�`; bidirectional controls, zero-width characters, variation selectors and tag characters
 /// are dropped. Borrows when there is nothing to change.
 pub fn clean(text: &str) -> Cow<'_, str> {
+    if let Some(hidden) = hide(text) {
+        return Cow::Owned(made_harmless(&hidden));
+    }
     if text.bytes().all(|byte| matches!(byte, 0x20..=0x7E)) {
         return Cow::Borrowed(text);
     }
+    Cow::Owned(made_harmless(text))
+}
+
+fn made_harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    push_clean(&mut out, text);
-    Cow::Owned(out)
+    push_harmless(&mut out, text);
+    out
 }
 
 /// Appends [`clean`] text to a buffer that is used again and again.
 pub fn push_clean(out: &mut String, text: &str) {
+    match hide(text) {
+        Some(hidden) => push_harmless(out, &hidden),
+        None => push_harmless(out, text),
+    }
+}
+
+fn push_harmless(out: &mut String, text: &str) {
     let mut marks = 0;
     for char in text.chars() {
         match fate(char) {

@@ -76,6 +76,11 @@ impl Page {
         self.composed_for = None;
     }
 
+    /// Its text is made anew before it is painted.
+    pub fn compose_anew(&mut self) {
+        self.composed_for = None;
+    }
+
     /// The questions that its charts ask.
     pub fn asks(&self) -> impl Iterator<Item = &Inquiry> {
         self.details.sections.iter().filter_map(|section| match section {

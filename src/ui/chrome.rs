@@ -25,6 +25,9 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     for text in [" ", &text::clean(&state.environment.to_uppercase()), " "] {
         x = canvas::put(buf, (x, area.y), text, 24, cx.style(environment));
     }
+    if state.presenter.is_on() {
+        x = canvas::put(buf, (x + 1, area.y), " PRESENTING ", 12, cx.style(Role::Environment));
+    }
     let clock = &state.chrome.clock;
     let end = canvas::put_right(buf, (area.right() - 1, area.y), clock, 9, cx.style(Role::Header));
     let (role, writes) = writes(state);
@@ -102,6 +105,11 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
         let end = canvas::put_right(buf, (area.right(), area.y), hint, 46, cx.style(Role::Hint));
         let room = Rect { x, y: area.y, width: end.saturating_sub(x + 1), height: 1 };
         field.draw(room, buf, cx.style(Role::Input));
+        return;
+    }
+    if let Some((key, doc)) = state.presenter.pressed(state.now) {
+        let x = canvas::put(buf, (area.x + 1, area.y), &format!(" {key} "), 20, cx.style(Role::Environment));
+        canvas::put(buf, (x + 1, area.y), doc, area.right().saturating_sub(x + 1), cx.style(Role::Text));
         return;
     }
     let last = last_run(state);

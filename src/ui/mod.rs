@@ -9,6 +9,7 @@ mod params;
 mod plan;
 
 use crate::app::{MIN_SIZE, State};
+use crate::domain::text;
 use crate::theme::Role;
 use crate::widgets::{canvas, wrap};
 use ratatui::buffer::Buffer;
@@ -17,6 +18,10 @@ use unicode_width::UnicodeWidthStr;
 
 /// Paints the state, as last prepared, over the whole area.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
+    text::behind(state.presenter.veil(), || paint(state, area, buf));
+}
+
+fn paint(state: &State, area: Rect, buf: &mut Buffer) {
     let cx = state.cx();
     let screen = state.screen();
     if screen.too_small {

@@ -2,7 +2,7 @@
 
 use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
-use crate::app::{AskDialog, Overlay, Palette, State, UnlockDialog};
+use crate::app::{AskDialog, Overlay, PHRASE, Palette, RevealDialog, State, UnlockDialog};
 use crate::keymap::Scope;
 use crate::panes::PANES;
 use crate::theme::Role;
@@ -20,6 +20,7 @@ pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
         Overlay::Plan(plan) => super::plan::draw(state, plan, area, buf),
         Overlay::Params(params) => super::params::draw(state, params, area, buf),
         Overlay::Unlock(unlock) => draw_unlock(state, unlock, area, buf),
+        Overlay::Reveal(reveal) => draw_reveal(state, reveal, area, buf),
         Overlay::Ask(ask) => draw_ask(state, ask, area, buf),
     }
 }
@@ -108,6 +109,16 @@ fn draw_unlock(state: &State, unlock: &UnlockDialog, area: Rect, buf: &mut Buffe
     };
     let foot = Foot::new(area, (Role::DialogDanger, ask), unlock.refusal.as_deref(), None);
     let at = dialog::draw(state, area, buf, "unlock writes?", &lines, 0, foot.height());
+    foot.draw(state, at, buf);
+}
+
+fn draw_reveal(state: &State, reveal: &RevealDialog, area: Rect, buf: &mut Buffer) {
+    let mut lines = Lines::new();
+    let text = "Everybody who sees this screen will see addresses, names, tokens and the literals of queries again.";
+    wrap_into(&mut lines, Role::Text, text, text_width(area), 0);
+    let ask = format!("to leave presenter mode type  {PHRASE}  and press Enter; Esc keeps it");
+    let foot = Foot::new(area, (Role::DialogDanger, &ask), reveal.refusal.as_deref(), Some(&reveal.field));
+    let at = dialog::draw(state, area, buf, "show everything?", &lines, 0, foot.height());
     foot.draw(state, at, buf);
 }
 

@@ -33,6 +33,7 @@ mod leaving;
 mod machines;
 mod pages;
 mod painted;
+mod presenter;
 mod pty_self;
 mod screen;
 mod servers;

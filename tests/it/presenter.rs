@@ -1,0 +1,266 @@
+//! Presenter mode: what is planted in every source's data stands in no frame of any view; it is not left by a stray key; keys are
+//! shown, typed text is not.
+
+use super::dump;
+use super::scene::{self, SOURCES, Scene, setup, start};
+use crossterm::event::KeyCode;
+use quarterdeck::action::Action;
+use quarterdeck::app::Presenting;
+use quarterdeck::domain::secret::Secret;
+use quarterdeck::domain::{
+    Alert, AlertReport, Container, ContainerState, Database, Engine, EngineEvent, Reach, Server, Session, SessionState,
+    Severity, Silence, Snapshot, Subject, alert,
+};
+use quarterdeck::keymap::Scope;
+use quarterdeck::panes::PANES;
+use quarterdeck::redact::{Mask, Redactor};
+use regex::Regex;
+
+/// What must never be seen. All of them hold one of these.
+const CANARIES: [&str; 2] = ["canary", "203.0.113."];
+/// An address, a token, a secret that a connection uses, a person, and what the team's own pattern finds.
+const PLANTED: &str =
+    "203.0.113.77 ghp_canary0123456789 canarysecret canary@example.org https://canary.example/x cust-canary";
+const SIZES: [(u16, u16); 3] = [(80, 24), (160, 45), (240, 70)];
+
+fn presenting(always: bool) -> Presenting {
+    let secrets = Redactor::default();
+    secrets.learn(&Secret::from("canarysecret"));
+    Presenting { always, mask: Mask::new(1, vec![Regex::new(r"\bcust-\w+").unwrap()], secrets) }
+}
+
+fn scene(size: (u16, u16), always: bool) -> Scene {
+    let mut setup = setup(&SOURCES);
+    setup.presenting = presenting(always);
+    Scene::of(setup, size)
+}
+
+fn labels(pairs: &[(&str, &str)]) -> alert::Labels {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn server() -> Snapshot {
+    let reach = Reach { up: false, by: "health".into(), code: None, took: None, why: PLANTED.into() };
+    Snapshot::Servers(vec![Server {
+        name: "203.0.113.77:9100".into(),
+        addresses: vec!["203.0.113.77".into(), "canary@host".into()],
+        roles: vec![PLANTED.into()],
+        labels: labels(&[("owner", PLANTED)]),
+        reach: vec![reach],
+        columns: vec![("players".into(), PLANTED.into())],
+        notes: vec![PLANTED.into()],
+        system: Some(PLANTED.into()),
+        ..Server::default()
+    }])
+}
+
+fn engine() -> Snapshot {
+    let container = Container {
+        id: "4f2a".repeat(16).into(),
+        name: "api cust-canary1".into(),
+        image: format!("registry/{PLANTED}"),
+        state: ContainerState::Restarting,
+        addresses: vec!["203.0.113.78".into()],
+        ports: vec![quarterdeck::domain::Port {
+            private: 80,
+            protocol: "tcp".into(),
+            public: Some(("203.0.113.79".into(), 80)),
+        }],
+        probe: Some(quarterdeck::domain::Probe { exit_code: 1, output: PLANTED.into(), at: None, failing: 3 }),
+        labels: labels(&[("maintainer", PLANTED), ("password", "x")]),
+        ..Container::default()
+    };
+    let event = EngineEvent {
+        number: 1,
+        at: start().wall,
+        kind: "container".into(),
+        action: "die".into(),
+        id: "4f2a".repeat(16),
+        name: "api cust-canary1".into(),
+        attributes: labels(&[("exitCode", "3"), ("note", PLANTED)]),
+    };
+    Snapshot::Containers(Engine {
+        version: PLANTED.into(),
+        server: Some("203.0.113.77".into()),
+        containers: vec![container],
+        events: vec![event],
+    })
+}
+
+fn alerts() -> Snapshot {
+    let alert = Alert {
+        fingerprint: "00ff00ff00ff00ff".into(),
+        name: "ServiceDown".into(),
+        severity: Severity::Critical,
+        labels: labels(&[("instance", "203.0.113.77:9100"), ("owner", PLANTED)]),
+        annotations: labels(&[("summary", PLANTED), ("runbook_url", "https://canary.example/runbook")]),
+        query: Some(format!("up{{instance='{PLANTED}'}}").as_str().into()),
+        generator: Some("http://canary.example:9090/graph".into()),
+        receivers: vec![PLANTED.into()],
+        active_at: Some(start().wall),
+        ..Alert::default()
+    };
+    let silence = Silence { created_by: "canaryperson".into(), comment: PLANTED.into(), ..Silence::default() };
+    Snapshot::Alerts(AlertReport { alerts: vec![alert.into()], silences: vec![silence], ..AlertReport::default() })
+}
+
+fn database() -> Snapshot {
+    let session = |pid: i32, query: &str| Session {
+        pid,
+        backend_start: start().wall,
+        user: "canaryuser".into(),
+        application: PLANTED.into(),
+        client: "203.0.113.80".into(),
+        database: "spacetime".into(),
+        state: SessionState::IdleInTransaction,
+        state_change: Some(start().wall),
+        query: query.into(),
+        blocked_by: if pid == 2 { vec![1] } else { Vec::new() },
+        blocks: u32::from(pid == 1),
+        kind: "client backend".into(),
+        ..Session::default()
+    };
+    let sessions = vec![
+        session(1, "UPDATE players SET name = 'canary literal', mail = E'canary\\'s' WHERE id = 203"),
+        session(2, "/* api */ select $$canary$$, 'cut canary off"),
+    ];
+    Snapshot::Database(Database {
+        version: "15.18".into(),
+        host: "203.0.113.81".into(),
+        now: start().wall,
+        max: 100,
+        used: 2,
+        sessions,
+        hidden: vec![PLANTED.into()],
+        ..Database::default()
+    })
+}
+
+fn fill(scene: &mut Scene) {
+    for (kind, name, subject) in SOURCES {
+        let snapshot = match subject {
+            Subject::Servers => server(),
+            Subject::Containers => engine(),
+            Subject::Alerts => alerts(),
+            Subject::Databases => database(),
+        };
+        scene.good(kind, name, snapshot);
+    }
+    scene::begin(scene, 1, PLANTED);
+    scene::end(scene, 1, "failed", PLANTED);
+    scene::begin(scene, 2, PLANTED);
+}
+
+fn seen(scene: &mut Scene) -> String {
+    dump::text(&scene.paint())
+}
+
+fn assert_hidden(scene: &mut Scene, place: &str) {
+    let shown = seen(scene);
+    for canary in CANARIES {
+        assert!(!shown.to_lowercase().contains(canary), "{canary} is seen in {place}:\n{shown}");
+    }
+}
+
+/// The key of a pane or page, from where its parent has the focus.
+fn open(scene: &mut Scene, kind: &quarterdeck::panes::PaneKind) {
+    let parent = PANES.iter().find(|other| other.scope == kind.scope && other.number.is_some()).unwrap();
+    for action in [&parent.action, &kind.action] {
+        let scope = if *action == parent.action { Scope::All } else { kind.scope };
+        let key = scene.state.keymap.key_of(scope, action).unwrap();
+        scene.keys(&key);
+    }
+}
+
+/// Every pane and page with the page of its first thing, and help, palette and what is said in passing.
+fn look_everywhere(scene: &mut Scene, when: &str) {
+    for kind in PANES {
+        open(scene, kind);
+        assert_hidden(scene, &format!("{}, {when}", kind.title));
+        scene.key(KeyCode::Enter);
+        assert_hidden(scene, &format!("a page of {}, {when}", kind.title));
+        for _ in 0..12 {
+            scene.key(KeyCode::PageDown);
+            assert_hidden(scene, &format!("a page of {}, scrolled, {when}", kind.title));
+        }
+        for _ in 0..3 {
+            scene.key(KeyCode::Esc);
+        }
+    }
+    scene.keys("?");
+    assert_hidden(scene, "help");
+    scene.key(KeyCode::Esc);
+}
+
+#[test]
+fn nothing_planted_in_any_source_is_seen_in_any_view() {
+    for size in SIZES {
+        let mut scene = scene(size, true);
+        fill(&mut scene);
+        look_everywhere(&mut scene, "with its sources well");
+        for (kind, name, _) in SOURCES {
+            scene.bad(kind, name, &format!("it fails: {PLANTED}"), PLANTED);
+        }
+        look_everywhere(&mut scene, "with its sources failing");
+    }
+}
+
+/// A test that could not fail would prove nothing.
+#[test]
+fn the_same_is_seen_when_it_is_off() {
+    let mut scene = scene((240, 70), false);
+    fill(&mut scene);
+    for kind in
+        PANES.iter().filter(|kind| kind.beside || kind.action == Action::Runs || kind.action == Action::Overview)
+    {
+        open(&mut scene, kind);
+        let shown = seen(&mut scene).to_lowercase();
+        assert!(CANARIES.iter().any(|canary| shown.contains(canary)), "{} shows nothing planted\n{shown}", kind.title);
+    }
+}
+
+#[test]
+fn it_is_turned_on_by_a_key_and_off_by_a_phrase_alone() {
+    let mut scene = scene((160, 45), false);
+    fill(&mut scene);
+    scene.keys("4");
+    assert!(seen(&mut scene).contains("canaryuser"));
+    scene.keys("P");
+    assert_hidden(&mut scene, "the databases");
+    assert!(seen(&mut scene).contains("PRESENTING"));
+    for stray in ["P", "Py", "P\n"] {
+        for char in stray.chars() {
+            scene.key(if char == '\n' { KeyCode::Enter } else { KeyCode::Char(char) });
+        }
+        assert!(seen(&mut scene).contains("type  show all"));
+        scene.key(KeyCode::Esc);
+        assert_hidden(&mut scene, "after a stray key");
+    }
+    scene.keys("Pshow all");
+    scene.key(KeyCode::Enter);
+    let shown = seen(&mut scene);
+    assert!(shown.contains("canaryuser") && !shown.contains("PRESENTING"), "{shown}");
+}
+
+#[test]
+fn where_the_config_says_always_no_key_shows_anything() {
+    let mut scene = scene((160, 45), true);
+    fill(&mut scene);
+    scene.keys("Pshow all");
+    scene.key(KeyCode::Enter);
+    assert_hidden(&mut scene, "a shared terminal");
+    assert!(seen(&mut scene).contains("PRESENTING"));
+}
+
+#[test]
+fn a_key_is_shown_with_what_it_does_and_typed_text_is_not() {
+    let mut scene = scene((160, 45), true);
+    fill(&mut scene);
+    let last = |scene: &mut Scene| seen(scene).lines().last().unwrap().to_owned();
+    scene.keys("2");
+    assert!(last(&mut scene).contains("2  pane 2: containers"), "{}", last(&mut scene));
+    scene.pass(std::time::Duration::from_secs(5));
+    assert!(last(&mut scene).contains("help"), "{}", last(&mut scene));
+    scene.keys("/x");
+    assert!(last(&mut scene).contains("filter: x"), "{}", last(&mut scene));
+}
