@@ -5,9 +5,11 @@ use super::find::{Text, is_plain};
 use super::places::Places;
 use super::problem::{Problem, Problems};
 use super::{Config, SourceConfig};
+use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
+use crate::theme::Choice;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::borrow::Cow;
@@ -18,8 +20,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 9] =
-    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal", "server"];
+pub const KEYS: [&str; 12] = [
+    "environment",
+    "guarded",
+    "theme",
+    "keymap",
+    "colors",
+    "ascii",
+    "notify",
+    "relock_minutes",
+    "limits",
+    "policy",
+    "journal",
+    "server",
+];
 /// How long writes stay unlocked when the file does not say.
 const RELOCK_MINUTES: u64 = 15;
 
@@ -70,6 +84,9 @@ impl Reader<'_> {
         let guarded = self.take(&mut root, "guarded", simple::<bool>);
         let theme = self.take(&mut root, "theme", simple::<String>);
         let keymap = self.take(&mut root, "keymap", simple::<String>);
+        let colors = self.take(&mut root, "colors", colors);
+        let ascii = self.take(&mut root, "ascii", simple::<bool>);
+        let notify = self.table::<Notify>(&mut root, "notify").unwrap_or_default();
         let relock = self.take(&mut root, "relock_minutes", minutes).unwrap_or(RELOCK_MINUTES);
         let limits = self.limits(&mut root);
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
@@ -80,7 +97,10 @@ impl Reader<'_> {
             guarded: guarded.unwrap_or_else(|| environment.starts_with("prod")),
             environment,
             theme: theme.map(|theme| if is_path(&theme) { text_path(&home, &theme) } else { theme }),
-            keymap: keymap.map(|path| resolve(&home, &path)),
+            keymap: keymap.map(|keymap| if is_path(&keymap) { text_path(&home, &keymap) } else { keymap }),
+            colors,
+            ascii,
+            notify,
             relock: Duration::from_mins(relock),
             limits,
             policy,
@@ -280,6 +300,11 @@ fn environment(value: Value<'_>) -> Result<String, Error> {
     Ok(name)
 }
 
+fn colors(value: Value<'_>) -> Result<Choice, Error> {
+    let word: String = simple(value)?;
+    word.parse().map_err(serde::de::Error::custom)
+}
+
 fn minutes(value: Value<'_>) -> Result<u64, Error> {
     let minutes: i64 = simple(value)?;
     u64::try_from(minutes).ok().filter(|minutes| (1..=1440).contains(minutes)).ok_or_else(|| {
@@ -299,6 +324,7 @@ fn shared<'a>(server: &'a ServerSettings, earlier: &[ServerSettings]) -> Vec<(&'
     name.into_iter().chain(address.map(|address| ("address", address))).collect()
 }
 
+/// What is not the name of something built in.
 fn is_path(theme: &str) -> bool {
     theme.contains('/') || Path::new(theme).extension().is_some_and(|extension| extension == "toml")
 }
