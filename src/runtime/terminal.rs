@@ -123,6 +123,8 @@ fn stdout_of(terminal: &mut Terminal<CrosstermBackend<BufWriter<Stdout>>>) -> &m
 fn enter() -> io::Result<()> {
     OURS.store(true, Ordering::Relaxed);
     enable_raw_mode()?;
+    // A program that was killed may have left it on, and its reports would make the keyboard deaf: see `ground`.
+    stdout().write_all(b"\x1b[?2031l")?;
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
 }
 

@@ -10,8 +10,17 @@ const SEVERITIES: [Severity; 6] =
     [Severity::None, Severity::Ok, Severity::Info, Severity::Unknown, Severity::Warning, Severity::Critical];
 
 /// Less important text, and lines.
-const QUIET: [Role; 8] =
-    [Role::Muted, Role::Faint, Role::Border, Role::Title, Role::Column, Role::Stale, Role::SeverityNone, Role::Hint];
+const QUIET: [Role; 9] = [
+    Role::Muted,
+    Role::Faint,
+    Role::Border,
+    Role::Title,
+    Role::Column,
+    Role::Stale,
+    Role::SourceGood,
+    Role::SeverityNone,
+    Role::Hint,
+];
 /// What rows of tables are drawn in, over which the selection is laid.
 const ROWS: [Role; 10] = [
     Role::Text,
