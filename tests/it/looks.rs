@@ -109,7 +109,7 @@ fn with_ascii_no_other_character_is_left_on_any_frame() {
     // The same frames are not ASCII by themselves.
     let mut others = 0;
     every_frame(Glyphs::Unicode, |_, buf| {
-        others += usize::from(buf.content.iter().any(|cell| !cell.symbol().is_ascii()))
+        others += usize::from(buf.content.iter().any(|cell| !cell.symbol().is_ascii()));
     });
     assert!(others > frames / 2, "{others} of {frames}");
 }
