@@ -28,6 +28,10 @@ pub enum Effect {
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).
     Copy(String),
+    /// Ask the terminal for the colour of its ground; the answer comes as an event, or never.
+    AskGround,
+    /// Tell whoever looks elsewhere: the bell, and a notification where the terminal shows them. One line, harmless.
+    Notify(String),
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

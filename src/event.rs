@@ -18,6 +18,11 @@ pub enum Event {
     Answered(Answered),
     /// From a run or the planner.
     Run(RunEvent),
+    /// The terminal told the colour of its own ground.
+    Ground {
+        /// It is light.
+        light: bool,
+    },
     /// The process came back from being suspended (Ctrl-Z): repaint all.
     Resumed,
 }

@@ -6,6 +6,7 @@ mod answer;
 mod banner;
 mod cut_off;
 pub mod layout;
+mod news;
 mod overlay;
 mod overlay_keys;
 mod palette;
@@ -35,16 +36,28 @@ pub use update::update;
 pub use writes::WriteLock;
 
 use crate::cx::Cx;
+use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, Now, RunId, Subject, text};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Named, Store};
-use crate::theme::Theme;
+use crate::theme::{Glyphs, Theme};
 use crate::widgets::field::Field;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How it looks and sounds, beside theme and keys.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    /// The theme follows the terminal's own ground, dark or light, until somebody chooses one.
+    pub auto: bool,
+    /// The characters that the terminal can show.
+    pub glyphs: Glyphs,
+    /// How somebody who looks elsewhere is told.
+    pub notify: Notify,
+}
 
 /// What the state is made of, from config and command line.
 pub struct Setup {
@@ -68,6 +81,8 @@ pub struct Setup {
     pub keymap: Keymap,
     /// Themes to turn through; the first is in force.
     pub themes: Vec<Theme>,
+    /// How it looks and sounds.
+    pub looks: Looks,
     /// Runbooks.
     pub library: Arc<Library>,
     /// Whether the screen is shared, and what is hidden then.
@@ -120,8 +135,14 @@ pub struct State {
     pub banner: Option<Banner>,
     /// Passing messages.
     pub toasts: Toasts,
+    /// A word in the footer about the key just pressed, and until when; monotonic.
+    pub(crate) note: Option<(String, Duration)>,
+    /// What is new and critical.
+    news: news::News,
     /// Themes; the first is in force.
     pub themes: Vec<Theme>,
+    /// How it looks and sounds.
+    pub looks: Looks,
     /// Keys in force.
     pub keymap: Keymap,
     /// Runbooks.
@@ -180,7 +201,10 @@ impl State {
             leaving: None,
             banner: None,
             toasts,
+            note: None,
+            news: news::News::default(),
             themes: setup.themes,
+            looks: setup.looks,
             keymap: setup.keymap,
             library: setup.library,
             limits: setup.limits,
@@ -275,10 +299,18 @@ impl State {
         let overlay = self.overlay.as_ref().and_then(Overlay::deadline);
         let held = self.held.as_ref().map(typing::Held::deadline);
         let planning = self.planning.as_ref().map(|planning| planning::deadline(planning, self.now));
-        [overlay, held, planning, self.toasts.deadline(), self.writes.deadline(), self.presenter.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let note = self.note.as_ref().map(|(_, until)| *until);
+        let deadlines = [
+            overlay,
+            held,
+            planning,
+            note,
+            self.news.deadline(),
+            self.toasts.deadline(),
+            self.writes.deadline(),
+            self.presenter.deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Runs `f` with the focused pane and what it may see.

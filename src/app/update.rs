@@ -20,6 +20,9 @@ use std::time::Duration;
 /// The second of two keys that leave a run must come within this; as long as the message stays.
 const LEAVE_AGAIN: Duration = Duration::from_secs(4);
 
+/// How long the footer says that a key does nothing.
+const NOTE: Duration = Duration::from_secs(2);
+
 const TOO_FAST: &str = "that came faster than anybody types, so it did nothing: press the key again";
 
 /// Takes in one event. The only place that changes the state.
@@ -35,7 +38,9 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             way::renew(state, effects);
         }
         Event::Sample(sample) => {
+            let source = sample.source.clone();
             if state.store.apply(sample).is_some() {
+                state.news.take(&state.store, &source, &state.limits);
                 state.dirty = true;
                 presenter::learn(state);
                 way::renew(state, effects);
@@ -49,9 +54,10 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             take_run_event(state, event);
             presenter::learn(state);
         }
+        Event::Ground { light } => follow_ground(state, light),
         Event::Resumed => {
             state.dirty = true;
-            state.repaint = true;
+            repaint(state, effects);
         }
     }
     pass_time(state, effects);
@@ -67,7 +73,27 @@ fn pass_time(state: &mut State, effects: &mut Effects) {
         effects.push(record_lock(state, "locked by the timer"));
         state.dirty = true;
     }
+    state.dirty |= state.note.take_if(|(_, until)| *until <= state.now.mono).is_some();
+    effects.extend(state.news.due(&state.looks.notify, state.now).map(Effect::Notify));
     super::overlay_keys::pass_time(state, effects);
+}
+
+/// Paints all of it again, and asks again what it is painted on: where the program was away, that may have changed.
+fn repaint(state: &mut State, effects: &mut Effects) {
+    state.repaint = true;
+    if state.looks.auto {
+        effects.push(Effect::AskGround);
+    }
+}
+
+/// The theme for the terminal's ground, unless somebody chose one.
+fn follow_ground(state: &mut State, light: bool) {
+    let wanted = if light { "light" } else { "dark" };
+    let at = state.themes.iter().position(|theme| theme.name() == wanted);
+    if let Some(at) = at.filter(|at| state.looks.auto && *at != 0) {
+        state.themes.rotate_left(at);
+        (state.dirty, state.repaint) = (true, true);
+    }
 }
 
 /// Does what a grave key asked for, once it is clear that the key stood alone.
@@ -112,7 +138,7 @@ fn take_paste(state: &mut State, text: &str) {
 fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     let burst = state.typing.key(state.now);
     let chord = meant(state, chord);
-    state.dirty = true;
+    (state.dirty, state.note) = (true, None);
     if state.held.take().is_some() {
         state.toasts.say(state.now, TOO_FAST);
     }
@@ -137,7 +163,11 @@ fn unbound(state: &mut State, chord: Chord) {
         let key = state.keymap.key_of(state.scope(), &Action::Quit).unwrap_or_default();
         return state.toasts.say(state.now, format!("{key} quits"));
     }
-    elsewhere(state, chord);
+    if !elsewhere(state, chord) {
+        let help = state.keymap.key_of(state.scope(), &Action::Help);
+        let where_keys_are = help.map_or_else(String::new, |help| format!("; {help} shows the keys"));
+        state.note = Some((format!("{chord} is not bound{where_keys_are}"), state.now.mono + NOTE));
+    }
 }
 
 fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
@@ -160,8 +190,8 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
     }
 }
 
-/// A key that acts, but in another pane: silence would look like a defect.
-fn elsewhere(state: &mut State, chord: Chord) {
+/// A key that acts, but in another pane: silence would look like a defect. Whether there is such a pane.
+fn elsewhere(state: &mut State, chord: Chord) -> bool {
     let bound = |scope| match state.keymap.find(scope, &[chord]) {
         Found::Action(action) => matches!(action, Action::Runbook(_)),
         Found::Pending | Found::Nothing => false,
@@ -174,6 +204,7 @@ fn elsewhere(state: &mut State, chord: Chord) {
     if !others.is_empty() {
         state.toasts.say(state.now, format!("{chord} acts in {}", others.join(", ")));
     }
+    !others.is_empty()
 }
 
 /// Carries out an action, whether a key or the palette asked for it.
@@ -212,6 +243,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             effects.push(Effect::PollNow(Vec::new()));
         }
         Action::Theme => {
+            state.looks.auto = false;
             state.themes.rotate_left(1);
             let name = state.themes[0].name().to_owned();
             state.toasts.say(state.now, format!("theme {name}"));
@@ -219,7 +251,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         }
         Action::Presenter => presenter::turn(state),
         Action::Writes => toggle_writes(state, effects),
-        Action::Redraw => state.repaint = true,
+        Action::Redraw => repaint(state, effects),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Quit => leave(state, effects),
         Action::Runbook(id) => ask_for_plan(state, id, effects),

@@ -131,7 +131,7 @@ impl Findings {
     }
 
     fn keymap(&mut self, global: &Global, config: &Config) {
-        let name = look::keymap_path(global, config).map_or("default".to_owned(), |path| path.display().to_string());
+        let name = look::keymap_name(global, config);
         match look::keymap(global, config) {
             Ok(_) => self.ok("keymap", &name),
             Err(problems) => problems.iter().for_each(|problem| self.error("keymap", problem, "")),

@@ -1,11 +1,17 @@
-//! The theme and the keymap that were asked for. A bad one is told and left out: it must not lock an engineer out.
+//! The theme, the keymap and the characters that were asked for. A bad one is told and left out: it must not lock an engineer out.
+//!
+//! Reads files and the environment, and can be called again at any time: what it returns depends on them alone.
 
 use super::Global;
+use crate::app::Looks;
 use crate::config::{Config, read_safely};
 use crate::keymap::{self, Keymap};
-use crate::theme::{BUILTIN, Depth, Theme, load, load_named};
-use std::env::var;
-use std::path::{Path, PathBuf};
+use crate::theme::{BUILTIN, Choice, Depth, Glyphs, Theme, from_colorfgbg, load, load_named};
+use jiff::tz::TimeZone;
+use std::path::Path;
+
+/// The theme that follows the terminal's own ground.
+const AUTO: &str = "auto";
 
 /// What the screen is drawn and driven with.
 pub struct Look {
@@ -13,6 +19,8 @@ pub struct Look {
     pub keymap: Keymap,
     /// Themes to turn through, the wanted one first.
     pub themes: Vec<Theme>,
+    /// How it looks and sounds beside them.
+    pub looks: Looks,
     /// What was wrong, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -25,49 +33,92 @@ pub fn look(global: &Global, config: &Config) -> Look {
         troubles.push("the default keys are in force".to_owned());
         Keymap::builtin()
     });
-    let depth = Depth::detect(var("COLORTERM").ok().as_deref(), var("TERM").ok().as_deref());
-    let wanted = theme_name(global, config);
-    let chosen = theme(&wanted, depth).map_err(|why| troubles.push(format!("{why}; another is in force"))).ok();
-    let rest = BUILTIN.iter().filter(|(name, _)| *name != wanted).filter_map(|(name, _)| load_named(name, depth).ok());
-    let themes = chosen.into_iter().chain(rest).collect();
-    Look { keymap, themes, troubles }
+    let depth = depth(global, config);
+    let themes = themes(&theme_name(global, config), depth, &mut troubles);
+    let looks = Looks {
+        auto: theme_name(global, config) == AUTO && answers(depth),
+        glyphs: Glyphs::detect(global.ascii.then_some(true).or(config.ascii), variable),
+        notify: config.notify.clone().decided(variable, TimeZone::system),
+    };
+    Look { keymap, themes, looks, troubles }
 }
 
-/// The name or path of the theme that is asked for. `--theme` first; then `NO_COLOR` (no-color.org: set and not empty); then the config.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// How many colours: `--color` first; then `NO_COLOR` (no-color.org: set and not empty), unless a theme is asked for on the command
+/// line; then the config; then what the terminal seems to show.
+fn depth(global: &Global, config: &Config) -> Depth {
+    let detected = Depth::detect(variable("COLORTERM").as_deref(), variable("TERM").as_deref());
+    let no_color = global.theme.is_none() && variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let choice = global.color.or(no_color.then_some(Choice::Never)).or(config.colors).unwrap_or_default();
+    // Who names a theme wants to see it.
+    match choice.depth(detected) {
+        Depth::Mono if global.theme.is_some() && choice == Choice::Auto => Depth::Ansi,
+        depth => depth,
+    }
+}
+
+/// The wanted one, and those to turn through after it. Without colours only one can be used.
+fn themes(wanted: &str, depth: Depth, troubles: &mut Vec<String>) -> Vec<Theme> {
+    let wanted = match wanted {
+        _ if depth == Depth::Mono => "mono",
+        AUTO if variable("COLORFGBG").as_deref().and_then(from_colorfgbg) == Some(true) => "light",
+        AUTO => "dark",
+        wanted => wanted,
+    };
+    let chosen = theme(wanted, depth).map_err(|why| troubles.push(format!("{why}; another is in force"))).ok();
+    let rest = BUILTIN.iter().filter(|(name, _)| *name != wanted && depth != Depth::Mono);
+    chosen.into_iter().chain(rest.filter_map(|(name, _)| load_named(name, depth).ok())).collect()
+}
+
+/// The terminal may know what it is asked. The Linux console and those of old do not.
+fn answers(depth: Depth) -> bool {
+    depth != Depth::Mono && variable("TERM").is_some_and(|term| !matches!(term.as_str(), "linux" | "ansi" | "cygwin"))
+}
+
+/// The name or path of the theme that is asked for: `--theme`, else the config's.
 pub fn theme_name(global: &Global, config: &Config) -> String {
-    let no_color = var("NO_COLOR").is_ok_and(|value| !value.is_empty()).then(|| "mono".to_owned());
-    global.theme.clone().or(no_color).or_else(|| config.theme.clone()).unwrap_or_else(|| "dark".to_owned())
+    global.theme.clone().or_else(|| config.theme.clone()).unwrap_or_else(|| AUTO.to_owned())
 }
 
-/// A theme by name, or by the path of a file.
+/// A theme by name, or by the path of a file; `auto` is the dark one until the terminal answers.
 ///
 /// # Errors
 /// In words.
 pub fn theme(wanted: &str, depth: Depth) -> Result<Theme, String> {
-    let path = Path::new(wanted);
-    if !wanted.contains('/') && path.extension().is_none() {
-        return load_named(wanted, depth);
+    match wanted {
+        AUTO => load_named("dark", depth),
+        wanted if is_path(wanted) => {
+            let text = read_safely(Path::new(wanted)).map_err(|problem| format!("theme {problem}"))?;
+            load(wanted, &text, depth)
+        }
+        wanted => load_named(wanted, depth),
     }
-    let text = std::fs::read_to_string(path).map_err(|error| format!("theme {wanted}: cannot be read: {error}"))?;
-    load(wanted, &text, depth)
 }
 
-/// The path of the keymap that is asked for.
-pub fn keymap_path(global: &Global, config: &Config) -> Option<PathBuf> {
-    global.keymap.clone().or_else(|| config.keymap.clone())
+/// The name or path of the keymap that is asked for: `--keymap`, else the config's.
+pub fn keymap_name(global: &Global, config: &Config) -> String {
+    global.keymap.clone().or_else(|| config.keymap.clone()).unwrap_or_else(|| "default".to_owned())
 }
 
-/// The default keymap, overlaid by the one that is asked for.
+/// The default keymap, with what is laid over it.
 ///
 /// # Errors
 /// Every problem, one sentence each.
 pub fn keymap(global: &Global, config: &Config) -> Result<Keymap, Vec<String>> {
-    let overlay = match keymap_path(global, config) {
-        Some(path) => {
-            Some((path.display().to_string(), read_safely(&path).map_err(|problem| vec![problem.to_string()])?))
-        }
-        None => None,
+    let name = keymap_name(global, config);
+    let loaded = if is_path(&name) {
+        let text = read_safely(Path::new(&name)).map_err(|problem| vec![problem.to_string()])?;
+        keymap::load(Some((&name, &text)))
+    } else {
+        keymap::load_named(&name)
     };
-    let user = overlay.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
-    keymap::load(user).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    loaded.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// What is not the name of something built in.
+fn is_path(name: &str) -> bool {
+    name.contains('/') || Path::new(name).extension().is_some()
 }

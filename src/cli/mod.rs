@@ -13,6 +13,7 @@ mod print;
 mod setup;
 mod snapshot;
 
+use crate::theme::Choice;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,12 +60,18 @@ struct Global {
     /// Refuse everything that would change something
     #[arg(long, global = true)]
     read_only: bool,
-    /// dark, light, mono, or a file
+    /// auto, dark, light, high-contrast, colour-blind, mono, nord, gruvbox, solarized, solarized-light, or a file
     #[arg(long, global = true, value_name = "NAME|FILE")]
     theme: Option<String>,
-    /// A keymap laid over the default one
-    #[arg(long, global = true, value_name = "FILE")]
-    keymap: Option<PathBuf>,
+    /// default, k9s, arrows, or a file laid over them
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    keymap: Option<String>,
+    /// How many colours: auto, always, never, 16, 256, true
+    #[arg(long, global = true, value_name = "HOW")]
+    color: Option<Choice>,
+    /// Draw with ASCII alone
+    #[arg(long, global = true)]
+    ascii: bool,
     /// Write more into the log file: -v what happens, -vv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,

@@ -46,6 +46,7 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         feeds,
         keymap: look.keymap,
         themes: look.themes,
+        looks: look.looks,
         library: Arc::new(library),
         presenting,
         troubles: look.troubles,

@@ -14,9 +14,11 @@ pub use find::{Choice, FOLDER, choose, read_safely};
 pub use problem::{Problem, Problems};
 pub use read::KEYS;
 
+use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId, Subject};
 use crate::sources::{ServerSettings, Settings, SourceKind};
+use crate::theme;
 use regex::Regex;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,8 +37,14 @@ pub struct Config {
     pub guarded: bool,
     /// A theme's name, or the path of a file.
     pub theme: Option<String>,
-    /// The path of a keymap that overlays the default one.
-    pub keymap: Option<PathBuf>,
+    /// A keymap's name, or the path of one that overlays the default one.
+    pub keymap: Option<String>,
+    /// How many colours, whatever the terminal seems to show.
+    pub colors: Option<theme::Choice>,
+    /// Only ASCII on the screen, or all characters; absent: by locale and terminal.
+    pub ascii: Option<bool>,
+    /// How somebody who looks elsewhere is told.
+    pub notify: Notify,
     /// How long writes stay unlocked, 1 to 1440 minutes.
     pub relock: Duration,
     /// Where warnings begin.

@@ -5,9 +5,11 @@ use super::find::{Text, is_plain};
 use super::places::Places;
 use super::problem::{Problem, Problems};
 use super::{Config, PresenterTable, SourceConfig};
+use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
+use crate::theme::Choice;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -19,11 +21,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 13] = [
     "environment",
     "guarded",
     "theme",
     "keymap",
+    "colors",
+    "ascii",
+    "notify",
     "relock_minutes",
     "limits",
     "policy",
@@ -81,6 +86,9 @@ impl Reader<'_> {
         let guarded = self.take(&mut root, "guarded", simple::<bool>);
         let theme = self.take(&mut root, "theme", simple::<String>);
         let keymap = self.take(&mut root, "keymap", simple::<String>);
+        let colors = self.take(&mut root, "colors", colors);
+        let ascii = self.take(&mut root, "ascii", simple::<bool>);
+        let notify = self.table::<Notify>(&mut root, "notify").unwrap_or_default();
         let relock = self.take(&mut root, "relock_minutes", minutes).unwrap_or(RELOCK_MINUTES);
         let limits = self.limits(&mut root);
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
@@ -92,7 +100,10 @@ impl Reader<'_> {
             guarded: guarded.unwrap_or_else(|| environment.starts_with("prod")),
             environment,
             theme: theme.map(|theme| if is_path(&theme) { text_path(&home, &theme) } else { theme }),
-            keymap: keymap.map(|path| resolve(&home, &path)),
+            keymap: keymap.map(|keymap| if is_path(&keymap) { text_path(&home, &keymap) } else { keymap }),
+            colors,
+            ascii,
+            notify,
             relock: Duration::from_mins(relock),
             limits,
             policy,
@@ -313,6 +324,11 @@ fn environment(value: Value<'_>) -> Result<String, Error> {
     Ok(name)
 }
 
+fn colors(value: Value<'_>) -> Result<Choice, Error> {
+    let word: String = simple(value)?;
+    word.parse().map_err(serde::de::Error::custom)
+}
+
 fn minutes(value: Value<'_>) -> Result<u64, Error> {
     let minutes: i64 = simple(value)?;
     u64::try_from(minutes).ok().filter(|minutes| (1..=1440).contains(minutes)).ok_or_else(|| {
@@ -332,6 +348,7 @@ fn shared<'a>(server: &'a ServerSettings, earlier: &[ServerSettings]) -> Vec<(&'
     name.into_iter().chain(address.map(|address| ("address", address))).collect()
 }
 
+/// What is not the name of something built in.
 fn is_path(theme: &str) -> bool {
     theme.contains('/') || Path::new(theme).extension().is_some_and(|extension| extension == "toml")
 }

@@ -110,9 +110,31 @@ fn a_path_is_seen_from_the_config() {
     let path =
         write(folder.path(), "c.toml", "keymap = \"keys.toml\"\ntheme = \"my.toml\"\njournal.path = \"/j\"\n", 0o600);
     let config = load(&Choice::Named(path), None).unwrap();
-    assert_eq!(config.keymap, Some(folder.path().join("keys.toml")));
+    assert_eq!(config.keymap, Some(folder.path().join("keys.toml").display().to_string()));
     assert_eq!(config.theme, Some(folder.path().join("my.toml").display().to_string()));
     assert_eq!(config.journal, Some("/j".into()));
+}
+
+#[test]
+fn looks_and_notices_are_read_and_their_mistakes_told() {
+    let text = "theme = \"nord\"\nkeymap = \"k9s\"\ncolors = \"256\"\nascii = true\n\
+                [notify]\nbell = false\nosc = \"777\"\nquiet = \"22:00-07:00\"\nzone = \"Europe/Berlin\"\n";
+    let config = parse("looks.toml", text).unwrap();
+    assert_eq!((config.theme.as_deref(), config.keymap.as_deref()), (Some("nord"), Some("k9s")));
+    assert_eq!(config.colors, Some(theme::Choice::Depth(theme::Depth::Indexed)));
+    assert!(config.ascii == Some(true) && !config.notify.bell && config.notify.quiet.is_some());
+    let wrong =
+        "colors = \"17\"\nascii = \"yes\"\n[notify]\nosc = \"8\"\nquiet = \"22-7\"\nzone = \"Mars\"\nbel = true\n";
+    let said = parse("x.toml", wrong).unwrap_err().to_string();
+    let told = [
+        "x.toml:1:10: \"17\" is no number of colours",
+        "x.toml:2:9: ",
+        "x.toml:4:7: ",
+        "x.toml:5:9: \"22-7\" is no span",
+    ];
+    for told in told.into_iter().chain(["x.toml:6:8: there is no time zone \"Mars\"", "x.toml:7:1: "]) {
+        assert!(said.contains(told), "{told}\n{said}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod id;
 pub mod inquiry;
 pub mod limits;
 pub mod nearest;
+pub mod notify;
 pub mod past;
 pub mod promql;
 pub mod record;

@@ -10,6 +10,15 @@ use toml::de::{DeTable, DeValue};
 const DEFAULT: &str = include_str!("../../keymaps/default.toml");
 const DEFAULT_NAME: &str = "keymaps/default.toml";
 
+/// The keymaps that are part of the program: name, file, and what it lays over the default one.
+pub const PRESETS: [(&str, &str, &str); 3] = [
+    ("default", DEFAULT_NAME, ""),
+    ("k9s", "keymaps/k9s.toml", include_str!("../../keymaps/k9s.toml")),
+    ("arrows", "keymaps/arrows.toml", include_str!("../../keymaps/arrows.toml")),
+];
+/// The key of a file that names the preset below it.
+const INHERITS: &str = "inherits";
+
 /// One mistake in a keymap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -33,14 +42,29 @@ struct Line {
     action: Option<Action>,
 }
 
-/// The default keymap, overlaid by a user's (name and text).
+/// A keymap that is part of the program, by its name.
+pub fn load_named(name: &str) -> Result<Keymap, Vec<Problem>> {
+    let known = PRESETS.map(|(known, ..)| known);
+    match PRESETS.iter().find(|(known, ..)| *known == name) {
+        Some((_, file, text)) => load(Some((file, text))),
+        None => {
+            let what = format!("there is no keymap of this name{}, or name the path of a file", nearest(name, &known));
+            Err(vec![Problem { at: format!("keymap {name:?}"), what }])
+        }
+    }
+}
+
+/// The default keymap, overlaid by a user's (name and text), and below that by the preset that it inherits.
 pub fn load(user: Option<(&str, &str)>) -> Result<Keymap, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut lines = read(DEFAULT_NAME, DEFAULT, &mut problems);
-    let mut over = user.map(|(name, text)| read(name, text, &mut problems)).unwrap_or_default();
-    same_twice(&over, &mut problems);
-    lines.retain(|line| !over.iter().any(|o| o.scope == line.scope && o.keys == line.keys));
-    lines.append(&mut over);
+    let inherited = user.and_then(|(name, text)| inherited(name, text, &mut problems));
+    for (name, text) in inherited.into_iter().chain(user) {
+        let mut over = read(name, text, &mut problems);
+        same_twice(&over, &mut problems);
+        lines.retain(|line| !over.iter().any(|o| o.scope == line.scope && o.keys == line.keys));
+        lines.append(&mut over);
+    }
     lines.retain(|line| line.action.is_some());
     clashes(&lines, &mut problems);
     if !problems.is_empty() {
@@ -48,6 +72,20 @@ pub fn load(user: Option<(&str, &str)>) -> Result<Keymap, Vec<Problem>> {
     }
     let bind = |line: Line| line.action.map(|action| Binding { scope: line.scope, keys: line.keys, action });
     Ok(Keymap::new(lines.into_iter().filter_map(bind).collect()))
+}
+
+/// The preset that a file names with `inherits`: file and text. What is wrong with the rest of the file is found later.
+fn inherited(name: &str, text: &str, problems: &mut Vec<Problem>) -> Option<(&'static str, &'static str)> {
+    let table = DeTable::parse(text).ok()?;
+    let wanted = table.get_ref().get(INHERITS)?;
+    let word = wanted.get_ref().as_str().unwrap_or_default();
+    let found = PRESETS.iter().find(|(known, ..)| *known == word).map(|(_, file, text)| (*file, *text));
+    if found.is_none() {
+        let known = PRESETS.map(|(known, ..)| known).join(", ");
+        let at = format!("{name}:{}", line_column(text, wanted.span().start).0);
+        problems.push(Problem { at, what: format!("inherits what is not there; there are: {known}") });
+    }
+    found
 }
 
 fn read(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Line> {
@@ -61,7 +99,7 @@ fn read(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Line> {
         }
     };
     let mut lines = Vec::new();
-    for (key, value) in table.get_ref() {
+    for (key, value) in table.get_ref().iter().filter(|(key, _)| key.get_ref() != INHERITS) {
         match scope_table(key.get_ref(), value) {
             Ok((scope, bindings)) => {
                 for (keys, word) in bindings {
@@ -184,6 +222,43 @@ mod tests {
         assert!(
             errors("[all]\n\"x\" = \"top\"\n\"ctrl-alt-x\" = \"top\"\n\"alt-ctrl-x\" = \"bottom\"")[0]
                 .contains("clashes with")
+        );
+    }
+
+    #[test]
+    fn presets_load_have_a_way_to_help_and_out_and_never_end_anything_by_a_bare_key() {
+        for (name, ..) in PRESETS {
+            let keymap = load_named(name).unwrap();
+            for action in [Action::Help, Action::Quit, Action::Details, Action::Filter, Action::Back] {
+                assert!(keymap.key_of(Scope::All, &action).is_some(), "{name}: {action:?}");
+            }
+            for scope in Scope::EVERY {
+                for binding in keymap.bindings(scope).filter(|binding| binding.action.acts()) {
+                    let key = print(&binding.keys);
+                    assert!(key.len() == 1 && key.chars().all(char::is_uppercase), "{name}: {key}");
+                }
+            }
+        }
+        assert_eq!(load_named("arrows").unwrap().key_of(Scope::All, &Action::Help).as_deref(), Some("f1"));
+        let problem = load_named("k8s").unwrap_err();
+        assert!(problem[0].to_string().contains("did you mean \"k9s\"?"), "{problem:?}");
+    }
+
+    #[test]
+    fn a_file_may_stand_on_a_preset() {
+        let keymap = load(Some(("mine.toml", "inherits = \"k9s\"\n[all]\n\"y\" = \"zoom\""))).unwrap();
+        let does = |word: &str| keymap.find(Scope::All, &[Chord::parse(word).unwrap()]);
+        assert_eq!(does("d"), Found::Action(&Action::Details));
+        assert_eq!(does("y"), Found::Action(&Action::Zoom));
+        assert_eq!(
+            errors("\ninherits = \"emacs\""),
+            ["mine.toml:2: inherits what is not there; there are: default, k9s, arrows"]
+        );
+        assert_eq!(
+            errors("inherits = \"k9s\"\n[alerts]\n\"d\" = \"zoom\""),
+            [
+                r#"mine.toml:3: "d" = "zoom" in [alerts] clashes with "d" = "details" in [all] (keymaps/k9s.toml:5): change one of the keys, or take one away with = "none""#
+            ]
         );
     }
 

@@ -8,7 +8,7 @@ mod load;
 mod trie;
 
 pub use chord::Chord;
-pub use load::{Problem, load};
+pub use load::{PRESETS, Problem, load, load_named};
 pub use trie::{Found, Trie};
 
 use crate::action::Action;

@@ -1,7 +1,7 @@
 //! The loop: keys first, then a due frame, then everything else. No arm awaits anything but its own channel.
 
 use super::exec::{Exec, Planning, Running};
-use super::input::{self, Strings};
+use super::input::{self, Strings, Taken};
 use super::poller::Poller;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
@@ -12,7 +12,7 @@ use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
 use crate::sources::{Pace, Source};
-use crate::ui;
+use crate::{theme, ui};
 use crossterm::event::Event as Input;
 use std::io::Write;
 use std::sync::Arc;
@@ -67,7 +67,14 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
-    let shown = Loop { state, exec: Arc::clone(&exec), pollers, effects: Vec::new(), drawn: Instant::now() };
+    let shown = Loop {
+        state,
+        exec: Arc::clone(&exec),
+        pollers,
+        effects: Vec::new(),
+        strings: Strings::default(),
+        drawn: Instant::now(),
+    };
     let ended = shown.run(&mut screen, events).await;
     drop(screen);
     if let Ok(Ended::Signal(_)) = ended {
@@ -127,6 +134,7 @@ struct Loop {
     exec: Arc<Exec>,
     pollers: Vec<Poller>,
     effects: Effects,
+    strings: Strings,
     drawn: Instant,
 }
 
@@ -192,9 +200,14 @@ fn ticks() -> Interval {
 
 impl Loop {
     async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
-        let (mut typed, mut strings) = (input::read(), Strings::default());
+        let mut typed = input::read();
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
+        // After the first frame, which waits for nobody's answer.
+        if self.state.looks.auto {
+            self.effects.push(Effect::AskGround);
+        }
+        self.carry_out(screen)?;
         loop {
             let frame = self.state.dirty.then_some(self.drawn + FRAME);
             let wake = self.state.deadline().map(|at| Instant::now() + at.saturating_sub(clock::now().mono));
@@ -202,7 +215,7 @@ impl Loop {
                 biased;
                 first = typed.recv() => match first {
                     None => return Ok(self.ends(Ended::by(rustix::process::Signal::HUP))),
-                    Some(first) => self.keys(&mut strings, &mut typed, first),
+                    Some(first) => self.keys(&mut typed, first),
                 },
                 told = signals.next() => match told {
                     Told::End(why) => return Ok(self.ends(why)),
@@ -236,12 +249,15 @@ impl Loop {
     }
 
     /// Takes the key, and all that came with it, then draws at once: a person is waiting.
-    fn keys(&mut self, strings: &mut Strings, typed: &mut mpsc::Receiver<Typed>, first: Typed) {
+    fn keys(&mut self, typed: &mut mpsc::Receiver<Typed>, first: Typed) {
         let mut next = Some(first);
         while let Some(event) = next.take() {
             match event {
-                Ok(event) if strings.takes(&event, clock::now().mono) => self.take(Event::Input(event)),
-                Ok(_) => {}
+                Ok(event) => match self.strings.takes(&event, clock::now().mono) {
+                    Taken::Typed => self.take(Event::Input(event)),
+                    Taken::Swallowed => {}
+                    Taken::Ground(rgb) => self.take(Event::Ground { light: theme::is_light(rgb) }),
+                },
                 Err(error) => tracing::warn!("unreadable input: {error}"),
             }
             next = typed.try_recv().ok();
@@ -295,6 +311,15 @@ impl Loop {
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Copy(text) => screen.copy(&text)?,
+                Effect::AskGround => {
+                    self.strings.expect(clock::now().mono);
+                    screen.ask_ground()?;
+                }
+                Effect::Notify(text) => {
+                    // It leaves the program: what the journal must not hold, it must not hold either.
+                    let text = self.exec.connections.redactor().text(&text).into_owned();
+                    screen.notify(&self.state.looks.notify, &text)?;
+                }
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }

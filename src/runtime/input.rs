@@ -1,6 +1,7 @@
 //! What comes from the terminal. What was not typed, replies to questions (OSC, DCS, APC) that the key parser takes apart
-//! into letters, is swallowed here, before it can look like keys.
+//! into letters, is swallowed here, before it can look like keys. One reply is of use, and read: the terminal's ground.
 
+use super::ground;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use std::io;
 use std::time::Duration;
@@ -34,19 +35,43 @@ pub fn read() -> mpsc::Receiver<io::Result<Event>> {
     events
 }
 
-/// Swallows control strings, and control sequences whose ESC came alone. Pure: time is an argument.
-#[derive(Clone, Copy, Debug, Default)]
+/// Once the terminal was asked for its ground, what looks like the answer may come in pieces this far apart: a slow line.
+const ANSWER_GAP: Duration = Duration::from_secs(2);
+
+/// So long after a question a torn answer is still recognised; a whole one always is.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// What an event turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Typed, or no key at all: to be taken.
+    Typed,
+    /// Part of a reply.
+    Swallowed,
+    /// The last part of the answer to OSC 11: the terminal's ground.
+    Ground([u8; 3]),
+}
+
+/// Swallows control strings, and control sequences whose ESC came alone; reads the one reply that is of use. Pure: time is an
+/// argument.
+#[derive(Clone, Debug, Default)]
 pub struct Strings {
     inside: Option<Inside>,
     /// When ESC came alone: what follows at once may belong to it.
     escape: Option<Duration>,
+    /// Until when an answer is waited for, however torn it comes.
+    expecting: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Inside {
     kind: Kind,
     last: Duration,
     keys: usize,
+    /// What it said so far, as far as it can be the answer.
+    text: String,
+    /// The last key was ESC: with a backslash, the end.
+    escaped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,18 +83,67 @@ enum Kind {
 }
 
 impl Strings {
-    /// True when the event is typed (or is no key at all) and should be taken; `at` is monotonic.
-    pub fn takes(&mut self, event: &Event, at: Duration) -> bool {
-        let Event::Key(key) = event else { return true };
-        let recent = |then: Duration| at.saturating_sub(then) < GAP;
-        if let Some(inside) = self.inside.filter(|inside| recent(inside.last) && inside.keys < MOST) {
-            self.inside = (!ends(inside.kind, key)).then_some(Inside { last: at, keys: inside.keys + 1, ..inside });
-            return false;
+    /// The terminal was asked for its ground.
+    pub fn expect(&mut self, at: Duration) {
+        self.expecting = at + ANSWER_TIME;
+    }
+
+    /// Whether the event is typed and should be taken; `at` is monotonic.
+    pub fn takes(&mut self, event: &Event, at: Duration) -> Taken {
+        let Event::Key(key) = event else { return Taken::Typed };
+        let waiting = at < self.expecting;
+        if let Some(mut inside) = self.inside.take().filter(|inside| inside.goes_on(key, at, waiting)) {
+            if inside.ends(key) {
+                return ground::answer(&inside.text).map_or(Taken::Swallowed, Taken::Ground);
+            }
+            inside.push(key, at);
+            self.inside = Some(inside);
+            return Taken::Swallowed;
         }
-        let after_escape = self.escape.take().is_some_and(recent);
+        let torn = waiting && key.code == KeyCode::Char(']');
+        let gap = if torn { ANSWER_GAP } else { GAP };
+        let after_escape = self.escape.take().is_some_and(|then| at.saturating_sub(then) < gap);
         self.escape = (key.code == KeyCode::Esc).then_some(at);
-        self.inside = begins(key, after_escape).map(|kind| Inside { kind, last: at, keys: 0 });
-        self.inside.is_none()
+        self.inside = begins(key, after_escape).map(|kind| Inside::new(kind, at));
+        if self.inside.is_some() { Taken::Swallowed } else { Taken::Typed }
+    }
+}
+
+impl Inside {
+    fn new(kind: Kind, last: Duration) -> Self {
+        Self { kind, last, keys: 0, text: String::new(), escaped: false }
+    }
+
+    /// The key belongs to it: it came at once, or it is the next one of an answer that is waited for.
+    fn goes_on(&self, key: &KeyEvent, at: Duration, waiting: bool) -> bool {
+        let gap = at.saturating_sub(self.last);
+        let fits =
+            || self.ends(key) || key.code == KeyCode::Esc || self.with(key).is_some_and(|text| ground::begins(&text));
+        let answer = self.kind == Kind::String && ground::begins(&self.text) && (waiting || !self.text.is_empty());
+        self.keys < MOST && (gap < GAP || gap < ANSWER_GAP && answer && fits())
+    }
+
+    fn with(&self, key: &KeyEvent) -> Option<String> {
+        let KeyCode::Char(char) = key.code else { return None };
+        Some(format!("{}{char}", self.text))
+    }
+
+    fn push(&mut self, key: &KeyEvent, at: Duration) {
+        (self.last, self.keys, self.escaped) = (at, self.keys + 1, key.code == KeyCode::Esc);
+        // Longer than any answer: it is none, and need not be kept.
+        if self.text.len() < 64 && !self.escaped {
+            self.text = self.with(key).unwrap_or_default();
+        }
+    }
+
+    /// BEL (Ctrl-G) or ST (ESC `\`) of a string; a letter of a sequence.
+    fn ends(&self, key: &KeyEvent) -> bool {
+        match (self.kind, key.code) {
+            (Kind::String, KeyCode::Char('g')) => key.modifiers.contains(KeyModifiers::CONTROL),
+            (Kind::String, KeyCode::Char('\\')) => self.escaped || key.modifiers.contains(KeyModifiers::ALT),
+            (Kind::Sequence, KeyCode::Char('@'..='~')) => true,
+            _ => false,
+        }
     }
 }
 
@@ -84,16 +158,6 @@ fn begins(key: &KeyEvent, after_escape: bool) -> Option<Kind> {
     }
 }
 
-/// BEL (Ctrl-G) or ST (ESC `\`) of a string; a letter of a sequence.
-fn ends(kind: Kind, key: &KeyEvent) -> bool {
-    match (kind, key.code) {
-        (Kind::String, KeyCode::Char('g')) => key.modifiers.contains(KeyModifiers::CONTROL),
-        (Kind::String, KeyCode::Char('\\')) => key.modifiers.contains(KeyModifiers::ALT),
-        (Kind::Sequence, KeyCode::Char('@'..='~')) => true,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,16 +167,16 @@ mod tests {
     }
 
     fn taken(strings: &mut Strings, text: &str, at: u64) -> String {
-        let takes = |c: &char| strings.takes(&key(*c, KeyModifiers::NONE), Duration::from_millis(at));
+        let takes = |c: &char| strings.takes(&key(*c, KeyModifiers::NONE), Duration::from_millis(at)) == Taken::Typed;
         text.chars().filter(takes).collect()
     }
 
     #[test]
     fn a_reply_is_swallowed_to_its_end() {
         let mut strings = Strings::default();
-        assert!(!strings.takes(&key(']', KeyModifiers::ALT), Duration::ZERO));
-        assert_eq!(taken(&mut strings, "11;rgb:1e1e/1e1e/1e1e", 1), "");
-        assert!(!strings.takes(&key('g', KeyModifiers::CONTROL), Duration::from_millis(1)));
+        assert_eq!(strings.takes(&key(']', KeyModifiers::ALT), Duration::ZERO), Taken::Swallowed);
+        assert_eq!(taken(&mut strings, "52;c;UlJ", 1), "");
+        assert_eq!(strings.takes(&key('g', KeyModifiers::CONTROL), Duration::from_millis(1)), Taken::Swallowed);
         assert_eq!(taken(&mut strings, "R", 2), "R");
     }
 
@@ -128,10 +192,10 @@ mod tests {
     fn an_escape_that_came_alone_still_begins_a_reply() {
         for (reply, end) in [("]11;rgb:1e1e/R", KeyModifiers::CONTROL), ("[?62;22c", KeyModifiers::NONE)] {
             let mut strings = Strings::default();
-            assert!(strings.takes(&Event::Key(KeyCode::Esc.into()), Duration::ZERO));
+            assert_eq!(strings.takes(&Event::Key(KeyCode::Esc.into()), Duration::ZERO), Taken::Typed);
             assert_eq!(taken(&mut strings, reply, 20), "");
             if end == KeyModifiers::CONTROL {
-                assert!(!strings.takes(&key('g', end), Duration::from_millis(21)));
+                assert_ne!(strings.takes(&key('g', end), Duration::from_millis(21)), Taken::Typed);
             }
             assert_eq!(taken(&mut strings, "R", 22), "R");
         }
@@ -142,5 +206,57 @@ mod tests {
         let mut strings = Strings::default();
         strings.takes(&Event::Key(KeyCode::Esc.into()), Duration::ZERO);
         assert_eq!(taken(&mut strings, "[j", 60), "[j");
+    }
+
+    const BEL: (char, KeyModifiers) = ('g', KeyModifiers::CONTROL);
+    const ST: (char, KeyModifiers) = ('\\', KeyModifiers::ALT);
+
+    fn ended(strings: &mut Strings, (code, modifiers): (char, KeyModifiers), at: u64) -> Taken {
+        strings.takes(&key(code, modifiers), Duration::from_millis(at))
+    }
+
+    #[test]
+    fn the_ground_is_read() {
+        for end in [BEL, ST] {
+            let mut strings = Strings::default();
+            ended(&mut strings, (']', KeyModifiers::ALT), 0);
+            assert_eq!(taken(&mut strings, "11;rgb:fdfd/f6f6/e3e3", 1), "");
+            assert_eq!(ended(&mut strings, end, 1), Taken::Ground([0xfd, 0xf6, 0xe3]));
+            assert_eq!(taken(&mut strings, "j", 2), "j");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_waited_for_may_come_torn_apart_anywhere() {
+        let whole: Vec<Event> = [(']', KeyModifiers::NONE)]
+            .into_iter()
+            .chain("11;rgb:1e1e/1e1e/1e1e".chars().map(|c| (c, KeyModifiers::NONE)))
+            .map(|(c, modifiers)| key(c, modifiers))
+            .collect();
+        for torn_at in 0..=whole.len() {
+            let mut strings = Strings::default();
+            strings.expect(Duration::ZERO);
+            strings.takes(&Event::Key(KeyCode::Esc.into()), Duration::ZERO);
+            for (index, event) in whole.iter().enumerate() {
+                let at = Duration::from_millis(if index < torn_at { 1 } else { 900 });
+                assert_eq!(strings.takes(event, at), Taken::Swallowed, "torn at {torn_at}, key {index}");
+            }
+            let esc = Event::Key(KeyCode::Esc.into());
+            assert_eq!(strings.takes(&esc, Duration::from_millis(1700)), Taken::Swallowed);
+            assert_eq!(ended(&mut strings, ('\\', KeyModifiers::NONE), 2500), Taken::Ground([0x1e; 3]));
+        }
+    }
+
+    #[test]
+    fn while_an_answer_is_waited_for_keys_are_still_keys() {
+        let mut strings = Strings::default();
+        strings.expect(Duration::ZERO);
+        assert_eq!(taken(&mut strings, "jk", 1), "jk");
+        ended(&mut strings, (']', KeyModifiers::ALT), 2);
+        assert_eq!(taken(&mut strings, "11;rgb:1e", 3), "");
+        assert_eq!(taken(&mut strings, "jq", 200), "jq");
+        ended(&mut strings, (']', KeyModifiers::ALT), 300);
+        assert_eq!(taken(&mut strings, "52;c;x", 301), "");
+        assert_eq!(taken(&mut strings, "1", 400), "1");
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod dashboard;
 pub mod exec;
+mod ground;
 mod input;
 pub mod inquire;
 pub mod log;

@@ -1,5 +1,8 @@
 //! The terminal: taken over, given back. However the program ends, what is left behind is a clean shell.
 
+use super::ground;
+use crate::domain::notify::{Notify, Osc};
+use crate::domain::text;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
@@ -67,6 +70,23 @@ impl Screen {
         out.flush()
     }
 
+    /// Asks the terminal for the colour of its ground (OSC 11).
+    pub fn ask_ground(&mut self) -> io::Result<()> {
+        self.say(ground::QUESTION)
+    }
+
+    /// Rings, and notifies where that is known to be shown.
+    pub fn notify(&mut self, how: &Notify, text: &str) -> io::Result<()> {
+        self.say(&notice(how, text))
+    }
+
+    /// Writes what moves no cursor and changes no cell.
+    fn say(&mut self, sequence: &str) -> io::Result<()> {
+        let out = stdout_of(&mut self.terminal);
+        out.write_all(sequence.as_bytes())?;
+        out.flush()
+    }
+
     /// Gives the terminal back and stops the process group as Ctrl-Z does elsewhere; takes it over again when
     /// continued. False, and nothing happens, when no shell is there that could continue it.
     pub fn suspend(&mut self) -> io::Result<bool> {
@@ -103,7 +123,22 @@ fn stdout_of(terminal: &mut Terminal<CrosstermBackend<BufWriter<Stdout>>>) -> &m
 fn enter() -> io::Result<()> {
     OURS.store(true, Ordering::Relaxed);
     enable_raw_mode()?;
+    // A program that was killed may have left it on, and its reports would make the keyboard deaf: see `ground`.
+    stdout().write_all(b"\x1b[?2031l")?;
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+}
+
+/// A bell, and an OSC 9 or OSC 777 with the text; through tmux to the terminal around it when that is asked for.
+fn notice(how: &Notify, text: &str) -> String {
+    // A semicolon would begin another field, and a control character would end the text.
+    let text: String = text::clean(text).replace(';', ",");
+    let osc = match how.osc {
+        Osc::Off | Osc::Auto => String::new(),
+        Osc::Nine => format!("\x1b]9;{text}\x07"),
+        Osc::SevenSevenSeven => format!("\x1b]777;notify;quarterdeck;{text}\x07"),
+    };
+    let osc = if how.tmux && !osc.is_empty() { format!("\x1bPtmux;\x1b{osc}\x1b\\") } else { osc };
+    format!("{}{osc}", if how.bell { "\x07" } else { "" })
 }
 
 /// Leaves the terminal clean, if it is ours. Errors are of no use: there is nowhere left to show them.
@@ -127,4 +162,20 @@ pub fn restore_on_panic() {
             tracing::error!("a task panicked: {info}");
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_in_each_form() {
+        let how = |bell, osc, tmux| Notify { bell, osc, tmux, ..Notify::default() };
+        let text = "critical: a;b\x1b]52;c;x\x07";
+        assert_eq!(notice(&how(true, Osc::Off, false), text), "\x07");
+        assert_eq!(notice(&how(false, Osc::Nine, false), text), "\x1b]9;critical: a,b␛]52,c,x␇\x07");
+        assert_eq!(notice(&how(false, Osc::SevenSevenSeven, false), "x"), "\x1b]777;notify;quarterdeck;x\x07");
+        assert_eq!(notice(&how(true, Osc::Nine, true), "x"), "\x07\x1bPtmux;\x1b\x1b]9;x\x07\x1b\\");
+        assert_eq!(notice(&how(false, Osc::Off, true), "x"), "");
+    }
 }

@@ -9,9 +9,16 @@ use std::collections::BTreeMap;
 pub const BUILTIN: &[(&str, &str)] = &[
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
+    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
+    ("colour-blind", include_str!("../../themes/colour-blind.toml")),
     ("mono", include_str!("../../themes/mono.toml")),
+    ("nord", include_str!("../../themes/nord.toml")),
+    ("gruvbox", include_str!("../../themes/gruvbox.toml")),
+    ("solarized", include_str!("../../themes/solarized.toml")),
+    ("solarized-light", include_str!("../../themes/solarized-light.toml")),
 ];
-const BASE: &str = include_str!("../../themes/default.toml");
+/// What every theme stands on.
+const BASE: (&str, &str) = ("default", include_str!("../../themes/default.toml"));
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +28,16 @@ struct File {
     #[serde(default)]
     palette: BTreeMap<String, Shade>,
     #[serde(default)]
+    roles: BTreeMap<String, Paint>,
+    #[serde(default)]
+    ansi: Ansi,
+}
+
+/// What differs where the terminal has 16 colours.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Ansi {
+    palette: BTreeMap<String, Shade>,
     roles: BTreeMap<String, Paint>,
 }
 
@@ -45,47 +62,63 @@ struct Paint {
 
 /// A theme by its name.
 pub fn load_named(name: &str, depth: Depth) -> Result<Theme, String> {
-    let known = || BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let (name, text) = BUILTIN
         .iter()
         .find(|(known, _)| *known == name)
-        .ok_or_else(|| format!("there is no theme {name:?}; there are: {}, or a path to a file", known()))?;
+        .ok_or_else(|| format!("there is no theme {name:?}; there are: auto, {}, or a path to a file", known()))?;
     load(name, text, depth)
 }
 
 /// A theme from a file's text. The error says which role or colour, and how to mend it.
 pub fn load(name: &str, text: &str, depth: Depth) -> Result<Theme, String> {
-    let file = merged(name, text)?;
+    let (palette, roles) = merged(name, text, depth)?;
     let mut styles = [Style::default(); Role::COUNT];
     for (role, word) in Role::ALL {
-        let paint = file.roles.get(*word).ok_or_else(|| format!("theme {name}: no style for the role {word:?}"))?;
+        let paint = roles.get(*word).ok_or_else(|| format!("theme {name}: no style for the role {word:?}"))?;
         styles[*role as usize] =
-            style(paint, &file.palette, depth).map_err(|what| format!("theme {name}: role {word:?}: {what}"))?;
+            style(paint, &palette, depth).map_err(|what| format!("theme {name}: role {word:?}: {what}"))?;
     }
-    if let Some(odd) = file.roles.keys().find(|key| !Role::ALL.iter().any(|(_, word)| word == key)) {
+    if let Some(odd) = roles.keys().find(|key| !Role::ALL.iter().any(|(_, word)| word == key)) {
         return Err(format!("theme {name}: there is no role {odd:?}; themes/default.toml names them all"));
     }
     Ok(Theme { name: name.to_owned(), styles })
 }
 
-fn merged(name: &str, text: &str) -> Result<File, String> {
-    let parse = |name: &str, text: &str| toml::from_str::<File>(text).map_err(|error| format!("theme {name}: {error}"));
-    let own = parse(name, text)?;
-    let mut file = parse("default", BASE)?;
-    if let Some(parent) = own.inherits.as_deref().filter(|parent| *parent != "default") {
-        let (_, text) = BUILTIN
-            .iter()
-            .find(|(known, _)| *known == parent)
-            .ok_or_else(|| format!("theme {name}: inherits {parent:?}, which is not there"))?;
-        overlay(&mut file, parse(parent, text)?);
+type Palette = BTreeMap<String, Shade>;
+
+/// The palette and the roles of a theme over those of all that it inherits. What is said for 16 colours alone stands over every
+/// palette: another theme's 24 bits would come down to something that nobody chose.
+fn merged(name: &str, text: &str, depth: Depth) -> Result<(Palette, BTreeMap<String, Paint>), String> {
+    let (mut palette, mut roles, mut ansi) = (Palette::new(), BTreeMap::new(), Palette::new());
+    for file in chain(name, text)?.into_iter().rev() {
+        palette.extend(file.palette);
+        roles.extend(file.roles);
+        if depth == Depth::Ansi {
+            ansi.extend(file.ansi.palette);
+            roles.extend(file.ansi.roles);
+        }
     }
-    overlay(&mut file, own);
-    Ok(file)
+    palette.extend(ansi);
+    Ok((palette, roles))
 }
 
-fn overlay(base: &mut File, over: File) {
-    base.palette.extend(over.palette);
-    base.roles.extend(over.roles);
+/// The theme, what it inherits, and so on to the base.
+fn chain(name: &str, text: &str) -> Result<Vec<File>, String> {
+    let parse = |name: &str, text: &str| toml::from_str::<File>(text).map_err(|error| format!("theme {name}: {error}"));
+    let mut files = vec![parse(name, text)?];
+    // A theme that is built in never inherits in a ring: a test loads them all.
+    while let Some(parent) = files.last().and_then(|file| file.inherits.clone()).filter(|parent| parent != BASE.0) {
+        let found = BUILTIN.iter().find(|(known, _)| *known == parent);
+        let (known, text) = found
+            .ok_or_else(|| format!("theme {name}: inherits {parent:?}, which is not there; there are: {}", known()))?;
+        files.push(parse(known, text)?);
+    }
+    files.push(parse(BASE.0, BASE.1)?);
+    Ok(files)
+}
+
+fn known() -> String {
+    BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 fn style(paint: &Paint, palette: &BTreeMap<String, Shade>, depth: Depth) -> Result<Style, String> {
@@ -151,6 +184,7 @@ mod tests {
             broken("[roles]\ntext = { fg = \"bleu\" }").contains("\"bleu\" is neither in the palette nor a colour")
         );
         assert!(broken("[roles]\ntext = { gf = \"red\" }").contains("unknown field `gf`"));
-        assert!(load_named("drak", Depth::True).unwrap_err().contains("dark, light, mono"));
+        assert!(load_named("drak", Depth::True).unwrap_err().contains("auto, dark, light, high-contrast"));
+        assert!(broken("inherits = \"nrod\"").contains("which is not there; there are: dark"));
     }
 }

@@ -112,7 +112,7 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
         canvas::put(buf, (x + 1, area.y), doc, area.right().saturating_sub(x + 1), cx.style(Role::Text));
         return;
     }
-    let last = last_run(state);
+    let last = state.note.as_ref().map_or_else(|| last_run(state), |(note, _)| note.clone());
     let last = text::clean(&last);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &last, 44, cx.style(Role::Muted));
     // What is refused anyway is not offered in the colour of what acts.

@@ -16,9 +16,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-/// Paints the state, as last prepared, over the whole area.
+/// Paints the state, as last prepared, over the whole area, with the characters that the terminal has.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     text::behind(state.presenter.veil(), || paint(state, area, buf));
+    state.looks.glyphs.apply(buf);
 }
 
 fn paint(state: &State, area: Rect, buf: &mut Buffer) {

@@ -1,9 +1,11 @@
 //! Documentation that repeats what the code says: written by these tests (`UPDATE_DOCS=1`), and held to the code by them.
 
+use crate::desk::Desk;
 use quarterdeck::domain::Subject;
-use quarterdeck::keymap::{Keymap, Scope};
+use quarterdeck::keymap::{self, Binding, Keymap, PRESETS, Scope};
 use quarterdeck::panes::PANES;
 use quarterdeck::sources::{SOURCES, server};
+use quarterdeck::theme::BUILTIN;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::fs;
@@ -71,6 +73,59 @@ fn keys_of(scope: Scope, title: &str) -> String {
     }
     out.push_str("\nAnd those that work everywhere: `?` shows all of them.\n");
     out
+}
+
+/// All keys of the default keymap, and what the presets change in it.
+#[test]
+fn every_key_stands_on_the_page_of_keys() {
+    let mut out = String::new();
+    for scope in Scope::EVERY {
+        let title = if scope == Scope::All { "everywhere".to_owned() } else { format!("in {}", scope.word()) };
+        let _ = writeln!(out, "## Keys {title}\n\n| key | action | what it does |\n| --- | --- | --- |");
+        rows(&mut out, &Keymap::builtin(), scope, |_| true);
+        out.push('\n');
+    }
+    for (name, ..) in PRESETS.iter().filter(|(name, ..)| *name != "default") {
+        let (preset, plain) = (keymap::load_named(name).unwrap(), Keymap::builtin());
+        let new = |binding: &Binding| !plain.bindings(binding.scope).any(|other| other == binding);
+        let _ = writeln!(out, "## What `{name}` adds\n\n| key | action | what it does |\n| --- | --- | --- |");
+        rows(&mut out, &preset, Scope::All, new);
+        let gone =
+            plain.bindings(Scope::All).filter(|binding| !preset.bindings(Scope::All).any(|other| other == *binding));
+        let gone: Vec<String> = gone.map(|binding| format!("`{}`", printed(binding))).collect();
+        if !gone.is_empty() {
+            let _ = writeln!(out, "\nand takes away: {}.", gone.join(" "));
+        }
+        out.push('\n');
+    }
+    end_held(&root().join("docs/keys.md"), &format!("{}\n", out.trim_end()));
+}
+
+fn rows(out: &mut String, keymap: &Keymap, scope: Scope, wanted: impl Fn(&Binding) -> bool) {
+    for binding in keymap.bindings(scope).filter(|binding| binding.scope == scope && wanted(binding)) {
+        let name = binding.action.name();
+        let what = if name.starts_with("runbook:") { "asks for a plan" } else { binding.action.doc() };
+        let _ = writeln!(out, "| `{}` | `{name}` | {what} |", printed(binding));
+    }
+}
+
+fn printed(binding: &Binding) -> String {
+    binding.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_theme_stands_on_its_page_in_the_help_and_in_the_example() {
+    let page = fs::read_to_string(root().join("docs/themes.md")).unwrap();
+    let example = fs::read_to_string(root().join("assets/config.example.toml")).unwrap();
+    let help = Desk::bare().run(&["--help"]).stdout;
+    let help = String::from_utf8(help).unwrap();
+    let names = BUILTIN.iter().map(|(name, _)| *name).chain(PRESETS.iter().map(|(name, ..)| *name));
+    for name in names {
+        assert!(help.contains(name) && example.contains(name), "{name}");
+    }
+    for (name, _) in BUILTIN {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
 }
 
 /// A struct or an enum of the domain, as the source has it.

@@ -154,6 +154,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         servers: Vec::new(),
         keymap: Keymap::builtin(),
         themes: ["dark", "light", "mono"].map(|name| load_named(name, Depth::True).unwrap()).into(),
+        looks: quarterdeck::app::Looks::default(),
         library: Arc::new(Library::builtin()),
         presenting: Presenting::default(),
         troubles: Vec::new(),

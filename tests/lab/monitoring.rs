@@ -54,6 +54,20 @@ pub struct Monitoring {
     _services: [Service; 2],
 }
 
+/// An Alertmanager of the test's own, which knows no alert yet, and its port; or what is missing.
+pub fn own_alertmanager() -> Result<(u16, Service), String> {
+    start_alertmanager().map_err(|why| format!("Alertmanager: {why}"))
+}
+
+/// Tells an Alertmanager of an alert that fires from now on, critical, of instance `game-9`.
+pub fn fire(alertmanager: u16, name: &str) {
+    let labels = json!({"alertname": name, "severity": "critical", "instance": "game-9"});
+    let annotations = json!({"summary": "the password is hunter2"});
+    let body = json!([{"labels": labels, "annotations": annotations}]);
+    let answer = http::post(alertmanager, "/api/v2/alerts", &body).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
 /// The pair of this test process, with all alerts settled, or what is missing. Tests share it and must not change it.
 pub fn monitoring() -> Result<&'static Monitoring, String> {
     static SHARED: OnceLock<Result<Monitoring, String>> = OnceLock::new();
