@@ -74,7 +74,10 @@ fn pass_time(state: &mut State, effects: &mut Effects) {
         state.dirty = true;
     }
     state.dirty |= state.note.take_if(|(_, until)| *until <= state.now.mono).is_some();
-    effects.extend(state.news.due(&state.looks.notify, state.now).map(Effect::Notify));
+    // A notice is seen by those who see the screen.
+    let due = state.news.due(&state.looks.notify, state.now);
+    let hidden = |notice: String| text::behind(state.presenter.veil(), || text::clean(&notice).into_owned());
+    effects.extend(due.map(hidden).map(Effect::Notify));
     super::overlay_keys::pass_time(state, effects);
 }
 
