@@ -4,7 +4,7 @@ use super::planning;
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, presenter, way};
 use crate::action::Action;
-use crate::domain::ThingId;
+use crate::domain::{ThingId, text};
 use crate::domain::record::{Entry, RecordKind};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
