@@ -13,6 +13,7 @@ pub mod inquiry;
 pub mod limits;
 pub mod nearest;
 pub mod past;
+pub mod process;
 pub mod promql;
 pub mod record;
 pub mod risk;
@@ -31,9 +32,10 @@ pub use database::{
     SessionState, Slot,
 };
 pub use id::{RunId, SourceId, ThingId};
-pub use inquiry::{Answered, Inquiry, Series};
+pub use inquiry::{Answered, Found, Inquiry, Series};
 pub use limits::Limits;
 pub use nearest::nearest;
+pub use process::{Process, Processes};
 pub use sample::{Sample, Snapshot, SourceError, Subject};
 pub use server::{Filesystem, Past, Pressure, Rates, Reach, Server, Usage};
 pub use severity::Severity;

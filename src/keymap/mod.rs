@@ -28,12 +28,14 @@ pub enum Scope {
     Databases,
     /// The runs view.
     Runs,
+    /// Pages that are one text.
+    Text,
 }
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 6] =
-        [Self::All, Self::Servers, Self::Containers, Self::Alerts, Self::Databases, Self::Runs];
+    pub const EVERY: [Self; 7] =
+        [Self::All, Self::Servers, Self::Containers, Self::Alerts, Self::Databases, Self::Runs, Self::Text];
 
     /// The table's name in a keymap.
     pub const fn word(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Scope {
             Self::Alerts => "alerts",
             Self::Databases => "databases",
             Self::Runs => "runs",
+            Self::Text => "text",
         }
     }
 }

@@ -7,14 +7,17 @@ pub mod activity;
 mod alerting;
 pub mod alerts;
 pub mod containers;
+mod cursor;
 pub mod databases;
 pub mod events;
 mod grouping;
 pub mod groups;
+pub mod inspect;
 mod links;
 pub mod locks;
 pub mod page;
 mod postgres;
+pub mod processes;
 pub mod replication;
 pub mod rules;
 pub mod runs;
@@ -23,6 +26,8 @@ pub mod silences;
 pub mod statistics;
 mod table;
 pub mod targets;
+mod text;
+mod top;
 
 pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
@@ -31,6 +36,7 @@ use crate::action::{Action, Motion};
 use crate::cx::Cx;
 use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
+use crate::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -43,6 +49,8 @@ pub const PANES: &[PaneKind] = &[
     databases::KIND,
     runs::KIND,
     events::KIND,
+    processes::KIND,
+    inspect::KIND,
     groups::KIND,
     silences::KIND,
     rules::KIND,
@@ -124,6 +132,21 @@ pub trait Pane: Send {
     fn select(&mut self, selected: Selected);
     /// Everything about it, as label and text.
     fn details(&self, cx: &Cx<'_>) -> Option<Details>;
+    /// For a page that is about one thing of another pane: shows that from now on. Else nothing.
+    ///
+    /// # Errors
+    /// One sentence for people, when it can show nothing of that.
+    fn about(&mut self, _selected: Option<&Selected>, _cx: &Cx<'_>) -> Result<(), String> {
+        Ok(())
+    }
+    /// What must be asked for what it shows, as long as somebody looks at it.
+    fn asks(&self) -> Option<Inquiry> {
+        None
+    }
+    /// All that it shows, as a text to copy.
+    fn text(&self) -> Option<String> {
+        None
+    }
     /// The filter in force.
     fn filter(&self) -> &str;
     /// Sets the filter.
@@ -183,6 +206,17 @@ pub enum Section {
         /// As it came; it is sanitised and wrapped when it is drawn.
         text: String,
     },
+    /// Lines as they are, a table: what does not fit is cut, and nothing is wrapped.
+    Lines {
+        /// Heading.
+        title: String,
+        /// What to know of them, or why there are none; empty when there is nothing to say.
+        note: String,
+        /// In the order shown.
+        lines: Vec<(Role, String)>,
+        /// A question that must be asked for them: the app does as long as the page is open.
+        asks: Option<Inquiry>,
+    },
     /// A figure over time.
     Chart(Chart),
     /// Things that belong to it; Enter goes there.
@@ -221,6 +255,8 @@ pub enum Unit {
     /// A plain number.
     #[default]
     Number,
+    /// A number of things: whole.
+    Count,
     /// 1.0 is 100 %.
     Ratio,
     /// Bytes.

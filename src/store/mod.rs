@@ -22,8 +22,7 @@ pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
 use crate::domain::{
-    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId,
-    Subject,
+    Alert, AlertReport, Answered, Clients, Found, Inquiry, LockNode, Now, Sample, Snapshot, SourceError, SourceId, Subject,
 };
 use std::sync::Arc;
 
@@ -92,13 +91,18 @@ impl Store {
     }
 
     /// Takes in an answer.
-    pub fn answered(&mut self, answered: Answered) {
-        self.answers.take(answered);
+    pub fn answered(&mut self, answered: Answered, now: Now) {
+        self.answers.take(answered, now);
     }
 
-    /// The newest answer; `None` while it is waited for.
-    pub fn answer(&self, inquiry: &Inquiry) -> Option<&Result<Series, SourceError>> {
+    /// The newest answer; `None` while the first is waited for.
+    pub fn answer(&self, inquiry: &Inquiry) -> Option<&Result<Found, SourceError>> {
         self.answers.of(inquiry)
+    }
+
+    /// When that answer came.
+    pub fn answered_at(&self, inquiry: &Inquiry) -> Option<Now> {
+        self.answers.at(inquiry)
     }
 
     /// The servers that rows of `feed` stand for: one that several sources know is one row, of the first of them that can
@@ -106,6 +110,12 @@ impl Store {
     pub fn servers(&self, feed: &Feed) -> &[ServerRow] {
         let index = self.feeds.iter().position(|other| other.id == feed.id);
         index.map_or(&[], |index| self.servers.of_feed(index))
+    }
+
+    /// A server by its name, and the feed that its row stands with.
+    pub fn server(&self, name: &str) -> Option<(&Feed, &ServerRow)> {
+        let rows = |feed| self.servers(feed).iter().map(move |row| (feed, row));
+        self.about(Subject::Servers).flat_map(rows).find(|(_, row)| row.name == name)
     }
 
     /// All servers, each once.

@@ -45,6 +45,8 @@ struct Made {
     server: Server,
     is_told: bool,
     unheard: Vec<SourceId>,
+    /// The sources that tell of it, or ought to.
+    sources: Vec<SourceId>,
 }
 
 impl ServerRow {
@@ -54,6 +56,16 @@ impl ServerRow {
             Shown::Told(..) => true,
             Shown::Joined(made) => made.is_told,
         }
+    }
+
+    /// The source that can read its processes: this machine's own, else one over SSH. `feed` is the one that the row stands with.
+    pub fn reads_processes<'a>(&'a self, feed: &'a Feed) -> Option<&'a SourceId> {
+        let sources = match &self.0 {
+            Shown::Told(..) => std::slice::from_ref(&feed.id),
+            Shown::Joined(made) => &made.sources,
+        };
+        let of = |kind: &str| sources.iter().find(|source| source.kind() == kind);
+        of("local").or_else(|| of("ssh"))
     }
 
     /// The sources that the config makes for it alone and that never told of it.
@@ -235,7 +247,8 @@ impl Joined {
         server.silent = self.silent(member, feeds);
         let is_silent = |feed: &&usize| !member.told.iter().any(|(told, _)| told == *feed);
         let unheard = member.own.iter().filter(is_silent).map(|feed| feeds[*feed].id.clone()).collect();
-        ServerRow(Shown::Joined(Box::new(Made { server, is_told: !member.told.is_empty(), unheard })))
+        let sources = member.feeds().into_iter().map(|feed| feeds[feed].id.clone()).collect();
+        ServerRow(Shown::Joined(Box::new(Made { server, is_told: !member.told.is_empty(), unheard, sources })))
     }
 
     /// The feeds that ought to tell of it and do not, each with the reason.

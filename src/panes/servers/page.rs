@@ -1,6 +1,6 @@
 //! A server's page: every figure with its unit, all filesystems, who reaches it, what its sources could not tell, and its past.
 
-use super::super::{Chart, Row, Section, Unit};
+use super::super::{Chart, Row, Section, Unit, top};
 use crate::domain::{Filesystem, Inquiry, Past, Rates, Reach, Server, SourceId, Usage};
 use crate::store::{Figure, ServerRow};
 use crate::widgets::figure;
@@ -23,6 +23,7 @@ pub(super) fn sections(row: Row<'_, ServerRow>) -> Vec<Section> {
     if !notes.is_empty() {
         sections.push(Section::Text { title: "What is not known".to_owned(), text: notes.join("\n") });
     }
+    sections.push(top::section(row));
     sections.extend(charts(row).into_iter().map(Section::Chart));
     sections
 }
