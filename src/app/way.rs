@@ -73,10 +73,11 @@ pub(super) fn open_page(state: &mut State, effects: &mut Effects) {
         }
         None => {
             let selected = state.pane().selected();
-            let why = selected.and_then(|selected| missing(&selected)).unwrap_or_else(|| match state.pane().selected() {
-                Some(selected) => format!("there is nothing more to see of {}", selected.name),
-                None => "nothing is selected".to_owned(),
-            });
+            let why =
+                selected.and_then(|selected| missing(&selected)).unwrap_or_else(|| match state.pane().selected() {
+                    Some(selected) => format!("there is nothing more to see of {}", selected.name),
+                    None => "nothing is selected".to_owned(),
+                });
             state.toasts.say(state.now, why);
         }
     }

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod alerting;
 pub mod container;
 pub mod database;
+pub mod episode;
 pub mod id;
 pub mod inquiry;
 pub mod limits;
@@ -31,6 +32,7 @@ pub use database::{
     Archiver, Clients, Database, DatabaseStats, LockNode, Party, Prepared, Progress, Receiver, Replica, Session,
     SessionState, Slot,
 };
+pub use episode::{Episode, Spell};
 pub use id::{RunId, SourceId, ThingId};
 pub use inquiry::{Answered, Found, Inquiry, Series};
 pub use limits::Limits;

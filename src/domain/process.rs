@@ -61,6 +61,15 @@ impl Process {
         }
     }
 
+    /// The same where room is short: without the folder that the program lies in.
+    pub fn push_short(&self, out: &mut String) {
+        let Some(command) = &self.command else { return self.push_command(out) };
+        let end = command.find(' ').unwrap_or(command.len());
+        let program = command[..end].rsplit('/').next().filter(|_| command.starts_with('/')).unwrap_or(&command[..end]);
+        out.push_str(program);
+        out.push_str(&command[end..]);
+    }
+
     /// What to call it on one line: its command line, or its name as `ps` writes one without.
     pub fn push_command(&self, out: &mut String) {
         match &self.command {
@@ -128,7 +137,13 @@ mod tests {
     use super::*;
 
     fn process(pid: i32, started: u64, used: u64) -> Process {
-        Process { pid, started, cpu_time: Duration::from_millis(used), age: Duration::from_secs(100), ..Process::default() }
+        Process {
+            pid,
+            started,
+            cpu_time: Duration::from_millis(used),
+            age: Duration::from_secs(100),
+            ..Process::default()
+        }
     }
 
     fn reading(at: u64, list: Vec<Process>) -> Processes {

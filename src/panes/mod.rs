@@ -281,3 +281,23 @@ pub struct Link {
     /// How bad it is.
     pub severity: Severity,
 }
+
+impl Link {
+    /// What it leads to, in a word.
+    pub fn kind(&self) -> &'static str {
+        /// The kinds of entries, as their keys begin.
+        const ENTRIES: [&str; 4] = ["rule", "silence", "target", "event"];
+        let subject = self.subject.word().trim_end_matches('s');
+        match &self.to {
+            ThingId::Entry { key, .. } => {
+                let kind = key.split('/').next();
+                ENTRIES.into_iter().find(|known| Some(*known) == kind).unwrap_or(subject)
+            }
+            ThingId::Process { .. } => "process",
+            ThingId::Run(_) => "run",
+            ThingId::Server { .. } | ThingId::Container { .. } | ThingId::Alert { .. } | ThingId::Session { .. } => {
+                subject
+            }
+        }
+    }
+}

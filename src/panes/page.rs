@@ -323,8 +323,10 @@ impl Writer<'_> {
     }
 
     fn link(&mut self, link: &Link) {
+        let kind = link.kind();
         let name = text::clean(&link.name);
-        let kind = link.subject.word().trim_end_matches('s');
+        // `silence of ada` needs its kind once.
+        let name = name.strip_prefix(kind).map_or(&*name, str::trim_start);
         let text = format!("{} {kind:<9} {name}  {}", link.severity.symbol(), text::clean(&link.text));
         let role = if link.severity > crate::domain::Severity::Ok { link.severity.into() } else { Role::Text };
         self.lines.push(Line { role, text, link: Some(self.links) });

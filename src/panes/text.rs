@@ -90,7 +90,8 @@ impl TextView {
 
     /// A third of the height above it, so that what it belongs to is seen too.
     fn show_hit(&mut self) {
-        let Some(row) = self.hits.get(self.hit).and_then(|hit| self.rows.iter().position(|(line, _)| line == hit)) else {
+        let Some(row) = self.hits.get(self.hit).and_then(|hit| self.rows.iter().position(|(line, _)| line == hit))
+        else {
             return;
         };
         if !(self.scroll..self.scroll + self.height).contains(&row) {

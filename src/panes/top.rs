@@ -17,7 +17,8 @@ const OLD: Duration = Duration::from_secs(10);
 const USER: usize = 8;
 
 /// What makes processes known, where nothing does.
-pub(super) const NOBODY: &str = "processes are read over SSH: give the server `ssh` in the config (or quarterdeck runs on it)";
+pub(super) const NOBODY: &str =
+    "processes are read over SSH: give the server `ssh` in the config (or quarterdeck runs on it)";
 
 /// The busiest processes of a server.
 pub(super) fn section(row: Row<'_, ServerRow>) -> Section {
@@ -76,7 +77,8 @@ pub(super) fn summary(processes: &Processes, out: &mut String) {
 }
 
 fn table(processes: &Processes) -> Vec<(Role, String)> {
-    let heading = format!("{:>7} {:USER$} S {:>5} {:>5} {:>5} {:>4} COMMAND", "PID", "USER", "CPU", "MEM", "AGE", "THR");
+    let heading =
+        format!("{:>7} {:USER$} S {:>5} {:>5} {:>5} {:>4} COMMAND", "PID", "USER", "CPU", "MEM", "AGE", "THR");
     let lines = processes.list.iter().take(LINES).map(|process| (role(process), line(process)));
     std::iter::once((Role::Column, heading)).chain(lines).collect()
 }
@@ -98,7 +100,7 @@ fn line(process: &Process) -> String {
         figure::text(|out| figure::age(out, process.age)),
         process.threads,
     );
-    process.push_command(&mut line);
+    process.push_short(&mut line);
     line
 }
 
@@ -140,7 +142,10 @@ pub(super) fn facts(process: &Process, parent: Option<&Process>, now: Now) -> Ve
         ("threads", process.threads.to_string()),
         ("age", age + &began),
         ("parent", format!("{parent}pid {}", process.parent)),
-        ("command", process.command.clone().unwrap_or_else(|| "none: a kernel thread, a zombie, or not readable".into())),
+        (
+            "command",
+            process.command.clone().unwrap_or_else(|| "none: a kernel thread, a zombie, or not readable".into()),
+        ),
     ];
     facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
 }

@@ -9,6 +9,7 @@ pub mod database_history;
 mod databases;
 pub mod feed;
 pub mod history;
+mod outages;
 pub mod ring;
 mod servers;
 
@@ -18,11 +19,13 @@ pub use database_history::DatabaseTrend;
 pub use databases::Stream;
 pub use feed::{Feed, Health};
 pub use history::{Figure, Trend};
+pub use outages::{Away, Outage};
 pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
 use crate::domain::{
-    Alert, AlertReport, Answered, Clients, Found, Inquiry, LockNode, Now, Sample, Snapshot, SourceError, SourceId, Subject,
+    Alert, AlertReport, Answered, Clients, Found, Inquiry, LockNode, Now, Sample, Snapshot, SourceError, SourceId,
+    Subject,
 };
 use std::sync::Arc;
 
@@ -121,6 +124,11 @@ impl Store {
     /// All servers, each once.
     pub fn all_servers(&self) -> impl Iterator<Item = &ServerRow> {
         self.servers.all()
+    }
+
+    /// When a server was away since this program watches, oldest first; and since when it does.
+    pub fn outages(&self, server: &str) -> (&[Outage], Option<jiff::Timestamp>) {
+        (self.servers.outages.of(server), self.servers.outages.since)
     }
 
     /// The names of the columns that status addresses of servers are mapped to.

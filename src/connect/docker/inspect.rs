@@ -49,7 +49,9 @@ impl Engine {
         }
         match status {
             200 => Ok(body),
-            404 => Err(SourceError::new("the engine knows no such container any more", "it was removed: Esc leads back")),
+            404 => {
+                Err(SourceError::new("the engine knows no such container any more", "it was removed: Esc leads back"))
+            }
             status => Err(self.refusal("inspection", status, &String::from_utf8_lossy(&body))),
         }
     }
@@ -62,9 +64,7 @@ impl Engine {
         let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let (builder, base) = match (self.place.as_ref().map_err(Clone::clone)?, &self.ssh) {
             (Place::Unix(path), _) => (builder.unix_socket(PathBuf::from(path)), local()),
-            (Place::Ssh { socket, .. }, Some(ssh)) => {
-                (builder.unix_socket(ssh.forward_unix(socket).await?), local())
-            }
+            (Place::Ssh { socket, .. }, Some(ssh)) => (builder.unix_socket(ssh.forward_unix(socket).await?), local()),
             (Place::Ssh { .. }, None) => return Err(self.none("there is no connection to its host")),
             (Place::Tcp(address), _) => (builder, format!("http://{address}")),
             (Place::Tls(address, files), _) => {
@@ -226,7 +226,9 @@ mod tests {
         for secret in ["two words", "hunter2", "abc def", "xyz"] {
             assert!(!told.contains(secret), "{secret} is in {told}");
         }
-        for plain in ["PATH=/bin", "DB_PASSWORD=‹redacted›", "postgres://web:‹redacted›@db/app", "EMPTY_TOKEN=", "\"80\""] {
+        for plain in
+            ["PATH=/bin", "DB_PASSWORD=‹redacted›", "postgres://web:‹redacted›@db/app", "EMPTY_TOKEN=", "\"80\""]
+        {
             assert!(told.contains(plain), "{plain} is not in {told}");
         }
     }

@@ -297,7 +297,7 @@ fn cell(column: usize, process: &Process, out: &mut String) -> Role {
             Role::Muted
         }
         _ => {
-            process.push_command(out);
+            process.push_short(out);
             if process.command.is_some() { Role::Text } else { Role::Muted }
         }
     }
