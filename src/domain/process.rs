@@ -43,7 +43,7 @@ impl Process {
         match self.state {
             'R' => "running",
             'S' => "sleeping",
-            'D' => "waits for disk",
+            'D' => "disk wait",
             'Z' => "zombie",
             'T' | 't' => "stopped",
             'I' => "idle",

@@ -30,6 +30,7 @@ mod imports;
 mod inputs;
 mod lab_self;
 mod leaving;
+mod looking;
 mod machines;
 mod pages;
 mod painted;
