@@ -29,7 +29,7 @@ pub async fn of(connections: &Connections, source: &SourceId) -> Result<Processe
     let redactor = connections.redactor();
     match source.kind() {
         "local" => here::read(redactor).await,
-        "ssh" => there::read(&*connections.need_ssh(source.name())?, redactor).await,
+        "ssh" => there::read(connections.need_ssh(source.name())?, redactor).await,
         kind => Err(SourceError::new(
             format!("{kind} does not tell the processes of a server"),
             "give the server `ssh` in the config: they are read over SSH",

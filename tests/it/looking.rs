@@ -123,9 +123,8 @@ async fn a_server_that_does_not_answer_is_told_with_the_mend() {
     let ssh = connections.add_ssh(HOST, Some(&sshd.config())).unwrap();
     connections.name_ssh("game-1", &ssh);
     sshd.stop();
-    let failed = async |kind: &str, name: &str| {
-        processes::of(&connections, &SourceId::new(kind, name)).await.unwrap_err()
-    };
+    let failed =
+        async |kind: &str, name: &str| processes::of(&connections, &SourceId::new(kind, name)).await.unwrap_err();
     assert_eq!(failed("ssh", "game-1").await.what, format!("SSH to {HOST}: nothing listens on its SSH port"));
     assert_eq!(failed("ssh", "game-2").await.hint, "there are: game-1");
     assert!(failed("node_exporter", "game-1").await.hint.contains("ssh"));

@@ -108,7 +108,7 @@ impl Ordered {
                         && crate::redact::is_secret_name(name)
                         && !text.is_empty()
                     {
-                        *text = crate::redact::REDACTED.to_owned();
+                        crate::redact::REDACTED.clone_into(text);
                     }
                 }
             }

@@ -112,7 +112,7 @@ fn take_commands(gathered: &mut Gathered, text: &str, redactor: &Redactor) -> bo
             if let Some((pid, from)) = open.take() {
                 gathered.command(pid, inside(text, from, at), redactor);
             }
-            open = next.map(|pid| (pid, at + line.len()));
+            open = (next > 0).then_some((next, at + line.len()));
         }
         at += line.len();
     }
@@ -128,11 +128,11 @@ fn inside(text: &str, from: usize, to: usize) -> &[u8] {
     bytes.strip_suffix(b"\n").unwrap_or(bytes)
 }
 
-/// `==> /proc/PID/cmdline <==`; the last heading is of no process.
-fn pid_of(line: &str) -> Option<Option<i32>> {
+/// `==> /proc/PID/cmdline <==`; the last heading is of no process: zero.
+fn pid_of(line: &str) -> Option<i32> {
     let path = line.strip_suffix('\n')?.strip_prefix("==> ")?.strip_suffix(" <==")?;
     if path == "/dev/null" {
-        return Some(None);
+        return Some(0);
     }
-    Some(Some(path.strip_prefix("/proc/")?.strip_suffix("/cmdline")?.parse().ok()?))
+    path.strip_prefix("/proc/")?.strip_suffix("/cmdline")?.parse().ok()
 }
