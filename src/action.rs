@@ -44,6 +44,10 @@ pub enum Action {
     Overview,
     /// Show what happened in the engines.
     EngineEvents,
+    /// Show the processes of the selected server.
+    Processes,
+    /// Show all that the engine says of the selected container.
+    Inspect,
     /// Show who waits for whom in the databases.
     Locks,
     /// Show standbys and replication slots.
@@ -72,6 +76,12 @@ pub enum Action {
     Zoom,
     /// Type a filter for this pane.
     Filter,
+    /// The next place that a search found.
+    NextMatch,
+    /// The place before.
+    PreviousMatch,
+    /// Copy the text on the screen.
+    Copy,
     /// Sort by the next column; after the last, worst first again.
     Sort,
     /// Turn the order around.
@@ -149,6 +159,8 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
     (Action::Overview, "overview", "view 0: what is wrong now, and what changed in the last 30 minutes"),
     (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
+    (Action::Processes, "processes", "the processes of the selected server, the busiest first"),
+    (Action::Inspect, "inspect", "all that the engine says of the selected container, as JSON without secrets"),
     (Action::Locks, "locks", "who waits for whose lock"),
     (Action::Replication, "replication", "standbys, WAL receivers and replication slots"),
     (Action::Activity, "activity", "connections by application and state"),
@@ -166,6 +178,9 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Sort, "sort", "sort by the next column, then worst first again"),
     (Action::Reverse, "reverse", "turn the order around"),
     (Action::Group, "group", "rows that belong together side by side, worst group first; again: worst first"),
+    (Action::NextMatch, "next-match", "the next place where the text has what you searched for"),
+    (Action::PreviousMatch, "previous-match", "the place before"),
+    (Action::Copy, "copy", "copy the whole text to the terminal's clipboard"),
     (Action::Help, "help", "the keys that work here"),
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),

@@ -62,6 +62,39 @@ impl Redactor {
         }
     }
 
+    /// A command line without secrets, its arguments joined by spaces. An argument that is a secret as a whole (after
+    /// `--password`, or where a known program takes one) is hidden whole, spaces and all.
+    pub fn argv(&self, args: &[&str]) -> String {
+        let program = args.first().map_or("", |path| path.rsplit('/').next().unwrap_or_default());
+        let mut out = String::new();
+        let mut hide_next = false;
+        for (index, arg) in args.iter().enumerate() {
+            out.push_str(if index > 0 { " " } else { "" });
+            if std::mem::take(&mut hide_next) && !arg.starts_with('-') {
+                out.push_str(REDACTED);
+                continue;
+            }
+            let (shown, hidden) = argument(program, arg, index > 0);
+            out.push_str(shown);
+            match hidden {
+                Hidden::Nothing => {}
+                Hidden::Rest => out.push_str(REDACTED),
+                Hidden::Next => hide_next = true,
+            }
+        }
+        self.text(&out).into_owned()
+    }
+
+    /// One word of a list (a command line, an environment) without secrets; it is hidden whole where the word before it, as in
+    /// `--password`, says that it is one.
+    pub fn argument(&self, before: &str, word: &str) -> String {
+        match (argument("", before, true), argument("", word, true)) {
+            ((_, Hidden::Next), _) if !word.starts_with('-') => REDACTED.to_owned(),
+            (_, (shown, Hidden::Rest)) => format!("{shown}{REDACTED}"),
+            (_, (_, Hidden::Nothing | Hidden::Next)) => self.text(word).into_owned(),
+        }
+    }
+
     /// The value without secrets: every string in it, keys too, and whole strings under keys such as `password`.
     pub fn json(&self, value: Value) -> Value {
         match value {
@@ -94,6 +127,51 @@ impl Redactor {
             role: entry.role,
             env: entry.env,
         }
+    }
+}
+
+/// What of a command line is a secret beside what an argument shows.
+enum Hidden {
+    Nothing,
+    /// What follows in the same argument.
+    Rest,
+    /// The next argument.
+    Next,
+}
+
+/// Programs that take a secret behind a short option, which says nothing by itself. With `true` it may stand in the same
+/// argument alone (`mysql -psecret`: a bare `-p` asks for it).
+const SHORT_OPTIONS: [(&str, &str, bool); 11] = [
+    ("mysql", "-p", true),
+    ("mysqldump", "-p", true),
+    ("mysqladmin", "-p", true),
+    ("mariadb", "-p", true),
+    ("mariadb-dump", "-p", true),
+    ("sshpass", "-p", false),
+    ("redis-cli", "-a", false),
+    ("curl", "-u", false),
+    ("curl", "--user", false),
+    ("ldapsearch", "-w", false),
+    ("smbclient", "-U", false),
+];
+
+/// One argument: how much of it is shown, and what is hidden.
+fn argument<'a>(program: &str, arg: &'a str, is_option: bool) -> (&'a str, Hidden) {
+    let of_program = SHORT_OPTIONS.iter().filter(|(name, ..)| *name == program && is_option);
+    for (_, option, joined_only) in of_program {
+        match arg.strip_prefix(option) {
+            Some("") if !joined_only => return (arg, Hidden::Next),
+            Some(rest) if !rest.is_empty() && !arg.starts_with("--") => return (&arg[..option.len()], Hidden::Rest),
+            Some(_) | None => {}
+        }
+    }
+    match arg.split_once('=') {
+        Some((name, value)) if is_secret_name(name.trim_start_matches('-')) && !value.is_empty() => {
+            (&arg[..=name.len()], Hidden::Rest)
+        }
+        Some(_) => (arg, Hidden::Nothing),
+        None if arg.starts_with('-') && is_secret_name(arg.trim_start_matches('-')) => (arg, Hidden::Next),
+        None => (arg, Hidden::Nothing),
     }
 }
 
@@ -306,6 +384,27 @@ mod tests {
         ];
         for (given, expected) in cases {
             assert_eq!(plain(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_command_line_tells_no_secret_argument() {
+        let cases: [(&[&str], &str); 11] = [
+            (&["/usr/bin/mysql", "-u", "root", "-phunter2", "shop"], "/usr/bin/mysql -u root -p‹redacted› shop"),
+            (&["mysql", "-p", "shop"], "mysql -p shop"),
+            (&["sshpass", "-p", "a b c", "ssh", "h"], "sshpass -p ‹redacted› ssh h"),
+            (&["redis-cli", "-a", "hunter2", "ping"], "redis-cli -a ‹redacted› ping"),
+            (&["app", "--password", "two words", "--port", "1"], "app --password ‹redacted› --port 1"),
+            (&["app", "--api-key=two words", "x"], "app --api-key=‹redacted› x"),
+            (&["app", "--token", "--verbose"], "app --token ‹redacted›"),
+            (&["env", "DB_PASSWORD=a b", "app"], "env DB_PASSWORD=‹redacted› app"),
+            (&["psql", "postgres://web:hunter2@db/app"], "psql postgres://web:‹redacted›@db/app"),
+            (&["curl", "-H", "Authorization: Bearer abcdefgh12", "u"], "curl -H Authorization: Bearer ‹redacted›"),
+            (&["nginx: worker process"], "nginx: worker process"),
+        ];
+        for (args, expected) in cases {
+            let shown = Redactor::default().argv(args);
+            assert!(shown.starts_with(expected), "{args:?}: {shown}");
         }
     }
 

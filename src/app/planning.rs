@@ -87,6 +87,7 @@ fn container(state: &State, meant: &str) -> Option<String> {
         | ThingId::Server { .. }
         | ThingId::Session { .. }
         | ThingId::Alert { .. }
+        | ThingId::Process { .. }
         | ThingId::Entry { .. }
         | ThingId::Run(_) => None,
     }

@@ -4,8 +4,8 @@ use super::planning;
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, presenter, way};
 use crate::action::Action;
-use crate::domain::{ThingId, text};
 use crate::domain::record::{Entry, RecordKind};
+use crate::domain::{ThingId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
@@ -47,7 +47,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             }
         }
         Event::Answered(answered) => {
-            state.store.answered(answered);
+            state.store.answered(answered, state.now);
             way::renew(state, effects);
         }
         Event::Run(event) => {
@@ -214,7 +214,7 @@ fn elsewhere(state: &mut State, chord: Chord) -> bool {
 pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
     state.with_pane(|pane, cx| pane.settle(cx));
     if let Some(focus) = PANES.iter().position(|kind| &kind.action == action) {
-        return way::set_focus(state, focus);
+        return way::enter(state, focus, effects);
     }
     if way::page_takes(state, action, effects) {
         return;
@@ -241,6 +241,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
                 state.toasts.say(state.now, "there is nothing after this");
             }
         }
+        Action::Copy => copy(state, effects),
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -268,6 +269,8 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Bottom
         | Action::Sort
         | Action::Group
+        | Action::NextMatch
+        | Action::PreviousMatch
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
@@ -282,10 +285,23 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Rules
         | Action::Targets
         | Action::EngineEvents
+        | Action::Processes
+        | Action::Inspect
         | Action::Locks
         | Action::Replication
         | Action::Activity
         | Action::Statistics => {}
+    }
+}
+
+/// What the focused page shows as a text, for another program.
+fn copy(state: &mut State, effects: &mut Effects) {
+    match state.pane().text() {
+        Some(text) => {
+            state.toasts.say(state.now, format!("copied {} lines", text.lines().count()));
+            effects.push(Effect::Copy(text));
+        }
+        None => state.toasts.say(state.now, "there is no text to copy here"),
     }
 }
 
@@ -367,7 +383,9 @@ fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Val
         Some(ThingId::Entry { source, .. }) if state.scope() == Scope::Databases => {
             pair("database", source.name().to_owned())
         }
-        Some(ThingId::Alert { .. } | ThingId::Entry { .. } | ThingId::Run(_)) => BTreeMap::new(),
+        Some(ThingId::Alert { .. } | ThingId::Process { .. } | ThingId::Entry { .. } | ThingId::Run(_)) => {
+            BTreeMap::new()
+        }
         None if state.scope() == Scope::Databases => {
             let first = state.subject().and_then(|subject| state.store.about(subject).next());
             first.map_or_else(BTreeMap::new, |feed| pair("database", feed.id.name().to_owned()))

@@ -3,6 +3,7 @@
 use super::State;
 use super::trail::Spot;
 use crate::action::Action;
+use crate::domain::Inquiry;
 use crate::effect::{Effect, Effects};
 use crate::panes::{Flow, Lead, Link, PANES, Page, PageFlow, Presence, Selected};
 
@@ -12,6 +13,21 @@ pub(super) fn set_focus(state: &mut State, focus: usize) {
         leave(state);
         state.page = None;
         state.focus = focus;
+    }
+}
+
+/// Focuses a pane because somebody asked for it by name. One that is about a thing takes the selected one.
+pub(super) fn enter(state: &mut State, focus: usize, effects: &mut Effects) {
+    let selected = state.pane().selected();
+    let mut panes = std::mem::take(&mut state.panes);
+    let told = panes[focus].about(selected.as_ref(), &state.cx());
+    state.panes = panes;
+    match told {
+        Ok(()) => {
+            set_focus(state, focus);
+            renew(state, effects);
+        }
+        Err(why) => state.toasts.say(state.now, why),
     }
 }
 
@@ -66,7 +82,11 @@ pub(super) fn open_page(state: &mut State, effects: &mut Effects) {
         }
         None => {
             let selected = state.pane().selected();
-            let why = selected.and_then(|selected| missing(&selected)).unwrap_or_else(|| "nothing is selected".into());
+            let why =
+                selected.and_then(|selected| missing(&selected)).unwrap_or_else(|| match state.pane().selected() {
+                    Some(selected) => format!("there is nothing more to see of {}", selected.name),
+                    None => "nothing is selected".to_owned(),
+                });
             state.toasts.say(state.now, why);
         }
     }
@@ -136,7 +156,7 @@ fn here(state: &State) -> Spot {
 fn go(state: &mut State, spot: Spot, effects: &mut Effects) {
     state.focus = spot.focus;
     state.page = None;
-    let Some(selected) = spot.selected else { return };
+    let Some(selected) = spot.selected else { return renew(state, effects) };
     let details = state.with_pane(|pane, cx| {
         // A cursor that stands there already keeps its filter.
         if pane.selected().is_none_or(|now| now.id != selected.id) {
@@ -147,23 +167,27 @@ fn go(state: &mut State, spot: Spot, effects: &mut Effects) {
     });
     if let (true, Some(details)) = (spot.page, details) {
         state.page = Some(Page::new(selected, details));
-        renew(state, effects);
     }
+    renew(state, effects);
 }
 
-/// Shows in the open page what is known now, and asks what its charts ask.
+/// Shows in the open page what is known now, and asks what it and the pane under it ask.
 pub(super) fn renew(state: &mut State, effects: &mut Effects) {
-    let Some(mut page) = state.page.take() else { return };
-    let details = state.with_pane(|pane, cx| {
-        pane.settle(cx);
-        pane.selected().filter(|selected| selected.id == page.of().id).and_then(|_| pane.details(cx))
-    });
-    page.renew(details);
-    for inquiry in page.asks() {
-        if state.store.ask(inquiry, state.now) {
-            effects.push(Effect::Inquire(inquiry.clone()));
+    let mut page = state.page.take();
+    if let Some(page) = &mut page {
+        let details = state.with_pane(|pane, cx| {
+            pane.settle(cx);
+            pane.selected().filter(|selected| selected.id == page.of().id).and_then(|_| pane.details(cx))
+        });
+        page.renew(details);
+    }
+    let asked = page.iter().flat_map(Page::asks).cloned().chain(state.pane().asks());
+    let asked: Vec<Inquiry> = asked.collect();
+    state.dirty |= page.is_some() || !asked.is_empty();
+    for inquiry in asked {
+        if state.store.ask(&inquiry, state.now) {
+            effects.push(Effect::Inquire(inquiry));
         }
     }
-    state.page = Some(page);
-    state.dirty = true;
+    state.page = page;
 }

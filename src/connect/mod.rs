@@ -34,6 +34,8 @@ pub struct Connections {
     postgres: BTreeMap<String, Arc<Postgres>>,
     prometheus: BTreeMap<String, Arc<Prometheus>>,
     ssh: BTreeMap<(ssh::Address, Option<PathBuf>), Arc<Ssh>>,
+    /// The same connections by the names of their sources.
+    ssh_named: BTreeMap<String, Arc<Ssh>>,
     ssh_home: Arc<ssh::Home>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
@@ -68,6 +70,11 @@ impl Connections {
     /// Like [`Self::prometheus`]; the error lists the names that there are.
     pub fn need_prometheus(&self, name: &str) -> Result<&Prometheus, SourceError> {
         self.prometheus(name).ok_or_else(|| missing("prometheus", name, self.prometheus_names()))
+    }
+
+    /// The connection of `[ssh.NAME]`, or of the `[[server]]` of this name; the error lists the names that there are.
+    pub fn need_ssh(&self, name: &str) -> Result<&Arc<Ssh>, SourceError> {
+        self.ssh_named.get(name).ok_or_else(|| missing("ssh", name, self.ssh_named.keys().map(String::as_str)))
     }
 
     /// The names of all engines, sorted.
@@ -141,6 +148,11 @@ impl Connections {
         let (home, (address, config)) = (&self.ssh_home, key.clone());
         let ssh = self.ssh.entry(key).or_insert_with(|| Arc::new(Ssh::new(address, config, Arc::clone(home))));
         Ok(Arc::clone(ssh))
+    }
+
+    /// Registers a connection under the name of its source.
+    pub fn name_ssh(&mut self, name: &str, ssh: &Arc<Ssh>) {
+        self.ssh_named.insert(name.to_owned(), Arc::clone(ssh));
     }
 
     /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.

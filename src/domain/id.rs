@@ -91,6 +91,15 @@ pub enum ThingId {
         /// When that backend started, by the server's clock.
         backend_start: Timestamp,
     },
+    /// A process of a server: pids are reused, the start tells the incarnations apart.
+    Process {
+        /// Who reads the server's processes: a `local` or `ssh` source.
+        source: SourceId,
+        /// Process id.
+        pid: i32,
+        /// When it began, in hundredths of a second since the machine's start.
+        started: u64,
+    },
     /// A row of a page that is nobody else's: a silence, a rule, a target, an event, a replica, a slot, a database.
     Entry {
         /// The reporting source.

@@ -9,12 +9,14 @@ pub mod alerting;
 pub mod change;
 pub mod container;
 pub mod database;
+pub mod episode;
 pub mod id;
 pub mod inquiry;
 pub mod limits;
 pub mod nearest;
 pub mod notify;
 pub mod past;
+pub mod process;
 pub mod promql;
 pub mod record;
 pub mod risk;
@@ -33,10 +35,12 @@ pub use database::{
     Archiver, Clients, Database, DatabaseStats, LockNode, Party, Prepared, Progress, Receiver, Replica, Session,
     SessionState, Slot,
 };
+pub use episode::{Episode, Spell};
 pub use id::{RunId, SourceId, ThingId};
-pub use inquiry::{Answered, Inquiry, Series};
+pub use inquiry::{Answered, Found, Inquiry, Series};
 pub use limits::Limits;
 pub use nearest::nearest;
+pub use process::{Process, Processes};
 pub use sample::{Sample, Snapshot, SourceError, Subject};
 pub use server::{Filesystem, Past, Pressure, Rates, Reach, Server, Usage};
 pub use severity::Severity;

@@ -30,12 +30,22 @@ pub enum Scope {
     Runs,
     /// The overview.
     Overview,
+    /// Pages that are one text.
+    Text,
 }
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 7] =
-        [Self::All, Self::Servers, Self::Containers, Self::Alerts, Self::Databases, Self::Runs, Self::Overview];
+    pub const EVERY: [Self; 8] = [
+        Self::All,
+        Self::Servers,
+        Self::Containers,
+        Self::Alerts,
+        Self::Databases,
+        Self::Runs,
+        Self::Overview,
+        Self::Text,
+    ];
 
     /// The table's name in a keymap.
     pub const fn word(self) -> &'static str {
@@ -47,6 +57,7 @@ impl Scope {
             Self::Databases => "databases",
             Self::Runs => "runs",
             Self::Overview => "overview",
+            Self::Text => "text",
         }
     }
 }

@@ -118,6 +118,7 @@ pub(super) fn is_entry(id: &ThingId, feed: &Feed, key: impl FnOnce(&str) -> bool
         | ThingId::Container { .. }
         | ThingId::Alert { .. }
         | ThingId::Session { .. }
+        | ThingId::Process { .. }
         | ThingId::Run(_) => false,
     }
 }

@@ -38,7 +38,7 @@ pub fn of(thing: &ThingId, cx: &Cx<'_>) -> Vec<Section> {
                 feed.id == *source && session.pid == *pid && session.backend_start == *backend_start
             })
             .map(|(_, database, session)| of_session(database, session, cx)),
-        ThingId::Entry { .. } | ThingId::Run(_) => None,
+        ThingId::Process { .. } | ThingId::Entry { .. } | ThingId::Run(_) => None,
     };
     found
         .into_iter()

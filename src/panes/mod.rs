@@ -7,15 +7,18 @@ pub mod activity;
 mod alerting;
 pub mod alerts;
 pub mod containers;
+mod cursor;
 pub mod databases;
 pub mod events;
 mod grouping;
 pub mod groups;
+pub mod inspect;
 mod links;
 pub mod locks;
 pub mod overview;
 pub mod page;
 mod postgres;
+pub mod processes;
 pub mod replication;
 pub mod rules;
 pub mod runs;
@@ -24,6 +27,8 @@ pub mod silences;
 pub mod statistics;
 mod table;
 pub mod targets;
+mod text;
+mod top;
 
 pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
@@ -32,6 +37,7 @@ use crate::action::{Action, Motion};
 use crate::cx::Cx;
 use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
+use crate::theme::Role;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -45,6 +51,8 @@ pub const PANES: &[PaneKind] = &[
     runs::KIND,
     overview::KIND,
     events::KIND,
+    processes::KIND,
+    inspect::KIND,
     groups::KIND,
     silences::KIND,
     rules::KIND,
@@ -130,6 +138,21 @@ pub trait Pane: Send {
     }
     /// Everything about it, as label and text.
     fn details(&self, cx: &Cx<'_>) -> Option<Details>;
+    /// For a page that is about one thing of another pane: shows that from now on. Else nothing.
+    ///
+    /// # Errors
+    /// One sentence for people, when it can show nothing of that.
+    fn about(&mut self, _selected: Option<&Selected>, _cx: &Cx<'_>) -> Result<(), String> {
+        Ok(())
+    }
+    /// What must be asked for what it shows, as long as somebody looks at it.
+    fn asks(&self) -> Option<Inquiry> {
+        None
+    }
+    /// All that it shows, as a text to copy.
+    fn text(&self) -> Option<String> {
+        None
+    }
     /// The filter in force.
     fn filter(&self) -> &str;
     /// Sets the filter.
@@ -198,6 +221,17 @@ pub enum Section {
         /// As it came; it is sanitised and wrapped when it is drawn.
         text: String,
     },
+    /// Lines as they are, a table: what does not fit is cut, and nothing is wrapped.
+    Lines {
+        /// Heading.
+        title: String,
+        /// What to know of them, or why there are none; empty when there is nothing to say.
+        note: String,
+        /// In the order shown.
+        lines: Vec<(Role, String)>,
+        /// A question that must be asked for them: the app does as long as the page is open.
+        asks: Option<Inquiry>,
+    },
     /// A figure over time.
     Chart(Chart),
     /// Things that belong to it; Enter goes there.
@@ -236,6 +270,8 @@ pub enum Unit {
     /// A plain number.
     #[default]
     Number,
+    /// A number of things: whole.
+    Count,
     /// 1.0 is 100 %.
     Ratio,
     /// Bytes.
@@ -259,4 +295,24 @@ pub struct Link {
     pub text: String,
     /// How bad it is.
     pub severity: Severity,
+}
+
+impl Link {
+    /// What it leads to, in a word.
+    pub fn kind(&self) -> &'static str {
+        /// The kinds of entries, as their keys begin.
+        const ENTRIES: [&str; 4] = ["rule", "silence", "target", "event"];
+        let subject = self.subject.word().trim_end_matches('s');
+        match &self.to {
+            ThingId::Entry { key, .. } => {
+                let kind = key.split('/').next();
+                ENTRIES.into_iter().find(|known| Some(*known) == kind).unwrap_or(subject)
+            }
+            ThingId::Process { .. } => "process",
+            ThingId::Run(_) => "run",
+            ThingId::Server { .. } | ThingId::Container { .. } | ThingId::Alert { .. } | ThingId::Session { .. } => {
+                subject
+            }
+        }
+    }
 }

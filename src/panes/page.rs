@@ -81,10 +81,11 @@ impl Page {
         self.composed_for = None;
     }
 
-    /// The questions that its charts ask.
+    /// The questions that its sections ask.
     pub fn asks(&self) -> impl Iterator<Item = &Inquiry> {
         self.details.sections.iter().filter_map(|section| match section {
             Section::Chart(chart) => chart.asks.as_ref(),
+            Section::Lines { asks, .. } => asks.as_ref(),
             Section::Facts(_) | Section::Text { .. } | Section::Links { .. } => None,
         })
     }
@@ -92,7 +93,7 @@ impl Page {
     fn links(&self) -> impl Iterator<Item = &Link> {
         self.details.sections.iter().flat_map(|section| match section {
             Section::Links { links, .. } => links.as_slice(),
-            Section::Facts(_) | Section::Text { .. } | Section::Chart(_) => &[],
+            Section::Facts(_) | Section::Text { .. } | Section::Lines { .. } | Section::Chart(_) => &[],
         })
     }
 
@@ -164,7 +165,7 @@ impl Page {
             // What leads on comes before what fills the screen.
             let rank = |section: &&Section| match section {
                 Section::Facts(_) | Section::Links { .. } => 0,
-                Section::Text { .. } => 1,
+                Section::Text { .. } | Section::Lines { .. } => 1,
                 Section::Chart(_) => 2,
             };
             let mut sections: Vec<&Section> = self.details.sections.iter().collect();
@@ -249,6 +250,15 @@ impl Writer<'_> {
                 self.heading(title);
                 self.wrapped(Role::Text, text, 2);
             }
+            Section::Lines { title, note, lines, .. } => {
+                self.heading(title);
+                if !note.is_empty() {
+                    self.wrapped(Role::Muted, note, 2);
+                }
+                for (role, line) in lines {
+                    self.push(*role, text::clean(line).into_owned());
+                }
+            }
             Section::Chart(chart) => self.chart(chart),
             Section::Links { title, links } => {
                 self.heading(title);
@@ -275,7 +285,9 @@ impl Writer<'_> {
     fn chart(&mut self, given: &Chart) {
         let answered = given.asks.as_ref().map(|inquiry| self.cx.store.answer(inquiry));
         let (points, note) = match &answered {
-            Some(Some(Ok(series))) => (series.points.as_slice(), given.note.clone()),
+            Some(Some(Ok(found))) => {
+                (found.series().map_or(&[][..], |series| series.points.as_slice()), given.note.clone())
+            }
             Some(Some(Err(error))) => (given.points.as_slice(), format!("{} (→ {})", error.what, error.hint)),
             Some(None) => (given.points.as_slice(), "asking for its past …".to_owned()),
             None => (given.points.as_slice(), given.note.clone()),
@@ -316,8 +328,10 @@ impl Writer<'_> {
     }
 
     fn link(&mut self, link: &Link) {
+        let kind = link.kind();
         let name = text::clean(&link.name);
-        let kind = link.subject.word().trim_end_matches('s');
+        // `silence of ada` needs its kind once.
+        let name = name.strip_prefix(kind).map_or(&*name, str::trim_start);
         let text = format!("{} {kind:<9} {name}  {}", link.severity.symbol(), text::clean(&link.text));
         let role = if link.severity > crate::domain::Severity::Ok { link.severity.into() } else { Role::Text };
         self.lines.push(Line { role, text, link: Some(self.links) });
@@ -328,6 +342,7 @@ impl Writer<'_> {
 fn written(unit: Unit, value: f64) -> String {
     figure::text(|out| match unit {
         Unit::Number => figure::number(out, value),
+        Unit::Count => figure::count(out, value),
         Unit::Ratio => figure::percent(out, value),
         Unit::Bytes => figure::bytes(out, value.max(0.0) as u64),
         Unit::ByteRate => {

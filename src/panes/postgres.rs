@@ -241,11 +241,11 @@ pub fn server_details(feed: &Feed, cx: &Cx<'_>) -> Vec<Section> {
     let room = f64::from(database.max.saturating_sub(database.reserved));
     let limit = Some(room * cx.limits.connections.warn / 100.0);
     let connections =
-        Chart { top: Some(f64::from(database.max)), limit, ..chart("connections", &trend.connections, Unit::Number) };
+        Chart { top: Some(f64::from(database.max)), limit, ..chart("connections", &trend.connections, Unit::Count) };
     sections.push(Section::Chart(connections));
     sections.push(Section::Chart(chart("transactions a second", &trend.transactions, Unit::Number)));
-    sections.push(Section::Chart(chart("sessions at work", &trend.active, Unit::Number)));
-    sections.push(Section::Chart(chart("sessions that wait for a lock", &trend.waiting, Unit::Number)));
+    sections.push(Section::Chart(chart("sessions at work", &trend.active, Unit::Count)));
+    sections.push(Section::Chart(chart("sessions that wait for a lock", &trend.waiting, Unit::Count)));
     if database.receiver.is_some() || !database.replicas.is_empty() {
         sections.push(Section::Chart(chart("WAL not replayed yet", &trend.behind, Unit::Bytes)));
     }

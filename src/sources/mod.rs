@@ -14,6 +14,7 @@ pub mod node_exporter;
 pub mod pace;
 pub mod postgres;
 pub mod proc;
+pub mod processes;
 pub mod prometheus;
 pub mod rates;
 pub mod server;

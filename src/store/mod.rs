@@ -10,6 +10,7 @@ pub mod database_history;
 mod databases;
 pub mod feed;
 pub mod history;
+mod outages;
 pub mod ring;
 mod servers;
 
@@ -19,11 +20,12 @@ pub use database_history::DatabaseTrend;
 pub use databases::Stream;
 pub use feed::{Feed, Health};
 pub use history::{Figure, Trend};
+pub use outages::{Away, Outage};
 pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
 use crate::domain::{
-    Alert, AlertReport, Answered, Clients, Inquiry, LockNode, Now, Sample, Series, Snapshot, SourceError, SourceId,
+    Alert, AlertReport, Answered, Clients, Found, Inquiry, LockNode, Now, Sample, Snapshot, SourceError, SourceId,
     Subject,
 };
 use std::sync::Arc;
@@ -96,13 +98,18 @@ impl Store {
     }
 
     /// Takes in an answer.
-    pub fn answered(&mut self, answered: Answered) {
-        self.answers.take(answered);
+    pub fn answered(&mut self, answered: Answered, now: Now) {
+        self.answers.take(answered, now);
     }
 
-    /// The newest answer; `None` while it is waited for.
-    pub fn answer(&self, inquiry: &Inquiry) -> Option<&Result<Series, SourceError>> {
+    /// The newest answer; `None` while the first is waited for.
+    pub fn answer(&self, inquiry: &Inquiry) -> Option<&Result<Found, SourceError>> {
         self.answers.of(inquiry)
+    }
+
+    /// When that answer came.
+    pub fn answered_at(&self, inquiry: &Inquiry) -> Option<Now> {
+        self.answers.at(inquiry)
     }
 
     /// The servers that rows of `feed` stand for: one that several sources know is one row, of the first of them that can
@@ -112,9 +119,20 @@ impl Store {
         index.map_or(&[], |index| self.servers.of_feed(index))
     }
 
+    /// A server by its name, and the feed that its row stands with.
+    pub fn server(&self, name: &str) -> Option<(&Feed, &ServerRow)> {
+        let rows = |feed| self.servers(feed).iter().map(move |row| (feed, row));
+        self.about(Subject::Servers).flat_map(rows).find(|(_, row)| row.name == name)
+    }
+
     /// All servers, each once.
     pub fn all_servers(&self) -> impl Iterator<Item = &ServerRow> {
         self.servers.all()
+    }
+
+    /// When a server was away since this program watches, oldest first; and since when it does.
+    pub fn outages(&self, server: &str) -> (&[Outage], Option<jiff::Timestamp>) {
+        (self.servers.outages.of(server), self.servers.outages.since)
     }
 
     /// The names of the columns that status addresses of servers are mapped to.

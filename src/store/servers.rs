@@ -10,6 +10,7 @@
 //! gains or loses trust. A row that one source alone tells of is not copied: it shares the snapshot.
 
 use super::history::{Figure, History};
+use super::outages::{Away, Outages};
 use super::{Feed, Health, Trend};
 use crate::domain::{Now, Server, Snapshot, SourceId, Subject};
 use std::collections::HashMap;
@@ -45,6 +46,8 @@ struct Made {
     server: Server,
     is_told: bool,
     unheard: Vec<SourceId>,
+    /// The sources that tell of it, or ought to.
+    sources: Vec<SourceId>,
 }
 
 impl ServerRow {
@@ -54,6 +57,16 @@ impl ServerRow {
             Shown::Told(..) => true,
             Shown::Joined(made) => made.is_told,
         }
+    }
+
+    /// The source that can read its processes: this machine's own, else one over SSH. `feed` is the one that the row stands with.
+    pub fn reads_processes<'a>(&'a self, feed: &'a Feed) -> Option<&'a SourceId> {
+        let sources = match &self.0 {
+            Shown::Told(..) => std::slice::from_ref(&feed.id),
+            Shown::Joined(made) => &made.sources,
+        };
+        let of = |kind: &str| sources.iter().find(|source| source.kind() == kind);
+        of("local").or_else(|| of("ssh"))
     }
 
     /// The sources that the config makes for it alone and that never told of it.
@@ -113,6 +126,7 @@ pub(super) struct Joined {
     trust: Vec<(Health, u64)>,
     columns: Vec<String>,
     history: History,
+    pub(super) outages: Outages,
     /// One more for each join.
     pub(super) joins: u64,
 }
@@ -130,6 +144,7 @@ impl Joined {
         if !self.pass(feeds, now, Some(index)) {
             for at in 0..self.told[index].len() {
                 self.renew(self.told[index][at], feeds);
+                self.watch(self.told[index][at], now);
             }
         }
         if feeds[index].error.is_none() {
@@ -189,8 +204,29 @@ impl Joined {
             note_columns(&mut self.columns, &row);
             self.rows[feed].push(row);
         }
+        for index in 0..self.members.len() {
+            self.watch(index, now);
+        }
         let names: std::collections::HashSet<&str> = self.rows.iter().flatten().map(|row| row.name.as_str()).collect();
         self.history.keep(|name| names.contains(name));
+    }
+
+    /// Notes whether a server is there.
+    fn watch(&mut self, index: usize, now: Now) {
+        let Self { members, rows, trust, outages, .. } = self;
+        outages.since.get_or_insert(now.wall);
+        let member = &members[index];
+        let Some(row) = rows.get(member.place.0).and_then(|rows| rows.get(member.place.1)) else { return };
+        let all = || member.told.iter().map(|(feed, _)| feed).chain(&member.own).map(|feed| trust[*feed].0);
+        let heard = all().any(|health| health == Health::Fresh);
+        let lost = all().any(|health| matches!(health, Health::Failed | Health::Stale));
+        let down = !row.reach.is_empty() && row.reach.iter().all(|reach| !reach.up);
+        let away = match (heard, lost, down) {
+            (true, _, true) => Some(Away::Down),
+            (false, true, _) => Some(Away::Silent),
+            (true, _, false) | (false, false, _) => None,
+        };
+        outages.note(&row.name, away, now.wall);
     }
 
     /// The first feed that tells of it and is fresh, else the first that ever told of it, else the first of its own.
@@ -235,7 +271,8 @@ impl Joined {
         server.silent = self.silent(member, feeds);
         let is_silent = |feed: &&usize| !member.told.iter().any(|(told, _)| told == *feed);
         let unheard = member.own.iter().filter(is_silent).map(|feed| feeds[*feed].id.clone()).collect();
-        ServerRow(Shown::Joined(Box::new(Made { server, is_told: !member.told.is_empty(), unheard })))
+        let sources = member.feeds().into_iter().map(|feed| feeds[feed].id.clone()).collect();
+        ServerRow(Shown::Joined(Box::new(Made { server, is_told: !member.told.is_empty(), unheard, sources })))
     }
 
     /// The feeds that ought to tell of it and do not, each with the reason.

@@ -54,6 +54,15 @@ pub fn number(out: &mut String, value: f64) {
     };
 }
 
+/// A number of things, whole; from a million on as [`number`] writes it.
+pub fn count(out: &mut String, value: f64) {
+    if value.is_finite() && value.abs() < 1e6 {
+        let _ = write!(out, "{value:.0}");
+    } else {
+        number(out, value);
+    }
+}
+
 /// As a new string, for the cold paths.
 pub fn text(write: impl FnOnce(&mut String)) -> String {
     let mut out = String::new();
@@ -93,6 +102,13 @@ mod tests {
         ];
         for (millis, shown) in cases {
             assert_eq!(text(|out| age(out, Duration::from_millis(millis))), shown);
+        }
+    }
+
+    #[test]
+    fn counts_are_whole() {
+        for (value, shown) in [(0.0, "0"), (18.0, "18"), (1234.4, "1234"), (2e6, "2.00e6"), (f64::NAN, "NaN")] {
+            assert_eq!(text(|out| count(out, value)), shown);
         }
     }
 

@@ -30,6 +30,7 @@ mod imports;
 mod inputs;
 mod lab_self;
 mod leaving;
+mod looking;
 mod looks;
 mod machines;
 mod notices;

@@ -4,7 +4,7 @@ use super::dump;
 use super::scene::{Scene, start};
 use crossterm::event::KeyCode;
 use quarterdeck::domain::{
-    Alert, AlertReport, Answered, Compose, Container, ContainerState, Database, Engine, Inquiry, Series, Server,
+    Alert, AlertReport, Answered, Compose, Container, ContainerState, Database, Engine, Found, Inquiry, Series, Server,
     Session, Severity, Snapshot, SourceError, SourceId, Subject, Usage, alert,
 };
 use quarterdeck::effect::Effect;
@@ -248,7 +248,7 @@ fn a_chart_asks_for_its_past_once_and_shows_the_answer_or_why_there_is_none() {
     has(&mut scene, &["asking for its past"]);
     let points = (0..60).map(f64::from).collect();
     let answered = |outcome| Event::Answered(Answered { inquiry: inquiry.clone(), outcome });
-    scene.send(answered(Ok(Series { points, of: 1 })));
+    scene.send(answered(Ok(Found::Series(Series { points, of: 1 }))));
     has(&mut scene, &["█", "59"]);
     scene.send(answered(Err(SourceError::new("Prometheus at http://p: nothing listens there", "start it"))));
     has(&mut scene, &["nothing listens there", "start it"]);

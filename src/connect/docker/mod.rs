@@ -4,6 +4,7 @@
 //! `docker` command. Podman's socket answers the same API.
 
 mod context;
+mod inspect;
 mod place;
 mod tls;
 

@@ -77,7 +77,7 @@ pub(super) fn client(address: &str, files: &Files, timeout: u64) -> Result<Docke
         .map_err(|error| SourceError::new(format!("tcp://{address}: {}", root(&error)), "check the host in the config"))
 }
 
-fn config(files: &Files) -> Result<ClientConfig, SourceError> {
+pub(super) fn config(files: &Files) -> Result<ClientConfig, SourceError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&files.ca)? {
         roots.add(certificate).map_err(|why| damaged(&files.ca, &why.to_string()))?;

@@ -2,9 +2,10 @@
 
 use super::{Row, Section, engine, figure, memory, push_port, since};
 use crate::domain::alert::Labels;
-use crate::domain::{Container, EngineEvent, Probe, Rates, Snapshot, time};
+use crate::domain::{Container, EngineEvent, Episode, Probe, Rates, Severity, Snapshot, Spell, time};
 use crate::panes::{Chart, Unit};
 use crate::store::{Past, Trail, container_history::MOST};
+use crate::theme::Role;
 use jiff::Timestamp;
 use std::fmt::Write;
 
@@ -17,6 +18,7 @@ pub(super) fn sections(row: Row<'_, Container>) -> Vec<Section> {
     let mut sections = vec![Section::Facts(facts(row))];
     sections.extend(container.probe.as_ref().map(|probe| probed(row, probe)));
     sections.extend(charts(row));
+    sections.extend(history(row));
     sections.extend(events(row));
     sections.extend(labels(&container.labels));
     sections
@@ -147,6 +149,34 @@ fn chart(past: &Past, title: &str, trail: &Trail, unit: Unit) -> Chart {
     let points: Vec<f64> = trail.points().map(f64::from).collect();
     let note = if trail.is_known() { String::new() } else { "not known yet".to_owned() };
     Chart { title: title.to_owned(), points, span: past.span(), unit, note, ..Chart::default() }
+}
+
+/// In which states it was and for how long, newest first, as far back as events are known.
+fn history(row: Row<'_, Container>) -> Option<Section> {
+    let events = &row.feed.snapshot()?.engine()?.events;
+    let first = events.first()?.at.strftime("%H:%M:%S");
+    let own = (0..events.len()).rev().filter(|at| *events[*at].id == *row.item.id);
+    let lines: Vec<(Role, String)> =
+        own.filter_map(|at| Episode::of(events, at)).take(EVENTS).map(|episode| told(row, &episode)).collect();
+    let note = if lines.is_empty() { "it stayed as it is; events" } else { "events" };
+    let note = format!("{note} are known since {first}: the engine keeps its newest 256, an hour of them is asked for");
+    Some(Section::Lines { title: "History (UTC)".to_owned(), note, lines, asks: None })
+}
+
+/// `14:02:09  down       7s  exit 137 (SIGKILL), out of memory`.
+fn told(row: Row<'_, Container>, episode: &Episode<'_>) -> (Role, String) {
+    let lasted = time::between(episode.began.at, episode.until(row.as_of()));
+    let lasted = figure::text(|out| figure::coarse_age(out, lasted));
+    let mut line = format!("{}  {:<9} {lasted:>5}", episode.began.at.strftime("%H:%M:%S"), episode.spell.word());
+    if episode.ended.is_none() {
+        line.push('…');
+    }
+    if let Some(code) = episode.began.exit_code().filter(|_| episode.spell == Spell::Down) {
+        let _ = write!(line, "  exit {}", exit(code));
+    }
+    line.push_str(if episode.out_of_memory { ", out of memory" } else { "" });
+    let severity = if episode.out_of_memory { Severity::Critical } else { episode.began.judge() };
+    (if severity >= Severity::Warning { severity.into() } else { Role::Text }, line)
 }
 
 /// What happened to it lately, newest first.

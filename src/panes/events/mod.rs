@@ -4,7 +4,7 @@ use super::table::{Counts, prefix};
 use super::{DataPane, Link, PaneKind, Row, Section, Tabular};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Container, EngineEvent, Severity, Snapshot, Subject, ThingId, time};
+use crate::domain::{Container, EngineEvent, Episode, Severity, Snapshot, Subject, ThingId, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -29,7 +29,8 @@ const NAME: usize = 0;
 const TIME: usize = 1;
 const AGO: usize = 2;
 const ACTION: usize = 3;
-const DETAIL: usize = 4;
+const LASTED: usize = 4;
+const DETAIL: usize = 5;
 /// The full id of a container is 64 digits; people say twelve.
 const SHORT_ID: usize = 12;
 
@@ -45,6 +46,7 @@ impl Tabular for Events {
         Column::text("TIME", 8, 0, 6),
         Column::figure("AGO", 5, 7),
         Column::text("EVENT", 24, 0, 9),
+        Column::text("LASTED", 14, 0, 8),
         Column::text("DETAIL", 14, 3, 8),
         Column::text("KIND", 9, 0, 3),
     ];
@@ -81,6 +83,7 @@ impl Tabular for Events {
             TIME => a.item.at.cmp(&b.item.at),
             AGO => b.item.at.cmp(&a.item.at),
             ACTION => a.item.action.cmp(&b.item.action).then_with(newest),
+            LASTED => lasted(a).cmp(&lasted(b)).then_with(newest),
             DETAIL => a.item.attributes.cmp(&b.item.attributes).then_with(newest),
             _ => a.item.kind.cmp(&b.item.kind).then_with(newest),
         }
@@ -110,6 +113,7 @@ impl Tabular for Events {
                 out.push_str(&event.action);
                 event.judge().into()
             }
+            LASTED => lasting(row, out),
             DETAIL => {
                 attributes(event, out);
                 Role::Text
@@ -145,11 +149,39 @@ impl Tabular for Events {
             ("about".into(), format!("{} {}", event.kind, event.name)),
             ("id".into(), event.id.clone()),
         ];
+        if episode(row).is_some() {
+            facts.push(("what it began".into(), figure::text(|out| _ = lasting(row, out))));
+        }
         facts.extend(event.attributes.iter().map(|(name, value)| (name.clone(), value.clone())));
         let mut sections = vec![Section::Facts(facts)];
         sections.extend(container(row).map(|container| link(row, container)));
         sections
     }
+}
+
+/// What it began.
+fn episode(row: Row<'_, EngineEvent>) -> Option<Episode<'_>> {
+    let events = &row.feed.snapshot()?.engine()?.events;
+    Episode::of(events, events.partition_point(|event| event.number < row.item.number))
+}
+
+fn lasted(row: Row<'_, EngineEvent>) -> Option<std::time::Duration> {
+    episode(row).map(|episode| time::between(episode.began.at, episode.until(row.cx.now.wall)))
+}
+
+/// `down 12s`; with `…` behind what goes on.
+fn lasting(row: Row<'_, EngineEvent>, out: &mut String) -> Role {
+    let (Some(episode), Some(lasted)) = (episode(row), lasted(row)) else { return Role::Faint };
+    let _ = write!(out, "{} ", episode.spell.word());
+    figure::coarse_age(out, lasted);
+    if episode.ended.is_none() {
+        out.push('…');
+    }
+    if episode.out_of_memory {
+        out.push_str(" OOM");
+        return Role::SeverityCritical;
+    }
+    Role::Text
 }
 
 /// The name of what it happened to, or the beginning of its id.

@@ -5,6 +5,7 @@
 mod story;
 
 use self::story::{severity, tell, verdict};
+use super::cursor::Cursor;
 use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
@@ -46,9 +47,7 @@ const COLUMNS: &[Column] = &[
 #[derive(Default)]
 pub struct RunsPane {
     order: Vec<usize>,
-    cursor: usize,
-    offset: usize,
-    page: usize,
+    cursor: Cursor,
     selected: Option<Selected>,
     filter_text: String,
     filter: Filter,
@@ -91,17 +90,18 @@ impl RunsPane {
                 | ThingId::Container { .. }
                 | ThingId::Alert { .. }
                 | ThingId::Session { .. }
+                | ThingId::Process { .. }
                 | ThingId::Entry { .. },
             )
             | None => None,
         };
         let at = wanted
             .and_then(|id| self.order.iter().position(|index| run_at(cx, *index).is_some_and(|run| run.id == id)));
-        self.go(at.unwrap_or(self.cursor), cx);
+        self.cursor.go(at.unwrap_or(self.cursor.at()), self.order.len());
+        self.take(cx);
     }
 
-    fn go(&mut self, to: usize, cx: &Cx<'_>) {
-        self.cursor = to.min(self.order.len().saturating_sub(1));
+    fn take(&mut self, cx: &Cx<'_>) {
         self.selected = self.run(cx).map(|run| Selected {
             id: ThingId::Run(run.id),
             name: format!("{} {}", run.title, run.id.short()),
@@ -110,15 +110,13 @@ impl RunsPane {
     }
 
     fn run<'a>(&self, cx: &Cx<'a>) -> Option<&'a RunView> {
-        self.order.get(self.cursor).and_then(|index| run_at(cx, *index))
+        self.order.get(self.cursor.at()).and_then(|index| run_at(cx, *index))
     }
 
     fn fill(&mut self, height: usize, cx: &Cx<'_>) {
-        self.page = height.max(1);
-        let most = self.order.len().saturating_sub(height);
-        self.offset = self.offset.min(most).clamp(self.cursor.saturating_sub(self.page - 1), self.cursor);
+        let rows = self.cursor.window(height, self.order.len());
         self.window.clear();
-        for index in self.order.iter().skip(self.offset).take(height) {
+        for index in &self.order[rows] {
             let Some(run) = run_at(cx, *index) else { continue };
             self.window.row(severity(run), false);
             for slot in &self.slots {
@@ -259,7 +257,8 @@ impl Pane for RunsPane {
     fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow {
         self.arrange(cx);
         if let Some(motion) = action.motion() {
-            self.go(motion.apply(self.cursor, self.page), cx);
+            self.cursor.travel(motion, self.order.len());
+            self.take(cx);
             Flow::Done
         } else if *action == Action::Back && !self.filter_text.is_empty() {
             self.set_filter("");
@@ -297,7 +296,7 @@ impl Pane for RunsPane {
             titles: &[],
             slots: &self.slots,
             sorted: None,
-            selected: (!self.order.is_empty()).then(|| self.cursor.saturating_sub(self.offset)),
+            selected: (!self.order.is_empty()).then(|| self.cursor.shown()),
             focused: place.focused,
             headings: true,
         };

@@ -1,8 +1,8 @@
 //! A server's page: every figure with its unit, all filesystems, who reaches it, what its sources could not tell, and its past.
 
-use super::super::{Chart, Row, Section, Unit};
-use crate::domain::{Filesystem, Inquiry, Past, Rates, Reach, Server, SourceId, Usage};
-use crate::store::{Figure, ServerRow};
+use super::super::{Chart, Row, Section, Unit, top};
+use crate::domain::{Filesystem, Inquiry, Past, Rates, Reach, Server, SourceId, Usage, time};
+use crate::store::{Figure, Outage, ServerRow};
 use crate::widgets::figure;
 use std::fmt::Write;
 use std::time::Duration;
@@ -23,8 +23,32 @@ pub(super) fn sections(row: Row<'_, ServerRow>) -> Vec<Section> {
     if !notes.is_empty() {
         sections.push(Section::Text { title: "What is not known".to_owned(), text: notes.join("\n") });
     }
+    sections.extend(history(row));
+    sections.push(top::section(row));
     sections.extend(charts(row).into_iter().map(Section::Chart));
     sections
+}
+
+/// When it was away, as this program saw it, newest first.
+fn history(row: Row<'_, ServerRow>) -> Option<Section> {
+    let (outages, since) = row.cx.store.outages(&row.item.name);
+    let since = since?.strftime("%H:%M:%S");
+    let text = if outages.is_empty() {
+        format!("always there since {since}, when quarterdeck began to watch")
+    } else {
+        let lines: Vec<String> = outages.iter().rev().map(|outage| self::outage(row, *outage)).collect();
+        format!("{}\n{since}  quarterdeck began to watch", lines.join("\n"))
+    };
+    Some(Section::Text { title: "History (UTC)".to_owned(), text })
+}
+
+/// `14:02:11–14:09:12  down (7m)`.
+fn outage(row: Row<'_, ServerRow>, outage: Outage) -> String {
+    let lasted = time::between(outage.from, outage.to.unwrap_or(row.cx.now.wall));
+    let lasted = figure::text(|out| figure::coarse_age(out, lasted));
+    let from = outage.from.strftime("%H:%M:%S");
+    let to = outage.to.map_or_else(|| "now".to_owned(), |to| to.strftime("%H:%M:%S").to_string());
+    format!("{from}–{to}  {} ({lasted})", outage.away.word())
 }
 
 fn identity(row: Row<'_, ServerRow>) -> Vec<Fact> {
