@@ -70,8 +70,10 @@ pub enum Action {
     Zoom,
     /// Type a filter for this pane.
     Filter,
-    /// Sort by the next column; after the last, worst first again.
+    /// Choose by what to sort.
     Sort,
+    /// Choose the columns and their order.
+    Columns,
     /// Turn the order around.
     Reverse,
     /// Rows that belong together side by side, or worst first again.
@@ -158,7 +160,8 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Later, "later", "forward again, after going back"),
     (Action::Zoom, "zoom", "only this pane, or all again"),
     (Action::Filter, "filter", "filter this pane: words, !not"),
-    (Action::Sort, "sort", "sort by the next column, then worst first again"),
+    (Action::Sort, "sort", "choose what to sort by: worst first, or any column"),
+    (Action::Columns, "columns", "choose which columns are shown, and their order"),
     (Action::Reverse, "reverse", "turn the order around"),
     (Action::Group, "group", "rows that belong together side by side, worst group first; again: worst first"),
     (Action::Help, "help", "the keys that work here"),

@@ -5,7 +5,9 @@
 mod answer;
 mod banner;
 mod cut_off;
+mod hands;
 pub mod layout;
+mod menu;
 mod overlay;
 mod overlay_keys;
 mod palette;
@@ -22,6 +24,7 @@ mod writes;
 
 pub use banner::Banner;
 pub use layout::{MIN_SIZE, Screen};
+pub use menu::{Menu, MenuKind, MenuLine};
 pub use overlay::Overlay;
 pub use palette::{Item, Palette, Reading};
 pub use params_dialog::{ParamField, ParamsDialog};

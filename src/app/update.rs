@@ -198,6 +198,8 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
                 state.toasts.say(state.now, "there is nothing after this");
             }
         }
+        Action::Sort => super::hands::open_sort(state),
+        Action::Columns => super::hands::open_columns(state),
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -221,7 +223,6 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::PageUp
         | Action::Top
         | Action::Bottom
-        | Action::Sort
         | Action::Group
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));

@@ -85,7 +85,9 @@ pub(super) fn page_takes(state: &mut State, action: &Action, effects: &mut Effec
             true
         }
         // These are about the table that lies behind.
-        PageFlow::Pass => matches!(action, Action::Filter | Action::Sort | Action::Reverse | Action::Zoom),
+        PageFlow::Pass => {
+            matches!(action, Action::Filter | Action::Sort | Action::Columns | Action::Reverse | Action::Zoom)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod databases;
 pub mod events;
 mod grouping;
 pub mod groups;
+pub mod hands;
 mod links;
 pub mod locks;
 pub mod page;
@@ -31,6 +32,7 @@ use crate::action::{Action, Motion};
 use crate::cx::Cx;
 use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
+use hands::Hands;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -128,6 +130,10 @@ pub trait Pane: Send {
     fn filter(&self) -> &str;
     /// Sets the filter.
     fn set_filter(&mut self, text: &str);
+    /// What menus may do to it, if it is a table.
+    fn hands(&mut self) -> Option<&mut dyn Hands> {
+        None
+    }
 }
 
 /// The thing under the cursor.

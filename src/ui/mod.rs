@@ -4,6 +4,7 @@
 mod chrome;
 mod dialog;
 mod foot;
+mod menu;
 mod overlay;
 mod params;
 mod plan;

@@ -57,21 +57,29 @@ pub struct Slot {
     pub width: u16,
 }
 
-/// Places the columns in `width` cells: leaves out those that are not `wanted` and what does not fit, gives out what is left.
-pub fn place(columns: &[Column], wanted: impl Fn(usize) -> bool, width: u16, slots: &mut Vec<Slot>) {
+/// Places the columns in `width` cells, in the given order of their indices: leaves out those that are not `wanted` and what does not
+/// fit, gives out what is left.
+pub fn place(
+    columns: &[Column],
+    order: impl Iterator<Item = usize> + Clone,
+    wanted: impl Fn(usize) -> bool,
+    width: u16,
+    slots: &mut Vec<Slot>,
+) {
     slots.clear();
     let room = width.saturating_sub(SYMBOL);
-    let shown =
-        |least: u8| columns.iter().enumerate().filter(move |(_, c)| c.keep >= least).filter(|(i, _)| wanted(*i));
+    let wanted = order.filter(|index| wanted(*index)).map(|index| (index, &columns[index]));
+    let shown = |least: u8| wanted.clone().filter(move |(_, column)| column.keep >= least);
     let need = |least: u8| -> u16 {
         shown(least).fold(0u16, |sum, (_, column)| sum.saturating_add(column.width + GAP)).saturating_sub(GAP)
     };
-    let most = columns.iter().map(|column| column.keep).max().unwrap_or(0);
+    let most = wanted.clone().map(|(_, column)| column.keep).max().unwrap_or(0);
     let least = (0..most).find(|least| need(*least) <= room).unwrap_or(most);
     let (spare, shares) = (room.saturating_sub(need(least)), shown(least).map(|(_, c)| c.grow).sum::<u16>());
     let mut x = SYMBOL;
+    let end = shown(least).last().map(|(index, _)| index);
     for (index, column) in shown(least) {
-        let last = index + 1 == columns.len() && column.grow > 0;
+        let last = end == Some(index) && index + 1 == columns.len() && column.grow > 0;
         let cells = if last { u16::MAX } else { column.width + column.extra(spare, shares) };
         let cells = cells.min(width.saturating_sub(x));
         slots.push(Slot { column: index, x, width: cells });
@@ -208,7 +216,7 @@ mod tests {
 
     fn placed(width: u16) -> Vec<(usize, u16, u16)> {
         let mut slots = Vec::new();
-        place(COLUMNS, |_| true, width, &mut slots);
+        place(COLUMNS, 0..COLUMNS.len(), |_| true, width, &mut slots);
         slots.iter().map(|slot| (slot.column, slot.x, slot.width)).collect()
     }
 

@@ -272,7 +272,7 @@ impl Pane for RunsPane {
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
         let (list, story) = parts(at.inside(), self.order.is_empty());
-        place(COLUMNS, |_| true, list.width, &mut self.slots);
+        place(COLUMNS, 0..COLUMNS.len(), |_| true, list.width, &mut self.slots);
         self.fill(usize::from(list.height.saturating_sub(1)), cx);
         self.tell(usize::from(story.width), cx);
         self.cut(usize::from(story.height), cx);

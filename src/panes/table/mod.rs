@@ -1,6 +1,8 @@
 //! What all tables of things share. A pane's folder writes a [`Tabular`]; [`DataPane`] makes a pane of it.
 
+mod columns;
 mod frame;
+mod hands;
 mod notes;
 mod pane;
 mod rows;

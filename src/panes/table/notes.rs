@@ -8,6 +8,7 @@ use crate::cx::Cx;
 use crate::domain::{Severity, text};
 use crate::store::{Feed, Health};
 use crate::theme::Role;
+use crate::widgets::grid::Slot;
 use crate::widgets::{feeds, figure, wrap};
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -40,7 +41,7 @@ impl Notes {
     }
 
     /// Title and ages.
-    pub fn headline<T: Tabular>(&mut self, cx: &Cx<'_>) {
+    pub fn headline<T: Tabular>(&mut self, rows: &Rows<T>, slots: &[Slot], cx: &Cx<'_>) {
         self.title.clear();
         if let Some(number) = T::TITLE.0 {
             let _ = write!(self.title, "{number} ");
@@ -49,6 +50,13 @@ impl Notes {
         let known = asked::<T>(cx).any(|feed| feed.good.is_some());
         if known {
             let _ = write!(self.title, "  {}", self.summary);
+        }
+        // An order that no heading shows.
+        if let Some(column) = rows.sort.filter(|column| slots.iter().all(|slot| slot.column != *column)) {
+            let heading = T::heading(column, cx).unwrap_or(T::COLUMNS[column].title);
+            self.title.push_str("  by ");
+            text::push_clean(&mut self.title, heading);
+            self.title.push_str(if rows.reverse { " ↓" } else { " ↑" });
         }
         self.ages_of::<T>(cx);
     }

@@ -1,5 +1,6 @@
 //! The pane that every table is: a cursor that follows the thing, the visible window, what keys do.
 
+use super::columns::Columns;
 use super::notes::Notes;
 use super::rows::Rows;
 use super::trust::{asked, stale};
@@ -7,6 +8,7 @@ use super::{Row, Tabular, draw_frame};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{ThingId, text};
+use crate::panes::hands::Hands;
 use crate::panes::{Details, Flow, Pane, Place, Presence, Selected, links};
 use crate::store::Health;
 use crate::theme::Role;
@@ -18,7 +20,8 @@ use unicode_width::UnicodeWidthStr;
 
 /// A table pane.
 pub struct DataPane<T: Tabular> {
-    rows: Rows<T>,
+    pub(super) rows: Rows<T>,
+    pub(super) columns: Columns,
     notes: Notes,
     cursor: usize,
     selected: Option<Selected>,
@@ -26,7 +29,7 @@ pub struct DataPane<T: Tabular> {
     moved: bool,
     offset: usize,
     page: usize,
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     titles: Vec<(usize, String)>,
     window: Window,
     scratch: String,
@@ -36,6 +39,7 @@ impl<T: Tabular> Default for DataPane<T> {
     fn default() -> Self {
         Self {
             rows: Rows::default(),
+            columns: Columns::new(T::COLUMNS.len()),
             notes: Notes::default(),
             cursor: 0,
             selected: None,
@@ -109,16 +113,6 @@ impl<T: Tabular> DataPane<T> {
         Flow::Done
     }
 
-    fn turn(&mut self) -> Flow {
-        // Only by columns that are on the screen: an order that nobody can see is no help.
-        self.rows.sort = match self.rows.sort {
-            None => self.slots.first().map(|slot| slot.column),
-            Some(column) => self.slots.iter().map(|slot| slot.column).find(|next| *next > column),
-        };
-        self.rows.reverse = self.rows.sort.is_some_and(|column| T::COLUMNS[column].right);
-        Flow::Done
-    }
-
     /// The headings that only the data tell, in capitals as all are.
     fn title_columns(&mut self, cx: &Cx<'_>) {
         self.titles.clear();
@@ -186,9 +180,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         if let Some(motion) = action.motion() {
             return self.go(motion.apply(self.cursor, self.page), cx);
         }
-        if *action == Action::Sort {
-            self.turn()
-        } else if *action == Action::Reverse {
+        if *action == Action::Reverse {
             self.rows.reverse = !self.rows.reverse;
             Flow::Done
         } else if *action == Action::Group && T::GROUPED_BY.is_some() {
@@ -206,12 +198,13 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
-        self.notes.headline::<T>(cx);
         let inside = at.inside();
+        let (columns, order) = (&self.columns, self.columns.order().iter().copied());
+        place(T::COLUMNS, order, |column| columns.wants(column) && T::shows(column, cx), inside.width, &mut self.slots);
+        self.notes.headline(&self.rows, &self.slots, cx);
         self.notes.explain(&self.rows, usize::from(inside.width.saturating_sub(1)), cx);
         self.notes.notice::<T>(inside, cx);
         let inside = below(inside, self.notes.above.len());
-        place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
         self.title_columns(cx);
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
@@ -279,6 +272,10 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn set_filter(&mut self, text: &str) {
         self.rows.set_filter(text);
+    }
+
+    fn hands(&mut self) -> Option<&mut dyn Hands> {
+        Some(self)
     }
 }
 

@@ -1,0 +1,56 @@
+//! What can be done to a table by hand, whatever it is a table of: order, columns. The app opens the menus, the table does what
+//! was chosen.
+
+use crate::cx::Cx;
+
+/// A pane that is a table.
+pub trait Hands {
+    /// Every column, in the operator's order, as it stood when the table was last formatted.
+    fn columns(&self, cx: &Cx<'_>) -> Vec<ColumnState>;
+    /// What the order is without a column that sorts.
+    fn own_order(&self) -> &'static str;
+    /// Orders by a column (figures from the largest, text from the first of the alphabet; by the same column again the other way round),
+    /// or in the pane's own order.
+    fn sort_by(&mut self, column: Option<usize>);
+    /// The column that sorts, and whether from the largest.
+    fn sorted(&self) -> Option<(usize, bool)>;
+    /// Shows, hides or moves columns.
+    fn change_columns(&mut self, change: ColumnChange);
+}
+
+/// A column, as menus show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnState {
+    /// Its index among the pane's columns.
+    pub column: usize,
+    /// Its heading.
+    pub title: String,
+    /// Whether it can be seen.
+    pub sight: Sight,
+    /// It sorts; whether from the largest.
+    pub sorted: Option<bool>,
+}
+
+/// Whether a column can be seen, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// It is on the screen.
+    Shown,
+    /// It is wanted, and there is no room for it.
+    NoRoom,
+    /// It is wanted, and has nothing to say just now.
+    Silent,
+    /// It is not wanted.
+    Hidden,
+}
+
+/// What to do with columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnChange {
+    /// Shows a hidden one, hides a shown one.
+    Toggle(usize),
+    /// So many places to the right; negative is to the left.
+    Move(usize, isize),
+    /// All of them, as the pane has them.
+    Reset,
+}
