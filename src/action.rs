@@ -74,6 +74,12 @@ pub enum Action {
     Sort,
     /// Choose the columns and their order.
     Columns,
+    /// Mark the row under the cursor, or take its mark away.
+    Mark,
+    /// Mark what is not marked, and the other way round.
+    InvertMarks,
+    /// No marks any more.
+    ClearMarks,
     /// Turn the order around.
     Reverse,
     /// Rows that belong together side by side, or worst first again.
@@ -162,6 +168,9 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Filter, "filter", "filter this pane: words, !not"),
     (Action::Sort, "sort", "choose what to sort by: worst first, or any column"),
     (Action::Columns, "columns", "choose which columns are shown, and their order"),
+    (Action::Mark, "mark", "mark this row, or take its mark away"),
+    (Action::InvertMarks, "invert-marks", "mark the rows that are not marked, and the other way round"),
+    (Action::ClearMarks, "clear-marks", "take all marks away"),
     (Action::Reverse, "reverse", "turn the order around"),
     (Action::Group, "group", "rows that belong together side by side, worst group first; again: worst first"),
     (Action::Help, "help", "the keys that work here"),

@@ -5,7 +5,8 @@ use super::{Overlay, State};
 use crate::cx::Cx;
 use crate::effect::Effects;
 use crate::keymap::Chord;
-use crate::panes::hands::{ColumnState, Hands, Sight};
+use crate::panes::Selected;
+use crate::panes::hands::{ColumnState, Hands, Marking, Sight};
 use crossterm::event::KeyCode;
 
 /// Runs `f` with the focused table, if the focused pane is one; else it is said that it is none.
@@ -63,6 +64,22 @@ fn column_lines(hands: &dyn Hands, cx: &Cx<'_>) -> Vec<MenuLine> {
         choice: Choice::Column(column.column),
     };
     hands.columns(cx).into_iter().map(line).collect()
+}
+
+/// Marks rows of the focused table.
+pub(super) fn mark(state: &mut State, marking: Marking) {
+    with_hands(state, |hands, cx| hands.mark(marking, cx));
+}
+
+/// What acts on one thing acts on the cursor's, whatever is marked; with marks that must be said.
+pub(super) fn say_marks(state: &mut State, selected: Option<&Selected>) {
+    let marked = state.with_pane(|pane, _| pane.hands().map_or(0, |hands| hands.marked()));
+    if let (1.., Some(selected)) = (marked, selected) {
+        let rows = if marked == 1 { "the marked row is".to_owned() } else { format!("the {marked} marked rows are") };
+        state
+            .toasts
+            .say(state.now, format!("this is about {} under the cursor alone; {rows} left alone", selected.name));
+    }
 }
 
 /// One key for an open menu; false closes it.

@@ -9,6 +9,7 @@ use crate::domain::record::{Entry, RecordKind};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
+use crate::panes::hands::Marking;
 use crate::panes::{PANES, Presence, Selected};
 use crate::runbook::{Draft, Plan, PlanRequest, Writes};
 use crate::widgets::field::Field;
@@ -200,6 +201,9 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         }
         Action::Sort => super::hands::open_sort(state),
         Action::Columns => super::hands::open_columns(state),
+        Action::Mark => super::hands::mark(state, Marking::Toggle),
+        Action::InvertMarks => super::hands::mark(state, Marking::Invert),
+        Action::ClearMarks => super::hands::mark(state, Marking::Clear),
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -305,6 +309,7 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             state.toasts.bad(state.now, why);
         }
         selected => {
+            super::hands::say_marks(state, selected.as_ref());
             let args = arguments(state, selected.as_ref());
             planning::ask(state, PlanRequest { runbook: id.to_owned(), args }, effects);
         }

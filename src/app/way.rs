@@ -86,7 +86,17 @@ pub(super) fn page_takes(state: &mut State, action: &Action, effects: &mut Effec
         }
         // These are about the table that lies behind.
         PageFlow::Pass => {
-            matches!(action, Action::Filter | Action::Sort | Action::Columns | Action::Reverse | Action::Zoom)
+            matches!(
+                action,
+                Action::Filter
+                    | Action::Sort
+                    | Action::Columns
+                    | Action::Mark
+                    | Action::InvertMarks
+                    | Action::ClearMarks
+                    | Action::Reverse
+                    | Action::Zoom
+            )
         }
     }
 }

@@ -6,7 +6,6 @@
 mod check;
 mod dashboard;
 mod journal;
-mod json;
 mod look;
 mod places;
 mod print;

@@ -1,10 +1,10 @@
 //! `quarterdeck snapshot`: one look, for scripts and bug reports.
 
-use super::{Global, json, look, setup};
+use super::{Global, look, setup};
 use crate::app::{State, update};
 use crate::clock;
 use crate::config::Config;
-use crate::domain::{Sample, Server, Snapshot as Found, Subject};
+use crate::domain::{Sample, Server, Snapshot as Found, Subject, json};
 use crate::event::{Event, Stamped};
 use crate::panes::{PANES, Place};
 use crate::runbook::Library;

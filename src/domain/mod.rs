@@ -10,6 +10,7 @@ pub mod container;
 pub mod database;
 pub mod id;
 pub mod inquiry;
+pub mod json;
 pub mod limits;
 pub mod nearest;
 pub mod past;

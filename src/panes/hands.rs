@@ -1,6 +1,7 @@
 //! What can be done to a table by hand, whatever it is a table of: order, columns. The app opens the menus, the table does what
 //! was chosen.
 
+use super::sheet::Sheet;
 use crate::cx::Cx;
 
 /// A pane that is a table.
@@ -16,6 +17,14 @@ pub trait Hands {
     fn sorted(&self) -> Option<(usize, bool)>;
     /// Shows, hides or moves columns.
     fn change_columns(&mut self, change: ColumnChange);
+    /// Marks rows, or takes marks away.
+    fn mark(&mut self, marking: Marking, cx: &Cx<'_>);
+    /// How many things are marked, also those that do not pass the filter.
+    fn marked(&self) -> usize;
+    /// Rows as text, to be taken elsewhere: the columns that the operator wants, whether or not there is room for them.
+    fn sheet(&self, extent: Extent, cx: &Cx<'_>) -> Sheet;
+    /// The cells of the row under the cursor, with their headings; also of hidden columns.
+    fn cells(&self, cx: &Cx<'_>) -> Vec<(String, String)>;
 }
 
 /// A column, as menus show it.
@@ -42,6 +51,28 @@ pub enum Sight {
     Silent,
     /// It is not wanted.
     Hidden,
+}
+
+/// What to do with marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marking {
+    /// On the thing under the cursor.
+    Toggle,
+    /// Of all rows that pass the filter.
+    Invert,
+    /// None any more.
+    Clear,
+}
+
+/// Which rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The one under the cursor.
+    Row,
+    /// The marked ones that pass the filter.
+    Marked,
+    /// All that pass the filter.
+    All,
 }
 
 /// What to do with columns.

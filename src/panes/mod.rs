@@ -20,6 +20,7 @@ pub mod replication;
 pub mod rules;
 pub mod runs;
 pub mod servers;
+pub mod sheet;
 pub mod silences;
 pub mod statistics;
 mod table;

@@ -11,6 +11,8 @@ use ratatui::layout::Rect;
 const GAP: u16 = 1;
 /// Cells of the severity symbol before the first column.
 const SYMBOL: u16 = 2;
+/// In the second of them: the row is marked.
+const MARK: &str = "•";
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +94,18 @@ pub fn place(
 pub struct Window {
     text: String,
     cells: Vec<(u32, u32, Role)>,
-    rows: Vec<(Severity, bool)>,
+    rows: Vec<RowLook>,
+}
+
+/// How a row stands out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowLook {
+    /// How bad it is.
+    pub severity: Severity,
+    /// It can't be trusted any more.
+    pub stale: bool,
+    /// The operator marked it.
+    pub marked: bool,
 }
 
 impl Window {
@@ -104,8 +117,8 @@ impl Window {
     }
 
     /// Begins a row.
-    pub fn row(&mut self, severity: Severity, stale: bool) {
-        self.rows.push((severity, stale));
+    pub fn row(&mut self, look: RowLook) {
+        self.rows.push(look);
     }
 
     /// Adds the row's next cell: `write` appends to the buffer and says in which role it is drawn. What it wrote is made
@@ -131,9 +144,9 @@ impl Window {
     /// Draws headings and rows. `selected` is an index into the window.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) {
         let body = if look.headings { headings(area, buf, theme, look) } else { area };
-        for (index, (severity, stale)) in self.rows.iter().take(usize::from(body.height)).enumerate() {
+        for (index, row) in self.rows.iter().take(usize::from(body.height)).enumerate() {
             let line = Rect { y: body.y + index as u16, height: 1, ..body };
-            self.line(index, (*severity, *stale), line, buf, theme, look);
+            self.line(index, *row, line, buf, theme, look);
             if look.selected == Some(index) {
                 let role = if look.focused { Role::Selected } else { Role::SelectedUnfocused };
                 buf.set_style(line.intersection(buf.area), theme.style(role));
@@ -141,20 +154,16 @@ impl Window {
         }
     }
 
-    fn line(
-        &self,
-        index: usize,
-        (severity, stale): (Severity, bool),
-        line: Rect,
-        buf: &mut Buffer,
-        theme: &Theme,
-        look: &Look<'_>,
-    ) {
-        let symbol = theme.style(if stale { Role::Stale } else { severity.into() });
-        canvas::put(buf, (line.x, line.y), severity.symbol(), 1, symbol);
+    fn line(&self, index: usize, row: RowLook, line: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) {
+        let symbol = theme.style(if row.stale { Role::Stale } else { row.severity.into() });
+        canvas::put(buf, (line.x, line.y), row.severity.symbol(), 1, symbol);
+        if row.marked {
+            canvas::put(buf, (line.x + 1, line.y), MARK, 1, theme.style(Role::Marked));
+        }
         let cells = &self.cells[index * look.slots.len()..];
-        for (slot, (start, end, role)) in look.slots.iter().zip(cells) {
-            let style = theme.style(if stale { Role::Stale } else { *role });
+        for (number, (slot, (start, end, role))) in look.slots.iter().zip(cells).enumerate() {
+            let role = if row.marked && number == 0 { Role::Marked } else { *role };
+            let style = theme.style(if row.stale { Role::Stale } else { role });
             let text = &self.text[*start as usize..*end as usize];
             let at = line.x + slot.x;
             if look.columns[slot.column].right {

@@ -14,7 +14,7 @@ use crate::keymap::Scope;
 use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, Slot, Window, place};
+use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
 use crate::widgets::{canvas, figure};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -120,7 +120,7 @@ impl RunsPane {
         self.window.clear();
         for index in self.order.iter().skip(self.offset).take(height) {
             let Some(run) = run_at(cx, *index) else { continue };
-            self.window.row(severity(run), false);
+            self.window.row(RowLook { severity: severity(run), ..RowLook::default() });
             for slot in &self.slots {
                 self.window.cell(&mut self.scratch, |out| cell(slot.column, run, cx, out));
             }

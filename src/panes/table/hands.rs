@@ -1,9 +1,13 @@
 //! What menus may do to a table.
 
-use super::{DataPane, Tabular};
+use super::trust::asked;
+use super::{DataPane, Row, Tabular};
 use crate::cx::Cx;
-use crate::domain::text;
-use crate::panes::hands::{ColumnChange, ColumnState, Hands, Sight};
+use crate::domain::{ThingId, text};
+use crate::panes::Presence;
+use crate::panes::hands::{ColumnChange, ColumnState, Extent, Hands, Marking, Sight};
+use crate::panes::sheet::{Sheet, SheetRow};
+use std::collections::HashSet;
 
 impl<T: Tabular> Hands for DataPane<T> {
     fn columns(&self, cx: &Cx<'_>) -> Vec<ColumnState> {
@@ -36,9 +40,87 @@ impl<T: Tabular> Hands for DataPane<T> {
     fn change_columns(&mut self, change: ColumnChange) {
         self.columns.change(change);
     }
+
+    fn mark(&mut self, marking: Marking, cx: &Cx<'_>) {
+        match marking {
+            Marking::Toggle => {
+                let here = self.selected.as_ref().filter(|selected| selected.presence == Presence::Here);
+                if let Some(id) = here.map(|selected| selected.id.clone()) {
+                    self.marks.toggle(id);
+                }
+            }
+            Marking::Invert => {
+                let shown: Vec<_> = self.shown(cx).map(|row| T::id(row)).collect();
+                shown.into_iter().for_each(|id| self.marks.toggle(id));
+            }
+            Marking::Clear => self.marks.clear(),
+        }
+        self.keep_marks(cx);
+    }
+
+    fn marked(&self) -> usize {
+        self.marks.len()
+    }
+
+    fn sheet(&self, extent: Extent, cx: &Cx<'_>) -> Sheet {
+        let columns: Vec<usize> =
+            self.columns.order().iter().copied().filter(|column| self.wants(*column, cx)).collect();
+        let rows: Vec<SheetRow> = match extent {
+            Extent::Row => {
+                self.rows.row(self.cursor, cx).into_iter().map(|row| sheet_row::<T>(row, &columns)).collect()
+            }
+            Extent::Marked => {
+                let marked = self.shown(cx).filter(|row| self.marks.has(|| T::id(*row)));
+                marked.map(|row| sheet_row::<T>(row, &columns)).collect()
+            }
+            Extent::All => self.shown(cx).map(|row| sheet_row::<T>(row, &columns)).collect(),
+        };
+        let headings = columns.iter().map(|column| title::<T>(*column, cx)).collect();
+        let right = columns.iter().map(|column| T::COLUMNS[*column].right).collect();
+        Sheet { title: self.notes.title.clone(), headings, right, rows }
+    }
+
+    fn cells(&self, cx: &Cx<'_>) -> Vec<(String, String)> {
+        let Some(row) = self.rows.row(self.cursor, cx) else { return Vec::new() };
+        let speaks = self.columns.order().iter().filter(|column| T::shows(**column, cx));
+        speaks.map(|column| (title::<T>(*column, cx), cell::<T>(*column, row))).collect()
+    }
+}
+
+fn sheet_row<T: Tabular>(row: Row<'_, T::Item>, columns: &[usize]) -> SheetRow {
+    let cells = columns.iter().map(|column| cell::<T>(*column, row)).collect();
+    SheetRow { severity: T::severity(row), cells, fields: T::fields(row) }
+}
+
+/// A cell's whole text, harmless.
+pub(super) fn cell<T: Tabular>(column: usize, row: Row<'_, T::Item>) -> String {
+    let mut text = String::new();
+    T::cell(column, row, &mut text);
+    text::clean(&text).into_owned()
 }
 
 impl<T: Tabular> DataPane<T> {
+    /// The rows that pass the filter, in order.
+    fn shown<'a>(&'a self, cx: &'a Cx<'a>) -> impl Iterator<Item = Row<'a, T::Item>> {
+        (0..self.rows.entries.len()).filter_map(move |at| self.rows.row(at, cx))
+    }
+
+    /// Marks go with their things; counts those that pass the filter.
+    pub(super) fn keep_marks(&mut self, cx: &Cx<'_>) {
+        if self.marks.is_empty() {
+            return self.marks.clear();
+        }
+        let rows = |feed| T::items(cx.store, feed).iter().map(move |item| Row { item, feed, cx });
+        let known: HashSet<ThingId> = asked::<T>(cx).flat_map(rows).map(T::id).collect();
+        self.marks.keep(&known);
+        self.marks.shown = self.shown(cx).filter(|row| self.marks.has(|| T::id(*row))).count();
+    }
+
+    /// The operator wants to see it, and it has something to say.
+    pub(super) fn wants(&self, column: usize, cx: &Cx<'_>) -> bool {
+        self.columns.wants(column) && T::shows(column, cx)
+    }
+
     fn sight(&self, column: usize, cx: &Cx<'_>) -> Sight {
         if !self.columns.wants(column) {
             Sight::Hidden

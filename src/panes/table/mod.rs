@@ -3,6 +3,7 @@
 mod columns;
 mod frame;
 mod hands;
+mod marks;
 mod notes;
 mod pane;
 mod rows;
@@ -20,6 +21,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::grid::Column;
 use jiff::Timestamp;
+use serde_json::Value;
 use std::cmp::Ordering;
 
 /// One row, with all that its cells may need.
@@ -48,7 +50,7 @@ impl<I> Row<'_, I> {
 }
 
 /// A table of things: what a pane's folder writes.
-pub trait Tabular: Send + 'static {
+pub trait Tabular: Sized + Send + 'static {
     /// The thing in a row.
     type Item: 'static;
     /// What it shows.
@@ -118,6 +120,12 @@ pub trait Tabular: Send + 'static {
     const UNSURE: &'static str = "none is seen";
     /// What it means when no source is asked for these things, or none has them.
     const NOBODY: &'static str = "no source tells of them";
+    /// Its fields, as a snapshot has them; where they are told by the table alone, its cells by their headings.
+    fn fields(row: Row<'_, Self::Item>) -> Value {
+        let cell =
+            |column: usize| (Self::COLUMNS[column].title.to_lowercase(), hands::cell::<Self>(column, row).into());
+        Value::Object((0..Self::COLUMNS.len()).filter(|column| Self::shows(*column, row.cx)).map(cell).collect())
+    }
     /// Everything about it: its page. Links are added by themselves.
     fn details(row: Row<'_, Self::Item>) -> Vec<Section>;
 }

@@ -2,6 +2,7 @@
 //! whatever the rows are. Never an empty table without a word.
 
 use super::Tabular;
+use super::marks::Marks;
 use super::rows::Rows;
 use super::trust::{asked, doubt, sure, untrusted};
 use crate::cx::Cx;
@@ -41,7 +42,7 @@ impl Notes {
     }
 
     /// Title and ages.
-    pub fn headline<T: Tabular>(&mut self, rows: &Rows<T>, slots: &[Slot], cx: &Cx<'_>) {
+    pub fn headline<T: Tabular>(&mut self, rows: &Rows<T>, slots: &[Slot], marks: &Marks, cx: &Cx<'_>) {
         self.title.clear();
         if let Some(number) = T::TITLE.0 {
             let _ = write!(self.title, "{number} ");
@@ -57,6 +58,12 @@ impl Notes {
             self.title.push_str("  by ");
             text::push_clean(&mut self.title, heading);
             self.title.push_str(if rows.reverse { " ↓" } else { " ↑" });
+        }
+        if !marks.is_empty() {
+            let _ = write!(self.title, "  {} marked", marks.len());
+        }
+        if marks.shown < marks.len() {
+            let _ = write!(self.title, " ({} hidden)", marks.len() - marks.shown);
         }
         self.ages_of::<T>(cx);
     }

@@ -1,6 +1,7 @@
 //! The pane that every table is: a cursor that follows the thing, the visible window, what keys do.
 
 use super::columns::Columns;
+use super::marks::Marks;
 use super::notes::Notes;
 use super::rows::Rows;
 use super::trust::{asked, stale};
@@ -13,7 +14,7 @@ use crate::panes::{Details, Flow, Pane, Place, Presence, Selected, links};
 use crate::store::Health;
 use crate::theme::Role;
 use crate::widgets::canvas;
-use crate::widgets::grid::{Look, Slot, Window, place};
+use crate::widgets::grid::{Look, RowLook, Slot, Window, place};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -22,9 +23,10 @@ use unicode_width::UnicodeWidthStr;
 pub struct DataPane<T: Tabular> {
     pub(super) rows: Rows<T>,
     pub(super) columns: Columns,
-    notes: Notes,
-    cursor: usize,
-    selected: Option<Selected>,
+    pub(super) marks: Marks,
+    pub(super) notes: Notes,
+    pub(super) cursor: usize,
+    pub(super) selected: Option<Selected>,
     /// The cursor was moved, or all sources have answered: from then on it follows its thing.
     moved: bool,
     offset: usize,
@@ -40,6 +42,7 @@ impl<T: Tabular> Default for DataPane<T> {
         Self {
             rows: Rows::default(),
             columns: Columns::new(T::COLUMNS.len()),
+            marks: Marks::default(),
             notes: Notes::default(),
             cursor: 0,
             selected: None,
@@ -59,6 +62,7 @@ impl<T: Tabular> DataPane<T> {
     fn arrange(&mut self, cx: &Cx<'_>) {
         if let Some(refiltered) = self.rows.arrange(cx) {
             self.follow(refiltered, cx);
+            self.keep_marks(cx);
             self.notes.sum_up(&self.rows, cx);
         }
     }
@@ -132,7 +136,8 @@ impl<T: Tabular> DataPane<T> {
         window.clear();
         for at in self.offset..(self.offset + height).min(self.rows.entries.len()) {
             let Some(row) = self.rows.row(at, cx) else { break };
-            window.row(self.rows.entries[at].severity, self.rows.entries[at].stale);
+            let (severity, stale) = (self.rows.entries[at].severity, self.rows.entries[at].stale);
+            window.row(RowLook { severity, stale, marked: self.marks.has(|| T::id(row)) });
             for slot in &self.slots {
                 window.cell(&mut scratch, |out| T::cell(slot.column, row, out));
             }
@@ -201,7 +206,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         let inside = at.inside();
         let (columns, order) = (&self.columns, self.columns.order().iter().copied());
         place(T::COLUMNS, order, |column| columns.wants(column) && T::shows(column, cx), inside.width, &mut self.slots);
-        self.notes.headline(&self.rows, &self.slots, cx);
+        self.notes.headline(&self.rows, &self.slots, &self.marks, cx);
         self.notes.explain(&self.rows, usize::from(inside.width.saturating_sub(1)), cx);
         self.notes.notice::<T>(inside, cx);
         let inside = below(inside, self.notes.above.len());
