@@ -74,6 +74,8 @@ pub enum Action {
     Sort,
     /// Choose the columns and their order.
     Columns,
+    /// Choose what to copy.
+    Copy,
     /// Mark the row under the cursor, or take its mark away.
     Mark,
     /// Mark what is not marked, and the other way round.
@@ -92,6 +94,14 @@ pub enum Action {
     Actions,
     /// Ask every source now.
     PollNow,
+    /// Ask this pane's sources half as often.
+    PollSlower,
+    /// Ask this pane's sources twice as often.
+    PollFaster,
+    /// Ask this pane's sources as often as the config has it.
+    PollConfigured,
+    /// The screen stands still, or goes on.
+    Freeze,
     /// The next theme.
     Theme,
     /// Lock or unlock writes.
@@ -168,6 +178,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Filter, "filter", "filter this pane: words, !not"),
     (Action::Sort, "sort", "choose what to sort by: worst first, or any column"),
     (Action::Columns, "columns", "choose which columns are shown, and their order"),
+    (Action::Copy, "copy", "copy a cell, rows or this page: text, Markdown, JSON; or save it to a file"),
     (Action::Mark, "mark", "mark this row, or take its mark away"),
     (Action::InvertMarks, "invert-marks", "mark the rows that are not marked, and the other way round"),
     (Action::ClearMarks, "clear-marks", "take all marks away"),
@@ -177,6 +188,10 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),
     (Action::PollNow, "poll-now", "ask every source now"),
+    (Action::PollSlower, "poll-slower", "ask this pane's sources half as often (5 minutes at most)"),
+    (Action::PollFaster, "poll-faster", "ask this pane's sources twice as often (every second at most)"),
+    (Action::PollConfigured, "poll-configured", "ask this pane's sources as often as the config has it"),
+    (Action::Freeze, "freeze", "the screen stands still, or goes on"),
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
     (Action::Redraw, "redraw", "draw the whole screen again"),

@@ -9,6 +9,13 @@ use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 pub enum Effect {
     /// Poll these sources now (all when empty).
     PollNow(Vec<SourceId>),
+    /// Ask a source this often from now on.
+    Pace {
+        /// Which.
+        source: SourceId,
+        /// From the start of one poll to the start of the next.
+        interval: std::time::Duration,
+    },
     /// Make a plan; the answer comes as a run event. One that is still being made is given up for it.
     Plan {
         /// Comes back with the answer, so that one that comes too late is known as such. Counts from 1.
@@ -28,6 +35,13 @@ pub enum Effect {
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).
     Copy(String),
+    /// Save text as a file of this name in the state folder; the path, or why not, comes as an event.
+    Save {
+        /// Without a folder; an existing file is kept, and the new one gets a number.
+        name: String,
+        /// What it holds; secrets are hidden already.
+        text: String,
+    },
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

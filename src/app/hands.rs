@@ -1,5 +1,6 @@
 //! Hands on the focused table: the menus that are opened over it, and what is chosen in them.
 
+use super::copy::{self, Way};
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
 use super::{Overlay, State};
 use crate::cx::Cx;
@@ -10,7 +11,7 @@ use crate::panes::hands::{ColumnState, Hands, Marking, Sight};
 use crossterm::event::KeyCode;
 
 /// Runs `f` with the focused table, if the focused pane is one; else it is said that it is none.
-fn with_hands<T>(state: &mut State, f: impl FnOnce(&mut dyn Hands, &Cx<'_>) -> T) -> Option<T> {
+pub(super) fn with_hands<T>(state: &mut State, f: impl FnOnce(&mut dyn Hands, &Cx<'_>) -> T) -> Option<T> {
     let done = state.with_pane(|pane, cx| pane.hands().map(|hands| f(hands, cx)));
     if done.is_none() {
         state.toasts.say(state.now, "this pane is no table: its rows stand as they were written");
@@ -83,14 +84,17 @@ pub(super) fn say_marks(state: &mut State, selected: Option<&Selected>) {
 }
 
 /// One key for an open menu; false closes it.
-pub(super) fn menu_key(state: &mut State, menu: &mut Menu, chord: Chord, _effects: &mut Effects) -> bool {
+pub(super) fn menu_key(state: &mut State, menu: &mut Menu, chord: Chord, effects: &mut Effects) -> bool {
     if chord.is(KeyCode::Esc) || chord.char() == Some('q') {
         return false;
     }
     if let Some(to) = cursor_to(menu, chord) {
         menu.go(to);
     } else if chord.is(KeyCode::Enter) {
-        return choose(state, menu);
+        return choose(state, menu, effects);
+    } else if let (Some('s'), Some(Choice::Take(taken))) = (chord.char(), menu.chosen()) {
+        copy::take(state, taken, Way::File, effects);
+        return false;
     } else if let Some(change) = chord.char().and_then(|key| menu.column_change(key)) {
         with_hands(state, |hands, _| hands.change_columns(change));
         // What has room is known once the table is laid out again.
@@ -117,14 +121,18 @@ fn cursor_to(menu: &Menu, chord: Chord) -> Option<usize> {
     }
 }
 
-fn choose(state: &mut State, menu: &mut Menu) -> bool {
+fn choose(state: &mut State, menu: &mut Menu, effects: &mut Effects) -> bool {
     match menu.chosen() {
-        Some(Choice::Sort(column)) => {
+        Some(&Choice::Sort(column)) => {
             with_hands(state, |hands, _| hands.sort_by(column));
             if let Some(lines) = with_hands(state, |hands, cx| sort_lines(hands, cx)) {
                 menu.renew(lines);
             }
             true
+        }
+        Some(Choice::Take(taken)) => {
+            copy::take(state, taken, Way::Clipboard, effects);
+            false
         }
         Some(Choice::Column(_)) | None => false,
     }

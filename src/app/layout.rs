@@ -104,15 +104,16 @@ impl Chrome {
         self.clock.clear();
         let _ = write!(self.clock, "{}", state.now.wall.strftime("%H:%M:%SZ"));
         self.count = 0;
-        for feed in state.store.feeds() {
+        let cx = state.cx();
+        for feed in cx.store.feeds() {
             if self.sources.len() == self.count {
                 self.sources.push((false, String::new()));
             }
             let (bad, text) = &mut self.sources[self.count];
             text.clear();
-            feeds::full_label(feed, &state.store, text);
+            feeds::full_label(feed, cx.store, text);
             text.push(' ');
-            *bad = feeds::age(feed, state.now, text);
+            *bad = feeds::age(feed, cx.now, text);
             self.count += 1;
         }
         self.sources[..self.count].sort_by_key(|(bad, _)| !bad);

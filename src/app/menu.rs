@@ -1,6 +1,7 @@
-//! A small list to choose from: how a table is ordered, which columns it has.
+//! A small list to choose from: how a table is ordered, which columns it has, what to copy.
 
-use crate::panes::hands::ColumnChange;
+use crate::panes::hands::{ColumnChange, Extent};
+use crate::panes::sheet::Form;
 
 /// A list over the panes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum MenuKind {
     Sort,
     /// A table's columns.
     Columns,
+    /// What can be copied.
+    Copy,
 }
 
 impl MenuKind {
@@ -29,6 +32,7 @@ impl MenuKind {
     pub const fn keys(self) -> &'static str {
         match self {
             Self::Sort => "Enter sorts, again turns it around; Esc closes",
+            Self::Copy => "Enter copies, s saves to a file; Esc closes",
             Self::Columns => "Space shows or hides, < > move, r resets; Esc closes",
         }
     }
@@ -48,18 +52,35 @@ pub struct MenuLine {
 }
 
 /// What a line stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Order by a column, or in the pane's own order.
     Sort(Option<usize>),
     /// A column.
     Column(usize),
+    /// Something to copy.
+    Take(Take),
+}
+
+/// Something to copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// A text, as it is known.
+    Text(String),
+    /// Rows of the focused table.
+    Rows(Extent, Form),
+    /// The same for somebody who was not there: a header line and a Markdown table.
+    Bundle(Extent),
+    /// The open page.
+    Page(Form),
+    /// The same for somebody who was not there.
+    PageBundle,
 }
 
 impl Menu {
     /// The choice under the cursor.
-    pub fn chosen(&self) -> Option<Choice> {
-        self.lines.get(self.cursor).map(|line| line.choice)
+    pub fn chosen(&self) -> Option<&Choice> {
+        self.lines.get(self.cursor).map(|line| &line.choice)
     }
 
     /// Moves the cursor.
@@ -69,15 +90,15 @@ impl Menu {
 
     /// New lines; the cursor follows its choice.
     pub(super) fn renew(&mut self, lines: Vec<MenuLine>) {
-        let chosen = self.chosen();
+        let chosen = self.chosen().cloned();
         self.lines = lines;
-        let at = self.lines.iter().position(|line| Some(line.choice) == chosen);
+        let at = self.lines.iter().position(|line| Some(&line.choice) == chosen.as_ref());
         self.go(at.unwrap_or(self.cursor));
     }
 
     /// What a key of the column chooser does to the column under the cursor.
     pub(super) fn column_change(&self, key: char) -> Option<ColumnChange> {
-        let Some(Choice::Column(column)) = self.chosen() else { return None };
+        let Some(&Choice::Column(column)) = self.chosen() else { return None };
         match key {
             ' ' => Some(ColumnChange::Toggle(column)),
             '<' => Some(ColumnChange::Move(column, -1)),

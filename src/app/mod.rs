@@ -4,12 +4,15 @@
 
 mod answer;
 mod banner;
+mod copy;
 mod cut_off;
+mod freeze;
 mod hands;
 pub mod layout;
 mod menu;
 mod overlay;
 mod overlay_keys;
+mod pace;
 mod palette;
 mod params_dialog;
 mod plan_dialog;
@@ -23,6 +26,7 @@ mod way;
 mod writes;
 
 pub use banner::Banner;
+pub use freeze::Frozen;
 pub use layout::{MIN_SIZE, Screen};
 pub use menu::{Menu, MenuKind, MenuLine};
 pub use overlay::Overlay;
@@ -40,6 +44,7 @@ use crate::domain::risk::Policy;
 use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
+use crate::redact::Redactor;
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Named, Store};
 use crate::theme::Theme;
@@ -71,6 +76,8 @@ pub struct Setup {
     pub themes: Vec<Theme>,
     /// Runbooks.
     pub library: Arc<Library>,
+    /// What hides secrets in what leaves the screen.
+    pub redactor: Redactor,
     /// What went wrong before the screen was there, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -89,6 +96,8 @@ pub struct State {
     trail: trail::Trail,
     /// Only the focused pane is shown.
     pub zoom: bool,
+    /// The screen stands still.
+    pub frozen: Option<Frozen>,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
     /// The plan that was asked for and has not come.
@@ -123,6 +132,8 @@ pub struct State {
     pub keymap: Keymap,
     /// Runbooks.
     pub library: Arc<Library>,
+    /// What hides secrets in what leaves the screen.
+    redactor: Redactor,
     /// Where warnings begin.
     pub limits: Limits,
     /// What answer a risk takes.
@@ -162,6 +173,7 @@ impl State {
             page: None,
             trail: trail::Trail::default(),
             zoom: false,
+            frozen: None,
             overlay: None,
             planning: None,
             plans: 0,
@@ -179,6 +191,7 @@ impl State {
             themes: setup.themes,
             keymap: setup.keymap,
             library: setup.library,
+            redactor: setup.redactor,
             limits: setup.limits,
             policy: setup.policy,
             environment: setup.environment,
@@ -193,9 +206,12 @@ impl State {
 
     /// What panes may see.
     pub fn cx(&self) -> Cx<'_> {
+        // What no source reports, the runs, is never frozen.
+        let frozen = self.frozen.as_ref().filter(|_| self.subject().is_some());
+        let (store, now) = frozen.map_or((&self.store, self.now), |frozen| (&frozen.store, frozen.since));
         Cx {
-            store: &self.store,
-            now: self.now,
+            store,
+            now,
             theme: &self.themes[0],
             limits: &self.limits,
             runs: &self.runs,

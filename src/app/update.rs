@@ -1,5 +1,6 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
+use super::pace::{self, Pace};
 use super::planning;
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, way};
@@ -42,10 +43,14 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             }
         }
         Event::Answered(answered) => {
-            state.store.answered(answered);
+            super::freeze::answered(state, answered);
             way::renew(state, effects);
         }
         Event::Run(event) => take_run_event(state, event),
+        Event::Told { bad, what } => {
+            state.dirty = true;
+            if bad { state.toasts.bad(state.now, what) } else { state.toasts.say(state.now, what) }
+        }
         Event::Resumed => {
             state.dirty = true;
             state.repaint = true;
@@ -201,6 +206,11 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         }
         Action::Sort => super::hands::open_sort(state),
         Action::Columns => super::hands::open_columns(state),
+        Action::Freeze => super::freeze::toggle(state),
+        Action::PollSlower => pace::set(state, Pace::Slower, effects),
+        Action::PollFaster => pace::set(state, Pace::Faster, effects),
+        Action::PollConfigured => pace::set(state, Pace::Configured, effects),
+        Action::Copy => super::copy::open(state),
         Action::Mark => super::hands::mark(state, Marking::Toggle),
         Action::InvertMarks => super::hands::mark(state, Marking::Invert),
         Action::ClearMarks => super::hands::mark(state, Marking::Clear),
@@ -295,6 +305,9 @@ pub(super) fn record_lock(state: &State, what: &str) -> Effect {
 
 /// Asks the planner for a plan for the selected thing.
 fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
+    if let Some(why) = super::freeze::refusal(state) {
+        return state.toasts.bad(state.now, why);
+    }
     if state.writes.state() == Writes::ReadOnly {
         return state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string());
     }

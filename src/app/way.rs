@@ -163,7 +163,8 @@ pub(super) fn renew(state: &mut State, effects: &mut Effects) {
     });
     page.renew(details);
     for inquiry in page.asks() {
-        if state.store.ask(inquiry, state.now) {
+        let known = state.frozen.as_ref().is_some_and(|frozen| frozen.store.answer(inquiry).is_some());
+        if !known && state.store.ask(inquiry, state.now) {
             effects.push(Effect::Inquire(inquiry.clone()));
         }
     }

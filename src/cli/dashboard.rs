@@ -31,9 +31,16 @@ async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
     look.troubles.extend(start_log(global.verbose, opened.connections.redactor().clone()).err());
     log::started(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
-    let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    let mut setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    setup.redactor = opened.connections.redactor().clone();
     let connections = opened.connections.clone();
-    let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };
+    let start = dashboard::Start {
+        setup,
+        sources: opened.sources,
+        connections: opened.connections,
+        journal,
+        home: places::state(),
+    };
     let ended = dashboard::run(start).await;
     connections.close().await;
     ended

@@ -6,6 +6,7 @@ use crate::app::Setup;
 use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
+use crate::redact::Redactor;
 use crate::runbook::Library;
 use crate::sources::{Pace, Source};
 use crate::store::{Feed, Named};
@@ -44,6 +45,7 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         keymap: look.keymap,
         themes: look.themes,
         library: Arc::new(library),
+        redactor: Redactor::default(),
         troubles: look.troubles,
     }
 }

@@ -19,6 +19,8 @@ pub trait Hands {
     fn change_columns(&mut self, change: ColumnChange);
     /// Marks rows, or takes marks away.
     fn mark(&mut self, marking: Marking, cx: &Cx<'_>);
+    /// How many rows pass the filter.
+    fn shown(&self) -> usize;
     /// How many things are marked, also those that do not pass the filter.
     fn marked(&self) -> usize;
     /// Rows as text, to be taken elsewhere: the columns that the operator wants, whether or not there is room for them.

@@ -36,6 +36,7 @@ use crate::keymap::Scope;
 use hands::Hands;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use sheet::Sheet;
 use std::time::Duration;
 
 /// Every pane, in the order of the screen.
@@ -176,6 +177,35 @@ pub struct Details {
     pub stale: Option<String>,
     /// One under the other.
     pub sections: Vec<Section>,
+}
+
+impl Details {
+    /// Its facts, label and text.
+    pub fn facts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let facts = self.sections.iter().filter_map(|section| match section {
+            Section::Facts(facts) => Some(facts.iter().map(|(label, text)| (label.as_str(), text.as_str())).collect()),
+            Section::Text { title, text } => Some(vec![(title.as_str(), text.as_str())]),
+            Section::Chart(_) | Section::Links { .. } => None,
+        });
+        facts.flatten()
+    }
+
+    /// All that can be written: facts, texts, and what belongs to it.
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet { title: self.title.clone(), ..Sheet::default() };
+        sheet.headings = vec!["FACT".to_owned(), "VALUE".to_owned()];
+        sheet.right = vec![false, false];
+        let stale = self.stale.iter().map(|why| ("not certain", why.as_str()));
+        for (label, text) in stale.chain(self.facts()) {
+            sheet.push_fact(label, text);
+        }
+        for section in &self.sections {
+            if let Section::Links { title, links } = section {
+                links.iter().for_each(|link| sheet.push_fact(title, &format!("{}  {}", link.name, link.text)));
+            }
+        }
+        sheet
+    }
 }
 
 /// A part of a thing's page.

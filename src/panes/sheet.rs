@@ -68,6 +68,13 @@ impl Sheet {
         }
     }
 
+    /// Adds a row of a label and a text, which may have several lines.
+    pub fn push_fact(&mut self, label: &str, given: &str) {
+        let (label, given) = (text::clean(label), text::clean_lines(given));
+        let fields = serde_json::json!({ "fact": label, "value": given });
+        self.rows.push(SheetRow { severity: Severity::None, cells: vec![label.into_owned(), given], fields });
+    }
+
     fn first(&self, form: Form, count: usize) -> String {
         let rows = &self.rows[..count];
         match form {
@@ -91,20 +98,23 @@ impl Sheet {
     }
 
     fn width(&self, rows: &[SheetRow], column: usize) -> usize {
-        let cells = rows.iter().map(|row| row.cells[column].width());
+        let cells = rows.iter().flat_map(|row| row.cells[column].lines().map(UnicodeWidthStr::width));
         cells.max().unwrap_or(0).max(self.headings[column].width())
     }
 
     fn line(&self, out: &mut String, symbol: &str, cells: &[String], widths: &[usize]) {
-        let start = out.len();
-        out.push_str(symbol);
-        for ((cell, width), right) in cells.iter().zip(widths).zip(&self.right) {
-            let gap = " ".repeat(width.saturating_sub(cell.width()));
-            let (before, after) = if *right { (gap.as_str(), "") } else { ("", gap.as_str()) };
-            let _ = write!(out, "  {before}{cell}{after}");
+        for at in 0..cells.iter().map(|cell| cell.lines().count()).max().unwrap_or(0).max(1) {
+            let start = out.len();
+            out.push_str(if at == 0 { symbol } else { " " });
+            for ((cell, width), right) in cells.iter().zip(widths).zip(&self.right) {
+                let part = cell.lines().nth(at).unwrap_or("");
+                let gap = " ".repeat(width.saturating_sub(part.width()));
+                let (before, after) = if *right { (gap.as_str(), "") } else { ("", gap.as_str()) };
+                let _ = write!(out, "  {before}{part}{after}");
+            }
+            out.truncate(start + out[start..].trim_end().len());
+            out.push('\n');
         }
-        out.truncate(start + out[start..].trim_end().len());
-        out.push('\n');
     }
 
     fn markdown(&self, rows: &[SheetRow]) -> String {

@@ -15,6 +15,7 @@ use crate::sources::{Pace, Source};
 use crate::ui;
 use crossterm::event::Event as Input;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -40,6 +41,8 @@ pub struct Start {
     pub connections: Connections,
     /// Where everything is recorded.
     pub journal: Arc<dyn Journal>,
+    /// The state folder, or why there is none.
+    pub home: Result<PathBuf, String>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -67,7 +70,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
-    let shown = Loop { state, exec: Arc::clone(&exec), pollers, effects: Vec::new(), drawn: Instant::now() };
+    let (exec_of, home) = (Arc::clone(&exec), start.home);
+    let shown = Loop { state, exec: exec_of, home, pollers, effects: Vec::new(), drawn: Instant::now() };
     let ended = shown.run(&mut screen, events).await;
     drop(screen);
     if let Ok(Ended::Signal(_)) = ended {
@@ -125,6 +129,7 @@ type Typed = std::io::Result<Input>;
 struct Loop {
     state: State,
     exec: Arc<Exec>,
+    home: Result<PathBuf, String>,
     pollers: Vec<Poller>,
     effects: Effects,
     drawn: Instant,
@@ -286,6 +291,9 @@ impl Loop {
                     let wanted = |poller: &&Poller| which.is_empty() || which.contains(&poller.id);
                     self.pollers.iter().filter(wanted).for_each(Poller::poll_now);
                 }
+                Effect::Pace { source, interval } => {
+                    self.pollers.iter().filter(|poller| poller.id == source).for_each(|poller| poller.pace(interval));
+                }
                 Effect::Inquire(inquiry) => super::inquire::ask(&self.exec, inquiry),
                 Effect::Plan { number, request } => self.exec.plan(number, request),
                 Effect::GiveUpPlan => self.exec.give_up_plan(),
@@ -295,11 +303,27 @@ impl Loop {
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Copy(text) => screen.copy(&text)?,
+                Effect::Save { name, text } => self.save(name, text),
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }
         }
         Ok(false)
+    }
+}
+
+impl Loop {
+    /// Writes a file, and tells where it is. The disk may be slow: not here.
+    fn save(&self, name: String, text: String) {
+        let (home, events) = (self.home.clone(), self.exec.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let saved = home.and_then(|home| super::keep::new_file(&home.join("saved"), &name, &text));
+            let told = match saved {
+                Ok(path) => Event::Told { bad: false, what: format!("saved as {}", path.display()) },
+                Err(what) => Event::Told { bad: true, what },
+            };
+            let _ = events.blocking_send(told);
+        });
     }
 }
 

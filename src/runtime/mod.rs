@@ -6,6 +6,7 @@ pub mod dashboard;
 pub mod exec;
 mod input;
 pub mod inquire;
+pub mod keep;
 pub mod log;
 pub mod poller;
 pub mod terminal;

@@ -62,8 +62,9 @@ impl Screen {
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
         use base64::Engine;
         let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        let inside_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
         let out = stdout_of(&mut self.terminal);
-        write!(out, "\x1b]52;c;{encoded}\x07")?;
+        out.write_all(clipboard(&encoded, inside_tmux).as_bytes())?;
         out.flush()
     }
 
@@ -96,6 +97,13 @@ impl Drop for Screen {
     }
 }
 
+/// The sequence that sets the clipboard (OSC 52), from base64. Inside tmux twice: for tmux itself (`set-clipboard`), and wrapped so that it
+/// is handed through to the terminal outside (`allow-passthrough`); which of the two it takes is its configuration.
+fn clipboard(encoded: &str, inside_tmux: bool) -> String {
+    let plain = format!("\x1b]52;c;{encoded}\x07");
+    if inside_tmux { format!("{plain}\x1bPtmux;\x1b{plain}\x1b\\") } else { plain }
+}
+
 fn stdout_of(terminal: &mut Terminal<CrosstermBackend<BufWriter<Stdout>>>) -> &mut CrosstermBackend<BufWriter<Stdout>> {
     terminal.backend_mut()
 }
@@ -113,6 +121,17 @@ pub fn leave() {
     }
     let _ = execute!(stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clipboard;
+
+    #[test]
+    fn tmux_is_told_twice() {
+        assert_eq!(clipboard("aGk=", false), "\x1b]52;c;aGk=\x07");
+        assert_eq!(clipboard("aGk=", true), "\x1b]52;c;aGk=\x07\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\");
+    }
 }
 
 /// A panic of the screen's own thread gives the terminal back before it is reported; one of a task is the task's matter, and is logged.

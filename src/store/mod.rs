@@ -26,6 +26,7 @@ use crate::domain::{
     Subject,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +95,18 @@ impl Store {
     /// Takes in an answer.
     pub fn answered(&mut self, answered: Answered) {
         self.answers.take(answered);
+    }
+
+    /// Takes over what another store knows of answers.
+    pub fn share_answers(&mut self, from: &Self) {
+        self.answers.clone_from(&from.answers);
+    }
+
+    /// A source is asked at another pace from now on.
+    pub fn set_interval(&mut self, id: &SourceId, interval: Duration) {
+        if let Some(feed) = self.feeds.iter_mut().find(|feed| &feed.id == id) {
+            feed.interval = interval;
+        }
     }
 
     /// The newest answer; `None` while it is waited for.

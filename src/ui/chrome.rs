@@ -28,12 +28,21 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     let end = canvas::put_right(buf, (area.right() - 1, area.y), clock, 9, cx.style(Role::Header));
     let (role, writes) = writes(state);
     let end = canvas::put_right(buf, (end.saturating_sub(2), area.y), &writes, 28, cx.style(role));
+    let end = frozen(state, (end, area.y), buf);
     let line = if area.height > 1 {
         Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: 1 }
     } else {
         Rect { x: x + 2, y: area.y, width: end.saturating_sub(x + 4), height: 1 }
     };
     sources(state, line, buf);
+}
+
+/// That the screen stands still, and for how long, at the left of `end`; where it begins.
+fn frozen(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {
+    let Some(frozen) = &state.frozen else { return end };
+    let age = figure::text(|out| figure::coarse_age(out, state.now.since(frozen.since)));
+    let text = format!(" FROZEN {age}, since {} ", frozen.since.wall.strftime("%H:%M:%SZ"));
+    canvas::put_right(buf, (end.saturating_sub(2), y), &text, 32, state.cx().style(Role::SeverityCritical))
 }
 
 /// As many sources as fit; the rest as a number, which never hides a failure before the good ones.

@@ -24,6 +24,7 @@ mod deciding;
 mod docs;
 mod frames;
 mod freshness;
+mod hands;
 mod hostile;
 mod http_status;
 mod imports;

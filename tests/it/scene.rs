@@ -14,6 +14,7 @@ use quarterdeck::domain::{
 use quarterdeck::effect::Effects;
 use quarterdeck::event::{Event, RunEvent, Stamped};
 use quarterdeck::keymap::Keymap;
+use quarterdeck::redact::Redactor;
 use quarterdeck::runbook::Library;
 use quarterdeck::store::Feed;
 use quarterdeck::theme::{Depth, load_named};
@@ -155,6 +156,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         keymap: Keymap::builtin(),
         themes: ["dark", "light", "mono"].map(|name| load_named(name, Depth::True).unwrap()).into(),
         library: Arc::new(Library::builtin()),
+        redactor: Redactor::default(),
         troubles: Vec::new(),
     }
 }

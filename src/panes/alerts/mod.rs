@@ -192,6 +192,10 @@ impl Tabular for Alerts {
         alert_figures(cx, &figures, out);
     }
 
+    fn fields(row: Row<'_, Arc<Alert>>) -> serde_json::Value {
+        super::table::fields(row, &**row.item)
+    }
+
     fn details(row: Row<'_, Arc<Alert>>) -> Vec<Section> {
         details::of(row)
     }

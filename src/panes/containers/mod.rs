@@ -205,6 +205,10 @@ impl Tabular for Containers {
         }
     }
 
+    fn fields(row: Row<'_, Container>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, Container>) -> Vec<Section> {
         page::sections(row)
     }

@@ -164,6 +164,10 @@ impl Tabular for Databases {
         postgres::troubles(cx, out);
     }
 
+    fn fields(row: Row<'_, Session>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, Session>) -> Vec<Section> {
         postgres::session_details(row.feed, row.item, row.cx)
     }

@@ -164,6 +164,10 @@ impl Tabular for Rules {
         super::alerting::figures(&figures, out);
     }
 
+    fn fields(row: Row<'_, Rule>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, Rule>) -> Vec<Section> {
         let rule = row.item;
         let mut sections = vec![Section::Facts(facts(rule, row))];

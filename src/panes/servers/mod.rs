@@ -212,6 +212,10 @@ impl Tabular for Servers {
         summary(cx, counts, out);
     }
 
+    fn fields(row: Row<'_, ServerRow>) -> serde_json::Value {
+        super::table::fields(row, &**row.item)
+    }
+
     fn details(row: Row<'_, ServerRow>) -> Vec<Section> {
         page::sections(row)
     }

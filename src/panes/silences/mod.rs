@@ -149,6 +149,10 @@ impl Tabular for Silences {
         super::alerting::figures(&figures, out);
     }
 
+    fn fields(row: Row<'_, Silence>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, Silence>) -> Vec<Section> {
         let silence = row.item;
         let hidden = silence.silences.iter().filter_map(|fingerprint| {

@@ -50,12 +50,16 @@ impl<T: Tabular> Hands for DataPane<T> {
                 }
             }
             Marking::Invert => {
-                let shown: Vec<_> = self.shown(cx).map(|row| T::id(row)).collect();
+                let shown: Vec<_> = self.passing(cx).map(|row| T::id(row)).collect();
                 shown.into_iter().for_each(|id| self.marks.toggle(id));
             }
             Marking::Clear => self.marks.clear(),
         }
         self.keep_marks(cx);
+    }
+
+    fn shown(&self) -> usize {
+        self.rows.entries.len()
     }
 
     fn marked(&self) -> usize {
@@ -70,10 +74,10 @@ impl<T: Tabular> Hands for DataPane<T> {
                 self.rows.row(self.cursor, cx).into_iter().map(|row| sheet_row::<T>(row, &columns)).collect()
             }
             Extent::Marked => {
-                let marked = self.shown(cx).filter(|row| self.marks.has(|| T::id(*row)));
+                let marked = self.passing(cx).filter(|row| self.marks.has(|| T::id(*row)));
                 marked.map(|row| sheet_row::<T>(row, &columns)).collect()
             }
-            Extent::All => self.shown(cx).map(|row| sheet_row::<T>(row, &columns)).collect(),
+            Extent::All => self.passing(cx).map(|row| sheet_row::<T>(row, &columns)).collect(),
         };
         let headings = columns.iter().map(|column| title::<T>(*column, cx)).collect();
         let right = columns.iter().map(|column| T::COLUMNS[*column].right).collect();
@@ -101,7 +105,7 @@ pub(super) fn cell<T: Tabular>(column: usize, row: Row<'_, T::Item>) -> String {
 
 impl<T: Tabular> DataPane<T> {
     /// The rows that pass the filter, in order.
-    fn shown<'a>(&'a self, cx: &'a Cx<'a>) -> impl Iterator<Item = Row<'a, T::Item>> {
+    fn passing<'a>(&'a self, cx: &'a Cx<'a>) -> impl Iterator<Item = Row<'a, T::Item>> {
         (0..self.rows.entries.len()).filter_map(move |at| self.rows.row(at, cx))
     }
 
@@ -113,7 +117,7 @@ impl<T: Tabular> DataPane<T> {
         let rows = |feed| T::items(cx.store, feed).iter().map(move |item| Row { item, feed, cx });
         let known: HashSet<ThingId> = asked::<T>(cx).flat_map(rows).map(T::id).collect();
         self.marks.keep(&known);
-        self.marks.shown = self.shown(cx).filter(|row| self.marks.has(|| T::id(*row))).count();
+        self.marks.shown = self.passing(cx).filter(|row| self.marks.has(|| T::id(*row))).count();
     }
 
     /// The operator wants to see it, and it has something to say.

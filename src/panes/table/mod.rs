@@ -21,6 +21,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::grid::Column;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -174,6 +175,15 @@ pub fn figure_cell<V>(
             Role::Faint
         }
     }
+}
+
+/// A row's fields as a snapshot has them, with the source that tells of it.
+pub fn fields<I>(row: Row<'_, I>, item: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(item).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.insert("source".to_owned(), row.feed.id.as_str().into());
+    }
+    value
 }
 
 /// Appends `engine/` where several sources report on the subject.

@@ -154,6 +154,10 @@ impl Tabular for Targets {
         super::alerting::figures(&figures, out);
     }
 
+    fn fields(row: Row<'_, Target>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, Target>) -> Vec<Section> {
         let target = row.item;
         let server: Vec<Link> = server_link(target, row.cx).into_iter().collect();
