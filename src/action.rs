@@ -102,6 +102,10 @@ pub enum Action {
     PollConfigured,
     /// The screen stands still, or goes on.
     Freeze,
+    /// List the named views.
+    Views,
+    /// Give the present view a name and keep it.
+    SaveView,
     /// The next theme.
     Theme,
     /// Lock or unlock writes.
@@ -192,6 +196,8 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::PollFaster, "poll-faster", "ask this pane's sources twice as often (every second at most)"),
     (Action::PollConfigured, "poll-configured", "ask this pane's sources as often as the config has it"),
     (Action::Freeze, "freeze", "the screen stands still, or goes on"),
+    (Action::Views, "views", "the named views: open one, delete one"),
+    (Action::SaveView, "save-view", "keep this view by a name: filters, orders, columns, focus, zoom"),
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
     (Action::Redraw, "redraw", "draw the whole screen again"),

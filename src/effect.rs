@@ -1,6 +1,7 @@
 //! Everything that comes out of `update`: what the runtime shall do. Plain data.
 
 use crate::domain::record::Entry;
+use crate::domain::view::View;
 use crate::domain::{Inquiry, RunId, SourceId};
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 
@@ -31,6 +32,13 @@ pub enum Effect {
     Answer(RunId, RunAnswer),
     /// Ask for the past of a figure; the answer comes as an event.
     Inquire(Inquiry),
+    /// Keep these views, and no others, in the state folder; what came of it comes as an event.
+    KeepViews {
+        /// All that were saved here.
+        views: Vec<View>,
+        /// What to say when they are kept.
+        what: String,
+    },
     /// Write a record that is not part of a run.
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).

@@ -2,7 +2,7 @@
 
 use super::copy::{self, Way};
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
-use super::{Overlay, State};
+use super::{Overlay, State, views};
 use crate::cx::Cx;
 use crate::effect::Effects;
 use crate::keymap::Chord;
@@ -95,6 +95,8 @@ pub(super) fn menu_key(state: &mut State, menu: &mut Menu, chord: Chord, effects
     } else if let (Some('s'), Some(Choice::Take(taken))) = (chord.char(), menu.chosen()) {
         copy::take(state, taken, Way::File, effects);
         return false;
+    } else if menu.kind == MenuKind::Views && (chord.char() == Some('x') || chord.is(KeyCode::Delete)) {
+        views::delete(state, menu, effects);
     } else if let Some(change) = chord.char().and_then(|key| menu.column_change(key)) {
         with_hands(state, |hands, _| hands.change_columns(change));
         // What has room is known once the table is laid out again.
@@ -132,6 +134,10 @@ fn choose(state: &mut State, menu: &mut Menu, effects: &mut Effects) -> bool {
         }
         Some(Choice::Take(taken)) => {
             copy::take(state, taken, Way::Clipboard, effects);
+            false
+        }
+        Some(Choice::View(view)) => {
+            views::open(state, view);
             false
         }
         Some(Choice::Column(_)) | None => false,

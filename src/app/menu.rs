@@ -1,5 +1,6 @@
 //! A small list to choose from: how a table is ordered, which columns it has, what to copy.
 
+use crate::domain::view::View;
 use crate::panes::hands::{ColumnChange, Extent};
 use crate::panes::sheet::Form;
 
@@ -25,6 +26,8 @@ pub enum MenuKind {
     Columns,
     /// What can be copied.
     Copy,
+    /// Named views.
+    Views,
 }
 
 impl MenuKind {
@@ -32,6 +35,7 @@ impl MenuKind {
     pub const fn keys(self) -> &'static str {
         match self {
             Self::Sort => "Enter sorts, again turns it around; Esc closes",
+            Self::Views => "Enter opens, x deletes; Esc closes",
             Self::Copy => "Enter copies, s saves to a file; Esc closes",
             Self::Columns => "Space shows or hides, < > move, r resets; Esc closes",
         }
@@ -60,6 +64,8 @@ pub enum Choice {
     Column(usize),
     /// Something to copy.
     Take(Take),
+    /// A view.
+    View(Box<View>),
 }
 
 /// Something to copy.

@@ -22,6 +22,7 @@ mod toast;
 mod trail;
 mod typing;
 mod update;
+mod views;
 mod way;
 mod writes;
 
@@ -37,10 +38,12 @@ pub use planning::Planning;
 pub use prompt::{AskDialog, UnlockDialog};
 pub use toast::{Toast, Toasts};
 pub use update::update;
+pub use views::{Habits, NameDialog};
 pub use writes::WriteLock;
 
 use crate::cx::Cx;
 use crate::domain::risk::Policy;
+use crate::domain::view::View;
 use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
@@ -78,6 +81,8 @@ pub struct Setup {
     pub library: Arc<Library>,
     /// What hides secrets in what leaves the screen.
     pub redactor: Redactor,
+    /// Views, and what the screen is like at its start.
+    pub habits: Habits,
     /// What went wrong before the screen was there, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -134,6 +139,8 @@ pub struct State {
     pub library: Arc<Library>,
     /// What hides secrets in what leaves the screen.
     redactor: Redactor,
+    /// Views, and what is kept of the screen.
+    habits: Habits,
     /// Where warnings begin.
     pub limits: Limits,
     /// What answer a risk takes.
@@ -166,7 +173,8 @@ impl State {
         // Where nothing is configured to be seen, no key would do anything.
         let seen = |kind: &PaneKind| kind.subject.is_some_and(|subject| store.about(subject).next().is_some());
         let focus = PANES.iter().position(seen).unwrap_or(0);
-        Self {
+        let start = setup.habits.start.clone();
+        let mut state = Self {
             store,
             panes: PANES.iter().map(|kind| (kind.make)()).collect(),
             focus,
@@ -192,6 +200,7 @@ impl State {
             keymap: setup.keymap,
             library: setup.library,
             redactor: setup.redactor,
+            habits: setup.habits,
             limits: setup.limits,
             policy: setup.policy,
             environment: setup.environment,
@@ -201,7 +210,16 @@ impl State {
             dirty: true,
             repaint: false,
             chrome: layout::Chrome::default(),
+        };
+        if let Some(view) = start {
+            views::open(&mut state, &view);
         }
+        state
+    }
+
+    /// The screen as it is left, if that is to be kept for the next start.
+    pub fn left(&mut self) -> Option<View> {
+        self.habits.remember.then(|| views::current(self, "as it was left".to_owned()))
     }
 
     /// What panes may see.

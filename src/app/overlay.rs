@@ -1,6 +1,6 @@
 //! What lies over the panes: one thing at a time.
 
-use super::{AskDialog, Menu, Palette, ParamsDialog, PlanDialog, UnlockDialog};
+use super::{AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, UnlockDialog};
 use crate::domain::Now;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub enum Overlay {
     Palette(Palette),
     /// A list to choose from.
     Menu(Menu),
+    /// The name of a view that is to be saved.
+    Name(NameDialog),
     /// A plan to confirm.
     Plan(Box<PlanDialog>),
     /// The parameters of a plan, to plan anew.
@@ -33,7 +35,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
-            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Params(_) => {}
+            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Name(_) | Self::Params(_) => {}
         }
     }
 
@@ -43,14 +45,14 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Params(_) => None,
+            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Name(_) | Self::Params(_) => None,
         }
     }
 
     /// Text is being typed into it, so that no dialog may open over it.
     pub(super) fn takes_text(&self) -> bool {
         match self {
-            Self::Palette(_) | Self::Params(_) => true,
+            Self::Palette(_) | Self::Name(_) | Self::Params(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
             Self::Help { .. } | Self::Menu(_) | Self::Unlock(_) => false,
@@ -61,7 +63,7 @@ impl Overlay {
     pub(super) fn is_dialog(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Params(_) => false,
+            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Name(_) | Self::Params(_) => false,
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
     let keep = match &mut overlay {
         Overlay::Help { scroll } => scroll_key(scroll, chord),
         Overlay::Menu(menu) => super::hands::menu_key(state, menu, chord, effects),
+        Overlay::Name(dialog) => super::views::name_key(state, dialog, chord, effects),
         Overlay::Palette(palette) => {
             return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
         }
@@ -58,7 +59,7 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     let Some(mut overlay) = state.overlay.take() else { return };
     let now = state.now;
     let keep = match &mut overlay {
-        Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Menu(_) | Overlay::Params(_) => true,
+        Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Menu(_) | Overlay::Name(_) | Overlay::Params(_) => true,
         Overlay::Plan(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             if dialog.arming.settled(now) {

@@ -101,6 +101,8 @@ fn take_paste(state: &mut State, text: &str) {
     } else if let Some(Overlay::Palette(palette)) = &mut state.overlay {
         palette.field.insert(text);
         palette.rank();
+    } else if let Some(Overlay::Name(dialog)) = &mut state.overlay {
+        dialog.field.insert(text);
     } else if let Some(Overlay::Params(params)) = &mut state.overlay {
         params.fields[params.at].field.insert(text);
     } else {
@@ -210,6 +212,8 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::PollSlower => pace::set(state, Pace::Slower, effects),
         Action::PollFaster => pace::set(state, Pace::Faster, effects),
         Action::PollConfigured => pace::set(state, Pace::Configured, effects),
+        Action::Views => super::views::list(state),
+        Action::SaveView => super::views::ask_name(state),
         Action::Copy => super::copy::open(state),
         Action::Mark => super::hands::mark(state, Marking::Toggle),
         Action::InvertMarks => super::hands::mark(state, Marking::Invert),

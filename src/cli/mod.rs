@@ -64,6 +64,12 @@ struct Global {
     /// A keymap laid over the default one
     #[arg(long, global = true, value_name = "FILE")]
     keymap: Option<PathBuf>,
+    /// Begin with this named view
+    #[arg(long, value_name = "NAME")]
+    view: Option<String>,
+    /// Leave the mouse to the terminal, whatever the config says
+    #[arg(long)]
+    no_mouse: bool,
     /// Write more into the log file: -v what happens, -vv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::look::Look;
-use crate::app::Setup;
+use crate::app::{Habits, Setup};
 use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
@@ -46,6 +46,7 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         themes: look.themes,
         library: Arc::new(library),
         redactor: Redactor::default(),
+        habits: Habits { team: config.views, remember: config.remember, mouse: config.mouse, ..Habits::default() },
         troubles: look.troubles,
     }
 }

@@ -6,6 +6,7 @@ use super::places::Places;
 use super::problem::{Problem, Problems};
 use super::{Config, SourceConfig};
 use crate::domain::risk::Policy;
+use crate::domain::view::View;
 use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
 use serde::Deserialize;
@@ -18,8 +19,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 9] =
-    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal", "server"];
+pub const KEYS: [&str; 11] = [
+    "environment",
+    "guarded",
+    "theme",
+    "keymap",
+    "relock_minutes",
+    "limits",
+    "policy",
+    "journal",
+    "screen",
+    "view",
+    "server",
+];
 /// How long writes stay unlocked when the file does not say.
 const RELOCK_MINUTES: u64 = 15;
 
@@ -74,6 +86,8 @@ impl Reader<'_> {
         let limits = self.limits(&mut root);
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
         let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
+        let screen = self.table::<ScreenTable>(&mut root, "screen").unwrap_or_default();
+        let views = self.views(&mut root);
         let servers = self.servers(&mut root);
         let sources = self.sources(root, &servers);
         Config {
@@ -85,6 +99,9 @@ impl Reader<'_> {
             limits,
             policy,
             journal: journal.map(|path| resolve(&home, &path)),
+            mouse: screen.mouse,
+            remember: screen.remember,
+            views,
             servers,
             sources,
             files: texts.iter().filter_map(|text| text.path.clone()).collect(),
@@ -121,6 +138,26 @@ impl Reader<'_> {
             servers.push(server);
         }
         servers
+    }
+
+    /// The team's views. Of two of one name nobody could open the second.
+    fn views(&mut self, root: &mut DeTable<'_>) -> Vec<View> {
+        let Some(value) = root.remove("view") else { return Vec::new() };
+        let DeValue::Array(tables) = value.get_ref() else {
+            let hint = "write [[view]] above its keys, once for each view".to_owned();
+            self.at(value.span(), ("view is a list of tables".to_owned(), hint));
+            return Vec::new();
+        };
+        let mut views: Vec<View> = Vec::new();
+        for table in tables {
+            let Some(view) = self.striking(table.clone(), simple::<View>) else { continue };
+            if views.iter().any(|other| other.name == view.name) {
+                let what = (format!("there are two views {:?}", view.name), "give each its own name".to_owned());
+                self.at(table.span(), what);
+            }
+            views.push(view);
+        }
+        views
     }
 
     /// What is left of the root: sources, and keys that nobody knows.
@@ -265,6 +302,13 @@ fn strike(value: &mut Value<'_>, span: &Range<usize>) -> Option<String> {
 #[serde(deny_unknown_fields)]
 struct JournalTable {
     path: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ScreenTable {
+    mouse: bool,
+    remember: bool,
 }
 
 fn simple<T: DeserializeOwned>(value: Value<'_>) -> Result<T, Error> {

@@ -23,6 +23,7 @@ pub mod server;
 pub mod severity;
 pub mod text;
 pub mod time;
+pub mod view;
 
 pub use alert::{Alert, AlertState, Group, Inhibitor, Labels, Silencer};
 pub use alerting::{AlertReport, Gap, Matcher, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};

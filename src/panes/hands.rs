@@ -3,6 +3,7 @@
 
 use super::sheet::Sheet;
 use crate::cx::Cx;
+use crate::domain::view::TableView;
 
 /// A pane that is a table.
 pub trait Hands {
@@ -25,6 +26,10 @@ pub trait Hands {
     fn marked(&self) -> usize;
     /// Rows as text, to be taken elsewhere: the columns that the operator wants, whether or not there is room for them.
     fn sheet(&self, extent: Extent, cx: &Cx<'_>) -> Sheet;
+    /// How it is shown; without its filter, which is the pane's.
+    fn view(&self) -> TableView;
+    /// Shows it so. Returns the columns of the view that it does not have.
+    fn set_view(&mut self, view: &TableView) -> Vec<String>;
     /// The cells of the row under the cursor, with their headings; also of hidden columns.
     fn cells(&self, cx: &Cx<'_>) -> Vec<(String, String)>;
 }

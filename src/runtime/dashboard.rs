@@ -2,11 +2,13 @@
 
 use super::exec::{Exec, Planning, Running};
 use super::input::{self, Strings};
+use super::keep::{self, KeptViews};
 use super::poller::Poller;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
+use crate::domain::view::View;
 use crate::domain::{RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
@@ -71,7 +73,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
     let (exec_of, home) = (Arc::clone(&exec), start.home);
-    let shown = Loop { state, exec: exec_of, home, pollers, effects: Vec::new(), drawn: Instant::now() };
+    let shown =
+        Loop { state, exec: exec_of, home, views: Arc::default(), pollers, effects: Vec::new(), drawn: Instant::now() };
     let ended = shown.run(&mut screen, events).await;
     drop(screen);
     if let Ok(Ended::Signal(_)) = ended {
@@ -130,6 +133,7 @@ struct Loop {
     state: State,
     exec: Arc<Exec>,
     home: Result<PathBuf, String>,
+    views: Arc<KeptViews>,
     pollers: Vec<Poller>,
     effects: Effects,
     drawn: Instant,
@@ -234,7 +238,12 @@ impl Loop {
     }
 
     /// The last line in the log: what was under way is cut off, and told by the next start.
-    fn ends(&self, why: Ended) -> Ended {
+    fn ends(&mut self, why: Ended) -> Ended {
+        if let (Some(view), Ok(home)) = (self.state.left(), &self.home)
+            && let Err(why) = keep::write_left(home, view)
+        {
+            tracing::warn!("{why}");
+        }
         let runs = self.exec.running().iter().map(RunId::short).collect::<Vec<_>>().join(", ");
         tracing::info!(?why, runs, "ends");
         why
@@ -303,6 +312,7 @@ impl Loop {
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Copy(text) => screen.copy(&text)?,
+                Effect::KeepViews { views, what } => self.keep_views(views, what),
                 Effect::Save { name, text } => self.save(name, text),
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
@@ -313,11 +323,24 @@ impl Loop {
 }
 
 impl Loop {
+    /// Keeps the views, and tells. Only the newest list is written, whichever of several writers comes first.
+    fn keep_views(&self, views: Vec<View>, what: String) {
+        let (home, kept, events) = (self.home.clone(), Arc::clone(&self.views), self.exec.events.clone());
+        kept.next(views);
+        tokio::task::spawn_blocking(move || {
+            let told = match home.and_then(|home| kept.write(&home)) {
+                Ok(()) => Event::Told { bad: false, what },
+                Err(what) => Event::Told { bad: true, what },
+            };
+            let _ = events.blocking_send(told);
+        });
+    }
+
     /// Writes a file, and tells where it is. The disk may be slow: not here.
     fn save(&self, name: String, text: String) {
         let (home, events) = (self.home.clone(), self.exec.events.clone());
         tokio::task::spawn_blocking(move || {
-            let saved = home.and_then(|home| super::keep::new_file(&home.join("saved"), &name, &text));
+            let saved = home.and_then(|home| keep::new_file(&home.join("saved"), &name, &text));
             let told = match saved {
                 Ok(path) => Event::Told { bad: false, what: format!("saved as {}", path.display()) },
                 Err(what) => Event::Told { bad: true, what },

@@ -1,7 +1,7 @@
 //! A menu, painted.
 
 use super::dialog::{self, Lines};
-use crate::app::{Menu, State};
+use crate::app::{Menu, NameDialog, State};
 use crate::domain::text;
 use crate::theme::Role;
 use ratatui::buffer::Buffer;
@@ -26,4 +26,15 @@ pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
     }
     let title = format!("{}  ({})", menu.title, menu.kind.keys());
     dialog::draw(state, area, buf, &title, &lines, 0, 0);
+}
+
+/// The name of a view, being typed.
+pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer) {
+    let mut lines = Lines::new();
+    let text =
+        "What is kept: every table's filter, order and columns, the pane with the focus, and whether it stands alone.";
+    super::overlay::wrap_into(&mut lines, Role::Text, text, dialog::text_width(area), 0);
+    let foot = dialog::draw(state, area, buf, "name this view  (Enter saves, Esc leaves)", &lines, 0, 1);
+    let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
+    name.field.draw(field, buf, state.cx().style(Role::Input));
 }

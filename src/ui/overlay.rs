@@ -17,6 +17,7 @@ pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
             dialog::draw(state, area, buf, "help: the keys that work here", &help(state, area), *scroll, 0);
         }
         Overlay::Menu(menu) => super::menu::draw(state, menu, area, buf),
+        Overlay::Name(dialog) => super::menu::draw_name(state, dialog, area, buf),
         Overlay::Palette(palette) => draw_palette(state, palette, area, buf),
         Overlay::Plan(plan) => super::plan::draw(state, plan, area, buf),
         Overlay::Params(params) => super::params::draw(state, params, area, buf),

@@ -3,7 +3,7 @@
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
-use quarterdeck::app::{Setup, State, update};
+use quarterdeck::app::{Habits, Setup, State, update};
 use quarterdeck::domain::record::{Actor, Entry, Record, RecordKind};
 use quarterdeck::domain::risk::Policy;
 use quarterdeck::domain::{
@@ -157,6 +157,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         themes: ["dark", "light", "mono"].map(|name| load_named(name, Depth::True).unwrap()).into(),
         library: Arc::new(Library::builtin()),
         redactor: Redactor::default(),
+        habits: Habits::default(),
         troubles: Vec::new(),
     }
 }

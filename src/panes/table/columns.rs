@@ -38,6 +38,24 @@ impl Columns {
         }
     }
 
+    /// The shown ones, from left to right; empty when they are as the pane has them.
+    pub fn chosen(&self) -> Vec<usize> {
+        if self.order.is_sorted() && !self.hidden.contains(&true) {
+            return Vec::new();
+        }
+        self.order.iter().copied().filter(|column| self.wants(*column)).collect()
+    }
+
+    /// Shows these, from left to right, and no others; as the pane has them when there are none.
+    pub fn choose(&mut self, shown: &[usize]) {
+        *self = Self::new(self.order.len());
+        if !shown.is_empty() {
+            let place = |column: &usize| shown.iter().position(|shown| shown == column).unwrap_or(shown.len());
+            self.order.sort_by_key(place);
+            (0..self.hidden.len()).for_each(|column| self.hidden[column] = !shown.contains(&column));
+        }
+    }
+
     fn shift(&mut self, column: usize, by: isize) {
         let Some(from) = self.order.iter().position(|other| *other == column) else { return };
         let to = from.saturating_add_signed(by).min(self.order.len() - 1);
@@ -60,7 +78,11 @@ mod tests {
         columns.change(ColumnChange::Toggle(2));
         columns.change(ColumnChange::Toggle(0));
         assert_eq!([0, 1, 2].map(|column| columns.wants(column)), [true, false, false], "the last one stays");
+        assert_eq!(columns.chosen(), [0]);
+        columns.choose(&[2, 0]);
+        assert_eq!((columns.order(), columns.wants(1), columns.chosen()), (&[2, 0, 1][..], false, vec![2, 0]));
         columns.change(ColumnChange::Reset);
+        assert_eq!(columns.chosen(), [0; 0]);
         assert_eq!((columns.order(), columns.wants(2)), (&[0, 1, 2][..], true));
     }
 }

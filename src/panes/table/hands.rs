@@ -3,6 +3,7 @@
 use super::trust::asked;
 use super::{DataPane, Row, Tabular};
 use crate::cx::Cx;
+use crate::domain::view::TableView;
 use crate::domain::{ThingId, text};
 use crate::panes::Presence;
 use crate::panes::hands::{ColumnChange, ColumnState, Extent, Hands, Marking, Sight};
@@ -82,6 +83,25 @@ impl<T: Tabular> Hands for DataPane<T> {
         let headings = columns.iter().map(|column| title::<T>(*column, cx)).collect();
         let right = columns.iter().map(|column| T::COLUMNS[*column].right).collect();
         Sheet { title: self.notes.title.clone(), headings, right, rows }
+    }
+
+    fn view(&self) -> TableView {
+        let heading = |column: usize| T::COLUMNS[column].title.to_owned();
+        TableView {
+            filter: String::new(),
+            sort: self.rows.sort.map(heading),
+            reverse: self.rows.reverse,
+            grouped: self.rows.grouped,
+            columns: self.columns.chosen().into_iter().map(heading).collect(),
+        }
+    }
+
+    fn set_view(&mut self, view: &TableView) -> Vec<String> {
+        let column = |heading: &String| T::COLUMNS.iter().position(|column| column.title.eq_ignore_ascii_case(heading));
+        self.rows.sort = view.sort.as_ref().and_then(column);
+        (self.rows.reverse, self.rows.grouped) = (view.reverse, view.grouped);
+        self.columns.choose(&view.columns.iter().filter_map(column).collect::<Vec<_>>());
+        view.sort.iter().chain(&view.columns).filter(|heading| column(heading).is_none()).cloned().collect()
     }
 
     fn cells(&self, cx: &Cx<'_>) -> Vec<(String, String)> {
