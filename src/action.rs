@@ -102,6 +102,8 @@ pub enum Action {
     PollConfigured,
     /// The screen stands still, or goes on.
     Freeze,
+    /// Listen to the mouse, or leave it to the terminal.
+    Mouse,
     /// List the named views.
     Views,
     /// Give the present view a name and keep it.
@@ -198,6 +200,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Freeze, "freeze", "the screen stands still, or goes on"),
     (Action::Views, "views", "the named views: open one, delete one"),
     (Action::SaveView, "save-view", "keep this view by a name: filters, orders, columns, focus, zoom"),
+    (Action::Mouse, "mouse", "listen to the mouse, or leave it to the terminal"),
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
     (Action::Redraw, "redraw", "draw the whole screen again"),

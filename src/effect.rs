@@ -50,6 +50,8 @@ pub enum Effect {
         /// What it holds; secrets are hidden already.
         text: String,
     },
+    /// Listen to the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

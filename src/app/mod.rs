@@ -10,6 +10,7 @@ mod freeze;
 mod hands;
 pub mod layout;
 mod menu;
+mod mouse;
 mod overlay;
 mod overlay_keys;
 mod pace;
@@ -141,6 +142,8 @@ pub struct State {
     redactor: Redactor,
     /// Views, and what is kept of the screen.
     habits: Habits,
+    /// The mouse.
+    mouse: mouse::Mouse,
     /// Where warnings begin.
     pub limits: Limits,
     /// What answer a risk takes.
@@ -200,6 +203,7 @@ impl State {
             keymap: setup.keymap,
             library: setup.library,
             redactor: setup.redactor,
+            mouse: mouse::Mouse::new(setup.habits.mouse),
             habits: setup.habits,
             limits: setup.limits,
             policy: setup.policy,

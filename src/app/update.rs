@@ -88,7 +88,8 @@ fn take_input(state: &mut State, input: Input, effects: &mut Effects) {
             state.dirty = true;
             state.repaint = true;
         }
-        Input::Key(_) | Input::Mouse(_) | Input::FocusGained | Input::FocusLost => {}
+        Input::Mouse(event) => super::mouse::take(state, event, effects),
+        Input::Key(_) | Input::FocusGained | Input::FocusLost => {}
     }
 }
 
@@ -212,6 +213,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::PollSlower => pace::set(state, Pace::Slower, effects),
         Action::PollFaster => pace::set(state, Pace::Faster, effects),
         Action::PollConfigured => pace::set(state, Pace::Configured, effects),
+        Action::Mouse => super::mouse::toggle(state, effects),
         Action::Views => super::views::list(state),
         Action::SaveView => super::views::ask_name(state),
         Action::Copy => super::copy::open(state),

@@ -1,9 +1,11 @@
 //! What can be done to a table by hand, whatever it is a table of: order, columns. The app opens the menus, the table does what
 //! was chosen.
 
+use super::Place;
 use super::sheet::Sheet;
 use crate::cx::Cx;
 use crate::domain::view::TableView;
+use ratatui::layout::Position;
 
 /// A pane that is a table.
 pub trait Hands {
@@ -30,6 +32,10 @@ pub trait Hands {
     fn view(&self) -> TableView;
     /// Shows it so. Returns the columns of the view that it does not have.
     fn set_view(&mut self, view: &TableView) -> Vec<String>;
+    /// What stands at a cell of the screen, as it was painted last.
+    fn spot(&self, place: Place, at: Position, cx: &Cx<'_>) -> Spot;
+    /// Puts the cursor on a row of the order.
+    fn go_to(&mut self, row: usize, cx: &Cx<'_>);
     /// The cells of the row under the cursor, with their headings; also of hidden columns.
     fn cells(&self, cx: &Cx<'_>) -> Vec<(String, String)>;
 }
@@ -58,6 +64,17 @@ pub enum Sight {
     Silent,
     /// It is not wanted.
     Hidden,
+}
+
+/// What stands at a cell of the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// The heading of a column.
+    Heading(usize),
+    /// A row of the order.
+    Row(usize),
+    /// Neither.
+    Nothing,
 }
 
 /// What to do with marks.

@@ -54,6 +54,7 @@ pub struct Start {
 pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     terminal::restore_on_panic();
     let mut screen = Screen::take()?;
+    screen.mouse(start.setup.habits.mouse)?;
     let size = screen.size()?;
     let (sender, events) = mpsc::channel(256);
     let exec = Arc::new(Exec {
@@ -314,6 +315,7 @@ impl Loop {
                 Effect::Copy(text) => screen.copy(&text)?,
                 Effect::KeepViews { views, what } => self.keep_views(views, what),
                 Effect::Save { name, text } => self.save(name, text),
+                Effect::Mouse(on) => screen.mouse(on)?,
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }

@@ -1,6 +1,7 @@
 //! The terminal: taken over, given back. However the program ends, what is left behind is a clean shell.
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
     enable_raw_mode,
@@ -15,6 +16,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The terminal is ours. Leaving twice would put the cursor back over what was printed since: a panic's report.
 static OURS: AtomicBool = AtomicBool::new(false);
+
+/// The mouse is listened to, whenever the terminal is ours.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Presses and the wheel (1000), with cells beyond the 223rd (1006). Not crossterm's own command: that asks for every movement too, and
+/// a hand on the desk would wake the program.
+const LISTEN: &str = "\x1b[?1000h\x1b[?1006h";
+const LISTEN_NO_MORE: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// The terminal while it is ours. Given back when dropped.
 pub struct Screen {
@@ -68,6 +77,14 @@ impl Screen {
         out.flush()
     }
 
+    /// Listens to the mouse, or leaves it to the terminal, which then selects text with it.
+    pub fn mouse(&mut self, on: bool) -> io::Result<()> {
+        if MOUSE.swap(on, Ordering::Relaxed) == on {
+            return Ok(());
+        }
+        execute!(stdout_of(&mut self.terminal), Print(if on { LISTEN } else { LISTEN_NO_MORE }))
+    }
+
     /// Gives the terminal back and stops the process group as Ctrl-Z does elsewhere; takes it over again when
     /// continued. False, and nothing happens, when no shell is there that could continue it.
     pub fn suspend(&mut self) -> io::Result<bool> {
@@ -111,7 +128,8 @@ fn stdout_of(terminal: &mut Terminal<CrosstermBackend<BufWriter<Stdout>>>) -> &m
 fn enter() -> io::Result<()> {
     OURS.store(true, Ordering::Relaxed);
     enable_raw_mode()?;
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+    let listen = if MOUSE.load(Ordering::Relaxed) { LISTEN } else { "" };
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide, Print(listen))
 }
 
 /// Leaves the terminal clean, if it is ours. Errors are of no use: there is nowhere left to show them.
@@ -119,7 +137,15 @@ pub fn leave() {
     if !OURS.swap(false, Ordering::Relaxed) {
         return;
     }
-    let _ = execute!(stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let listened = if MOUSE.load(Ordering::Relaxed) { LISTEN_NO_MORE } else { "" };
+    let _ = execute!(
+        stdout(),
+        Print(listened),
+        EndSynchronizedUpdate,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = disable_raw_mode();
 }
 

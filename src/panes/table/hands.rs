@@ -5,9 +5,10 @@ use super::{DataPane, Row, Tabular};
 use crate::cx::Cx;
 use crate::domain::view::TableView;
 use crate::domain::{ThingId, text};
-use crate::panes::Presence;
-use crate::panes::hands::{ColumnChange, ColumnState, Extent, Hands, Marking, Sight};
+use crate::panes::hands::{ColumnChange, ColumnState, Extent, Hands, Marking, Sight, Spot};
 use crate::panes::sheet::{Sheet, SheetRow};
+use crate::panes::{Place, Presence};
+use ratatui::layout::Position;
 use std::collections::HashSet;
 
 impl<T: Tabular> Hands for DataPane<T> {
@@ -102,6 +103,25 @@ impl<T: Tabular> Hands for DataPane<T> {
         (self.rows.reverse, self.rows.grouped) = (view.reverse, view.grouped);
         self.columns.choose(&view.columns.iter().filter_map(column).collect::<Vec<_>>());
         view.sort.iter().chain(&view.columns).filter(|heading| column(heading).is_none()).cloned().collect()
+    }
+
+    fn spot(&self, place: Place, at: Position, _: &Cx<'_>) -> Spot {
+        let (table, headings) = self.table(place);
+        if !table.contains(at) {
+            return Spot::Nothing;
+        }
+        let line = usize::from(at.y - table.y);
+        if headings && line == 0 {
+            // The gap before a column belongs to it: a narrow one is hard to hit.
+            let slot = self.slots.iter().find(|slot| at.x - table.x < slot.x + slot.width.min(table.width) + 1);
+            return slot.map_or(Spot::Nothing, |slot| Spot::Heading(slot.column));
+        }
+        let row = self.offset + line - usize::from(headings);
+        if row < self.rows.entries.len() { Spot::Row(row) } else { Spot::Nothing }
+    }
+
+    fn go_to(&mut self, row: usize, cx: &Cx<'_>) {
+        self.go(row, cx);
     }
 
     fn cells(&self, cx: &Cx<'_>) -> Vec<(String, String)> {

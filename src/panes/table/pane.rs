@@ -29,7 +29,7 @@ pub struct DataPane<T: Tabular> {
     pub(super) selected: Option<Selected>,
     /// The cursor was moved, or all sources have answered: from then on it follows its thing.
     moved: bool,
-    offset: usize,
+    pub(super) offset: usize,
     page: usize,
     pub(super) slots: Vec<Slot>,
     titles: Vec<(usize, String)>,
@@ -110,7 +110,7 @@ impl<T: Tabular> DataPane<T> {
         });
     }
 
-    fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
+    pub(super) fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
         self.moved = true;
         self.cursor = to.min(self.rows.entries.len().saturating_sub(1));
         self.take(cx);
@@ -149,6 +149,13 @@ impl<T: Tabular> DataPane<T> {
     fn notes_height(&self, height: u16) -> u16 {
         let wanted = self.notes.below.len() as u16;
         if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 3) }
+    }
+
+    /// Where the rows stand, and whether a line of headings is the first of it.
+    pub(super) fn table(&self, place: Place) -> (Rect, bool) {
+        let inside = below(place.inside(), self.notes.above.len());
+        let height = inside.height.saturating_sub(self.notes_height(inside.height));
+        (Rect { height, ..inside }, shows_headings(inside) && !self.rows.entries.is_empty())
     }
 
     fn draw_frame(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
@@ -218,13 +225,12 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         self.draw_frame(place, buf, cx);
-        let inside = place.inside();
+        let (inside, (table, headings)) = (place.inside(), self.table(place));
         for (index, (role, line)) in self.notes.above.iter().enumerate() {
             canvas::put(buf, (inside.x, inside.y + index as u16), line, inside.width, cx.style(*role));
         }
         let inside = below(inside, self.notes.above.len());
         let notes = self.notes_height(inside.height);
-        let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
         let look = Look {
             columns: T::COLUMNS,
             titles: &self.titles,
@@ -234,7 +240,7 @@ impl<T: Tabular> Pane for DataPane<T> {
                 && self.selected.as_ref().is_some_and(|s| s.presence == Presence::Here))
             .then(|| self.cursor.saturating_sub(self.offset)),
             focused: place.focused,
-            headings: shows_headings(inside) && !self.rows.entries.is_empty(),
+            headings,
         };
         self.window.draw(table, buf, cx.theme, &look);
         let top = if self.rows.entries.is_empty() { inside.y } else { table.bottom() };
