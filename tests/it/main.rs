@@ -22,6 +22,7 @@ mod databases;
 mod databases_fail;
 mod deciding;
 mod docs;
+mod filters;
 mod frames;
 mod freshness;
 mod hands;

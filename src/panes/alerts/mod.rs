@@ -14,6 +14,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::typed::Told;
 use std::cmp::{Ordering, Reverse};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -164,6 +165,16 @@ impl Tabular for Alerts {
                 out.push_str(alert.summary());
                 Role::Muted
             }
+        }
+    }
+
+    const SYNONYMS: &'static [(&'static str, usize)] = &[("name", NAME), ("target", TARGET), ("age", FOR)];
+
+    fn told(column: usize, row: Row<'_, Arc<Alert>>) -> Told {
+        match column {
+            FOR => Told::Figure(row.item.active_at.map(|at| time::between(at, row.as_of()).as_secs_f64())),
+            VALUE => Told::Figure(row.item.value),
+            _ => Told::Written,
         }
     }
 

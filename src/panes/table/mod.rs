@@ -20,6 +20,7 @@ use crate::domain::{Severity, Subject, ThingId};
 use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::grid::Column;
+use crate::widgets::typed::Told;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -111,6 +112,12 @@ pub trait Tabular: Sized + Send + 'static {
     const GROUPED_BY: Option<&'static str> = None;
     /// A cell's text, appended, and its role.
     fn cell(column: usize, row: Row<'_, Self::Item>, out: &mut String) -> Role;
+    /// Other names for columns in a filter, beside their headings.
+    const SYNONYMS: &'static [(&'static str, usize)] = &[];
+    /// What a column tells a filter that compares; for every row of a table, so that it should not allocate.
+    fn told(_column: usize, _row: Row<'_, Self::Item>) -> Told {
+        Told::Written
+    }
     /// What a filter searches, appended.
     fn haystack(row: Row<'_, Self::Item>, out: &mut String);
     /// The summary in the title, appended.
