@@ -1,6 +1,6 @@
 //! What lies over the panes: one thing at a time.
 
-use super::{AskDialog, Palette, ParamsDialog, PlanDialog, UnlockDialog};
+use super::{AskDialog, Palette, ParamsDialog, PlanDialog, SilencePreview, UnlockDialog};
 use crate::domain::Now;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub enum Overlay {
     Plan(Box<PlanDialog>),
     /// The parameters of a plan, to plan anew.
     Params(Box<ParamsDialog>),
+    /// What a silence would hide.
+    SilencePreview(Box<SilencePreview>),
     /// Unlock writes?
     Unlock(UnlockDialog),
     /// A run asks.
@@ -31,7 +33,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => {}
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::SilencePreview(_) => {}
         }
     }
 
@@ -41,7 +43,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => None,
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::SilencePreview(_) => None,
         }
     }
 
@@ -51,7 +53,7 @@ impl Overlay {
             Self::Palette(_) | Self::Params(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
-            Self::Help { .. } | Self::Unlock(_) => false,
+            Self::Help { .. } | Self::SilencePreview(_) | Self::Unlock(_) => false,
         }
     }
 
@@ -59,7 +61,7 @@ impl Overlay {
     pub(super) fn is_dialog(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) => false,
+            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::SilencePreview(_) => false,
         }
     }
 }

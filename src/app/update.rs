@@ -1,8 +1,8 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
-use super::planning;
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, way};
+use super::{planning, silence_preview};
 use crate::action::Action;
 use crate::domain::ThingId;
 use crate::domain::record::{Entry, RecordKind};
@@ -186,6 +186,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));
         }
         Action::Actions => open_actions(state),
+        Action::SilencePreview => silence_preview::open(state),
         Action::Details => way::open_page(state, effects),
         Action::Back => way::back(state, effects),
         Action::Earlier => {
@@ -235,6 +236,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Silences
         | Action::Rules
         | Action::Targets
+        | Action::Members
         | Action::EngineEvents
         | Action::Locks
         | Action::Replication

@@ -11,6 +11,7 @@ pub mod database;
 pub mod id;
 pub mod inquiry;
 pub mod limits;
+pub mod matcher;
 pub mod nearest;
 pub mod past;
 pub mod promql;
@@ -24,7 +25,7 @@ pub mod text;
 pub mod time;
 
 pub use alert::{Alert, AlertState, Group, Inhibitor, Labels, Silencer};
-pub use alerting::{AlertReport, Gap, Matcher, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
+pub use alerting::{AlertReport, Gap, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
 pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
 pub use database::{
     Archiver, Clients, Database, DatabaseStats, LockNode, Party, Prepared, Progress, Receiver, Replica, Session,
@@ -33,6 +34,7 @@ pub use database::{
 pub use id::{RunId, SourceId, ThingId};
 pub use inquiry::{Answered, Inquiry, Series};
 pub use limits::Limits;
+pub use matcher::{Matcher, Matchers};
 pub use nearest::nearest;
 pub use sample::{Sample, Snapshot, SourceError, Subject};
 pub use server::{Filesystem, Past, Pressure, Rates, Reach, Server, Usage};

@@ -13,6 +13,7 @@ mod grouping;
 pub mod groups;
 mod links;
 pub mod locks;
+pub mod members;
 pub mod page;
 mod postgres;
 pub mod replication;
@@ -24,6 +25,7 @@ pub mod statistics;
 mod table;
 pub mod targets;
 
+pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, unheard};
 pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
 
@@ -47,6 +49,7 @@ pub const PANES: &[PaneKind] = &[
     silences::KIND,
     rules::KIND,
     targets::KIND,
+    members::KIND,
     locks::KIND,
     replication::KIND,
     activity::KIND,
@@ -126,6 +129,8 @@ pub trait Pane: Send {
     fn details(&self, cx: &Cx<'_>) -> Option<Details>;
     /// The filter in force.
     fn filter(&self) -> &str;
+    /// What may be typed as a filter, or what is wrong with what was.
+    fn filter_hint(&self) -> &str;
     /// Sets the filter.
     fn set_filter(&mut self, text: &str);
 }

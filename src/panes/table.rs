@@ -4,7 +4,7 @@ use super::grouping::{self, Group, Rank};
 use super::{Details, Flow, Pane, Place, Presence, Section, Selected, links};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Now, Severity, Subject, ThingId, text};
+use crate::domain::{Matchers, Now, Severity, Subject, ThingId, text};
 use crate::store::{Feed, Health, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
@@ -105,7 +105,13 @@ pub trait Tabular: Send + 'static {
     const GROUPED_BY: Option<&'static str> = None;
     /// A cell's text, appended, and its role.
     fn cell(column: usize, row: Row<'_, Self::Item>, out: &mut String) -> Role;
-    /// What a filter searches, appended.
+    /// Its things have labels, so that a filter may hold matchers.
+    const LABELLED: bool = false;
+    /// Whether matchers hold for its labels; for every row of a table, so that it should not allocate.
+    fn has_labels(_row: Row<'_, Self::Item>, matchers: &Matchers) -> bool {
+        matchers.is_empty()
+    }
+    /// What the words of a filter are looked for in, appended.
     fn haystack(row: Row<'_, Self::Item>, out: &mut String);
     /// The summary in the title, appended.
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
@@ -266,6 +272,13 @@ impl<T: Tabular> DataPane<T> {
     }
 
     fn passes(&mut self, row: Row<'_, T::Item>) -> bool {
+        let labels = self.filter.labels();
+        if !labels.is_empty() && !T::has_labels(row, labels) {
+            return false;
+        }
+        if !self.filter.has_words() {
+            return true;
+        }
         self.scratch.clear();
         T::haystack(row, &mut self.scratch);
         self.scratch.make_ascii_lowercase();
@@ -456,6 +469,9 @@ impl<T: Tabular> DataPane<T> {
     fn notice(&mut self, inside: Rect, cx: &Cx<'_>) {
         self.notices.clear();
         let mut told = Vec::new();
+        if let Some(problem) = self.filter.problem() {
+            told.push((Severity::Info, format!("a part of the filter counts for nothing: {problem}")));
+        }
         T::notices(cx, &mut told);
         let most = usize::from(inside.height / 3).max(1);
         let width = usize::from(inside.width.saturating_sub(1));
@@ -551,7 +567,7 @@ impl<T: Tabular> DataPane<T> {
             canvas::put(buf, (x - 1, right.1), " ", 1, ages);
             canvas::put(buf, right, " ", 1, ages);
         }
-        if !self.filter.is_empty() {
+        if !self.filter.is_empty() || self.filter.problem().is_some() {
             let text = format_args!(" /{} ", self.filter_text).to_string();
             canvas::put_right(buf, (x.saturating_sub(2), place.area.y), &text, 24, cx.style(Role::Filter));
         }
@@ -674,9 +690,17 @@ impl<T: Tabular> Pane for DataPane<T> {
         &self.filter_text
     }
 
+    fn filter_hint(&self) -> &str {
+        match self.filter.problem() {
+            Some(problem) => problem,
+            None if T::LABELLED => "words, !not, label=x label=~\"a|b\"",
+            None => "words, !not",
+        }
+    }
+
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text);
+        self.filter = Filter::parse(text, T::LABELLED);
     }
 }
 

@@ -97,8 +97,9 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     canvas::clear(buf, area, cx.style(Role::Screen));
     if let Some(field) = &state.filter_edit {
         let x = canvas::put(buf, (area.x + 1, area.y), "filter: ", 8, cx.style(Role::Filter));
-        let hint = "words, !not   Enter keeps it, Esc clears it ";
-        let end = canvas::put_right(buf, (area.right(), area.y), hint, 46, cx.style(Role::Hint));
+        let hint = format!("{}   Enter keeps it, Esc clears it ", text::clean(state.pane().filter_hint()));
+        let most = (area.width / 2).max(46);
+        let end = canvas::put_right(buf, (area.right(), area.y), &hint, most, cx.style(Role::Hint));
         let room = Rect { x, y: area.y, width: end.saturating_sub(x + 1), height: 1 };
         field.draw(room, buf, cx.style(Role::Input));
         return;

@@ -7,6 +7,7 @@ mod foot;
 mod overlay;
 mod params;
 mod plan;
+mod silence_preview;
 
 use crate::app::{MIN_SIZE, State};
 use crate::theme::Role;

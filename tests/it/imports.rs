@@ -154,6 +154,7 @@ const PANES: &[&str] = &[
     "silences",
     "rules",
     "targets",
+    "members",
     "databases",
     "locks",
     "replication",

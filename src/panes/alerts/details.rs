@@ -1,8 +1,10 @@
 //! An alert's page: what its rule looks at and how that went, who or what holds it back, and where to read on.
 
+use crate::action::Action;
 use crate::domain::alert::Labels;
 use crate::domain::promql::{narrowed, watched};
 use crate::domain::{Alert, AlertReport, Inquiry, Rule, SourceId, time};
+use crate::keymap::Scope;
 use crate::panes::alerting::{alert_link, links, rule_link, silence_link, unheard};
 use crate::panes::{Chart, Link, Row, Section};
 use crate::store::Feed;
@@ -69,8 +71,17 @@ fn facts(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<(String, String)> {
         ("expression at", alert.generator.as_deref()),
     ];
     facts.extend(read_on.into_iter().filter_map(|(label, text)| Some((label, text?.to_owned()))));
+    facts.extend(silence_hint(row).map(|hint| ("to silence", hint)));
     facts.push(("fingerprint", alert.fingerprint.to_string()));
     facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
+}
+
+/// What a silence on its name alone would hide, and where to look closer.
+fn silence_hint(row: Row<'_, Arc<Alert>>) -> Option<String> {
+    let key = row.cx.keymap.key_of(Scope::Alerts, &Action::SilencePreview)?;
+    let same = row.cx.store.all_alerts().filter(|alert| alert.name == row.item.name).count();
+    let plural = if same == 1 { "" } else { "s" };
+    Some(format!("a silence on its name alone would hide {same} alert{plural}; {key} shows it label by label"))
 }
 
 /// The rule that made it, of the first Prometheus that has one.

@@ -8,7 +8,7 @@ use super::table::{Counts, Tabular, figure_cell, figures};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Alert, AlertState, Severity, Subject, ThingId, Trouble, time};
+use crate::domain::{Alert, AlertState, Matchers, Severity, Subject, ThingId, Trouble, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -165,6 +165,12 @@ impl Tabular for Alerts {
                 Role::Muted
             }
         }
+    }
+
+    const LABELLED: bool = true;
+
+    fn has_labels(row: Row<'_, Arc<Alert>>, matchers: &Matchers) -> bool {
+        matchers.hold(&row.item.labels)
     }
 
     fn haystack(row: Row<'_, Arc<Alert>>, out: &mut String) {

@@ -336,8 +336,12 @@ impl Pane for RunsPane {
         &self.filter_text
     }
 
+    fn filter_hint(&self) -> &'static str {
+        "words, !not"
+    }
+
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text);
+        self.filter = Filter::parse(text, false);
     }
 }

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn rules_without_anybody_to_notify_are_trouble() {
-        let member = |up| Member { address: "http://a".into(), up, why: String::new() };
+        let member = |up| Member { address: "http://a".into(), up, ..Member::default() };
         assert!(unheard(&[rule("A", true, "")], &[member(false)]).is_some());
         assert_eq!(unheard(&[rule("A", true, "")], &[member(false), member(true)]), None);
         assert_eq!(unheard(&[rule("r", false, "")], &[]), None);
