@@ -21,6 +21,7 @@ pub mod sample;
 pub mod secret;
 pub mod server;
 pub mod severity;
+pub mod spells;
 pub mod text;
 pub mod time;
 

@@ -119,6 +119,8 @@ pub trait Pane: Send {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>);
     /// Brings its rows up to date, so that what is selected is what is known now, though no frame was drawn since.
     fn settle(&mut self, cx: &Cx<'_>);
+    /// Rows that it has, seen or not.
+    fn rows(&self) -> usize;
     /// It has a row for this thing.
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool;
     /// What the cursor is on.

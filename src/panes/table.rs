@@ -352,6 +352,10 @@ impl<T: Tabular> DataPane<T> {
             None => Presence::Gone,
         };
         self.cursor = found.unwrap_or(self.cursor.min(last));
+        if found.is_some() {
+            // Who came by a link knew it by another name.
+            self.take(cx);
+        }
         if self.entries.is_empty() && presence == Presence::Gone {
             self.selected = None;
         } else if let Some(selected) = &mut self.selected {
@@ -392,7 +396,11 @@ impl<T: Tabular> DataPane<T> {
         }
         self.title.push_str(T::TITLE.1);
         let known = asked::<T>(cx).any(|feed| feed.good.is_some());
-        if known {
+        if known && self.counts.total() == 0 && overdue::<T>(cx).is_some() {
+            // That there was none is no answer about now.
+            let age = figure::text(|out| figure::coarse_age(out, overdue::<T>(cx).unwrap_or_default()));
+            let _ = write!(self.title, "  none seen {age} ago, not known since");
+        } else if known {
             let _ = write!(self.title, "  {}", self.summary);
         }
         self.ages_of(cx);
@@ -404,7 +412,8 @@ impl<T: Tabular> DataPane<T> {
         self.ages_short.clear();
         self.ages_bad = false;
         let about = |bad| asked::<T>(cx).filter(move |feed| untrusted(feed, cx.now) == bad);
-        for feed in about(true) {
+        let hangs = |feed: &&Feed| feed.health(cx.now) == Health::Stale;
+        for feed in about(true).filter(|feed| !hangs(feed)).chain(about(true).filter(hangs)) {
             self.ages_bad |= push_age(&mut self.ages, feed, cx);
         }
         self.ages_short.push_str(&self.ages);
@@ -542,10 +551,10 @@ impl<T: Tabular> DataPane<T> {
         (self.window, self.scratch) = (window, scratch);
     }
 
-    /// Lines for notes: all of them when there is nothing else, else at most a third of the height.
+    /// Lines for notes: all of them when there is nothing else, else at most half of the height.
     fn notes_height(&self, height: u16) -> u16 {
         let wanted = self.notes.len() as u16;
-        if self.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 3) }
+        if self.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 2) }
     }
 
     fn draw_frame(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
@@ -662,6 +671,10 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.arrange(cx);
     }
 
+    fn rows(&self) -> usize {
+        self.entries.len()
+    }
+
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
         let rows = |feed| T::items(cx.store, feed).iter().map(move |item| Row { item, feed, cx });
         cx.store.about(T::SUBJECT).flat_map(rows).any(|row| T::is(row, thing))
@@ -748,6 +761,11 @@ fn doubt<T: Tabular>(feed: &Feed, cx: &Cx<'_>) -> Option<String> {
     let lacks = T::lacks(feed).then_some("it does not tell them");
     let reasons: Vec<String> = late.into_iter().chain(T::blind(feed).or(lacks).map(str::to_owned)).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// For how long the longest silent of the feeds that answered before does not any more.
+fn overdue<T: Tabular>(cx: &Cx<'_>) -> Option<std::time::Duration> {
+    asked::<T>(cx).filter(|feed| untrusted(feed, cx.now)).filter_map(|feed| feed.age(cx.now)).max()
 }
 
 fn is_for<T: Tabular>(feed: &Feed) -> bool {

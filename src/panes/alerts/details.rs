@@ -29,6 +29,9 @@ pub(super) fn of(row: Row<'_, Arc<Alert>>) -> Vec<Section> {
         sections.push(Section::Text { title: heading(rule.map(|(_, rule)| rule)), text: query.to_owned() });
         sections.push(Section::Chart(chart(row, alert, query, rule)));
     }
+    if let Some((source, labels)) = series_in_alerts(row, alert, rule) {
+        sections.extend(super::past::of(row.cx, source, &labels, alert.state));
+    }
     sections.extend(links("held back by", held_back(row, alert)));
     sections.extend(links("rule", rule.map(|(feed, rule)| rule_link(feed, rule)).into_iter().collect()));
     sections.extend(pairs("annotation", &alert.annotations));
@@ -127,15 +130,35 @@ fn series_of(row: Row<'_, Arc<Alert>>, alert: &Alert, rule: Option<(&Feed, &Rule
     (row.feed.id.kind() == "prometheus").then(|| (row.feed.id.clone(), labels))
 }
 
+/// Whom to ask when it fired before, and under which labels that Prometheus has it: with those of the rule, without what is added or
+/// changed on the way to Alertmanager.
+fn series_in_alerts(
+    row: Row<'_, Arc<Alert>>,
+    alert: &Alert,
+    rule: Option<(&Feed, &Rule)>,
+) -> Option<(SourceId, Labels)> {
+    let (source, _) = series_of(row, alert, rule)?;
+    let labels = before_sending(row, alert, &source);
+    Some((source, labels))
+}
+
+/// The labels that it has in Prometheus.
+fn before_sending(row: Row<'_, Arc<Alert>>, alert: &Alert, source: &SourceId) -> Labels {
+    if let Some(series) = &alert.series {
+        return (**series).clone();
+    }
+    let report = row.cx.store.feed(source).and_then(|feed| feed.snapshot()?.alerts());
+    let added = report.map(|report| &report.external_labels);
+    let own = alert.labels.iter().filter(|(name, value)| added.is_none_or(|added| added.get(*name) != Some(value)));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// The labels that the series has itself: neither the alert's name, nor what the rule or Prometheus adds.
 fn own_labels(row: Row<'_, Arc<Alert>>, alert: &Alert, rule: &Rule, source: &SourceId) -> Labels {
-    let added =
-        row.cx.store.feed(source).and_then(|feed| feed.snapshot()?.alerts()).map(|report| &report.external_labels);
-    let is_added = |name: &str| {
-        name == "alertname" || rule.labels.contains_key(name) || added.is_some_and(|added| added.contains_key(name))
-    };
-    let own = alert.labels.iter().filter(|(name, _)| !is_added(name));
-    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let is_added = |name: &str| name == "alertname" || rule.labels.contains_key(name);
+    let mut labels = before_sending(row, alert, source);
+    labels.retain(|name, _| !is_added(name));
+    labels
 }
 
 fn held_back(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<Link> {

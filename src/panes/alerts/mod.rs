@@ -1,6 +1,7 @@
 //! Alerts: what fires, what is about to, and what nobody is told of. Above them stands what is wrong with alerting itself.
 
 mod details;
+mod past;
 
 use super::alerting::{alert_figures, tells_rules, tells_silences, unheard};
 use super::grouping::Group;

@@ -314,6 +314,10 @@ impl Pane for RunsPane {
         self.arrange(cx);
     }
 
+    fn rows(&self) -> usize {
+        self.order.len()
+    }
+
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
         cx.runs.iter().any(|run| ThingId::Run(run.id) == *thing)
     }

@@ -91,6 +91,11 @@ impl<T> Asked<T> {
 
 #[async_trait]
 impl Source for Cluster {
+    fn place(&self) -> String {
+        let urls: Vec<String> = self.urls.iter().map(ToString::to_string).collect();
+        format!("Alertmanager at {}", urls.join(", "))
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let posted = self.alerts().await?;
         self.ask_the_rest(&posted).await;

@@ -310,6 +310,7 @@ impl Posted {
             silenced_by: status.silenced_by.into_iter().map(silencer).collect(),
             inhibited_by: status.inhibited_by.into_iter().map(inhibitor).collect(),
             muted_by: status.muted_by,
+            series: None,
         }
     }
 }

@@ -19,6 +19,10 @@ pub(super) struct Rules {
 
 #[async_trait]
 impl Source for Rules {
+    fn place(&self) -> String {
+        format!("Prometheus at {}", self.prometheus.base())
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let (rules, targets, members) = tokio::join!(
             self.prometheus.ask_if_known::<parse::Rules>("rules", &[]),
