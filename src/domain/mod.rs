@@ -1,7 +1,7 @@
 //! Plain data: what quarterdeck knows about the world, and what it records about acting on it.
 //!
 //! Owns the vocabulary (PostgreSQL's, Docker's, Prometheus' and Alertmanager's own terms). Must not do IO, read a
-//! clock, know a screen or an async runtime: std and serde only, so that everything above can share it and
+//! clock, know a screen or an async runtime: std, serde and what reads text only, so that everything above can share it and
 //! every rule about it can be tested as a plain function.
 
 pub mod alert;

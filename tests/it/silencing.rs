@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use quarterdeck::domain::spells::{Spells, expression};
 use quarterdeck::domain::{
     Alert, AlertReport, AlertState, Answered, Inquiry, Labels, Matcher, Matchers, Member, Rule, Series, Severity,
-    Silence, SilenceState, Snapshot, SourceId, Subject, alert,
+    Silence, SilenceState, Snapshot, Subject, alert,
 };
 use quarterdeck::effect::Effect;
 use quarterdeck::event::Event;

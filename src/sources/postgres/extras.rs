@@ -315,3 +315,18 @@ struct SizeRow {
     id: i64,
     size: i64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_asked_is_not_known_and_what_was_stands() {
+        let mut extras = Extras::default();
+        extras.note_skipped(Question::Replicas);
+        assert!(extras.failed[&Question::Replicas].0.starts_with("who receives WAL is not known yet: "));
+        extras.answered.insert(Question::Slots);
+        extras.note_skipped(Question::Slots);
+        assert!(!extras.failed.contains_key(&Question::Slots));
+    }
+}
