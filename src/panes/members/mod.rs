@@ -51,7 +51,7 @@ impl Tabular for Members {
         Column::text("STATE", 9, 0, 9),
         Column::figure("ALERTS", 6, 8),
         Column::figure("SILENCES", 8, 8),
-        Column::text("LACKS", 12, 1, 9),
+        Column::text("LACKS", 19, 0, 8),
         Column::figure("PLACE", 5, 6),
         Column::figure("PEERS", 5, 6),
         Column::figure("UP", 5, 5),

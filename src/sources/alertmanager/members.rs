@@ -99,18 +99,18 @@ pub(super) fn unasked(members: &[(Member, Option<Told>)]) -> Vec<Member> {
     let peers =
         told().flat_map(Told::peers).filter(|peer| !peer.name.is_empty() && !asked.contains(peer.name.as_str()));
     let by_name: BTreeMap<&str, &str> = peers.map(|peer| (peer.name.as_str(), peer.address.as_str())).collect();
-    // One of the addresses that are asked does not answer: it is most likely this very member, told under its own line.
+    // Those that are asked and do not answer have no name here: as many of these are most likely they, each told under its own line.
     let silent = members.iter().filter(|(member, _)| !member.up).count();
+    if by_name.len() <= silent {
+        return Vec::new();
+    }
+    let why =
+        if silent > 0 { "not asked, or one of those that do not answer" } else { "not among the urls in the config" };
     let unasked = by_name.into_iter().map(|(name, address)| Member {
         address: address.to_owned(),
         name: name.to_owned(),
         unasked: true,
-        why: if silent > 0 {
-            "not asked, or one of those that do not answer"
-        } else {
-            "not among the urls in the config"
-        }
-        .to_owned(),
+        why: why.to_owned(),
         ..Member::default()
     });
     unasked.collect()
