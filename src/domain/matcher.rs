@@ -7,6 +7,7 @@
 use super::alert::Labels;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 
 /// A compiled expression may take this much memory, in bytes: one that somebody types must not take the screen with it.
 const LARGEST: usize = 1 << 20;
@@ -67,6 +68,12 @@ fn quote(text: &str, out: &mut String) {
         match char {
             '"' | '\\' => out.extend(['\\', char]),
             '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            // What is copied from here is pasted into shells.
+            other if other.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(other));
+            }
             other => out.push(other),
         }
     }
@@ -351,6 +358,13 @@ mod tests {
         let value = r#""x\"|y\\.\n""#;
         assert_eq!(text, format!(r#"a={value}, a!={value}, a=~{value}, a!~{value}, "Größe, €"="ü""#));
         assert_eq!(read(&format!("{{{text}}}")).unwrap().unwrap().0, matchers);
+    }
+
+    #[test]
+    fn no_control_character_is_written_as_it_is() {
+        let mut text = String::new();
+        Matcher::equal("a", "x\r\t\u{1b}[31m").write(&mut text);
+        assert_eq!(text, r#"a="x\r\t\u001b[31m""#);
     }
 
     #[test]

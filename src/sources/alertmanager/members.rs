@@ -174,4 +174,10 @@ mod tests {
             ("C", "C:9094", Severity::Info)
         );
     }
+
+    #[test]
+    fn a_member_that_is_down_is_not_told_twice() {
+        let down = (Member { address: "http://b".to_owned(), ..Member::default() }, None);
+        assert!(super::unasked(&[up("http://a", "A", &["A", "B"]), down]).is_empty());
+    }
 }
