@@ -159,7 +159,8 @@ pub(super) fn open(state: &mut State) {
     match preview {
         Some(preview) => state.overlay = Some(Overlay::SilencePreview(Box::new(preview))),
         None => {
-            state.toasts.say(state.now, "choose an alert, a group or a rule that fires: a silence asks for its labels")
+            let why = "choose an alert, a group or a rule that fires: a silence asks for its labels";
+            state.toasts.say(state.now, why);
         }
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How far back it is looked.
 const BACK: Duration = Duration::from_hours(24);
+/// What is said where nothing at all is known.
+const NO_HISTORY: &str = "this Prometheus keeps no history of its alerts: neither ALERTS nor up has values there";
 /// Spells listed of a kind, the newest.
 const MOST: usize = 12;
 
@@ -22,10 +24,7 @@ pub(super) fn of(cx: &Cx<'_>, source: SourceId, labels: &Labels, state: AlertSta
     if let (Some(Ok(series)), Some(asked)) = (cx.store.answer(&inquiry), cx.store.asked_at(&inquiry)) {
         match Spells::of(&series.points, asked.wall, BACK) {
             Some(spells) => sections.extend(told(&spells, asked.wall, state)),
-            None => {
-                chart.note =
-                    "this Prometheus keeps no history of its alerts: neither ALERTS nor up has values there".to_owned()
-            }
+            None => NO_HISTORY.clone_into(&mut chart.note),
         }
     }
     chart.asks = Some(inquiry);

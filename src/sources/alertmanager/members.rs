@@ -121,9 +121,9 @@ mod tests {
     use super::super::parse;
     use super::*;
 
-    fn holding(alerts: &[&str], silences: &[&str]) -> Option<Holding> {
+    fn holding(alerts: &[&str], silences: &[&str]) -> Holding {
         let named = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), id.to_uppercase())).collect();
-        Some(Holding { alerts: named(alerts), silences: named(silences) })
+        Holding { alerts: named(alerts), silences: named(silences) }
     }
 
     fn up(address: &str, name: &str, peers: &[&str]) -> (Member, Option<Told>) {
@@ -138,7 +138,7 @@ mod tests {
     fn what_one_lacks_twice_in_a_row_is_told() {
         let members = [up("http://a", "A", &["A", "B"]), up("http://b", "B", &["A", "B"])];
         let mut holdings = Holdings::default();
-        let differing = || vec![holding(&["x", "y"], &["s"]), holding(&["x"], &[])];
+        let differing = || vec![Some(holding(&["x", "y"], &["s"])), Some(holding(&["x"], &[]))];
         holdings.take(differing());
         assert!(holdings.differ() && holdings.troubles(&members).is_empty());
         holdings.take(differing());
@@ -158,9 +158,9 @@ mod tests {
         );
         assert_eq!(member.judge(), Severity::Warning);
         // It caught up, and something else is on its way.
-        holdings.take(vec![holding(&["x", "y", "z"], &["s"]), holding(&["x", "y"], &["s"])]);
+        holdings.take(vec![Some(holding(&["x", "y", "z"], &["s"])), Some(holding(&["x", "y"], &["s"]))]);
         assert!(holdings.differ() && holdings.troubles(&members).is_empty());
-        holdings.take(vec![holding(&["x"], &[]), None]);
+        holdings.take(vec![Some(holding(&["x"], &[])), None]);
         assert!(!holdings.differ(), "of one that does not answer nobody knows what it has");
     }
 
