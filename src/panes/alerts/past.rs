@@ -48,10 +48,12 @@ fn told(spells: &Spells, now: Timestamp, state: AlertState) -> Vec<Section> {
 /// How often and how long, and what is not known.
 fn summary(spells: &Spells, state: AlertState) -> String {
     let count = spells.firing().count();
+    // Where values are missing, two of them may be one, and others unseen.
+    let fired = if spells.firing().any(|spell| spell.cut) { "seen firing" } else { "fired" };
     let mut out = match count {
         0 => "it did not fire".to_owned(),
-        1 => format!("fired once, {}", length(spells.time_firing())),
-        count => format!("fired {count} times, {} in all", length(spells.time_firing())),
+        1 => format!("{fired} once, {}", length(spells.time_firing())),
+        count => format!("{fired} {count} times, {} in all", length(spells.time_firing())),
     };
     let _ = write!(out, " (looked at every {}: what was shorter may be missing)", length(spells.step));
     if count == 0 && state == AlertState::Firing {
