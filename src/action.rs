@@ -58,6 +58,10 @@ pub enum Action {
     Rules,
     /// Show what is scraped.
     Targets,
+    /// Show the members of Alertmanager's clusters.
+    Members,
+    /// Show what a silence on the selected thing's labels would hide.
+    SilencePreview,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -176,12 +180,14 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Silences, "silences", "silences: who, why, how long, and what they hide"),
     (Action::Rules, "rules", "rules of Prometheus, those that fail first"),
     (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
+    (Action::Members, "members", "Alertmanagers: version, cluster, what each has and lacks"),
+    (Action::SilencePreview, "silence-preview", "what a silence on these labels would hide; makes none"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Earlier, "earlier", "where you were before"),
     (Action::Later, "later", "forward again, after going back"),
     (Action::Zoom, "zoom", "only this pane, or all again"),
-    (Action::Filter, "filter", "filter this pane: words, !not"),
+    (Action::Filter, "filter", "filter this pane: words, !not, cpu>80, state:ok; alerts also by label=~\"a|b\""),
     (Action::Sort, "sort", "choose what to sort by: worst first, or any column"),
     (Action::Columns, "columns", "choose which columns are shown, and their order"),
     (Action::Copy, "copy", "copy a cell, rows or this page: text, Markdown, JSON; or save it to a file"),

@@ -71,6 +71,7 @@ fn wheel(state: &mut State, at: Position, turn: &Action) {
         Some(Overlay::Help { scroll }) => *scroll = scroll.saturating_add_signed(by),
         Some(Overlay::Plan(dialog)) => dialog.scroll = dialog.scroll.saturating_add_signed(by),
         Some(Overlay::Palette(palette)) => palette.go(by),
+        Some(Overlay::SilencePreview(preview)) => preview.scroll = preview.scroll.saturating_add_signed(by),
         Some(Overlay::Menu(menu)) => menu.go(menu.cursor.saturating_add_signed(by)),
         Some(Overlay::Params(_) | Overlay::Name(_) | Overlay::Unlock(_) | Overlay::Ask(_)) => {}
         None => turn_pane(state, at, turn),

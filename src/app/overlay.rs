@@ -1,6 +1,6 @@
 //! What lies over the panes: one thing at a time.
 
-use super::{AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, UnlockDialog};
+use super::{AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, SilencePreview, UnlockDialog};
 use crate::domain::Now;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub enum Overlay {
     Plan(Box<PlanDialog>),
     /// The parameters of a plan, to plan anew.
     Params(Box<ParamsDialog>),
+    /// What a silence would hide.
+    SilencePreview(Box<SilencePreview>),
     /// Unlock writes?
     Unlock(UnlockDialog),
     /// A run asks.
@@ -35,7 +37,12 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
-            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Name(_) | Self::Params(_) => {}
+            Self::Help { .. }
+            | Self::Palette(_)
+            | Self::Menu(_)
+            | Self::Name(_)
+            | Self::Params(_)
+            | Self::SilencePreview(_) => {}
         }
     }
 
@@ -45,7 +52,12 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Name(_) | Self::Params(_) => None,
+            Self::Help { .. }
+            | Self::Palette(_)
+            | Self::Menu(_)
+            | Self::Name(_)
+            | Self::Params(_)
+            | Self::SilencePreview(_) => None,
         }
     }
 
@@ -55,7 +67,7 @@ impl Overlay {
             Self::Palette(_) | Self::Name(_) | Self::Params(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
-            Self::Help { .. } | Self::Menu(_) | Self::Unlock(_) => false,
+            Self::Help { .. } | Self::Menu(_) | Self::SilencePreview(_) | Self::Unlock(_) => false,
         }
     }
 
@@ -63,7 +75,12 @@ impl Overlay {
     pub(super) fn is_dialog(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. } | Self::Palette(_) | Self::Menu(_) | Self::Name(_) | Self::Params(_) => false,
+            Self::Help { .. }
+            | Self::Palette(_)
+            | Self::Menu(_)
+            | Self::Name(_)
+            | Self::Params(_)
+            | Self::SilencePreview(_) => false,
         }
     }
 }

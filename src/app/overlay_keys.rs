@@ -2,9 +2,9 @@
 
 use super::answer::Arming;
 use super::params_dialog::Outcome;
-use super::planning;
 use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
+use super::{planning, silence_preview};
 use crate::domain::Now;
 use crate::domain::risk::Level;
 use crate::effect::{Effect, Effects, RunAnswer};
@@ -35,6 +35,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
                 false
             }
         },
+        Overlay::SilencePreview(preview) => silence_preview::key(state, preview, chord, effects),
         Overlay::Unlock(dialog) => unlock_key(dialog, chord, burst, now),
         Overlay::Ask(dialog) => ask_key(dialog, chord, burst, now, effects),
     };
@@ -59,7 +60,12 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     let Some(mut overlay) = state.overlay.take() else { return };
     let now = state.now;
     let keep = match &mut overlay {
-        Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Menu(_) | Overlay::Name(_) | Overlay::Params(_) => true,
+        Overlay::Help { .. }
+        | Overlay::Palette(_)
+        | Overlay::Menu(_)
+        | Overlay::Name(_)
+        | Overlay::Params(_)
+        | Overlay::SilencePreview(_) => true,
         Overlay::Plan(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             if dialog.arming.settled(now) {

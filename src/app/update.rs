@@ -1,9 +1,9 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
 use super::pace::{self, Pace};
-use super::planning;
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, way};
+use super::{planning, silence_preview};
 use crate::action::Action;
 use crate::domain::ThingId;
 use crate::domain::record::{Entry, RecordKind};
@@ -195,6 +195,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));
         }
         Action::Actions => open_actions(state),
+        Action::SilencePreview => silence_preview::open(state),
         Action::Details => way::open_page(state, effects),
         Action::Back => way::back(state, effects),
         Action::Earlier => {
@@ -256,6 +257,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Silences
         | Action::Rules
         | Action::Targets
+        | Action::Members
         | Action::EngineEvents
         | Action::Locks
         | Action::Replication
@@ -362,7 +364,18 @@ fn filter_key(state: &mut State, chord: Chord) {
     } else if chord.is(KeyCode::Esc) {
         state.filter_edit = None;
         state.with_pane(|pane, _| pane.set_filter(""));
+    } else if chord.is(KeyCode::Tab) {
+        complete_filter(state);
     } else if field.key(chord) {
+        apply_filter(state);
+    }
+}
+
+/// The name of a field, as far as it is clear which is meant.
+fn complete_filter(state: &mut State) {
+    let typed = state.filter_edit.as_ref().map_or("", Field::text);
+    if let Some(completed) = state.pane().completed(typed) {
+        state.filter_edit = Some(Field::with(&completed));
         apply_filter(state);
     }
 }

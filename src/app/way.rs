@@ -56,11 +56,22 @@ pub(super) fn open_page(state: &mut State, effects: &mut Effects) {
             renew(state, effects);
         }
         None => {
+            let failing = failing(state);
             let selected = state.pane().selected();
+            if let (None, Some(failing)) = (&selected, failing) {
+                return state.toasts.bad(state.now, failing);
+            }
             let why = selected.and_then(|selected| missing(&selected)).unwrap_or_else(|| "nothing is selected".into());
             state.toasts.say(state.now, why);
         }
     }
+}
+
+/// What is wrong with the first source about the focused pane's subject that fails, in full: where nothing is selected that is what
+/// there is to look at.
+fn failing(state: &State) -> Option<String> {
+    let mut failing = state.store.about(state.subject()?).filter_map(|feed| Some((&feed.id, feed.error.as_ref()?)));
+    failing.next().map(|(id, (_, error))| format!("{id}: {} → {}", error.what, error.hint))
 }
 
 /// Why a selected thing can't be looked at or acted on; `None`: it can.

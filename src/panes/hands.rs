@@ -22,6 +22,8 @@ pub trait Hands {
     fn change_columns(&mut self, change: ColumnChange);
     /// Marks rows, or takes marks away.
     fn mark(&mut self, marking: Marking, cx: &Cx<'_>);
+    /// What a filter may compare, each with its other names.
+    fn fields(&self) -> Vec<(String, Vec<String>)>;
     /// How many rows pass the filter.
     fn shown(&self) -> usize;
     /// How many things are marked, also those that do not pass the filter.

@@ -14,6 +14,7 @@ pub mod groups;
 pub mod hands;
 mod links;
 pub mod locks;
+pub mod members;
 pub mod page;
 mod postgres;
 pub mod replication;
@@ -26,6 +27,7 @@ pub mod statistics;
 mod table;
 pub mod targets;
 
+pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, unheard};
 pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
 
@@ -51,6 +53,7 @@ pub const PANES: &[PaneKind] = &[
     silences::KIND,
     rules::KIND,
     targets::KIND,
+    members::KIND,
     locks::KIND,
     replication::KIND,
     activity::KIND,
@@ -120,6 +123,8 @@ pub trait Pane: Send {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>);
     /// Brings its rows up to date, so that what is selected is what is known now, though no frame was drawn since.
     fn settle(&mut self, cx: &Cx<'_>);
+    /// Rows that it has, seen or not.
+    fn rows(&self) -> usize;
     /// It has a row for this thing.
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool;
     /// What the cursor is on.
@@ -130,6 +135,12 @@ pub trait Pane: Send {
     fn details(&self, cx: &Cx<'_>) -> Option<Details>;
     /// The filter in force.
     fn filter(&self) -> &str;
+    /// What was typed of a filter, with the name of a field at its end completed; `None`: there is nothing to add.
+    fn completed(&self, _typed: &str) -> Option<String> {
+        None
+    }
+    /// What may be typed as a filter, or what is wrong with what was.
+    fn filter_hint(&self) -> &str;
     /// Sets the filter.
     fn set_filter(&mut self, text: &str);
     /// What menus may do to it, if it is a table.

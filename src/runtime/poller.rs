@@ -107,7 +107,9 @@ async fn ask(id: &SourceId, pace: Pace, source: &mut dyn Source) -> Sample {
             "this is a defect: the log has the place; please report it",
         )),
         Err(_) => {
-            let what = format!("no answer within {:.1} s", pace.timeout.as_secs_f64());
+            let (place, seconds) = (source.place(), pace.timeout.as_secs_f64());
+            let from = if place.is_empty() { "" } else { " from " };
+            let what = format!("no answer within {seconds:.1} s{from}{place}");
             Err(SourceError::new(what, "it hangs or is overloaded: look at the service itself, or raise `timeout`"))
         }
     };

@@ -92,6 +92,11 @@ impl Store {
         self.answers.ask(inquiry, now)
     }
 
+    /// When it was asked last.
+    pub fn asked_at(&self, inquiry: &Inquiry) -> Option<Now> {
+        self.answers.asked_at(inquiry)
+    }
+
     /// Takes in an answer.
     pub fn answered(&mut self, answered: Answered) {
         self.answers.take(answered);

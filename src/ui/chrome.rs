@@ -106,8 +106,9 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     canvas::clear(buf, area, cx.style(Role::Screen));
     if let Some(field) = &state.filter_edit {
         let x = canvas::put(buf, (area.x + 1, area.y), "filter: ", 8, cx.style(Role::Filter));
-        let hint = "words, !not   Enter keeps it, Esc clears it ";
-        let end = canvas::put_right(buf, (area.right(), area.y), hint, 46, cx.style(Role::Hint));
+        let hint = filter_hint(&text::clean(state.pane().filter_hint()), area.width);
+        let end =
+            canvas::put_right(buf, (area.right(), area.y), &hint, area.width.saturating_sub(24), cx.style(Role::Hint));
         let room = Rect { x, y: area.y, width: end.saturating_sub(x + 1), height: 1 };
         field.draw(room, buf, cx.style(Role::Input));
         return;
@@ -168,6 +169,12 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let plain =
         plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     own.chain(plain).collect()
+}
+
+/// What may be typed and how it ends; where it is narrow, what is typed needs the room.
+fn filter_hint(hint: &str, width: u16) -> String {
+    let whole = format!("{hint}   Enter keeps it, Esc clears it ");
+    if whole.width() <= usize::from(width * 3 / 5) { whole } else { format!("{hint} ") }
 }
 
 fn last_run(state: &State) -> String {

@@ -21,6 +21,7 @@ pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
         Overlay::Palette(palette) => draw_palette(state, palette, area, buf),
         Overlay::Plan(plan) => super::plan::draw(state, plan, area, buf),
         Overlay::Params(params) => super::params::draw(state, params, area, buf),
+        Overlay::SilencePreview(preview) => super::silence_preview::draw(state, preview, area, buf),
         Overlay::Unlock(unlock) => draw_unlock(state, unlock, area, buf),
         Overlay::Ask(ask) => draw_ask(state, ask, area, buf),
     }

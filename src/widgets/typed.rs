@@ -1,6 +1,7 @@
 //! The typed terms of a filter: `cpu>80`, `mem>=1.5G`, `age>30m`, `state:unhealthy|dead`, `!app:api`. A term names a field of the table and says
 //! what must hold for it. Pure; a row is asked by the table, which knows its figures.
 
+use super::grid::Column;
 use crate::domain::nearest;
 use std::borrow::Cow;
 
@@ -105,6 +106,30 @@ fn near(there: f64, asked: f64) -> bool {
 fn begins_word(text: &str, asked: &str) -> bool {
     let starts = |at: usize| text[..at].chars().next_back().is_none_or(|before| !before.is_alphanumeric());
     text.match_indices(asked).any(|(at, _)| starts(at))
+}
+
+/// The fields of a table: its columns' headings in lower case, with `-` for what is no letter, and other names for columns.
+pub fn fields(columns: &[Column], synonyms: &[(&'static str, usize)]) -> Vec<(Cow<'static, str>, usize)> {
+    let name = |title: &str| {
+        let plain = title.split(|char: char| !char.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+        plain.collect::<Vec<_>>().join("-").to_ascii_lowercase()
+    };
+    let headings = columns.iter().enumerate().map(|(column, given)| (Cow::<str>::Owned(name(given.title)), column));
+    let others = synonyms.iter().map(|(name, column)| (Cow::Borrowed(*name), *column));
+    headings.filter(|(name, _)| !name.is_empty()).chain(others).collect()
+}
+
+/// Completes the name of a field at the end of what was typed, as far as all that begin so agree. `None`: none begins so, or nothing is
+/// to be added.
+pub fn complete(typed: &str, fields: &Fields) -> Option<String> {
+    let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let begun = typed[start..].trim_start_matches('!').to_ascii_lowercase();
+    let mut candidates = fields.iter().map(|(name, _)| name.as_ref()).filter(|name| name.starts_with(&begun));
+    let first = candidates.next()?;
+    let common = candidates.fold(first.len(), |common, name| {
+        name.bytes().zip(first.bytes()).take(common).take_while(|(a, b)| a == b).count()
+    });
+    (common > begun.len()).then(|| format!("{}{}", typed, &first[begun.len()..common]))
 }
 
 /// Reads one term without blanks. `None`: it is none of these, but a word. What looks like one and names no field is a word too if
@@ -325,6 +350,18 @@ mod tests {
             assert_eq!(good(term).holds_for_text(text), holds, "{term} {text}");
         }
         assert_eq!((good("net-in>1M").column, good("net-in>1M").is_about_figure()), (4, true));
+    }
+
+    #[test]
+    fn headings_are_fields_and_are_completed() {
+        let columns = [Column::text("NAME", 1, 0, 0), Column::figure("/CORE", 1, 0), Column::figure("", 1, 0)];
+        let fields = fields(&columns, &[("nick-name", 0), ("nickel", 1)]);
+        let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_ref()).collect();
+        assert_eq!(names, ["name", "core", "nick-name", "nickel"]);
+        assert_eq!(complete("api !na", &fields).as_deref(), Some("api !name"));
+        assert_eq!(complete("ni", &fields).as_deref(), Some("nick"));
+        assert_eq!(complete("nick", &fields), None);
+        assert_eq!(complete("x", &fields), None);
     }
 
     #[test]

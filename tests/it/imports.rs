@@ -157,6 +157,7 @@ const PANES: &[&str] = &[
     "silences",
     "rules",
     "targets",
+    "members",
     "databases",
     "locks",
     "replication",

@@ -38,4 +38,5 @@ mod painted;
 mod pty_self;
 mod screen;
 mod servers;
+mod silencing;
 mod ssh;

@@ -1,6 +1,7 @@
 //! Alerts: what fires, what is about to, and what nobody is told of. Above them stands what is wrong with alerting itself.
 
 mod details;
+mod past;
 
 use super::alerting::{alert_figures, tells_rules, tells_silences, unheard};
 use super::grouping::Group;
@@ -8,7 +9,7 @@ use super::table::{Counts, Tabular, figure_cell, figures};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Alert, AlertState, Severity, Subject, ThingId, Trouble, time};
+use crate::domain::{Alert, AlertState, Matchers, Severity, Subject, ThingId, Trouble, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -176,6 +177,12 @@ impl Tabular for Alerts {
             VALUE => Told::Figure(row.item.value),
             _ => Told::Written,
         }
+    }
+
+    const LABELLED: bool = true;
+
+    fn has_labels(row: Row<'_, Arc<Alert>>, matchers: &Matchers) -> bool {
+        matchers.hold(&row.item.labels)
     }
 
     fn haystack(row: Row<'_, Arc<Alert>>, out: &mut String) {

@@ -6,7 +6,7 @@ use super::{Chart, DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::promql::watched;
-use crate::domain::{Inquiry, Rule, Severity, SourceId, Subject, ThingId, Topic, time};
+use crate::domain::{Inquiry, Matchers, Rule, Severity, SourceId, Subject, ThingId, Topic, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -145,6 +145,17 @@ impl Tabular for Rules {
             }
         }
         Role::Text
+    }
+
+    const LABELLED: bool = true;
+
+    /// The labels that it adds, and for an alerting rule the name of its alerts.
+    fn has_labels(row: Row<'_, Rule>, matchers: &Matchers) -> bool {
+        let rule = row.item;
+        matchers.hold_for(|name| match name {
+            "alertname" if rule.alerting => Some(rule.name.as_str()),
+            name => rule.labels.get(name).map(String::as_str),
+        })
     }
 
     fn haystack(row: Row<'_, Rule>, out: &mut String) {

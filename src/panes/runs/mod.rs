@@ -314,6 +314,10 @@ impl Pane for RunsPane {
         self.arrange(cx);
     }
 
+    fn rows(&self) -> usize {
+        self.order.len()
+    }
+
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
         cx.runs.iter().any(|run| ThingId::Run(run.id) == *thing)
     }
@@ -336,8 +340,12 @@ impl Pane for RunsPane {
         &self.filter_text
     }
 
+    fn filter_hint(&self) -> &'static str {
+        "words, !not"
+    }
+
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text);
+        self.filter = Filter::parse(text, false, &[]);
     }
 }

@@ -60,6 +60,13 @@ impl<T: Tabular> Hands for DataPane<T> {
         self.keep_marks(cx);
     }
 
+    fn fields(&self) -> Vec<(String, Vec<String>)> {
+        let (headings, others) = self.rows.fields.split_at(self.rows.fields.len() - T::SYNONYMS.len());
+        let names =
+            |column: usize| others.iter().filter(move |(_, other)| *other == column).map(|(name, _)| name.to_string());
+        headings.iter().map(|(name, column)| (name.to_string(), names(*column).collect())).collect()
+    }
+
     fn shown(&self) -> usize {
         self.rows.entries.len()
     }

@@ -16,7 +16,7 @@ pub use trust::sure;
 use super::Section;
 use super::grouping::Group;
 use crate::cx::Cx;
-use crate::domain::{Severity, Subject, ThingId};
+use crate::domain::{Matchers, Severity, Subject, ThingId};
 use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::grid::Column;
@@ -118,7 +118,13 @@ pub trait Tabular: Sized + Send + 'static {
     fn told(_column: usize, _row: Row<'_, Self::Item>) -> Told {
         Told::Written
     }
-    /// What a filter searches, appended.
+    /// Its things have labels, so that a filter may hold matchers.
+    const LABELLED: bool = false;
+    /// Whether matchers hold for its labels; for every row of a table, so that it should not allocate.
+    fn has_labels(_row: Row<'_, Self::Item>, matchers: &Matchers) -> bool {
+        matchers.is_empty()
+    }
+    /// What the words of a filter are looked for in, appended.
     fn haystack(row: Row<'_, Self::Item>, out: &mut String);
     /// The summary in the title, appended.
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);

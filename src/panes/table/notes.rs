@@ -4,7 +4,7 @@
 use super::Tabular;
 use super::marks::Marks;
 use super::rows::Rows;
-use super::trust::{asked, doubt, sure, untrusted};
+use super::trust::{asked, doubt, overdue, sure, untrusted};
 use crate::cx::Cx;
 use crate::domain::{Severity, text};
 use crate::store::{Feed, Health};
@@ -49,7 +49,12 @@ impl Notes {
         }
         self.title.push_str(T::TITLE.1);
         let known = asked::<T>(cx).any(|feed| feed.good.is_some());
-        if known {
+        let silent = if rows.counts.total() == 0 { overdue::<T>(cx) } else { None };
+        if let (true, Some(silent)) = (known, silent) {
+            // That there was none is no answer about now.
+            let age = figure::text(|out| figure::coarse_age(out, silent));
+            let _ = write!(self.title, "  none seen {age} ago, not known since");
+        } else if known {
             let _ = write!(self.title, "  {}", self.summary);
         }
         // An order that no heading shows.
@@ -74,7 +79,8 @@ impl Notes {
         self.ages_short.clear();
         self.ages_bad = false;
         let about = |bad| asked::<T>(cx).filter(move |feed| untrusted(feed, cx.now) == bad);
-        for feed in about(true) {
+        let hangs = |feed: &&Feed| feed.health(cx.now) == Health::Stale;
+        for feed in about(true).filter(|feed| !hangs(feed)).chain(about(true).filter(hangs)) {
             self.ages_bad |= push_age(&mut self.ages, feed, cx);
         }
         self.ages_short.push_str(&self.ages);
@@ -136,9 +142,12 @@ impl Notes {
 
     /// What stands above the rows. At most a third of the height, but the first line always; where there is not room for all
     /// of it, the first line of each.
-    pub fn notice<T: Tabular>(&mut self, inside: Rect, cx: &Cx<'_>) {
+    pub fn notice<T: Tabular>(&mut self, rows: &Rows<T>, inside: Rect, cx: &Cx<'_>) {
         self.above.clear();
         let mut told = Vec::new();
+        if let Some(problem) = rows.filter.problem() {
+            told.push((Severity::Info, format!("a part of the filter counts for nothing: {problem}")));
+        }
         T::notices(cx, &mut told);
         let most = usize::from(inside.height / 3).max(1);
         let width = usize::from(inside.width.saturating_sub(1));

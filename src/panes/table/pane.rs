@@ -15,6 +15,7 @@ use crate::store::Health;
 use crate::theme::Role;
 use crate::widgets::canvas;
 use crate::widgets::grid::{Look, RowLook, Slot, Window, place};
+use crate::widgets::typed;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -94,6 +95,10 @@ impl<T: Tabular> DataPane<T> {
             None => Presence::Gone,
         };
         self.cursor = found.unwrap_or(self.cursor.min(last));
+        if found.is_some() {
+            // Who came by a link knew it by another name.
+            self.take(cx);
+        }
         if self.rows.entries.is_empty() && presence == Presence::Gone {
             self.selected = None;
         } else if let Some(selected) = &mut self.selected {
@@ -145,10 +150,10 @@ impl<T: Tabular> DataPane<T> {
         (self.window, self.scratch) = (window, scratch);
     }
 
-    /// Lines for notes: all of them when there is nothing else, else at most a third of the height.
+    /// Lines for notes: all of them when there is nothing else, else at most half of the height.
     fn notes_height(&self, height: u16) -> u16 {
         let wanted = self.notes.below.len() as u16;
-        if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 3) }
+        if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 2) }
     }
 
     /// Where the rows stand, and whether a line of headings is the first of it.
@@ -179,7 +184,7 @@ impl<T: Tabular> DataPane<T> {
             canvas::put(buf, (x - 1, right.1), " ", 1, ages);
             canvas::put(buf, right, " ", 1, ages);
         }
-        if !self.rows.filter.is_empty() {
+        if !self.rows.filter.is_empty() || self.rows.filter.problem().is_some() {
             let text = format_args!(" /{} ", self.rows.filter_text).to_string();
             canvas::put_right(buf, (x.saturating_sub(2), place.area.y), &text, 24, cx.style(Role::Filter));
         }
@@ -215,7 +220,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         place(T::COLUMNS, order, |column| columns.wants(column) && T::shows(column, cx), inside.width, &mut self.slots);
         self.notes.headline(&self.rows, &self.slots, &self.marks, cx);
         self.notes.explain(&self.rows, usize::from(inside.width.saturating_sub(1)), cx);
-        self.notes.notice::<T>(inside, cx);
+        self.notes.notice(&self.rows, inside, cx);
         let inside = below(inside, self.notes.above.len());
         self.title_columns(cx);
         let headings = u16::from(shows_headings(inside));
@@ -253,6 +258,10 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.arrange(cx);
     }
 
+    fn rows(&self) -> usize {
+        self.rows.entries.len()
+    }
+
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
         let rows = |feed| T::items(cx.store, feed).iter().map(move |item| Row { item, feed, cx });
         cx.store.about(T::SUBJECT).flat_map(rows).any(|row| T::is(row, thing))
@@ -279,6 +288,18 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn filter(&self) -> &str {
         &self.rows.filter_text
+    }
+
+    fn filter_hint(&self) -> &str {
+        match self.rows.filter.problem() {
+            Some(problem) => problem,
+            None if T::LABELLED => "words, !not, label=~\"a|b\", state:x, age>30m; Tab completes",
+            None => "words, !not, state:x, cpu>80, age>30m; Tab completes",
+        }
+    }
+
+    fn completed(&self, typed: &str) -> Option<String> {
+        typed::complete(typed, &self.rows.fields)
     }
 
     fn set_filter(&mut self, text: &str) {

@@ -5,7 +5,7 @@ use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Severity, Subject, Target, ThingId, Topic, time};
+use crate::domain::{Matchers, Severity, Subject, Target, ThingId, Topic, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -135,6 +135,12 @@ impl Tabular for Targets {
             }
         }
         Role::Text
+    }
+
+    const LABELLED: bool = true;
+
+    fn has_labels(row: Row<'_, Target>, matchers: &Matchers) -> bool {
+        matchers.hold(&row.item.labels)
     }
 
     fn haystack(row: Row<'_, Target>, out: &mut String) {
