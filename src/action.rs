@@ -64,6 +64,10 @@ pub enum Action {
     Rules,
     /// Show what is scraped.
     Targets,
+    /// Show the members of Alertmanager's clusters.
+    Members,
+    /// Show what a silence on the selected thing's labels would hide.
+    SilencePreview,
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -80,10 +84,18 @@ pub enum Action {
     NextMatch,
     /// The place before.
     PreviousMatch,
-    /// Copy the text on the screen.
-    Copy,
-    /// Sort by the next column; after the last, worst first again.
+    /// Choose by what to sort.
     Sort,
+    /// Choose the columns and their order.
+    Columns,
+    /// Choose what to copy.
+    Copy,
+    /// Mark the row under the cursor, or take its mark away.
+    Mark,
+    /// Mark what is not marked, and the other way round.
+    InvertMarks,
+    /// No marks any more.
+    ClearMarks,
     /// Turn the order around.
     Reverse,
     /// Rows that belong together side by side, or worst first again.
@@ -96,6 +108,20 @@ pub enum Action {
     Actions,
     /// Ask every source now.
     PollNow,
+    /// Ask this pane's sources half as often.
+    PollSlower,
+    /// Ask this pane's sources twice as often.
+    PollFaster,
+    /// Ask this pane's sources as often as the config has it.
+    PollConfigured,
+    /// The screen stands still, or goes on.
+    Freeze,
+    /// Listen to the mouse, or leave it to the terminal.
+    Mouse,
+    /// List the named views.
+    Views,
+    /// Give the present view a name and keep it.
+    SaveView,
     /// The next theme.
     Theme,
     /// Lock or unlock writes.
@@ -169,22 +195,35 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Silences, "silences", "silences: who, why, how long, and what they hide"),
     (Action::Rules, "rules", "rules of Prometheus, those that fail first"),
     (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
+    (Action::Members, "members", "Alertmanagers: version, cluster, what each has and lacks"),
+    (Action::SilencePreview, "silence-preview", "what a silence on these labels would hide; makes none"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Earlier, "earlier", "where you were before"),
     (Action::Later, "later", "forward again, after going back"),
     (Action::Zoom, "zoom", "only this pane, or all again"),
-    (Action::Filter, "filter", "filter this pane: words, !not"),
-    (Action::Sort, "sort", "sort by the next column, then worst first again"),
+    (Action::Filter, "filter", "filter this pane: words, !not, cpu>80, state:ok; alerts also by label=~\"a|b\""),
+    (Action::Sort, "sort", "choose what to sort by: worst first, or any column"),
+    (Action::Columns, "columns", "choose which columns are shown, and their order"),
+    (Action::Copy, "copy", "copy a cell, rows or this page: text, Markdown, JSON; or save it to a file"),
+    (Action::Mark, "mark", "mark this row, or take its mark away"),
+    (Action::InvertMarks, "invert-marks", "mark the rows that are not marked, and the other way round"),
+    (Action::ClearMarks, "clear-marks", "take all marks away"),
     (Action::Reverse, "reverse", "turn the order around"),
     (Action::Group, "group", "rows that belong together side by side, worst group first; again: worst first"),
     (Action::NextMatch, "next-match", "the next place where the text has what you searched for"),
     (Action::PreviousMatch, "previous-match", "the place before"),
-    (Action::Copy, "copy", "copy the whole text to the terminal's clipboard"),
     (Action::Help, "help", "the keys that work here"),
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),
     (Action::PollNow, "poll-now", "ask every source now"),
+    (Action::PollSlower, "poll-slower", "ask this pane's sources half as often (5 minutes at most)"),
+    (Action::PollFaster, "poll-faster", "ask this pane's sources twice as often (every second at most)"),
+    (Action::PollConfigured, "poll-configured", "ask this pane's sources as often as the config has it"),
+    (Action::Freeze, "freeze", "the screen stands still, or goes on"),
+    (Action::Views, "views", "the named views: open one, delete one"),
+    (Action::SaveView, "save-view", "keep this view by a name: filters, orders, columns, focus, zoom"),
+    (Action::Mouse, "mouse", "listen to the mouse, or leave it to the terminal"),
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
     (Action::Presenter, "presenter", "presenter mode: hide addresses, names, tokens and literals, and show the keys"),

@@ -1,6 +1,7 @@
 //! Everything that comes out of `update`: what the runtime shall do. Plain data.
 
 use crate::domain::record::Entry;
+use crate::domain::view::View;
 use crate::domain::{Inquiry, RunId, SourceId};
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 
@@ -9,6 +10,13 @@ use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 pub enum Effect {
     /// Poll these sources now (all when empty).
     PollNow(Vec<SourceId>),
+    /// Ask a source this often from now on.
+    Pace {
+        /// Which.
+        source: SourceId,
+        /// From the start of one poll to the start of the next.
+        interval: std::time::Duration,
+    },
     /// Make a plan; the answer comes as a run event. One that is still being made is given up for it.
     Plan {
         /// Comes back with the answer, so that one that comes too late is known as such. Counts from 1.
@@ -24,6 +32,13 @@ pub enum Effect {
     Answer(RunId, RunAnswer),
     /// Ask for the past of a figure; the answer comes as an event.
     Inquire(Inquiry),
+    /// Keep these views, and no others, in the state folder; what came of it comes as an event.
+    KeepViews {
+        /// All that were saved here.
+        views: Vec<View>,
+        /// What to say when they are kept.
+        what: String,
+    },
     /// Write a record that is not part of a run.
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).
@@ -32,6 +47,15 @@ pub enum Effect {
     AskGround,
     /// Tell whoever looks elsewhere: the bell, and a notification where the terminal shows them. One line, harmless.
     Notify(String),
+    /// Save text as a file of this name in the state folder; the path, or why not, comes as an event.
+    Save {
+        /// Without a folder; an existing file is kept, and the new one gets a number.
+        name: String,
+        /// What it holds; secrets are hidden already.
+        text: String,
+    },
+    /// Listen to the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

@@ -23,6 +23,13 @@ pub enum Event {
         /// It is light.
         light: bool,
     },
+    /// What an effect came to, in one sentence.
+    Told {
+        /// It failed; then the sentence says how to mend it.
+        bad: bool,
+        /// The sentence.
+        what: String,
+    },
     /// The process came back from being suspended (Ctrl-Z): repaint all.
     Resumed,
 }

@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::panes::{PANES, Place};
+use crate::store::{Feed, Health};
 use crate::widgets::feeds;
 use ratatui::layout::Rect;
 
@@ -92,7 +93,7 @@ fn stacked(body: Rect, focus: usize, places: &mut [Option<Place>]) {
 pub struct Chrome {
     /// UTC clock.
     pub clock: String,
-    /// Each source with its age or failure; the flag says that it is bad. Bad ones first.
+    /// Each source with its age or failure; the flag says that it is bad. Those that failed first, then those that hang.
     pub sources: Vec<(bool, String)>,
     /// How many of `sources` are in use: the strings after them are kept for their memory.
     pub count: usize,
@@ -104,18 +105,25 @@ impl Chrome {
         self.clock.clear();
         let _ = write!(self.clock, "{}", state.now.wall.strftime("%H:%M:%SZ"));
         self.count = 0;
-        for feed in state.store.feeds() {
+        let cx = state.cx();
+        // One that failed is known to be broken; one that hangs may only be late.
+        let rank = |feed: &Feed| match feed.health(cx.now) {
+            Health::Failed => 0,
+            Health::Stale => 1,
+            Health::Waiting | Health::Fresh => 2,
+        };
+        let feeds = || cx.store.feeds().iter();
+        for feed in (0..=2).flat_map(|wanted| feeds().filter(move |feed| rank(feed) == wanted)) {
             if self.sources.len() == self.count {
                 self.sources.push((false, String::new()));
             }
             let (bad, text) = &mut self.sources[self.count];
             text.clear();
-            feeds::full_label(feed, &state.store, text);
+            feeds::full_label(feed, cx.store, text);
             text.push(' ');
-            *bad = feeds::age(feed, state.now, text);
+            *bad = feeds::age(feed, cx.now, text);
             self.count += 1;
         }
-        self.sources[..self.count].sort_by_key(|(bad, _)| !bad);
     }
 }
 

@@ -4,26 +4,36 @@
 
 mod answer;
 mod banner;
+mod copy;
 mod cut_off;
+mod freeze;
+mod hands;
 pub mod layout;
+mod menu;
+mod mouse;
 mod news;
 mod overlay;
 mod overlay_keys;
+mod pace;
 mod palette;
 mod params_dialog;
 mod plan_dialog;
 mod planning;
 mod presenter;
 mod prompt;
+mod silence_preview;
 mod toast;
 mod trail;
 mod typing;
 mod update;
+mod views;
 mod way;
 mod writes;
 
 pub use banner::Banner;
+pub use freeze::Frozen;
 pub use layout::{MIN_SIZE, Screen};
+pub use menu::{Menu, MenuKind, MenuLine};
 pub use overlay::Overlay;
 pub use palette::{Item, Palette, Reading};
 pub use params_dialog::{ParamField, ParamsDialog};
@@ -31,16 +41,20 @@ pub use plan_dialog::PlanDialog;
 pub use planning::Planning;
 pub use presenter::{PHRASE, Presenter, Presenting, RevealDialog};
 pub use prompt::{AskDialog, UnlockDialog};
+pub use silence_preview::{Choice, SilencePreview, WouldHide};
 pub use toast::{Toast, Toasts};
 pub use update::update;
+pub use views::{Habits, NameDialog};
 pub use writes::WriteLock;
 
 use crate::cx::Cx;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
+use crate::domain::view::View;
 use crate::domain::{Limits, Now, RunId, Subject, text};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
+use crate::redact::Redactor;
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Named, Store};
 use crate::theme::{Glyphs, Theme};
@@ -87,6 +101,10 @@ pub struct Setup {
     pub library: Arc<Library>,
     /// Whether the screen is shared, and what is hidden then.
     pub presenting: Presenting,
+    /// What hides secrets in what leaves the screen.
+    pub redactor: Redactor,
+    /// Views, and what the screen is like at its start.
+    pub habits: Habits,
     /// What went wrong before the screen was there, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -105,6 +123,8 @@ pub struct State {
     trail: trail::Trail,
     /// Only the focused pane is shown.
     pub zoom: bool,
+    /// The screen stands still.
+    pub frozen: Option<Frozen>,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
     /// The plan that was asked for and has not come.
@@ -147,6 +167,12 @@ pub struct State {
     pub keymap: Keymap,
     /// Runbooks.
     pub library: Arc<Library>,
+    /// What hides secrets in what leaves the screen.
+    redactor: Redactor,
+    /// Views, and what is kept of the screen.
+    habits: Habits,
+    /// The mouse.
+    mouse: mouse::Mouse,
     /// Where warnings begin.
     pub limits: Limits,
     /// What answer a risk takes.
@@ -179,13 +205,15 @@ impl State {
         // Where nothing is configured to be seen, no key would do anything.
         let seen = |kind: &PaneKind| kind.subject.is_some_and(|subject| store.about(subject).next().is_some());
         let focus = PANES.iter().position(seen).unwrap_or(0);
-        Self {
+        let start = setup.habits.start.clone();
+        let mut state = Self {
             store,
             panes: PANES.iter().map(|kind| (kind.make)()).collect(),
             focus,
             page: None,
             trail: trail::Trail::default(),
             zoom: false,
+            frozen: None,
             overlay: None,
             planning: None,
             plans: 0,
@@ -207,6 +235,9 @@ impl State {
             looks: setup.looks,
             keymap: setup.keymap,
             library: setup.library,
+            redactor: setup.redactor,
+            mouse: mouse::Mouse::new(setup.habits.mouse),
+            habits: setup.habits,
             limits: setup.limits,
             policy: setup.policy,
             environment: setup.environment,
@@ -216,14 +247,26 @@ impl State {
             dirty: true,
             repaint: false,
             chrome: layout::Chrome::default(),
+        };
+        if let Some(view) = start {
+            views::open(&mut state, &view);
         }
+        state
+    }
+
+    /// The screen as it is left, if that is to be kept for the next start.
+    pub fn left(&mut self) -> Option<View> {
+        self.habits.remember.then(|| views::current(self, "as it was left".to_owned()))
     }
 
     /// What panes may see.
     pub fn cx(&self) -> Cx<'_> {
+        // What no source reports, the runs, is never frozen.
+        let frozen = self.frozen.as_ref().filter(|_| self.subject().is_some());
+        let (store, now) = frozen.map_or((&self.store, self.now), |frozen| (&frozen.store, frozen.since));
         Cx {
-            store: &self.store,
-            now: self.now,
+            store,
+            now,
             theme: &self.themes[0],
             limits: &self.limits,
             runs: &self.runs,

@@ -1,6 +1,8 @@
 //! What lies over the panes: one thing at a time.
 
-use super::{AskDialog, Palette, ParamsDialog, PlanDialog, RevealDialog, UnlockDialog};
+use super::{
+    AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, RevealDialog, SilencePreview, UnlockDialog,
+};
 use crate::domain::Now;
 use std::time::Duration;
 
@@ -14,10 +16,16 @@ pub enum Overlay {
     },
     /// Actions by name.
     Palette(Palette),
+    /// A list to choose from.
+    Menu(Menu),
+    /// The name of a view that is to be saved.
+    Name(NameDialog),
     /// A plan to confirm.
     Plan(Box<PlanDialog>),
     /// The parameters of a plan, to plan anew.
     Params(Box<ParamsDialog>),
+    /// What a silence would hide.
+    SilencePreview(Box<SilencePreview>),
     /// Unlock writes?
     Unlock(UnlockDialog),
     /// Show everything again?
@@ -33,7 +41,13 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => {}
+            Self::Help { .. }
+            | Self::Palette(_)
+            | Self::Menu(_)
+            | Self::Name(_)
+            | Self::Params(_)
+            | Self::Reveal(_)
+            | Self::SilencePreview(_) => {}
         }
     }
 
@@ -43,17 +57,23 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
             Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => None,
+            Self::Help { .. }
+            | Self::Palette(_)
+            | Self::Menu(_)
+            | Self::Name(_)
+            | Self::Params(_)
+            | Self::Reveal(_)
+            | Self::SilencePreview(_) => None,
         }
     }
 
     /// Text is being typed into it, so that no dialog may open over it.
     pub(super) fn takes_text(&self) -> bool {
         match self {
-            Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => true,
+            Self::Palette(_) | Self::Name(_) | Self::Params(_) | Self::Reveal(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
-            Self::Help { .. } | Self::Unlock(_) => false,
+            Self::Help { .. } | Self::Menu(_) | Self::SilencePreview(_) | Self::Unlock(_) => false,
         }
     }
 
@@ -61,7 +81,13 @@ impl Overlay {
     pub(super) fn is_dialog(&self) -> bool {
         match self {
             Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. } | Self::Palette(_) | Self::Params(_) | Self::Reveal(_) => false,
+            Self::Help { .. }
+            | Self::Palette(_)
+            | Self::Menu(_)
+            | Self::Name(_)
+            | Self::Params(_)
+            | Self::Reveal(_)
+            | Self::SilencePreview(_) => false,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::answer::Arming;
 use super::params_dialog::Outcome;
-use super::planning;
 use super::presenter::{self, PHRASE, RevealDialog};
 use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
+use super::{planning, silence_preview};
 use crate::domain::Now;
 use crate::domain::risk::Level;
 use crate::effect::{Effect, Effects, RunAnswer};
@@ -21,6 +21,8 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
     let now = state.now;
     let keep = match &mut overlay {
         Overlay::Help { scroll } => scroll_key(scroll, chord),
+        Overlay::Menu(menu) => super::hands::menu_key(state, menu, chord, effects),
+        Overlay::Name(dialog) => super::views::name_key(state, dialog, chord, effects),
         Overlay::Palette(palette) => {
             return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
         }
@@ -34,6 +36,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
                 false
             }
         },
+        Overlay::SilencePreview(preview) => silence_preview::key(state, preview, chord, effects),
         Overlay::Unlock(dialog) => unlock_key(dialog, chord, burst, now),
         Overlay::Reveal(dialog) => {
             if chord.is(KeyCode::Enter) && dialog.field.text() == PHRASE {
@@ -64,7 +67,13 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     let Some(mut overlay) = state.overlay.take() else { return };
     let now = state.now;
     let keep = match &mut overlay {
-        Overlay::Help { .. } | Overlay::Palette(_) | Overlay::Params(_) | Overlay::Reveal(_) => true,
+        Overlay::Help { .. }
+        | Overlay::Palette(_)
+        | Overlay::Menu(_)
+        | Overlay::Name(_)
+        | Overlay::Params(_)
+        | Overlay::Reveal(_)
+        | Overlay::SilencePreview(_) => true,
         Overlay::Plan(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             if dialog.arming.settled(now) {

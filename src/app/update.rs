@@ -1,14 +1,16 @@
 //! `update`: dispatch only. Each event goes to the one function that knows about it.
 
-use super::planning;
+use super::pace::{self, Pace};
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, presenter, way};
+use super::{planning, silence_preview};
 use crate::action::Action;
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{ThingId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
+use crate::panes::hands::Marking;
 use crate::panes::{PANES, Presence, Selected};
 use crate::runbook::{Draft, Plan, PlanRequest, Writes};
 use crate::widgets::field::Field;
@@ -47,12 +49,16 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             }
         }
         Event::Answered(answered) => {
-            state.store.answered(answered, state.now);
+            super::freeze::answered(state, answered);
             way::renew(state, effects);
         }
         Event::Run(event) => {
             take_run_event(state, event);
             presenter::learn(state);
+        }
+        Event::Told { bad, what } => {
+            state.dirty = true;
+            if bad { state.toasts.bad(state.now, what) } else { state.toasts.say(state.now, what) }
         }
         Event::Ground { light } => follow_ground(state, light),
         Event::Resumed => {
@@ -116,7 +122,8 @@ fn take_input(state: &mut State, input: Input, effects: &mut Effects) {
             state.dirty = true;
             state.repaint = true;
         }
-        Input::Key(_) | Input::Mouse(_) | Input::FocusGained | Input::FocusLost => {}
+        Input::Mouse(event) => super::mouse::take(state, event, effects),
+        Input::Key(_) | Input::FocusGained | Input::FocusLost => {}
     }
 }
 
@@ -129,6 +136,8 @@ fn take_paste(state: &mut State, text: &str) {
     } else if let Some(Overlay::Palette(palette)) = &mut state.overlay {
         palette.field.insert(text);
         palette.rank();
+    } else if let Some(Overlay::Name(dialog)) = &mut state.overlay {
+        dialog.field.insert(text);
     } else if let Some(Overlay::Params(params)) = &mut state.overlay {
         params.fields[params.at].field.insert(text);
     } else {
@@ -229,6 +238,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
             state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));
         }
         Action::Actions => open_actions(state),
+        Action::SilencePreview => silence_preview::open(state),
         Action::Details => way::open_page(state, effects),
         Action::Back => way::back(state, effects),
         Action::Earlier => {
@@ -241,7 +251,19 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
                 state.toasts.say(state.now, "there is nothing after this");
             }
         }
-        Action::Copy => copy(state, effects),
+        Action::Sort => super::hands::sort(state),
+        Action::Columns => super::hands::open_columns(state),
+        Action::Freeze => super::freeze::toggle(state),
+        Action::PollSlower => pace::set(state, Pace::Slower, effects),
+        Action::PollFaster => pace::set(state, Pace::Faster, effects),
+        Action::PollConfigured => pace::set(state, Pace::Configured, effects),
+        Action::Mouse => super::mouse::toggle(state, effects),
+        Action::Views => super::views::list(state),
+        Action::SaveView => super::views::ask_name(state),
+        Action::Copy => super::copy::open(state, effects),
+        Action::Mark => super::hands::mark(state, Marking::Toggle),
+        Action::InvertMarks => super::hands::mark(state, Marking::Invert),
+        Action::ClearMarks => super::hands::mark(state, Marking::Clear),
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -267,7 +289,6 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::PageUp
         | Action::Top
         | Action::Bottom
-        | Action::Sort
         | Action::Group
         | Action::NextMatch
         | Action::PreviousMatch
@@ -284,6 +305,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Silences
         | Action::Rules
         | Action::Targets
+        | Action::Members
         | Action::EngineEvents
         | Action::Processes
         | Action::Inspect
@@ -295,16 +317,6 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
 }
 
 /// What the focused page shows as a text, for another program.
-fn copy(state: &mut State, effects: &mut Effects) {
-    match state.pane().text() {
-        Some(text) => {
-            state.toasts.say(state.now, format!("copied {} lines", text.lines().count()));
-            effects.push(Effect::Copy(text));
-        }
-        None => state.toasts.say(state.now, "there is no text to copy here"),
-    }
-}
-
 /// A run goes on only as long as the program does: while one is under way, leaving takes the key twice.
 fn leave(state: &mut State, effects: &mut Effects) {
     let again = state.leaving.is_some_and(|until| state.now.mono < until);
@@ -352,6 +364,9 @@ pub(super) fn record_lock(state: &State, what: &str) -> Effect {
 
 /// Asks the planner for a plan for the selected thing.
 fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
+    if let Some(why) = super::freeze::refusal(state) {
+        return state.toasts.bad(state.now, why);
+    }
     if state.writes.state() == Writes::ReadOnly {
         return state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string());
     }
@@ -366,6 +381,7 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             state.toasts.bad(state.now, why);
         }
         selected => {
+            super::hands::say_marks(state, selected.as_ref());
             let args = arguments(state, selected.as_ref());
             planning::ask(state, PlanRequest { runbook: id.to_owned(), args }, effects);
         }
@@ -401,7 +417,18 @@ fn filter_key(state: &mut State, chord: Chord) {
     } else if chord.is(KeyCode::Esc) {
         state.filter_edit = None;
         state.with_pane(|pane, _| pane.set_filter(""));
+    } else if chord.is(KeyCode::Tab) {
+        complete_filter(state);
     } else if field.key(chord) {
+        apply_filter(state);
+    }
+}
+
+/// The name of a field, as far as it is clear which is meant.
+fn complete_filter(state: &mut State) {
+    let typed = state.filter_edit.as_ref().map_or("", Field::text);
+    if let Some(completed) = state.pane().completed(typed) {
+        state.filter_edit = Some(Field::with(&completed));
         apply_filter(state);
     }
 }

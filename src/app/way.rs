@@ -81,7 +81,11 @@ pub(super) fn open_page(state: &mut State, effects: &mut Effects) {
             renew(state, effects);
         }
         None => {
+            let failing = failing(state);
             let selected = state.pane().selected();
+            if let (None, Some(failing)) = (&selected, failing) {
+                return state.toasts.bad(state.now, failing);
+            }
             let why =
                 selected.and_then(|selected| missing(&selected)).unwrap_or_else(|| match state.pane().selected() {
                     Some(selected) => format!("there is nothing more to see of {}", selected.name),
@@ -90,6 +94,13 @@ pub(super) fn open_page(state: &mut State, effects: &mut Effects) {
             state.toasts.say(state.now, why);
         }
     }
+}
+
+/// What is wrong with the first source about the focused pane's subject that fails, in full: where nothing is selected that is what
+/// there is to look at.
+fn failing(state: &State) -> Option<String> {
+    let mut failing = state.store.about(state.subject()?).filter_map(|feed| Some((&feed.id, feed.error.as_ref()?)));
+    failing.next().map(|(id, (_, error))| format!("{id}: {} → {}", error.what, error.hint))
 }
 
 /// Why a selected thing can't be looked at or acted on; `None`: it can.
@@ -114,7 +125,19 @@ pub(super) fn page_takes(state: &mut State, action: &Action, effects: &mut Effec
             true
         }
         // These are about the table that lies behind.
-        PageFlow::Pass => matches!(action, Action::Filter | Action::Sort | Action::Reverse | Action::Zoom),
+        PageFlow::Pass => {
+            matches!(
+                action,
+                Action::Filter
+                    | Action::Sort
+                    | Action::Columns
+                    | Action::Mark
+                    | Action::InvertMarks
+                    | Action::ClearMarks
+                    | Action::Reverse
+                    | Action::Zoom
+            )
+        }
     }
 }
 
@@ -185,7 +208,8 @@ pub(super) fn renew(state: &mut State, effects: &mut Effects) {
     let asked: Vec<Inquiry> = asked.collect();
     state.dirty |= page.is_some() || !asked.is_empty();
     for inquiry in asked {
-        if state.store.ask(&inquiry, state.now) {
+        let known = state.frozen.as_ref().is_some_and(|frozen| frozen.store.answer(&inquiry).is_some());
+        if !known && state.store.ask(&inquiry, state.now) {
             effects.push(Effect::Inquire(inquiry));
         }
     }

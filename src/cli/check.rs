@@ -183,7 +183,7 @@ impl Findings {
 
     fn json(&self) -> serde_json::Result<String> {
         let whole = serde_json::json!({ "ok": !self.bad(), "findings": self.0 });
-        super::json::text(&whole)
+        crate::domain::json::text(&whole)
     }
 
     fn text(&self) -> String {

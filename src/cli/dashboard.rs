@@ -3,11 +3,12 @@
 use super::{Global, look, places, setup};
 use crate::app::Setup;
 use crate::config::Config;
+use crate::domain::nearest;
 use crate::journal::{Journal, JournalError, absent::Absent, sqlite::SqliteJournal};
 use crate::redact::Redactor;
 use crate::runbook::Library;
 use crate::runtime::dashboard::Ended;
-use crate::runtime::{self, dashboard, log};
+use crate::runtime::{self, dashboard, keep, log};
 use color_eyre::eyre::bail;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -33,12 +34,42 @@ async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
     log::started(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
     let presenting = setup::presenting(&config, opened.connections.redactor().clone());
-    let setup = Setup { presenting, ..setup::screen(config, look, opened.feeds, global.read_only, Library::builtin()) };
+    let mut setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    with_views(&mut setup, global)?;
+    setup.redactor = opened.connections.redactor().clone();
+    setup.presenting = presenting;
     let connections = opened.connections.clone();
-    let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };
+    let start = dashboard::Start {
+        setup,
+        sources: opened.sources,
+        connections: opened.connections,
+        journal,
+        home: places::state(),
+    };
     let ended = dashboard::run(start).await;
     connections.close().await;
     ended
+}
+
+/// The views that were saved here, and the one to begin with.
+fn with_views(setup: &mut Setup, global: &Global) -> color_eyre::Result<()> {
+    let habits = &mut setup.habits;
+    if let Ok(home) = places::state() {
+        let (own, left) = keep::read(&home, &mut setup.troubles);
+        (habits.own, habits.start) = (own, left.filter(|_| habits.remember));
+    }
+    habits.mouse &= !global.no_mouse;
+    let Some(wanted) = &global.view else { return Ok(()) };
+    let all = || habits.own.iter().chain(&habits.team);
+    let found = all().find(|view| &view.name == wanted).cloned();
+    let Some(view) = found else {
+        let near = nearest(wanted, all().map(|view| view.name.as_str()));
+        let hint = near
+            .map_or_else(|| "ctrl-s in the dashboard saves one".to_owned(), |near| format!("did you mean {near:?}?"));
+        bail!("there is no view {wanted:?}; {hint}");
+    };
+    habits.start = Some(view);
+    Ok(())
 }
 
 /// Without a journal everything can be looked at, and nothing can be changed.

@@ -6,7 +6,6 @@
 mod check;
 mod dashboard;
 mod journal;
-mod json;
 mod look;
 mod places;
 mod print;
@@ -72,6 +71,12 @@ struct Global {
     /// Draw with ASCII alone
     #[arg(long, global = true)]
     ascii: bool,
+    /// Begin with this named view
+    #[arg(long, value_name = "NAME")]
+    view: Option<String>,
+    /// Leave the mouse to the terminal, whatever the config says
+    #[arg(long)]
+    no_mouse: bool,
     /// Write more into the log file: -v what happens, -vv everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,

@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::look::Look;
-use crate::app::{Presenting, Setup};
+use crate::app::{Habits, Presenting, Setup};
 use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
@@ -49,6 +49,8 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         looks: look.looks,
         library: Arc::new(library),
         presenting,
+        redactor: Redactor::default(),
+        habits: Habits { team: config.views, remember: config.remember, mouse: config.mouse, ..Habits::default() },
         troubles: look.troubles,
     }
 }

@@ -1,16 +1,18 @@
 //! `quarterdeck snapshot`: one look, for scripts and bug reports.
 
-use super::{Global, json, look, setup};
+use super::{Global, look, setup};
+use crate::action::ACTIONS;
 use crate::app::{State, update};
 use crate::clock;
 use crate::config::Config;
-use crate::domain::{Sample, Server, Snapshot as Found, Subject};
+use crate::domain::{Sample, Server, Snapshot as Found, Subject, json};
 use crate::event::{Event, Stamped};
-use crate::panes::{PANES, Place};
+use crate::panes::{PANES, PaneKind, Place};
 use crate::runbook::Library;
 use crate::runtime::{self, poller};
 use crate::store::{Feed, Store};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
@@ -28,49 +30,40 @@ const WIDTH: u16 = 160;
 /// Exit code 1 when a source fails; the others are printed all the same.
 #[derive(Debug, Args)]
 pub struct Snapshot {
-    /// Only this pane
-    #[arg(value_enum)]
-    pane: Option<Pane>,
+    /// Only this pane or page
+    #[arg(value_parser = PossibleValuesParser::new(pages().map(|(_, kind, _)| name(kind))))]
+    pane: Option<String>,
     /// As JSON: {at, environment, sources: [{id, subject, took_ms, data | error: {what, hint}}], servers: [joined rows]}
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Pane {
-    Servers,
-    Containers,
-    Alerts,
-    Databases,
+/// What can be printed: every pane and page about something that sources report, with its place among the panes.
+fn pages() -> impl Iterator<Item = (usize, &'static PaneKind, Subject)> {
+    PANES.iter().enumerate().filter_map(|(index, kind)| Some((index, kind, kind.subject?)))
 }
 
-impl Pane {
-    fn subject(self) -> Subject {
-        match self {
-            Self::Servers => Subject::Servers,
-            Self::Containers => Subject::Containers,
-            Self::Alerts => Subject::Alerts,
-            Self::Databases => Subject::Databases,
-        }
-    }
+/// How it is called, here as in keymaps.
+fn name(kind: &PaneKind) -> &'static str {
+    ACTIONS.iter().find(|(action, ..)| *action == kind.action).map_or(kind.title, |(_, name, _)| name)
 }
 
 impl Snapshot {
     /// Asks and prints.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let config = setup::config(global)?;
+        let only = self.pane.as_deref();
+        let subject =
+            only.and_then(|only| pages().find(|(_, kind, _)| name(kind) == only)).map(|(.., subject)| subject);
         let (feeds, samples) = runtime::block_on(async {
-            let opened = setup::open(&config, self.pane.map(Pane::subject));
+            let opened = setup::open(&config, subject);
             let samples = poller::once(opened.sources, Some(BETWEEN)).await;
             opened.connections.close().await;
             (opened.feeds, samples)
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
-        let printed = if self.json {
-            json_of(&config, &feeds, &samples)?
-        } else {
-            tables(global, config, feeds, samples, self.pane)
-        };
+        let printed =
+            if self.json { json_of(&config, &feeds, &samples)? } else { tables(global, config, feeds, samples, only) };
         stdout().write_all(printed.as_bytes())?;
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -116,7 +109,7 @@ fn source_json(sample: &Sample, feed: &Feed) -> Value {
 }
 
 /// The panes as they would be painted, one under the other.
-fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample>, only: Option<Pane>) -> String {
+fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample>, only: Option<&str>) -> String {
     let look = look::look(global, &config);
     let width = if stdout().is_terminal() {
         crossterm::terminal::size().map_or(WIDTH, |(width, _)| width.max(80))
@@ -129,9 +122,9 @@ fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample
         update(&mut state, Stamped { now: clock::now(), event: Event::Sample(sample) }, &mut Vec::new());
     }
     let mut out = String::new();
-    for (index, kind) in PANES.iter().enumerate().filter(|(_, kind)| kind.beside) {
-        let Some(subject) = kind.subject else { continue };
-        if only.is_none_or(|only| only.subject() == subject) {
+    // All panes; a page only when it is asked for.
+    for (index, kind, subject) in pages() {
+        if only.map_or(kind.beside, |only| name(kind) == only) {
             out.push_str(&table(&mut state, index, subject, width));
         }
     }
@@ -140,15 +133,15 @@ fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample
 
 /// One pane, as high as its rows and what has to be said of its sources.
 fn table(state: &mut State, index: usize, subject: Subject, width: u16) -> String {
-    let reported: usize = state.store.about(subject).filter_map(Feed::snapshot).map(count).sum();
-    // A server that the config names has a row though nobody reports it.
-    let rows = reported.max(state.store.all_servers().count());
-    let notes = state.store.about(subject).count() * 6;
+    let mut panes = std::mem::take(&mut state.panes);
+    panes[index].settle(&state.cx());
+    let rows = panes[index].rows();
+    // Notes never take more than half of a table, nor what stands above more than a third: with this room all of them are seen.
+    let notes = state.store.about(subject).count() * 18;
     let height = u16::try_from(rows + notes + 3).unwrap_or(u16::MAX / width);
     let area = Rect { x: 0, y: 0, width, height };
     let place = Place { area, focused: false, framed: false };
     let mut buf = Buffer::empty(area);
-    let mut panes = std::mem::take(&mut state.panes);
     panes[index].refresh(place, &state.cx());
     panes[index].draw(place, &mut buf, &state.cx());
     state.panes = panes;
@@ -165,11 +158,10 @@ pub fn count(snapshot: &Found) -> usize {
     }
 }
 
-/// The text of a painted area, without blanks at the ends of lines and blank lines at the end, and with one after it.
+/// The text of a painted area, without blanks at the ends of lines and without blank lines, and with one after it.
 fn lines(buf: &Buffer) -> String {
-    let rows: Vec<String> = (0..buf.area.height).map(|y| row(buf, y)).collect();
-    let end = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
-    rows[..end].join("\n") + "\n\n"
+    let rows = (0..buf.area.height).map(|y| row(buf, y)).filter(|row| !row.is_empty());
+    rows.collect::<Vec<_>>().join("\n") + "\n\n"
 }
 
 fn row(buf: &Buffer, y: u16) -> String {

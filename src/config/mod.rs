@@ -16,6 +16,7 @@ pub use read::KEYS;
 
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
+use crate::domain::view::View;
 use crate::domain::{Limits, SourceId, Subject};
 use crate::sources::{ServerSettings, Settings, SourceKind};
 use crate::theme;
@@ -55,6 +56,12 @@ pub struct Config {
     pub presenter: PresenterTable,
     /// The journal's file; absent: in the state folder.
     pub journal: Option<PathBuf>,
+    /// The mouse is listened to from the start.
+    pub mouse: bool,
+    /// The screen begins as it was left.
+    pub remember: bool,
+    /// The team's named views.
+    pub views: Vec<View>,
     /// The servers that it names, in its order.
     pub servers: Vec<ServerSettings>,
     /// Every source, in the order of the kinds, then by name; those of named servers among them.

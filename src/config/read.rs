@@ -7,6 +7,7 @@ use super::problem::{Problem, Problems};
 use super::{Config, PresenterTable, SourceConfig};
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
+use crate::domain::view::View;
 use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
 use crate::theme::Choice;
@@ -21,7 +22,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 15] = [
     "environment",
     "guarded",
     "theme",
@@ -34,6 +35,8 @@ pub const KEYS: [&str; 13] = [
     "policy",
     "presenter",
     "journal",
+    "screen",
+    "view",
     "server",
 ];
 /// How long writes stay unlocked when the file does not say.
@@ -94,6 +97,8 @@ impl Reader<'_> {
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
         let presenter = root.remove("presenter").and_then(|value| self.striking(value, presenter)).unwrap_or_default();
         let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
+        let screen = self.table::<ScreenTable>(&mut root, "screen").unwrap_or_default();
+        let views = self.views(&mut root);
         let servers = self.servers(&mut root);
         let sources = self.sources(root, &servers);
         Config {
@@ -109,6 +114,9 @@ impl Reader<'_> {
             policy,
             presenter,
             journal: journal.map(|path| resolve(&home, &path)),
+            mouse: screen.mouse,
+            remember: screen.remember,
+            views,
             servers,
             sources,
             files: texts.iter().filter_map(|text| text.path.clone()).collect(),
@@ -145,6 +153,26 @@ impl Reader<'_> {
             servers.push(server);
         }
         servers
+    }
+
+    /// The team's views. Of two of one name nobody could open the second.
+    fn views(&mut self, root: &mut DeTable<'_>) -> Vec<View> {
+        let Some(value) = root.remove("view") else { return Vec::new() };
+        let DeValue::Array(tables) = value.get_ref() else {
+            let hint = "write [[view]] above its keys, once for each view".to_owned();
+            self.at(value.span(), ("view is a list of tables".to_owned(), hint));
+            return Vec::new();
+        };
+        let mut views: Vec<View> = Vec::new();
+        for table in tables {
+            let Some(view) = self.striking(table.clone(), simple::<View>) else { continue };
+            if views.iter().any(|other| other.name == view.name) {
+                let what = (format!("there are two views {:?}", view.name), "give each its own name".to_owned());
+                self.at(table.span(), what);
+            }
+            views.push(view);
+        }
+        views
     }
 
     /// What is left of the root: sources, and keys that nobody knows.
@@ -309,6 +337,13 @@ fn presenter(value: Value<'_>) -> Result<PresenterTable, Error> {
 #[serde(deny_unknown_fields)]
 struct JournalTable {
     path: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ScreenTable {
+    mouse: bool,
+    remember: bool,
 }
 
 fn simple<T: DeserializeOwned>(value: Value<'_>) -> Result<T, Error> {

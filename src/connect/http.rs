@@ -173,8 +173,10 @@ pub async fn get(
 /// When no answer came, or one that is too long; an answer with an error status is a [`Reply`].
 pub async fn send(web: &Web, request: RequestBuilder, service: &str, base: &BaseUrl) -> Result<Reply, SourceError> {
     let request = web.sign(request).await?;
-    let failed = |error: reqwest::Error| explain(service, base, &error);
-    let mut response = request.send().await.map_err(failed)?;
+    let (client, request) = request.build_split();
+    let limit = request.as_ref().ok().and_then(|request| request.timeout().copied());
+    let failed = |error: reqwest::Error| explain(service, base, limit, &error);
+    let mut response = client.execute(request.map_err(failed)?).await.map_err(failed)?;
     let status = response.status().as_u16();
     if status == 401 {
         web.refused();
@@ -214,12 +216,14 @@ pub fn not_the_api(service: &str, base: &BaseUrl, why: &str) -> SourceError {
     )
 }
 
-fn explain(service: &str, base: &BaseUrl, error: &reqwest::Error) -> SourceError {
+fn explain(service: &str, base: &BaseUrl, limit: Option<Duration>, error: &reqwest::Error) -> SourceError {
+    let limit = limit.filter(|limit| !error.is_connect() || *limit < CONNECT).unwrap_or(CONNECT);
+    let late = || format!("it does not answer in time ({:.1} s)", limit.as_secs_f64());
     let start = || format!("start {service}, or write its address in the config");
     let io = cause::<std::io::Error>(error).map(std::io::Error::kind);
     let (why, hint) = match io {
         Some(ErrorKind::ConnectionRefused) => ("nothing listens there".to_owned(), start()),
-        _ if error.is_timeout() => ("it does not answer in time".to_owned(), format!("see whether {service} hangs")),
+        _ if error.is_timeout() => (late(), format!("see whether {service} hangs")),
         _ if error.is_dns() => ("the host name is not known".to_owned(), "check the name in the config".to_owned()),
         _ if error.is_redirect() => ("it redirects in circles".to_owned(), "check the scheme and the path".to_owned()),
         _ => (root(error), start()),
@@ -281,6 +285,6 @@ mod tests {
         let base = BaseUrl::parse(&format!("http://{}", listening.local_addr().unwrap())).unwrap();
         let client = client(Trust::default()).unwrap();
         let error = get(&Web::plain(client), "Prometheus", &base, "api", Duration::from_millis(50)).await.unwrap_err();
-        assert!(error.what.ends_with("it does not answer in time"), "{}", error.what);
+        assert!(error.what.ends_with("it does not answer in time (0.1 s)"), "{}", error.what);
     }
 }

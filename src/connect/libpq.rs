@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The keys of a service that the driver understands, as they stand in an address.
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "host",
     "hostaddr",
     "port",
@@ -31,7 +31,10 @@ pub(super) fn service() -> Result<Option<String>, SourceError> {
     let Some(name) = env::var("PGSERVICE").ok().filter(|name| !name.is_empty()) else { return Ok(None) };
     let files = service_files();
     match files.iter().find_map(|file| find(&fs::read_to_string(file).ok()?, &name)) {
-        Some(settings) => Ok(address(&settings)),
+        Some(settings) => {
+            let known = settings.into_iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+            Ok(address(&known.collect::<Vec<_>>()).map(String::from))
+        }
         None => {
             let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
             let hint = format!("looked in {}: write the service there, or unset PGSERVICE", files.join(", "));
@@ -75,11 +78,11 @@ fn find(text: &str, name: &str) -> Option<Vec<(String, String)>> {
     Some(pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect())
 }
 
-fn address(settings: &[(String, String)]) -> Option<String> {
+/// Settings as an address.
+pub(super) fn address(settings: &[(String, String)]) -> Option<Url> {
     let mut url = Url::parse("postgres:///").ok()?;
-    let known = settings.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
-    url.query_pairs_mut().extend_pairs(known);
-    Some(url.into())
+    url.query_pairs_mut().extend_pairs(settings);
+    Some(url)
 }
 
 /// The passwords of a password file: `host:port:database:user:password`, with `\:` and `\\` for the two.
@@ -114,7 +117,7 @@ mod tests {
     fn a_service_becomes_an_address_that_the_driver_reads() {
         let text = "# ours\n[other]\nhost=x\n\n[prod db]\n host = db-1.example\nport=5433\n# no\nuser=q d\ndbname=a/b\napplication_name=x\n[next]\nport=1\n";
         let settings = find(text, "prod db").unwrap();
-        let options = PgConnectOptions::from_str(&address(&settings).unwrap()).unwrap();
+        let options = PgConnectOptions::from_str(address(&settings).unwrap().as_str()).unwrap();
         assert_eq!((options.get_host(), options.get_port()), ("db-1.example", 5433));
         assert_eq!((options.get_username(), options.get_database()), ("q d", Some("a/b")));
         assert_eq!(find(text, "none"), None);

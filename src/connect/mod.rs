@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod docker;
+pub mod dsn;
 pub mod endpoint;
 pub mod http;
 mod libpq;

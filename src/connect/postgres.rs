@@ -4,11 +4,10 @@
 //! function can change things all the same): what holds is a login that may not. So `act_as` names a second one.
 
 use super::secret::Keeper;
-use super::{libpq, root};
+use super::{dsn, libpq, root};
 use crate::domain::SourceError;
 use crate::domain::secret::{Secret, SecretRef};
 use crate::redact::Redactor;
-use reqwest::Url;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -36,7 +35,8 @@ const FORGOTTEN: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginSettings {
-    /// `postgres://user@host:port/database`, without a password.
+    /// `postgres://user@host:port/database` or `host=… port=… user=… dbname=…`, without a password.
+    #[serde(deserialize_with = "dsn::deserialize")]
     pub dsn: Option<String>,
     /// Where the password is. Absent: `PGPASSWORD`, the password file of libpq, or none.
     pub password: Option<SecretRef>,
@@ -321,29 +321,17 @@ fn options(table: &str, settings: &LoginSettings) -> Result<PgConnectOptions, So
 
 // No message repeats the dsn: it may hold a password, although it must not.
 fn parse_dsn(table: &str, dsn: &str) -> Result<PgConnectOptions, SourceError> {
-    let example = "write it as postgres://user@host:5432/database, or postgres:///database?host=/var/run/postgresql";
-    let wrong = |why: &str| SourceError::new(format!("dsn in {table} {why}"), example);
-    let dsn = &user_without_host(dsn).unwrap_or_else(|| dsn.to_owned());
-    let url = Url::parse(dsn).map_err(|_| wrong("is no address"))?;
-    if !matches!(url.scheme(), "postgres" | "postgresql") {
-        return Err(wrong("is no address of PostgreSQL"));
-    }
+    let wrong = |(why, hint): (String, String)| SourceError::new(format!("dsn in {table} {why}"), hint);
+    dsn::check(dsn).map_err(wrong)?;
+    let none = || wrong(("is no address".to_owned(), dsn::EXAMPLE.to_owned()));
+    let url = dsn::address(dsn).ok_or_else(none)?;
     if url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password") {
         return Err(SourceError::new(
             format!("dsn in {table} holds a password, and a config holds no secrets"),
             "take it out and write password = { env = \"NAME\" }, { command = \"…\" } or { file = \"/path\" } beside it",
         ));
     }
-    PgConnectOptions::from_str(dsn).map_err(|_| wrong("has a part that PostgreSQL does not know"))
-}
-
-/// `postgres://user@/database` is an address to libpq, but not to the standard for addresses: the user moves to the end.
-fn user_without_host(dsn: &str) -> Option<String> {
-    let (scheme, rest) = dsn.split_once("://")?;
-    let (user, rest) = rest.split_once("@/")?;
-    let mark = if rest.contains('?') { '&' } else { '?' };
-    let plain = !user.contains([':', '/', '?', '&']);
-    plain.then(|| format!("{scheme}:///{rest}{mark}user={user}"))
+    PgConnectOptions::from_str(url.as_str()).map_err(|_| none())
 }
 
 fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {

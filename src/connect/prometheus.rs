@@ -20,6 +20,9 @@ const NAME: &str = "Prometheus";
 const LONGEST_ADDRESS: usize = 2_000;
 /// Points of a [`Prometheus::range`]: as many as a wide screen shows.
 const POINTS: u32 = 240;
+/// And from this time on, so that what lasted some minutes of a day is not missed.
+const LONG: Duration = Duration::from_hours(12);
+const POINTS_OF_LONG: u32 = 1440;
 /// No step of a range is shorter.
 const SHORTEST_STEP: Duration = Duration::from_secs(1);
 
@@ -103,7 +106,8 @@ impl Prometheus {
         Ok(Answer { data: answer.data.readings(), warnings: answer.warnings })
     }
 
-    /// The values of an expression over the last while (`/api/v1/query_range`), at up to 240 even distances.
+    /// The values of an expression over the last while (`/api/v1/query_range`), at up to 240 even distances;
+    /// from twelve hours on at 1440.
     ///
     /// # Errors
     /// As for [`Self::query`].
@@ -280,6 +284,11 @@ struct Ranged {
     values: Vec<Point>,
 }
 
+/// How many points a length of time is told with.
+fn points(back: Duration) -> u32 {
+    if back < LONG { POINTS } else { POINTS_OF_LONG }
+}
+
 /// What is asked for: evenly from `start` to `end`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Range {
@@ -290,7 +299,7 @@ struct Range {
 
 impl Range {
     fn ending(end: Timestamp, back: Duration) -> Self {
-        let step = (back / POINTS).max(SHORTEST_STEP);
+        let step = (back / points(back)).max(SHORTEST_STEP);
         Self { start: end - back, end, step }
     }
 
@@ -303,7 +312,7 @@ impl Range {
         let first = all.swap_remove(0).values;
         let (start, step) = (self.start.as_millisecond() as f64 / 1000.0, self.step.as_secs_f64());
         let slots = (self.end.duration_since(self.start).as_secs_f64() / step) as usize + 1;
-        let mut points = vec![f64::NAN; slots.min(POINTS as usize + 1)];
+        let mut points = vec![f64::NAN; slots.min(POINTS_OF_LONG as usize + 1)];
         for Point(at, value) in first {
             let slot = ((at - start) / step).round();
             // A server that rounds our times to its own grid (Thanos, Mimir) is at most half a step off.

@@ -93,6 +93,10 @@ pub struct Alert {
     pub severity: Severity,
     /// All labels.
     pub labels: Labels,
+    /// The labels of its series in Prometheus, where relabelling gives it others on the way to Alertmanager; `None`: those above,
+    /// without the external labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Arc<Labels>>,
     /// All annotations.
     pub annotations: Labels,
     /// Since when the expression is true (Prometheus `activeAt`) or the alert known (Alertmanager `startsAt`).

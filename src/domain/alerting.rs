@@ -1,39 +1,13 @@
 //! What alerting consists of beside the alerts: rules, targets, silences, members of a cluster, and what is wrong with them.
 
 use super::alert::{Labels, hash};
+use super::matcher::{self, Matcher};
 use super::time::between;
 use super::{Alert, Severity, SourceError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// One matcher of a silence or an inhibition: `name="value"`, `name=~"…"` and their opposites.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Matcher {
-    /// Label name.
-    pub name: String,
-    /// Value, or a regular expression that must match all of it.
-    pub value: String,
-    /// `value` is a regular expression.
-    pub is_regex: bool,
-    /// It must match; false: it must not.
-    pub is_equal: bool,
-}
-
-impl Matcher {
-    /// As Alertmanager writes it: `name="value"`, `name!~"a|b"`; appended.
-    pub fn write(&self, out: &mut String) {
-        let operator = match (self.is_equal, self.is_regex) {
-            (true, false) => "=",
-            (false, false) => "!=",
-            (true, true) => "=~",
-            (false, true) => "!~",
-        };
-        let _ = write!(out, "{}{operator}{:?}", self.name, self.value);
-    }
-}
 
 /// What a silence is just now (Alertmanager's words).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -121,10 +95,7 @@ impl Silence {
 
     /// All its matchers, as Alertmanager writes them; appended.
     pub fn write_matchers(&self, out: &mut String) {
-        for (index, matcher) in self.matchers.iter().enumerate() {
-            out.push_str(if index > 0 { ", " } else { "" });
-            matcher.write(out);
-        }
+        matcher::write_all(&self.matchers, out);
     }
 }
 
@@ -240,14 +211,68 @@ impl Target {
 }
 
 /// A member of Alertmanager's cluster, or an Alertmanager that Prometheus sends to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its address.
+    /// Its address; of one that others of its cluster know and nobody asks, the address at which they gossip.
     pub address: String,
     /// It answers, or (as Prometheus tells it) alerts are sent there.
     pub up: bool,
     /// What is wrong with it; empty when nothing is.
     pub why: String,
+    /// Only other members know it: it is not among those that are asked.
+    #[serde(default)]
+    pub unasked: bool,
+    /// Its name in the cluster; empty when it is in none, or does not answer.
+    #[serde(default)]
+    pub name: String,
+    /// Its version; empty when not known. Like all that follows: Alertmanager.
+    #[serde(default)]
+    pub version: String,
+    /// When it was started.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// How it stands in its cluster: `ready`, `settling`, `disabled`; empty when not known.
+    #[serde(default)]
+    pub cluster: String,
+    /// Its place among the members, from 0: the first notifies at once, each next one waits longer whether it did.
+    #[serde(default)]
+    pub position: Option<u32>,
+    /// Members of its cluster that it knows, itself included.
+    #[serde(default)]
+    pub peers: Option<u32>,
+    /// Alerts that it has.
+    #[serde(default)]
+    pub alerts: Option<u32>,
+    /// Silences that it has, those that are over left out.
+    #[serde(default)]
+    pub silences: Option<u32>,
+    /// Alerts that other members have, and it has not, seen twice in a row.
+    #[serde(default)]
+    pub lacks_alerts: u32,
+    /// Silences that other members have, and it has not, seen twice in a row.
+    #[serde(default)]
+    pub lacks_silences: u32,
+    /// When it answered last.
+    #[serde(default)]
+    pub answered_at: Option<Timestamp>,
+}
+
+impl Member {
+    /// What tells it from all others of its source.
+    pub fn key(&self) -> String {
+        format!("member/{}", self.address)
+    }
+
+    /// A warning when it is down or lacks what others have: then what it notifies differs from what they do.
+    pub fn judge(&self) -> Severity {
+        match (self.unasked, self.up) {
+            (true, _) => Severity::Info,
+            (false, false) => Severity::Warning,
+            (false, true) if self.lacks_alerts + self.lacks_silences > 0 => Severity::Warning,
+            (false, true) if self.cluster == "settling" => Severity::Info,
+            (false, true) => Severity::Ok,
+        }
+    }
 }
 
 /// Something is wrong with alerting itself: what does not fire may be no good news.
@@ -338,15 +363,6 @@ mod tests {
         assert!(silence(5_000, 0).is_idle(now) && !silence(900, 0).is_idle(now));
         let later = Silence { state: SilenceState::Pending, starts_at: at(1_001), ..silence(9_000, 0) };
         assert_eq!((later.state_at(now), later.state_at(at(1_001))), (SilenceState::Pending, SilenceState::Active));
-    }
-
-    #[test]
-    fn matchers_are_written_as_alertmanager_does() {
-        let matcher = |is_equal, is_regex| Matcher { name: "a".into(), value: "x\"|y".into(), is_regex, is_equal };
-        let all = [matcher(true, false), matcher(false, false), matcher(true, true), matcher(false, true)];
-        let mut text = String::new();
-        Silence { matchers: all.into(), ..Silence::default() }.write_matchers(&mut text);
-        assert_eq!(text, r#"a="x\"|y", a!="x\"|y", a=~"x\"|y", a!~"x\"|y""#);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Plain data: what quarterdeck knows about the world, and what it records about acting on it.
 //!
 //! Owns the vocabulary (PostgreSQL's, Docker's, Prometheus' and Alertmanager's own terms). Must not do IO, read a
-//! clock, know a screen or an async runtime: std and serde only, so that everything above can share it and
+//! clock, know a screen or an async runtime: std, serde and what reads text only, so that everything above can share it and
 //! every rule about it can be tested as a plain function.
 
 pub mod alert;
@@ -12,7 +12,9 @@ pub mod database;
 pub mod episode;
 pub mod id;
 pub mod inquiry;
+pub mod json;
 pub mod limits;
+pub mod matcher;
 pub mod nearest;
 pub mod notify;
 pub mod past;
@@ -24,11 +26,13 @@ pub mod sample;
 pub mod secret;
 pub mod server;
 pub mod severity;
+pub mod spells;
 pub mod text;
 pub mod time;
+pub mod view;
 
 pub use alert::{Alert, AlertState, Group, Inhibitor, Labels, Silencer};
-pub use alerting::{AlertReport, Gap, Matcher, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
+pub use alerting::{AlertReport, Gap, Member, Rule, Silence, SilenceState, Target, Topic, Trouble};
 pub use change::Change;
 pub use container::{Compose, Container, ContainerState, Engine, EngineEvent, Health, Port, Probe};
 pub use database::{
@@ -39,6 +43,7 @@ pub use episode::{Episode, Spell};
 pub use id::{RunId, SourceId, ThingId};
 pub use inquiry::{Answered, Found, Inquiry, Series};
 pub use limits::Limits;
+pub use matcher::{Matcher, Matchers};
 pub use nearest::nearest;
 pub use process::{Process, Processes};
 pub use sample::{Sample, Snapshot, SourceError, Subject};

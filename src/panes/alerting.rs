@@ -3,9 +3,12 @@
 use super::{Link, Section};
 use crate::cx::Cx;
 use crate::domain::{Alert, AlertReport, Rule, Server, Severity, Silence, Snapshot, Subject, Target, ThingId, Topic};
-use crate::store::{Feed, Health};
+use crate::store::{Feed, Health, Store};
 use std::fmt::Write;
 use std::sync::Arc;
+
+/// What the key of a group begins with, where it is an entry.
+pub(super) const GROUP: &str = "group/";
 
 /// An alert, one Enter away.
 pub(super) fn alert_link(alert: &Alert) -> Link {
@@ -57,6 +60,43 @@ pub(super) fn server_link(target: &Target, cx: &Cx<'_>) -> Option<Link> {
     })
 }
 
+/// The alerts that a thing is or consists of: an alert, a group, a rule's. None for anything else.
+pub fn alerts_of(thing: &ThingId, store: &Store) -> Vec<Arc<Alert>> {
+    match thing {
+        ThingId::Alert { fingerprint } => {
+            store.all_alerts().find(|alert| alert.fingerprint == *fingerprint).cloned().into_iter().collect()
+        }
+        ThingId::Entry { source, key } => {
+            let Some(feed) = store.feed(source) else { return Vec::new() };
+            if let Some(group) = key.strip_prefix(GROUP) {
+                let groups = store.alert_groups(feed).iter().filter(|known| *known.key == *group);
+                return groups.flat_map(|group| group.alerts.iter().cloned()).collect();
+            }
+            let rules = || report(feed).into_iter().flat_map(|report| &report.rules);
+            let rule = key.strip_prefix("rule/").and_then(|_| rules().find(|rule| *rule.key() == **key));
+            rule.map_or_else(Vec::new, |rule| store.all_alerts().filter(|alert| rule.made(alert)).cloned().collect())
+        }
+        ThingId::Server { .. }
+        | ThingId::Container { .. }
+        | ThingId::Session { .. }
+        | ThingId::Process { .. }
+        | ThingId::Run(_) => Vec::new(),
+    }
+}
+
+/// Each Alertmanager's name with the alerts that it told last.
+pub fn alerts_of_alertmanagers(store: &Store) -> impl Iterator<Item = (String, &[Arc<Alert>])> {
+    let told = store.alert_reports().filter(|(feed, _)| tells_silences(feed));
+    told.map(|(feed, report)| (feed.id.name().to_owned(), report.alerts.as_slice()))
+}
+
+/// Where the first Alertmanager is that answers.
+pub fn address_of_alertmanager(store: &Store) -> Option<&str> {
+    let members =
+        store.alert_reports().filter(|(feed, _)| tells_silences(feed)).flat_map(|(_, report)| &report.members);
+    members.into_iter().find(|member| member.up).map(|member| member.address.as_str())
+}
+
 /// Links under a heading; nothing when there are none.
 pub(super) fn links(title: &str, links: Vec<Link>) -> Option<Section> {
     (!links.is_empty()).then(|| Section::Links { title: title.to_owned(), links })
@@ -99,7 +139,7 @@ fn tells_alerts(cx: &Cx<'_>) -> bool {
 
 /// The Alertmanagers that do not answer just now, as `alertmanager/a, alertmanager/b`. What they hold back may look as if it
 /// fired, for others tell of it too.
-pub(super) fn unheard(cx: &Cx<'_>) -> Option<String> {
+pub fn unheard(cx: &Cx<'_>) -> Option<String> {
     let is_out = |feed: &&Feed| tells_silences(feed) && matches!(feed.health(cx.now), Health::Failed | Health::Stale);
     let names: Vec<String> = cx.store.about(Subject::Alerts).filter(is_out).map(|feed| feed.id.to_string()).collect();
     (!names.is_empty()).then(|| names.join(", "))

@@ -12,9 +12,11 @@ pub mod databases;
 pub mod events;
 mod grouping;
 pub mod groups;
+pub mod hands;
 pub mod inspect;
 mod links;
 pub mod locks;
+pub mod members;
 pub mod overview;
 pub mod page;
 mod postgres;
@@ -23,6 +25,7 @@ pub mod replication;
 pub mod rules;
 pub mod runs;
 pub mod servers;
+pub mod sheet;
 pub mod silences;
 pub mod statistics;
 mod table;
@@ -30,6 +33,7 @@ pub mod targets;
 mod text;
 mod top;
 
+pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, unheard};
 pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
 
@@ -38,8 +42,10 @@ use crate::cx::Cx;
 use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
 use crate::theme::Role;
+use hands::Hands;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use sheet::Sheet;
 use std::time::Duration;
 
 /// Every pane, in the order of the screen.
@@ -57,6 +63,7 @@ pub const PANES: &[PaneKind] = &[
     silences::KIND,
     rules::KIND,
     targets::KIND,
+    members::KIND,
     locks::KIND,
     replication::KIND,
     activity::KIND,
@@ -126,6 +133,8 @@ pub trait Pane: Send {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>);
     /// Brings its rows up to date, so that what is selected is what is known now, though no frame was drawn since.
     fn settle(&mut self, cx: &Cx<'_>);
+    /// Rows that it has, seen or not.
+    fn rows(&self) -> usize;
     /// It has a row for this thing.
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool;
     /// What the cursor is on.
@@ -155,8 +164,18 @@ pub trait Pane: Send {
     }
     /// The filter in force.
     fn filter(&self) -> &str;
+    /// What was typed of a filter, with the name of a field at its end completed; `None`: there is nothing to add.
+    fn completed(&self, _typed: &str) -> Option<String> {
+        None
+    }
+    /// What may be typed as a filter, or what is wrong with what was.
+    fn filter_hint(&self) -> &str;
     /// Sets the filter.
     fn set_filter(&mut self, text: &str);
+    /// What menus may do to it, if it is a table.
+    fn hands(&mut self) -> Option<&mut dyn Hands> {
+        None
+    }
 }
 
 /// The thing under the cursor.
@@ -207,6 +226,39 @@ pub struct Details {
     pub stale: Option<String>,
     /// One under the other.
     pub sections: Vec<Section>,
+}
+
+impl Details {
+    /// Its facts, label and text.
+    pub fn facts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let facts = self.sections.iter().filter_map(|section| match section {
+            Section::Facts(facts) => Some(facts.iter().map(|(label, text)| (label.as_str(), text.as_str())).collect()),
+            Section::Text { title, text } => Some(vec![(title.as_str(), text.as_str())]),
+            Section::Chart(_) | Section::Links { .. } | Section::Lines { .. } => None,
+        });
+        facts.flatten()
+    }
+
+    /// All that can be written: facts, texts, and what belongs to it.
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet { title: self.title.clone(), ..Sheet::default() };
+        sheet.headings = vec!["FACT".to_owned(), "VALUE".to_owned()];
+        sheet.right = vec![false, false];
+        let stale = self.stale.iter().map(|why| ("not certain", why.as_str()));
+        for (label, text) in stale.chain(self.facts()) {
+            sheet.push_fact(label, text);
+        }
+        for section in &self.sections {
+            match section {
+                Section::Links { title, links } => {
+                    links.iter().for_each(|link| sheet.push_fact(title, &format!("{}  {}", link.name, link.text)));
+                }
+                Section::Lines { title, lines, .. } => lines.iter().for_each(|(_, line)| sheet.push_fact(title, line)),
+                Section::Facts(_) | Section::Text { .. } | Section::Chart(_) => {}
+            }
+        }
+        sheet
+    }
 }
 
 /// A part of a thing's page.

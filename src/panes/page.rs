@@ -67,6 +67,11 @@ impl Page {
         &self.of
     }
 
+    /// What it shows.
+    pub const fn details(&self) -> &Details {
+        &self.details
+    }
+
     /// Shows what is known now; `None`: the thing is not reported any more.
     pub fn renew(&mut self, details: Option<Details>) {
         self.gone = details.is_none();

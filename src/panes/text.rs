@@ -99,6 +99,11 @@ impl TextView {
         }
     }
 
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     fn most(&self) -> usize {
         self.rows.len().saturating_sub(self.height)
     }

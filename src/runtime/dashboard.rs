@@ -2,11 +2,13 @@
 
 use super::exec::{Exec, Planning, Running};
 use super::input::{self, Strings, Taken};
+use super::keep::{self, KeptViews};
 use super::poller::Poller;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
+use crate::domain::view::View;
 use crate::domain::{RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
@@ -15,6 +17,7 @@ use crate::sources::{Pace, Source};
 use crate::{theme, ui};
 use crossterm::event::Event as Input;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -40,6 +43,8 @@ pub struct Start {
     pub connections: Connections,
     /// Where everything is recorded.
     pub journal: Arc<dyn Journal>,
+    /// The state folder, or why there is none.
+    pub home: Result<PathBuf, String>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -49,6 +54,7 @@ pub struct Start {
 pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     terminal::restore_on_panic();
     let mut screen = Screen::take()?;
+    screen.mouse(start.setup.habits.mouse)?;
     let size = screen.size()?;
     let (sender, events) = mpsc::channel(256);
     let exec = Arc::new(Exec {
@@ -70,6 +76,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let shown = Loop {
         state,
         exec: Arc::clone(&exec),
+        home: start.home,
+        views: Arc::default(),
         pollers,
         effects: Vec::new(),
         strings: Strings::default(),
@@ -132,6 +140,8 @@ type Typed = std::io::Result<Input>;
 struct Loop {
     state: State,
     exec: Arc<Exec>,
+    home: Result<PathBuf, String>,
+    views: Arc<KeptViews>,
     pollers: Vec<Poller>,
     effects: Effects,
     strings: Strings,
@@ -242,7 +252,12 @@ impl Loop {
     }
 
     /// The last line in the log: what was under way is cut off, and told by the next start.
-    fn ends(&self, why: Ended) -> Ended {
+    fn ends(&mut self, why: Ended) -> Ended {
+        if let (Some(view), Ok(home)) = (self.state.left(), &self.home)
+            && let Err(why) = keep::write_left(home, view)
+        {
+            tracing::warn!("{why}");
+        }
         let runs = self.exec.running().iter().map(RunId::short).collect::<Vec<_>>().join(", ");
         tracing::info!(?why, runs, "ends");
         why
@@ -302,6 +317,9 @@ impl Loop {
                     let wanted = |poller: &&Poller| which.is_empty() || which.contains(&poller.id);
                     self.pollers.iter().filter(wanted).for_each(Poller::poll_now);
                 }
+                Effect::Pace { source, interval } => {
+                    self.pollers.iter().filter(|poller| poller.id == source).for_each(|poller| poller.pace(interval));
+                }
                 Effect::Inquire(inquiry) => super::inquire::ask(&self.exec, inquiry),
                 Effect::Plan { number, request } => self.exec.plan(number, request),
                 Effect::GiveUpPlan => self.exec.give_up_plan(),
@@ -320,11 +338,42 @@ impl Loop {
                     let text = self.exec.connections.redactor().text(&text).into_owned();
                     screen.notify(&self.state.looks.notify, &text)?;
                 }
+                Effect::KeepViews { views, what } => self.keep_views(views, what),
+                Effect::Save { name, text } => self.save(name, text),
+                Effect::Mouse(on) => screen.mouse(on)?,
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }
         }
         Ok(false)
+    }
+}
+
+impl Loop {
+    /// Keeps the views, and tells. Only the newest list is written, whichever of several writers comes first.
+    fn keep_views(&self, views: Vec<View>, what: String) {
+        let (home, kept, events) = (self.home.clone(), Arc::clone(&self.views), self.exec.events.clone());
+        kept.next(views);
+        tokio::task::spawn_blocking(move || {
+            let told = match home.and_then(|home| kept.write(&home)) {
+                Ok(()) => Event::Told { bad: false, what },
+                Err(what) => Event::Told { bad: true, what },
+            };
+            let _ = events.blocking_send(told);
+        });
+    }
+
+    /// Writes a file, and tells where it is. The disk may be slow: not here.
+    fn save(&self, name: String, text: String) {
+        let (home, events) = (self.home.clone(), self.exec.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let saved = home.and_then(|home| keep::new_file(&home.join("saved"), &name, &text));
+            let told = match saved {
+                Ok(path) => Event::Told { bad: false, what: format!("saved as {}", path.display()) },
+                Err(what) => Event::Told { bad: true, what },
+            };
+            let _ = events.blocking_send(told);
+        });
     }
 }
 

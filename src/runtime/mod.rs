@@ -7,6 +7,7 @@ pub mod exec;
 mod ground;
 mod input;
 pub mod inquire;
+pub mod keep;
 pub mod log;
 pub mod poller;
 pub mod terminal;

@@ -9,7 +9,7 @@ use crate::sources::{Pace, Source};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Failures in a row stretch the pause, at most to this.
@@ -24,14 +24,21 @@ pub struct Poller {
     /// Whose it is.
     pub id: SourceId,
     now: Arc<Notify>,
+    interval: Arc<watch::Sender<Duration>>,
 }
 
 impl Poller {
     /// Starts the task. It ends when nobody listens any more.
     pub fn start(id: SourceId, pace: Pace, source: Box<dyn Source>, events: mpsc::Sender<Event>) -> Self {
         let now = Arc::new(Notify::new());
-        tokio::spawn(run(id.clone(), pace, source, events, Arc::clone(&now)));
-        Self { id, now }
+        let (interval, told) = watch::channel(pace.interval);
+        tokio::spawn(run(id.clone(), pace, source, events, Arc::clone(&now), told));
+        Self { id, now, interval: Arc::new(interval) }
+    }
+
+    /// Asks this often from now on, counted from when it was asked last.
+    pub fn pace(&self, interval: Duration) {
+        self.interval.send_replace(interval);
     }
 
     /// Asks at once.
@@ -40,7 +47,14 @@ impl Poller {
     }
 }
 
-async fn run(id: SourceId, pace: Pace, mut source: Box<dyn Source>, events: mpsc::Sender<Event>, now: Arc<Notify>) {
+async fn run(
+    id: SourceId,
+    pace: Pace,
+    mut source: Box<dyn Source>,
+    events: mpsc::Sender<Event>,
+    now: Arc<Notify>,
+    mut interval: watch::Receiver<Duration>,
+) {
     let (mut failures, mut told) = (0, Told::default());
     loop {
         let started = Instant::now();
@@ -51,11 +65,16 @@ async fn run(id: SourceId, pace: Pace, mut source: Box<dyn Source>, events: mpsc
         if events.send(Event::Sample(sample)).await.is_err() {
             return;
         }
-        let next = started + pause(&id, pace.interval, failures);
-        tokio::select! {
-            () = sleep_until(next) => {}
-            () = now.notified() => {}
-            () = source.changed() => sleep_until(started + SHORTEST_PAUSE).await,
+        loop {
+            let next = started + pause(&id, *interval.borrow_and_update(), failures);
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = now.notified() => {}
+                () = source.changed() => sleep_until(started + SHORTEST_PAUSE).await,
+                // The sender is kept as long as anybody may ask: no end of changes means a change.
+                Ok(()) = interval.changed() => continue,
+            }
+            break;
         }
     }
 }
@@ -88,7 +107,9 @@ async fn ask(id: &SourceId, pace: Pace, source: &mut dyn Source) -> Sample {
             "this is a defect: the log has the place; please report it",
         )),
         Err(_) => {
-            let what = format!("no answer within {:.1} s", pace.timeout.as_secs_f64());
+            let (place, seconds) = (source.place(), pace.timeout.as_secs_f64());
+            let from = if place.is_empty() { "" } else { " from " };
+            let what = format!("no answer within {seconds:.1} s{from}{place}");
             Err(SourceError::new(what, "it hangs or is overloaded: look at the service itself, or raise `timeout`"))
         }
     };

@@ -4,6 +4,7 @@ use super::ground;
 use crate::domain::notify::{Notify, Osc};
 use crate::domain::text;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
     enable_raw_mode,
@@ -18,6 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The terminal is ours. Leaving twice would put the cursor back over what was printed since: a panic's report.
 static OURS: AtomicBool = AtomicBool::new(false);
+
+/// The mouse is listened to, whenever the terminal is ours.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Presses and the wheel (1000), with cells beyond the 223rd (1006). Not crossterm's own command: that asks for every movement too, and
+/// a hand on the desk would wake the program.
+const LISTEN: &str = "\x1b[?1000h\x1b[?1006h";
+const LISTEN_NO_MORE: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// The terminal while it is ours. Given back when dropped.
 pub struct Screen {
@@ -65,8 +74,9 @@ impl Screen {
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
         use base64::Engine;
         let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        let inside_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
         let out = stdout_of(&mut self.terminal);
-        write!(out, "\x1b]52;c;{encoded}\x07")?;
+        out.write_all(clipboard(&encoded, inside_tmux).as_bytes())?;
         out.flush()
     }
 
@@ -85,6 +95,14 @@ impl Screen {
         let out = stdout_of(&mut self.terminal);
         out.write_all(sequence.as_bytes())?;
         out.flush()
+    }
+
+    /// Listens to the mouse, or leaves it to the terminal, which then selects text with it.
+    pub fn mouse(&mut self, on: bool) -> io::Result<()> {
+        if MOUSE.swap(on, Ordering::Relaxed) == on {
+            return Ok(());
+        }
+        execute!(stdout_of(&mut self.terminal), Print(if on { LISTEN } else { LISTEN_NO_MORE }))
     }
 
     /// Gives the terminal back and stops the process group as Ctrl-Z does elsewhere; takes it over again when
@@ -116,6 +134,13 @@ impl Drop for Screen {
     }
 }
 
+/// The sequence that sets the clipboard (OSC 52), from base64. Inside tmux twice: for tmux itself (`set-clipboard`), and wrapped so that it
+/// is handed through to the terminal outside (`allow-passthrough`); which of the two it takes is its configuration.
+fn clipboard(encoded: &str, inside_tmux: bool) -> String {
+    let plain = format!("\x1b]52;c;{encoded}\x07");
+    if inside_tmux { format!("{plain}\x1bPtmux;\x1b{plain}\x1b\\") } else { plain }
+}
+
 fn stdout_of(terminal: &mut Terminal<CrosstermBackend<BufWriter<Stdout>>>) -> &mut CrosstermBackend<BufWriter<Stdout>> {
     terminal.backend_mut()
 }
@@ -125,7 +150,8 @@ fn enter() -> io::Result<()> {
     enable_raw_mode()?;
     // A program that was killed may have left it on, and its reports would make the keyboard deaf: see `ground`.
     stdout().write_all(b"\x1b[?2031l")?;
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+    let listen = if MOUSE.load(Ordering::Relaxed) { LISTEN } else { "" };
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide, Print(listen))
 }
 
 /// A bell, and an OSC 9 or OSC 777 with the text; through tmux to the terminal around it when that is asked for.
@@ -146,7 +172,15 @@ pub fn leave() {
     if !OURS.swap(false, Ordering::Relaxed) {
         return;
     }
-    let _ = execute!(stdout(), EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
+    let listened = if MOUSE.load(Ordering::Relaxed) { LISTEN_NO_MORE } else { "" };
+    let _ = execute!(
+        stdout(),
+        Print(listened),
+        EndSynchronizedUpdate,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = disable_raw_mode();
 }
 
@@ -167,6 +201,12 @@ pub fn restore_on_panic() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tmux_is_told_twice() {
+        assert_eq!(clipboard("aGk=", false), "\x1b]52;c;aGk=\x07");
+        assert_eq!(clipboard("aGk=", true), "\x1b]52;c;aGk=\x07\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\");
+    }
 
     #[test]
     fn a_notice_in_each_form() {

@@ -120,6 +120,11 @@ pub struct Pace {
 /// A live source, owned by its poller's task.
 #[async_trait]
 pub trait Source: Send {
+    /// What is asked and where, host and port, as in `PostgreSQL at db-1:5432`: said when it does not answer. Empty: its id says it.
+    fn place(&self) -> String {
+        String::new()
+    }
+
     /// Asks once. Cancelled by the poller's timeout, so it must be safe to drop at any await.
     async fn poll(&mut self) -> Result<Snapshot, SourceError>;
 

@@ -119,6 +119,7 @@ fn join(row: &mut Alert, other: &Alert) {
     };
     row.query = row.query.take().or_else(|| other.query.clone());
     row.generator = row.generator.take().or_else(|| other.generator.clone());
+    row.series = row.series.take().or_else(|| other.series.clone());
     row.group = row.group.take().or_else(|| other.group.clone());
     add(&mut row.receivers, &other.receivers, PartialEq::eq);
     add(&mut row.silenced_by, &other.silenced_by, |a, b| a.id == b.id);

@@ -46,6 +46,11 @@ impl Answers {
         true
     }
 
+    /// When it was asked last.
+    pub fn asked_at(&self, inquiry: &Inquiry) -> Option<Now> {
+        self.0.iter().find(|asked| asked.inquiry == *inquiry).map(|asked| asked.at)
+    }
+
     /// Takes an answer in; one that nobody waits for any more is dropped.
     pub fn take(&mut self, answered: Answered, now: Now) {
         let Some(asked) = self.0.iter_mut().find(|asked| asked.inquiry == answered.inquiry) else { return };

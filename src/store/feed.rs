@@ -24,8 +24,10 @@ pub struct Feed {
     pub id: SourceId,
     /// What it reports on.
     pub subject: Subject,
-    /// How often it is asked.
+    /// How often it is asked now.
     pub interval: Duration,
+    /// How often the config has it asked.
+    pub configured: Duration,
     /// The last good answer, and when it came. Kept through failures.
     pub good: Option<(Now, Arc<Snapshot>)>,
     /// Why the last poll failed, and since when polls have been failing.
@@ -39,7 +41,7 @@ pub struct Feed {
 impl Feed {
     /// A feed nothing is known of yet.
     pub fn new(id: SourceId, subject: Subject, interval: Duration) -> Self {
-        Self { id, subject, interval, good: None, error: None, took: Duration::ZERO, revision: 0 }
+        Self { id, subject, interval, configured: interval, good: None, error: None, took: Duration::ZERO, revision: 0 }
     }
 
     /// Takes in one sample.

@@ -29,6 +29,7 @@ use crate::domain::{
     Subject,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All feeds, in the config's order.
 #[derive(Clone, Debug, Default)]
@@ -97,9 +98,26 @@ impl Store {
         self.answers.ask(inquiry, now)
     }
 
+    /// When it was asked last.
+    pub fn asked_at(&self, inquiry: &Inquiry) -> Option<Now> {
+        self.answers.asked_at(inquiry)
+    }
+
     /// Takes in an answer.
     pub fn answered(&mut self, answered: Answered, now: Now) {
         self.answers.take(answered, now);
+    }
+
+    /// Takes over what another store knows of answers.
+    pub fn share_answers(&mut self, from: &Self) {
+        self.answers.clone_from(&from.answers);
+    }
+
+    /// A source is asked at another pace from now on.
+    pub fn set_interval(&mut self, id: &SourceId, interval: Duration) {
+        if let Some(feed) = self.feeds.iter_mut().find(|feed| &feed.id == id) {
+            feed.interval = interval;
+        }
     }
 
     /// The newest answer; `None` while the first is waited for.

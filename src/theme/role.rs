@@ -44,6 +44,8 @@ roles! {
     Selected = "selected",
     /// The same in a pane without focus.
     SelectedUnfocused = "selected-unfocused",
+    /// A row that the operator marked.
+    Marked = "marked",
     /// Data that can't be trusted any more.
     Stale = "stale",
     /// The header.

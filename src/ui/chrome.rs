@@ -32,12 +32,21 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     let end = canvas::put_right(buf, (area.right() - 1, area.y), clock, 9, cx.style(Role::Header));
     let (role, writes) = writes(state);
     let end = canvas::put_right(buf, (end.saturating_sub(2), area.y), &writes, 28, cx.style(role));
+    let end = frozen(state, (end, area.y), buf);
     let line = if area.height > 1 {
         Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: 1 }
     } else {
         Rect { x: x + 2, y: area.y, width: end.saturating_sub(x + 4), height: 1 }
     };
     sources(state, line, buf);
+}
+
+/// That the screen stands still, and for how long, at the left of `end`; where it begins.
+fn frozen(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {
+    let Some(frozen) = &state.frozen else { return end };
+    let age = figure::text(|out| figure::coarse_age(out, state.now.since(frozen.since)));
+    let text = format!(" FROZEN {age}, since {} ", frozen.since.wall.strftime("%H:%M:%SZ"));
+    canvas::put_right(buf, (end.saturating_sub(2), y), &text, 32, state.cx().style(Role::SeverityCritical))
 }
 
 /// As many sources as fit; the rest as a number, which never hides a failure before the good ones.
@@ -101,8 +110,9 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     canvas::clear(buf, area, cx.style(Role::Screen));
     if let Some(field) = &state.filter_edit {
         let x = canvas::put(buf, (area.x + 1, area.y), "filter: ", 8, cx.style(Role::Filter));
-        let hint = "words, !not   Enter keeps it, Esc clears it ";
-        let end = canvas::put_right(buf, (area.right(), area.y), hint, 46, cx.style(Role::Hint));
+        let hint = filter_hint(&text::clean(state.pane().filter_hint()), area.width);
+        let end =
+            canvas::put_right(buf, (area.right(), area.y), &hint, area.width.saturating_sub(24), cx.style(Role::Hint));
         let room = Rect { x, y: area.y, width: end.saturating_sub(x + 1), height: 1 };
         field.draw(room, buf, cx.style(Role::Input));
         return;
@@ -182,6 +192,12 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let plain =
         plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     own.chain(plain).collect()
+}
+
+/// What may be typed and how it ends; where it is narrow, what is typed needs the room.
+fn filter_hint(hint: &str, width: u16) -> String {
+    let whole = format!("{hint}   Enter keeps it, Esc clears it ");
+    if whole.width() <= usize::from(width * 3 / 5) { whole } else { format!("{hint} ") }
 }
 
 fn last_run(state: &State) -> String {

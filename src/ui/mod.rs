@@ -4,9 +4,11 @@
 mod chrome;
 mod dialog;
 mod foot;
+mod menu;
 mod overlay;
 mod params;
 mod plan;
+mod silence_preview;
 
 use crate::app::{MIN_SIZE, State};
 use crate::domain::text;

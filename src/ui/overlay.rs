@@ -16,9 +16,12 @@ pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
         Overlay::Help { scroll } => {
             dialog::draw(state, area, buf, "help: the keys that work here", &help(state, area), *scroll, 0);
         }
+        Overlay::Menu(menu) => super::menu::draw(state, menu, area, buf),
+        Overlay::Name(dialog) => super::menu::draw_name(state, dialog, area, buf),
         Overlay::Palette(palette) => draw_palette(state, palette, area, buf),
         Overlay::Plan(plan) => super::plan::draw(state, plan, area, buf),
         Overlay::Params(params) => super::params::draw(state, params, area, buf),
+        Overlay::SilencePreview(preview) => super::silence_preview::draw(state, preview, area, buf),
         Overlay::Unlock(unlock) => draw_unlock(state, unlock, area, buf),
         Overlay::Reveal(reveal) => draw_reveal(state, reveal, area, buf),
         Overlay::Ask(ask) => draw_ask(state, ask, area, buf),

@@ -35,8 +35,18 @@ fn part(feed: &Feed, out: &mut String) {
 }
 
 /// Appends the age of the last good answer, and whether it hangs or fails: true when it does. Where nothing good ever came,
-/// for how long it has failed.
+/// for how long it has failed. An interval that is not the
+/// configured one is said too.
 pub fn age(feed: &Feed, now: Now, out: &mut String) -> bool {
+    let bad = health(feed, now, out);
+    if feed.interval != feed.configured {
+        out.push_str(" every ");
+        figure::interval(out, feed.interval);
+    }
+    bad
+}
+
+fn health(feed: &Feed, now: Now, out: &mut String) -> bool {
     match (feed.health(now), &feed.error) {
         (Health::Waiting, _) => {
             out.push('…');

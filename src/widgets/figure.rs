@@ -42,6 +42,17 @@ pub fn coarse_age(out: &mut String, duration: Duration) {
     }
 }
 
+/// How often something is done: `0.5s`, `2s`, `1m30s`, `5m`.
+pub fn interval(out: &mut String, interval: Duration) {
+    let seconds = interval.as_secs();
+    let _ = match (seconds / 60, seconds % 60) {
+        _ if interval.subsec_millis() > 0 => write!(out, "{:.1}s", interval.as_secs_f64()),
+        (0, _) => write!(out, "{seconds}s"),
+        (minutes, 0) => write!(out, "{minutes}m"),
+        (minutes, rest) => write!(out, "{minutes}m{rest}s"),
+    };
+}
+
 /// A number with two significant decimals at most: a load, a metric's value. NaN and infinities by name.
 pub fn number(out: &mut String, value: f64) {
     let _ = match value.abs() {

@@ -1,42 +1,155 @@
-//! A filter of words: all must occur, `!word` must not. Case does not matter.
+//! A filter of terms with blanks between: words that must occur, `!word` that must not (case does not matter), comparisons of columns, and, where
+//! rows have labels, Alertmanager's matchers. All terms must hold. Each kind of term is asked of a row in its own way, so that a row is
+//! made into text only for words.
+
+use super::typed::{self, Comparison, Fields};
+use crate::domain::matcher;
+use crate::domain::{Matcher, Matchers};
 
 /// A parsed filter. Empty: everything passes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
+    /// Whether it must occur, and the word in lower case.
     words: Vec<(bool, String)>,
+    labels: Matchers,
+    comparisons: Vec<Comparison>,
+    problem: Option<String>,
+}
+
+/// What was typed between two blanks, or between braces.
+enum Term<'a> {
+    Word(&'a str),
+    Labels(Vec<Matcher>),
+    Compared(Comparison),
+    /// It begins like matchers: half typed, or wrong.
+    Wrong(String),
 }
 
 impl Filter {
-    /// From what was typed. A lone `!` is not a word yet.
-    pub fn parse(text: &str) -> Self {
-        let word = |word: &str| match word.strip_prefix('!') {
-            Some(rest) => (false, rest.to_lowercase()),
-            None => (true, word.to_lowercase()),
-        };
-        Self { words: text.split_whitespace().map(word).filter(|(_, word)| !word.is_empty()).collect() }
+    /// From what was typed. A lone `!` is not a word yet, and what is wrong with a matcher or a comparison keeps nothing out. Without
+    /// labels a matcher is a word like others, unless it names one of `fields`.
+    pub fn parse(text: &str, has_labels: bool, fields: &Fields) -> Self {
+        let mut filter = Self::default();
+        let mut rest = text.trim_start();
+        while !rest.is_empty() {
+            let (term, taken) = term(rest, has_labels, fields);
+            filter.add(term);
+            rest = rest[taken..].trim_start();
+        }
+        filter
+    }
+
+    fn add(&mut self, term: Term<'_>) {
+        match term {
+            Term::Word(word) => {
+                let (wanted, word) = word.strip_prefix('!').map_or((true, word), |rest| (false, rest));
+                self.words.extend((!word.is_empty()).then(|| (wanted, word.to_lowercase())));
+            }
+            Term::Compared(comparison) => self.comparisons.push(comparison),
+            Term::Labels(matchers) => {
+                let wrong = matchers.into_iter().filter_map(|matcher| self.labels.add(matcher).err()).last();
+                self.problem = self.problem.take().or(wrong);
+            }
+            Term::Wrong(why) => self.problem = self.problem.take().or(Some(why)),
+        }
     }
 
     /// Nothing is asked for.
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.words.is_empty() && self.labels.is_empty() && self.comparisons.is_empty()
+    }
+
+    /// Text is asked for.
+    pub fn has_words(&self) -> bool {
+        !self.words.is_empty()
     }
 
     /// Whether a row's text (in lower case) passes.
     pub fn passes(&self, lowercase: &str) -> bool {
         self.words.iter().all(|(wanted, word)| lowercase.contains(word.as_str()) == *wanted)
     }
+
+    /// What must hold for a row's labels.
+    pub const fn labels(&self) -> &Matchers {
+        &self.labels
+    }
+
+    /// What must hold for the row's columns.
+    pub fn comparisons(&self) -> &[Comparison] {
+        &self.comparisons
+    }
+
+    /// What is wrong with the first term that can't be read, one plain sentence.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+}
+
+/// The first term of a text that does not begin with a blank, and how much of the text it is, in bytes.
+fn term<'a>(text: &'a str, has_labels: bool, fields: &Fields) -> (Term<'a>, usize) {
+    match matcher::read(text).filter(|_| has_labels) {
+        Some(Ok((matchers, taken))) => (Term::Labels(matchers), taken),
+        Some(Err(wrong)) => (Term::Wrong(wrong.why), wrong.rest),
+        None => {
+            let end = text.find(char::is_whitespace).unwrap_or(text.len());
+            let term = match typed::read(&text[..end], fields) {
+                Some(Ok(comparison)) => Term::Compared(comparison),
+                Some(Err(why)) => Term::Wrong(why),
+                None => Term::Word(&text[..end]),
+            };
+            (term, end)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Filter;
+    use super::*;
+    use crate::domain::Labels;
+    use proptest::prelude::*;
 
     #[test]
     fn words_and_not() {
-        let filter = Filter::parse("API !db ! ");
+        let filter = Filter::parse("API !db ! ", false, &[]);
         assert!(filter.passes("game-1/api running"));
         assert!(!filter.passes("game-1/api-db running"));
         assert!(!filter.passes("nginx"));
-        assert!(Filter::parse("  ").is_empty());
+        assert!(Filter::parse("  ", true, &[]).is_empty());
+    }
+
+    #[test]
+    fn matchers_stand_among_words() {
+        let filter = Filter::parse(r#"disk {severity="critical", zone=~"a|b"} !db  team!=web"#, true, &[]);
+        assert!(filter.passes("disk full") && !filter.passes("disk of db"));
+        let labels = |team: &str| -> Labels {
+            [("severity", "critical"), ("zone", "b"), ("team", team)].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
+        };
+        assert!(filter.labels().hold(&labels("ops")) && !filter.labels().hold(&labels("web")));
+        assert_eq!(filter.problem(), None);
+    }
+
+    #[test]
+    fn without_labels_a_matcher_is_a_word() {
+        let filter = Filter::parse("a=b {c", false, &[]);
+        assert!(filter.labels().is_empty() && filter.problem().is_none());
+        assert!(filter.passes("xa=b {c") && !filter.passes("a=b"));
+    }
+
+    #[test]
+    fn what_is_half_typed_keeps_nothing_out_and_is_told() {
+        let filter = Filter::parse("disk severity=", true, &[]);
+        assert!(filter.passes("disk") && filter.labels().is_empty() && !filter.is_empty());
+        assert!(filter.problem().unwrap().starts_with("severity has no value yet"), "{filter:?}");
+        let filter = Filter::parse("{severity=\"cri", true, &[]);
+        assert!(filter.is_empty() && filter.problem() == Some("the quotes are not closed"));
+        let filter = Filter::parse("a=~(x api", true, &[]);
+        assert!(!filter.passes("disk") && filter.passes("the api"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_or_hang(text in "\\PC{0,30}|[{}ab=!~\",\\\\ |(*é]{0,16}") {
+            let _ = (Filter::parse(&text, true, &[]), Filter::parse(&text, false, &[]));
+        }
     }
 }

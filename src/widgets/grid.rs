@@ -11,6 +11,8 @@ use ratatui::layout::Rect;
 const GAP: u16 = 1;
 /// Cells of the severity symbol before the first column.
 const SYMBOL: u16 = 2;
+/// In the second of them: the row is marked.
+const MARK: &str = "•";
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
@@ -57,21 +59,29 @@ pub struct Slot {
     pub width: u16,
 }
 
-/// Places the columns in `width` cells: leaves out those that are not `wanted` and what does not fit, gives out what is left.
-pub fn place(columns: &[Column], wanted: impl Fn(usize) -> bool, width: u16, slots: &mut Vec<Slot>) {
+/// Places the columns in `width` cells, in the given order of their indices: leaves out those that are not `wanted` and what does not
+/// fit, gives out what is left.
+pub fn place(
+    columns: &[Column],
+    order: impl Iterator<Item = usize> + Clone,
+    wanted: impl Fn(usize) -> bool,
+    width: u16,
+    slots: &mut Vec<Slot>,
+) {
     slots.clear();
     let room = width.saturating_sub(SYMBOL);
-    let shown =
-        |least: u8| columns.iter().enumerate().filter(move |(_, c)| c.keep >= least).filter(|(i, _)| wanted(*i));
+    let wanted = order.filter(|index| wanted(*index)).map(|index| (index, &columns[index]));
+    let shown = |least: u8| wanted.clone().filter(move |(_, column)| column.keep >= least);
     let need = |least: u8| -> u16 {
         shown(least).fold(0u16, |sum, (_, column)| sum.saturating_add(column.width + GAP)).saturating_sub(GAP)
     };
-    let most = columns.iter().map(|column| column.keep).max().unwrap_or(0);
+    let most = wanted.clone().map(|(_, column)| column.keep).max().unwrap_or(0);
     let least = (0..most).find(|least| need(*least) <= room).unwrap_or(most);
     let (spare, shares) = (room.saturating_sub(need(least)), shown(least).map(|(_, c)| c.grow).sum::<u16>());
     let mut x = SYMBOL;
+    let end = shown(least).last().map(|(index, _)| index);
     for (index, column) in shown(least) {
-        let last = index + 1 == columns.len() && column.grow > 0;
+        let last = end == Some(index) && index + 1 == columns.len() && column.grow > 0;
         let cells = if last { u16::MAX } else { column.width + column.extra(spare, shares) };
         let cells = cells.min(width.saturating_sub(x));
         slots.push(Slot { column: index, x, width: cells });
@@ -84,7 +94,18 @@ pub fn place(columns: &[Column], wanted: impl Fn(usize) -> bool, width: u16, slo
 pub struct Window {
     text: String,
     cells: Vec<(u32, u32, Role)>,
-    rows: Vec<(Severity, bool)>,
+    rows: Vec<RowLook>,
+}
+
+/// How a row stands out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowLook {
+    /// How bad it is.
+    pub severity: Severity,
+    /// It can't be trusted any more.
+    pub stale: bool,
+    /// The operator marked it.
+    pub marked: bool,
 }
 
 impl Window {
@@ -96,8 +117,8 @@ impl Window {
     }
 
     /// Begins a row.
-    pub fn row(&mut self, severity: Severity, stale: bool) {
-        self.rows.push((severity, stale));
+    pub fn row(&mut self, look: RowLook) {
+        self.rows.push(look);
     }
 
     /// Adds the row's next cell: `write` appends to the buffer and says in which role it is drawn. What it wrote is made
@@ -123,9 +144,9 @@ impl Window {
     /// Draws headings and rows. `selected` is an index into the window.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) {
         let body = if look.headings { headings(area, buf, theme, look) } else { area };
-        for (index, (severity, stale)) in self.rows.iter().take(usize::from(body.height)).enumerate() {
+        for (index, row) in self.rows.iter().take(usize::from(body.height)).enumerate() {
             let line = Rect { y: body.y + index as u16, height: 1, ..body };
-            self.line(index, (*severity, *stale), line, buf, theme, look);
+            self.line(index, *row, line, buf, theme, look);
             if look.selected == Some(index) {
                 let role = if look.focused { Role::Selected } else { Role::SelectedUnfocused };
                 buf.set_style(line.intersection(buf.area), theme.style(role));
@@ -133,20 +154,16 @@ impl Window {
         }
     }
 
-    fn line(
-        &self,
-        index: usize,
-        (severity, stale): (Severity, bool),
-        line: Rect,
-        buf: &mut Buffer,
-        theme: &Theme,
-        look: &Look<'_>,
-    ) {
-        let symbol = theme.style(if stale { Role::Stale } else { severity.into() });
-        canvas::put(buf, (line.x, line.y), severity.symbol(), 1, symbol);
+    fn line(&self, index: usize, row: RowLook, line: Rect, buf: &mut Buffer, theme: &Theme, look: &Look<'_>) {
+        let symbol = theme.style(if row.stale { Role::Stale } else { row.severity.into() });
+        canvas::put(buf, (line.x, line.y), row.severity.symbol(), 1, symbol);
+        if row.marked {
+            canvas::put(buf, (line.x + 1, line.y), MARK, 1, theme.style(Role::Marked));
+        }
         let cells = &self.cells[index * look.slots.len()..];
-        for (slot, (start, end, role)) in look.slots.iter().zip(cells) {
-            let style = theme.style(if stale { Role::Stale } else { *role });
+        for (number, (slot, (start, end, role))) in look.slots.iter().zip(cells).enumerate() {
+            let role = if row.marked && number == 0 { Role::Marked } else { *role };
+            let style = theme.style(if row.stale { Role::Stale } else { role });
             let text = &self.text[*start as usize..*end as usize];
             let at = line.x + slot.x;
             if look.columns[slot.column].right {
@@ -208,7 +225,7 @@ mod tests {
 
     fn placed(width: u16) -> Vec<(usize, u16, u16)> {
         let mut slots = Vec::new();
-        place(COLUMNS, |_| true, width, &mut slots);
+        place(COLUMNS, 0..COLUMNS.len(), |_| true, width, &mut slots);
         slots.iter().map(|slot| (slot.column, slot.x, slot.width)).collect()
     }
 

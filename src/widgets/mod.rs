@@ -11,4 +11,5 @@ pub mod figure;
 pub mod filter;
 pub mod grid;
 pub mod spark;
+pub mod typed;
 pub mod wrap;

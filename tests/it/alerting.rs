@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use toml::de::{DeTable, DeValue};
 
 /// The sources of a config, with their ids and what they share.
-struct Opened {
+pub struct Opened {
     sources: Vec<(SourceId, Box<dyn Source>)>,
-    connections: Connections,
+    pub connections: Connections,
 }
 
 impl Opened {
-    fn new(config: &str) -> Self {
+    pub fn new(config: &str) -> Self {
         let mut this = Self { sources: Vec::new(), connections: Connections::default() };
         for (kind, named) in DeTable::parse(config).unwrap().into_inner() {
             let kind = SOURCES.iter().find(|known| known.name == kind.get_ref().as_ref()).unwrap();
@@ -38,14 +38,14 @@ impl Opened {
     }
 
     /// Asks one of them.
-    fn ask(&mut self, id: &str) -> Result<AlertReport, SourceError> {
+    pub fn ask(&mut self, id: &str) -> Result<AlertReport, SourceError> {
         let source = self.sources.iter_mut().find(|(known, _)| known.as_str() == id).map(|(_, source)| source);
         let source = source.unwrap_or_else(|| panic!("no source {id}"));
         lab::wait(source.poll()).map(|snapshot| snapshot.alerts().expect("it is about alerts").clone())
     }
 
     /// Asks those about alerts, and takes in what they say.
-    fn store(&mut self) -> Store {
+    pub fn store(&mut self) -> Store {
         let ids: Vec<SourceId> = self.sources.iter().map(|(id, _)| id.clone()).collect();
         let about = |id: &&SourceId| !id.as_str().ends_with("/servers");
         let ids: Vec<&SourceId> = ids.iter().filter(about).collect();
@@ -66,18 +66,18 @@ fn prometheus(name: &str, port: u16, more: &str) -> String {
     format!("[prometheus.{name}]\nurl = \"http://127.0.0.1:{port}\"\ntimeout = \"5s\"\n{more}\n")
 }
 
-fn alertmanager(name: &str, ports: &[u16], more: &str) -> String {
+pub fn alertmanager(name: &str, ports: &[u16], more: &str) -> String {
     let urls: Vec<String> = ports.iter().map(|port| format!("\"http://127.0.0.1:{port}\"")).collect();
     format!("[alertmanager.{name}]\nurls = [{}]\ntimeout = \"5s\"\n{more}\n", urls.join(", "))
 }
 
-fn of_pair(pair: &lab::pair::Pair) -> String {
+pub fn of_pair(pair: &lab::pair::Pair) -> String {
     prometheus("a", pair.prometheus[0], "")
         + &prometheus("b", pair.prometheus[1], "")
         + &alertmanager("eu", &pair.alertmanager, "")
 }
 
-fn named<'a>(store: &'a Store, name: &str) -> Vec<&'a Arc<Alert>> {
+pub fn named<'a>(store: &'a Store, name: &str) -> Vec<&'a Arc<Alert>> {
     store.all_alerts().filter(|alert| alert.name == name).collect()
 }
 

@@ -52,6 +52,22 @@ fn every_pane_has_a_page_with_its_keys() {
     }
 }
 
+#[test]
+fn the_page_about_filters_names_the_fields_of_every_table() {
+    let mut out = "## Fields\n\n| table | fields, with their other names |\n| --- | --- |\n".to_owned();
+    for kind in PANES {
+        let mut pane = (kind.make)();
+        let Some(hands) = pane.hands() else { continue };
+        let fields = hands.fields().into_iter().map(|(name, others)| {
+            let others: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+            let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+            format!("`{name}`{others}")
+        });
+        let _ = writeln!(out, "| {} | {} |", kind.title, fields.collect::<Vec<_>>().join(" · "));
+    }
+    end_held(&root().join("docs/filters.md"), &out);
+}
+
 /// The page of a pane; the view of runs is told in the README.
 fn page_of(name: &str) -> Option<PathBuf> {
     let name = match name {

@@ -27,12 +27,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("effect", &["domain", "runbook"]),
     ("cx", &["domain", "store", "action", "theme", "keymap", "runbook", "incident"]),
     ("widgets", &["domain", "store", "action", "theme", "keymap", "cx"]),
-    ("panes", &["domain", "store", "action", "theme", "keymap", "runbook", "incident", "effect", "cx", "widgets"]),
+    (
+        "panes",
+        &["domain", "redact", "store", "action", "theme", "keymap", "runbook", "incident", "effect", "cx", "widgets"],
+    ),
     (
         "app",
         &[
-            "domain", "store", "action", "theme", "keymap", "runbook", "incident", "config", "event", "effect", "cx",
-            "widgets", "panes",
+            "domain", "redact", "store", "action", "theme", "keymap", "runbook", "incident", "config", "event",
+            "effect", "cx", "widgets", "panes",
         ],
     ),
     ("ui", &["domain", "store", "action", "theme", "keymap", "runbook", "incident", "cx", "widgets", "panes", "app"]),
@@ -154,6 +157,7 @@ const PANES: &[&str] = &[
     "silences",
     "rules",
     "targets",
+    "members",
     "databases",
     "locks",
     "replication",

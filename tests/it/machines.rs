@@ -115,7 +115,7 @@ async fn an_exporter_behind_a_cut_cable_is_given_up_and_found_again() {
     let (_connections, mut source) = exporter(exporter_.port, Duration::from_secs(2));
     ask(&mut source).await.unwrap();
     let cut = scissors.cut(exporter_.port);
-    assert!(ask(&mut source).await.unwrap_err().what.ends_with("it does not answer in time"));
+    assert!(ask(&mut source).await.unwrap_err().what.contains("it does not answer in time ("));
     drop(cut);
     let back = poll_async(async || ask(&mut source).await.ok()).await;
     assert!(back.memory.is_some());

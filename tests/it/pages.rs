@@ -321,3 +321,57 @@ fn an_overview_without_a_line_says_whether_anybody_would_tell() {
     }
     has(&mut scene, &["nothing, as far as the sources tell; all of them answer"]);
 }
+
+/// What a link calls it is short; its page says which of several it is.
+#[test]
+fn a_thing_has_its_own_name_however_it_was_reached() {
+    let mut scene = production(LARGE);
+    scene.paint();
+    scene.keys("4");
+    scene.key(KeyCode::Enter);
+    let own = scene.state.pane().selected().unwrap().name;
+    scene.key(KeyCode::Esc);
+    scene.keys("2");
+    find(&mut scene, "game-1-api");
+    scene.key(KeyCode::Enter);
+    // The session is the last of its links.
+    scene.key(KeyCode::BackTab);
+    scene.key(KeyCode::Enter);
+    assert_eq!(scene.state.pane().selected().unwrap().name, own);
+    has(&mut scene, &[&own]);
+}
+
+#[test]
+fn what_failed_stands_in_the_header_before_what_hangs() {
+    let mut scene = production((80, 24));
+    scene.pass(Duration::from_mins(5));
+    scene.bad("postgres", "primary", "PostgreSQL at db-1:5432: nothing listens there", "start it");
+    let shown = shown(&mut scene);
+    let header: String = shown.lines().take(2).collect();
+    let at = |word: &str| header.find(word).unwrap_or_else(|| panic!("{word} is not in\n{shown}"));
+    assert!(at("postgres FAILED") < at("HANGS"), "{header}");
+}
+
+#[test]
+fn that_there_was_nothing_is_no_answer_about_now() {
+    let mut scene = production(LARGE);
+    let empty = || Snapshot::Alerts(AlertReport::default());
+    scene.good("prometheus", "main", empty());
+    scene.keys("3z");
+    has(&mut scene, &["3 Alerts  none "]);
+    scene.pass(Duration::from_mins(5));
+    has(&mut scene, &["3 Alerts  none seen 5m ago, not known since", "none was seen when it last answered, 5m ago"]);
+    scene.good("prometheus", "main", empty());
+    has(&mut scene, &["3 Alerts  none "]);
+    assert!(!shown(&mut scene).contains("not known since"));
+}
+
+#[test]
+fn a_source_that_fails_is_told_in_full_where_nothing_can_be_selected() {
+    let mut scene = Scene::new(&[("postgres", "primary", Subject::Databases)], (80, 24));
+    let what = "PostgreSQL at db-1:5432: ".to_owned() + &"something long went wrong there ".repeat(8);
+    scene.bad("postgres", "primary", &what, "mend the very last word");
+    scene.keys("4");
+    scene.key(KeyCode::Enter);
+    has(&mut scene, &["mend the very last word"]);
+}

@@ -3,7 +3,7 @@
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
-use quarterdeck::app::{Presenting, Setup, State, update};
+use quarterdeck::app::{Habits, Presenting, Setup, State, update};
 use quarterdeck::domain::record::{Actor, Entry, Record, RecordKind};
 use quarterdeck::domain::risk::Policy;
 use quarterdeck::domain::{
@@ -14,6 +14,7 @@ use quarterdeck::domain::{
 use quarterdeck::effect::Effects;
 use quarterdeck::event::{Event, RunEvent, Stamped};
 use quarterdeck::keymap::Keymap;
+use quarterdeck::redact::Redactor;
 use quarterdeck::runbook::Library;
 use quarterdeck::store::Feed;
 use quarterdeck::theme::{Depth, load_named};
@@ -157,6 +158,8 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         looks: quarterdeck::app::Looks::default(),
         library: Arc::new(Library::builtin()),
         presenting: Presenting::default(),
+        redactor: Redactor::default(),
+        habits: Habits::default(),
         troubles: Vec::new(),
     }
 }

@@ -27,7 +27,7 @@ pub mod web;
 
 pub use cut::scissors;
 pub use docker::{docker, tls_docker};
-pub use monitoring::{monitoring, own_alertmanager};
+pub use monitoring::{monitoring, own_alertmanager, relabelled};
 pub use node_exporter::own_node_exporter;
 pub use nodes::nodes;
 pub use pair::pair;

@@ -79,7 +79,7 @@ impl Monitoring {
     fn start() -> Result<Self, String> {
         let (alertmanager, below) = start_alertmanager()?;
         let silence = make_silence(alertmanager)?;
-        let (prometheus, above) = start_prometheus(alertmanager)?;
+        let (prometheus, above) = start_prometheus(alertmanager, "", "")?;
         let this = Self { prometheus, alertmanager, silence, _services: [above, below] };
         // Both run, so this is no reason to skip a test.
         poll(Duration::from_secs(60), || this.is_settled().then_some(())).expect("the alerts settle");
@@ -126,15 +126,57 @@ fn start_alertmanager() -> Result<(u16, Service), String> {
     Ok((port, service))
 }
 
-fn start_prometheus(alertmanager: u16) -> Result<(u16, Service), String> {
+/// A Prometheus that gives its alerts other labels on the way to its Alertmanager, and drops those of one job.
+#[derive(Debug)]
+pub struct Relabelled {
+    prometheus: u16,
+    alertmanager: u16,
+    _services: [Service; 2],
+}
+
+/// What it does to labels on their way.
+const RELABELLING: &str = r"  alert_relabel_configs:
+  - {source_labels: [job], regex: game, action: drop}
+  - {source_labels: [instance], regex: '([^:]+):.*', target_label: host}
+  - {source_labels: [severity], target_label: severity, action: uppercase}
+  - {regex: 'clu(.+)', replacement: 'by_$1', action: labelmap}
+  - {regex: replica, action: labeldrop}
+";
+
+/// The one of this test process, with its alerts settled, or what is missing. Tests share it and must not change it.
+pub fn relabelled() -> Result<&'static Relabelled, String> {
+    static SHARED: OnceLock<Result<Relabelled, String>> = OnceLock::new();
+    let start = || Relabelled::start().map_err(|why| format!("a Prometheus that relabels: {why}"));
+    SHARED.get_or_init(start).as_ref().map_err(Clone::clone)
+}
+
+impl Relabelled {
+    fn start() -> Result<Self, String> {
+        let (alertmanager, below) = start_alertmanager()?;
+        let (prometheus, above) =
+            start_prometheus(alertmanager, "external_labels: {cluster: eu, replica: a}", RELABELLING)?;
+        let alerts = || http::get(alertmanager, "/api/v2/alerts").ok().map(|answer| answer.json());
+        let arrived = || alerts().and_then(|alerts| find(&alerts, SILENCED));
+        poll(Duration::from_secs(60), arrived).expect("its alert arrives");
+        Ok(Self { prometheus, alertmanager, _services: [above, below] })
+    }
+
+    /// Both as sources, `prometheus.a` and `alertmanager.eu`.
+    pub fn config(&self) -> String {
+        let at = |port: u16| format!("url = \"http://127.0.0.1:{port}\"\ntimeout = \"5s\"\n");
+        format!("[prometheus.a]\n{}[alertmanager.eu]\n{}", at(self.prometheus), at(self.alertmanager))
+    }
+}
+
+fn start_prometheus(alertmanager: u16, global: &str, relabelling: &str) -> Result<(u16, Service), String> {
     let program = program(&["prometheus"], &[]).ok_or("Prometheus is not installed (prometheus)")?;
     let (home, port) = (folder("prometheus"), free_port());
     let config = home.join("prometheus.yml");
     fs::write(home.join("rules.yml"), RULES).map_err(|why| why.to_string())?;
     let text = format!(
-        "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\n\
+        "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n  {global}\n\
          rule_files: [rules.yml]\n\
-         alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n\
+         alerting:\n{relabelling}  alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]\n\
          scrape_configs: [{{job_name: prometheus, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n"
     );
     fs::write(&config, text).map_err(|why| why.to_string())?;

@@ -148,6 +148,10 @@ impl Tabular for Activity {
         postgres::troubles(cx, out);
     }
 
+    fn fields(row: Row<'_, Clients>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, Clients>) -> Vec<Section> {
         let group = row.item;
         let facts = [

@@ -1,8 +1,10 @@
 //! An alert's page: what its rule looks at and how that went, who or what holds it back, and where to read on.
 
+use crate::action::Action;
 use crate::domain::alert::Labels;
 use crate::domain::promql::{narrowed, watched};
 use crate::domain::{Alert, AlertReport, Inquiry, Rule, SourceId, time};
+use crate::keymap::Scope;
 use crate::panes::alerting::{alert_link, links, rule_link, silence_link, unheard};
 use crate::panes::{Chart, Link, Row, Section};
 use crate::store::Feed;
@@ -26,6 +28,9 @@ pub(super) fn of(row: Row<'_, Arc<Alert>>) -> Vec<Section> {
     if let Some(query) = query {
         sections.push(Section::Text { title: heading(rule.map(|(_, rule)| rule)), text: query.to_owned() });
         sections.push(Section::Chart(chart(row, alert, query, rule)));
+    }
+    if let Some((source, labels)) = series_in_alerts(row, alert, rule) {
+        sections.extend(super::past::of(row.cx, source, &labels, alert.state));
     }
     sections.extend(links("held back by", held_back(row, alert)));
     sections.extend(links("rule", rule.map(|(feed, rule)| rule_link(feed, rule)).into_iter().collect()));
@@ -69,8 +74,17 @@ fn facts(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<(String, String)> {
         ("expression at", alert.generator.as_deref()),
     ];
     facts.extend(read_on.into_iter().filter_map(|(label, text)| Some((label, text?.to_owned()))));
+    facts.extend(silence_hint(row).map(|hint| ("to silence", hint)));
     facts.push(("fingerprint", alert.fingerprint.to_string()));
     facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
+}
+
+/// What a silence on its name alone would hide, and where to look closer.
+fn silence_hint(row: Row<'_, Arc<Alert>>) -> Option<String> {
+    let key = row.cx.keymap.key_of(Scope::Alerts, &Action::SilencePreview)?;
+    let same = row.cx.store.all_alerts().filter(|alert| alert.name == row.item.name).count();
+    let plural = if same == 1 { "" } else { "s" };
+    Some(format!("a silence on its name alone would hide {same} alert{plural}; {key} shows it label by label"))
 }
 
 /// The rule that made it, of the first Prometheus that has one.
@@ -116,15 +130,35 @@ fn series_of(row: Row<'_, Arc<Alert>>, alert: &Alert, rule: Option<(&Feed, &Rule
     (row.feed.id.kind() == "prometheus").then(|| (row.feed.id.clone(), labels))
 }
 
+/// Whom to ask when it fired before, and under which labels that Prometheus has it: with those of the rule, without what is added or
+/// changed on the way to Alertmanager.
+fn series_in_alerts(
+    row: Row<'_, Arc<Alert>>,
+    alert: &Alert,
+    rule: Option<(&Feed, &Rule)>,
+) -> Option<(SourceId, Labels)> {
+    let (source, _) = series_of(row, alert, rule)?;
+    let labels = before_sending(row, alert, &source);
+    Some((source, labels))
+}
+
+/// The labels that it has in Prometheus.
+fn before_sending(row: Row<'_, Arc<Alert>>, alert: &Alert, source: &SourceId) -> Labels {
+    if let Some(series) = &alert.series {
+        return (**series).clone();
+    }
+    let report = row.cx.store.feed(source).and_then(|feed| feed.snapshot()?.alerts());
+    let added = report.map(|report| &report.external_labels);
+    let own = alert.labels.iter().filter(|(name, value)| added.is_none_or(|added| added.get(*name) != Some(value)));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// The labels that the series has itself: neither the alert's name, nor what the rule or Prometheus adds.
 fn own_labels(row: Row<'_, Arc<Alert>>, alert: &Alert, rule: &Rule, source: &SourceId) -> Labels {
-    let added =
-        row.cx.store.feed(source).and_then(|feed| feed.snapshot()?.alerts()).map(|report| &report.external_labels);
-    let is_added = |name: &str| {
-        name == "alertname" || rule.labels.contains_key(name) || added.is_some_and(|added| added.contains_key(name))
-    };
-    let own = alert.labels.iter().filter(|(name, _)| !is_added(name));
-    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let is_added = |name: &str| name == "alertname" || rule.labels.contains_key(name);
+    let mut labels = before_sending(row, alert, source);
+    labels.retain(|name, _| !is_added(name));
+    labels
 }
 
 fn held_back(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<Link> {

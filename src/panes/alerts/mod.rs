@@ -1,6 +1,7 @@
 //! Alerts: what fires, what is about to, and what nobody is told of. Above them stands what is wrong with alerting itself.
 
 mod details;
+mod past;
 
 use super::alerting::{alert_figures, tells_rules, tells_silences, unheard};
 use super::grouping::Group;
@@ -8,12 +9,13 @@ use super::table::{Counts, Tabular, figure_cell, figures};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Alert, AlertState, Severity, Subject, ThingId, Trouble, time};
+use crate::domain::{Alert, AlertState, Matchers, Severity, Subject, ThingId, Trouble, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::typed::Told;
 use std::cmp::{Ordering, Reverse};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -167,6 +169,22 @@ impl Tabular for Alerts {
         }
     }
 
+    const SYNONYMS: &'static [(&'static str, usize)] = &[("name", NAME), ("target", TARGET), ("age", FOR)];
+
+    fn told(column: usize, row: Row<'_, Arc<Alert>>) -> Told {
+        match column {
+            FOR => Told::Figure(row.item.active_at.map(|at| time::between(at, row.as_of()).as_secs_f64())),
+            VALUE => Told::Figure(row.item.value),
+            _ => Told::Written,
+        }
+    }
+
+    const LABELLED: bool = true;
+
+    fn has_labels(row: Row<'_, Arc<Alert>>, matchers: &Matchers) -> bool {
+        matchers.hold(&row.item.labels)
+    }
+
     fn haystack(row: Row<'_, Arc<Alert>>, out: &mut String) {
         let alert = row.item;
         let _ = write!(out, "{} {} {} {}", alert.name, alert.word(), alert.severity.word(), alert.summary());
@@ -190,6 +208,10 @@ impl Tabular for Alerts {
             (number("muted") + number("suppressed"), "muted"),
         ];
         alert_figures(cx, &figures, out);
+    }
+
+    fn fields(row: Row<'_, Arc<Alert>>) -> serde_json::Value {
+        super::table::fields(row, &**row.item)
     }
 
     fn details(row: Row<'_, Arc<Alert>>) -> Vec<Section> {

@@ -15,6 +15,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::typed::Told;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -177,6 +178,27 @@ impl Tabular for Containers {
         }
     }
 
+    const SYNONYMS: &'static [(&'static str, usize)] =
+        &[("memory", MEMORY), ("age", UP), ("uptime", UP), ("app", SERVICE), ("project", SERVICE), ("health", STATE)];
+
+    fn told(column: usize, row: Row<'_, Container>) -> Told {
+        let container = row.item;
+        let network = |which: fn(Rates) -> f64| Told::Figure(container.network.map(which));
+        let disks = |which: fn(Rates) -> f64| Told::Figure(container.block_io.map(which));
+        match column {
+            CPU => Told::Figure(container.cpu.map(|cpu| cpu * 100.0)),
+            MEMORY => Told::Figure(container.memory.map(|memory| memory.used as f64)),
+            NET_IN => network(|rates| rates.r#in),
+            NET_OUT => network(|rates| rates.out),
+            READ => disks(|rates| rates.r#in),
+            WRITTEN => disks(|rates| rates.out),
+            PIDS => Told::Figure(container.pids.map(|pids| pids as f64)),
+            UP => Told::Figure(since(row).map(|up| up.as_secs_f64())),
+            RESTARTS => Told::Figure(container.restarts.map(|restarts| restarts as f64)),
+            _ => Told::Written,
+        }
+    }
+
     fn haystack(row: Row<'_, Container>, out: &mut String) {
         let c = row.item;
         let _ = write!(out, "{} {} {} {}", row.feed.id, c.name, c.state_word(), c.image);
@@ -203,6 +225,10 @@ impl Tabular for Containers {
         for (count, word) in bad.iter().zip(BAD).filter(|(count, _)| **count > 0) {
             let _ = write!(out, "  {count} {word}");
         }
+    }
+
+    fn fields(row: Row<'_, Container>) -> serde_json::Value {
+        super::table::fields(row, row.item)
     }
 
     fn details(row: Row<'_, Container>) -> Vec<Section> {

@@ -12,9 +12,11 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::typed::Told;
 use jiff::Timestamp;
 use std::cmp::Ordering;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
@@ -122,6 +124,23 @@ impl Tabular for Databases {
         if row.item.own { Role::Faint } else { role }
     }
 
+    const SYNONYMS: &'static [(&'static str, usize)] =
+        &[("application", APPLICATION), ("database", DATABASE), ("transaction", XACT), ("server", ON)];
+
+    fn told(column: usize, row: Row<'_, Session>) -> Told {
+        let now = database(row.feed).map(|database| database.now);
+        let seconds = |age: fn(&Session, Timestamp) -> Option<Duration>| {
+            Told::Figure(now.and_then(|now| age(row.item, now)).map(|age| age.as_secs_f64()))
+        };
+        match column {
+            PID => Told::Figure(Some(f64::from(row.item.pid))),
+            AGE => seconds(Session::age),
+            XACT => seconds(Session::transaction_age),
+            RUNS => seconds(Session::query_age),
+            _ => Told::Written,
+        }
+    }
+
     fn haystack(row: Row<'_, Session>, out: &mut String) {
         let s = row.item;
         let _ = write!(
@@ -162,6 +181,10 @@ impl Tabular for Databases {
 
     fn notices(cx: &Cx<'_>, out: &mut Vec<(Severity, String)>) {
         postgres::troubles(cx, out);
+    }
+
+    fn fields(row: Row<'_, Session>) -> serde_json::Value {
+        super::table::fields(row, row.item)
     }
 
     fn details(row: Row<'_, Session>) -> Vec<Section> {

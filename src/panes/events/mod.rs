@@ -140,6 +140,10 @@ impl Tabular for Events {
         }
     }
 
+    fn fields(row: Row<'_, EngineEvent>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, EngineEvent>) -> Vec<Section> {
         let event = row.item;
         let mut facts = vec![

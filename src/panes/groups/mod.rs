@@ -1,12 +1,14 @@
 //! Alerts in groups, as Alertmanager notifies of them; by name where no Alertmanager says how. A group is as bad as its
 //! worst alert.
 
-use super::alerting::{alert_figures, alert_link, gaps, is_entry, links, report, tells_rules, tells_silences};
+use super::alerting::{
+    GROUP as PREFIX, alert_figures, alert_link, gaps, is_entry, links, report, tells_rules, tells_silences,
+};
 use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Severity, Subject, ThingId, Topic, time};
+use crate::domain::{Matchers, Severity, Subject, ThingId, Topic, time};
 use crate::keymap::Scope;
 use crate::store::{AlertGroup, Feed, Store};
 use crate::theme::Role;
@@ -34,9 +36,6 @@ const PENDING: usize = 3;
 const QUIET: usize = 4;
 const FOR: usize = 5;
 const RECEIVER: usize = 6;
-
-/// What the key of a group begins with, where it is an entry.
-const PREFIX: &str = "group/";
 
 /// The table.
 pub struct Groups;
@@ -134,6 +133,13 @@ impl Tabular for Groups {
             }
         }
         Role::Text
+    }
+
+    const LABELLED: bool = true;
+
+    /// One of its alerts has them all.
+    fn has_labels(row: Row<'_, AlertGroup>, matchers: &Matchers) -> bool {
+        row.item.alerts.iter().any(|alert| matchers.hold(&alert.labels))
     }
 
     fn haystack(row: Row<'_, AlertGroup>, out: &mut String) {

@@ -109,6 +109,10 @@ impl Pane for InspectPane {
 
     fn settle(&mut self, _: &Cx<'_>) {}
 
+    fn rows(&self) -> usize {
+        self.view.rows()
+    }
+
     fn has(&self, _: &ThingId, _: &Cx<'_>) -> bool {
         // A container is the containers pane's.
         false
@@ -143,6 +147,10 @@ impl Pane for InspectPane {
 
     fn filter(&self) -> &str {
         &self.search
+    }
+
+    fn filter_hint(&self) -> &'static str {
+        "words to search for; n and N go on"
     }
 
     fn set_filter(&mut self, text: &str) {

@@ -187,6 +187,10 @@ impl Tabular for Locks {
         }
     }
 
+    fn fields(row: Row<'_, LockNode>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, LockNode>) -> Vec<Section> {
         match who(row) {
             Who::Session(session) => postgres::session_details(row.feed, session, row.cx),

@@ -19,7 +19,7 @@ use crate::theme::Role;
 use crate::widgets::canvas;
 use crate::widgets::figure;
 use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, Slot, Window, place};
+use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -173,7 +173,7 @@ impl Overview {
         }
         block.window.clear();
         for line in block.lines.iter().skip(block.offset).take(height) {
-            block.window.row(line.severity, line.stale);
+            block.window.row(RowLook { severity: line.severity, stale: line.stale, ..RowLook::default() });
             for slot in &block.slots {
                 block.window.cell(&mut self.scratch, |out| line.cell(slot.column, cx.now, out));
             }
@@ -243,7 +243,7 @@ impl Pane for Overview {
         let areas = split(at.inside(), self.lines_of(0), self.lines_of(1));
         self.page = usize::from(areas[0].height.saturating_sub(2)).max(1);
         for (which, area) in areas.into_iter().enumerate() {
-            place(COLUMNS, |_| true, area.width, &mut self.blocks[which].slots);
+            place(COLUMNS, 0..COLUMNS.len(), |_| true, area.width, &mut self.blocks[which].slots);
             self.fill(which, usize::from(area.height.saturating_sub(2)), cx);
         }
     }
@@ -259,6 +259,10 @@ impl Pane for Overview {
 
     fn settle(&mut self, cx: &Cx<'_>) {
         self.collect(cx);
+    }
+
+    fn rows(&self) -> usize {
+        self.count()
     }
 
     /// What it tells of is shown elsewhere.
@@ -287,9 +291,13 @@ impl Pane for Overview {
         &self.filter_text
     }
 
+    fn filter_hint(&self) -> &'static str {
+        "words, !not"
+    }
+
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text);
+        self.filter = Filter::parse(text, false, &[]);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{Inquiry, Process, Processes, Severity, SourceId, Subject, Th
 use crate::keymap::Scope;
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, Slot, Window, place};
+use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
 use crate::widgets::{canvas, figure, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -228,7 +228,7 @@ impl ProcessesPane {
         self.window.clear();
         for index in &self.order[rows] {
             let process = &found.list[*index];
-            self.window.row(process.judge(), self.stale);
+            self.window.row(RowLook { severity: process.judge(), stale: self.stale, ..RowLook::default() });
             for slot in &self.slots {
                 self.window.cell(&mut self.scratch, |out| cell(slot.column, process, out));
             }
@@ -324,7 +324,7 @@ impl Pane for ProcessesPane {
         self.arrange(cx);
         let inside = at.inside();
         self.tell(usize::from(inside.width.saturating_sub(1)), cx);
-        place(COLUMNS, |_| true, inside.width, &mut self.slots);
+        place(COLUMNS, 0..COLUMNS.len(), |_| true, inside.width, &mut self.slots);
         self.fill(usize::from(self.body(inside).height.saturating_sub(1)));
         self.head();
     }
@@ -353,6 +353,10 @@ impl Pane for ProcessesPane {
 
     fn settle(&mut self, cx: &Cx<'_>) {
         self.arrange(cx);
+    }
+
+    fn rows(&self) -> usize {
+        self.order.len()
     }
 
     fn has(&self, thing: &ThingId, _: &Cx<'_>) -> bool {
@@ -414,9 +418,13 @@ impl Pane for ProcessesPane {
         &self.filter_text
     }
 
+    fn filter_hint(&self) -> &'static str {
+        "words, !not"
+    }
+
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text);
+        self.filter = Filter::parse(text, false, &[]);
     }
 }
 

@@ -205,6 +205,8 @@ impl Tabular for Replication {
         }
     }
 
+    const SYNONYMS: &'static [(&'static str, usize)] = &[("lag", REPLAY), ("kind", KIND_OF), ("server", ON)];
+
     fn haystack(row: Row<'_, Stream>, out: &mut String) {
         let line = line(row);
         let _ = write!(out, "{} {} {} {} {} {}", row.feed.id, line.name, line.kind, line.client, line.state, line.sync);

@@ -6,7 +6,7 @@ use super::{Chart, DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::promql::watched;
-use crate::domain::{Inquiry, Rule, Severity, SourceId, Subject, ThingId, Topic, time};
+use crate::domain::{Inquiry, Matchers, Rule, Severity, SourceId, Subject, ThingId, Topic, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -147,6 +147,17 @@ impl Tabular for Rules {
         Role::Text
     }
 
+    const LABELLED: bool = true;
+
+    /// The labels that it adds, and for an alerting rule the name of its alerts.
+    fn has_labels(row: Row<'_, Rule>, matchers: &Matchers) -> bool {
+        let rule = row.item;
+        matchers.hold_for(|name| match name {
+            "alertname" if rule.alerting => Some(rule.name.as_str()),
+            name => rule.labels.get(name).map(String::as_str),
+        })
+    }
+
     fn haystack(row: Row<'_, Rule>, out: &mut String) {
         let rule = row.item;
         let kind = if rule.alerting { "alerting" } else { "recording" };
@@ -162,6 +173,10 @@ impl Tabular for Rules {
             (counts.total(), "in all"),
         ];
         super::alerting::figures(&figures, out);
+    }
+
+    fn fields(row: Row<'_, Rule>) -> serde_json::Value {
+        super::table::fields(row, row.item)
     }
 
     fn details(row: Row<'_, Rule>) -> Vec<Section> {

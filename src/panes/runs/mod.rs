@@ -15,7 +15,7 @@ use crate::keymap::Scope;
 use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, Slot, Window, place};
+use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
 use crate::widgets::{canvas, figure};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -118,7 +118,7 @@ impl RunsPane {
         self.window.clear();
         for index in &self.order[rows] {
             let Some(run) = run_at(cx, *index) else { continue };
-            self.window.row(severity(run), false);
+            self.window.row(RowLook { severity: severity(run), ..RowLook::default() });
             for slot in &self.slots {
                 self.window.cell(&mut self.scratch, |out| cell(slot.column, run, cx, out));
             }
@@ -271,7 +271,7 @@ impl Pane for RunsPane {
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
         let (list, story) = parts(at.inside(), self.order.is_empty());
-        place(COLUMNS, |_| true, list.width, &mut self.slots);
+        place(COLUMNS, 0..COLUMNS.len(), |_| true, list.width, &mut self.slots);
         self.fill(usize::from(list.height.saturating_sub(1)), cx);
         self.tell(usize::from(story.width), cx);
         self.cut(usize::from(story.height), cx);
@@ -313,6 +313,10 @@ impl Pane for RunsPane {
         self.arrange(cx);
     }
 
+    fn rows(&self) -> usize {
+        self.order.len()
+    }
+
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
         cx.runs.iter().any(|run| ThingId::Run(run.id) == *thing)
     }
@@ -335,8 +339,12 @@ impl Pane for RunsPane {
         &self.filter_text
     }
 
+    fn filter_hint(&self) -> &'static str {
+        "words, !not"
+    }
+
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text);
+        self.filter = Filter::parse(text, false, &[]);
     }
 }

@@ -13,6 +13,7 @@ use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
 use crate::widgets::spark;
+use crate::widgets::typed::Told;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -193,6 +194,38 @@ impl Tabular for Servers {
         }
     }
 
+    const SYNONYMS: &'static [(&'static str, usize)] = &[
+        ("memory", MEMORY),
+        ("age", UP),
+        ("uptime", UP),
+        ("load-per-core", PER_CORE),
+        ("received", RECEIVED),
+        ("sent", SENT),
+        ("role", ROLES),
+    ];
+
+    fn told(column: usize, row: Row<'_, ServerRow>) -> Told {
+        let server: &Server = row.item;
+        let percent = |ratio: Option<f64>| Told::Figure(ratio.map(|ratio| ratio * 100.0));
+        match column {
+            CPU => percent(server.cpu),
+            MEMORY => percent(Figure::Memory.of(server)),
+            SWAP => percent(server.swap.filter(|swap| swap.total > 0).map(|swap| swap.ratio())),
+            DISK => percent(Figure::Disk.of(server)),
+            FULL_IN => Told::Figure(server.fills_first().map(|(_, left)| left.as_secs_f64())),
+            LOAD => Told::Figure(server.load.map(|load| load[0])),
+            PER_CORE => Told::Figure(server.load_per_core()),
+            RECEIVED => Told::Figure(Figure::Received.of(server)),
+            SENT => Told::Figure(Figure::Sent.of(server)),
+            READ => Told::Figure(server.disk_io.map(|io| io.r#in)),
+            WRITTEN => Told::Figure(server.disk_io.map(|io| io.out)),
+            OOM => Told::Figure(server.oom_kills.map(|kills| kills as f64)),
+            SKEW => Told::Figure(server.clock_skew.map(f64::abs)),
+            UP => Told::Figure(server.uptime.map(|up| up.as_secs_f64())),
+            _ => Told::Written,
+        }
+    }
+
     fn haystack(row: Row<'_, ServerRow>, out: &mut String) {
         let server: &Server = row.item;
         let _ = write!(out, "{} {} ", row.feed.id, server.name);
@@ -210,6 +243,10 @@ impl Tabular for Servers {
 
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
         summary(cx, counts, out);
+    }
+
+    fn fields(row: Row<'_, ServerRow>) -> serde_json::Value {
+        super::table::fields(row, &**row.item)
     }
 
     fn details(row: Row<'_, ServerRow>) -> Vec<Section> {

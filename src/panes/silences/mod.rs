@@ -5,14 +5,16 @@ use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Severity, Silence, SilenceState, Subject, ThingId, Topic, time};
+use crate::domain::{Alert, AlertState, Matchers, Severity, Silence, SilenceState, Subject, ThingId, Topic, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
@@ -128,6 +130,14 @@ impl Tabular for Silences {
         quiet
     }
 
+    const LABELLED: bool = true;
+
+    /// What its own matchers ask for, as `amtool silence query` has it: of `service=~"a|b"` the value of `service` is `a|b`.
+    fn has_labels(row: Row<'_, Silence>, matchers: &Matchers) -> bool {
+        let own = &row.item.matchers;
+        matchers.hold_for(|name| own.iter().find(|matcher| matcher.name == name).map(|matcher| matcher.value.as_str()))
+    }
+
     fn haystack(row: Row<'_, Silence>, out: &mut String) {
         let silence = row.item;
         let state = silence.state_at(row.cx.now.wall).word();
@@ -149,6 +159,10 @@ impl Tabular for Silences {
         super::alerting::figures(&figures, out);
     }
 
+    fn fields(row: Row<'_, Silence>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, Silence>) -> Vec<Section> {
         let silence = row.item;
         let hidden = silence.silences.iter().filter_map(|fingerprint| {
@@ -156,8 +170,28 @@ impl Tabular for Silences {
         });
         let hidden: Vec<Link> = hidden.collect();
         let facts = Section::Facts(facts(silence, row));
-        std::iter::once(facts).chain(links("it hides", hidden)).collect()
+        let later = would_hide(silence, row).unwrap_or_default();
+        let later: Vec<Link> = later.into_iter().map(|alert| alert_link(alert)).collect();
+        let heading = match silence.state_at(row.cx.now.wall) {
+            SilenceState::Pending => "it will hide, as alerts stand now",
+            SilenceState::Expired | SilenceState::Active => "it would hide again, if it were in force",
+        };
+        std::iter::once(facts).chain(links("it hides", hidden)).chain(links(heading, later)).collect()
     }
+}
+
+/// What a silence that is not in force would hide if it were: the alerts that match just now, of those that its Alertmanager has
+/// or would get once they fire. Nothing for one that is in force: what that hides is told by Alertmanager.
+fn would_hide<'a>(silence: &Silence, row: Row<'a, Silence>) -> Result<Vec<&'a Arc<Alert>>, String> {
+    if silence.state_at(row.cx.now.wall) == SilenceState::Active {
+        return Ok(Vec::new());
+    }
+    let matchers = Matchers::of(&silence.matchers)?;
+    let its = report(row.feed).map_or(&[][..], |report| &report.alerts);
+    let its: HashSet<&str> = its.iter().map(|alert| &*alert.fingerprint).collect();
+    let is_or_comes = |alert: &Alert| alert.state == AlertState::Pending || its.contains(&*alert.fingerprint);
+    let all = row.cx.store.all_alerts();
+    Ok(all.filter(|alert| is_or_comes(alert) && matchers.hold(&alert.labels)).collect())
 }
 
 fn first_matcher(silence: &Silence) -> (&str, &str) {
@@ -201,6 +235,17 @@ fn facts(silence: &Silence, row: Row<'_, Silence>) -> Vec<(String, String)> {
         let why =
             "nothing just now: no alert that Alertmanager has matches it. A typing mistake, or what it hid is over";
         facts.push(("hides", why.to_owned()));
+    }
+    match (silence.state_at(now), would_hide(silence, row)) {
+        (SilenceState::Active, _) => {}
+        (_, Err(why)) => facts.push(("would hide", format!("can't be told here: {why}"))),
+        (_, Ok(alerts)) if alerts.is_empty() => {
+            facts.push(("would hide", "nothing, as alerts stand now".to_owned()));
+        }
+        (_, Ok(alerts)) => {
+            let critical = alerts.iter().filter(|alert| alert.judge() == Severity::Critical).count();
+            facts.push(("would hide", format!("{} alerts, {critical} of them critical and firing", alerts.len())));
+        }
     }
     if silence.ends_soon(now) {
         facts.push(("soon", "what it hides is heard again within a quarter of an hour, unless it is over".to_owned()));

@@ -171,6 +171,10 @@ impl Tabular for Statistics {
         }
     }
 
+    fn fields(row: Row<'_, DatabaseStats>) -> serde_json::Value {
+        super::table::fields(row, row.item)
+    }
+
     fn details(row: Row<'_, DatabaseStats>) -> Vec<Section> {
         let stats = row.item;
         let limit = database(row.feed).and_then(|database| database.freeze_max_age);

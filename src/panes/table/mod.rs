@@ -1,6 +1,9 @@
 //! What all tables of things share. A pane's folder writes a [`Tabular`]; [`DataPane`] makes a pane of it.
 
+mod columns;
 mod frame;
+mod hands;
+mod marks;
 mod notes;
 mod pane;
 mod rows;
@@ -13,11 +16,14 @@ pub use trust::sure;
 use super::Section;
 use super::grouping::Group;
 use crate::cx::Cx;
-use crate::domain::{Severity, Subject, ThingId};
+use crate::domain::{Matchers, Severity, Subject, ThingId};
 use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::grid::Column;
+use crate::widgets::typed::Told;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
 use std::cmp::Ordering;
 
 /// One row, with all that its cells may need.
@@ -46,7 +52,7 @@ impl<I> Row<'_, I> {
 }
 
 /// A table of things: what a pane's folder writes.
-pub trait Tabular: Send + 'static {
+pub trait Tabular: Sized + Send + 'static {
     /// The thing in a row.
     type Item: 'static;
     /// What it shows.
@@ -106,7 +112,19 @@ pub trait Tabular: Send + 'static {
     const GROUPED_BY: Option<&'static str> = None;
     /// A cell's text, appended, and its role.
     fn cell(column: usize, row: Row<'_, Self::Item>, out: &mut String) -> Role;
-    /// What a filter searches, appended.
+    /// Other names for columns in a filter, beside their headings.
+    const SYNONYMS: &'static [(&'static str, usize)] = &[];
+    /// What a column tells a filter that compares; for every row of a table, so that it should not allocate.
+    fn told(_column: usize, _row: Row<'_, Self::Item>) -> Told {
+        Told::Written
+    }
+    /// Its things have labels, so that a filter may hold matchers.
+    const LABELLED: bool = false;
+    /// Whether matchers hold for its labels; for every row of a table, so that it should not allocate.
+    fn has_labels(_row: Row<'_, Self::Item>, matchers: &Matchers) -> bool {
+        matchers.is_empty()
+    }
+    /// What the words of a filter are looked for in, appended.
     fn haystack(row: Row<'_, Self::Item>, out: &mut String);
     /// The summary in the title, appended.
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String);
@@ -116,6 +134,12 @@ pub trait Tabular: Send + 'static {
     const UNSURE: &'static str = "none is seen";
     /// What it means when no source is asked for these things, or none has them.
     const NOBODY: &'static str = "no source tells of them";
+    /// Its fields, as a snapshot has them; where they are told by the table alone, its cells by their headings.
+    fn fields(row: Row<'_, Self::Item>) -> Value {
+        let cell =
+            |column: usize| (Self::COLUMNS[column].title.to_lowercase(), hands::cell::<Self>(column, row).into());
+        Value::Object((0..Self::COLUMNS.len()).filter(|column| Self::shows(*column, row.cx)).map(cell).collect())
+    }
     /// Everything about it: its page. Links are added by themselves.
     fn details(row: Row<'_, Self::Item>) -> Vec<Section>;
 }
@@ -164,6 +188,15 @@ pub fn figure_cell<V>(
             Role::Faint
         }
     }
+}
+
+/// A row's fields as a snapshot has them, with the source that tells of it.
+pub fn fields<I>(row: Row<'_, I>, item: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(item).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.insert("source".to_owned(), row.feed.id.as_str().into());
+    }
+    value
 }
 
 /// Appends `engine/` where several sources report on the subject.

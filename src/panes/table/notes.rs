@@ -2,12 +2,14 @@
 //! whatever the rows are. Never an empty table without a word.
 
 use super::Tabular;
+use super::marks::Marks;
 use super::rows::Rows;
-use super::trust::{asked, doubt, sure, untrusted};
+use super::trust::{asked, doubt, overdue, sure, untrusted};
 use crate::cx::Cx;
 use crate::domain::{Severity, text};
 use crate::store::{Feed, Health};
 use crate::theme::Role;
+use crate::widgets::grid::Slot;
 use crate::widgets::{feeds, figure, wrap};
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -40,15 +42,33 @@ impl Notes {
     }
 
     /// Title and ages.
-    pub fn headline<T: Tabular>(&mut self, cx: &Cx<'_>) {
+    pub fn headline<T: Tabular>(&mut self, rows: &Rows<T>, slots: &[Slot], marks: &Marks, cx: &Cx<'_>) {
         self.title.clear();
         if let Some(number) = T::TITLE.0 {
             let _ = write!(self.title, "{number} ");
         }
         self.title.push_str(T::TITLE.1);
         let known = asked::<T>(cx).any(|feed| feed.good.is_some());
-        if known {
+        let silent = if rows.counts.total() == 0 { overdue::<T>(cx) } else { None };
+        if let (true, Some(silent)) = (known, silent) {
+            // That there was none is no answer about now.
+            let age = figure::text(|out| figure::coarse_age(out, silent));
+            let _ = write!(self.title, "  none seen {age} ago, not known since");
+        } else if known {
             let _ = write!(self.title, "  {}", self.summary);
+        }
+        // An order that no heading shows.
+        if let Some(column) = rows.sort.filter(|column| slots.iter().all(|slot| slot.column != *column)) {
+            let heading = T::heading(column, cx).unwrap_or(T::COLUMNS[column].title);
+            self.title.push_str("  by ");
+            text::push_clean(&mut self.title, heading);
+            self.title.push_str(if rows.reverse { " ↓" } else { " ↑" });
+        }
+        if !marks.is_empty() {
+            let _ = write!(self.title, "  {} marked", marks.len());
+        }
+        if marks.shown < marks.len() {
+            let _ = write!(self.title, " ({} hidden)", marks.len() - marks.shown);
         }
         self.ages_of::<T>(cx);
     }
@@ -59,7 +79,8 @@ impl Notes {
         self.ages_short.clear();
         self.ages_bad = false;
         let about = |bad| asked::<T>(cx).filter(move |feed| untrusted(feed, cx.now) == bad);
-        for feed in about(true) {
+        let hangs = |feed: &&Feed| feed.health(cx.now) == Health::Stale;
+        for feed in about(true).filter(|feed| !hangs(feed)).chain(about(true).filter(hangs)) {
             self.ages_bad |= push_age(&mut self.ages, feed, cx);
         }
         self.ages_short.push_str(&self.ages);
@@ -121,9 +142,12 @@ impl Notes {
 
     /// What stands above the rows. At most a third of the height, but the first line always; where there is not room for all
     /// of it, the first line of each.
-    pub fn notice<T: Tabular>(&mut self, inside: Rect, cx: &Cx<'_>) {
+    pub fn notice<T: Tabular>(&mut self, rows: &Rows<T>, inside: Rect, cx: &Cx<'_>) {
         self.above.clear();
         let mut told = Vec::new();
+        if let Some(problem) = rows.filter.problem() {
+            told.push((Severity::Info, format!("a part of the filter counts for nothing: {problem}")));
+        }
         T::notices(cx, &mut told);
         let most = usize::from(inside.height / 3).max(1);
         let width = usize::from(inside.width.saturating_sub(1));

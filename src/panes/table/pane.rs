@@ -1,5 +1,7 @@
 //! The pane that every table is: a cursor that follows the thing, the visible window, what keys do.
 
+use super::columns::Columns;
+use super::marks::Marks;
 use super::notes::Notes;
 use super::rows::Rows;
 use super::trust::{asked, stale};
@@ -7,26 +9,30 @@ use super::{Row, Tabular, draw_frame};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{ThingId, text};
+use crate::panes::hands::Hands;
 use crate::panes::{Details, Flow, Pane, Place, Presence, Selected, links};
 use crate::store::Health;
 use crate::theme::Role;
 use crate::widgets::canvas;
-use crate::widgets::grid::{Look, Slot, Window, place};
+use crate::widgets::grid::{Look, RowLook, Slot, Window, place};
+use crate::widgets::typed;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 /// A table pane.
 pub struct DataPane<T: Tabular> {
-    rows: Rows<T>,
-    notes: Notes,
-    cursor: usize,
-    selected: Option<Selected>,
+    pub(super) rows: Rows<T>,
+    pub(super) columns: Columns,
+    pub(super) marks: Marks,
+    pub(super) notes: Notes,
+    pub(super) cursor: usize,
+    pub(super) selected: Option<Selected>,
     /// The cursor was moved, or all sources have answered: from then on it follows its thing.
     moved: bool,
-    offset: usize,
+    pub(super) offset: usize,
     page: usize,
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     titles: Vec<(usize, String)>,
     window: Window,
     scratch: String,
@@ -36,6 +42,8 @@ impl<T: Tabular> Default for DataPane<T> {
     fn default() -> Self {
         Self {
             rows: Rows::default(),
+            columns: Columns::new(T::COLUMNS.len()),
+            marks: Marks::default(),
             notes: Notes::default(),
             cursor: 0,
             selected: None,
@@ -55,6 +63,7 @@ impl<T: Tabular> DataPane<T> {
     fn arrange(&mut self, cx: &Cx<'_>) {
         if let Some(refiltered) = self.rows.arrange(cx) {
             self.follow(refiltered, cx);
+            self.keep_marks(cx);
             self.notes.sum_up(&self.rows, cx);
         }
     }
@@ -86,6 +95,10 @@ impl<T: Tabular> DataPane<T> {
             None => Presence::Gone,
         };
         self.cursor = found.unwrap_or(self.cursor.min(last));
+        if found.is_some() {
+            // Who came by a link knew it by another name.
+            self.take(cx);
+        }
         if self.rows.entries.is_empty() && presence == Presence::Gone {
             self.selected = None;
         } else if let Some(selected) = &mut self.selected {
@@ -102,20 +115,10 @@ impl<T: Tabular> DataPane<T> {
         });
     }
 
-    fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
+    pub(super) fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
         self.moved = true;
         self.cursor = to.min(self.rows.entries.len().saturating_sub(1));
         self.take(cx);
-        Flow::Done
-    }
-
-    fn turn(&mut self) -> Flow {
-        // Only by columns that are on the screen: an order that nobody can see is no help.
-        self.rows.sort = match self.rows.sort {
-            None => self.slots.first().map(|slot| slot.column),
-            Some(column) => self.slots.iter().map(|slot| slot.column).find(|next| *next > column),
-        };
-        self.rows.reverse = self.rows.sort.is_some_and(|column| T::COLUMNS[column].right);
         Flow::Done
     }
 
@@ -138,7 +141,8 @@ impl<T: Tabular> DataPane<T> {
         window.clear();
         for at in self.offset..(self.offset + height).min(self.rows.entries.len()) {
             let Some(row) = self.rows.row(at, cx) else { break };
-            window.row(self.rows.entries[at].severity, self.rows.entries[at].stale);
+            let (severity, stale) = (self.rows.entries[at].severity, self.rows.entries[at].stale);
+            window.row(RowLook { severity, stale, marked: self.marks.has(|| T::id(row)) });
             for slot in &self.slots {
                 window.cell(&mut scratch, |out| T::cell(slot.column, row, out));
             }
@@ -146,10 +150,17 @@ impl<T: Tabular> DataPane<T> {
         (self.window, self.scratch) = (window, scratch);
     }
 
-    /// Lines for notes: all of them when there is nothing else, else at most a third of the height.
+    /// Lines for notes: all of them when there is nothing else, else at most half of the height.
     fn notes_height(&self, height: u16) -> u16 {
         let wanted = self.notes.below.len() as u16;
-        if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 3) }
+        if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 2) }
+    }
+
+    /// Where the rows stand, and whether a line of headings is the first of it.
+    pub(super) fn table(&self, place: Place) -> (Rect, bool) {
+        let inside = below(place.inside(), self.notes.above.len());
+        let height = inside.height.saturating_sub(self.notes_height(inside.height));
+        (Rect { height, ..inside }, shows_headings(inside) && !self.rows.entries.is_empty())
     }
 
     fn draw_frame(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
@@ -173,7 +184,7 @@ impl<T: Tabular> DataPane<T> {
             canvas::put(buf, (x - 1, right.1), " ", 1, ages);
             canvas::put(buf, right, " ", 1, ages);
         }
-        if !self.rows.filter.is_empty() {
+        if !self.rows.filter.is_empty() || self.rows.filter.problem().is_some() {
             let text = format_args!(" /{} ", self.rows.filter_text).to_string();
             canvas::put_right(buf, (x.saturating_sub(2), place.area.y), &text, 24, cx.style(Role::Filter));
         }
@@ -186,9 +197,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         if let Some(motion) = action.motion() {
             return self.go(motion.apply(self.cursor, self.page), cx);
         }
-        if *action == Action::Sort {
-            self.turn()
-        } else if *action == Action::Reverse {
+        if *action == Action::Reverse {
             self.rows.reverse = !self.rows.reverse;
             Flow::Done
         } else if *action == Action::Group && T::GROUPED_BY.is_some() {
@@ -206,12 +215,13 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
-        self.notes.headline::<T>(cx);
         let inside = at.inside();
+        let (columns, order) = (&self.columns, self.columns.order().iter().copied());
+        place(T::COLUMNS, order, |column| columns.wants(column) && T::shows(column, cx), inside.width, &mut self.slots);
+        self.notes.headline(&self.rows, &self.slots, &self.marks, cx);
         self.notes.explain(&self.rows, usize::from(inside.width.saturating_sub(1)), cx);
-        self.notes.notice::<T>(inside, cx);
+        self.notes.notice(&self.rows, inside, cx);
         let inside = below(inside, self.notes.above.len());
-        place(T::COLUMNS, |column| T::shows(column, cx), inside.width, &mut self.slots);
         self.title_columns(cx);
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
@@ -220,13 +230,12 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         self.draw_frame(place, buf, cx);
-        let inside = place.inside();
+        let (inside, (table, headings)) = (place.inside(), self.table(place));
         for (index, (role, line)) in self.notes.above.iter().enumerate() {
             canvas::put(buf, (inside.x, inside.y + index as u16), line, inside.width, cx.style(*role));
         }
         let inside = below(inside, self.notes.above.len());
         let notes = self.notes_height(inside.height);
-        let table = Rect { height: inside.height.saturating_sub(notes), ..inside };
         let look = Look {
             columns: T::COLUMNS,
             titles: &self.titles,
@@ -236,7 +245,7 @@ impl<T: Tabular> Pane for DataPane<T> {
                 && self.selected.as_ref().is_some_and(|s| s.presence == Presence::Here))
             .then(|| self.cursor.saturating_sub(self.offset)),
             focused: place.focused,
-            headings: shows_headings(inside) && !self.rows.entries.is_empty(),
+            headings,
         };
         self.window.draw(table, buf, cx.theme, &look);
         let top = if self.rows.entries.is_empty() { inside.y } else { table.bottom() };
@@ -247,6 +256,10 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn settle(&mut self, cx: &Cx<'_>) {
         self.arrange(cx);
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.entries.len()
     }
 
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
@@ -277,8 +290,24 @@ impl<T: Tabular> Pane for DataPane<T> {
         &self.rows.filter_text
     }
 
+    fn filter_hint(&self) -> &str {
+        match self.rows.filter.problem() {
+            Some(problem) => problem,
+            None if T::LABELLED => "words, !not, label=~\"a|b\", state:x, age>30m; Tab completes",
+            None => "words, !not, state:x, cpu>80, age>30m; Tab completes",
+        }
+    }
+
+    fn completed(&self, typed: &str) -> Option<String> {
+        typed::complete(typed, &self.rows.fields)
+    }
+
     fn set_filter(&mut self, text: &str) {
         self.rows.set_filter(text);
+    }
+
+    fn hands(&mut self) -> Option<&mut dyn Hands> {
+        Some(self)
     }
 }
 

@@ -6,6 +6,8 @@ use crate::cx::Cx;
 use crate::domain::Severity;
 use crate::panes::grouping::{self, Rank};
 use crate::widgets::filter::Filter;
+use crate::widgets::typed::{self, Comparison, Told};
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Rows<T: Tabular> {
     pub reverse: bool,
     pub filter_text: String,
     pub filter: Filter,
+    /// What a filter may compare: the columns by their headings, then by their other names.
+    pub fields: Vec<(Cow<'static, str>, usize)>,
     scratch: String,
     sorted_for: Option<SortKey>,
     kind: PhantomData<fn() -> T>,
@@ -54,6 +58,7 @@ impl<T: Tabular> Default for Rows<T> {
             reverse: false,
             filter_text: String::new(),
             filter: Filter::default(),
+            fields: typed::fields(T::COLUMNS, T::SYNONYMS),
             scratch: String::new(),
             sorted_for: None,
             kind: PhantomData,
@@ -95,7 +100,7 @@ impl<T: Tabular> Rows<T> {
     /// Sets the filter.
     pub fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text);
+        self.filter = Filter::parse(text, T::LABELLED, &self.fields);
     }
 
     fn collect(&mut self, cx: &Cx<'_>) {
@@ -116,6 +121,17 @@ impl<T: Tabular> Rows<T> {
     }
 
     fn passes(&mut self, row: Row<'_, T::Item>) -> bool {
+        let labels = self.filter.labels();
+        if !labels.is_empty() && !T::has_labels(row, labels) {
+            return false;
+        }
+        let scratch = &mut self.scratch;
+        if !self.filter.comparisons().iter().all(|comparison| compares::<T>(comparison, row, scratch)) {
+            return false;
+        }
+        if !self.filter.has_words() {
+            return true;
+        }
         self.scratch.clear();
         T::haystack(row, &mut self.scratch);
         self.scratch.make_ascii_lowercase();
@@ -162,4 +178,22 @@ impl<T: Tabular> Rows<T> {
         let feed = cx.store.feeds().get(usize::from(entry.feed))?;
         Some(Row { item: T::items(cx.store, feed).get(entry.item as usize)?, feed, cx })
     }
+}
+
+/// Whether a comparison holds for a row. Figures are asked of the table, or read from the cell; texts are what the cell says.
+fn compares<T: Tabular>(comparison: &Comparison, row: Row<'_, T::Item>, scratch: &mut String) -> bool {
+    let told = if comparison.is_about_figure() { T::told(comparison.column, row) } else { Told::Written };
+    if let Told::Figure(figure) = told {
+        return comparison.holds_for_figure(figure);
+    }
+    scratch.clear();
+    T::cell(comparison.column, row, scratch);
+    if comparison.is_about_figure() {
+        return comparison.holds_for_figure(typed::cell_figure(scratch));
+    }
+    if scratch.is_ascii() {
+        scratch.make_ascii_lowercase();
+        return comparison.holds_for_text(scratch);
+    }
+    comparison.holds_for_text(&scratch.to_lowercase())
 }

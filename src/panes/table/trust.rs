@@ -5,6 +5,7 @@ use crate::cx::Cx;
 use crate::domain::Now;
 use crate::store::{Feed, Health};
 use crate::widgets::figure;
+use std::time::Duration;
 
 /// The feeds that are asked for the rows of a table.
 pub(super) fn asked<'a, T: Tabular>(cx: &'a Cx<'_>) -> impl Iterator<Item = &'a Feed> {
@@ -28,6 +29,11 @@ pub(super) fn doubt<T: Tabular>(feed: &Feed, cx: &Cx<'_>) -> Option<String> {
     let lacks = T::lacks(feed).then_some("it does not tell them");
     let reasons: Vec<String> = late.into_iter().chain(T::blind(feed).or(lacks).map(str::to_owned)).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// For how long the longest silent of the feeds that answered before does not any more.
+pub(super) fn overdue<T: Tabular>(cx: &Cx<'_>) -> Option<Duration> {
+    asked::<T>(cx).filter(|feed| untrusted(feed, cx.now)).filter_map(|feed| feed.age(cx.now)).max()
 }
 
 pub(super) fn is_for<T: Tabular>(feed: &Feed) -> bool {

@@ -5,7 +5,7 @@ use super::table::{Counts, Tabular, figure_cell};
 use super::{DataPane, Link, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Severity, Subject, Target, ThingId, Topic, time};
+use crate::domain::{Matchers, Severity, Subject, Target, ThingId, Topic, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Store};
 use crate::theme::Role;
@@ -137,6 +137,12 @@ impl Tabular for Targets {
         Role::Text
     }
 
+    const LABELLED: bool = true;
+
+    fn has_labels(row: Row<'_, Target>, matchers: &Matchers) -> bool {
+        matchers.hold(&row.item.labels)
+    }
+
     fn haystack(row: Row<'_, Target>, out: &mut String) {
         let target = row.item;
         let _ = write!(out, "{} {} {} {} {}", target.name(), target.health, target.pool, target.url, target.error);
@@ -152,6 +158,10 @@ impl Tabular for Targets {
             (counts.of(Severity::Ok), "up"),
         ];
         super::alerting::figures(&figures, out);
+    }
+
+    fn fields(row: Row<'_, Target>) -> serde_json::Value {
+        super::table::fields(row, row.item)
     }
 
     fn details(row: Row<'_, Target>) -> Vec<Section> {

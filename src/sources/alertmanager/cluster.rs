@@ -4,11 +4,14 @@
 //! does. How each member is, the silences and the groups are asked less often: they are long, or change seldom. An answer
 //! about them that fails is a gap in the report; only when no member tells the alerts the poll fails.
 
-use super::parse::{self, Known, Posted, Told, Wrong};
+use super::members::{self, Holdings};
+use super::parse::{self, Holding, Known, Posted, Told, Wrong};
+use crate::clock;
 use crate::connect::Web;
 use crate::connect::http::{self, BaseUrl};
 use crate::domain::{
-    Alert, AlertReport, Gap, Group, Member, Severity, Silence, Silencer, Snapshot, SourceError, Topic, Trouble,
+    Alert, AlertReport, Gap, Group, Member, Severity, Silence, SilenceState, Silencer, Snapshot, SourceError, Topic,
+    Trouble,
 };
 use crate::sources::Source;
 use crate::sources::alerting::{Kept, Watchdog};
@@ -26,6 +29,10 @@ const NAME: &str = "Alertmanager";
 const BELIEVED: Duration = Duration::from_secs(15);
 /// Groups follow from the routes, so that only those of new alerts are news; asked at most this often for their sake.
 const GROUPS_APART: Duration = Duration::from_secs(10);
+/// What each member has is compared this often: every alert and silence of every member is asked for.
+const COMPARED: Duration = Duration::from_mins(1);
+/// And this soon again while they differ.
+const COMPARED_AGAIN: Duration = Duration::from_secs(10);
 /// And at least this often.
 const GROUPS_BELIEVED: Duration = Duration::from_mins(2);
 
@@ -42,6 +49,9 @@ pub(super) struct Cluster {
     pub(super) silences: Asked<Vec<Silence>>,
     pub(super) groups: Asked<HashMap<Arc<str>, Arc<Group>>>,
     pub(super) members: Asked<Vec<(Member, Option<Told>)>>,
+    /// What each member has.
+    pub(super) holdings: Holdings,
+    pub(super) compared_at: Option<Instant>,
 }
 
 /// What was answered last, when, and why not since.
@@ -81,6 +91,11 @@ impl<T> Asked<T> {
 
 #[async_trait]
 impl Source for Cluster {
+    fn place(&self) -> String {
+        let urls: Vec<String> = self.urls.iter().map(ToString::to_string).collect();
+        format!("Alertmanager at {}", urls.join(", "))
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let posted = self.alerts().await?;
         self.ask_the_rest(&posted).await;
@@ -112,8 +127,8 @@ impl Cluster {
     }
 
     async fn ask_the_rest(&mut self, posted: &[Posted]) {
-        let (silences, groups, members) =
-            tokio::join!(self.ask_silences(posted), self.ask_groups(posted), self.ask_members());
+        let (silences, groups, members, holdings) =
+            tokio::join!(self.ask_silences(posted), self.ask_groups(posted), self.ask_members(), self.ask_holdings());
         if let Some(answer) = silences {
             self.silences.take(answer);
         }
@@ -122,6 +137,10 @@ impl Cluster {
         }
         if let Some(members) = members {
             self.members.take(Ok(members));
+        }
+        if let Some(holdings) = holdings {
+            self.holdings.take(holdings);
+            self.compared_at = Some(Instant::now());
         }
     }
 
@@ -151,11 +170,45 @@ impl Cluster {
         let asked = (0..self.urls.len()).map(async |member| {
             let address = self.urls[member].to_string();
             match self.ask(member, "api/v2/status", parse::status).await {
-                Ok(told) => (Member { address, up: true, why: String::new() }, Some(told)),
-                Err(failure) => (Member { address, up: false, why: failure.what }, None),
+                Ok(told) => (told.member(address, clock::now().wall), Some(told)),
+                Err(failure) => {
+                    // When it answered last is still worth knowing.
+                    let before = self.members.data.get(member).and_then(|(known, _)| known.answered_at);
+                    (Member { address, why: failure.what, answered_at: before, ..Member::default() }, None)
+                }
             }
         });
         Some(join_all(asked).await)
+    }
+
+    /// What each has; of a single one that is known already.
+    async fn ask_holdings(&self) -> Option<Vec<Option<Holding>>> {
+        let apart = if self.holdings.differ() { COMPARED_AGAIN } else { COMPARED };
+        if self.urls.len() < 2 || self.compared_at.is_some_and(|at| at.elapsed() < apart) {
+            return None;
+        }
+        let asked = (0..self.urls.len()).map(async |member| {
+            let (alerts, silences) = tokio::join!(
+                self.ask(member, "api/v2/alerts", parse::held_alerts),
+                self.ask(member, "api/v2/silences", parse::held_silences)
+            );
+            Some(Holding { alerts: alerts.ok()?, silences: silences.ok()? })
+        });
+        Some(join_all(asked).await)
+    }
+
+    /// Those that are asked, then those that only they know.
+    fn told_members(&self, alerts: usize) -> Vec<Member> {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let mut asked: Vec<Member> = self.members.data.iter().map(|(member, _)| member.clone()).collect();
+        asked.iter_mut().enumerate().for_each(|(index, member)| self.holdings.add_to(index, member));
+        if let ([only], 1) = (asked.as_mut_slice(), self.urls.len()) {
+            let held = self.silences.data.iter().filter(|silence| silence.state != SilenceState::Expired).count();
+            only.alerts = only.up.then_some(number(alerts));
+            only.silences = (only.up && self.silences.why.is_none()).then_some(number(held));
+        }
+        asked.extend(members::unasked(&self.members.data));
+        asked
     }
 
     async fn ask<T>(
@@ -180,6 +233,7 @@ impl Cluster {
             groups: std::mem::take(&mut self.groups.data),
             replica_labels: self.replica_labels.clone(),
         };
+        let held = posted.len();
         let mut told: Vec<Alert> = posted.into_iter().map(|posted| posted.into_alert(&known)).collect();
         self.groups.data = known.groups;
         if !self.replica_labels.is_empty() {
@@ -190,11 +244,12 @@ impl Cluster {
         let mut troubles: Vec<Trouble> =
             self.watchdog.iter().filter_map(|watchdog| watchdog.trouble(&alerts)).collect();
         troubles.extend(cluster_troubles(&self.members.data));
+        troubles.extend(self.holdings.troubles(&self.members.data));
         let gaps = [self.silences.gap(Topic::Silences), self.groups.gap(Topic::Groups)];
         AlertReport {
             silences: covering(&self.silences.data, &alerts),
             alerts,
-            members: self.members.data.iter().map(|(member, _)| member.clone()).collect(),
+            members: self.told_members(held),
             troubles,
             gaps: gaps.into_iter().flatten().collect(),
             ..AlertReport::default()
@@ -242,9 +297,12 @@ fn cluster_troubles(members: &[(Member, Option<Told>)]) -> Vec<Trouble> {
                 format!("{address} is in no cluster: it neither knows the others' silences nor what they notified"),
                 "let them gossip (--cluster.peer), or write each as a table of its own",
             ));
-        } else if told.peers() < answering {
+        } else if told.peers().len() < answering {
             troubles.push(warning(
-                format!("the cluster is split: {address} knows {} of {answering} members that answer", told.peers()),
+                format!(
+                    "the cluster is split: {address} knows {} of {answering} members that answer",
+                    told.peers().len()
+                ),
                 "look at the network between them (port 9094, TCP and UDP)",
             ));
         }
@@ -264,7 +322,7 @@ mod tests {
             let body = serde_json::json!({"cluster": {"status": word, "peers": peers}});
             parse::status(body.to_string().as_bytes()).unwrap()
         });
-        (Member { address: address.to_owned(), up: told.is_some(), why }, told)
+        (Member { address: address.to_owned(), up: told.is_some(), why, ..Member::default() }, told)
     }
 
     fn told(members: &[(Member, Option<Told>)]) -> Vec<String> {

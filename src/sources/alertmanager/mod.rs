@@ -1,6 +1,7 @@
 //! An Alertmanager or a cluster of them: alerts with who or what holds them back, silences, groups, and how its members are.
 
 mod cluster;
+mod members;
 mod parse;
 
 use super::alerting::{Kept, Watchdog};
@@ -9,6 +10,7 @@ use crate::connect::http::BaseUrl;
 use crate::connect::{Access, Connections};
 use crate::domain::{SourceError, SourceId, Subject};
 use cluster::{Asked, Cluster};
+use members::Holdings;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
@@ -113,6 +115,8 @@ impl super::Settings for Settings {
             silences: Asked::default(),
             groups: Asked::default(),
             members: Asked::default(),
+            holdings: Holdings::default(),
+            compared_at: None,
         })])
     }
 }

@@ -1,11 +1,12 @@
 //! The answers of `GET /api/v2/alerts`, `/alerts/groups`, `/silences` and `/status` (Alertmanager API v2, since 0.16).
 
 use crate::domain::alert::{Labels, fingerprint};
-use crate::domain::{Alert, AlertState, Group, Inhibitor, Matcher, Severity, Silence, SilenceState, Silencer};
+use crate::domain::{Alert, AlertState, Group, Inhibitor, Matcher, Member, Severity, Silence, SilenceState, Silencer};
 use crate::sources::alerting::without_replica;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Why an answer is none of Alertmanager's.
@@ -92,15 +93,65 @@ struct Grouped {
 
 /// What a member says of itself.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Told {
     cluster: Cluster,
+    uptime: Option<String>,
+    #[serde(default)]
+    version_info: VersionInfo,
 }
 
 #[derive(Debug, Deserialize)]
 struct Cluster {
     status: String,
+    name: Option<String>,
     #[serde(default)]
-    peers: Option<Vec<serde::de::IgnoredAny>>,
+    peers: Option<Vec<Peer>>,
+}
+
+/// A member as others know it: its name, and where it gossips.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Peer {
+    pub(super) name: String,
+    pub(super) address: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct VersionInfo {
+    version: String,
+}
+
+/// What a member has, as far as it is compared: the alerts' and silences' identities with what they are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Holding {
+    pub(super) alerts: BTreeMap<String, String>,
+    pub(super) silences: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Held {
+    fingerprint: String,
+    labels: HeldLabels,
+}
+
+#[derive(Deserialize)]
+struct HeldLabels {
+    #[serde(default)]
+    alertname: String,
+}
+
+/// The alerts of a member, by fingerprint.
+pub(super) fn held_alerts(body: &[u8]) -> Result<BTreeMap<String, String>, Wrong> {
+    let held: Vec<Held> = read(body)?;
+    Ok(held.into_iter().map(|alert| (alert.fingerprint, alert.labels.alertname)).collect())
+}
+
+/// The silences of a member that are in force or to come, by id. Those that are over each forgets in its own time.
+pub(super) fn held_silences(body: &[u8]) -> Result<BTreeMap<String, String>, Wrong> {
+    let held = silences(body)?.into_iter().filter(|silence| silence.state != SilenceState::Expired);
+    Ok(held.map(|silence| (silence.id, format!("that of {} ({})", silence.created_by, silence.comment))).collect())
 }
 
 impl Told {
@@ -110,8 +161,29 @@ impl Told {
     }
 
     /// Members of its cluster that it knows, itself included.
-    pub(super) fn peers(&self) -> usize {
-        self.cluster.peers.as_ref().map_or(0, Vec::len)
+    pub(super) fn peers(&self) -> &[Peer] {
+        self.cluster.peers.as_deref().unwrap_or_default()
+    }
+
+    /// It as a member at `address`, of which it told this at `now`.
+    pub(super) fn member(&self, address: String, now: Timestamp) -> Member {
+        let name = self.cluster.name.clone().unwrap_or_default();
+        // As Alertmanager counts: among all names it knows, in the order of the alphabet.
+        let before = self.peers().iter().filter(|peer| peer.name < name).count();
+        let knows_itself = self.peers().iter().any(|peer| peer.name == name);
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Member {
+            address,
+            up: true,
+            version: self.version_info.version.clone(),
+            started_at: self.uptime.as_ref().and_then(|at| at.parse().ok()),
+            cluster: self.cluster.status.clone(),
+            position: (self.gossips() && knows_itself).then_some(number(before)),
+            peers: self.gossips().then_some(number(self.peers().len())),
+            answered_at: Some(now),
+            name,
+            ..Member::default()
+        }
     }
 }
 
@@ -238,6 +310,7 @@ impl Posted {
             silenced_by: status.silenced_by.into_iter().map(silencer).collect(),
             inhibited_by: status.inhibited_by.into_iter().map(inhibitor).collect(),
             muted_by: status.muted_by,
+            series: None,
         }
     }
 }
@@ -251,7 +324,6 @@ fn expression(generator: &str) -> Option<Arc<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
     use proptest::prelude::*;
 
     const ALERTS: &[u8] = include_bytes!("../../../tests/fixtures/alertmanager/alerts.json");
@@ -363,9 +435,23 @@ mod tests {
     #[test]
     fn a_member_tells_of_its_cluster() {
         let status = status(PAIR_STATUS).unwrap();
-        assert_eq!((status.gossips(), status.peers()), (true, 2));
+        assert_eq!((status.gossips(), status.peers().len()), (true, 2));
+        let member = status.member("http://a".to_owned(), Timestamp::UNIX_EPOCH);
+        assert_eq!((member.version.as_str(), member.cluster.as_str()), ("0.25.0", "ready"));
+        assert_eq!((member.position, member.peers), (Some(1), Some(2)));
+        assert_eq!(member.started_at.unwrap().to_string(), "2026-11-25T15:29:09.895Z");
         let alone = super::status(br#"{"cluster":{"status":"disabled","peers":null}}"#).unwrap();
-        assert_eq!((alone.gossips(), alone.peers()), (false, 0));
+        assert_eq!((alone.gossips(), alone.peers().len()), (false, 0));
+        let alone = alone.member(String::new(), Timestamp::UNIX_EPOCH);
+        assert_eq!((alone.position, alone.peers, alone.started_at), (None, None, None));
+    }
+
+    #[test]
+    fn what_a_member_has_is_read_without_what_is_over() {
+        let (alerts, silences) = (held_alerts(PAIR).unwrap(), held_silences(PAIR_SILENCES).unwrap());
+        assert_eq!(alerts["399832d02899ba46"], "DiskFilling");
+        assert_eq!(silences.len(), 3);
+        assert!(silences.values().any(|name| name == "that of grace (old pool is being drained)"), "{silences:?}");
     }
 
     #[test]
@@ -410,7 +496,8 @@ mod tests {
             for posted in posted {
                 let _ = posted.into_alert(&known);
             }
-            let _ = (alerts(&bytes), said(&bytes), status(&mutate(PAIR_STATUS)));
+            let _ = (alerts(&bytes), said(&bytes), held_alerts(&mutate(PAIR)), held_silences(&bytes));
+            let _ = status(&mutate(PAIR_STATUS)).map(|told| told.member(String::new(), Timestamp::UNIX_EPOCH));
         }
     }
 }

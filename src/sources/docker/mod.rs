@@ -157,6 +157,10 @@ struct Docker {
 
 #[async_trait]
 impl Source for Docker {
+    fn place(&self) -> String {
+        self.engine.host().to_owned()
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         // Before the listing: what changes after it gives a sign of its own.
         self.pending.merge(self.events.take());

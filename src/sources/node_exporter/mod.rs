@@ -120,6 +120,10 @@ struct Past {
 
 #[async_trait]
 impl Source for Exporter {
+    fn place(&self) -> String {
+        format!("node_exporter at {}", self.base)
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let (reply, sent, came) = self.ask().await?;
         let text = String::from_utf8_lossy(&reply.body);

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::domain::{Archiver, Database, DatabaseStats, Now, Prepared, Progress, Receiver, Replica, Slot};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Time between two rounds of the slow questions. The second comes at the second poll, so that rates are known soon.
@@ -65,6 +65,8 @@ pub(super) struct Extras {
     counters: Counters,
     /// Why a question has no answer, and until when it is not asked again.
     failed: HashMap<Question, (String, Option<Duration>)>,
+    /// What was answered at least once.
+    answered: HashSet<Question>,
     known: Known,
 }
 
@@ -214,12 +216,17 @@ impl Extras {
         S: Into<String>,
     {
         let rests = |until: &Option<Duration>| until.is_some_and(|until| asking.started.mono < until);
-        if self.failed.get(&question).is_some_and(|(_, until)| rests(until)) || !asking.has_time() {
+        if self.failed.get(&question).is_some_and(|(_, until)| rests(until)) {
+            return Ok(None);
+        }
+        if !asking.has_time() {
+            self.note_skipped(question);
             return Ok(None);
         }
         match sqlx::query_as(AssertSqlSafe(sql.into())).fetch_all(&mut *asking.connection).await {
             Ok(rows) => {
                 self.failed.remove(&question);
+                self.answered.insert(question);
                 Ok(Some(rows))
             }
             Err(error) => {
@@ -229,6 +236,14 @@ impl Extras {
                 self.known.forget(question);
                 Ok(None)
             }
+        }
+    }
+
+    /// A question for which there was no time. What it was answered before stands; one that never was must not read like "none".
+    fn note_skipped(&mut self, question: Question) {
+        if !self.answered.contains(&question) && !self.failed.contains_key(&question) {
+            let why = "the server answers slowly, and the sessions come first: there was no time to ask";
+            self.failed.insert(question, (format!("{} is not known yet: {why}", question.unknown()), None));
         }
     }
 
@@ -299,4 +314,19 @@ fn alone(error: &sqlx::Error, login: &str, limit: Duration) -> Option<(String, b
 struct SizeRow {
     id: i64,
     size: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_asked_is_not_known_and_what_was_stands() {
+        let mut extras = Extras::default();
+        extras.note_skipped(Question::Replicas);
+        assert!(extras.failed[&Question::Replicas].0.starts_with("who receives WAL is not known yet: "));
+        extras.answered.insert(Question::Slots);
+        extras.note_skipped(Question::Slots);
+        assert!(!extras.failed.contains_key(&Question::Slots));
+    }
 }

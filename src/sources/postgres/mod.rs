@@ -13,7 +13,7 @@ mod waits;
 
 use super::{Part, Source, SourceKind, pace};
 use crate::connect::postgres::{APPLICATION, LoginSettings};
-use crate::connect::{Connections, Postgres};
+use crate::connect::{Connections, Postgres, dsn};
 use crate::domain::secret::SecretRef;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
@@ -51,7 +51,8 @@ timeout = "5s"
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// `postgres://user@host:port/database`, without a password.
+    /// `postgres://user@host:port/database` or `host=… port=… user=… dbname=…`, without a password.
+    #[serde(deserialize_with = "dsn::deserialize")]
     pub dsn: Option<String>,
     /// Where the password of `dsn` is.
     pub password: Option<SecretRef>,
@@ -135,6 +136,10 @@ impl Sessions {
 
 #[async_trait]
 impl Source for Sessions {
+    fn place(&self) -> String {
+        format!("PostgreSQL at {}", self.server.address(false))
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         // The driver panics over some answers that no PostgreSQL gives.
         let looked = AssertUnwindSafe(self.look()).catch_unwind().await;

@@ -7,7 +7,7 @@ use super::queries::Queries;
 use crate::connect::Prometheus;
 use crate::connect::prometheus::Answer;
 use crate::domain::alert::fingerprint;
-use crate::domain::{Alert, AlertReport, Snapshot, SourceError};
+use crate::domain::{Alert, AlertReport, AlertState, Severity, Snapshot, SourceError};
 use crate::sources::Source;
 use crate::sources::alerting::{Kept, Watchdog, without_replica};
 use async_trait::async_trait;
@@ -32,6 +32,10 @@ pub(super) struct Alerts {
 
 #[async_trait]
 impl Source for Alerts {
+    fn place(&self) -> String {
+        format!("Prometheus at {}", self.prometheus.base())
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let prometheus = Arc::clone(&self.prometheus);
         let (answer, outgoing) = tokio::join!(prometheus.ask::<parse::Alerts>("alerts", &[]), self.configuration());
@@ -40,7 +44,7 @@ impl Source for Alerts {
             self.read_at = Some(Instant::now());
         }
         let Answer { data, warnings } = answer?;
-        let told = data.into_alerts().map(|alert| self.finish(alert)).collect();
+        let told = data.into_alerts().flat_map(|alert| self.finish(alert)).collect();
         let alerts = self.kept.keep(told);
         let troubles = self.watchdog.iter().filter_map(|watchdog| watchdog.trouble(&alerts)).collect();
         let external_labels = self.outgoing.external();
@@ -64,10 +68,30 @@ impl Alerts {
         }
     }
 
-    fn finish(&self, mut alert: Alert) -> Alert {
+    /// As the Alertmanagers know it: once, or once for each set of labels that it is sent with. One that relabelling sends to
+    /// nobody is held back by that.
+    fn finish(&self, mut alert: Alert) -> Vec<Alert> {
         alert.query = self.queries.of(&alert);
-        self.outgoing.apply(&mut alert.labels);
-        without_replica(&mut alert.labels, &self.replica_labels);
-        Alert { fingerprint: fingerprint(&alert.labels), ..alert }
+        let own = std::mem::take(&mut alert.labels);
+        let mut sent = self.outgoing.apply(&own);
+        if sent.is_empty() {
+            if alert.state == AlertState::Firing {
+                alert.state = AlertState::Suppressed;
+                alert
+                    .muted_by
+                    .push(format!("relabelling of {}: it is sent to no Alertmanager", self.prometheus.name()));
+            }
+            sent.push(own.clone());
+        }
+        let series = self.outgoing.rewrites().then(|| Arc::new(own));
+        let told = sent.into_iter().map(|mut labels| {
+            without_replica(&mut labels, &self.replica_labels);
+            // What others refer to is what it is called after relabelling.
+            let name = labels.get("alertname").cloned().unwrap_or_else(|| alert.name.clone());
+            let severity = Severity::from_label(labels.get("severity").map(String::as_str));
+            let series = series.clone().filter(|own| **own != labels);
+            Alert { fingerprint: fingerprint(&labels), name, severity, labels, series, ..alert.clone() }
+        });
+        told.collect()
     }
 }

@@ -5,6 +5,7 @@ mod alerts;
 mod outgoing;
 mod parse;
 mod queries;
+mod relabel;
 mod rules;
 mod servers;
 

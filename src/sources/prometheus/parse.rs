@@ -185,12 +185,13 @@ impl Alertmanagers {
         let active = self.active_alertmanagers.into_iter().map(|told| Member {
             address: address(told),
             up: true,
-            why: String::new(),
+            ..Member::default()
         });
         let dropped = self.dropped_alertmanagers.into_iter().map(|told| Member {
             address: address(told),
             up: false,
             why: "dropped by relabelling: it is not notified".to_owned(),
+            ..Member::default()
         });
         active.chain(dropped).collect()
     }

@@ -19,6 +19,10 @@ pub(super) struct Rules {
 
 #[async_trait]
 impl Source for Rules {
+    fn place(&self) -> String {
+        format!("Prometheus at {}", self.prometheus.base())
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let (rules, targets, members) = tokio::join!(
             self.prometheus.ask_if_known::<parse::Rules>("rules", &[]),
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn rules_without_anybody_to_notify_are_trouble() {
-        let member = |up| Member { address: "http://a".into(), up, why: String::new() };
+        let member = |up| Member { address: "http://a".into(), up, ..Member::default() };
         assert!(unheard(&[rule("A", true, "")], &[member(false)]).is_some());
         assert_eq!(unheard(&[rule("A", true, "")], &[member(false), member(true)]), None);
         assert_eq!(unheard(&[rule("r", false, "")], &[]), None);

@@ -134,6 +134,10 @@ struct Past {
 
 #[async_trait]
 impl Source for Remote {
+    fn place(&self) -> String {
+        format!("SSH at {}", self.ssh.address())
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let now = clock::now();
         let spared = self.past.spared.is_some_and(|until| now.mono < until);

@@ -125,6 +125,10 @@ impl Servers {
 
 #[async_trait]
 impl Source for Servers {
+    fn place(&self) -> String {
+        format!("Prometheus at {}", self.prometheus.base())
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         let Self { prometheus, queries, .. } = &*self;
         let (up, gauges, computed) = tokio::join!(

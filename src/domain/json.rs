@@ -1,10 +1,13 @@
 //! JSON for scripts, harmless also when it is printed to a terminal.
 
-use crate::domain::text as outside;
+use super::text as outside;
 use serde_json::Value;
 use std::fmt::Write;
 
 /// Indented, with a line break at the end.
+///
+/// # Errors
+/// When a map has keys that are no text.
 pub fn text(value: &Value) -> serde_json::Result<String> {
     Ok(harmless(&serde_json::to_string_pretty(value)?) + "\n")
 }

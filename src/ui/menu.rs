@@ -1,0 +1,40 @@
+//! A menu, painted.
+
+use super::dialog::{self, Lines};
+use crate::app::{Menu, NameDialog, State};
+use crate::domain::text;
+use crate::theme::Role;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+/// Cells of a line's text at most, so that the notes stand below each other.
+const TEXT: usize = 48;
+
+/// Paints it, the cursor's line in view.
+pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
+    let room = usize::from(area.height.saturating_sub(4)).max(1);
+    let first = menu.cursor.saturating_sub(room.saturating_sub(1));
+    let wide = menu.lines.iter().map(|line| line.text.width()).max().unwrap_or(0).min(TEXT);
+    let mut lines = Lines::new();
+    for (index, line) in menu.lines.iter().enumerate().skip(first).take(room) {
+        let cursor = if index == menu.cursor { "▶" } else { " " };
+        let mark = text::pad(line.mark, 1);
+        let name = text::pad(text::truncate(&line.text, TEXT), wide);
+        let role = if line.note.is_empty() { Role::Text } else { Role::Muted };
+        lines.push((role, format!("{cursor} {mark} {name}  {}", line.note)));
+    }
+    let title = format!("{}  ({})", menu.title, menu.kind.keys());
+    dialog::draw(state, area, buf, &title, &lines, 0, 0);
+}
+
+/// The name of a view, being typed.
+pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer) {
+    let mut lines = Lines::new();
+    let text =
+        "What is kept: every table's filter, order and columns, the pane with the focus, and whether it stands alone.";
+    super::overlay::wrap_into(&mut lines, Role::Text, text, dialog::text_width(area), 0);
+    let foot = dialog::draw(state, area, buf, "name this view  (Enter saves, Esc leaves)", &lines, 0, 1);
+    let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
+    name.field.draw(field, buf, state.cx().style(Role::Input));
+}

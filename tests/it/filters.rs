@@ -1,0 +1,115 @@
+//! Typed filters, as keys type them and as tables answer.
+
+use crate::dump;
+use crate::scene::{Scene, usual};
+use crossterm::event::KeyCode;
+use quarterdeck::domain::{Snapshot, Subject};
+use quarterdeck::panes::PANES;
+
+const SIZE: (u16, u16) = (160, 45);
+
+fn text(scene: &mut Scene) -> String {
+    dump::text(&scene.paint())
+}
+
+/// A pane alone, with its usual rows.
+fn pane(title: &str) -> Scene {
+    let mut scene = Scene::full(SIZE);
+    scene.state.focus = PANES.iter().position(|kind| kind.title == title).unwrap();
+    scene.state.zoom = true;
+    scene.paint();
+    scene
+}
+
+fn filter(scene: &mut Scene, typed: &str) {
+    scene.key(KeyCode::Esc);
+    scene.keys("/");
+    scene.keys(typed);
+    scene.key(KeyCode::Enter);
+}
+
+/// How many containers a filter leaves: the lines with an image.
+fn containers_left(scene: &mut Scene, typed: &str) -> usize {
+    filter(scene, typed);
+    text(scene).lines().filter(|line| line.contains("registry.example")).count()
+}
+
+#[test]
+fn figures_and_states_are_compared_as_the_engine_told_them() {
+    let Snapshot::Containers(engine) = usual(Subject::Containers) else { panic!() };
+    let all = &engine.containers;
+    let mut scene = pane("Containers");
+    let busy = all.iter().filter(|container| container.cpu.is_some_and(|cpu| cpu > 3.0)).count();
+    assert!(busy > 0 && busy < all.len());
+    for typed in ["cpu>300", "cpu>300%", "CPU>300", "!cpu<=300 cpu>0"] {
+        assert_eq!(containers_left(&mut scene, typed), busy, "{typed}");
+    }
+    let large = all.iter().filter(|container| container.memory.is_some_and(|memory| memory.used >= 1 << 30)).count();
+    assert_eq!(containers_left(&mut scene, "mem>=1G"), large);
+    assert_eq!(containers_left(&mut scene, "memory>=1024MiB"), large);
+    let never = all.iter().filter(|container| container.restarts == Some(0)).count();
+    assert_eq!(containers_left(&mut scene, "restarts=0"), never);
+    assert_eq!(containers_left(&mut scene, "restarts>0"), all.len() - never);
+    let is = |word: &str| all.iter().filter(|container| container.state_word() == word).count();
+    assert_eq!(containers_left(&mut scene, "state:healthy"), is("healthy"), "not the unhealthy ones");
+    assert_eq!(containers_left(&mut scene, "state:healthy|unhealthy"), is("healthy") + is("unhealthy"));
+    assert_eq!(containers_left(&mut scene, "!state:healthy"), all.len() - is("healthy"));
+    assert_eq!(containers_left(&mut scene, "state:unhealthy cpu>0 api"), is("unhealthy"));
+}
+
+#[test]
+fn what_is_half_typed_or_wrong_keeps_nothing_out_and_is_said() {
+    let mut scene = pane("Containers");
+    let all = containers_left(&mut scene, "registry");
+    for (typed, said) in [
+        ("cpu>", "cpu> has no value yet"),
+        ("cpu>8x", "8x is no figure"),
+        ("stat:ok", "there is no field stat; did you mean state?"),
+        ("qqq>1", "there is no field qqq; there are name state"),
+    ] {
+        assert_eq!(containers_left(&mut scene, typed), all, "{typed}");
+        let lines = text(&mut scene);
+        assert!(lines.contains(said), "{typed}: {lines}");
+    }
+    scene.key(KeyCode::Esc);
+    scene.keys("/cpu>");
+    insta::assert_snapshot!("filters_half_typed", text(&mut scene));
+    scene.key(KeyCode::Esc);
+    assert_eq!(containers_left(&mut scene, "api-3:2026"), 1, "an address or a tag is a word");
+}
+
+#[test]
+fn tab_completes_fields() {
+    let mut scene = pane("Containers");
+    let typed = |scene: &mut Scene| scene.state.filter_edit.as_ref().unwrap().text().to_owned();
+    scene.keys("/api res");
+    scene.key(KeyCode::Tab);
+    assert_eq!(typed(&mut scene), "api restarts");
+    scene.keys(">0 !n");
+    scene.key(KeyCode::Tab);
+    assert_eq!(typed(&mut scene), "api restarts>0 !n", "several begin so");
+    scene.keys("et");
+    scene.key(KeyCode::Tab);
+    assert_eq!(typed(&mut scene), "api restarts>0 !net-", "as far as all of them agree");
+    scene.keys("o");
+    scene.key(KeyCode::Tab);
+    assert_eq!(typed(&mut scene), "api restarts>0 !net-out");
+}
+
+#[test]
+fn every_table_compares_what_its_cells_say() {
+    for (title, typed) in [
+        ("Servers", "cpu>=0 state:ok|warning|critical|unknown|down|cpu|mem"),
+        ("Databases", "pid>0 user:spacetime_app state:idle"),
+        ("Alerts", "for>0s severity:critical"),
+        ("Engine events", "event:die ago<1h"),
+    ] {
+        let mut scene = pane(title);
+        filter(&mut scene, typed);
+        let lines = text(&mut scene);
+        assert!(!lines.contains("counts for nothing"), "{title}: {lines}");
+        assert!(!lines.contains("passes the filter"), "{title}: {lines}");
+        filter(&mut scene, &typed.replace('>', "<"));
+        assert_ne!(text(&mut scene), lines, "{title}");
+    }
+}
