@@ -6,6 +6,7 @@ mod answer;
 mod banner;
 mod copy;
 mod cut_off;
+mod filtering;
 mod freeze;
 mod hands;
 pub mod layout;

@@ -92,7 +92,7 @@ fn turn_pane(state: &mut State, at: Position, turn: &Action) {
 fn click(state: &mut State, at: Position, effects: &mut Effects) {
     let Some(pane) = pane_at(state, at).filter(|_| state.overlay.is_none() && state.page.is_none()) else { return };
     let place = state.places().find(|(index, _)| *index == pane).map(|(_, place)| place);
-    let spot = place.and_then(|place| with(state, pane, |pane, cx| Some(pane.hands()?.spot(place, at, cx))));
+    let spot = place.and_then(|place| with(state, pane, |pane, _| Some(pane.hands()?.spot(place, at))));
     if PANES[pane].beside {
         state.focus = pane;
     }

@@ -3,7 +3,7 @@
 use super::pace::{self, Pace};
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, presenter, way};
-use super::{planning, silence_preview};
+use super::{filtering, planning, silence_preview};
 use crate::action::Action;
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{ThingId, text};
@@ -132,7 +132,7 @@ fn take_paste(state: &mut State, text: &str) {
     state.dirty = true;
     if let Some(field) = &mut state.filter_edit {
         field.insert(text);
-        apply_filter(state);
+        filtering::apply(state);
     } else if let Some(Overlay::Palette(palette)) = &mut state.overlay {
         palette.field.insert(text);
         palette.rank();
@@ -157,7 +157,7 @@ fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     if state.overlay.is_some() {
         super::overlay_keys::key(state, chord, burst, effects);
     } else if state.filter_edit.is_some() {
-        filter_key(state, chord);
+        filtering::key(state, chord);
     } else {
         bound_key(state, chord, burst, effects);
     }
@@ -408,34 +408,6 @@ fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Val
         }
         None => BTreeMap::new(),
     }
-}
-
-fn filter_key(state: &mut State, chord: Chord) {
-    let Some(field) = &mut state.filter_edit else { return };
-    if chord.is(KeyCode::Enter) {
-        state.filter_edit = None;
-    } else if chord.is(KeyCode::Esc) {
-        state.filter_edit = None;
-        state.with_pane(|pane, _| pane.set_filter(""));
-    } else if chord.is(KeyCode::Tab) {
-        complete_filter(state);
-    } else if field.key(chord) {
-        apply_filter(state);
-    }
-}
-
-/// The name of a field, as far as it is clear which is meant.
-fn complete_filter(state: &mut State) {
-    let typed = state.filter_edit.as_ref().map_or("", Field::text);
-    if let Some(completed) = state.pane().completed(typed) {
-        state.filter_edit = Some(Field::with(&completed));
-        apply_filter(state);
-    }
-}
-
-fn apply_filter(state: &mut State) {
-    let text = state.filter_edit.as_ref().map(|field| field.text().to_owned()).unwrap_or_default();
-    state.with_pane(|pane, _| pane.set_filter(&text));
 }
 
 fn take_run_event(state: &mut State, event: RunEvent) {

@@ -35,7 +35,7 @@ pub trait Hands {
     /// Shows it so. Returns the columns of the view that it does not have.
     fn set_view(&mut self, view: &TableView) -> Vec<String>;
     /// What stands at a cell of the screen, as it was painted last.
-    fn spot(&self, place: Place, at: Position, cx: &Cx<'_>) -> Spot;
+    fn spot(&self, place: Place, at: Position) -> Spot;
     /// Puts the cursor on a row of the order.
     fn go_to(&mut self, row: usize, cx: &Cx<'_>);
     /// The cells of the row under the cursor, with their headings; also of hidden columns.

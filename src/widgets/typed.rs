@@ -85,13 +85,27 @@ impl Comparison {
         holds == self.wanted
     }
 
-    /// Whether it holds for a cell's text, which is given in lower case.
-    pub fn holds_for_text(&self, lowercase: &str) -> bool {
+    /// Whether it holds for what is written in a cell. The buffer is used again: its text is not to be relied on after.
+    pub fn holds_for_cell(&self, cell: &mut String) -> bool {
+        if self.is_about_figure() {
+            return self.holds_for_figure(cell_figure(cell));
+        }
+        if cell.is_ascii() {
+            cell.make_ascii_lowercase();
+            return self.holds_for_text(cell);
+        }
+        self.holds_for_text(&cell.to_lowercase())
+    }
+
+    /// Whether it holds for a text, which is given in lower case.
+    fn holds_for_text(&self, lowercase: &str) -> bool {
         let text = lowercase.trim();
         let holds = match self.operator {
             Operator::Is => self.texts.iter().any(|asked| text == asked),
             Operator::IsNot => self.texts.iter().all(|asked| text != asked),
-            _ => self.texts.iter().any(|asked| begins_word(text, asked)),
+            Operator::Has | Operator::More | Operator::AtLeast | Operator::Less | Operator::AtMost => {
+                self.texts.iter().any(|asked| begins_word(text, asked))
+            }
         };
         holds == self.wanted
     }
@@ -251,7 +265,7 @@ fn unit(text: &str) -> (Option<f64>, &str) {
     ];
     let Some((sign, factor)) = UNITS.iter().find(|(sign, _)| text.starts_with(sign)) else { return (None, text) };
     let rest = &text[sign.len()..];
-    let rest = if *factor >= KIB && !is_second(sign) {
+    let rest = if *factor >= KIB && !is_long_time(sign) {
         rest.strip_prefix("iB").or_else(|| rest.strip_prefix('B')).unwrap_or(rest)
     } else {
         rest
@@ -259,7 +273,7 @@ fn unit(text: &str) -> (Option<f64>, &str) {
     (Some(*factor), rest)
 }
 
-fn is_second(sign: &str) -> bool {
+fn is_long_time(sign: &str) -> bool {
     matches!(sign, "h" | "d" | "w")
 }
 

@@ -209,11 +209,10 @@ fn members_are_listed_with_what_they_lack() {
 
 /// The question about the past that an alert's page asks.
 fn asked(scene: &Scene) -> Option<Inquiry> {
-    let found = scene.effects.iter().find_map(|effect| match effect {
+    scene.effects.iter().find_map(|effect| match effect {
         Effect::Inquire(inquiry @ Inquiry::Range { query, .. }) if query.contains("ALERTS") => Some(inquiry.clone()),
         _ => None,
-    });
-    found
+    })
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
-use crate::widgets::{canvas, figure};
+use crate::widgets::{canvas, figure, typed};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -42,6 +42,9 @@ const COLUMNS: &[Column] = &[
     Column::figure("TOOK", 6, 4),
     Column::text("RUN", 6, 0, 2),
 ];
+
+/// Other names for them in a filter.
+const SYNONYMS: &[(&str, usize)] = &[("started", 1), ("actor", 4), ("target", 3)];
 
 /// The view.
 #[derive(Default)]
@@ -75,7 +78,7 @@ impl RunsPane {
         self.going = (open().count() - cut_off, cut_off);
         self.order.clear();
         for (index, run) in cx.runs.iter().enumerate().rev() {
-            if self.filter.is_empty() || self.filter.passes(&haystack(run)) {
+            if self.filter.is_empty() || self.filter.passes(&haystack(run)) && compares(&self.filter, run, cx) {
                 self.order.push(index);
             }
         }
@@ -142,6 +145,15 @@ impl RunsPane {
         self.lines.truncate(height.saturating_sub(1));
         self.lines.push((Role::Hint, rest(hidden + 1, cx)));
     }
+}
+
+/// Whether the comparisons of a filter hold for what stands in a run's cells.
+fn compares(filter: &Filter, run: &RunView, cx: &Cx<'_>) -> bool {
+    filter.comparisons().iter().all(|comparison| {
+        let mut text = String::new();
+        cell(comparison.column, run, cx, &mut text);
+        comparison.holds_for_cell(&mut text)
+    })
 }
 
 /// What a filter searches.
@@ -339,12 +351,16 @@ impl Pane for RunsPane {
         &self.filter_text
     }
 
-    fn filter_hint(&self) -> &'static str {
-        "words, !not"
+    fn filter_hint(&self) -> &str {
+        self.filter.problem().unwrap_or("words, !not, state:failed, took>1m; Tab completes")
+    }
+
+    fn completed(&self, typed: &str) -> Option<String> {
+        typed::complete(typed, &typed::fields(COLUMNS, SYNONYMS))
     }
 
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text, false, &[]);
+        self.filter = Filter::parse(text, false, &typed::fields(COLUMNS, SYNONYMS));
     }
 }

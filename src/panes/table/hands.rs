@@ -112,7 +112,7 @@ impl<T: Tabular> Hands for DataPane<T> {
         view.sort.iter().chain(&view.columns).filter(|heading| column(heading).is_none()).cloned().collect()
     }
 
-    fn spot(&self, place: Place, at: Position, _: &Cx<'_>) -> Spot {
+    fn spot(&self, place: Place, at: Position) -> Spot {
         let (table, headings) = self.table(place);
         if !table.contains(at) {
             return Spot::Nothing;

@@ -188,12 +188,5 @@ fn compares<T: Tabular>(comparison: &Comparison, row: Row<'_, T::Item>, scratch:
     }
     scratch.clear();
     T::cell(comparison.column, row, scratch);
-    if comparison.is_about_figure() {
-        return comparison.holds_for_figure(typed::cell_figure(scratch));
-    }
-    if scratch.is_ascii() {
-        scratch.make_ascii_lowercase();
-        return comparison.holds_for_text(scratch);
-    }
-    comparison.holds_for_text(&scratch.to_lowercase())
+    comparison.holds_for_cell(scratch)
 }

@@ -1,0 +1,36 @@
+//! The filter of the focused table, while it is typed.
+
+use super::State;
+use crate::keymap::Chord;
+use crate::widgets::field::Field;
+use crossterm::event::KeyCode;
+
+/// One key for the filter.
+pub(super) fn key(state: &mut State, chord: Chord) {
+    let Some(field) = &mut state.filter_edit else { return };
+    if chord.is(KeyCode::Enter) {
+        state.filter_edit = None;
+    } else if chord.is(KeyCode::Esc) {
+        state.filter_edit = None;
+        state.with_pane(|pane, _| pane.set_filter(""));
+    } else if chord.is(KeyCode::Tab) {
+        complete(state);
+    } else if field.key(chord) {
+        apply(state);
+    }
+}
+
+/// The name of a field, as far as it is clear which is meant.
+fn complete(state: &mut State) {
+    let typed = state.filter_edit.as_ref().map_or("", Field::text);
+    if let Some(completed) = state.pane().completed(typed) {
+        state.filter_edit = Some(Field::with(&completed));
+        apply(state);
+    }
+}
+
+/// The focused table is filtered by what is typed.
+pub(super) fn apply(state: &mut State) {
+    let text = state.filter_edit.as_ref().map(|field| field.text().to_owned()).unwrap_or_default();
+    state.with_pane(|pane, _| pane.set_filter(&text));
+}
