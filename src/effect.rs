@@ -2,6 +2,7 @@
 
 use crate::domain::record::Entry;
 use crate::domain::{Inquiry, RunId, SourceId};
+use crate::recording::Command;
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 
 /// Something to do.
@@ -28,6 +29,8 @@ pub enum Effect {
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).
     Copy(String),
+    /// Move in the recording that is replayed.
+    Replay(Command),
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

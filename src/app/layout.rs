@@ -102,7 +102,7 @@ impl Chrome {
     pub(super) fn prepare(&mut self, state: &State) {
         use std::fmt::Write;
         self.clock.clear();
-        let _ = write!(self.clock, "{}", state.now.wall.strftime("%H:%M:%SZ"));
+        let _ = write!(self.clock, "{}", state.seen().wall.strftime("%H:%M:%SZ"));
         self.count = 0;
         for feed in state.store.feeds() {
             if self.sources.len() == self.count {
@@ -112,7 +112,7 @@ impl Chrome {
             text.clear();
             feeds::full_label(feed, &state.store, text);
             text.push(' ');
-            *bad = feeds::age(feed, state.now, text);
+            *bad = feeds::age(feed, state.seen(), text);
             self.count += 1;
         }
         self.sources[..self.count].sort_by_key(|(bad, _)| !bad);

@@ -13,6 +13,7 @@ mod params_dialog;
 mod plan_dialog;
 mod planning;
 mod prompt;
+mod replay;
 mod toast;
 mod trail;
 mod typing;
@@ -37,6 +38,7 @@ use crate::domain::risk::Policy;
 use crate::domain::{Limits, Now, RunId, Subject};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
+use crate::recording::Position;
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Named, Store};
 use crate::theme::Theme;
@@ -128,6 +130,10 @@ pub struct State {
     pub environment: String,
     /// It is guarded.
     pub guarded: bool,
+    /// The recording that is replayed instead of looking at the world, and where it stands.
+    pub replay: Option<Position>,
+    /// What is seen is recorded; false: not just now, because writing fails.
+    pub recording: Option<bool>,
     /// The moment of the last event.
     pub now: Now,
     /// Columns and rows of the terminal.
@@ -180,6 +186,8 @@ impl State {
             policy: setup.policy,
             environment: setup.environment,
             guarded: setup.guarded,
+            replay: None,
+            recording: None,
             now,
             size,
             dirty: true,
@@ -192,7 +200,7 @@ impl State {
     pub fn cx(&self) -> Cx<'_> {
         Cx {
             store: &self.store,
-            now: self.now,
+            now: self.seen(),
             theme: &self.themes[0],
             limits: &self.limits,
             runs: &self.runs,
@@ -202,14 +210,25 @@ impl State {
         }
     }
 
+    /// The moment that what is shown is of: now, or in a replay the recorded one. What is typed, said and asked for counts in the
+    /// time of who looks at it, [`State::now`].
+    pub fn seen(&self) -> Now {
+        self.replay.as_ref().map_or(self.now, |position| position.now)
+    }
+
     /// A run that was started here has no verdict yet.
     fn has_run_under_way(&self) -> bool {
         self.started.iter().any(|id| self.runs.get(*id).is_some_and(|run| run.outcome.is_none()))
     }
 
+    /// The line above the keys says what is being done, or where a replay stands.
+    fn has_banner(&self) -> bool {
+        self.banner.is_some() || self.replay.is_some()
+    }
+
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
-        layout::layout(self.size, self.focus, self.zoom || self.page.is_some(), self.banner.is_some())
+        layout::layout(self.size, self.focus, self.zoom || self.page.is_some(), self.has_banner())
     }
 
     /// The focused pane's own keys.

@@ -30,7 +30,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     match stamped.event {
         Event::Input(input) => take_input(state, input, effects),
         Event::Tick => {
-            state.store.pass(state.now);
+            state.store.pass(state.seen());
             state.dirty = true;
             way::renew(state, effects);
         }
@@ -45,6 +45,8 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             way::renew(state, effects);
         }
         Event::Run(event) => take_run_event(state, event),
+        Event::Replayed(played) => super::replay::take(state, *played, effects),
+        Event::Recording(news) => super::replay::recording(state, news),
         Event::Resumed => {
             state.dirty = true;
             state.repaint = true;
@@ -137,7 +139,7 @@ fn unbound(state: &mut State, chord: Chord) {
 
 fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
     state.pending.push(chord);
-    let action = match state.keymap.find(state.scope(), &state.pending) {
+    let action = match super::replay::meaning(state) {
         Found::Pending => return,
         Found::Nothing => None,
         Found::Action(action) => Some(action.clone()),
@@ -198,6 +200,9 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
                 state.toasts.say(state.now, "there is nothing after this");
             }
         }
+        Action::PollNow if state.replay.is_some() => {
+            state.toasts.say(state.now, "this is a recording: nobody is asked");
+        }
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -211,6 +216,13 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Writes => toggle_writes(state, effects),
         Action::Redraw => state.repaint = true,
         Action::Suspend => effects.push(Effect::Suspend),
+        Action::ReplayPause
+        | Action::ReplayBack
+        | Action::ReplayForward
+        | Action::ReplayFarBack
+        | Action::ReplayFarForward
+        | Action::ReplayFaster
+        | Action::ReplaySlower => super::replay::ask(state, action, effects),
         Action::Quit => leave(state, effects),
         Action::Runbook(id) => ask_for_plan(state, id, effects),
         Action::Down
@@ -266,7 +278,7 @@ fn open_actions(state: &mut State) {
 
 fn toggle_writes(state: &mut State, effects: &mut Effects) {
     match state.writes.state() {
-        Writes::ReadOnly => state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string()),
+        Writes::ReadOnly => super::replay::refuse(state),
         Writes::Locked => state.overlay = Some(Overlay::Unlock(UnlockDialog::default())),
         Writes::Unlocked => {
             state.writes.lock();
@@ -291,7 +303,7 @@ pub(super) fn record_lock(state: &State, what: &str) -> Effect {
 /// Asks the planner for a plan for the selected thing.
 fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
     if state.writes.state() == Writes::ReadOnly {
-        return state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string());
+        return super::replay::refuse(state);
     }
     if state.library.get(id).is_none() {
         return state

@@ -150,8 +150,9 @@ pub(super) fn renew(state: &mut State, effects: &mut Effects) {
         pane.selected().filter(|selected| selected.id == page.of().id).and_then(|_| pane.details(cx))
     });
     page.renew(details);
+    let seen = state.seen();
     for inquiry in page.asks() {
-        if state.store.ask(inquiry, state.now) {
+        if state.store.ask(inquiry, seen) {
             effects.push(Effect::Inquire(inquiry.clone()));
         }
     }

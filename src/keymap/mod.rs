@@ -28,12 +28,14 @@ pub enum Scope {
     Databases,
     /// The runs view.
     Runs,
+    /// While a recording is replayed, before all others.
+    Replay,
 }
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 6] =
-        [Self::All, Self::Servers, Self::Containers, Self::Alerts, Self::Databases, Self::Runs];
+    pub const EVERY: [Self; 7] =
+        [Self::All, Self::Servers, Self::Containers, Self::Alerts, Self::Databases, Self::Runs, Self::Replay];
 
     /// The table's name in a keymap.
     pub const fn word(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Scope {
             Self::Alerts => "alerts",
             Self::Databases => "databases",
             Self::Runs => "runs",
+            Self::Replay => "replay",
         }
     }
 }
@@ -74,7 +77,8 @@ impl Keymap {
 
     fn new(bindings: Vec<Binding>) -> Self {
         let tries = Scope::EVERY.map(|scope| {
-            let active = bindings.iter().filter(|b| b.scope == scope || b.scope == Scope::All);
+            let everywhere = |b: &Binding| b.scope == Scope::All && scope != Scope::Replay;
+            let active = bindings.iter().filter(|b| b.scope == scope || everywhere(b));
             (scope, active.fold(Trie::default(), |trie, b| trie.with(&b.keys, b.action.clone())))
         });
         Self { bindings, tries: tries.into() }

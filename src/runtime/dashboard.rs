@@ -3,6 +3,8 @@
 use super::exec::{Exec, Planning, Running};
 use super::input::{self, Strings};
 use super::poller::Poller;
+use super::recorder::{self, Recorder};
+use super::replay::{self, Replay};
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
@@ -11,6 +13,7 @@ use crate::domain::{RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
+use crate::recording::{Played, Player};
 use crate::sources::{Pace, Source};
 use crate::ui;
 use crossterm::event::Event as Input;
@@ -40,6 +43,10 @@ pub struct Start {
     pub connections: Connections,
     /// Where everything is recorded.
     pub journal: Arc<dyn Journal>,
+    /// What is seen is recorded into this.
+    pub record: Option<recorder::Begin>,
+    /// Played instead of looking at the world, from what the screen begins with. Then nobody is asked, and no run is taken up.
+    pub replay: Option<(Player, Played)>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -48,9 +55,10 @@ pub struct Start {
 /// When the terminal can't be taken or written to.
 pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     terminal::restore_on_panic();
+    let (sender, events) = mpsc::channel(256);
+    let recorder = start.record.map(|begin| Recorder::start(begin, sender.clone())).transpose()?;
     let mut screen = Screen::take()?;
     let size = screen.size()?;
-    let (sender, events) = mpsc::channel(256);
     let exec = Arc::new(Exec {
         connections: start.connections,
         library: Arc::clone(&start.setup.library),
@@ -63,13 +71,26 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         runs: Running::default(),
         planning: Planning::default(),
     });
-    tokio::spawn(recall(Arc::clone(&exec)));
+    let replay = match start.replay {
+        Some((player, first)) => {
+            sender.send(Event::Replayed(Box::new(first))).await?;
+            Some(Replay::start(player, sender.clone())?)
+        }
+        None => {
+            tokio::spawn(recall(Arc::clone(&exec)));
+            None
+        }
+    };
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
-    let shown = Loop { state, exec: Arc::clone(&exec), pollers, effects: Vec::new(), drawn: Instant::now() };
+    let mut shown =
+        Loop { state, exec: Arc::clone(&exec), pollers, effects: Vec::new(), drawn: Instant::now(), recorder, replay };
     let ended = shown.run(&mut screen, events).await;
     drop(screen);
+    if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
+        let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
+    }
     if let Ok(Ended::Signal(_)) = ended {
         wind_down(&exec).await;
     }
@@ -128,6 +149,8 @@ struct Loop {
     pollers: Vec<Poller>,
     effects: Effects,
     drawn: Instant,
+    recorder: Option<Recorder>,
+    replay: Option<Replay>,
 }
 
 struct Signals {
@@ -191,7 +214,7 @@ fn ticks() -> Interval {
 }
 
 impl Loop {
-    async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
+    async fn run(&mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
         let (mut typed, mut strings) = (input::read(), Strings::default());
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
@@ -217,7 +240,7 @@ impl Loop {
                     if let Some(event) = event {
                         self.take(event);
                     }
-                    continue_with(&mut self, &mut events);
+                    continue_with(self, &mut events);
                 }
                 () = at(wake) => self.take(Event::Tick),
                 _ = ticks.tick() => self.take(Event::Tick),
@@ -250,6 +273,9 @@ impl Loop {
     }
 
     fn take(&mut self, event: Event) {
+        if let (Event::Sample(sample), Some(recorder)) = (&event, &self.recorder) {
+            recorder.take(sample);
+        }
         update(&mut self.state, Stamped { now: clock::now(), event }, &mut self.effects);
     }
 
@@ -286,6 +312,7 @@ impl Loop {
                     let wanted = |poller: &&Poller| which.is_empty() || which.contains(&poller.id);
                     self.pollers.iter().filter(wanted).for_each(Poller::poll_now);
                 }
+                Effect::Inquire(inquiry) if self.replay.is_some() => self.take(replay::unanswered(inquiry)),
                 Effect::Inquire(inquiry) => super::inquire::ask(&self.exec, inquiry),
                 Effect::Plan { number, request } => self.exec.plan(number, request),
                 Effect::GiveUpPlan => self.exec.give_up_plan(),
@@ -295,6 +322,11 @@ impl Loop {
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Copy(text) => screen.copy(&text)?,
+                Effect::Replay(command) => {
+                    if let Some(replay) = &self.replay {
+                        replay.obey(command);
+                    }
+                }
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }

@@ -8,6 +8,8 @@ mod input;
 pub mod inquire;
 pub mod log;
 pub mod poller;
+pub mod recorder;
+mod replay;
 pub mod terminal;
 
 use std::future::Future;

@@ -7,6 +7,7 @@ mod foot;
 mod overlay;
 mod params;
 mod plan;
+mod replay;
 
 use crate::app::{MIN_SIZE, State};
 use crate::theme::Role;
