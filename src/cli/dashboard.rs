@@ -43,7 +43,7 @@ async fn show(global: &Global, config: Config, into: &Into) -> color_eyre::Resul
     log::started(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
     let record = into.begin(&config, &opened)?;
-    let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    let setup = setup::screen(&config, look, opened.feeds, global.read_only, Library::builtin());
     let connections = opened.connections.clone();
     let (sources, replay) = (opened.sources, None);
     let start = dashboard::Start { setup, sources, connections: opened.connections, journal, record, replay };

@@ -5,7 +5,7 @@ use super::{Global, look, setup};
 use crate::app::Setup;
 use crate::connect::Connections;
 use crate::journal::{JournalError, absent::Absent};
-use crate::recording::{FASTEST, Played, Player, Tape, parse_at};
+use crate::recording::{Command, FASTEST, Played, Player, Tape, parse_at};
 use crate::runbook::Library;
 use crate::runtime::{self, dashboard};
 use clap::Args;
@@ -27,6 +27,9 @@ pub struct Replay {
     /// Times as fast as it was
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(FASTEST)))]
     speed: u32,
+    /// Stand still at first
+    #[arg(long)]
+    paused: bool,
 }
 
 impl Replay {
@@ -34,11 +37,14 @@ impl Replay {
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         // Theme and keys are those of who looks at it; all else is the recording's.
         let config = setup::config(global)?;
-        let (player, first) = open(&self.file, self.at.as_deref(), Duration::ZERO, self.speed)?;
+        let (mut player, mut first) = open(&self.file, self.at.as_deref(), Duration::ZERO, self.speed)?;
+        if self.paused {
+            first.position = player.obey(Command::Pause)?.position;
+        }
         need_terminal("`quarterdeck snapshot --replay FILE --at TIME` prints what it would show")?;
         let mut look = look::look(global, &config);
         look.troubles.extend(start_log(global.verbose, Connections::default().redactor().clone()).err());
-        let setup = screen(setup::screen(config, look, Vec::new(), true, Library::builtin()), &player);
+        let setup = screen(setup::screen(&config, look, Vec::new(), true, Library::builtin()), &player);
         let journal = Arc::new(Absent(JournalError::new("a replay writes no journal", "leave it to do something")));
         let (connections, replay) = (Connections::default(), Some((player, first)));
         let start = dashboard::Start { setup, sources: Vec::new(), connections, journal, record: None, replay };

@@ -31,10 +31,10 @@ pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
 }
 
 /// What the screen starts with.
-pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
+pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
     Setup {
-        servers: named(&config),
-        environment: config.environment,
+        servers: named(config),
+        environment: config.environment.clone(),
         guarded: config.guarded,
         read_only,
         relock: config.relock,
