@@ -1,6 +1,6 @@
 //! `quarterdeck`: the dashboard itself.
 
-use super::record::Into;
+use super::record::IntoFile;
 use super::{Global, look, places, setup};
 use crate::config::Config;
 use crate::journal::{Journal, JournalError, absent::Absent, sqlite::SqliteJournal};
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Shows the dashboard until it is left.
-pub fn run(global: &Global, into: &Into) -> color_eyre::Result<ExitCode> {
+pub fn run(global: &Global, into: &IntoFile) -> color_eyre::Result<ExitCode> {
     let config = setup::config(global)?;
     need_terminal("`quarterdeck snapshot` prints what it would show")?;
     Ok(exit_code(runtime::block_on(show(global, config, into))??))
@@ -36,7 +36,7 @@ pub fn exit_code(ended: Ended) -> ExitCode {
     }
 }
 
-async fn show(global: &Global, config: Config, into: &Into) -> color_eyre::Result<Ended> {
+async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::Result<Ended> {
     let mut look = look::look(global, &config);
     let opened = setup::open(&config, None);
     look.troubles.extend(start_log(global.verbose, opened.connections.redactor().clone()).err());

@@ -48,7 +48,7 @@ pub struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(flatten)]
-    into: record::Into,
+    into: record::IntoFile,
     #[command(subcommand)]
     command: Option<Command>,
 }

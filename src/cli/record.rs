@@ -32,7 +32,7 @@ pub struct Record {
 
 /// Where the dashboard records what it shows.
 #[derive(Debug, Default, Args)]
-pub struct Into {
+pub struct IntoFile {
     /// Record what all sources tell into FILE; `quarterdeck replay FILE` shows it again
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -65,7 +65,7 @@ impl Record {
     }
 }
 
-impl Into {
+impl IntoFile {
     /// Nothing is recorded.
     pub fn is_nowhere(&self) -> bool {
         self.record.is_none()

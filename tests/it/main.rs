@@ -34,6 +34,7 @@ mod machines;
 mod pages;
 mod painted;
 mod pty_self;
+mod recording;
 mod screen;
 mod servers;
 mod ssh;
