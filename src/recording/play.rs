@@ -17,7 +17,7 @@ const SPEEDS: [u32; 5] = [1, 2, 4, 10, 60];
 /// The fastest.
 pub const FASTEST: u32 = SPEEDS[SPEEDS.len() - 1];
 /// After a jump, charts reach back this far at least, as far as the recording does.
-const PAST: Duration = Duration::from_mins(5);
+const PAST: Duration = Duration::from_mins(15);
 
 /// What somebody wants of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -316,17 +316,31 @@ fn no_secret_is_in_the_file() {
 
 #[test]
 fn a_secret_that_is_a_word_of_the_format_leaves_the_answer_out_and_says_so() {
-    let redactor = Redactor::default();
-    redactor.learn(&Secret::from("unknown"));
-    let mut ram = Ram::default();
-    let mut writer = begin(&mut ram, &redactor);
     let state = json!(crate::domain::ContainerState::default()).as_str().unwrap().to_owned();
-    redactor.learn(&Secret::from(state));
-    writer.sample(&good(1, 1000, snapshot(1, 1, 2))).unwrap();
-    writer.finish(at(1000)).unwrap();
-    let (_, found) = all(&ram.bytes);
-    let error = samples(&found)[0].outcome.clone().unwrap_err();
-    assert!(error.what.contains("not recorded: hiding secrets left no readable answer"), "{error}");
+    for secret in [state, "containers".to_owned(), "restarts".to_owned()] {
+        let redactor = Redactor::default();
+        let mut ram = Ram::default();
+        let mut writer = begin(&mut ram, &redactor);
+        redactor.learn(&Secret::from(secret));
+        writer.sample(&good(1, 1000, snapshot(1, 1, 2))).unwrap();
+        writer.finish(at(1000)).unwrap();
+        let (_, found) = all(&ram.bytes);
+        let error = samples(&found)[0].outcome.clone().unwrap_err();
+        assert!(error.what.contains("not recorded: hiding secrets left no readable answer"), "{error}");
+    }
+}
+
+#[test]
+fn what_an_older_version_did_not_know_counts_as_not_told() {
+    let old = [
+        json!({ "servers": [{ "name": "a" }] }),
+        json!({ "containers": { "containers": [{ "id": "a" }] } }),
+        json!({ "alerts": { "alerts": [{ "name": "a" }], "rules": [{}], "targets": [{}], "silences": [{}] } }),
+        json!({ "database": { "sessions": [{ "pid": 1 }], "replicas": [{}], "slots": [{}], "databases": [{}] } }),
+    ];
+    for value in old {
+        assert!(serde_json::from_value::<Snapshot>(value.clone()).is_ok(), "{value}");
+    }
 }
 
 #[test]

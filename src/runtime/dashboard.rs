@@ -273,8 +273,10 @@ impl Loop {
     }
 
     fn take(&mut self, event: Event) {
-        if let (Event::Sample(sample), Some(recorder)) = (&event, &self.recorder) {
-            recorder.take(sample);
+        if let (Event::Sample(sample), Some(recorder)) = (&event, &self.recorder)
+            && let Some(news) = recorder.take(sample)
+        {
+            self.take(Event::Recording(news));
         }
         update(&mut self.state, Stamped { now: clock::now(), event }, &mut self.effects);
     }

@@ -38,6 +38,7 @@ pub struct Begin {
 
 /// A recording under way. Ends when dropped; [`Recorder::finish`] waits for it.
 pub struct Recorder {
+    name: String,
     queue: SyncSender<Sample>,
     lost: Arc<AtomicU64>,
     over: Receiver<Result<u64, String>>,
@@ -53,16 +54,19 @@ impl Recorder {
         let (queue, samples) = mpsc::sync_channel(WAITING);
         let (done, over) = mpsc::channel();
         let lost = Arc::new(AtomicU64::new(0));
+        let name = begin.name.clone();
         let work = Work { writer, name: begin.name, lost: Arc::clone(&lost), events, failing: None };
         std::thread::Builder::new().name("recorder".to_owned()).spawn(move || done.send(work.run(&samples)))?;
-        Ok(Self { queue, lost, over })
+        Ok(Self { name, queue, lost, over })
     }
 
-    /// Hands over a sample; never waits.
-    pub fn take(&self, sample: &Sample) {
-        if let Err(mpsc::TrySendError::Full(_)) = self.queue.try_send(sample.clone()) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Hands over a sample; never waits. News when it is the first that finds no room: the disk may hang, and then nobody else tells.
+    pub fn take(&self, sample: &Sample) -> Option<Recording> {
+        let full = matches!(self.queue.try_send(sample.clone()), Err(mpsc::TrySendError::Full(_)));
+        let first = full && self.lost.fetch_add(1, Ordering::Relaxed) == 0;
+        first.then(|| {
+            Recording::Failing(format!("what is seen is not recorded: the disk does not keep up with {}", self.name))
+        })
     }
 
     /// It has ended by itself, because nothing more can be written: why.
@@ -112,11 +116,11 @@ impl Work {
     fn take(&mut self, sample: &Sample) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let what = format!("{lost} samples are not recorded: {} is slower than they come", self.name);
-            tracing::warn!(lost, "the recording can't keep up");
-            self.tell(Recording::Failing(what));
-            let _ = self.writer.gap(clock::now(), lost, "the disk was too slow");
-            self.tell(Recording::Going(None));
+            tracing::warn!(lost, "the recording could not keep up");
+            if let Err(error) = self.writer.gap(clock::now(), lost, "the disk was too slow") {
+                tracing::error!(%error, "a gap can't be recorded");
+            }
+            self.tell_gap(lost);
         }
         if let Err(error) = self.writer.sample(sample) {
             tracing::error!(source = %sample.source, %error, "a sample can't be recorded");
@@ -133,10 +137,7 @@ impl Work {
             Ok(None) => Ok(()),
             Ok(Some((lost, _))) => {
                 tracing::info!(lost, "the recording goes on");
-                let name = &self.name;
-                self.tell(Recording::Going(Some(format!(
-                    "the recording goes on in {name}; {lost} samples are missing"
-                ))));
+                self.tell_gap(lost);
                 Ok(())
             }
             Err(error) => self.failed(&error, was_failing),
@@ -161,6 +162,11 @@ impl Work {
         }
         self.failing = Some(Instant::now() + AGAIN);
         Ok(())
+    }
+
+    fn tell_gap(&self, lost: u64) {
+        let name = &self.name;
+        self.tell(Recording::Going(Some(format!("the recording goes on in {name}; {lost} samples are missing"))));
     }
 
     fn tell(&self, news: Recording) {
@@ -201,7 +207,7 @@ pub async fn unattended(
             () = told(interrupt) => break,
             () = told(hangup) => break,
             event = events.recv() => match event {
-                Some(Event::Sample(sample)) => recorder.take(&sample),
+                Some(Event::Sample(sample)) => recorder.take(&sample).iter().for_each(say),
                 Some(Event::Recording(news)) => say(&news),
                 Some(_) | None => {}
             },
@@ -227,5 +233,58 @@ fn say(news: &Recording) {
     match news {
         Recording::Going(None) => {}
         Recording::Going(Some(what)) | Recording::Failing(what) => eprintln!("quarterdeck: {what}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Limits, Snapshot, SourceId, Subject};
+    use crate::recording::Recorded;
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+
+    fn header() -> Header {
+        Header {
+            format: 0,
+            version: String::new(),
+            environment: "lab".to_owned(),
+            guarded: false,
+            limits: Limits::default(),
+            began: jiff::Timestamp::UNIX_EPOCH,
+            feeds: vec![Recorded { id: SourceId::new("local", "host"), subject: Subject::Servers, interval_ms: 1000 }],
+            servers: Vec::new(),
+        }
+    }
+
+    fn sample() -> Sample {
+        let outcome = Ok(Arc::new(Snapshot::Servers(Vec::new())));
+        Sample { source: SourceId::new("local", "host"), at: clock::now(), took: Duration::ZERO, outcome }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_delays_nobody_and_is_told_and_what_was_lost_is_told_when_it_takes_more() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (sender, mut events) = events::channel(64);
+        let begin = Begin {
+            file: File::from(OwnedFd::from(writer)),
+            name: "a.rec".to_owned(),
+            header: header(),
+            redactor: Redactor::default(),
+        };
+        let recorder = Recorder::start(begin, sender).unwrap();
+        assert!(matches!(events.blocking_recv(), Some(Event::Recording(Recording::Going(None)))));
+        // Nobody reads the pipe: it takes some 64 KiB, then what writes into it hangs.
+        let told = (0..100_000).find_map(|_| recorder.take(&sample()));
+        let expected = "what is seen is not recorded: the disk does not keep up with a.rec";
+        assert_eq!(told, Some(Recording::Failing(expected.to_owned())));
+        let drained = std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
+        let Some(Event::Recording(Recording::Going(Some(what)))) = events.blocking_recv() else { panic!("not told") };
+        assert!(
+            what.starts_with("the recording goes on in a.rec; ") && what.ends_with(" samples are missing"),
+            "{what}"
+        );
+        let written = recorder.finish().unwrap();
+        assert_eq!(drained.join().unwrap().unwrap() as u64, written);
     }
 }
