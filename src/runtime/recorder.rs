@@ -206,11 +206,13 @@ pub async fn unattended(
             () = told(terminate) => break,
             () = told(interrupt) => break,
             () = told(hangup) => break,
-            event = events.recv() => match event {
-                Some(Event::Sample(sample)) => recorder.take(&sample).iter().for_each(say),
-                Some(Event::Recording(news)) => say(&news),
-                Some(_) | None => {}
-            },
+            event = events.recv() => {
+                if let Some(Event::Sample(sample)) = &event {
+                    recorder.take(sample).iter().for_each(say);
+                } else if let Some(Event::Recording(news)) = &event {
+                    say(news);
+                }
+            }
         }
         if let Some(why) = recorder.ended() {
             return Err(why);
