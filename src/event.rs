@@ -34,6 +34,8 @@ pub enum Recording {
     Going(Option<String>),
     /// Samples are not written now: why and how to mend it.
     Failing(String),
+    /// It has ended, because nothing more can be written: why, and what to do.
+    Over(String),
 }
 
 /// From the planner or a run. Sent by `runtime::exec`.

@@ -38,7 +38,7 @@ pub(super) fn recording(state: &mut State, news: Recording) {
     match news {
         Recording::Going(Some(what)) => state.toasts.say(state.now, what),
         Recording::Going(None) => {}
-        Recording::Failing(what) => state.toasts.bad(state.now, what),
+        Recording::Failing(what) | Recording::Over(what) => state.toasts.bad(state.now, what),
     }
 }
 

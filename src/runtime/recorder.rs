@@ -152,7 +152,7 @@ impl Work {
         }
         if is_final {
             let what = format!("the recording has ended: {name}: {error}; begin another one into another file");
-            self.tell(Recording::Failing(what.clone()));
+            self.tell(Recording::Over(what.clone()));
             return Err(what);
         }
         if !again {
@@ -233,7 +233,8 @@ async fn told(signal: &mut Option<tokio::signal::unix::Signal>) {
 
 fn say(news: &Recording) {
     match news {
-        Recording::Going(None) => {}
+        // What ends it is told as the reason of the end.
+        Recording::Going(None) | Recording::Over(_) => {}
         Recording::Going(Some(what)) | Recording::Failing(what) => eprintln!("quarterdeck: {what}"),
     }
 }
