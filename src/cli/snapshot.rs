@@ -78,12 +78,13 @@ impl Snapshot {
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
         let printed = if self.json {
-            let sources = samples.iter().zip(&feeds).map(|(sample, feed)| source_json(sample, feed)).collect();
+            let told = samples.iter().zip(&feeds).map(|(sample, feed)| source_json(sample, feed));
+            let sources: Vec<Value> = told.collect();
             let mut store = Store::new(feeds.clone()).with_servers(setup::named(&config), clock::now());
             for sample in samples {
                 store.apply(sample);
             }
-            json_of(&config.environment, &config.limits, clock::now(), sources, &store)?
+            json_of(&config.environment, &config.limits, clock::now(), &sources, &store)?
         } else {
             let setup = screen(global, &config, feeds);
             let events = samples.into_iter().map(Event::Sample).collect();
@@ -101,7 +102,8 @@ impl Snapshot {
             let store = first.store.unwrap_or_default();
             let only = |feed: &&Feed| self.pane.is_none_or(|pane| pane.subject() == feed.subject);
             let told = store.feeds().iter().filter(only).filter_map(|feed| Some(source_json(&last(feed)?, feed)));
-            json_of(&header.environment, &header.limits, now, told.collect(), &store)?
+            let sources: Vec<Value> = told.collect();
+            json_of(&header.environment, &header.limits, now, &sources, &store)?
         } else {
             let setup = replay::screen(screen(global, config, Vec::new()), &player);
             let state = State::new(setup, clock::now(), (width(), 24));
@@ -124,7 +126,7 @@ fn json_of(
     environment: &str,
     limits: &Limits,
     now: Now,
-    sources: Vec<Value>,
+    sources: &[Value],
     store: &Store,
 ) -> serde_json::Result<String> {
     let servers: Vec<Value> = store.all_servers().map(|server| server_json(server, limits)).collect();
