@@ -132,6 +132,20 @@ pub enum Action {
     Redraw,
     /// Suspend, as Ctrl-Z does elsewhere.
     Suspend,
+    /// Stop a replay, or go on with it.
+    ReplayPause,
+    /// Ten seconds back in a replay.
+    ReplayBack,
+    /// Ten seconds on.
+    ReplayForward,
+    /// A minute back.
+    ReplayFarBack,
+    /// A minute on.
+    ReplayFarForward,
+    /// The next higher speed.
+    ReplayFaster,
+    /// The next lower speed.
+    ReplaySlower,
     /// Leave.
     Quit,
     /// Plan a runbook for the selected thing.
@@ -229,6 +243,13 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Presenter, "presenter", "presenter mode: hide addresses, names, tokens and literals, and show the keys"),
     (Action::Redraw, "redraw", "draw the whole screen again"),
     (Action::Suspend, "suspend", "suspend to the shell; fg comes back"),
+    (Action::ReplayPause, "replay-pause", "stop the replay, or go on"),
+    (Action::ReplayBack, "replay-back", "10 seconds back in the recording"),
+    (Action::ReplayForward, "replay-forward", "10 seconds on in the recording"),
+    (Action::ReplayFarBack, "replay-far-back", "a minute back in the recording"),
+    (Action::ReplayFarForward, "replay-far-forward", "a minute on in the recording"),
+    (Action::ReplayFaster, "replay-faster", "replay faster: up to 60 times as fast"),
+    (Action::ReplaySlower, "replay-slower", "replay slower: down to as it was"),
     (Action::Quit, "quit", "quit"),
 ];
 

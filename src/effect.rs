@@ -3,6 +3,7 @@
 use crate::domain::record::Entry;
 use crate::domain::view::View;
 use crate::domain::{Inquiry, RunId, SourceId};
+use crate::recording::Command;
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 
 /// Something to do.
@@ -56,6 +57,8 @@ pub enum Effect {
     },
     /// Listen to the mouse, or leave it to the terminal.
     Mouse(bool),
+    /// Move in the recording that is replayed.
+    Replay(Command),
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

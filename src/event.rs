@@ -2,6 +2,7 @@
 
 use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{Answered, Now, RunId, Sample};
+use crate::recording::Played;
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
 
@@ -30,8 +31,23 @@ pub enum Event {
         /// The sentence.
         what: String,
     },
+    /// A replay went on, or jumped.
+    Replayed(Box<Played>),
+    /// News of the recording that is being made.
+    Recording(Recording),
     /// The process came back from being suspended (Ctrl-Z): repaint all.
     Resumed,
+}
+
+/// What became of a recording that is being made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// It has begun, or goes on after a failure, of which this tells.
+    Going(Option<String>),
+    /// Samples are not written now: why and how to mend it.
+    Failing(String),
+    /// It has ended, because nothing more can be written: why, and what to do.
+    Over(String),
 }
 
 /// From the planner or a run. Sent by `runtime::exec`.

@@ -20,6 +20,7 @@ pub mod event;
 pub mod journal;
 pub mod keymap;
 pub mod panes;
+pub mod recording;
 pub mod redact;
 pub mod runbook;
 pub mod runtime;

@@ -21,14 +21,14 @@ pub(super) fn toggle(state: &mut State) {
     if state.frozen.take().is_some() {
         return state.toasts.say(state.now, "the screen goes on");
     }
-    state.frozen = Some(Frozen { store: state.store.clone(), since: state.now });
+    state.frozen = Some(Frozen { store: state.store.clone(), since: state.seen() });
     state.toasts.say(state.now, format!("the screen stands still; {} lets it go on", key(state)));
 }
 
 /// Why nothing is to be acted on now: what is on the screen is not what is.
 pub(super) fn refusal(state: &State) -> Option<String> {
     let frozen = state.frozen.as_ref()?;
-    let old = figure::text(|out| figure::coarse_age(out, state.now.since(frozen.since)));
+    let old = figure::text(|out| figure::coarse_age(out, state.seen().since(frozen.since)));
     Some(format!("what you see is {old} old: {} lets the screen go on, then look and press again", key(state)))
 }
 

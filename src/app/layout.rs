@@ -103,7 +103,7 @@ impl Chrome {
     pub(super) fn prepare(&mut self, state: &State) {
         use std::fmt::Write;
         self.clock.clear();
-        let _ = write!(self.clock, "{}", state.now.wall.strftime("%H:%M:%SZ"));
+        let _ = write!(self.clock, "{}", state.seen().wall.strftime("%H:%M:%SZ"));
         self.count = 0;
         let cx = state.cx();
         // One that failed is known to be broken; one that hangs may only be late.

@@ -22,6 +22,7 @@ mod plan_dialog;
 mod planning;
 mod presenter;
 mod prompt;
+mod replay;
 mod silence_preview;
 mod toast;
 mod trail;
@@ -55,6 +56,7 @@ use crate::domain::view::View;
 use crate::domain::{Limits, Now, RunId, Subject, text};
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
+use crate::recording::Position;
 use crate::redact::Redactor;
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Named, Store};
@@ -182,6 +184,10 @@ pub struct State {
     pub environment: String,
     /// It is guarded.
     pub guarded: bool,
+    /// The recording that is replayed instead of looking at the world, and where it stands.
+    pub replay: Option<Position>,
+    /// What is seen is recorded; false: not just now, because writing fails.
+    pub recording: Option<bool>,
     /// The moment of the last event.
     pub now: Now,
     /// Columns and rows of the terminal.
@@ -243,6 +249,8 @@ impl State {
             policy: setup.policy,
             environment: setup.environment,
             guarded: setup.guarded,
+            replay: None,
+            recording: None,
             now,
             size,
             dirty: true,
@@ -264,7 +272,7 @@ impl State {
     pub fn cx(&self) -> Cx<'_> {
         // What no source reports, the runs, is never frozen.
         let frozen = self.frozen.as_ref().filter(|_| self.subject().is_some());
-        let (store, now) = frozen.map_or((&self.store, self.now), |frozen| (&frozen.store, frozen.since));
+        let (store, now) = frozen.map_or((&self.store, self.seen()), |frozen| (&frozen.store, frozen.since));
         Cx {
             store,
             now,
@@ -277,9 +285,20 @@ impl State {
         }
     }
 
+    /// The moment that what is shown is of: now, or in a replay the recorded one. What is typed, said and asked for counts in the
+    /// time of who looks at it, [`State::now`].
+    pub fn seen(&self) -> Now {
+        self.replay.as_ref().map_or(self.now, |position| position.now)
+    }
+
     /// A run that was started here has no verdict yet.
     fn has_run_under_way(&self) -> bool {
         self.started.iter().any(|id| self.runs.get(*id).is_some_and(|run| run.outcome.is_none()))
+    }
+
+    /// The line above the keys says what is being done, or where a replay stands.
+    fn has_banner(&self) -> bool {
+        self.banner.is_some() || self.replay.is_some()
     }
 
     /// Where everything stands.
@@ -288,7 +307,7 @@ impl State {
             self.size,
             self.focus,
             self.zoom || self.page.is_some() || self.presenter.is_on(),
-            self.banner.is_some(),
+            self.has_banner(),
         )
     }
 

@@ -35,7 +35,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     match stamped.event {
         Event::Input(input) => take_input(state, input, effects),
         Event::Tick => {
-            state.store.pass(state.now);
+            state.store.pass(state.seen());
             state.dirty = true;
             way::renew(state, effects);
         }
@@ -61,6 +61,8 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             if bad { state.toasts.bad(state.now, what) } else { state.toasts.say(state.now, what) }
         }
         Event::Ground { light } => follow_ground(state, light),
+        Event::Replayed(played) => super::replay::take(state, *played, effects),
+        Event::Recording(news) => super::replay::recording(state, news),
         Event::Resumed => {
             state.dirty = true;
             repaint(state, effects);
@@ -184,7 +186,7 @@ fn unbound(state: &mut State, chord: Chord) {
 
 fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
     state.pending.push(chord);
-    let action = match state.keymap.find(state.scope(), &state.pending) {
+    let action = match super::replay::meaning(state) {
         Found::Pending => return,
         Found::Nothing => None,
         Found::Action(action) => Some(action.clone()),
@@ -264,6 +266,9 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Mark => super::hands::mark(state, Marking::Toggle),
         Action::InvertMarks => super::hands::mark(state, Marking::Invert),
         Action::ClearMarks => super::hands::mark(state, Marking::Clear),
+        Action::PollNow if state.replay.is_some() => {
+            state.toasts.say(state.now, "this is a recording: nobody is asked");
+        }
         Action::PollNow => {
             state.toasts.say(state.now, "asking every source");
             effects.push(Effect::PollNow(Vec::new()));
@@ -279,6 +284,13 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Writes => toggle_writes(state, effects),
         Action::Redraw => repaint(state, effects),
         Action::Suspend => effects.push(Effect::Suspend),
+        Action::ReplayPause
+        | Action::ReplayBack
+        | Action::ReplayForward
+        | Action::ReplayFarBack
+        | Action::ReplayFarForward
+        | Action::ReplayFaster
+        | Action::ReplaySlower => super::replay::ask(state, action, effects),
         Action::Quit => leave(state, effects),
         Action::Runbook(id) => ask_for_plan(state, id, effects),
         Action::Down
@@ -340,7 +352,7 @@ fn open_actions(state: &mut State) {
 
 fn toggle_writes(state: &mut State, effects: &mut Effects) {
     match state.writes.state() {
-        Writes::ReadOnly => state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string()),
+        Writes::ReadOnly => super::replay::refuse(state),
         Writes::Locked => state.overlay = Some(Overlay::Unlock(UnlockDialog::default())),
         Writes::Unlocked => {
             state.writes.lock();
@@ -368,7 +380,7 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
         return state.toasts.bad(state.now, why);
     }
     if state.writes.state() == Writes::ReadOnly {
-        return state.toasts.bad(state.now, crate::runbook::Refusal::ReadOnly.to_string());
+        return super::replay::refuse(state);
     }
     if state.library.get(id).is_none() {
         return state

@@ -207,9 +207,10 @@ pub(super) fn renew(state: &mut State, effects: &mut Effects) {
     let asked = page.iter().flat_map(Page::asks).cloned().chain(state.pane().asks());
     let asked: Vec<Inquiry> = asked.collect();
     state.dirty |= page.is_some() || !asked.is_empty();
+    let seen = state.seen();
     for inquiry in asked {
         let known = state.frozen.as_ref().is_some_and(|frozen| frozen.store.answer(&inquiry).is_some());
-        if !known && state.store.ask(&inquiry, state.now) {
+        if !known && state.store.ask(&inquiry, seen) {
             effects.push(Effect::Inquire(inquiry));
         }
     }

@@ -1,5 +1,6 @@
 //! `quarterdeck`: the dashboard itself.
 
+use super::record::IntoFile;
 use super::{Global, look, places, setup};
 use crate::app::Setup;
 use crate::config::Config;
@@ -15,26 +16,37 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Shows the dashboard until it is left.
-pub fn run(global: &Global) -> color_eyre::Result<ExitCode> {
+pub fn run(global: &Global, into: &IntoFile) -> color_eyre::Result<ExitCode> {
     let config = setup::config(global)?;
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!("the dashboard needs a terminal; `quarterdeck snapshot` prints what it would show");
-    }
-    Ok(match runtime::block_on(show(global, config))?? {
-        Ended::Left => ExitCode::SUCCESS,
-        // As a shell tells of a program that a signal has ended.
-        Ended::Signal(number) => ExitCode::from(128 + number),
-    })
+    need_terminal("`quarterdeck snapshot` prints what it would show")?;
+    Ok(exit_code(runtime::block_on(show(global, config, into))??))
 }
 
-async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
+/// Nothing else can show a screen.
+pub fn need_terminal(instead: &str) -> color_eyre::Result<()> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        bail!("the dashboard needs a terminal; {instead}");
+    }
+    Ok(())
+}
+
+/// As a shell tells of a program that a signal has ended.
+pub fn exit_code(ended: Ended) -> ExitCode {
+    match ended {
+        Ended::Left => ExitCode::SUCCESS,
+        Ended::Signal(number) => ExitCode::from(128 + number),
+    }
+}
+
+async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::Result<Ended> {
     let mut look = look::look(global, &config);
     let opened = setup::open(&config, None);
     look.troubles.extend(start_log(global.verbose, opened.connections.redactor().clone()).err());
     log::started(&config);
     let journal = journal(&config, opened.connections.redactor().clone()).await;
     let presenting = setup::presenting(&config, opened.connections.redactor().clone());
-    let mut setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
+    let record = into.begin(&config, &opened)?;
+    let mut setup = setup::screen(&config, look, opened.feeds, global.read_only, Library::builtin());
     with_views(&mut setup, global)?;
     setup.redactor = opened.connections.redactor().clone();
     setup.presenting = presenting;
@@ -45,6 +57,8 @@ async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
         connections: opened.connections,
         journal,
         home: places::state(),
+        record,
+        replay: None,
     };
     let ended = dashboard::run(start).await;
     connections.close().await;
@@ -84,7 +98,7 @@ async fn journal(config: &Config, redactor: Redactor) -> Arc<dyn Journal> {
     }
 }
 
-fn start_log(verbose: u8, redactor: Redactor) -> Result<(), String> {
+pub(super) fn start_log(verbose: u8, redactor: Redactor) -> Result<(), String> {
     let path = places::state()?.join("quarterdeck.log");
     log::start(&path, verbose, redactor).map_err(|error| format!("there is no log: {}: {error}", path.display()))
 }

@@ -9,6 +9,8 @@ mod journal;
 mod look;
 mod places;
 mod print;
+mod record;
+mod replay;
 mod setup;
 mod snapshot;
 
@@ -28,6 +30,8 @@ const EXAMPLES: &str = "Examples:
   quarterdeck --config prod.toml --read-only   look, and touch nothing
   quarterdeck check                            is the config right, and does every source answer?
   quarterdeck snapshot containers --json       one look, for a script
+  quarterdeck --record tonight.rec             look, and keep what is seen for the post-mortem
+  quarterdeck replay tonight.rec --at 03:14    what the screen showed then
   quarterdeck journal tail                     what was done lately, and by whom
 
 Files:
@@ -43,6 +47,8 @@ signal ended the dashboard (129 the terminal went, 130 SIGINT, 143 SIGTERM).";
 pub struct Cli {
     #[command(flatten)]
     global: Global,
+    #[command(flatten)]
+    into: record::IntoFile,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -88,6 +94,10 @@ enum Command {
     Check(check::Check),
     /// Ask every source and print what the panes would show
     Snapshot(snapshot::Snapshot),
+    /// Record what all sources tell into a file, without a screen
+    Record(record::Record),
+    /// Show a recording again, as it was
+    Replay(replay::Replay),
     /// The record of everything done
     #[command(subcommand)]
     Journal(journal::Command),
@@ -121,9 +131,16 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let global = cli.global;
     match cli.command {
-        None => dashboard::run(&global),
+        None => dashboard::run(&global, &cli.into),
+        Some(_) if !cli.into.is_nowhere() => {
+            color_eyre::eyre::bail!(
+                "--record belongs to the dashboard; `quarterdeck record FILE` records without a screen"
+            )
+        }
         Some(Command::Check(check)) => check.run(&global),
         Some(Command::Snapshot(snapshot)) => snapshot.run(&global),
+        Some(Command::Record(record)) => record.run(&global),
+        Some(Command::Replay(replay)) => replay.run(&global),
         Some(Command::Journal(command)) => command.run(&global),
         Some(Command::Config(command)) => command.run(),
         Some(Command::Completions { shell }) => print::completions(shell),

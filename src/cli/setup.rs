@@ -33,11 +33,11 @@ pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
 }
 
 /// What the screen starts with.
-pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
-    let presenting = presenting(&config, Redactor::default());
+pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
+    let presenting = presenting(config, Redactor::default());
     Setup {
-        servers: named(&config),
-        environment: config.environment,
+        servers: named(config),
+        environment: config.environment.clone(),
         guarded: config.guarded,
         read_only,
         relock: config.relock,
@@ -50,7 +50,12 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         library: Arc::new(library),
         presenting,
         redactor: Redactor::default(),
-        habits: Habits { team: config.views, remember: config.remember, mouse: config.mouse, ..Habits::default() },
+        habits: Habits {
+            team: config.views.clone(),
+            remember: config.remember,
+            mouse: config.mouse,
+            ..Habits::default()
+        },
         troubles: look.troubles,
     }
 }

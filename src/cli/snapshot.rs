@@ -1,11 +1,11 @@
 //! `quarterdeck snapshot`: one look, for scripts and bug reports.
 
-use super::{Global, look, setup};
+use super::{Global, look, replay, setup};
 use crate::action::ACTIONS;
-use crate::app::{State, update};
+use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::config::Config;
-use crate::domain::{Sample, Server, Snapshot as Found, Subject, json};
+use crate::domain::{Limits, Now, Sample, Server, Snapshot as Found, Subject, json};
 use crate::event::{Event, Stamped};
 use crate::panes::{PANES, PaneKind, Place};
 use crate::runbook::Library;
@@ -17,7 +17,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write, stdout};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// CPU is a difference between two readings; this long lies between them. An engine sends figures once a second.
@@ -36,6 +38,12 @@ pub struct Snapshot {
     /// As JSON: {at, environment, sources: [{id, subject, took_ms, data | error: {what, hint}}], servers: [joined rows]}
     #[arg(long)]
     json: bool,
+    /// Ask nobody: print what a recording holds
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// With --replay: at this moment (14:03 in UTC, or 2026-11-25T14:03Z); else at its end
+    #[arg(long, value_name = "TIME", requires = "replay")]
+    at: Option<String>,
 }
 
 /// What can be printed: every pane and page about something that sources report, with its place among the panes.
@@ -52,9 +60,11 @@ impl Snapshot {
     /// Asks and prints.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let config = setup::config(global)?;
+        if let Some(path) = &self.replay {
+            return self.run_replay(global, &config, path);
+        }
         let only = self.pane.as_deref();
-        let subject =
-            only.and_then(|only| pages().find(|(_, kind, _)| name(kind) == only)).map(|(.., subject)| subject);
+        let subject = self.subject();
         let (feeds, samples) = runtime::block_on(async {
             let opened = setup::open(&config, subject);
             let samples = poller::once(opened.sources, Some(BETWEEN)).await;
@@ -62,29 +72,71 @@ impl Snapshot {
             (opened.feeds, samples)
         })?;
         let bad = samples.iter().any(|sample| sample.outcome.is_err()) && !config.is_builtin();
-        let printed =
-            if self.json { json_of(&config, &feeds, &samples)? } else { tables(global, config, feeds, samples, only) };
+        let printed = if self.json {
+            let told = samples.iter().zip(&feeds).map(|(sample, feed)| source_json(sample, feed));
+            let sources: Vec<Value> = told.collect();
+            let mut store = Store::new(feeds.clone()).with_servers(setup::named(&config), clock::now());
+            for sample in samples {
+                store.apply(sample);
+            }
+            json_of(&config.environment, &config.limits, clock::now(), &sources, &store)?
+        } else {
+            let setup = screen(global, &config, feeds);
+            let events = samples.into_iter().map(Event::Sample).collect();
+            tables(State::new(setup, clock::now(), (width(), 24)), events, only)
+        };
         stdout().write_all(printed.as_bytes())?;
         Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
+
+    /// What the pane or page is about that was asked for; `None`: all of it.
+    fn subject(&self) -> Option<Subject> {
+        let only = self.pane.as_deref()?;
+        pages().find(|(_, kind, _)| name(kind) == only).map(|(.., subject)| subject)
+    }
+
+    /// Prints what a recording holds. That a source failed then is no failure now.
+    fn run_replay(&self, global: &Global, config: &Config, path: &Path) -> color_eyre::Result<ExitCode> {
+        let (player, first) = replay::open(path, self.at.as_deref(), Duration::MAX, 1)?;
+        let (header, now) = (player.tape().header(), first.position.now);
+        let printed = if self.json {
+            let store = first.store.unwrap_or_default();
+            let only = |feed: &&Feed| self.subject().is_none_or(|subject| subject == feed.subject);
+            let told = store.feeds().iter().filter(only).filter_map(|feed| Some(source_json(&last(feed)?, feed)));
+            let sources: Vec<Value> = told.collect();
+            json_of(&header.environment, &header.limits, now, &sources, &store)?
+        } else {
+            let setup = replay::screen(screen(global, config, Vec::new()), &player);
+            let state = State::new(setup, clock::now(), (width(), 24));
+            tables(state, vec![Event::Replayed(Box::new(first))], self.pane.as_deref())
+        };
+        stdout().write_all(printed.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
-fn json_of(config: &Config, feeds: &[Feed], samples: &[Sample]) -> serde_json::Result<String> {
-    let sources: Vec<Value> = samples.iter().zip(feeds).map(|(sample, feed)| source_json(sample, feed)).collect();
-    let mut store = Store::new(feeds.to_vec()).with_servers(setup::named(config), clock::now());
-    for sample in samples {
-        store.apply(sample.clone());
-    }
-    let servers: Vec<Value> = store.all_servers().map(|server| server_json(server, config)).collect();
-    let whole = json!({
-        "at": clock::now().wall, "environment": config.environment, "sources": sources, "servers": servers,
-    });
-    json::text(&whole)
+/// What a source told last; none when it never did.
+fn last(feed: &Feed) -> Option<Sample> {
+    let error = feed.error.as_ref().map(|(since, error)| (*since, Err(error.clone())));
+    let good = || feed.good.as_ref().map(|(at, snapshot)| (*at, Ok(Arc::clone(snapshot))));
+    let (at, outcome) = error.or_else(good)?;
+    Some(Sample { source: feed.id.clone(), at, took: feed.took, outcome })
+}
+
+fn json_of(
+    environment: &str,
+    limits: &Limits,
+    now: Now,
+    sources: &[Value],
+    store: &Store,
+) -> serde_json::Result<String> {
+    let servers: Vec<Value> = store.all_servers().map(|server| server_json(server, limits)).collect();
+    json::text(&json!({ "at": now.wall, "environment": environment, "sources": sources, "servers": servers }))
 }
 
 /// A server as the pane shows it: whoever told what, with how bad it is and why.
-fn server_json(server: &Server, config: &Config) -> Value {
-    let (severity, why) = server.judge(&config.limits);
+fn server_json(server: &Server, limits: &Limits) -> Value {
+    let (severity, why) = server.judge(limits);
     let mut out = json!(server);
     out["severity"] = json!(severity);
     out["why"] = json!(why);
@@ -109,17 +161,10 @@ fn source_json(sample: &Sample, feed: &Feed) -> Value {
 }
 
 /// The panes as they would be painted, one under the other.
-fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample>, only: Option<&str>) -> String {
-    let look = look::look(global, &config);
-    let width = if stdout().is_terminal() {
-        crossterm::terminal::size().map_or(WIDTH, |(width, _)| width.max(80))
-    } else {
-        WIDTH
-    };
-    let setup = setup::screen(config, look, feeds, true, Library::default());
-    let mut state = State::new(setup, clock::now(), (width, 24));
-    for sample in samples {
-        update(&mut state, Stamped { now: clock::now(), event: Event::Sample(sample) }, &mut Vec::new());
+fn tables(mut state: State, events: Vec<Event>, only: Option<&str>) -> String {
+    let width = state.size.0;
+    for event in events {
+        update(&mut state, Stamped { now: clock::now(), event }, &mut Vec::new());
     }
     let mut out = String::new();
     // All panes; a page only when it is asked for.
@@ -129,6 +174,19 @@ fn tables(global: &Global, config: Config, feeds: Vec<Feed>, samples: Vec<Sample
         }
     }
     out
+}
+
+/// A screen that nobody sees.
+fn screen(global: &Global, config: &Config, feeds: Vec<Feed>) -> Setup {
+    setup::screen(config, look::look(global, config), feeds, true, Library::default())
+}
+
+/// Columns of what is printed.
+fn width() -> u16 {
+    if !stdout().is_terminal() {
+        return WIDTH;
+    }
+    crossterm::terminal::size().map_or(WIDTH, |(width, _)| width.max(80))
 }
 
 /// One pane, as high as its rows and what has to be said of its sources.

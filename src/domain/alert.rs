@@ -36,6 +36,7 @@ impl AlertState {
 
 /// A silence, as far as an alert that it covers has to know: shared by all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Silencer {
     /// The silence's id.
     pub id: String,
@@ -49,6 +50,7 @@ pub struct Silencer {
 
 /// An alert because of which nobody is told of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Inhibitor {
     /// Its fingerprint.
     pub fingerprint: Arc<str>,
@@ -58,6 +60,7 @@ pub struct Inhibitor {
 
 /// The group with which Alertmanager notifies: one for each receiver and each set of its route's `group_by` labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Group {
     /// Who is notified.
     pub receiver: String,
@@ -82,6 +85,7 @@ pub fn write_labels(labels: &Labels, out: &mut String) {
 
 /// One alert.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Alert {
     /// Alertmanager's fingerprint of the labels; see [`fingerprint`].
     pub fingerprint: Arc<str>,

@@ -35,6 +35,7 @@ impl SilenceState {
 
 /// A silence (Alertmanager API v2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Silence {
     /// Its id.
     pub id: String,
@@ -101,6 +102,7 @@ impl Silence {
 
 /// A rule of Prometheus (`GET /api/v1/rules`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rule {
     /// The group it is in.
     pub group: String,
@@ -162,6 +164,7 @@ impl Rule {
 
 /// A target of Prometheus (`GET /api/v1/targets`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Target {
     /// The scrape pool, usually the job's name.
     pub pool: String,
@@ -313,6 +316,7 @@ pub struct Gap {
 
 /// What a Prometheus or an Alertmanager told in one poll.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AlertReport {
     /// Alerts. One that is as it was in the report before is the same `Arc`.
     pub alerts: Vec<Arc<Alert>>,

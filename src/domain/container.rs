@@ -129,6 +129,7 @@ pub struct Probe {
 
 /// One container. A figure that is not known (yet) is `None`, never zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Container {
     /// Full id, 64 hex digits.
     pub id: Arc<str>,
@@ -197,6 +198,7 @@ pub struct EngineEvent {
 
 /// A container engine, as one poll found it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Engine {
     /// Product and version, as in `Docker 20.10.24` or `Podman 4.3.1`.
     pub version: String,

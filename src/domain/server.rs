@@ -50,6 +50,7 @@ pub const VIRTUAL_DEVICES: [&str; 7] = ["loop", "ram", "zram", "dm-", "md", "sr"
 
 /// An amount in use and the amount there is, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Bytes in use.
     pub used: u64,
@@ -66,6 +67,7 @@ impl Usage {
 
 /// A mounted filesystem.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Filesystem {
     /// Where it is mounted.
     pub mount: String,
@@ -81,6 +83,7 @@ pub struct Filesystem {
 
 /// Two rates, in bytes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rates {
     /// Received or read.
     pub r#in: f64,
@@ -90,6 +93,7 @@ pub struct Rates {
 
 /// Pressure stall information (Linux PSI): the share of time in which some task waited for it, 0.0 to 1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pressure {
     /// For a CPU.
     pub cpu: f64,
@@ -116,6 +120,7 @@ pub struct Reach {
 
 /// One server. A figure that its source cannot tell is `None`, never zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Server {
     /// Host name, or the name that the config gives it.
     pub name: String,

@@ -158,7 +158,10 @@ fn same_twice(lines: &[Line], problems: &mut Vec<Problem>) {
 /// One key with two meanings in one place, or a key that begins a longer one.
 fn clashes(lines: &[Line], problems: &mut Vec<Problem>) {
     for (index, line) in lines.iter().enumerate() {
-        let together = |l: &&Line| l.scope == line.scope || l.scope == Scope::All || line.scope == Scope::All;
+        // What a key means in a replay comes before whatever else it means.
+        let replay = |l: &Line| l.scope == Scope::Replay || line.scope == Scope::Replay;
+        let anywhere = |l: &Line| l.scope == Scope::All || line.scope == Scope::All;
+        let together = |l: &&Line| l.scope == line.scope || anywhere(l) && !replay(l);
         let overlap = |l: &&Line| l.keys.starts_with(&line.keys) || line.keys.starts_with(&l.keys);
         if let Some(first) = lines[..index].iter().filter(together).find(overlap) {
             problems.push(clash(first, line));

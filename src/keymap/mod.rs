@@ -32,11 +32,13 @@ pub enum Scope {
     Overview,
     /// Pages that are one text.
     Text,
+    /// While a recording is replayed, before all others.
+    Replay,
 }
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 8] = [
+    pub const EVERY: [Self; 9] = [
         Self::All,
         Self::Servers,
         Self::Containers,
@@ -45,6 +47,7 @@ impl Scope {
         Self::Runs,
         Self::Overview,
         Self::Text,
+        Self::Replay,
     ];
 
     /// The table's name in a keymap.
@@ -58,6 +61,7 @@ impl Scope {
             Self::Runs => "runs",
             Self::Overview => "overview",
             Self::Text => "text",
+            Self::Replay => "replay",
         }
     }
 }
@@ -88,7 +92,8 @@ impl Keymap {
 
     fn new(bindings: Vec<Binding>) -> Self {
         let tries = Scope::EVERY.map(|scope| {
-            let active = bindings.iter().filter(|b| b.scope == scope || b.scope == Scope::All);
+            let everywhere = |b: &Binding| b.scope == Scope::All && scope != Scope::Replay;
+            let active = bindings.iter().filter(|b| b.scope == scope || everywhere(b));
             (scope, active.fold(Trie::default(), |trie, b| trie.with(&b.keys, b.action.clone())))
         });
         Self { bindings, tries: tries.into() }

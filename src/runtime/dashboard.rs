@@ -4,6 +4,8 @@ use super::exec::{Exec, Planning, Running};
 use super::input::{self, Strings, Taken};
 use super::keep::{self, KeptViews};
 use super::poller::Poller;
+use super::recorder::{self, Recorder};
+use super::replay::{self, Replay};
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
@@ -13,6 +15,7 @@ use crate::domain::{RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
+use crate::recording::{Played, Player};
 use crate::sources::{Pace, Source};
 use crate::{theme, ui};
 use crossterm::event::Event as Input;
@@ -45,6 +48,10 @@ pub struct Start {
     pub journal: Arc<dyn Journal>,
     /// The state folder, or why there is none.
     pub home: Result<PathBuf, String>,
+    /// What is seen is recorded into this.
+    pub record: Option<recorder::Begin>,
+    /// Played instead of looking at the world, from what the screen begins with. Then nobody is asked, and no run is taken up.
+    pub replay: Option<(Player, Played)>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -53,10 +60,11 @@ pub struct Start {
 /// When the terminal can't be taken or written to.
 pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     terminal::restore_on_panic();
+    let (sender, events) = mpsc::channel(256);
+    let recorder = start.record.map(|begin| Recorder::start(begin, sender.clone())).transpose()?;
     let mut screen = Screen::take()?;
     screen.mouse(start.setup.habits.mouse)?;
     let size = screen.size()?;
-    let (sender, events) = mpsc::channel(256);
     let exec = Arc::new(Exec {
         connections: start.connections,
         library: Arc::clone(&start.setup.library),
@@ -69,11 +77,20 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         runs: Running::default(),
         planning: Planning::default(),
     });
-    tokio::spawn(recall(Arc::clone(&exec)));
+    let replay = match start.replay {
+        Some((player, first)) => {
+            sender.send(Event::Replayed(Box::new(first))).await?;
+            Some(Replay::start(player, sender.clone())?)
+        }
+        None => {
+            tokio::spawn(recall(Arc::clone(&exec)));
+            None
+        }
+    };
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
-    let shown = Loop {
+    let mut shown = Loop {
         state,
         exec: Arc::clone(&exec),
         home: start.home,
@@ -82,9 +99,14 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         effects: Vec::new(),
         strings: Strings::default(),
         drawn: Instant::now(),
+        recorder,
+        replay,
     };
     let ended = shown.run(&mut screen, events).await;
     drop(screen);
+    if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
+        let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
+    }
     if let Ok(Ended::Signal(_)) = ended {
         wind_down(&exec).await;
     }
@@ -146,6 +168,8 @@ struct Loop {
     effects: Effects,
     strings: Strings,
     drawn: Instant,
+    recorder: Option<Recorder>,
+    replay: Option<Replay>,
 }
 
 struct Signals {
@@ -209,7 +233,7 @@ fn ticks() -> Interval {
 }
 
 impl Loop {
-    async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
+    async fn run(&mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
         let mut typed = input::read();
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
@@ -240,7 +264,7 @@ impl Loop {
                     if let Some(event) = event {
                         self.take(event);
                     }
-                    continue_with(&mut self, &mut events);
+                    continue_with(self, &mut events);
                 }
                 () = at(wake) => self.take(Event::Tick),
                 _ = ticks.tick() => self.take(Event::Tick),
@@ -281,6 +305,11 @@ impl Loop {
     }
 
     fn take(&mut self, event: Event) {
+        if let (Event::Sample(sample), Some(recorder)) = (&event, &self.recorder)
+            && let Some(news) = recorder.take(sample)
+        {
+            self.take(Event::Recording(news));
+        }
         update(&mut self.state, Stamped { now: clock::now(), event }, &mut self.effects);
     }
 
@@ -320,6 +349,7 @@ impl Loop {
                 Effect::Pace { source, interval } => {
                     self.pollers.iter().filter(|poller| poller.id == source).for_each(|poller| poller.pace(interval));
                 }
+                Effect::Inquire(inquiry) if self.replay.is_some() => self.take(replay::unanswered(inquiry)),
                 Effect::Inquire(inquiry) => super::inquire::ask(&self.exec, inquiry),
                 Effect::Plan { number, request } => self.exec.plan(number, request),
                 Effect::GiveUpPlan => self.exec.give_up_plan(),
@@ -341,6 +371,11 @@ impl Loop {
                 Effect::KeepViews { views, what } => self.keep_views(views, what),
                 Effect::Save { name, text } => self.save(name, text),
                 Effect::Mouse(on) => screen.mouse(on)?,
+                Effect::Replay(command) => {
+                    if let Some(replay) = &self.replay {
+                        replay.obey(command);
+                    }
+                }
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }

@@ -10,6 +10,8 @@ pub mod inquire;
 pub mod keep;
 pub mod log;
 pub mod poller;
+pub mod recorder;
+mod replay;
 pub mod terminal;
 
 use std::future::Future;

@@ -33,6 +33,7 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     let (role, writes) = writes(state);
     let end = canvas::put_right(buf, (end.saturating_sub(2), area.y), &writes, 28, cx.style(role));
     let end = frozen(state, (end, area.y), buf);
+    let end = super::replay::mark(state, (end, area.y), buf);
     let line = if area.height > 1 {
         Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: 1 }
     } else {
@@ -70,6 +71,9 @@ fn sources(state: &State, line: Rect, buf: &mut Buffer) {
 }
 
 fn writes(state: &State) -> (Role, String) {
+    if let Some(position) = &state.replay {
+        return (Role::WritesLocked, format!("REPLAY {}", position.now.wall.strftime("%Y-%m-%d")));
+    }
     match state.writes.state() {
         Writes::ReadOnly => (Role::WritesLocked, "READ-ONLY".to_owned()),
         Writes::Locked => (Role::WritesLocked, "writes LOCKED".to_owned()),
@@ -86,6 +90,9 @@ fn writes(state: &State) -> (Role, String) {
 
 /// What is being done, until it is dismissed.
 pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
+    if let Some(position) = &state.replay {
+        return super::replay::line(state, position, area, buf);
+    }
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
     let hint = banner_hint(state, banner);
     let room = usize::from(area.width).saturating_sub(hint.width() + 4);

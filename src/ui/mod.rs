@@ -8,6 +8,7 @@ mod menu;
 mod overlay;
 mod params;
 mod plan;
+mod replay;
 mod silence_preview;
 
 use crate::app::{MIN_SIZE, State};

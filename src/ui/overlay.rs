@@ -51,6 +51,9 @@ fn help(state: &State, area: Rect) -> Lines {
         }
         out.push((Role::Text, String::new()));
     };
+    if state.replay.is_some() {
+        group("in a replay", Scope::Replay);
+    }
     if scope != Scope::All {
         group(&format!("in {}", scope.word()), scope);
     }

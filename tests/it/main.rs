@@ -40,6 +40,7 @@ mod pages;
 mod painted;
 mod presenter;
 mod pty_self;
+mod recording;
 mod screen;
 mod servers;
 mod silencing;

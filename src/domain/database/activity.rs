@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// The client sessions of one application, user and database, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Clients {
     /// `application_name`; empty when it has none.
     pub application: String,

@@ -65,6 +65,7 @@ impl SessionState {
 
 /// One client session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Session {
     /// Backend process id.
     pub pid: i32,
@@ -159,6 +160,7 @@ impl Session {
 
 /// A standby or another receiver of WAL (`pg_stat_replication`), as the sender sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Replica {
     /// The sender's process.
     pub pid: i32,
@@ -178,6 +180,7 @@ pub struct Replica {
 
 /// What a standby knows of its own replication (`pg_stat_wal_receiver`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Receiver {
     /// `streaming` …; `None` when no receiver runs: it replays from an archive, or is cut off.
     pub status: Option<String>,
@@ -195,6 +198,7 @@ pub struct Receiver {
 
 /// A replication slot (`pg_replication_slots`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Slot {
     /// Its name.
     pub name: String,
@@ -212,6 +216,7 @@ pub struct Slot {
 
 /// One database of the server: rates over the last interval (`pg_stat_database`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DatabaseStats {
     /// Its name.
     pub name: String,
@@ -247,6 +252,7 @@ pub struct DatabaseStats {
 
 /// A long command's progress (`pg_stat_progress_*`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// Who works.
     pub pid: i32,
@@ -262,6 +268,7 @@ pub struct Progress {
 
 /// The WAL archiver (`pg_stat_archiver`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Archiver {
     /// Files archived.
     pub archived: u64,
@@ -277,6 +284,7 @@ pub struct Archiver {
 
 /// A prepared transaction (`pg_prepared_xacts`): holds its locks and vacuum until somebody ends it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Prepared {
     /// Its global id.
     pub gid: String,
@@ -296,6 +304,7 @@ pub struct Prepared {
 
 /// One PostgreSQL server, as one poll found it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Database {
     /// `server_version`, as in `15.18`.
     pub version: String,
