@@ -1,8 +1,9 @@
 //! Everything that comes out of `update`: what the runtime shall do. Plain data.
 
 use crate::domain::record::Entry;
-use crate::domain::{Inquiry, RunId, SourceId};
+use crate::domain::{Inquiry, LogRequest, RunId, SourceId};
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
+use crate::store::log::LogExport;
 
 /// Something to do.
 #[derive(Debug)]
@@ -24,6 +25,17 @@ pub enum Effect {
     Answer(RunId, RunAnswer),
     /// Ask for the past of a figure; the answer comes as an event.
     Inquire(Inquiry),
+    /// Read a log, in place of the one that is read; its lines come as events.
+    Follow {
+        /// Comes back with them, so that those of an earlier one are known as such. Counts from 1.
+        number: u64,
+        /// What is read.
+        request: Box<LogRequest>,
+    },
+    /// Read no log any more.
+    Unfollow,
+    /// Save lines of a log to a file; where it is comes as an event.
+    SaveLog(Box<LogExport>),
     /// Write a record that is not part of a run.
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).

@@ -1,7 +1,7 @@
 //! Everything that goes into `update`: plain data, so that it can be logged, compared and replayed.
 
 use crate::domain::record::{Record, RunOutcome};
-use crate::domain::{Answered, Now, RunId, Sample};
+use crate::domain::{Answered, LogEvent, Now, RunId, Sample};
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
 
@@ -16,6 +16,8 @@ pub enum Event {
     Sample(Sample),
     /// What somebody looked for was found, or not.
     Answered(Answered),
+    /// From the readers of the log that is open.
+    Log(LogEvent),
     /// From a run or the planner.
     Run(RunEvent),
     /// The process came back from being suspended (Ctrl-Z): repaint all.

@@ -44,6 +44,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             state.store.answered(answered);
             way::renew(state, effects);
         }
+        Event::Log(event) => super::logs::take(state, event),
         Event::Run(event) => take_run_event(state, event),
         Event::Resumed => {
             state.dirty = true;
@@ -52,6 +53,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     }
     pass_time(state, effects);
     open_waiting_plan(state);
+    super::logs::ask(state, effects);
 }
 
 /// What happens by the passing of time alone.
@@ -170,6 +172,9 @@ fn elsewhere(state: &mut State, chord: Chord) {
 /// Carries out an action, whether a key or the palette asked for it.
 pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
     state.with_pane(|pane, cx| pane.settle(cx));
+    if super::logs::takes(state, action, effects) {
+        return;
+    }
     if let Some(focus) = PANES.iter().position(|kind| &kind.action == action) {
         return way::set_focus(state, focus);
     }
@@ -226,6 +231,21 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
         }
+        // Only a log takes these.
+        Action::Logs
+        | Action::Follow
+        | Action::Search
+        | Action::NextMatch
+        | Action::PreviousMatch
+        | Action::LogPatterns
+        | Action::OtherLogs
+        | Action::LogWrap
+        | Action::LogTimes
+        | Action::LogZone
+        | Action::LogCopy
+        | Action::LogCopyAll
+        | Action::LogSave
+        | Action::Since(_) => state.toasts.say(state.now, "that works in a log: l opens the log of a container or a server"),
         Action::Servers
         | Action::Containers
         | Action::Alerts
@@ -336,7 +356,7 @@ fn filter_key(state: &mut State, chord: Chord) {
         state.filter_edit = None;
     } else if chord.is(KeyCode::Esc) {
         state.filter_edit = None;
-        state.with_pane(|pane, _| pane.set_filter(""));
+        set_filter(state, "");
     } else if field.key(chord) {
         apply_filter(state);
     }
@@ -344,7 +364,16 @@ fn filter_key(state: &mut State, chord: Chord) {
 
 fn apply_filter(state: &mut State) {
     let text = state.filter_edit.as_ref().map(|field| field.text().to_owned()).unwrap_or_default();
-    state.with_pane(|pane, _| pane.set_filter(&text));
+    set_filter(state, &text);
+}
+
+/// Filters, or searches in, what has the focus.
+fn set_filter(state: &mut State, text: &str) {
+    match &mut state.logs {
+        Some(logs) if state.searching => logs.set_search(text),
+        Some(logs) => logs.set_filter(text),
+        None => state.with_pane(|pane, _| pane.set_filter(text)),
+    }
 }
 
 fn take_run_event(state: &mut State, event: RunEvent) {

@@ -33,7 +33,8 @@ async fn show(global: &Global, config: Config) -> color_eyre::Result<Ended> {
     let journal = journal(&config, opened.connections.redactor().clone()).await;
     let setup = setup::screen(config, look, opened.feeds, global.read_only, Library::builtin());
     let connections = opened.connections.clone();
-    let start = dashboard::Start { setup, sources: opened.sources, connections: opened.connections, journal };
+    let (sources, saved_logs) = (opened.sources, places::state().map(|state| state.join("logs")));
+    let start = dashboard::Start { setup, sources, connections: opened.connections, journal, saved_logs };
     let ended = dashboard::run(start).await;
     connections.close().await;
     ended

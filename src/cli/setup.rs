@@ -6,6 +6,7 @@ use crate::app::Setup;
 use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
+use crate::panes::logs;
 use crate::runbook::Library;
 use crate::sources::{Pace, Source};
 use crate::store::{Feed, Named};
@@ -33,6 +34,7 @@ pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
 /// What the screen starts with.
 pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
     Setup {
+        logs: logs(&config),
         servers: named(&config),
         environment: config.environment,
         guarded: config.guarded,
@@ -45,6 +47,16 @@ pub fn screen(config: Config, look: Look, feeds: Vec<Feed>, read_only: bool, lib
         themes: look.themes,
         library: Arc::new(library),
         troubles: look.troubles,
+    }
+}
+
+/// What the log view needs to know.
+fn logs(config: &Config) -> logs::Settings {
+    let files = config.servers.iter().filter(|server| !server.logs.is_empty());
+    logs::Settings {
+        memory: config.log_memory,
+        files: files.map(|server| (server.name.clone(), server.logs.clone())).collect(),
+        zone: jiff::tz::TimeZone::system(),
     }
 }
 

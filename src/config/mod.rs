@@ -44,6 +44,8 @@ pub struct Config {
     pub policy: Policy,
     /// The journal's file; absent: in the state folder.
     pub journal: Option<PathBuf>,
+    /// Bytes that the lines of an open log may take.
+    pub log_memory: usize,
     /// The servers that it names, in its order.
     pub servers: Vec<ServerSettings>,
     /// Every source, in the order of the kinds, then by name; those of named servers among them.

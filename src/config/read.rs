@@ -18,10 +18,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 9] =
-    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal", "server"];
+pub const KEYS: [&str; 10] =
+    ["environment", "guarded", "theme", "keymap", "relock_minutes", "limits", "policy", "journal", "logs", "server"];
 /// How long writes stay unlocked when the file does not say.
 const RELOCK_MINUTES: u64 = 15;
+/// What the lines of an open log may take, in MB: the least, what holds when nothing is said, and the most.
+const LOG_MEMORY: (usize, usize, usize) = (1, 32, 1024);
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
@@ -74,6 +76,7 @@ impl Reader<'_> {
         let limits = self.limits(&mut root);
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
         let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
+        let logs = self.table::<LogsTable>(&mut root, "logs").and_then(|table| table.memory);
         let servers = self.servers(&mut root);
         let sources = self.sources(root, &servers);
         Config {
@@ -85,6 +88,7 @@ impl Reader<'_> {
             limits,
             policy,
             journal: journal.map(|path| resolve(&home, &path)),
+            log_memory: logs.unwrap_or(LOG_MEMORY.1 << 20),
             servers,
             sources,
             files: texts.iter().filter_map(|text| text.path.clone()).collect(),
@@ -265,6 +269,24 @@ fn strike(value: &mut Value<'_>, span: &Range<usize>) -> Option<String> {
 #[serde(deny_unknown_fields)]
 struct JournalTable {
     path: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogsTable {
+    #[serde(default, deserialize_with = "megabytes")]
+    memory: Option<usize>,
+}
+
+/// A size such as `"32MB"`, in bytes.
+fn megabytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let number = text.strip_suffix("MB").and_then(|number| number.trim().parse::<usize>().ok());
+    let (least, _, most) = LOG_MEMORY;
+    let number = number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+        serde::de::Error::custom(format!("{text:?} is no size: write megabytes, \"{least}MB\" to \"{most}MB\""))
+    })?;
+    Ok(Some(number << 20))
 }
 
 fn simple<T: DeserializeOwned>(value: Value<'_>) -> Result<T, Error> {

@@ -34,6 +34,7 @@ pub struct Connections {
     postgres: BTreeMap<String, Arc<Postgres>>,
     prometheus: BTreeMap<String, Arc<Prometheus>>,
     ssh: BTreeMap<(ssh::Address, Option<PathBuf>), Arc<Ssh>>,
+    hosts: BTreeMap<String, Arc<Ssh>>,
     ssh_home: Arc<ssh::Home>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
@@ -141,6 +142,16 @@ impl Connections {
         let (home, (address, config)) = (&self.ssh_home, key.clone());
         let ssh = self.ssh.entry(key).or_insert_with(|| Arc::new(Ssh::new(address, config, Arc::clone(home))));
         Ok(Arc::clone(ssh))
+    }
+
+    /// Says that the host behind a connection is the one of `[ssh.NAME]`, or of the `[[server]]` of that name.
+    pub fn name_host(&mut self, name: &str, ssh: &Arc<Ssh>) {
+        self.hosts.insert(name.to_owned(), Arc::clone(ssh));
+    }
+
+    /// The host of `[ssh.NAME]`.
+    pub fn host(&self, name: &str) -> Option<&Arc<Ssh>> {
+        self.hosts.get(name)
     }
 
     /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.

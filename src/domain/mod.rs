@@ -11,6 +11,7 @@ pub mod database;
 pub mod id;
 pub mod inquiry;
 pub mod limits;
+pub mod log;
 pub mod nearest;
 pub mod past;
 pub mod promql;
@@ -33,6 +34,7 @@ pub use database::{
 pub use id::{RunId, SourceId, ThingId};
 pub use inquiry::{Answered, Inquiry, Series};
 pub use limits::Limits;
+pub use log::{LogEvent, LogLine, LogPlace, LogRequest, LogTarget};
 pub use nearest::nearest;
 pub use sample::{Sample, Snapshot, SourceError, Subject};
 pub use server::{Filesystem, Past, Pressure, Rates, Reach, Server, Usage};

@@ -28,12 +28,14 @@ pub enum Scope {
     Databases,
     /// The runs view.
     Runs,
+    /// The log view. Its keys go before those that work everywhere: digits are times there.
+    Logs,
 }
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 6] =
-        [Self::All, Self::Servers, Self::Containers, Self::Alerts, Self::Databases, Self::Runs];
+    pub const EVERY: [Self; 7] =
+        [Self::All, Self::Servers, Self::Containers, Self::Alerts, Self::Databases, Self::Runs, Self::Logs];
 
     /// The table's name in a keymap.
     pub const fn word(self) -> &'static str {
@@ -44,7 +46,13 @@ impl Scope {
             Self::Alerts => "alerts",
             Self::Databases => "databases",
             Self::Runs => "runs",
+            Self::Logs => "logs",
         }
+    }
+
+    /// Its keys go before those that work everywhere, in place of clashing with them.
+    pub const fn shadows(self) -> bool {
+        matches!(self, Self::Logs)
     }
 }
 
@@ -57,6 +65,13 @@ pub struct Binding {
     pub keys: Vec<Chord>,
     /// What they do.
     pub action: Action,
+}
+
+/// Whether a binding works in a scope: it is the scope's own, or one for everywhere that the scope has no other meaning for.
+fn is_active(binding: &Binding, scope: Scope, all: &[Binding]) -> bool {
+    let overlaps = |own: &Binding| own.keys.starts_with(&binding.keys) || binding.keys.starts_with(&own.keys);
+    let shadowed = || scope.shadows() && all.iter().any(|own| own.scope == scope && overlaps(own));
+    binding.scope == scope || binding.scope == Scope::All && !shadowed()
 }
 
 /// All bindings in force.
@@ -74,7 +89,7 @@ impl Keymap {
 
     fn new(bindings: Vec<Binding>) -> Self {
         let tries = Scope::EVERY.map(|scope| {
-            let active = bindings.iter().filter(|b| b.scope == scope || b.scope == Scope::All);
+            let active = bindings.iter().filter(|b| is_active(b, scope, &bindings));
             (scope, active.fold(Trie::default(), |trie, b| trie.with(&b.keys, b.action.clone())))
         });
         Self { bindings, tries: tries.into() }
@@ -88,7 +103,8 @@ impl Keymap {
     /// All bindings that work in `scope`, its own first, in the order of the files.
     pub fn bindings(&self, scope: Scope) -> impl Iterator<Item = &Binding> {
         let own = self.bindings.iter().filter(move |b| b.scope == scope);
-        own.chain(self.bindings.iter().filter(move |b| scope != Scope::All && b.scope == Scope::All))
+        let common = move |b: &&Binding| b.scope == Scope::All && is_active(b, scope, &self.bindings);
+        own.chain(self.bindings.iter().filter(move |b| scope != Scope::All && common(b)))
     }
 
     /// The first key bound to `action` in `scope`, as printed.

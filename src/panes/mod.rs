@@ -13,6 +13,7 @@ mod grouping;
 pub mod groups;
 mod links;
 pub mod locks;
+pub mod logs;
 pub mod page;
 mod postgres;
 pub mod replication;

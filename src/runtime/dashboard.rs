@@ -1,13 +1,14 @@
 //! The loop: keys first, then a due frame, then everything else. No arm awaits anything but its own channel.
 
 use super::exec::{Exec, Planning, Running};
+use super::follow::Follower;
 use super::input::{self, Strings};
 use super::poller::Poller;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
-use crate::domain::{RunId, SourceId};
+use crate::domain::{LogEvent, RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
@@ -15,6 +16,7 @@ use crate::sources::{Pace, Source};
 use crate::ui;
 use crossterm::event::Event as Input;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -40,6 +42,8 @@ pub struct Start {
     pub connections: Connections,
     /// Where everything is recorded.
     pub journal: Arc<dyn Journal>,
+    /// Where logs are saved; or why nowhere.
+    pub saved_logs: Result<PathBuf, String>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -51,6 +55,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let mut screen = Screen::take()?;
     let size = screen.size()?;
     let (sender, events) = mpsc::channel(256);
+    let (follower, lines) = Follower::new(start.connections.clone(), start.saved_logs);
     let exec = Arc::new(Exec {
         connections: start.connections,
         library: Arc::clone(&start.setup.library),
@@ -67,8 +72,9 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
-    let shown = Loop { state, exec: Arc::clone(&exec), pollers, effects: Vec::new(), drawn: Instant::now() };
-    let ended = shown.run(&mut screen, events).await;
+    let drawn = Instant::now();
+    let shown = Loop { state, exec: Arc::clone(&exec), pollers, follower, effects: Vec::new(), drawn };
+    let ended = shown.run(&mut screen, events, lines).await;
     drop(screen);
     if let Ok(Ended::Signal(_)) = ended {
         wind_down(&exec).await;
@@ -126,6 +132,7 @@ struct Loop {
     state: State,
     exec: Arc<Exec>,
     pollers: Vec<Poller>,
+    follower: Follower,
     effects: Effects,
     drawn: Instant,
 }
@@ -191,7 +198,12 @@ fn ticks() -> Interval {
 }
 
 impl Loop {
-    async fn run(mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
+    async fn run(
+        mut self,
+        screen: &mut Screen,
+        mut events: mpsc::Receiver<Event>,
+        mut lines: mpsc::Receiver<LogEvent>,
+    ) -> color_eyre::Result<Ended> {
         let (mut typed, mut strings) = (input::read(), Strings::default());
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
@@ -221,6 +233,8 @@ impl Loop {
                 }
                 () = at(wake) => self.take(Event::Tick),
                 _ = ticks.tick() => self.take(Event::Tick),
+                // Last of all: a flood of lines waits for everything else.
+                Some(event) = lines.recv() => self.take(Event::Log(event)),
             }
             if self.carry_out(screen)? {
                 return Ok(self.ends(Ended::Left));
@@ -294,6 +308,9 @@ impl Loop {
                 }
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
+                Effect::Follow { number, request } => self.follower.follow(number, *request),
+                Effect::Unfollow => self.follower.stop(),
+                Effect::SaveLog(export) => self.follower.save(*export),
                 Effect::Copy(text) => screen.copy(&text)?,
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),

@@ -4,6 +4,7 @@
 
 pub mod dashboard;
 pub mod exec;
+pub mod follow;
 mod input;
 pub mod inquire;
 pub mod log;

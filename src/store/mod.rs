@@ -9,6 +9,7 @@ pub mod database_history;
 mod databases;
 pub mod feed;
 pub mod history;
+pub mod log;
 pub mod ring;
 mod servers;
 

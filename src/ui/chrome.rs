@@ -96,8 +96,12 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     let cx = state.cx();
     canvas::clear(buf, area, cx.style(Role::Screen));
     if let Some(field) = &state.filter_edit {
-        let x = canvas::put(buf, (area.x + 1, area.y), "filter: ", 8, cx.style(Role::Filter));
-        let hint = "words, !not   Enter keeps it, Esc clears it ";
+        let (what, hint) = if state.searching {
+            ("search: ", "Enter keeps it, Esc clears it ")
+        } else {
+            ("filter: ", "words, !not   Enter keeps it, Esc clears it ")
+        };
+        let x = canvas::put(buf, (area.x + 1, area.y), what, 8, cx.style(Role::Filter));
         let end = canvas::put_right(buf, (area.right(), area.y), hint, 46, cx.style(Role::Hint));
         let room = Rect { x, y: area.y, width: end.saturating_sub(x + 1), height: 1 };
         field.draw(room, buf, cx.style(Role::Input));
@@ -155,7 +159,12 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         // A page that belongs to this pane.
         action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
     });
-    let plain: &[(Action, &str)] = if state.page.is_some() { &PAGE } else { &PLAIN };
+    const LOG: [(Action, &str); 2] = [(Action::Help, "help"), (Action::Back, "back")];
+    let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
+        (Some(_), _) => &LOG,
+        (None, Some(_)) => &PAGE,
+        (None, None) => &PLAIN,
+    };
     let plain =
         plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     own.chain(plain).collect()

@@ -21,10 +21,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("connect", &["domain", "redact", "clock"]),
     ("journal", &["domain", "redact", "clock"]),
     ("sources", &["domain", "redact", "clock", "connect"]),
+    ("logs", &["domain", "redact", "clock", "connect"]),
     ("steps", &["domain", "redact", "clock", "runbook", "connect"]),
     ("config", &["domain", "redact", "store", "action", "theme", "keymap", "runbook", "connect", "sources", "steps"]),
     ("event", &["domain", "runbook"]),
-    ("effect", &["domain", "runbook"]),
+    ("effect", &["domain", "store", "runbook"]),
     ("cx", &["domain", "store", "action", "theme", "keymap", "runbook", "incident"]),
     ("widgets", &["domain", "store", "action", "theme", "keymap", "cx"]),
     ("panes", &["domain", "store", "action", "theme", "keymap", "runbook", "incident", "effect", "cx", "widgets"]),
@@ -52,15 +53,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// What the async shell may import: everything below it.
 const BELOW_RUNTIME: &[&str] = &[
     "domain", "redact", "store", "action", "clock", "theme", "keymap", "runbook", "incident", "connect", "journal",
-    "sources", "steps", "config", "event", "effect", "cx", "widgets", "panes", "app", "ui",
+    "sources", "logs", "steps", "config", "event", "effect", "cx", "widgets", "panes", "app", "ui",
 ];
 
 /// Where the terminal library must not be named.
 const NO_RATATUI: &[&str] =
-    &["domain", "redact", "store", "runbook", "journal", "incident", "connect", "sources", "steps"];
+    &["domain", "redact", "store", "runbook", "journal", "incident", "connect", "sources", "logs", "steps"];
 
 /// Where the async runtime may be named, and nowhere else.
-const TOKIO: &[&str] = &["runtime", "connect", "sources", "steps", "journal", "share", "drill", "cli"];
+const TOKIO: &[&str] = &["runtime", "connect", "sources", "logs", "steps", "journal", "share", "drill", "cli"];
 
 #[test]
 fn no_module_imports_what_it_must_not() {

@@ -156,6 +156,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         themes: ["dark", "light", "mono"].map(|name| load_named(name, Depth::True).unwrap()).into(),
         library: Arc::new(Library::builtin()),
         troubles: Vec::new(),
+        logs: quarterdeck::panes::logs::Settings::default(),
     }
 }
 
