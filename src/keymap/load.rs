@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(
             errors("[all]\n\"R\" = \"poll-now\""),
             [
-                r#"mine.toml:2: "R" = "poll-now" in [all] clashes with "R" = "runbook:container-restart" in [containers] (keymaps/default.toml:53): change one of the keys, or take one away with = "none""#
+                r#"mine.toml:2: "R" = "poll-now" in [all] clashes with "R" = "runbook:container-restart" in [containers] (keymaps/default.toml:58): change one of the keys, or take one away with = "none""#
             ]
         );
         assert!(errors("[runs]\n\"g g\" = \"top\"")[0].contains("\"g\" = \"top\" in [all]"));

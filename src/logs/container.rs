@@ -9,8 +9,8 @@ use crate::domain::{LogLine, SourceError};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
-use bollard::query_parameters::LogsOptions;
 use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::LogsOptions;
 use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
 use std::pin::pin;
@@ -103,7 +103,8 @@ impl Reader<'_> {
             }
             None => {
                 let what = format!("there is no container {} any more: it was removed", self.name);
-                let why = SourceError::new(what, "its log is gone with it; one of the same name is followed when it comes");
+                let why =
+                    SourceError::new(what, "its log is gone with it; one of the same name is followed when it comes");
                 self.sink.state(Stage::Retrying, Some(why)).await;
                 sleep(pause(1)).await;
                 Ok(None)
@@ -212,7 +213,9 @@ impl Outputs {
     fn take(&mut self, output: &LogOutput, sink: &Sink, out: &mut Vec<LogLine>) {
         let (which, message) = match output {
             LogOutput::StdErr { message } => (1, message),
-            LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => (0, message),
+            LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => {
+                (0, message)
+            }
         };
         // A long line comes in pieces, each with a time of its own.
         let (at, rest) = stamped_piece(message);
@@ -263,7 +266,8 @@ fn unreadable(state: &ContainerInspectResponse, name: &str) -> Option<SourceErro
     let driver = config.typ.as_deref()?;
     let elsewhere = ["none", "syslog", "gelf", "fluentd", "awslogs", "splunk", "etwlogs", "gcplogs"];
     // The engine keeps a copy of what most of them send elsewhere, unless it was told not to.
-    let kept = config.config.as_ref().is_none_or(|options| options.get("cache-disabled").is_none_or(|off| off != "true"));
+    let kept =
+        config.config.as_ref().is_none_or(|options| options.get("cache-disabled").is_none_or(|off| off != "true"));
     if !elsewhere.contains(&driver) || (kept && driver != "none") {
         return None;
     }
@@ -278,7 +282,8 @@ fn unreadable(state: &ContainerInspectResponse, name: &str) -> Option<SourceErro
 
 /// The container has stopped, and its log with it.
 fn ended(state: &ContainerInspectResponse, name: &str) -> SourceError {
-    let (code, when) = state.state.as_ref().map_or((None, None), |state| (state.exit_code, state.finished_at.as_deref()));
+    let (code, when) =
+        state.state.as_ref().map_or((None, None), |state| (state.exit_code, state.finished_at.as_deref()));
     let when = when.and_then(|when| when.parse::<Timestamp>().ok()).filter(|at| at.as_second() > 0);
     let when = when.map(|at| format!(" at {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
     let what = match code {
@@ -345,7 +350,8 @@ mod tests {
             let options = off.then(|| [("cache-disabled".to_owned(), "true".to_owned())].into());
             let log_config = HostConfigLogConfig { typ: Some(driver.to_owned()), config: options };
             let host_config = HostConfig { log_config: Some(log_config), ..HostConfig::default() };
-            let state = ContainerInspectResponse { host_config: Some(host_config), ..ContainerInspectResponse::default() };
+            let state =
+                ContainerInspectResponse { host_config: Some(host_config), ..ContainerInspectResponse::default() };
             unreadable(&state, "web").map(|why| why.what)
         };
         assert_eq!(of("none", false).as_deref(), Some("the log of web can't be read back: its logging driver is none"));

@@ -318,13 +318,15 @@ mod tests {
         let sink = sink();
         let (journal, file) = (Log::Journal, Log::File("/var/log/a b'; rm -rf $HOME"));
         let start = Start { since: None, tail: Some(100) };
-        let mut reader = Reader { server: "db-1", log: &file, sink: &sink, start, last: None, before: None, read: false };
+        let mut reader =
+            Reader { server: "db-1", log: &file, sink: &sink, start, last: None, before: None, read: false };
         assert_eq!(reader.argv(), ["tail", "-n", "100", "-F", "--", "/var/log/a b'; rm -rf $HOME"]);
         reader.read = true;
         assert_eq!(reader.argv()[2], "0");
         let since = Timestamp::from_second(1000).ok();
         let start = Start { since, tail: None };
-        let reader = Reader { server: "db-1", log: &journal, sink: &sink, start, last: None, before: None, read: false };
+        let reader =
+            Reader { server: "db-1", log: &journal, sink: &sink, start, last: None, before: None, read: false };
         assert_eq!(reader.argv()[6..], ["--lines=all", "--since=@1000"]);
     }
 

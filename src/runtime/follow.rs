@@ -52,7 +52,8 @@ impl Follower {
     pub fn save(&self, export: LogExport) {
         let (folder, events) = (self.folder.clone(), self.events.clone());
         tokio::task::spawn_blocking(move || {
-            let saved = folder.and_then(|folder| write(&folder, &export).map_err(|why| format!("{}: {why}", folder.display())));
+            let saved =
+                folder.and_then(|folder| write(&folder, &export).map_err(|why| format!("{}: {why}", folder.display())));
             let outcome = saved.map_err(|why| {
                 let hint = "its folder must be yours to write; XDG_STATE_HOME names another";
                 SourceError::new(format!("the log was not saved: {why}"), hint)

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Bytes of text in one piece; a ring holds some hundred.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 128 << 10;
 /// Seconds for which errors and warnings are counted: a minute, and room for lines that come late.
 const SECONDS: usize = 128;
 
@@ -73,10 +73,10 @@ pub struct LogRing {
 }
 
 impl LogRing {
-    /// An empty one for at most so many bytes, the pieces' own needs included; never less than two pieces.
+    /// An empty one for at most so many bytes, the pieces' own needs included; never less than a few pieces.
     pub fn new(limit: usize) -> Self {
         let (pieces, recent) = (VecDeque::new(), Recent::default());
-        Self { pieces, bytes: 0, limit: limit.max(2 * PIECE), first: 0, next: 0, recent }
+        Self { pieces, bytes: 0, limit: limit.max(6 * PIECE), first: 0, next: 0, recent }
     }
 
     /// Adds a line; the oldest fall out when there is no room. `now` stands for the time of a line that does not say.
@@ -84,12 +84,7 @@ impl LogRing {
         self.recent.count(line.at.unwrap_or(now), line.level);
         let piece = self.room(line.text.len());
         piece.text.push_str(&line.text);
-        piece.lines.push(Meta {
-            end: piece.text.len() as u32,
-            place: line.place,
-            level: line.level,
-            at: line.at,
-        });
+        piece.lines.push(Meta { end: piece.text.len() as u32, place: line.place, level: line.level, at: line.at });
         self.next += 1;
     }
 
@@ -238,7 +233,9 @@ impl LogExport {
             writeln!(out, "# {} older lines were not kept any more", self.ring.first())?;
         }
         match &self.numbers {
-            Some(numbers) => numbers.iter().filter_map(|number| self.ring.get(*number)).try_for_each(|line| self.line(line, out)),
+            Some(numbers) => {
+                numbers.iter().filter_map(|number| self.ring.get(*number)).try_for_each(|line| self.line(line, out))
+            }
             None => self.ring.from(0).try_for_each(|line| self.line(line, out)),
         }
     }
@@ -278,12 +275,12 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_it_is_full_and_their_number_is_known() {
-        let mut ring = LogRing::new(4 * PIECE);
+        let mut ring = LogRing::new(8 * PIECE);
         let text = "x".repeat(100);
         for index in 0..100_000 {
             ring.push(&line(&format!("{index} {text}")), NOW);
         }
-        assert!(ring.bytes() <= 4 * PIECE, "{}", ring.bytes());
+        assert!(ring.bytes() <= 8 * PIECE, "{}", ring.bytes());
         assert_eq!(ring.end(), 100_000);
         assert!(ring.first() > 90_000 && ring.len() > 1000);
         assert_eq!(ring.get(ring.first() - 1), None);
@@ -297,11 +294,11 @@ mod tests {
 
     #[test]
     fn empty_lines_and_long_ones_are_bounded_too() {
-        let mut ring = LogRing::new(4 * PIECE);
+        let mut ring = LogRing::new(8 * PIECE);
         (0..300_000).for_each(|_| ring.push(&line(""), NOW));
-        assert!(ring.bytes() <= 5 * PIECE, "{}", ring.bytes());
+        assert!(ring.bytes() <= 8 * PIECE, "{}", ring.bytes());
         (0..500).for_each(|_| ring.push(&line(&"y".repeat(16 << 10)), NOW));
-        assert!(ring.bytes() <= 5 * PIECE, "{}", ring.bytes());
+        assert!(ring.bytes() <= 8 * PIECE, "{}", ring.bytes());
         assert_eq!(ring.get(ring.end() - 1).unwrap().text.len(), 16 << 10);
     }
 

@@ -30,6 +30,8 @@ mod imports;
 mod inputs;
 mod lab_self;
 mod leaving;
+mod log_view;
+mod logs;
 mod machines;
 mod pages;
 mod painted;

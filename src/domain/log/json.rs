@@ -8,7 +8,17 @@ use std::fmt::Write;
 const MESSAGES: [&str; 5] = ["msg", "message", "MESSAGE", "log", "event"];
 /// What has a column of its own.
 const SHOWN: [&str; 12] = [
-    "level", "lvl", "severity", "levelname", "loglevel", "log.level", "time", "ts", "timestamp", "@timestamp", "t",
+    "level",
+    "lvl",
+    "severity",
+    "levelname",
+    "loglevel",
+    "log.level",
+    "time",
+    "ts",
+    "timestamp",
+    "@timestamp",
+    "t",
     "datetime",
 ];
 

@@ -107,16 +107,21 @@ impl Level {
 
     /// What a line says, where it says it.
     pub fn of(line: &str) -> Option<Self> {
-        if is_object(line) { of_json(line) } else { of_pairs(line).or_else(|| of_klog(line)).or_else(|| of_words(line)) }
+        if is_object(line) {
+            of_json(line)
+        } else {
+            of_pairs(line).or_else(|| of_klog(line)).or_else(|| of_words(line))
+        }
     }
 }
 
 /// The value of a key that names a level. Not parsed as a whole: this runs for every line that comes.
 fn of_json(line: &str) -> Option<Level> {
     KEYS.iter().find_map(|key| {
-        let (_, rest) = line.match_indices(*key).map(|(at, key)| (at, &line[at + key.len()..])).find(|(at, rest)| {
-            line[..*at].ends_with('"') && rest.starts_with('"') && rest[1..].trim_start().starts_with(':')
-        })?;
+        let (_, rest) =
+            line.match_indices(*key).map(|(at, key)| (at, &line[at + key.len()..])).find(|(at, rest)| {
+                line[..*at].ends_with('"') && rest.starts_with('"') && rest[1..].trim_start().starts_with(':')
+            })?;
         let value = rest[1..].trim_start().trim_start_matches(':').trim_start().trim_start_matches('"');
         Level::parse(word(value))
     })
@@ -152,8 +157,12 @@ fn of_words(line: &str) -> Option<Level> {
     while let Some(start) = head[at..].find(|char: char| char.is_ascii_alphabetic()).map(|found| at + found) {
         let found = word(&head[start..]);
         at = start + found.len().max(1);
-        let alone = !head[..start].ends_with(|char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '/' | '.'));
-        if alone && is_marked(head, start, found) && let Some(level) = Level::parse(found) {
+        let alone =
+            !head[..start].ends_with(|char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '/' | '.'));
+        if alone
+            && is_marked(head, start, found)
+            && let Some(level) = Level::parse(found)
+        {
             return Some(level);
         }
     }

@@ -140,7 +140,13 @@ impl LogView {
             canvas::put(buf, (area.x, y), &format!("  and {more} more"), area.width, cx.style(Role::SeverityWarning));
         }
         if let (false, Some(y)) = (self.said.is_empty(), rows.next()) {
-            canvas::put(buf, (area.x, y), &format!("/{}: {}", self.search, self.said), area.width, cx.style(Role::Filter));
+            canvas::put(
+                buf,
+                (area.x, y),
+                &format!("/{}: {}", self.search, self.said),
+                area.width,
+                cx.style(Role::Filter),
+            );
         }
     }
 }

@@ -129,7 +129,10 @@ mod tests {
         assert_eq!(told, [("timeout after # ms", 3), ("slow: #", 9), ("GET /users/# #", 50)]);
         patterns.go(1);
         (0..4).for_each(|n| {
-            ring.push(&LogLine { text: format!("panic {n}"), level: Some(Level::Fatal), ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+            ring.push(
+                &LogLine { text: format!("panic {n}"), level: Some(Level::Fatal), ..LogLine::default() },
+                Timestamp::UNIX_EPOCH,
+            );
         });
         patterns.work(&ring);
         assert_eq!(patterns.chosen().map(|p| p.text.as_str()), Some("slow: #"), "the cursor follows its pattern");

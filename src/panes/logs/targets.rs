@@ -26,7 +26,11 @@ pub fn of(thing: &ThingId, cx: &Cx<'_>, settings: &Settings) -> Result<Targets, 
     match thing {
         ThingId::Container { source, id } => {
             let all = of_container(source, id, cx);
-            if all.is_empty() { Err("this container is not reported any more".to_owned()) } else { Ok(Targets { all, choose: false }) }
+            if all.is_empty() {
+                Err("this container is not reported any more".to_owned())
+            } else {
+                Ok(Targets { all, choose: false })
+            }
         }
         ThingId::Server { name } => {
             let all = of_server(name, cx, settings)?;
@@ -59,10 +63,14 @@ fn of_container(source: &SourceId, id: &str, cx: &Cx<'_>) -> Vec<LogTarget> {
     let Some(compose) = &own.compose else { return all };
     let (project, service) = (&compose.project, &compose.service);
     let of_project = |other: &Container| other.compose.as_ref().is_some_and(|compose| compose.project == *project);
-    let of_service = |other: &Container| of_project(other) && other.compose.as_ref().is_some_and(|c| c.service == *service);
+    let of_service =
+        |other: &Container| of_project(other) && other.compose.as_ref().is_some_and(|c| c.service == *service);
     let merged = |name: &str, wanted: &dyn Fn(&Container) -> bool| {
-        let places: Vec<LogPlace> =
-            containers(cx).filter(|(_, other)| wanted(other)).map(|(feed, other)| place(feed, other)).take(MOST).collect();
+        let places: Vec<LogPlace> = containers(cx)
+            .filter(|(_, other)| wanted(other))
+            .map(|(feed, other)| place(feed, other))
+            .take(MOST)
+            .collect();
         let name = format!("{name}, {} containers", places.len());
         LogTarget { name: name.into(), places: places.into() }
     };
