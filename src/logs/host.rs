@@ -41,7 +41,7 @@ pub(super) async fn read(
     sink: &Sink,
 ) {
     sink.state(Stage::Opening, None).await;
-    let mut reader = Reader { server, log, sink, start, last: None, before: None, read: false };
+    let mut reader = Reader { server, log, sink, start, last: None, before: None, begun: false, read: false };
     let mut failures = 0;
     loop {
         let began = clock::now();
@@ -68,20 +68,20 @@ struct Reader<'a> {
     last: Option<Timestamp>,
     /// Of the newest line before the last interruption.
     before: Option<Timestamp>,
-    /// Something was read: opening it again must not bring it twice.
+    /// It is being read.
+    begun: bool,
+    /// It was read before: opening it again must not bring it twice.
     read: bool,
 }
 
 impl Reader<'_> {
     async fn once(&mut self, connections: &Connections, source: &SourceId) -> Result<Ended, SourceError> {
-        if self.read && matches!(self.log, Log::File(_)) {
-            self.sink.mark("the reading was interrupted here: lines of that time may be missing").await;
-        }
         self.before = self.last;
         let argv = self.argv();
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         let (sender, said) = mpsc::channel(PIECES);
         let (ended, ()) = tokio::join!(run(connections, source, &argv, sender), self.listen(said));
+        self.read |= std::mem::take(&mut self.begun);
         ended
     }
 
@@ -154,6 +154,10 @@ impl Reader<'_> {
     /// What it says on its error output: `tail` tells there of files that are missing, come, and are rotated.
     async fn complaint(&mut self, text: &str) {
         if text == READING {
+            self.begun = true;
+            if self.read && matches!(self.log, Log::File(_)) {
+                self.sink.mark("the reading was interrupted here: lines of that time may be missing").await;
+            }
             return self.sink.state(Stage::Following, None).await;
         }
         let text = text.strip_prefix("tail: ").unwrap_or(text);
@@ -174,8 +178,7 @@ impl Reader<'_> {
         self.sink.state(stage, Some(SourceError::new(format!("{}: {text}", self.server), hint))).await;
     }
 
-    fn ended(&mut self, ended: Ended) -> SourceError {
-        self.read |= self.last.is_some() || matches!(self.log, Log::File(_));
+    fn ended(&self, ended: Ended) -> SourceError {
         let how = match ended {
             Ended::Exit(code) => format!("ended with {code}"),
             Ended::Killed | Ended::GivenUp => "was killed".to_owned(),
@@ -318,15 +321,31 @@ mod tests {
         let sink = sink();
         let (journal, file) = (Log::Journal, Log::File("/var/log/a b'; rm -rf $HOME"));
         let start = Start { since: None, tail: Some(100) };
-        let mut reader =
-            Reader { server: "db-1", log: &file, sink: &sink, start, last: None, before: None, read: false };
+        let mut reader = Reader {
+            server: "db-1",
+            log: &file,
+            sink: &sink,
+            start,
+            last: None,
+            before: None,
+            begun: false,
+            read: false,
+        };
         assert_eq!(reader.argv(), ["tail", "-n", "100", "-F", "--", "/var/log/a b'; rm -rf $HOME"]);
         reader.read = true;
         assert_eq!(reader.argv()[2], "0");
         let since = Timestamp::from_second(1000).ok();
         let start = Start { since, tail: None };
-        let reader =
-            Reader { server: "db-1", log: &journal, sink: &sink, start, last: None, before: None, read: false };
+        let reader = Reader {
+            server: "db-1",
+            log: &journal,
+            sink: &sink,
+            start,
+            last: None,
+            before: None,
+            begun: false,
+            read: false,
+        };
         assert_eq!(reader.argv()[6..], ["--lines=all", "--since=@1000"]);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::app::{Banner, State, Toast};
+use crate::domain::log::Anchor;
 use crate::domain::text;
 use crate::runbook::Writes;
 use crate::theme::Role;
@@ -149,7 +150,8 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Quit, "quit"),
     ];
     let scope = state.scope();
-    let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope);
+    // A log has more keys than there is room for, and they have an order of their own.
+    let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope && state.logs.is_none());
     let own = own.filter_map(|binding| match &binding.action {
         Action::Runbook(id) => {
             let key = state.keymap.key_of(scope, &binding.action)?;
@@ -159,7 +161,23 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         // A page that belongs to this pane.
         action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
     });
-    const LOG: [(Action, &str); 2] = [(Action::Help, "help"), (Action::Back, "back")];
+    const LOG: [(Action, &str); 15] = [
+        (Action::Back, "back"),
+        (Action::Help, "help"),
+        (Action::Follow, "follow"),
+        (Action::Search, "search"),
+        (Action::Filter, "filter"),
+        (Action::LogPatterns, "patterns"),
+        (Action::Details, "whole line"),
+        (Action::OtherLogs, "other logs"),
+        (Action::Since(Anchor::QuarterHour), "15m"),
+        (Action::Since(Anchor::All), "all"),
+        (Action::LogSave, "save"),
+        (Action::LogCopy, "copy"),
+        (Action::LogWrap, "wrap"),
+        (Action::LogTimes, "times"),
+        (Action::LogZone, "UTC or local"),
+    ];
     let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
         (Some(_), _) => &LOG,
         (None, Some(_)) => &PAGE,

@@ -70,7 +70,8 @@ impl LogView {
             area = Rect { y: area.y + 1, height: area.height - 1, ..area };
         }
         let columns = self.columns();
-        let mut scratch = String::new();
+        // Large enough for any row, so that a frame allocates as often whatever is on it.
+        let mut scratch = String::with_capacity(4 * usize::from(area.width));
         for (row, y) in self.rows[..self.shown].iter().zip(area.top()..area.bottom()) {
             let at = Rect { y, height: 1, ..area };
             self.draw_row(row, columns, at, buf, cx);
