@@ -246,7 +246,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::LogCopyAll
         | Action::LogSave
         | Action::Since(_) => {
-            state.toasts.say(state.now, "that works in a log: l opens the log of a container or a server")
+            state.toasts.say(state.now, "that works in a log: l opens the log of a container or a server");
         }
         Action::Servers
         | Action::Containers

@@ -126,7 +126,7 @@ pub(super) fn leave(state: &mut State) {
 }
 
 fn here(state: &State) -> Spot {
-    let logs = state.logs.as_ref().map(|logs| logs.place()).map(|(targets, at)| (Box::new(targets.clone()), at));
+    let logs = state.logs.as_ref().map(LogView::place).map(|(targets, at)| (Box::new(targets.clone()), at));
     Spot { focus: state.focus, selected: state.pane().selected(), page: state.page.is_some(), logs }
 }
 

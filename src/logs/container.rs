@@ -26,13 +26,16 @@ const SETTLING: Duration = Duration::from_millis(200);
 /// Lines handed on together at most.
 const TOGETHER: usize = 2000;
 
+/// Large, and rarely looked at.
+type Inspected = Box<ContainerInspectResponse>;
+
 /// Reads until it is dropped, or until there is nothing that could be read.
 pub(super) async fn read(engine: &Engine, (id, name): (&str, &str), start: Start, sink: &Sink) {
     let mut reader = Reader { engine, id: id.to_owned(), name, sink, start, last: None, followed: None };
     let mut failures = 0;
     sink.state(Stage::Opening, None).await;
     loop {
-        match reader.once().await {
+        match Box::pin(reader.once()).await {
             Ok(After::Again) => failures = 0,
             Ok(After::Over) => return,
             Err(why) => {
@@ -85,7 +88,7 @@ impl Reader<'_> {
     }
 
     /// What the engine knows of the container; `None` when there is none at the moment.
-    async fn look(&mut self, docker: &Docker) -> Result<Option<ContainerInspectResponse>, SourceError> {
+    async fn look(&mut self, docker: &Docker) -> Result<Option<Inspected>, SourceError> {
         match self.inspect(docker, &self.id).await? {
             Some(state) => Ok(Some(state)),
             None => self.look_for_name(docker).await,
@@ -93,7 +96,7 @@ impl Reader<'_> {
     }
 
     /// Compose makes a container anew under the name of the old one.
-    async fn look_for_name(&mut self, docker: &Docker) -> Result<Option<ContainerInspectResponse>, SourceError> {
+    async fn look_for_name(&mut self, docker: &Docker) -> Result<Option<Inspected>, SourceError> {
         match self.inspect(docker, self.name).await? {
             Some(state) => {
                 self.id = state.id.clone().unwrap_or_default();
@@ -112,9 +115,9 @@ impl Reader<'_> {
         }
     }
 
-    async fn inspect(&self, docker: &Docker, which: &str) -> Result<Option<ContainerInspectResponse>, SourceError> {
-        match timeout(ANSWER, docker.inspect_container(which, None)).await {
-            Ok(Ok(state)) => Ok(Some(state)),
+    async fn inspect(&self, docker: &Docker, which: &str) -> Result<Option<Inspected>, SourceError> {
+        match timeout(ANSWER, Box::pin(docker.inspect_container(which, None))).await {
+            Ok(Ok(state)) => Ok(Some(Box::new(state))),
             Ok(Err(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(None),
             Ok(Err(why)) => Err(self.engine.understand("container", &why).await),
             Err(_) => Err(self.engine.explain("container", &Error::RequestTimeoutError)),

@@ -137,6 +137,23 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Actions, "all actions"),
         (Action::Earlier, "earlier"),
     ];
+    const LOG: [(Action, &str); 15] = [
+        (Action::Back, "back"),
+        (Action::Help, "help"),
+        (Action::Follow, "follow"),
+        (Action::Search, "search"),
+        (Action::Filter, "filter"),
+        (Action::LogPatterns, "patterns"),
+        (Action::Details, "whole line"),
+        (Action::OtherLogs, "other logs"),
+        (Action::Since(Anchor::QuarterHour), "15m"),
+        (Action::Since(Anchor::All), "all"),
+        (Action::LogSave, "save"),
+        (Action::LogCopy, "copy"),
+        (Action::LogWrap, "wrap"),
+        (Action::LogTimes, "times"),
+        (Action::LogZone, "UTC or local"),
+    ];
     const PLAIN: [(Action, &str); 10] = [
         (Action::Help, "help"),
         (Action::Details, "details"),
@@ -161,23 +178,6 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         // A page that belongs to this pane.
         action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
     });
-    const LOG: [(Action, &str); 15] = [
-        (Action::Back, "back"),
-        (Action::Help, "help"),
-        (Action::Follow, "follow"),
-        (Action::Search, "search"),
-        (Action::Filter, "filter"),
-        (Action::LogPatterns, "patterns"),
-        (Action::Details, "whole line"),
-        (Action::OtherLogs, "other logs"),
-        (Action::Since(Anchor::QuarterHour), "15m"),
-        (Action::Since(Anchor::All), "all"),
-        (Action::LogSave, "save"),
-        (Action::LogCopy, "copy"),
-        (Action::LogWrap, "wrap"),
-        (Action::LogTimes, "times"),
-        (Action::LogZone, "UTC or local"),
-    ];
     let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
         (Some(_), _) => &LOG,
         (None, Some(_)) => &PAGE,

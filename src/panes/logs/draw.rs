@@ -56,6 +56,8 @@ impl LogView {
                 "no line passes the filter (Esc clears it)"
             } else if self.is_opening() {
                 "opening …"
+            } else if self.anchor.back().is_some() {
+                "it has said nothing since then (0 shows all of it)"
             } else {
                 "it has said nothing yet"
             };

@@ -118,7 +118,7 @@ mod tests {
     fn the_worst_and_commonest_come_first_and_are_counted_on() {
         let mut ring = LogRing::new(0);
         let mut say = |text: String, level: Option<Level>| {
-            ring.push(&LogLine { text, level, ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+            ring.push(&LogLine { level, text, ..LogLine::default() }, Timestamp::UNIX_EPOCH);
         };
         (0..50).for_each(|n| say(format!("GET /users/{n} 200"), Some(Level::Info)));
         (0..3).for_each(|n| say(format!("timeout after {n} ms"), Some(Level::Error)));
