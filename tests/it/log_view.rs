@@ -62,11 +62,11 @@ fn opened(name: &str) -> Scene {
 }
 
 fn asked(scene: &mut Scene) -> Option<(u64, LogRequest)> {
-    let asked = scene.effects.drain(..).filter_map(|effect| match effect {
+    let mut asked = scene.effects.drain(..).filter_map(|effect| match effect {
         Effect::Follow { number, request } => Some((number, *request)),
         _ => None,
     });
-    asked.last()
+    asked.next_back()
 }
 
 fn line(second: i64, text: &str) -> LogLine {
