@@ -9,7 +9,8 @@ mod scene;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
-use quarterdeck::domain::{Sample, SourceId, Subject};
+use quarterdeck::domain::log::Level;
+use quarterdeck::domain::{LogEvent, LogLine, Sample, SourceId, Subject};
 use quarterdeck::event::Event;
 use quarterdeck::panes::PANES;
 use quarterdeck::ui;
@@ -98,5 +99,63 @@ fn ingest(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, draw, key, ingest);
+/// A batch of a thousand lines, as the readers send it.
+fn lines(from: usize) -> Vec<LogLine> {
+    let line = |n: usize| LogLine {
+        at: Some(start().wall),
+        level: Some(if n.is_multiple_of(97) { Level::Error } else { Level::Info }),
+        place: 0,
+        text: format!(
+            "request {n} from 10.0.{}.{} took {} ms: the usual thing, and some more of it",
+            n % 7,
+            n % 250,
+            n % 900
+        ),
+    };
+    (from..from + 1000).map(line).collect()
+}
+
+/// A log whose 32 MB are full: a batch taken in and the frame after it; a key; a letter of a filter, worked off to its end.
+fn logs(c: &mut Criterion) {
+    let mut group = c.benchmark_group("logs");
+    group.sample_size(20);
+    let mut scene = containers(50);
+    press(&mut scene, KeyCode::Char('l'));
+    let batch = |from: usize| {
+        Event::Log(LogEvent::Batch { number: 1, at: start().wall, lines: lines(from), states: Vec::new() })
+    };
+    (0..500).for_each(|n| scene.send(batch(n * 1000)));
+    scene.paint();
+    group.bench_function("a thousand lines and a frame", |b| {
+        b.iter_batched(
+            || batch(0),
+            |batch| {
+                scene.send(batch);
+                scene.state.prepare();
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("up", |b| b.iter(|| press(&mut scene, KeyCode::Up)));
+    press(&mut scene, KeyCode::Char('&'));
+    press(&mut scene, KeyCode::Char('x'));
+    group.bench_function("a frame while a filter is worked off", |b| {
+        b.iter(|| {
+            press(&mut scene, KeyCode::Char('7'));
+            press(&mut scene, KeyCode::Backspace);
+        });
+    });
+    press(&mut scene, KeyCode::Char('7'));
+    group.bench_function("all of a filter", |b| {
+        b.iter(|| {
+            press(&mut scene, KeyCode::Backspace);
+            press(&mut scene, KeyCode::Char('7'));
+            while scene.state.logs.as_ref().is_some_and(quarterdeck::panes::logs::LogView::is_unfinished) {
+                scene.state.prepare();
+            }
+        });
+    });
+}
+
+criterion_group!(benches, draw, key, ingest, logs);
 criterion_main!(benches);

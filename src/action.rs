@@ -1,6 +1,7 @@
 //! Every action a key can be bound to, in one table: config name and one-line doc. Help, the palette and the
 //! keymap loader read it; string-typed actions, where a typo succeeds silently, do not exist.
 
+use crate::domain::log::Anchor;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -68,6 +69,32 @@ pub enum Action {
     Members,
     /// Show what a silence on the selected thing's labels would hide.
     SilencePreview,
+    /// Open the log of the selected thing.
+    Logs,
+    /// In a log: show what comes, or stay.
+    Follow,
+    /// In a log: find text, and keep what is around it.
+    Search,
+    /// To the next hit.
+    NextMatch,
+    /// To the hit before.
+    PreviousMatch,
+    /// In a log: the commonest patterns.
+    LogPatterns,
+    /// In a log: the next log of the same thing.
+    OtherLogs,
+    /// In a log: wrap lines, or cut them.
+    LogWrap,
+    /// In a log: show the time of each line, or not.
+    LogTimes,
+    /// In a log: UTC, or the local time.
+    LogZone,
+    /// In a log: copy what is visible.
+    LogCopyAll,
+    /// In a log: save what is shown to a file.
+    LogSave,
+    /// In a log: from when on it is read.
+    Since(Anchor),
     /// Show everything about the selected thing.
     Details,
     /// One step back; never quits.
@@ -80,10 +107,6 @@ pub enum Action {
     Zoom,
     /// Type a filter for this pane.
     Filter,
-    /// The next place that a search found.
-    NextMatch,
-    /// The place before.
-    PreviousMatch,
     /// Choose by what to sort.
     Sort,
     /// Choose the columns and their order.
@@ -211,6 +234,25 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Targets, "targets", "what Prometheus scrapes, what is down first"),
     (Action::Members, "members", "Alertmanagers: version, cluster, what each has and lacks"),
     (Action::SilencePreview, "silence-preview", "what a silence on these labels would hide; makes none"),
+    (Action::Logs, "logs", "the log of the selected thing, live"),
+    (Action::Follow, "follow", "show what comes, or stay where you are"),
+    (Action::Search, "search", "find text; the lines around it stay"),
+    (Action::NextMatch, "next-match", "to the next hit below"),
+    (Action::PreviousMatch, "previous-match", "to the next hit above"),
+    (Action::LogPatterns, "patterns", "the commonest patterns of lines, worst first"),
+    (Action::OtherLogs, "other-logs", "the next log of the same thing: its service's, its project's, its files"),
+    (Action::LogWrap, "wrap", "wrap long lines, or cut them"),
+    (Action::LogTimes, "times", "the time of each line, or not"),
+    (Action::LogZone, "zone", "UTC, or the local time"),
+    (Action::LogCopyAll, "copy-all", "copy the lines on the screen"),
+    (Action::LogSave, "save", "save the lines that pass the filter to a file"),
+    (Action::Since(Anchor::All), "since-all", "all of it, as far as it is kept"),
+    (Action::Since(Anchor::Minute), "since-1m", "from one minute ago"),
+    (Action::Since(Anchor::FiveMinutes), "since-5m", "from five minutes ago"),
+    (Action::Since(Anchor::QuarterHour), "since-15m", "from fifteen minutes ago"),
+    (Action::Since(Anchor::HalfHour), "since-30m", "from thirty minutes ago"),
+    (Action::Since(Anchor::Hour), "since-1h", "from one hour ago"),
+    (Action::Since(Anchor::Day), "since-24h", "from one day ago"),
     (Action::Details, "details", "everything about the selected thing"),
     (Action::Back, "back", "back: close, clear the filter, unzoom (never quits)"),
     (Action::Earlier, "earlier", "where you were before"),
@@ -225,8 +267,6 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::ClearMarks, "clear-marks", "take all marks away"),
     (Action::Reverse, "reverse", "turn the order around"),
     (Action::Group, "group", "rows that belong together side by side, worst group first; again: worst first"),
-    (Action::NextMatch, "next-match", "the next place where the text has what you searched for"),
-    (Action::PreviousMatch, "previous-match", "the place before"),
     (Action::Help, "help", "the keys that work here"),
     (Action::Palette, "palette", "find an action by name"),
     (Action::Actions, "actions", "all actions for the selected thing"),

@@ -2,9 +2,10 @@
 
 use crate::domain::record::Entry;
 use crate::domain::view::View;
-use crate::domain::{Inquiry, RunId, SourceId};
+use crate::domain::{Inquiry, LogRequest, RunId, SourceId};
 use crate::recording::Command;
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
+use crate::store::log::LogExport;
 
 /// Something to do.
 #[derive(Debug)]
@@ -40,6 +41,17 @@ pub enum Effect {
         /// What to say when they are kept.
         what: String,
     },
+    /// Read a log, in place of the one that is read; its lines come as events.
+    Follow {
+        /// Comes back with them, so that those of an earlier one are known as such. Counts from 1.
+        number: u64,
+        /// What is read.
+        request: Box<LogRequest>,
+    },
+    /// Read no log any more.
+    Unfollow,
+    /// Save lines of a log to a file; where it is comes as an event.
+    SaveLog(Box<LogExport>),
     /// Write a record that is not part of a run.
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).

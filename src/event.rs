@@ -1,7 +1,7 @@
 //! Everything that goes into `update`: plain data, so that it can be logged, compared and replayed.
 
 use crate::domain::record::{Record, RunOutcome};
-use crate::domain::{Answered, Now, RunId, Sample};
+use crate::domain::{Answered, LogEvent, Now, RunId, Sample};
 use crate::recording::Played;
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
@@ -17,6 +17,8 @@ pub enum Event {
     Sample(Sample),
     /// What somebody looked for was found, or not.
     Answered(Answered),
+    /// From the readers of the log that is open.
+    Log(LogEvent),
     /// From a run or the planner.
     Run(RunEvent),
     /// The terminal told the colour of its own ground.

@@ -19,6 +19,7 @@ pub mod effect;
 pub mod event;
 pub mod journal;
 pub mod keymap;
+pub mod logs;
 pub mod panes;
 pub mod recording;
 pub mod redact;

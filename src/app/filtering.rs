@@ -1,4 +1,4 @@
-//! The filter of the focused table, while it is typed.
+//! The filter of the focused table or log, or what is searched for in a log, while it is typed.
 
 use super::State;
 use crate::keymap::Chord;
@@ -12,8 +12,8 @@ pub(super) fn key(state: &mut State, chord: Chord) {
         state.filter_edit = None;
     } else if chord.is(KeyCode::Esc) {
         state.filter_edit = None;
-        state.with_pane(|pane, _| pane.set_filter(""));
-    } else if chord.is(KeyCode::Tab) {
+        set(state, "");
+    } else if chord.is(KeyCode::Tab) && state.logs.is_none() {
         complete(state);
     } else if field.key(chord) {
         apply(state);
@@ -32,5 +32,14 @@ fn complete(state: &mut State) {
 /// The focused table is filtered by what is typed.
 pub(super) fn apply(state: &mut State) {
     let text = state.filter_edit.as_ref().map(|field| field.text().to_owned()).unwrap_or_default();
-    state.with_pane(|pane, _| pane.set_filter(&text));
+    set(state, &text);
+}
+
+/// Filters, or searches in, what has the focus.
+fn set(state: &mut State, text: &str) {
+    match &mut state.logs {
+        Some(logs) if state.searching => logs.set_search(text),
+        Some(logs) => logs.set_filter(text),
+        None => state.with_pane(|pane, _| pane.set_filter(text)),
+    }
 }

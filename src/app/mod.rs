@@ -10,6 +10,7 @@ mod filtering;
 mod freeze;
 mod hands;
 pub mod layout;
+mod logs;
 mod menu;
 mod mouse;
 mod news;
@@ -55,6 +56,7 @@ use crate::domain::risk::Policy;
 use crate::domain::view::View;
 use crate::domain::{Limits, Now, RunId, Subject, text};
 use crate::keymap::{Chord, Keymap, Scope};
+use crate::panes::logs::{self as log_view, LogView};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::recording::Position;
 use crate::redact::Redactor;
@@ -108,6 +110,8 @@ pub struct Setup {
     pub redactor: Redactor,
     /// Views, and what the screen is like at its start.
     pub habits: Habits,
+    /// What the config says about logs.
+    pub logs: log_view::Settings,
     /// What went wrong before the screen was there, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -122,6 +126,14 @@ pub struct State {
     pub focus: usize,
     /// The page of a thing, over the panes.
     pub page: Option<Page>,
+    /// The log that is open, over the panes.
+    pub logs: Option<LogView>,
+    /// What was asked for it.
+    log_asked: logs::Asked,
+    /// What the config says about logs.
+    log_settings: log_view::Settings,
+    /// What is being typed is searched for, and no filter.
+    pub searching: bool,
     /// Where the operator has been.
     trail: trail::Trail,
     /// Only the focused pane is shown.
@@ -218,6 +230,10 @@ impl State {
             panes: PANES.iter().map(|kind| (kind.make)()).collect(),
             focus,
             page: None,
+            logs: None,
+            log_asked: logs::Asked::default(),
+            log_settings: setup.logs,
+            searching: false,
             trail: trail::Trail::default(),
             zoom: false,
             frozen: None,
@@ -303,17 +319,17 @@ impl State {
 
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
-        layout::layout(
-            self.size,
-            self.focus,
-            self.zoom || self.page.is_some() || self.presenter.is_on(),
-            self.has_banner(),
-        )
+        layout::layout(self.size, self.focus, self.is_alone(), self.has_banner())
     }
 
-    /// The focused pane's own keys.
+    /// One thing takes the whole screen.
+    fn is_alone(&self) -> bool {
+        self.zoom || self.page.is_some() || self.logs.is_some() || self.presenter.is_on()
+    }
+
+    /// The keys of what has the focus: a log, or a pane.
     pub fn scope(&self) -> Scope {
-        PANES[self.focus].scope
+        if self.logs.is_some() { Scope::Logs } else { PANES[self.focus].scope }
     }
 
     /// What the focused pane is about.
@@ -334,15 +350,16 @@ impl State {
     fn format(&mut self) {
         let screen = self.screen();
         let mut panes = std::mem::take(&mut self.panes);
-        let mut page = self.page.take();
+        let (mut page, mut logs) = (self.page.take(), self.logs.take());
         let cx = self.cx();
         for (index, place) in screen.panes() {
-            match &mut page {
-                Some(page) => page.refresh(place, &cx),
-                None => panes[index].refresh(place, &cx),
+            match (&mut logs, &mut page) {
+                (Some(logs), _) => logs.refresh(place, &cx),
+                (None, Some(page)) => page.refresh(place, &cx),
+                (None, None) => panes[index].refresh(place, &cx),
             }
         }
-        (self.panes, self.page) = (panes, page);
+        (self.panes, self.page, self.logs) = (panes, page, logs);
         let mut chrome = std::mem::take(&mut self.chrome);
         chrome.prepare(self);
         self.chrome = chrome;
@@ -363,7 +380,9 @@ impl State {
         let held = self.held.as_ref().map(typing::Held::deadline);
         let planning = self.planning.as_ref().map(|planning| planning::deadline(planning, self.now));
         let note = self.note.as_ref().map(|(_, until)| *until);
+        let log = self.logs.as_ref().filter(|logs| logs.is_unfinished()).map(|_| self.now.mono + logs::SOON);
         let deadlines = [
+            log,
             overlay,
             held,
             planning,

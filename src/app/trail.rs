@@ -1,16 +1,19 @@
 //! Where the operator has been: `[` goes back, `]` forward, as in a browser.
 
 use crate::panes::Selected;
+use crate::panes::logs::Targets;
 
 /// Places kept.
 const KEPT: usize = 100;
 
-/// A place: a pane, what was selected in it, and whether its page was open.
+/// A place: a pane, what was selected in it, and whether its page or a log was open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spot {
     pub(super) focus: usize,
     pub(super) selected: Option<Selected>,
     pub(super) page: bool,
+    /// The logs that were open, and which of them.
+    pub(super) logs: Option<(Box<Targets>, usize)>,
 }
 
 /// The way behind and, after going back, the way ahead.
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     fn spot(focus: usize) -> Spot {
-        Spot { focus, selected: None, page: false }
+        Spot { focus, selected: None, page: false, logs: None }
     }
 
     #[test]

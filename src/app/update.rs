@@ -63,6 +63,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
         Event::Ground { light } => follow_ground(state, light),
         Event::Replayed(played) => super::replay::take(state, *played, effects),
         Event::Recording(news) => super::replay::recording(state, news),
+        Event::Log(event) => super::logs::take(state, event),
         Event::Resumed => {
             state.dirty = true;
             repaint(state, effects);
@@ -70,6 +71,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     }
     pass_time(state, effects);
     open_waiting_plan(state);
+    super::logs::ask(state, effects);
 }
 
 /// What happens by the passing of time alone.
@@ -224,6 +226,9 @@ fn elsewhere(state: &mut State, chord: Chord) -> bool {
 /// Carries out an action, whether a key or the palette asked for it.
 pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
     state.with_pane(|pane, cx| pane.settle(cx));
+    if super::logs::takes(state, action, effects) {
+        return;
+    }
     if let Some(focus) = PANES.iter().position(|kind| &kind.action == action) {
         return way::enter(state, focus, effects);
     }
@@ -306,6 +311,20 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::PreviousMatch
         | Action::Reverse => {
             state.with_pane(|pane, cx| pane.act(action, cx));
+        }
+        // Only a log takes these.
+        Action::Logs
+        | Action::Follow
+        | Action::Search
+        | Action::LogPatterns
+        | Action::OtherLogs
+        | Action::LogWrap
+        | Action::LogTimes
+        | Action::LogZone
+        | Action::LogCopyAll
+        | Action::LogSave
+        | Action::Since(_) => {
+            state.toasts.say(state.now, "that works in a log: l opens the log of a container or a server");
         }
         Action::Servers
         | Action::Containers

@@ -5,13 +5,14 @@ use super::trail::Spot;
 use crate::action::Action;
 use crate::domain::Inquiry;
 use crate::effect::{Effect, Effects};
+use crate::panes::logs::LogView;
 use crate::panes::{Flow, Lead, Link, PANES, Page, PageFlow, Presence, Selected};
 
 /// Focuses a pane; an open page is left.
 pub(super) fn set_focus(state: &mut State, focus: usize) {
-    if focus != state.focus || state.page.is_some() {
+    if focus != state.focus || state.page.is_some() || state.logs.is_some() {
         leave(state);
-        state.page = None;
+        (state.page, state.logs) = (None, None);
         state.focus = focus;
     }
 }
@@ -44,7 +45,11 @@ pub(super) fn back(state: &mut State, effects: &mut Effects) {
     if super::planning::give_up(state, effects) {
         return;
     }
-    if state.page.is_some() {
+    if let Some(logs) = &mut state.logs {
+        if !logs.back() && !earlier(state, effects) {
+            state.logs = None;
+        }
+    } else if state.page.is_some() {
         if !earlier(state, effects) {
             state.page = None;
         }
@@ -149,7 +154,7 @@ fn follow(state: &mut State, link: &Link, effects: &mut Effects) {
         Some(focus) => {
             leave(state);
             let selected = Selected::here(link.to.clone(), link.name.clone());
-            go(state, Spot { focus, selected: Some(selected), page: true }, effects);
+            go(state, Spot { focus, selected: Some(selected), page: true, logs: None }, effects);
         }
         None => state.toasts.say(state.now, format!("{} is not reported any more", link.name)),
     }
@@ -167,18 +172,20 @@ pub(super) fn later(state: &mut State, effects: &mut Effects) -> bool {
     spot.map(|spot| go(state, spot, effects)).is_some()
 }
 
-fn leave(state: &mut State) {
+pub(super) fn leave(state: &mut State) {
     let here = here(state);
     state.trail.leave(here);
 }
 
 fn here(state: &State) -> Spot {
-    Spot { focus: state.focus, selected: state.pane().selected(), page: state.page.is_some() }
+    let logs = state.logs.as_ref().map(LogView::place).map(|(targets, at)| (Box::new(targets.clone()), at));
+    Spot { focus: state.focus, selected: state.pane().selected(), page: state.page.is_some(), logs }
 }
 
 fn go(state: &mut State, spot: Spot, effects: &mut Effects) {
     state.focus = spot.focus;
     state.page = None;
+    state.logs = spot.logs.map(|(targets, at)| LogView::again(*targets, at, &state.log_settings));
     let Some(selected) = spot.selected else { return renew(state, effects) };
     let details = state.with_pane(|pane, cx| {
         // A cursor that stands there already keeps its filter.

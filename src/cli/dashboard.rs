@@ -57,6 +57,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
         connections: opened.connections,
         journal,
         home: places::state(),
+        saved_logs: places::state().map(|state| state.join("logs")),
         record,
         replay: None,
     };

@@ -53,6 +53,7 @@ impl Replay {
             connections,
             journal,
             home: places::state(),
+            saved_logs: places::state().map(|state| state.join("logs")),
             record: None,
             replay,
         };

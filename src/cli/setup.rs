@@ -6,6 +6,7 @@ use crate::app::{Habits, Presenting, Setup};
 use crate::config::{self, Choice, Config, Problems};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
+use crate::panes::logs;
 use crate::redact::{Mask, Redactor};
 use crate::runbook::Library;
 use crate::sources::{Pace, Source};
@@ -36,6 +37,7 @@ pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
 pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, library: Library) -> Setup {
     let presenting = presenting(config, Redactor::default());
     Setup {
+        logs: logs(config),
         servers: named(config),
         environment: config.environment.clone(),
         guarded: config.guarded,
@@ -65,6 +67,16 @@ pub fn presenting(config: &Config, secrets: Redactor) -> Presenting {
     // Drawn anew at each start, so that nobody can make a list of all marks.
     let salt = Uuid::new_v4().as_u64_pair().0;
     Presenting { always: config.presenter.always, mask: Mask::new(salt, config.presenter.hide.clone(), secrets) }
+}
+
+/// What the log view needs to know.
+fn logs(config: &Config) -> logs::Settings {
+    let files = config.servers.iter().filter(|server| !server.logs.is_empty());
+    logs::Settings {
+        memory: config.log_memory,
+        files: files.map(|server| (server.name.clone(), server.logs.clone())).collect(),
+        zone: jiff::tz::TimeZone::system(),
+    }
 }
 
 /// The servers that the config names, each with the sources that are made of it alone.

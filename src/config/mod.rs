@@ -62,6 +62,8 @@ pub struct Config {
     pub remember: bool,
     /// The team's named views.
     pub views: Vec<View>,
+    /// Bytes that the lines of an open log may take.
+    pub log_memory: usize,
     /// The servers that it names, in its order.
     pub servers: Vec<ServerSettings>,
     /// Every source, in the order of the kinds, then by name; those of named servers among them.

@@ -22,7 +22,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     "environment",
     "guarded",
     "theme",
@@ -35,12 +35,15 @@ pub const KEYS: [&str; 15] = [
     "policy",
     "presenter",
     "journal",
+    "logs",
     "screen",
     "view",
     "server",
 ];
 /// How long writes stay unlocked when the file does not say.
 const RELOCK_MINUTES: u64 = 15;
+/// What the lines of an open log may take, in MB: the least, what holds when nothing is said, and the most.
+const LOG_MEMORY: (usize, usize, usize) = (1, 32, 1024);
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
@@ -99,6 +102,7 @@ impl Reader<'_> {
         let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
         let screen = self.table::<ScreenTable>(&mut root, "screen").unwrap_or_default();
         let views = self.views(&mut root);
+        let logs = self.table::<LogsTable>(&mut root, "logs").and_then(|table| table.memory);
         let servers = self.servers(&mut root);
         let sources = self.sources(root, &servers);
         Config {
@@ -117,6 +121,7 @@ impl Reader<'_> {
             mouse: screen.mouse,
             remember: screen.remember,
             views,
+            log_memory: logs.unwrap_or(LOG_MEMORY.1 << 20),
             servers,
             sources,
             files: texts.iter().filter_map(|text| text.path.clone()).collect(),
@@ -344,6 +349,24 @@ struct JournalTable {
 struct ScreenTable {
     mouse: bool,
     remember: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogsTable {
+    #[serde(default, deserialize_with = "megabytes")]
+    memory: Option<usize>,
+}
+
+/// A size such as `"32MB"`, in bytes.
+fn megabytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let number = text.strip_suffix("MB").and_then(|number| number.trim().parse::<usize>().ok());
+    let (least, _, most) = LOG_MEMORY;
+    let number = number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+        serde::de::Error::custom(format!("{text:?} is no size: write megabytes, \"{least}MB\" to \"{most}MB\""))
+    })?;
+    Ok(Some(number << 20))
 }
 
 fn simple<T: DeserializeOwned>(value: Value<'_>) -> Result<T, Error> {

@@ -35,8 +35,8 @@ pub struct Connections {
     postgres: BTreeMap<String, Arc<Postgres>>,
     prometheus: BTreeMap<String, Arc<Prometheus>>,
     ssh: BTreeMap<(ssh::Address, Option<PathBuf>), Arc<Ssh>>,
-    /// The same connections by the names of their sources.
-    ssh_named: BTreeMap<String, Arc<Ssh>>,
+    /// The hosts of the SSH connections by the names of their sources.
+    hosts: BTreeMap<String, Arc<Ssh>>,
     ssh_home: Arc<ssh::Home>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
@@ -75,7 +75,7 @@ impl Connections {
 
     /// The connection of `[ssh.NAME]`, or of the `[[server]]` of this name; the error lists the names that there are.
     pub fn need_ssh(&self, name: &str) -> Result<&Arc<Ssh>, SourceError> {
-        self.ssh_named.get(name).ok_or_else(|| missing("ssh", name, self.ssh_named.keys().map(String::as_str)))
+        self.hosts.get(name).ok_or_else(|| missing("ssh", name, self.hosts.keys().map(String::as_str)))
     }
 
     /// The names of all engines, sorted.
@@ -151,9 +151,14 @@ impl Connections {
         Ok(Arc::clone(ssh))
     }
 
-    /// Registers a connection under the name of its source.
-    pub fn name_ssh(&mut self, name: &str, ssh: &Arc<Ssh>) {
-        self.ssh_named.insert(name.to_owned(), Arc::clone(ssh));
+    /// Says that the host behind a connection is the one of `[ssh.NAME]`, or of the `[[server]]` of that name.
+    pub fn name_host(&mut self, name: &str, ssh: &Arc<Ssh>) {
+        self.hosts.insert(name.to_owned(), Arc::clone(ssh));
+    }
+
+    /// The host of `[ssh.NAME]`.
+    pub fn host(&self, name: &str) -> Option<&Arc<Ssh>> {
+        self.hosts.get(name)
     }
 
     /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.

@@ -102,6 +102,55 @@ pub fn clean_lines(text: &str) -> String {
     out
 }
 
+/// The text without the escape sequences that terminals understand (colours, titles, cursor movements). What is left of a broken
+/// one is made visible by [`clean`]. Borrows when there is none.
+pub fn strip_escapes(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\x1b', '\u{9b}']) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\x1b', '\u{9b}']) {
+        out.push_str(&rest[..at]);
+        let sequence = &rest[at..];
+        let length = sequence_length(sequence);
+        if length == 0 {
+            let first = sequence.chars().next().map_or(0, char::len_utf8);
+            out.push_str(&sequence[..first]);
+            rest = &sequence[first..];
+        } else {
+            rest = &sequence[length..];
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Bytes of the sequence at the beginning; 0 when it is not a whole one.
+fn sequence_length(text: &str) -> usize {
+    let (head, body) = match text.strip_prefix('\u{9b}') {
+        Some(body) => ('[', body),
+        None => {
+            let mut chars = text[1..].chars();
+            let Some(head) = chars.next() else { return 0 };
+            (head, chars.as_str())
+        }
+    };
+    let before = text.len() - body.len();
+    let end = match head {
+        '[' => body.find(|char: char| ('\x40'..='\x7e').contains(&char)).map(|at| at + 1),
+        ']' | 'P' | '_' | '^' | 'X' => {
+            let bell = body.find('\x07').map(|at| at + 1);
+            let string = body.find("\x1b\\").map(|at| at + 2);
+            bell.into_iter().chain(string).min()
+        }
+        '(' | ')' => body.chars().next().map(char::len_utf8),
+        '\x40'..='\x5f' | '7' | '8' | '=' | '>' | 'c' => Some(0),
+        _ => None,
+    };
+    end.map_or(0, |end| before + end)
+}
+
 enum Fate {
     Keep,
     Show(char),
@@ -188,6 +237,15 @@ mod tests {
     }
 
     #[test]
+    fn escape_sequences_are_taken_out_whole() {
+        let coloured = "\x1b[1;31mred\x1b[0m \x1b]0;title\x07a\x1b]8;;http://x\x1b\\b\x1b(Bc\u{9b}31md";
+        assert_eq!(strip_escapes(coloured), "red abcd");
+        assert_eq!(strip_escapes("cut \x1b[31"), "cut \x1b[31");
+        assert_eq!(strip_escapes("end \x1b"), "end \x1b");
+        assert!(matches!(strip_escapes("plain"), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn wide_text_is_cut_on_a_whole_character() {
         assert_eq!(truncate("日本語", 5), "日本");
         assert_eq!(truncate("abc", 5), "abc");
@@ -214,6 +272,7 @@ mod tests {
             let tricky = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
             prop_assert!(!cleaned.chars().any(tricky));
             prop_assert_eq!(clean(&cleaned).into_owned(), cleaned.clone().into_owned());
+            let _ = strip_escapes(&text);
         }
     }
 }

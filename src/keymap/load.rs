@@ -158,10 +158,9 @@ fn same_twice(lines: &[Line], problems: &mut Vec<Problem>) {
 /// One key with two meanings in one place, or a key that begins a longer one.
 fn clashes(lines: &[Line], problems: &mut Vec<Problem>) {
     for (index, line) in lines.iter().enumerate() {
-        // What a key means in a replay comes before whatever else it means.
-        let replay = |l: &Line| l.scope == Scope::Replay || line.scope == Scope::Replay;
-        let anywhere = |l: &Line| l.scope == Scope::All || line.scope == Scope::All;
-        let together = |l: &&Line| l.scope == line.scope || anywhere(l) && !replay(l);
+        let common = |l: &Line| l.scope == Scope::All || line.scope == Scope::All;
+        let shadows = |l: &Line| l.scope.shadows() || line.scope.shadows();
+        let together = |l: &&Line| l.scope == line.scope || common(l) && !shadows(l);
         let overlap = |l: &&Line| l.keys.starts_with(&line.keys) || line.keys.starts_with(&l.keys);
         if let Some(first) = lines[..index].iter().filter(together).find(overlap) {
             problems.push(clash(first, line));
@@ -211,6 +210,17 @@ mod tests {
         assert_eq!(keymap.find(Scope::Alerts, &keys("q")), Found::Nothing);
         assert_eq!(keymap.find(Scope::Alerts, &keys("g")), Found::Pending);
         assert_eq!(keymap.find(Scope::Alerts, &keys("g g")), Found::Action(&Action::Top));
+    }
+
+    #[test]
+    fn keys_of_a_log_go_before_those_that_work_everywhere() {
+        let keymap = load(Some(("mine.toml", "[logs]\n\"q\" = \"follow\""))).unwrap();
+        let find = |scope, key| keymap.find(scope, &[Chord::parse(key).unwrap()]);
+        assert_eq!(find(Scope::Logs, "q"), Found::Action(&Action::Follow));
+        assert_eq!(find(Scope::Servers, "q"), Found::Action(&Action::Quit));
+        assert_eq!(find(Scope::Logs, "j"), Found::Action(&Action::Down));
+        assert_eq!(keymap.key_of(Scope::Logs, &Action::Quit), None);
+        assert!(errors("[logs]\n\"x\" = \"follow\"\n\"x x\" = \"wrap\"")[0].contains("clashes with"));
     }
 
     #[test]

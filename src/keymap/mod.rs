@@ -34,11 +34,13 @@ pub enum Scope {
     Text,
     /// While a recording is replayed, before all others.
     Replay,
+    /// The log view. Its keys go before those that work everywhere: digits are times there.
+    Logs,
 }
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 9] = [
+    pub const EVERY: [Self; 10] = [
         Self::All,
         Self::Servers,
         Self::Containers,
@@ -48,6 +50,7 @@ impl Scope {
         Self::Overview,
         Self::Text,
         Self::Replay,
+        Self::Logs,
     ];
 
     /// The table's name in a keymap.
@@ -62,7 +65,13 @@ impl Scope {
             Self::Overview => "overview",
             Self::Text => "text",
             Self::Replay => "replay",
+            Self::Logs => "logs",
         }
+    }
+
+    /// Its keys go before those that work everywhere, in place of clashing with them.
+    pub const fn shadows(self) -> bool {
+        matches!(self, Self::Logs | Self::Replay)
     }
 }
 
@@ -75,6 +84,14 @@ pub struct Binding {
     pub keys: Vec<Chord>,
     /// What they do.
     pub action: Action,
+}
+
+/// Whether a binding works in a scope: it is the scope's own, or one for everywhere that the scope has no other meaning for.
+fn is_active(binding: &Binding, scope: Scope, all: &[Binding]) -> bool {
+    let overlaps = |own: &Binding| own.keys.starts_with(&binding.keys) || binding.keys.starts_with(&own.keys);
+    let shadowed = || scope.shadows() && all.iter().any(|own| own.scope == scope && overlaps(own));
+    // In a replay what its own keys do not mean is looked up where it is.
+    binding.scope == scope || binding.scope == Scope::All && scope != Scope::Replay && !shadowed()
 }
 
 /// All bindings in force.
@@ -92,8 +109,7 @@ impl Keymap {
 
     fn new(bindings: Vec<Binding>) -> Self {
         let tries = Scope::EVERY.map(|scope| {
-            let everywhere = |b: &Binding| b.scope == Scope::All && scope != Scope::Replay;
-            let active = bindings.iter().filter(|b| b.scope == scope || everywhere(b));
+            let active = bindings.iter().filter(|b| is_active(b, scope, &bindings));
             (scope, active.fold(Trie::default(), |trie, b| trie.with(&b.keys, b.action.clone())))
         });
         Self { bindings, tries: tries.into() }
@@ -107,7 +123,8 @@ impl Keymap {
     /// All bindings that work in `scope`, its own first, in the order of the files.
     pub fn bindings(&self, scope: Scope) -> impl Iterator<Item = &Binding> {
         let own = self.bindings.iter().filter(move |b| b.scope == scope);
-        own.chain(self.bindings.iter().filter(move |b| scope != Scope::All && b.scope == Scope::All))
+        let common = move |b: &&Binding| b.scope == Scope::All && is_active(b, scope, &self.bindings);
+        own.chain(self.bindings.iter().filter(move |b| scope != Scope::All && common(b)))
     }
 
     /// The first key bound to `action` in `scope`, as printed.

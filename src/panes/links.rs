@@ -47,6 +47,16 @@ pub fn of(thing: &ThingId, cx: &Cx<'_>) -> Vec<Section> {
         .collect()
 }
 
+/// The things themselves that belong to a thing, as [`of`] shows them.
+pub(super) fn things_of(thing: &ThingId, cx: &Cx<'_>) -> Vec<ThingId> {
+    let sections = of(thing, cx);
+    let links = sections.into_iter().flat_map(|section| match section {
+        Section::Links { links, .. } => links,
+        Section::Facts(_) | Section::Text { .. } | Section::Lines { .. } | Section::Chart(_) => Vec::new(),
+    });
+    links.map(|link| link.to).collect()
+}
+
 fn of_alert(alert: &Alert, cx: &Cx<'_>) -> Vec<Section> {
     let on = |server: &Server| alert_is_on(alert, server);
     let named = containers(cx).filter(|(_, engine, container)| alert_is_about(alert, engine, container, cx));
@@ -227,7 +237,7 @@ fn same_target(a: &Alert, b: &Alert) -> bool {
 }
 
 /// The server goes by this name or address.
-fn is_called(server: &Server, called: &str) -> bool {
+pub(super) fn is_called(server: &Server, called: &str) -> bool {
     !called.is_empty() && (same(&server.name, called) || server.addresses.iter().any(|address| same(address, called)))
 }
 

@@ -16,6 +16,7 @@ pub mod hands;
 pub mod inspect;
 mod links;
 pub mod locks;
+pub mod logs;
 pub mod members;
 pub mod overview;
 pub mod page;

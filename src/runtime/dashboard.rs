@@ -1,6 +1,7 @@
 //! The loop: keys first, then a due frame, then everything else. No arm awaits anything but its own channel.
 
 use super::exec::{Exec, Planning, Running};
+use super::follow::Follower;
 use super::input::{self, Strings, Taken};
 use super::keep::{self, KeptViews};
 use super::poller::Poller;
@@ -11,7 +12,7 @@ use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
 use crate::domain::view::View;
-use crate::domain::{RunId, SourceId};
+use crate::domain::{LogEvent, RunId, SourceId};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
@@ -52,6 +53,8 @@ pub struct Start {
     pub record: Option<recorder::Begin>,
     /// Played instead of looking at the world, from what the screen begins with. Then nobody is asked, and no run is taken up.
     pub replay: Option<(Player, Played)>,
+    /// Where logs are saved; or why nowhere.
+    pub saved_logs: Result<PathBuf, String>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -61,6 +64,7 @@ pub struct Start {
 pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     terminal::restore_on_panic();
     let (sender, events) = mpsc::channel(256);
+    let (follower, lines) = Follower::new(start.connections.clone(), start.saved_logs);
     let recorder = start.record.map(|begin| Recorder::start(begin, sender.clone())).transpose()?;
     let mut screen = Screen::take()?;
     screen.mouse(start.setup.habits.mouse)?;
@@ -96,13 +100,14 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         home: start.home,
         views: Arc::default(),
         pollers,
+        follower,
         effects: Vec::new(),
         strings: Strings::default(),
         drawn: Instant::now(),
         recorder,
         replay,
     };
-    let ended = shown.run(&mut screen, events).await;
+    let ended = shown.run(&mut screen, events, lines).await;
     drop(screen);
     if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
         let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
@@ -165,6 +170,7 @@ struct Loop {
     home: Result<PathBuf, String>,
     views: Arc<KeptViews>,
     pollers: Vec<Poller>,
+    follower: Follower,
     effects: Effects,
     strings: Strings,
     drawn: Instant,
@@ -233,7 +239,12 @@ fn ticks() -> Interval {
 }
 
 impl Loop {
-    async fn run(&mut self, screen: &mut Screen, mut events: mpsc::Receiver<Event>) -> color_eyre::Result<Ended> {
+    async fn run(
+        &mut self,
+        screen: &mut Screen,
+        mut events: mpsc::Receiver<Event>,
+        mut lines: mpsc::Receiver<LogEvent>,
+    ) -> color_eyre::Result<Ended> {
         let mut typed = input::read();
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
@@ -268,6 +279,8 @@ impl Loop {
                 }
                 () = at(wake) => self.take(Event::Tick),
                 _ = ticks.tick() => self.take(Event::Tick),
+                // Last of all: a flood of lines waits for everything else.
+                Some(event) = lines.recv() => self.take(Event::Log(event)),
             }
             if self.carry_out(screen)? {
                 return Ok(self.ends(Ended::Left));
@@ -358,6 +371,9 @@ impl Loop {
                 }
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
+                Effect::Follow { number, request } => self.follower.follow(number, *request),
+                Effect::Unfollow => self.follower.stop(),
+                Effect::SaveLog(export) => self.follower.save(*export),
                 Effect::Copy(text) => screen.copy(&text)?,
                 Effect::AskGround => {
                     self.strings.expect(clock::now().mono);

@@ -4,6 +4,7 @@
 
 pub mod dashboard;
 pub mod exec;
+pub mod follow;
 mod ground;
 mod input;
 pub mod inquire;

@@ -25,6 +25,8 @@ address = "10.0.1.4"
 ssh = "ops@game-1"
 # Asked for its figures directly, where a node_exporter runs.
 node_exporter = "http://10.0.1.4:9100/metrics"
+# Files whose ends are logs, beside the journal: read on that machine (over ssh, or here when it is this one), from the root.
+logs = ["/var/log/nginx/error.log"]
 # What it is for, and more about it: shown, filtered by, and used to find what belongs to it.
 roles = ["game"]
 labels = { team = "core" }
@@ -55,6 +57,9 @@ pub struct ServerSettings {
     pub ssh: Option<String>,
     /// Where its node_exporter answers.
     pub node_exporter: Option<Endpoint>,
+    /// Files that are logs.
+    #[serde(default, deserialize_with = "files")]
+    pub logs: Vec<String>,
     /// What it is for.
     #[serde(default)]
     pub roles: Vec<String>,
@@ -129,6 +134,15 @@ fn destination<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
         return Err(de::Error::custom(what));
     }
     Ok(Some(text))
+}
+
+/// Files from the root, without anything that a screen could not show.
+fn files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let files = Vec::<String>::deserialize(deserializer)?;
+    match files.iter().find(|file| !file.starts_with('/') || file.chars().any(char::is_control)) {
+        None => Ok(files),
+        Some(file) => Err(de::Error::custom(format!("{file:?} is no log file: write its path from the root"))),
+    }
 }
 
 /// A table in the order of the file, which TOML's map loses: the places of its values tell.

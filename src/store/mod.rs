@@ -10,6 +10,7 @@ pub mod database_history;
 mod databases;
 pub mod feed;
 pub mod history;
+pub mod log;
 mod outages;
 pub mod ring;
 mod servers;

@@ -2,6 +2,7 @@
 
 use crate::action::Action;
 use crate::app::{Banner, State, Toast};
+use crate::domain::log::Anchor;
 use crate::domain::text;
 use crate::keymap::Scope;
 use crate::runbook::Writes;
@@ -116,8 +117,12 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     let cx = state.cx();
     canvas::clear(buf, area, cx.style(Role::Screen));
     if let Some(field) = &state.filter_edit {
-        let x = canvas::put(buf, (area.x + 1, area.y), "filter: ", 8, cx.style(Role::Filter));
-        let hint = filter_hint(&text::clean(state.pane().filter_hint()), area.width);
+        let (what, hint) = match &state.logs {
+            Some(_) if state.searching => ("search: ", String::new()),
+            Some(_) => ("filter: ", filter_hint("words, !not", area.width)),
+            None => ("filter: ", filter_hint(&text::clean(state.pane().filter_hint()), area.width)),
+        };
+        let x = canvas::put(buf, (area.x + 1, area.y), what, 8, cx.style(Role::Filter));
         let end =
             canvas::put_right(buf, (area.right(), area.y), &hint, area.width.saturating_sub(24), cx.style(Role::Hint));
         let room = Rect { x, y: area.y, width: end.saturating_sub(x + 1), height: 1 };
@@ -166,6 +171,23 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Runs, "runs"),
         (Action::Quit, "quit"),
     ];
+    const LOG: [(Action, &str); 15] = [
+        (Action::Back, "back"),
+        (Action::Help, "help"),
+        (Action::Follow, "follow"),
+        (Action::Search, "search"),
+        (Action::Filter, "filter"),
+        (Action::LogPatterns, "patterns"),
+        (Action::Details, "whole line"),
+        (Action::OtherLogs, "other logs"),
+        (Action::Since(Anchor::QuarterHour), "15m"),
+        (Action::Since(Anchor::All), "all"),
+        (Action::LogSave, "save"),
+        (Action::Copy, "copy"),
+        (Action::LogWrap, "wrap"),
+        (Action::LogTimes, "times"),
+        (Action::LogZone, "UTC or local"),
+    ];
     const PLAIN: [(Action, &str); 10] = [
         (Action::Help, "help"),
         (Action::Details, "details"),
@@ -179,7 +201,8 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Quit, "quit"),
     ];
     let scope = state.scope();
-    let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope);
+    // A log has more keys than there is room for, and they have an order of their own.
+    let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope && state.logs.is_none());
     let own = own.filter_map(|binding| match &binding.action {
         Action::Runbook(id) => {
             let key = state.keymap.key_of(scope, &binding.action)?;
@@ -189,12 +212,11 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         // A page that belongs to this pane.
         action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
     });
-    let plain: &[(Action, &str)] = if state.page.is_some() {
-        &PAGE
-    } else if scope == Scope::Overview {
-        &OVERVIEW
-    } else {
-        &PLAIN
+    let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
+        (Some(_), _) => &LOG,
+        (None, Some(_)) => &PAGE,
+        (None, None) if scope == Scope::Overview => &OVERVIEW,
+        (None, None) => &PLAIN,
     };
     let plain =
         plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));

@@ -34,9 +34,10 @@ fn paint(state: &State, area: Rect, buf: &mut Buffer) {
     buf.set_style(area, cx.style(Role::Screen));
     chrome::header(state, screen.header, buf);
     for (index, place) in screen.panes() {
-        match &state.page {
-            Some(page) => page.draw(place, buf, &cx),
-            None => state.panes[index].draw(place, buf, &cx),
+        match (&state.logs, &state.page) {
+            (Some(logs), _) => logs.draw(place, buf, &cx),
+            (None, Some(page)) => page.draw(place, buf, &cx),
+            (None, None) => state.panes[index].draw(place, buf, &cx),
         }
     }
     chrome::banner(state, screen.banner, buf);

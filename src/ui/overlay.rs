@@ -32,7 +32,7 @@ fn help(state: &State, area: Rect) -> Lines {
     let mut out = Lines::new();
     let scope = state.scope();
     let mut group = |title: &str, wanted: Scope| {
-        let own: Vec<_> = state.keymap.bindings(wanted).filter(|binding| binding.scope == wanted).collect();
+        let own: Vec<_> = state.keymap.bindings(scope).filter(|binding| binding.scope == wanted).collect();
         if own.is_empty() {
             return;
         }

@@ -50,6 +50,7 @@ fn every_pane_has_a_page_with_its_keys() {
         let Some(path) = page_of(kind.action.name().as_ref()) else { continue };
         end_held(&path, &keys_of(kind.scope, kind.title));
     }
+    end_held(&root().join("docs/panes/logs.md"), &keys_of(Scope::Logs, "a log"));
 }
 
 #[test]

@@ -22,10 +22,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("journal", &["domain", "redact", "clock"]),
     ("recording", &["domain", "redact", "store"]),
     ("sources", &["domain", "redact", "clock", "connect"]),
+    ("logs", &["domain", "redact", "clock", "connect"]),
     ("steps", &["domain", "redact", "clock", "runbook", "connect"]),
     ("config", &["domain", "redact", "store", "action", "theme", "keymap", "runbook", "connect", "sources", "steps"]),
     ("event", &["domain", "runbook", "recording"]),
-    ("effect", &["domain", "runbook", "recording"]),
+    ("effect", &["domain", "store", "runbook", "recording"]),
     ("cx", &["domain", "store", "action", "theme", "keymap", "runbook", "incident"]),
     ("widgets", &["domain", "store", "action", "theme", "keymap", "cx"]),
     (
@@ -119,6 +120,7 @@ const BELOW_RUNTIME: &[&str] = &[
     "journal",
     "recording",
     "sources",
+    "logs",
     "steps",
     "config",
     "event",
@@ -131,11 +133,22 @@ const BELOW_RUNTIME: &[&str] = &[
 ];
 
 /// Where the terminal library must not be named.
-const NO_RATATUI: &[&str] =
-    &["domain", "redact", "store", "runbook", "journal", "recording", "incident", "connect", "sources", "steps"];
+const NO_RATATUI: &[&str] = &[
+    "domain",
+    "redact",
+    "store",
+    "runbook",
+    "journal",
+    "recording",
+    "incident",
+    "connect",
+    "sources",
+    "logs",
+    "steps",
+];
 
 /// Where the async runtime may be named, and nowhere else.
-const TOKIO: &[&str] = &["runtime", "connect", "sources", "steps", "journal", "share", "drill", "cli"];
+const TOKIO: &[&str] = &["runtime", "connect", "sources", "logs", "steps", "journal", "share", "drill", "cli"];
 
 #[test]
 fn no_module_imports_what_it_must_not() {

@@ -32,6 +32,8 @@ mod imports;
 mod inputs;
 mod lab_self;
 mod leaving;
+mod log_view;
+mod logs;
 mod looking;
 mod looks;
 mod machines;

@@ -161,6 +161,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         redactor: Redactor::default(),
         habits: Habits::default(),
         troubles: Vec::new(),
+        logs: quarterdeck::panes::logs::Settings::default(),
     }
 }
 

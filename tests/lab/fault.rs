@@ -121,6 +121,8 @@ struct State {
     trap: Option<(Vec<u8>, Trap)>,
     sprung: bool,
     accepted: usize,
+    /// Connections that both sides have ended.
+    ended: usize,
     sent: Vec<u8>,
     live: Vec<Socket>,
 }
@@ -133,7 +135,8 @@ struct Shared {
 
 impl Shared {
     fn new(mode: Mode) -> Arc<Self> {
-        let state = State { mode, trap: None, sprung: false, accepted: 0, sent: Vec::new(), live: Vec::new() };
+        let state =
+            State { mode, trap: None, sprung: false, accepted: 0, ended: 0, sent: Vec::new(), live: Vec::new() };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
     }
 
@@ -339,6 +342,11 @@ impl Proxy {
         self.shared.wait_for(&format!("connection {count}"), limit, |state| state.accepted >= count);
     }
 
+    /// Waits until the service, too, has ended all connections that were made.
+    pub fn wait_all_ended(&self, limit: Duration) {
+        self.shared.wait_for("the end of all connections", limit, |state| state.ended == state.accepted);
+    }
+
     /// Everything that clients sent so far, held pieces too.
     pub fn sent(&self) -> String {
         String::from_utf8_lossy(&self.shared.lock().sent).into_owned()
@@ -384,6 +392,8 @@ fn serve(shared: &Arc<Shared>, client: Socket, service: &Address) {
     let back = std::thread::spawn(move || carry_back(&theirs, server_too, client_too, &lost_too));
     carry_forth(shared, client, server, &lost);
     let _ = back.join();
+    shared.lock().ended += 1;
+    shared.changed.notify_all();
 }
 
 fn carry_forth(shared: &Shared, mut client: Socket, mut server: Socket, lost: &AtomicBool) {

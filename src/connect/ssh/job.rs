@@ -10,6 +10,7 @@ use crate::domain::{Now, SourceError};
 use openssh::{Child, Error, Session, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 /// The one command line that the host's login shell ever sees.
@@ -53,15 +54,20 @@ impl<'a> Job<'a> {
         self
     }
 
-    /// The input of the shell.
-    pub(super) fn input(&self) -> Result<Vec<u8>, SourceError> {
+    /// The arguments as words for a shell.
+    fn words(&self) -> Result<String, SourceError> {
         if self.args.iter().any(|arg| arg.contains('\0')) {
             return Err(SourceError::new(
                 "an argument holds a zero byte",
                 "no command line can carry one: take it out",
             ));
         }
-        let words = self.args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ");
+        Ok(self.args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The input of the shell.
+    pub(super) fn input(&self) -> Result<Vec<u8>, SourceError> {
+        let words = self.words()?;
         Ok(match self.what {
             What::Argv => format!("exec {words} </dev/null\n"),
             What::Script(script) if self.args.is_empty() => format!("{script}\n"),
@@ -123,6 +129,69 @@ pub(super) async fn run(master: &Master, input: &[u8], job: &Job<'_>, end: Insta
     Ok(Output { ended, stdout: out.bytes, stderr: err.bytes, cut, sent, round_trip, first: out.first })
 }
 
+/// A piece of what something says that goes on and on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// On its output.
+    Out(Vec<u8>),
+    /// On its error output.
+    Err(Vec<u8>),
+}
+
+/// What a followed program's shell says first on its error output: it is there, and begins.
+pub const READING: &str = "quarterdeck-reads";
+
+/// Runs `child` as long as somebody listens and the input stays open, then ends it: something that only waits for news does not
+/// notice by itself that nobody reads them. One function, so that the shell has read all of it before anything else reads the input.
+const FOLLOW: &str = r#"quarterdeck_follow() {
+  echo quarterdeck-reads >&2
+  exec 3<&0
+  "$@" </dev/null 3<&- &
+  child=$!
+  { cat <&3; kill "$child"; } >/dev/null 2>&1 &
+  watch=$!
+  exec 3<&-
+  wait "$child"
+  code=$?
+  kill "$watch" 2>/dev/null
+  exit "$code"
+}"#;
+
+/// The input of a POSIX shell that runs a program for as long as this input is open.
+///
+/// # Errors
+/// When an argument can't be one.
+pub fn follow_input(argv: &[&str]) -> Result<Vec<u8>, SourceError> {
+    let words = Job::script("", argv, Duration::MAX).words()?;
+    Ok(format!("{FOLLOW}\nquarterdeck_follow {words}\n").into_bytes())
+}
+
+/// Runs it until it ends, handing on what it says; `out` holds a few pieces, and what is slow to take them slows it down.
+pub(super) async fn follow(master: &Master, input: &[u8], out: &mpsc::Sender<Said>) -> Result<Ended, Error> {
+    let mut child = open(master).await?;
+    let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let mut stdin = stdin;
+    if let Some(stdin) = &mut stdin {
+        // A shell that is gone reads nothing: its exit status says more than the broken pipe.
+        let _ = stdin.write_all(input).await;
+    }
+    tokio::join!(hand_on(stdout, out, Said::Out), hand_on(stderr, out, Said::Err));
+    // Only now: its end is what ends the program over there.
+    drop(stdin);
+    exit(master, child).await
+}
+
+/// Hands on what a stream says, until its end or until nobody listens.
+pub async fn hand_on(stream: Option<impl AsyncRead + Unpin>, out: &mpsc::Sender<Said>, kind: fn(Vec<u8>) -> Said) {
+    let Some(mut stream) = stream else { return };
+    let mut piece = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = stream.read(&mut piece).await {
+        if out.send(kind(piece[..length].to_vec())).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// A channel with a shell at its other end.
 async fn open(master: &Master) -> Result<Child<&Session>, Error> {
     let mut command = master.session().raw_command(SHELL);
@@ -145,6 +214,11 @@ async fn talk(
         }
     };
     tokio::join!(write, out.read(stdout), err.read(stderr));
+    exit(master, child).await
+}
+
+/// How it ended.
+async fn exit(master: &Master, child: Child<&Session>) -> Result<Ended, Error> {
     match child.wait().await {
         Ok(status) => Ok(status.code().map_or(Ended::Killed, Ended::Exit)),
         // The library makes an error of status 127.

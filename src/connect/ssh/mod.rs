@@ -16,7 +16,7 @@ mod master;
 
 pub use address::Address;
 pub use home::Home;
-pub use job::{Ended, Job, Output};
+pub use job::{Ended, Job, Output, READING, Said, follow_input, hand_on};
 
 use crate::domain::SourceError;
 use explain::Place;
@@ -24,7 +24,7 @@ use master::Master;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A connection that takes longer is given up: TCP and the greeting have [`master::CONNECT`], the rest is logging in.
@@ -77,6 +77,20 @@ impl Ssh {
         let master = connecting.unwrap_or_else(|_| Err(explain::slow(&self.place, job.limit)))?;
         match job::run(&master, &input, job, end).await {
             Ok(output) => Ok(output),
+            Err(why) => Err(self.lost(&master, &why).await),
+        }
+    }
+
+    /// Runs a program there that goes on until it is not wanted any more, handing on what it says. Dropping the future ends it
+    /// over there too.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn follow(&self, argv: &[&str], out: &mpsc::Sender<Said>) -> Result<Ended, SourceError> {
+        let input = job::follow_input(argv)?;
+        let master = self.master().await?;
+        match job::follow(&master, &input, out).await {
+            Ok(ended) => Ok(ended),
             Err(why) => Err(self.lost(&master, &why).await),
         }
     }

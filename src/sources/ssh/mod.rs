@@ -108,7 +108,7 @@ impl super::Settings for Settings {
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {
         let host = self.host.as_deref().unwrap_or(id.name());
         let ssh = connections.add_ssh(host, self.config.as_deref())?;
-        connections.name_ssh(id.name(), &ssh);
+        connections.name_host(id.name(), &ssh);
         // A little less than the poller's, so that it is this source that says what is wrong.
         let limit = self.timeout * 19 / 20;
         Ok(vec![Box::new(Remote { name: id.name().to_owned(), ssh, limit, past: Past::default() })])
