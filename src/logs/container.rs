@@ -256,7 +256,9 @@ fn stamped_piece(message: &[u8]) -> (Option<Timestamp>, &[u8]) {
 }
 
 fn is_running(state: &ContainerInspectResponse) -> bool {
-    state.state.as_ref().and_then(|state| state.running).unwrap_or(false)
+    // Between two attempts of its restart policy an engine calls it running too.
+    let is = |state: &bollard::models::ContainerState| state.running == Some(true) && state.restarting != Some(true);
+    state.state.as_ref().is_some_and(is)
 }
 
 fn started(state: &ContainerInspectResponse) -> Option<String> {
