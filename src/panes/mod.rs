@@ -252,9 +252,15 @@ impl Details {
         for section in &self.sections {
             match section {
                 Section::Links { title, links } => {
-                    links.iter().for_each(|link| sheet.push_fact(title, &format!("{}  {}", link.name, link.text)));
+                    for link in links {
+                        sheet.push_fact(title, &format!("{}  {}", link.name, link.text));
+                    }
                 }
-                Section::Lines { title, lines, .. } => lines.iter().for_each(|(_, line)| sheet.push_fact(title, line)),
+                Section::Lines { title, lines, .. } => {
+                    for (_, line) in lines {
+                        sheet.push_fact(title, line);
+                    }
+                }
                 Section::Facts(_) | Section::Text { .. } | Section::Chart(_) => {}
             }
         }

@@ -194,7 +194,7 @@ fn literals(text: &str, statement: bool) -> String {
         let taken = match char {
             '\'' if !in_word || is_prefix(&out) => quoted(rest, statement),
             '$' if statement && !in_word => dollar_quoted(rest),
-            '0'..='9' if statement && !in_word && before != Some('$') => number(rest),
+            '0'..='9' if statement && !in_word && before != Some('$') => Some(number(rest)),
             _ => None,
         };
         match taken {
@@ -249,9 +249,9 @@ fn dollar_quoted(rest: &str) -> Option<(usize, &'static str)> {
     Some((length, "$…$"))
 }
 
-fn number(rest: &str) -> Option<(usize, &'static str)> {
+fn number(rest: &str) -> (usize, &'static str) {
     let end = rest.find(|char: char| !char.is_ascii_alphanumeric() && char != '.').unwrap_or(rest.len());
-    Some((end, "…"))
+    (end, "…")
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ async fn both_ways(is: impl Fn(&Processes) -> bool + Copy) {
     let sshd = need!(own_sshd);
     let mut connections = Connections::default();
     let ssh = connections.add_ssh(HOST, Some(&sshd.config())).unwrap();
-    connections.name_ssh("game-1", &ssh);
+    connections.name_host("game-1", &ssh);
     until(&connections, &SourceId::new("ssh", "game-1"), is).await;
     assert_eq!(sshd.masters().len(), 1, "it goes through the one connection");
     connections.close().await;
@@ -121,7 +121,7 @@ async fn a_server_that_does_not_answer_is_told_with_the_mend() {
     let mut sshd = need!(own_sshd);
     let mut connections = Connections::default();
     let ssh = connections.add_ssh(HOST, Some(&sshd.config())).unwrap();
-    connections.name_ssh("game-1", &ssh);
+    connections.name_host("game-1", &ssh);
     sshd.stop();
     let failed =
         async |kind: &str, name: &str| processes::of(&connections, &SourceId::new(kind, name)).await.unwrap_err();
@@ -242,9 +242,9 @@ fn told(scene: &mut Scene, inquiry: &Inquiry, outcome: Result<Found, SourceError
     scene.send(Event::Answered(Answered { inquiry: inquiry.clone(), outcome }));
 }
 
-fn reading(at: u64, list: Vec<Process>) -> Result<Found, SourceError> {
+fn reading(at: u64, list: Vec<Process>) -> Found {
     let at = Duration::from_secs(at);
-    Ok(Found::Processes(Arc::new(Processes { at, total: list.len(), list, ..Processes::default() })))
+    Found::Processes(Arc::new(Processes { at, total: list.len(), list, ..Processes::default() }))
 }
 
 #[test]
@@ -257,13 +257,13 @@ fn processes_are_asked_for_while_their_page_is_open_and_never_otherwise() {
     assert_eq!(asked(&mut scene), [], "nobody looks");
     scene.key(KeyCode::Enter);
     let inquiry = Inquiry::Processes { source: SourceId::new("ssh", "game-1") };
-    assert_eq!(asked(&mut scene), [inquiry.clone()]);
+    assert_eq!(asked(&mut scene), std::slice::from_ref(&inquiry));
     has(&mut scene, &["Processes", "reading them …"]);
-    told(&mut scene, &inquiry, reading(100, vec![process(7, "api", 'S', 1000), process(8, "old", 'Z', 0)]));
+    told(&mut scene, &inquiry, Ok(reading(100, vec![process(7, "api", 'S', 1000), process(8, "old", 'Z', 0)])));
     has(&mut scene, &["Processes  2, ! 1 zombie", "api --serve", "[old]"]);
     scene.pass(Duration::from_secs(2));
-    assert_eq!(asked(&mut scene), [inquiry.clone()], "again at once, for the CPU figures");
-    told(&mut scene, &inquiry, reading(102, vec![process(7, "api", 'R', 2000)]));
+    assert_eq!(asked(&mut scene), std::slice::from_ref(&inquiry), "again at once, for the CPU figures");
+    told(&mut scene, &inquiry, Ok(reading(102, vec![process(7, "api", 'R', 2000)])));
     has(&mut scene, &["R   50%  1.0M"]);
     scene.pass(Duration::from_secs(4));
     told(&mut scene, &inquiry, Err(SourceError::new("SSH to game-1: it hangs", "look at its console")));
@@ -282,7 +282,7 @@ fn the_page_of_processes_sorts_filters_and_its_cursor_follows_a_process_by_its_s
     let asked = asked(&mut scene);
     let [inquiry] = asked.as_slice() else { panic!("{asked:?}") };
     let small = Process { memory: Some(1 << 10), ..process(9, "small", 'D', 0) };
-    told(&mut scene, inquiry, reading(100, vec![process(7, "api", 'S', 0), small.clone()]));
+    told(&mut scene, inquiry, Ok(reading(100, vec![process(7, "api", 'S', 0), small.clone()])));
     has(&mut scene, &["Processes of game-1  2, ! 1 waits for disk (D)", "D disk wait", "COMMAND"]);
     scene.keys("j");
     let selected = |scene: &Scene| scene.state.pane().selected().unwrap();
@@ -290,7 +290,7 @@ fn the_page_of_processes_sorts_filters_and_its_cursor_follows_a_process_by_its_s
     assert_eq!(selected(&scene).id, id);
     // The same pid is another process now.
     let other = Process { started: 500, ..small };
-    told(&mut scene, inquiry, reading(103, vec![other, process(7, "api", 'S', 3000)]));
+    told(&mut scene, inquiry, Ok(reading(103, vec![other, process(7, "api", 'S', 3000)])));
     scene.paint();
     assert_eq!(selected(&scene).id, id);
     assert_ne!(selected(&scene).presence, quarterdeck::panes::Presence::Here);

@@ -114,10 +114,11 @@ impl Overview {
                 told
             }
         };
-        self.blocks[1].empty = match self.filter.is_empty() {
-            true => vec!["nothing that the sources tell of".to_owned()],
-            false => vec!["no change passes the filter (Esc clears it)".to_owned()],
-        };
+        self.blocks[1].empty = vec![if self.filter.is_empty() {
+            "nothing that the sources tell of".to_owned()
+        } else {
+            "no change passes the filter (Esc clears it)".to_owned()
+        }];
     }
 
     fn count(&self) -> usize {

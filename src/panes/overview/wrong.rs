@@ -19,7 +19,7 @@ pub(super) fn lines(cx: &Cx<'_>) -> Vec<Line> {
     lines.extend(cx.store.about(Subject::Servers).flat_map(|feed| of_servers(feed, cx)));
     lines.extend(cx.store.about(Subject::Databases).flat_map(|feed| of_database(feed, cx)));
     lines.extend(cx.store.about(Subject::Containers).flat_map(|feed| of_containers(feed, cx)));
-    lines.sort_by(|a, b| b.severity.cmp(&a.severity));
+    lines.sort_by_key(|line| std::cmp::Reverse(line.severity));
     lines
 }
 
