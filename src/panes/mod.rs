@@ -212,7 +212,9 @@ impl Details {
         }
         for section in &self.sections {
             if let Section::Links { title, links } = section {
-                links.iter().for_each(|link| sheet.push_fact(title, &format!("{}  {}", link.name, link.text)));
+                for link in links {
+                    sheet.push_fact(title, &format!("{}  {}", link.name, link.text));
+                }
             }
         }
         sheet

@@ -53,7 +53,9 @@ impl<T: Tabular> Hands for DataPane<T> {
             }
             Marking::Invert => {
                 let shown: Vec<_> = self.passing(cx).map(|row| T::id(row)).collect();
-                shown.into_iter().for_each(|id| self.marks.toggle(id));
+                for id in shown {
+                    self.marks.toggle(id);
+                }
             }
             Marking::Clear => self.marks.clear(),
         }
