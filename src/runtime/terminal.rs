@@ -149,17 +149,6 @@ pub fn leave() {
     let _ = disable_raw_mode();
 }
 
-#[cfg(test)]
-mod tests {
-    use super::clipboard;
-
-    #[test]
-    fn tmux_is_told_twice() {
-        assert_eq!(clipboard("aGk=", false), "\x1b]52;c;aGk=\x07");
-        assert_eq!(clipboard("aGk=", true), "\x1b]52;c;aGk=\x07\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\");
-    }
-}
-
 /// A panic of the screen's own thread gives the terminal back before it is reported; one of a task is the task's matter, and is logged.
 pub fn restore_on_panic() {
     let screen_thread = std::thread::current().id();
@@ -172,4 +161,15 @@ pub fn restore_on_panic() {
             tracing::error!("a task panicked: {info}");
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clipboard;
+
+    #[test]
+    fn tmux_is_told_twice() {
+        assert_eq!(clipboard("aGk=", false), "\x1b]52;c;aGk=\x07");
+        assert_eq!(clipboard("aGk=", true), "\x1b]52;c;aGk=\x07\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\");
+    }
 }

@@ -86,7 +86,7 @@ impl Comparison {
     }
 
     /// Whether it holds for what is written in a cell. The buffer is used again: its text is not to be relied on after.
-    pub fn holds_for_cell(&self, cell: &mut String) -> bool {
+    pub fn holds_for_cell(&self, cell: &mut str) -> bool {
         if self.is_about_figure() {
             return self.holds_for_figure(cell_figure(cell));
         }
