@@ -76,6 +76,23 @@ fn column_lines(hands: &dyn Hands, cx: &Cx<'_>) -> Vec<MenuLine> {
     hands.columns(cx).into_iter().map(line).collect()
 }
 
+/// The terminal has another size: there is room for other columns.
+pub(super) fn resized(state: &mut State) {
+    let Some(Overlay::Menu(mut menu)) = state.overlay.take_if(|overlay| matches!(overlay, Overlay::Menu(_))) else {
+        return;
+    };
+    state.prepare();
+    let lines = with_hands(state, |hands, cx| match menu.kind {
+        MenuKind::Sort => Some(sort_lines(hands, cx)),
+        MenuKind::Columns => Some(column_lines(hands, cx)),
+        MenuKind::Copy | MenuKind::Views => None,
+    });
+    if let Some(lines) = lines.flatten() {
+        menu.renew(lines);
+    }
+    state.overlay = Some(Overlay::Menu(menu));
+}
+
 /// Marks rows of the focused table.
 pub(super) fn mark(state: &mut State, marking: Marking) {
     with_hands(state, |hands, cx| hands.mark(marking, cx));

@@ -31,6 +31,11 @@ pub enum MenuKind {
 }
 
 impl MenuKind {
+    /// Its notes say why something can't be seen.
+    pub const fn dims_notes(self) -> bool {
+        matches!(self, Self::Sort | Self::Columns)
+    }
+
     /// The keys that work in it.
     pub const fn keys(self) -> &'static str {
         match self {

@@ -125,6 +125,7 @@ fn take_input(state: &mut State, input: Input, effects: &mut Effects) {
             state.size = (width, height);
             state.dirty = true;
             state.repaint = true;
+            super::hands::resized(state);
         }
         Input::Mouse(event) => super::mouse::take(state, event, effects),
         Input::Key(_) | Input::FocusGained | Input::FocusLost => {}

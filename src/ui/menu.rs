@@ -21,7 +21,7 @@ pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
         let cursor = if index == menu.cursor { "▶" } else { " " };
         let mark = text::pad(line.mark, 1);
         let name = text::pad(text::truncate(&line.text, TEXT), wide);
-        let role = if line.note.is_empty() { Role::Text } else { Role::Muted };
+        let role = if menu.kind.dims_notes() && !line.note.is_empty() { Role::Muted } else { Role::Text };
         lines.push((role, format!("{cursor} {mark} {name}  {}", line.note)));
     }
     let title = format!("{}  ({})", menu.title, menu.kind.keys());

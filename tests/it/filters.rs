@@ -2,8 +2,9 @@
 
 use crate::dump;
 use crate::scene::{Scene, usual};
-use crossterm::event::KeyCode;
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use quarterdeck::domain::{Snapshot, Subject};
+use quarterdeck::event::Event;
 use quarterdeck::panes::PANES;
 
 const SIZE: (u16, u16) = (160, 45);
@@ -22,8 +23,8 @@ fn pane(title: &str) -> Scene {
 }
 
 fn filter(scene: &mut Scene, typed: &str) {
-    scene.key(KeyCode::Esc);
     scene.keys("/");
+    scene.send(Event::Input(Input::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL))));
     scene.keys(typed);
     scene.key(KeyCode::Enter);
 }
