@@ -11,6 +11,9 @@ use crate::panes::hands::{ColumnState, Hands, Marking, Sight};
 use crate::panes::{Flow, Selected};
 use crossterm::event::KeyCode;
 
+/// Lines of a menu that PgUp and PgDn go.
+const PAGE: usize = 10;
+
 /// Runs `f` with the focused table, if the focused pane is one; else it is said that it is none.
 pub(super) fn with_hands<T>(state: &mut State, f: impl FnOnce(&mut dyn Hands, &Cx<'_>) -> T) -> Option<T> {
     let done = state.with_pane(|pane, cx| pane.hands().map(|hands| f(hands, cx)));
@@ -143,6 +146,8 @@ fn cursor_to(menu: &Menu, chord: Chord) -> Option<usize> {
         Some('G') => Some(usize::MAX),
         _ if chord.is(KeyCode::Down) || chord.is_ctrl('n') => Some(at + 1),
         _ if chord.is(KeyCode::Up) || chord.is_ctrl('p') => Some(at.saturating_sub(1)),
+        _ if chord.is(KeyCode::PageDown) => Some(at + PAGE),
+        _ if chord.is(KeyCode::PageUp) => Some(at.saturating_sub(PAGE)),
         _ if chord.is(KeyCode::Home) => Some(0),
         _ if chord.is(KeyCode::End) => Some(usize::MAX),
         _ => None,

@@ -36,7 +36,7 @@ const EXAMPLES: &str = "Examples:
 
 Files:
   $XDG_CONFIG_HOME/quarterdeck/config.toml     the config (~/.config); also $QUARTERDECK_CONFIG
-  $XDG_STATE_HOME/quarterdeck/journal.sqlite   the journal (~/.local/state), and quarterdeck.log beside it
+  $XDG_STATE_HOME/quarterdeck/journal.sqlite   the journal (~/.local/state); beside it quarterdeck.log, views.toml and saved/
 
 Exit codes: 0 all is well, 1 something is wrong, 2 the command line was not understood; 128 and the signal's number when a
 signal ended the dashboard (129 the terminal went, 130 SIGINT, 143 SIGTERM).";

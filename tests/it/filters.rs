@@ -55,7 +55,7 @@ fn figures_and_states_are_compared_as_the_engine_told_them() {
     assert_eq!(containers_left(&mut scene, "state:healthy"), is("healthy"), "not the unhealthy ones");
     assert_eq!(containers_left(&mut scene, "state:healthy|unhealthy"), is("healthy") + is("unhealthy"));
     assert_eq!(containers_left(&mut scene, "!state:healthy"), all.len() - is("healthy"));
-    assert_eq!(containers_left(&mut scene, "state:unhealthy cpu>0 api"), is("unhealthy"));
+    assert_eq!(containers_left(&mut scene, "state:unhealthy cpu>0 registry"), is("unhealthy"));
 }
 
 #[test]
