@@ -73,6 +73,14 @@ fn seen(given: &str) -> String {
     if cut.len() < clean.len() { format!("{cut}…") } else { cut.to_owned() }
 }
 
+/// A text as it may leave the screen: without secrets, and on a shared screen behind the veil too, for what is copied is pasted where
+/// others read it.
+pub(super) fn hidden(state: &State, given: &str) -> String {
+    let mut out = state.redactor.text(given).into_owned();
+    text::behind(state.presenter.veil(), || text::cover(&mut out));
+    out
+}
+
 /// Where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -93,12 +101,8 @@ struct Taken {
 /// Takes what was chosen, and says what came of it.
 pub(super) fn take(state: &mut State, take: &Take, way: Way, effects: &mut Effects) {
     let most = if way == Way::Clipboard { CLIPBOARD } else { usize::MAX };
-    // On a shared screen, what is copied is pasted where others read it.
-    let veil = state.presenter.veil();
-    let Some(mut taken) = text::behind(veil.clone(), || taken(state, take, most)) else { return };
-    if let Some(hidden) = veil.and_then(|veil| veil.hide(&taken.text)) {
-        taken.text = hidden;
-    }
+    let Some(mut taken) = text::behind(state.presenter.veil(), || taken(state, take, most)) else { return };
+    taken.text = hidden(state, &taken.text);
     if taken.text.is_empty() {
         return state.toasts.say(state.now, "there is nothing to copy");
     }

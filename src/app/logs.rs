@@ -44,7 +44,7 @@ pub(super) fn takes(state: &mut State, action: &Action, effects: &mut Effects) -
         LogFlow::Pass => return false,
         LogFlow::Say(what) => state.toasts.say(state.now, what),
         LogFlow::Copy(text, what) => {
-            effects.push(Effect::Copy(text));
+            effects.push(Effect::Copy(super::copy::hidden(state, &text)));
             state.toasts.say(state.now, format!("copied {what}"));
         }
         LogFlow::Save(export) => effects.push(Effect::SaveLog(export)),

@@ -184,10 +184,10 @@ pub(super) fn key(state: &mut State, preview: &mut SilencePreview, chord: Chord,
             choice.included = !choice.included;
         }
     } else if chord.char() == Some('c') {
-        effects.push(Effect::Copy(preview.text()));
+        effects.push(Effect::Copy(super::copy::hidden(state, &preview.text())));
         state.toasts.say(state.now, "the matchers are on the terminal's clipboard");
     } else if chord.char() == Some('C') {
-        effects.push(Effect::Copy(preview.amtool(&state.store)));
+        effects.push(Effect::Copy(super::copy::hidden(state, &preview.amtool(&state.store))));
         state.toasts.say(state.now, "the amtool line is on the terminal's clipboard: write why, and for how long");
     }
     true

@@ -35,6 +35,13 @@ pub fn behind<T>(veil: Option<Arc<dyn Veil>>, work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Puts behind the veil what is harmless already, and is about to be broken into pieces.
+pub fn cover(text: &mut String) {
+    if let Some(hidden) = hide(text) {
+        *text = hidden;
+    }
+}
+
 fn hide(text: &str) -> Option<String> {
     let veil = VEIL.with_borrow(Clone::clone)?;
     veil.hide(text)

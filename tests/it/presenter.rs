@@ -8,9 +8,11 @@ use quarterdeck::action::Action;
 use quarterdeck::app::Presenting;
 use quarterdeck::domain::secret::Secret;
 use quarterdeck::domain::{
-    Alert, AlertReport, Container, ContainerState, Database, Engine, EngineEvent, Reach, Server, Session, SessionState,
-    Severity, Silence, Snapshot, Subject, alert,
+    Alert, AlertReport, Container, ContainerState, Database, Engine, EngineEvent, LogEvent, LogLine, Reach, Server,
+    Session, SessionState, Severity, Silence, Snapshot, Subject, alert,
 };
+use quarterdeck::effect::Effect;
+use quarterdeck::event::Event;
 use quarterdeck::keymap::Scope;
 use quarterdeck::panes::PANES;
 use quarterdeck::redact::{Mask, Redactor};
@@ -263,4 +265,40 @@ fn a_key_is_shown_with_what_it_does_and_typed_text_is_not() {
     assert!(last(&mut scene).contains("help"), "{}", last(&mut scene));
     scene.keys("/x");
     assert!(last(&mut scene).contains("filter: x"), "{}", last(&mut scene));
+}
+
+#[test]
+fn a_log_is_behind_the_veil_too_and_so_is_what_is_copied_of_it() {
+    for wrapped in [false, true] {
+        let mut scene = scene((80, 24), true);
+        fill(&mut scene);
+        scene.keys("2l");
+        if wrapped {
+            scene.keys("w");
+        }
+        let line = |text: String| LogLine { at: Some(start().wall), level: None, place: 0, text };
+        let lines = vec![
+            line(format!("ERROR {PLANTED}")),
+            line(format!(
+                r#"{{"level":"error","msg":"no","peer":"203.0.113.9","user":"canary@example.org","note":"{PLANTED}"}}"#
+            )),
+        ];
+        let number = 1;
+        scene.send(Event::Log(LogEvent::Batch { number, at: start().wall, lines, states: Vec::new() }));
+        assert_hidden(&mut scene, "a log");
+        assert!(seen(&mut scene).contains("ERROR"), "{}", seen(&mut scene));
+        scene.key(KeyCode::Enter);
+        assert_hidden(&mut scene, "a whole line");
+        scene.key(KeyCode::Esc);
+        scene.keys("p");
+        assert_hidden(&mut scene, "the patterns");
+        scene.key(KeyCode::Esc);
+        scene.keys("c");
+        let copied = scene.effects.iter().find_map(|effect| match effect {
+            Effect::Copy(text) => Some(text.to_lowercase()),
+            _ => None,
+        });
+        let copied = copied.expect("something is copied");
+        assert!(CANARIES.iter().all(|canary| !copied.contains(canary)), "{copied}");
+    }
 }

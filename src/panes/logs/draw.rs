@@ -178,7 +178,7 @@ fn draw_whole(title: &str, lines: &[String], scroll: usize, area: Rect, buf: &mu
     let width = area.width.saturating_sub(2);
     canvas::put(buf, (area.x + 1, area.y), &text::clean(title), width, cx.style(Role::Column));
     for (line, y) in lines.iter().skip(scroll).zip(area.top() + 1..area.bottom()) {
-        canvas::put(buf, (area.x + 1, y), line, width, cx.style(Role::Text));
+        canvas::put(buf, (area.x + 1, y), &text::clean(line), width, cx.style(Role::Text));
     }
 }
 
@@ -199,7 +199,13 @@ fn draw_patterns(patterns: &Patterns, area: Rect, buf: &mut Buffer, cx: &Cx<'_>)
         let role = pattern.worst.map_or(Role::Text, level_role);
         let word = pattern.worst.map_or("", |worst| worst.word());
         canvas::put(buf, (area.x + 11, y), word, 5, cx.style(role));
-        canvas::put(buf, (area.x + 18, y), &pattern.text, area.width.saturating_sub(18), cx.style(Role::Text));
+        canvas::put(
+            buf,
+            (area.x + 18, y),
+            &text::clean(&pattern.text),
+            area.width.saturating_sub(18),
+            cx.style(Role::Text),
+        );
         if patterns.offset + index == patterns.cursor {
             buf.set_style(Rect { y, height: 1, ..area }, cx.style(Role::Selected));
         }

@@ -231,6 +231,7 @@ fn readable(line: Kept<'_>, out: &mut String) {
     if !fields(line.text, line.at.is_none(), out) {
         out.push_str(line.text);
     }
+    text::cover(out);
 }
 
 /// Pieces of at most so many cells; an empty text is one piece.
