@@ -311,6 +311,11 @@ impl Action {
         }
     }
 
+    /// The keymap's word for what is no runbook.
+    pub fn word(&self) -> &'static str {
+        self.row().map_or("", |(_, name, _)| name)
+    }
+
     /// One line for help; a runbook's title is the library's to tell.
     pub fn doc(&self) -> &'static str {
         self.row().map_or("run a runbook", |(_, _, doc)| doc)
@@ -321,9 +326,9 @@ impl Action {
         matches!(self, Self::Runbook(_) | Self::Writes)
     }
 
-    /// A stray key must not do it: it acts, or it takes the screen away.
+    /// A stray key must not do it: it acts, takes the screen away, or changes what is seen of it.
     pub fn is_grave(&self) -> bool {
-        self.acts() || matches!(self, Self::Quit | Self::Suspend)
+        self.acts() || matches!(self, Self::Quit | Self::Suspend | Self::Presenter | Self::Freeze | Self::Mouse)
     }
 
     /// How it moves a cursor, if that is what it does.

@@ -258,10 +258,10 @@ mod tests {
 
     #[test]
     fn a_file_may_stand_on_a_preset() {
-        let keymap = load(Some(("mine.toml", "inherits = \"k9s\"\n[all]\n\"y\" = \"zoom\""))).unwrap();
+        let keymap = load(Some(("mine.toml", "inherits = \"k9s\"\n[all]\n\"x\" = \"zoom\""))).unwrap();
         let does = |word: &str| keymap.find(Scope::All, &[Chord::parse(word).unwrap()]);
         assert_eq!(does("d"), Found::Action(&Action::Details));
-        assert_eq!(does("y"), Found::Action(&Action::Zoom));
+        assert_eq!(does("x"), Found::Action(&Action::Zoom));
         assert_eq!(
             errors("\ninherits = \"emacs\""),
             ["mine.toml:2: inherits what is not there; there are: default, k9s, arrows"]

@@ -185,7 +185,13 @@ impl Page {
     /// Paints it.
     pub fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
-        super::table::draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.details.title, 24);
+        super::table::draw_frame(
+            place,
+            buf,
+            (cx.style(border), cx.style(Role::TitleFocused)),
+            &text::clean(&self.details.title),
+            24,
+        );
         let inside = place.inside();
         let width = inside.width / self.columns.len().max(1) as u16;
         for (index, lines) in self.columns.iter().enumerate() {

@@ -203,24 +203,28 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let scope = state.scope();
     // A log has more keys than there is room for, and they have an order of their own.
     let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope && state.logs.is_none());
-    let own = own.filter_map(|binding| match &binding.action {
-        Action::Runbook(id) => {
-            let key = state.keymap.key_of(scope, &binding.action)?;
+    let mut acting = Vec::new();
+    let mut pages: Vec<(Action, &str)> = Vec::new();
+    for binding in own {
+        if let Action::Runbook(id) = &binding.action {
             let doc = state.library.get(id).map_or_else(|| id.to_string(), |runbook| runbook.id.clone());
-            Some((true, key, doc))
+            acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, doc)));
+        } else if pages.iter().all(|(other, _)| *other != binding.action) {
+            // A page that belongs to this pane: once, though two keys lead there.
+            pages.push((binding.action.clone(), binding.action.word()));
         }
-        // A page that belongs to this pane.
-        action => Some((false, state.keymap.key_of(scope, action)?, action.name().into_owned())),
-    });
+    }
     let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
         (Some(_), _) => &LOG,
         (None, Some(_)) => &PAGE,
         (None, None) if scope == Scope::Overview => &OVERVIEW,
         (None, None) => &PLAIN,
     };
-    let plain =
-        plain.iter().filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
-    own.chain(plain).collect()
+    // The way to help is never pushed out by what else there is.
+    let (help, rest): (Vec<_>, Vec<_>) = plain.iter().partition(|(action, _)| *action == Action::Help);
+    let told = help.into_iter().chain(&pages).chain(rest);
+    let told = told.filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
+    acting.into_iter().chain(told).collect()
 }
 
 /// What may be typed and how it ends; where it is narrow, what is typed needs the room.

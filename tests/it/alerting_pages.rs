@@ -234,7 +234,7 @@ fn alerts_of_one_name_stand_side_by_side_by_one_key() {
     alerts[2].severity = Severity::Critical;
     scene.good("prometheus", "main", Snapshot::Alerts(report(alerts)));
     scene.paint();
-    scene.keys("3zc");
+    scene.keys("3z#");
     let shown = shown(&mut scene);
     let place = |word: &str| shown.find(word).unwrap_or_else(|| panic!("{word} is not in\n{shown}"));
     assert!(place("by name") < place("h2") && place("h2") < place("h1") && place("h1") < place("Between"), "{shown}");

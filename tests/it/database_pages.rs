@@ -230,7 +230,7 @@ fn connections_that_are_idle_in_a_transaction_are_judged_under_what_is_wrong() {
     let hidden = vec!["web may not see what others' sessions do: GRANT pg_monitor TO web".to_owned()];
     let database = Database { now: start().wall, max: 100, sessions, hidden, ..Database::default() };
     scene.good("postgres", "primary", Snapshot::Database(database));
-    scene.keys("4c");
+    scene.keys("4w");
     let screen = dump::text(&scene.paint());
     let at = |parts: &[&str]| screen.find(line(&screen, parts)).unwrap();
     // The one that is idle for too long stands above the larger group.

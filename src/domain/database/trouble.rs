@@ -26,7 +26,7 @@ impl Database {
         };
         say(limits.connections.judge(self.fullness()), &|| {
             let left = self.max.saturating_sub(self.reserved);
-            format!("{} of {left} connections are taken: c shows by whom", self.used)
+            format!("{} of {left} connections are taken: the page of connections shows by whom", self.used)
         });
         if let Some(archiver) = self.archiver.as_ref().filter(|archiver| archiver.failing) {
             say(Severity::Critical, &|| archiving(archiver));
