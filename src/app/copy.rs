@@ -43,6 +43,7 @@ fn table_lines(state: &mut State) -> Option<Vec<MenuLine>> {
     let mut lines = vec![line("this row", "text", Take::Rows(Extent::Row, Form::Text))];
     lines.extend(forms(&rows, |form| Take::Rows(extent, form)));
     lines.push(line(&rows, "for the incident channel: a header line and a Markdown table", Take::Bundle(extent)));
+    lines.push(line("this row", "for the incident channel", Take::Bundle(Extent::Row)));
     lines.push(line("this row", "JSON", Take::Rows(Extent::Row, Form::Json)));
     lines.extend(cells.into_iter().map(|(title, text)| line(&title, &seen(&text), Take::Text(text))));
     Some(lines)

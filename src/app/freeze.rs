@@ -18,6 +18,9 @@ pub struct Frozen {
 
 /// Freezes the screen, or lets it go on.
 pub(super) fn toggle(state: &mut State) {
+    if state.logs.is_some() {
+        return state.toasts.say(state.now, "a log stands still by itself: move up in it, and f follows it again");
+    }
     if state.frozen.take().is_some() {
         return state.toasts.say(state.now, "the screen goes on");
     }

@@ -55,7 +55,7 @@ pub(super) fn takes(state: &mut State, action: &Action, effects: &mut Effects) -
 fn edit(state: &mut State, search: bool) {
     state.searching = search;
     let text = state.logs.as_ref().map_or("", |logs| if search { logs.search() } else { logs.filter() });
-    state.filter_edit = Some(Field::with(text));
+    state.filter_edit = Some(Field::replacing(text));
 }
 
 /// The log of the thing under the cursor, or of the one whose page is open.

@@ -220,7 +220,7 @@ impl State {
         for trouble in setup.troubles {
             toasts.bad(now, trouble);
         }
-        let store = Store::new(setup.feeds).with_servers(setup.servers, now);
+        let store = Store::new(setup.feeds).with_servers(setup.servers, now).with_limits(setup.limits);
         // Where nothing is configured to be seen, no key would do anything.
         let seen = |kind: &PaneKind| kind.subject.is_some_and(|subject| store.about(subject).next().is_some());
         let focus = PANES.iter().position(seen).unwrap_or(0);

@@ -63,17 +63,16 @@ impl Palette {
         Self { title, field: Field::default(), items, matches, cursor: 0, reading: None }
     }
 
-    /// Ranks the items by what is typed, the best first.
+    /// Ranks the items by what is typed: names that fit before descriptions in which a word begins so.
     pub fn rank(&mut self) {
         let pattern = Pattern::parse(self.field.text(), CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
         let mut scored: Vec<(u32, usize)> = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
-            let text = format!("{} {}", item.name, item.doc);
-            if let Some(score) = pattern.score(Utf32Str::new(&text, &mut buffer), &mut matcher) {
-                scored.push((score, index));
-            }
+            let named = pattern.score(Utf32Str::new(&item.name, &mut buffer), &mut matcher);
+            let described = || words_begin(&item.doc, self.field.text()).then_some(0);
+            scored.extend(named.map(|score| score + 1).or_else(described).map(|score| (score, index)));
         }
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.matches = scored.into_iter().map(|(_, index)| index).collect();
@@ -107,6 +106,13 @@ impl Palette {
     pub fn go(&mut self, by: isize) {
         self.cursor = self.cursor.saturating_add_signed(by).min(self.matches.len().saturating_sub(1));
     }
+}
+
+/// Each word that was typed begins a word of the text.
+fn words_begin(text: &str, typed: &str) -> bool {
+    let text = text.to_lowercase();
+    let words = || text.split(|char: char| !char.is_alphanumeric());
+    typed.to_lowercase().split_whitespace().all(|typed| words().any(|word| word.starts_with(typed)))
 }
 
 fn item(action: &Action, name: &str, doc: &str, scope: Scope, keymap: &Keymap) -> Item {

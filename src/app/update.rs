@@ -240,7 +240,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::NextPane => way::next_pane(state, 1),
         Action::PreviousPane => way::next_pane(state, -1),
         Action::Zoom => state.zoom = !state.zoom,
-        Action::Filter => state.filter_edit = Some(Field::with(state.pane().filter())),
+        Action::Filter => state.filter_edit = Some(Field::replacing(state.pane().filter())),
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
         Action::Palette => {
             state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));

@@ -3,7 +3,7 @@
 use super::snapshot::count;
 use super::{Global, look, places, setup};
 use crate::config::{Choice, Config};
-use crate::domain::{Sample, Snapshot, text};
+use crate::domain::{Sample, Server, Snapshot, text};
 use crate::journal::sqlite::Reader;
 use crate::runbook::Library;
 use crate::runtime::{self, poller};
@@ -172,7 +172,17 @@ impl Findings {
         match &sample.outcome {
             Ok(snapshot) => {
                 let took = sample.took.as_millis();
-                self.ok(id, &format!("{} in {took} ms", counted(snapshot)));
+                let servers = snapshot.servers().unwrap_or_default();
+                let unreached = servers.iter().find_map(Server::unreached);
+                let untold = servers.iter().find_map(|server| server.silent.first().zip(server.notes.first()));
+                match (unreached, untold) {
+                    (Some(reach), _) => {
+                        let what = format!("{}: {}", reach.by, reach.why);
+                        self.error(id, &what, "start what should answer there, or mend the address in the config");
+                    }
+                    (None, Some((_, note))) => self.error(id, note, "mend the address or what answers there"),
+                    (None, None) => self.ok(id, &format!("{} in {took} ms", counted(snapshot))),
+                }
             }
             Err(error) => {
                 let level = if builtin { Level::Absent } else { Level::Error };

@@ -71,7 +71,7 @@ impl Scope {
 
     /// Its keys go before those that work everywhere, in place of clashing with them.
     pub const fn shadows(self) -> bool {
-        matches!(self, Self::Logs | Self::Replay)
+        matches!(self, Self::Logs | Self::Replay | Self::Text)
     }
 }
 

@@ -33,7 +33,7 @@ const NOBODY: [&str; 12] = [
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     let shapes = [
         r"(?P<key>-----BEGIN [A-Z ]+-----)",
-        r"(?P<token>\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|\b(?:gh[pousr]_|github_pat_|xox[a-z]-|sk[-_]|pk_|glpat-|AKIA|ASIA|npm_|hvs\.)[\w.-]{8,})",
+        r"(?P<token>\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|\b(?:gh[pousr]_|github_pat_|xox[a-z]-|sk[-_]|pk_|glpat-|AKIA|ASIA|npm_|hvs\.)[\w.#-]{6,})",
         r"(?P<mail>[\w.+-]+@[\w-]+(?:\.[\w-]+)*)",
         r"(?P<host>[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#\x22'<>‹]+)",
         r"(?P<mac>\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b)",

@@ -26,8 +26,8 @@ pub use ring::Ring;
 pub use servers::{Named, ServerRow};
 
 use crate::domain::{
-    Alert, AlertReport, Answered, Clients, Found, Inquiry, LockNode, Now, Sample, Snapshot, SourceError, SourceId,
-    Subject,
+    Alert, AlertReport, Answered, Clients, Found, Inquiry, Limits, LockNode, Now, Sample, Snapshot, SourceError,
+    SourceId, Subject,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,13 @@ impl Store {
     #[must_use]
     pub fn with_servers(mut self, named: Vec<Named>, now: Now) -> Self {
         self.servers = servers::Joined::new(named, &self.feeds, now);
+        self
+    }
+
+    /// With the limits by which it is remembered when a server was not well.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.servers.limits = limits;
         self
     }
 

@@ -1,5 +1,7 @@
-//! When servers were not there, as this program saw it: their health address failed, or nobody who ought to tell of them did.
+//! When servers were not well, as this program saw it: their health address failed, nobody who ought to tell of them did, or a
+//! figure was past a limit.
 
+use crate::domain::Severity;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -8,21 +10,37 @@ const KEPT: usize = 20;
 /// Servers of which any are kept.
 const MOST: usize = 500;
 
-/// How a server was away.
+/// How a server was away, or not well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Away {
     /// Its health address said so.
     Down,
     /// None of its sources answered.
     Silent,
+    /// A figure was past a limit.
+    Past {
+        /// How bad.
+        severity: Severity,
+        /// Which one was the first: `cpu`, `disk` …
+        what: &'static str,
+    },
 }
 
 impl Away {
     /// In words.
-    pub const fn word(self) -> &'static str {
+    pub fn words(self) -> String {
         match self {
-            Self::Down => "down",
-            Self::Silent => "no answer",
+            Self::Down => "down".to_owned(),
+            Self::Silent => "no answer".to_owned(),
+            Self::Past { severity, what } => format!("{} {what}", severity.word()),
+        }
+    }
+
+    /// It goes on, though the worst figure may be another one by now.
+    fn is_like(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Past { severity: a, .. }, Self::Past { severity: b, .. }) => a == b,
+            (one, other) => one == other,
         }
     }
 }
@@ -56,7 +74,7 @@ impl Outages {
         let list = self.by.entry(server.to_owned()).or_default();
         let open = list.last_mut().filter(|last| last.to.is_none());
         match (open, away) {
-            (Some(open), Some(away)) if open.away == away => {}
+            (Some(open), Some(away)) if open.away.is_like(away) => {}
             (open, away) => {
                 if let Some(open) = open {
                     open.to = Some(now);

@@ -12,7 +12,7 @@
 use super::history::{Figure, History};
 use super::outages::{Away, Outages};
 use super::{Feed, Health, Trend};
-use crate::domain::{Now, Server, Snapshot, SourceId, Subject};
+use crate::domain::{Limits, Now, Server, Severity, Snapshot, SourceId, Subject};
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -127,6 +127,8 @@ pub(super) struct Joined {
     columns: Vec<String>,
     history: History,
     pub(super) outages: Outages,
+    /// Where a figure is past its limit, for the history of it.
+    pub(super) limits: Limits,
     /// One more for each join.
     pub(super) joins: u64,
 }
@@ -213,7 +215,7 @@ impl Joined {
 
     /// Notes whether a server is there.
     fn watch(&mut self, index: usize, now: Now) {
-        let Self { members, rows, trust, outages, .. } = self;
+        let Self { members, rows, trust, outages, limits, .. } = self;
         outages.since.get_or_insert(now.wall);
         let member = &members[index];
         let Some(row) = rows.get(member.place.0).and_then(|rows| rows.get(member.place.1)) else { return };
@@ -224,7 +226,11 @@ impl Joined {
         let away = match (heard, lost, down) {
             (true, _, true) => Some(Away::Down),
             (false, true, _) => Some(Away::Silent),
-            (true, _, false) | (false, false, _) => None,
+            (true, _, false) => match row.judge(limits) {
+                (severity, what) if severity >= Severity::Warning => Some(Away::Past { severity, what }),
+                _ => None,
+            },
+            (false, false, _) => None,
         };
         outages.note(&row.name, away, now.wall);
     }

@@ -5,6 +5,7 @@ use crate::app::{Banner, State, Toast};
 use crate::domain::log::Anchor;
 use crate::domain::text;
 use crate::keymap::Scope;
+use crate::panes::PANES;
 use crate::runbook::Writes;
 use crate::theme::Role;
 use crate::widgets::{canvas, figure, wrap};
@@ -167,7 +168,7 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Help, "help"),
         (Action::Details, "go there"),
         (Action::Filter, "filter"),
-        (Action::Back, "back"),
+        (Action::Copy, "copy"),
         (Action::Runs, "runs"),
         (Action::Quit, "quit"),
     ];
@@ -222,7 +223,12 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     };
     // The way to help is never pushed out by what else there is.
     let (help, rest): (Vec<_>, Vec<_>) = plain.iter().partition(|(action, _)| *action == Action::Help);
-    let told = help.into_iter().chain(&pages).chain(rest);
+    // Where there is a way back it comes next: on a page, and in a view that took the place of the panes.
+    let (inside, beside) = (state.page.is_some(), PANES[state.focus].beside);
+    let back = [(Action::Back, "back")];
+    let back = back.iter().filter(|_| !inside && !beside && state.logs.is_none());
+    let (before, after) = if inside { (&[][..], &pages[..]) } else { (&pages[..], &[][..]) };
+    let told = help.into_iter().chain(back).chain(before).chain(rest).chain(after);
     let told = told.filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     acting.into_iter().chain(told).collect()
 }

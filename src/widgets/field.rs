@@ -18,12 +18,19 @@ const MOST: usize = 512;
 pub struct Field {
     text: String,
     cursor: usize,
+    /// The first character that is typed takes the place of the whole text.
+    replaces: bool,
 }
 
 impl Field {
     /// With a text to start from; the cursor at its end.
     pub fn with(text: &str) -> Self {
-        Self { text: text.to_owned(), cursor: text.len() }
+        Self { text: text.to_owned(), cursor: text.len(), replaces: false }
+    }
+
+    /// The same, but what is typed first takes the place of the text, as if it was selected; moving in it keeps it.
+    pub fn replacing(text: &str) -> Self {
+        Self { replaces: true, ..Self::with(text) }
     }
 
     /// What it holds.
@@ -33,7 +40,11 @@ impl Field {
 
     /// Takes one key; true when the text changed.
     pub fn key(&mut self, chord: Chord) -> bool {
+        let replaces = std::mem::take(&mut self.replaces);
         if let Some(c) = chord.char() {
+            if replaces {
+                self.remove(0);
+            }
             return self.insert(c.encode_utf8(&mut [0; 4]));
         }
         if chord.is(KeyCode::Backspace) || chord.is_ctrl('h') {
@@ -67,6 +78,7 @@ impl Field {
 
     /// Inserts text at the cursor, cleaned; true when something was taken.
     pub fn insert(&mut self, text: &str) -> bool {
+        self.replaces = false;
         let clean = text::clean(text);
         if clean.is_empty() || self.text.len() + clean.len() > MOST {
             return false;
@@ -126,6 +138,16 @@ mod tests {
         assert_eq!(field.text(), "kill ");
         typed(&mut field, "ctrl-u x home y delete");
         assert_eq!(field.text(), "y");
+    }
+
+    #[test]
+    fn what_is_typed_first_replaces_a_selected_text_and_moving_keeps_it() {
+        let mut field = Field::replacing("old");
+        typed(&mut field, "n e w");
+        assert_eq!(field.text(), "new");
+        let mut field = Field::replacing("old");
+        typed(&mut field, "left x");
+        assert_eq!(field.text(), "olxd");
     }
 
     #[test]

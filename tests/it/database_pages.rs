@@ -168,7 +168,7 @@ fn replication_connections_and_statistics_have_their_pages() {
     line(&replication, &["db-2", "primary", "standby", "streaming", "2.0G"]);
     line(&replication, &["old", "primary", "slot", "inactive", "5.0G"]);
     line(&replication, &["standby", "receiver", "not running", "0B", "15m"]);
-    let connections = shown("4c", (160, 45));
+    let connections = shown("4w", (160, 45));
     line(&connections, &["Connections", "primary 90 of 100 in use, 3 kept for superusers"]);
     line(&connections, &["billing", "primary", "app", "shop", "1", "1%"]);
     let statistics = shown("4t", (160, 45));

@@ -84,7 +84,7 @@ fn a_hung_engine_delays_no_key_and_no_other_pane_keeps_its_rows_and_comes_back_b
     keys_are_painted_at_once(&mut session);
     session.wait_text("▲ docker/main: no answer within 1.0 s from");
     // The path of the socket is long, and lines are broken around it.
-    session.wait_text("last good");
+    session.wait_text("failing for");
     keys_are_painted_at_once(&mut session);
     let newcomer = server.session("app", "newcomer");
     wait_row(&session, "newcomer", &[&newcomer.pid.to_string()]);
@@ -109,7 +109,7 @@ fn a_hung_database_keeps_its_sessions_with_reason_and_age_and_comes_back_by_itse
     wait_row(&session, "kept-app", &["idle"]);
     proxy.pause();
     session.wait_text("▲ postgres/main: no answer within 2.0 s from PostgreSQL at ");
-    session.wait_text("last good");
+    session.wait_text("failing for");
     wait_row(&session, "kept-app", &[&kept.pid.to_string()]);
     proxy.open();
     session.wait_no_text("▲ postgres/main");

@@ -234,6 +234,7 @@ fn a_frozen_screen_stands_still_and_nothing_is_acted_on() {
     let mut scene = containers();
     let before = names(&mut scene);
     scene.keys("F");
+    scene.pass(Duration::from_millis(50));
     let Snapshot::Containers(mut engine) = usual(Subject::Containers) else { panic!() };
     engine.containers.truncate(1);
     scene.good("docker", "local", Snapshot::Containers(engine));
@@ -249,6 +250,7 @@ fn a_frozen_screen_stands_still_and_nothing_is_acted_on() {
     assert_eq!(names(&mut scene), ["api-3"], "a filter works on the frozen rows");
     scene.key(KeyCode::Esc);
     scene.keys("F");
+    scene.pass(Duration::from_millis(50));
     assert_eq!(names(&mut scene), ["api-0"]);
     assert!(!text(&mut scene).contains("FROZEN"));
 }
@@ -358,6 +360,7 @@ fn the_mouse_selects_focuses_opens_scrolls_and_sorts_when_it_is_listened_to() {
     mouse(&mut scene, LEFT, row);
     assert_eq!(PANES[scene.state.focus].title, "Servers", "nobody listens");
     scene.keys("M");
+    scene.pass(Duration::from_millis(50));
     assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Mouse(true))));
     mouse(&mut scene, LEFT, row);
     assert_eq!(PANES[scene.state.focus].title, "Containers");

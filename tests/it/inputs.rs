@@ -209,7 +209,8 @@ fn garbage_does_nothing() {
         session.send("cu\x1b[201~cu");
         fence(&mut session, nothing_was_done(&String::from_utf8_lossy(&bytes)));
     }
-    session.send("\x1b");
+    // An escape with a key right behind it is another key.
+    fence(&mut session, |_| {});
     a_typed_key_still_plans(&mut session, &container);
     quit(session);
 }

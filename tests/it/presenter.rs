@@ -17,6 +17,7 @@ use quarterdeck::keymap::Scope;
 use quarterdeck::panes::PANES;
 use quarterdeck::redact::{Mask, Redactor};
 use regex::Regex;
+use std::time::Duration;
 
 /// What must never be seen. All of them hold one of these.
 const CANARIES: [&str; 2] = ["canary", "203.0.113."];
@@ -164,14 +165,19 @@ fn assert_hidden(scene: &mut Scene, place: &str) {
     }
 }
 
-/// The key of a pane or page, from where its parent has the focus.
+/// The keys that lead to a pane or page, from wherever one is.
 fn open(scene: &mut Scene, kind: &quarterdeck::panes::PaneKind) {
-    let parent = PANES.iter().find(|other| other.scope == kind.scope && other.number.is_some()).unwrap();
-    for action in [&parent.action, &kind.action] {
-        let scope = if *action == parent.action { Scope::All } else { kind.scope };
-        let key = scene.state.keymap.key_of(scope, action).unwrap();
-        scene.keys(&key);
+    let key = |scene: &Scene, scope, action: &Action| scene.state.keymap.key_of(scope, action);
+    if let Some(key) = key(scene, Scope::All, &kind.action) {
+        return scene.keys(&key);
     }
+    let way = PANES
+        .iter()
+        .filter(|parent| parent.number.is_some())
+        .find_map(|parent| Some((key(scene, Scope::All, &parent.action)?, key(scene, parent.scope, &kind.action)?)));
+    let (parent, page) = way.unwrap_or_else(|| panic!("no key leads to {}", kind.title));
+    scene.keys(&parent);
+    scene.keys(&page);
 }
 
 /// Every pane and page with the page of its first thing, and help, palette and what is said in passing.
@@ -228,17 +234,21 @@ fn it_is_turned_on_by_a_key_and_off_by_a_phrase_alone() {
     scene.keys("4");
     assert!(seen(&mut scene).contains("canaryuser"));
     scene.keys("P");
+    scene.pass(Duration::from_millis(50));
     assert_hidden(&mut scene, "the databases");
     assert!(seen(&mut scene).contains("PRESENTING"));
     for stray in ["P", "Py", "P\n"] {
         for char in stray.chars() {
             scene.key(if char == '\n' { KeyCode::Enter } else { KeyCode::Char(char) });
         }
+        scene.pass(Duration::from_millis(50));
         assert!(seen(&mut scene).contains("type  show all"));
         scene.key(KeyCode::Esc);
         assert_hidden(&mut scene, "after a stray key");
     }
-    scene.keys("Pshow all");
+    scene.keys("P");
+    scene.pass(Duration::from_millis(50));
+    scene.keys("show all");
     scene.key(KeyCode::Enter);
     let shown = seen(&mut scene);
     assert!(shown.contains("canaryuser") && !shown.contains("PRESENTING"), "{shown}");
@@ -248,7 +258,9 @@ fn it_is_turned_on_by_a_key_and_off_by_a_phrase_alone() {
 fn where_the_config_says_always_no_key_shows_anything() {
     let mut scene = scene((160, 45), true);
     fill(&mut scene);
-    scene.keys("Pshow all");
+    scene.keys("P");
+    scene.pass(Duration::from_millis(50));
+    scene.keys("show all");
     scene.key(KeyCode::Enter);
     assert_hidden(&mut scene, "a shared terminal");
     assert!(seen(&mut scene).contains("PRESENTING"));
@@ -261,7 +273,7 @@ fn a_key_is_shown_with_what_it_does_and_typed_text_is_not() {
     let last = |scene: &mut Scene| seen(scene).lines().last().unwrap().to_owned();
     scene.keys("2");
     assert!(last(&mut scene).contains("2  pane 2: containers"), "{}", last(&mut scene));
-    scene.pass(std::time::Duration::from_secs(5));
+    scene.pass(Duration::from_secs(5));
     assert!(last(&mut scene).contains("help"), "{}", last(&mut scene));
     scene.keys("/x");
     assert!(last(&mut scene).contains("filter: x"), "{}", last(&mut scene));

@@ -50,6 +50,17 @@ impl SessionState {
     pub const fn is_in_transaction(self) -> bool {
         matches!(self, Self::IdleInTransaction | Self::IdleInTransactionAborted)
     }
+    /// PostgreSQL's own word, as [`SessionState::parse`] takes it; of a hidden one none.
+    pub const fn postgres_word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Hidden => "",
+            Self::Active => "active",
+            Self::Fastpath => "fastpath function call",
+            Self::IdleInTransaction => "idle in transaction",
+            Self::IdleInTransactionAborted => "idle in transaction (aborted)",
+        }
+    }
     /// The word shown.
     pub const fn word(self) -> &'static str {
         match self {

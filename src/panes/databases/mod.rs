@@ -145,7 +145,7 @@ impl Tabular for Databases {
         let s = row.item;
         let _ = write!(
             out,
-            "{} {} {} {} {} {} {} {}",
+            "{} {} {} {} {} {} {} {} {}",
             row.feed.id,
             s.pid,
             s.user,
@@ -153,6 +153,8 @@ impl Tabular for Databases {
             s.client,
             s.database,
             s.state.word(),
+            // Who looks for a state by PostgreSQL's own word finds it.
+            s.state.postgres_word(),
             s.query
         );
     }

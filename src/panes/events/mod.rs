@@ -43,11 +43,11 @@ impl Tabular for Events {
     const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
         Column::text("NAME", 16, 2, 9),
-        Column::text("TIME", 8, 0, 6),
-        Column::figure("AGO", 5, 7),
+        Column::text("TIME", 8, 0, 7),
+        Column::figure("AGO", 5, 9),
         Column::text("EVENT", 24, 0, 9),
         Column::text("LASTED", 14, 0, 8),
-        Column::text("DETAIL", 14, 3, 8),
+        Column::text("DETAIL", 14, 3, 6),
         Column::text("KIND", 9, 0, 3),
     ];
     const NONE: &'static str = "nothing happened in the engines since an hour before quarterdeck began to listen";

@@ -25,7 +25,8 @@ pub(super) struct Line {
 impl Line {
     /// What a filter searches, in lower case.
     pub fn haystack(&self) -> String {
-        format!("{} {} {} {}", self.severity.word(), self.kind, self.name, self.what).to_lowercase()
+        let (severity, kind) = (self.severity.word(), self.kind);
+        format!("severity:{severity} kind:{kind} {} {}", self.name, self.what).to_lowercase()
     }
 
     /// A cell's text, appended, and its role.

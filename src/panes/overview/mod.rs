@@ -42,6 +42,9 @@ const BACK: Duration = Duration::from_secs(30 * 60);
 /// From this width on the two lists stand beside each other.
 const SIDE_BY_SIDE: u16 = 200;
 
+/// Of the two lists.
+const HEADINGS: [&str; 2] = ["WRONG NOW", "CHANGED IN THE LAST 30 MINUTES"];
+
 const COLUMNS: &[Column] = &[
     Column::text("NAME", 26, 1, 9),
     Column::text("KIND", 9, 0, 3),
@@ -288,12 +291,28 @@ impl Pane for Overview {
         None
     }
 
+    /// For the incident channel.
+    fn text(&self) -> Option<String> {
+        let mut out = String::new();
+        for (block, heading) in self.blocks.iter().zip(HEADINGS) {
+            let _ = writeln!(out, "{heading}");
+            for line in &block.lines {
+                let since = line.since.map(|since| format!(", {}", since.strftime("%H:%M:%SZ"))).unwrap_or_default();
+                let _ = writeln!(out, "- {} {} ({}{since}): {}", line.severity.word(), line.name, line.kind, line.what);
+            }
+            block.empty.iter().filter(|_| block.lines.is_empty()).for_each(|line| {
+                let _ = writeln!(out, "- {}", line.trim());
+            });
+        }
+        Some(out)
+    }
+
     fn filter(&self) -> &str {
         &self.filter_text
     }
 
     fn filter_hint(&self) -> &'static str {
-        "words, !not"
+        "words, !not, kind:alert, severity:critical"
     }
 
     fn set_filter(&mut self, text: &str) {
@@ -310,7 +329,7 @@ impl Overview {
 
     fn draw_block(&self, which: usize, area: Rect, buf: &mut Buffer, cx: &Cx<'_>) {
         let block = &self.blocks[which];
-        let heading = ["WRONG NOW", "CHANGED IN THE LAST 30 MINUTES"][which];
+        let heading = HEADINGS[which];
         let hidden = block.lines.len().saturating_sub(block.window.len());
         let more = figure::text(|out| {
             out.push_str(heading);

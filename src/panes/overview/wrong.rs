@@ -70,7 +70,8 @@ fn of_servers<'a>(feed: &'a Feed, cx: &'a Cx<'_>) -> impl Iterator<Item = Line> 
         let to = ThingId::Server { name: server.name.as_str().into() };
         let lead = thing(to, Subject::Servers, &server.name, &what, severity);
         let name = server.name.clone();
-        Some(Line { severity, stale: stale(feed, cx), name, kind: "server", since: None, what, lead })
+        let since = cx.store.outages(&name).0.last().filter(|outage| outage.to.is_none()).map(|outage| outage.from);
+        Some(Line { severity, stale: stale(feed, cx), name, kind: "server", since, what, lead })
     })
 }
 

@@ -34,7 +34,7 @@ fn history(row: Row<'_, ServerRow>) -> Option<Section> {
     let (outages, since) = row.cx.store.outages(&row.item.name);
     let since = since?.strftime("%H:%M:%S");
     let text = if outages.is_empty() {
-        format!("always there since {since}, when quarterdeck began to watch")
+        format!("always well since {since}, when quarterdeck began to watch")
     } else {
         let lines: Vec<String> = outages.iter().rev().map(|outage| self::outage(row, *outage)).collect();
         format!("{}\n{since}  quarterdeck began to watch", lines.join("\n"))
@@ -48,7 +48,7 @@ fn outage(row: Row<'_, ServerRow>, outage: Outage) -> String {
     let lasted = figure::text(|out| figure::coarse_age(out, lasted));
     let from = outage.from.strftime("%H:%M:%S");
     let to = outage.to.map_or_else(|| "now".to_owned(), |to| to.strftime("%H:%M:%S").to_string());
-    format!("{from}–{to}  {} ({lasted})", outage.away.word())
+    format!("{from}–{to}  {} ({lasted})", outage.away.words())
 }
 
 fn identity(row: Row<'_, ServerRow>) -> Vec<Fact> {

@@ -43,12 +43,12 @@ impl Tabular for Silences {
     const SUBJECT: Subject = Subject::Alerts;
     const TITLE: (Option<u8>, &'static str) = (None, KIND.title);
     const COLUMNS: &'static [Column] = &[
-        Column::text("BY", 12, 1, 9),
+        Column::text("BY", 10, 1, 9),
         Column::text("STATE", 9, 0, 9),
         Column::figure("LEFT", 6, 9),
         Column::figure("HIDES", 7, 9),
-        Column::text("WHY", 20, 3, 8),
-        Column::text("SILENCES", 20, 4, 7),
+        Column::text("WHY", 20, 3, 7),
+        Column::text("SILENCES", 20, 4, 9),
         Column::text("SOURCE", 10, 1, 3),
     ];
     const NONE: &'static str = "asked, and there is no silence";

@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{ThingId, text};
 use crate::panes::hands::Hands;
-use crate::panes::{Details, Flow, Pane, Place, Presence, Selected, links};
+use crate::panes::{Details, Flow, Pane, Place, Presence, Section, Selected, links};
 use crate::store::Health;
 use crate::theme::Role;
 use crate::widgets::canvas;
@@ -153,7 +153,9 @@ impl<T: Tabular> DataPane<T> {
     /// Lines for notes: all of them when there is nothing else, else at most half of the height.
     fn notes_height(&self, height: u16) -> u16 {
         let wanted = self.notes.below.len() as u16;
-        if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(height / 2) }
+        // Where there is hardly room for rows, the first line of what is wrong must do.
+        let most = if height < 8 { 1 } else { height / 2 };
+        if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(most) }
     }
 
     /// Where the rows stand, and whether a line of headings is the first of it.
@@ -282,7 +284,9 @@ impl<T: Tabular> Pane for DataPane<T> {
         let selected = self.selected.as_ref().filter(|selected| selected.presence == Presence::Here)?;
         let row = self.rows.row(self.cursor, cx)?;
         let mut sections = T::details(row);
-        sections.extend(links::of(&selected.id, cx));
+        // What belongs to it is read before what was: figures over time come last.
+        let at = sections.iter().position(|section| matches!(section, Section::Chart(_))).unwrap_or(sections.len());
+        sections.splice(at..at, links::of(&selected.id, cx));
         Some(Details { title: selected.name.clone(), stale: stale(row.feed, cx.now), sections })
     }
 

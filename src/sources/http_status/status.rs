@@ -16,7 +16,12 @@ pub(super) fn tell(server: &mut Server, settings: &StatusSettings, told: &Result
     };
     let value = match value {
         Ok(value) => value,
-        Err(why) => return server.notes.push(format!("status at {}: {why}", settings.url)),
+        Err(why) => {
+            server.notes.push(format!("status at {}: {why}", settings.url));
+            // That its columns are not known must be seen in its row.
+            server.silent.push("status".to_owned());
+            return server.columns.extend(settings.columns.iter().map(|(name, _)| (name.clone(), "—".to_owned())));
+        }
     };
     for (name, pointer) in &settings.columns {
         match value.pointer(pointer).map(text) {
