@@ -23,6 +23,7 @@ mod plan_dialog;
 mod planning;
 mod presenter;
 mod prompt;
+mod reload;
 mod replay;
 mod silence_preview;
 mod toast;

@@ -9,8 +9,9 @@ mod find;
 mod places;
 mod problem;
 mod read;
+mod written;
 
-pub use find::{Choice, FOLDER, choose, read_safely};
+pub use find::{Choice, FOLDER, choose, files, read_safely};
 pub use problem::{Problem, Problems};
 pub use read::KEYS;
 
@@ -90,6 +91,8 @@ pub struct SourceConfig {
     pub kind: &'static SourceKind,
     /// Its settings.
     pub settings: Box<dyn Settings>,
+    /// The same as long as the file says the same of it.
+    pub written: u64,
 }
 
 impl Config {

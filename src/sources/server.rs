@@ -82,6 +82,9 @@ pub struct ServerSettings {
     /// When a poll of any of its sources is given up; absent: each kind's own.
     #[serde(default, deserialize_with = "timeout")]
     pub timeout: Option<Duration>,
+    /// The same as long as the file says the same of how it is reached and asked.
+    #[serde(skip)]
+    pub written: u64,
 }
 
 /// The `status` of a `[[server]]`.
