@@ -7,6 +7,8 @@ use crate::event::{Reloaded, Renewed, reload::Sources};
 use crate::runbook::Writes;
 use std::mem::replace;
 
+/// How a mistake is told.
+const WRONG: &str = "the config is wrong";
 /// Names in one list at most; the others are counted.
 const NAMED: usize = 3;
 
@@ -16,9 +18,11 @@ pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects)
     match reloaded {
         Reloaded::Wrong { first, others } => {
             let more = if others == 0 { String::new() } else { format!(" (and {others} more: `quarterdeck check`)") };
-            state.toasts.bad(state.now, format!("the config is wrong, and the one before stays in force: {first}{more}"));
+            state.toasts.withdraw(WRONG);
+            state.toasts.bad(state.now, format!("{WRONG}, and the one before stays in force: {first}{more}"));
         }
         Reloaded::Read(renewed) => {
+            state.toasts.withdraw(WRONG);
             let mut renewed = *renewed;
             let refused = refused(state, &renewed);
             let mut changed = judging(state, &mut renewed);

@@ -9,11 +9,13 @@ mod find;
 mod places;
 mod problem;
 mod read;
+mod schema;
 mod written;
 
 pub use find::{Choice, FOLDER, choose, files, read_safely};
 pub use problem::{Problem, Problems};
 pub use read::KEYS;
+pub use schema::schema;
 
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;

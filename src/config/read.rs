@@ -13,6 +13,7 @@ use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
 use crate::theme::Choice;
 use regex::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::borrow::Cow;
@@ -324,10 +325,13 @@ fn strike(value: &mut Value<'_>, span: &Range<usize>) -> Option<String> {
     None
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct PresenterKeys {
+pub(super) struct PresenterKeys {
+    /// On from the start, and for good.
     always: bool,
+    /// Regular expressions: what they find is hidden, beside what always is.
+    #[schemars(with = "Vec<String>")]
     hide: Vec<Spanned<String>>,
 }
 
@@ -344,23 +348,28 @@ fn presenter(value: Value<'_>) -> Result<PresenterTable, Error> {
     Ok(PresenterTable { always: keys.always, hide })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct JournalTable {
+pub(super) struct JournalTable {
+    /// The journal's file; absent: in the state folder.
     path: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct ScreenTable {
+pub(super) struct ScreenTable {
+    /// The mouse is listened to from the start.
     mouse: bool,
+    /// The screen begins as it was left.
     remember: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LogsTable {
+pub(super) struct LogsTable {
+    /// What the lines of an open log may take, `1MB` to `1024MB`.
     #[serde(default, deserialize_with = "megabytes")]
+    #[schemars(with = "Option<String>")]
     memory: Option<usize>,
 }
 

@@ -8,13 +8,14 @@ use crate::redact::Redactor;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, RequestBuilder, Url};
 use secrecy::ExposeSecret;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// `access = { … }` of a source that asks over HTTP. Without it: no login, the system's certificates.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Access {
     /// Basic authentication: who.

@@ -150,3 +150,71 @@ fn folder(path: &Path) -> Option<(u32, u32)> {
     let real = path.canonicalize().ok()?;
     std::fs::metadata(real.parent()?).ok().map(|data| (data.mode(), data.uid()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Counting(PathBuf, Arc<AtomicUsize>);
+
+    impl Renew for Counting {
+        fn files(&self) -> Vec<PathBuf> {
+            vec![self.0.clone()]
+        }
+
+        fn read(&mut self) -> Fresh {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Fresh { told: Reloaded::Wrong { first: String::new(), others: 0 }, swap: None }
+        }
+    }
+
+    /// How often it was read after two looks at each state of the file.
+    fn read_after(changes: &[&dyn Fn(&Path)]) -> Vec<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, count) = (folder.path().join("config.toml"), Arc::new(AtomicUsize::new(0)));
+        fs::write(&path, "a").unwrap();
+        let mut watch = Watch::new(Box::new(Counting(path.clone(), Arc::clone(&count))));
+        let look = |change: &&dyn Fn(&Path)| {
+            change(&path);
+            assert!(watch.look(false).is_none(), "it may still be being written");
+            watch.look(false);
+            watch.look(false);
+            count.load(Ordering::Relaxed)
+        };
+        changes.iter().map(look).collect()
+    }
+
+    #[test]
+    fn it_is_read_once_for_each_change_when_it_stands_still() {
+        let nothing = |_: &Path| {};
+        let longer = |path: &Path| fs::write(path, "ab").unwrap();
+        let replace = |path: &Path| {
+            fs::write(path.with_extension("new"), "cd").unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        };
+        let remove = |path: &Path| fs::remove_file(path).unwrap();
+        let create = |path: &Path| fs::write(path, "ef").unwrap();
+        assert_eq!(read_after(&[&nothing, &longer, &nothing, &replace, &remove, &create]), [0, 1, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn permissions_count_and_so_do_those_of_the_folder() {
+        use std::os::unix::fs::PermissionsExt;
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o666)).unwrap();
+        let folder = |path: &Path| {
+            fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
+        };
+        assert_eq!(read_after(&[&open, &folder]), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn who_asks_has_it_read_though_nothing_changed() {
+        let (path, count) = (PathBuf::from("/nowhere"), Arc::new(AtomicUsize::new(0)));
+        let (watcher, mut fresh) = Watcher::start(Box::new(Counting(path, Arc::clone(&count))));
+        watcher.read_now();
+        assert!(fresh.recv().await.is_some());
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+}
