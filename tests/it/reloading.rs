@@ -229,7 +229,7 @@ fn an_overlay_is_watched_too_and_guarded_cannot_be_taken_away() {
     session.wait_text("crit memory");
     // Asked for by hand, it says that there is nothing new.
     session.send(":");
-    session.wait_text("find an action");
+    session.wait_text("Enter does it");
     session.send("reload");
     session.wait_text("read the config again now");
     session.send("\r");
