@@ -57,7 +57,7 @@ fn what_can_change_changes_at_once_and_is_named() {
         limits: Limits { memory: quarterdeck::domain::limits::Limit { warn: 1.0, critical: 2.0 }, ..Limits::default() },
         policy: Policy { low: Level::Typed, ..Policy::default() },
         relock: Duration::from_secs(60),
-        keymap: Some(keymap::load_named("k9s").unwrap()),
+        keymap: Some(keymap::load_named("arrows").unwrap()),
         themes: Some((vec![load_named("light", Depth::True).unwrap()], false)),
         log_memory: 1 << 20,
         always_presenting: true,
