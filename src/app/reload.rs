@@ -50,7 +50,6 @@ fn refused(state: &mut State, renewed: &Renewed) -> Vec<String> {
         refused.push(format!("the environment is called {names} until the next start: records carry its name"));
     }
     if let Some(path) = &renewed.journal {
-        let path = path.as_ref().map_or_else(|| "the usual place".to_owned(), |path| path.display().to_string());
         refused.push(format!("the journal goes to {path} from the next start on: a run's records stay in one file"));
     }
     if replace(&mut state.habits.configured_mouse, renewed.mouse) != renewed.mouse {

@@ -66,7 +66,7 @@ impl Renewer {
             mouse: config.mouse,
             log_memory: logs.memory,
             log_files: logs.files,
-            journal: (config.journal != self.config.journal).then(|| config.journal.clone()),
+            journal: (config.journal != self.config.journal).then(|| journal(config)),
             keymap: (before.0 != self.look.0).then_some(look.keymap),
             themes: (before.1 != self.look.1).then_some((look.themes, look.looks.auto)),
             glyphs: look.looks.glyphs,
@@ -104,7 +104,8 @@ impl Renewer {
             let new = these.iter().filter(|(name, _)| !those.iter().any(|(other, _)| other == name));
             new.map(|(name, _)| name.clone()).collect()
         };
-        let changed = |(name, says): &&(String, String)| before.iter().any(|(other, said)| other == name && said != says);
+        let changed =
+            |(name, says): &&(String, String)| before.iter().any(|(other, said)| other == name && said != says);
         let ordered = |config: &Config| config.sources.iter().map(|source| source.id.clone()).collect::<Vec<_>>();
         if before == after && ordered(config) == ordered(&self.config) {
             return None;
@@ -163,6 +164,10 @@ fn names(config: &Config) -> Vec<(String, String)> {
 
 fn patterns(config: &Config) -> Vec<&str> {
     config.presenter.hide.iter().map(regex::Regex::as_str).collect()
+}
+
+fn journal(config: &Config) -> String {
+    config.journal.as_ref().map_or_else(|| "its usual place".to_owned(), |path| path.display().to_string())
 }
 
 fn keys(keymap: &Keymap) -> String {

@@ -57,10 +57,8 @@ struct Keys {
 pub fn schema() -> Value {
     let mut generator = SchemaGenerator::default();
     let mut root = Value::from(Keys::json_schema(&mut generator));
-    let kinds: Vec<(&SourceKind, Value)> = SOURCES
-        .iter()
-        .filter_map(|kind| Some((kind, tables(kind, kind.schema?, &mut generator))))
-        .collect();
+    let kinds: Vec<(&SourceKind, Value)> =
+        SOURCES.iter().filter_map(|kind| Some((kind, tables(kind, kind.schema?, &mut generator)))).collect();
     for (kind, tables) in kinds {
         root["properties"][kind.name] = tables;
     }

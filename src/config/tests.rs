@@ -217,7 +217,9 @@ fn an_unknown_key_and_a_wrong_type_have_not() {
         }
     }
     assert!(found > 1);
-    for text in ["[docker.a]\nhots = 1\n", "[prometheus.a]\nservers = 3\n", "[[server]]\n", "[postgres.a]\npassword = \"x\"\n"] {
+    for text in
+        ["[docker.a]\nhots = 1\n", "[prometheus.a]\nservers = 3\n", "[[server]]\n", "[postgres.a]\npassword = \"x\"\n"]
+    {
         assert!(!by_schema(text).is_empty(), "{text}");
     }
     assert!(by_schema("[alertmanager.a]\nurl = \"http://a\"\n[prometheus.a]\nservers = 'job=\"x\"'\n").is_empty());

@@ -1,7 +1,7 @@
 //! Secrets: named and found, never written. A config says where a secret is; it never holds one.
 
-use secrecy::SecretString;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};

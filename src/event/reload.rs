@@ -9,7 +9,6 @@ use crate::store::{Feed, Named};
 use crate::theme::{Glyphs, Theme};
 use regex::Regex;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The config was read again.
@@ -51,8 +50,8 @@ pub struct Renewed {
     pub log_memory: usize,
     /// Files that are logs, by the server's name.
     pub log_files: BTreeMap<String, Vec<String>>,
-    /// The journal's file, where another one is named.
-    pub journal: Option<Option<PathBuf>>,
+    /// Where the journal is to go, in words; `None`: where it goes already.
+    pub journal: Option<String>,
     /// Keys.
     pub keymap: Option<Keymap>,
     /// Themes to turn through, the wanted one first; and whether it follows the terminal's ground.

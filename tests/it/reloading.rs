@@ -74,12 +74,12 @@ fn what_can_change_changes_at_once_and_is_named() {
 
 #[test]
 fn an_edit_never_unlocks_and_what_must_stay_is_told_with_the_reason() {
-    let renewed =
-        Renewed { environment: "sandbox".to_owned(), journal: Some(Some("/j".into())), mouse: true, ..same() };
+    let renewed = Renewed { environment: "sandbox".to_owned(), journal: Some("/j".to_owned()), mouse: true, ..same() };
     let (scene, said) = after(true, renewed);
     assert!(scene.state.guarded && scene.state.writes.state() == Writes::Locked);
     assert_eq!(scene.state.environment, "staging");
-    for told in ["stays guarded: an edit", "is called staging and not sandbox", "the journal goes to /j from the next"] {
+    for told in ["stays guarded: an edit", "is called staging and not sandbox", "the journal goes to /j from the next"]
+    {
         assert!(said.iter().any(|said| said.contains(told)), "{told}: {said:?}");
     }
     let (scene, said) = after(false, Renewed { guarded: true, ..same() });
