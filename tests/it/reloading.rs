@@ -1,7 +1,9 @@
 //! The config is read again while the dashboard runs: what changes at once, what is refused, and what a mistake does.
 
 use crate::desk::{Desk, docker, painted, quit};
-use crate::pty::Session;
+use crate::lab::engine::{Reply, Scripted};
+use crate::lab::poll;
+use crate::pty::{PATIENCE, Session};
 use crate::scene::{SOURCES, Scene, setup, start};
 use quarterdeck::domain::notify::Notify;
 use quarterdeck::domain::risk::{Level, Policy};
@@ -12,6 +14,7 @@ use quarterdeck::keymap;
 use quarterdeck::runbook::Writes;
 use quarterdeck::store::{Feed, Health};
 use quarterdeck::theme::{Depth, Glyphs, load_named};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -174,6 +177,29 @@ fn limits_and_sources_follow_the_file_while_it_runs() {
     session.wait_text("config read again: limits; docker.gone removed");
     session.wait_no_text("docker/gone: no Docker engine answers");
     session.wait_no_text("crit memory");
+    quit(session);
+}
+
+#[test]
+fn only_a_source_that_changed_is_opened_anew() {
+    let version = json!({"Version": "27.3.1", "ApiVersion": "1.47", "MinAPIVersion": "1.24"}).to_string();
+    let engine = Scripted::start(move |path| match path.split('?').next().unwrap_or_default() {
+        "/version" => Reply::Json(version.clone()),
+        "/events" => Reply::Hang,
+        _ => Reply::Json("[]".to_owned()),
+    });
+    let asked = |what: &str| engine.asked().iter().filter(|asked| asked.path.starts_with(what)).count();
+    let kept = |interval: &str| docker("kept", &engine.host(), interval);
+    let (desk, session) = desk(&format!("{BASE}{}", kept("250ms")));
+    poll(PATIENCE, || (asked("/events") == 1).then_some(())).expect("its events are listened to");
+    replace(&desk, "config.toml", &format!("{}{}", BASE.replace("250ms", "300ms"), kept("250ms")));
+    session.wait_text("config read again: local.host changed");
+    let before = asked("/containers/json");
+    poll(PATIENCE, || (asked("/containers/json") > before + 2).then_some(())).expect("it goes on being asked");
+    assert_eq!(asked("/events"), 1, "another one's change does not touch it");
+    replace(&desk, "config.toml", &format!("{}{}", BASE.replace("250ms", "300ms"), kept("300ms")));
+    session.wait_text("config read again: docker.kept changed");
+    poll(PATIENCE, || (asked("/events") == 2).then_some(())).expect("it is opened anew");
     quit(session);
 }
 
