@@ -151,6 +151,8 @@ pub enum Action {
     Writes,
     /// Hide what others must not see, or show it again.
     Presenter,
+    /// Read the config again.
+    Reload,
     /// Draw the whole screen again.
     Redraw,
     /// Suspend, as Ctrl-Z does elsewhere.
@@ -281,6 +283,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
     (Action::Presenter, "presenter", "presenter mode: hide addresses, names, tokens and literals, and show the keys"),
+    (Action::Reload, "reload", "read the config again now (it is read by itself when a file of it changes)"),
     (Action::Redraw, "redraw", "draw the whole screen again"),
     (Action::Suspend, "suspend", "suspend to the shell; fg comes back"),
     (Action::ReplayPause, "replay-pause", "stop the replay, or go on"),

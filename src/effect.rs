@@ -71,6 +71,8 @@ pub enum Effect {
     Mouse(bool),
     /// Move in the recording that is replayed.
     Replay(Command),
+    /// Read the config again now; what came of it comes as an event.
+    Reload,
     /// Stop like any program does on Ctrl-Z, and come back clean.
     Suspend,
     /// Leave.

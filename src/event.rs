@@ -1,5 +1,9 @@
 //! Everything that goes into `update`: plain data, so that it can be logged, compared and replayed.
 
+pub mod reload;
+
+pub use reload::{Reloaded, Renewed};
+
 use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{Answered, LogEvent, Now, RunId, Sample};
 use crate::recording::Played;
@@ -37,6 +41,8 @@ pub enum Event {
     Replayed(Box<Played>),
     /// News of the recording that is being made.
     Recording(Recording),
+    /// The config was read again.
+    Reloaded(Reloaded),
     /// The process came back from being suspended (Ctrl-Z): repaint all.
     Resumed,
 }

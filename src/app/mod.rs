@@ -23,6 +23,7 @@ mod plan_dialog;
 mod planning;
 mod presenter;
 mod prompt;
+mod reload;
 mod replay;
 mod silence_preview;
 mod toast;
@@ -220,7 +221,7 @@ impl State {
         for trouble in setup.troubles {
             toasts.bad(now, trouble);
         }
-        let store = Store::new(setup.feeds).with_servers(setup.servers, now).with_limits(setup.limits);
+        let store = Store::new(setup.feeds).with_servers(setup.servers, now).with_limits(&setup.limits);
         // Where nothing is configured to be seen, no key would do anything.
         let seen = |kind: &PaneKind| kind.subject.is_some_and(|subject| store.about(subject).next().is_some());
         let focus = PANES.iter().position(seen).unwrap_or(0);

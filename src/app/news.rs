@@ -52,6 +52,11 @@ impl News {
         self.heard.insert(source.clone());
     }
 
+    /// Sources that will be heard for the first time once more: what they tell first is no news.
+    pub fn forget(&mut self, sources: &[SourceId]) {
+        self.heard.retain(|source| !sources.contains(source));
+    }
+
     /// The notice whose time has come. In quiet hours it is dropped: the morning begins with what is on the screen.
     pub fn due(&mut self, how: &Notify, now: Now) -> Option<String> {
         self.waiting.as_ref()?;

@@ -9,6 +9,7 @@ use crate::domain::text::Veil;
 use crate::domain::{Now, Snapshot};
 use crate::redact::Mask;
 use crate::widgets::field::Field;
+use regex::Regex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +97,21 @@ pub(super) fn turn(state: &mut State) {
     learn(state);
     redo(state);
     state.toasts.say(state.now, "presenter mode: addresses, names, tokens and literals are hidden");
+}
+
+/// The config was read again: whether it hides other things than before. It never shows what is hidden now.
+pub(super) fn renew(state: &mut State, always: bool, hide: Option<Vec<Regex>>) -> bool {
+    let changed = always != state.presenter.always || hide.is_some();
+    state.presenter.always = always;
+    state.presenter.on |= always;
+    if let Some(hide) = hide {
+        state.presenter.mask = Arc::new(state.presenter.mask.with_patterns(hide));
+    }
+    if changed {
+        learn(state);
+        redo(state);
+    }
+    changed
 }
 
 /// The phrase was typed.

@@ -49,6 +49,11 @@ impl Toasts {
         }
     }
 
+    /// Drops those that begin so: what they tell of is over.
+    pub fn withdraw(&mut self, begins: &str) {
+        self.list.retain(|toast| !toast.text.starts_with(begins));
+    }
+
     /// Drops those whose time is over; true if there were any.
     pub fn expire(&mut self, now: Now) -> bool {
         let before = self.list.len();

@@ -63,6 +63,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
         Event::Ground { light } => follow_ground(state, light),
         Event::Replayed(played) => super::replay::take(state, *played, effects),
         Event::Recording(news) => super::replay::recording(state, news),
+        Event::Reloaded(reloaded) => super::reload::take(state, reloaded, effects),
         Event::Log(event) => super::logs::take(state, event),
         Event::Resumed => {
             state.dirty = true;
@@ -92,7 +93,7 @@ fn pass_time(state: &mut State, effects: &mut Effects) {
 }
 
 /// Paints all of it again, and asks again what it is painted on: where the program was away, that may have changed.
-fn repaint(state: &mut State, effects: &mut Effects) {
+pub(super) fn repaint(state: &mut State, effects: &mut Effects) {
     state.repaint = true;
     if state.looks.auto {
         effects.push(Effect::AskGround);
@@ -288,6 +289,10 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         }
         Action::Presenter => presenter::turn(state),
         Action::Writes => toggle_writes(state, effects),
+        Action::Reload if state.replay.is_some() => {
+            state.toasts.say(state.now, "this is a recording: the config is read at the next start");
+        }
+        Action::Reload => effects.push(Effect::Reload),
         Action::Redraw => repaint(state, effects),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::ReplayPause

@@ -22,6 +22,8 @@ pub struct Habits {
     pub remember: bool,
     /// The mouse is listened to.
     pub mouse: bool,
+    /// The config has it so, whatever the command line says.
+    pub configured_mouse: bool,
 }
 
 /// The name of a view, while it is typed.

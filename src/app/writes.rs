@@ -38,6 +38,12 @@ impl WriteLock {
         self.relock
     }
 
+    /// Unlocked writes lock by themselves after this time from now on, and what is unlocked already no later than that.
+    pub fn set_relock(&mut self, relock: Duration, now: Now) {
+        self.relock = relock;
+        self.until = self.until.map(|until| until.min(now.mono + relock));
+    }
+
     /// Locks; false when there was nothing to lock.
     pub fn lock(&mut self) -> bool {
         self.until = None;

@@ -1,6 +1,7 @@
 //! `quarterdeck`: the dashboard itself.
 
 use super::record::IntoFile;
+use super::reload::Renewer;
 use super::{Global, look, places, setup};
 use crate::app::Setup;
 use crate::config::Config;
@@ -50,7 +51,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
     with_views(&mut setup, global)?;
     setup.redactor = opened.connections.redactor().clone();
     setup.presenting = presenting;
-    let connections = opened.connections.clone();
+    let renew = Renewer::new(global, config, &setup, opened.connections.clone());
     let start = dashboard::Start {
         setup,
         sources: opened.sources,
@@ -60,10 +61,9 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
         saved_logs: places::state().map(|state| state.join("logs")),
         record,
         replay: None,
+        renew: Some(Box::new(renew)),
     };
-    let ended = dashboard::run(start).await;
-    connections.close().await;
-    ended
+    dashboard::run(start).await
 }
 
 /// The views that were saved here, and the one to begin with.

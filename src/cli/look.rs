@@ -8,7 +8,7 @@ use crate::config::{Config, read_safely};
 use crate::keymap::{self, Keymap};
 use crate::theme::{BUILTIN, Choice, Depth, Glyphs, Theme, from_colorfgbg, load, load_named};
 use jiff::tz::TimeZone;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The theme that follows the terminal's own ground.
 const AUTO: &str = "auto";
@@ -41,6 +41,18 @@ pub fn look(global: &Global, config: &Config) -> Look {
         notify: config.notify.clone().decided(variable, TimeZone::system),
     };
     Look { keymap, themes, looks, troubles }
+}
+
+/// What is wrong with keymap and theme, one sentence each.
+pub fn problems(global: &Global, config: &Config) -> Vec<String> {
+    let theme = theme(&theme_name(global, config), Depth::True).err();
+    keymap(global, config).err().into_iter().flatten().chain(theme).collect()
+}
+
+/// The files that keymap and theme are read from: none for those that are built in.
+pub fn files(global: &Global, config: &Config) -> Vec<PathBuf> {
+    let names = [keymap_name(global, config), theme_name(global, config)];
+    names.iter().filter(|name| is_path(name)).map(PathBuf::from).collect()
 }
 
 fn variable(name: &str) -> Option<String> {

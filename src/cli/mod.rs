@@ -10,6 +10,7 @@ mod look;
 mod places;
 mod print;
 mod record;
+mod reload;
 mod replay;
 mod setup;
 mod snapshot;

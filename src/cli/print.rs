@@ -1,6 +1,7 @@
-//! `completions`, `man`, `config example`: what packagers and editors need.
+//! `completions`, `man`, `config example`, `config schema`: what packagers and editors need.
 
 use super::Cli;
+use crate::config;
 use clap::{CommandFactory, Subcommand};
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ const EXAMPLE: &str = include_str!("../../assets/config.example.toml");
 pub enum Config {
     /// An example with every key explained, on standard output
     Example,
+    /// A JSON Schema of the config, for editors, on standard output
+    Schema,
 }
 
 impl Config {
@@ -20,6 +23,7 @@ impl Config {
     pub fn run(self) -> color_eyre::Result<ExitCode> {
         match self {
             Self::Example => stdout().write_all(EXAMPLE.as_bytes())?,
+            Self::Schema => stdout().write_all(crate::domain::json::text(&config::schema())?.as_bytes())?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -3,13 +3,13 @@
 use super::Global;
 use super::look::Look;
 use crate::app::{Habits, Presenting, Setup};
-use crate::config::{self, Choice, Config, Problems};
+use crate::config::{self, Choice, Config, Problems, SourceConfig};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use crate::panes::logs;
 use crate::redact::{Mask, Redactor};
 use crate::runbook::Library;
-use crate::sources::{Pace, Source};
+use crate::sources::{Pace, Part, Source};
 use crate::store::{Feed, Named};
 use async_trait::async_trait;
 use color_eyre::eyre::eyre;
@@ -26,9 +26,14 @@ pub fn config(global: &Global) -> color_eyre::Result<Config> {
     })
 }
 
+/// Which config is meant.
+pub fn choice(global: &Global) -> Choice {
+    config::choose(global.config.clone(), |name| std::env::var_os(name))
+}
+
 /// Which config is meant, and what it says or what is wrong with it.
 pub fn read(global: &Global) -> (Choice, Result<Config, Problems>) {
-    let choice = config::choose(global.config.clone(), |name| std::env::var_os(name));
+    let choice = choice(global);
     let config = config::load(&choice, global.env.as_deref());
     (choice, config)
 }
@@ -56,6 +61,7 @@ pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, li
             team: config.views.clone(),
             remember: config.remember,
             mouse: config.mouse,
+            configured_mouse: config.mouse,
             ..Habits::default()
         },
         troubles: look.troubles,
@@ -70,7 +76,7 @@ pub fn presenting(config: &Config, secrets: Redactor) -> Presenting {
 }
 
 /// What the log view needs to know.
-fn logs(config: &Config) -> logs::Settings {
+pub fn logs(config: &Config) -> logs::Settings {
     let files = config.servers.iter().filter(|server| !server.logs.is_empty());
     logs::Settings {
         memory: config.log_memory,
@@ -89,10 +95,13 @@ pub fn named(config: &Config) -> Vec<Named> {
     config.servers.iter().map(|server| Named { server: server.server(), feeds: feeds(&server.name) }).collect()
 }
 
+/// A source with its pace.
+pub type Made = (SourceId, Pace, Box<dyn Source>);
+
 /// Sources with their pace, and the ways out that they share with the steps.
 pub struct Opened {
     /// In the config's order.
-    pub sources: Vec<(SourceId, Pace, Box<dyn Source>)>,
+    pub sources: Vec<Made>,
     /// For steps.
     pub connections: Connections,
     /// One for each source.
@@ -104,16 +113,29 @@ pub struct Opened {
 pub fn open(config: &Config, only: Option<Subject>) -> Opened {
     let mut opened = Opened { sources: Vec::new(), connections: Connections::default(), feeds: Vec::new() };
     for source in &config.sources {
-        let parts = source.settings.parts();
-        let made = source.settings.open(&source.id, &mut opened.connections);
-        let made = made.unwrap_or_else(|error| parts.iter().map(|_| Misconfigured::boxed(&error)).collect());
-        for (part, made) in parts.iter().zip(made).filter(|(part, _)| only.is_none_or(|only| part.subject == only)) {
-            let id = part.id(&source.id);
-            opened.feeds.push(Feed::new(id.clone(), part.subject, part.pace.interval));
-            opened.sources.push((id, part.pace, made));
+        for (feed, made) in open_one(source, &mut opened.connections) {
+            if only.is_none_or(|only| feed.subject == only) {
+                opened.feeds.push(feed);
+                opened.sources.push(made);
+            }
         }
     }
     opened
+}
+
+/// The feeds that a source makes, before anybody answered.
+pub fn feeds(source: &SourceConfig) -> Vec<Feed> {
+    let feed = |part: Part| Feed::new(part.id(&source.id), part.subject, part.pace.interval);
+    source.settings.parts().into_iter().map(feed).collect()
+}
+
+/// Makes one source's parts, each with its feed.
+pub fn open_one(source: &SourceConfig, connections: &mut Connections) -> Vec<(Feed, Made)> {
+    let parts = source.settings.parts();
+    let made = source.settings.open(&source.id, connections);
+    let made = made.unwrap_or_else(|error| parts.iter().map(|_| Misconfigured::boxed(&error)).collect());
+    let made = parts.iter().zip(made).map(|(part, made)| (part.id(&source.id), part.pace, made));
+    feeds(source).into_iter().zip(made).collect()
 }
 
 struct Misconfigured(SourceError);

@@ -49,6 +49,13 @@ pub fn choose(given: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString
     base.map_or(Choice::Builtin, |base| Choice::Usual(base.join(FOLDER).join("config.toml")))
 }
 
+/// The files that a choice stands for, whether they are there or not.
+pub fn files(choice: &Choice, env: Option<&str>) -> Vec<PathBuf> {
+    let (Choice::Named(path) | Choice::Usual(path)) = choice else { return Vec::new() };
+    let overlay = env.filter(|env| is_plain(env)).map(|env| path.with_file_name(format!("{env}.toml")));
+    [path.clone()].into_iter().chain(overlay).collect()
+}
+
 /// The chosen text, and the overlay of `env` above it.
 pub(super) fn texts(choice: &Choice, env: Option<&str>) -> Result<Vec<Text>, Problems> {
     let builtin = || Text { name: BUILTIN_NAME.to_owned(), path: None, content: BUILTIN.to_owned() };

@@ -9,10 +9,13 @@ mod find;
 mod places;
 mod problem;
 mod read;
+mod schema;
+mod written;
 
-pub use find::{Choice, FOLDER, choose, read_safely};
+pub use find::{Choice, FOLDER, choose, files, read_safely};
 pub use problem::{Problem, Problems};
 pub use read::KEYS;
+pub use schema::schema;
 
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
@@ -90,6 +93,8 @@ pub struct SourceConfig {
     pub kind: &'static SourceKind,
     /// Its settings.
     pub settings: Box<dyn Settings>,
+    /// The same as long as the file says the same of it.
+    pub written: u64,
 }
 
 impl Config {

@@ -4,6 +4,7 @@ use super::explain;
 use super::find::{Text, is_plain};
 use super::places::Places;
 use super::problem::{Problem, Problems};
+use super::written::digest;
 use super::{Config, PresenterTable, SourceConfig};
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
@@ -12,6 +13,7 @@ use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
 use crate::theme::Choice;
 use regex::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::borrow::Cow;
@@ -40,6 +42,8 @@ pub const KEYS: [&str; 16] = [
     "view",
     "server",
 ];
+/// The keys of a `[[server]]` that only describe it: its sources need not be opened anew when they change.
+const DESCRIBES: [&str; 4] = ["roles", "labels", "logs", "endpoints"];
 /// How long writes stay unlocked when the file does not say.
 const RELOCK_MINUTES: u64 = 15;
 /// What the lines of an open log may take, in MB: the least, what holds when nothing is said, and the most.
@@ -150,11 +154,12 @@ impl Reader<'_> {
         };
         let mut servers: Vec<ServerSettings> = Vec::new();
         for table in tables {
-            let Some(server) = self.striking(table.clone(), simple::<ServerSettings>) else { continue };
+            let Some(mut server) = self.striking(table.clone(), simple::<ServerSettings>) else { continue };
             for (key, shared) in shared(&server, &servers) {
                 let span = table.get_ref().get(key).map_or(table.span(), Spanned::span);
                 self.at(span, (format!("there are two servers {shared:?}"), format!("give each its own {key}")));
             }
+            server.written = digest(table.get_ref(), &DESCRIBES);
             servers.push(server);
         }
         servers
@@ -189,7 +194,8 @@ impl Reader<'_> {
                 self.named(kind, &value, &mut sources);
             }
             for (server, settings) in servers.iter().filter_map(|server| Some((server, (kind.of_server?)(server)?))) {
-                sources.push(SourceConfig { id: SourceId::new(kind.name, &server.name), kind, settings });
+                let (id, written) = (SourceId::new(kind.name, &server.name), server.written);
+                sources.push(SourceConfig { id, kind, settings, written });
             }
         }
         let known: Vec<&str> = KEYS.into_iter().chain(SOURCES.iter().map(|kind| kind.name)).collect();
@@ -221,7 +227,8 @@ impl Reader<'_> {
         };
         for (name, table) in named {
             if let Some(settings) = self.source(kind, read, name, table) {
-                sources.push(SourceConfig { id: SourceId::new(kind.name, name.get_ref()), kind, settings });
+                let (id, written) = (SourceId::new(kind.name, name.get_ref()), digest(table.get_ref(), &[]));
+                sources.push(SourceConfig { id, kind, settings, written });
             }
         }
     }
@@ -318,10 +325,13 @@ fn strike(value: &mut Value<'_>, span: &Range<usize>) -> Option<String> {
     None
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct PresenterKeys {
+pub(super) struct PresenterKeys {
+    /// On from the start, and for good.
     always: bool,
+    /// Regular expressions: what they find is hidden, beside what always is.
+    #[schemars(with = "Vec<String>")]
     hide: Vec<Spanned<String>>,
 }
 
@@ -338,23 +348,28 @@ fn presenter(value: Value<'_>) -> Result<PresenterTable, Error> {
     Ok(PresenterTable { always: keys.always, hide })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct JournalTable {
+pub(super) struct JournalTable {
+    /// The journal's file; absent: in the state folder.
     path: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct ScreenTable {
+pub(super) struct ScreenTable {
+    /// The mouse is listened to from the start.
     mouse: bool,
+    /// The screen begins as it was left.
     remember: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LogsTable {
+pub(super) struct LogsTable {
+    /// What the lines of an open log may take, `1MB` to `1024MB`.
     #[serde(default, deserialize_with = "megabytes")]
+    #[schemars(with = "Option<String>")]
     memory: Option<usize>,
 }
 

@@ -187,3 +187,40 @@ fn every_invalid_config_is_refused_with_these_words() {
         assert_eq!(said, fs::read_to_string(&expected).unwrap_or_default(), "{name}");
     }
 }
+
+/// What is wrong with a config by its schema.
+fn by_schema(text: &str) -> Vec<String> {
+    let validator = jsonschema::draft202012::new(&schema()).unwrap();
+    let config: serde_json::Value = toml::from_str(text).unwrap();
+    validator.iter_errors(&config).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+#[test]
+fn every_valid_config_and_the_example_have_the_shape_of_the_schema() {
+    assert!(jsonschema::meta::is_valid(&schema()));
+    let own = [include_str!("../../assets/config.example.toml"), include_str!("../../assets/config.default.toml")];
+    let valid = corpus("valid").into_iter().map(|(_, text)| text);
+    for text in own.into_iter().map(str::to_owned).chain(valid) {
+        assert_eq!(by_schema(&text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn an_unknown_key_and_a_wrong_type_have_not() {
+    let mut found = 0;
+    for (path, text) in corpus("invalid").into_iter().filter(|(path, _)| !path.ends_with("not-toml.toml")) {
+        let told = fs::read_to_string(path.with_extension("txt")).unwrap();
+        let of_shape = ["there is no key", "there is no choice", ": this is ", "is missing"];
+        if of_shape.iter().any(|words| told.contains(words)) {
+            assert!(!by_schema(&text).is_empty(), "{}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 1);
+    for text in
+        ["[docker.a]\nhots = 1\n", "[prometheus.a]\nservers = 3\n", "[[server]]\n", "[postgres.a]\npassword = \"x\"\n"]
+    {
+        assert!(!by_schema(text).is_empty(), "{text}");
+    }
+    assert!(by_schema("[alertmanager.a]\nurl = \"http://a\"\n[prometheus.a]\nservers = 'job=\"x\"'\n").is_empty());
+}

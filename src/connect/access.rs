@@ -7,6 +7,7 @@ use crate::domain::secret::SecretRef;
 use crate::redact::Redactor;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, RequestBuilder, Url};
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// `access = { … }` of a source that asks over HTTP. Without it: no login, the system's certificates.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Access {
     /// Basic authentication: who.

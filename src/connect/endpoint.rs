@@ -5,6 +5,7 @@ use super::{Web, cause, root};
 use crate::clock;
 use crate::domain::SourceError;
 use reqwest::Url;
+use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
 use std::io::ErrorKind;
@@ -24,8 +25,8 @@ pub struct Heard {
 }
 
 /// `http://host:port/path?query`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(Url);
+#[derive(Clone, PartialEq, Eq, JsonSchema)]
+pub struct Endpoint(#[schemars(with = "String")] Url);
 
 impl Endpoint {
     /// From text.

@@ -5,6 +5,7 @@
 use super::{Web, cause, root};
 use crate::domain::SourceError;
 use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, RequestBuilder, Url, redirect};
+use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
 use std::io::ErrorKind;
@@ -88,8 +89,8 @@ fn bad_proxy(name: &str) -> SourceError {
 }
 
 /// Where a service is: `http://host:port`, with or without a path prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl(Url);
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct BaseUrl(#[schemars(with = "String")] Url);
 
 impl BaseUrl {
     /// From text.

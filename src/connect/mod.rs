@@ -22,7 +22,7 @@ pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use ssh::Ssh;
 
-use crate::domain::SourceError;
+use crate::domain::{SourceError, SourceId};
 use crate::redact::Redactor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -159,6 +159,19 @@ impl Connections {
     /// The host of `[ssh.NAME]`.
     pub fn host(&self, name: &str) -> Option<&Arc<Ssh>> {
         self.hosts.get(name)
+    }
+
+    /// What a source registered under its name is used by nobody new from now on. An SSH connection stays for others that go to the same
+    /// host, and closes by itself when it is idle.
+    pub fn forget(&mut self, source: &SourceId) {
+        match source.kind() {
+            "docker" => drop(self.docker.remove(source.name())),
+            "postgres" => drop(self.postgres.remove(source.name())),
+            "prometheus" => drop(self.prometheus.remove(source.name())),
+            "ssh" => drop(self.hosts.remove(source.name())),
+            // The others register nothing.
+            _ => {}
+        }
     }
 
     /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.

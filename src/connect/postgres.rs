@@ -8,6 +8,7 @@ use super::{dsn, libpq, root};
 use crate::domain::SourceError;
 use crate::domain::secret::{Secret, SecretRef};
 use crate::redact::Redactor;
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -32,11 +33,12 @@ const LOCK: Duration = Duration::from_secs(2);
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// A login as a config has it. Without `dsn`: `PGSERVICE` and the `PG*` variables, else the local socket and the current user.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginSettings {
     /// `postgres://user@host:port/database` or `host=… port=… user=… dbname=…`, without a password.
     #[serde(deserialize_with = "dsn::deserialize")]
+    #[schemars(with = "Option<String>")]
     pub dsn: Option<String>,
     /// Where the password is. Absent: `PGPASSWORD`, the password file of libpq, or none.
     pub password: Option<SecretRef>,

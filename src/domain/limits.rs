@@ -1,10 +1,11 @@
 //! Where "worth a look" and "act now" begin.
 
 use super::Severity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A pair of limits in per cent, 0 to 100 or more (load per core can exceed 100).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// From here on it is a warning.
@@ -29,7 +30,7 @@ impl Limit {
 
 /// All limits; `[limits]` in the config. The defaults are the SpaceTime handbook's (memory > 90 %, disk > 85 %)
 /// with a warning before each.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// CPU in use, per cent of all cores.
@@ -78,7 +79,7 @@ pub struct Limits {
 }
 
 /// A pair of limits in the unit of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Amount {
     /// From here on it is a warning.
@@ -101,7 +102,7 @@ impl Amount {
 }
 
 /// A pair of limits in a unit of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
     /// From here on it is a warning.
@@ -129,7 +130,7 @@ impl Bound {
 }
 
 /// A pair of limits in minutes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdleLimit {
     /// From here on it is a warning.

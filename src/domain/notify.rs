@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 /// How it is told.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notify {
     /// Ring the terminal's bell.
@@ -15,8 +16,10 @@ pub struct Notify {
     /// Which escape sequence carries the text.
     pub osc: Osc,
     /// When nothing is told.
+    #[schemars(with = "Option<String>")]
     pub quiet: Option<Quiet>,
     /// Of which place `quiet` speaks; absent: of this machine's.
+    #[schemars(with = "Option<String>")]
     pub zone: Option<Zone>,
     /// Hand the text through tmux to the terminal around it (tmux must allow it: `allow-passthrough on`).
     pub tmux: bool,
@@ -29,7 +32,7 @@ impl Default for Notify {
 }
 
 /// The escape sequence of a notification.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Osc {
     /// The one that the terminal is known to show, or none.
     #[default]

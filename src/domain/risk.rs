@@ -1,5 +1,6 @@
 //! How much harm an action can do, and what answer it takes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A runbook's `risk`.
@@ -17,7 +18,7 @@ pub enum Risk {
 }
 
 /// The answer a change takes, weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Nothing to confirm.
@@ -31,7 +32,7 @@ pub enum Level {
 }
 
 /// Which level each risk takes: `[policy]` in the config; the defaults here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// For `risk: low`.

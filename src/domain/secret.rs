@@ -1,9 +1,11 @@
 //! Secrets: named and found, never written. A config says where a secret is; it never holds one.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Where a secret comes from: `{ env = "NAME" }`, `{ command = "pass show x" }` or `{ file = "/path" }`.
@@ -28,12 +30,25 @@ impl<'de> Deserialize<'de> for SecretRef {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Written {
+    /// The name of an environment variable.
     Env(String),
+    /// A command for `sh -c`; the first line that it prints.
     Command(String),
+    /// A file; its first line.
     File(String),
+}
+
+impl JsonSchema for SecretRef {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
+    }
 }
 
 struct PlaceOfSecret;

@@ -1,9 +1,10 @@
 //! How bad a thing is. Ordered: worse is greater.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A severity is always shown as a word and a symbol as well as a colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Nothing of note: stopped on purpose, idle.

@@ -142,6 +142,7 @@ impl Player {
         let header = self.tape.header();
         self.last = self.tape.span().from;
         let mut store = Store::new(header.feeds()).with_servers(header.servers(), self.last.now());
+        store.set_limits(&header.limits);
         while let Some(found) = self.next() {
             if let Found::Sample(_, sample) = found {
                 store.apply(sample);

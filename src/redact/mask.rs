@@ -74,6 +74,12 @@ impl Mask {
         Self { salt, patterns, secrets, people: BTreeSet::new() }
     }
 
+    /// The same with other patterns of the team: what is hidden already keeps its marks.
+    #[must_use]
+    pub fn with_patterns(&self, patterns: Vec<Regex>) -> Self {
+        Self { patterns, salt: self.salt, secrets: self.secrets.clone(), people: self.people.clone() }
+    }
+
     /// The same for other people: names that are hidden wherever they stand as a word.
     #[must_use]
     pub fn with_people(&self, people: BTreeSet<String>) -> Self {

@@ -6,6 +6,7 @@ use super::input::{self, Strings, Taken};
 use super::keep::{self, KeptViews};
 use super::poller::Poller;
 use super::recorder::{self, Recorder};
+use super::reload::{Fresh, Renew, Watcher};
 use super::replay::{self, Replay};
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
@@ -55,6 +56,8 @@ pub struct Start {
     pub replay: Option<(Player, Played)>,
     /// Where logs are saved; or why nowhere.
     pub saved_logs: Result<PathBuf, String>,
+    /// Reads the config again; `None`: it is not watched.
+    pub renew: Option<Box<dyn Renew>>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -91,6 +94,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
             None
         }
     };
+    let (watcher, fresh) = start.renew.map(Watcher::start).unzip();
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
@@ -106,8 +110,9 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         drawn: Instant::now(),
         recorder,
         replay,
+        watcher,
     };
-    let ended = shown.run(&mut screen, events, lines).await;
+    let ended = shown.run(&mut screen, Inlets { events, lines, fresh }).await;
     drop(screen);
     if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
         let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
@@ -115,6 +120,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     if let Ok(Ended::Signal(_)) = ended {
         wind_down(&exec).await;
     }
+    shown.exec.connections.close().await;
     ended
 }
 
@@ -176,6 +182,15 @@ struct Loop {
     drawn: Instant,
     recorder: Option<Recorder>,
     replay: Option<Replay>,
+    watcher: Option<Watcher>,
+}
+
+/// What comes in beside keys and signals.
+struct Inlets {
+    events: mpsc::Receiver<Event>,
+    lines: mpsc::Receiver<LogEvent>,
+    /// The config, read again; `None`: it is not watched.
+    fresh: Option<mpsc::Receiver<Fresh>>,
 }
 
 struct Signals {
@@ -239,12 +254,8 @@ fn ticks() -> Interval {
 }
 
 impl Loop {
-    async fn run(
-        &mut self,
-        screen: &mut Screen,
-        mut events: mpsc::Receiver<Event>,
-        mut lines: mpsc::Receiver<LogEvent>,
-    ) -> color_eyre::Result<Ended> {
+    async fn run(&mut self, screen: &mut Screen, inlets: Inlets) -> color_eyre::Result<Ended> {
+        let Inlets { mut events, mut lines, mut fresh } = inlets;
         let mut typed = input::read();
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
@@ -277,6 +288,7 @@ impl Loop {
                     }
                     continue_with(self, &mut events);
                 }
+                Some(fresh) = next(&mut fresh) => self.renew(fresh),
                 () = at(wake) => self.take(Event::Tick),
                 _ = ticks.tick() => self.take(Event::Tick),
                 // Last of all: a flood of lines waits for everything else.
@@ -317,7 +329,29 @@ impl Loop {
         self.drawn = self.drawn.checked_sub(FRAME).unwrap_or(self.drawn);
     }
 
+    /// Sources and ways out change first, then what is shown of them.
+    fn renew(&mut self, fresh: Fresh) {
+        if let Some(swap) = fresh.swap {
+            let (gone, stay) = std::mem::take(&mut self.pollers)
+                .into_iter()
+                .partition::<Vec<_>, _>(|poller| swap.closed.contains(&poller.id));
+            gone.iter().for_each(Poller::stop);
+            self.pollers = stay;
+            self.follower.reach_through(swap.connections.clone());
+            self.exec = Arc::new(self.exec.renewed(swap.connections, swap.policy));
+            let events = &self.exec.events;
+            let start = |(id, pace, source)| Poller::start(id, pace, source, events.clone());
+            self.pollers.extend(swap.opened.into_iter().map(start));
+        }
+        self.take(Event::Reloaded(fresh.told));
+    }
+
     fn take(&mut self, event: Event) {
+        if let Event::Sample(sample) = &event
+            && self.pollers.iter().any(|poller| poller.is_late(sample))
+        {
+            return;
+        }
         if let (Event::Sample(sample), Some(recorder)) = (&event, &self.recorder)
             && let Some(news) = recorder.take(sample)
         {
@@ -392,6 +426,11 @@ impl Loop {
                         replay.obey(command);
                     }
                 }
+                Effect::Reload => {
+                    if let Some(watcher) = &self.watcher {
+                        watcher.read_now();
+                    }
+                }
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
             }
@@ -433,6 +472,13 @@ fn continue_with(this: &mut Loop, events: &mut mpsc::Receiver<Event>) {
     for _ in 0..64 {
         let Ok(event) = events.try_recv() else { return };
         this.take(event);
+    }
+}
+
+async fn next(fresh: &mut Option<mpsc::Receiver<Fresh>>) -> Option<Fresh> {
+    match fresh {
+        Some(fresh) => fresh.recv().await,
+        None => None,
     }
 }
 

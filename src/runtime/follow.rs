@@ -33,6 +33,11 @@ impl Follower {
         (Self { connections, events, task: None, folder }, receiver)
     }
 
+    /// What is opened from now on is reached through these.
+    pub fn reach_through(&mut self, connections: Connections) {
+        self.connections = connections;
+    }
+
     /// Reads this, in place of what was read.
     pub fn follow(&mut self, number: u64, request: LogRequest) {
         self.stop();

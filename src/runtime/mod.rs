@@ -12,6 +12,7 @@ pub mod keep;
 pub mod log;
 pub mod poller;
 pub mod recorder;
+pub mod reload;
 mod replay;
 pub mod terminal;
 

@@ -10,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Failures in a row stretch the pause, at most to this.
@@ -25,6 +26,9 @@ pub struct Poller {
     pub id: SourceId,
     now: Arc<Notify>,
     interval: Arc<watch::Sender<Duration>>,
+    task: AbortHandle,
+    /// When it began; monotonic.
+    since: Duration,
 }
 
 impl Poller {
@@ -32,8 +36,19 @@ impl Poller {
     pub fn start(id: SourceId, pace: Pace, source: Box<dyn Source>, events: mpsc::Sender<Event>) -> Self {
         let now = Arc::new(Notify::new());
         let (interval, told) = watch::channel(pace.interval);
-        tokio::spawn(run(id.clone(), pace, source, events, Arc::clone(&now), told));
-        Self { id, now, interval: Arc::new(interval) }
+        let since = clock::now().mono;
+        let task = tokio::spawn(run(id.clone(), pace, source, events, Arc::clone(&now), told)).abort_handle();
+        Self { id, now, interval: Arc::new(interval), task, since }
+    }
+
+    /// Asks no more. What was asked is given up: only reading is cut off by that.
+    pub fn stop(&self) {
+        self.task.abort();
+    }
+
+    /// The sample answers a question from before this one began: an earlier source of this name has asked it.
+    pub fn is_late(&self, sample: &Sample) -> bool {
+        sample.source == self.id && sample.at.mono.saturating_sub(sample.took) < self.since
     }
 
     /// Asks this often from now on, counted from when it was asked last.

@@ -25,6 +25,7 @@ pub use server::ServerSettings;
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::fmt;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct SourceKind {
     /// Reads its config table (unknown keys refused; the error carries the span); `None` for a kind without tables of its
     /// own, which asks only what a `[[server]]` names.
     pub read: Option<ReadSettings>,
+    /// Describes that table for editors, as serde reads it.
+    pub schema: Option<Describe>,
     /// What it asks of a server that the config names; `None` when it asks none.
     pub of_server: Option<OfServer>,
 }
@@ -63,6 +66,14 @@ pub type OfServer = fn(&ServerSettings) -> Option<Box<dyn Settings>>;
 
 /// Reads one config table of a kind.
 pub type ReadSettings = fn(toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn Settings>, toml::de::Error>;
+
+/// Describes one config table of a kind, as a JSON Schema.
+pub type Describe = fn(&mut SchemaGenerator) -> Schema;
+
+/// A kind's [`SourceKind::schema`], for settings that serde can read.
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    T::json_schema(generator)
+}
 
 /// A kind's [`SourceKind::read`], for settings that serde can read.
 fn read<T>(table: toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn Settings>, toml::de::Error>

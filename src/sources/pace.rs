@@ -1,7 +1,12 @@
 //! How often and how long, as a config writes it: `"2s"`, `"500ms"`, `"1m 30s"`.
 
+use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer};
 use std::time::Duration;
+
+/// A length of time as it is written: a number and a unit, as in `500ms`, `2s` or `1m`.
+#[derive(JsonSchema)]
+pub struct Length(#[expect(dead_code, reason = "only its schema is wanted")] String);
 
 /// Intervals: often enough to be called live, not so often that it is a load of its own.
 const INTERVAL: (Duration, Duration) = (Duration::from_millis(250), Duration::from_hours(1));

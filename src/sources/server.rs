@@ -8,6 +8,7 @@ use crate::connect::http::BaseUrl;
 use crate::connect::{Access, Endpoint};
 use crate::domain::Server;
 use crate::domain::alert::Labels;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use std::collections::BTreeMap;
@@ -44,21 +45,24 @@ timeout = "3s"
 "#;
 
 /// One `[[server]]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSettings {
     /// The name shown, and the name of each source that is made of it.
     #[serde(deserialize_with = "name")]
+    #[schemars(with = "String")]
     pub name: String,
     /// Host name or address, without a port.
     pub address: Option<String>,
     /// What `ssh` is called with.
     #[serde(default, deserialize_with = "destination")]
+    #[schemars(with = "Option<String>")]
     pub ssh: Option<String>,
     /// Where its node_exporter answers.
     pub node_exporter: Option<Endpoint>,
     /// Files that are logs.
     #[serde(default, deserialize_with = "files")]
+    #[schemars(with = "Vec<String>")]
     pub logs: Vec<String>,
     /// What it is for.
     #[serde(default)]
@@ -78,20 +82,26 @@ pub struct ServerSettings {
     pub access: Access,
     /// Time from poll to poll of all its sources; absent: each kind's own.
     #[serde(default, deserialize_with = "interval")]
+    #[schemars(with = "Option<pace::Length>")]
     pub interval: Option<Duration>,
     /// When a poll of any of its sources is given up; absent: each kind's own.
     #[serde(default, deserialize_with = "timeout")]
+    #[schemars(with = "Option<pace::Length>")]
     pub timeout: Option<Duration>,
+    /// The same as long as the file says the same of how it is reached and asked.
+    #[serde(skip)]
+    pub written: u64,
 }
 
 /// The `status` of a `[[server]]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatusSettings {
     /// Where it answers.
     pub url: Endpoint,
     /// Name of the column → JSON pointer, in the order of the file.
     #[serde(deserialize_with = "columns")]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub columns: Vec<(String, String)>,
 }
 

@@ -144,6 +144,11 @@ impl ContainerHistory {
         }
     }
 
+    /// Forgets the engines that are not to be kept.
+    pub fn retain(&mut self, keep: impl Fn(&SourceId) -> bool) {
+        self.engines.retain(|id, _| keep(id));
+    }
+
     /// One container's past.
     pub fn of(&self, source: &SourceId, id: &str) -> Option<&Past> {
         self.engines.get(source)?.1.get(id)

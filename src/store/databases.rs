@@ -41,6 +41,11 @@ impl Databases {
         views.streams = streams(database);
     }
 
+    /// Forgets the servers that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(&SourceId) -> bool) {
+        self.views.retain(|id, _| keep(id));
+    }
+
     pub(super) fn of(&self, id: &SourceId) -> Option<&Views> {
         self.views.get(id)
     }

@@ -42,6 +42,8 @@ pub struct Store {
     seen: changes::Seen,
     servers: servers::Joined,
     databases: databases::Databases,
+    /// What revisions count from: they never come back to what they were, also when feeds go.
+    base: u64,
 }
 
 impl Store {
@@ -59,9 +61,32 @@ impl Store {
 
     /// With the limits by which it is remembered when a server was not well.
     #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.servers.limits = limits;
+    pub fn with_limits(mut self, limits: &Limits) -> Self {
+        self.set_limits(limits);
         self
+    }
+
+    /// The same, from now on.
+    pub fn set_limits(&mut self, limits: &Limits) {
+        self.servers.limits = *limits;
+    }
+
+    /// Goes on with other feeds and other named servers. Feeds that were there before keep what is known of them, but for those that
+    /// are `anew`; what is known of those that are gone goes with them.
+    pub fn reconfigure(&mut self, feeds: Vec<Feed>, anew: &[SourceId], servers: Vec<Named>, now: Now) {
+        self.base += self.feeds.iter().map(|feed| feed.revision).sum::<u64>() + 1;
+        let mut before = std::mem::take(&mut self.feeds);
+        before.retain(|feed| !anew.contains(&feed.id));
+        let kept = |feed: Feed| match before.iter().position(|known| known.id == feed.id) {
+            Some(at) => before.swap_remove(at),
+            None => feed,
+        };
+        self.feeds = feeds.into_iter().map(kept).collect();
+        let is_known = |id: &SourceId| self.feeds.iter().any(|feed| feed.id == *id);
+        self.containers.retain(is_known);
+        self.databases.retain(|id| is_known(id) && !anew.contains(id));
+        self.alerts = alerts::Joined::of(&self.feeds, std::mem::take(&mut self.alerts));
+        self.servers.reconfigure(servers, &self.feeds, now);
     }
 
     /// Takes in one sample; a source nobody configured is ignored. Returns what it was about.
@@ -237,7 +262,7 @@ impl Store {
     /// Changes whenever a feed about `subject` took in a sample, or rows were joined anew.
     pub fn revision(&self, subject: Subject) -> u64 {
         let joins = if subject == Subject::Servers { self.servers.joins } else { 0 };
-        self.about(subject).map(|feed| feed.revision).sum::<u64>() + joins
+        self.about(subject).map(|feed| feed.revision).sum::<u64>() + joins + self.base
     }
 
     /// Changes when a feed about `subject` turns stale, fails or recovers, though no sample came.

@@ -141,6 +141,12 @@ impl Joined {
         this
     }
 
+    /// Goes on with other named servers and other feeds. Figures over time and outages of servers that are still there stay.
+    pub(super) fn reconfigure(&mut self, named: Vec<Named>, feeds: &[Feed], now: Now) {
+        self.named = named;
+        self.join(feeds, now);
+    }
+
     /// Takes in what the feed at `index` has just said.
     pub(super) fn take(&mut self, feeds: &[Feed], index: usize, now: Now) {
         if !self.pass(feeds, now, Some(index)) {

@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("logs", &["domain", "redact", "clock", "connect"]),
     ("steps", &["domain", "redact", "clock", "runbook", "connect"]),
     ("config", &["domain", "redact", "store", "action", "theme", "keymap", "runbook", "connect", "sources", "steps"]),
-    ("event", &["domain", "runbook", "recording"]),
+    ("event", &["domain", "store", "theme", "keymap", "runbook", "recording"]),
     ("effect", &["domain", "store", "runbook", "recording"]),
     ("cx", &["domain", "store", "action", "theme", "keymap", "runbook", "incident"]),
     ("widgets", &["domain", "store", "action", "theme", "keymap", "cx"]),

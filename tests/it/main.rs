@@ -43,6 +43,7 @@ mod painted;
 mod presenter;
 mod pty_self;
 mod recording;
+mod reloading;
 mod screen;
 mod servers;
 mod silencing;

@@ -53,8 +53,8 @@ pub struct Exec {
 }
 
 /// The plan that is being made: one at a time.
-#[derive(Default)]
-pub struct Planning(Mutex<Option<AbortHandle>>);
+#[derive(Clone, Default)]
+pub struct Planning(Arc<Mutex<Option<AbortHandle>>>);
 
 impl Planning {
     /// Another one takes its place, or none; what was being made is given up. Only read-only questions are cut off by that.
@@ -67,8 +67,8 @@ impl Planning {
 }
 
 /// The runs under way.
-#[derive(Default)]
-pub struct Running(Mutex<BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>>);
+#[derive(Clone, Default)]
+pub struct Running(Arc<Mutex<BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>>>);
 
 impl Running {
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>) -> T) -> T {
@@ -78,6 +78,23 @@ impl Running {
 }
 
 impl Exec {
+    /// The same with other ways out and another policy. A run that is under way goes on with those that it was begun with.
+    #[must_use]
+    pub fn renewed(&self, connections: Connections, policy: Policy) -> Self {
+        Self {
+            connections,
+            policy,
+            library: Arc::clone(&self.library),
+            journal: Arc::clone(&self.journal),
+            env: self.env.clone(),
+            read_only: self.read_only,
+            events: self.events.clone(),
+            clock: self.clock,
+            runs: self.runs.clone(),
+            planning: self.planning.clone(),
+        }
+    }
+
     /// Makes a plan in a task of its own, in place of one that is still being made; [`RunEvent::Planned`] or
     /// [`RunEvent::NotPlanned`] tells, under the same number. Only read-only fences are asked.
     pub fn plan(self: &Arc<Self>, number: u64, request: PlanRequest) {

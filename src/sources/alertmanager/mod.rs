@@ -11,6 +11,7 @@ use crate::connect::{Access, Connections};
 use crate::domain::{SourceError, SourceId, Subject};
 use cluster::{Asked, Cluster};
 use members::Holdings;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
@@ -22,6 +23,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "The alerts of an Alertmanager, with what holds them back, and its silences.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
+    schema: Some(super::schema::<Settings>),
     of_server: None,
 };
 
@@ -43,19 +45,24 @@ access = { user = "quarterdeck", password = { env = "ALERTMANAGER_PASSWORD" } }
 "#;
 
 /// `[alertmanager.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = with_url)]
 pub struct Settings {
     /// Where its members are; `url` with one address will do.
     #[serde(default = "default_urls", alias = "url", deserialize_with = "one_or_more")]
+    #[schemars(with = "OneOrMore")]
     pub urls: Vec<BaseUrl>,
     /// Time from poll to poll.
     #[serde(default = "default_pace", deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub interval: Duration,
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
+    #[schemars(with = "pace::Length")]
     pub timeout: Duration,
     /// The alert that always fires.
+    #[schemars(with = "Option<String>")]
     pub watchdog: Option<Watchdog>,
     /// Labels that only tell replicas apart.
     #[serde(default)]
@@ -63,6 +70,24 @@ pub struct Settings {
     /// How its members want to be asked.
     #[serde(default)]
     pub access: Access,
+}
+
+/// As it is written.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+enum OneOrMore {
+    One(BaseUrl),
+    More(Vec<BaseUrl>),
+}
+
+/// `url` is another name for `urls`.
+fn with_url(schema: &mut Schema) {
+    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut)
+        && let Some(urls) = properties.get("urls").cloned()
+    {
+        properties.insert("url".to_owned(), urls);
+    }
 }
 
 fn default_urls() -> Vec<BaseUrl> {
@@ -74,8 +99,8 @@ fn default_pace() -> Duration {
 }
 
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BaseUrl>, D::Error> {
-    struct OneOrMore;
-    impl<'de> Visitor<'de> for OneOrMore {
+    struct Urls;
+    impl<'de> Visitor<'de> for Urls {
         type Value = Vec<BaseUrl>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an address, or a list of addresses")
@@ -91,7 +116,7 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BaseUrl
             if urls.is_empty() { Err(A::Error::custom("the list of addresses is empty: name one")) } else { Ok(urls) }
         }
     }
-    deserializer.deserialize_any(OneOrMore)
+    deserializer.deserialize_any(Urls)
 }
 
 impl super::Settings for Settings {

@@ -29,6 +29,7 @@ use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::ListContainersOptions;
 use futures_util::StreamExt;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "The containers of a Docker or Podman engine, live by its event stream.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
+    schema: Some(super::schema::<Settings>),
     of_server: None,
 };
 
@@ -72,7 +74,7 @@ const MOST_FAILED: usize = 8;
 const ROUND: usize = 30;
 
 /// `[docker.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where the engine is; absent: the environment or a Docker context decides.
@@ -83,14 +85,17 @@ pub struct Settings {
     pub tls: Option<Files>,
     /// A config of ssh other than `~/.ssh/config`.
     #[serde(deserialize_with = "super::ssh::config")]
+    #[schemars(with = "Option<String>")]
     pub ssh_config: Option<PathBuf>,
     /// The name of the server that it runs on.
     pub server: Option<String>,
     /// Time from poll to poll.
     #[serde(deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub interval: Duration,
     /// When a poll is given up.
     #[serde(deserialize_with = "pace::timeout")]
+    #[schemars(with = "pace::Length")]
     pub timeout: Duration,
 }
 

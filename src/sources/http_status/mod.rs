@@ -19,6 +19,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "What a named server's health and status addresses answer.",
     example: "",
     read: None,
+    schema: None,
     of_server: Some(of_server),
 };
 

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::connect::Connections;
 use crate::domain::{Filesystem, Server, Snapshot, SourceError, SourceId, Subject, Usage};
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "This machine, as its own operating system reports it.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
+    schema: Some(super::schema::<Settings>),
     of_server: None,
 };
 
@@ -38,16 +40,18 @@ timeout = "2s"
 "#;
 
 /// `[local.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The name shown; absent: the host name.
     pub name: Option<String>,
     /// Time from poll to poll.
     #[serde(deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub interval: Duration,
     /// When a poll is given up.
     #[serde(deserialize_with = "pace::timeout")]
+    #[schemars(with = "pace::Length")]
     pub timeout: Duration,
 }
 

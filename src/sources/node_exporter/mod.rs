@@ -14,6 +14,7 @@ use crate::connect::{Access, Connections, Endpoint, Web};
 use crate::domain::{Now, Server, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use reqwest::Url;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "A server's figures from its node_exporter, asked directly.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
+    schema: Some(super::schema::<Settings>),
     of_server: Some(of_server),
 };
 
@@ -39,7 +41,7 @@ access = { user = "quarterdeck", password = { env = "EXPORTER_PASSWORD" } }
 "#;
 
 /// `[node_exporter.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Where it answers.
@@ -47,9 +49,11 @@ pub struct Settings {
     pub url: Endpoint,
     /// Time from poll to poll.
     #[serde(default = "default_pace", deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub interval: Duration,
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
+    #[schemars(with = "pace::Length")]
     pub timeout: Duration,
     /// How it wants to be asked.
     #[serde(default)]

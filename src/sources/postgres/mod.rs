@@ -19,6 +19,7 @@ use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use extras::Extras;
 use futures_util::FutureExt;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::PgConnection;
 use std::panic::AssertUnwindSafe;
@@ -31,6 +32,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "A PostgreSQL server: its sessions and what they wait for, its connections, replication and databases.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
+    schema: Some(super::schema::<Settings>),
     of_server: None,
 };
 
@@ -48,11 +50,12 @@ timeout = "5s"
 "#;
 
 /// `[postgres.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// `postgres://user@host:port/database` or `host=… port=… user=… dbname=…`, without a password.
     #[serde(deserialize_with = "dsn::deserialize")]
+    #[schemars(with = "Option<String>")]
     pub dsn: Option<String>,
     /// Where the password of `dsn` is.
     pub password: Option<SecretRef>,
@@ -60,9 +63,11 @@ pub struct Settings {
     pub act_as: Option<LoginSettings>,
     /// Time from poll to poll.
     #[serde(deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub interval: Duration,
     /// When a poll is given up; the limit of each statement too.
     #[serde(deserialize_with = "pace::timeout")]
+    #[schemars(with = "pace::Length")]
     pub timeout: Duration,
 }
 

@@ -14,6 +14,7 @@ use super::{Pace, Part, Source, SourceKind, pace};
 use crate::connect::http::BaseUrl;
 use crate::connect::{Access, Connections, Prometheus};
 use crate::domain::{SourceError, SourceId, Subject};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "The alerts of a Prometheus, with its rules and targets; and the servers whose node_exporter it scrapes.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
+    schema: Some(super::schema::<Settings>),
     of_server: None,
 };
 
@@ -51,7 +53,7 @@ access = { user = "quarterdeck", password = { env = "PROMETHEUS_PASSWORD" } }
 "#;
 
 /// `[prometheus.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Where it is.
@@ -59,20 +61,26 @@ pub struct Settings {
     pub url: BaseUrl,
     /// Time from poll to poll.
     #[serde(default = "default_pace", deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub interval: Duration,
     /// Time from poll to poll of rules, targets and Alertmanagers.
     #[serde(default = "default_rules_interval", deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub rules_interval: Duration,
     /// When a poll is given up.
     #[serde(default = "default_pace", deserialize_with = "pace::timeout")]
+    #[schemars(with = "pace::Length")]
     pub timeout: Duration,
     /// Which targets are servers.
     #[serde(default)]
+    #[schemars(with = "servers::Written")]
     pub servers: servers::Wanted,
     /// Time from poll to poll of servers.
     #[serde(default = "default_servers_interval", deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub servers_interval: Duration,
     /// The alert that always fires.
+    #[schemars(with = "Option<String>")]
     pub watchdog: Option<Watchdog>,
     /// Labels that only tell replicas apart.
     #[serde(default)]

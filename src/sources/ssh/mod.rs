@@ -15,6 +15,7 @@ use crate::connect::ssh::{Address, Ended, Job, Output};
 use crate::connect::{Connections, Ssh};
 use crate::domain::{Server, Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub const KIND: SourceKind = SourceKind {
     doc: "A server's figures over SSH: CPU, memory, disks, network, pressure, clock; nothing is installed there.",
     example: EXAMPLE,
     read: Some(super::read::<Settings>),
+    schema: Some(super::schema::<Settings>),
     of_server: Some(of_server),
 };
 
@@ -49,20 +51,24 @@ const LONGEST: usize = 256 << 10;
 const SPARED: Duration = Duration::from_mins(1);
 
 /// `[ssh.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where it is; absent: the name of the table.
     #[serde(deserialize_with = "host")]
+    #[schemars(with = "Option<String>")]
     pub host: Option<String>,
     /// A config of ssh other than `~/.ssh/config`.
     #[serde(deserialize_with = "config")]
+    #[schemars(with = "Option<String>")]
     pub config: Option<PathBuf>,
     /// Time from poll to poll.
     #[serde(deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
     pub interval: Duration,
     /// When a poll is given up.
     #[serde(deserialize_with = "pace::timeout")]
+    #[schemars(with = "pace::Length")]
     pub timeout: Duration,
 }
 

@@ -15,6 +15,7 @@ use crate::domain::{Now, Snapshot, SourceError, SourceId};
 use crate::sources::Source;
 use async_trait::async_trait;
 use fold::Known;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,17 @@ pub enum Wanted {
     #[default]
     All,
     /// The targets that these matchers select, without braces.
+    Only(String),
+}
+
+/// As it is written.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub enum Written {
+    /// All, or none.
+    All(bool),
+    /// Matchers of targets.
     Only(String),
 }
 

@@ -1,0 +1,179 @@
+//! Reads config, keymap and theme again while the dashboard runs, and says what is other than before. What did not change keeps its
+//! connections.
+
+use super::{Global, look, setup};
+use crate::app::Setup;
+use crate::config::{self, Choice, Config, SourceConfig};
+use crate::connect::Connections;
+use crate::event::reload::Sources;
+use crate::event::{Reloaded, Renewed};
+use crate::keymap::Keymap;
+use crate::runtime::reload::{Fresh, Renew, Swap};
+use crate::theme::Theme;
+use std::path::PathBuf;
+
+/// Who reads it.
+pub struct Renewer {
+    global: Global,
+    choice: Choice,
+    /// In force.
+    config: Config,
+    /// The keys and themes in force, as text: they are compared, and nothing else.
+    look: (String, String),
+    connections: Connections,
+    /// The files of keymap and theme that the newest readable config names, whether it was right or not.
+    looks: Vec<PathBuf>,
+}
+
+impl Renewer {
+    /// With what the dashboard starts with.
+    pub fn new(global: &Global, config: Config, setup: &Setup, connections: Connections) -> Self {
+        let looks = look::files(global, &config);
+        let look = (keys(&setup.keymap), colours(&setup.themes));
+        Self { global: global.clone(), choice: setup::choice(global), config, look, connections, looks }
+    }
+
+    fn renew(&mut self) -> Result<Fresh, Vec<String>> {
+        let words = |problems: config::Problems| problems.0.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let config = config::load(&self.choice, self.global.env.as_deref()).map_err(words)?;
+        if config.is_builtin() && !self.config.is_builtin() {
+            return Err(vec!["it is gone: put it back, or start again without it".to_owned()]);
+        }
+        self.looks = look::files(&self.global, &config);
+        let problems = look::problems(&self.global, &config);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let (sources, swap) = self.sources(&config);
+        let told = Box::new(self.renewed(&config, sources));
+        self.config = config;
+        Ok(Fresh { told: Reloaded::Read(told), swap: Some(swap) })
+    }
+
+    fn renewed(&mut self, config: &Config, sources: Option<Sources>) -> Renewed {
+        let look = look::look(&self.global, config);
+        let before = std::mem::replace(&mut self.look, (keys(&look.keymap), colours(&look.themes)));
+        let logs = setup::logs(config);
+        Renewed {
+            environment: config.environment.clone(),
+            guarded: config.guarded,
+            relock: config.relock,
+            limits: config.limits,
+            policy: config.policy,
+            notify: look.looks.notify,
+            views: config.views.clone(),
+            remember: config.remember,
+            mouse: config.mouse,
+            log_memory: logs.memory,
+            log_files: logs.files,
+            journal: (config.journal != self.config.journal).then(|| journal(config)),
+            keymap: (before.0 != self.look.0).then_some(look.keymap),
+            themes: (before.1 != self.look.1).then_some((look.themes, look.looks.auto)),
+            glyphs: look.looks.glyphs,
+            always_presenting: config.presenter.always,
+            hide: (patterns(config) != patterns(&self.config)).then(|| config.presenter.hide.clone()),
+            sources,
+        }
+    }
+
+    /// Closes and opens what changed, and only that.
+    fn sources(&mut self, config: &Config) -> (Option<Sources>, Swap) {
+        let (before, after) = (&self.config.sources, &config.sources);
+        let mut swap = Swap {
+            connections: self.connections.clone(),
+            policy: config.policy,
+            closed: Vec::new(),
+            opened: Vec::new(),
+        };
+        for source in before.iter().filter(|source| !stays(source, after)) {
+            swap.connections.forget(&source.id);
+            swap.closed.extend(setup::feeds(source).into_iter().map(|feed| feed.id));
+        }
+        for source in after.iter().filter(|source| !stays(source, before)) {
+            let made = setup::open_one(source, &mut swap.connections);
+            swap.opened.extend(made.into_iter().map(|(_, made)| made));
+        }
+        self.connections = swap.connections.clone();
+        let told = self.told(config, &swap);
+        (told, swap)
+    }
+
+    fn told(&self, config: &Config, swap: &Swap) -> Option<Sources> {
+        let (before, after) = (names(&self.config), names(config));
+        let only = |these: &[(String, String)], those: &[(String, String)]| -> Vec<String> {
+            let new = these.iter().filter(|(name, _)| !those.iter().any(|(other, _)| other == name));
+            new.map(|(name, _)| name.clone()).collect()
+        };
+        let changed =
+            |(name, says): &&(String, String)| before.iter().any(|(other, said)| other == name && said != says);
+        let ordered = |config: &Config| config.sources.iter().map(|source| source.id.clone()).collect::<Vec<_>>();
+        if before == after && ordered(config) == ordered(&self.config) {
+            return None;
+        }
+        Some(Sources {
+            feeds: config.sources.iter().flat_map(setup::feeds).collect(),
+            anew: swap.opened.iter().map(|(id, ..)| id.clone()).collect(),
+            servers: setup::named(config),
+            added: only(&after, &before),
+            removed: only(&before, &after),
+            changed: after.iter().filter(changed).map(|(name, _)| name.clone()).collect(),
+        })
+    }
+}
+
+impl Renew for Renewer {
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = config::files(&self.choice, self.global.env.as_deref());
+        files.extend(look::files(&self.global, &self.config));
+        files.extend(self.looks.iter().cloned());
+        files
+    }
+
+    fn read(&mut self) -> Fresh {
+        match self.renew() {
+            Ok(fresh) => {
+                tracing::info!("the config was read again");
+                fresh
+            }
+            Err(problems) => {
+                let first = problems.first().cloned().unwrap_or_default();
+                tracing::warn!(first, count = problems.len(), "the config is wrong: the one before stays in force");
+                let others = problems.len().saturating_sub(1);
+                Fresh { told: Reloaded::Wrong { first, others }, swap: None }
+            }
+        }
+    }
+}
+
+/// The same source is among these, and they say the same of it.
+fn stays(source: &SourceConfig, among: &[SourceConfig]) -> bool {
+    among.iter().any(|other| other.id == source.id && other.written == source.written)
+}
+
+/// Sources and servers as people call them, each with what the config says of it.
+fn names(config: &Config) -> Vec<(String, String)> {
+    let of_server = |source: &&SourceConfig| {
+        let made = source.kind.of_server.map(|of| move |server| of(server).is_some());
+        made.is_some_and(|made| config.servers.iter().any(|server| server.name == source.id.name() && made(server)))
+    };
+    let own = config.sources.iter().filter(|source| !of_server(source));
+    let own = own.map(|source| (source.id.as_str().replacen('/', ".", 1), source.written.to_string()));
+    let servers = config.servers.iter().map(|server| (format!("server {}", server.name), format!("{server:?}")));
+    own.chain(servers).collect()
+}
+
+fn patterns(config: &Config) -> Vec<&str> {
+    config.presenter.hide.iter().map(regex::Regex::as_str).collect()
+}
+
+fn journal(config: &Config) -> String {
+    config.journal.as_ref().map_or_else(|| "its usual place".to_owned(), |path| path.display().to_string())
+}
+
+fn keys(keymap: &Keymap) -> String {
+    format!("{keymap:?}")
+}
+
+fn colours(themes: &[Theme]) -> String {
+    format!("{themes:?}")
+}

@@ -1,0 +1,264 @@
+//! The config is read again while the dashboard runs: what changes at once, what is refused, and what a mistake does.
+
+use crate::desk::{Desk, docker, painted, quit};
+use crate::lab::engine::{Reply, Scripted};
+use crate::lab::poll;
+use crate::pty::{PATIENCE, Session};
+use crate::scene::{SOURCES, Scene, setup, start};
+use quarterdeck::domain::notify::Notify;
+use quarterdeck::domain::risk::{Level, Policy};
+use quarterdeck::domain::{Limits, SourceId};
+use quarterdeck::event::reload::Sources;
+use quarterdeck::event::{Event, Reloaded, Renewed};
+use quarterdeck::keymap;
+use quarterdeck::runbook::Writes;
+use quarterdeck::store::{Feed, Health};
+use quarterdeck::theme::{Depth, Glyphs, load_named};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What says the same as [`setup`].
+fn same() -> Renewed {
+    Renewed {
+        environment: "staging".to_owned(),
+        guarded: false,
+        relock: Duration::from_secs(900),
+        limits: Limits::default(),
+        policy: Policy::default(),
+        notify: Notify::default(),
+        views: Vec::new(),
+        remember: false,
+        mouse: false,
+        log_memory: 32 << 20,
+        log_files: BTreeMap::new(),
+        journal: None,
+        keymap: None,
+        themes: None,
+        glyphs: Glyphs::default(),
+        always_presenting: false,
+        hide: None,
+        sources: None,
+    }
+}
+
+/// A full screen that has read this, and all that it says.
+fn after(guarded: bool, renewed: Renewed) -> (Scene, Vec<String>) {
+    let mut setup = setup(&SOURCES);
+    setup.guarded = guarded;
+    let mut scene = Scene::of(setup, (160, 45));
+    scene.fill();
+    scene.send(Event::Reloaded(Reloaded::Read(Box::new(renewed))));
+    let said = scene.state.toasts.iter().map(|toast| toast.text.clone()).collect();
+    (scene, said)
+}
+
+#[test]
+fn what_can_change_changes_at_once_and_is_named() {
+    assert_eq!(after(false, same()).1, ["config read again: nothing changed"]);
+    let renewed = Renewed {
+        limits: Limits { memory: quarterdeck::domain::limits::Limit { warn: 1.0, critical: 2.0 }, ..Limits::default() },
+        policy: Policy { low: Level::Typed, ..Policy::default() },
+        relock: Duration::from_secs(60),
+        keymap: Some(keymap::load_named("arrows").unwrap()),
+        themes: Some((vec![load_named("light", Depth::True).unwrap()], false)),
+        log_memory: 1 << 20,
+        always_presenting: true,
+        ..same()
+    };
+    let (scene, said) = after(false, renewed);
+    assert_eq!(said, ["config read again: limits; policy; relock_minutes; keymap; theme; logs; presenter"]);
+    let state = &scene.state;
+    assert!((state.limits.memory.warn - 1.0).abs() < f64::EPSILON && state.policy.low == Level::Typed);
+    assert_eq!((state.themes[0].name(), state.presenter.is_on()), ("light", true));
+    assert!(state.repaint && state.dirty);
+    assert_eq!(state.writes.relock_after(), Duration::from_secs(60));
+}
+
+#[test]
+fn an_edit_never_unlocks_and_what_must_stay_is_told_with_the_reason() {
+    let renewed = Renewed { environment: "sandbox".to_owned(), journal: Some("/j".to_owned()), mouse: true, ..same() };
+    let (scene, said) = after(true, renewed);
+    assert!(scene.state.guarded && scene.state.writes.state() == Writes::Locked);
+    assert_eq!(scene.state.environment, "staging");
+    for told in ["stays guarded: an edit", "is called staging and not sandbox", "the journal goes to /j from the next"]
+    {
+        assert!(said.iter().any(|said| said.contains(told)), "{told}: {said:?}");
+    }
+    let (scene, said) = after(false, Renewed { guarded: true, ..same() });
+    assert!(scene.state.guarded && scene.state.writes.state() == Writes::Locked);
+    assert_eq!(said, ["config read again: guarded from now on, writes are locked"]);
+}
+
+#[test]
+fn a_shorter_relock_counts_for_what_is_unlocked_already() {
+    let (mut scene, _) = after(true, Renewed { guarded: true, ..same() });
+    scene.state.writes.unlock(start());
+    scene.send(Event::Reloaded(Reloaded::Read(Box::new(Renewed {
+        guarded: true,
+        relock: Duration::from_secs(60),
+        ..same()
+    }))));
+    assert_eq!(scene.state.writes.left(start()), Some(Duration::from_secs(60)));
+    scene.send(Event::Reloaded(Reloaded::Read(Box::new(Renewed { guarded: true, ..same() }))));
+    assert_eq!(scene.state.writes.left(start()), Some(Duration::from_secs(60)), "an edit gives nobody more time");
+}
+
+#[test]
+fn sources_come_and_go_and_the_others_keep_what_is_known_of_them() {
+    let id = |kind: &str, name: &str| SourceId::new(kind, name);
+    let feed = |(kind, name, subject)| Feed::new(id(kind, name), subject, Duration::from_secs(2));
+    let [servers, containers, _, databases] = SOURCES;
+    let extra = ("docker", "game-2", containers.2);
+    let sources = Sources {
+        feeds: [servers, containers, extra, databases].into_iter().map(feed).collect(),
+        anew: vec![id("docker", "game-2"), id("postgres", "primary")],
+        added: vec!["docker.game-2".to_owned()],
+        removed: vec!["alertmanager.main".to_owned()],
+        changed: vec!["postgres.primary".to_owned()],
+        ..Sources::default()
+    };
+    let mut before = Scene::full((160, 45));
+    let revisions = |scene: &Scene| SOURCES.map(|(.., subject)| scene.state.store.revision(subject));
+    let old = revisions(&before);
+    before.send(Event::Reloaded(Reloaded::Read(Box::new(Renewed { sources: Some(sources), ..same() }))));
+    let said: Vec<_> = before.state.toasts.iter().map(|toast| toast.text.as_str()).collect();
+    let told = "config read again: docker.game-2 added; alertmanager.main removed; postgres.primary changed";
+    assert_eq!(said, [told]);
+    let store = &before.state.store;
+    let health = |kind: &str, name: &str| store.feed(&id(kind, name)).map(|feed| feed.health(start()));
+    assert_eq!(health("docker", "local"), Some(Health::Fresh));
+    assert_eq!(health("docker", "game-2"), Some(Health::Waiting));
+    assert_eq!(health("postgres", "primary"), Some(Health::Waiting), "what the old one told is not the new one's");
+    assert_eq!((health("alertmanager", "main"), store.all_alerts().count()), (None, 0));
+    assert!(store.trend("game-0").is_some(), "figures of servers go on");
+    assert!(old.iter().zip(revisions(&before)).all(|(old, new)| new > *old), "every pane looks again");
+    before.paint();
+}
+
+#[test]
+fn a_mistake_is_told_changes_nothing_and_its_message_goes_when_it_is_mended() {
+    let (mut scene, _) = after(true, Renewed { guarded: true, ..same() });
+    let wrong = |line: usize| Reloaded::Wrong { first: format!("c.toml:{line}:1: there is no key \"x\""), others: 2 };
+    for line in [3, 4] {
+        scene.send(Event::Reloaded(wrong(line)));
+    }
+    let said = |scene: &Scene| scene.state.toasts.iter().map(|toast| toast.text.clone()).collect::<Vec<_>>().join("\n");
+    let told = "the config is wrong, and the one before stays in force: c.toml:4:1: there is no key \"x\" (and 2 more";
+    assert!(said(&scene).contains(told) && !said(&scene).contains("c.toml:3"), "{}", said(&scene));
+    scene.send(Event::Reloaded(Reloaded::Read(Box::new(Renewed { guarded: true, ..same() }))));
+    assert!(!said(&scene).contains("wrong"), "{}", said(&scene));
+}
+
+const BASE: &str = "environment = \"staging\"\nguarded = true\n[local.host]\nname = \"desk\"\ninterval = \"250ms\"\n";
+const LOW: &str = "[limits]\nmemory = { warn = 0.01, critical = 0.02 }\n";
+
+fn desk(config: &str) -> (Desk, Session) {
+    let desk = Desk::with(config);
+    let session = painted(desk.launch());
+    session.wait_text("desk");
+    (desk, session)
+}
+
+/// As most editors write: a new file takes the place of the old one.
+fn replace(desk: &Desk, name: &str, text: &str) {
+    let new = desk.file("new", text);
+    std::fs::rename(new, desk.home().join(name)).unwrap();
+}
+
+#[test]
+fn limits_and_sources_follow_the_file_while_it_runs() {
+    let (desk, session) = desk(BASE);
+    replace(&desk, "config.toml", &format!("{BASE}{LOW}{}", docker("gone", "unix:///nowhere/docker.sock", "250ms")));
+    session.wait_text("config read again: limits; docker.gone added");
+    session.wait_text("crit memory");
+    session.wait_text("docker/gone: no Docker engine answers");
+    desk.file("config.toml", BASE);
+    session.wait_text("config read again: limits; docker.gone removed");
+    session.wait_no_text("docker/gone: no Docker engine answers");
+    session.wait_no_text("crit memory");
+    quit(session);
+}
+
+#[test]
+fn only_a_source_that_changed_is_opened_anew() {
+    let version = json!({"Version": "27.3.1", "ApiVersion": "1.47", "MinAPIVersion": "1.24"}).to_string();
+    let engine = Scripted::start(move |path| match path.split('?').next().unwrap_or_default() {
+        "/version" => Reply::Json(version.clone()),
+        "/events" => Reply::Hang,
+        _ => Reply::Json("[]".to_owned()),
+    });
+    let asked = |what: &str| engine.asked().iter().filter(|asked| asked.path.starts_with(what)).count();
+    let kept = |interval: &str| docker("kept", &engine.host(), interval);
+    let (desk, session) = desk(&format!("{BASE}{}", kept("250ms")));
+    poll(PATIENCE, || (asked("/events") == 1).then_some(())).expect("its events are listened to");
+    replace(&desk, "config.toml", &format!("{}{}", BASE.replace("250ms", "300ms"), kept("250ms")));
+    session.wait_text("config read again: local.host changed");
+    let before = asked("/containers/json");
+    poll(PATIENCE, || (asked("/containers/json") > before + 2).then_some(())).expect("it goes on being asked");
+    assert_eq!(asked("/events"), 1, "another one's change does not touch it");
+    replace(&desk, "config.toml", &format!("{}{}", BASE.replace("250ms", "300ms"), kept("300ms")));
+    session.wait_text("config read again: docker.kept changed");
+    poll(PATIENCE, || (asked("/events") == 2).then_some(())).expect("it is opened anew");
+    quit(session);
+}
+
+#[test]
+fn a_broken_file_is_told_with_its_line_and_the_old_one_stays_until_it_is_mended() {
+    let (desk, session) = desk(&format!("{BASE}{LOW}"));
+    session.wait_text("crit memory");
+    desk.file("config.toml", "environment = \"staging\"\n[limit]\n");
+    session.wait_text("the config is wrong, and the one before stays in force");
+    session.wait_text("config.toml:2:2: ");
+    session.wait_text("crit memory");
+    // What others can write is not read, though it is right.
+    let path = desk.file("config.toml", BASE);
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    session.wait_text("others can change it");
+    session.wait_text("crit memory");
+    desk.file("config.toml", BASE);
+    session.wait_text("config read again: limits");
+    session.wait_no_text("crit memory");
+    session.wait_no_text("the config is wrong");
+    quit(session);
+}
+
+#[test]
+fn a_keymap_with_a_clash_leaves_the_old_keys_in_force() {
+    let desk = Desk::with(&format!("keymap = \"keys.toml\"\n{BASE}"));
+    desk.file("keys.toml", "[all]\nx = \"help\"\n");
+    let mut session = painted(desk.launch());
+    desk.file("keys.toml", "[all]\nx = \"help\"\n\"x y\" = \"zoom\"\n");
+    session.wait_text("the config is wrong, and the one before stays in force");
+    session.wait_text("keys.toml");
+    session.send("x");
+    session.wait_text("help: the keys that work here");
+    session.send("\x1b");
+    session.wait_no_text("help: the keys that work here");
+    desk.file("keys.toml", "[all]\nx = \"zoom\"\n");
+    session.wait_text("config read again: keymap");
+    session.send("x");
+    session.wait_no_text("4 Databases");
+    quit(session);
+}
+
+#[test]
+fn an_overlay_is_watched_too_and_guarded_cannot_be_taken_away() {
+    let desk = Desk::with(BASE);
+    desk.file("prod.toml", "guarded = true\n");
+    let mut session = painted(desk.launch().args(&["--env", "prod"]));
+    session.wait_text("writes LOCKED");
+    desk.file("prod.toml", &format!("guarded = false\n{LOW}"));
+    session.wait_text("config read again: limits");
+    session.wait_text("this environment stays guarded");
+    session.wait_text("writes LOCKED");
+    session.wait_text("crit memory");
+    // Asked for by hand, it says that there is nothing new.
+    session.send(":");
+    session.wait_text("Enter does it");
+    session.send("reload");
+    session.wait_text("read the config again now");
+    session.send("\r");
+    session.wait_text("config read again: nothing changed");
+    quit(session);
+}
