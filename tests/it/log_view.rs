@@ -101,6 +101,17 @@ fn ctrl(scene: &mut Scene, key: char) {
     scene.send(Event::Input(Input::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL))));
 }
 
+#[test]
+fn what_is_not_of_now_is_said_to_be_behind() {
+    let mut scene = opened("lone");
+    batch(&mut scene, 1, vec![line(-850, "ERROR long ago")]);
+    has(&mut scene, "catching up, 14m behind");
+    has(&mut scene, "— err/min");
+    scene.pass(std::time::Duration::from_secs(3));
+    has_not(&mut scene, "behind");
+    has(&mut scene, "0 err/min");
+}
+
 /// A log with its lines.
 fn filled() -> Scene {
     let mut scene = opened("lone");

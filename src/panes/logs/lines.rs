@@ -3,18 +3,24 @@
 use super::{LogView, Mode};
 use crate::cx::Cx;
 use crate::domain::log::{Level, fields};
-use crate::domain::text;
+use crate::domain::{text, time};
 use crate::panes::Place;
 use crate::store::log::Kept;
-use crate::widgets::wrap;
+use crate::widgets::{figure, wrap};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 /// Cells of a place's name at most.
 const NAME: usize = 18;
 /// Cells of a level with the blank behind it.
 pub(super) const LEVEL: u16 = 6;
+/// Lines that came within this come just now.
+const LATELY: Duration = Duration::from_secs(2);
+/// Lines that are older than this when they come are not of now.
+const LATE: Duration = Duration::from_secs(10);
 /// Troubles told at once at most.
 const TROUBLES: usize = 3;
 
@@ -188,6 +194,12 @@ impl LogView {
         self.scratch = text;
     }
 
+    /// How old the lines are that come just now, when they are not of now.
+    fn behind(&self, now: Timestamp) -> Option<Duration> {
+        let (came, last) = self.newest.filter(|(came, _)| time::between(*came, now) <= LATELY)?;
+        Some(time::between(last, came)).filter(|behind| *behind > LATE)
+    }
+
     fn entitle(&mut self, cx: &Cx<'_>) {
         let mut title = std::mem::take(&mut self.title);
         title.clear();
@@ -200,7 +212,13 @@ impl LogView {
         }
         let count = self.sieve.len(&self.ring);
         let below = count.saturating_sub(self.place_of_cursor() + 1);
+        let behind = self.behind(cx.now.wall);
         title.push_str(if self.following { "  following  " } else { "  PAUSED  " });
+        if let Some(behind) = behind {
+            title.push_str("catching up, ");
+            figure::coarse_age(&mut title, behind);
+            title.push_str(" behind  ");
+        }
         grouped(count as u64, &mut title);
         title.push_str(if self.sieve.is_open() { " lines" } else { " lines pass" });
         if !self.following && below > 0 {
@@ -208,8 +226,15 @@ impl LogView {
             grouped(below as u64, &mut title);
             title.push_str(" below");
         }
-        let (errors, warnings) = self.ring.per_minute(cx.now.wall);
-        let _ = write!(title, "  {errors} err/min {warnings} warn/min  {}", self.anchor.word());
+        // Of the last minute nothing is known while older lines still come.
+        match behind {
+            Some(_) => title.push_str("  — err/min — warn/min"),
+            None => {
+                let (errors, warnings) = self.ring.per_minute(cx.now.wall);
+                let _ = write!(title, "  {errors} err/min {warnings} warn/min");
+            }
+        }
+        let _ = write!(title, "  {}", self.anchor.word());
         title.push_str(if self.utc { "  UTC" } else { "  local time" });
         let words = self.sieve.words();
         if !words.is_empty() {

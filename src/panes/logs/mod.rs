@@ -104,6 +104,8 @@ pub struct LogView {
     times: bool,
     wrap: bool,
     zone: TimeZone,
+    /// When lines came last, and the time of the last of them.
+    newest: Option<(Timestamp, Timestamp)>,
     /// There is more to look at than was looked at.
     unfinished: bool,
     rows: Vec<Row>,
@@ -141,6 +143,7 @@ impl LogView {
             times: true,
             wrap: false,
             zone: settings.zone.clone(),
+            newest: None,
             unfinished: false,
             rows: Vec::new(),
             shown: 0,
@@ -198,6 +201,9 @@ impl LogView {
         }
         for line in lines {
             self.ring.push(line, at);
+        }
+        if let Some(last) = lines.iter().rev().find_map(|line| line.at) {
+            self.newest = Some((at, last));
         }
         for (place, state) in states {
             if let Some(known) = self.states.get_mut(usize::from(place)) {
