@@ -51,12 +51,12 @@ impl Overlay {
         }
     }
 
-    /// When it wants to be looked at again.
-    pub(super) fn deadline(&self) -> Option<Duration> {
+    /// Of what asks for an answer that changes something: when it takes one, and whether it does now.
+    fn arming(&self) -> Option<(&Arming, bool)> {
         match self {
-            Self::Plan(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Unlock(dialog) => dialog.arming.deadline(dialog.armed),
-            Self::Ask(dialog) => dialog.arming.deadline(dialog.armed),
+            Self::Plan(dialog) => Some((&dialog.arming, dialog.armed)),
+            Self::Unlock(dialog) => Some((&dialog.arming, dialog.armed)),
+            Self::Ask(dialog) => Some((&dialog.arming, dialog.armed)),
             Self::Help { .. }
             | Self::Palette(_)
             | Self::Menu(_)
@@ -65,6 +65,11 @@ impl Overlay {
             | Self::Reveal(_)
             | Self::SilencePreview(_) => None,
         }
+    }
+
+    /// When it wants to be looked at again.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.arming().and_then(|(arming, armed)| arming.deadline(armed))
     }
 
     /// Text is being typed into it, so that no dialog may open over it.
@@ -79,15 +84,6 @@ impl Overlay {
 
     /// It asks for an answer that changes something.
     pub(super) fn is_dialog(&self) -> bool {
-        match self {
-            Self::Plan(_) | Self::Unlock(_) | Self::Ask(_) => true,
-            Self::Help { .. }
-            | Self::Palette(_)
-            | Self::Menu(_)
-            | Self::Name(_)
-            | Self::Params(_)
-            | Self::Reveal(_)
-            | Self::SilencePreview(_) => false,
-        }
+        self.arming().is_some()
     }
 }

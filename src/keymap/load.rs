@@ -267,9 +267,9 @@ mod tests {
             ["mine.toml:2: inherits what is not there; there are: default, k9s, arrows"]
         );
         assert_eq!(
-            errors("inherits = \"k9s\"\n[alerts]\n\"d\" = \"zoom\""),
+            errors("inherits = \"k9s\"\n[alerts]\n\"ctrl-w\" = \"sort\""),
             [
-                r#"mine.toml:3: "d" = "zoom" in [alerts] clashes with "d" = "details" in [all] (keymaps/k9s.toml:5): change one of the keys, or take one away with = "none""#
+                r#"mine.toml:3: "ctrl-w" = "sort" in [alerts] clashes with "ctrl-w" = "zoom" in [all] (keymaps/k9s.toml:8): change one of the keys, or take one away with = "none""#
             ]
         );
     }
