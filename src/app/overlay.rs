@@ -1,5 +1,6 @@
 //! What lies over the panes: one thing at a time.
 
+use super::answer::Arming;
 use super::{
     AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, RevealDialog, SilencePreview, UnlockDialog,
 };

@@ -363,9 +363,16 @@ fn how_long_each_state_lasted_is_told_of_containers_and_servers() {
     scene.key(KeyCode::Esc);
     scene.keys("1");
     scene.key(KeyCode::Enter);
-    has(&mut scene, &["always there since 03:00:0"]);
+    has(&mut scene, &["always well since 03:00:0"]);
     scene.bad("ssh", "game-1", "SSH to game-1: cut", "mend it");
     scene.pass(Duration::from_secs(420));
     answer(&mut scene);
     has(&mut scene, &["no answer (7m)", "quarterdeck began to watch"]);
+    let busy = Server { name: "game-1".into(), cpu: Some(0.99), ..Server::default() };
+    scene.good("ssh", "game-1", Snapshot::Servers(vec![busy.clone()]));
+    scene.pass(Duration::from_secs(2));
+    scene.good("ssh", "game-1", Snapshot::Servers(vec![busy]));
+    has(&mut scene, &["–now  critical cpu (2"]);
+    answer(&mut scene);
+    has(&mut scene, &["  critical cpu (2", "state    ok"]);
 }
