@@ -153,8 +153,12 @@ impl<T: Tabular> DataPane<T> {
     /// Lines for notes: all of them when there is nothing else, else at most half of the height.
     fn notes_height(&self, height: u16) -> u16 {
         let wanted = self.notes.below.len() as u16;
-        // Where there is hardly room for rows, the first line of what is wrong must do.
-        let most = if height < 8 { 1 } else { height / 2 };
+        // Where there is hardly room for rows, the first line of what is wrong must do, or that the title names who fails.
+        let most = match height {
+            0..3 => 0,
+            3..8 => 1,
+            _ => height / 2,
+        };
         if self.rows.entries.is_empty() { wanted.min(height) } else { wanted.min(most) }
     }
 
