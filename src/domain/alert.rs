@@ -130,6 +130,12 @@ impl Alert {
         LABELS.iter().find_map(|name| self.labels.get(*name)).map_or("", String::as_str)
     }
 
+    /// Its name for people, with what it is about.
+    pub fn title(&self) -> String {
+        let on = self.target();
+        if on.is_empty() { self.name.clone() } else { format!("{} on {on}", self.name) }
+    }
+
     /// Its state in one word, with what holds it back: a silence outranks an inhibition, that one a mute time.
     pub fn word(&self) -> &'static str {
         match self.state {

@@ -5,6 +5,7 @@
 //! `matcher/parse` (names and values in quotes, UTF-8 since 0.27) and, as it falls back to, `pkg/labels` (older escapes).
 
 use super::alert::Labels;
+use super::promql::is_plain;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -78,12 +79,6 @@ fn quote(text: &str, out: &mut String) {
         }
     }
     out.push('"');
-}
-
-/// A name that needs no quotes.
-fn is_plain(name: &str) -> bool {
-    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    begins && name.bytes().all(is_of_name)
 }
 
 const fn is_of_name(byte: u8) -> bool {

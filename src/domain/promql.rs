@@ -204,7 +204,8 @@ pub fn narrowed(expression: &str, labels: &Labels) -> String {
     out
 }
 
-fn is_plain(name: &str) -> bool {
+/// A name that needs no quotes.
+pub(super) fn is_plain(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|char| char.is_ascii_alphanumeric() || char == '_')

@@ -12,11 +12,10 @@ pub(super) const GROUP: &str = "group/";
 
 /// An alert, one Enter away.
 pub(super) fn alert_link(alert: &Alert) -> Link {
-    let on = alert.target();
     Link {
         to: ThingId::Alert { fingerprint: Arc::clone(&alert.fingerprint) },
         subject: Subject::Alerts,
-        name: if on.is_empty() { alert.name.clone() } else { format!("{} on {on}", alert.name) },
+        name: alert.title(),
         text: format!("{} {}", alert.word(), alert.severity.word()),
         severity: alert.judge(),
     }

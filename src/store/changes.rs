@@ -10,7 +10,7 @@ use crate::domain::{
     Snapshot, SourceError, Subject, ThingId, time,
 };
 use jiff::Timestamp;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +37,10 @@ impl Seen {
                 }
             }
             Some((Snapshot::Alerts(was), Snapshot::Alerts(is))) if feed.error.is_none() => {
+                // Of each sample, however many alerts there are: so by hash.
+                let now: HashSet<&str> = is.alerts.iter().map(|alert| &*alert.fingerprint).collect();
                 let over = was.alerts.iter().filter(|alert| alert.state == AlertState::Firing);
-                let over = over.filter(|alert| !is.alerts.iter().any(|now| now.fingerprint == alert.fingerprint));
+                let over = over.filter(|alert| !now.contains(&*alert.fingerprint));
                 for alert in over {
                     let mut change = of_alert(feed, alert, at.wall);
                     let took =
@@ -111,7 +113,6 @@ fn is_of(change: &Change, alert: &Alert) -> bool {
 }
 
 fn of_alert(feed: &Feed, alert: &Alert, at: Timestamp) -> Change {
-    let on = alert.target();
     let what = match alert.state {
         AlertState::Pending => "is pending".to_owned(),
         AlertState::Firing | AlertState::Suppressed => format!("began: {}", alert.summary()),
@@ -121,7 +122,7 @@ fn of_alert(feed: &Feed, alert: &Alert, at: Timestamp) -> Change {
         subject: Subject::Alerts,
         source: feed.id.clone(),
         thing: Some(ThingId::Alert { fingerprint: Arc::clone(&alert.fingerprint) }),
-        name: if on.is_empty() { alert.name.clone() } else { format!("{} on {on}", alert.name) },
+        name: alert.title(),
         what: what.trim_end_matches(": ").to_owned(),
         severity: alert.judge(),
     }

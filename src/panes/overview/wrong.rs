@@ -49,8 +49,7 @@ fn of_alerts<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = Line> + 'a {
     let mut alerts: Vec<_> = all.filter(|(_, alert)| alert.judge() >= Severity::Warning).collect();
     alerts.sort_by_key(|(_, alert)| std::cmp::Reverse(alert.active_at));
     alerts.into_iter().map(|(feed, alert)| {
-        let on = alert.target();
-        let name = if on.is_empty() { alert.name.clone() } else { format!("{} on {on}", alert.name) };
+        let name = alert.title();
         let what = alert.summary().to_owned();
         let severity = alert.judge();
         let to = ThingId::Alert { fingerprint: Arc::clone(&alert.fingerprint) };
