@@ -6,13 +6,14 @@ use super::{Global, look, places, setup};
 use crate::app::Setup;
 use crate::config::Config;
 use crate::domain::nearest;
-use crate::journal::{Journal, JournalError, absent::Absent, sqlite::SqliteJournal};
+use crate::journal::{Journal, JournalError, absent::Absent, opening::Opening, sqlite::SqliteJournal};
 use crate::redact::Redactor;
 use crate::runbook::Library;
 use crate::runtime::dashboard::Ended;
 use crate::runtime::{self, dashboard, keep, log};
 use color_eyre::eyre::bail;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,7 +45,9 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
     let opened = setup::open(&config, None);
     look.troubles.extend(start_log(global.verbose, opened.connections.redactor().clone()).err());
     log::started(&config);
-    let journal = journal(&config, opened.connections.redactor().clone()).await;
+    let redactor = opened.connections.redactor().clone();
+    let (configured, environment) = (config.journal.clone(), config.environment.clone());
+    let journal = Opening::start(move || journal(configured, environment, redactor));
     let presenting = setup::presenting(&config, opened.connections.redactor().clone());
     let record = into.begin(&config, &opened)?;
     let mut setup = setup::screen(&config, look, opened.feeds, global.read_only, Library::builtin());
@@ -56,7 +59,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
         setup,
         sources: opened.sources,
         connections: opened.connections,
-        journal,
+        journal: Arc::new(journal),
         home: places::state(),
         saved_logs: places::state().map(|state| state.join("logs")),
         record,
@@ -88,9 +91,9 @@ fn with_views(setup: &mut Setup, global: &Global) -> color_eyre::Result<()> {
 }
 
 /// Without a journal everything can be looked at, and nothing can be changed.
-async fn journal(config: &Config, redactor: Redactor) -> Arc<dyn Journal> {
-    let opened = match places::journal(config.journal.clone()) {
-        Ok(path) => SqliteJournal::open(&path, &config.environment, redactor).await,
+async fn journal(configured: Option<PathBuf>, environment: String, redactor: Redactor) -> Arc<dyn Journal> {
+    let opened = match places::journal(configured) {
+        Ok(path) => SqliteJournal::open(&path, &environment, redactor).await,
         Err(what) => Err(JournalError::new(what, "or name a file as path under [journal] in the config")),
     };
     match opened {

@@ -81,7 +81,7 @@ pub fn logs(config: &Config) -> logs::Settings {
     logs::Settings {
         memory: config.log_memory,
         files: files.map(|server| (server.name.clone(), server.logs.clone())).collect(),
-        zone: jiff::tz::TimeZone::system(),
+        zone: jiff::tz::TimeZone::system,
     }
 }
 

@@ -150,7 +150,7 @@ fn client(access: &Access, table: &str) -> Result<Client, SourceError> {
             return Err(SourceError::new(what, "write both, or none"));
         }
     }
-    http::client(extra)
+    http::client_with(extra)
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
 
     fn web(access: &str) -> Result<Web, SourceError> {
         let access: Access = toml::from_str(access).unwrap();
-        Web::new(&access, "prometheus.a", http::client(http::Trust::default()).unwrap(), &Redactor::default())
+        Web::new(&access, "prometheus.a", http::client().unwrap(), &Redactor::default())
     }
 
     fn what(access: &str) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Loopback never goes through a proxy; elsewhere the usual environment variables hold. TLS is rustls with ring.
 
-use super::{Web, cause, root};
+use super::{Web, cause, root, roots};
 use crate::domain::SourceError;
 use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, RequestBuilder, Url, redirect};
 use schemars::JsonSchema;
@@ -27,11 +27,21 @@ pub struct Trust {
     pub identity: Option<Identity>,
 }
 
-/// Makes a client. Blocks for some milliseconds while the system's certificates are read.
+/// Makes the client that believes what the system believes. The system's certificates are read when the first one is to be judged.
 ///
 /// # Errors
 /// When a proxy that the environment names is no address, or TLS can't be set up.
-pub fn client(trust: Trust) -> Result<Client, SourceError> {
+pub fn client() -> Result<Client, SourceError> {
+    let proxies = proxies(|name| std::env::var(name).ok())?;
+    let tls = roots::tls().map_err(|error| unmade(&error))?;
+    builder(&proxies).tls_backend_preconfigured(tls).build().map_err(|error| unmade(&error))
+}
+
+/// Makes a client with a trust of its own. Blocks for some milliseconds while the system's certificates are read.
+///
+/// # Errors
+/// When a proxy that the environment names is no address, or TLS can't be set up.
+pub fn client_with(trust: Trust) -> Result<Client, SourceError> {
     // Already installed by an earlier call: that one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let proxies = proxies(|name| std::env::var(name).ok())?;
@@ -42,12 +52,12 @@ pub fn client(trust: Trust) -> Result<Client, SourceError> {
         identity.clone().into_iter().fold(builder, reqwest::ClientBuilder::identity)
     };
     let built = builder(&proxies).build();
-    built.or_else(|_| builder(&proxies).tls_certs_only(authorities.clone()).build()).map_err(|error| {
-        SourceError::new(
-            format!("the HTTP client can't be made: {}", root(&error)),
-            "install the system's certificates",
-        )
-    })
+    built.or_else(|_| builder(&proxies).tls_certs_only(authorities.clone()).build()).map_err(|error| unmade(&error))
+}
+
+fn unmade(error: &(dyn std::error::Error + 'static)) -> SourceError {
+    let what = format!("the HTTP client can't be made: {}", root(error));
+    SourceError::new(what, "install the system's certificates")
 }
 
 fn builder(proxies: &[Proxy]) -> reqwest::ClientBuilder {
@@ -284,7 +294,7 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let base = BaseUrl::parse(&format!("http://{}", listening.local_addr().unwrap())).unwrap();
-        let client = client(Trust::default()).unwrap();
+        let client = client().unwrap();
         let error = get(&Web::plain(client), "Prometheus", &base, "api", Duration::from_millis(50)).await.unwrap_err();
         assert!(error.what.ends_with("it does not answer in time (0.1 s)"), "{}", error.what);
     }

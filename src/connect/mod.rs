@@ -12,6 +12,7 @@ pub mod http;
 mod libpq;
 pub mod postgres;
 pub mod prometheus;
+mod roots;
 pub mod secret;
 pub mod ssh;
 
@@ -98,7 +99,7 @@ impl Connections {
     /// # Errors
     /// When TLS or a proxy named in the environment can't be set up.
     pub fn http(&self) -> Result<reqwest::Client, SourceError> {
-        self.http.get_or_init(|| http::client(http::Trust::default())).clone()
+        self.http.get_or_init(http::client).clone()
     }
 
     /// The client for a source whose `[table]` has this `access`.

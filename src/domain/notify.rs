@@ -74,7 +74,9 @@ impl Notify {
             Osc::Auto => known(&variable),
             chosen => chosen,
         };
-        Self { osc, tmux, zone: Some(self.zone.unwrap_or_else(|| Zone(here()))), ..self }
+        // Finding out where this is reads the system's list of zones.
+        let zone = self.zone.or_else(|| self.quiet.map(|_| Zone(here())));
+        Self { osc, tmux, zone, ..self }
     }
 }
 

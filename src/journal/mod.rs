@@ -6,6 +6,7 @@
 pub mod absent;
 pub mod chain;
 pub mod export;
+pub mod opening;
 pub mod process;
 pub mod sqlite;
 

@@ -3,7 +3,8 @@
 use super::model::Runbook;
 use super::parse::{Problems, parse};
 use crate::domain::Subject;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 /// The shipped files, as name and content.
 const BUILTIN: [(&str, &str); 2] = [
@@ -11,18 +12,39 @@ const BUILTIN: [(&str, &str); 2] = [
     ("db-kill-idle.md", include_str!("../../assets/runbooks/db-kill-idle.md")),
 ];
 
-/// A set of runbooks with different ids.
-#[derive(Clone, Debug, Default)]
+type Read = Box<dyn FnOnce() -> Vec<Arc<Runbook>> + Send>;
+
+/// A set of runbooks with different ids. It is read when the first of them is asked for: the first frame shows none, and need not wait.
 pub struct Library {
-    runbooks: Vec<Arc<Runbook>>,
+    runbooks: LazyLock<Vec<Arc<Runbook>>, Read>,
+}
+
+impl Default for Library {
+    fn default() -> Self {
+        Self::of(Vec::new)
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
 }
 
 impl Library {
+    fn of(read: impl FnOnce() -> Vec<Arc<Runbook>> + Send + 'static) -> Self {
+        Self { runbooks: LazyLock::new(Box::new(read)) }
+    }
+
     /// The shipped runbooks. A shipped file with a problem is a defect of the build: a test reads them all, and what cannot be
     /// read is left out here.
     pub fn builtin() -> Self {
-        let read = BUILTIN.iter().filter_map(|(file, source)| parse(file, source).ok());
-        Self { runbooks: read.map(Arc::new).collect() }
+        Self::of(|| BUILTIN.iter().filter_map(|(file, source)| parse(file, source).ok()).map(Arc::new).collect())
+    }
+
+    /// Reads it now, unless it was read: some milliseconds.
+    pub fn read_now(&self) {
+        LazyLock::force(&self.runbooks);
     }
 
     /// The given files, as name and content; all their problems, file by file, when there are any.
@@ -34,7 +56,7 @@ impl Library {
                 Err(found) => problems.push(found),
             }
         }
-        if problems.is_empty() { Ok(Self { runbooks }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self::of(|| runbooks)) } else { Err(problems) }
     }
 
     /// By id.

@@ -259,7 +259,9 @@ impl Loop {
         let mut typed = input::read();
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
-        // After the first frame, which waits for nobody's answer.
+        // After the first frame, which waits for nobody's answer, and for no runbook.
+        let library = Arc::clone(&self.state.library);
+        tokio::task::spawn_blocking(move || library.read_now());
         if self.state.looks.auto {
             self.effects.push(Effect::AskGround);
         }

@@ -208,8 +208,7 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let mut pages: Vec<(Action, &str)> = Vec::new();
     for binding in own {
         if let Action::Runbook(id) = &binding.action {
-            let doc = state.library.get(id).map_or_else(|| id.to_string(), |runbook| runbook.id.clone());
-            acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, doc)));
+            acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, id.to_string())));
         } else if pages.iter().all(|(other, _)| *other != binding.action) {
             // A page that belongs to this pane: once, though two keys lead there.
             pages.push((binding.action.clone(), binding.action.word()));

@@ -30,13 +30,13 @@ pub struct Settings {
     pub memory: usize,
     /// Files by the server's name.
     pub files: BTreeMap<String, Vec<String>>,
-    /// Where the operator is.
-    pub zone: TimeZone,
+    /// Tells the zone where the operator is. Not the zone itself: finding it reads the system's list of zones, which no start waits for.
+    pub zone: fn() -> TimeZone,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { memory: 32 << 20, files: BTreeMap::new(), zone: TimeZone::UTC }
+        Self { memory: 32 << 20, files: BTreeMap::new(), zone: || TimeZone::UTC }
     }
 }
 
@@ -142,7 +142,7 @@ impl LogView {
             utc: true,
             times: true,
             wrap: false,
-            zone: settings.zone.clone(),
+            zone: (settings.zone)(),
             newest: None,
             unfinished: false,
             rows: Vec::new(),

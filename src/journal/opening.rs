@@ -1,0 +1,78 @@
+//! A journal that is being opened: whoever needs it waits until it is there. The screen does not.
+
+use super::{Journal, JournalError};
+use crate::domain::RunId;
+use crate::domain::record::{Entry, Record};
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// Stands for the journal that it becomes.
+#[derive(Clone)]
+pub struct Opening(Shared<BoxFuture<'static, Arc<dyn Journal>>>);
+
+impl Opening {
+    /// Begins to open it at once, on a thread where files may be slow. To be called inside an async runtime.
+    pub fn start<F: Future<Output = Arc<dyn Journal>>>(open: impl FnOnce() -> F + Send + 'static) -> Self {
+        let task = tokio::task::spawn_blocking(|| Handle::current().block_on(open()));
+        let opened = async {
+            task.await.unwrap_or_else(|cut| {
+                let what = format!("opening the journal was cut off ({cut})");
+                Arc::new(super::absent::Absent(JournalError::new(what, "start quarterdeck again")))
+            })
+        };
+        Self(opened.boxed().shared())
+    }
+}
+
+#[async_trait]
+impl Journal for Opening {
+    async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
+        self.0.clone().await.append(entry).await
+    }
+
+    async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        self.0.clone().await.recent(limit).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Record>, JournalError> {
+        self.0.clone().await.unfinished().await
+    }
+
+    async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
+        self.0.clone().await.claim(run).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::absent::Absent;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn who_asks_early_waits_and_gets_what_it_became() {
+        let (open, opened) = oneshot::channel();
+        let journal = Opening::start(|| async { opened.await.unwrap_or_else(|_| unreachable!("it is sent")) });
+        let early = tokio::spawn({
+            let journal = journal.clone();
+            async move { journal.recent(1).await }
+        });
+        let became: Arc<dyn Journal> = Arc::new(Absent(JournalError::new("no room", "make some")));
+        assert!(open.send(became).is_ok());
+        assert_eq!(early.await.unwrap().unwrap_err().what, "no room");
+        assert_eq!(
+            journal.claim(RunId(uuid::Uuid::nil())).await.ok(),
+            Some(true),
+            "the default of a journal that one process uses"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_opening_that_panics_is_a_journal_that_is_absent() {
+        let journal = Opening::start(|| async { panic!("on purpose") });
+        assert!(journal.recent(1).await.unwrap_err().what.starts_with("opening the journal was cut off"));
+    }
+}
