@@ -3,7 +3,7 @@
 
 use super::log::Told;
 use crate::clock;
-use crate::domain::{Sample, SourceError, SourceId};
+use crate::domain::{Now, Sample, Snapshot, SourceError, SourceId};
 use crate::event::Event;
 use crate::sources::{Pace, Source};
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Two polls are at least this far apart, however often the source says that something changed.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// And so many times as long as the last one took: a storm of changes must not keep a service busy with telling of it.
+const BREATH: u32 = 4;
 
 /// A source under way: its id, and how to ask it at once.
 #[derive(Clone)]
@@ -71,9 +74,15 @@ async fn run(
     mut interval: watch::Receiver<Duration>,
 ) {
     let (mut failures, mut told) = (0, Told::default());
+    if let Some(sample) = glance(&id, pace, &mut *source).await
+        && events.send(Event::Sample(sample)).await.is_err()
+    {
+        return;
+    }
     loop {
         let started = Instant::now();
         let sample = ask(&id, pace, &mut *source).await;
+        let earliest = started + SHORTEST_PAUSE.max(sample.took * BREATH);
         told.tell(&id, &sample);
         failures = if sample.outcome.is_ok() { 0 } else { failures + 1 };
         // At most one sample of a source waits: a slow screen slows the polls, not the memory.
@@ -85,7 +94,7 @@ async fn run(
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = now.notified() => {}
-                () = source.changed() => sleep_until(started + SHORTEST_PAUSE).await,
+                () = source.changed() => sleep_until(earliest).await,
                 // The sender is kept as long as anybody may ask: no end of changes means a change.
                 Ok(()) = interval.changed() => continue,
             }
@@ -110,26 +119,56 @@ pub async fn once(sources: Vec<(SourceId, Pace, Box<dyn Source>)>, again: Option
     futures_util::future::join_all(asked).await
 }
 
+/// What the source can tell at once, or why it can't; `None` from one that has nothing to tell before its first poll.
+async fn glance(id: &SourceId, pace: Pace, source: &mut dyn Source) -> Option<Sample> {
+    let started = clock::now();
+    let seen = within(pace.timeout, source.glance()).await.map(Result::transpose);
+    let seen = match seen {
+        Some(seen) => Some(seen?),
+        None => None,
+    };
+    Some(sample(id, pace, source, started, seen))
+}
+
 /// One poll, with its time limit; a panic in it is a failure of the source alone.
 async fn ask(id: &SourceId, pace: Pace, source: &mut dyn Source) -> Sample {
-    use futures_util::FutureExt;
     let started = clock::now();
-    let polled = timeout(pace.timeout, AssertUnwindSafe(source.poll()).catch_unwind()).await;
-    let outcome = match polled {
-        Ok(Ok(outcome)) => outcome.map(Arc::new),
-        Ok(Err(_)) => Err(SourceError::new(
+    let polled = within(pace.timeout, source.poll()).await;
+    sample(id, pace, source, started, polled)
+}
+
+/// From what came of asking; `None`: it took too long.
+fn sample(
+    id: &SourceId,
+    pace: Pace,
+    source: &dyn Source,
+    started: Now,
+    came: Option<Result<Snapshot, SourceError>>,
+) -> Sample {
+    let late = || {
+        let (place, seconds) = (source.place(), pace.timeout.as_secs_f64());
+        let from = if place.is_empty() { "" } else { " from " };
+        let what = format!("no answer within {seconds:.1} s{from}{place}");
+        Err(SourceError::new(what, "it hangs or is overloaded: look at the service itself, or raise `timeout`"))
+    };
+    let (outcome, at) = (came.unwrap_or_else(late).map(Arc::new), clock::now());
+    Sample { source: id.clone(), at, took: at.since(started), outcome }
+}
+
+/// `None` when it took too long; a panic is an error like others.
+async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, SourceError>>,
+) -> Option<Result<T, SourceError>> {
+    use futures_util::FutureExt;
+    let answer = timeout(limit, AssertUnwindSafe(asked).catch_unwind()).await.ok()?;
+    let failed = || {
+        Err(SourceError::new(
             "the source's own code failed",
             "this is a defect: the log has the place; please report it",
-        )),
-        Err(_) => {
-            let (place, seconds) = (source.place(), pace.timeout.as_secs_f64());
-            let from = if place.is_empty() { "" } else { " from " };
-            let what = format!("no answer within {seconds:.1} s{from}{place}");
-            Err(SourceError::new(what, "it hangs or is overloaded: look at the service itself, or raise `timeout`"))
-        }
+        ))
     };
-    let at = clock::now();
-    Sample { source: id.clone(), at, took: at.since(started), outcome }
+    Some(answer.unwrap_or_else(|_| failed()))
 }
 
 /// The interval, doubled for each failure in a row up to a cap (never below the interval itself), with up to a tenth of

@@ -136,6 +136,12 @@ pub trait Source: Send {
         String::new()
     }
 
+    /// What can be told much sooner than [`Source::poll`] tells everything: asked once, before the first poll, where somebody waits at a
+    /// screen. Cancelled as a poll is. The default tells nothing.
+    async fn glance(&mut self) -> Result<Option<Snapshot>, SourceError> {
+        Ok(None)
+    }
+
     /// Asks once. Cancelled by the poller's timeout, so it must be safe to drop at any await.
     async fn poll(&mut self) -> Result<Snapshot, SourceError>;
 

@@ -1,7 +1,7 @@
 //! The engine's event stream: which containers changed, told at once; and what happened, for people to read.
 //!
-//! A task of its own reads the stream, for `changed` of the source may be dropped at any time. It gathers what comes
-//! in a burst (a stop alone sends four events) into one sign.
+//! A task of its own reads the stream, for `changed` of the source may be dropped at any time. What comes before a sign was taken is
+//! one sign with it; the poller sees to it that many signs are not many polls.
 
 use super::log::Log;
 use super::stats::Task;
@@ -14,6 +14,7 @@ use futures_util::{Stream, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -50,7 +51,8 @@ const ACTIONS: [&str; 23] = [
 ];
 /// How far back the engine is asked for what happened before anybody listened. It remembers some 256 events.
 const BEFORE: SignedDuration = SignedDuration::from_hours(1);
-/// Events of this long are one burst; so at most some 16 polls a second, whatever the engine sends.
+/// Of no event here does a row look different: it is told with what comes after it, or after this long.
+const QUIET: [&str; 3] = ["kill", "pull", "disconnect"];
 const BURST: Duration = Duration::from_millis(60);
 /// An engine that took the request and sent no error for this long listens.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -81,9 +83,27 @@ struct Shared {
     changes: Mutex<Changes>,
     log: Mutex<Log>,
     sign: Notify,
+    /// Something came that nobody has taken yet.
+    fresh: AtomicBool,
 }
 
 impl Shared {
+    /// Resolves when there is something to be taken.
+    async fn told(&self) {
+        loop {
+            self.sign.notified().await;
+            // A sign may be left of what was taken with an earlier one.
+            if self.fresh.load(Ordering::Acquire) {
+                return;
+            }
+        }
+    }
+
+    fn taken(&self) -> Changes {
+        self.fresh.store(false, Ordering::Release);
+        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn note(&self, changes: Changes) {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).merge(changes);
     }
@@ -99,10 +119,12 @@ impl Shared {
         if let Some(id) = message.actor.and_then(|actor| actor.id).filter(|_| is_container) {
             self.note(Changes { all: false, ids: HashSet::from([id]) });
         }
+        self.fresh.store(true, Ordering::Release);
     }
 
     fn note_all(&self) {
         self.note(Changes { all: true, ids: HashSet::new() });
+        self.fresh.store(true, Ordering::Release);
     }
 }
 
@@ -122,7 +144,7 @@ impl Events {
     /// Takes what changed since the last call.
     pub(super) fn take(&mut self) -> Changes {
         self.listen();
-        std::mem::take(&mut *self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner))
+        self.shared.taken()
     }
 
     /// What happened lately, oldest first.
@@ -133,7 +155,7 @@ impl Events {
     /// Resolves when something changed. Cancel-safe: a sign that nobody took stays.
     pub(super) async fn changed(&mut self) {
         self.listen();
-        self.shared.sign.notified().await;
+        self.shared.told().await;
     }
 
     fn listen(&mut self) {
@@ -186,8 +208,13 @@ async fn follow(
         tokio::select! {
             message = stream.next() => match message {
                 Some(Ok(message)) => {
+                    let quiet = message.action.as_deref().is_some_and(|action| QUIET.contains(&action));
                     shared.take(message, known);
-                    timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(BURST)));
+                    if !settled || quiet {
+                        timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(BURST)));
+                    } else {
+                        shared.sign.notify_one();
+                    }
                 }
                 Some(Err(_)) | None => return settled,
             },
@@ -237,18 +264,19 @@ mod tests {
         let (shared, (sender, stream)) = (Arc::new(Shared::default()), channel());
         let followed = Arc::clone(&shared);
         let task = tokio::spawn(async move { follow(stream, &followed, None).await });
-        shared.sign.notified().await;
-        assert!(std::mem::take(&mut *shared.changes.lock().unwrap()).all, "something may have changed before");
+        shared.told().await;
+        assert!(shared.taken().all, "something may have changed before");
         let sent = tokio::time::Instant::now();
         let message = recorded().into_iter().find(|message| message.action.as_deref() == Some("die")).unwrap();
         let id = message.actor.clone().unwrap().id.unwrap();
         for _ in 0..4 {
             sender.send(Ok(message.clone())).unwrap();
         }
-        shared.sign.notified().await;
-        assert!(sent.elapsed() <= BURST + Duration::from_millis(5), "{:?}", sent.elapsed());
-        assert_eq!(*shared.changes.lock().unwrap(), Changes { all: false, ids: HashSet::from([id]) });
-        let second = tokio::time::timeout(Duration::from_mins(1), shared.sign.notified()).await;
+        // All four are taken in before anybody looks, for this task has not waited.
+        shared.told().await;
+        assert_eq!(sent.elapsed(), Duration::ZERO, "it is told at once");
+        assert_eq!(shared.taken(), Changes { all: false, ids: HashSet::from([id]) });
+        let second = tokio::time::timeout(Duration::from_mins(1), shared.told()).await;
         assert!(second.is_err(), "one burst gave two signs");
         drop(sender);
         assert!(task.await.unwrap(), "it had listened");
@@ -259,13 +287,14 @@ mod tests {
         let shared = Shared::default();
         let failed = stream::iter([Err(bollard::errors::Error::RequestTimeoutError)]);
         assert!(!follow(failed, &shared, None).await);
-        assert!(tokio::time::timeout(Duration::from_mins(1), shared.sign.notified()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_mins(1), shared.told()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_sign_survives_a_caller_that_was_dropped() {
         let mut events = events();
         assert!(tokio::time::timeout(Duration::from_millis(1), events.changed()).await.is_err());
+        events.shared.note_all();
         events.shared.sign.notify_one();
         events.changed().await;
     }

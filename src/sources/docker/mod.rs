@@ -127,7 +127,7 @@ impl super::Settings for Settings {
         };
         let engine = connections.add_docker(Engine::open(id.name(), &wanted)?);
         let server = self.server.clone().or_else(|| server_of(&engine));
-        Ok(vec![Box::new(Docker::new(engine, server))])
+        Ok(vec![Box::new(Docker::new(engine, server, self.interval))])
     }
 
     fn advice(&self) -> Vec<String> {
@@ -147,6 +147,7 @@ fn server_of(engine: &Engine) -> Option<String> {
 struct Docker {
     engine: Arc<Engine>,
     server: Option<String>,
+    interval: Duration,
     /// Product and version, asked again when the engine may be another one.
     product: Option<String>,
     events: Events,
@@ -154,6 +155,8 @@ struct Docker {
     asked: Asked,
     /// What inspections told, with the listing's sign at that time.
     known: HashMap<Arc<str>, (Sign, Details)>,
+    /// What the engine listed last, and when.
+    listed: Option<(Instant, Vec<Listed>)>,
     /// What changed and was not inspected yet; kept over polls that fail.
     pending: Changes,
     /// Where the slow round stands.
@@ -166,16 +169,36 @@ impl Source for Docker {
         self.engine.host().to_owned()
     }
 
+    /// The listing alone. Inspections of all containers, and their figures, come with the first poll.
+    async fn glance(&mut self) -> Result<Option<Snapshot>, SourceError> {
+        let docker = self.engine.client().await?;
+        let (version, listed) = tokio::try_join!(self.product(&docker), self.list(&docker))?;
+        self.product = Some(version.clone());
+        let containers = listed.iter().map(|row| self.row(row)).collect();
+        Ok(Some(Snapshot::Containers(Found { version, server: self.server.clone(), containers, events: Vec::new() })))
+    }
+
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
         // Before the listing: what changes after it gives a sign of its own.
         self.pending.merge(self.events.take());
         let docker = self.engine.client().await?;
         let version = self.version(&docker).await?;
-        let mut listed = self.list(&docker).await?;
-        let gone = self.inspect(&docker, &listed).await;
+        let now = Instant::now();
+        let (at, mut listed, due) = match self.quick(now) {
+            Some(quick) => quick,
+            None => {
+                let listed = self.list(&docker).await?;
+                let due = self.due(&listed);
+                (now, listed, due)
+            }
+        };
+        let gone = self.inspect(&docker, &listed, due).await;
         listed.retain(|row| !gone.contains(&row.id));
-        self.measure(&docker, &listed).await;
-        let containers = listed.into_iter().map(|row| self.row(row)).collect();
+        if at == now {
+            self.measure(&docker, &listed).await;
+        }
+        let containers = listed.iter().map(|row| self.row(row)).collect();
+        self.listed = Some((at, listed));
         let events = self.events.log();
         Ok(Snapshot::Containers(Found { version, server: self.server.clone(), containers, events }))
     }
@@ -198,15 +221,17 @@ async fn inspect(
 }
 
 impl Docker {
-    fn new(engine: Arc<Engine>, server: Option<String>) -> Self {
+    fn new(engine: Arc<Engine>, server: Option<String>, interval: Duration) -> Self {
         Self {
             events: Events::new(Arc::clone(&engine)),
             engine,
             server,
+            interval,
             product: None,
             direct: Direct::default(),
             asked: Asked::default(),
             known: HashMap::new(),
+            listed: None,
             pending: Changes::default(),
             turn: 0,
         }
@@ -215,10 +240,17 @@ impl Docker {
     async fn version(&mut self, docker: &bollard::Docker) -> Result<String, SourceError> {
         match &self.product {
             Some(product) if !self.pending.all => Ok(product.clone()),
-            _ => match docker.version().await {
-                Ok(version) => Ok(self.product.insert(parse::product(&version)).clone()),
-                Err(error) => Err(self.engine.understand("version", &error).await),
-            },
+            _ => {
+                let product = self.product(docker).await?;
+                Ok(self.product.insert(product).clone())
+            }
+        }
+    }
+
+    async fn product(&self, docker: &bollard::Docker) -> Result<String, SourceError> {
+        match docker.version().await {
+            Ok(version) => Ok(parse::product(&version)),
+            Err(error) => Err(self.engine.understand("version", &error).await),
         }
     }
 
@@ -233,10 +265,19 @@ impl Docker {
         }
     }
 
+    /// When events name only containers of a listing that is not older than the interval, asking about these is enough, and quick: the
+    /// listing with when it was made, and whom to ask about. Taken out of `self`: a poll that is given up is followed by a listing.
+    fn quick(&mut self, now: Instant) -> Option<(Instant, Vec<Listed>, Vec<usize>)> {
+        let (at, listed) = self.listed.take().filter(|(at, _)| now.duration_since(*at) < self.interval)?;
+        let named = |row: &Listed| self.pending.ids.contains(&*row.id);
+        let due: Vec<usize> = (0..listed.len()).filter(|index| named(&listed[*index])).collect();
+        let enough = !self.pending.all && !due.is_empty() && due.len() == self.pending.ids.len();
+        enough.then_some((at, listed, due))
+    }
+
     /// Inspects what has to be; returns the ids that the engine does not know any more. What there was no time for, or
     /// can't be inspected, stays pending, and its row shows what the listing tells.
-    async fn inspect(&mut self, docker: &bollard::Docker, listed: &[Listed]) -> HashSet<Arc<str>> {
-        let due = self.due(listed);
+    async fn inspect(&mut self, docker: &bollard::Docker, listed: &[Listed], due: Vec<usize>) -> HashSet<Arc<str>> {
         // One by one from here on: a poll that is given up half way through was not for nothing.
         self.pending = Changes { all: false, ids: due.iter().map(|at| listed[*at].id.to_string()).collect() };
         let asked = due.into_iter().map(|at| inspect(docker, at, Arc::clone(&listed[at].id)));
@@ -332,10 +373,10 @@ impl Docker {
         self.direct.figures(key).or_else(|| self.asked.figures(key))
     }
 
-    fn row(&self, listed: Listed) -> Container {
-        let figures = self.figures(&self.running(&listed));
+    fn row(&self, listed: &Listed) -> Container {
+        let figures = self.figures(&self.running(listed));
         let details = self.known.get(&listed.id).map(|(_, details)| details);
-        parse::container(listed, details, figures, clock::now().wall)
+        parse::container(listed.clone(), details, figures, clock::now().wall)
     }
 }
 
@@ -345,7 +386,11 @@ mod tests {
     use bollard::models::ContainerSummary;
 
     fn docker() -> Docker {
-        Docker::new(Arc::new(Engine::new("a", Some("unix:///nowhere/docker.sock")).unwrap()), None)
+        Docker::new(
+            Arc::new(Engine::new("a", Some("unix:///nowhere/docker.sock")).unwrap()),
+            None,
+            Duration::from_secs(2),
+        )
     }
 
     fn rows(count: usize) -> Vec<Listed> {
@@ -383,6 +428,23 @@ mod tests {
         assert!(due.contains(&50) && due.contains(&60) && due.len() <= 6, "{due:?}");
         docker.pending.all = true;
         assert_eq!(docker.due(&rows).len(), 100);
+    }
+
+    #[test]
+    fn known_containers_that_events_name_are_asked_about_without_a_listing() {
+        let (mut docker, rows, now) = (docker(), rows(100), Instant::now());
+        let quick = |docker: &mut Docker, ids: &[&str], later: Duration| {
+            docker.listed = Some((now, rows.clone()));
+            docker.pending.ids = ids.iter().map(|id| (*id).to_owned()).collect();
+            docker.quick(now + later).map(|(_, _, due)| due)
+        };
+        let (third, soon) = (rows[3].id.to_string(), Duration::from_millis(10));
+        assert_eq!(quick(&mut docker, &[&third], soon), Some(vec![3]));
+        assert_eq!(quick(&mut docker, &[], soon), None, "nothing is named: it is time for a listing");
+        assert_eq!(quick(&mut docker, &[&third, "new"], soon), None, "one is not in the listing");
+        assert_eq!(quick(&mut docker, &[&third], Duration::from_secs(2)), None, "the listing is old");
+        docker.pending.all = true;
+        assert_eq!(quick(&mut docker, &[&third], soon), None, "any may have changed");
     }
 
     #[test]
