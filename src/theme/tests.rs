@@ -9,21 +9,10 @@ use ratatui::style::{Color, Modifier, Style};
 const SEVERITIES: [Severity; 6] =
     [Severity::None, Severity::Ok, Severity::Info, Severity::Unknown, Severity::Warning, Severity::Critical];
 
-/// Less important text, and lines.
-const QUIET: [Role; 9] = [
-    Role::Muted,
-    Role::Faint,
-    Role::Border,
-    Role::Title,
-    Role::Column,
-    Role::Stale,
-    Role::SourceGood,
-    Role::SeverityNone,
-    Role::Hint,
-];
 /// What rows of tables are drawn in, over which the selection is laid.
-const ROWS: [Role; 10] = [
+const ROWS: [Role; 11] = [
     Role::Text,
+    Role::Marked,
     Role::Muted,
     Role::Faint,
     Role::Stale,
@@ -57,7 +46,8 @@ fn drawn(theme: &Theme) -> Vec<(String, Style, f64)> {
     let screen = theme.style(Role::Screen);
     let mut all = Vec::new();
     for (role, word) in Role::ALL {
-        let least = if QUIET.contains(role) { 3.0 } else { 4.5 };
+        // A frame is no text.
+        let least = if *role == Role::Border { 3.0 } else { 4.5 };
         let own = theme.style(*role);
         let grounds: &[Role] = if own.bg.is_some() { &[Role::Screen] } else { &[Role::Screen, Role::Dialog] };
         for ground in grounds {
@@ -70,12 +60,8 @@ fn drawn(theme: &Theme) -> Vec<(String, Style, f64)> {
     }
     for over in [Role::Selected, Role::SelectedUnfocused] {
         for role in ROWS {
-            let least = if role == Role::Text { 4.5 } else { 3.0 };
-            all.push((
-                format!("{role:?} under {over:?}"),
-                screen.patch(theme.style(role)).patch(theme.style(over)),
-                least,
-            ));
+            let style = screen.patch(theme.style(role)).patch(theme.style(over));
+            all.push((format!("{role:?} under {over:?}"), style, 4.5));
         }
     }
     all
