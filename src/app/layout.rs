@@ -5,6 +5,7 @@ use crate::panes::{PANES, Place};
 use crate::store::{Feed, Health};
 use crate::widgets::feeds;
 use ratatui::layout::Rect;
+use std::time::Duration;
 
 /// Below this many columns and rows the screen only says that it needs more room.
 pub const MIN_SIZE: (u16, u16) = (80, 24);
@@ -12,8 +13,51 @@ pub const MIN_SIZE: (u16, u16) = (80, 24);
 /// From this size on the panes stand two by two; below, one above the other, the focused one largest.
 const SIDE_BY_SIDE: (u16, u16) = (120, 30);
 
-/// Rows of a pane without focus when they stand one above the other, at least: title, and the worst rows.
+/// Rows of a pane without focus when they stand one above the other, which it gives away only as far as it has nothing to show
+/// there: title, and the worst rows.
 const FOLDED: u16 = 4;
+/// Rows of the focused one then, at least: title, headings, and three rows.
+const OPEN: u16 = 5;
+/// How long a pane keeps room for what it had: what comes and goes each second must not move all others.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// What each pane could fill, lines under its headings. Grows at once, shrinks late.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wants([Want; PANES.len()]);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Want {
+    lines: u16,
+    /// From then on it may be less; monotonic.
+    until: Duration,
+}
+
+impl Wants {
+    /// Takes in what a pane could fill now; true when that changes anything. Before every source has answered nothing is kept.
+    pub fn note(&mut self, index: usize, lines: usize, now: Duration, settled: bool) -> bool {
+        let lines = u16::try_from(lines).unwrap_or(u16::MAX);
+        let want = &mut self.0[index];
+        let before = want.lines;
+        if lines >= want.lines || now >= want.until {
+            *want = Want { lines, until: if settled { now + KEPT } else { now } };
+        }
+        want.lines != before
+    }
+
+    /// For tests: all alike.
+    #[cfg(test)]
+    fn all(lines: u16) -> Self {
+        Self([Want { lines, until: Duration::ZERO }; PANES.len()])
+    }
+
+    /// Height with title and, from four lines on, headings.
+    fn open(&self, index: usize) -> u16 {
+        match self.0[index].lines {
+            lines @ 0..3 => lines.max(1) + 1,
+            lines => lines.saturating_add(2),
+        }
+    }
+}
 
 /// Where everything stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +80,8 @@ impl Screen {
     }
 }
 
-/// Lays the screen out.
-pub fn layout((width, height): (u16, u16), focus: usize, zoom: bool, banner: bool) -> Screen {
+/// Lays the screen out. Panes beside each other give what they can't fill to those that are cut.
+pub(super) fn layout((width, height): (u16, u16), focus: usize, zoom: bool, banner: bool, wants: &Wants) -> Screen {
     let header_rows = if width < SIDE_BY_SIDE.0 { 2 } else { 1 };
     let header = Rect { x: 0, y: 0, width, height: header_rows };
     let footer = Rect { x: 0, y: height.saturating_sub(1), width, height: 1 };
@@ -49,9 +93,9 @@ pub fn layout((width, height): (u16, u16), focus: usize, zoom: bool, banner: boo
     if alone {
         places[focus] = Some(Place { area: body, focused: true, framed: true });
     } else if width >= SIDE_BY_SIDE.0 && height >= SIDE_BY_SIDE.1 {
-        two_by_two(body, focus, &mut places);
+        two_by_two(body, focus, wants, &mut places);
     } else {
-        stacked(body, focus, &mut places);
+        stacked(body, focus, wants, &mut places);
     }
     let too_small = width < MIN_SIZE.0 || height < MIN_SIZE.1;
     Screen { too_small, header, banner, footer, places }
@@ -61,8 +105,11 @@ fn tables() -> impl Iterator<Item = usize> {
     PANES.iter().enumerate().filter(|(_, kind)| kind.beside).map(|(index, _)| index)
 }
 
-fn two_by_two(body: Rect, focus: usize, places: &mut [Option<Place>]) {
-    let (left, top) = (body.width / 2, body.height / 2);
+fn two_by_two(body: Rect, focus: usize, wants: &Wants, places: &mut [Option<Place>]) {
+    let left = body.width / 2;
+    // A frame has a line more than a title.
+    let row = |row: usize| tables().skip(row * 2).take(2).map(|index| wants.open(index) + 1).max().unwrap_or(0);
+    let top = upper(body.height, row(0), row(1));
     for (cell, index) in tables().enumerate() {
         let (column, row) = (cell as u16 % 2, cell as u16 / 2);
         let area = Rect {
@@ -75,16 +122,44 @@ fn two_by_two(body: Rect, focus: usize, places: &mut [Option<Place>]) {
     }
 }
 
-fn stacked(body: Rect, focus: usize, places: &mut [Option<Place>]) {
-    let others = tables().filter(|index| *index != focus).count() as u16;
+/// The height of the upper of two rows: half, unless one is cut and the other has room to give. A quarter stays in any case.
+fn upper(height: u16, upper: u16, lower: u16) -> u16 {
+    let half = height / 2;
+    let (upper, lower) = (upper.max(height / 4), lower.max(height / 4));
+    if upper > half && lower < height - half {
+        upper.min(height - lower)
+    } else if lower > height - half && upper < half {
+        height - lower.min(height - upper)
+    } else {
+        half
+    }
+}
+
+fn stacked(body: Rect, focus: usize, wants: &Wants, places: &mut [Option<Place>]) {
     let folded = (body.height / 6).max(FOLDED);
-    let large = body.height.saturating_sub(others * folded);
+    let others = || tables().filter(move |index| *index != focus);
+    let mut heights = [0; PANES.len()];
+    for index in others() {
+        heights[index] = wants.open(index).min(folded);
+    }
+    heights[focus] = OPEN;
+    let mut left = body.height.saturating_sub(heights.iter().sum());
+    // Who looks at a pane sees it first; then the others, line by line, so that none gets it all.
+    let more = wants.open(focus).saturating_sub(OPEN).min(left);
+    heights[focus] += more;
+    left -= more;
+    while let Some(index) =
+        others().filter(|index| left > 0 && heights[*index] < wants.open(*index)).min_by_key(|index| heights[*index])
+    {
+        heights[index] += 1;
+        left -= 1;
+    }
+    heights[focus] += left;
     let mut y = body.y;
     for index in tables() {
-        let height = if index == focus { large } else { folded };
-        let area = Rect { x: body.x, y, width: body.width, height };
+        let area = Rect { x: body.x, y, width: body.width, height: heights[index] };
         places[index] = Some(Place { area, focused: index == focus, framed: false });
-        y += height;
+        y += heights[index];
     }
 }
 
@@ -135,12 +210,12 @@ mod tests {
     fn panes_never_overlap_and_fill_the_body() {
         for size in [(80, 24), (119, 50), (120, 30), (160, 45), (240, 70), (500, 24)] {
             for focus in 0..PANES.len() {
-                for zoom in [false, true] {
-                    let screen = layout(size, focus, zoom, true);
+                for (zoom, lines) in [(false, 0), (false, 3), (false, 60), (true, 60)] {
+                    let screen = layout(size, focus, zoom, true, &Wants::all(lines));
                     let areas: Vec<Rect> = screen.panes().map(|(_, place)| place.area).collect();
                     let cells: u32 = areas.iter().map(|area| area.area()).sum();
                     let body = u32::from(size.1 - screen.header.height - 2) * u32::from(size.0);
-                    assert_eq!(cells, body, "{size:?} focus {focus} zoom {zoom}");
+                    assert_eq!(cells, body, "{size:?} focus {focus} zoom {zoom} lines {lines}");
                     for (index, area) in areas.iter().enumerate() {
                         assert!(areas[..index].iter().all(|other| !other.intersects(*area)));
                     }
@@ -151,8 +226,37 @@ mod tests {
 
     #[test]
     fn below_the_minimum_it_says_so() {
-        assert!(layout((79, 24), 0, false, false).too_small);
-        assert!(layout((80, 23), 0, false, false).too_small);
-        assert!(!layout((80, 24), 0, false, false).too_small);
+        assert!(layout((79, 24), 0, false, false, &Wants::default()).too_small);
+        assert!(layout((80, 23), 0, false, false, &Wants::default()).too_small);
+        assert!(!layout((80, 24), 0, false, false, &Wants::default()).too_small);
+    }
+
+    fn heights(size: (u16, u16), lines: [usize; 4]) -> Vec<u16> {
+        let mut wants = Wants::default();
+        for (index, lines) in tables().zip(lines) {
+            wants.note(index, lines, Duration::ZERO, true);
+        }
+        layout(size, 0, false, false, &wants).panes().map(|(_, place)| place.area.height).collect()
+    }
+
+    #[test]
+    fn panes_give_each_other_what_they_cannot_fill() {
+        assert_eq!(heights((80, 24), [1, 20, 2, 1]), [5, 11, 3, 2]);
+        assert_eq!(heights((80, 24), [50, 50, 50, 50]), [9, 4, 4, 4], "the focused one first");
+        assert_eq!(heights((80, 24), [1, 1, 1, 1]), [15, 2, 2, 2], "what nobody needs is the focused one's");
+        assert_eq!(heights((80, 24), [1, 20, 20, 1]), [5, 7, 7, 2]);
+        assert_eq!(heights((160, 45), [1, 20, 2, 1]), [23, 23, 20, 20]);
+        assert_eq!(heights((160, 45), [1, 1, 60, 1]), [10, 10, 33, 33]);
+        assert_eq!(heights((160, 45), [50, 50, 50, 50]), [21, 21, 22, 22]);
+    }
+
+    #[test]
+    fn what_comes_and_goes_keeps_its_room_for_a_while() {
+        let mut wants = Wants::default();
+        assert!(wants.note(3, 9, Duration::ZERO, false));
+        assert!(wants.note(3, 5, Duration::ZERO, true), "that sources are waited for is no reason");
+        assert!(!wants.note(3, 1, KEPT / 2, true));
+        assert!(wants.note(3, 1, KEPT, true));
+        assert!(wants.note(3, 2, KEPT, true), "what is more is shown at once");
     }
 }

@@ -62,7 +62,7 @@ use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::recording::Position;
 use crate::redact::Redactor;
 use crate::runbook::{Draft, Library, Plan, Runs};
-use crate::store::{Feed, Named, Store};
+use crate::store::{Feed, Health, Named, Store};
 use crate::theme::{Glyphs, Theme};
 use crate::widgets::field::Field;
 use std::sync::Arc;
@@ -139,6 +139,8 @@ pub struct State {
     trail: trail::Trail,
     /// Only the focused pane is shown.
     pub zoom: bool,
+    /// How much each pane could show.
+    wants: layout::Wants,
     /// The screen stands still.
     pub frozen: Option<Frozen>,
     /// What lies over the panes.
@@ -237,6 +239,7 @@ impl State {
             searching: false,
             trail: trail::Trail::default(),
             zoom: false,
+            wants: layout::Wants::default(),
             frozen: None,
             overlay: None,
             planning: None,
@@ -320,7 +323,7 @@ impl State {
 
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
-        layout::layout(self.size, self.focus, self.is_alone(), self.has_banner())
+        layout::layout(self.size, self.focus, self.is_alone(), self.has_banner(), &self.wants)
     }
 
     /// One thing takes the whole screen.
@@ -349,6 +352,29 @@ impl State {
     }
 
     fn format(&mut self) {
+        self.format_panes();
+        // What they say around their rows is known once they have said it.
+        if self.measure() {
+            self.format_panes();
+        }
+        let mut chrome = std::mem::take(&mut self.chrome);
+        chrome.prepare(self);
+        self.chrome = chrome;
+    }
+
+    /// Takes in how much each pane could show; true when that changes where they stand.
+    fn measure(&mut self) -> bool {
+        let (before, now) = (self.screen(), self.now.mono);
+        let seen = self.seen();
+        let settled = self.store.feeds().iter().all(|feed| feed.health(seen) != Health::Waiting);
+        let mut changed = false;
+        for (index, pane) in self.panes.iter().enumerate() {
+            changed |= self.wants.note(index, pane.lines(), now, settled);
+        }
+        changed && self.screen() != before
+    }
+
+    fn format_panes(&mut self) {
         let screen = self.screen();
         let mut panes = std::mem::take(&mut self.panes);
         let (mut page, mut logs) = (self.page.take(), self.logs.take());
@@ -361,9 +387,6 @@ impl State {
             }
         }
         (self.panes, self.page, self.logs) = (panes, page, logs);
-        let mut chrome = std::mem::take(&mut self.chrome);
-        chrome.prepare(self);
-        self.chrome = chrome;
     }
 
     /// A frame was painted: dialogs begin to arm.

@@ -136,6 +136,10 @@ pub trait Pane: Send {
     fn settle(&mut self, cx: &Cx<'_>);
     /// Rows that it has, seen or not.
     fn rows(&self) -> usize;
+    /// Lines that it could fill under its title and headings: its rows, and what it last said around them.
+    fn lines(&self) -> usize {
+        self.rows()
+    }
     /// It has a row for this thing.
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool;
     /// What the cursor is on.

@@ -27,6 +27,8 @@ pub(super) struct Notes {
     pub below: Vec<(Role, String)>,
     /// Above the rows.
     pub above: Vec<(Role, String)>,
+    /// How many things there are to say above them, whether there is room or not.
+    pub told: usize,
 }
 
 impl Notes {
@@ -54,7 +56,7 @@ impl Notes {
             // That there was none is no answer about now.
             let age = figure::text(|out| figure::coarse_age(out, silent));
             let _ = write!(self.title, "  none seen {age} ago, not known since");
-        } else if known {
+        } else if known && !self.summary.is_empty() {
             let _ = write!(self.title, "  {}", self.summary);
         }
         // An order that no heading shows.
@@ -149,6 +151,7 @@ impl Notes {
             told.push((Severity::Info, format!("a part of the filter counts for nothing: {problem}")));
         }
         T::notices(cx, &mut told);
+        self.told = told.len();
         let most = usize::from(inside.height / 3).max(1);
         let width = usize::from(inside.width.saturating_sub(1));
         let wrapped: Vec<(Role, Vec<String>)> =

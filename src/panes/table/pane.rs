@@ -268,6 +268,10 @@ impl<T: Tabular> Pane for DataPane<T> {
         self.rows.entries.len()
     }
 
+    fn lines(&self) -> usize {
+        self.rows.entries.len() + self.notes.told + self.notes.below.len()
+    }
+
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
         let rows = |feed| T::items(cx.store, feed).iter().map(move |item| Row { item, feed, cx });
         cx.store.about(T::SUBJECT).flat_map(rows).any(|row| T::is(row, thing))
