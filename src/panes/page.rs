@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// From this width on, facts stand at the left and charts and links at the right.
 const TWO_COLUMNS: u16 = 110;
-/// Rows of a chart's bars.
+/// Rows of a chart's bars, at least.
 const CHART_ROWS: usize = 4;
 /// Cells of a chart's scale.
 const SCALE: usize = 8;
@@ -51,7 +51,7 @@ pub struct Page {
     cursor: usize,
     /// One list of lines for each column.
     columns: Vec<Vec<Line>>,
-    composed_for: Option<u16>,
+    composed_for: Option<(u16, u16)>,
     height: usize,
 }
 
@@ -141,19 +141,26 @@ impl Page {
     pub fn refresh(&mut self, place: Place, cx: &Cx<'_>) {
         let inside = place.inside();
         self.height = usize::from(inside.height).max(1);
-        if self.composed_for != Some(inside.width) {
-            self.compose(inside.width, cx);
-            self.composed_for = Some(inside.width);
+        if self.composed_for != Some((inside.width, inside.height)) {
+            self.compose(inside.width, CHART_ROWS, cx);
+            // What is left of a large screen makes the charts higher, twice as high at most.
+            let charts = self.details.sections.iter().filter(|section| matches!(section, Section::Chart(_))).count();
+            let spare = self.height.saturating_sub(self.columns.last().map_or(0, Vec::len));
+            match spare.checked_div(charts) {
+                None | Some(0) => {}
+                Some(more) => self.compose(inside.width, CHART_ROWS + more.min(CHART_ROWS), cx),
+            }
+            self.composed_for = Some((inside.width, inside.height));
         }
         self.cursor = self.cursor.min(self.links().count().saturating_sub(1));
         self.scroll = self.scroll.min(self.longest().saturating_sub(self.height));
     }
 
-    fn compose(&mut self, width: u16, cx: &Cx<'_>) {
+    fn compose(&mut self, width: u16, chart_rows: usize, cx: &Cx<'_>) {
         let right = |section: &&Section| matches!(section, Section::Chart(_) | Section::Links { .. });
         let split = width >= TWO_COLUMNS && self.details.sections.iter().any(|section| right(&section));
         let width = usize::from(if split { width / 2 } else { width }).saturating_sub(2);
-        let mut writer = Writer { cx, width, links: 0, lines: Vec::new(), stale: false };
+        let mut writer = Writer { cx, width, chart_rows, links: 0, lines: Vec::new(), stale: false };
         if self.gone {
             writer.wrapped(Role::SeverityWarning, "! it is not reported any more; this was known last", 2);
         }
@@ -221,6 +228,8 @@ impl Page {
 struct Writer<'a> {
     cx: &'a Cx<'a>,
     width: usize,
+    /// Rows of a chart's bars.
+    chart_rows: usize,
     links: usize,
     lines: Vec<Line>,
     /// What is written from now on can't be trusted any more.
@@ -318,11 +327,13 @@ impl Writer<'_> {
         let peak = points.iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
         let top = given.top.unwrap_or_else(|| peak.max(given.limit.unwrap_or(0.0)));
         let width = self.width.saturating_sub(SCALE).max(1);
-        let rows = chart::rows(points, (width, CHART_ROWS), top, given.limit);
+        // Where there never was anything one row says so.
+        let height = if top > 0.0 { self.chart_rows } else { 1 };
+        let rows = chart::rows(points, (width, height), top, given.limit);
         for (row, bars) in rows.iter().enumerate() {
             let scale = match row {
-                0 => written(given.unit, top),
                 _ if row + 1 == rows.len() => written(given.unit, 0.0),
+                0 => upper(given.unit, top),
                 _ => String::new(),
             };
             self.push(Role::Spark, format!("{scale:>7} {bars}"));
@@ -347,6 +358,16 @@ impl Writer<'_> {
         let role = if link.severity > crate::domain::Severity::Ok { link.severity.into() } else { Role::Text };
         self.lines.push(Line { role, text, link: Some(self.links) });
         self.links += 1;
+    }
+}
+
+/// What stands at the upper edge of a chart: never what stands at the lower one.
+fn upper(unit: Unit, top: f64) -> String {
+    let text = written(unit, top);
+    match unit {
+        _ if text != written(unit, 0.0) => text,
+        Unit::Ratio if top >= 0.0001 => format!("{:.2}%", top * 100.0),
+        Unit::Ratio | Unit::Number | Unit::Count | Unit::Bytes | Unit::ByteRate | Unit::Seconds => String::new(),
     }
 }
 
