@@ -144,7 +144,9 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
         Writes::Locked | Writes::Unlocked => (Role::KeyActs, Role::Hint),
     };
     let mut x = area.x + 1;
-    for (acts, key, doc) in hints(state) {
+    // What lies over the panes has keys of its own, and says them.
+    let hints = if state.overlay.is_some() { Vec::new() } else { hints(state) };
+    for (acts, key, doc) in hints {
         let cells = (key.len() + doc.len() + 3) as u16;
         if x + cells > end.saturating_sub(1) {
             break;
@@ -227,7 +229,13 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let back = [(Action::Back, "back")];
     let back = back.iter().filter(|_| !inside && !beside && state.logs.is_none());
     let (before, after) = if inside { (&[][..], &pages[..]) } else { (&pages[..], &[][..]) };
-    let told = help.into_iter().chain(back).chain(before).chain(rest).chain(after);
+    let mut told: Vec<&(Action, &str)> = Vec::new();
+    for hint in help.into_iter().chain(back).chain(before).chain(rest).chain(after) {
+        if told.iter().all(|(action, _)| *action != hint.0) {
+            told.push(hint);
+        }
+    }
+    let told = told.into_iter();
     let told = told.filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     acting.into_iter().chain(told).collect()
 }

@@ -6,14 +6,41 @@ use crate::theme::Role;
 use crate::widgets::canvas;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 /// Lines with their roles.
 pub type Lines = Vec<(Role, String)>;
 
+/// Draws a box whose title tells its keys; where there is no room for both, the keys stand in the lower frame. Returns the
+/// area of the foot, `foot` rows high.
+pub fn draw_keyed(
+    state: &State,
+    area: Rect,
+    buf: &mut Buffer,
+    (title, keys): (&str, &str),
+    lines: &Lines,
+    foot: u16,
+) -> Rect {
+    let whole = format!("{title}  ({keys})");
+    if text::clean(&whole).width() <= usize::from(width(area).saturating_sub(6)) {
+        return draw(state, area, buf, &whole, lines, 0, foot);
+    }
+    let at = draw(state, area, buf, title, lines, 0, foot);
+    let border = if state.guarded { Role::DialogDanger } else { Role::DialogBorder };
+    canvas::put(
+        buf,
+        (at.x + 1, at.bottom()),
+        &format!(" {keys} "),
+        at.width.saturating_sub(2),
+        state.cx().style(border),
+    );
+    at
+}
+
 /// Draws the box; returns the area of the foot, `foot` rows high.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer, title: &str, lines: &Lines, scroll: usize, foot: u16) -> Rect {
     let cx = state.cx();
-    let height = (lines.len() as u16).saturating_add(2 + foot).clamp(6, area.height.saturating_sub(2).max(6));
+    let height = (lines.len() as u16).saturating_add(2 + foot).clamp(3, area.height.saturating_sub(2).max(3));
     let outer = canvas::centred(area, width(area), height);
     canvas::clear(buf, outer, cx.style(Role::Dialog));
     let border = if state.guarded { Role::DialogDanger } else { Role::DialogBorder };

@@ -24,8 +24,7 @@ pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
         let role = if menu.kind.dims_notes() && !line.note.is_empty() { Role::Muted } else { Role::Text };
         lines.push((role, format!("{cursor} {mark} {name}  {}", line.note)));
     }
-    let title = format!("{}  ({})", menu.title, menu.kind.keys());
-    dialog::draw(state, area, buf, &title, &lines, 0, 0);
+    dialog::draw_keyed(state, area, buf, (&menu.title, menu.kind.keys()), &lines, 0);
 }
 
 /// The name of a view, being typed.

@@ -47,7 +47,7 @@ fn help(state: &State, area: Rect) -> Lines {
                 action => action.doc().to_owned(),
             };
             let role = if binding.action.acts() { Role::SeverityWarning } else { Role::Text };
-            out.push((role, format!("  {keys:<12} {doc}")));
+            wrap_into(&mut out, role, &format!("  {keys:<12} {doc}"), text_width(area), 15);
         }
         out.push((Role::Text, String::new()));
     };
@@ -94,8 +94,8 @@ fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) 
     if lines.is_empty() {
         lines.push((Role::Muted, "nothing matches".to_owned()));
     }
-    let title = format!("{}  (Enter does it, Tab reads it, Esc closes)", palette.title);
-    let foot = dialog::draw(state, area, buf, &title, &lines, 0, 1);
+    let keys = "Enter does it, Tab reads it, Esc closes";
+    let foot = dialog::draw_keyed(state, area, buf, (&palette.title, keys), &lines, 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     palette.field.draw(field, buf, cx.style(Role::Input));
 }
