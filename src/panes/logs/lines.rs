@@ -226,6 +226,14 @@ impl LogView {
             grouped(below as u64, &mut title);
             title.push_str(" below");
         }
+        // What hides lines is told before what may be cut where it is narrow.
+        let words = self.sieve.words();
+        if !words.is_empty() {
+            let _ = write!(title, "  &{words}");
+        }
+        if !self.search.is_empty() {
+            let _ = write!(title, "  /{}", self.search);
+        }
         // Of the last minute nothing is known while older lines still come.
         match behind {
             Some(_) => title.push_str("  — err/min — warn/min"),
@@ -234,15 +242,8 @@ impl LogView {
                 let _ = write!(title, "  {errors} err/min {warnings} warn/min");
             }
         }
-        let _ = write!(title, "  {}", self.anchor.word());
         title.push_str(if self.utc { "  UTC" } else { "  local time" });
-        let words = self.sieve.words();
-        if !words.is_empty() {
-            let _ = write!(title, "  &{words}");
-        }
-        if !self.search.is_empty() {
-            let _ = write!(title, "  /{}", self.search);
-        }
+        let _ = write!(title, "  {}", self.anchor.word());
         if self.unfinished {
             title.push_str("  …");
         }
