@@ -76,7 +76,7 @@ impl Notify {
         };
         // Finding out where this is reads the system's list of zones.
         let zone = self.zone.or_else(|| self.quiet.map(|_| Zone(here())));
-        Self { osc, tmux, zone, ..self }
+        Self { osc, zone, tmux, ..self }
     }
 }
 
