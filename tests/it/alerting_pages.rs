@@ -54,7 +54,8 @@ fn silence(id: &str, why: &str, minutes: i64, silences: &[&Alert]) -> Silence {
     }
 }
 
-fn down() -> Alert {
+/// An alert that fires.
+pub fn down() -> Alert {
     alert("Down", AlertState::Firing, &[("instance", "10.0.1.4:9100"), ("cluster", "eu"), ("severity", "critical")])
 }
 
@@ -65,6 +66,13 @@ fn production() -> Scene {
     scene.good("local", "host", Snapshot::Servers(vec![server]));
     let external_labels = labels(&[("cluster", "eu")]);
     scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { external_labels, ..report(vec![down()]) }));
+    scene.good("prometheus", "main/rules", Snapshot::Alerts(of_rules()));
+    scene.good("alertmanager", "main", Snapshot::Alerts(of_alertmanager()));
+    scene
+}
+
+/// What its Prometheus tells of rules and targets.
+pub fn of_rules() -> AlertReport {
     let rule = Rule {
         group: "g".into(),
         name: "Down".into(),
@@ -82,13 +90,11 @@ fn production() -> Scene {
         health: "down".into(),
         ..Target::default()
     };
-    let told = AlertReport { rules: vec![rule], targets: vec![target], ..AlertReport::default() };
-    scene.good("prometheus", "main/rules", Snapshot::Alerts(told));
-    scene.good("alertmanager", "main", Snapshot::Alerts(of_alertmanager()));
-    scene
+    AlertReport { rules: vec![rule], targets: vec![target], ..AlertReport::default() }
 }
 
-fn of_alertmanager() -> AlertReport {
+/// What its Alertmanager tells: silences, and what they and `Down` keep quiet.
+pub fn of_alertmanager() -> AlertReport {
     let by = Inhibitor { fingerprint: down().fingerprint, name: "Down".into() };
     let slow = Alert { inhibited_by: vec![by], ..alert("Slow", AlertState::Suppressed, &[]) };
     let mut full = alert("Full", AlertState::Suppressed, &[]);

@@ -38,7 +38,8 @@ fn session(pid: i32, application: &str, state: SessionState, blocked_by: &[i32])
     }
 }
 
-fn primary() -> Database {
+/// A primary in some trouble.
+pub fn primary() -> Database {
     let mut database = Database {
         version: "15.18".to_owned(),
         now: start().wall,
@@ -85,7 +86,8 @@ fn primary() -> Database {
     database
 }
 
-fn standby() -> Database {
+/// A standby that lags.
+pub fn standby() -> Database {
     Database {
         version: "15.18".to_owned(),
         standby: true,

@@ -1,4 +1,5 @@
-//! How it looks: every theme, fewer colours, fewer characters, the terminal's own ground, and what a key says that does nothing.
+//! How it looks: fewer characters, the terminal's own ground, and what a key says that does nothing. Themes and colours are looked
+//! at in `gallery`.
 
 use crate::desk::{Desk, fence, lull, painted, quit};
 use crate::dump;
@@ -12,7 +13,7 @@ use quarterdeck::effect::Effect;
 use quarterdeck::event::{Event, RunEvent};
 use quarterdeck::keymap::{PRESETS, load_named as load_keymap};
 use quarterdeck::panes::PANES;
-use quarterdeck::theme::{BUILTIN, Depth, Glyphs, load_named};
+use quarterdeck::theme::{Depth, Glyphs, load_named};
 use ratatui::buffer::Buffer;
 use std::time::Duration;
 
@@ -29,31 +30,10 @@ fn scene(theme: &str, depth: Depth, glyphs: Glyphs, size: (u16, u16)) -> Scene {
     scene
 }
 
-/// dark, light and mono stand in `frames`, at a larger size.
 #[test]
-fn every_theme() {
-    for (name, _) in BUILTIN.iter().filter(|(name, _)| !["dark", "light", "mono"].contains(name)) {
-        let mut scene = scene(name, Depth::True, Glyphs::Unicode, SMALL);
-        insta::assert_snapshot!(format!("theme_{name}"), dump::styled(&scene.paint()));
-    }
-}
-
-#[test]
-fn every_depth() {
-    for (name, theme, depth) in
-        [("256", "dark", Depth::Indexed), ("16", "dark", Depth::Ansi), ("16_light", "light", Depth::Ansi)]
-    {
-        let mut scene = scene(theme, depth, Glyphs::Unicode, SMALL);
-        insta::assert_snapshot!(format!("depth_{name}"), dump::styled(&scene.paint()));
-    }
-}
-
-#[test]
-fn fewer_characters() {
-    for (name, glyphs) in [("ascii", Glyphs::Ascii), ("cp437", Glyphs::Cp437)] {
-        let mut scene = scene("dark", Depth::Ansi, glyphs, USUAL);
-        insta::assert_snapshot!(name, dump::text(&scene.paint()));
-    }
+fn the_linux_console() {
+    let mut scene = scene("dark", Depth::Ansi, Glyphs::Cp437, USUAL);
+    insta::assert_snapshot!("cp437", dump::text(&scene.paint()));
 }
 
 /// Everything that can be painted, over hostile data: panes in every state, pages, overlays, a plan, runs, messages.
