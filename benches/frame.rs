@@ -1,4 +1,4 @@
-//! What a key costs, what a frame costs, what a sample costs; for a small and a large production.
+//! What a key costs, what a frame costs, what a sample costs; for a small and a large production, and while it is hard.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 #![allow(missing_docs, reason = "criterion's macros write functions without docs")]
@@ -6,6 +6,9 @@
 #[path = "../tests/it/scene.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod scene;
+
+#[allow(dead_code, reason = "the tests use more of it")]
+mod production;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
@@ -18,9 +21,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use scene::{SOURCES, Scene, rows, start};
 use std::sync::Arc;
-use std::time::Duration;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 const SIZE: (u16, u16) = (160, 45);
+/// Where the figures of a key are taken: a large terminal.
+const LARGE: (u16, u16) = (200, 50);
 const ROWS: [usize; 3] = [50, 5_000, 50_000];
 
 /// The containers pane in focus, with so many containers; a dozen of everything else.
@@ -60,12 +66,112 @@ fn key(c: &mut Criterion) {
     for count in ROWS {
         let mut scene = containers(count);
         group.bench_function(BenchmarkId::new("down", count), |b| b.iter(|| press(&mut scene, KeyCode::Down)));
-        group.bench_function(BenchmarkId::new("sort", count), |b| b.iter(|| press(&mut scene, KeyCode::Char('O'))));
-        press(&mut scene, KeyCode::Char('/'));
-        group.bench_function(BenchmarkId::new("filter", count), |b| {
+        group.bench_function(BenchmarkId::new("reverse", count), |b| b.iter(|| press(&mut scene, KeyCode::Char('O'))));
+        group.bench_function(BenchmarkId::new("sort", count), |b| {
+            let mut column = 0;
             b.iter(|| {
-                press(&mut scene, KeyCode::Char('7'));
-                press(&mut scene, KeyCode::Backspace);
+                column += 1;
+                let focus = scene.state.focus;
+                if let Some(hands) = scene.state.panes[focus].hands() {
+                    hands.sort_by(Some(column % 9));
+                }
+                scene.state.prepare();
+            });
+        });
+        if let Some(hands) = containers_hands(&mut scene) {
+            hands.sort_by(None);
+        }
+        // The first letter writes the texts that the others look in.
+        for (name, typed, letter) in
+            [("first letter", "/", '7'), ("next letter", "/7", '1'), ("letter given back", "/71", '\u{8}')]
+        {
+            group.bench_function(BenchmarkId::new(name, count), |b| b.iter_custom(|times| letters(&mut scene, typed, letter, times)));
+        }
+    }
+}
+
+fn containers_hands(scene: &mut Scene) -> Option<&mut dyn quarterdeck::panes::hands::Hands> {
+    let focus = scene.state.focus;
+    scene.state.panes[focus].hands()
+}
+
+/// The time that so many letters take, each typed after `typed`; backspace is a letter, too.
+fn letters(scene: &mut Scene, typed: &str, letter: char, times: u64) -> Duration {
+    let mut took = Duration::ZERO;
+    for _ in 0..times {
+        typed.chars().for_each(|char| press(scene, KeyCode::Char(char)));
+        let start = Instant::now();
+        press(scene, if letter == '\u{8}' { KeyCode::Backspace } else { KeyCode::Char(letter) });
+        took += start.elapsed();
+        press(scene, KeyCode::Esc);
+    }
+    took
+}
+
+/// A key and all of the frame after it, in 200×50 cells: what nothing may slow down.
+fn held(c: &mut Criterion) {
+    let mut group = c.benchmark_group("held");
+    let mut each = |name: &str, mut scene: Scene| {
+        let area = Rect::new(0, 0, LARGE.0, LARGE.1);
+        let mut buf = Buffer::empty(area);
+        scene.state.zoom = true;
+        let mut keys = [KeyCode::Down, KeyCode::Down, KeyCode::Up].into_iter().cycle();
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                press(&mut scene, keys.next().unwrap());
+                buf.reset();
+                ui::draw(&scene.state, area, &mut buf);
+                black_box(&buf);
+            });
+        });
+    };
+    for (pane, kind) in PANES.iter().enumerate().filter(|(_, kind)| kind.number.is_some()) {
+        each(&format!("{} of 50,000 each", kind.title.to_lowercase()), full(pane));
+    }
+    let containers = PANES.iter().position(|kind| kind.subject == Some(Subject::Containers)).unwrap();
+    let mut hangs = full(containers);
+    hangs.pass(Duration::from_secs(60));
+    hangs.paint();
+    each("while every source hangs", hangs);
+    let mut runs = full(containers);
+    scene::begin(&mut runs, 7, "local/api-1");
+    runs.paint();
+    each("during a run", runs);
+    let mut log = full(containers);
+    press(&mut log, KeyCode::Char('l'));
+    (0..500).for_each(|n| log.send(batch(n * 1000)));
+    log.paint();
+    each("a log of 32 MB", log);
+}
+
+/// Every source with 50,000 rows, one pane in focus.
+fn full(focus: usize) -> Scene {
+    let mut scene = Scene::new(&SOURCES, LARGE);
+    for (kind, name, subject) in SOURCES {
+        scene.good(kind, name, rows(subject, 50_000, &[]));
+    }
+    scene.state.focus = focus;
+    scene.paint();
+    scene
+}
+
+/// A large production: an answer of each source taken in, with the frame after it.
+fn production(c: &mut Criterion) {
+    let mut group = c.benchmark_group("production");
+    group.sample_size(20);
+    for (kind, name, subject, count) in production::SOURCES {
+        let mut scene = production::scene(LARGE);
+        for (kind, name, subject, count) in production::SOURCES {
+            scene.good(kind, name, production::answer(subject, count, 0));
+        }
+        scene.paint();
+        let answers = [0, 1].map(|round| Arc::new(production::answer(subject, count, round)));
+        let mut round = 0;
+        group.bench_function(format!("{count} {} of {kind}", subject.word()), |b| {
+            b.iter(|| {
+                round += 1;
+                scene.answer(kind, name, Arc::clone(&answers[round % 2]));
+                scene.state.prepare();
             });
         });
     }
@@ -115,15 +221,16 @@ fn lines(from: usize) -> Vec<LogLine> {
     (from..from + 1000).map(line).collect()
 }
 
+fn batch(from: usize) -> Event {
+    Event::Log(LogEvent::Batch { number: 1, at: start().wall, lines: lines(from), states: Vec::new() })
+}
+
 /// A log whose 32 MB are full: a batch taken in and the frame after it; a key; a letter of a filter, worked off to its end.
 fn logs(c: &mut Criterion) {
     let mut group = c.benchmark_group("logs");
     group.sample_size(20);
     let mut scene = containers(50);
     press(&mut scene, KeyCode::Char('l'));
-    let batch = |from: usize| {
-        Event::Log(LogEvent::Batch { number: 1, at: start().wall, lines: lines(from), states: Vec::new() })
-    };
     (0..500).for_each(|n| scene.send(batch(n * 1000)));
     scene.paint();
     group.bench_function("a thousand lines and a frame", |b| {
@@ -157,5 +264,5 @@ fn logs(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, draw, key, ingest, logs);
+criterion_group!(benches, draw, key, held, ingest, production, logs);
 criterion_main!(benches);

@@ -5,15 +5,45 @@
 use super::typed::{self, Comparison, Fields};
 use crate::domain::matcher;
 use crate::domain::{Matcher, Matchers};
+use memchr::memmem::Finder;
 
 /// A parsed filter. Empty: everything passes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// Whether it must occur, and the word in lower case.
-    words: Vec<(bool, String)>,
+    words: Vec<Word>,
     labels: Matchers,
     comparisons: Vec<Comparison>,
     problem: Option<String>,
+}
+
+/// A word in lower case, made ready to be looked for in any number of texts.
+#[derive(Clone, Debug)]
+struct Word {
+    /// It must occur; else it must not.
+    wanted: bool,
+    finder: Finder<'static>,
+}
+
+impl Word {
+    fn new(wanted: bool, word: &str) -> Self {
+        Self { wanted, finder: Finder::new(word.to_lowercase().as_bytes()).into_owned() }
+    }
+
+    fn passes(&self, lowercase: &str) -> bool {
+        self.finder.find(lowercase.as_bytes()).is_some() == self.wanted
+    }
+
+    /// What passes this one passes the other, too.
+    fn implies(&self, other: &Self) -> bool {
+        let (longer, shorter) = if self.wanted { (self, other) } else { (other, self) };
+        self.wanted == other.wanted && shorter.finder.find(longer.finder.needle()).is_some()
+    }
+}
+
+impl PartialEq for Word {
+    fn eq(&self, other: &Self) -> bool {
+        (self.wanted, self.finder.needle()) == (other.wanted, other.finder.needle())
+    }
 }
 
 /// What was typed between two blanks, or between braces.
@@ -43,7 +73,7 @@ impl Filter {
         match term {
             Term::Word(word) => {
                 let (wanted, word) = word.strip_prefix('!').map_or((true, word), |rest| (false, rest));
-                self.words.extend((!word.is_empty()).then(|| (wanted, word.to_lowercase())));
+                self.words.extend((!word.is_empty()).then(|| Word::new(wanted, word)));
             }
             Term::Compared(comparison) => self.comparisons.push(comparison),
             Term::Labels(matchers) => {
@@ -66,7 +96,16 @@ impl Filter {
 
     /// Whether a row's text (in lower case) passes.
     pub fn passes(&self, lowercase: &str) -> bool {
-        self.words.iter().all(|(wanted, word)| lowercase.contains(word.as_str()) == *wanted)
+        self.words.iter().all(|word| word.passes(lowercase))
+    }
+
+    /// Whether all that passes it passes the other, too, as far as is easily seen: as when a word gets longer while it is typed.
+    pub fn narrows(&self, other: &Self) -> bool {
+        let implied = |wider: &Word| self.words.iter().any(|word| word.implies(wider));
+        let more = |here: &[Comparison], there: &[Comparison]| there.iter().all(|comparison| here.contains(comparison));
+        other.words.iter().all(implied)
+            && more(&self.comparisons, &other.comparisons)
+            && (other.labels.is_empty() || self.labels == other.labels)
     }
 
     /// What must hold for a row's labels.
@@ -146,7 +185,28 @@ mod tests {
         assert!(!filter.passes("disk") && filter.passes("the api"));
     }
 
+    #[test]
+    fn a_longer_word_narrows_and_a_longer_exception_widens() {
+        let narrows = |now: &str, before: &str| {
+            let parse = |text: &str| Filter::parse(text, true, &[("cpu".into(), 0)]);
+            parse(now).narrows(&parse(before))
+        };
+        for (now, before) in [("ap", "a"), ("API db", "api"), ("xapi", "api"), ("a", ""), ("!a", "!ab"), ("!", "")] {
+            assert!(narrows(now, before), "{now:?} after {before:?}");
+        }
+        for (now, before) in [("a", "ap"), ("!ab", "!a"), ("!a", "a"), ("", "a"), ("cpu>80", "cpu>8"), ("a=b", "a=c")] {
+            assert!(!narrows(now, before), "{now:?} after {before:?}");
+        }
+        assert!(narrows("cpu>8 ap", "cpu>8 a") && narrows("a=b x", "a=b") && narrows("x a=b", "x"));
+    }
+
     proptest! {
+        #[test]
+        fn what_narrows_lets_nothing_in(now in "[!ab ]{0,8}", before in "[!ab ]{0,8}", text in "[ab]{0,6}") {
+            let (now, before) = (Filter::parse(&now, false, &[]), Filter::parse(&before, false, &[]));
+            prop_assert!(!now.narrows(&before) || !now.passes(&text) || before.passes(&text));
+        }
+
         #[test]
         fn no_text_makes_it_panic_or_hang(text in "\\PC{0,30}|[{}ab=!~\",\\\\ |(*é]{0,16}") {
             let _ = (Filter::parse(&text, true, &[]), Filter::parse(&text, false, &[]));

@@ -7,6 +7,8 @@ mod desk;
 mod dump;
 #[path = "../lab/mod.rs"]
 mod lab;
+#[path = "../../benches/production.rs"]
+mod production;
 mod pty;
 mod scene;
 mod support;
@@ -45,6 +47,7 @@ mod presenter;
 mod pty_self;
 mod recording;
 mod reloading;
+mod scale;
 mod screen;
 mod servers;
 mod silencing;

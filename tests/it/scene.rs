@@ -98,6 +98,11 @@ impl Scene {
         self.sample(kind, name, Err(SourceError::new(what, hint)));
     }
 
+    /// The same with an answer that somebody else holds, too.
+    pub fn answer(&mut self, kind: &str, name: &str, snapshot: Arc<Snapshot>) {
+        self.sample(kind, name, Ok(snapshot));
+    }
+
     fn sample(&mut self, kind: &str, name: &str, outcome: Result<Arc<Snapshot>, SourceError>) {
         let source = SourceId::new(kind, name);
         self.send(Event::Sample(Sample { source, at: self.now, took: Duration::from_millis(12), outcome }));

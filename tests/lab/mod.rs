@@ -12,6 +12,7 @@ pub mod cut;
 pub mod docker;
 pub mod engine;
 pub mod fault;
+pub mod fleet;
 pub mod http;
 pub mod monitoring;
 pub mod node_exporter;

@@ -5,7 +5,7 @@ mod past;
 
 use super::alerting::{alert_figures, tells_rules, tells_silences, unheard};
 use super::grouping::Group;
-use super::table::{Counts, Tabular, figure_cell, figures};
+use super::table::{Counts, Tabular, figure_cell, figures, push_words};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -187,25 +187,32 @@ impl Tabular for Alerts {
 
     fn haystack(row: Row<'_, Arc<Alert>>, out: &mut String) {
         let alert = row.item;
-        let _ = write!(out, "{} {} {} {}", alert.name, alert.word(), alert.severity.word(), alert.summary());
+        push_words(out, [alert.name.as_str(), alert.word(), alert.severity.word(), alert.summary(), ""]);
         alert.write_by(out);
         for (name, value) in &alert.labels {
-            let _ = write!(out, " {name}={value}");
+            push_words(out, [name.as_str()]);
+            out.push('=');
+            out.push_str(value);
         }
     }
 
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
-        let number = |word: &str| cx.store.all_alerts().filter(|alert| alert.word() == word).count();
+        let mut words = [("firing", 0), ("pending", 0), ("silenced", 0), ("inhibited", 0), ("muted", 0), ("suppressed", 0)];
+        for alert in cx.store.all_alerts() {
+            let word = alert.word();
+            words.iter_mut().filter(|(known, _)| *known == word).for_each(|(_, count)| *count += 1);
+        }
+        let [firing, pending, silenced, inhibited, muted, suppressed] = words.map(|(_, count)| count);
         let loud = counts.of(Severity::Critical) + counts.of(Severity::Warning);
         let figures = [
             (troubles(cx).count(), "broken"),
             (counts.of(Severity::Critical), "critical"),
             (counts.of(Severity::Warning), "warning"),
-            (number("firing").saturating_sub(loud), "info"),
-            (number("pending"), "pending"),
-            (number("silenced"), "silenced"),
-            (number("inhibited"), "inhibited"),
-            (number("muted") + number("suppressed"), "muted"),
+            (usize::saturating_sub(firing, loud), "info"),
+            (pending, "pending"),
+            (silenced, "silenced"),
+            (inhibited, "inhibited"),
+            (muted + suppressed, "muted"),
         ];
         alert_figures(cx, &figures, out);
     }

@@ -3,7 +3,7 @@
 mod page;
 
 use super::grouping::Group;
-use super::table::{Counts, Tabular, figure_cell, figures, prefix};
+use super::table::{Counts, Tabular, figure_cell, figures, prefix, push_words};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -201,13 +201,13 @@ impl Tabular for Containers {
 
     fn haystack(row: Row<'_, Container>, out: &mut String) {
         let c = row.item;
-        let _ = write!(out, "{} {} {} {}", row.feed.id, c.name, c.state_word(), c.image);
+        push_words(out, [row.feed.id.as_str(), &c.name, c.state_word(), &c.image]);
         if let Some(compose) = &c.compose {
-            let _ = write!(out, " {}/{}", compose.project, compose.service);
+            push_words(out, [compose.project.as_str()]);
+            out.push('/');
+            out.push_str(&compose.service);
         }
-        for address in &c.addresses {
-            let _ = write!(out, " {address}");
-        }
+        push_words(out, c.addresses.iter().map(String::as_str));
         for (_, public) in c.ports.iter().filter_map(|port| port.public.as_ref()) {
             let _ = write!(out, " :{public}");
         }

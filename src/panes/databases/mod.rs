@@ -1,7 +1,7 @@
 //! Databases: who is connected, what they do, for how long, and who waits for whom.
 
 use super::postgres::{self, database, text};
-use super::table::{Counts, Tabular, figure_cell};
+use super::table::{Counts, Tabular, figure_cell, push_words};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -143,20 +143,11 @@ impl Tabular for Databases {
 
     fn haystack(row: Row<'_, Session>, out: &mut String) {
         let s = row.item;
-        let _ = write!(
-            out,
-            "{} {} {} {} {} {} {} {} {}",
-            row.feed.id,
-            s.pid,
-            s.user,
-            s.application,
-            s.client,
-            s.database,
-            s.state.word(),
-            // Who looks for a state by PostgreSQL's own word finds it.
-            s.state.postgres_word(),
-            s.query
-        );
+        let _ = write!(out, " {}", s.pid);
+        // Who looks for a state by PostgreSQL's own word finds it.
+        let states = [s.state.word(), s.state.postgres_word()];
+        push_words(out, [row.feed.id.as_str(), &s.user, &s.application, &s.client, &s.database]);
+        push_words(out, states.into_iter().chain([s.query.as_str()]));
     }
 
     fn summary(cx: &Cx<'_>, _: &Counts, out: &mut String) {

@@ -2,7 +2,7 @@
 
 mod page;
 
-use super::table::{self, Counts, Tabular, figure_cell, figures};
+use super::table::{self, Counts, Tabular, figure_cell, figures, push_words};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -228,16 +228,14 @@ impl Tabular for Servers {
 
     fn haystack(row: Row<'_, ServerRow>, out: &mut String) {
         let server: &Server = row.item;
-        let _ = write!(out, "{} {} ", row.feed.id, server.name);
+        push_words(out, [row.feed.id.as_str(), &server.name, ""]);
         state(server, row.cx, out);
-        for word in server.addresses.iter().chain(&server.roles) {
-            let _ = write!(out, " {word}");
-        }
-        for (name, text) in &server.labels {
-            let _ = write!(out, " {name}={text}");
-        }
-        for (name, text) in &server.columns {
-            let _ = write!(out, " {name}={text}");
+        push_words(out, server.addresses.iter().chain(&server.roles).map(String::as_str));
+        let labels = server.labels.iter().chain(server.columns.iter().map(|(name, text)| (name, text)));
+        for (name, text) in labels {
+            push_words(out, [name.as_str()]);
+            out.push('=');
+            out.push_str(text);
         }
     }
 

@@ -199,6 +199,14 @@ pub fn fields<I>(row: Row<'_, I>, item: &impl Serialize) -> Value {
     value
 }
 
+/// Appends words for a filter to find, a blank before each. Not by `write!`: with 50,000 rows that takes longer than all else.
+pub fn push_words<'a>(out: &mut String, words: impl IntoIterator<Item = &'a str>) {
+    for word in words {
+        out.push(' ');
+        out.push_str(word);
+    }
+}
+
 /// Appends `engine/` where several sources report on the subject.
 pub fn prefix<I>(row: Row<'_, I>, subject: Subject, out: &mut String) {
     if row.cx.many(subject) {

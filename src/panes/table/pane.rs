@@ -33,6 +33,8 @@ pub struct DataPane<T: Tabular> {
     pub(super) offset: usize,
     page: usize,
     pub(super) slots: Vec<Slot>,
+    /// By column: it has something to say. As of the last order, since to know it may mean to look at every row.
+    pub(super) shown: Vec<bool>,
     titles: Vec<(usize, String)>,
     window: Window,
     scratch: String,
@@ -51,6 +53,7 @@ impl<T: Tabular> Default for DataPane<T> {
             offset: 0,
             page: 1,
             slots: Vec::new(),
+            shown: vec![false; T::COLUMNS.len()],
             titles: Vec::new(),
             window: Window::default(),
             scratch: String::new(),
@@ -61,10 +64,14 @@ impl<T: Tabular> Default for DataPane<T> {
 impl<T: Tabular> DataPane<T> {
     /// Brings the rows in order and finds the cursor's thing again, if anything the order depends on changed.
     fn arrange(&mut self, cx: &Cx<'_>) {
-        if let Some(refiltered) = self.rows.arrange(cx) {
-            self.follow(refiltered, cx);
+        if let Some(changed) = self.rows.arrange(cx) {
+            self.follow(changed.filter, cx);
             self.keep_marks(cx);
-            self.notes.sum_up(&self.rows, cx);
+            if changed.order {
+                self.shown.clear();
+                self.shown.extend((0..T::COLUMNS.len()).map(|column| T::shows(column, cx)));
+                self.notes.sum_up(&self.rows, cx);
+            }
         }
     }
 
@@ -84,7 +91,7 @@ impl<T: Tabular> DataPane<T> {
             return;
         };
         let id = selected.id.clone();
-        let found = (0..self.rows.entries.len()).find(|at| self.rows.row(*at, cx).is_some_and(|row| T::is(row, &id)));
+        let found = self.rows.find(&id, cx);
         let presence = match found {
             Some(_) => Presence::Here,
             None if refiltered && !self.rows.entries.is_empty() => {
@@ -222,8 +229,8 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
         let inside = at.inside();
-        let (columns, order) = (&self.columns, self.columns.order().iter().copied());
-        place(T::COLUMNS, order, |column| columns.wants(column) && T::shows(column, cx), inside.width, &mut self.slots);
+        let (columns, shown, order) = (&self.columns, &self.shown, self.columns.order().iter().copied());
+        place(T::COLUMNS, order, |column| columns.wants(column) && shown[column], inside.width, &mut self.slots);
         self.notes.headline(&self.rows, &self.slots, &self.marks, cx);
         self.notes.explain(&self.rows, usize::from(inside.width.saturating_sub(1)), cx);
         self.notes.notice(&self.rows, inside, cx);
