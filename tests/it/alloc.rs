@@ -88,7 +88,7 @@ fn replica(n: usize) -> Replica {
 }
 
 fn statistics(n: usize) -> DatabaseStats {
-    DatabaseStats { name: format!("shard_{n}"), size: Some(1 << 30), ..DatabaseStats::default() }
+    DatabaseStats { name: format!("shard_{n:05}"), size: Some(1 << 30), ..DatabaseStats::default() }
 }
 
 fn cost(pane: usize, count: usize) -> Cost {

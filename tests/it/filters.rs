@@ -35,6 +35,32 @@ fn containers_left(scene: &mut Scene, typed: &str) -> usize {
     text(scene).lines().filter(|line| line.contains("registry.example")).count()
 }
 
+/// Typing goes on from the rows that passed before, and from texts made once: what is left must not depend on the way there.
+#[test]
+fn the_same_filter_leaves_the_same_rows_however_it_was_typed() {
+    let left = |scene: &mut Scene| -> Vec<String> {
+        scene.keys("g");
+        text(scene).lines().filter(|line| line.contains("registry.example")).map(str::to_owned).collect()
+    };
+    let typed = ["api-1", "", "!api-1", "!api-11", "!api-1", "zero", "", "api !-1", "state:h", "state:h -", "app:spa 7", "日本", ""];
+    for order in ["", "O", "#", "#O"] {
+        let mut scene = pane("Containers");
+        scene.keys(order);
+        for (at, filter_text) in typed.into_iter().enumerate() {
+            if at % 4 == 3 {
+                scene.fill();
+            }
+            filter(&mut scene, filter_text);
+            let mut fresh = pane("Containers");
+            fresh.keys(order);
+            filter(&mut fresh, filter_text);
+            let (typed_on, fresh) = (left(&mut scene), left(&mut fresh));
+            assert_eq!(typed_on, fresh, "{filter_text:?} after others, keys {order:?}");
+            assert!(!fresh.is_empty(), "{filter_text:?}");
+        }
+    }
+}
+
 #[test]
 fn figures_and_states_are_compared_as_the_engine_told_them() {
     let Snapshot::Containers(engine) = usual(Subject::Containers) else { panic!() };

@@ -259,8 +259,8 @@ fn the_dashboard_closes_its_connections_when_it_is_left() {
 
 /// Killed, the program can close nothing: the connection ends by itself when it was idle for a minute.
 #[test]
-#[ignore = "takes more than a minute"]
-fn a_killed_dashboard_leaves_its_connection_for_a_minute_at_most() {
+#[ignore = "long: more than a minute"]
+fn long_a_killed_dashboard_leaves_its_connection_for_a_minute_at_most() {
     let sshd = need!(own_sshd);
     let desk = desk(&sshd);
     let screen = desk.start();
