@@ -13,22 +13,32 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// Labels that tell the series of one node_exporter apart; all others are its target's.
-const OWN: [&str; 14] = [
-    "__name__",
-    WHAT,
-    "device",
-    "device_error",
-    "fstype",
-    "mountpoint",
-    "cpu",
-    "mode",
-    "nodename",
-    "release",
-    "version",
-    "machine",
-    "sysname",
-    "domainname",
-];
+fn is_own(label: &str) -> bool {
+    matches!(
+        label,
+        "__name__"
+            | WHAT
+            | "device"
+            | "device_error"
+            | "fstype"
+            | "mountpoint"
+            | "cpu"
+            | "mode"
+            | "nodename"
+            | "release"
+            | "version"
+            | "machine"
+            | "sysname"
+            | "domainname"
+    )
+}
+
+/// The labels of a reading's target, sorted by name: what is compared for each of 40 readings of a server is not copied.
+type Key<'a> = Vec<(&'a str, &'a str)>;
+
+fn key(labels: &Labels) -> Key<'_> {
+    labels.iter().filter(|(name, _)| !is_own(name)).map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
 
 /// What is remembered of a target that may go down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +49,7 @@ pub(super) struct Known {
 
 /// The labels of a reading's target.
 pub(super) fn target(labels: &Labels) -> Labels {
-    let of_target = labels.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
-    of_target.map(|(name, value)| (name.clone(), value.clone())).collect()
+    key(labels).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// All that was answered.
@@ -62,38 +71,38 @@ impl Told<'_> {
         source: &SourceId,
         notes: &[String],
     ) -> Vec<Server> {
-        let mut machines: HashMap<Labels, Machine> = HashMap::new();
+        let mut machines: HashMap<Key<'_>, Machine<'_>> = HashMap::new();
         for reading in self.gauges {
-            machines.entry(target(&reading.labels)).or_default().gauge(reading);
+            machines.entry(key(&reading.labels)).or_default().gauge(reading);
         }
         for reading in self.computed {
-            if let Some(machine) = machines.get_mut(&target(&reading.labels)) {
+            if let Some(machine) = machines.get_mut(&key(&reading.labels)) {
                 machine.compute(reading);
             }
         }
         let up: BTreeMap<Labels, bool> = self.up.iter().map(|up| (target(&up.labels), up.value != 0.0)).collect();
         let mixed: HashSet<&str> = up
             .iter()
-            .filter(|(target, up)| **up && !machines.contains_key(*target))
+            .filter(|(target, up)| **up && !machines.contains_key(&key(target)))
             .map(|(target, _)| job(target))
             .collect();
         known.retain(|target, _| up.contains_key(target));
         let is_server = |target: &Labels, is_up: bool| {
             chosen
-                || machines.contains_key(target)
+                || machines.contains_key(&key(target))
                 || !is_up && (known.contains_key(target) || !mixed.contains(job(target)))
         };
         let wanted: Vec<(&Labels, bool)> =
             up.iter().filter(|(target, up)| is_server(target, **up)).map(|(target, up)| (target, *up)).collect();
         for (target, is_up) in &wanted {
-            if let Some(machine) = machines.get(*target).filter(|_| *is_up) {
+            if let Some(machine) = machines.get(&key(target)).filter(|_| *is_up) {
                 known.insert((*target).clone(), machine.known.clone());
             }
         }
         let named = names(&wanted, known);
         let mut servers = Vec::with_capacity(wanted.len());
         for ((target, is_up), name) in wanted.into_iter().zip(named) {
-            let machine = machines.remove(target).unwrap_or_default();
+            let machine = machines.remove(&key(target)).unwrap_or_default();
             let mut server = machine.server();
             let kept = known.get(target).cloned().unwrap_or_default();
             server.system = server.system.or(kept.system);
@@ -183,14 +192,15 @@ fn selector(target: &Labels) -> String {
 
 /// One server's figures, as they come in.
 #[derive(Clone, Debug, Default)]
-struct Machine {
+struct Machine<'a> {
     known: Known,
     uptime: Option<Duration>,
     loads: [Option<f64>; 3],
-    memory: HashMap<String, f64>,
+    memory: HashMap<&'a str, f64>,
     oom_kills: Option<f64>,
-    disks: BTreeMap<(String, String), Disk>,
-    computed: HashMap<String, f64>,
+    /// By device and mount point.
+    disks: BTreeMap<(&'a str, &'a str), Disk>,
+    computed: HashMap<&'a str, f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -204,8 +214,8 @@ struct Disk {
     slope: Option<f64>,
 }
 
-impl Machine {
-    fn gauge(&mut self, reading: &Reading) {
+impl<'a> Machine<'a> {
+    fn gauge(&mut self, reading: &'a Reading) {
         let name = reading.labels.get("__name__").map_or("", String::as_str);
         let figure = name.strip_prefix("node_").unwrap_or(name);
         match figure {
@@ -220,7 +230,7 @@ impl Machine {
             "uname_info" => self.name(&reading.labels),
             _ => {
                 if let Some(what) = figure.strip_prefix("memory_") {
-                    self.memory.insert(what.to_owned(), reading.value);
+                    self.memory.insert(what, reading.value);
                 } else if let Some(what) = figure.strip_prefix("filesystem_") {
                     self.disk(&reading.labels).tell(what, reading.value);
                 }
@@ -236,16 +246,16 @@ impl Machine {
             Known { nodename: label("nodename").to_owned(), system: Some(system).filter(|text| !text.is_empty()) };
     }
 
-    fn disk(&mut self, labels: &Labels) -> &mut Disk {
-        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    fn disk(&mut self, labels: &'a Labels) -> &mut Disk {
+        let label = |name: &str| labels.get(name).map_or("", String::as_str);
         self.disks.entry((label("device"), label("mountpoint"))).or_default()
     }
 
-    fn compute(&mut self, reading: &Reading) {
+    fn compute(&mut self, reading: &'a Reading) {
         match reading.labels.get(WHAT).map(String::as_str) {
             Some("slope") => self.disk(&reading.labels).slope = Some(reading.value),
             Some(what) => {
-                self.computed.insert(what.to_owned(), reading.value);
+                self.computed.insert(what, reading.value);
             }
             None => {}
         }
@@ -289,7 +299,7 @@ impl Machine {
         })
     }
 
-    fn usage(&self, total: &str, free: impl FnOnce(&HashMap<String, f64>) -> Option<f64>) -> Option<Usage> {
+    fn usage(&self, total: &str, free: impl FnOnce(&HashMap<&str, f64>) -> Option<f64>) -> Option<Usage> {
         let (total, free) = (*self.memory.get(total)?, free(&self.memory)?);
         Some(Usage { used: (total - free).max(0.0) as u64, total: total as u64 })
     }
@@ -299,7 +309,7 @@ impl Machine {
         let mut shortest: BTreeMap<&str, (&str, Filesystem)> = BTreeMap::new();
         for ((device, mount), disk) in &self.disks {
             let Some(filesystem) = disk.filesystem(mount) else { continue };
-            let shorter = shortest.get(device.as_str()).is_none_or(|(known, _)| mount.len() < known.len());
+            let shorter = shortest.get(device).is_none_or(|(known, _)| mount.len() < known.len());
             if shorter {
                 shortest.insert(device, (mount, filesystem));
             }
