@@ -3,11 +3,15 @@
 //! Owns how a question is sent, the envelope around every answer, and what a refusal means in plain words. Must not know
 //! what is asked: rules, targets and series are the business of the sources. Source: Prometheus' HTTP API, v1.
 
+mod series;
+
+pub use series::Series;
+
 use super::Web;
 use super::http::{self, BaseUrl, Reply};
 use crate::clock;
 use crate::domain::alert::Labels;
-use crate::domain::{Series, SourceError};
+use crate::domain::{self, SourceError};
 use jiff::Timestamp;
 use reqwest::Url;
 use serde::Deserialize;
@@ -106,12 +110,29 @@ impl Prometheus {
         Ok(Answer { data: answer.data.readings(), warnings: answer.warnings })
     }
 
+    /// The value of an expression now, for an answer of tens of thousands of series: what came, to be read one by one by
+    /// [`Self::each`].
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn ask_many(&self, query: &str) -> Result<Reply, SourceError> {
+        self.send("query", &[("query", query)]).await
+    }
+
+    /// Calls `each` with every series of such an answer, a vector, that has a value; what the server warned of.
+    ///
+    /// # Errors
+    /// As for [`Self::query`]. Some series may have been told before.
+    pub fn each<'a>(&self, reply: &'a Reply, each: impl FnMut(Series<'a>)) -> Result<Vec<String>, SourceError> {
+        self.judge(reply, series::read(&reply.body, each))
+    }
+
     /// The values of an expression over the last while (`/api/v1/query_range`), at up to 240 even distances;
     /// from twelve hours on at 1440.
     ///
     /// # Errors
     /// As for [`Self::query`].
-    pub async fn range(&self, query: &str, back: Duration) -> Result<Series, SourceError> {
+    pub async fn range(&self, query: &str, back: Duration) -> Result<domain::Series, SourceError> {
         let range = Range::ending(clock::now().wall, back);
         let texts = [seconds(range.start), seconds(range.end), format!("{:.3}", range.step.as_secs_f64())];
         let [start, end, step] = &texts;
@@ -134,8 +155,12 @@ impl Prometheus {
     }
 
     fn read<T: DeserializeOwned>(&self, reply: &Reply) -> Result<Answer<T>, SourceError> {
+        self.judge(reply, envelope(&reply.body))
+    }
+
+    fn judge<T>(&self, reply: &Reply, read: Result<T, Wrong>) -> Result<T, SourceError> {
         let success = (200..300).contains(&reply.status);
-        match envelope(&reply.body) {
+        match read {
             Ok(answer) if success => Ok(answer),
             Err(Wrong::Said(said)) => Err(refused(&self.base, reply.status, &said)),
             Err(Wrong::Shape(why)) if success => Err(http::not_the_api(NAME, &self.base, &why)),
@@ -304,10 +329,10 @@ impl Range {
     }
 
     /// The first series on our grid; where it has no point, NaN.
-    fn series(self, mut all: Vec<Ranged>) -> Series {
+    fn series(self, mut all: Vec<Ranged>) -> domain::Series {
         let of = all.len();
         if of == 0 {
-            return Series::default();
+            return domain::Series::default();
         }
         let first = all.swap_remove(0).values;
         let (start, step) = (self.start.as_millisecond() as f64 / 1000.0, self.step.as_secs_f64());
@@ -322,7 +347,7 @@ impl Range {
                 *point = value.parse().unwrap_or(f64::NAN);
             }
         }
-        Series { points, of }
+        domain::Series { points, of }
     }
 }
 
@@ -386,7 +411,7 @@ mod tests {
         assert_eq!((series.points.len(), series.of), (241, 1));
         assert_eq!((series.points[0], series.points[2], series.points[240]), (1.0, 3.0, 9.0));
         assert!(series.points[1].is_nan());
-        assert_eq!(range.series(Vec::new()), Series::default());
+        assert_eq!(range.series(Vec::new()), domain::Series::default());
         assert_eq!(Range::ending(end, Duration::from_secs(30)).step, SHORTEST_STEP);
     }
 

@@ -2,7 +2,7 @@
 //! series of one target apart.
 
 use super::queries::WHAT;
-use crate::connect::prometheus::Reading;
+use crate::connect::prometheus::Series;
 use crate::domain::alert::Labels;
 use crate::domain::{Filesystem, Past, Pressure, Rates, Reach, Server, SourceId, Usage};
 use crate::sources::machine;
@@ -33,11 +33,20 @@ fn is_own(label: &str) -> bool {
     )
 }
 
-/// The labels of a reading's target, sorted by name: what is compared for each of 40 readings of a server is not copied.
-type Key<'a> = Vec<(&'a str, &'a str)>;
+/// A target's labels as one text: what is compared for each of 40 series of a server.
+fn write_key<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>, key: &mut String) {
+    key.clear();
+    for (name, value) in labels.filter(|(name, _)| !is_own(name)) {
+        for part in [name, "\0", value, "\0"] {
+            key.push_str(part);
+        }
+    }
+}
 
-fn key(labels: &Labels) -> Key<'_> {
-    labels.iter().filter(|(name, _)| !is_own(name)).map(|(name, value)| (name.as_str(), value.as_str())).collect()
+fn key(target: &Labels) -> String {
+    let mut key = String::new();
+    write_key(target.iter().map(|(name, value)| (name.as_str(), value.as_str())), &mut key);
+    key
 }
 
 /// What is remembered of a target that may go down.
@@ -47,40 +56,75 @@ pub(super) struct Known {
     system: Option<String>,
 }
 
-/// The labels of a reading's target.
-pub(super) fn target(labels: &Labels) -> Labels {
-    key(labels).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+/// The labels of a series' target.
+fn target(series: &Series<'_>) -> Labels {
+    let of_target = series.labels.iter().filter(|(name, _)| !is_own(name));
+    of_target.map(|(name, value)| (name.clone().into_owned(), value.clone().into_owned())).collect()
 }
 
 /// All that was answered.
-pub(super) struct Told<'a> {
-    pub(super) up: &'a [Reading],
-    pub(super) gauges: &'a [Reading],
-    pub(super) computed: &'a [Reading],
-    /// Why targets are down, by job and instance.
-    pub(super) reasons: &'a BTreeMap<(String, String), String>,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    up: BTreeMap<Labels, bool>,
+    /// By the key of the target.
+    machines: HashMap<String, Machine>,
+    scratch: String,
 }
 
-impl Told<'_> {
+impl Told {
+    /// A series of those that tell who is up.
+    pub(super) fn up(&mut self, series: &Series<'_>) {
+        self.up.insert(target(series), series.value != 0.0);
+    }
+
+    /// A gauge.
+    pub(super) fn gauge(&mut self, series: &Series<'_>) {
+        self.write_key(series);
+        if !self.machines.contains_key(&self.scratch) {
+            self.machines.insert(self.scratch.clone(), Machine::default());
+        }
+        if let Some(machine) = self.machines.get_mut(&self.scratch) {
+            machine.gauge(series);
+        }
+    }
+
+    /// What was computed of a machine; once all gauges are told.
+    pub(super) fn compute(&mut self, series: &Series<'_>) {
+        self.write_key(series);
+        if let Some(machine) = self.machines.get_mut(&self.scratch) {
+            machine.compute(series);
+        }
+    }
+
+    /// Nothing is known of what is computed.
+    pub(super) fn forget_computed(&mut self) {
+        for machine in self.machines.values_mut() {
+            machine.computed.clear();
+            machine.disks.values_mut().for_each(|disk| disk.slope = None);
+        }
+    }
+
+    fn write_key(&mut self, series: &Series<'_>) {
+        write_key(series.labels.iter().map(|(name, value)| (&**name, &**value)), &mut self.scratch);
+    }
+
+    /// The targets that are down.
+    pub(super) fn down(&self) -> BTreeSet<Labels> {
+        self.up.iter().filter(|(_, up)| !**up).map(|(target, _)| target.clone()).collect()
+    }
+
     /// The servers. `chosen`: the config says which targets are servers; else a target that is up and has no figures is
-    /// none, and one that is down counts when it was one before, or its job has no others.
+    /// none, and one that is down counts when it was one before, or its job has no others. `reasons`: why targets are down, by
+    /// job and instance.
     pub(super) fn servers(
-        &self,
+        self,
+        reasons: &BTreeMap<(String, String), String>,
         known: &mut BTreeMap<Labels, Known>,
         chosen: bool,
         source: &SourceId,
         notes: &[String],
     ) -> Vec<Server> {
-        let mut machines: HashMap<Key<'_>, Machine<'_>> = HashMap::new();
-        for reading in self.gauges {
-            machines.entry(key(&reading.labels)).or_default().gauge(reading);
-        }
-        for reading in self.computed {
-            if let Some(machine) = machines.get_mut(&key(&reading.labels)) {
-                machine.compute(reading);
-            }
-        }
-        let up: BTreeMap<Labels, bool> = self.up.iter().map(|up| (target(&up.labels), up.value != 0.0)).collect();
+        let Self { up, mut machines, .. } = self;
         let mixed: HashSet<&str> = up
             .iter()
             .filter(|(target, up)| **up && !machines.contains_key(&key(target)))
@@ -108,7 +152,7 @@ impl Told<'_> {
             server.system = server.system.or(kept.system);
             server.addresses = addresses(target, &kept.nodename, &name);
             server.name = name;
-            server.reach.push(self.reach(target, is_up));
+            server.reach.push(reach(target, is_up, reasons));
             server.past = Some(Past { source: source.clone(), selector: selector(target).into() });
             server.labels = target.clone();
             server.notes.extend_from_slice(notes);
@@ -116,12 +160,12 @@ impl Told<'_> {
         }
         servers
     }
+}
 
-    fn reach(&self, target: &Labels, up: bool) -> Reach {
-        let reason = || self.reasons.get(&(job(target).to_owned(), instance(target).to_owned())).cloned();
-        let why = if up { String::new() } else { reason().unwrap_or_else(|| "Prometheus can't scrape it".to_owned()) };
-        Reach { up, by: "node_exporter".to_owned(), code: None, took: None, why }
-    }
+fn reach(target: &Labels, up: bool, reasons: &BTreeMap<(String, String), String>) -> Reach {
+    let reason = || reasons.get(&(job(target).to_owned(), instance(target).to_owned())).cloned();
+    let why = if up { String::new() } else { reason().unwrap_or_else(|| "Prometheus can't scrape it".to_owned()) };
+    Reach { up, by: "node_exporter".to_owned(), code: None, took: None, why }
 }
 
 fn job(target: &Labels) -> &str {
@@ -192,15 +236,15 @@ fn selector(target: &Labels) -> String {
 
 /// One server's figures, as they come in.
 #[derive(Clone, Debug, Default)]
-struct Machine<'a> {
+struct Machine {
     known: Known,
     uptime: Option<Duration>,
     loads: [Option<f64>; 3],
-    memory: HashMap<&'a str, f64>,
+    memory: HashMap<String, f64>,
     oom_kills: Option<f64>,
     /// By device and mount point.
-    disks: BTreeMap<(&'a str, &'a str), Disk>,
-    computed: HashMap<&'a str, f64>,
+    disks: BTreeMap<(String, String), Disk>,
+    computed: HashMap<String, f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -214,50 +258,49 @@ struct Disk {
     slope: Option<f64>,
 }
 
-impl<'a> Machine<'a> {
-    fn gauge(&mut self, reading: &'a Reading) {
-        let name = reading.labels.get("__name__").map_or("", String::as_str);
+impl Machine {
+    fn gauge(&mut self, series: &Series<'_>) {
+        let name = series.label("__name__");
         let figure = name.strip_prefix("node_").unwrap_or(name);
         match figure {
             "boot_time_seconds" => {
-                let seconds = reading.at.as_second() as f64 - reading.value;
+                let seconds = series.at.floor() - series.value;
                 self.uptime = Duration::try_from_secs_f64(seconds.floor()).ok();
             }
-            "load1" => self.loads[0] = Some(reading.value),
-            "load5" => self.loads[1] = Some(reading.value),
-            "load15" => self.loads[2] = Some(reading.value),
-            "vmstat_oom_kill" => self.oom_kills = Some(reading.value),
-            "uname_info" => self.name(&reading.labels),
+            "load1" => self.loads[0] = Some(series.value),
+            "load5" => self.loads[1] = Some(series.value),
+            "load15" => self.loads[2] = Some(series.value),
+            "vmstat_oom_kill" => self.oom_kills = Some(series.value),
+            "uname_info" => self.name(series),
             _ => {
                 if let Some(what) = figure.strip_prefix("memory_") {
-                    self.memory.insert(what, reading.value);
+                    self.memory.insert(what.to_owned(), series.value);
                 } else if let Some(what) = figure.strip_prefix("filesystem_") {
-                    self.disk(&reading.labels).tell(what, reading.value);
+                    self.disk(series).tell(what, series.value);
                 }
             }
         }
     }
 
-    fn name(&mut self, labels: &Labels) {
-        let label = |name: &str| labels.get(name).map_or("", String::as_str);
-        let system = [label("sysname"), label("release"), label("machine")].join(" ");
+    fn name(&mut self, series: &Series<'_>) {
+        let system = [series.label("sysname"), series.label("release"), series.label("machine")].join(" ");
         let system = system.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.known =
-            Known { nodename: label("nodename").to_owned(), system: Some(system).filter(|text| !text.is_empty()) };
+        let nodename = series.label("nodename").to_owned();
+        self.known = Known { nodename, system: Some(system).filter(|text| !text.is_empty()) };
     }
 
-    fn disk(&mut self, labels: &'a Labels) -> &mut Disk {
-        let label = |name: &str| labels.get(name).map_or("", String::as_str);
+    fn disk(&mut self, series: &Series<'_>) -> &mut Disk {
+        let label = |name: &str| series.label(name).to_owned();
         self.disks.entry((label("device"), label("mountpoint"))).or_default()
     }
 
-    fn compute(&mut self, reading: &'a Reading) {
-        match reading.labels.get(WHAT).map(String::as_str) {
-            Some("slope") => self.disk(&reading.labels).slope = Some(reading.value),
-            Some(what) => {
-                self.computed.insert(what, reading.value);
+    fn compute(&mut self, series: &Series<'_>) {
+        match series.label(WHAT) {
+            "" => {}
+            "slope" => self.disk(series).slope = Some(series.value),
+            what => {
+                self.computed.insert(what.to_owned(), series.value);
             }
-            None => {}
         }
     }
 
@@ -299,7 +342,7 @@ impl<'a> Machine<'a> {
         })
     }
 
-    fn usage(&self, total: &str, free: impl FnOnce(&HashMap<&str, f64>) -> Option<f64>) -> Option<Usage> {
+    fn usage(&self, total: &str, free: impl FnOnce(&HashMap<String, f64>) -> Option<f64>) -> Option<Usage> {
         let (total, free) = (*self.memory.get(total)?, free(&self.memory)?);
         Some(Usage { used: (total - free).max(0.0) as u64, total: total as u64 })
     }
@@ -309,7 +352,7 @@ impl<'a> Machine<'a> {
         let mut shortest: BTreeMap<&str, (&str, Filesystem)> = BTreeMap::new();
         for ((device, mount), disk) in &self.disks {
             let Some(filesystem) = disk.filesystem(mount) else { continue };
-            let shorter = shortest.get(device).is_none_or(|(known, _)| mount.len() < known.len());
+            let shorter = shortest.get(device.as_str()).is_none_or(|(known, _)| mount.len() < known.len());
             if shorter {
                 shortest.insert(device, (mount, filesystem));
             }

@@ -9,7 +9,6 @@ mod queries;
 
 use crate::clock;
 use crate::connect::Prometheus;
-use crate::connect::prometheus::Reading;
 use crate::domain::alert::Labels;
 use crate::domain::{Now, Snapshot, SourceError, SourceId};
 use crate::sources::Source;
@@ -117,9 +116,7 @@ impl Servers {
     }
 
     /// Asks the targets why some are down, when others are down than before or a while has passed.
-    async fn ask_reasons(&mut self, up: &[Reading]) {
-        let down: BTreeSet<Labels> =
-            up.iter().filter(|reading| reading.value == 0.0).map(|reading| fold::target(&reading.labels)).collect();
+    async fn ask_reasons(&mut self, down: BTreeSet<Labels>) {
         let now = clock::now();
         let recent = |(at, of): &(Now, BTreeSet<Labels>)| now.since(*at) < REASONS && *of == down;
         if down.is_empty() || self.reasons.asked.as_ref().is_some_and(recent) {
@@ -142,28 +139,32 @@ impl Source for Servers {
     }
 
     async fn poll(&mut self) -> Result<Snapshot, SourceError> {
-        let Self { prometheus, queries, .. } = &*self;
+        let prometheus = Arc::clone(&self.prometheus);
+        let queries = &self.queries;
         let (up, gauges, computed) = tokio::join!(
-            prometheus.query(&queries.up),
-            prometheus.query(&queries.gauges),
-            prometheus.query(&queries.computed)
+            prometheus.ask_many(&queries.up),
+            prometheus.ask_many(&queries.gauges),
+            prometheus.ask_many(&queries.computed)
         );
         let (up, gauges) = (up?, gauges?);
-        self.ask_reasons(&up.data).await;
-        let mut notes: Vec<String> = up.warnings.into_iter().chain(gauges.warnings).collect();
-        // Without the rates there are still those who are down, and the gauges.
-        let computed = computed.map_or_else(
-            |error| {
-                let note = format!("CPU, network and all else that must be computed is not known: {}", error.what);
-                (Vec::new(), vec![note])
-            },
-            |answer| (answer.data, answer.warnings),
-        );
-        notes.extend(computed.1);
+        let mut told = fold::Told::default();
+        let mut notes = prometheus.each(&up, |series| told.up(&series))?;
+        notes.extend(prometheus.each(&gauges, |series| told.gauge(&series))?);
+        drop((up, gauges));
+        // Without the rates there are still those who are down, and the gauges. What is half read counts for nothing.
+        let computed = computed.and_then(|reply| prometheus.each(&reply, |series| told.compute(&series)));
+        match computed {
+            Ok(warnings) => notes.extend(warnings),
+            Err(error) => {
+                told.forget_computed();
+                notes.push(format!("CPU, network and all else that must be computed is not known: {}", error.what));
+            }
+        }
+        self.ask_reasons(told.down()).await;
         notes.sort_unstable();
         notes.dedup();
-        let told = fold::Told { up: &up.data, gauges: &gauges.data, computed: &computed.0, reasons: &self.reasons.of };
-        Ok(Snapshot::Servers(told.servers(&mut self.known, self.chosen, &self.source, &notes)))
+        let servers = told.servers(&self.reasons.of, &mut self.known, self.chosen, &self.source, &notes);
+        Ok(Snapshot::Servers(servers))
     }
 }
 

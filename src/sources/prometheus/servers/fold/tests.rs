@@ -2,7 +2,7 @@
 //! and a port on which nothing listens.
 
 use super::*;
-use crate::connect::prometheus::envelope;
+use crate::connect::prometheus::{Reading, envelope};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -39,8 +39,12 @@ struct Polls {
 impl Polls {
     fn poll(&mut self, up: &[Reading], gauges: &[Reading], computed: &[Reading]) -> Vec<Server> {
         let targets = envelope::<Targets>(TARGETS.as_bytes()).unwrap().data.reasons();
-        let told = Told { up, gauges, computed, reasons: &targets };
-        told.servers(&mut self.known, self.chosen, &SourceId::new("prometheus", "main"), &["slow".to_owned()])
+        let mut told = Told::default();
+        up.iter().for_each(|reading| told.up(&reading.into()));
+        gauges.iter().for_each(|reading| told.gauge(&reading.into()));
+        computed.iter().for_each(|reading| told.compute(&reading.into()));
+        let source = SourceId::new("prometheus", "main");
+        told.servers(&targets, &mut self.known, self.chosen, &source, &["slow".to_owned()])
     }
 }
 
