@@ -92,7 +92,8 @@ fn enrich_alert(round: usize, alert: &mut Alert) {
     ]);
     alert.labels.extend(more);
     alert.fingerprint = alert::fingerprint(&alert.labels);
-    let text = "The pool of players holds more memory than it may for a quarter of an hour; connections are refused next. ";
+    let text =
+        "The pool of players holds more memory than it may for a quarter of an hour; connections are refused next. ";
     alert.annotations.insert("description".to_owned(), text.repeat(3));
     alert.annotations.insert("runbook_url".to_owned(), format!("https://runbooks.example/{}", alert.name));
     alert.query = Some("sum by (instance) (pool_used_bytes) / sum by (instance) (pool_size_bytes) > 0.95".into());

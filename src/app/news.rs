@@ -4,7 +4,7 @@
 //! What a source tells in its first answer was there before, and is no news. Pure: decides what is to be told and when.
 
 use crate::domain::notify::Notify;
-use crate::domain::{AlertState, Health, Limits, Now, Severity, SourceId, Subject, text};
+use crate::domain::{AlertState, Health, Now, Severity, SourceId, Subject, text};
 use crate::store::{Feed, Store};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,13 +30,13 @@ pub struct News {
 
 impl News {
     /// Takes in what the store knows after an answer of this source.
-    pub fn take(&mut self, store: &Store, source: &SourceId, limits: &Limits) {
+    pub fn take(&mut self, store: &Store, source: &SourceId) {
         let Some(feed) = store.feed(source).filter(|feed| feed.error.is_none()) else { return };
         let subject = feed.subject;
         let mut now = BTreeSet::new();
         for feed in store.about(subject) {
             let heard = self.heard.contains(&feed.id);
-            critical(store, feed, limits, |id, words| {
+            critical(store, feed, |id, words| {
                 let id = (subject, id);
                 if heard && !self.known.contains(&id) && !now.contains(&id) {
                     match &mut self.waiting {
@@ -85,7 +85,7 @@ impl News {
 
 /// Everything of a source's rows that is to be told of, with the words for it. No label beside the name and no annotation: those
 /// may hold what nobody should read over a shoulder.
-fn critical(store: &Store, feed: &Feed, limits: &Limits, mut found: impl FnMut(String, &dyn Fn() -> String)) {
+fn critical(store: &Store, feed: &Feed, mut found: impl FnMut(String, &dyn Fn() -> String)) {
     match feed.subject {
         Subject::Alerts => {
             let firing = |alert: &&std::sync::Arc<crate::domain::Alert>| {
@@ -96,8 +96,8 @@ fn critical(store: &Store, feed: &Feed, limits: &Limits, mut found: impl FnMut(S
             }
         }
         Subject::Servers => {
-            let down = |server: &&crate::store::ServerRow| server.judge(limits) == (Severity::Critical, "down");
-            for server in store.servers(feed).iter().filter(down) {
+            // Of each answer, however many servers there are.
+            for server in store.servers(feed).iter().filter(|server| server.is_down()) {
                 found(server.name.clone(), &|| format!("{} is down", server.name));
             }
         }

@@ -42,7 +42,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
         Event::Sample(sample) => {
             let source = sample.source.clone();
             if state.store.apply(sample).is_some() {
-                state.news.take(&state.store, &source, &state.limits);
+                state.news.take(&state.store, &source);
                 state.dirty = true;
                 presenter::learn(state);
                 way::renew(state, effects);

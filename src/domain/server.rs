@@ -200,6 +200,11 @@ impl Server {
         self.reach.iter().find(|reach| !reach.up)
     }
 
+    /// Nothing reaches it: as [`Self::judge`] says `down`, for those who need no more.
+    pub fn is_down(&self) -> bool {
+        !self.reach.is_empty() && self.reach.iter().all(|reach| !reach.up)
+    }
+
     /// The worst of its figures against the limits, and which one it was (for the state column): `down` when nothing
     /// reaches it, `silent` when a source that ought to tell of it does not.
     pub fn judge(&self, limits: &Limits) -> (Severity, &'static str) {
@@ -216,7 +221,7 @@ impl Server {
         let swap = self.swap.filter(|swap| swap.total > 0);
         let sealed = self.disks.iter().any(|disk| disk.read_only);
         let figures = [
-            (self.judge_reach(), if self.reach.iter().any(|reach| reach.up) { "reach" } else { "down" }),
+            (self.judge_reach(), if self.is_down() { "down" } else { "reach" }),
             (self.cpu.map(|v| limits.cpu.judge(v)), "cpu"),
             (self.memory.map(|m| limits.memory.judge(m.ratio())), "memory"),
             (self.worst_disk().map(|d| limits.disk.judge(d.usage.ratio())), "disk"),
@@ -267,11 +272,11 @@ mod tests {
     #[test]
     fn what_is_down_is_critical_whatever_else_is_well() {
         let calm = Server { cpu: Some(0.1), ..Server::default() };
-        assert_eq!(judged(&calm), (Severity::Ok, "cpu"));
+        assert_eq!((judged(&calm), calm.is_down()), ((Severity::Ok, "cpu"), false));
         let down = Server { reach: vec![reach("health", false)], ..calm.clone() };
-        assert_eq!(judged(&down), (Severity::Critical, "down"));
+        assert_eq!((judged(&down), down.is_down()), ((Severity::Critical, "down"), true));
         let half = Server { reach: vec![reach("node_exporter", true), reach("health", false)], ..calm.clone() };
-        assert_eq!(judged(&half), (Severity::Critical, "reach"));
+        assert_eq!((judged(&half), half.is_down()), ((Severity::Critical, "reach"), false));
         let up = Server { reach: vec![reach("health", true)], ..Server::default() };
         assert_eq!(judged(&up).0, Severity::Ok);
     }

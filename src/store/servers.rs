@@ -228,8 +228,7 @@ impl Joined {
         let all = || member.told.iter().map(|(feed, _)| feed).chain(&member.own).map(|feed| trust[*feed].0);
         let heard = all().any(|health| health == Health::Fresh);
         let lost = all().any(|health| matches!(health, Health::Failed | Health::Stale));
-        let down = !row.reach.is_empty() && row.reach.iter().all(|reach| !reach.up);
-        let away = match (heard, lost, down) {
+        let away = match (heard, lost, row.is_down()) {
             (true, _, true) => Some(Away::Down),
             (false, true, _) => Some(Away::Silent),
             (true, _, false) => match row.judge(limits) {

@@ -194,7 +194,8 @@ mod tests {
         for (now, before) in [("ap", "a"), ("API db", "api"), ("xapi", "api"), ("a", ""), ("!a", "!ab"), ("!", "")] {
             assert!(narrows(now, before), "{now:?} after {before:?}");
         }
-        for (now, before) in [("a", "ap"), ("!ab", "!a"), ("!a", "a"), ("", "a"), ("cpu>8 x", "cpu>8"), ("a=b", "a=c")] {
+        for (now, before) in [("a", "ap"), ("!ab", "!a"), ("!a", "a"), ("", "a"), ("cpu>8 x", "cpu>8"), ("a=b", "a=c")]
+        {
             assert!(!narrows(now, before), "{now:?} after {before:?}");
         }
         assert!(narrows("cpu>8 ap", "a") && narrows("a=b x", "a=b") && narrows("x a=b", "x"));

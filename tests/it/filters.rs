@@ -42,7 +42,21 @@ fn the_same_filter_leaves_the_same_rows_however_it_was_typed() {
         scene.keys("g");
         text(scene).lines().filter(|line| line.contains("registry.example")).map(str::to_owned).collect()
     };
-    let typed = ["api-1", "", "!api-1", "!api-11", "!api-1", "zero", "", "api !-1", "state:h", "state:h -", "app:spa 7", "日本", ""];
+    let typed = [
+        "api-1",
+        "",
+        "!api-1",
+        "!api-11",
+        "!api-1",
+        "zero",
+        "",
+        "api !-1",
+        "state:h",
+        "state:h -",
+        "app:spa 7",
+        "日本",
+        "",
+    ];
     for order in ["", "O", "#", "#O"] {
         let mut scene = pane("Containers");
         scene.keys(order);

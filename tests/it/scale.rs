@@ -26,7 +26,8 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// Time that a process took of the processors so far, and what of its memory is resident, in bytes.
 fn taken(session: &Session) -> (Duration, u64) {
-    let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", session.pid().as_raw_nonzero())).unwrap();
+    let read =
+        |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", session.pid().as_raw_nonzero())).unwrap();
     let stat = read("stat");
     // Behind the name, which may hold anything: utime and stime are the 14th and 15th field of all.
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -43,7 +44,7 @@ fn long_a_thousand_servers_take_a_tenth_of_a_core_at_most() {
     let fleet = Fleet::start(1_000, 200).unwrap();
     let desk = Desk::with(&fleet.config("5s"));
     let session = painted(desk.launch().size(200, 50));
-    session.wait_screen("all servers", PATIENCE, |screen| screen.contents().contains("1200"));
+    session.wait_screen("all servers", PATIENCE, |screen| screen.contents().contains("1200 in all"));
     // The first answers make every row; what follows goes on for as long as somebody watches.
     std::thread::sleep(Duration::from_secs(15));
     let ((before, _), asked, start) = (taken(&session), fleet.asked(), Instant::now());

@@ -221,9 +221,10 @@ impl Series {
             for (index, (device, mount)) in DISKS.into_iter().enumerate() {
                 let disk = format!("\"device\":\"{device}\",\"fstype\":\"ext4\",\"mountpoint\":\"{mount}\"");
                 let free = value(index) * 9e11;
-                let figures =
-                    [("size", 1e12), ("free", free), ("avail", free * 0.95)].map(|(name, v)| (format!("{name}_bytes"), v));
-                let inodes = [("files", 6e7), ("files_free", 5e7), ("readonly", 0.0)].map(|(name, v)| (name.to_owned(), v));
+                let figures = [("size", 1e12), ("free", free), ("avail", free * 0.95)]
+                    .map(|(name, v)| (format!("{name}_bytes"), v));
+                let inodes =
+                    [("files", 6e7), ("files_free", 5e7), ("readonly", 0.0)].map(|(name, v)| (name.to_owned(), v));
                 for (name, value) in figures.into_iter().chain(inodes) {
                     gauge(&format!("{},{disk}", node(&format!("filesystem_{name}"))), value);
                 }

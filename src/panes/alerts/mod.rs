@@ -197,7 +197,8 @@ impl Tabular for Alerts {
     }
 
     fn summary(cx: &Cx<'_>, counts: &Counts, out: &mut String) {
-        let mut words = [("firing", 0), ("pending", 0), ("silenced", 0), ("inhibited", 0), ("muted", 0), ("suppressed", 0)];
+        let mut words =
+            [("firing", 0), ("pending", 0), ("silenced", 0), ("inhibited", 0), ("muted", 0), ("suppressed", 0)];
         for alert in cx.store.all_alerts() {
             let word = alert.word();
             words.iter_mut().filter(|(known, _)| *known == word).for_each(|(_, count)| *count += 1);

@@ -401,7 +401,7 @@ fn sparkline(out: &mut String, row: Row<'_, ServerRow>, figure: Figure) -> Role 
 /// `7 in all  1 DOWN  2 warning`: a server that is known of need not be up.
 fn summary(cx: &Cx<'_>, counts: &table::Counts, out: &mut String) {
     let _ = write!(out, "{} in all", counts.total());
-    let down = cx.store.all_servers().filter(|server| server.judge(cx.limits).1 == "down").count();
+    let down = cx.store.all_servers().filter(|server| server.is_down()).count();
     if down > 0 {
         let _ = write!(out, "  {down} DOWN");
     }

@@ -14,6 +14,9 @@ use crate::widgets::{feeds, figure, wrap};
 use ratatui::layout::Rect;
 use std::fmt::Write;
 
+/// No title has room for the ages of more sources than these.
+const NAMED: usize = 40;
+
 /// The words around the rows of a table.
 #[derive(Default)]
 pub(super) struct Notes {
@@ -86,9 +89,9 @@ impl Notes {
             self.ages_bad |= push_age(&mut self.ages, feed, cx);
         }
         self.ages_short.push_str(&self.ages);
-        about(false).for_each(|feed| {
+        for feed in about(false).take(NAMED) {
             push_age(&mut self.ages, feed, cx);
-        });
+        }
         let (good, oldest) =
             about(false).fold((0, None), |(count, oldest), feed| (count + 1, oldest.max(feed.age(cx.now))));
         if let (1.., Some(oldest)) = (good, oldest) {

@@ -165,7 +165,8 @@ impl<T: Tabular> Rows<T> {
             let items = items::<T>(cx);
             let (filter, texts, scratch) = (&self.filter, &self.texts, &mut self.scratch);
             self.entries.retain(|entry| {
-                (!filter.has_words() || filter.passes(texts.of(entry))) && passes::<T>(filter, entry.row(&items, cx), scratch)
+                (!filter.has_words() || filter.passes(texts.of(entry)))
+                    && passes::<T>(filter, entry.row(&items, cx), scratch)
             });
         }
     }
