@@ -86,7 +86,7 @@ fn key(c: &mut Criterion) {
             [("first letter", "/", '7'), ("next letter", "/7", '1'), ("letter given back", "/71", '\u{8}')]
         {
             group.bench_function(BenchmarkId::new(name, count), |b| {
-                b.iter_custom(|times| letters(&mut scene, typed, letter, times))
+                b.iter_custom(|times| letters(&mut scene, typed, letter, times));
             });
         }
     }

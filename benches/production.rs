@@ -105,7 +105,7 @@ fn enrich_alert(round: usize, alert: &mut Alert) {
 fn enrich_session(n: usize, session: &mut Session) {
     let more = "SELECT player.id, player.name, inventory.item, inventory.count FROM player JOIN inventory USING (id) ";
     session.query.insert_str(0, &more.repeat(4));
-    session.kind = "client backend".to_owned();
+    "client backend".clone_into(&mut session.kind);
     session.query_start = session.state_change;
     session.holds = vec![format!("RowExclusiveLock on players_{}", n % 7)];
 }

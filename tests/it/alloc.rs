@@ -142,10 +142,10 @@ fn a_large_production_fits_into_96_megabytes() {
                 scene.answer(kind, name, Arc::clone(&answers[round % 2]));
             }
         }
-        for pane in 0..PANES.len() {
+        for (pane, kind) in PANES.iter().enumerate() {
             scene.state.focus = pane;
             scene.paint();
-            if PANES[pane].subject.is_some() {
+            if kind.subject.is_some() {
                 scene.keys("/1");
                 scene.paint();
                 scene.key(KeyCode::Enter);

@@ -50,7 +50,7 @@ fn long_a_thousand_servers_take_a_tenth_of_a_core_at_most() {
     let ((before, _), asked, start) = (taken(&session), fleet.asked(), Instant::now());
     std::thread::sleep(WATCHED);
     let ((after, resident), now) = (taken(&session), fleet.asked());
-    let share = (after - before).as_secs_f64() / start.elapsed().as_secs_f64();
+    let share = after.saturating_sub(before).as_secs_f64() / start.elapsed().as_secs_f64();
     eprintln!(
         "{:.1} % of a core, {} MB resident; {} answers of Prometheus, {} of exporters",
         share * 100.0,
@@ -120,7 +120,7 @@ fn long_a_gigabyte_of_log_at_50_000_lines_a_second_slows_no_key_and_takes_bounde
     let written = start.elapsed();
     let last = format!("request {} took", LINES * WATCHED.as_secs() as usize - 1);
     session.wait_screen("the last line", PATIENCE, |screen| screen.contents().contains(&last));
-    let behind = start.elapsed() - written;
+    let behind = start.elapsed().saturating_sub(written);
     let (taken, resident) = taken(&session);
     times.sort_unstable();
     let share = |part: usize| times[(times.len() - 1) * part / 100];

@@ -40,9 +40,15 @@ impl Polls {
     fn poll(&mut self, up: &[Reading], gauges: &[Reading], computed: &[Reading]) -> Vec<Server> {
         let targets = envelope::<Targets>(TARGETS.as_bytes()).unwrap().data.reasons();
         let mut told = Told::default();
-        up.iter().for_each(|reading| told.up(&reading.into()));
-        gauges.iter().for_each(|reading| told.gauge(&reading.into()));
-        computed.iter().for_each(|reading| told.compute(&reading.into()));
+        for reading in up {
+            told.up(&reading.into());
+        }
+        for reading in gauges {
+            told.gauge(&reading.into());
+        }
+        for reading in computed {
+            told.compute(&reading.into());
+        }
         let source = SourceId::new("prometheus", "main");
         told.servers(&targets, &mut self.known, self.chosen, &source, &["slow".to_owned()])
     }
