@@ -211,9 +211,6 @@ impl<T: Tabular> Pane for DataPane<T> {
             self.rows.grouped = self.rows.sort.is_some() || !self.rows.grouped;
             (self.rows.sort, self.rows.reverse) = (None, false);
             Flow::Done
-        } else if *action == Action::Back && !self.rows.filter_text.is_empty() {
-            self.set_filter("");
-            Flow::Done
         } else {
             Flow::Pass
         }
