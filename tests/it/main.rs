@@ -46,6 +46,7 @@ mod pty_self;
 mod recording;
 mod reloading;
 mod screen;
+mod seen;
 mod servers;
 mod silencing;
 mod ssh;
