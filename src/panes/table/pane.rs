@@ -300,8 +300,8 @@ impl<T: Tabular> Pane for DataPane<T> {
     }
 
     fn filter_hint(&self) -> &str {
-        match self.rows.filter.problem() {
-            Some(problem) => problem,
+        match self.rows.filter.problem().or(self.rows.unlike.as_deref()) {
+            Some(what) => what,
             None if T::LABELLED => "words, !not, label=~\"a|b\", state:x, age>30m; Tab completes",
             None => "words, !not, state:x, cpu>80, age>30m; Tab completes",
         }
