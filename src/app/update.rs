@@ -322,6 +322,8 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Logs
         | Action::Follow
         | Action::Search
+        | Action::LogErrors
+        | Action::LogWarnings
         | Action::LogPatterns
         | Action::OtherLogs
         | Action::LogWrap

@@ -174,12 +174,13 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Runs, "runs"),
         (Action::Quit, "quit"),
     ];
-    const LOG: [(Action, &str); 15] = [
+    const LOG: [(Action, &str); 16] = [
         (Action::Back, "back"),
         (Action::Help, "help"),
         (Action::Follow, "follow"),
         (Action::Search, "search"),
         (Action::Filter, "filter"),
+        (Action::LogErrors, "errors"),
         (Action::LogPatterns, "patterns"),
         (Action::Details, "whole line"),
         (Action::OtherLogs, "other logs"),
