@@ -48,7 +48,7 @@ pub use prompt::{AskDialog, UnlockDialog};
 pub use silence_preview::{Choice, SilencePreview, WouldHide};
 pub use toast::{Toast, Toasts};
 pub use update::update;
-pub use views::{Habits, NameDialog};
+pub use views::{Habits, NameDialog, troubles as view_troubles};
 pub use writes::WriteLock;
 
 use crate::cx::Cx;
