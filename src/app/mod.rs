@@ -8,6 +8,7 @@ mod copy;
 mod cut_off;
 mod filtering;
 mod freeze;
+mod habits;
 mod hands;
 pub mod layout;
 mod logs;

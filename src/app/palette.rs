@@ -9,6 +9,24 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use std::sync::Arc;
 
+/// What people of k9s and others type for an action, beside its name.
+const ALSO: [(&str, &str); 14] = [
+    ("pods", "containers"),
+    ("po", "containers"),
+    ("docker", "containers"),
+    ("nodes", "servers"),
+    ("no", "servers"),
+    ("hosts", "servers"),
+    ("sessions", "databases"),
+    ("pg", "databases"),
+    ("ps", "processes"),
+    ("top", "processes"),
+    ("pulses", "overview"),
+    ("aliases", "palette"),
+    ("q!", "quit"),
+    ("exit", "quit"),
+];
+
 /// One thing that can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -74,6 +92,7 @@ impl Palette {
         let mut scored: Vec<(u32, usize)> = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             let named = pattern.score(Utf32Str::new(&item.name, &mut buffer), &mut matcher);
+            let named = if is_also(item, self.field.text()) { Some(u32::MAX - 1) } else { named };
             let described = || words_begin(&item.doc, self.field.text()).then_some(0);
             scored.extend(named.map(|score| score + 1).or_else(described).map(|score| (score, index)));
         }
@@ -119,6 +138,11 @@ impl Palette {
     pub fn go(&mut self, by: isize) {
         self.cursor = self.cursor.saturating_add_signed(by).min(self.matches.len().saturating_sub(1));
     }
+}
+
+/// It is called so elsewhere.
+fn is_also(item: &Item, typed: &str) -> bool {
+    ALSO.iter().any(|(word, name)| *name == item.name && *word == typed)
 }
 
 /// Each word that was typed begins a word of the text.

@@ -183,15 +183,16 @@ fn unbound(state: &mut State, chord: Chord) {
         let key = state.keymap.key_of(state.scope(), &Action::Quit).unwrap_or_default();
         return state.toasts.say(state.now, format!("{key} quits"));
     }
-    if !elsewhere(state, chord) {
-        if let Some(hint) = super::hands::sort_hint(state, chord) {
-            state.note = Some((format!("{chord} is not bound: {hint}"), state.now.mono + NOTE));
-            return;
-        }
-        let help = state.keymap.key_of(state.scope(), &Action::Help);
-        let where_keys_are = help.map_or_else(String::new, |help| format!("; {help} shows the keys"));
-        state.note = Some((format!("{chord} is not bound{where_keys_are}"), state.now.mono + NOTE));
+    let instead = super::habits::instead(state, chord);
+    if instead.is_none() && elsewhere(state, chord) {
+        return;
     }
+    let help = state.keymap.key_of(state.scope(), &Action::Help);
+    let more = match instead.or_else(|| super::hands::sort_hint(state, chord)) {
+        Some(instead) => format!(": {instead}"),
+        None => help.map_or_else(String::new, |help| format!("; {help} shows the keys")),
+    };
+    state.note = Some((format!("{chord} is not bound{more}"), state.now.mono + NOTE));
 }
 
 fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {

@@ -375,6 +375,36 @@ fn a_letter_in_the_list_of_orders_sorts_at_once_and_capitals_lead_there() {
 }
 
 #[test]
+fn keys_of_other_programs_lead_to_what_does_it_here() {
+    let mut scene = Scene::full(SIZE);
+    for (pane, key, said) in [
+        ("2", KeyCode::Char('r'), "r is not bound: R plans container-restart"),
+        ("2", KeyCode::Char('m'), "m is not bound: l shows the log"),
+        ("2", KeyCode::Char('s'), "s is not bound: no shell is opened here"),
+        ("2", KeyCode::Char('x'), "x is not bound: a lists actions"),
+        ("4", KeyCode::Char('K'), "K is not bound: a lists actions"),
+        ("4", KeyCode::F(2), "f2 is not bound: b shows who waits"),
+        ("1", KeyCode::Left, "left is not bound: backtab goes there"),
+        ("1", KeyCode::Char('R'), "R acts in Containers (2)"),
+    ] {
+        scene.keys(pane);
+        scene.key(key);
+        let lines = text(&mut scene);
+        assert!(lines.contains(said), "{said}: {lines}");
+    }
+    for (typed, title) in [(":pods", "Containers"), (":no", "Servers"), (":pg", "Databases")] {
+        scene.keys(typed);
+        scene.key(KeyCode::Enter);
+        assert_eq!(PANES[scene.state.focus].title, title, "{typed}");
+    }
+    // The way back is offered once, whatever the page calls it.
+    scene.keys("2y");
+    let lines = text(&mut scene);
+    let footer = lines.lines().last().unwrap_or_default();
+    assert_eq!(footer.matches(" back").count(), 1, "{footer}");
+}
+
+#[test]
 fn no_capital_changes_anything_without_its_plan_and_answer() {
     for pane in ["1", "2", "3", "4", "6", "0"] {
         for capital in 'A'..='Z' {
