@@ -124,7 +124,9 @@ fn click_row(
     effects: &mut Effects,
 ) {
     let here = with(state, pane, |pane, cx| {
-        pane.hands().map(|hands| hands.go_to(row, cx));
+        if let Some(hands) = pane.hands() {
+            hands.go_to(row, cx);
+        }
         pane.selected().map(|selected| selected.id)
     });
     let Some(here) = here else { return };

@@ -215,7 +215,7 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     for binding in own {
         if let Action::Runbook(id) = &binding.action {
             acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, id.to_string())));
-        } else if binding.action != Action::Back && pages.iter().all(|(other, _)| *other != binding.action) {
+        } else if pages.iter().all(|(other, _)| *other != binding.action) {
             // A page that belongs to this pane: once, though two keys lead there.
             pages.push((binding.action.clone(), binding.action.word()));
         }
@@ -233,6 +233,8 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let back = [(Action::Back, "back")];
     let back = back.iter().filter(|_| !inside && !beside && state.logs.is_none());
     let (before, after) = if inside { (&[][..], &pages[..]) } else { (&pages[..], &[][..]) };
+    let replayed = state.replay.is_some();
+    acting.retain(|_| !replayed);
     let replayed = state.replay.is_some();
     acting.retain(|_| !replayed);
     let mut told: Vec<&(Action, &str)> = Vec::new();

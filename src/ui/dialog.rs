@@ -24,9 +24,9 @@ pub fn draw_keyed(
 ) -> Rect {
     let whole = format!("{title}  ({keys})");
     if text::clean(&whole).width() <= usize::from(width(area).saturating_sub(6)) {
-        return draw(state, area, buf, &whole, lines, 0, foot);
+        return draw(state, area, buf, &whole, lines, &Scroll::default(), foot);
     }
-    let at = draw(state, area, buf, title, lines, 0, foot);
+    let at = draw(state, area, buf, title, lines, &Scroll::default(), foot);
     let border = if state.guarded { Role::DialogDanger } else { Role::DialogBorder };
     canvas::put(
         buf,
