@@ -79,6 +79,10 @@ pub enum Action {
     NextMatch,
     /// To the hit before.
     PreviousMatch,
+    /// In a log: only errors, or all lines again.
+    LogErrors,
+    /// In a log: only errors and warnings, or all lines again.
+    LogWarnings,
     /// In a log: the commonest patterns.
     LogPatterns,
     /// In a log: the next log of the same thing.
@@ -241,6 +245,8 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Search, "search", "find text; the lines around it stay"),
     (Action::NextMatch, "next-match", "to the next hit below"),
     (Action::PreviousMatch, "previous-match", "to the next hit above"),
+    (Action::LogErrors, "errors", "only errors, or all lines again"),
+    (Action::LogWarnings, "warnings", "only errors and warnings, or all lines again"),
     (Action::LogPatterns, "patterns", "the commonest patterns of lines, worst first"),
     (Action::OtherLogs, "other-logs", "the next log of the same thing: its service's, its project's, its files"),
     (Action::LogWrap, "wrap", "wrap long lines, or cut them"),

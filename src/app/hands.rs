@@ -52,6 +52,45 @@ fn sort_lines(hands: &dyn Hands, cx: &Cx<'_>) -> Vec<MenuLine> {
     std::iter::once(own).chain(hands.columns(cx).into_iter().map(line)).collect()
 }
 
+/// Columns that a letter means in the list of orders: those on the screen first.
+fn meant_by(letter: char, hands: &dyn Hands, cx: &Cx<'_>) -> Vec<ColumnState> {
+    let columns = hands.columns(cx);
+    let begin = hands.begin_with(letter).into_iter();
+    let mut meant: Vec<ColumnState> =
+        begin.filter_map(|of| columns.iter().find(|column| column.column == of).cloned()).collect();
+    meant.sort_by_key(|column| column.sight != Sight::Shown);
+    meant
+}
+
+/// A letter in the list of orders sorts by the column that begins with it; the same again by the next one, or the other way round
+/// where it is the only one. False: no column begins so.
+fn sort_by_letter(state: &mut State, chord: Chord) -> bool {
+    // These move the cursor, and close the list.
+    let letter = chord.char().filter(|char| char.is_ascii_alphabetic() && !matches!(char, 'j' | 'k' | 'g' | 'q'));
+    let Some(letter) = letter else { return false };
+    let sorted = with_hands(state, |hands, cx| {
+        let meant = meant_by(letter.to_ascii_lowercase(), hands, cx);
+        let now = meant.iter().position(|column| column.sorted.is_some());
+        let next = meant.get(now.map_or(0, |now| (now + 1) % meant.len()));
+        if let Some(column) = next {
+            hands.sort_by(Some(column.column));
+        }
+        next.is_some()
+    });
+    sorted.unwrap_or_default()
+}
+
+/// For hands that sort by a capital letter, as in k9s and top: how it is done here, `o c sorts by CPU`.
+pub(super) fn sort_hint(state: &mut State, chord: Chord) -> Option<String> {
+    let letter = chord.char().filter(char::is_ascii_uppercase)?.to_ascii_lowercase();
+    let key = state.keymap.key_of(state.scope(), &Action::Sort)?;
+    if state.page.is_some() || state.logs.is_some() {
+        return None;
+    }
+    let column = state.with_pane(|pane, cx| meant_by(letter, pane.hands()?, cx).into_iter().next())?;
+    Some(format!("{key} {letter} sorts by {}", column.title))
+}
+
 /// Why a column can't be seen.
 fn sight(sight: Sight) -> &'static str {
     match sight {
@@ -115,6 +154,9 @@ pub(super) fn say_marks(state: &mut State, selected: Option<&Selected>) {
 /// One key for an open menu; false closes it.
 pub(super) fn menu_key(state: &mut State, menu: &mut Menu, chord: Chord, effects: &mut Effects) -> bool {
     if chord.is(KeyCode::Esc) || chord.char() == Some('q') {
+        return false;
+    }
+    if menu.kind == MenuKind::Sort && sort_by_letter(state, chord) {
         return false;
     }
     if let Some(to) = cursor_to(menu, chord) {

@@ -39,7 +39,7 @@ impl MenuKind {
     /// The keys that work in it.
     pub const fn keys(self) -> &'static str {
         match self {
-            Self::Sort => "Enter sorts, again turns it around; Esc closes",
+            Self::Sort => "a first letter or Enter sorts, again turns it around; Esc closes",
             Self::Views => "Enter opens, x deletes; Esc closes",
             Self::Copy => "Enter copies, s saves to a file; Esc closes",
             Self::Columns => "Space shows or hides, < > move, r resets; Esc closes",

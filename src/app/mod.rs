@@ -8,6 +8,7 @@ mod copy;
 mod cut_off;
 mod filtering;
 mod freeze;
+mod habits;
 mod hands;
 pub mod layout;
 mod logs;
@@ -48,7 +49,7 @@ pub use prompt::{AskDialog, UnlockDialog};
 pub use silence_preview::{Choice, SilencePreview, WouldHide};
 pub use toast::{Toast, Toasts};
 pub use update::update;
-pub use views::{Habits, NameDialog};
+pub use views::{Habits, NameDialog, troubles as view_troubles};
 pub use writes::WriteLock;
 
 use crate::cx::Cx;

@@ -2,8 +2,9 @@
 
 use super::{Overlay, State, way};
 use crate::action::Action;
-use crate::domain::Now;
+use crate::domain::{Now, ThingId};
 use crate::effect::{Effect, Effects};
+use crate::keymap::Chord;
 use crate::panes::PANES;
 use crate::panes::hands::Spot;
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
@@ -15,11 +16,11 @@ const DOUBLE: Duration = Duration::from_millis(400);
 /// Rows that a notch of the wheel goes.
 const NOTCH: usize = 3;
 
-/// Whether it is listened to, and the last click.
-#[derive(Clone, Copy, Debug, Default)]
+/// Whether it is listened to, and the last click: when, in which pane, on which thing.
+#[derive(Debug, Default)]
 pub(super) struct Mouse {
     pub on: bool,
-    last: Option<(Now, usize, usize)>,
+    last: Option<(Now, usize, ThingId)>,
 }
 
 impl Mouse {
@@ -28,7 +29,7 @@ impl Mouse {
     }
 }
 
-/// Listens to it, or leaves it to the terminal.
+/// Listens to it, or leaves it to the terminal. Elsewhere `M` sorts by memory: how that is done here is said too.
 pub(super) fn toggle(state: &mut State, effects: &mut Effects) {
     state.mouse.on = !state.mouse.on;
     effects.push(Effect::Mouse(state.mouse.on));
@@ -37,7 +38,10 @@ pub(super) fn toggle(state: &mut State, effects: &mut Effects) {
     } else {
         "the mouse is the terminal's"
     };
-    state.toasts.say(state.now, what);
+    let pressed = state.keymap.key_of(state.scope(), &Action::Mouse).and_then(|key| Chord::parse(&key));
+    let sorting = pressed.and_then(|chord| super::hands::sort_hint(state, chord));
+    let sorting = sorting.map_or_else(String::new, |hint| format!(" ({hint})"));
+    state.toasts.say(state.now, format!("{what}{sorting}"));
 }
 
 /// One event of it.
@@ -58,9 +62,11 @@ pub(super) fn take(state: &mut State, event: MouseEvent, effects: &mut Effects) 
         | MouseEventKind::ScrollRight => return,
     };
     state.dirty = true;
+    // Whatever else is done with it, it was not the first half of a double click.
+    let before = state.mouse.last.take();
     match turn {
         Some(turn) => wheel(state, at, &turn),
-        None => click(state, at, effects),
+        None => click(state, at, before, effects),
     }
 }
 
@@ -68,10 +74,10 @@ pub(super) fn take(state: &mut State, event: MouseEvent, effects: &mut Effects) 
 fn wheel(state: &mut State, at: Position, turn: &Action) {
     let by = if *turn == Action::Down { NOTCH as isize } else { -(NOTCH as isize) };
     match &mut state.overlay {
-        Some(Overlay::Help { scroll }) => *scroll = scroll.saturating_add_signed(by),
-        Some(Overlay::Plan(dialog)) => dialog.scroll = dialog.scroll.saturating_add_signed(by),
+        Some(Overlay::Help { scroll }) => scroll.by(by),
+        Some(Overlay::Plan(dialog)) => dialog.scroll.by(by),
         Some(Overlay::Palette(palette)) => palette.go(by),
-        Some(Overlay::SilencePreview(preview)) => preview.scroll = preview.scroll.saturating_add_signed(by),
+        Some(Overlay::SilencePreview(preview)) => preview.scroll.by(by),
         Some(Overlay::Menu(menu)) => menu.go(menu.cursor.saturating_add_signed(by)),
         Some(Overlay::Params(_) | Overlay::Name(_) | Overlay::Unlock(_) | Overlay::Reveal(_) | Overlay::Ask(_)) => {}
         None => turn_pane(state, at, turn),
@@ -81,16 +87,21 @@ fn wheel(state: &mut State, at: Position, turn: &Action) {
 fn turn_pane(state: &mut State, at: Position, turn: &Action) {
     let Some(pane) = pane_at(state, at) else { return };
     for _ in 0..NOTCH {
-        match &mut state.page {
-            Some(page) => drop(page.act(turn)),
-            None => _ = with(state, pane, |pane, cx| pane.act(turn, cx)),
+        if let Some(mut logs) = state.logs.take() {
+            logs.act(turn, &state.cx());
+            state.logs = Some(logs);
+        } else if let Some(page) = &mut state.page {
+            page.act(turn);
+        } else {
+            with(state, pane, |pane, cx| pane.act(turn, cx));
         }
     }
 }
 
 /// What lies over the panes is for keys: a click beside it or on it does nothing.
-fn click(state: &mut State, at: Position, effects: &mut Effects) {
-    let Some(pane) = pane_at(state, at).filter(|_| state.overlay.is_none() && state.page.is_none()) else { return };
+fn click(state: &mut State, at: Position, before: Option<(Now, usize, ThingId)>, effects: &mut Effects) {
+    let covered = state.overlay.is_some() || state.page.is_some() || state.logs.is_some();
+    let Some(pane) = pane_at(state, at).filter(|_| !covered) else { return };
     let place = state.places().find(|(index, _)| *index == pane).map(|(_, place)| place);
     let spot = place.and_then(|place| with(state, pane, |pane, _| Some(pane.hands()?.spot(place, at))));
     if PANES[pane].beside {
@@ -100,21 +111,30 @@ fn click(state: &mut State, at: Position, effects: &mut Effects) {
         Some(Spot::Heading(column)) => {
             with(state, pane, |pane, _| pane.hands().map(|hands| hands.sort_by(Some(column))));
         }
-        Some(Spot::Row(row)) => click_row(state, (pane, row), effects),
+        Some(Spot::Row(row)) => click_row(state, (pane, row), before, effects),
         Some(Spot::Nothing) | None => {}
     }
 }
 
-fn click_row(state: &mut State, (pane, row): (usize, usize), effects: &mut Effects) {
-    with(state, pane, |pane, cx| pane.hands().map(|hands| hands.go_to(row, cx)));
-    let again =
-        state.mouse.last.replace((state.now, pane, row)).is_some_and(|(at, last_pane, last_row)| {
-            (last_pane, last_row) == (pane, row) && state.now.since(at) < DOUBLE
-        });
+/// The second click in time opens the thing, if the first one was on it too: rows may change places between the two.
+fn click_row(
+    state: &mut State,
+    (pane, row): (usize, usize),
+    before: Option<(Now, usize, ThingId)>,
+    effects: &mut Effects,
+) {
+    let here = with(state, pane, |pane, cx| {
+        if let Some(hands) = pane.hands() {
+            hands.go_to(row, cx);
+        }
+        pane.selected().map(|selected| selected.id)
+    });
+    let Some(here) = here else { return };
+    let again = before.is_some_and(|(at, of, thing)| of == pane && thing == here && state.now.since(at) < DOUBLE);
     if again {
-        state.mouse.last = None;
-        way::open_page(state, effects);
+        return way::open_page(state, effects);
     }
+    state.mouse.last = Some((state.now, pane, here));
 }
 
 fn pane_at(state: &State, at: Position) -> Option<usize> {

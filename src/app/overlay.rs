@@ -5,6 +5,7 @@ use super::{
     AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, RevealDialog, SilencePreview, UnlockDialog,
 };
 use crate::domain::Now;
+use crate::widgets::scroll::Scroll;
 use std::time::Duration;
 
 /// What lies over the panes.
@@ -13,7 +14,7 @@ pub enum Overlay {
     /// The keys that work here.
     Help {
         /// First line shown.
-        scroll: usize,
+        scroll: Scroll,
     },
     /// Actions by name.
     Palette(Palette),

@@ -11,6 +11,7 @@ use crate::domain::risk::Level;
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::keymap::Chord;
 use crate::runbook::{Answer, Authority, gate};
+use crate::widgets::scroll::Scroll;
 use crossterm::event::KeyCode;
 
 const TOO_SOON: &str = "too soon or too fast to be meant: read, then answer";
@@ -106,7 +107,7 @@ fn arm(armed: &mut bool, arming: &Arming, now: Now) -> bool {
     was != *armed
 }
 
-fn scroll_key(scroll: &mut usize, chord: Chord) -> bool {
+fn scroll_key(scroll: &mut Scroll, chord: Chord) -> bool {
     if chord.is(KeyCode::Esc) || chord.is(KeyCode::Enter) || matches!(chord.char(), Some('q' | '?')) {
         return false;
     }
@@ -115,7 +116,7 @@ fn scroll_key(scroll: &mut usize, chord: Chord) -> bool {
 }
 
 /// Moves a scroll position; letters only where they are not text.
-fn scroll_by(scroll: &mut usize, chord: Chord, letters: bool) {
+fn scroll_by(scroll: &mut Scroll, chord: Chord, letters: bool) {
     let letter = chord.char().filter(|_| letters);
     let by = if chord.is(KeyCode::Down) || letter == Some('j') {
         1
@@ -123,14 +124,16 @@ fn scroll_by(scroll: &mut usize, chord: Chord, letters: bool) {
         -1
     } else if chord.is(KeyCode::PageDown) || chord.is_ctrl('d') {
         10
-    } else if chord.is(KeyCode::PageUp) {
+    } else if chord.is(KeyCode::PageUp) || chord.is_ctrl('u') {
         -10
-    } else if letter == Some('g') {
+    } else if letter == Some('g') || chord.is(KeyCode::Home) {
         isize::MIN
+    } else if letter == Some('G') || chord.is(KeyCode::End) {
+        isize::MAX
     } else {
         0
     };
-    *scroll = scroll.saturating_add_signed(by);
+    scroll.by(by);
 }
 
 fn palette_key(
@@ -143,8 +146,9 @@ fn palette_key(
 ) {
     let Overlay::Palette(mut palette) = overlay else { return };
     if chord.is(KeyCode::Tab) || palette.reading.is_some() && chord.is(KeyCode::Esc) {
-        if !palette.read(&state.library) {
-            state.toasts.say(state.now, "only a runbook has a page to read");
+        let completed = palette.completes && palette.reading.is_none() && palette.complete();
+        if !completed && !palette.read(&state.library) {
+            state.toasts.say(state.now, "Enter does it; only a runbook has a page to read");
         }
         state.overlay = Some(Overlay::Palette(palette));
         return;

@@ -4,9 +4,28 @@ use crate::action::{ACTIONS, Action};
 use crate::keymap::{Keymap, Scope};
 use crate::runbook::{Library, Runbook};
 use crate::widgets::field::Field;
+use crate::widgets::scroll::Scroll;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use std::sync::Arc;
+
+/// What people of k9s and others type for an action, beside its name.
+const ALSO: [(&str, &str); 14] = [
+    ("pods", "containers"),
+    ("po", "containers"),
+    ("docker", "containers"),
+    ("nodes", "servers"),
+    ("no", "servers"),
+    ("hosts", "servers"),
+    ("sessions", "databases"),
+    ("pg", "databases"),
+    ("ps", "processes"),
+    ("top", "processes"),
+    ("pulses", "overview"),
+    ("aliases", "palette"),
+    ("q!", "quit"),
+    ("exit", "quit"),
+];
 
 /// One thing that can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +47,8 @@ pub struct Palette {
     pub title: String,
     /// What is typed.
     pub field: Field,
+    /// Tab writes the chosen name out; else it reads the runbook.
+    pub completes: bool,
     items: Vec<Item>,
     matches: Vec<usize>,
     /// The row under the cursor, within the matches.
@@ -42,7 +63,7 @@ pub struct Reading {
     /// Which.
     pub runbook: Arc<Runbook>,
     /// First line shown.
-    pub scroll: usize,
+    pub scroll: Scroll,
 }
 
 impl Palette {
@@ -50,7 +71,7 @@ impl Palette {
     pub fn all(scope: Scope, keymap: &Keymap, library: &Library) -> Self {
         let plain = ACTIONS.iter().map(|(action, name, doc)| item(action, name, doc, scope, keymap));
         let items = plain.chain(runbooks(scope, keymap, library)).collect();
-        Self::new("all actions".to_owned(), items)
+        Self { completes: true, ..Self::new("all actions".to_owned(), items) }
     }
 
     /// The runbooks that fit the things of `scope`.
@@ -60,7 +81,7 @@ impl Palette {
 
     fn new(title: String, items: Vec<Item>) -> Self {
         let matches = (0..items.len()).collect();
-        Self { title, field: Field::default(), items, matches, cursor: 0, reading: None }
+        Self { title, field: Field::default(), completes: false, items, matches, cursor: 0, reading: None }
     }
 
     /// Ranks the items by what is typed: names that fit before descriptions in which a word begins so.
@@ -71,6 +92,7 @@ impl Palette {
         let mut scored: Vec<(u32, usize)> = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             let named = pattern.score(Utf32Str::new(&item.name, &mut buffer), &mut matcher);
+            let named = if is_also(item, self.field.text()) { Some(u32::MAX - 1) } else { named };
             let described = || words_begin(&item.doc, self.field.text()).then_some(0);
             scored.extend(named.map(|score| score + 1).or_else(described).map(|score| (score, index)));
         }
@@ -89,6 +111,16 @@ impl Palette {
         self.matches.get(self.cursor).map(|index| &self.items[*index])
     }
 
+    /// Writes out the name under the cursor. False: it is written already, or nothing matches.
+    pub fn complete(&mut self) -> bool {
+        let name = self.chosen().map(|item| item.name.clone()).filter(|name| name != self.field.text());
+        if let Some(name) = &name {
+            self.field = Field::with(name);
+            self.rank();
+        }
+        name.is_some()
+    }
+
     /// Opens the page of the runbook under the cursor, or goes back to the list. False: there is no page to read.
     pub fn read(&mut self, library: &Library) -> bool {
         if self.reading.take().is_some() {
@@ -98,7 +130,7 @@ impl Palette {
             Some(Action::Runbook(id)) => library.get(id),
             _ => None,
         };
-        self.reading = runbook.map(|runbook| Reading { runbook: Arc::clone(runbook), scroll: 0 });
+        self.reading = runbook.map(|runbook| Reading { runbook: Arc::clone(runbook), scroll: Scroll::default() });
         self.reading.is_some()
     }
 
@@ -106,6 +138,11 @@ impl Palette {
     pub fn go(&mut self, by: isize) {
         self.cursor = self.cursor.saturating_add_signed(by).min(self.matches.len().saturating_sub(1));
     }
+}
+
+/// It is called so elsewhere.
+fn is_also(item: &Item, typed: &str) -> bool {
+    ALSO.iter().any(|(word, name)| *name == item.name && *word == typed)
 }
 
 /// Each word that was typed begins a word of the text.

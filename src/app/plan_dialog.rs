@@ -5,6 +5,7 @@ use super::params_dialog::changeable;
 use crate::domain::risk::Level;
 use crate::runbook::{Draft, Plan};
 use crate::widgets::field::Field;
+use crate::widgets::scroll::Scroll;
 
 /// The dialog.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct PlanDialog {
     /// Why the last answer did not count.
     pub refusal: Option<String>,
     /// First line of the plan shown.
-    pub scroll: usize,
+    pub scroll: Scroll,
 }
 
 impl PlanDialog {
@@ -35,7 +36,7 @@ impl PlanDialog {
             armed: false,
             field: Field::default(),
             refusal: None,
-            scroll: 0,
+            scroll: Scroll::default(),
         }
     }
 

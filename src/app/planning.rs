@@ -3,7 +3,7 @@
 //! Each request has a number, and only the answer to the newest is taken: a plan that comes when nobody waits for it any
 //! more must not jump into somebody's hands.
 
-use super::State;
+use super::{Overlay, State};
 use crate::domain::ThingId;
 use crate::domain::{Now, text};
 use crate::effect::{Effect, Effects};
@@ -15,6 +15,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Planning {
     number: u64,
+    request: PlanRequest,
+    /// Why it is asked for once more.
+    notice: Option<String>,
     /// `container-restart on api`.
     what: String,
     since: Now,
@@ -33,8 +36,26 @@ pub(super) fn ask(state: &mut State, request: PlanRequest, effects: &mut Effects
     state.plans += 1;
     let what = format!("{}{}", request.runbook, thing(state, &request));
     state.waiting_plan = None;
-    state.planning = Some(Planning { number: state.plans, what, since: state.now });
+    let asked = Planning { number: state.plans, request: request.clone(), notice: None, what, since: state.now };
+    state.planning = Some(asked);
     effects.push(Effect::Plan { number: state.plans, request });
+}
+
+/// The plan that is on the screen, or on its way there, was made by what does not hold any more: it is taken away and asked for
+/// anew, and says why when it comes. False: there is none.
+pub(super) fn again(state: &mut State, why: &str, effects: &mut Effects) -> bool {
+    let asked = state.planning.take().map(|planning| planning.request);
+    let waiting = state.waiting_plan.take().map(|(plan, _)| plan.body().request.clone());
+    let shown = match state.overlay.take_if(|overlay| matches!(overlay, Overlay::Plan(_))) {
+        Some(Overlay::Plan(dialog)) => Some(dialog.plan.body().request.clone()),
+        _ => None,
+    };
+    let Some(request) = asked.or(waiting).or(shown) else { return false };
+    ask(state, request, effects);
+    if let Some(planning) = &mut state.planning {
+        planning.notice = Some(why.to_owned());
+    }
+    true
 }
 
 /// Gives up the plan that is being made; false when there is none.
@@ -47,21 +68,21 @@ pub(super) fn give_up(state: &mut State, effects: &mut Effects) -> bool {
 
 /// A plan came. It waits until it can be shown.
 pub(super) fn came(state: &mut State, number: u64, plan: Box<Plan<Draft>>) {
-    if is_answer(state, number) {
-        state.waiting_plan = Some((plan, None));
+    if let Some(planning) = answered(state, number) {
+        state.waiting_plan = Some((plan, planning.notice));
     }
 }
 
 /// There is no plan: why.
 pub(super) fn failed(state: &mut State, number: u64, request: &PlanRequest, why: &str) {
-    if is_answer(state, number) {
+    if answered(state, number).is_some() {
         state.toasts.bad(state.now, format!("{}: no plan, and nothing was changed: {why}", request.runbook));
     }
 }
 
-/// It answers the newest request, which is over with it.
-fn is_answer(state: &mut State, number: u64) -> bool {
-    state.planning.take_if(|planning| planning.number == number).is_some()
+/// The newest request, if this answers it: it is over then.
+fn answered(state: &mut State, number: u64) -> Option<Planning> {
+    state.planning.take_if(|planning| planning.number == number)
 }
 
 /// ` on api`: the thing that a plan is about, as people know it.

@@ -69,6 +69,11 @@ impl Presenter {
         }
     }
 
+    /// Another key was pressed that does nothing: what the one before did is no answer to it.
+    pub(super) fn press_nothing(&mut self) {
+        self.pressed = None;
+    }
+
     /// Forgets a key that was shown long enough; true when it did.
     pub(super) fn pass(&mut self, now: Now) -> bool {
         self.pressed.take_if(|(.., at)| now.since(*at) >= SHOWN).is_some()

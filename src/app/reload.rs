@@ -1,10 +1,13 @@
 //! The config was read again. What may change while the program runs is taken over at once; what may not is told. An edit never
 //! unlocks anything: a guarded environment stays guarded until the next start.
 
-use super::{State, presenter, update};
-use crate::effect::Effects;
+use super::{State, planning, presenter, update, views};
+use crate::domain::record::{Entry, RecordKind};
+use crate::domain::risk::Policy;
+use crate::effect::{Effect, Effects};
 use crate::event::{Reloaded, Renewed, reload::Sources};
 use crate::runbook::Writes;
+use serde_json::json;
 use std::mem::replace;
 
 /// How a mistake is told.
@@ -25,7 +28,7 @@ pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects)
             state.toasts.withdraw(WRONG);
             let mut renewed = *renewed;
             let refused = refused(state, &renewed);
-            let mut changed = judging(state, &mut renewed);
+            let mut changed = judging(state, &mut renewed, effects);
             changed.extend(screen(state, &mut renewed, effects));
             changed.extend(guard(state, &renewed, effects));
             changed.extend(renewed.sources.take().map(|sources| take_sources(state, sources)));
@@ -52,6 +55,9 @@ fn refused(state: &mut State, renewed: &Renewed) -> Vec<String> {
     if let Some(path) = &renewed.journal {
         refused.push(format!("the journal goes to {path} from the next start on: a run's records stay in one file"));
     }
+    if state.habits.team != renewed.views {
+        refused.extend(views::troubles(&renewed.views));
+    }
     if replace(&mut state.habits.configured_mouse, renewed.mouse) != renewed.mouse {
         refused.push("mouse under [screen] counts from the next start on: M turns it on or off now".to_owned());
     }
@@ -59,14 +65,18 @@ fn refused(state: &mut State, renewed: &Renewed) -> Vec<String> {
 }
 
 /// What is judged by it.
-fn judging(state: &mut State, renewed: &mut Renewed) -> Vec<String> {
+fn judging(state: &mut State, renewed: &mut Renewed, effects: &mut Effects) -> Vec<String> {
     let mut changed = Vec::new();
     if replace(&mut state.limits, renewed.limits) != renewed.limits {
         state.store.set_limits(&renewed.limits);
         changed.push("limits");
     }
-    if replace(&mut state.policy, renewed.policy) != renewed.policy {
-        changed.push("policy");
+    let before = replace(&mut state.policy, renewed.policy);
+    if before != renewed.policy {
+        effects.push(record_policy(state, before));
+        let again =
+            planning::again(state, "the policy was changed: this plan was made anew, nothing was done", effects);
+        changed.push(if again { "policy, and the plan is made anew" } else { "policy" });
     }
     if state.writes.relock_after() != renewed.relock {
         state.writes.set_relock(renewed.relock, state.now);
@@ -77,6 +87,19 @@ fn judging(state: &mut State, renewed: &mut Renewed) -> Vec<String> {
         changed.push("notify");
     }
     changed.into_iter().map(str::to_owned).collect()
+}
+
+/// Who reads the journal later must see by which policy a plan was answered.
+fn record_policy(state: &State, before: Policy) -> Effect {
+    Effect::Journal(Entry {
+        kind: RecordKind::PolicyChange,
+        run: None,
+        step: None,
+        role: None,
+        target: None,
+        env: state.environment.clone(),
+        data: json!({ "before": before, "after": state.policy }),
+    })
 }
 
 /// What it looks like, and how it is driven.

@@ -8,6 +8,7 @@ use crate::effect::{Effect, Effects};
 use crate::keymap::Chord;
 use crate::panes::{self, Presence};
 use crate::store::Store;
+use crate::widgets::scroll::Scroll;
 use crossterm::event::KeyCode;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// A label with more values than this is not offered as a list of them.
 const MOST_VALUES: usize = 20;
 /// Rows by which the list is scrolled at once.
-const PAGE: usize = 10;
+const PAGE: isize = 10;
 /// Rows kept above the cursor while it goes down.
 const ABOVE: usize = 6;
 
@@ -30,7 +31,7 @@ pub struct SilencePreview {
     /// The choice under the cursor.
     pub cursor: usize,
     /// First line shown.
-    pub scroll: usize,
+    pub scroll: Scroll,
 }
 
 /// A label that the silence may ask for.
@@ -81,7 +82,7 @@ impl SilencePreview {
             }
         }
         choices.sort_by_key(|choice| (choice.matcher.name != "alertname", !choice.included));
-        Some(Self { of, choices, cursor: 0, scroll: 0 })
+        Some(Self { of, choices, cursor: 0, scroll: Scroll::default() })
     }
 
     /// The matchers that are asked for.
@@ -140,7 +141,7 @@ impl SilencePreview {
 
     fn go(&mut self, to: usize) {
         self.cursor = to.min(self.choices.len().saturating_sub(1));
-        self.scroll = self.cursor.saturating_sub(ABOVE);
+        self.scroll.to(self.cursor.saturating_sub(ABOVE));
     }
 }
 
@@ -176,9 +177,9 @@ pub(super) fn key(state: &mut State, preview: &mut SilencePreview, chord: Chord,
     } else if chord.is(KeyCode::Up) || chord.char() == Some('k') {
         preview.go(preview.cursor.saturating_sub(1));
     } else if chord.is(KeyCode::PageDown) || chord.is_ctrl('d') {
-        preview.scroll += PAGE;
+        preview.scroll.by(PAGE);
     } else if chord.is(KeyCode::PageUp) || chord.is_ctrl('u') {
-        preview.scroll = preview.scroll.saturating_sub(PAGE);
+        preview.scroll.by(-PAGE);
     } else if chord.char() == Some(' ') {
         if let Some(choice) = preview.choices.get_mut(preview.cursor) {
             choice.included = !choice.included;

@@ -14,6 +14,7 @@ use crate::panes::hands::Marking;
 use crate::panes::{PANES, Presence, Selected};
 use crate::runbook::{Draft, Plan, PlanRequest, Writes};
 use crate::widgets::field::Field;
+use crate::widgets::scroll::Scroll;
 use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -177,15 +178,21 @@ fn meant(state: &State, chord: Chord) -> Chord {
 
 /// Elsewhere, unless it is bound, it says what leaves.
 fn unbound(state: &mut State, chord: Chord) {
+    state.presenter.press_nothing();
     if chord.is_ctrl('c') {
         let key = state.keymap.key_of(state.scope(), &Action::Quit).unwrap_or_default();
         return state.toasts.say(state.now, format!("{key} quits"));
     }
-    if !elsewhere(state, chord) {
-        let help = state.keymap.key_of(state.scope(), &Action::Help);
-        let where_keys_are = help.map_or_else(String::new, |help| format!("; {help} shows the keys"));
-        state.note = Some((format!("{chord} is not bound{where_keys_are}"), state.now.mono + NOTE));
+    let instead = super::habits::instead(state, chord);
+    if instead.is_none() && elsewhere(state, chord) {
+        return;
     }
+    let help = state.keymap.key_of(state.scope(), &Action::Help);
+    let more = match instead.or_else(|| super::hands::sort_hint(state, chord)) {
+        Some(instead) => format!(": {instead}"),
+        None => help.map_or_else(String::new, |help| format!("; {help} shows the keys")),
+    };
+    state.note = Some((format!("{chord} is not bound{more}"), state.now.mono + NOTE));
 }
 
 fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
@@ -242,7 +249,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::PreviousPane => way::next_pane(state, -1),
         Action::Zoom => state.zoom = !state.zoom,
         Action::Filter => state.filter_edit = Some(Field::replacing(state.pane().filter())),
-        Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
+        Action::Help => state.overlay = Some(Overlay::Help { scroll: Scroll::default() }),
         Action::Palette => {
             state.overlay = Some(Overlay::Palette(Palette::all(state.scope(), &state.keymap, &state.library)));
         }
@@ -322,6 +329,8 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Logs
         | Action::Follow
         | Action::Search
+        | Action::LogErrors
+        | Action::LogWarnings
         | Action::LogPatterns
         | Action::OtherLogs
         | Action::LogWrap

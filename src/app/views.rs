@@ -2,10 +2,11 @@
 
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
 use super::{Overlay, State};
+use crate::domain::nearest;
 use crate::domain::view::{TableView, View};
 use crate::effect::{Effect, Effects};
 use crate::keymap::Chord;
-use crate::panes::PANES;
+use crate::panes::{PANES, Pane};
 use crate::widgets::field::Field;
 use crossterm::event::KeyCode;
 
@@ -79,8 +80,33 @@ pub(super) fn current(state: &mut State, name: String) -> View {
 /// The whole screen as a view has it: tables that it does not name are as they come. What it names and nobody knows is told.
 pub(super) fn open(state: &mut State, view: &View) {
     let mut panes = std::mem::take(&mut state.panes);
+    let unknown = show(&mut panes, view);
+    state.panes = panes;
+    super::way::set_focus(state, view.focus.as_deref().and_then(position).unwrap_or(state.focus));
+    state.zoom = view.zoom;
+    if !unknown.is_empty() {
+        state.toasts.bad(state.now, format!("view {}: {}; save it anew, or mend it", view.name, unknown.join(", ")));
+    }
+}
+
+/// What the config's views name and nobody knows: a sentence for each view.
+pub fn troubles(views: &[View]) -> Vec<String> {
+    let trouble = |view: &View| {
+        let mut panes: Vec<_> = PANES.iter().map(|kind| (kind.make)()).collect();
+        let unknown = show(&mut panes, view);
+        (!unknown.is_empty()).then(|| format!("[[view]] {}: {}; mend it in the config", view.name, unknown.join(", ")))
+    };
+    views.iter().filter_map(trouble).collect()
+}
+
+fn position(name: &str) -> Option<usize> {
+    PANES.iter().position(|kind| kind.action.name() == name)
+}
+
+/// Every pane as a view has it; returns what it names and nobody knows.
+fn show(panes: &mut [Box<dyn Pane>], view: &View) -> Vec<String> {
     let mut unknown: Vec<String> = Vec::new();
-    for (kind, pane) in PANES.iter().zip(&mut panes) {
+    for (kind, pane) in PANES.iter().zip(panes) {
         let table = view.panes.get(kind.action.name().as_ref()).cloned().unwrap_or_default();
         pane.set_filter(&table.filter);
         if let Some(hands) = pane.hands() {
@@ -89,15 +115,15 @@ pub(super) fn open(state: &mut State, view: &View) {
             );
         }
     }
-    state.panes = panes;
-    let known = |name: &str| PANES.iter().position(|kind| kind.action.name() == name);
-    let named = view.panes.keys().chain(&view.focus).filter(|name| known(name).is_none());
-    unknown.extend(named.map(|name| format!("there is no pane {name}")));
-    super::way::set_focus(state, view.focus.as_deref().and_then(known).unwrap_or(state.focus));
-    state.zoom = view.zoom;
-    if !unknown.is_empty() {
-        state.toasts.bad(state.now, format!("view {}: {}; save it anew, or mend it", view.name, unknown.join(", ")));
-    }
+    let named = view.panes.keys().chain(&view.focus).filter(|name| position(name).is_none());
+    unknown.extend(named.map(|name| {
+        let near = nearest(name, PANES.iter().map(|kind| kind.action.word()));
+        near.map_or_else(
+            || format!("there is no pane {name}"),
+            |near| format!("there is no pane {name}: did you mean {near}?"),
+        )
+    }));
+    unknown
 }
 
 /// Opens the list of views.

@@ -6,7 +6,7 @@ use crate::action::Action;
 use crate::domain::Inquiry;
 use crate::effect::{Effect, Effects};
 use crate::panes::logs::LogView;
-use crate::panes::{Flow, Lead, Link, PANES, Page, PageFlow, Presence, Selected};
+use crate::panes::{Lead, Link, PANES, Page, PageFlow, Presence, Selected};
 
 /// Focuses a pane; an open page is left.
 pub(super) fn set_focus(state: &mut State, focus: usize) {
@@ -53,7 +53,8 @@ pub(super) fn back(state: &mut State, effects: &mut Effects) {
         if !earlier(state, effects) {
             state.page = None;
         }
-    } else if state.with_pane(|pane, cx| pane.act(&Action::Back, cx)) == Flow::Done {
+    } else if !state.pane().filter().is_empty() {
+        state.with_pane(|pane, _| pane.set_filter(""));
     } else if !PANES[state.focus].beside {
         if !earlier(state, effects) {
             state.focus = 0;

@@ -2,6 +2,7 @@
 
 use super::snapshot::count;
 use super::{Global, look, places, setup};
+use crate::app::view_troubles;
 use crate::config::{Choice, Config};
 use crate::domain::{Sample, Server, Snapshot, text};
 use crate::journal::sqlite::Reader;
@@ -69,6 +70,9 @@ impl Check {
     fn rest(&self, global: &Global, config: &Config, findings: &mut Findings) -> color_eyre::Result<()> {
         findings.keymap(global, config);
         findings.theme(global, config);
+        for trouble in view_troubles(&config.views) {
+            findings.error("views", &trouble, "`quarterdeck config example` and docs/views.md name panes and columns");
+        }
         let runbooks: Vec<String> = Library::builtin().iter().map(|runbook| runbook.id.clone()).collect();
         findings.ok("runbooks", &format!("{} built in: {}", runbooks.len(), runbooks.join(", ")));
         for source in &config.sources {

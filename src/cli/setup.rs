@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::look::Look;
-use crate::app::{Habits, Presenting, Setup};
+use crate::app::{Habits, Presenting, Setup, view_troubles};
 use crate::config::{self, Choice, Config, Problems, SourceConfig};
 use crate::connect::Connections;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
@@ -64,7 +64,7 @@ pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, li
             configured_mouse: config.mouse,
             ..Habits::default()
         },
-        troubles: look.troubles,
+        troubles: look.troubles.into_iter().chain(view_troubles(&config.views)).collect(),
     }
 }
 

@@ -267,6 +267,13 @@ impl Reader<'_> {
         }
     }
 
+    /// The character whose number of four hexadecimal digits stands there.
+    fn numbered(&self, at: usize) -> Option<char> {
+        let digits =
+            self.rest().get(at..at + 4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+    }
+
     /// In quotes, or as far as it needs none. None at all is one that is not typed yet: emptiness is asked for as `""`.
     fn value(&mut self, name: &str) -> Result<String, String> {
         if self.rest().starts_with('"') {
@@ -284,10 +291,15 @@ impl Reader<'_> {
         }
     }
 
-    /// `\"`, `\\`, `\n`, `\t`, `\r` stand for what they do elsewhere; a backslash before anything else for itself.
+    /// `\"`, `\\`, `\n`, `\t`, `\r`, `\u001b` stand for what they do elsewhere; a backslash before anything else for itself.
     fn quoted(&mut self) -> Result<String, String> {
         let (mut out, mut escaped) = (String::new(), false);
+        // Up to where a number of four digits was read.
+        let mut read = 0;
         for (at, char) in self.rest().char_indices().skip(1) {
+            if at < read {
+                continue;
+            }
             match char {
                 '"' if !escaped => {
                     self.at += at + 1;
@@ -301,6 +313,10 @@ impl Reader<'_> {
                 'n' if escaped => out.push('\n'),
                 't' if escaped => out.push('\t'),
                 'r' if escaped => out.push('\r'),
+                'u' if escaped && self.numbered(at + 1).is_some() => {
+                    out.extend(self.numbered(at + 1));
+                    read = at + 5;
+                }
                 other if escaped => out.extend(['\\', other]),
                 other => out.push(other),
             }
@@ -360,6 +376,12 @@ mod tests {
         let mut text = String::new();
         Matcher::equal("a", "x\r\t\u{1b}[31m").write(&mut text);
         assert_eq!(text, r#"a="x\r\t\u001b[31m""#);
+        for value in ["x\r\t\u{1b}[31m", "\u{5}", "\\u0005", "\u{7f}9f"] {
+            let mut text = "{".to_owned();
+            Matcher::equal("ctrl-e", value).write(&mut text);
+            assert_eq!(all(&format!("{text}}}")).iter().next().unwrap(), &Matcher::equal("ctrl-e", value), "{text}");
+        }
+        assert_eq!(all(r#"a="\u00é""#).iter().next().unwrap().value, r"\u00é", "what is no number stays as it is");
     }
 
     #[test]

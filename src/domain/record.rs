@@ -25,6 +25,9 @@ pub enum RecordKind {
     /// Writes were unlocked or locked by hand or by the timer (`data.state`).
     #[serde(rename = "writes.lock")]
     WritesLock,
+    /// The config was read again with another policy (`data.before`, `data.after`: the answer that each risk takes).
+    #[serde(rename = "policy.change")]
+    PolicyChange,
     /// A plan was shown and answered; the run exists from here (`data`: runbook, title, hash, phrase, params, steps).
     #[serde(rename = "run.start")]
     RunStart,
@@ -47,9 +50,10 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::JournalOpen,
         Self::WritesLock,
+        Self::PolicyChange,
         Self::RunStart,
         Self::StepRecheck,
         Self::StepIntent,
@@ -63,6 +67,7 @@ impl RecordKind {
         match self {
             Self::JournalOpen => "journal.open",
             Self::WritesLock => "writes.lock",
+            Self::PolicyChange => "policy.change",
             Self::RunStart => "run.start",
             Self::StepRecheck => "step.recheck",
             Self::StepIntent => "step.intent",

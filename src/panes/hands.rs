@@ -18,6 +18,8 @@ pub trait Hands {
     fn sort_by(&mut self, column: Option<usize>);
     /// The column that sorts, and whether from the largest.
     fn sorted(&self) -> Option<(usize, bool)>;
+    /// The columns of which a name begins with a letter, in lower case: by their headings, then by their other names.
+    fn begin_with(&self, letter: char) -> Vec<usize>;
     /// Shows, hides or moves columns.
     fn change_columns(&mut self, change: ColumnChange);
     /// Marks rows, or takes marks away.

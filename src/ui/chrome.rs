@@ -157,6 +157,9 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// In a recording nothing can be changed, and there are no runs: what is refused is not offered.
+const NOT_REPLAYED: [Action; 3] = [Action::Actions, Action::Runs, Action::Writes];
+
 /// Key and word: the runbooks bound in this pane, then what everybody needs.
 fn hints(state: &State) -> Vec<(bool, String, String)> {
     const PAGE: [(Action, &str); 5] = [
@@ -174,12 +177,13 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Runs, "runs"),
         (Action::Quit, "quit"),
     ];
-    const LOG: [(Action, &str); 15] = [
+    const LOG: [(Action, &str); 16] = [
         (Action::Back, "back"),
         (Action::Help, "help"),
         (Action::Follow, "follow"),
         (Action::Search, "search"),
         (Action::Filter, "filter"),
+        (Action::LogErrors, "errors"),
         (Action::LogPatterns, "patterns"),
         (Action::Details, "whole line"),
         (Action::OtherLogs, "other logs"),
@@ -229,9 +233,14 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let back = [(Action::Back, "back")];
     let back = back.iter().filter(|_| !inside && !beside && state.logs.is_none());
     let (before, after) = if inside { (&[][..], &pages[..]) } else { (&pages[..], &[][..]) };
+    let replayed = state.replay.is_some();
+    acting.retain(|_| !replayed);
+    let replayed = state.replay.is_some();
+    acting.retain(|_| !replayed);
     let mut told: Vec<&(Action, &str)> = Vec::new();
     for hint in help.into_iter().chain(back).chain(before).chain(rest).chain(after) {
-        if told.iter().all(|(action, _)| *action != hint.0) {
+        let offered = !replayed || !NOT_REPLAYED.contains(&hint.0);
+        if offered && told.iter().all(|(action, _)| *action != hint.0) {
             told.push(hint);
         }
     }

@@ -4,6 +4,7 @@ use crate::app::State;
 use crate::domain::text;
 use crate::theme::Role;
 use crate::widgets::canvas;
+use crate::widgets::scroll::Scroll;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -23,9 +24,9 @@ pub fn draw_keyed(
 ) -> Rect {
     let whole = format!("{title}  ({keys})");
     if text::clean(&whole).width() <= usize::from(width(area).saturating_sub(6)) {
-        return draw(state, area, buf, &whole, lines, 0, foot);
+        return draw(state, area, buf, &whole, lines, &Scroll::default(), foot);
     }
-    let at = draw(state, area, buf, title, lines, 0, foot);
+    let at = draw(state, area, buf, title, lines, &Scroll::default(), foot);
     let border = if state.guarded { Role::DialogDanger } else { Role::DialogBorder };
     canvas::put(
         buf,
@@ -38,7 +39,15 @@ pub fn draw_keyed(
 }
 
 /// Draws the box; returns the area of the foot, `foot` rows high.
-pub fn draw(state: &State, area: Rect, buf: &mut Buffer, title: &str, lines: &Lines, scroll: usize, foot: u16) -> Rect {
+pub fn draw(
+    state: &State,
+    area: Rect,
+    buf: &mut Buffer,
+    title: &str,
+    lines: &Lines,
+    scroll: &Scroll,
+    foot: u16,
+) -> Rect {
     let cx = state.cx();
     let height = (lines.len() as u16).saturating_add(2 + foot).clamp(3, area.height.saturating_sub(2).max(3));
     let outer = canvas::centred(area, width(area), height);
@@ -55,8 +64,8 @@ pub fn draw(state: &State, area: Rect, buf: &mut Buffer, title: &str, lines: &Li
     );
     canvas::put(buf, (end, outer.y), " ", 1, cx.style(Role::DialogTitle));
     let body = Rect { height: inside.height.saturating_sub(foot), ..inside };
+    let scroll = scroll.shown(lines.len(), usize::from(body.height));
     let most = lines.len().saturating_sub(usize::from(body.height));
-    let scroll = scroll.min(most);
     for (index, (role, line)) in lines.iter().skip(scroll).take(usize::from(body.height)).enumerate() {
         let style = cx.style(Role::Dialog).patch(cx.style(*role));
         canvas::put(buf, (body.x + 1, body.y + index as u16), &text::clean(line), body.width.saturating_sub(2), style);

@@ -4,6 +4,7 @@ use super::dialog::{self, Lines};
 use crate::app::{Menu, NameDialog, State};
 use crate::domain::text;
 use crate::theme::Role;
+use crate::widgets::scroll::Scroll;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -33,7 +34,8 @@ pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer)
     let text =
         "What is kept: every table's filter, order and columns, the pane with the focus, and whether it stands alone.";
     super::overlay::wrap_into(&mut lines, Role::Text, text, dialog::text_width(area), 0);
-    let foot = dialog::draw(state, area, buf, "name this view  (Enter saves, Esc leaves)", &lines, 0, 1);
+    let foot =
+        dialog::draw(state, area, buf, "name this view  (Enter saves, Esc leaves)", &lines, &Scroll::default(), 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     name.field.draw(field, buf, state.cx().style(Role::Input));
 }

@@ -6,6 +6,7 @@ use crate::app::{AskDialog, Overlay, PHRASE, Palette, RevealDialog, State, Unloc
 use crate::keymap::Scope;
 use crate::panes::PANES;
 use crate::theme::Role;
+use crate::widgets::scroll::Scroll;
 use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,7 +15,7 @@ use ratatui::layout::Rect;
 pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
     match overlay {
         Overlay::Help { scroll } => {
-            dialog::draw(state, area, buf, "help: the keys that work here", &help(state, area), *scroll, 0);
+            dialog::draw(state, area, buf, "help: the keys that work here", &help(state, area), scroll, 0);
         }
         Overlay::Menu(menu) => super::menu::draw(state, menu, area, buf),
         Overlay::Name(dialog) => super::menu::draw_name(state, dialog, area, buf),
@@ -94,8 +95,9 @@ fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) 
     if lines.is_empty() {
         lines.push((Role::Muted, "nothing matches".to_owned()));
     }
-    let keys = "Enter does it, Tab reads it, Esc closes";
-    let foot = dialog::draw_keyed(state, area, buf, (&palette.title, keys), &lines, 1);
+    let tab = if palette.completes { "completes" } else { "reads it" };
+    let keys = format!("Enter does it, Tab {tab}, Esc closes");
+    let foot = dialog::draw_keyed(state, area, buf, (&palette.title, &keys), &lines, 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     palette.field.draw(field, buf, cx.style(Role::Input));
 }
@@ -114,7 +116,7 @@ fn draw_unlock(state: &State, unlock: &UnlockDialog, area: Rect, buf: &mut Buffe
         "read; it takes an answer in a moment"
     };
     let foot = Foot::new(area, (Role::DialogDanger, ask), unlock.refusal.as_deref(), None);
-    let at = dialog::draw(state, area, buf, "unlock writes?", &lines, 0, foot.height());
+    let at = dialog::draw(state, area, buf, "unlock writes?", &lines, &Scroll::default(), foot.height());
     foot.draw(state, at, buf);
 }
 
@@ -124,7 +126,7 @@ fn draw_reveal(state: &State, reveal: &RevealDialog, area: Rect, buf: &mut Buffe
     wrap_into(&mut lines, Role::Text, text, text_width(area), 0);
     let ask = format!("to leave presenter mode type  {PHRASE}  and press Enter; Esc keeps it");
     let foot = Foot::new(area, (Role::DialogDanger, &ask), reveal.refusal.as_deref(), Some(&reveal.field));
-    let at = dialog::draw(state, area, buf, "show everything?", &lines, 0, foot.height());
+    let at = dialog::draw(state, area, buf, "show everything?", &lines, &Scroll::default(), foot.height());
     foot.draw(state, at, buf);
 }
 
@@ -139,6 +141,14 @@ fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
     };
     let field = ask.takes_text().then_some(&ask.field);
     let foot = Foot::new(area, (Role::DialogDanger, &text), ask.refusal.as_deref(), field);
-    let at = dialog::draw(state, area, buf, &format!("run {} asks", ask.run.short()), &lines, 0, foot.height());
+    let at = dialog::draw(
+        state,
+        area,
+        buf,
+        &format!("run {} asks", ask.run.short()),
+        &lines,
+        &Scroll::default(),
+        foot.height(),
+    );
     foot.draw(state, at, buf);
 }

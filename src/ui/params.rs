@@ -5,6 +5,7 @@ use super::foot::Foot;
 use crate::app::{ParamsDialog, State};
 use crate::runbook::model::{Param, ParamType};
 use crate::theme::Role;
+use crate::widgets::scroll::Scroll;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -29,7 +30,7 @@ pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) 
     let title = format!("parameters: {}", params.runbook.title);
     let ask = "Tab next   Enter plans anew, and changes nothing yet   Esc leaves";
     let foot = Foot::new(area, (Role::Muted, ask), params.refusal.as_deref(), None);
-    let at = dialog::draw(state, area, buf, &title, &lines, 0, foot.height());
+    let at = dialog::draw(state, area, buf, &title, &lines, &Scroll::default(), foot.height());
     foot.draw(state, at, buf);
     let body = Rect { y: at.y.saturating_sub(lines.len() as u16), ..at };
     for (index, field) in params.fields.iter().enumerate() {

@@ -30,7 +30,7 @@ pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
     let field = plan.takes_text().then_some(&plan.field);
     let foot = Foot::new(area, (role, &ask), plan.refusal.as_deref(), field);
     let title = format!("plan: {}", plan.plan.body().runbook.title);
-    let at = dialog::draw(state, area, buf, &title, &lines, plan.scroll, foot.height());
+    let at = dialog::draw(state, area, buf, &title, &lines, &plan.scroll, foot.height());
     foot.draw(state, at, buf);
 }
 
@@ -39,7 +39,7 @@ pub fn draw_page(state: &State, reading: &Reading, area: Rect, buf: &mut Buffer)
     let mut lines = Lines::new();
     page(&mut lines, &reading.runbook, text_width(area));
     let title = format!("{}  (Enter plans it, Esc goes back)", reading.runbook.id);
-    dialog::draw(state, area, buf, &title, &lines, reading.scroll, 0);
+    dialog::draw(state, area, buf, &title, &lines, &reading.scroll, 0);
 }
 
 /// What to answer.

@@ -39,7 +39,7 @@ pub fn draw(state: &State, preview: &SilencePreview, area: Rect, buf: &mut Buffe
     let ask = "Space: with or without this label   c copies the matchers, C the amtool line   Esc closes. Nothing is made here";
     let foot = Foot::new(area, (Role::Hint, ask), None, None);
     let title = format!("what a silence would hide: {}", preview.of);
-    let at = dialog::draw(state, area, buf, &title, &lines, preview.scroll, foot.height());
+    let at = dialog::draw(state, area, buf, &title, &lines, &preview.scroll, foot.height());
     foot.draw(state, at, buf);
 }
 

@@ -47,8 +47,8 @@ impl PartialEq for Word {
 }
 
 /// What was typed between two blanks, or between braces.
-enum Term<'a> {
-    Word(&'a str),
+enum Term {
+    Word(String),
     Labels(Vec<Matcher>),
     Compared(Comparison),
     /// It begins like matchers: half typed, or wrong.
@@ -69,10 +69,10 @@ impl Filter {
         filter
     }
 
-    fn add(&mut self, term: Term<'_>) {
+    fn add(&mut self, term: Term) {
         match term {
             Term::Word(word) => {
-                let (wanted, word) = word.strip_prefix('!').map_or((true, word), |rest| (false, rest));
+                let (wanted, word) = word.strip_prefix('!').map_or((true, word.as_str()), |rest| (false, rest));
                 self.words.extend((!word.is_empty()).then(|| Word::new(wanted, word)));
             }
             Term::Compared(comparison) => self.comparisons.push(comparison),
@@ -125,7 +125,16 @@ impl Filter {
 }
 
 /// The first term of a text that does not begin with a blank, and how much of the text it is, in bytes.
-fn term<'a>(text: &'a str, has_labels: bool, fields: &Fields) -> (Term<'a>, usize) {
+fn term(text: &str, has_labels: bool, fields: &Fields) -> (Term, usize) {
+    if let Some((tight, left_out)) = typed::tight(text, has_labels, fields) {
+        let (term, taken) = tight_term(&tight, has_labels, fields);
+        return (term, taken + left_out);
+    }
+    tight_term(text, has_labels, fields)
+}
+
+/// The same of a text without blanks around its comparison.
+fn tight_term(text: &str, has_labels: bool, fields: &Fields) -> (Term, usize) {
     match matcher::read(text).filter(|_| has_labels) {
         Some(Ok((matchers, taken))) => (Term::Labels(matchers), taken),
         Some(Err(wrong)) => (Term::Wrong(wrong.why), wrong.rest),
@@ -134,7 +143,7 @@ fn term<'a>(text: &'a str, has_labels: bool, fields: &Fields) -> (Term<'a>, usiz
             let term = match typed::read(&text[..end], fields) {
                 Some(Ok(comparison)) => Term::Compared(comparison),
                 Some(Err(why)) => Term::Wrong(why),
-                None => Term::Word(&text[..end]),
+                None => Term::Word(text[..end].to_owned()),
             };
             (term, end)
         }
@@ -201,6 +210,23 @@ mod tests {
         assert!(narrows("cpu>8 ap", "a") && narrows("a=b x", "a=b") && narrows("x a=b", "x"));
     }
 
+    #[test]
+    fn blanks_around_a_comparison_mean_nothing() {
+        let fields = [("cpu".into(), 0), ("state".into(), 1)];
+        for (spaced, tight, labels) in [
+            ("cpu > 5", "cpu>5", false),
+            ("api cpu >5 !db  state : exited|dead x", "api cpu>5 !db state:exited|dead x", false),
+            ("disk team = \"a b\" cpu < 3", "disk team=\"a b\" cpu<3", true),
+            ("!cpu >= 5", "!cpu>=5", true),
+        ] {
+            let (spaced, tight) = (Filter::parse(spaced, labels, &fields), Filter::parse(tight, labels, &fields));
+            assert!(spaced.problem().is_none() && !spaced.comparisons().is_empty(), "{spaced:?}");
+            assert_eq!(spaced, tight);
+        }
+        assert_eq!(Filter::parse("cpu > ", false, &fields).problem(), Some("cpu> has no value yet"));
+        assert!(Filter::parse("x > 5", false, &fields).comparisons().is_empty());
+    }
+
     proptest! {
         #[test]
         fn what_narrows_lets_nothing_in(now in "[!ab ]{0,8}", before in "[!ab ]{0,8}", text in "[ab]{0,6}") {
@@ -210,7 +236,8 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic_or_hang(text in "\\PC{0,30}|[{}ab=!~\",\\\\ |(*é]{0,16}") {
-            let _ = (Filter::parse(&text, true, &[]), Filter::parse(&text, false, &[]));
+            let fields = [("a".into(), 0), ("b".into(), 1)];
+            let _ = (Filter::parse(&text, true, &fields), Filter::parse(&text, false, &[]));
         }
     }
 }

@@ -72,6 +72,12 @@ impl Comparison {
         }
     }
 
+    /// It wants a text: what it may be, in lower case.
+    pub fn wanted_texts(&self) -> Option<&[String]> {
+        let wants = self.wanted && matches!(self.operator, Operator::Has | Operator::Is) && !self.is_about_figure();
+        wants.then_some(&self.texts)
+    }
+
     /// Whether it holds for a figure. What nobody knows is neither more nor less.
     pub fn holds_for_figure(&self, figure: Option<f64>) -> bool {
         let holds = figure.zip(self.figure).is_some_and(|(there, asked)| match self.operator {
@@ -144,6 +150,30 @@ pub fn complete(typed: &str, fields: &Fields) -> Option<String> {
         name.bytes().zip(first.bytes()).take(common).take_while(|(a, b)| a == b).count()
     });
     (common > begun.len()).then(|| format!("{}{}", typed, &first[begun.len()..common]))
+}
+
+/// The signs that blanks may stand around, those of matchers too; longer ones before those that they begin with.
+const SIGNS: [&str; 9] = ["=~", "!~", ">=", "<=", "!=", ">", "<", "=", ":"];
+
+/// A text that begins with a comparison with blanks around its sign (`cpu > 5`), without these blanks, and how many bytes that are.
+/// Before the sign a field stands, or with `labels` and a sign of matchers any name: elsewhere `>` is a word like others.
+pub fn tight(text: &str, labels: bool, fields: &Fields) -> Option<(String, usize)> {
+    let bare = text.trim_start_matches('!');
+    let end = bare.find(|char: char| !(char.is_ascii_alphanumeric() || char == '-' || char == '_'))?;
+    let (name, rest) = bare.split_at(end);
+    let sign = *SIGNS.iter().find(|sign| rest.trim_start().starts_with(**sign))?;
+    let is_field = fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
+    let is_label = labels && !name.is_empty() && sign.starts_with(['=', '!']);
+    if !is_field && !is_label {
+        return None;
+    }
+    let value = &rest.trim_start()[sign.len()..];
+    // What is another term is no value of this one, which is only half typed.
+    let next = value.split_whitespace().next().filter(|next| !next.starts_with('!') && read(next, fields).is_none());
+    let value = if next.is_some() { value.trim_start() } else { value };
+    let tight = format!("{}{name}{sign}{value}", &text[..text.len() - bare.len()]);
+    let left_out = text.len() - tight.len();
+    (left_out > 0).then_some((tight, left_out))
 }
 
 /// Reads one term without blanks. `None`: it is none of these, but a word. What looks like one and names no field is a word too if
@@ -376,6 +406,32 @@ mod tests {
         assert_eq!(complete("ni", &fields).as_deref(), Some("nick"));
         assert_eq!(complete("nick", &fields), None);
         assert_eq!(complete("x", &fields), None);
+    }
+
+    #[test]
+    fn blanks_around_a_comparison_are_left_out() {
+        for (text, labels, expected) in [
+            ("cpu > 5 api", false, Some("cpu>5 api")),
+            ("cpu >5", false, Some("cpu>5")),
+            ("CPU> 5", false, Some("CPU>5")),
+            ("!state :  running", false, Some("!state:running")),
+            ("cpu > name:x", false, Some("cpu> name:x")),
+            ("cpu > ", false, Some("cpu> ")),
+            ("cpu> !db", false, None),
+            ("cpu>5", false, None),
+            ("api > 5", false, None),
+            ("cpu api", false, None),
+            ("team = web", false, None),
+            ("team = \"a b\"", true, Some("team=\"a b\"")),
+            ("team =~ a|b", true, Some("team=~a|b")),
+            ("team > 5", true, None),
+            ("!", true, None),
+            ("= x", true, None),
+        ] {
+            let tight = tight(text, labels, FIELDS);
+            assert_eq!(tight.as_ref().map(|(tight, _)| tight.as_str()), expected, "{text}");
+            assert!(tight.is_none_or(|(tight, left_out)| tight.len() + left_out == text.len()), "{text}");
+        }
     }
 
     #[test]

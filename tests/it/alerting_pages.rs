@@ -1,7 +1,7 @@
 //! The alerts pane and its pages with made-up data: what is asked for a chart, where links lead, what stands above the rows.
 
-use super::dump;
 use super::scene::{Scene, start};
+use super::seen::{has, shown};
 use crossterm::event::KeyCode;
 use jiff::SignedDuration;
 use quarterdeck::domain::{
@@ -104,17 +104,6 @@ pub fn of_alertmanager() -> AlertReport {
     full.silenced_by = vec![Arc::new(silencer)];
     let soon = silence("2", "until the restart", 10, &[&full]);
     AlertReport { silences: vec![kept, silence("3", "a typing mistake", 60, &[]), soon], ..report(vec![slow, full]) }
-}
-
-fn shown(scene: &mut Scene) -> String {
-    dump::text(&scene.paint())
-}
-
-fn has(scene: &mut Scene, words: &[&str]) {
-    let shown = shown(scene);
-    for word in words {
-        assert!(shown.contains(word), "{word} is not in\n{shown}");
-    }
 }
 
 /// Goes to the row that a filter finds, and opens its page.

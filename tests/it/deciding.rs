@@ -5,6 +5,7 @@ use crate::dump;
 use crate::frames::plan;
 use crate::scene::{SOURCES, Scene, begin, end, run_id, setup};
 use crossterm::event::KeyCode;
+use quarterdeck::app::Overlay;
 use quarterdeck::domain::record::RunOutcome;
 use quarterdeck::domain::risk::Level;
 use quarterdeck::effect::Effect;
@@ -54,6 +55,56 @@ fn come(scene: &mut Scene, number: u64) {
 
 fn screen(scene: &mut Scene) -> String {
     dump::text(&scene.paint())
+}
+
+#[test]
+fn no_dialog_is_scrolled_past_its_end() {
+    let mut scene = databases();
+    let number = ask(&mut scene);
+    come(&mut scene, number);
+    screen(&mut scene);
+    scene.pass(Duration::from_millis(400));
+    for down in [KeyCode::PageDown, KeyCode::Down] {
+        for _ in 0..40 {
+            scene.key(down);
+            scene.paint();
+        }
+        assert!(screen(&mut scene).contains("the end of "), "{}", screen(&mut scene));
+    }
+    scene.key(KeyCode::Up);
+    assert!(screen(&mut scene).contains("1 more line below"), "{}", screen(&mut scene));
+    scene.key(KeyCode::Esc);
+    scene.keys("?");
+    screen(&mut scene);
+    for _ in 0..40 {
+        scene.key(KeyCode::PageDown);
+        scene.paint();
+    }
+    scene.keys("k");
+    assert!(screen(&mut scene).contains("1 more line below"), "{}", screen(&mut scene));
+    scene.keys("G");
+    assert!(screen(&mut scene).contains("the end of "), "{}", screen(&mut scene));
+}
+
+#[test]
+fn tab_in_the_palette_writes_the_name_out_and_then_reads_a_runbook() {
+    let mut scene = databases();
+    scene.keys(":sta");
+    scene.key(KeyCode::Tab);
+    let field = |scene: &Scene| match &scene.state.overlay {
+        Some(Overlay::Palette(palette)) => palette.field.text().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(field(&scene), "statistics");
+    scene.key(KeyCode::Tab);
+    assert!(screen(&mut scene).contains("only a runbook has a page to read"), "{}", screen(&mut scene));
+    scene.key(KeyCode::Enter);
+    assert!(screen(&mut scene).contains("Statistics"), "{}", screen(&mut scene));
+    scene.keys("4:kill");
+    scene.key(KeyCode::Tab);
+    assert_eq!(field(&scene), "runbook:db-kill-idle");
+    scene.key(KeyCode::Tab);
+    assert!(screen(&mut scene).contains("Enter plans it"), "{}", screen(&mut scene));
 }
 
 #[test]

@@ -120,6 +120,38 @@ fn what_is_half_typed_or_wrong_keeps_nothing_out_and_is_said() {
 }
 
 #[test]
+fn blanks_around_a_comparison_mean_nothing() {
+    let mut scene = pane("Containers");
+    let busy = containers_left(&mut scene, "cpu>300");
+    for typed in ["cpu > 300", "cpu >300", "cpu> 300%", "registry cpu > 300 !nowhere"] {
+        assert_eq!(containers_left(&mut scene, typed), busy, "{typed}");
+    }
+    assert_eq!(containers_left(&mut scene, "cpu > 300 api > 5"), 0, "where no field stands before it, it is a word");
+}
+
+#[test]
+fn a_value_that_no_row_has_is_said_with_what_is_near() {
+    let mut scene = pane("Containers");
+    for (typed, said) in [
+        ("state:runing", "no STATE is like \"runing\": did you mean running?"),
+        ("api STATE=helthy", "no STATE is like \"helthy\": did you mean healthy?"),
+        ("state:zzz", "no STATE is like \"zzz\""),
+    ] {
+        scene.keys("/");
+        scene.send(Event::Input(Input::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL))));
+        scene.keys(typed);
+        let lines = text(&mut scene);
+        let foot = lines.lines().last().unwrap_or_default();
+        assert!(foot.contains(said), "while it is typed: {typed}: {foot}");
+        scene.key(KeyCode::Enter);
+        assert!(text(&mut scene).contains(said), "{typed}");
+    }
+    filter(&mut scene, "state:healthy name:nowhere");
+    let lines = text(&mut scene);
+    assert!(!lines.contains("no STATE") && lines.contains("no NAME is like \"nowhere\""), "{lines}");
+}
+
+#[test]
 fn tab_completes_fields() {
     let mut scene = pane("Containers");
     let typed = |scene: &mut Scene| scene.state.filter_edit.as_ref().unwrap().text().to_owned();

@@ -3,12 +3,13 @@
 use crate::desk::{Desk, insist, painted, quit};
 use crate::dump;
 use crate::pty::{PATIENCE, left_modes};
-use crate::scene::{Scene, usual};
+use crate::scene::{Scene, start, usual};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use quarterdeck::app::view_troubles;
 use quarterdeck::domain::view::{TableView, View};
-use quarterdeck::domain::{Snapshot, Subject};
+use quarterdeck::domain::{LogEvent, LogLine, Snapshot, Subject};
 use quarterdeck::effect::Effect;
 use quarterdeck::event::Event;
 use quarterdeck::panes::PANES;
@@ -334,7 +335,93 @@ fn a_view_that_names_what_nobody_knows_says_so() {
     let mut scene = Scene::of(setup, SIZE);
     let lines = text(&mut scene);
     assert!(lines.contains("view old: Containers has no column COLOUR, there is no pane pods"), "{lines}");
+    let told = view_troubles(&[View { focus: Some("container".to_owned()), ..View::default() }]);
+    assert!(told[0].contains("there is no pane container: did you mean containers?"), "{told:?}");
+    assert!(view_troubles(&[View::default()]).is_empty());
     assert_eq!(scene.state.left().unwrap().panes["containers"].columns, ["NAME"]);
+}
+
+#[test]
+fn a_letter_in_the_list_of_orders_sorts_at_once_and_capitals_lead_there() {
+    let mut scene = Scene::full(SIZE);
+    scene.keys("2oc");
+    let sorted = |scene: &mut Scene, heading: &str| {
+        let lines = text(scene);
+        assert!(lines.contains(heading), "{heading}: {lines}");
+        assert!(scene.state.overlay.is_none(), "{heading}: it is done");
+    };
+    sorted(&mut scene, "CPU↓");
+    scene.keys("oC");
+    sorted(&mut scene, "CPU↑");
+    scene.keys("on");
+    sorted(&mut scene, "NAME↑");
+    scene.keys("on");
+    sorted(&mut scene, "NET IN↓");
+    scene.keys("oa");
+    sorted(&mut scene, "UP↓");
+    scene.keys("ok");
+    assert!(scene.state.overlay.is_some(), "k moves");
+    scene.key(KeyCode::Esc);
+    // What sorts in k9s and top.
+    scene.keys("C");
+    assert!(text(&mut scene).contains("C is not bound: o c sorts by CPU"), "{}", text(&mut scene));
+    scene.effects.clear();
+    scene.keys("M");
+    scene.pass(Duration::from_millis(100));
+    assert!(text(&mut scene).contains("(o m sorts by MEM)"), "{}", text(&mut scene));
+    assert!(scene.effects.iter().all(|effect| matches!(effect, Effect::Mouse(true))), "{:?}", scene.effects);
+    scene.keys("Z");
+    assert!(text(&mut scene).contains("Z is not bound; ? shows the keys"), "{}", text(&mut scene));
+}
+
+#[test]
+fn keys_of_other_programs_lead_to_what_does_it_here() {
+    let mut scene = Scene::full(SIZE);
+    for (pane, key, said) in [
+        ("2", KeyCode::Char('r'), "r is not bound: R plans container-restart"),
+        ("2", KeyCode::Char('m'), "m is not bound: l shows the log"),
+        ("2", KeyCode::Char('s'), "s is not bound: no shell is opened here"),
+        ("2", KeyCode::Char('x'), "x is not bound: a lists actions"),
+        ("4", KeyCode::Char('K'), "K is not bound: a lists actions"),
+        ("4", KeyCode::F(2), "f2 is not bound: b shows who waits"),
+        ("1", KeyCode::Left, "left is not bound: backtab goes there"),
+        ("1", KeyCode::Char('R'), "R acts in Containers (2)"),
+    ] {
+        scene.keys(pane);
+        scene.key(key);
+        let lines = text(&mut scene);
+        assert!(lines.contains(said), "{said}: {lines}");
+    }
+    for (typed, title) in [(":pods", "Containers"), (":no", "Servers"), (":pg", "Databases")] {
+        scene.keys(typed);
+        scene.key(KeyCode::Enter);
+        assert_eq!(PANES[scene.state.focus].title, title, "{typed}");
+    }
+    // The way back is offered once, whatever the page calls it.
+    scene.keys("2y");
+    let lines = text(&mut scene);
+    let footer = lines.lines().last().unwrap_or_default();
+    assert_eq!(footer.matches(" back").count(), 1, "{footer}");
+}
+
+#[test]
+fn no_capital_changes_anything_without_its_plan_and_answer() {
+    for pane in ["1", "2", "3", "4", "6", "0"] {
+        for capital in 'A'..='Z' {
+            let mut scene = Scene::full(SIZE);
+            scene.keys(pane);
+            scene.effects.clear();
+            scene.keys(&capital.to_string());
+            scene.pass(Duration::from_millis(100));
+            // Whoever means another program answers it as that one is answered.
+            scene.key(KeyCode::Enter);
+            let harmless = |effect: &Effect| match effect {
+                Effect::Journal(entry) => entry.data["state"] == "locked",
+                effect => matches!(effect, Effect::Plan { .. } | Effect::Mouse(_) | Effect::Inquire(_)),
+            };
+            assert!(scene.effects.iter().all(harmless), "{pane} {capital}: {:?}", scene.effects);
+        }
+    }
 }
 
 fn mouse(scene: &mut Scene, kind: MouseEventKind, (column, row): (u16, u16)) {
@@ -388,6 +475,62 @@ fn the_mouse_selects_focuses_opens_scrolls_and_sorts_when_it_is_listened_to() {
     assert!(text(&mut scene).contains("for the incident channel"));
     let untouched = |effect: &Effect| matches!(effect, Effect::Mouse(_) | Effect::Inquire(_));
     assert!(scene.effects.iter().all(untouched), "{:?}", scene.effects);
+}
+
+#[test]
+fn two_clicks_open_only_what_both_of_them_hit_in_time() {
+    const LEFT: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
+    let mut scene = Scene::full(SIZE);
+    scene.keys("M2z");
+    scene.pass(Duration::from_millis(50));
+    let (row, other) = (find(&mut scene, "api-0 "), find(&mut scene, "api-1 "));
+    let opens = |scene: &mut Scene| {
+        let opened = scene.state.page.is_some();
+        scene.key(KeyCode::Esc);
+        opened
+    };
+    mouse(&mut scene, LEFT, row);
+    scene.pass(Duration::from_millis(360));
+    mouse(&mut scene, LEFT, row);
+    assert!(scene.state.page.is_none(), "too late");
+    mouse(&mut scene, LEFT, row);
+    assert!(opens(&mut scene), "the late one is the first of another two");
+    for between in [other, find(&mut scene, "NAME")] {
+        mouse(&mut scene, LEFT, row);
+        mouse(&mut scene, LEFT, between);
+        let row = find(&mut scene, "api-0 ");
+        mouse(&mut scene, LEFT, row);
+        assert!(scene.state.page.is_none(), "something else was hit between");
+        scene.pass(Duration::from_secs(1));
+    }
+    // The rows change places between the two: the second one hits another thing.
+    let row = find(&mut scene, "api-0 ");
+    mouse(&mut scene, LEFT, row);
+    scene.pass(Duration::from_secs(1));
+    mouse(&mut scene, LEFT, row);
+    scene.keys("O");
+    scene.paint();
+    mouse(&mut scene, LEFT, row);
+    assert!(scene.state.page.is_none());
+}
+
+#[test]
+fn in_a_log_the_wheel_scrolls_it_and_a_click_goes_nowhere() {
+    let mut scene = Scene::full(SIZE);
+    scene.keys("M2");
+    scene.pass(Duration::from_millis(50));
+    let row = find(&mut scene, "api-3 ");
+    let before = scene.state.pane().selected();
+    scene.keys("l");
+    let lines = (0..200).map(|n| LogLine { text: format!("line {n}"), ..LogLine::default() }).collect();
+    scene.send(Event::Log(LogEvent::Batch { number: 1, at: start().wall, lines, states: Vec::new() }));
+    scene.paint();
+    mouse(&mut scene, MouseEventKind::ScrollUp, row);
+    assert!(text(&mut scene).contains("PAUSED"), "{}", text(&mut scene));
+    mouse(&mut scene, MouseEventKind::Down(MouseButton::Left), row);
+    mouse(&mut scene, MouseEventKind::Down(MouseButton::Left), row);
+    assert!(scene.state.logs.is_some() && scene.state.page.is_none());
+    assert_eq!(scene.state.pane().selected(), before, "what lies behind was not touched");
 }
 
 const HOST: &str = "[local.host]\ninterval = \"250ms\"\n";

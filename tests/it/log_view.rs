@@ -2,6 +2,7 @@
 
 use crate::dump;
 use crate::scene::{HOSTILE, SOURCES, Scene, rows, start};
+use crate::seen::{has, has_not, shown};
 use allocation_counter::measure;
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use jiff::SignedDuration;
@@ -83,20 +84,6 @@ fn state(scene: &mut Scene, number: u64, stage: Stage, why: Option<SourceError>)
     scene.send(Event::Log(LogEvent::Batch { number, at: start().wall, lines: Vec::new(), states }));
 }
 
-fn text(scene: &mut Scene) -> String {
-    dump::text(&scene.paint())
-}
-
-fn has(scene: &mut Scene, wanted: &str) {
-    let text = text(scene);
-    assert!(text.contains(wanted), "{wanted:?} is not in:\n{text}");
-}
-
-fn has_not(scene: &mut Scene, wanted: &str) {
-    let text = text(scene);
-    assert!(!text.contains(wanted), "{wanted:?} is in:\n{text}");
-}
-
 fn ctrl(scene: &mut Scene, key: char) {
     scene.send(Event::Input(Input::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL))));
 }
@@ -105,11 +92,11 @@ fn ctrl(scene: &mut Scene, key: char) {
 fn what_is_not_of_now_is_said_to_be_behind() {
     let mut scene = opened("lone");
     batch(&mut scene, 1, vec![line(-850, "ERROR long ago")]);
-    has(&mut scene, "catching up, 14m behind");
-    has(&mut scene, "— err/min");
+    has(&mut scene, &["catching up, 14m behind"]);
+    has(&mut scene, &["— err/min"]);
     scene.pass(std::time::Duration::from_secs(3));
     has_not(&mut scene, "behind");
-    has(&mut scene, "0 err/min");
+    has(&mut scene, &["0 err/min"]);
 }
 
 /// A log with its lines.
@@ -137,7 +124,7 @@ fn a_log_is_asked_for_when_it_opens_and_no_more_when_it_is_left() {
     let (number, request) = asked(&mut scene).unwrap();
     assert_eq!((number, request.anchor), (1, Anchor::Tail));
     assert!(matches!(&request.target.places[..], [LogPlace::Container { name, .. }] if &**name == "lone"));
-    has(&mut scene, "opening …");
+    has(&mut scene, &["opening …"]);
     scene.key(KeyCode::Esc);
     assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Unfollow)));
     assert!(scene.state.logs.is_none());
@@ -146,35 +133,35 @@ fn a_log_is_asked_for_when_it_opens_and_no_more_when_it_is_left() {
     assert_eq!(asked(&mut scene).map(|(number, _)| number), Some(2), "it is a place on the trail");
     batch(&mut scene, 1, vec![line(0, "of the first time")]);
     batch(&mut scene, 2, vec![line(0, "of the second time")]);
-    has(&mut scene, "of the second time");
+    has(&mut scene, &["of the second time"]);
     has_not(&mut scene, "of the first time");
 }
 
 #[test]
 fn lines_are_told_with_time_level_and_json_made_readable() {
     let mut scene = filled();
-    has(&mut scene, "02:59:50.000 WARN  WARN: slow: 812 ms");
-    has(&mut scene, "02:59:55.000 ERROR no route to 10.0.0.7 code=502 user=\"a b\"");
-    has(&mut scene, "2 err/min 1 warn/min");
+    has(&mut scene, &["02:59:50.000 WARN  WARN: slow: 812 ms"]);
+    has(&mut scene, &["02:59:55.000 ERROR no route to 10.0.0.7 code=502 user=\"a b\""]);
+    has(&mut scene, &["2 err/min 1 warn/min"]);
     scene.keys("t");
     has_not(&mut scene, "02:59:50");
     scene.keys("t");
     scene.key(KeyCode::Up);
-    has(&mut scene, "PAUSED");
+    has(&mut scene, &["PAUSED"]);
     scene.key(KeyCode::Enter);
-    has(&mut scene, "code: 502");
-    has(&mut scene, "as it came:");
+    has(&mut scene, &["code: 502"]);
+    has(&mut scene, &["as it came:"]);
     scene.key(KeyCode::Esc);
-    has(&mut scene, "started");
+    has(&mut scene, &["started"]);
 }
 
 #[test]
 fn a_line_of_another_day_has_its_day() {
     let mut scene = filled();
     batch(&mut scene, 1, vec![line(-90_000, "yesterday")]);
-    has(&mut scene, "11-24 02:00:00.000");
+    has(&mut scene, &["11-24 02:00:00.000"]);
     scene.keys("u");
-    has(&mut scene, "local time");
+    has(&mut scene, &["local time"]);
 }
 
 #[test]
@@ -182,18 +169,20 @@ fn scrolling_up_pauses_and_the_end_follows_again() {
     let mut scene = filled();
     let many = (0..200).map(|n| line(0, &format!("line number {n}"))).collect();
     batch(&mut scene, 1, many);
-    has(&mut scene, "line number 199");
+    has(&mut scene, &["line number 199"]);
     scene.key(KeyCode::PageUp);
-    has(&mut scene, "PAUSED");
+    has(&mut scene, &["PAUSED"]);
     batch(&mut scene, 1, vec![line(1, "the newest")]);
     has_not(&mut scene, "the newest");
     scene.keys("G");
-    has(&mut scene, "following");
-    has(&mut scene, "the newest");
-    scene.keys("f");
-    has(&mut scene, "PAUSED");
-    scene.keys("f");
-    has(&mut scene, "following");
+    has(&mut scene, &["following"]);
+    has(&mut scene, &["the newest"]);
+    for key in ["f", "s"] {
+        scene.keys(key);
+        has(&mut scene, &["PAUSED"]);
+        scene.keys(key);
+        has(&mut scene, &["following"]);
+    }
 }
 
 #[test]
@@ -201,42 +190,71 @@ fn a_filter_hides_and_a_search_keeps_what_is_around() {
     let mut scene = filled();
     scene.keys("&route !json");
     scene.key(KeyCode::Enter);
-    has(&mut scene, "2 lines pass");
+    has(&mut scene, &["2 lines pass"]);
     has_not(&mut scene, "GET /users");
     scene.key(KeyCode::Esc);
-    has(&mut scene, "GET /users/1");
+    has(&mut scene, &["GET /users/1"]);
     scene.keys("/users");
     scene.key(KeyCode::Enter);
-    has(&mut scene, "started");
+    has(&mut scene, &["started"]);
     let row = |scene: &Scene| scene.state.logs.as_ref().unwrap().cursor_line().unwrap_or_default().to_owned();
     assert_eq!(row(&scene), "GET /users/2 200", "the newest hit first");
+    has(&mut scene, &["/users: 2 of 2 "]);
     scene.keys("N");
-    scene.paint();
+    has(&mut scene, &["/users: 1 of 2 "]);
     assert_eq!(row(&scene), "GET /users/1 200");
     scene.keys("n");
     scene.paint();
     assert_eq!(row(&scene), "GET /users/2 200");
     scene.keys("n");
-    has(&mut scene, "no further hit below");
+    has(&mut scene, &["/users: 2 of 2, no further hit below"]);
+    batch(&mut scene, 1, vec![line(0, "GET /users/3 200")]);
+    has(&mut scene, &["/users: 2 of 3,"]);
+    scene.keys("G");
+    scene.key(KeyCode::Up);
+    has(&mut scene, &["/users: 3 hits"]);
     scene.keys("&users/1");
     scene.key(KeyCode::Enter);
-    has(&mut scene, "1 lines pass");
-    has(&mut scene, "/users");
+    has(&mut scene, &["1 lines pass"]);
+    has(&mut scene, &["/users"]);
+}
+
+#[test]
+fn errors_alone_or_with_warnings_and_then_all_again() {
+    let mut scene = filled();
+    scene.keys("e");
+    has(&mut scene, &["2 lines pass"]);
+    has(&mut scene, &["&errors"]);
+    has_not(&mut scene, "slow: 812 ms");
+    scene.keys("E");
+    has(&mut scene, &["3 lines pass"]);
+    has(&mut scene, &["slow: 812 ms"]);
+    scene.keys("E");
+    has(&mut scene, &["GET /users/1"]);
+    scene.keys("e");
+    has_not(&mut scene, "GET /users/1");
+    scene.key(KeyCode::Esc);
+    has(&mut scene, &["GET /users/1"]);
+    assert!(scene.state.logs.is_some(), "Esc took only that back");
+    let mut scene = opened("lone");
+    batch(&mut scene, 1, vec![line(-1, "all is well")]);
+    scene.keys("e");
+    has(&mut scene, &["no line that is kept here is one of these (Esc shows all)"]);
 }
 
 #[test]
 fn patterns_are_counted_worst_first_and_lead_to_their_lines() {
     let mut scene = filled();
     scene.keys("p");
-    let screen = text(&mut scene);
+    let screen = shown(&mut scene);
     let first = screen.lines().find(|line| line.contains("no route to #")).expect(&screen);
     assert!(first.contains("ERROR"), "{first}");
     assert!(screen.contains("GET /users/# #"), "{screen}");
     scene.key(KeyCode::Enter);
     has_not(&mut scene, "GET /users");
-    has(&mut scene, "pattern");
+    has(&mut scene, &["pattern"]);
     scene.key(KeyCode::Esc);
-    has(&mut scene, "GET /users");
+    has(&mut scene, &["GET /users"]);
 }
 
 #[test]
@@ -246,7 +264,7 @@ fn digits_are_times_here_and_panes_elsewhere() {
     scene.keys("3");
     let (number, request) = asked(&mut scene).unwrap();
     assert_eq!((number, request.anchor), (2, Anchor::QuarterHour));
-    has(&mut scene, "since 15m");
+    has(&mut scene, &["since 15m"]);
     has_not(&mut scene, "started");
     scene.keys("0");
     assert_eq!(asked(&mut scene).unwrap().1.anchor, Anchor::All);
@@ -264,8 +282,8 @@ fn a_service_and_its_project_are_one_key_further() {
     assert_eq!((&*service.name, service.places.len()), ("shop/web, 2 containers", 2));
     let of = |place: u16, second: i64, text: &str| LogLine { place, ..line(second, text) };
     batch(&mut scene, 2, vec![of(0, -2, "from the first"), of(1, -1, "from the second")]);
-    has(&mut scene, "web-1       from the first");
-    has(&mut scene, "web-2       from the second");
+    has(&mut scene, &["web-1       from the first"]);
+    has(&mut scene, &["web-2       from the second"]);
     scene.keys("m");
     assert_eq!(asked(&mut scene).unwrap().1.target.places.len(), 3);
     scene.keys("m");
@@ -292,7 +310,7 @@ fn copying_and_saving_are_effects_and_say_so() {
     assert_eq!(saved.lines().filter(|line| line.contains("GET /users")).count(), 2, "{saved}");
     assert!(!saved.contains("route") && saved.contains("# only what passes: users"), "{saved}");
     scene.send(Event::Log(LogEvent::Saved(Ok("/state/logs/lone.log".into()))));
-    has(&mut scene, "saved to /state/logs/lone.log");
+    has(&mut scene, &["saved to /state/logs/lone.log"]);
 }
 
 #[test]
@@ -300,10 +318,10 @@ fn what_is_wrong_is_told_with_the_mend_and_whether_it_is_tried_again() {
     let mut scene = filled();
     let why = SourceError::new("lone does not run: it ended with 137", "it is followed on when it starts again");
     state(&mut scene, 1, Stage::Retrying, Some(why));
-    has(&mut scene, "▲ lone since 03:00:00Z, trying again: lone does not run: it ended with 137: it is followed on");
+    has(&mut scene, &["▲ lone since 03:00:00Z, trying again: lone does not run: it ended with 137: it is followed on"]);
     let why = SourceError::new("its logging driver is none", "run it with another");
     state(&mut scene, 1, Stage::Over, Some(why));
-    has(&mut scene, "not tried again (ctrl-r does)");
+    has(&mut scene, &["not tried again (ctrl-r does)"]);
     scene.effects.clear();
     ctrl(&mut scene, 'r');
     assert!(asked(&mut scene).is_some(), "ctrl-r asks again");
@@ -329,7 +347,7 @@ fn servers_and_alerts_lead_to_their_logs_or_say_why_not() {
         scene.key(KeyCode::Enter);
         scene.keys("l");
         let found = asked(&mut scene).map(|(_, request)| request.target);
-        let screen = text(&mut scene);
+        let screen = shown(&mut scene);
         scene.key(KeyCode::Esc);
         scene.key(KeyCode::Esc);
         (found, screen)
@@ -352,8 +370,8 @@ fn a_server_with_files_asks_which_log_is_meant() {
     scene.paint();
     scene.keys("l");
     assert!(asked(&mut scene).is_none(), "nothing is read before it is chosen");
-    has(&mut scene, "which log?");
-    has(&mut scene, "db-1, all of them by time");
+    has(&mut scene, &["which log?"]);
+    has(&mut scene, &["db-1, all of them by time"]);
     scene.key(KeyCode::Down);
     scene.key(KeyCode::Enter);
     let target = asked(&mut scene).unwrap().1.target;
@@ -377,7 +395,7 @@ fn hostile_lines_harm_nobody() {
         }
         for size in [(80, 24), SIZE, (240, 70)] {
             scene.resize(size);
-            let screen = text(&mut scene);
+            let screen = shown(&mut scene);
             assert!(!screen.contains(['\x1b', '\u{202e}', '\x07', '\0']), "{screen}");
         }
     }
@@ -450,11 +468,11 @@ fn memory_of(bytes: usize) -> u64 {
             scene.state.prepare();
         }
     });
-    has(&mut scene, "request # from");
+    has(&mut scene, &["request # from"]);
     scene.keys("p");
     scene.key(KeyCode::Esc);
     scene.keys("g");
-    has(&mut scene, "older lines are gone");
+    has(&mut scene, &["older lines are gone"]);
     most.bytes_max
 }
 

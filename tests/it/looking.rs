@@ -1,8 +1,8 @@
 //! What is asked only because somebody looks: processes of a server, an inspection of a container. From real services, and on the
 //! screen.
 
-use super::dump;
 use super::scene::{Scene, start};
+use super::seen::{has, has_not};
 use crate::lab::docker::Docker;
 use crate::lab::need;
 use crate::lab::sshd::HOST;
@@ -177,18 +177,6 @@ const SIZE: (u16, u16) = (160, 45);
 fn asked(scene: &mut Scene) -> Vec<Inquiry> {
     let inquiry = |effect: Effect| if let Effect::Inquire(inquiry) = effect { Some(inquiry) } else { None };
     scene.effects.drain(..).filter_map(inquiry).collect()
-}
-
-fn has(scene: &mut Scene, words: &[&str]) {
-    let shown = dump::text(&scene.paint());
-    for word in words {
-        assert!(shown.contains(word), "{word} is not in\n{shown}");
-    }
-}
-
-fn has_not(scene: &mut Scene, word: &str) {
-    let shown = dump::text(&scene.paint());
-    assert!(!shown.contains(word), "{word} is in\n{shown}");
 }
 
 fn production() -> Scene {

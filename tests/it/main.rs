@@ -49,6 +49,7 @@ mod recording;
 mod reloading;
 mod scale;
 mod screen;
+mod seen;
 mod servers;
 mod silencing;
 mod ssh;

@@ -1,7 +1,7 @@
 //! Pages of things, the way between them, and what a filter does to what is selected: with made-up data, as events.
 
-use super::dump;
 use super::scene::{Scene, start};
+use super::seen::{find, has, shown};
 use crossterm::event::KeyCode;
 use quarterdeck::domain::{
     Alert, AlertReport, Answered, Compose, Container, ContainerState, Database, Engine, Found, Inquiry, Series, Server,
@@ -82,26 +82,6 @@ fn production(size: (u16, u16)) -> Scene {
     let database = Database { now: start().wall, max: 100, sessions: vec![session], ..Database::default() };
     scene.good("postgres", "primary", Snapshot::Database(database));
     scene
-}
-
-/// Puts the cursor of the focused pane on a row by filtering for it, and clears the filter again.
-fn find(scene: &mut Scene, word: &str) {
-    scene.keys("/");
-    scene.keys(word);
-    scene.key(KeyCode::Enter);
-    scene.paint();
-    scene.key(KeyCode::Esc);
-}
-
-fn shown(scene: &mut Scene) -> String {
-    dump::text(&scene.paint())
-}
-
-fn has(scene: &mut Scene, words: &[&str]) {
-    let shown = shown(scene);
-    for word in words {
-        assert!(shown.contains(word), "{word} is not in\n{shown}");
-    }
 }
 
 #[test]

@@ -273,6 +273,8 @@ fn a_key_is_shown_with_what_it_does_and_typed_text_is_not() {
     let last = |scene: &mut Scene| seen(scene).lines().last().unwrap().to_owned();
     scene.keys("2");
     assert!(last(&mut scene).contains("2  pane 2: containers"), "{}", last(&mut scene));
+    scene.keys("Z");
+    assert!(last(&mut scene).contains("Z is not bound; ? shows the keys"), "{}", last(&mut scene));
     scene.pass(Duration::from_secs(5));
     assert!(last(&mut scene).contains("help"), "{}", last(&mut scene));
     scene.keys("/x");

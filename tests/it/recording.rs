@@ -163,6 +163,21 @@ fn the_line_of_a_replay_says_where_it_stands() {
 }
 
 #[test]
+fn what_a_replay_refuses_its_footer_does_not_offer() {
+    let footer = |scene: &mut Scene| dump::text(&scene.paint()).lines().last().unwrap_or_default().to_owned();
+    let mut scene = Scene::new(&SOURCES, (240, 70));
+    scene.keys("2");
+    for offered in ["writes", "runs", "container-restart", "all actions", "filter"] {
+        assert!(footer(&mut scene).contains(offered), "{offered}: {}", footer(&mut scene));
+    }
+    scene.send(played(position()));
+    for refused in ["writes", "runs", "container-restart", "all actions"] {
+        assert!(!footer(&mut scene).contains(refused), "{refused}: {}", footer(&mut scene));
+    }
+    assert!(footer(&mut scene).contains("filter"), "{}", footer(&mut scene));
+}
+
+#[test]
 fn ages_count_in_recorded_time_and_messages_in_that_of_who_looks() {
     let mut scene = Scene::new(&SOURCES, (160, 45));
     scene.send(played(Position { paused: true, now: start(), ..position() }));

@@ -1,15 +1,21 @@
 //! The config is read again while the dashboard runs: what changes at once, what is refused, and what a mistake does.
 
 use crate::desk::{Desk, docker, painted, quit};
+use crate::frames::plan;
 use crate::lab::engine::{Reply, Scripted};
 use crate::lab::poll;
 use crate::pty::{PATIENCE, Session};
 use crate::scene::{SOURCES, Scene, setup, start};
+use crate::seen::has;
+use crossterm::event::KeyCode;
+use quarterdeck::app::Overlay;
 use quarterdeck::domain::notify::Notify;
 use quarterdeck::domain::risk::{Level, Policy};
+use quarterdeck::domain::view::View;
 use quarterdeck::domain::{Limits, SourceId};
+use quarterdeck::effect::Effect;
 use quarterdeck::event::reload::Sources;
-use quarterdeck::event::{Event, Reloaded, Renewed};
+use quarterdeck::event::{Event, Reloaded, Renewed, RunEvent};
 use quarterdeck::keymap;
 use quarterdeck::runbook::Writes;
 use quarterdeck::store::{Feed, Health};
@@ -73,6 +79,58 @@ fn what_can_change_changes_at_once_and_is_named() {
     assert_eq!((state.themes[0].name(), state.presenter.is_on()), ("light", true));
     assert!(state.repaint && state.dirty);
     assert_eq!(state.writes.relock_after(), Duration::from_secs(60));
+}
+
+#[test]
+fn another_policy_is_recorded_and_a_plan_is_asked_for_anew() {
+    let stricter = || Policy { low: Level::Typed, ..Policy::default() };
+    let reload = |scene: &mut Scene, policy: Policy| {
+        scene.effects.clear();
+        scene.send(Event::Reloaded(Reloaded::Read(Box::new(Renewed { policy, ..same() }))));
+    };
+    let asked = |scene: &Scene| {
+        let number = |effect: &Effect| if let Effect::Plan { number, .. } = effect { Some(*number) } else { None };
+        scene.effects.iter().find_map(number)
+    };
+    let mut scene = Scene::full((160, 45));
+    scene.keys("4I");
+    scene.pass(Duration::from_millis(100));
+    let number = asked(&scene).expect("a plan is asked for");
+    let planned =
+        |number| Event::Run(RunEvent::Planned { number, plan: Box::new(plan("db-kill-idle", Level::Yes, 3, &[])) });
+    scene.send(planned(number));
+    scene.paint();
+    reload(&mut scene, Policy::default());
+    assert!(scene.effects.is_empty() && matches!(scene.state.overlay, Some(Overlay::Plan(_))), "nothing changed");
+    reload(&mut scene, stricter());
+    let recorded = scene.effects.iter().find_map(|effect| match effect {
+        Effect::Journal(entry) => Some((entry.kind, entry.data.clone())),
+        _ => None,
+    });
+    let (kind, data) = recorded.expect("it is recorded");
+    assert_eq!(
+        (kind.word(), &data["before"]["low"], &data["after"]["low"]),
+        ("policy.change", &json!("yes"), &json!("typed"))
+    );
+    assert!(scene.state.overlay.is_none(), "the old confirmation is gone");
+    let again = asked(&scene).expect("it is asked for anew");
+    scene.send(planned(number));
+    assert!(scene.state.overlay.is_none(), "an answer to the first request is none any more");
+    scene.send(planned(again));
+    has(&mut scene, &["the policy was changed: this plan was made anew, nothing was done"]);
+    // One that is only on its way is asked for anew too.
+    scene.key(KeyCode::Esc);
+    scene.keys("I");
+    scene.pass(Duration::from_millis(100));
+    reload(&mut scene, Policy::default());
+    assert!(asked(&scene).is_some_and(|number| number > again + 1));
+}
+
+#[test]
+fn a_view_that_names_what_nobody_knows_is_told_when_it_comes() {
+    let view = View { name: "hot".to_owned(), focus: Some("pods".to_owned()), ..View::default() };
+    let (_, said) = after(false, Renewed { views: vec![view], ..same() });
+    assert!(said.iter().any(|said| said.contains("[[view]] hot: there is no pane pods")), "{said:?}");
 }
 
 #[test]

@@ -299,6 +299,22 @@ fn check_is_content_with_what_answers_and_says_error_for_what_does_not() {
 }
 
 #[test]
+fn check_and_the_start_tell_of_a_view_what_nobody_knows() {
+    let view = "[[view]]\nname = \"hot\"\nfocus = \"containers\"\npanes.containers = { sort = \"CPUS\" }\n";
+    let desk = Desk::with(&format!("{view}[local.host]\n"));
+    let printed = desk.run(&["check", "--offline"]);
+    assert!(!printed.status.success());
+    assert!(
+        text(&printed).contains("[[view]] hot: Containers has no column CPUS; mend it in the config"),
+        "{}",
+        text(&printed)
+    );
+    let session = desk.start();
+    session.wait_text("[[view]] hot: Containers has no column CPUS");
+    quit(session);
+}
+
+#[test]
 fn check_tells_every_mistake_of_a_config_with_file_line_and_column() {
     let desk = Desk::with("environment = \"STAGING!\"\n\n[docker.main]\nhots = \"unix:///x\"\ninterval = \"2\"\n");
     let path = desk.home().join("config.toml").display().to_string();

@@ -1,8 +1,8 @@
 //! Matchers as filters, what a silence would hide, the members of a cluster, and when an alert fired before: with made-up data as
 //! events, and with a real pair of Prometheus and Alertmanager.
 
-use super::dump;
 use super::scene::{Scene, start};
+use super::seen::{has, shown};
 use crate::alerting::{Opened, alertmanager, named, of_pair};
 use crate::lab::{self, http, need};
 use crossterm::event::KeyCode;
@@ -71,17 +71,6 @@ fn scene() -> Scene {
     scene.paint();
     scene.keys("3z");
     scene
-}
-
-fn shown(scene: &mut Scene) -> String {
-    dump::text(&scene.paint())
-}
-
-fn has(scene: &mut Scene, words: &[&str]) {
-    let shown = shown(scene);
-    for word in words {
-        assert!(shown.contains(word), "{word} is not in\n{shown}");
-    }
 }
 
 /// What stands in the first column, behind the frame and the sign of the severity.

@@ -84,7 +84,6 @@ impl Pane for InspectPane {
             (_, Some(motion)) => self.view.travel(motion),
             (Action::NextMatch, _) => _ = self.view.next(1),
             (Action::PreviousMatch, _) => _ = self.view.next(-1),
-            (Action::Back, _) if !self.search.is_empty() => self.set_filter(""),
             _ => return Flow::Pass,
         }
         Flow::Done

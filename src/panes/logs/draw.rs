@@ -52,7 +52,9 @@ impl LogView {
 
     fn draw_lines(&self, mut area: Rect, buf: &mut Buffer, cx: &Cx<'_>) {
         if self.shown == 0 {
-            let what = if !self.ring.is_empty() {
+            let what = if self.sieve.floor().is_some() && !self.ring.is_empty() {
+                "no line that is kept here is one of these (Esc shows all)"
+            } else if !self.ring.is_empty() {
                 "no line passes the filter (Esc clears it)"
             } else if self.is_opening() {
                 "opening …"
@@ -142,14 +144,8 @@ impl LogView {
         if let (true, Some(y)) = (more > 0, (more > 0).then(|| rows.next()).flatten()) {
             canvas::put(buf, (area.x, y), &format!("  and {more} more"), area.width, cx.style(Role::SeverityWarning));
         }
-        if let (false, Some(y)) = (self.said.is_empty(), rows.next()) {
-            canvas::put(
-                buf,
-                (area.x, y),
-                &format!("/{}: {}", self.search, self.said),
-                area.width,
-                cx.style(Role::Filter),
-            );
+        if let (false, Some(y)) = (self.search_line.is_empty(), rows.next()) {
+            canvas::put(buf, (area.x, y), &self.search_line, area.width, cx.style(Role::Filter));
         }
     }
 }

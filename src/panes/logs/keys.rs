@@ -5,7 +5,7 @@ use super::{LogFlow, LogView, Mode};
 use crate::action::{Action, Motion};
 use crate::cx::Cx;
 use crate::domain::Now;
-use crate::domain::log::{Anchor, mask, pretty};
+use crate::domain::log::{Anchor, Level, mask, pretty};
 use crate::store::log::LogExport;
 
 /// Bytes that go to the clipboard at most: terminals refuse more.
@@ -24,6 +24,8 @@ impl LogView {
             Action::LogZone => self.utc = !self.utc,
             Action::LogTimes => self.times = !self.times,
             Action::LogWrap => self.wrap = !self.wrap,
+            Action::LogErrors => self.turn_floor(Level::Error),
+            Action::LogWarnings => self.turn_floor(Level::Warn),
             Action::LogPatterns => self.patterns(),
             Action::OtherLogs => return self.other(),
             Action::Since(anchor) => return self.since(*anchor),
@@ -55,6 +57,7 @@ impl LogView {
             Mode::Pick { .. } if self.number.is_some() => self.mode = Mode::Lines,
             Mode::Pick { .. } => return false,
             Mode::Lines if self.sieve.pattern().is_some() => self.sieve.set_pattern(None),
+            Mode::Lines if self.sieve.floor().is_some() => self.sieve.set_floor(None),
             Mode::Lines if !self.sieve.is_open() => self.sieve.set(""),
             Mode::Lines if !self.search.is_empty() => self.set_search(""),
             Mode::Lines => return false,
@@ -78,7 +81,7 @@ impl LogView {
                 // Down to the last line by steps is reading on; only the key for the end wants all that comes.
                 self.following = motion == Motion::Bottom || self.following && to == last;
                 self.stand_at(to);
-                self.hunt = None;
+                (self.hunt, self.said) = (None, "");
             }
         }
     }
@@ -95,6 +98,12 @@ impl LogView {
         let at = if down { here + 1 } else { here.checked_sub(1).unwrap_or(usize::MAX) };
         self.hunt = Some(Hunt { at, down, turn: None });
         LogFlow::Done
+    }
+
+    /// Only lines as grave as that, or all again.
+    fn turn_floor(&mut self, floor: Level) {
+        self.sieve.set_floor(Some(floor).filter(|floor| self.sieve.floor() != Some(*floor)));
+        self.mode = Mode::Lines;
     }
 
     fn patterns(&mut self) {

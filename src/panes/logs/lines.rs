@@ -52,6 +52,7 @@ impl LogView {
         let (width, height) = (usize::from(inside.width), usize::from(inside.height));
         self.page = height.saturating_sub(self.foot_rows()).max(1);
         self.entitle(cx);
+        self.tell_search();
         match &mut self.mode {
             Mode::Pick { .. } => {}
             Mode::Whole { lines, scroll, body, .. } => {
@@ -69,10 +70,25 @@ impl LogView {
         }
     }
 
-    /// Rows under the lines: troubles, and what came of a search.
+    /// `/timeout: 3 of 41`, and what came of the last step.
+    fn tell_search(&mut self) {
+        let mut told = std::mem::take(&mut self.search_line);
+        told.clear();
+        if !self.search.is_empty() {
+            let _ = write!(told, "/{}: ", self.search);
+            if self.hunt.is_none() && self.said != "not found" {
+                self.tally.tell(self.cursor, &mut told);
+                told.push_str(if self.said.is_empty() { "" } else { ", " });
+            }
+            told.push_str(self.said);
+        }
+        self.search_line = told;
+    }
+
+    /// Rows under the lines: troubles, and the search.
     pub(super) fn foot_rows(&self) -> usize {
         let troubles = self.troubles().count();
-        troubles.min(TROUBLES) + usize::from(troubles > TROUBLES) + usize::from(!self.said.is_empty())
+        troubles.min(TROUBLES) + usize::from(troubles > TROUBLES) + usize::from(!self.search.is_empty())
     }
 
     /// The troubles that are told, and how many more there are.
@@ -230,9 +246,6 @@ impl LogView {
         let words = self.sieve.words();
         if !words.is_empty() {
             let _ = write!(title, "  &{words}");
-        }
-        if !self.search.is_empty() {
-            let _ = write!(title, "  /{}", self.search);
         }
         // Of the last minute nothing is known while older lines still come.
         match behind {

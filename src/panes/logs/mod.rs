@@ -9,6 +9,7 @@ mod keys;
 mod lines;
 mod patterns;
 mod sieve;
+mod tally;
 mod targets;
 
 pub use targets::{Targets, of};
@@ -16,6 +17,7 @@ pub use targets::{Targets, of};
 use self::lines::Row;
 use self::patterns::Patterns;
 use self::sieve::{Found, Hunt, Sieve};
+use self::tally::Tally;
 use crate::domain::log::{Anchor, PlaceState, Stage};
 use crate::domain::{LogLine, LogRequest, LogTarget};
 use crate::store::log::{LogExport, LogRing};
@@ -95,6 +97,9 @@ pub struct LogView {
     hunt: Option<Hunt>,
     /// What came of a search.
     said: &'static str,
+    tally: Tally,
+    /// The search with its hits and what came of it, in words.
+    search_line: String,
     following: bool,
     /// The line under the cursor, by number, and the first one on the screen.
     cursor: u64,
@@ -135,6 +140,8 @@ impl LogView {
             needle: String::new(),
             hunt: None,
             said: "",
+            tally: Tally::default(),
+            search_line: String::new(),
             following: true,
             cursor: 0,
             top: 0,
@@ -263,7 +270,16 @@ impl LogView {
         if let Mode::Patterns(patterns) = &mut self.mode {
             self.unfinished |= !patterns.work(&self.ring);
         }
-        let Some(hunt) = self.hunt.take() else { return };
+        if let Some(hunt) = self.hunt.take() {
+            self.go_on(hunt);
+        }
+        // Counting waits for the hit that somebody wants to see.
+        if self.hunt.is_none() && !self.needle.is_empty() {
+            self.unfinished |= !self.tally.work(&self.needle, &self.sieve, &self.ring, &mut self.scratch);
+        }
+    }
+
+    fn go_on(&mut self, hunt: Hunt) {
         match hunt.work(&self.needle, &self.sieve, &self.ring, &mut self.scratch) {
             Found::At(place) => {
                 (self.following, self.said) = (false, "");

@@ -1,7 +1,7 @@
 //! Which lines pass, and where a search hits. Looks at a bounded number of bytes at a time, so that a full ring of lines never
 //! holds up a key: what is not looked at yet is looked at with the next frame.
 
-use crate::domain::log::mask;
+use crate::domain::log::{Level, mask};
 use crate::store::log::{Kept, LogRing};
 use crate::widgets::filter::Filter;
 use std::collections::VecDeque;
@@ -16,6 +16,12 @@ pub(super) struct Sieve {
     filter: Filter,
     /// Only lines of this pattern.
     pattern: Option<String>,
+    /// Only lines of this level or a worse one, and what continues them.
+    floor: Option<Level>,
+    /// By place: the last line with a level of its own was let through by the floor.
+    grave: Vec<bool>,
+    /// Counts the changes of what is let through.
+    generation: u64,
     /// The numbers of those that pass, when something is asked for.
     passing: VecDeque<u64>,
     /// The next line to look at.
@@ -43,22 +49,40 @@ impl Sieve {
         self.again();
     }
 
+    pub(super) const fn floor(&self) -> Option<Level> {
+        self.floor
+    }
+
+    pub(super) fn set_floor(&mut self, floor: Option<Level>) {
+        self.floor = floor;
+        self.again();
+    }
+
+    /// Another one than before: something else is let through, or other lines are.
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Everything is to be looked at again.
     pub(super) fn again(&mut self) {
+        self.generation += 1;
         self.passing.clear();
+        self.grave.clear();
         self.next = 0;
     }
 
     /// Nothing is asked for: all lines pass.
     pub(super) fn is_open(&self) -> bool {
-        self.filter.is_empty() && self.pattern.is_none()
+        self.filter.is_empty() && self.pattern.is_none() && self.floor.is_none()
     }
 
     /// In words, for a title and for a file.
     pub(super) fn words(&self) -> String {
         let pattern = self.pattern.as_ref().map(|pattern| format!("pattern {pattern}"));
         let filter = (!self.filter.is_empty()).then(|| self.text.clone());
-        pattern.into_iter().chain(filter).collect::<Vec<_>>().join(", ")
+        let floor =
+            self.floor.map(|floor| if floor > Level::Warn { "errors" } else { "errors and warnings" }.to_owned());
+        floor.into_iter().chain(pattern).chain(filter).collect::<Vec<_>>().join(", ")
     }
 
     /// Looks at lines; false: there are more.
@@ -84,7 +108,25 @@ impl Sieve {
         true
     }
 
+    /// Whether the floor lets it through. A line without a level that is indented, as those of a stack trace are, belongs to the one
+    /// before it of the same place.
+    fn is_grave(&mut self, line: Kept<'_>, floor: Level) -> bool {
+        let place = usize::from(line.place);
+        if self.grave.len() <= place {
+            self.grave.resize(place + 1, false);
+        }
+        match line.level {
+            Some(level) => self.grave[place] = level >= floor,
+            None if !line.text.starts_with([' ', '\t']) => self.grave[place] = false,
+            None => {}
+        }
+        self.grave[place]
+    }
+
     fn passes(&mut self, line: Kept<'_>) -> bool {
+        if self.floor.is_some_and(|floor| !self.is_grave(line, floor)) {
+            return false;
+        }
         if !self.filter.is_empty() {
             lower(line.text, &mut self.scratch);
             if let Some(level) = line.level {
@@ -236,6 +278,31 @@ mod tests {
         sieve.set_pattern(None);
         sieve.work(&ring);
         assert_eq!(sieve.len(&ring), 100);
+    }
+
+    #[test]
+    fn a_floor_lets_errors_through_with_what_continues_them() {
+        let mut ring = LogRing::new(1 << 20);
+        let mut say = |place: u16, level: Option<Level>, text: &str| {
+            ring.push(&LogLine { place, level, text: text.to_owned(), ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+        };
+        say(0, Some(Level::Error), "broken");
+        say(1, Some(Level::Info), "fine");
+        say(0, None, "\tat com.example.Main");
+        say(1, None, "  of what is fine");
+        say(0, None, "a line of its own");
+        say(0, None, "  of that one");
+        say(1, Some(Level::Warn), "slow");
+        say(1, Some(Level::Fatal), "over");
+        let mut sieve = Sieve::default();
+        let mut passing = |floor: Option<Level>| {
+            sieve.set_floor(floor);
+            assert!(sieve.work(&ring));
+            (0..sieve.len(&ring)).filter_map(|at| sieve.at(at, &ring)).collect::<Vec<_>>()
+        };
+        assert_eq!(passing(Some(Level::Error)), [0, 2, 7]);
+        assert_eq!(passing(Some(Level::Warn)), [0, 2, 6, 7]);
+        assert_eq!(passing(None).len(), 8);
     }
 
     #[test]

@@ -234,9 +234,6 @@ impl Pane for Overview {
             self.cursor = motion.apply(self.cursor, self.page).min(self.count().saturating_sub(1));
             self.chosen = self.line().map(|line| line.lead.clone());
             Flow::Done
-        } else if *action == Action::Back && !self.filter_text.is_empty() {
-            self.set_filter("");
-            Flow::Done
         } else {
             Flow::Pass
         }

@@ -314,7 +314,6 @@ impl Pane for ProcessesPane {
             }
             (Action::Sort, _) => self.turn(),
             (Action::Reverse, _) => self.reverse = !self.reverse,
-            (Action::Back, _) if !self.filter_text.is_empty() => self.set_filter(""),
             _ => return Flow::Pass,
         }
         Flow::Done

@@ -272,9 +272,6 @@ impl Pane for RunsPane {
             self.cursor.travel(motion, self.order.len());
             self.take(cx);
             Flow::Done
-        } else if *action == Action::Back && !self.filter_text.is_empty() {
-            self.set_filter("");
-            Flow::Done
         } else {
             Flow::Pass
         }

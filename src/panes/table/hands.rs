@@ -39,6 +39,16 @@ impl<T: Tabular> Hands for DataPane<T> {
         self.rows.sort.map(|column| (column, self.rows.reverse))
     }
 
+    fn begin_with(&self, letter: char) -> Vec<usize> {
+        let mut columns = Vec::new();
+        for (_, column) in self.rows.fields.iter().filter(|(name, _)| name.starts_with(letter)) {
+            if !columns.contains(column) {
+                columns.push(*column);
+            }
+        }
+        columns
+    }
+
     fn change_columns(&mut self, change: ColumnChange) {
         self.columns.change(change);
     }

@@ -8,6 +8,7 @@ mod notes;
 mod pane;
 mod rows;
 mod trust;
+mod unlike;
 
 pub(in crate::panes) use frame::draw_frame;
 pub use pane::DataPane;

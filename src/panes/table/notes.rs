@@ -182,6 +182,7 @@ impl Notes {
         } else if !rows.filter.is_empty() && rows.counts.total() > 0 {
             let total = rows.counts.total();
             notes.push(format!("none of {total} passes the filter /{} (Esc clears it)", rows.filter_text));
+            notes.extend(rows.unlike.as_ref().map(|what| text::clean(what).into_owned()));
         } else if asked::<T>(cx).all(|feed| feed.good.is_some() && T::lacks(feed)) {
             notes.push(T::NOBODY.to_owned());
         } else if sure::<T>(cx) {

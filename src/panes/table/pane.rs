@@ -218,9 +218,6 @@ impl<T: Tabular> Pane for DataPane<T> {
             self.rows.grouped = self.rows.sort.is_some() || !self.rows.grouped;
             (self.rows.sort, self.rows.reverse) = (None, false);
             Flow::Done
-        } else if *action == Action::Back && !self.rows.filter_text.is_empty() {
-            self.set_filter("");
-            Flow::Done
         } else {
             Flow::Pass
         }
@@ -310,8 +307,8 @@ impl<T: Tabular> Pane for DataPane<T> {
     }
 
     fn filter_hint(&self) -> &str {
-        match self.rows.filter.problem() {
-            Some(problem) => problem,
+        match self.rows.filter.problem().or(self.rows.unlike.as_deref()) {
+            Some(what) => what,
             None if T::LABELLED => "words, !not, label=~\"a|b\", state:x, age>30m; Tab completes",
             None => "words, !not, state:x, cpu>80, age>30m; Tab completes",
         }

@@ -1,6 +1,7 @@
 //! Which rows there are, and in what order: the filter, the sort, the groups. The cursor is the pane's.
 
 use super::trust::{is_for, untrusted};
+use super::unlike::unlike;
 use super::{Counts, Row, Tabular};
 use crate::cx::Cx;
 use crate::domain::{Severity, ThingId};
@@ -33,6 +34,8 @@ pub(super) struct Rows<T: Tabular> {
     pub reverse: bool,
     pub filter_text: String,
     pub filter: Filter,
+    /// The filter leaves nothing because of this term, in words.
+    pub unlike: Option<String>,
     /// What a filter may compare: the columns by their headings, then by their other names.
     pub fields: Vec<(Cow<'static, str>, usize)>,
     texts: Texts,
@@ -72,6 +75,7 @@ impl<T: Tabular> Default for Rows<T> {
             reverse: false,
             filter_text: String::new(),
             filter: Filter::default(),
+            unlike: None,
             fields: typed::fields(T::COLUMNS, T::SYNONYMS),
             texts: Texts::default(),
             scratch: String::new(),
@@ -116,6 +120,8 @@ impl<T: Tabular> Rows<T> {
                 self.select(false, cx);
             }
         }
+        let none_passes = self.entries.is_empty() && self.counts.total() > 0;
+        self.unlike = if none_passes { unlike::<T>(&self.filter, cx) } else { None };
         self.filtered_for.clone_from(&self.filter);
         Some(changed)
     }
@@ -277,7 +283,12 @@ fn compares<T: Tabular>(comparison: &Comparison, row: Row<'_, T::Item>, scratch:
     if let Told::Figure(figure) = told {
         return comparison.holds_for_figure(figure);
     }
-    scratch.clear();
-    T::cell(comparison.column, row, scratch);
+    shown_in::<T>(comparison.column, row, scratch);
     comparison.holds_for_cell(scratch)
+}
+
+/// What a cell says, written over `out`.
+pub(super) fn shown_in<T: Tabular>(column: usize, row: Row<'_, T::Item>, out: &mut String) {
+    out.clear();
+    T::cell(column, row, out);
 }

@@ -111,6 +111,7 @@ impl<'a> Found<'a> {
                 }
                 RecordKind::JournalOpen
                 | RecordKind::WritesLock
+                | RecordKind::PolicyChange
                 | RecordKind::RunStart
                 | RecordKind::StepRecheck
                 | RecordKind::RunFinish => {}
