@@ -7,6 +7,7 @@ pub mod language;
 pub mod library;
 pub mod machine;
 pub mod model;
+pub mod not_yet;
 pub mod params;
 pub mod parse;
 pub mod plan;

@@ -9,7 +9,7 @@ use crate::runbook::language::{Types, types_of};
 use crate::runbook::model::{Attrs, Fence, ParamType, Role, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows};
-use crate::runbook::{Draft, Plan, PlanRequest, nearest};
+use crate::runbook::{Draft, Plan, PlanRequest, nearest, not_yet};
 use crate::steps::{Found, Pinned, docker, within};
 use jiff::Unit;
 use serde_json::Value;
@@ -32,6 +32,9 @@ impl Exec {
             let near = nearest(&request.runbook, self.library.iter().map(|runbook| runbook.id.as_str()));
             format!("there is no runbook {:?}{near}", request.runbook)
         })?;
+        if let Some(why) = not_yet::refusal(runbook) {
+            return Err(why);
+        }
         let mut values = params::resolve(&runbook.params, &request.args)?;
         let shown = self.resolve_containers(runbook, &mut values).await?;
         let mut planner = Planner {
