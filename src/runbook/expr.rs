@@ -67,6 +67,10 @@ impl fmt::Display for Condition {
     }
 }
 
+/// How a comparison of different types is mended.
+const ALIKE: &str =
+    "write both sides alike: a number without quotes, text in single quotes, `int(…)` or `string(…)` around a value";
+
 impl Condition {
     /// Compiles it; the error is the parser's, in one line.
     pub fn compile(text: &str) -> Result<Self, String> {
@@ -108,13 +112,16 @@ impl Condition {
     }
 
     /// What it compares that can never be equal, and what it gives instead of true or false (`wants_bool`), as far as that is
-    /// known: in a sentence each. `known` tells of a name and of a field of one.
-    pub fn doubts(&self, wants_bool: bool, known: &dyn Fn(&str, Option<&str>) -> Known) -> Vec<String> {
+    /// known: what, and how it is mended. `known` tells of a name and of a field of one.
+    pub fn doubts(&self, wants_bool: bool, known: &dyn Fn(&str, Option<&str>) -> Known) -> Vec<(String, &'static str)> {
         let mut doubts = Vec::new();
-        walk(&self.expression().expr, &mut |expr| doubts.extend(unlike(expr, known)));
+        walk(&self.expression().expr, &mut |expr| {
+            doubts.extend(unlike(expr, known).map(|what| (what, ALIKE)));
+        });
         let whole = kind(&self.expression().expr, known);
         if wants_bool && !matches!(whole, Known::Any | Known::Bool) {
-            doubts.push(format!("it gives {}, which is neither true nor false", whole.words()));
+            let what = format!("it gives {}, which is neither true nor false", whole.words());
+            doubts.push((what, "compare it with what it should be"));
         }
         doubts
     }
@@ -182,9 +189,10 @@ fn unlike(expr: &Expr, known: &dyn Fn(&str, Option<&str>) -> Known) -> Option<St
         _ => return None,
     };
     let left = kind(&left.expr, known);
-    let other = pairs.into_iter().map(|expr| kind(expr, known)).find(|right| {
-        *right != left && *right != Known::Any && left != Known::Any
-    })?;
+    let other = pairs
+        .into_iter()
+        .map(|expr| kind(expr, known))
+        .find(|right| *right != left && *right != Known::Any && left != Known::Any)?;
     let what = match sign {
         "an order" => "one cannot be less than the other".to_owned(),
         _ => format!("`{sign}` is {} whatever they are", if sign == "!=" { "always true" } else { "never true" }),
@@ -220,9 +228,11 @@ fn kind(expr: &Expr, known: &dyn Fn(&str, Option<&str>) -> Known) -> Known {
                 | "endsWith"
                 | "contains"
                 | "matches" => Known::Bool,
-                operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO | operators::NEGATE => {
-                    Known::Number
-                }
+                operators::SUBSTRACT
+                | operators::MULTIPLY
+                | operators::DIVIDE
+                | operators::MODULO
+                | operators::NEGATE => Known::Number,
                 "size" | "int" | "uint" | "double" | "timestamp" => Known::Number,
                 "string" => Known::Text,
                 operators::ADD if of(0) == of(1) => of(0),
@@ -363,7 +373,7 @@ mod tests {
         }
         assert_eq!(
             Condition::compile("rc == '0'").unwrap().doubts(true, &known),
-            ["it compares a number with text: `==` is never true whatever they are"]
+            [("it compares a number with text: `==` is never true whatever they are".to_owned(), ALIKE)]
         );
     }
 

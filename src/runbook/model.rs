@@ -603,7 +603,9 @@ mod tests {
         for (glob, name) in [("Pg*", "PgDown"), ("*", ""), ("a*b*c", "abc"), ("a*b*c", "axbxbxc"), ("Down", "Down")] {
             assert!(matches(glob, name), "{glob} {name}");
         }
-        for (glob, name) in [("Pg*", "pgDown"), ("Down", "Downs"), ("a*b*c", "acb"), ("ab*ba", "aba"), ("", "x"), ("a.c", "abc")] {
+        for (glob, name) in
+            [("Pg*", "pgDown"), ("Down", "Downs"), ("a*b*c", "acb"), ("ab*ba", "aba"), ("", "x"), ("a.c", "abc")]
+        {
             assert!(!matches(glob, name), "{glob} {name}");
         }
     }

@@ -34,7 +34,9 @@ pub fn check(param: &Param, value: &Value) -> Result<Value, String> {
     }
     let values: Vec<Value> = match value {
         Value::Array(values) => values.clone(),
-        Value::String(text) => text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(Value::from).collect(),
+        Value::String(text) => {
+            text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(Value::from).collect()
+        }
         one => vec![one.clone()],
     };
     if values.is_empty() {

@@ -195,16 +195,8 @@ pub fn parse(body: &str) -> Result<Command, Fault> {
         let nearest = crate::runbook::nearest(word, Verb::ALL.into_iter().map(Verb::word));
         return Err(Fault::new(at, format!("`docker {word}` is not understood{nearest}"), SUBSET));
     };
-    let mut command = Command {
-        verb,
-        grace: None,
-        tail: None,
-        all: false,
-        signal: None,
-        force: false,
-        volumes: false,
-        target: None,
-    };
+    let mut command =
+        Command { verb, grace: None, tail: None, all: false, signal: None, force: false, volumes: false, target: None };
     while let Some((at, word)) = words.take() {
         take(&mut command, at, word, &mut words)?;
     }
@@ -269,7 +261,11 @@ fn image(at: usize, word: &str) -> Result<Target, Fault> {
     match word.strip_prefix('$') {
         Some(name) if crate::runbook::parse::is_plain(name) => Ok(Target::Param(name.to_owned())),
         None if is_image(word) => Ok(Target::Name(word.to_owned())),
-        _ => Err(Fault::new(at, format!("`{word}` is no image"), "write it as in `registry/team/api:1.2`, or as a parameter")),
+        _ => Err(Fault::new(
+            at,
+            format!("`{word}` is no image"),
+            "write it as in `registry/team/api:1.2`, or as a parameter",
+        )),
     }
 }
 

@@ -47,7 +47,11 @@ pub(super) enum Piece<'a> {
 /// Takes a text apart that begins at byte `at` of its body.
 pub(super) fn pieces(text: &str, at: usize) -> Result<Vec<Piece<'_>>, Fault> {
     if let Some(found) = text.find("{%") {
-        return Err(Fault::new(at + found, "`{%` would be a statement of a template", "only `{{ name }}` is filled in"));
+        return Err(Fault::new(
+            at + found,
+            "`{%` would be a statement of a template",
+            "only `{{ name }}` is filled in",
+        ));
     }
     let (mut pieces, mut done) = (Vec::new(), 0);
     while let Some(open) = text[done..].find("{{").map(|found| done + found) {
@@ -61,7 +65,8 @@ pub(super) fn pieces(text: &str, at: usize) -> Result<Vec<Piece<'_>>, Fault> {
         let name = inside.trim();
         let name_at = open + 2 + (inside.len() - inside.trim_start().len());
         if !is_path(name) {
-            let mend = "write a name, with fields and indexes if need be: `{{ before[0].id }}`; it is escaped by itself";
+            let mend =
+                "write a name, with fields and indexes if need be: `{{ before[0].id }}`; it is escaped by itself";
             return Err(Fault::new(at + name_at, format!("`{name}` is more than a name"), mend));
         }
         pieces.push(Piece::Hole(name, at + name_at));
@@ -81,7 +86,8 @@ fn is_path(text: &str) -> bool {
     };
     text.split('.').all(|part| {
         let (name, indexes) = part.split_once('[').map_or((part, None), |(name, rest)| (name, Some(rest)));
-        let digits = |index: &str| !index.is_empty() && index.len() < 6 && index.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            |index: &str| !index.is_empty() && index.len() < 6 && index.bytes().all(|byte| byte.is_ascii_digit());
         let closed = |rest: &str| rest.strip_suffix(']').is_some_and(|rest| rest.split("][").all(digits));
         word(name) && indexes.is_none_or(closed)
     })
@@ -102,7 +108,11 @@ pub(super) fn uses(name: &str, at: usize, types: &Types) -> Result<Option<(Strin
     if let Some(secret) = secret(name) {
         return match types.get(secret) {
             Some(NameType::Secret) => Ok(Some((secret.to_owned(), at))),
-            _ => Err(Fault::new(at, format!("`{secret}` is no secret"), "name it under `secrets`, and define it in the config")),
+            _ => Err(Fault::new(
+                at,
+                format!("`{secret}` is no secret"),
+                "name it under `secrets`, and define it in the config",
+            )),
         };
     }
     let root = root(name);
@@ -147,7 +157,8 @@ impl Scope<'_> {
         match self.secrets {
             Secrets::Named => Ok(format!("‹secret {name}›")),
             Secrets::Given(secrets) => {
-                let secret = secrets.get(name).ok_or_else(|| format!("the secret {name:?} is not defined in the config"))?;
+                let secret =
+                    secrets.get(name).ok_or_else(|| format!("the secret {name:?} is not defined in the config"))?;
                 Ok(secret.expose_secret().to_owned())
             }
         }
@@ -159,7 +170,9 @@ impl Scope<'_> {
             Value::String(text) => Ok(text),
             Value::Bool(truth) => Ok(truth.to_string()),
             Value::Number(number) => Ok(number.to_string()),
-            Value::Array(_) | Value::Object(_) => Err(format!("`{name}` is a list or an object, and this place takes one value")),
+            Value::Array(_) | Value::Object(_) => {
+                Err(format!("`{name}` is a list or an object, and this place takes one value"))
+            }
             Value::Null => Err(format!("`{name}` has no value here")),
         }
     }
@@ -181,13 +194,13 @@ pub(super) mod tests {
     #[test]
     fn holes_are_found_with_their_places() {
         let found = pieces("a {{ x }}{{before[0].id}}!", 10).unwrap();
-        assert_eq!(found, [
-            Piece::Text("a ", 10),
-            Piece::Hole("x", 15),
-            Piece::Hole("before[0].id", 21),
-            Piece::Text("!", 35)
-        ]);
-        for wrong in ["{{ x", "{{ x|upper }}", "{{ 1 + 1 }}", "{{ x() }}", "{{ }}", "{% if x %}", "{{ a.[0] }}", "{{ a[x] }}"] {
+        assert_eq!(
+            found,
+            [Piece::Text("a ", 10), Piece::Hole("x", 15), Piece::Hole("before[0].id", 21), Piece::Text("!", 35)]
+        );
+        for wrong in
+            ["{{ x", "{{ x|upper }}", "{{ 1 + 1 }}", "{{ x() }}", "{{ }}", "{% if x %}", "{{ a.[0] }}", "{{ a[x] }}"]
+        {
             assert!(pieces(wrong, 0).is_err(), "{wrong}");
         }
     }
@@ -200,7 +213,10 @@ pub(super) mod tests {
             assert_eq!(scope.text("before[0].tags[1]"), Ok("b".to_owned()));
             assert_eq!(scope.text("run.id"), Ok("r1".to_owned()));
             assert_eq!(scope.text("secret.token"), Ok("s3cr3t".to_owned()));
-            assert_eq!(Scope { secrets: Secrets::Named, ..scope }.text("secret.token"), Ok("‹secret token›".to_owned()));
+            assert_eq!(
+                Scope { secrets: Secrets::Named, ..scope }.text("secret.token"),
+                Ok("‹secret token›".to_owned())
+            );
             for wrong in ["y", "before[1].id", "before[0].none", "secret.other", "before", "before[0]"] {
                 assert!(scope.text(wrong).is_err(), "{wrong}");
             }

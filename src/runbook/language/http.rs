@@ -7,7 +7,7 @@ use super::{Fault, Language, Reading, Targets, Types};
 use crate::runbook::expr::{Gives, Known};
 use crate::runbook::model::{ParamType, Role};
 use serde_json::Value;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Registry line.
 pub const LANGUAGE: Language = Language {
@@ -34,16 +34,8 @@ const GIVES: Gives = &[
 ];
 
 /// Headers that the connection makes: with another value they would change where a request goes or where it ends.
-const OURS: [&str; 8] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "upgrade",
-    "te",
-    "trailer",
-    "proxy-authorization",
-];
+const OURS: [&str; 8] =
+    ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "proxy-authorization"];
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +155,11 @@ impl Written<'_> {
 
 fn written(body: &str) -> Result<Written<'_>, Fault> {
     if let Some(at) = body.find('\r') {
-        return Err(Fault::new(at, "a carriage return stands here", "end the lines of the file with a line feed alone"));
+        return Err(Fault::new(
+            at,
+            "a carriage return stands here",
+            "end the lines of the file with a line feed alone",
+        ));
     }
     let mut lines = Lines { body, at: 0 };
     let first = lines.next().unwrap_or(Part { text: "", at: 0 });
@@ -178,12 +174,16 @@ fn written(body: &str) -> Result<Written<'_>, Fault> {
         return Err(Fault::new(first.at, "the request has no path", form));
     }
     let mut headers = Vec::new();
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         if line.text.trim().is_empty() {
             break;
         }
         let Some((name, value)) = line.text.split_once(':') else {
-            return Err(Fault::new(line.at, "this is no header", "write `Name: value`, and a blank line before the body"));
+            return Err(Fault::new(
+                line.at,
+                "this is no header",
+                "write `Name: value`, and a blank line before the body",
+            ));
         };
         let value_at = line.at + name.len() + 1 + (value.len() - value.trim_start().len());
         headers.push((Part { text: name, at: line.at }, Part { text: value.trim(), at: value_at }));
@@ -239,7 +239,9 @@ fn header(part: &Part<'_>, scope: &Scope<'_>) -> Result<String, String> {
             Piece::Hole(name, _) => {
                 let value = scope.text(name)?;
                 if value.is_empty() || value.chars().any(char::is_control) || value.trim() != value {
-                    return Err(format!("`{name}` cannot stand in a header: it is empty, or holds a line break or spaces around it"));
+                    return Err(format!(
+                        "`{name}` cannot stand in a header: it is empty, or holds a line break or spaces around it"
+                    ));
                 }
                 out.push_str(&value);
             }
@@ -254,7 +256,9 @@ fn target(part: &Part<'_>, scope: &Scope<'_>) -> Result<String, String> {
     for piece in taken(part)? {
         match piece {
             Piece::Text(text, _) => out.push_str(text),
-            Piece::Hole(name, _) if fill::secret(name).is_some() => return Err(format!("`{name}` would be logged with the path")),
+            Piece::Hole(name, _) if fill::secret(name).is_some() => {
+                return Err(format!("`{name}` would be logged with the path"));
+            }
             Piece::Hole(name, _) => {
                 let value = scope.text(name)?;
                 if value.is_empty() && !out.contains('?') {
@@ -265,10 +269,10 @@ fn target(part: &Part<'_>, scope: &Scope<'_>) -> Result<String, String> {
         }
     }
     let path = out.split('?').next().unwrap_or_default();
-    match path.split('/').any(is_dots) {
-        true => Err("the path would leave its folder: a piece of it is `.` or `..`".to_owned()),
-        false => Ok(out),
+    if path.split('/').any(is_dots) {
+        return Err("the path would leave its folder: a piece of it is `.` or `..`".to_owned());
     }
+    Ok(out)
 }
 
 /// `.` and `..`, in all the ways in which a URL can write them.
@@ -282,7 +286,8 @@ fn encode(text: &str, out: &mut String) {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // A String takes everything.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
 }
@@ -327,6 +332,7 @@ fn json(part: &Part<'_>, scope: &Scope<'_>) -> Result<String, String> {
                 out.push_str(text);
                 state = state.after(text);
             }
+            Piece::Hole(name, _) if state.escaped => return Err(format!("`{name}` stands behind a backslash")),
             Piece::Hole(name, _) if state.open => {
                 let quoted = Value::String(scope.text(name)?).to_string();
                 out.push_str(&quoted[1..quoted.len() - 1]);
@@ -398,6 +404,9 @@ fn read_target(part: &Part<'_>, types: &Types, reading: &mut Reading) {
                     let what = format!("{char:?} cannot stand in a path");
                     reading.faults.push(Fault::new(at + index, what, "write it as `%XX`; a fragment is never sent"));
                 }
+                if let Some(index) = half_escape(text) {
+                    reading.faults.push(half_fault(at + index));
+                }
                 before.push_str(text);
             }
             Piece::Hole(name, at) => {
@@ -418,6 +427,17 @@ fn read_target(part: &Part<'_>, types: &Types, reading: &mut Reading) {
     if path.split('/').any(is_dots) {
         reading.faults.push(Fault::new(at, "the path leaves its folder", "write it without `.` and `..`"));
     }
+}
+
+/// A `%` without its two digits: what is filled in behind it would become part of it.
+fn half_escape(text: &str) -> Option<usize> {
+    let digits =
+        |at: usize| text.get(at + 1..at + 3).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    text.match_indices('%').map(|(at, _)| at).find(|at| !digits(*at))
+}
+
+fn half_fault(at: usize) -> Fault {
+    Fault::new(at, "a `%` without its two digits", "write it as `%25`")
 }
 
 fn key_fault(name: &str, at: usize) -> Fault {
@@ -456,7 +476,10 @@ fn read_body(written: &Written<'_>, types: &Types, reading: &mut Reading) {
             let mut before = String::new();
             for piece in pieces {
                 match piece {
-                    Piece::Text(text, _) => before.push_str(text),
+                    Piece::Text(text, at) => {
+                        reading.faults.extend(half_escape(text).map(|index| half_fault(at + index)));
+                        before.push_str(text);
+                    }
                     Piece::Hole(name, at) if !before.rsplit('&').next().unwrap_or_default().contains('=') => {
                         reading.faults.push(key_fault(name, at));
                     }
@@ -488,7 +511,11 @@ fn read_json(pieces: &[Piece<'_>], body: &Part<'_>, reading: &mut Reading) {
     }
     match serde_json::from_str::<Value>(&text) {
         Ok(value) if has_mark(&value) => {
-            reading.faults.push(Fault::new(body.at, "a value stands where a key would", "write the keys of JSON as they are"));
+            reading.faults.push(Fault::new(
+                body.at,
+                "a value stands where a key would",
+                "write the keys of JSON as they are",
+            ));
         }
         Ok(_) => {}
         Err(error) if !body.text.trim().is_empty() => {
@@ -555,7 +582,12 @@ mod tests {
         let request = with(json!(1), |scope| render(body, &scope)).unwrap();
         assert_eq!(request.headers[0].1, "Bearer s3cr3t");
         assert_eq!(request.headers[1].1, "r1/a/b");
-        for wrong in ["GET /{{ secret.token }}", "GET /?a={{ secret.token }}", "GET /\nA: {{ token }}", "GET /\nA: {{ secret.x }}"] {
+        for wrong in [
+            "GET /{{ secret.token }}",
+            "GET /?a={{ secret.token }}",
+            "GET /\nA: {{ token }}",
+            "GET /\nA: {{ secret.x }}",
+        ] {
             assert_eq!(faults(Role::Check, wrong).len(), 1, "{wrong}");
         }
         assert!(with(json!(1), |scope| render("GET /{{ secret.token }}", &scope)).is_err());
@@ -583,6 +615,9 @@ mod tests {
             "GET /a\nno header",
             "GET /a\nA: 1\na: 2",
             "GET /a\n\nbody",
+            "GET /%{{ x }}",
+            "GET /%2{{ x }}",
+            "GET /?a=%{{ x }}",
             "GET /?{{ x }}=1",
             "GET /?a=1&{{ x }}",
             "GET /{{ x|upper }}",
@@ -595,6 +630,8 @@ mod tests {
             "POST /a\n\n{\"a\": 1}",
             "POST /a\nContent-Type: application/json\n\n{\"a\": }",
             "POST /a\nContent-Type: application/json\n\n{\"{{ x }}\": 1}",
+            "POST /a\nContent-Type: application/json\n\n{\"a\": \"\\{{ x }}\"}",
+            "POST /a\nContent-Type: application/json\n\n{\"a\": \"\\u{{ x }}\"}",
             "POST /a\nContent-Type: text/plain\n\n{{ x }}",
             "POST /a\nContent-Type: {{ x }}\n\na",
             "POST /a\nContent-Type: application/x-www-form-urlencoded\n\n{{ x }}=1",

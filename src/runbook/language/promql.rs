@@ -89,6 +89,8 @@ struct State {
     operator: Option<&'static str>,
     string: Option<char>,
     escaped: bool,
+    /// Characters that still belong to an escape by number, as in `\\x41`.
+    pending: u8,
     comment: bool,
 }
 
@@ -101,6 +103,13 @@ impl State {
                 self.comment = char != '\n';
             } else if let Some(quote) = self.string {
                 let ends = char == quote && !self.escaped;
+                self.pending = match char {
+                    'x' if self.escaped => 2,
+                    'u' if self.escaped => 4,
+                    'U' if self.escaped => 8,
+                    '0'..='7' if self.escaped => 2,
+                    _ => self.pending.saturating_sub(1),
+                };
                 self.escaped = char == '\\' && !self.escaped && quote != '`';
                 if ends {
                     (self.string, self.operator) = (None, None);
@@ -132,7 +141,8 @@ impl State {
     }
 
     fn label(&self) -> Option<Label> {
-        let quote = self.string.filter(|quote| *quote != '`' && self.braces > 0 && !self.escaped)?;
+        let quote =
+            self.string.filter(|quote| *quote != '`' && self.braces > 0 && !self.escaped && self.pending == 0)?;
         self.operator.map(|operator| Label { quote, regex: operator.ends_with('~') })
     }
 }
@@ -164,7 +174,11 @@ fn read(role: Role, body: &str, types: &Types) -> Reading {
         reading.faults.push(Fault::new(0, "a string is not closed", "close its quote"));
     }
     if let Some((at, bracket)) = open_bracket(body) {
-        reading.faults.push(Fault::new(at, format!("`{bracket}` has no other half"), "close what is open, and nothing else"));
+        reading.faults.push(Fault::new(
+            at,
+            format!("`{bracket}` has no other half"),
+            "close what is open, and nothing else",
+        ));
     }
     reading
 }
@@ -269,6 +283,8 @@ mod tests {
             "sum(up",
             "sum(up))",
             "up{job=\"\\{{ x }}\"}",
+            "up{job=\"\\x4{{ x }}\"}",
+            "up{job=\"\\u{{ x }}\"}",
         ] {
             assert_ne!(faults(wrong), 0, "{wrong}");
         }

@@ -77,7 +77,7 @@ fn is_assignment(word: &str) -> bool {
 
 /// Takes a script apart.
 pub(super) fn read(body: &str) -> Script {
-    let mut reader = Reader { body, at: 0, script: Script::default(), heredocs: Vec::new() };
+    let mut reader = Reader { body, at: 0, script: Script::default(), heredocs: Vec::new(), ticks: false };
     reader.list(None, 0, 0);
     reader.script.commands.sort_by_key(|command| command.at);
     reader.script
@@ -89,6 +89,8 @@ struct Reader<'a> {
     script: Script,
     /// Here-documents whose text begins with the next line: the word that ends each, and whether it is expanded.
     heredocs: Vec<(String, bool)>,
+    /// Inside backticks, where the next one closes.
+    ticks: bool,
 }
 
 /// A command that is being read.
@@ -174,7 +176,8 @@ impl<'a> Reader<'a> {
 
     fn finish(&mut self, open: &mut Open) {
         let Open { command, no_command } = std::mem::take(open);
-        if !no_command && !(command.words.is_empty() && command.writes.is_empty()) {
+        let empty = command.words.is_empty() && command.writes.is_empty();
+        if !no_command && !empty {
             self.script.commands.push(command);
         }
     }
@@ -217,11 +220,11 @@ impl<'a> Reader<'a> {
 
     /// A word without its quotes, whether any of it was quoted, and the variables in it.
     fn word(&mut self, inside: u32, deep: u32) -> (String, bool, Vec<(String, usize)>) {
-        let (mut word, mut quoted, before) = (String::new(), false, self.script.names.len());
-        let mut own = Vec::new();
+        let (mut word, mut quoted, mut own) = (String::new(), false, Vec::new());
         while let Some(char) = self.rest().chars().next() {
             match char {
                 ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
+                '`' if self.ticks => break,
                 '\'' => {
                     quoted = true;
                     let start = self.at;
@@ -251,7 +254,6 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        debug_assert!(self.script.names.len() >= before, "names are only added");
         (word, quoted, own)
     }
 
@@ -264,6 +266,7 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     return;
                 }
+                '`' if self.ticks => break,
                 '\\' => {
                     self.at += 1;
                     let next = self.rest().chars().next();
@@ -289,7 +292,9 @@ impl<'a> Reader<'a> {
         } else if self.take("$(") {
             self.list(Some(')'), inside + 1, deep + 1);
         } else if self.take("`") {
+            self.ticks = true;
             self.list(Some('`'), inside + 1, deep + 1);
+            self.ticks = false;
         } else if self.rest().starts_with("${") {
             let end = braces(self.rest());
             let text = &self.rest()[2..end];
@@ -337,7 +342,11 @@ impl<'a> Reader<'a> {
     /// Skips what is computed; names in it need no `$`.
     fn arithmetic(&mut self, start: &str, end: &str) {
         let from = self.at + start.len();
-        let length = self.body[from..].find(end).unwrap_or(self.body.len() - from);
+        let closes = self.body[from..].find(end);
+        if closes.is_none() {
+            self.script.open.get_or_insert(self.at);
+        }
+        let length = closes.unwrap_or(self.body.len() - from);
         let text = &self.body[from..from + length];
         let mut at = 0;
         while let Some(found) = text[at..].find(|c: char| c.is_ascii_alphabetic() || c == '_').map(|found| at + found) {
@@ -437,12 +446,16 @@ mod tests {
 
     #[test]
     fn commands_are_found_wherever_they_stand() {
-        assert_eq!(commands("set -eu\na=1 b; c && d || e | f & g # h\n"), [
-            "set -eu", "a=1 b", "c", "d", "e", "f", "g"
-        ]);
+        assert_eq!(
+            commands("set -eu\na=1 b; c && d || e | f & g # h\n"),
+            ["set -eu", "a=1 b", "c", "d", "e", "f", "g"]
+        );
         assert_eq!(commands("if ! a -t; then b; exit 1; fi"), ["a -t", "b", "exit 1"]);
         assert_eq!(commands("x=\"$(a | b 'c d')\"\n(e)\n{ f; }"), ["x=$", "a", "b c d", "e", "f"]);
-        assert_eq!(commands("for w in $(a); do case \"$o\" in *\" $w \"*) b=1 ;; *) c ;; esac; done"), ["a", "b=1", "c"]);
+        assert_eq!(
+            commands("for w in $(a); do case \"$o\" in *\" $w \"*) b=1 ;; *) c ;; esac; done"),
+            ["a", "b=1", "c"]
+        );
         assert_eq!(commands("f() { pgrep x || true; }"), ["pgrep x", "true"]);
         assert_eq!(commands("cat <<EOF\nrm -rf /\nEOF\nls"), ["cat", "ls"]);
         assert_eq!(commands("i=$((i+1)); sleep 0.2"), ["i=$", "sleep 0.2"]);
@@ -475,7 +488,9 @@ mod tests {
     #[test]
     fn the_command_behind_others_is_found() {
         let verb = |body: &str| read(body).commands[0].verb().map(|(name, _)| name.to_owned());
-        for body in ["rm x", "sudo -u a rm x", "A=1 env B=2 /bin/rm x", "timeout 5 rm x", "xargs -n 1 rm", "command rm x"] {
+        for body in
+            ["rm x", "sudo -u a rm x", "A=1 env B=2 /bin/rm x", "timeout 5 rm x", "xargs -n 1 rm", "command rm x"]
+        {
             assert_eq!(verb(body).as_deref(), Some("rm"), "{body}");
         }
         assert_eq!(verb("a=1"), None);

@@ -32,11 +32,119 @@ fn every_valid_runbook_is_read() {
 #[test]
 fn every_invalid_runbook_has_its_whole_message() {
     let files = files("invalid");
-    assert!(files.len() >= 80);
+    assert!(files.len() >= 150);
     for path in files {
         let source = fs::read_to_string(&path).unwrap();
         let problems = parse(&name(&path), &source).expect_err(&name(&path)).to_string();
+        if std::env::var_os("UPDATE_CORPUS").is_some() {
+            fs::write(path.with_extension("txt"), format!("{problems}\n")).unwrap();
+        }
         let wanted = fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
         assert_eq!(problems, wanted.trim_end(), "\n{problems}\n");
+    }
+}
+
+/// Every page of this repository, and what people put into their own.
+#[test]
+fn a_page_of_prose_is_no_runbook_and_harms_nobody() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.to_owned(), root.join("docs"), root.join("docs/panes"), root.join("docs/sources")];
+    folders.push(root.join("tests"));
+    let mut pages: Vec<String> = Vec::new();
+    for folder in folders {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+        pages.extend(files.map(|path| fs::read_to_string(path).unwrap()));
+    }
+    assert!(pages.len() > 20);
+    let odd = [
+        "",
+        "---",
+        "---\n",
+        "---\ntitle: a page\n---\n# A\n",
+        "\u{feff}# A",
+        "# A\r\n\r\n- [ ] b\r\n",
+        "```sh\nls\n```",
+        "    code\n",
+        "| a |\n|---|\n",
+        "<b>x</b>",
+        "[a]: b\n[a]",
+        "---\ntitle: x\nrunbooks: 3\n---\n",
+    ];
+    pages.extend(odd.map(str::to_owned));
+    for page in &pages {
+        assert!(!super::is_runbook(page), "{page}");
+        super::links(page);
+        assert!(parse("page.md", page).is_err());
+    }
+    assert!(super::is_runbook("---\ntitle: x\nrunbook: 1\n---\n"));
+}
+
+mod any {
+    use super::super::{is_runbook, links, parse};
+    use proptest::prelude::*;
+
+    /// Pieces that a page is made of, so that chance comes upon what is nearly right.
+    const PIECES: [&str; 40] = [
+        "---\n",
+        "runbook: 1\n",
+        "id: a\n",
+        "title: A\n",
+        "owner: o\n",
+        "reviewed: 2026-01-01\n",
+        "risk: low\n",
+        "params:\n",
+        "  - {name: x, type: int}\n",
+        "params: [",
+        "lock: [a/$x]\n",
+        "secrets: [t]\n",
+        "limits: {rows: 1}\n",
+        "# T\n",
+        "## S\n",
+        "### U\n",
+        "\n",
+        "```\n",
+        "```bash check on=host timeout=5s\n",
+        "```yaml rollout\n",
+        "over: role:x\n",
+        "serial: [1, 20%]\n",
+        "```http run on=a/b timeout=5s undo=none\n",
+        "POST /{{ x }}?a={{ secret.t }}\n",
+        "set -eu\n",
+        "echo \"$x $(ls | wc)\"\n",
+        "```promql wait on=m every=1s timeout=5s\n",
+        "up{a=\"{{ x }}\"} > 1\n",
+        "**Choose:**\n",
+        "**Run:** [a](b.md)\n",
+        "- [ ] a\n",
+        "- b\n",
+        "> ```sql run\n",
+        "expect=(rc == '0')",
+        "\r\n",
+        "é日本",
+        "```docker run on=$x timeout=1s if=(u == 1)\n",
+        "docker pull $x\n",
+        "\t",
+        "~~~\n",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_page_is_read_without_a_panic(pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..30)) {
+            let page = pieces.concat();
+            let _ = parse("page.md", &page);
+            is_runbook(&page);
+            links(&page);
+        }
+
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "\\PC*") {
+            let front = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-01-01\nrisk: low\n---\n";
+            let _ = parse("page.md", &text);
+            let _ = parse("page.md", &[front, &text].concat());
+            let _ = parse("page.md", &["---\n", &text, "\n---\n## S\n### T\n"].concat());
+        }
     }
 }

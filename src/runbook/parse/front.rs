@@ -1,11 +1,11 @@
 //! The front matter: a flat YAML table between two lines of `---`.
 
 use super::Faults;
+use super::yaml::{Field, Fields, Node, Table, place};
 use crate::domain::Subject;
 use crate::domain::risk::Risk;
-use super::yaml::{Field, Fields, Node, Table, place};
-use crate::runbook::model::{Glob, Lock, Name, Need, Param, ParamType, RunLimits};
 use crate::runbook::language::{self, address_of};
+use crate::runbook::model::{Glob, Lock, Name, Need, Param, ParamType, RunLimits};
 use crate::runbook::{nearest, params};
 use jiff::civil::Date;
 use std::time::Duration;
@@ -214,10 +214,15 @@ fn lock(table: &mut Table, faults: &mut Faults<'_>) -> Vec<(Lock, usize)> {
     for (text, at) in named {
         let parts = text.split_once('/').filter(|(kind, name)| is_word(kind) && is_name(name.trim_start_matches('$')));
         let Some((kind, name)) = parts else {
-            faults.at(at, format!("`{text}` names nothing to hold"), "write it as in `database/primary` or `server/$server`");
+            faults.at(
+                at,
+                format!("`{text}` names nothing to hold"),
+                "write it as in `database/primary` or `server/$server`",
+            );
             continue;
         };
-        let name = name.strip_prefix('$').map_or_else(|| Name::Is(name.to_owned()), |name| Name::Param(name.to_owned()));
+        let name =
+            name.strip_prefix('$').map_or_else(|| Name::Is(name.to_owned()), |name| Name::Param(name.to_owned()));
         locks.push((Lock { kind: kind.to_owned(), name }, at));
     }
     locks
@@ -284,7 +289,8 @@ fn is_word(text: &str) -> bool {
 
 /// A name of the config.
 pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }
 
 /// A name of a parameter, a secret or rows.
@@ -352,7 +358,10 @@ fn parameter(fields: Vec<Field>, at: usize, faults: &mut Faults<'_>) -> Option<P
 /// The keys that only some types have.
 fn suits(param: &Param, at: usize, faults: &mut Faults<'_>) {
     let Param { name, kind, .. } = param;
-    if *kind == ParamType::Enum && param.choices.is_empty() && !faults.list.iter().any(|fault| fault.what.contains("`choices`")) {
+    if *kind == ParamType::Enum
+        && param.choices.is_empty()
+        && !faults.list.iter().any(|fault| fault.what.contains("`choices`"))
+    {
         faults.at(at, format!("`{name}` is an enum without `choices`"), "write `choices: [a, b]`");
     }
     let measured = matches!(kind, ParamType::Int | ParamType::Duration);

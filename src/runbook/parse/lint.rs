@@ -10,7 +10,8 @@ use crate::domain::risk::{Level, Risk};
 use crate::runbook::expr::{Condition, Gives, Known};
 use crate::runbook::language::{self, Language, NameType, Targets, Types, promql};
 use crate::runbook::model::{
-    Attrs, Call, Fence, Manual, Name, NoData, On, OnDisconnect, OnFail, OnTimeout, Over, ParamType, Place, Role, Section, Step,
+    Attrs, Call, Fence, Manual, Name, NoData, On, OnDisconnect, OnFail, OnTimeout, Over, ParamType, Place, Role,
+    Section, Step,
 };
 use crate::runbook::{nearest, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +91,7 @@ pub(super) fn steps(
     let secrets = front.map(|front| front.secrets.as_slice()).unwrap_or_default();
     let types = language::declared(params.iter().map(|(param, _)| param), secrets.iter().map(|(name, _)| name));
     let sure = front.is_some_and(|front| front.params_whole);
-    let mut reader = Reader { types, used: BTreeSet::new(), sure, rolls: false, faults };
+    let mut reader = Reader { types, used: BTreeSet::new(), sure, rolls: false, unsure: false, faults };
     reader.locks(front);
     let (mut steps, mut sections) = (Vec::new(), Vec::new());
     let mut drafts = draft.steps.into_iter();
@@ -115,7 +116,7 @@ pub(super) fn steps(
     }
     let named = params.iter().map(|(param, at)| ("parameter", &param.name, *at));
     for (kind, name, at) in named.chain(secrets.iter().map(|(name, at)| ("secret", name, *at))) {
-        if whole && !steps.is_empty() && !reader.used.contains(name) {
+        if whole && !reader.unsure && !steps.is_empty() && !reader.used.contains(name) {
             reader.faults.at(at, format!("the {kind} `{name}` is never used"), "use it or remove it");
         }
     }
@@ -204,6 +205,8 @@ struct Reader<'f, 's> {
     sure: bool,
     /// The section goes over hosts.
     rolls: bool,
+    /// A body could not be read to its end, so that what it uses is not known.
+    unsure: bool,
     faults: &'f mut Faults<'s>,
 }
 
@@ -269,13 +272,15 @@ impl Reader<'_, '_> {
                 }
             }
         }
-        let empty = draft.marks.iter().any(|mark| mark.text.is_empty());
         if let ([_], Some(mark)) = (manual.choices.as_slice(), draft.marks.first()) {
             self.faults.at(mark.at, "there is one thing to choose from", "list at least two under `**Choose:**`");
         }
-        if empty || manual.call.is_some() && !(manual.choices.is_empty() && manual.tasks.is_empty()) {
-            let what = if empty { "an item here says nothing" } else { "a step that calls a runbook has more to do" };
-            self.faults.at(draft.at, what, "say what is to be done, one thing in a step");
+        if let Some(mark) = draft.marks.iter().find(|mark| mark.text.is_empty()) {
+            self.faults.at(mark.at, "this item says nothing", "write what is meant");
+        }
+        if manual.call.is_some() && !(manual.choices.is_empty() && manual.tasks.is_empty()) {
+            let mend = "put the list into a step of its own";
+            self.faults.at(draft.at, "a step that calls a runbook has a list beside it", mend);
         }
         manual
     }
@@ -307,6 +312,7 @@ impl Reader<'_, '_> {
         let (language, role) = (language?, role?);
         let before = self.faults.list.len();
         let reading = (language.read)(role, &draft.body, &self.types);
+        self.unsure |= !reading.faults.is_empty();
         for fault in &reading.faults {
             self.faults.at(draft.body_at + fault.at, fault.what.clone(), fault.mend.clone());
         }
@@ -344,7 +350,8 @@ impl Reader<'_, '_> {
                     NameType::Secret => format!("the secret `{name}` is not given to this script"),
                     _ => format!("`{name}` is not among the `vars` of this script"),
                 };
-                let all: Vec<&str> = vars.unwrap_or_default().iter().map(String::as_str).chain([name.as_str()]).collect();
+                let all: Vec<&str> =
+                    vars.unwrap_or_default().iter().map(String::as_str).chain([name.as_str()]).collect();
                 let mend = format!("list all that it needs: `vars=({})`", all.join(", "));
                 self.faults.at(draft.body_at + at, what, mend);
             }
@@ -444,7 +451,7 @@ impl Reader<'_, '_> {
         };
         let on = on?;
         let via_ssh = text("via").is_some_and(|word| self.only(word, "ssh", "there is no other way"));
-        if via_ssh && on.part.is_none() {
+        if via_ssh && on.part.is_none() && language.name == "http" {
             let mend = "name an endpoint of a server, as in `on=$server/admin`";
             self.faults.at(draft.info.role.at, "`via=ssh` needs a server to go through", mend);
         }
@@ -565,7 +572,13 @@ impl Reader<'_, '_> {
         };
         let place = if let Some(name) = place.strip_prefix('$') {
             self.uses(name, word.at);
-            if !matches!(self.types.get(name)?, NameType::Param(kind) if params.contains(kind)) {
+            let kind = *self.types.get(name)?;
+            if matches!(kind, NameType::Many(_)) {
+                let mend = "roll over it: a `yaml rollout` first in the section, and `on=host` here";
+                self.faults.at(word.at, format!("`${name}` is a list, and a fence goes to one place"), mend);
+                return None;
+            }
+            if !matches!(kind, NameType::Param(kind) if params.contains(&kind)) {
                 let kinds: Vec<&str> = params.iter().map(|kind| kind.word()).collect();
                 let mend = match kinds.as_slice() {
                     [] => format!("name {} itself", language.on.name),
@@ -610,7 +623,11 @@ impl Reader<'_, '_> {
             (None, _) => false,
         };
         if wrong {
-            self.faults.at(word.at, format!("a {} fence does not go to `{}`", language.name, word.text), forms(language));
+            self.faults.at(
+                word.at,
+                format!("a {} fence does not go to `{}`", language.name, word.text),
+                forms(language),
+            );
             return None;
         }
         Some(On { place, part })
@@ -622,7 +639,11 @@ impl Reader<'_, '_> {
         if found.is_none() {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
             let nearest = nearest(&word.text, names.iter().copied());
-            self.faults.at(word.at, format!("`{}` cannot stand here{nearest}", word.text), format!("there are {}", names.join(", ")));
+            self.faults.at(
+                word.at,
+                format!("`{}` cannot stand here{nearest}", word.text),
+                format!("there are {}", names.join(", ")),
+            );
         }
         found
     }
@@ -630,7 +651,11 @@ impl Reader<'_, '_> {
     fn verb(&mut self, word: &Word) -> Option<String> {
         let fine = word.text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         if !fine {
-            self.faults.at(word.at, format!("`{}` is no verb", word.text), "use one lower-case word, as in `verb=stop`");
+            self.faults.at(
+                word.at,
+                format!("`{}` is no verb", word.text),
+                "use one lower-case word, as in `verb=stop`",
+            );
         }
         fine.then(|| word.text.clone())
     }
@@ -638,9 +663,15 @@ impl Reader<'_, '_> {
     /// An absolute folder, without anything that a shell would expand.
     fn dir(&mut self, word: &Word) -> Option<String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "/_.-+".contains(c);
-        let fine = word.text.starts_with('/') && word.text.chars().all(plain) && !word.text.split('/').any(|part| part == "..");
+        let fine = word.text.starts_with('/')
+            && word.text.chars().all(plain)
+            && !word.text.split('/').any(|part| part == "..");
         if !fine {
-            self.faults.at(word.at, format!("`{}` is no folder", word.text), "write it from the root, as in `dir=/srv/app`");
+            self.faults.at(
+                word.at,
+                format!("`{}` is no folder", word.text),
+                "write it from the root, as in `dir=/srv/app`",
+            );
         }
         fine.then(|| word.text.clone())
     }
@@ -698,7 +729,8 @@ impl Reader<'_, '_> {
     /// What a run shows sees the planned rows beside those that came back.
     fn shown(&mut self, word: &Word, role: Role, gives: Option<Gives>) -> Option<Condition> {
         let planned = ("planned", Known::List);
-        let gives: Option<Vec<(&str, Known)>> = gives.map(|gives| gives.iter().copied().chain((role == Role::Run).then_some(planned)).collect());
+        let gives: Option<Vec<(&str, Known)>> =
+            gives.map(|gives| gives.iter().copied().chain((role == Role::Run).then_some(planned)).collect());
         self.condition(word, gives.as_deref(), false)
     }
 
@@ -742,8 +774,7 @@ impl Reader<'_, '_> {
             }
         }
         let known = |name: &str, field: Option<&str>| self.kind_of(gives, name, field);
-        for doubt in condition.doubts(judges, &known) {
-            let mend = "write both sides alike: a number without quotes, text in single quotes, `int(…)` or `string(…)` around a value";
+        for (doubt, mend) in condition.doubts(judges, &known) {
             self.faults.at(word.at, format!("`{}`: {doubt}", word.text), mend);
         }
         Some(condition)

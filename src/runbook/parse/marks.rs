@@ -62,11 +62,9 @@ pub(super) struct Marks {
 impl Marks {
     pub(super) fn take(&mut self, event: &Event<'_>, at: usize, faults: &mut Faults<'_>) {
         match event {
-            Event::Start(Tag::Paragraph) => {
-                if self.list == 0 {
-                    self.unlabel(faults);
-                    self.fresh = self.items.is_empty();
-                }
+            Event::Start(Tag::Paragraph) if self.list == 0 => {
+                self.unlabel(faults);
+                self.fresh = self.items.is_empty();
             }
             Event::Start(Tag::List(_)) => self.open_list(),
             Event::End(TagEnd::List(_)) => {
@@ -207,11 +205,10 @@ mod tests {
 
     #[test]
     fn a_label_says_what_its_list_is() {
-        assert_eq!(told("**Choose:**\n\n- wait\n- go *on*\n\n- [ ] not a choice?\n"), [
-            "Choice wait",
-            "Choice go on",
-            "Choice not a choice?"
-        ]);
+        assert_eq!(
+            told("**Choose:**\n\n- wait\n- go *on*\n\n- [ ] not a choice?\n"),
+            ["Choice wait", "Choice go on", "Choice not a choice?"]
+        );
         assert_eq!(told("**Choose:**\n- a\n- b\n\nprose\n\n- c\n"), ["Choice a", "Choice b"]);
         assert_eq!(told("**Run:** [the other](other.md)\n\n[no](call.md)\n"), ["Call(\"other.md\") the other"]);
         assert_eq!(told("**Run:**\n\n- [the other](other.md)\n"), ["Call(\"other.md\") the other"]);

@@ -13,7 +13,9 @@ mod page;
 mod rollout;
 mod yaml;
 
-pub(super) use front::{KEYS, LIMIT_KEYS, PARAM_KEYS, is_plain};
+pub(super) use front::is_plain;
+#[cfg(test)]
+pub(super) use front::{KEYS, LIMIT_KEYS, PARAM_KEYS};
 
 use super::model::Runbook;
 use crate::domain::text::line_column;

@@ -52,7 +52,6 @@ impl Node {
             Self::Table(_) => Value::Object(serde_json::Map::new()),
         }
     }
-
 }
 
 /// A table whose keys are taken one by one; unknown and doubled ones are reported when it is made.

@@ -142,7 +142,9 @@ impl Step for DockerStep {
                 Err(SourceError::new("this docker line changes something", "it can only stand in a run fence"))
             }
             // The plan was refused (`runbook/not_yet.rs`).
-            verb => Err(SourceError::new(format!("`docker {}` can't be run yet", verb.word()), "use inspect, ps or logs")),
+            verb => {
+                Err(SourceError::new(format!("`docker {}` can't be run yet", verb.word()), "use inspect, ps or logs"))
+            }
         }
     }
 
