@@ -108,4 +108,40 @@ mod tests {
         let page = page.replace("risk: low", "risk: low\nlock: [service/api]");
         assert!(refusal(&parse("a.md", &page).unwrap()).unwrap().starts_with("a runbook with a `lock`"));
     }
+
+    #[test]
+    fn each_thing_that_nothing_executes_is_refused() {
+        let front = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n";
+        let docker = |attrs: &str, line: &str| {
+            format!(
+                "```docker run on=local timeout=5s undo=none{attrs}\n{line}\n```\n\n```docker verify on=local timeout=5s expect=(rows.size() > 0)\ndocker ps\n```\n"
+            )
+        };
+        let sql =
+            |attrs: &str| format!("```sql check on=db{attrs} timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n");
+        let pages = [
+            ("limits: {rows: 1}\n", "do it".to_owned(), "a runbook with `limits`"),
+            ("", "**Choose:**\n\n- a\n- b\n".to_owned(), "the choice in \"T\""),
+            ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
+            ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
+            ("", docker(" if=(run.id != '')", "docker start api"), "`if` of the run fence in \"T\""),
+            ("", docker(" on-fail=ask", "docker start api"), "`on-fail` of the run fence in \"T\""),
+            ("", sql("/app"), "`on=db/app` in \"T\""),
+            ("", sql(" retry=2"), "`retry` of the check fence in \"T\""),
+        ];
+        for (keys, body, wanted) in pages {
+            let page = format!("{front}{keys}---\n\n## S\n\n### T\n\n{body}\n");
+            let runbook = parse("a.md", &page).unwrap_or_else(|problems| panic!("{problems}"));
+            let told = refusal(&runbook).expect(wanted);
+            assert!(told.starts_with(&format!("{wanted} can't be run yet")), "{told}");
+        }
+        let manual = format!("{front}---\n\n## S\n\n### T\n\n- [ ] do it\n");
+        assert_eq!(refusal(&parse("a.md", &manual).unwrap()), None);
+        assert_eq!(
+            refusal(
+                &parse("a.md", &format!("{front}---\n\n## S\n\n### T\n\n{}", docker("", "docker start api"))).unwrap()
+            ),
+            None
+        );
+    }
 }

@@ -25,30 +25,16 @@ use std::fmt;
 pub const LANGUAGES: &[&Language] =
     &[&docker::LANGUAGE, &sql::LANGUAGE, &bash::LANGUAGE, &http::LANGUAGE, &promql::LANGUAGE];
 
-/// Names that mean something already in a condition or in `{{ }}`: no parameter, no rows and no secret can have them.
-pub const RESERVED: [&str; 42] = [
+/// Names that mean something wherever they stand: no parameter, no rows and no choice can have them.
+const WORDS: [&str; 29] = [
     "params",
     "rows",
-    "planned",
-    "container",
     "rc",
-    "stdout",
-    "stderr",
-    "status",
-    "headers",
-    "json",
-    "body",
-    "ms",
-    "value",
-    "series",
     "run",
     "step",
     "secret",
     "timestamp",
-    "host",
-    "local",
-    "rollout",
-    // Words of the expression language, and of languages that it is translated to.
+    // Words of the expression language.
     "as",
     "break",
     "const",
@@ -70,7 +56,21 @@ pub const RESERVED: [&str; 42] = [
     "var",
     "void",
     "while",
+    "planned",
 ];
+/// Names that an answer gives to a condition, beside those above. A parameter is `params.status` there, and may be called so.
+const ANSWERS: [&str; 11] =
+    ["container", "stdout", "stderr", "status", "headers", "json", "body", "ms", "value", "series", "size"];
+
+/// Whether no parameter can have this name.
+pub fn is_word(name: &str) -> bool {
+    WORDS.contains(&name)
+}
+
+/// Whether no rows and no choice can have this name: conditions see them as they are.
+pub fn is_taken(name: &str) -> bool {
+    is_word(name) || ANSWERS.contains(&name)
+}
 
 /// By its name.
 pub fn by_name(name: &str) -> Option<&'static Language> {

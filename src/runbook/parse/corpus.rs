@@ -44,6 +44,49 @@ fn every_invalid_runbook_has_its_whole_message() {
     }
 }
 
+/// The two runbooks that use the whole format, each with one rule broken: that one is told, and where.
+#[test]
+fn each_rule_is_told_by_itself() {
+    let drain = "drain-game-server.md";
+    let close = "close-idle-and-restart-api.md";
+    let broken: [(&str, &str, &str, &str); 22] = [
+        (drain, "nodata=fail\n", "\n", "32:11: check must have `nodata`"),
+        (drain, ">= bool 2", ">= 2", "33:47: without `bool`"),
+        (
+            drain,
+            "instance!=\"{{ server }}\"",
+            "instance!={{ server }}",
+            "33:33: `server` stands outside a label's value",
+        ),
+        (drain, "set -eu\ntest -e", "test -e", "39:1: the script goes on after an error"),
+        (drain, "{{ secret.admin_token }}", "{{ secret.admin }}", "`admin` is no secret"),
+        (drain, "verb: drain\n", "", "a risk of high takes a verb for the phrase"),
+        (drain, "GET /admin/status", "POST /admin/status", "POST may change something, and plan may not"),
+        (drain, "status in [200, 202]", "status in ['200', 202]", "it compares a number with text"),
+        (drain, "json.draining", "jsn.draining", "`jsn` is not known here: did you mean \"json\"?"),
+        (drain, "/admin/drain?reason", "http://game/drain?reason", "this is no path"),
+        (drain, "confirm=typed idempotent retry=2", "confirm=typed retry=2", "what is not idempotent is sent once"),
+        (drain, "every=5s timeout=30m", "timeout=30m", "wait must have `every`"),
+        (drain, "over: role:lb", "over: $server", "`$server` is no list of servers"),
+        (drain, "vars=(server, server_addr)", "vars=(server)", "`server_addr` is not among the `vars`"),
+        (drain, "open=$(ss", "rm -f x; open=$(ss", "`rm` changes something, and verify may not"),
+        (close, " undo=none\nSELECT", "\nSELECT", "nothing says how this run is undone"),
+        (close, "key=(pid, backend_start) ", "", "plan must have `key`"),
+        (close, ":app", ":ap", "`ap` is no parameter: did you mean \"app\"?"),
+        (close, "SELECT count(*) AS n FROM", "DELETE FROM", "verify may not change anything"),
+        (close, "docker restart -t 30 api", "docker restrt -t 30 api", "did you mean \"restart\"?"),
+        (close, "on=host/api via=ssh", "on=host via=ssh", "a http fence does not go to `host`"),
+        (close, "- [ ] the status page", "- [x] the status page", "this item is ticked already"),
+    ];
+    for (file, from, to, wanted) in broken {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/runbooks/valid").join(file);
+        let source = fs::read_to_string(path).unwrap();
+        assert!(source.contains(from), "{file} has no {from}");
+        let problems = parse(file, &source.replacen(from, to, 1)).expect_err(from).to_string();
+        assert!(problems.contains(wanted), "{from}\n{problems}");
+    }
+}
+
 /// Every page of this repository, and what people put into their own.
 #[test]
 fn a_page_of_prose_is_no_runbook_and_harms_nobody() {

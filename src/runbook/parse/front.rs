@@ -389,10 +389,9 @@ fn from(text: &str, at: usize, kind: Option<ParamType>, faults: &mut Faults<'_>)
 
 fn name_or_fault(name: &str, at: usize, faults: &mut Faults<'_>) -> bool {
     let fine = is_plain(name);
-    // A container parameter is commonly called `container`; in conditions it is `params.container`.
     if !fine {
         faults.at(at, format!("`{name}` is no parameter name"), "use lower-case letters, digits and _, a letter first");
-    } else if language::RESERVED.contains(&name) && name != "container" {
+    } else if language::is_word(name) {
         faults.at(at, format!("`{name}` has a meaning of its own in conditions"), "choose another name");
         return false;
     }

@@ -297,7 +297,7 @@ impl Reader<'_, '_> {
 
     /// The name that a choice is known by.
     fn choice(&mut self, name: &str, at: usize) {
-        if !is_plain(name) || language::RESERVED.contains(&name) {
+        if !is_plain(name) || language::is_taken(name) {
             let what = format!("the choice would be known as `{name}`, which is no name of its own in `if=(…)`");
             self.faults.at(at, what, "begin the heading with a word that is free");
         } else if self.types.contains_key(name) {
@@ -710,7 +710,7 @@ impl Reader<'_, '_> {
     }
 
     fn out(&mut self, word: &Word) -> Option<String> {
-        if !is_plain(&word.text) || language::RESERVED.contains(&word.text.as_str()) {
+        if !is_plain(&word.text) || language::is_taken(&word.text) {
             self.faults.at(
                 word.at,
                 format!("`{}` is no name for rows", word.text),
