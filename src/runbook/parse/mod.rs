@@ -4,6 +4,7 @@
 //! that the planner and the steps need not ask again.
 
 mod body;
+mod fence;
 mod front;
 mod info;
 mod lint;
