@@ -206,14 +206,20 @@ pub fn holds_password(text: &str) -> bool {
     hide_shapes(text).is_some()
 }
 
-/// The text with everything hidden that is shaped like a secret; `None` when there is nothing of the kind.
-fn hide_shapes(text: &str) -> Option<String> {
+/// Where something stands that is shaped like a secret, in order; spots may overlap.
+pub fn secret_shapes(text: &str) -> Vec<Range<usize>> {
     let mut spots: Vec<Range<usize>> = urls(text).chain(assignments(text)).chain(bearers(text)).collect();
     spots.retain(|spot| !spot.is_empty() && &text[spot.clone()] != REDACTED);
+    spots.sort_by_key(|spot| (spot.start, spot.end));
+    spots
+}
+
+/// The text with everything hidden that is shaped like a secret; `None` when there is nothing of the kind.
+fn hide_shapes(text: &str) -> Option<String> {
+    let spots = secret_shapes(text);
     if spots.is_empty() {
         return None;
     }
-    spots.sort_by_key(|spot| (spot.start, spot.end));
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for spot in spots {

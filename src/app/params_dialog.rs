@@ -91,14 +91,7 @@ impl ParamsDialog {
 
 /// The parameters that can be changed.
 pub(super) fn changeable(runbook: &Runbook) -> impl Iterator<Item = &Param> {
-    runbook.params.iter().filter(|param| !is_thing(param.kind))
-}
-
-const fn is_thing(kind: ParamType) -> bool {
-    match kind {
-        ParamType::Container | ParamType::Database => true,
-        ParamType::Int | ParamType::String | ParamType::Bool | ParamType::Duration => false,
-    }
+    runbook.params.iter().filter(|param| !param.kind.is_thing())
 }
 
 #[cfg(test)]

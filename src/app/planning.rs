@@ -92,8 +92,8 @@ fn thing(state: &State, request: &PlanRequest) -> String {
         let text = params::show(request.args.get(&param.name)?);
         match param.kind {
             ParamType::Container => Some(container(state, &text).unwrap_or(text)),
-            ParamType::Database => Some(text),
-            ParamType::Int | ParamType::String | ParamType::Bool | ParamType::Duration => None,
+            ParamType::Server | ParamType::Database | ParamType::Address => Some(text),
+            ParamType::Int | ParamType::String | ParamType::Bool | ParamType::Duration | ParamType::Enum => None,
         }
     });
     named.map_or_else(String::new, |name| format!(" on {}", text::clean(&name)))

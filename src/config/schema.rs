@@ -4,6 +4,7 @@
 
 use super::read::{JournalTable, LogsTable, PresenterKeys, ScreenTable};
 use crate::domain::Limits;
+use crate::domain::json::without_null;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::view::View;
@@ -80,35 +81,6 @@ fn tables(kind: &SourceKind, describe: Describe, generator: &mut SchemaGenerator
         "propertyNames": { "pattern": "^[A-Za-z0-9._-]+$" },
         "additionalProperties": table,
     })
-}
-
-/// TOML has no null: what may be absent is just absent. Defaults go too: a length of time is written otherwise than it is kept.
-fn without_null(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            if let Some(Value::Array(types)) = fields.get_mut("type") {
-                types.retain(|name| name != "null");
-                if let [only] = types.as_slice() {
-                    let only = only.clone();
-                    fields.insert("type".to_owned(), only);
-                }
-            }
-            if let Some(Value::Array(choices)) = fields.get_mut("anyOf") {
-                choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
-                if let [Value::Object(only)] = choices.as_slice() {
-                    let only = only.clone();
-                    fields.remove("anyOf");
-                    for (key, inner) in only {
-                        fields.entry(key).or_insert(inner);
-                    }
-                }
-            }
-            fields.remove("default");
-            fields.values_mut().for_each(without_null);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_null),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 #[cfg(test)]

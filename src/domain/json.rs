@@ -12,6 +12,42 @@ pub fn text(value: &Value) -> serde_json::Result<String> {
     Ok(harmless(&serde_json::to_string_pretty(value)?) + "\n")
 }
 
+/// Makes a JSON Schema one of what people write: what may be absent is just absent, and nobody writes null for it. Defaults go too: a
+/// length of time is written otherwise than it is kept.
+pub fn without_null(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    fields.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = fields.get_mut("anyOf") {
+                choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    fields.remove("anyOf");
+                    for (key, inner) in only {
+                        fields.entry(key).or_insert(inner);
+                    }
+                }
+            }
+            fields.remove("default");
+            for (key, inner) in fields {
+                match inner {
+                    // Names of keys are no words of a schema: a key may well be called `default`.
+                    Value::Object(named) if key == "properties" => named.values_mut().for_each(without_null),
+                    inner => without_null(inner),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// The same JSON, with every character that a terminal could act on written as `\u….`: JSON itself only asks that of
 /// the first 32.
 fn harmless(json: &str) -> String {

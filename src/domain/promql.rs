@@ -32,6 +32,21 @@ pub fn watched(expression: &str) -> Watched<'_> {
     inner(expression, &marks).map_or(whole, watched)
 }
 
+/// Where the outermost comparison stands, if it filters: without `bool` a comparison that is false has no result at all, which is the
+/// same as no data. `None` when there is none, or when it has its `bool`.
+pub fn compares_without_bool(expression: &str) -> Option<usize> {
+    let marks = marks(expression);
+    if let Some(found) = marks.iter().find(|mark| {
+        let follows = word(expression[mark.end..].trim_start());
+        mark.compares && !follows.eq_ignore_ascii_case("bool")
+    }) {
+        return Some(found.start);
+    }
+    let inner = inner(expression.trim(), &marks)?;
+    let start = expression.find('(')? + 1;
+    compares_without_bool(inner).map(|at| start + at)
+}
+
 fn compared<'a>(left: &'a str, right: &'a str) -> Watched<'a> {
     let right = without_matching(right);
     match (number(left), number(right)) {
@@ -238,6 +253,22 @@ mod tests {
 
     fn is(expression: &str, value: &str, limit: Option<f64>) {
         assert_eq!(watched(expression), Watched { value, limit }, "{expression}");
+    }
+
+    #[test]
+    fn a_comparison_that_filters_is_found() {
+        for (text, at) in [
+            ("up == 1", Some(3)),
+            ("up == bool 1", None),
+            ("count(up == 1) == bool count(up)", None),
+            ("count(up == 1) ==bool count(up)", None),
+            (" ( up > 1 )", Some(6)),
+            ("sum(up)", None),
+            ("a > bool 1 and b > 2", Some(17)),
+            ("a{b=\"x > 1\"}", None),
+        ] {
+            assert_eq!(compares_without_bool(text), at, "{text}");
+        }
     }
 
     #[test]

@@ -1,10 +1,17 @@
-//! The runbooks there are: those built into the binary. Found by id, and by the pane that they act on.
+//! The runbooks there are: those built into the binary. Found by id, and by the pane that they act on. And the rules about several
+//! files together; what is in them, and which files there are, is handed in.
 
-use super::model::Runbook;
-use super::parse::{Problems, parse};
+use super::model::{Need, Runbook};
+use super::parse::{Problem, Problems, is_runbook, links, parse};
 use crate::domain::Subject;
+use jiff::Unit;
+use jiff::civil::Date;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
+
+/// Days after which a runbook wants a review, and after which it is probably wrong.
+pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
 const BUILTIN: [(&str, &str); 2] = [
@@ -75,9 +82,237 @@ impl Library {
     }
 }
 
+impl Runbook {
+    /// Days since it was reviewed; negative when that is to come.
+    pub fn age(&self, today: Date) -> i64 {
+        self.reviewed.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()))
+    }
+}
+
+/// What is wrong with a set of files, as path (with `/`) and content: with each runbook by itself, with ids that two of them have,
+/// with links that lead nowhere, and with calls that come back to where they began. Pages of prose are left out. `exists` tells of
+/// a path like those of the files.
+pub fn lint(files: &[(&str, &str)], exists: &dyn Fn(&str) -> bool) -> Vec<Problems> {
+    let pages: Vec<(&str, &str)> = files.iter().copied().filter(|(_, source)| is_runbook(source)).collect();
+    let mut shelf = Shelf { exists, ids: BTreeMap::new(), calls: BTreeMap::new() };
+    let mut found: Vec<(&str, Vec<Problem>)> = Vec::new();
+    for (file, source) in &pages {
+        let mut problems = links_of(file, source, &shelf);
+        match parse(file, source) {
+            Ok(runbook) => {
+                problems.extend(shelf.id(file, source, &runbook));
+                shelf.calls.insert(file, calls_of(file, &runbook));
+            }
+            Err(own) => problems.extend(own.list),
+        }
+        found.push((file, problems));
+    }
+    for (file, problems) in &mut found {
+        problems.extend(shelf.calls_of(file, &pages));
+        problems.sort();
+        problems.dedup();
+    }
+    let broken = found.into_iter().filter(|(_, problems)| !problems.is_empty());
+    broken.map(|(file, list)| Problems { file: file.to_owned(), list }).collect()
+}
+
+/// A runbook that nobody has reviewed for long: where that stands, how long, and how it is mended. `None` within the first of
+/// [`REVIEW_DAYS`].
+pub fn overdue(runbook: &Runbook, today: Date) -> Option<Problem> {
+    let age = runbook.age(today);
+    let [soft, _] = REVIEW_DAYS;
+    let what = format!("nobody has reviewed it for {age} days");
+    let mend = "read it, try it, then write today's date";
+    (age > soft).then(|| problem(key(&runbook.source, "reviewed"), 1, what, mend))
+}
+
+/// What a runbook names and the config does not have: environments, connections and roles, secrets. Each is told with its line.
+pub fn unknown(
+    runbook: &Runbook,
+    environments: &[&str],
+    needs: &dyn Fn(&Need) -> bool,
+    secrets: &[&str],
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for name in runbook.environments.iter().filter(|name| !environments.contains(&name.as_str())) {
+        let near = super::nearest(name, environments.iter().copied());
+        let what = format!("there is no environment `{name}`{near}");
+        problems.push(problem(key(&runbook.source, "environments"), 1, what, "name one that the config has"));
+    }
+    for need in runbook.uses.iter().filter(|need| !needs(need)) {
+        let what = format!("the config has no {} `{}`", need.kind, need.name);
+        problems.push(problem(key(&runbook.source, "uses"), 1, what, "define it there, or name another here"));
+    }
+    for name in runbook.secrets.iter().filter(|name| !secrets.contains(&name.as_str())) {
+        let what = format!("the config defines no secret `{name}`");
+        let mend = format!("add `[secret.{name}]` with env, command or file");
+        problems.push(problem(key(&runbook.source, "secrets"), 1, what, mend));
+    }
+    problems
+}
+
+/// A called file, and the line of the call.
+type Called = (String, u32);
+
+struct Shelf<'a> {
+    exists: &'a dyn Fn(&str) -> bool,
+    /// The file that has each id.
+    ids: BTreeMap<String, String>,
+    calls: BTreeMap<&'a str, Vec<Called>>,
+}
+
+impl Shelf<'_> {
+    fn id(&mut self, file: &str, source: &str, runbook: &Runbook) -> Option<Problem> {
+        let Some(first) = self.ids.get(&runbook.id) else {
+            self.ids.insert(runbook.id.clone(), file.to_owned());
+            return None;
+        };
+        let what = format!("the id `{}` is that of {first} already", runbook.id);
+        Some(problem(key(source, "id"), 1, what, "give one of the two another id"))
+    }
+
+    /// Calls of what is no runbook, and those that end where they began.
+    fn calls_of(&self, file: &str, pages: &[(&str, &str)]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (to, line) in self.calls.get(file).into_iter().flatten() {
+            if !pages.iter().any(|(page, _)| page == to) {
+                let what = format!("{to} is no runbook of this library");
+                problems.push(problem(*line, 1, what, "call one that begins with `runbook: 1`"));
+            } else if self.reaches(to, file) {
+                let what = format!("{to} calls this runbook again, and would never end");
+                problems.push(problem(*line, 1, what, "remove one of the calls"));
+            }
+        }
+        problems
+    }
+
+    fn reaches(&self, from: &str, wanted: &str) -> bool {
+        let (mut open, mut seen) = (vec![from], Vec::new());
+        while let Some(at) = open.pop() {
+            if at == wanted {
+                return true;
+            }
+            if !seen.contains(&at) {
+                seen.push(at);
+                open.extend(self.calls.get(at).into_iter().flatten().map(|(to, _)| to.as_str()));
+            }
+        }
+        false
+    }
+}
+
+fn calls_of(file: &str, runbook: &Runbook) -> Vec<Called> {
+    let calls = runbook.steps.iter().filter_map(|step| step.manual.call.as_ref());
+    calls.filter_map(|call| Some((beside(file, &call.file)?, call.line))).collect()
+}
+
+fn links_of(file: &str, source: &str, shelf: &Shelf<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for link in links(source) {
+        let path = link.to.split(['#', '?']).next().unwrap_or_default();
+        // An address, a place on this page, and what is meant from the root of a site are not for a folder to tell.
+        let scheme = path.split('/').next().is_some_and(|first| first.contains(':'));
+        if path.is_empty() || scheme || path.starts_with('/') {
+            continue;
+        }
+        let there = beside(file, path).is_some_and(|path| (shelf.exists)(&path));
+        if !there {
+            let what = format!("the link leads nowhere: there is no {path} beside this file");
+            problems.push(problem(link.line, link.column, what, "mend the path, or remove the link"));
+        }
+    }
+    problems
+}
+
+/// The path of `to`, seen from `file`; `None` when it leaves the folder that all paths begin in.
+fn beside(file: &str, to: &str) -> Option<String> {
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let to = to.replace("%20", " ");
+    for part in to.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+fn problem(line: u32, column: u32, what: impl Into<String>, mend: impl Into<String>) -> Problem {
+    Problem { line, column, what: what.into(), mend: mend.into() }
+}
+
+/// The line of a key of the front matter, from 1.
+fn key(source: &str, key: &str) -> u32 {
+    let line = source.lines().position(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+    line.map_or(1, |line| line as u32 + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn page(id: &str, body: &str) -> String {
+        format!(
+            "---\nrunbook: 1\nid: {id}\ntitle: A\nowner: o\nreviewed: 2026-01-01\nrisk: low\n---\n\n## S\n\n### T\n\n{body}\n"
+        )
+    }
+
+    fn told(files: &[(&str, String)]) -> Vec<String> {
+        let files: Vec<(&str, &str)> = files.iter().map(|(file, source)| (*file, source.as_str())).collect();
+        lint(&files, &|path| files.iter().any(|(file, _)| *file == path)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn links_lead_somewhere_and_ids_are_different() {
+        let first = page(
+            "a",
+            "[b](sub/b.md#x), [web](https://x.y/z), [mail](mailto:a@b), [here](#t), [root](/x), [gone](c.md)",
+        );
+        let second = page("a", "[a](../a.md) and ![picture](p.png)");
+        assert_eq!(
+            told(&[("a.md", first), ("sub/b.md", second), ("README.md", "[gone](x.md)".to_owned())]),
+            [
+                "a.md:14:84: the link leads nowhere: there is no c.md beside this file; mend the path, or remove the link",
+                "sub/b.md:3:1: the id `a` is that of a.md already; give one of the two another id\nsub/b.md:14:18: the link leads nowhere: there is no p.png beside this file; mend the path, or remove the link",
+            ]
+        );
+        assert_eq!(told(&[("a.md", page("a", "[out](../../x.md)"))]).len(), 1);
+    }
+
+    #[test]
+    fn calls_lead_to_runbooks_and_end() {
+        let calls = |id: &str, to: &str| page(id, &format!("**Run:** [x]({to})"));
+        assert_eq!(told(&[("a.md", calls("a", "b.md")), ("b.md", page("b", "do it"))]), [""; 0]);
+        let prose = told(&[("a.md", calls("a", "b.md")), ("b.md", "# Prose\n".to_owned())]);
+        assert_eq!(prose, ["a.md:14:1: b.md is no runbook of this library; call one that begins with `runbook: 1`"]);
+        let round = told(&[("a.md", calls("a", "b.md")), ("b.md", calls("b", "c.md")), ("c.md", calls("c", "b.md"))]);
+        assert_eq!(round.len(), 2, "{round:?}");
+        assert!(round[0].starts_with("b.md:14:1: c.md calls this runbook again"), "{round:?}");
+        assert_eq!(told(&[("a.md", calls("a", "a.md"))]).len(), 1);
+    }
+
+    #[test]
+    fn what_the_config_does_not_have_is_told() {
+        let page =
+            page("a", "do it").replace("risk: low", "risk: low\nenvironments: [stagin]\nuses: [role/game, role/web]");
+        let runbook = parse("a.md", &page).unwrap();
+        let problems = unknown(&runbook, &["staging"], &|need| need.name == "web", &[]);
+        let told: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.line, problem.what)).collect();
+        assert_eq!(
+            told,
+            ["8: there is no environment `stagin`: did you mean \"staging\"?", "9: the config has no role `game`"]
+        );
+    }
+
+    #[test]
+    fn a_review_is_wanted_after_ninety_days() {
+        let runbook = parse("a.md", &page("a", "do it")).unwrap();
+        assert_eq!(overdue(&runbook, "2026-04-01".parse().unwrap()), None);
+        let problem = overdue(&runbook, "2026-04-02".parse().unwrap()).unwrap();
+        assert_eq!((problem.line, problem.what.as_str()), (6, "nobody has reviewed it for 91 days"));
+    }
 
     #[test]
     fn every_shipped_runbook_is_read_without_a_problem() {

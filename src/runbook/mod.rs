@@ -7,9 +7,11 @@ pub mod language;
 pub mod library;
 pub mod machine;
 pub mod model;
+pub mod not_yet;
 pub mod params;
 pub mod parse;
 pub mod plan;
+pub mod schema;
 
 pub use gate::{Answer, Approved, Authority, Passed, Recheck, Refusal, StepPermit, Writes};
 pub use history::{RunView, Runs, StepView};

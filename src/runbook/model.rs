@@ -6,6 +6,8 @@ use crate::domain::Subject;
 use crate::domain::risk::{Level, Risk};
 use jiff::civil::Date;
 use serde_json::Value;
+use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ pub struct Runbook {
     pub owner: String,
     /// When a person last checked that it is still right.
     pub reviewed: Date,
+    /// Names of alerts that offer it, as globs: `Pg*`.
+    pub alerts: Vec<Glob>,
     /// The pane in whose action menu it appears.
     pub pane: Option<Subject>,
     /// A suggested key in that pane; the keymap wins.
@@ -30,10 +34,22 @@ pub struct Runbook {
     pub risk: Risk,
     /// The word that the confirmation phrase starts with: `kill`.
     pub verb: Option<String>,
+    /// What is held while it runs.
+    pub lock: Vec<Lock>,
+    /// The connections and roles that it needs.
+    pub uses: Vec<Need>,
+    /// Where it stops by itself.
+    pub limits: RunLimits,
     /// Parameters, in the order of the file.
     pub params: Vec<Param>,
+    /// Names of secrets that the config defines.
+    pub secrets: Vec<String>,
+    /// The author's estimate of how long it takes.
+    pub duration: Option<Duration>,
     /// Steps, in the order of the file.
     pub steps: Vec<Step>,
+    /// Sections, in the order of the file: the unit of order and of rolling.
+    pub sections: Vec<Section>,
     /// What it says to people, heading by heading, in the order of the file.
     pub page: Vec<Passage>,
     /// SHA-256 of the file, hex.
@@ -42,6 +58,160 @@ pub struct Runbook {
     pub path: Option<PathBuf>,
     /// The file as it is.
     pub source: String,
+}
+
+/// A name in which `*` stands for any text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glob(pub String);
+
+impl Glob {
+    /// Whether it means this name. `*` stands for any text, also for none; everything else for itself.
+    pub fn matches(&self, name: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        for part in parts {
+            let Some(at) = rest.find(part) else { return false };
+            rest = &rest[at + part.len()..];
+        }
+        rest.ends_with(last)
+    }
+}
+
+/// Something that only one run may hold at a time: `database/primary`, `server/$server`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// `database`, `server`, `service`: the author's word.
+    pub kind: String,
+    /// Which one.
+    pub name: Name,
+}
+
+/// A name that is written down, or that a parameter gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// As it is.
+    Is(String),
+    /// The value of a parameter.
+    Param(String),
+}
+
+/// A connection or a role that a runbook needs, in the config's words: `postgres/primary`, `role/game`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// `postgres`, `prometheus`, `docker`, `http`, `server`, `role`.
+    pub kind: String,
+    /// Its name in the config.
+    pub name: String,
+}
+
+/// Hard stops, looked at when the plan is made and while it runs; `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunLimits {
+    /// The most rows that a plan fence may find.
+    pub rows: Option<u64>,
+    /// The most hosts that it may change.
+    pub hosts: Option<u64>,
+    /// The longest that the run may take, in minutes.
+    pub minutes: Option<u64>,
+}
+
+/// A `##` heading with its steps.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// First part of its steps' ids.
+    pub slug: String,
+    /// Heading.
+    pub title: String,
+    /// Line of the heading, from 1.
+    pub line: u32,
+    /// Its steps, by their place in [`Runbook::steps`].
+    pub steps: Range<usize>,
+    /// It runs host by host.
+    pub rollout: Option<Rollout>,
+}
+
+/// How a section goes over several hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// Over which.
+    pub over: Over,
+    /// Sizes of the batches; the last one repeats.
+    pub serial: Vec<Batch>,
+    /// So many hosts may fail; an unreachable one counts.
+    pub max_fail: u64,
+    /// From the end of one batch to the next.
+    pub pause: Duration,
+    /// In what order.
+    pub order: Order,
+    /// After so many batches a person is asked; `None`: after the first in a guarded environment, else never.
+    pub ask_after: Option<u64>,
+    /// Line of its fence, from 1.
+    pub line: u32,
+}
+
+impl Rollout {
+    /// The batches of `hosts` hosts, as sizes that add up to it. A percentage is of all hosts, rounded down, and at least one.
+    pub fn batches(&self, hosts: usize) -> Vec<usize> {
+        let (mut sizes, mut left) = (Vec::new(), hosts);
+        let last = self.serial.last().copied().unwrap_or(Batch::Count(1));
+        let mut serial = self.serial.iter().copied();
+        while left > 0 {
+            let size = match serial.next().unwrap_or(last) {
+                Batch::Count(count) => usize::try_from(count).unwrap_or(usize::MAX),
+                Batch::Percent(percent) => hosts.saturating_mul(usize::from(percent)) / 100,
+            };
+            let size = size.clamp(1, left);
+            sizes.push(size);
+            left -= size;
+        }
+        sizes
+    }
+}
+
+/// The hosts of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// All servers of a role.
+    Role(String),
+    /// Those that a parameter lists (`type: server`, `many: true`).
+    Param(String),
+}
+
+/// How many hosts go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// So many.
+    Count(u64),
+    /// So many of a hundred.
+    Percent(u8),
+}
+
+/// The order of hosts in a rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As the config lists them.
+    #[default]
+    Config,
+    /// By name.
+    Name,
+    /// As the config lists them, from the last.
+    Reverse,
+}
+
+impl Order {
+    /// All, in the order of documentation.
+    pub const ALL: [Self; 3] = [Self::Config, Self::Name, Self::Reverse];
+
+    /// The word in the fence.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Name => "name",
+            Self::Reverse => "reverse",
+        }
+    }
 }
 
 /// What stands under a heading of a runbook for people, without Markdown's marks and without the fences that run.
@@ -71,15 +241,31 @@ pub enum ParamType {
     Bool,
     /// A span of time, as in `90s` or `1h30m`.
     Duration,
+    /// A server, by the config's name. Beside it stands its address, as `NAME_addr`.
+    Server,
     /// A container: `engine/name` or `engine/full-id`.
     Container,
     /// A PostgreSQL server, by the config's name.
     Database,
+    /// A host that the config does not know yet: a name or an address.
+    Address,
+    /// One of `choices`.
+    Enum,
 }
 
 impl ParamType {
     /// All types, in the order of documentation.
-    pub const ALL: [Self; 6] = [Self::Int, Self::String, Self::Bool, Self::Duration, Self::Container, Self::Database];
+    pub const ALL: [Self; 9] = [
+        Self::Int,
+        Self::String,
+        Self::Bool,
+        Self::Duration,
+        Self::Server,
+        Self::Container,
+        Self::Database,
+        Self::Address,
+        Self::Enum,
+    ];
 
     /// The word in the front matter.
     pub const fn word(self) -> &'static str {
@@ -88,8 +274,11 @@ impl ParamType {
             Self::String => "string",
             Self::Bool => "bool",
             Self::Duration => "duration",
+            Self::Server => "server",
             Self::Container => "container",
             Self::Database => "database",
+            Self::Address => "address",
+            Self::Enum => "enum",
         }
     }
 
@@ -99,7 +288,15 @@ impl ParamType {
             Self::Int => "integer",
             Self::Bool => "boolean",
             Self::Duration => "interval",
-            Self::String | Self::Container | Self::Database => "text",
+            Self::String | Self::Server | Self::Container | Self::Database | Self::Address | Self::Enum => "text",
+        }
+    }
+
+    /// It is a thing on the screen, chosen by the cursor and not typed.
+    pub const fn is_thing(self) -> bool {
+        match self {
+            Self::Server | Self::Container | Self::Database => true,
+            Self::Int | Self::String | Self::Bool | Self::Duration | Self::Address | Self::Enum => false,
         }
     }
 }
@@ -111,6 +308,8 @@ pub struct Param {
     pub name: String,
     /// Type.
     pub kind: ParamType,
+    /// It takes a list of such values.
+    pub many: bool,
     /// Taken when nothing is given.
     pub default: Option<Value>,
     /// Must be given.
@@ -123,6 +322,8 @@ pub struct Param {
     pub pattern: Option<String>,
     /// The only texts allowed; empty: any.
     pub choices: Vec<String>,
+    /// Of a server: the role that it must have.
+    pub from: Option<String>,
     /// What no value means, in a word or two: `any`.
     pub empty: Option<String>,
 }
@@ -140,6 +341,30 @@ pub struct Step {
     pub line: u32,
     /// Fences with a role, in the order of the file; none: a manual step.
     pub fences: Vec<Fence>,
+    /// What only a step without fences has.
+    pub manual: Manual,
+}
+
+/// What a step asks of a person beside its prose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manual {
+    /// Items to tick, in order.
+    pub tasks: Vec<String>,
+    /// What there is to choose from; empty: nothing. The choice is captured under [`Step::name`].
+    pub choices: Vec<String>,
+    /// Another runbook that is run in this place.
+    pub call: Option<Call>,
+}
+
+/// A runbook that another one runs, with a plan and an answer of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The link's text.
+    pub title: String,
+    /// The file, relative to this one: `pg-long-transactions.md`.
+    pub file: String,
+    /// Line of the link, from 1.
+    pub line: u32,
 }
 
 impl Step {
@@ -150,6 +375,14 @@ impl Step {
     /// A person does it.
     pub fn is_manual(&self) -> bool {
         self.fences.is_empty()
+    }
+    /// The last part of its id.
+    pub fn slug(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or_default()
+    }
+    /// The slug as conditions write it, where a hyphen would be a minus: `which_way`.
+    pub fn name(&self) -> String {
+        self.slug().replace('-', "_")
     }
 }
 
@@ -168,13 +401,92 @@ pub struct Fence {
     pub line: u32,
 }
 
-/// The connection that a fence goes through.
+/// Where a fence goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum On {
+pub struct On {
+    /// The connection or host.
+    pub place: Place,
+    /// What stands after the slash: a database of a PostgreSQL server, or an endpoint of a server.
+    pub part: Option<String>,
+}
+
+/// A connection or a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
     /// By the config's name.
     Name(String),
-    /// By a parameter of type container or database: `$container`.
+    /// By a parameter: `$container`.
     Param(String),
+    /// All servers of a role: `role:game`.
+    Role(String),
+    /// The host that a rollout is at.
+    Host,
+    /// This machine.
+    Local,
+}
+
+impl On {
+    /// A connection by the config's name.
+    pub fn name(name: &str) -> Self {
+        Self { place: Place::Name(name.to_owned()), part: None }
+    }
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Name(name) => f.write_str(name),
+            Place::Param(name) => write!(f, "${name}"),
+            Place::Role(role) => write!(f, "role:{role}"),
+            Place::Host => f.write_str("host"),
+            Place::Local => f.write_str("local"),
+        }?;
+        self.part.as_ref().map_or(Ok(()), |part| write!(f, "/{part}"))
+    }
+}
+
+/// What follows when a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFail {
+    /// The run stops.
+    Stop,
+    /// The operator is asked.
+    Ask,
+    /// The step is undone, and the run stops.
+    Undo,
+    /// The run goes on.
+    Continue,
+}
+
+/// What follows when the time for `wait` or `verify` is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// The run stops.
+    Stop,
+    /// The operator is asked.
+    Ask,
+    /// The step is undone, and the run stops.
+    Undo,
+}
+
+/// What becomes of a change when the line to its host breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// It is finished there.
+    Finish,
+    /// It is ended there.
+    Stop,
+    /// That is what the change does (a reboot, an isolation): `verify` tells, from elsewhere.
+    Expected,
+}
+
+/// What an answer of Prometheus without any series means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoData {
+    /// The fence fails.
+    Fail,
+    /// Not yet.
+    Wait,
 }
 
 /// Attributes of an info string, checked against the role.
@@ -190,7 +502,8 @@ pub struct Attrs {
     pub hold: Option<Duration>,
     /// What `wait` waits for.
     pub until: Option<Condition>,
-    /// What `check`, `plan` and `verify` demand.
+    /// What every other role demands of the answer. Bash and PromQL fences always have one of the two: it defaults to `rc == 0` and
+    /// to `value == 1.0`; an HTTP change without one takes any status from 200 to 299.
     pub expect: Option<Condition>,
     /// The name under which later fences see the rows.
     pub out: Option<String>,
@@ -209,6 +522,28 @@ pub struct Attrs {
     pub idempotent: bool,
     /// It cannot be undone, and the author knows.
     pub undo_none: bool,
+    /// It is sent so many times more when it fails.
+    pub retry: u64,
+    /// Only when this holds; else the fence is left out, and of a `run` the step.
+    pub when: Option<Condition>,
+    /// What follows a failure.
+    pub on_fail: Option<OnFail>,
+    /// What follows when the time is over.
+    pub on_timeout: Option<OnTimeout>,
+    /// What follows a broken line.
+    pub on_disconnect: Option<OnDisconnect>,
+    /// Through SSH to the server that the endpoint belongs to.
+    pub via_ssh: bool,
+    /// What no data means.
+    pub nodata: Option<NoData>,
+    /// The folder that a script runs in.
+    pub dir: Option<String>,
+    /// The names that a script sees; `None`: all parameters and rows, and no secret.
+    pub vars: Option<Vec<String>>,
+    /// The user that a script runs as; `root` for a plain `sudo`.
+    pub sudo: Option<String>,
+    /// Outside a transaction.
+    pub autocommit: bool,
 }
 
 /// What a fence is for.
@@ -255,5 +590,46 @@ impl Role {
             Self::Run | Self::Undo => true,
             Self::Check | Self::Plan | Self::Wait | Self::Verify => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_stands_for_any_text_and_nothing_else() {
+        let matches = |glob: &str, name: &str| Glob(glob.to_owned()).matches(name);
+        for (glob, name) in [("Pg*", "PgDown"), ("*", ""), ("a*b*c", "abc"), ("a*b*c", "axbxbxc"), ("Down", "Down")] {
+            assert!(matches(glob, name), "{glob} {name}");
+        }
+        for (glob, name) in
+            [("Pg*", "pgDown"), ("Down", "Downs"), ("a*b*c", "acb"), ("ab*ba", "aba"), ("", "x"), ("a.c", "abc")]
+        {
+            assert!(!matches(glob, name), "{glob} {name}");
+        }
+    }
+
+    #[test]
+    fn batches_add_up_and_the_last_size_repeats() {
+        let batches = |serial: &[Batch], hosts| {
+            let rollout = Rollout {
+                over: Over::Role("game".to_owned()),
+                serial: serial.to_vec(),
+                max_fail: 0,
+                pause: Duration::ZERO,
+                order: Order::Config,
+                ask_after: None,
+                line: 1,
+            };
+            rollout.batches(hosts)
+        };
+        let usual = [Batch::Count(1), Batch::Count(5), Batch::Percent(20)];
+        assert_eq!(batches(&usual, 20), [1, 5, 4, 4, 4, 2]);
+        assert_eq!(batches(&usual, 3), [1, 2]);
+        assert_eq!(batches(&[Batch::Percent(10)], 4), [1, 1, 1, 1]);
+        assert_eq!(batches(&[Batch::Count(1), Batch::Percent(100)], 9), [1, 8]);
+        assert_eq!(batches(&usual, 0), [0_usize; 0]);
+        assert_eq!(batches(&[Batch::Count(u64::MAX)], 2), [2]);
     }
 }

@@ -29,6 +29,31 @@ fn resolve_one(param: &Param, given: Option<&Value>) -> Result<Value, String> {
 /// One value against its declaration: typed, within bounds, matching. Text is read where another type is wanted, because
 /// people type text.
 pub fn check(param: &Param, value: &Value) -> Result<Value, String> {
+    if !param.many {
+        return check_one(param, value);
+    }
+    let values: Vec<Value> = match value {
+        Value::Array(values) => values.clone(),
+        Value::String(text) => {
+            text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(Value::from).collect()
+        }
+        one => vec![one.clone()],
+    };
+    if values.is_empty() {
+        return Err(format!("{:?} must list at least one {}", param.name, param.kind.word()));
+    }
+    let mut checked = Vec::new();
+    for value in &values {
+        let value = check_one(param, value)?;
+        if checked.contains(&value) {
+            return Err(format!("{:?} lists {} twice", param.name, show(&value)));
+        }
+        checked.push(value);
+    }
+    Ok(Value::Array(checked))
+}
+
+fn check_one(param: &Param, value: &Value) -> Result<Value, String> {
     let typed = typed(param.kind, value)
         .ok_or_else(|| format!("{:?} must be {}, and {} is not", param.name, wanted(param.kind), show(value)))?;
     bounds(param, &typed)?;
@@ -42,6 +67,9 @@ const fn wanted(kind: ParamType) -> &'static str {
         ParamType::String => "text of one line",
         ParamType::Bool => "true or false",
         ParamType::Duration => "a time span such as 90s or 1h30m",
+        ParamType::Server => "a server by its name in the config",
+        ParamType::Address => "a host's name or address, without a scheme and a port",
+        ParamType::Enum => "one of its choices",
         ParamType::Container => "a container as ENGINE/NAME or ENGINE/ID",
         ParamType::Database => "a database by its name in the config",
     }
@@ -55,10 +83,13 @@ fn typed(kind: ParamType, value: &Value) -> Option<Value> {
             i32::try_from(number).ok().map(Value::from)
         }
         ParamType::Bool => value.as_bool().or_else(|| text?.trim().parse().ok()).map(Value::from),
-        ParamType::String => text.filter(|text| !text.contains(['\n', '\r', '\0'])).map(Value::from),
+        ParamType::String => text.filter(|text| is_line(text)).map(Value::from),
+        // What is not quoted in YAML may be a number or a bool.
+        ParamType::Enum => Some(show(value)).filter(|text| is_line(text)).map(Value::from),
         ParamType::Duration => text.filter(|text| duration(text).is_some()).map(Value::from),
         ParamType::Container => text.filter(|text| is_container(text)).map(Value::from),
-        ParamType::Database => text.filter(|text| is_name(text)).map(Value::from),
+        ParamType::Server | ParamType::Database => text.filter(|text| is_name(text)).map(Value::from),
+        ParamType::Address => text.filter(|text| is_address(text)).map(Value::from),
     }
 }
 
@@ -66,7 +97,13 @@ fn bounds(param: &Param, value: &Value) -> Result<(), String> {
     let measure = match param.kind {
         ParamType::Int => value.as_i64(),
         ParamType::Duration => value.as_str().and_then(duration).and_then(|span| i64::try_from(span.as_secs()).ok()),
-        ParamType::String | ParamType::Bool | ParamType::Container | ParamType::Database => None,
+        ParamType::String
+        | ParamType::Bool
+        | ParamType::Server
+        | ParamType::Container
+        | ParamType::Database
+        | ParamType::Address
+        | ParamType::Enum => None,
     };
     let Some(measure) = measure else { return Ok(()) };
     if let Some(min) = param.min.filter(|min| measure < *min) {
@@ -97,11 +134,14 @@ pub fn shown(param: &Param, value: Option<&Value>) -> String {
     if text.is_empty() { param.empty.clone().unwrap_or_else(|| NOT_SET.to_owned()) } else { text }
 }
 
-/// A value as people read it: text without quotes, `null` as nothing.
+/// A value as people read it: text without quotes, `null` as nothing, a list of texts with commas.
 pub fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
@@ -137,6 +177,16 @@ pub fn split_container(text: &str) -> Option<(&str, &str)> {
     text.split_once('/').filter(|(engine, name)| is_name(engine) && is_name(name))
 }
 
+/// Text of one line: a line break could end a header or a line of an environment.
+fn is_line(text: &str) -> bool {
+    !text.contains(['\n', '\r', '\0'])
+}
+
+/// A host's name, or an address of either family; nothing that could be an option, a port or a path.
+fn is_address(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok() || is_name(text) && text.len() <= 253
+}
+
 fn is_container(text: &str) -> bool {
     split_container(text).is_some()
 }
@@ -157,6 +207,8 @@ mod tests {
         Param {
             name: "x".to_owned(),
             kind,
+            many: false,
+            from: None,
             default: None,
             required: false,
             min: None,
@@ -187,6 +239,32 @@ mod tests {
         assert!(check(&param(ParamType::Container), &json!("api")).is_err());
         assert!(check(&param(ParamType::Container), &json!("local/../../etc")).is_err());
         assert!(check(&param(ParamType::Database), &json!("a b")).is_err());
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_and_enums_are_choices() {
+        for fine in ["game-1", "10.0.0.7", "fe80::1", "game-1.example.net"] {
+            assert!(check(&param(ParamType::Address), &json!(fine)).is_ok(), "{fine}");
+        }
+        for wrong in ["-oProxyCommand=x", "a b", "a/b", "a:22", "http://a", "", "a\nb", "a@b"] {
+            assert!(check(&param(ParamType::Address), &json!(wrong)).is_err(), "{wrong:?}");
+            assert!(check(&param(ParamType::Server), &json!(wrong)).is_err(), "{wrong:?}");
+        }
+        let of = Param { choices: vec!["soft".to_owned(), "9".to_owned()], ..param(ParamType::Enum) };
+        assert_eq!(check(&of, &json!(9)), Ok(json!("9")));
+        assert_eq!(check(&of, &json!("hard")), Err("\"x\" must be one of soft, 9, and \"hard\" is not".to_owned()));
+    }
+
+    #[test]
+    fn many_takes_a_list_or_text_with_commas_and_nothing_twice() {
+        let many = Param { many: true, max: Some(9), ..param(ParamType::Int) };
+        assert_eq!(check(&many, &json!("1, 2,")), Ok(json!([1, 2])));
+        assert_eq!(check(&many, &json!([3, "4"])), Ok(json!([3, 4])));
+        assert_eq!(check(&many, &json!(5)), Ok(json!([5])));
+        assert_eq!(check(&many, &json!("1,1")), Err("\"x\" lists 1 twice".to_owned()));
+        assert_eq!(check(&many, &json!("")), Err("\"x\" must list at least one int".to_owned()));
+        assert!(check(&many, &json!("1,10")).is_err());
+        assert_eq!(show(&json!(["a", "b"])), "a, b");
     }
 
     #[test]

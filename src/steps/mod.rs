@@ -35,7 +35,7 @@ pub struct StepKind {
     pub step: &'static dyn Step,
 }
 
-/// The step of a language; every language has one (a test holds it).
+/// The step of a language; every language has one (a test holds it), but those of [`crate::runbook::not_yet::LANGUAGES`].
 pub fn of(language: &Language) -> Option<&'static dyn Step> {
     STEPS.iter().find(|kind| kind.language.name == language.name).map(|kind| kind.step)
 }
@@ -151,12 +151,14 @@ pub(crate) async fn within<T>(
 mod tests {
     use super::*;
     use crate::runbook::language::LANGUAGES;
+    use crate::runbook::not_yet;
 
     #[test]
     fn every_language_has_its_step() {
         for language in LANGUAGES {
-            assert!(of(language).is_some(), "{language:?}");
+            let there = !not_yet::LANGUAGES.contains(&language.name);
+            assert_eq!(of(language).is_some(), there, "{language:?}");
         }
-        assert_eq!(STEPS.len(), LANGUAGES.len());
+        assert_eq!(STEPS.len() + not_yet::LANGUAGES.len(), LANGUAGES.len());
     }
 }

@@ -48,6 +48,9 @@ fn allowed(param: &Param) -> String {
         ParamType::String => "text",
         ParamType::Bool => "true or false",
         ParamType::Duration => "time, as 90s",
+        ParamType::Server => "server",
+        ParamType::Address => "host or address",
+        ParamType::Enum => "choice",
         ParamType::Container => "container",
         ParamType::Database => "database",
     };

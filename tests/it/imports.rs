@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("theme", &["domain"]),
     ("keymap", &["domain", "action"]),
-    ("runbook", &["domain"]),
+    ("runbook", &["domain", "redact"]),
     ("incident", &["domain"]),
     ("connect", &["domain", "redact", "clock"]),
     ("journal", &["domain", "redact", "clock"]),

@@ -1,17 +1,76 @@
 //! The text side of each language that a fence can be written in: what its body may say in which role, and which names it
 //! uses. The side that goes out and does it is the folder of the same name in `steps/`.
 //!
+//! What would be sent is made here too, from the body and the values, and nothing that it is made of can leave its place: that is
+//! held by property tests, which read it back.
+//!
 //! To add one: a file here with its `LANGUAGE`, a line in [`LANGUAGES`], a folder in `steps/`.
 
+pub mod bash;
 pub mod docker;
+mod fill;
+pub mod http;
+pub mod promql;
+mod shell;
 pub mod sql;
 
-use super::model::{ParamType, Role};
+pub use fill::{Scope, Secrets};
+
+use super::expr::Gives;
+use super::model::{Param, ParamType, Role};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Every language there is, in the order of documentation.
-pub const LANGUAGES: &[&Language] = &[&docker::LANGUAGE, &sql::LANGUAGE];
+pub const LANGUAGES: &[&Language] =
+    &[&docker::LANGUAGE, &sql::LANGUAGE, &bash::LANGUAGE, &http::LANGUAGE, &promql::LANGUAGE];
+
+/// Names that mean something wherever they stand: no parameter, no rows and no choice can have them.
+const WORDS: [&str; 29] = [
+    "params",
+    "rows",
+    "rc",
+    "run",
+    "step",
+    "secret",
+    "timestamp",
+    // Words of the expression language.
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+    "planned",
+];
+/// Names that an answer gives to a condition, beside those above. A parameter is `params.status` there, and may be called so.
+const ANSWERS: [&str; 11] =
+    ["container", "stdout", "stderr", "status", "headers", "json", "body", "ms", "value", "series", "size"];
+
+/// Whether no parameter can have this name.
+pub fn is_word(name: &str) -> bool {
+    WORDS.contains(&name)
+}
+
+/// Whether no rows and no choice can have this name: conditions see them as they are.
+pub fn is_taken(name: &str) -> bool {
+    is_word(name) || ANSWERS.contains(&name)
+}
 
 /// By its name.
 pub fn by_name(name: &str) -> Option<&'static Language> {
@@ -25,6 +84,12 @@ pub struct Language {
     pub name: &'static str,
     /// One sentence.
     pub doc: &'static str,
+    /// Where its fences may go.
+    pub on: Targets,
+    /// What is true of an answer when the fence says nothing of it; `None`: it must say so itself, or nothing is asked.
+    pub holds: fn(Role) -> Option<&'static str>,
+    /// Its plans find rows, which a `key` tells apart.
+    pub keyed: bool,
     /// Reads a body: what is wrong with it in this role, and what it uses.
     pub read: fn(Role, &str, &Types) -> Reading,
 }
@@ -35,13 +100,66 @@ impl fmt::Debug for Language {
     }
 }
 
+/// Where the fences of a language may go (`on=`).
+#[derive(Clone, Copy, Debug)]
+pub struct Targets {
+    /// What a name means.
+    pub name: &'static str,
+    /// The types of parameters that can stand there.
+    pub params: &'static [ParamType],
+    /// What may stand after a slash: `database`, `endpoint`.
+    pub part: Option<&'static str>,
+    /// `host` and `role:x` too.
+    pub hosts: bool,
+    /// `local` is this machine, and not a name.
+    pub local: bool,
+}
+
+impl Targets {
+    /// Its forms, for people.
+    pub fn forms(&self) -> String {
+        let slash = self.part.map(|part| format!("/{}", part.to_uppercase())).unwrap_or_default();
+        // A name with an endpoint is a server's; without one it is a connection of its own.
+        let mut forms = vec!["NAME".to_owned()];
+        if self.part.is_some() {
+            forms.push(format!("NAME{slash}"));
+        }
+        let params: Vec<&str> = self.params.iter().map(|kind| kind.word()).collect();
+        if !params.is_empty() {
+            let after = if self.hosts { slash.as_str() } else { "" };
+            forms.push(format!("$PARAMETER{after} (of type {})", params.join(" or ")));
+        }
+        if self.hosts {
+            forms.push(format!("host{slash} (of a rollout)"));
+            forms.push(format!("role:ROLE{slash} (to read)"));
+        }
+        if self.local {
+            forms.push("local".to_owned());
+        }
+        forms.join(", ")
+    }
+}
+
+/// The name of a server parameter's address.
+pub fn address_of(param: &str) -> String {
+    format!("{param}_addr")
+}
+
 /// What a name in a body stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameType {
     /// A parameter.
     Param(ParamType),
+    /// A parameter that is a list.
+    Many(ParamType),
+    /// The address of a server parameter.
+    Address,
     /// The rows that an earlier fence captured by `out=`.
     Rows,
+    /// What a person chose in an earlier step.
+    Choice,
+    /// A secret.
+    Secret,
 }
 
 impl NameType {
@@ -49,8 +167,19 @@ impl NameType {
     pub const fn sql(self) -> &'static str {
         match self {
             Self::Param(kind) => kind.sql(),
-            Self::Rows => "jsonb",
+            Self::Many(_) | Self::Rows => "jsonb",
+            Self::Address | Self::Choice | Self::Secret => "text",
         }
+    }
+
+    /// Of a parameter as it is declared.
+    pub const fn of(param: &Param) -> Self {
+        if param.many { Self::Many(param.kind) } else { Self::Param(param.kind) }
+    }
+
+    /// It is declared in the front matter.
+    pub const fn is_param(self) -> bool {
+        matches!(self, Self::Param(_) | Self::Many(_))
     }
 }
 
@@ -62,8 +191,10 @@ pub type Types = BTreeMap<String, NameType>;
 pub struct Reading {
     /// The names it uses, with the byte where each stands.
     pub used: Vec<(String, usize)>,
+    /// Words that are names of the runbook only where it has such names: in a script they may as well be its own.
+    pub mentions: Vec<(String, usize)>,
     /// The names that its answer gives to conditions.
-    pub gives: &'static [&'static str],
+    pub gives: Gives,
     /// What is wrong with it.
     pub faults: Vec<Fault>,
 }
@@ -86,10 +217,30 @@ impl Fault {
     }
 }
 
+/// The names that parameters and secrets bring.
+pub fn declared<'a>(
+    params: impl IntoIterator<Item = &'a Param>,
+    secrets: impl IntoIterator<Item = &'a String>,
+) -> Types {
+    let mut types = Types::new();
+    for param in params {
+        if param.kind == ParamType::Server && !param.many {
+            types.insert(address_of(&param.name), NameType::Address);
+        }
+        types.insert(param.name.clone(), NameType::of(param));
+    }
+    types.extend(secrets.into_iter().map(|name| (name.clone(), NameType::Secret)));
+    types
+}
+
 /// Every name that the bodies of a runbook may use; which ones a fence really may, the parser has checked.
 pub fn types_of(runbook: &super::Runbook) -> Types {
-    let params = runbook.params.iter().map(|param| (param.name.clone(), NameType::Param(param.kind)));
-    let fences = runbook.steps.iter().flat_map(|step| &step.fences);
-    let outs = fences.filter_map(|fence| fence.attrs.out.clone()).map(|out| (out, NameType::Rows));
-    params.chain(outs).collect()
+    let mut types = declared(&runbook.params, &runbook.secrets);
+    for step in &runbook.steps {
+        types.extend(step.fences.iter().filter_map(|fence| fence.attrs.out.clone()).map(|out| (out, NameType::Rows)));
+        if !step.manual.choices.is_empty() {
+            types.insert(step.name(), NameType::Choice);
+        }
+    }
+    types
 }

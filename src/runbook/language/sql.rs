@@ -1,16 +1,29 @@
 //! The `sql` language: one PostgreSQL statement. `:name` becomes a bound parameter, found by a real tokenizer, so that a
 //! colon in a string, a comment or a cast is left alone. A value never becomes part of the text.
 
-use super::{Fault, Language, NameType, Reading, Types};
-use crate::runbook::model::Role;
+use super::{Fault, Language, NameType, Reading, Targets, Types};
+use crate::runbook::expr::Known;
+use crate::runbook::model::{ParamType, Role};
 use sqlparser::ast::{Query, SetExpr, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
 /// Registry line.
-pub const LANGUAGE: Language =
-    Language { name: "sql", doc: "one PostgreSQL statement; :name is a bound parameter; rows come back as JSON", read };
+pub const LANGUAGE: Language = Language {
+    name: "sql",
+    doc: "one PostgreSQL statement; :name is a bound parameter; rows come back as JSON",
+    on: Targets {
+        name: "a PostgreSQL server",
+        params: &[ParamType::Database],
+        part: Some("database"),
+        hosts: false,
+        local: false,
+    },
+    holds: |_| None,
+    keyed: true,
+    read,
+};
 
 /// A statement with numbered parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,11 +213,17 @@ impl<'a> Lines<'a> {
 }
 
 fn read(role: Role, body: &str, types: &Types) -> Reading {
-    let mut reading = Reading { gives: &["rows"], ..Reading::default() };
+    let mut reading = Reading { gives: &[("rows", Known::List)], ..Reading::default() };
     let (text, used) = match substitute(body, types) {
         Ok(found) => found,
         Err(fault) => return Reading { faults: vec![fault], ..reading },
     };
+    for (name, at) in &used {
+        if types.get(name) == Some(&NameType::Secret) {
+            let mend = "remove it: statements and their parameters are logged by the server";
+            reading.faults.push(Fault::new(*at, format!("the secret `{name}` stands in a statement"), mend));
+        }
+    }
     reading.used = used;
     match one(&text) {
         Err(fault) => reading.faults.push(fault),
@@ -220,7 +239,6 @@ fn read(role: Role, body: &str, types: &Types) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::model::ParamType;
     use proptest::prelude::*;
 
     fn types() -> Types {

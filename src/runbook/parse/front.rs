@@ -1,16 +1,14 @@
 //! The front matter: a flat YAML table between two lines of `---`.
 
 use super::Faults;
+use super::yaml::{Field, Fields, Node, Table, place};
 use crate::domain::Subject;
 use crate::domain::risk::Risk;
-use crate::runbook::model::{Param, ParamType};
+use crate::runbook::language::{self, address_of};
+use crate::runbook::model::{Glob, Lock, Name, Need, Param, ParamType, RunLimits};
 use crate::runbook::{nearest, params};
 use jiff::civil::Date;
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
-use serde_saphyr::{DuplicateKeyPolicy, Spanned};
-use std::fmt;
+use std::time::Duration;
 
 /// The front matter, typed.
 pub(super) struct Front {
@@ -18,27 +16,64 @@ pub(super) struct Front {
     pub(super) title: String,
     pub(super) owner: String,
     pub(super) reviewed: Date,
+    pub(super) alerts: Vec<Glob>,
     pub(super) pane: Option<Subject>,
     pub(super) key: Option<String>,
     pub(super) environments: Vec<String>,
     pub(super) risk: Risk,
     pub(super) verb: Option<String>,
     /// Each with the byte where it stands.
+    pub(super) lock: Vec<(Lock, usize)>,
+    pub(super) uses: Vec<Need>,
+    pub(super) limits: RunLimits,
+    pub(super) duration: Option<Duration>,
+    /// Each with the byte where they stand.
+    pub(super) secrets: Vec<(String, usize)>,
+    /// Each with the byte where it stands.
     pub(super) params: Vec<(Param, usize)>,
-    /// All parameters were read, so a name that is not among them is not declared.
+    /// All parameters and secrets were read, so a name that is not among them is not declared.
     pub(super) params_whole: bool,
 }
 
-const KEYS: [&str; 11] =
-    ["runbook", "id", "title", "owner", "reviewed", "pane", "key", "environments", "risk", "verb", "params"];
-const PARAM_KEYS: [&str; 9] = ["name", "type", "default", "required", "min", "max", "pattern", "choices", "empty"];
-/// Names that conditions give a meaning of their own.
-const RESERVED: [&str; 5] = ["params", "rows", "container", "rc", "timestamp"];
+/// The keys of the front matter, in the order of documentation.
+pub(in crate::runbook) const KEYS: [&str; 17] = [
+    "runbook",
+    "id",
+    "title",
+    "owner",
+    "reviewed",
+    "alerts",
+    "pane",
+    "key",
+    "environments",
+    "risk",
+    "verb",
+    "lock",
+    "uses",
+    "limits",
+    "params",
+    "secrets",
+    "duration",
+];
+/// The keys of a parameter.
+pub(in crate::runbook) const PARAM_KEYS: [&str; 11] =
+    ["name", "type", "many", "default", "required", "min", "max", "pattern", "choices", "from", "empty"];
+/// The keys of `limits`.
+pub(in crate::runbook) const LIMIT_KEYS: [&str; 3] = ["rows", "hosts", "minutes"];
+/// The words of `uses`.
+const USES: [&str; 6] = ["postgres", "prometheus", "docker", "http", "server", "role"];
 /// Longer patterns than this are refused by the expression's size limit anyway.
 const PATTERN_MAX: usize = 1000;
 
 /// The YAML with its first `---` blanked (so that its lines are the file's lines), and the byte where the Markdown begins.
 pub(super) fn split(source: &str, faults: &mut Faults<'_>) -> Option<(String, usize)> {
+    if source.lines().next().is_some_and(|first| first.trim_start_matches('\u{feff}').trim_end() == "---")
+        && !source.starts_with("---\n")
+    {
+        let mend = "save it as UTF-8 without a byte order mark, with lines that end in a line feed alone";
+        faults.at(0, "the first line is not just `---`", mend);
+        return None;
+    }
     let Some(rest) = source.strip_prefix("---\n") else {
         faults.at(0, "a runbook begins with its front matter", "make `---` the first line, then `runbook: 1`");
         return None;
@@ -53,21 +88,8 @@ pub(super) fn split(source: &str, faults: &mut Faults<'_>) -> Option<(String, us
 
 /// Reads the YAML; `None` when something that everything else needs is missing or wrong.
 pub(super) fn read(yaml: &str, faults: &mut Faults<'_>) -> Option<Front> {
-    // Doubled keys are reported with their place below; `n` and `yes` are words here, as in YAML 1.2.
-    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough, strict_booleans: true };
-    let fields = match serde_saphyr::from_str_with_options::<Fields>(yaml, options) {
-        Ok(Fields(fields)) => fields,
-        Err(error) => {
-            let place = error.location();
-            let byte = place.map_or(0, |place| faults.byte(place.line(), place.column()));
-            let text = error.without_snippet().to_string();
-            let what = text.lines().next().unwrap_or_default();
-            let what = what.split(" at line ").next().unwrap_or_default();
-            faults.at(byte, format!("the front matter is no YAML table: {what}"), "write one `key: value` per line");
-            return None;
-        }
-    };
-    let mut table = Table::new(fields, &KEYS, "key", faults);
+    let fields = Fields::read(yaml, "the front matter", faults)?;
+    let mut table = Table::new(fields, &KEYS, "key", 0, faults);
     let version = table.required("runbook", faults);
     if let Some((value, at)) = &version
         && value.as_json() != 1
@@ -83,19 +105,29 @@ pub(super) fn read(yaml: &str, faults: &mut Faults<'_>) -> Option<Front> {
     let key = table.text("key", false, faults).map(|(text, _)| text);
     let verb = table.text("verb", false, faults).filter(|(verb, at)| word_or_fault(verb, *at, faults));
     let environments = environments(&mut table, faults);
+    let (alerts, lock, uses) = (alerts(&mut table, faults), lock(&mut table, faults), uses(&mut table, faults));
+    let limits = limits(&mut table, faults);
+    let duration = table.text("duration", false, faults).and_then(|(text, at)| span(&text, at, faults));
     let before = faults.list.len();
     let params = parameters(&mut table, faults);
+    let secrets = secrets(&mut table, &params, faults);
     let params_whole = faults.list.len() == before;
     Some(Front {
         id: id?.0,
         title: title?.0,
         owner: owner?.0,
         reviewed: reviewed?,
+        alerts,
         pane,
         key,
         environments,
         risk: risk?,
         verb: verb.map(|(verb, _)| verb),
+        lock,
+        uses,
+        limits,
+        duration,
+        secrets,
         params,
         params_whole,
     })
@@ -110,7 +142,7 @@ fn slug_or_fault(id: &str, at: usize, faults: &mut Faults<'_>) -> bool {
 }
 
 fn word_or_fault(verb: &str, at: usize, faults: &mut Faults<'_>) -> bool {
-    let fine = !verb.is_empty() && verb.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let fine = is_word(verb);
     if !fine {
         faults.at(at, format!("`{verb}` is no verb"), "use one lower-case word, as in `verb: kill`");
     }
@@ -150,16 +182,121 @@ fn risk(text: &str, at: usize, faults: &mut Faults<'_>) -> Option<Risk> {
 }
 
 fn environments(table: &mut Table, faults: &mut Faults<'_>) -> Vec<String> {
-    let Some((node, at)) = table.take("environments") else { return Vec::new() };
-    let names = node.texts().filter(|names| !names.is_empty());
-    if names.is_none() {
-        faults.at(
-            at,
-            "`environments` must name at least one",
-            "write `environments: [staging]`, or leave it out for all",
-        );
+    let mend = "write `environments: [staging]`, or leave it out for all";
+    let named = table.texts("environments", mend, faults);
+    let mut names: Vec<String> = Vec::new();
+    for (name, at) in named {
+        let fine = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if !fine {
+            faults.at(at, format!("`{name}` is no environment"), "use lower-case letters, digits and hyphens");
+        }
+        names.push(name);
     }
-    names.unwrap_or_default()
+    names
+}
+
+fn alerts(table: &mut Table, faults: &mut Faults<'_>) -> Vec<Glob> {
+    let named = table.texts("alerts", "write `alerts: [PgDown, Pg*]`, or leave it out", faults);
+    let mut globs = Vec::new();
+    for (name, at) in named {
+        // Some rules have spaces in their names; only what could never be a name is refused.
+        if name.trim().is_empty() || name.chars().any(char::is_control) {
+            faults.at(at, "this is no alert's name", "write it as in `PgDown`, or with `*` for any text");
+        }
+        globs.push(Glob(name));
+    }
+    globs
+}
+
+fn lock(table: &mut Table, faults: &mut Faults<'_>) -> Vec<(Lock, usize)> {
+    let named = table.texts("lock", "write `lock: [database/primary]`, or leave it out", faults);
+    let mut locks = Vec::new();
+    for (text, at) in named {
+        let parts = text.split_once('/').filter(|(kind, name)| is_word(kind) && is_name(name.trim_start_matches('$')));
+        let Some((kind, name)) = parts else {
+            faults.at(
+                at,
+                format!("`{text}` names nothing to hold"),
+                "write it as in `database/primary` or `server/$server`",
+            );
+            continue;
+        };
+        let name =
+            name.strip_prefix('$').map_or_else(|| Name::Is(name.to_owned()), |name| Name::Param(name.to_owned()));
+        locks.push((Lock { kind: kind.to_owned(), name }, at));
+    }
+    locks
+}
+
+fn uses(table: &mut Table, faults: &mut Faults<'_>) -> Vec<Need> {
+    let named = table.texts("uses", "write `uses: [postgres/primary, role/game]`, or leave it out", faults);
+    let mut needs = Vec::new();
+    for (text, at) in named {
+        let (kind, name) = text.split_once('/').unwrap_or((&text, ""));
+        if !USES.contains(&kind) {
+            let nearest = nearest(kind, USES);
+            let what = format!("there is no kind of connection `{kind}`{nearest}");
+            faults.at(at, what, format!("write KIND/NAME; the kinds are {}", USES.join(", ")));
+        } else if !is_name(name) {
+            faults.at(at, format!("`{text}` names no {kind}"), format!("write it as in `{kind}/NAME`"));
+        }
+        needs.push(Need { kind: kind.to_owned(), name: name.to_owned() });
+    }
+    needs
+}
+
+fn limits(table: &mut Table, faults: &mut Faults<'_>) -> RunLimits {
+    let Some((node, at)) = table.take("limits") else { return RunLimits::default() };
+    let Node::Table(fields) = node else {
+        faults.at(at, "`limits` is a table", "write `limits: {rows: 200, hosts: 4, minutes: 20}`");
+        return RunLimits::default();
+    };
+    let mut table = Table::new(fields, &LIMIT_KEYS, "limit", at, faults);
+    let [rows, hosts, minutes] = LIMIT_KEYS.map(|key| table.count(key, faults));
+    RunLimits { rows, hosts, minutes }
+}
+
+fn span(text: &str, at: usize, faults: &mut Faults<'_>) -> Option<Duration> {
+    let span = params::duration(text);
+    if span.is_none() {
+        faults.at(at, format!("`{text}` is no time span"), "write it as in 90s or 1h30m");
+    }
+    span
+}
+
+fn secrets(table: &mut Table, params: &[(Param, usize)], faults: &mut Faults<'_>) -> Vec<(String, usize)> {
+    let named = table.texts("secrets", "write `secrets: [admin_token]`: names only", faults);
+    let mut secrets: Vec<(String, usize)> = Vec::new();
+    for (name, at) in named {
+        // What is no name may be the secret itself: it is not repeated.
+        if !is_plain(&name) {
+            faults.at(at, "a secret has a plain name here", "use lower-case letters, digits and _, a letter first");
+        } else if secrets.iter().any(|(known, _)| *known == name) {
+            faults.at(at, format!("there are two secrets `{name}`"), "keep one");
+        } else if params.iter().any(|(param, _)| param.name == name) {
+            faults.at(at, format!("`{name}` is a parameter already"), "a secret is no parameter: rename one");
+        } else {
+            secrets.push((name, at));
+        }
+    }
+    secrets
+}
+
+/// A word of lower-case letters and hyphens.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+}
+
+/// A name of the config.
+pub(super) fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+}
+
+/// A name of a parameter, a secret or rows.
+pub(in crate::runbook) fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn parameters(table: &mut Table, faults: &mut Faults<'_>) -> Vec<(Param, usize)> {
@@ -179,31 +316,33 @@ fn parameters(table: &mut Table, faults: &mut Faults<'_>) -> Vec<(Param, usize)>
         if found.iter().any(|(known, _)| known.name == param.name) {
             faults.at(at, format!("there are two parameters `{}`", param.name), "rename one");
         }
+        let twin = |one: &Param, other: &str| one.kind == ParamType::Server && address_of(&one.name) == other;
+        if found.iter().any(|(known, _)| twin(known, &param.name) || twin(&param, &known.name)) {
+            let what = format!("`{}` meets the address of a server parameter", param.name);
+            faults.at(at, what, "a server `x` has its address as `x_addr`: rename one of the two");
+        }
         found.push((param, at));
     }
     found
 }
 
 fn parameter(fields: Vec<Field>, at: usize, faults: &mut Faults<'_>) -> Option<Param> {
-    let mut table = Table::new(fields, &PARAM_KEYS, "key of a parameter", faults);
-    table.at = at;
+    let mut table = Table::new(fields, &PARAM_KEYS, "key of a parameter", at, faults);
     let name = table.text("name", true, faults).filter(|(name, at)| name_or_fault(name, *at, faults));
     let kind = table.text("type", true, faults).and_then(|(text, at)| kind(&text, at, faults));
     let required = table.flag("required", faults);
     let (min, max) = (table.bound("min", faults), table.bound("max", faults));
     let pattern = table.text("pattern", false, faults).filter(|(text, at)| pattern_or_fault(text, *at, faults));
-    let choices = match table.take("choices") {
-        Some((node, at)) => node.texts().filter(|list| !list.is_empty()).unwrap_or_else(|| {
-            faults.at(at, "`choices` must list at least one text", "write `choices: [a, b]`");
-            Vec::new()
-        }),
-        None => Vec::new(),
-    };
+    let many = table.flag("many", faults);
+    let choices = table.texts("choices", "write `choices: [a, b]`", faults);
+    let choices = choices.into_iter().map(|(text, _)| text).collect();
+    let from = table.text("from", false, faults).and_then(|(text, at)| from(&text, at, kind, faults));
     let empty = table.text("empty", false, faults).map(|(text, _)| text);
     let default = table.take("default");
     let (kind, name) = (kind?, name?.0);
-    let mut param =
-        Param { name, kind, default: None, required, min, max, pattern: pattern.map(|(text, _)| text), choices, empty };
+    let pattern = pattern.map(|(text, _)| text);
+    let mut param = Param { name, kind, many, default: None, required, min, max, pattern, choices, from, empty };
+    suits(&param, at, faults);
     if let Some((node, at)) = default {
         match params::check(&param, &node.as_json()) {
             Ok(value) => param.default = Some(value),
@@ -216,14 +355,43 @@ fn parameter(fields: Vec<Field>, at: usize, faults: &mut Faults<'_>) -> Option<P
     Some(param)
 }
 
+/// The keys that only some types have.
+fn suits(param: &Param, at: usize, faults: &mut Faults<'_>) {
+    let Param { name, kind, .. } = param;
+    if *kind == ParamType::Enum
+        && param.choices.is_empty()
+        && !faults.list.iter().any(|fault| fault.what.contains("`choices`"))
+    {
+        faults.at(at, format!("`{name}` is an enum without `choices`"), "write `choices: [a, b]`");
+    }
+    let measured = matches!(kind, ParamType::Int | ParamType::Duration);
+    if !measured && (param.min.is_some() || param.max.is_some()) {
+        let what = format!("`min` and `max` mean nothing for {}", kind.word());
+        faults.at(at, what, "they are for int and duration; text takes a `pattern`");
+    }
+    if param.min.zip(param.max).is_some_and(|(min, max)| min > max) {
+        faults.at(at, format!("`min` of `{name}` is above its `max`"), "change one of the two");
+    }
+}
+
+/// `role:game`.
+fn from(text: &str, at: usize, kind: Option<ParamType>, faults: &mut Faults<'_>) -> Option<String> {
+    if kind.is_some_and(|kind| kind != ParamType::Server) {
+        faults.at(at, "`from` is for servers alone", "remove it, or declare `type: server`");
+        return None;
+    }
+    let role = text.strip_prefix("role:").filter(|role| is_name(role)).map(str::to_owned);
+    if role.is_none() {
+        faults.at(at, format!("`{text}` names no set of servers"), "write it as in `from: role:game`");
+    }
+    role
+}
+
 fn name_or_fault(name: &str, at: usize, faults: &mut Faults<'_>) -> bool {
-    let mut chars = name.chars();
-    let fine = chars.next().is_some_and(|c| c.is_ascii_lowercase())
-        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    // A container parameter is commonly called `container`; in conditions it is `params.container`.
+    let fine = is_plain(name);
     if !fine {
         faults.at(at, format!("`{name}` is no parameter name"), "use lower-case letters, digits and _, a letter first");
-    } else if RESERVED.contains(&name) && name != "container" {
+    } else if language::is_word(name) {
         faults.at(at, format!("`{name}` has a meaning of its own in conditions"), "choose another name");
         return false;
     }
@@ -250,188 +418,4 @@ fn pattern_or_fault(text: &str, at: usize, faults: &mut Faults<'_>) -> bool {
         );
     }
     fine
-}
-
-fn place<T>(spanned: &Spanned<T>, faults: &Faults<'_>) -> usize {
-    faults.byte(spanned.referenced.line(), spanned.referenced.column())
-}
-
-type Field = (Spanned<String>, Spanned<Node>);
-
-/// A YAML value with its places.
-#[derive(Debug)]
-enum Node {
-    Scalar(Value),
-    List(Vec<Spanned<Node>>),
-    Table(Vec<Field>),
-}
-
-struct Fields(Vec<Field>);
-
-impl Node {
-    fn as_json(&self) -> Value {
-        match self {
-            Self::Scalar(value) => value.clone(),
-            Self::List(_) | Self::Table(_) => Value::Array(Vec::new()),
-        }
-    }
-
-    fn texts(&self) -> Option<Vec<String>> {
-        let Self::List(items) = self else { return None };
-        items
-            .iter()
-            .map(|item| match &item.value {
-                Node::Scalar(value) => Some(params::show(value)),
-                Node::List(_) | Node::Table(_) => None,
-            })
-            .collect()
-    }
-}
-
-/// A table whose keys are taken one by one; unknown and doubled ones are reported when it is made.
-struct Table {
-    fields: Vec<(String, usize, Node)>,
-    at: usize,
-}
-
-impl Table {
-    fn new(fields: Vec<Field>, known: &[&str], kind: &str, faults: &mut Faults<'_>) -> Self {
-        let mut table = Self { fields: Vec::new(), at: 0 };
-        for (key, node) in fields {
-            let (key_at, at) = (place(&key, faults), place(&node, faults));
-            if !known.contains(&key.value.as_str()) {
-                let nearest = nearest(&key.value, known.iter().copied());
-                faults.at(
-                    key_at,
-                    format!("unknown {kind} `{}`{nearest}", key.value),
-                    format!("there are {}", known.join(", ")),
-                );
-            }
-            if table.fields.iter().any(|(name, _, _)| *name == key.value) {
-                faults.at(key_at, format!("`{}` stands here twice", key.value), "keep one");
-            }
-            table.fields.push((key.value, at, node.value));
-        }
-        table
-    }
-
-    fn take(&mut self, key: &str) -> Option<(Node, usize)> {
-        let index = self.fields.iter().position(|(name, _, _)| name == key)?;
-        let (_, at, node) = self.fields.swap_remove(index);
-        Some((node, at))
-    }
-
-    fn required(&mut self, key: &str, faults: &mut Faults<'_>) -> Option<(Node, usize)> {
-        let found = self.take(key);
-        if found.is_none() {
-            faults.at(self.at, format!("`{key}` is missing"), format!("add `{key}: …`"));
-        }
-        found
-    }
-
-    fn text(&mut self, key: &str, required: bool, faults: &mut Faults<'_>) -> Option<(String, usize)> {
-        let (node, at) = if required { self.required(key, faults)? } else { self.take(key)? };
-        match node {
-            Node::Scalar(value) if !value.is_null() => Some((params::show(&value), at)),
-            Node::Scalar(_) | Node::List(_) | Node::Table(_) => {
-                faults.at(at, format!("`{key}` must be text"), format!("write `{key}: text`"));
-                None
-            }
-        }
-    }
-
-    fn flag(&mut self, key: &str, faults: &mut Faults<'_>) -> bool {
-        match self.take(key) {
-            Some((Node::Scalar(Value::Bool(flag)), _)) => flag,
-            Some((_, at)) => {
-                faults.at(at, format!("`{key}` must be true or false"), format!("write `{key}: true`"));
-                false
-            }
-            None => false,
-        }
-    }
-
-    fn bound(&mut self, key: &str, faults: &mut Faults<'_>) -> Option<i64> {
-        let (node, at) = self.take(key)?;
-        let value = node.as_json();
-        let seconds = value.as_str().and_then(params::duration).and_then(|span| i64::try_from(span.as_secs()).ok());
-        let bound = value.as_i64().or(seconds);
-        if bound.is_none() {
-            faults.at(at, format!("`{key}` must be a whole number or a time span"), format!("write `{key}: 5`"));
-        }
-        bound
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Top;
-        impl<'de> Visitor<'de> for Top {
-            type Value = Fields;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of keys")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fields, A::Error> {
-                fields(map).map(Fields)
-            }
-        }
-        deserializer.deserialize_map(Top)
-    }
-}
-
-fn fields<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<Field>, A::Error> {
-    let mut fields = Vec::new();
-    while let Some(entry) = map.next_entry()? {
-        fields.push(entry);
-    }
-    Ok(fields)
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML value")
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::Null))
-    }
-    fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::Null))
-    }
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        Node::deserialize(deserializer)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element()? {
-            items.push(item);
-        }
-        Ok(Node::List(items))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Node, A::Error> {
-        fields(map).map(Node::Table)
-    }
 }

@@ -4,10 +4,19 @@
 //! that the planner and the steps need not ask again.
 
 mod body;
+mod fence;
 mod front;
 mod info;
 mod lint;
+mod literal;
+mod marks;
 mod page;
+mod rollout;
+mod yaml;
+
+pub(super) use front::is_plain;
+#[cfg(test)]
+pub(super) use front::{KEYS, LIMIT_KEYS, PARAM_KEYS};
 
 use super::model::Runbook;
 use crate::domain::text::line_column;
@@ -66,25 +75,64 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
     let before = faults.list.len();
     let draft = body::read(source, body_at, faults);
     let whole = faults.list.len() == before;
-    let steps = lint::steps(draft, front.as_ref(), whole, faults);
+    literal::find(source, &draft, faults);
+    let (steps, sections) = lint::steps(draft, front.as_ref(), whole, faults);
     let front = front?;
     Some(Runbook {
         id: front.id,
         title: front.title,
         owner: front.owner,
         reviewed: front.reviewed,
+        alerts: front.alerts,
         pane: front.pane,
         key: front.key,
         environments: front.environments,
         risk: front.risk,
         verb: front.verb,
+        lock: front.lock.into_iter().map(|(lock, _)| lock).collect(),
+        uses: front.uses,
+        limits: front.limits,
         params: front.params.into_iter().map(|(param, _)| param).collect(),
+        secrets: front.secrets.into_iter().map(|(name, _)| name).collect(),
+        duration: front.duration,
         steps,
+        sections,
         page: page::read(&source[body_at..]),
         hash: sha256(source),
         path: None,
         source: source.to_owned(),
     })
+}
+
+/// Whether a page says that it is a runbook: its front matter has a line `runbook:`. Every other page is prose, and is nobody's
+/// mistake.
+pub fn is_runbook(source: &str) -> bool {
+    let mut lines = source.trim_start_matches('\u{feff}').lines().map(str::trim_end);
+    lines.next() == Some("---") && lines.take_while(|line| *line != "---").any(|line| line.starts_with("runbook:"))
+}
+
+/// A link of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where it leads, as it is written.
+    pub to: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// The links of a page, also of one of prose.
+pub fn links(source: &str) -> Vec<Link> {
+    // What else is wrong with the page is told by [`parse`].
+    let mut faults = Faults { source, list: Vec::new() };
+    let from = front::split(source, &mut faults).map_or(0, |(_, at)| at);
+    let links = body::read(source, from, &mut faults).links;
+    let at = |(to, at): (String, usize)| {
+        let (line, column) = faults.place(at);
+        Link { to, line, column }
+    };
+    links.into_iter().map(at).collect()
 }
 
 /// SHA-256 of a text, as lower-case hex.

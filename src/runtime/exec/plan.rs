@@ -6,19 +6,17 @@ use crate::domain::SourceError;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::runbook::language::{Types, types_of};
+use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Fence, ParamType, Role, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows};
-use crate::runbook::{Draft, Plan, PlanRequest, nearest};
+use crate::runbook::{Draft, Plan, PlanRequest, nearest, not_yet};
 use crate::steps::{Found, Pinned, docker, within};
-use jiff::Unit;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Days after which a runbook wants a review, and after which it is probably wrong.
-const REVIEW_DAYS: [i64; 2] = [90, 180];
 /// Longest search for a thing that a parameter or a fence names, when the fence does not allow less: a look-up by name is
 /// quick or hangs, and a person waits for the plan.
 const FIND: Duration = Duration::from_secs(10);
@@ -32,6 +30,9 @@ impl Exec {
             let near = nearest(&request.runbook, self.library.iter().map(|runbook| runbook.id.as_str()));
             format!("there is no runbook {:?}{near}", request.runbook)
         })?;
+        if let Some(why) = not_yet::refusal(runbook) {
+            return Err(why);
+        }
         let mut values = params::resolve(&runbook.params, &request.args)?;
         let shown = self.resolve_containers(runbook, &mut values).await?;
         let mut planner = Planner {
@@ -110,7 +111,7 @@ impl Planner<'_> {
             self.blocked.push(format!("it is for {} and this is {env}", runbook.environments.join(", ")));
         }
         let today = jiff::tz::Offset::UTC.to_datetime((self.exec.clock)().wall).date();
-        let age = runbook.reviewed.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()));
+        let age = runbook.age(today);
         let [soft, hard] = REVIEW_DAYS;
         if age > hard {
             self.warnings.push(format!("nobody has reviewed it for {age} days: do not trust it blindly"));

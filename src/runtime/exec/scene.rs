@@ -5,7 +5,7 @@ use crate::domain::SourceError;
 use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::Types;
 use crate::runbook::machine::Watched;
-use crate::runbook::model::{Fence, On, Role, Step};
+use crate::runbook::model::{Fence, Place, Role, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::Rows;
 use crate::steps::{self, Call, Found, within};
@@ -65,9 +65,14 @@ impl<'a> Scene<'a> {
     }
 
     fn on(&self, fence: &'a Fence) -> Result<&'a str, SourceError> {
-        let name = match &fence.attrs.on {
-            On::Name(name) => return Ok(name),
-            On::Param(name) => name,
+        let name = match &fence.attrs.on.place {
+            Place::Name(name) => return Ok(name),
+            Place::Param(name) => name,
+            // The plan was refused (`runbook/not_yet.rs`).
+            Place::Role(_) | Place::Host | Place::Local => {
+                let what = format!("`on={}` can't be run yet", fence.attrs.on);
+                return Err(SourceError::new(what, "name a connection of the config"));
+            }
         };
         let value = self.values.get(name).and_then(Value::as_str);
         let value = value.ok_or_else(|| {

@@ -138,8 +138,12 @@ impl Step for DockerStep {
                 let text = format!("{} lines", rows.len());
                 Ok(found(Names::new(), rows, &["line"], text))
             }
-            Verb::Restart | Verb::Stop | Verb::Start => {
+            verb if verb.changes() => {
                 Err(SourceError::new("this docker line changes something", "it can only stand in a run fence"))
+            }
+            // The plan was refused (`runbook/not_yet.rs`).
+            verb => {
+                Err(SourceError::new(format!("`docker {}` can't be run yet", verb.word()), "use inspect, ps or logs"))
             }
         }
     }
@@ -216,6 +220,7 @@ async fn prepare(call: &Call<'_>) -> Result<(Docker, String, Command), SourceErr
 async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error> {
     let grace = command.grace.and_then(|seconds| i32::try_from(seconds).ok());
     match command.verb {
+        // The plan was refused for all others (`runbook/not_yet.rs`).
         Verb::Restart => {
             let options = RestartContainerOptionsBuilder::new();
             let options = if let Some(seconds) = grace { options.t(seconds) } else { options };
@@ -227,7 +232,7 @@ async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error>
             docker.stop_container(id, Some(options.build())).await
         }
         Verb::Start => docker.start_container(id, None).await,
-        Verb::Inspect | Verb::Ps | Verb::Logs => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -256,7 +261,7 @@ fn settled(command: &Command, facts: &Value, now: &Value, age: Duration) -> Sett
         Verb::Restart => moved && running,
         Verb::Start => running,
         Verb::Stop => !running,
-        Verb::Inspect | Verb::Ps | Verb::Logs => return Settled::AskVerify,
+        _ => return Settled::AskVerify,
     };
     let patience = Duration::from_secs(u64::from(command.grace.unwrap_or(GRACE))) + LATE;
     match (happened, age < patience) {

@@ -10,6 +10,7 @@ pub fn prompt(step: &Step) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runbook::model::Manual;
 
     #[test]
     fn the_prompt_is_the_heading_and_the_prose() {
@@ -19,6 +20,7 @@ mod tests {
             prose: "Tell them.".to_owned(),
             line: 1,
             fences: Vec::new(),
+            manual: Manual::default(),
         };
         assert_eq!(prompt(&step), "Call the owner\n\nTell them.");
         step.prose.clear();

@@ -1,0 +1,238 @@
+//! `{{ name }}` in a request or a query: found here, and given its value. What surrounds it decides how it is escaped, so that is
+//! done by the language.
+//!
+//! A hole holds a name, its fields and its indexes (`before[0].Id`), and nothing else: what a template could compute is
+//! not safe for conditions, and not needed for anything else.
+
+use super::{Fault, NameType, Types};
+use crate::domain::secret::Secret;
+use minijinja::{Environment, UndefinedBehavior};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The values that fill a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Parameters, with the addresses of servers (`server_addr`).
+    pub values: &'a BTreeMap<String, Value>,
+    /// Rows by their `out` name, as lists of objects; what was chosen, as text.
+    pub outs: &'a BTreeMap<String, Value>,
+    /// The run's id: the same whenever the same run sends something again.
+    pub run: &'a str,
+    /// The step's id.
+    pub step: &'a str,
+    /// Secrets.
+    pub secrets: Secrets<'a>,
+}
+
+/// What stands in the place of a secret.
+#[derive(Clone, Copy, Debug)]
+pub enum Secrets<'a> {
+    /// Its name: what people are shown.
+    Named,
+    /// Its value: what is sent.
+    Given(&'a BTreeMap<String, Secret>),
+}
+
+/// A piece of a body, with the byte where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// As it is.
+    Text(&'a str, usize),
+    /// A name in braces.
+    Hole(&'a str, usize),
+}
+
+/// Takes a text apart that begins at byte `at` of its body.
+pub(super) fn pieces(text: &str, at: usize) -> Result<Vec<Piece<'_>>, Fault> {
+    if let Some(found) = text.find("{%") {
+        return Err(Fault::new(
+            at + found,
+            "`{%` would be a statement of a template",
+            "only `{{ name }}` is filled in",
+        ));
+    }
+    let (mut pieces, mut done) = (Vec::new(), 0);
+    while let Some(open) = text[done..].find("{{").map(|found| done + found) {
+        let Some(close) = text[open..].find("}}").map(|found| open + found) else {
+            return Err(Fault::new(at + open, "`{{` is not closed", "write `{{ name }}`"));
+        };
+        if open > done {
+            pieces.push(Piece::Text(&text[done..open], at + done));
+        }
+        let inside = &text[open + 2..close];
+        let name = inside.trim();
+        let name_at = open + 2 + (inside.len() - inside.trim_start().len());
+        if !is_path(name) {
+            let mend =
+                "write a name, with fields and indexes if need be: `{{ before[0].id }}`; it is escaped by itself";
+            return Err(Fault::new(at + name_at, format!("`{name}` is more than a name"), mend));
+        }
+        pieces.push(Piece::Hole(name, at + name_at));
+        done = close + 2;
+    }
+    if done < text.len() {
+        pieces.push(Piece::Text(&text[done..], at + done));
+    }
+    Ok(pieces)
+}
+
+/// `a`, `a.b`, `a[0].b`.
+fn is_path(text: &str) -> bool {
+    let word = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.split('.').all(|part| {
+        let (name, indexes) = part.split_once('[').map_or((part, None), |(name, rest)| (name, Some(rest)));
+        let digits =
+            |index: &str| !index.is_empty() && index.len() < 6 && index.bytes().all(|byte| byte.is_ascii_digit());
+        let closed = |rest: &str| rest.strip_suffix(']').is_some_and(|rest| rest.split("][").all(digits));
+        word(name) && indexes.is_none_or(closed)
+    })
+}
+
+/// The first word of a hole.
+pub(super) fn root(name: &str) -> &str {
+    name.split(['.', '[']).next().unwrap_or_default()
+}
+
+/// The secret that a hole names.
+pub(super) fn secret(name: &str) -> Option<&str> {
+    name.strip_prefix("secret.")
+}
+
+/// The name that a hole uses, for the parser; a hole that names nothing is a fault.
+pub(super) fn uses(name: &str, at: usize, types: &Types) -> Result<Option<(String, usize)>, Fault> {
+    if let Some(secret) = secret(name) {
+        return match types.get(secret) {
+            Some(NameType::Secret) => Ok(Some((secret.to_owned(), at))),
+            _ => Err(Fault::new(
+                at,
+                format!("`{secret}` is no secret"),
+                "name it under `secrets`, and define it in the config",
+            )),
+        };
+    }
+    let root = root(name);
+    match (root, types.get(root)) {
+        ("run" | "step", _) if matches!(name, "run.id" | "step.id") => Ok(None),
+        ("run" | "step" | "secret", _) => {
+            Err(Fault::new(at, format!("there is no `{name}`"), "there are run.id, step.id and secret.NAME"))
+        }
+        (_, Some(NameType::Secret)) => {
+            Err(Fault::new(at, format!("`{root}` is a secret"), format!("write `{{{{ secret.{root} }}}}`")))
+        }
+        (_, Some(NameType::Rows)) if root == name => {
+            let mend = format!("take one value of them, as in `{{{{ {root}[0].id }}}}`");
+            Err(Fault::new(at, format!("`{root}` is rows, and no value"), mend))
+        }
+        _ => Ok(Some((root.to_owned(), at))),
+    }
+}
+
+impl Scope<'_> {
+    /// The value in a hole. An error names it, and never repeats what is in it.
+    pub(super) fn value(&self, name: &str) -> Result<Value, String> {
+        if let Some(secret) = secret(name) {
+            return self.secret(secret).map(Value::String);
+        }
+        let mut names: Map<String, Value> = self.outs.clone().into_iter().collect();
+        names.extend(self.values.clone());
+        names.insert("run".to_owned(), json!({ "id": self.run }));
+        names.insert("step".to_owned(), json!({ "id": self.step }));
+        let mut environment = Environment::empty();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let nothing = || format!("`{name}` has no value here");
+        let found = environment
+            .compile_expression(name)
+            .and_then(|expression| expression.eval(minijinja::value::Serde(&names)))
+            .map_err(|_| nothing())?;
+        let value = serde_json::to_value(&found).map_err(|_| nothing())?;
+        if found.is_undefined() || value.is_null() { Err(nothing()) } else { Ok(value) }
+    }
+
+    fn secret(&self, name: &str) -> Result<String, String> {
+        match self.secrets {
+            Secrets::Named => Ok(format!("‹secret {name}›")),
+            Secrets::Given(secrets) => {
+                let secret =
+                    secrets.get(name).ok_or_else(|| format!("the secret {name:?} is not defined in the config"))?;
+                Ok(secret.expose_secret().to_owned())
+            }
+        }
+    }
+
+    /// The value in a hole as text; a list or an object is none.
+    pub(super) fn text(&self, name: &str) -> Result<String, String> {
+        match self.value(name)? {
+            Value::String(text) => Ok(text),
+            Value::Bool(truth) => Ok(truth.to_string()),
+            Value::Number(number) => Ok(number.to_string()),
+            Value::Array(_) | Value::Object(_) => {
+                Err(format!("`{name}` is a list or an object, and this place takes one value"))
+            }
+            Value::Null => Err(format!("`{name}` has no value here")),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A scope of one value, `x`.
+    pub(in crate::runbook::language) fn with<T>(value: Value, work: impl FnOnce(Scope<'_>) -> T) -> T {
+        let values = BTreeMap::from([("x".to_owned(), value)]);
+        let outs = BTreeMap::from([("before".to_owned(), json!([{"id": 7, "tags": ["a", "b"]}]))]);
+        let secrets = BTreeMap::from([("token".to_owned(), Secret::from("s3cr3t".to_owned()))]);
+        work(Scope { values: &values, outs: &outs, run: "r1", step: "a/b", secrets: Secrets::Given(&secrets) })
+    }
+
+    #[test]
+    fn holes_are_found_with_their_places() {
+        let found = pieces("a {{ x }}{{before[0].id}}!", 10).unwrap();
+        assert_eq!(
+            found,
+            [Piece::Text("a ", 10), Piece::Hole("x", 15), Piece::Hole("before[0].id", 21), Piece::Text("!", 35)]
+        );
+        for wrong in
+            ["{{ x", "{{ x|upper }}", "{{ 1 + 1 }}", "{{ x() }}", "{{ }}", "{% if x %}", "{{ a.[0] }}", "{{ a[x] }}"]
+        {
+            assert!(pieces(wrong, 0).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn values_come_from_where_their_names_say() {
+        with(json!("v"), |scope| {
+            assert_eq!(scope.text("x"), Ok("v".to_owned()));
+            assert_eq!(scope.text("before[0].id"), Ok("7".to_owned()));
+            assert_eq!(scope.text("before[0].tags[1]"), Ok("b".to_owned()));
+            assert_eq!(scope.text("run.id"), Ok("r1".to_owned()));
+            assert_eq!(scope.text("secret.token"), Ok("s3cr3t".to_owned()));
+            assert_eq!(
+                Scope { secrets: Secrets::Named, ..scope }.text("secret.token"),
+                Ok("‹secret token›".to_owned())
+            );
+            for wrong in ["y", "before[1].id", "before[0].none", "secret.other", "before", "before[0]"] {
+                assert!(scope.text(wrong).is_err(), "{wrong}");
+            }
+        });
+        with(Value::Null, |scope| assert_eq!(scope.text("x"), Err("`x` has no value here".to_owned())));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_never_read_as_a_template(text in "[{}%#x \\PC]*") {
+            with(json!(text), |scope| assert_eq!(scope.text("x"), Ok(text.clone())));
+        }
+
+        #[test]
+        fn any_text_is_taken_apart_without_a_panic(text in "[{}x .\\[\\]0]*|\\PC*") {
+            let _ = pieces(&text, 0);
+        }
+    }
+}

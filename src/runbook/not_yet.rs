@@ -1,0 +1,147 @@
+//! What the format can say and nothing executes yet. A runbook that says it is read, checked and shown, and a plan for it is refused.
+//!
+//! Whoever builds one of these deletes its lines here, and in the end this file, its call in `runtime/exec/plan.rs` and the
+//! exception in the test of `steps/mod.rs`.
+
+use super::Runbook;
+use super::language::docker::{self, Verb};
+use super::model::{Attrs, Fence, On, OnFail, OnTimeout, ParamType, Place, Role, Step};
+
+/// Languages that are read and have no folder in `steps/`.
+pub const LANGUAGES: [&str; 3] = ["bash", "http", "promql"];
+
+/// Why a runbook can't be run yet, in a sentence; `None` when it can.
+pub fn refusal(runbook: &Runbook) -> Option<String> {
+    let what = of_front(runbook).or_else(|| of_sections(runbook)).or_else(|| runbook.steps.iter().find_map(of_step))?;
+    Some(format!("{what} can't be run yet: {} is read and checked, and nothing of it is sent", runbook.id))
+}
+
+fn of_front(runbook: &Runbook) -> Option<String> {
+    if !runbook.lock.is_empty() {
+        return Some("a runbook with a `lock`".to_owned());
+    }
+    if runbook.limits != super::model::RunLimits::default() {
+        return Some("a runbook with `limits`".to_owned());
+    }
+    if let Some(secret) = runbook.secrets.first() {
+        return Some(format!("a runbook with a secret (`{secret}`)"));
+    }
+    let unknown = |kind: ParamType| matches!(kind, ParamType::Server | ParamType::Address);
+    let param = runbook.params.iter().find(|param| param.many || unknown(param.kind))?;
+    let many = if param.many { "a list of " } else { "" };
+    Some(format!("a runbook with {many}type {} (`{}`)", param.kind.word(), param.name))
+}
+
+fn of_sections(runbook: &Runbook) -> Option<String> {
+    let rolls = runbook.sections.iter().find(|section| section.rollout.is_some())?;
+    Some(format!("the rollout of {:?}", rolls.title))
+}
+
+fn of_step(step: &Step) -> Option<String> {
+    if step.manual.call.is_some() {
+        return Some(format!("the call of another runbook in {:?}", step.title));
+    }
+    if !step.manual.choices.is_empty() {
+        return Some(format!("the choice in {:?}", step.title));
+    }
+    step.fences.iter().find_map(|fence| Some(format!("{} in {:?}", of_fence(fence)?, step.title)))
+}
+
+fn of_fence(fence: &Fence) -> Option<String> {
+    if LANGUAGES.contains(&fence.language.name) {
+        return Some(format!("the {} fence", fence.language.name));
+    }
+    if fence.language.name == docker::LANGUAGE.name
+        && let Ok(command) = docker::parse(&fence.body)
+        && matches!(
+            command.verb,
+            Verb::Stats | Verb::Kill | Verb::Pause | Verb::Unpause | Verb::Rm | Verb::Pull | Verb::ImagePrune
+        )
+    {
+        return Some(format!("`docker {}`", command.verb.word()));
+    }
+    let Attrs { on, .. } = &fence.attrs;
+    if !matches!(on, On { place: Place::Name(_) | Place::Param(_), part: None }) {
+        return Some(format!("`on={on}`"));
+    }
+    of_attrs(fence)
+}
+
+fn of_attrs(Fence { role, attrs, .. }: &Fence) -> Option<String> {
+    let Attrs { out, expect, retry, when, on_fail, on_timeout, on_disconnect, autocommit, hold, .. } = attrs;
+    let word = match role {
+        _ if *retry > 0 => "retry",
+        _ if when.is_some() => "if",
+        _ if on_fail.is_some_and(|then| then != OnFail::Stop) => "on-fail",
+        _ if on_timeout.is_some_and(|then| then != OnTimeout::Stop) => "on-timeout",
+        _ if on_disconnect.is_some() => "on-disconnect",
+        _ if *autocommit => "autocommit",
+        Role::Run if out.is_some() => "out",
+        Role::Run if expect.is_some() => "expect",
+        Role::Verify if hold.is_some() => "for",
+        _ => return None,
+    };
+    Some(format!("`{word}` of the {} fence", role.word()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::Library;
+    use crate::runbook::parse::parse;
+
+    #[test]
+    fn what_runs_today_is_not_refused() {
+        for runbook in Library::builtin().iter() {
+            assert_eq!(refusal(runbook), None, "{}", runbook.id);
+        }
+    }
+
+    #[test]
+    fn what_nothing_executes_is_refused_by_name() {
+        let page = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n---\n\n## Look\n\n```bash check on=local timeout=5s\nset -eu\n```\n";
+        let runbook = parse("a.md", page).unwrap();
+        assert_eq!(
+            refusal(&runbook).unwrap(),
+            "the bash fence in \"Look\" can't be run yet: a is read and checked, and nothing of it is sent"
+        );
+        let page = page.replace("risk: low", "risk: low\nlock: [service/api]");
+        assert!(refusal(&parse("a.md", &page).unwrap()).unwrap().starts_with("a runbook with a `lock`"));
+    }
+
+    #[test]
+    fn each_thing_that_nothing_executes_is_refused() {
+        let front = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n";
+        let docker = |attrs: &str, line: &str| {
+            format!(
+                "```docker run on=local timeout=5s undo=none{attrs}\n{line}\n```\n\n```docker verify on=local timeout=5s expect=(rows.size() > 0)\ndocker ps\n```\n"
+            )
+        };
+        let sql =
+            |attrs: &str| format!("```sql check on=db{attrs} timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n");
+        let pages = [
+            ("limits: {rows: 1}\n", "do it".to_owned(), "a runbook with `limits`"),
+            ("", "**Choose:**\n\n- a\n- b\n".to_owned(), "the choice in \"T\""),
+            ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
+            ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
+            ("", docker(" if=(run.id != '')", "docker start api"), "`if` of the run fence in \"T\""),
+            ("", docker(" on-fail=ask", "docker start api"), "`on-fail` of the run fence in \"T\""),
+            ("", sql("/app"), "`on=db/app` in \"T\""),
+            ("", sql(" retry=2"), "`retry` of the check fence in \"T\""),
+        ];
+        for (keys, body, wanted) in pages {
+            let page = format!("{front}{keys}---\n\n## S\n\n### T\n\n{body}\n");
+            let runbook = parse("a.md", &page).unwrap_or_else(|problems| panic!("{problems}"));
+            let told = refusal(&runbook).expect(wanted);
+            assert!(told.starts_with(&format!("{wanted} can't be run yet")), "{told}");
+        }
+        let manual = format!("{front}---\n\n## S\n\n### T\n\n- [ ] do it\n");
+        assert_eq!(refusal(&parse("a.md", &manual).unwrap()), None);
+        assert_eq!(
+            refusal(
+                &parse("a.md", &format!("{front}---\n\n## S\n\n### T\n\n{}", docker("", "docker start api"))).unwrap()
+            ),
+            None
+        );
+    }
+}
