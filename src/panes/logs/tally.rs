@@ -91,7 +91,7 @@ mod tests {
         assert!(tally.work("lost", &sieve, &ring, &mut scratch));
         assert_eq!(told(&tally, 100_000), "10,001 of 10,001");
         sieve.set("again");
-        assert!(sieve.work(&ring));
+        while !sieve.work(&ring) {}
         assert!(tally.work("lost", &sieve, &ring, &mut scratch));
         assert_eq!(told(&tally, 0), "1 hit", "of the lines that pass");
         assert!(tally.work("nowhere", &sieve, &ring, &mut scratch));
