@@ -64,7 +64,7 @@ use crate::recording::Position;
 use crate::redact::Redactor;
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Health, Named, Store};
-use crate::theme::{Glyphs, Theme};
+use crate::theme::{Glyphs, Themes};
 use crate::widgets::field::Field;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ pub struct Setup {
     /// Keys.
     pub keymap: Keymap,
     /// Themes to turn through; the first is in force.
-    pub themes: Vec<Theme>,
+    pub themes: Themes,
     /// How it looks and sounds.
     pub looks: Looks,
     /// Runbooks.
@@ -179,7 +179,7 @@ pub struct State {
     /// What is new and critical.
     news: news::News,
     /// Themes; the first is in force.
-    pub themes: Vec<Theme>,
+    pub themes: Themes,
     /// How it looks and sounds.
     pub looks: Looks,
     /// Keys in force.
@@ -297,7 +297,7 @@ impl State {
         Cx {
             store,
             now,
-            theme: &self.themes[0],
+            theme: self.themes.shown(),
             limits: &self.limits,
             runs: &self.runs,
             keymap: &self.keymap,

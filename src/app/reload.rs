@@ -112,7 +112,7 @@ fn screen(state: &mut State, renewed: &mut Renewed, effects: &mut Effects) -> Ve
         changed.push("keymap");
     }
     if let Some((themes, auto)) = renewed.themes.take() {
-        let same = themes.first().map(super::Theme::name) == state.themes.first().map(super::Theme::name);
+        let same = themes.shown().name() == state.themes.shown().name();
         (state.themes, state.looks.auto) = (themes, auto);
         changed.push(if same { "colours" } else { "theme" });
         update::repaint(state, effects);

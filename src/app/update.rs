@@ -104,9 +104,7 @@ pub(super) fn repaint(state: &mut State, effects: &mut Effects) {
 /// The theme for the terminal's ground, unless somebody chose one.
 fn follow_ground(state: &mut State, light: bool) {
     let wanted = if light { "light" } else { "dark" };
-    let at = state.themes.iter().position(|theme| theme.name() == wanted);
-    if let Some(at) = at.filter(|at| state.looks.auto && *at != 0) {
-        state.themes.rotate_left(at);
+    if state.looks.auto && state.themes.turn_to(wanted) {
         (state.dirty, state.repaint) = (true, true);
     }
 }
@@ -289,8 +287,8 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         }
         Action::Theme => {
             state.looks.auto = false;
-            state.themes.rotate_left(1);
-            let name = state.themes[0].name().to_owned();
+            state.themes.turn();
+            let name = state.themes.shown().name().to_owned();
             state.toasts.say(state.now, format!("theme {name}"));
             state.repaint = true;
         }

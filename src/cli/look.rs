@@ -6,7 +6,7 @@ use super::Global;
 use crate::app::Looks;
 use crate::config::{Config, read_safely};
 use crate::keymap::{self, Keymap};
-use crate::theme::{BUILTIN, Choice, Depth, Glyphs, Theme, from_colorfgbg, load, load_named};
+use crate::theme::{Choice, Depth, Glyphs, Theme, Themes, from_colorfgbg, load, load_named};
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,8 @@ const AUTO: &str = "auto";
 pub struct Look {
     /// Keys in force.
     pub keymap: Keymap,
-    /// Themes to turn through, the wanted one first.
-    pub themes: Vec<Theme>,
+    /// Themes to turn through, the wanted one shown.
+    pub themes: Themes,
     /// How it looks and sounds beside them.
     pub looks: Looks,
     /// What was wrong, one sentence each.
@@ -73,16 +73,19 @@ fn depth(global: &Global, config: &Config) -> Depth {
 }
 
 /// The wanted one, and those to turn through after it. Without colours only one can be used.
-fn themes(wanted: &str, depth: Depth, troubles: &mut Vec<String>) -> Vec<Theme> {
+fn themes(wanted: &str, depth: Depth, troubles: &mut Vec<String>) -> Themes {
     let wanted = match wanted {
         _ if depth == Depth::Mono => "mono",
         AUTO if variable("COLORFGBG").as_deref().and_then(from_colorfgbg) == Some(true) => "light",
         AUTO => "dark",
         wanted => wanted,
     };
-    let chosen = theme(wanted, depth).map_err(|why| troubles.push(format!("{why}; another is in force"))).ok();
-    let rest = BUILTIN.iter().filter(|(name, _)| *name != wanted && depth != Depth::Mono);
-    chosen.into_iter().chain(rest.filter_map(|(name, _)| load_named(name, depth).ok())).collect()
+    let chosen = theme(wanted, depth).or_else(|why| {
+        troubles.push(format!("{why}; another is in force"));
+        load_named(if depth == Depth::Mono { "mono" } else { "dark" }, depth)
+    });
+    let chosen = chosen.unwrap_or_else(|why| unreachable!("a test reads what is built in: {why}"));
+    if depth == Depth::Mono { chosen.into() } else { Themes::with_builtin(chosen, depth) }
 }
 
 /// The terminal may know what it is asked. The Linux console and those of old do not.

@@ -9,7 +9,7 @@ use crate::event::reload::Sources;
 use crate::event::{Reloaded, Renewed};
 use crate::keymap::Keymap;
 use crate::runtime::reload::{Fresh, Renew, Swap};
-use crate::theme::Theme;
+use crate::theme::Themes;
 use std::path::PathBuf;
 
 /// Who reads it.
@@ -18,8 +18,8 @@ pub struct Renewer {
     choice: Choice,
     /// In force.
     config: Config,
-    /// The keys and themes in force, as text: they are compared, and nothing else.
-    look: (String, String),
+    /// The keys and themes in force: compared as text, and nothing else.
+    look: (Keymap, Themes),
     connections: Connections,
     /// The files of keymap and theme that the newest readable config names, whether it was right or not.
     looks: Vec<PathBuf>,
@@ -29,7 +29,7 @@ impl Renewer {
     /// With what the dashboard starts with.
     pub fn new(global: &Global, config: Config, setup: &Setup, connections: Connections) -> Self {
         let looks = look::files(global, &config);
-        let look = (keys(&setup.keymap), colours(&setup.themes));
+        let look = (setup.keymap.clone(), setup.themes.clone());
         Self { global: global.clone(), choice: setup::choice(global), config, look, connections, looks }
     }
 
@@ -52,7 +52,8 @@ impl Renewer {
 
     fn renewed(&mut self, config: &Config, sources: Option<Sources>) -> Renewed {
         let look = look::look(&self.global, config);
-        let before = std::mem::replace(&mut self.look, (keys(&look.keymap), colours(&look.themes)));
+        let new = (look.keymap.clone(), look.themes.clone());
+        let before = std::mem::replace(&mut self.look, new);
         let logs = setup::logs(config);
         Renewed {
             environment: config.environment.clone(),
@@ -67,8 +68,8 @@ impl Renewer {
             log_memory: logs.memory,
             log_files: logs.files,
             journal: (config.journal != self.config.journal).then(|| journal(config)),
-            keymap: (before.0 != self.look.0).then_some(look.keymap),
-            themes: (before.1 != self.look.1).then_some((look.themes, look.looks.auto)),
+            keymap: (keys(&before.0) != keys(&look.keymap)).then_some(look.keymap),
+            themes: (colours(&before.1) != colours(&look.themes)).then_some((look.themes, look.looks.auto)),
             glyphs: look.looks.glyphs,
             always_presenting: config.presenter.always,
             hide: (patterns(config) != patterns(&self.config)).then(|| config.presenter.hide.clone()),
@@ -174,6 +175,6 @@ fn keys(keymap: &Keymap) -> String {
     format!("{keymap:?}")
 }
 
-fn colours(themes: &[Theme]) -> String {
+fn colours(themes: &Themes) -> String {
     format!("{themes:?}")
 }

@@ -6,7 +6,7 @@ use crate::domain::view::View;
 use crate::domain::{Limits, SourceId};
 use crate::keymap::Keymap;
 use crate::store::{Feed, Named};
-use crate::theme::{Glyphs, Theme};
+use crate::theme::{Glyphs, Themes};
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub struct Renewed {
     /// Keys.
     pub keymap: Option<Keymap>,
     /// Themes to turn through, the wanted one first; and whether it follows the terminal's ground.
-    pub themes: Option<(Vec<Theme>, bool)>,
+    pub themes: Option<(Themes, bool)>,
     /// The characters that are drawn with.
     pub glyphs: Glyphs,
     /// Presenter mode is on for good.

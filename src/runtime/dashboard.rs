@@ -19,6 +19,7 @@ use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
 use crate::recording::{Played, Player};
 use crate::sources::{Pace, Source};
+use crate::theme::Role;
 use crate::{theme, ui};
 use crossterm::event::Event as Input;
 use std::io::Write;
@@ -370,7 +371,7 @@ impl Loop {
         }
         self.state.prepare();
         let state = &self.state;
-        screen.draw(state.repaint, |area, buf| ui::draw(state, area, buf))?;
+        screen.draw(state.repaint, state.cx().style(Role::Screen), |area, buf| ui::draw(state, area, buf))?;
         self.state.painted(clock::now());
         self.drawn = Instant::now();
         Ok(())

@@ -4,16 +4,17 @@ use super::ground;
 use crate::domain::notify::{Notify, Osc};
 use crate::domain::text;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::style::Print;
+use crossterm::style::{Colors, Print, SetColors};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{CrosstermBackend, IntoCrossterm};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,9 @@ static OURS: AtomicBool = AtomicBool::new(false);
 /// The mouse is listened to, whenever the terminal is ours.
 static MOUSE: AtomicBool = AtomicBool::new(false);
 
+/// What is painted just now is on the screen already, and not sent.
+static MUTE: AtomicBool = AtomicBool::new(false);
+
 /// Presses and the wheel (1000), with cells beyond the 223rd (1006). Not crossterm's own command: that asks for every movement too, and
 /// a hand on the desk would wake the program.
 const LISTEN: &str = "\x1b[?1000h\x1b[?1006h";
@@ -30,7 +34,9 @@ const LISTEN_NO_MORE: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// The terminal while it is ours. Given back when dropped.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Terminal<CrosstermBackend<Out>>,
+    /// Nothing was painted since the terminal was taken.
+    empty: bool,
     /// It was taken over again after a stop of our own, and the signal that tells of the end of that stop is to come.
     retaken: bool,
 }
@@ -42,9 +48,9 @@ impl Screen {
         // reverse too.
         crossterm::style::force_color_output(true);
         enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, stdout())));
-        match terminal {
-            Ok(terminal) => Ok(Self { terminal, retaken: false }),
+        let out = Out(BufWriter::with_capacity(64 * 1024, stdout()));
+        match Terminal::new(CrosstermBackend::new(out)) {
+            Ok(terminal) => Ok(Self { terminal, empty: true, retaken: false }),
             Err(error) => {
                 leave();
                 Err(error)
@@ -57,9 +63,13 @@ impl Screen {
         self.terminal.size().map(|size| (size.width, size.height))
     }
 
-    /// Paints one frame, only what changed; all of it with `whole`. In one synchronised update, so that nothing tears.
-    pub fn draw(&mut self, whole: bool, paint: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
+    /// Paints one frame, only what changed; all of it with `whole`. In one synchronised update, so that nothing tears. `ground` is what
+    /// lies under everything.
+    pub fn draw(&mut self, whole: bool, ground: Style, paint: impl FnOnce(Rect, &mut Buffer)) -> io::Result<()> {
         queue!(stdout_of(&mut self.terminal), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.empty) && erases_in_colour() {
+            self.lay(ground)?;
+        }
         if whole {
             // Not `clear`: that asks the terminal where its cursor is, and waits for an answer which the reader of keys
             // takes away, or which a terminal never gives.
@@ -68,6 +78,20 @@ impl Screen {
         }
         self.terminal.draw(|frame| paint(frame.area(), frame.buffer_mut()))?;
         execute!(stdout_of(&mut self.terminal), EndSynchronizedUpdate)
+    }
+
+    /// Has the terminal colour its empty screen, and takes that for painted: ten thousand blanks need not be sent.
+    fn lay(&mut self, ground: Style) -> io::Result<()> {
+        MUTE.store(true, Ordering::Relaxed);
+        let laid = self.terminal.draw(|frame| {
+            let area = frame.area();
+            frame.buffer_mut().set_style(area, ground);
+        });
+        let painted = laid.map(|_| ());
+        MUTE.store(false, Ordering::Relaxed);
+        painted?;
+        let colours = Colors { foreground: None, background: ground.bg.map(IntoCrossterm::into_crossterm) };
+        queue!(stdout_of(&mut self.terminal), SetColors(colours), Clear(ClearType::All))
     }
 
     /// Sets the clipboard of the terminal (OSC 52).
@@ -115,6 +139,7 @@ impl Screen {
             return Ok(false);
         }
         leave();
+        self.empty = true;
         // Not SIGTSTP, which comes back to this program as a wish to be stopped.
         kill_current_process_group(Signal::STOP)?;
         enter()?;
@@ -141,8 +166,27 @@ fn clipboard(encoded: &str, inside_tmux: bool) -> String {
     if inside_tmux { format!("{plain}\x1bPtmux;\x1b{plain}\x1b\\") } else { plain }
 }
 
-fn stdout_of(terminal: &mut Terminal<CrosstermBackend<BufWriter<Stdout>>>) -> &mut CrosstermBackend<BufWriter<Stdout>> {
+fn stdout_of(terminal: &mut Terminal<CrosstermBackend<Out>>) -> &mut CrosstermBackend<Out> {
     terminal.backend_mut()
+}
+
+/// Standard output; or nowhere, for a frame that the terminal shows already.
+struct Out(BufWriter<Stdout>);
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if MUTE.load(Ordering::Relaxed) { Ok(bytes.len()) } else { self.0.write(bytes) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The terminal colours what it erases (terminfo's `bce`): all but GNU screen, which says so in its name. tmux may bear the same name and
+/// does, but then it is told by its own.
+fn erases_in_colour() -> bool {
+    std::env::var("TERM").is_ok_and(|term| !term.starts_with("screen") && term != "dumb")
 }
 
 fn enter() -> io::Result<()> {
