@@ -179,3 +179,22 @@ fn in_the_colour_blind_theme_severities_are_told_apart_without_any_one_kind_of_c
     let (a, b) = (lab(colour(Role::SeverityOk), EYES[1].1), lab(colour(Role::SeverityWarning), EYES[1].1));
     assert!(a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() < 15.0);
 }
+
+#[test]
+fn themes_are_a_circle_that_is_read_as_it_turns() {
+    let mut themes = Themes::with_builtin(load_named("nord", Depth::True).unwrap(), Depth::True);
+    let mut seen = vec![themes.shown().name().to_owned()];
+    for _ in 1..BUILTIN.len() {
+        themes.turn();
+        seen.push(themes.shown().name().to_owned());
+    }
+    themes.turn();
+    assert_eq!(themes.shown().name(), "nord", "{seen:?}");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), BUILTIN.len());
+    assert!(themes.turn_to("light") && !themes.turn_to("light") && !themes.turn_to("none"));
+    let (mut alone, dark) = (Themes::from(load_named("mono", Depth::Mono).unwrap()), "dark");
+    alone.turn();
+    assert!(!alone.turn_to(dark) && alone.shown().name() == "mono");
+}

@@ -235,7 +235,7 @@ impl Gallery {
 
 /// A frame of this scene in a theme.
 fn in_theme(scene: &mut Scene, theme: Theme) -> Buffer {
-    scene.state.themes = vec![theme];
+    scene.state.themes = theme.into();
     scene.paint()
 }
 

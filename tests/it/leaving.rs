@@ -109,7 +109,9 @@ fn takes_the_screen_and_panics() {
     let Some(_child) = std::env::var_os("QUARTERDECK_PANICS") else { return };
     restore_on_panic();
     let mut screen = Screen::take().unwrap();
-    screen.draw(false, |_, buf| _ = buf.set_stringn(0, 0, "all is well so far", 40, Style::default())).unwrap();
+    screen
+        .draw(false, Style::default(), |_, buf| _ = buf.set_stringn(0, 0, "all is well so far", 40, Style::default()))
+        .unwrap();
     let mut answer = [0];
     std::io::Read::read_exact(&mut std::io::stdin(), &mut answer).unwrap();
     panic!("something is very wrong");
@@ -154,7 +156,11 @@ fn takes_the_screen_and_another_thread_panics() {
     restore_on_panic();
     let mut screen = Screen::take().unwrap();
     std::thread::spawn(|| panic!("not the screen's")).join().unwrap_err();
-    screen.draw(false, |_, buf| _ = buf.set_stringn(0, 0, "the other one is over", 40, Style::default())).unwrap();
+    screen
+        .draw(false, Style::default(), |_, buf| {
+            _ = buf.set_stringn(0, 0, "the other one is over", 40, Style::default())
+        })
+        .unwrap();
     let mut answer = [0];
     std::io::Read::read_exact(&mut std::io::stdin(), &mut answer).unwrap();
 }

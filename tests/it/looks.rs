@@ -22,7 +22,7 @@ const USUAL: (u16, u16) = (160, 45);
 
 fn scene(theme: &str, depth: Depth, glyphs: Glyphs, size: (u16, u16)) -> Scene {
     let mut setup = setup(&SOURCES);
-    setup.themes = vec![load_named(theme, depth).unwrap()];
+    setup.themes = load_named(theme, depth).unwrap().into();
     setup.looks = Looks { glyphs, ..Looks::default() };
     let mut scene = Scene::of(setup, size);
     scene.fill();
@@ -162,7 +162,7 @@ fn the_theme_follows_the_ground_until_somebody_chooses_one() {
     let mut setup = setup(&SOURCES);
     setup.looks.auto = true;
     let mut scene = Scene::of(setup, SMALL);
-    let name = |scene: &Scene| scene.state.themes[0].name().to_owned();
+    let name = |scene: &Scene| scene.state.themes.shown().name().to_owned();
     scene.send(Event::Ground { light: true });
     assert_eq!(name(&scene), "light");
     scene.send(Event::Resumed);

@@ -67,7 +67,7 @@ fn what_can_change_changes_at_once_and_is_named() {
         policy: Policy { low: Level::Typed, ..Policy::default() },
         relock: Duration::from_secs(60),
         keymap: Some(keymap::load_named("arrows").unwrap()),
-        themes: Some((vec![load_named("light", Depth::True).unwrap()], false)),
+        themes: Some((load_named("light", Depth::True).unwrap().into(), false)),
         log_memory: 1 << 20,
         always_presenting: true,
         ..same()
@@ -76,7 +76,7 @@ fn what_can_change_changes_at_once_and_is_named() {
     assert_eq!(said, ["config read again: limits; policy; relock_minutes; keymap; theme; logs; presenter"]);
     let state = &scene.state;
     assert!((state.limits.memory.warn - 1.0).abs() < f64::EPSILON && state.policy.low == Level::Typed);
-    assert_eq!((state.themes[0].name(), state.presenter.is_on()), ("light", true));
+    assert_eq!((state.themes.shown().name(), state.presenter.is_on()), ("light", true));
     assert!(state.repaint && state.dirty);
     assert_eq!(state.writes.relock_after(), Duration::from_secs(60));
 }

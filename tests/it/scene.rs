@@ -17,7 +17,7 @@ use quarterdeck::keymap::Keymap;
 use quarterdeck::redact::Redactor;
 use quarterdeck::runbook::Library;
 use quarterdeck::store::Feed;
-use quarterdeck::theme::{Depth, load_named};
+use quarterdeck::theme::{Depth, Themes, load_named};
 use quarterdeck::ui;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -159,7 +159,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         feeds: sources.iter().map(feed).collect(),
         servers: Vec::new(),
         keymap: Keymap::builtin(),
-        themes: ["dark", "light", "mono"].map(|name| load_named(name, Depth::True).unwrap()).into(),
+        themes: Themes::with_builtin(load_named("dark", Depth::True).unwrap(), Depth::True),
         looks: quarterdeck::app::Looks::default(),
         library: Arc::new(Library::builtin()),
         presenting: Presenting::default(),
