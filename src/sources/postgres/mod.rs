@@ -44,7 +44,7 @@ password = { command = "pass show db/quarterdeck" }
 # The login that may act (cancel, terminate); the one above then only reads. Absent: one login does both.
 act_as = { dsn = "postgres://quarterdeck_ops@db-primary/app", password = { env = "OPS_PASSWORD" } }
 # How often it is asked, 250ms to 1h.
-interval = "2s"
+interval = "1s"
 # When an answer is given up, 100ms to 5m.
 timeout = "5s"
 "#;
@@ -73,7 +73,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let [interval, timeout] = [Duration::from_secs(2), Duration::from_secs(5)];
+        let [interval, timeout] = [Duration::from_secs(1), Duration::from_secs(5)];
         Self { dsn: None, password: None, act_as: None, interval, timeout }
     }
 }
