@@ -4,7 +4,7 @@
 //! else. Must stay small enough to be read in one sitting.
 
 use super::model::Role;
-use super::plan::{Change, Draft, Finding, Plan, PlannedStep, Rows, change};
+use super::plan::{Change, Draft, Finding, Plan, PlannedFence, PlannedStep, Rows, change};
 use crate::domain::risk::Level;
 
 /// Whether acting is possible just now.
@@ -162,7 +162,8 @@ impl Plan<Approved> {
         if let Some(finding) = checks.iter().find(|finding| !finding.passed) {
             return Recheck::Blocked(finding.text.clone());
         }
-        let wanted = |role| planned.fences.iter().filter(|fence| fence.role == role).count();
+        let asked = |role| move |fence: &&PlannedFence| fence.role == role && !fence.is_left_out();
+        let wanted = |role| planned.fences.iter().filter(asked(role)).count();
         if checks.len() != wanted(Role::Check) || usize::from(fresh.is_some()) != wanted(Role::Plan) {
             return Recheck::Blocked("not every check was asked again".to_owned());
         }

@@ -80,6 +80,8 @@ pub enum Rechecked {
     Passed,
     /// Nothing is left to do.
     Empty,
+    /// Its `if` is not true: the step is passed over.
+    LeftOut(String),
     /// It would touch more than was approved: what.
     Grew(String),
     /// A check does not hold: why.
@@ -227,6 +229,7 @@ impl Machine {
             (Rechecked::Passed, Kind::Change { .. }) => self.go(Phase::Intending, Command::Intend(self.step)),
             (Rechecked::Passed, Kind::Look | Kind::Manual) => self.go(Phase::Watching(None), Command::Watch(self.step)),
             (Rechecked::Empty, _) => self.close(StepState::Skipped, "nothing left to do", None),
+            (Rechecked::LeftOut(why), _) => self.close(StepState::Skipped, why, None),
             (Rechecked::Grew(what), _) => {
                 let reason = format!("the plan changed before anything was sent for this step: {what}");
                 self.close(StepState::Cancelled, reason.clone(), Some((RunOutcome::Stopped, reason)))
@@ -362,6 +365,15 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_is_left_out_is_passed_over() {
+        let left = Event::Rechecked(Rechecked::LeftOut("not wanted".to_owned()));
+        let commands = run(&[CHANGE], vec![Event::Started, left, Event::Recorded]);
+        let skipped = Command::Record { step: 0, state: StepState::Skipped, detail: "not wanted".to_owned() };
+        assert_eq!(commands[..2], [Command::Recheck(0), skipped]);
+        assert_eq!(finish(&commands), Some(RunOutcome::Ok));
+    }
+
+    #[test]
     fn an_unknown_effect_that_verifies_is_ok_and_one_that_does_not_has_failed() {
         let result = |watched| {
             let mut events = happy();
@@ -402,6 +414,7 @@ mod tests {
             Just(Event::Rechecked(Rechecked::Passed)),
             Just(Event::Rechecked(Rechecked::Passed)),
             Just(Event::Rechecked(Rechecked::Empty)),
+            Just(Event::Rechecked(Rechecked::LeftOut(text()))),
             Just(Event::Rechecked(Rechecked::Grew(text()))),
             Just(Event::Rechecked(Rechecked::Blocked(text()))),
             Just(Event::Answered(Answered::Go)),

@@ -68,10 +68,9 @@ fn of_fence(fence: &Fence) -> Option<String> {
 }
 
 fn of_attrs(Fence { role, attrs, .. }: &Fence) -> Option<String> {
-    let Attrs { out, expect, retry, when, on_fail, on_timeout, on_disconnect, autocommit, hold, .. } = attrs;
+    let Attrs { out, expect, retry, on_fail, on_timeout, on_disconnect, autocommit, hold, .. } = attrs;
     let word = match role {
         _ if *retry > 0 => "retry",
-        _ if when.is_some() => "if",
         _ if on_fail.is_some_and(|then| then != OnFail::Stop) => "on-fail",
         _ if on_timeout.is_some_and(|then| then != OnTimeout::Stop) => "on-timeout",
         _ if on_disconnect.is_some() => "on-disconnect",
@@ -124,7 +123,6 @@ mod tests {
             ("", "**Choose:**\n\n- a\n- b\n".to_owned(), "the choice in \"T\""),
             ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
             ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
-            ("", docker(" if=(run.id != '')", "docker start api"), "`if` of the run fence in \"T\""),
             ("", docker(" on-fail=ask", "docker start api"), "`on-fail` of the run fence in \"T\""),
             ("", sql("/app"), "`on=db/app` in \"T\""),
             ("", sql(" retry=2"), "`retry` of the check fence in \"T\""),

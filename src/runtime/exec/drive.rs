@@ -1,8 +1,9 @@
 //! One run: the machine says what to do, and this does it.
 
 use super::progress::{Progress, Results};
-use super::scene::{Scene, Seen, step_of};
-use super::{Exec, plan};
+use super::scene::{Pins, Scene, Seen, step_of};
+use super::when::Decided;
+use super::{Exec, plan, when};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, RecordKind, StepState};
 use crate::domain::text::{clean, clean_lines};
@@ -132,7 +133,21 @@ impl Run {
     /// The fences of a role, each with its target's identity from the plan.
     fn fences(&self, step: usize, role: Role) -> impl Iterator<Item = (&Fence, Option<&str>)> {
         let pins = self.planned(step).fences.iter().map(|fence| fence.pinned.as_deref());
-        self.read(step).fences.iter().zip(pins).filter(move |(fence, _)| fence.role == role)
+        let fences = self.read(step).fences.iter().zip(pins).enumerate();
+        let left_out = |at: usize| self.step.left_out.get(at) == Some(&true);
+        fences.filter(move |(at, (fence, _))| fence.role == role && !left_out(*at)).map(|(_, fence)| fence)
+    }
+
+    /// Decides by the conditions of a step which of its fences are left out; `Some` when it does not begin.
+    fn decide(&mut self, step: usize) -> Option<Rechecked> {
+        match when::decide(self.scene(), &self.id.to_string(), self.read(step), self.planned(step)) {
+            Ok(Decided::Fences(left_out)) => {
+                self.step.left_out = left_out;
+                None
+            }
+            Ok(Decided::Skip(why)) => Some(Rechecked::LeftOut(why)),
+            Err(why) => Some(Rechecked::Blocked(why)),
+        }
     }
 
     /// The operator wants it to end. Other answers that nobody asked for are dropped: they were meant for another question.
@@ -169,7 +184,10 @@ impl Run {
     }
 
     async fn recheck(&mut self, step: usize) -> Rechecked {
-        let mut checks = Vec::new();
+        if let Some(result) = self.decide(step) {
+            return self.rechecked(step, result, None).await;
+        }
+        let mut checks = self.spared(step);
         for (fence, pinned) in self.fences(step, Role::Check) {
             checks.push(plan::check(self.scene(), fence, pinned).await);
         }
@@ -183,6 +201,13 @@ impl Run {
         };
         let result = self.judge(step, &checks, fresh.as_ref()).await;
         self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
+    }
+
+    /// Checks that the plan asked and that are left out now: nothing is against them.
+    fn spared(&self, step: usize) -> Vec<Finding> {
+        let fences = self.planned(step).fences.iter().zip(&self.step.left_out);
+        let spared = fences.filter(|(fence, out)| fence.role == Role::Check && **out && !fence.is_left_out());
+        spared.map(|_| Finding { passed: true, text: "left out".to_owned() }).collect()
     }
 
     async fn judge(&mut self, step: usize, checks: &[Finding], fresh: Option<&Rows>) -> Rechecked {
@@ -230,7 +255,13 @@ impl Run {
         let outs: BTreeMap<&String, Value> =
             self.outs.iter().map(|(name, rows)| (name, json!({ "key": rows.key, "rows": rows.rows }))).collect();
         let pins: Vec<&Option<String>> = self.planned(step).fences.iter().map(|fence| &fence.pinned).collect();
-        self.step.facts = json!({ "before": facts, "values": self.plan.body().values, "outs": outs, "pins": pins });
+        self.step.facts = json!({
+            "before": facts,
+            "values": self.plan.body().values,
+            "outs": outs,
+            "pins": pins,
+            "left_out": self.step.left_out,
+        });
         Ok(())
     }
 
@@ -242,7 +273,7 @@ impl Run {
             }
             (Rechecked::Passed, _, _) => "still as planned".to_owned(),
             (Rechecked::Empty, _, _) => "nothing left to do".to_owned(),
-            (Rechecked::Grew(what) | Rechecked::Blocked(what), _, _) => what.clone(),
+            (Rechecked::Grew(what) | Rechecked::Blocked(what) | Rechecked::LeftOut(what), _, _) => what.clone(),
         };
         let data = json!({ "detail": clean(&detail), "rows": fresh });
         if self.write(RecordKind::StepRecheck, Some(step), data).await {
@@ -338,7 +369,8 @@ impl Run {
 
     async fn watch(&mut self, step: usize) -> Watched {
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
-        let Seen { watched, result } = self.scene().watch(self.read(step), &pins, Duration::ZERO).await;
+        let known = Pins { ids: &pins, left_out: &self.step.left_out };
+        let Seen { watched, result } = self.scene().watch(self.read(step), known, Duration::ZERO).await;
         self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
         if !self.step.doubt {
             return watched;

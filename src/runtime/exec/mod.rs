@@ -9,6 +9,7 @@ mod plan;
 mod progress;
 mod reconcile;
 mod scene;
+mod when;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
 
 use super::Exec;
-use super::scene::{Scene, Seen, step_of};
+use super::scene::{Pins, Scene, Seen, step_of};
 use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::domain::{RunId, time};
@@ -231,7 +231,8 @@ impl<'a> Found<'a> {
         };
         // Waiting goes on from where it was: each start would else begin it anew.
         let spent = time::between(self.done.unwrap_or(intent).at, (exec.clock)().wall);
-        let watch = scene.watch(step, &memory.pins, spent);
+        let known = Pins { ids: &memory.pins, left_out: &memory.left_out };
+        let watch = scene.watch(step, known, spent);
         match settled {
             Settled::Happened(how) => judge(true, &how, watch.await),
             Settled::AskVerify => judge(self.done.is_some(), &self.how(), watch.await),
@@ -281,6 +282,7 @@ struct Memory {
     values: BTreeMap<String, Value>,
     outs: BTreeMap<String, Rows>,
     pins: Vec<Option<String>>,
+    left_out: Vec<bool>,
 }
 
 impl Memory {
@@ -292,6 +294,7 @@ impl Memory {
             values: serde_json::from_value(facts["values"].clone()).unwrap_or_default(),
             outs,
             pins: serde_json::from_value(facts["pins"].clone()).unwrap_or_default(),
+            left_out: serde_json::from_value(facts["left_out"].clone()).unwrap_or_default(),
         }
     }
 }

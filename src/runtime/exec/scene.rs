@@ -3,7 +3,7 @@
 use crate::connect::Connections;
 use crate::domain::SourceError;
 use crate::runbook::expr::{Condition, Names};
-use crate::runbook::language::Types;
+use crate::runbook::language::{NameType, Types};
 use crate::runbook::machine::Watched;
 use crate::runbook::model::{Fence, Place, Role, Step};
 use crate::runbook::params::{self, split_container};
@@ -25,6 +25,15 @@ pub(super) struct Scene<'a> {
     pub(super) values: &'a BTreeMap<String, Value>,
     pub(super) outs: &'a BTreeMap<String, Rows>,
     pub(super) label: &'a str,
+}
+
+/// What is known of each fence of a step.
+#[derive(Clone, Copy)]
+pub(super) struct Pins<'a> {
+    /// Its target's identity from the plan.
+    pub(super) ids: &'a [Option<String>],
+    /// Its `if` is not true.
+    pub(super) left_out: &'a [bool],
 }
 
 /// What waiting and verifying came to, and the runbook's own sentence for it.
@@ -84,12 +93,20 @@ impl<'a> Scene<'a> {
         Ok(split_container(value).map_or(value, |(engine, _)| engine))
     }
 
-    /// The names that a condition on `found` sees.
-    fn names(&self, found: &Found) -> Names {
-        let mut names = found.names.clone();
+    /// The names that every condition sees: parameters, what was chosen, rows so far.
+    pub(super) fn names(&self) -> Names {
         let params: Map<String, Value> = self.values.clone().into_iter().collect();
-        names.insert("params".to_owned(), Value::Object(params));
+        let mut names = Names::from([("params".to_owned(), Value::Object(params))]);
+        let chosen = self.values.iter().filter(|(name, _)| self.types.get(*name) == Some(&NameType::Choice));
+        names.extend(chosen.map(|(name, value)| (name.clone(), value.clone())));
         names.extend(self.outs.iter().map(|(name, rows)| (name.clone(), Value::Array(rows.rows.clone()))));
+        names
+    }
+
+    /// The names that a condition on `found` sees.
+    fn names_with(&self, found: &Found) -> Names {
+        let mut names = found.names.clone();
+        names.extend(self.names());
         names
     }
 
@@ -138,7 +155,7 @@ impl<'a> Scene<'a> {
             Ok(found) => found,
             Err(error) => return Truth::Unclear(format!("could not be asked: {error}")),
         };
-        let names = self.names(&found);
+        let names = self.names_with(&found);
         let show = fence.attrs.show.as_ref();
         let shown = show.and_then(|show| Some((show, show.value(&names).ok()?)));
         let (text, sentence) = match shown {
@@ -158,7 +175,7 @@ impl<'a> Scene<'a> {
     pub(super) fn sentence(&self, fence: &Fence, rows: Vec<Value>, planned: Option<&Rows>) -> Option<String> {
         let show = fence.attrs.show.as_ref()?;
         let found = Found { names: [("rows".to_owned(), Value::Array(rows))].into(), ..Found::default() };
-        let mut names = self.names(&found);
+        let mut names = self.names_with(&found);
         names.insert("planned".to_owned(), Value::Array(planned.map(|rows| rows.rows.clone()).unwrap_or_default()));
         show.value(&names)
             .inspect_err(|why| tracing::warn!(why, "a result cannot be told"))
@@ -168,18 +185,18 @@ impl<'a> Scene<'a> {
 
     /// Judges a plan fence's `expect`; without one it is true.
     pub(super) fn expected(&self, fence: &Fence, found: &Found) -> Result<bool, String> {
-        fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names(found)))
+        fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names_with(found)))
     }
 
-    /// Waits and verifies as a step says, fence by fence. `pins` are those of its fences. `spent`: how long ago the change was
-    /// made, when an earlier process has waited already; each fence is asked once at least.
-    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>], mut spent: Duration) -> Seen {
+    /// Waits and verifies as a step says, fence by fence, but those that are left out. `spent`: how long ago the change was made,
+    /// when an earlier process has waited already; each fence is asked once at least.
+    pub(super) async fn watch(&self, step: &'a Step, Pins { ids, left_out }: Pins<'a>, mut spent: Duration) -> Seen {
         let (mut said, mut result) = (Vec::new(), None);
         for (index, fence) in step.fences.iter().enumerate() {
-            if !matches!(fence.role, Role::Wait | Role::Verify) {
+            if !matches!(fence.role, Role::Wait | Role::Verify) || left_out.get(index) == Some(&true) {
                 continue;
             }
-            let pinned = pins.get(index).and_then(Option::as_deref);
+            let pinned = ids.get(index).and_then(Option::as_deref);
             let role = fence.role.word();
             let left = fence.attrs.timeout.saturating_sub(spent);
             spent = spent.saturating_sub(fence.attrs.timeout);
