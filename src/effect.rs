@@ -84,8 +84,17 @@ pub enum Effect {
 pub enum RunAnswer {
     /// Go on with the step that asked.
     Confirm(Answer),
-    /// A manual step is done.
+    /// A manual step is done; all of its items are ticked, and what there is to choose is chosen.
     Done,
+    /// An item of a manual step, from 0, is done, or is not after all.
+    Tick {
+        /// Which.
+        item: usize,
+        /// It is done.
+        done: bool,
+    },
+    /// Of what a manual step lets choose from, this one, from 0.
+    Choose(usize),
     /// Pass over the step, with a reason.
     Skip(String),
     /// Stop the run before the next change.

@@ -275,6 +275,12 @@ fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects:
         dialog.field.key(chord);
     } else if dialog.manual && chord.char() == Some('s') && quiet {
         dialog.skipping = true;
+    } else if dialog.manual && chord.char() == Some(' ') && quiet {
+        effects.extend(dialog.mark().map(|answer| Effect::Answer(dialog.run, answer)));
+    } else if chord.is(KeyCode::Down) || chord.char() == Some('j') {
+        dialog.go(1);
+    } else if chord.is(KeyCode::Up) || chord.char() == Some('k') {
+        dialog.go(-1);
     }
     true
 }
@@ -293,7 +299,13 @@ fn answer_ask(dialog: &mut AskDialog, effects: &mut Effects) -> bool {
             return false;
         }
         (Some(phrase), false) => RunAnswer::Confirm(Answer::Phrase(phrase.clone())),
-        (None, false) if dialog.manual => RunAnswer::Done,
+        (None, false) if dialog.manual => match dialog.list.missing() {
+            Some(missing) => {
+                dialog.refusal = Some(missing);
+                return false;
+            }
+            None => RunAnswer::Done,
+        },
         (None, false) => RunAnswer::Confirm(Answer::Yes),
     };
     effects.push(Effect::Answer(dialog.run, answer));

@@ -2,6 +2,8 @@
 
 use super::answer::Arming;
 use crate::domain::RunId;
+use crate::effect::RunAnswer;
+use crate::event::TaskList;
 use crate::widgets::field::Field;
 
 /// Unlock writes?
@@ -26,6 +28,10 @@ pub struct AskDialog {
     pub phrase: Option<String>,
     /// A manual step: done, skip (with a reason), stop.
     pub manual: bool,
+    /// What a manual step wants to have ticked and chosen, as it is so far.
+    pub list: TaskList,
+    /// The line of the list that a key would mark: tasks first, then choices.
+    pub cursor: usize,
     /// When it takes answers.
     pub(super) arming: Arming,
     /// It takes answers now.
@@ -40,12 +46,14 @@ pub struct AskDialog {
 
 impl AskDialog {
     /// Asks.
-    pub fn new(run: RunId, prompt: String, phrase: Option<String>, manual: bool) -> Self {
+    pub fn new(run: RunId, prompt: String, phrase: Option<String>, manual: bool, list: TaskList) -> Self {
         Self {
             run,
             prompt,
             phrase,
             manual,
+            list,
+            cursor: 0,
             arming: Arming::default(),
             armed: false,
             field: Field::default(),
@@ -57,5 +65,24 @@ impl AskDialog {
     /// Something is typed into it.
     pub fn takes_text(&self) -> bool {
         self.phrase.is_some() || self.skipping
+    }
+
+    /// Moves on the list, by so many lines.
+    pub(super) fn go(&mut self, by: isize) {
+        let last = (self.list.tasks.len() + self.list.choices.len()).saturating_sub(1);
+        self.cursor = self.cursor.saturating_add_signed(by).min(last);
+    }
+
+    /// Ticks the item under the cursor, or takes its tick back; or chooses it. `None`: there is no list.
+    pub(super) fn mark(&mut self) -> Option<RunAnswer> {
+        let item = self.cursor;
+        if let Some((_, done)) = self.list.tasks.get_mut(item) {
+            *done = !*done;
+            return Some(RunAnswer::Tick { item, done: *done });
+        }
+        let chosen = item - self.list.tasks.len();
+        self.list.choices.get(chosen)?;
+        self.list.chosen = Some(chosen);
+        Some(RunAnswer::Choose(chosen))
     }
 }

@@ -40,6 +40,9 @@ pub enum RecordKind {
     /// What came of it (`data.state`: see [`StepState`], `data.output`).
     #[serde(rename = "step.exit")]
     StepExit,
+    /// An item of a list was ticked by hand or a choice was made (`data.output`: which, `data.ticked` or `data.chosen`).
+    #[serde(rename = "step.tick")]
+    StepTick,
     /// What a restart found out about an intent without an exit.
     #[serde(rename = "step.reconcile")]
     StepReconcile,
@@ -50,7 +53,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::JournalOpen,
         Self::WritesLock,
         Self::PolicyChange,
@@ -58,6 +61,7 @@ impl RecordKind {
         Self::StepRecheck,
         Self::StepIntent,
         Self::StepExit,
+        Self::StepTick,
         Self::StepReconcile,
         Self::RunFinish,
     ];
@@ -72,6 +76,7 @@ impl RecordKind {
             Self::StepRecheck => "step.recheck",
             Self::StepIntent => "step.intent",
             Self::StepExit => "step.exit",
+            Self::StepTick => "step.tick",
             Self::StepReconcile => "step.reconcile",
             Self::RunFinish => "run.finish",
         }

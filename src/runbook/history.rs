@@ -118,6 +118,7 @@ impl Runs {
             RecordKind::StepRecheck => step(run, record, Some(StepState::Checking)),
             RecordKind::StepIntent => step(run, record, Some(StepState::Intent)),
             RecordKind::StepExit | RecordKind::StepReconcile => step(run, record, state(&record.entry.data)),
+            RecordKind::StepTick => step(run, record, Some(StepState::Checking)),
             RecordKind::RunStart | RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {}
         }
     }

@@ -91,8 +91,10 @@ pub enum Rechecked {
 /// What the operator said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered {
-    /// Go on (the gate has accepted the answer), or: a manual step is done.
+    /// Go on: the gate has accepted the answer.
     Go,
+    /// A manual step is done: what was done, in words.
+    Done(String),
     /// Pass over it: why.
     Skip(String),
     /// End the run.
@@ -244,11 +246,13 @@ impl Machine {
         match (answer, self.kinds[self.step]) {
             (Answered::Stop, _) => self.stopped(),
             (Answered::Skip(why), _) => self.close(StepState::Skipped, format!("skipped: {why}"), None),
-            (Answered::Go, Kind::Manual) => self.close(StepState::Ok, "done by hand", None),
+            (Answered::Done(what), Kind::Manual) => self.close(StepState::Ok, what, None),
             // Answering takes time: what was true before it must be asked once more.
             (Answered::Go, Kind::Look | Kind::Change { .. }) => {
                 self.go(Phase::CheckingAgain, Command::Recheck(self.step))
             }
+            // An answer to another kind of question.
+            (Answered::Go | Answered::Done(_), _) => Command::Ask(self.step),
         }
     }
 
@@ -418,6 +422,7 @@ mod tests {
             Just(Event::Rechecked(Rechecked::Grew(text()))),
             Just(Event::Rechecked(Rechecked::Blocked(text()))),
             Just(Event::Answered(Answered::Go)),
+            Just(Event::Answered(Answered::Done(text()))),
             Just(Event::Answered(Answered::Skip(text()))),
             Just(Event::Answered(Answered::Stop)),
             Just(Event::Recorded),

@@ -41,9 +41,6 @@ fn of_step(step: &Step) -> Option<String> {
     if step.manual.call.is_some() {
         return Some(format!("the call of another runbook in {:?}", step.title));
     }
-    if !step.manual.choices.is_empty() {
-        return Some(format!("the choice in {:?}", step.title));
-    }
     step.fences.iter().find_map(|fence| Some(format!("{} in {:?}", of_fence(fence)?, step.title)))
 }
 
@@ -120,7 +117,6 @@ mod tests {
             |attrs: &str| format!("```sql check on=db{attrs} timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n");
         let pages = [
             ("limits: {rows: 1}\n", "do it".to_owned(), "a runbook with `limits`"),
-            ("", "**Choose:**\n\n- a\n- b\n".to_owned(), "the choice in \"T\""),
             ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
             ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
             ("", docker(" on-fail=ask", "docker start api"), "`on-fail` of the run fence in \"T\""),

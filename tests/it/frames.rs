@@ -8,7 +8,7 @@ use quarterdeck::action::Action;
 use quarterdeck::domain::Subject;
 use quarterdeck::domain::risk::Level;
 use quarterdeck::effect::Effect;
-use quarterdeck::event::{Event, RunEvent};
+use quarterdeck::event::{Event, RunEvent, TaskList};
 use quarterdeck::panes::PANES;
 use quarterdeck::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use quarterdeck::runbook::{Draft, Library, Plan, PlanRequest, Role};
@@ -332,6 +332,7 @@ fn ask() {
             prompt: prompt.to_owned(),
             phrase: phrase.map(str::to_owned),
             manual,
+            list: TaskList::default(),
         }));
         scene.paint();
         scene.pass(Duration::from_millis(400));

@@ -3,12 +3,12 @@
 use super::progress::{Progress, Results};
 use super::scene::{Pins, Scene, Seen, step_of};
 use super::when::Decided;
-use super::{Exec, plan, when};
+use super::{Exec, by_hand, plan, when};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, RecordKind, StepState};
 use crate::domain::text::{clean, clean_lines};
 use crate::effect::RunAnswer;
-use crate::event::RunEvent;
+use crate::event::{RunEvent, TaskList};
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Rechecked, Watched};
 use crate::runbook::model::{Fence, Role, Step};
@@ -26,6 +26,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
     let kinds = plan.body().steps.iter().map(|step| kind(&plan, step)).collect();
     let types = types_of(&plan.body().runbook);
     let outs = captured(&plan);
+    let values = plan.body().values.clone();
     let label = format!("quarterdeck run {}", id.short());
     let run = Run {
         exec,
@@ -34,6 +35,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         answers,
         types,
         label,
+        values,
         outs,
         step: Progress::default(),
         results: Results::default(),
@@ -65,6 +67,8 @@ struct Run {
     answers: UnboundedReceiver<RunAnswer>,
     types: Types,
     label: String,
+    /// The parameters, and what was chosen on the way.
+    values: BTreeMap<String, Value>,
     outs: BTreeMap<String, Rows>,
     step: Progress,
     results: Results,
@@ -124,7 +128,7 @@ impl Run {
         Scene {
             connections: &self.exec.connections,
             types: &self.types,
-            values: &self.plan.body().values,
+            values: &self.values,
             outs: &self.outs,
             label: &self.label,
         }
@@ -257,7 +261,7 @@ impl Run {
         let pins: Vec<&Option<String>> = self.planned(step).fences.iter().map(|fence| &fence.pinned).collect();
         self.step.facts = json!({
             "before": facts,
-            "values": self.plan.body().values,
+            "values": self.values,
             "outs": outs,
             "pins": pins,
             "left_out": self.step.left_out,
@@ -284,38 +288,86 @@ impl Run {
     }
 
     async fn ask(&mut self, step: usize) -> Answered {
-        let manual = self.read(step).is_manual();
+        if self.read(step).is_manual() {
+            return self.ask_by_hand(step).await;
+        }
         loop {
-            self.put_question(step, manual).await;
+            self.put_question(step).await;
             match self.answers.recv().await {
                 None | Some(RunAnswer::Stop) => return Answered::Stop,
                 Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
-                Some(RunAnswer::Done) if manual => return Answered::Go,
-                Some(RunAnswer::Confirm(answer)) if !manual => {
-                    match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
-                        None => {
-                            self.step.answer = Some(answer);
-                            return Answered::Go;
-                        }
-                        Some(refusal) => self.exec.trouble(Some(self.id), &refusal.to_string()).await,
+                Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
+                    None => {
+                        self.step.answer = Some(answer);
+                        return Answered::Go;
                     }
-                }
+                    Some(refusal) => self.exec.trouble(Some(self.id), &refusal.to_string()).await,
+                },
                 // An answer to another kind of question: ask again.
-                Some(RunAnswer::Done | RunAnswer::Confirm(_)) => {}
+                Some(RunAnswer::Done | RunAnswer::Tick { .. } | RunAnswer::Choose(_)) => {}
             }
         }
     }
 
-    async fn put_question(&self, step: usize, manual: bool) {
+    async fn put_question(&self, step: usize) {
         let planned = self.planned(step);
-        let prompt = if manual {
-            clean_lines(&manual::prompt(self.read(step)))
-        } else {
-            format!("{} ({})", planned.title, planned.target)
+        let ask = RunEvent::Ask {
+            run: self.id,
+            step: planned.id.clone(),
+            prompt: format!("{} ({})", planned.title, planned.target),
+            phrase: planned.phrase.clone(),
+            manual: false,
+            list: TaskList::default(),
         };
-        let phrase = if manual { None } else { planned.phrase.clone() };
-        let ask = RunEvent::Ask { run: self.id, step: planned.id.clone(), prompt, phrase, manual };
         self.exec.tell(ask).await;
+    }
+
+    /// A person does it: every tick and every choice is recorded when it is made.
+    async fn ask_by_hand(&mut self, step: usize) -> Answered {
+        let mut list = by_hand::list(self.read(step));
+        loop {
+            let ask = RunEvent::Ask {
+                run: self.id,
+                step: self.planned(step).id.clone(),
+                prompt: clean_lines(&manual::prompt(self.read(step))),
+                phrase: None,
+                manual: true,
+                list: list.clone(),
+            };
+            self.exec.tell(ask).await;
+            match self.ticked(step, &mut list).await {
+                None | Some(RunAnswer::Stop) => return Answered::Stop,
+                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Done) => match list.missing() {
+                    None => return Answered::Done(self.chosen(step, &list)),
+                    Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
+                },
+                // An answer to another kind of question: ask again.
+                Some(RunAnswer::Confirm(_) | RunAnswer::Tick { .. } | RunAnswer::Choose(_)) => {}
+            }
+        }
+    }
+
+    /// Takes ticks and choices until another answer comes; `None`: nobody answers any more, or the journal takes nothing.
+    async fn ticked(&mut self, step: usize, list: &mut TaskList) -> Option<RunAnswer> {
+        loop {
+            let answer = self.answers.recv().await?;
+            let Some(data) = by_hand::take(list, &answer) else { return Some(answer) };
+            if !self.write(RecordKind::StepTick, Some(step), data).await {
+                return None;
+            }
+        }
+    }
+
+    /// What was done by hand, in words; a choice is known under the step's name from now on.
+    fn chosen(&mut self, step: usize, list: &TaskList) -> String {
+        let Some(choice) = list.choice() else { return "done by hand".to_owned() };
+        // Conditions compare with the text as it stands in the file.
+        let read = self.read(step);
+        let written = list.chosen.and_then(|chosen| read.manual.choices.get(chosen)).cloned();
+        let name = read.name();
+        self.values.insert(name, written.into());
+        format!("chosen: {choice}")
     }
 
     async fn intend(&mut self, step: usize) -> Event {

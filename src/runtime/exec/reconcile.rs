@@ -114,6 +114,7 @@ impl<'a> Found<'a> {
                 | RecordKind::PolicyChange
                 | RecordKind::RunStart
                 | RecordKind::StepRecheck
+                | RecordKind::StepTick
                 | RecordKind::RunFinish => {}
             }
         }

@@ -1,6 +1,7 @@
 //! What a runbook says about the way through it: `if`, lists and choices, undoing, limits.
 
 use super::*;
+use crate::event::TaskList;
 use crate::runbook::plan::When;
 
 /// A runbook over a table `t (n integer, note text)` of the database, read and changed by `web`.
@@ -68,4 +69,38 @@ async fn a_condition_that_cannot_be_judged_sends_nothing() {
     assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
     assert!(view.reason.contains("its `if` cannot be judged"), "{}", view.reason);
     assert!(table(&cluster).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_ticked_and_a_choice_decides_what_is_sent() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!(
+        "## Decide\n\n### Which way\n\nAsk the owner.\n\n- [ ] the owner is asked\n- [ ] the owner agrees\n\n**Choose:**\n\n- one\n- two\n\n## Change\n\n{}{}",
+        add("One", 1, " undo=none if=(which_way == 'one')"),
+        add("Two", 2, " undo=none if=(which_way == 'two')")
+    );
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    assert_eq!(plan.body().steps[1].fences[0].when, When::Later("which_way == 'one'".to_owned()));
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let RunEvent::Ask { list, .. } = bridge.until(|event| matches!(event, RunEvent::Ask { .. })).await else {
+        panic!()
+    };
+    let wanted = ["the owner is asked", "the owner agrees"].map(|task| (task.to_owned(), false)).to_vec();
+    assert_eq!(*list, TaskList { tasks: wanted, choices: vec!["one".to_owned(), "two".to_owned()], chosen: None });
+    for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Choose(1), RunAnswer::Done] {
+        bridge.exec.answer(run, answer);
+    }
+    bridge
+        .until(|event| matches!(event, RunEvent::Trouble { what, .. } if what.contains("one item is not ticked")))
+        .await;
+    for answer in [RunAnswer::Tick { item: 1, done: true }, RunAnswer::Done] {
+        bridge.exec.answer(run, answer);
+    }
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    assert_eq!(view.steps[0].output, "[x] the owner is asked\nchosen: two\n[x] the owner agrees");
+    assert_eq!(view.steps[0].detail, "chosen: two");
+    assert_eq!((view.steps[1].state, view.steps[2].state), (StepState::Skipped, StepState::Ok));
+    assert_eq!(table(&cluster).await, [2]);
 }
