@@ -7,6 +7,7 @@ pub use reload::{Reloaded, Renewed};
 use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{Answered, LogEvent, Now, RunId, Sample};
 use crate::recording::Played;
+use crate::runbook::machine::Way;
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
 
@@ -104,6 +105,8 @@ pub enum RunEvent {
         manual: bool,
         /// What must be ticked and chosen before a manual step is done.
         list: TaskList,
+        /// After a failure or a stop: what there is to choose from; empty when it asks for something else.
+        ways: Vec<Way>,
     },
     /// It did not start, or the journal failed: what and how to mend it.
     Trouble {

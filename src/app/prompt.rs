@@ -4,6 +4,7 @@ use super::answer::Arming;
 use crate::domain::RunId;
 use crate::effect::RunAnswer;
 use crate::event::TaskList;
+use crate::runbook::machine::Way;
 use crate::widgets::field::Field;
 
 /// Unlock writes?
@@ -30,6 +31,10 @@ pub struct AskDialog {
     pub manual: bool,
     /// What a manual step wants to have ticked and chosen, as it is so far.
     pub list: TaskList,
+    /// After a failure or a stop: what there is to choose from; empty when it asks for something else.
+    pub ways: Vec<Way>,
+    /// What was chosen of it.
+    pub(super) way: Option<Way>,
     /// The line of the list that a key would mark: tasks first, then choices.
     pub cursor: usize,
     /// When it takes answers.
@@ -46,13 +51,15 @@ pub struct AskDialog {
 
 impl AskDialog {
     /// Asks.
-    pub fn new(run: RunId, prompt: String, phrase: Option<String>, manual: bool, list: TaskList) -> Self {
+    pub fn new(run: RunId, prompt: String, phrase: Option<String>, manual: bool) -> Self {
         Self {
             run,
             prompt,
             phrase,
             manual,
-            list,
+            list: TaskList::default(),
+            ways: Vec::new(),
+            way: None,
             cursor: 0,
             arming: Arming::default(),
             armed: false,
@@ -83,6 +90,6 @@ impl AskDialog {
         let chosen = item - self.list.tasks.len();
         self.list.choices.get(chosen)?;
         self.list.chosen = Some(chosen);
-        Some(RunAnswer::Choose(chosen))
+        Some(RunAnswer::Pick(chosen))
     }
 }

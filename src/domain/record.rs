@@ -112,6 +112,10 @@ pub enum StepState {
     Unknown,
     /// Passed over by a person, or not needed any more.
     Skipped,
+    /// Taken back.
+    Undone,
+    /// Was to be taken back, and nobody knows whether it was, or it is known that it was not.
+    UndoFailed,
 }
 
 impl StepState {
@@ -128,6 +132,8 @@ impl StepState {
             Self::Cancelled => "cancelled",
             Self::Unknown => "unknown",
             Self::Skipped => "skipped",
+            Self::Undone => "undone",
+            Self::UndoFailed => "undo failed",
         }
     }
     /// Nothing more happens to it by itself.

@@ -192,6 +192,16 @@ impl Plan<Approved> {
         }
     }
 
+    /// Leave to take a step back, once: its `undo` was part of the plan that was approved. `sent`: the rows that it was sent with.
+    pub fn permit_undo(&self, step: &str, sent: Option<&Rows>) -> Result<StepPermit, Refusal> {
+        let has_undo = |planned: &&PlannedStep| {
+            planned.fences.iter().any(|fence| fence.role == Role::Undo && !fence.is_left_out())
+        };
+        let planned = self.changing(step).filter(has_undo).ok_or_else(|| Refusal::NotInPlan(step.to_owned()))?;
+        let left = |rows: &Rows| sent.map_or_else(|| rows.clone(), |sent| rows.still_in(sent));
+        Ok(StepPermit { step: step.to_owned(), rows: planned.rows.as_ref().map(left) })
+    }
+
     /// Why an answer is not enough for a step, if it is not.
     pub fn refuses(&self, step: &str, answer: Option<&Answer>) -> Option<Refusal> {
         let Some(planned) = self.changing(step) else { return Some(Refusal::NotInPlan(step.to_owned())) };

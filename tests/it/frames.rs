@@ -333,6 +333,7 @@ fn ask() {
             phrase: phrase.map(str::to_owned),
             manual,
             list: TaskList::default(),
+            ways: Vec::new(),
         }));
         scene.paint();
         scene.pass(Duration::from_millis(400));

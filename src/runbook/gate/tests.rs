@@ -123,3 +123,14 @@ fn what_the_wholeleft_out_is_neither_asked_nor_sent() {
     assert!(whole.first_change().is_none());
     assert!(matches!(whole.recheck("kill", &[], Some(&rows(&[1, 2]))), Recheck::Blocked(_)));
 }
+
+#[test]
+fn only_an_undo_of_the_approved_plan_is_let_through_and_with_the_rows_that_were_sent() {
+    let mut undoable = step("kill", Level::Typed);
+    let refused = approved(vec![undoable.clone()]).permit_undo("kill", None).unwrap_err();
+    assert_eq!(refused, Refusal::NotInPlan("kill".to_owned()));
+    undoable.fences.push(fence(Role::Undo));
+    let whole = approved(vec![undoable]);
+    assert_eq!(whole.permit_undo("kill", Some(&rows(&[2, 3]))).unwrap().rows(), Some(&rows(&[2])));
+    assert!(whole.permit_undo("other", None).is_err());
+}

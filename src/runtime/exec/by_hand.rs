@@ -25,12 +25,17 @@ pub(super) fn take(list: &mut TaskList, answer: &RunAnswer) -> Option<Value> {
             let mark = if *done { "[x]" } else { "[ ]" };
             Some(json!({ "output": format!("{mark} {task}"), "item": item, "ticked": done }))
         }
-        RunAnswer::Choose(chosen) => {
+        RunAnswer::Pick(chosen) => {
             let choice = list.choices.get(*chosen)?;
             list.chosen = Some(*chosen);
             Some(json!({ "output": format!("chosen: {choice}"), "chosen": choice }))
         }
-        RunAnswer::Confirm(_) | RunAnswer::Done | RunAnswer::Skip(_) | RunAnswer::Stop => None,
+        RunAnswer::Confirm(_)
+        | RunAnswer::Done
+        | RunAnswer::Skip(_)
+        | RunAnswer::Choose { .. }
+        | RunAnswer::Stop
+        | RunAnswer::Leave => None,
     }
 }
 
@@ -47,7 +52,7 @@ mod tests {
         assert_eq!(told["output"], "[x] a");
         take(&mut list, &RunAnswer::Tick { item: 1, done: true }).unwrap();
         assert_eq!(list.missing().as_deref(), Some("choose one first"));
-        take(&mut list, &RunAnswer::Choose(1)).unwrap();
+        take(&mut list, &RunAnswer::Pick(1)).unwrap();
         assert_eq!((list.missing(), list.choice()), (None, Some("y")));
         take(&mut list, &RunAnswer::Tick { item: 1, done: false }).unwrap();
         assert_eq!(list.missing().as_deref(), Some("one item is not ticked"));
@@ -56,7 +61,7 @@ mod tests {
     #[test]
     fn what_is_not_on_the_list_changes_nothing() {
         let mut list = TaskList::default();
-        for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Choose(0), RunAnswer::Done] {
+        for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Pick(0), RunAnswer::Done] {
             assert_eq!(take(&mut list, &answer), None);
         }
         assert_eq!(list, TaskList::default());

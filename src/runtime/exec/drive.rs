@@ -1,5 +1,7 @@
 //! One run: the machine says what to do, and this does it.
 
+mod back;
+
 use super::progress::{Progress, Results};
 use super::scene::{Pins, Scene, Seen, step_of};
 use super::when::Decided;
@@ -23,7 +25,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Drives a run to its end.
 pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answers: UnboundedReceiver<RunAnswer>) {
-    let kinds = plan.body().steps.iter().map(|step| kind(&plan, step)).collect();
+    let read = &plan.body().runbook.steps;
+    let kinds = plan.body().steps.iter().zip(read).map(|(step, read)| kind(&plan, step, read)).collect();
     let types = types_of(&plan.body().runbook);
     let outs = captured(&plan);
     let values = plan.body().values.clone();
@@ -37,6 +40,9 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         label,
         values,
         outs,
+        at: None,
+        undoing: false,
+        leaving: false,
         step: Progress::default(),
         results: Results::default(),
         changed: None,
@@ -45,11 +51,15 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
     run.go(Machine::new(kinds)).await;
 }
 
-fn kind(plan: &Plan<Approved>, step: &PlannedStep) -> Kind {
+fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
     match (step.fences.is_empty(), step.changes()) {
         (true, _) => Kind::Manual,
         (false, false) => Kind::Look,
-        (false, true) => Kind::Change { asks: plan.asks_for_itself(&step.id) },
+        (false, true) => Kind::Change {
+            asks: plan.asks_for_itself(&step.id),
+            undo: step.undo.is_some(),
+            retry: read.run().map_or(0, |run| run.attrs.retry),
+        },
     }
 }
 
@@ -70,6 +80,12 @@ struct Run {
     /// The parameters, and what was chosen on the way.
     values: BTreeMap<String, Value>,
     outs: BTreeMap<String, Rows>,
+    /// The step that the progress is of.
+    at: Option<usize>,
+    /// A change is being taken back.
+    undoing: bool,
+    /// The program ends.
+    leaving: bool,
     step: Progress,
     results: Results,
     /// What would have been touched beyond the plan.
@@ -82,10 +98,9 @@ impl Run {
     async fn go(mut self, mut machine: Machine) {
         let mut event = if self.begin().await { Event::Started } else { Event::JournalFailed };
         loop {
-            if self.stop_asked() {
-                machine.on(Event::Stop);
-            }
-            let Some(command) = machine.on(event) else { break };
+            // A stop of a run that waits for a person takes the place of the answer.
+            let stopped = self.stop_asked().and_then(|stop| machine.on(stop));
+            let Some(command) = stopped.or_else(|| machine.on(event)) else { break };
             match self.perform(command).await {
                 Some(next) => event = next,
                 None => break,
@@ -99,11 +114,19 @@ impl Run {
             Command::Recheck(step) => Some(Event::Rechecked(self.recheck(step).await)),
             Command::Ask(step) => Some(Event::Answered(self.ask(step).await)),
             Command::Intend(step) => Some(self.intend(step).await),
-            Command::Act(step) => Some(Event::Acted(self.act(step).await)),
-            Command::Watch(step) => Some(Event::Watched(self.watch(step).await)),
+            Command::Act(step) => Some(Event::Acted(self.act(step).await, self.after_act(step))),
+            Command::Watch(step) => {
+                let (watched, at) = self.watch(step).await;
+                let then = self.after_watch(step, at, &watched);
+                Some(Event::Watched(watched, then))
+            }
+            Command::Offer { step, ways, why } => Some(self.offer(step, ways, &why).await),
+            Command::IntendUndo(step) => Some(self.intend_undo(step).await),
+            Command::Undo(step) => Some(Event::Undone(self.undo(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
-            Command::Finish { outcome, reason } => {
-                let data = json!({ "outcome": outcome, "reason": clean(&self.results.whole(outcome, reason)) });
+            Command::Finish { outcome, reason, left } => {
+                let reason = format!("{}{}", self.results.whole(outcome, reason), self.left(&left));
+                let data = json!({ "outcome": outcome, "reason": clean(&reason) });
                 if !self.write(RecordKind::RunFinish, None, data).await {
                     self.abandon().await;
                 }
@@ -138,7 +161,7 @@ impl Run {
     fn fences(&self, step: usize, role: Role) -> impl Iterator<Item = (&Fence, Option<&str>)> {
         let pins = self.planned(step).fences.iter().map(|fence| fence.pinned.as_deref());
         let fences = self.read(step).fences.iter().zip(pins).enumerate();
-        let left_out = |at: usize| self.step.left_out.get(at) == Some(&true);
+        let left_out = move |at: usize| self.at == Some(step) && self.step.left_out.get(at) == Some(&true);
         fences.filter(move |(at, (fence, _))| fence.role == role && !left_out(*at)).map(|(_, fence)| fence)
     }
 
@@ -155,12 +178,19 @@ impl Run {
     }
 
     /// The operator wants it to end. Other answers that nobody asked for are dropped: they were meant for another question.
-    fn stop_asked(&mut self) -> bool {
+    fn stop_asked(&mut self) -> Option<Event> {
         let mut stop = false;
         while let Ok(answer) = self.answers.try_recv() {
             stop |= answer == RunAnswer::Stop;
+            self.leaving |= answer == RunAnswer::Leave;
         }
-        stop
+        if self.leaving { Some(Event::Leave) } else { stop.then_some(Event::Stop) }
+    }
+
+    /// Nobody is there to be asked any more.
+    fn leave(&mut self) -> Answered {
+        self.leaving = true;
+        Answered::Stop
     }
 
     async fn begin(&mut self) -> bool {
@@ -188,6 +218,9 @@ impl Run {
     }
 
     async fn recheck(&mut self, step: usize) -> Rechecked {
+        if self.at.replace(step) != Some(step) {
+            self.step = Progress::default();
+        }
         if let Some(result) = self.decide(step) {
             return self.rechecked(step, result, None).await;
         }
@@ -256,17 +289,17 @@ impl Run {
             crate::steps::within(fence.attrs.timeout, "the look before the change", facts).await
         };
         let facts = noted.await.map_err(|error: crate::domain::SourceError| error.to_string())?;
+        self.step.facts = self.facts(step, &facts);
+        Ok(())
+    }
+
+    /// All that a restart needs to look at a change.
+    fn facts(&self, step: usize, before: &Value) -> Value {
         let outs: BTreeMap<&String, Value> =
             self.outs.iter().map(|(name, rows)| (name, json!({ "key": rows.key, "rows": rows.rows }))).collect();
         let pins: Vec<&Option<String>> = self.planned(step).fences.iter().map(|fence| &fence.pinned).collect();
-        self.step.facts = json!({
-            "before": facts,
-            "values": self.values,
-            "outs": outs,
-            "pins": pins,
-            "left_out": self.step.left_out,
-        });
-        Ok(())
+        let left_out = &self.step.left_out;
+        json!({ "before": before, "values": self.values, "outs": outs, "pins": pins, "left_out": left_out })
     }
 
     async fn rechecked(&mut self, step: usize, result: Rechecked, fresh: Option<usize>) -> Rechecked {
@@ -294,7 +327,8 @@ impl Run {
         loop {
             self.put_question(step).await;
             match self.answers.recv().await {
-                None | Some(RunAnswer::Stop) => return Answered::Stop,
+                None | Some(RunAnswer::Leave) => return self.leave(),
+                Some(RunAnswer::Stop) => return Answered::Stop,
                 Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
                 Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
                     None => {
@@ -304,7 +338,7 @@ impl Run {
                     Some(refusal) => self.exec.trouble(Some(self.id), &refusal.to_string()).await,
                 },
                 // An answer to another kind of question: ask again.
-                Some(RunAnswer::Done | RunAnswer::Tick { .. } | RunAnswer::Choose(_)) => {}
+                Some(_) => {}
             }
         }
     }
@@ -318,6 +352,7 @@ impl Run {
             phrase: planned.phrase.clone(),
             manual: false,
             list: TaskList::default(),
+            ways: Vec::new(),
         };
         self.exec.tell(ask).await;
     }
@@ -333,17 +368,19 @@ impl Run {
                 phrase: None,
                 manual: true,
                 list: list.clone(),
+                ways: Vec::new(),
             };
             self.exec.tell(ask).await;
             match self.ticked(step, &mut list).await {
-                None | Some(RunAnswer::Stop) => return Answered::Stop,
+                None | Some(RunAnswer::Leave) => return self.leave(),
+                Some(RunAnswer::Stop) => return Answered::Stop,
                 Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
                 Some(RunAnswer::Done) => match list.missing() {
                     None => return Answered::Done(self.chosen(step, &list)),
                     Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
                 },
                 // An answer to another kind of question: ask again.
-                Some(RunAnswer::Confirm(_) | RunAnswer::Tick { .. } | RunAnswer::Choose(_)) => {}
+                Some(_) => {}
             }
         }
     }
@@ -419,21 +456,22 @@ impl Run {
         Effect::Done(self.step.said.clone().unwrap_or(plain))
     }
 
-    async fn watch(&mut self, step: usize) -> Watched {
+    async fn watch(&mut self, step: usize) -> (Watched, Option<usize>) {
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
         let known = Pins { ids: &pins, left_out: &self.step.left_out };
-        let Seen { watched, result } = self.scene().watch(self.read(step), known, Duration::ZERO).await;
+        let Seen { watched, result, at } = self.scene().watch(self.read(step), known, Duration::ZERO).await;
         self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
         if !self.step.doubt {
-            return watched;
+            return (watched, at);
         }
         // Nobody knows whether it happened, so the service is asked for traces beside the verification.
         let settled = self.settle(step).await;
-        match (watched, settled) {
+        let watched = match (watched, settled) {
             (Watched::Passed(_), Settled::DidNot(why) | Settled::NotYet(why)) => Watched::Failed(why),
             (Watched::TimedOut(text), Settled::DidNot(why)) => Watched::Failed(format!("{why}; {text}")),
             (watched, _) => watched,
-        }
+        };
+        (watched, at)
     }
 
     async fn settle(&self, step: usize) -> Settled {
@@ -449,10 +487,7 @@ impl Run {
         let detail = self.results.close(&mut self.step, state, detail);
         let data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
         let event = self.event(RecordKind::StepExit, step, data).await;
-        // `running` and a first `unknown` are followed by another state of the same step.
-        if state != StepState::Running && !(state == StepState::Unknown && self.step.doubt) {
-            self.step = Progress::default();
-        }
+        self.undoing = false;
         event
     }
 
@@ -463,11 +498,12 @@ impl Run {
     /// Writes a record; on failure keeps the reason.
     async fn write(&mut self, kind: RecordKind, step: Option<usize>, data: Value) -> bool {
         let planned = step.map(|step| self.planned(step));
+        let role = if self.undoing { Role::Undo } else { Role::Run };
         let entry = Entry {
             kind,
             run: Some(self.id),
             step: planned.map(|step| step.id.clone()),
-            role: planned.filter(|step| step.changes()).map(|_| Role::Run.word().to_owned()),
+            role: planned.filter(|step| step.changes()).map(|_| role.word().to_owned()),
             target: planned.map(|step| step.target.clone()),
             env: self.exec.env.clone(),
             data,

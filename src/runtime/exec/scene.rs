@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// The last of several looks may take so long, although the time for all of them is over.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
+/// From a look without an answer to the next one (`retry`).
+const BREATH: Duration = Duration::from_millis(500);
+
 /// Everything that a fence may see.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
@@ -41,11 +44,13 @@ pub(super) struct Seen {
     pub(super) watched: Watched,
     /// From the `show` of a verify fence that passed.
     pub(super) result: Option<String>,
+    /// The fence that did not come true.
+    pub(super) at: Option<usize>,
 }
 
-impl From<Watched> for Seen {
-    fn from(watched: Watched) -> Self {
-        Self { watched, result: None }
+impl Seen {
+    fn not(at: usize, watched: Watched) -> Self {
+        Self { watched, result: None, at: Some(at) }
     }
 }
 
@@ -125,7 +130,7 @@ impl<'a> Scene<'a> {
         let call = self.call(fence, pinned)?;
         let started = Instant::now();
         let doing = format!("{} from {}", fence.role.word(), call.on);
-        let found = within(limit, &doing, step.ask(call)).await;
+        let found = within(limit, &doing, again(fence.attrs.retry, || step.ask(call))).await;
         let (role, ms) = (fence.role.word(), started.elapsed().as_millis());
         tracing::debug!(
             who = self.label,
@@ -205,17 +210,18 @@ impl<'a> Scene<'a> {
                     result = sentence.or(result);
                     said.push(format!("{role}: {text}"));
                 }
-                Truth::Unclear(why) => return Watched::CannotTell(format!("{role} {why}")).into(),
+                Truth::Unclear(why) => return Seen::not(index, Watched::CannotTell(format!("{role} {why}"))),
                 Truth::No(why) if fence.role == Role::Wait || fence.attrs.every.is_some() => {
-                    return Watched::TimedOut(format!("{role}: not within {:?}: {why}", fence.attrs.timeout)).into();
+                    let why = format!("{role}: not within {:?}: {why}", fence.attrs.timeout);
+                    return Seen::not(index, Watched::TimedOut(why));
                 }
-                Truth::No(why) => return Watched::Failed(format!("{role}: {why}")).into(),
+                Truth::No(why) => return Seen::not(index, Watched::Failed(format!("{role}: {why}"))),
             }
         }
         if said.is_empty() {
             said.push("every check holds".to_owned());
         }
-        Seen { watched: Watched::Passed(said.join("; ")), result }
+        Seen { watched: Watched::Passed(said.join("; ")), result, at: None }
     }
 
     /// Asks until true (and, with `for=`, for that long), at most for `limit`; once when it has no `every`.
@@ -252,9 +258,42 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Asks so many times more when there is no answer: to look twice changes nothing.
+async fn again<T, Asked: Future<Output = Result<T, SourceError>>>(
+    mut more: u64,
+    ask: impl Fn() -> Asked,
+) -> Result<T, SourceError> {
+    loop {
+        match ask().await {
+            Err(_) if more > 0 => more -= 1,
+            asked => return asked,
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
 /// The way out for a fence's language.
 pub(super) fn step_of(fence: &Fence) -> Result<&'static dyn steps::Step, SourceError> {
     steps::of(fence.language).ok_or_else(|| {
         SourceError::new(format!("nothing runs fences of {}", fence.language.name), "this is a defect: report it")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_without_an_answer_is_repeated_as_often_as_allowed() {
+        let asked = Cell::new(0);
+        let answers_third = async || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 3 { Ok(()) } else { Err(SourceError::new("no answer", "")) }
+        };
+        assert!(again(2, answers_third).await.is_ok());
+        asked.set(0);
+        assert!(again(1, answers_third).await.is_err());
+        assert_eq!(asked.get(), 2);
+    }
 }

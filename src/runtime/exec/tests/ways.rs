@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::TaskList;
+use crate::runbook::machine::Way;
 use crate::runbook::plan::When;
 
 /// A runbook over a table `t (n integer, note text)` of the database, read and changed by `web`.
@@ -88,7 +89,7 @@ async fn a_list_is_ticked_and_a_choice_decides_what_is_sent() {
     };
     let wanted = ["the owner is asked", "the owner agrees"].map(|task| (task.to_owned(), false)).to_vec();
     assert_eq!(*list, TaskList { tasks: wanted, choices: vec!["one".to_owned(), "two".to_owned()], chosen: None });
-    for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Choose(1), RunAnswer::Done] {
+    for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Pick(1), RunAnswer::Done] {
         bridge.exec.answer(run, answer);
     }
     bridge
@@ -103,4 +104,129 @@ async fn a_list_is_ticked_and_a_choice_decides_what_is_sent() {
     assert_eq!(view.steps[0].detail, "chosen: two");
     assert_eq!((view.steps[1].state, view.steps[2].state), (StepState::Skipped, StepState::Ok));
     assert_eq!(table(&cluster).await, [2]);
+}
+
+/// A step that adds a row, and its undo.
+fn back_and_forth(title: &str, n: i32, attrs: &str) -> String {
+    let undo = format!("```sql undo on=primary timeout=5s\nDELETE FROM t WHERE n = {n}\n```\n\n");
+    add(title, n, attrs) + &undo
+}
+
+/// Two steps of which the second finds a row that was there already, and so is not what it expects.
+fn second_fails(attrs: &str) -> String {
+    format!("## Change\n\n{}{}", back_and_forth("One", 1, ""), back_and_forth("Two", 2, attrs))
+}
+
+async fn asked_ways(bridge: &mut Bridge) -> (String, Vec<Way>) {
+    let asked = |event: &RunEvent| matches!(event, RunEvent::Ask { ways, .. } if !ways.is_empty());
+    let RunEvent::Ask { ways, prompt, .. } = bridge.until(asked).await else { panic!() };
+    (prompt.clone(), ways.clone())
+}
+
+fn choose(way: Way) -> RunAnswer {
+    RunAnswer::Choose { way, reason: "it is known".to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_failed_is_undone_when_the_runbook_says_so() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &second_fails(" on-fail=undo"))).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
+    assert_eq!((view.steps[0].state, view.steps[1].state), (StepState::Ok, StepState::Undone));
+    assert!(view.reason.contains("; undone; left to undo: One on primary: DELETE FROM t"), "{}", view.reason);
+    assert!(view.steps[1].sent.contains("undo:\nDELETE FROM t WHERE n = 2"), "{}", view.steps[1].sent);
+    let story = bridge.story().await;
+    assert_eq!(
+        story[story.len() - 5..],
+        ["step.exit running", "step.exit failed", "step.intent", "step.exit undone", "run.finish failed"]
+    );
+    assert_eq!(table(&cluster).await, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undoing_is_offered_change_by_change_from_the_last() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &second_fails(""))).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let (prompt, ways) = asked_ways(&mut bridge).await;
+    assert_eq!(ways, [Way::Again, Way::Undo, Way::Stop]);
+    assert!(prompt.contains("Can be undone: Two on primary: DELETE FROM t WHERE n = 2"), "{prompt}");
+    bridge.exec.answer(run, choose(Way::Again));
+    asked_ways(&mut bridge).await;
+    bridge.exec.answer(run, choose(Way::Undo));
+    let (prompt, ways) = asked_ways(&mut bridge).await;
+    assert_eq!(ways, [Way::Undo, Way::Stop]);
+    assert!(prompt.contains("Can be undone: One on primary"), "{prompt}");
+    bridge.exec.answer(run, choose(Way::Undo));
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed));
+    assert!(view.steps.iter().all(|step| step.state == StepState::Undone), "{view:?}");
+    assert!(!view.reason.contains("left to undo"), "{}", view.reason);
+    assert!(table(&cluster).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_fails_is_loud_and_says_what_is_left() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let body = second_fails(" on-fail=undo").replace("DELETE FROM t WHERE n = 2", "DELETE FROM nowhere");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!((view.outcome, view.steps[1].state), (Some(RunOutcome::Failed), StepState::UndoFailed));
+    assert!(view.reason.starts_with("THE UNDO FAILED: "), "{}", view.reason);
+    let left = "left to undo: Two on primary: DELETE FROM nowhere; One on primary: DELETE FROM t WHERE n = 1";
+    assert!(view.reason.contains(left), "{}", view.reason);
+    assert_eq!(table(&cluster).await, [1, 2, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_can_be_passed_over_and_stays_a_failure() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (1)");
+    let body = format!("## Change\n\n{}{}", add("One", 1, " undo=none on-fail=continue"), add("Two", 2, " undo=none"));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
+    assert_eq!((view.steps[0].state, view.steps[1].state), (StepState::Failed, StepState::Ok));
+    assert_eq!(table(&cluster).await, [1, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_stops_is_offered_to_undo() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!("## Change\n\n{}### Look\n\nIs it well?\n", back_and_forth("One", 1, ""));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, .. })).await;
+    bridge.exec.answer(run, RunAnswer::Stop);
+    assert_eq!(asked_ways(&mut bridge).await.1, [Way::Undo, Way::Stop]);
+    assert_eq!(table(&cluster).await, [1]);
+    bridge.exec.answer(run, choose(Way::Undo));
+    let view = bridge.end(run).await;
+    assert_eq!((view.outcome, view.steps[0].state), (Some(RunOutcome::Stopped), StepState::Undone), "{view:?}");
+    assert!(table(&cluster).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_a_crash_cut_off_is_unknown_and_not_sent_again() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let library = || page("", &second_fails(" on-fail=undo"));
+    // An undo's intent stands for this kind in these tests.
+    let at = At::DieAfter(RecordKind::PolicyChange);
+    let mut doomed = Bridge::doomed(cluster.connections("ops"), library(), at).await;
+    let plan = doomed.plan("ways", json!({})).await;
+    doomed.die(yes(plan, None)).await;
+    let next = doomed.next(cluster.connections("ops"), library()).await;
+    let story = next.story().await;
+    assert_eq!(story[story.len() - 3..], ["step.intent", "step.reconcile unknown", "run.finish unknown"]);
+    assert_eq!(table(&cluster).await, [1, 2, 2], "the undo was not sent");
 }
