@@ -20,9 +20,6 @@ fn of_front(runbook: &Runbook) -> Option<String> {
     if !runbook.lock.is_empty() {
         return Some("a runbook with a `lock`".to_owned());
     }
-    if runbook.limits != super::model::RunLimits::default() {
-        return Some("a runbook with `limits`".to_owned());
-    }
     if let Some(secret) = runbook.secrets.first() {
         return Some(format!("a runbook with a secret (`{secret}`)"));
     }
@@ -115,7 +112,6 @@ mod tests {
         let sql =
             |attrs: &str| format!("```sql check on=db{attrs} timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n");
         let pages = [
-            ("limits: {rows: 1}\n", "do it".to_owned(), "a runbook with `limits`"),
             ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
             ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
             ("", sql("/app"), "`on=db/app` in \"T\""),

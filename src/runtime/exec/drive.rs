@@ -6,9 +6,9 @@ use super::progress::{Progress, Results};
 use super::scene::{Pins, Scene, Seen, step_of};
 use super::when::Decided;
 use super::{Exec, by_hand, plan, when};
-use crate::domain::RunId;
 use crate::domain::record::{Entry, RecordKind, StepState};
 use crate::domain::text::{clean, clean_lines};
+use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::language::{Types, types_of};
@@ -40,6 +40,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         label,
         values,
         outs,
+        started: None,
         at: None,
         undoing: false,
         leaving: false,
@@ -80,6 +81,8 @@ struct Run {
     /// The parameters, and what was chosen on the way.
     values: BTreeMap<String, Value>,
     outs: BTreeMap<String, Rows>,
+    /// When it began.
+    started: Option<Now>,
     /// The step that the progress is of.
     at: Option<usize>,
     /// A change is being taken back.
@@ -194,6 +197,7 @@ impl Run {
     }
 
     async fn begin(&mut self) -> bool {
+        self.started = Some((self.exec.clock)());
         let body = self.plan.body();
         let params: BTreeMap<&String, &String> = body.params.iter().map(|(name, text)| (name, text)).collect();
         let steps: Vec<Value> = body
@@ -236,8 +240,19 @@ impl Run {
             Ok(fresh) => fresh,
             Err(why) => return self.rechecked(step, Rechecked::Blocked(why), None).await,
         };
-        let result = self.judge(step, &checks, fresh.as_ref()).await;
+        let result = match self.over_limit(step, fresh.as_ref()) {
+            Some(why) => Rechecked::Blocked(why),
+            None => self.judge(step, &checks, fresh.as_ref()).await,
+        };
         self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
+    }
+
+    /// Why the runbook's limits let no change begin.
+    fn over_limit(&self, step: usize, fresh: Option<&Rows>) -> Option<String> {
+        let limits = self.plan.body().runbook.limits;
+        let rows = fresh.and_then(|rows| limits.against_rows(rows.rows.len()));
+        let taken = self.started.map(|started| (self.exec.clock)().since(started)).unwrap_or_default();
+        rows.or_else(|| limits.against_time(taken).filter(|_| self.planned(step).changes()))
     }
 
     /// Checks that the plan asked and that are left out now: nothing is against them.

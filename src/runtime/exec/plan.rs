@@ -7,13 +7,13 @@ use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::library::REVIEW_DAYS;
-use crate::runbook::model::{Attrs, Fence, ParamType, Role, Runbook, Step};
+use crate::runbook::model::{Attrs, Fence, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::{Draft, Plan, PlanRequest, nearest, not_yet};
 use crate::steps::{Found, Pinned, docker, within};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ impl Exec {
             outs: BTreeMap::new(),
             changed: false,
             open: false,
+            limits: runbook.limits,
+            changes: BTreeSet::new(),
             blocked: Vec::new(),
             warnings: Vec::new(),
         };
@@ -50,6 +52,7 @@ impl Exec {
         for step in &runbook.steps {
             steps.push(planner.step(runbook, step).await?);
         }
+        planner.blocked.extend(runbook.limits.against_hosts(planner.changes.len()));
         let Planner { values, blocked, warnings, .. } = planner;
         let (runbook, request) = (Arc::clone(runbook), request.clone());
         Ok(Plan::new(PlanBody {
@@ -97,6 +100,9 @@ struct Planner<'a> {
     changed: bool,
     /// The `if` of the fence that is asked, or of its step's `run`, is known only later.
     open: bool,
+    limits: RunLimits,
+    /// The connections on which something would be changed.
+    changes: BTreeSet<String>,
     blocked: Vec<String>,
     warnings: Vec<String>,
 }
@@ -148,6 +154,9 @@ impl Planner<'_> {
             };
             if fence.role == Role::Undo {
                 undo = Some(clean_lines(&pinned.sent));
+            }
+            if fence.role == Role::Run {
+                self.changes.insert(on.clone());
             }
             if place.is_none() || fence.role == Role::Run {
                 place = Some((pinned.name.clone(), on));
@@ -210,6 +219,7 @@ impl Planner<'_> {
         match rows(self.scene(), fence, pinned).await {
             Ok((rows, text)) => {
                 let wrong = too_many(fence, &rows)
+                    .or_else(|| self.limits.against_rows(rows.rows.len()))
                     .or_else(|| rows.rows.is_empty().then(|| "the plan found nothing to act on".to_owned()));
                 if let Some(wrong) = &wrong {
                     self.not_true(&format!("{}: {wrong}", step.title));

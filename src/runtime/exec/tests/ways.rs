@@ -230,3 +230,38 @@ async fn an_undo_that_a_crash_cut_off_is_unknown_and_not_sent_again() {
     assert_eq!(story[story.len() - 3..], ["step.intent", "step.reconcile unknown", "run.finish unknown"]);
     assert_eq!(table(&cluster).await, [1, 2, 2], "the undo was not sent");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_beyond_its_limits_is_blocked() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (7), (8)");
+    let plan = "```sql plan on=primary timeout=5s out=found key=(n)\nSELECT n FROM t\n```\n\n";
+    let body = add("Add", 1, " undo=none").replace("### Add\n\n", &format!("## Change\n\n### Add\n\n{plan}"));
+    for (limits, blocked) in [("limits: {rows: 1}\n", true), ("limits: {rows: 2, hosts: 1, minutes: 5}\n", false)] {
+        let bridge = Bridge::new(cluster.connections("ops"), page(limits, &body)).await;
+        let plan = bridge.plan("ways", json!({})).await;
+        let why = "Add: there are 2, and the runbook's limit is 1 rows: narrow it down by the parameters".to_owned();
+        assert_eq!(plan.body().blocked, if blocked { vec![why] } else { Vec::new() });
+    }
+}
+
+/// Ten minutes later whenever it is read.
+fn leaping() -> Now {
+    static READ: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    let minutes = 10 * READ.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let now = clock::now();
+    Now { mono: now.mono + Duration::from_mins(minutes), wall: now.wall }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_takes_too_long_begins_nothing_new() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!("## Change\n\n{}", add("Add", 1, " undo=none"));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("limits: {minutes: 5}\n", &body)).await;
+    Arc::get_mut(&mut bridge.exec).unwrap().clock = leaping;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed));
+    assert!(view.reason.contains("limit of 5 minutes"), "{}", view.reason);
+    assert!(table(&cluster).await.is_empty());
+}
