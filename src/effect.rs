@@ -4,6 +4,7 @@ use crate::domain::record::Entry;
 use crate::domain::view::View;
 use crate::domain::{Inquiry, LogRequest, RunId, SourceId};
 use crate::recording::Command;
+use crate::runbook::machine::Way;
 use crate::runbook::{Answer, Approved, Plan, PlanRequest};
 use crate::store::log::LogExport;
 
@@ -84,12 +85,30 @@ pub enum Effect {
 pub enum RunAnswer {
     /// Go on with the step that asked.
     Confirm(Answer),
-    /// A manual step is done.
+    /// A manual step is done; all of its items are ticked, and what there is to choose is chosen.
     Done,
+    /// An item of a manual step, from 0, is done, or is not after all.
+    Tick {
+        /// Which.
+        item: usize,
+        /// It is done.
+        done: bool,
+    },
+    /// Of what a manual step lets choose from, this one, from 0.
+    Pick(usize),
     /// Pass over the step, with a reason.
     Skip(String),
+    /// After a failure or a stop: what follows, with a reason for going on.
+    Choose {
+        /// What.
+        way: Way,
+        /// Why, where it needs a reason.
+        reason: String,
+    },
     /// Stop the run before the next change.
     Stop,
+    /// The program ends: stop the run before the next change, and ask nobody.
+    Leave,
 }
 
 /// The effects of one update, in order.

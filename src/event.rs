@@ -7,6 +7,7 @@ pub use reload::{Reloaded, Renewed};
 use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{Answered, LogEvent, Now, RunId, Sample};
 use crate::recording::Played;
+use crate::runbook::machine::Way;
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
 
@@ -102,6 +103,10 @@ pub enum RunEvent {
         phrase: Option<String>,
         /// A manual step: `done`, `skip` or `stop`.
         manual: bool,
+        /// What must be ticked and chosen before a manual step is done.
+        list: TaskList,
+        /// After a failure or a stop: what there is to choose from; empty when it asks for something else.
+        ways: Vec<Way>,
     },
     /// It did not start, or the journal failed: what and how to mend it.
     Trouble {
@@ -114,6 +119,40 @@ pub enum RunEvent {
     CutOff(Vec<RunId>),
     /// What became of them, once all are looked at.
     Reconciled(Vec<Ended>),
+}
+
+/// What a manual step wants to have ticked and chosen. Texts are harmless.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskList {
+    /// Items, and whether each is done.
+    pub tasks: Vec<(String, bool)>,
+    /// What there is to choose from; empty: nothing.
+    pub choices: Vec<String>,
+    /// What is chosen, from 0.
+    pub chosen: Option<usize>,
+}
+
+impl TaskList {
+    /// What is missing before the step is done; `None` when nothing is.
+    pub fn missing(&self) -> Option<String> {
+        let open = self.tasks.iter().filter(|(_, done)| !done).count();
+        match (open, self.choices.is_empty() || self.chosen.is_some()) {
+            (0, true) => None,
+            (0, false) => Some("choose one first".to_owned()),
+            (1, _) => Some("one item is not ticked".to_owned()),
+            (open, _) => Some(format!("{open} items are not ticked")),
+        }
+    }
+
+    /// There is nothing to tick and nothing to choose.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.choices.is_empty()
+    }
+
+    /// The text of what is chosen.
+    pub fn choice(&self) -> Option<&str> {
+        self.chosen.and_then(|chosen| self.choices.get(chosen)).map(String::as_str)
+    }
 }
 
 /// How a run ended that had been cut off.

@@ -10,6 +10,7 @@ use crate::domain::Now;
 use crate::domain::risk::Level;
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::keymap::Chord;
+use crate::runbook::machine::Way;
 use crate::runbook::{Answer, Authority, gate};
 use crate::widgets::scroll::Scroll;
 use crossterm::event::KeyCode;
@@ -261,12 +262,14 @@ fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects:
     dialog.refusal = disturbed.then(|| TOO_SOON.to_owned());
     let quiet = dialog.arming.armed(now) && !burst && !disturbed;
     if chord.is(KeyCode::Esc) && dialog.skipping {
-        dialog.skipping = false;
+        (dialog.skipping, dialog.way) = (false, None);
     } else if chord.is(KeyCode::Esc) {
         dialog.refusal = Some("the run waits for an answer: ctrl-x stops it".to_owned());
     } else if chord.is_ctrl('x') && quiet {
         effects.push(Effect::Answer(dialog.run, RunAnswer::Stop));
         return false;
+    } else if !dialog.takes_text() && !dialog.ways.is_empty() {
+        way_key(dialog, chord, burst || disturbed, now);
     } else if dialog.takes_text() && chord.is(KeyCode::Enter) || !dialog.takes_text() && chord.char() == Some('y') {
         if !dialog.arming.answer(now, burst || disturbed) {
             dialog.refusal = Some(TOO_SOON.to_owned());
@@ -275,8 +278,34 @@ fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects:
         dialog.field.key(chord);
     } else if dialog.manual && chord.char() == Some('s') && quiet {
         dialog.skipping = true;
+    } else if dialog.manual && chord.char() == Some(' ') && quiet {
+        effects.extend(dialog.mark().map(|answer| Effect::Answer(dialog.run, answer)));
+    } else if chord.is(KeyCode::Down) || chord.char() == Some('j') {
+        dialog.go(1);
+    } else if chord.is(KeyCode::Up) || chord.char() == Some('k') {
+        dialog.go(-1);
     }
     true
+}
+
+/// A key that chooses what follows a failure or a stop.
+fn way_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now) {
+    let way = match chord.char() {
+        Some('a') => Way::Again,
+        Some('u') => Way::Undo,
+        Some('g') => Way::GoOn,
+        Some('s') => Way::Stop,
+        _ => return,
+    };
+    if !dialog.ways.contains(&way) {
+        return;
+    }
+    dialog.way = Some(way);
+    if way == Way::GoOn {
+        dialog.skipping = dialog.arming.armed(now) && !burst;
+    } else if !dialog.arming.answer(now, burst) {
+        dialog.refusal = Some(TOO_SOON.to_owned());
+    }
 }
 
 /// The answer stood alone; true when the dialog is done.
@@ -284,16 +313,26 @@ fn answer_ask(dialog: &mut AskDialog, effects: &mut Effects) -> bool {
     let typed = dialog.field.text().trim();
     let answer = match (&dialog.phrase, dialog.skipping) {
         (_, true) if typed.is_empty() => {
-            dialog.refusal = Some("a reason is needed to skip it".to_owned());
+            dialog.refusal = Some("a reason is needed".to_owned());
             return false;
         }
+        _ if !dialog.ways.is_empty() => match dialog.way {
+            Some(way) => RunAnswer::Choose { way, reason: typed.to_owned() },
+            None => return false,
+        },
         (_, true) => RunAnswer::Skip(typed.to_owned()),
         (Some(phrase), false) if typed != phrase => {
             dialog.refusal = Some(format!("that is not {phrase:?}: nothing was done"));
             return false;
         }
         (Some(phrase), false) => RunAnswer::Confirm(Answer::Phrase(phrase.clone())),
-        (None, false) if dialog.manual => RunAnswer::Done,
+        (None, false) if dialog.manual => match dialog.list.missing() {
+            Some(missing) => {
+                dialog.refusal = Some(missing);
+                return false;
+            }
+            None => RunAnswer::Done,
+        },
         (None, false) => RunAnswer::Confirm(Answer::Yes),
     };
     effects.push(Effect::Answer(dialog.run, answer));

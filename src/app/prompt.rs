@@ -2,6 +2,9 @@
 
 use super::answer::Arming;
 use crate::domain::RunId;
+use crate::effect::RunAnswer;
+use crate::event::TaskList;
+use crate::runbook::machine::Way;
 use crate::widgets::field::Field;
 
 /// Unlock writes?
@@ -26,6 +29,14 @@ pub struct AskDialog {
     pub phrase: Option<String>,
     /// A manual step: done, skip (with a reason), stop.
     pub manual: bool,
+    /// What a manual step wants to have ticked and chosen, as it is so far.
+    pub list: TaskList,
+    /// After a failure or a stop: what there is to choose from; empty when it asks for something else.
+    pub ways: Vec<Way>,
+    /// What was chosen of it.
+    pub(super) way: Option<Way>,
+    /// The line of the list that a key would mark: tasks first, then choices.
+    pub cursor: usize,
     /// When it takes answers.
     pub(super) arming: Arming,
     /// It takes answers now.
@@ -46,6 +57,10 @@ impl AskDialog {
             prompt,
             phrase,
             manual,
+            list: TaskList::default(),
+            ways: Vec::new(),
+            way: None,
+            cursor: 0,
             arming: Arming::default(),
             armed: false,
             field: Field::default(),
@@ -57,5 +72,24 @@ impl AskDialog {
     /// Something is typed into it.
     pub fn takes_text(&self) -> bool {
         self.phrase.is_some() || self.skipping
+    }
+
+    /// Moves on the list, by so many lines.
+    pub(super) fn go(&mut self, by: isize) {
+        let last = (self.list.tasks.len() + self.list.choices.len()).saturating_sub(1);
+        self.cursor = self.cursor.saturating_add_signed(by).min(last);
+    }
+
+    /// Ticks the item under the cursor, or takes its tick back; or chooses it. `None`: there is no list.
+    pub(super) fn mark(&mut self) -> Option<RunAnswer> {
+        let item = self.cursor;
+        if let Some((_, done)) = self.list.tasks.get_mut(item) {
+            *done = !*done;
+            return Some(RunAnswer::Tick { item, done: *done });
+        }
+        let chosen = item - self.list.tasks.len();
+        self.list.choices.get(chosen)?;
+        self.list.chosen = Some(chosen);
+        Some(RunAnswer::Pick(chosen))
     }
 }

@@ -471,8 +471,9 @@ fn take_run_event(state: &mut State, event: RunEvent) {
             state.runs.apply(&record);
         }
         RunEvent::Recalled(record) => state.runs.apply(&record),
-        RunEvent::Ask { run, prompt, phrase, manual, .. } => {
-            state.overlay = Some(Overlay::Ask(Box::new(super::AskDialog::new(run, prompt, phrase, manual))));
+        RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
+            let ask = super::AskDialog { list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
+            state.overlay = Some(Overlay::Ask(Box::new(ask)));
         }
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),

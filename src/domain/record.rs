@@ -40,6 +40,9 @@ pub enum RecordKind {
     /// What came of it (`data.state`: see [`StepState`], `data.output`).
     #[serde(rename = "step.exit")]
     StepExit,
+    /// An item of a list was ticked by hand or a choice was made (`data.output`: which, `data.ticked` or `data.chosen`).
+    #[serde(rename = "step.tick")]
+    StepTick,
     /// What a restart found out about an intent without an exit.
     #[serde(rename = "step.reconcile")]
     StepReconcile,
@@ -50,7 +53,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::JournalOpen,
         Self::WritesLock,
         Self::PolicyChange,
@@ -58,6 +61,7 @@ impl RecordKind {
         Self::StepRecheck,
         Self::StepIntent,
         Self::StepExit,
+        Self::StepTick,
         Self::StepReconcile,
         Self::RunFinish,
     ];
@@ -72,6 +76,7 @@ impl RecordKind {
             Self::StepRecheck => "step.recheck",
             Self::StepIntent => "step.intent",
             Self::StepExit => "step.exit",
+            Self::StepTick => "step.tick",
             Self::StepReconcile => "step.reconcile",
             Self::RunFinish => "run.finish",
         }
@@ -107,6 +112,10 @@ pub enum StepState {
     Unknown,
     /// Passed over by a person, or not needed any more.
     Skipped,
+    /// Taken back.
+    Undone,
+    /// Was to be taken back, and nobody knows whether it was, or it is known that it was not.
+    UndoFailed,
 }
 
 impl StepState {
@@ -123,6 +132,8 @@ impl StepState {
             Self::Cancelled => "cancelled",
             Self::Unknown => "unknown",
             Self::Skipped => "skipped",
+            Self::Undone => "undone",
+            Self::UndoFailed => "undo failed",
         }
     }
     /// Nothing more happens to it by itself.

@@ -4,7 +4,7 @@
 //! else. Must stay small enough to be read in one sitting.
 
 use super::model::Role;
-use super::plan::{Change, Draft, Finding, Plan, PlannedStep, Rows, change};
+use super::plan::{Change, Draft, Finding, Plan, PlannedFence, PlannedStep, Rows, change};
 use crate::domain::risk::Level;
 
 /// Whether acting is possible just now.
@@ -162,7 +162,8 @@ impl Plan<Approved> {
         if let Some(finding) = checks.iter().find(|finding| !finding.passed) {
             return Recheck::Blocked(finding.text.clone());
         }
-        let wanted = |role| planned.fences.iter().filter(|fence| fence.role == role).count();
+        let asked = |role| move |fence: &&PlannedFence| fence.role == role && !fence.is_left_out();
+        let wanted = |role| planned.fences.iter().filter(asked(role)).count();
         if checks.len() != wanted(Role::Check) || usize::from(fresh.is_some()) != wanted(Role::Plan) {
             return Recheck::Blocked("not every check was asked again".to_owned());
         }
@@ -189,6 +190,16 @@ impl Plan<Approved> {
             Some(refusal) => Err(refusal),
             None => Ok(StepPermit { step: passed.step, rows: passed.rows }),
         }
+    }
+
+    /// Leave to take a step back, once: its `undo` was part of the plan that was approved. `sent`: the rows that it was sent with.
+    pub fn permit_undo(&self, step: &str, sent: Option<&Rows>) -> Result<StepPermit, Refusal> {
+        let has_undo = |planned: &&PlannedStep| {
+            planned.fences.iter().any(|fence| fence.role == Role::Undo && !fence.is_left_out())
+        };
+        let planned = self.changing(step).filter(has_undo).ok_or_else(|| Refusal::NotInPlan(step.to_owned()))?;
+        let left = |rows: &Rows| sent.map_or_else(|| rows.clone(), |sent| rows.still_in(sent));
+        Ok(StepPermit { step: step.to_owned(), rows: planned.rows.as_ref().map(left) })
     }
 
     /// Why an answer is not enough for a step, if it is not.

@@ -1,6 +1,7 @@
 //! Runs as the journal tells them: a pure fold over records. The runs view, the list of unfinished runs and the reports read this, so
 //! that the screen and the journal cannot disagree.
 
+use super::model::Role;
 use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use jiff::Timestamp;
@@ -118,6 +119,7 @@ impl Runs {
             RecordKind::StepRecheck => step(run, record, Some(StepState::Checking)),
             RecordKind::StepIntent => step(run, record, Some(StepState::Intent)),
             RecordKind::StepExit | RecordKind::StepReconcile => step(run, record, state(&record.entry.data)),
+            RecordKind::StepTick => step(run, record, Some(StepState::Checking)),
             RecordKind::RunStart | RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {}
         }
     }
@@ -173,7 +175,12 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
     step.at = Some(record.at);
     step.state = state.unwrap_or(step.state);
     if let Some(sent) = data["sent"].as_str() {
-        sent.clone_into(&mut step.sent);
+        if record.entry.role.as_deref() == Some(Role::Undo.word()) {
+            step.sent.push_str("\nundo:\n");
+            step.sent.push_str(sent);
+        } else {
+            sent.clone_into(&mut step.sent);
+        }
     }
     if let Some(detail) = data["detail"].as_str() {
         detail.clone_into(&mut step.detail);

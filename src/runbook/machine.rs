@@ -1,7 +1,8 @@
 //! The states of a run, as a pure machine: what happened goes in, what to do next comes out. No IO, no time.
 //!
 //! It holds the rules that must hold whatever happens: no act without a durable intent, at most one act per step, nothing
-//! after a step whose effect is unknown, nothing new after a stop or when the journal cannot be written.
+//! after a step whose effect is unknown, nothing new after a stop or when the journal cannot be written. A change that was not done
+//! is sent again only after its checks have passed again, and a change is taken back at most once.
 
 use crate::domain::record::{RunOutcome, StepState};
 
@@ -12,11 +13,44 @@ pub enum Kind {
     Manual,
     /// Checks, waits or verifies, and changes nothing.
     Look,
-    /// Changes something. `asks`: takes an answer of its own after its checks.
+    /// Changes something.
     Change {
-        /// Takes an answer of its own.
+        /// Takes an answer of its own after its checks.
         asks: bool,
+        /// Can be taken back.
+        undo: bool,
+        /// Is sent so many times more when it was not done.
+        retry: u64,
     },
+}
+
+/// What follows a failure, as the runbook says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// It says nothing: where something can be taken back that is offered, else the run stops.
+    #[default]
+    Offer,
+    /// The run stops.
+    Stop,
+    /// The operator is asked.
+    Ask,
+    /// The step is undone, and the run stops.
+    Undo,
+    /// The run goes on.
+    Continue,
+}
+
+/// What the operator can choose after a failure or a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Check, or wait and verify, once more. Nothing is sent twice by that.
+    Again,
+    /// Take back the last change that can be.
+    Undo,
+    /// Leave it as it is and go on with the next step.
+    GoOn,
+    /// End the run.
+    Stop,
 }
 
 /// What to do next. Steps are numbered from 0. Each is answered by exactly one [`Event`], but [`Command::Finish`] by none.
@@ -41,12 +75,27 @@ pub enum Command {
         /// Why, in a sentence.
         detail: String,
     },
+    /// Ask the operator what now. Answered by [`Event::Chosen`].
+    Offer {
+        /// The change that `undo` would take back, or else the step that failed.
+        step: usize,
+        /// What there is to choose from.
+        ways: Vec<Way>,
+        /// What has happened.
+        why: String,
+    },
+    /// Make durable that a step is about to be taken back. Answered by [`Event::Recorded`] or [`Event::JournalFailed`].
+    IntendUndo(usize),
+    /// Send what takes it back. Answered by [`Event::Undone`].
+    Undo(usize),
     /// The run is over: make that durable. Answered by nothing.
     Finish {
         /// How it ended.
         outcome: RunOutcome,
         /// Why, in a sentence.
         reason: String,
+        /// The changes that could have been taken back and were not, last first; none when all is well.
+        left: Vec<usize>,
     },
     /// The run is over and the journal cannot say so. Answered by nothing.
     Abandon,
@@ -66,11 +115,17 @@ pub enum Event {
     /// It is not: nothing may change any more.
     JournalFailed,
     /// It was sent, or not.
-    Acted(Effect),
+    Acted(Effect, Then),
     /// The waiting and verifying are over.
-    Watched(Watched),
+    Watched(Watched, Then),
+    /// The operator chose what follows, with a reason for going on.
+    Chosen(Way, String),
+    /// What takes a step back was sent, or not.
+    Undone(Effect),
     /// The operator wants the run to end before the next change.
     Stop,
+    /// The program ends: like a stop, and nobody is there to be asked.
+    Leave,
 }
 
 /// What asking again came to.
@@ -80,6 +135,8 @@ pub enum Rechecked {
     Passed,
     /// Nothing is left to do.
     Empty,
+    /// Its `if` is not true: the step is passed over.
+    LeftOut(String),
     /// It would touch more than was approved: what.
     Grew(String),
     /// A check does not hold: why.
@@ -89,8 +146,10 @@ pub enum Rechecked {
 /// What the operator said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered {
-    /// Go on (the gate has accepted the answer), or: a manual step is done.
+    /// Go on: the gate has accepted the answer.
     Go,
+    /// A manual step is done: what was done, in words.
+    Done(String),
     /// Pass over it: why.
     Skip(String),
     /// End the run.
@@ -121,6 +180,24 @@ pub enum Watched {
     CannotTell(String),
 }
 
+/// How a run would end, unless something else follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct End {
+    outcome: RunOutcome,
+    reason: String,
+    then: Then,
+    again: Option<Again>,
+}
+
+/// What can be asked again of a step that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Again {
+    /// Its checks: nothing was sent.
+    Check,
+    /// Its `wait` and `verify`; the text is why the effect was unknown.
+    Watch(Option<String>),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     New,
@@ -132,8 +209,16 @@ enum Phase {
     /// The act's result is being recorded; then it is watched. The text is why the effect is unknown, when it is.
     Sent(Option<String>),
     Watching(Option<String>),
+    /// That it was not done is being recorded; then it is checked and sent again.
+    Retrying,
     /// The last state of the step is being recorded; then comes the next step, or the end.
-    Closing(Option<(RunOutcome, String)>),
+    Closing(Option<End>),
+    /// The operator is asked what now.
+    Offering(End),
+    UndoIntending(End),
+    Undoing(End),
+    /// What came of taking back is being recorded. It failed, or what is to follow.
+    UndoClosing(End, bool),
     Over,
 }
 
@@ -144,12 +229,20 @@ pub struct Machine {
     step: usize,
     phase: Phase,
     stopping: bool,
+    leaving: bool,
+    /// The step under way was sent so many times in vain.
+    tries: u64,
+    /// Changes that may have happened and can be taken back, in order.
+    done: Vec<usize>,
+    /// Why the first step failed after which the run went on.
+    passed_over: Option<String>,
 }
 
 impl Machine {
     /// A run of these steps that has not begun.
     pub fn new(kinds: Vec<Kind>) -> Self {
-        Self { kinds, step: 0, phase: Phase::New, stopping: false }
+        let (done, passed_over) = (Vec::new(), None);
+        Self { kinds, step: 0, phase: Phase::New, stopping: false, leaving: false, tries: 0, done, passed_over }
     }
 
     /// The run is over.
@@ -164,21 +257,40 @@ impl Machine {
 
     /// Takes in what happened; says what to do next. An event that does not belong to the present state changes nothing.
     pub fn on(&mut self, event: Event) -> Option<Command> {
-        if event == Event::Stop {
-            return self.stop();
-        }
         match (self.phase.clone(), event) {
+            (_, Event::Stop) => self.stop(),
+            (_, Event::Leave) => {
+                self.leaving = true;
+                self.stop()
+            }
             (Phase::New, Event::Started) => Some(self.enter()),
             (Phase::Checking | Phase::CheckingAgain, Event::Rechecked(result)) => Some(self.rechecked(result)),
             (Phase::Asking, Event::Answered(answer)) => Some(self.answered(answer)),
-            (Phase::Intending, Event::Recorded) => Some(self.go(Phase::Acting, Command::Act(self.step))),
-            (Phase::Acting, Event::Acted(effect)) => Some(self.acted(effect)),
-            (Phase::Sent(doubt), Event::Recorded) => Some(self.go(Phase::Watching(doubt), Command::Watch(self.step))),
-            (Phase::Watching(doubt), Event::Watched(result)) => Some(self.watched(doubt.as_deref(), result)),
-            (Phase::Closing(end), Event::Recorded) => Some(self.closed(end)),
-            (Phase::New | Phase::Intending | Phase::Sent(_) | Phase::Closing(_), Event::JournalFailed) => {
-                Some(self.go(Phase::Over, Command::Abandon))
+            (Phase::Acting, Event::Acted(effect, then)) => Some(self.acted(effect, then)),
+            (Phase::Watching(doubt), Event::Watched(result, then)) => Some(self.watched(doubt, result, then)),
+            (Phase::Offering(end), Event::Chosen(way, reason)) => Some(self.chosen(end, way, &reason)),
+            (Phase::Undoing(end), Event::Undone(effect)) => Some(self.undone(end, effect)),
+            (phase, Event::Recorded) => self.recorded(phase),
+            (phase, Event::JournalFailed) if phase.is_recording() => Some(self.go(Phase::Over, Command::Abandon)),
+            _ => None,
+        }
+    }
+
+    fn recorded(&mut self, phase: Phase) -> Option<Command> {
+        let step = self.step;
+        match phase {
+            Phase::Intending => Some(self.go(Phase::Acting, Command::Act(step))),
+            Phase::Sent(doubt) => Some(self.go(Phase::Watching(doubt), Command::Watch(step))),
+            Phase::Retrying if self.stopping => Some(self.stopped()),
+            Phase::Retrying => Some(self.go(Phase::CheckingAgain, Command::Recheck(step))),
+            Phase::Closing(None) => Some(self.next()),
+            Phase::Closing(Some(end)) => Some(self.failed(end)),
+            Phase::UndoIntending(end) => {
+                let step = self.done.last().copied()?;
+                Some(self.go(Phase::Undoing(end), Command::Undo(step)))
             }
+            Phase::UndoClosing(end, true) => Some(self.finish(end.outcome, end.reason)),
+            Phase::UndoClosing(end, false) => Some(self.failed(end)),
             _ => None,
         }
     }
@@ -189,27 +301,36 @@ impl Machine {
     }
 
     fn finish(&mut self, outcome: RunOutcome, reason: impl Into<String>) -> Command {
-        self.go(Phase::Over, Command::Finish { outcome, reason: reason.into() })
+        let left = if outcome == RunOutcome::Ok { Vec::new() } else { self.done.iter().rev().copied().collect() };
+        self.go(Phase::Over, Command::Finish { outcome, reason: reason.into(), left })
     }
 
     /// A stop ends a run that waits for a person at once, and any other before its next change.
     fn stop(&mut self) -> Option<Command> {
         self.stopping = true;
-        (self.phase == Phase::Asking).then(|| self.stopped())
+        match self.phase.clone() {
+            Phase::Asking => Some(self.stopped()),
+            Phase::Offering(end) => Some(self.finish(end.outcome, end.reason)),
+            _ => None,
+        }
     }
 
     fn stopped(&mut self) -> Command {
-        let end = Some((RunOutcome::Stopped, "stopped on request; nothing was sent for this step".to_owned()));
-        self.close(StepState::Cancelled, "stopped on request before anything was sent", end)
+        let end = End::new(RunOutcome::Stopped, "stopped on request; nothing was sent for this step", Then::Offer);
+        self.close(StepState::Cancelled, "stopped on request before anything was sent", Some(end))
     }
 
     /// Begins the step it is at, or ends the run after the last one.
     fn enter(&mut self) -> Command {
+        self.tries = 0;
         let Some(kind) = self.kinds.get(self.step).copied() else {
-            return self.finish(RunOutcome::Ok, "every step is ok or skipped");
+            return match self.passed_over.take() {
+                Some(why) => self.finish(RunOutcome::Failed, format!("a step failed, and the run went on: {why}")),
+                None => self.finish(RunOutcome::Ok, "every step is ok or skipped"),
+            };
         };
         if self.stopping {
-            return self.finish(RunOutcome::Stopped, "stopped on request");
+            return self.failed(End::new(RunOutcome::Stopped, "stopped on request", Then::Offer));
         }
         match kind {
             Kind::Manual => self.go(Phase::Asking, Command::Ask(self.step)),
@@ -217,22 +338,30 @@ impl Machine {
         }
     }
 
+    fn next(&mut self) -> Command {
+        self.step += 1;
+        self.enter()
+    }
+
     fn rechecked(&mut self, result: Rechecked) -> Command {
         let again = self.phase == Phase::CheckingAgain;
         match (result, self.kinds[self.step]) {
             _ if self.stopping => self.stopped(),
-            (Rechecked::Passed, Kind::Change { asks: true }) if !again => {
+            (Rechecked::Passed, Kind::Change { asks: true, .. }) if !again => {
                 self.go(Phase::Asking, Command::Ask(self.step))
             }
             (Rechecked::Passed, Kind::Change { .. }) => self.go(Phase::Intending, Command::Intend(self.step)),
             (Rechecked::Passed, Kind::Look | Kind::Manual) => self.go(Phase::Watching(None), Command::Watch(self.step)),
             (Rechecked::Empty, _) => self.close(StepState::Skipped, "nothing left to do", None),
+            (Rechecked::LeftOut(why), _) => self.close(StepState::Skipped, why, None),
             (Rechecked::Grew(what), _) => {
                 let reason = format!("the plan changed before anything was sent for this step: {what}");
-                self.close(StepState::Cancelled, reason.clone(), Some((RunOutcome::Stopped, reason)))
+                let end = End::new(RunOutcome::Stopped, &reason, Then::Offer);
+                self.close(StepState::Cancelled, reason, Some(end))
             }
             (Rechecked::Blocked(why), _) => {
-                self.close(StepState::Failed, format!("not sent: {why}"), Some((RunOutcome::Failed, why)))
+                let end = End { again: Some(Again::Check), ..End::new(RunOutcome::Failed, &why, Then::Offer) };
+                self.close(StepState::Failed, format!("not sent: {why}"), Some(end))
             }
         }
     }
@@ -241,16 +370,21 @@ impl Machine {
         match (answer, self.kinds[self.step]) {
             (Answered::Stop, _) => self.stopped(),
             (Answered::Skip(why), _) => self.close(StepState::Skipped, format!("skipped: {why}"), None),
-            (Answered::Go, Kind::Manual) => self.close(StepState::Ok, "done by hand", None),
+            (Answered::Done(what), Kind::Manual) => self.close(StepState::Ok, what, None),
             // Answering takes time: what was true before it must be asked once more.
             (Answered::Go, Kind::Look | Kind::Change { .. }) => {
                 self.go(Phase::CheckingAgain, Command::Recheck(self.step))
             }
+            // An answer to another kind of question.
+            (Answered::Go | Answered::Done(_), _) => Command::Ask(self.step),
         }
     }
 
-    fn acted(&mut self, effect: Effect) -> Command {
+    fn acted(&mut self, effect: Effect, then: Then) -> Command {
         let step = self.step;
+        if !matches!(effect, Effect::NotSent(_)) && self.can_undo(step) && !self.done.contains(&step) {
+            self.done.push(step);
+        }
         match effect {
             Effect::Done(detail) => {
                 self.go(Phase::Sent(None), Command::Record { step, state: StepState::Running, detail })
@@ -259,203 +393,160 @@ impl Machine {
                 let record = Command::Record { step, state: StepState::Unknown, detail: why.clone() };
                 self.go(Phase::Sent(Some(why)), record)
             }
+            Effect::NotSent(why) if self.may_retry() => self.retry(&why),
             Effect::NotSent(why) => {
-                self.close(StepState::Failed, format!("not done: {why}"), Some((RunOutcome::Failed, why)))
+                let end = End::new(RunOutcome::Failed, &why, then);
+                self.close(StepState::Failed, format!("not done: {why}"), Some(end))
             }
         }
     }
 
-    fn watched(&mut self, doubt: Option<&str>, result: Watched) -> Command {
-        let about = |text: String| match doubt {
+    fn can_undo(&self, step: usize) -> bool {
+        matches!(self.kinds[step], Kind::Change { undo: true, .. })
+    }
+
+    fn may_retry(&self) -> bool {
+        let allowed = match self.kinds[self.step] {
+            Kind::Change { retry, .. } => retry,
+            Kind::Manual | Kind::Look => 0,
+        };
+        self.tries < allowed && !self.stopping
+    }
+
+    fn retry(&mut self, why: &str) -> Command {
+        self.tries += 1;
+        let detail = format!("not done: {why}; it is sent again ({})", self.tries);
+        self.go(Phase::Retrying, Command::Record { step: self.step, state: StepState::Checking, detail })
+    }
+
+    fn watched(&mut self, doubt: Option<String>, result: Watched, then: Then) -> Command {
+        let about = |text: String| match &doubt {
             Some(doubt) => format!("{text} (after: {doubt})"),
             None => text,
         };
         let (state, detail, outcome) = match result {
             Watched::Passed(detail) => return self.close(StepState::Ok, about(detail), None),
+            // What nobody knew is known now: it did not happen.
+            Watched::TimedOut(why) | Watched::Failed(why) if doubt.is_some() && self.may_retry() => {
+                return self.retry(&about(why));
+            }
             Watched::TimedOut(why) if doubt.is_none() => (StepState::TimedOut, why, RunOutcome::Failed),
             Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, about(why), RunOutcome::Failed),
             Watched::CannotTell(why) => (StepState::Unknown, about(why), RunOutcome::Unknown),
         };
-        self.close(state, detail.clone(), Some((outcome, detail)))
+        let end = End { again: Some(Again::Watch(doubt)), ..End::new(outcome, &detail, then) };
+        self.close(state, detail, Some(end))
     }
 
-    fn close(&mut self, state: StepState, detail: impl Into<String>, end: Option<(RunOutcome, String)>) -> Command {
+    fn close(&mut self, state: StepState, detail: impl Into<String>, end: Option<End>) -> Command {
         self.go(Phase::Closing(end), Command::Record { step: self.step, state, detail: detail.into() })
     }
 
-    fn closed(&mut self, end: Option<(RunOutcome, String)>) -> Command {
-        if let Some((outcome, reason)) = end {
-            return self.finish(outcome, reason);
+    /// A step has failed, or the run is to stop: ends it, or finds out what follows.
+    fn failed(&mut self, end: End) -> Command {
+        let unknown = end.outcome == RunOutcome::Unknown;
+        match end.then {
+            Then::Continue if !unknown && !self.stopping => {
+                self.passed_over.get_or_insert(end.reason);
+                self.next()
+            }
+            Then::Undo if !unknown && self.done.last() == Some(&self.step) => {
+                self.undo(End { then: Then::Stop, ..end })
+            }
+            Then::Ask if !self.leaving => self.offer(end),
+            Then::Offer if !self.leaving && !unknown && !self.done.is_empty() => self.offer(end),
+            _ => self.finish(end.outcome, end.reason),
         }
-        self.step += 1;
-        self.enter()
+    }
+
+    fn offer(&mut self, end: End) -> Command {
+        let ways = self.ways(&end);
+        let step = self.done.last().copied().filter(|_| ways.contains(&Way::Undo)).unwrap_or(self.step);
+        let why = end.reason.clone();
+        self.go(Phase::Offering(end), Command::Offer { step, ways, why })
+    }
+
+    /// While an effect is unknown nothing is sent, not even what would take it back.
+    fn ways(&self, end: &End) -> Vec<Way> {
+        let unknown = end.outcome == RunOutcome::Unknown;
+        let ways = [
+            (Way::Again, end.again.is_some() && !self.stopping),
+            (Way::Undo, !unknown && !self.done.is_empty()),
+            (Way::GoOn, end.then == Then::Ask && !unknown && !self.stopping),
+            (Way::Stop, true),
+        ];
+        ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
+    }
+
+    fn chosen(&mut self, end: End, way: Way, reason: &str) -> Command {
+        if !self.ways(&end).contains(&way) {
+            return self.offer(end);
+        }
+        match (way, end.again.clone()) {
+            (Way::Again, Some(Again::Check)) => self.go(Phase::Checking, Command::Recheck(self.step)),
+            (Way::Again, Some(Again::Watch(doubt))) => self.go(Phase::Watching(doubt), Command::Watch(self.step)),
+            (Way::Undo, _) => self.undo(End { again: None, then: Then::Offer, ..end }),
+            (Way::GoOn, _) => {
+                let detail = format!("{}; gone on all the same: {reason}", end.reason);
+                self.close(StepState::Failed, detail, Some(End { then: Then::Continue, ..end }))
+            }
+            (Way::Again | Way::Stop, _) => self.finish(end.outcome, end.reason),
+        }
+    }
+
+    fn undo(&mut self, end: End) -> Command {
+        match self.done.last().copied() {
+            Some(step) => self.go(Phase::UndoIntending(end), Command::IntendUndo(step)),
+            None => self.finish(end.outcome, end.reason),
+        }
+    }
+
+    fn undone(&mut self, end: End, effect: Effect) -> Command {
+        let step = self.done.last().copied().unwrap_or(self.step);
+        let (outcome, why) = match effect {
+            Effect::Done(detail) => {
+                self.done.pop();
+                let end = End { reason: format!("{}; undone", end.reason), ..end };
+                let record = Command::Record { step, state: StepState::Undone, detail };
+                return self.go(Phase::UndoClosing(end, false), record);
+            }
+            Effect::NotSent(why) => (RunOutcome::Failed, why),
+            Effect::Unknown(why) => (RunOutcome::Unknown, why),
+        };
+        let reason = format!("THE UNDO FAILED: {why} (after: {})", end.reason);
+        let record = Command::Record { step, state: StepState::UndoFailed, detail: format!("the undo failed: {why}") };
+        self.go(Phase::UndoClosing(End::new(outcome, &reason, Then::Stop), true), record)
+    }
+}
+
+impl End {
+    fn new(outcome: RunOutcome, reason: &str, then: Then) -> Self {
+        Self { outcome, reason: reason.to_owned(), then, again: None }
+    }
+}
+
+impl Phase {
+    /// It waits for the journal.
+    const fn is_recording(&self) -> bool {
+        match self {
+            Self::New
+            | Self::Intending
+            | Self::Sent(_)
+            | Self::Retrying
+            | Self::Closing(_)
+            | Self::UndoIntending(_)
+            | Self::UndoClosing(..) => true,
+            Self::Checking
+            | Self::Asking
+            | Self::CheckingAgain
+            | Self::Acting
+            | Self::Watching(_)
+            | Self::Offering(_)
+            | Self::Undoing(_)
+            | Self::Over => false,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const CHANGE: Kind = Kind::Change { asks: false };
-
-    fn run(kinds: &[Kind], events: Vec<Event>) -> Vec<Command> {
-        let mut machine = Machine::new(kinds.to_vec());
-        events.into_iter().filter_map(|event| machine.on(event)).collect()
-    }
-
-    fn finish(commands: &[Command]) -> Option<RunOutcome> {
-        commands.iter().find_map(|command| match command {
-            Command::Finish { outcome, .. } => Some(*outcome),
-            _ => None,
-        })
-    }
-
-    fn happy() -> Vec<Event> {
-        vec![
-            Event::Started,
-            Event::Rechecked(Rechecked::Passed),
-            Event::Recorded,
-            Event::Acted(Effect::Done("sent".to_owned())),
-            Event::Recorded,
-            Event::Watched(Watched::Passed("true".to_owned())),
-            Event::Recorded,
-        ]
-    }
-
-    #[test]
-    fn one_step_goes_all_the_way() {
-        let commands = run(&[CHANGE], happy());
-        assert!(matches!(
-            commands.as_slice(),
-            [
-                Command::Recheck(0),
-                Command::Intend(0),
-                Command::Act(0),
-                Command::Record { state: StepState::Running, .. },
-                Command::Watch(0),
-                Command::Record { state: StepState::Ok, .. },
-                Command::Finish { outcome: RunOutcome::Ok, .. },
-            ]
-        ));
-    }
-
-    #[test]
-    fn a_later_step_asks_after_its_checks_and_is_checked_again() {
-        let mut events = happy();
-        events.extend([
-            Event::Rechecked(Rechecked::Passed),
-            Event::Answered(Answered::Go),
-            Event::Rechecked(Rechecked::Passed),
-        ]);
-        let commands = run(&[CHANGE, Kind::Change { asks: true }], events);
-        let tail = &commands[commands.len() - 4..];
-        assert_eq!(tail, [Command::Recheck(1), Command::Ask(1), Command::Recheck(1), Command::Intend(1)]);
-    }
-
-    #[test]
-    fn a_grown_plan_sends_nothing() {
-        let grew = Event::Rechecked(Rechecked::Grew("1 more".to_owned()));
-        let commands = run(&[CHANGE], vec![Event::Started, grew, Event::Recorded]);
-        assert_eq!(finish(&commands), Some(RunOutcome::Stopped));
-        assert!(!commands.contains(&Command::Act(0)) && !commands.contains(&Command::Intend(0)));
-    }
-
-    #[test]
-    fn an_unknown_effect_that_verifies_is_ok_and_one_that_does_not_has_failed() {
-        let result = |watched| {
-            let mut events = happy();
-            events[3] = Event::Acted(Effect::Unknown("the line broke".to_owned()));
-            events[5] = Event::Watched(watched);
-            finish(&run(&[CHANGE, CHANGE], events))
-        };
-        assert_eq!(result(Watched::Passed(String::new())), None, "the next step begins");
-        assert_eq!(result(Watched::TimedOut(String::new())), Some(RunOutcome::Failed));
-        assert_eq!(result(Watched::CannotTell(String::new())), Some(RunOutcome::Unknown));
-    }
-
-    #[test]
-    fn a_journal_that_fails_ends_it_without_an_act() {
-        let events = vec![Event::Started, Event::Rechecked(Rechecked::Passed), Event::JournalFailed, Event::Recorded];
-        let commands = run(&[CHANGE], events);
-        assert_eq!(commands, [Command::Recheck(0), Command::Intend(0), Command::Abandon]);
-    }
-
-    #[test]
-    fn a_stop_in_flight_lets_the_step_finish_and_nothing_else_begin() {
-        let mut events = happy();
-        events.insert(4, Event::Stop);
-        let commands = run(&[CHANGE, CHANGE], events);
-        assert_eq!(finish(&commands), Some(RunOutcome::Stopped));
-        assert!(!commands.contains(&Command::Recheck(1)));
-    }
-
-    fn kinds() -> impl Strategy<Value = Vec<Kind>> {
-        let kind = prop_oneof![Just(Kind::Manual), Just(Kind::Look), Just(CHANGE), Just(Kind::Change { asks: true })];
-        proptest::collection::vec(kind, 1..5)
-    }
-
-    fn events() -> impl Strategy<Value = Vec<Event>> {
-        let text = String::new;
-        let event = prop_oneof![
-            Just(Event::Started),
-            Just(Event::Rechecked(Rechecked::Passed)),
-            Just(Event::Rechecked(Rechecked::Passed)),
-            Just(Event::Rechecked(Rechecked::Empty)),
-            Just(Event::Rechecked(Rechecked::Grew(text()))),
-            Just(Event::Rechecked(Rechecked::Blocked(text()))),
-            Just(Event::Answered(Answered::Go)),
-            Just(Event::Answered(Answered::Skip(text()))),
-            Just(Event::Answered(Answered::Stop)),
-            Just(Event::Recorded),
-            Just(Event::Recorded),
-            Just(Event::Recorded),
-            Just(Event::JournalFailed),
-            Just(Event::Acted(Effect::Done(text()))),
-            Just(Event::Acted(Effect::NotSent(text()))),
-            Just(Event::Acted(Effect::Unknown(text()))),
-            Just(Event::Watched(Watched::Passed(text()))),
-            Just(Event::Watched(Watched::TimedOut(text()))),
-            Just(Event::Watched(Watched::Failed(text()))),
-            Just(Event::Watched(Watched::CannotTell(text()))),
-            Just(Event::Stop),
-        ];
-        proptest::collection::vec(event, 0..120)
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_happens_the_rules_hold(kinds in kinds(), events in events()) {
-            let mut machine = Machine::new(kinds.clone());
-            let (mut acts, mut intended, mut unknown, mut over) = (vec![0; kinds.len()], vec![false; kinds.len()], None, false);
-            let mut last: Option<Command> = None;
-            for event in events {
-                let durable = event == Event::Recorded;
-                let stopped = machine.stopping;
-                let Some(command) = machine.on(event) else { continue };
-                prop_assert!(!over, "a run that is over does nothing more");
-                if durable && let Some(Command::Intend(step)) = last {
-                    intended[step] = true;
-                }
-                match &command {
-                    Command::Act(step) => {
-                        acts[*step] += 1;
-                        prop_assert_eq!(acts[*step], 1, "never two acts for one step");
-                        prop_assert!(intended[*step], "never an act without a durable intent");
-                        prop_assert!(matches!(kinds[*step], Kind::Change { .. }), "only a change acts");
-                        prop_assert!(unknown.is_none(), "unknown blocks every act");
-                    }
-                    Command::Recheck(step) | Command::Ask(step) | Command::Intend(step) => {
-                        prop_assert!(unknown.is_none_or(|at| at >= *step), "unknown blocks what follows");
-                        prop_assert!(!stopped || !matches!(command, Command::Intend(_)), "nothing begins after a stop");
-                    }
-                    Command::Record { step, state: StepState::Unknown, .. } => unknown = Some(*step),
-                    Command::Record { step, .. } if unknown == Some(*step) => unknown = None,
-                    Command::Finish { .. } | Command::Abandon => over = true,
-                    Command::Record { .. } | Command::Watch(_) => {}
-                }
-                last = Some(command);
-            }
-        }
-    }
-}
+mod tests;

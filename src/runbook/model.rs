@@ -117,6 +117,26 @@ pub struct RunLimits {
     pub minutes: Option<u64>,
 }
 
+impl RunLimits {
+    /// Why a plan may not find so many rows.
+    pub fn against_rows(&self, count: usize) -> Option<String> {
+        let max = self.rows.filter(|max| count as u64 > *max)?;
+        Some(format!("there are {count}, and the runbook's limit is {max} rows: narrow it down by the parameters"))
+    }
+
+    /// Why so many hosts may not be changed.
+    pub fn against_hosts(&self, count: usize) -> Option<String> {
+        let max = self.hosts.filter(|max| count as u64 > *max)?;
+        Some(format!("it would change {count} hosts, and the runbook's limit is {max}"))
+    }
+
+    /// Why nothing new may begin after a run has taken so long.
+    pub fn against_time(&self, taken: Duration) -> Option<String> {
+        let max = self.minutes.filter(|max| taken.as_secs() >= max.saturating_mul(60))?;
+        Some(format!("the run has taken longer than the runbook's limit of {max} minutes: nothing new begins"))
+    }
+}
+
 /// A `##` heading with its steps.
 #[derive(Clone, Debug)]
 pub struct Section {

@@ -5,7 +5,7 @@
 
 use super::Runbook;
 use super::language::docker::{self, Verb};
-use super::model::{Attrs, Fence, On, OnFail, OnTimeout, ParamType, Place, Role, Step};
+use super::model::{Attrs, Fence, On, ParamType, Place, Role, Step};
 
 /// Languages that are read and have no folder in `steps/`.
 pub const LANGUAGES: [&str; 3] = ["bash", "http", "promql"];
@@ -19,9 +19,6 @@ pub fn refusal(runbook: &Runbook) -> Option<String> {
 fn of_front(runbook: &Runbook) -> Option<String> {
     if !runbook.lock.is_empty() {
         return Some("a runbook with a `lock`".to_owned());
-    }
-    if runbook.limits != super::model::RunLimits::default() {
-        return Some("a runbook with `limits`".to_owned());
     }
     if let Some(secret) = runbook.secrets.first() {
         return Some(format!("a runbook with a secret (`{secret}`)"));
@@ -40,9 +37,6 @@ fn of_sections(runbook: &Runbook) -> Option<String> {
 fn of_step(step: &Step) -> Option<String> {
     if step.manual.call.is_some() {
         return Some(format!("the call of another runbook in {:?}", step.title));
-    }
-    if !step.manual.choices.is_empty() {
-        return Some(format!("the choice in {:?}", step.title));
     }
     step.fences.iter().find_map(|fence| Some(format!("{} in {:?}", of_fence(fence)?, step.title)))
 }
@@ -68,16 +62,14 @@ fn of_fence(fence: &Fence) -> Option<String> {
 }
 
 fn of_attrs(Fence { role, attrs, .. }: &Fence) -> Option<String> {
-    let Attrs { out, expect, retry, when, on_fail, on_timeout, on_disconnect, autocommit, hold, .. } = attrs;
+    let Attrs { out, expect, retry, when, on_disconnect, autocommit, hold, .. } = attrs;
     let word = match role {
-        _ if *retry > 0 => "retry",
-        _ if when.is_some() => "if",
-        _ if on_fail.is_some_and(|then| then != OnFail::Stop) => "on-fail",
-        _ if on_timeout.is_some_and(|then| then != OnTimeout::Stop) => "on-timeout",
         _ if on_disconnect.is_some() => "on-disconnect",
         _ if *autocommit => "autocommit",
         Role::Run if out.is_some() => "out",
-        Role::Run if expect.is_some() => "expect",
+        Role::Undo if *retry > 0 => "retry",
+        Role::Undo if when.is_some() => "if",
+        Role::Run | Role::Undo if expect.is_some() => "expect",
         Role::Verify if hold.is_some() => "for",
         _ => return None,
     };
@@ -120,14 +112,9 @@ mod tests {
         let sql =
             |attrs: &str| format!("```sql check on=db{attrs} timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n");
         let pages = [
-            ("limits: {rows: 1}\n", "do it".to_owned(), "a runbook with `limits`"),
-            ("", "**Choose:**\n\n- a\n- b\n".to_owned(), "the choice in \"T\""),
             ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
             ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
-            ("", docker(" if=(run.id != '')", "docker start api"), "`if` of the run fence in \"T\""),
-            ("", docker(" on-fail=ask", "docker start api"), "`on-fail` of the run fence in \"T\""),
             ("", sql("/app"), "`on=db/app` in \"T\""),
-            ("", sql(" retry=2"), "`retry` of the check fence in \"T\""),
         ];
         for (keys, body, wanted) in pages {
             let page = format!("{front}{keys}---\n\n## S\n\n### T\n\n{body}\n");

@@ -77,6 +77,8 @@ pub struct PlannedFence {
     pub role: Role,
     /// Language: `docker`, `sql`.
     pub language: String,
+    /// What its `if` says of it.
+    pub when: When,
     /// Exactly what would be sent, parameters shown beside it.
     pub sent: String,
     /// What must be true of the answer, with its word: `until …`, `expect …`.
@@ -85,6 +87,20 @@ pub struct PlannedFence {
     pub finding: Option<Finding>,
     /// The identity that its target was resolved to when the plan was made: a container's full id.
     pub pinned: Option<String>,
+}
+
+/// What the `if` of a fence says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// It has none.
+    #[default]
+    Always,
+    /// It is true: the condition.
+    Holds(String),
+    /// It is known only when its step begins: the condition.
+    Later(String),
+    /// It is not true, or that of its step's `run` is not: why. The fence was not asked, and is not sent.
+    LeftOut(String),
 }
 
 /// What a read-only fence found.
@@ -169,7 +185,8 @@ fn hash(body: &PlanBody) -> String {
 
 fn hashed_step(step: &PlannedStep) -> Value {
     let pinned: Vec<&Option<String>> = step.fences.iter().map(|fence| &fence.pinned).collect();
-    json!([step.id, pinned, step.rows.as_ref().map(Rows::keys)])
+    let left_out: Vec<bool> = step.fences.iter().map(PlannedFence::is_left_out).collect();
+    json!([step.id, pinned, step.rows.as_ref().map(Rows::keys), left_out])
 }
 
 impl<Stage> Plan<Stage> {
@@ -199,9 +216,25 @@ impl PlanBody {
 }
 
 impl PlannedStep {
-    /// It has a fence that changes something.
+    /// It has a fence that changes something, and that its `if` does not leave out.
     pub fn changes(&self) -> bool {
-        self.fences.iter().any(|fence| fence.role == Role::Run)
+        self.fences.iter().any(|fence| fence.role == Role::Run && !fence.is_left_out())
+    }
+
+    /// Its `run` is left out, and so is all of it: why.
+    pub fn left_out(&self) -> Option<&str> {
+        let run = self.fences.iter().find(|fence| fence.role == Role::Run)?;
+        match &run.when {
+            When::LeftOut(why) => Some(why),
+            When::Always | When::Holds(_) | When::Later(_) => None,
+        }
+    }
+}
+
+impl PlannedFence {
+    /// Its `if` leaves it out.
+    pub fn is_left_out(&self) -> bool {
+        matches!(self.when, When::LeftOut(_))
     }
 }
 

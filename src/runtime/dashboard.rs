@@ -135,7 +135,7 @@ async fn wind_down(exec: &Exec) {
     // The terminal may have gone: then nobody reads it.
     let _ = writeln!(std::io::stderr(), "quarterdeck: finishing what is under way; another signal ends it at once");
     for run in &runs {
-        exec.stop(*run);
+        exec.leave(*run);
     }
     let over = async {
         while !exec.running().is_empty() {

@@ -5,6 +5,7 @@ use super::foot::Foot;
 use crate::app::{AskDialog, Overlay, PHRASE, Palette, RevealDialog, State, UnlockDialog};
 use crate::keymap::Scope;
 use crate::panes::PANES;
+use crate::runbook::machine::Way;
 use crate::theme::Role;
 use crate::widgets::scroll::Scroll;
 use crate::widgets::wrap;
@@ -130,12 +131,45 @@ fn draw_reveal(state: &State, reveal: &RevealDialog, area: Rect, buf: &mut Buffe
     foot.draw(state, at, buf);
 }
 
+/// What there is to choose from after a failure or a stop.
+fn ways(ask: &AskDialog) -> String {
+    if ask.skipping {
+        return "why does it go on all the same? Enter goes on, Esc goes back".to_owned();
+    }
+    let way = |way: &Way| match way {
+        Way::Again => "a looks again",
+        Way::Undo => "u undoes it",
+        Way::GoOn => "g goes on all the same, with a reason",
+        Way::Stop => "s stops here",
+    };
+    ask.ways.iter().map(way).collect::<Vec<_>>().join("   ")
+}
+
+/// What there is to tick and to choose, with the cursor.
+fn list(out: &mut Lines, ask: &AskDialog, width: usize) {
+    let tasks = ask.list.tasks.iter().map(|(text, done)| (if *done { "[x]" } else { "[ ]" }, text));
+    let chosen = |at: usize| if ask.list.chosen == Some(at) { "(x)" } else { "( )" };
+    let choices = ask.list.choices.iter().enumerate().map(|(at, text)| (chosen(at), text));
+    for (at, (mark, text)) in tasks.chain(choices).enumerate() {
+        if at == 0 || at == ask.list.tasks.len() {
+            out.push((Role::Text, String::new()));
+        }
+        let (cursor, role) = if at == ask.cursor { ("▶", Role::Text) } else { (" ", Role::Muted) };
+        wrap_into(out, role, &format!("{cursor} {mark} {text}"), width, 6);
+    }
+}
+
 fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
     wrap_into(&mut lines, Role::Text, &ask.prompt, text_width(area), 0);
+    list(&mut lines, ask, text_width(area));
     let text = match (&ask.phrase, ask.manual, ask.skipping) {
+        _ if !ask.ways.is_empty() => ways(ask),
         (_, _, true) => "why is it skipped? Enter skips it, Esc goes back".to_owned(),
         (Some(phrase), ..) => format!("to go on type  {phrase}  and press Enter; ctrl-x stops the run"),
+        (None, true, false) if !ask.list.is_empty() => {
+            "space ticks or chooses   y done   s skip, with a reason   ctrl-x stops the run".to_owned()
+        }
         (None, true, false) => "y done   s skip, with a reason   ctrl-x stops the run".to_owned(),
         (None, false, false) => "y goes on   ctrl-x stops the run".to_owned(),
     };

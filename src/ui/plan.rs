@@ -7,7 +7,7 @@ use super::overlay::wrap_into;
 use crate::app::{PlanDialog, Reading, State};
 use crate::domain::risk::Level;
 use crate::domain::text;
-use crate::runbook::plan::{PlannedFence, PlannedStep, Rows};
+use crate::runbook::plan::{PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::{Role as FenceRole, Runbook, Writes};
 use crate::theme::Role;
 use crate::widgets::wrap;
@@ -118,6 +118,9 @@ fn headline(step: &PlannedStep) -> String {
 /// A step's fences as they are or would be sent, in the order in which that happens.
 fn sent(out: &mut Lines, step: &PlannedStep, width: usize) {
     out.push((Role::Text, String::new()));
+    if let Some(why) = step.left_out() {
+        return wrap_into(out, Role::Muted, &format!("left out: {}: {why}", step.title), width, 2);
+    }
     wrap_into(out, Role::DialogTitle, &format!("what is sent: {}", step.title), width, 2);
     for fence in step.fences.iter().filter(|fence| fence.role != FenceRole::Undo) {
         fence_lines(out, fence, width);
@@ -131,6 +134,12 @@ fn sent(out: &mut Lines, step: &PlannedStep, width: usize) {
 fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
     let role = if fence.role == FenceRole::Run { Role::SeverityWarning } else { Role::Muted };
     let label = format!("{:6} ", fence.role.word());
+    match &fence.when {
+        When::Always => {}
+        When::Holds(condition) => wrap_into(out, Role::Muted, &format!("{label}because {condition}"), width, 9),
+        When::Later(condition) => wrap_into(out, Role::Muted, &format!("{label}only if {condition}"), width, 9),
+        When::LeftOut(why) => return wrap_into(out, Role::Muted, &format!("{label}left out: {why}"), width, 9),
+    }
     for (index, line) in fence.sent.lines().enumerate() {
         let lead = if index == 0 { label.as_str() } else { "       " };
         wrap_into(out, role, &format!("{lead}{line}"), width, 9);

@@ -8,8 +8,9 @@ use crossterm::event::KeyCode;
 use quarterdeck::app::Overlay;
 use quarterdeck::domain::record::RunOutcome;
 use quarterdeck::domain::risk::Level;
-use quarterdeck::effect::Effect;
-use quarterdeck::event::{Ended, Event, RunEvent};
+use quarterdeck::effect::{Effect, RunAnswer};
+use quarterdeck::event::{Ended, Event, RunEvent, TaskList};
+use quarterdeck::runbook::machine::Way;
 use quarterdeck::runbook::{Draft, Plan, PlanRequest};
 use quarterdeck::theme::Role;
 use std::time::Duration;
@@ -280,4 +281,81 @@ fn what_became_of_it_is_red_only_when_it_is_not_well() {
         assert!(told.text.starts_with(&said), "{}", told.text);
         assert_eq!(told.bad, bad, "{outcome:?}");
     }
+}
+
+fn answers(scene: &Scene) -> Vec<RunAnswer> {
+    let answer = |effect: &Effect| match effect {
+        Effect::Answer(_, answer) => Some(answer.clone()),
+        _ => None,
+    };
+    scene.effects.iter().filter_map(answer).collect()
+}
+
+#[test]
+fn a_list_is_ticked_by_keys_and_is_done_when_nothing_is_missing() {
+    let mut scene = Scene::full(SMALL);
+    let list = TaskList {
+        tasks: ["the owner is asked", "the owner agrees"].map(|task| (task.to_owned(), false)).into(),
+        choices: ["restart", "wait"].map(str::to_owned).into(),
+        chosen: None,
+    };
+    let (run, step, prompt) = (run_id(1), "a/which-way".to_owned(), "Which way".to_owned());
+    scene.send(Event::Run(RunEvent::Ask { run, step, prompt, phrase: None, manual: true, list, ways: Vec::new() }));
+    scene.paint();
+    let press = |scene: &mut Scene, key: char| {
+        scene.pass(Duration::from_millis(400));
+        scene.keys(&key.to_string());
+        scene.pass(Duration::from_millis(400));
+    };
+    press(&mut scene, 'y');
+    assert!(answers(&scene).is_empty() && screen(&mut scene).contains("2 items are not ticked"));
+    for key in [' ', 'j', ' ', 'j', 'j', ' '] {
+        press(&mut scene, key);
+    }
+    let shown = screen(&mut scene);
+    for line in ["  [x] the owner agrees", "  ( ) restart", "▶ (x) wait"] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    press(&mut scene, 'y');
+    let ticks = [0, 1].map(|item| RunAnswer::Tick { item, done: true });
+    assert_eq!(answers(&scene), [&ticks[..], &[RunAnswer::Pick(1), RunAnswer::Done]].concat());
+    assert!(scene.state.overlay.is_none());
+}
+
+#[test]
+fn after_a_failure_one_key_undoes_and_going_on_takes_a_reason() {
+    let asked = || {
+        let mut scene = Scene::full(SMALL);
+        let (run, step, prompt) = (run_id(1), "a/stop".to_owned(), "it did not stop".to_owned());
+        let ways = vec![Way::Undo, Way::GoOn, Way::Stop];
+        let list = TaskList::default();
+        scene.send(Event::Run(RunEvent::Ask { run, step, prompt, phrase: None, manual: false, list, ways }));
+        scene.paint();
+        scene.pass(Duration::from_millis(400));
+        scene
+    };
+    let mut scene = asked();
+    let shown = screen(&mut scene);
+    assert!(
+        shown.contains("u undoes it") && shown.contains("s stops here") && !shown.contains("looks again"),
+        "{shown}"
+    );
+    for key in ["y", "a", "u"] {
+        assert!(answers(&scene).is_empty());
+        scene.keys(key);
+        scene.pass(Duration::from_millis(400));
+    }
+    assert_eq!(answers(&scene), [RunAnswer::Choose { way: Way::Undo, reason: String::new() }]);
+
+    let mut scene = asked();
+    scene.keys("g");
+    scene.pass(Duration::from_millis(400));
+    scene.key(KeyCode::Enter);
+    scene.pass(Duration::from_millis(400));
+    assert!(answers(&scene).is_empty() && screen(&mut scene).contains("a reason is needed"));
+    scene.keys("known");
+    scene.pass(Duration::from_millis(400));
+    scene.key(KeyCode::Enter);
+    scene.pass(Duration::from_millis(400));
+    assert_eq!(answers(&scene), [RunAnswer::Choose { way: Way::GoOn, reason: "known".to_owned() }]);
 }

@@ -8,9 +8,9 @@ use quarterdeck::action::Action;
 use quarterdeck::domain::Subject;
 use quarterdeck::domain::risk::Level;
 use quarterdeck::effect::Effect;
-use quarterdeck::event::{Event, RunEvent};
+use quarterdeck::event::{Event, RunEvent, TaskList};
 use quarterdeck::panes::PANES;
-use quarterdeck::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows};
+use quarterdeck::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use quarterdeck::runbook::{Draft, Library, Plan, PlanRequest, Role};
 use serde_json::json;
 use std::fmt::Write;
@@ -219,6 +219,7 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
     let fence = |role: Role, language: &str, sent: &str, finding: Option<(bool, &str)>| PlannedFence {
         role,
         language: language.to_owned(),
+        when: When::Always,
         sent: sent.to_owned(),
         holds: (role == Role::Verify).then(|| "expect rows[0].remaining == 0, at most 30 s".to_owned()),
         finding: finding.map(|(passed, text)| Finding { passed, text: text.to_owned() }),
@@ -331,6 +332,8 @@ fn ask() {
             prompt: prompt.to_owned(),
             phrase: phrase.map(str::to_owned),
             manual,
+            list: TaskList::default(),
+            ways: Vec::new(),
         }));
         scene.paint();
         scene.pass(Duration::from_millis(400));

@@ -13,7 +13,7 @@ use quarterdeck::domain::{
     Subject,
 };
 use quarterdeck::effect::Effect;
-use quarterdeck::event::{Event, RunEvent};
+use quarterdeck::event::{Event, RunEvent, TaskList};
 use quarterdeck::recording::{Played, Position};
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,7 +238,15 @@ fn asked() -> Scene {
     let prompt = "Kill them: 3 rows on primary.\nThe approved plan had 37; 34 are gone by themselves.".to_owned();
     let (run, step) = (crate::scene::run_id(1), "a/restart".to_owned());
     let phrase = Some("kill 3 on primary".to_owned());
-    scene.send(Event::Run(RunEvent::Ask { run, step, prompt, phrase, manual: false }));
+    scene.send(Event::Run(RunEvent::Ask {
+        run,
+        step,
+        prompt,
+        phrase,
+        manual: false,
+        list: TaskList::default(),
+        ways: Vec::new(),
+    }));
     scene
 }
 

@@ -73,10 +73,10 @@ pub(super) fn severity(run: &RunView) -> Severity {
 
 fn step_role(state: StepState) -> Role {
     let severity = match state {
-        StepState::Planned | StepState::Skipped | StepState::Cancelled => Severity::None,
+        StepState::Planned | StepState::Skipped | StepState::Cancelled | StepState::Undone => Severity::None,
         StepState::Checking | StepState::Intent | StepState::Running => Severity::Info,
         StepState::Ok => Severity::Ok,
-        StepState::Failed | StepState::TimedOut => Severity::Critical,
+        StepState::Failed | StepState::TimedOut | StepState::UndoFailed => Severity::Critical,
         StepState::Unknown => Severity::Unknown,
     };
     severity.into()

@@ -1,12 +1,13 @@
 use super::*;
 use crate::runbook::Library;
-use crate::runbook::plan::{PlanBody, PlanRequest, PlannedFence};
+use crate::runbook::plan::{PlanBody, PlanRequest, When};
 use serde_json::{Value, json};
 
 const UNLOCKED: Authority = Authority { writes: Writes::Unlocked };
 
 fn fence(role: Role) -> PlannedFence {
-    PlannedFence { role, language: "sql".to_owned(), sent: String::new(), holds: None, finding: None, pinned: None }
+    let (language, sent, when) = ("sql".to_owned(), String::new(), When::Always);
+    PlannedFence { role, language, when, sent, holds: None, finding: None, pinned: None }
 }
 
 fn rows(pids: &[i64]) -> Rows {
@@ -49,7 +50,7 @@ fn passing() -> Finding {
 }
 
 #[test]
-fn nothing_is_approved_while_writes_are_refused_or_the_plan_is_blocked() {
+fn nothing_is_approved_while_writes_are_refused_or_the_wholeis_blocked() {
     let refusal = |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority { writes }).unwrap_err().1;
     let fine = || plan(vec![step("kill", Level::Typed)], Vec::new());
     assert_eq!(refusal(fine(), Writes::ReadOnly), Refusal::ReadOnly);
@@ -109,4 +110,27 @@ fn a_later_change_above_yes_takes_an_answer_of_its_own() {
     );
     assert!(plan.permit(pass("drop"), Some(&phrase("drop 2 on primary"))).is_ok());
     assert!(plan.permit(pass("soft"), None).is_ok());
+}
+
+#[test]
+fn what_the_wholeleft_out_is_neither_asked_nor_sent() {
+    let mut left = step("kill", Level::Typed);
+    left.fences[0].when = When::LeftOut("not wanted".to_owned());
+    let whole = approved(vec![left.clone()]);
+    assert!(matches!(whole.recheck("kill", &[], Some(&rows(&[1, 2]))), Recheck::Passed(_)), "the check is left out");
+    left.fences[2].when = When::LeftOut("not wanted".to_owned());
+    let whole = approve(plan(vec![left], Vec::new()), &Answer::Yes, UNLOCKED).map_err(|(_, refusal)| refusal).unwrap();
+    assert!(whole.first_change().is_none());
+    assert!(matches!(whole.recheck("kill", &[], Some(&rows(&[1, 2]))), Recheck::Blocked(_)));
+}
+
+#[test]
+fn only_an_undo_of_the_approved_plan_is_let_through_and_with_the_rows_that_were_sent() {
+    let mut undoable = step("kill", Level::Typed);
+    let refused = approved(vec![undoable.clone()]).permit_undo("kill", None).unwrap_err();
+    assert_eq!(refused, Refusal::NotInPlan("kill".to_owned()));
+    undoable.fences.push(fence(Role::Undo));
+    let whole = approved(vec![undoable]);
+    assert_eq!(whole.permit_undo("kill", Some(&rows(&[2, 3]))).unwrap().rows(), Some(&rows(&[2])));
+    assert!(whole.permit_undo("other", None).is_err());
 }

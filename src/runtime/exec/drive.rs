@@ -1,13 +1,16 @@
 //! One run: the machine says what to do, and this does it.
 
+mod back;
+
 use super::progress::{Progress, Results};
-use super::scene::{Scene, Seen, step_of};
-use super::{Exec, plan};
-use crate::domain::RunId;
+use super::scene::{Pins, Scene, Seen, step_of};
+use super::when::Decided;
+use super::{Exec, by_hand, plan, when};
 use crate::domain::record::{Entry, RecordKind, StepState};
 use crate::domain::text::{clean, clean_lines};
+use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
-use crate::event::RunEvent;
+use crate::event::{RunEvent, TaskList};
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Rechecked, Watched};
 use crate::runbook::model::{Fence, Role, Step};
@@ -22,9 +25,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Drives a run to its end.
 pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answers: UnboundedReceiver<RunAnswer>) {
-    let kinds = plan.body().steps.iter().map(|step| kind(&plan, step)).collect();
+    let read = &plan.body().runbook.steps;
+    let kinds = plan.body().steps.iter().zip(read).map(|(step, read)| kind(&plan, step, read)).collect();
     let types = types_of(&plan.body().runbook);
     let outs = captured(&plan);
+    let values = plan.body().values.clone();
     let label = format!("quarterdeck run {}", id.short());
     let run = Run {
         exec,
@@ -33,7 +38,12 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         answers,
         types,
         label,
+        values,
         outs,
+        started: None,
+        at: None,
+        undoing: false,
+        leaving: false,
         step: Progress::default(),
         results: Results::default(),
         changed: None,
@@ -42,11 +52,15 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
     run.go(Machine::new(kinds)).await;
 }
 
-fn kind(plan: &Plan<Approved>, step: &PlannedStep) -> Kind {
+fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
     match (step.fences.is_empty(), step.changes()) {
         (true, _) => Kind::Manual,
         (false, false) => Kind::Look,
-        (false, true) => Kind::Change { asks: plan.asks_for_itself(&step.id) },
+        (false, true) => Kind::Change {
+            asks: plan.asks_for_itself(&step.id),
+            undo: step.undo.is_some(),
+            retry: read.run().map_or(0, |run| run.attrs.retry),
+        },
     }
 }
 
@@ -64,7 +78,17 @@ struct Run {
     answers: UnboundedReceiver<RunAnswer>,
     types: Types,
     label: String,
+    /// The parameters, and what was chosen on the way.
+    values: BTreeMap<String, Value>,
     outs: BTreeMap<String, Rows>,
+    /// When it began.
+    started: Option<Now>,
+    /// The step that the progress is of.
+    at: Option<usize>,
+    /// A change is being taken back.
+    undoing: bool,
+    /// The program ends.
+    leaving: bool,
     step: Progress,
     results: Results,
     /// What would have been touched beyond the plan.
@@ -77,10 +101,9 @@ impl Run {
     async fn go(mut self, mut machine: Machine) {
         let mut event = if self.begin().await { Event::Started } else { Event::JournalFailed };
         loop {
-            if self.stop_asked() {
-                machine.on(Event::Stop);
-            }
-            let Some(command) = machine.on(event) else { break };
+            // A stop of a run that waits for a person takes the place of the answer.
+            let stopped = self.stop_asked().and_then(|stop| machine.on(stop));
+            let Some(command) = stopped.or_else(|| machine.on(event)) else { break };
             match self.perform(command).await {
                 Some(next) => event = next,
                 None => break,
@@ -94,11 +117,19 @@ impl Run {
             Command::Recheck(step) => Some(Event::Rechecked(self.recheck(step).await)),
             Command::Ask(step) => Some(Event::Answered(self.ask(step).await)),
             Command::Intend(step) => Some(self.intend(step).await),
-            Command::Act(step) => Some(Event::Acted(self.act(step).await)),
-            Command::Watch(step) => Some(Event::Watched(self.watch(step).await)),
+            Command::Act(step) => Some(Event::Acted(self.act(step).await, self.after_act(step))),
+            Command::Watch(step) => {
+                let (watched, at) = self.watch(step).await;
+                let then = self.after_watch(step, at, &watched);
+                Some(Event::Watched(watched, then))
+            }
+            Command::Offer { step, ways, why } => Some(self.offer(step, ways, &why).await),
+            Command::IntendUndo(step) => Some(self.intend_undo(step).await),
+            Command::Undo(step) => Some(Event::Undone(self.undo(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
-            Command::Finish { outcome, reason } => {
-                let data = json!({ "outcome": outcome, "reason": clean(&self.results.whole(outcome, reason)) });
+            Command::Finish { outcome, reason, left } => {
+                let reason = format!("{}{}", self.results.whole(outcome, reason), self.left(&left));
+                let data = json!({ "outcome": outcome, "reason": clean(&reason) });
                 if !self.write(RecordKind::RunFinish, None, data).await {
                     self.abandon().await;
                 }
@@ -123,7 +154,7 @@ impl Run {
         Scene {
             connections: &self.exec.connections,
             types: &self.types,
-            values: &self.plan.body().values,
+            values: &self.values,
             outs: &self.outs,
             label: &self.label,
         }
@@ -132,19 +163,41 @@ impl Run {
     /// The fences of a role, each with its target's identity from the plan.
     fn fences(&self, step: usize, role: Role) -> impl Iterator<Item = (&Fence, Option<&str>)> {
         let pins = self.planned(step).fences.iter().map(|fence| fence.pinned.as_deref());
-        self.read(step).fences.iter().zip(pins).filter(move |(fence, _)| fence.role == role)
+        let fences = self.read(step).fences.iter().zip(pins).enumerate();
+        let left_out = move |at: usize| self.at == Some(step) && self.step.left_out.get(at) == Some(&true);
+        fences.filter(move |(at, (fence, _))| fence.role == role && !left_out(*at)).map(|(_, fence)| fence)
+    }
+
+    /// Decides by the conditions of a step which of its fences are left out; `Some` when it does not begin.
+    fn decide(&mut self, step: usize) -> Option<Rechecked> {
+        match when::decide(self.scene(), &self.id.to_string(), self.read(step), self.planned(step)) {
+            Ok(Decided::Fences(left_out)) => {
+                self.step.left_out = left_out;
+                None
+            }
+            Ok(Decided::Skip(why)) => Some(Rechecked::LeftOut(why)),
+            Err(why) => Some(Rechecked::Blocked(why)),
+        }
     }
 
     /// The operator wants it to end. Other answers that nobody asked for are dropped: they were meant for another question.
-    fn stop_asked(&mut self) -> bool {
+    fn stop_asked(&mut self) -> Option<Event> {
         let mut stop = false;
         while let Ok(answer) = self.answers.try_recv() {
             stop |= answer == RunAnswer::Stop;
+            self.leaving |= answer == RunAnswer::Leave;
         }
-        stop
+        if self.leaving { Some(Event::Leave) } else { stop.then_some(Event::Stop) }
+    }
+
+    /// Nobody is there to be asked any more.
+    fn leave(&mut self) -> Answered {
+        self.leaving = true;
+        Answered::Stop
     }
 
     async fn begin(&mut self) -> bool {
+        self.started = Some((self.exec.clock)());
         let body = self.plan.body();
         let params: BTreeMap<&String, &String> = body.params.iter().map(|(name, text)| (name, text)).collect();
         let steps: Vec<Value> = body
@@ -169,7 +222,13 @@ impl Run {
     }
 
     async fn recheck(&mut self, step: usize) -> Rechecked {
-        let mut checks = Vec::new();
+        if self.at.replace(step) != Some(step) {
+            self.step = Progress::default();
+        }
+        if let Some(result) = self.decide(step) {
+            return self.rechecked(step, result, None).await;
+        }
+        let mut checks = self.spared(step);
         for (fence, pinned) in self.fences(step, Role::Check) {
             checks.push(plan::check(self.scene(), fence, pinned).await);
         }
@@ -181,8 +240,26 @@ impl Run {
             Ok(fresh) => fresh,
             Err(why) => return self.rechecked(step, Rechecked::Blocked(why), None).await,
         };
-        let result = self.judge(step, &checks, fresh.as_ref()).await;
+        let result = match self.over_limit(step, fresh.as_ref()) {
+            Some(why) => Rechecked::Blocked(why),
+            None => self.judge(step, &checks, fresh.as_ref()).await,
+        };
         self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
+    }
+
+    /// Why the runbook's limits let no change begin.
+    fn over_limit(&self, step: usize, fresh: Option<&Rows>) -> Option<String> {
+        let limits = self.plan.body().runbook.limits;
+        let rows = fresh.and_then(|rows| limits.against_rows(rows.rows.len()));
+        let taken = self.started.map(|started| (self.exec.clock)().since(started)).unwrap_or_default();
+        rows.or_else(|| limits.against_time(taken).filter(|_| self.planned(step).changes()))
+    }
+
+    /// Checks that the plan asked and that are left out now: nothing is against them.
+    fn spared(&self, step: usize) -> Vec<Finding> {
+        let fences = self.planned(step).fences.iter().zip(&self.step.left_out);
+        let spared = fences.filter(|(fence, out)| fence.role == Role::Check && **out && !fence.is_left_out());
+        spared.map(|_| Finding { passed: true, text: "left out".to_owned() }).collect()
     }
 
     async fn judge(&mut self, step: usize, checks: &[Finding], fresh: Option<&Rows>) -> Rechecked {
@@ -227,11 +304,17 @@ impl Run {
             crate::steps::within(fence.attrs.timeout, "the look before the change", facts).await
         };
         let facts = noted.await.map_err(|error: crate::domain::SourceError| error.to_string())?;
+        self.step.facts = self.facts(step, &facts);
+        Ok(())
+    }
+
+    /// All that a restart needs to look at a change.
+    fn facts(&self, step: usize, before: &Value) -> Value {
         let outs: BTreeMap<&String, Value> =
             self.outs.iter().map(|(name, rows)| (name, json!({ "key": rows.key, "rows": rows.rows }))).collect();
         let pins: Vec<&Option<String>> = self.planned(step).fences.iter().map(|fence| &fence.pinned).collect();
-        self.step.facts = json!({ "before": facts, "values": self.plan.body().values, "outs": outs, "pins": pins });
-        Ok(())
+        let left_out = &self.step.left_out;
+        json!({ "before": before, "values": self.values, "outs": outs, "pins": pins, "left_out": left_out })
     }
 
     async fn rechecked(&mut self, step: usize, result: Rechecked, fresh: Option<usize>) -> Rechecked {
@@ -242,7 +325,7 @@ impl Run {
             }
             (Rechecked::Passed, _, _) => "still as planned".to_owned(),
             (Rechecked::Empty, _, _) => "nothing left to do".to_owned(),
-            (Rechecked::Grew(what) | Rechecked::Blocked(what), _, _) => what.clone(),
+            (Rechecked::Grew(what) | Rechecked::Blocked(what) | Rechecked::LeftOut(what), _, _) => what.clone(),
         };
         let data = json!({ "detail": clean(&detail), "rows": fresh });
         if self.write(RecordKind::StepRecheck, Some(step), data).await {
@@ -253,38 +336,90 @@ impl Run {
     }
 
     async fn ask(&mut self, step: usize) -> Answered {
-        let manual = self.read(step).is_manual();
+        if self.read(step).is_manual() {
+            return self.ask_by_hand(step).await;
+        }
         loop {
-            self.put_question(step, manual).await;
+            self.put_question(step).await;
             match self.answers.recv().await {
-                None | Some(RunAnswer::Stop) => return Answered::Stop,
+                None | Some(RunAnswer::Leave) => return self.leave(),
+                Some(RunAnswer::Stop) => return Answered::Stop,
                 Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
-                Some(RunAnswer::Done) if manual => return Answered::Go,
-                Some(RunAnswer::Confirm(answer)) if !manual => {
-                    match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
-                        None => {
-                            self.step.answer = Some(answer);
-                            return Answered::Go;
-                        }
-                        Some(refusal) => self.exec.trouble(Some(self.id), &refusal.to_string()).await,
+                Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
+                    None => {
+                        self.step.answer = Some(answer);
+                        return Answered::Go;
                     }
-                }
+                    Some(refusal) => self.exec.trouble(Some(self.id), &refusal.to_string()).await,
+                },
                 // An answer to another kind of question: ask again.
-                Some(RunAnswer::Done | RunAnswer::Confirm(_)) => {}
+                Some(_) => {}
             }
         }
     }
 
-    async fn put_question(&self, step: usize, manual: bool) {
+    async fn put_question(&self, step: usize) {
         let planned = self.planned(step);
-        let prompt = if manual {
-            clean_lines(&manual::prompt(self.read(step)))
-        } else {
-            format!("{} ({})", planned.title, planned.target)
+        let ask = RunEvent::Ask {
+            run: self.id,
+            step: planned.id.clone(),
+            prompt: format!("{} ({})", planned.title, planned.target),
+            phrase: planned.phrase.clone(),
+            manual: false,
+            list: TaskList::default(),
+            ways: Vec::new(),
         };
-        let phrase = if manual { None } else { planned.phrase.clone() };
-        let ask = RunEvent::Ask { run: self.id, step: planned.id.clone(), prompt, phrase, manual };
         self.exec.tell(ask).await;
+    }
+
+    /// A person does it: every tick and every choice is recorded when it is made.
+    async fn ask_by_hand(&mut self, step: usize) -> Answered {
+        let mut list = by_hand::list(self.read(step));
+        loop {
+            let ask = RunEvent::Ask {
+                run: self.id,
+                step: self.planned(step).id.clone(),
+                prompt: clean_lines(&manual::prompt(self.read(step))),
+                phrase: None,
+                manual: true,
+                list: list.clone(),
+                ways: Vec::new(),
+            };
+            self.exec.tell(ask).await;
+            match self.ticked(step, &mut list).await {
+                None | Some(RunAnswer::Leave) => return self.leave(),
+                Some(RunAnswer::Stop) => return Answered::Stop,
+                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Done) => match list.missing() {
+                    None => return Answered::Done(self.chosen(step, &list)),
+                    Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
+                },
+                // An answer to another kind of question: ask again.
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Takes ticks and choices until another answer comes; `None`: nobody answers any more, or the journal takes nothing.
+    async fn ticked(&mut self, step: usize, list: &mut TaskList) -> Option<RunAnswer> {
+        loop {
+            let answer = self.answers.recv().await?;
+            let Some(data) = by_hand::take(list, &answer) else { return Some(answer) };
+            if !self.write(RecordKind::StepTick, Some(step), data).await {
+                return None;
+            }
+        }
+    }
+
+    /// What was done by hand, in words; a choice is known under the step's name from now on.
+    fn chosen(&mut self, step: usize, list: &TaskList) -> String {
+        let Some(choice) = list.choice() else { return "done by hand".to_owned() };
+        // Conditions compare with the text as it stands in the file.
+        let read = self.read(step);
+        let written = list.chosen.and_then(|chosen| read.manual.choices.get(chosen)).cloned();
+        let name = read.name();
+        self.values.insert(name, written.into());
+        format!("chosen: {choice}")
     }
 
     async fn intend(&mut self, step: usize) -> Event {
@@ -336,20 +471,22 @@ impl Run {
         Effect::Done(self.step.said.clone().unwrap_or(plain))
     }
 
-    async fn watch(&mut self, step: usize) -> Watched {
+    async fn watch(&mut self, step: usize) -> (Watched, Option<usize>) {
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
-        let Seen { watched, result } = self.scene().watch(self.read(step), &pins, Duration::ZERO).await;
+        let known = Pins { ids: &pins, left_out: &self.step.left_out };
+        let Seen { watched, result, at } = self.scene().watch(self.read(step), known, Duration::ZERO).await;
         self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
         if !self.step.doubt {
-            return watched;
+            return (watched, at);
         }
         // Nobody knows whether it happened, so the service is asked for traces beside the verification.
         let settled = self.settle(step).await;
-        match (watched, settled) {
+        let watched = match (watched, settled) {
             (Watched::Passed(_), Settled::DidNot(why) | Settled::NotYet(why)) => Watched::Failed(why),
             (Watched::TimedOut(text), Settled::DidNot(why)) => Watched::Failed(format!("{why}; {text}")),
             (watched, _) => watched,
-        }
+        };
+        (watched, at)
     }
 
     async fn settle(&self, step: usize) -> Settled {
@@ -365,10 +502,7 @@ impl Run {
         let detail = self.results.close(&mut self.step, state, detail);
         let data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
         let event = self.event(RecordKind::StepExit, step, data).await;
-        // `running` and a first `unknown` are followed by another state of the same step.
-        if state != StepState::Running && !(state == StepState::Unknown && self.step.doubt) {
-            self.step = Progress::default();
-        }
+        self.undoing = false;
         event
     }
 
@@ -379,11 +513,12 @@ impl Run {
     /// Writes a record; on failure keeps the reason.
     async fn write(&mut self, kind: RecordKind, step: Option<usize>, data: Value) -> bool {
         let planned = step.map(|step| self.planned(step));
+        let role = if self.undoing { Role::Undo } else { Role::Run };
         let entry = Entry {
             kind,
             run: Some(self.id),
             step: planned.map(|step| step.id.clone()),
-            role: planned.filter(|step| step.changes()).map(|_| Role::Run.word().to_owned()),
+            role: planned.filter(|step| step.changes()).map(|_| role.word().to_owned()),
             target: planned.map(|step| step.target.clone()),
             env: self.exec.env.clone(),
             data,

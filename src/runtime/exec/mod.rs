@@ -4,11 +4,13 @@
 //! durable, then wait and verify. The screen learns all of it from the journal's records. Must not decide: the gate and the
 //! machine do. Never unjournaled: when a record cannot be written, no change begins.
 
+mod by_hand;
 mod drive;
 mod plan;
 mod progress;
 mod reconcile;
 mod scene;
+mod when;
 
 #[cfg(test)]
 mod tests;
@@ -151,9 +153,9 @@ impl Exec {
         self.runs.with(|runs| runs.get(&run).map(|sender| sender.send(answer).is_ok()));
     }
 
-    /// Ends a run before its next change; what is in flight is finished and verified.
-    pub fn stop(&self, run: RunId) {
-        self.answer(run, RunAnswer::Stop);
+    /// The program ends: ends a run before its next change and asks nobody; what is in flight is finished and verified.
+    pub fn leave(&self, run: RunId) {
+        self.answer(run, RunAnswer::Leave);
     }
 
     /// The runs under way.

@@ -1,19 +1,19 @@
 //! Planning: parameters, targets, read-only fences, levels and phrases. Nothing with an effect is sent.
 
-use super::Exec;
 use super::scene::{Scene, Truth, step_of};
+use super::{Exec, when};
 use crate::domain::SourceError;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::library::REVIEW_DAYS;
-use crate::runbook::model::{Attrs, Fence, ParamType, Role, Runbook, Step};
+use crate::runbook::model::{Attrs, Fence, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
-use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows};
+use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::{Draft, Plan, PlanRequest, nearest, not_yet};
 use crate::steps::{Found, Pinned, docker, within};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,9 @@ impl Exec {
             values,
             outs: BTreeMap::new(),
             changed: false,
+            open: false,
+            limits: runbook.limits,
+            changes: BTreeSet::new(),
             blocked: Vec::new(),
             warnings: Vec::new(),
         };
@@ -49,6 +52,7 @@ impl Exec {
         for step in &runbook.steps {
             steps.push(planner.step(runbook, step).await?);
         }
+        planner.blocked.extend(runbook.limits.against_hosts(planner.changes.len()));
         let Planner { values, blocked, warnings, .. } = planner;
         let (runbook, request) = (Arc::clone(runbook), request.clone());
         Ok(Plan::new(PlanBody {
@@ -94,6 +98,11 @@ struct Planner<'a> {
     outs: BTreeMap<String, Rows>,
     /// A step before changes something, so what is asked now may not be true yet.
     changed: bool,
+    /// The `if` of the fence that is asked, or of its step's `run`, is known only later.
+    open: bool,
+    limits: RunLimits,
+    /// The connections on which something would be changed.
+    changes: BTreeSet<String>,
     blocked: Vec<String>,
     warnings: Vec<String>,
 }
@@ -123,7 +132,15 @@ impl Planner<'_> {
     async fn step(&mut self, runbook: &Runbook, step: &Step) -> Result<PlannedStep, String> {
         let (mut fences, mut rows, mut place, mut address) = (Vec::new(), None, None, String::new());
         let mut undo = None;
+        let run = self.when_run(step)?;
         for fence in &step.fences {
+            let whole = fence.role == Role::Run || matches!(run, When::LeftOut(_));
+            let when = if whole { run.clone() } else { self.when(step, fence)? };
+            if let When::LeftOut(_) = when {
+                fences.push(left_out(fence, when));
+                continue;
+            }
+            self.open = matches!((&when, &run), (When::Later(_), _) | (_, When::Later(_)));
             let (pinned, on) = self.pin(fence).await?;
             let pinned_id = pinned.id.clone();
             let finding = match fence.role {
@@ -138,14 +155,17 @@ impl Planner<'_> {
             if fence.role == Role::Undo {
                 undo = Some(clean_lines(&pinned.sent));
             }
+            if fence.role == Role::Run {
+                self.changes.insert(on.clone());
+            }
             if place.is_none() || fence.role == Role::Run {
                 place = Some((pinned.name.clone(), on));
                 address = clean(&pinned.address).into_owned();
             }
-            fences.push(planned(fence, &pinned, finding));
+            fences.push(planned(fence, when, &pinned, finding));
         }
         let target = place.as_ref().map(target).unwrap_or_default();
-        let run = step.run();
+        let run = step.run().filter(|_| !matches!(run, When::LeftOut(_)));
         let level = run.map_or(Level::None, |run| {
             self.exec.policy.level(runbook.risk).max(run.attrs.confirm.unwrap_or(Level::None))
         });
@@ -153,6 +173,16 @@ impl Planner<'_> {
         self.changed |= run.is_some();
         let (id, title) = (step.id.clone(), clean(&step.title).into_owned());
         Ok(PlannedStep { id, title, target, address, fences, rows, undo, level, phrase })
+    }
+
+    fn when(&self, step: &Step, fence: &Fence) -> Result<When, String> {
+        let Some(condition) = &fence.attrs.when else { return Ok(When::Always) };
+        when::planned(self.scene(), &step.id, condition).map_err(|why| format!("{}: {why}", step.title))
+    }
+
+    /// What is said of its `run` is said of the whole step.
+    fn when_run(&self, step: &Step) -> Result<When, String> {
+        step.run().map_or(Ok(When::Always), |run| self.when(step, run))
     }
 
     async fn pin(&self, fence: &Fence) -> Result<(Pinned, String), String> {
@@ -178,7 +208,7 @@ impl Planner<'_> {
     /// Before the first change of the file this blocks; later it may become true by then.
     fn not_true(&mut self, what: &str) {
         let what = clean(what).into_owned();
-        if self.changed {
+        if self.changed || self.open {
             self.warnings.push(format!("not yet true: {what}"));
         } else {
             self.blocked.push(what);
@@ -189,6 +219,7 @@ impl Planner<'_> {
         match rows(self.scene(), fence, pinned).await {
             Ok((rows, text)) => {
                 let wrong = too_many(fence, &rows)
+                    .or_else(|| self.limits.against_rows(rows.rows.len()))
                     .or_else(|| rows.rows.is_empty().then(|| "the plan found nothing to act on".to_owned()));
                 if let Some(wrong) = &wrong {
                     self.not_true(&format!("{}: {wrong}", step.title));
@@ -246,10 +277,17 @@ async fn find<T>(on: &str, search: impl Future<Output = Result<T, SourceError>>)
     })
 }
 
-fn planned(fence: &Fence, pinned: &Pinned, finding: Option<Finding>) -> PlannedFence {
+/// A fence that its `if` leaves out: as it stands in the file.
+fn left_out(fence: &Fence, when: When) -> PlannedFence {
+    let as_written = Pinned { sent: fence.body.clone(), ..Pinned::default() };
+    planned(fence, when, &as_written, None)
+}
+
+fn planned(fence: &Fence, when: When, pinned: &Pinned, finding: Option<Finding>) -> PlannedFence {
     PlannedFence {
         role: fence.role,
         language: fence.language.name.to_owned(),
+        when,
         sent: clean_lines(&pinned.sent),
         holds: holds(fence),
         finding,

@@ -15,6 +15,8 @@ pub(super) struct Progress {
     /// The answer that it took for itself.
     pub(super) answer: Option<Answer>,
     pub(super) permit: Option<StepPermit>,
+    /// For each of its fences whether its `if` leaves it out.
+    pub(super) left_out: Vec<bool>,
     /// What a restart would need, as noted right before the intent.
     pub(super) facts: Value,
     pub(super) intended: Option<Now>,

@@ -1,7 +1,7 @@
 //! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
 
 use super::Exec;
-use super::scene::{Scene, Seen, step_of};
+use super::scene::{Pins, Scene, Seen, step_of};
 use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::domain::{RunId, time};
@@ -10,7 +10,7 @@ use crate::journal::JournalError;
 use crate::runbook::Runbook;
 use crate::runbook::language::types_of;
 use crate::runbook::machine::Watched;
-use crate::runbook::model::Step;
+use crate::runbook::model::{Role, Step};
 use crate::runbook::plan::Rows;
 use crate::steps::Settled;
 use futures_util::future::join_all;
@@ -102,6 +102,10 @@ impl<'a> Found<'a> {
                     let Some(state) = state else { continue };
                     states.insert(step, state);
                     done = (state == StepState::Running).then_some(record);
+                    // It was not done, which is certain, and was about to be sent again.
+                    if state == StepState::Checking {
+                        open = None;
+                    }
                     // An unknown effect is recorded before the verification that is to tell, so it closes nothing.
                     if state.is_final()
                         && (state != StepState::Unknown || record.entry.kind == RecordKind::StepReconcile)
@@ -114,6 +118,7 @@ impl<'a> Found<'a> {
                 | RecordKind::PolicyChange
                 | RecordKind::RunStart
                 | RecordKind::StepRecheck
+                | RecordKind::StepTick
                 | RecordKind::RunFinish => {}
             }
         }
@@ -145,9 +150,9 @@ impl<'a> Found<'a> {
 
     /// No change is in doubt: the records alone tell how it ended.
     fn ended(&self) -> (RunOutcome, String) {
-        let bad = self.states.values().find(|state| matches!(state, StepState::Failed | StepState::TimedOut));
+        let bad = self.states.values().find(|state| bad(**state));
         if let Some(state) = bad {
-            return (RunOutcome::Failed, format!("a step has {}; then quarterdeck ended", state.word()));
+            return (RunOutcome::Failed, format!("a step ended as {:?}; then quarterdeck ended", state.word()));
         }
         let fine = |state: Option<&StepState>| matches!(state, Some(StepState::Ok | StepState::Skipped));
         let steps = self.steps();
@@ -173,7 +178,9 @@ impl<'a> Found<'a> {
             | StepState::Failed
             | StepState::TimedOut
             | StepState::Cancelled
-            | StepState::Skipped => (RunOutcome::Failed, detail),
+            | StepState::Skipped
+            | StepState::Undone
+            | StepState::UndoFailed => (RunOutcome::Failed, detail),
         }
     }
 
@@ -224,14 +231,18 @@ impl<'a> Found<'a> {
             outs: &memory.outs,
             label: &label,
         };
+        if intent.entry.role.as_deref() == Some(Role::Undo.word()) {
+            return undone(settle(exec, scene, step, Role::Undo, &memory, intent).await);
+        }
         // The other side said that it was done: only the verification is open.
         let settled = match self.done {
             Some(_) => Settled::AskVerify,
-            None => settle(exec, scene, step, &memory, intent).await,
+            None => settle(exec, scene, step, Role::Run, &memory, intent).await,
         };
         // Waiting goes on from where it was: each start would else begin it anew.
         let spent = time::between(self.done.unwrap_or(intent).at, (exec.clock)().wall);
-        let watch = scene.watch(step, &memory.pins, spent);
+        let known = Pins { ids: &memory.pins, left_out: &memory.left_out };
+        let watch = scene.watch(step, known, spent);
         match settled {
             Settled::Happened(how) => judge(true, &how, watch.await),
             Settled::AskVerify => judge(self.done.is_some(), &self.how(), watch.await),
@@ -243,8 +254,8 @@ impl<'a> Found<'a> {
 }
 
 /// Looks until the change has shown or cannot any more. Time is counted from the intent by the journal's clock.
-async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, memory: &Memory, intent: &Record) -> Settled {
-    let index = step.fences.iter().position(|fence| fence.role.changes());
+async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, role: Role, memory: &Memory, intent: &Record) -> Settled {
+    let index = step.fences.iter().position(|fence| fence.role == role);
     let Some(index) = index else { return Settled::AskVerify };
     let fence = &step.fences[index];
     let pinned = memory.pins.get(index).and_then(Option::as_deref);
@@ -264,8 +275,20 @@ async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, memory: &Memory, int
     }
 }
 
+/// What became of an undo: a `verify` is about the change, and tells nothing of it.
+fn undone(settled: Settled) -> (StepState, String) {
+    match settled {
+        Settled::Happened(how) => (StepState::Undone, how),
+        Settled::DidNot(why) => (StepState::UndoFailed, format!("the undo did not happen: {why}")),
+        Settled::NotYet(why) | Settled::CannotTell(why) => {
+            (StepState::Unknown, format!("nobody can tell whether it was undone: {why}"))
+        }
+        Settled::AskVerify => (StepState::Unknown, "nobody can tell whether it was undone: look yourself".to_owned()),
+    }
+}
+
 /// `done`: it is known that the change happened.
-fn judge(done: bool, how: &str, Seen { watched, result }: Seen) -> (StepState, String) {
+fn judge(done: bool, how: &str, Seen { watched, result, .. }: Seen) -> (StepState, String) {
     let result = result.map(|said| format!("{said}; ")).unwrap_or_default();
     match watched {
         Watched::Passed(text) => (StepState::Ok, format!("{result}{how}; {text}")),
@@ -275,12 +298,17 @@ fn judge(done: bool, how: &str, Seen { watched, result }: Seen) -> (StepState, S
     }
 }
 
+fn bad(state: StepState) -> bool {
+    matches!(state, StepState::Failed | StepState::TimedOut | StepState::Undone | StepState::UndoFailed)
+}
+
 /// What the intent noted.
 struct Memory {
     before: Value,
     values: BTreeMap<String, Value>,
     outs: BTreeMap<String, Rows>,
     pins: Vec<Option<String>>,
+    left_out: Vec<bool>,
 }
 
 impl Memory {
@@ -292,6 +320,7 @@ impl Memory {
             values: serde_json::from_value(facts["values"].clone()).unwrap_or_default(),
             outs,
             pins: serde_json::from_value(facts["pins"].clone()).unwrap_or_default(),
+            left_out: serde_json::from_value(facts["left_out"].clone()).unwrap_or_default(),
         }
     }
 }

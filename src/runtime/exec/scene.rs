@@ -3,7 +3,7 @@
 use crate::connect::Connections;
 use crate::domain::SourceError;
 use crate::runbook::expr::{Condition, Names};
-use crate::runbook::language::Types;
+use crate::runbook::language::{NameType, Types};
 use crate::runbook::machine::Watched;
 use crate::runbook::model::{Fence, Place, Role, Step};
 use crate::runbook::params::{self, split_container};
@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// The last of several looks may take so long, although the time for all of them is over.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
+/// From a look without an answer to the next one (`retry`).
+const BREATH: Duration = Duration::from_millis(500);
+
 /// Everything that a fence may see.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
@@ -27,16 +30,27 @@ pub(super) struct Scene<'a> {
     pub(super) label: &'a str,
 }
 
+/// What is known of each fence of a step.
+#[derive(Clone, Copy)]
+pub(super) struct Pins<'a> {
+    /// Its target's identity from the plan.
+    pub(super) ids: &'a [Option<String>],
+    /// Its `if` is not true.
+    pub(super) left_out: &'a [bool],
+}
+
 /// What waiting and verifying came to, and the runbook's own sentence for it.
 pub(super) struct Seen {
     pub(super) watched: Watched,
     /// From the `show` of a verify fence that passed.
     pub(super) result: Option<String>,
+    /// The fence that did not come true.
+    pub(super) at: Option<usize>,
 }
 
-impl From<Watched> for Seen {
-    fn from(watched: Watched) -> Self {
-        Self { watched, result: None }
+impl Seen {
+    fn not(at: usize, watched: Watched) -> Self {
+        Self { watched, result: None, at: Some(at) }
     }
 }
 
@@ -84,12 +98,20 @@ impl<'a> Scene<'a> {
         Ok(split_container(value).map_or(value, |(engine, _)| engine))
     }
 
-    /// The names that a condition on `found` sees.
-    fn names(&self, found: &Found) -> Names {
-        let mut names = found.names.clone();
+    /// The names that every condition sees: parameters, what was chosen, rows so far.
+    pub(super) fn names(&self) -> Names {
         let params: Map<String, Value> = self.values.clone().into_iter().collect();
-        names.insert("params".to_owned(), Value::Object(params));
+        let mut names = Names::from([("params".to_owned(), Value::Object(params))]);
+        let chosen = self.values.iter().filter(|(name, _)| self.types.get(*name) == Some(&NameType::Choice));
+        names.extend(chosen.map(|(name, value)| (name.clone(), value.clone())));
         names.extend(self.outs.iter().map(|(name, rows)| (name.clone(), Value::Array(rows.rows.clone()))));
+        names
+    }
+
+    /// The names that a condition on `found` sees.
+    fn names_with(&self, found: &Found) -> Names {
+        let mut names = found.names.clone();
+        names.extend(self.names());
         names
     }
 
@@ -108,7 +130,7 @@ impl<'a> Scene<'a> {
         let call = self.call(fence, pinned)?;
         let started = Instant::now();
         let doing = format!("{} from {}", fence.role.word(), call.on);
-        let found = within(limit, &doing, step.ask(call)).await;
+        let found = within(limit, &doing, again(fence.attrs.retry, || step.ask(call))).await;
         let (role, ms) = (fence.role.word(), started.elapsed().as_millis());
         tracing::debug!(
             who = self.label,
@@ -138,7 +160,7 @@ impl<'a> Scene<'a> {
             Ok(found) => found,
             Err(error) => return Truth::Unclear(format!("could not be asked: {error}")),
         };
-        let names = self.names(&found);
+        let names = self.names_with(&found);
         let show = fence.attrs.show.as_ref();
         let shown = show.and_then(|show| Some((show, show.value(&names).ok()?)));
         let (text, sentence) = match shown {
@@ -158,7 +180,7 @@ impl<'a> Scene<'a> {
     pub(super) fn sentence(&self, fence: &Fence, rows: Vec<Value>, planned: Option<&Rows>) -> Option<String> {
         let show = fence.attrs.show.as_ref()?;
         let found = Found { names: [("rows".to_owned(), Value::Array(rows))].into(), ..Found::default() };
-        let mut names = self.names(&found);
+        let mut names = self.names_with(&found);
         names.insert("planned".to_owned(), Value::Array(planned.map(|rows| rows.rows.clone()).unwrap_or_default()));
         show.value(&names)
             .inspect_err(|why| tracing::warn!(why, "a result cannot be told"))
@@ -168,18 +190,18 @@ impl<'a> Scene<'a> {
 
     /// Judges a plan fence's `expect`; without one it is true.
     pub(super) fn expected(&self, fence: &Fence, found: &Found) -> Result<bool, String> {
-        fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names(found)))
+        fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names_with(found)))
     }
 
-    /// Waits and verifies as a step says, fence by fence. `pins` are those of its fences. `spent`: how long ago the change was
-    /// made, when an earlier process has waited already; each fence is asked once at least.
-    pub(super) async fn watch(&self, step: &'a Step, pins: &'a [Option<String>], mut spent: Duration) -> Seen {
+    /// Waits and verifies as a step says, fence by fence, but those that are left out. `spent`: how long ago the change was made,
+    /// when an earlier process has waited already; each fence is asked once at least.
+    pub(super) async fn watch(&self, step: &'a Step, Pins { ids, left_out }: Pins<'a>, mut spent: Duration) -> Seen {
         let (mut said, mut result) = (Vec::new(), None);
         for (index, fence) in step.fences.iter().enumerate() {
-            if !matches!(fence.role, Role::Wait | Role::Verify) {
+            if !matches!(fence.role, Role::Wait | Role::Verify) || left_out.get(index) == Some(&true) {
                 continue;
             }
-            let pinned = pins.get(index).and_then(Option::as_deref);
+            let pinned = ids.get(index).and_then(Option::as_deref);
             let role = fence.role.word();
             let left = fence.attrs.timeout.saturating_sub(spent);
             spent = spent.saturating_sub(fence.attrs.timeout);
@@ -188,17 +210,18 @@ impl<'a> Scene<'a> {
                     result = sentence.or(result);
                     said.push(format!("{role}: {text}"));
                 }
-                Truth::Unclear(why) => return Watched::CannotTell(format!("{role} {why}")).into(),
+                Truth::Unclear(why) => return Seen::not(index, Watched::CannotTell(format!("{role} {why}"))),
                 Truth::No(why) if fence.role == Role::Wait || fence.attrs.every.is_some() => {
-                    return Watched::TimedOut(format!("{role}: not within {:?}: {why}", fence.attrs.timeout)).into();
+                    let why = format!("{role}: not within {:?}: {why}", fence.attrs.timeout);
+                    return Seen::not(index, Watched::TimedOut(why));
                 }
-                Truth::No(why) => return Watched::Failed(format!("{role}: {why}")).into(),
+                Truth::No(why) => return Seen::not(index, Watched::Failed(format!("{role}: {why}"))),
             }
         }
         if said.is_empty() {
             said.push("every check holds".to_owned());
         }
-        Seen { watched: Watched::Passed(said.join("; ")), result }
+        Seen { watched: Watched::Passed(said.join("; ")), result, at: None }
     }
 
     /// Asks until true (and, with `for=`, for that long), at most for `limit`; once when it has no `every`.
@@ -235,9 +258,42 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Asks so many times more when there is no answer: to look twice changes nothing.
+async fn again<T, Asked: Future<Output = Result<T, SourceError>>>(
+    mut more: u64,
+    ask: impl Fn() -> Asked,
+) -> Result<T, SourceError> {
+    loop {
+        match ask().await {
+            Err(_) if more > 0 => more -= 1,
+            asked => return asked,
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
 /// The way out for a fence's language.
 pub(super) fn step_of(fence: &Fence) -> Result<&'static dyn steps::Step, SourceError> {
     steps::of(fence.language).ok_or_else(|| {
         SourceError::new(format!("nothing runs fences of {}", fence.language.name), "this is a defect: report it")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_without_an_answer_is_repeated_as_often_as_allowed() {
+        let asked = Cell::new(0);
+        let answers_third = async || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 3 { Ok(()) } else { Err(SourceError::new("no answer", "")) }
+        };
+        assert!(again(2, answers_third).await.is_ok());
+        asked.set(0);
+        assert!(again(1, answers_third).await.is_err());
+        assert_eq!(asked.get(), 2);
+    }
 }

@@ -24,6 +24,11 @@ impl Cluster {
         Self(server)
     }
 
+    /// Runs statements as the superuser.
+    pub(super) fn run(&self, sql: &str) {
+        self.0.run(sql);
+    }
+
     fn dsn(&self, user: &str) -> String {
         format!("postgres://{user}@localhost:{}/{DATABASE}?host={}", self.0.port, self.0.socket.display())
     }

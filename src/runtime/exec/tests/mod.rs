@@ -2,6 +2,7 @@
 //! crashes are staged: a journal that stops answering at a chosen record stands for a process that dies there.
 
 mod lab;
+mod ways;
 
 use super::{Exec, Planning, Running};
 use crate::clock;
@@ -60,7 +61,13 @@ impl Journal for Staged {
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         // The exit that counts is the one after the act; a step that only looks has one too.
         let looks = entry.kind == RecordKind::StepExit && entry.data["state"] != "running";
-        let kind = if looks { RecordKind::WritesLock } else { entry.kind };
+        // What takes a change back is told apart by a kind that no run writes.
+        let undo = entry.kind == RecordKind::StepIntent && entry.role.as_deref() == Some("undo");
+        let kind = match (looks, undo) {
+            (true, _) => RecordKind::WritesLock,
+            (_, true) => RecordKind::PolicyChange,
+            (false, false) => entry.kind,
+        };
         if self.at == At::Fail(kind) {
             return Err(JournalError::new("the disk is full", "make room"));
         }
@@ -559,7 +566,7 @@ async fn a_stop_ends_the_run_before_the_next_change() {
     let plan = bridge.plan("two-steps", json!({"database": "primary"})).await;
     let run = bridge.exec.start(yes(plan, Some("kill 1 on primary"))).unwrap();
     bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, .. })).await;
-    bridge.exec.stop(run);
+    bridge.exec.leave(run);
     let view = bridge.end(run).await;
     assert_eq!(view.outcome, Some(RunOutcome::Stopped));
     assert_eq!(cluster.pids("reports").await.len(), 1);

@@ -1,0 +1,349 @@
+use super::*;
+use proptest::prelude::*;
+
+const CHANGE: Kind = Kind::Change { asks: false, undo: false, retry: 0 };
+const UNDOABLE: Kind = Kind::Change { asks: false, undo: true, retry: 0 };
+const ASKS: Kind = Kind::Change { asks: true, undo: true, retry: 2 };
+
+fn acted(effect: Effect) -> Event {
+    Event::Acted(effect, Then::Offer)
+}
+
+fn watched(result: Watched) -> Event {
+    Event::Watched(result, Then::Offer)
+}
+
+fn run(kinds: &[Kind], events: Vec<Event>) -> Vec<Command> {
+    let mut machine = Machine::new(kinds.to_vec());
+    events.into_iter().filter_map(|event| machine.on(event)).collect()
+}
+
+fn finish(commands: &[Command]) -> Option<RunOutcome> {
+    commands.iter().find_map(|command| match command {
+        Command::Finish { outcome, .. } => Some(*outcome),
+        _ => None,
+    })
+}
+
+fn happy() -> Vec<Event> {
+    vec![
+        Event::Started,
+        Event::Rechecked(Rechecked::Passed),
+        Event::Recorded,
+        acted(Effect::Done("sent".to_owned())),
+        Event::Recorded,
+        watched(Watched::Passed("true".to_owned())),
+        Event::Recorded,
+    ]
+}
+
+#[test]
+fn one_step_goes_all_the_way() {
+    let commands = run(&[CHANGE], happy());
+    assert!(matches!(
+        commands.as_slice(),
+        [
+            Command::Recheck(0),
+            Command::Intend(0),
+            Command::Act(0),
+            Command::Record { state: StepState::Running, .. },
+            Command::Watch(0),
+            Command::Record { state: StepState::Ok, .. },
+            Command::Finish { outcome: RunOutcome::Ok, .. },
+        ]
+    ));
+}
+
+#[test]
+fn a_later_step_asks_after_its_checks_and_is_checked_again() {
+    let mut events = happy();
+    events.extend([
+        Event::Rechecked(Rechecked::Passed),
+        Event::Answered(Answered::Go),
+        Event::Rechecked(Rechecked::Passed),
+    ]);
+    let commands = run(&[CHANGE, ASKS], events);
+    let tail = &commands[commands.len() - 4..];
+    assert_eq!(tail, [Command::Recheck(1), Command::Ask(1), Command::Recheck(1), Command::Intend(1)]);
+}
+
+#[test]
+fn a_grown_plan_sends_nothing() {
+    let grew = Event::Rechecked(Rechecked::Grew("1 more".to_owned()));
+    let commands = run(&[CHANGE], vec![Event::Started, grew, Event::Recorded]);
+    assert_eq!(finish(&commands), Some(RunOutcome::Stopped));
+    assert!(!commands.contains(&Command::Act(0)) && !commands.contains(&Command::Intend(0)));
+}
+
+#[test]
+fn a_step_that_is_left_out_is_passed_over() {
+    let left = Event::Rechecked(Rechecked::LeftOut("not wanted".to_owned()));
+    let commands = run(&[CHANGE], vec![Event::Started, left, Event::Recorded]);
+    let skipped = Command::Record { step: 0, state: StepState::Skipped, detail: "not wanted".to_owned() };
+    assert_eq!(commands[..2], [Command::Recheck(0), skipped]);
+    assert_eq!(finish(&commands), Some(RunOutcome::Ok));
+}
+
+#[test]
+fn an_unknown_effect_that_verifies_is_ok_and_one_that_does_not_has_failed() {
+    let result = |watched| {
+        let mut events = happy();
+        events[3] = acted(Effect::Unknown("the line broke".to_owned()));
+        events[5] = self::watched(watched);
+        finish(&run(&[CHANGE, CHANGE], events))
+    };
+    assert_eq!(result(Watched::Passed(String::new())), None, "the next step begins");
+    assert_eq!(result(Watched::TimedOut(String::new())), Some(RunOutcome::Failed));
+    assert_eq!(result(Watched::CannotTell(String::new())), Some(RunOutcome::Unknown));
+}
+
+#[test]
+fn a_journal_that_fails_ends_it_without_an_act() {
+    let events = vec![Event::Started, Event::Rechecked(Rechecked::Passed), Event::JournalFailed, Event::Recorded];
+    let commands = run(&[CHANGE], events);
+    assert_eq!(commands, [Command::Recheck(0), Command::Intend(0), Command::Abandon]);
+}
+
+#[test]
+fn a_stop_in_flight_lets_the_step_finish_and_nothing_else_begin() {
+    let mut events = happy();
+    events.insert(4, Event::Stop);
+    let commands = run(&[CHANGE, CHANGE], events);
+    assert_eq!(finish(&commands), Some(RunOutcome::Stopped));
+    assert!(!commands.contains(&Command::Recheck(1)));
+}
+
+fn failing(then: Then) -> Vec<Event> {
+    let mut events = happy();
+    events[5] = Event::Watched(Watched::Failed("it is not there".to_owned()), then);
+    events
+}
+
+fn chosen(way: Way) -> Event {
+    Event::Chosen(way, "because".to_owned())
+}
+
+fn last(kinds: &[Kind], events: Vec<Event>) -> Command {
+    run(kinds, events).pop().unwrap()
+}
+
+#[test]
+fn what_can_be_taken_back_is_offered_after_a_failure_and_taken_back_once() {
+    let mut events = happy();
+    events.extend(failing(Then::Offer).split_off(1));
+    let ways = vec![Way::Again, Way::Undo, Way::Stop];
+    let offer = last(&[UNDOABLE, UNDOABLE], events.clone());
+    assert_eq!(offer, Command::Offer { step: 1, ways, why: "it is not there".to_owned() });
+    events.extend([
+        chosen(Way::Undo),
+        Event::Recorded,
+        Event::Undone(Effect::Done("gone".to_owned())),
+        Event::Recorded,
+    ]);
+    let commands = run(&[UNDOABLE, UNDOABLE], events.clone());
+    assert!(commands.contains(&Command::IntendUndo(1)) && commands.contains(&Command::Undo(1)));
+    assert_eq!(
+        commands.last(),
+        Some(&Command::Offer { step: 0, ways: vec![Way::Undo, Way::Stop], why: "it is not there; undone".to_owned() })
+    );
+    events.push(chosen(Way::Stop));
+    let end = last(&[UNDOABLE, UNDOABLE], events);
+    assert!(matches!(end, Command::Finish { outcome: RunOutcome::Failed, left, .. } if left == [0]));
+}
+
+#[test]
+fn an_undo_that_fails_ends_the_run_and_says_what_is_left() {
+    let mut events = happy();
+    events.extend(failing(Then::Undo).split_off(1));
+    events.extend([Event::Recorded, Event::Undone(Effect::NotSent("no way in".to_owned()))]);
+    let record = last(&[UNDOABLE, UNDOABLE], events.clone());
+    assert!(matches!(record, Command::Record { step: 1, state: StepState::UndoFailed, .. }));
+    events.push(Event::Recorded);
+    let Command::Finish { outcome, reason, left } = last(&[UNDOABLE, UNDOABLE], events) else { panic!() };
+    assert_eq!((outcome, left), (RunOutcome::Failed, vec![1, 0]));
+    assert!(reason.starts_with("THE UNDO FAILED: no way in"), "{reason}");
+}
+
+#[test]
+fn the_runbook_says_what_follows_a_failure() {
+    let end = |then| last(&[UNDOABLE, CHANGE], failing(then));
+    assert!(matches!(end(Then::Stop), Command::Finish { outcome: RunOutcome::Failed, left, .. } if left == [0]));
+    assert_eq!(end(Then::Undo), Command::IntendUndo(0));
+    assert_eq!(end(Then::Continue), Command::Recheck(1));
+    let ways = vec![Way::Again, Way::Undo, Way::GoOn, Way::Stop];
+    assert_eq!(end(Then::Ask), Command::Offer { step: 0, ways, why: "it is not there".to_owned() });
+    let mut events = failing(Then::Continue);
+    events.extend(happy().split_off(1));
+    assert_eq!(finish(&run(&[UNDOABLE, CHANGE], events)), Some(RunOutcome::Failed), "a failure stays one");
+}
+
+#[test]
+fn who_is_asked_can_look_again_or_go_on_with_a_reason() {
+    let mut events = failing(Then::Ask);
+    events.push(chosen(Way::Again));
+    assert_eq!(last(&[CHANGE, CHANGE], events.clone()), Command::Watch(0));
+    events.extend([Event::Watched(Watched::Passed(String::new()), Then::Ask), Event::Recorded]);
+    assert_eq!(last(&[CHANGE, CHANGE], events), Command::Recheck(1));
+    let mut events = failing(Then::Ask);
+    events.push(chosen(Way::GoOn));
+    let record = last(&[CHANGE, CHANGE], events.clone());
+    assert!(matches!(record, Command::Record { state: StepState::Failed, detail, .. } if detail.ends_with("because")));
+    events.push(Event::Recorded);
+    assert_eq!(last(&[CHANGE, CHANGE], events), Command::Recheck(1));
+}
+
+#[test]
+fn a_stop_offers_to_take_back_and_a_program_that_ends_asks_nobody() {
+    let with = |stop| {
+        let mut events = happy();
+        events.insert(4, stop);
+        last(&[UNDOABLE, CHANGE], events)
+    };
+    assert!(matches!(with(Event::Stop), Command::Offer { step: 0, ways, .. } if ways == [Way::Undo, Way::Stop]));
+    assert!(matches!(with(Event::Leave), Command::Finish { outcome: RunOutcome::Stopped, left, .. } if left == [0]));
+    let mut events = failing(Then::Ask);
+    events.push(Event::Leave);
+    assert_eq!(finish(&run(&[CHANGE], events)), Some(RunOutcome::Failed));
+}
+
+#[test]
+fn what_was_not_done_is_checked_and_sent_again_as_often_as_allowed() {
+    let kind = Kind::Change { asks: false, undo: false, retry: 1 };
+    let once = [Event::Rechecked(Rechecked::Passed), Event::Recorded, acted(Effect::NotSent("refused".to_owned()))];
+    let mut events = vec![Event::Started];
+    events.extend(once.clone());
+    events.push(Event::Recorded);
+    events.extend(once);
+    events.push(Event::Recorded);
+    let commands = run(&[kind], events);
+    assert_eq!(commands.iter().filter(|command| **command == Command::Act(0)).count(), 2);
+    assert_eq!(finish(&commands), Some(RunOutcome::Failed));
+}
+
+fn kinds() -> impl Strategy<Value = Vec<Kind>> {
+    let kind = prop_oneof![
+        Just(Kind::Manual),
+        Just(Kind::Look),
+        (any::<bool>(), any::<bool>(), 0..3_u64).prop_map(|(asks, undo, retry)| Kind::Change { asks, undo, retry }),
+    ];
+    proptest::collection::vec(kind, 1..5)
+}
+
+fn then() -> impl Strategy<Value = Then> {
+    proptest::sample::select(vec![Then::Offer, Then::Stop, Then::Ask, Then::Undo, Then::Continue])
+}
+
+fn effect() -> impl Strategy<Value = Effect> {
+    proptest::sample::select(vec![
+        Effect::Done(String::new()),
+        Effect::Done(String::new()),
+        Effect::NotSent(String::new()),
+        Effect::Unknown(String::new()),
+    ])
+}
+
+/// An answer to a command: mostly one that fits, now and then another one, a stop, or the end of the program.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let text = String::new;
+    let rechecked = proptest::sample::select(vec![
+        Rechecked::Passed,
+        Rechecked::Passed,
+        Rechecked::Passed,
+        Rechecked::Empty,
+        Rechecked::LeftOut(text()),
+        Rechecked::Grew(text()),
+        Rechecked::Blocked(text()),
+    ]);
+    let answered =
+        proptest::sample::select(vec![Answered::Go, Answered::Done(text()), Answered::Skip(text()), Answered::Stop]);
+    let seen = proptest::sample::select(vec![
+        Watched::Passed(text()),
+        Watched::TimedOut(text()),
+        Watched::Failed(text()),
+        Watched::CannotTell(text()),
+    ]);
+    let way = proptest::sample::select(vec![Way::Again, Way::Undo, Way::Undo, Way::GoOn, Way::Stop]);
+    let event = prop_oneof![
+        1 => Just(Event::Started),
+        4 => rechecked.prop_map(Event::Rechecked),
+        2 => answered.prop_map(Event::Answered),
+        9 => Just(Event::Recorded),
+        1 => proptest::sample::select(vec![Event::JournalFailed, Event::Stop, Event::Leave]),
+        4 => (effect(), then()).prop_map(|(effect, then)| Event::Acted(effect, then)),
+        4 => (seen, then()).prop_map(|(seen, then)| Event::Watched(seen, then)),
+        3 => way.prop_map(|way| Event::Chosen(way, String::new())),
+        3 => effect().prop_map(Event::Undone),
+    ];
+    proptest::collection::vec(event, 0..200)
+}
+
+/// What the rules are about, counted from outside.
+#[derive(Default)]
+struct Seen {
+    acts: Vec<u64>,
+    /// An intent is durable and not used up.
+    intended: Option<usize>,
+    undo_intended: Option<usize>,
+    undone: Vec<usize>,
+    unknown: Option<usize>,
+    over: bool,
+    stopped: bool,
+}
+
+fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCaseError> {
+    prop_assert!(!seen.over, "a run that is over does nothing more");
+    match command {
+        Command::Act(step) => {
+            let Kind::Change { retry, .. } = kinds[*step] else { panic!("only a change acts") };
+            seen.acts[*step] += 1;
+            prop_assert!(seen.acts[*step] <= 1 + retry, "never more acts for one step than it allows");
+            prop_assert_eq!(seen.intended.take(), Some(*step), "never an act without a durable intent of its own");
+            prop_assert!(seen.unknown.is_none(), "unknown blocks every act");
+            prop_assert!(seen.undone.is_empty(), "nothing new after something was taken back");
+        }
+        Command::Undo(step) => {
+            prop_assert!(matches!(kinds[*step], Kind::Change { undo: true, .. }), "only what can be taken back");
+            prop_assert!(seen.acts[*step] > 0, "only what was sent");
+            prop_assert!(!seen.undone.contains(step), "at most once");
+            prop_assert_eq!(seen.undo_intended.take(), Some(*step), "never without a durable intent");
+            prop_assert!(seen.unknown.is_none(), "unknown blocks taking back too");
+            seen.undone.push(*step);
+        }
+        Command::Recheck(step) | Command::Ask(step) | Command::Intend(step) => {
+            prop_assert!(seen.unknown.is_none_or(|at| at >= *step), "unknown blocks what follows");
+            prop_assert!(!seen.stopped || !matches!(command, Command::Intend(_)), "nothing begins after a stop");
+        }
+        Command::Record { step, state: StepState::Unknown, .. } => seen.unknown = Some(*step),
+        Command::Record { step, .. } if seen.unknown == Some(*step) => seen.unknown = None,
+        Command::Finish { outcome, left, .. } => {
+            seen.over = true;
+            prop_assert!(*outcome != RunOutcome::Ok || left.is_empty());
+        }
+        Command::Abandon => seen.over = true,
+        Command::Offer { ways, .. } => prop_assert!(ways.contains(&Way::Stop), "one can always stop"),
+        Command::Record { .. } | Command::Watch(_) | Command::IntendUndo(_) => {}
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_happens_the_rules_hold(kinds in kinds(), events in events()) {
+        let mut machine = Machine::new(kinds.clone());
+        let mut seen = Seen { acts: vec![0; kinds.len()], ..Seen::default() };
+        let mut last: Option<Command> = None;
+        for event in events {
+            let durable = event == Event::Recorded;
+            seen.stopped = machine.stopping;
+            let Some(command) = machine.on(event) else { continue };
+            match last {
+                Some(Command::Intend(step)) if durable => seen.intended = Some(step),
+                Some(Command::IntendUndo(step)) if durable => seen.undo_intended = Some(step),
+                _ => {}
+            }
+            hold(&mut seen, &kinds, &command)?;
+            last = Some(command);
+        }
+    }
+}

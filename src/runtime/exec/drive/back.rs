@@ -1,0 +1,127 @@
+//! After a failure or a stop: what the runbook says, what the operator is offered, and taking changes back.
+
+use super::{Run, step_of};
+use crate::domain::SourceError;
+use crate::domain::record::RecordKind;
+use crate::domain::text::{clean, clean_lines};
+use crate::effect::RunAnswer;
+use crate::event::{RunEvent, TaskList};
+use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
+use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
+use serde_json::{Value, json};
+
+impl Run {
+    /// What follows when sending came to nothing.
+    pub(super) fn after_act(&self, step: usize) -> Then {
+        self.read(step).run().and_then(|run| run.attrs.on_fail).map_or(Then::Offer, of_fail)
+    }
+
+    /// What follows when the fence at `at` did not come true: what it says itself, else what its `run` says.
+    pub(super) fn after_watch(&self, step: usize, at: Option<usize>, watched: &Watched) -> Then {
+        let Some(Fence { attrs: Attrs { on_fail, on_timeout, .. }, .. }) =
+            at.and_then(|at| self.read(step).fences.get(at))
+        else {
+            return self.after_act(step);
+        };
+        let timed_out = on_timeout.filter(|_| matches!(watched, Watched::TimedOut(_))).map(of_timeout);
+        timed_out.or(on_fail.map(of_fail)).unwrap_or_else(|| self.after_act(step))
+    }
+
+    /// Asks the operator what now.
+    pub(super) async fn offer(&mut self, step: usize, ways: Vec<Way>, why: &str) -> Event {
+        let mut prompt = clean_lines(why);
+        if ways.contains(&Way::Undo) {
+            prompt = format!("{prompt}\n\nCan be undone: {}", self.undo_text(step));
+        }
+        let ask = RunEvent::Ask {
+            run: self.id,
+            step: self.planned(step).id.clone(),
+            prompt,
+            phrase: None,
+            manual: false,
+            list: TaskList::default(),
+            ways,
+        };
+        self.exec.tell(ask).await;
+        loop {
+            match self.answers.recv().await {
+                Some(RunAnswer::Choose { way, reason }) => return Event::Chosen(way, clean(&reason).into_owned()),
+                Some(RunAnswer::Stop) => return Event::Stop,
+                Some(RunAnswer::Leave) | None => return Event::Leave,
+                // An answer to another kind of question.
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// `Stop it on game-2: docker start api`.
+    pub(super) fn undo_text(&self, step: usize) -> String {
+        let planned = self.planned(step);
+        let undo = planned.undo.as_deref().unwrap_or_default();
+        format!("{} on {}: {undo}", planned.title, planned.target)
+    }
+
+    pub(super) async fn intend_undo(&mut self, step: usize) -> Event {
+        self.undoing = true;
+        let planned = self.planned(step);
+        let before = self.undo_facts(step).await.unwrap_or(Value::Null);
+        let data = json!({
+            "sent": planned.undo,
+            "detail": format!("about to undo on {}", planned.target),
+            "facts": self.facts(step, &before),
+        });
+        self.event(RecordKind::StepIntent, step, data).await
+    }
+
+    /// What a restart needs to tell whether it was taken back.
+    async fn undo_facts(&self, step: usize) -> Result<Value, SourceError> {
+        let Some((fence, pinned)) = self.fences(step, Role::Undo).next() else { return Ok(Value::Null) };
+        let facts = step_of(fence)?.facts(self.scene().call(fence, pinned)?);
+        crate::steps::within(fence.attrs.timeout, "the look before the undo", facts).await
+    }
+
+    /// Takes a step back, once.
+    pub(super) async fn undo(&mut self, step: usize) -> Effect {
+        if self.exec.read_only {
+            return Effect::NotSent("this dashboard is read-only".to_owned());
+        }
+        let planned = self.planned(step);
+        let sent = planned.rows.as_ref().and_then(|rows| self.outs.get(&rows.name));
+        let permit = match self.plan.permit_undo(&planned.id, sent) {
+            Ok(permit) => permit,
+            Err(refusal) => return Effect::NotSent(refusal.to_string()),
+        };
+        let Some((fence, pinned)) = self.fences(step, Role::Undo).next() else {
+            return Effect::NotSent("the step has no undo fence".to_owned());
+        };
+        let acted = match (step_of(fence), self.scene().call(fence, pinned)) {
+            (Ok(way), Ok(call)) => way.act(call, permit).await,
+            (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),
+        };
+        self.step.keep(&acted.output);
+        acted.effect
+    }
+
+    /// What is left to undo, as text; empty when nothing is.
+    pub(super) fn left(&self, left: &[usize]) -> String {
+        let texts: Vec<String> = left.iter().map(|step| self.undo_text(*step)).collect();
+        if texts.is_empty() { String::new() } else { format!("; left to undo: {}", texts.join("; ")) }
+    }
+}
+
+const fn of_fail(then: OnFail) -> Then {
+    match then {
+        OnFail::Stop => Then::Stop,
+        OnFail::Ask => Then::Ask,
+        OnFail::Undo => Then::Undo,
+        OnFail::Continue => Then::Continue,
+    }
+}
+
+const fn of_timeout(then: OnTimeout) -> Then {
+    match then {
+        OnTimeout::Stop => Then::Stop,
+        OnTimeout::Ask => Then::Ask,
+        OnTimeout::Undo => Then::Undo,
+    }
+}

@@ -1,0 +1,267 @@
+//! What a runbook says about the way through it: `if`, lists and choices, undoing, limits.
+
+use super::*;
+use crate::event::TaskList;
+use crate::runbook::machine::Way;
+use crate::runbook::plan::When;
+
+/// A runbook over a table `t (n integer, note text)` of the database, read and changed by `web`.
+fn page(keys: &str, body: &str) -> Library {
+    let front = "---\nrunbook: 1\nid: ways\ntitle: Ways\nowner: tests\nreviewed: 2026-11-20\nrisk: low\nverb: set\n";
+    let page = format!("{front}{keys}---\n\n# Ways\n\n{body}\n");
+    Library::read([("ways.md", page.as_str())]).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+const PARAMS: &str = "params:\n  - {name: way, type: string, default: short}\n";
+
+/// A step that adds a row and sees that it is there. `attrs` belong to its run.
+fn add(title: &str, n: i32, attrs: &str) -> String {
+    format!(
+        "### {title}\n\n```sql run on=primary timeout=5s{attrs}\nINSERT INTO t VALUES ({n})\n```\n\n\
+         ```sql verify on=primary timeout=5s expect=(rows[0].there)\nSELECT count(*) = 1 AS there FROM t WHERE n = {n}\n```\n\n"
+    )
+}
+
+fn prepared(cluster: Cluster) -> Cluster {
+    cluster.run("CREATE TABLE t (n integer); GRANT ALL ON t TO ops; GRANT SELECT ON t TO watcher");
+    cluster
+}
+
+async fn table(cluster: &Cluster) -> Vec<i32> {
+    sqlx::query_scalar("SELECT n FROM t ORDER BY n").fetch_all(&mut cluster.admin().await).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_whose_if_is_not_true_is_shown_as_left_out_and_passed_over() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!(
+        "## Change\n\n{}{}",
+        add("Long", 1, " undo=none if=(params.way == 'long')"),
+        add("Short", 2, " undo=none if=(params.way == 'short')")
+    );
+    let mut bridge = Bridge::new(cluster.connections("ops"), page(PARAMS, &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let steps = &plan.body().steps;
+    assert_eq!(steps[0].left_out(), Some("`params.way == 'long'` is not true"));
+    assert_eq!(steps[1].fences[0].when, When::Holds("params.way == 'short'".to_owned()));
+    assert_eq!(plan.first_change().map(|step| step.title.as_str()), Some("Short"));
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    assert_eq!(view.steps[0].state, StepState::Skipped);
+    assert_eq!(view.steps[0].detail, "`params.way == 'long'` is not true");
+    assert_eq!(table(&cluster).await, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_that_cannot_be_judged_sends_nothing() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let check = "```sql check on=primary timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n\n";
+    let plan = "```sql plan on=primary timeout=5s out=found key=(n)\nSELECT 1 AS n\n```\n\n";
+    let fine = add("Add", 1, " undo=none");
+    let judged = fine
+        .replace("### Add\n\n", &format!("### Add\n\n{check}{plan}"))
+        .replace("undo=none", "undo=none if=(found[3].n == 1)");
+    let bridge = Bridge::new(cluster.connections("ops"), page("", &format!("## Change\n\n{judged}"))).await;
+    // Its own rows are not there when it is decided whether it is planned at all.
+    let whole = bridge.plan("ways", json!({})).await;
+    assert_eq!(whole.body().steps[0].fences[2].when, When::Later("found[3].n == 1".to_owned()));
+    let mut bridge = bridge;
+    let view = bridge.run(yes(whole, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
+    assert!(view.reason.contains("its `if` cannot be judged"), "{}", view.reason);
+    assert!(table(&cluster).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_ticked_and_a_choice_decides_what_is_sent() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!(
+        "## Decide\n\n### Which way\n\nAsk the owner.\n\n- [ ] the owner is asked\n- [ ] the owner agrees\n\n**Choose:**\n\n- one\n- two\n\n## Change\n\n{}{}",
+        add("One", 1, " undo=none if=(which_way == 'one')"),
+        add("Two", 2, " undo=none if=(which_way == 'two')")
+    );
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    assert_eq!(plan.body().steps[1].fences[0].when, When::Later("which_way == 'one'".to_owned()));
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let RunEvent::Ask { list, .. } = bridge.until(|event| matches!(event, RunEvent::Ask { .. })).await else {
+        panic!()
+    };
+    let wanted = ["the owner is asked", "the owner agrees"].map(|task| (task.to_owned(), false)).to_vec();
+    assert_eq!(*list, TaskList { tasks: wanted, choices: vec!["one".to_owned(), "two".to_owned()], chosen: None });
+    for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Pick(1), RunAnswer::Done] {
+        bridge.exec.answer(run, answer);
+    }
+    bridge
+        .until(|event| matches!(event, RunEvent::Trouble { what, .. } if what.contains("one item is not ticked")))
+        .await;
+    for answer in [RunAnswer::Tick { item: 1, done: true }, RunAnswer::Done] {
+        bridge.exec.answer(run, answer);
+    }
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    assert_eq!(view.steps[0].output, "[x] the owner is asked\nchosen: two\n[x] the owner agrees");
+    assert_eq!(view.steps[0].detail, "chosen: two");
+    assert_eq!((view.steps[1].state, view.steps[2].state), (StepState::Skipped, StepState::Ok));
+    assert_eq!(table(&cluster).await, [2]);
+}
+
+/// A step that adds a row, and its undo.
+fn back_and_forth(title: &str, n: i32, attrs: &str) -> String {
+    let undo = format!("```sql undo on=primary timeout=5s\nDELETE FROM t WHERE n = {n}\n```\n\n");
+    add(title, n, attrs) + &undo
+}
+
+/// Two steps of which the second finds a row that was there already, and so is not what it expects.
+fn second_fails(attrs: &str) -> String {
+    format!("## Change\n\n{}{}", back_and_forth("One", 1, ""), back_and_forth("Two", 2, attrs))
+}
+
+async fn asked_ways(bridge: &mut Bridge) -> (String, Vec<Way>) {
+    let asked = |event: &RunEvent| matches!(event, RunEvent::Ask { ways, .. } if !ways.is_empty());
+    let RunEvent::Ask { ways, prompt, .. } = bridge.until(asked).await else { panic!() };
+    (prompt.clone(), ways.clone())
+}
+
+fn choose(way: Way) -> RunAnswer {
+    RunAnswer::Choose { way, reason: "it is known".to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_failed_is_undone_when_the_runbook_says_so() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &second_fails(" on-fail=undo"))).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
+    assert_eq!((view.steps[0].state, view.steps[1].state), (StepState::Ok, StepState::Undone));
+    assert!(view.reason.contains("; undone; left to undo: One on primary: DELETE FROM t"), "{}", view.reason);
+    assert!(view.steps[1].sent.contains("undo:\nDELETE FROM t WHERE n = 2"), "{}", view.steps[1].sent);
+    let story = bridge.story().await;
+    assert_eq!(
+        story[story.len() - 5..],
+        ["step.exit running", "step.exit failed", "step.intent", "step.exit undone", "run.finish failed"]
+    );
+    assert_eq!(table(&cluster).await, [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undoing_is_offered_change_by_change_from_the_last() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &second_fails(""))).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let (prompt, ways) = asked_ways(&mut bridge).await;
+    assert_eq!(ways, [Way::Again, Way::Undo, Way::Stop]);
+    assert!(prompt.contains("Can be undone: Two on primary: DELETE FROM t WHERE n = 2"), "{prompt}");
+    bridge.exec.answer(run, choose(Way::Again));
+    asked_ways(&mut bridge).await;
+    bridge.exec.answer(run, choose(Way::Undo));
+    let (prompt, ways) = asked_ways(&mut bridge).await;
+    assert_eq!(ways, [Way::Undo, Way::Stop]);
+    assert!(prompt.contains("Can be undone: One on primary"), "{prompt}");
+    bridge.exec.answer(run, choose(Way::Undo));
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed));
+    assert!(view.steps.iter().all(|step| step.state == StepState::Undone), "{view:?}");
+    assert!(!view.reason.contains("left to undo"), "{}", view.reason);
+    assert!(table(&cluster).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_fails_is_loud_and_says_what_is_left() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let body = second_fails(" on-fail=undo").replace("DELETE FROM t WHERE n = 2", "DELETE FROM nowhere");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!((view.outcome, view.steps[1].state), (Some(RunOutcome::Failed), StepState::UndoFailed));
+    assert!(view.reason.starts_with("THE UNDO FAILED: "), "{}", view.reason);
+    let left = "left to undo: Two on primary: DELETE FROM nowhere; One on primary: DELETE FROM t WHERE n = 1";
+    assert!(view.reason.contains(left), "{}", view.reason);
+    assert_eq!(table(&cluster).await, [1, 2, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_can_be_passed_over_and_stays_a_failure() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (1)");
+    let body = format!("## Change\n\n{}{}", add("One", 1, " undo=none on-fail=continue"), add("Two", 2, " undo=none"));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
+    assert_eq!((view.steps[0].state, view.steps[1].state), (StepState::Failed, StepState::Ok));
+    assert_eq!(table(&cluster).await, [1, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_stops_is_offered_to_undo() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!("## Change\n\n{}### Look\n\nIs it well?\n", back_and_forth("One", 1, ""));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, .. })).await;
+    bridge.exec.answer(run, RunAnswer::Stop);
+    assert_eq!(asked_ways(&mut bridge).await.1, [Way::Undo, Way::Stop]);
+    assert_eq!(table(&cluster).await, [1]);
+    bridge.exec.answer(run, choose(Way::Undo));
+    let view = bridge.end(run).await;
+    assert_eq!((view.outcome, view.steps[0].state), (Some(RunOutcome::Stopped), StepState::Undone), "{view:?}");
+    assert!(table(&cluster).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_a_crash_cut_off_is_unknown_and_not_sent_again() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let library = || page("", &second_fails(" on-fail=undo"));
+    // An undo's intent stands for this kind in these tests.
+    let at = At::DieAfter(RecordKind::PolicyChange);
+    let mut doomed = Bridge::doomed(cluster.connections("ops"), library(), at).await;
+    let plan = doomed.plan("ways", json!({})).await;
+    doomed.die(yes(plan, None)).await;
+    let next = doomed.next(cluster.connections("ops"), library()).await;
+    let story = next.story().await;
+    assert_eq!(story[story.len() - 3..], ["step.intent", "step.reconcile unknown", "run.finish unknown"]);
+    assert_eq!(table(&cluster).await, [1, 2, 2], "the undo was not sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_beyond_its_limits_is_blocked() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (7), (8)");
+    let plan = "```sql plan on=primary timeout=5s out=found key=(n)\nSELECT n FROM t\n```\n\n";
+    let body = add("Add", 1, " undo=none").replace("### Add\n\n", &format!("## Change\n\n### Add\n\n{plan}"));
+    for (limits, blocked) in [("limits: {rows: 1}\n", true), ("limits: {rows: 2, hosts: 1, minutes: 5}\n", false)] {
+        let bridge = Bridge::new(cluster.connections("ops"), page(limits, &body)).await;
+        let plan = bridge.plan("ways", json!({})).await;
+        let why = "Add: there are 2, and the runbook's limit is 1 rows: narrow it down by the parameters".to_owned();
+        assert_eq!(plan.body().blocked, if blocked { vec![why] } else { Vec::new() });
+    }
+}
+
+/// Ten minutes later whenever it is read.
+fn leaping() -> Now {
+    static READ: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    let minutes = 10 * READ.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let now = clock::now();
+    Now { mono: now.mono + Duration::from_mins(minutes), wall: now.wall }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_takes_too_long_begins_nothing_new() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!("## Change\n\n{}", add("Add", 1, " undo=none"));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("limits: {minutes: 5}\n", &body)).await;
+    Arc::get_mut(&mut bridge.exec).unwrap().clock = leaping;
+    let plan = bridge.plan("ways", json!({})).await;
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed));
+    assert!(view.reason.contains("limit of 5 minutes"), "{}", view.reason);
+    assert!(table(&cluster).await.is_empty());
+}
