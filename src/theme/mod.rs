@@ -52,7 +52,7 @@ pub struct Themes {
 
 #[derive(Clone, Debug)]
 enum Other {
-    Read(Theme),
+    Read(Box<Theme>),
     Builtin(&'static str, Depth),
 }
 
@@ -66,7 +66,7 @@ impl Other {
 
     fn read(&self) -> Option<Theme> {
         match self {
-            Self::Read(theme) => Some(theme.clone()),
+            Self::Read(theme) => Some((**theme).clone()),
             // A test reads them all.
             Self::Builtin(name, depth) => load_named(name, *depth).ok(),
         }
@@ -108,7 +108,7 @@ impl Themes {
     fn turn_by(&mut self, at: usize) -> bool {
         let Some(next) = self.others.get(at).and_then(Other::read) else { return false };
         let before = std::mem::replace(&mut self.shown, next);
-        self.others.push_back(Other::Read(before));
+        self.others.push_back(Other::Read(Box::new(before)));
         self.others.rotate_left(at);
         self.others.pop_front();
         true

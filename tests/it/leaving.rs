@@ -158,7 +158,7 @@ fn takes_the_screen_and_another_thread_panics() {
     std::thread::spawn(|| panic!("not the screen's")).join().unwrap_err();
     screen
         .draw(false, Style::default(), |_, buf| {
-            _ = buf.set_stringn(0, 0, "the other one is over", 40, Style::default())
+            _ = buf.set_stringn(0, 0, "the other one is over", 40, Style::default());
         })
         .unwrap();
     let mut answer = [0];
