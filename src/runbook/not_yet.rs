@@ -1,14 +1,11 @@
 //! What the format can say and nothing executes yet. A runbook that says it is read, checked and shown, and a plan for it is refused.
 //!
-//! Whoever builds one of these deletes its lines here, and in the end this file, its call in `runtime/exec/plan.rs` and the
-//! exception in the test of `steps/mod.rs`.
+//! Whoever builds one of these deletes its lines here, and in the end this file and its call in `runtime/exec/plan.rs`.
 
 use super::Runbook;
 use super::language::docker::{self, Verb};
-use super::model::{Attrs, Fence, On, OnFail, OnTimeout, ParamType, Place, Role, Step};
-
-/// Languages that are read and have no folder in `steps/`.
-pub const LANGUAGES: [&str; 3] = ["bash", "http", "promql"];
+use super::language::sql;
+use super::model::{Attrs, Fence, OnFail, OnTimeout, ParamType, Place, Role, Step};
 
 /// Why a runbook can't be run yet, in a sentence; `None` when it can.
 pub fn refusal(runbook: &Runbook) -> Option<String> {
@@ -48,9 +45,6 @@ fn of_step(step: &Step) -> Option<String> {
 }
 
 fn of_fence(fence: &Fence) -> Option<String> {
-    if LANGUAGES.contains(&fence.language.name) {
-        return Some(format!("the {} fence", fence.language.name));
-    }
     if fence.language.name == docker::LANGUAGE.name
         && let Ok(command) = docker::parse(&fence.body)
         && matches!(
@@ -61,14 +55,15 @@ fn of_fence(fence: &Fence) -> Option<String> {
         return Some(format!("`docker {}`", command.verb.word()));
     }
     let Attrs { on, .. } = &fence.attrs;
-    if !matches!(on, On { place: Place::Name(_) | Place::Param(_), part: None }) {
+    let one = matches!(on.place, Place::Name(_) | Place::Param(_) | Place::Local);
+    if !one || on.part.is_some() && fence.language.name == sql::LANGUAGE.name {
         return Some(format!("`on={on}`"));
     }
     of_attrs(fence)
 }
 
 fn of_attrs(Fence { role, attrs, .. }: &Fence) -> Option<String> {
-    let Attrs { out, expect, retry, when, on_fail, on_timeout, on_disconnect, autocommit, hold, .. } = attrs;
+    let Attrs { out, retry, when, on_fail, on_timeout, on_disconnect, autocommit, hold, .. } = attrs;
     let word = match role {
         _ if *retry > 0 => "retry",
         _ if when.is_some() => "if",
@@ -77,7 +72,6 @@ fn of_attrs(Fence { role, attrs, .. }: &Fence) -> Option<String> {
         _ if on_disconnect.is_some() => "on-disconnect",
         _ if *autocommit => "autocommit",
         Role::Run if out.is_some() => "out",
-        Role::Run if expect.is_some() => "expect",
         Role::Verify if hold.is_some() => "for",
         _ => return None,
     };
@@ -99,11 +93,11 @@ mod tests {
 
     #[test]
     fn what_nothing_executes_is_refused_by_name() {
-        let page = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n---\n\n## Look\n\n```bash check on=local timeout=5s\nset -eu\n```\n";
+        let page = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n---\n\n## Look\n\n```bash check on=role:game timeout=5s\nset -eu\n```\n";
         let runbook = parse("a.md", page).unwrap();
         assert_eq!(
             refusal(&runbook).unwrap(),
-            "the bash fence in \"Look\" can't be run yet: a is read and checked, and nothing of it is sent"
+            "`on=role:game` in \"Look\" can't be run yet: a is read and checked, and nothing of it is sent"
         );
         let page = page.replace("risk: low", "risk: low\nlock: [service/api]");
         assert!(refusal(&parse("a.md", &page).unwrap()).unwrap().starts_with("a runbook with a `lock`"));

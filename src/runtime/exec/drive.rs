@@ -33,6 +33,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         answers,
         types,
         label,
+        number: id.to_string(),
         outs,
         step: Progress::default(),
         results: Results::default(),
@@ -64,6 +65,8 @@ struct Run {
     answers: UnboundedReceiver<RunAnswer>,
     types: Types,
     label: String,
+    /// The id as text.
+    number: String,
     outs: BTreeMap<String, Rows>,
     step: Progress,
     results: Results,
@@ -126,6 +129,8 @@ impl Run {
             values: &self.plan.body().values,
             outs: &self.outs,
             label: &self.label,
+            run: &self.number,
+            runbook: &self.plan.body().runbook,
         }
     }
 
@@ -310,7 +315,7 @@ impl Run {
         let before = (self.exec.clock)();
         let sent = match self.fences(step, Role::Run).next() {
             Some((fence, pinned)) => match (step_of(fence), self.scene().call(fence, pinned)) {
-                (Ok(way), Ok(call)) => Ok(way.act(call, permit).await),
+                (Ok(way), Ok(call)) => Ok(self.scene().judge(fence, way.act(call, permit).await)),
                 (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
             },
             None => Err("the step has no run fence".to_owned()),
