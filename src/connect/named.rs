@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 /// `[http.NAME]`: a web service that runbooks ask.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "url = \"http://…\" under [http.NAME]")]
 pub struct SiteSettings {
     /// Scheme, host, port and perhaps a path that all requests begin with.
     pub url: BaseUrl,

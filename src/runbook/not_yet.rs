@@ -5,7 +5,7 @@
 use super::Runbook;
 use super::language::docker::{self, Verb};
 use super::language::sql;
-use super::model::{Attrs, Fence, OnFail, OnTimeout, ParamType, Place, Role, Step};
+use super::model::{Attrs, Fence, OnFail, OnTimeout, Place, Role, Step};
 
 /// Why a runbook can't be run yet, in a sentence; `None` when it can.
 pub fn refusal(runbook: &Runbook) -> Option<String> {
@@ -20,13 +20,7 @@ fn of_front(runbook: &Runbook) -> Option<String> {
     if runbook.limits != super::model::RunLimits::default() {
         return Some("a runbook with `limits`".to_owned());
     }
-    if let Some(secret) = runbook.secrets.first() {
-        return Some(format!("a runbook with a secret (`{secret}`)"));
-    }
-    let unknown = |kind: ParamType| matches!(kind, ParamType::Server | ParamType::Address);
-    let param = runbook.params.iter().find(|param| param.many || unknown(param.kind))?;
-    let many = if param.many { "a list of " } else { "" };
-    Some(format!("a runbook with {many}type {} (`{}`)", param.kind.word(), param.name))
+    None
 }
 
 fn of_sections(runbook: &Runbook) -> Option<String> {

@@ -17,7 +17,7 @@ use crate::runbook::language::{NameType, Secrets};
 use crate::runbook::machine::Effect;
 use crate::runbook::model::{Fence, ParamType, Place, Role};
 use async_trait::async_trait;
-use script::{Task, Told, told};
+use script::{LOOK, Task, Told, told};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &BashStep };
 
 /// Kept of the beginning and of the end of what a script says, in bytes.
 const KEPT: usize = 64 << 10;
+/// Longest look for what is left of a script.
+const SETTLE: Duration = Duration::from_secs(5);
+/// The mark of a look, whose output is known.
+const MARK: &str = "quarterdeck-look";
 /// Told of its error output when it failed: lines, from the last.
 const LINES: usize = 3;
 /// A check that ends with it passes, and warns.
@@ -95,14 +99,28 @@ impl Step for BashStep {
         }
     }
 
-    async fn settle(&self, call: Call<'_>, _facts: &Value, age: Duration) -> Settled {
-        // Nobody over there has kept what became of it; but its own watch ends it with its time.
-        let end = call.fence.attrs.timeout + Duration::from_secs(10);
-        if age < end {
-            return Settled::NotYet(format!("the script may go on until its time is over, {:?} after it was sent", end));
+    async fn settle(&self, call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {
+        let variables = [("key".to_owned(), key(&call))];
+        let user = call.fence.attrs.sudo.as_deref();
+        let task = Task { variables: &variables, body: LOOK, dir: None, user, timeout: SETTLE, mark: MARK, key: None };
+        let answer = match shell(&call) {
+            Ok(shell) => deliver(&call, &shell, &task).await.map_err(|unanswered| unanswered.why),
+            Err(why) => Err(why),
+        };
+        match answer {
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => Settled::AskVerify,
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
+                Settled::NotYet(format!("the script is still running on {}, as {}", call.on, stdout.trim()))
+            }
+            Ok(_) => Settled::CannotTell(format!("nobody can tell on {} whether the script goes on", call.on)),
+            Err(why) => Settled::CannotTell(why.to_string()),
         }
-        Settled::AskVerify
     }
+}
+
+/// What the processes of a script are known by.
+fn key(call: &Call<'_>) -> String {
+    format!("{}/{}/{}", call.run, call.step, call.on)
 }
 
 /// The shell that the fence goes to.
@@ -127,11 +145,17 @@ async fn send(call: &Call<'_>) -> Result<Answer, Unanswered> {
     let unset = |why| early(SourceError::new(why, "give it a value, or leave it out of `vars`"));
     let (variables, mark) = (variables.map_err(unset)?, format!("quarterdeck-{}", Uuid::new_v4().simple()));
     let (body, dir, user) = (call.fence.body.as_str(), attrs.dir.as_deref(), attrs.sudo.as_deref());
-    let task = Task { variables: &variables, body, dir, user, timeout: attrs.timeout, mark: &mark };
+    let key = key(call);
+    let task =
+        Task { variables: &variables, body, dir, user, timeout: attrs.timeout, mark: &mark, key: Some(&key) };
+    deliver(call, &shell, &task).await
+}
+
+async fn deliver(call: &Call<'_>, shell: &Shell, task: &Task<'_>) -> Result<Answer, Unanswered> {
     let input = task.input();
     let job = Job::script(input.expose_secret(), &[], task.patience()).keep(KEPT).keep_end(KEPT);
     let output = shell.send(&job).await?;
-    Ok(read(call, &output, &mark))
+    Ok(read(call, &output, task.mark))
 }
 
 fn read(call: &Call<'_>, output: &Output, mark: &str) -> Answer {

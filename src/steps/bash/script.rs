@@ -24,7 +24,18 @@ pub(super) struct Task<'a> {
     pub timeout: Duration,
     /// A word that its output cannot hold.
     pub mark: &'a str,
+    /// What its processes are known by later.
+    pub key: Option<&'a str>,
 }
+
+/// Says which processes a key is known by, as ids; ends with 3 where nobody can tell.
+pub(super) const LOOK: &str = r#"[ -e /proc/self/environ ] || exit 3
+for file in /proc/[0-9]*/environ; do
+  if { tr '\0' '\n' <"$file" | grep -qxF "QUARTERDECK_STEP=$key"; } 2>/dev/null; then
+    file=${file#/proc/}
+    printf '%s ' "${file%/environ}"
+  fi
+done"#;
 
 impl Task<'_> {
     /// When nobody answers any more: its own end of the time should have come by then.
@@ -47,6 +58,9 @@ impl Task<'_> {
         for (name, value) in self.variables {
             // A String takes everything.
             let _ = writeln!(out, "export {name}={}", quoted(value));
+        }
+        if let Some(key) = self.key {
+            let _ = writeln!(out, "export QUARTERDECK_STEP={}", quoted(key));
         }
         if let Some(dir) = self.dir {
             let _ = writeln!(out, "cd -- {} || exit 1", quoted(dir));
@@ -147,7 +161,7 @@ mod tests {
     use std::process::{Command, Output, Stdio};
 
     fn task<'a>(variables: &'a [(String, String)], body: &'a str) -> Task<'a> {
-        Task { variables, body, dir: None, user: None, timeout: Duration::from_secs(20), mark: "mark-1" }
+        Task { variables, body, dir: None, user: None, timeout: Duration::from_secs(20), mark: "mark-1", key: None }
     }
 
     fn run(shell: &str, input: &str) -> Output {
@@ -206,6 +220,19 @@ mod tests {
         assert_eq!(told, Told::Late(String::new()));
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", out.trim())).unwrap_or_default();
         assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    }
+
+    #[test]
+    fn what_still_runs_is_known_by_its_key() {
+        let body = "set -eu\nsleep 300 >/dev/null 2>&1 &\necho $!";
+        let (out, _) = said(&run("sh", Task { key: Some("r/a b"), ..task(&[], body) }.input().expose_secret()));
+        let look = |key: &str| {
+            let variables = [("key".to_owned(), key.to_owned())];
+            said(&run("sh", task(&variables, LOOK).input().expose_secret()))
+        };
+        assert_eq!(look("r/a b").0.trim(), out.trim());
+        assert_eq!(look("r/a").0, "");
+        run("sh", &format!("kill {out}"));
     }
 
     #[test]
