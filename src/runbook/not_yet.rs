@@ -3,7 +3,6 @@
 //! Whoever builds one of these deletes its lines here, and in the end this file and its call in `runtime/exec/plan.rs`.
 
 use super::Runbook;
-use super::language::docker::{self, Verb};
 use super::language::sql;
 use super::model::{Attrs, Fence, OnFail, OnTimeout, Place, Role, Step};
 
@@ -39,15 +38,6 @@ fn of_step(step: &Step) -> Option<String> {
 }
 
 fn of_fence(fence: &Fence) -> Option<String> {
-    if fence.language.name == docker::LANGUAGE.name
-        && let Ok(command) = docker::parse(&fence.body)
-        && matches!(
-            command.verb,
-            Verb::Stats | Verb::Kill | Verb::Pause | Verb::Unpause | Verb::Rm | Verb::Pull | Verb::ImagePrune
-        )
-    {
-        return Some(format!("`docker {}`", command.verb.word()));
-    }
     let Attrs { on, .. } = &fence.attrs;
     let one = matches!(on.place, Place::Name(_) | Place::Param(_) | Place::Local);
     if !one || on.part.is_some() && fence.language.name == sql::LANGUAGE.name {
@@ -111,7 +101,6 @@ mod tests {
             ("limits: {rows: 1}\n", "do it".to_owned(), "a runbook with `limits`"),
             ("", "**Choose:**\n\n- a\n- b\n".to_owned(), "the choice in \"T\""),
             ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
-            ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
             ("", docker(" if=(run.id != '')", "docker start api"), "`if` of the run fence in \"T\""),
             ("", docker(" on-fail=ask", "docker start api"), "`on-fail` of the run fence in \"T\""),
             ("", sql("/app"), "`on=db/app` in \"T\""),

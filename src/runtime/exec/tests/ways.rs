@@ -1,5 +1,6 @@
 //! Runs that go out through a shell, HTTP and Prometheus: a real sshd, this machine's shell, a scripted web service.
 
+use super::lab::Sleeper;
 use super::{Bridge, yes};
 use crate::connect::http::BaseUrl;
 use crate::connect::named::SiteSettings;
@@ -272,6 +273,35 @@ async fn prometheus_is_asked_for_a_value_and_no_data_is_not_false() {
         let view = bridge.run(yes(plan, None)).await;
         assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_is_read_paused_killed_and_removed() {
+    let sleeper = Sleeper::start(need!(docker), "verbs");
+    let one = |fences: &[(&str, &str)]| -> String {
+        fences.iter().map(|(info, body)| fence(&format!("docker {info} on=$container timeout=20s"), body)).collect()
+    };
+    let step = |title: &str, line: &str, state: &str| {
+        let verify = format!("verify expect=(container.State.Status == '{state}')");
+        format!("### {title}\n\n{}", one(&[("run undo=none", line), (&verify, "docker inspect $container")]))
+    };
+    let text = [
+        FRONT,
+        "verb: end\nparams:\n  - {name: container, type: container}\n---\n\n## Do\n\n### Read\n\n",
+        &one(&[("check expect=(rows.size() == 1 && rows[0].MemUsage > 0.0 && rows[0].PIDs >= 1.0)", "docker stats $container")]),
+        &step("Pause", "docker pause $container", "paused"),
+        &step("Go on", "docker unpause $container", "running"),
+        &step("Kill", "docker kill -s KILL $container", "exited"),
+        "### Remove\n\n",
+        &one(&[
+            ("run undo=none", "docker rm -v $container"),
+            ("verify expect=(!rows.exists(r, params.container.endsWith(r.Id)))", "docker ps -a"),
+        ]),
+    ]
+    .concat();
+    let library = Library::read([("page.md", text.as_str())]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let (view, _) = run(sleeper.connections(), library, json!({"container": format!("local/{}", sleeper.name)})).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
