@@ -171,7 +171,8 @@ impl Connections {
         let known = self.need_server(server)?;
         self.named.endpoints.get(&(server.to_owned(), endpoint.to_owned())).ok_or_else(|| {
             let names: Vec<&str> = known.endpoints.keys().map(String::as_str).collect();
-            let hint = format!("write endpoints = {{ {endpoint} = \"http://…\" }} below it; it has: {}", names.join(", "));
+            let hint =
+                format!("write endpoints = {{ {endpoint} = \"http://…\" }} below it; it has: {}", names.join(", "));
             SourceError::new(format!("the server {server:?} has no endpoint {endpoint:?}"), hint)
         })
     }

@@ -2,8 +2,8 @@
 
 use crate::lab::docker::{IMAGE, LABEL, is_static};
 use crate::lab::fault::{Hung, Proxy};
-use crate::lab::scripted::{Say, Scripted};
 use crate::lab::postgres::{DATABASE, Postgres, password, statements, url};
+use crate::lab::scripted::{Say, Scripted};
 use crate::lab::{self, http, monitoring, need, poll, service};
 use sqlx::Connection;
 use std::io::{Read, Write};

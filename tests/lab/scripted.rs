@@ -102,7 +102,8 @@ fn request_of(stream: &TcpStream) -> Option<String> {
         if line.trim_end().is_empty() {
             break;
         }
-        let value = line.to_ascii_lowercase().strip_prefix("content-length:").and_then(|value| value.trim().parse().ok());
+        let value =
+            line.to_ascii_lowercase().strip_prefix("content-length:").and_then(|value| value.trim().parse().ok());
         length = value.unwrap_or(length);
     }
     let mut body = vec![0; length];

@@ -333,7 +333,9 @@ mod tests {
     fn of_a_flood_the_beginning_and_the_end_are_kept() {
         let kept = |most, tail, pieces: &[&str]| {
             let mut kept = Kept::new(most, tail);
-            pieces.iter().for_each(|piece| kept.take(piece.as_bytes()));
+            for piece in pieces {
+                kept.take(piece.as_bytes());
+            }
             (kept.cut, String::from_utf8(kept.all()).unwrap())
         };
         assert_eq!(kept(4, 0, &["abc", "def"]), (true, "abcd".to_owned()));

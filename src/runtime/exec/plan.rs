@@ -108,12 +108,7 @@ impl Exec {
     }
 
     /// Each must be one of the config, with the role that is asked for; the address of a single one becomes a value too.
-    fn servers(
-        &self,
-        param: &Param,
-        value: &Value,
-        values: &mut BTreeMap<String, Value>,
-    ) -> Result<String, String> {
+    fn servers(&self, param: &Param, value: &Value, values: &mut BTreeMap<String, Value>) -> Result<String, String> {
         for name in texts(value) {
             let server = self.connections.need_server(name).map_err(|error| format!("{:?}: {error}", param.name))?;
             let role = param.from.as_deref();

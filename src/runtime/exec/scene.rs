@@ -2,9 +2,9 @@
 
 use crate::connect::Connections;
 use crate::domain::SourceError;
+use crate::runbook::Runbook;
 use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::Types;
-use crate::runbook::Runbook;
 use crate::runbook::machine::{Effect, Watched};
 use crate::runbook::model::{Fence, Place, Role, Step};
 use crate::runbook::params::{self, split_container};

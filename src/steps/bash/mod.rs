@@ -57,7 +57,8 @@ impl Step for BashStep {
         let body = shown(attrs.vars.as_deref(), call.types, &call.scope(&outs, Secrets::Named), &call.fence.body);
         // What an earlier step captures is not there yet.
         let body = body.unwrap_or_else(|_| call.fence.body.clone());
-        let place = [attrs.dir.as_ref().map(|dir| format!(" in {dir}")), attrs.sudo.as_ref().map(|user| format!(" as {user}"))];
+        let place =
+            [attrs.dir.as_ref().map(|dir| format!(" in {dir}")), attrs.sudo.as_ref().map(|user| format!(" as {user}"))];
         let place: String = place.into_iter().flatten().collect();
         let sent = if place.is_empty() { body } else { format!("# runs{place}\n{body}") };
         Ok(Pinned { sent, address: shell.address(), ..Pinned::default() })
@@ -146,8 +147,7 @@ async fn send(call: &Call<'_>) -> Result<Answer, Unanswered> {
     let (variables, mark) = (variables.map_err(unset)?, format!("quarterdeck-{}", Uuid::new_v4().simple()));
     let (body, dir, user) = (call.fence.body.as_str(), attrs.dir.as_deref(), attrs.sudo.as_deref());
     let key = key(call);
-    let task =
-        Task { variables: &variables, body, dir, user, timeout: attrs.timeout, mark: &mark, key: Some(&key) };
+    let task = Task { variables: &variables, body, dir, user, timeout: attrs.timeout, mark: &mark, key: Some(&key) };
     deliver(call, &shell, &task).await
 }
 
@@ -212,7 +212,8 @@ fn acted(call: &Call<'_>, answer: &Answer) -> Acted {
             (Effect::Unknown(why), Names::new())
         }
         Told::Silent => {
-            let why = format!("nothing says how the script ended, and it may go on: {limit:?} and some seconds are over");
+            let why =
+                format!("nothing says how the script ended, and it may go on: {limit:?} and some seconds are over");
             (Effect::Unknown(why), Names::new())
         }
     };
@@ -225,5 +226,9 @@ fn first_words(text: &str) -> String {
 
 fn last_words(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.is_empty() { String::new() } else { format!(": {}", lines[lines.len().saturating_sub(LINES)..].join(" / ")) }
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", lines[lines.len().saturating_sub(LINES)..].join(" / "))
+    }
 }

@@ -209,7 +209,10 @@ mod tests {
         assert_eq!((out.as_str(), told), ("", Told::NotBegun));
         assert!(err.contains("/no/such/folder"), "{err}");
         let task = Task { dir: Some("/"), ..task };
-        assert_eq!(said(&run("sh", task.input().expose_secret())), ("ran\n".to_owned(), (Told::Ended(0), String::new())));
+        assert_eq!(
+            said(&run("sh", task.input().expose_secret())),
+            ("ran\n".to_owned(), (Told::Ended(0), String::new()))
+        );
     }
 
     #[test]

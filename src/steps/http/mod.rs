@@ -153,7 +153,8 @@ impl<'a> Way<'a> {
         }
         let ssh = call.connections.need_ssh(call.on)?;
         let remote = site.base().host_and_port();
-        let late = |_| Err(SourceError::new(format!("no SSH to {} in time", ssh.address()), "see whether the host hangs"));
+        let late =
+            |_| Err(SourceError::new(format!("no SSH to {} in time", ssh.address()), "see whether the host hangs"));
         let socket = timeout_at(end, ssh.forward_tcp(&remote)).await.unwrap_or_else(late)?;
         Ok(Self { site, web: site.web_through(&socket)?, ssh: Some((ssh, remote)) })
     }
@@ -217,7 +218,9 @@ impl<'a> Way<'a> {
                 }
                 Ok(response)
             }
-            Ok(Err(error)) if error.is_connect() || error.is_builder() => Err(Failure::Early(self.explain(&error).await)),
+            Ok(Err(error)) if error.is_connect() || error.is_builder() => {
+                Err(Failure::Early(self.explain(&error).await))
+            }
             Ok(Err(error)) => Err(Failure::Lost(self.explain(&error).await)),
             Err(_) => {
                 let what = format!("{} at {} does not answer in time", self.site.name(), self.site.base());

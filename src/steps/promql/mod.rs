@@ -6,8 +6,8 @@ use crate::domain::SourceError;
 use crate::domain::text::clean;
 use crate::runbook::StepPermit;
 use crate::runbook::expr::Names;
-use crate::runbook::language::promql::{LANGUAGE, render};
 use crate::runbook::language::Secrets;
+use crate::runbook::language::promql::{LANGUAGE, render};
 use crate::runbook::machine::Effect;
 use crate::runbook::model::NoData;
 use async_trait::async_trait;
@@ -59,7 +59,8 @@ fn found(readings: &[Reading], warnings: &[String], nodata: Option<NoData>) -> F
     let series: Vec<Value> =
         readings.iter().map(|reading| json!({ "labels": reading.labels, "value": reading.value })).collect();
     let rows: Vec<Value> = readings.iter().map(row).collect();
-    let labels: BTreeSet<&str> = readings.iter().flat_map(|reading| reading.labels.keys().map(String::as_str)).collect();
+    let labels: BTreeSet<&str> =
+        readings.iter().flat_map(|reading| reading.labels.keys().map(String::as_str)).collect();
     let columns = labels.into_iter().chain(["value"]).map(str::to_owned).collect();
     let mut names = Names::from([("series".to_owned(), json!(series)), ("rows".to_owned(), json!(rows))]);
     let mut text = match readings {
@@ -82,8 +83,7 @@ fn found(readings: &[Reading], warnings: &[String], nodata: Option<NoData>) -> F
 
 /// The labels and the value as one object.
 fn row(reading: &Reading) -> Value {
-    let mut row: Map<String, Value> =
-        reading.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let mut row: Map<String, Value> = reading.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     row.insert("value".to_owned(), json!(reading.value));
     Value::Object(row)
 }
@@ -110,7 +110,10 @@ mod tests {
         let two = found(&[reading("a", 1.0), reading("b", 2.0)], &["slow".to_owned()], None);
         assert_eq!(holds("series.all(s, s.value >= 1.0) && series[1].labels.instance == 'b'", &two), Ok(true));
         assert!(holds("value == 1.0", &two).is_err());
-        assert_eq!((two.text.as_str(), two.columns.join(",").as_str()), ("2 series (Prometheus warns: slow)", "instance,value"));
+        assert_eq!(
+            (two.text.as_str(), two.columns.join(",").as_str()),
+            ("2 series (Prometheus warns: slow)", "instance,value")
+        );
         assert_eq!(two.rows[0], json!({"instance": "a", "value": 1.0}));
         let nan = found(&[reading("a", f64::NAN)], &[], None);
         assert_ne!(holds("value == 1.0", &nan), Ok(true));

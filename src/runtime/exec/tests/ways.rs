@@ -43,7 +43,8 @@ fn connections(port: u16) -> Connections {
     let shop = SiteSettings { url: url(port), access: Access::default() };
     let endpoints = BTreeMap::from([("admin".to_owned(), url(port))]);
     let roles = vec!["game".to_owned()];
-    let server = Server { name: HOST.to_owned(), address: Some("10.0.0.9".to_owned()), roles, endpoints, ..Server::default() };
+    let server =
+        Server { name: HOST.to_owned(), address: Some("10.0.0.9".to_owned()), roles, endpoints, ..Server::default() };
     let secret = SecretRef::Command(format!("echo {CANARY}"));
     let secrets = BTreeMap::from([("token".to_owned(), secret)]);
     connections.name_all(vec![server], &BTreeMap::from([("shop".to_owned(), shop)]), &secrets);
@@ -84,8 +85,14 @@ async fn a_script_runs_on_a_host_with_its_values_and_nothing_on_a_command_line()
         front,
         &[
             fence("bash check on=$server timeout=10s", "set -eu\n[ \"$server_addr\" = 10.0.0.9 ]"),
-            fence("bash run on=$server timeout=20s undo=none dir=/ vars=(server, server_addr, word, token, file)", script),
-            fence("bash verify on=$server timeout=10s expect=(rc == 0 && stdout == 'fine')", "set -eu\ntest -e \"$file\"\necho fine"),
+            fence(
+                "bash run on=$server timeout=20s undo=none dir=/ vars=(server, server_addr, word, token, file)",
+                script,
+            ),
+            fence(
+                "bash verify on=$server timeout=10s expect=(rc == 0 && stdout == 'fine')",
+                "set -eu\ntest -e \"$file\"\necho fine",
+            ),
         ]
         .concat(),
     );
@@ -177,9 +184,18 @@ async fn a_request_goes_out_once_with_its_values_and_its_secret() {
     let library = page(
         "params:\n  - {name: who, type: string}\nsecrets: [token]\n",
         &[
-            fence("http check on=shop timeout=5s expect=(status == 200 && json.ok)", "GET /old\nX-Token: {{ secret.token }}"),
-            fence("http check on=shop timeout=5s expect=(status == 302 && headers.location.startsWith('http'))", "GET /away"),
-            fence("http run on=shop timeout=5s undo=none idempotent expect=(status == 202 && json.id == 7 && ms < 5000)", request),
+            fence(
+                "http check on=shop timeout=5s expect=(status == 200 && json.ok)",
+                "GET /old\nX-Token: {{ secret.token }}",
+            ),
+            fence(
+                "http check on=shop timeout=5s expect=(status == 302 && headers.location.startsWith('http'))",
+                "GET /away",
+            ),
+            fence(
+                "http run on=shop timeout=5s undo=none idempotent expect=(status == 202 && json.id == 7 && ms < 5000)",
+                request,
+            ),
             fence(&format!("http verify on={HOST}/admin timeout=5s expect=(json.ok)"), "GET /orders/7?who={{ who }}"),
         ]
         .concat(),
@@ -238,7 +254,8 @@ async fn a_request_goes_through_the_hosts_ssh_and_a_closed_port_is_told_before_a
     assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
     assert_eq!(service.asked().iter().filter(|path| *path == "/api/drain").count(), 1);
     bridge.exec.connections.close().await;
-    let closed = page(front, &(fence("http run on=$server/admin timeout=10s via=ssh undo=none", "POST /drain") + HOLDS));
+    let closed =
+        page(front, &(fence("http run on=$server/admin timeout=10s via=ssh undo=none", "POST /drain") + HOLDS));
     let (view, bridge) = run(over(&sshd, free_port()), closed, json!({"server": HOST})).await;
     assert_eq!(bridge.story().await[3], "step.exit failed", "{view:?}");
     bridge.exec.connections.close().await;
@@ -288,7 +305,10 @@ async fn a_container_is_read_paused_killed_and_removed() {
     let text = [
         FRONT,
         "verb: end\nparams:\n  - {name: container, type: container}\n---\n\n## Do\n\n### Read\n\n",
-        &one(&[("check expect=(rows.size() == 1 && rows[0].MemUsage > 0.0 && rows[0].PIDs >= 1.0)", "docker stats $container")]),
+        &one(&[(
+            "check expect=(rows.size() == 1 && rows[0].MemUsage > 0.0 && rows[0].PIDs >= 1.0)",
+            "docker stats $container",
+        )]),
         &step("Pause", "docker pause $container", "paused"),
         &step("Go on", "docker unpause $container", "running"),
         &step("Kill", "docker kill -s KILL $container", "exited"),
@@ -308,7 +328,10 @@ async fn a_container_is_read_paused_killed_and_removed() {
 async fn servers_and_secrets_are_those_of_the_config() {
     let library = page(
         "params:\n  - {name: server, type: server, from: role:game}\n  - {name: host, type: address}\nsecrets: [other]\n",
-        &(fence("bash run on=local timeout=5s undo=none vars=(server, host, other)", "set -eu\n: \"$server$host$other\"") + HOLDS),
+        &(fence(
+            "bash run on=local timeout=5s undo=none vars=(server, host, other)",
+            "set -eu\n: \"$server$host$other\"",
+        ) + HOLDS),
     );
     let bridge = Bridge::new(connections(1), library).await;
     let plan = async |args: Value| {
