@@ -86,6 +86,7 @@ impl Renewer {
             closed: Vec::new(),
             opened: Vec::new(),
         };
+        setup::name_all(config, &mut swap.connections);
         for source in before.iter().filter(|source| !stays(source, after)) {
             swap.connections.forget(&source.id);
             swap.closed.extend(setup::feeds(source).into_iter().map(|feed| feed.id));

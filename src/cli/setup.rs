@@ -4,12 +4,12 @@ use super::Global;
 use super::look::Look;
 use crate::app::{Habits, Presenting, Setup, view_troubles};
 use crate::config::{self, Choice, Config, Problems, SourceConfig};
-use crate::connect::Connections;
+use crate::connect::{Connections, Server};
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use crate::panes::logs;
 use crate::redact::{Mask, Redactor};
 use crate::runbook::Library;
-use crate::sources::{Pace, Part, Source};
+use crate::sources::{Pace, Part, ServerSettings, Source};
 use crate::store::{Feed, Named};
 use async_trait::async_trait;
 use color_eyre::eyre::eyre;
@@ -112,6 +112,7 @@ pub struct Opened {
 /// others are worth looking at. With `only`, sources about something else are left out.
 pub fn open(config: &Config, only: Option<Subject>) -> Opened {
     let mut opened = Opened { sources: Vec::new(), connections: Connections::default(), feeds: Vec::new() };
+    name_all(config, &mut opened.connections);
     for source in &config.sources {
         for (feed, made) in open_one(source, &mut opened.connections) {
             if only.is_none_or(|only| feed.subject == only) {
@@ -121,6 +122,18 @@ pub fn open(config: &Config, only: Option<Subject>) -> Opened {
         }
     }
     opened
+}
+
+/// Tells the connections what the config names for runbooks.
+pub fn name_all(config: &Config, connections: &mut Connections) {
+    let server = |server: &ServerSettings| Server {
+        name: server.name.clone(),
+        address: server.address.clone(),
+        roles: server.roles.clone(),
+        endpoints: server.endpoints.clone(),
+        access: server.access.clone(),
+    };
+    connections.name_all(config.servers.iter().map(server).collect(), &config.sites, &config.secrets);
 }
 
 /// The feeds that a source makes, before anybody answered.

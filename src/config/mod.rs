@@ -17,13 +17,16 @@ pub use problem::{Problem, Problems};
 pub use read::KEYS;
 pub use schema::schema;
 
+use crate::connect::SiteSettings;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
+use crate::domain::secret::SecretRef;
 use crate::domain::view::View;
 use crate::domain::{Limits, SourceId, Subject};
 use crate::sources::{ServerSettings, Settings, SourceKind};
 use crate::theme;
 use regex::Regex;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +72,10 @@ pub struct Config {
     pub log_memory: usize,
     /// The servers that it names, in its order.
     pub servers: Vec<ServerSettings>,
+    /// The web services that runbooks ask, by name.
+    pub sites: BTreeMap<String, SiteSettings>,
+    /// Where secrets of runbooks are, by name.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// Every source, in the order of the kinds, then by name; those of named servers among them.
     pub sources: Vec<SourceConfig>,
     /// The files it was read from: none when it is the built-in one.

@@ -6,8 +6,10 @@ use super::places::Places;
 use super::problem::{Problem, Problems};
 use super::written::digest;
 use super::{Config, PresenterTable, SourceConfig};
+use crate::connect::SiteSettings;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
+use crate::domain::secret::SecretRef;
 use crate::domain::view::View;
 use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
@@ -17,6 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +27,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 18] = [
     "environment",
     "guarded",
     "theme",
@@ -41,6 +44,8 @@ pub const KEYS: [&str; 16] = [
     "screen",
     "view",
     "server",
+    "http",
+    "secret",
 ];
 /// The keys of a `[[server]]` that only describe it: its sources need not be opened anew when they change.
 const DESCRIBES: [&str; 4] = ["roles", "labels", "logs", "endpoints"];
@@ -108,6 +113,8 @@ impl Reader<'_> {
         let views = self.views(&mut root);
         let logs = self.table::<LogsTable>(&mut root, "logs").and_then(|table| table.memory);
         let servers = self.servers(&mut root);
+        let sites = self.named_tables::<SiteSettings>(&mut root, "http");
+        let secrets = self.named_tables::<SecretRef>(&mut root, "secret");
         let sources = self.sources(root, &servers);
         Config {
             guarded: guarded.unwrap_or_else(|| environment.starts_with("prod")),
@@ -127,6 +134,8 @@ impl Reader<'_> {
             views,
             log_memory: logs.unwrap_or(LOG_MEMORY.1 << 20),
             servers,
+            sites,
+            secrets,
             sources,
             files: texts.iter().filter_map(|text| text.path.clone()).collect(),
         }
@@ -215,6 +224,25 @@ impl Reader<'_> {
         }
     }
 
+    /// The tables `[key.NAME]` of something that is no source.
+    fn named_tables<T: DeserializeOwned>(&mut self, root: &mut DeTable<'_>, key: &str) -> BTreeMap<String, T> {
+        let Some(value) = root.remove(key) else { return BTreeMap::new() };
+        let DeValue::Table(named) = value.get_ref() else {
+            self.at(value.span(), (format!("{key} is a table of tables"), format!("write [{key}.NAME]")));
+            return BTreeMap::new();
+        };
+        let mut tables = BTreeMap::new();
+        for (name, table) in named {
+            if !is_name(name.get_ref()) {
+                let what = format!("{:?} is no name here", name.get_ref());
+                self.at(name.span(), (what, "write letters, digits and - _ . only".into()));
+            } else if let Some(read) = self.striking(table.clone(), simple::<T>) {
+                tables.insert(name.get_ref().to_string(), read);
+            }
+        }
+        tables
+    }
+
     /// The tables of one kind: `[kind.NAME]`.
     fn named(&mut self, kind: &'static SourceKind, value: &Value<'_>, sources: &mut Vec<SourceConfig>) {
         let Some(read) = kind.read else {
@@ -240,8 +268,7 @@ impl Reader<'_> {
         name: &Spanned<Cow<'_, str>>,
         table: &Value<'_>,
     ) -> Option<Box<dyn Settings>> {
-        let plain = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-        if name.get_ref().is_empty() || !name.get_ref().chars().all(plain) {
+        if !is_name(name.get_ref()) {
             let what = format!("{:?} is no name for a source", name.get_ref());
             self.at(name.span(), (what, "write letters, digits and - _ . only".into()));
             return None;
@@ -409,6 +436,11 @@ fn minutes(value: Value<'_>) -> Result<u64, Error> {
             "{minutes} is out of bounds: write the minutes until writes lock again, 1 to 1440"
         ))
     })
+}
+
+/// What can stand behind the dot of a table.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || "-_.".contains(char))
 }
 
 /// The keys whose text an earlier server has too.

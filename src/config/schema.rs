@@ -3,14 +3,17 @@
 //! It knows names and types. What only reading can tell (a length of time, an address, two servers of one name) is `check`'s business.
 
 use super::read::{JournalTable, LogsTable, PresenterKeys, ScreenTable};
+use crate::connect::SiteSettings;
 use crate::domain::Limits;
 use crate::domain::json::without_null;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
+use crate::domain::secret::SecretRef;
 use crate::domain::view::View;
 use crate::sources::{Describe, SOURCES, ServerSettings, SourceKind};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The keys that are not a kind of source. A test holds them to those that are read.
 #[derive(JsonSchema)]
@@ -52,6 +55,10 @@ struct Keys {
     view: Option<Vec<View>>,
     /// Servers by name.
     server: Option<Vec<ServerSettings>>,
+    /// Web services that runbooks ask, by name.
+    http: Option<BTreeMap<String, SiteSettings>>,
+    /// Where the secrets are that runbooks name.
+    secret: Option<BTreeMap<String, SecretRef>>,
 }
 
 /// The schema of a whole config. An environment's file laid over another may hold less than it asks for.

@@ -1,12 +1,12 @@
 //! How a web service wants to be asked: who logs in, which headers it takes, whom it is believed to be.
 
-use super::http;
+use super::http::{self, Redirects};
 use super::secret::Keeper;
 use crate::domain::SourceError;
 use crate::domain::secret::SecretRef;
 use crate::redact::Redactor;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Identity, RequestBuilder, Url};
+use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, Url};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// `access = { … }` of a source that asks over HTTP. Without it: no login, the system's certificates.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Access {
     /// Basic authentication: who.
@@ -54,16 +54,23 @@ enum Login {
 }
 
 impl Web {
-    /// As `access` of `[table]` says; `shared` is the client of all that need none of their own.
+    /// As `access` of `[table]` says; `shared` is the client of all that need none of their own, `redirects` what holds for one of
+    /// its own.
     ///
     /// # Errors
     /// When the settings contradict each other, or a file can't be read or holds no certificate.
-    pub fn new(access: &Access, table: &str, shared: Client, redactor: &Redactor) -> Result<Self, SourceError> {
+    pub fn new(
+        access: &Access,
+        table: &str,
+        shared: Client,
+        redactor: &Redactor,
+        redirects: Redirects<'_>,
+    ) -> Result<Self, SourceError> {
         let wrong = |what: &str, hint: &str| SourceError::new(format!("access in [{table}] {what}"), hint);
         let login = login(access, redactor).map_err(|(what, hint)| wrong(what, hint))?;
         let headers = headers(&access.headers).map_err(|what| wrong(&what, "write { Name = \"value\" }"))?;
         let own = access.ca.is_some() || access.cert.is_some() || access.key.is_some();
-        let client = if own { client(access, table)? } else { shared };
+        let client = if own { client(access, table, redirects)? } else { shared };
         Ok(Self { client, headers, login: login.map(Arc::new) })
     }
 
@@ -82,8 +89,16 @@ impl Web {
         self.client.post(url).headers(self.headers.clone())
     }
 
+    /// A request of any method.
+    pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url).headers(self.headers.clone())
+    }
+
     /// The question with the login, if there is one.
-    pub(super) async fn sign(&self, request: RequestBuilder) -> Result<RequestBuilder, SourceError> {
+    ///
+    /// # Errors
+    /// When the secret can't be found.
+    pub async fn sign(&self, request: RequestBuilder) -> Result<RequestBuilder, SourceError> {
         Ok(match self.login.as_deref() {
             None => request,
             Some(Login::Basic(user, password)) => request.basic_auth(user, Some(password.get().await?.expose_secret())),
@@ -92,7 +107,7 @@ impl Web {
     }
 
     /// The login was refused: it is found anew for the next question.
-    pub(super) fn refused(&self) {
+    pub fn refused(&self) {
         if let Some(Login::Basic(_, secret) | Login::Bearer(secret)) = self.login.as_deref() {
             secret.forget();
         }
@@ -128,7 +143,7 @@ fn headers(written: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn client(access: &Access, table: &str) -> Result<Client, SourceError> {
+fn client(access: &Access, table: &str, redirects: Redirects<'_>) -> Result<Client, SourceError> {
     let bad = |path: &str, why: &str| {
         let what = format!("{path}, named in access of [{table}], {why}");
         SourceError::new(what, "name a file in PEM format that you may read")
@@ -150,7 +165,7 @@ fn client(access: &Access, table: &str) -> Result<Client, SourceError> {
             return Err(SourceError::new(what, "write both, or none"));
         }
     }
-    http::client_with(extra)
+    http::client_with(extra, redirects)
 }
 
 #[cfg(test)]
@@ -159,7 +174,7 @@ mod tests {
 
     fn web(access: &str) -> Result<Web, SourceError> {
         let access: Access = toml::from_str(access).unwrap();
-        Web::new(&access, "prometheus.a", http::client().unwrap(), &Redactor::default())
+        Web::new(&access, "prometheus.a", http::client().unwrap(), &Redactor::default(), Redirects::Follow)
     }
 
     fn what(access: &str) -> String {

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer};
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest wait for a TCP and TLS connection.
@@ -27,28 +28,47 @@ pub struct Trust {
     pub identity: Option<Identity>,
 }
 
+/// What becomes of a redirect, and where a client goes at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects<'a> {
+    /// A few are followed.
+    Follow,
+    /// It is the answer.
+    Never,
+    /// It is the answer, and every request goes to this local socket.
+    NeverThrough(&'a Path),
+}
+
 /// Makes the client that believes what the system believes. The system's certificates are read when the first one is to be judged.
 ///
 /// # Errors
 /// When a proxy that the environment names is no address, or TLS can't be set up.
 pub fn client() -> Result<Client, SourceError> {
+    client_that(Redirects::Follow)
+}
+
+/// The same, with a say in redirects.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_that(redirects: Redirects<'_>) -> Result<Client, SourceError> {
     let proxies = proxies(|name| std::env::var(name).ok())?;
     let tls = roots::tls().map_err(|error| unmade(&error))?;
-    builder(&proxies).tls_backend_preconfigured(tls).build().map_err(|error| unmade(&error))
+    builder(&proxies, redirects).tls_backend_preconfigured(tls).build().map_err(|error| unmade(&error))
 }
 
 /// Makes a client with a trust of its own. Blocks for some milliseconds while the system's certificates are read.
 ///
 /// # Errors
 /// When a proxy that the environment names is no address, or TLS can't be set up.
-pub fn client_with(trust: Trust) -> Result<Client, SourceError> {
+pub fn client_with(trust: Trust, redirects: Redirects<'_>) -> Result<Client, SourceError> {
     // Already installed by an earlier call: that one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let proxies = proxies(|name| std::env::var(name).ok())?;
     // A machine without certificates must still reach services over plain HTTP; HTTPS then fails where it is used.
     let Trust { authorities, identity } = trust;
     let builder = |proxies: &[Proxy]| {
-        let builder = builder(proxies).tls_certs_merge(authorities.clone());
+        let builder = builder(proxies, redirects).tls_certs_merge(authorities.clone());
         identity.clone().into_iter().fold(builder, reqwest::ClientBuilder::identity)
     };
     let built = builder(&proxies).build();
@@ -60,13 +80,20 @@ fn unmade(error: &(dyn std::error::Error + 'static)) -> SourceError {
     SourceError::new(what, "install the system's certificates")
 }
 
-fn builder(proxies: &[Proxy]) -> reqwest::ClientBuilder {
+fn builder(proxies: &[Proxy], redirects: Redirects<'_>) -> reqwest::ClientBuilder {
+    let policy = match redirects {
+        Redirects::Follow => redirect::Policy::limited(REDIRECTS),
+        Redirects::Never | Redirects::NeverThrough(_) => redirect::Policy::none(),
+    };
     let builder = Client::builder()
         .user_agent(concat!("quarterdeck/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .redirect(redirect::Policy::limited(REDIRECTS))
+        .redirect(policy)
         .pool_max_idle_per_host(2)
         .no_proxy();
+    if let Redirects::NeverThrough(socket) = redirects {
+        return builder.unix_socket(socket);
+    }
     proxies.iter().cloned().fold(builder, reqwest::ClientBuilder::proxy)
 }
 
@@ -133,6 +160,18 @@ impl BaseUrl {
             format!("the address in [{table}] holds a login, and a config holds no secrets"),
             "take it out, and write access = { user = \"…\", password = { env = \"NAME\" } } beside it",
         ))
+    }
+
+    /// Host and port, as in `127.0.0.1:8080`.
+    pub fn host_and_port(&self) -> String {
+        let port = self.0.port_or_known_default().unwrap_or(80);
+        format!("{}:{port}", self.0.host_str().unwrap_or_default())
+    }
+
+    /// The address of a path and query, with its leading slash, below the prefix. `None` when it would lead elsewhere.
+    pub fn below(&self, target: &str) -> Option<Url> {
+        let url = Url::parse(&format!("{self}{target}")).ok()?;
+        (url.origin() == self.0.origin()).then_some(url)
     }
 
     /// The address of `path` (without a leading slash) below the prefix.
@@ -227,7 +266,8 @@ pub fn not_the_api(service: &str, base: &BaseUrl, why: &str) -> SourceError {
     )
 }
 
-fn explain(service: &str, base: &BaseUrl, limit: Option<Duration>, error: &reqwest::Error) -> SourceError {
+/// Why a service gave no answer, and how to mend it.
+pub fn explain(service: &str, base: &BaseUrl, limit: Option<Duration>, error: &reqwest::Error) -> SourceError {
     let limit = limit.filter(|limit| !error.is_connect() || *limit < CONNECT).unwrap_or(CONNECT);
     let late = || format!("it does not answer in time ({:.1} s)", limit.as_secs_f64());
     let start = || format!("start {service}, or write its address in the config");
@@ -252,6 +292,15 @@ mod tests {
             assert_eq!(BaseUrl::parse(text).unwrap().join("api/v1/alerts").as_str(), "http://h:1/prom/api/v1/alerts");
         }
         assert_eq!(BaseUrl::parse("http://h:1").unwrap().join("api").as_str(), "http://h:1/api");
+    }
+
+    #[test]
+    fn a_target_stays_with_its_service() {
+        let base = BaseUrl::parse("http://h:1/api/").unwrap();
+        assert_eq!(base.below("/a?b=c%2Fd").unwrap().as_str(), "http://h:1/api/a?b=c%2Fd");
+        assert_eq!(base.host_and_port(), "h:1");
+        assert_eq!(BaseUrl::parse("https://[::1]").unwrap().host_and_port(), "[::1]:443");
+        assert_eq!(BaseUrl::parse("http://h:1").unwrap().below("@evil/"), None);
     }
 
     #[test]
@@ -283,7 +332,7 @@ mod tests {
         let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = format!("http://127.0.0.1:{}", listening.local_addr().unwrap().port());
         let env = |name: &str| (name == "all_proxy").then(|| proxy.clone());
-        let client = builder(&proxies(env).unwrap()).build().unwrap();
+        let client = builder(&proxies(env).unwrap(), Redirects::Follow).build().unwrap();
         let base = BaseUrl::parse(&format!("http://127.0.0.1:{free}")).unwrap();
         let error = get(&Web::plain(client), "Prometheus", &base, "api", Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.what, format!("Prometheus at http://127.0.0.1:{free}: nothing listens there"));

@@ -10,24 +10,28 @@ pub mod dsn;
 pub mod endpoint;
 pub mod http;
 mod libpq;
+pub mod named;
 pub mod postgres;
 pub mod prometheus;
 mod roots;
 pub mod secret;
+pub mod shell;
 pub mod ssh;
 
 pub use access::{Access, Web};
 pub use docker::Engine;
 pub use endpoint::Endpoint;
+pub use named::{Server, Site, SiteSettings};
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;
+pub use shell::Shell;
 pub use ssh::Ssh;
 
 use crate::domain::{SourceError, SourceId};
 use crate::redact::Redactor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Everything that can be reached, by the config's names. Filled once from the config; a clone shares what it holds.
 #[derive(Clone, Default)]
@@ -39,6 +43,9 @@ pub struct Connections {
     /// The hosts of the SSH connections by the names of their sources.
     hosts: BTreeMap<String, Arc<Ssh>>,
     ssh_home: Arc<ssh::Home>,
+    /// The connections to hosts that the config does not know.
+    strangers: Arc<Mutex<BTreeMap<ssh::Address, Arc<Ssh>>>>,
+    named: named::Named,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
 }
@@ -107,7 +114,7 @@ impl Connections {
     /// # Errors
     /// When its settings contradict each other, or a file that they name can't be used.
     pub fn web(&self, access: &Access, table: &str) -> Result<Web, SourceError> {
-        Web::new(access, table, self.http()?, &self.redactor)
+        Web::new(access, table, self.http()?, &self.redactor, http::Redirects::Follow)
     }
 
     /// Hides every secret that any of these connections has used.
@@ -162,6 +169,18 @@ impl Connections {
         self.hosts.get(name)
     }
 
+    /// The connection to a host that the config does not know, made at the first call.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn ssh_to(&self, address: &str) -> Result<Arc<Ssh>, SourceError> {
+        let key = ssh::Address::parse(address)?;
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let home = &self.ssh_home;
+        let ssh = strangers.entry(key.clone()).or_insert_with(|| Arc::new(Ssh::new(key, None, Arc::clone(home))));
+        Ok(Arc::clone(ssh))
+    }
+
     /// What a source registered under its name is used by nobody new from now on. An SSH connection stays for others that go to the same
     /// host, and closes by itself when it is idle.
     pub fn forget(&mut self, source: &SourceId) {
@@ -177,7 +196,8 @@ impl Connections {
 
     /// Closes what would outlive the program: SSH connections. From now on they can't be used. Takes a second at most.
     pub async fn close(&self) {
-        futures_util::future::join_all(self.ssh.values().map(|ssh| ssh.close())).await;
+        let strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        futures_util::future::join_all(self.ssh.values().chain(strangers.values()).map(|ssh| ssh.close())).await;
         self.ssh_home.remove();
     }
 }

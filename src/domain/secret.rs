@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -31,7 +31,7 @@ impl<'de> Deserialize<'de> for SecretRef {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "{ env = \"NAME\" }, { command = \"…\" } or { file = \"/path\" }")]
 enum Written {
     /// The name of an environment variable.
     Env(String),
@@ -66,8 +66,12 @@ impl<'de> Visitor<'de> for PlaceOfSecret {
         ))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SecretRef, A::Error> {
-        Ok(match Written::deserialize(MapAccessDeserializer::new(map))? {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretRef, A::Error> {
+        let written = Written::deserialize(MapAccessDeserializer::new(&mut map))?;
+        if map.next_key::<IgnoredAny>()?.is_some() {
+            return Err(A::Error::custom("a secret is in one place: keep one of env, command and file"));
+        }
+        Ok(match written {
             Written::Env(name) => SecretRef::Env(name),
             Written::Command(command) => SecretRef::Command(command),
             Written::File(path) => SecretRef::File(path),

@@ -1,14 +1,10 @@
 //! What the format can say and nothing executes yet. A runbook that says it is read, checked and shown, and a plan for it is refused.
 //!
-//! Whoever builds one of these deletes its lines here, and in the end this file, its call in `runtime/exec/plan.rs` and the
-//! exception in the test of `steps/mod.rs`.
+//! Whoever builds one of these deletes its lines here, and in the end this file and its call in `runtime/exec/plan.rs`.
 
 use super::Runbook;
-use super::language::docker::{self, Verb};
-use super::model::{Attrs, Fence, On, ParamType, Place, Role, Step};
-
-/// Languages that are read and have no folder in `steps/`.
-pub const LANGUAGES: [&str; 3] = ["bash", "http", "promql"];
+use super::language::sql;
+use super::model::{Attrs, Fence, Place, Role, Step};
 
 /// Why a runbook can't be run yet, in a sentence; `None` when it can.
 pub fn refusal(runbook: &Runbook) -> Option<String> {
@@ -20,13 +16,7 @@ fn of_front(runbook: &Runbook) -> Option<String> {
     if !runbook.lock.is_empty() {
         return Some("a runbook with a `lock`".to_owned());
     }
-    if let Some(secret) = runbook.secrets.first() {
-        return Some(format!("a runbook with a secret (`{secret}`)"));
-    }
-    let unknown = |kind: ParamType| matches!(kind, ParamType::Server | ParamType::Address);
-    let param = runbook.params.iter().find(|param| param.many || unknown(param.kind))?;
-    let many = if param.many { "a list of " } else { "" };
-    Some(format!("a runbook with {many}type {} (`{}`)", param.kind.word(), param.name))
+    None
 }
 
 fn of_sections(runbook: &Runbook) -> Option<String> {
@@ -42,34 +32,22 @@ fn of_step(step: &Step) -> Option<String> {
 }
 
 fn of_fence(fence: &Fence) -> Option<String> {
-    if LANGUAGES.contains(&fence.language.name) {
-        return Some(format!("the {} fence", fence.language.name));
-    }
-    if fence.language.name == docker::LANGUAGE.name
-        && let Ok(command) = docker::parse(&fence.body)
-        && matches!(
-            command.verb,
-            Verb::Stats | Verb::Kill | Verb::Pause | Verb::Unpause | Verb::Rm | Verb::Pull | Verb::ImagePrune
-        )
-    {
-        return Some(format!("`docker {}`", command.verb.word()));
-    }
     let Attrs { on, .. } = &fence.attrs;
-    if !matches!(on, On { place: Place::Name(_) | Place::Param(_), part: None }) {
+    let one = matches!(on.place, Place::Name(_) | Place::Param(_) | Place::Local);
+    if !one || on.part.is_some() && fence.language.name == sql::LANGUAGE.name {
         return Some(format!("`on={on}`"));
     }
     of_attrs(fence)
 }
 
 fn of_attrs(Fence { role, attrs, .. }: &Fence) -> Option<String> {
-    let Attrs { out, expect, retry, when, on_disconnect, autocommit, hold, .. } = attrs;
+    let Attrs { out, retry, when, on_disconnect, autocommit, hold, .. } = attrs;
     let word = match role {
         _ if on_disconnect.is_some() => "on-disconnect",
         _ if *autocommit => "autocommit",
         Role::Run if out.is_some() => "out",
         Role::Undo if *retry > 0 => "retry",
         Role::Undo if when.is_some() => "if",
-        Role::Run | Role::Undo if expect.is_some() => "expect",
         Role::Verify if hold.is_some() => "for",
         _ => return None,
     };
@@ -91,11 +69,11 @@ mod tests {
 
     #[test]
     fn what_nothing_executes_is_refused_by_name() {
-        let page = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n---\n\n## Look\n\n```bash check on=local timeout=5s\nset -eu\n```\n";
+        let page = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n---\n\n## Look\n\n```bash check on=role:game timeout=5s\nset -eu\n```\n";
         let runbook = parse("a.md", page).unwrap();
         assert_eq!(
             refusal(&runbook).unwrap(),
-            "the bash fence in \"Look\" can't be run yet: a is read and checked, and nothing of it is sent"
+            "`on=role:game` in \"Look\" can't be run yet: a is read and checked, and nothing of it is sent"
         );
         let page = page.replace("risk: low", "risk: low\nlock: [service/api]");
         assert!(refusal(&parse("a.md", &page).unwrap()).unwrap().starts_with("a runbook with a `lock`"));
@@ -113,7 +91,6 @@ mod tests {
             |attrs: &str| format!("```sql check on=db{attrs} timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n");
         let pages = [
             ("", "**Run:** [b](b.md)\n".to_owned(), "the call of another runbook in \"T\""),
-            ("", docker("", "docker pull api"), "`docker pull` in \"T\""),
             ("", sql("/app"), "`on=db/app` in \"T\""),
         ];
         for (keys, body, wanted) in pages {

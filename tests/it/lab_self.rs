@@ -3,6 +3,7 @@
 use crate::lab::docker::{IMAGE, LABEL, is_static};
 use crate::lab::fault::{Hung, Proxy};
 use crate::lab::postgres::{DATABASE, Postgres, password, statements, url};
+use crate::lab::scripted::{Say, Scripted};
 use crate::lab::{self, http, monitoring, need, poll, service};
 use sqlx::Connection;
 use std::io::{Read, Write};
@@ -12,6 +13,17 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_scripted_service_says_what_it_should_and_keeps_what_it_was_asked() {
+    let service = Scripted::start(|path| if path == "/gone" { Say::Nothing } else { Say::Moved("/there".to_owned()) });
+    let answer = http::post(service.port(), "/here", &serde_json::json!({"a": 1})).unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (302, ""));
+    assert!(http::get(service.port(), "/gone").is_err());
+    let [post, gone] = service.requests().try_into().unwrap();
+    assert!(post.starts_with("POST /here ") && post.ends_with("\n\n{\"a\":1}"), "{post}");
+    assert!(gone.starts_with("GET /gone "), "{gone}");
+}
 
 #[test]
 fn containers_come_as_described_and_go() {

@@ -1,7 +1,7 @@
 //! An HTTP service that says what a test wants: refusals, lies, half answers. One thread for each connection, one answer
 //! each, then the end.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,10 @@ pub enum Say {
     Late(Duration, Vec<u8>),
     /// The first half of a body, and then the connection ends.
     Half(Vec<u8>),
+    /// It is elsewhere.
+    Moved(String),
+    /// The request is read, and the connection ends.
+    Nothing,
 }
 
 impl Say {
@@ -30,6 +34,7 @@ impl Say {
 pub struct Scripted {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     ends: Arc<AtomicBool>,
 }
 
@@ -38,16 +43,19 @@ impl Scripted {
     pub fn start(script: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
-        let this = Self { port, asked: Arc::default(), ends: Arc::default() };
-        let (asked, ends, script) = (Arc::clone(&this.asked), Arc::clone(&this.ends), Arc::new(script));
+        let this = Self { port, asked: Arc::default(), requests: Arc::default(), ends: Arc::default() };
+        let (asked, requests) = (Arc::clone(&this.asked), Arc::clone(&this.requests));
+        let (ends, script) = (Arc::clone(&this.ends), Arc::new(script));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if ends.load(Ordering::SeqCst) {
                     break;
                 }
-                let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
+                let (asked, requests, script) = (Arc::clone(&asked), Arc::clone(&requests), Arc::clone(&script));
                 std::thread::spawn(move || {
-                    let Some(path) = path_of(&stream) else { return };
+                    let Some(request) = request_of(&stream) else { return };
+                    let Some(path) = request.split(' ').nth(1).map(str::to_owned) else { return };
+                    requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
                     asked.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
                     // A client that went away is no failure of the lab.
                     let _ = say(stream, &script(&path));
@@ -60,6 +68,11 @@ impl Scripted {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// All requests so far, each with its headers and its body.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The paths that were asked for so far.
@@ -76,16 +89,27 @@ impl Drop for Scripted {
     }
 }
 
-/// Reads a request without a body up to its end.
-fn path_of(stream: &TcpStream) -> Option<String> {
-    let mut lines = BufReader::new(stream).lines();
-    let first = lines.next()?.ok()?;
-    for line in lines {
-        if line.ok()?.is_empty() {
+/// Reads a request up to its end.
+fn request_of(stream: &TcpStream) -> Option<String> {
+    let (mut reader, mut request, mut length) = (BufReader::new(stream), String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        request.push_str(line.trim_end());
+        request.push('\n');
+        if line.trim_end().is_empty() {
             break;
         }
+        let value =
+            line.to_ascii_lowercase().strip_prefix("content-length:").and_then(|value| value.trim().parse().ok());
+        length = value.unwrap_or(length);
     }
-    first.split(' ').nth(1).map(str::to_owned)
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    request.push_str(&String::from_utf8_lossy(&body));
+    Some(request)
 }
 
 fn say(mut stream: TcpStream, what: &Say) -> std::io::Result<()> {
@@ -96,6 +120,11 @@ fn say(mut stream: TcpStream, what: &Say) -> std::io::Result<()> {
             (200, body)
         }
         Say::Half(body) => (200, body),
+        Say::Moved(to) => {
+            write!(stream, "HTTP/1.1 302 said\r\nLocation: {to}\r\n")?;
+            return stream.write_all(b"Content-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+        Say::Nothing => return Ok(()),
     };
     let length = body.len();
     write!(stream, "HTTP/1.1 {status} said\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;

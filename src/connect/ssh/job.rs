@@ -8,6 +8,7 @@ use super::master::Master;
 use crate::clock;
 use crate::domain::{Now, SourceError};
 use openssh::{Child, Error, Session, Stdio};
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -27,6 +28,8 @@ pub struct Job<'a> {
     pub limit: Duration,
     /// Kept of its output, in bytes; the rest is read and dropped, and [`Output::cut`] says so.
     most: usize,
+    /// Kept of the end of either output too, in bytes.
+    tail: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,19 +41,26 @@ enum What<'a> {
 impl<'a> Job<'a> {
     /// A program with its arguments, found on the host's `PATH`. Its input is empty.
     pub const fn argv(argv: &'a [&'a str], limit: Duration) -> Self {
-        Self { what: What::Argv, args: argv, limit, most: 1 << 20 }
+        Self { what: What::Argv, args: argv, limit, most: 1 << 20, tail: 0 }
     }
 
     /// A script for a POSIX shell; `args` are its `$1`, `$2`, … It is read from standard input: a command in it that reads its
     /// input reads the rest of the script, so give it `</dev/null`.
     pub const fn script(script: &'a str, args: &'a [&'a str], limit: Duration) -> Self {
-        Self { what: What::Script(script), args, limit, most: 1 << 20 }
+        Self { what: What::Script(script), args, limit, most: 1 << 20, tail: 0 }
     }
 
     /// Keeps at most so many bytes of its output; 1 MiB when not said.
     #[must_use]
     pub const fn keep(mut self, most: usize) -> Self {
         self.most = most;
+        self
+    }
+
+    /// Keeps the last `tail` bytes of what is too long as well, behind a line that says how much is missing.
+    #[must_use]
+    pub const fn keep_end(mut self, tail: usize) -> Self {
+        self.tail = tail;
         self
     }
 
@@ -66,7 +76,10 @@ impl<'a> Job<'a> {
     }
 
     /// The input of the shell.
-    pub(super) fn input(&self) -> Result<Vec<u8>, SourceError> {
+    ///
+    /// # Errors
+    /// When an argument can't be one.
+    pub(in crate::connect) fn input(&self) -> Result<Vec<u8>, SourceError> {
         let words = self.words()?;
         Ok(match self.what {
             What::Argv => format!("exec {words} </dev/null\n"),
@@ -78,7 +91,7 @@ impl<'a> Job<'a> {
 }
 
 /// One word for a POSIX shell, whatever it holds: between single quotes nothing has a meaning but the quote itself.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
@@ -98,9 +111,9 @@ pub enum Ended {
 pub struct Output {
     /// How it ended.
     pub ended: Ended,
-    /// Its output, at most [`Job::keep`] bytes.
+    /// Its output, at most [`Job::keep`] bytes, and those of [`Job::keep_end`].
     pub stdout: Vec<u8>,
-    /// Its error output, at most 16 KiB.
+    /// Its error output, at most 16 KiB, and the bytes of [`Job::keep_end`].
     pub stderr: Vec<u8>,
     /// Either was longer than what is kept.
     pub cut: bool,
@@ -112,21 +125,30 @@ pub struct Output {
     pub first: Option<Now>,
 }
 
-/// Runs it on a living connection until `end`.
-pub(super) async fn run(master: &Master, input: &[u8], job: &Job<'_>, end: Instant) -> Result<Output, Error> {
-    let (mut out, mut err) = (Kept::new(job.most), Kept::new(MOST_STDERR));
-    let (sent, mut round_trip) = (clock::now(), Duration::ZERO);
+/// Runs it on a living connection until `end`. The error says whether anything had left by then.
+pub(super) async fn run(master: &Master, input: &[u8], job: &Job<'_>, end: Instant) -> Result<Output, (bool, Error)> {
+    let (mut out, mut err) = (Kept::output(job), Kept::errors(job));
+    let (sent, mut round_trip, mut left) = (clock::now(), Duration::ZERO, false);
     let talking = async {
         let child = open(master).await?;
         round_trip = clock::now().since(sent);
+        left = true;
         talk(master, child, input, &mut out, &mut err).await
     };
     let ended = match timeout_at(end, talking).await {
-        Ok(ended) => ended?,
+        Ok(Ok(ended)) => ended,
+        Ok(Err(why)) => return Err((left, why)),
         Err(_) => Ended::GivenUp,
     };
-    let cut = out.cut || err.cut;
-    Ok(Output { ended, stdout: out.bytes, stderr: err.bytes, cut, sent, round_trip, first: out.first })
+    Ok(Output::of(ended, out, err, sent, round_trip))
+}
+
+impl Output {
+    /// From what was kept.
+    pub(in crate::connect) fn of(ended: Ended, out: Kept, err: Kept, sent: Now, round_trip: Duration) -> Self {
+        let (cut, first) = (out.cut || err.cut, out.first);
+        Self { ended, stdout: out.all(), stderr: err.all(), cut, sent, round_trip, first }
+    }
 }
 
 /// A piece of what something says that goes on and on.
@@ -229,29 +251,61 @@ async fn exit(master: &Master, child: Child<&Session>) -> Result<Ended, Error> {
     }
 }
 
-/// The first so many bytes of a stream.
-struct Kept {
+/// The first so many bytes of a stream, and its last ones.
+pub(in crate::connect) struct Kept {
     bytes: Vec<u8>,
     most: usize,
+    tail: VecDeque<u8>,
+    most_tail: usize,
+    /// Bytes between the two.
+    missing: usize,
     cut: bool,
     first: Option<Now>,
 }
 
 impl Kept {
-    fn new(most: usize) -> Self {
-        Self { bytes: Vec::new(), most, cut: false, first: None }
+    /// Of a job's output.
+    pub(in crate::connect) const fn output(job: &Job<'_>) -> Self {
+        Self::new(job.most, job.tail)
+    }
+
+    /// Of its error output.
+    pub(in crate::connect) const fn errors(job: &Job<'_>) -> Self {
+        Self::new(MOST_STDERR, job.tail)
+    }
+
+    const fn new(most: usize, most_tail: usize) -> Self {
+        let bytes = Vec::new();
+        Self { bytes, most, tail: VecDeque::new(), most_tail, missing: 0, cut: false, first: None }
     }
 
     /// Reads to the end, so that what writes is never blocked by a full pipe.
-    async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
+    pub(in crate::connect) async fn read(&mut self, stream: Option<impl AsyncRead + Unpin>) {
         let Some(mut stream) = stream else { return };
         let mut piece = vec![0; 8 << 10];
         while let Ok(length @ 1..) = stream.read(&mut piece).await {
             self.first.get_or_insert_with(clock::now);
-            let room = self.most.saturating_sub(self.bytes.len());
-            self.cut |= length > room;
-            self.bytes.extend_from_slice(&piece[..length.min(room)]);
+            self.take(&piece[..length]);
         }
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        let room = self.most.saturating_sub(self.bytes.len()).min(piece.len());
+        self.bytes.extend_from_slice(&piece[..room]);
+        self.tail.extend(&piece[room..]);
+        let over = self.tail.len().saturating_sub(self.most_tail);
+        self.tail.drain(..over);
+        self.missing += over;
+        self.cut |= over > 0;
+    }
+
+    fn all(self) -> Vec<u8> {
+        let mut all = self.bytes;
+        if self.missing > 0 && self.most_tail > 0 {
+            all.extend_from_slice(format!("\n… {} bytes are left out here …\n", self.missing).as_bytes());
+        }
+        all.extend(self.tail);
+        all
     }
 }
 
@@ -273,6 +327,20 @@ mod tests {
         assert_eq!(text(&Job::script("date", &[], LIMIT)), "date\n");
         assert_eq!(text(&Job::script("echo \"$1\"", &["a b"], LIMIT)), "set -- 'a b'\necho \"$1\"\n");
         assert!(Job::argv(&["a\0b"], LIMIT).input().is_err());
+    }
+
+    #[test]
+    fn of_a_flood_the_beginning_and_the_end_are_kept() {
+        let kept = |most, tail, pieces: &[&str]| {
+            let mut kept = Kept::new(most, tail);
+            for piece in pieces {
+                kept.take(piece.as_bytes());
+            }
+            (kept.cut, String::from_utf8(kept.all()).unwrap())
+        };
+        assert_eq!(kept(4, 0, &["abc", "def"]), (true, "abcd".to_owned()));
+        assert_eq!(kept(4, 2, &["abc", "def"]), (false, "abcdef".to_owned()));
+        assert_eq!(kept(4, 2, &["abcd", "efg", "hij"]), (true, "abcd\n… 4 bytes are left out here …\nij".to_owned()));
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 
 use super::explain::{self, Place};
 use crate::domain::SourceError;
-use openssh::{ForwardType, Session};
+use openssh::{ForwardType, Session, Socket};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub(super) struct Master {
     log: PathBuf,
     /// Bytes of the log that were read for [`Self::news`].
     read: AtomicUsize,
-    /// Remote sockets that this connection forwards.
+    /// Remote sockets and ports that this connection forwards.
     forwards: Mutex<Vec<String>>,
 }
 
@@ -88,7 +88,7 @@ impl Master {
         String::from_utf8_lossy(bytes.get(read..).unwrap_or_default()).into_owned()
     }
 
-    /// Makes `local` a way to `remote`, once.
+    /// Makes `local` a way to `remote`, once: a socket's path over there, or `host:port` as seen from there.
     pub(super) async fn forward(&self, remote: &str, local: &Path) -> Result<(), openssh::Error> {
         let mut forwards = self.forwards.lock().await;
         if forwards.iter().any(|known| known == remote) {
@@ -100,7 +100,11 @@ impl Master {
         {
             return Err(openssh::Error::ChildIo(why));
         }
-        let asked = self.session.request_port_forward(ForwardType::Local, local, Path::new(remote));
+        let to = match remote.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+            Some((host, port)) if !remote.starts_with('/') => Socket::TcpSocket { host: host.into(), port },
+            _ => Socket::UnixSocket { path: Path::new(remote).into() },
+        };
+        let asked = self.session.request_port_forward(ForwardType::Local, local, to);
         timeout(LOCAL, asked).await.unwrap_or(Err(openssh::Error::Disconnected))?;
         forwards.push(remote.to_owned());
         Ok(())

@@ -16,7 +16,8 @@ mod master;
 
 pub use address::Address;
 pub use home::Home;
-pub use job::{Ended, Job, Output, READING, Said, follow_input, hand_on};
+pub(super) use job::Kept;
+pub use job::{Ended, Job, Output, READING, Said, follow_input, hand_on, quoted};
 
 use crate::domain::SourceError;
 use explain::Place;
@@ -36,9 +37,18 @@ pub struct Ssh {
     link: Mutex<Link>,
     /// Below the link, since fields are dropped in this order: a master is stopped through a socket in there.
     home: Arc<Home>,
-    /// Remote sockets that were asked for; their position names the local one, so that it stays the same.
+    /// Remote sockets and ports that were asked for; their position names the local one, so that it stays the same.
     forwards: Lock<Vec<String>>,
     closed: watch::Sender<bool>,
+}
+
+/// No answer came.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    /// The line was open, and something may have gone through it.
+    pub left: bool,
+    /// Why.
+    pub why: SourceError,
 }
 
 /// What became of the last attempt to connect.
@@ -71,13 +81,22 @@ impl Ssh {
     /// # Errors
     /// When the host can't be reached or the connection is lost. A command that fails, is killed or takes too long is an [`Output`].
     pub async fn run(&self, job: &Job<'_>) -> Result<Output, SourceError> {
-        let input = job.input()?;
+        self.send(job).await.map_err(|Unanswered { why, .. }| why)
+    }
+
+    /// As [`Self::run`], for what changes something.
+    ///
+    /// # Errors
+    /// As there, with whether anything had left by then.
+    pub async fn send(&self, job: &Job<'_>) -> Result<Output, Unanswered> {
+        let early = |why| Unanswered { left: false, why };
+        let input = job.input().map_err(early)?;
         let end = Instant::now() + job.limit;
         let connecting = timeout_at(end, self.master()).await;
-        let master = connecting.unwrap_or_else(|_| Err(explain::slow(&self.place, job.limit)))?;
+        let master = connecting.unwrap_or_else(|_| Err(explain::slow(&self.place, job.limit))).map_err(early)?;
         match job::run(&master, &input, job, end).await {
             Ok(output) => Ok(output),
-            Err(why) => Err(self.lost(&master, &why).await),
+            Err((left, why)) => Err(Unanswered { left, why: self.lost(&master, &why).await }),
         }
     }
 
@@ -102,6 +121,18 @@ impl Ssh {
     /// When the host can't be reached. That nothing listens at `remote`, or that the host forbids forwarding, shows when the
     /// socket is used: see [`Self::explain_forward`].
     pub async fn forward_unix(&self, remote: &str) -> Result<PathBuf, SourceError> {
+        self.forward(remote).await
+    }
+
+    /// As [`Self::forward_unix`], to a port as it is seen from the host: `127.0.0.1:8080`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn forward_tcp(&self, remote: &str) -> Result<PathBuf, SourceError> {
+        self.forward(remote).await
+    }
+
+    async fn forward(&self, remote: &str) -> Result<PathBuf, SourceError> {
         let local = self.local_of(remote)?;
         let master = self.master().await?;
         match master.forward(remote, &local).await {

@@ -105,6 +105,11 @@ impl Verb {
         }
     }
 
+    /// What it does is done to one container.
+    pub const fn acts_on_container(self) -> bool {
+        self.changes() && !matches!(self, Self::Pull | Self::ImagePrune)
+    }
+
     const fn gives(self) -> Gives {
         match self {
             Self::Inspect => &[("container", Known::Map), ("rows", Known::List)],

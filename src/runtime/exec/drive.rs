@@ -39,6 +39,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         types,
         label,
         values,
+        number: id.to_string(),
         outs,
         started: None,
         at: None,
@@ -80,6 +81,8 @@ struct Run {
     label: String,
     /// The parameters, and what was chosen on the way.
     values: BTreeMap<String, Value>,
+    /// The id as text.
+    number: String,
     outs: BTreeMap<String, Rows>,
     /// When it began.
     started: Option<Now>,
@@ -157,6 +160,8 @@ impl Run {
             values: &self.values,
             outs: &self.outs,
             label: &self.label,
+            run: &self.number,
+            runbook: &self.plan.body().runbook,
         }
     }
 
@@ -445,7 +450,7 @@ impl Run {
         let before = (self.exec.clock)();
         let sent = match self.fences(step, Role::Run).next() {
             Some((fence, pinned)) => match (step_of(fence), self.scene().call(fence, pinned)) {
-                (Ok(way), Ok(call)) => Ok(way.act(call, permit).await),
+                (Ok(way), Ok(call)) => Ok(self.scene().judge(fence, way.act(call, permit).await)),
                 (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
             },
             None => Err("the step has no run fence".to_owned()),

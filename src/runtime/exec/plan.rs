@@ -2,12 +2,13 @@
 
 use super::scene::{Scene, Truth, step_of};
 use super::{Exec, when};
+use crate::connect::Server;
 use crate::domain::SourceError;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
-use crate::runbook::language::{Types, types_of};
+use crate::runbook::language::{Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
-use crate::runbook::model::{Attrs, Fence, ParamType, Role, RunLimits, Runbook, Step};
+use crate::runbook::model::{Attrs, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::{Draft, Plan, PlanRequest, nearest, not_yet};
@@ -34,9 +35,10 @@ impl Exec {
             return Err(why);
         }
         let mut values = params::resolve(&runbook.params, &request.args)?;
-        let shown = self.resolve_containers(runbook, &mut values).await?;
+        let shown = self.resolve_things(runbook, &mut values).await?;
         let mut planner = Planner {
             exec: self,
+            runbook,
             types: types_of(runbook),
             values,
             outs: BTreeMap::new(),
@@ -67,32 +69,74 @@ impl Exec {
         }))
     }
 
-    /// Puts full ids in place of container names; returns all parameters as people read them.
-    async fn resolve_containers(
+    /// Puts full ids in place of container names, and the addresses of servers beside them; returns all parameters as people read
+    /// them.
+    async fn resolve_things(
         &self,
         runbook: &Runbook,
         values: &mut BTreeMap<String, Value>,
     ) -> Result<Vec<(String, String)>, String> {
         let mut shown = Vec::new();
         for param in &runbook.params {
-            let mut text = params::shown(param, values.get(&param.name));
-            if param.kind == ParamType::Container
-                && let Some((engine, name)) = split_container(&text)
-            {
-                let server = self.connections.need_docker(engine).map_err(|error| error.to_string())?;
-                let search = docker::resolve(server, name);
-                let found = find(engine, search).await.map_err(|error| error.to_string())?;
-                values.insert(param.name.clone(), format!("{engine}/{}", found.id).into());
-                text = format!("{engine}/{}", found.name);
-            }
+            let text = match values.get(&param.name).cloned() {
+                Some(Value::Null) | None => params::shown(param, None),
+                Some(value) => match param.kind {
+                    ParamType::Container => self.containers(param, &value, values).await?,
+                    ParamType::Server => self.servers(param, &value, values)?,
+                    _ => params::shown(param, Some(&value)),
+                },
+            };
             shown.push((param.name.clone(), clean(&text).into_owned()));
         }
         Ok(shown)
     }
+
+    /// Puts full ids in place of names.
+    async fn containers(
+        &self,
+        param: &Param,
+        value: &Value,
+        values: &mut BTreeMap<String, Value>,
+    ) -> Result<String, String> {
+        let (mut ids, mut names) = (Vec::new(), Vec::new());
+        for text in texts(value) {
+            let Some((engine, name)) = split_container(text) else { return Ok(params::shown(param, Some(value))) };
+            let server = self.connections.need_docker(engine).map_err(|error| error.to_string())?;
+            let found = find(engine, docker::resolve(server, name)).await.map_err(|error| error.to_string())?;
+            ids.push(Value::from(format!("{engine}/{}", found.id)));
+            names.push(format!("{engine}/{}", found.name));
+        }
+        let ids = if param.many { Value::Array(ids) } else { ids.pop().unwrap_or_default() };
+        values.insert(param.name.clone(), ids);
+        Ok(names.join(", "))
+    }
+
+    /// Each must be one of the config, with the role that is asked for; the address of a single one becomes a value too.
+    fn servers(&self, param: &Param, value: &Value, values: &mut BTreeMap<String, Value>) -> Result<String, String> {
+        for name in texts(value) {
+            let server = self.connections.need_server(name).map_err(|error| format!("{:?}: {error}", param.name))?;
+            let role = param.from.as_deref();
+            if let Some(role) = role.filter(|role| !server.roles.iter().any(|known| known == role)) {
+                return Err(format!("{:?}: the server {name} has not the role {role:?}", param.name));
+            }
+            // One without an address leaves the name without a value: whatever uses it fails, and asks nobody else.
+            if let (Some(address), false) = (&server.address, param.many) {
+                values.insert(address_of(&param.name), address.clone().into());
+            }
+        }
+        Ok(params::shown(param, Some(value)))
+    }
+}
+
+/// The texts of a value or of a list.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let one = value.as_str();
+    one.into_iter().chain(value.as_array().into_iter().flatten().filter_map(Value::as_str))
 }
 
 struct Planner<'a> {
     exec: &'a Exec,
+    runbook: &'a Runbook,
     types: Types,
     values: BTreeMap<String, Value>,
     outs: BTreeMap<String, Rows>,
@@ -110,11 +154,25 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn scene(&self) -> Scene<'_> {
         let (connections, label) = (&self.exec.connections, LABEL);
-        Scene { connections, types: &self.types, values: &self.values, outs: &self.outs, label }
+        let (types, values, outs) = (&self.types, &self.values, &self.outs);
+        Scene { connections, types, values, outs, label, run: "plan", runbook: self.runbook }
     }
 
-    /// The environment and the age of the runbook.
+    /// The environment, the secrets and the age of the runbook; what is a server of the config after all.
     fn suits(&mut self, runbook: &Runbook) {
+        for secret in &runbook.secrets {
+            if let Err(error) = self.exec.connections.knows_secret(secret) {
+                self.blocked.push(error.to_string());
+            }
+        }
+        for param in runbook.params.iter().filter(|param| param.kind == ParamType::Address) {
+            for address in self.values.get(&param.name).into_iter().flat_map(texts) {
+                let known = |server: &&Server| server.name == address || server.address.as_deref() == Some(address);
+                if let Some(server) = self.exec.connections.servers().find(known) {
+                    self.warnings.push(format!("{address} is the server {} of the config", server.name));
+                }
+            }
+        }
         let env = &self.exec.env;
         if !runbook.environments.is_empty() && !runbook.environments.contains(env) {
             self.blocked.push(format!("it is for {} and this is {env}", runbook.environments.join(", ")));
@@ -198,7 +256,10 @@ impl Planner<'_> {
     }
 
     async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {
-        let finding = check(self.scene(), fence, pinned).await;
+        let (finding, warns) = checked(self.scene(), fence, pinned).await;
+        if warns {
+            self.warnings.push(format!("{}: {}", step.title, finding.text));
+        }
         if !finding.passed {
             self.not_true(&format!("{}: {}", step.title, finding.text));
         }
@@ -243,14 +304,20 @@ fn too_many(fence: &Fence, rows: &Rows) -> Option<String> {
 
 /// Asks a check fence.
 pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> Finding {
+    checked(scene, fence, pinned).await.0
+}
+
+/// The same; whether it passed and yet has something to warn of.
+async fn checked(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> (Finding, bool) {
     let Some(expect) = &fence.attrs.expect else {
-        return Finding { passed: false, text: "the check has no condition".to_owned() };
+        return (Finding { passed: false, text: "the check has no condition".to_owned() }, false);
     };
-    let (passed, text) = match scene.holds(fence, pinned, expect).await {
-        Truth::Yes(text, _) => (true, text),
-        Truth::No(text) | Truth::Unclear(text) => (false, text),
+    let (passed, warns, text) = match scene.holds(fence, pinned, expect).await {
+        Truth::Yes(text, _) => (true, false, text),
+        Truth::Warns(text) => (true, true, format!("it warns: {text}")),
+        Truth::No(text) | Truth::Never(text) | Truth::Unclear(text) => (false, false, text),
     };
-    Finding { passed, text: clean(&text).into_owned() }
+    (Finding { passed, text: clean(&text).into_owned() }, warns)
 }
 
 /// Asks a plan fence for its rows; the error is in words.

@@ -223,13 +223,15 @@ impl<'a> Found<'a> {
         let Some(step) = runbook.steps.iter().find(|step| step.id == id) else { return unknown("the step is gone") };
         let memory = Memory::of(&intent.entry.data["facts"]);
         let types = types_of(runbook);
-        let label = format!("quarterdeck run {}", self.run.short());
+        let (label, number) = (format!("quarterdeck run {}", self.run.short()), self.run.to_string());
         let scene = Scene {
             connections: &exec.connections,
             types: &types,
             values: &memory.values,
             outs: &memory.outs,
             label: &label,
+            run: &number,
+            runbook,
         };
         if intent.entry.role.as_deref() == Some(Role::Undo.word()) {
             return undone(settle(exec, scene, step, Role::Undo, &memory, intent).await);

@@ -2,14 +2,15 @@
 
 use crate::connect::Connections;
 use crate::domain::SourceError;
+use crate::runbook::Runbook;
 use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::{NameType, Types};
-use crate::runbook::machine::Watched;
+use crate::runbook::machine::{Effect, Watched};
 use crate::runbook::model::{Fence, Place, Role, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::Rows;
-use crate::steps::{self, Call, Found, within};
-use serde_json::{Map, Value};
+use crate::steps::{self, Acted, Call, Found, Judged, within};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,6 +29,10 @@ pub(super) struct Scene<'a> {
     pub(super) values: &'a BTreeMap<String, Value>,
     pub(super) outs: &'a BTreeMap<String, Rows>,
     pub(super) label: &'a str,
+    /// The run's id, or `plan`.
+    pub(super) run: &'a str,
+    /// Whose fences these are.
+    pub(super) runbook: &'a Runbook,
 }
 
 /// What is known of each fence of a step.
@@ -59,6 +64,10 @@ pub(super) enum Truth {
     /// In words, and the runbook's own sentence for it (`show` of a verify fence).
     Yes(String, Option<String>),
     No(String),
+    /// It holds, and somebody should know: a check alone says so.
+    Warns(String),
+    /// It does not hold, and asking again is of no use.
+    Never(String),
     /// It could not be asked, or not be judged.
     Unclear(String),
 }
@@ -75,15 +84,24 @@ impl<'a> Scene<'a> {
             pinned,
             outs: self.outs,
             label: self.label,
+            run: self.run,
+            step: self.step_id(fence),
         })
+    }
+
+    /// The step that a fence belongs to.
+    fn step_id(&self, fence: &Fence) -> &'a str {
+        let owner = self.runbook.steps.iter().find(|step| step.fences.iter().any(|other| other.line == fence.line));
+        owner.map_or("", |step| step.id.as_str())
     }
 
     fn on(&self, fence: &'a Fence) -> Result<&'a str, SourceError> {
         let name = match &fence.attrs.on.place {
             Place::Name(name) => return Ok(name),
+            Place::Local => return Ok("local"),
             Place::Param(name) => name,
             // The plan was refused (`runbook/not_yet.rs`).
-            Place::Role(_) | Place::Host | Place::Local => {
+            Place::Role(_) | Place::Host => {
                 let what = format!("`on={}` can't be run yet", fence.attrs.on);
                 return Err(SourceError::new(what, "name a connection of the config"));
             }
@@ -98,6 +116,15 @@ impl<'a> Scene<'a> {
         Ok(split_container(value).map_or(value, |(engine, _)| engine))
     }
 
+    /// The names that a condition of a fence sees beside those of what it `found`.
+    pub(super) fn names_with(&self, fence: &Fence, found: &Names) -> Names {
+        let mut names = found.clone();
+        names.insert("run".to_owned(), json!({ "id": self.run }));
+        names.insert("step".to_owned(), json!({ "id": self.step_id(fence) }));
+        names.extend(self.names());
+        names
+    }
+
     /// The names that every condition sees: parameters, what was chosen, rows so far.
     pub(super) fn names(&self) -> Names {
         let params: Map<String, Value> = self.values.clone().into_iter().collect();
@@ -105,13 +132,6 @@ impl<'a> Scene<'a> {
         let chosen = self.values.iter().filter(|(name, _)| self.types.get(*name) == Some(&NameType::Choice));
         names.extend(chosen.map(|(name, value)| (name.clone(), value.clone())));
         names.extend(self.outs.iter().map(|(name, rows)| (name.clone(), Value::Array(rows.rows.clone()))));
-        names
-    }
-
-    /// The names that a condition on `found` sees.
-    fn names_with(&self, found: &Found) -> Names {
-        let mut names = found.names.clone();
-        names.extend(self.names());
         names
     }
 
@@ -160,7 +180,13 @@ impl<'a> Scene<'a> {
             Ok(found) => found,
             Err(error) => return Truth::Unclear(format!("could not be asked: {error}")),
         };
-        let names = self.names_with(&found);
+        let names = self.names_with(fence, &found.names);
+        match found.judged {
+            Some(Judged::Warns(text)) => return Truth::Warns(text),
+            Some(Judged::NotYet(text)) => return Truth::No(text),
+            Some(Judged::Never(text)) => return Truth::Never(text),
+            None => {}
+        }
         let show = fence.attrs.show.as_ref();
         let shown = show.and_then(|show| Some((show, show.value(&names).ok()?)));
         let (text, sentence) = match shown {
@@ -179,8 +205,7 @@ impl<'a> Scene<'a> {
     /// none, or cannot make one of these.
     pub(super) fn sentence(&self, fence: &Fence, rows: Vec<Value>, planned: Option<&Rows>) -> Option<String> {
         let show = fence.attrs.show.as_ref()?;
-        let found = Found { names: [("rows".to_owned(), Value::Array(rows))].into(), ..Found::default() };
-        let mut names = self.names_with(&found);
+        let mut names = self.names_with(fence, &[("rows".to_owned(), Value::Array(rows))].into());
         names.insert("planned".to_owned(), Value::Array(planned.map(|rows| rows.rows.clone()).unwrap_or_default()));
         show.value(&names)
             .inspect_err(|why| tracing::warn!(why, "a result cannot be told"))
@@ -190,7 +215,20 @@ impl<'a> Scene<'a> {
 
     /// Judges a plan fence's `expect`; without one it is true.
     pub(super) fn expected(&self, fence: &Fence, found: &Found) -> Result<bool, String> {
-        fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names_with(found)))
+        fence.attrs.expect.as_ref().map_or(Ok(true), |expect| expect.holds(&self.names_with(fence, &found.names)))
+    }
+
+    /// Judges the answer to a change by the fence's `expect`. One that is not as expected leaves open what was done, unless it is a
+    /// refusal.
+    pub(super) fn judge(&self, fence: &Fence, mut acted: Acted) -> Acted {
+        let (Effect::Done(said), Some(expect)) = (&acted.effect, &fence.attrs.expect) else { return acted };
+        let wrong = match expect.holds(&self.names_with(fence, &acted.names)) {
+            Ok(true) => return acted,
+            Ok(false) => format!("{said}; `{expect}` is not true"),
+            Err(why) => format!("{said}; what is expected of it can't be judged: {why}"),
+        };
+        acted.effect = if acted.refused { Effect::NotSent(wrong) } else { Effect::Unknown(wrong) };
+        acted
     }
 
     /// Waits and verifies as a step says, fence by fence, but those that are left out. `spent`: how long ago the change was made,
@@ -206,6 +244,8 @@ impl<'a> Scene<'a> {
             let left = fence.attrs.timeout.saturating_sub(spent);
             spent = spent.saturating_sub(fence.attrs.timeout);
             match self.poll(fence, pinned, left).await {
+                Truth::Warns(text) => said.push(format!("{role}: {text}")),
+                Truth::Never(why) => return Seen::not(index, Watched::Failed(format!("{role}: {why}"))),
                 Truth::Yes(text, sentence) => {
                     result = sentence.or(result);
                     said.push(format!("{role}: {text}"));
@@ -245,12 +285,12 @@ impl<'a> Scene<'a> {
             } else {
                 since = None;
             }
-            let Some(every) = attrs.every else { return truth };
+            let (Some(every), false) = (attrs.every, matches!(truth, Truth::Never(_))) else { return truth };
             let next = asked + every;
             if next.duration_since(start) > limit {
                 return match truth {
                     Truth::Yes(text, _) => Truth::No(format!("true, but not for {hold:?}: {text}")),
-                    Truth::No(_) | Truth::Unclear(_) => truth,
+                    Truth::No(_) | Truth::Warns(_) | Truth::Never(_) | Truth::Unclear(_) => truth,
                 };
             }
             tokio::time::sleep_until(next).await;

@@ -10,17 +10,20 @@ use crate::connect::Engine;
 use crate::domain::SourceError;
 use crate::runbook::StepPermit;
 use crate::runbook::expr::Names;
-use crate::runbook::language::docker::{Command, LANGUAGE, Target, Verb, parse};
+use crate::runbook::language::docker::{Command, LANGUAGE, Target, Verb, is_image, parse};
 use crate::runbook::machine::Effect;
 use crate::runbook::params::split_container;
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, LogsOptionsBuilder, RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
+    CreateImageOptionsBuilder, KillContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    PruneImagesOptionsBuilder, RemoveContainerOptionsBuilder, RestartContainerOptionsBuilder, StatsOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Registry line.
@@ -103,6 +106,17 @@ fn target(call: &Call<'_>, command: &Command) -> Result<Option<String>, SourceEr
     }
 }
 
+/// The image of `pull`.
+fn image(call: &Call<'_>, command: &Command) -> Result<String, SourceError> {
+    let reference = match &command.target {
+        Some(Target::Name(name)) => Some(name.as_str()),
+        Some(Target::Param(param)) => call.values.get(param).and_then(Value::as_str),
+        None => None,
+    };
+    let reference = reference.filter(|text| is_image(text)).map(str::to_owned);
+    reference.ok_or_else(|| SourceError::new("the docker line names no image", "write it as in registry/team/api:1.2"))
+}
+
 fn named(call: &Call<'_>, command: &Command) -> Result<String, SourceError> {
     target(call, command)?.ok_or_else(|| SourceError::new("the docker line names no container", "name one"))
 }
@@ -111,6 +125,10 @@ fn named(call: &Call<'_>, command: &Command) -> Result<String, SourceError> {
 impl Step for DockerStep {
     async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError> {
         let Parts { engine, command } = parts(&call)?;
+        if command.verb == Verb::Pull {
+            let (sent, address) = (command.line(Some(&image(&call, &command)?)), engine.host().to_owned());
+            return Ok(Pinned { sent, address, ..Pinned::default() });
+        }
         let Some(name) = target(&call, &command)? else {
             return Ok(Pinned { sent: command.line(None), address: engine.host().to_owned(), ..Pinned::default() });
         };
@@ -138,18 +156,20 @@ impl Step for DockerStep {
                 let text = format!("{} lines", rows.len());
                 Ok(found(Names::new(), rows, &["line"], text))
             }
-            verb if verb.changes() => {
-                Err(SourceError::new("this docker line changes something", "it can only stand in a run fence"))
+            Verb::Stats => {
+                let rows = stats(engine, target(&call, &command)?.as_deref()).await?;
+                let text = format!("{} containers", rows.len());
+                Ok(found(Names::new(), rows, &["Name", "Id", "CPUPerc", "MemUsage", "MemLimit", "PIDs"], text))
             }
-            // The plan was refused (`runbook/not_yet.rs`).
-            verb => {
-                Err(SourceError::new(format!("`docker {}` can't be run yet", verb.word()), "use inspect, ps or logs"))
-            }
+            _ => Err(SourceError::new("this docker line changes something", "it can only stand in a run fence")),
         }
     }
 
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
         let Parts { engine, command } = parts(&call)?;
+        if !command.verb.acts_on_container() {
+            return Ok(json!({ "engine": call.on }));
+        }
         let before = inspect(engine, &named(&call, &command)?).await?;
         Ok(json!({
             "engine": call.on,
@@ -179,6 +199,12 @@ impl Step for DockerStep {
         let Ok(Parts { engine, command }) = parts(&call) else {
             return Settled::CannotTell(format!("there is no engine {} in the config any more", call.on));
         };
+        if !command.verb.acts_on_container() {
+            return Settled::AskVerify;
+        }
+        if command.verb == Verb::Rm && is_gone(engine, &text(facts, "container")).await {
+            return Settled::Happened("the container is gone".to_owned());
+        }
         match inspect(engine, &text(facts, "container")).await {
             Ok(now) => settled(&command, facts, &now, age),
             Err(error) => Settled::CannotTell(error.to_string()),
@@ -189,7 +215,7 @@ impl Step for DockerStep {
 fn found(names: Names, rows: Vec<Value>, columns: &[&str], text: String) -> Found {
     let mut names = names;
     names.insert("rows".to_owned(), Value::Array(rows.clone()));
-    Found { names, rows, columns: columns.iter().map(|name| (*name).to_owned()).collect(), text }
+    Found { names, rows, columns: columns.iter().map(|name| (*name).to_owned()).collect(), text, judged: None }
 }
 
 async fn list(engine: &Engine, all: bool) -> Result<Vec<Value>, SourceError> {
@@ -207,10 +233,42 @@ async fn logs(engine: &Engine, id: &str, tail: u32) -> Result<Vec<Value>, Source
     Ok(text.lines().map(|line| json!({ "line": line })).collect())
 }
 
+/// The engine knows no such container.
+async fn is_gone(engine: &Engine, id: &str) -> bool {
+    let Ok(docker) = engine.client().await else { return false };
+    let answer = docker.inspect_container(id, None).await;
+    matches!(answer, Err(Error::DockerResponseServerError { status_code: 404, .. }))
+}
+
+/// One reading of a container, or of each that runs.
+async fn stats(engine: &Engine, id: Option<&str>) -> Result<Vec<Value>, SourceError> {
+    let ids = match id {
+        Some(id) => vec![id.to_owned()],
+        None => list(engine, false).await?.iter().map(|row| text(row, "Id")).collect(),
+    };
+    let docker = engine.client().await?;
+    let options = StatsOptionsBuilder::new().stream(false).build();
+    let mut rows = Vec::new();
+    for id in ids {
+        let read = docker.stats(&id, Some(options.clone())).try_next().await;
+        match read {
+            Ok(reading) => rows.extend(reading.as_ref().map(view::usage)),
+            // It ended while the others were asked.
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) if rows.len() > 1 => {}
+            Err(error) => return Err(explain(engine, &id, &error)),
+        }
+    }
+    Ok(rows)
+}
+
 /// Everything that can fail before a byte of the change leaves.
 async fn prepare(call: &Call<'_>) -> Result<(Docker, String, Command), SourceError> {
     let Parts { engine, command } = parts(call)?;
-    let id = named(call, &command)?;
+    let id = match command.verb {
+        Verb::Pull => image(call, &command)?,
+        Verb::ImagePrune => String::new(),
+        _ => named(call, &command)?,
+    };
     let docker = engine.client().await?;
     // An answer just before the change: an engine that is not there fails here, where it is known that nothing was sent.
     docker.ping().await.map_err(|error| explain(engine, &id, &error))?;
@@ -220,7 +278,6 @@ async fn prepare(call: &Call<'_>) -> Result<(Docker, String, Command), SourceErr
 async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error> {
     let grace = command.grace.and_then(|seconds| i32::try_from(seconds).ok());
     match command.verb {
-        // The plan was refused for all others (`runbook/not_yet.rs`).
         Verb::Restart => {
             let options = RestartContainerOptionsBuilder::new();
             let options = if let Some(seconds) = grace { options.t(seconds) } else { options };
@@ -232,8 +289,32 @@ async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error>
             docker.stop_container(id, Some(options.build())).await
         }
         Verb::Start => docker.start_container(id, None).await,
-        _ => Ok(()),
+        Verb::Kill => {
+            let signal = command.signal.as_deref().unwrap_or("KILL");
+            docker.kill_container(id, Some(KillContainerOptionsBuilder::new().signal(signal).build())).await
+        }
+        Verb::Pause => docker.pause_container(id).await,
+        Verb::Unpause => docker.unpause_container(id).await,
+        Verb::Rm => {
+            let options = RemoveContainerOptionsBuilder::new().force(command.force).v(command.volumes).build();
+            docker.remove_container(id, Some(options)).await
+        }
+        Verb::Pull => pull(docker, id).await,
+        Verb::ImagePrune => {
+            // Docker's own default: only images without a name.
+            let dangling = HashMap::from([("dangling", vec![if command.all { "false" } else { "true" }])]);
+            docker.prune_images(Some(PruneImagesOptionsBuilder::new().filters(&dangling).build())).await.map(drop)
+        }
+        Verb::Inspect | Verb::Ps | Verb::Logs | Verb::Stats => Ok(()),
     }
+}
+
+/// Without a tag or a digest `latest` is meant: an engine asked for a bare name would fetch every tag.
+async fn pull(docker: &Docker, image: &str) -> Result<(), Error> {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    let image = if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") };
+    let options = CreateImageOptionsBuilder::new().from_image(&image).build();
+    docker.create_image(Some(options), None, None).try_for_each(|_| std::future::ready(Ok(()))).await
 }
 
 /// What an error of a change means. The engine refuses with 4xx before it does anything; a 5xx can come from half-way (it
@@ -261,6 +342,8 @@ fn settled(command: &Command, facts: &Value, now: &Value, age: Duration) -> Sett
         Verb::Restart => moved && running,
         Verb::Start => running,
         Verb::Stop => !running,
+        Verb::Pause => now["State"]["Paused"].as_bool() == Some(true),
+        Verb::Unpause => now["State"]["Paused"].as_bool() != Some(true),
         _ => return Settled::AskVerify,
     };
     let patience = Duration::from_secs(u64::from(command.grace.unwrap_or(GRACE))) + LATE;

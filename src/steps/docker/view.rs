@@ -1,7 +1,7 @@
 //! What of the engine's answers a condition, a plan and the journal may see. An environment or a command line can hold a
 //! password, so both are left out; so is the output of health checks.
 
-use bollard::models::{ContainerInspectResponse, ContainerSummary};
+use bollard::models::{ContainerInspectResponse, ContainerStatsResponse, ContainerSummary};
 use serde_json::{Map, Value, json};
 
 /// The fields of `docker inspect` that are kept.
@@ -40,6 +40,26 @@ fn drop_nulls(value: &mut Value) {
 pub(super) fn summary(found: &ContainerSummary) -> Value {
     let name = found.names.iter().flatten().next().map_or("", |name| name.trim_start_matches('/'));
     json!({ "Name": name, "Id": found.id, "Image": found.image, "State": found.state, "Status": found.status })
+}
+
+/// One reading of a running container: CPU in per cent of one core, memory in bytes.
+pub(super) fn usage(read: &ContainerStatsResponse) -> Value {
+    let whole = serde_json::to_value(read).unwrap_or_default();
+    let number = |path: &str| whole.pointer(path).and_then(Value::as_f64).unwrap_or_default();
+    let cpu = number("/cpu_stats/cpu_usage/total_usage") - number("/precpu_stats/cpu_usage/total_usage");
+    let all = number("/cpu_stats/system_cpu_usage") - number("/precpu_stats/system_cpu_usage");
+    let cores = number("/cpu_stats/online_cpus").max(1.0);
+    let cpu = if all > 0.0 { cpu.max(0.0) / all * cores * 100.0 } else { 0.0 };
+    // What `docker stats` shows: without the cache that is given back under pressure.
+    let memory = (number("/memory_stats/usage") - number("/memory_stats/stats/inactive_file")).max(0.0);
+    json!({
+        "Name": name(&json!({ "Name": read.name })),
+        "Id": read.id,
+        "CPUPerc": cpu,
+        "MemUsage": memory,
+        "MemLimit": number("/memory_stats/limit"),
+        "PIDs": number("/pids_stats/current"),
+    })
 }
 
 /// The name without its slash.

@@ -151,7 +151,7 @@ fn found(shape: Shape, columns: Vec<String>, rows: &[PgRow]) -> Result<Found, sq
         count => format!("{count} rows"),
     };
     let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
-    Ok(Found { names, rows, columns, text })
+    Ok(Found { names, rows, columns, text, judged: None })
 }
 
 fn object(shape: Shape, row: &PgRow) -> Result<Value, sqlx::Error> {
@@ -231,7 +231,8 @@ async fn execute(
             let rows = rows.iter().map(|row| object(bound.shape, row)).collect::<Result<Vec<Value>, _>>()?;
             let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
             let effect = Effect::Done(format!("the server answered with {} rows", rows.len()));
-            Ok(Acted { effect, output: lines.join("\n"), rows })
+            let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
+            Ok(Acted { effect, output: lines.join("\n"), rows, names, refused: false })
         }
     }
 }

@@ -2,6 +2,7 @@
 //! crashes are staged: a journal that stops answering at a chosen record stands for a process that dies there.
 
 mod lab;
+mod languages;
 mod ways;
 
 use super::{Exec, Planning, Running};

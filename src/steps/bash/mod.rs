@@ -1,0 +1,234 @@
+//! `bash` fences, through a host's shell over SSH, or this machine's. Script and variables come on that shell's input; status and
+//! output come back, the beginning and the end of a long one.
+//!
+//! What a script did when the line broke, or when it was ended half-way, nobody knows: then `verify` tells.
+
+mod script;
+
+use super::{Acted, Call, Found, Judged, Pinned, Settled, Step, StepKind};
+use crate::connect::Shell;
+use crate::connect::ssh::{Ended, Job, Output, Unanswered};
+use crate::domain::SourceError;
+use crate::domain::text::{clean, clean_lines};
+use crate::runbook::StepPermit;
+use crate::runbook::expr::Names;
+use crate::runbook::language::bash::{LANGUAGE, shown, variables};
+use crate::runbook::language::{NameType, Secrets};
+use crate::runbook::machine::Effect;
+use crate::runbook::model::{Fence, ParamType, Place, Role};
+use async_trait::async_trait;
+use script::{LOOK, Task, Told, told};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Registry line.
+pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &BashStep };
+
+/// Kept of the beginning and of the end of what a script says, in bytes.
+const KEPT: usize = 64 << 10;
+/// Longest look for what is left of a script.
+const SETTLE: Duration = Duration::from_secs(5);
+/// The mark of a look, whose output is known.
+const MARK: &str = "quarterdeck-look";
+/// Told of its error output when it failed: lines, from the last.
+const LINES: usize = 3;
+/// A check that ends with it passes, and warns.
+const WARNS: i64 = 2;
+
+/// The way to a shell.
+struct BashStep;
+
+/// What a script came to.
+struct Answer {
+    told: Told,
+    stdout: String,
+    stderr: String,
+}
+
+#[async_trait]
+impl Step for BashStep {
+    async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError> {
+        let shell = shell(&call)?;
+        let attrs = &call.fence.attrs;
+        let outs = call.lists();
+        let body = shown(attrs.vars.as_deref(), call.types, &call.scope(&outs, Secrets::Named), &call.fence.body);
+        // What an earlier step captures is not there yet.
+        let body = body.unwrap_or_else(|_| call.fence.body.clone());
+        let place =
+            [attrs.dir.as_ref().map(|dir| format!(" in {dir}")), attrs.sudo.as_ref().map(|user| format!(" as {user}"))];
+        let place: String = place.into_iter().flatten().collect();
+        let sent = if place.is_empty() { body } else { format!("# runs{place}\n{body}") };
+        Ok(Pinned { sent, address: shell.address(), ..Pinned::default() })
+    }
+
+    async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {
+        let answer = send(&call).await.map_err(|unanswered| unanswered.why)?;
+        match answer.told {
+            Told::Ended(code) => Ok(found(call.fence, code, &answer)),
+            Told::NotBegun => {
+                let what = format!("the script did not begin on {}{}", call.on, last_words(&answer.stderr));
+                Err(SourceError::new(what, "it takes bash, the folder of `dir`, and `sudo` without a password"))
+            }
+            Told::Late(_) | Told::Silent => {
+                let what = format!("the script did not end on {} within {:?}", call.on, call.fence.attrs.timeout);
+                Err(SourceError::new(what, "see what it waits for, or raise the fence's timeout"))
+            }
+        }
+    }
+
+    async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
+        shell(&call)?;
+        Ok(json!({ "host": call.on }))
+    }
+
+    async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
+        let mut outs = call.outs.clone();
+        // Whatever the caller has captured: a change gets the rows that its permit names, and no others.
+        outs.extend(permit.rows().map(|rows| (rows.name.clone(), rows.clone())));
+        let call = Call { outs: &outs, ..call };
+        tracing::info!(step = permit.step(), host = call.on, "sending");
+        match send(&call).await {
+            Ok(answer) => acted(&call, &answer),
+            Err(Unanswered { left: false, why }) => Acted::silent(Effect::NotSent(why.to_string())),
+            Err(Unanswered { left: true, why }) => {
+                let why = format!("the line broke after the script was sent, and it may go on there: {}", why.what);
+                Acted::silent(Effect::Unknown(why))
+            }
+        }
+    }
+
+    async fn settle(&self, call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {
+        let variables = [("key".to_owned(), key(&call))];
+        let user = call.fence.attrs.sudo.as_deref();
+        let task = Task { variables: &variables, body: LOOK, dir: None, user, timeout: SETTLE, mark: MARK, key: None };
+        let answer = match shell(&call) {
+            Ok(shell) => deliver(&call, &shell, &task).await.map_err(|unanswered| unanswered.why),
+            Err(why) => Err(why),
+        };
+        match answer {
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => Settled::AskVerify,
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
+                Settled::NotYet(format!("the script is still running on {}, as {}", call.on, stdout.trim()))
+            }
+            Ok(_) => Settled::CannotTell(format!("nobody can tell on {} whether the script goes on", call.on)),
+            Err(why) => Settled::CannotTell(why.to_string()),
+        }
+    }
+}
+
+/// What the processes of a script are known by.
+fn key(call: &Call<'_>) -> String {
+    format!("{}/{}/{}", call.run, call.step, call.on)
+}
+
+/// The shell that the fence goes to.
+fn shell(call: &Call<'_>) -> Result<Shell, SourceError> {
+    let address = |name: &String| call.types.get(name) == Some(&NameType::Param(ParamType::Address));
+    match &call.fence.attrs.on.place {
+        Place::Local => Ok(Shell::Here),
+        Place::Param(name) if address(name) => call.connections.ssh_to(call.on).map(Shell::There),
+        Place::Name(_) | Place::Param(_) | Place::Role(_) | Place::Host => {
+            call.connections.need_ssh(call.on).map(|ssh| Shell::There(Arc::clone(ssh)))
+        }
+    }
+}
+
+async fn send(call: &Call<'_>) -> Result<Answer, Unanswered> {
+    let early = |why| Unanswered { left: false, why };
+    let attrs = &call.fence.attrs;
+    let shell = shell(call).map_err(early)?;
+    let secrets = call.secrets(attrs.vars.as_deref().unwrap_or_default()).await.map_err(early)?;
+    let outs = call.lists();
+    let variables = variables(attrs.vars.as_deref(), call.types, &call.scope(&outs, Secrets::Given(&secrets)));
+    let unset = |why| early(SourceError::new(why, "give it a value, or leave it out of `vars`"));
+    let (variables, mark) = (variables.map_err(unset)?, format!("quarterdeck-{}", Uuid::new_v4().simple()));
+    let (body, dir, user) = (call.fence.body.as_str(), attrs.dir.as_deref(), attrs.sudo.as_deref());
+    let key = key(call);
+    let task = Task { variables: &variables, body, dir, user, timeout: attrs.timeout, mark: &mark, key: Some(&key) };
+    deliver(call, &shell, &task).await
+}
+
+async fn deliver(call: &Call<'_>, shell: &Shell, task: &Task<'_>) -> Result<Answer, Unanswered> {
+    let input = task.input();
+    let job = Job::script(input.expose_secret(), &[], task.patience()).keep(KEPT).keep_end(KEPT);
+    let output = shell.send(&job).await?;
+    Ok(read(call, &output, task.mark))
+}
+
+fn read(call: &Call<'_>, output: &Output, mark: &str) -> Answer {
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        // Whatever a script says of a secret is said to nobody.
+        clean_lines(&call.connections.redactor().text(text.trim_end_matches('\n')))
+    };
+    let (told, errors) = told(&String::from_utf8_lossy(&output.stderr), mark);
+    let told = match (told, output.ended) {
+        // Given up before it had said that it began.
+        (Told::NotBegun, Ended::GivenUp | Ended::Killed) => Told::Silent,
+        (told, _) => told,
+    };
+    Answer { told, stdout: text(&output.stdout), stderr: text(errors.as_bytes()) }
+}
+
+fn names(code: i64, answer: &Answer) -> Names {
+    Names::from([
+        ("rc".to_owned(), json!(code)),
+        ("stdout".to_owned(), json!(answer.stdout)),
+        ("stderr".to_owned(), json!(answer.stderr)),
+    ])
+}
+
+fn found(fence: &Fence, code: i64, answer: &Answer) -> Found {
+    let said = if code == 0 { first_words(&answer.stdout) } else { last_words(&answer.stderr) };
+    let text = format!("the script ended with {code}{said}");
+    // The usual condition, or one that says the same.
+    let usual = fence.attrs.expect.as_ref().is_none_or(|expect| expect.to_string() == "rc == 0");
+    let judged = (fence.role == Role::Check && code == WARNS && usual).then(|| Judged::Warns(text.clone()));
+    Found { names: names(code, answer), text, judged, ..Found::default() }
+}
+
+fn acted(call: &Call<'_>, answer: &Answer) -> Acted {
+    let output = [answer.stdout.as_str(), answer.stderr.as_str()];
+    let output = output.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    let limit = call.fence.attrs.timeout;
+    let (effect, names) = match &answer.told {
+        Told::Ended(code) => {
+            let said = if *code == 0 { String::new() } else { last_words(&answer.stderr) };
+            (Effect::Done(format!("the script ended with {code}{said}")), names(*code, answer))
+        }
+        Told::NotBegun => {
+            let why = format!("the script did not begin{}", last_words(&answer.stderr));
+            (Effect::NotSent(why), Names::new())
+        }
+        Told::Late(left) if left.is_empty() => {
+            let why = format!("the script was ended half-way after {limit:?}, and nothing of it is left");
+            (Effect::Unknown(why), Names::new())
+        }
+        Told::Late(left) => {
+            let why = format!("the script was to end after {limit:?}, and STILL RUNNING there: {}", clean(left));
+            (Effect::Unknown(why), Names::new())
+        }
+        Told::Silent => {
+            let why =
+                format!("nothing says how the script ended, and it may go on: {limit:?} and some seconds are over");
+            (Effect::Unknown(why), Names::new())
+        }
+    };
+    Acted { effect, output, names, ..Acted::silent(Effect::Done(String::new())) }
+}
+
+fn first_words(text: &str) -> String {
+    text.lines().find(|line| !line.trim().is_empty()).map(|line| format!(": {}", line.trim())).unwrap_or_default()
+}
+
+fn last_words(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", lines[lines.len().saturating_sub(LINES)..].join(" / "))
+    }
+}

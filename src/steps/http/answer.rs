@@ -1,0 +1,88 @@
+//! What a service answered, as conditions and people see it.
+
+use crate::domain::text::{clean, clean_lines};
+use crate::redact::Redactor;
+use crate::runbook::expr::Names;
+use reqwest::Response;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, timeout_at};
+
+/// Read of a body, in bytes; the rest is left where it is.
+const MOST: usize = 1 << 20;
+/// Told of a body, in bytes.
+const SHOWN: usize = 4 << 10;
+
+/// An answer without its secrets.
+pub(super) struct Answer {
+    status: u16,
+    headers: Map<String, Value>,
+    body: String,
+    json: Option<Value>,
+    ms: u64,
+    /// Not all of the body came.
+    cut: bool,
+}
+
+impl Answer {
+    /// Reads it, as far as it comes. `started` is when the request was sent.
+    pub(super) async fn read(mut response: Response, started: Instant, end: Instant, redactor: &Redactor) -> Self {
+        let (status, headers) = (response.status().as_u16(), headers(&response, redactor));
+        let (mut bytes, mut cut) = (Vec::new(), false);
+        loop {
+            match timeout_at(end, response.chunk()).await {
+                Ok(Ok(Some(chunk))) if bytes.len() + chunk.len() <= MOST => bytes.extend_from_slice(&chunk),
+                Ok(Ok(None)) => break,
+                // Too long, broken off, or too late: the status is known, and what came of the body.
+                Ok(Ok(Some(_)) | Err(_)) | Err(_) => {
+                    cut = true;
+                    break;
+                }
+            }
+        }
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let json = serde_json::from_slice(&bytes).ok().filter(|_| !cut).map(|json| redactor.json(json));
+        let body = clean_lines(&redactor.text(&String::from_utf8_lossy(&bytes)));
+        Self { status, headers, body, json, ms, cut }
+    }
+
+    /// What a condition sees. `json` is there when the body is JSON.
+    pub(super) fn names(&self) -> Names {
+        let mut names = Names::from([
+            ("status".to_owned(), json!(self.status)),
+            ("headers".to_owned(), Value::Object(self.headers.clone())),
+            ("body".to_owned(), json!(self.body)),
+            ("ms".to_owned(), json!(self.ms)),
+        ]);
+        names.extend(self.json.clone().map(|json| ("json".to_owned(), json)));
+        names
+    }
+
+    /// As in `the answer is 200, after 12 ms`.
+    pub(super) fn sentence(&self) -> String {
+        let cut = if self.cut { ", and not all of it came" } else { "" };
+        format!("the answer is {}, after {} ms{cut}", self.status, self.ms)
+    }
+
+    /// The status and the beginning of the body.
+    pub(super) fn text(&self) -> String {
+        let end = self.body.floor_char_boundary(SHOWN);
+        let more = if end < self.body.len() { "\n…" } else { "" };
+        format!("{}\n{}{more}", self.status, &self.body[..end])
+    }
+
+    /// The service says that it did nothing. 408 comes from services that gave up waiting, and 499 from proxies: who knows.
+    pub(super) const fn refuses(&self) -> bool {
+        matches!(self.status, 400..=407 | 409..=498)
+    }
+}
+
+/// By their names in small letters; cookies are secrets.
+fn headers(response: &Response, redactor: &Redactor) -> Map<String, Value> {
+    let known = response.headers().iter().filter(|(name, _)| *name != "set-cookie");
+    known
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), json!(clean(&redactor.text(&value))))
+        })
+        .collect()
+}
