@@ -69,7 +69,7 @@ mod tests {
 
     fn page(keys: &str) -> String {
         format!(
-            "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-01-01\nrisk: low\n{keys}---\n\n## S\n\n- [ ] do it\n"
+            "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-01-01\nrisk: low\n{keys}---\n\n## S\n\n### T\n\n- [ ] do it\n"
         )
     }
 

@@ -14,7 +14,7 @@ const SOURCES: [(&str, &str, Subject); 2] =
 
 fn page(id: &str, keys: &str) -> String {
     format!(
-        "---\nrunbook: 1\nid: {id}\ntitle: Mend {id}\nowner: ops\nreviewed: 2026-11-20\nrisk: low\n{keys}---\n\nWhy it is so.\n\n## Look\n\n- [ ] look at it\n"
+        "---\nrunbook: 1\nid: {id}\ntitle: Mend {id}\nowner: ops\nreviewed: 2026-11-20\nrisk: low\n{keys}---\n\nWhy it is so.\n\n## Look\n\n### Once\n\n- [ ] look at it\n"
     )
 }
 
