@@ -18,6 +18,12 @@ fn page(id: &str, keys: &str) -> String {
     )
 }
 
+/// One with a parameter, which a check asks about.
+fn asking(params: &str, on: &str, query: &str) -> String {
+    let fence = format!("```sql check on={on} timeout=5s expect=(rows[0].ok)\nSELECT {query} AS ok\n```");
+    page("slow", &format!("alerts: [Sl*]\nparams:\n  - {params}\n")).replace("- [ ] look at it", &fence)
+}
+
 /// One alert, `Slow` on a label `team` and an `instance`, and these runbooks.
 fn scene(pages: &[String]) -> Scene {
     let mut setup = setup(&SOURCES);
@@ -54,7 +60,7 @@ fn asked(scene: &Scene) -> Option<PlanRequest> {
 
 #[test]
 fn an_alert_plans_the_runbook_that_names_it_with_its_labels() {
-    let named = page("slow", "alerts: [Sl*]\nparams:\n  - {name: team, type: string, required: true}\n");
+    let named = asking("{name: team, type: string, required: true}", "primary", ":team = 'web'");
     let mut scene = scene(&[named, page("other", "alerts: [Fast]\n")]);
     scene.keys("3");
     press(&mut scene, 'R');
@@ -68,7 +74,7 @@ fn an_alert_plans_the_runbook_that_names_it_with_its_labels() {
 
 #[test]
 fn what_a_label_names_must_be_known_here() {
-    let named = page("slow", "alerts: [Slow]\nparams:\n  - {name: database, type: database, required: true}\n");
+    let named = asking("{name: database, type: database, required: true}", "$database", "true");
     let mut scene = scene(&[named]);
     scene.keys("3");
     press(&mut scene, 'R');
@@ -98,6 +104,8 @@ fn the_page_of_an_alert_leads_to_its_runbook() {
     scene.keys("3");
     scene.key(KeyCode::Enter);
     has(&mut scene, &["R plans the runbook", "Mend slow"]);
+    // Past the server that it is on.
+    scene.key(KeyCode::Tab);
     scene.key(KeyCode::Enter);
     has(&mut scene, &["Why it is so.", "can be run here"]);
 }

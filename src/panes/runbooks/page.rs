@@ -74,7 +74,7 @@ fn undo(runbook: &Runbook) -> String {
 fn param(param: &Param) -> String {
     let many = if param.many { "list of " } else { "" };
     let given = match &param.default {
-        Some(value) => format!(", {} unless given", params::show(value)),
+        Some(value) => format!(", {} unless given", params::shown(param, Some(value))),
         None if param.required => ", must be given".to_owned(),
         None => param.empty.as_ref().map(|word| format!(", {word} unless given")).unwrap_or_default(),
     };
