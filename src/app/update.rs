@@ -432,7 +432,7 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
         }
         // Of an alert the labels are the parameters, and without a thing they are asked for.
         Some(Selected { id: ThingId::Alert { .. } | ThingId::Runbook(_), .. }) => {
-            super::offers::ask(state, id, effects)
+            super::offers::ask(state, id, effects);
         }
         selected => {
             state.labelled = None;
