@@ -39,6 +39,8 @@ pub enum Action {
     Alerts,
     /// Focus the databases pane.
     Databases,
+    /// Show the runbooks.
+    Runbooks,
     /// Show the runs.
     Runs,
     /// Show what is wrong and what changed.
@@ -177,6 +179,8 @@ pub enum Action {
     ReplaySlower,
     /// Leave.
     Quit,
+    /// Plan the runbook that fits the selected thing, or that is selected.
+    Plan,
     /// Plan a runbook for the selected thing.
     Runbook(Arc<str>),
 }
@@ -225,6 +229,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Containers, "containers", "pane 2: containers"),
     (Action::Alerts, "alerts", "pane 3: alerts"),
     (Action::Databases, "databases", "pane 4: database sessions"),
+    (Action::Runbooks, "runbooks", "view 5: runbooks, what they are for, and whether they can be run here"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
     (Action::Overview, "overview", "view 0: what is wrong now, and what changed in the last 30 minutes"),
     (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
@@ -299,6 +304,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::ReplayFarForward, "replay-far-forward", "a minute on in the recording"),
     (Action::ReplayFaster, "replay-faster", "replay faster: up to 60 times as fast"),
     (Action::ReplaySlower, "replay-slower", "replay slower: down to as it was"),
+    (Action::Plan, "plan", "plan the selected runbook, or the one that names the selected alert (asks first)"),
     (Action::Quit, "quit", "quit"),
 ];
 
@@ -332,7 +338,7 @@ impl Action {
 
     /// A key bound to it can lead to a change outside the screen. Such keys are refused in a burst of input that nobody typed.
     pub fn acts(&self) -> bool {
-        matches!(self, Self::Runbook(_) | Self::Writes)
+        matches!(self, Self::Runbook(_) | Self::Plan | Self::Writes)
     }
 
     /// A stray key must not do it: it acts, takes the screen away, or changes what is seen of it.

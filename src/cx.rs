@@ -2,7 +2,7 @@
 
 use crate::domain::{Limits, Now, Subject};
 use crate::keymap::Keymap;
-use crate::runbook::{Runs, Writes};
+use crate::runbook::{Library, Runs, Writes};
 use crate::store::Store;
 use crate::theme::{Role, Theme};
 use ratatui::style::Style;
@@ -18,6 +18,10 @@ pub struct Cx<'a> {
     pub theme: &'a Theme,
     /// Where warnings begin.
     pub limits: &'a Limits,
+    /// The runbooks. Asking for the first of them reads them all.
+    pub library: &'a Library,
+    /// The environment's name.
+    pub environment: &'a str,
     /// Runs, as the journal tells them.
     pub runs: &'a Runs,
     /// The keys in force.

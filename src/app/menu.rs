@@ -28,6 +28,8 @@ pub enum MenuKind {
     Copy,
     /// Named views.
     Views,
+    /// Runbooks to plan.
+    Runbooks,
 }
 
 impl MenuKind {
@@ -41,6 +43,7 @@ impl MenuKind {
         match self {
             Self::Sort => "a first letter or Enter sorts, again turns it around; Esc closes",
             Self::Views => "Enter opens, x deletes; Esc closes",
+            Self::Runbooks => "Enter plans, and changes nothing yet; Esc closes",
             Self::Copy => "Enter copies, s saves to a file; Esc closes",
             Self::Columns => "Space shows or hides, < > move, r resets; Esc closes",
         }
@@ -71,6 +74,8 @@ pub enum Choice {
     Take(Take),
     /// A view.
     View(Box<View>),
+    /// A runbook, by its id.
+    Runbook(String),
 }
 
 /// Something to copy.

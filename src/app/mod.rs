@@ -15,6 +15,7 @@ mod logs;
 mod menu;
 mod mouse;
 mod news;
+mod offers;
 mod overlay;
 mod overlay_keys;
 mod pace;
@@ -39,6 +40,7 @@ pub use banner::Banner;
 pub use freeze::Frozen;
 pub use layout::{MIN_SIZE, Screen};
 pub use menu::{Menu, MenuKind, MenuLine};
+pub use offers::Labelled;
 pub use overlay::Overlay;
 pub use palette::{Item, Palette, Reading};
 pub use params_dialog::{ParamField, ParamsDialog};
@@ -152,6 +154,8 @@ pub struct State {
     plans: u64,
     /// A plan that waits until no text is being typed.
     waiting_plan: Option<(Box<Plan<Draft>>, Option<String>)>,
+    /// What the labels of the alert gave that a plan was asked for last.
+    labelled: Option<Labelled>,
     /// The filter being typed.
     pub filter_edit: Option<Field>,
     /// Keys of an unfinished sequence.
@@ -246,6 +250,7 @@ impl State {
             planning: None,
             plans: 0,
             waiting_plan: None,
+            labelled: None,
             filter_edit: None,
             pending: Vec::new(),
             typing: typing::Typing::default(),
@@ -299,6 +304,8 @@ impl State {
             now,
             theme: self.themes.shown(),
             limits: &self.limits,
+            library: &self.library,
+            environment: &self.environment,
             runs: &self.runs,
             keymap: &self.keymap,
             writes: self.writes.state(),

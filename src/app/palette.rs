@@ -1,6 +1,7 @@
 //! Actions by name: fuzzy over everything that works here.
 
 use crate::action::{ACTIONS, Action};
+use crate::cx::Cx;
 use crate::keymap::{Keymap, Scope};
 use crate::runbook::{Library, Runbook};
 use crate::widgets::field::Field;
@@ -74,9 +75,15 @@ impl Palette {
         Self { completes: true, ..Self::new("all actions".to_owned(), items) }
     }
 
-    /// The runbooks that fit the things of `scope`.
-    pub fn runbooks(scope: Scope, keymap: &Keymap, library: &Library, thing: &str) -> Self {
-        Self::new(format!("actions for {thing}"), runbooks(scope, keymap, library).collect())
+    /// The runbooks that fit the things of `scope`, or name the alert; each with its risk and last result, or why it can't be run here.
+    pub fn runbooks(cx: &Cx<'_>, scope: Scope, alert: Option<&str>, thing: &str) -> Self {
+        let named = |runbook: &Runbook| alert.is_some_and(|name| runbook.alerts.iter().any(|glob| glob.matches(name)));
+        let fits = cx.library.iter().filter(|runbook| is_for(runbook, scope, cx.keymap) || named(runbook));
+        let with_state = |runbook: &Arc<Runbook>| {
+            let doc = format!("{}  ({})", runbook.title, super::offers::told(runbook, cx));
+            Item { doc, ..runbook_item(runbook, scope, cx.keymap) }
+        };
+        Self::new(format!("actions for {thing}"), fits.map(with_state).collect())
     }
 
     fn new(title: String, items: Vec<Item>) -> Self {
@@ -159,15 +166,18 @@ fn item(action: &Action, name: &str, doc: &str, scope: Scope, keymap: &Keymap) -
 
 /// The library's runbooks for the pane, and those that a key of the pane runs.
 fn runbooks(scope: Scope, keymap: &Keymap, library: &Library) -> impl Iterator<Item = Item> {
-    let bound = |id: &str| keymap.bindings(scope).any(|b| matches!(&b.action, Action::Runbook(r) if &**r == id));
-    let fits = library
-        .iter()
-        .filter(|runbook| runbook.pane.is_some_and(|pane| pane.word() == scope.word()) || bound(&runbook.id));
-    let items: Vec<Item> = fits
-        .map(|runbook| {
-            let action = Action::Runbook(runbook.id.as_str().into());
-            item(&action, &action.name(), &runbook.title, scope, keymap)
-        })
-        .collect();
+    let fits = library.iter().filter(|runbook| is_for(runbook, scope, keymap));
+    let items: Vec<Item> = fits.map(|runbook| runbook_item(runbook, scope, keymap)).collect();
     items.into_iter()
+}
+
+/// It is for the pane, or a key of the pane runs it; where the runbooks themselves are, all of them fit.
+fn is_for(runbook: &Runbook, scope: Scope, keymap: &Keymap) -> bool {
+    let bound = || keymap.bindings(scope).any(|b| matches!(&b.action, Action::Runbook(id) if **id == *runbook.id));
+    scope == Scope::Runbooks || runbook.pane.is_some_and(|pane| pane.word() == scope.word()) || bound()
+}
+
+fn runbook_item(runbook: &Runbook, scope: Scope, keymap: &Keymap) -> Item {
+    let action = Action::Runbook(runbook.id.as_str().into());
+    item(&action, &action.name(), &runbook.title, scope, keymap)
 }

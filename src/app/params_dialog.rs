@@ -45,10 +45,19 @@ pub(super) enum Outcome {
 impl ParamsDialog {
     /// For the parameters of a plan; `None` when there is nothing to change.
     pub fn new(runbook: &Arc<Runbook>, request: &PlanRequest) -> Option<Self> {
+        Self::of(runbook, request, changeable(runbook))
+    }
+
+    /// For all parameters, where nothing on the screen tells what is meant; `None` when there are none.
+    pub fn asking(runbook: &Arc<Runbook>, request: &PlanRequest) -> Option<Self> {
+        Self::of(runbook, request, runbook.params.iter())
+    }
+
+    fn of<'a>(runbook: &Arc<Runbook>, request: &PlanRequest, of: impl Iterator<Item = &'a Param>) -> Option<Self> {
         let given = |param: &Param| request.args.get(&param.name).or(param.default.as_ref()).map(params::show);
         let field =
             |param: &Param| ParamField { param: param.clone(), field: Field::with(&given(param).unwrap_or_default()) };
-        let fields: Vec<_> = changeable(runbook).map(field).collect();
+        let fields: Vec<_> = of.map(field).collect();
         let (runbook, request) = (Arc::clone(runbook), request.clone());
         (!fields.is_empty()).then_some(Self { runbook, request, fields, at: 0, refusal: None })
     }

@@ -6,6 +6,7 @@ use crate::domain::risk::Level;
 use crate::runbook::{Draft, Plan};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
+use std::collections::BTreeMap;
 
 /// The dialog.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct PlanDialog {
     pub plan: Plan<Draft>,
     /// Why it is shown again: what changed.
     pub notice: Option<String>,
+    /// Parameters that came from an alert's labels, and what to say of each.
+    pub labelled: BTreeMap<String, String>,
     /// When it takes answers.
     pub(super) arming: Arming,
     /// It takes answers now.
@@ -32,6 +35,7 @@ impl PlanDialog {
         Self {
             plan,
             notice,
+            labelled: BTreeMap::new(),
             arming: Arming::default(),
             armed: false,
             field: Field::default(),

@@ -110,7 +110,8 @@ fn container(state: &State, meant: &str) -> Option<String> {
         | ThingId::Alert { .. }
         | ThingId::Process { .. }
         | ThingId::Entry { .. }
-        | ThingId::Run(_) => None,
+        | ThingId::Run(_)
+        | ThingId::Runbook(_) => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
 use crate::panes::hands::Marking;
 use crate::panes::{PANES, Presence, Selected};
-use crate::runbook::{Draft, Plan, PlanRequest, Writes};
+use crate::runbook::{Draft, Plan, PlanRequest, Writes, offer};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
@@ -308,6 +308,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::ReplayFaster
         | Action::ReplaySlower => super::replay::ask(state, action, effects),
         Action::Quit => leave(state, effects),
+        Action::Plan => super::offers::plan(state, effects),
         Action::Runbook(id) => ask_for_plan(state, id, effects),
         Action::Down
         | Action::Up
@@ -343,6 +344,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Containers
         | Action::Alerts
         | Action::Databases
+        | Action::Runbooks
         | Action::Runs
         | Action::Overview
         | Action::AlertGroups
@@ -374,9 +376,13 @@ fn leave(state: &mut State, effects: &mut Effects) {
 
 fn open_actions(state: &mut State) {
     let thing = state.pane().selected().map_or_else(|| state.scope().word().to_owned(), |selected| selected.name);
-    let palette = Palette::runbooks(state.scope(), &state.keymap, &state.library, &thing);
+    let alert = super::offers::alert(state);
+    let palette =
+        Palette::runbooks(&state.cx(), state.scope(), alert.as_ref().map(|alert| alert.name.as_str()), &thing);
     if palette.matches().len() == 0 {
-        state.toasts.say(state.now, format!("there is no runbook for {} yet", state.scope().word()));
+        let none = alert.map(|alert| offer::none_for(&alert.name));
+        let none = none.unwrap_or_else(|| format!("there is no runbook for {} yet", state.scope().word()));
+        state.toasts.say(state.now, none);
         return;
     }
     state.overlay = Some(Overlay::Palette(palette));
@@ -424,7 +430,12 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             let why = way::missing(&selected).unwrap_or_default();
             state.toasts.bad(state.now, why);
         }
+        // Of an alert the labels are the parameters, and without a thing they are asked for.
+        Some(Selected { id: ThingId::Alert { .. } | ThingId::Runbook(_), .. }) => {
+            super::offers::ask(state, id, effects);
+        }
         selected => {
+            state.labelled = None;
             super::hands::say_marks(state, selected.as_ref());
             let args = arguments(state, selected.as_ref());
             planning::ask(state, PlanRequest { runbook: id.to_owned(), args }, effects);
@@ -443,9 +454,13 @@ fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Val
         Some(ThingId::Entry { source, .. }) if state.scope() == Scope::Databases => {
             pair("database", source.name().to_owned())
         }
-        Some(ThingId::Alert { .. } | ThingId::Process { .. } | ThingId::Entry { .. } | ThingId::Run(_)) => {
-            BTreeMap::new()
-        }
+        Some(
+            ThingId::Alert { .. }
+            | ThingId::Process { .. }
+            | ThingId::Entry { .. }
+            | ThingId::Run(_)
+            | ThingId::Runbook(_),
+        ) => BTreeMap::new(),
         None if state.scope() == Scope::Databases => {
             let first = state.subject().and_then(|subject| state.store.about(subject).next());
             first.map_or_else(BTreeMap::new, |feed| pair("database", feed.id.name().to_owned()))
@@ -495,6 +510,7 @@ fn open_waiting_plan(state: &mut State) {
 
 fn show_plan(state: &mut State, plan: Plan<Draft>, notice: Option<String>) {
     state.toasts.dismiss();
-    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog::new(plan, notice))));
+    let labelled = super::offers::labelled(state, &plan);
+    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog { labelled, ..PlanDialog::new(plan, notice) })));
     state.dirty = true;
 }

@@ -109,4 +109,6 @@ pub enum ThingId {
     },
     /// A run of a runbook.
     Run(RunId),
+    /// A runbook, by its id.
+    Runbook(Arc<str>),
 }

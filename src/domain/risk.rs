@@ -17,6 +17,18 @@ pub enum Risk {
     Irreversible,
 }
 
+impl Risk {
+    /// The word in the front matter.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Low => "low",
+            Self::High => "high",
+            Self::Irreversible => "irreversible",
+        }
+    }
+}
+
 /// The answer a change takes, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -26,6 +26,8 @@ pub enum Scope {
     Alerts,
     /// The databases pane.
     Databases,
+    /// The runbooks.
+    Runbooks,
     /// The runs view.
     Runs,
     /// The overview.
@@ -40,12 +42,13 @@ pub enum Scope {
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 10] = [
+    pub const EVERY: [Self; 11] = [
         Self::All,
         Self::Servers,
         Self::Containers,
         Self::Alerts,
         Self::Databases,
+        Self::Runbooks,
         Self::Runs,
         Self::Overview,
         Self::Text,
@@ -61,6 +64,7 @@ impl Scope {
             Self::Containers => "containers",
             Self::Alerts => "alerts",
             Self::Databases => "databases",
+            Self::Runbooks => "runbooks",
             Self::Runs => "runs",
             Self::Overview => "overview",
             Self::Text => "text",

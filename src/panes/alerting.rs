@@ -79,7 +79,8 @@ pub fn alerts_of(thing: &ThingId, store: &Store) -> Vec<Arc<Alert>> {
         | ThingId::Container { .. }
         | ThingId::Session { .. }
         | ThingId::Process { .. }
-        | ThingId::Run(_) => Vec::new(),
+        | ThingId::Run(_)
+        | ThingId::Runbook(_) => Vec::new(),
     }
 }
 
@@ -158,7 +159,8 @@ pub(super) fn is_entry(id: &ThingId, feed: &Feed, key: impl FnOnce(&str) -> bool
         | ThingId::Alert { .. }
         | ThingId::Session { .. }
         | ThingId::Process { .. }
-        | ThingId::Run(_) => false,
+        | ThingId::Run(_)
+        | ThingId::Runbook(_) => false,
     }
 }
 

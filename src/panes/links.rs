@@ -38,7 +38,7 @@ pub fn of(thing: &ThingId, cx: &Cx<'_>) -> Vec<Section> {
                 feed.id == *source && session.pid == *pid && session.backend_start == *backend_start
             })
             .map(|(_, database, session)| of_session(database, session, cx)),
-        ThingId::Process { .. } | ThingId::Entry { .. } | ThingId::Run(_) => None,
+        ThingId::Process { .. } | ThingId::Entry { .. } | ThingId::Run(_) | ThingId::Runbook(_) => None,
     };
     found
         .into_iter()
@@ -239,6 +239,13 @@ fn same_target(a: &Alert, b: &Alert) -> bool {
 /// The server goes by this name or address.
 pub(super) fn is_called(server: &Server, called: &str) -> bool {
     !called.is_empty() && (same(&server.name, called) || server.addresses.iter().any(|address| same(address, called)))
+}
+
+/// The name of the server that a label's value means, by name or address; `None` when there is none, or more than one.
+pub fn server_called<'a>(cx: &Cx<'a>, value: &str) -> Option<&'a str> {
+    let mut called = servers(cx).filter(|server| is_called(server, value) || is_called(server, host(value)));
+    let first = called.next()?;
+    called.next().is_none().then_some(first.name.as_str())
 }
 
 /// The host of `host:port`, `[::1]:9100` or a bare host.

@@ -24,6 +24,7 @@ mod postgres;
 pub mod processes;
 pub mod replication;
 pub mod rules;
+pub mod runbooks;
 pub mod runs;
 pub mod servers;
 pub mod sheet;
@@ -35,6 +36,7 @@ mod text;
 mod top;
 
 pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, unheard};
+pub use links::server_called;
 pub use page::{Page, PageFlow};
 pub use table::{DataPane, Row, Tabular};
 
@@ -55,6 +57,7 @@ pub const PANES: &[PaneKind] = &[
     containers::KIND,
     alerts::KIND,
     databases::KIND,
+    runbooks::KIND,
     runs::KIND,
     overview::KIND,
     events::KIND,
@@ -373,6 +376,7 @@ impl Link {
             }
             ThingId::Process { .. } => "process",
             ThingId::Run(_) => "run",
+            ThingId::Runbook(_) => "runbook",
             ThingId::Server { .. } | ThingId::Container { .. } | ThingId::Alert { .. } | ThingId::Session { .. } => {
                 subject
             }

@@ -2,8 +2,8 @@
 //! that the screen and the journal cannot disagree.
 
 use super::model::Role;
-use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
+use crate::domain::{RunId, Severity};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -55,6 +55,18 @@ impl RunView {
             Some(outcome) => outcome.word(),
             None if self.cut_off => "cut off",
             None => "running",
+        }
+    }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        match self.outcome {
+            None if self.cut_off => Severity::Unknown,
+            None => Severity::Info,
+            Some(RunOutcome::Ok) => Severity::Ok,
+            Some(RunOutcome::Stopped) => Severity::None,
+            Some(RunOutcome::Unknown) => Severity::Unknown,
+            Some(RunOutcome::Failed) => Severity::Critical,
         }
     }
 }

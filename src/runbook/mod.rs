@@ -8,6 +8,7 @@ pub mod library;
 pub mod machine;
 pub mod model;
 pub mod not_yet;
+pub mod offer;
 pub mod params;
 pub mod parse;
 pub mod plan;

@@ -88,8 +88,14 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> Lines {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {warning}"), width, 2);
     }
     summary(&mut out, &body.runbook, width);
-    let params = body.params.iter().map(|(name, text)| format!("{name} = {text}"));
-    wrap_into(&mut out, Role::Muted, &params.collect::<Vec<_>>().join("   "), width, 2);
+    let typed = body.params.iter().filter(|(name, _)| !dialog.labelled.contains_key(name));
+    let params: Vec<String> = typed.map(|(name, text)| format!("{name} = {text}")).collect();
+    wrap_into(&mut out, Role::Muted, &params.join("   "), width, 2);
+    for (name, text) in &body.params {
+        if let Some(from) = dialog.labelled.get(name) {
+            wrap_into(&mut out, Role::SeverityInfo, &format!("i {name} = {text}  ({from})"), width, 2);
+        }
+    }
     for step in body.steps.iter().filter(|step| step.changes() || step.rows.is_some()) {
         affected(&mut out, step, width);
     }

@@ -6,6 +6,7 @@ use super::typed::{self, Comparison, Fields};
 use crate::domain::matcher;
 use crate::domain::{Matcher, Matchers};
 use memchr::memmem::Finder;
+use std::borrow::Cow;
 
 /// A parsed filter. Empty: everything passes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,6 +93,11 @@ impl Filter {
     /// Text is asked for.
     pub fn has_words(&self) -> bool {
         !self.words.is_empty()
+    }
+
+    /// The words in lower case, and whether each must occur; else it must not.
+    pub fn words(&self) -> impl Iterator<Item = (bool, Cow<'_, str>)> {
+        self.words.iter().map(|word| (word.wanted, String::from_utf8_lossy(word.finder.needle())))
     }
 
     /// Whether a row's text (in lower case) passes.

@@ -41,6 +41,7 @@ mod looking;
 mod looks;
 mod machines;
 mod notices;
+mod offers;
 mod pages;
 mod painted;
 mod presenter;

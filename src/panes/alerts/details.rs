@@ -3,10 +3,11 @@
 use crate::action::Action;
 use crate::domain::alert::Labels;
 use crate::domain::promql::{narrowed, watched};
-use crate::domain::{Alert, AlertReport, Inquiry, Rule, SourceId, time};
+use crate::domain::{Alert, AlertReport, Inquiry, Rule, Severity, SourceId, Subject, ThingId, time};
 use crate::keymap::Scope;
 use crate::panes::alerting::{alert_link, links, rule_link, silence_link, unheard};
 use crate::panes::{Chart, Link, Row, Section};
+use crate::runbook::{Runbook, offer};
 use crate::store::Feed;
 use crate::widgets::figure;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(super) fn of(row: Row<'_, Arc<Alert>>) -> Vec<Section> {
     if let Some((source, labels)) = series_in_alerts(row, alert, rule) {
         sections.extend(super::past::of(row.cx, source, &labels, alert.state));
     }
+    sections.extend(links("runbooks", runbooks(row, alert)));
     sections.extend(links("held back by", held_back(row, alert)));
     sections.extend(links("rule", rule.map(|(feed, rule)| rule_link(feed, rule)).into_iter().collect()));
     sections.extend(pairs("annotation", &alert.annotations));
@@ -74,9 +76,33 @@ fn facts(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<(String, String)> {
         ("expression at", alert.generator.as_deref()),
     ];
     facts.extend(read_on.into_iter().filter_map(|(label, text)| Some((label, text?.to_owned()))));
+    facts.extend(runbook_hint(row).map(|hint| ("to act", hint)));
     facts.extend(silence_hint(row).map(|hint| ("to silence", hint)));
     facts.push(("fingerprint", alert.fingerprint.to_string()));
     facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
+}
+
+/// The runbooks that name it.
+fn runbooks(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<Link> {
+    let link = |runbook: &Arc<Runbook>| Link {
+        to: ThingId::Runbook(runbook.id.as_str().into()),
+        subject: Subject::Alerts,
+        name: runbook.title.clone(),
+        text: offer::told(runbook, row.cx.runs, row.cx.environment, row.cx.now.wall),
+        severity: Severity::None,
+    };
+    offer::for_alert(row.cx.library, &alert.name).map(link).collect()
+}
+
+/// Which key plans the runbook that names it, or how one does.
+fn runbook_hint(row: Row<'_, Arc<Alert>>) -> Option<String> {
+    let name = &row.item.name;
+    let key = row.cx.keymap.key_of(Scope::Alerts, &Action::Plan)?;
+    Some(match offer::for_alert(row.cx.library, name).count() {
+        0 => offer::none_for(name),
+        1 => format!("{key} plans the runbook that is for it"),
+        count => format!("{key} chooses one of the {count} runbooks that are for it"),
+    })
 }
 
 /// What a silence on its name alone would hide, and where to look closer.

@@ -37,9 +37,11 @@ pub fn of(thing: &ThingId, cx: &Cx<'_>, settings: &Settings) -> Result<Targets, 
             Ok(Targets { choose: all.len() > 1, all })
         }
         ThingId::Alert { .. } => of_alert(thing, cx, settings),
-        ThingId::Session { .. } | ThingId::Process { .. } | ThingId::Entry { .. } | ThingId::Run(_) => {
-            Err("logs are those of containers and servers: choose one of them".to_owned())
-        }
+        ThingId::Session { .. }
+        | ThingId::Process { .. }
+        | ThingId::Entry { .. }
+        | ThingId::Run(_)
+        | ThingId::Runbook(_) => Err("logs are those of containers and servers: choose one of them".to_owned()),
     }
 }
 

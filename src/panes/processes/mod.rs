@@ -403,7 +403,8 @@ impl Pane for ProcessesPane {
                 | ThingId::Session { .. }
                 | ThingId::Process { .. }
                 | ThingId::Entry { .. }
-                | ThingId::Run(_),
+                | ThingId::Run(_)
+                | ThingId::Runbook(_),
             )
             | None => Err("put the cursor on a server first: its processes are shown".to_owned()),
         }

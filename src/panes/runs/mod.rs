@@ -4,7 +4,7 @@
 
 mod story;
 
-use self::story::{severity, tell, verdict};
+use self::story::{tell, verdict};
 use super::cursor::Cursor;
 use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
@@ -94,7 +94,8 @@ impl RunsPane {
                 | ThingId::Alert { .. }
                 | ThingId::Session { .. }
                 | ThingId::Process { .. }
-                | ThingId::Entry { .. },
+                | ThingId::Entry { .. }
+                | ThingId::Runbook(_),
             )
             | None => None,
         };
@@ -121,7 +122,7 @@ impl RunsPane {
         self.window.clear();
         for index in &self.order[rows] {
             let Some(run) = run_at(cx, *index) else { continue };
-            self.window.row(RowLook { severity: severity(run), ..RowLook::default() });
+            self.window.row(RowLook { severity: run.severity(), ..RowLook::default() });
             for slot in &self.slots {
                 self.window.cell(&mut self.scratch, |out| cell(slot.column, run, cx, out));
             }
@@ -175,7 +176,7 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
     match column {
         0 => {
             out.push_str(run.word());
-            severity(run).into()
+            run.severity().into()
         }
         1 => {
             let _ = write!(out, "{}", run.started.strftime("%Y-%m-%d %H:%M:%S"));

@@ -1,7 +1,7 @@
 //! One run as text: who, what, each step with what was sent and what came back.
 
 use crate::domain::Severity;
-use crate::domain::record::{RunOutcome, StepState};
+use crate::domain::record::StepState;
 use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::wrap;
@@ -20,7 +20,7 @@ pub(super) fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
         put(Role::Muted, &params.join(", "), 2);
     }
     if let Some(verdict) = verdict(run) {
-        put(severity(run).into(), &verdict, 2);
+        put(run.severity().into(), &verdict, 2);
     }
     for step in &run.steps {
         put(Role::Text, "", 0);
@@ -56,18 +56,6 @@ pub(super) fn verdict(run: &RunView) -> Option<String> {
             Some("cut off: its session ended before it did; what became of it is being looked at".to_owned())
         }
         None => None,
-    }
-}
-
-/// How bad it is.
-pub(super) fn severity(run: &RunView) -> Severity {
-    match run.outcome {
-        None if run.cut_off => Severity::Unknown,
-        None => Severity::Info,
-        Some(RunOutcome::Ok) => Severity::Ok,
-        Some(RunOutcome::Stopped) => Severity::None,
-        Some(RunOutcome::Unknown) => Severity::Unknown,
-        Some(RunOutcome::Failed) => Severity::Critical,
     }
 }
 

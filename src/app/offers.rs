@@ -1,0 +1,193 @@
+//! From a thing to the runbook that fits it: an alert's by its name, with its labels as parameters.
+
+use super::hands::say_marks;
+use super::menu::{Choice, Menu, MenuKind, MenuLine};
+use super::{Overlay, ParamsDialog, State, freeze, planning, replay, way};
+use crate::cx::Cx;
+use crate::domain::{Alert, Subject, ThingId};
+use crate::effect::Effects;
+use crate::panes::{Presence, Selected, server_called};
+use crate::runbook::model::{Param, ParamType};
+use crate::runbook::{Draft, Plan, PlanRequest, Runbook, Writes, offer, params};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Parameters that an alert's labels gave, so that the plan can say so.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// The runbook's id.
+    pub runbook: String,
+    /// The alert's name.
+    pub alert: String,
+    /// By parameter: the label, and what it came to.
+    pub args: BTreeMap<String, (String, Value)>,
+}
+
+/// Plans what is selected: a runbook, or the one that names the selected alert. Of several one is chosen in a menu.
+pub(super) fn plan(state: &mut State, effects: &mut Effects) {
+    let Some(selected) = ready(state) else { return };
+    match &selected.id {
+        ThingId::Runbook(id) => ask(state, id, effects),
+        ThingId::Alert { .. } => of_alert(state, &selected, effects),
+        ThingId::Server { .. }
+        | ThingId::Container { .. }
+        | ThingId::Session { .. }
+        | ThingId::Process { .. }
+        | ThingId::Entry { .. }
+        | ThingId::Run(_) => state.toasts.say(state.now, "put the cursor on an alert or a runbook first"),
+    }
+}
+
+/// What is selected, if something can be planned for it now; else it is said why not.
+fn ready(state: &mut State) -> Option<Selected> {
+    if let Some(why) = freeze::refusal(state) {
+        state.toasts.bad(state.now, why);
+        return None;
+    }
+    if state.writes.state() == Writes::ReadOnly {
+        replay::refuse(state);
+        return None;
+    }
+    let Some(selected) = state.pane().selected() else {
+        state.toasts.say(state.now, "nothing is selected");
+        return None;
+    };
+    if selected.presence != Presence::Here {
+        state.toasts.bad(state.now, way::missing(&selected).unwrap_or_default());
+        return None;
+    }
+    say_marks(state, Some(&selected));
+    Some(selected)
+}
+
+fn of_alert(state: &mut State, selected: &Selected, effects: &mut Effects) {
+    let Some(alert) = alert(state) else { return };
+    let fits: Vec<Arc<Runbook>> = offer::for_alert(&state.library, &alert.name).cloned().collect();
+    match fits.as_slice() {
+        [] => state.toasts.say(state.now, offer::none_for(&alert.name)),
+        [one] => ask(state, &one.id, effects),
+        several => {
+            let lines = several.iter().map(|runbook| line(runbook, &state.cx())).collect();
+            let title = format!("runbooks for {}", selected.name);
+            state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Runbooks, title, lines, cursor: 0 }));
+        }
+    }
+}
+
+fn line(runbook: &Runbook, cx: &Cx<'_>) -> MenuLine {
+    let choice = Choice::Runbook(runbook.id.clone());
+    MenuLine { mark: "", text: runbook.title.clone(), note: told(runbook, cx), choice }
+}
+
+/// Its risk and how it went last time, or why it can't be run here.
+pub(super) fn told(runbook: &Runbook, cx: &Cx<'_>) -> String {
+    offer::told(runbook, cx.runs, cx.environment, cx.now.wall)
+}
+
+/// The alert under the cursor.
+pub(super) fn alert(state: &State) -> Option<Arc<Alert>> {
+    match state.pane().selected()?.id {
+        ThingId::Alert { fingerprint } => {
+            state.store.all_alerts().find(|alert| alert.fingerprint == fingerprint).cloned()
+        }
+        ThingId::Server { .. }
+        | ThingId::Container { .. }
+        | ThingId::Session { .. }
+        | ThingId::Process { .. }
+        | ThingId::Entry { .. }
+        | ThingId::Run(_)
+        | ThingId::Runbook(_) => None,
+    }
+}
+
+/// Asks for a plan of a runbook for the selected alert, or for nothing on the screen. What must be given and is not known is asked
+/// for first.
+pub(super) fn ask(state: &mut State, id: &str, effects: &mut Effects) {
+    let Some(runbook) = state.library.get(id).cloned() else {
+        return state.toasts.bad(state.now, format!("there is no runbook {id:?} any more"));
+    };
+    if let Some(why) = offer::refusal(&runbook, &state.environment) {
+        return state.toasts.bad(state.now, format!("{id}: no plan, and nothing was changed: {why}"));
+    }
+    let (labelled, wrong) = alert(state).map_or_else(Default::default, |alert| {
+        let (args, wrong) = from_labels(&runbook, &alert, &state.cx());
+        (Some(Labelled { runbook: runbook.id.clone(), alert: alert.name.clone(), args }), wrong)
+    });
+    let args = labelled.iter().flat_map(|labelled| &labelled.args);
+    let args: BTreeMap<String, Value> = args.map(|(name, (_, value))| (name.clone(), value.clone())).collect();
+    state.labelled = labelled.filter(|labelled| !labelled.args.is_empty());
+    let missing = |param: &&Param| param.required && param.default.is_none() && !args.contains_key(&param.name);
+    let missing = runbook.params.iter().any(|param| missing(&param));
+    let request = PlanRequest { runbook: runbook.id.clone(), args };
+    // Outside an alert nothing tells what is meant, so that all of it is asked.
+    let unsaid = state.labelled.is_none() && !runbook.params.is_empty();
+    if !(missing || unsaid || !wrong.is_empty()) {
+        return planning::ask(state, request, effects);
+    }
+    if let Some(mut dialog) = ParamsDialog::asking(&runbook, &request) {
+        dialog.refusal = (!wrong.is_empty()).then(|| wrong.join("; "));
+        state.overlay = Some(Overlay::Params(Box::new(dialog)));
+    }
+}
+
+/// The parameters of a plan that still are what an alert's labels gave, and what to say of each.
+pub(super) fn labelled(state: &State, plan: &Plan<Draft>) -> BTreeMap<String, String> {
+    let request = &plan.body().request;
+    let Some(labelled) = state.labelled.as_ref().filter(|labelled| labelled.runbook == request.runbook) else {
+        return BTreeMap::new();
+    };
+    let kept = labelled.args.iter().filter(|(name, (_, value))| request.args.get(*name) == Some(value));
+    kept.map(|(name, (label, _))| (name.clone(), format!("from the label {label} of {}", labelled.alert))).collect()
+}
+
+/// By parameter: the label, and what it came to.
+type Given = BTreeMap<String, (String, Value)>;
+
+/// The parameters that an alert's labels give, and what is wrong with those that they can't.
+fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<String>) {
+    let (mut args, mut wrong) = (Given::new(), Vec::new());
+    let servers = runbook.params.iter().filter(|param| param.kind == ParamType::Server).count();
+    for param in &runbook.params {
+        let mut names = vec![param.name.as_str()];
+        // The label that every scraped series has names the one server that there is to name.
+        names.extend((param.kind == ParamType::Server && servers == 1).then_some("instance"));
+        let Some((label, text)) = names.into_iter().find_map(|name| Some((name, alert.labels.get(name)?))) else {
+            continue;
+        };
+        match resolve(param, text, cx) {
+            Ok(value) => drop(args.insert(param.name.clone(), (label.to_owned(), value))),
+            Err(why) => wrong.push(format!("label {label}: {why}")),
+        }
+    }
+    (args, wrong)
+}
+
+/// What a label's text is as a parameter; a thing must be one that is known here.
+fn resolve(param: &Param, text: &str, cx: &Cx<'_>) -> Result<Value, String> {
+    let known = match param.kind {
+        ParamType::Server => server_called(cx, text).map(str::to_owned),
+        ParamType::Database => {
+            let named = |name: &str| cx.store.about(Subject::Databases).any(|feed| feed.id.name() == name);
+            named(text).then(|| text.to_owned())
+        }
+        ParamType::Container => container(text, cx),
+        ParamType::Int
+        | ParamType::String
+        | ParamType::Bool
+        | ParamType::Duration
+        | ParamType::Address
+        | ParamType::Enum => Some(text.to_owned()),
+    };
+    let known = known.ok_or_else(|| format!("no {} here is called {text:?}", param.kind.word()))?;
+    params::check(param, &Value::from(known))
+}
+
+/// `engine/id` of the only container with this name, or of the one that `engine/name` means.
+fn container(text: &str, cx: &Cx<'_>) -> Option<String> {
+    let engines = cx.store.about(Subject::Containers).filter_map(|feed| Some((feed, feed.snapshot()?.engine()?)));
+    let all = engines.flat_map(|(feed, engine)| engine.containers.iter().map(move |one| (feed.id.name(), one)));
+    let mut named = all.filter(|(engine, one)| one.name == text || format!("{engine}/{}", one.name) == text);
+    let (engine, one) = named.next()?;
+    named.next().is_none().then(|| format!("{engine}/{}", one.id))
+}

@@ -1,0 +1,127 @@
+//! A runbook's page: its facts, its last runs, then what it says to people, with each fence where it stands.
+
+use super::{about, today};
+use crate::action::Action;
+use crate::cx::Cx;
+use crate::domain::{Severity, Subject, ThingId};
+use crate::keymap::Scope;
+use crate::panes::{Details, Link, Section};
+use crate::runbook::model::{Fence, Param, Step};
+use crate::runbook::{Role as FenceRole, RunView, Runbook, offer, params};
+use crate::theme::Role;
+
+/// Runs that are listed.
+const RUNS: usize = 5;
+
+/// All of it.
+pub(super) fn of(runbook: &Runbook, cx: &Cx<'_>) -> Details {
+    let mut sections = vec![Section::Facts(facts(runbook, cx))];
+    let runs: Vec<Link> =
+        cx.runs.iter().rev().filter(|run| run.runbook == runbook.id).take(RUNS).map(run_link).collect();
+    if !runs.is_empty() {
+        sections.push(Section::Links { title: "last runs".to_owned(), links: runs });
+    }
+    text(&mut sections, runbook);
+    Details { title: runbook.title.clone(), stale: None, sections }
+}
+
+fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
+    let names = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
+    let alerts: Vec<String> = runbook.alerts.iter().map(|glob| glob.0.clone()).collect();
+    let key = cx.keymap.key_of(Scope::Runbooks, &Action::Plan).unwrap_or_default();
+    let can = offer::refusal(runbook, cx.environment)
+        .map_or_else(|| format!("yes: {key} plans it"), |why| format!("no: {why}"));
+    let days = runbook.age(today(cx));
+    let review = match offer::review(runbook, today(cx)) {
+        Severity::Critical => ": it is probably wrong by now",
+        Severity::Warning => ": it wants a review",
+        Severity::None | Severity::Ok | Severity::Info | Severity::Unknown => "",
+    };
+    let mut facts = vec![
+        ("can be run here", can),
+        ("risk", runbook.risk.word().to_owned()),
+        ("about", about(runbook).to_owned()),
+        ("reviewed", format!("{}, {days} days ago{review}", runbook.reviewed)),
+        ("owner", runbook.owner.clone()),
+        ("environments", names(&runbook.environments, "all")),
+        ("alerts", names(&alerts, "none: `alerts: [NAME]` in its front matter offers it on alerts")),
+        ("can be undone", undo(runbook)),
+        ("parameters", runbook.params.iter().map(param).collect::<Vec<_>>().join("\n")),
+        ("id", runbook.id.clone()),
+    ];
+    if let Some(path) = &runbook.path {
+        facts.push(("file", path.display().to_string()));
+    }
+    facts.retain(|(_, text)| !text.is_empty());
+    facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
+}
+
+/// How many of its changes can be taken back.
+fn undo(runbook: &Runbook) -> String {
+    let changing = runbook.steps.iter().filter(|step| step.run().is_some());
+    let (mut all, mut undone) = (0, 0);
+    for step in changing {
+        all += 1;
+        undone += usize::from(step.fences.iter().any(|fence| fence.role == FenceRole::Undo));
+    }
+    match (all, undone) {
+        (0, _) => String::new(),
+        (_, 0) => "no".to_owned(),
+        (all, undone) => format!("{undone} of {all} changes"),
+    }
+}
+
+fn param(param: &Param) -> String {
+    let many = if param.many { "list of " } else { "" };
+    let given = match &param.default {
+        Some(value) => format!(", {} unless given", params::shown(param, Some(value))),
+        None if param.required => ", must be given".to_owned(),
+        None => param.empty.as_ref().map(|word| format!(", {word} unless given")).unwrap_or_default(),
+    };
+    format!("{}: {many}{}{given}", param.name, param.kind.word())
+}
+
+fn run_link(run: &RunView) -> Link {
+    let text = format!("{} by {}  {}", run.word(), run.actor, run.reason);
+    Link {
+        to: ThingId::Run(run.id),
+        subject: Subject::Servers,
+        name: run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        text,
+        severity: run.severity(),
+    }
+}
+
+/// What it says, heading by heading; what runs stands below its heading.
+fn text(sections: &mut Vec<Section>, runbook: &Runbook) {
+    let mut steps = runbook.steps.iter().peekable();
+    for passage in &runbook.page {
+        let mut out = String::new();
+        for block in &passage.blocks {
+            let gap = if out.is_empty() || block.starts_with("- ") { "" } else { "\n" };
+            out.push_str(gap);
+            out.push_str(block);
+            out.push('\n');
+        }
+        let title = if passage.heading.is_empty() { runbook.title.clone() } else { passage.heading.clone() };
+        sections.push(Section::Text { title, text: out });
+        if let Some(step) = steps.next_if(|step| step.title == passage.heading) {
+            sections.extend(step.fences.iter().map(|part| fence(step, part)));
+        }
+    }
+}
+
+/// `run: docker on $container, cannot be undone`, and what is sent.
+fn fence(step: &Step, fence: &Fence) -> Section {
+    let undone = step.fences.iter().any(|other| other.role == FenceRole::Undo);
+    let note = match fence.role {
+        FenceRole::Run if !undone => ", cannot be undone",
+        FenceRole::Check | FenceRole::Plan | FenceRole::Run | FenceRole::Wait | FenceRole::Verify | FenceRole::Undo => {
+            ""
+        }
+    };
+    let role = if fence.role.changes() { Role::SeverityWarning } else { Role::Muted };
+    let lines = fence.body.lines().map(|line| (role, format!("  {line}"))).collect();
+    let title = format!("{}: {} on {}{note}", fence.role.word(), fence.language.name, fence.attrs.on);
+    Section::Lines { title, note: String::new(), lines, asks: None }
+}

@@ -1,0 +1,102 @@
+//! Which runbooks are offered for what, and what is known of one before it is planned: whether it can be run here, and how it went
+//! last time. Pure.
+
+use super::library::REVIEW_DAYS;
+use super::{Library, RunView, Runbook, Runs, not_yet};
+use crate::domain::{Severity, time};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::sync::Arc;
+
+/// Those that name this alert, in the order of the library.
+pub fn for_alert<'a>(library: &'a Library, alert: &str) -> impl Iterator<Item = &'a Arc<Runbook>> {
+    library.iter().filter(move |runbook| runbook.alerts.iter().any(|glob| glob.matches(alert)))
+}
+
+/// Why it can't be run in this environment, in a sentence; `None` when it can.
+pub fn refusal(runbook: &Runbook, environment: &str) -> Option<String> {
+    let elsewhere = !runbook.environments.is_empty() && !runbook.environments.iter().any(|name| name == environment);
+    let elsewhere =
+        elsewhere.then(|| format!("it is for {}, and this is {environment}", runbook.environments.join(", ")));
+    elsewhere.or_else(|| not_yet::refusal(runbook))
+}
+
+/// Its newest run.
+pub fn last_run<'a>(runs: &'a Runs, id: &str) -> Option<&'a RunView> {
+    runs.iter().rev().find(|run| run.runbook == id)
+}
+
+/// Its risk and how it went last time, or why it can't be run here: `low, last ok 3d ago`.
+pub fn told(runbook: &Runbook, runs: &Runs, environment: &str, now: Timestamp) -> String {
+    if let Some(why) = refusal(runbook, environment) {
+        return format!("not here: {why}");
+    }
+    let last = last_run(runs, &runbook.id)
+        .map_or_else(|| "never run".to_owned(), |run| format!("last {} {} ago", run.word(), ago(run, now)));
+    format!("{}, {last}", runbook.risk.word())
+}
+
+/// How long ago it began, in its largest unit.
+pub fn ago(run: &RunView, now: Timestamp) -> String {
+    let seconds = time::between(run.started, now).as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// That no runbook names an alert, and how one does.
+pub fn none_for(alert: &str) -> String {
+    format!("no runbook is for {alert}: `alerts: [{alert}]` in the front matter of one offers it here")
+}
+
+/// How much its age should worry: after the first of [`REVIEW_DAYS`] it wants a review, after the second it is probably wrong.
+pub fn review(runbook: &Runbook, today: Date) -> Severity {
+    let [soft, hard] = REVIEW_DAYS;
+    match runbook.age(today) {
+        age if age > hard => Severity::Critical,
+        age if age > soft => Severity::Warning,
+        _ => Severity::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::parse::parse;
+
+    fn page(keys: &str) -> String {
+        format!(
+            "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-01-01\nrisk: low\n{keys}---\n\n## S\n\n### T\n\n- [ ] do it\n"
+        )
+    }
+
+    #[test]
+    fn an_alert_is_named_by_a_glob() {
+        let page = page("alerts: [Pg*, Down]\n");
+        let library = Library::read([("a.md", page.as_str())]).unwrap();
+        for (alert, count) in [("PgSlow", 1), ("Down", 1), ("Downs", 0), ("slow", 0)] {
+            assert_eq!(for_alert(&library, alert).count(), count, "{alert}");
+        }
+    }
+
+    #[test]
+    fn another_environment_is_told() {
+        let runbook = parse("a.md", &page("environments: [staging, test]\n")).unwrap();
+        assert_eq!(refusal(&runbook, "staging"), None);
+        assert_eq!(refusal(&runbook, "production").unwrap(), "it is for staging, test, and this is production");
+        assert_eq!(refusal(&parse("a.md", &page("")).unwrap(), "production"), None);
+    }
+
+    #[test]
+    fn a_review_ages() {
+        let runbook = parse("a.md", &page("")).unwrap();
+        let on = |date: &str| review(&runbook, date.parse().unwrap());
+        assert_eq!(on("2026-04-01"), Severity::None);
+        assert_eq!(on("2026-04-02"), Severity::Warning);
+        assert_eq!(on("2026-06-30"), Severity::Warning);
+        assert_eq!(on("2026-07-01"), Severity::Critical);
+    }
+}
