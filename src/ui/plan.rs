@@ -14,6 +14,7 @@ use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
 /// Rows of the blast radius shown before "and N more".
@@ -25,7 +26,7 @@ const COLUMN: usize = 12;
 
 /// Paints the dialog.
 pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
-    let lines = lines(&plan.plan, plan.notice.as_deref(), text_width(area));
+    let lines = lines(&plan.plan, plan.notice.as_deref(), &plan.labelled, text_width(area));
     let (role, ask) = ask(state, plan);
     let field = plan.takes_text().then_some(&plan.field);
     let foot = Foot::new(area, (role, &ask), plan.refusal.as_deref(), field);
@@ -61,7 +62,7 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
 
 /// A plan as text without colours, as wide as `width` columns: what the dialog shows.
 pub fn plan_text(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> String {
-    plain(lines(plan, notice, width))
+    plain(lines(plan, notice, &BTreeMap::new(), width))
 }
 
 /// What a runbook says to people, as text without colours.
@@ -75,7 +76,8 @@ fn plain(lines: Lines) -> String {
     lines.into_iter().flat_map(|(_, line)| [text::clean(line.trim_end()).into_owned(), "\n".to_owned()]).collect()
 }
 
-fn lines(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> Lines {
+/// `labelled`: where a parameter's value came from, of those that were not typed.
+fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, String>, width: usize) -> Lines {
     let mut out = Lines::new();
     let body = plan.body();
     if let Some(notice) = notice {
@@ -88,11 +90,11 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> Lines {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {warning}"), width, 2);
     }
     summary(&mut out, &body.runbook, width);
-    let typed = body.params.iter().filter(|(name, _)| !dialog.labelled.contains_key(name));
+    let typed = body.params.iter().filter(|(name, _)| !labelled.contains_key(name));
     let params: Vec<String> = typed.map(|(name, text)| format!("{name} = {text}")).collect();
     wrap_into(&mut out, Role::Muted, &params.join("   "), width, 2);
     for (name, text) in &body.params {
-        if let Some(from) = dialog.labelled.get(name) {
+        if let Some(from) = labelled.get(name) {
             wrap_into(&mut out, Role::SeverityInfo, &format!("i {name} = {text}  ({from})"), width, 2);
         }
     }
