@@ -70,8 +70,9 @@ mod tests {
             assert!(config.sources.iter().any(|source| source.id.kind() == kind.name), "{}", kind.name);
         }
         for key in crate::config::KEYS {
-            let written = [format!("\n{key} ="), format!("\n[{key}]"), format!("\n[[{key}]]")];
-            assert!(written.iter().any(|written| EXAMPLE.contains(written)), "{key}");
+            let written = [" =", "]", "]]", "."].iter().zip(["", "[", "[[", "["]);
+            let mut written = written.map(|(end, start)| format!("\n{start}{key}{end}"));
+            assert!(written.any(|written| EXAMPLE.contains(&written)), "{key}");
         }
     }
 }

@@ -78,9 +78,17 @@ impl Condition {
         Ok(Self { text: text.to_owned(), program: Arc::new(program) })
     }
 
-    /// The variables it reads.
+    /// The variables it reads, but those of its own: `r` in `rows.exists(r, r.ok)`.
     pub fn names(&self) -> BTreeSet<String> {
-        self.program.references().variables().into_iter().map(str::to_owned).collect()
+        let mut own = BTreeSet::new();
+        walk(&self.expression().expr, &mut |expr| {
+            if let Expr::Comprehension(inner) = expr {
+                own.extend([Some(&inner.iter_var), inner.iter_var2.as_ref()].into_iter().flatten());
+            }
+        });
+        let references = self.program.references();
+        let read = references.variables().into_iter();
+        read.filter(|name| !own.iter().any(|own| own == name)).map(str::to_owned).collect()
     }
 
     /// Its parameters, as in `params.name`, found by text: CEL's references know only the first word.
@@ -330,6 +338,8 @@ mod tests {
     fn names_and_parameters_are_found() {
         let condition = Condition::compile("rows.size() == 1 && idle[0].pid > params.pid").unwrap();
         assert_eq!(condition.names(), ["idle", "params", "rows"].map(str::to_owned).into());
+        let own = Condition::compile("rows.exists(r, r.n == params.n) && rows.map(x, x.n).size() > 0").unwrap();
+        assert_eq!(own.names(), ["params", "rows"].map(str::to_owned).into());
         assert_eq!(condition.params(), ["pid".to_owned()].into());
         assert!(Condition::compile("rows[0").is_err());
     }

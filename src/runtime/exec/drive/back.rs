@@ -95,7 +95,7 @@ impl Run {
             return Effect::NotSent("the step has no undo fence".to_owned());
         };
         let acted = match (step_of(fence), self.scene().call(fence, pinned)) {
-            (Ok(way), Ok(call)) => way.act(call, permit).await,
+            (Ok(way), Ok(call)) => self.scene().judge(fence, way.act(call, permit).await),
             (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),
         };
         self.step.keep(&acted.output);
