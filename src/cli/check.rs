@@ -3,10 +3,9 @@
 use super::snapshot::count;
 use super::{Global, look, places, setup};
 use crate::app::view_troubles;
-use crate::config::{Choice, Config};
+use crate::config::{self, Choice, Config};
 use crate::domain::{Sample, Server, Snapshot, text};
 use crate::journal::sqlite::Reader;
-use crate::runbook::Library;
 use crate::runtime::{self, poller};
 use crate::theme::Depth;
 use clap::Args;
@@ -73,8 +72,7 @@ impl Check {
         for trouble in view_troubles(&config.views) {
             findings.error("views", &trouble, "`quarterdeck config example` and docs/views.md name panes and columns");
         }
-        let runbooks: Vec<String> = Library::builtin().iter().map(|runbook| runbook.id.clone()).collect();
-        findings.ok("runbooks", &format!("{} built in: {}", runbooks.len(), runbooks.join(", ")));
+        findings.runbooks(config);
         for source in &config.sources {
             for advice in source.settings.advice() {
                 findings.push(source.id.as_str(), Level::Advice, &advice, "");
@@ -132,6 +130,17 @@ impl Findings {
 
     fn bad(&self) -> bool {
         self.0.iter().any(|finding| finding.level == Level::Error)
+    }
+
+    fn runbooks(&mut self, config: &Config) {
+        let library = config::library(&config.runbooks);
+        let troubles = library.read_now();
+        for trouble in troubles {
+            self.error("runbooks", trouble, "");
+        }
+        let ids: Vec<&str> = library.iter().map(|runbook| runbook.id.as_str()).collect();
+        let built_in = library.iter().filter(|runbook| runbook.path.is_none()).count();
+        self.ok("runbooks", &format!("{}, {built_in} of them built in: {}", ids.len(), ids.join(", ")));
     }
 
     fn keymap(&mut self, global: &Global, config: &Config) {

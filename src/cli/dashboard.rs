@@ -4,11 +4,10 @@ use super::record::IntoFile;
 use super::reload::Renewer;
 use super::{Global, look, places, setup};
 use crate::app::Setup;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::nearest;
 use crate::journal::{Journal, JournalError, absent::Absent, opening::Opening, sqlite::SqliteJournal};
 use crate::redact::Redactor;
-use crate::runbook::Library;
 use crate::runtime::dashboard::Ended;
 use crate::runtime::{self, dashboard, keep, log};
 use color_eyre::eyre::bail;
@@ -50,7 +49,8 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
     let journal = Opening::start(move || journal(configured, environment, redactor));
     let presenting = setup::presenting(&config, opened.connections.redactor().clone());
     let record = into.begin(&config, &opened)?;
-    let mut setup = setup::screen(&config, look, opened.feeds, global.read_only, Library::builtin());
+    let library = config::library(&config.runbooks);
+    let mut setup = setup::screen(&config, look, opened.feeds, global.read_only, library);
     with_views(&mut setup, global)?;
     setup.redactor = opened.connections.redactor().clone();
     setup.presenting = presenting;
@@ -91,7 +91,7 @@ fn with_views(setup: &mut Setup, global: &Global) -> color_eyre::Result<()> {
 }
 
 /// Without a journal everything can be looked at, and nothing can be changed.
-async fn journal(configured: Option<PathBuf>, environment: String, redactor: Redactor) -> Arc<dyn Journal> {
+pub(super) async fn journal(configured: Option<PathBuf>, environment: String, redactor: Redactor) -> Arc<dyn Journal> {
     let opened = match places::journal(configured) {
         Ok(path) => SqliteJournal::open(&path, &environment, redactor).await,
         Err(what) => Err(JournalError::new(what, "or name a file as path under [journal] in the config")),

@@ -12,6 +12,7 @@ mod print;
 mod record;
 mod reload;
 mod replay;
+mod runbook;
 mod setup;
 mod snapshot;
 
@@ -33,6 +34,8 @@ const EXAMPLES: &str = "Examples:
   quarterdeck snapshot containers --json       one look, for a script
   quarterdeck --record tonight.rec             look, and keep what is seen for the post-mortem
   quarterdeck replay tonight.rec --at 03:14    what the screen showed then
+  quarterdeck runbook plan container-restart --var container=local/api
+                                               all that a run would do; `run` does it
   quarterdeck journal tail                     what was done lately, and by whom
 
 Files:
@@ -40,7 +43,7 @@ Files:
   $XDG_STATE_HOME/quarterdeck/journal.sqlite   the journal (~/.local/state); beside it quarterdeck.log, views.toml and saved/
 
 Exit codes: 0 all is well, 1 something is wrong, 2 the command line was not understood; 128 and the signal's number when a
-signal ended the dashboard (129 the terminal went, 130 SIGINT, 143 SIGTERM).";
+signal ended the dashboard (129 the terminal went, 130 SIGINT, 143 SIGTERM). `runbook run`: also 3 unknown, 4 stopped, 5 refused.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -102,6 +105,9 @@ enum Command {
     /// The record of everything done
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Runbooks: list, read, check, begin, plan and run them
+    #[command(subcommand)]
+    Runbook(runbook::Command),
     /// What a config may hold
     #[command(subcommand)]
     Config(print::Config),
@@ -143,6 +149,7 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
         Some(Command::Record(record)) => record.run(&global),
         Some(Command::Replay(replay)) => replay.run(&global),
         Some(Command::Journal(command)) => command.run(&global),
+        Some(Command::Runbook(command)) => command.run(&global),
         Some(Command::Config(command)) => command.run(),
         Some(Command::Completions { shell }) => print::completions(shell),
         Some(Command::Man) => print::man(),

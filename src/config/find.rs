@@ -109,6 +109,14 @@ pub fn read_safely(path: &Path) -> Result<String, Problem> {
     fs::read_to_string(&real).map_err(|error| unreadable(&name, &error))
 }
 
+/// Refuses a folder that others than its owner and root could put files into.
+pub(super) fn folder_safely(path: &Path) -> Result<(), Problem> {
+    let name = path.display().to_string();
+    let data = fs::metadata(path).map_err(|error| unreadable(&name, &error))?;
+    let Some(what) = open_to_others(&data, false) else { return Ok(()) };
+    Err(whole(&name, format!("others can put files into it: {what}"), &format!("chmod go-w {name}")))
+}
+
 fn unreadable(name: &str, error: &std::io::Error) -> Problem {
     let hint = match error.kind() {
         ErrorKind::NotFound => "`quarterdeck config example` prints one to begin with",

@@ -6,6 +6,7 @@
 
 mod explain;
 mod find;
+mod library;
 mod places;
 mod problem;
 mod read;
@@ -13,6 +14,7 @@ mod schema;
 mod written;
 
 pub use find::{Choice, FOLDER, choose, files, read_safely};
+pub use library::{library, pages};
 pub use problem::{Problem, Problems};
 pub use read::KEYS;
 pub use schema::schema;
@@ -62,6 +64,8 @@ pub struct Config {
     pub presenter: PresenterTable,
     /// The journal's file; absent: in the state folder.
     pub journal: Option<PathBuf>,
+    /// Folders of runbooks beside those built in.
+    pub runbooks: Vec<PathBuf>,
     /// The mouse is listened to from the start.
     pub mouse: bool,
     /// The screen begins as it was left.

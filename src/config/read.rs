@@ -27,7 +27,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "environment",
     "guarded",
     "theme",
@@ -40,6 +40,7 @@ pub const KEYS: [&str; 18] = [
     "policy",
     "presenter",
     "journal",
+    "runbooks",
     "logs",
     "screen",
     "view",
@@ -109,6 +110,7 @@ impl Reader<'_> {
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
         let presenter = root.remove("presenter").and_then(|value| self.striking(value, presenter)).unwrap_or_default();
         let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
+        let runbooks = self.table::<RunbooksTable>(&mut root, "runbooks").unwrap_or_default();
         let screen = self.table::<ScreenTable>(&mut root, "screen").unwrap_or_default();
         let views = self.views(&mut root);
         let logs = self.table::<LogsTable>(&mut root, "logs").and_then(|table| table.memory);
@@ -129,6 +131,7 @@ impl Reader<'_> {
             policy,
             presenter,
             journal: journal.map(|path| resolve(&home, &path)),
+            runbooks: runbooks.paths.iter().map(|path| resolve(&home, path)).collect(),
             mouse: screen.mouse,
             remember: screen.remember,
             views,
@@ -380,6 +383,13 @@ fn presenter(value: Value<'_>) -> Result<PresenterTable, Error> {
 pub(super) struct JournalTable {
     /// The journal's file; absent: in the state folder.
     path: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RunbooksTable {
+    /// Folders of runbooks, with all below them, seen from the config's own.
+    paths: Vec<String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -2,7 +2,7 @@
 //!
 //! It knows names and types. What only reading can tell (a length of time, an address, two servers of one name) is `check`'s business.
 
-use super::read::{JournalTable, LogsTable, PresenterKeys, ScreenTable};
+use super::read::{JournalTable, LogsTable, PresenterKeys, RunbooksTable, ScreenTable};
 use crate::connect::SiteSettings;
 use crate::domain::Limits;
 use crate::domain::json::without_null;
@@ -47,6 +47,8 @@ struct Keys {
     presenter: Option<PresenterKeys>,
     /// The record of everything done.
     journal: Option<JournalTable>,
+    /// Runbooks beside those built in.
+    runbooks: Option<RunbooksTable>,
     /// The log view.
     logs: Option<LogsTable>,
     /// What the screen begins with.

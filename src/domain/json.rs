@@ -12,6 +12,11 @@ pub fn text(value: &Value) -> serde_json::Result<String> {
     Ok(harmless(&serde_json::to_string_pretty(value)?) + "\n")
 }
 
+/// On one line, without a line break at the end.
+pub fn line(value: &Value) -> String {
+    harmless(&value.to_string())
+}
+
 /// Makes a JSON Schema one of what people write: what may be absent is just absent, and nobody writes null for it. Defaults go too: a
 /// length of time is written otherwise than it is kept.
 pub fn without_null(value: &mut Value) {

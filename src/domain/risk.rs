@@ -41,11 +41,24 @@ pub struct Policy {
     pub high: Level,
     /// For `risk: irreversible`.
     pub irreversible: Level,
+    /// Whether a guarded environment may be changed by `runbook run` without a terminal.
+    pub unattended: Unattended,
+}
+
+/// What becomes of a run in a guarded environment that nobody watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unattended {
+    /// It is not begun.
+    #[default]
+    Refuse,
+    /// It is begun, with the plan's hash and the answer on its command line.
+    Allow,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { low: Level::Yes, high: Level::Typed, irreversible: Level::Typed }
+        Self { low: Level::Yes, high: Level::Typed, irreversible: Level::Typed, unattended: Unattended::Refuse }
     }
 }
 

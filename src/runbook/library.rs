@@ -1,5 +1,5 @@
-//! The runbooks there are: those built into the binary. Found by id, and by the pane that they act on. And the rules about several
-//! files together; what is in them, and which files there are, is handed in.
+//! The runbooks there are: those built into the binary, and those that the config adds. Found by id, and by the pane that they act on.
+//! And the rules about several files together; what is in them, and which files there are, is handed in.
 
 use super::model::{Need, Runbook};
 use super::parse::{Problem, Problems, is_runbook, links, parse};
@@ -19,16 +19,39 @@ const BUILTIN: [(&str, &str); 2] = [
     ("db-kill-idle.md", include_str!("../../assets/runbooks/db-kill-idle.md")),
 ];
 
-type Read = Box<dyn FnOnce() -> Vec<Arc<Runbook>> + Send>;
+type Read = Box<dyn FnOnce() -> Shelved + Send>;
 
 /// A set of runbooks with different ids. It is read when the first of them is asked for: the first frame shows none, and need not wait.
 pub struct Library {
-    runbooks: LazyLock<Vec<Arc<Runbook>>, Read>,
+    shelved: LazyLock<Shelved, Read>,
+}
+
+/// What came of reading files.
+#[derive(Debug, Default)]
+pub struct Shelved {
+    /// Those that can be used.
+    pub runbooks: Vec<Arc<Runbook>>,
+    /// What could not be, a sentence each: `file:line:column: what; mend`.
+    pub troubles: Vec<String>,
+}
+
+impl Shelved {
+    /// Adds a runbook, unless another one has its id: nobody could tell which of the two is meant.
+    pub fn add(&mut self, runbook: Runbook) {
+        match self.runbooks.iter().find(|other| other.id == runbook.id) {
+            None => self.runbooks.push(Arc::new(runbook)),
+            Some(first) => {
+                let (line, file, id) = (key(&runbook.source, "id"), runbook.file(), &runbook.id);
+                let what = format!("{file}:{line}:1: the id `{id}` is that of {} already", first.file());
+                self.troubles.push(format!("{what}; give one of the two another id: this one is left out"));
+            }
+        }
+    }
 }
 
 impl Default for Library {
     fn default() -> Self {
-        Self::of(Vec::new)
+        Self::of(Shelved::default)
     }
 }
 
@@ -39,19 +62,29 @@ impl fmt::Debug for Library {
 }
 
 impl Library {
-    fn of(read: impl FnOnce() -> Vec<Arc<Runbook>> + Send + 'static) -> Self {
-        Self { runbooks: LazyLock::new(Box::new(read)) }
+    fn of(read: impl FnOnce() -> Shelved + Send + 'static) -> Self {
+        Self { shelved: LazyLock::new(Box::new(read)) }
     }
 
     /// The shipped runbooks. A shipped file with a problem is a defect of the build: a test reads them all, and what cannot be
     /// read is left out here.
     pub fn builtin() -> Self {
-        Self::of(|| BUILTIN.iter().filter_map(|(file, source)| parse(file, source).ok()).map(Arc::new).collect())
+        Self::builtin_and(|_| {})
     }
 
-    /// Reads it now, unless it was read: some milliseconds.
-    pub fn read_now(&self) {
-        LazyLock::force(&self.runbooks);
+    /// The shipped runbooks, and what `more` adds to them when the first one is asked for.
+    pub fn builtin_and(more: impl FnOnce(&mut Shelved) + Send + 'static) -> Self {
+        Self::of(move || {
+            let mut shelved = Shelved::default();
+            BUILTIN.iter().filter_map(|(file, source)| parse(file, source).ok()).for_each(|own| shelved.add(own));
+            more(&mut shelved);
+            shelved
+        })
+    }
+
+    /// Reads it now, unless it was read: some milliseconds. What could not be read, a sentence each.
+    pub fn read_now(&self) -> &[String] {
+        &LazyLock::force(&self.shelved).troubles
     }
 
     /// The given files, as name and content; all their problems, file by file, when there are any.
@@ -63,26 +96,31 @@ impl Library {
                 Err(found) => problems.push(found),
             }
         }
-        if problems.is_empty() { Ok(Self::of(|| runbooks)) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self::of(|| Shelved { runbooks, troubles: Vec::new() })) } else { Err(problems) }
     }
 
     /// By id.
     pub fn get(&self, id: &str) -> Option<&Arc<Runbook>> {
-        self.runbooks.iter().find(|runbook| runbook.id == id)
+        self.shelved.runbooks.iter().find(|runbook| runbook.id == id)
     }
 
     /// All, in the order of the files.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Runbook>> {
-        self.runbooks.iter()
+        self.shelved.runbooks.iter()
     }
 
     /// Those in the action menu of a pane.
     pub fn about(&self, subject: Subject) -> impl Iterator<Item = &Arc<Runbook>> {
-        self.runbooks.iter().filter(move |runbook| runbook.pane == Some(subject))
+        self.shelved.runbooks.iter().filter(move |runbook| runbook.pane == Some(subject))
     }
 }
 
 impl Runbook {
+    /// Its file, as people know it.
+    pub fn file(&self) -> String {
+        self.path.as_ref().map_or_else(|| "(built in)".to_owned(), |path| path.display().to_string())
+    }
+
     /// Days since it was reviewed; negative when that is to come.
     pub fn age(&self, today: Date) -> i64 {
         self.reviewed.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()))
@@ -201,6 +239,11 @@ impl Shelf<'_> {
     }
 }
 
+/// The files that a runbook calls, by paths like its own.
+pub fn called(file: &str, runbook: &Runbook) -> Vec<String> {
+    calls_of(file, runbook).into_iter().map(|(to, _)| to).collect()
+}
+
 fn calls_of(file: &str, runbook: &Runbook) -> Vec<Called> {
     let calls = runbook.steps.iter().filter_map(|step| step.manual.call.as_ref());
     calls.filter_map(|call| Some((beside(file, &call.file)?, call.line))).collect()
@@ -227,6 +270,7 @@ fn links_of(file: &str, source: &str, shelf: &Shelf<'_>) -> Vec<Problem> {
 /// The path of `to`, seen from `file`; `None` when it leaves the folder that all paths begin in.
 fn beside(file: &str, to: &str) -> Option<String> {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let root = if file.starts_with('/') { "/" } else { "" };
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     let to = to.replace("%20", " ");
     for part in to.split('/') {
@@ -236,7 +280,7 @@ fn beside(file: &str, to: &str) -> Option<String> {
             part => parts.push(part),
         }
     }
-    Some(parts.join("/"))
+    Some(format!("{root}{}", parts.join("/")))
 }
 
 fn problem(line: u32, column: u32, what: impl Into<String>, mend: impl Into<String>) -> Problem {

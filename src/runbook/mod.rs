@@ -15,7 +15,7 @@ pub mod schema;
 
 pub use gate::{Answer, Approved, Authority, Passed, Recheck, Refusal, StepPermit, Writes};
 pub use history::{RunView, Runs, StepView};
-pub use library::Library;
+pub use library::{Library, Shelved};
 pub use model::{Role, Runbook};
 pub use parse::{Problem, Problems};
 pub use plan::{Draft, Plan, PlanRequest};

@@ -56,6 +56,8 @@ pub struct Runbook {
     pub hash: String,
     /// Where it was read from; `None` when built in.
     pub path: Option<PathBuf>,
+    /// The commit of git that was checked out where it was read from, hex; `None` when it is in no repository, or built in.
+    pub commit: Option<String>,
     /// The file as it is.
     pub source: String,
 }

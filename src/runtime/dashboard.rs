@@ -13,7 +13,7 @@ use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
 use crate::domain::view::View;
-use crate::domain::{LogEvent, RunId, SourceId};
+use crate::domain::{LogEvent, RunId, SourceId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::journal::Journal;
@@ -261,8 +261,13 @@ impl Loop {
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
         // After the first frame, which waits for nobody's answer, and for no runbook.
-        let library = Arc::clone(&self.state.library);
-        tokio::task::spawn_blocking(move || library.read_now());
+        let (library, tell) = (Arc::clone(&self.state.library), self.exec.events.clone());
+        tokio::task::spawn_blocking(move || {
+            for what in library.read_now() {
+                tracing::warn!(what, "a runbook");
+                let _ = tell.blocking_send(Event::Told { bad: true, what: text::clean(what).into_owned() });
+            }
+        });
         if self.state.looks.auto {
             self.effects.push(Effect::AskGround);
         }

@@ -11,6 +11,8 @@ mod plan;
 mod replay;
 mod silence_preview;
 
+pub use plan::{page_text, plan_text};
+
 use crate::app::{MIN_SIZE, State};
 use crate::domain::text;
 use crate::theme::Role;

@@ -8,7 +8,7 @@ use crate::app::{PlanDialog, Reading, State};
 use crate::domain::risk::Level;
 use crate::domain::text;
 use crate::runbook::plan::{PlannedFence, PlannedStep, Rows, When};
-use crate::runbook::{Role as FenceRole, Runbook, Writes};
+use crate::runbook::{Draft, Plan, Role as FenceRole, Runbook, Writes};
 use crate::theme::Role;
 use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
@@ -25,7 +25,7 @@ const COLUMN: usize = 12;
 
 /// Paints the dialog.
 pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
-    let lines = lines(plan, text_width(area));
+    let lines = lines(&plan.plan, plan.notice.as_deref(), text_width(area));
     let (role, ask) = ask(state, plan);
     let field = plan.takes_text().then_some(&plan.field);
     let foot = Foot::new(area, (role, &ask), plan.refusal.as_deref(), field);
@@ -59,10 +59,26 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
     }
 }
 
-fn lines(dialog: &PlanDialog, width: usize) -> Lines {
+/// A plan as text without colours, as wide as `width` columns: what the dialog shows.
+pub fn plan_text(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> String {
+    plain(lines(plan, notice, width))
+}
+
+/// What a runbook says to people, as text without colours.
+pub fn page_text(runbook: &Runbook, width: usize) -> String {
     let mut out = Lines::new();
-    let body = dialog.plan.body();
-    if let Some(notice) = &dialog.notice {
+    page(&mut out, runbook, width);
+    plain(out)
+}
+
+fn plain(lines: Lines) -> String {
+    lines.into_iter().flat_map(|(_, line)| [text::clean(line.trim_end()).into_owned(), "\n".to_owned()]).collect()
+}
+
+fn lines(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> Lines {
+    let mut out = Lines::new();
+    let body = plan.body();
+    if let Some(notice) = notice {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {notice}"), width, 2);
     }
     for reason in &body.blocked {

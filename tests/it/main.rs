@@ -47,6 +47,7 @@ mod presenter;
 mod pty_self;
 mod recording;
 mod reloading;
+mod runbook_cli;
 mod runbook_text;
 mod scale;
 mod screen;

@@ -100,6 +100,7 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         page: page::read(&source[body_at..]),
         hash: sha256(source),
         path: None,
+        commit: None,
         source: source.to_owned(),
     })
 }

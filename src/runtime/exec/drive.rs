@@ -218,6 +218,8 @@ impl Run {
             "runbook": body.runbook.id,
             "title": body.runbook.title,
             "source_hash": body.runbook.hash,
+            "file": body.runbook.path,
+            "commit": body.runbook.commit,
             "plan_hash": body.hash,
             "params": params,
             "answer": answer,

@@ -1,0 +1,74 @@
+//! `quarterdeck runbook new`: a page to begin with.
+
+use crate::runbook::parse::parse;
+use clap::Args;
+use color_eyre::eyre::{bail, eyre};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const PAGE: &str = include_str!("../../../assets/new-runbook.md");
+
+/// Begin a runbook: a page that passes every rule, with today as the day of its review. It is written to ID.md in this folder, or where --in
+/// says; a file that exists is never touched.
+#[derive(Debug, Args)]
+pub struct New {
+    /// Its name, which no other runbook has: a-z, 0-9 and -
+    id: String,
+    /// The folder that it is written to
+    #[arg(long = "in", value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+}
+
+impl New {
+    /// Writes it.
+    pub fn run(self) -> color_eyre::Result<ExitCode> {
+        let today = jiff::tz::Offset::UTC.to_datetime(crate::clock::now().wall).date();
+        let owner = std::env::var("USER").ok().filter(|name| is_plain(name)).unwrap_or_else(|| "somebody".to_owned());
+        let page = page(&self.id, &owner, &today.to_string());
+        if !is_plain(&self.id) || parse("new", &page).is_err() {
+            bail!("{:?} is no id: write a-z, 0-9 and - only", self.id);
+        }
+        let path = self.folder.join(format!("{}.md", self.id));
+        write(&path, &page)?;
+        println!("{}: fill it in, then `quarterdeck runbook lint {}`", path.display(), path.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn is_plain(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn page(id: &str, owner: &str, today: &str) -> String {
+    PAGE.replace("new-runbook", id).replace("somebody", owner).replace("2026-01-01", today)
+}
+
+fn write(path: &Path, page: &str) -> color_eyre::Result<()> {
+    let name = path.display();
+    let made = OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => eyre!("{name} exists: give it another id, or name another folder with --in"),
+        _ => eyre!("{name}: can't be written: {error}"),
+    })?;
+    file.write_all(page.as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::library::lint;
+
+    #[test]
+    fn what_it_begins_passes_every_rule() {
+        let page = page("restart-it", "ops", "2026-11-28");
+        assert!(
+            page.contains("id: restart-it\n")
+                && page.contains("owner: ops\n")
+                && page.contains("reviewed: 2026-11-28\n")
+        );
+        assert_eq!(lint(&[("restart-it.md", &page)], &|_| false), []);
+    }
+}

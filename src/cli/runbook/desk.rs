@@ -1,0 +1,86 @@
+//! What plans and runs of the command line are made from: the same as those of the screen.
+
+use super::super::{Global, dashboard, setup};
+use super::{plan, shelf};
+use crate::clock;
+use crate::config::{self, Config};
+use crate::connect::Connections;
+use crate::event::Event;
+use crate::journal::absent::Absent;
+use crate::journal::{Journal, JournalError};
+use crate::runbook::{Draft, Plan, PlanRequest};
+use crate::runtime::exec::{Exec, Planning, Running};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Connections, runbooks and a journal.
+pub struct Desk {
+    /// The config.
+    pub config: Config,
+    /// Who plans and runs.
+    pub exec: Arc<Exec>,
+    /// What it tells.
+    pub events: mpsc::Receiver<Event>,
+    connections: Connections,
+}
+
+impl Desk {
+    /// To look only: no journal is opened, and nothing can be started.
+    ///
+    /// # Errors
+    /// When the config can't be used.
+    pub fn looking(global: &Global) -> color_eyre::Result<Self> {
+        let none = JournalError::new("no journal is open", "this is a defect: report it");
+        let config = setup::config(global)?;
+        let connections = setup::open(&config, None).connections;
+        Ok(Self::of(config, connections, Arc::new(Absent(none)), true))
+    }
+
+    /// To act, with the journal open.
+    ///
+    /// # Errors
+    /// When the config can't be used.
+    pub async fn acting(global: &Global) -> color_eyre::Result<Self> {
+        let config = setup::config(global)?;
+        let connections = setup::open(&config, None).connections;
+        let redactor = connections.redactor().clone();
+        let journal = dashboard::journal(config.journal.clone(), config.environment.clone(), redactor).await;
+        Ok(Self::of(config, connections, journal, global.read_only))
+    }
+
+    fn of(config: Config, connections: Connections, journal: Arc<dyn Journal>, read_only: bool) -> Self {
+        let (sender, events) = mpsc::channel(256);
+        let exec = Exec {
+            connections: connections.clone(),
+            library: Arc::new(config::library(&config.runbooks)),
+            journal,
+            env: config.environment.clone(),
+            policy: config.policy,
+            read_only,
+            events: sender,
+            clock: clock::now,
+            runs: Running::default(),
+            planning: Planning::default(),
+        };
+        Self { config, exec: Arc::new(exec), events, connections }
+    }
+
+    /// Makes a plan.
+    ///
+    /// # Errors
+    /// Why there can be none, in words.
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Plan<Draft>, String> {
+        shelf::find(&self.exec.library, &request.runbook).map_err(|error| error.to_string())?;
+        self.exec.make_plan(request).await
+    }
+
+    /// What somebody should know about the plan's file.
+    pub async fn notes(&self, made: &Plan<Draft>) -> Vec<String> {
+        plan::notes(made, &shelf::last_runs(&self.config).await)
+    }
+
+    /// Closes what was opened.
+    pub async fn close(&self) {
+        self.connections.close().await;
+    }
+}

@@ -1,0 +1,57 @@
+//! `quarterdeck runbook`: runbooks are listed, read, checked, begun, planned and run; the runs that a crash cut off are looked at.
+
+mod begin;
+mod desk;
+mod lint;
+mod person;
+mod plan;
+mod resume;
+mod run;
+mod shelf;
+mod told;
+
+use super::Global;
+use crate::runbook::schema;
+use clap::Subcommand;
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+/// `quarterdeck runbook …`
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// All runbooks: those built in, and those of the folders that the config names
+    List(shelf::List),
+    /// One runbook: its page, and its steps as they are written
+    Show(shelf::Show),
+    /// Check runbooks against every rule; say what is wrong, where, and how to mend it
+    Lint(lint::Lint),
+    /// A JSON Schema of the front matter, for editors, on standard output
+    Schema,
+    /// Begin a runbook: a page that passes every rule, to be filled in
+    New(begin::New),
+    /// Print everything that a run would do
+    Plan(plan::Make),
+    /// Run one: planned, confirmed, executed, verified and recorded
+    Run(run::Run),
+    /// Find out what became of runs that a crash cut off
+    Resume(resume::Resume),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        match self {
+            Self::List(list) => list.run(global),
+            Self::Show(show) => show.run(global),
+            Self::Lint(lint) => lint.run(global),
+            Self::Schema => {
+                stdout().write_all(crate::domain::json::text(&schema::schema())?.as_bytes())?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::New(new) => new.run(),
+            Self::Plan(plan) => plan.run(global),
+            Self::Run(run) => run.run(global),
+            Self::Resume(resume) => resume.run(global),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `quarterdeck runbook plan`: everything that a run would do, and nothing of it done.
+
+use super::super::Global;
+use super::desk::Desk;
+use super::shelf::{self, WIDTH};
+use crate::domain::{json, text};
+use crate::runbook::plan::{PlannedFence, PlannedStep};
+use crate::runbook::{Draft, Plan, PlanRequest};
+use crate::{runtime, ui};
+use clap::Args;
+use serde_json::{Value, json};
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+/// Which runbook, and with what.
+#[derive(Clone, Debug, Args)]
+pub struct What {
+    /// Its id
+    pub id: String,
+    /// A parameter; a list is written with commas
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
+    vars: Vec<(String, String)>,
+}
+
+fn var(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| "write NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl What {
+    /// As the planner takes it.
+    ///
+    /// # Errors
+    /// When a parameter is given twice.
+    pub fn request(&self) -> Result<PlanRequest, String> {
+        let mut request = PlanRequest { runbook: self.id.clone(), args: [].into() };
+        for (name, value) in &self.vars {
+            if request.args.insert(name.clone(), Value::from(value.as_str())).is_some() {
+                return Err(format!("--var {name} is given twice: a list is written with commas"));
+            }
+        }
+        Ok(request)
+    }
+}
+
+/// Print everything that a run would do: what is affected, what is sent and where, whether it can be undone, the answer it takes, and the
+/// plan's hash. Checks and plan fences are asked; nothing that changes anything is sent.
+///
+/// Exit codes: 0 it could be run, 1 it could not: why is told.
+#[derive(Debug, Args)]
+pub struct Make {
+    #[command(flatten)]
+    what: What,
+    /// As JSON: {runbook, hash, level, confirm, blocked, warnings, params, steps: [...]}
+    #[arg(long)]
+    json: bool,
+}
+
+impl Make {
+    /// Plans and prints.
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        runtime::block_on(self.make(global))?
+    }
+
+    async fn make(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        let desk = Desk::looking(global)?;
+        let made = self.planned(&desk).await;
+        desk.close().await;
+        let (plan, notes) = match made {
+            Ok(made) => made,
+            Err(why) => {
+                eprintln!("quarterdeck: no plan: {}", text::clean(&why));
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        let printed = if self.json { json::text(&as_json(&plan, &notes))? } else { shown(&plan, &notes) };
+        stdout().write_all(printed.as_bytes())?;
+        let fine = plan.body().blocked.is_empty();
+        Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    async fn planned(&self, desk: &Desk) -> Result<(Plan<Draft>, Vec<String>), String> {
+        let request = self.what.request()?;
+        let plan = desk.plan(&request).await?;
+        let notes = desk.notes(&plan).await;
+        Ok((plan, notes))
+    }
+}
+
+/// A plan as text: what the screen shows, and what a script needs to run it.
+pub fn shown(plan: &Plan<Draft>, notes: &[String]) -> String {
+    let notice = (!notes.is_empty()).then(|| notes.join("; "));
+    let text = ui::plan_text(plan, notice.as_deref(), WIDTH);
+    let answer = answer(plan).map_or_else(|| "nothing to confirm".to_owned(), |answer| format!("--confirm '{answer}'"));
+    format!("{}\n{text}to run it unattended: {answer} --plan {}\n", plan.body().runbook.title, plan.body().hash)
+}
+
+/// What `--confirm` takes for a plan; `None`: nothing is changed.
+pub fn answer(plan: &Plan<Draft>) -> Option<String> {
+    plan.first_change()?;
+    Some(plan.phrase().filter(|_| plan.level() > crate::domain::risk::Level::Yes).unwrap_or("y").to_owned())
+}
+
+/// A plan for scripts.
+pub fn as_json(plan: &Plan<Draft>, notes: &[String]) -> Value {
+    let body = plan.body();
+    let params: serde_json::Map<String, Value> =
+        body.params.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
+    json!({
+        "runbook": body.runbook.id,
+        "hash": body.hash,
+        "source_hash": body.runbook.hash,
+        "level": plan.level(),
+        "confirm": answer(plan),
+        "blocked": body.blocked,
+        "warnings": body.warnings,
+        "notes": notes,
+        "params": params,
+        "steps": body.steps.iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn step(step: &PlannedStep) -> Value {
+    json!({
+        "id": step.id,
+        "title": step.title,
+        "target": step.target,
+        "address": step.address,
+        "changes": step.changes(),
+        "manual": step.fences.is_empty(),
+        "undo": step.undo,
+        "level": step.level,
+        "confirm": step.phrase,
+        "rows": step.rows.as_ref().map(|rows| &rows.rows),
+        "fences": step.fences.iter().map(fence).collect::<Vec<_>>(),
+    })
+}
+
+fn fence(fence: &PlannedFence) -> Value {
+    let finding = fence.finding.as_ref().map(|found| json!({ "passed": found.passed, "text": found.text }));
+    json!({
+        "role": fence.role.word(),
+        "language": fence.language,
+        "sent": fence.sent,
+        "holds": fence.holds,
+        "finding": finding,
+        "target": fence.pinned,
+    })
+}
+
+/// What somebody should know, as the journal tells it.
+pub fn notes(plan: &Plan<Draft>, ran: &shelf::Ran) -> Vec<String> {
+    // That a review is overdue is a warning of the plan.
+    shelf::changed(&plan.body().runbook, ran).into_iter().collect()
+}

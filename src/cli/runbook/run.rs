@@ -1,0 +1,452 @@
+//! `quarterdeck runbook run`: a run from the command line, through the same gate, the same steps and the same journal as one of the screen.
+
+use super::super::Global;
+use super::desk::Desk;
+use super::person::Person;
+use super::plan::{self, What};
+use super::told;
+use crate::domain::RunId;
+use crate::domain::record::{Entry, RecordKind, RunOutcome};
+use crate::domain::risk::{Level, Unattended};
+use crate::domain::text;
+use crate::effect::RunAnswer;
+use crate::event::{Event, RunEvent};
+use crate::runbook::gate::approve;
+use crate::runbook::{Answer, Approved, Authority, Draft, Plan, Writes};
+use crate::runtime;
+use clap::Args;
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How a run ended, as exit codes.
+pub const FAILED: u8 = 1;
+/// Nobody knows whether something happened.
+pub const UNKNOWN: u8 = 3;
+/// Ended on request, or because the plan changed.
+pub const STOPPED: u8 = 4;
+/// It was not begun.
+pub const REFUSED: u8 = 5;
+
+/// From look to look whether a run is over.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Run a runbook: shown as a plan, confirmed, executed, verified and recorded, as on the screen. On a terminal it asks, and Ctrl-C stops it
+/// before its next change. Without one it takes the plan's hash and the answer, as `plan` prints them; where the environment is guarded it is refused
+/// then, unless the config says `unattended = "allow"` under [policy].
+///
+/// Exit codes: 0 ok, 1 failed, 2 the command line was not understood, 3 unknown: nobody can tell whether something happened, 4 stopped, 5 refused:
+/// nothing was begun.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    what: What,
+    /// The answer: y, or the phrase; once more for each later step that asks for one
+    #[arg(long, value_name = "PHRASE")]
+    confirm: Vec<String>,
+    /// The hash of the plan that was seen, or its first twelve digits or more; when the plan is another one, nothing is done
+    #[arg(long, value_name = "HASH")]
+    plan: Option<String>,
+    /// What happens as JSON, an event a line: plan, record, ask, trouble, plan_changed, end
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why it was not begun.
+type Refused = String;
+
+/// How it ended, and why.
+struct End {
+    outcome: RunOutcome,
+    reason: String,
+}
+
+impl Run {
+    /// Runs it to its end.
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        runtime::block_on(async {
+            let mut desk = Desk::acting(global).await?;
+            let ended = self.whole(&mut desk).await;
+            desk.close().await;
+            Ok(self.told(ended))
+        })?
+    }
+
+    fn told(&self, ended: Result<End, Refused>) -> ExitCode {
+        let (word, reason, code) = match ended {
+            Ok(End { outcome, reason }) => (outcome.word(), reason, code(outcome)),
+            Err(why) => ("refused", why, REFUSED),
+        };
+        let reason = text::clean(&reason);
+        if self.json {
+            println!("{}", told::compact(&json!({ "event": "end", "outcome": word, "reason": reason })));
+        }
+        if !self.json && code == REFUSED {
+            eprintln!("quarterdeck: refused, and nothing was done: {reason}");
+        }
+        ExitCode::from(code)
+    }
+
+    async fn whole(&self, desk: &mut Desk) -> Result<End, Refused> {
+        let mut person = Person::here();
+        self.may_begin(desk, person.is_some()).await?;
+        let mut made = desk.plan(&self.what.request()?).await?;
+        let mut first = true;
+        loop {
+            let notes = desk.notes(&made).await;
+            self.show(&made, &notes, person.is_some());
+            let approved = self.approved(desk, made, person.as_mut(), first).await?;
+            let run = desk.exec.start(approved).ok_or("it is read-only: leave out --read-only to act")?;
+            let (end, changed) = Following::new(self, run).follow(desk, person.as_mut()).await?;
+            match changed {
+                Some(plan) if person.is_some() => (made, first) = (plan, false),
+                _ => return Ok(end),
+            }
+        }
+    }
+
+    /// What can be told before anything is asked.
+    async fn may_begin(&self, desk: &Desk, person: bool) -> Result<(), Refused> {
+        if desk.exec.read_only {
+            return Err("it is read-only: leave out --read-only to act".to_owned());
+        }
+        if !person && desk.config.guarded && desk.config.policy.unattended == Unattended::Refuse {
+            let env = &desk.config.environment;
+            return Err(format!(
+                "{env} is guarded: run it on a terminal, or write unattended = \"allow\" under [policy] in the config"
+            ));
+        }
+        // Never unjournaled: told now, and not in the middle.
+        desk.exec.journal.recent(1).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn show(&self, made: &Plan<Draft>, notes: &[String], person: bool) {
+        if self.json {
+            println!("{}", told::compact(&json!({ "event": "plan", "plan": plan::as_json(made, notes) })));
+        }
+        if person && self.json {
+            eprint!("{}", plan::shown(made, notes));
+        } else if person {
+            print!("{}", plan::shown(made, notes));
+        }
+    }
+
+    /// `first`: what the command line answers is about this plan, and not about one that came later.
+    async fn approved(
+        &self,
+        desk: &Desk,
+        made: Plan<Draft>,
+        mut person: Option<&mut Person>,
+        first: bool,
+    ) -> Result<Plan<Approved>, Refused> {
+        if let Some(reason) = made.body().blocked.first() {
+            return Err(format!("the plan is blocked: {reason}"));
+        }
+        self.is_that_plan(&made, first)?;
+        let given = self.confirm.first().filter(|_| first && (self.plan.is_some() || person.is_some()));
+        let answer = match (plan::answer(&made), given, person.as_deref_mut()) {
+            (None, ..) => "y".to_owned(),
+            (Some(_), Some(given), _) => given.clone(),
+            (Some(wanted), None, Some(person)) => person.ask(&question(&wanted)).await,
+            (Some(wanted), None, None) => {
+                let hash = &made.body().hash;
+                return Err(format!("without a terminal it takes --confirm '{wanted}' and --plan {hash}"));
+            }
+        };
+        let answer = as_answer(&made, &answer)?;
+        unlock(desk, person.as_deref_mut()).await?;
+        let authority = Authority { writes: Writes::Unlocked };
+        let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
+        if person.is_none() {
+            self.needs_nobody(&approved)?;
+        }
+        Ok(approved)
+    }
+
+    fn is_that_plan(&self, made: &Plan<Draft>, first: bool) -> Result<(), Refused> {
+        let Some(seen) = self.plan.as_ref().filter(|_| first) else { return Ok(()) };
+        let hash = &made.body().hash;
+        if seen.len() >= 12 && hash.starts_with(seen.as_str()) {
+            return Ok(());
+        }
+        Err(format!("the plan is another one than {seen}: `quarterdeck runbook plan` shows it; its hash is {hash}"))
+    }
+
+    /// Without a person nothing may come up that only one can do.
+    fn needs_nobody(&self, approved: &Plan<Approved>) -> Result<(), Refused> {
+        for step in &approved.body().steps {
+            if step.fences.is_empty() {
+                return Err(format!("{:?} is done by hand: run it on a terminal", step.title));
+            }
+            let answered =
+                || self.confirm.iter().any(|given| approved.refuses(&step.id, Some(&phrase(given))).is_none());
+            if approved.asks_for_itself(&step.id) && !answered() {
+                let wanted = step.phrase.as_deref().unwrap_or_default();
+                return Err(format!("{:?} asks for an answer of its own: add --confirm '{wanted}'", step.title));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn question(wanted: &str) -> String {
+    if wanted == "y" {
+        "run it? y, or anything else to leave:".to_owned()
+    } else {
+        format!("to run it type  {wanted} :")
+    }
+}
+
+fn phrase(text: &str) -> Answer {
+    Answer::Phrase(text.to_owned())
+}
+
+fn as_answer(made: &Plan<Draft>, text: &str) -> Result<Answer, Refused> {
+    match made.level() {
+        Level::None | Level::Yes if matches!(text, "y" | "yes") => Ok(Answer::Yes),
+        Level::None | Level::Yes => Err(format!("{text:?} is not y")),
+        Level::Typed | Level::Two => Ok(phrase(text)),
+    }
+}
+
+/// In a guarded environment writes are locked until somebody says that they are wanted, here as on the screen.
+async fn unlock(desk: &Desk, person: Option<&mut Person>) -> Result<(), Refused> {
+    let Some(person) = person.filter(|_| desk.config.guarded) else { return Ok(()) };
+    let env = &desk.config.environment;
+    let typed = person.ask(&format!("{env} is guarded: to unlock writes for this run type  {env} :")).await;
+    if typed != *env {
+        return Err("writes stay locked".to_owned());
+    }
+    let entry = Entry {
+        kind: RecordKind::WritesLock,
+        run: None,
+        step: None,
+        role: None,
+        target: None,
+        env: env.clone(),
+        data: json!({ "state": "unlocked" }),
+    };
+    desk.exec.journal.append(entry).await.map(drop).map_err(|error| error.to_string())
+}
+
+/// What ends it early.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> Result<Self, Refused> {
+        let take = |kind| signal(kind).map_err(|error| error.to_string());
+        Ok(Self([take(SignalKind::interrupt())?, take(SignalKind::terminate())?, take(SignalKind::hangup())?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// What a run waits for.
+struct Question {
+    phrase: Option<String>,
+    manual: bool,
+    text: String,
+}
+
+/// A run as it goes on.
+struct Following<'a> {
+    of: &'a Run,
+    run: RunId,
+    question: Option<Question>,
+    /// Something may have been sent.
+    sent: bool,
+    stopping: bool,
+    end: Option<End>,
+    trouble: Option<String>,
+    changed: Option<Plan<Draft>>,
+}
+
+impl<'a> Following<'a> {
+    fn new(of: &'a Run, run: RunId) -> Self {
+        Self { of, run, question: None, sent: false, stopping: false, end: None, trouble: None, changed: None }
+    }
+
+    async fn follow(
+        mut self,
+        desk: &mut Desk,
+        mut person: Option<&mut Person>,
+    ) -> Result<(End, Option<Plan<Draft>>), Refused> {
+        let mut signals = Signals::new()?;
+        let mut ticks = interval(LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.next() => if self.interrupted(desk) { break },
+                event = desk.events.recv() => {
+                    if let Some(Event::Run(event)) = event {
+                        self.take(desk, event, person.as_deref_mut());
+                    }
+                }
+                line = next_line(person.as_deref_mut()), if self.question.is_some() => self.answer(desk, line, person.as_deref_mut()),
+                _ = ticks.tick() => {
+                    if desk.exec.running().is_empty() && desk.events.is_empty() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.ended()
+    }
+
+    fn ended(self) -> Result<(End, Option<Plan<Draft>>), Refused> {
+        match (self.end, self.sent) {
+            (Some(end), _) => Ok((end, self.changed)),
+            (None, true) => {
+                let reason = self.trouble.unwrap_or_else(|| "it was left as it was".to_owned());
+                let reason = format!("{reason}; `quarterdeck runbook resume` tells what became of it");
+                Ok((End { outcome: RunOutcome::Unknown, reason }, None))
+            }
+            (None, false) => Err(self.trouble.unwrap_or_else(|| "it was left before anything was sent".to_owned())),
+        }
+    }
+
+    /// The first time the run stops before its next change; the second time it is left as it is: true.
+    fn interrupted(&mut self, desk: &Desk) -> bool {
+        if self.stopping {
+            return true;
+        }
+        self.stopping = true;
+        desk.exec.stop(self.run);
+        eprintln!(
+            "stops before the next change; what is in flight is finished and verified. Once more leaves it as it is"
+        );
+        false
+    }
+
+    fn take(&mut self, desk: &Desk, event: RunEvent, person: Option<&mut Person>) {
+        let line =
+            if self.of.json { told::as_json(&event).map(|value| told::compact(&value)) } else { told::line(&event) };
+        if let Some(line) = line {
+            println!("{line}");
+        }
+        match event {
+            RunEvent::Record(record) => {
+                self.sent |= record.entry.kind == RecordKind::StepIntent;
+                if record.entry.kind == RecordKind::RunFinish {
+                    self.question = None;
+                    let outcome = serde_json::from_value(record.entry.data["outcome"].clone());
+                    let reason = record.entry.data["reason"].as_str().unwrap_or_default().to_owned();
+                    self.end = Some(End { outcome: outcome.unwrap_or(RunOutcome::Unknown), reason });
+                }
+            }
+            RunEvent::Ask { prompt, phrase, manual, .. } => {
+                let question = Question { text: asked(&prompt, phrase.as_deref(), manual), phrase, manual };
+                self.ask(desk, question, person);
+            }
+            RunEvent::Trouble { what, .. } => self.trouble = Some(what),
+            RunEvent::PlanChanged { plan, .. } => self.changed = Some(*plan),
+            RunEvent::Planned { .. }
+            | RunEvent::NotPlanned { .. }
+            | RunEvent::Recalled(_)
+            | RunEvent::CutOff(_)
+            | RunEvent::Reconciled(_) => {}
+        }
+    }
+
+    fn ask(&mut self, desk: &Desk, question: Question, person: Option<&mut Person>) {
+        let given = question.phrase.as_ref().filter(|phrase| self.of.confirm.contains(*phrase));
+        match (given, person) {
+            (Some(given), _) => desk.exec.answer(self.run, RunAnswer::Confirm(phrase(given))),
+            (None, Some(person)) => {
+                person.put(&question.text);
+                self.question = Some(question);
+            }
+            (None, None) => desk.exec.stop(self.run),
+        }
+    }
+
+    fn answer(&mut self, desk: &Desk, line: Option<String>, person: Option<&mut Person>) {
+        let Some(question) = self.question.take() else { return };
+        match line.as_deref().map_or(Some(RunAnswer::Stop), |line| read(&question, line)) {
+            Some(answer) => desk.exec.answer(self.run, answer),
+            None => {
+                if let Some(person) = person {
+                    person.put(&question.text);
+                }
+                self.question = Some(question);
+            }
+        }
+    }
+}
+
+/// Never, without a person.
+async fn next_line(person: Option<&mut Person>) -> Option<String> {
+    match person {
+        Some(person) => person.line().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn asked(prompt: &str, phrase: Option<&str>, manual: bool) -> String {
+    let go = match (phrase, manual) {
+        (Some(phrase), _) => format!("type  {phrase}  to go on"),
+        (None, true) => "done".to_owned(),
+        (None, false) => "y".to_owned(),
+    };
+    format!("{prompt}\n{go}, skip REASON, or stop:")
+}
+
+/// What a line answers; `None`: nothing that was asked.
+fn read(question: &Question, line: &str) -> Option<RunAnswer> {
+    match (line, question.phrase.as_deref()) {
+        ("stop", _) => Some(RunAnswer::Stop),
+        ("done", _) if question.manual => Some(RunAnswer::Done),
+        ("y" | "yes", None) if !question.manual => Some(RunAnswer::Confirm(Answer::Yes)),
+        (line, Some(wanted)) if line == wanted => Some(RunAnswer::Confirm(phrase(line))),
+        (line, _) => {
+            let reason = line.strip_prefix("skip ").map(str::trim).filter(|reason| !reason.is_empty())?;
+            Some(RunAnswer::Skip(reason.to_owned()))
+        }
+    }
+}
+
+/// The exit code of an outcome.
+pub const fn code(outcome: RunOutcome) -> u8 {
+    match outcome {
+        RunOutcome::Ok => 0,
+        RunOutcome::Failed => FAILED,
+        RunOutcome::Unknown => UNKNOWN,
+        RunOutcome::Stopped => STOPPED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(phrase: Option<&str>, manual: bool) -> Question {
+        Question { phrase: phrase.map(str::to_owned), manual, text: String::new() }
+    }
+
+    #[test]
+    fn only_what_was_asked_is_an_answer() {
+        let manual = question(None, true);
+        assert_eq!(read(&manual, "done"), Some(RunAnswer::Done));
+        assert_eq!(read(&manual, "stop"), Some(RunAnswer::Stop));
+        assert_eq!(read(&manual, "skip not here"), Some(RunAnswer::Skip("not here".to_owned())));
+        for wrong in ["", "y", "skip", "skip ", "Done"] {
+            assert_eq!(read(&manual, wrong), None, "{wrong:?}");
+        }
+        let typed = question(Some("kill 3 on db"), false);
+        assert_eq!(read(&typed, "kill 3 on db"), Some(RunAnswer::Confirm(phrase("kill 3 on db"))));
+        for wrong in ["y", "yes", "done", "kill 3", ""] {
+            assert_eq!(read(&typed, wrong), None, "{wrong:?}");
+        }
+        assert_eq!(read(&question(None, false), "y"), Some(RunAnswer::Confirm(Answer::Yes)));
+    }
+}

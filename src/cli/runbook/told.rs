@@ -1,0 +1,66 @@
+//! What a run tells, line by line: for people, or as JSON.
+
+use crate::domain::record::{Record, RecordKind};
+use crate::domain::{RunId, json, text};
+use crate::event::RunEvent;
+use serde_json::{Value, json};
+
+/// An event as one line of JSON; `None`: it is none of a run.
+pub fn as_json(event: &RunEvent) -> Option<Value> {
+    Some(match event {
+        RunEvent::Record(record) => json!({ "event": "record", "record": record.as_ref() }),
+        RunEvent::Ask { run, step, prompt, phrase, manual } => {
+            json!({ "event": "ask", "run": run.0, "step": step, "prompt": prompt, "confirm": phrase, "manual": manual })
+        }
+        RunEvent::Trouble { run, what } => json!({ "event": "trouble", "run": run.map(|run| run.0), "what": what }),
+        RunEvent::PlanChanged { run, plan, what } => {
+            json!({ "event": "plan_changed", "run": run.0, "what": what, "plan": super::plan::as_json(plan, &[]) })
+        }
+        RunEvent::Planned { .. }
+        | RunEvent::NotPlanned { .. }
+        | RunEvent::Recalled(_)
+        | RunEvent::CutOff(_)
+        | RunEvent::Reconciled(_) => return None,
+    })
+}
+
+/// An event as a line for people; `None`: nothing to say.
+pub fn line(event: &RunEvent) -> Option<String> {
+    match event {
+        RunEvent::Record(record) => Some(of_record(record)),
+        RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
+        RunEvent::PlanChanged { what, .. } => {
+            Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
+        }
+        RunEvent::Ask { .. }
+        | RunEvent::Planned { .. }
+        | RunEvent::NotPlanned { .. }
+        | RunEvent::Recalled(_)
+        | RunEvent::CutOff(_)
+        | RunEvent::Reconciled(_) => None,
+    }
+}
+
+fn of_record(record: &Record) -> String {
+    let entry = &record.entry;
+    let said = |key: &str| entry.data[key].as_str().unwrap_or_default();
+    let run = entry.run.map(|run: RunId| run.short()).unwrap_or_default();
+    let (word, rest) = match entry.kind {
+        RecordKind::RunStart => ("started", format!("run {run} of {}", said("runbook"))),
+        RecordKind::StepRecheck => ("checked", said("detail").to_owned()),
+        RecordKind::StepIntent => ("sending", said("detail").to_owned()),
+        RecordKind::StepExit | RecordKind::StepReconcile => (said("state"), said("detail").to_owned()),
+        RecordKind::RunFinish => (said("outcome"), said("reason").to_owned()),
+        RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
+            (entry.kind.word(), String::new())
+        }
+    };
+    let step = entry.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
+    let line = format!("{}  {:<8}  {step}{rest}", record.at.strftime("%H:%M:%SZ"), word.replace('_', " "));
+    text::clean(line.trim_end()).into_owned()
+}
+
+/// A line of JSON that no terminal acts on.
+pub fn compact(value: &Value) -> String {
+    json::line(value)
+}

@@ -1,0 +1,124 @@
+//! `quarterdeck runbook` as a script sees it: what it prints, its exit codes, and what a run does to a real database.
+
+use crate::desk::{Desk, postgres};
+use crate::lab::postgres::Cluster;
+use serde_json::Value;
+use std::process::Output;
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("{}", err(output)))
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {}{}", out(output), err(output)))
+}
+
+const PAGE: &str = "---\nrunbook: 1\nid: own\ntitle: Own\nowner: o\nreviewed: 2026-11-20\nrisk: low\n---\n\n# Own\n\nIt is mine.\n\n## S\n\n### T\n\ndo it\n";
+
+/// A desk whose config names a folder with this runbook.
+fn with_runbook(page: &str, more: &str) -> Desk {
+    let desk = Desk::with(&format!("{more}\n[runbooks]\npaths = [\"books\"]\n"));
+    std::fs::create_dir(desk.home().join("books")).unwrap();
+    desk.file("books/own.md", page);
+    desk
+}
+
+#[test]
+fn what_is_begun_passes_every_rule_and_is_listed_and_shown() {
+    let desk = with_runbook(PAGE, "");
+    let books = desk.home().join("books").display().to_string();
+    assert_eq!(code(&desk.run(&["runbook", "new", "restart-web", "--in", &books])), 0);
+    assert_eq!(code(&desk.run(&["runbook", "new", "restart-web", "--in", &books])), 1, "it is there already");
+    assert_eq!(code(&desk.run(&["runbook", "new", "Not An Id", "--in", &books])), 1);
+    let linted = desk.run(&["runbook", "lint"]);
+    assert_eq!((code(&linted), out(&linted).as_str()), (0, "2 runbooks: 0 errors, 0 warnings\n"));
+    let listed = json(&desk.run(&["runbook", "list", "--json"]));
+    let ids: Vec<&str> = listed["runbooks"].as_array().unwrap().iter().filter_map(|book| book["id"].as_str()).collect();
+    assert_eq!(ids, ["container-restart", "db-kill-idle", "own", "restart-web"]);
+    let shown = out(&desk.run(&["runbook", "show", "restart-web"]));
+    assert!(
+        shown.contains("docker restart -t 10 $container") && shown.contains("--var container=container"),
+        "{shown}"
+    );
+    let missing = desk.run(&["runbook", "show", "ownn"]);
+    assert!(code(&missing) == 1 && err(&missing).contains("did you mean \"own\"?"), "{}", err(&missing));
+}
+
+#[test]
+fn what_is_wrong_is_told_in_three_formats_and_prose_is_no_runbook() {
+    let desk = Desk::bare();
+    let wrong = desk.file("wrong.md", &PAGE.replace("risk: low", "risk: lo")).display().to_string();
+    let prose = desk.file("README.md", "# Prose\n").display().to_string();
+    let text = desk.run(&["runbook", "lint", &wrong, &prose]);
+    assert_eq!(code(&text), 1);
+    assert!(out(&text).starts_with(&format!("{wrong}:7:")), "{}", out(&text));
+    assert!(
+        out(&text).contains(&format!("{prose}: no runbook: a page of prose\n1 runbook: 1 error")),
+        "{}",
+        out(&text)
+    );
+    assert_eq!(code(&desk.run(&["runbook", "lint", &prose])), 0);
+    let told = json(&desk.run(&["runbook", "lint", "--format", "json", &wrong]));
+    assert_eq!((&told["ok"], &told["problems"][0]["line"]), (&Value::from(false), &Value::from(7)));
+    let sarif = json(&desk.run(&["runbook", "lint", "--format", "sarif", &wrong]));
+    assert_eq!(sarif["version"], "2.1.0");
+    let at = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (&at["artifactLocation"]["uri"], &at["region"]["startLine"]),
+        (&format!("file://{wrong}").into(), &7.into())
+    );
+    assert_eq!(code(&desk.run(&["runbook", "lint", "--format", "xml", &wrong])), 2);
+}
+
+#[test]
+fn an_old_review_is_a_warning_and_what_the_config_lacks_an_error() {
+    let old = PAGE.replace("2026-11-20", "2020-01-01");
+    let desk = with_runbook(&old, "");
+    let told = desk.run(&["runbook", "lint"]);
+    assert!(code(&told) == 0 && out(&told).contains("own.md:6:1: warning: nobody has reviewed it"), "{}", out(&told));
+    assert_eq!(code(&desk.run(&["runbook", "lint", "--strict"])), 1);
+    let desk = with_runbook(&PAGE.replace("risk: low", "risk: low\nuses: [postgres/primary]"), "");
+    let told = desk.run(&["runbook", "lint"]);
+    assert!(code(&told) == 1 && out(&told).contains("the config has no postgres `primary`"), "{}", out(&told));
+}
+
+#[test]
+fn a_run_without_a_person_needs_the_plan_and_the_answer_and_is_refused_where_it_is_guarded() {
+    let cluster = Cluster::start();
+    let source = postgres("main", cluster.port());
+    let desk = Desk::with(&source);
+    let plan = ["runbook", "plan", "db-kill-idle", "--var", "database=main", "--var", "idle_minutes=0", "--json"];
+    let run = |more: &[&str]| {
+        let base = ["runbook", "run", "db-kill-idle", "--var", "database=main", "--var", "idle_minutes=0"];
+        desk.run(&[&base[..], more].concat())
+    };
+    let planned = json(&desk.run(&plan));
+    assert_eq!(planned["runbook"], "db-kill-idle");
+    let (hash, answer) = (planned["hash"].as_str().unwrap(), planned["confirm"].as_str().unwrap());
+    for more in [&[][..], &["--confirm", answer], &["--plan", hash], &["--confirm", answer, "--plan", "000000000000"]] {
+        let refused = run(more);
+        assert_eq!(code(&refused), 5, "{more:?}: {}", err(&refused));
+        assert!(err(&refused).contains("nothing was done"), "{}", err(&refused));
+    }
+    assert_eq!(code(&run(&["--read-only"])), 5);
+    let guarded = Desk::with(&format!("environment = \"production\"\n{source}"));
+    let refused = guarded.run(&["runbook", "run", "db-kill-idle", "--var", "database=main"]);
+    assert!(code(&refused) == 5 && err(&refused).contains("unattended"), "{}", err(&refused));
+}
+
+#[test]
+fn nothing_that_was_cut_off_is_nothing_to_tell() {
+    let desk = Desk::with("");
+    let told = desk.run(&["runbook", "resume"]);
+    assert_eq!((code(&told), out(&told).as_str()), (0, "no run was cut off\n"));
+    let told = json(&desk.run(&["runbook", "resume", "--json"]));
+    assert_eq!(told["runs"], serde_json::json!([]));
+}
