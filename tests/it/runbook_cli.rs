@@ -1,7 +1,9 @@
 //! `quarterdeck runbook` as a script sees it: what it prints, its exit codes, and what a run does to a real database.
 
-use crate::desk::{Desk, postgres};
-use crate::lab::postgres::Cluster;
+use crate::desk::Desk;
+use crate::lab::need;
+use crate::lab::postgres::Session as Client;
+use crate::support::postgres_config;
 use serde_json::Value;
 use std::process::Output;
 
@@ -91,27 +93,53 @@ fn an_old_review_is_a_warning_and_what_the_config_lacks_an_error() {
 }
 
 #[test]
-fn a_run_without_a_person_needs_the_plan_and_the_answer_and_is_refused_where_it_is_guarded() {
-    let cluster = Cluster::start();
-    let source = postgres("main", cluster.port());
-    let desk = Desk::with(&source);
-    let plan = ["runbook", "plan", "db-kill-idle", "--var", "database=main", "--var", "idle_minutes=0", "--json"];
-    let run = |more: &[&str]| {
-        let base = ["runbook", "run", "db-kill-idle", "--var", "database=main", "--var", "idle_minutes=0"];
-        desk.run(&[&base[..], more].concat())
-    };
+fn a_run_without_a_person_takes_the_plan_and_the_answer_and_does_just_that() {
+    let server = need!(own_postgres);
+    let idle = server.sessions(2, "app", "qd-idle");
+    let spared = server.session("app", "qd-other");
+    let login = postgres_config(server.port);
+    let desk = Desk::with(&login);
+    let chosen = ["--var", "database=primary", "--var", "idle_minutes=0", "--var", "app=qd-idle"];
+    let plan = [&["runbook", "plan", "db-kill-idle"], &chosen[..], &["--json"]].concat();
+    let run = |more: &[&str]| desk.run(&[&["runbook", "run", "db-kill-idle"], &chosen[..], more].concat());
     let planned = json(&desk.run(&plan));
-    assert_eq!(planned["runbook"], "db-kill-idle");
     let (hash, answer) = (planned["hash"].as_str().unwrap(), planned["confirm"].as_str().unwrap());
-    for more in [&[][..], &["--confirm", answer], &["--plan", hash], &["--confirm", answer, "--plan", "000000000000"]] {
-        let refused = run(more);
-        assert_eq!(code(&refused), 5, "{more:?}: {}", err(&refused));
-        assert!(err(&refused).contains("nothing was done"), "{}", err(&refused));
+    assert_eq!(answer, "kill 2 on primary");
+    let refused: [&[&str]; 6] = [
+        &[],
+        &["--confirm", answer],
+        &["--plan", hash],
+        &["--confirm", "y", "--plan", hash],
+        &["--confirm", answer, "--plan", "000000000000"],
+        &["--confirm", answer, "--plan", hash, "--read-only"],
+    ];
+    for more in refused {
+        let told = run(more);
+        assert_eq!(code(&told), 5, "{more:?}: {}", err(&told));
+        assert!(err(&told).contains("refused, and nothing was done"), "{}", err(&told));
     }
-    assert_eq!(code(&run(&["--read-only"])), 5);
-    let guarded = Desk::with(&format!("environment = \"production\"\n{source}"));
-    let refused = guarded.run(&["runbook", "run", "db-kill-idle", "--var", "database=main"]);
-    assert!(code(&refused) == 5 && err(&refused).contains("unattended"), "{}", err(&refused));
+    let guarded = Desk::with(&login.replace("\"lab\"", "\"production\""));
+    let whole = [&["runbook", "run", "db-kill-idle"], &chosen[..], &["--confirm", answer, "--plan", hash]].concat();
+    let told = guarded.run(&whole);
+    assert!(code(&told) == 5 && err(&told).contains("unattended = \"allow\""), "{}", err(&told));
+    assert!(idle.iter().all(Client::is_alive), "nothing of that did anything");
+
+    let told = run(&["--confirm", answer, "--plan", &hash[..12], "--json"]);
+    assert_eq!(code(&told), 0, "{}{}", out(&told), err(&told));
+    assert!(!idle.iter().any(Client::is_alive) && spared.is_alive());
+    let events: Vec<Value> = out(&told).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!((names.first(), names.last()), (Some(&"plan"), Some(&"end")), "{names:?}");
+    assert_eq!(events.last().unwrap()["outcome"], "ok");
+    let start = events.iter().find(|event| event["record"]["kind"] == "run.start").unwrap();
+    assert_eq!(start["record"]["data"]["plan_hash"], hash);
+}
+
+#[test]
+fn a_step_by_hand_needs_a_person() {
+    let desk = with_runbook(PAGE, "");
+    let told = desk.run(&["runbook", "run", "own"]);
+    assert!(code(&told) == 5 && err(&told).contains("is done by hand"), "{}", err(&told));
 }
 
 #[test]

@@ -292,7 +292,7 @@ impl<'a> Following<'a> {
                         self.take(desk, event, person.as_deref_mut());
                     }
                 }
-                line = next_line(person.as_deref_mut()), if self.question.is_some() => self.answer(desk, line, person.as_deref_mut()),
+                line = next_line(person.as_deref_mut()), if self.question.is_some() => self.answer(desk, line.as_deref(), person.as_deref_mut()),
                 _ = ticks.tick() => {
                     if desk.exec.running().is_empty() && desk.events.is_empty() {
                         break;
@@ -370,9 +370,9 @@ impl<'a> Following<'a> {
         }
     }
 
-    fn answer(&mut self, desk: &Desk, line: Option<String>, person: Option<&mut Person>) {
+    fn answer(&mut self, desk: &Desk, line: Option<&str>, person: Option<&mut Person>) {
         let Some(question) = self.question.take() else { return };
-        match line.as_deref().map_or(Some(RunAnswer::Stop), |line| read(&question, line)) {
+        match line.map_or(Some(RunAnswer::Stop), |line| read(&question, line)) {
             Some(answer) => desk.exec.answer(self.run, answer),
             None => {
                 if let Some(person) = person {

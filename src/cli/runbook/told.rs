@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub fn as_json(event: &RunEvent) -> Option<Value> {
     Some(match event {
         RunEvent::Record(record) => json!({ "event": "record", "record": record.as_ref() }),
-        RunEvent::Ask { run, step, prompt, phrase, manual } => {
+        RunEvent::Ask { run, step, prompt, phrase, manual, .. } => {
             json!({ "event": "ask", "run": run.0, "step": step, "prompt": prompt, "confirm": phrase, "manual": manual })
         }
         RunEvent::Trouble { run, what } => json!({ "event": "trouble", "run": run.map(|run| run.0), "what": what }),
