@@ -10,8 +10,9 @@ use crate::domain::record::{Entry, RecordKind, RunOutcome};
 use crate::domain::risk::{Level, Unattended};
 use crate::domain::text;
 use crate::effect::RunAnswer;
-use crate::event::{Event, RunEvent};
+use crate::event::{Event, RunEvent, TaskList};
 use crate::runbook::gate::approve;
+use crate::runbook::machine::Way;
 use crate::runbook::{Answer, Approved, Authority, Draft, Plan, Writes};
 use crate::runtime;
 use clap::Args;
@@ -254,6 +255,9 @@ impl Signals {
 struct Question {
     phrase: Option<String>,
     manual: bool,
+    /// How many items there are to tick, and to choose from.
+    items: (usize, usize),
+    ways: Vec<Way>,
     text: String,
 }
 
@@ -321,7 +325,7 @@ impl<'a> Following<'a> {
             return true;
         }
         self.stopping = true;
-        desk.exec.stop(self.run);
+        desk.exec.answer(self.run, RunAnswer::Stop);
         eprintln!(
             "stops before the next change; what is in flight is finished and verified. Once more leaves it as it is"
         );
@@ -344,8 +348,10 @@ impl<'a> Following<'a> {
                     self.end = Some(End { outcome: outcome.unwrap_or(RunOutcome::Unknown), reason });
                 }
             }
-            RunEvent::Ask { prompt, phrase, manual, .. } => {
-                let question = Question { text: asked(&prompt, phrase.as_deref(), manual), phrase, manual };
+            RunEvent::Ask { prompt, phrase, manual, list, ways, .. } => {
+                let text = asked(&prompt, phrase.as_deref(), manual, &list, &ways);
+                let items = (list.tasks.len(), list.choices.len());
+                let question = Question { phrase, manual, items, ways, text };
                 self.ask(desk, question, person);
             }
             RunEvent::Trouble { what, .. } => self.trouble = Some(what),
@@ -366,14 +372,20 @@ impl<'a> Following<'a> {
                 person.put(&question.text);
                 self.question = Some(question);
             }
-            (None, None) => desk.exec.stop(self.run),
+            // Nobody is there to be asked.
+            (None, None) => desk.exec.answer(self.run, RunAnswer::Leave),
         }
     }
 
     fn answer(&mut self, desk: &Desk, line: Option<&str>, person: Option<&mut Person>) {
         let Some(question) = self.question.take() else { return };
         match line.map_or(Some(RunAnswer::Stop), |line| read(&question, line)) {
-            Some(answer) => desk.exec.answer(self.run, answer),
+            Some(answer) => {
+                // The step waits for more of these, and for `done`.
+                let goes_on = matches!(answer, RunAnswer::Tick { .. } | RunAnswer::Pick(_));
+                desk.exec.answer(self.run, answer);
+                self.question = goes_on.then_some(question);
+            }
             None => {
                 if let Some(person) = person {
                     person.put(&question.text);
@@ -392,26 +404,54 @@ async fn next_line(person: Option<&mut Person>) -> Option<String> {
     }
 }
 
-fn asked(prompt: &str, phrase: Option<&str>, manual: bool) -> String {
+fn asked(prompt: &str, phrase: Option<&str>, manual: bool, list: &TaskList, ways: &[Way]) -> String {
+    let mut out = format!("{}\n", text::clean_lines(prompt));
+    for (number, (task, _)) in (1..).zip(&list.tasks) {
+        out.push_str(&format!("  tick {number}: {}\n", text::clean(task)));
+    }
+    for (number, choice) in (1..).zip(&list.choices) {
+        out.push_str(&format!("  pick {number}: {}\n", text::clean(choice)));
+    }
+    if !ways.is_empty() {
+        return out + &ways.iter().map(|way| word(*way)).collect::<Vec<_>>().join(", ") + ":";
+    }
     let go = match (phrase, manual) {
         (Some(phrase), _) => format!("type  {phrase}  to go on"),
         (None, true) => "done".to_owned(),
         (None, false) => "y".to_owned(),
     };
-    format!("{prompt}\n{go}, skip REASON, or stop:")
+    out + &format!("{go}, skip REASON, or stop:")
+}
+
+/// What is typed for a way on.
+pub const fn word(way: Way) -> &'static str {
+    match way {
+        Way::Again => "again",
+        Way::Undo => "undo",
+        Way::GoOn => "continue REASON",
+        Way::Stop => "stop",
+    }
 }
 
 /// What a line answers; `None`: nothing that was asked.
 fn read(question: &Question, line: &str) -> Option<RunAnswer> {
-    match (line, question.phrase.as_deref()) {
-        ("stop", _) => Some(RunAnswer::Stop),
-        ("done", _) if question.manual => Some(RunAnswer::Done),
-        ("y" | "yes", None) if !question.manual => Some(RunAnswer::Confirm(Answer::Yes)),
-        (line, Some(wanted)) if line == wanted => Some(RunAnswer::Confirm(phrase(line))),
-        (line, _) => {
-            let reason = line.strip_prefix("skip ").map(str::trim).filter(|reason| !reason.is_empty())?;
-            Some(RunAnswer::Skip(reason.to_owned()))
-        }
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let rest = rest.trim();
+    if !question.ways.is_empty() {
+        let way = question.ways.iter().copied().find(|way| word(*way).split(' ').next() == Some(verb))?;
+        let reasoned = !(way == Way::GoOn && rest.is_empty());
+        return reasoned.then(|| RunAnswer::Choose { way, reason: rest.to_owned() });
+    }
+    let item = |count: usize| rest.parse::<usize>().ok()?.checked_sub(1).filter(|item| *item < count);
+    match (verb, question.phrase.as_deref()) {
+        _ if question.phrase.as_deref() == Some(line) => Some(RunAnswer::Confirm(phrase(line))),
+        ("stop", _) if rest.is_empty() => Some(RunAnswer::Stop),
+        ("done", _) if question.manual && rest.is_empty() => Some(RunAnswer::Done),
+        ("tick", _) if question.manual => Some(RunAnswer::Tick { item: item(question.items.0)?, done: true }),
+        ("pick", _) if question.manual => Some(RunAnswer::Pick(item(question.items.1)?)),
+        ("y" | "yes", None) if !question.manual && rest.is_empty() => Some(RunAnswer::Confirm(Answer::Yes)),
+        ("skip", _) if !rest.is_empty() => Some(RunAnswer::Skip(rest.to_owned())),
+        _ => None,
     }
 }
 
@@ -430,7 +470,7 @@ mod tests {
     use super::*;
 
     fn question(phrase: Option<&str>, manual: bool) -> Question {
-        Question { phrase: phrase.map(str::to_owned), manual, text: String::new() }
+        Question { phrase: phrase.map(str::to_owned), manual, items: (2, 1), ways: Vec::new(), text: String::new() }
     }
 
     #[test]
@@ -442,6 +482,11 @@ mod tests {
         for wrong in ["", "y", "skip", "skip ", "Done"] {
             assert_eq!(read(&manual, wrong), None, "{wrong:?}");
         }
+        assert_eq!(read(&manual, "tick 2"), Some(RunAnswer::Tick { item: 1, done: true }));
+        assert_eq!((read(&manual, "tick 3"), read(&manual, "tick 0"), read(&manual, "pick 2")), (None, None, None));
+        let failed = Question { ways: vec![Way::Undo, Way::GoOn], ..question(None, false) };
+        assert_eq!(read(&failed, "undo"), Some(RunAnswer::Choose { way: Way::Undo, reason: String::new() }));
+        assert_eq!((read(&failed, "continue"), read(&failed, "stop"), read(&failed, "y")), (None, None, None));
         let typed = question(Some("kill 3 on db"), false);
         assert_eq!(read(&typed, "kill 3 on db"), Some(RunAnswer::Confirm(phrase("kill 3 on db"))));
         for wrong in ["y", "yes", "done", "kill 3", ""] {

@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 pub fn as_json(event: &RunEvent) -> Option<Value> {
     Some(match event {
         RunEvent::Record(record) => json!({ "event": "record", "record": record.as_ref() }),
-        RunEvent::Ask { run, step, prompt, phrase, manual, .. } => {
-            json!({ "event": "ask", "run": run.0, "step": step, "prompt": prompt, "confirm": phrase, "manual": manual })
+        RunEvent::Ask { run, step, prompt, phrase, manual, list, ways } => {
+            let (tasks, choices): (Vec<_>, _) = (list.tasks.iter().map(|(task, _)| task).collect(), &list.choices);
+            let ways: Vec<&str> = ways.iter().map(|way| super::run::word(*way)).collect();
+            json!({ "event": "ask", "run": run.0, "step": step, "prompt": prompt, "confirm": phrase, "manual": manual,
+                "tasks": tasks, "choices": choices, "ways": ways })
         }
         RunEvent::Trouble { run, what } => json!({ "event": "trouble", "run": run.map(|run| run.0), "what": what }),
         RunEvent::PlanChanged { run, plan, what } => {
@@ -50,6 +53,7 @@ fn of_record(record: &Record) -> String {
         RecordKind::StepRecheck => ("checked", said("detail").to_owned()),
         RecordKind::StepIntent => ("sending", said("detail").to_owned()),
         RecordKind::StepExit | RecordKind::StepReconcile => (said("state"), said("detail").to_owned()),
+        RecordKind::StepTick => ("by hand", said("output").to_owned()),
         RecordKind::RunFinish => (said("outcome"), said("reason").to_owned()),
         RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
             (entry.kind.word(), String::new())
