@@ -17,6 +17,7 @@ use crate::runbook::{Answer, Approved, Authority, Draft, Plan, Writes};
 use crate::runtime;
 use clap::Args;
 use serde_json::json;
+use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -407,10 +408,10 @@ async fn next_line(person: Option<&mut Person>) -> Option<String> {
 fn asked(prompt: &str, phrase: Option<&str>, manual: bool, list: &TaskList, ways: &[Way]) -> String {
     let mut out = format!("{}\n", text::clean_lines(prompt));
     for (number, (task, _)) in (1..).zip(&list.tasks) {
-        out.push_str(&format!("  tick {number}: {}\n", text::clean(task)));
+        let _ = writeln!(out, "  tick {number}: {}", text::clean(task));
     }
     for (number, choice) in (1..).zip(&list.choices) {
-        out.push_str(&format!("  pick {number}: {}\n", text::clean(choice)));
+        let _ = writeln!(out, "  pick {number}: {}", text::clean(choice));
     }
     if !ways.is_empty() {
         return out + &ways.iter().map(|way| word(*way)).collect::<Vec<_>>().join(", ") + ":";
