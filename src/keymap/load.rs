@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn a_clash_names_both() {
-        let line = DEFAULT.lines().position(|line| line.starts_with("\"R\" = ")).unwrap() + 1;
+        let line = DEFAULT.lines().position(|line| line.starts_with("\"I\" = ")).unwrap() + 1;
         let told = format!(
-            r#"mine.toml:2: "R" = "poll-now" in [all] clashes with "R" = "runbook:container-restart" in [containers] (keymaps/default.toml:{line}): change one of the keys, or take one away with = "none""#
+            r#"mine.toml:2: "I" = "poll-now" in [all] clashes with "I" = "runbook:db-kill-idle" in [databases] (keymaps/default.toml:{line}): change one of the keys, or take one away with = "none""#
         );
-        assert_eq!(errors("[all]\n\"R\" = \"poll-now\""), [told]);
+        assert_eq!(errors("[all]\n\"I\" = \"poll-now\""), [told]);
         assert!(errors("[runs]\n\"g g\" = \"top\"")[0].contains("\"g\" = \"top\" in [all]"));
         assert!(
             errors("[all]\n\"x\" = \"top\"\n\"ctrl-alt-x\" = \"top\"\n\"alt-ctrl-x\" = \"bottom\"")[0]

@@ -87,8 +87,10 @@ fn an_old_review_is_a_warning_and_what_the_config_lacks_an_error() {
     let told = desk.run(&["runbook", "lint"]);
     assert!(code(&told) == 0 && out(&told).contains("own.md:6:1: warning: nobody has reviewed it"), "{}", out(&told));
     assert_eq!(code(&desk.run(&["runbook", "lint", "--strict"])), 1);
-    let desk = with_runbook(&PAGE.replace("risk: low", "risk: low\nuses: [postgres/primary]"), "");
+    let needs = PAGE.replace("risk: low", "risk: low\nuses: [postgres/primary, http/there, http/gone]");
+    let desk = with_runbook(&needs, "[http.there]\nurl = \"http://127.0.0.1:1\"\n");
     let told = desk.run(&["runbook", "lint"]);
+    assert!(out(&told).contains("the config has no http `gone`") && !out(&told).contains("`there`"), "{}", out(&told));
     assert!(code(&told) == 1 && out(&told).contains("the config has no postgres `primary`"), "{}", out(&told));
 }
 

@@ -147,7 +147,8 @@ impl Report {
             problems.extend(library::overdue(&runbook, today()).map(told("review", Level::Warning)));
             if !config.is_builtin() {
                 let names: Vec<&str> = environments.iter().map(String::as_str).collect();
-                let unknown = library::unknown(&runbook, &names, &|need| has(config, need), &secrets(&runbook.secrets));
+                let secrets: Vec<&str> = config.secrets.keys().map(String::as_str).collect();
+                let unknown = library::unknown(&runbook, &names, &|need| has(config, need), &secrets);
                 problems.extend(unknown.into_iter().map(told("config", Level::Error)));
             }
         }
@@ -275,15 +276,9 @@ fn has(config: &Config, need: &Need) -> bool {
     match need.kind.as_str() {
         "server" => config.servers.iter().any(|server| server.name == name),
         "role" => config.servers.iter().any(|server| server.roles.iter().any(|role| role == name)),
-        // The config has no table for it yet, so nobody can tell.
-        "http" => true,
+        "http" => config.sites.contains_key(name),
         kind => config.sources.iter().any(|source| source.id.kind() == kind && source.id.name() == name),
     }
-}
-
-/// Those that the config defines: it has no table for them yet, so that none is missing.
-fn secrets(named: &[String]) -> Vec<&str> {
-    named.iter().map(String::as_str).collect()
 }
 
 #[cfg(test)]
