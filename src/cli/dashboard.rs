@@ -66,7 +66,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
         replay: None,
         renew: Some(Box::new(renew)),
     };
-    dashboard::run(start).await
+    Box::pin(dashboard::run(start)).await
 }
 
 /// The views that were saved here, and the one to begin with.
