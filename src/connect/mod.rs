@@ -45,7 +45,7 @@ pub struct Connections {
     ssh_home: Arc<ssh::Home>,
     /// The connections to hosts that the config does not know.
     strangers: Arc<Mutex<BTreeMap<ssh::Address, Arc<Ssh>>>>,
-    named: named::Named,
+    named: Arc<named::Named>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
 }

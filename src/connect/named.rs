@@ -89,7 +89,7 @@ impl Site {
 /// All that the config names for runbooks.
 #[derive(Clone, Default)]
 pub(super) struct Named {
-    servers: Vec<Arc<Server>>,
+    servers: Vec<Server>,
     sites: BTreeMap<String, Arc<Site>>,
     endpoints: BTreeMap<(String, String), Arc<Site>>,
     secrets: BTreeMap<String, (SecretRef, Arc<Keeper>)>,
@@ -103,7 +103,7 @@ impl Connections {
         sites: &BTreeMap<String, SiteSettings>,
         secrets: &BTreeMap<String, SecretRef>,
     ) {
-        let before = std::mem::take(&mut self.named);
+        let (before, mut named) = (std::mem::take(&mut self.named), Named::default());
         for (name, reference) in secrets {
             let kept = before.secrets.get(name).filter(|(known, _)| known == reference).cloned();
             let secret = kept.unwrap_or_else(|| {
@@ -111,7 +111,7 @@ impl Connections {
                 keeper.hide_with(&self.redactor);
                 (reference.clone(), Arc::new(keeper))
             });
-            self.named.secrets.insert(name.clone(), secret);
+            named.secrets.insert(name.clone(), secret);
         }
         let site = |kept: Option<&Arc<Site>>, name: String, settings: &SiteSettings| {
             let kept = kept.filter(|site| site.settings == *settings).cloned();
@@ -119,17 +119,18 @@ impl Connections {
         };
         for (name, settings) in sites {
             let made = site(before.sites.get(name), format!("http.{name}"), settings);
-            self.named.sites.insert(name.clone(), made);
+            named.sites.insert(name.clone(), made);
         }
         for server in &servers {
             for (endpoint, url) in &server.endpoints {
                 let key = (server.name.clone(), endpoint.clone());
                 let settings = SiteSettings { url: url.clone(), access: server.access.clone() };
                 let made = site(before.endpoints.get(&key), format!("server {}, {endpoint}", server.name), &settings);
-                self.named.endpoints.insert(key, made);
+                named.endpoints.insert(key, made);
             }
         }
-        self.named.servers = servers.into_iter().map(Arc::new).collect();
+        named.servers = servers;
+        self.named = Arc::new(named);
     }
 
     /// The `[[server]]` of this name.
@@ -139,7 +140,7 @@ impl Connections {
 
     /// All servers that the config names, in its order.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
-        self.named.servers.iter().map(AsRef::as_ref)
+        self.named.servers.iter()
     }
 
     /// Those of a role, in the config's order.

@@ -159,6 +159,20 @@ async fn a_script_that_fails_is_open_until_it_is_verified_and_one_that_hangs_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_fails_is_not_taken_for_done() {
+    for (code, state) in [(0, "undone"), (3, "undo_failed")] {
+        let fences = [
+            fence("bash run on=local timeout=5s", "set -eu"),
+            fence("bash verify on=local timeout=5s on-fail=undo", "set -eu\nexit 1"),
+            fence("bash undo on=local timeout=5s", &format!("set -eu\nexit {code}")),
+        ];
+        let (_, bridge) = run(connections(1), page("", &fences.concat()), json!({})).await;
+        let story = bridge.story().await;
+        assert!(story.iter().any(|record| record.ends_with(&format!(" {state}"))), "{state} {story:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_that_ends_with_two_warns_and_with_one_blocks() {
     for (code, passed) in [(0, true), (1, false), (2, true), (3, false)] {
         let check = fence("bash check on=local timeout=5s", &format!("set -eu\necho odd >&2\nexit {code}"));
