@@ -51,8 +51,9 @@ const ACTIONS: [&str; 23] = [
 ];
 /// How far back the engine is asked for what happened before anybody listened. It remembers some 256 events.
 const BEFORE: SignedDuration = SignedDuration::from_hours(1);
-/// Of no event here does a row look different: it is told with what comes after it, or after this long.
+/// Of no event here does a row look different: it is told with what comes after it.
 const QUIET: [&str; 3] = ["kill", "pull", "disconnect"];
+/// The engine may send an event before it answers accordingly: whoever it names is looked at once more after so long.
 const BURST: Duration = Duration::from_millis(60);
 /// An engine that took the request and sent no error for this long listens.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -112,14 +113,22 @@ impl Shared {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in one event; those up to `since` are known.
-    fn take(&self, message: EventMessage, since: Option<Timestamp>) {
+    /// Takes in one event; those up to `since` are known. Whom it names is added to `named`, too.
+    fn take(&self, message: EventMessage, since: Option<Timestamp>, named: &mut Changes) {
         self.log().take(&message, since);
         let is_container = matches!(message.typ, Some(EventMessageTypeEnum::CONTAINER) | None);
         if let Some(id) = message.actor.and_then(|actor| actor.id).filter(|_| is_container) {
+            named.ids.insert(id.clone());
             self.note(Changes { all: false, ids: HashSet::from([id]) });
         }
         self.fresh.store(true, Ordering::Release);
+    }
+
+    /// Asks for another look.
+    fn again(&self, changes: Changes) {
+        self.note(changes);
+        self.fresh.store(true, Ordering::Release);
+        self.sign.notify_one();
     }
 
     fn note_all(&self) {
@@ -201,7 +210,7 @@ async fn follow(
     known: Option<Timestamp>,
 ) -> bool {
     let mut stream = pin!(stream);
-    let mut settled = false;
+    let (mut settled, mut named) = (false, Changes::default());
     // The first sign comes without an event: something may have changed before anybody listened.
     let mut timer: Option<Pin<Box<Sleep>>> = Some(Box::pin(tokio::time::sleep(SETTLED)));
     loop {
@@ -209,10 +218,9 @@ async fn follow(
             message = stream.next() => match message {
                 Some(Ok(message)) => {
                     let quiet = message.action.as_deref().is_some_and(|action| QUIET.contains(&action));
-                    shared.take(message, known);
-                    if !settled || quiet {
-                        timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(BURST)));
-                    } else {
+                    shared.take(message, known, &mut named);
+                    timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(BURST)));
+                    if settled && !quiet {
                         shared.sign.notify_one();
                     }
                 }
@@ -220,10 +228,8 @@ async fn follow(
             },
             () = fired(&mut timer) => {
                 timer = None;
-                if !std::mem::replace(&mut settled, true) {
-                    shared.note_all();
-                }
-                shared.sign.notify_one();
+                named.all = !std::mem::replace(&mut settled, true);
+                shared.again(std::mem::take(&mut named));
             }
         }
     }
@@ -275,9 +281,12 @@ mod tests {
         // All four are taken in before anybody looks, for this task has not waited.
         shared.told().await;
         assert_eq!(sent.elapsed(), Duration::ZERO, "it is told at once");
-        assert_eq!(shared.taken(), Changes { all: false, ids: HashSet::from([id]) });
-        let second = tokio::time::timeout(Duration::from_mins(1), shared.told()).await;
-        assert!(second.is_err(), "one burst gave two signs");
+        let named = Changes { all: false, ids: HashSet::from([id]) };
+        assert_eq!(shared.taken(), named);
+        shared.told().await;
+        assert_eq!((sent.elapsed(), shared.taken()), (BURST, named), "and once more");
+        let third = tokio::time::timeout(Duration::from_mins(1), shared.told()).await;
+        assert!(third.is_err(), "one burst gave three signs");
         drop(sender);
         assert!(task.await.unwrap(), "it had listened");
     }
