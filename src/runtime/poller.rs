@@ -19,8 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Two polls are at least this far apart, however often the source says that something changed.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// And so many times as long as the last one took: a storm of changes must not keep a service busy with telling of it.
-const BREATH: u32 = 4;
+/// And so many times as long as the last one took, but no longer than the second figure: a storm of changes must not keep a service
+/// busy with telling of it.
+const BREATH: (u32, Duration) = (4, Duration::from_millis(100));
 
 /// A source under way: its id, and how to ask it at once.
 #[derive(Clone)]
@@ -82,7 +83,7 @@ async fn run(
     loop {
         let started = Instant::now();
         let sample = ask(&id, pace, &mut *source).await;
-        let earliest = started + SHORTEST_PAUSE.max(sample.took * BREATH);
+        let earliest = started + SHORTEST_PAUSE.max((sample.took * BREATH.0).min(BREATH.1));
         told.tell(&id, &sample);
         failures = if sample.outcome.is_ok() { 0 } else { failures + 1 };
         // At most one sample of a source waits: a slow screen slows the polls, not the memory.

@@ -25,7 +25,7 @@ fn over_a_container<'a>(engine: &'a Docker, server: &Postgres) -> (Desk, Session
 /// Nothing was planned, nor is being: the message that a plan is asked for stays longer than a fence takes.
 fn nothing_was_done(what: &str) -> impl FnOnce(&str) {
     move |screen: &str| {
-        for sign in ["planning ", "plan: ", "unlock writes?", "to run it", "y runs it"] {
+        for sign in ["planning ", "─ plan: ", "unlock writes?", "to run it", "y runs it"] {
             assert!(!screen.contains(sign), "after {what:?}: {sign:?}\n{screen}");
         }
     }
