@@ -1,6 +1,8 @@
 //! One moment, as both clocks tell it.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
 use std::time::Duration;
 
 /// A moment: monotonic time for ages, wall time (UTC) for people and records. Made by [`crate::clock`] only.
@@ -32,4 +34,8 @@ pub fn words(age: Duration) -> String {
 /// Time from `earlier` to `later` on one wall clock; zero when negative.
 pub fn between(earlier: Timestamp, later: Timestamp) -> Duration {
     Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
+/// The day of a moment, in UTC.
+pub fn day(at: Timestamp) -> Date {
+    Offset::UTC.to_datetime(at).date()
 }

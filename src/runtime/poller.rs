@@ -123,9 +123,8 @@ pub async fn once(sources: Vec<(SourceId, Pace, Box<dyn Source>)>, again: Option
 /// What the source can tell at once, or why it can't; `None` from one that has nothing to tell before its first poll.
 async fn glance(id: &SourceId, pace: Pace, source: &mut dyn Source) -> Option<Sample> {
     let started = clock::now();
-    let seen = within(pace.timeout, source.glance()).await.map(Result::transpose);
-    let seen = match seen {
-        Some(seen) => Some(seen?),
+    let seen = match within(pace.timeout, source.glance()).await {
+        Some(seen) => Some(seen.transpose()?),
         None => None,
     };
     Some(sample(id, pace, source, started, seen))

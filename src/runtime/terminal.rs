@@ -35,7 +35,7 @@ const LISTEN_NO_MORE: &str = "\x1b[?1006l\x1b[?1000l";
 /// The terminal while it is ours. Given back when dropped.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Out>>,
-    /// Nothing was painted since the terminal was taken.
+    /// Nothing was painted yet. What comes back after a stop is painted whole.
     empty: bool,
     /// It was taken over again after a stop of our own, and the signal that tells of the end of that stop is to come.
     retaken: bool,
@@ -139,7 +139,6 @@ impl Screen {
             return Ok(false);
         }
         leave();
-        self.empty = true;
         // Not SIGTSTP, which comes back to this program as a wish to be stopped.
         kill_current_process_group(Signal::STOP)?;
         enter()?;

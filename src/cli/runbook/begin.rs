@@ -24,7 +24,7 @@ pub struct New {
 impl New {
     /// Writes it.
     pub fn run(self) -> color_eyre::Result<ExitCode> {
-        let today = jiff::tz::Offset::UTC.to_datetime(crate::clock::now().wall).date();
+        let today = super::shelf::today();
         let owner = std::env::var("USER").ok().filter(|name| is_plain(name)).unwrap_or_else(|| "somebody".to_owned());
         let page = page(&self.id, &owner, &today.to_string());
         if !is_plain(&self.id) || parse("new", &page).is_err() {

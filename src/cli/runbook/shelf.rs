@@ -3,7 +3,7 @@
 use super::super::{Global, places, setup};
 use crate::config::{self, Config};
 use crate::domain::record::RecordKind;
-use crate::domain::{json, nearest, text};
+use crate::domain::{json, nearest, text, time};
 use crate::journal::sqlite::{Found, Reader};
 use crate::runbook::model::{Fence, Step};
 use crate::runbook::{Library, Runbook, library};
@@ -124,7 +124,7 @@ fn notes(runbook: &Runbook, ran: &Ran) -> Vec<String> {
 
 /// The day, in UTC.
 pub fn today() -> Date {
-    jiff::tz::Offset::UTC.to_datetime(clock::now().wall).date()
+    time::day(clock::now().wall)
 }
 
 fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
@@ -154,7 +154,7 @@ fn table(library: &Library, ran: &Ran) -> String {
     let width = library.iter().map(|runbook| runbook.id.len()).max().unwrap_or_default();
     let mut out = String::new();
     for runbook in library.iter() {
-        let (id, risk, title) = (&runbook.id, risk(runbook), text::clean(&runbook.title));
+        let (id, risk, title) = (&runbook.id, runbook.risk.word(), text::clean(&runbook.title));
         let _ = writeln!(out, "{id:<width$}  {risk:<12}  {title}");
         let file = runbook.path.as_ref().map(|path| path.display().to_string());
         for note in file.into_iter().chain(notes(runbook, ran).into_iter().map(|note| format!("! {note}"))) {
@@ -164,13 +164,9 @@ fn table(library: &Library, ran: &Ran) -> String {
     out
 }
 
-fn risk(runbook: &Runbook) -> String {
-    serde_json::to_value(runbook.risk).ok().and_then(|risk| risk.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 fn page(runbook: &Runbook, ran: &Ran) -> String {
     let mut out = format!("{}: {}\n", runbook.id, text::clean(&runbook.title));
-    let (owner, risk) = (text::clean(&runbook.owner), risk(runbook));
+    let (owner, risk) = (text::clean(&runbook.owner), runbook.risk.word());
     let _ = writeln!(out, "risk {risk}, owner {owner}, reviewed {}", runbook.reviewed);
     let commit = runbook.commit.as_ref().map(|commit| format!(", commit {}", &commit[..12])).unwrap_or_default();
     let _ = writeln!(out, "{}, hash {}{commit}", text::clean(&runbook.file()), &runbook.hash[..12]);

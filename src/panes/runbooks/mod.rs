@@ -9,7 +9,7 @@ use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{RunId, Severity, ThingId};
+use crate::domain::{RunId, Severity, ThingId, time};
 use crate::keymap::Scope;
 use crate::runbook::{Runbook, offer};
 use crate::theme::Role;
@@ -98,7 +98,7 @@ pub struct RunbooksPane {
 
 /// The day, in UTC.
 fn today(cx: &Cx<'_>) -> Date {
-    jiff::tz::Offset::UTC.to_datetime(cx.now.wall).date()
+    time::day(cx.now.wall)
 }
 
 /// The pane that it is about.

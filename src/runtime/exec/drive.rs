@@ -175,7 +175,7 @@ impl Run {
 
     /// Decides by the conditions of a step which of its fences are left out; `Some` when it does not begin.
     fn decide(&mut self, step: usize) -> Option<Rechecked> {
-        match when::decide(self.scene(), &self.id.to_string(), self.read(step), self.planned(step)) {
+        match when::decide(self.scene(), self.read(step), self.planned(step)) {
             Ok(Decided::Fences(left_out)) => {
                 self.step.left_out = left_out;
                 None

@@ -6,6 +6,7 @@ use crate::connect::Server;
 use crate::domain::SourceError;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
+use crate::domain::time::day;
 use crate::runbook::language::{Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
@@ -177,7 +178,7 @@ impl Planner<'_> {
         if !runbook.environments.is_empty() && !runbook.environments.contains(env) {
             self.blocked.push(format!("it is for {} and this is {env}", runbook.environments.join(", ")));
         }
-        let today = jiff::tz::Offset::UTC.to_datetime((self.exec.clock)().wall).date();
+        let today = day((self.exec.clock)().wall);
         let age = runbook.age(today);
         let [soft, hard] = REVIEW_DAYS;
         if age > hard {
@@ -235,7 +236,7 @@ impl Planner<'_> {
 
     fn when(&self, step: &Step, fence: &Fence) -> Result<When, String> {
         let Some(condition) = &fence.attrs.when else { return Ok(When::Always) };
-        when::planned(self.scene(), &step.id, condition).map_err(|why| format!("{}: {why}", step.title))
+        when::planned(self.scene(), fence, condition).map_err(|why| format!("{}: {why}", step.title))
     }
 
     /// What is said of its `run` is said of the whole step.

@@ -126,7 +126,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The names that every condition sees: parameters, what was chosen, rows so far.
-    pub(super) fn names(&self) -> Names {
+    fn names(&self) -> Names {
         let params: Map<String, Value> = self.values.clone().into_iter().collect();
         let mut names = Names::from([("params".to_owned(), Value::Object(params))]);
         let chosen = self.values.iter().filter(|(name, _)| self.types.get(*name) == Some(&NameType::Choice));

@@ -2,19 +2,18 @@
 
 use super::scene::Scene;
 use crate::domain::text::clean;
-use crate::runbook::expr::Condition;
+use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::NameType;
-use crate::runbook::model::{Role, Step};
+use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::plan::{PlannedStep, When};
-use serde_json::json;
 
 /// What the plan says of a condition.
-pub(super) fn planned(scene: Scene<'_>, step: &str, condition: &Condition) -> Result<When, String> {
+pub(super) fn planned(scene: Scene<'_>, fence: &Fence, condition: &Condition) -> Result<When, String> {
     let text = clean(&condition.to_string()).into_owned();
     if open(scene, condition) {
         return Ok(When::Later(text));
     }
-    Ok(if holds(scene, "", step, condition)? { When::Holds(text) } else { When::LeftOut(untrue(condition)) })
+    Ok(if holds(scene, fence, condition)? { When::Holds(text) } else { When::LeftOut(untrue(condition)) })
 }
 
 /// It reads what nobody knows before the run is there: its id, a choice, rows of a later step.
@@ -27,11 +26,9 @@ fn open(scene: Scene<'_>, condition: &Condition) -> bool {
     condition.names().iter().any(unknown)
 }
 
-fn holds(scene: Scene<'_>, run: &str, step: &str, condition: &Condition) -> Result<bool, String> {
-    let mut names = scene.names();
-    names.insert("run".to_owned(), json!({ "id": run }));
-    names.insert("step".to_owned(), json!({ "id": step }));
-    condition.holds(&names).map_err(|why| format!("its `if` cannot be judged: {why}"))
+fn holds(scene: Scene<'_>, fence: &Fence, condition: &Condition) -> Result<bool, String> {
+    let nothing_found = Names::new();
+    condition.holds(&scene.names_with(fence, &nothing_found)).map_err(|why| format!("its `if` cannot be judged: {why}"))
 }
 
 fn untrue(condition: &Condition) -> String {
@@ -49,10 +46,10 @@ pub(super) enum Decided {
 
 /// Decides when a step begins. What the plan left out nobody has approved, and what it asked must be asked again: the error says
 /// what is not as planned, or that a condition cannot be judged.
-pub(super) fn decide(scene: Scene<'_>, run: &str, step: &Step, planned: &PlannedStep) -> Result<Decided, String> {
-    let judge = |condition| holds(scene, run, &step.id, condition);
-    if let Some(condition) = step.run().and_then(|fence| fence.attrs.when.as_ref())
-        && !judge(condition)?
+pub(super) fn decide(scene: Scene<'_>, step: &Step, planned: &PlannedStep) -> Result<Decided, String> {
+    if let Some(fence) = step.run()
+        && let Some(condition) = &fence.attrs.when
+        && !holds(scene, fence, condition)?
     {
         return Ok(Decided::Skip(untrue(condition)));
     }
@@ -62,7 +59,7 @@ pub(super) fn decide(scene: Scene<'_>, run: &str, step: &Step, planned: &Planned
             left_out.push(false);
             continue;
         };
-        let holds = judge(condition)?;
+        let holds = holds(scene, fence, condition)?;
         let word = fence.role.word();
         if holds && plan.is_left_out() {
             return Err(format!("the plan left its {word} out, and now `{condition}` is true: plan it again"));

@@ -130,11 +130,6 @@ impl Shared {
         self.fresh.store(true, Ordering::Release);
         self.sign.notify_one();
     }
-
-    fn note_all(&self) {
-        self.note(Changes { all: true, ids: HashSet::new() });
-        self.fresh.store(true, Ordering::Release);
-    }
 }
 
 /// The ear at the engine.
@@ -187,8 +182,7 @@ async fn listen(engine: &Engine, shared: &Shared) {
             if follow(docker.events(Some(filter(since))), shared, known).await {
                 // It listened, and the stream ended: the engine is gone, or was restarted.
                 pause = PAUSE.0;
-                shared.note_all();
-                shared.sign.notify_one();
+                shared.again(Changes { all: true, ..Changes::default() });
             }
         }
         tokio::time::sleep(pause).await;
@@ -303,8 +297,7 @@ mod tests {
     async fn a_sign_survives_a_caller_that_was_dropped() {
         let mut events = events();
         assert!(tokio::time::timeout(Duration::from_millis(1), events.changed()).await.is_err());
-        events.shared.note_all();
-        events.shared.sign.notify_one();
+        events.shared.again(Changes { all: true, ..Changes::default() });
         events.changed().await;
     }
 
