@@ -294,6 +294,7 @@ fn way_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now) {
         Some('a') => Way::Again,
         Some('u') => Way::Undo,
         Some('g') => Way::GoOn,
+        Some('n') => Way::Next,
         Some('s') => Way::Stop,
         _ => return,
     };

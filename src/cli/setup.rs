@@ -130,6 +130,7 @@ pub fn name_all(config: &Config, connections: &mut Connections) {
         name: server.name.clone(),
         address: server.address.clone(),
         roles: server.roles.clone(),
+        engine: server.docker.clone(),
         endpoints: server.endpoints.clone(),
         access: server.access.clone(),
     };

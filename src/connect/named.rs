@@ -32,6 +32,8 @@ pub struct Server {
     pub address: Option<String>,
     /// What it is for.
     pub roles: Vec<String>,
+    /// The engine of its containers, where it is not named like the server.
+    pub engine: Option<String>,
     /// Addresses by name.
     pub endpoints: BTreeMap<String, BaseUrl>,
     /// How they want to be asked.

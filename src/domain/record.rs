@@ -43,6 +43,8 @@ pub enum RecordKind {
     /// An item of a list was ticked by hand or a choice was made (`data.output`: which, `data.ticked` or `data.chosen`).
     #[serde(rename = "step.tick")]
     StepTick,
+    /// A batch of hosts of a rollout begins.
+    RunBatch,
     /// What a restart found out about an intent without an exit.
     #[serde(rename = "step.reconcile")]
     StepReconcile,
@@ -53,7 +55,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::JournalOpen,
         Self::WritesLock,
         Self::PolicyChange,
@@ -62,6 +64,7 @@ impl RecordKind {
         Self::StepIntent,
         Self::StepExit,
         Self::StepTick,
+        Self::RunBatch,
         Self::StepReconcile,
         Self::RunFinish,
     ];
@@ -77,6 +80,7 @@ impl RecordKind {
             Self::StepIntent => "step.intent",
             Self::StepExit => "step.exit",
             Self::StepTick => "step.tick",
+            Self::RunBatch => "run.batch",
             Self::StepReconcile => "step.reconcile",
             Self::RunFinish => "run.finish",
         }

@@ -5,6 +5,7 @@
 
 use super::model::Role;
 use super::plan::{Change, Draft, Finding, Plan, PlannedFence, PlannedStep, Rows, change};
+use super::script::without_host;
 use crate::domain::risk::Level;
 
 /// Whether acting is possible just now.
@@ -209,9 +210,10 @@ impl Plan<Approved> {
         weigh(planned.level, planned.phrase.as_deref(), answer)
     }
 
-    /// The step takes an answer of its own at its time: it is not the first change, and its level is above `yes`.
+    /// The step takes an answer of its own at its time: it is not the first change, and its level is above `yes`. One answer is for all
+    /// hosts of a rollout.
     pub fn asks_for_itself(&self, step: &str) -> bool {
-        let first = self.first_change().is_some_and(|first| first.id == step);
+        let first = self.first_change().is_some_and(|first| first.of() == without_host(step));
         !first && self.changing(step).is_some_and(|step| step.level > Level::Yes)
     }
 

@@ -132,7 +132,11 @@ impl Runs {
             RecordKind::StepIntent => step(run, record, Some(StepState::Intent)),
             RecordKind::StepExit | RecordKind::StepReconcile => step(run, record, state(&record.entry.data)),
             RecordKind::StepTick => step(run, record, Some(StepState::Checking)),
-            RecordKind::RunStart | RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {}
+            RecordKind::RunBatch
+            | RecordKind::RunStart
+            | RecordKind::JournalOpen
+            | RecordKind::WritesLock
+            | RecordKind::PolicyChange => {}
         }
     }
 }

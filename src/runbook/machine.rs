@@ -4,6 +4,7 @@
 //! after a step whose effect is unknown, nothing new after a stop or when the journal cannot be written. A change that was not done
 //! is sent again only after its checks have passed again, and a change is taken back at most once.
 
+use super::script::{Lane, Rolling};
 use crate::domain::record::{RunOutcome, StepState};
 
 /// What a step takes.
@@ -38,6 +39,8 @@ pub enum Then {
     Undo,
     /// The run goes on.
     Continue,
+    /// A person looks at what the batches so far came to.
+    Look,
 }
 
 /// What the operator can choose after a failure or a stop.
@@ -49,6 +52,8 @@ pub enum Way {
     Undo,
     /// Leave it as it is and go on with the next step.
     GoOn,
+    /// All is well so far: go on with the next hosts.
+    Next,
     /// End the run.
     Stop,
 }
@@ -83,6 +88,13 @@ pub enum Command {
         ways: Vec<Way>,
         /// What has happened.
         why: String,
+    },
+    /// Begin a batch of hosts, after the pause before it. Answered by [`Event::Recorded`] or [`Event::JournalFailed`].
+    Batch {
+        /// Which of the rollouts, from 0.
+        rolling: usize,
+        /// Which of its batches, from 0.
+        batch: usize,
     },
     /// Make durable that a step is about to be taken back. Answered by [`Event::Recorded`] or [`Event::JournalFailed`].
     IntendUndo(usize),
@@ -213,6 +225,12 @@ enum Phase {
     Retrying,
     /// The last state of the step is being recorded; then comes the next step, or the end.
     Closing(Option<End>),
+    /// A batch of hosts is being begun.
+    Batching {
+        asks: bool,
+    },
+    /// A host has failed, and that the rest of its steps are passed over is being recorded.
+    Passing,
     /// The operator is asked what now.
     Offering(End),
     UndoIntending(End),
@@ -226,6 +244,9 @@ enum Phase {
 #[derive(Clone, Debug)]
 pub struct Machine {
     kinds: Vec<Kind>,
+    rollings: Vec<Rolling>,
+    /// So many hosts of the present rollout have failed.
+    lost: u64,
     step: usize,
     phase: Phase,
     stopping: bool,
@@ -241,8 +262,24 @@ pub struct Machine {
 impl Machine {
     /// A run of these steps that has not begun.
     pub fn new(kinds: Vec<Kind>) -> Self {
-        let (done, passed_over) = (Vec::new(), None);
-        Self { kinds, step: 0, phase: Phase::New, stopping: false, leaving: false, tries: 0, done, passed_over }
+        Self {
+            kinds,
+            rollings: Vec::new(),
+            lost: 0,
+            step: 0,
+            phase: Phase::New,
+            stopping: false,
+            leaving: false,
+            tries: 0,
+            done: Vec::new(),
+            passed_over: None,
+        }
+    }
+
+    /// Some of the steps go host by host.
+    #[must_use]
+    pub fn rolling(self, rollings: Vec<Rolling>) -> Self {
+        Self { rollings, ..self }
     }
 
     /// The run is over.
@@ -284,12 +321,17 @@ impl Machine {
             Phase::Retrying if self.stopping => Some(self.stopped()),
             Phase::Retrying => Some(self.go(Phase::CheckingAgain, Command::Recheck(step))),
             Phase::Closing(None) => Some(self.next()),
-            Phase::Closing(Some(end)) => Some(self.failed(end)),
+            Phase::Closing(Some(end)) => Some(self.step_failed(end)),
+            Phase::Passing => Some(self.pass()),
+            Phase::Batching { asks } if asks && !self.stopping => Some(self.look()),
+            Phase::Batching { .. } => Some(self.begin()),
             Phase::UndoIntending(end) => {
                 let step = self.done.last().copied()?;
                 Some(self.go(Phase::Undoing(end), Command::Undo(step)))
             }
             Phase::UndoClosing(end, true) => Some(self.finish(end.outcome, end.reason)),
+            // The runbook wanted it taken back; else the operator, who is asked again.
+            Phase::UndoClosing(end, false) if end.then == Then::Stop => Some(self.step_failed(end)),
             Phase::UndoClosing(end, false) => Some(self.failed(end)),
             _ => None,
         }
@@ -323,19 +365,87 @@ impl Machine {
     /// Begins the step it is at, or ends the run after the last one.
     fn enter(&mut self) -> Command {
         self.tries = 0;
-        let Some(kind) = self.kinds.get(self.step).copied() else {
+        if self.step >= self.kinds.len() {
             return match self.passed_over.take() {
                 Some(why) => self.finish(RunOutcome::Failed, format!("a step failed, and the run went on: {why}")),
                 None => self.finish(RunOutcome::Ok, "every step is ok or skipped"),
             };
-        };
+        }
         if self.stopping {
             return self.failed(End::new(RunOutcome::Stopped, "stopped on request", Then::Offer));
         }
-        match kind {
+        match self.batch() {
+            Some(command) => command,
+            None => self.begin(),
+        }
+    }
+
+    fn begin(&mut self) -> Command {
+        match self.kinds[self.step] {
+            _ if self.stopping => self.failed(End::new(RunOutcome::Stopped, "stopped on request", Then::Offer)),
             Kind::Manual => self.go(Phase::Asking, Command::Ask(self.step)),
             Kind::Look | Kind::Change { .. } => self.go(Phase::Checking, Command::Recheck(self.step)),
         }
+    }
+
+    /// The first step of the first host of a batch is where the batch begins.
+    fn batch(&mut self) -> Option<Command> {
+        let first = |rolling: &Rolling| {
+            let at = rolling.lanes.iter().position(|lane| lane.steps.start == self.step)?;
+            let batch = rolling.lanes[at].batch;
+            (at == 0 || rolling.lanes[at - 1].batch < batch).then_some(batch)
+        };
+        let (rolling, batch) = self.rollings.iter().enumerate().find_map(|(at, it)| Some((at, first(it)?)))?;
+        if batch == 0 {
+            self.lost = 0;
+        }
+        let asks = batch > 0 && self.rollings[rolling].ask_after == Some(batch as u64);
+        Some(self.go(Phase::Batching { asks }, Command::Batch { rolling, batch }))
+    }
+
+    /// The batches so far are done: a person looks before the next one.
+    fn look(&mut self) -> Command {
+        let (rolling, lane) = self.lane().map_or((1, 1), |(rolling, lane)| (rolling.batches(), lane.batch));
+        let reason = format!("stopped after {lane} of {rolling} batches");
+        self.offer(End::new(RunOutcome::Stopped, &reason, Then::Look))
+    }
+
+    /// The host that the step is done on.
+    fn lane(&self) -> Option<(&Rolling, &Lane)> {
+        let of = |rolling: &'_ Rolling| rolling.lanes.iter().position(|lane| lane.steps.contains(&self.step));
+        self.rollings.iter().find_map(|rolling| Some((rolling, &rolling.lanes[of(rolling)?])))
+    }
+
+    /// A step has failed. In a rollout its host has, of which some may.
+    fn step_failed(&mut self, end: End) -> Command {
+        let over = match end.then {
+            Then::Offer | Then::Stop => true,
+            // Nothing was sent that could be taken back.
+            Then::Undo => self.done.last() != Some(&self.step),
+            Then::Ask | Then::Continue | Then::Look => false,
+        };
+        let counts = over && end.outcome == RunOutcome::Failed;
+        let Some((rolling, _)) = self.lane().filter(|_| counts && !self.stopping) else { return self.failed(end) };
+        let allowed = rolling.max_fail;
+        self.lost += 1;
+        if self.lost <= allowed {
+            self.passed_over.get_or_insert(end.reason);
+            return self.pass();
+        }
+        let hosts = |count| if count == 1 { "1 host has".to_owned() } else { format!("{count} hosts have") };
+        let reason = format!("{}; {} failed, and at most {allowed} may", end.reason, hosts(self.lost));
+        self.failed(End { reason, ..end })
+    }
+
+    /// The rest of a host's steps, and then the next host.
+    fn pass(&mut self) -> Command {
+        let end = self.lane().map_or(self.step, |(_, lane)| lane.steps.end);
+        self.step += 1;
+        if self.step >= end {
+            return self.enter();
+        }
+        let detail = "a step before it failed on this host".to_owned();
+        self.go(Phase::Passing, Command::Record { step: self.step, state: StepState::Skipped, detail })
     }
 
     fn next(&mut self) -> Command {
@@ -453,7 +563,7 @@ impl Machine {
             Then::Undo if !unknown && self.done.last() == Some(&self.step) => {
                 self.undo(End { then: Then::Stop, ..end })
             }
-            Then::Ask if !self.leaving => self.offer(end),
+            Then::Ask | Then::Look if !self.leaving => self.offer(end),
             Then::Offer if !self.leaving && !unknown && !self.done.is_empty() => self.offer(end),
             _ => self.finish(end.outcome, end.reason),
         }
@@ -473,6 +583,7 @@ impl Machine {
             (Way::Again, end.again.is_some() && !self.stopping),
             (Way::Undo, !unknown && !self.done.is_empty()),
             (Way::GoOn, end.then == Then::Ask && !unknown && !self.stopping),
+            (Way::Next, end.then == Then::Look && !self.stopping),
             (Way::Stop, true),
         ];
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
@@ -490,6 +601,7 @@ impl Machine {
                 let detail = format!("{}; gone on all the same: {reason}", end.reason);
                 self.close(StepState::Failed, detail, Some(End { then: Then::Continue, ..end }))
             }
+            (Way::Next, _) => self.begin(),
             (Way::Again | Way::Stop, _) => self.finish(end.outcome, end.reason),
         }
     }
@@ -534,6 +646,8 @@ impl Phase {
             | Self::Sent(_)
             | Self::Retrying
             | Self::Closing(_)
+            | Self::Batching { .. }
+            | Self::Passing
             | Self::UndoIntending(_)
             | Self::UndoClosing(..) => true,
             Self::Checking

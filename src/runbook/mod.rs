@@ -13,6 +13,7 @@ pub mod params;
 pub mod parse;
 pub mod plan;
 pub mod schema;
+pub mod script;
 
 pub use gate::{Answer, Approved, Authority, Passed, Recheck, Refusal, StepPermit, Writes};
 pub use history::{RunView, Runs, StepView};
@@ -20,6 +21,7 @@ pub use library::{Library, Shelved};
 pub use model::{Role, Runbook};
 pub use parse::{Problem, Problems};
 pub use plan::{Draft, Plan, PlanRequest};
+pub use script::Script;
 
 /// `: did you mean "x"?` for the known name that a mistyped one is nearest to; empty when none is near.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {

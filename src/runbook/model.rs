@@ -2,6 +2,7 @@
 
 use super::expr::Condition;
 use super::language::Language;
+use super::script::without_host;
 use crate::domain::Subject;
 use crate::domain::risk::{Level, Risk};
 use jiff::civil::Date;
@@ -234,6 +235,17 @@ impl Order {
             Self::Reverse => "reverse",
         }
     }
+
+    /// Hosts that the config lists in this order, as the rollout goes over them.
+    #[must_use]
+    pub fn sorted(self, mut hosts: Vec<String>) -> Vec<String> {
+        match self {
+            Self::Config => {}
+            Self::Name => hosts.sort_unstable(),
+            Self::Reverse => hosts.reverse(),
+        }
+        hosts
+    }
 }
 
 /// What stands under a heading of a runbook for people, without Markdown's marks and without the fences that run.
@@ -365,6 +377,8 @@ pub struct Step {
     pub fences: Vec<Fence>,
     /// What only a step without fences has.
     pub manual: Manual,
+    /// The host of a rollout that it is done on; `None` in the file, and outside of rollouts.
+    pub host: Option<String>,
 }
 
 /// What a step asks of a person beside its prose.
@@ -398,9 +412,9 @@ impl Step {
     pub fn is_manual(&self) -> bool {
         self.fences.is_empty()
     }
-    /// The last part of its id.
+    /// The last part of its id, without the host.
     pub fn slug(&self) -> &str {
-        self.id.rsplit('/').next().unwrap_or_default()
+        without_host(&self.id).rsplit('/').next().unwrap_or_default()
     }
     /// The slug as conditions write it, where a hyphen would be a minus: `which_way`.
     pub fn name(&self) -> String {

@@ -4,11 +4,11 @@
 
 use super::Runbook;
 use super::language::sql;
-use super::model::{Attrs, Fence, Place, Role, Step};
+use super::model::{Attrs, Fence, Role, Step};
 
 /// Why a runbook can't be run yet, in a sentence; `None` when it can.
 pub fn refusal(runbook: &Runbook) -> Option<String> {
-    let what = of_front(runbook).or_else(|| of_sections(runbook)).or_else(|| runbook.steps.iter().find_map(of_step))?;
+    let what = of_front(runbook).or_else(|| runbook.steps.iter().find_map(of_step))?;
     Some(format!("{what} can't be run yet: {} is read and checked, and nothing of it is sent", runbook.id))
 }
 
@@ -17,11 +17,6 @@ fn of_front(runbook: &Runbook) -> Option<String> {
         return Some("a runbook with a `lock`".to_owned());
     }
     None
-}
-
-fn of_sections(runbook: &Runbook) -> Option<String> {
-    let rolls = runbook.sections.iter().find(|section| section.rollout.is_some())?;
-    Some(format!("the rollout of {:?}", rolls.title))
 }
 
 fn of_step(step: &Step) -> Option<String> {
@@ -33,8 +28,7 @@ fn of_step(step: &Step) -> Option<String> {
 
 fn of_fence(fence: &Fence) -> Option<String> {
     let Attrs { on, .. } = &fence.attrs;
-    let one = matches!(on.place, Place::Name(_) | Place::Param(_) | Place::Local);
-    if !one || on.part.is_some() && fence.language.name == sql::LANGUAGE.name {
+    if on.part.is_some() && fence.language.name == sql::LANGUAGE.name {
         return Some(format!("`on={on}`"));
     }
     of_attrs(fence)
@@ -69,11 +63,11 @@ mod tests {
 
     #[test]
     fn what_nothing_executes_is_refused_by_name() {
-        let page = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n---\n\n## Look\n\n```bash check on=role:game timeout=5s\nset -eu\n```\n";
+        let page = "---\nrunbook: 1\nid: a\ntitle: A\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: kill\n---\n\n## Look\n\n```sql check on=db/app timeout=5s expect=(true)\nSELECT 1\n```\n";
         let runbook = parse("a.md", page).unwrap();
         assert_eq!(
             refusal(&runbook).unwrap(),
-            "`on=role:game` in \"Look\" can't be run yet: a is read and checked, and nothing of it is sent"
+            "`on=db/app` in \"Look\" can't be run yet: a is read and checked, and nothing of it is sent"
         );
         let page = page.replace("risk: low", "risk: low\nlock: [service/api]");
         assert!(refusal(&parse("a.md", &page).unwrap()).unwrap().starts_with("a runbook with a `lock`"));

@@ -1,6 +1,7 @@
 //! A plan: everything a run would do, frozen. What is shown is what is approved is what runs.
 
 use super::model::{Role, Runbook};
+use super::script::{Fleet, Script, without_host};
 use crate::domain::risk::Level;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,11 @@ pub struct PlanBody {
     pub params: Vec<(String, String)>,
     /// Parameters as values, for the steps.
     pub values: BTreeMap<String, Value>,
-    /// Steps in order.
+    /// What runs: the runbook's steps, those of a rollout once for each host.
+    pub script: Script,
+    /// The hosts that it was laid out for.
+    pub fleet: Fleet,
+    /// The steps of the script, in order, as they would run.
     pub steps: Vec<PlannedStep>,
     /// Reasons why it cannot be approved now; empty when it can.
     pub blocked: Vec<String>,
@@ -50,10 +55,14 @@ pub struct PlanBody {
 /// One step as it would run.
 #[derive(Clone, Debug)]
 pub struct PlannedStep {
-    /// `section-slug/step-slug`.
+    /// `section-slug/step-slug`, and of a rollout `@host` behind it.
     pub id: String,
     /// Heading.
     pub title: String,
+    /// The host of a rollout that it is done on.
+    pub host: Option<String>,
+    /// Its host could not be reached when the plan was made: why. It is not begun, and its host counts as failed.
+    pub lost: Option<String>,
     /// What it acts on, for people: `api on local`, `primary`.
     pub target: String,
     /// Where that is, because a name of the config tells only who knows the config: `10.0.1.4:5432`. Empty: nowhere else.
@@ -77,6 +86,8 @@ pub struct PlannedFence {
     pub role: Role,
     /// Language: `docker`, `sql`.
     pub language: String,
+    /// Where it goes: a connection, a server, `local`.
+    pub on: String,
     /// What its `if` says of it.
     pub when: When,
     /// Exactly what would be sent, parameters shown beside it.
@@ -209,6 +220,19 @@ impl<Stage> Plan<Stage> {
 }
 
 impl PlanBody {
+    /// The steps, each with what it is on the other hosts of its rollout, in the order of the file.
+    pub fn by_step(&self) -> Vec<Vec<&PlannedStep>> {
+        let mut found: Vec<Vec<&PlannedStep>> = Vec::new();
+        for step in &self.steps {
+            let same = |members: &&mut Vec<&PlannedStep>| step.host.is_some() && members[0].of() == step.of();
+            match found.iter_mut().find(same) {
+                Some(members) => members.push(step),
+                None => found.push(vec![step]),
+            }
+        }
+        found
+    }
+
     /// A step by its id.
     pub fn step(&self, id: &str) -> Option<&PlannedStep> {
         self.steps.iter().find(|step| step.id == id)
@@ -219,6 +243,11 @@ impl PlannedStep {
     /// It has a fence that changes something, and that its `if` does not leave out.
     pub fn changes(&self) -> bool {
         self.fences.iter().any(|fence| fence.role == Role::Run && !fence.is_left_out())
+    }
+
+    /// The step of the file that it is, on whatever host.
+    pub fn of(&self) -> &str {
+        without_host(&self.id)
     }
 
     /// Its `run` is left out, and so is all of it: why.

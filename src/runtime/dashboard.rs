@@ -79,6 +79,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         journal: start.journal,
         env: start.setup.environment.clone(),
         policy: start.setup.policy,
+        guarded: start.setup.guarded,
         read_only: start.setup.read_only,
         events: sender.clone(),
         clock: clock::now,

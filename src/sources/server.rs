@@ -35,6 +35,8 @@ labels = { team = "core" }
 health = "http://10.0.1.4:8080/health"
 # JSON, of which some values become columns: name = JSON pointer (RFC 6901). Four columns are shown in the table.
 status = { url = "http://10.0.1.4:8080/status", columns = { players = "/player_count", version = "/version" } }
+# The engine of its containers, of [docker.NAME]: rollouts over servers find it by that. Absent: the one of the server's own name.
+docker = "local"
 # Addresses that runbooks use by name.
 endpoints = { admin = "http://127.0.0.1:9000" }
 # How health, status and node_exporter want to be asked, as in [prometheus.main].
@@ -74,6 +76,8 @@ pub struct ServerSettings {
     pub health: Option<Endpoint>,
     /// An address that answers JSON, and what to take of it.
     pub status: Option<StatusSettings>,
+    /// The engine of its containers, by the name in the config; absent: that of the server's own name.
+    pub docker: Option<String>,
     /// Addresses for runbooks, by name.
     #[serde(default)]
     pub endpoints: BTreeMap<String, BaseUrl>,

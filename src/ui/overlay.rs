@@ -140,6 +140,7 @@ fn ways(ask: &AskDialog) -> String {
         Way::Again => "a looks again",
         Way::Undo => "u undoes it",
         Way::GoOn => "g goes on all the same, with a reason",
+        Way::Next => "n goes on with the next hosts",
         Way::Stop => "s stops here",
     };
     ask.ways.iter().map(way).collect::<Vec<_>>().join("   ")

@@ -8,6 +8,7 @@ use crate::app::{PlanDialog, Reading, State};
 use crate::domain::risk::Level;
 use crate::domain::text;
 use crate::runbook::plan::{PlannedFence, PlannedStep, Rows, When};
+use crate::runbook::script::Rolling;
 use crate::runbook::{Draft, Plan, Role as FenceRole, Runbook, Writes};
 use crate::theme::Role;
 use crate::widgets::wrap;
@@ -98,11 +99,15 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
             wrap_into(&mut out, Role::SeverityInfo, &format!("i {name} = {text}  ({from})"), width, 2);
         }
     }
-    for step in body.steps.iter().filter(|step| step.changes() || step.rows.is_some()) {
-        affected(&mut out, step, width);
+    for rolling in &body.script.rollings {
+        batches(&mut out, rolling, width);
     }
-    for step in body.steps.iter().filter(|step| !step.fences.is_empty()) {
-        sent(&mut out, step, width);
+    let steps = body.by_step();
+    for members in &steps {
+        affected(&mut out, members, width);
+    }
+    for members in steps.iter().filter(|members| !members[0].fences.is_empty()) {
+        sent(&mut out, members, width);
     }
     page(&mut out, &body.runbook, width);
     out.push((Role::Faint, String::new()));
@@ -121,33 +126,96 @@ fn summary(out: &mut Lines, runbook: &Runbook, width: usize) {
     out.extend(lines.into_iter().map(|line| (Role::Text, line)));
 }
 
-/// A step's target with its address, and the rows that it would touch.
-fn affected(out: &mut Lines, step: &PlannedStep, width: usize) {
+/// `Reload, host by host: 3 hosts in 2 batches`, and which in which.
+fn batches(out: &mut Lines, rolling: &Rolling, width: usize) {
     out.push((Role::Text, String::new()));
-    wrap_into(out, Role::DialogTitle, &headline(step), width, 2);
-    if let Some(rows) = &step.rows {
-        table(out, rows, width);
+    let number = rolling.batches();
+    let plural = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let head = format!(
+        "{}, host by host: {} in {}",
+        rolling.title,
+        plural(rolling.lanes.len(), "host", "hosts"),
+        plural(number, "batch", "batches")
+    );
+    wrap_into(out, Role::DialogTitle, &text::clean(&head), width, 2);
+    for batch in 0..number {
+        let hosts: Vec<&str> = rolling.batch(batch).collect();
+        wrap_into(out, Role::Text, &text::clean(&format!("batch {}  {}", batch + 1, hosts.join(", "))), width, 9);
+    }
+    wrap_into(out, Role::Muted, &terms(rolling), width, 2);
+}
+
+/// `no host may fail; 10s between batches; a person looks after batch 1`.
+fn terms(rolling: &Rolling) -> String {
+    let mut terms = vec![match rolling.max_fail {
+        0 => "no host may fail".to_owned(),
+        1 => "1 host may fail".to_owned(),
+        count => format!("{count} hosts may fail"),
+    }];
+    if !rolling.pause.is_zero() {
+        terms.push(format!("{:?} between batches", rolling.pause));
+    }
+    if let Some(after) = rolling.ask_after.filter(|after| *after < rolling.batches() as u64) {
+        terms.push(format!("a person looks after batch {after}"));
+    }
+    terms.join("; ")
+}
+
+/// A step's targets with their addresses, and the rows that it would touch; nothing of a step that only looks.
+fn affected(out: &mut Lines, members: &[&PlannedStep], width: usize) {
+    let touched = |step: &&&PlannedStep| step.changes() || step.rows.is_some() || step.lost.is_some();
+    let members: Vec<&&PlannedStep> = members.iter().filter(touched).collect();
+    if members.iter().all(|step| step.lost.is_some()) {
+        return;
+    }
+    if members.len() > 1 {
+        out.push((Role::Text, String::new()));
+        wrap_into(out, Role::DialogTitle, &format!("{}: {} hosts", members[0].title, members.len()), width, 2);
+    }
+    for step in &members {
+        if members.len() == 1 {
+            out.push((Role::Text, String::new()));
+            wrap_into(out, Role::DialogTitle, &headline(&step.title, step), width, 2);
+        } else if let Some(why) = &step.lost {
+            wrap_into(out, Role::SeverityWarning, &format!("! {}: left out: {why}", step.target), width, 2);
+        } else {
+            wrap_into(out, Role::Text, &headline("", step), width, 2);
+        }
+        if let Some(rows) = &step.rows {
+            table(out, rows, width);
+        }
     }
 }
 
 /// `Kill the idle sessions: primary (10.0.1.4:5432)`.
-fn headline(step: &PlannedStep) -> String {
-    match (step.target.as_str(), step.address.as_str()) {
-        ("", _) => step.title.clone(),
-        (target, "") => format!("{}: {target}", step.title),
-        (target, address) => format!("{}: {target} ({address})", step.title),
+fn headline(title: &str, step: &PlannedStep) -> String {
+    let place = match (step.target.as_str(), step.address.as_str()) {
+        (target, "") => target.to_owned(),
+        (target, address) => format!("{target} ({address})"),
+    };
+    match (title, step.target.as_str()) {
+        (title, "") => title.to_owned(),
+        ("", _) => place,
+        (title, _) => format!("{title}: {place}"),
     }
 }
 
-/// A step's fences as they are or would be sent, in the order in which that happens.
-fn sent(out: &mut Lines, step: &PlannedStep, width: usize) {
+/// A step's fences as they are or would be sent, in the order in which that happens. What is the same on several hosts stands once.
+fn sent(out: &mut Lines, members: &[&PlannedStep], width: usize) {
+    let members: Vec<&PlannedStep> = members.iter().copied().filter(|step| step.lost.is_none()).collect();
+    let Some(step) = members.first() else { return };
     out.push((Role::Text, String::new()));
     if let Some(why) = step.left_out() {
         return wrap_into(out, Role::Muted, &format!("left out: {}: {why}", step.title), width, 2);
     }
-    wrap_into(out, Role::DialogTitle, &format!("what is sent: {}", step.title), width, 2);
-    for fence in step.fences.iter().filter(|fence| fence.role != FenceRole::Undo) {
-        fence_lines(out, fence, width);
+    let each = if members.len() > 1 { format!(", on each of {} hosts", members.len()) } else { String::new() };
+    wrap_into(out, Role::DialogTitle, &format!("what is sent: {}{each}", step.title), width, 2);
+    let mut all: Vec<&PlannedFence> = Vec::new();
+    for at in 0..step.fences.len() {
+        all.extend(members.iter().filter_map(|step| step.fences.get(at)));
+    }
+    for fences in all.chunk_by(|one, other| alike(one, other)).filter(|fences| fences[0].role != FenceRole::Undo) {
+        fence_lines(out, fences, width);
     }
     if step.changes() {
         let undo = step.undo.as_deref().unwrap_or("cannot be undone");
@@ -155,7 +223,13 @@ fn sent(out: &mut Lines, step: &PlannedStep, width: usize) {
     }
 }
 
-fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
+fn alike(one: &PlannedFence, other: &PlannedFence) -> bool {
+    (one.role, &one.sent, &one.when) == (other.role, &other.sent, &other.when)
+}
+
+/// The same fence on one or several hosts.
+fn fence_lines(out: &mut Lines, fences: &[&PlannedFence], width: usize) {
+    let fence = fences[0];
     let role = if fence.role == FenceRole::Run { Role::SeverityWarning } else { Role::Muted };
     let label = format!("{:6} ", fence.role.word());
     match &fence.when {
@@ -171,9 +245,11 @@ fn fence_lines(out: &mut Lines, fence: &PlannedFence, width: usize) {
     if let Some(holds) = &fence.holds {
         wrap_into(out, Role::Muted, &format!("       {holds}"), width, 9);
     }
-    if let Some(finding) = &fence.finding {
+    for fence in fences {
+        let Some(finding) = &fence.finding else { continue };
         let (mark, role) = if finding.passed { ("✓", Role::SeverityOk) } else { ("✗", Role::SeverityCritical) };
-        wrap_into(out, role, &format!("       {mark} {}", finding.text), width, 9);
+        let on = if fences.len() > 1 { format!("{}: ", fence.on) } else { String::new() };
+        wrap_into(out, role, &format!("       {mark} {on}{}", finding.text), width, 9);
     }
 }
 

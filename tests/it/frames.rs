@@ -11,6 +11,7 @@ use quarterdeck::effect::Effect;
 use quarterdeck::event::{Event, RunEvent, TaskList};
 use quarterdeck::panes::PANES;
 use quarterdeck::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
+use quarterdeck::runbook::script::{Fleet, Lane, Rolling, Script};
 use quarterdeck::runbook::{Draft, Library, Plan, PlanRequest, Role};
 use serde_json::json;
 use std::fmt::Write;
@@ -219,6 +220,7 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
     let fence = |role: Role, language: &str, sent: &str, finding: Option<(bool, &str)>| PlannedFence {
         role,
         language: language.to_owned(),
+        on: "primary".to_owned(),
         when: When::Always,
         sent: sent.to_owned(),
         holds: (role == Role::Verify).then(|| "expect rows[0].remaining == 0, at most 30 s".to_owned()),
@@ -245,6 +247,8 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
             Some((blocked.is_empty(), "rows[0].may_see")),
         )],
         rows: None,
+        host: None,
+        lost: None,
         undo: None,
         level: Level::None,
         phrase: None,
@@ -264,6 +268,8 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
             fence(Role::Verify, "sql", "SELECT count(*) AS left_over FROM pg_stat_activity WHERE state = 'idle'", None),
         ],
         rows: (rows > 0).then_some(found),
+        host: None,
+        lost: None,
         undo: None,
         level,
         phrase: (level == Level::Typed).then(|| format!("kill {rows} on primary")),
@@ -273,11 +279,47 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         request: PlanRequest { runbook: runbook.to_owned(), args: std::collections::BTreeMap::default() },
         params: vec![("database".to_owned(), "primary".to_owned()), ("app".to_owned(), "日本語\x1b[31m".to_owned())],
         values: std::collections::BTreeMap::default(),
+        script: Script::default(),
+        fleet: Fleet::default(),
         steps: vec![check, change],
         blocked: blocked.iter().map(|reason| (*reason).to_owned()).collect(),
         warnings: vec!["37 sessions are 18% of all connections: the pools will reconnect at once".to_owned()],
         hash: String::new(),
     })
+}
+
+/// The same over three hosts in two batches, of which one can't be reached.
+fn rolled() -> Plan<Draft> {
+    let plan = plan("db-kill-idle", Level::Typed, 2, &[]);
+    let mut body = plan.body().clone();
+    let lane = |at: usize| Lane { host: format!("web-{}", at + 1), steps: at * 2..at * 2 + 2, batch: at.min(1) };
+    let pause = Duration::from_secs(10);
+    let lanes = (0..3).map(lane).collect();
+    let title = "Restart".to_owned();
+    body.script.rollings = vec![Rolling { title, lanes, max_fail: 1, pause, ask_after: Some(1) }];
+    let on = |host: &str, mut step: PlannedStep| {
+        (step.id, step.host) = (format!("{}@{host}", step.id), Some(host.to_owned()));
+        (step.target, step.address) = (format!("api on {host}"), format!("ssh://{host}"));
+        step.fences.iter_mut().for_each(|fence| host.clone_into(&mut fence.on));
+        step
+    };
+    let hosts = ["web-1", "web-2", "web-3"];
+    body.steps = hosts
+        .iter()
+        .flat_map(|host| body.steps.iter().map(|step| on(host, step.clone())).collect::<Vec<_>>())
+        .collect();
+    for step in &mut body.steps[2..4] {
+        (step.lost, step.rows) = (Some("no route to host".to_owned()), None);
+    }
+    if let Some(finding) = &mut body.steps[4].fences[0].finding {
+        finding.passed = false;
+    }
+    Plan::new(body)
+}
+
+#[test]
+fn a_plan_over_hosts_names_them_and_says_what_is_the_same_once() {
+    insta::assert_snapshot!(quarterdeck::ui::plan_text(&rolled(), None, 100));
 }
 
 fn show(scene: &mut Scene, plan: Plan<Draft>) {

@@ -56,6 +56,7 @@ impl Desk {
             journal,
             env: config.environment.clone(),
             policy: config.policy,
+            guarded: config.guarded,
             read_only,
             events: sender,
             clock: clock::now,

@@ -5,6 +5,7 @@ use super::desk::Desk;
 use super::shelf::{self, WIDTH};
 use crate::domain::{json, text};
 use crate::runbook::plan::{PlannedFence, PlannedStep};
+use crate::runbook::script::Rolling;
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crate::{runtime, ui};
 use clap::Args;
@@ -51,7 +52,7 @@ impl What {
 pub struct Make {
     #[command(flatten)]
     what: What,
-    /// As JSON: {runbook, hash, level, confirm, blocked, warnings, params, steps: [...]}
+    /// As JSON: {runbook, hash, level, confirm, blocked, warnings, params, steps: [...], rollouts: [...]}
     #[arg(long)]
     json: bool,
 }
@@ -117,6 +118,7 @@ pub fn as_json(plan: &Plan<Draft>, notes: &[String]) -> Value {
         "notes": notes,
         "params": params,
         "steps": body.steps.iter().map(step).collect::<Vec<_>>(),
+        "rollouts": body.script.rollings.iter().map(rolling).collect::<Vec<_>>(),
     })
 }
 
@@ -124,6 +126,7 @@ fn step(step: &PlannedStep) -> Value {
     json!({
         "id": step.id,
         "title": step.title,
+        "host": step.host,
         "target": step.target,
         "address": step.address,
         "changes": step.changes(),
@@ -136,11 +139,23 @@ fn step(step: &PlannedStep) -> Value {
     })
 }
 
+fn rolling(rolling: &Rolling) -> Value {
+    let batches = (0..rolling.batches()).map(|batch| rolling.batch(batch).collect::<Vec<_>>());
+    json!({
+        "title": rolling.title,
+        "batches": batches.collect::<Vec<_>>(),
+        "max_fail": rolling.max_fail,
+        "pause_ms": u64::try_from(rolling.pause.as_millis()).unwrap_or(u64::MAX),
+        "ask_after": rolling.ask_after,
+    })
+}
+
 fn fence(fence: &PlannedFence) -> Value {
     let finding = fence.finding.as_ref().map(|found| json!({ "passed": found.passed, "text": found.text }));
     json!({
         "role": fence.role.word(),
         "language": fence.language,
+        "on": fence.on,
         "sent": fence.sent,
         "holds": fence.holds,
         "finding": finding,

@@ -430,6 +430,7 @@ pub const fn word(way: Way) -> &'static str {
         Way::Again => "again",
         Way::Undo => "undo",
         Way::GoOn => "continue REASON",
+        Way::Next => "next",
         Way::Stop => "stop",
     }
 }

@@ -53,6 +53,7 @@ fn of_record(record: &Record) -> String {
         RecordKind::StepRecheck => ("checked", said("detail").to_owned()),
         RecordKind::StepIntent => ("sending", said("detail").to_owned()),
         RecordKind::StepExit | RecordKind::StepReconcile => (said("state"), said("detail").to_owned()),
+        RecordKind::RunBatch => ("batch", said("detail").to_owned()),
         RecordKind::StepTick => ("by hand", said("output").to_owned()),
         RecordKind::RunFinish => (said("outcome"), said("reason").to_owned()),
         RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {

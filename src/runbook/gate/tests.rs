@@ -1,13 +1,14 @@
 use super::*;
 use crate::runbook::Library;
 use crate::runbook::plan::{PlanBody, PlanRequest, When};
+use crate::runbook::script::{Fleet, Script};
 use serde_json::{Value, json};
 
 const UNLOCKED: Authority = Authority { writes: Writes::Unlocked };
 
 fn fence(role: Role) -> PlannedFence {
     let (language, sent, when) = ("sql".to_owned(), String::new(), When::Always);
-    PlannedFence { role, language, when, sent, holds: None, finding: None, pinned: None }
+    PlannedFence { role, on: String::new(), language, when, sent, holds: None, finding: None, pinned: None }
 }
 
 fn rows(pids: &[i64]) -> Rows {
@@ -22,6 +23,8 @@ fn step(id: &str, level: Level) -> PlannedStep {
         title: id.to_owned(),
         target: "primary".to_owned(),
         fences: [Role::Check, Role::Plan, Role::Run, Role::Verify].map(fence).into(),
+        host: None,
+        lost: None,
         rows: Some(rows(&[1, 2])),
         undo: None,
         level,
@@ -33,7 +36,18 @@ fn plan(steps: Vec<PlannedStep>, blocked: Vec<String>) -> Plan<Draft> {
     let runbook = Library::builtin().get("db-kill-idle").unwrap().clone();
     let request = PlanRequest { runbook: runbook.id.clone(), args: [].into() };
     let (params, values) = (Vec::new(), [].into());
-    Plan::new(PlanBody { runbook, request, params, values, steps, blocked, warnings: Vec::new(), hash: String::new() })
+    Plan::new(PlanBody {
+        runbook,
+        request,
+        params,
+        values,
+        script: Script::default(),
+        fleet: Fleet::default(),
+        steps,
+        blocked,
+        warnings: Vec::new(),
+        hash: String::new(),
+    })
 }
 
 fn phrase(text: &str) -> Answer {

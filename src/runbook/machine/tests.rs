@@ -262,7 +262,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         Watched::Failed(text()),
         Watched::CannotTell(text()),
     ]);
-    let way = proptest::sample::select(vec![Way::Again, Way::Undo, Way::Undo, Way::GoOn, Way::Stop]);
+    let way = proptest::sample::select(vec![Way::Again, Way::Undo, Way::Undo, Way::GoOn, Way::Next, Way::Stop]);
     let event = prop_oneof![
         1 => Just(Event::Started),
         4 => rechecked.prop_map(Event::Rechecked),
@@ -288,6 +288,18 @@ struct Seen {
     unknown: Option<usize>,
     over: bool,
     stopped: bool,
+    rollings: Vec<Rolling>,
+}
+
+impl Seen {
+    fn host(&self, step: usize) -> Option<&str> {
+        let mut lanes = self.rollings.iter().flat_map(|rolling| &rolling.lanes);
+        lanes.find(|lane| lane.steps.contains(&step)).map(|lane| lane.host.as_str())
+    }
+
+    fn other_host(&self, one: usize, other: usize) -> bool {
+        self.host(one).zip(self.host(other)).is_some_and(|(one, other)| one != other)
+    }
 }
 
 fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCaseError> {
@@ -299,7 +311,8 @@ fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCa
             prop_assert!(seen.acts[*step] <= 1 + retry, "never more acts for one step than it allows");
             prop_assert_eq!(seen.intended.take(), Some(*step), "never an act without a durable intent of its own");
             prop_assert!(seen.unknown.is_none(), "unknown blocks every act");
-            prop_assert!(seen.undone.is_empty(), "nothing new after something was taken back");
+            let elsewhere = seen.undone.iter().all(|undone| seen.other_host(*undone, *step));
+            prop_assert!(elsewhere, "nothing new where something was taken back");
         }
         Command::Undo(step) => {
             prop_assert!(matches!(kinds[*step], Kind::Change { undo: true, .. }), "only what can be taken back");
@@ -321,17 +334,100 @@ fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCa
         }
         Command::Abandon => seen.over = true,
         Command::Offer { ways, .. } => prop_assert!(ways.contains(&Way::Stop), "one can always stop"),
+        Command::Batch { .. } => prop_assert!(!seen.stopped, "no batch begins after a stop"),
         Command::Record { .. } | Command::Watch(_) | Command::IntendUndo(_) => {}
     }
     Ok(())
 }
 
+/// A run with a rollout in it: steps before, so many hosts with the same steps each, steps after.
+fn rolled() -> impl Strategy<Value = (Vec<Kind>, Vec<Rolling>)> {
+    let sizes = proptest::collection::vec(1..3_usize, 1..4);
+    let shape = (kinds(), kinds(), sizes, 0..3_u64, proptest::option::of(1..3_u64));
+    shape.prop_map(|(before, each, sizes, max_fail, ask_after)| {
+        let mut kinds = before.clone();
+        let rolling = Rolling { max_fail, ask_after, ..rolling(before.len(), each.len(), &sizes) };
+        kinds.extend(each.repeat(sizes.iter().sum()));
+        kinds.extend(before);
+        (kinds, vec![rolling])
+    })
+}
+
+/// Hosts from a step on, with so many steps each, in batches of these sizes.
+fn rolling(from: usize, each: usize, sizes: &[usize]) -> Rolling {
+    let batches = sizes.iter().enumerate().flat_map(|(batch, size)| std::iter::repeat_n(batch, *size));
+    let lane = |(at, batch)| Lane { host: format!("web-{at}"), steps: from + at * each..from + (at + 1) * each, batch };
+    Rolling { lanes: batches.enumerate().map(lane).collect(), ..Rolling::default() }
+}
+
+/// Two hosts of two changes each, one host a batch.
+fn two_hosts(rolling: Rolling, events: Vec<Event>) -> Vec<Command> {
+    let mut machine = Machine::new(vec![UNDOABLE; 4]).rolling(vec![rolling]);
+    events.into_iter().filter_map(|event| machine.on(event)).collect()
+}
+
+fn batch_begun() -> Vec<Event> {
+    vec![Event::Started, Event::Recorded]
+}
+
+#[test]
+fn hosts_come_batch_by_batch_and_a_person_looks_in_between() {
+    let rolling = Rolling { ask_after: Some(1), ..rolling(0, 2, &[1, 1]) };
+    let mut events = batch_begun();
+    events.extend([happy().split_off(1), happy().split_off(1)].concat());
+    let commands = two_hosts(rolling.clone(), events.clone());
+    assert_eq!(commands[0], Command::Batch { rolling: 0, batch: 0 });
+    assert_eq!(commands.last(), Some(&Command::Batch { rolling: 0, batch: 1 }));
+    events.push(Event::Recorded);
+    let offer = two_hosts(rolling.clone(), events.clone()).pop().unwrap();
+    let ways = vec![Way::Undo, Way::Next, Way::Stop];
+    assert_eq!(offer, Command::Offer { step: 1, ways, why: "stopped after 1 of 2 batches".to_owned() });
+    let with = |way| {
+        let events = [events.clone(), vec![chosen(way)]].concat();
+        two_hosts(rolling.clone(), events).pop().unwrap()
+    };
+    assert_eq!(with(Way::Next), Command::Recheck(2));
+    assert!(matches!(with(Way::Stop), Command::Finish { outcome: RunOutcome::Stopped, left, .. } if left == [1, 0]));
+}
+
+#[test]
+fn a_host_that_fails_is_passed_over_as_long_as_it_may() {
+    let roll = |max_fail| {
+        let mut events = batch_begun();
+        let fails = [Event::Rechecked(Rechecked::Blocked("no way in".to_owned())), Event::Recorded];
+        events.extend(fails.clone());
+        events.extend([Event::Recorded, Event::Recorded]);
+        events.extend(fails);
+        two_hosts(Rolling { max_fail, ..rolling(0, 2, &[1, 1]) }, events)
+    };
+    let commands = roll(1);
+    assert!(matches!(&commands[3], Command::Record { step: 1, state: StepState::Skipped, .. }), "{commands:?}");
+    assert_eq!(commands[4..6], [Command::Batch { rolling: 0, batch: 1 }, Command::Recheck(2)]);
+    let Some(Command::Finish { outcome, reason, .. }) = commands.last() else { panic!("{commands:?}") };
+    assert_eq!(*outcome, RunOutcome::Failed);
+    assert_eq!(reason, "no way in; 2 hosts have failed, and at most 1 may");
+    let commands = roll(0);
+    assert!(!commands.contains(&Command::Recheck(2)), "{commands:?}");
+    assert_eq!(finish(&commands), Some(RunOutcome::Failed));
+}
+
+#[test]
+fn what_a_failed_host_had_is_taken_back_and_the_next_one_goes_on() {
+    let mut events = batch_begun();
+    events.extend(failing(Then::Undo).split_off(1));
+    events.extend([Event::Recorded, Event::Undone(Effect::Done("as before".to_owned())), Event::Recorded]);
+    let rolling = Rolling { max_fail: 1, ..rolling(0, 2, &[2]) };
+    let commands = two_hosts(rolling, [events, vec![Event::Recorded]].concat());
+    assert!(commands.contains(&Command::Undo(0)), "{commands:?}");
+    assert_eq!(commands.last(), Some(&Command::Recheck(2)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_happens_the_rules_hold(kinds in kinds(), events in events()) {
-        let mut machine = Machine::new(kinds.clone());
-        let mut seen = Seen { acts: vec![0; kinds.len()], ..Seen::default() };
+    fn whatever_happens_the_rules_hold((kinds, rollings) in prop_oneof![kinds().prop_map(|kinds| (kinds, Vec::new())), rolled()], events in events()) {
+        let mut machine = Machine::new(kinds.clone()).rolling(rollings.clone());
+        let mut seen = Seen { acts: vec![0; kinds.len()], rollings, ..Seen::default() };
         let mut last: Option<Command> = None;
         for event in events {
             let durable = event == Event::Recorded;

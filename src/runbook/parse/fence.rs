@@ -380,6 +380,11 @@ impl Reader<'_, '_> {
                 self.faults.at(word.at, format!("{} may not go to all hosts at once", role.word()), mend);
                 return None;
             }
+            if role == Role::Plan {
+                let mend = "roll over it: a `yaml rollout` first in the section, and `on=host` here";
+                self.faults.at(word.at, "the rows of a plan are those of one place", mend);
+                return None;
+            }
             Place::Role(name.to_owned())
         } else if hosts && place == "host" {
             if !self.rolls {

@@ -156,7 +156,7 @@ impl Reader<'_, '_> {
         }
         let (line, _) = self.faults.place(draft.at);
         let manual = self.manual(&draft);
-        let step = Step { id: draft.id, title: draft.title, prose: draft.prose, line, fences, manual };
+        let step = Step { id: draft.id, title: draft.title, prose: draft.prose, line, fences, manual, host: None };
         if !step.manual.choices.is_empty() {
             self.choice(&step.name(), draft.at);
         }

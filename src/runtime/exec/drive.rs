@@ -1,7 +1,9 @@
 //! One run: the machine says what to do, and this does it.
 
 mod back;
+mod batch;
 
+use super::captured::Captured;
 use super::progress::{Progress, Results};
 use super::scene::{Pins, Scene, Seen, step_of};
 use super::when::Decided;
@@ -25,10 +27,11 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Drives a run to its end.
 pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answers: UnboundedReceiver<RunAnswer>) {
-    let read = &plan.body().runbook.steps;
-    let kinds = plan.body().steps.iter().zip(read).map(|(step, read)| kind(&plan, step, read)).collect();
+    let script = &plan.body().script;
+    let rollings = script.rollings.clone();
+    let kinds = plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
     let types = types_of(&plan.body().runbook);
-    let outs = captured(&plan);
+    let outs = Captured::of_plan(&plan.body().steps);
     let values = plan.body().values.clone();
     let label = format!("quarterdeck run {}", id.short());
     let run = Run {
@@ -41,16 +44,19 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         values,
         number: id.to_string(),
         outs,
+        answered: BTreeMap::new(),
+        batch: None,
         started: None,
         at: None,
         undoing: false,
+        stopping: false,
         leaving: false,
         step: Progress::default(),
         results: Results::default(),
         changed: None,
         fault: None,
     };
-    run.go(Machine::new(kinds)).await;
+    run.go(Machine::new(kinds).rolling(rollings)).await;
 }
 
 fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
@@ -65,12 +71,6 @@ fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
     }
 }
 
-/// The approved rows under their names.
-fn captured(plan: &Plan<Approved>) -> BTreeMap<String, Rows> {
-    let rows = plan.body().steps.iter().filter_map(|step| step.rows.clone());
-    rows.map(|rows| (rows.name.clone(), rows)).collect()
-}
-
 /// A run under way.
 struct Run {
     exec: Arc<Exec>,
@@ -83,13 +83,19 @@ struct Run {
     values: BTreeMap<String, Value>,
     /// The id as text.
     number: String,
-    outs: BTreeMap<String, Rows>,
+    outs: Captured,
+    /// What was answered for a step, for all hosts that it is done on.
+    answered: BTreeMap<String, Answer>,
+    /// The rollout and the batch of it that are under way.
+    batch: Option<(usize, usize)>,
     /// When it began.
     started: Option<Now>,
     /// The step that the progress is of.
     at: Option<usize>,
     /// A change is being taken back.
     undoing: bool,
+    /// The operator wanted it to end while it paused.
+    stopping: bool,
     /// The program ends.
     leaving: bool,
     step: Progress,
@@ -127,6 +133,7 @@ impl Run {
                 Some(Event::Watched(watched, then))
             }
             Command::Offer { step, ways, why } => Some(self.offer(step, ways, &why).await),
+            Command::Batch { rolling, batch } => Some(self.begin_batch(rolling, batch).await),
             Command::IntendUndo(step) => Some(self.intend_undo(step).await),
             Command::Undo(step) => Some(Event::Undone(self.undo(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
@@ -150,18 +157,22 @@ impl Run {
     }
 
     fn read(&self, step: usize) -> &Step {
-        &self.plan.body().runbook.steps[step]
+        &self.plan.body().script.steps[step]
     }
 
-    fn scene(&self) -> Scene<'_> {
+    fn host(&self, step: usize) -> Option<&str> {
+        self.read(step).host.as_deref()
+    }
+
+    fn scene(&self, step: usize) -> Scene<'_> {
         Scene {
             connections: &self.exec.connections,
             types: &self.types,
             values: &self.values,
-            outs: &self.outs,
+            outs: self.outs.seen_on(self.host(step)),
             label: &self.label,
             run: &self.number,
-            runbook: &self.plan.body().runbook,
+            steps: &self.plan.body().script.steps,
         }
     }
 
@@ -175,7 +186,7 @@ impl Run {
 
     /// Decides by the conditions of a step which of its fences are left out; `Some` when it does not begin.
     fn decide(&mut self, step: usize) -> Option<Rechecked> {
-        match when::decide(self.scene(), self.read(step), self.planned(step)) {
+        match when::decide(self.scene(step), self.read(step), self.planned(step)) {
             Ok(Decided::Fences(left_out)) => {
                 self.step.left_out = left_out;
                 None
@@ -187,7 +198,7 @@ impl Run {
 
     /// The operator wants it to end. Other answers that nobody asked for are dropped: they were meant for another question.
     fn stop_asked(&mut self) -> Option<Event> {
-        let mut stop = false;
+        let mut stop = self.stopping;
         while let Ok(answer) = self.answers.try_recv() {
             stop |= answer == RunAnswer::Stop;
             self.leaving |= answer == RunAnswer::Leave;
@@ -208,7 +219,7 @@ impl Run {
         let steps: Vec<Value> = body
             .steps
             .iter()
-            .map(|step| json!({ "id": step.id, "title": step.title, "target": step.target, "address": step.address }))
+            .map(|step| json!({ "id": step.id, "title": step.title, "host": step.host, "target": step.target, "address": step.address }))
             .collect();
         let answer = match self.plan.answer() {
             Answer::Yes => "y",
@@ -224,23 +235,29 @@ impl Run {
             "params": params,
             "answer": answer,
             "steps": steps,
+            "fleet": body.fleet,
         });
         self.write(RecordKind::RunStart, None, data).await
     }
 
     async fn recheck(&mut self, step: usize) -> Rechecked {
         if self.at.replace(step) != Some(step) {
-            self.step = Progress::default();
+            let answer = self.answered.get(self.planned(step).of()).cloned();
+            self.step = Progress { answer, ..Progress::default() };
+        }
+        if let Some(why) = &self.planned(step).lost {
+            let why = format!("its host could not be reached when the plan was made: {why}");
+            return self.rechecked(step, Rechecked::Blocked(why), None).await;
         }
         if let Some(result) = self.decide(step) {
             return self.rechecked(step, result, None).await;
         }
         let mut checks = self.spared(step);
         for (fence, pinned) in self.fences(step, Role::Check) {
-            checks.push(plan::check(self.scene(), fence, pinned).await);
+            checks.push(plan::check(self.scene(step), fence, pinned).await);
         }
         let fresh = match self.fences(step, Role::Plan).next() {
-            Some((fence, pinned)) => plan::rows(self.scene(), fence, pinned).await.map(|(rows, _)| Some(rows)),
+            Some((fence, pinned)) => plan::rows(self.scene(step), fence, pinned).await.map(|(rows, _)| Some(rows)),
             None => Ok(None),
         };
         let fresh = match fresh {
@@ -285,7 +302,8 @@ impl Run {
             Recheck::Blocked(why) => return Rechecked::Blocked(why),
         };
         if let Some(rows) = passed.rows() {
-            self.outs.insert(rows.name.clone(), rows.clone());
+            let host = self.read(step).host.clone();
+            self.outs.insert(host.as_deref(), rows.clone());
         }
         if let Err(why) = self.note_facts(step).await {
             return Rechecked::Blocked(why);
@@ -307,7 +325,7 @@ impl Run {
     async fn note_facts(&mut self, step: usize) -> Result<(), String> {
         let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Ok(()) };
         let noted = async {
-            let facts = step_of(fence)?.facts(self.scene().call(fence, pinned)?);
+            let facts = step_of(fence)?.facts(self.scene(step).call(fence, pinned)?);
             crate::steps::within(fence.attrs.timeout, "the look before the change", facts).await
         };
         let facts = noted.await.map_err(|error: crate::domain::SourceError| error.to_string())?;
@@ -317,8 +335,9 @@ impl Run {
 
     /// All that a restart needs to look at a change.
     fn facts(&self, step: usize, before: &Value) -> Value {
+        let outs = self.outs.seen_on(self.host(step));
         let outs: BTreeMap<&String, Value> =
-            self.outs.iter().map(|(name, rows)| (name, json!({ "key": rows.key, "rows": rows.rows }))).collect();
+            outs.iter().map(|(name, rows)| (name, json!({ "key": rows.key, "rows": rows.rows }))).collect();
         let pins: Vec<&Option<String>> = self.planned(step).fences.iter().map(|fence| &fence.pinned).collect();
         let left_out = &self.step.left_out;
         json!({ "before": before, "values": self.values, "outs": outs, "pins": pins, "left_out": left_out })
@@ -346,6 +365,9 @@ impl Run {
         if self.read(step).is_manual() {
             return self.ask_by_hand(step).await;
         }
+        if self.step.answer.is_some() {
+            return Answered::Go;
+        }
         loop {
             self.put_question(step).await;
             match self.answers.recv().await {
@@ -354,6 +376,7 @@ impl Run {
                 Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
                 Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
                     None => {
+                        self.answered.insert(self.planned(step).of().to_owned(), answer.clone());
                         self.step.answer = Some(answer);
                         return Answered::Go;
                     }
@@ -370,7 +393,7 @@ impl Run {
         let ask = RunEvent::Ask {
             run: self.id,
             step: planned.id.clone(),
-            prompt: format!("{} ({})", planned.title, planned.target),
+            prompt: self.about(planned),
             phrase: planned.phrase.clone(),
             manual: false,
             list: TaskList::default(),
@@ -451,8 +474,8 @@ impl Run {
         }
         let before = (self.exec.clock)();
         let sent = match self.fences(step, Role::Run).next() {
-            Some((fence, pinned)) => match (step_of(fence), self.scene().call(fence, pinned)) {
-                (Ok(way), Ok(call)) => Ok(self.scene().judge(fence, way.act(call, permit).await)),
+            Some((fence, pinned)) => match (step_of(fence), self.scene(step).call(fence, pinned)) {
+                (Ok(way), Ok(call)) => Ok(self.scene(step).judge(fence, way.act(call, permit).await)),
                 (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
             },
             None => Err("the step has no run fence".to_owned()),
@@ -473,7 +496,7 @@ impl Run {
         let Effect::Done(plain) = effect else { return effect };
         let planned = self.planned(step).rows.as_ref();
         let fence = self.fences(step, Role::Run).next();
-        let said = fence.and_then(|(fence, _)| self.scene().sentence(fence, rows, planned));
+        let said = fence.and_then(|(fence, _)| self.scene(step).sentence(fence, rows, planned));
         self.step.said = said.map(|said| clean(&said).into_owned());
         Effect::Done(self.step.said.clone().unwrap_or(plain))
     }
@@ -481,7 +504,7 @@ impl Run {
     async fn watch(&mut self, step: usize) -> (Watched, Option<usize>) {
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
         let known = Pins { ids: &pins, left_out: &self.step.left_out };
-        let Seen { watched, result, at } = self.scene().watch(self.read(step), known, Duration::ZERO).await;
+        let Seen { watched, result, at } = self.scene(step).watch(self.read(step), known, Duration::ZERO).await;
         self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
         if !self.step.doubt {
             return (watched, at);
@@ -498,7 +521,9 @@ impl Run {
 
     async fn settle(&self, step: usize) -> Settled {
         let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Settled::AskVerify };
-        let (Ok(way), Ok(call)) = (step_of(fence), self.scene().call(fence, pinned)) else { return Settled::AskVerify };
+        let (Ok(way), Ok(call)) = (step_of(fence), self.scene(step).call(fence, pinned)) else {
+            return Settled::AskVerify;
+        };
         let now = (self.exec.clock)();
         let age = self.step.intended.map(|then| now.since(then)).unwrap_or_default();
         way.settle(call, &self.step.facts["before"], age).await

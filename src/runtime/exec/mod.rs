@@ -5,6 +5,7 @@
 //! machine do. Never unjournaled: when a record cannot be written, no change begins.
 
 mod by_hand;
+mod captured;
 mod drive;
 mod plan;
 mod progress;
@@ -42,6 +43,8 @@ pub struct Exec {
     pub env: String,
     /// The answer that each risk takes.
     pub policy: Policy,
+    /// The environment is one where a mistake costs much.
+    pub guarded: bool,
     /// `--read-only`: nothing is ever started.
     pub read_only: bool,
     /// Where run events go.
@@ -89,6 +92,7 @@ impl Exec {
             library: Arc::clone(&self.library),
             journal: Arc::clone(&self.journal),
             env: self.env.clone(),
+            guarded: self.guarded,
             read_only: self.read_only,
             events: self.events.clone(),
             clock: self.clock,

@@ -1,5 +1,6 @@
 //! Planning: parameters, targets, read-only fences, levels and phrases. Nothing with an effect is sent.
 
+use super::captured::Captured;
 use super::scene::{Scene, Truth, step_of};
 use super::{Exec, when};
 use crate::connect::Server;
@@ -12,7 +13,8 @@ use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
-use crate::runbook::{Draft, Plan, PlanRequest, nearest, not_yet};
+use crate::runbook::script::{self, Fleet, without_host};
+use crate::runbook::{Draft, Plan, PlanRequest, Script, nearest, not_yet};
 use crate::steps::{Found, Pinned, docker, within};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,12 +39,15 @@ impl Exec {
         }
         let mut values = params::resolve(&runbook.params, &request.args)?;
         let shown = self.resolve_things(runbook, &mut values).await?;
+        let fleet = self.fleet(runbook);
+        let script = Script::new(runbook, &values, &fleet, self.guarded)?;
         let mut planner = Planner {
             exec: self,
-            runbook,
+            script: &script,
             types: types_of(runbook),
             values,
-            outs: BTreeMap::new(),
+            outs: Captured::default(),
+            troubled: Troubled::default(),
             changed: false,
             open: false,
             limits: runbook.limits,
@@ -52,8 +57,8 @@ impl Exec {
         };
         planner.suits(runbook);
         let mut steps = Vec::new();
-        for step in &runbook.steps {
-            steps.push(planner.step(runbook, step).await?);
+        for at in 0..script.steps.len() {
+            steps.push(planner.plan(runbook, at).await?);
         }
         planner.blocked.extend(runbook.limits.against_hosts(planner.changes.len()));
         let Planner { values, blocked, warnings, .. } = planner;
@@ -63,11 +68,23 @@ impl Exec {
             request,
             params: shown,
             values,
+            script,
+            fleet,
             steps,
             blocked,
             warnings,
             hash: String::new(),
         }))
+    }
+
+    /// The hosts that a runbook is about, as the config has them now.
+    fn fleet(&self, runbook: &Runbook) -> Fleet {
+        let names = |role: &str| self.connections.servers_of(role).map(|server| server.name.clone()).collect();
+        let engine = |server: &Server| Some((server.name.clone(), server.engine.clone()?));
+        Fleet {
+            roles: script::roles(runbook).map(|role| (role.to_owned(), names(role))).collect(),
+            engines: self.connections.servers().filter_map(engine).collect(),
+        }
     }
 
     /// Puts full ids in place of container names, and the addresses of servers beside them; returns all parameters as people read
@@ -135,12 +152,32 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
     one.into_iter().chain(value.as_array().into_iter().flatten().filter_map(Value::as_str))
 }
 
+/// Hosts of a rollout on which something is not as it must be.
+#[derive(Default)]
+struct Troubled {
+    /// So many may fail.
+    max: u64,
+    hosts: BTreeSet<String>,
+    /// Those that are left out: why.
+    lost: BTreeMap<String, String>,
+}
+
+impl Troubled {
+    /// Counts a host in; whether so many may fail.
+    fn may_be(&mut self, host: &str) -> bool {
+        self.hosts.insert(host.to_owned());
+        self.hosts.len() as u64 <= self.max
+    }
+}
+
 struct Planner<'a> {
     exec: &'a Exec,
-    runbook: &'a Runbook,
+    script: &'a Script,
     types: Types,
     values: BTreeMap<String, Value>,
-    outs: BTreeMap<String, Rows>,
+    outs: Captured,
+    /// Hosts of the present rollout on which something is not as it must be, and how many there may be.
+    troubled: Troubled,
     /// A step before changes something, so what is asked now may not be true yet.
     changed: bool,
     /// The `if` of the fence that is asked, or of its step's `run`, is known only later.
@@ -153,10 +190,31 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn scene(&self) -> Scene<'_> {
+    fn scene(&self, host: Option<&str>) -> Scene<'_> {
         let (connections, label) = (&self.exec.connections, LABEL);
-        let (types, values, outs) = (&self.types, &self.values, &self.outs);
-        Scene { connections, types, values, outs, label, run: "plan", runbook: self.runbook }
+        let (types, values, outs) = (&self.types, &self.values, self.outs.seen_on(host));
+        Scene { connections, types, values, outs, label, run: "plan", steps: &self.script.steps }
+    }
+
+    /// Plans one step of the script. A host of a rollout that can't be reached is left out, as long as so many may fail.
+    async fn plan(&mut self, runbook: &Runbook, at: usize) -> Result<PlannedStep, String> {
+        let (script, step) = (self.script, &self.script.steps[at]);
+        let Some(host) = &step.host else { return self.step(runbook, step).await };
+        if let Some(rolling) = script.rolling(at).filter(|rolling| rolling.steps().start == at) {
+            self.troubled = Troubled { max: rolling.max_fail, ..Troubled::default() };
+        }
+        if let Some(why) = self.troubled.lost.get(host).cloned() {
+            return Ok(given_up(step, &why));
+        }
+        match self.step(runbook, step).await {
+            Err(why) if self.troubled.may_be(host) => {
+                let warning = format!("{host} is left out and counts as failed: {why}");
+                self.warnings.push(clean(&warning).into_owned());
+                self.troubled.lost.insert(host.clone(), why.clone());
+                Ok(given_up(step, &why))
+            }
+            planned => planned,
+        }
     }
 
     /// The environment, the secrets and the age of the runbook; what is a server of the config after all.
@@ -200,7 +258,7 @@ impl Planner<'_> {
                 continue;
             }
             self.open = matches!((&when, &run), (When::Later(_), _) | (_, When::Later(_)));
-            let (pinned, on) = self.pin(fence).await?;
+            let (pinned, on) = self.pin(step, fence).await?;
             let pinned_id = pinned.id.clone();
             let finding = match fence.role {
                 Role::Check => Some(self.check(step, fence, pinned_id.as_deref()).await),
@@ -218,25 +276,33 @@ impl Planner<'_> {
                 self.changes.insert(on.clone());
             }
             if place.is_none() || fence.role == Role::Run {
-                place = Some((pinned.name.clone(), on));
+                place = Some((pinned.name.clone(), on.clone()));
                 address = clean(&pinned.address).into_owned();
             }
-            fences.push(planned(fence, when, &pinned, finding));
+            fences.push(planned(fence, &on, when, &pinned, finding));
         }
         let target = place.as_ref().map(target).unwrap_or_default();
         let run = step.run().filter(|_| !matches!(run, When::LeftOut(_)));
         let level = run.map_or(Level::None, |run| {
             self.exec.policy.level(runbook.risk).max(run.attrs.confirm.unwrap_or(Level::None))
         });
-        let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place));
+        let hosts = self.hosts_of(step);
+        let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place, hosts));
         self.changed |= run.is_some();
-        let (id, title) = (step.id.clone(), clean(&step.title).into_owned());
-        Ok(PlannedStep { id, title, target, address, fences, rows, undo, level, phrase })
+        let (id, title, host) = (step.id.clone(), clean(&step.title).into_owned(), step.host.clone());
+        Ok(PlannedStep { id, title, host, lost: None, target, address, fences, rows, undo, level, phrase })
+    }
+
+    /// On so many hosts a step is done.
+    fn hosts_of(&self, step: &Step) -> usize {
+        let of = without_host(&step.id);
+        self.script.steps.iter().filter(|other| without_host(&other.id) == of).count()
     }
 
     fn when(&self, step: &Step, fence: &Fence) -> Result<When, String> {
         let Some(condition) = &fence.attrs.when else { return Ok(When::Always) };
-        when::planned(self.scene(), fence, condition).map_err(|why| format!("{}: {why}", step.title))
+        when::planned(self.scene(step.host.as_deref()), fence, condition)
+            .map_err(|why| format!("{}: {why}", step.title))
     }
 
     /// What is said of its `run` is said of the whole step.
@@ -244,8 +310,8 @@ impl Planner<'_> {
         step.run().map_or(Ok(When::Always), |run| self.when(step, run))
     }
 
-    async fn pin(&self, fence: &Fence) -> Result<(Pinned, String), String> {
-        let scene = self.scene();
+    async fn pin(&self, step: &Step, fence: &Fence) -> Result<(Pinned, String), String> {
+        let scene = self.scene(step.host.as_deref());
         let pinned = async {
             let call = scene.call(fence, None)?;
             let limit = fence.attrs.timeout.min(FIND);
@@ -257,20 +323,23 @@ impl Planner<'_> {
     }
 
     async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {
-        let (finding, warns) = checked(self.scene(), fence, pinned).await;
+        let (finding, warns) = checked(self.scene(step.host.as_deref()), fence, pinned).await;
         if warns {
             self.warnings.push(format!("{}: {}", step.title, finding.text));
         }
         if !finding.passed {
-            self.not_true(&format!("{}: {}", step.title, finding.text));
+            self.not_true(step, &finding.text);
         }
         finding
     }
 
     /// Before the first change of the file this blocks; later it may become true by then.
-    fn not_true(&mut self, what: &str) {
-        let what = clean(what).into_owned();
-        if self.changed || self.open {
+    fn not_true(&mut self, step: &Step, what: &str) {
+        let host = step.host.as_deref();
+        let on = host.map(|host| format!(" on {host}")).unwrap_or_default();
+        let what = clean(&format!("{}{on}: {what}", step.title)).into_owned();
+        let tolerable = host.is_some_and(|host| self.troubled.may_be(host));
+        if self.changed || self.open || tolerable {
             self.warnings.push(format!("not yet true: {what}"));
         } else {
             self.blocked.push(what);
@@ -278,19 +347,19 @@ impl Planner<'_> {
     }
 
     async fn rows(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> (Finding, Option<Rows>) {
-        match rows(self.scene(), fence, pinned).await {
+        match rows(self.scene(step.host.as_deref()), fence, pinned).await {
             Ok((rows, text)) => {
                 let wrong = too_many(fence, &rows)
                     .or_else(|| self.limits.against_rows(rows.rows.len()))
                     .or_else(|| rows.rows.is_empty().then(|| "the plan found nothing to act on".to_owned()));
                 if let Some(wrong) = &wrong {
-                    self.not_true(&format!("{}: {wrong}", step.title));
+                    self.not_true(step, wrong);
                 }
-                self.outs.insert(rows.name.clone(), rows.clone());
+                self.outs.insert(step.host.as_deref(), rows.clone());
                 (Finding { passed: wrong.is_none(), text: wrong.unwrap_or(text) }, Some(rows))
             }
             Err(why) => {
-                self.not_true(&format!("{}: {why}", step.title));
+                self.not_true(step, &why);
                 (Finding { passed: false, text: clean(&why).into_owned() }, None)
             }
         }
@@ -345,16 +414,35 @@ async fn find<T>(on: &str, search: impl Future<Output = Result<T, SourceError>>)
     })
 }
 
+/// A step on a host that can't be reached.
+fn given_up(step: &Step, why: &str) -> PlannedStep {
+    let why = clean(why).into_owned();
+    PlannedStep {
+        id: step.id.clone(),
+        title: clean(&step.title).into_owned(),
+        host: step.host.clone(),
+        target: clean(step.host.as_deref().unwrap_or_default()).into_owned(),
+        address: String::new(),
+        fences: step.fences.iter().map(|fence| left_out(fence, When::LeftOut(why.clone()))).collect(),
+        lost: Some(why),
+        rows: None,
+        undo: None,
+        level: Level::None,
+        phrase: None,
+    }
+}
+
 /// A fence that its `if` leaves out: as it stands in the file.
 fn left_out(fence: &Fence, when: When) -> PlannedFence {
     let as_written = Pinned { sent: fence.body.clone(), ..Pinned::default() };
-    planned(fence, when, &as_written, None)
+    planned(fence, &fence.attrs.on.to_string(), when, &as_written, None)
 }
 
-fn planned(fence: &Fence, when: When, pinned: &Pinned, finding: Option<Finding>) -> PlannedFence {
+fn planned(fence: &Fence, on: &str, when: When, pinned: &Pinned, finding: Option<Finding>) -> PlannedFence {
     PlannedFence {
         role: fence.role,
         language: fence.language.name.to_owned(),
+        on: clean(on).into_owned(),
         when,
         sent: clean_lines(&pinned.sent),
         holds: holds(fence),
@@ -377,10 +465,12 @@ fn target((name, on): &Place) -> String {
     clean(&target).into_owned()
 }
 
-/// `restart api on local`, `kill 37 on primary`: what is typed tells what will happen.
-fn phrase(runbook: &Runbook, run: &Fence, rows: Option<&Rows>, place: &Place) -> String {
+/// `restart api on local`, `kill 37 on primary`, `reload on 3 hosts`: what is typed tells what will happen.
+fn phrase(runbook: &Runbook, run: &Fence, rows: Option<&Rows>, place: &Place, hosts: usize) -> String {
     let verb = run.attrs.verb.as_ref().or(runbook.verb.as_ref()).map_or("run", String::as_str);
     match (rows, &place.0) {
+        (_, Some(name)) if hosts > 1 => format!("{verb} {} on {hosts} hosts", clean(name)),
+        (_, None) if hosts > 1 => format!("{verb} on {hosts} hosts"),
         (Some(rows), None) => format!("{verb} {} on {}", rows.rows.len(), place.1),
         (_, Some(_)) => format!("{verb} {}", target(place)),
         (None, None) => format!("{verb} on {}", place.1),

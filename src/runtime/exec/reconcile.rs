@@ -7,11 +7,11 @@ use crate::domain::text::clean;
 use crate::domain::{RunId, time};
 use crate::event::{Ended, RunEvent};
 use crate::journal::JournalError;
-use crate::runbook::Runbook;
 use crate::runbook::language::types_of;
 use crate::runbook::machine::Watched;
 use crate::runbook::model::{Role, Step};
 use crate::runbook::plan::Rows;
+use crate::runbook::{Runbook, Script};
 use crate::steps::Settled;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -119,6 +119,7 @@ impl<'a> Found<'a> {
                 | RecordKind::RunStart
                 | RecordKind::StepRecheck
                 | RecordKind::StepTick
+                | RecordKind::RunBatch
                 | RecordKind::RunFinish => {}
             }
         }
@@ -220,8 +221,10 @@ impl<'a> Found<'a> {
         let unknown = |why: &str| (StepState::Unknown, format!("nobody can tell whether it happened: {why}"));
         let Some(runbook) = &self.runbook else { return unknown("the runbook has changed since") };
         let id = intent.entry.step.as_deref().unwrap_or_default();
-        let Some(step) = runbook.steps.iter().find(|step| step.id == id) else { return unknown("the step is gone") };
         let memory = Memory::of(&intent.entry.data["facts"]);
+        let fleet = serde_json::from_value(self.start.entry.data["fleet"].clone()).unwrap_or_default();
+        let script = Script::new(runbook, &memory.values, &fleet, false).unwrap_or_default();
+        let Some(step) = script.step(id) else { return unknown("the step is gone") };
         let types = types_of(runbook);
         let (label, number) = (format!("quarterdeck run {}", self.run.short()), self.run.to_string());
         let scene = Scene {
@@ -231,7 +234,7 @@ impl<'a> Found<'a> {
             outs: &memory.outs,
             label: &label,
             run: &number,
-            runbook,
+            steps: &script.steps,
         };
         if intent.entry.role.as_deref() == Some(Role::Undo.word()) {
             return undone(settle(exec, scene, step, Role::Undo, &memory, intent).await);

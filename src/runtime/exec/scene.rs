@@ -2,7 +2,6 @@
 
 use crate::connect::Connections;
 use crate::domain::SourceError;
-use crate::runbook::Runbook;
 use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::{NameType, Types};
 use crate::runbook::machine::{Effect, Watched};
@@ -31,8 +30,8 @@ pub(super) struct Scene<'a> {
     pub(super) label: &'a str,
     /// The run's id, or `plan`.
     pub(super) run: &'a str,
-    /// Whose fences these are.
-    pub(super) runbook: &'a Runbook,
+    /// The steps whose fences these are.
+    pub(super) steps: &'a [Step],
 }
 
 /// What is known of each fence of a step.
@@ -91,7 +90,8 @@ impl<'a> Scene<'a> {
 
     /// The step that a fence belongs to.
     fn step_id(&self, fence: &Fence) -> &'a str {
-        let owner = self.runbook.steps.iter().find(|step| step.fences.iter().any(|other| other.line == fence.line));
+        // The same line of the file is a fence of each host.
+        let owner = self.steps.iter().find(|step| step.fences.iter().any(|other| std::ptr::eq(other, fence)));
         owner.map_or("", |step| step.id.as_str())
     }
 
@@ -100,10 +100,10 @@ impl<'a> Scene<'a> {
             Place::Name(name) => return Ok(name),
             Place::Local => return Ok("local"),
             Place::Param(name) => name,
-            // The plan was refused (`runbook/not_yet.rs`).
+            // The script names the hosts themselves.
             Place::Role(_) | Place::Host => {
-                let what = format!("`on={}` can't be run yet", fence.attrs.on);
-                return Err(SourceError::new(what, "name a connection of the config"));
+                let what = format!("`on={}` is no single host", fence.attrs.on);
+                return Err(SourceError::new(what, "this is a defect: report it"));
             }
         };
         let value = self.values.get(name).and_then(Value::as_str);

@@ -21,6 +21,7 @@ mod tests {
             line: 1,
             fences: Vec::new(),
             manual: Manual::default(),
+            host: None,
         };
         assert_eq!(prompt(&step), "Call the owner\n\nTell them.");
         step.prose.clear();

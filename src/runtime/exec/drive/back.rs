@@ -29,7 +29,7 @@ impl Run {
 
     /// Asks the operator what now.
     pub(super) async fn offer(&mut self, step: usize, ways: Vec<Way>, why: &str) -> Event {
-        let mut prompt = clean_lines(why);
+        let mut prompt = if ways.contains(&Way::Next) { self.next_batch() } else { clean_lines(why) };
         if ways.contains(&Way::Undo) {
             prompt = format!("{prompt}\n\nCan be undone: {}", self.undo_text(step));
         }
@@ -76,7 +76,7 @@ impl Run {
     /// What a restart needs to tell whether it was taken back.
     async fn undo_facts(&self, step: usize) -> Result<Value, SourceError> {
         let Some((fence, pinned)) = self.fences(step, Role::Undo).next() else { return Ok(Value::Null) };
-        let facts = step_of(fence)?.facts(self.scene().call(fence, pinned)?);
+        let facts = step_of(fence)?.facts(self.scene(step).call(fence, pinned)?);
         crate::steps::within(fence.attrs.timeout, "the look before the undo", facts).await
     }
 
@@ -86,7 +86,7 @@ impl Run {
             return Effect::NotSent("this dashboard is read-only".to_owned());
         }
         let planned = self.planned(step);
-        let sent = planned.rows.as_ref().and_then(|rows| self.outs.get(&rows.name));
+        let sent = planned.rows.as_ref().and_then(|rows| self.outs.seen_on(self.host(step)).get(&rows.name));
         let permit = match self.plan.permit_undo(&planned.id, sent) {
             Ok(permit) => permit,
             Err(refusal) => return Effect::NotSent(refusal.to_string()),
@@ -94,8 +94,8 @@ impl Run {
         let Some((fence, pinned)) = self.fences(step, Role::Undo).next() else {
             return Effect::NotSent("the step has no undo fence".to_owned());
         };
-        let acted = match (step_of(fence), self.scene().call(fence, pinned)) {
-            (Ok(way), Ok(call)) => self.scene().judge(fence, way.act(call, permit).await),
+        let acted = match (step_of(fence), self.scene(step).call(fence, pinned)) {
+            (Ok(way), Ok(call)) => self.scene(step).judge(fence, way.act(call, permit).await),
             (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),
         };
         self.step.keep(&acted.output);

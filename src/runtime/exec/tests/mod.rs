@@ -3,6 +3,7 @@
 
 mod lab;
 mod languages;
+mod rollouts;
 mod ways;
 
 use super::{Exec, Planning, Running};
@@ -141,6 +142,7 @@ impl Bridge {
             journal: Arc::new(Staged { inner, at, dead: Arc::clone(&dead) }),
             env: "test".to_owned(),
             policy: Policy::default(),
+            guarded: false,
             read_only: false,
             events: sender,
             clock: if at == At::Never { in_two_minutes } else { clock::now },
