@@ -105,6 +105,8 @@ pub enum RunAnswer {
         /// Why, where it needs a reason.
         reason: String,
     },
+    /// The run that a step calls was not approved: ask again.
+    Declined,
     /// Stop the run before the next change.
     Stop,
     /// The program ends: stop the run before the next change, and ask nobody.

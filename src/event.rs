@@ -108,6 +108,14 @@ pub enum RunEvent {
         /// After a failure or a stop: what there is to choose from; empty when it asks for something else.
         ways: Vec<Way>,
     },
+    /// A step calls another runbook: it is to be planned, shown, answered and started like any other, or declined
+    /// ([`crate::effect::RunAnswer::Declined`]).
+    Call {
+        /// The run that calls.
+        run: RunId,
+        /// What is asked for. Parameters that the caller does not have are missing.
+        request: Box<PlanRequest>,
+    },
     /// It did not start, or the journal failed: what and how to mend it.
     Trouble {
         /// The run, if there is one.

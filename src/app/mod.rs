@@ -4,6 +4,7 @@
 
 mod answer;
 mod banner;
+mod calls;
 mod copy;
 mod cut_off;
 mod filtering;

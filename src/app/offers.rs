@@ -119,7 +119,7 @@ pub(super) fn ask(state: &mut State, id: &str, effects: &mut Effects) {
     state.labelled = labelled.filter(|labelled| !labelled.args.is_empty());
     let missing = |param: &&Param| param.required && param.default.is_none() && !args.contains_key(&param.name);
     let missing = runbook.params.iter().any(|param| missing(&param));
-    let request = PlanRequest { runbook: runbook.id.clone(), args };
+    let request = PlanRequest::new(runbook.id.clone(), args);
     // Outside an alert nothing tells what is meant, so that all of it is asked.
     let unsaid = state.labelled.is_none() && !runbook.params.is_empty();
     if !(missing || unsaid || !wrong.is_empty()) {

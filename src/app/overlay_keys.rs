@@ -5,7 +5,7 @@ use super::params_dialog::Outcome;
 use super::presenter::{self, PHRASE, RevealDialog};
 use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
-use super::{planning, silence_preview};
+use super::{calls, planning, silence_preview};
 use crate::domain::Now;
 use crate::domain::risk::Level;
 use crate::effect::{Effect, Effects, RunAnswer};
@@ -29,10 +29,19 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
             return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
         }
         Overlay::Plan(_) if chord.is(KeyCode::Tab) => return open_params(state, overlay),
-        Overlay::Plan(dialog) => plan_key(dialog, chord, burst, now),
+        Overlay::Plan(dialog) => {
+            let keep = plan_key(dialog, chord, burst, now);
+            if !keep {
+                calls::declined(&dialog.plan.body().request, effects);
+            }
+            keep
+        }
         Overlay::Params(dialog) => match dialog.key(chord) {
             Outcome::Stay => true,
-            Outcome::Leave => false,
+            Outcome::Leave => {
+                calls::declined(dialog.wanted(), effects);
+                false
+            }
             Outcome::Plan(request) => {
                 planning::ask(state, request, effects);
                 false

@@ -62,6 +62,11 @@ impl ParamsDialog {
         (!fields.is_empty()).then_some(Self { runbook, request, fields, at: 0, refusal: None })
     }
 
+    /// What it was opened for.
+    pub(super) fn wanted(&self) -> &PlanRequest {
+        &self.request
+    }
+
     pub(super) fn key(&mut self, chord: Chord) -> Outcome {
         self.refusal = None;
         let count = self.fields.len();
@@ -111,7 +116,7 @@ mod tests {
 
     fn dialog() -> ParamsDialog {
         let args = BTreeMap::from([("database".to_owned(), Value::from("primary"))]);
-        let request = PlanRequest { runbook: "db-kill-idle".into(), args };
+        let request = PlanRequest::new("db-kill-idle", args);
         ParamsDialog::new(Library::builtin().get("db-kill-idle").unwrap(), &request).unwrap()
     }
 
@@ -143,7 +148,7 @@ mod tests {
 
     #[test]
     fn without_anything_to_change_there_is_no_dialog() {
-        let request = PlanRequest { runbook: "container-restart".into(), args: BTreeMap::new() };
+        let request = PlanRequest::new("container-restart", BTreeMap::new());
         assert!(ParamsDialog::new(Library::builtin().get("container-restart").unwrap(), &request).is_none());
     }
 }

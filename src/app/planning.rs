@@ -34,8 +34,16 @@ impl Planning {
 /// Asks for a plan, in place of one that has not come. Nothing is changed by that.
 pub(super) fn ask(state: &mut State, request: PlanRequest, effects: &mut Effects) {
     state.plans += 1;
+    for other in [
+        state.planning.take().map(|asked| asked.request),
+        state.waiting_plan.take().map(|(plan, _)| plan.body().request.clone()),
+    ] {
+        other
+            .iter()
+            .filter(|other| other.caller != request.caller)
+            .for_each(|other| super::calls::declined(other, effects));
+    }
     let what = format!("{}{}", request.runbook, thing(state, &request));
-    state.waiting_plan = None;
     let asked = Planning { number: state.plans, request: request.clone(), notice: None, what, since: state.now };
     state.planning = Some(asked);
     effects.push(Effect::Plan { number: state.plans, request });
@@ -62,6 +70,7 @@ pub(super) fn again(state: &mut State, why: &str, effects: &mut Effects) -> bool
 pub(super) fn give_up(state: &mut State, effects: &mut Effects) -> bool {
     let Some(planning) = state.planning.take() else { return false };
     effects.push(Effect::GiveUpPlan);
+    super::calls::declined(&planning.request, effects);
     state.toasts.say(state.now, format!("planning {} is given up: nothing was changed", planning.what));
     true
 }

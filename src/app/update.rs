@@ -54,7 +54,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             way::renew(state, effects);
         }
         Event::Run(event) => {
-            take_run_event(state, event);
+            take_run_event(state, event, effects);
             presenter::learn(state);
         }
         Event::Told { bad, what } => {
@@ -438,7 +438,7 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             state.labelled = None;
             super::hands::say_marks(state, selected.as_ref());
             let args = arguments(state, selected.as_ref());
-            planning::ask(state, PlanRequest { runbook: id.to_owned(), args }, effects);
+            planning::ask(state, PlanRequest::new(id.to_owned(), args), effects);
         }
     }
 }
@@ -469,7 +469,7 @@ fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Val
     }
 }
 
-fn take_run_event(state: &mut State, event: RunEvent) {
+fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
     state.dirty = true;
     match event {
         RunEvent::Planned { number, plan } => planning::came(state, number, plan),
@@ -477,7 +477,10 @@ fn take_run_event(state: &mut State, event: RunEvent) {
             let notice = format!("{what}. Nothing was done; this is the new plan");
             state.waiting_plan = Some((plan, Some(notice)));
         }
-        RunEvent::NotPlanned { number, request, why } => planning::failed(state, number, &request, &why),
+        RunEvent::NotPlanned { number, request, why } => {
+            planning::failed(state, number, &request, &why);
+            super::calls::declined(&request, effects);
+        }
         RunEvent::Record(record) => {
             if record.entry.kind == RecordKind::RunStart {
                 state.banner = record.entry.run.map(|run| Banner { run });
@@ -488,8 +491,10 @@ fn take_run_event(state: &mut State, event: RunEvent) {
         RunEvent::Recalled(record) => state.runs.apply(&record),
         RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
             let ask = super::AskDialog { list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
+            super::calls::covered(state, effects);
             state.overlay = Some(Overlay::Ask(Box::new(ask)));
         }
+        RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),
         RunEvent::Reconciled(ended) => super::cut_off::settled(state, &ended),

@@ -76,6 +76,13 @@ impl Connections {
         self.postgres(name).ok_or_else(|| missing("postgres", name, self.postgres_names()))
     }
 
+    /// The server of `[postgres.NAME]`, on `database` instead of its own when there is one; the error lists the names that there
+    /// are.
+    pub fn need_database(&self, name: &str, database: Option<&str>) -> Result<Arc<Postgres>, SourceError> {
+        let server = self.postgres.get(name).ok_or_else(|| missing("postgres", name, self.postgres_names()))?;
+        Ok(database.map_or_else(|| Arc::clone(server), |database| server.database(database)))
+    }
+
     /// Like [`Self::prometheus`]; the error lists the names that there are.
     pub fn need_prometheus(&self, name: &str) -> Result<&Prometheus, SourceError> {
         self.prometheus(name).ok_or_else(|| missing("prometheus", name, self.prometheus_names()))

@@ -13,7 +13,9 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
+use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -21,6 +23,8 @@ use tokio::sync::OnceCell;
 pub const APPLICATION: &str = "quarterdeck";
 /// Connections of one pool at most: quarterdeck is used when they are scarce.
 const CONNECTIONS: u32 = 2;
+/// The same for a database that only a fence names: it is asked once in a while.
+const OTHER_CONNECTIONS: u32 = 1;
 /// Longest wait for a free connection of a pool, or a new one.
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// An unused connection of a pool is given back after this.
@@ -50,6 +54,8 @@ pub struct Postgres {
     read: Login,
     act: Login,
     same_login: bool,
+    /// The same logins on other databases of the server, each made when it is first asked for.
+    others: Mutex<BTreeMap<String, Arc<Self>>>,
 }
 
 impl Postgres {
@@ -77,13 +83,30 @@ impl Postgres {
             read: Login::new(limited(read_options, read_timeout).options(only_read), read.password.clone()),
             act: Login::new(limited(act_options, ACT_STATEMENT), act_password.clone()),
             same_login,
+            others: Mutex::default(),
         })
+    }
+
+    /// The same server and logins, on another database: with sessions of its own, for a session never changes its database.
+    pub fn database(&self, name: &str) -> Arc<Self> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = || {
+            Arc::new(Self {
+                name: self.name.clone(),
+                read: self.read.on(name),
+                act: self.act.on(name),
+                same_login: self.same_login,
+                others: Mutex::default(),
+            })
+        };
+        Arc::clone(others.entry(name.to_owned()).or_insert_with(other))
     }
 
     /// Every password found from now on is hidden by `redactor` too.
     pub(super) fn hide_with(&mut self, redactor: &Redactor) {
         for login in [&mut self.read, &mut self.act] {
-            if let Some(password) = &mut login.password {
+            // Nobody else has it yet: other databases come later.
+            if let Some(password) = login.password.as_mut().and_then(Arc::get_mut) {
                 password.hide_with(redactor);
             }
         }
@@ -110,7 +133,8 @@ impl Postgres {
         if socket { "" } else { options.get_host() }
     }
 
-    /// Where the reading login goes, or the acting one: `db-primary:5432`.
+    /// Where the reading login goes, or the acting one: `db-primary:5432`, `db-primary:5432/app` on another database than the
+    /// config's.
     pub fn address(&self, acting: bool) -> String {
         if acting { self.act.server() } else { self.read.server() }
     }
@@ -213,7 +237,12 @@ impl Postgres {
                     self.act.forget();
                 }
                 let what = format!("PostgreSQL at {place} refuses: {} ({code})", refused.message());
-                SourceError::new(what, hint(&self.name, &code, refused.message()))
+                let hint = match (&*code, &self.read.database) {
+                    ("3D000", Some(_)) => "name a database of that server in `on=NAME/database`".to_owned(),
+                    ("42501", Some(name)) => format!("GRANT what it needs in the database {name}"),
+                    (code, _) => hint(&self.name, code, refused.message()),
+                };
+                SourceError::new(what, hint)
             }
             sqlx::Error::Io(error) if is_unknown_host(error) => SourceError::new(
                 format!("no PostgreSQL answers at {place}: the host name is not known"),
@@ -230,7 +259,10 @@ impl Postgres {
             }
             sqlx::Error::PoolTimedOut => SourceError::new(
                 format!("PostgreSQL at {place} gave no connection within {} s", ACQUIRE.as_secs()),
-                format!("it is down or hangs, or all {CONNECTIONS} connections of quarterdeck's pool are at work"),
+                format!(
+                    "it is down or hangs, or quarterdeck's pool is at work: {} connections at most",
+                    self.read.most()
+                ),
             ),
             sqlx::Error::Tls(error) => SourceError::new(
                 format!("no TLS with PostgreSQL at {place}: {}", root(&**error)),
@@ -347,13 +379,28 @@ fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
 /// One login, its password found at the first use, its pool made then.
 struct Login {
     options: PgConnectOptions,
-    password: Option<Keeper>,
+    password: Option<Arc<Keeper>>,
+    /// The database, when it is another one than the config's.
+    database: Option<String>,
     pool: OnceCell<PgPool>,
 }
 
 impl Login {
     fn new(options: PgConnectOptions, password: Option<SecretRef>) -> Self {
-        Self { options, password: password.map(Keeper::new), pool: OnceCell::new() }
+        let password = password.map(|password| Arc::new(Keeper::new(password)));
+        Self { options, password, database: None, pool: OnceCell::new() }
+    }
+
+    /// The same login on another database.
+    fn on(&self, database: &str) -> Self {
+        let options = self.options.clone().database(database);
+        let (password, database) = (self.password.clone(), Some(database.to_owned()));
+        Self { options, password, database, pool: OnceCell::new() }
+    }
+
+    /// The connections that its pool has at most.
+    fn most(&self) -> u32 {
+        if self.database.is_some() { OTHER_CONNECTIONS } else { CONNECTIONS }
     }
 
     fn place(&self) -> String {
@@ -362,11 +409,12 @@ impl Login {
 
     fn server(&self) -> String {
         let (options, port) = (&self.options, self.options.get_port());
-        match options.get_socket() {
+        let server = match options.get_socket() {
             Some(socket) => format!("{} port {port}", socket.display()),
             None if options.get_host().starts_with('/') => format!("{} port {port}", options.get_host()),
             None => format!("{}:{port}", options.get_host()),
-        }
+        };
+        self.database.as_ref().map_or_else(|| server.clone(), |database| format!("{server}/{database}"))
     }
 
     async fn options(&self) -> Result<PgConnectOptions, SourceError> {
@@ -386,7 +434,7 @@ impl Login {
 
     async fn pool(&self) -> Result<PgPool, SourceError> {
         let options = self.options().await?;
-        let make = || async { pool_options().connect_lazy_with(options.clone()) };
+        let make = || async { pool_options(self.most()).connect_lazy_with(options.clone()) };
         let pool = self.pool.get_or_init(make).await;
         if self.password.is_some() {
             pool.set_connect_options(options.clone());
@@ -395,9 +443,9 @@ impl Login {
     }
 }
 
-fn pool_options() -> PgPoolOptions {
+fn pool_options(most: u32) -> PgPoolOptions {
     PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(most)
         .min_connections(0)
         .acquire_timeout(ACQUIRE)
         .idle_timeout(UNUSED)
@@ -450,6 +498,17 @@ mod tests {
         assert!(act.contains("statement_timeout=30000") && act.contains("lock_timeout=2000"), "{act}");
         assert!(!act.contains("read_only"), "{act}");
         assert_eq!(postgres.read.options.get_application_name(), Some("quarterdeck"));
+    }
+
+    #[test]
+    fn another_database_has_the_same_logins_and_sessions_of_its_own() {
+        let server = new("postgres://quarterdeck@db:5433/app", Some("postgres://ops@db:5433/app")).unwrap();
+        let other = server.database("billing");
+        assert_eq!((other.name(), other.place().as_str()), ("primary", "db:5433/billing as quarterdeck"));
+        assert_eq!(other.address(true), "db:5433/billing");
+        assert_eq!(other.act.options.get_database(), Some("billing"));
+        assert_eq!(other.act.options.get_options(), server.act.options.get_options());
+        assert!(Arc::ptr_eq(&other, &server.database("billing")) && !Arc::ptr_eq(&other, &server.database("app")));
     }
 
     #[test]

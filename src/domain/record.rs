@@ -48,6 +48,12 @@ pub enum RecordKind {
     /// What a restart found out about an intent without an exit.
     #[serde(rename = "step.reconcile")]
     StepReconcile,
+    /// A run has what its runbook locks (`data.locks`: what, and the number of the grant).
+    #[serde(rename = "lock.taken")]
+    LockTaken,
+    /// It has given that back.
+    #[serde(rename = "lock.released")]
+    LockReleased,
     /// The run ended (`data.outcome`: see [`RunOutcome`], `data.reason`).
     #[serde(rename = "run.finish")]
     RunFinish,
@@ -55,7 +61,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::JournalOpen,
         Self::WritesLock,
         Self::PolicyChange,
@@ -66,6 +72,8 @@ impl RecordKind {
         Self::StepTick,
         Self::RunBatch,
         Self::StepReconcile,
+        Self::LockTaken,
+        Self::LockReleased,
         Self::RunFinish,
     ];
 
@@ -82,6 +90,8 @@ impl RecordKind {
             Self::StepTick => "step.tick",
             Self::RunBatch => "run.batch",
             Self::StepReconcile => "step.reconcile",
+            Self::LockTaken => "lock.taken",
+            Self::LockReleased => "lock.released",
             Self::RunFinish => "run.finish",
         }
     }

@@ -6,6 +6,8 @@
 pub mod absent;
 pub mod chain;
 pub mod export;
+pub mod lease;
+pub mod looking;
 pub mod opening;
 pub mod process;
 pub mod sqlite;
@@ -13,6 +15,8 @@ pub mod sqlite;
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
+use lease::{Grant, Lease, Taken};
+use std::time::Duration;
 
 /// Why the journal could not do it. A change must not start then.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -47,4 +51,29 @@ pub trait Journal: Send + Sync {
         let _ = run;
         Ok(true)
     }
+    /// Takes all of these resources for a run, or none. The run holds them until they are released or lapse; see [`lease`].
+    async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
+        let _ = (run, resources, ttl);
+        Err(no_leases())
+    }
+    /// Says that a run still wants what it was granted, from now on for `ttl`. False: one of it is somebody else's by now, and
+    /// the run may change nothing any more.
+    async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
+        let _ = (run, grants, ttl);
+        Err(no_leases())
+    }
+    /// Gives back all that a run holds.
+    async fn release(&self, run: RunId) -> Result<(), JournalError> {
+        let _ = run;
+        Err(no_leases())
+    }
+    /// Who holds these; those that nobody holds are left out.
+    async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
+        let _ = resources;
+        Err(no_leases())
+    }
+}
+
+fn no_leases() -> JournalError {
+    JournalError::new("this journal keeps no locks", "name a file as sqlite in [journal]")
 }

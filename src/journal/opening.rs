@@ -1,5 +1,6 @@
 //! A journal that is being opened: whoever needs it waits until it is there. The screen does not.
 
+use super::lease::{Grant, Lease, Taken};
 use super::{Journal, JournalError};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
@@ -7,6 +8,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Stands for the journal that it becomes.
@@ -43,6 +45,22 @@ impl Journal for Opening {
 
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         self.0.clone().await.claim(run).await
+    }
+
+    async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
+        self.0.clone().await.take(run, resources, ttl).await
+    }
+
+    async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
+        self.0.clone().await.renew(run, grants, ttl).await
+    }
+
+    async fn release(&self, run: RunId) -> Result<(), JournalError> {
+        self.0.clone().await.release(run).await
+    }
+
+    async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
+        self.0.clone().await.held(resources).await
     }
 }
 

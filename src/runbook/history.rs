@@ -136,7 +136,9 @@ impl Runs {
             | RecordKind::RunStart
             | RecordKind::JournalOpen
             | RecordKind::WritesLock
-            | RecordKind::PolicyChange => {}
+            | RecordKind::PolicyChange
+            | RecordKind::LockTaken
+            | RecordKind::LockReleased => {}
         }
     }
 }

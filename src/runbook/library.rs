@@ -268,7 +268,7 @@ fn links_of(file: &str, source: &str, shelf: &Shelf<'_>) -> Vec<Problem> {
 }
 
 /// The path of `to`, seen from `file`; `None` when it leaves the folder that all paths begin in.
-fn beside(file: &str, to: &str) -> Option<String> {
+pub fn beside(file: &str, to: &str) -> Option<String> {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let root = if file.starts_with('/') { "/" } else { "" };
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();

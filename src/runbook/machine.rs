@@ -162,6 +162,8 @@ pub enum Answered {
     Go,
     /// A manual step is done: what was done, in words.
     Done(String),
+    /// The runbook that the step calls has been run: how that ended, and what is said of it.
+    Came(RunOutcome, String),
     /// Pass over it: why.
     Skip(String),
     /// End the run.
@@ -290,6 +292,13 @@ impl Machine {
     /// The step it is at.
     pub fn step(&self) -> usize {
         self.step
+    }
+
+    /// The change under way can't be taken back after all.
+    pub fn has_no_undo(&mut self) {
+        if let Some(Kind::Change { undo, .. }) = self.kinds.get_mut(self.step) {
+            *undo = false;
+        }
     }
 
     /// Takes in what happened; says what to do next. An event that does not belong to the present state changes nothing.
@@ -481,13 +490,26 @@ impl Machine {
             (Answered::Stop, _) => self.stopped(),
             (Answered::Skip(why), _) => self.close(StepState::Skipped, format!("skipped: {why}"), None),
             (Answered::Done(what), Kind::Manual) => self.close(StepState::Ok, what, None),
+            (Answered::Came(outcome, what), Kind::Manual) => self.came(outcome, what),
             // Answering takes time: what was true before it must be asked once more.
             (Answered::Go, Kind::Look | Kind::Change { .. }) => {
                 self.go(Phase::CheckingAgain, Command::Recheck(self.step))
             }
             // An answer to another kind of question.
-            (Answered::Go | Answered::Done(_), _) => Command::Ask(self.step),
+            (Answered::Go | Answered::Done(_) | Answered::Came(..), _) => Command::Ask(self.step),
         }
+    }
+
+    /// A step that calls a runbook is what that came to.
+    fn came(&mut self, outcome: RunOutcome, what: String) -> Command {
+        let state = match outcome {
+            RunOutcome::Ok => return self.close(StepState::Ok, what, None),
+            RunOutcome::Failed => StepState::Failed,
+            RunOutcome::Unknown => StepState::Unknown,
+            RunOutcome::Stopped => StepState::Cancelled,
+        };
+        let end = End::new(outcome, &what, Then::Offer);
+        self.close(state, what, Some(end))
     }
 
     fn acted(&mut self, effect: Effect, then: Then) -> Command {

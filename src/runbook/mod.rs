@@ -7,7 +7,6 @@ pub mod language;
 pub mod library;
 pub mod machine;
 pub mod model;
-pub mod not_yet;
 pub mod offer;
 pub mod params;
 pub mod parse;

@@ -2,7 +2,7 @@
 //! last time. Pure.
 
 use super::library::REVIEW_DAYS;
-use super::{Library, RunView, Runbook, Runs, not_yet};
+use super::{Library, RunView, Runbook, Runs};
 use crate::domain::{Severity, time};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,9 +16,7 @@ pub fn for_alert<'a>(library: &'a Library, alert: &str) -> impl Iterator<Item = 
 /// Why it can't be run in this environment, in a sentence; `None` when it can.
 pub fn refusal(runbook: &Runbook, environment: &str) -> Option<String> {
     let elsewhere = !runbook.environments.is_empty() && !runbook.environments.iter().any(|name| name == environment);
-    let elsewhere =
-        elsewhere.then(|| format!("it is for {}, and this is {environment}", runbook.environments.join(", ")));
-    elsewhere.or_else(|| not_yet::refusal(runbook))
+    elsewhere.then(|| format!("it is for {}, and this is {environment}", runbook.environments.join(", ")))
 }
 
 /// Its newest run.

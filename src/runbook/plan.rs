@@ -2,6 +2,7 @@
 
 use super::model::{Role, Runbook};
 use super::script::{Fleet, Script, without_host};
+use crate::domain::RunId;
 use crate::domain::risk::Level;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,24 @@ pub struct PlanRequest {
     pub runbook: String,
     /// Parameters given so far, by name; the rest take their defaults.
     pub args: BTreeMap<String, Value>,
+    /// The run that it is to be a part of.
+    pub caller: Option<Caller>,
+}
+
+/// A step of a run that runs another runbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The run.
+    pub run: RunId,
+    /// The step's id.
+    pub step: String,
+}
+
+impl PlanRequest {
+    /// For a run of its own.
+    pub fn new(runbook: impl Into<String>, args: BTreeMap<String, Value>) -> Self {
+        Self { runbook: runbook.into(), args, caller: None }
+    }
 }
 
 /// The content of a plan, the same at every stage.
@@ -42,6 +61,8 @@ pub struct PlanBody {
     pub script: Script,
     /// The hosts that it was laid out for.
     pub fleet: Fleet,
+    /// What it locks while it runs.
+    pub locks: Vec<PlannedLock>,
     /// The steps of the script, in order, as they would run.
     pub steps: Vec<PlannedStep>,
     /// Reasons why it cannot be approved now; empty when it can.
@@ -50,6 +71,28 @@ pub struct PlanBody {
     pub warnings: Vec<String>,
     /// SHA-256 (hex) over the runbook's text, parameters and approved row keys.
     pub hash: String,
+}
+
+/// Something that only one run may hold at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedLock {
+    /// What: `database/primary`.
+    pub resource: String,
+    /// Who held it when the plan was made, in a sentence; `None`: nobody else.
+    pub holder: Option<String>,
+    /// A run that this one is to belong to holds it.
+    pub ours: bool,
+}
+
+impl PlannedLock {
+    /// How it stands, for people: `free`.
+    pub fn state(&self) -> &str {
+        match (&self.holder, self.ours) {
+            (Some(holder), _) => holder,
+            (None, true) => "held by the run that calls this one",
+            (None, false) => "free",
+        }
+    }
 }
 
 /// One step as it would run.

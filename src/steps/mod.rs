@@ -20,7 +20,7 @@ use crate::runbook::StepPermit;
 use crate::runbook::expr::Names;
 use crate::runbook::language::{Language, NameType, Scope, Secrets, Types};
 use crate::runbook::machine::Effect;
-use crate::runbook::model::Fence;
+use crate::runbook::model::{Fence, OnDisconnect};
 use crate::runbook::plan::Rows;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -70,6 +70,12 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Where it goes, for people: the connection, with the database when the fence names another one than the config.
+    pub fn place(&self) -> String {
+        let part = self.fence.attrs.on.part.as_ref().filter(|_| self.fence.language.name == sql::KIND.language.name);
+        part.map_or_else(|| self.on.to_owned(), |database| format!("{}/{database}", self.on))
+    }
+
     /// The captured rows as values, for [`Self::scope`].
     pub fn lists(&self) -> BTreeMap<String, Value> {
         self.outs.iter().map(|(name, rows)| (name.clone(), Value::Array(rows.rows.clone()))).collect()
@@ -146,12 +152,30 @@ pub struct Acted {
     pub names: Names,
     /// The answer says that nothing was done, unless it is what the fence expects.
     pub refused: bool,
+    /// The line broke after it was sent: that is all that is known.
+    pub broke: bool,
 }
 
 impl Acted {
     /// An effect of which nothing came back.
     pub const fn silent(effect: Effect) -> Self {
-        Self { effect, output: String::new(), rows: Vec::new(), names: Names::new(), refused: false }
+        Self { effect, output: String::new(), rows: Vec::new(), names: Names::new(), refused: false, broke: false }
+    }
+
+    /// The line broke after it was sent: why nobody knows what came of it.
+    pub fn broken(why: String) -> Self {
+        Self { broke: true, ..Self::silent(Effect::Unknown(why)) }
+    }
+
+    /// A line that breaks because the runbook says that it will (a reboot, an isolation) is no failure by itself: `verify` tells.
+    #[must_use]
+    pub fn excused(mut self, fence: &Fence) -> Self {
+        if let (true, Some(OnDisconnect::Expected), Effect::Unknown(why)) =
+            (self.broke, fence.attrs.on_disconnect, &self.effect)
+        {
+            self.effect = Effect::Done(format!("as expected, {why}"));
+        }
+        self
     }
 }
 

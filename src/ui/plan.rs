@@ -99,6 +99,10 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
             wrap_into(&mut out, Role::SeverityInfo, &format!("i {name} = {text}  ({from})"), width, 2);
         }
     }
+    let locks: Vec<String> = body.locks.iter().map(|lock| format!("{} ({})", lock.resource, lock.state())).collect();
+    if !locks.is_empty() {
+        wrap_into(&mut out, Role::Muted, &format!("locks {}", locks.join(", ")), width, 2);
+    }
     for rolling in &body.script.rollings {
         batches(&mut out, rolling, width);
     }

@@ -11,8 +11,10 @@ use quarterdeck::domain::risk::Level;
 use quarterdeck::effect::{Effect, RunAnswer};
 use quarterdeck::event::{Ended, Event, RunEvent, TaskList};
 use quarterdeck::runbook::machine::Way;
+use quarterdeck::runbook::plan::Caller;
 use quarterdeck::runbook::{Draft, Plan, PlanRequest};
 use quarterdeck::theme::Role;
+use serde_json::Value;
 use std::time::Duration;
 
 /// The smallest screen there is.
@@ -143,7 +145,7 @@ fn another_plan_takes_the_place_of_the_first() {
     assert_ne!(first, second);
     come(&mut scene, first);
     assert!(!screen(&mut scene).contains("plan: Kill idle"));
-    let request = PlanRequest { runbook: "db-kill-idle".to_owned(), args: std::collections::BTreeMap::default() };
+    let request = PlanRequest::new("db-kill-idle".to_owned(), std::collections::BTreeMap::default());
     scene.send(Event::Run(RunEvent::NotPlanned { number: first, request, why: "too late".to_owned() }));
     assert!(!screen(&mut scene).contains("too late"));
     come(&mut scene, second);
@@ -155,7 +157,7 @@ fn a_plan_that_cannot_be_made_says_why_and_is_over() {
     let mut scene = databases();
     scene.resize(LARGE);
     let number = ask(&mut scene);
-    let request = PlanRequest { runbook: "db-kill-idle".to_owned(), args: std::collections::BTreeMap::default() };
+    let request = PlanRequest::new("db-kill-idle".to_owned(), std::collections::BTreeMap::default());
     let why = "no answer within 10s (look at it)".to_owned();
     scene.send(Event::Run(RunEvent::NotPlanned { number, request, why }));
     let seen = screen(&mut scene);
@@ -358,4 +360,37 @@ fn after_a_failure_one_key_undoes_and_going_on_takes_a_reason() {
     scene.key(KeyCode::Enter);
     scene.pass(Duration::from_millis(400));
     assert_eq!(answers(&scene), [RunAnswer::Choose { way: Way::GoOn, reason: "known".to_owned() }]);
+}
+
+/// A run's step calls a runbook, with these parameters of its own.
+fn call(scene: &mut Scene, runbook: &str, args: &[(&str, &str)]) -> PlanRequest {
+    let args = args.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+    let caller = Caller { run: run_id(1), step: "a/other".to_owned() };
+    let request = PlanRequest { caller: Some(caller), ..PlanRequest::new(runbook, args) };
+    scene.send(Event::Run(RunEvent::Call { run: run_id(1), request: Box::new(request.clone()) }));
+    request
+}
+
+#[test]
+fn a_runbook_that_a_run_calls_is_planned_for_it_and_giving_that_up_is_told_to_the_run() {
+    let mut scene = Scene::full(SMALL);
+    let request = call(&mut scene, "db-kill-idle", &[("database", "primary")]);
+    let planned = scene.effects.iter().find_map(|effect| match effect {
+        Effect::Plan { number, request } => Some((*number, request.clone())),
+        _ => None,
+    });
+    let (number, asked) = planned.expect("a plan is asked for");
+    assert_eq!(asked, request);
+    assert!(answers(&scene).is_empty());
+    let why = "no answer".to_owned();
+    scene.send(Event::Run(RunEvent::NotPlanned { number, request, why }));
+    assert_eq!(answers(&scene), [RunAnswer::Declined]);
+    // What only the runbook wants is asked first.
+    call(&mut scene, "container-restart", &[]);
+    assert!(matches!(scene.state.overlay, Some(Overlay::Params(_))), "{:?}", scene.state.overlay);
+    scene.key(KeyCode::Esc);
+    assert_eq!(answers(&scene), [RunAnswer::Declined, RunAnswer::Declined]);
+    call(&mut scene, "db-kill-idle", &[("database", "primary")]);
+    scene.key(KeyCode::Esc);
+    assert_eq!(answers(&scene).len(), 3, "a plan that is given up while it is made");
 }

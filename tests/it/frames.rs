@@ -276,11 +276,12 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
     };
     Plan::new(PlanBody {
         runbook: Library::builtin().get(runbook).unwrap().clone(),
-        request: PlanRequest { runbook: runbook.to_owned(), args: std::collections::BTreeMap::default() },
+        request: PlanRequest::new(runbook.to_owned(), std::collections::BTreeMap::default()),
         params: vec![("database".to_owned(), "primary".to_owned()), ("app".to_owned(), "日本語\x1b[31m".to_owned())],
         values: std::collections::BTreeMap::default(),
         script: Script::default(),
         fleet: Fleet::default(),
+        locks: Vec::new(),
         steps: vec![check, change],
         blocked: blocked.iter().map(|reason| (*reason).to_owned()).collect(),
         warnings: vec!["37 sessions are 18% of all connections: the pools will reconnect at once".to_owned()],

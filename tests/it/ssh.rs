@@ -53,6 +53,25 @@ async fn a_command_ends_as_it_ends_there() {
 }
 
 #[tokio::test]
+async fn what_runs_there_goes_on_when_the_line_breaks() {
+    let sshd = need!(own_sshd);
+    let (connections, ssh) = connect(&sshd);
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let script = format!("touch '{}'; sleep 2; touch '{}'", at("began").display(), at("ended").display());
+    let job = tokio::spawn(async move { ssh.run(&Job::script(&script, &[], LIMIT)).await });
+    let there = |name: &str| {
+        let path = at(name);
+        tokio::task::spawn_blocking(move || crate::lab::poll(LIMIT, || path.exists().then_some(())))
+    };
+    assert!(there("began").await.unwrap().is_some());
+    sshd.break_lines();
+    assert!(job.await.unwrap().is_err());
+    assert!(there("ended").await.unwrap().is_some());
+    connections.close().await;
+}
+
+#[tokio::test]
 async fn what_is_too_long_is_cut_and_what_takes_too_long_is_given_up() {
     let sshd = need!(own_sshd);
     let (connections, ssh) = connect(&sshd);

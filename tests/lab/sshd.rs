@@ -150,6 +150,18 @@ impl Sshd {
     }
 
     /// Kills the connections' processes: each client sees its connection end.
+    /// Breaks every line to it. What runs at its other end goes on, as after a cable was pulled.
+    pub fn break_lines(&self) {
+        let of_sshd = |pid: &Pid| {
+            let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+            name.is_ok_and(|name| name.starts_with("sshd"))
+        };
+        for pid in descendants(self.pid()).into_iter().filter(of_sshd) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// Ends all that runs there, and the lines to it.
     pub fn end_sessions(&self) {
         for pid in descendants(self.pid()) {
             let _ = kill_process(pid, Signal::KILL);

@@ -1,12 +1,13 @@
 //! What plans and runs of the command line are made from: the same as those of the screen.
 
-use super::super::{Global, dashboard, setup};
+use super::super::{Global, dashboard, places, setup};
 use super::{plan, shelf};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::connect::Connections;
 use crate::event::Event;
 use crate::journal::absent::Absent;
+use crate::journal::looking::Looking;
 use crate::journal::{Journal, JournalError};
 use crate::runbook::{Draft, Plan, PlanRequest};
 use crate::runtime::exec::{Exec, Planning, Running};
@@ -25,15 +26,18 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// To look only: no journal is opened, and nothing can be started.
+    /// To look only: the journal is read, and nothing can be started.
     ///
     /// # Errors
     /// When the config can't be used.
     pub fn looking(global: &Global) -> color_eyre::Result<Self> {
-        let none = JournalError::new("no journal is open", "this is a defect: report it");
         let config = setup::config(global)?;
         let connections = setup::open(&config, None).connections;
-        Ok(Self::of(config, connections, Arc::new(Absent(none)), true))
+        let journal: Arc<dyn Journal> = match places::journal(config.journal.clone()) {
+            Ok(path) => Arc::new(Looking(path)),
+            Err(error) => Arc::new(Absent(JournalError::new(error, "name a file as sqlite in [journal]"))),
+        };
+        Ok(Self::of(config, connections, journal, true))
     }
 
     /// To act, with the journal open.

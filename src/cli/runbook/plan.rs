@@ -34,7 +34,7 @@ impl What {
     /// # Errors
     /// When a parameter is given twice.
     pub fn request(&self) -> Result<PlanRequest, String> {
-        let mut request = PlanRequest { runbook: self.id.clone(), args: [].into() };
+        let mut request = PlanRequest::new(self.id.clone(), [].into());
         for (name, value) in &self.vars {
             if request.args.insert(name.clone(), Value::from(value.as_str())).is_some() {
                 return Err(format!("--var {name} is given twice: a list is written with commas"));
@@ -117,6 +117,7 @@ pub fn as_json(plan: &Plan<Draft>, notes: &[String]) -> Value {
         "warnings": body.warnings,
         "notes": notes,
         "params": params,
+        "locks": body.locks.iter().map(|lock| json!({ "resource": lock.resource, "state": lock.state() })).collect::<Vec<_>>(),
         "steps": body.steps.iter().map(step).collect::<Vec<_>>(),
         "rollouts": body.script.rollings.iter().map(rolling).collect::<Vec<_>>(),
     })

@@ -13,10 +13,10 @@ use crate::effect::RunAnswer;
 use crate::event::{Event, RunEvent, TaskList};
 use crate::runbook::gate::approve;
 use crate::runbook::machine::Way;
-use crate::runbook::{Answer, Approved, Authority, Draft, Plan, Writes};
+use crate::runbook::{Answer, Approved, Authority, Draft, Plan, PlanRequest, Writes, params};
 use crate::runtime;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub struct Run {
     /// The hash of the plan that was seen, or its first twelve digits or more; when the plan is another one, nothing is done
     #[arg(long, value_name = "HASH")]
     plan: Option<String>,
-    /// What happens as JSON, an event a line: plan, record, ask, trouble, plan_changed, end
+    /// What happens as JSON, an event a line: plan, record, ask, call, trouble, plan_changed, end
     #[arg(long)]
     json: bool,
 }
@@ -180,7 +180,11 @@ impl Run {
     fn needs_nobody(&self, approved: &Plan<Approved>) -> Result<(), Refused> {
         for step in &approved.body().steps {
             if step.fences.is_empty() {
-                return Err(format!("{:?} is done by hand: run it on a terminal", step.title));
+                let read = approved.body().script.step(&step.id);
+                let what = read
+                    .and_then(|read| read.manual.call.as_ref())
+                    .map_or("is done by hand", |_| "runs another runbook");
+                return Err(format!("{:?} {what}: run it on a terminal", step.title));
             }
             let answered =
                 || self.confirm.iter().any(|given| approved.refuses(&step.id, Some(&phrase(given))).is_none());
@@ -254,6 +258,8 @@ impl Signals {
 
 /// What a run waits for.
 struct Question {
+    /// Which: this one, or one that it calls.
+    run: RunId,
     phrase: Option<String>,
     manual: bool,
     /// How many items there are to tick, and to choose from.
@@ -273,11 +279,14 @@ struct Following<'a> {
     end: Option<End>,
     trouble: Option<String>,
     changed: Option<Plan<Draft>>,
+    /// A step calls another runbook.
+    called: Option<PlanRequest>,
 }
 
 impl<'a> Following<'a> {
     fn new(of: &'a Run, run: RunId) -> Self {
-        Self { of, run, question: None, sent: false, stopping: false, end: None, trouble: None, changed: None }
+        let (question, end, trouble, changed, called) = (None, None, None, None, None);
+        Self { of, run, question, sent: false, stopping: false, end, trouble, changed, called }
     }
 
     async fn follow(
@@ -295,6 +304,9 @@ impl<'a> Following<'a> {
                 event = desk.events.recv() => {
                     if let Some(Event::Run(event)) = event {
                         self.take(desk, event, person.as_deref_mut());
+                    }
+                    if let Some(request) = self.called.take() {
+                        self.call(desk, request, person.as_deref_mut()).await;
                     }
                 }
                 line = next_line(person.as_deref_mut()), if self.question.is_some() => self.answer(desk, line.as_deref(), person.as_deref_mut()),
@@ -333,6 +345,48 @@ impl<'a> Following<'a> {
         false
     }
 
+    /// Plans, shows and starts what a step calls, with an answer of its own. Whatever keeps it from beginning is told, and its caller asks
+    /// again.
+    async fn call(&mut self, desk: &Desk, request: PlanRequest, person: Option<&mut Person>) {
+        let Some(caller) = request.caller.clone() else { return };
+        if let Err(why) = self.begin_called(desk, request, person).await {
+            eprintln!("! not begun: {}", text::clean(&why));
+            desk.exec.answer(caller.run, RunAnswer::Declined);
+        }
+    }
+
+    async fn begin_called(
+        &self,
+        desk: &Desk,
+        mut request: PlanRequest,
+        person: Option<&mut Person>,
+    ) -> Result<(), Refused> {
+        let person = person.ok_or("it takes a person on a terminal")?;
+        let runbook = desk.exec.library.get(&request.runbook).cloned().ok_or("the runbook is gone")?;
+        for param in runbook.params.iter().filter(|param| param.required && param.default.is_none()) {
+            if request.args.contains_key(&param.name) {
+                continue;
+            }
+            let given = person.ask(&format!("{} of {} ({}):", param.name, runbook.id, param.kind.word())).await;
+            request.args.insert(param.name.clone(), params::check(param, &Value::from(given))?);
+        }
+        let made = desk.plan(&request).await?;
+        let notes = desk.notes(&made).await;
+        self.of.show(&made, &notes, true);
+        if let Some(reason) = made.body().blocked.first() {
+            return Err(format!("the plan is blocked: {reason}"));
+        }
+        let answer = match plan::answer(&made) {
+            None => "y".to_owned(),
+            Some(wanted) => person.ask(&question(&wanted)).await,
+        };
+        // Writes were unlocked for the run that this one belongs to.
+        let authority = Authority { writes: Writes::Unlocked };
+        let answer = as_answer(&made, &answer)?;
+        let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
+        desk.exec.start(approved).map(drop).ok_or_else(|| "it was refused".to_owned())
+    }
+
     fn take(&mut self, desk: &Desk, event: RunEvent, person: Option<&mut Person>) {
         let line =
             if self.of.json { told::as_json(&event).map(|value| told::compact(&value)) } else { told::line(&event) };
@@ -342,19 +396,20 @@ impl<'a> Following<'a> {
         match event {
             RunEvent::Record(record) => {
                 self.sent |= record.entry.kind == RecordKind::StepIntent;
-                if record.entry.kind == RecordKind::RunFinish {
+                if record.entry.kind == RecordKind::RunFinish && record.entry.run == Some(self.run) {
                     self.question = None;
                     let outcome = serde_json::from_value(record.entry.data["outcome"].clone());
                     let reason = record.entry.data["reason"].as_str().unwrap_or_default().to_owned();
                     self.end = Some(End { outcome: outcome.unwrap_or(RunOutcome::Unknown), reason });
                 }
             }
-            RunEvent::Ask { prompt, phrase, manual, list, ways, .. } => {
+            RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
                 let text = asked(&prompt, phrase.as_deref(), manual, &list, &ways);
                 let items = (list.tasks.len(), list.choices.len());
-                let question = Question { phrase, manual, items, ways, text };
+                let question = Question { run, phrase, manual, items, ways, text };
                 self.ask(desk, question, person);
             }
+            RunEvent::Call { request, .. } => self.called = Some(*request),
             RunEvent::Trouble { what, .. } => self.trouble = Some(what),
             RunEvent::PlanChanged { plan, .. } => self.changed = Some(*plan),
             RunEvent::Planned { .. }
@@ -368,13 +423,13 @@ impl<'a> Following<'a> {
     fn ask(&mut self, desk: &Desk, question: Question, person: Option<&mut Person>) {
         let given = question.phrase.as_ref().filter(|phrase| self.of.confirm.contains(*phrase));
         match (given, person) {
-            (Some(given), _) => desk.exec.answer(self.run, RunAnswer::Confirm(phrase(given))),
+            (Some(given), _) => desk.exec.answer(question.run, RunAnswer::Confirm(phrase(given))),
             (None, Some(person)) => {
                 person.put(&question.text);
                 self.question = Some(question);
             }
             // Nobody is there to be asked.
-            (None, None) => desk.exec.answer(self.run, RunAnswer::Leave),
+            (None, None) => desk.exec.answer(question.run, RunAnswer::Leave),
         }
     }
 
@@ -384,7 +439,7 @@ impl<'a> Following<'a> {
             Some(answer) => {
                 // The step waits for more of these, and for `done`.
                 let goes_on = matches!(answer, RunAnswer::Tick { .. } | RunAnswer::Pick(_));
-                desk.exec.answer(self.run, answer);
+                desk.exec.answer(question.run, answer);
                 self.question = goes_on.then_some(question);
             }
             None => {
@@ -472,7 +527,8 @@ mod tests {
     use super::*;
 
     fn question(phrase: Option<&str>, manual: bool) -> Question {
-        Question { phrase: phrase.map(str::to_owned), manual, items: (2, 1), ways: Vec::new(), text: String::new() }
+        let (phrase, run) = (phrase.map(str::to_owned), RunId(uuid::Uuid::nil()));
+        Question { run, phrase, manual, items: (2, 1), ways: Vec::new(), text: String::new() }
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
             json!({ "event": "ask", "run": run.0, "step": step, "prompt": prompt, "confirm": phrase, "manual": manual,
                 "tasks": tasks, "choices": choices, "ways": ways })
         }
+        RunEvent::Call { run, request } => {
+            json!({ "event": "call", "run": run.0, "runbook": request.runbook, "params": request.args })
+        }
         RunEvent::Trouble { run, what } => json!({ "event": "trouble", "run": run.map(|run| run.0), "what": what }),
         RunEvent::PlanChanged { run, plan, what } => {
             json!({ "event": "plan_changed", "run": run.0, "what": what, "plan": super::plan::as_json(plan, &[]) })
@@ -36,6 +39,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
         }
         RunEvent::Ask { .. }
+        | RunEvent::Call { .. }
         | RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
@@ -56,6 +60,8 @@ fn of_record(record: &Record) -> String {
         RecordKind::RunBatch => ("batch", said("detail").to_owned()),
         RecordKind::StepTick => ("by hand", said("output").to_owned()),
         RecordKind::RunFinish => (said("outcome"), said("reason").to_owned()),
+        RecordKind::LockTaken => ("holds", said("detail").to_owned()),
+        RecordKind::LockReleased => ("gives back", said("detail").to_owned()),
         RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
             (entry.kind.word(), String::new())
         }

@@ -6,11 +6,13 @@
 
 mod fault;
 mod file;
+mod lease;
 mod read;
 
 pub use file::BUSY_TIMEOUT;
 pub use read::{Found, Reader};
 
+use super::lease::{Grant, Lease, Taken};
 use super::process::{Process, actor};
 use super::{Journal, JournalError, chain};
 use crate::clock;
@@ -21,6 +23,7 @@ use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The journal in a SQLite file, as one writer of it. A clone is the same writer.
@@ -115,6 +118,44 @@ impl Journal for SqliteJournal {
         let inner = Arc::clone(&self.inner);
         let task = tokio::spawn(async move { inner.claim(run).await });
         task.await.unwrap_or_else(|cut| Err(self.inner.opened.fault("claim a run", &format!("it was cut off ({cut})"))))
+    }
+
+    async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
+        let (inner, resources) = (Arc::clone(&self.inner), resources.to_vec());
+        let taken = async move { inner.take(run, &resources, ttl).await };
+        self.whole("take a lock in", taken).await
+    }
+
+    async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
+        let (inner, grants) = (Arc::clone(&self.inner), grants.to_vec());
+        let renewed = async move { inner.renew(run, &grants, ttl).await };
+        self.whole("renew a lock in", renewed).await
+    }
+
+    async fn release(&self, run: RunId) -> Result<(), JournalError> {
+        let inner = Arc::clone(&self.inner);
+        let released = async move { inner.release(run).await };
+        self.whole("release a lock in", released).await
+    }
+
+    async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
+        self.inner.reader.held(resources, &self.inner.actor).await
+    }
+}
+
+impl SqliteJournal {
+    /// Does it in a task of its own: a caller that stops waiting leaves it done or not done.
+    async fn whole<T: Send + 'static>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = sqlx::Result<T>> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let opened = &self.inner.opened;
+        opened.check()?;
+        match tokio::spawn(work).await {
+            Ok(done) => done.map_err(|error| opened.explain(doing, &error)),
+            Err(cut) => Err(opened.fault(doing, &format!("it was cut off ({cut})"))),
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::super::JournalError;
 use super::super::chain::{Report, Verifier};
+use super::super::lease::Lease;
 use super::super::process::Process;
-use super::{fault, file};
+use super::{fault, file, lease};
 use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
 use futures_util::{Stream, StreamExt};
@@ -93,6 +94,11 @@ impl Reader {
         let left = self.left_behind(&records, us).await.map_err(|error| self.explain(&error))?;
         records.retain(|record| record.entry.run.is_some_and(|run| left.contains(&run)));
         Ok(records)
+    }
+
+    /// See [`super::super::Journal::held`]; `us` is who asks.
+    pub async fn held(&self, resources: &[String], us: &Actor) -> Result<Vec<Lease>, JournalError> {
+        lease::held(&self.pool, resources, us).await.map_err(|error| self.explain(&error))
     }
 
     async fn open_rows(&self) -> sqlx::Result<Vec<SqliteRow>> {

@@ -34,7 +34,7 @@ fn step(id: &str, level: Level) -> PlannedStep {
 
 fn plan(steps: Vec<PlannedStep>, blocked: Vec<String>) -> Plan<Draft> {
     let runbook = Library::builtin().get("db-kill-idle").unwrap().clone();
-    let request = PlanRequest { runbook: runbook.id.clone(), args: [].into() };
+    let request = PlanRequest::new(runbook.id.clone(), [].into());
     let (params, values) = (Vec::new(), [].into());
     Plan::new(PlanBody {
         runbook,
@@ -43,6 +43,7 @@ fn plan(steps: Vec<PlannedStep>, blocked: Vec<String>) -> Plan<Draft> {
         values,
         script: Script::default(),
         fleet: Fleet::default(),
+        locks: Vec::new(),
         steps,
         blocked,
         warnings: Vec::new(),

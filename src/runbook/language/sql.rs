@@ -63,14 +63,89 @@ impl Bound {
 /// Binds a body. The error is the first thing that is wrong with it; a runbook that was read without problems has none.
 pub fn bind(body: &str, types: &Types) -> Result<Bound, Fault> {
     let (text, used) = substitute(body, types)?;
-    let statement = one(&text)?;
+    let shape = match upkeep(&text) {
+        Some(_) => Shape::Command,
+        None => shape(&one(&text)?),
+    };
     let mut names: Vec<String> = Vec::new();
     for (name, _) in used {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    Ok(Bound { text, names, shape: shape(&statement) })
+    Ok(Bound { text, names, shape })
+}
+
+/// Upkeep of the server: statements that the parser does not know in full, and that PostgreSQL takes no values in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upkeep {
+    /// Refused inside a transaction; the words that say so.
+    Alone(&'static str),
+    /// Fine in one.
+    Joins(&'static str),
+}
+
+/// The words of a statement that PostgreSQL refuses inside a transaction; `None` for every other one.
+pub fn alone(body: &str) -> Option<&'static str> {
+    match upkeep(body)? {
+        Upkeep::Alone(words) => Some(words),
+        Upkeep::Joins(_) => None,
+    }
+}
+
+/// It waits for other transactions to end, and holds up nobody meanwhile.
+pub fn is_concurrent(body: &str) -> bool {
+    words(body).is_some_and(|words| words.iter().any(|word| word == "CONCURRENTLY"))
+}
+
+fn upkeep(text: &str) -> Option<Upkeep> {
+    let words = words(text)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let concurrent = words.contains(&"CONCURRENTLY");
+    match words.as_slice() {
+        ["VACUUM", ..] => Some(Upkeep::Alone("VACUUM")),
+        ["REINDEX", ..] if concurrent => Some(Upkeep::Alone("REINDEX CONCURRENTLY")),
+        ["REINDEX", rest @ ..] if rest.iter().any(|word| ["DATABASE", "SYSTEM", "SCHEMA"].contains(word)) => {
+            Some(Upkeep::Alone("REINDEX of more than a table"))
+        }
+        ["REINDEX", ..] => Some(Upkeep::Joins("REINDEX")),
+        ["CLUSTER", ..] => Some(Upkeep::Joins("CLUSTER")),
+        ["CREATE", "DATABASE", ..] => Some(Upkeep::Alone("CREATE DATABASE")),
+        ["DROP", "DATABASE", ..] => Some(Upkeep::Alone("DROP DATABASE")),
+        ["CREATE", "TABLESPACE", ..] => Some(Upkeep::Alone("CREATE TABLESPACE")),
+        ["DROP", "TABLESPACE", ..] => Some(Upkeep::Alone("DROP TABLESPACE")),
+        ["ALTER", "SYSTEM", ..] => Some(Upkeep::Alone("ALTER SYSTEM")),
+        ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] if concurrent => {
+            Some(Upkeep::Alone("CREATE INDEX CONCURRENTLY"))
+        }
+        ["DROP", "INDEX", ..] if concurrent => Some(Upkeep::Alone("DROP INDEX CONCURRENTLY")),
+        ["ALTER", "TABLE", rest @ ..] if concurrent && rest.contains(&"DETACH") => {
+            Some(Upkeep::Alone("DETACH PARTITION CONCURRENTLY"))
+        }
+        _ => None,
+    }
+}
+
+/// Its words that are no strings and no quoted names, in capitals; `None` when it can't be read.
+fn words(text: &str) -> Option<Vec<String>> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().ok()?;
+    let word = |token: &Token| match token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.value.to_uppercase()),
+        _ => None,
+    };
+    Some(tokens.iter().filter_map(word).collect())
+}
+
+/// What is wrong with a statement of upkeep.
+fn upkeep_fault(text: &str, words: &str, used: &Used) -> Option<Fault> {
+    let ends = |token: &Token| matches!(token, Token::SemiColon);
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().unwrap_or_default();
+    if tokens.iter().any(ends) {
+        return Some(several());
+    }
+    let (name, at) = used.first()?;
+    let what = format!("PostgreSQL takes no values in {words}, and `:{name}` is one");
+    Some(Fault::new(*at, what, "write it out: a runbook for each thing that is looked after"))
 }
 
 /// Tells whether it only reads, as far as its text can tell: one SELECT, WITH, VALUES or SHOW that writes nothing by itself.
@@ -126,13 +201,13 @@ fn one(text: &str) -> Result<Statement, Fault> {
     let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, text)
         .map_err(|error| not_understood(text, &error.to_string(), "try it in psql first"))?;
     if statements.len() > 1 {
-        return Err(Fault::new(
-            0,
-            "a sql fence holds one statement",
-            "put the second statement into a step of its own",
-        ));
+        return Err(several());
     }
     statements.pop().ok_or_else(|| Fault::new(0, "the sql fence is empty", "write one statement"))
+}
+
+fn several() -> Fault {
+    Fault::new(0, "a sql fence holds one statement", "put the second statement into a step of its own")
 }
 
 /// The parser's error ends in a place of its own; it becomes the fault's line, which binding has not moved.
@@ -224,16 +299,26 @@ fn read(role: Role, body: &str, types: &Types) -> Reading {
             reading.faults.push(Fault::new(*at, format!("the secret `{name}` stands in a statement"), mend));
         }
     }
+    if let Some(Upkeep::Alone(words) | Upkeep::Joins(words)) = upkeep(&text) {
+        reading.faults.extend(upkeep_fault(&text, words, &used));
+        if !role.changes() {
+            reading.faults.push(changes(role));
+        }
+        reading.used = used;
+        return reading;
+    }
     reading.used = used;
     match one(&text) {
         Err(fault) => reading.faults.push(fault),
-        Ok(statement) if !role.changes() && !reads_only(&statement) => {
-            let what = format!("{} may not change anything", role.word());
-            reading.faults.push(Fault::new(0, what, "use one SELECT, WITH, VALUES or SHOW without FOR UPDATE or INTO"));
-        }
+        Ok(statement) if !role.changes() && !reads_only(&statement) => reading.faults.push(changes(role)),
         Ok(_) => {}
     }
     reading
+}
+
+fn changes(role: Role) -> Fault {
+    let what = format!("{} may not change anything", role.word());
+    Fault::new(0, what, "use one SELECT, WITH, VALUES or SHOW without FOR UPDATE or INTO")
 }
 
 #[cfg(test)]
@@ -316,6 +401,35 @@ mod tests {
         ] {
             assert_eq!(faults(sql), 1, "{sql}");
         }
+    }
+
+    #[test]
+    fn upkeep_is_known_by_its_words_and_takes_no_values() {
+        for (sql, stands) in [
+            ("VACUUM (ANALYZE, VERBOSE) shop.orders", Some("VACUUM")),
+            ("-- why\nvacuum full t;", Some("VACUUM")),
+            ("CREATE DATABASE app TEMPLATE template0", Some("CREATE DATABASE")),
+            ("REINDEX INDEX CONCURRENTLY a", Some("REINDEX CONCURRENTLY")),
+            ("REINDEX TABLE a", None),
+            ("CREATE UNIQUE INDEX CONCURRENTLY a ON t (b)", Some("CREATE INDEX CONCURRENTLY")),
+            ("ALTER SYSTEM SET work_mem = '8MB'", Some("ALTER SYSTEM")),
+            ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", Some("DETACH PARTITION CONCURRENTLY")),
+            ("SELECT 'VACUUM'", None),
+            ("CREATE TABLE \"VACUUM\" (a integer)", None),
+        ] {
+            assert_eq!(alone(sql), stands, "{sql}");
+            assert_eq!(read(Role::Run, sql, &types()).faults, [], "{sql}");
+            assert!(bind(sql, &types()).is_ok(), "{sql}");
+            let reads = sql.starts_with("SELECT");
+            assert_eq!(read(Role::Check, sql, &types()).faults.len(), usize::from(!reads), "{sql}");
+        }
+        for (sql, wrong) in [
+            ("VACUUM :app", "PostgreSQL takes no values in VACUUM, and `:app` is one"),
+            ("VACUUM t; DROP TABLE t", "a sql fence holds one statement"),
+        ] {
+            assert_eq!(read(Role::Run, sql, &types()).faults[0].what, wrong);
+        }
+        assert!(is_concurrent("reindex index concurrently a") && !is_concurrent("SELECT 'CONCURRENTLY'"));
     }
 
     #[test]

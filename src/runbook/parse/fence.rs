@@ -6,7 +6,7 @@ use super::front::{is_name, is_plain};
 use super::info::{Attr, Word};
 use crate::domain::risk::Level;
 use crate::runbook::expr::{Condition, Gives, Known};
-use crate::runbook::language::{self, Language, NameType, Targets, Types, promql};
+use crate::runbook::language::{self, Language, NameType, Targets, Types, promql, sql};
 use crate::runbook::model::{Attrs, Fence, NoData, On, OnDisconnect, OnFail, OnTimeout, ParamType, Place, Role};
 use crate::runbook::{nearest, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +55,7 @@ const ATTRS: [AttrKind; 25] = [
     attr("undo", &[Role::Run]),
     attr("on-fail", JUDGES),
     attr("on-timeout", &[Role::Wait, Role::Verify]),
-    AttrKind { languages: &["bash", "http", "docker"], ..attr("on-disconnect", CHANGES) },
+    attr("on-disconnect", CHANGES),
     AttrKind { languages: &["http"], ..attr("via", &Role::ALL) },
     AttrKind { languages: &["promql"], ..attr("nodata", &[Role::Check, Role::Plan, Role::Wait, Role::Verify]) },
     attr("if", &Role::ALL),
@@ -104,11 +104,34 @@ impl Reader<'_, '_> {
         let gives = reading.faults.is_empty().then_some(reading.gives);
         let words = self.known(&draft.info.attrs, role, language);
         let vars = words.get("vars").map(|word| self.vars(word));
+        self.transaction(draft, role, language);
+        self.gives(draft, role, language, &words);
         self.mentions(&reading.mentions, draft, vars.as_deref());
         let attrs = self.attrs(draft, language, role, gives, &words, vars);
         let (line, _) = self.faults.place(draft.at);
         let clean = self.faults.list.len() == before;
         attrs.filter(|_| clean).map(|attrs| Fence { language, role, attrs, body: draft.body.clone(), line })
+    }
+
+    /// A name for rows that nothing gives.
+    fn gives(&mut self, draft: &DraftFence, role: Role, language: &Language, words: &BTreeMap<&str, &Word>) {
+        let Some(word) = words.get("out").filter(|_| role == Role::Run) else { return };
+        if language.name != sql::LANGUAGE.name {
+            let what = format!("a run of {} gives no rows", language.name);
+            self.faults.at(word.at, what, "take `out` away; a later fence asks for itself");
+        } else if sql::bind(&draft.body, &self.types).is_ok_and(|bound| bound.shape == sql::Shape::Command) {
+            self.faults.at(word.at, "this statement gives no rows", "add `RETURNING …`, or take `out` away");
+        }
+    }
+
+    /// What PostgreSQL refuses inside a transaction must say that it has none.
+    fn transaction(&mut self, draft: &DraftFence, role: Role, language: &Language) {
+        let alone = if language.name == sql::LANGUAGE.name { sql::alone(&draft.body) } else { None };
+        if let Some(words) = alone.filter(|_| role.changes() && !has(draft, "autocommit")) {
+            let what = format!("PostgreSQL refuses {words} inside a transaction");
+            let mend = "add `autocommit`: what it has done by half then stays, and `verify` must see that";
+            self.faults.at(draft.body_at, what, mend);
+        }
     }
 
     /// The names that a script is given.
@@ -198,6 +221,7 @@ impl Reader<'_, '_> {
         let on = on.and_then(|word| self.on(word, language, role));
         let timeout = self.required(text("timeout"), draft, "timeout", "say how long it may take, as in `timeout=10s`");
         let timeout = timeout.and_then(|word| self.span(word));
+        let hold = text("for").and_then(|word| self.span(word));
         let every = match (role, text("every")) {
             (Role::Wait, None) => {
                 self.required(None, draft, "every", "say how often to look, as in `every=1s`").and(None)
@@ -209,6 +233,13 @@ impl Reader<'_, '_> {
         }
         if let (Some(word), None, Role::Verify) = (text("for"), text("every"), role) {
             self.faults.at(word.at, "`for` without `every` looks once", "say how often to look, as in `every=1s`");
+        }
+        if let (Some(word), Some(hold), Some(timeout)) = (text("for"), hold, timeout)
+            && hold >= timeout
+            && every.is_some()
+        {
+            let mend = "make `timeout` longer: it is the time of all looks together";
+            self.faults.at(word.at, "it can't stay true so long within its `timeout`", mend);
         }
         let (until, expect) = self.judged(draft, language, role, gives, words);
         let key = match (role, text("key")) {
@@ -232,6 +263,7 @@ impl Reader<'_, '_> {
             None => None,
         };
         let on = on?;
+        let on_disconnect = text("on-disconnect").and_then(|word| self.disconnect(word, language, role, &on));
         let via_ssh = text("via").is_some_and(|word| self.only(word, "ssh", "there is no other way"));
         if via_ssh && on.part.is_none() && language.name == "http" {
             let mend = "name an endpoint of a server, as in `on=$server/admin`";
@@ -241,7 +273,7 @@ impl Reader<'_, '_> {
             on,
             timeout: timeout?,
             every,
-            hold: text("for").and_then(|word| self.span(word)),
+            hold,
             until,
             expect,
             out: text("out").and_then(|word| self.out(word)),
@@ -256,7 +288,7 @@ impl Reader<'_, '_> {
             when,
             on_fail: text("on-fail").and_then(|word| self.one_of(word, &ON_FAIL)),
             on_timeout: text("on-timeout").and_then(|word| self.one_of(word, &ON_TIMEOUT)),
-            on_disconnect: text("on-disconnect").and_then(|word| self.one_of(word, &ON_DISCONNECT)),
+            on_disconnect,
             via_ssh,
             nodata,
             dir: text("dir").and_then(|word| self.dir(word)),
@@ -418,6 +450,25 @@ impl Reader<'_, '_> {
             return None;
         }
         Some(On { place, part })
+    }
+
+    /// What becomes of a change whose line breaks, where that means something.
+    fn disconnect(&mut self, word: &Word, language: &Language, role: Role, on: &On) -> Option<OnDisconnect> {
+        let meant = self.one_of(word, &ON_DISCONNECT)?;
+        let wrong = if on.place == Place::Local && language.name == "bash" {
+            Some(("there is no line to this machine that could break".to_owned(), "take `on-disconnect` away"))
+        } else if meant == OnDisconnect::Stop && matches!(language.name, "http" | "docker") {
+            let what = format!("what was asked of a service by {} can't be called back", language.name);
+            Some((what, "write `finish`, or take it away: `verify` tells what came of it"))
+        } else if meant == OnDisconnect::Expected && role == Role::Undo {
+            Some(("nothing verifies an undo, so that its line must not break".to_owned(), "take `on-disconnect` away"))
+        } else {
+            None
+        };
+        if let Some((what, mend)) = &wrong {
+            self.faults.at(word.at, what.clone(), *mend);
+        }
+        wrong.is_none().then_some(meant)
     }
 
     /// One of several words.

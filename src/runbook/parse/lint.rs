@@ -8,7 +8,9 @@ use super::marks::{Mark, MarkKind};
 use super::rollout;
 use crate::domain::risk::Risk;
 use crate::runbook::language::{self, NameType};
-use crate::runbook::model::{Call, Fence, Manual, Name, OnFail, OnTimeout, Over, ParamType, Role, Section, Step};
+use crate::runbook::model::{
+    Call, Fence, Manual, Name, OnDisconnect, OnFail, OnTimeout, Over, ParamType, Role, Section, Step,
+};
 use std::collections::BTreeSet;
 
 /// Makes checked steps of the drafts; a fence or step with a problem is left out, because the file is refused anyway.
@@ -85,6 +87,7 @@ fn together(draft: &DraftStep, fences: &[Fence], front: Option<&Front>, faults: 
                     "add an undo fence, or `undo=none` and say why",
                 );
             }
+            away(run, fences, at_run, faults);
             let high = front.is_some_and(|front| front.risk >= Risk::High && front.verb.is_none());
             if high && run.attrs.verb.is_none() {
                 faults.at(at_run, "a risk of high takes a verb for the phrase", "add `verb: …` to the front matter");
@@ -108,6 +111,15 @@ fn together(draft: &DraftStep, fences: &[Fence], front: Option<&Front>, faults: 
                 }
             }
         }
+    }
+}
+
+/// What breaks its own line is looked for more than once: the first look comes while it is away.
+fn away(run: &Fence, fences: &[Fence], at: usize, faults: &mut Faults<'_>) {
+    let polls = |fence: &Fence| fence.role == Role::Wait || fence.role == Role::Verify && fence.attrs.every.is_some();
+    if run.attrs.on_disconnect == Some(OnDisconnect::Expected) && !fences.iter().any(polls) {
+        let mend = "add a wait, or `every` to the verify, best on another host";
+        faults.at(at, "its line breaks, and what tells whether it worked looks once", mend);
     }
 }
 

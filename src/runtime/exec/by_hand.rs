@@ -34,6 +34,7 @@ pub(super) fn take(list: &mut TaskList, answer: &RunAnswer) -> Option<Value> {
         | RunAnswer::Done
         | RunAnswer::Skip(_)
         | RunAnswer::Choose { .. }
+        | RunAnswer::Declined
         | RunAnswer::Stop
         | RunAnswer::Leave => None,
     }

@@ -4,11 +4,13 @@ mod back;
 mod batch;
 
 use super::captured::Captured;
+use super::child::News;
+use super::lease::Held;
 use super::progress::{Progress, Results};
 use super::scene::{Pins, Scene, Seen, step_of};
 use super::when::Decided;
 use super::{Exec, by_hand, plan, when};
-use crate::domain::record::{Entry, RecordKind, StepState};
+use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
@@ -18,15 +20,27 @@ use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, R
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::plan::{Finding, PlannedStep, Rows};
 use crate::runbook::{Answer, Approved, Plan, Recheck};
-use crate::steps::{Settled, manual};
+use crate::steps::{Acted, Settled, manual};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+/// From one look to the next at what goes on over there.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Drives a run to its end.
-pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answers: UnboundedReceiver<RunAnswer>) {
+///
+/// How it ended, and why; `None`: it was not begun, or the journal failed before it could be said.
+pub(super) async fn drive(
+    exec: Arc<Exec>,
+    id: RunId,
+    plan: Plan<Approved>,
+    answers: UnboundedReceiver<RunAnswer>,
+) -> Option<(RunOutcome, String)> {
+    let caller = plan.body().request.caller.clone();
+    let news = exec.runs.known(id, &plan.body().runbook.id, caller.as_ref().map(|caller| caller.run));
     let script = &plan.body().script;
     let rollings = script.rollings.clone();
     let kinds = plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
@@ -34,6 +48,15 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
     let outs = Captured::of_plan(&plan.body().steps);
     let values = plan.body().values.clone();
     let label = format!("quarterdeck run {}", id.short());
+    let family = exec.runs.held_by(caller.as_ref());
+    let held = match Held::take(&exec, id, &plan.body().locks, family).await {
+        Ok(held) => Arc::new(held),
+        Err(why) => {
+            exec.trouble(Some(id), &format!("it was not begun: {why}")).await;
+            return None;
+        }
+    };
+    exec.runs.holds(id, &held);
     let run = Run {
         exec,
         id,
@@ -46,6 +69,7 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         outs,
         answered: BTreeMap::new(),
         batch: None,
+        held,
         started: None,
         at: None,
         undoing: false,
@@ -55,8 +79,11 @@ pub(super) async fn drive(exec: Arc<Exec>, id: RunId, plan: Plan<Approved>, answ
         results: Results::default(),
         changed: None,
         fault: None,
+        news,
+        called: Vec::new(),
+        ended: None,
     };
-    run.go(Machine::new(kinds).rolling(rollings)).await;
+    run.go(Machine::new(kinds).rolling(rollings)).await
 }
 
 fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
@@ -72,15 +99,15 @@ fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
 }
 
 /// A run under way.
-struct Run {
-    exec: Arc<Exec>,
-    id: RunId,
-    plan: Plan<Approved>,
-    answers: UnboundedReceiver<RunAnswer>,
+pub(super) struct Run {
+    pub(super) exec: Arc<Exec>,
+    pub(super) id: RunId,
+    pub(super) plan: Plan<Approved>,
+    pub(super) answers: UnboundedReceiver<RunAnswer>,
     types: Types,
     label: String,
     /// The parameters, and what was chosen on the way.
-    values: BTreeMap<String, Value>,
+    pub(super) values: BTreeMap<String, Value>,
     /// The id as text.
     number: String,
     outs: Captured,
@@ -88,6 +115,7 @@ struct Run {
     answered: BTreeMap<String, Answer>,
     /// The rollout and the batch of it that are under way.
     batch: Option<(usize, usize)>,
+    held: Arc<Held>,
     /// When it began.
     started: Option<Now>,
     /// The step that the progress is of.
@@ -97,21 +125,30 @@ struct Run {
     /// The operator wanted it to end while it paused.
     stopping: bool,
     /// The program ends.
-    leaving: bool,
+    pub(super) leaving: bool,
     step: Progress,
     results: Results,
     /// What would have been touched beyond the plan.
     changed: Option<String>,
     /// Why the journal failed.
     fault: Option<String>,
+    /// Of the run that a step calls.
+    pub(super) news: UnboundedReceiver<News>,
+    /// The runs that were called.
+    pub(super) called: Vec<String>,
+    /// How it ended, and why.
+    ended: Option<(RunOutcome, String)>,
 }
 
 impl Run {
-    async fn go(mut self, mut machine: Machine) {
+    async fn go(mut self, mut machine: Machine) -> Option<(RunOutcome, String)> {
         let mut event = if self.begin().await { Event::Started } else { Event::JournalFailed };
         loop {
             // A stop of a run that waits for a person takes the place of the answer.
             let stopped = self.stop_asked().and_then(|stop| machine.on(stop));
+            if matches!(event, Event::Acted(..)) && self.spares(machine.step()) {
+                machine.has_no_undo();
+            }
             let Some(command) = stopped.or_else(|| machine.on(event)) else { break };
             match self.perform(command).await {
                 Some(next) => event = next,
@@ -119,6 +156,7 @@ impl Run {
             }
         }
         self.tell_change().await;
+        self.ended
     }
 
     async fn perform(&mut self, command: Command) -> Option<Event> {
@@ -138,21 +176,25 @@ impl Run {
             Command::Undo(step) => Some(Event::Undone(self.undo(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
             Command::Finish { outcome, reason, left } => {
-                let reason = format!("{}{}", self.results.whole(outcome, reason), self.left(&left));
-                let data = json!({ "outcome": outcome, "reason": clean(&reason) });
+                let reason = format!("{}{}", self.results.whole(outcome, reason), self.left(outcome, &left));
+                let reason = clean(&reason).into_owned();
+                let data = json!({ "outcome": outcome, "reason": reason });
+                self.ended = Some((outcome, reason));
+                self.give_back().await;
                 if !self.write(RecordKind::RunFinish, None, data).await {
                     self.abandon().await;
                 }
                 None
             }
             Command::Abandon => {
+                self.held.release(&self.exec).await;
                 self.abandon().await;
                 None
             }
         }
     }
 
-    fn planned(&self, step: usize) -> &PlannedStep {
+    pub(super) fn planned(&self, step: usize) -> &PlannedStep {
         &self.plan.body().steps[step]
     }
 
@@ -207,7 +249,7 @@ impl Run {
     }
 
     /// Nobody is there to be asked any more.
-    fn leave(&mut self) -> Answered {
+    pub(super) fn leave(&mut self) -> Answered {
         self.leaving = true;
         Answered::Stop
     }
@@ -221,6 +263,7 @@ impl Run {
             .iter()
             .map(|step| json!({ "id": step.id, "title": step.title, "host": step.host, "target": step.target, "address": step.address }))
             .collect();
+        let parent = body.request.caller.as_ref().map(|caller| json!({ "run": caller.run, "step": caller.step }));
         let answer = match self.plan.answer() {
             Answer::Yes => "y",
             Answer::Phrase(phrase) => phrase.trim(),
@@ -234,10 +277,27 @@ impl Run {
             "plan_hash": body.hash,
             "params": params,
             "answer": answer,
+            "locks": self.held.is_some(),
+            "parent": parent,
             "steps": steps,
             "fleet": body.fleet,
         });
-        self.write(RecordKind::RunStart, None, data).await
+        self.write(RecordKind::RunStart, None, data).await && self.note_locks(RecordKind::LockTaken).await
+    }
+
+    /// Records what it holds, if it holds something.
+    async fn note_locks(&mut self, kind: RecordKind) -> bool {
+        if !self.held.is_some() {
+            return true;
+        }
+        let data = json!({ "locks": self.held.as_json(), "detail": self.held.text() });
+        self.write(kind, None, data).await
+    }
+
+    /// Nothing will be changed any more. What can't be recorded any more has its own end.
+    async fn give_back(&mut self) {
+        self.held.release(&self.exec).await;
+        self.note_locks(RecordKind::LockReleased).await;
     }
 
     async fn recheck(&mut self, step: usize) -> Rechecked {
@@ -362,6 +422,9 @@ impl Run {
     }
 
     async fn ask(&mut self, step: usize) -> Answered {
+        if let Some(call) = self.read(step).manual.call.clone() {
+            return self.call(step, &call).await;
+        }
         if self.read(step).is_manual() {
             return self.ask_by_hand(step).await;
         }
@@ -459,6 +522,7 @@ impl Run {
             "sent": run.map(|fence| fence.sent.clone()),
             "detail": format!("about to act on {}", planned.target),
             "facts": self.step.facts,
+            "locks": self.held.as_json(),
         });
         self.step.intended = Some((self.exec.clock)());
         self.event(RecordKind::StepIntent, step, data).await
@@ -472,10 +536,13 @@ impl Run {
         if self.exec.read_only {
             return Effect::NotSent("this dashboard is read-only".to_owned());
         }
+        if let Err(why) = self.held.check(&self.exec).await {
+            return Effect::NotSent(why);
+        }
         let before = (self.exec.clock)();
         let sent = match self.fences(step, Role::Run).next() {
-            Some((fence, pinned)) => match (step_of(fence), self.scene(step).call(fence, pinned)) {
-                (Ok(way), Ok(call)) => Ok(self.scene(step).judge(fence, way.act(call, permit).await)),
+            Some((fence, pinned)) => match (step_of(fence), self.scene(step).ready(fence, pinned)) {
+                (Ok(way), Ok(call)) => Ok(self.scene(step).judge(fence, way.act(call, permit).await).excused(fence)),
                 (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
             },
             None => Err("the step has no run fence".to_owned()),
@@ -485,10 +552,27 @@ impl Run {
                 self.step.keep(&acted.output);
                 self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
+                self.capture(step, &acted);
                 self.tell_result(step, acted.effect, acted.rows)
             }
             Err(why) => Effect::NotSent(why),
         }
+    }
+
+    /// The rows that a change gave back are known under their name from now on.
+    fn capture(&mut self, step: usize, acted: &Acted) {
+        let name = self.read(step).run().and_then(|run| run.attrs.out.clone());
+        let Some(name) = name.filter(|_| acted.names.contains_key("rows")) else { return };
+        let rows = Rows { name, rows: acted.rows.clone(), ..Rows::default() };
+        let host = self.host(step).map(str::to_owned);
+        self.outs.insert(host.as_deref(), rows);
+    }
+
+    /// The rows that the run of a step gave back, for whoever goes on after a crash.
+    fn given(&self, step: usize) -> Value {
+        let name = self.read(step).run().and_then(|run| run.attrs.out.as_ref());
+        let rows = name.and_then(|name| self.outs.seen_on(self.host(step)).get(name));
+        rows.map_or(Value::Null, |rows| json!({ rows.name.as_str(): { "key": rows.key, "rows": rows.rows } }))
     }
 
     /// What was done is told in the runbook's own words, where it has some.
@@ -502,6 +586,9 @@ impl Run {
     }
 
     async fn watch(&mut self, step: usize) -> (Watched, Option<usize>) {
+        if self.step.doubt {
+            self.let_finish(step).await;
+        }
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
         let known = Pins { ids: &pins, left_out: &self.step.left_out };
         let Seen { watched, result, at } = self.scene(step).watch(self.read(step), known, Duration::ZERO).await;
@@ -519,6 +606,18 @@ impl Run {
         (watched, at)
     }
 
+    /// What goes on over there although nobody hears of it (`on-disconnect=finish`) is waited for, at most until its own time is over.
+    async fn let_finish(&self, step: usize) {
+        let Some(limit) = self.read(step).run().map(|run| run.attrs.timeout) else { return };
+        while matches!(self.settle(step).await, Settled::NotYet(_)) {
+            let age = self.step.intended.map(|then| (self.exec.clock)().since(then)).unwrap_or_default();
+            if age > limit {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     async fn settle(&self, step: usize) -> Settled {
         let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Settled::AskVerify };
         let (Ok(way), Ok(call)) = (step_of(fence), self.scene(step).call(fence, pinned)) else {
@@ -532,7 +631,10 @@ impl Run {
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {
         let output = std::mem::take(&mut self.step.output);
         let detail = self.results.close(&mut self.step, state, detail);
-        let data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
+        let mut data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
+        if state == StepState::Running && !self.given(step).is_null() {
+            data["outs"] = self.given(step);
+        }
         let event = self.event(RecordKind::StepExit, step, data).await;
         self.undoing = false;
         event
@@ -543,7 +645,7 @@ impl Run {
     }
 
     /// Writes a record; on failure keeps the reason.
-    async fn write(&mut self, kind: RecordKind, step: Option<usize>, data: Value) -> bool {
+    pub(super) async fn write(&mut self, kind: RecordKind, step: Option<usize>, data: Value) -> bool {
         let planned = step.map(|step| self.planned(step));
         let role = if self.undoing { Role::Undo } else { Role::Run };
         let entry = Entry {

@@ -6,7 +6,9 @@
 
 mod by_hand;
 mod captured;
+mod child;
 mod drive;
+mod lease;
 mod plan;
 mod progress;
 mod reconcile;
@@ -17,7 +19,7 @@ mod when;
 mod tests;
 
 use crate::connect::Connections;
-use crate::domain::record::{Entry, Record};
+use crate::domain::record::{Entry, Record, RunOutcome};
 use crate::domain::risk::Policy;
 use crate::domain::{Now, RunId, text};
 use crate::effect::RunAnswer;
@@ -73,12 +75,19 @@ impl Planning {
 
 /// The runs under way.
 #[derive(Clone, Default)]
-pub struct Running(Arc<Mutex<BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>>>);
+pub struct Running {
+    answers: Arc<Mutex<BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>>>,
+    kin: Arc<Mutex<BTreeMap<RunId, child::Kin>>>,
+}
 
 impl Running {
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>) -> T) -> T {
         // The map is whole after every operation on it, so a panic elsewhere does no harm to it.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn kin<T>(&self, work: impl FnOnce(&mut BTreeMap<RunId, child::Kin>) -> T) -> T {
+        work(&mut self.kin.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -138,12 +147,26 @@ impl Exec {
             return None;
         }
         let run = RunId(Uuid::now_v7());
+        let caller = plan.body().request.caller.clone();
+        if let Some(Err(why)) = caller.as_ref().map(|caller| self.runs.adopt(caller, run)) {
+            tokio::spawn(async move { exec.trouble(None, &why).await });
+            return None;
+        }
         tracing::info!(run = %run.short(), runbook = plan.body().runbook.id, "started");
         let (sender, answers) = mpsc::unbounded_channel();
         self.runs.with(|runs| runs.insert(run, sender));
         tokio::spawn(async move {
             let driven = tokio::spawn(drive::drive(Arc::clone(&exec), run, plan, answers)).await;
             exec.runs.with(|runs| runs.remove(&run));
+            exec.runs.forget(run);
+            if let Some(caller) = caller {
+                let (outcome, reason) = match &driven {
+                    Ok(Some((outcome, reason))) => (Some(*outcome), reason.clone()),
+                    Ok(None) => (None, String::new()),
+                    Err(_) => (Some(RunOutcome::Unknown), "it was cut off by a defect".to_owned()),
+                };
+                exec.runs.tell(caller.run, child::News::Ended(run, outcome, reason));
+            }
             if driven.is_err() {
                 let what = format!("run {} was cut off by a defect: start again, and it is cleared up", run.short());
                 exec.trouble(Some(run), &what).await;

@@ -14,7 +14,7 @@ use crate::runbook::model::{Attrs, Fence, Param, ParamType, Role, RunLimits, Run
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::script::{self, Fleet, without_host};
-use crate::runbook::{Draft, Plan, PlanRequest, Script, nearest, not_yet};
+use crate::runbook::{Draft, Plan, PlanRequest, Script, nearest};
 use crate::steps::{Found, Pinned, docker, within};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,9 +34,7 @@ impl Exec {
             let near = nearest(&request.runbook, self.library.iter().map(|runbook| runbook.id.as_str()));
             format!("there is no runbook {:?}{near}", request.runbook)
         })?;
-        if let Some(why) = not_yet::refusal(runbook) {
-            return Err(why);
-        }
+        let family = self.family(request)?;
         let mut values = params::resolve(&runbook.params, &request.args)?;
         let shown = self.resolve_things(runbook, &mut values).await?;
         let fleet = self.fleet(runbook);
@@ -56,6 +54,11 @@ impl Exec {
             warnings: Vec::new(),
         };
         planner.suits(runbook);
+        let locks = self.locks(runbook, &planner.values, &family).await.unwrap_or_else(|why| {
+            planner.blocked.push(clean(&why).into_owned());
+            Vec::new()
+        });
+        planner.blocked.extend(locks.iter().filter_map(|lock| lock.holder.clone()));
         let mut steps = Vec::new();
         for at in 0..script.steps.len() {
             steps.push(planner.plan(runbook, at).await?);
@@ -70,6 +73,7 @@ impl Exec {
             values,
             script,
             fleet,
+            locks,
             steps,
             blocked,
             warnings,
@@ -261,6 +265,7 @@ impl Planner<'_> {
             let (pinned, on) = self.pin(step, fence).await?;
             let pinned_id = pinned.id.clone();
             let finding = match fence.role {
+                Role::Check | Role::Plan if self.depends(step, fence).is_some() => Some(self.later(step, fence)),
                 Role::Check => Some(self.check(step, fence, pinned_id.as_deref()).await),
                 Role::Plan => {
                     let (finding, found) = self.rows(step, fence, pinned_id.as_deref()).await;
@@ -273,7 +278,8 @@ impl Planner<'_> {
                 undo = Some(clean_lines(&pinned.sent));
             }
             if fence.role == Role::Run {
-                self.changes.insert(on.clone());
+                // Two databases of a server are one host.
+                self.changes.insert(on.split('/').next().unwrap_or_default().to_owned());
             }
             if place.is_none() || fence.role == Role::Run {
                 place = Some((pinned.name.clone(), on.clone()));
@@ -317,9 +323,26 @@ impl Planner<'_> {
             let limit = fence.attrs.timeout.min(FIND);
             let doing = format!("the search for the target on {}", call.on);
             let pinned = within(limit, &doing, step_of(fence)?.pin(call)).await?;
-            Ok((pinned, call.on.to_owned()))
+            Ok((pinned, call.place()))
         };
         pinned.await.map_err(|error: crate::domain::SourceError| error.to_string())
+    }
+
+    /// On what a fence depends that is known only later, in words.
+    fn depends(&self, step: &Step, fence: &Fence) -> Option<String> {
+        let unknown = when::unknown(self.scene(step.host.as_deref()), fence);
+        (!unknown.is_empty()).then(|| unknown.join(", "))
+    }
+
+    /// A fence that can't be asked yet. A check is asked at its step; rows that nobody can see nobody can approve.
+    fn later(&mut self, step: &Step, fence: &Fence) -> Finding {
+        let text = format!("not yet known: depends on {}", self.depends(step, fence).unwrap_or_default());
+        if fence.role == Role::Plan {
+            self.blocked.push(format!("{}: what it would touch is {text}: take it as a parameter", step.title));
+        } else {
+            self.warnings.push(format!("{}: {text}", step.title));
+        }
+        Finding { passed: false, text }
     }
 
     async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {

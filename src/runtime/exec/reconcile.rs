@@ -9,7 +9,7 @@ use crate::event::{Ended, RunEvent};
 use crate::journal::JournalError;
 use crate::runbook::language::types_of;
 use crate::runbook::machine::Watched;
-use crate::runbook::model::{Role, Step};
+use crate::runbook::model::{OnDisconnect, Role, Step};
 use crate::runbook::plan::Rows;
 use crate::runbook::{Runbook, Script};
 use crate::steps::Settled;
@@ -120,6 +120,8 @@ impl<'a> Found<'a> {
                 | RecordKind::StepRecheck
                 | RecordKind::StepTick
                 | RecordKind::RunBatch
+                | RecordKind::LockTaken
+                | RecordKind::LockReleased
                 | RecordKind::RunFinish => {}
             }
         }
@@ -145,6 +147,11 @@ impl<'a> Found<'a> {
         };
         let reason = clean(&reason).into_owned();
         self.append(exec, RecordKind::RunFinish, None, json!({ "outcome": outcome, "reason": reason })).await?;
+        if self.start.entry.data["locks"].as_bool() == Some(true)
+            && let Err(error) = exec.journal.release(self.run).await
+        {
+            tracing::warn!(%error, "its locks are not given back; they lapse");
+        }
         tracing::info!(run = %self.run.short(), outcome = outcome.word(), reason, "a run that was cut off is settled");
         Ok(Some(Ended { run: self.run, outcome, reason }))
     }
@@ -221,10 +228,13 @@ impl<'a> Found<'a> {
         let unknown = |why: &str| (StepState::Unknown, format!("nobody can tell whether it happened: {why}"));
         let Some(runbook) = &self.runbook else { return unknown("the runbook has changed since") };
         let id = intent.entry.step.as_deref().unwrap_or_default();
-        let memory = Memory::of(&intent.entry.data["facts"]);
+        let mut memory = Memory::of(&intent.entry.data["facts"]);
         let fleet = serde_json::from_value(self.start.entry.data["fleet"].clone()).unwrap_or_default();
         let script = Script::new(runbook, &memory.values, &fleet, false).unwrap_or_default();
         let Some(step) = script.step(id) else { return unknown("the step is gone") };
+        if let Some(given) = self.done.map(|done| &done.entry.data["outs"]) {
+            memory.outs.extend(rows_of(given));
+        }
         let types = types_of(runbook);
         let (label, number) = (format!("quarterdeck run {}", self.run.short()), self.run.to_string());
         let scene = Scene {
@@ -253,9 +263,16 @@ impl<'a> Found<'a> {
             Settled::AskVerify => judge(self.done.is_some(), &self.how(), watch.await),
             Settled::DidNot(why) => (StepState::Failed, why),
             Settled::NotYet(why) => unknown(&format!("it is still under way: {why}")),
+            // The host is away, as it was meant to be: what looks from elsewhere tells.
+            Settled::CannotTell(_) if expected(step) => judge(self.done.is_some(), &self.how(), watch.await),
             Settled::CannotTell(why) => unknown(&why),
         }
     }
+}
+
+/// The line to the step's host breaks because that is what the step does.
+fn expected(step: &Step) -> bool {
+    step.run().is_some_and(|run| run.attrs.on_disconnect == Some(OnDisconnect::Expected))
 }
 
 /// Looks until the change has shown or cannot any more. Time is counted from the intent by the journal's clock.
@@ -318,8 +335,7 @@ struct Memory {
 
 impl Memory {
     fn of(facts: &Value) -> Self {
-        let outs = facts["outs"].as_object().into_iter().flatten();
-        let outs = outs.map(|(name, rows)| (name.clone(), remembered(name, rows))).collect();
+        let outs = rows_of(&facts["outs"]).collect();
         Self {
             before: facts["before"].clone(),
             values: serde_json::from_value(facts["values"].clone()).unwrap_or_default(),
@@ -328,6 +344,10 @@ impl Memory {
             left_out: serde_json::from_value(facts["left_out"].clone()).unwrap_or_default(),
         }
     }
+}
+
+fn rows_of(outs: &Value) -> impl Iterator<Item = (String, Rows)> {
+    outs.as_object().into_iter().flatten().map(|(name, rows)| (name.clone(), remembered(name, rows)))
 }
 
 fn remembered(name: &str, rows: &Value) -> Rows {

@@ -1,5 +1,6 @@
 //! What fences are asked with: the connections, the values and the rows so far; and the asking itself.
 
+use super::when;
 use crate::connect::Connections;
 use crate::domain::SourceError;
 use crate::runbook::expr::{Condition, Names};
@@ -88,6 +89,16 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// The same, when everything that it says is known by now.
+    pub(super) fn ready(&self, fence: &'a Fence, pinned: Option<&'a str>) -> Result<Call<'a>, SourceError> {
+        let unknown = when::unknown(*self, fence);
+        if !unknown.is_empty() {
+            let what = format!("it depends on {}, which is not known", unknown.join(", "));
+            return Err(SourceError::new(what, "the step that was to tell was skipped, or told nothing"));
+        }
+        self.call(fence, pinned)
+    }
+
     /// The step that a fence belongs to.
     fn step_id(&self, fence: &Fence) -> &'a str {
         // The same line of the file is a fence of each host.
@@ -147,7 +158,7 @@ impl<'a> Scene<'a> {
         pinned: Option<&'a str>,
     ) -> Result<Found, SourceError> {
         let step = step_of(fence)?;
-        let call = self.call(fence, pinned)?;
+        let call = self.ready(fence, pinned)?;
         let started = Instant::now();
         let doing = format!("{} from {}", fence.role.word(), call.on);
         let found = within(limit, &doing, again(fence.attrs.retry, || step.ask(call))).await;

@@ -4,8 +4,9 @@ use super::scene::Scene;
 use crate::domain::text::clean;
 use crate::runbook::expr::{Condition, Names};
 use crate::runbook::language::NameType;
-use crate::runbook::model::{Fence, Role, Step};
+use crate::runbook::model::{Attrs, Fence, Role, Step};
 use crate::runbook::plan::{PlannedStep, When};
+use std::collections::BTreeSet;
 
 /// What the plan says of a condition.
 pub(super) fn planned(scene: Scene<'_>, fence: &Fence, condition: &Condition) -> Result<When, String> {
@@ -18,12 +19,27 @@ pub(super) fn planned(scene: Scene<'_>, fence: &Fence, condition: &Condition) ->
 
 /// It reads what nobody knows before the run is there: its id, a choice, rows of a later step.
 fn open(scene: Scene<'_>, condition: &Condition) -> bool {
-    let unknown = |name: &String| match scene.types.get(name) {
+    condition.names().iter().any(|name| name == "run" || is_open(scene, name))
+}
+
+/// A choice that nobody has made, or rows that nothing has found so far.
+fn is_open(scene: Scene<'_>, name: &str) -> bool {
+    match scene.types.get(name) {
         Some(NameType::Choice) => !scene.values.contains_key(name),
         Some(NameType::Rows) => !scene.outs.contains_key(name),
-        _ => name == "run",
-    };
-    condition.names().iter().any(unknown)
+        _ => false,
+    }
+}
+
+/// What a fence says in its body or demands of its answer, and nobody knows so far; empty: it can be asked.
+pub(super) fn unknown(scene: Scene<'_>, fence: &Fence) -> Vec<String> {
+    let Attrs { until, expect, vars, out, .. } = &fence.attrs;
+    let reading = (fence.language.read)(fence.role, &fence.body, scene.types);
+    let said = reading.used.into_iter().chain(reading.mentions).map(|(name, _)| name);
+    let given = vars.clone().into_iter().flatten();
+    let demanded = [until, expect].into_iter().flatten().flat_map(Condition::names);
+    let names: BTreeSet<String> = said.chain(given).chain(demanded).collect();
+    names.into_iter().filter(|name| out.as_ref() != Some(name) && is_open(scene, name)).collect()
 }
 
 fn holds(scene: Scene<'_>, fence: &Fence, condition: &Condition) -> Result<bool, String> {
@@ -33,6 +49,12 @@ fn holds(scene: Scene<'_>, fence: &Fence, condition: &Condition) -> Result<bool,
 
 fn untrue(condition: &Condition) -> String {
     format!("`{}` is not true", clean(&condition.to_string()))
+}
+
+/// Why an undo does not belong to what was done: its `if` is not true. The error says that it cannot be judged.
+pub(super) fn spares(scene: Scene<'_>, undo: &Fence) -> Result<Option<String>, String> {
+    let Some(condition) = &undo.attrs.when else { return Ok(None) };
+    Ok(if holds(scene, undo, condition)? { None } else { Some(untrue(condition)) })
 }
 
 /// What the conditions of a step come to when it begins.
@@ -55,8 +77,9 @@ pub(super) fn decide(scene: Scene<'_>, step: &Step, planned: &PlannedStep) -> Re
     }
     let mut left_out = Vec::new();
     for (fence, plan) in step.fences.iter().zip(&planned.fences) {
-        let Some(condition) = &fence.attrs.when else {
-            left_out.push(false);
+        // What an undo depends on may be what the change gave back.
+        let Some(condition) = fence.attrs.when.as_ref().filter(|_| fence.role != Role::Undo) else {
+            left_out.push(plan.is_left_out());
             continue;
         };
         let holds = holds(scene, fence, condition)?;

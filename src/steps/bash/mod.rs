@@ -15,13 +15,14 @@ use crate::runbook::expr::Names;
 use crate::runbook::language::bash::{LANGUAGE, shown, variables};
 use crate::runbook::language::{NameType, Secrets};
 use crate::runbook::machine::Effect;
-use crate::runbook::model::{Fence, ParamType, Place, Role};
+use crate::runbook::model::{Fence, OnDisconnect, ParamType, Place, Role};
 use async_trait::async_trait;
-use script::{LOOK, Task, Told, told};
+use script::{LOOK, STOP, Task, Told, told};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Registry line.
@@ -29,8 +30,12 @@ pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &BashStep };
 
 /// Kept of the beginning and of the end of what a script says, in bytes.
 const KEPT: usize = 64 << 10;
-/// Longest look for what is left of a script.
-const SETTLE: Duration = Duration::from_secs(5);
+/// Longest look for what is left of a script, and longest end of it.
+const SETTLE: Duration = Duration::from_secs(8);
+/// So long a host is asked to end a script whose line broke (`on-disconnect=stop`).
+const STOP_FOR: Duration = Duration::from_secs(30);
+/// From one such try to the next.
+const AGAIN: Duration = Duration::from_secs(1);
 /// The mark of a look, whose output is known.
 const MARK: &str = "quarterdeck-look";
 /// Told of its error output when it failed: lines, from the last.
@@ -93,22 +98,12 @@ impl Step for BashStep {
         match send(&call).await {
             Ok(answer) => acted(&call, &answer),
             Err(Unanswered { left: false, why }) => Acted::silent(Effect::NotSent(why.to_string())),
-            Err(Unanswered { left: true, why }) => {
-                let why = format!("the line broke after the script was sent, and it may go on there: {}", why.what);
-                Acted::silent(Effect::Unknown(why))
-            }
+            Err(Unanswered { left: true, why }) => broken(&call, &why).await,
         }
     }
 
     async fn settle(&self, call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {
-        let variables = [("key".to_owned(), key(&call))];
-        let user = call.fence.attrs.sudo.as_deref();
-        let task = Task { variables: &variables, body: LOOK, dir: None, user, timeout: SETTLE, mark: MARK, key: None };
-        let answer = match shell(&call) {
-            Ok(shell) => deliver(&call, &shell, &task).await.map_err(|unanswered| unanswered.why),
-            Err(why) => Err(why),
-        };
-        match answer {
+        match by_key(&call, LOOK).await {
             Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => Settled::AskVerify,
             Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
                 Settled::NotYet(format!("the script is still running on {}, as {}", call.on, stdout.trim()))
@@ -116,6 +111,39 @@ impl Step for BashStep {
             Ok(_) => Settled::CannotTell(format!("nobody can tell on {} whether the script goes on", call.on)),
             Err(why) => Settled::CannotTell(why.to_string()),
         }
+    }
+}
+
+/// Asks once more of a script whose line broke, by what its processes are known by.
+async fn by_key(call: &Call<'_>, body: &str) -> Result<Answer, SourceError> {
+    let variables = [("key".to_owned(), key(call))];
+    let user = call.fence.attrs.sudo.as_deref();
+    let task = Task { variables: &variables, body, dir: None, user, timeout: SETTLE, mark: MARK, key: None };
+    deliver(call, &shell(call)?, &task).await.map_err(|unanswered| unanswered.why)
+}
+
+/// The line broke after the script was sent: it goes on there, unless the runbook wants it to be ended.
+async fn broken(call: &Call<'_>, why: &SourceError) -> Acted {
+    let broke = format!("the line broke after the script was sent ({})", why.what);
+    if call.fence.attrs.on_disconnect != Some(OnDisconnect::Stop) {
+        return Acted::broken(format!("{broke}, and it may go on there"));
+    }
+    let end = Instant::now() + STOP_FOR;
+    loop {
+        let told = match by_key(call, STOP).await {
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => {
+                return Acted::broken(format!("{broke}; what was left of it there was ended"));
+            }
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
+                return Acted::broken(format!("{broke}, and STILL RUNNING there: {}", clean(stdout.trim())));
+            }
+            Ok(_) => "nobody can tell there what is left of it".to_owned(),
+            Err(why) => why.what,
+        };
+        if Instant::now() + AGAIN > end {
+            return Acted::broken(format!("{broke}, and it could not be ended there: {told}"));
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -217,7 +245,8 @@ fn acted(call: &Call<'_>, answer: &Answer) -> Acted {
             (Effect::Unknown(why), Names::new())
         }
     };
-    Acted { effect, output, names, ..Acted::silent(Effect::Done(String::new())) }
+    let broke = answer.told == Told::Silent;
+    Acted { effect, output, names, broke, ..Acted::silent(Effect::Done(String::new())) }
 }
 
 fn first_words(text: &str) -> String {

@@ -180,6 +180,7 @@ impl Step for DockerStep {
     }
 
     async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
+        let mut broke = false;
         let effect = match prepare(&call).await {
             Err(error) => Effect::NotSent(error.to_string()),
             Ok((docker, id, command)) => {
@@ -187,12 +188,18 @@ impl Step for DockerStep {
                 let limit = call.fence.attrs.timeout;
                 match tokio::time::timeout(limit, send(&docker, &id, &command)).await {
                     Ok(Ok(())) => Effect::Done("the engine says that it is done".to_owned()),
-                    Ok(Err(error)) => classify(&error),
-                    Err(_) => Effect::Unknown(format!("the engine did not answer within {limit:?}")),
+                    Ok(Err(error)) => {
+                        broke = !matches!(error, Error::DockerResponseServerError { .. });
+                        classify(&error)
+                    }
+                    Err(_) => {
+                        broke = true;
+                        Effect::Unknown(format!("the engine did not answer within {limit:?}"))
+                    }
                 }
             }
         };
-        Acted::silent(effect)
+        Acted { broke, ..Acted::silent(effect) }
     }
 
     async fn settle(&self, call: Call<'_>, facts: &Value, age: Duration) -> Settled {

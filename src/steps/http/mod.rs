@@ -87,11 +87,10 @@ impl Step for HttpStep {
                 rows: Vec::new(),
                 names: answer.names(),
                 refused: answer.refuses(),
+                broke: false,
             },
             Err(Failure::Early(why)) => Acted::silent(Effect::NotSent(why.to_string())),
-            Err(Failure::Lost(why)) => {
-                Acted::silent(Effect::Unknown(format!("the request was sent and no answer came: {}", why.what)))
-            }
+            Err(Failure::Lost(why)) => Acted::broken(format!("the request was sent and no answer came: {}", why.what)),
         }
     }
 

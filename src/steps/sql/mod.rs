@@ -1,21 +1,25 @@
 //! `sql` fences, through PostgreSQL. Rows come back as JSON objects; values are bound, never pasted.
 //!
 //! A read-only fence goes through the reading login in a READ ONLY transaction that is rolled back. A `run` goes through the acting
-//! login on a connection of its own, outside a transaction, because what it does (signals to other sessions) does not
-//! roll back anyway: so an error from half-way leaves the effect unknown, and `verify` tells.
+//! login on a connection of its own, as one statement and no transaction around it, because what it does (signals to other
+//! sessions) does not roll back anyway: so an error from half-way leaves the effect unknown, and `verify` tells. `autocommit` is the
+//! author's word that PostgreSQL would refuse a transaction around it, and that what is done by half stays (an index that is not valid).
 
 use super::{Acted, Call, Found, Pinned, Settled, Step, StepKind};
 use crate::connect::Postgres;
 use crate::domain::SourceError;
 use crate::runbook::expr::Names;
-use crate::runbook::language::sql::{Bound, LANGUAGE, Shape, bind};
+use crate::runbook::language::NameType;
+use crate::runbook::language::sql::{Bound, LANGUAGE, Shape, bind, is_concurrent};
 use crate::runbook::machine::Effect;
+use crate::runbook::model::OnDisconnect;
 use crate::runbook::{StepPermit, params};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Column, Connection, Executor, PgConnection, Row, SqlSafeStr, Statement};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Registry line.
@@ -26,6 +30,11 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// The way to a PostgreSQL server.
 struct SqlStep;
+
+/// The server that a fence goes to, on its database.
+fn server(call: &Call<'_>) -> Result<Arc<Postgres>, SourceError> {
+    call.connections.need_database(call.on, call.fence.attrs.on.part.as_deref())
+}
 
 fn bound(call: &Call<'_>) -> Result<Bound, SourceError> {
     bind(&call.fence.body, call.types).map_err(|fault| SourceError::new(fault.what, fault.mend))
@@ -49,11 +58,15 @@ fn query(sql: String, arguments: Vec<Option<String>>) -> Prepared<'static> {
 /// The bound statement with its parameters beside it.
 fn shown(call: &Call<'_>, bound: &Bound) -> String {
     let mut lines = vec![bound.wrapped()];
+    if call.fence.attrs.autocommit {
+        lines.push("-- outside a transaction: when it ends half-way, what it has done so far stays".to_owned());
+    }
     for (index, name) in bound.names.iter().enumerate() {
         let value = match (call.outs.get(name), call.values.get(name)) {
             (Some(rows), _) => format!("the {} rows of {name}, as JSON", rows.rows.len()),
             (None, Some(value)) if !value.is_null() => format!("{name} = '{}'", params::show(value)),
             (None, Some(_)) => format!("{name} = NULL"),
+            (None, None) if call.types.get(name) == Some(&NameType::Choice) => format!("what is chosen as {name}"),
             (None, None) => format!("the rows of {name}, as JSON"),
         };
         lines.push(format!("-- ${}: {value}", index + 1));
@@ -64,27 +77,27 @@ fn shown(call: &Call<'_>, bound: &Bound) -> String {
 #[async_trait]
 impl Step for SqlStep {
     async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError> {
-        let server = call.connections.need_postgres(call.on)?;
+        let server = server(&call)?;
         let address = server.address(call.fence.role.changes());
         Ok(Pinned { sent: shown(&call, &bound(&call)?), address, ..Pinned::default() })
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {
-        let server = call.connections.need_postgres(call.on)?;
+        let server = server(&call)?;
         let bound = bound(&call)?;
         let arguments = arguments(&call, &bound.names);
-        let asked = read(server, &call, &bound, arguments).await?;
+        let asked = read(&server, &call, &bound, arguments).await?;
         asked.map_err(|error| server.explain(&error))
     }
 
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
-        call.connections.need_postgres(call.on)?;
-        Ok(json!({ "database": call.on }))
+        server(&call)?;
+        Ok(json!({ "database": call.place() }))
     }
 
     async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
         let not_sent = |error: SourceError| Acted::silent(Effect::NotSent(error.to_string()));
-        let (server, bound) = match (call.connections.need_postgres(call.on), bound(&call)) {
+        let (server, bound) = match (server(&call), bound(&call)) {
             (Ok(server), Ok(bound)) => (server, bound),
             (Err(error), _) | (_, Err(error)) => return not_sent(error),
         };
@@ -92,10 +105,10 @@ impl Step for SqlStep {
         // Whatever the caller has captured: a change gets the rows that its permit names, and no others.
         outs.extend(permit.rows().map(|rows| (rows.name.clone(), rows.clone())));
         let arguments = arguments(&Call { outs: &outs, ..call }, &bound.names);
-        match connect(server, &call, &bound).await {
+        match connect(&server, &call, &bound).await {
             Ok((connection, pid)) => {
-                tracing::info!(step = permit.step(), database = call.on, pid, "sending");
-                send(server, &call, &bound, arguments, connection, pid).await
+                tracing::info!(step = permit.step(), database = call.place(), pid, "sending");
+                send(&server, &call, &bound, arguments, connection, pid).await
             }
             Err(error) => not_sent(error),
         }
@@ -137,6 +150,28 @@ async fn limit(connection: &mut PgConnection, call: &Call<'_>, local: bool) -> R
         .map(drop)
 }
 
+/// What works beside others waits for their transactions and holds up nobody: it has all of its time for that. Everything else gives
+/// up a lock soon, for whoever comes after it in the queue waits too.
+async fn wait_for_others(connection: &mut PgConnection, call: &Call<'_>) -> Result<(), sqlx::Error> {
+    if !call.fence.attrs.autocommit || !is_concurrent(&call.fence.body) {
+        return Ok(());
+    }
+    sqlx::query("SELECT set_config('lock_timeout', current_setting('statement_timeout'), false)")
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// With `on-disconnect=stop` the server looks every second whether we are still there, and ends the statement when not (PostgreSQL 14
+/// and later).
+async fn end_with_the_line(connection: &mut PgConnection, call: &Call<'_>) -> Result<(), sqlx::Error> {
+    if call.fence.attrs.on_disconnect != Some(OnDisconnect::Stop) {
+        return Ok(());
+    }
+    let look = "SELECT set_config('client_connection_check_interval', '1s', false)";
+    sqlx::query(look).execute(connection).await.map(drop)
+}
+
 /// The column names in order: JSON objects do not keep it. Preparing also finds every mistake that the server can find
 /// without running the statement.
 async fn columns(connection: &mut PgConnection, bound: &Bound) -> Result<Vec<String>, sqlx::Error> {
@@ -171,6 +206,8 @@ async fn connect(server: &Postgres, call: &Call<'_>, bound: &Bound) -> Result<(P
     let mut connection = server.connect_act().await?;
     let prepare = async {
         limit(&mut connection, call, false).await?;
+        wait_for_others(&mut connection, call).await?;
+        end_with_the_line(&mut connection, call).await?;
         columns(&mut connection, bound).await?;
         sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await
     };
@@ -212,7 +249,16 @@ async fn send(
 /// An error of a statement that was sent: part of it may have been done.
 fn unknown(server: &Postgres, error: &sqlx::Error) -> Acted {
     let why = format!("the server stopped half-way or the line broke: {}", server.explain(error).what);
-    Acted::silent(Effect::Unknown(why))
+    if broke(error) { Acted::broken(why) } else { Acted::silent(Effect::Unknown(why)) }
+}
+
+/// No answer came to the statement: the line is gone, or the server ended the session (it stops, or somebody ended it).
+fn broke(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(told) => told.code().is_some_and(|code| code.starts_with("57P")),
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        _ => false,
+    }
 }
 
 async fn execute(
@@ -232,7 +278,7 @@ async fn execute(
             let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
             let effect = Effect::Done(format!("the server answered with {} rows", rows.len()));
             let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
-            Ok(Acted { effect, output: lines.join("\n"), rows, names, refused: false })
+            Ok(Acted { effect, output: lines.join("\n"), rows, names, refused: false, broke: false })
         }
     }
 }

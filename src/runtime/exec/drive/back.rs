@@ -1,14 +1,18 @@
 //! After a failure or a stop: what the runbook says, what the operator is offered, and taking changes back.
 
-use super::{Run, step_of};
+use super::{Run, step_of, when};
 use crate::domain::SourceError;
-use crate::domain::record::RecordKind;
+use crate::domain::record::{RecordKind, RunOutcome, StepState};
 use crate::domain::text::{clean, clean_lines};
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
 use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// From an undo that was not done to the next try (`retry`).
+const BREATH: Duration = Duration::from_millis(500);
 
 impl Run {
     /// What follows when sending came to nothing.
@@ -80,10 +84,37 @@ impl Run {
         crate::steps::within(fence.attrs.timeout, "the look before the undo", facts).await
     }
 
-    /// Takes a step back, once.
+    /// The `if` of its undo is not true of what was done: there is nothing to take back. One that can't be judged takes nothing
+    /// away from the operator, and is told when it is to be sent.
+    pub(super) fn spares(&self, step: usize) -> bool {
+        let undo = self.fences(step, Role::Undo).next();
+        undo.is_some_and(|(fence, _)| matches!(when::spares(self.scene(step), fence), Ok(Some(_))))
+    }
+
+    /// Takes a step back; once more, as often as `retry` says, only when it is certain that it was not done.
     pub(super) async fn undo(&mut self, step: usize) -> Effect {
+        let more = self.fences(step, Role::Undo).next().map_or(0, |(fence, _)| fence.attrs.retry);
+        for tried in 1..=more {
+            let effect = self.undo_once(step).await;
+            let Effect::NotSent(why) = &effect else { return effect };
+            let detail = format!("not undone: {why}; it is sent again ({tried})");
+            let data = json!({ "state": StepState::Checking, "detail": clean(&detail) });
+            tokio::time::sleep(BREATH).await;
+            let recorded = self.write(RecordKind::StepExit, Some(step), data).await
+                && self.intend_undo(step).await == Event::Recorded;
+            if !recorded {
+                return effect;
+            }
+        }
+        self.undo_once(step).await
+    }
+
+    async fn undo_once(&mut self, step: usize) -> Effect {
         if self.exec.read_only {
             return Effect::NotSent("this dashboard is read-only".to_owned());
+        }
+        if let Err(why) = self.held.check(&self.exec).await {
+            return Effect::NotSent(why);
         }
         let planned = self.planned(step);
         let sent = planned.rows.as_ref().and_then(|rows| self.outs.seen_on(self.host(step)).get(&rows.name));
@@ -94,7 +125,11 @@ impl Run {
         let Some((fence, pinned)) = self.fences(step, Role::Undo).next() else {
             return Effect::NotSent("the step has no undo fence".to_owned());
         };
-        let acted = match (step_of(fence), self.scene(step).call(fence, pinned)) {
+        match when::spares(self.scene(step), fence) {
+            Ok(None) => {}
+            Ok(Some(why)) | Err(why) => return Effect::NotSent(why),
+        }
+        let acted = match (step_of(fence), self.scene(step).ready(fence, pinned)) {
             (Ok(way), Ok(call)) => self.scene(step).judge(fence, way.act(call, permit).await),
             (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),
         };
@@ -103,8 +138,11 @@ impl Run {
     }
 
     /// What is left to undo, as text; empty when nothing is.
-    pub(super) fn left(&self, left: &[usize]) -> String {
-        let texts: Vec<String> = left.iter().map(|step| self.undo_text(*step)).collect();
+    pub(super) fn left(&self, outcome: RunOutcome, left: &[usize]) -> String {
+        let mut texts: Vec<String> = left.iter().map(|step| self.undo_text(*step)).collect();
+        if outcome != RunOutcome::Ok && !self.called.is_empty() {
+            texts.push(format!("what was called ({})", self.called.join(", ")));
+        }
         if texts.is_empty() { String::new() } else { format!("; left to undo: {}", texts.join("; ")) }
     }
 }

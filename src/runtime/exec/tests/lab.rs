@@ -29,6 +29,38 @@ impl Cluster {
         self.0.run(sql);
     }
 
+    /// Statements of a role, as the server has logged them.
+    pub(super) fn sent_by(&self, role: &str) -> Vec<String> {
+        self.0.statements(role)
+    }
+
+    /// The superuser on another database.
+    pub(super) async fn on(&self, database: &str) -> PgConnection {
+        let options = PgConnectOptions::from_str(&self.dsn("postgres")).unwrap().database(database);
+        PgConnection::connect_with(&options.disable_statement_logging()).await.unwrap()
+    }
+
+    /// The process that runs a statement like this and waits for others, once there is one.
+    pub(super) async fn waiting(&self, like: &str) -> i32 {
+        let query = "SELECT pid FROM pg_stat_activity WHERE query LIKE $1 AND wait_event_type = 'Lock'";
+        let mut admin = self.admin().await;
+        let search = async {
+            loop {
+                let found: Option<i32> = sqlx::query_scalar(query).bind(like).fetch_optional(&mut admin).await.unwrap();
+                if let Some(pid) = found {
+                    return pid;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), search).await.expect("a statement waits")
+    }
+
+    /// Statements like this that run just now.
+    pub(super) async fn active(&self, like: &str) -> i64 {
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE $1 AND state = 'active'";
+        sqlx::query_scalar(query).bind(like).fetch_one(&mut self.admin().await).await.unwrap()
+    }
+
     fn dsn(&self, user: &str) -> String {
         format!("postgres://{user}@localhost:{}/{DATABASE}?host={}", self.0.port, self.0.socket.display())
     }

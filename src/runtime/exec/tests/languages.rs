@@ -139,6 +139,73 @@ async fn a_host_that_is_not_there_gets_nothing_and_a_line_that_breaks_leaves_it_
     bridge.exec.connections.close().await;
 }
 
+/// A script that goes on for long, whose line is broken once it has begun; what `verify` makes of it.
+async fn line_breaks(
+    seconds: u8,
+    attrs: &str,
+    verify: impl Fn(&std::path::Path) -> String,
+) -> (RunView, Vec<String>, std::path::PathBuf, tempfile::TempDir) {
+    let sshd = crate::lab::sshd::own_sshd().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let pid = dir.path().join("pid");
+    let script =
+        format!("set -eu\necho $$ > {0}.new\nmv {0}.new {0}\nsleep {1}\ntouch {0}.ended", pid.display(), seconds);
+    let fences = fence(&format!("bash run on={HOST} timeout=90s undo=none{attrs}"), &script) + &verify(&pid);
+    let mut bridge = Bridge::new(over(&sshd, 1), page("", &fences)).await;
+    let plan = bridge.plan("page", json!({})).await;
+    let id = bridge.exec.start(yes(plan, None)).unwrap();
+    let there = tokio::task::spawn_blocking({
+        let pid = pid.clone();
+        move || poll(Duration::from_secs(20), || pid.exists().then_some(()))
+    });
+    assert!(there.await.unwrap().is_some(), "it began");
+    sshd.break_lines();
+    let view = bridge.end(id).await;
+    bridge.exec.connections.close().await;
+    (view, bridge.story().await, pid, dir)
+}
+
+fn runs(pid: &std::path::Path) -> bool {
+    let pid = std::fs::read_to_string(pid).unwrap();
+    std::path::Path::new("/proc").join(pid.trim()).exists()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_whose_line_breaks_goes_on_there_and_is_waited_for() {
+    need!(own_sshd);
+    // Looked for once.
+    let ended = |pid: &std::path::Path| {
+        fence("bash verify on=local timeout=5s", &format!("set -eu\ntest -e {}.ended", pid.display()))
+    };
+    let (view, story, ..) = line_breaks(4, "", ended).await;
+    assert!(story.contains(&"step.exit unknown".to_owned()), "{story:?}");
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_whose_line_breaks_is_ended_there_when_the_runbook_wants_that() {
+    need!(own_sshd);
+    let (view, story, pid, _dir) = line_breaks(60, " on-disconnect=stop", |_| HOLDS.to_owned()).await;
+    assert!(story.contains(&"step.exit unknown".to_owned()), "{story:?}");
+    assert!(format!("{view:?}").contains("what was left of it there was ended"), "{view:?}");
+    assert!(!runs(&pid));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_breaks_excused_is_no_failure_and_verify_decides() {
+    need!(own_sshd);
+    let holds = |code: u8| fence("bash verify on=local timeout=3s every=500ms", &format!("set -eu\nexit {code}"));
+    for (code, outcome) in [(0, RunOutcome::Ok), (1, RunOutcome::Failed)] {
+        let (view, story, pid, _dir) = line_breaks(60, " on-disconnect=expected", |_| holds(code)).await;
+        assert_eq!(view.outcome, Some(outcome), "{view:?}");
+        assert!(!story.contains(&"step.exit unknown".to_owned()), "{story:?}");
+        let pid: i32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        // What was meant to go away with its host is still there in the lab.
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_fails_is_open_until_it_is_verified_and_one_that_hangs_is_ended() {
     let fails = fence("bash run on=local timeout=5s undo=none", "set -eu\necho why >&2\nexit 3") + HOLDS;
@@ -350,7 +417,7 @@ async fn servers_and_secrets_are_those_of_the_config() {
     let bridge = Bridge::new(connections(1), library).await;
     let plan = async |args: Value| {
         let args = args.as_object().unwrap().clone().into_iter().collect();
-        bridge.exec.make_plan(&PlanRequest { runbook: "page".to_owned(), args }).await
+        bridge.exec.make_plan(&PlanRequest::new("page".to_owned(), args)).await
     };
     let error = plan(json!({"server": "other", "host": "h"})).await.unwrap_err();
     assert!(error.contains("there is no [[server]] \"other\"") && error.contains("there are: box"), "{error}");

@@ -1,8 +1,11 @@
 //! Whole runs on real services: a PostgreSQL cluster of the test's own, and containers of the lab's engine. Only the
 //! crashes are staged: a journal that stops answering at a chosen record stands for a process that dies there.
 
+mod calls;
+mod databases;
 mod lab;
 mod languages;
+mod locks;
 mod rollouts;
 mod ways;
 
@@ -14,6 +17,7 @@ use crate::domain::risk::{Level, Policy};
 use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
 use crate::event::{Event, RunEvent};
+use crate::journal::lease::{Grant, Lease, Taken};
 use crate::journal::process::Process;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, JournalError};
@@ -91,6 +95,18 @@ impl Journal for Staged {
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         self.inner.claim(run).await
     }
+    async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
+        self.inner.take(run, resources, ttl).await
+    }
+    async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
+        self.inner.renew(run, grants, ttl).await
+    }
+    async fn release(&self, run: RunId) -> Result<(), JournalError> {
+        self.inner.release(run).await
+    }
+    async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
+        self.inner.held(resources).await
+    }
 }
 
 fn in_two_minutes() -> Now {
@@ -154,7 +170,7 @@ impl Bridge {
 
     async fn plan(&self, runbook: &str, args: Value) -> Plan<Draft> {
         let args = args.as_object().unwrap().clone().into_iter().collect();
-        self.exec.make_plan(&PlanRequest { runbook: runbook.to_owned(), args }).await.unwrap()
+        self.exec.make_plan(&PlanRequest::new(runbook.to_owned(), args)).await.unwrap()
     }
 
     fn take(&mut self, event: Event) {
@@ -193,7 +209,8 @@ impl Bridge {
     }
 
     async fn end(&mut self, run: RunId) -> RunView {
-        self.until(|event| is_record(event, RecordKind::RunFinish)).await;
+        let ours = |event: &RunEvent| matches!(event, RunEvent::Record(record) if record.entry.run == Some(run));
+        self.until(|event| is_record(event, RecordKind::RunFinish) && ours(event)).await;
         self.runs.get(run).unwrap().clone()
     }
 
@@ -475,6 +492,7 @@ async fn a_plan_that_is_given_up_or_replaced_does_not_come() {
         ..Arc::into_inner(bridge.exec).unwrap()
     });
     let request = |runbook: &str, name: &str, value: &str| PlanRequest {
+        caller: None,
         runbook: runbook.to_owned(),
         args: [(name.to_owned(), json!(value))].into(),
     };
@@ -602,7 +620,7 @@ async fn what_cannot_be_planned_says_why() {
     let bridge = Bridge::new(Connections::default(), Library::builtin()).await;
     let why = async |runbook: &str, args: Value| {
         let args = args.as_object().unwrap().clone().into_iter().collect();
-        bridge.exec.make_plan(&PlanRequest { runbook: runbook.to_owned(), args }).await.unwrap_err()
+        bridge.exec.make_plan(&PlanRequest::new(runbook.to_owned(), args)).await.unwrap_err()
     };
     assert_eq!(
         why("container-restat", json!({})).await,

@@ -208,7 +208,7 @@ async fn the_containers_of_a_host_are_those_of_its_engine_and_its_rows_its_own()
 async fn a_rollout_over_nobody_has_no_plan() {
     let hosts = Hosts { sshds: Vec::new(), folder: tempfile::tempdir().unwrap() };
     let bridge = Bridge::new(Connections::default(), hosts.page("", "", "true")).await;
-    let request = PlanRequest { runbook: "page".to_owned(), args: [].into() };
+    let request = PlanRequest::new("page", [].into());
     let why = bridge.exec.make_plan(&request).await.unwrap_err();
     assert_eq!(why, "the rollout goes over nothing: no [[server]] of the config has the role \"web\"");
 }

@@ -6,7 +6,7 @@ use crate::runbook::machine::Way;
 use crate::runbook::plan::When;
 
 /// A runbook over a table `t (n integer, note text)` of the database, read and changed by `web`.
-fn page(keys: &str, body: &str) -> Library {
+pub(super) fn page(keys: &str, body: &str) -> Library {
     let front = "---\nrunbook: 1\nid: ways\ntitle: Ways\nowner: tests\nreviewed: 2026-11-20\nrisk: low\nverb: set\n";
     let page = format!("{front}{keys}---\n\n# Ways\n\n{body}\n");
     Library::read([("ways.md", page.as_str())]).unwrap_or_else(|problems| panic!("{problems:?}"))
@@ -117,13 +117,13 @@ fn second_fails(attrs: &str) -> String {
     format!("## Change\n\n{}{}", back_and_forth("One", 1, ""), back_and_forth("Two", 2, attrs))
 }
 
-async fn asked_ways(bridge: &mut Bridge) -> (String, Vec<Way>) {
+pub(super) async fn asked_ways(bridge: &mut Bridge) -> (String, Vec<Way>) {
     let asked = |event: &RunEvent| matches!(event, RunEvent::Ask { ways, .. } if !ways.is_empty());
     let RunEvent::Ask { ways, prompt, .. } = bridge.until(asked).await else { panic!() };
     (prompt.clone(), ways.clone())
 }
 
-fn choose(way: Way) -> RunAnswer {
+pub(super) fn choose(way: Way) -> RunAnswer {
     RunAnswer::Choose { way, reason: "it is known".to_owned() }
 }
 

@@ -1,0 +1,67 @@
+//! Leases: who holds what, so that two runs never change one thing at the same time. They live where the records are, and are
+//! judged by that store's clock.
+//!
+//! A lease lapses when its time is over, and when its process is dead (told on its own host only). Each grant has a number that is
+//! greater than all before it for that resource: whoever still has a smaller one is no holder any more.
+
+use crate::domain::RunId;
+use crate::domain::record::Actor;
+use crate::domain::text::clean;
+use jiff::Timestamp;
+use std::fmt;
+use std::time::Duration;
+
+/// A lease that is not renewed lapses after this.
+pub const TTL: Duration = Duration::from_secs(60);
+
+/// That a run holds something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What: `database/primary`.
+    pub resource: String,
+    /// The number of the grant.
+    pub fence: u64,
+}
+
+/// What came of asking for several resources at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// All of them are held now, in the order of the question.
+    All(Vec<Grant>),
+    /// None is: somebody else holds this one.
+    Held(Box<Lease>),
+}
+
+/// What somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What: `database/primary`.
+    pub resource: String,
+    /// The run that holds it.
+    pub run: RunId,
+    /// Whose process that is.
+    pub holder: Actor,
+    /// Since when.
+    pub since: Timestamp,
+    /// The runbook's id, once the run has begun.
+    pub runbook: Option<String>,
+    /// The last step that something was recorded of.
+    pub step: Option<String>,
+}
+
+impl fmt::Display for Lease {
+    /// `database/primary is held by ada@bastion since 12:04:31 UTC: run 1a2b3c of db-kill-idle, at kill/idle`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resource, run, holder, since, runbook, step } = self;
+        let who = format!("{}@{}", holder.name, holder.host);
+        let when = since.strftime("%H:%M:%S UTC");
+        write!(f, "{} is held by {} since {when}: run {}", clean(resource), clean(&who), run.short())?;
+        if let Some(runbook) = runbook {
+            write!(f, " of {}", clean(runbook))?;
+        }
+        match step {
+            Some(step) => write!(f, ", at {}", clean(step)),
+            None => Ok(()),
+        }
+    }
+}

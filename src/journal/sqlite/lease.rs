@@ -1,0 +1,264 @@
+//! Leases in the SQLite file: taken in one `BEGIN IMMEDIATE` transaction, so that of several processes exactly one gets them.
+
+use super::super::lease::{Grant, Lease, Taken};
+use super::{Inner, read};
+use crate::domain::RunId;
+use crate::domain::record::Actor;
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The store's clock, in milliseconds of Unix time.
+const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)";
+
+/// A row that somebody holds, as long as it has not lapsed.
+struct HeldRow {
+    lease: Lease,
+    writer: Uuid,
+    over: bool,
+}
+
+impl Inner {
+    pub(super) async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> sqlx::Result<Taken> {
+        let mut change = self.begin().await?;
+        for resource in resources {
+            if let Some(held) = holder(&mut change, resource, &self.actor).await?
+                && held.run != run
+            {
+                return Ok(Taken::Held(Box::new(held)));
+            }
+        }
+        let mut grants = Vec::new();
+        for resource in resources {
+            let take = format!(
+                "INSERT INTO lease (resource, fence, run, writer, since, until) VALUES (?, 1, ?, ?, {NOW}, {NOW} + ?)
+                 ON CONFLICT (resource) DO UPDATE SET fence = lease.fence + 1, run = excluded.run,
+                     writer = excluded.writer, since = excluded.since, until = excluded.until
+                 RETURNING fence"
+            );
+            let fence: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(take))
+                .bind(resource)
+                .bind(run.to_string())
+                .bind(self.writer.to_string())
+                .bind(millis(ttl))
+                .fetch_one(&mut *change)
+                .await?;
+            grants.push(Grant { resource: resource.clone(), fence: fence.unsigned_abs() });
+        }
+        change.commit().await?;
+        Ok(Taken::All(grants))
+    }
+
+    /// A lease whose time is over and that nobody else has taken is still ours.
+    pub(super) async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> sqlx::Result<bool> {
+        let mut change = self.begin().await?;
+        for Grant { resource, fence } in grants {
+            let renew = format!("UPDATE lease SET until = {NOW} + ? WHERE resource = ? AND run = ? AND fence = ?");
+            let renewed = sqlx::query(sqlx::AssertSqlSafe(renew))
+                .bind(millis(ttl))
+                .bind(resource)
+                .bind(run.to_string())
+                .bind(i64::try_from(*fence).unwrap_or(i64::MAX))
+                .execute(&mut *change)
+                .await?;
+            if renewed.rows_affected() != 1 {
+                return Ok(false);
+            }
+        }
+        change.commit().await?;
+        Ok(true)
+    }
+
+    pub(super) async fn release(&self, run: RunId) -> sqlx::Result<()> {
+        let mut change = self.begin().await?;
+        sqlx::query("UPDATE lease SET run = NULL, writer = NULL WHERE run = ?")
+            .bind(run.to_string())
+            .execute(&mut *change)
+            .await?;
+        change.commit().await
+    }
+}
+
+/// Those of the resources that somebody holds, seen by `us`.
+pub(super) async fn held(pool: &SqlitePool, resources: &[String], us: &Actor) -> sqlx::Result<Vec<Lease>> {
+    let mut connection = pool.acquire().await?;
+    // A file of an earlier version that nobody has opened to write since.
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'lease'")
+        .fetch_one(&mut *connection)
+        .await?;
+    if kept == 0 {
+        return Ok(Vec::new());
+    }
+    let mut held = Vec::new();
+    for resource in resources {
+        held.extend(holder(&mut connection, resource, us).await?);
+    }
+    Ok(held)
+}
+
+/// Who holds it: `None` when nobody does, or not any more.
+async fn holder(connection: &mut SqliteConnection, resource: &str, us: &Actor) -> sqlx::Result<Option<Lease>> {
+    let query = format!(
+        "SELECT lease.*, until <= {NOW} AS over, opened.actor_name, opened.actor_uid, opened.actor_host,
+             (SELECT data FROM record WHERE run = lease.run AND kind = 'run.start' LIMIT 1) AS start,
+             (SELECT step FROM record WHERE run = lease.run AND step IS NOT NULL ORDER BY place DESC LIMIT 1) AS step
+         FROM lease LEFT JOIN record AS opened ON opened.writer = lease.writer AND opened.seq = 1
+         WHERE lease.resource = ? AND lease.run IS NOT NULL"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(resource).fetch_optional(&mut *connection).await?;
+    let Some(HeldRow { lease, writer, over }) = row.as_ref().map(decode).transpose()? else { return Ok(None) };
+    // A process of another host can't be seen from here: only its time ends its lease.
+    let dead = lease.holder.host == us.host && !read::is_alive(connection, writer).await?;
+    Ok((!over && !dead).then_some(lease))
+}
+
+fn decode(row: &SqliteRow) -> sqlx::Result<HeldRow> {
+    let text = |column: &str| row.try_get::<Option<String>, _>(column).map(Option::unwrap_or_default);
+    let start: serde_json::Value = serde_json::from_str(&text("start")?).unwrap_or_default();
+    let lease = Lease {
+        resource: text("resource")?,
+        // What is no id was tampered with, and is no run of ours.
+        run: RunId(text("run")?.parse().unwrap_or_default()),
+        holder: Actor {
+            name: text("actor_name")?,
+            uid: row.try_get::<Option<u32>, _>("actor_uid")?.unwrap_or_default(),
+            host: text("actor_host")?,
+        },
+        since: Timestamp::from_millisecond(row.try_get("since")?).unwrap_or_default(),
+        runbook: start["runbook"].as_str().map(str::to_owned),
+        step: row.try_get("step")?,
+    };
+    Ok(HeldRow { lease, writer: text("writer")?.parse().unwrap_or_default(), over: row.try_get("over")? })
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SqliteJournal;
+    use super::*;
+    use crate::journal::Journal;
+    use crate::journal::lease::TTL;
+    use crate::journal::process::Process;
+    use crate::redact::Redactor;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::path::Path;
+    use std::process::Stdio;
+
+    fn run() -> RunId {
+        RunId(Uuid::now_v7())
+    }
+
+    async fn open(dir: &Path, host: &str, process: Process) -> SqliteJournal {
+        let actor = Actor { name: "ada".to_owned(), uid: 1, host: host.to_owned() };
+        SqliteJournal::open_as(&dir.join("journal.db"), "test", Redactor::default(), actor, process).await.unwrap()
+    }
+
+    fn all(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn fences(taken: &Taken) -> Vec<u64> {
+        match taken {
+            Taken::All(grants) => grants.iter().map(|grant| grant.fence).collect(),
+            Taken::Held(_) => Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_one_run_holds_no_other_gets_and_each_grant_has_a_greater_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (open(dir.path(), "a", Process::this()).await, open(dir.path(), "a", Process::this()).await);
+        let (first, second) = (run(), run());
+        let taken = one.take(first, &all(&["database/a", "server/b"]), TTL).await.unwrap();
+        assert_eq!(fences(&taken), [1, 1]);
+        // All or nothing: the free one is not taken either.
+        let Taken::Held(held) = two.take(second, &all(&["service/c", "server/b"]), TTL).await.unwrap() else {
+            panic!()
+        };
+        assert_eq!((held.run, held.resource.as_str(), held.holder.host.as_str()), (first, "server/b", "a"));
+        assert!(held.to_string().starts_with("server/b is held by ada@a since "), "{held}");
+        assert_eq!(two.held(&all(&["service/c"])).await.unwrap(), []);
+        assert_eq!(two.held(&all(&["database/a", "server/b"])).await.unwrap().len(), 2);
+        one.release(first).await.unwrap();
+        let taken = two.take(second, &all(&["server/b"]), TTL).await.unwrap();
+        assert_eq!(fences(&taken), [2]);
+    }
+
+    #[tokio::test]
+    async fn a_lease_lapses_with_its_time_and_a_stale_holder_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (open(dir.path(), "a", Process::this()).await, open(dir.path(), "b", Process::this()).await);
+        let (first, second, it) = (run(), run(), all(&["database/a"]));
+        let Taken::All(grants) = one.take(first, &it, Duration::ZERO).await.unwrap() else { panic!() };
+        // Its time is over, and nobody else wants it: it may go on.
+        assert!(one.renew(first, &grants, Duration::ZERO).await.unwrap());
+        assert_eq!(fences(&two.take(second, &it, TTL).await.unwrap()), [2]);
+        assert!(!one.renew(first, &grants, TTL).await.unwrap(), "somebody else has it now");
+        one.release(first).await.unwrap();
+        assert_eq!(two.held(&it).await.unwrap()[0].run, second, "what a stale holder gives back is not its own");
+    }
+
+    /// The rounds of a race.
+    const ROUNDS: usize = 40;
+
+    /// A process of its own that asks for a resource whenever it is told to. Started by the test below, and nothing by itself.
+    #[tokio::test]
+    async fn contender() {
+        let Ok(dir) = std::env::var("QD_LEASE_RACE") else { return };
+        let journal = open(Path::new(&dir), "a", Process::this()).await;
+        println!("ready");
+        for line in std::io::stdin().lines() {
+            let taken = journal.take(run(), &[line.unwrap()], TTL).await.unwrap();
+            println!("{}", if matches!(taken, Taken::All(_)) { "won" } else { "lost" });
+        }
+    }
+
+    fn start_contender(dir: &Path) -> (std::process::Child, std::io::Lines<BufReader<std::process::ChildStdout>>) {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "journal::sqlite::lease::tests::contender", "--nocapture", "--test-threads=1"]);
+        command.env("QD_LEASE_RACE", dir).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The test runner says something first.
+        assert!(lines.any(|line| line.unwrap().ends_with("ready")));
+        (child, lines)
+    }
+
+    #[test]
+    fn of_two_processes_that_ask_at_once_exactly_one_gets_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut contenders = [start_contender(dir.path()), start_contender(dir.path())];
+        let mut wins = [0, 0];
+        for round in 0..ROUNDS {
+            for (child, _) in &mut contenders {
+                writeln!(child.stdin.as_mut().unwrap(), "database/{round}").unwrap();
+            }
+            let said = contenders.each_mut().map(|(_, lines)| lines.next().unwrap().unwrap());
+            assert_eq!(said.iter().filter(|said| *said == "won").count(), 1, "round {round}: {said:?}");
+            wins[usize::from(said[1] == "won")] += 1;
+        }
+        assert_eq!(wins[0] + wins[1], ROUNDS);
+        for (child, _) in &mut contenders {
+            drop(child.stdin.take());
+            assert!(child.wait().unwrap().success());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_process_holds_nothing_on_its_own_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let dead = crate::journal::process::tests::gone();
+        let (one, two) = (open(dir.path(), "a", dead).await, open(dir.path(), "a", Process::this()).await);
+        let elsewhere = open(dir.path(), "b", Process::this()).await;
+        let (first, it) = (run(), all(&["database/a"]));
+        one.take(first, &it, TTL).await.unwrap();
+        assert_eq!(elsewhere.held(&it).await.unwrap().len(), 1, "nobody can tell from another host");
+        assert_eq!(two.held(&it).await.unwrap(), []);
+        assert_eq!(fences(&two.take(run(), &it, TTL).await.unwrap()), [2]);
+    }
+}

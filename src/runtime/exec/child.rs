@@ -1,0 +1,247 @@
+//! Steps that run another runbook (`**Run:** [title](file.md)`): a run of its own, with its own plan, its own answer and its own
+//! records, which names the run that calls it. The calling step is ok only when that run ended ok.
+//!
+//! The caller asks for the run; whoever faces the operator plans it, shows it and has it answered, as for any other, and the gate
+//! knows no difference. Here is what ties the two together: who waits for whom, what the called one may take for granted (what its
+//! callers hold), and how deep that may go.
+
+use super::drive::Run;
+use super::lease::Held;
+use super::{Exec, Running};
+use crate::domain::RunId;
+use crate::domain::record::{RecordKind, RunOutcome};
+use crate::domain::text::clean;
+use crate::effect::RunAnswer;
+use crate::event::{RunEvent, TaskList};
+use crate::runbook::machine::Answered;
+use crate::runbook::model::Call;
+use crate::runbook::plan::Caller;
+use crate::runbook::{PlanRequest, Runbook, library};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// So many runs deep calls may go.
+const DEPTH: usize = 4;
+
+/// What the caller hears of the run that it called.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It has been approved, and begins.
+    Began(RunId),
+    /// It is over; `None`: it was not begun after all.
+    Ended(RunId, Option<RunOutcome>, String),
+}
+
+/// What is known of a run under way beside where its answers go.
+#[derive(Default)]
+pub(super) struct Kin {
+    /// The runbook's id.
+    runbook: String,
+    /// What it holds.
+    held: Option<Arc<Held>>,
+    /// The run that called it.
+    caller: Option<RunId>,
+    /// The step that waits for a run to be approved.
+    waits: Option<String>,
+    /// Where news of that run go.
+    news: Option<UnboundedSender<News>>,
+}
+
+impl Running {
+    /// A run begins to be driven. What comes back brings news of the runs that it calls.
+    pub(super) fn known(&self, run: RunId, runbook: &str, caller: Option<RunId>) -> UnboundedReceiver<News> {
+        let (sender, news) = unbounded_channel();
+        let kin = Kin { runbook: runbook.to_owned(), caller, news: Some(sender), ..Kin::default() };
+        self.kin(|all| all.insert(run, kin));
+        news
+    }
+
+    pub(super) fn forget(&self, run: RunId) {
+        self.kin(|all| all.remove(&run));
+    }
+
+    pub(super) fn holds(&self, run: RunId, held: &Arc<Held>) {
+        self.kin(|all| all.get_mut(&run).map(|kin| kin.held = Some(Arc::clone(held))));
+    }
+
+    /// What a run's caller holds, and those that called that one.
+    pub(super) fn held_by(&self, caller: Option<&Caller>) -> Option<Arc<Held>> {
+        self.kin(|all| all.get(&caller?.run)?.held.clone())
+    }
+
+    fn wait(&self, run: RunId, step: Option<&str>) {
+        self.kin(|all| all.get_mut(&run).map(|kin| kin.waits = step.map(str::to_owned)));
+    }
+
+    /// An approved run takes its place under the step that waits for it; the error says that nobody does. One call takes one run.
+    pub(super) fn adopt(&self, caller: &Caller, run: RunId) -> Result<(), String> {
+        let gone = || "the run that called it does not wait for it any more: it was not begun".to_owned();
+        self.kin(|all| {
+            let kin = all.get_mut(&caller.run).ok_or_else(gone)?;
+            kin.waits.take_if(|step| *step == caller.step).ok_or_else(gone)?;
+            kin.news.as_ref().is_some_and(|news| news.send(News::Began(run)).is_ok()).then_some(()).ok_or_else(gone)
+        })
+    }
+
+    pub(super) fn tell(&self, caller: RunId, news: News) {
+        // The caller may have been cut off: then nobody wants to know.
+        self.kin(|all| all.get(&caller).and_then(|kin| kin.news.as_ref()?.send(news).ok()));
+    }
+
+    /// A run and those that called it, nearest first, each with its runbook's id; empty when it is over.
+    fn family(&self, run: RunId) -> Vec<(RunId, String)> {
+        self.kin(|all| {
+            let (mut family, mut at) = (Vec::new(), Some(run));
+            while let Some((run, kin)) = at.and_then(|run| Some((run, all.get(&run)?))) {
+                family.push((run, kin.runbook.clone()));
+                at = kin.caller;
+            }
+            family
+        })
+    }
+}
+
+impl Exec {
+    /// The runs that a planned one would belong to; the error says why it can't.
+    pub(super) fn family(&self, request: &PlanRequest) -> Result<Vec<RunId>, String> {
+        let Some(caller) = &request.caller else { return Ok(Vec::new()) };
+        let family = self.runs.family(caller.run);
+        if family.is_empty() {
+            return Err(format!("the run {} that calls it is over", caller.run.short()));
+        }
+        if family.iter().any(|(_, runbook)| *runbook == request.runbook) {
+            let way: Vec<&str> = family.iter().rev().map(|(_, runbook)| runbook.as_str()).collect();
+            return Err(format!("{} → {}: a runbook that calls itself never ends", way.join(" → "), request.runbook));
+        }
+        if family.len() > DEPTH {
+            return Err(format!("calls go {DEPTH} runs deep at most"));
+        }
+        Ok(family.into_iter().map(|(run, _)| run).collect())
+    }
+
+    /// The runbook that a call means: by its file, seen from the calling one.
+    fn called(&self, from: &Runbook, call: &Call) -> Result<Arc<Runbook>, String> {
+        let found = library::beside(&place(from), &call.file)
+            .and_then(|wanted| self.library.iter().find(|runbook| place(runbook) == wanted).cloned());
+        found.ok_or_else(|| format!("there is no runbook {} beside {}", call.file, from.file()))
+    }
+}
+
+/// Where a runbook stands among the others, with `/`.
+fn place(runbook: &Runbook) -> String {
+    let path = runbook.path.as_ref().map(|path| path.display().to_string());
+    // One that is built in has no folder: its file is called like itself.
+    path.unwrap_or_else(|| format!("{}.md", runbook.id))
+}
+
+impl Run {
+    /// Runs another runbook in the place of a step.
+    pub(super) async fn call(&mut self, step: usize, call: &Call) -> Answered {
+        loop {
+            let called = self.exec.called(&self.plan.body().runbook, call);
+            let what = match &called {
+                Ok(runbook) => {
+                    format!("runs {} ({}) here, with a plan and an answer of its own", runbook.title, runbook.id)
+                }
+                Err(why) => format!("can't be run: {why}"),
+            };
+            self.put_call(step, &what).await;
+            match self.answers.recv().await {
+                None | Some(RunAnswer::Leave) => return self.leave(),
+                Some(RunAnswer::Stop) => return Answered::Stop,
+                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Done) => {
+                    if let Ok(runbook) = called
+                        && let Some(answered) = self.run_called(step, &runbook).await
+                    {
+                        return answered;
+                    }
+                }
+                // An answer to another kind of question: ask again.
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn put_call(&self, step: usize, what: &str) {
+        let ask = RunEvent::Ask {
+            run: self.id,
+            step: self.planned(step).id.clone(),
+            prompt: format!("{} {}", self.planned(step).title, clean(what)),
+            phrase: None,
+            manual: true,
+            list: TaskList::default(),
+            ways: Vec::new(),
+        };
+        self.exec.tell(ask).await;
+    }
+
+    /// `None`: it was not begun, and the operator is asked once more.
+    async fn run_called(&mut self, step: usize, runbook: &Runbook) -> Option<Answered> {
+        let id = self.planned(step).id.clone();
+        self.exec.runs.wait(self.id, Some(&id));
+        let caller = Caller { run: self.id, step: id };
+        let request = PlanRequest { runbook: runbook.id.clone(), args: self.args_for(runbook), caller: Some(caller) };
+        self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request) }).await;
+        let mut under_way = None;
+        loop {
+            tokio::select! {
+                biased;
+                news = self.news.recv() => match news? {
+                    News::Began(run) => {
+                        let detail = format!("run {} of {} begins", run.short(), runbook.id);
+                        let data = json!({ "output": detail, "called": run });
+                        if !self.write(RecordKind::StepTick, Some(step), data).await {
+                            self.exec.answer(run, RunAnswer::Stop);
+                        }
+                        under_way = Some(run);
+                    }
+                    News::Ended(_, None, _) => return None,
+                    News::Ended(run, Some(outcome), reason) => return Some(self.came(run, runbook, outcome, &reason)),
+                },
+                answer = self.answers.recv() => match (answer, under_way) {
+                    // It ends before its next change, and then this one does.
+                    (Some(RunAnswer::Stop), Some(run)) => self.exec.answer(run, RunAnswer::Stop),
+                    (Some(RunAnswer::Leave) | None, Some(run)) => {
+                        self.leaving = true;
+                        self.exec.leave(run);
+                        if self.answers.is_closed() {
+                            return Some(Answered::Stop);
+                        }
+                    }
+                    (Some(RunAnswer::Declined), None) => return self.turned_down(None),
+                    (Some(RunAnswer::Stop), None) => return self.turned_down(Some(Answered::Stop)),
+                    (Some(RunAnswer::Leave) | None, None) => {
+                        let left = self.leave();
+                        return self.turned_down(Some(left));
+                    }
+                    (Some(RunAnswer::Skip(reason)), None) => {
+                        return self.turned_down(Some(Answered::Skip(clean(&reason).into_owned())));
+                    }
+                    (Some(_), _) => {}
+                },
+            }
+        }
+    }
+
+    /// A plan that is approved after all has nobody to belong to any more. One that was approved at the same moment is waited for.
+    fn turned_down(&self, answered: Option<Answered>) -> Option<Answered> {
+        self.exec.runs.wait(self.id, None);
+        answered
+    }
+
+    /// Its parameters of the same name as ours have our values.
+    fn args_for(&self, runbook: &Runbook) -> BTreeMap<String, Value> {
+        let names = runbook.params.iter().map(|param| &param.name);
+        let given = names.filter_map(|name| Some((name.clone(), self.values.get(name)?.clone())));
+        given.filter(|(_, value)| !value.is_null()).collect()
+    }
+
+    fn came(&mut self, run: RunId, runbook: &Runbook, outcome: RunOutcome, reason: &str) -> Answered {
+        let told = format!("run {} of {}", run.short(), runbook.id);
+        self.called.push(told.clone());
+        Answered::Came(outcome, format!("{told} ended {}: {reason}", outcome.word()))
+    }
+}

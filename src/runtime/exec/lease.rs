@@ -1,0 +1,179 @@
+//! What a run holds while it goes on: taken before it begins, renewed while it lives, looked at again before each change, given back
+//! at its end.
+//!
+//! PostgreSQL's advisory locks are not taken beside: the session that holds one idles for as long as the run takes, and is what runbooks
+//! like `db-kill-idle` end; it takes a connection when connections are what is missing; and behind a pooler it holds nothing.
+
+use super::Exec;
+use crate::domain::RunId;
+use crate::domain::text::clean;
+use crate::journal::Journal;
+use crate::journal::lease::{Grant, TTL, Taken};
+use crate::runbook::model::{Name, Runbook};
+use crate::runbook::params;
+use crate::runbook::plan::PlannedLock;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// So many times within its time a lease is renewed: one renewal that fails does no harm.
+const RENEWALS: u32 = 3;
+
+/// What a runbook locks, with the values of its parameters; the error names a parameter that has none.
+pub(super) fn resources(runbook: &Runbook, values: &BTreeMap<String, Value>) -> Result<BTreeSet<String>, String> {
+    let mut resources = BTreeSet::new();
+    for lock in &runbook.lock {
+        let names: Vec<String> = match &lock.name {
+            Name::Is(name) => vec![name.clone()],
+            Name::Param(param) => match values.get(param) {
+                Some(Value::Array(list)) if !list.is_empty() => list.iter().map(params::show).collect(),
+                Some(value) if !value.is_null() && !value.is_array() => vec![params::show(value)],
+                Some(_) | None => {
+                    return Err(format!("it locks {}/${param}, and {param:?} has no value", lock.kind));
+                }
+            },
+        };
+        resources.extend(names.iter().map(|name| format!("{}/{name}", lock.kind)));
+    }
+    Ok(resources)
+}
+
+impl Exec {
+    /// What a runbook locks, and who holds that just now; `family`: the runs that this one is to belong to. The error says why the
+    /// plan can't be approved.
+    pub(super) async fn locks(
+        &self,
+        runbook: &Runbook,
+        values: &BTreeMap<String, Value>,
+        family: &[RunId],
+    ) -> Result<Vec<PlannedLock>, String> {
+        let resources: Vec<String> = resources(runbook, values)?.into_iter().collect();
+        if resources.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held = self.journal.held(&resources).await.map_err(|error| format!("its locks are not known: {error}"))?;
+        let locks = resources.into_iter().map(|resource| {
+            let lease = held.iter().find(|lease| lease.resource == resource);
+            let ours = lease.is_some_and(|lease| family.contains(&lease.run));
+            let holder = lease.filter(|_| !ours).map(ToString::to_string);
+            PlannedLock { resource, holder, ours }
+        });
+        Ok(locks.collect())
+    }
+}
+
+/// What a run holds.
+pub(super) struct Held {
+    run: RunId,
+    grants: Vec<Grant>,
+    /// What the runs hold that called this one.
+    family: Option<Arc<Self>>,
+    renewing: Option<AbortHandle>,
+}
+
+impl Held {
+    /// Takes all that a plan locks, but what a run of its family holds. The error says who holds it.
+    pub(super) async fn take(
+        exec: &Exec,
+        run: RunId,
+        locks: &[PlannedLock],
+        family: Option<Arc<Self>>,
+    ) -> Result<Self, String> {
+        let wanted = locks.iter().map(|lock| &lock.resource);
+        let ours = |resource: &String| family.as_ref().is_some_and(|family| family.has(resource));
+        let wanted: Vec<String> = wanted.filter(|resource| !ours(resource)).cloned().collect();
+        let mut held = Self { run, grants: Vec::new(), family, renewing: None };
+        if wanted.is_empty() {
+            return Ok(held);
+        }
+        match exec.journal.take(run, &wanted, TTL).await {
+            Ok(Taken::All(grants)) => held.grants = grants,
+            Ok(Taken::Held(lease)) => return Err(lease.to_string()),
+            Err(error) => return Err(error.to_string()),
+        }
+        let renewing = tokio::spawn(renew(Arc::clone(&exec.journal), run, held.grants.clone()));
+        held.renewing = Some(renewing.abort_handle());
+        Ok(held)
+    }
+
+    fn has(&self, resource: &str) -> bool {
+        self.grants.iter().any(|grant| grant.resource == resource)
+            || self.family.as_ref().is_some_and(|family| family.has(resource))
+    }
+
+    /// It holds something of its own.
+    pub(super) fn is_some(&self) -> bool {
+        !self.grants.is_empty()
+    }
+
+    /// Looks in the store whether all of it, and of its family, is still held: whoever was asleep for too long must change nothing.
+    pub(super) async fn check(&self, exec: &Exec) -> Result<(), String> {
+        let mut at = Some(self);
+        while let Some(held) = at {
+            if held.is_some() {
+                match exec.journal.renew(held.run, &held.grants, TTL).await {
+                    Ok(true) => {}
+                    Ok(false) => return Err(held.lost(exec).await),
+                    Err(error) => return Err(format!("whether its locks are still held is not known: {error}")),
+                }
+            }
+            at = held.family.as_deref();
+        }
+        Ok(())
+    }
+
+    async fn lost(&self, exec: &Exec) -> String {
+        let resources: Vec<String> = self.grants.iter().map(|grant| grant.resource.clone()).collect();
+        let held = exec.journal.held(&resources).await.unwrap_or_default();
+        let who = held.iter().find(|lease| lease.run != self.run).map(|lease| format!(": {lease}")).unwrap_or_default();
+        format!("the lock on {} is lost, because this run was not heard of for too long{who}", resources.join(", "))
+    }
+
+    /// For a record: what is held, and the number of each grant.
+    pub(super) fn as_json(&self) -> Value {
+        let own = self.grants.iter().map(|grant| json!({ "resource": grant.resource, "fence": grant.fence }));
+        Value::Array(own.collect())
+    }
+
+    /// `database/primary, server/web-1`.
+    pub(super) fn text(&self) -> String {
+        let names: Vec<&str> = self.grants.iter().map(|grant| grant.resource.as_str()).collect();
+        clean(&names.join(", ")).into_owned()
+    }
+
+    /// Gives it back. What can't be given back lapses.
+    pub(super) async fn release(&self, exec: &Exec) {
+        if let Some(renewing) = &self.renewing {
+            renewing.abort();
+        }
+        if self.is_some()
+            && let Err(error) = exec.journal.release(self.run).await
+        {
+            tracing::error!(%error, "locks are not given back; they lapse");
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(renewing) = &self.renewing {
+            renewing.abort();
+        }
+    }
+}
+
+/// Renews until it is aborted, or until it is somebody else's.
+async fn renew(journal: Arc<dyn Journal>, run: RunId, grants: Vec<Grant>) {
+    let mut ticks = interval(TTL / RENEWALS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match journal.renew(run, &grants, TTL).await {
+            Ok(true) => {}
+            Ok(false) => return tracing::error!(run = %run.short(), "a lock is somebody else's by now"),
+            Err(error) => tracing::warn!(run = %run.short(), %error, "a lock is not renewed"),
+        }
+    }
+}

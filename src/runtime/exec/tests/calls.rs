@@ -1,0 +1,185 @@
+//! A runbook that runs another one: a run of its own, with its own plan and answer, on which the calling step depends.
+
+use super::ways::asked_ways;
+use super::*;
+use crate::runbook::machine::Way;
+
+const FRONT: &str = "runbook: 1\nowner: tests\nreviewed: 2026-11-20\nrisk: low\nverb: set\n";
+
+fn file(id: &str, keys: &str, body: &str) -> String {
+    format!("---\nid: {id}\ntitle: {id}\n{FRONT}{keys}---\n\n# It\n\n{body}\n")
+}
+
+/// `outer.md` adds 1, calls `inner.md`, and adds 3; `inner.md` adds `n` and expects that it is there `times` times.
+fn library(keys: &str, times: u32) -> Library {
+    let add = |title: &str, what: &str| {
+        format!(
+            "### {title}\n\n```sql run on=primary timeout=5s\nINSERT INTO t VALUES ({what})\n```\n\n\
+             ```sql verify on=primary timeout=5s expect=(rows[0].n > 0)\nSELECT count(*) AS n FROM t\n```\n\n\
+             ```sql undo on=primary timeout=5s\nDELETE FROM t WHERE n = {what}\n```\n\n"
+        )
+    };
+    let params = format!("{keys}params:\n  - {{name: n, type: int, default: 2}}\n");
+    let outer =
+        format!("## Go\n\n{}### Other\n\n**Run:** [inner](inner.md)\n\n{}", add("First", "1"), add("Third", "3"));
+    // Every parameter is used.
+    let outer = outer.replace("VALUES (3)", "SELECT 3 WHERE :n > 0");
+    let inner = format!(
+        "## Go\n\n### Second\n\n```sql run on=primary timeout=5s undo=none\nINSERT INTO t VALUES (:n)\n```\n\n\
+         ```sql verify on=primary timeout=5s expect=(rows[0].n == {times})\nSELECT count(*) AS n FROM t WHERE n = :n\n```\n"
+    );
+    let files = [("outer.md", file("outer", &params, &outer)), ("inner.md", file("inner", &params, &inner))];
+    let files = files.iter().map(|(name, text)| (*name, text.as_str()));
+    Library::read(files).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn prepared(cluster: Cluster) -> Cluster {
+    cluster.run("CREATE TABLE t (n integer); GRANT ALL ON t TO ops; GRANT SELECT ON t TO watcher");
+    cluster
+}
+
+async fn table(cluster: &Cluster) -> Vec<i32> {
+    sqlx::query_scalar("SELECT n FROM t ORDER BY n").fetch_all(&mut cluster.admin().await).await.unwrap()
+}
+
+/// Starts `outer`, and goes on until it asks for the other run.
+async fn at_the_call(bridge: &mut Bridge) -> (RunId, PlanRequest) {
+    let plan = bridge.plan("outer", json!({"n": 7})).await;
+    assert_eq!(plan.body().blocked, Vec::<String>::new());
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    (run, called(bridge, run).await)
+}
+
+async fn called(bridge: &mut Bridge, run: RunId) -> PlanRequest {
+    bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, .. })).await;
+    bridge.exec.answer(run, RunAnswer::Done);
+    let RunEvent::Call { request, .. } = bridge.until(|event| matches!(event, RunEvent::Call { .. })).await else {
+        panic!()
+    };
+    request.as_ref().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_called_one_is_a_run_of_its_own_with_our_values_and_decides_our_step() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let mut bridge = Bridge::new(cluster.connections("ops"), library("lock: [database/primary]\n", 1)).await;
+    let (run, request) = at_the_call(&mut bridge).await;
+    assert_eq!((request.runbook.as_str(), &request.args["n"]), ("inner", &json!(7)));
+    assert_eq!(table(&cluster).await, [1], "nothing of it runs before its answer");
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    assert_eq!(plan.body().locks[0].state(), "held by the run that calls this one");
+    assert_eq!(plan.body().blocked, Vec::<String>::new());
+    let child = bridge.exec.start(yes(plan.clone(), None)).unwrap();
+    let view = bridge.end(child).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    let second = &view.steps[1];
+    assert_eq!(second.state, StepState::Ok);
+    assert!(second.detail.starts_with(&format!("run {} of inner ended ok: ", child.short())), "{}", second.detail);
+    assert_eq!(table(&cluster).await, [1, 3, 7]);
+    let records = bridge.exec.journal.recent(1000).await.unwrap();
+    let start = records.iter().find(|record| record.entry.run == Some(child)).unwrap();
+    assert_eq!(start.entry.data["parent"], json!({"run": run, "step": "go/other"}));
+    // The same plan once more: nobody waits for it.
+    assert!(bridge.exec.start(yes(plan, None)).is_none());
+    bridge
+        .until(|event| matches!(event, RunEvent::Trouble { what, .. } if what.contains("does not wait for it")))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_takes_one_run() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let mut bridge = Bridge::new(cluster.connections("ops"), library("", 1)).await;
+    let (run, request) = at_the_call(&mut bridge).await;
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    let first = bridge.exec.start(yes(plan.clone(), None));
+    assert!(first.is_some() && bridge.exec.start(yes(plan, None)).is_none());
+    bridge.end(first.unwrap()).await;
+    assert_eq!(bridge.end(run).await.outcome, Some(RunOutcome::Ok));
+    assert_eq!(table(&cluster).await, [1, 3, 7]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_called_run_that_fails_fails_our_step_and_our_change_can_be_undone() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let mut bridge = Bridge::new(cluster.connections("ops"), library("", 2)).await;
+    let (run, request) = at_the_call(&mut bridge).await;
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    let child = bridge.exec.start(yes(plan, None)).unwrap();
+    let (prompt, ways) = asked_ways(&mut bridge).await;
+    assert_eq!(ways, [Way::Undo, Way::Stop]);
+    assert!(prompt.contains("of inner ended failed") && prompt.contains("Can be undone: First on primary"), "{prompt}");
+    bridge.exec.answer(run, super::ways::choose(Way::Undo));
+    let view = bridge.end(run).await;
+    assert_eq!((view.outcome, view.steps[1].state), (Some(RunOutcome::Failed), StepState::Failed), "{view:?}");
+    assert!(
+        view.reason.ends_with(&format!("left to undo: what was called (run {} of inner)", child.short())),
+        "{}",
+        view.reason
+    );
+    assert_eq!(view.steps[2].state, StepState::Planned, "what follows is not begun");
+    assert_eq!(table(&cluster).await, [7]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_declined_is_asked_for_again_and_can_be_skipped_or_stopped() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    for stops in [false, true] {
+        cluster.run("DELETE FROM t");
+        let mut bridge = Bridge::new(cluster.connections("ops"), library("", 1)).await;
+        let (run, request) = at_the_call(&mut bridge).await;
+        let plan = bridge.exec.make_plan(&request).await.unwrap();
+        bridge.exec.answer(run, RunAnswer::Declined);
+        bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, .. })).await;
+        assert!(bridge.exec.start(yes(plan, None)).is_none(), "it was declined");
+        if stops {
+            bridge.exec.answer(run, RunAnswer::Stop);
+            asked_ways(&mut bridge).await;
+            bridge.exec.answer(run, super::ways::choose(Way::Stop));
+        } else {
+            bridge.exec.answer(run, RunAnswer::Skip("not needed".to_owned()));
+        }
+        let view = bridge.end(run).await;
+        let (outcome, left) = if stops { (RunOutcome::Stopped, vec![1]) } else { (RunOutcome::Ok, vec![1, 3]) };
+        assert_eq!(view.outcome, Some(outcome), "{view:?}");
+        assert_eq!(table(&cluster).await, left);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_reaches_the_called_run_and_then_ours() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let inner = file("inner", "", "## Go\n\n### By hand\n\nIs it well?\n");
+    let outer = file("outer", "", "## Go\n\n### Other\n\n**Run:** [inner](inner.md)\n\n### After\n\nAnd now?\n");
+    let library = Library::read([("outer.md", outer.as_str()), ("inner.md", inner.as_str())]).unwrap();
+    let mut bridge = Bridge::new(cluster.connections("ops"), library).await;
+    let plan = bridge.plan("outer", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let request = called(&mut bridge, run).await;
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    let child = bridge.exec.start(yes(plan, None)).unwrap();
+    bridge.until(|event| matches!(event, RunEvent::Ask { run, .. } if *run == child)).await;
+    bridge.exec.answer(run, RunAnswer::Stop);
+    let view = bridge.end(run).await;
+    assert_eq!(bridge.runs.get(child).unwrap().outcome, Some(RunOutcome::Stopped));
+    assert_eq!((view.outcome, view.steps[0].state), (Some(RunOutcome::Stopped), StepState::Cancelled), "{view:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circle_ends_when_it_would_begin_again() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let round = |id: &str, to: &str| file(id, "", &format!("## Go\n\n### Other\n\n**Run:** [x]({to}.md)\n"));
+    let (a, b) = (round("a", "b"), round("b", "a"));
+    let library = Library::read([("a.md", a.as_str()), ("b.md", b.as_str())]).unwrap();
+    let mut bridge = Bridge::new(cluster.connections("ops"), library).await;
+    let plan = bridge.plan("a", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let request = called(&mut bridge, run).await;
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    let child = bridge.exec.start(yes(plan, None)).unwrap();
+    let request = called(&mut bridge, child).await;
+    let why = bridge.exec.make_plan(&request).await.unwrap_err();
+    assert_eq!(why, "a → b → a: a runbook that calls itself never ends");
+}
