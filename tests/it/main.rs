@@ -27,6 +27,7 @@ mod docs;
 mod filters;
 mod frames;
 mod freshness;
+mod fuzz;
 mod gallery;
 mod hands;
 mod hostile;
