@@ -27,16 +27,163 @@ const FEW: u64 = 400;
 
 /// Words that mean something to somebody on the way.
 const WORDS: &[&str] = &[
-    "```", "~~~", "\n", "\r\n", "\r", "---\n", "## ", "### ", "# ", "> ", "- ", "- [ ] ", "- [x] ", "1. ", "    ", "\t", "**Choose:**",
-    "**Run:**", "[a](b.md)", "<!--", "-->", "<script>", "&amp;", "&#0;", "\\", "\"", "'", "`", "$", "{{ ", " }}", "{%", "{{ secret.token }}",
-    "check", "plan", "run", "wait", "verify", "undo", "rollout", "bash", "sql", "http", "docker", "promql", "yaml", "on=", "timeout=", "every=",
-    "until=(", "expect=(", "if=(", "show=(", "key=(", "vars=(", "max=", "out=", "retry=", "confirm=two", "sudo", "dir=", "idempotent",
-    "undo=none", "for=", "nodata=fail", "via=ssh", "on=role:game", "on=host", "on=local", "on=$x", "9999999999999999999999", "-1", "0", "0x1",
-    "1e999", "NaN", "null", "true", "[", "]", "{", "}", "(", ")", "*", "&a", "*a", "!!binary ", "|", ">", ": ", "- {", "? ", "%YAML 1.2\n",
-    "\u{feff}", "\u{0}", "\u{202e}", "\u{200d}", "é", "日本", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "\u{1b}[31m", "\u{7f}", "\u{85}", "\u{2028}", "a\u{301}", "set -eu\n", "$(", "<<EOF", "'$(",
-    "\"${x:-", "&&", "||", "|&", ">&2", ";;", "GET /", "POST /", "HTTP/1.1\r\n", "SELECT ", "$$", "$1", ":name", "::text", "--", "/*", "*/", "E'\\'",
-    "BEGIN", "docker restart ", "docker inspect $x", "=~\"", "{a=\"", "bool", "rows", "rows.all(r, ", "rows.map(r, ", "has(", "size(", "params.x",
-    "run.id", "step.id", "timestamp(", "int(", "string(", " == ", " in ", " ? ", " : ", " && ", " || ", "!", "-", "b'", "r'", "'''", "matches('(a*)*$')",
+    "```",
+    "~~~",
+    "\n",
+    "\r\n",
+    "\r",
+    "---\n",
+    "## ",
+    "### ",
+    "# ",
+    "> ",
+    "- ",
+    "- [ ] ",
+    "- [x] ",
+    "1. ",
+    "    ",
+    "\t",
+    "**Choose:**",
+    "**Run:**",
+    "[a](b.md)",
+    "<!--",
+    "-->",
+    "<script>",
+    "&amp;",
+    "&#0;",
+    "\\",
+    "\"",
+    "'",
+    "`",
+    "$",
+    "{{ ",
+    " }}",
+    "{%",
+    "{{ secret.token }}",
+    "check",
+    "plan",
+    "run",
+    "wait",
+    "verify",
+    "undo",
+    "rollout",
+    "bash",
+    "sql",
+    "http",
+    "docker",
+    "promql",
+    "yaml",
+    "on=",
+    "timeout=",
+    "every=",
+    "until=(",
+    "expect=(",
+    "if=(",
+    "show=(",
+    "key=(",
+    "vars=(",
+    "max=",
+    "out=",
+    "retry=",
+    "confirm=two",
+    "sudo",
+    "dir=",
+    "idempotent",
+    "undo=none",
+    "for=",
+    "nodata=fail",
+    "via=ssh",
+    "on=role:game",
+    "on=host",
+    "on=local",
+    "on=$x",
+    "9999999999999999999999",
+    "-1",
+    "0",
+    "0x1",
+    "1e999",
+    "NaN",
+    "null",
+    "true",
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "*",
+    "&a",
+    "*a",
+    "!!binary ",
+    "|",
+    ">",
+    ": ",
+    "- {",
+    "? ",
+    "%YAML 1.2\n",
+    "\u{feff}",
+    "\u{0}",
+    "\u{202e}",
+    "\u{200d}",
+    "é",
+    "日本",
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    "\u{1b}[31m",
+    "\u{7f}",
+    "\u{85}",
+    "\u{2028}",
+    "a\u{301}",
+    "set -eu\n",
+    "$(",
+    "<<EOF",
+    "'$(",
+    "\"${x:-",
+    "&&",
+    "||",
+    "|&",
+    ">&2",
+    ";;",
+    "GET /",
+    "POST /",
+    "HTTP/1.1\r\n",
+    "SELECT ",
+    "$$",
+    "$1",
+    ":name",
+    "::text",
+    "--",
+    "/*",
+    "*/",
+    "E'\\'",
+    "BEGIN",
+    "docker restart ",
+    "docker inspect $x",
+    "=~\"",
+    "{a=\"",
+    "bool",
+    "rows",
+    "rows.all(r, ",
+    "rows.map(r, ",
+    "has(",
+    "size(",
+    "params.x",
+    "run.id",
+    "step.id",
+    "timestamp(",
+    "int(",
+    "string(",
+    " == ",
+    " in ",
+    " ? ",
+    " : ",
+    " && ",
+    " || ",
+    "!",
+    "-",
+    "b'",
+    "r'",
+    "'''",
+    "matches('(a*)*$')",
 ];
 
 /// Chance that can be repeated.
@@ -200,7 +347,8 @@ fn corpus(folder: &str) -> Vec<String> {
 }
 
 fn pages() -> Vec<String> {
-    let folders = ["assets/runbooks", "tests/corpora/runbooks/valid", "tests/corpora/runbooks/invalid", "tests/corpora/prose"];
+    let folders =
+        ["assets/runbooks", "tests/corpora/runbooks/valid", "tests/corpora/runbooks/invalid", "tests/corpora/prose"];
     folders.iter().flat_map(|folder| corpus(folder)).collect()
 }
 
@@ -217,9 +365,14 @@ fn infos() -> Vec<String> {
 fn conditions() -> Vec<String> {
     let infos = infos();
     let keys = ["until=(", "expect=(", "if=(", "show=("];
-    let found = infos.iter().flat_map(|info| keys.iter().filter_map(move |key| info.split_once(*key)).map(|(_, rest)| rest));
-    let mut found: Vec<String> = found.filter_map(|rest| rest.rsplit_once(')')).map(|(inside, _)| inside.to_owned()).collect();
-    found.extend(["rows.all(r, r.ok)", "has(json.a)", "rows[0].pid == 7", "size(rows) in [1, 2]", "[1, 2].map(x, x * 2)"].map(str::to_owned));
+    let found =
+        infos.iter().flat_map(|info| keys.iter().filter_map(move |key| info.split_once(*key)).map(|(_, rest)| rest));
+    let mut found: Vec<String> =
+        found.filter_map(|rest| rest.rsplit_once(')')).map(|(inside, _)| inside.to_owned()).collect();
+    found.extend(
+        ["rows.all(r, r.ok)", "has(json.a)", "rows[0].pid == 7", "size(rows) in [1, 2]", "[1, 2].map(x, x * 2)"]
+            .map(str::to_owned),
+    );
     found
 }
 
@@ -246,7 +399,14 @@ fn read_page(source: &str) -> u64 {
         Ok(runbook) => {
             assert!(is_runbook(source), "prose was read as a runbook: {source:?}");
             keeps_its_promises(&runbook, source);
-            hash(&runbook.steps.iter().flat_map(|step| &step.fences).map(|f| (f.language.name, f.role.word())).collect::<Vec<_>>())
+            hash(
+                &runbook
+                    .steps
+                    .iter()
+                    .flat_map(|step| &step.fences)
+                    .map(|f| (f.language.name, f.role.word()))
+                    .collect::<Vec<_>>(),
+            )
         }
         Err(problems) => {
             assert!(!problems.list.is_empty(), "nothing is wrong, and it is not read: {source:?}");
@@ -302,8 +462,14 @@ fn sql_verb(body: &str) -> String {
 }
 
 fn read_info(info: &str) -> u64 {
-    const BODIES: [&str; 6] =
-        ["set -eu\ntrue", "SELECT 1 AS n", "GET /a/{{ word }}", "docker inspect $thing", "up{job=\"{{ word }}\"} == bool 1", "over: role:web\n"];
+    const BODIES: [&str; 6] = [
+        "set -eu\ntrue",
+        "SELECT 1 AS n",
+        "GET /a/{{ word }}",
+        "docker inspect $thing",
+        "up{job=\"{{ word }}\"} == bool 1",
+        "over: role:web\n",
+    ];
     let info = info.replace(['\n', '\r'], " ");
     let mut outcome = Vec::new();
     for body in BODIES {
@@ -323,7 +489,9 @@ fn read_condition(text: &str) -> u64 {
     let outcome = match condition.value(&answer()) {
         Ok(Value::Bool(truth)) => u64::from(truth),
         Ok(other) => 2 + hash(&std::mem::discriminant(&other)),
-        Err(why) => hash(&why.rsplit(':').next().unwrap_or_default().chars().filter(char::is_ascii_alphabetic).collect::<String>()),
+        Err(why) => hash(
+            &why.rsplit(':').next().unwrap_or_default().chars().filter(char::is_ascii_alphabetic).collect::<String>(),
+        ),
     };
     let _ = condition.holds(&Names::new());
     hash(&(names, doubts, outcome))
@@ -359,14 +527,19 @@ fn some_conditions_that_nobody_meant() {
 
 #[test]
 fn a_condition_as_deep_as_its_length_allows_is_survived() {
-    let deep = ["a/", "a+", "-", "!", "a.", "a?a:", "[", "(", "{1:", "a[", "a.f(", "a&&", "a||", "a==", "has(", "a in "];
+    let deep =
+        ["a/", "a+", "-", "!", "a.", "a?a:", "[", "(", "{1:", "a[", "a.f(", "a&&", "a||", "a==", "has(", "a in "];
     small_stack(move || {
         for piece in deep {
             let text = piece.repeat(1_000 / piece.len());
             read_condition(&text);
             read_condition(&format!("{}a", &text[piece.len()..]));
             let closed = text[..text.len() / 2 / piece.len() * piece.len()].to_owned() + "a";
-            let ends = closed.matches('(').map(|_| ')').chain(closed.matches('[').map(|_| ']')).chain(closed.matches('{').map(|_| '}'));
+            let ends = closed
+                .matches('(')
+                .map(|_| ')')
+                .chain(closed.matches('[').map(|_| ']'))
+                .chain(closed.matches('{').map(|_| '}'));
             read_condition(&(closed.clone() + &ends.collect::<String>()));
         }
         Fuzz::new("deep", CONDITION, conditions())
@@ -402,7 +575,9 @@ fn found_pages() -> Vec<PathBuf> {
             let path = entry.path();
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => open.push(path),
-                Ok(kind) if kind.is_file() && path.extension().is_some_and(|extension| extension == "md") => found.push(path),
+                Ok(kind) if kind.is_file() && path.extension().is_some_and(|extension| extension == "md") => {
+                    found.push(path)
+                }
                 _ => {}
             }
         }
@@ -424,7 +599,11 @@ fn pages_of_prose_from_elsewhere_are_no_runbooks_and_nobodys_mistake() {
         assert!(!read.unwrap_or_else(|_| panic!("{} is not survived", page.display())), "{}", page.display());
     }
     for some in pages.chunks(400) {
-        let told = assert_cmd::Command::new(env!("CARGO_BIN_EXE_quarterdeck")).args(["runbook", "lint"]).args(some).output().unwrap();
+        let told = assert_cmd::Command::new(env!("CARGO_BIN_EXE_quarterdeck"))
+            .args(["runbook", "lint"])
+            .args(some)
+            .output()
+            .unwrap();
         let text = String::from_utf8_lossy(&told.stdout);
         assert!(told.status.success(), "{text}{}", String::from_utf8_lossy(&told.stderr));
         assert!(text.contains("0 runbooks: 0 errors"), "{text}");

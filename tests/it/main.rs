@@ -33,6 +33,7 @@ mod hands;
 mod hostile;
 mod http_status;
 mod imports;
+mod injection;
 mod inputs;
 mod lab_self;
 mod leaving;
