@@ -46,6 +46,7 @@ mod notices;
 mod offers;
 mod pages;
 mod painted;
+mod planned;
 mod presenter;
 mod pty_self;
 mod recording;
