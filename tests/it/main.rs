@@ -3,6 +3,7 @@
 //! `dump` makes text of what it painted.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod books;
 mod desk;
 mod dump;
 #[path = "../lab/mod.rs"]
@@ -17,6 +18,7 @@ mod acting;
 mod alerting;
 mod alerting_pages;
 mod alloc;
+mod canaries;
 mod containers;
 mod crash;
 mod database_pages;
@@ -49,6 +51,7 @@ mod painted;
 mod planned;
 mod presenter;
 mod pty_self;
+mod real_books;
 mod recording;
 mod reloading;
 mod runbook_cli;
