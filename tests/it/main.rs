@@ -28,6 +28,7 @@ mod deciding;
 mod docs;
 mod filters;
 mod frames;
+mod fresh_eyes;
 mod freshness;
 mod fuzz;
 mod gallery;

@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct Run {
     #[command(flatten)]
     what: What,
-    /// The answer: y, or the phrase; once more for each later step that asks for one
+    /// The answer: y, or the phrase; once more for each later step that asks for one. Counts only with --plan
     #[arg(long, value_name = "PHRASE")]
     confirm: Vec<String>,
     /// The hash of the plan that was seen, or its first twelve digits or more; when the plan is another one, nothing is done
@@ -96,7 +96,7 @@ impl Run {
             self.show(&made, &notes, person.is_some());
             let approved = self.approved(desk, made, person.as_mut(), first).await?;
             let run = desk.exec.start(approved).ok_or("it is read-only: leave out --read-only to act")?;
-            let (end, changed) = Following::new(self, run).follow(desk, person.as_mut()).await?;
+            let (end, changed) = Following::new(self, run, first).follow(desk, person.as_mut()).await?;
             match changed {
                 Some(plan) if person.is_some() => (made, first) = (plan, false),
                 _ => return Ok(end),
@@ -142,7 +142,8 @@ impl Run {
             return Err(format!("the plan is blocked: {reason}"));
         }
         self.is_that_plan(&made, first)?;
-        let given = self.confirm.first().filter(|_| first && (self.plan.is_some() || person.is_some()));
+        // An answer is for a plan that was seen: without its hash nobody can have seen this one.
+        let given = self.confirm.first().filter(|_| first && self.plan.is_some());
         let answer = match (plan::answer(&made), given, person.as_deref_mut()) {
             (None, ..) => "y".to_owned(),
             (Some(_), Some(given), _) => given.clone(),
@@ -261,6 +262,8 @@ struct Question {
 struct Following<'a> {
     of: &'a Run,
     run: RunId,
+    /// The answers of the command line are about this plan.
+    seen: bool,
     question: Option<Question>,
     /// Something may have been sent.
     sent: bool,
@@ -271,8 +274,9 @@ struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    fn new(of: &'a Run, run: RunId) -> Self {
-        Self { of, run, question: None, sent: false, stopping: false, end: None, trouble: None, changed: None }
+    fn new(of: &'a Run, run: RunId, first: bool) -> Self {
+        let seen = first && of.plan.is_some();
+        Self { of, run, seen, question: None, sent: false, stopping: false, end: None, trouble: None, changed: None }
     }
 
     async fn follow(
@@ -361,7 +365,7 @@ impl<'a> Following<'a> {
     }
 
     fn ask(&mut self, desk: &Desk, question: Question, person: Option<&mut Person>) {
-        let given = question.phrase.as_ref().filter(|phrase| self.of.confirm.contains(*phrase));
+        let given = question.phrase.as_ref().filter(|phrase| self.seen && self.of.confirm.contains(*phrase));
         match (given, person) {
             (Some(given), _) => desk.exec.answer(self.run, RunAnswer::Confirm(phrase(given))),
             (None, Some(person)) => {
