@@ -168,7 +168,7 @@ fn clicks_wheels_and_a_new_size_answer_no_plan() {
     for row in (1..45).step_by(3) {
         for column in (1..160).step_by(13) {
             for button in [0, 2, 64] {
-                screen.send(&format!("\x1b[<{button};{column};{row}M\x1b[<{button};{column};{row}m"));
+                screen.send(format!("\x1b[<{button};{column};{row}M\x1b[<{button};{column};{row}m"));
             }
         }
     }

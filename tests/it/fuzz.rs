@@ -576,7 +576,7 @@ fn found_pages() -> Vec<PathBuf> {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => open.push(path),
                 Ok(kind) if kind.is_file() && path.extension().is_some_and(|extension| extension == "md") => {
-                    found.push(path)
+                    found.push(path);
                 }
                 _ => {}
             }

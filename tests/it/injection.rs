@@ -267,6 +267,36 @@ fn a_shell_gets_values_and_never_commands() {
     shell_takes_everything(24, &Connections::default(), "local");
 }
 
+/// Names that a shell, or what watches over the script, could use itself.
+#[test]
+fn a_parameter_of_any_name_arrives() {
+    let names = [
+        "late",
+        "group",
+        "clock",
+        "state",
+        "file",
+        "mark",
+        "code",
+        "found",
+        "path",
+        "ifs",
+        "tries",
+        "signal",
+        "quarterdeck_grace",
+        "end",
+    ];
+    let front: String = names.iter().map(|name| format!("  - {{name: {name}, type: string}}\n")).collect();
+    let words: String = names.iter().map(|name| format!(" \"${name}\"")).collect();
+    let runbook =
+        page(&front, &format!("### It\n\n```bash check on=local timeout=20s\nset -eu\nprintf '%s\\n'{words}\n```\n"));
+    let args = names.iter().map(|name| ((*name).to_owned(), json!(format!("of {name}")))).collect();
+    let values = params::resolve(&runbook.params, &args).unwrap();
+    let found = ask(&Connections::default(), &runbook, &values, None).unwrap();
+    let wanted: Vec<String> = names.iter().map(|name| format!("of {name}")).collect();
+    assert_eq!(found.names["stdout"].as_str().unwrap().lines().collect::<Vec<_>>(), wanted);
+}
+
 #[test]
 fn a_shell_over_ssh_gets_values_and_never_commands() {
     let sshd = need!(own_sshd);

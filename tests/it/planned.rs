@@ -35,7 +35,7 @@ struct World {
     said: PathBuf,
     traces: PathBuf,
     desk: Desk,
-    _watch: Option<Service>,
+    watch: Option<Service>,
 }
 
 fn bash(on: &str, mark: &Path) -> String {
@@ -202,8 +202,8 @@ impl World {
         desk.file("books/all.md", &page(&mark));
         let container = docker.container("planned").start();
         let mut this =
-            Self { docker, container, engine, database, web, sshd, prometheus, said, traces, desk, _watch: None };
-        this._watch = this.watch_sshd();
+            Self { docker, container, engine, database, web, sshd, prometheus, said, traces, desk, watch: None };
+        this.watch = this.watch_sshd();
         this
     }
 
@@ -237,6 +237,7 @@ impl World {
 
     /// What every judge has to say.
     fn nothing_happened(&self, before: &str) {
+        assert_eq!(self.watch.is_some(), program(&["strace"], &[]).is_some(), "sshd is watched where it can be");
         self.no_change_was_asked_for();
         assert_eq!(self.container.started_at(), before);
         let events = self.docker.cli(&[
