@@ -78,6 +78,13 @@ fn judging(state: &mut State, renewed: &mut Renewed, effects: &mut Effects) -> V
             planning::again(state, "the policy was changed: this plan was made anew, nothing was done", effects);
         changed.push(if again { "policy, and the plan is made anew" } else { "policy" });
     }
+    // What was planned would go where nobody has seen it go.
+    if renewed.ways
+        && before == renewed.policy
+        && planning::again(state, "the config was changed: this plan was made anew, nothing was done", effects)
+    {
+        changed.push("the plan is made anew");
+    }
     if state.writes.relock_after() != renewed.relock {
         state.writes.set_relock(renewed.relock, state.now);
         changed.push("relock_minutes");

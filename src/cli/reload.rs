@@ -73,6 +73,7 @@ impl Renewer {
             glyphs: look.looks.glyphs,
             always_presenting: config.presenter.always,
             hide: (patterns(config) != patterns(&self.config)).then(|| config.presenter.hide.clone()),
+            ways: sources.is_some() || ways(config) != ways(&self.config),
             sources,
         }
     }
@@ -162,6 +163,11 @@ fn names(config: &Config) -> Vec<(String, String)> {
     let own = own.map(|source| (source.id.as_str().replacen('/', ".", 1), source.written.to_string()));
     let servers = config.servers.iter().map(|server| (format!("server {}", server.name), format!("{server:?}")));
     own.chain(servers).collect()
+}
+
+/// What runbooks go by, beside the sources.
+fn ways(config: &Config) -> String {
+    format!("{:?} {:?} {:?}", config.sites, config.secrets, config.servers)
 }
 
 fn patterns(config: &Config) -> Vec<&str> {

@@ -4,6 +4,7 @@ use super::http::{self, BaseUrl, Redirects};
 use super::secret::Keeper;
 use super::{Access, Connections, Web, missing};
 use crate::domain::SourceError;
+use crate::domain::nearest::nearest;
 use crate::domain::secret::{Secret, SecretRef};
 use crate::redact::Redactor;
 use schemars::JsonSchema;
@@ -196,14 +197,21 @@ impl Connections {
         let mut found = BTreeMap::new();
         for name in names {
             let keeper = Arc::clone(self.keeper(name)?);
-            found.insert(name.clone(), keeper.get().await?);
+            let secret = keeper.get().await;
+            // Which of several it is, is told by its name: how it is looked for may be the same.
+            let named = |error: SourceError| SourceError::new(format!("[secret.{name}]: {}", error.what), error.hint);
+            found.insert(name.clone(), secret.map_err(named)?);
         }
         Ok(found)
     }
 
     fn keeper(&self, name: &str) -> Result<&Arc<Keeper>, SourceError> {
-        let names = self.named.secrets.keys().map(String::as_str);
-        self.named.secrets.get(name).map(|(_, keeper)| keeper).ok_or_else(|| missing("secret", name, names))
+        self.named.secrets.get(name).map(|(_, keeper)| keeper).ok_or_else(|| {
+            let near = nearest(name, self.named.secrets.keys().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!("did you mean {near:?}? else "));
+            let hint = format!("{near}write [secret.{name}] there, and below it one of env, command or file");
+            SourceError::new(format!("there is no [secret.{name}] in the config"), hint)
+        })
     }
 }
 

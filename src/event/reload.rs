@@ -62,6 +62,8 @@ pub struct Renewed {
     pub always_presenting: bool,
     /// What the team hides while the screen is shared.
     pub hide: Option<Vec<Regex>>,
+    /// Whatever a runbook reaches things by is another one now: a service, a server, a source, a secret.
+    pub ways: bool,
     /// Sources and servers.
     pub sources: Option<Sources>,
 }

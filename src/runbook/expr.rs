@@ -67,6 +67,9 @@ impl fmt::Display for Condition {
     }
 }
 
+/// No condition is as long as this, in bytes: nobody could read it.
+const LONGEST: usize = 1_000;
+
 /// How a comparison of different types is mended.
 const ALIKE: &str =
     "write both sides alike: a number without quotes, text in single quotes, `int(…)` or `string(…)` around a value";
@@ -74,6 +77,10 @@ const ALIKE: &str =
 impl Condition {
     /// Compiles it; the error is the parser's, in one line.
     pub fn compile(text: &str) -> Result<Self, String> {
+        // The parser's tree of a long chain (`a + a + …`) is as deep as the chain is long, and a stack is not.
+        if text.len() > LONGEST {
+            return Err(format!("it is {} bytes long, and {LONGEST} are the most", text.len()));
+        }
         let program = Program::compile(text).map_err(|errors| first_line(&errors.to_string()))?;
         Ok(Self { text: text.to_owned(), program: Arc::new(program) })
     }
@@ -208,6 +215,11 @@ fn unlike(expr: &Expr, known: &dyn Fn(&str, Option<&str>) -> Known) -> Option<St
     Some(format!("it compares {} with {}: {what}", left.words(), other.words()))
 }
 
+/// Of two that may come: certain only when both are alike. Each is asked for once: twice would double the work with every link of a chain.
+fn alike(one: Known, other: Known) -> Known {
+    if one == other { one } else { Known::Any }
+}
+
 /// What an expression gives, as far as that is certain.
 fn kind(expr: &Expr, known: &dyn Fn(&str, Option<&str>) -> Known) -> Known {
     match expr {
@@ -243,8 +255,8 @@ fn kind(expr: &Expr, known: &dyn Fn(&str, Option<&str>) -> Known) -> Known {
                 | operators::NEGATE => Known::Number,
                 "size" | "int" | "uint" | "double" | "timestamp" => Known::Number,
                 "string" => Known::Text,
-                operators::ADD if of(0) == of(1) => of(0),
-                operators::CONDITIONAL if of(1) == of(2) => of(1),
+                operators::ADD => alike(of(0), of(1)),
+                operators::CONDITIONAL => alike(of(1), of(2)),
                 _ => Known::Any,
             }
         }

@@ -127,6 +127,8 @@ pub struct PlannedStep {
 pub struct PlannedFence {
     /// Role.
     pub role: Role,
+    /// Where the place that it goes to is, as it is known at the plan: a name of the config may lead elsewhere later. Empty: nowhere else.
+    pub address: String,
     /// Language: `docker`, `sql`.
     pub language: String,
     /// Where it goes: a connection, a server, `local`.
@@ -230,7 +232,8 @@ impl Plan<Draft> {
     }
 }
 
-/// SHA-256 over what must be the same for a plan to be the same: the file, the parameters, the targets and the rows' keys.
+/// SHA-256 over what must be the same for a plan to be the same: the file, the parameters, the targets and where they are, the rows' keys, and the
+/// answer that it takes. What is sent is made of these, and may hold values that only move.
 fn hash(body: &PlanBody) -> String {
     let steps: Vec<Value> = body.steps.iter().map(hashed_step).collect();
     let whole = json!([body.runbook.hash, body.values, steps]);
@@ -240,7 +243,9 @@ fn hash(body: &PlanBody) -> String {
 fn hashed_step(step: &PlannedStep) -> Value {
     let pinned: Vec<&Option<String>> = step.fences.iter().map(|fence| &fence.pinned).collect();
     let left_out: Vec<bool> = step.fences.iter().map(PlannedFence::is_left_out).collect();
-    json!([step.id, pinned, step.rows.as_ref().map(Rows::keys), left_out])
+    let places: Vec<[&str; 2]> = step.fences.iter().map(|fence| [fence.on.as_str(), fence.address.as_str()]).collect();
+    let (rows, level) = (step.rows.as_ref().map(Rows::keys), step.level);
+    json!([step.id, pinned, rows, left_out, places, step.target, step.address, level])
 }
 
 impl<Stage> Plan<Stage> {

@@ -71,9 +71,25 @@ impl Desk {
         painted(self.launch())
     }
 
+    /// The dashboard, started by another program (its words); by itself when there are none.
+    pub fn launch_under(&self, wrapper: &[String]) -> Launch {
+        let Some((first, rest)) = wrapper.split_first() else { return self.launch() };
+        let launch = rest.iter().fold(Launch::program(first), |launch, word| launch.arg(word));
+        self.describe(launch.arg(env!("CARGO_BIN_EXE_quarterdeck")))
+    }
+
     /// Runs a subcommand without a terminal.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        self.run_under(&[], arguments)
+    }
+
+    /// The same, started by another program (its words).
+    pub fn run_under(&self, wrapper: &[String], arguments: &[&str]) -> Output {
+        let program = env!("CARGO_BIN_EXE_quarterdeck");
+        let mut command = Command::new(wrapper.first().map_or(program, String::as_str));
+        if let Some(rest) = wrapper.get(1..) {
+            command.args(rest).arg(program);
+        }
         command.env_clear().envs(self.variables()).stdin(Stdio::null());
         command.env("PATH", std::env::var("PATH").unwrap_or_default());
         command.args(self.config_argument()).args(arguments).output().unwrap()

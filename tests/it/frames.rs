@@ -219,6 +219,7 @@ fn details() {
 pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draft> {
     let fence = |role: Role, language: &str, sent: &str, finding: Option<(bool, &str)>| PlannedFence {
         role,
+        address: String::new(),
         language: language.to_owned(),
         on: "primary".to_owned(),
         when: When::Always,

@@ -3,6 +3,7 @@
 //! `dump` makes text of what it painted.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod books;
 mod desk;
 mod dump;
 #[path = "../lab/mod.rs"]
@@ -17,6 +18,7 @@ mod acting;
 mod alerting;
 mod alerting_pages;
 mod alloc;
+mod canaries;
 mod containers;
 mod crash;
 mod database_pages;
@@ -26,12 +28,15 @@ mod deciding;
 mod docs;
 mod filters;
 mod frames;
+mod fresh_eyes;
 mod freshness;
+mod fuzz;
 mod gallery;
 mod hands;
 mod hostile;
 mod http_status;
 mod imports;
+mod injection;
 mod inputs;
 mod lab_self;
 mod leaving;
@@ -44,8 +49,10 @@ mod notices;
 mod offers;
 mod pages;
 mod painted;
+mod planned;
 mod presenter;
 mod pty_self;
+mod real_books;
 mod recording;
 mod reloading;
 mod runbook_cli;

@@ -44,6 +44,7 @@ fn same() -> Renewed {
         glyphs: Glyphs::default(),
         always_presenting: false,
         hide: None,
+        ways: false,
         sources: None,
     }
 }

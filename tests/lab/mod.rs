@@ -20,6 +20,7 @@ pub mod nodes;
 pub mod pair;
 pub mod podman;
 pub mod postgres;
+pub mod registry;
 pub mod scripted;
 pub mod service;
 pub mod sshd;
@@ -34,6 +35,7 @@ pub use nodes::nodes;
 pub use pair::pair;
 pub use podman::podman;
 pub use postgres::{own_postgres, postgres};
+pub use registry::own_registry;
 pub use sshd::own_sshd;
 pub use web::web;
 

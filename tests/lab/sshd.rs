@@ -174,6 +174,11 @@ impl Sshd {
         }
     }
 
+    /// The id of the process that listens.
+    pub fn process(&self) -> i32 {
+        self.pid().as_raw_nonzero().get()
+    }
+
     fn pid(&self) -> Pid {
         self.service.as_ref().expect("it runs").pid()
     }

@@ -121,7 +121,12 @@ impl Page {
         let name = path.display().to_string();
         let unread = |error| eyre!("{name}: can't be read: {error}");
         let real = path.canonicalize().map_err(unread)?.display().to_string();
-        let source = fs::read_to_string(path).map_err(unread)?;
+        let bytes = fs::read(path).map_err(unread)?;
+        // Prose may be written in any encoding; a runbook may not, for nobody would know what runs.
+        let source = String::from_utf8(bytes).or_else(|error| {
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            if is_runbook(&text) { Err(eyre!("{name}: it is no UTF-8: save it as that")) } else { Ok(text) }
+        })?;
         Ok(Self { real, name, source })
     }
 }

@@ -29,9 +29,17 @@ pub enum Command {
     Schema,
     /// Begin a runbook: a page that passes every rule, to be filled in
     New(begin::New),
-    /// Print everything that a run would do
+    /// Print everything that a run would do, and do nothing of it
+    ///
+    /// What is affected, what is sent and where, whether it can be undone, the answer it takes, and the plan's hash. Checks and plan fences are
+    /// asked; nothing that changes anything is sent. Exit codes: 0 it could be run, 1 it could not: why is told.
     Plan(plan::Make),
     /// Run one: planned, confirmed, executed, verified and recorded
+    ///
+    /// On a terminal it asks, and Ctrl-C stops it before its next change. Without one it takes the plan's hash and the answer, as `plan` prints
+    /// them; where the environment is guarded it is refused then, unless the config says unattended = "allow" under [policy]. Exit codes: 0 ok,
+    /// 1 failed, 2 the command line was not understood, 3 unknown: nobody can tell whether something happened, 4 stopped, 5 refused: nothing was
+    /// begun.
     Run(run::Run),
     /// Find out what became of runs that a crash cut off
     Resume(resume::Resume),

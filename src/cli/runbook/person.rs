@@ -1,11 +1,18 @@
 //! The person at the terminal: asked in plain text on standard error, answers in lines.
 
+use rustix::termios::{QueueSelector, tcflush};
 use std::io::{IsTerminal, Write, stderr, stdin};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// Nobody reads a question and answers it within this time: what comes earlier was typed ahead, or pasted.
+const READING: Duration = Duration::from_millis(300);
 
 /// Somebody who can answer.
 pub struct Person {
-    lines: UnboundedReceiver<String>,
+    lines: UnboundedReceiver<(Instant, String)>,
+    /// The question that is open, and since when.
+    asked: Option<(Instant, String)>,
 }
 
 impl Person {
@@ -19,24 +26,35 @@ impl Person {
         std::thread::spawn(move || {
             for line in stdin().lines() {
                 let Ok(line) = line else { return };
-                if sender.send(line.trim().to_owned()).is_err() {
+                if sender.send((Instant::now(), line.trim().to_owned())).is_err() {
                     return;
                 }
             }
         });
-        Some(Self { lines })
+        Some(Self { lines, asked: None })
     }
 
-    /// Puts a question. What was typed before answers nothing.
+    /// Puts a question. What was typed before answers nothing, and neither does half a line of it.
     pub fn put(&mut self, question: &str) {
+        // Where it can't be thrown away it still comes too early.
+        let _ = tcflush(stdin(), QueueSelector::IFlush);
         while self.lines.try_recv().is_ok() {}
         eprint!("{question} ");
         let _ = stderr().flush();
+        self.asked = Some((Instant::now(), question.to_owned()));
     }
 
-    /// The next line; `None`: there will be none.
+    /// The next line that somebody can have meant; `None`: there will be none.
     pub async fn line(&mut self) -> Option<String> {
-        self.lines.recv().await
+        loop {
+            let (typed, line) = self.lines.recv().await?;
+            let Some((since, question)) = self.asked.clone() else { return Some(line) };
+            if typed.saturating_duration_since(since) >= READING {
+                return Some(line);
+            }
+            eprintln!("that came too soon: it was typed ahead, or pasted");
+            self.put(&question);
+        }
     }
 
     /// Asks, and waits for the line; empty when there will be none.

@@ -35,17 +35,12 @@ pub const REFUSED: u8 = 5;
 /// From look to look whether a run is over.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Run a runbook: shown as a plan, confirmed, executed, verified and recorded, as on the screen. On a terminal it asks, and Ctrl-C stops it
-/// before its next change. Without one it takes the plan's hash and the answer, as `plan` prints them; where the environment is guarded it is refused
-/// then, unless the config says `unattended = "allow"` under [policy].
-///
-/// Exit codes: 0 ok, 1 failed, 2 the command line was not understood, 3 unknown: nobody can tell whether something happened, 4 stopped, 5 refused:
-/// nothing was begun.
+/// What `run` takes: through a plan, the gate and the journal, as on the screen.
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]
     what: What,
-    /// The answer: y, or the phrase; once more for each later step that asks for one
+    /// The answer: y, or the phrase; once more for each later step that asks for one. Counts only with --plan
     #[arg(long, value_name = "PHRASE")]
     confirm: Vec<String>,
     /// The hash of the plan that was seen, or its first twelve digits or more; when the plan is another one, nothing is done
@@ -101,7 +96,7 @@ impl Run {
             self.show(&made, &notes, person.is_some());
             let approved = self.approved(desk, made, person.as_mut(), first).await?;
             let run = desk.exec.start(approved).ok_or("it is read-only: leave out --read-only to act")?;
-            let (end, changed) = Following::new(self, run).follow(desk, person.as_mut()).await?;
+            let (end, changed) = Following::new(self, run, first).follow(desk, person.as_mut()).await?;
             match changed {
                 Some(plan) if person.is_some() => (made, first) = (plan, false),
                 _ => return Ok(end),
@@ -147,7 +142,8 @@ impl Run {
             return Err(format!("the plan is blocked: {reason}"));
         }
         self.is_that_plan(&made, first)?;
-        let given = self.confirm.first().filter(|_| first && (self.plan.is_some() || person.is_some()));
+        // An answer is for a plan that was seen: without its hash nobody can have seen this one.
+        let given = self.confirm.first().filter(|_| first && self.plan.is_some());
         let answer = match (plan::answer(&made), given, person.as_deref_mut()) {
             (None, ..) => "y".to_owned(),
             (Some(_), Some(given), _) => given.clone(),
@@ -272,6 +268,8 @@ struct Question {
 struct Following<'a> {
     of: &'a Run,
     run: RunId,
+    /// The answers of the command line are about this plan.
+    seen: bool,
     question: Option<Question>,
     /// Something may have been sent.
     sent: bool,
@@ -284,9 +282,10 @@ struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    fn new(of: &'a Run, run: RunId) -> Self {
+    fn new(of: &'a Run, run: RunId, first: bool) -> Self {
+        let seen = first && of.plan.is_some();
         let (question, end, trouble, changed, called) = (None, None, None, None, None);
-        Self { of, run, question, sent: false, stopping: false, end, trouble, changed, called }
+        Self { of, run, seen, question, sent: false, stopping: false, end, trouble, changed, called }
     }
 
     async fn follow(
@@ -421,7 +420,7 @@ impl<'a> Following<'a> {
     }
 
     fn ask(&mut self, desk: &Desk, question: Question, person: Option<&mut Person>) {
-        let given = question.phrase.as_ref().filter(|phrase| self.of.confirm.contains(*phrase));
+        let given = question.phrase.as_ref().filter(|phrase| self.seen && self.of.confirm.contains(*phrase));
         match (given, person) {
             (Some(given), _) => desk.exec.answer(question.run, RunAnswer::Confirm(phrase(given))),
             (None, Some(person)) => {

@@ -8,7 +8,17 @@ const UNLOCKED: Authority = Authority { writes: Writes::Unlocked };
 
 fn fence(role: Role) -> PlannedFence {
     let (language, sent, when) = ("sql".to_owned(), String::new(), When::Always);
-    PlannedFence { role, on: String::new(), language, when, sent, holds: None, finding: None, pinned: None }
+    PlannedFence {
+        role,
+        on: String::new(),
+        address: String::new(),
+        language,
+        when,
+        sent,
+        holds: None,
+        finding: None,
+        pinned: None,
+    }
 }
 
 fn rows(pids: &[i64]) -> Rows {

@@ -230,12 +230,14 @@ fn substitute(body: &str, types: &Types) -> Result<(String, Used), Fault> {
     let (mut text, mut used, mut done) = (String::new(), Used::new(), 0);
     let mut numbers: Vec<String> = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
-        let start = lines.byte(token.span.start);
         if let Token::Placeholder(shown) = &token.token {
+            let start = lines.byte(token.span.start);
             let mend = "write :name for a parameter";
             return Err(Fault::new(start, format!("`{shown}` is no parameter of a runbook"), mend));
         }
         let Some(name) = parameter(&tokens, index) else { continue };
+        // Asked for a name alone: a line is gone through from its beginning each time.
+        let start = lines.byte(token.span.start);
         let end = start + 1 + name.len();
         let kind = types.get(name).copied().map_or("text", NameType::sql);
         let number = numbers.iter().position(|known| known == name).unwrap_or_else(|| {

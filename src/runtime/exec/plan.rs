@@ -466,6 +466,7 @@ fn planned(fence: &Fence, on: &str, when: When, pinned: &Pinned, finding: Option
         role: fence.role,
         language: fence.language.name.to_owned(),
         on: clean(on).into_owned(),
+        address: clean(&pinned.address).into_owned(),
         when,
         sent: clean_lines(&pinned.sent),
         holds: holds(fence),

@@ -73,7 +73,8 @@ impl Task<'_> {
         SecretString::from(format!("{{\nexec {shell}bash -s <<'{end}'\n{watched}\n{end}\n}}\n"))
     }
 
-    /// What the bash reads that watches over the script.
+    /// What the bash reads that watches over the script. Its own variables are written in capitals, as no parameter is: one that shared a
+    /// parameter's name would change what the script sees.
     fn watched(&self) -> SecretString {
         let mut out = String::from("{\nset -m\n");
         for (name, value) in self.variables {
@@ -90,9 +91,9 @@ impl Task<'_> {
         let seconds = self.timeout.as_secs() + u64::from(self.timeout.subsec_nanos() > 0);
         let _ = write!(
             out,
-            "late=\ntrap 'late=1' USR1\nbash /dev/fd/9 9<<'{end}' </dev/null &\n{body}\n{end}\ngroup=$!\n\
-             echo \"{mark} began $group\" >&2\n{{ sleep {seconds}; kill -USR1 $$; }} </dev/null >/dev/null 2>&1 &\nclock=$!\n\
-             quarterdeck_grace={}\n{WATCH}\nquarterdeck_watch {mark}\n}}",
+            "QUARTERDECK_LATE=\ntrap 'QUARTERDECK_LATE=1' USR1\nbash /dev/fd/9 9<<'{end}' </dev/null &\n{body}\n{end}\nQUARTERDECK_GROUP=$!\n\
+             echo \"{mark} began $QUARTERDECK_GROUP\" >&2\n{{ sleep {seconds}; kill -USR1 $$; }} </dev/null >/dev/null 2>&1 &\nQUARTERDECK_CLOCK=$!\n\
+             QUARTERDECK_GRACE={}\n{WATCH}\nquarterdeck_watch {mark}\n}}",
             GRACE * 5
         );
         SecretString::from(out)
@@ -113,7 +114,7 @@ quarterdeck_end() {
   local signal tries
   for signal in TERM KILL; do
     kill -s "$signal" -- "-$1" 2>/dev/null
-    tries=$quarterdeck_grace
+    tries=$QUARTERDECK_GRACE
     while [ "$tries" -gt 0 ]; do
       if [ -z "$(quarterdeck_left "$1")" ]; then return; fi
       sleep 0.2
@@ -123,13 +124,13 @@ quarterdeck_end() {
 }
 quarterdeck_watch() {
   local code=0
-  if [ -z "$late" ]; then wait "$group" 2>/dev/null; code=$?; fi
-  if [ -n "$late" ]; then
-    quarterdeck_end "$group"
-    echo "$1 late$(quarterdeck_left "$group")" >&2
+  if [ -z "$QUARTERDECK_LATE" ]; then wait "$QUARTERDECK_GROUP" 2>/dev/null; code=$?; fi
+  if [ -n "$QUARTERDECK_LATE" ]; then
+    quarterdeck_end "$QUARTERDECK_GROUP"
+    echo "$1 late$(quarterdeck_left "$QUARTERDECK_GROUP")" >&2
     exit 124
   fi
-  kill -s KILL -- "-$clock" 2>/dev/null
+  kill -s KILL -- "-$QUARTERDECK_CLOCK" 2>/dev/null
   echo "$1 ended $code" >&2
   exit "$code"
 }"#;

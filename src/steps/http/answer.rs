@@ -57,6 +57,15 @@ impl Answer {
         names
     }
 
+    /// What a `plan` captures: the items of a list of JSON, or the one object that it is; of anything else there are none.
+    pub(super) fn rows(&self) -> Vec<Value> {
+        match &self.json {
+            Some(Value::Array(items)) => items.clone(),
+            Some(object @ Value::Object(_)) => vec![object.clone()],
+            _ => Vec::new(),
+        }
+    }
+
     /// As in `the answer is 200, after 12 ms`.
     pub(super) fn sentence(&self) -> String {
         let cut = if self.cut { ", and not all of it came" } else { "" };

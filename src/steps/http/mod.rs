@@ -67,7 +67,10 @@ impl Step for HttpStep {
 
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {
         let answer = send(&call).await.map_err(Failure::why)?;
-        Ok(Found { names: answer.names(), text: answer.sentence(), ..Found::default() })
+        let rows = answer.rows();
+        let columns =
+            rows.first().and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        Ok(Found { names: answer.names(), rows, columns, text: answer.sentence(), ..Found::default() })
     }
 
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {

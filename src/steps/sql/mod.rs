@@ -44,7 +44,12 @@ fn bound(call: &Call<'_>) -> Result<Bound, SourceError> {
 fn arguments(call: &Call<'_>, names: &[String]) -> Vec<Option<String>> {
     let value = |name: &String| match call.outs.get(name) {
         Some(rows) => Some(Value::Array(rows.rows.clone()).to_string()),
-        None => call.values.get(name).filter(|value| !value.is_null()).map(params::show),
+        None => match call.values.get(name)? {
+            Value::Null => None,
+            // Read as JSON there, and not as people read it.
+            Value::Array(items) => Some(Value::Array(items.clone()).to_string()),
+            one => Some(params::show(one)),
+        },
     };
     names.iter().map(value).collect()
 }
