@@ -2,6 +2,7 @@
 //!
 //! Pure: no IO, no clock, no async. Decides; formatting is the panes' `refresh`, painting is `ui`'s.
 
+mod announce;
 mod answer;
 mod banner;
 mod copy;
@@ -64,6 +65,7 @@ use crate::panes::logs::{self as log_view, LogView};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::recording::Position;
 use crate::redact::Redactor;
+use crate::runbook::output::Outputs;
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Health, Named, Store};
 use crate::theme::{Glyphs, Themes};
@@ -116,6 +118,8 @@ pub struct Setup {
     pub habits: Habits,
     /// What the config says about logs.
     pub logs: log_view::Settings,
+    /// Who sits here, `name@host`: what others are told before the journal says it.
+    pub who: String,
     /// What went wrong before the screen was there, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -170,6 +174,8 @@ pub struct State {
     pub presenter: Presenter,
     /// Runs, as the journal tells them.
     pub runs: Runs,
+    /// What their steps under way have said.
+    pub outputs: Outputs,
     /// The runs of this screen.
     started: Vec<RunId>,
     /// Until when leaving is what is wanted, though a run is under way; monotonic.
@@ -202,6 +208,8 @@ pub struct State {
     pub policy: Policy,
     /// The environment's name.
     pub environment: String,
+    /// Who sits here: `name@host`.
+    who: String,
     /// It is guarded.
     pub guarded: bool,
     /// The recording that is replayed instead of looking at the world, and where it stands.
@@ -258,6 +266,7 @@ impl State {
             writes,
             presenter: Presenter::new(setup.presenting),
             runs: Runs::default(),
+            outputs: Outputs::default(),
             started: Vec::new(),
             leaving: None,
             banner: None,
@@ -274,6 +283,7 @@ impl State {
             limits: setup.limits,
             policy: setup.policy,
             environment: setup.environment,
+            who: setup.who,
             guarded: setup.guarded,
             replay: None,
             recording: None,
@@ -307,6 +317,7 @@ impl State {
             library: &self.library,
             environment: &self.environment,
             runs: &self.runs,
+            outputs: &self.outputs,
             keymap: &self.keymap,
             writes: self.writes.state(),
             guarded: self.guarded,

@@ -7,6 +7,7 @@
 mod by_hand;
 mod captured;
 mod drive;
+mod live;
 mod plan;
 mod progress;
 mod reconcile;

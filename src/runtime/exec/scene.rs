@@ -85,6 +85,7 @@ impl<'a> Scene<'a> {
             label: self.label,
             run: self.run,
             step: self.step_id(fence),
+            live: None,
         })
     }
 
