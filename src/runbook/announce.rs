@@ -2,16 +2,20 @@
 //! hides secrets, and what others must not see while the screen is shared.
 
 use super::plan::PlannedStep;
-use super::{Glass, Plan, RunView};
+use super::script::without_host;
+use super::{Glass, Plan, RunView, StepView};
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::push_markdown;
 use crate::domain::time;
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::time::Duration;
 
 /// Digits of a plan's hash that tell it from others, and that `runbook run --plan` takes.
 const HASH: usize = 12;
+/// Things named in one line.
+const LISTED: usize = 12;
 
 /// Who is about to do it, and where.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +85,13 @@ fn after(run: &RunView, outcome: RunOutcome) -> String {
     out.params(&run.params);
     let ended = run.ended.unwrap_or(run.started);
     out.item("when", &format!("{} to {}, {}", clock(run.started), clock(ended), spoken(took)));
-    for step in run.steps.iter().filter(|step| step.sent_at.is_some()) {
-        let detail = if step.detail.is_empty() { String::new() } else { format!(", {}", step.detail) };
-        out.item(step.state.word(), &format!("{} on {}{detail}", step.title, step.target));
+    for (state, title, of) in done(run) {
+        let detail = match &of[..] {
+            [one] if !one.detail.is_empty() => format!(", {}", one.detail),
+            _ => String::new(),
+        };
+        let targets = listed(of.iter().map(|step| step.target.clone()));
+        out.item(state.word(), &format!("{title} on {targets}{detail}"));
     }
     let undone = run.steps.iter().filter(|step| step.state == StepState::Planned).map(|step| step.title.clone());
     out.item("not done", &listed(undone));
@@ -96,6 +104,21 @@ fn after(run: &RunView, outcome: RunOutcome) -> String {
     }
     out.hash(&run.plan_hash);
     out.0
+}
+
+/// What was done, and what came of it: the hosts of one step on which the same came of it stand together.
+fn done(run: &RunView) -> Vec<(StepState, &str, Vec<&StepView>)> {
+    let mut out: Vec<(StepState, &str, Vec<&StepView>)> = Vec::new();
+    for step in run.steps.iter().filter(|step| step.sent_at.is_some()) {
+        let same = |(state, _, of): &&mut (StepState, &str, Vec<&StepView>)| {
+            *state == step.state && of.iter().any(|other| without_host(&other.id) == without_host(&step.id))
+        };
+        match out.iter_mut().find(same) {
+            Some((_, _, of)) => of.push(step),
+            None => out.push((step.state, &step.title, vec![step])),
+        }
+    }
+    out
 }
 
 /// How many of the changes can be taken back.
@@ -114,15 +137,18 @@ fn place(target: &str, address: &str) -> String {
     if address.is_empty() { target.to_owned() } else { format!("{target} ({address})") }
 }
 
-/// Each once, in order.
+/// Each once, in order; of many the first, and how many more there are.
 fn listed(texts: impl Iterator<Item = String>) -> String {
-    let mut all: Vec<String> = Vec::new();
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for text in texts.filter(|text| !text.is_empty()) {
-        if !all.contains(&text) {
+        if seen.insert(text.clone()) {
             all.push(text);
         }
     }
-    all.join(", ")
+    let more = all.len().saturating_sub(LISTED);
+    all.truncate(LISTED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    all.join(", ") + &more
 }
 
 fn clock(at: Timestamp) -> String {
@@ -182,5 +208,41 @@ impl Text {
         if !hash.is_empty() {
             self.item("plan", &hash[..hash.len().min(HASH)]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_are_not_all_named_and_none_twice() {
+        let names = |count: usize| (0..count).map(|at| format!("game-{}", at % 20));
+        assert_eq!(listed(names(2)), "game-0, game-1");
+        assert!(listed(names(40)).ends_with("game-10, game-11 and 8 more"), "{}", listed(names(40)));
+    }
+
+    #[test]
+    fn how_much_can_be_undone_is_said_in_words() {
+        let told = [(0, 0), (1, 1), (1, 0), (3, 3), (3, 0), (3, 2)].map(|(all, undone)| undo(all, undone));
+        assert_eq!(
+            told,
+            [
+                "changes nothing",
+                "it can be undone",
+                "it cannot be undone",
+                "all 3 changes can be undone",
+                "none of 3 changes can be undone",
+                "2 of 3 changes can be undone"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_item_is_one_line_in_which_nothing_is_a_mark() {
+        let mut out = Text(String::new());
+        out.item("left to undo", "set -eu\n\n  echo `x` [y](z) <b>");
+        out.item("nothing", "");
+        assert_eq!(out.0, "- left to undo: set -eu / echo \\`x\\` \\[y\\](z) \\<b\\>\n");
     }
 }

@@ -102,10 +102,10 @@ impl RunView {
     /// How long a step took, or takes at `now`; `None`: it has not begun, or nobody knows when it ended.
     pub fn took(&self, step: usize, now: Timestamp) -> Option<Duration> {
         let view = self.steps.get(step)?;
-        let until = match (view.ended, self.current()) {
-            (Some(ended), _) => ended,
-            (None, Some(current)) if current == step => now,
-            (None, _) => return None,
+        let until = match view.ended {
+            Some(ended) => ended,
+            None if self.current() == Some(step) => now,
+            None => return None,
         };
         Some(time::between(self.began(step), until))
     }

@@ -1,8 +1,13 @@
 //! How long a step usually takes: the median over the runs of the past in which it went well.
 
-use super::{RunView, Runs, StepView};
+use super::script::without_host;
+use super::{RunView, Runs};
 use crate::domain::record::StepState;
+use std::collections::HashMap;
 use std::time::Duration;
+
+/// Runs that are looked at.
+const RUNS: usize = 100;
 
 /// How long something took in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,24 +18,17 @@ pub struct Usual {
     pub of: usize,
 }
 
-/// The step that a planned one is of: of a step on each of several hosts the part before `@`.
-pub fn step_of(id: &str) -> &str {
-    id.split_once('@').map_or(id, |(step, _)| step)
-}
-
-/// How long a step of `run` took in runs of the same runbook that began before; `None`: it never went well so far.
-pub fn usual(runs: &Runs, run: &RunView, step: &StepView) -> Option<Usual> {
-    let wanted = step_of(&step.id);
-    let before = runs.iter().filter(|other| other.runbook == run.runbook && other.started < run.started);
-    let took = before.flat_map(|other| {
-        let ok = other
-            .steps
-            .iter()
-            .enumerate()
-            .filter(|(_, step)| step.state == StepState::Ok && step_of(&step.id) == wanted);
-        ok.filter_map(|(at, _)| other.took(at, other.started))
-    });
-    median(took.collect())
+/// How long the steps of a run took in the newest runs of the same runbook that began before it, by the step's id without its host;
+/// what never went well so far is not there.
+pub fn usual(runs: &Runs, run: &RunView) -> HashMap<String, Usual> {
+    let mut took: HashMap<&str, Vec<Duration>> = HashMap::new();
+    let before = runs.iter().rev().filter(|other| other.runbook == run.runbook && other.started < run.started);
+    for other in before.take(RUNS) {
+        for (at, step) in other.steps.iter().enumerate().filter(|(_, step)| step.state == StepState::Ok) {
+            took.entry(without_host(&step.id)).or_default().extend(other.took(at, other.started));
+        }
+    }
+    took.into_iter().filter_map(|(step, took)| Some((step.to_owned(), median(took)?))).collect()
 }
 
 fn median(mut took: Vec<Duration>) -> Option<Usual> {
@@ -98,9 +96,9 @@ mod tests {
         }
         ran(&mut runs, 5, "a/b@h9", 3, "ok");
         let run = runs.get(RunId(Uuid::from_u128(5))).unwrap();
-        assert_eq!(usual(&runs, run, &run.steps[0]), Some(Usual { median: Duration::from_secs(5), of: 3 }));
+        assert_eq!(usual(&runs, run)["a/b"], Usual { median: Duration::from_secs(5), of: 3 });
         let first = runs.get(RunId(Uuid::from_u128(1))).unwrap();
-        assert_eq!(usual(&runs, first, &first.steps[0]), None);
+        assert!(usual(&runs, first).is_empty());
         let seconds = |list: &[u64]| median(list.iter().map(|s| Duration::from_secs(*s)).collect());
         assert_eq!(seconds(&[4, 1]).unwrap().median, Duration::from_millis(2500));
     }

@@ -112,7 +112,7 @@ fn copied(scene: &mut Scene) -> String {
         Effect::Copy(text) => Some(text),
         _ => None,
     });
-    copied.last().expect("something is copied")
+    copied.reduce(|_, later| later).expect("something is copied")
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What is always in sight of a run: how it stands, what is done now, what comes next, and what can be undone.
 
-use super::steps::{mark, title, took, word};
-use crate::cx::Cx;
+use super::steps::{Known, mark, title, took, word};
 use crate::domain::Severity;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::{clean, truncate};
@@ -13,9 +12,9 @@ use crate::widgets::prose::Line;
 use unicode_width::UnicodeWidthStr;
 
 /// Appends a line of each; every one of them fits.
-pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, cx: &Cx<'_>) {
+pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Known<'_>) {
     let mut put = |pieces: &[(Role, &str)]| out.push(fitted(pieces, width));
-    let until = run.ended.unwrap_or(cx.now.wall);
+    let until = run.ended.unwrap_or(known.cx.now.wall);
     let age = figure::text(|out| figure::coarse_age(out, time::between(run.started, until)));
     let by = format!("   {age}   by {} in {} since {}", run.actor, run.env, run.started.strftime("%H:%M:%SZ"));
     put(&[
@@ -31,7 +30,7 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, cx: &Cx<
             let step = &run.steps[at];
             let told = format!("now   {} of {}  {}: ", at + 1, run.steps.len(), title(step));
             let waits = if step.state == StepState::Planned { "waits" } else { word(step.state) };
-            put(&[(Role::Title, &told), (step.severity().into(), waits), (Role::Muted, &took(run, at, cx))]);
+            put(&[(Role::Title, &told), (step.severity().into(), waits), (Role::Muted, &took(run, at, known))]);
             let next = run.steps[at + 1..].iter().find(|step| !step.state.is_final()).map(title);
             put(&[(Role::Muted, "next  "), (Role::Text, next.as_deref().unwrap_or("nothing: it is the last step"))]);
         }

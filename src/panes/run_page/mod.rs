@@ -4,17 +4,20 @@
 mod head;
 mod steps;
 
+use self::steps::Known;
 use super::Place;
 use crate::action::{Action, Motion};
 use crate::cx::Cx;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::{RunId, Severity, text};
 use crate::runbook::RunView;
+use crate::runbook::pace::{Usual, usual};
 use crate::theme::Role;
 use crate::widgets::prose::Line;
 use crate::widgets::{canvas, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::collections::HashMap;
 
 /// From this width on the steps stand at the left and the page at the right.
 const TWO_COLUMNS: u16 = 150;
@@ -53,12 +56,14 @@ pub struct RunPage {
     shown: Shown,
     /// What others are told, while it is looked at.
     told: Option<String>,
+    /// How long its steps took in earlier runs, as of a revision of the runs.
+    usual: (u64, HashMap<String, Usual>),
 }
 
 impl RunPage {
     /// Of a run.
     pub fn new(run: RunId) -> Self {
-        Self { run, follow: true, scroll: 0, height: 1, shown: Shown::default(), told: None }
+        Self { run, follow: true, scroll: 0, height: 1, shown: Shown::default(), told: None, usual: <_>::default() }
     }
 
     /// Whose it is.
@@ -118,14 +123,18 @@ impl RunPage {
         let (head, left, page) = parts(place.inside(), 0);
         let mut shown = Shown { over: run.outcome.is_some(), at: matters(run), ..Shown::default() };
         let left = left.is_some();
-        head::compose(&mut shown.head, run, usize::from(head.width), cx);
+        if self.usual.0 != cx.runs.revision() {
+            self.usual = (cx.runs.revision(), usual(cx.runs, run));
+        }
+        let known = Known { cx, usual: &self.usual.1 };
+        head::compose(&mut shown.head, run, usize::from(head.width), &known);
         if let Some(told) = &self.told {
             announced(&mut shown.page, told, usize::from(page.width));
         } else {
-            steps::compose(&mut shown, run, usize::from(page.width), !left, cx);
+            steps::compose(&mut shown, run, usize::from(page.width), !left, known);
         }
         if left {
-            steps::list(&mut shown.steps, run, usize::from(LEFT - 2), cx);
+            steps::list(&mut shown.steps, run, usize::from(LEFT - 2), &known);
         }
         let (_, _, page) = parts(place.inside(), shown.head.len() as u16);
         self.height = usize::from(page.height).max(1);

@@ -7,11 +7,13 @@ use crate::domain::prose::{Block, BlockKind};
 use crate::domain::record::StepState;
 use crate::domain::text::clean_lines;
 use crate::runbook::model::{Fence, Passage, Step};
-use crate::runbook::pace::{step_of, usual};
+use crate::runbook::pace::Usual;
+use crate::runbook::script::without_host;
 use crate::runbook::{Role as FenceRole, RunView, Runbook, StepView};
 use crate::theme::Role;
 use crate::widgets::prose::{self, Line};
 use crate::widgets::{figure, wrap};
+use std::collections::HashMap;
 
 /// Lines of an output that are shown of each end, once its step is over.
 const ENDS: usize = 20;
@@ -46,12 +48,12 @@ pub(super) fn title(step: &StepView) -> String {
 }
 
 /// `  12s (median 9s of 4 runs)`; empty before it begins.
-pub(super) fn took(run: &RunView, at: usize, cx: &Cx<'_>) -> String {
+pub(super) fn took(run: &RunView, at: usize, known: &Known<'_>) -> String {
     let age = |took| figure::text(|out| figure::age(out, took));
     let whole = |took| figure::text(|out| figure::coarse_age(out, took));
     let took =
-        run.took(at, cx.now.wall).map(|took| if run.steps[at].ended.is_some() { age(took) } else { whole(took) });
-    let usual = usual(cx.runs, run, &run.steps[at]);
+        run.took(at, known.cx.now.wall).map(|took| if run.steps[at].ended.is_some() { age(took) } else { whole(took) });
+    let usual = known.usual.get(without_host(&run.steps[at].id));
     let usual = usual.map(|usual| format!("median {} of {}", age(usual.median), counted(usual.of)));
     match (took, usual) {
         (Some(took), Some(usual)) => format!("  {took} ({usual})"),
@@ -65,17 +67,25 @@ fn counted(runs: usize) -> String {
     if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
 }
 
+/// What is known beside the run itself.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) cx: &'a Cx<'a>,
+    /// How long its steps took in earlier runs.
+    pub(super) usual: &'a HashMap<String, Usual>,
+}
+
 /// All steps, a line each, with the words of each state.
-pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, cx: &Cx<'_>) {
+pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Known<'_>) {
     let mut order: Vec<(usize, &StepView)> = run.steps.iter().enumerate().collect();
     // The hosts of a step stand together, whatever the order in which they take their turns.
-    let first = |step: &StepView| run.steps.iter().position(|other| step_of(&other.id) == step_of(&step.id));
-    order.sort_by_key(|(_, step)| first(step));
+    let first = |step: &StepView| run.steps.iter().position(|other| without_host(&other.id) == without_host(&step.id));
+    order.sort_by_cached_key(|(_, step)| first(step));
     let mut heading = "";
     for (at, step) in order {
         let grouped = step.id.contains('@');
-        if grouped && heading != step_of(&step.id) {
-            heading = step_of(&step.id);
+        if grouped && heading != without_host(&step.id) {
+            heading = without_host(&step.id);
             out.push(fitted(&[(Role::Muted, "  "), (Role::Text, &step.title)], width));
         }
         let name = if grouped { format!("  {}", host(step)) } else { title(step) };
@@ -83,7 +93,7 @@ pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, cx: &Cx<'_>
         let sign = format!("{} ", mark(step.state));
         out.push(fitted(&[(step.severity().into(), &sign), (role, &name)], width));
         let word = if step.state == StepState::Planned { "" } else { word(step.state) };
-        let took = took(run, at, cx);
+        let took = took(run, at, known);
         if !(word.is_empty() && took.is_empty()) {
             let pad = if grouped { "    " } else { "  " };
             out.push(fitted(&[(step.severity().into(), &format!("{pad}{word}")), (Role::Muted, &took)], width));
@@ -106,10 +116,10 @@ fn facts(out: &mut Vec<Line>, run: &RunView, width: usize) {
 }
 
 /// The page: the runbook, where it is still the one that was run; else its steps as the journal has them.
-pub(super) fn compose(shown: &mut Shown, run: &RunView, width: usize, with_facts: bool, cx: &Cx<'_>) {
-    let library = cx.library.get(&run.runbook);
+pub(super) fn compose(shown: &mut Shown, run: &RunView, width: usize, with_facts: bool, known: Known<'_>) {
+    let library = known.cx.library.get(&run.runbook);
     let same = |runbook: &&Runbook| run.source_hash.is_empty() || runbook.hash == run.source_hash;
-    let mut page = Writer { shown, run, width, cx, done: vec![false; run.steps.len()] };
+    let mut page = Writer { shown, run, width, known, done: vec![false; run.steps.len()] };
     match library.map(|runbook| &**runbook).filter(same) {
         Some(runbook) => {
             let mut steps = runbook.steps.iter().peekable();
@@ -145,16 +155,16 @@ fn host(step: &StepView) -> &str {
 }
 
 /// Writes the page.
-struct Writer<'a, 'b> {
+struct Writer<'a> {
     shown: &'a mut Shown,
     run: &'a RunView,
     width: usize,
-    cx: &'a Cx<'b>,
+    known: Known<'a>,
     /// Which steps are written.
     done: Vec<bool>,
 }
 
-impl Writer<'_, '_> {
+impl Writer<'_> {
     fn push(&mut self, pieces: &[(Role, &str)]) {
         self.shown.page.push(fitted(pieces, self.width));
     }
@@ -173,7 +183,7 @@ impl Writer<'_, '_> {
         let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
         let of: Vec<usize> = match step {
             Some(step) => {
-                let of = |at: &usize| step_of(&self.run.steps[*at].id) == step.id && !self.done[*at];
+                let of = |at: &usize| without_host(&self.run.steps[*at].id) == step.id && !self.done[*at];
                 (0..self.run.steps.len()).filter(of).collect()
             }
             None => Vec::new(),
@@ -207,9 +217,9 @@ impl Writer<'_, '_> {
             if self.done[at] {
                 continue;
             }
-            let id = step_of(&self.run.steps[at].id);
+            let id = without_host(&self.run.steps[at].id);
             let of: Vec<usize> =
-                (at..self.run.steps.len()).filter(|at| step_of(&self.run.steps[*at].id) == id).collect();
+                (at..self.run.steps.len()).filter(|at| without_host(&self.run.steps[*at].id) == id).collect();
             self.gap();
             let from = self.shown.page.len();
             self.heading(&self.run.steps[at].title, true, &of);
@@ -229,7 +239,7 @@ impl Writer<'_, '_> {
             return self.push(&[(Role::Title, sign), (Role::Title, heading)]);
         };
         let on = if step.target.is_empty() { String::new() } else { format!("  on {}", step.target) };
-        let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, of[0], self.cx));
+        let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, of[0], &self.known));
         let severity = step.severity().into();
         let state = format!(": {}", word(step.state));
         self.push(&[
@@ -292,7 +302,7 @@ impl Writer<'_, '_> {
     fn host(&mut self, at: usize) {
         let step = &self.run.steps[at];
         let severity = step.severity().into();
-        let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, at, self.cx));
+        let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, at, &self.known));
         let state = format!(": {}", word(step.state));
         self.push(&[(severity, &sign), (Role::Text, host(step)), (severity, &state), (Role::Muted, &took)]);
         self.address(step);
@@ -309,7 +319,7 @@ impl Writer<'_, '_> {
     /// What a step says, or said; false: nothing.
     fn outputs(&mut self, at: usize) -> bool {
         let step = &self.run.steps[at];
-        let lines: Vec<String> = match self.cx.outputs.of(self.run.id, &step.id) {
+        let lines: Vec<String> = match self.known.cx.outputs.of(self.run.id, &step.id) {
             Some(output) => output.lines().map(std::borrow::Cow::into_owned).collect(),
             None => ends(&step.output),
         };
