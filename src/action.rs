@@ -119,6 +119,8 @@ pub enum Action {
     Columns,
     /// Choose what to copy.
     Copy,
+    /// Tell others of a run.
+    Announce,
     /// Mark the row under the cursor, or take its mark away.
     Mark,
     /// Mark what is not marked, and the other way round.
@@ -274,6 +276,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Filter, "filter", "filter this pane: words, !not, cpu>80, state:ok; alerts also by label=~\"a|b\""),
     (Action::Sort, "sort", "choose what to sort by: worst first, or any column"),
     (Action::Columns, "columns", "choose which columns are shown, and their order"),
+    (Action::Announce, "announce", "copy a text that tells others of this run, ready to paste, and show it"),
     (Action::Copy, "copy", "copy a cell, rows or this page: text, Markdown, JSON; or save it to a file"),
     (Action::Mark, "mark", "mark this row, or take its mark away"),
     (Action::InvertMarks, "invert-marks", "mark the rows that are not marked, and the other way round"),

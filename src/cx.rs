@@ -2,6 +2,7 @@
 
 use crate::domain::{Limits, Now, Subject};
 use crate::keymap::Keymap;
+use crate::runbook::output::Outputs;
 use crate::runbook::{Library, Runs, Writes};
 use crate::store::Store;
 use crate::theme::{Role, Theme};
@@ -24,6 +25,8 @@ pub struct Cx<'a> {
     pub environment: &'a str,
     /// Runs, as the journal tells them.
     pub runs: &'a Runs,
+    /// What steps under way have said.
+    pub outputs: &'a Outputs,
     /// The keys in force.
     pub keymap: &'a Keymap,
     /// Whether acting is possible.

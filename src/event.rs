@@ -91,6 +91,17 @@ pub enum RunEvent {
     Record(Box<Record>),
     /// A record that was in the journal at start: history, not news.
     Recalled(Box<Record>),
+    /// What a step said while it runs, harmless and without secrets. All of it comes once more in the record of its end.
+    Output {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: String,
+        /// Whole lines, in order.
+        lines: Vec<String>,
+        /// So many lines before these were dropped: they came faster than they could be told.
+        lost: u64,
+    },
     /// A run waits for an answer before a later changing step.
     Ask {
         /// The run.

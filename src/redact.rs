@@ -22,6 +22,8 @@ pub const REDACTED: &str = "‹redacted›";
 
 /// Known secrets shorter than this (in bytes) are not searched for: they would hit half of all words.
 const SHORTEST: usize = 4;
+/// The same for a line of a secret of several lines: shorter ones (`}`, `ok`) stand everywhere.
+const SHORTEST_PART: usize = 8;
 
 /// Hides secrets. A clone shares the list of known secrets.
 #[derive(Clone, Default)]
@@ -60,6 +62,20 @@ impl Redactor {
             Some(hidden) => Cow::Owned(hidden),
             None => out,
         }
+    }
+
+    /// One line of a text whose other lines are not there: of a secret of several lines each is hidden by itself.
+    pub fn line(&self, line: &str) -> String {
+        let mut out = line.to_owned();
+        for secret in self.known.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            let parts = secret.expose_secret().lines().map(str::trim).filter(|part| part.len() >= SHORTEST_PART);
+            for part in parts.filter(|_| secret.expose_secret().contains('\n')) {
+                if out.contains(part) {
+                    out = out.replace(part, REDACTED);
+                }
+            }
+        }
+        self.text(&out).into_owned()
     }
 
     /// A command line without secrets, its arguments joined by spaces. An argument that is a secret as a whole (after

@@ -36,27 +36,34 @@ impl Banner {
 }
 
 fn told(run: &RunView, title: &str, now: Now) -> (Role, String) {
+    let (role, line) = stands(run, title, now);
+    match run.glass {
+        Some(_) => (Role::ToastBad, format!("▲ BREAK-GLASS {line}")),
+        None => (role, line),
+    }
+}
+
+fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
     let step = run.steps.iter().find(|step| !step.state.is_final()).or(run.steps.last());
-    let (target, doing) = step.map_or(("", "starting".to_owned()), |step| {
+    let (target, doing) = step.map_or((String::new(), "starting".to_owned()), |step| {
         let doing = match step.state {
             StepState::Planned => "starting",
-            StepState::Intent => "sending",
+            StepState::Intent => StepState::Running.word(),
             state => state.word(),
         };
-        (step.target.as_str(), format!("{}: {doing}", step.title))
+        let on = if step.target.is_empty() { String::new() } else { format!(" on {}", step.target) };
+        (on, format!("{}: {doing}", step.title))
     });
     let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
     match run.outcome {
-        None if run.cut_off => {
-            (Role::Toast, format!("◌ {title} on {target}: begun {took} ago, cut off, being looked at"))
-        }
-        None => (Role::Toast, format!("▶ {title} on {target}: {doing}, {took}")),
+        None if run.cut_off => (Role::Toast, format!("◌ {title}{target}: begun {took} ago, cut off, being looked at")),
+        None => (Role::Toast, format!("▶ {title}{target}: {doing}, {took}")),
         Some(outcome) => {
             let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };
             let mark = if outcome == RunOutcome::Ok { "✓" } else { "✗" };
             let why = if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-            (role, format!("{mark} {title} on {target} {}{why} ({took})", outcome.word()))
+            (role, format!("{mark} {title}{target} {}{why} ({took})", outcome.word()))
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::text;
 use crate::effect::{Effect, Effects};
 use crate::panes::Details;
 use crate::panes::hands::Extent;
-use crate::panes::sheet::{Form, Sheet, push_markdown};
+use crate::panes::sheet::{Form, Sheet};
 use crate::store::Health;
 use crate::widgets::{feeds, figure};
 use std::fmt::Write;
@@ -25,7 +25,12 @@ pub(super) fn open(state: &mut State, effects: &mut Effects) {
         return take(state, &Take::Text(text), Way::Clipboard, effects);
     }
     let lines = match &state.page {
-        Some(page) => page_lines(page.details()),
+        Some(page) => {
+            let run = page.run().and_then(|page| super::announce::of_run(state, page.run()));
+            let told =
+                run.map(|text| line("for the incident channel", "what others are told of this run", Take::Text(text)));
+            told.into_iter().chain(page_lines(page.details())).collect()
+        }
         None => match table_lines(state) {
             Some(lines) => lines,
             None => return,
@@ -181,9 +186,9 @@ fn counted(count: usize, word: &str) -> String {
 fn headline(state: &State, title: &str) -> String {
     let cx = state.cx();
     let mut out = String::from("**");
-    push_markdown(&mut out, &state.environment);
+    text::push_markdown(&mut out, &state.environment);
     let _ = write!(out, "** {}: ", cx.now.wall.strftime("%Y-%m-%d %H:%M:%SZ"));
-    push_markdown(&mut out, title);
+    text::push_markdown(&mut out, title);
     let down = cx.store.feeds().iter().filter(|feed| matches!(feed.health(cx.now), Health::Failed | Health::Stale));
     let down: Vec<String> = down
         .map(|feed| {
@@ -202,7 +207,7 @@ fn headline(state: &State, title: &str) -> String {
         out.push_str("all sources answer");
     } else {
         out.push_str("not answering: ");
-        push_markdown(&mut out, &down.join("; "));
+        text::push_markdown(&mut out, &down.join("; "));
     }
     out.push_str("\n\n");
     out

@@ -2,6 +2,7 @@
 //!
 //! Pure: no IO, no clock, no async. Decides; formatting is the panes' `refresh`, painting is `ui`'s.
 
+mod announce;
 mod answer;
 mod banner;
 mod calls;
@@ -65,6 +66,7 @@ use crate::panes::logs::{self as log_view, LogView};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::recording::Position;
 use crate::redact::Redactor;
+use crate::runbook::output::Outputs;
 use crate::runbook::{Draft, Library, Plan, Runs};
 use crate::store::{Feed, Health, Named, Store};
 use crate::theme::{Glyphs, Themes};
@@ -117,6 +119,8 @@ pub struct Setup {
     pub habits: Habits,
     /// What the config says about logs.
     pub logs: log_view::Settings,
+    /// Who sits here, `name@host`: what others are told before the journal says it.
+    pub who: String,
     /// What went wrong before the screen was there, one sentence each.
     pub troubles: Vec<String>,
 }
@@ -171,6 +175,8 @@ pub struct State {
     pub presenter: Presenter,
     /// Runs, as the journal tells them.
     pub runs: Runs,
+    /// What their steps under way have said.
+    pub outputs: Outputs,
     /// The runs of this screen.
     started: Vec<RunId>,
     /// Until when leaving is what is wanted, though a run is under way; monotonic.
@@ -203,6 +209,8 @@ pub struct State {
     pub policy: Policy,
     /// The environment's name.
     pub environment: String,
+    /// Who sits here: `name@host`.
+    who: String,
     /// It is guarded.
     pub guarded: bool,
     /// The recording that is replayed instead of looking at the world, and where it stands.
@@ -259,6 +267,7 @@ impl State {
             writes,
             presenter: Presenter::new(setup.presenting),
             runs: Runs::default(),
+            outputs: Outputs::default(),
             started: Vec::new(),
             leaving: None,
             banner: None,
@@ -275,6 +284,7 @@ impl State {
             limits: setup.limits,
             policy: setup.policy,
             environment: setup.environment,
+            who: setup.who,
             guarded: setup.guarded,
             replay: None,
             recording: None,
@@ -308,6 +318,7 @@ impl State {
             library: &self.library,
             environment: &self.environment,
             runs: &self.runs,
+            outputs: &self.outputs,
             keymap: &self.keymap,
             writes: self.writes.state(),
             guarded: self.guarded,

@@ -7,11 +7,11 @@ use super::update::{act, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use super::{calls, planning, silence_preview};
 use crate::domain::Now;
-use crate::domain::risk::Level;
+use crate::domain::risk::{Level, Policy};
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::keymap::Chord;
 use crate::runbook::machine::Way;
-use crate::runbook::{Answer, Authority, gate};
+use crate::runbook::{Answer, Authority, Refusal, gate};
 use crate::widgets::scroll::Scroll;
 use crossterm::event::KeyCode;
 
@@ -28,7 +28,19 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
         Overlay::Palette(palette) => {
             return palette_key(state, palette.chosen().cloned().map(|i| i.action), overlay, chord, burst, effects);
         }
-        Overlay::Plan(_) if chord.is(KeyCode::Tab) => return open_params(state, overlay),
+        Overlay::Plan(dialog) if chord.is(KeyCode::Tab) && dialog.told.is_none() && dialog.reason.is_none() => {
+            return open_params(state, overlay);
+        }
+        Overlay::Plan(_) if chord.is_ctrl('y') => {
+            let Overlay::Plan(dialog) = overlay else { return };
+            return super::announce::plan(state, dialog, effects);
+        }
+        Overlay::Plan(dialog) if dialog.told.is_some() => told_key(dialog, chord),
+        Overlay::Plan(dialog) if dialog.reason.is_some() => reason_key(dialog, chord, state.policy),
+        Overlay::Plan(dialog) if dialog.lacks_second() && chord.char() == Some('!') => {
+            dialog.ask_reason(state.policy);
+            true
+        }
         Overlay::Plan(dialog) => {
             let keep = plan_key(dialog, chord, burst, now);
             if !keep {
@@ -184,6 +196,29 @@ fn palette_key(
     state.overlay = Some(Overlay::Palette(palette));
 }
 
+/// What others are told is looked at: nothing is answered meanwhile.
+fn told_key(dialog: &mut PlanDialog, chord: Chord) -> bool {
+    if chord.is(KeyCode::Esc) || chord.is(KeyCode::Enter) {
+        dialog.show_plan();
+    } else {
+        scroll_by(&mut dialog.scroll, chord, true);
+    }
+    true
+}
+
+/// The reason for which one person does what takes two is being typed. Nothing is begun by it.
+fn reason_key(dialog: &mut PlanDialog, chord: Chord, policy: Policy) -> bool {
+    dialog.refusal = None;
+    if chord.is(KeyCode::Esc) {
+        dialog.reason = None;
+    } else if chord.is(KeyCode::Enter) {
+        dialog.take_reason(policy);
+    } else if let Some(field) = &mut dialog.reason {
+        field.key(chord);
+    }
+    true
+}
+
 fn plan_key(dialog: &mut PlanDialog, chord: Chord, burst: bool, now: Now) -> bool {
     let disturbed = dialog.arming.disturb();
     dialog.refusal = disturbed.then(|| TOO_SOON.to_owned());
@@ -200,6 +235,8 @@ fn plan_key(dialog: &mut PlanDialog, chord: Chord, burst: bool, now: Now) -> boo
         } else if !dialog.field.key(chord) {
             scroll_by(&mut dialog.scroll, chord, false);
         }
+    } else if chord.char() == Some('y') && dialog.lacks_second() {
+        dialog.refusal = Some(Refusal::NeedsTwo.to_string());
     } else if chord.char() == Some('y') && dialog.plan.body().blocked.is_empty() {
         if !dialog.arming.answer(now, burst || disturbed) {
             dialog.refusal = Some(TOO_SOON.to_owned());
@@ -218,10 +255,10 @@ fn plan_key(dialog: &mut PlanDialog, chord: Chord, burst: bool, now: Now) -> boo
 fn answer_plan(state: &mut State, overlay: Overlay, effects: &mut Effects) {
     let Overlay::Plan(mut dialog) = overlay else { return };
     let answer = match dialog.plan.level() {
-        Level::Typed => Answer::Phrase(dialog.field.text().to_owned()),
-        Level::None | Level::Yes | Level::Two => Answer::Yes,
+        Level::Typed | Level::Two => Answer::Phrase(dialog.field.text().to_owned()),
+        Level::None | Level::Yes => Answer::Yes,
     };
-    let authority = Authority { writes: state.writes.state() };
+    let authority = Authority { writes: state.writes.state(), glass: dialog.glass.clone() };
     state.dirty = true;
     match gate::approve(dialog.plan, &answer, authority) {
         Ok(approved) => effects.push(Effect::Start(Box::new(approved))),
@@ -277,7 +314,9 @@ fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects:
     } else if chord.is_ctrl('x') && quiet {
         effects.push(Effect::Answer(dialog.run, RunAnswer::Stop));
         return false;
-    } else if !dialog.takes_text() && !dialog.ways.is_empty() {
+    } else if let Some(by) = paging(chord) {
+        dialog.scroll.by(by);
+    } else if !dialog.takes_text() && !dialog.ways.is_empty() && !is_step(chord) {
         way_key(dialog, chord, burst || disturbed, now);
     } else if dialog.takes_text() && chord.is(KeyCode::Enter) || !dialog.takes_text() && chord.char() == Some('y') {
         if !dialog.arming.answer(now, burst || disturbed) {
@@ -295,6 +334,17 @@ fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects:
         dialog.go(-1);
     }
     true
+}
+
+/// Lines by which a key turns a text that may be longer than its dialog, in whatever else is typed.
+fn paging(chord: Chord) -> Option<isize> {
+    let down = chord.is(KeyCode::PageDown);
+    (down || chord.is(KeyCode::PageUp)).then_some(if down { 10 } else { -10 })
+}
+
+/// A key that goes a line up or down.
+fn is_step(chord: Chord) -> bool {
+    chord.is(KeyCode::Down) || chord.is(KeyCode::Up) || matches!(chord.char(), Some('j' | 'k'))
 }
 
 /// A key that chooses what follows a failure or a stop.

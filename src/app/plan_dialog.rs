@@ -2,8 +2,8 @@
 
 use super::answer::Arming;
 use super::params_dialog::changeable;
-use crate::domain::risk::Level;
-use crate::runbook::{Draft, Plan};
+use crate::domain::risk::{BreakGlass, Level, Policy};
+use crate::runbook::{Draft, Glass, Plan, Refusal};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use std::collections::BTreeMap;
@@ -27,6 +27,12 @@ pub struct PlanDialog {
     pub refusal: Option<String>,
     /// First line of the plan shown.
     pub scroll: Scroll,
+    /// The reason being typed for which one person does what takes two.
+    pub reason: Option<Field>,
+    /// That reason, once it is given.
+    pub glass: Option<Glass>,
+    /// What others are told, while it is looked at in place of the plan.
+    pub told: Option<String>,
 }
 
 impl PlanDialog {
@@ -41,6 +47,9 @@ impl PlanDialog {
             field: Field::default(),
             refusal: None,
             scroll: Scroll::default(),
+            reason: None,
+            glass: None,
+            told: None,
         }
     }
 
@@ -49,8 +58,55 @@ impl PlanDialog {
         changeable(&self.plan.body().runbook).next().is_some()
     }
 
+    /// It takes a second person, whom nobody stands in for so far.
+    pub fn lacks_second(&self) -> bool {
+        self.plan.takes_two() && self.glass.is_none()
+    }
+
     /// It waits for a phrase.
+    pub fn takes_phrase(&self) -> bool {
+        self.plan.level() >= Level::Typed && self.plan.body().blocked.is_empty() && !self.lacks_second()
+    }
+
+    /// It waits for a phrase, or for a reason.
     pub fn takes_text(&self) -> bool {
-        self.plan.level() == Level::Typed && self.plan.body().blocked.is_empty()
+        self.told.is_none() && (self.reason.is_some() || self.takes_phrase())
+    }
+
+    /// What is being typed.
+    pub fn typed(&self) -> Option<&Field> {
+        let phrase = self.takes_phrase().then_some(&self.field);
+        self.reason.as_ref().or(phrase).filter(|_| self.told.is_none())
+    }
+
+    /// Shows what others are told.
+    pub(super) fn tell(&mut self, told: String) {
+        (self.told, self.scroll) = (Some(told), Scroll::default());
+    }
+
+    /// Shows the plan again, which takes its answer when it was on the screen for a moment.
+    pub(super) fn show_plan(&mut self) {
+        (self.told, self.scroll) = (None, Scroll::default());
+        (self.arming, self.armed) = (Arming::default(), false);
+    }
+
+    /// Somebody wants to do it alone: asks why.
+    pub(super) fn ask_reason(&mut self, policy: Policy) {
+        match policy.break_glass {
+            BreakGlass::Allow => self.reason = Some(Field::default()),
+            BreakGlass::Refuse => self.refusal = Some(Refusal::GlassForbidden.to_string()),
+        }
+    }
+
+    /// The reason is typed; it counts, or is typed on.
+    pub(super) fn take_reason(&mut self, policy: Policy) {
+        let Some(field) = &self.reason else { return };
+        match Glass::broken(field.text(), policy) {
+            Ok(glass) => {
+                (self.glass, self.reason) = (Some(glass), None);
+                (self.arming, self.armed) = (Arming::default(), false);
+            }
+            Err(refusal) => self.refusal = Some(refusal.to_string()),
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::effect::RunAnswer;
 use crate::event::TaskList;
 use crate::runbook::machine::Way;
 use crate::widgets::field::Field;
+use crate::widgets::scroll::Scroll;
 
 /// Unlock writes?
 #[derive(Debug, Default)]
@@ -47,6 +48,8 @@ pub struct AskDialog {
     pub skipping: bool,
     /// Why the last answer did not count.
     pub refusal: Option<String>,
+    /// First line of the question shown.
+    pub scroll: Scroll,
 }
 
 impl AskDialog {
@@ -66,6 +69,7 @@ impl AskDialog {
             field: Field::default(),
             skipping: false,
             refusal: None,
+            scroll: Scroll::default(),
         }
     }
 
@@ -74,8 +78,11 @@ impl AskDialog {
         self.phrase.is_some() || self.skipping
     }
 
-    /// Moves on the list, by so many lines.
+    /// Moves on the list, by so many lines; where there is none, in the text.
     pub(super) fn go(&mut self, by: isize) {
+        if self.list.is_empty() {
+            return self.scroll.by(by);
+        }
         let last = (self.list.tasks.len() + self.list.choices.len()).saturating_sub(1);
         self.cursor = self.cursor.saturating_add_signed(by).min(last);
     }

@@ -275,6 +275,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Views => super::views::list(state),
         Action::SaveView => super::views::ask_name(state),
         Action::Copy => super::copy::open(state, effects),
+        Action::Announce => super::announce::run(state, effects),
         Action::Mark => super::hands::mark(state, Marking::Toggle),
         Action::InvertMarks => super::hands::mark(state, Marking::Invert),
         Action::ClearMarks => super::hands::mark(state, Marking::Clear),
@@ -482,12 +483,18 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             super::calls::declined(&request, effects);
         }
         RunEvent::Record(record) => {
-            if record.entry.kind == RecordKind::RunStart {
-                state.banner = record.entry.run.map(|run| Banner { run });
-                state.started.extend(record.entry.run);
-            }
             state.runs.apply(&record);
+            state.outputs.apply(&record);
+            if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
+                state.banner = Some(Banner { run });
+                state.started.push(run);
+                // What is being typed stays where it is.
+                if state.filter_edit.is_none() {
+                    way::open_run(state, run, effects);
+                }
+            }
         }
+        RunEvent::Output { run, step, lines, lost } => state.outputs.take(run, step, lines, lost),
         RunEvent::Recalled(record) => state.runs.apply(&record),
         RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
             let ask = super::AskDialog { list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };

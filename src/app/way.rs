@@ -3,10 +3,10 @@
 use super::State;
 use super::trail::Spot;
 use crate::action::Action;
-use crate::domain::Inquiry;
+use crate::domain::{Inquiry, RunId, ThingId};
 use crate::effect::{Effect, Effects};
 use crate::panes::logs::LogView;
-use crate::panes::{Lead, Link, PANES, Page, PageFlow, Presence, Selected};
+use crate::panes::{Lead, Link, PANES, Page, PageFlow, Presence, RunPage, Selected};
 
 /// Focuses a pane; an open page is left.
 pub(super) fn set_focus(state: &mut State, focus: usize) {
@@ -49,6 +49,7 @@ pub(super) fn back(state: &mut State, effects: &mut Effects) {
         if !logs.back() && !earlier(state, effects) {
             state.logs = None;
         }
+    } else if state.page.as_mut().and_then(Page::run_mut).is_some_and(RunPage::back) {
     } else if state.page.is_some() {
         if !earlier(state, effects) {
             state.page = None;
@@ -159,6 +160,14 @@ fn follow(state: &mut State, link: &Link, effects: &mut Effects) {
         }
         None => state.toasts.say(state.now, format!("{} is not reported any more", link.name)),
     }
+}
+
+/// The page of a run, because it begins.
+pub(super) fn open_run(state: &mut State, run: RunId, effects: &mut Effects) {
+    let Some(focus) = PANES.iter().position(|kind| kind.action == Action::Runs) else { return };
+    leave(state);
+    let selected = Selected::here(ThingId::Run(run), run.short());
+    go(state, Spot { focus, selected: Some(selected), page: true, logs: None }, effects);
 }
 
 /// Back on the trail; false when there is nothing behind.

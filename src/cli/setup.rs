@@ -5,7 +5,9 @@ use super::look::Look;
 use crate::app::{Habits, Presenting, Setup, view_troubles};
 use crate::config::{self, Choice, Config, Problems, SourceConfig};
 use crate::connect::{Connections, Server};
+use crate::domain::record::Actor;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
+use crate::journal::process;
 use crate::panes::logs;
 use crate::redact::{Mask, Redactor};
 use crate::runbook::Library;
@@ -57,6 +59,7 @@ pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, li
         library: Arc::new(library),
         presenting,
         redactor: Redactor::default(),
+        who: who(),
         habits: Habits {
             team: config.views.clone(),
             remember: config.remember,
@@ -66,6 +69,12 @@ pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, li
         },
         troubles: look.troubles.into_iter().chain(view_troubles(&config.views)).collect(),
     }
+}
+
+/// Who sits here, as the journal names them.
+pub fn who() -> String {
+    let Actor { name, host, .. } = process::actor();
+    format!("{name}@{host}")
 }
 
 /// What is hidden while the screen is shared.

@@ -53,7 +53,7 @@ async fn here(job: &Job<'_>) -> Result<Output, SourceError> {
     Ok(Output::of(ended, out, err, sent, Duration::ZERO))
 }
 
-async fn talk(child: &mut Child, input: &[u8], out: &mut Kept, err: &mut Kept) -> Ended {
+async fn talk(child: &mut Child, input: &[u8], out: &mut Kept<'_>, err: &mut Kept<'_>) -> Ended {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some(mut stdin) = stdin {

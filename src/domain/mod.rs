@@ -21,6 +21,7 @@ pub mod notify;
 pub mod past;
 pub mod process;
 pub mod promql;
+pub mod prose;
 pub mod record;
 pub mod risk;
 pub mod sample;

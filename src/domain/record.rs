@@ -31,6 +31,9 @@ pub enum RecordKind {
     /// A plan was shown and answered; the run exists from here (`data`: runbook, title, hash, phrase, params, steps).
     #[serde(rename = "run.start")]
     RunStart,
+    /// One person does what the policy wants two for (`data.reason`, `data.steps`: what was let through by that).
+    #[serde(rename = "operator.break_glass")]
+    BreakGlass,
     /// A pre-check or plan fence was asked again right before its step.
     #[serde(rename = "step.recheck")]
     StepRecheck,
@@ -61,11 +64,12 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::JournalOpen,
         Self::WritesLock,
         Self::PolicyChange,
         Self::RunStart,
+        Self::BreakGlass,
         Self::StepRecheck,
         Self::StepIntent,
         Self::StepExit,
@@ -84,6 +88,7 @@ impl RecordKind {
             Self::WritesLock => "writes.lock",
             Self::PolicyChange => "policy.change",
             Self::RunStart => "run.start",
+            Self::BreakGlass => "operator.break_glass",
             Self::StepRecheck => "step.recheck",
             Self::StepIntent => "step.intent",
             Self::StepExit => "step.exit",

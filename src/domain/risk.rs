@@ -55,6 +55,19 @@ pub struct Policy {
     pub irreversible: Level,
     /// Whether a guarded environment may be changed by `runbook run` without a terminal.
     pub unattended: Unattended,
+    /// Whether one person may, with a reason that everybody sees, do what takes two.
+    pub break_glass: BreakGlass,
+}
+
+/// What becomes of a change that takes two people when there is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakGlass {
+    /// It is done for a reason, which is recorded and shown.
+    #[default]
+    Allow,
+    /// It is not done.
+    Refuse,
 }
 
 /// What becomes of a run in a guarded environment that nobody watches.
@@ -70,7 +83,13 @@ pub enum Unattended {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { low: Level::Yes, high: Level::Typed, irreversible: Level::Typed, unattended: Unattended::Refuse }
+        Self {
+            low: Level::Yes,
+            high: Level::Typed,
+            irreversible: Level::Typed,
+            unattended: Unattended::Refuse,
+            break_glass: BreakGlass::Allow,
+        }
     }
 }
 

@@ -109,6 +109,16 @@ pub fn clean_lines(text: &str) -> String {
     out
 }
 
+/// Appends a text so that Markdown shows it as it stands.
+pub fn push_markdown(out: &mut String, given: &str) {
+    for char in clean(given).chars() {
+        if matches!(char, '\\' | '|' | '[' | ']' | '<' | '>' | '`' | '*') {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+}
+
 /// The text without the escape sequences that terminals understand (colours, titles, cursor movements). What is left of a broken
 /// one is made visible by [`clean`]. Borrows when there is none.
 pub fn strip_escapes(text: &str) -> Cow<'_, str> {

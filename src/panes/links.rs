@@ -52,7 +52,11 @@ pub(super) fn things_of(thing: &ThingId, cx: &Cx<'_>) -> Vec<ThingId> {
     let sections = of(thing, cx);
     let links = sections.into_iter().flat_map(|section| match section {
         Section::Links { links, .. } => links,
-        Section::Facts(_) | Section::Text { .. } | Section::Lines { .. } | Section::Chart(_) => Vec::new(),
+        Section::Facts(_)
+        | Section::Text { .. }
+        | Section::Prose { .. }
+        | Section::Lines { .. }
+        | Section::Chart(_) => Vec::new(),
     });
     links.map(|link| link.to).collect()
 }

@@ -24,6 +24,7 @@ mod postgres;
 pub mod processes;
 pub mod replication;
 pub mod rules;
+mod run_page;
 pub mod runbooks;
 pub mod runs;
 pub mod servers;
@@ -38,10 +39,12 @@ mod top;
 pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, unheard};
 pub use links::server_called;
 pub use page::{Page, PageFlow};
+pub use run_page::RunPage;
 pub use table::{DataPane, Row, Tabular};
 
 use crate::action::{Action, Motion};
 use crate::cx::Cx;
+use crate::domain::prose::Block;
 use crate::domain::{Inquiry, Severity, Subject, ThingId};
 use crate::keymap::Scope;
 use crate::theme::Role;
@@ -242,7 +245,7 @@ impl Details {
         let facts = self.sections.iter().filter_map(|section| match section {
             Section::Facts(facts) => Some(facts.iter().map(|(label, text)| (label.as_str(), text.as_str())).collect()),
             Section::Text { title, text } => Some(vec![(title.as_str(), text.as_str())]),
-            Section::Chart(_) | Section::Links { .. } | Section::Lines { .. } => None,
+            Section::Chart(_) | Section::Links { .. } | Section::Lines { .. } | Section::Prose { .. } => None,
         });
         facts.flatten()
     }
@@ -268,6 +271,10 @@ impl Details {
                         sheet.push_fact(title, line);
                     }
                 }
+                Section::Prose { title, blocks } => {
+                    let text: Vec<String> = blocks.iter().map(Block::text).collect();
+                    sheet.push_fact(title, &text.join("\n"));
+                }
                 Section::Facts(_) | Section::Text { .. } | Section::Chart(_) => {}
             }
         }
@@ -286,6 +293,13 @@ pub enum Section {
         title: String,
         /// As it came; it is sanitised and wrapped when it is drawn.
         text: String,
+    },
+    /// What somebody wrote for people, under a heading.
+    Prose {
+        /// Heading.
+        title: String,
+        /// In order.
+        blocks: Vec<Block>,
     },
     /// Lines as they are, a table: what does not fit is cut, and nothing is wrapped.
     Lines {

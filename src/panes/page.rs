@@ -1,12 +1,13 @@
 //! A thing's page: all its facts, its figures over time, and what belongs to it, over the whole screen. Not a pane: it shows
 //! what a pane tells of the thing under its cursor.
 
-use super::{Chart, Details, Link, Motion, Place, Section, Selected, Unit};
+use super::{Chart, Details, Link, Motion, Place, RunPage, Section, Selected, Unit};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Inquiry, text};
+use crate::domain::prose::Block;
+use crate::domain::{Inquiry, ThingId, text};
 use crate::theme::Role;
-use crate::widgets::{canvas, chart, figure, wrap};
+use crate::widgets::{canvas, chart, figure, prose, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -33,8 +34,7 @@ pub enum PageFlow {
 
 #[derive(Clone, Debug)]
 struct Line {
-    role: Role,
-    text: String,
+    pieces: prose::Line,
     /// The number of the link that the line is.
     link: Option<usize>,
 }
@@ -53,13 +53,35 @@ pub struct Page {
     columns: Vec<Vec<Line>>,
     composed_for: Option<(u16, u16)>,
     height: usize,
+    /// Of a run: what is shown in place of its facts, which are there to be copied.
+    run: Option<RunPage>,
 }
 
 impl Page {
     /// Opens it.
     pub fn new(of: Selected, details: Details) -> Self {
         let (columns, composed_for) = (Vec::new(), None);
-        Self { of, details, gone: false, scroll: 0, cursor: 0, columns, composed_for, height: 1 }
+        let run = match &of.id {
+            ThingId::Run(id) => Some(RunPage::new(*id)),
+            ThingId::Server { .. }
+            | ThingId::Container { .. }
+            | ThingId::Alert { .. }
+            | ThingId::Session { .. }
+            | ThingId::Process { .. }
+            | ThingId::Entry { .. }
+            | ThingId::Runbook(_) => None,
+        };
+        Self { of, details, gone: false, scroll: 0, cursor: 0, columns, composed_for, height: 1, run }
+    }
+
+    /// What it shows of a run, if it is the page of one.
+    pub const fn run(&self) -> Option<&RunPage> {
+        self.run.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub const fn run_mut(&mut self) -> Option<&mut RunPage> {
+        self.run.as_mut()
     }
 
     /// Whose it is.
@@ -91,19 +113,26 @@ impl Page {
         self.details.sections.iter().filter_map(|section| match section {
             Section::Chart(chart) => chart.asks.as_ref(),
             Section::Lines { asks, .. } => asks.as_ref(),
-            Section::Facts(_) | Section::Text { .. } | Section::Links { .. } => None,
+            Section::Facts(_) | Section::Text { .. } | Section::Prose { .. } | Section::Links { .. } => None,
         })
     }
 
     fn links(&self) -> impl Iterator<Item = &Link> {
         self.details.sections.iter().flat_map(|section| match section {
             Section::Links { links, .. } => links.as_slice(),
-            Section::Facts(_) | Section::Text { .. } | Section::Lines { .. } | Section::Chart(_) => &[],
+            Section::Facts(_)
+            | Section::Text { .. }
+            | Section::Prose { .. }
+            | Section::Lines { .. }
+            | Section::Chart(_) => &[],
         })
     }
 
     /// Scrolls, goes from link to link, follows one.
     pub fn act(&mut self, action: &Action) -> PageFlow {
+        if let Some(run) = &mut self.run {
+            return if run.act(action) { PageFlow::Done } else { PageFlow::Pass };
+        }
         let links = self.links().count();
         match (action, action.motion()) {
             (_, Some(motion)) => self.scroll_by(motion),
@@ -139,6 +168,9 @@ impl Page {
 
     /// Formats it for the room that there is.
     pub fn refresh(&mut self, place: Place, cx: &Cx<'_>) {
+        if let Some(run) = &mut self.run {
+            return run.refresh(place, cx);
+        }
         let inside = place.inside();
         self.height = usize::from(inside.height).max(1);
         if self.composed_for != Some((inside.width, inside.height)) {
@@ -177,7 +209,7 @@ impl Page {
             // What leads on comes before what fills the screen.
             let rank = |section: &&Section| match section {
                 Section::Facts(_) | Section::Links { .. } => 0,
-                Section::Text { .. } | Section::Lines { .. } => 1,
+                Section::Text { .. } | Section::Prose { .. } | Section::Lines { .. } => 1,
                 Section::Chart(_) => 2,
             };
             let mut sections: Vec<&Section> = self.details.sections.iter().collect();
@@ -191,6 +223,9 @@ impl Page {
 
     /// Paints it.
     pub fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
+        if let Some(run) = &self.run {
+            return run.draw(place, &self.details.title, buf, cx);
+        }
         let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
         super::table::draw_frame(
             place,
@@ -215,7 +250,10 @@ impl Page {
 
     fn draw_column(&self, lines: &[Line], area: Rect, buf: &mut Buffer, cx: &Cx<'_>) {
         for (line, y) in lines.iter().skip(self.scroll).zip(area.top()..area.bottom()) {
-            canvas::put(buf, (area.x + 1, y), &line.text, area.width.saturating_sub(2), cx.style(line.role));
+            let (mut x, end) = (area.x + 1, (area.right() - 1).max(area.x + 1));
+            for (role, text) in &line.pieces {
+                x = canvas::put(buf, (x, y), text, end - x, cx.style(*role));
+            }
             if line.link == Some(self.cursor) {
                 let row = Rect { y, height: 1, ..area };
                 buf.set_style(row.intersection(buf.area), cx.style(Role::Selected));
@@ -239,7 +277,22 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn push(&mut self, role: Role, text: String) {
         let role = if self.stale { Role::Stale } else { role };
-        self.lines.push(Line { role, text, link: None });
+        self.lines.push(Line { pieces: vec![(role, text)], link: None });
+    }
+
+    /// Text that somebody wrote for people.
+    fn prose(&mut self, title: &str, blocks: &[Block]) {
+        self.heading(title);
+        let mut lines = Vec::new();
+        prose::lines(&mut lines, blocks, self.width, 0);
+        for mut pieces in lines {
+            if self.stale {
+                for (role, _) in &mut pieces {
+                    *role = Role::Stale;
+                }
+            }
+            self.lines.push(Line { pieces, link: None });
+        }
     }
 
     fn wrapped(&mut self, role: Role, text: &str, indent: usize) {
@@ -270,6 +323,7 @@ impl Writer<'_> {
                 self.heading(title);
                 self.wrapped(Role::Text, text, 2);
             }
+            Section::Prose { title, blocks } => self.prose(title, blocks),
             Section::Lines { title, note, lines, .. } => {
                 self.heading(title);
                 if !note.is_empty() {
@@ -356,7 +410,7 @@ impl Writer<'_> {
         let name = name.strip_prefix(kind).map_or(&*name, str::trim_start);
         let text = format!("{} {kind:<9} {name}  {}", link.severity.symbol(), text::clean(&link.text));
         let role = if link.severity > crate::domain::Severity::Ok { link.severity.into() } else { Role::Text };
-        self.lines.push(Line { role, text, link: Some(self.links) });
+        self.lines.push(Line { pieces: vec![(role, text)], link: Some(self.links) });
         self.links += 1;
     }
 }

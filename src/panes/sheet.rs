@@ -136,20 +136,10 @@ impl Sheet {
 
 /// A cell of a Markdown table. What would begin a link, a picture, code or a tag is taken as it stands: the text comes from outside, and a picture
 /// in it would tell somebody who reads it.
-fn push_cell(out: &mut String, text: &str) {
+fn push_cell(out: &mut String, cell: &str) {
     out.push(' ');
-    push_markdown(out, text);
+    text::push_markdown(out, cell);
     out.push_str(" |");
-}
-
-/// Appends a text so that Markdown shows it as it stands.
-pub fn push_markdown(out: &mut String, given: &str) {
-    for char in text::clean(given).chars() {
-        if matches!(char, '\\' | '|' | '[' | ']' | '<' | '>' | '`') {
-            out.push('\\');
-        }
-        out.push(char);
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,10 @@
 //! The fields are private and the constructors are here, so that what starts a run or a changing step can carry nothing
 //! else. Must stay small enough to be read in one sitting.
 
+mod glass;
+
+pub use glass::Glass;
+
 use super::model::Role;
 use super::plan::{Change, Draft, Finding, Plan, PlannedFence, PlannedStep, Rows, change};
 use super::script::without_host;
@@ -20,10 +24,12 @@ pub enum Writes {
 }
 
 /// What the gate judges by beside the plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Authority {
     /// May anything be changed?
     pub writes: Writes,
+    /// One person does what takes two, and why.
+    pub glass: Option<Glass>,
 }
 
 /// What the operator answered.
@@ -56,6 +62,12 @@ pub enum Refusal {
     /// Needs a team's journal.
     #[error("this needs a second person's approval, which needs a team journal; none is configured")]
     NeedsTwo,
+    /// The policy lets nobody do alone what takes two.
+    #[error("the config forbids it to break the glass: break_glass = \"refuse\" under [policy]")]
+    GlassForbidden,
+    /// That is no reason.
+    #[error("to break the glass say why, in at least two words and 10 characters (500 at most)")]
+    NoReason,
     /// A step that the approved plan does not hold, or that changes nothing.
     #[error("the approved plan has no changing step {0:?}: make the plan again")]
     NotInPlan(String),
@@ -65,6 +77,7 @@ pub enum Refusal {
 #[derive(Clone, Debug)]
 pub struct Approved {
     answer: Answer,
+    glass: Option<Glass>,
 }
 
 /// A step's checks and plan fence were asked again and still allow it. Made by [`Plan::recheck`] only.
@@ -118,13 +131,17 @@ pub fn approve(
     answer: &Answer,
     authority: Authority,
 ) -> Result<Plan<Approved>, (Plan<Draft>, Refusal)> {
-    match judge(&plan, answer, authority) {
+    match judge(&plan, answer, &authority) {
         Some(refusal) => Err((plan, refusal)),
-        None => Ok(Plan { body: plan.body, stage: Approved { answer: answer.clone() } }),
+        None => {
+            // Where one person was enough nothing was broken.
+            let glass = authority.glass.filter(|_| plan.takes_two());
+            Ok(Plan { body: plan.body, stage: Approved { answer: answer.clone(), glass } })
+        }
     }
 }
 
-fn judge(plan: &Plan<Draft>, answer: &Answer, authority: Authority) -> Option<Refusal> {
+fn judge(plan: &Plan<Draft>, answer: &Answer, authority: &Authority) -> Option<Refusal> {
     match authority.writes {
         Writes::ReadOnly => return Some(Refusal::ReadOnly),
         Writes::Locked => return Some(Refusal::Locked),
@@ -133,18 +150,22 @@ fn judge(plan: &Plan<Draft>, answer: &Answer, authority: Authority) -> Option<Re
     if let Some(reason) = plan.body.blocked.first() {
         return Some(Refusal::Blocked(reason.clone()));
     }
-    weigh(plan.level(), plan.phrase(), answer)
+    // Told now, and not when the run is half done.
+    if plan.takes_two() && authority.glass.is_none() {
+        return Some(Refusal::NeedsTwo);
+    }
+    weigh(plan.level(), plan.phrase(), answer, authority.glass.as_ref())
 }
 
 /// Why an answer is not enough, if it is not.
-fn weigh(level: Level, phrase: Option<&str>, answer: &Answer) -> Option<Refusal> {
+fn weigh(level: Level, phrase: Option<&str>, answer: &Answer, glass: Option<&Glass>) -> Option<Refusal> {
     let phrase = phrase.unwrap_or_default();
     match (level, answer) {
         (Level::None | Level::Yes, _) => None,
-        (Level::Typed, Answer::Phrase(typed)) if !phrase.is_empty() && typed.trim() == phrase => None,
-        (Level::Typed, Answer::Phrase(_)) => Some(Refusal::WrongPhrase(phrase.to_owned())),
-        (Level::Typed, Answer::Yes) => Some(Refusal::NeedsPhrase(phrase.to_owned())),
-        (Level::Two, _) => Some(Refusal::NeedsTwo),
+        (Level::Two, _) if glass.is_none() => Some(Refusal::NeedsTwo),
+        (Level::Typed | Level::Two, Answer::Phrase(typed)) if !phrase.is_empty() && typed.trim() == phrase => None,
+        (Level::Typed | Level::Two, Answer::Phrase(_)) => Some(Refusal::WrongPhrase(phrase.to_owned())),
+        (Level::Typed | Level::Two, Answer::Yes) => Some(Refusal::NeedsPhrase(phrase.to_owned())),
     }
 }
 
@@ -152,6 +173,11 @@ impl Plan<Approved> {
     /// What was answered, for the journal.
     pub fn answer(&self) -> &Answer {
         &self.stage.answer
+    }
+
+    /// Why one person was let through where it takes two; `None`: it takes one.
+    pub fn glass(&self) -> Option<&Glass> {
+        self.stage.glass.as_ref()
     }
 
     /// Judges what was found right before a step: a finding for each of its checks, and the fresh rows of its plan fence.
@@ -207,7 +233,7 @@ impl Plan<Approved> {
     pub fn refuses(&self, step: &str, answer: Option<&Answer>) -> Option<Refusal> {
         let Some(planned) = self.changing(step) else { return Some(Refusal::NotInPlan(step.to_owned())) };
         let answer = if self.asks_for_itself(step) { answer.unwrap_or(&Answer::Yes) } else { self.answer() };
-        weigh(planned.level, planned.phrase.as_deref(), answer)
+        weigh(planned.level, planned.phrase.as_deref(), answer, self.glass())
     }
 
     /// The step takes an answer of its own at its time: it is not the first change, and its level is above `yes`. One answer is for all

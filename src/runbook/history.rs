@@ -3,11 +3,12 @@
 
 use super::model::Role;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
-use crate::domain::{RunId, Severity};
+use crate::domain::{RunId, Severity, time};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 /// All runs known, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,14 @@ pub struct RunView {
     pub params: Vec<(String, String)>,
     /// What was typed to confirm it, or `y`.
     pub answer: String,
+    /// The runbook's risk, as its front matter says it; empty: nobody wrote it down.
+    pub risk: String,
+    /// Hash of the runbook's file.
+    pub source_hash: String,
+    /// Hash of the plan.
+    pub plan_hash: String,
+    /// Why one person did what takes two; `None`: it took one.
+    pub glass: Option<String>,
     /// Steps in order.
     pub steps: Vec<StepView>,
     /// How it ended.
@@ -49,6 +58,68 @@ pub struct RunView {
 }
 
 impl RunView {
+    /// `  Restart a container (container-restart, run 1a2b3c)`.
+    pub fn title_and_id(&self) -> String {
+        format!("  {} ({}, run {})", self.title, self.runbook, self.id.short())
+    }
+
+    /// How it ended and why; that its process ended before it did, while nobody knows more.
+    pub fn verdict(&self) -> Option<String> {
+        match self.outcome {
+            Some(outcome) if self.reason.is_empty() => Some(outcome.word().to_owned()),
+            Some(outcome) => Some(format!("{}: {}", outcome.word(), self.reason)),
+            None if self.cut_off => {
+                Some("cut off: its session ended before it did; what became of it is being looked at".to_owned())
+            }
+            None => None,
+        }
+    }
+
+    /// How it ended and why, without what is left to undo, which is told by itself.
+    pub fn verdict_alone(&self) -> Option<String> {
+        self.verdict().map(|verdict| verdict.split("; left to undo:").next().unwrap_or_default().to_owned())
+    }
+
+    /// The number of the step that is under way, that comes next, or that is not well and about which somebody is asked; `None`: the
+    /// run is over, or there is none left.
+    pub fn current(&self) -> Option<usize> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        let next = self.steps.iter().position(|step| !step.state.is_final());
+        let not_well = |step: &StepView| step.state.is_final() && step.severity() > Severity::Ok;
+        let before = next.unwrap_or(self.steps.len()).checked_sub(1).filter(|at| not_well(&self.steps[*at]));
+        let begun = next.is_some_and(|at| self.steps[at].state != StepState::Planned);
+        if begun { next } else { before.or(next) }
+    }
+
+    /// When a step began: its change was sent, or the step before it was over.
+    pub fn began(&self, step: usize) -> Timestamp {
+        let before = || self.steps[..step].iter().rev().find_map(|step| step.ended);
+        self.steps.get(step).and_then(|step| step.sent_at).or_else(before).unwrap_or(self.started)
+    }
+
+    /// How long a step took, or takes at `now`; `None`: it has not begun, or nobody knows when it ended.
+    pub fn took(&self, step: usize, now: Timestamp) -> Option<Duration> {
+        let view = self.steps.get(step)?;
+        let until = match view.ended {
+            Some(ended) => ended,
+            None if self.current() == Some(step) => now,
+            None => return None,
+        };
+        Some(time::between(self.began(step), until))
+    }
+
+    /// Its changes that were made, or may have been, and can still be taken back, last first.
+    pub fn undoable(&self) -> impl Iterator<Item = &StepView> {
+        let made = |step: &&StepView| {
+            step.sent_at.is_some()
+                && step.undo.is_some()
+                && !matches!(step.state, StepState::Undone | StepState::Skipped | StepState::Cancelled)
+        };
+        self.steps.iter().rev().filter(made)
+    }
+
     /// The outcome, or how it stands while there is none.
     pub fn word(&self) -> &'static str {
         match self.outcome {
@@ -82,6 +153,16 @@ pub struct StepView {
     pub target: String,
     /// State.
     pub state: StepState,
+    /// Where that is.
+    pub address: String,
+    /// It changes something.
+    pub changes: bool,
+    /// What takes it back; `None`: nothing does.
+    pub undo: Option<String>,
+    /// When its change was sent.
+    pub sent_at: Option<Timestamp>,
+    /// When it was over.
+    pub ended: Option<Timestamp>,
     /// What was sent.
     pub sent: String,
     /// What came back, several lines.
@@ -90,6 +171,19 @@ pub struct StepView {
     pub detail: String,
     /// When its state last changed.
     pub at: Option<Timestamp>,
+}
+
+impl StepView {
+    /// How bad its state is.
+    pub const fn severity(&self) -> Severity {
+        match self.state {
+            StepState::Planned | StepState::Skipped | StepState::Cancelled | StepState::Undone => Severity::None,
+            StepState::Checking | StepState::Intent | StepState::Running => Severity::Info,
+            StepState::Ok => Severity::Ok,
+            StepState::Failed | StepState::TimedOut | StepState::UndoFailed => Severity::Critical,
+            StepState::Unknown => Severity::Unknown,
+        }
+    }
 }
 
 impl Runs {
@@ -128,6 +222,7 @@ impl Runs {
         let Some(run) = self.places.get(&id).map(|place| &mut self.views[*place]) else { return };
         match record.entry.kind {
             RecordKind::RunFinish => finish(run, record),
+            RecordKind::BreakGlass => run.glass = Some(text(&record.entry.data, "reason")),
             RecordKind::StepRecheck => step(run, record, Some(StepState::Checking)),
             RecordKind::StepIntent => step(run, record, Some(StepState::Intent)),
             RecordKind::StepExit | RecordKind::StepReconcile => step(run, record, state(&record.entry.data)),
@@ -167,6 +262,10 @@ fn start(id: RunId, record: &Record) -> RunView {
             .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect(),
         answer: text(data, "answer"),
+        risk: text(data, "risk"),
+        source_hash: text(data, "source_hash"),
+        plan_hash: text(data, "plan_hash"),
+        glass: data["break_glass"].as_str().map(str::to_owned),
         steps: steps.iter().map(planned_step).collect(),
         outcome: None,
         reason: String::new(),
@@ -180,6 +279,11 @@ fn planned_step(data: &Value) -> StepView {
         title: text(data, "title"),
         target: text(data, "target"),
         state: StepState::Planned,
+        address: text(data, "address"),
+        changes: data["changes"].as_bool().unwrap_or(false),
+        undo: data["undo"].as_str().map(str::to_owned),
+        sent_at: None,
+        ended: None,
         sent: String::new(),
         output: String::new(),
         detail: String::new(),
@@ -192,8 +296,13 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
     let data = &record.entry.data;
     step.at = Some(record.at);
     step.state = state.unwrap_or(step.state);
+    let undo = record.entry.role.as_deref() == Some(Role::Undo.word());
+    if record.entry.kind == RecordKind::StepIntent && !undo {
+        step.sent_at = Some(record.at);
+    }
+    step.ended = step.ended.filter(|_| undo).or_else(|| step.state.is_final().then_some(record.at));
     if let Some(sent) = data["sent"].as_str() {
-        if record.entry.role.as_deref() == Some(Role::Undo.word()) {
+        if undo {
             step.sent.push_str("\nundo:\n");
             step.sent.push_str(sent);
         } else {

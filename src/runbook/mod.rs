@@ -1,5 +1,6 @@
 //! Runbooks as data: read, checked, planned, gated, and the states of a run. No IO, no clock, no screen.
 
+pub mod announce;
 pub mod expr;
 pub mod gate;
 pub mod history;
@@ -8,13 +9,15 @@ pub mod library;
 pub mod machine;
 pub mod model;
 pub mod offer;
+pub mod output;
+pub mod pace;
 pub mod params;
 pub mod parse;
 pub mod plan;
 pub mod schema;
 pub mod script;
 
-pub use gate::{Answer, Approved, Authority, Passed, Recheck, Refusal, StepPermit, Writes};
+pub use gate::{Answer, Approved, Authority, Glass, Passed, Recheck, Refusal, StepPermit, Writes};
 pub use history::{RunView, Runs, StepView};
 pub use library::{Library, Shelved};
 pub use model::{Role, Runbook};

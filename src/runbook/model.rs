@@ -4,6 +4,7 @@ use super::expr::Condition;
 use super::language::Language;
 use super::script::without_host;
 use crate::domain::Subject;
+use crate::domain::prose::Block;
 use crate::domain::risk::{Level, Risk};
 use jiff::civil::Date;
 use serde_json::Value;
@@ -253,14 +254,14 @@ impl Order {
 pub struct Passage {
     /// The heading; empty before the first one.
     pub heading: String,
-    /// Paragraphs, items of lists (`- …`) and blocks of code (several lines).
-    pub blocks: Vec<String>,
+    /// Paragraphs, items of lists and blocks of code.
+    pub blocks: Vec<Block>,
 }
 
 impl Runbook {
     /// Its first paragraph: what it is for.
-    pub fn summary(&self) -> Option<&str> {
-        self.page.first()?.blocks.first().map(String::as_str)
+    pub fn summary(&self) -> Option<String> {
+        self.page.first()?.blocks.first().map(Block::text)
     }
 }
 

@@ -261,6 +261,10 @@ impl<Stage> Plan<Stage> {
     pub fn phrase(&self) -> Option<&str> {
         self.first_change().and_then(|step| step.phrase.as_deref())
     }
+    /// A change of it takes a second person.
+    pub fn takes_two(&self) -> bool {
+        self.body.steps.iter().any(|step| step.changes() && step.level == Level::Two)
+    }
     /// The first step that changes something: its answer is given with the plan.
     pub fn first_change(&self) -> Option<&PlannedStep> {
         self.body.steps.iter().find(|step| step.changes())

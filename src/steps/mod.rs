@@ -9,6 +9,7 @@
 pub mod bash;
 pub mod docker;
 pub mod http;
+pub mod live;
 pub mod manual;
 pub mod promql;
 pub mod sql;
@@ -23,6 +24,7 @@ use crate::runbook::machine::Effect;
 use crate::runbook::model::{Fence, OnDisconnect};
 use crate::runbook::plan::Rows;
 use async_trait::async_trait;
+use live::Live;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,6 +69,8 @@ pub struct Call<'a> {
     pub run: &'a str,
     /// The step's id.
     pub step: &'a str,
+    /// Where it says what it does while it runs; `None`: nobody listens.
+    pub live: Option<&'a Live>,
 }
 
 impl<'a> Call<'a> {

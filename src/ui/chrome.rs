@@ -169,6 +169,14 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Actions, "all actions"),
         (Action::Earlier, "earlier"),
     ];
+    const RUN: [(Action, &str); 6] = [
+        (Action::Back, "back"),
+        (Action::NextPane, "next step"),
+        (Action::Details, "follow"),
+        (Action::Announce, "announce"),
+        (Action::Copy, "copy"),
+        (Action::Earlier, "earlier"),
+    ];
     const OVERVIEW: [(Action, &str); 6] = [
         (Action::Help, "help"),
         (Action::Details, "go there"),
@@ -224,6 +232,7 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     }
     let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
         (Some(_), _) => &LOG,
+        (None, Some(page)) if page.run().is_some() => &RUN,
         (None, Some(_)) => &PAGE,
         (None, None) if scope == Scope::Overview => &OVERVIEW,
         (None, None) => &PLAIN,

@@ -176,14 +176,7 @@ fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
     };
     let field = ask.takes_text().then_some(&ask.field);
     let foot = Foot::new(area, (Role::DialogDanger, &text), ask.refusal.as_deref(), field);
-    let at = dialog::draw(
-        state,
-        area,
-        buf,
-        &format!("run {} asks", ask.run.short()),
-        &lines,
-        &Scroll::default(),
-        foot.height(),
-    );
+    let at =
+        dialog::draw(state, area, buf, &format!("run {} asks", ask.run.short()), &lines, &ask.scroll, foot.height());
     foot.draw(state, at, buf);
 }

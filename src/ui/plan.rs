@@ -5,7 +5,8 @@ use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use super::overlay::wrap_into;
 use crate::app::{PlanDialog, Reading, State};
-use crate::domain::risk::Level;
+use crate::domain::prose::BlockKind;
+use crate::domain::risk::{BreakGlass, Level};
 use crate::domain::text;
 use crate::runbook::plan::{PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::script::Rolling;
@@ -20,17 +21,19 @@ use unicode_width::UnicodeWidthStr;
 
 /// Rows of the blast radius shown before "and N more".
 const ROWS: usize = 200;
-/// Lines of the runbook's summary above everything else; the whole of it stands below.
-const SUMMARY: usize = 2;
+/// Lines of the runbook's summary above everything else; of a longer one the beginning, and the whole of it below.
+const SUMMARY: usize = 3;
 /// A column is not cut below this many cells: rather is the last one left out.
 const COLUMN: usize = 12;
 
 /// Paints the dialog.
 pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
-    let lines = lines(&plan.plan, plan.notice.as_deref(), &plan.labelled, text_width(area));
+    let lines = match &plan.told {
+        Some(told) => told_lines(told, text_width(area)),
+        None => lines(&plan.plan, plan.notice.as_deref(), &plan.labelled, text_width(area)),
+    };
     let (role, ask) = ask(state, plan);
-    let field = plan.takes_text().then_some(&plan.field);
-    let foot = Foot::new(area, (role, &ask), plan.refusal.as_deref(), field);
+    let foot = Foot::new(area, (role, &ask), plan.refusal.as_deref(), plan.typed());
     let title = format!("plan: {}", plan.plan.body().runbook.title);
     let at = dialog::draw(state, area, buf, &title, &lines, &plan.scroll, foot.height());
     foot.draw(state, at, buf);
@@ -39,21 +42,46 @@ pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
 /// A runbook to be read before it is chosen.
 pub fn draw_page(state: &State, reading: &Reading, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
-    page(&mut lines, &reading.runbook, text_width(area));
+    page(&mut lines, &reading.runbook, text_width(area), 0);
     let title = format!("{}  (Enter plans it, Esc goes back)", reading.runbook.id);
     dialog::draw(state, area, buf, &title, &lines, &reading.scroll, 0);
 }
 
+/// What others are told.
+fn told_lines(told: &str, width: usize) -> Lines {
+    let mut out = Lines::new();
+    wrap_into(&mut out, Role::Text, told, width, 2);
+    out
+}
+
 /// What to answer.
 fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
-    let more = if plan.can_change_params() { "Tab changes parameters. " } else { "" };
+    let more = if plan.can_change_params() {
+        "Tab changes parameters, ctrl-y tells others. "
+    } else {
+        "ctrl-y tells others. "
+    };
+    if plan.told.is_some() {
+        return (Role::Muted, "copied by OSC 52: this is what others are told. Esc goes back to the plan".to_owned());
+    }
+    if plan.reason.is_some() {
+        let why = "why does one person do what takes two? It is recorded, and everybody sees it. Enter takes it, Esc goes back";
+        return (Role::DialogDanger, why.to_owned());
+    }
     if !plan.plan.body().blocked.is_empty() {
         (Role::DialogDanger, format!("blocked: nothing can be run. {more}Esc leaves"))
     } else if state.writes.state() == Writes::Locked {
         (Role::DialogDanger, "writes are locked: Esc, then W unlocks them, then plan again".to_owned())
     } else if !plan.armed {
         (Role::Muted, "read the plan; it takes an answer in a moment".to_owned())
-    } else if plan.plan.level() == Level::Typed {
+    } else if plan.lacks_second() {
+        let alone = match state.policy.break_glass {
+            BreakGlass::Allow => "! does it alone, for a reason that everybody sees (break-glass). ",
+            BreakGlass::Refuse => "",
+        };
+        let why = "it takes a second person's approval, for which a team's journal must be configured";
+        (Role::DialogDanger, format!("{why}. {alone}{more}Esc leaves"))
+    } else if plan.plan.level() >= Level::Typed {
         let phrase = plan.plan.phrase().unwrap_or_default();
         (Role::DialogDanger, format!("to run it type  {phrase}  and press Enter. {more}Esc leaves"))
     } else {
@@ -69,7 +97,7 @@ pub fn plan_text(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> Stri
 /// What a runbook says to people, as text without colours.
 pub fn page_text(runbook: &Runbook, width: usize) -> String {
     let mut out = Lines::new();
-    page(&mut out, runbook, width);
+    page(&mut out, runbook, width, 0);
     plain(out)
 }
 
@@ -81,6 +109,15 @@ fn plain(lines: Lines) -> String {
 fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, String>, width: usize) -> Lines {
     let mut out = Lines::new();
     let body = plan.body();
+    if plan.takes_two() {
+        wrap_into(
+            &mut out,
+            Role::SeverityWarning,
+            "! it takes two people: one who asks, and one who approves",
+            width,
+            2,
+        );
+    }
     if let Some(notice) = notice {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {notice}"), width, 2);
     }
@@ -90,7 +127,7 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
     for warning in &body.warnings {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {warning}"), width, 2);
     }
-    summary(&mut out, &body.runbook, width);
+    let told = summary(&mut out, &body.runbook, width);
     let typed = body.params.iter().filter(|(name, _)| !labelled.contains_key(name));
     let params: Vec<String> = typed.map(|(name, text)| format!("{name} = {text}")).collect();
     wrap_into(&mut out, Role::Muted, &params.join("   "), width, 2);
@@ -113,21 +150,23 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
     for members in steps.iter().filter(|members| !members[0].fences.is_empty()) {
         sent(&mut out, members, width);
     }
-    page(&mut out, &body.runbook, width);
+    page(&mut out, &body.runbook, width, usize::from(told));
     out.push((Role::Faint, String::new()));
     wrap_into(&mut out, Role::Faint, &format!("plan {}", &body.hash[..body.hash.len().min(16)]), width, 2);
     out
 }
 
-/// The beginning of the first paragraph.
-fn summary(out: &mut Lines, runbook: &Runbook, width: usize) {
+/// The first paragraph; true when it is whole.
+fn summary(out: &mut Lines, runbook: &Runbook, width: usize) -> bool {
     let mut lines = Vec::new();
-    wrap::lines(&mut lines, runbook.summary().unwrap_or_default(), width.saturating_sub(1), 0);
-    if lines.len() > SUMMARY {
-        lines.truncate(SUMMARY);
-        lines[SUMMARY - 1].push('…');
+    wrap::lines(&mut lines, &runbook.summary().unwrap_or_default(), width.saturating_sub(1), 0);
+    let whole = lines.len() <= SUMMARY;
+    if !whole {
+        lines.truncate(SUMMARY - 1);
+        lines[SUMMARY - 2].push('…');
     }
     out.extend(lines.into_iter().map(|line| (Role::Text, line)));
+    whole
 }
 
 /// `Reload, host by host: 3 hosts in 2 batches`, and which in which.
@@ -223,7 +262,10 @@ fn sent(out: &mut Lines, members: &[&PlannedStep], width: usize) {
     }
     if step.changes() {
         let undo = step.undo.as_deref().unwrap_or("cannot be undone");
-        wrap_into(out, Role::Muted, &format!("undo   {undo}"), width, 9);
+        for (index, line) in undo.lines().enumerate() {
+            let lead = if index == 0 { "undo   " } else { "       " };
+            wrap_into(out, Role::Muted, &format!("{lead}{line}"), width, 9);
+        }
     }
 }
 
@@ -257,18 +299,29 @@ fn fence_lines(out: &mut Lines, fences: &[&PlannedFence], width: usize) {
     }
 }
 
-/// What the runbook says to people, whole.
-fn page(out: &mut Lines, runbook: &Runbook, width: usize) {
-    for passage in runbook.page.iter().filter(|passage| !passage.blocks.is_empty()) {
+/// What the runbook says to people, but for the first so many blocks, which were told already.
+fn page(out: &mut Lines, runbook: &Runbook, width: usize, mut told: usize) {
+    for passage in &runbook.page {
+        let blocks = &passage.blocks[std::mem::take(&mut told).min(passage.blocks.len())..];
+        if blocks.is_empty() {
+            continue;
+        }
         out.push((Role::Text, String::new()));
         let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
         wrap_into(out, Role::Title, heading, width, 2);
-        for (index, block) in passage.blocks.iter().enumerate() {
-            let item = block.starts_with("- ");
-            if index > 0 && !item {
+        for (index, block) in blocks.iter().enumerate() {
+            if index > 0 && !block.is_item() {
                 out.push((Role::Text, String::new()));
             }
-            wrap_into(out, Role::Text, block, width, if item { 2 } else { 0 });
+            let role = if block.kind == BlockKind::Code { Role::Code } else { Role::Text };
+            let (pad, hang) = match block.kind {
+                BlockKind::Item { depth, .. } => (2 * usize::from(depth), 2 * usize::from(depth) + 2),
+                BlockKind::Code => (2, 4),
+                BlockKind::Paragraph | BlockKind::Quote => (0, 0),
+            };
+            for line in block.text().lines() {
+                wrap_into(out, role, &format!("{:pad$}{line}", ""), width, hang);
+            }
         }
     }
 }

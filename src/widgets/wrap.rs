@@ -1,24 +1,34 @@
 //! Breaking text into lines of a width, at spaces where there are some.
 
 use crate::domain::text;
+use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 /// Appends `text`, cleaned and broken to `width` cells, as lines. Keeps line breaks; continuation lines get `indent` spaces.
 pub fn lines(out: &mut Vec<String>, text: &str, width: usize, indent: usize) {
-    let width = width.max(indent + 8);
     for line in text.lines() {
         let line = text::clean(line);
-        let mut rest = line.trim_end();
-        let mut first = true;
-        loop {
-            let pad = if first { 0 } else { indent };
-            let head = head(rest, width - pad);
-            out.push(format!("{:pad$}{head}", ""));
-            rest = rest[head.len()..].trim_start();
-            if rest.is_empty() {
-                break;
-            }
-            first = false;
+        for (index, range) in ranges(&line, width, indent).into_iter().enumerate() {
+            let pad = if index == 0 { 0 } else { indent };
+            out.push(format!("{:pad$}{}", "", &line[range]));
+        }
+    }
+}
+
+/// Where one line of clean text is broken: its pieces, at least one, without the spaces between them. All but the first have `indent`
+/// cells less.
+pub fn ranges(line: &str, width: usize, indent: usize) -> Vec<Range<usize>> {
+    let width = width.max(indent + 8);
+    let end = line.trim_end().len();
+    let (mut out, mut at) = (Vec::new(), 0);
+    loop {
+        let pad = if out.is_empty() { 0 } else { indent };
+        let head = head(&line[at..end], width - pad);
+        out.push(at..at + head.len());
+        at += head.len();
+        at += line[at..end].len() - line[at..end].trim_start().len();
+        if at >= end {
+            return out;
         }
     }
 }

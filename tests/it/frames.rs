@@ -273,7 +273,7 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         lost: None,
         undo: None,
         level,
-        phrase: (level == Level::Typed).then(|| format!("kill {rows} on primary")),
+        phrase: (level >= Level::Typed).then(|| format!("kill {rows} on primary")),
     };
     Plan::new(PlanBody {
         runbook: Library::builtin().get(runbook).unwrap().clone(),

@@ -165,6 +165,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         presenting: Presenting::default(),
         redactor: Redactor::default(),
         habits: Habits::default(),
+        who: "ada@bastion".to_owned(),
         troubles: Vec::new(),
         logs: quarterdeck::panes::logs::Settings::default(),
     }
@@ -376,13 +377,18 @@ pub fn run_id(number: u128) -> RunId {
 }
 
 fn record(run: u128, kind: RecordKind, step: Option<&str>, data: Value) -> Event {
+    record_at(0, run, kind, step, data)
+}
+
+/// A record of a run, so many seconds after the scene's begin.
+pub fn record_at(second: i64, run: u128, kind: RecordKind, step: Option<&str>, data: Value) -> Event {
     let record = Record {
         id: Uuid::nil(),
         writer: Uuid::nil(),
         seq: 1,
         prev: String::new(),
         hash: String::new(),
-        at: start().wall,
+        at: start().wall + SignedDuration::from_secs(second),
         mono_ms: 0,
         incident: None,
         actor: Actor { name: "ada".to_owned(), uid: 1000, host: "bastion".to_owned() },

@@ -3,6 +3,7 @@
 use crate::alerting_pages;
 use crate::database_pages;
 use crate::frames;
+use crate::run_page;
 use crate::scene::{HOSTILE, Scene, begin, end, rows, setup, start};
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use jiff::SignedDuration;
@@ -69,6 +70,9 @@ pub const VIEWS: &[View] = &[
     ("page_session", system, "4\n\t"),
     ("page_runbook", ran, "5\n"),
     ("page_run", ran, "6\n"),
+    ("run_under_way", run_page::under_way, ""),
+    ("run_failed", run_page::failed, ""),
+    ("run_told", run_page::told, ""),
     ("logs", logs, ""),
     ("logs_merged", merged, ""),
     ("logs_searched", logs, "/GET\nn"),
@@ -77,6 +81,8 @@ pub const VIEWS: &[View] = &[
     ("plan", plan, ""),
     ("plan_phrase", plan_phrase, "kill 3"),
     ("plan_blocked", plan_blocked, ""),
+    ("plan_two", plan_two, ""),
+    ("plan_two_reason", plan_two, "!nobody answers"),
     ("parameters", plan_phrase, "\t"),
     ("silence_preview", system, "3m"),
     ("unlock", guarded, "W"),
@@ -228,6 +234,10 @@ fn plan() -> Scene {
 
 fn plan_phrase() -> Scene {
     planned("db-kill-idle", "4I", Risk::Typed, 3, &[])
+}
+
+fn plan_two() -> Scene {
+    planned("db-kill-idle", "4I", Risk::Two, 3, &[])
 }
 
 fn plan_blocked() -> Scene {

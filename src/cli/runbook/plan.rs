@@ -1,9 +1,10 @@
 //! `quarterdeck runbook plan`: everything that a run would do, and nothing of it done.
 
-use super::super::Global;
+use super::super::{Global, setup};
 use super::desk::Desk;
 use super::shelf::{self, WIDTH};
 use crate::domain::{json, text};
+use crate::runbook::announce::{self, Teller};
 use crate::runbook::plan::{PlannedFence, PlannedStep};
 use crate::runbook::script::Rolling;
 use crate::runbook::{Draft, Plan, PlanRequest};
@@ -49,6 +50,9 @@ impl What {
 pub struct Make {
     #[command(flatten)]
     what: What,
+    /// Print what others are told before it is run, as Markdown for a chat channel, in place of the plan
+    #[arg(long, conflicts_with = "json")]
+    announce: bool,
     /// As JSON: {runbook, hash, level, confirm, blocked, warnings, params, steps: [...], rollouts: [...]}
     #[arg(long)]
     json: bool,
@@ -71,7 +75,11 @@ impl Make {
                 return Ok(ExitCode::FAILURE);
             }
         };
-        let printed = if self.json { json::text(&as_json(&plan, &notes))? } else { shown(&plan, &notes) };
+        let printed = match (self.json, self.announce) {
+            (true, _) => json::text(&as_json(&plan, &notes))?,
+            (false, true) => announced(&desk, &plan),
+            (false, false) => shown(&plan, &notes),
+        };
         stdout().write_all(printed.as_bytes())?;
         let fine = plan.body().blocked.is_empty();
         Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -83,6 +91,13 @@ impl Make {
         let notes = desk.notes(&plan).await;
         Ok((plan, notes))
     }
+}
+
+/// What others are told before it is run.
+fn announced(desk: &Desk, plan: &Plan<Draft>) -> String {
+    let (who, env) = (setup::who(), &desk.config.environment);
+    let told = announce::before(plan, Teller { who: &who, env }, None);
+    desk.exec.connections.redactor().text(&told).into_owned()
 }
 
 /// A plan as text: what the screen shows, and what a script needs to run it.

@@ -1,20 +1,21 @@
 //! `quarterdeck runbook run`: a run from the command line, through the same gate, the same steps and the same journal as one of the screen.
 
-use super::super::Global;
+use super::super::{Global, setup};
 use super::desk::Desk;
 use super::person::Person;
 use super::plan::{self, What};
 use super::told;
 use crate::domain::RunId;
 use crate::domain::record::{Entry, RecordKind, RunOutcome};
-use crate::domain::risk::{Level, Unattended};
+use crate::domain::risk::{BreakGlass, Level, Policy, Unattended};
 use crate::domain::text;
 use crate::effect::RunAnswer;
 use crate::event::{Event, RunEvent, TaskList};
+use crate::runbook::announce::{self, Teller};
 use crate::runbook::gate::approve;
 use crate::runbook::machine::Way;
-use crate::runbook::{Answer, Approved, Authority, Draft, Plan, PlanRequest, Writes, params};
-use crate::runtime;
+use crate::runbook::{Answer, Approved, Authority, Draft, Glass, Plan, PlanRequest, Refusal, Runs, Writes, params};
+use crate::{clock, runtime};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -46,7 +47,14 @@ pub struct Run {
     /// The hash of the plan that was seen, or its first twelve digits or more; when the plan is another one, nothing is done
     #[arg(long, value_name = "HASH")]
     plan: Option<String>,
-    /// What happens as JSON, an event a line: plan, record, ask, call, trouble, plan_changed, end
+    /// Do alone what takes two people, and say why: it is recorded, and everybody sees it. The answer is still needed; --read-only, the write
+    /// lock and `break_glass = "refuse"` under [policy] hold
+    #[arg(long, value_name = "REASON")]
+    break_glass: Option<String>,
+    /// Print what others are told of it, before and after, as Markdown for a chat channel
+    #[arg(long)]
+    announce: bool,
+    /// What happens as JSON, an event a line: plan, record, output, ask, call, trouble, plan_changed, announce, end
     #[arg(long)]
     json: bool,
 }
@@ -95,6 +103,12 @@ impl Run {
             let notes = desk.notes(&made).await;
             self.show(&made, &notes, person.is_some());
             let approved = self.approved(desk, made, person.as_mut(), first).await?;
+            let (who, env) = (setup::who(), desk.config.environment.clone());
+            self.tell_others(
+                desk,
+                "before",
+                &announce::before(&approved, Teller { who: &who, env: &env }, approved.glass()),
+            );
             let run = desk.exec.start(approved).ok_or("it is read-only: leave out --read-only to act")?;
             let (end, changed) = Following::new(self, run, first).follow(desk, person.as_mut()).await?;
             match changed {
@@ -143,6 +157,8 @@ impl Run {
         }
         self.is_that_plan(&made, first)?;
         // An answer is for a plan that was seen: without its hash nobody can have seen this one.
+        let glass = self.glass(&made, desk.config.policy)?;
+        // An answer is for a plan that was seen: without its hash nobody can have seen this one.
         let given = self.confirm.first().filter(|_| first && self.plan.is_some());
         let answer = match (plan::answer(&made), given, person.as_deref_mut()) {
             (None, ..) => "y".to_owned(),
@@ -155,12 +171,37 @@ impl Run {
         };
         let answer = as_answer(&made, &answer)?;
         unlock(desk, person.as_deref_mut()).await?;
-        let authority = Authority { writes: Writes::Unlocked };
+        let authority = Authority { writes: Writes::Unlocked, glass };
         let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
         if person.is_none() {
             self.needs_nobody(&approved)?;
         }
         Ok(approved)
+    }
+
+    /// The reason for which one person does what takes two.
+    fn glass(&self, made: &Plan<Draft>, policy: Policy) -> Result<Option<Glass>, Refused> {
+        let given = self.break_glass.as_ref().map(|reason| Glass::broken(reason, policy)).transpose();
+        match given.map_err(|refusal| refusal.to_string())? {
+            Some(_) if !made.takes_two() => {
+                Err("--break-glass is not needed: one person is enough for this plan; leave it out".to_owned())
+            }
+            None if made.takes_two() && policy.break_glass == BreakGlass::Allow => {
+                Err(format!("{}; --break-glass REASON does it alone, and everybody sees it", Refusal::NeedsTwo))
+            }
+            None if made.takes_two() => Err(Refusal::NeedsTwo.to_string()),
+            glass => Ok(glass),
+        }
+    }
+
+    /// Prints what others are told, when that is wanted.
+    fn tell_others(&self, desk: &Desk, when: &str, told: &str) {
+        let told = desk.exec.connections.redactor().text(told);
+        match (self.announce, self.json) {
+            (false, _) => {}
+            (true, true) => println!("{}", told::compact(&json!({ "event": "announce", "when": when, "text": told }))),
+            (true, false) => println!("\nto tell others, {when}:\n\n{told}"),
+        }
     }
 
     fn is_that_plan(&self, made: &Plan<Draft>, first: bool) -> Result<(), Refused> {
@@ -279,13 +320,16 @@ struct Following<'a> {
     changed: Option<Plan<Draft>>,
     /// A step calls another runbook.
     called: Option<PlanRequest>,
+    /// As the records tell it.
+    runs: Runs,
 }
 
 impl<'a> Following<'a> {
     fn new(of: &'a Run, run: RunId, first: bool) -> Self {
         let seen = first && of.plan.is_some();
         let (question, end, trouble, changed, called) = (None, None, None, None, None);
-        Self { of, run, seen, question, sent: false, stopping: false, end, trouble, changed, called }
+        let runs = Runs::default();
+        Self { of, run, seen, question, sent: false, stopping: false, end, trouble, changed, called, runs }
     }
 
     async fn follow(
@@ -315,6 +359,9 @@ impl<'a> Following<'a> {
                     }
                 }
             }
+        }
+        if let Some(run) = self.runs.get(self.run) {
+            self.of.tell_others(desk, "after", &announce::of_run(run, clock::now().wall));
         }
         self.ended()
     }
@@ -380,7 +427,7 @@ impl<'a> Following<'a> {
             Some(wanted) => person.ask(&question(&wanted)).await,
         };
         // Writes were unlocked for the run that this one belongs to.
-        let authority = Authority { writes: Writes::Unlocked };
+        let authority = Authority { writes: Writes::Unlocked, glass: None };
         let answer = as_answer(&made, &answer)?;
         let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
         desk.exec.start(approved).map(drop).ok_or_else(|| "it was refused".to_owned())
@@ -394,6 +441,7 @@ impl<'a> Following<'a> {
         }
         match event {
             RunEvent::Record(record) => {
+                self.runs.apply(&record);
                 self.sent |= record.entry.kind == RecordKind::StepIntent;
                 if record.entry.kind == RecordKind::RunFinish && record.entry.run == Some(self.run) {
                     self.question = None;
@@ -411,7 +459,8 @@ impl<'a> Following<'a> {
             RunEvent::Call { request, .. } => self.called = Some(*request),
             RunEvent::Trouble { what, .. } => self.trouble = Some(what),
             RunEvent::PlanChanged { plan, .. } => self.changed = Some(*plan),
-            RunEvent::Planned { .. }
+            RunEvent::Output { .. }
+            | RunEvent::Planned { .. }
             | RunEvent::NotPlanned { .. }
             | RunEvent::Recalled(_)
             | RunEvent::CutOff(_)

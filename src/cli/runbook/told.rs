@@ -18,6 +18,9 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Call { run, request } => {
             json!({ "event": "call", "run": run.0, "runbook": request.runbook, "params": request.args })
         }
+        RunEvent::Output { run, step, lines, lost } => {
+            json!({ "event": "output", "run": run.0, "step": step, "lines": lines, "lost": lost })
+        }
         RunEvent::Trouble { run, what } => json!({ "event": "trouble", "run": run.map(|run| run.0), "what": what }),
         RunEvent::PlanChanged { run, plan, what } => {
             json!({ "event": "plan_changed", "run": run.0, "what": what, "plan": super::plan::as_json(plan, &[]) })
@@ -34,6 +37,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
 pub fn line(event: &RunEvent) -> Option<String> {
     match event {
         RunEvent::Record(record) => Some(of_record(record)),
+        RunEvent::Output { lines, lost, .. } => Some(of_output(lines, *lost)),
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
         RunEvent::PlanChanged { what, .. } => {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
@@ -48,12 +52,20 @@ pub fn line(event: &RunEvent) -> Option<String> {
     }
 }
 
+/// What a step says, in from the left so that it is no line of ours.
+fn of_output(lines: &[String], lost: u64) -> String {
+    let lost = (lost > 0).then(|| format!("… {lost} lines left out …"));
+    let lines = lost.iter().map(String::as_str).chain(lines.iter().map(String::as_str));
+    lines.map(|line| format!("           | {}", text::clean(line)).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
 fn of_record(record: &Record) -> String {
     let entry = &record.entry;
     let said = |key: &str| entry.data[key].as_str().unwrap_or_default();
     let run = entry.run.map(|run: RunId| run.short()).unwrap_or_default();
     let (word, rest) = match entry.kind {
         RecordKind::RunStart => ("started", format!("run {run} of {}", said("runbook"))),
+        RecordKind::BreakGlass => ("BROKEN", format!("the glass is broken: {}", said("reason"))),
         RecordKind::StepRecheck => ("checked", said("detail").to_owned()),
         RecordKind::StepIntent => ("sending", said("detail").to_owned()),
         RecordKind::StepExit | RecordKind::StepReconcile => (said("state"), said("detail").to_owned()),

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::domain::{Now, SourceError};
 use openssh::{Child, Error, Session, Stdio};
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -30,6 +31,13 @@ pub struct Job<'a> {
     most: usize,
     /// Kept of the end of either output too, in bytes.
     tail: usize,
+    tap: Option<&'a dyn Tap>,
+}
+
+/// Hears what a job says while it runs. It is called between two reads: whatever takes time must be done elsewhere.
+pub trait Tap: fmt::Debug + Send + Sync {
+    /// A piece of the output, or of the error output, as it came: it may end in the middle of a line or of a character.
+    fn heard(&self, errors: bool, piece: &[u8]);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +49,13 @@ enum What<'a> {
 impl<'a> Job<'a> {
     /// A program with its arguments, found on the host's `PATH`. Its input is empty.
     pub const fn argv(argv: &'a [&'a str], limit: Duration) -> Self {
-        Self { what: What::Argv, args: argv, limit, most: 1 << 20, tail: 0 }
+        Self { what: What::Argv, args: argv, limit, most: 1 << 20, tail: 0, tap: None }
     }
 
     /// A script for a POSIX shell; `args` are its `$1`, `$2`, … It is read from standard input: a command in it that reads its
     /// input reads the rest of the script, so give it `</dev/null`.
     pub const fn script(script: &'a str, args: &'a [&'a str], limit: Duration) -> Self {
-        Self { what: What::Script(script), args, limit, most: 1 << 20, tail: 0 }
+        Self { what: What::Script(script), args, limit, most: 1 << 20, tail: 0, tap: None }
     }
 
     /// Keeps at most so many bytes of its output; 1 MiB when not said.
@@ -61,6 +69,13 @@ impl<'a> Job<'a> {
     #[must_use]
     pub const fn keep_end(mut self, tail: usize) -> Self {
         self.tail = tail;
+        self
+    }
+
+    /// Lets somebody hear what it says while it runs.
+    #[must_use]
+    pub const fn heard_by(mut self, tap: Option<&'a dyn Tap>) -> Self {
+        self.tap = tap;
         self
     }
 
@@ -145,7 +160,7 @@ pub(super) async fn run(master: &Master, input: &[u8], job: &Job<'_>, end: Insta
 
 impl Output {
     /// From what was kept.
-    pub(in crate::connect) fn of(ended: Ended, out: Kept, err: Kept, sent: Now, round_trip: Duration) -> Self {
+    pub(in crate::connect) fn of(ended: Ended, out: Kept<'_>, err: Kept<'_>, sent: Now, round_trip: Duration) -> Self {
         let (cut, first) = (out.cut || err.cut, out.first);
         Self { ended, stdout: out.all(), stderr: err.all(), cut, sent, round_trip, first }
     }
@@ -225,8 +240,8 @@ async fn talk(
     master: &Master,
     mut child: Child<&Session>,
     input: &[u8],
-    out: &mut Kept,
-    err: &mut Kept,
+    out: &mut Kept<'_>,
+    err: &mut Kept<'_>,
 ) -> Result<Ended, Error> {
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
     let write = async {
@@ -252,7 +267,7 @@ async fn exit(master: &Master, child: Child<&Session>) -> Result<Ended, Error> {
 }
 
 /// The first so many bytes of a stream, and its last ones.
-pub(in crate::connect) struct Kept {
+pub(in crate::connect) struct Kept<'a> {
     bytes: Vec<u8>,
     most: usize,
     tail: VecDeque<u8>,
@@ -261,22 +276,35 @@ pub(in crate::connect) struct Kept {
     missing: usize,
     cut: bool,
     first: Option<Now>,
+    tap: Option<&'a dyn Tap>,
+    /// It is the error output.
+    errors: bool,
 }
 
-impl Kept {
+impl<'a> Kept<'a> {
     /// Of a job's output.
-    pub(in crate::connect) const fn output(job: &Job<'_>) -> Self {
-        Self::new(job.most, job.tail)
+    pub(in crate::connect) fn output(job: &Job<'a>) -> Self {
+        Self { tap: job.tap, ..Self::new(job.most, job.tail) }
     }
 
     /// Of its error output.
-    pub(in crate::connect) const fn errors(job: &Job<'_>) -> Self {
-        Self::new(MOST_STDERR, job.tail)
+    pub(in crate::connect) fn errors(job: &Job<'a>) -> Self {
+        Self { tap: job.tap, errors: true, ..Self::new(MOST_STDERR, job.tail) }
     }
 
     const fn new(most: usize, most_tail: usize) -> Self {
         let bytes = Vec::new();
-        Self { bytes, most, tail: VecDeque::new(), most_tail, missing: 0, cut: false, first: None }
+        Self {
+            bytes,
+            most,
+            tail: VecDeque::new(),
+            most_tail,
+            missing: 0,
+            cut: false,
+            first: None,
+            tap: None,
+            errors: false,
+        }
     }
 
     /// Reads to the end, so that what writes is never blocked by a full pipe.
@@ -286,6 +314,9 @@ impl Kept {
         while let Ok(length @ 1..) = stream.read(&mut piece).await {
             self.first.get_or_insert_with(clock::now);
             self.take(&piece[..length]);
+            if let Some(tap) = self.tap {
+                tap.heard(self.errors, &piece[..length]);
+            }
         }
     }
 

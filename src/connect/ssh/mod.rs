@@ -17,7 +17,7 @@ mod master;
 pub use address::Address;
 pub use home::Home;
 pub(super) use job::Kept;
-pub use job::{Ended, Job, Output, READING, Said, follow_input, hand_on, quoted};
+pub use job::{Ended, Job, Output, READING, Said, Tap, follow_input, hand_on, quoted};
 
 use crate::domain::SourceError;
 use explain::Place;

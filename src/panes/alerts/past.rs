@@ -110,7 +110,11 @@ mod tests {
         let sections = told(&Spells::of(&points, now, BACK).unwrap(), now, AlertState::Firing);
         let text = |section: Section| match section {
             Section::Text { text, .. } => text,
-            Section::Facts(_) | Section::Chart(_) | Section::Links { .. } | Section::Lines { .. } => panic!("no text"),
+            Section::Facts(_)
+            | Section::Prose { .. }
+            | Section::Chart(_)
+            | Section::Links { .. }
+            | Section::Lines { .. } => panic!("no text"),
         };
         sections.into_iter().map(text).collect()
     }

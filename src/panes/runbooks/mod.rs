@@ -386,6 +386,10 @@ impl Pane for RunbooksPane {
     }
 
     fn set_filter(&mut self, text: &str) {
+        // Whoever searches wants what fits best, and not what the cursor was on.
+        if !text.is_empty() && text != self.filter_text {
+            (self.selected, self.cursor) = (None, Cursor::default());
+        }
         text.clone_into(&mut self.filter_text);
         self.filter = Filter::parse(text, false, &typed::fields(COLUMNS, SYNONYMS));
     }

@@ -96,15 +96,8 @@ fn run_link(run: &RunView) -> Link {
 fn text(sections: &mut Vec<Section>, runbook: &Runbook) {
     let mut steps = runbook.steps.iter().peekable();
     for passage in &runbook.page {
-        let mut out = String::new();
-        for block in &passage.blocks {
-            let gap = if out.is_empty() || block.starts_with("- ") { "" } else { "\n" };
-            out.push_str(gap);
-            out.push_str(block);
-            out.push('\n');
-        }
         let title = if passage.heading.is_empty() { runbook.title.clone() } else { passage.heading.clone() };
-        sections.push(Section::Text { title, text: out });
+        sections.push(Section::Prose { title, blocks: passage.blocks.clone() });
         if let Some(step) = steps.next_if(|step| step.title == passage.heading) {
             sections.extend(step.fences.iter().map(|part| fence(step, part)));
         }
@@ -120,7 +113,7 @@ fn fence(step: &Step, fence: &Fence) -> Section {
             ""
         }
     };
-    let role = if fence.role.changes() { Role::SeverityWarning } else { Role::Muted };
+    let role = if fence.role.changes() { Role::SeverityWarning } else { Role::Code };
     let lines = fence.body.lines().map(|line| (role, format!("  {line}"))).collect();
     let title = format!("{}: {} on {}{note}", fence.role.word(), fence.language.name, fence.attrs.on);
     Section::Lines { title, note: String::new(), lines, asks: None }

@@ -4,7 +4,7 @@
 
 mod story;
 
-use self::story::{tell, verdict};
+use self::story::tell;
 use super::cursor::Cursor;
 use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
@@ -183,6 +183,10 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
             Role::Muted
         }
         2 => {
+            if run.glass.is_some() {
+                let _ = write!(out, "BREAK-GLASS {}", run.runbook);
+                return Role::SeverityCritical;
+            }
             out.push_str(&run.runbook);
             Role::Text
         }
@@ -222,9 +226,10 @@ fn sections(run: &RunView) -> Vec<Section> {
     let fact = |label: &str, text: String| (label.to_owned(), text);
     let params: Vec<String> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     let mut whole = vec![
-        fact("outcome", verdict(run).unwrap_or_else(|| run.word().to_owned())),
+        fact("outcome", run.verdict().unwrap_or_else(|| run.word().to_owned())),
         fact("run", format!("{} of {}", run.id, run.runbook)),
         fact("started", format!("{} by {} in {}", run.started.strftime("%Y-%m-%d %H:%M:%SZ"), run.actor, run.env)),
+        fact("break-glass", run.glass.clone().unwrap_or_default()),
         fact("answered", run.answer.clone()),
         fact("parameters", params.join("\n")),
     ];
@@ -337,6 +342,7 @@ impl Pane for RunsPane {
 
     fn select(&mut self, selected: Selected) {
         self.selected = Some(selected);
+        self.set_filter("");
         self.arranged_for = None;
     }
 

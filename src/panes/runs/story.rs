@@ -1,7 +1,5 @@
 //! One run as text: who, what, each step with what was sent and what came back.
 
-use crate::domain::Severity;
-use crate::domain::record::StepState;
 use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::wrap;
@@ -19,7 +17,10 @@ pub(super) fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
         let params: Vec<_> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         put(Role::Muted, &params.join(", "), 2);
     }
-    if let Some(verdict) = verdict(run) {
+    if let Some(reason) = &run.glass {
+        put(Role::SeverityCritical, &format!("▲ BREAK-GLASS, one person for two: {reason}"), 2);
+    }
+    if let Some(verdict) = run.verdict() {
         put(run.severity().into(), &verdict, 2);
     }
     for step in &run.steps {
@@ -30,7 +31,7 @@ pub(super) fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
 
 fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
     let at = step.at.map(|at| format!("  {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
-    put(step_role(step.state), &format!("{:9} {}{at}", step.state.word(), step.title), 10);
+    put(step.severity().into(), &format!("{:9} {}{at}", step.state.word(), step.title), 10);
     if !step.target.is_empty() {
         put(Role::Muted, &format!("          on {}", step.target), 10);
     }
@@ -45,27 +46,4 @@ fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
             }
         }
     }
-}
-
-/// How it ended and why; that its process ended before it did, while nobody knows more.
-pub(super) fn verdict(run: &RunView) -> Option<String> {
-    match run.outcome {
-        Some(outcome) if run.reason.is_empty() => Some(outcome.word().to_owned()),
-        Some(outcome) => Some(format!("{}: {}", outcome.word(), run.reason)),
-        None if run.cut_off => {
-            Some("cut off: its session ended before it did; what became of it is being looked at".to_owned())
-        }
-        None => None,
-    }
-}
-
-fn step_role(state: StepState) -> Role {
-    let severity = match state {
-        StepState::Planned | StepState::Skipped | StepState::Cancelled | StepState::Undone => Severity::None,
-        StepState::Checking | StepState::Intent | StepState::Running => Severity::Info,
-        StepState::Ok => Severity::Ok,
-        StepState::Failed | StepState::TimedOut | StepState::UndoFailed => Severity::Critical,
-        StepState::Unknown => Severity::Unknown,
-    };
-    severity.into()
 }

@@ -4,7 +4,7 @@ use crate::runbook::plan::{PlanBody, PlanRequest, When};
 use crate::runbook::script::{Fleet, Script};
 use serde_json::{Value, json};
 
-const UNLOCKED: Authority = Authority { writes: Writes::Unlocked };
+const UNLOCKED: Authority = Authority { writes: Writes::Unlocked, glass: None };
 
 fn fence(role: Role) -> PlannedFence {
     let (language, sent, when) = ("sql".to_owned(), String::new(), When::Always);
@@ -76,7 +76,8 @@ fn passing() -> Finding {
 
 #[test]
 fn nothing_is_approved_while_writes_are_refused_or_the_wholeis_blocked() {
-    let refusal = |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority { writes }).unwrap_err().1;
+    let refusal =
+        |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority { writes, glass: None }).unwrap_err().1;
     let fine = || plan(vec![step("kill", Level::Typed)], Vec::new());
     assert_eq!(refusal(fine(), Writes::ReadOnly), Refusal::ReadOnly);
     assert_eq!(refusal(fine(), Writes::Locked), Refusal::Locked);
@@ -158,4 +159,32 @@ fn only_an_undo_of_the_approved_plan_is_let_through_and_with_the_rows_that_were_
     let whole = approved(vec![undoable]);
     assert_eq!(whole.permit_undo("kill", Some(&rows(&[2, 3]))).unwrap().rows(), Some(&rows(&[2])));
     assert!(whole.permit_undo("other", None).is_err());
+}
+
+#[test]
+fn a_broken_glass_stands_in_for_the_second_person_and_for_nothing_else() {
+    let glass =
+        Glass::broken("nobody answers and players are cut off", crate::domain::risk::Policy::default()).unwrap();
+    let broken = |writes| Authority { writes, glass: Some(glass.clone()) };
+    let two = || plan(vec![step("kill", Level::Two), step("drop", Level::Two)], Vec::new());
+    let answer = phrase("kill 2 on primary");
+    let refusal = |plan, answer: &Answer, authority| approve(plan, answer, authority).err().map(|(_, refusal)| refusal);
+    assert_eq!(refusal(two(), &answer, broken(Writes::ReadOnly)), Some(Refusal::ReadOnly));
+    assert_eq!(refusal(two(), &answer, broken(Writes::Locked)), Some(Refusal::Locked));
+    let wanted = "kill 2 on primary".to_owned();
+    assert_eq!(refusal(two(), &Answer::Yes, broken(Writes::Unlocked)), Some(Refusal::NeedsPhrase(wanted.clone())));
+    assert_eq!(refusal(two(), &phrase("kill"), broken(Writes::Unlocked)), Some(Refusal::WrongPhrase(wanted)));
+    let blocked = plan(vec![step("kill", Level::Two)], vec!["no".to_owned()]);
+    assert_eq!(refusal(blocked, &answer, broken(Writes::Unlocked)), Some(Refusal::Blocked("no".to_owned())));
+    let later = plan(vec![step("kill", Level::Typed), step("drop", Level::Two)], Vec::new());
+    assert_eq!(refusal(later, &answer, UNLOCKED), Some(Refusal::NeedsTwo), "told before anything is begun");
+
+    let whole = approve(two(), &answer, broken(Writes::Unlocked)).map_err(|(_, refusal)| refusal).unwrap();
+    assert_eq!(whole.glass(), Some(&glass));
+    assert_eq!(whole.refuses("kill", None), None);
+    assert_eq!(whole.refuses("drop", None), Some(Refusal::NeedsPhrase("drop 2 on primary".to_owned())));
+    assert_eq!(whole.refuses("drop", Some(&phrase("drop 2 on primary"))), None);
+    let one = plan(vec![step("kill", Level::Typed)], Vec::new());
+    let one = approve(one, &answer, broken(Writes::Unlocked)).map_err(|(_, refusal)| refusal).unwrap();
+    assert_eq!(one.glass(), None, "where one is enough nothing is broken, and nobody is told so");
 }

@@ -19,6 +19,7 @@ pub(super) use front::is_plain;
 pub(super) use front::{KEYS, LIMIT_KEYS, PARAM_KEYS};
 
 use super::model::Runbook;
+use crate::domain::prose::Block;
 use crate::domain::text::line_column;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -103,6 +104,11 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         commit: None,
         source: source.to_owned(),
     })
+}
+
+/// Markdown as blocks for people, without headings and without what runs.
+pub fn prose(markdown: &str) -> Vec<Block> {
+    page::read(markdown).into_iter().flat_map(|passage| passage.blocks).collect()
 }
 
 /// Whether a page says that it is a runbook: its front matter has a line `runbook:`. Every other page is prose, and is nobody's

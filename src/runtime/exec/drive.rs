@@ -9,8 +9,9 @@ use super::lease::Held;
 use super::progress::{Progress, Results};
 use super::scene::{Pins, Scene, Seen, step_of};
 use super::when::Decided;
-use super::{Exec, by_hand, plan, when};
+use super::{Exec, by_hand, live, plan, when};
 use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
+use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
@@ -19,7 +20,7 @@ use crate::runbook::language::{Types, types_of};
 use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Rechecked, Watched};
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::plan::{Finding, PlannedStep, Rows};
-use crate::runbook::{Answer, Approved, Plan, Recheck};
+use crate::runbook::{Answer, Approved, Glass, Plan, Recheck};
 use crate::steps::{Acted, Settled, manual};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -84,6 +85,19 @@ pub(super) async fn drive(
         ended: None,
     };
     run.go(Machine::new(kinds).rolling(rollings)).await
+}
+
+/// A step as the run's first record has it.
+fn begun(step: &PlannedStep) -> Value {
+    json!({
+        "id": step.id,
+        "title": step.title,
+        "host": step.host,
+        "target": step.target,
+        "address": step.address,
+        "changes": step.changes(),
+        "undo": step.undo,
+    })
 }
 
 fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
@@ -258,11 +272,7 @@ impl Run {
         self.started = Some((self.exec.clock)());
         let body = self.plan.body();
         let params: BTreeMap<&String, &String> = body.params.iter().map(|(name, text)| (name, text)).collect();
-        let steps: Vec<Value> = body
-            .steps
-            .iter()
-            .map(|step| json!({ "id": step.id, "title": step.title, "host": step.host, "target": step.target, "address": step.address }))
-            .collect();
+        let steps: Vec<Value> = body.steps.iter().map(begun).collect();
         let parent = body.request.caller.as_ref().map(|caller| json!({ "run": caller.run, "step": caller.step }));
         let answer = match self.plan.answer() {
             Answer::Yes => "y",
@@ -281,8 +291,12 @@ impl Run {
             "parent": parent,
             "steps": steps,
             "fleet": body.fleet,
+            "risk": body.runbook.risk,
+            "break_glass": self.plan.glass().map(Glass::reason),
         });
-        self.write(RecordKind::RunStart, None, data).await && self.note_locks(RecordKind::LockTaken).await
+        self.write(RecordKind::RunStart, None, data).await
+            && self.tell_glass().await
+            && self.note_locks(RecordKind::LockTaken).await
     }
 
     /// Records what it holds, if it holds something.
@@ -298,6 +312,16 @@ impl Run {
     async fn give_back(&mut self) {
         self.held.release(&self.exec).await;
         self.note_locks(RecordKind::LockReleased).await;
+    }
+
+    /// That one person does what takes two is a record of its own, so that nobody has to look for it.
+    async fn tell_glass(&mut self) -> bool {
+        let Some(glass) = self.plan.glass() else { return true };
+        let let_through = self.plan.body().steps.iter().filter(|step| step.changes() && step.level == Level::Two);
+        let steps: Vec<&String> = let_through.map(|step| &step.id).collect();
+        tracing::warn!(run = %self.id.short(), reason = glass.reason(), "the glass is broken");
+        let data = json!({ "reason": glass.reason(), "steps": steps });
+        self.write(RecordKind::BreakGlass, None, data).await
     }
 
     async fn recheck(&mut self, step: usize) -> Rechecked {
@@ -542,7 +566,10 @@ impl Run {
         let before = (self.exec.clock)();
         let sent = match self.fences(step, Role::Run).next() {
             Some((fence, pinned)) => match (step_of(fence), self.scene(step).ready(fence, pinned)) {
-                (Ok(way), Ok(call)) => Ok(self.scene(step).judge(fence, way.act(call, permit).await).excused(fence)),
+                (Ok(way), Ok(call)) => {
+                    let acted = live::act(&self.exec, self.id, way, call, permit).await;
+                    Ok(self.scene(step).judge(fence, acted).excused(fence))
+                }
                 (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
             },
             None => Err("the step has no run fence".to_owned()),

@@ -9,6 +9,7 @@ mod captured;
 mod child;
 mod drive;
 mod lease;
+mod live;
 mod plan;
 mod progress;
 mod reconcile;

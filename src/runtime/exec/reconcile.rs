@@ -116,6 +116,7 @@ impl<'a> Found<'a> {
                 RecordKind::JournalOpen
                 | RecordKind::WritesLock
                 | RecordKind::PolicyChange
+                | RecordKind::BreakGlass
                 | RecordKind::RunStart
                 | RecordKind::StepRecheck
                 | RecordKind::StepTick

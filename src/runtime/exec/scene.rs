@@ -86,6 +86,7 @@ impl<'a> Scene<'a> {
             label: self.label,
             run: self.run,
             step: self.step_id(fence),
+            live: None,
         })
     }
 

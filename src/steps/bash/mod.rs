@@ -5,9 +5,10 @@
 
 mod script;
 
+use super::live::Lines;
 use super::{Acted, Call, Found, Judged, Pinned, Settled, Step, StepKind};
 use crate::connect::Shell;
-use crate::connect::ssh::{Ended, Job, Output, Unanswered};
+use crate::connect::ssh::{Ended, Job, Output, Tap, Unanswered};
 use crate::domain::SourceError;
 use crate::domain::text::{clean, clean_lines};
 use crate::runbook::StepPermit;
@@ -181,8 +182,14 @@ async fn send(call: &Call<'_>) -> Result<Answer, Unanswered> {
 
 async fn deliver(call: &Call<'_>, shell: &Shell, task: &Task<'_>) -> Result<Answer, Unanswered> {
     let input = task.input();
-    let job = Job::script(input.expose_secret(), &[], task.patience()).keep(KEPT).keep_end(KEPT);
-    let output = shell.send(&job).await?;
+    let lines = call.live.map(|live| Lines::new(live, call.connections.redactor(), task.mark));
+    let tap = lines.as_ref().map(|lines| lines as &dyn Tap);
+    let job = Job::script(input.expose_secret(), &[], task.patience()).keep(KEPT).keep_end(KEPT).heard_by(tap);
+    let sent = shell.send(&job).await;
+    if let Some(lines) = &lines {
+        lines.end();
+    }
+    let output = sent?;
     Ok(read(call, &output, task.mark))
 }
 

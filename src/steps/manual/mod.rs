@@ -1,16 +1,30 @@
 //! A step that a person does: its prose is shown, and what the person says is recorded. Nothing is sent anywhere.
 
-use crate::runbook::model::Step;
+use crate::domain::prose::Block;
+use crate::runbook::model::{Manual, Step};
+use crate::runbook::parse;
 
-/// What to ask: the heading, then the prose as it stands in the file.
+/// What to ask: the heading, then the text, but for what is to be ticked and chosen: that is a list of its own.
 pub fn prompt(step: &Step) -> String {
-    if step.prose.is_empty() { step.title.clone() } else { format!("{}\n\n{}", step.title, step.prose) }
+    let mut out = step.title.clone();
+    for block in parse::prose(&step.prose).iter().filter(|block| !is_listed(step, block)) {
+        out.push_str(if block.is_item() && !out.ends_with(&step.title) { "\n" } else { "\n\n" });
+        out.push_str(&block.text());
+    }
+    out
+}
+
+/// It is asked for item by item, or says that what follows it is.
+fn is_listed(step: &Step, block: &Block) -> bool {
+    let Manual { tasks, choices, .. } = &step.manual;
+    let text: String = block.pieces.iter().map(|(_, text)| text.as_str()).collect();
+    let listed = tasks.iter().chain(choices).any(|item| item.trim() == text.trim());
+    block.is_item() && listed || !choices.is_empty() && text.trim() == "Choose:"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::model::Manual;
 
     #[test]
     fn the_prompt_is_the_heading_and_the_prose() {
@@ -24,6 +38,10 @@ mod tests {
             host: None,
         };
         assert_eq!(prompt(&step), "Call the owner\n\nTell them.");
+        step.prose = "**Tell** them:\n\n- [ ] now\n- by phone\n\n**Choose:**\n\n- one\n- two".to_owned();
+        step.manual.tasks = vec!["now".to_owned()];
+        step.manual.choices = vec!["one".to_owned(), "two".to_owned()];
+        assert_eq!(prompt(&step), "Call the owner\n\nTell them:\n- by phone");
         step.prose.clear();
         assert_eq!(prompt(&step), "Call the owner");
     }

@@ -1,5 +1,6 @@
 //! After a failure or a stop: what the runbook says, what the operator is offered, and taking changes back.
 
+use super::super::live;
 use super::{Run, step_of, when};
 use crate::domain::SourceError;
 use crate::domain::record::{RecordKind, RunOutcome, StepState};
@@ -130,7 +131,10 @@ impl Run {
             Ok(Some(why)) | Err(why) => return Effect::NotSent(why),
         }
         let acted = match (step_of(fence), self.scene(step).ready(fence, pinned)) {
-            (Ok(way), Ok(call)) => self.scene(step).judge(fence, way.act(call, permit).await),
+            (Ok(way), Ok(call)) => {
+                let acted = live::act(&self.exec, self.id, way, call, permit).await;
+                self.scene(step).judge(fence, acted)
+            }
             (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),
         };
         self.step.keep(&acted.output);

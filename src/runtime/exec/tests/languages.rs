@@ -17,28 +17,28 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The secret that nothing may show.
-const CANARY: &str = "canary-5e8f1c";
+pub(super) const CANARY: &str = "canary-5e8f1c";
 
 const FRONT: &str = "---\nrunbook: 1\nid: page\ntitle: Page\nowner: o\nreviewed: 2026-11-20\nrisk: low\n";
 
 /// A runbook of one step.
-fn page(front: &str, fences: &str) -> Library {
+pub(super) fn page(front: &str, fences: &str) -> Library {
     let text = format!("{FRONT}{front}---\n\n## Do\n\n### It\n\n{fences}");
     Library::read([("page.md", text.as_str())]).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-fn fence(info: &str, body: &str) -> String {
+pub(super) fn fence(info: &str, body: &str) -> String {
     format!("```{info}\n{body}\n```\n\n")
 }
 
-const HOLDS: &str = "```bash verify on=local timeout=5s\nset -eu\n```\n";
+pub(super) const HOLDS: &str = "```bash verify on=local timeout=5s\nset -eu\n```\n";
 
 fn url(port: u16) -> BaseUrl {
     BaseUrl::parse(&format!("http://127.0.0.1:{port}/api")).unwrap()
 }
 
 /// `[http.shop]`, the server `box` with the endpoint `admin`, and the secret `token`.
-fn connections(port: u16) -> Connections {
+pub(super) fn connections(port: u16) -> Connections {
     let mut connections = Connections::default();
     let shop = SiteSettings { url: url(port), access: Access::default() };
     let endpoints = BTreeMap::from([("admin".to_owned(), url(port))]);
@@ -51,7 +51,7 @@ fn connections(port: u16) -> Connections {
     connections
 }
 
-fn over(sshd: &Sshd, port: u16) -> Connections {
+pub(super) fn over(sshd: &Sshd, port: u16) -> Connections {
     let mut connections = connections(port);
     let ssh = connections.add_ssh(HOST, Some(&sshd.config())).unwrap();
     connections.name_host(HOST, &ssh);

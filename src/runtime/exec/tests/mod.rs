@@ -6,6 +6,7 @@ mod databases;
 mod lab;
 mod languages;
 mod locks;
+mod live;
 mod rollouts;
 mod ways;
 
@@ -238,7 +239,7 @@ fn is_record(event: &RunEvent, kind: RecordKind) -> bool {
 
 fn yes(plan: Plan<Draft>, phrase: Option<&str>) -> Plan<Approved> {
     let answer = phrase.map_or(Answer::Yes, |phrase| Answer::Phrase(phrase.to_owned()));
-    approve(plan, &answer, Authority { writes: Writes::Unlocked }).map_err(|(_, refusal)| refusal).unwrap()
+    approve(plan, &answer, Authority { writes: Writes::Unlocked, glass: None }).map_err(|(_, refusal)| refusal).unwrap()
 }
 
 fn all() -> Value {

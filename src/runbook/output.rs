@@ -1,0 +1,89 @@
+//! What steps that are under way have said so far. The journal has it when they are over, and nothing of it is kept here then.
+
+use crate::domain::RunId;
+use crate::domain::record::{Record, RecordKind};
+use std::collections::{HashMap, VecDeque};
+
+/// Lines kept of the beginning.
+const HEAD: usize = 100;
+/// Lines kept of the end.
+const TAIL: usize = 400;
+
+/// By run and step.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs(HashMap<(RunId, String), Output>);
+
+/// What a step said: both ends of it when it is long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    head: Vec<String>,
+    tail: VecDeque<String>,
+    left_out: u64,
+}
+
+impl Outputs {
+    /// Takes in lines, harmless and without secrets; `lost` of them were dropped before these.
+    pub fn take(&mut self, run: RunId, step: String, lines: Vec<String>, lost: u64) {
+        self.0.entry((run, step)).or_default().take(lines, lost);
+    }
+
+    /// A step is over, or its run: the record has it.
+    pub fn apply(&mut self, record: &Record) {
+        let Some(run) = record.entry.run else { return };
+        match (record.entry.kind, &record.entry.step) {
+            (RecordKind::StepExit, Some(step)) => drop(self.0.remove(&(run, step.clone()))),
+            (RecordKind::RunFinish, _) => self.0.retain(|(other, _), _| *other != run),
+            _ => {}
+        }
+    }
+
+    /// What a step under way has said.
+    pub fn of(&self, run: RunId, step: &str) -> Option<&Output> {
+        // A handful of steps are under way at most.
+        self.0.iter().find_map(|((of, name), output)| (*of == run && name == step).then_some(output))
+    }
+}
+
+impl Output {
+    fn take(&mut self, lines: Vec<String>, lost: u64) {
+        if lost > 0 {
+            self.left_out += lost + self.tail.len() as u64;
+            self.tail.clear();
+        }
+        for line in lines {
+            if self.head.len() < HEAD && self.left_out == 0 && self.tail.is_empty() {
+                self.head.push(line);
+                continue;
+            }
+            if self.tail.len() == TAIL {
+                self.tail.pop_front();
+                self.left_out += 1;
+            }
+            self.tail.push_back(line);
+        }
+    }
+
+    /// Its lines in order; between both ends stands how many are missing.
+    pub fn lines(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+        let gap = (self.left_out > 0).then(|| format!("… {} lines left out …", self.left_out).into());
+        let head = self.head.iter().map(|line| line.as_str().into());
+        head.chain(gap).chain(self.tail.iter().map(|line| line.as_str().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_are_kept_and_what_is_missing_is_counted() {
+        let mut output = Output::default();
+        output.take((0..1000).map(|at| at.to_string()).collect(), 0);
+        let lines: Vec<_> = output.lines().collect();
+        assert_eq!(lines.len(), HEAD + 1 + TAIL);
+        assert_eq!((&*lines[0], &*lines[HEAD], &*lines[HEAD + TAIL]), ("0", "… 500 lines left out …", "999"));
+        output.take(vec!["last".to_owned()], 7);
+        let lines: Vec<_> = output.lines().collect();
+        assert_eq!((&*lines[HEAD], &*lines[HEAD + 1]), ("… 907 lines left out …", "last"));
+    }
+}

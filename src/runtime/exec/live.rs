@@ -1,0 +1,49 @@
+//! What a step says while it runs, on its way to whoever looks. Nobody waits for it: when the way is full it is tried again a moment
+//! later, and what has to wait too long is dropped and counted. All of it comes once more with the step's end.
+
+use super::Exec;
+use crate::domain::RunId;
+use crate::event::{Event, RunEvent};
+use crate::runbook::StepPermit;
+use crate::steps::live::Live;
+use crate::steps::{Acted, Call, Step};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// From one look at what was said to the next.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Sends a step's change, once, and tells meanwhile what it says.
+pub(super) async fn act(exec: &Exec, run: RunId, way: &dyn Step, call: Call<'_>, permit: StepPermit) -> Acted {
+    // As the gate knows it: on several hosts each has a step of its own.
+    let step = permit.step().to_owned();
+    let live = Live::default();
+    let mut acting = pin!(way.act(Call { live: Some(&live), ..call }, permit));
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            biased;
+            acted = &mut acting => {
+                tell(exec, run, &step, &live);
+                return acted;
+            }
+            _ = ticks.tick() => tell(exec, run, &step, &live),
+        }
+    }
+}
+
+fn tell(exec: &Exec, run: RunId, step: &str, live: &Live) {
+    let (lines, lost) = live.take();
+    if lines.is_empty() && lost == 0 {
+        return;
+    }
+    let event = RunEvent::Output { run, step: step.to_owned(), lines, lost };
+    if let Err(TrySendError::Full(Event::Run(RunEvent::Output { lines, lost, .. }))) =
+        exec.events.try_send(Event::Run(event))
+    {
+        live.put_back(lines, lost);
+    }
+}

@@ -1,0 +1,198 @@
+//! `quarterdeck runbook run` with a person at a real terminal, and `resume` after a real crash in the middle of a step: scripts of this
+//! machine, that say something, wait for a file, fail, and are taken back.
+
+use crate::desk::Desk;
+use crate::lab::poll;
+use crate::pty::{PATIENCE, Session};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Output;
+
+const HEAD: &str = "---\nrunbook: 1\nid: own\ntitle: Own\nowner: o\nreviewed: 2026-11-20\nrisk: high\nverb: touch\n---\n\n# Own\n\nIt is mine.\n";
+
+const BY_HAND: &str = "
+## By hand
+
+### Ready
+
+Look around.
+
+- [ ] The channel knows
+- [ ] Somebody watches
+
+### Which
+
+**Choose:**
+
+- now
+- later
+";
+
+const TOUCH: &str = r#"
+## Touch
+
+```bash run on=local timeout=60s
+set -eu
+echo "begins"
+touch "$HOME/touched"
+until [ -e "$HOME/go" ]; do sleep 0.05; done
+echo "ends"
+```
+
+```bash verify on=local timeout=10s
+set -eu
+test -e "$HOME/good"
+```
+
+```bash undo on=local timeout=10s
+set -eu
+rm "$HOME/touched"
+```
+"#;
+
+fn desk(page: &str) -> Desk {
+    let desk = Desk::with("environment = \"lab\"\n\n[runbooks]\npaths = [\"books\"]\n");
+    std::fs::create_dir(desk.home().join("books")).unwrap();
+    desk.file("books/own.md", page);
+    desk
+}
+
+fn here(desk: &Desk, file: &str) -> PathBuf {
+    desk.home().join(file)
+}
+
+fn make(desk: &Desk, file: &str) {
+    std::fs::write(here(desk, file), "").unwrap();
+}
+
+fn is_made(desk: &Desk, file: &str) {
+    poll(PATIENCE, || here(desk, file).exists().then_some(())).unwrap_or_else(|| panic!("{file} is made"));
+}
+
+fn run(desk: &Desk, more: &[&str]) -> Session {
+    desk.launch().args(&["runbook", "run", "own"]).args(more).start()
+}
+
+fn say(screen: &mut Session, line: &str) {
+    screen.send(format!("{line}\r"));
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// So many records of this kind.
+fn count(desk: &Desk, kind: &str) -> usize {
+    let export = desk.run(&["journal", "export"]);
+    let records = out(&export);
+    records.lines().filter(|line| serde_json::from_str::<Value>(line).unwrap()["kind"] == kind).count()
+}
+
+#[test]
+fn a_person_ticks_chooses_hears_the_script_and_takes_it_back_when_it_fails() {
+    let desk = desk(&format!("{HEAD}{BY_HAND}{TOUCH}"));
+    let mut screen = run(&desk, &["--announce"]);
+    screen.wait_text("to run it type  touch on local");
+    say(&mut screen, "touch on local");
+    screen.wait_text("tick 1: The channel knows");
+    say(&mut screen, "done");
+    screen.wait_text("it is not done: 2 items are not ticked");
+    say(&mut screen, "tick 1");
+    screen.wait_text("[x] The channel knows");
+    say(&mut screen, "tick 2");
+    screen.wait_text("[x] Somebody watches");
+    say(&mut screen, "done");
+    screen.wait_text("pick 2: later");
+    say(&mut screen, "pick 2");
+    screen.wait_text("chosen: later");
+    say(&mut screen, "done");
+    is_made(&desk, "touched");
+    screen.wait_text("| begins");
+    assert!(!screen.text().contains("| ends"), "it is heard while it runs");
+    make(&desk, "go");
+    screen.wait_text("| ends");
+    screen.wait_text("Can be undone: Touch on local");
+    say(&mut screen, "undo");
+    let status = screen.wait_exit();
+    assert_eq!(status.exit_code(), 1, "{}", screen.text());
+    assert!(!here(&desk, "touched").exists(), "it was taken back");
+    let text = screen.text();
+    assert!(text.contains("to tell others, after:") && text.contains("- undone: Touch on local"), "{text}");
+}
+
+#[test]
+fn what_one_person_may_not_do_alone_takes_a_reason_and_is_recorded_before_it_is_done() {
+    let desk = desk(&format!("{HEAD}{TOUCH}").replace("run on=local", "run confirm=two on=local"));
+    make(&desk, "go");
+    make(&desk, "good");
+    let planned = desk.run(&["runbook", "plan", "own", "--json"]);
+    let planned: Value = serde_json::from_slice(&planned.stdout).unwrap();
+    let (hash, answer) = (planned["hash"].as_str().unwrap(), planned["confirm"].as_str().unwrap());
+    let run = |desk: &Desk, more: &[&str]| {
+        desk.run(&[&["runbook", "run", "own", "--plan", hash, "--confirm", answer], more].concat())
+    };
+    for more in [&[][..], &["--break-glass", "urgent"], &["--break-glass", "nobody answers here", "--read-only"]] {
+        let told = run(&desk, more);
+        assert_eq!(told.status.code(), Some(5), "{more:?}: {told:?}");
+    }
+    assert!(!here(&desk, "touched").exists() && count(&desk, "operator.break_glass") == 0);
+    let told = run(&desk, &["--break-glass", "nobody answers and players are cut off"]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    assert!(out(&told).contains("the glass is broken: nobody answers"), "{told:?}");
+    assert_eq!(count(&desk, "operator.break_glass"), 1);
+    let config = std::fs::read_to_string(here(&desk, "config.toml")).unwrap();
+    desk.file("config.toml", &format!("{config}\n[policy]\nbreak_glass = \"refuse\"\n"));
+    let told = run(&desk, &["--break-glass", "nobody answers and players are cut off"]);
+    assert_eq!(told.status.code(), Some(5), "{told:?}");
+}
+
+#[test]
+fn after_a_crash_in_the_middle_of_a_script_resume_says_what_became_of_it() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("to run it type  touch on local");
+    say(&mut screen, "touch on local");
+    is_made(&desk, "touched");
+    screen.signal(Signal::KILL);
+    assert!(screen.wait_exit().signal().is_some());
+    // The script has a group of its own, and goes on.
+    make(&desk, "go");
+    make(&desk, "good");
+    let told = desk.run(&["runbook", "resume"]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    assert!(out(&told).contains("  ok "), "{}", out(&told));
+    assert_eq!((count(&desk, "step.intent"), count(&desk, "step.reconcile")), (1, 1), "it was not sent again");
+    let told = desk.run(&["runbook", "resume"]);
+    assert_eq!(out(&told), "no run was cut off\n");
+}
+
+#[test]
+fn events_tell_the_output_while_it_comes_and_never_a_secret() {
+    let page = format!("{HEAD}{TOUCH}")
+        .replace("verb: touch\n", "verb: touch\nsecrets: [token]\n")
+        .replace("run on=local timeout=60s", "run on=local timeout=60s vars=(token)")
+        .replace("echo \"begins\"", "echo \"begins $token\"");
+    let desk = desk(&page);
+    let config = std::fs::read_to_string(here(&desk, "config.toml")).unwrap();
+    let token = desk.file("token", "canary-5f2ad8c3").display().to_string();
+    desk.file("config.toml", &format!("{config}\n[secret.token]\nfile = \"{token}\"\n"));
+    make(&desk, "go");
+    make(&desk, "good");
+    let planned = desk.run(&["runbook", "plan", "own", "--json"]);
+    let planned: Value = serde_json::from_slice(&planned.stdout).unwrap_or_else(|_| panic!("{planned:?}"));
+    let (hash, answer) = (planned["hash"].as_str().unwrap(), planned["confirm"].as_str().unwrap());
+    let told = desk.run(&["runbook", "run", "own", "--plan", hash, "--confirm", answer, "--json", "--announce"]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    assert!(!out(&told).contains("canary"), "{}", out(&told));
+    let events: Vec<Value> = out(&told).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<&str> = events
+        .iter()
+        .filter(|event| event["event"] == "output")
+        .flat_map(|event| event["lines"].as_array().unwrap().iter().filter_map(Value::as_str))
+        .collect();
+    assert_eq!(said, ["begins ‹redacted›", "ends"]);
+    let whens: Vec<&str> =
+        events.iter().filter(|event| event["event"] == "announce").filter_map(|event| event["when"].as_str()).collect();
+    assert_eq!(whens, ["before", "after"]);
+}
