@@ -1,12 +1,12 @@
 //! A machine's journal and files: `journalctl` and `tail`, on this machine or over ssh. Both are followed by name, so a file that is
 //! rotated is followed on. When the connection is lost it is opened again; what a file said meanwhile is not known, and that is said.
 
-use super::text::{Lines, own_time};
+use super::text::Lines;
 use super::{Sink, Start, pause};
 use crate::clock;
 use crate::connect::Connections;
 use crate::connect::ssh::{Ended, READING, Said, follow_input, hand_on};
-use crate::domain::log::{Level, Stage};
+use crate::domain::log::{Level, Stage, own_time};
 use crate::domain::{LogLine, SourceError, SourceId};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -166,6 +166,9 @@ impl Reader<'_> {
             self.sink.mark(text).await;
             return self.sink.state(Stage::Following, None).await;
         }
+        if text.contains("No journal files were found") {
+            return self.sink.state(Stage::Retrying, Some(self.no_journal())).await;
+        }
         let gone = ["cannot open", "has become inaccessible", "can't open"].iter().any(|word| text.contains(word));
         let stage = if gone { Stage::Retrying } else { Stage::Following };
         let hint = match self.log {
@@ -193,6 +196,13 @@ impl Reader<'_> {
             Log::Journal => "journalctl",
             Log::File(_) => "tail",
         }
+    }
+
+    /// `journalctl` goes on waiting for one.
+    fn no_journal(&self) -> SourceError {
+        let hint =
+            "journalctl finds none that this login may read: name its files as logs of its [[server]] in the config";
+        SourceError::new(format!("there is no journal on {}", self.server), hint)
     }
 
     fn no_program(&self) -> SourceError {

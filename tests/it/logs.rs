@@ -293,6 +293,28 @@ async fn a_file_is_followed_over_ssh_through_rotation_and_leaves_no_process() {
 }
 
 #[tokio::test]
+async fn files_of_json_lines_are_merged_by_the_times_in_them() {
+    let sshd = need!(own_sshd);
+    let (connections, home) = host(&sshd);
+    let (zap, pino) = (home.join("zap.log"), home.join("pino.log"));
+    append(&zap, "{\"level\":\"info\",\"ts\":1764039600.1,\"msg\":\"one\"}\n{\"ts\":1764039602.1,\"msg\":\"three\"}\n");
+    append(&pino, "{\"level\":50,\"time\":1764039601100,\"msg\":\"two\"}\n  its stack\n");
+    let rfc = home.join("rfc.log");
+    append(&rfc, "{\"@timestamp\":\"2025-11-25T03:00:03.1Z\",\"message\":\"four\"}\n");
+    let mut reading = Reading::start(&connections, vec![file(&rfc), file(&zap), file(&pino)], Anchor::Tail);
+    for text in ["three", "stack", "four"] {
+        reading.until_line(text).await;
+    }
+    let order: Vec<u16> = reading.lines.iter().map(|line| line.place).collect();
+    assert_eq!(order, [1, 2, 2, 1, 0], "{:?}", reading.texts());
+    let times: Vec<_> = reading.lines.iter().map(|line| line.at.map(|at| at.as_millisecond())).collect();
+    let from = |millis: i64| Some(1_764_039_600_000 + millis);
+    assert_eq!(times, [from(100), from(1100), None, from(2100), from(3100)]);
+    reading.end().await;
+    connections.close().await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_missing_is_told_and_read_when_it_comes() {
     let sshd = need!(own_sshd);
     let (connections, home) = host(&sshd);
@@ -351,6 +373,13 @@ async fn a_journal_is_read_over_ssh() {
     assert_eq!(reading.lines[0].at.unwrap().as_second(), 1_764_039_600);
     let hint = reading.until_trouble("not seeing messages").await;
     assert!(hint.why.unwrap().hint.contains("systemd-journal"));
+    reading.end().await;
+    // As systemd 252 says it where no journal is kept, and waits.
+    fs::write(&program, "#!/bin/sh\necho 'No journal files were found.' >&2\nexec tail -f /dev/null\n").unwrap();
+    let mut reading = Reading::start(&connections, vec![journal()], Anchor::Tail);
+    let state = reading.until_trouble("there is no journal on box").await;
+    assert_eq!(state.stage, Stage::Retrying);
+    assert!(state.why.unwrap().hint.contains("logs of its [[server]]"));
     reading.end().await;
     fs::remove_file(&program).unwrap();
     sshd.force(&format!("PATH={} exec /bin/sh -s", bin.display()));
