@@ -44,10 +44,7 @@ impl What {
     }
 }
 
-/// Print everything that a run would do: what is affected, what is sent and where, whether it can be undone, the answer it takes, and the
-/// plan's hash. Checks and plan fences are asked; nothing that changes anything is sent.
-///
-/// Exit codes: 0 it could be run, 1 it could not: why is told.
+/// Which one, and how it is told.
 #[derive(Debug, Args)]
 pub struct Make {
     #[command(flatten)]

@@ -35,12 +35,7 @@ pub const REFUSED: u8 = 5;
 /// From look to look whether a run is over.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Run a runbook: shown as a plan, confirmed, executed, verified and recorded, as on the screen. On a terminal it asks, and Ctrl-C stops it
-/// before its next change. Without one it takes the plan's hash and the answer, as `plan` prints them; where the environment is guarded it is refused
-/// then, unless the config says `unattended = "allow"` under [policy].
-///
-/// Exit codes: 0 ok, 1 failed, 2 the command line was not understood, 3 unknown: nobody can tell whether something happened, 4 stopped, 5 refused:
-/// nothing was begun.
+/// Which one, and the answers.
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]
