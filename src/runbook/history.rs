@@ -26,6 +26,8 @@ pub struct RunView {
     pub runbook: String,
     /// The runbook's title.
     pub title: String,
+    /// Of the runbook's text, SHA-256 in hex; empty in records that do not say.
+    pub source_hash: String,
     /// Who started it: `name@host`.
     pub actor: String,
     /// Environment.
@@ -157,6 +159,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         id,
         runbook: text(data, "runbook"),
         title: text(data, "title"),
+        source_hash: text(data, "source_hash"),
         actor: format!("{}@{}", record.actor.name, record.actor.host),
         env: record.entry.env.clone(),
         started: record.at,
