@@ -307,7 +307,7 @@ async fn files_of_json_lines_are_merged_by_the_times_in_them() {
     }
     let order: Vec<u16> = reading.lines.iter().map(|line| line.place).collect();
     assert_eq!(order, [1, 2, 2, 1, 0], "{:?}", reading.texts());
-    let times: Vec<_> = reading.lines.iter().map(|line| line.at.map(|at| at.as_millisecond())).collect();
+    let times: Vec<_> = reading.lines.iter().map(|line| line.at.map(jiff::Timestamp::as_millisecond)).collect();
     let from = |millis: i64| Some(1_764_039_600_000 + millis);
     assert_eq!(times, [from(100), from(1100), None, from(2100), from(3100)]);
     reading.end().await;

@@ -70,7 +70,9 @@ mod tests {
 
     fn told(batches: &[(i64, i64)], now: i64) -> (String, bool) {
         let mut arrivals = Arrivals::default();
-        batches.iter().for_each(|(came, last)| arrivals.count(second(*came), second(*last)));
+        for (came, last) in batches {
+            arrivals.count(second(*came), second(*last));
+        }
         let mut out = String::new();
         arrivals.tell(second(now), &mut out);
         (out, arrivals.are_late(second(now)))
