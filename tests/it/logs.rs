@@ -379,7 +379,7 @@ async fn a_journal_is_read_over_ssh() {
     assert!(hint.why.unwrap().hint.contains("systemd-journal"));
     let reading_states = std::mem::take(&mut reading.states);
     reading.end().await;
-    assert!(!format!("{:?}", reading_states).contains("Pass -q"), "{reading_states:?}");
+    assert!(!format!("{reading_states:?}").contains("Pass -q"), "{reading_states:?}");
     // Where no journal is kept; one comes later.
     let comes = home.join("comes");
     let fake = format!(
