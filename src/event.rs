@@ -2,7 +2,7 @@
 
 pub mod reload;
 
-pub use reload::{Reloaded, Renewed};
+pub use reload::{Reloaded, Renewed, Shelf};
 
 use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{Answered, LogEvent, Now, RunId, Sample};

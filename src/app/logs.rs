@@ -47,7 +47,10 @@ pub(super) fn takes(state: &mut State, action: &Action, effects: &mut Effects) -
             effects.push(Effect::Copy(super::copy::hidden(state, &text)));
             state.toasts.say(state.now, format!("copied {what}"));
         }
-        LogFlow::Save(export) => effects.push(Effect::SaveLog(export)),
+        LogFlow::Save(mut export) => {
+            export.veil = state.presenter.veil();
+            effects.push(Effect::SaveLog(export));
+        }
     }
     true
 }

@@ -4,7 +4,7 @@ use super::hands::say_marks;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
 use super::{Overlay, ParamsDialog, State, freeze, planning, replay, way};
 use crate::cx::Cx;
-use crate::domain::{Alert, Subject, ThingId};
+use crate::domain::{Alert, Subject, ThingId, host};
 use crate::effect::Effects;
 use crate::panes::{Presence, Selected, server_called};
 use crate::runbook::model::{Param, ParamType};
@@ -163,24 +163,31 @@ fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<Str
     (args, wrong)
 }
 
-/// What a label's text is as a parameter; a thing must be one that is known here.
+/// What a label's text is as a parameter. A thing must be one that the config names: who can write a label must not choose a machine that
+/// nobody in the team chose. Whoever means another one types it.
 fn resolve(param: &Param, text: &str, cx: &Cx<'_>) -> Result<Value, String> {
     let known = match param.kind {
-        ParamType::Server => server_called(cx, text).map(str::to_owned),
+        ParamType::Server => server(text, cx)?.to_owned(),
+        // One of its addresses, as the label has it.
+        ParamType::Address => server(text, cx).map(|_| host::of(text).to_owned())?,
         ParamType::Database => {
-            let named = |name: &str| cx.store.about(Subject::Databases).any(|feed| feed.id.name() == name);
-            named(text).then(|| text.to_owned())
+            let named = cx.store.about(Subject::Databases).any(|feed| feed.id.name() == text);
+            named.then(|| text.to_owned()).ok_or_else(|| format!("the config has no database {text:?}"))?
         }
-        ParamType::Container => container(text, cx),
-        ParamType::Int
-        | ParamType::String
-        | ParamType::Bool
-        | ParamType::Duration
-        | ParamType::Address
-        | ParamType::Enum => Some(text.to_owned()),
+        ParamType::Container => {
+            let none = || format!("no container of the config's engines is called {text:?}, or several are");
+            container(text, cx).ok_or_else(none)?
+        }
+        ParamType::Int | ParamType::String | ParamType::Bool | ParamType::Duration | ParamType::Enum => text.to_owned(),
     };
-    let known = known.ok_or_else(|| format!("no {} here is called {text:?}", param.kind.word()))?;
     params::check(param, &Value::from(known))
+}
+
+/// The server of the config that a label means.
+fn server<'a>(text: &str, cx: &Cx<'a>) -> Result<&'a str, String> {
+    let name = server_called(cx, text).ok_or_else(|| format!("the config has no server {text:?}"))?;
+    let why = || format!("{text:?} is {name}, which the config has no [[server]] for: only sources tell of it");
+    cx.store.is_configured(name).then_some(name).ok_or_else(why)
 }
 
 /// `engine/id` of the only container with this name, or of the one that `engine/name` means.

@@ -66,6 +66,17 @@ pub(super) fn again(state: &mut State, why: &str, effects: &mut Effects) -> bool
     true
 }
 
+/// The runbook of the plan that is on the screen, or on its way there.
+pub(super) fn about(state: &State) -> Option<&str> {
+    let asked = state.planning.as_ref().map(|planning| &planning.request);
+    let waiting = state.waiting_plan.as_ref().map(|(plan, _)| &plan.body().request);
+    let shown = match &state.overlay {
+        Some(Overlay::Plan(dialog)) => Some(&dialog.plan.body().request),
+        _ => None,
+    };
+    asked.or(waiting).or(shown).map(|request| request.runbook.as_str())
+}
+
 /// Gives up the plan that is being made; false when there is none.
 pub(super) fn give_up(state: &mut State, effects: &mut Effects) -> bool {
     let Some(planning) = state.planning.take() else { return false };

@@ -1,17 +1,20 @@
-//! The config was read again. What may change while the program runs is taken over at once; what may not is told. An edit never
+//! The config was read again, or the runbooks were. What may change while the program runs is taken over at once; what may not is told. An edit never
 //! unlocks anything: a guarded environment stays guarded until the next start.
 
 use super::{State, planning, presenter, update, views};
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::risk::Policy;
+use crate::domain::text;
 use crate::effect::{Effect, Effects};
-use crate::event::{Reloaded, Renewed, reload::Sources};
+use crate::event::{Reloaded, Renewed, Shelf, reload::Sources};
 use crate::runbook::Writes;
 use serde_json::json;
 use std::mem::replace;
 
 /// How a mistake is told.
 const WRONG: &str = "the config is wrong";
+/// The same of runbooks.
+const UNREADABLE: &str = "a runbook can't be used";
 /// Names in one list at most; the others are counted.
 const NAMED: usize = 3;
 
@@ -19,6 +22,14 @@ const NAMED: usize = 3;
 pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects) {
     state.dirty = true;
     match reloaded {
+        Reloaded::Runbooks(shelf) => take_runbooks(state, shelf, effects),
+        Reloaded::RunbooksWrong { first, others } => {
+            let more =
+                if others == 0 { String::new() } else { format!(" (and {others} more: `quarterdeck runbook list`)") };
+            state.toasts.withdraw(UNREADABLE);
+            let first = text::clean(&first).into_owned();
+            state.toasts.bad(state.now, format!("{UNREADABLE}, and all of those before stay in force: {first}{more}"));
+        }
         Reloaded::Wrong { first, others } => {
             let more = if others == 0 { String::new() } else { format!(" (and {others} more: `quarterdeck check`)") };
             state.toasts.withdraw(WRONG);
@@ -38,6 +49,25 @@ pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects)
                 state.toasts.bad(state.now, refused);
             }
         }
+    }
+}
+
+/// Runs under way go on with the pages that they began with. A plan that was made of another page is made anew.
+fn take_runbooks(state: &mut State, shelf: Shelf, effects: &mut Effects) {
+    let Shelf { library, added, removed, changed } = shelf;
+    state.library = library;
+    state.toasts.withdraw(UNREADABLE);
+    let other = planning::about(state).is_some_and(|id| changed.iter().chain(&removed).any(|other| other == id));
+    let lists = [(&added, "added"), (&removed, "removed"), (&changed, "changed")];
+    let mut words: Vec<String> = lists.into_iter().filter_map(|(names, what)| list(names, what)).collect();
+    let why = "the runbook was changed: this plan was made anew, nothing was done";
+    if other && planning::again(state, why, effects) {
+        words.push("the plan is made anew".to_owned());
+    }
+    let told = if words.is_empty() { "nothing changed".to_owned() } else { words.join("; ") };
+    state.toasts.say(state.now, format!("runbooks read again: {told}"));
+    if let Some(page) = &mut state.page {
+        page.compose_anew();
     }
 }
 
@@ -138,6 +168,9 @@ fn screen(state: &mut State, renewed: &mut Renewed, effects: &mut Effects) -> Ve
     let memory = replace(&mut state.log_settings.memory, renewed.log_memory) != renewed.log_memory;
     if replace(&mut state.log_settings.files, files) != state.log_settings.files || memory {
         changed.push("logs");
+    }
+    if renewed.runbooks {
+        changed.push("runbooks");
     }
     if presenter::renew(state, renewed.always_presenting, renewed.hide.take()) {
         changed.push("presenter");

@@ -1,7 +1,7 @@
 //! `quarterdeck`: the dashboard itself.
 
 use super::record::IntoFile;
-use super::reload::Renewer;
+use super::reload::{Librarian, Renewer};
 use super::{Global, look, places, setup};
 use crate::app::Setup;
 use crate::config::{self, Config};
@@ -54,7 +54,8 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
     with_views(&mut setup, global)?;
     setup.redactor = opened.connections.redactor().clone();
     setup.presenting = presenting;
-    let renew = Renewer::new(global, config, &setup, opened.connections.clone());
+    let librarian = Librarian::new(&config, &setup.library);
+    let renewer = Renewer::new(global, config, &setup, opened.connections.clone(), librarian.folders());
     let start = dashboard::Start {
         setup,
         sources: opened.sources,
@@ -64,7 +65,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
         saved_logs: places::state().map(|state| state.join("logs")),
         record,
         replay: None,
-        renew: Some(Box::new(renew)),
+        renew: vec![Box::new(renewer), Box::new(librarian)],
     };
     Box::pin(dashboard::run(start)).await
 }

@@ -116,8 +116,8 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// The manual page, on standard output
-    Man,
+    /// The manual page, on standard output; `man runbook plan`: that of a subcommand
+    Man(print::Man),
 }
 
 /// Runs the command line of this process.
@@ -152,7 +152,7 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
         Some(Command::Runbook(command)) => command.run(&global),
         Some(Command::Config(command)) => command.run(),
         Some(Command::Completions { shell }) => print::completions(shell),
-        Some(Command::Man) => print::man(),
+        Some(Command::Man(man)) => man.run(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::Cli;
 use crate::config;
-use clap::{CommandFactory, Subcommand};
+use crate::domain::nearest;
+use clap::{Args, Command, CommandFactory, Subcommand};
+use color_eyre::eyre::eyre;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
@@ -37,16 +39,70 @@ pub fn completions(shell: clap_complete::Shell) -> color_eyre::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the manual page.
-pub fn man() -> color_eyre::Result<ExitCode> {
-    clap_mangen::Man::new(Cli::command()).render(&mut stdout())?;
-    Ok(ExitCode::SUCCESS)
+/// Which manual page.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Of a subcommand, as in `man runbook plan`; absent: of all of it
+    #[arg(value_name = "SUBCOMMAND")]
+    of: Vec<String>,
+}
+
+impl Man {
+    /// Prints it.
+    pub fn run(self) -> color_eyre::Result<ExitCode> {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command(&self.of)?).render(&mut page)?;
+        stdout().write_all(&page)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The description of a subcommand of subcommands, called by its whole name; it knows the arguments that all of them take.
+fn command(of: &[String]) -> color_eyre::Result<Command> {
+    let mut command = Cli::command();
+    command.build();
+    for name in of {
+        let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        let Some(sub) = command.find_subcommand(name) else {
+            let near = nearest(name, names.iter().map(String::as_str));
+            let hint = near
+                .map_or_else(|| format!("there are: {}", names.join(", ")), |near| format!("did you mean {near:?}?"));
+            return Err(eyre!(
+                "{} has no subcommand {name:?}; {hint}",
+                command.get_display_name().unwrap_or("quarterdeck")
+            ));
+        };
+        command = sub.clone();
+    }
+    Ok(command)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::EXAMPLE;
+    use super::{EXAMPLE, command};
     use crate::sources::SOURCES;
+
+    fn page(of: &[&str]) -> Result<String, String> {
+        let of: Vec<String> = of.iter().map(|name| (*name).to_owned()).collect();
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command(&of).map_err(|error| error.to_string())?).render(&mut page).unwrap();
+        Ok(String::from_utf8(page).unwrap().replace("\\-", "-"))
+    }
+
+    #[test]
+    fn every_subcommand_has_a_manual_page_of_its_own() {
+        assert!(page(&[]).unwrap().contains(".TH quarterdeck 1"));
+        let plan = page(&["runbook", "plan"]).unwrap();
+        for said in
+            [".TH quarterdeck-runbook-plan 1", "quarterdeck runbook plan", "--var", "--read-only", "Exit codes: 0"]
+        {
+            assert!(plan.contains(said), "{said}: {plan}");
+        }
+        assert!(page(&["runbook", "list"]).unwrap().contains("--json"));
+        let why = page(&["runbook", "pla"]).unwrap_err();
+        assert!(why.contains("no subcommand \"pla\"; did you mean \"plan\"?"), "{why}");
+        assert!(page(&["nothing"]).unwrap_err().contains("there are: check, snapshot"));
+    }
 
     /// `UPDATE_CORPUS=1` writes the part about sources anew.
     #[test]

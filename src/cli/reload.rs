@@ -1,16 +1,19 @@
-//! Reads config, keymap and theme again while the dashboard runs, and says what is other than before. What did not change keeps its
-//! connections.
+//! Reads config, keymap and theme again while the dashboard runs, and the runbooks, and says what is other than before. What did not change
+//! keeps its connections.
 
 use super::{Global, look, setup};
 use crate::app::Setup;
 use crate::config::{self, Choice, Config, SourceConfig};
 use crate::connect::Connections;
 use crate::event::reload::Sources;
-use crate::event::{Reloaded, Renewed};
+use crate::event::{Reloaded, Renewed, Shelf};
 use crate::keymap::Keymap;
+use crate::runbook::Library;
 use crate::runtime::reload::{Fresh, Renew, Swap};
 use crate::theme::Themes;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who reads it.
 pub struct Renewer {
@@ -23,14 +26,89 @@ pub struct Renewer {
     connections: Connections,
     /// The files of keymap and theme that the newest readable config names, whether it was right or not.
     looks: Vec<PathBuf>,
+    folders: Folders,
+}
+
+/// The folders of runbooks that the config in force names.
+pub type Folders = Arc<Mutex<Vec<PathBuf>>>;
+
+/// Who reads the runbooks.
+pub struct Librarian {
+    folders: Folders,
+    /// In force.
+    library: Arc<Library>,
+    /// The last reading was not taken over.
+    wrong: bool,
+}
+
+impl Librarian {
+    /// With what the dashboard starts with.
+    pub fn new(config: &Config, library: &Arc<Library>) -> Self {
+        let folders = Arc::new(Mutex::new(config.runbooks.clone()));
+        Self { folders, library: Arc::clone(library), wrong: false }
+    }
+
+    /// Kept as the config is read again.
+    pub fn folders(&self) -> Folders {
+        Arc::clone(&self.folders)
+    }
+
+    fn now(&self) -> Vec<PathBuf> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Renew for Librarian {
+    fn files(&self) -> Vec<PathBuf> {
+        self.now().iter().flat_map(|folder| config::pages(folder).0).collect()
+    }
+
+    fn known(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// What could not be used before was told, and keeps nobody from the others; what can't be any more, or is new and can't be, is being
+    /// written, or a mistake: then nothing of it is taken over.
+    fn read(&mut self) -> Option<Fresh> {
+        let library = config::library(&self.now());
+        let known = self.library.read_now();
+        let new: Vec<&String> = library.read_now().iter().filter(|trouble| !known.contains(trouble)).collect();
+        if let Some(first) = new.first() {
+            self.wrong = true;
+            tracing::warn!(first, count = new.len(), "a runbook can't be used: those before stay in force");
+            let told = Reloaded::RunbooksWrong { first: (*first).clone(), others: new.len() - 1 };
+            return Some(Fresh { told, swap: None });
+        }
+        let (before, after) = (pages(&self.library), pages(&library));
+        if before == after && !std::mem::take(&mut self.wrong) {
+            return None;
+        }
+        tracing::info!("the runbooks were read again");
+        let only = |these: &BTreeMap<String, Written>, those: &BTreeMap<String, Written>| -> Vec<String> {
+            these.keys().filter(|id| !those.contains_key(*id)).cloned().collect()
+        };
+        let changed = after.iter().filter(|(id, page)| before.get(*id).is_some_and(|before| before != *page));
+        let (added, removed) = (only(&after, &before), only(&before, &after));
+        let changed = changed.map(|(id, _)| id.clone()).collect();
+        self.library = Arc::new(library);
+        let shelf = Shelf { library: Arc::clone(&self.library), added, removed, changed };
+        Some(Fresh { told: Reloaded::Runbooks(shelf), swap: None })
+    }
+}
+
+/// What a runbook says, and which file says it.
+type Written = (String, Option<PathBuf>);
+
+fn pages(library: &Library) -> BTreeMap<String, Written> {
+    library.iter().map(|runbook| (runbook.id.clone(), (runbook.hash.clone(), runbook.path.clone()))).collect()
 }
 
 impl Renewer {
     /// With what the dashboard starts with.
-    pub fn new(global: &Global, config: Config, setup: &Setup, connections: Connections) -> Self {
+    pub fn new(global: &Global, config: Config, setup: &Setup, connections: Connections, folders: Folders) -> Self {
         let looks = look::files(global, &config);
         let look = (setup.keymap.clone(), setup.themes.clone());
-        Self { global: global.clone(), choice: setup::choice(global), config, look, connections, looks }
+        Self { global: global.clone(), choice: setup::choice(global), config, look, connections, looks, folders }
     }
 
     fn renew(&mut self) -> Result<Fresh, Vec<String>> {
@@ -46,6 +124,7 @@ impl Renewer {
         }
         let (sources, swap) = self.sources(&config);
         let told = Box::new(self.renewed(&config, sources));
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.runbooks);
         self.config = config;
         Ok(Fresh { told: Reloaded::Read(told), swap: Some(swap) })
     }
@@ -67,6 +146,7 @@ impl Renewer {
             mouse: config.mouse,
             log_memory: logs.memory,
             log_files: logs.files,
+            runbooks: config.runbooks != self.config.runbooks,
             journal: (config.journal != self.config.journal).then(|| journal(config)),
             keymap: (keys(&before.0) != keys(&look.keymap)).then_some(look.keymap),
             themes: (colours(&before.1) != colours(&look.themes)).then_some((look.themes, look.looks.auto)),
@@ -132,8 +212,8 @@ impl Renew for Renewer {
         files
     }
 
-    fn read(&mut self) -> Fresh {
-        match self.renew() {
+    fn read(&mut self) -> Option<Fresh> {
+        let fresh = match self.renew() {
             Ok(fresh) => {
                 tracing::info!("the config was read again");
                 fresh
@@ -144,7 +224,8 @@ impl Renew for Renewer {
                 let others = problems.len().saturating_sub(1);
                 Fresh { told: Reloaded::Wrong { first, others }, swap: None }
             }
-        }
+        };
+        Some(fresh)
     }
 }
 

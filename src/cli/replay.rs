@@ -56,7 +56,7 @@ impl Replay {
             saved_logs: places::state().map(|state| state.join("logs")),
             record: None,
             replay,
-            renew: None,
+            renew: Vec::new(),
         };
         Ok(exit_code(runtime::block_on(dashboard::run(start))??))
     }

@@ -201,16 +201,6 @@ impl Target {
     pub fn name(&self) -> &str {
         self.labels.get("instance").unwrap_or(&self.url)
     }
-
-    /// The host in what is scraped, without port: what a server may be known by.
-    pub fn host(&self) -> &str {
-        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
-        let address = rest.split(['/', '?']).next().unwrap_or_default();
-        address.strip_prefix('[').map_or_else(
-            || address.rsplit_once(':').map_or(address, |(host, _)| host),
-            |six| six.split(']').next().unwrap_or_default(),
-        )
-    }
 }
 
 /// A member of Alertmanager's cluster, or an Alertmanager that Prometheus sends to.
@@ -367,19 +357,6 @@ mod tests {
         assert!(silence(5_000, 0).is_idle(now) && !silence(900, 0).is_idle(now));
         let later = Silence { state: SilenceState::Pending, starts_at: at(1_001), ..silence(9_000, 0) };
         assert_eq!((later.state_at(now), later.state_at(at(1_001))), (SilenceState::Pending, SilenceState::Active));
-    }
-
-    #[test]
-    fn a_targets_host_is_without_scheme_port_and_path() {
-        for (url, host) in [
-            ("http://game-1:9100/metrics", "game-1"),
-            ("https://[fe80::1]:9100/m", "fe80::1"),
-            ("http://10.0.0.1/m", "10.0.0.1"),
-            ("http://host?x=1", "host"),
-            ("", ""),
-        ] {
-            assert_eq!(Target { url: url.to_owned(), ..Target::default() }.host(), host);
-        }
     }
 
     #[test]

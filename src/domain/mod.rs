@@ -10,6 +10,7 @@ pub mod change;
 pub mod container;
 pub mod database;
 pub mod episode;
+pub mod host;
 pub mod id;
 pub mod inquiry;
 pub mod json;

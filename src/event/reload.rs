@@ -1,28 +1,52 @@
-//! What reading the config again came to: plain data, of which `update` takes what may change while the program runs.
+//! What reading the config and the runbooks again came to: plain data, of which `update` takes what may change while the program runs.
 
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::view::View;
 use crate::domain::{Limits, SourceId};
 use crate::keymap::Keymap;
+use crate::runbook::Library;
 use crate::store::{Feed, Named};
 use crate::theme::{Glyphs, Themes};
 use regex::Regex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The config was read again.
+/// The config was read again, or the runbooks were.
 #[derive(Debug)]
 pub enum Reloaded {
-    /// It is right.
+    /// The runbooks are right.
+    Runbooks(Shelf),
+    /// One of the runbooks can't be used that could, or is new: those before stay in force.
+    RunbooksWrong {
+        /// The first mistake: where, what, how to mend it.
+        first: String,
+        /// How many more there are.
+        others: usize,
+    },
+    /// The config is right.
     Read(Box<Renewed>),
-    /// It is wrong: the one before stays in force.
+    /// The config is wrong: the one before stays in force.
     Wrong {
         /// The first mistake: where, what, how to mend it.
         first: String,
         /// How many more there are.
         others: usize,
     },
+}
+
+/// Runbooks in place of those before; by their ids.
+#[derive(Debug)]
+pub struct Shelf {
+    /// All that there are.
+    pub library: Arc<Library>,
+    /// What came.
+    pub added: Vec<String>,
+    /// What went.
+    pub removed: Vec<String>,
+    /// What says something else.
+    pub changed: Vec<String>,
 }
 
 /// What it says now. `None` where it says the same as before.
@@ -50,6 +74,8 @@ pub struct Renewed {
     pub log_memory: usize,
     /// Files that are logs, by the server's name.
     pub log_files: BTreeMap<String, Vec<String>>,
+    /// The folders of runbooks are others; what is in them is told by itself.
+    pub runbooks: bool,
     /// Where the journal is to go, in words; `None`: where it goes already.
     pub journal: Option<String>,
     /// Keys.

@@ -1,12 +1,12 @@
 //! A machine's journal and files: `journalctl` and `tail`, on this machine or over ssh. Both are followed by name, so a file that is
 //! rotated is followed on. When the connection is lost it is opened again; what a file said meanwhile is not known, and that is said.
 
-use super::text::{Lines, own_time};
+use super::text::Lines;
 use super::{Sink, Start, pause};
 use crate::clock;
 use crate::connect::Connections;
 use crate::connect::ssh::{Ended, READING, Said, follow_input, hand_on};
-use crate::domain::log::{Level, Stage};
+use crate::domain::log::{Level, Stage, own_time};
 use crate::domain::{LogLine, SourceError, SourceId};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -23,6 +23,10 @@ const PIECES: usize = 4;
 const SETTLED: Duration = Duration::from_secs(10);
 /// A shell's "no such program".
 const NOT_FOUND: i32 = 127;
+/// `journalctl` says nothing of what it cannot read while it writes JSON: so it is asked once without. Its arguments stand behind this.
+const JOURNAL: &str = "command -v journalctl >/dev/null || exit 127
+journalctl --no-pager --lines=0 >/dev/null
+exec journalctl \"$@\"";
 
 /// What is read there.
 pub(super) enum Log<'a> {
@@ -41,7 +45,7 @@ pub(super) async fn read(
     sink: &Sink,
 ) {
     sink.state(Stage::Opening, None).await;
-    let mut reader = Reader { server, log, sink, start, last: None, before: None, begun: false, read: false };
+    let mut reader = Reader::new(server, log, sink, start);
     let mut failures = 0;
     loop {
         let began = clock::now();
@@ -72,6 +76,14 @@ struct Reader<'a> {
     begun: bool,
     /// It was read before: opening it again must not bring it twice.
     read: bool,
+    /// It was said not to be there, and nothing came of it since.
+    absent: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(server: &'a str, log: &'a Log<'a>, sink: &'a Sink, start: Start) -> Self {
+        Self { server, log, sink, start, last: None, before: None, begun: false, read: false, absent: false }
+    }
 }
 
 impl Reader<'_> {
@@ -92,7 +104,8 @@ impl Reader<'_> {
         match self.log {
             Log::Journal => {
                 let fields = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,__REALTIME_TIMESTAMP";
-                let mut argv = vec![word("journalctl"), word("--follow"), word("--no-pager"), word("--all")];
+                let mut argv = vec![word("/bin/sh"), word("-c"), word(JOURNAL), word("journalctl")];
+                argv.extend([word("--follow"), word("--no-pager"), word("--all")]);
                 argv.extend([word("--output=json"), format!("--output-fields={fields}")]);
                 argv.push(start.tail.map_or_else(|| word("--lines=all"), |lines| format!("--lines={lines}")));
                 argv.extend(start.since.map(|since| format!("--since=@{}", since.as_second())));
@@ -117,6 +130,9 @@ impl Reader<'_> {
                 Said::Out(bytes) => {
                     let mut lines = Vec::new();
                     out.feed(&bytes, |line, cut| lines.extend(self.line(line, cut)));
+                    if !lines.is_empty() && std::mem::take(&mut self.absent) {
+                        self.sink.state(Stage::Following, None).await;
+                    }
                     self.sink.lines(lines).await;
                 }
                 Said::Err(bytes) => {
@@ -151,31 +167,55 @@ impl Reader<'_> {
         Some(line)
     }
 
-    /// What it says on its error output: `tail` tells there of files that are missing, come, and are rotated.
+    /// What it says on its error output.
     async fn complaint(&mut self, text: &str) {
-        if text == READING {
-            self.begun = true;
-            if self.read && matches!(self.log, Log::File(_)) {
-                self.sink.mark("the reading was interrupted here: lines of that time may be missing").await;
-            }
-            return self.sink.state(Stage::Following, None).await;
+        if text != READING {
+            return match self.log {
+                Log::File(_) => self.complaint_of_tail(text.strip_prefix("tail: ").unwrap_or(text)).await,
+                Log::Journal => self.complaint_of_journal(text).await,
+            };
         }
-        let text = text.strip_prefix("tail: ").unwrap_or(text);
+        self.begun = true;
+        if self.read && matches!(self.log, Log::File(_)) {
+            self.sink.mark("the reading was interrupted here: lines of that time may be missing").await;
+        }
+        self.sink.state(Stage::Following, None).await;
+    }
+
+    /// `tail` tells of files that are missing, come, and are rotated.
+    async fn complaint_of_tail(&self, text: &str) {
         let on = ["has appeared", "has become accessible", "has been replaced", "file truncated"];
         if on.iter().any(|word| text.contains(word)) {
             self.sink.mark(text).await;
             return self.sink.state(Stage::Following, None).await;
         }
         let gone = ["cannot open", "has become inaccessible", "can't open"].iter().any(|word| text.contains(word));
-        let stage = if gone { Stage::Retrying } else { Stage::Following };
-        let hint = match self.log {
-            Log::File(_) if text.contains("ermission denied") => {
-                format!("the login on {} must be allowed to read it (group adm, or an ACL)", self.server)
-            }
-            Log::File(_) => "it is read as soon as it is there; check logs of the [[server]]".to_owned(),
-            Log::Journal => format!("on {}: add the login to the group systemd-journal to see all of it", self.server),
+        let hint = if text.contains("ermission denied") {
+            format!("the login on {} must be allowed to read it (group adm, or an ACL)", self.server)
+        } else {
+            "it is read as soon as it is there; check logs of the [[server]]".to_owned()
         };
+        let stage = if gone { Stage::Retrying } else { Stage::Following };
         self.sink.state(stage, Some(SourceError::new(format!("{}: {text}", self.server), hint))).await;
+    }
+
+    /// `journalctl` tells what it may not read, and where there is nothing to be read at all: then it waits for it.
+    async fn complaint_of_journal(&mut self, text: &str) {
+        // What goes on from the line before is advice for a shell.
+        if text.starts_with(' ') {
+            return;
+        }
+        let none = text.contains("No journal files were found");
+        self.absent |= none || text.contains("insufficient permissions");
+        let stage = if self.absent { Stage::Retrying } else { Stage::Following };
+        let why = if none {
+            let hint = "journalctl finds none: name the machine's files as logs of its [[server]] in the config";
+            SourceError::new(format!("there is no journal on {}", self.server), hint)
+        } else {
+            let hint = format!("on {}: add the login to the group systemd-journal to see all of it", self.server);
+            SourceError::new(format!("{}: {text}", self.server), hint)
+        };
+        self.sink.state(stage, Some(why)).await;
     }
 
     fn ended(&self, ended: Ended) -> SourceError {
@@ -321,32 +361,14 @@ mod tests {
         let sink = sink();
         let (journal, file) = (Log::Journal, Log::File("/var/log/a b'; rm -rf $HOME"));
         let start = Start { since: None, tail: Some(100) };
-        let mut reader = Reader {
-            server: "db-1",
-            log: &file,
-            sink: &sink,
-            start,
-            last: None,
-            before: None,
-            begun: false,
-            read: false,
-        };
+        let mut reader = Reader::new("db-1", &file, &sink, start);
         assert_eq!(reader.argv(), ["tail", "-n", "100", "-F", "--", "/var/log/a b'; rm -rf $HOME"]);
         reader.read = true;
         assert_eq!(reader.argv()[2], "0");
         let since = Timestamp::from_second(1000).ok();
         let start = Start { since, tail: None };
-        let reader = Reader {
-            server: "db-1",
-            log: &journal,
-            sink: &sink,
-            start,
-            last: None,
-            before: None,
-            begun: false,
-            read: false,
-        };
-        assert_eq!(reader.argv()[6..], ["--lines=all", "--since=@1000"]);
+        let reader = Reader::new("db-1", &journal, &sink, start);
+        assert!(reader.argv().ends_with(&["--lines=all".to_owned(), "--since=@1000".to_owned()]));
     }
 
     proptest! {

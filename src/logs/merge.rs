@@ -6,6 +6,8 @@
 use super::Piece;
 use crate::clock;
 use crate::domain::{LogEvent, LogLine};
+use jiff::Timestamp;
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -55,6 +57,7 @@ struct Batch {
     states: Vec<(u16, crate::domain::log::PlaceState)>,
     bytes: usize,
     several: bool,
+    last: LastTimes,
     /// Until then what comes is what was there before.
     first: Option<Instant>,
     due: Option<Instant>,
@@ -64,7 +67,16 @@ struct Batch {
 impl Batch {
     fn new(several: bool) -> Self {
         let first = several.then(|| Instant::now() + FIRST);
-        Self { lines: Vec::new(), states: Vec::new(), bytes: 0, several, first, due: None, ready: false }
+        Self {
+            lines: Vec::new(),
+            states: Vec::new(),
+            bytes: 0,
+            several,
+            last: LastTimes::new(),
+            first,
+            due: None,
+            ready: false,
+        }
     }
 
     fn take(&mut self, piece: Piece) {
@@ -91,7 +103,7 @@ impl Batch {
         }
         let mut lines = std::mem::take(&mut self.lines);
         if self.several {
-            by_time(&mut lines);
+            by_time(&mut lines, &mut self.last);
         }
         let states = std::mem::take(&mut self.states);
         let at = clock::now().wall;
@@ -99,9 +111,11 @@ impl Batch {
     }
 }
 
-/// Sorts by time; a line without one stays behind the line that came before it from the same place.
-fn by_time(lines: &mut Vec<LogLine>) {
-    let mut last = std::collections::HashMap::new();
+/// By place: the time of its last line that has one.
+type LastTimes = HashMap<u16, Timestamp>;
+
+/// Sorts by time; a line without one stays behind the line that came before it from the same place, be it in an earlier batch.
+fn by_time(lines: &mut Vec<LogLine>, last: &mut LastTimes) {
     let mut keyed: Vec<_> = std::mem::take(lines)
         .into_iter()
         .map(|line| {
@@ -119,7 +133,6 @@ fn by_time(lines: &mut Vec<LogLine>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     #[test]
     fn lines_of_several_places_stand_by_time_and_those_without_follow_their_own() {
@@ -136,8 +149,12 @@ mod tests {
             line(None, 1, "a, more"),
             line(Some(2), 1, "b"),
         ];
-        by_time(&mut lines);
-        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-        assert_eq!(texts, ["a", "a, more", "b", "c", "c, more"]);
+        let mut last = LastTimes::new();
+        by_time(&mut lines, &mut last);
+        let texts = |lines: &[LogLine]| lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>();
+        assert_eq!(texts(&lines), ["a", "a, more", "b", "c", "c, more"]);
+        let mut lines = vec![line(None, 0, "c, still more"), line(Some(2), 1, "late")];
+        by_time(&mut lines, &mut last);
+        assert_eq!(texts(&lines), ["late", "c, still more"], "what goes on in the next batch knows its time too");
     }
 }

@@ -1,6 +1,6 @@
 //! Bytes to lines, and lines to what may be shown. Pure.
 
-use crate::domain::log::{LONGEST, Level};
+use crate::domain::log::{LONGEST, Level, of_text};
 use crate::domain::{LogLine, text};
 use crate::redact::Redactor;
 use jiff::Timestamp;
@@ -73,38 +73,12 @@ pub(super) fn line(place: u16, at: Option<Timestamp>, bytes: &[u8], cut: usize, 
 pub(super) fn stamped(line: &[u8]) -> (Option<Timestamp>, &[u8]) {
     let Some(space) = line.iter().take(40).position(|byte| *byte == b' ') else {
         // An empty line is its time alone.
-        return time(line).map_or((None, line), |at| (Some(at), &[]));
+        return of_text(line).map_or((None, line), |at| (Some(at), &[]));
     };
-    match time(&line[..space]) {
+    match of_text(&line[..space]) {
         Some(at) => (Some(at), &line[space + 1..]),
         None => (None, line),
     }
-}
-
-/// The time at the beginning of a line of a file, or in a JSON line; only one that names its offset can be trusted.
-pub(super) fn own_time(line: &[u8]) -> Option<Timestamp> {
-    if line.first() == Some(&b'{') {
-        return json_time(line);
-    }
-    let line = line.strip_prefix(b"[").unwrap_or(line);
-    let end = line.iter().take(40).position(|byte| matches!(byte, b' ' | b']' | b'\t')).unwrap_or(line.len());
-    time(&line[..end])
-}
-
-fn json_time(line: &[u8]) -> Option<Timestamp> {
-    let text = std::str::from_utf8(line).ok()?;
-    ["\"time\":\"", "\"ts\":\"", "\"timestamp\":\"", "\"@timestamp\":\""].iter().find_map(|key| {
-        let value = &text[text.find(key)? + key.len()..];
-        time(value.split('"').next()?.as_bytes())
-    })
-}
-
-fn time(bytes: &[u8]) -> Option<Timestamp> {
-    // Shorter is a date at most, and most words are: no use in parsing them.
-    if bytes.len() < 20 || bytes.len() > 40 || !bytes[0].is_ascii_digit() {
-        return None;
-    }
-    std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -156,9 +130,6 @@ mod tests {
         assert_eq!(stamped(b"2026-11-25T03:00:00.123456789Z a b"), (at, b"a b".as_slice()));
         assert_eq!(stamped(b"2026-11-25T03:00:00.123456789Z"), (at, b"".as_slice()));
         assert_eq!(stamped(b"no time"), (None, b"no time".as_slice()));
-        assert_eq!(own_time(b"[2026-11-25T03:00:00.123456789Z] x"), at);
-        assert_eq!(own_time(br#"{"level":"info","ts":"2026-11-25T03:00:00.123456789Z"}"#), at);
-        assert_eq!(own_time(b"2026-11-25 03:00:00 without an offset"), None);
     }
 
     proptest! {
@@ -167,7 +138,6 @@ mod tests {
             let redactor = Redactor::default();
             Lines::default().feed(&bytes, |bytes, cut| {
                 let (at, rest) = stamped(bytes);
-                let _ = own_time(bytes);
                 let line = line(0, at, rest, cut, &redactor);
                 assert!(!line.text.chars().any(char::is_control));
             });

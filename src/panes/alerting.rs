@@ -1,8 +1,8 @@
 //! What the tables about alerting share: how each leads to the others' things.
 
-use super::{Link, Section};
+use super::{Link, Section, links};
 use crate::cx::Cx;
-use crate::domain::{Alert, AlertReport, Rule, Server, Severity, Silence, Snapshot, Subject, Target, ThingId, Topic};
+use crate::domain::{Alert, AlertReport, Rule, Severity, Silence, Snapshot, Subject, Target, ThingId, Topic, host};
 use crate::store::{Feed, Health, Store};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -43,12 +43,10 @@ pub(super) fn silence_link(feed: &Feed, silence: &Silence) -> Link {
     }
 }
 
-/// The server that is scraped, if one of the sources about servers knows it by its address.
+/// The server that is scraped, if one of the sources about servers knows it by its address; behind a loopback address, if it is known
+/// for its exporter there.
 pub(super) fn server_link(target: &Target, cx: &Cx<'_>) -> Option<Link> {
-    let host = target.host();
-    let is_it = |server: &&Server| server.name == host || server.addresses.iter().any(|address| address == host);
-    let servers = cx.store.about(Subject::Servers).filter_map(|feed| feed.snapshot().and_then(Snapshot::servers));
-    let server = servers.flatten().find(is_it)?;
+    let server = links::server_at(cx, host::of(&target.url), &target.labels)?;
     let (severity, why) = server.judge(cx.limits);
     Some(Link {
         to: ThingId::Server { name: server.name.as_str().into() },

@@ -22,6 +22,11 @@ impl Cursor {
         self.at.saturating_sub(self.offset)
     }
 
+    /// The first that is seen.
+    pub(super) const fn first(&self) -> usize {
+        self.offset
+    }
+
     /// Goes to a row of so many, the last at most.
     pub(super) fn go(&mut self, to: usize, rows: usize) {
         self.at = to.min(rows.saturating_sub(1));

@@ -1,11 +1,13 @@
 //! Which things belong together: an alert to its server, a server to what runs on it, a session to where it comes from.
 //!
 //! Joined by what both sides say of themselves: labels, names and addresses. A link that is not certain is not made: at 03:00 a
-//! wrong one costs more than none.
+//! wrong one costs more than none. A loopback address is no machine's name: it means that of whoever wrote it. Behind one a server is known only
+//! by its exporter, port and all, and a session that comes from one comes from the database's own machine.
 
 use super::{Link, Section};
 use crate::cx::Cx;
-use crate::domain::{Alert, Container, Database, Engine, Server, Session, Severity, Subject, ThingId};
+use crate::domain::alert::Labels;
+use crate::domain::{Alert, Container, Database, Engine, Server, Session, Severity, Subject, ThingId, host};
 use crate::store::Feed;
 use std::net::IpAddr;
 
@@ -62,11 +64,13 @@ pub(super) fn things_of(thing: &ThingId, cx: &Cx<'_>) -> Vec<ThingId> {
 }
 
 fn of_alert(alert: &Alert, cx: &Cx<'_>) -> Vec<Section> {
-    let on = |server: &Server| alert_is_on(alert, server);
     let named = containers(cx).filter(|(_, engine, container)| alert_is_about(alert, engine, container, cx));
     let others = alerts(cx).filter(|other| other.fingerprint != alert.fingerprint && same_target(alert, other));
     vec![
-        section("server", servers(cx).filter(|server| on(server)).map(|server| server_link(server, cx))),
+        section(
+            "server",
+            servers(cx).filter(|server| alert_is_on(alert, server, cx)).map(|server| server_link(server, cx)),
+        ),
         section("containers", named.map(|(feed, _, container)| container_link(feed, container, cx))),
         section("other alerts on it", others.map(alert_link)),
     ]
@@ -75,10 +79,11 @@ fn of_alert(alert: &Alert, cx: &Cx<'_>) -> Vec<Section> {
 fn of_server(server: &Server, cx: &Cx<'_>) -> Vec<Section> {
     let on =
         containers(cx).filter(|(_, engine, _)| engine.server.as_deref().is_some_and(|host| is_called(server, host)));
-    let of_it = sessions(cx)
-        .filter(|(_, database, session)| is_called(server, &database.host) || is_called(server, &session.client));
+    let of_it = sessions(cx).filter(|(_, database, session)| {
+        is_called(server, &database.host) || is_called(server, client(database, session))
+    });
     vec![
-        section("alerts", alerts(cx).filter(|alert| alert_is_on(alert, server)).map(alert_link)),
+        section("alerts", alerts(cx).filter(|alert| alert_is_on(alert, server, cx)).map(alert_link)),
         section("containers", on.map(|(feed, _, container)| container_link(feed, container, cx))),
         section("database sessions", of_it.map(|(feed, database, session)| session_link(feed, database, session, cx))),
     ]
@@ -98,8 +103,9 @@ fn of_container(engine: &Engine, container: &Container, cx: &Cx<'_>) -> Vec<Sect
 fn of_session(database: &Database, session: &Session, cx: &Cx<'_>) -> Vec<Section> {
     let from = containers(cx).filter(|(_, _, container)| container.addresses.contains(&session.client));
     let link = |server| server_link(server, cx);
+    let client = client(database, session);
     vec![
-        section("comes from", servers(cx).filter(|server| is_called(server, &session.client)).map(link)),
+        section("comes from", servers(cx).filter(|server| is_called(server, client)).map(link)),
         section("comes from container", from.map(|(feed, _, container)| container_link(feed, container, cx))),
         section("database server", servers(cx).filter(|server| is_called(server, &database.host)).map(link)),
     ]
@@ -178,6 +184,11 @@ fn sessions<'a>(cx: &Cx<'a>) -> impl Iterator<Item = (&'a Feed, &'a Database, &'
         .flat_map(|(feed, database)| database.sessions.iter().map(move |session| (feed, database, session)))
 }
 
+/// Where a session comes from: from the loopback address of the database's machine, from there.
+fn client<'a>(database: &'a Database, session: &'a Session) -> &'a str {
+    if host::is_here(&session.client) { &database.host } else { &session.client }
+}
+
 fn find<'a, T>(mut things: impl Iterator<Item = &'a T>, is: impl Fn(&T) -> bool) -> Option<&'a T> {
     things.find(|thing| is(thing))
 }
@@ -187,12 +198,33 @@ fn alert_hosts(alert: &Alert) -> impl Iterator<Item = &str> {
     HOST_LABELS
         .iter()
         .filter_map(|label| alert.labels.get(*label))
-        .map(|value| host(value))
+        .map(|value| host::of(value))
         .filter(|host| !host.is_empty())
 }
 
-fn alert_is_on(alert: &Alert, server: &Server) -> bool {
-    alert_hosts(alert).any(|host| is_called(server, host))
+/// Two Prometheuses may mean two machines by the same loopback address: then it is on neither of them for certain.
+fn alert_is_on(alert: &Alert, server: &Server, cx: &Cx<'_>) -> bool {
+    let alone = || servers(cx).filter(|other| is_scraped_as(other, &alert.labels)).nth(1).is_none();
+    alert_hosts(alert).any(|host| is_called(server, host)) || is_scraped_as(server, &alert.labels) && alone()
+}
+
+/// These labels are of the exporter that the server is known for, and it is behind a loopback address: then its port and its job must be the same.
+fn is_scraped_as(server: &Server, labels: &Labels) -> bool {
+    let Some(instance) = labels.get("instance").filter(|instance| host::is_here(instance)) else { return false };
+    let of_exporter = |name: &str| server.labels.get(name);
+    let job = labels.get("job").zip(of_exporter("job"));
+    server.past.is_some() && of_exporter("instance") == Some(instance) && job.is_none_or(|(a, b)| a == b)
+}
+
+/// The one server that goes by a name or address, or is known for the exporter with these labels.
+pub(super) fn server_at<'a>(cx: &Cx<'a>, host: &str, labels: &Labels) -> Option<&'a Server> {
+    only(servers(cx).filter(|server| is_called(server, host) || is_scraped_as(server, labels)))
+}
+
+/// The only one, if there is no other.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
 }
 
 /// Whether an alert is about a container. An id says so by itself. A name is a container's only on the machine that the alert
@@ -202,13 +234,11 @@ fn alert_is_about(alert: &Alert, engine: &Engine, container: &Container, cx: &Cx
         return true;
     }
     let bare = alert_hosts(alert).next().is_none();
+    let host = engine.server.as_deref().unwrap_or_default();
+    let is_host = |server: &Server| is_called(server, host) && alert_is_on(alert, server, cx);
     let here = || {
-        let host = engine.server.as_deref().unwrap_or_default();
-        let one = |named: &str| {
-            let both = |server: &Server| is_called(server, named) && is_called(server, host);
-            !host.is_empty() && (same(named, host) || servers(cx).any(both))
-        };
-        alert_hosts(alert).any(|named| one(named) || container.addresses.iter().any(|address| address == named))
+        alert_hosts(alert).any(|named| same(named, host) || container.addresses.iter().any(|address| address == named))
+            || servers(cx).any(is_host)
     };
     let unknown = engine.server.is_none();
     names_container(alert, container) && (bare || unknown || here())
@@ -237,7 +267,9 @@ fn names_service(alert: &Alert, container: &Container) -> bool {
 }
 
 fn same_target(a: &Alert, b: &Alert) -> bool {
+    let instance = a.labels.get("instance").filter(|instance| !instance.is_empty());
     alert_hosts(a).any(|host| alert_hosts(b).any(|other| same(host, other)))
+        || instance.is_some() && instance == b.labels.get("instance")
 }
 
 /// The server goes by this name or address.
@@ -245,27 +277,21 @@ pub(super) fn is_called(server: &Server, called: &str) -> bool {
     !called.is_empty() && (same(&server.name, called) || server.addresses.iter().any(|address| same(address, called)))
 }
 
-/// The name of the server that a label's value means, by name or address; `None` when there is none, or more than one.
+/// The name of the server that a label's value means, by name, address or exporter; `None` when there is none, or more than one.
 pub fn server_called<'a>(cx: &Cx<'a>, value: &str) -> Option<&'a str> {
-    let mut called = servers(cx).filter(|server| is_called(server, value) || is_called(server, host(value)));
-    let first = called.next()?;
-    called.next().is_none().then_some(first.name.as_str())
+    let labels = [("instance".to_owned(), value.to_owned())].into();
+    let is_it = |server: &&Server| {
+        is_called(server, value) || is_called(server, host::of(value)) || is_scraped_as(server, &labels)
+    };
+    only(servers(cx).filter(is_it)).map(|server| server.name.as_str())
 }
 
-/// The host of `host:port`, `[::1]:9100` or a bare host.
-fn host(value: &str) -> &str {
-    if let Some((inside, _)) = value.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return inside;
-    }
-    match value.rsplit_once(':') {
-        // More than one colon and no brackets: an IPv6 address.
-        Some((host, port)) if !host.contains(':') && port.chars().all(|digit| digit.is_ascii_digit()) => host,
-        _ => value,
-    }
-}
-
-/// The same machine: equal but for case, or a short name and the full one that begins with it.
+/// The same machine: equal but for case, or a short name and the full one that begins with it. Not by "here", which means another
+/// machine to each who says it.
 fn same(a: &str, b: &str) -> bool {
+    if host::is_here(a) || host::is_here(b) {
+        return false;
+    }
     if a.eq_ignore_ascii_case(b) {
         return true;
     }
@@ -284,16 +310,8 @@ mod tests {
     #[test]
     fn machines_are_the_same_by_name_or_address_and_never_by_half_an_address() {
         assert!(same("game-1", "GAME-1") && same("game-1", "game-1.eu.example") && same("10.0.1.4", "10.0.1.4"));
+        assert!(!same("127.0.0.1", "127.0.0.1") && !same("localhost", "localhost") && !same("", "game-1"));
         assert!(!same("10", "10.0.1.4") && !same("game-1", "game-10") && !same("game-1.eu", "game-1.us"));
-    }
-
-    #[test]
-    fn ports_are_no_part_of_a_machine() {
-        for (value, expected) in
-            [("game-1:9100", "game-1"), ("[::1]:9100", "::1"), ("fe80::1", "fe80::1"), ("game-1", "game-1"), ("", "")]
-        {
-            assert_eq!(host(value), expected);
-        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod containers;
 mod cursor;
 pub mod databases;
 pub mod events;
+mod filtered;
 mod grouping;
 pub mod groups;
 pub mod hands;

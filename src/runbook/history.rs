@@ -27,6 +27,8 @@ pub struct RunView {
     pub runbook: String,
     /// The runbook's title.
     pub title: String,
+    /// Of the runbook's text, SHA-256 in hex; empty in records that do not say.
+    pub source_hash: String,
     /// Who started it: `name@host`.
     pub actor: String,
     /// Environment.
@@ -41,8 +43,6 @@ pub struct RunView {
     pub answer: String,
     /// The runbook's risk, as its front matter says it; empty: nobody wrote it down.
     pub risk: String,
-    /// Hash of the runbook's file.
-    pub source_hash: String,
     /// Hash of the plan.
     pub plan_hash: String,
     /// Why one person did what takes two; `None`: it took one.
@@ -254,6 +254,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         id,
         runbook: text(data, "runbook"),
         title: text(data, "title"),
+        source_hash: text(data, "source_hash"),
         actor: format!("{}@{}", record.actor.name, record.actor.host),
         env: record.entry.env.clone(),
         started: record.at,
@@ -263,7 +264,6 @@ fn start(id: RunId, record: &Record) -> RunView {
             .collect(),
         answer: text(data, "answer"),
         risk: text(data, "risk"),
-        source_hash: text(data, "source_hash"),
         plan_hash: text(data, "plan_hash"),
         glass: data["break_glass"].as_str().map(str::to_owned),
         steps: steps.iter().map(planned_step).collect(),

@@ -24,6 +24,11 @@ pub fn last_run<'a>(runs: &'a Runs, id: &str) -> Option<&'a RunView> {
     runs.iter().rev().find(|run| run.runbook == id)
 }
 
+/// Its text is another one than that of this run; `None`: the record does not say.
+pub fn changed(runbook: &Runbook, run: &RunView) -> Option<bool> {
+    (!run.source_hash.is_empty()).then(|| run.source_hash != runbook.hash)
+}
+
 /// Its risk and how it went last time, or why it can't be run here: `low, last ok 3d ago`.
 pub fn told(runbook: &Runbook, runs: &Runs, environment: &str, now: Timestamp) -> String {
     if let Some(why) = refusal(runbook, environment) {

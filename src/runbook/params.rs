@@ -26,6 +26,18 @@ fn resolve_one(param: &Param, given: Option<&Value>) -> Result<Value, String> {
     }
 }
 
+/// What people must know to give one: `list of server`, and `must be given`, `30 unless given`, `all apps unless given`.
+pub fn told(param: &Param) -> (String, String) {
+    let many = if param.many { "list of " } else { "" };
+    let given = match (&param.default, &param.empty) {
+        (Some(value), _) => format!("{} unless given", shown(param, Some(value))),
+        (None, _) if param.required => "must be given".to_owned(),
+        (None, Some(word)) => format!("{word} unless given"),
+        (None, None) => "may be left out".to_owned(),
+    };
+    (format!("{many}{}", param.kind.word()), given)
+}
+
 /// One value against its declaration: typed, within bounds, matching. Text is read where another type is wanted, because
 /// people type text.
 pub fn check(param: &Param, value: &Value) -> Result<Value, String> {

@@ -15,7 +15,7 @@ use crate::connect::Connections;
 use crate::domain::view::View;
 use crate::domain::{LogEvent, RunId, SourceId, text};
 use crate::effect::{Effect, Effects};
-use crate::event::{Event, RunEvent, Stamped};
+use crate::event::{Event, Reloaded, RunEvent, Stamped};
 use crate::journal::Journal;
 use crate::recording::{Played, Player};
 use crate::sources::{Pace, Source};
@@ -57,8 +57,8 @@ pub struct Start {
     pub replay: Option<(Player, Played)>,
     /// Where logs are saved; or why nowhere.
     pub saved_logs: Result<PathBuf, String>,
-    /// Reads the config again; `None`: it is not watched.
-    pub renew: Option<Box<dyn Renew>>,
+    /// Read the config and the runbooks again; none: they are not watched.
+    pub renew: Vec<Box<dyn Renew>>,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -96,7 +96,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
             None
         }
     };
-    let (watcher, fresh) = start.renew.map(Watcher::start).unzip();
+    let (watcher, fresh) = Watcher::start(start.renew);
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
     let state = State::new(start.setup, clock::now(), size);
@@ -184,7 +184,7 @@ struct Loop {
     drawn: Instant,
     recorder: Option<Recorder>,
     replay: Option<Replay>,
-    watcher: Option<Watcher>,
+    watcher: Watcher,
 }
 
 /// What comes in beside keys and signals.
@@ -192,7 +192,7 @@ struct Inlets {
     events: mpsc::Receiver<Event>,
     lines: mpsc::Receiver<LogEvent>,
     /// The config, read again; `None`: it is not watched.
-    fresh: Option<mpsc::Receiver<Fresh>>,
+    fresh: mpsc::Receiver<Fresh>,
 }
 
 struct Signals {
@@ -297,7 +297,7 @@ impl Loop {
                     }
                     continue_with(self, &mut events);
                 }
-                Some(fresh) = next(&mut fresh) => self.renew(fresh),
+                Some(fresh) = fresh.recv() => self.renew(fresh),
                 () = at(wake) => self.take(Event::Tick),
                 _ = ticks.tick() => self.take(Event::Tick),
                 // Last of all: a flood of lines waits for everything else.
@@ -351,6 +351,9 @@ impl Loop {
             let events = &self.exec.events;
             let start = |(id, pace, source)| Poller::start(id, pace, source, events.clone());
             self.pollers.extend(swap.opened.into_iter().map(start));
+        }
+        if let Reloaded::Runbooks(shelf) = &fresh.told {
+            self.exec = Arc::new(self.exec.with_library(Arc::clone(&shelf.library)));
         }
         self.take(Event::Reloaded(fresh.told));
     }
@@ -436,9 +439,7 @@ impl Loop {
                     }
                 }
                 Effect::Reload => {
-                    if let Some(watcher) = &self.watcher {
-                        watcher.read_now();
-                    }
+                    self.watcher.read_now();
                 }
                 Effect::Suspend => self.suspend(screen)?,
                 Effect::Quit => return Ok(true),
@@ -481,13 +482,6 @@ fn continue_with(this: &mut Loop, events: &mut mpsc::Receiver<Event>) {
     for _ in 0..64 {
         let Ok(event) = events.try_recv() else { return };
         this.take(event);
-    }
-}
-
-async fn next(fresh: &mut Option<mpsc::Receiver<Fresh>>) -> Option<Fresh> {
-    match fresh {
-        Some(fresh) => fresh.recv().await,
-        None => None,
     }
 }
 

@@ -100,9 +100,9 @@ mod tests {
         let folder = home.path().join("logs");
         let place = LogPlace::Journal { source: SourceId::new("ssh", "a"), server: "a".into() };
         let mut ring = LogRing::new(0);
-        ring.push(&LogLine { text: "one".to_owned(), ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+        ring.push(&LogLine { text: "one".to_owned(), ..LogLine::default() }, None);
         let (target, at) = (LogTarget::one("a journal", place), Timestamp::UNIX_EPOCH);
-        let export = LogExport { target, ring, numbers: None, filter: String::new(), at };
+        let export = LogExport { target, ring, numbers: None, filter: String::new(), at, veil: None };
         let path = write(&folder, &export).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("- one\n"));
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -1,4 +1,4 @@
-//! Watches the files of the config, and has them read again when they have changed or somebody asks for it.
+//! Watches the files of the config and those of the runbooks, and has them read again when they have changed or somebody asks for it.
 //!
 //! By looking at them once a second, not by the kernel's notices: editors and deployments replace files and folders instead of
 //! writing into them, and a network's file system tells nobody. A look is a handful of `stat` calls, on a thread where files may be slow.
@@ -25,8 +25,12 @@ const LOOK: Duration = Duration::from_secs(1);
 pub trait Renew: Send {
     /// The files that would be read now, whether they are there or not.
     fn files(&self) -> Vec<PathBuf>;
-    /// Reads all of it. What is right is what the next reading is compared with.
-    fn read(&mut self) -> Fresh;
+    /// Those of them that are known to stand as they were read. The others count as changed: to look at them now would hold up the first frame.
+    fn known(&self) -> Vec<PathBuf> {
+        self.files()
+    }
+    /// Reads all of it. What is right is what the next reading is compared with. `None`: there is nothing to tell.
+    fn read(&mut self) -> Option<Fresh>;
 }
 
 /// What came of a reading.
@@ -49,23 +53,26 @@ pub struct Swap {
     pub opened: Vec<(SourceId, Pace, Box<dyn Source>)>,
 }
 
-/// The task that watches. It ends when nobody listens any more.
+/// The tasks that watch. They end when nobody listens any more.
 pub struct Watcher {
-    asked: Arc<Notify>,
+    asked: Vec<Arc<Notify>>,
 }
 
 impl Watcher {
-    /// Starts it; what is read comes out of the channel.
-    pub fn start(renew: Box<dyn Renew>) -> (Self, mpsc::Receiver<Fresh>) {
+    /// Starts one for each set of files; what is read comes out of the channel. Without any it stays empty.
+    pub fn start(all: Vec<Box<dyn Renew>>) -> (Self, mpsc::Receiver<Fresh>) {
         let (sender, fresh) = mpsc::channel(1);
-        let asked = Arc::new(Notify::new());
-        tokio::spawn(run(Watch::new(renew), Arc::clone(&asked), sender));
-        (Self { asked }, fresh)
+        let start = |renew: Box<dyn Renew>| {
+            let asked = Arc::new(Notify::new());
+            tokio::spawn(run(Watch::new(renew), Arc::clone(&asked), sender.clone()));
+            asked
+        };
+        (Self { asked: all.into_iter().map(start).collect() }, fresh)
     }
 
-    /// Has it read now, whether anything changed or not.
+    /// Has all of it read now, whether anything changed or not.
     pub fn read_now(&self) {
-        self.asked.notify_one();
+        self.asked.iter().for_each(|asked| asked.notify_one());
     }
 }
 
@@ -109,7 +116,7 @@ struct Watch {
 
 impl Watch {
     fn new(renew: Box<dyn Renew>) -> Self {
-        let read = stamps(renew.files());
+        let read = stamps(renew.known());
         Self { renew, seen: read.clone(), read }
     }
 
@@ -129,7 +136,7 @@ impl Watch {
             }
         }
         self.seen.clone_from(&self.read);
-        Some(fresh)
+        fresh
     }
 }
 
@@ -164,9 +171,9 @@ mod tests {
             vec![self.0.clone()]
         }
 
-        fn read(&mut self) -> Fresh {
+        fn read(&mut self) -> Option<Fresh> {
             self.1.fetch_add(1, Ordering::Relaxed);
-            Fresh { told: Reloaded::Wrong { first: String::new(), others: 0 }, swap: None }
+            Some(Fresh { told: Reloaded::Wrong { first: String::new(), others: 0 }, swap: None })
         }
     }
 
@@ -212,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_has_it_read_though_nothing_changed() {
         let (path, count) = (PathBuf::from("/nowhere"), Arc::new(AtomicUsize::new(0)));
-        let (watcher, mut fresh) = Watcher::start(Box::new(Counting(path, Arc::clone(&count))));
+        let (watcher, mut fresh) = Watcher::start(vec![Box::new(Counting(path, Arc::clone(&count)))]);
         watcher.read_now();
         assert!(fresh.recv().await.is_some());
         assert_eq!(count.load(Ordering::Relaxed), 1);

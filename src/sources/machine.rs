@@ -3,10 +3,9 @@
 //!
 //! Pure: the moment is an argument.
 
-use crate::domain::Filesystem;
 pub use crate::domain::server::{NOT_REAL, VIRTUAL_DEVICES, VIRTUAL_INTERFACES};
+use crate::domain::{Filesystem, host};
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long the past of a disk or a counter is kept.
@@ -124,8 +123,7 @@ impl Growth {
 pub fn addresses<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for address in candidates.into_iter().flatten() {
-        let loopback = address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) || address.starts_with("localhost");
-        if !loopback && !addresses.iter().any(|known| known == address) {
+        if !host::is_here(address) && !addresses.iter().any(|known| known == address) {
             addresses.push(address.to_owned());
         }
     }

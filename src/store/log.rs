@@ -5,9 +5,11 @@
 
 use crate::domain::LogLine;
 use crate::domain::log::{Level, LogTarget};
+use crate::domain::text::Veil;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -70,18 +72,28 @@ pub struct LogRing {
     first: u64,
     next: u64,
     recent: Recent,
+    /// By place: the time of the last line that has one.
+    last: Vec<Option<Timestamp>>,
 }
 
 impl LogRing {
     /// An empty one for at most so many bytes, the pieces' own needs included; never less than a few pieces.
     pub fn new(limit: usize) -> Self {
         let (pieces, recent) = (VecDeque::new(), Recent::default());
-        Self { pieces, bytes: 0, limit: limit.max(6 * PIECE), first: 0, next: 0, recent }
+        Self { pieces, bytes: 0, limit: limit.max(6 * PIECE), first: 0, next: 0, recent, last: Vec::new() }
     }
 
-    /// Adds a line; the oldest fall out when there is no room. `now` stands for the time of a line that does not say.
-    pub fn push(&mut self, line: &LogLine, now: Timestamp) {
-        self.recent.count(line.at.unwrap_or(now), line.level);
+    /// Adds a line; the oldest fall out when there is no room. `came` stands for the time of a line that does not say, where it came
+    /// as it was written; `None`: it was there before, and is as old as the last one of its place that says.
+    pub fn push(&mut self, line: &LogLine, came: Option<Timestamp>) {
+        let place = usize::from(line.place);
+        if self.last.len() <= place {
+            self.last.resize(place + 1, None);
+        }
+        self.last[place] = line.at.or(self.last[place]);
+        if let Some(at) = line.at.or(came).or(self.last[place]) {
+            self.recent.count(at, line.level);
+        }
         let piece = self.room(line.text.len());
         piece.text.push_str(&line.text);
         piece.lines.push(Meta { end: piece.text.len() as u32, place: line.place, level: line.level, at: line.at });
@@ -198,7 +210,7 @@ impl Recent {
 }
 
 /// What is to be saved: lines as they stood when it was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LogExport {
     /// Whose they are: names the file too.
     pub target: LogTarget,
@@ -210,13 +222,21 @@ pub struct LogExport {
     pub filter: String,
     /// When it was asked for.
     pub at: Timestamp,
+    /// What all of it goes behind, its name too: the screen is one that others see.
+    pub veil: Option<Arc<dyn Veil>>,
+}
+
+impl fmt::Debug for LogExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogExport").field("target", &self.target).field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 impl LogExport {
     /// The file's name: what it is, and when.
     pub fn file_name(&self) -> String {
         let plain = |char: char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '-' };
-        let name: String = self.target.name.chars().take(60).map(plain).collect();
+        let name: String = self.hidden(self.target.name.to_string()).chars().take(60).map(plain).collect();
         format!("{}-{}.log", name.trim_matches(['-', '.']), self.at.strftime("%Y%m%dT%H%M%S%.3fZ"))
     }
 
@@ -225,9 +245,12 @@ impl LogExport {
     /// # Errors
     /// When it can't be written.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "# {}, saved {}", self.target.name, self.at)?;
+        writeln!(out, "# {}, saved {}", self.hidden(self.target.name.to_string()), self.at)?;
+        if self.veil.is_some() {
+            writeln!(out, "# saved in presenter mode: addresses, names, tokens and literals are hidden")?;
+        }
         if !self.filter.is_empty() {
-            writeln!(out, "# only what passes: {}", self.filter)?;
+            writeln!(out, "# only what passes: {}", self.hidden(self.filter.clone()))?;
         }
         if self.ring.first() > 0 {
             writeln!(out, "# {} older lines were not kept any more", self.ring.first())?;
@@ -244,10 +267,15 @@ impl LogExport {
         let mut text = String::new();
         push_time(&mut text, line.at, &TimeZone::UTC);
         let place = self.target.places.get(usize::from(line.place)).filter(|_| self.target.places.len() > 1);
+        let said = self.hidden(line.text.to_owned());
         match place {
-            Some(place) => writeln!(out, "{text} {} {}", place.name(), line.text),
-            None => writeln!(out, "{text} {}", line.text),
+            Some(place) => writeln!(out, "{text} {} {said}", self.hidden(place.name().to_owned())),
+            None => writeln!(out, "{text} {said}"),
         }
+    }
+
+    fn hidden(&self, text: String) -> String {
+        self.veil.as_ref().and_then(|veil| veil.hide(&text)).unwrap_or(text)
     }
 }
 
@@ -278,7 +306,7 @@ mod tests {
         let mut ring = LogRing::new(8 * PIECE);
         let text = "x".repeat(100);
         for index in 0..100_000 {
-            ring.push(&line(&format!("{index} {text}")), NOW);
+            ring.push(&line(&format!("{index} {text}")), None);
         }
         assert!(ring.bytes() <= 8 * PIECE, "{}", ring.bytes());
         assert_eq!(ring.end(), 100_000);
@@ -295,9 +323,9 @@ mod tests {
     #[test]
     fn empty_lines_and_long_ones_are_bounded_too() {
         let mut ring = LogRing::new(8 * PIECE);
-        (0..300_000).for_each(|_| ring.push(&line(""), NOW));
+        (0..300_000).for_each(|_| ring.push(&line(""), None));
         assert!(ring.bytes() <= 8 * PIECE, "{}", ring.bytes());
-        (0..500).for_each(|_| ring.push(&line(&"y".repeat(16 << 10)), NOW));
+        (0..500).for_each(|_| ring.push(&line(&"y".repeat(16 << 10)), None));
         assert!(ring.bytes() <= 8 * PIECE, "{}", ring.bytes());
         assert_eq!(ring.get(ring.end() - 1).unwrap().text.len(), 16 << 10);
     }
@@ -305,9 +333,9 @@ mod tests {
     #[test]
     fn a_clone_keeps_what_it_was_made_of() {
         let mut ring = LogRing::new(0);
-        ring.push(&line("before"), NOW);
+        ring.push(&line("before"), None);
         let clone = ring.clone();
-        ring.push(&line("after"), NOW);
+        ring.push(&line("after"), None);
         assert_eq!(clone.from(0).map(|line| line.text).collect::<Vec<_>>(), ["before"]);
         assert_eq!(ring.from(0).map(|line| line.text).collect::<Vec<_>>(), ["before", "after"]);
     }
@@ -317,20 +345,38 @@ mod tests {
         let mut ring = LogRing::new(0);
         let at = |second: i64| Timestamp::from_second(second).unwrap();
         for (second, level) in [(10, Level::Error), (65, Level::Fatal), (70, Level::Warn), (70, Level::Info)] {
-            ring.push(&LogLine { at: Some(at(second)), level: Some(level), ..LogLine::default() }, NOW);
+            ring.push(&LogLine { at: Some(at(second)), level: Some(level), ..LogLine::default() }, None);
         }
         assert_eq!(ring.per_minute(at(72)), (1, 1));
         assert_eq!(ring.per_minute(at(500)), (0, 0));
     }
 
     #[test]
+    fn a_line_without_a_time_counts_when_it_came_or_with_the_one_before_it() {
+        let at = |second: i64| Timestamp::from_second(second).ok();
+        let error = |at: Option<Timestamp>, place: u16| LogLine { at, level: Some(Level::Error), place, ..line("x") };
+        let mut ring = LogRing::new(0);
+        ring.push(&error(None, 0), None);
+        ring.push(&error(at(100), 0), None);
+        ring.push(&error(None, 0), None);
+        ring.push(&error(None, 1), None);
+        assert_eq!(
+            ring.per_minute(at(100).unwrap()),
+            (2, 0),
+            "of those that were there before, only where a time is near"
+        );
+        ring.push(&error(None, 0), at(900));
+        assert_eq!(ring.per_minute(at(900).unwrap()), (1, 0));
+    }
+
+    #[test]
     fn what_is_saved_says_what_it_is() {
         let place = LogPlace::Container { source: SourceId::new("docker", "a"), id: "1".into(), name: "web".into() };
         let mut ring = LogRing::new(0);
-        ring.push(&LogLine { at: Some(NOW), ..line("one") }, NOW);
-        ring.push(&line("two"), NOW);
+        ring.push(&LogLine { at: Some(NOW), ..line("one") }, None);
+        ring.push(&line("two"), None);
         let target = LogTarget::one("shop/web", place);
-        let export = LogExport { target, ring, numbers: Some(vec![0]), filter: "one".to_owned(), at: NOW };
+        let export = LogExport { target, ring, numbers: Some(vec![0]), filter: "one".to_owned(), at: NOW, veil: None };
         let mut out = Vec::new();
         export.write(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -194,6 +194,11 @@ impl Store {
         (self.servers.outages.of(server), self.servers.outages.since)
     }
 
+    /// The config names a server so, with a `[[server]]` of its own.
+    pub fn is_configured(&self, server: &str) -> bool {
+        self.servers.is_configured(server)
+    }
+
     /// The names of the columns that status addresses of servers are mapped to.
     pub fn server_columns(&self) -> &[String] {
         self.servers.columns()

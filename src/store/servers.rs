@@ -12,7 +12,7 @@
 use super::history::{Figure, History};
 use super::outages::{Away, Outages};
 use super::{Feed, Health, Trend};
-use crate::domain::{Limits, Now, Server, Severity, Snapshot, SourceId, Subject};
+use crate::domain::{Limits, Now, Server, Severity, Snapshot, SourceId, Subject, host};
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -188,6 +188,11 @@ impl Joined {
     /// The names of the columns that status addresses are mapped to, in the order in which they were met.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The config names a server so.
+    pub(super) fn is_configured(&self, name: &str) -> bool {
+        self.named.iter().any(|named| named.server.name == name)
     }
 
     pub(super) fn trend(&self, server: &str) -> Option<&Trend> {
@@ -367,9 +372,8 @@ fn is_of_one(source: &SourceId) -> bool {
 
 /// What a server is known by. Every machine calls itself localhost: that names none.
 fn names(server: &Server) -> impl Iterator<Item = &str> {
-    let local = |name: &&str| matches!(*name, "localhost" | "::1") || name.starts_with("127.");
-    let addresses = server.addresses.iter().map(String::as_str).filter(move |name| !local(name));
-    std::iter::once(server.name.as_str()).filter(move |name| !local(name)).chain(addresses)
+    let all = std::iter::once(&server.name).chain(&server.addresses).map(String::as_str);
+    all.filter(|name| !host::is_here(name))
 }
 
 /// What does not change from one moment to the next, and so is worth knowing from a source that is silent, too.

@@ -18,6 +18,7 @@ use quarterdeck::ui;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::sync::Arc;
+use std::time::Duration;
 
 const SIZE: (u16, u16) = (160, 45);
 
@@ -76,7 +77,13 @@ fn line(second: i64, text: &str) -> LogLine {
 }
 
 fn batch(scene: &mut Scene, number: u64, lines: Vec<LogLine>) {
-    scene.send(Event::Log(LogEvent::Batch { number, at: start().wall, lines, states: Vec::new() }));
+    batch_at(scene, number, 0, lines);
+}
+
+/// So many seconds after the start.
+fn batch_at(scene: &mut Scene, number: u64, second: i64, lines: Vec<LogLine>) {
+    let at = start().wall + SignedDuration::from_secs(second);
+    scene.send(Event::Log(LogEvent::Batch { number, at, lines, states: Vec::new() }));
 }
 
 fn state(scene: &mut Scene, number: u64, stage: Stage, why: Option<SourceError>) {
@@ -92,11 +99,49 @@ fn ctrl(scene: &mut Scene, key: char) {
 fn what_is_not_of_now_is_said_to_be_behind() {
     let mut scene = opened("lone");
     batch(&mut scene, 1, vec![line(-850, "ERROR long ago")]);
-    has(&mut scene, &["catching up, 14m behind"]);
     has(&mut scene, &["— err/min"]);
-    scene.pass(std::time::Duration::from_secs(3));
+    has_not(&mut scene, "behind");
+    scene.pass(Duration::from_secs(1));
+    batch_at(&mut scene, 1, 1, vec![line(-500, "ERROR not so long ago")]);
+    has(&mut scene, &["catching up, 8m behind"]);
+    scene.pass(Duration::from_secs(3));
     has_not(&mut scene, "behind");
     has(&mut scene, &["0 err/min"]);
+}
+
+/// Its last lines are old, and that is no backlog: nothing else comes.
+#[test]
+fn a_quiet_log_is_not_said_to_be_behind() {
+    let mut scene = opened("lone");
+    batch(&mut scene, 1, vec![line(-185, "the last words")]);
+    has_not(&mut scene, "catching up");
+    has_not(&mut scene, "old when they come");
+}
+
+#[test]
+fn errors_without_a_time_count_when_they_come_and_not_when_they_were_there_before() {
+    let mut scene = opened("lone");
+    let error = |text: &str| LogLine { at: None, ..line(0, text) };
+    state(&mut scene, 1, Stage::Following, None);
+    batch(&mut scene, 1, vec![error("ERROR of whenever"), line(-5, "ERROR of now"), error("ERROR right after it")]);
+    has(&mut scene, &["2 err/min"]);
+    scene.pass(Duration::from_secs(5));
+    batch_at(&mut scene, 1, 5, vec![error("ERROR just written")]);
+    has(&mut scene, &["3 err/min"]);
+}
+
+#[test]
+fn where_nothing_can_be_read_silence_is_not_claimed() {
+    let mut scene = opened("lone");
+    state(&mut scene, 1, Stage::Following, None);
+    has(&mut scene, &["it has said nothing yet"]);
+    let why = SourceError::new("there is no journal on box", "name its files");
+    state(&mut scene, 1, Stage::Retrying, Some(why));
+    has(
+        &mut scene,
+        &["nothing of it can be read: the line below says why", "there is no journal on box: name its files"],
+    );
+    has_not(&mut scene, "it has said nothing");
 }
 
 /// A log with its lines.

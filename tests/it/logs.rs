@@ -293,6 +293,28 @@ async fn a_file_is_followed_over_ssh_through_rotation_and_leaves_no_process() {
 }
 
 #[tokio::test]
+async fn files_of_json_lines_are_merged_by_the_times_in_them() {
+    let sshd = need!(own_sshd);
+    let (connections, home) = host(&sshd);
+    let (zap, pino) = (home.join("zap.log"), home.join("pino.log"));
+    append(&zap, "{\"level\":\"info\",\"ts\":1764039600.1,\"msg\":\"one\"}\n{\"ts\":1764039602.1,\"msg\":\"three\"}\n");
+    append(&pino, "{\"level\":50,\"time\":1764039601100,\"msg\":\"two\"}\n  its stack\n");
+    let rfc = home.join("rfc.log");
+    append(&rfc, "{\"@timestamp\":\"2025-11-25T03:00:03.1Z\",\"message\":\"four\"}\n");
+    let mut reading = Reading::start(&connections, vec![file(&rfc), file(&zap), file(&pino)], Anchor::Tail);
+    for text in ["three", "stack", "four"] {
+        reading.until_line(text).await;
+    }
+    let order: Vec<u16> = reading.lines.iter().map(|line| line.place).collect();
+    assert_eq!(order, [1, 2, 2, 1, 0], "{:?}", reading.texts());
+    let times: Vec<_> = reading.lines.iter().map(|line| line.at.map(jiff::Timestamp::as_millisecond)).collect();
+    let from = |millis: i64| Some(1_764_039_600_000 + millis);
+    assert_eq!(times, [from(100), from(1100), None, from(2100), from(3100)]);
+    reading.end().await;
+    connections.close().await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_missing_is_told_and_read_when_it_comes() {
     let sshd = need!(own_sshd);
     let (connections, home) = host(&sshd);
@@ -336,10 +358,14 @@ async fn a_journal_is_read_over_ssh() {
     let bin = home.join("bin");
     fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink("/bin/cat", bin.join("cat")).unwrap();
+    // As systemd 252 does: what it cannot read it tells, but not while it writes JSON.
     let fake = "#!/bin/sh\n\
+        if [ \"$*\" = \"--no-pager --lines=0\" ]; then\n\
+        echo 'Hint: You are currently not seeing messages from other users and the system.' >&2\n\
+        echo '      Pass -q to turn off this notice.' >&2\n\
+        exit 0; fi\n\
         [ \"$*\" = \"--follow --no-pager --all --output=json --output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,__REALTIME_TIMESTAMP --lines=5000\" ] || exit 9\n\
         echo '{\"__REALTIME_TIMESTAMP\":\"1764039600123456\",\"PRIORITY\":\"4\",\"SYSLOG_IDENTIFIER\":\"kernel\",\"MESSAGE\":\"low memory\"}'\n\
-        echo 'Hint: You are currently not seeing messages from other users and the system.' >&2\n\
         exec tail -f /dev/null\n";
     let program = bin.join("journalctl");
     fs::write(&program, fake).unwrap();
@@ -351,6 +377,25 @@ async fn a_journal_is_read_over_ssh() {
     assert_eq!(reading.lines[0].at.unwrap().as_second(), 1_764_039_600);
     let hint = reading.until_trouble("not seeing messages").await;
     assert!(hint.why.unwrap().hint.contains("systemd-journal"));
+    let reading_states = std::mem::take(&mut reading.states);
+    reading.end().await;
+    assert!(!format!("{reading_states:?}").contains("Pass -q"), "{reading_states:?}");
+    // Where no journal is kept; one comes later.
+    let comes = home.join("comes");
+    let fake = format!(
+        "#!/bin/sh\nif [ \"$*\" = \"--no-pager --lines=0\" ]; then echo 'No journal files were found.' >&2; exit 0; fi\n\
+         until [ -e {comes} ]; do sleep 0.05; done; echo '{{\"MESSAGE\":\"the first\"}}'; exec tail -f /dev/null\n",
+        comes = comes.display()
+    );
+    fs::write(&program, fake).unwrap();
+    let mut reading = Reading::start(&connections, vec![journal()], Anchor::Tail);
+    let state = reading.until_trouble("there is no journal on box").await;
+    assert_eq!(state.stage, Stage::Retrying);
+    assert!(state.why.unwrap().hint.contains("logs of its [[server]]"));
+    append(&comes, "");
+    reading.until_line("the first").await;
+    let last = reading.states.last().unwrap();
+    assert!(last.stage == Stage::Following && last.why.is_none(), "{last:?}");
     reading.end().await;
     fs::remove_file(&program).unwrap();
     sshd.force(&format!("PATH={} exec /bin/sh -s", bin.display()));

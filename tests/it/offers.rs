@@ -1,11 +1,13 @@
 //! Runbooks: their view, and the way to one from an alert.
 
 use crate::scene::{Scene, rows, setup};
-use crate::seen::{has, has_not};
+use crate::seen::{has, has_not, shown};
 use crossterm::event::KeyCode;
-use quarterdeck::domain::{Snapshot, Subject};
+use quarterdeck::domain::{Server, Snapshot, Subject};
 use quarterdeck::effect::Effect;
+use quarterdeck::event::{Event, Reloaded, Shelf};
 use quarterdeck::runbook::{Library, PlanRequest};
+use quarterdeck::store::Named;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +28,13 @@ fn asking(params: &str, on: &str, query: &str) -> String {
 
 /// One alert, `Slow` on a label `team` and an `instance`, and these runbooks.
 fn scene(pages: &[String]) -> Scene {
+    scene_with(pages, Vec::new())
+}
+
+/// The same, and these servers in the config.
+fn scene_with(pages: &[String], servers: Vec<Named>) -> Scene {
     let mut setup = setup(&SOURCES);
+    setup.servers = servers;
     let files = pages.iter().map(|page| ("x.md", page.as_str()));
     setup.library = Arc::new(Library::read(files).unwrap_or_else(|problems| panic!("{problems:?}")));
     let mut scene = Scene::of(setup, (160, 45));
@@ -78,8 +86,112 @@ fn what_a_label_names_must_be_known_here() {
     let mut scene = scene(&[named]);
     scene.keys("3");
     press(&mut scene, 'R');
-    has(&mut scene, &["parameters: Mend slow", "no database here is called \"nowhere\""]);
+    has(&mut scene, &["parameters: Mend slow", "the config has no database \"nowhere\""]);
     assert!(asked(&scene).is_none());
+}
+
+/// Whoever writes a label must not choose a machine that nobody in the team chose.
+#[test]
+fn a_server_that_only_a_source_tells_of_is_not_taken_from_a_label() {
+    for kind in ["server", "address"] {
+        let page =
+            || asking(&format!("{{name: instance, type: {kind}, required: true}}"), "primary", ":instance = 'x'");
+        let mut told = scene(&[page()]);
+        let instance = told.state.store.all_alerts().next().unwrap().labels["instance"].clone();
+        told.keys("3");
+        press(&mut told, 'R');
+        has(&mut told, &["parameters: Mend slow", "label instance: ", "[[server]] for: only sources tell of it"]);
+        assert!(asked(&told).is_none(), "{kind}");
+        let named = |name: &str, addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+            Named { server: Server { name: name.to_owned(), addresses, ..Server::default() }, feeds: Vec::new() }
+        };
+        let host = instance.split(':').next().unwrap();
+        let mut configured = scene_with(&[page()], vec![named("of-the-team", &[host])]);
+        configured.keys("3");
+        press(&mut configured, 'R');
+        let given = if kind == "server" { "of-the-team" } else { host };
+        let request = asked(&configured).unwrap_or_else(|| panic!("no plan of {instance}: {}", shown(&mut configured)));
+        assert_eq!(request.args["instance"], given);
+    }
+}
+
+#[test]
+fn the_view_is_a_table_to_order_mark_and_copy() {
+    let old = page("old", "").replace("2026-11-20", "2026-01-01");
+    let mut scene = scene(&[page("new", ""), old]);
+    scene.keys("5");
+    let rows = |scene: &mut Scene| -> Vec<String> {
+        let lines = shown(scene);
+        let rows = lines.lines().filter_map(|line| line.split("Mend ").nth(1)?.split_whitespace().next());
+        rows.map(str::to_owned).collect()
+    };
+    assert_eq!(rows(&mut scene), ["new", "old"]);
+    scene.keys("o");
+    has(&mut scene, &["sort by", "what fits best, then what can be run here", "REVIEWED", "LAST RUN", "CHANGED"]);
+    scene.keys("ror");
+    has(&mut scene, &["REVIEWED↓"]);
+    assert_eq!(rows(&mut scene), ["old", "new"]);
+    scene.key(KeyCode::Home);
+    scene.keys(" ");
+    has(&mut scene, &["1 marked"]);
+    scene.keys("c");
+    let copied = |scene: &mut Scene, words: &str| {
+        let menu = shown(scene);
+        let lines = menu.lines().skip_while(|line| !line.contains("Esc closes")).skip(1);
+        let down = lines.take_while(|line| !line.contains(words)).count();
+        (0..down).for_each(|_| scene.keys("j"));
+        scene.key(KeyCode::Enter);
+        scene.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Copy(text) => Some(text.clone()),
+            _ => None,
+        })
+    };
+    let text = copied(&mut scene, "Markdown table").expect("it is copied");
+    assert!(text.starts_with("| TITLE |") && text.contains("| Mend old | low |"), "{text}");
+    assert!(!text.contains("Mend new"), "{text}");
+    scene.keys(",j ");
+    scene.key(KeyCode::Esc);
+    has_not(&mut scene, "RISK");
+}
+
+#[test]
+fn a_runbook_that_goes_or_changes_while_it_is_looked_at_is_not_taken_for_another() {
+    let library = |pages: &[String]| {
+        let files = pages.iter().map(|page| ("x.md", page.as_str()));
+        Arc::new(Library::read(files).unwrap_or_else(|problems| panic!("{problems:?}")))
+    };
+    let shelf = |library: &Arc<Library>, removed: &[&str], changed: &[&str]| {
+        let names = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let (removed, changed) = (names(removed), names(changed));
+        Event::Reloaded(Reloaded::Runbooks(Shelf { library: Arc::clone(library), added: Vec::new(), removed, changed }))
+    };
+    let mut scene = scene(&[page("first", ""), page("second", "")]);
+    scene.keys("5");
+    scene.paint();
+    let left = library(&[page("second", "")]);
+    scene.send(shelf(&left, &["first"], &[]));
+    has(&mut scene, &["runbooks read again: first removed", "5 Runbooks  1"]);
+    press(&mut scene, 'R');
+    assert!(asked(&scene).is_none(), "what slid under the cursor was not chosen");
+    scene.keys("j");
+    press(&mut scene, 'R');
+    assert_eq!(asked(&scene).expect("a plan was asked for").runbook, "second");
+    // What was being planned says something else now: it is planned anew.
+    let before = scene.effects.len();
+    let other = library(&[page("second", "").replace("look at it", "look twice")]);
+    scene.send(shelf(&other, &[], &["second"]));
+    has(&mut scene, &["runbooks read again: second changed; the plan is made anew"]);
+    assert!(scene.effects[before..].iter().any(|effect| matches!(effect, Effect::Plan { .. })));
+    let wrong = |first: &str| Event::Reloaded(Reloaded::RunbooksWrong { first: first.to_owned(), others: 1 });
+    scene.send(wrong("x.md:3:1: the risk is missing"));
+    has(
+        &mut scene,
+        &["a runbook can't be used, and all of those before stay in force: x.md:3:1: the risk is missing (and 1 more"],
+    );
+    scene.send(shelf(&other, &[], &[]));
+    has(&mut scene, &["runbooks read again: nothing changed"]);
+    has_not(&mut scene, "can't be used");
 }
 
 #[test]

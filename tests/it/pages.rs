@@ -4,8 +4,8 @@ use super::scene::{Scene, start};
 use super::seen::{find, has, shown};
 use crossterm::event::KeyCode;
 use quarterdeck::domain::{
-    Alert, AlertReport, Answered, Compose, Container, ContainerState, Database, Engine, Found, Inquiry, Series, Server,
-    Session, Severity, Snapshot, SourceError, SourceId, Subject, Usage, alert,
+    Alert, AlertReport, Answered, Compose, Container, ContainerState, Database, Engine, Found, Inquiry, Past, Series,
+    Server, Session, Severity, Snapshot, SourceError, SourceId, Subject, Usage, alert,
 };
 use quarterdeck::effect::Effect;
 use quarterdeck::event::Event;
@@ -300,6 +300,80 @@ fn an_overview_without_a_line_says_whether_anybody_would_tell() {
         scene.good(kind, name, quiet(subject));
     }
     has(&mut scene, &["nothing, as far as the sources tell; all of them answer"]);
+}
+
+/// A loopback address is another machine to each who names it: what Prometheus sees at its own is on no server but the one that it
+/// knows by that very exporter.
+#[test]
+fn what_is_seen_at_a_loopback_address_belongs_to_no_other_machine() {
+    let mut scene = Scene::new(
+        &[
+            ("prometheus", "servers", Subject::Servers),
+            ("ssh", "db-1", Subject::Servers),
+            ("docker", "local", Subject::Containers),
+            ("prometheus", "main", Subject::Alerts),
+            ("postgres", "primary", Subject::Databases),
+        ],
+        LARGE,
+    );
+    let labels = |pairs: &[(&str, &str)]| -> alert::Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let node = Server {
+        name: "bastion".to_owned(),
+        addresses: vec!["127.0.0.1".to_owned()],
+        labels: labels(&[("instance", "127.0.0.1:9100"), ("job", "node")]),
+        past: Some(Past { source: SourceId::new("prometheus", "servers"), selector: "".into() }),
+        ..Server::default()
+    };
+    scene.good("prometheus", "servers", Snapshot::Servers(vec![node.clone()]));
+    let near = Server { name: "db-1".into(), addresses: vec!["127.0.0.1".to_owned()], ..Server::default() };
+    scene.good("ssh", "db-1", Snapshot::Servers(vec![near]));
+    let web = Container { id: "a".repeat(64).into(), name: "web".into(), ..Container::default() };
+    let engine = Engine { server: Some("bastion".into()), containers: vec![web], ..Engine::default() };
+    scene.good("docker", "local", Snapshot::Containers(engine));
+    let alert = |name: &str, instance: &str, job: &str| {
+        let labels = labels(&[("alertname", name), ("instance", instance), ("job", job), ("container", "web")]);
+        std::sync::Arc::new(Alert { name: name.into(), fingerprint: name.into(), labels, ..Alert::default() })
+    };
+    let alerts = vec![
+        alert("ItsOwn", "127.0.0.1:9100", "node"),
+        alert("OtherPort", "127.0.0.1:9999", "node"),
+        alert("OtherJob", "127.0.0.1:9100", "app"),
+        alert("Localhost", "localhost:9100", "node"),
+    ];
+    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
+    let session = Session { pid: 7, client: "127.0.0.1".into(), ..Session::default() };
+    let database = Database { host: "127.0.0.1".into(), sessions: vec![session], ..Database::default() };
+    scene.good("postgres", "primary", Snapshot::Database(database));
+    let page = |scene: &mut Scene, pane: &str, name: &str| {
+        scene.keys(pane);
+        find(scene, name);
+        scene.key(KeyCode::Enter);
+        let page = shown(scene);
+        scene.key(KeyCode::Esc);
+        scene.key(KeyCode::Esc);
+        page
+    };
+    let own = page(&mut scene, "3", "itsown");
+    assert!(own.contains("bastion") && own.contains("containers"), "{own}");
+    for name in ["otherport", "otherjob", "localhost"] {
+        let other = page(&mut scene, "3", name);
+        assert!(
+            !other.contains("bastion") && !other.contains("db-1") && !other.contains("containers"),
+            "{name}: {other}"
+        );
+    }
+    let db = page(&mut scene, "1", "db-1");
+    assert!(!db.contains("ItsOwn") && !db.contains("OtherPort") && !db.contains("database sessions"), "{db}");
+    let server = page(&mut scene, "1", "bastion");
+    assert!(server.contains("ItsOwn") && !server.contains("OtherPort"), "{server}");
+    assert!(!server.contains("database sessions"), "a database behind our loopback address may be anywhere: {server}");
+    // Another Prometheus sees another machine behind the same exporter's address: then it may be either.
+    let twin = Server { name: "twin".into(), ..node.clone() };
+    scene.good("prometheus", "servers", Snapshot::Servers(vec![node, twin]));
+    let own = page(&mut scene, "3", "itsown");
+    assert!(!own.contains("bastion") && !own.contains("twin"), "{own}");
 }
 
 /// What a link calls it is short; its page says which of several it is.

@@ -3,7 +3,7 @@
 
 use super::dump;
 use super::scene::{self, SOURCES, Scene, setup, start};
-use crossterm::event::KeyCode;
+use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use quarterdeck::action::Action;
 use quarterdeck::app::Presenting;
 use quarterdeck::domain::secret::Secret;
@@ -315,4 +315,34 @@ fn a_log_is_behind_the_veil_too_and_so_is_what_is_copied_of_it() {
         let copied = copied.expect("something is copied");
         assert!(CANARIES.iter().all(|canary| !copied.contains(canary)), "{copied}");
     }
+}
+
+#[test]
+fn a_log_that_is_saved_while_presenting_is_behind_the_veil_and_says_so() {
+    let saved = |presenting: bool| {
+        let mut scene = scene((160, 45), presenting);
+        fill(&mut scene);
+        scene.keys("2l");
+        let text = format!("ERROR no route to 203.0.113.9 {PLANTED}");
+        let lines = vec![LogLine { at: Some(start().wall), level: None, place: 0, text }];
+        scene.send(Event::Log(LogEvent::Batch { number: 1, at: start().wall, lines, states: Vec::new() }));
+        let shown = seen(&mut scene);
+        scene.send(Event::Input(Input::Key(KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL))));
+        let mut exports = scene.effects.iter().filter_map(|effect| match effect {
+            Effect::SaveLog(export) => Some(export),
+            _ => None,
+        });
+        let export = exports.next_back().expect("it is saved");
+        let mut out = Vec::new();
+        export.write(&mut out).unwrap();
+        (shown, String::from_utf8(out).unwrap(), export.file_name())
+    };
+    let (shown, hidden, name) = saved(true);
+    assert!(CANARIES.iter().all(|canary| !hidden.to_lowercase().contains(canary)), "{hidden}");
+    assert!(hidden.contains("# saved in presenter mode: "), "{hidden}");
+    let mark = hidden.split("no route to ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(mark.starts_with("‹addr-") && shown.contains(&format!("no route to {mark}")), "{mark} in\n{shown}");
+    assert!(CANARIES.iter().all(|canary| !name.to_lowercase().contains(canary)), "{name}");
+    let (_, whole, _) = saved(false);
+    assert!(whole.contains("no route to 203.0.113.9") && !whole.contains("presenter mode"), "{whole}");
 }

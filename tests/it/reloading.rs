@@ -38,6 +38,7 @@ fn same() -> Renewed {
         mouse: false,
         log_memory: 32 << 20,
         log_files: BTreeMap::new(),
+        runbooks: false,
         journal: None,
         keymap: None,
         themes: None,
@@ -210,7 +211,8 @@ fn a_mistake_is_told_changes_nothing_and_its_message_goes_when_it_is_mended() {
 }
 
 const BASE: &str = "environment = \"staging\"\nguarded = true\n[local.host]\nname = \"desk\"\ninterval = \"250ms\"\n";
-const LOW: &str = "[limits]\nmemory = { warn = 0.01, critical = 0.02 }\n";
+/// Memory is past its limit, and CPU never: of two figures that are as bad the row tells the first.
+const LOW: &str = "[limits]\nmemory = { warn = 0.01, critical = 0.02 }\ncpu = { warn = 1000, critical = 1001 }\nload = { warn = 1e6, critical = 1e7 }\n";
 
 fn desk(config: &str) -> (Desk, Session) {
     let desk = Desk::with(config);
@@ -279,6 +281,43 @@ fn a_broken_file_is_told_with_its_line_and_the_old_one_stays_until_it_is_mended(
     session.wait_text("config read again: limits");
     session.wait_no_text("crit memory");
     session.wait_no_text("the config is wrong");
+    quit(session);
+}
+
+fn page(title: &str) -> String {
+    format!(
+        "---\nrunbook: 1\nid: own\ntitle: {title}\nowner: ops\nreviewed: 2026-11-20\nrisk: low\n---\n\nWhy.\n\n## S\n\n### T\n\n- [ ] do it\n"
+    )
+}
+
+#[test]
+fn runbooks_follow_their_files_and_a_mistake_in_one_leaves_all_of_those_before() {
+    let desk = Desk::with(&format!("{BASE}[runbooks]\npaths = [\"books\"]\n"));
+    let books = desk.home().join("books");
+    std::fs::create_dir(&books).unwrap();
+    std::fs::set_permissions(&books, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    desk.file("books/own.md", &page("As it was"));
+    let mut session = painted(desk.launch());
+    session.send("5");
+    session.wait_text("As it was");
+    replace(&desk, "books/own.md", &page("As it is"));
+    session.wait_text("runbooks read again: own changed");
+    session.wait_text("As it is");
+    replace(&desk, "books/own.md", &page("Wrong").replace("risk: low\n", ""));
+    session.wait_text("a runbook can't be used, and all of those before stay in force");
+    session.wait_text("own.md:");
+    session.wait_text("As it is");
+    desk.file("books/more.md", &page("One more").replace("id: own", "id: more"));
+    desk.file("books/own.md", &page("Mended"));
+    session.wait_text("runbooks read again: more added; own changed");
+    session.wait_text("One more");
+    session.wait_no_text("can't be used");
+    std::fs::remove_file(books.join("more.md")).unwrap();
+    session.wait_text("runbooks read again: more removed");
+    // Another folder, by the config.
+    replace(&desk, "config.toml", BASE);
+    session.wait_text("config read again: runbooks");
+    session.wait_text("runbooks read again: own removed");
     quit(session);
 }
 

@@ -10,8 +10,7 @@ use std::process::ExitCode;
 
 const PAGE: &str = include_str!("../../../assets/new-runbook.md");
 
-/// Begin a runbook: a page that passes every rule, with today as the day of its review. It is written to ID.md in this folder, or where --in
-/// says; a file that exists is never touched.
+/// Its id, and where it goes.
 #[derive(Debug, Args)]
 pub struct New {
     /// Its name, which no other runbook has: a-z, 0-9 and -

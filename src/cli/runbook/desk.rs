@@ -81,7 +81,7 @@ impl Desk {
 
     /// What somebody should know about the plan's file.
     pub async fn notes(&self, made: &Plan<Draft>) -> Vec<String> {
-        plan::notes(made, &shelf::last_runs(&self.config).await)
+        plan::notes(made, &shelf::last_runs(&self.config, Some(&made.body().runbook.id)).await)
     }
 
     /// Closes what was opened.

@@ -18,10 +18,7 @@ use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Check runbooks against every rule. A folder stands for all pages below it; a page of prose is no runbook, and no mistake. With a config,
-/// the environments, connections, roles and secrets that a runbook names must be there.
-///
-/// Exit codes: 0 nothing is wrong (warnings aside), 1 something is, 2 the command line was not understood.
+/// What, and how it is told.
 #[derive(Debug, Args)]
 pub struct Lint {
     /// Files and folders; else the folders that the config names

@@ -20,28 +20,48 @@ use std::process::ExitCode;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// All runbooks: those built in, and those of the folders that the config names
+    ///
+    /// A line each: id, risk, title, what is odd about it. Exit code 1 when a file could not be read as one.
     List(shelf::List),
     /// One runbook: its page, and its steps as they are written
     Show(shelf::Show),
     /// Check runbooks against every rule; say what is wrong, where, and how to mend it
+    ///
+    /// A folder stands for all pages below it; a page of prose is no runbook, and no mistake. With a config,
+    /// the environments, connections, roles and secrets that a runbook names must be there.
+    ///
+    /// Exit codes: 0 nothing is wrong (warnings aside), 1 something is, 2 the command line was not understood.
     Lint(lint::Lint),
     /// A JSON Schema of the front matter, for editors, on standard output
     Schema,
     /// Begin a runbook: a page that passes every rule, to be filled in
+    ///
+    /// Today is the day of its review. It is written to ID.md in this folder, or where --in
+    /// says; a file that exists is never touched.
     New(begin::New),
     /// Print everything that a run would do, and do nothing of it
     ///
-    /// What is affected, what is sent and where, whether it can be undone, the answer it takes, and the plan's hash. Checks and plan fences are
-    /// asked; nothing that changes anything is sent. Exit codes: 0 it could be run, 1 it could not: why is told.
+    /// What is affected, what is sent and where, whether it can be undone, the answer it takes, and the
+    /// plan's hash. Checks and plan fences are asked; nothing that changes anything is sent.
+    ///
+    /// Exit codes: 0 it could be run, 1 it could not: why is told.
     Plan(plan::Make),
     /// Run one: planned, confirmed, executed, verified and recorded
     ///
-    /// On a terminal it asks, and Ctrl-C stops it before its next change. Without one it takes the plan's hash and the answer, as `plan` prints
-    /// them; where the environment is guarded it is refused then, unless the config says unattended = "allow" under [policy]. Exit codes: 0 ok,
-    /// 1 failed, 2 the command line was not understood, 3 unknown: nobody can tell whether something happened, 4 stopped, 5 refused: nothing was
-    /// begun.
+    /// As on the screen. On a terminal it asks, and Ctrl-C stops it
+    /// before its next change. Without one it takes the plan's hash and the answer, as `plan` prints them; where the environment is guarded it is refused
+    /// then, unless the config says `unattended = "allow"` under [policy].
+    ///
+    /// Exit codes: 0 ok, 1 failed, 2 the command line was not understood, 3 unknown: nobody can tell whether something happened, 4 stopped, 5 refused:
+    /// nothing was begun.
     Run(run::Run),
     /// Find out what became of runs that a crash cut off
+    ///
+    /// Each change that may have happened is looked at and the finding recorded. Nothing is
+    /// ever sent again. Runs of a process that is alive are left alone.
+    ///
+    /// Exit codes: 0 there are none, or all were ok; 1 one failed, or could not be looked at; 3 nobody can tell of one whether something happened; 4
+    /// one was stopped before it was done. The worst counts: 3, then 1, then 4.
     Resume(resume::Resume),
 }
 

@@ -45,7 +45,7 @@ impl What {
     }
 }
 
-/// What `plan` takes.
+/// Which one, and how it is told.
 #[derive(Debug, Args)]
 pub struct Make {
     #[command(flatten)]

@@ -12,11 +12,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Find out what became of runs that were cut off by a crash: each change that may have happened is looked at and the finding recorded. Nothing is
-/// ever sent again. Runs of a process that is alive are left alone.
-///
-/// Exit codes: 0 there are none, or all were ok; 1 one failed, or could not be looked at; 3 nobody can tell of one whether something happened; 4
-/// one was stopped before it was done. The worst counts: 3, then 1, then 4.
+/// How it is told.
 #[derive(Debug, Args)]
 pub struct Resume {
     /// As JSON: {runs: [{run, outcome, reason}], troubles: [text]}

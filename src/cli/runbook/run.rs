@@ -36,7 +36,7 @@ pub const REFUSED: u8 = 5;
 /// From look to look whether a run is over.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What `run` takes: through a plan, the gate and the journal, as on the screen.
+/// Which one, and the answers.
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]

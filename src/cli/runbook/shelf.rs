@@ -2,15 +2,13 @@
 
 use super::super::{Global, places, setup};
 use crate::config::{self, Config};
-use crate::domain::record::RecordKind;
 use crate::domain::{json, nearest, text, time};
-use crate::journal::sqlite::{Found, Reader};
+use crate::journal::sqlite::Reader;
 use crate::runbook::model::{Fence, Step};
-use crate::runbook::{Library, Runbook, library};
+use crate::runbook::{Library, Runbook, library, params};
 use crate::{clock, runtime, ui};
 use clap::Args;
 use color_eyre::eyre::eyre;
-use futures_util::{StreamExt, pin_mut};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -23,7 +21,7 @@ use std::sync::Arc;
 /// Columns of what is printed.
 pub const WIDTH: usize = 100;
 
-/// All runbooks, a line each: id, risk, title, what is odd about it. Exit code 1 when a file could not be read as one.
+/// How it is told.
 #[derive(Debug, Args)]
 pub struct List {
     /// As JSON: {runbooks: [{id, title, owner, reviewed, risk, pane, alerts, params, file, commit, hash, notes}], troubles: [text]}
@@ -43,7 +41,7 @@ impl List {
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let config = setup::config(global)?;
         let library = config::library(&config.runbooks);
-        let (troubles, ran) = (library.read_now(), runtime::block_on(last_runs(&config))?);
+        let (troubles, ran) = (library.read_now(), runtime::block_on(last_runs(&config, None))?);
         let printed = if self.json {
             let runbooks: Vec<Value> = library.iter().map(|runbook| as_json(runbook, &ran)).collect();
             json::text(&json!({ "runbooks": runbooks, "troubles": troubles }))?
@@ -64,7 +62,7 @@ impl Show {
         let config = setup::config(global)?;
         let library = config::library(&config.runbooks);
         let runbook = find(&library, &self.id)?;
-        let ran = runtime::block_on(last_runs(&config))?;
+        let ran = runtime::block_on(last_runs(&config, Some(&self.id)))?;
         stdout().write_all(page(runbook, &ran).as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
@@ -89,26 +87,16 @@ pub fn find<'a>(library: &'a Library, id: &str) -> color_eyre::Result<&'a Arc<Ru
 /// When each runbook was last run, and the hash that its file had then, by id.
 pub type Ran = BTreeMap<String, (Timestamp, String)>;
 
-/// As the journal tells; nothing when there is none yet, or it cannot be read.
-pub async fn last_runs(config: &Config) -> Ran {
-    let mut ran = Ran::new();
-    let Ok(path) = places::journal(config.journal.clone()) else { return ran };
-    let Ok(reader) = Reader::open(&path).await else { return ran };
-    let rows = reader.all();
-    pin_mut!(rows);
-    while let Some(Ok(row)) = rows.next().await {
-        let Found::Record(record) = row else { continue };
-        if record.entry.kind != RecordKind::RunStart {
-            continue;
-        }
-        let (id, hash) = (record.entry.data["runbook"].as_str(), record.entry.data["source_hash"].as_str());
-        if let (Some(id), Some(hash)) = (id, hash)
-            && ran.get(id).is_none_or(|(at, _)| *at <= record.at)
-        {
-            ran.insert(id.to_owned(), (record.at, hash.to_owned()));
-        }
-    }
-    ran
+/// As the journal tells, of all runbooks or of one; nothing when there is none yet, or it cannot be read.
+pub async fn last_runs(config: &Config, runbook: Option<&str>) -> Ran {
+    let Ok(path) = places::journal(config.journal.clone()) else { return Ran::new() };
+    let Ok(reader) = Reader::open(&path).await else { return Ran::new() };
+    let starts = reader.last_starts(runbook).await.unwrap_or_default();
+    let told = starts.into_iter().filter_map(|record| {
+        let data = &record.entry.data;
+        Some((data["runbook"].as_str()?.to_owned(), (record.at, data["source_hash"].as_str()?.to_owned())))
+    });
+    told.collect()
 }
 
 /// That its file is another than the one that was last run.
@@ -171,13 +159,8 @@ fn page(runbook: &Runbook, ran: &Ran) -> String {
     let commit = runbook.commit.as_ref().map(|commit| format!(", commit {}", &commit[..12])).unwrap_or_default();
     let _ = writeln!(out, "{}, hash {}{commit}", text::clean(&runbook.file()), &runbook.hash[..12]);
     for param in &runbook.params {
-        let given = match (&param.default, param.required) {
-            (_, true) => "must be given".to_owned(),
-            (Some(default), false) => format!("else {default}"),
-            (None, false) => "may be left out".to_owned(),
-        };
-        let many = if param.many { "list of " } else { "" };
-        let _ = writeln!(out, "--var {}={many}{} ({})", param.name, param.kind.word(), text::clean(&given));
+        let (kind, given) = params::told(param);
+        let _ = writeln!(out, "--var {}={kind} ({})", param.name, text::clean(&given));
     }
     for note in notes(runbook, ran) {
         let _ = writeln!(out, "! {note}");

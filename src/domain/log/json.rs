@@ -1,26 +1,14 @@
 //! Lines that are JSON: as one readable line, and whole.
 
+use super::level::KEYS as LEVELS;
 use crate::domain::text;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// What the message is called, the commonest first.
 const MESSAGES: [&str; 5] = ["msg", "message", "MESSAGE", "log", "event"];
-/// What has a column of its own.
-const SHOWN: [&str; 12] = [
-    "level",
-    "lvl",
-    "severity",
-    "levelname",
-    "loglevel",
-    "log.level",
-    "time",
-    "ts",
-    "timestamp",
-    "@timestamp",
-    "t",
-    "datetime",
-];
+/// What the time is called.
+pub(super) const TIMES: [&str; 6] = ["time", "ts", "timestamp", "@timestamp", "t", "datetime"];
 
 /// It looks like an object; whether it is one shows when it is read.
 pub fn is_object(line: &str) -> bool {
@@ -48,7 +36,7 @@ pub(super) fn message(line: &str) -> Option<String> {
 /// told here when the line has no other. False, and nothing is appended: it is no JSON object.
 pub fn fields(line: &str, with_time: bool, out: &mut String) -> bool {
     let Some(fields) = read(line) else { return false };
-    let time = SHOWN[6..].iter().find_map(|name| fields.get(*name)).filter(|_| with_time);
+    let time = TIMES.iter().find_map(|name| fields.get(*name)).filter(|_| with_time);
     let message = MESSAGES.iter().find(|name| fields.get(**name).is_some_and(Value::is_string));
     if let Some(time) = time {
         value(time, out);
@@ -58,7 +46,8 @@ pub fn fields(line: &str, with_time: bool, out: &mut String) -> bool {
         text::push_clean(out, text);
     }
     for (name, field) in &fields {
-        let told = SHOWN.contains(&name.as_str()) || message.is_some_and(|message| message == name);
+        let shown = LEVELS.contains(&name.as_str()) || TIMES.contains(&name.as_str());
+        let told = shown || message.is_some_and(|message| message == name);
         if told {
             continue;
         }
@@ -70,6 +59,45 @@ pub fn fields(line: &str, with_time: bool, out: &mut String) -> bool {
         value(field, out);
     }
     true
+}
+
+/// The names and values of an object's own fields, as they are written (texts with their quotes), without reading all of it as JSON:
+/// this runs for every line of a file. Of what is no JSON some or none.
+pub(super) fn top_fields(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = line.trim_start().strip_prefix('{');
+    std::iter::from_fn(move || {
+        let name = rest?.trim_start().strip_prefix('"')?;
+        let (name, after) = name.split_at(text_end(name)?);
+        let value = after[1..].trim_start().strip_prefix(':')?.trim_start();
+        let end = value_end(value)?;
+        rest = value[end..].strip_prefix(',');
+        Some((name, value[..end].trim_end()))
+    })
+}
+
+/// Where a text ends whose opening quote is passed: at its closing one.
+fn text_end(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
+}
+
+/// Where a value ends: at the comma or the bracket behind it.
+fn value_end(value: &str) -> Option<usize> {
+    let (bytes, mut depth, mut at) = (value.as_bytes(), 0_u32, 0);
+    loop {
+        match bytes.get(at)? {
+            b'"' => at += 1 + text_end(&value[at + 1..])?,
+            b'{' | b'[' => depth += 1,
+            b',' | b'}' | b']' if depth == 0 => return Some(at),
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
 }
 
 fn value(value: &Value, out: &mut String) {

@@ -24,7 +24,7 @@ pub enum Level {
 const HEAD: usize = 120;
 
 /// The names of a level in JSON and in `key=value` lines.
-const KEYS: [&str; 6] = ["level", "lvl", "severity", "levelname", "loglevel", "log.level"];
+pub(super) const KEYS: [&str; 6] = ["level", "lvl", "severity", "levelname", "loglevel", "log.level"];
 
 impl Level {
     /// All of them, the worst last.

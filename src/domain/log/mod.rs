@@ -5,10 +5,14 @@
 mod json;
 mod level;
 mod pattern;
+mod trace;
+mod when;
 
 pub use json::{fields, is_object, pretty};
 pub use level::Level;
 pub use pattern::mask;
+pub use trace::Part;
+pub use when::{of_text, own_time};
 
 use super::{SourceError, SourceId};
 use jiff::Timestamp;

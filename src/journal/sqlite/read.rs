@@ -30,6 +30,14 @@ pub enum Found {
     },
 }
 
+/// See [`Reader::last_starts`]. What is no JSON any more is of no runbook.
+pub(super) const LAST_STARTS: &str = "SELECT * FROM record WHERE place IN (
+         SELECT max(place) FROM (
+             SELECT place, CASE WHEN json_valid(data) THEN json_extract(data, '$.runbook') END AS id
+             FROM record WHERE kind = 'run.start')
+         WHERE ?1 IS NULL OR id = ?1 GROUP BY id)
+     ORDER BY place";
+
 /// Reads a journal.
 #[derive(Clone, Debug)]
 pub struct Reader {
@@ -62,6 +70,17 @@ impl Reader {
         sqlx::query("SELECT * FROM record ORDER BY place")
             .fetch(&self.pool)
             .map(|row| row.map(|row| found(&row)).map_err(|error| self.explain(&error)))
+    }
+
+    /// The newest `run.start` of each runbook, or of the one with this id, oldest first. Reads those records alone, however long the journal is.
+    ///
+    /// # Errors
+    /// When the journal cannot be read. A record that cannot be is left out: `verify` tells of it.
+    pub async fn last_starts(&self, runbook: Option<&str>) -> Result<Vec<Record>, JournalError> {
+        let rows = sqlx::query(LAST_STARTS).bind(runbook).fetch_all(&self.pool).await;
+        let found = rows.map_err(|error| self.explain(&error))?.iter().map(found).collect::<Vec<_>>();
+        let record = |found| if let Found::Record(record) = found { Some(*record) } else { None };
+        Ok(found.into_iter().filter_map(record).collect())
     }
 
     /// Checks every chain.

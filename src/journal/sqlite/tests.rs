@@ -336,6 +336,40 @@ async fn helper_that_appends_until_it_is_killed() {
 }
 
 #[tokio::test]
+async fn the_last_start_of_each_runbook_is_found_without_reading_the_rest() {
+    let (_folder, path) = folder();
+    let journal = open(&path).await;
+    let start = |id: &str, hash: &str| {
+        let data = json!({ "runbook": id, "source_hash": hash });
+        entry(RecordKind::RunStart, Some(RunId(Uuid::now_v7())), data)
+    };
+    for (id, hash) in [("a", "1"), ("b", "2"), ("a", "3")] {
+        journal.append(start(id, hash)).await.unwrap();
+        journal.append(note(json!({ "runbook": "a", "source_hash": "none" }))).await.unwrap();
+    }
+    let reader = Reader::open(&path).await.unwrap();
+    let found = async |of: Option<&str>| {
+        let starts = reader.last_starts(of).await.unwrap();
+        let told = starts.iter().map(|record| record.entry.data["source_hash"].as_str().unwrap().to_owned());
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(found(None).await, ["2", "3"]);
+    assert_eq!(found(Some("a")).await, ["3"]);
+    assert!(found(Some("c")).await.is_empty());
+    let pool = raw(&path).await;
+    let steps: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", read::LAST_STARTS)))
+            .bind(Some("a"))
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    pool.close().await;
+    let steps: Vec<&str> = steps.iter().map(|(.., step)| step.as_str()).collect();
+    assert!(steps.iter().any(|step| step.contains("record_start")), "{steps:?}");
+    assert!(!steps.contains(&"SCAN record"), "{steps:?}");
+}
+
+#[tokio::test]
 async fn killed_processes_lose_nothing_and_break_nothing() {
     let (_folder, path) = folder();
     let helper = || {

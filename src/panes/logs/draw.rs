@@ -58,6 +58,8 @@ impl LogView {
                 "no line passes the filter (Esc clears it)"
             } else if self.is_opening() {
                 "opening …"
+            } else if self.is_unread() {
+                "nothing of it can be read: the line below says why"
             } else if self.anchor.back().is_some() {
                 "it has said nothing since then (0 shows all of it)"
             } else {

@@ -205,6 +205,7 @@ impl LogView {
             numbers: self.sieve.numbers(),
             filter: self.sieve.words(),
             at: now.wall,
+            veil: None,
         }))
     }
 }

@@ -3,24 +3,18 @@
 use super::{LogView, Mode};
 use crate::cx::Cx;
 use crate::domain::log::{Level, fields};
-use crate::domain::{text, time};
+use crate::domain::text;
 use crate::panes::Place;
 use crate::store::log::Kept;
-use crate::widgets::{figure, wrap};
-use jiff::Timestamp;
+use crate::widgets::wrap;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
-use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 /// Cells of a place's name at most.
 const NAME: usize = 18;
 /// Cells of a level with the blank behind it.
 pub(super) const LEVEL: u16 = 6;
-/// Lines that came within this come just now.
-const LATELY: Duration = Duration::from_secs(2);
-/// Lines that are older than this when they come are not of now.
-const LATE: Duration = Duration::from_secs(10);
 /// Troubles told at once at most.
 const TROUBLES: usize = 3;
 
@@ -210,12 +204,6 @@ impl LogView {
         self.scratch = text;
     }
 
-    /// How old the lines are that come just now, when they are not of now.
-    fn behind(&self, now: Timestamp) -> Option<Duration> {
-        let (came, last) = self.newest.filter(|(came, _)| time::between(*came, now) <= LATELY)?;
-        Some(time::between(last, came)).filter(|behind| *behind > LATE)
-    }
-
     fn entitle(&mut self, cx: &Cx<'_>) {
         let mut title = std::mem::take(&mut self.title);
         title.clear();
@@ -228,13 +216,8 @@ impl LogView {
         }
         let count = self.sieve.len(&self.ring);
         let below = count.saturating_sub(self.place_of_cursor() + 1);
-        let behind = self.behind(cx.now.wall);
         title.push_str(if self.following { "  following  " } else { "  PAUSED  " });
-        if let Some(behind) = behind {
-            title.push_str("catching up, ");
-            figure::coarse_age(&mut title, behind);
-            title.push_str(" behind  ");
-        }
+        self.arrivals.tell(cx.now.wall, &mut title);
         grouped(count as u64, &mut title);
         title.push_str(if self.sieve.is_open() { " lines" } else { " lines pass" });
         if !self.following && below > 0 {
@@ -248,12 +231,11 @@ impl LogView {
             let _ = write!(title, "  &{words}");
         }
         // Of the last minute nothing is known while older lines still come.
-        match behind {
-            Some(_) => title.push_str("  — err/min — warn/min"),
-            None => {
-                let (errors, warnings) = self.ring.per_minute(cx.now.wall);
-                let _ = write!(title, "  {errors} err/min {warnings} warn/min");
-            }
+        if self.arrivals.are_late(cx.now.wall) {
+            title.push_str("  — err/min — warn/min");
+        } else {
+            let (errors, warnings) = self.ring.per_minute(cx.now.wall);
+            let _ = write!(title, "  {errors} err/min {warnings} warn/min");
         }
         title.push_str(if self.utc { "  UTC" } else { "  local time" });
         let _ = write!(title, "  {}", self.anchor.word());

@@ -4,6 +4,7 @@
 //! Owns the lines that are kept and how they are looked at: following, filter, search, patterns. Must not read a log: it says what
 //! it wants ([`LogView::wants`]), and lines come to it. Only what is visible is formatted.
 
+mod arrivals;
 mod draw;
 mod keys;
 mod lines;
@@ -14,16 +15,21 @@ mod targets;
 
 pub use targets::{Targets, of};
 
+use self::arrivals::Arrivals;
 use self::lines::Row;
 use self::patterns::Patterns;
 use self::sieve::{Found, Hunt, Sieve};
 use self::tally::Tally;
 use crate::domain::log::{Anchor, PlaceState, Stage};
-use crate::domain::{LogLine, LogRequest, LogTarget};
+use crate::domain::{LogLine, LogRequest, LogTarget, time};
 use crate::store::log::{LogExport, LogRing};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What comes within this of the beginning was there before.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// What the config says about logs.
 #[derive(Clone, Debug)]
@@ -90,6 +96,8 @@ pub struct LogView {
     ring: LogRing,
     memory: usize,
     states: Vec<Option<PlaceState>>,
+    /// By place: since when it is followed.
+    followed: Vec<Option<Timestamp>>,
     sieve: Sieve,
     search: String,
     /// In lower case.
@@ -109,8 +117,7 @@ pub struct LogView {
     times: bool,
     wrap: bool,
     zone: TimeZone,
-    /// When lines came last, and the time of the last of them.
-    newest: Option<(Timestamp, Timestamp)>,
+    arrivals: Arrivals,
     /// There is more to look at than was looked at.
     unfinished: bool,
     rows: Vec<Row>,
@@ -135,6 +142,7 @@ impl LogView {
             ring: LogRing::new(settings.memory),
             memory: settings.memory,
             states: Vec::new(),
+            followed: Vec::new(),
             sieve: Sieve::default(),
             search: String::new(),
             needle: String::new(),
@@ -150,7 +158,7 @@ impl LogView {
             times: true,
             wrap: false,
             zone: (settings.zone)(),
-            newest: None,
+            arrivals: Arrivals::default(),
             unfinished: false,
             rows: Vec::new(),
             shown: 0,
@@ -188,6 +196,8 @@ impl LogView {
         self.number = Some(number);
         self.ring = LogRing::new(self.memory);
         self.states = vec![None; self.target().places.len()];
+        self.followed = vec![None; self.states.len()];
+        self.arrivals = Arrivals::default();
         self.sieve.again();
         (self.cursor, self.top, self.following) = (0, 0, true);
         (self.hunt, self.said) = (None, "");
@@ -206,22 +216,34 @@ impl LogView {
         if self.number != Some(number) {
             return false;
         }
+        for (place, state) in states {
+            self.stands(usize::from(place), state);
+        }
         for line in lines {
-            self.ring.push(line, at);
+            self.ring.push(line, self.came(line, at));
         }
         if let Some(last) = lines.iter().rev().find_map(|line| line.at) {
-            self.newest = Some((at, last));
-        }
-        for (place, state) in states {
-            if let Some(known) = self.states.get_mut(usize::from(place)) {
-                // The same again does not make it newer.
-                let same = known.as_ref().is_some_and(|known| known.stage == state.stage && known.why == state.why);
-                if !same {
-                    *known = Some(state);
-                }
-            }
+            self.arrivals.count(at, last);
         }
         true
+    }
+
+    fn stands(&mut self, place: usize, state: PlaceState) {
+        let Some(known) = self.states.get_mut(place) else { return };
+        if state.stage == Stage::Following {
+            self.followed[place].get_or_insert(state.at);
+        }
+        // The same again does not make it newer.
+        let same = known.as_ref().is_some_and(|known| known.stage == state.stage && known.why == state.why);
+        if !same {
+            *known = Some(state);
+        }
+    }
+
+    /// When a line came that was written just then; `None` for one that was there when it was opened.
+    fn came(&self, line: &LogLine, at: Timestamp) -> Option<Timestamp> {
+        let since = self.followed.get(usize::from(line.place)).copied().flatten()?;
+        (time::between(since, at) > SETTLED).then_some(at)
     }
 
     /// It has not looked at all that was asked for, and wants another frame soon.
@@ -308,6 +330,12 @@ impl LogView {
         named
             .filter_map(|(place, state)| Some((place.name(), state.as_ref()?)))
             .filter(|(_, state)| state.why.is_some())
+    }
+
+    /// No place is read: that it is silent can't be said of it.
+    fn is_unread(&self) -> bool {
+        let is_read = |state: &PlaceState| matches!(state.stage, Stage::Following | Stage::Opening);
+        !self.states.iter().any(|state| state.as_ref().is_none_or(is_read))
     }
 
     /// Nothing has been heard of any place yet.

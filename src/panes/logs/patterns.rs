@@ -112,13 +112,12 @@ impl Patterns {
 mod tests {
     use super::*;
     use crate::domain::LogLine;
-    use jiff::Timestamp;
 
     #[test]
     fn the_worst_and_commonest_come_first_and_are_counted_on() {
         let mut ring = LogRing::new(0);
         let mut say = |text: String, level: Option<Level>| {
-            ring.push(&LogLine { level, text, ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+            ring.push(&LogLine { level, text, ..LogLine::default() }, None);
         };
         (0..50).for_each(|n| say(format!("GET /users/{n} 200"), Some(Level::Info)));
         (0..3).for_each(|n| say(format!("timeout after {n} ms"), Some(Level::Error)));
@@ -129,10 +128,7 @@ mod tests {
         assert_eq!(told, [("timeout after # ms", 3), ("slow: #", 9), ("GET /users/# #", 50)]);
         patterns.go(1);
         (0..4).for_each(|n| {
-            ring.push(
-                &LogLine { text: format!("panic {n}"), level: Some(Level::Fatal), ..LogLine::default() },
-                Timestamp::UNIX_EPOCH,
-            );
+            ring.push(&LogLine { text: format!("panic {n}"), level: Some(Level::Fatal), ..LogLine::default() }, None);
         });
         patterns.work(&ring);
         assert_eq!(patterns.chosen().map(|p| p.text.as_str()), Some("slow: #"), "the cursor follows its pattern");
@@ -143,7 +139,7 @@ mod tests {
         let mut ring = LogRing::new(4 << 20);
         for index in 0..MOST + 7 {
             let word: String = index.to_string().bytes().map(|digit| char::from(digit - b'0' + b'g')).collect();
-            ring.push(&LogLine { text: word, ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+            ring.push(&LogLine { text: word, ..LogLine::default() }, None);
         }
         let mut patterns = Patterns::default();
         while !patterns.work(&ring) {}

@@ -1,7 +1,7 @@
 //! Which lines pass, and where a search hits. Looks at a bounded number of bytes at a time, so that a full ring of lines never
 //! holds up a key: what is not looked at yet is looked at with the next frame.
 
-use crate::domain::log::{Level, mask};
+use crate::domain::log::{Level, Part, mask};
 use crate::store::log::{Kept, LogRing};
 use crate::widgets::filter::Filter;
 use std::collections::VecDeque;
@@ -108,19 +108,21 @@ impl Sieve {
         true
     }
 
-    /// Whether the floor lets it through. A line without a level that is indented, as those of a stack trace are, belongs to the one
-    /// before it of the same place.
+    /// Whether the floor lets it through. A line without a level that is a part of a stack trace belongs to the one before it of the
+    /// same place.
     fn is_grave(&mut self, line: Kept<'_>, floor: Level) -> bool {
         let place = usize::from(line.place);
         if self.grave.len() <= place {
             self.grave.resize(place + 1, false);
         }
-        match line.level {
-            Some(level) => self.grave[place] = level >= floor,
-            None if !line.text.starts_with([' ', '\t']) => self.grave[place] = false,
-            None => {}
-        }
-        self.grave[place]
+        let here = &mut self.grave[place];
+        *here = match (line.level, Part::of(line.text)) {
+            (Some(level), _) => level >= floor,
+            (None, Part::Own) => false,
+            (None, Part::More) => *here,
+            (None, Part::Start) => floor <= Level::Error,
+        };
+        *here
     }
 
     fn passes(&mut self, line: Kept<'_>) -> bool {
@@ -238,13 +240,12 @@ impl Hunt {
 mod tests {
     use super::*;
     use crate::domain::LogLine;
-    use jiff::Timestamp;
 
     fn ring(count: usize) -> LogRing {
         let mut ring = LogRing::new(64 << 20);
         for index in 0..count {
             let text = format!("{} request {index} Ärger", if index % 10 == 0 { "ERROR" } else { "ok" });
-            ring.push(&LogLine { text, ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+            ring.push(&LogLine { text, ..LogLine::default() }, None);
         }
         ring
     }
@@ -261,7 +262,7 @@ mod tests {
         assert!(rounds > 1, "{rounds}");
         let expected = (0..200_000).step_by(10).filter(|index: &i32| !index.to_string().contains("17")).count();
         assert_eq!(sieve.len(&ring), expected);
-        ring.push(&LogLine { text: "error ärger".into(), ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+        ring.push(&LogLine { text: "error ärger".into(), ..LogLine::default() }, None);
         assert!(sieve.work(&ring));
         assert_eq!(sieve.len(&ring), expected + 1);
         assert_eq!(sieve.at(expected, &ring), Some(200_000));
@@ -284,7 +285,7 @@ mod tests {
     fn a_floor_lets_errors_through_with_what_continues_them() {
         let mut ring = LogRing::new(1 << 20);
         let mut say = |place: u16, level: Option<Level>, text: &str| {
-            ring.push(&LogLine { place, level, text: text.to_owned(), ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+            ring.push(&LogLine { place, level, text: text.to_owned(), ..LogLine::default() }, None);
         };
         say(0, Some(Level::Error), "broken");
         say(1, Some(Level::Info), "fine");
@@ -303,6 +304,35 @@ mod tests {
         assert_eq!(passing(Some(Level::Error)), [0, 2, 7]);
         assert_eq!(passing(Some(Level::Warn)), [0, 2, 6, 7]);
         assert_eq!(passing(None).len(), 8);
+    }
+
+    #[test]
+    fn a_floor_keeps_a_stack_trace_with_its_error_and_no_trace_with_what_is_well() {
+        let mut ring = LogRing::new(1 << 20);
+        let lines = [
+            "2026-11-25T03:00:00Z INFO retrying after",
+            "java.net.ConnectException: refused",
+            "2026-11-25T03:00:01Z ERROR request failed",
+            "java.lang.IllegalStateException: no connection",
+            "\tat com.example.Main.run(Main.java:7)",
+            "Caused by: java.io.IOException: broken pipe",
+            "\t... 12 more",
+            "GET /health 200",
+            "java.lang.Error: not of the error above",
+            "Traceback (most recent call last):",
+            "  File \"app.py\", line 3, in <module>",
+            "ValueError: invalid literal",
+            "listening again",
+        ];
+        for text in lines {
+            let line = LogLine { level: Level::of(text), text: text.to_owned(), ..LogLine::default() };
+            ring.push(&line, None);
+        }
+        let mut sieve = Sieve::default();
+        sieve.set_floor(Some(Level::Error));
+        assert!(sieve.work(&ring));
+        let passing: Vec<u64> = (0..sieve.len(&ring)).filter_map(|at| sieve.at(at, &ring)).collect();
+        assert_eq!(passing, [2, 3, 4, 5, 6, 9, 10, 11]);
     }
 
     #[test]

@@ -65,10 +65,9 @@ impl Tally {
 mod tests {
     use super::*;
     use crate::domain::LogLine;
-    use jiff::Timestamp;
 
     fn push(ring: &mut LogRing, text: String) {
-        ring.push(&LogLine { text, ..LogLine::default() }, Timestamp::UNIX_EPOCH);
+        ring.push(&LogLine { text, ..LogLine::default() }, None);
     }
 
     fn told(tally: &Tally, cursor: u64) -> String {

@@ -2,10 +2,17 @@
 //!
 //! Nobody reports them: they are the library's, and their last runs the journal's.
 
+mod cells;
+mod hands;
 mod page;
+mod search;
 
+use self::cells::{COLUMNS, SYNONYMS, cell, natural, order};
+use self::search::Search;
 use super::cursor::Cursor;
-use super::table::draw_frame;
+use super::filtered::Filtered;
+use super::hands::Hands;
+use super::table::{Columns, Marks, draw_frame};
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -13,14 +20,10 @@ use crate::domain::{RunId, Severity, ThingId, time};
 use crate::keymap::Scope;
 use crate::runbook::{Runbook, offer};
 use crate::theme::Role;
-use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
-use crate::widgets::{canvas, typed};
+use crate::widgets::canvas;
+use crate::widgets::grid::{Look, RowLook, Slot, Window, place};
 use jiff::civil::Date;
-use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 use ratatui::buffer::Buffer;
-use std::cmp::Ordering;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -36,26 +39,6 @@ pub const KIND: PaneKind = PaneKind {
     make: || Box::new(RunbooksPane::default()),
 };
 
-const TITLE: usize = 0;
-const RISK: usize = 1;
-const ABOUT: usize = 2;
-const OWNER: usize = 3;
-const REVIEWED: usize = 4;
-const LAST: usize = 5;
-
-const COLUMNS: &[Column] = &[
-    Column::text("TITLE", 24, 2, 9),
-    Column::text("RISK", 12, 0, 7),
-    Column::text("ABOUT", 10, 0, 4),
-    Column::text("OWNER", 10, 1, 3),
-    Column::figure("REVIEWED", 8, 8),
-    Column::text("LAST RUN", 16, 0, 6),
-    Column::text("HERE", 5, 4, 5),
-];
-
-/// Other names for them in a filter.
-const SYNONYMS: &[(&str, usize)] = &[("name", TITLE), ("pane", ABOUT), ("review", REVIEWED), ("last", LAST)];
-
 /// A runbook that passes the filter.
 struct Entry {
     runbook: Arc<Runbook>,
@@ -64,6 +47,12 @@ struct Entry {
     refusal: Option<String>,
     /// How well it fits what is searched.
     score: u32,
+}
+
+impl Entry {
+    fn id(&self) -> ThingId {
+        ThingId::Runbook(self.runbook.id.as_str().into())
+    }
 }
 
 /// What the rows depend on.
@@ -79,15 +68,15 @@ struct Known {
 }
 
 /// The view.
-#[derive(Default)]
 pub struct RunbooksPane {
     entries: Vec<Entry>,
     cursor: Cursor,
     selected: Option<Selected>,
-    filter_text: String,
-    filter: Filter,
+    filter: Filtered,
     sort: Option<usize>,
     reverse: bool,
+    columns: Columns,
+    marks: Marks,
     slots: Vec<Slot>,
     window: Window,
     title: String,
@@ -96,14 +85,30 @@ pub struct RunbooksPane {
     known: Option<Known>,
 }
 
+impl Default for RunbooksPane {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            cursor: Cursor::default(),
+            selected: None,
+            filter: Filtered::new(COLUMNS, SYNONYMS),
+            sort: None,
+            reverse: false,
+            columns: Columns::new(COLUMNS.len()),
+            marks: Marks::default(),
+            slots: Vec::new(),
+            window: Window::default(),
+            title: String::new(),
+            scratch: String::new(),
+            note: String::new(),
+            known: None,
+        }
+    }
+}
+
 /// The day, in UTC.
 fn today(cx: &Cx<'_>) -> Date {
     time::day(cx.now.wall)
-}
-
-/// The pane that it is about.
-fn about(runbook: &Runbook) -> &'static str {
-    runbook.pane.map_or("", |pane| pane.word())
 }
 
 impl RunbooksPane {
@@ -113,65 +118,83 @@ impl RunbooksPane {
             library: (std::ptr::from_ref(cx.library).addr(), cx.library.iter().len()),
             runs: cx.runs.revision(),
             today: today(cx),
-            filter: self.filter_text.clone(),
+            filter: self.filter.text().to_owned(),
             sort: self.sort,
             reverse: self.reverse,
         };
         if self.known.as_ref() == Some(&known) {
             return;
         }
+        let refiltered = self.known.as_ref().is_some_and(|before| before.filter != known.filter);
         self.known = Some(known);
-        let mut search = Search::new(&self.filter);
+        self.list(cx);
+        let (sort, reverse) = (self.sort, self.reverse);
+        self.entries.sort_by(|a, b| {
+            let order = sort.map_or_else(|| natural(a, b, cx), |column| order(column, a, b, cx));
+            if reverse { order.reverse() } else { order }
+        });
+        self.follow(refiltered, cx);
+        self.marks.keep(&cx.library.iter().map(|runbook| ThingId::Runbook(runbook.id.as_str().into())).collect());
+        self.count_marks();
+    }
+
+    /// Those that pass the filter.
+    fn list(&mut self, cx: &Cx<'_>) {
+        let mut search = Search::new(self.filter.read());
         self.entries.clear();
         for runbook in cx.library.iter() {
             let Some(score) = search.score(runbook) else { continue };
             let last = offer::last_run(cx.runs, &runbook.id).map(|run| run.id);
             let refusal = offer::refusal(runbook, cx.environment);
             let entry = Entry { runbook: Arc::clone(runbook), last, refusal, score };
-            if compares(&self.filter, &entry, cx) {
+            if self.filter.compares(|column, out| cell(column, &entry, cx, out)) {
                 self.entries.push(entry);
             }
         }
-        let (sort, reverse) = (self.sort, self.reverse);
-        self.entries.sort_by(|a, b| {
-            let order = sort.map_or_else(|| natural(a, b, cx), |column| order(column, a, b, cx));
-            if reverse { order.reverse() } else { order }
-        });
-        self.follow(cx);
     }
 
-    fn follow(&mut self, cx: &Cx<'_>) {
-        let wanted = self.selected.as_ref().map(|selected| &selected.id);
-        let is = |entry: &Entry| matches!(wanted, Some(ThingId::Runbook(id)) if **id == *entry.runbook.id);
-        let at = self.entries.iter().position(is);
-        self.cursor.go(at.unwrap_or(self.cursor.at()), self.entries.len());
-        self.take(cx);
-    }
-
-    fn take(&mut self, _: &Cx<'_>) {
-        self.selected = self.entries.get(self.cursor.at()).map(|entry| Selected {
-            id: ThingId::Runbook(entry.runbook.id.as_str().into()),
-            name: entry.runbook.title.clone(),
-            presence: Presence::Here,
-        });
-    }
-
-    /// Through the columns and back to the own order; newest and riskiest of a column first.
-    fn sort_next(&mut self) {
-        self.sort = match self.sort {
-            None => Some(TITLE),
-            Some(column) if column + 1 < COLUMNS.len() => Some(column + 1),
-            Some(_) => None,
+    /// The cursor follows its runbook. One that is gone, or does not pass the filter any more though nobody typed one, leaves it where it
+    /// was, and what stands there now is not selected: a key that plans must not mean another page than the one that was read.
+    fn follow(&mut self, refiltered: bool, cx: &Cx<'_>) {
+        let count = self.entries.len();
+        let Some(selected) = &mut self.selected else {
+            self.cursor.go(self.cursor.at(), count);
+            return self.take();
         };
-        self.reverse = self.sort.is_some_and(|column| matches!(column, RISK | REVIEWED | LAST));
+        if let Some(at) = self.entries.iter().position(|entry| entry.id() == selected.id) {
+            self.cursor.go(at, count);
+            return self.take();
+        }
+        if refiltered {
+            self.cursor.go(0, count);
+            return self.take();
+        }
+        let is_there = matches!(&selected.id, ThingId::Runbook(id) if cx.library.get(id).is_some());
+        selected.presence = if is_there { Presence::Hidden } else { Presence::Gone };
+        self.cursor.go(self.cursor.at(), count);
+    }
+
+    fn take(&mut self) {
+        self.selected =
+            self.entries.get(self.cursor.at()).map(|entry| Selected::here(entry.id(), entry.runbook.title.clone()));
+    }
+
+    /// The runbook that is selected, if it stands under the cursor.
+    fn entry(&self) -> Option<&Entry> {
+        self.selected.as_ref().filter(|selected| selected.presence == Presence::Here)?;
+        self.entries.get(self.cursor.at())
+    }
+
+    fn count_marks(&mut self) {
+        self.marks.shown = self.entries.iter().filter(|entry| self.marks.has(|| entry.id())).count();
     }
 
     fn fill(&mut self, height: usize, cx: &Cx<'_>) {
         let rows = self.cursor.window(height, self.entries.len());
         self.window.clear();
         for entry in &self.entries[rows] {
-            let severity = offer::review(&entry.runbook, today(cx));
-            self.window.row(RowLook { severity, ..RowLook::default() });
+            let (severity, marked) = (offer::review(&entry.runbook, today(cx)), self.marks.has(|| entry.id()));
+            self.window.row(RowLook { severity, marked, ..RowLook::default() });
             for slot in &self.slots {
                 self.window.cell(&mut self.scratch, |out| cell(slot.column, entry, cx, out));
             }
@@ -186,8 +209,13 @@ impl RunbooksPane {
         if due > 0 {
             let _ = write!(self.title, "  {due} want a review");
         }
-        if !self.filter_text.is_empty() {
-            let _ = write!(self.title, "  {} pass /{}", self.entries.len(), self.filter_text);
+        // An order that no heading shows.
+        if let Some(column) = self.sort.filter(|column| self.slots.iter().all(|slot| slot.column != *column)) {
+            let _ = write!(self.title, "  by {} {}", COLUMNS[column].title, if self.reverse { "↓" } else { "↑" });
+        }
+        self.marks.tell(&mut self.title);
+        if !self.filter.text().is_empty() {
+            let _ = write!(self.title, "  {} pass /{}", self.entries.len(), self.filter.text());
         }
         self.note.clear();
         if self.entries.is_empty() {
@@ -200,122 +228,14 @@ impl RunbooksPane {
     }
 }
 
-/// What is searched for: words that stand, fuzzily, in the title, the id, an alert or the owner, or as they are in the text.
-struct Search {
-    wanted: Vec<(Pattern, String)>,
-    unwanted: Vec<String>,
-    matcher: Matcher,
-    buffer: Vec<char>,
-}
-
-impl Search {
-    fn new(filter: &Filter) -> Self {
-        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
-        for (is_wanted, word) in filter.words() {
-            let word = word.into_owned();
-            if is_wanted {
-                let pattern = Pattern::new(&word, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
-                wanted.push((pattern, word));
-            } else {
-                unwanted.push(word);
-            }
-        }
-        Self { wanted, unwanted, matcher: Matcher::new(Config::DEFAULT), buffer: Vec::new() }
-    }
-
-    /// How well a runbook fits all words; `None`: one of them does not stand in it.
-    fn score(&mut self, runbook: &Runbook) -> Option<u32> {
-        if self.wanted.is_empty() && self.unwanted.is_empty() {
-            return Some(0);
-        }
-        let text = runbook.source.to_lowercase();
-        if self.unwanted.iter().any(|word| text.contains(word.as_str())) {
-            return None;
-        }
-        let alerts = runbook.alerts.iter().map(|glob| glob.0.as_str());
-        let heads: Vec<&str> = [&*runbook.title, &*runbook.id, &*runbook.owner].into_iter().chain(alerts).collect();
-        let mut sum = 0;
-        for (pattern, word) in &self.wanted {
-            let scores =
-                heads.iter().filter_map(|head| pattern.score(Utf32Str::new(head, &mut self.buffer), &mut self.matcher));
-            // Found in the text alone it comes after what is called so.
-            sum += scores.max().or_else(|| text.contains(word.as_str()).then_some(0))?;
-        }
-        Some(sum)
-    }
-}
-
-/// Whether the comparisons of a filter hold for what stands in its cells.
-fn compares(filter: &Filter, entry: &Entry, cx: &Cx<'_>) -> bool {
-    filter.comparisons().iter().all(|comparison| {
-        let mut text = String::new();
-        cell(comparison.column, entry, cx, &mut text);
-        comparison.holds_for_cell(&mut text)
-    })
-}
-
-/// What fits best, then what can be run here, then by title.
-fn natural(a: &Entry, b: &Entry, cx: &Cx<'_>) -> Ordering {
-    let fit = b.score.cmp(&a.score).then(a.refusal.is_some().cmp(&b.refusal.is_some()));
-    fit.then_with(|| order(TITLE, a, b, cx))
-}
-
-fn order(column: usize, a: &Entry, b: &Entry, cx: &Cx<'_>) -> Ordering {
-    let name = || a.runbook.title.cmp(&b.runbook.title).then_with(|| a.runbook.id.cmp(&b.runbook.id));
-    let started = |entry: &Entry| entry.last.and_then(|id| cx.runs.get(id)).map(|run| run.started);
-    let first = match column {
-        TITLE => Ordering::Equal,
-        RISK => a.runbook.risk.cmp(&b.runbook.risk),
-        ABOUT => about(&a.runbook).cmp(about(&b.runbook)),
-        OWNER => a.runbook.owner.cmp(&b.runbook.owner),
-        REVIEWED => b.runbook.reviewed.cmp(&a.runbook.reviewed),
-        LAST => started(a).cmp(&started(b)),
-        _ => a.refusal.cmp(&b.refusal),
-    };
-    first.then_with(name)
-}
-
-fn cell(column: usize, entry: &Entry, cx: &Cx<'_>, out: &mut String) -> Role {
-    let runbook = &entry.runbook;
-    match column {
-        TITLE => out.push_str(&runbook.title),
-        RISK => out.push_str(runbook.risk.word()),
-        ABOUT => out.push_str(about(runbook)),
-        OWNER => out.push_str(&runbook.owner),
-        REVIEWED => {
-            let _ = write!(out, "{}d", runbook.age(today(cx)));
-            let severity = offer::review(runbook, today(cx));
-            return if severity > Severity::None { severity.into() } else { Role::Muted };
-        }
-        LAST => return last(entry, cx, out),
-        _ => {
-            out.push_str(entry.refusal.as_ref().map_or("yes", |_| "no: "));
-            out.push_str(entry.refusal.as_deref().unwrap_or_default());
-            return if entry.refusal.is_some() { Role::Muted } else { Role::Text };
-        }
-    }
-    if column == TITLE { Role::Text } else { Role::Muted }
-}
-
-/// `ok 3d ago`.
-fn last(entry: &Entry, cx: &Cx<'_>, out: &mut String) -> Role {
-    let Some(run) = entry.last.and_then(|id| cx.runs.get(id)) else {
-        out.push('—');
-        return Role::Faint;
-    };
-    let _ = write!(out, "{} {} ago", run.word(), offer::ago(run, cx.now.wall));
-    run.severity().into()
-}
-
 impl Pane for RunbooksPane {
     fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow {
         self.arrange(cx);
         match (action, action.motion()) {
             (_, Some(motion)) => {
                 self.cursor.travel(motion, self.entries.len());
-                self.take(cx);
+                self.take();
             }
-            (Action::Sort, _) => self.sort_next(),
             (Action::Reverse, _) => self.reverse = !self.reverse,
             _ => return Flow::Pass,
         }
@@ -325,7 +245,8 @@ impl Pane for RunbooksPane {
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
         let inside = at.inside();
-        place(COLUMNS, 0..COLUMNS.len(), |_| true, inside.width, &mut self.slots);
+        let (columns, order) = (&self.columns, self.columns.order().iter().copied());
+        place(COLUMNS, order, |column| columns.wants(column), inside.width, &mut self.slots);
         self.fill(usize::from(inside.height.saturating_sub(1)), cx);
         self.tell(cx);
     }
@@ -339,7 +260,7 @@ impl Pane for RunbooksPane {
             titles: &[],
             slots: &self.slots,
             sorted: self.sort.map(|column| (column, self.reverse)),
-            selected: (!self.entries.is_empty()).then(|| self.cursor.shown()),
+            selected: self.entry().map(|_| self.cursor.shown()),
             focused: place.focused,
             headings: true,
         };
@@ -370,27 +291,30 @@ impl Pane for RunbooksPane {
     }
 
     fn details(&self, cx: &Cx<'_>) -> Option<Details> {
-        self.entries.get(self.cursor.at()).map(|entry| page::of(&entry.runbook, cx))
+        self.entry().map(|entry| page::of(&entry.runbook, cx))
     }
 
     fn filter(&self) -> &str {
-        &self.filter_text
+        self.filter.text()
     }
 
     fn filter_hint(&self) -> &str {
-        self.filter.problem().unwrap_or("words, fuzzy; !not, risk:high, reviewed>90d; Tab completes")
+        self.filter.hint("words, fuzzy; !not, risk:high, reviewed>90d; Tab completes")
     }
 
     fn completed(&self, typed: &str) -> Option<String> {
-        typed::complete(typed, &typed::fields(COLUMNS, SYNONYMS))
+        self.filter.completed(typed)
     }
 
     fn set_filter(&mut self, text: &str) {
         // Whoever searches wants what fits best, and not what the cursor was on.
-        if !text.is_empty() && text != self.filter_text {
+        if !text.is_empty() && text != self.filter.text() {
             (self.selected, self.cursor) = (None, Cursor::default());
         }
-        text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text, false, &typed::fields(COLUMNS, SYNONYMS));
+        self.filter.set(text);
+    }
+
+    fn hands(&mut self) -> Option<&mut dyn Hands> {
+        Some(self)
     }
 }

@@ -1,6 +1,7 @@
 //! A runbook's page: its facts, its last runs, then what it says to people, with each fence where it stands.
 
-use super::{about, today};
+use super::cells::about;
+use super::today;
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{Severity, Subject, ThingId};
@@ -42,6 +43,7 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
         ("risk", runbook.risk.word().to_owned()),
         ("about", about(runbook).to_owned()),
         ("reviewed", format!("{}, {days} days ago{review}", runbook.reviewed)),
+        ("changed", changed(runbook, cx).unwrap_or_default()),
         ("owner", runbook.owner.clone()),
         ("environments", names(&runbook.environments, "all")),
         ("alerts", names(&alerts, "none: `alerts: [NAME]` in its front matter offers it on alerts")),
@@ -54,6 +56,13 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
     }
     facts.retain(|(_, text)| !text.is_empty());
     facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
+}
+
+/// That its text is another one than that of its last run.
+fn changed(runbook: &Runbook, cx: &Cx<'_>) -> Option<String> {
+    let last = offer::last_run(cx.runs, &runbook.id)?;
+    let at = last.started.strftime("%Y-%m-%d %H:%MZ");
+    offer::changed(runbook, last)?.then(|| format!("yes: since it was last run ({at}) its file says something else"))
 }
 
 /// How many of its changes can be taken back.
@@ -72,13 +81,8 @@ fn undo(runbook: &Runbook) -> String {
 }
 
 fn param(param: &Param) -> String {
-    let many = if param.many { "list of " } else { "" };
-    let given = match &param.default {
-        Some(value) => format!(", {} unless given", params::shown(param, Some(value))),
-        None if param.required => ", must be given".to_owned(),
-        None => param.empty.as_ref().map(|word| format!(", {word} unless given")).unwrap_or_default(),
-    };
-    format!("{}: {many}{}{given}", param.name, param.kind.word())
+    let (kind, given) = params::told(param);
+    format!("{}: {kind}, {given}", param.name)
 }
 
 fn run_link(run: &RunView) -> Link {

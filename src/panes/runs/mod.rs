@@ -6,6 +6,7 @@ mod story;
 
 use self::story::tell;
 use super::cursor::Cursor;
+use super::filtered::Filtered;
 use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
@@ -16,7 +17,7 @@ use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
-use crate::widgets::{canvas, figure, typed};
+use crate::widgets::{canvas, figure};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -47,13 +48,11 @@ const COLUMNS: &[Column] = &[
 const SYNONYMS: &[(&str, usize)] = &[("started", 1), ("actor", 4), ("target", 3)];
 
 /// The view.
-#[derive(Default)]
 pub struct RunsPane {
     order: Vec<usize>,
     cursor: Cursor,
     selected: Option<Selected>,
-    filter_text: String,
-    filter: Filter,
+    filter: Filtered,
     slots: Vec<Slot>,
     window: Window,
     lines: Vec<(Role, String)>,
@@ -65,10 +64,28 @@ pub struct RunsPane {
     arranged_for: Option<(u64, Filter)>,
 }
 
+impl Default for RunsPane {
+    fn default() -> Self {
+        Self {
+            order: Vec::new(),
+            cursor: Cursor::default(),
+            selected: None,
+            filter: Filtered::new(COLUMNS, SYNONYMS),
+            slots: Vec::new(),
+            window: Window::default(),
+            lines: Vec::new(),
+            title: String::new(),
+            scratch: String::new(),
+            going: (0, 0),
+            arranged_for: None,
+        }
+    }
+}
+
 impl RunsPane {
     /// Newest first; the cursor follows its run.
     fn arrange(&mut self, cx: &Cx<'_>) {
-        let key = (cx.runs.revision(), &self.filter);
+        let key = (cx.runs.revision(), self.filter.read());
         if self.arranged_for.as_ref().is_some_and(|(revision, filter)| (*revision, filter) == key) {
             return;
         }
@@ -78,7 +95,9 @@ impl RunsPane {
         self.going = (open().count() - cut_off, cut_off);
         self.order.clear();
         for (index, run) in cx.runs.iter().enumerate().rev() {
-            if self.filter.is_empty() || self.filter.passes(&haystack(run)) && compares(&self.filter, run, cx) {
+            let words = || self.filter.read().passes(&haystack(run));
+            let cells = || self.filter.compares(|column, out| cell(column, run, cx, out));
+            if self.filter.read().is_empty() || words() && cells() {
                 self.order.push(index);
             }
         }
@@ -146,15 +165,6 @@ impl RunsPane {
         self.lines.truncate(height.saturating_sub(1));
         self.lines.push((Role::Hint, rest(hidden + 1, cx)));
     }
-}
-
-/// Whether the comparisons of a filter hold for what stands in a run's cells.
-fn compares(filter: &Filter, run: &RunView, cx: &Cx<'_>) -> bool {
-    filter.comparisons().iter().all(|comparison| {
-        let mut text = String::new();
-        cell(comparison.column, run, cx, &mut text);
-        comparison.holds_for_cell(&mut text)
-    })
 }
 
 /// What a filter searches.
@@ -297,8 +307,8 @@ impl Pane for RunsPane {
                 let _ = write!(self.title, "  {count} {word}");
             }
         }
-        if !self.filter_text.is_empty() {
-            let _ = write!(self.title, "  /{}", self.filter_text);
+        if !self.filter.text().is_empty() {
+            let _ = write!(self.title, "  /{}", self.filter.text());
         }
     }
 
@@ -352,19 +362,18 @@ impl Pane for RunsPane {
     }
 
     fn filter(&self) -> &str {
-        &self.filter_text
+        self.filter.text()
     }
 
     fn filter_hint(&self) -> &str {
-        self.filter.problem().unwrap_or("words, !not, state:failed, took>1m; Tab completes")
+        self.filter.hint("words, !not, state:failed, took>1m; Tab completes")
     }
 
     fn completed(&self, typed: &str) -> Option<String> {
-        typed::complete(typed, &typed::fields(COLUMNS, SYNONYMS))
+        self.filter.completed(typed)
     }
 
     fn set_filter(&mut self, text: &str) {
-        text.clone_into(&mut self.filter_text);
-        self.filter = Filter::parse(text, false, &typed::fields(COLUMNS, SYNONYMS));
+        self.filter.set(text);
     }
 }

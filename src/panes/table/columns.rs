@@ -3,7 +3,7 @@
 use crate::panes::hands::ColumnChange;
 
 /// All columns of a table.
-pub(super) struct Columns {
+pub(in crate::panes) struct Columns {
     /// Indices of all columns, shown or not.
     order: Vec<usize>,
     /// By index.

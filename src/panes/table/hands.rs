@@ -1,7 +1,7 @@
 //! What menus may do to a table.
 
 use super::trust::asked;
-use super::{DataPane, Row, Tabular};
+use super::{DataPane, Row, Tabular, by_hand};
 use crate::cx::Cx;
 use crate::domain::view::TableView;
 use crate::domain::{ThingId, text};
@@ -28,10 +28,7 @@ impl<T: Tabular> Hands for DataPane<T> {
     }
 
     fn sort_by(&mut self, column: Option<usize>) {
-        self.rows.reverse = match column {
-            Some(column) if self.rows.sort == Some(column) => !self.rows.reverse,
-            column => column.is_some_and(|column| T::COLUMNS[column].right),
-        };
+        self.rows.reverse = by_hand::turned(T::COLUMNS, (self.rows.sort, self.rows.reverse), column);
         self.rows.sort = column;
     }
 
@@ -40,13 +37,7 @@ impl<T: Tabular> Hands for DataPane<T> {
     }
 
     fn begin_with(&self, letter: char) -> Vec<usize> {
-        let mut columns = Vec::new();
-        for (_, column) in self.rows.fields.iter().filter(|(name, _)| name.starts_with(letter)) {
-            if !columns.contains(column) {
-                columns.push(*column);
-            }
-        }
-        columns
+        by_hand::begin_with(&self.rows.fields, letter)
     }
 
     fn change_columns(&mut self, change: ColumnChange) {
@@ -73,10 +64,7 @@ impl<T: Tabular> Hands for DataPane<T> {
     }
 
     fn fields(&self) -> Vec<(String, Vec<String>)> {
-        let (headings, others) = self.rows.fields.split_at(self.rows.fields.len() - T::SYNONYMS.len());
-        let names =
-            |column: usize| others.iter().filter(move |(_, other)| *other == column).map(|(name, _)| name.to_string());
-        headings.iter().map(|(name, column)| (name.to_string(), names(*column).collect())).collect()
+        by_hand::fields(&self.rows.fields, T::SYNONYMS.len())
     }
 
     fn shown(&self) -> usize {
@@ -106,37 +94,17 @@ impl<T: Tabular> Hands for DataPane<T> {
     }
 
     fn view(&self) -> TableView {
-        let heading = |column: usize| T::COLUMNS[column].title.to_owned();
-        TableView {
-            filter: String::new(),
-            sort: self.rows.sort.map(heading),
-            reverse: self.rows.reverse,
-            grouped: self.rows.grouped,
-            columns: self.columns.chosen().into_iter().map(heading).collect(),
-        }
+        by_hand::view(T::COLUMNS, (self.rows.sort, self.rows.reverse, self.rows.grouped), &self.columns)
     }
 
     fn set_view(&mut self, view: &TableView) -> Vec<String> {
-        let column = |heading: &String| T::COLUMNS.iter().position(|column| column.title.eq_ignore_ascii_case(heading));
-        self.rows.sort = view.sort.as_ref().and_then(column);
+        self.rows.sort = by_hand::sort_of(T::COLUMNS, view);
         (self.rows.reverse, self.rows.grouped) = (view.reverse, view.grouped);
-        self.columns.choose(&view.columns.iter().filter_map(column).collect::<Vec<_>>());
-        view.sort.iter().chain(&view.columns).filter(|heading| column(heading).is_none()).cloned().collect()
+        by_hand::set_columns(T::COLUMNS, &mut self.columns, view)
     }
 
     fn spot(&self, place: Place, at: Position) -> Spot {
-        let (table, headings) = self.table(place);
-        if !table.contains(at) {
-            return Spot::Nothing;
-        }
-        let line = usize::from(at.y - table.y);
-        if headings && line == 0 {
-            // The gap before a column belongs to it: a narrow one is hard to hit.
-            let slot = self.slots.iter().find(|slot| at.x - table.x < slot.x + slot.width.min(table.width) + 1);
-            return slot.map_or(Spot::Nothing, |slot| Spot::Heading(slot.column));
-        }
-        let row = self.offset + line - usize::from(headings);
-        if row < self.rows.entries.len() { Spot::Row(row) } else { Spot::Nothing }
+        by_hand::spot(self.table(place), &self.slots, (self.offset, self.rows.entries.len()), at)
     }
 
     fn go_to(&mut self, row: usize, cx: &Cx<'_>) {

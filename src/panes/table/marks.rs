@@ -2,10 +2,11 @@
 
 use crate::domain::ThingId;
 use std::collections::HashSet;
+use std::fmt::Write;
 
 /// The marked things of a table.
 #[derive(Default)]
-pub(super) struct Marks {
+pub(in crate::panes) struct Marks {
     things: HashSet<ThingId>,
     /// How many of them pass the filter.
     pub shown: usize,
@@ -23,6 +24,16 @@ impl Marks {
     /// `id` is made only when there is any mark, so that a table without them costs nothing.
     pub fn has(&self, id: impl FnOnce() -> ThingId) -> bool {
         !self.is_empty() && self.things.contains(&id())
+    }
+
+    /// `3 marked (1 hidden)`, appended with two blanks before it; nothing without marks.
+    pub fn tell(&self, out: &mut String) {
+        if !self.is_empty() {
+            let _ = write!(out, "  {} marked", self.len());
+        }
+        if self.shown < self.len() {
+            let _ = write!(out, " ({} hidden)", self.len() - self.shown);
+        }
     }
 
     /// Marks it, or takes the mark away.

@@ -1,5 +1,6 @@
 //! What all tables of things share. A pane's folder writes a [`Tabular`]; [`DataPane`] makes a pane of it.
 
+pub(in crate::panes) mod by_hand;
 mod columns;
 mod frame;
 mod hands;
@@ -10,7 +11,9 @@ mod rows;
 mod trust;
 mod unlike;
 
+pub(in crate::panes) use columns::Columns;
 pub(in crate::panes) use frame::draw_frame;
+pub(in crate::panes) use marks::Marks;
 pub use pane::DataPane;
 pub use trust::sure;
 

@@ -69,12 +69,7 @@ impl Notes {
             text::push_clean(&mut self.title, heading);
             self.title.push_str(if rows.reverse { " ↓" } else { " ↑" });
         }
-        if !marks.is_empty() {
-            let _ = write!(self.title, "  {} marked", marks.len());
-        }
-        if marks.shown < marks.len() {
-            let _ = write!(self.title, " ({} hidden)", marks.len() - marks.shown);
-        }
+        marks.tell(&mut self.title);
         self.ages_of::<T>(cx);
     }
 

@@ -111,6 +111,12 @@ impl Exec {
         }
     }
 
+    /// The same with other runbooks. A run that is under way goes on with the page that it was begun with.
+    #[must_use]
+    pub fn with_library(&self, library: Arc<Library>) -> Self {
+        Self { library, ..self.renewed(self.connections.clone(), self.policy) }
+    }
+
     /// Makes a plan in a task of its own, in place of one that is still being made; [`RunEvent::Planned`] or
     /// [`RunEvent::NotPlanned`] tells, under the same number. Only read-only fences are asked.
     pub fn plan(self: &Arc<Self>, number: u64, request: PlanRequest) {

@@ -296,7 +296,7 @@ mod tests {
         let down: Vec<&Target> = targets.iter().filter(|target| target.health == "down").collect();
         assert_eq!((targets.len(), down.len()), (4, 2));
         assert!(down[0].error.ends_with("connection refused"), "{}", down[0].error);
-        assert_eq!((down[0].name(), down[0].host(), down[0].pool.as_str()), ("127.0.0.1:29195", "127.0.0.1", "game"));
+        assert_eq!((down[0].name(), down[0].pool.as_str()), ("127.0.0.1:29195", "game"));
     }
 
     #[test]

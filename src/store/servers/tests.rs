@@ -89,8 +89,12 @@ fn one_machine_is_one_row_by_name_or_address_with_what_each_knows_first() {
 fn machines_that_one_source_tells_apart_stay_apart_and_localhost_joins_nobody() {
     let mut store = store(&["prometheus/a", "prometheus/b"], Vec::new());
     tell(&mut store, "prometheus/a", 1, vec![server("x", &["h"]), server("y", &["h"]), server("a", &["127.0.0.1"])]);
-    tell(&mut store, "prometheus/b", 1, vec![server("b", &["127.0.0.1", "localhost"])]);
-    assert_eq!((rows(&store, "prometheus/a").len(), rows(&store, "prometheus/b").len()), (3, 1));
+    let near = ["127.0.0.1", "localhost", "LOCALHOST.localdomain", "::ffff:127.0.0.1"];
+    tell(&mut store, "prometheus/b", 1, vec![server("b", &near), server("127.0.0.1:9100", &[])]);
+    assert_eq!((rows(&store, "prometheus/a").len(), rows(&store, "prometheus/b").len()), (3, 2));
+    // What each of two sees at its own loopback address is another machine, whatever the port.
+    tell(&mut store, "prometheus/a", 2, vec![server("127.0.0.1:9100", &[]), server("c", &["::ffff:127.0.0.1"])]);
+    assert_eq!((rows(&store, "prometheus/a").len(), rows(&store, "prometheus/b").len()), (2, 2));
 }
 
 /// Cloud images call themselves `debian`, all of them: a hidden server is worse than a doubled one.

@@ -4,7 +4,7 @@
 use super::queries::WHAT;
 use crate::connect::prometheus::Series;
 use crate::domain::alert::Labels;
-use crate::domain::{Filesystem, Past, Pressure, Rates, Reach, Server, SourceId, Usage};
+use crate::domain::{Filesystem, Past, Pressure, Rates, Reach, Server, SourceId, Usage, host};
 use crate::sources::machine;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -176,25 +176,13 @@ fn instance(target: &Labels) -> &str {
     target.get("instance").map_or("", String::as_str)
 }
 
-/// The host of `host:port`, `[::1]:port`, or an address without a port.
-fn host(instance: &str) -> &str {
-    let instance = instance.rsplit_once("://").map_or(instance, |(_, rest)| rest);
-    if let Some((host, _)) = instance.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return host;
-    }
-    match instance.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => instance,
-    }
-}
-
 /// The host as Prometheus knows it, or the name that it gives itself where that is only a number; two that would have the
 /// same name are called by their whole instance.
 fn names(wanted: &[(&Labels, bool)], known: &BTreeMap<Labels, Known>) -> Vec<String> {
     let name = |target: &Labels| {
-        let host = host(instance(target));
+        let host = host::of(instance(target));
         let nodename = known.get(target).map_or("", |known| known.nodename.as_str());
-        let number = host == "localhost" || host.is_empty() || host.parse::<IpAddr>().is_ok();
+        let number = host.is_empty() || host::is_here(host) || host.parse::<IpAddr>().is_ok();
         (if number && !nodename.is_empty() { nodename } else { host }).to_owned()
     };
     let mut names: Vec<String> = wanted.iter().map(|(target, _)| name(target)).collect();
@@ -218,7 +206,7 @@ fn names(wanted: &[(&Labels, bool)], known: &BTreeMap<Labels, Known>) -> Vec<Str
 
 /// Under what others know it. Two that call themselves the same are not known by that.
 fn addresses(target: &Labels, nodename: &str, name: &str) -> Vec<String> {
-    let host = host(instance(target));
+    let host = host::of(instance(target));
     let own = if name == host || name == nodename { nodename } else { "" };
     [host, own].into_iter().filter(|known| !known.is_empty() && *known != name).map(str::to_owned).collect()
 }

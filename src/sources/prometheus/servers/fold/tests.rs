@@ -127,23 +127,6 @@ fn servers_that_would_have_one_name_are_told_apart() {
 }
 
 #[test]
-fn the_host_of_an_instance_is_found_however_it_is_written() {
-    let hosts = [
-        ("game-1:9100", "game-1"),
-        ("10.0.1.4:9100", "10.0.1.4"),
-        ("[fe80::1]:9100", "fe80::1"),
-        ("fe80::1", "fe80::1"),
-        ("http://game-1:9100", "game-1"),
-        ("game-1", "game-1"),
-        ("game-1:metrics", "game-1:metrics"),
-        ("", ""),
-    ];
-    for (instance, want) in hosts {
-        assert_eq!(host(instance), want, "{instance}");
-    }
-}
-
-#[test]
 fn an_old_kernel_tells_what_could_be_given_back() {
     let gauge = |name: &str, value| {
         reading(&[("__name__", &format!("node_memory_{name}_bytes")), ("instance", "h:1"), ("job", "a")], value)
