@@ -6,9 +6,9 @@ use super::menu::{Choice, Menu, MenuKind, MenuLine, Take};
 use super::{Overlay, State};
 use crate::domain::text;
 use crate::effect::{Effect, Effects};
-use crate::panes::Details;
 use crate::panes::hands::Extent;
 use crate::panes::sheet::{Form, Sheet, push_markdown};
+use crate::panes::{Details, PANES};
 use crate::store::Health;
 use crate::widgets::{feeds, figure};
 use std::fmt::Write;
@@ -19,14 +19,12 @@ const CLIPBOARD: usize = 74_994;
 /// Cells of a text that a menu line shows of what it copies.
 const SEEN: usize = 60;
 
-/// Opens the list of what can be copied: of the open page, else of the focused table. A page that is one text is copied whole.
-pub(super) fn open(state: &mut State, effects: &mut Effects) {
-    if let (None, Some(text)) = (&state.page, state.pane().text()) {
-        return take(state, &Take::Text(text), Way::Clipboard, effects);
-    }
-    let lines = match &state.page {
-        Some(page) => page_lines(page.details()),
-        None => match table_lines(state) {
+/// Opens the list of what can be copied: of the open page, of a view that is one text, else of the focused table.
+pub(super) fn open(state: &mut State) {
+    let lines = match (&state.page, text_lines(state)) {
+        (Some(page), _) => page_lines(page.details()),
+        (None, Some(lines)) => lines,
+        (None, None) => match table_lines(state) {
             Some(lines) => lines,
             None => return,
         },
@@ -46,6 +44,17 @@ fn table_lines(state: &mut State) -> Option<Vec<MenuLine>> {
     lines.push(line("this row", "for the incident channel", Take::Bundle(Extent::Row)));
     lines.push(line("this row", "JSON", Take::Rows(Extent::Row, Form::Json)));
     lines.extend(cells.into_iter().map(|(title, text)| line(&title, &seen(&text), Take::Text(text))));
+    Some(lines)
+}
+
+fn text_lines(state: &State) -> Option<Vec<MenuLine>> {
+    let text = state.pane().text()?;
+    let bundle = Take::TextBundle(text.clone());
+    let mut lines = vec![
+        line("all of it", "text", Take::Text(text)),
+        line("all of it", "for the incident channel: a header line and the text", bundle),
+    ];
+    lines.extend(state.pane().line_text().map(|text| line("this line", &seen(&text), Take::Text(text))));
     Some(lines)
 }
 
@@ -78,7 +87,7 @@ fn seen(given: &str) -> String {
 /// others read it.
 pub(super) fn hidden(state: &State, given: &str) -> String {
     let mut out = state.redactor.text(given).into_owned();
-    text::behind(state.presenter.veil(), || text::cover(&mut out));
+    text::behind(state.veil(), || text::cover(&mut out));
     out
 }
 
@@ -102,7 +111,7 @@ struct Taken {
 /// Takes what was chosen, and says what came of it.
 pub(super) fn take(state: &mut State, take: &Take, way: Way, effects: &mut Effects) {
     let most = if way == Way::Clipboard { CLIPBOARD } else { usize::MAX };
-    let Some(mut taken) = text::behind(state.presenter.veil(), || taken(state, take, most)) else { return };
+    let Some(mut taken) = text::behind(state.veil(), || taken(state, take, most)) else { return };
     taken.text = hidden(state, &taken.text);
     if taken.text.is_empty() {
         return state.toasts.say(state.now, "there is nothing to copy");
@@ -119,7 +128,7 @@ pub(super) fn take(state: &mut State, take: &Take, way: Way, effects: &mut Effec
             effects.push(Effect::Copy(taken.text));
         }
         Way::File => {
-            let stem = crate::panes::PANES[state.focus].action.name();
+            let stem = PANES[state.focus].action.name();
             let name = format!("{stem}-{}.{}", state.now.wall.strftime("%Y%m%dT%H%M%SZ"), taken.ending);
             effects.push(Effect::Save { name, text: taken.text });
         }
@@ -140,6 +149,11 @@ fn taken(state: &mut State, take: &Take, most: usize) -> Option<Taken> {
             let sheet = sheet(state, *extent)?;
             let head = headline(state, &sheet.title);
             Some(rows(&sheet, Form::Markdown, &head, most))
+        }
+        Take::TextBundle(text) => {
+            let head = headline(state, PANES[state.focus].title);
+            let taken = taken(state, &Take::Text(text.clone()), most.saturating_sub(head.len()))?;
+            Some(Taken { text: format!("{head}{}", taken.text), ..taken })
         }
         Take::Page(form) => page_sheet(state).map(|sheet| rows(&sheet, *form, "", most)),
         Take::PageBundle => {

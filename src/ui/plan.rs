@@ -20,7 +20,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Rows of the blast radius shown before "and N more".
 const ROWS: usize = 200;
-/// Lines of the runbook's summary above everything else; the whole of it stands below.
+/// Lines of the runbook's summary above everything else; it goes on below.
 const SUMMARY: usize = 2;
 /// A column is not cut below this many cells: rather is the last one left out.
 const COLUMN: usize = 12;
@@ -39,7 +39,7 @@ pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
 /// A runbook to be read before it is chosen.
 pub fn draw_page(state: &State, reading: &Reading, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
-    page(&mut lines, &reading.runbook, text_width(area));
+    page(&mut lines, &reading.runbook, text_width(area), 0);
     let title = format!("{}  (Enter plans it, Esc goes back)", reading.runbook.id);
     dialog::draw(state, area, buf, &title, &lines, &reading.scroll, 0);
 }
@@ -69,7 +69,7 @@ pub fn plan_text(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> Stri
 /// What a runbook says to people, as text without colours.
 pub fn page_text(runbook: &Runbook, width: usize) -> String {
     let mut out = Lines::new();
-    page(&mut out, runbook, width);
+    page(&mut out, runbook, width, 0);
     plain(out)
 }
 
@@ -109,16 +109,22 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
     for members in steps.iter().filter(|members| !members[0].fences.is_empty()) {
         sent(&mut out, members, width);
     }
-    page(&mut out, &body.runbook, width);
+    page(&mut out, &body.runbook, width, SUMMARY);
     out.push((Role::Faint, String::new()));
     wrap_into(&mut out, Role::Faint, &format!("plan {}", &body.hash[..body.hash.len().min(16)]), width, 2);
     out
 }
 
-/// The beginning of the first paragraph.
-fn summary(out: &mut Lines, runbook: &Runbook, width: usize) {
+/// The first paragraph in lines, with a cell left free for what says that it goes on.
+fn first_paragraph(runbook: &Runbook, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     wrap::lines(&mut lines, runbook.summary().unwrap_or_default(), width.saturating_sub(1), 0);
+    lines
+}
+
+/// The beginning of the first paragraph.
+fn summary(out: &mut Lines, runbook: &Runbook, width: usize) {
+    let mut lines = first_paragraph(runbook, width);
     if lines.len() > SUMMARY {
         lines.truncate(SUMMARY);
         lines[SUMMARY - 1].push('…');
@@ -253,13 +259,19 @@ fn fence_lines(out: &mut Lines, fences: &[&PlannedFence], width: usize) {
     }
 }
 
-/// What the runbook says to people, whole.
-fn page(out: &mut Lines, runbook: &Runbook, width: usize) {
-    for passage in runbook.page.iter().filter(|passage| !passage.blocks.is_empty()) {
+/// What the runbook says to people. Lines of the first paragraph that were `told` already are not said again: it goes on there.
+fn page(out: &mut Lines, runbook: &Runbook, width: usize, told: usize) {
+    let goes_on = first_paragraph(runbook, width).into_iter().skip(told).collect::<Vec<_>>().join(" ");
+    for (at, passage) in runbook.page.iter().enumerate().filter(|(_, passage)| !passage.blocks.is_empty()) {
+        let rest = format!("…{goes_on}");
+        let first = told > 0 && at == 0;
+        let skipped = usize::from(first && goes_on.is_empty());
+        let blocks = passage.blocks.iter().map(String::as_str).enumerate().skip(skipped);
         out.push((Role::Text, String::new()));
         let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
         wrap_into(out, Role::Title, heading, width, 2);
-        for (index, block) in passage.blocks.iter().enumerate() {
+        for (index, block) in blocks {
+            let block = if first && index == 0 { &rest } else { block };
             let item = block.starts_with("- ");
             if index > 0 && !item {
                 out.push((Role::Text, String::new()));

@@ -12,7 +12,7 @@ mod sieve;
 mod tally;
 mod targets;
 
-pub use targets::{Targets, of};
+pub use targets::{Targets, of, of_marked};
 
 use self::lines::Row;
 use self::patterns::Patterns;

@@ -9,12 +9,13 @@ use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{RunId, Severity, ThingId, time};
+use crate::domain::{RunId, Severity, ThingId, text, time};
 use crate::keymap::Scope;
 use crate::runbook::{Runbook, offer};
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
+use crate::widgets::measure::Measure;
 use crate::widgets::{canvas, typed};
 use jiff::civil::Date;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
@@ -48,7 +49,7 @@ const COLUMNS: &[Column] = &[
     Column::text("RISK", 12, 0, 7),
     Column::text("ABOUT", 10, 0, 4),
     Column::text("OWNER", 10, 1, 3),
-    Column::figure("REVIEWED", 8, 8),
+    Column::figure("REVIEWED", 8, 8).of(Measure::Time),
     Column::text("LAST RUN", 16, 0, 6),
     Column::text("HERE", 5, 4, 5),
 ];
@@ -187,7 +188,7 @@ impl RunbooksPane {
             let _ = write!(self.title, "  {due} want a review");
         }
         if !self.filter_text.is_empty() {
-            let _ = write!(self.title, "  {} pass /{}", self.entries.len(), self.filter_text);
+            let _ = write!(self.title, "  {} pass /{}", self.entries.len(), text::typed(&self.filter_text));
         }
         self.note.clear();
         if self.entries.is_empty() {

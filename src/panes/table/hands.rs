@@ -33,6 +33,7 @@ impl<T: Tabular> Hands for DataPane<T> {
             column => column.is_some_and(|column| T::COLUMNS[column].right),
         };
         self.rows.sort = column;
+        self.look_elsewhere();
     }
 
     fn sorted(&self) -> Option<(usize, bool)> {
@@ -41,9 +42,9 @@ impl<T: Tabular> Hands for DataPane<T> {
 
     fn begin_with(&self, letter: char) -> Vec<usize> {
         let mut columns = Vec::new();
-        for (_, column) in self.rows.fields.iter().filter(|(name, _)| name.starts_with(letter)) {
-            if !columns.contains(column) {
-                columns.push(*column);
+        for field in self.rows.fields.iter().filter(|field| field.name.starts_with(letter)) {
+            if !columns.contains(&field.column) {
+                columns.push(field.column);
             }
         }
         columns
@@ -74,9 +75,9 @@ impl<T: Tabular> Hands for DataPane<T> {
 
     fn fields(&self) -> Vec<(String, Vec<String>)> {
         let (headings, others) = self.rows.fields.split_at(self.rows.fields.len() - T::SYNONYMS.len());
-        let names =
-            |column: usize| others.iter().filter(move |(_, other)| *other == column).map(|(name, _)| name.to_string());
-        headings.iter().map(|(name, column)| (name.to_string(), names(*column).collect())).collect()
+        let named = |column: usize| others.iter().filter(move |other| other.column == column);
+        let names = |column: usize| named(column).map(|field| field.name.to_string()).collect();
+        headings.iter().map(|field| (field.name.to_string(), names(field.column))).collect()
     }
 
     fn shown(&self) -> usize {
@@ -85,6 +86,13 @@ impl<T: Tabular> Hands for DataPane<T> {
 
     fn marked(&self) -> usize {
         self.marks.len()
+    }
+
+    fn marked_things(&self, cx: &Cx<'_>) -> Vec<ThingId> {
+        if self.marks.is_empty() {
+            return Vec::new();
+        }
+        self.passing(cx).map(T::id).filter(|id| self.marks.has(|| id.clone())).collect()
     }
 
     fn sheet(&self, extent: Extent, cx: &Cx<'_>) -> Sheet {
@@ -120,6 +128,7 @@ impl<T: Tabular> Hands for DataPane<T> {
         let column = |heading: &String| T::COLUMNS.iter().position(|column| column.title.eq_ignore_ascii_case(heading));
         self.rows.sort = view.sort.as_ref().and_then(column);
         (self.rows.reverse, self.rows.grouped) = (view.reverse, view.grouped);
+        self.look_elsewhere();
         self.columns.choose(&view.columns.iter().filter_map(column).collect::<Vec<_>>());
         view.sort.iter().chain(&view.columns).filter(|heading| column(heading).is_none()).cloned().collect()
     }
