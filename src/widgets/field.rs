@@ -123,6 +123,7 @@ impl Field {
     }
 
     /// What it looks like while others see the screen and nobody knows yet what it will be: the same with a dot for each character.
+    #[must_use]
     pub fn dotted(&self) -> Self {
         let dots = |text: &str| "•".repeat(text.chars().count());
         let cursor = dots(&self.text[..self.cursor]).len();

@@ -58,6 +58,7 @@ impl Column {
     }
 
     /// The same, with figures of this.
+    #[must_use]
     pub const fn of(self, measure: Measure) -> Self {
         Self { measure, ..self }
     }

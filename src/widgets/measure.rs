@@ -29,6 +29,10 @@ pub struct Asked {
     pub of_limit: bool,
 }
 
+/// A figure of another sort than the column's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit;
+
 /// Below this a bare number is hardly meant as bytes.
 const FEW: f64 = 1024.0;
 
@@ -37,7 +41,7 @@ impl Measure {
     ///
     /// # Errors
     /// When it is a figure of another sort.
-    pub fn read(self, text: &str) -> Result<Option<Asked>, ()> {
+    pub fn read(self, text: &str) -> Result<Option<Asked>, Unfit> {
         let Some(figure) = figure(text).filter(|_| self != Self::Text) else { return Ok(None) };
         let fits = match (self, figure.unit) {
             (Self::Share | Self::Limited, Some(Unit::Percent))
@@ -51,7 +55,7 @@ impl Measure {
             (_, Some(_)) => false,
         };
         if !fits {
-            return Err(());
+            return Err(Unfit);
         }
         let of_limit = self == Self::Limited && figure.unit == Some(Unit::Percent);
         Ok(Some(Asked { value: figure.of(self), of_limit }))

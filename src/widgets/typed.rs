@@ -2,7 +2,7 @@
 //! what must hold for it. Pure; a row is asked by the table, which knows its figures.
 
 use super::grid::Column;
-use super::measure::{self, Asked, Measure};
+use super::measure::{self, Asked, Measure, Unfit};
 use crate::domain::nearest;
 use std::borrow::Cow;
 
@@ -266,7 +266,7 @@ fn comparison(
         _ if operator == Operator::Has => None,
         Ok(None) if is_order => return Err(format!("{value} is no figure: {name} is {}", measure.words())),
         Ok(figure) => figure,
-        Err(()) => return Err(format!("{value} does not fit: {name} is {}", measure.words())),
+        Err(Unfit) => return Err(format!("{value} does not fit: {name} is {}", measure.words())),
     };
     Ok(Comparison { column: field.column, wanted, operator, texts, figure, measure })
 }

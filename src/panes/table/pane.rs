@@ -220,7 +220,7 @@ impl<T: Tabular> DataPane<T> {
         };
         // How old it is, and that a filter hides rows, are worth more than the end of the summary.
         let filtered = !self.rows.filter.is_empty() || self.rows.filter.problem().is_some();
-        let filter = filtered.then(|| format!(" /{} ", text::typed(&self.rows.filter_text))).unwrap_or_default();
+        let filter = if filtered { format!(" /{} ", text::typed(&self.rows.filter_text)) } else { String::new() };
         let filter_cells = (filter.width() as u16).min(FILTER) + u16::from(filtered);
         let cells = |ages: &str| if ages.is_empty() { 0 } else { ages.width() as u16 + 3 };
         let free = place.area.width.saturating_sub(self.notes.title.width().min(200) as u16 + 5 + filter_cells);

@@ -88,7 +88,7 @@ fn told(title: &str, is_exact: bool, wanted: &[String], said: &Said) -> String {
     match near {
         Some(near) => format!("{told}: did you mean {near}?"),
         None if said.cells.len() <= LISTED => {
-            format!("{told}: there is {}", Vec::from_iter(said.cells.iter().map(String::as_str)).join(", "))
+            format!("{told}: there is {}", said.cells.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
         }
         None => told,
     }
