@@ -4,7 +4,6 @@ use crate::panes::Place;
 use crate::widgets::canvas;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use unicode_width::UnicodeWidthStr;
 
 /// A frame (or a rule) with a title at its left, which leaves `kept` cells free at the right.
 pub(in crate::panes) fn draw_frame(
@@ -20,12 +19,7 @@ pub(in crate::panes) fn draw_frame(
         canvas::rule(buf, Rect { height: 1, ..place.area }, border);
     }
     let x = place.area.x + 1;
-    let room = place.area.width.saturating_sub(4 + kept);
-    let cut = text.width() > usize::from(room);
-    let mut end = canvas::put(buf, (x + 1, place.area.y), text, room.saturating_sub(u16::from(cut)), title);
-    if cut && room > 0 {
-        end = canvas::put(buf, (end, place.area.y), "…", 1, title);
-    }
+    let end = canvas::put(buf, (x + 1, place.area.y), text, place.area.width.saturating_sub(4 + kept), title);
     canvas::put(buf, (x, place.area.y), " ", 1, title);
     canvas::put(buf, (end, place.area.y), " ", 1, title);
 }
