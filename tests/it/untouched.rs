@@ -120,3 +120,16 @@ fn a_page_stays_with_its_thing_and_the_overview_with_its_worst() {
     let page = dump::text(&scene.paint());
     assert!(!page.contains("it is away"), "what slid under the cursor was opened: {page}");
 }
+
+/// How old it is must not be lost behind what there is.
+#[test]
+fn the_age_and_the_filter_stand_in_a_title_that_is_too_long_for_the_rest() {
+    let mut scene = Scene::full((80, 24));
+    scene.keys("4z");
+    scene.keys("/app:web idle in transaction");
+    scene.key(KeyCode::Enter);
+    let text = dump::text(&scene.paint());
+    let title = text.lines().find(|line| line.contains("4 Databases")).unwrap().to_owned();
+    assert!(title.contains("postgres 3s") || title.contains("1 ok 3s") || title.contains("data 3s old"), "{title}");
+    assert!(title.contains("/app:web idle") && title.contains('…'), "{title}");
+}
