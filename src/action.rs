@@ -95,6 +95,10 @@ pub enum Action {
     LogTimes,
     /// In a log: UTC, or the local time.
     LogZone,
+    /// In a log: hide the lines without certain words.
+    LogFilter,
+    /// In a log: copy the line under the cursor.
+    LogCopyLine,
     /// In a log: copy what is visible.
     LogCopyAll,
     /// In a log: save what is shown to a file.
@@ -259,6 +263,8 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::LogWrap, "wrap", "wrap long lines, or cut them"),
     (Action::LogTimes, "times", "the time of each line, or not"),
     (Action::LogZone, "zone", "UTC, or the local time"),
+    (Action::LogFilter, "filter-lines", "show only lines with these words: words, !not"),
+    (Action::LogCopyLine, "copy-line", "copy the line under the cursor, or the whole line that is open"),
     (Action::LogCopyAll, "copy-all", "copy the lines on the screen"),
     (Action::LogSave, "save", "save the lines that pass the filter to a file"),
     (Action::Since(Anchor::All), "since-all", "all of it, as far as it is kept"),
@@ -308,7 +314,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::ReplayFaster, "replay-faster", "replay faster: up to 60 times as fast"),
     (Action::ReplaySlower, "replay-slower", "replay slower: down to as it was"),
     (Action::Plan, "plan", "plan the selected runbook, or the one that names the selected alert (asks first)"),
-    (Action::Quit, "quit", "quit"),
+    (Action::Quit, "quit", "quit; on a page or a view: back"),
 ];
 
 impl Action {
@@ -347,6 +353,25 @@ impl Action {
     /// A stray key must not do it: it acts, takes the screen away, or changes what is seen of it.
     pub fn is_grave(&self) -> bool {
         self.acts() || matches!(self, Self::Quit | Self::Suspend | Self::Presenter | Self::Freeze | Self::Mouse)
+    }
+
+    /// It begins with the row under the cursor, so that a key bound to it means the one that was seen there.
+    pub fn is_about_row(&self) -> bool {
+        self.motion().is_some()
+            || matches!(
+                self,
+                Self::Details
+                    | Self::Actions
+                    | Self::Palette
+                    | Self::Copy
+                    | Self::Mark
+                    | Self::Logs
+                    | Self::Processes
+                    | Self::Inspect
+                    | Self::SilencePreview
+                    | Self::Plan
+                    | Self::Runbook(_)
+            )
     }
 
     /// How it moves a cursor, if that is what it does.

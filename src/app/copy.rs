@@ -6,9 +6,9 @@ use super::menu::{Choice, Menu, MenuKind, MenuLine, Take};
 use super::{Overlay, State};
 use crate::domain::text;
 use crate::effect::{Effect, Effects};
-use crate::panes::Details;
 use crate::panes::hands::Extent;
 use crate::panes::sheet::{Form, Sheet};
+use crate::panes::{Details, PANES, Page};
 use crate::store::Health;
 use crate::widgets::{feeds, figure};
 use std::fmt::Write;
@@ -19,24 +19,23 @@ const CLIPBOARD: usize = 74_994;
 /// Cells of a text that a menu line shows of what it copies.
 const SEEN: usize = 60;
 
-/// Opens the list of what can be copied: of the open page, else of the focused table. A page that is one text is copied whole.
-pub(super) fn open(state: &mut State, effects: &mut Effects) {
-    if let (None, Some(text)) = (&state.page, state.pane().text()) {
-        return take(state, &Take::Text(text), Way::Clipboard, effects);
-    }
-    let lines = match &state.page {
-        Some(page) => {
-            let run = page.run().and_then(|page| super::announce::of_run(state, page.run()));
-            let told =
-                run.map(|text| line("for the incident channel", "what others are told of this run", Take::Text(text)));
-            told.into_iter().chain(page_lines(page.details())).collect()
-        }
-        None => match table_lines(state) {
+/// Opens the list of what can be copied: of the open page, of a view that is one text, else of the focused table.
+pub(super) fn open(state: &mut State) {
+    let lines = match (&state.page, text_lines(state)) {
+        (Some(page), _) => told_lines(state, page).into_iter().chain(page_lines(page.details())).collect(),
+        (None, Some(lines)) => lines,
+        (None, None) => match table_lines(state) {
             Some(lines) => lines,
             None => return,
         },
     };
     state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Copy, title: "copy".to_owned(), lines, cursor: 0 }));
+}
+
+/// What others are told of the run that the page is of.
+fn told_lines(state: &State, page: &Page) -> Option<MenuLine> {
+    let text = super::announce::of_run(state, page.run()?.run())?;
+    Some(line("for the incident channel", "what others are told of this run", Take::Text(text)))
 }
 
 fn table_lines(state: &mut State) -> Option<Vec<MenuLine>> {
@@ -51,6 +50,17 @@ fn table_lines(state: &mut State) -> Option<Vec<MenuLine>> {
     lines.push(line("this row", "for the incident channel", Take::Bundle(Extent::Row)));
     lines.push(line("this row", "JSON", Take::Rows(Extent::Row, Form::Json)));
     lines.extend(cells.into_iter().map(|(title, text)| line(&title, &seen(&text), Take::Text(text))));
+    Some(lines)
+}
+
+fn text_lines(state: &State) -> Option<Vec<MenuLine>> {
+    let text = state.pane().text()?;
+    let bundle = Take::TextBundle(text.clone());
+    let mut lines = vec![
+        line("all of it", "text", Take::Text(text)),
+        line("all of it", "for the incident channel: a header line and the text", bundle),
+    ];
+    lines.extend(state.pane().line_text().map(|text| line("this line", &seen(&text), Take::Text(text))));
     Some(lines)
 }
 
@@ -83,7 +93,7 @@ fn seen(given: &str) -> String {
 /// others read it.
 pub(super) fn hidden(state: &State, given: &str) -> String {
     let mut out = state.redactor.text(given).into_owned();
-    text::behind(state.presenter.veil(), || text::cover(&mut out));
+    text::behind(state.veil(), || text::cover(&mut out));
     out
 }
 
@@ -107,7 +117,7 @@ struct Taken {
 /// Takes what was chosen, and says what came of it.
 pub(super) fn take(state: &mut State, take: &Take, way: Way, effects: &mut Effects) {
     let most = if way == Way::Clipboard { CLIPBOARD } else { usize::MAX };
-    let Some(mut taken) = text::behind(state.presenter.veil(), || taken(state, take, most)) else { return };
+    let Some(mut taken) = text::behind(state.veil(), || taken(state, take, most)) else { return };
     taken.text = hidden(state, &taken.text);
     if taken.text.is_empty() {
         return state.toasts.say(state.now, "there is nothing to copy");
@@ -124,7 +134,7 @@ pub(super) fn take(state: &mut State, take: &Take, way: Way, effects: &mut Effec
             effects.push(Effect::Copy(taken.text));
         }
         Way::File => {
-            let stem = crate::panes::PANES[state.focus].action.name();
+            let stem = PANES[state.focus].action.name();
             let name = format!("{stem}-{}.{}", state.now.wall.strftime("%Y%m%dT%H%M%SZ"), taken.ending);
             effects.push(Effect::Save { name, text: taken.text });
         }
@@ -145,6 +155,11 @@ fn taken(state: &mut State, take: &Take, most: usize) -> Option<Taken> {
             let sheet = sheet(state, *extent)?;
             let head = headline(state, &sheet.title);
             Some(rows(&sheet, Form::Markdown, &head, most))
+        }
+        Take::TextBundle(text) => {
+            let head = headline(state, PANES[state.focus].title);
+            let taken = taken(state, &Take::Text(text.clone()), most.saturating_sub(head.len()))?;
+            Some(Taken { text: format!("{head}{}", taken.text), ..taken })
         }
         Take::Page(form) => page_sheet(state).map(|sheet| rows(&sheet, *form, "", most)),
         Take::PageBundle => {

@@ -10,6 +10,7 @@ pub(super) fn key(state: &mut State, chord: Chord) {
     let Some(field) = &mut state.filter_edit else { return };
     if chord.is(KeyCode::Enter) {
         state.filter_edit = None;
+        keep(state);
     } else if chord.is(KeyCode::Esc) {
         state.filter_edit = None;
         set(state, "");
@@ -17,6 +18,16 @@ pub(super) fn key(state: &mut State, chord: Chord) {
         complete(state);
     } else if field.key(chord) {
         apply(state);
+    }
+}
+
+/// Who keeps a filter has found something: the first row that passes stays selected when the filter is taken away.
+fn keep(state: &mut State) {
+    if state.logs.is_none() && !state.pane().filter().is_empty() {
+        state.with_pane(|pane, cx| {
+            pane.settle(cx);
+            pane.choose();
+        });
     }
 }
 

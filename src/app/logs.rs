@@ -6,7 +6,7 @@ use crate::action::Action;
 use crate::domain::{LogEvent, LogRequest};
 use crate::effect::{Effect, Effects};
 use crate::panes::Presence;
-use crate::panes::logs::{self, LogFlow, LogView};
+use crate::panes::logs::{self, LogFlow, LogView, Targets};
 use crate::widgets::field::Field;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(super) fn takes(state: &mut State, action: &Action, effects: &mut Effects) -
         }
         return false;
     }
-    if let Action::Search | Action::Filter = action {
+    if let Action::Search | Action::Filter | Action::LogFilter = action {
         edit(state, *action == Action::Search);
         return true;
     }
@@ -48,7 +48,7 @@ pub(super) fn takes(state: &mut State, action: &Action, effects: &mut Effects) -
             state.toasts.say(state.now, format!("copied {what}"));
         }
         LogFlow::Save(mut export) => {
-            export.veil = state.presenter.veil();
+            export.veil = state.presenter.veil(false);
             effects.push(Effect::SaveLog(export));
         }
     }
@@ -61,8 +61,23 @@ fn edit(state: &mut State, search: bool) {
     state.filter_edit = Some(Field::replacing(text));
 }
 
-/// The log of the thing under the cursor, or of the one whose page is open.
+/// The log of the thing under the cursor, or of the one whose page is open; where rows are marked, of all of these by time.
 fn open(state: &mut State) {
+    let marked = state.with_pane(|pane, cx| pane.hands().map(|hands| hands.marked_things(cx))).unwrap_or_default();
+    if state.page.is_none() && !marked.is_empty() {
+        return match logs::of_marked(&marked, &state.cx(), &state.log_settings) {
+            Ok((targets, left_out)) => {
+                if left_out > 0 {
+                    let most = marked.len() - left_out;
+                    state
+                        .toasts
+                        .say(state.now, format!("{most} logs are read at once: {left_out} of the marked are not"));
+                }
+                show(state, targets);
+            }
+            Err(why) => state.toasts.say(state.now, why),
+        };
+    }
     let selected = state.page.as_ref().map(|page| page.of().clone()).or_else(|| state.pane().selected());
     let Some(selected) = selected else { return state.toasts.say(state.now, "nothing is selected") };
     if selected.presence != Presence::Here {
@@ -70,13 +85,15 @@ fn open(state: &mut State) {
         return state.toasts.say(state.now, why);
     }
     match logs::of(&selected.id, &state.cx(), &state.log_settings) {
-        Ok(targets) => {
-            way::leave(state);
-            state.page = None;
-            state.logs = Some(LogView::new(targets, &state.log_settings));
-        }
+        Ok(targets) => show(state, targets),
         Err(why) => state.toasts.say(state.now, why),
     }
+}
+
+fn show(state: &mut State, targets: Targets) {
+    way::leave(state);
+    state.page = None;
+    state.logs = Some(LogView::new(targets, &state.log_settings));
 }
 
 /// Has what is on the screen read, and nothing else: called after each event.

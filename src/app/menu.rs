@@ -87,6 +87,8 @@ pub enum Take {
     Rows(Extent, Form),
     /// The same for somebody who was not there: a header line and a Markdown table.
     Bundle(Extent),
+    /// The text of a view, with a header line for somebody who was not there.
+    TextBundle(String),
     /// The open page.
     Page(Form),
     /// The same for somebody who was not there.

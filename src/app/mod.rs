@@ -167,6 +167,8 @@ pub struct State {
     pub pending: Vec<Chord>,
     /// How fast keys come.
     typing: typing::Typing,
+    /// The pane in which a row was chosen for no other reason than that a list of actions was opened.
+    lent: Option<usize>,
     /// What a grave key asked for a moment ago.
     held: Option<typing::Held>,
     /// May anything be changed?
@@ -263,6 +265,7 @@ impl State {
             filter_edit: None,
             pending: Vec::new(),
             typing: typing::Typing::default(),
+            lent: None,
             held: None,
             writes,
             presenter: Presenter::new(setup.presenting),
@@ -303,6 +306,11 @@ impl State {
     /// The screen as it is left, if that is to be kept for the next start.
     pub fn left(&mut self) -> Option<View> {
         self.habits.remember.then(|| views::current(self, "as it was left".to_owned()))
+    }
+
+    /// What every text goes behind before it is shown; `None`: nobody else looks.
+    pub fn veil(&self) -> Option<Arc<dyn text::Veil>> {
+        self.presenter.veil(self.filter_edit.is_some())
     }
 
     /// What panes may see.
@@ -368,7 +376,7 @@ impl State {
 
     /// Formats what is visible. To be called before drawing.
     pub fn prepare(&mut self) {
-        text::behind(self.presenter.veil(), || self.format());
+        text::behind(self.veil(), || self.format());
     }
 
     fn format(&mut self) {
@@ -399,6 +407,8 @@ impl State {
         let mut panes = std::mem::take(&mut self.panes);
         let (mut page, mut logs) = (self.page.take(), self.logs.take());
         let cx = self.cx();
+        let seen = |index: usize| screen.panes().any(|(shown, _)| shown == index) && page.is_none() && logs.is_none();
+        panes.iter_mut().enumerate().filter(|(index, _)| !seen(*index)).for_each(|(_, pane)| pane.unseen());
         for (index, place) in screen.panes() {
             match (&mut logs, &mut page) {
                 (Some(logs), _) => logs.refresh(place, &cx),

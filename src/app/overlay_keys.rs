@@ -3,7 +3,7 @@
 use super::answer::Arming;
 use super::params_dialog::Outcome;
 use super::presenter::{self, PHRASE, RevealDialog};
-use super::update::{act, record_lock};
+use super::update::{act, give_back, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use super::{calls, planning, silence_preview};
 use crate::domain::Now;
@@ -176,12 +176,15 @@ fn palette_key(
         return;
     }
     if chord.is(KeyCode::Esc) {
-        return;
+        return give_back(state, None);
     }
     if chord.is(KeyCode::Enter) {
         match chosen {
             Some(action) if burst && action.is_grave() => state.toasts.say(state.now, TOO_SOON),
-            Some(action) => return act(state, &action, effects),
+            Some(action) => {
+                give_back(state, Some(&action));
+                return act(state, &action, effects);
+            }
             None => {}
         }
     } else if let Some(reading) = &mut palette.reading {

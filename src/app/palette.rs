@@ -1,6 +1,6 @@
 //! Actions by name: fuzzy over everything that works here.
 
-use crate::action::{ACTIONS, Action};
+use crate::action::{ACTIONS, Action, RUNBOOK_PREFIX};
 use crate::cx::Cx;
 use crate::keymap::{Keymap, Scope};
 use crate::runbook::{Library, Runbook};
@@ -54,6 +54,9 @@ pub struct Palette {
     matches: Vec<usize>,
     /// The row under the cursor, within the matches.
     pub cursor: usize,
+    /// What is under the cursor is meant: its name begins as was typed, or somebody moved there. What only looks alike is not done by
+    /// an Enter that was meant for something else.
+    pub is_chosen: bool,
     /// The runbook that is read before it is chosen, in place of the list.
     pub reading: Option<Reading>,
 }
@@ -88,23 +91,35 @@ impl Palette {
 
     fn new(title: String, items: Vec<Item>) -> Self {
         let matches = (0..items.len()).collect();
-        Self { title, field: Field::default(), completes: false, items, matches, cursor: 0, reading: None }
+        Self {
+            title,
+            field: Field::default(),
+            completes: false,
+            items,
+            matches,
+            cursor: 0,
+            is_chosen: true,
+            reading: None,
+        }
     }
 
-    /// Ranks the items by what is typed: names that fit before descriptions in which a word begins so.
+    /// Ranks the items by what is typed: what is called so, what begins so, names that are alike, descriptions in which a word
+    /// begins so. Only the first two are chosen by that.
     pub fn rank(&mut self) {
+        let typed = self.field.text().trim();
         let pattern = Pattern::parse(self.field.text(), CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
-        let mut scored: Vec<(u32, usize)> = Vec::new();
+        let mut scored: Vec<(Fit, u32, usize)> = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             let named = pattern.score(Utf32Str::new(&item.name, &mut buffer), &mut matcher);
-            let named = if is_also(item, self.field.text()) { Some(u32::MAX - 1) } else { named };
-            let described = || words_begin(&item.doc, self.field.text()).then_some(0);
-            scored.extend(named.map(|score| score + 1).or_else(described).map(|score| (score, index)));
+            let fit = fit(item, typed).or_else(|| named.map(|_| Fit::Alike));
+            let fit = fit.or_else(|| words_begin(&item.doc, typed).then_some(Fit::Described));
+            scored.extend(fit.map(|fit| (fit, named.unwrap_or_default(), index)));
         }
-        scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
-        self.matches = scored.into_iter().map(|(_, index)| index).collect();
+        scored.sort_by_key(|(fit, score, index)| (*fit, std::cmp::Reverse(*score), *index));
+        self.is_chosen = typed.is_empty() || scored.first().is_some_and(|(fit, ..)| *fit <= Fit::Begins);
+        self.matches = scored.into_iter().map(|(.., index)| index).collect();
         self.cursor = 0;
     }
 
@@ -113,14 +128,19 @@ impl Palette {
         self.matches.iter().map(|index| &self.items[*index])
     }
 
-    /// What the cursor is on.
+    /// What the cursor is on, if that is meant.
     pub fn chosen(&self) -> Option<&Item> {
+        self.nearest().filter(|_| self.is_chosen)
+    }
+
+    /// What the cursor is on, or is nearest to what was typed.
+    fn nearest(&self) -> Option<&Item> {
         self.matches.get(self.cursor).map(|index| &self.items[*index])
     }
 
     /// Writes out the name under the cursor. False: it is written already, or nothing matches.
     pub fn complete(&mut self) -> bool {
-        let name = self.chosen().map(|item| item.name.clone()).filter(|name| name != self.field.text());
+        let name = self.nearest().map(|item| item.name.clone()).filter(|name| name != self.field.text());
         if let Some(name) = &name {
             self.field = Field::with(name);
             self.rank();
@@ -133,17 +153,47 @@ impl Palette {
         if self.reading.take().is_some() {
             return true;
         }
-        let runbook = match self.chosen().map(|item| &item.action) {
+        let runbook = match self.nearest().map(|item| &item.action) {
             Some(Action::Runbook(id)) => library.get(id),
             _ => None,
         };
         self.reading = runbook.map(|runbook| Reading { runbook: Arc::clone(runbook), scroll: Scroll::default() });
+        self.is_chosen |= self.reading.is_some();
         self.reading.is_some()
     }
 
-    /// Moves the cursor.
+    /// Moves the cursor. Where nothing was chosen the first step goes to what is nearest.
     pub fn go(&mut self, by: isize) {
+        if !std::mem::replace(&mut self.is_chosen, true) {
+            return;
+        }
         self.cursor = self.cursor.saturating_add_signed(by).min(self.matches.len().saturating_sub(1));
+    }
+}
+
+/// How a name fits what was typed, the best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// It is that.
+    Exact,
+    /// It begins so.
+    Begins,
+    /// It has these letters in this order.
+    Alike,
+    /// What it does is told with such words.
+    Described,
+}
+
+/// The name, of a runbook also without what stands before its id.
+fn fit(item: &Item, typed: &str) -> Option<Fit> {
+    let typed = typed.to_lowercase();
+    let names = || [Some(item.name.as_str()), item.name.strip_prefix(RUNBOOK_PREFIX)].into_iter().flatten();
+    if typed.is_empty() {
+        None
+    } else if is_also(item, &typed) || names().any(|name| name == typed) {
+        Some(Fit::Exact)
+    } else {
+        names().any(|name| name.starts_with(&typed)).then_some(Fit::Begins)
     }
 }
 

@@ -47,9 +47,10 @@ impl Presenter {
         self.on
     }
 
-    /// What every text goes behind; `None` when the mode is off.
-    pub fn veil(&self) -> Option<Arc<dyn Veil>> {
-        self.on.then(|| Arc::clone(&self.mask) as Arc<dyn Veil>)
+    /// What every text goes behind; `None` when the mode is off. While a filter or a search is `typed` it is not shown at all.
+    pub fn veil(&self, typed: bool) -> Option<Arc<dyn Veil>> {
+        let mask = || Arc::clone(&self.mask);
+        self.on.then(|| if typed { Arc::new(Typing(mask())) as Arc<dyn Veil> } else { mask() })
     }
 
     /// The key pressed a moment ago, and what it does.
@@ -77,6 +78,19 @@ impl Presenter {
     /// Forgets a key that was shown long enough; true when it did.
     pub(super) fn pass(&mut self, now: Now) -> bool {
         self.pressed.take_if(|(.., at)| now.since(*at) >= SHOWN).is_some()
+    }
+}
+
+/// A veil while something is being typed: half an address is no address, so that nothing of it is shown but how long it is.
+struct Typing(Arc<Mask>);
+
+impl Veil for Typing {
+    fn hide(&self, text: &str) -> Option<String> {
+        self.0.hide(text)
+    }
+
+    fn hide_typed(&self, text: &str) -> Option<String> {
+        Some("•".repeat(text.chars().count()))
     }
 }
 

@@ -88,7 +88,7 @@ fn pass_time(state: &mut State, effects: &mut Effects) {
     state.dirty |= state.note.take_if(|(_, until)| *until <= state.now.mono).is_some();
     // A notice is seen by those who see the screen.
     let due = state.news.due(&state.looks.notify, state.now);
-    let hidden = |notice: String| text::behind(state.presenter.veil(), || text::clean(&notice).into_owned());
+    let hidden = |notice: String| text::behind(state.veil(), || text::clean(&notice).into_owned());
     effects.extend(due.map(hidden).map(Effect::Notify));
     super::overlay_keys::pass_time(state, effects);
 }
@@ -179,7 +179,8 @@ fn unbound(state: &mut State, chord: Chord) {
     state.presenter.press_nothing();
     if chord.is_ctrl('c') {
         let key = state.keymap.key_of(state.scope(), &Action::Quit).unwrap_or_default();
-        return state.toasts.say(state.now, format!("{key} quits"));
+        let what = if way::is_inside(state) { "goes back, and quits where the panes are" } else { "quits" };
+        return state.toasts.say(state.now, format!("{key} {what}"));
     }
     let instead = super::habits::instead(state, chord);
     if instead.is_none() && elsewhere(state, chord) {
@@ -198,6 +199,8 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
     let action = match super::replay::meaning(state) {
         Found::Pending => return,
         Found::Nothing => None,
+        // From inside, the key that leaves the program leads out of where one is, as in a log.
+        Found::Action(Action::Quit) if way::is_inside(state) => Some(Action::Back),
         Found::Action(action) => Some(action.clone()),
     };
     let keys = state.pending.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
@@ -208,8 +211,34 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
     match action {
         None => unbound(state, chord),
         Some(action) if action.is_grave() && burst => state.toasts.say(state.now, TOO_FAST),
-        Some(action) if action.is_grave() => state.held = Some(Held { action, at: state.now }),
-        Some(action) => act(state, &action, effects),
+        Some(action) if action.is_grave() => {
+            choose(state, &action);
+            state.held = Some(Held { action, at: state.now });
+        }
+        Some(action) => {
+            choose(state, &action);
+            act(state, &action, effects);
+        }
+    }
+}
+
+/// A key that begins with a row means the one that was painted when it was pressed, whatever comes before it is carried out.
+fn choose(state: &mut State, action: &Action) {
+    if !action.is_about_row() || state.page.is_some() || state.logs.is_some() {
+        return;
+    }
+    let now = state.with_pane(|pane, cx| {
+        pane.settle(cx);
+        pane.choose()
+    });
+    let lists = matches!(action, Action::Palette | Action::Actions);
+    state.lent = if lists { now.then_some(state.focus) } else { None };
+}
+
+/// A list of actions was closed, by choosing one of them or without: a row that is not acted on was not chosen by that.
+pub(super) fn give_back(state: &mut State, chosen: Option<&Action>) {
+    if let Some(lent) = state.lent.take().filter(|_| chosen.is_none_or(|action| !action.is_about_row())) {
+        state.panes[lent].let_go();
     }
 }
 
@@ -274,7 +303,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Mouse => super::mouse::toggle(state, effects),
         Action::Views => super::views::list(state),
         Action::SaveView => super::views::ask_name(state),
-        Action::Copy => super::copy::open(state, effects),
+        Action::Copy => super::copy::open(state),
         Action::Announce => super::announce::run(state, effects),
         Action::Mark => super::hands::mark(state, Marking::Toggle),
         Action::InvertMarks => super::hands::mark(state, Marking::Invert),
@@ -336,6 +365,8 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::LogWrap
         | Action::LogTimes
         | Action::LogZone
+        | Action::LogFilter
+        | Action::LogCopyLine
         | Action::LogCopyAll
         | Action::LogSave
         | Action::Since(_) => {
@@ -363,7 +394,6 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
     }
 }
 
-/// What the focused page shows as a text, for another program.
 /// A run goes on only as long as the program does: while one is under way, leaving takes the key twice.
 fn leave(state: &mut State, effects: &mut Effects) {
     let again = state.leaving.is_some_and(|until| state.now.mono < until);

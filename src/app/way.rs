@@ -40,6 +40,11 @@ pub(super) fn next_pane(state: &mut State, by: isize) {
     state.focus = tables[next];
 }
 
+/// There is a way back to the panes: a page, a log, or a view that took their place.
+pub(super) fn is_inside(state: &State) -> bool {
+    state.page.is_some() || state.logs.is_some() || !PANES[state.focus].beside
+}
+
 /// One step back at a time: a plan that is being made, filter, page, zoom, view, messages. Never out of the program.
 pub(super) fn back(state: &mut State, effects: &mut Effects) {
     if super::planning::give_up(state, effects) {

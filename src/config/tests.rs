@@ -188,6 +188,17 @@ fn every_invalid_config_is_refused_with_these_words() {
     }
 }
 
+/// Who copies the example and leaves a table as it is has not changed anything by that.
+#[test]
+fn the_example_shows_defaults_where_nothing_is_a_name() {
+    let example = parse("config.example.toml", include_str!("../../assets/config.example.toml")).unwrap();
+    let bare = parse("bare.toml", "").unwrap();
+    assert!(example.presenter.hide.is_empty() && !example.presenter.always);
+    assert_eq!(example.log_memory, bare.log_memory);
+    assert_eq!((example.mouse, example.remember), (bare.mouse, bare.remember));
+    assert_eq!(format!("{:?}", example.limits), format!("{:?}", bare.limits));
+}
+
 /// What is wrong with a config by its schema.
 fn by_schema(text: &str) -> Vec<String> {
     let validator = jsonschema::draft202012::new(&schema()).unwrap();

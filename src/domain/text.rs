@@ -15,6 +15,11 @@ pub trait Veil: Send + Sync {
     /// The text with everything hidden that must be; `None` when there is nothing of the kind. It must not need to be told
     /// what the text is.
     fn hide(&self, text: &str) -> Option<String>;
+
+    /// The same of what somebody typed to find something: it may be the beginning of what must be hidden.
+    fn hide_typed(&self, text: &str) -> Option<String> {
+        self.hide(text)
+    }
 }
 
 thread_local! {
@@ -40,6 +45,19 @@ pub fn cover(text: &mut String) {
     if let Some(hidden) = hide(text) {
         *text = hidden;
     }
+}
+
+/// What somebody typed to find something, a filter or a search, as it may be shown.
+pub fn typed(text: &str) -> Cow<'_, str> {
+    match VEIL.with_borrow(Clone::clone).and_then(|veil| veil.hide_typed(text)) {
+        Some(hidden) => Cow::Owned(made_harmless(&hidden)),
+        None => clean(text),
+    }
+}
+
+/// Others see the screen: sentences that repeat what was typed are not shown.
+pub fn is_veiled() -> bool {
+    VEIL.with_borrow(Option::is_some)
 }
 
 fn hide(text: &str) -> Option<String> {

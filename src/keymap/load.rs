@@ -257,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn what_the_k9s_keymap_takes_a_key_from_has_another() {
+        let keymap = load_named("k9s").unwrap();
+        for binding in load_named("default").unwrap().bindings(Scope::All) {
+            assert!(keymap.key_of(Scope::All, &binding.action).is_some(), "no key for {:?}", binding.action);
+        }
+    }
+
+    #[test]
     fn a_file_may_stand_on_a_preset() {
         let keymap = load(Some(("mine.toml", "inherits = \"k9s\"\n[all]\n\"x\" = \"zoom\""))).unwrap();
         let does = |word: &str| keymap.find(Scope::All, &[Chord::parse(word).unwrap()]);

@@ -3,14 +3,13 @@
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::Column;
-use crate::widgets::typed;
-use std::borrow::Cow;
+use crate::widgets::typed::{self, Field};
 
 /// A filter over columns.
 pub(super) struct Filtered {
     text: String,
     filter: Filter,
-    fields: Vec<(Cow<'static, str>, usize)>,
+    fields: Vec<Field>,
 }
 
 impl Filtered {
@@ -30,7 +29,7 @@ impl Filtered {
     }
 
     /// What it may compare.
-    pub(super) fn fields(&self) -> &[(Cow<'static, str>, usize)] {
+    pub(super) fn fields(&self) -> &[Field] {
         &self.fields
     }
 

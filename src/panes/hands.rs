@@ -4,6 +4,7 @@
 use super::Place;
 use super::sheet::Sheet;
 use crate::cx::Cx;
+use crate::domain::ThingId;
 use crate::domain::view::TableView;
 use ratatui::layout::Position;
 
@@ -30,6 +31,8 @@ pub trait Hands {
     fn shown(&self) -> usize;
     /// How many things are marked, also those that do not pass the filter.
     fn marked(&self) -> usize;
+    /// The marked things that pass the filter, in the order of the rows.
+    fn marked_things(&self, cx: &Cx<'_>) -> Vec<ThingId>;
     /// Rows as text, to be taken elsewhere: the columns that the operator wants, whether or not there is room for them.
     fn sheet(&self, extent: Extent, cx: &Cx<'_>) -> Sheet;
     /// How it is shown; without its filter, which is the pane's.

@@ -151,6 +151,15 @@ pub trait Pane: Send {
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool;
     /// What the cursor is on.
     fn selected(&self) -> Option<Selected>;
+    /// What was painted under the cursor is chosen: from now on the cursor follows it. Before that a table stays at its top, where the
+    /// worst is. False: something is chosen already, or there is nothing.
+    fn choose(&mut self) -> bool {
+        false
+    }
+    /// Nothing is chosen any more: it goes to its top, and stays there.
+    fn let_go(&mut self) {}
+    /// It is not on the screen: what was painted there last is not what somebody sees.
+    fn unseen(&mut self) {}
     /// Puts the cursor on a thing, now or as soon as it appears; a filter that may hide it is cleared.
     fn select(&mut self, selected: Selected);
     /// Where Enter leads when the row stands for something that is shown elsewhere.
@@ -172,6 +181,10 @@ pub trait Pane: Send {
     }
     /// All that it shows, as a text to copy.
     fn text(&self) -> Option<String> {
+        None
+    }
+    /// The line under the cursor of such a text.
+    fn line_text(&self) -> Option<String> {
         None
     }
     /// The filter in force.

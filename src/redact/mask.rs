@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Names of roles that everybody has: they tell nothing, and stand in half of all sentences.
@@ -40,7 +41,7 @@ static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
         r"(?P<four>\b\d{1,3}(?:\.\d{1,3}){3}\b)",
         r"(?P<six>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.\d{1,3}){0,3}(?:%\w+)?)",
         r"(?P<home>/(?:home|Users)/[\w.-]+)",
-        r"(?P<who>(?i:\b(?:user(?:name)?|login|role)(?:[=:]\s?\x22?|\s\x22))[\w.-]+\x22?)",
+        r"(?P<who>(?i:\b(?:user(?:name)?|login|role)(?:[=:]\s?\x22?|\s\x22))[\w.+-]+(?:@[\w-]+(?:\.[\w-]+)*)?\x22?)",
         r"(?P<long>[A-Za-z0-9+=]{20,})",
     ];
     Regex::new(&shapes.join("|")).unwrap_or_else(|error| unreachable!("the shapes are tested: {error}"))
@@ -97,6 +98,30 @@ impl Mask {
         format!("‹{kind}-{:03x}›", (hash ^ (hash >> 32)) & 0xfff)
     }
 
+    /// What the team's own pattern finds; a part of an address gets no mark of its own, for the whole address gets one.
+    fn pattern(&self, pattern: &Regex, text: &str) -> String {
+        let is_address = |found: &Captures<'_>| {
+            let kinds = ["mail", "host", "who"].into_iter();
+            kinds.filter_map(|kind| found.name(kind)).map(|at| at.range()).next()
+        };
+        let addresses: Vec<_> = SHAPES.captures_iter(text).filter_map(|found| is_address(&found)).collect();
+        let hidden = |found: &Captures<'_>| {
+            let (range, whole) = found.get(0).map_or((0..0, ""), |all| (all.range(), all.as_str()));
+            let within = |address: &Range<usize>| address.start <= range.start && range.end <= address.end;
+            if addresses.iter().any(within) { whole.to_owned() } else { self.mark("hidden", whole) }
+        };
+        pattern.replace_all(text, hidden).into_owned()
+    }
+
+    /// What may be the beginning of something that is hidden as a whole: of a name, of an address.
+    fn begins_something(&self, word: &str) -> bool {
+        let of = |sign: char| word.matches(sign).count();
+        let digits = |char: char| char.is_ascii_hexdigit() || matches!(char, '.' | ':');
+        let address = of('.') + of(':') > 1 && word.chars().all(digits);
+        let name = || word.len() > 1 && self.people.iter().any(|name| name.to_lowercase().starts_with(word));
+        address || word.contains('@') || word.contains("://") || name()
+    }
+
     fn shapes<'a>(&self, text: &'a str) -> Cow<'a, str> {
         SHAPES.replace_all(text, |found: &Captures<'_>| {
             let whole = found.get(0).map_or("", |all| all.as_str());
@@ -111,8 +136,8 @@ impl Mask {
         let part = |char: char| char.is_alphanumeric() || char == '_';
         let alone = !before.ends_with(part) && !after.starts_with(part);
         match kind {
-            "key" | "token" => "‹token›".to_owned(),
-            "mail" => self.mark("who", whole),
+            "key" | "token" => self.mark("token", whole),
+            "mail" => self.person_in(whole),
             "host" => self.host(whole),
             "mac" => self.mark("mac", whole),
             "four" if whole.parse::<Ipv4Addr>().is_ok() => self.mark("addr", whole),
@@ -122,7 +147,7 @@ impl Mask {
                 format!("{}{}", &whole[..at], self.person(&whole[at..]))
             }
             "who" => self.who(whole),
-            "long" if is_token(whole) => "‹token›".to_owned(),
+            "long" if is_token(whole) => self.mark("token", whole),
             _ => whole.to_owned(),
         }
     }
@@ -142,11 +167,17 @@ impl Mask {
     /// `user=alice`, `user "alice"`.
     fn who(&self, text: &str) -> String {
         let Some(at) = text.find(['=', ':', '"']) else { return text.to_owned() };
-        let name = text[at + 1..].trim_matches(['"', ' ']);
+        let name = text[at + 1..].trim_matches(['"', ' ', '.', '-', '+']);
         if name.is_empty() {
             return text.to_owned();
         }
         text.replace(name, &self.person(name))
+    }
+
+    /// A name among signs that belong to the sentence around it, `…alice@example.org.`: the same name has one mark everywhere.
+    fn person_in(&self, text: &str) -> String {
+        let name = text.trim_matches(['.', '-', '+']);
+        text.replace(name, &self.mark("who", name))
     }
 
     fn person(&self, name: &str) -> String {
@@ -170,13 +201,27 @@ impl Veil for Mask {
     fn hide(&self, text: &str) -> Option<String> {
         let mut out: Cow<'_, str> = Cow::Borrowed(text);
         for pattern in &self.patterns {
-            out = Cow::Owned(pattern.replace_all(&out, "‹hidden›").into_owned());
+            out = Cow::Owned(self.pattern(pattern, &out));
         }
         out = Cow::Owned(self.secrets.text(&out).into_owned());
         out = Cow::Owned(literals(&out, STATEMENT.is_match(&out)));
         out = Cow::Owned(self.shapes(&out).into_owned());
         out = Cow::Owned(self.names(&out).into_owned());
         (out != text).then(|| out.into_owned())
+    }
+
+    fn hide_typed(&self, text: &str) -> Option<String> {
+        let whole = self.hide(text).unwrap_or_else(|| text.to_owned());
+        let word = |word: &str| {
+            let bare = word.trim_matches(['!', '"', '{', '}', '(', ')', ',']);
+            let value = bare.trim_start_matches(|char: char| char.is_ascii_alphanumeric() || char == '-');
+            let value = value.trim_start_matches([':', '=', '<', '>', '!', '~', '"']);
+            let begins = |text: &&str| !text.contains('‹') && self.begins_something(&text.to_lowercase());
+            let found = [bare, value].into_iter().find(begins);
+            found.map_or_else(|| word.to_owned(), |found| word.replace(found, &self.mark("typed", found)))
+        };
+        let shown: Vec<String> = whole.split(' ').map(word).collect();
+        Some(shown.join(" ")).filter(|shown| shown != text)
     }
 }
 

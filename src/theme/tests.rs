@@ -198,3 +198,11 @@ fn themes_are_a_circle_that_is_read_as_it_turns() {
     alone.turn();
     assert!(!alone.turn_to(dark) && alone.shown().name() == "mono");
 }
+
+#[test]
+fn what_is_underlined_without_colours_is_bad_and_nothing_else_is() {
+    let mono = load_named("mono", Depth::Mono).unwrap();
+    let underlined = Role::ALL.iter().filter(|(role, _)| mono.style(*role).add_modifier.contains(Modifier::UNDERLINED));
+    let underlined: Vec<&str> = underlined.map(|(_, word)| *word).collect();
+    assert_eq!(underlined, ["source-bad", "severity-critical", "key-acts", "dialog-danger"]);
+}

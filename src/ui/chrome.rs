@@ -11,6 +11,7 @@ use crate::theme::Role;
 use crate::widgets::{canvas, figure, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// Cells of a message at most: longer lines are hard to read.
@@ -121,12 +122,15 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
         let (what, hint) = match &state.logs {
             Some(_) if state.searching => ("search: ", String::new()),
             Some(_) => ("filter: ", filter_hint("words, !not", area.width)),
+            // It may say again what is being typed.
+            None if state.presenter.is_on() => ("filter: ", String::new()),
             None => ("filter: ", filter_hint(&text::clean(state.pane().filter_hint()), area.width)),
         };
         let x = canvas::put(buf, (area.x + 1, area.y), what, 8, cx.style(Role::Filter));
         let end =
             canvas::put_right(buf, (area.right(), area.y), &hint, area.width.saturating_sub(24), cx.style(Role::Hint));
         let room = Rect { x, y: area.y, width: end.saturating_sub(x + 1), height: 1 };
+        let field = if state.presenter.is_on() { Cow::Owned(field.dotted()) } else { Cow::Borrowed(field) };
         field.draw(room, buf, cx.style(Role::Input));
         return;
     }
@@ -177,20 +181,19 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Copy, "copy"),
         (Action::Earlier, "earlier"),
     ];
-    const OVERVIEW: [(Action, &str); 6] = [
+    const OVERVIEW: [(Action, &str); 5] = [
         (Action::Help, "help"),
         (Action::Details, "go there"),
         (Action::Filter, "filter"),
         (Action::Copy, "copy"),
         (Action::Runs, "runs"),
-        (Action::Quit, "quit"),
     ];
     const LOG: [(Action, &str); 16] = [
         (Action::Back, "back"),
         (Action::Help, "help"),
         (Action::Follow, "follow"),
         (Action::Search, "search"),
-        (Action::Filter, "filter"),
+        (Action::LogFilter, "filter"),
         (Action::LogErrors, "errors"),
         (Action::LogPatterns, "patterns"),
         (Action::Details, "whole line"),
@@ -198,7 +201,7 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         (Action::Since(Anchor::QuarterHour), "15m"),
         (Action::Since(Anchor::All), "all"),
         (Action::LogSave, "save"),
-        (Action::Copy, "copy"),
+        (Action::LogCopyLine, "copy"),
         (Action::LogWrap, "wrap"),
         (Action::LogTimes, "times"),
         (Action::LogZone, "UTC or local"),
@@ -250,7 +253,9 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     acting.retain(|_| !replayed);
     let mut told: Vec<&(Action, &str)> = Vec::new();
     for hint in help.into_iter().chain(back).chain(before).chain(rest).chain(after) {
-        let offered = !replayed || !NOT_REPLAYED.contains(&hint.0);
+        // In a view the same key goes back.
+        let leads_back = hint.0 == Action::Quit && !beside;
+        let offered = (!replayed || !NOT_REPLAYED.contains(&hint.0)) && !leads_back;
         if offered && told.iter().all(|(action, _)| *action != hint.0) {
             told.push(hint);
         }

@@ -23,7 +23,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Paints the state, as last prepared, over the whole area, with the characters that the terminal has.
 pub fn draw(state: &State, area: Rect, buf: &mut Buffer) {
-    text::behind(state.presenter.veil(), || paint(state, area, buf));
+    text::behind(state.veil(), || paint(state, area, buf));
     state.looks.glyphs.apply(buf);
 }
 

@@ -89,7 +89,7 @@ fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) 
     let first = palette.cursor.saturating_sub(room.saturating_sub(1));
     let mut lines = Lines::new();
     for (index, item) in palette.matches().enumerate().skip(first).take(room) {
-        let mark = if index == palette.cursor { "▶" } else { " " };
+        let mark = if index == palette.cursor && palette.is_chosen { "▶" } else { " " };
         let role = if item.action.acts() { Role::SeverityWarning } else { Role::Text };
         lines.push((role, format!("{mark} {:<8} {:<30} {}", item.key, item.name, item.doc)));
     }
@@ -97,7 +97,12 @@ fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) 
         lines.push((Role::Muted, "nothing matches".to_owned()));
     }
     let tab = if palette.completes { "completes" } else { "reads it" };
-    let keys = format!("Enter does it, Tab {tab}, Esc closes");
+    let none = palette.matches().len() == 0;
+    let keys = match (palette.is_chosen, none) {
+        (_, true) => "Esc closes".to_owned(),
+        (true, false) => format!("Enter does it, Tab {tab}, Esc closes"),
+        (false, false) => format!("none begins so: ↓ chooses, Tab {tab}, Esc closes"),
+    };
     let foot = dialog::draw_keyed(state, area, buf, (&palette.title, &keys), &lines, 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     palette.field.draw(field, buf, cx.style(Role::Input));

@@ -107,6 +107,10 @@ impl Field {
     /// The same; the cursor only with `focused`.
     pub fn draw_with(&self, area: Rect, buf: &mut Buffer, style: Style, focused: bool) {
         canvas::clear(buf, area, style);
+        let shown = text::clean(&self.text);
+        if shown != self.text {
+            return draw_hidden(area, buf, style, &shown, focused);
+        }
         let head = &self.text[..self.cursor];
         let hidden = head.width().saturating_sub(usize::from(area.width.saturating_sub(1)));
         let start = head.char_indices().map(|(at, _)| at).find(|at| head[..*at].width() >= hidden).unwrap_or(0);
@@ -116,6 +120,22 @@ impl Field {
         if let Some(cell) = cell.filter(|_| focused) {
             cell.set_style(style.add_modifier(Modifier::REVERSED));
         }
+    }
+
+    /// What it looks like while others see the screen and nobody knows yet what it will be: the same with a dot for each character.
+    #[must_use]
+    pub fn dotted(&self) -> Self {
+        let dots = |text: &str| "•".repeat(text.chars().count());
+        let cursor = dots(&self.text[..self.cursor]).len();
+        Self { text: dots(&self.text), cursor, replaces: self.replaces }
+    }
+}
+
+/// A text of which something is hidden has other places than what was typed: the cursor stands at its end.
+fn draw_hidden(area: Rect, buf: &mut Buffer, style: Style, hidden: &str, focused: bool) {
+    let end = canvas::put(buf, (area.x, area.y), hidden, area.width, style);
+    if let Some(cell) = buf.cell_mut((end.min(area.right().saturating_sub(1)), area.y)).filter(|_| focused) {
+        cell.set_style(style.add_modifier(Modifier::REVERSED));
     }
 }
 

@@ -15,6 +15,21 @@ pub fn bytes(out: &mut String, bytes: u64) {
     let _ = write!(out, "{value:.digits$}{}", UNITS[unit]);
 }
 
+/// The bytes that [`bytes`] shows: what looks equal is equal.
+pub fn shown_bytes(bytes: u64) -> f64 {
+    let mut unit = 1.0;
+    while bytes as f64 / unit >= 999.5 {
+        unit *= 1024.0;
+    }
+    let step = if unit > 1.0 && bytes as f64 / unit < 9.95 { unit / 10.0 } else { unit };
+    (bytes as f64 / step).round() * step
+}
+
+/// The per cent that [`percent`] shows.
+pub fn shown_percent(ratio: f64) -> f64 {
+    (ratio * 100.0).round()
+}
+
 /// A ratio as whole per cent: `34%`.
 pub fn percent(out: &mut String, ratio: f64) {
     let _ = write!(out, "{:.0}%", ratio * 100.0);
@@ -99,6 +114,17 @@ mod tests {
         for (value, shown) in cases {
             assert_eq!(text(|out| bytes(out, value)), shown);
         }
+    }
+
+    #[test]
+    fn what_is_shown_alike_is_alike() {
+        for (a, b) in [(1500u64, 1540u64), (671_088_640, 671_100_000), (12_884_901_888, 12_900_000_000)] {
+            assert_eq!(text(|out| bytes(out, a)), text(|out| bytes(out, b)));
+            assert!((shown_bytes(a) - shown_bytes(b)).abs() < f64::EPSILON, "{a} {b}");
+        }
+        assert!(shown_bytes(1500) < shown_bytes(1600) && shown_bytes(999) < shown_bytes(1_000_000));
+        assert!((shown_percent(0.004) - shown_percent(0.001)).abs() < f64::EPSILON);
+        assert!(shown_percent(0.004) < shown_percent(0.006));
     }
 
     #[test]

@@ -160,7 +160,13 @@ fn tight_term(text: &str, has_labels: bool, fields: &Fields) -> (Term, usize) {
 mod tests {
     use super::*;
     use crate::domain::Labels;
+    use crate::widgets::measure::Measure;
+    use crate::widgets::typed::Field;
     use proptest::prelude::*;
+
+    fn share(name: &'static str, column: usize) -> Field {
+        Field { name: name.into(), column, measure: Measure::Share }
+    }
 
     #[test]
     fn words_and_not() {
@@ -203,7 +209,7 @@ mod tests {
     #[test]
     fn a_longer_word_narrows_and_a_longer_exception_widens() {
         let narrows = |now: &str, before: &str| {
-            let parse = |text: &str| Filter::parse(text, true, &[("cpu".into(), 0)]);
+            let parse = |text: &str| Filter::parse(text, true, &[share("cpu", 0)]);
             parse(now).narrows(&parse(before))
         };
         for (now, before) in [("ap", "a"), ("API db", "api"), ("xapi", "api"), ("a", ""), ("!a", "!ab"), ("!", "")] {
@@ -218,7 +224,7 @@ mod tests {
 
     #[test]
     fn blanks_around_a_comparison_mean_nothing() {
-        let fields = [("cpu".into(), 0), ("state".into(), 1)];
+        let fields = [share("cpu", 0), Field { measure: Measure::Text, ..share("state", 1) }];
         for (spaced, tight, labels) in [
             ("cpu > 5", "cpu>5", false),
             ("api cpu >5 !db  state : exited|dead x", "api cpu>5 !db state:exited|dead x", false),
@@ -242,7 +248,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic_or_hang(text in "\\PC{0,30}|[{}ab=!~\",\\\\ |(*é]{0,16}") {
-            let fields = [("a".into(), 0), ("b".into(), 1)];
+            let fields = [share("a", 0), share("b", 1)];
             let _ = (Filter::parse(&text, true, &fields), Filter::parse(&text, false, &[]));
         }
     }

@@ -2,10 +2,12 @@
 //! drawn as often as needed without allocating.
 
 use super::canvas;
+use super::measure::Measure;
 use crate::domain::Severity;
 use crate::theme::{Role, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 /// Cells between two columns.
 const GAP: u16 = 1;
@@ -27,24 +29,38 @@ pub struct Column {
     pub right: bool,
     /// The lowest go first when it gets narrow; the highest stays always.
     pub keep: u8,
+    /// What its figures are of, for a filter that compares them.
+    pub measure: Measure,
 }
 
 impl Column {
     /// A column of text.
     pub const fn text(title: &'static str, width: u16, grow: u16, keep: u8) -> Self {
-        Self { title, width, grow, right: false, keep }
+        Self { title, width, grow, right: false, keep, measure: Measure::Text }
     }
 
-    /// Its part of what is left over. It grows to three times its width at most: a name must not stand a hand's breadth
-    /// away from its state.
-    fn extra(&self, spare: u16, shares: u16) -> u16 {
-        let share = (u32::from(spare) * u32::from(self.grow)).checked_div(u32::from(shares)).unwrap_or(0) as u16;
-        share.min(self.width * 2)
+    /// Cells that it has at least: no more than its texts need, where that is known.
+    fn least(&self, needed: Option<u16>) -> u16 {
+        let heading = self.title.len() as u16;
+        needed.filter(|_| self.grow > 0).map_or(self.width, |needed| needed.max(heading).min(self.width))
     }
 
-    /// A column of figures.
+    /// Cells that it grows to at most: three times its width, so that a name does not stand a hand's breadth away from its state, or
+    /// what its texts need.
+    fn most(&self, needed: Option<u16>) -> u16 {
+        let growing = if self.grow > 0 { self.width * 2 } else { 0 };
+        needed.filter(|_| self.grow > 0).map_or(self.width + growing, |needed| needed.min(self.width * 4))
+    }
+
+    /// A column of figures: numbers of things, as long as nothing else is said.
     pub const fn figure(title: &'static str, width: u16, keep: u8) -> Self {
-        Self { title, width, grow: 0, right: true, keep }
+        Self { title, width, grow: 0, right: true, keep, measure: Measure::Number }
+    }
+
+    /// The same, with figures of this.
+    #[must_use]
+    pub const fn of(self, measure: Measure) -> Self {
+        Self { measure, ..self }
     }
 }
 
@@ -68,25 +84,59 @@ pub fn place(
     width: u16,
     slots: &mut Vec<Slot>,
 ) {
+    place_to_fit(columns, order, wanted, width, &[], slots);
+}
+
+/// The same where it is known how many cells the texts of a column take: those that need less leave it to those that need more. Zero, or
+/// no entry: it is not known.
+pub fn place_to_fit(
+    columns: &[Column],
+    order: impl Iterator<Item = usize> + Clone,
+    wanted: impl Fn(usize) -> bool,
+    width: u16,
+    needs: &[u16],
+    slots: &mut Vec<Slot>,
+) {
     slots.clear();
     let room = width.saturating_sub(SYMBOL);
+    let is_known = needs.iter().any(|cells| *cells > 0);
+    let needs = |index: usize| needs.get(index).copied().filter(|cells| *cells > 0);
     let wanted = order.filter(|index| wanted(*index)).map(|index| (index, &columns[index]));
     let shown = |least: u8| wanted.clone().filter(move |(_, column)| column.keep >= least);
     let need = |least: u8| -> u16 {
-        shown(least).fold(0u16, |sum, (_, column)| sum.saturating_add(column.width + GAP)).saturating_sub(GAP)
+        let cells = |(index, column): (usize, &Column)| column.least(needs(index)) + GAP;
+        shown(least).fold(0u16, |sum, column| sum.saturating_add(cells(column))).saturating_sub(GAP)
     };
     let most = wanted.clone().map(|(_, column)| column.keep).max().unwrap_or(0);
     let least = (0..most).find(|least| need(*least) <= room).unwrap_or(most);
-    let (spare, shares) = (room.saturating_sub(need(least)), shown(least).map(|(_, c)| c.grow).sum::<u16>());
+    slots.extend(shown(least).map(|(column, given)| Slot { column, x: 0, width: given.least(needs(column)) }));
+    let mut spare = room.saturating_sub(need(least));
+    // What a column does not need the others get, as long as anything is left.
+    while share_out(columns, &mut spare, needs, slots) && is_known {}
     let mut x = SYMBOL;
-    let end = shown(least).last().map(|(index, _)| index);
-    for (index, column) in shown(least) {
-        let last = end == Some(index) && index + 1 == columns.len() && column.grow > 0;
-        let cells = if last { u16::MAX } else { column.width + column.extra(spare, shares) };
-        let cells = cells.min(width.saturating_sub(x));
-        slots.push(Slot { column: index, x, width: cells });
-        x += cells + GAP;
+    let end = slots.len();
+    for (at, slot) in slots.iter_mut().enumerate() {
+        let last = at + 1 == end && slot.column + 1 == columns.len() && columns[slot.column].grow > 0;
+        slot.x = x;
+        slot.width = if last { u16::MAX } else { slot.width }.min(width.saturating_sub(x));
+        x += slot.width + GAP;
     }
+}
+
+/// Gives `spare` cells to the columns that want more, by their shares; false: nothing was given.
+fn share_out(columns: &[Column], spare: &mut u16, needs: impl Fn(usize) -> Option<u16>, slots: &mut [Slot]) -> bool {
+    let wants = |slot: &Slot| columns[slot.column].most(needs(slot.column)).saturating_sub(slot.width);
+    let shares: u16 = slots.iter().filter(|slot| wants(slot) > 0).map(|slot| columns[slot.column].grow).sum();
+    let before = *spare;
+    for slot in slots.iter_mut().filter(|_| shares > 0) {
+        let share = u32::from(before) * u32::from(columns[slot.column].grow) / u32::from(shares);
+        // A rest that is too small to be shared goes to the first.
+        let share = if before < shares { *spare } else { share as u16 };
+        let given = share.min(wants(slot)).min(*spare);
+        slot.width += given;
+        *spare -= given;
+    }
+    *spare < before
 }
 
 /// The text of the visible rows.
@@ -129,6 +179,12 @@ impl Window {
         let start = self.text.len() as u32;
         crate::domain::text::push_clean(&mut self.text, scratch);
         self.cells.push((start, self.text.len() as u32, role));
+    }
+
+    /// Cells that the text added last takes.
+    pub fn last_width(&self) -> u16 {
+        let text = self.cells.last().map_or("", |(start, end, _)| &self.text[*start as usize..*end as usize]);
+        u16::try_from(text.width()).unwrap_or(u16::MAX)
     }
 
     /// How many rows it holds.
@@ -235,6 +291,22 @@ mod tests {
         assert_eq!(placed(30), [(0, 2, 10), (1, 13, 4), (2, 18, 12)]);
         assert_eq!(placed(29), [(0, 2, 22), (1, 25, 4)]);
         assert_eq!(placed(8), [(0, 2, 6)]);
+    }
+
+    #[test]
+    fn what_one_column_does_not_need_another_gets() {
+        const TWO: &[Column] =
+            &[Column::text("NAME", 10, 3, 9), Column::text("PORTS", 8, 1, 5), Column::figure("CPU", 4, 5)];
+        let placed = |width, needs: &[u16]| -> Vec<u16> {
+            let mut slots = Vec::new();
+            place_to_fit(TWO, 0..TWO.len(), |_| true, width, needs, &mut slots);
+            slots.iter().map(|slot| slot.width).collect()
+        };
+        assert_eq!(placed(60, &[5, 30, 1]), [5, 30, 4], "a name of five cells takes no more");
+        assert_eq!(placed(30, &[5, 30, 1]), [5, 17, 4], "all that is left");
+        assert_eq!(placed(60, &[5, 99, 1]), [5, 32, 4], "four times its width at most");
+        assert_eq!(placed(26, &[20, 20, 1]), [10, 8, 4], "where there is no room all stay as they are");
+        assert_eq!(placed(60, &[0, 0, 0]), placed(60, &[]));
     }
 
     #[test]

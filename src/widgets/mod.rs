@@ -10,6 +10,7 @@ pub mod field;
 pub mod figure;
 pub mod filter;
 pub mod grid;
+pub mod measure;
 pub mod prose;
 pub mod scroll;
 pub mod spark;

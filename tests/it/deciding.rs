@@ -111,6 +111,37 @@ fn tab_in_the_palette_writes_the_name_out_and_then_reads_a_runbook() {
 }
 
 #[test]
+fn a_command_that_is_only_alike_is_not_run_by_enter() {
+    for typed in ["foo", "qt", "prmt", "srvrs", "write lock"] {
+        let mut scene = databases();
+        scene.keys(":");
+        scene.keys(typed);
+        let seen = screen(&mut scene);
+        assert!(!seen.contains('▶'), "{typed}\n{seen}");
+        let before = (scene.state.focus, scene.state.themes.shown().name().to_owned(), scene.effects.len());
+        scene.key(KeyCode::Enter);
+        scene.key(KeyCode::Enter);
+        scene.pass(Duration::from_millis(100));
+        let after = (scene.state.focus, scene.state.themes.shown().name().to_owned(), scene.effects.len());
+        assert_eq!(before, after, "{typed}");
+        assert!(matches!(scene.state.overlay, Some(Overlay::Palette(_))), "{typed}");
+    }
+    // Chosen, it is run; and what begins so is chosen by that.
+    for keys in [":srvrs↓\n", ":serv\n", ":servers\n", ":SERVERS\n", ":nodes\n"] {
+        let mut scene = databases();
+        for key in keys.chars() {
+            scene.key(match key {
+                '\n' => KeyCode::Enter,
+                '↓' => KeyCode::Down,
+                other => KeyCode::Char(other),
+            });
+        }
+        assert!(scene.state.overlay.is_none(), "{keys}");
+        assert_eq!(quarterdeck::panes::PANES[scene.state.focus].title, "Servers", "{keys}");
+    }
+}
+
+#[test]
 fn a_plan_that_takes_long_is_said_all_the_time() {
     let mut scene = databases();
     ask(&mut scene);
@@ -206,6 +237,12 @@ fn the_plan_is_in_the_order_of_what_happens_and_holds_the_whole_page() {
     let places = order.map(at);
     assert!(places.is_sorted(), "{places:?}\n{seen}");
     assert!(!seen.contains("**"), "Markdown's marks are for files\n{seen}");
+    let words = seen.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(words.matches("Meaning.").count(), 1, "{seen}");
+    let first = scene.state.library.get("db-kill-idle").unwrap().summary().unwrap().to_owned();
+    let ends = first.split_whitespace().rev().take(6).collect::<Vec<_>>();
+    let ends = ends.into_iter().rev().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&ends), "the paragraph goes on to its end: {ends}\n{seen}");
 }
 
 #[test]

@@ -171,6 +171,39 @@ fn rows_are_copied_as_text_markdown_and_json() {
 }
 
 #[test]
+fn the_overview_and_an_inspection_have_a_list_of_what_can_be_copied() {
+    let mut scene = Scene::full(SIZE);
+    scene.keys("0c");
+    assert!(text(&mut scene).contains("s saves to a file"), "{}", text(&mut scene));
+    choose(&mut scene, "all of it text");
+    assert!(copied(&scene).contains("WRONG NOW") && copied(&scene).contains("api-2"), "{}", copied(&scene));
+    scene.keys("jc");
+    choose(&mut scene, "this line");
+    let line = copied(&scene);
+    assert!(line.lines().count() == 1 && line.starts_with("critical "), "{line}");
+    scene.keys("c");
+    choose(&mut scene, "for the incident channel");
+    assert!(copied(&scene).starts_with("**staging**"), "{}", copied(&scene));
+    scene.keys("cs");
+    assert!(scene.effects.iter().any(|effect| matches!(effect, Effect::Save { .. })));
+}
+
+#[test]
+fn in_a_log_help_tells_what_its_keys_do_there() {
+    let mut scene = containers();
+    scene.keys("l?");
+    let mut told = String::new();
+    for _ in 0..8 {
+        told += &text(&mut scene);
+        scene.key(KeyCode::PageDown);
+    }
+    let line =
+        |key: &str| told.lines().find(|line| line.contains(&format!("  {key}   "))).unwrap_or_default().to_owned();
+    assert!(line("c").contains("copy the line under the cursor"), "{}", line("c"));
+    assert!(line("&").contains("show only lines with these words: words, !not") && !line("&").contains("cpu>80"));
+}
+
+#[test]
 fn the_bundle_says_where_when_and_what_was_down() {
     let mut scene = containers();
     scene.bad("postgres", "primary", "refused with | and password=hunter22", "start it");
@@ -383,6 +416,8 @@ fn keys_of_other_programs_lead_to_what_does_it_here() {
         ("2", KeyCode::Char('s'), "s is not bound: no shell is opened here"),
         ("2", KeyCode::Char('x'), "x is not bound: a lists actions"),
         ("4", KeyCode::Char('K'), "K is not bound: a lists actions"),
+        ("2", KeyCode::Char('K'), "K is not bound: a lists actions"),
+        ("2", KeyCode::Char('w'), "w is not bound: , chooses columns"),
         ("4", KeyCode::F(2), "f2 is not bound: b shows who waits"),
         ("1", KeyCode::Left, "left is not bound: backtab goes there"),
         ("1", KeyCode::Char('R'), "R acts in Containers (2)"),

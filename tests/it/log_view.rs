@@ -336,6 +336,23 @@ fn a_service_and_its_project_are_one_key_further() {
 }
 
 #[test]
+fn marked_containers_are_one_log() {
+    let mut scene = scene();
+    scene.keys(" j j l");
+    let (_, request) = asked(&mut scene).unwrap();
+    let names: Vec<&str> = request.target.places.iter().map(LogPlace::name).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(&*request.target.name, "3 marked");
+    scene.keys("m");
+    let (_, request) = asked(&mut scene).unwrap();
+    assert_eq!(request.target.places.len(), 1, "each by itself is one key further");
+    scene.key(KeyCode::Esc);
+    scene.keys("Vl");
+    let (_, request) = asked(&mut scene).unwrap();
+    assert_eq!(request.target.places.len(), 1, "without marks it is the one under the cursor");
+}
+
+#[test]
 fn copying_and_saving_are_effects_and_say_so() {
     let mut scene = filled();
     scene.effects.clear();

@@ -328,6 +328,8 @@ fn an_inspection_is_scrolled_searched_and_copied() {
     scene.keys("nn");
     has(&mut scene, &["2 of 11", "\"Key70\": 70,"]);
     scene.keys("c");
+    has(&mut scene, &["s saves to a file"]);
+    scene.key(KeyCode::Enter);
     has(&mut scene, &["copied it, "]);
     let copied = scene.effects.iter().any(|effect| matches!(effect, Effect::Copy(copied) if *copied == text));
     assert!(copied, "{:?}", scene.effects);

@@ -65,4 +65,5 @@ mod seen;
 mod servers;
 mod silencing;
 mod ssh;
+mod untouched;
 mod views;

@@ -429,3 +429,32 @@ fn a_source_that_fails_is_told_in_full_where_nothing_can_be_selected() {
     scene.key(KeyCode::Enter);
     has(&mut scene, &["mend the very last word"]);
 }
+
+#[test]
+fn q_goes_back_from_everywhere_but_the_panes() {
+    let quits = |scene: &mut Scene| {
+        scene.pass(Duration::from_millis(100));
+        scene.effects.iter().any(|effect| matches!(effect, Effect::Quit))
+    };
+    for (way, steps) in [("2\n", 1), ("0", 1), ("6", 1), ("5", 1), ("2e", 1), ("2y", 1), ("2l", 1), ("3u", 1)] {
+        let mut scene = production(LARGE);
+        for key in way.chars() {
+            scene.key(if key == '\n' { KeyCode::Enter } else { KeyCode::Char(key) });
+        }
+        scene.paint();
+        for _ in 0..steps {
+            scene.keys("q");
+            assert!(!quits(&mut scene), "{way}: q quits");
+        }
+        assert!(scene.state.page.is_none() && scene.state.logs.is_none(), "{way}");
+        assert!(quarterdeck::panes::PANES[scene.state.focus].beside, "{way}: {}", shown(&mut scene));
+        scene.keys("q");
+        assert!(quits(&mut scene), "{way}: q quits where the panes are");
+    }
+    let mut scene = production(LARGE);
+    scene.keys("2");
+    scene.key(KeyCode::Enter);
+    scene.keys(":quit");
+    scene.key(KeyCode::Enter);
+    assert!(quits(&mut scene), "by its name it quits from anywhere");
+}

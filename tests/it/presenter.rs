@@ -278,7 +278,68 @@ fn a_key_is_shown_with_what_it_does_and_typed_text_is_not() {
     scene.pass(Duration::from_secs(5));
     assert!(last(&mut scene).contains("help"), "{}", last(&mut scene));
     scene.keys("/x");
-    assert!(last(&mut scene).contains("filter: x"), "{}", last(&mut scene));
+    assert!(last(&mut scene).contains("filter: •"), "{}", last(&mut scene));
+}
+
+/// What somebody looks for on a shared screen.
+const TYPED: [&str; 8] = [
+    "203.0.113.77",
+    "canary@example.org",
+    "canaryuser",
+    "user:canaryuser",
+    "canarysecret",
+    "cust-canary1",
+    "https://canary.example/x",
+    "!203.0.113.78 state:canary@x",
+];
+
+/// Types it key by key, keeps it, and takes it away again.
+fn type_all(scene: &mut Scene, key: &str, typed: &str, place: &str) {
+    scene.keys(key);
+    for char in typed.chars() {
+        scene.key(KeyCode::Char(char));
+        assert_hidden(scene, &format!("{place} while {typed} is typed"));
+        let shown = seen(scene);
+        assert!(!shown.contains("203.0."), "a part of an address is seen in {place}:\n{shown}");
+    }
+    scene.key(KeyCode::Enter);
+    assert_hidden(scene, &format!("{place} with {typed}"));
+    scene.keys(key);
+    assert_hidden(scene, &format!("{place} with {typed} to be changed"));
+    scene.key(KeyCode::Esc);
+}
+
+#[test]
+fn what_is_typed_to_find_something_is_hidden_too() {
+    let mut scene = scene((80, 24), true);
+    fill(&mut scene);
+    for kind in PANES {
+        open(&mut scene, kind);
+        // What all tables share is tried out in those of the panes.
+        let typed = if kind.beside || kind.number.is_some() { &TYPED[..] } else { &TYPED[..2] };
+        for typed in typed {
+            type_all(&mut scene, "/", typed, kind.title);
+        }
+        scene.key(KeyCode::Esc);
+        scene.key(KeyCode::Esc);
+    }
+    scene.keys("2l");
+    let lines = vec![LogLine { at: Some(start().wall), level: None, place: 0, text: format!("ERROR {PLANTED}") }];
+    scene.send(Event::Log(LogEvent::Batch { number: 1, at: start().wall, lines, states: Vec::new() }));
+    for (key, place) in [("/", "a search in a log"), ("&", "a filter of a log")] {
+        for typed in TYPED {
+            type_all(&mut scene, key, typed, place);
+        }
+    }
+}
+
+#[test]
+fn what_is_typed_and_tells_nothing_is_read_once_it_is_whole() {
+    let mut scene = scene((160, 45), true);
+    fill(&mut scene);
+    scene.keys("2/api");
+    scene.key(KeyCode::Enter);
+    assert!(seen(&mut scene).contains("/api"), "{}", seen(&mut scene));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 use std::time::Duration;
@@ -55,13 +56,13 @@ impl Tabular for Activity {
         Column::text("USER", 12, 1, 6),
         Column::text("DB", 10, 1, 5),
         Column::figure("CONNS", 5, 9),
-        Column::figure("OF MAX", 6, 8),
+        Column::figure("OF MAX", 6, 8).of(Measure::Share),
         Column::figure("BLOCKED", 7, 8),
         Column::figure("IN TX", 5, 8),
         Column::figure("ACTIVE", 6, 8),
         Column::figure("IDLE", 5, 8),
         Column::figure("HIDDEN", 6, 1),
-        Column::figure("XACT", 5, 7),
+        Column::figure("XACT", 5, 7).of(Measure::Time),
     ];
     const NONE: &'static str = "no client is connected";
 

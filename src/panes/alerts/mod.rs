@@ -15,6 +15,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use crate::widgets::typed::Told;
 use std::cmp::{Ordering, Reverse};
 use std::fmt::Write;
@@ -52,8 +53,8 @@ impl Tabular for Alerts {
         Column::text("ON", 12, 2, 6),
         Column::text("STATE", 9, 0, 9),
         Column::text("SEVERITY", 8, 0, 8),
-        Column::figure("FOR", 5, 7),
-        Column::figure("VALUE", 7, 2),
+        Column::figure("FOR", 5, 7).of(Measure::Time),
+        Column::figure("VALUE", 7, 2).of(Measure::Any),
         Column::text("BY", 14, 2, 3),
         Column::text("SUMMARY", 16, 6, 4),
     ];

@@ -3,7 +3,7 @@
 mod page;
 
 use super::grouping::Group;
-use super::table::{Counts, Tabular, figure_cell, figures, prefix, push_words};
+use super::table::{Counts, Tabular, figure_cell, prefix, push_words, shares, sizes};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -15,6 +15,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use crate::widgets::typed::Told;
 use std::cmp::Ordering;
 use std::fmt::Write;
@@ -59,16 +60,16 @@ impl Tabular for Containers {
     const COLUMNS: &'static [Column] = &[
         Column::text("NAME", 16, 3, 9),
         Column::text("STATE", 10, 0, 9),
-        Column::figure("CPU", 5, 8),
-        Column::figure("MEM", 10, 7),
-        Column::figure("NET IN", 6, 4),
-        Column::figure("NET OUT", 7, 4),
-        Column::figure("READ", 5, 2),
-        Column::figure("WRITE", 5, 2),
+        Column::figure("CPU", 5, 8).of(Measure::Share),
+        Column::figure("MEM", 10, 7).of(Measure::Limited),
+        Column::figure("NET IN", 6, 4).of(Measure::Bytes),
+        Column::figure("NET OUT", 7, 4).of(Measure::Bytes),
+        Column::figure("READ", 5, 2).of(Measure::Bytes),
+        Column::figure("WRITE", 5, 2).of(Measure::Bytes),
         Column::figure("PIDS", 4, 1),
-        Column::figure("UP", 5, 6),
+        Column::figure("UP", 5, 6).of(Measure::Time),
         Column::figure("RESTARTS", 8, 5),
-        Column::text("PORTS", 12, 1, 2),
+        Column::text("PORTS", 12, 3, 2),
         Column::text("SERVICE", 14, 2, 3),
         Column::text("IMAGE", 16, 3, 1),
         Column::text("ENGINE", 12, 1, 0),
@@ -98,8 +99,11 @@ impl Tabular for Containers {
         match column {
             NAME => name(),
             STATE => a.item.state_word().cmp(b.item.state_word()).then_with(name),
-            CPU => figures(a.item.cpu, b.item.cpu).then_with(name),
-            MEMORY => a.item.memory.map(|m| m.used).cmp(&b.item.memory.map(|m| m.used)).then_with(name),
+            CPU => shares(a.item.cpu, b.item.cpu).then_with(name),
+            MEMORY => {
+                let used = |c: &Container| c.memory.map(|memory| memory.used as f64);
+                sizes(used(a.item), used(b.item)).then_with(name)
+            }
             NET_IN => rates(a.item.network, b.item.network, |rates| rates.r#in).then_with(name),
             NET_OUT => rates(a.item.network, b.item.network, |rates| rates.out).then_with(name),
             READ => rates(a.item.block_io, b.item.block_io, |rates| rates.r#in).then_with(name),
@@ -187,7 +191,11 @@ impl Tabular for Containers {
         let disks = |which: fn(Rates) -> f64| Told::Figure(container.block_io.map(which));
         match column {
             CPU => Told::Figure(container.cpu.map(|cpu| cpu * 100.0)),
-            MEMORY => Told::Figure(container.memory.map(|memory| memory.used as f64)),
+            MEMORY => {
+                let limited = container.memory.filter(|memory| memory.total > 0);
+                let share = limited.map(|memory| memory.ratio() * 100.0);
+                Told::Amount(container.memory.map(|memory| memory.used as f64), share)
+            }
             NET_IN => network(|rates| rates.r#in),
             NET_OUT => network(|rates| rates.out),
             READ => disks(|rates| rates.r#in),
@@ -238,7 +246,7 @@ impl Tabular for Containers {
 
 /// Order by one of two rates.
 fn rates(a: Option<Rates>, b: Option<Rates>, which: fn(Rates) -> f64) -> Ordering {
-    figures(a.map(which), b.map(which))
+    sizes(a.map(which), b.map(which))
 }
 
 fn rate_cell(out: &mut String, rate: Option<f64>) -> Role {

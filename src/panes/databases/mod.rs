@@ -12,6 +12,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use crate::widgets::typed::Told;
 use jiff::Timestamp;
 use std::cmp::Ordering;
@@ -50,16 +51,16 @@ impl Tabular for Databases {
     const SUBJECT: Subject = Subject::Databases;
     const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
-        Column::text("PID", 7, 0, 9),
+        Column::text("PID", 7, 0, 9).of(Measure::Number),
         Column::text("ON", 8, 1, 8),
         Column::text("USER", 10, 1, 5),
         Column::text("APP", 10, 2, 4),
         Column::text("CLIENT", 12, 0, 2),
         Column::text("DB", 8, 1, 1),
         Column::text("STATE", 10, 0, 9),
-        Column::figure("AGE", 5, 8),
-        Column::figure("XACT", 5, 6),
-        Column::figure("RUNS", 5, 3),
+        Column::figure("AGE", 5, 8).of(Measure::Time),
+        Column::figure("XACT", 5, 6).of(Measure::Time),
+        Column::figure("RUNS", 5, 3).of(Measure::Time),
         Column::text("WAIT", 12, 1, 6),
         Column::text("QUERY", 12, 8, 7),
     ];

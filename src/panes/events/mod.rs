@@ -10,6 +10,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -44,9 +45,9 @@ impl Tabular for Events {
     const COLUMNS: &'static [Column] = &[
         Column::text("NAME", 16, 2, 9),
         Column::text("TIME", 8, 0, 7),
-        Column::figure("AGO", 5, 9),
+        Column::figure("AGO", 5, 9).of(Measure::Time),
         Column::text("EVENT", 24, 0, 9),
-        Column::text("LASTED", 14, 0, 8),
+        Column::text("LASTED", 14, 0, 8).of(Measure::Time),
         Column::text("DETAIL", 14, 3, 6),
         Column::text("KIND", 9, 0, 3),
     ];

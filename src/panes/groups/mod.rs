@@ -14,6 +14,7 @@ use crate::store::{AlertGroup, Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -50,7 +51,7 @@ impl Tabular for Groups {
         Column::figure("FIRING", 6, 9),
         Column::figure("PENDING", 7, 7),
         Column::figure("QUIET", 5, 8),
-        Column::figure("FOR", 5, 6),
+        Column::figure("FOR", 5, 6).of(Measure::Time),
         Column::text("RECEIVER", 12, 1, 5),
         Column::text("FIRST OF THEM", 20, 4, 4),
     ];

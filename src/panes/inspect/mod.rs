@@ -66,7 +66,7 @@ impl InspectPane {
         let name = self.of.as_ref().map_or("", |(of, _)| of.name.as_str());
         self.title = format!("{}  {}", KIND.title, text::clean(name));
         if let Some(found) = self.view.found() {
-            self.title.push_str(&format_args!("  /{}: {found}", text::clean(&self.search)).to_string());
+            self.title.push_str(&format_args!("  /{}: {found}", text::typed(&self.search)).to_string());
         }
     }
 

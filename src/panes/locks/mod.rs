@@ -11,6 +11,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -69,15 +70,15 @@ impl Tabular for Locks {
     const SUBJECT: Subject = Subject::Databases;
     const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
-        Column::text("WHO", 16, 1, 9),
+        Column::text("WHO", 16, 1, 9).of(Measure::Number),
         Column::text("ON", 8, 1, 8),
         Column::text("USER", 10, 1, 4),
         Column::text("APP", 10, 1, 5),
         Column::text("DB", 8, 1, 1),
         Column::text("STATE", 10, 0, 8),
         Column::figure("BLOCKS", 8, 9),
-        Column::figure("WAITS", 5, 9),
-        Column::figure("XACT", 5, 3),
+        Column::figure("WAITS", 5, 9).of(Measure::Time),
+        Column::figure("XACT", 5, 3).of(Measure::Time),
         Column::text("LOCK", 20, 3, 7),
         Column::text("QUERY", 12, 6, 6),
     ];

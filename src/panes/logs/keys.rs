@@ -31,7 +31,7 @@ impl LogView {
             Action::Since(anchor) => return self.since(*anchor),
             Action::PollNow => self.again += 1,
             Action::Details => return self.enter(),
-            Action::Copy => return self.copy(),
+            Action::Copy | Action::LogCopyLine => return self.copy(),
             Action::LogCopyAll => return self.copy_visible(),
             Action::LogSave => return self.save(cx.now),
             // These are about the table that lies behind.

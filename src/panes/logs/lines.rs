@@ -69,7 +69,7 @@ impl LogView {
         let mut told = std::mem::take(&mut self.search_line);
         told.clear();
         if !self.search.is_empty() {
-            let _ = write!(told, "/{}: ", self.search);
+            let _ = write!(told, "/{}: ", text::typed(&self.search));
             if self.hunt.is_none() && self.said != "not found" {
                 self.tally.tell(self.cursor, &mut told);
                 told.push_str(if self.said.is_empty() { "" } else { ", " });
@@ -228,7 +228,7 @@ impl LogView {
         // What hides lines is told before what may be cut where it is narrow.
         let words = self.sieve.words();
         if !words.is_empty() {
-            let _ = write!(title, "  &{words}");
+            let _ = write!(title, "  &{}", text::typed(&words));
         }
         // Of the last minute nothing is known while older lines still come.
         if self.arrivals.are_late(cx.now.wall) {

@@ -13,7 +13,7 @@ mod sieve;
 mod tally;
 mod targets;
 
-pub use targets::{Targets, of};
+pub use targets::{Targets, of, of_marked};
 
 use self::arrivals::Arrivals;
 use self::lines::Row;

@@ -45,6 +45,30 @@ pub fn of(thing: &ThingId, cx: &Cx<'_>, settings: &Settings) -> Result<Targets, 
     }
 }
 
+/// The logs of several things merged by time, then each by itself; and how many are left out, for there are too many.
+///
+/// # Errors
+/// A sentence: why there are none, and what to do.
+pub fn of_marked(things: &[ThingId], cx: &Cx<'_>, settings: &Settings) -> Result<(Targets, usize), String> {
+    let (mut all, mut why) = (Vec::new(), String::new());
+    for thing in things {
+        match of(thing, cx, settings) {
+            Ok(targets) => all.extend(targets.all.into_iter().next()),
+            Err(what) => why = what,
+        }
+    }
+    let places: Vec<LogPlace> = all.iter().flat_map(|target| target.places.iter().cloned()).take(MOST).collect();
+    let left_out = all.len().saturating_sub(MOST);
+    if all.is_empty() {
+        return Err(why);
+    }
+    if all.len() > 1 {
+        let name = format!("{} marked", places.len());
+        all.insert(0, LogTarget { name: name.into(), places: places.into() });
+    }
+    Ok((Targets { all, choose: false }, left_out))
+}
+
 fn containers<'a>(cx: &Cx<'a>) -> impl Iterator<Item = (&'a Feed, &'a Container)> {
     let engines = cx.store.about(Subject::Containers);
     engines

@@ -11,6 +11,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -51,11 +52,11 @@ impl Tabular for Members {
         Column::text("STATE", 9, 0, 9),
         Column::figure("ALERTS", 6, 8),
         Column::figure("SILENCES", 8, 8),
-        Column::text("LACKS", 19, 0, 8),
+        Column::text("LACKS", 19, 0, 8).of(Measure::Number),
         Column::figure("PLACE", 5, 6),
         Column::figure("PEERS", 5, 6),
-        Column::figure("UP", 5, 5),
-        Column::figure("ANSWER", 6, 5),
+        Column::figure("UP", 5, 5).of(Measure::Time),
+        Column::figure("ANSWER", 6, 5).of(Measure::Time),
         Column::text("VERSION", 8, 1, 4),
         Column::text("NAME", 10, 1, 2),
         Column::text("SOURCE", 10, 1, 3),

@@ -29,6 +29,12 @@ impl Line {
         format!("severity:{severity} kind:{kind} {} {}", self.name, self.what).to_lowercase()
     }
 
+    /// For the incident channel.
+    pub fn text(&self) -> String {
+        let since = self.since.map(|since| format!(", {}", since.strftime("%H:%M:%SZ"))).unwrap_or_default();
+        format!("{} {} ({}{since}): {}", self.severity.word(), self.name, self.kind, self.what)
+    }
+
     /// A cell's text, appended, and its role.
     pub fn cell(&self, column: usize, now: Now, out: &mut String) -> Role {
         match column {

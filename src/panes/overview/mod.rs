@@ -12,18 +12,19 @@ use super::table::draw_frame;
 use super::{Details, Flow, Lead, Pane, PaneKind, Place, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{Severity, Subject, ThingId, time};
+use crate::domain::{Severity, Subject, ThingId, text, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Health};
 use crate::theme::Role;
 use crate::widgets::canvas;
 use crate::widgets::figure;
 use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
+use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place_to_fit};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// Registry line.
 pub const KIND: PaneKind = PaneKind {
@@ -72,6 +73,8 @@ pub struct Overview {
     cursor: usize,
     /// Follows its thing once it was moved; until then it stays at the top, where the worst is.
     chosen: Option<Lead>,
+    /// Where the line led that stood under the cursor on the screen, as long as nothing was chosen.
+    painted: Option<Lead>,
     page: usize,
     filter_text: String,
     filter: Filter,
@@ -98,8 +101,7 @@ impl Overview {
         self.explain(cx);
         if refiltered && !self.filter.is_empty() {
             // Who types a filter looks for something: the first line that passes is what is meant.
-            self.cursor = 0;
-            self.chosen = self.line().map(|line| line.lead.clone());
+            self.chosen = None;
         }
         self.follow();
         self.headline(cx);
@@ -163,7 +165,7 @@ impl Overview {
             let _ = write!(self.title, "  {silent} sources not heard");
         }
         if !self.filter_text.is_empty() {
-            let _ = write!(self.title, "  /{}", self.filter_text);
+            let _ = write!(self.title, "  /{}", text::typed(&self.filter_text));
         }
     }
 
@@ -243,10 +245,32 @@ impl Pane for Overview {
         self.collect(cx);
         let areas = split(at.inside(), self.lines_of(0), self.lines_of(1));
         self.page = usize::from(areas[0].height.saturating_sub(2)).max(1);
+        let needs = self.needs();
         for (which, area) in areas.into_iter().enumerate() {
-            place(COLUMNS, 0..COLUMNS.len(), |_| true, area.width, &mut self.blocks[which].slots);
+            place_to_fit(COLUMNS, 0..COLUMNS.len(), |_| true, area.width, &needs, &mut self.blocks[which].slots);
             self.fill(which, usize::from(area.height.saturating_sub(2)), cx);
         }
+        if self.chosen.is_none() && self.painted.as_ref() != self.line().map(|line| &line.lead) {
+            self.painted = self.line().map(|line| line.lead.clone());
+        }
+    }
+
+    fn choose(&mut self) -> bool {
+        if self.chosen.is_none() {
+            self.chosen = self.painted.take().or_else(|| self.line().map(|line| line.lead.clone()));
+            self.follow();
+            return self.chosen.is_some();
+        }
+        false
+    }
+
+    fn let_go(&mut self) {
+        self.chosen = None;
+        self.follow();
+    }
+
+    fn unseen(&mut self) {
+        self.painted = None;
     }
 
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
@@ -294,14 +318,17 @@ impl Pane for Overview {
         for (block, heading) in self.blocks.iter().zip(HEADINGS) {
             let _ = writeln!(out, "{heading}");
             for line in &block.lines {
-                let since = line.since.map(|since| format!(", {}", since.strftime("%H:%M:%SZ"))).unwrap_or_default();
-                let _ = writeln!(out, "- {} {} ({}{since}): {}", line.severity.word(), line.name, line.kind, line.what);
+                let _ = writeln!(out, "- {}", line.text());
             }
             block.empty.iter().filter(|_| block.lines.is_empty()).for_each(|line| {
                 let _ = writeln!(out, "- {}", line.trim());
             });
         }
         Some(out)
+    }
+
+    fn line_text(&self) -> Option<String> {
+        self.line().map(Line::text)
     }
 
     fn filter(&self) -> &str {
@@ -314,11 +341,19 @@ impl Pane for Overview {
 
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
+        self.painted = None;
         self.filter = Filter::parse(text, false, &[]);
     }
 }
 
 impl Overview {
+    /// Cells that the texts of both lists take, so that their columns stand below each other.
+    fn needs(&self) -> [u16; COLUMNS.len()] {
+        let lines = || self.blocks.iter().flat_map(|block| &block.lines);
+        let most = |width: fn(&Line) -> usize| lines().map(width).max().unwrap_or(0).min(usize::from(u16::MAX)) as u16;
+        [most(|line| line.name.width()), 0, 0, most(|line| line.what.width())]
+    }
+
     fn lines_of(&self, which: usize) -> usize {
         let block = &self.blocks[which];
         if block.lines.is_empty() { block.empty.len() } else { block.lines.len() }

@@ -62,8 +62,10 @@ pub struct ProcessesPane {
     order: Vec<usize>,
     cursor: Cursor,
     selected: Option<Selected>,
-    /// The cursor was moved: from then on it follows its process.
-    moved: bool,
+    /// Somebody chose the selected process: from then on the cursor follows it.
+    chosen: bool,
+    /// What stood under the cursor on the screen, as long as nothing was chosen.
+    painted: Option<Selected>,
     sort: Option<usize>,
     reverse: bool,
     filter_text: String,
@@ -132,10 +134,10 @@ impl ProcessesPane {
         }
     }
 
-    /// Until the cursor was moved it stays at the top, where the busiest is. A process that ended leaves it where it was, and
+    /// As long as nobody chose a row it stays at the top, where the busiest is. A process that ended leaves it where it was, and
     /// what is there now is not selected until it is moved.
     fn follow(&mut self, refiltered: bool) {
-        let wanted = self.selected.as_ref().map(|selected| selected.id.clone()).filter(|_| self.moved);
+        let wanted = self.selected.as_ref().map(|selected| selected.id.clone()).filter(|_| self.chosen);
         let Some(wanted) = wanted else {
             self.cursor.go(0, self.order.len());
             return self.take();
@@ -195,7 +197,7 @@ impl ProcessesPane {
             top::summary(found, &mut self.title);
         }
         if !self.filter_text.is_empty() {
-            let _ = write!(self.title, "  /{}: {}", text::clean(&self.filter_text), self.order.len());
+            let _ = write!(self.title, "  /{}: {}", text::typed(&self.filter_text), self.order.len());
         }
     }
 
@@ -212,7 +214,11 @@ impl ProcessesPane {
         let notes = top::notes(&asks, answer.and_then(Result::ok).map(|found| &**found), cx);
         told.extend(notes.into_iter().map(|note| (Role::Muted, format!("· {note}"))));
         if let (true, Some(found)) = (self.order.is_empty() && !self.filter.is_empty(), &self.found) {
-            let note = format!("none of {} passes the filter /{} (Esc clears it)", found.list.len(), self.filter_text);
+            let note = format!(
+                "none of {} passes the filter /{} (Esc clears it)",
+                found.list.len(),
+                text::typed(&self.filter_text)
+            );
             told.push((Role::Muted, note));
         }
         let mut lines = Vec::new();
@@ -308,9 +314,9 @@ impl Pane for ProcessesPane {
         self.arrange(cx);
         match (action, action.motion()) {
             (_, Some(motion)) => {
-                self.moved = true;
                 self.cursor.travel(motion, self.order.len());
                 self.take();
+                self.chosen = self.selected.is_some();
             }
             (Action::Sort, _) => self.turn(),
             (Action::Reverse, _) => self.reverse = !self.reverse,
@@ -326,6 +332,26 @@ impl Pane for ProcessesPane {
         place(COLUMNS, 0..COLUMNS.len(), |_| true, inside.width, &mut self.slots);
         self.fill(usize::from(self.body(inside).height.saturating_sub(1)));
         self.head();
+        if !self.chosen && self.painted != self.selected {
+            self.painted.clone_from(&self.selected);
+        }
+    }
+
+    fn choose(&mut self) -> bool {
+        let meant = self.painted.take().or_else(|| self.selected.clone());
+        if self.chosen || meant.is_none() {
+            return false;
+        }
+        (self.selected, self.chosen, self.arranged_for) = (meant, true, None);
+        true
+    }
+
+    fn let_go(&mut self) {
+        (self.chosen, self.arranged_for) = (false, None);
+    }
+
+    fn unseen(&mut self) {
+        self.painted = None;
     }
 
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
@@ -372,7 +398,7 @@ impl Pane for ProcessesPane {
         let server = selected.name.rsplit_once(" on ").map_or("", |(_, server)| server).to_owned();
         self.turn_to(&source.clone(), &server);
         self.set_filter("");
-        self.moved = true;
+        self.chosen = true;
         self.selected = Some(selected);
         self.arranged_for = None;
     }
@@ -424,6 +450,7 @@ impl Pane for ProcessesPane {
 
     fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter_text);
+        self.painted = None;
         self.filter = Filter::parse(text, false, &[]);
     }
 }

@@ -11,6 +11,7 @@ use crate::store::{Feed, Store, Stream};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 use std::time::Duration;
@@ -124,10 +125,10 @@ impl Tabular for Replication {
         Column::text("CLIENT", 14, 1, 4),
         Column::text("STATE", 11, 0, 9),
         Column::text("SYNC", 9, 0, 5),
-        Column::figure("BEHIND", 6, 9),
-        Column::figure("WRITE", 5, 3),
-        Column::figure("FLUSH", 5, 3),
-        Column::figure("REPLAY", 6, 7),
+        Column::figure("BEHIND", 6, 9).of(Measure::Bytes),
+        Column::figure("WRITE", 5, 3).of(Measure::Time),
+        Column::figure("FLUSH", 5, 3).of(Measure::Time),
+        Column::figure("REPLAY", 6, 7).of(Measure::Time),
         Column::figure("XMIN", 6, 2),
     ];
     const NONE: &'static str = "no standby is connected, and no replication slot exists";

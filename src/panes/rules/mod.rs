@@ -12,6 +12,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 use std::time::Duration;
@@ -50,10 +51,10 @@ impl Tabular for Rules {
     const COLUMNS: &'static [Column] = &[
         Column::text("RULE", 20, 2, 9),
         Column::text("HEALTH", 7, 0, 9),
-        Column::text("ALERTS", 10, 0, 8),
-        Column::figure("FOR", 5, 5),
-        Column::figure("TOOK", 6, 4),
-        Column::figure("AGE", 5, 6),
+        Column::text("ALERTS", 10, 0, 8).of(Measure::Number),
+        Column::figure("FOR", 5, 5).of(Measure::Time),
+        Column::figure("TOOK", 6, 4).of(Measure::Time),
+        Column::figure("AGE", 5, 6).of(Measure::Time),
         Column::text("GROUP", 10, 1, 5),
         Column::text("SOURCE", 10, 1, 3),
         Column::text("EXPRESSION", 20, 5, 7),

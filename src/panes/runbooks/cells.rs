@@ -6,6 +6,7 @@ use crate::domain::Severity;
 use crate::runbook::{RunView, Runbook, offer};
 use crate::theme::Role;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -23,8 +24,8 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::text("RISK", 12, 0, 7),
     Column::text("ABOUT", 10, 0, 3),
     Column::text("OWNER", 10, 1, 4),
-    Column::figure("REVIEWED", 8, 8),
-    Column::figure("LAST RUN", 8, 6),
+    Column::figure("REVIEWED", 8, 8).of(Measure::Time),
+    Column::figure("LAST RUN", 8, 6).of(Measure::Time),
     Column::text("RESULT", 8, 0, 6),
     Column::text("CHANGED", 7, 0, 5),
     Column::text("HERE", 5, 4, 5),

@@ -3,8 +3,8 @@
 use super::cells::{COLUMNS, SYNONYMS, cell};
 use super::{Entry, RunbooksPane};
 use crate::cx::Cx;
-use crate::domain::text;
 use crate::domain::view::TableView;
+use crate::domain::{ThingId, text};
 use crate::panes::hands::{ColumnChange, ColumnState, Extent, Hands, Marking, Sight, Spot};
 use crate::panes::sheet::{Sheet, SheetRow};
 use crate::panes::table::by_hand;
@@ -69,6 +69,11 @@ impl Hands for RunbooksPane {
 
     fn marked(&self) -> usize {
         self.marks.len()
+    }
+
+    /// A runbook has no log, and no other list of things is made of marks here.
+    fn marked_things(&self, _: &Cx<'_>) -> Vec<ThingId> {
+        Vec::new()
     }
 
     fn sheet(&self, extent: Extent, cx: &Cx<'_>) -> Sheet {

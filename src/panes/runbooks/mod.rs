@@ -16,7 +16,7 @@ use super::table::{Columns, Marks, draw_frame};
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::{RunId, Severity, ThingId, time};
+use crate::domain::{RunId, Severity, ThingId, text, time};
 use crate::keymap::Scope;
 use crate::runbook::{Runbook, offer};
 use crate::theme::Role;
@@ -215,7 +215,7 @@ impl RunbooksPane {
         }
         self.marks.tell(&mut self.title);
         if !self.filter.text().is_empty() {
-            let _ = write!(self.title, "  {} pass /{}", self.entries.len(), self.filter.text());
+            let _ = write!(self.title, "  {} pass /{}", self.entries.len(), text::typed(self.filter.text()));
         }
         self.note.clear();
         if self.entries.is_empty() {

@@ -11,12 +11,13 @@ use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
-use crate::domain::ThingId;
+use crate::domain::{ThingId, text};
 use crate::keymap::Scope;
 use crate::runbook::{RunView, StepView};
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
+use crate::widgets::measure::Measure;
 use crate::widgets::{canvas, figure};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -40,7 +41,7 @@ const COLUMNS: &[Column] = &[
     Column::text("RUNBOOK", 18, 2, 9),
     Column::text("ON", 18, 2, 7),
     Column::text("BY", 16, 1, 3),
-    Column::figure("TOOK", 6, 4),
+    Column::figure("TOOK", 6, 4).of(Measure::Time),
     Column::text("RUN", 6, 0, 2),
 ];
 
@@ -308,7 +309,7 @@ impl Pane for RunsPane {
             }
         }
         if !self.filter.text().is_empty() {
-            let _ = write!(self.title, "  /{}", self.filter.text());
+            let _ = write!(self.title, "  /{}", text::typed(self.filter.text()));
         }
     }
 

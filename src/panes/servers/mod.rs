@@ -2,7 +2,7 @@
 
 mod page;
 
-use super::table::{self, Counts, Tabular, figure_cell, figures, push_words};
+use super::table::{self, Counts, Tabular, figure_cell, figures, push_words, shares, sizes};
 use super::{DataPane, PaneKind, Row, Section};
 use crate::action::Action;
 use crate::cx::Cx;
@@ -12,6 +12,7 @@ use crate::store::{Feed, Figure, ServerRow, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use crate::widgets::spark;
 use crate::widgets::typed::Told;
 use std::cmp::Ordering;
@@ -71,24 +72,24 @@ impl Tabular for Servers {
     const COLUMNS: &'static [Column] = &[
         Column::text("NAME", 14, 3, 9),
         Column::text("STATE", 11, 0, 8),
-        Column::figure("CPU", 4, 9),
+        Column::figure("CPU", 4, 9).of(Measure::Share),
         Column::text("CPU PAST", SPARK as u16, 0, 5),
-        Column::figure("MEM", 4, 9),
+        Column::figure("MEM", 4, 9).of(Measure::Share),
         Column::text("MEM PAST", SPARK as u16, 0, 2),
-        Column::figure("SWAP", 4, 2),
-        Column::figure("DISK", 4, 9),
+        Column::figure("SWAP", 4, 2).of(Measure::Share),
+        Column::figure("DISK", 4, 9).of(Measure::Share),
         Column::text("MOUNT", 10, 1, 2),
-        Column::figure("FULL IN", 7, 6),
+        Column::figure("FULL IN", 7, 6).of(Measure::Time),
         Column::figure("LOAD", 5, 7),
         Column::figure("/CORE", 5, 3),
-        Column::figure("NET IN", 6, 4),
-        Column::figure("NET OUT", 7, 4),
-        Column::figure("READ", 5, 1),
-        Column::figure("WRITE", 5, 1),
-        Column::figure("WAIT", 8, 3),
+        Column::figure("NET IN", 6, 4).of(Measure::Bytes),
+        Column::figure("NET OUT", 7, 4).of(Measure::Bytes),
+        Column::figure("READ", 5, 1).of(Measure::Bytes),
+        Column::figure("WRITE", 5, 1).of(Measure::Bytes),
+        Column::figure("WAIT", 8, 3).of(Measure::Share),
         Column::figure("OOM", 3, 3),
-        Column::figure("SKEW", 5, 2),
-        Column::figure("UP", 5, 4),
+        Column::figure("SKEW", 5, 2).of(Measure::Time),
+        Column::figure("UP", 5, 4).of(Measure::Time),
         Column::figure("", 8, 6),
         Column::figure("", 8, 6),
         Column::figure("", 8, 5),
@@ -139,29 +140,32 @@ impl Tabular for Servers {
 
     fn order(column: usize, a: Row<'_, ServerRow>, b: Row<'_, ServerRow>) -> Ordering {
         let by = |figure: fn(&Server) -> Option<f64>| figures(figure(a.item), figure(b.item));
-        match column {
+        let share = |figure: fn(&Server) -> Option<f64>| shares(figure(a.item), figure(b.item));
+        let size = |figure: fn(&Server) -> Option<f64>| sizes(figure(a.item), figure(b.item));
+        let order = match column {
             STATE => Self::severity(a).cmp(&Self::severity(b)),
             NAME => a.item.name.cmp(&b.item.name),
             MOUNT => mount(a.item).cmp(mount(b.item)),
             ROLES => a.item.roles.cmp(&b.item.roles),
-            CPU | CPU_PAST => by(|server| server.cpu),
-            MEMORY | MEMORY_PAST => by(|server| Figure::Memory.of(server)),
-            SWAP => by(|server| server.swap.map(|swap| swap.ratio())),
-            DISK => by(|server| Figure::Disk.of(server)),
+            CPU | CPU_PAST => share(|server| server.cpu),
+            MEMORY | MEMORY_PAST => share(|server| Figure::Memory.of(server)),
+            SWAP => share(|server| server.swap.map(|swap| swap.ratio())),
+            DISK => share(|server| Figure::Disk.of(server)),
             // What is full soonest is the most: it comes where the fullest disk comes.
             FULL_IN => by(|server| server.fills_first().map(|(_, left)| -left.as_secs_f64())),
             LOAD => by(|server| server.load.map(|load| load[0])),
             PER_CORE => by(Server::load_per_core),
-            RECEIVED => by(|server| Figure::Received.of(server)),
-            SENT => by(|server| Figure::Sent.of(server)),
-            READ => by(|server| server.disk_io.map(|io| io.r#in)),
-            WRITTEN => by(|server| server.disk_io.map(|io| io.out)),
-            WAIT => by(|server| server.pressure.map(|pressure| longest_wait(pressure).0)),
+            RECEIVED => size(|server| Figure::Received.of(server)),
+            SENT => size(|server| Figure::Sent.of(server)),
+            READ => size(|server| server.disk_io.map(|io| io.r#in)),
+            WRITTEN => size(|server| server.disk_io.map(|io| io.out)),
+            WAIT => share(|server| server.pressure.map(|pressure| longest_wait(pressure).0)),
             OOM => by(|server| server.oom_kills.map(|kills| kills as f64)),
             SKEW => by(|server| server.clock_skew.map(f64::abs)),
             UP => by(|server| server.uptime.map(|up| up.as_secs_f64())),
             _ => by_mapped(mapped_text(column, a), mapped_text(column, b)),
-        }
+        };
+        order.then_with(|| a.item.name.cmp(&b.item.name))
     }
 
     /// What can't be reached comes before what is merely full.

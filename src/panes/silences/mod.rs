@@ -11,6 +11,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -45,7 +46,7 @@ impl Tabular for Silences {
     const COLUMNS: &'static [Column] = &[
         Column::text("BY", 10, 1, 9),
         Column::text("STATE", 9, 0, 9),
-        Column::figure("LEFT", 6, 9),
+        Column::figure("LEFT", 6, 9).of(Measure::Time),
         Column::figure("HIDES", 7, 9),
         Column::text("WHY", 20, 3, 7),
         Column::text("SILENCES", 20, 4, 9),

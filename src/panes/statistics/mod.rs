@@ -11,6 +11,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -49,17 +50,17 @@ impl Tabular for Statistics {
     const COLUMNS: &'static [Column] = &[
         Column::text("DB", 14, 2, 9),
         Column::text("ON", 8, 1, 8),
-        Column::figure("SIZE", 5, 5),
+        Column::figure("SIZE", 5, 5).of(Measure::Bytes),
         Column::figure("CONNS", 5, 7),
         Column::figure("COMMIT/S", 8, 9),
         Column::figure("ROLLB/S", 7, 8),
-        Column::figure("HIT", 5, 8),
+        Column::figure("HIT", 5, 8).of(Measure::Share),
         Column::figure("READ/S", 6, 6),
         Column::figure("WRITE/S", 7, 6),
-        Column::figure("TEMP/S", 6, 5),
+        Column::figure("TEMP/S", 6, 5).of(Measure::Bytes),
         Column::figure("DEADLOCK", 8, 7),
         Column::figure("CONFLICT", 8, 1),
-        Column::figure("WRAP", 5, 9),
+        Column::figure("WRAP", 5, 9).of(Measure::Share),
     ];
     const NONE: &'static str = "the databases are not known: see what is said above";
 

@@ -4,11 +4,11 @@ use super::columns::Columns;
 use crate::domain::view::TableView;
 use crate::panes::hands::Spot;
 use crate::widgets::grid::{Column, Slot};
+use crate::widgets::typed::Field;
 use ratatui::layout::{Position, Rect};
-use std::borrow::Cow;
 
 /// Names of a filter's fields: the headings, then the other names.
-type Fields = [(Cow<'static, str>, usize)];
+type Fields = [Field];
 
 /// The direction of an order by `column`, from the one in force: the same column again turns it around, figures begin with the largest.
 pub(in crate::panes) fn turned(
@@ -25,9 +25,9 @@ pub(in crate::panes) fn turned(
 /// The columns of which a name begins so, each once.
 pub(in crate::panes) fn begin_with(fields: &Fields, letter: char) -> Vec<usize> {
     let mut columns = Vec::new();
-    for (_, column) in fields.iter().filter(|(name, _)| name.starts_with(letter)) {
-        if !columns.contains(column) {
-            columns.push(*column);
+    for field in fields.iter().filter(|field| field.name.starts_with(letter)) {
+        if !columns.contains(&field.column) {
+            columns.push(field.column);
         }
     }
     columns
@@ -36,9 +36,9 @@ pub(in crate::panes) fn begin_with(fields: &Fields, letter: char) -> Vec<usize> 
 /// What a filter may compare, each with its other names, of which there are so many in all.
 pub(in crate::panes) fn fields(fields: &Fields, synonyms: usize) -> Vec<(String, Vec<String>)> {
     let (headings, others) = fields.split_at(fields.len() - synonyms);
-    let names =
-        |column: usize| others.iter().filter(move |(_, other)| *other == column).map(|(name, _)| name.to_string());
-    headings.iter().map(|(name, column)| (name.to_string(), names(*column).collect())).collect()
+    let named = |column: usize| others.iter().filter(move |other| other.column == column);
+    let names = |column: usize| named(column).map(|field| field.name.to_string()).collect();
+    headings.iter().map(|field| (field.name.to_string(), names(field.column))).collect()
 }
 
 /// A table as a view keeps it: by its headings, without its filter.

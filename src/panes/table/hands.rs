@@ -30,6 +30,7 @@ impl<T: Tabular> Hands for DataPane<T> {
     fn sort_by(&mut self, column: Option<usize>) {
         self.rows.reverse = by_hand::turned(T::COLUMNS, (self.rows.sort, self.rows.reverse), column);
         self.rows.sort = column;
+        self.look_elsewhere();
     }
 
     fn sorted(&self) -> Option<(usize, bool)> {
@@ -75,6 +76,13 @@ impl<T: Tabular> Hands for DataPane<T> {
         self.marks.len()
     }
 
+    fn marked_things(&self, cx: &Cx<'_>) -> Vec<ThingId> {
+        if self.marks.is_empty() {
+            return Vec::new();
+        }
+        self.passing(cx).map(T::id).filter(|id| self.marks.has(|| id.clone())).collect()
+    }
+
     fn sheet(&self, extent: Extent, cx: &Cx<'_>) -> Sheet {
         let columns: Vec<usize> =
             self.columns.order().iter().copied().filter(|column| self.wants(*column, cx)).collect();
@@ -100,6 +108,7 @@ impl<T: Tabular> Hands for DataPane<T> {
     fn set_view(&mut self, view: &TableView) -> Vec<String> {
         self.rows.sort = by_hand::sort_of(T::COLUMNS, view);
         (self.rows.reverse, self.rows.grouped) = (view.reverse, view.grouped);
+        self.look_elsewhere();
         by_hand::set_columns(T::COLUMNS, &mut self.columns, view)
     }
 

@@ -23,6 +23,7 @@ use crate::cx::Cx;
 use crate::domain::{Matchers, Severity, Subject, ThingId};
 use crate::store::{Feed, Store};
 use crate::theme::Role;
+use crate::widgets::figure;
 use crate::widgets::grid::Column;
 use crate::widgets::typed::Told;
 use jiff::Timestamp;
@@ -173,6 +174,17 @@ pub fn figures(a: Option<f64>, b: Option<f64>) -> Ordering {
         (None, Some(_)) => Ordering::Less,
         (Some(_), None) => Ordering::Greater,
     }
+}
+
+/// Order of two shares as they are shown: what looks equal is ordered by name, so that rows do not change places with every sample.
+pub fn shares(a: Option<f64>, b: Option<f64>) -> Ordering {
+    figures(a.map(figure::shown_percent), b.map(figure::shown_percent))
+}
+
+/// The same of bytes, or bytes a second.
+pub fn sizes(a: Option<f64>, b: Option<f64>) -> Ordering {
+    let shown = |bytes: f64| figure::shown_bytes(bytes.max(0.0) as u64);
+    figures(a.map(shown), b.map(shown))
 }
 
 /// A figure's text, or a dash when it is not known; its role by a severity.

@@ -146,7 +146,9 @@ impl Notes {
         self.above.clear();
         let mut told = Vec::new();
         if let Some(problem) = rows.filter.problem() {
-            told.push((Severity::Info, format!("a part of the filter counts for nothing: {problem}")));
+            // What is wrong repeats what was typed.
+            let why = if text::is_veiled() { String::new() } else { format!(": {problem}") };
+            told.push((Severity::Info, format!("a part of the filter counts for nothing{why}")));
         }
         T::notices(cx, &mut told);
         self.told = told.len();
@@ -176,8 +178,10 @@ impl Notes {
             notes.push(format!("no source is configured for {subject}; `quarterdeck config example` shows how"));
         } else if !rows.filter.is_empty() && rows.counts.total() > 0 {
             let total = rows.counts.total();
-            notes.push(format!("none of {total} passes the filter /{} (Esc clears it)", rows.filter_text));
-            notes.extend(rows.unlike.as_ref().map(|what| text::clean(what).into_owned()));
+            let typed = text::typed(&rows.filter_text);
+            notes.push(format!("none of {total} passes the filter /{typed} (Esc clears it)"));
+            let unlike = rows.unlike.as_ref().filter(|_| !text::is_veiled());
+            notes.extend(unlike.map(|what| text::clean(what).into_owned()));
         } else if asked::<T>(cx).all(|feed| feed.good.is_some() && T::lacks(feed)) {
             notes.push(T::NOBODY.to_owned());
         } else if sure::<T>(cx) {

@@ -4,21 +4,28 @@ use super::columns::Columns;
 use super::marks::Marks;
 use super::notes::Notes;
 use super::rows::Rows;
-use super::trust::{asked, stale};
+use super::trust::stale;
 use super::{Row, Tabular, draw_frame};
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{ThingId, text};
 use crate::panes::hands::Hands;
 use crate::panes::{Details, Flow, Pane, Place, Presence, Section, Selected, links};
-use crate::store::Health;
 use crate::theme::Role;
 use crate::widgets::canvas;
-use crate::widgets::grid::{Look, RowLook, Slot, Window, place};
+use crate::widgets::grid::{Look, RowLook, Slot, Window, place_to_fit};
 use crate::widgets::typed;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
+
+/// How long a column keeps the room that a text needed: what comes and goes each second must not move the others.
+const NEEDED: Duration = Duration::from_secs(60);
+/// How often a table is laid out anew for one frame, at most: each time columns may come into sight.
+const LAID_OUT: usize = 6;
+/// Cells of a filter in the title, at most.
+const FILTER: u16 = 24;
 
 /// A table pane.
 pub struct DataPane<T: Tabular> {
@@ -28,11 +35,18 @@ pub struct DataPane<T: Tabular> {
     pub(super) notes: Notes,
     pub(super) cursor: usize,
     pub(super) selected: Option<Selected>,
-    /// The cursor was moved, or all sources have answered: from then on it follows its thing.
-    moved: bool,
+    /// Somebody chose the selected thing: from then on the cursor follows it. Before that it stays at the top.
+    chosen: bool,
+    /// What stood under the cursor on the screen, as long as nothing was chosen.
+    painted: Option<Selected>,
     pub(super) offset: usize,
     page: usize,
     pub(super) slots: Vec<Slot>,
+    slots_before: Vec<Slot>,
+    /// By column: cells that its texts took lately, at this width of the table, and until when that holds; monotonic.
+    needs: Vec<u16>,
+    needs_at: u16,
+    needs_until: Duration,
     /// By column: it has something to say. As of the last order, since to know it may mean to look at every row.
     pub(super) shown: Vec<bool>,
     titles: Vec<(usize, String)>,
@@ -49,10 +63,15 @@ impl<T: Tabular> Default for DataPane<T> {
             notes: Notes::default(),
             cursor: 0,
             selected: None,
-            moved: false,
+            chosen: false,
+            painted: None,
             offset: 0,
             page: 1,
             slots: Vec::new(),
+            slots_before: Vec::new(),
+            needs: vec![0; T::COLUMNS.len()],
+            needs_at: 0,
+            needs_until: Duration::ZERO,
             shown: vec![false; T::COLUMNS.len()],
             titles: Vec::new(),
             window: Window::default(),
@@ -77,13 +96,12 @@ impl<T: Tabular> DataPane<T> {
 
     /// The cursor follows its thing to wherever it now stands. A thing that vanished, or does not pass the filter any more,
     /// leaves the cursor where it was, and what is there now is not selected until the operator moves. Who types a filter
-    /// looks for something: then the first row that passes is what is meant. Until every source has answered and before the
-    /// cursor was moved nothing was chosen: it stays at the top, where the worst is.
+    /// looks for something: then the first row that passes is what is meant. As long as nobody chose a row it stays at the top,
+    /// where the worst is.
     fn follow(&mut self, refiltered: bool, cx: &Cx<'_>) {
         let last = self.rows.entries.len().saturating_sub(1);
-        if !self.moved {
+        if !self.chosen {
             (self.cursor, self.selected) = (0, None);
-            self.moved = asked::<T>(cx).all(|feed| feed.health(cx.now) != Health::Waiting);
         }
         let Some(selected) = &mut self.selected else {
             self.cursor = self.cursor.min(last);
@@ -107,7 +125,7 @@ impl<T: Tabular> DataPane<T> {
             self.take(cx);
         }
         if self.rows.entries.is_empty() && presence == Presence::Gone {
-            self.selected = None;
+            (self.selected, self.chosen) = (None, false);
         } else if let Some(selected) = &mut self.selected {
             selected.presence = presence;
         }
@@ -123,10 +141,26 @@ impl<T: Tabular> DataPane<T> {
     }
 
     pub(super) fn go(&mut self, to: usize, cx: &Cx<'_>) -> Flow {
-        self.moved = true;
         self.cursor = to.min(self.rows.entries.len().saturating_sub(1));
         self.take(cx);
+        self.chosen = self.selected.is_some();
         Flow::Done
+    }
+
+    /// Somebody asked for other rows, or another order: what was painted before is not what is meant by the next key.
+    pub(super) fn look_elsewhere(&mut self) {
+        self.painted = None;
+        // Other rows need other room.
+        self.needs_at = 0;
+    }
+
+    /// Places the columns; whether they stand otherwise than before.
+    fn lay_out(&mut self, width: u16) -> bool {
+        let (columns, shown, order) = (&self.columns, &self.shown, self.columns.order().iter().copied());
+        let wanted = |column: usize| columns.wants(column) && shown[column];
+        std::mem::swap(&mut self.slots, &mut self.slots_before);
+        place_to_fit(T::COLUMNS, order, wanted, width, &self.needs, &mut self.slots);
+        self.slots != self.slots_before
     }
 
     /// The headings that only the data tell, in capitals as all are.
@@ -152,6 +186,8 @@ impl<T: Tabular> DataPane<T> {
             window.row(RowLook { severity, stale, marked: self.marks.has(|| T::id(row)) });
             for slot in &self.slots {
                 window.cell(&mut scratch, |out| T::cell(slot.column, row, out));
+                let need = &mut self.needs[slot.column];
+                *need = window.last_width().max(*need);
             }
         }
         (self.window, self.scratch) = (window, scratch);
@@ -182,25 +218,26 @@ impl<T: Tabular> DataPane<T> {
             (true, false) => (Role::BorderFocused, Role::TitleFocused),
             (false, _) => (Role::Border, Role::Title),
         };
-        // A source in trouble is worth more than the end of the summary.
-        let kept =
-            if self.notes.ages_bad { (self.notes.ages_short.width() as u16 + 4).min(place.area.width / 2) } else { 0 };
-        draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.notes.title, kept);
-        let ages = cx.style(if self.notes.ages_bad { Role::SeverityCritical } else { Role::Faint });
-        let room =
-            place.area.width.saturating_sub(self.notes.title.width().min(200) as u16 + 8).max(kept.saturating_sub(4));
+        // How old it is, and that a filter hides rows, are worth more than the end of the summary.
+        let filtered = !self.rows.filter.is_empty() || self.rows.filter.problem().is_some();
+        let filter = if filtered { format!(" /{} ", text::typed(&self.rows.filter_text)) } else { String::new() };
+        let filter_cells = (filter.width() as u16).min(FILTER) + u16::from(filtered);
+        let cells = |ages: &str| if ages.is_empty() { 0 } else { ages.width() as u16 + 3 };
+        let free = place.area.width.saturating_sub(self.notes.title.width().min(200) as u16 + 5 + filter_cells);
+        let ages = if cells(&self.notes.ages) <= free { &self.notes.ages } else { &self.notes.ages_short };
+        let most = place.area.width * 3 / 5;
+        let kept = cells(ages).min(most.saturating_sub(filter_cells));
+        draw_frame(place, buf, (cx.style(border), cx.style(title)), &self.notes.title, kept + filter_cells);
+        let style = cx.style(if self.notes.ages_bad { Role::SeverityCritical } else { Role::Faint });
         let right = (place.area.right().saturating_sub(2), place.area.y);
         let mut x = right.0;
-        if room > 6 && !self.notes.ages.is_empty() {
-            let fits = self.notes.ages.width() <= usize::from(room);
-            x = canvas::put_right(buf, right, if fits { &self.notes.ages } else { &self.notes.ages_short }, room, ages);
-            canvas::put(buf, (x - 1, right.1), " ", 1, ages);
-            canvas::put(buf, right, " ", 1, ages);
+        if !ages.is_empty() {
+            let room = kept.max(free).saturating_sub(3);
+            x = canvas::put_right(buf, right, ages, room, style);
+            canvas::put(buf, (x - 1, right.1), " ", 1, style);
+            canvas::put(buf, right, " ", 1, style);
         }
-        if !self.rows.filter.is_empty() || self.rows.filter.problem().is_some() {
-            let text = format_args!(" /{} ", self.rows.filter_text).to_string();
-            canvas::put_right(buf, (x.saturating_sub(2), place.area.y), &text, 24, cx.style(Role::Filter));
-        }
+        canvas::put_right(buf, (x.saturating_sub(2), place.area.y), &filter, FILTER, cx.style(Role::Filter));
     }
 }
 
@@ -210,6 +247,7 @@ impl<T: Tabular> Pane for DataPane<T> {
         if let Some(motion) = action.motion() {
             return self.go(motion.apply(self.cursor, self.page), cx);
         }
+        self.look_elsewhere();
         if *action == Action::Reverse {
             self.rows.reverse = !self.rows.reverse;
             Flow::Done
@@ -226,8 +264,12 @@ impl<T: Tabular> Pane for DataPane<T> {
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
         let inside = at.inside();
-        let (columns, shown, order) = (&self.columns, &self.shown, self.columns.order().iter().copied());
-        place(T::COLUMNS, order, |column| columns.wants(column) && shown[column], inside.width, &mut self.slots);
+        let width = inside.width;
+        if self.needs_at != width || cx.now.mono >= self.needs_until {
+            self.needs.fill(0);
+            (self.needs_at, self.needs_until) = (width, cx.now.mono + NEEDED);
+        }
+        self.lay_out(width);
         self.notes.headline(&self.rows, &self.slots, &self.marks, cx);
         self.notes.explain(&self.rows, usize::from(inside.width.saturating_sub(1)), cx);
         self.notes.notice(&self.rows, inside, cx);
@@ -236,6 +278,39 @@ impl<T: Tabular> Pane for DataPane<T> {
         let headings = u16::from(shows_headings(inside));
         let height = inside.height.saturating_sub(self.notes_height(inside.height) + headings);
         self.fill(usize::from(height), cx);
+        // What the texts need is known once they are written; what that makes room for is written then.
+        for _ in 0..LAID_OUT {
+            if !self.lay_out(width) {
+                break;
+            }
+            self.title_columns(cx);
+            self.fill(usize::from(height), cx);
+        }
+        if !self.chosen && self.painted != self.selected {
+            self.painted.clone_from(&self.selected);
+        }
+    }
+
+    fn choose(&mut self) -> bool {
+        let meant = self.painted.take().or_else(|| self.selected.clone());
+        if self.chosen || meant.is_none() {
+            return false;
+        }
+        if self.selected != meant {
+            // Other rows came since it was painted: it is not what stands at the top now.
+            self.rows.forget();
+        }
+        (self.selected, self.chosen) = (meant, true);
+        true
+    }
+
+    fn let_go(&mut self) {
+        self.chosen = false;
+        self.rows.forget();
+    }
+
+    fn unseen(&mut self) {
+        self.painted = None;
     }
 
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
@@ -287,7 +362,7 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn select(&mut self, selected: Selected) {
         self.set_filter("");
-        self.moved = true;
+        self.chosen = true;
         self.selected = Some(selected);
         self.rows.forget();
     }
@@ -320,6 +395,7 @@ impl<T: Tabular> Pane for DataPane<T> {
 
     fn set_filter(&mut self, text: &str) {
         self.rows.set_filter(text);
+        self.look_elsewhere();
     }
 
     fn hands(&mut self) -> Option<&mut dyn Hands> {

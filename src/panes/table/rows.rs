@@ -1,14 +1,14 @@
 //! Which rows there are, and in what order: the filter, the sort, the groups. The cursor is the pane's.
 
 use super::trust::{is_for, untrusted};
-use super::unlike::unlike;
+use super::unlike::{unlike, unlike_word};
 use super::{Counts, Row, Tabular};
 use crate::cx::Cx;
 use crate::domain::{Severity, ThingId};
 use crate::panes::grouping::{self, Rank};
 use crate::widgets::filter::Filter;
-use crate::widgets::typed::{self, Comparison, Told};
-use std::borrow::Cow;
+use crate::widgets::typed::{self, Comparison, Field, Told};
+use memchr::memmem::Finder;
 use std::marker::PhantomData;
 
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Rows<T: Tabular> {
     /// The filter leaves nothing because of this term, in words.
     pub unlike: Option<String>,
     /// What a filter may compare: the columns by their headings, then by their other names.
-    pub fields: Vec<(Cow<'static, str>, usize)>,
+    pub fields: Vec<Field>,
     texts: Texts,
     scratch: String,
     sorted_for: Option<SortKey>,
@@ -121,9 +121,15 @@ impl<T: Tabular> Rows<T> {
             }
         }
         let none_passes = self.entries.is_empty() && self.counts.total() > 0;
-        self.unlike = if none_passes { unlike::<T>(&self.filter, cx) } else { None };
+        self.unlike = if none_passes { unlike::<T>(&self.filter, cx).or_else(|| self.unlike_word()) } else { None };
         self.filtered_for.clone_from(&self.filter);
         Some(changed)
+    }
+
+    fn unlike_word(&self) -> Option<String> {
+        let has =
+            |begun: &Finder<'_>| self.all.iter().filter(|e| begun.find(self.texts.of(e).as_bytes()).is_some()).count();
+        unlike_word(&self.filter, &self.texts.text, has)
     }
 
     /// What the rows are grouped by just now.
@@ -280,11 +286,10 @@ fn passes<T: Tabular>(filter: &Filter, row: Row<'_, T::Item>, scratch: &mut Stri
 /// Whether a comparison holds for a row. Figures are asked of the table, or read from the cell; texts are what the cell says.
 fn compares<T: Tabular>(comparison: &Comparison, row: Row<'_, T::Item>, scratch: &mut String) -> bool {
     let told = if comparison.is_about_figure() { T::told(comparison.column, row) } else { Told::Written };
-    if let Told::Figure(figure) = told {
-        return comparison.holds_for_figure(figure);
-    }
-    shown_in::<T>(comparison.column, row, scratch);
-    comparison.holds_for_cell(scratch)
+    comparison.holds_for_told(told).unwrap_or_else(|| {
+        shown_in::<T>(comparison.column, row, scratch);
+        comparison.holds_for_cell(scratch)
+    })
 }
 
 /// What a cell says, written over `out`.

@@ -11,6 +11,7 @@ use crate::store::{Feed, Store};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::grid::Column;
+use crate::widgets::measure::Measure;
 use std::cmp::Ordering;
 use std::fmt::Write;
 
@@ -44,8 +45,8 @@ impl Tabular for Targets {
         Column::text("TARGET", 20, 2, 9),
         Column::text("HEALTH", 7, 0, 9),
         Column::text("POOL", 12, 1, 8),
-        Column::figure("AGE", 5, 6),
-        Column::figure("TOOK", 6, 5),
+        Column::figure("AGE", 5, 6).of(Measure::Time),
+        Column::figure("TOOK", 6, 5).of(Measure::Time),
         Column::text("SOURCE", 10, 1, 3),
         Column::text("WHY, OR WHERE", 20, 5, 7),
     ];

@@ -32,6 +32,7 @@ fn what_tells_of_people_and_places_is_hidden_and_the_rest_stays() {
         ("postgres://qd@db-1/app", "postgres://‹addr›/app"),
         ("alice@bastion did it", "‹who› did it"),
         ("bob@example.org", "‹who›"),
+        ("user=bob@example.org, login: \"bob@example.org\".", "user=‹who›, login: \"‹who›\"."),
         ("web idle in tx; web-1 and my_web run", "‹who› idle in tx; web-1 and my_web run"),
         ("postgres/primary", "postgres/primary"),
         ("user=bob db=app", "user=‹who› db=app"),
@@ -74,6 +75,26 @@ fn a_statement_keeps_its_shape_without_what_it_is_about() {
 fn the_same_thing_has_the_same_mark_and_another_another() {
     assert_eq!(hidden("10.0.0.1"), hidden("10.0.0.1"));
     assert_ne!(hidden("10.0.0.1"), hidden("10.0.0.2"));
+    assert_ne!(hidden("ghp_abcdefgh12345678"), hidden("ghp_abcdefgh12345679"));
+    assert_ne!(hidden("cust-1"), hidden("cust-2"));
+    let mail = hidden("bob@mail.example.org");
+    let inside = Mask { patterns: vec![Regex::new(r"\.example\b").unwrap()], ..mask() };
+    for around in ["user=#", "<#>", "...#.", "to \"#\"", "# and", "mailto:#"] {
+        let whole = around.replace('#', "bob@mail.example.org");
+        assert_eq!(hidden(&whole), around.replace('#', &mail), "{whole}");
+        assert_eq!(inside.hide(&whole), Some(around.replace('#', &mail)), "{whole}, of which a pattern finds a part");
+    }
+}
+
+#[test]
+fn what_was_typed_may_be_the_beginning_of_what_is_hidden() {
+    let typed = |text: &str| mask().hide_typed(text).unwrap_or_else(|| text.to_owned());
+    for text in ["al", "user:ali", "10.0.3.", "!10.0.3", "bob@", "https://am", "fe80::", "x alic y"] {
+        assert!(typed(text).contains('‹'), "{text}: {}", typed(text));
+    }
+    for text in ["svc-01", "cpu>80", "state:run", "mem>1.5G", "api|db", "!timeout", "a", "12:34"] {
+        assert_eq!(typed(text), text);
+    }
     assert_ne!(Mask::new(8, Vec::new(), Redactor::default()).hide("10.0.0.1"), mask().hide("10.0.0.1"));
 }
 

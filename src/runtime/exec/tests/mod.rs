@@ -5,8 +5,8 @@ mod calls;
 mod databases;
 mod lab;
 mod languages;
-mod locks;
 mod live;
+mod locks;
 mod rollouts;
 mod ways;
 
