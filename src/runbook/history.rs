@@ -93,10 +93,11 @@ impl RunView {
         if begun { next } else { before.or(next) }
     }
 
-    /// When a step began: its change was sent, or the step before it was over.
+    /// When a step began: its change was sent, its batch of hosts began, or the step before it was over.
     pub fn began(&self, step: usize) -> Timestamp {
         let before = || self.steps[..step].iter().rev().find_map(|step| step.ended);
-        self.steps.get(step).and_then(|step| step.sent_at).or_else(before).unwrap_or(self.started)
+        let own = self.steps.get(step).and_then(|step| step.sent_at.or(step.batch_at));
+        own.or_else(before).unwrap_or(self.started)
     }
 
     /// How long a step took, or takes at `now`; `None`: it has not begun, or nobody knows when it ended.
@@ -161,6 +162,8 @@ pub struct StepView {
     pub undo: Option<String>,
     /// When its change was sent.
     pub sent_at: Option<Timestamp>,
+    /// When the batch of hosts began of which it is the first step.
+    pub batch_at: Option<Timestamp>,
     /// When it was over.
     pub ended: Option<Timestamp>,
     /// What was sent.
@@ -227,8 +230,8 @@ impl Runs {
             RecordKind::StepIntent => step(run, record, Some(StepState::Intent)),
             RecordKind::StepExit | RecordKind::StepReconcile => step(run, record, state(&record.entry.data)),
             RecordKind::StepTick => step(run, record, Some(StepState::Checking)),
-            RecordKind::RunBatch
-            | RecordKind::RunStart
+            RecordKind::RunBatch => batch(run, record),
+            RecordKind::RunStart
             | RecordKind::JournalOpen
             | RecordKind::WritesLock
             | RecordKind::PolicyChange
@@ -283,6 +286,7 @@ fn planned_step(data: &Value) -> StepView {
         changes: data["changes"].as_bool().unwrap_or(false),
         undo: data["undo"].as_str().map(str::to_owned),
         sent_at: None,
+        batch_at: None,
         ended: None,
         sent: String::new(),
         output: String::new(),
@@ -317,6 +321,14 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
             step.output.push('\n');
         }
         step.output.push_str(output);
+    }
+}
+
+/// The next step is the first one of a batch of hosts, which begins after a pause.
+fn batch(run: &mut RunView, record: &Record) {
+    let pause = Duration::from_millis(record.entry.data["pause_ms"].as_u64().unwrap_or(0));
+    if let Some(step) = run.steps.iter_mut().find(|step| step.state == StepState::Planned) {
+        step.batch_at = record.at.checked_add(pause).ok();
     }
 }
 

@@ -228,9 +228,7 @@ enum Phase {
     /// The last state of the step is being recorded; then comes the next step, or the end.
     Closing(Option<End>),
     /// A batch of hosts is being begun.
-    Batching {
-        asks: bool,
-    },
+    Batching,
     /// A host has failed, and that the rest of its steps are passed over is being recorded.
     Passing,
     /// The operator is asked what now.
@@ -332,8 +330,7 @@ impl Machine {
             Phase::Closing(None) => Some(self.next()),
             Phase::Closing(Some(end)) => Some(self.step_failed(end)),
             Phase::Passing => Some(self.pass()),
-            Phase::Batching { asks } if asks && !self.stopping => Some(self.look()),
-            Phase::Batching { .. } => Some(self.begin()),
+            Phase::Batching => Some(self.begin()),
             Phase::UndoIntending(end) => {
                 let step = self.done.last().copied()?;
                 Some(self.go(Phase::Undoing(end), Command::Undo(step)))
@@ -384,7 +381,10 @@ impl Machine {
             return self.failed(End::new(RunOutcome::Stopped, "stopped on request", Then::Offer));
         }
         match self.batch() {
-            Some(command) => command,
+            Some((rolling, batch)) if batch > 0 && self.rollings[rolling].ask_after == Some(batch as u64) => {
+                self.look()
+            }
+            Some(_) => self.begin_batch(),
             None => self.begin(),
         }
     }
@@ -397,19 +397,22 @@ impl Machine {
         }
     }
 
-    /// The first step of the first host of a batch is where the batch begins.
-    fn batch(&mut self) -> Option<Command> {
+    /// The rollout and its batch that begin with the step: it is the first one of the batch's first host.
+    fn batch(&self) -> Option<(usize, usize)> {
         let first = |rolling: &Rolling| {
             let at = rolling.lanes.iter().position(|lane| lane.steps.start == self.step)?;
             let batch = rolling.lanes[at].batch;
             (at == 0 || rolling.lanes[at - 1].batch < batch).then_some(batch)
         };
-        let (rolling, batch) = self.rollings.iter().enumerate().find_map(|(at, it)| Some((at, first(it)?)))?;
+        self.rollings.iter().enumerate().find_map(|(at, it)| Some((at, first(it)?)))
+    }
+
+    fn begin_batch(&mut self) -> Command {
+        let Some((rolling, batch)) = self.batch() else { return self.begin() };
         if batch == 0 {
             self.lost = 0;
         }
-        let asks = batch > 0 && self.rollings[rolling].ask_after == Some(batch as u64);
-        Some(self.go(Phase::Batching { asks }, Command::Batch { rolling, batch }))
+        self.go(Phase::Batching, Command::Batch { rolling, batch })
     }
 
     /// The batches so far are done: a person looks before the next one.
@@ -623,7 +626,7 @@ impl Machine {
                 let detail = format!("{}; gone on all the same: {reason}", end.reason);
                 self.close(StepState::Failed, detail, Some(End { then: Then::Continue, ..end }))
             }
-            (Way::Next, _) => self.begin(),
+            (Way::Next, _) => self.begin_batch(),
             (Way::Again | Way::Stop, _) => self.finish(end.outcome, end.reason),
         }
     }
@@ -668,7 +671,7 @@ impl Phase {
             | Self::Sent(_)
             | Self::Retrying
             | Self::Closing(_)
-            | Self::Batching { .. }
+            | Self::Batching
             | Self::Passing
             | Self::UndoIntending(_)
             | Self::UndoClosing(..) => true,

@@ -234,6 +234,7 @@ fn affected(out: &mut Lines, members: &[&PlannedStep], width: usize) {
 fn headline(title: &str, step: &PlannedStep) -> String {
     let place = match (step.target.as_str(), step.address.as_str()) {
         (target, "") => target.to_owned(),
+        (target, address) if address == target => target.to_owned(),
         (target, address) => format!("{target} ({address})"),
     };
     match (title, step.target.as_str()) {

@@ -7,7 +7,7 @@ use crate::lab::{need, poll};
 use crate::pty::Session;
 use crate::support::{
     Home, KILL_STORY, LONG, RESTART_STORY, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config,
-    press, two_logins_config,
+    press, quit, two_logins_config,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -281,7 +281,7 @@ fn one_key_does_not_leave_a_run_that_is_under_way() {
     let home = Home::new(&docker_config(&docker.socket));
     let mut screen = home.start(&[]);
     restart_slowly(&mut screen, &home, &deaf);
-    press(&mut screen, "q");
+    quit(&mut screen);
     screen.wait_text(UNDER_WAY);
     screen.wait_text(&format!("{RESTARTED} {} on lab ok", deaf.name));
     assert_eq!(home.story(), RESTART_STORY);
@@ -296,7 +296,7 @@ fn two_keys_leave_a_run_and_the_next_start_says_what_became_of_it() {
     let home = Home::new(&docker_config(&docker.socket));
     let mut screen = home.start(&[]);
     restart_slowly(&mut screen, &home, &deaf);
-    press(&mut screen, "q");
+    quit(&mut screen);
     screen.wait_text(UNDER_WAY);
     leave(&mut screen);
     assert_eq!(home.story(), RESTART_STORY[..3]);

@@ -173,9 +173,16 @@ pub fn answer(screen: &mut Session, phrase: &str) {
     press(screen, "\r");
 }
 
-/// Leaves the program with `q`; it must end well and leave the terminal as it was.
+/// Asks the program to end, from wherever it is: `q` alone goes back from a page.
+pub fn quit(screen: &mut Session) {
+    screen.send(":q");
+    screen.wait_text("quit; on a page");
+    press(screen, "\r");
+}
+
+/// Leaves the program; it must end well and leave the terminal as it was.
 pub fn leave(screen: &mut Session) {
-    press(screen, "q");
+    quit(screen);
     let status = screen.wait_exit();
     assert!(status.success(), "{status:?}");
     assert_eq!(screen.left_behind(), Vec::<String>::new());

@@ -254,7 +254,7 @@ impl Writer<'_> {
 
     /// Where a step acts, because a name of the config tells only who knows the config.
     fn address(&mut self, step: &StepView) {
-        if !step.address.is_empty() {
+        if !step.address.is_empty() && step.address != step.target {
             self.push(&[(Role::Faint, &format!("{:INDENT$}at {}", "", step.address))]);
         }
     }

@@ -1,35 +1,32 @@
 //! One run: the machine says what to do, and this does it.
 
+mod act;
+mod ask;
 mod back;
 mod batch;
+mod recheck;
 
+use super::Exec;
 use super::captured::Captured;
 use super::child::News;
 use super::lease::Held;
 use super::progress::{Progress, Results};
-use super::scene::{Pins, Scene, Seen, step_of};
-use super::when::Decided;
-use super::{Exec, by_hand, live, plan, when};
+use super::scene::Scene;
 use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
 use crate::domain::risk::Level;
-use crate::domain::text::{clean, clean_lines};
+use crate::domain::text::clean;
 use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
-use crate::event::{RunEvent, TaskList};
+use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
-use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Rechecked, Watched};
+use crate::runbook::machine::{Answered, Command, Event, Kind, Machine};
 use crate::runbook::model::{Fence, Role, Step};
-use crate::runbook::plan::{Finding, PlannedStep, Rows};
-use crate::runbook::{Answer, Approved, Glass, Plan, Recheck};
-use crate::steps::{Acted, Settled, manual};
+use crate::runbook::plan::PlannedStep;
+use crate::runbook::{Answer, Approved, Glass, Plan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-
-/// From one look to the next at what goes on over there.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Drives a run to its end.
 ///
@@ -240,18 +237,6 @@ impl Run {
         fences.filter(move |(at, (fence, _))| fence.role == role && !left_out(*at)).map(|(_, fence)| fence)
     }
 
-    /// Decides by the conditions of a step which of its fences are left out; `Some` when it does not begin.
-    fn decide(&mut self, step: usize) -> Option<Rechecked> {
-        match when::decide(self.scene(step), self.read(step), self.planned(step)) {
-            Ok(Decided::Fences(left_out)) => {
-                self.step.left_out = left_out;
-                None
-            }
-            Ok(Decided::Skip(why)) => Some(Rechecked::LeftOut(why)),
-            Err(why) => Some(Rechecked::Blocked(why)),
-        }
-    }
-
     /// The operator wants it to end. Other answers that nobody asked for are dropped: they were meant for another question.
     fn stop_asked(&mut self) -> Option<Event> {
         let mut stop = self.stopping;
@@ -324,221 +309,6 @@ impl Run {
         self.write(RecordKind::BreakGlass, None, data).await
     }
 
-    async fn recheck(&mut self, step: usize) -> Rechecked {
-        if self.at.replace(step) != Some(step) {
-            let answer = self.answered.get(self.planned(step).of()).cloned();
-            self.step = Progress { answer, ..Progress::default() };
-        }
-        if let Some(why) = &self.planned(step).lost {
-            let why = format!("its host could not be reached when the plan was made: {why}");
-            return self.rechecked(step, Rechecked::Blocked(why), None).await;
-        }
-        if let Some(result) = self.decide(step) {
-            return self.rechecked(step, result, None).await;
-        }
-        let mut checks = self.spared(step);
-        for (fence, pinned) in self.fences(step, Role::Check) {
-            checks.push(plan::check(self.scene(step), fence, pinned).await);
-        }
-        let fresh = match self.fences(step, Role::Plan).next() {
-            Some((fence, pinned)) => plan::rows(self.scene(step), fence, pinned).await.map(|(rows, _)| Some(rows)),
-            None => Ok(None),
-        };
-        let fresh = match fresh {
-            Ok(fresh) => fresh,
-            Err(why) => return self.rechecked(step, Rechecked::Blocked(why), None).await,
-        };
-        let result = match self.over_limit(step, fresh.as_ref()) {
-            Some(why) => Rechecked::Blocked(why),
-            None => self.judge(step, &checks, fresh.as_ref()).await,
-        };
-        self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
-    }
-
-    /// Why the runbook's limits let no change begin.
-    fn over_limit(&self, step: usize, fresh: Option<&Rows>) -> Option<String> {
-        let limits = self.plan.body().runbook.limits;
-        let rows = fresh.and_then(|rows| limits.against_rows(rows.rows.len()));
-        let taken = self.started.map(|started| (self.exec.clock)().since(started)).unwrap_or_default();
-        rows.or_else(|| limits.against_time(taken).filter(|_| self.planned(step).changes()))
-    }
-
-    /// Checks that the plan asked and that are left out now: nothing is against them.
-    fn spared(&self, step: usize) -> Vec<Finding> {
-        let fences = self.planned(step).fences.iter().zip(&self.step.left_out);
-        let spared = fences.filter(|(fence, out)| fence.role == Role::Check && **out && !fence.is_left_out());
-        spared.map(|_| Finding { passed: true, text: "left out".to_owned() }).collect()
-    }
-
-    async fn judge(&mut self, step: usize, checks: &[Finding], fresh: Option<&Rows>) -> Rechecked {
-        if !self.planned(step).changes() {
-            let failed = checks.iter().find(|finding| !finding.passed);
-            return failed.map_or(Rechecked::Passed, |finding| Rechecked::Blocked(finding.text.clone()));
-        }
-        let passed = match self.plan.recheck(&self.planned(step).id, checks, fresh) {
-            Recheck::Passed(passed) => passed,
-            Recheck::Empty => return Rechecked::Empty,
-            Recheck::Grew(count) => {
-                let what = format!("{count} came that nobody has seen");
-                self.changed = Some(what.clone());
-                return Rechecked::Grew(what);
-            }
-            Recheck::Blocked(why) => return Rechecked::Blocked(why),
-        };
-        if let Some(rows) = passed.rows() {
-            let host = self.read(step).host.clone();
-            self.outs.insert(host.as_deref(), rows.clone());
-        }
-        if let Err(why) = self.note_facts(step).await {
-            return Rechecked::Blocked(why);
-        }
-        let asks = self.plan.asks_for_itself(&self.planned(step).id);
-        if asks && self.step.answer.is_none() {
-            return Rechecked::Passed;
-        }
-        match self.plan.permit(passed, self.step.answer.as_ref()) {
-            Ok(permit) => {
-                self.step.permit = Some(permit);
-                Rechecked::Passed
-            }
-            Err(refusal) => Rechecked::Blocked(refusal.to_string()),
-        }
-    }
-
-    /// Notes what a restart would need to tell whether the change happened.
-    async fn note_facts(&mut self, step: usize) -> Result<(), String> {
-        let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Ok(()) };
-        let noted = async {
-            let facts = step_of(fence)?.facts(self.scene(step).call(fence, pinned)?);
-            crate::steps::within(fence.attrs.timeout, "the look before the change", facts).await
-        };
-        let facts = noted.await.map_err(|error: crate::domain::SourceError| error.to_string())?;
-        self.step.facts = self.facts(step, &facts);
-        Ok(())
-    }
-
-    /// All that a restart needs to look at a change.
-    fn facts(&self, step: usize, before: &Value) -> Value {
-        let outs = self.outs.seen_on(self.host(step));
-        let outs: BTreeMap<&String, Value> =
-            outs.iter().map(|(name, rows)| (name, json!({ "key": rows.key, "rows": rows.rows }))).collect();
-        let pins: Vec<&Option<String>> = self.planned(step).fences.iter().map(|fence| &fence.pinned).collect();
-        let left_out = &self.step.left_out;
-        json!({ "before": before, "values": self.values, "outs": outs, "pins": pins, "left_out": left_out })
-    }
-
-    async fn rechecked(&mut self, step: usize, result: Rechecked, fresh: Option<usize>) -> Rechecked {
-        let approved = self.planned(step).rows.as_ref().map(|rows| rows.rows.len());
-        let detail = match (&result, approved, fresh) {
-            (Rechecked::Passed, Some(approved), Some(fresh)) if fresh < approved => {
-                format!("{} of {approved} are gone; goes on with {fresh}", approved - fresh)
-            }
-            (Rechecked::Passed, _, _) => "still as planned".to_owned(),
-            (Rechecked::Empty, _, _) => "nothing left to do".to_owned(),
-            (Rechecked::Grew(what) | Rechecked::Blocked(what) | Rechecked::LeftOut(what), _, _) => what.clone(),
-        };
-        let data = json!({ "detail": clean(&detail), "rows": fresh });
-        if self.write(RecordKind::StepRecheck, Some(step), data).await {
-            return result;
-        }
-        let why = self.fault.clone().unwrap_or_default();
-        Rechecked::Blocked(why)
-    }
-
-    async fn ask(&mut self, step: usize) -> Answered {
-        if let Some(call) = self.read(step).manual.call.clone() {
-            return self.call(step, &call).await;
-        }
-        if self.read(step).is_manual() {
-            return self.ask_by_hand(step).await;
-        }
-        if self.step.answer.is_some() {
-            return Answered::Go;
-        }
-        loop {
-            self.put_question(step).await;
-            match self.answers.recv().await {
-                None | Some(RunAnswer::Leave) => return self.leave(),
-                Some(RunAnswer::Stop) => return Answered::Stop,
-                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
-                Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
-                    None => {
-                        self.answered.insert(self.planned(step).of().to_owned(), answer.clone());
-                        self.step.answer = Some(answer);
-                        return Answered::Go;
-                    }
-                    Some(refusal) => self.exec.trouble(Some(self.id), &refusal.to_string()).await,
-                },
-                // An answer to another kind of question: ask again.
-                Some(_) => {}
-            }
-        }
-    }
-
-    async fn put_question(&self, step: usize) {
-        let planned = self.planned(step);
-        let ask = RunEvent::Ask {
-            run: self.id,
-            step: planned.id.clone(),
-            prompt: self.about(planned),
-            phrase: planned.phrase.clone(),
-            manual: false,
-            list: TaskList::default(),
-            ways: Vec::new(),
-        };
-        self.exec.tell(ask).await;
-    }
-
-    /// A person does it: every tick and every choice is recorded when it is made.
-    async fn ask_by_hand(&mut self, step: usize) -> Answered {
-        let mut list = by_hand::list(self.read(step));
-        loop {
-            let ask = RunEvent::Ask {
-                run: self.id,
-                step: self.planned(step).id.clone(),
-                prompt: clean_lines(&manual::prompt(self.read(step))),
-                phrase: None,
-                manual: true,
-                list: list.clone(),
-                ways: Vec::new(),
-            };
-            self.exec.tell(ask).await;
-            match self.ticked(step, &mut list).await {
-                None | Some(RunAnswer::Leave) => return self.leave(),
-                Some(RunAnswer::Stop) => return Answered::Stop,
-                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
-                Some(RunAnswer::Done) => match list.missing() {
-                    None => return Answered::Done(self.chosen(step, &list)),
-                    Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
-                },
-                // An answer to another kind of question: ask again.
-                Some(_) => {}
-            }
-        }
-    }
-
-    /// Takes ticks and choices until another answer comes; `None`: nobody answers any more, or the journal takes nothing.
-    async fn ticked(&mut self, step: usize, list: &mut TaskList) -> Option<RunAnswer> {
-        loop {
-            let answer = self.answers.recv().await?;
-            let Some(data) = by_hand::take(list, &answer) else { return Some(answer) };
-            if !self.write(RecordKind::StepTick, Some(step), data).await {
-                return None;
-            }
-        }
-    }
-
-    /// What was done by hand, in words; a choice is known under the step's name from now on.
-    fn chosen(&mut self, step: usize, list: &TaskList) -> String {
-        let Some(choice) = list.choice() else { return "done by hand".to_owned() };
-        // Conditions compare with the text as it stands in the file.
-        let read = self.read(step);
-        let written = list.chosen.and_then(|chosen| read.manual.choices.get(chosen)).cloned();
-        let name = read.name();
-        self.values.insert(name, written.into());
-        format!("chosen: {choice}")
-    }
-
     async fn intend(&mut self, step: usize) -> Event {
         let planned = self.planned(step);
         let run = planned.fences.iter().find(|fence| fence.role == Role::Run);
@@ -550,109 +320,6 @@ impl Run {
         });
         self.step.intended = Some((self.exec.clock)());
         self.event(RecordKind::StepIntent, step, data).await
-    }
-
-    async fn act(&mut self, step: usize) -> Effect {
-        // The machine sends nothing without a recheck, and a recheck that passed has left the permit here.
-        let Some(permit) = self.step.permit.take() else {
-            return Effect::NotSent("there is no permit for this step".to_owned());
-        };
-        if self.exec.read_only {
-            return Effect::NotSent("this dashboard is read-only".to_owned());
-        }
-        if let Err(why) = self.held.check(&self.exec).await {
-            return Effect::NotSent(why);
-        }
-        let before = (self.exec.clock)();
-        let sent = match self.fences(step, Role::Run).next() {
-            Some((fence, pinned)) => match (step_of(fence), self.scene(step).ready(fence, pinned)) {
-                (Ok(way), Ok(call)) => {
-                    let acted = live::act(&self.exec, self.id, way, call, permit).await;
-                    Ok(self.scene(step).judge(fence, acted).excused(fence))
-                }
-                (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
-            },
-            None => Err("the step has no run fence".to_owned()),
-        };
-        match sent {
-            Ok(acted) => {
-                self.step.keep(&acted.output);
-                self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
-                self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
-                self.capture(step, &acted);
-                self.tell_result(step, acted.effect, acted.rows)
-            }
-            Err(why) => Effect::NotSent(why),
-        }
-    }
-
-    /// The rows that a change gave back are known under their name from now on.
-    fn capture(&mut self, step: usize, acted: &Acted) {
-        let name = self.read(step).run().and_then(|run| run.attrs.out.clone());
-        let Some(name) = name.filter(|_| acted.names.contains_key("rows")) else { return };
-        let rows = Rows { name, rows: acted.rows.clone(), ..Rows::default() };
-        let host = self.host(step).map(str::to_owned);
-        self.outs.insert(host.as_deref(), rows);
-    }
-
-    /// The rows that the run of a step gave back, for whoever goes on after a crash.
-    fn given(&self, step: usize) -> Value {
-        let name = self.read(step).run().and_then(|run| run.attrs.out.as_ref());
-        let rows = name.and_then(|name| self.outs.seen_on(self.host(step)).get(name));
-        rows.map_or(Value::Null, |rows| json!({ rows.name.as_str(): { "key": rows.key, "rows": rows.rows } }))
-    }
-
-    /// What was done is told in the runbook's own words, where it has some.
-    fn tell_result(&mut self, step: usize, effect: Effect, rows: Vec<Value>) -> Effect {
-        let Effect::Done(plain) = effect else { return effect };
-        let planned = self.planned(step).rows.as_ref();
-        let fence = self.fences(step, Role::Run).next();
-        let said = fence.and_then(|(fence, _)| self.scene(step).sentence(fence, rows, planned));
-        self.step.said = said.map(|said| clean(&said).into_owned());
-        Effect::Done(self.step.said.clone().unwrap_or(plain))
-    }
-
-    async fn watch(&mut self, step: usize) -> (Watched, Option<usize>) {
-        if self.step.doubt {
-            self.let_finish(step).await;
-        }
-        let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
-        let known = Pins { ids: &pins, left_out: &self.step.left_out };
-        let Seen { watched, result, at } = self.scene(step).watch(self.read(step), known, Duration::ZERO).await;
-        self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
-        if !self.step.doubt {
-            return (watched, at);
-        }
-        // Nobody knows whether it happened, so the service is asked for traces beside the verification.
-        let settled = self.settle(step).await;
-        let watched = match (watched, settled) {
-            (Watched::Passed(_), Settled::DidNot(why) | Settled::NotYet(why)) => Watched::Failed(why),
-            (Watched::TimedOut(text), Settled::DidNot(why)) => Watched::Failed(format!("{why}; {text}")),
-            (watched, _) => watched,
-        };
-        (watched, at)
-    }
-
-    /// What goes on over there although nobody hears of it (`on-disconnect=finish`) is waited for, at most until its own time is over.
-    async fn let_finish(&self, step: usize) {
-        let Some(limit) = self.read(step).run().map(|run| run.attrs.timeout) else { return };
-        while matches!(self.settle(step).await, Settled::NotYet(_)) {
-            let age = self.step.intended.map(|then| (self.exec.clock)().since(then)).unwrap_or_default();
-            if age > limit {
-                return;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    async fn settle(&self, step: usize) -> Settled {
-        let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Settled::AskVerify };
-        let (Ok(way), Ok(call)) = (step_of(fence), self.scene(step).call(fence, pinned)) else {
-            return Settled::AskVerify;
-        };
-        let now = (self.exec.clock)();
-        let age = self.step.intended.map(|then| now.since(then)).unwrap_or_default();
-        way.settle(call, &self.step.facts["before"], age).await
     }
 
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {

@@ -1,7 +1,9 @@
 //! After a failure or a stop: what the runbook says, what the operator is offered, and taking changes back.
 
 use super::super::live;
-use super::{Run, step_of, when};
+use super::super::scene::step_of;
+use super::super::when;
+use super::Run;
 use crate::domain::SourceError;
 use crate::domain::record::{RecordKind, RunOutcome, StepState};
 use crate::domain::text::{clean, clean_lines};

@@ -21,7 +21,9 @@ impl Run {
         let hosts: Vec<&str> = of.batch(batch).collect();
         let after = if pause.is_zero() { String::new() } else { format!(" after {pause:?}") };
         let detail = format!("{}: batch {} of {}{after}: {}", of.title, batch + 1, of.batches(), some(&hosts));
-        let data = json!({ "detail": clean(&detail), "batch": batch + 1, "of": of.batches(), "hosts": hosts });
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let (batch, of) = (batch + 1, of.batches());
+        let data = json!({ "detail": clean(&detail), "batch": batch, "of": of, "hosts": hosts, "pause_ms": pause_ms });
         if !self.write(RecordKind::RunBatch, None, data).await {
             return Event::JournalFailed;
         }
@@ -51,11 +53,12 @@ impl Run {
     pub(super) fn next_batch(&self) -> String {
         let Some((rolling, batch)) = self.batch else { return String::new() };
         let of = &self.plan.body().script.rollings[rolling];
-        let done: Vec<&str> = (0..batch).flat_map(|batch| of.batch(batch)).collect();
-        let next: Vec<&str> = of.batch(batch).collect();
+        let done: Vec<&str> = (0..=batch).flat_map(|batch| of.batch(batch)).collect();
+        let next: Vec<&str> = of.batch(batch + 1).collect();
         let text = format!(
-            "{}: batch {batch} of {} is done ({}). Look at it before it goes on: next come {}",
+            "{}: batch {} of {} is done ({}). Look at it before it goes on: next come {}",
             of.title,
+            batch + 1,
             of.batches(),
             some(&done),
             some(&next)

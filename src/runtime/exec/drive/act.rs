@@ -1,0 +1,120 @@
+//! Sending a change, once, and finding out what came of it.
+
+use super::super::live;
+use super::super::scene::{Pins, Seen, step_of};
+use super::Run;
+use crate::domain::text::clean;
+use crate::runbook::machine::{Effect, Watched};
+use crate::runbook::model::Role;
+use crate::runbook::plan::Rows;
+use crate::steps::{Acted, Settled};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// From one look to the next at what goes on over there.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Run {
+    pub(super) async fn act(&mut self, step: usize) -> Effect {
+        // The machine sends nothing without a recheck, and a recheck that passed has left the permit here.
+        let Some(permit) = self.step.permit.take() else {
+            return Effect::NotSent("there is no permit for this step".to_owned());
+        };
+        if self.exec.read_only {
+            return Effect::NotSent("this dashboard is read-only".to_owned());
+        }
+        if let Err(why) = self.held.check(&self.exec).await {
+            return Effect::NotSent(why);
+        }
+        let before = (self.exec.clock)();
+        let sent = match self.fences(step, Role::Run).next() {
+            Some((fence, pinned)) => match (step_of(fence), self.scene(step).ready(fence, pinned)) {
+                (Ok(way), Ok(call)) => {
+                    let acted = live::act(&self.exec, self.id, way, call, permit).await;
+                    Ok(self.scene(step).judge(fence, acted).excused(fence))
+                }
+                (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+            },
+            None => Err("the step has no run fence".to_owned()),
+        };
+        match sent {
+            Ok(acted) => {
+                self.step.keep(&acted.output);
+                self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
+                self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
+                self.capture(step, &acted);
+                self.tell_result(step, acted.effect, acted.rows)
+            }
+            Err(why) => Effect::NotSent(why),
+        }
+    }
+
+    /// The rows that a change gave back are known under their name from now on.
+    fn capture(&mut self, step: usize, acted: &Acted) {
+        let name = self.read(step).run().and_then(|run| run.attrs.out.clone());
+        let Some(name) = name.filter(|_| acted.names.contains_key("rows")) else { return };
+        let rows = Rows { name, rows: acted.rows.clone(), ..Rows::default() };
+        let host = self.host(step).map(str::to_owned);
+        self.outs.insert(host.as_deref(), rows);
+    }
+
+    /// The rows that the run of a step gave back, for whoever goes on after a crash.
+    pub(super) fn given(&self, step: usize) -> Value {
+        let name = self.read(step).run().and_then(|run| run.attrs.out.as_ref());
+        let rows = name.and_then(|name| self.outs.seen_on(self.host(step)).get(name));
+        rows.map_or(Value::Null, |rows| json!({ rows.name.as_str(): { "key": rows.key, "rows": rows.rows } }))
+    }
+
+    /// What was done is told in the runbook's own words, where it has some.
+    fn tell_result(&mut self, step: usize, effect: Effect, rows: Vec<Value>) -> Effect {
+        let Effect::Done(plain) = effect else { return effect };
+        let planned = self.planned(step).rows.as_ref();
+        let fence = self.fences(step, Role::Run).next();
+        let said = fence.and_then(|(fence, _)| self.scene(step).sentence(fence, rows, planned));
+        self.step.said = said.map(|said| clean(&said).into_owned());
+        Effect::Done(self.step.said.clone().unwrap_or(plain))
+    }
+
+    pub(super) async fn watch(&mut self, step: usize) -> (Watched, Option<usize>) {
+        if self.step.doubt {
+            self.let_finish(step).await;
+        }
+        let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
+        let known = Pins { ids: &pins, left_out: &self.step.left_out };
+        let Seen { watched, result, at } = self.scene(step).watch(self.read(step), known, Duration::ZERO).await;
+        self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
+        if !self.step.doubt {
+            return (watched, at);
+        }
+        // Nobody knows whether it happened, so the service is asked for traces beside the verification.
+        let settled = self.settle(step).await;
+        let watched = match (watched, settled) {
+            (Watched::Passed(_), Settled::DidNot(why) | Settled::NotYet(why)) => Watched::Failed(why),
+            (Watched::TimedOut(text), Settled::DidNot(why)) => Watched::Failed(format!("{why}; {text}")),
+            (watched, _) => watched,
+        };
+        (watched, at)
+    }
+
+    /// What goes on over there although nobody hears of it (`on-disconnect=finish`) is waited for, at most until its own time is over.
+    async fn let_finish(&self, step: usize) {
+        let Some(limit) = self.read(step).run().map(|run| run.attrs.timeout) else { return };
+        while matches!(self.settle(step).await, Settled::NotYet(_)) {
+            let age = self.step.intended.map(|then| (self.exec.clock)().since(then)).unwrap_or_default();
+            if age > limit {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn settle(&self, step: usize) -> Settled {
+        let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Settled::AskVerify };
+        let (Ok(way), Ok(call)) = (step_of(fence), self.scene(step).call(fence, pinned)) else {
+            return Settled::AskVerify;
+        };
+        let now = (self.exec.clock)();
+        let age = self.step.intended.map(|then| now.since(then)).unwrap_or_default();
+        way.settle(call, &self.step.facts["before"], age).await
+    }
+}

@@ -1,0 +1,106 @@
+//! What the operator is asked: to go on with a step, or to do one by hand, tick by tick.
+
+use super::super::by_hand;
+use super::Run;
+use crate::domain::record::RecordKind;
+use crate::domain::text::{clean, clean_lines};
+use crate::effect::RunAnswer;
+use crate::event::{RunEvent, TaskList};
+use crate::runbook::machine::Answered;
+use crate::steps::manual;
+
+impl Run {
+    pub(super) async fn ask(&mut self, step: usize) -> Answered {
+        if let Some(call) = self.read(step).manual.call.clone() {
+            return self.call(step, &call).await;
+        }
+        if self.read(step).is_manual() {
+            return self.ask_by_hand(step).await;
+        }
+        if self.step.answer.is_some() {
+            return Answered::Go;
+        }
+        loop {
+            self.put_question(step).await;
+            match self.answers.recv().await {
+                None | Some(RunAnswer::Leave) => return self.leave(),
+                Some(RunAnswer::Stop) => return Answered::Stop,
+                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
+                    None => {
+                        self.answered.insert(self.planned(step).of().to_owned(), answer.clone());
+                        self.step.answer = Some(answer);
+                        return Answered::Go;
+                    }
+                    Some(refusal) => self.exec.trouble(Some(self.id), &refusal.to_string()).await,
+                },
+                // An answer to another kind of question: ask again.
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn put_question(&self, step: usize) {
+        let planned = self.planned(step);
+        let ask = RunEvent::Ask {
+            run: self.id,
+            step: planned.id.clone(),
+            prompt: self.about(planned),
+            phrase: planned.phrase.clone(),
+            manual: false,
+            list: TaskList::default(),
+            ways: Vec::new(),
+        };
+        self.exec.tell(ask).await;
+    }
+
+    /// A person does it: every tick and every choice is recorded when it is made.
+    async fn ask_by_hand(&mut self, step: usize) -> Answered {
+        let mut list = by_hand::list(self.read(step));
+        loop {
+            let ask = RunEvent::Ask {
+                run: self.id,
+                step: self.planned(step).id.clone(),
+                prompt: clean_lines(&manual::prompt(self.read(step))),
+                phrase: None,
+                manual: true,
+                list: list.clone(),
+                ways: Vec::new(),
+            };
+            self.exec.tell(ask).await;
+            match self.ticked(step, &mut list).await {
+                None | Some(RunAnswer::Leave) => return self.leave(),
+                Some(RunAnswer::Stop) => return Answered::Stop,
+                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Done) => match list.missing() {
+                    None => return Answered::Done(self.chosen(step, &list)),
+                    Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
+                },
+                // An answer to another kind of question: ask again.
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Takes ticks and choices until another answer comes; `None`: nobody answers any more, or the journal takes nothing.
+    async fn ticked(&mut self, step: usize, list: &mut TaskList) -> Option<RunAnswer> {
+        loop {
+            let answer = self.answers.recv().await?;
+            let Some(data) = by_hand::take(list, &answer) else { return Some(answer) };
+            if !self.write(RecordKind::StepTick, Some(step), data).await {
+                return None;
+            }
+        }
+    }
+
+    /// What was done by hand, in words; a choice is known under the step's name from now on.
+    fn chosen(&mut self, step: usize, list: &TaskList) -> String {
+        let Some(choice) = list.choice() else { return "done by hand".to_owned() };
+        // Conditions compare with the text as it stands in the file.
+        let read = self.read(step);
+        let written = list.chosen.and_then(|chosen| read.manual.choices.get(chosen)).cloned();
+        let name = read.name();
+        self.values.insert(name, written.into());
+        format!("chosen: {choice}")
+    }
+}
