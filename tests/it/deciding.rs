@@ -239,7 +239,7 @@ fn the_plan_is_in_the_order_of_what_happens_and_holds_the_whole_page() {
     assert!(!seen.contains("**"), "Markdown's marks are for files\n{seen}");
     let words = seen.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(words.matches("Meaning.").count(), 1, "{seen}");
-    let first = scene.state.library.get("db-kill-idle").unwrap().summary().unwrap().to_owned();
+    let first = scene.state.library.get("db-kill-idle").unwrap().summary().unwrap();
     let ends = first.split_whitespace().rev().take(6).collect::<Vec<_>>();
     let ends = ends.into_iter().rev().collect::<Vec<_>>().join(" ");
     assert!(words.contains(&ends), "the paragraph goes on to its end: {ends}\n{seen}");

@@ -324,6 +324,7 @@ fn a_plan_by_the_command_line_and_one_by_the_screen_change_nothing() {
     insist(&mut screen, "a", "actions for planned");
     screen.send("All of");
     screen.wait_text("All of it");
+    press(&mut screen, "\x1b[B");
     press(&mut screen, "\r");
     screen.wait_text("plan: All of it");
     screen.wait_screen("a whole plan", LONG, |screen| {

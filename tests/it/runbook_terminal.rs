@@ -4,6 +4,7 @@
 use crate::desk::Desk;
 use crate::lab::poll;
 use crate::pty::{PATIENCE, Session};
+use crate::support::reply;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -74,10 +75,6 @@ fn run(desk: &Desk, more: &[&str]) -> Session {
     desk.launch().args(&["runbook", "run", "own"]).args(more).start()
 }
 
-fn say(screen: &mut Session, line: &str) {
-    screen.send(format!("{line}\r"));
-}
-
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -94,26 +91,26 @@ fn a_person_ticks_chooses_hears_the_script_and_takes_it_back_when_it_fails() {
     let desk = desk(&format!("{HEAD}{BY_HAND}{TOUCH}"));
     let mut screen = run(&desk, &["--announce"]);
     screen.wait_text("to run it type  touch on local");
-    say(&mut screen, "touch on local");
+    reply(&mut screen, "touch on local");
     screen.wait_text("tick 1: The channel knows");
-    say(&mut screen, "done");
+    reply(&mut screen, "done");
     screen.wait_text("it is not done: 2 items are not ticked");
-    say(&mut screen, "tick 1");
+    reply(&mut screen, "tick 1");
     screen.wait_text("[x] The channel knows");
-    say(&mut screen, "tick 2");
+    reply(&mut screen, "tick 2");
     screen.wait_text("[x] Somebody watches");
-    say(&mut screen, "done");
+    reply(&mut screen, "done");
     screen.wait_text("pick 2: later");
-    say(&mut screen, "pick 2");
+    reply(&mut screen, "pick 2");
     screen.wait_text("chosen: later");
-    say(&mut screen, "done");
+    reply(&mut screen, "done");
     is_made(&desk, "touched");
     screen.wait_text("| begins");
     assert!(!screen.text().contains("| ends"), "it is heard while it runs");
     make(&desk, "go");
     screen.wait_text("| ends");
     screen.wait_text("Can be undone: Touch on local");
-    say(&mut screen, "undo");
+    reply(&mut screen, "undo");
     let status = screen.wait_exit();
     assert_eq!(status.exit_code(), 1, "{}", screen.text());
     assert!(!here(&desk, "touched").exists(), "it was taken back");
@@ -152,7 +149,7 @@ fn after_a_crash_in_the_middle_of_a_script_resume_says_what_became_of_it() {
     let desk = desk(&format!("{HEAD}{TOUCH}"));
     let mut screen = run(&desk, &[]);
     screen.wait_text("to run it type  touch on local");
-    say(&mut screen, "touch on local");
+    reply(&mut screen, "touch on local");
     is_made(&desk, "touched");
     screen.signal(Signal::KILL);
     assert!(screen.wait_exit().signal().is_some());

@@ -15,6 +15,9 @@ pub const LONG: Duration = Duration::from_secs(90);
 /// Between two keys of a person: the program takes what comes closer for a paste or a stray reply, and does nothing.
 const BREATH: Duration = Duration::from_millis(80);
 
+/// More than the time for which the command line takes no answer to a question that it has just asked.
+const READING: Duration = Duration::from_millis(400);
+
 /// What the records of a restart that goes well say, in [`Home::story`].
 pub const RESTART_STORY: [&str; 6] =
     ["run.start", "step.recheck", "step.intent", "step.exit running", "step.exit ok", "run.finish ok"];
@@ -146,6 +149,13 @@ fn told(record: &Value) -> String {
 pub fn press(screen: &mut Session, key: &str) {
     std::thread::sleep(BREATH);
     screen.send(key);
+}
+
+/// Answers a question of the command line, once it has stood there for as long as somebody needs to read it: what comes sooner is no
+/// answer.
+pub fn reply(screen: &mut Session, line: &str) {
+    std::thread::sleep(READING);
+    screen.send(format!("{line}\r"));
 }
 
 /// Focuses a pane, shows it alone and filtered, and takes the first row. `hint` stands at the foot when it has the focus.
