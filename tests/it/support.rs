@@ -46,6 +46,11 @@ impl Home {
         self.desk.file("config.toml", config);
     }
 
+    /// The folder of its config.
+    pub fn path(&self) -> &Path {
+        self.desk.home()
+    }
+
     /// The journal's file.
     pub fn journal(&self) -> PathBuf {
         self.desk.home().join("state/quarterdeck/journal.sqlite")
@@ -58,6 +63,11 @@ impl Home {
         session.wait_text("quarterdeck");
         poll(LONG, || (self.opened() > before).then_some(())).expect("the journal is opened");
         session
+    }
+
+    /// A subcommand on a terminal of its own, which is large enough for all that it says.
+    pub fn on_terminal(&self, arguments: &[&str]) -> Session {
+        self.desk.launch().size(200, 250).args(arguments).start()
     }
 
     fn opened(&self) -> usize {
