@@ -1,20 +1,26 @@
 //! The two runbooks that use the whole format, whole and as they stand, on real services: load balancers and a game server on hosts of
 //! their own, PostgreSQL, Docker Engines, Prometheus. A person at a terminal reads the plan, answers, ticks and looks.
 
+use crate::lab::docker::{Container, Docker, own_docker};
 use crate::lab::edge::{Balancer, Game, TOKEN};
-use crate::lab::http;
 use crate::lab::nodes::start_scraping;
+use crate::lab::postgres::{Postgres, own_postgres};
+use crate::lab::scripted::{Say, Scripted};
 use crate::lab::service::{Service, folder, free_port};
-use crate::lab::sshd::{HOST, Sshd};
+use crate::lab::sshd::{HOST, Sshd, own_sshd};
+use crate::lab::{self, http};
 use crate::pty::{PATIENCE, Session};
-use crate::support::Home;
+use crate::support::{Home, two_logins_config};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+const DRAIN: &str = "drain-game-server";
+const CLOSE: &str = "close-idle-and-restart-api";
 const GAMES: [&str; 3] = ["game-1", "game-2", "game-3"];
 
 /// Both pages beside the config, which names their folder.
@@ -22,8 +28,8 @@ fn at_home(config: &str) -> Home {
     let home = Home::new(&format!("environment = \"staging\"\n{config}\n[runbooks]\npaths = [\"books\"]\n"));
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora/runbooks/valid");
     std::fs::create_dir(home.path().join("books")).unwrap();
-    for page in ["drain-game-server.md", "close-idle-and-restart-api.md"] {
-        std::fs::copy(from.join(page), home.path().join("books").join(page)).unwrap();
+    for page in [DRAIN, CLOSE].map(|id| format!("{id}.md")) {
+        std::fs::copy(from.join(&page), home.path().join("books").join(&page)).unwrap();
     }
     home
 }
@@ -103,7 +109,7 @@ fn edge(only: bool) -> Result<Edge, String> {
 
 /// What can be had, or the test of this name is skipped.
 fn had<T>(test: &str, made: Result<T, String>) -> Option<T> {
-    made.map_err(|why| crate::lab::skip(&format!("it::example_books::{test}"), &why)).ok()
+    made.map_err(|why| lab::skip(&format!("it::example_books::{test}"), &why)).ok()
 }
 
 /// Answers what stands there, as soon as a person can have read it.
@@ -121,7 +127,7 @@ fn asked(screen: &mut Session, question: &str, line: &str) {
 impl Edge {
     /// Up to the step that a person does, who chooses to let players finish.
     fn drain(&self) -> Session {
-        let words = ["runbook", "run", "drain-game-server", "--var", "server=game-1"];
+        let words = ["runbook", "run", DRAIN, "--var", "server=game-1"];
         let mut screen = self.home.on_terminal(&words);
         asked(&mut screen, "to run it type  drain 1 on game-1 :", "drain 1 on game-1");
         asked(&mut screen, "tick 1: The match channel", "tick 1");
@@ -171,7 +177,7 @@ fn a_game_server_is_drained_taken_out_of_every_upstream_and_stopped() {
     let workers = edge.workers();
     assert!(workers.iter().all(|workers| workers.len() == 2), "{workers:?}");
     assert_eq!(edge.balancers[0].sends_to(12), GAMES);
-    let planned = edge.home.run(&["runbook", "plan", "drain-game-server", "--var", "server=game-1"]);
+    let planned = edge.home.run(&["runbook", "plan", DRAIN, "--var", "server=game-1"]);
     let text = String::from_utf8_lossy(&planned.stdout);
     assert!(planned.status.success(), "{text}{}", String::from_utf8_lossy(&planned.stderr));
     for shown in
@@ -233,4 +239,131 @@ fn where_nginx_refuses_its_config_that_host_is_put_back_and_the_run_fails_and_sa
     let states = told(&records, "step.exit", "state");
     assert_eq!(states.iter().filter(|state| *state == "undone").count(), 1, "{states:?}");
     assert_eq!(told(&records, "lock.released", "detail").len(), 1);
+}
+
+/// A host of the API: an engine with the container `api` alone, and a service that is as well as that is.
+struct Api<'a> {
+    name: &'static str,
+    container: Container<'a>,
+    engine: &'a Docker,
+    service: Scripted,
+    sshd: Sshd,
+}
+
+impl<'a> Api<'a> {
+    fn start(name: &'static str, engine: &'a Docker) -> Result<Self, String> {
+        let sshd = own_sshd()?;
+        let container = engine.container("api").named("api").with_health().start();
+        container.wait_health("healthy", PATIENCE);
+        let socket = engine.socket.clone();
+        let service = Scripted::start(move |path| {
+            let found = http::get_unix(&socket, "/containers/api/json").map(|answer| answer.json());
+            let is_well = found.is_ok_and(|found| found["State"]["Health"]["Status"] == "healthy");
+            let body = if path == "/metrics" { "api_requests 1\n" } else { "{}" };
+            Say::Answer(if is_well { 200 } else { 503 }, body.into())
+        });
+        Ok(Self { name, container, engine, service, sshd })
+    }
+
+    fn config(&self) -> String {
+        let (name, port) = (self.name, self.service.port());
+        ssh_table(name, &self.sshd)
+            + &crate::desk::docker(name, &self.engine.host(), "1s")
+            + &format!(
+                "[[server]]\nname = \"{name}\"\nroles = [\"api\"]\nendpoints = {{ api = \"http://127.0.0.1:{port}\" }}\n"
+            )
+    }
+}
+
+/// The two figures of PostgreSQL's exporter that the runbook asks for, as the server has them at that moment.
+fn exporter(database: &Arc<Postgres>) -> Scripted {
+    let database = Arc::clone(database);
+    Scripted::start(move |_| {
+        let ask = |sql: &str| database.column(sql).concat();
+        let sessions = ask("SELECT count(*)::text FROM pg_stat_activity");
+        let most = ask("SELECT setting FROM pg_settings WHERE name = 'max_connections'");
+        Say::good(format!("pg_stat_activity_count {sessions}\npg_settings_max_connections {most}\n"))
+    })
+}
+
+#[test]
+fn idle_sessions_are_closed_and_the_api_is_restarted_host_by_host() {
+    let name = "idle_sessions_are_closed_and_the_api_is_restarted_host_by_host";
+    let engines = [own_docker(), own_docker()].into_iter().collect::<Result<Vec<_>, _>>();
+    let (Some(database), Some(engines)) = (had(name, own_postgres().map(Arc::new)), had(name, engines)) else { return };
+    let apis = ["api-1", "api-2"].into_iter().zip(&engines).map(|(name, engine)| Api::start(name, engine));
+    let Some(apis) = had(name, apis.collect::<Result<Vec<_>, _>>()) else { return };
+    let exporter = exporter(&database);
+    let targets: Vec<(&str, u16)> = apis.iter().map(|api| (api.name, api.service.port())).collect();
+    let more = format!("- {{job_name: postgres, static_configs: [{{targets: ['127.0.0.1:{}']}}]}}\n", exporter.port());
+    let Some((prometheus, _prometheus)) = had(name, scrape("api", &targets, &more)) else { return };
+    database.run("CREATE DATABASE spacetime");
+    let config = two_logins_config(database.port).replace("environment = \"lab\"\n", "")
+        + &prometheus_table(prometheus)
+        + &apis.iter().map(Api::config).collect::<String>();
+    let home = at_home(&config);
+    let leaked = database.sessions(3, "app", "api");
+    let (web, busy) = (database.session("app", "web"), database.active("app", "api"));
+    let (halfway, root) = (database.idle_in_transaction("app", "api"), database.superuser("api"));
+    let alive = |session: &lab::postgres::Session<'_>| database.is_alive(session.pid);
+    let others = [&web, &busy, &halfway, &root];
+    let before: Vec<String> = apis.iter().map(|api| api.container.started_at()).collect();
+    let planned = home.run(&["runbook", "plan", CLOSE, "--var", "idle_minutes=0"]);
+    let text = String::from_utf8_lossy(&planned.stdout);
+    assert!(planned.status.success(), "{text}{}", String::from_utf8_lossy(&planned.stderr));
+    let pids = leaked.iter().map(|session| session.pid.to_string());
+    for shown in
+        pids.chain(["3 affected:", "batch 1  api-1", "batch 2  api-2", "docker restart -t 30"].map(str::to_owned))
+    {
+        assert!(text.contains(&shown), "{shown} is shown: {text}");
+    }
+    assert!(!others.iter().any(|session| text.contains(&session.pid.to_string())), "{text}");
+    assert!(leaked.iter().chain(others).all(alive), "a plan ends no session");
+    assert!(apis.iter().map(|api| api.container.started_at()).eq(before.iter().cloned()), "and restarts nothing");
+    let mut screen = home.on_terminal(&["runbook", "run", CLOSE, "--var", "idle_minutes=0"]);
+    asked(&mut screen, "to run it type  kill 3 on primary :", "kill 3 on primary");
+    asked(&mut screen, "type  restart api on 2 hosts  to go on", "restart api on 2 hosts");
+    asked(&mut screen, "tick 2: the status page", "tick 1");
+    asked(&mut screen, "[x] the channel", "tick 2");
+    asked(&mut screen, "[x] the status page", "done");
+    asked(&mut screen, "side runs Drain and stop one game server", "skip nobody plays there");
+    let status = screen.wait_exit();
+    assert_eq!(status.exit_code(), 0, "{}", screen.text());
+    assert!(!leaked.iter().any(alive) && others.into_iter().all(alive), "those of the plan are gone, and no others");
+    for (api, before) in apis.iter().zip(&before) {
+        assert_ne!(api.container.started_at(), *before);
+        api.container.wait_health("healthy", PATIENCE);
+    }
+    let records = verified(&home);
+    assert_eq!(
+        acted(&records),
+        [
+            "step.intent 1-close-the-idle-sessions",
+            "ok 1-close-the-idle-sessions",
+            "step.intent 2-restart-the-api/restart-and-wait-for-healthy@api-1",
+            "ok 2-restart-the-api/restart-and-wait-for-healthy@api-1",
+            "step.intent 2-restart-the-api/restart-and-wait-for-healthy@api-2",
+            "ok 2-restart-the-api/restart-and-wait-for-healthy@api-2",
+        ]
+    );
+    assert_eq!(told(&records, "lock.taken", "detail"), ["database/primary, service/api"]);
+    assert_eq!(told(&records, "lock.released", "detail").len(), 1);
+    assert_eq!(told(&records, "run.batch", "detail").len(), 2);
+    assert_eq!(told(&records, "run.finish", "outcome"), ["ok"]);
+}
+
+/// Each change, and when it was found done, in order.
+fn acted(records: &[Value]) -> Vec<String> {
+    let mut changing = Vec::new();
+    let mut acted = Vec::new();
+    for record in records {
+        let (kind, step) = (record["kind"].as_str().unwrap(), record["step"].as_str().unwrap_or_default());
+        if kind == "step.intent" {
+            changing.push(step);
+            acted.push(format!("{kind} {step}"));
+        } else if kind == "step.exit" && record["data"]["state"] == "ok" && changing.contains(&step) {
+            acted.push(format!("ok {step}"));
+        }
+    }
+    acted
 }
