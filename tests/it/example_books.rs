@@ -10,14 +10,13 @@ use crate::lab::service::{Service, folder, free_port};
 use crate::lab::sshd::{HOST, Sshd, own_sshd};
 use crate::lab::{self, http};
 use crate::pty::{PATIENCE, Session};
-use crate::support::{Home, two_logins_config};
+use crate::support::{Home, say, two_logins_config};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 const DRAIN: &str = "drain-game-server";
 const CLOSE: &str = "close-idle-and-restart-api";
@@ -110,12 +109,6 @@ fn edge(only: bool) -> Result<Edge, String> {
 /// What can be had, or the test of this name is skipped.
 fn had<T>(test: &str, made: Result<T, String>) -> Option<T> {
     made.map_err(|why| lab::skip(&format!("it::example_books::{test}"), &why)).ok()
-}
-
-/// Answers what stands there, as soon as a person can have read it.
-fn say(screen: &mut Session, line: &str) {
-    screen.sees(Duration::from_millis(350), |_| false);
-    screen.send(format!("{line}\r"));
 }
 
 /// Waits for a question, and answers it.

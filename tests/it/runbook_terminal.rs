@@ -4,6 +4,7 @@
 use crate::desk::Desk;
 use crate::lab::poll;
 use crate::pty::{PATIENCE, Session};
+use crate::support::say;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -72,10 +73,6 @@ fn is_made(desk: &Desk, file: &str) {
 
 fn run(desk: &Desk, more: &[&str]) -> Session {
     desk.launch().args(&["runbook", "run", "own"]).args(more).start()
-}
-
-fn say(screen: &mut Session, line: &str) {
-    screen.send(format!("{line}\r"));
 }
 
 fn out(output: &Output) -> String {

@@ -14,6 +14,8 @@ use std::time::Duration;
 pub const LONG: Duration = Duration::from_secs(90);
 /// Between two keys of a person: the program takes what comes closer for a paste or a stray reply, and does nothing.
 const BREATH: Duration = Duration::from_millis(80);
+/// Between a question in plain text and a person's answer: the program refuses what comes within 300 ms.
+const READING: Duration = Duration::from_millis(350);
 
 /// What the records of a restart that goes well say, in [`Home::story`].
 pub const RESTART_STORY: [&str; 6] =
@@ -149,6 +151,13 @@ fn told(record: &Value) -> String {
     let kind = record["kind"].as_str().unwrap();
     let state = record["data"]["state"].as_str().or(record["data"]["outcome"].as_str());
     state.map_or_else(|| kind.to_owned(), |state| format!("{kind} {state}"))
+}
+
+/// Answers the question that stands at the end of what a subcommand has printed, no sooner than a person can have read it: what comes
+/// before that is taken for typed ahead, and refused.
+pub fn say(screen: &mut Session, line: &str) {
+    screen.sees(READING, |_| false);
+    screen.send(format!("{line}\r"));
 }
 
 /// Presses a key that stands alone. The effect of the key before it must have been waited for: then this one comes a
