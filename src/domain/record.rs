@@ -47,6 +47,7 @@ pub enum RecordKind {
     #[serde(rename = "step.tick")]
     StepTick,
     /// A batch of hosts of a rollout begins.
+    #[serde(rename = "run.batch")]
     RunBatch,
     /// What a restart found out about an intent without an exit.
     #[serde(rename = "step.reconcile")]
@@ -230,4 +231,17 @@ pub struct Record {
     /// What.
     #[serde(flatten)]
     pub entry: Entry,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RecordKind;
+
+    #[test]
+    fn every_kind_is_exported_with_the_word_it_is_stored_with() {
+        for kind in RecordKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
+            assert_eq!(RecordKind::parse(kind.word()), Some(kind));
+        }
+    }
 }

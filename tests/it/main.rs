@@ -26,6 +26,7 @@ mod databases;
 mod databases_fail;
 mod deciding;
 mod docs;
+mod example_books;
 mod filters;
 mod frames;
 mod fresh_eyes;

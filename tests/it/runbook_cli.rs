@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use crate::lab::need;
 use crate::lab::postgres::Session as Client;
 use crate::pty::PATIENCE;
-use crate::support::{postgres_config, reply};
+use crate::support::{postgres_config, say};
 use serde_json::Value;
 use std::process::Output;
 
@@ -153,12 +153,12 @@ fn a_step_that_runs_another_runbook_is_planned_asked_and_followed() {
     assert!(code(&told) == 5 && err(&told).contains("runs another runbook"), "{}", err(&told));
     let mut session = desk.launch().args(&["runbook", "run", "own"]).start();
     session.wait_text("runs Inner (inner) here, with a plan and an answer of its own");
-    reply(&mut session, "done");
+    say(&mut session, "done");
     // The plan of the inner one has nothing to confirm; its step is asked for itself.
     session.wait_screen("it asks for its own step", PATIENCE, |screen| {
         screen.contents().matches("done, skip REASON, or stop:").count() >= 2
     });
-    reply(&mut session, "done");
+    say(&mut session, "done");
     session.wait_text("of inner ended ok");
     assert!(session.wait_exit().success());
     let records = out(&desk.run(&["journal", "export"]));

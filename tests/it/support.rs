@@ -14,9 +14,8 @@ use std::time::Duration;
 pub const LONG: Duration = Duration::from_secs(90);
 /// Between two keys of a person: the program takes what comes closer for a paste or a stray reply, and does nothing.
 const BREATH: Duration = Duration::from_millis(80);
-
-/// More than the time for which the command line takes no answer to a question that it has just asked.
-const READING: Duration = Duration::from_millis(400);
+/// Between a question in plain text and a person's answer: the program refuses what comes within 300 ms.
+const READING: Duration = Duration::from_millis(350);
 
 /// What the records of a restart that goes well say, in [`Home::story`].
 pub const RESTART_STORY: [&str; 6] =
@@ -49,6 +48,11 @@ impl Home {
         self.desk.file("config.toml", config);
     }
 
+    /// The folder of its config.
+    pub fn path(&self) -> &Path {
+        self.desk.home()
+    }
+
     /// The journal's file.
     pub fn journal(&self) -> PathBuf {
         self.desk.home().join("state/quarterdeck/journal.sqlite")
@@ -61,6 +65,11 @@ impl Home {
         session.wait_text("quarterdeck");
         poll(LONG, || (self.opened() > before).then_some(())).expect("the journal is opened");
         session
+    }
+
+    /// A subcommand on a terminal of its own, which is large enough for all that it says.
+    pub fn on_terminal(&self, arguments: &[&str]) -> Session {
+        self.desk.launch().size(200, 250).args(arguments).start()
     }
 
     fn opened(&self) -> usize {
@@ -144,18 +153,18 @@ fn told(record: &Value) -> String {
     state.map_or_else(|| kind.to_owned(), |state| format!("{kind} {state}"))
 }
 
+/// Answers the question that stands at the end of what a subcommand has printed, no sooner than a person can have read it: what comes
+/// before that is taken for typed ahead, and refused.
+pub fn say(screen: &mut Session, line: &str) {
+    screen.sees(READING, |_| false);
+    screen.send(format!("{line}\r"));
+}
+
 /// Presses a key that stands alone. The effect of the key before it must have been waited for: then this one comes a
 /// breath later, however late the program is.
 pub fn press(screen: &mut Session, key: &str) {
     std::thread::sleep(BREATH);
     screen.send(key);
-}
-
-/// Answers a question of the command line, once it has stood there for as long as somebody needs to read it: what comes sooner is no
-/// answer.
-pub fn reply(screen: &mut Session, line: &str) {
-    std::thread::sleep(READING);
-    screen.send(format!("{line}\r"));
 }
 
 /// Focuses a pane, shows it alone and filtered, and takes the first row. `hint` stands at the foot when it has the focus.

@@ -161,11 +161,17 @@ pub fn tls_docker() -> Result<&'static TlsDocker, String> {
 }
 
 fn start_tls() -> Result<TlsDocker, String> {
+    let docker = own_docker()?;
+    Ok(TlsDocker { gate: Gate::before(&docker.socket), docker })
+}
+
+/// An engine for one test, with no containers of anybody else, ended when dropped; or what is missing.
+pub fn own_docker() -> Result<Docker, String> {
     let client = program(&["docker"], &[]).ok_or("the command docker is not installed (docker.io, docker-cli)")?;
     let (socket, service) = start()?;
     let docker = Docker { socket, client, private: Some(service) };
     docker.import_image()?;
-    Ok(TlsDocker { gate: Gate::before(&docker.socket), docker })
+    Ok(docker)
 }
 
 /// Runs an engine, its arguments, where no cgroups may be mounted yet.

@@ -10,6 +10,7 @@
 pub mod certs;
 pub mod cut;
 pub mod docker;
+pub mod edge;
 pub mod engine;
 pub mod fault;
 pub mod fleet;

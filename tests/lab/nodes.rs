@@ -55,19 +55,23 @@ fn start_exporter() -> Result<(u16, Service), String> {
 }
 
 fn start_prometheus(port: u16, exporter: u16, dead: u16) -> Result<Service, String> {
-    let program = program(&["prometheus"], &[]).ok_or("Prometheus is not installed (prometheus)")?;
-    let home = folder("nodes-prometheus");
-    let config = home.join("prometheus.yml");
-    let text = format!(
-        "global: {{scrape_interval: 1s}}\n\
-         scrape_configs:\n\
-         - {{job_name: prometheus, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}\n\
+    let jobs = format!(
+        "- {{job_name: prometheus, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}\n\
          - {{job_name: node, static_configs: [{{targets: ['127.0.0.1:{exporter}', '127.0.0.1:{dead}']}}]}}\n"
     );
+    start_scraping(port, &jobs)
+}
+
+/// A Prometheus on a port of loopback that scrapes these jobs, a list in its config, every second. It need not answer yet.
+pub fn start_scraping(port: u16, jobs: &str) -> Result<Service, String> {
+    let program = program(&["prometheus"], &[]).ok_or("Prometheus is not installed (prometheus)")?;
+    let home = folder("prometheus");
+    let config = home.join("prometheus.yml");
+    let text = format!("global: {{scrape_interval: 1s}}\nscrape_configs:\n{jobs}");
     fs::write(&config, text).map_err(|why| why.to_string())?;
     let mut command = Command::new(program);
     command.arg(format!("--config.file={}", config.display()));
     command.arg(format!("--storage.tsdb.path={}", home.join("data").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    Service::start("nodes-prometheus-log", &mut command)
+    Service::start("prometheus-log", &mut command)
 }

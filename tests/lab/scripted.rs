@@ -41,6 +41,11 @@ pub struct Scripted {
 impl Scripted {
     /// On a free port of loopback; `script` gets the path with its query.
     pub fn start(script: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
+        Self::start_whole(move |request| script(request.split(' ').nth(1).unwrap_or_default()))
+    }
+
+    /// The same; `script` gets all of the request: its lines, an empty one, and the body.
+    pub fn start_whole(script: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let this = Self { port, asked: Arc::default(), requests: Arc::default(), ends: Arc::default() };
@@ -55,10 +60,10 @@ impl Scripted {
                 std::thread::spawn(move || {
                     let Some(request) = request_of(&stream) else { return };
                     let Some(path) = request.split(' ').nth(1).map(str::to_owned) else { return };
-                    requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-                    asked.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+                    requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+                    asked.lock().unwrap_or_else(PoisonError::into_inner).push(path);
                     // A client that went away is no failure of the lab.
-                    let _ = say(stream, &script(&path));
+                    let _ = say(stream, &script(&request));
                 });
             }
         });

@@ -4,6 +4,7 @@
 use super::service::{Service, folder, free_port};
 use super::{is_root, poll, program};
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ pub struct Sshd {
     /// Its port on loopback.
     pub port: u16,
     home: PathBuf,
-    program: PathBuf,
+    /// The words that start it: the last is the program.
+    program: Vec<OsString>,
     service: Option<Service>,
 }
 
@@ -33,6 +35,11 @@ pub fn own_sshd() -> Result<Sshd, String> {
 impl Sshd {
     /// With more lines in its config.
     pub fn start(more: &str) -> Result<Self, String> {
+        Self::start_under(Vec::new(), more)
+    }
+
+    /// Started by another program (its words), which becomes the server.
+    pub fn start_under(wrapper: Vec<OsString>, more: &str) -> Result<Self, String> {
         let program = program(&["sshd"], &[]).ok_or("sshd is not installed (openssh-server)")?;
         super::program(&["ssh"], &[]).ok_or("ssh is not installed (openssh-client)")?;
         if is_root() {
@@ -43,6 +50,7 @@ impl Sshd {
         for key in ["host_key", "other_key", "id"] {
             make_key(&home.join(key))?;
         }
+        let program = wrapper.into_iter().chain([program.into_os_string()]).collect();
         let mut sshd = Self { port: free_port(), home, program, service: None };
         sshd.configure(more);
         sshd.trust();
@@ -65,8 +73,8 @@ impl Sshd {
 
     /// Starts it again after [`Self::stop`].
     pub fn run(&mut self) -> Result<(), String> {
-        let mut command = Command::new(&self.program);
-        command.args(["-D", "-e", "-f"]).arg(self.home.join("sshd_config"));
+        let mut command = Command::new(&self.program[0]);
+        command.args(&self.program[1..]).args(["-D", "-e", "-f"]).arg(self.home.join("sshd_config"));
         let mut service = Service::start("sshd-log", &mut command)?;
         let port = self.port;
         service.ready(LIMIT, || TcpStream::connect(("127.0.0.1", port)).is_ok())?;

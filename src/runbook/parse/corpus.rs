@@ -66,7 +66,7 @@ fn each_rule_is_told_by_itself() {
         (drain, "json.draining", "jsn.draining", "`jsn` is not known here: did you mean \"json\"?"),
         (drain, "/admin/drain?reason", "http://game/drain?reason", "this is no path"),
         (drain, "confirm=typed idempotent retry=2", "confirm=typed retry=2", "what is not idempotent is sent once"),
-        (drain, "every=5s timeout=30m", "timeout=30m", "wait must have `every`"),
+        (drain, "every=1s timeout=30m", "timeout=30m", "wait must have `every`"),
         (drain, "over: role:lb", "over: $server", "`$server` is no list of servers"),
         (drain, "vars=(server, server_addr)", "vars=(server)", "`server_addr` is not among the `vars`"),
         (drain, "open=$(ss", "rm -f x; open=$(ss", "`rm` changes something, and verify may not"),
