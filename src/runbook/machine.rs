@@ -177,6 +177,8 @@ pub enum Effect {
     Done(String),
     /// It never left, or was refused whole: why.
     NotSent(String),
+    /// It ended by itself and says that it failed: why. Part of it may be done.
+    Failed(String),
     /// It left, and nobody knows what came of it: why.
     Unknown(String),
 }
@@ -528,7 +530,12 @@ impl Machine {
                 let record = Command::Record { step, state: StepState::Unknown, detail: why.clone() };
                 self.go(Phase::Sent(Some(why)), record)
             }
-            Effect::NotSent(why) if self.may_retry() => self.retry(&why),
+            Effect::NotSent(why) if self.may_retry() => self.retry(&format!("not done: {why}")),
+            Effect::Failed(why) if self.may_retry() => self.retry(&why),
+            Effect::Failed(why) => {
+                let end = End::new(RunOutcome::Failed, &why, then);
+                self.close(StepState::Failed, why, Some(end))
+            }
             Effect::NotSent(why) => {
                 let end = End::new(RunOutcome::Failed, &why, then);
                 self.close(StepState::Failed, format!("not done: {why}"), Some(end))
@@ -550,7 +557,7 @@ impl Machine {
 
     fn retry(&mut self, why: &str) -> Command {
         self.tries += 1;
-        let detail = format!("not done: {why}; it is sent again ({})", self.tries);
+        let detail = format!("{why}; it is sent again ({})", self.tries);
         self.go(Phase::Retrying, Command::Record { step: self.step, state: StepState::Checking, detail })
     }
 
@@ -563,7 +570,7 @@ impl Machine {
             Watched::Passed(detail) => return self.close(StepState::Ok, about(detail), None),
             // What nobody knew is known now: it did not happen.
             Watched::TimedOut(why) | Watched::Failed(why) if doubt.is_some() && self.may_retry() => {
-                return self.retry(&about(why));
+                return self.retry(&format!("not done: {}", about(why)));
             }
             Watched::TimedOut(why) if doubt.is_none() => (StepState::TimedOut, why, RunOutcome::Failed),
             Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, about(why), RunOutcome::Failed),
@@ -647,7 +654,7 @@ impl Machine {
                 let record = Command::Record { step, state: StepState::Undone, detail };
                 return self.go(Phase::UndoClosing(end, false), record);
             }
-            Effect::NotSent(why) => (RunOutcome::Failed, why),
+            Effect::NotSent(why) | Effect::Failed(why) => (RunOutcome::Failed, why),
             Effect::Unknown(why) => (RunOutcome::Unknown, why),
         };
         let reason = format!("THE UNDO FAILED: {why} (after: {})", end.reason);

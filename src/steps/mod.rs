@@ -156,6 +156,8 @@ pub struct Acted {
     pub names: Names,
     /// The answer says that nothing was done, unless it is what the fence expects.
     pub refused: bool,
+    /// It ended by itself and says how: when that is not what the fence expects, it has failed.
+    pub ended: bool,
     /// The line broke after it was sent: that is all that is known.
     pub broke: bool,
 }
@@ -163,7 +165,15 @@ pub struct Acted {
 impl Acted {
     /// An effect of which nothing came back.
     pub const fn silent(effect: Effect) -> Self {
-        Self { effect, output: String::new(), rows: Vec::new(), names: Names::new(), refused: false, broke: false }
+        Self {
+            effect,
+            output: String::new(),
+            rows: Vec::new(),
+            names: Names::new(),
+            refused: false,
+            ended: false,
+            broke: false,
+        }
     }
 
     /// The line broke after it was sent: why nobody knows what came of it.

@@ -169,13 +169,13 @@ fn summary(out: &mut Lines, runbook: &Runbook, width: usize) -> bool {
     whole
 }
 
-/// `Reload, host by host: 3 hosts in 2 batches`, and which in which.
+/// `Reload: 3 hosts in 2 batches`, and which in which.
 fn batches(out: &mut Lines, rolling: &Rolling, width: usize) {
     out.push((Role::Text, String::new()));
     let number = rolling.batches();
     let plural = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     let head = format!(
-        "{}, host by host: {} in {}",
+        "{}: {} in {}",
         rolling.title,
         plural(rolling.lanes.len(), "host", "hosts"),
         plural(number, "batch", "batches")

@@ -128,6 +128,18 @@ fn last(kinds: &[Kind], events: Vec<Event>) -> Command {
 }
 
 #[test]
+fn what_says_that_it_failed_has_failed_whatever_a_verify_would_say_and_can_be_taken_back() {
+    let mut events = happy();
+    events.truncate(3);
+    events.extend([acted(Effect::Failed("it ended with 1".to_owned())), Event::Recorded]);
+    let commands = run(&[UNDOABLE], events);
+    assert!(!commands.contains(&Command::Watch(0)), "{commands:?}");
+    assert!(commands.iter().any(|it| matches!(it, Command::Record { state: StepState::Failed, .. })), "{commands:?}");
+    let ways = vec![Way::Undo, Way::Stop];
+    assert_eq!(commands.last(), Some(&Command::Offer { step: 0, ways, why: "it ended with 1".to_owned() }));
+}
+
+#[test]
 fn what_can_be_taken_back_is_offered_after_a_failure_and_taken_back_once() {
     let mut events = happy();
     events.extend(failing(Then::Offer).split_off(1));
@@ -238,6 +250,7 @@ fn effect() -> impl Strategy<Value = Effect> {
         Effect::Done(String::new()),
         Effect::Done(String::new()),
         Effect::NotSent(String::new()),
+        Effect::Failed(String::new()),
         Effect::Unknown(String::new()),
     ])
 }

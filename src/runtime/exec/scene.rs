@@ -231,7 +231,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Judges the answer to a change by the fence's `expect`. One that is not as expected leaves open what was done, unless it is a
-    /// refusal.
+    /// refusal, or a script that ended by itself: that has failed, and no `verify` makes it well.
     pub(super) fn judge(&self, fence: &Fence, mut acted: Acted) -> Acted {
         let (Effect::Done(said), Some(expect)) = (&acted.effect, &fence.attrs.expect) else { return acted };
         let wrong = match expect.holds(&self.names_with(fence, &acted.names)) {
@@ -239,7 +239,11 @@ impl<'a> Scene<'a> {
             Ok(false) => format!("{said}; `{expect}` is not true"),
             Err(why) => format!("{said}; what is expected of it can't be judged: {why}"),
         };
-        acted.effect = if acted.refused { Effect::NotSent(wrong) } else { Effect::Unknown(wrong) };
+        acted.effect = match (acted.refused, acted.ended) {
+            (true, _) => Effect::NotSent(wrong),
+            (false, true) => Effect::Failed(wrong),
+            (false, false) => Effect::Unknown(wrong),
+        };
         acted
     }
 

@@ -253,7 +253,8 @@ fn acted(call: &Call<'_>, answer: &Answer) -> Acted {
         }
     };
     let broke = answer.told == Told::Silent;
-    Acted { effect, output, names, broke, ..Acted::silent(Effect::Done(String::new())) }
+    let ended = matches!(answer.told, Told::Ended(_));
+    Acted { effect, output, names, ended, broke, ..Acted::silent(Effect::Done(String::new())) }
 }
 
 fn first_words(text: &str) -> String {

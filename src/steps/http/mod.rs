@@ -90,6 +90,7 @@ impl Step for HttpStep {
                 rows: Vec::new(),
                 names: answer.names(),
                 refused: answer.refuses(),
+                ended: false,
                 broke: false,
             },
             Err(Failure::Early(why)) => Acted::silent(Effect::NotSent(why.to_string())),

@@ -283,7 +283,7 @@ async fn execute(
             let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
             let effect = Effect::Done(format!("the server answered with {} rows", rows.len()));
             let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
-            Ok(Acted { effect, output: lines.join("\n"), rows, names, refused: false, broke: false })
+            Ok(Acted { effect, output: lines.join("\n"), rows, names, refused: false, ended: false, broke: false })
         }
     }
 }

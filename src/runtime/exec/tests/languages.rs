@@ -207,11 +207,11 @@ async fn a_line_that_breaks_excused_is_no_failure_and_verify_decides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_script_that_fails_is_open_until_it_is_verified_and_one_that_hangs_is_ended() {
+async fn a_script_that_fails_has_failed_whatever_verify_says_and_one_that_hangs_is_ended() {
     let fails = fence("bash run on=local timeout=5s undo=none", "set -eu\necho why >&2\nexit 3") + HOLDS;
     let (view, bridge) = run(connections(1), page("", &fails), json!({})).await;
-    assert_eq!(view.outcome, Some(RunOutcome::Ok), "verified");
-    assert!(bridge.story().await.contains(&"step.exit unknown".to_owned()));
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
+    assert!(bridge.story().await.contains(&"step.exit failed".to_owned()));
     let said = all_said(&bridge).await;
     assert!(said.contains("the script ended with 3: why; `rc == 0` is not true"), "{said}");
     let hangs = fence("bash run on=local timeout=1s undo=none", "set -eu\nsleep 300 & sleep 300")
