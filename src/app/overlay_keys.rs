@@ -244,8 +244,11 @@ fn plan_key(dialog: &mut PlanDialog, chord: Chord, burst: bool, now: Now) -> boo
         if !dialog.arming.answer(now, burst || disturbed) {
             dialog.refusal = Some(TOO_SOON.to_owned());
         }
-    } else if matches!(chord.char(), Some('n' | 'q')) {
+    } else if matches!(chord.char(), Some('n' | 'q')) && dialog.takes_yes() {
         return false;
+    } else if matches!(chord.char(), Some('n' | 'q')) {
+        // Who types a phrase that is not asked for must not find the rest of it in the panes.
+        dialog.refusal = Some("nothing is typed here: Esc leaves".to_owned());
     } else if chord.is(KeyCode::Enter) {
         dialog.refusal = Some("Enter alone never acts: y runs it, Esc leaves".to_owned());
     } else {

@@ -63,6 +63,11 @@ impl PlanDialog {
         self.plan.takes_two() && self.glass.is_none()
     }
 
+    /// It waits for `y`.
+    pub fn takes_yes(&self) -> bool {
+        self.plan.level() < Level::Typed && self.plan.body().blocked.is_empty() && !self.lacks_second()
+    }
+
     /// It waits for a phrase.
     pub fn takes_phrase(&self) -> bool {
         self.plan.level() >= Level::Typed && self.plan.body().blocked.is_empty() && !self.lacks_second()

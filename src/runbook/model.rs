@@ -8,6 +8,7 @@ use crate::domain::prose::Block;
 use crate::domain::risk::{Level, Risk};
 use jiff::civil::Date;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -129,9 +130,13 @@ impl RunLimits {
     }
 
     /// Why so many hosts may not be changed.
-    pub fn against_hosts(&self, count: usize) -> Option<String> {
-        let max = self.hosts.filter(|max| count as u64 > *max)?;
-        Some(format!("it would change {count} hosts, and the runbook's limit is {max}"))
+    pub fn against_hosts(&self, hosts: &BTreeSet<String>) -> Option<String> {
+        let max = self.hosts.filter(|max| hosts.len() as u64 > *max)?;
+        let names = hosts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Some(format!(
+            "it would change {} hosts ({names}), and the runbook's limit is {max}: narrow it down, or raise `limits`",
+            hosts.len()
+        ))
     }
 
     /// Why nothing new may begin after a run has taken so long.

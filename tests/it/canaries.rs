@@ -187,7 +187,7 @@ fn the_command_line_keeps_them_in_what_it_prints_and_writes() {
             String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(events.last().unwrap()["outcome"], "failed", "{events:?}");
         let text = String::from_utf8_lossy(&said);
-        assert!(text.contains("500") && text.contains("the script ended with 3"), "both errors are told: {text}");
+        assert!(text.contains("500") && text.contains("the script ended with 4"), "both errors are told: {text}");
         world.search();
         for more in [
             vec!["journal", "export"],

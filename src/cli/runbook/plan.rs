@@ -3,6 +3,8 @@
 use super::super::{Global, setup};
 use super::desk::Desk;
 use super::shelf::{self, WIDTH};
+use crate::config::Config;
+use crate::domain::risk::Unattended;
 use crate::domain::{json, text};
 use crate::runbook::announce::{self, Teller};
 use crate::runbook::plan::{PlannedFence, PlannedStep};
@@ -78,7 +80,7 @@ impl Make {
         let printed = match (self.json, self.announce) {
             (true, _) => json::text(&as_json(&plan, &notes))?,
             (false, true) => announced(&desk, &plan),
-            (false, false) => shown(&plan, &notes),
+            (false, false) => shown(&plan, &notes, &desk.config),
         };
         stdout().write_all(printed.as_bytes())?;
         let fine = plan.body().blocked.is_empty();
@@ -101,11 +103,31 @@ fn announced(desk: &Desk, plan: &Plan<Draft>) -> String {
 }
 
 /// A plan as text: what the screen shows, and what a script needs to run it.
-pub fn shown(plan: &Plan<Draft>, notes: &[String]) -> String {
+pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
     let notice = (!notes.is_empty()).then(|| notes.join("; "));
     let text = ui::plan_text(plan, notice.as_deref(), WIDTH);
-    let answer = answer(plan).map_or_else(|| "nothing to confirm".to_owned(), |answer| format!("--confirm '{answer}'"));
-    format!("{}\n{text}to run it unattended: {answer} --plan {}\n", plan.body().runbook.title, plan.body().hash)
+    let answer = answer(plan).map_or_else(String::new, |answer| format!("--confirm '{answer}' "));
+    let how = match needs_person(plan, config) {
+        Some(why) => format!("can't be run unattended: {why}"),
+        None => format!("to run it unattended: {answer}--plan {}", plan.body().hash),
+    };
+    format!("{}\n{text}{how}\n", plan.body().runbook.title)
+}
+
+/// Why a plan can't be run without a terminal; `None`: it can.
+fn needs_person(plan: &Plan<Draft>, config: &Config) -> Option<String> {
+    let body = plan.body();
+    if !body.blocked.is_empty() {
+        return Some("it is blocked".to_owned());
+    }
+    if config.guarded && config.policy.unattended == Unattended::Refuse {
+        return Some(format!("{} is guarded", config.environment));
+    }
+    if plan.takes_two() {
+        return Some("it takes a second person".to_owned());
+    }
+    let by_hand = body.steps.iter().find(|step| step.fences.is_empty())?;
+    Some(format!("{:?} takes a person", by_hand.title))
 }
 
 /// What `--confirm` takes for a plan; `None`: nothing is changed.

@@ -5,6 +5,7 @@ use super::desk::Desk;
 use super::person::Person;
 use super::plan::{self, What};
 use super::told;
+use crate::config::Config;
 use crate::domain::RunId;
 use crate::domain::record::{Entry, RecordKind, RunOutcome};
 use crate::domain::risk::{BreakGlass, Level, Policy, Unattended};
@@ -101,7 +102,7 @@ impl Run {
         let mut first = true;
         loop {
             let notes = desk.notes(&made).await;
-            self.show(&made, &notes, person.is_some());
+            self.show(&made, &notes, &desk.config, person.is_some());
             let approved = self.approved(desk, made, person.as_mut(), first).await?;
             let (who, env) = (setup::who(), desk.config.environment.clone());
             self.tell_others(
@@ -133,14 +134,14 @@ impl Run {
         desk.exec.journal.recent(1).await.map(drop).map_err(|error| error.to_string())
     }
 
-    fn show(&self, made: &Plan<Draft>, notes: &[String], person: bool) {
+    fn show(&self, made: &Plan<Draft>, notes: &[String], config: &Config, person: bool) {
         if self.json {
             println!("{}", told::compact(&json!({ "event": "plan", "plan": plan::as_json(made, notes) })));
         }
         if person && self.json {
-            eprint!("{}", plan::shown(made, notes));
+            eprint!("{}", plan::shown(made, notes, config));
         } else if person {
-            print!("{}", plan::shown(made, notes));
+            print!("{}", plan::shown(made, notes, config));
         }
     }
 
@@ -372,6 +373,7 @@ impl<'a> Following<'a> {
             (None, true) => {
                 let reason = self.trouble.unwrap_or_else(|| "it was left as it was".to_owned());
                 let reason = format!("{reason}; `quarterdeck runbook resume` tells what became of it");
+                eprintln!("quarterdeck: {}", text::clean(&reason));
                 Ok((End { outcome: RunOutcome::Unknown, reason }, None))
             }
             (None, false) => Err(self.trouble.unwrap_or_else(|| "it was left before anything was sent".to_owned())),
@@ -418,7 +420,7 @@ impl<'a> Following<'a> {
         }
         let made = desk.plan(&request).await?;
         let notes = desk.notes(&made).await;
-        self.of.show(&made, &notes, true);
+        self.of.show(&made, &notes, &desk.config, true);
         if let Some(reason) = made.body().blocked.first() {
             return Err(format!("the plan is blocked: {reason}"));
         }

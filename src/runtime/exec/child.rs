@@ -122,10 +122,13 @@ impl Exec {
     }
 
     /// The runbook that a call means: by its file, seen from the calling one.
-    fn called(&self, from: &Runbook, call: &Call) -> Result<Arc<Runbook>, String> {
+    pub(super) fn called(&self, from: &Runbook, call: &Call) -> Result<Arc<Runbook>, String> {
         let found = library::beside(&place(from), &call.file)
             .and_then(|wanted| self.library.iter().find(|runbook| place(runbook) == wanted).cloned());
-        found.ok_or_else(|| format!("there is no runbook {} beside {}", call.file, from.file()))
+        found.ok_or_else(|| {
+            let (file, from) = (&call.file, from.file());
+            format!("{file} beside {from} is not there or has a mistake: `quarterdeck runbook lint` tells")
+        })
     }
 }
 
@@ -143,7 +146,8 @@ impl Run {
             let called = self.exec.called(&self.plan.body().runbook, call);
             let what = match &called {
                 Ok(runbook) => {
-                    format!("runs {} ({}) here, with a plan and an answer of its own", runbook.title, runbook.id)
+                    let (title, id) = (&runbook.title, &runbook.id);
+                    format!("runs {title} ({id}) here, with a plan and an answer of its own: done makes that plan")
                 }
                 Err(why) => format!("can't be run: {why}"),
             };

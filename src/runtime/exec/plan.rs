@@ -10,7 +10,7 @@ use crate::domain::text::{clean, clean_lines};
 use crate::domain::time::day;
 use crate::runbook::language::{Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
-use crate::runbook::model::{Attrs, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
+use crate::runbook::model::{Attrs, Call, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::script::{self, Fleet, without_host};
@@ -63,7 +63,7 @@ impl Exec {
         for at in 0..script.steps.len() {
             steps.push(planner.plan(runbook, at).await?);
         }
-        planner.blocked.extend(runbook.limits.against_hosts(planner.changes.len()));
+        planner.blocked.extend(runbook.limits.against_hosts(&planner.changes));
         let Planner { values, blocked, warnings, .. } = planner;
         let (runbook, request) = (Arc::clone(runbook), request.clone());
         Ok(Plan::new(PlanBody {
@@ -251,6 +251,9 @@ impl Planner<'_> {
     }
 
     async fn step(&mut self, runbook: &Runbook, step: &Step) -> Result<PlannedStep, String> {
+        if let Some(call) = &step.manual.call {
+            self.foresee(runbook, step, call);
+        }
         let (mut fences, mut rows, mut place, mut address) = (Vec::new(), None, None, String::new());
         let mut undo = None;
         let run = self.when_run(step)?;
@@ -297,6 +300,21 @@ impl Planner<'_> {
         self.changed |= run.is_some();
         let (id, title, host) = (step.id.clone(), clean(&step.title).into_owned(), step.host.clone());
         Ok(PlannedStep { id, title, host, lost: None, target, address, fences, rows, undo, level, phrase })
+    }
+
+    /// A call is planned when its step is reached; that there is something to call is known before.
+    fn foresee(&mut self, runbook: &Runbook, step: &Step, call: &Call) {
+        let told = match self.exec.called(runbook, call) {
+            Ok(called) => {
+                let (title, id, risk) = (&called.title, &called.id, called.risk.word());
+                format!("{}: runs {title} ({id}, {risk} risk), whose plan is made and answered then", step.title)
+            }
+            Err(why) => {
+                self.blocked.push(clean(&format!("{}: {why}", step.title)).into_owned());
+                return;
+            }
+        };
+        self.warnings.push(clean(&told).into_owned());
     }
 
     /// On so many hosts a step is done.

@@ -240,7 +240,7 @@ fn acted(call: &Call<'_>, answer: &Answer) -> Acted {
         }
         Told::Late(left) if left.is_empty() => {
             let why = format!("the script was ended half-way after {limit:?}, and nothing of it is left");
-            (Effect::Unknown(why), Names::new())
+            (Effect::Failed(why), Names::new())
         }
         Told::Late(left) => {
             let why = format!("the script was to end after {limit:?}, and STILL RUNNING there: {}", clean(left));

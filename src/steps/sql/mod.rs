@@ -275,7 +275,11 @@ async fn execute(
     match bound.shape {
         Shape::Command => {
             let done = query.execute(connection).await?;
-            Ok(Acted::silent(Effect::Done(format!("{} rows affected", done.rows_affected()))))
+            let said = match done.rows_affected() {
+                1 => "1 row affected".to_owned(),
+                rows => format!("{rows} rows affected"),
+            };
+            Ok(Acted::silent(Effect::Done(said)))
         }
         Shape::Query | Shape::Returning | Shape::Show => {
             let rows = query.fetch_all(connection).await?;
