@@ -61,6 +61,23 @@ fn screen(scene: &mut Scene) -> String {
 }
 
 #[test]
+fn a_plan_that_takes_no_answer_takes_no_phrase_either() {
+    let mut scene = databases();
+    let number = ask(&mut scene);
+    let blocked = plan("db-kill-idle", Level::Typed, 3, &["the login may not see other people's sessions"]);
+    scene.send(Event::Run(RunEvent::Planned { number, plan: Box::new(blocked) }));
+    screen(&mut scene);
+    scene.pass(Duration::from_millis(400));
+    for key in "note 2 on main".chars() {
+        scene.keys(&key.to_string());
+        scene.paint();
+        assert!(matches!(scene.state.overlay, Some(Overlay::Plan(_))), "{key} left the plan");
+    }
+    scene.key(KeyCode::Esc);
+    assert!(scene.state.overlay.is_none());
+}
+
+#[test]
 fn no_dialog_is_scrolled_past_its_end() {
     let mut scene = databases();
     let number = ask(&mut scene);

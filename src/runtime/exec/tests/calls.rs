@@ -46,6 +46,8 @@ async fn table(cluster: &Cluster) -> Vec<i32> {
 async fn at_the_call(bridge: &mut Bridge) -> (RunId, PlanRequest) {
     let plan = bridge.plan("outer", json!({"n": 7})).await;
     assert_eq!(plan.body().blocked, Vec::<String>::new());
+    let told = plan.body().warnings.iter().any(|told| told.starts_with("Other: runs inner (inner, low risk)"));
+    assert!(told, "{:?}", plan.body().warnings);
     let run = bridge.exec.start(yes(plan, None)).unwrap();
     (run, called(bridge, run).await)
 }
@@ -182,4 +184,14 @@ async fn a_circle_ends_when_it_would_begin_again() {
     let request = called(&mut bridge, child).await;
     let why = bridge.exec.make_plan(&request).await.unwrap_err();
     assert_eq!(why, "a → b → a: a runbook that calls itself never ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_called_blocks_the_plan_before_anything_is_changed() {
+    let outer = file("outer", "", "## Go\n\n### Other\n\n**Run:** [inner](inner.md)\n");
+    let library = Library::read([("outer.md", outer.as_str())]).unwrap();
+    let bridge = Bridge::new(Connections::default(), library).await;
+    let plan = bridge.plan("outer", json!({})).await;
+    let [why] = plan.body().blocked.as_slice() else { panic!("{:?}", plan.body().blocked) };
+    assert!(why.starts_with("Other: inner.md beside ") && why.contains("runbook lint"), "{why}");
 }
