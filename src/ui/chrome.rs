@@ -1,7 +1,7 @@
 //! The frame around the panes: header, banner, key hints, passing messages.
 
 use crate::action::Action;
-use crate::app::{Banner, State, Toast};
+use crate::app::{Banner, Overlay, State, Toast};
 use crate::domain::log::Anchor;
 use crate::domain::text;
 use crate::keymap::Scope;
@@ -99,7 +99,8 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
     let hint = banner_hint(state, banner);
     let room = usize::from(area.width).saturating_sub(hint.width() + 4);
-    let (role, text) = banner.line(&state.runs, state.now, room);
+    let asks = matches!(&state.overlay, Some(Overlay::Ask(ask)) if ask.run == banner.run);
+    let (role, text) = banner.line(&state.runs, state.now, room, asks);
     let style = state.cx().style(role);
     canvas::clear(buf, area, style);
     let text = text::clean(&text);

@@ -57,7 +57,9 @@ fn undo(run: &RunView) -> (&'static str, String) {
         (Some(RunOutcome::Ok) | None, _) if known && done.is_empty() => ("undo  ", announce::undo(all, can)),
         (None, true) => ("undo  ", "the records of this run do not tell".to_owned()),
         (Some(_), true) => ("undo  ", "nothing is left to undo".to_owned()),
-        (None | Some(RunOutcome::Ok), false) => ("undo  ", format!("sent, and can be undone: {}", done.join(", "))),
+        (None, false) => ("undo  ", format!("sent, and can be undone: {}", done.join(", "))),
+        // Nothing here undoes a run that is over.
+        (Some(RunOutcome::Ok), false) => ("undo  ", format!("by hand, from the last: {}", done.join(", "))),
         (Some(_), false) => ("left  ", format!("to undo: {}", done.join(", "))),
     }
 }
