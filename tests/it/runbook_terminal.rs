@@ -153,6 +153,11 @@ fn after_a_crash_in_the_middle_of_a_script_resume_says_what_became_of_it() {
     is_made(&desk, "touched");
     screen.signal(Signal::KILL);
     assert!(screen.wait_exit().signal().is_some());
+    // What nobody has looked at may still go on: it is not begun once more over it.
+    let told = desk.run(&["runbook", "run", "own"]);
+    assert_eq!(told.status.code(), Some(5), "{told:?}");
+    let why = String::from_utf8_lossy(&told.stderr);
+    assert!(why.contains("of own was cut off") && why.contains("`quarterdeck runbook resume`"), "{why}");
     // The script has a group of its own, and goes on.
     make(&desk, "go");
     make(&desk, "good");
