@@ -87,10 +87,12 @@ pub enum RunEvent {
         /// In words, what changed.
         what: String,
     },
-    /// A journal record is durable (of this process, or found at start).
+    /// A journal record of this process is durable.
     Record(Box<Record>),
     /// A record that was in the journal at start: history, not news.
     Recalled(Box<Record>),
+    /// A record that another process has just appended to the same journal: its run is not this screen's to ask about or to wait for.
+    Elsewhere(Box<Record>),
     /// What a step said while it runs, harmless and without secrets. All of it comes once more in the record of its end.
     Output {
         /// The run.

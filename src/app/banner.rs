@@ -11,25 +11,40 @@ use unicode_width::UnicodeWidthStr;
 /// On a line of fewer cells every word counts.
 const NARROW: usize = 80;
 
-/// The line about the newest run of this screen.
+/// The line about the newest run of this screen; while there is none, about the newest of another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {
     /// Which run.
     pub run: RunId,
+    /// Another process drives it.
+    elsewhere: bool,
 }
 
 impl Banner {
-    /// It has a verdict, so it can be dismissed.
+    /// About a run of this screen, or one that it looks after.
+    pub const fn new(run: RunId) -> Self {
+        Self { run, elsewhere: false }
+    }
+
+    /// Another process began a run. What is told of an own run stays.
+    pub fn tell_of_other(shown: &mut Option<Self>, run: RunId) {
+        if shown.as_ref().is_none_or(|banner| banner.elsewhere) {
+            *shown = Some(Self { run, elsewhere: true });
+        }
+    }
+
+    /// It has a verdict, or is not of this screen, so it can be dismissed.
     pub fn is_over(&self, runs: &Runs) -> bool {
-        runs.get(self.run).is_none_or(|run| run.outcome.is_some())
+        self.elsewhere || runs.get(self.run).is_none_or(|run| run.outcome.is_some())
     }
 
     /// The line's text and role, without how to go on. Where the title does not leave room (in cells) for the rest, which says
     /// what happened, the runbook's shorter name stands in its place. `asks`: it waits for a person.
     pub fn line(&self, runs: &Runs, now: Now, room: usize, asks: bool) -> (Role, String) {
         let Some(run) = runs.get(self.run) else { return (Role::Toast, String::new()) };
-        let (role, long) = told(run, &run.title, now, asks);
-        let (_, short) = told(run, &run.runbook, now, asks);
+        let of = if self.elsewhere { "in another session: " } else { "" };
+        let (role, long) = told(run, &format!("{of}{}", run.title), now, asks);
+        let (_, short) = told(run, &format!("{of}{}", run.runbook), now, asks);
         let shorter = long.width() > room && (short.width() <= room || room < NARROW);
         (role, if shorter { short } else { long })
     }
@@ -66,5 +81,24 @@ fn stands(run: &RunView, title: &str, now: Now, asks: bool) -> (Role, String) {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             (role, format!("{mark} {title}{target} {}{why} ({took})", outcome.word()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_run_of_another_process_is_told_of_where_no_own_one_is_and_can_be_cleared_at_any_time() {
+        let [own, first, second] = [1, 2, 3].map(|n| RunId(Uuid::from_u128(n)));
+        let mut shown = None;
+        for other in [first, second] {
+            Banner::tell_of_other(&mut shown, other);
+            assert!(shown.as_ref().is_some_and(|banner| banner.run == other && banner.is_over(&Runs::default())));
+        }
+        shown = Some(Banner::new(own));
+        Banner::tell_of_other(&mut shown, second);
+        assert_eq!(shown, Some(Banner::new(own)));
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn found(state: &mut State, runs: &[RunId]) {
     let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
     let what = format!("{}; looking at what became of {}: {key} lists", many(runs.len()), it(runs.len()));
     state.toasts.say(state.now, what);
-    state.banner = Some(Banner { run: *last });
+    state.banner = Some(Banner::new(*last));
 }
 
 /// It is known what became of them. Red only when something is not well.
@@ -27,7 +27,7 @@ pub(super) fn settled(state: &mut State, ended: &[Ended]) {
     } else {
         state.toasts.bad(state.now, what);
     }
-    state.banner = Some(Banner { run: last.run });
+    state.banner = Some(Banner::new(last.run));
 }
 
 fn many(count: usize) -> String {

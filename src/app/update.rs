@@ -516,7 +516,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             state.runs.apply(&record);
             state.outputs.apply(&record);
             if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
-                state.banner = Some(Banner { run });
+                state.banner = Some(Banner::new(run));
                 state.started.push(run);
                 // What is being typed stays where it is.
                 if state.filter_edit.is_none() {
@@ -526,6 +526,12 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         }
         RunEvent::Output { run, step, lines, lost } => state.outputs.take(run, step, lines, lost),
         RunEvent::Recalled(record) => state.runs.apply(&record),
+        RunEvent::Elsewhere(record) => {
+            state.runs.apply(&record);
+            if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
+                Banner::tell_of_other(&mut state.banner, run);
+            }
+        }
         RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
             let ask = super::AskDialog { list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
             super::calls::covered(state, effects);

@@ -17,6 +17,7 @@ use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
 use lease::{Grant, Lease, Taken};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Why the journal could not do it. A change must not start then.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -72,6 +73,25 @@ pub trait Journal: Send + Sync {
         let _ = resources;
         Err(no_leases())
     }
+    /// Follows what other writers append after the record with this id; `None`: from now on. The default is for a journal that one
+    /// process alone uses.
+    async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {
+        let _ = after;
+        Ok(None)
+    }
+}
+
+/// What other writers append: each record once, in the order of the file.
+#[async_trait]
+pub trait Others: Send {
+    /// Something may have been written since the last call. Costs next to nothing: it is asked every second, and allocates nothing.
+    fn stirs(&mut self) -> bool;
+    /// What was written since the last call, oldest first, a bounded number at once; when there is more, or after an error,
+    /// [`Others::stirs`] says so next time.
+    ///
+    /// # Errors
+    /// When the journal cannot be read. A record that cannot be is left out: `verify` tells of it.
+    async fn read(&mut self) -> Result<Vec<Record>, JournalError>;
 }
 
 fn no_leases() -> JournalError {

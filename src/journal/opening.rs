@@ -1,7 +1,7 @@
 //! A journal that is being opened: whoever needs it waits until it is there. The screen does not.
 
 use super::lease::{Grant, Lease, Taken};
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, Others};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, Shared};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
 /// Stands for the journal that it becomes.
 #[derive(Clone)]
@@ -61,6 +62,10 @@ impl Journal for Opening {
 
     async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
         self.0.clone().await.held(resources).await
+    }
+
+    async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {
+        self.0.clone().await.others(after).await
     }
 }
 

@@ -5,6 +5,7 @@ use super::follow::Follower;
 use super::input::{self, Strings, Taken};
 use super::keep::{self, KeptViews};
 use super::poller::Poller;
+use super::recall;
 use super::recorder::{self, Recorder};
 use super::reload::{Fresh, Renew, Watcher};
 use super::replay::{self, Replay};
@@ -35,9 +36,6 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Longest wait for what is in flight after a signal: who sends one (systemd: 90 s) kills what does not end.
 const WIND_DOWN: Duration = Duration::from_secs(60);
-
-/// Records shown in view 6 at start.
-const RECENT: u32 = 2000;
 
 /// What the loop is started with.
 pub struct Start {
@@ -92,7 +90,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
             Some(Replay::start(player, sender.clone())?)
         }
         None => {
-            tokio::spawn(recall(Arc::clone(&exec)));
+            tokio::spawn(recall::recall(Arc::clone(&exec)));
             None
         }
     };
@@ -150,23 +148,6 @@ async fn wind_down(exec: &Exec) {
         () = tokio::time::sleep(WIND_DOWN) => {}
     }
     tracing::info!(left = exec.running().len(), "wound down");
-}
-
-/// What the journal remembers, and what an earlier process left unfinished.
-async fn recall(exec: Arc<Exec>) {
-    let recent = exec.journal.recent(RECENT).await;
-    let events = match recent {
-        Ok(records) => records.into_iter().map(|record| RunEvent::Record(Box::new(record))).collect(),
-        Err(error) => vec![RunEvent::Trouble { run: None, what: error.to_string() }],
-    };
-    for event in events {
-        let event = match event {
-            RunEvent::Record(record) => RunEvent::Recalled(record),
-            other => other,
-        };
-        let _ = exec.events.send(Event::Run(event)).await;
-    }
-    exec.reconcile().await;
 }
 
 /// An event of the terminal, or why it could not be read.

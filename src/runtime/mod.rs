@@ -11,6 +11,7 @@ pub mod inquire;
 pub mod keep;
 pub mod log;
 pub mod poller;
+mod recall;
 pub mod recorder;
 pub mod reload;
 mod replay;

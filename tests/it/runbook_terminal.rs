@@ -4,11 +4,15 @@
 use crate::desk::Desk;
 use crate::lab::poll;
 use crate::pty::{PATIENCE, Session};
-use crate::support::say;
+use crate::support::{leave, say};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::Duration;
+
+/// The dashboard looks every second; a busy machine may be late.
+const SOON: Duration = Duration::from_secs(10);
 
 const HEAD: &str = "---\nrunbook: 1\nid: own\ntitle: Own\nowner: o\nreviewed: 2026-11-20\nrisk: high\nverb: touch\n---\n\n# Own\n\nIt is mine.\n";
 
@@ -197,4 +201,33 @@ fn events_tell_the_output_while_it_comes_and_never_a_secret() {
     let whens: Vec<&str> =
         events.iter().filter(|event| event["event"] == "announce").filter_map(|event| event["when"].as_str()).collect();
     assert_eq!(whens, ["before", "after"]);
+}
+
+#[test]
+fn dashboards_show_what_a_shell_beside_them_runs_and_do_not_take_it_for_their_own() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut dashboards = [desk.start(), desk.start()];
+    for dashboard in &mut dashboards {
+        dashboard.send("6");
+        dashboard.wait_text("nothing was run from this journal yet");
+    }
+    let mut shell = run(&desk, &[]);
+    shell.wait_text("to run it type  touch on local");
+    say(&mut shell, "touch on local");
+    is_made(&desk, "touched");
+    for dashboard in &dashboards {
+        dashboard.wait_screen("run under way", SOON, |screen| {
+            let text = screen.contents();
+            // The table, and no page over it.
+            text.contains("▶ in another session: Own on local: Touch: running") && text.contains("STARTED (UTC)")
+        });
+    }
+    let [mut first, mut second] = dashboards;
+    // While the run is under way: nobody asks twice.
+    leave(&mut first);
+    make(&desk, "good");
+    make(&desk, "go");
+    assert!(shell.wait_exit().success(), "{}", shell.text());
+    second.wait_screen("end", SOON, |screen| screen.contents().contains("✓ in another session: Own on local ok"));
+    leave(&mut second);
 }

@@ -468,6 +468,7 @@ impl<'a> Following<'a> {
             | RunEvent::Planned { .. }
             | RunEvent::NotPlanned { .. }
             | RunEvent::Recalled(_)
+            | RunEvent::Elsewhere(_)
             | RunEvent::CutOff(_)
             | RunEvent::Reconciled(_) => {}
         }

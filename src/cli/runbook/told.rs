@@ -28,6 +28,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
+        | RunEvent::Elsewhere(_)
         | RunEvent::CutOff(_)
         | RunEvent::Reconciled(_) => return None,
     })
@@ -47,6 +48,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
+        | RunEvent::Elsewhere(_)
         | RunEvent::CutOff(_)
         | RunEvent::Reconciled(_) => None,
     }

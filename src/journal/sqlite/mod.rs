@@ -7,6 +7,7 @@
 mod fault;
 mod file;
 mod lease;
+mod others;
 mod read;
 
 pub use file::BUSY_TIMEOUT;
@@ -14,7 +15,7 @@ pub use read::{Found, Reader};
 
 use super::lease::{Grant, Lease, Taken};
 use super::process::{Process, actor};
-use super::{Journal, JournalError, chain};
+use super::{Journal, JournalError, Others, chain};
 use crate::clock;
 use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
@@ -140,6 +141,12 @@ impl Journal for SqliteJournal {
 
     async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
         self.inner.reader.held(resources, &self.inner.actor).await
+    }
+
+    async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {
+        let (reader, us) = (self.inner.reader.clone(), self.inner.writer);
+        let place = reader.place(after).await?;
+        Ok(Some(Box::new(others::Following::new(reader, us, place))))
     }
 }
 

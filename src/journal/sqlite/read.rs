@@ -30,6 +30,12 @@ pub enum Found {
     },
 }
 
+impl Found {
+    fn record(self) -> Option<Record> {
+        if let Self::Record(record) = self { Some(*record) } else { None }
+    }
+}
+
 /// See [`Reader::last_starts`]. What is no JSON any more is of no runbook.
 pub(super) const LAST_STARTS: &str = "SELECT * FROM record WHERE place IN (
          SELECT max(place) FROM (
@@ -38,11 +44,14 @@ pub(super) const LAST_STARTS: &str = "SELECT * FROM record WHERE place IN (
          WHERE ?1 IS NULL OR id = ?1 GROUP BY id)
      ORDER BY place";
 
+/// See [`Reader::after`].
+pub(super) const AFTER: &str = "SELECT * FROM record WHERE place > ? ORDER BY place LIMIT ?";
+
 /// Reads a journal.
 #[derive(Clone, Debug)]
 pub struct Reader {
     pool: SqlitePool,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Reader {
@@ -79,8 +88,7 @@ impl Reader {
     pub async fn last_starts(&self, runbook: Option<&str>) -> Result<Vec<Record>, JournalError> {
         let rows = sqlx::query(LAST_STARTS).bind(runbook).fetch_all(&self.pool).await;
         let found = rows.map_err(|error| self.explain(&error))?.iter().map(found).collect::<Vec<_>>();
-        let record = |found| if let Found::Record(record) = found { Some(*record) } else { None };
-        Ok(found.into_iter().filter_map(record).collect())
+        Ok(found.into_iter().filter_map(Found::record).collect())
     }
 
     /// Checks every chain.
@@ -104,6 +112,32 @@ impl Reader {
             .await
             .map_err(|error| self.explain(&error))?;
         self.records(&rows)
+    }
+
+    /// The place of the record with this id, else of the newest one; 0: there is none.
+    pub(super) async fn place(&self, of: Option<Uuid>) -> Result<i64, JournalError> {
+        sqlx::query_scalar(
+            "SELECT coalesce((SELECT place FROM record WHERE id = ?), (SELECT max(place) FROM record), 0)",
+        )
+        .bind(of.map(|id| id.to_string()))
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.explain(&error))
+    }
+
+    /// The first `limit` rows after a place: how many there are, the place of the last, and their records, oldest first, without those
+    /// of `us`, nor any that cannot be read: a newer version may write beside this one.
+    pub(super) async fn after(
+        &self,
+        place: i64,
+        limit: u32,
+        us: Uuid,
+    ) -> Result<(usize, i64, Vec<Record>), JournalError> {
+        let rows = sqlx::query(AFTER).bind(place).bind(limit).fetch_all(&self.pool).await;
+        let rows = rows.map_err(|error| self.explain(&error))?;
+        let last = rows.last().map_or(Ok(place), |row| row.try_get("place")).map_err(|error| self.explain(&error))?;
+        let others = rows.iter().filter(|row| parsed::<Uuid>(row, "writer") != Ok(us)).map(found);
+        Ok((rows.len(), last, others.filter_map(Found::record).collect()))
     }
 
     /// See [`super::super::Journal::unfinished`]; `us` is the writer who asks.

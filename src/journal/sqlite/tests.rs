@@ -402,3 +402,60 @@ async fn killed_processes_lose_nothing_and_break_nothing() {
     let starts = us.unfinished().await.unwrap();
     assert_eq!(starts.iter().filter(|record| record.entry.kind == RecordKind::RunStart).count(), 3);
 }
+
+#[tokio::test]
+async fn what_others_append_is_read_once_in_order_and_nothing_is_read_while_nothing_is_written() {
+    let (_folder, path) = folder();
+    let (ours, theirs) = (open(&path).await, open(&path).await);
+    let before = start_run(&theirs).await;
+    let last = ours.recent(100).await.unwrap().last().map(|record| record.id);
+    let mut others = ours.others(last).await.unwrap().unwrap();
+    assert!(others.stirs(), "something may have come between the two");
+    assert_eq!(others.read().await.unwrap(), []);
+    let mut stirred = 0;
+    let idle = allocation_counter::measure(|| stirred = (0..100).filter(|_| others.stirs()).count());
+    assert!(stirred <= 1, "one more look after a change, then none: {stirred}");
+    assert_eq!(idle.count_total, 0);
+    start_run(&ours).await;
+    let finish = theirs.append(entry(RecordKind::RunFinish, Some(before), json!({ "outcome": "ok" }))).await.unwrap();
+    let next = start_run(&theirs).await;
+    assert!(others.stirs());
+    let read = others.read().await.unwrap();
+    assert_eq!(read[0], finish);
+    let told: Vec<_> = read.iter().map(|record| (record.entry.run, record.entry.kind)).collect();
+    let expected = [(before, RecordKind::RunFinish), (next, RecordKind::RunStart), (next, RecordKind::StepIntent)];
+    assert_eq!(told, expected.map(|(run, kind)| (Some(run), kind)));
+    assert_eq!(others.read().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_look_at_what_others_append_seeks_and_goes_on_after_a_full_page_and_past_what_it_cannot_read() {
+    let (_folder, path) = folder();
+    let (ours, theirs) = (open(&path).await, open(&path).await);
+    let pool = raw(&path).await;
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", read::AFTER)))
+            .bind(1)
+            .bind(1)
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert!(plan.iter().all(|(.., step)| step.contains("SEARCH record USING INTEGER PRIMARY KEY")), "{plan:?}");
+    let place = ours.reader().place(None).await.unwrap();
+    for number in 0..5 {
+        theirs.append(note(json!({ "number": number }))).await.unwrap();
+    }
+    pool.close().await;
+    let newer = "UPDATE record SET kind = 'of.tomorrow' WHERE json_extract(data, '$.number') = 3";
+    sql(&path, "DROP TRIGGER record_no_update").await.unwrap();
+    sql(&path, newer).await.unwrap();
+    let (mut after, mut numbers, mut pages) = (place, Vec::new(), Vec::new());
+    while pages.last() != Some(&0) {
+        let (rows, last, records) = ours.reader().after(after, 2, ours.writer()).await.unwrap();
+        (after, numbers) =
+            (last, [numbers, records.iter().map(|record| record.entry.data["number"].clone()).collect()].concat());
+        pages.push(rows);
+    }
+    assert_eq!(pages, [2, 2, 1, 0]);
+    assert_eq!(numbers, [0, 1, 2, 4].map(Value::from));
+}
