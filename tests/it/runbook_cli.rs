@@ -139,6 +139,17 @@ fn a_run_without_a_person_takes_the_plan_and_the_answer_and_does_just_that() {
 }
 
 #[test]
+fn a_plan_says_first_where_it_would_be_done_and_how_grave_that_is() {
+    let desk = with_runbook(PAGE, "");
+    let told = desk.run(&["runbook", "plan", "own"]);
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    let second = text.lines().nth(1).unwrap_or_default();
+    assert!(second.starts_with("LOCAL · own · ") && second.contains(" risk · by "), "{text}");
+    assert!(second.ends_with("own.md"), "{text}");
+    assert!(text.contains("can't be run unattended: "), "{text}");
+}
+
+#[test]
 fn a_step_by_hand_needs_a_person() {
     let desk = with_runbook(PAGE, "");
     let told = desk.run(&["runbook", "run", "own"]);

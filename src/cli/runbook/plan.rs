@@ -55,7 +55,7 @@ pub struct Make {
     /// Print what others are told before it is run, as Markdown for a chat channel, in place of the plan
     #[arg(long, conflicts_with = "json")]
     announce: bool,
-    /// As JSON: {runbook, hash, level, confirm, blocked, warnings, params, steps: [...], rollouts: [...]}
+    /// As JSON: {runbook, risk, owner, file, hash, level, confirm, blocked, warnings, params, steps: [...], rollouts: [...]}
     #[arg(long)]
     json: bool,
 }
@@ -111,7 +111,15 @@ pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
         Some(why) => format!("can't be run unattended: {why}"),
         None => format!("to run it unattended: {answer}--plan {}", plan.body().hash),
     };
-    format!("{}\n{text}{how}\n", plan.body().runbook.title)
+    format!("{}\n{}\n{text}{how}\n", plan.body().runbook.title, heading(plan, config))
+}
+
+/// Where it would be done, and how grave that is: `PRODUCTION · kill-idle · high risk · by dba-oncall · /etc/…/kill-idle.md`.
+fn heading(plan: &Plan<Draft>, config: &Config) -> String {
+    let runbook = &plan.body().runbook;
+    let (env, risk) = (config.environment.to_uppercase(), runbook.risk.word());
+    let line = format!("{env} · {} · {risk} risk · by {} · {}", runbook.id, runbook.owner, runbook.file());
+    text::clean(&line).into_owned()
 }
 
 /// Why a plan can't be run without a terminal; `None`: it can.
@@ -143,6 +151,9 @@ pub fn as_json(plan: &Plan<Draft>, notes: &[String]) -> Value {
         body.params.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
     json!({
         "runbook": body.runbook.id,
+        "risk": body.runbook.risk,
+        "owner": body.runbook.owner,
+        "file": body.runbook.path,
         "hash": body.hash,
         "source_hash": body.runbook.hash,
         "level": plan.level(),

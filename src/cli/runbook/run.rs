@@ -498,7 +498,8 @@ impl<'a> Following<'a> {
             }
             None => {
                 if let Some(person) = person {
-                    person.put(&question.text);
+                    let said = text::clean(line.unwrap_or_default()).into_owned();
+                    person.put(&format!("{said:?} is no answer to this\n{}", question.text));
                 }
                 self.question = Some(question);
             }
