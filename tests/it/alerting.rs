@@ -3,7 +3,7 @@
 use crate::desk::{Desk, painted, quit, wait_row};
 use crate::lab::fault::{Hung, Proxy};
 use crate::lab::scripted::{Say, Scripted};
-use crate::lab::{self, need};
+use crate::lab::{self, need, poll};
 use quarterdeck::connect::Connections;
 use quarterdeck::domain::promql::narrowed;
 use quarterdeck::domain::{
@@ -148,7 +148,9 @@ fn an_alert_knows_its_rules_expression_from_both_sides() {
     let query = |report: &AlertReport| {
         report.alerts.iter().find(|alert| alert.name == "ServiceDown").and_then(|alert| alert.query.clone())
     };
-    assert_eq!(query(&opened.ask("alertmanager/eu").unwrap()).as_deref(), expression);
+    // The two Alertmanagers tell each other: one may know of it a moment later.
+    let told = poll(Duration::from_secs(30), || query(&opened.ask("alertmanager/eu").unwrap()));
+    assert_eq!(told.as_deref(), expression);
     opened.ask("prometheus/a/rules").unwrap();
     assert_eq!(query(&opened.ask("prometheus/a").unwrap()).as_deref(), expression);
 }
