@@ -149,6 +149,18 @@ fn what_one_person_may_not_do_alone_takes_a_reason_and_is_recorded_before_it_is_
 }
 
 #[test]
+fn ctrl_c_at_the_first_question_is_a_refusal_and_says_so() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("to run it type  touch on local");
+    screen.send("\x03");
+    let status = screen.wait_exit();
+    assert_eq!(status.exit_code(), 5, "{}", screen.text());
+    assert!(screen.text().contains("refused, and nothing was done: it was not answered"), "{}", screen.text());
+    assert_eq!(count(&desk, "run.start"), 0);
+}
+
+#[test]
 fn after_a_crash_in_the_middle_of_a_script_resume_says_what_became_of_it() {
     let desk = desk(&format!("{HEAD}{TOUCH}"));
     let mut screen = run(&desk, &[]);

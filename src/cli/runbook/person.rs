@@ -57,9 +57,15 @@ impl Person {
         }
     }
 
-    /// Asks, and waits for the line; empty when there will be none.
+    /// Asks, and waits for the line; empty when there will be none. Ctrl-C is no answer, and no sudden end: whoever asked says what follows.
     pub async fn ask(&mut self, question: &str) -> String {
         self.put(question);
-        self.line().await.unwrap_or_default()
+        tokio::select! {
+            line = self.line() => line.unwrap_or_default(),
+            Ok(()) = tokio::signal::ctrl_c() => {
+                eprintln!();
+                String::new()
+            }
+        }
     }
 }

@@ -253,7 +253,9 @@ fn phrase(text: &str) -> Answer {
 fn as_answer(made: &Plan<Draft>, text: &str) -> Result<Answer, Refused> {
     match made.level() {
         Level::None | Level::Yes if matches!(text, "y" | "yes") => Ok(Answer::Yes),
+        Level::None | Level::Yes if text.is_empty() => Err("it was not answered".to_owned()),
         Level::None | Level::Yes => Err(format!("{text:?} is not y")),
+        Level::Typed | Level::Two if text.is_empty() => Err("it was not answered".to_owned()),
         Level::Typed | Level::Two => Ok(phrase(text)),
     }
 }
