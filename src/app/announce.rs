@@ -1,7 +1,7 @@
 //! Telling others of a change: the text is made, put on the clipboard and shown. What is hidden on a shared screen is hidden in it too.
 
 use super::{Overlay, PlanDialog, State, copy};
-use crate::domain::{RunId, ThingId};
+use crate::domain::RunId;
 use crate::effect::{Effect, Effects};
 use crate::panes::{Page, RunPage};
 use crate::runbook::announce::{self, Teller};
@@ -9,26 +9,14 @@ use crate::runbook::announce::{self, Teller};
 /// Of the run whose page is open, or that the cursor is on.
 pub(super) fn run(state: &mut State, effects: &mut Effects) {
     let open = state.page.as_ref().and_then(Page::run).map(RunPage::run);
-    let Some(told) = open.or_else(|| under_cursor(state)).and_then(|run| of_run(state, run)) else {
+    let under_cursor = || state.pane().selected()?.id.run();
+    let Some(told) = open.or_else(under_cursor).and_then(|run| of_run(state, run)) else {
         return state.toasts.say(state.now, "that works on a run: 6 lists them");
     };
     effects.push(Effect::Copy(told.clone()));
     match state.page.as_mut().and_then(Page::run_mut) {
         Some(page) => page.tell(told),
         None => state.toasts.say(state.now, "copied what others are told of this run, by OSC 52"),
-    }
-}
-
-fn under_cursor(state: &State) -> Option<RunId> {
-    match state.pane().selected()?.id {
-        ThingId::Run(run) => Some(run),
-        ThingId::Server { .. }
-        | ThingId::Container { .. }
-        | ThingId::Alert { .. }
-        | ThingId::Session { .. }
-        | ThingId::Process { .. }
-        | ThingId::Entry { .. }
-        | ThingId::Runbook(_) => None,
     }
 }
 

@@ -63,14 +63,19 @@ impl PlanDialog {
         self.plan.takes_two() && self.glass.is_none()
     }
 
+    /// Some answer would run it.
+    fn takes_answer(&self) -> bool {
+        self.plan.body().blocked.is_empty() && !self.lacks_second()
+    }
+
     /// It waits for `y`.
     pub fn takes_yes(&self) -> bool {
-        self.plan.level() < Level::Typed && self.plan.body().blocked.is_empty() && !self.lacks_second()
+        self.plan.level() < Level::Typed && self.takes_answer()
     }
 
     /// It waits for a phrase.
     pub fn takes_phrase(&self) -> bool {
-        self.plan.level() >= Level::Typed && self.plan.body().blocked.is_empty() && !self.lacks_second()
+        self.plan.level() >= Level::Typed && self.takes_answer()
     }
 
     /// It waits for a phrase, or for a reason.

@@ -112,3 +112,19 @@ pub enum ThingId {
     /// A runbook, by its id.
     Runbook(Arc<str>),
 }
+
+impl ThingId {
+    /// The run that it is, if it is one.
+    pub const fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Run(run) => Some(*run),
+            Self::Server { .. }
+            | Self::Container { .. }
+            | Self::Alert { .. }
+            | Self::Session { .. }
+            | Self::Process { .. }
+            | Self::Entry { .. }
+            | Self::Runbook(_) => None,
+        }
+    }
+}

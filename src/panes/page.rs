@@ -5,7 +5,7 @@ use super::{Chart, Details, Link, Motion, Place, RunPage, Section, Selected, Uni
 use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::prose::Block;
-use crate::domain::{Inquiry, ThingId, text};
+use crate::domain::{Inquiry, text};
 use crate::theme::Role;
 use crate::widgets::{canvas, chart, figure, prose, wrap};
 use ratatui::buffer::Buffer;
@@ -61,16 +61,7 @@ impl Page {
     /// Opens it.
     pub fn new(of: Selected, details: Details) -> Self {
         let (columns, composed_for) = (Vec::new(), None);
-        let run = match &of.id {
-            ThingId::Run(id) => Some(RunPage::new(*id)),
-            ThingId::Server { .. }
-            | ThingId::Container { .. }
-            | ThingId::Alert { .. }
-            | ThingId::Session { .. }
-            | ThingId::Process { .. }
-            | ThingId::Entry { .. }
-            | ThingId::Runbook(_) => None,
-        };
+        let run = of.id.run().map(RunPage::new);
         Self { of, details, gone: false, scroll: 0, cursor: 0, columns, composed_for, height: 1, run }
     }
 

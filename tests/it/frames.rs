@@ -324,7 +324,8 @@ fn a_plan_over_hosts_names_them_and_says_what_is_the_same_once() {
     insta::assert_snapshot!(quarterdeck::ui::plan_text(&rolled(), None, 100));
 }
 
-fn show(scene: &mut Scene, plan: Plan<Draft>) {
+/// Asks for a plan with a key, lets this one come, and waits until it can be answered.
+pub fn show(scene: &mut Scene, plan: Plan<Draft>) {
     scene.state.focus = 3;
     scene.keys("I");
     scene.pass(Duration::from_millis(100));

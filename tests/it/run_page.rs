@@ -243,7 +243,7 @@ fn others_are_told_before_and_after_and_nothing_of_what_is_hidden() {
     assert!(text(&mut scene).contains("ada@bastion is running"), "it is shown, too");
     scene.key(KeyCode::Esc);
     assert!(text(&mut scene).contains("now   2 of 3"));
-    let mut scene = told_scene();
+    let mut scene = self::told();
     let told = copied(&mut scene);
     for part in [
         "ada@bastion ran **Roll the API**",
@@ -264,26 +264,14 @@ fn others_are_told_before_and_after_and_nothing_of_what_is_hidden() {
     assert!(!told.contains("ada") && !told.contains("10.0.1.4"), "{told}");
 }
 
-fn told_scene() -> Scene {
-    told()
-}
-
 fn plan_for_two(policy: BreakGlass, writes_locked: bool) -> Scene {
     let mut setup = setup(&crate::scene::SOURCES);
     setup.policy.break_glass = policy;
     setup.guarded = writes_locked;
     let mut scene = Scene::of(setup, (120, 40));
     scene.fill();
-    scene.state.focus = 3;
-    scene.keys("I");
-    scene.pass(Duration::from_millis(100));
-    let number = scene.effects.iter().rev().find_map(|effect| match effect {
-        Effect::Plan { number, .. } => Some(*number),
-        _ => None,
-    });
-    let plan = Box::new(frames::plan("db-kill-idle", Level::Two, 3, &[]));
-    scene.send(Event::Run(RunEvent::Planned { number: number.unwrap(), plan }));
-    settle(&mut scene);
+    frames::show(&mut scene, frames::plan("db-kill-idle", Level::Two, 3, &[]));
+    scene.paint();
     scene
 }
 

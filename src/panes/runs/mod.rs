@@ -106,19 +106,7 @@ impl RunsPane {
     }
 
     fn follow(&mut self, cx: &Cx<'_>) {
-        let wanted = match self.selected.as_ref().map(|selected| &selected.id) {
-            Some(ThingId::Run(id)) => Some(*id),
-            Some(
-                ThingId::Server { .. }
-                | ThingId::Container { .. }
-                | ThingId::Alert { .. }
-                | ThingId::Session { .. }
-                | ThingId::Process { .. }
-                | ThingId::Entry { .. }
-                | ThingId::Runbook(_),
-            )
-            | None => None,
-        };
+        let wanted = self.selected.as_ref().and_then(|selected| selected.id.run());
         let at = wanted
             .and_then(|id| self.order.iter().position(|index| run_at(cx, *index).is_some_and(|run| run.id == id)));
         self.cursor.go(at.unwrap_or(self.cursor.at()), self.order.len());

@@ -13,7 +13,7 @@ use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Call, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
-use crate::runbook::script::{self, Fleet, without_host};
+use crate::runbook::script::{self, Fleet};
 use crate::runbook::{Draft, Plan, PlanRequest, Script, nearest};
 use crate::steps::{Found, Pinned, docker, within};
 use serde_json::Value;
@@ -202,15 +202,17 @@ impl Planner<'_> {
 
     /// Plans one step of the script. A host of a rollout that can't be reached is left out, as long as so many may fail.
     async fn plan(&mut self, runbook: &Runbook, at: usize) -> Result<PlannedStep, String> {
-        let (script, step) = (self.script, &self.script.steps[at]);
-        let Some(host) = &step.host else { return self.step(runbook, step).await };
-        if let Some(rolling) = script.rolling(at).filter(|rolling| rolling.steps().start == at) {
+        let step = &self.script.steps[at];
+        let (Some(host), Some(rolling)) = (&step.host, self.script.rolling(at)) else {
+            return self.step(runbook, step, 1).await;
+        };
+        if rolling.steps().start == at {
             self.troubled = Troubled { max: rolling.max_fail, ..Troubled::default() };
         }
         if let Some(why) = self.troubled.lost.get(host).cloned() {
             return Ok(given_up(step, &why));
         }
-        match self.step(runbook, step).await {
+        match self.step(runbook, step, rolling.lanes.len()).await {
             Err(why) if self.troubled.may_be(host) => {
                 let warning = format!("{host} is left out and counts as failed: {why}");
                 self.warnings.push(clean(&warning).into_owned());
@@ -250,7 +252,8 @@ impl Planner<'_> {
         }
     }
 
-    async fn step(&mut self, runbook: &Runbook, step: &Step) -> Result<PlannedStep, String> {
+    /// `hosts`: it is done on so many.
+    async fn step(&mut self, runbook: &Runbook, step: &Step, hosts: usize) -> Result<PlannedStep, String> {
         if let Some(call) = &step.manual.call {
             self.foresee(runbook, step, call);
         }
@@ -295,7 +298,6 @@ impl Planner<'_> {
         let level = run.map_or(Level::None, |run| {
             self.exec.policy.level(runbook.risk).max(run.attrs.confirm.unwrap_or(Level::None))
         });
-        let hosts = self.hosts_of(step);
         let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place, hosts));
         self.changed |= run.is_some();
         let (id, title, host) = (step.id.clone(), clean(&step.title).into_owned(), step.host.clone());
@@ -315,12 +317,6 @@ impl Planner<'_> {
             }
         };
         self.warnings.push(clean(&told).into_owned());
-    }
-
-    /// On so many hosts a step is done.
-    fn hosts_of(&self, step: &Step) -> usize {
-        let of = without_host(&step.id);
-        self.script.steps.iter().filter(|other| without_host(&other.id) == of).count()
     }
 
     fn when(&self, step: &Step, fence: &Fence) -> Result<When, String> {
