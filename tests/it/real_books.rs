@@ -102,7 +102,8 @@ fn a_script_as_another_user_is_ended_with_all_that_it_began() {
 
 #[test]
 fn an_image_is_pulled_and_one_that_is_not_there_is_not() {
-    let (docker, registry) = (need!(docker), need!(own_registry));
+    let docker = need!(docker);
+    let registry = need!(own_registry(docker));
     let image = format!("127.0.0.1:{}/lab/tool:1", registry.port);
     docker.cli(&["tag", IMAGE, &image]);
     docker.cli(&["push", "-q", &image]);

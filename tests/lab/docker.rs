@@ -72,6 +72,14 @@ impl Docker {
         self.private.is_some()
     }
 
+    /// `program`, to be run where the loopback is the one of this engine.
+    pub fn beside(&self, program: &Path) -> Command {
+        let Some(engine) = &self.private else { return Command::new(program) };
+        let mut command = Command::new("nsenter");
+        command.args(["--net", "--target"]).arg(engine.pid().to_string()).arg(program);
+        command
+    }
+
     /// What `docker ARGUMENTS` prints; a panic with its complaint when it fails.
     pub fn cli(&self, arguments: &[&str]) -> String {
         self.try_cli(arguments).unwrap_or_else(|why| panic!("{why}"))
@@ -174,8 +182,9 @@ pub fn own_docker() -> Result<Docker, String> {
     Ok(docker)
 }
 
-/// Runs an engine, its arguments, where no cgroups may be mounted yet.
-const WITH_CGROUPS: &str = r#"
+/// Runs an engine, its arguments, where no cgroups may be mounted yet, and with a loopback of its own.
+const AT_HOME: &str = r#"
+ip link set lo up
 if [ -d /sys/fs/cgroup ] && ! grep -q ' /sys/fs/cgroup' /proc/mounts; then
   mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
   for one in $(awk '$4 == 1 { print $1 }' /proc/cgroups); do
@@ -199,7 +208,7 @@ fn start_with(engine: &Path, storage: Option<&str>) -> Result<(PathBuf, Service)
         "--mount-proc",
         "/bin/sh",
         "-c",
-        WITH_CGROUPS,
+        AT_HOME,
         "sh",
     ]);
     command.arg(engine).arg("--host").arg(format!("unix://{}", socket.display()));

@@ -48,9 +48,9 @@ use std::time::{Duration, Instant};
 
 /// Yields a service of the lab, or skips the test that asks: `let docker = need!(docker);`.
 macro_rules! need {
-    ($service:ident) => {{
+    ($service:ident $(($of:expr))?) => {{
         fn here() {}
-        match $crate::lab::$service() {
+        match $crate::lab::$service($($of)?) {
             Ok(service) => service,
             Err(why) => return $crate::lab::skip(std::any::type_name_of_val(&here), &why),
         }

@@ -1,9 +1,9 @@
-//! A registry of images on loopback, which an engine of this machine takes without TLS.
+//! A registry of images on the loopback of an engine, which takes it there without TLS.
 
+use super::docker::Docker;
+use super::program;
 use super::service::{Service, folder, free_port};
-use super::{http, program};
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 /// A registry for one test, empty.
@@ -14,8 +14,8 @@ pub struct Registry {
     _service: Service,
 }
 
-/// One of them, or what is missing.
-pub fn own_registry() -> Result<Registry, String> {
+/// One of them on the loopback of that engine, or what is missing.
+pub fn own_registry(docker: &Docker) -> Result<Registry, String> {
     let program = program(&["docker-registry"], &[]).ok_or("a registry is not installed (docker-registry)")?;
     let (home, port) = (folder("registry"), free_port());
     let config = home.join("config.yml");
@@ -24,7 +24,17 @@ pub fn own_registry() -> Result<Registry, String> {
         home.join("images").display()
     );
     fs::write(&config, text).map_err(|why| format!("a registry: {why}"))?;
-    let mut service = Service::start("registry-log", Command::new(program).arg("serve").arg(&config))?;
-    service.ready(Duration::from_secs(30), || http::get(port, "/v2/").is_ok_and(|answer| answer.status == 200))?;
+    let mut service = Service::start("registry-log", docker.beside(&program).arg("serve").arg(&config))?;
+    // Its loopback may be out of reach from here, but the kernel tells who listens there.
+    let sockets = format!("/proc/{}/net/tcp", service.pid());
+    service.ready(Duration::from_secs(30), || {
+        fs::read_to_string(&sockets).is_ok_and(|all| all.lines().any(|line| listens(line, port)))
+    })?;
     Ok(Registry { port, _service: service })
+}
+
+/// Whether a line of proc_net_tcp(5) is a socket of IPv4 that listens (state `0A`) on that port.
+fn listens(line: &str, port: u16) -> bool {
+    let fields: Vec<&str> = line.split_whitespace().take(4).collect();
+    fields.len() == 4 && fields[1].ends_with(&format!(":{port:04X}")) && fields[3] == "0A"
 }

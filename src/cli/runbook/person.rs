@@ -3,6 +3,7 @@
 use rustix::termios::{QueueSelector, tcflush};
 use std::io::{IsTerminal, Write, stderr, stdin};
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Nobody reads a question and answers it within this time: what comes earlier was typed ahead, or pasted.
@@ -59,10 +60,13 @@ impl Person {
 
     /// Asks, and waits for the line; empty when there will be none. Ctrl-C is no answer, and no sudden end: whoever asked says what follows.
     pub async fn ask(&mut self, question: &str) -> String {
+        // Taken before the question can be read: who answers it at once is not too early.
+        let interrupt = signal(SignalKind::interrupt());
         self.put(question);
+        let Ok(mut interrupt) = interrupt else { return self.line().await.unwrap_or_default() };
         tokio::select! {
             line = self.line() => line.unwrap_or_default(),
-            Ok(()) = tokio::signal::ctrl_c() => {
+            Some(()) = interrupt.recv() => {
                 eprintln!();
                 String::new()
             }
