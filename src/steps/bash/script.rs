@@ -93,14 +93,15 @@ impl Task<'_> {
             out,
             "QUARTERDECK_LATE=\ntrap 'QUARTERDECK_LATE=1' USR1\nbash /dev/fd/9 9<<'{end}' </dev/null &\n{body}\n{end}\nQUARTERDECK_GROUP=$!\n\
              echo \"{mark} began $QUARTERDECK_GROUP\" >&2\n{{ sleep {seconds}; kill -USR1 $$; }} </dev/null >/dev/null 2>&1 &\nQUARTERDECK_CLOCK=$!\n\
-             QUARTERDECK_GRACE={}\n{WATCH}\nquarterdeck_watch {mark}\n}}",
+             exec 8>&2 2>/dev/null\nQUARTERDECK_GRACE={}\n{WATCH}\nquarterdeck_watch {mark}\n}}",
             GRACE * 5
         );
         SecretString::from(out)
     }
 }
 
-/// Waits for the script's end or for the end of its time, and says on the error output which it was.
+/// Waits for the script's end or for the end of its time, and says on the error output which it was. That is descriptor 8 by then: what its
+/// own shell says of jobs that were ended (`[1]-  Terminated …`) is no word of the script, whose error output is its own since it began.
 const WATCH: &str = r#"quarterdeck_left() {
   local file stat state group found=
   for file in /proc/[0-9]*/stat; do
@@ -127,11 +128,11 @@ quarterdeck_watch() {
   if [ -z "$QUARTERDECK_LATE" ]; then wait "$QUARTERDECK_GROUP" 2>/dev/null; code=$?; fi
   if [ -n "$QUARTERDECK_LATE" ]; then
     quarterdeck_end "$QUARTERDECK_GROUP"
-    echo "$1 late$(quarterdeck_left "$QUARTERDECK_GROUP")" >&2
+    echo "$1 late$(quarterdeck_left "$QUARTERDECK_GROUP")" >&8
     exit 124
   fi
   kill -s KILL -- "-$QUARTERDECK_CLOCK" 2>/dev/null
-  echo "$1 ended $code" >&2
+  echo "$1 ended $code" >&8
   exit "$code"
 }"#;
 
@@ -245,6 +246,25 @@ mod tests {
         assert_eq!(told, Told::Late(String::new()));
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", out.trim())).unwrap_or_default();
         assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    }
+
+    #[test]
+    fn what_the_watch_itself_says_of_jobs_is_no_word_of_the_script() {
+        for shell in ["sh", "bash", "dash"] {
+            // It says something to the end, and its own shell says what became of its own job.
+            let body =
+                "set -eu\necho out\necho err >&2\nsh -c 'kill -TERM $$' || echo \"it ended with $?\" >&2\nsleep 300";
+            let task = Task { timeout: Duration::from_secs(1), ..task(&[], body) };
+            let (out, (told, err)) = said(&run(shell, task.input().expose_secret()));
+            assert_eq!((out.as_str(), told), ("out\n", Told::Late(String::new())), "{shell}");
+            assert!(err.starts_with("err\n") && err.contains("it ended with 143"), "{shell}: {err}");
+            assert!(err.contains("Terminated"), "what the script's own shell says stays: {shell}: {err}");
+            assert!(!err.contains("[1]") && !err.contains("/dev/fd/9 9<"), "{shell}: {err}");
+        }
+        // One that ends itself by a signal.
+        let (_, (told, err)) =
+            said(&run("sh", task(&[], "set -eu\necho last >&2\nkill -KILL $$").input().expose_secret()));
+        assert_eq!((told, err.as_str()), (Told::Ended(137), "last\n"));
     }
 
     #[test]
