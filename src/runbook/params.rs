@@ -21,21 +21,46 @@ pub fn resolve(params: &[Param], args: &BTreeMap<String, Value>) -> Result<BTree
 fn resolve_one(param: &Param, given: Option<&Value>) -> Result<Value, String> {
     match given.filter(|value| !value.is_null()).or(param.default.as_ref()) {
         Some(value) => check(param, value),
-        None if param.required => Err(format!("the parameter {:?} ({}) must be given", param.name, param.kind.word())),
+        None if param.required => Err(format!("the parameter {:?} ({}) must be given", param.name, kind(param))),
         None => Ok(Value::Null),
     }
 }
 
 /// What people must know to give one: `list of server`, and `must be given`, `30 unless given`, `all apps unless given`.
 pub fn told(param: &Param) -> (String, String) {
-    let many = if param.many { "list of " } else { "" };
     let given = match (&param.default, &param.empty) {
         (Some(value), _) => format!("{} unless given", shown(param, Some(value))),
         (None, _) if param.required => "must be given".to_owned(),
         (None, Some(word)) => format!("{word} unless given"),
         (None, None) => "may be left out".to_owned(),
     };
-    (format!("{many}{}", param.kind.word()), given)
+    (kind(param), given)
+}
+
+/// What it takes, in few words: `int from 1 to 90`, `list of server`, `one of soft, hard`.
+pub fn kind(param: &Param) -> String {
+    let many = if param.many { "list of " } else { "" };
+    if !param.choices.is_empty() {
+        return format!("{many}one of {}", param.choices.join(", "));
+    }
+    let word = param.kind.word();
+    let bound = |bound: i64| bound_text(param.kind, bound);
+    match (param.min, param.max) {
+        (Some(min), Some(max)) => format!("{many}{word} from {} to {}", bound(min), bound(max)),
+        (Some(min), None) => format!("{many}{word} of at least {}", bound(min)),
+        (None, Some(max)) => format!("{many}{word} of at most {}", bound(max)),
+        (None, None) => format!("{many}{word}"),
+    }
+}
+
+/// A bound as it is typed: of a duration `1h30m`.
+fn bound_text(kind: ParamType, bound: i64) -> String {
+    if kind != ParamType::Duration || bound < 1 {
+        return if kind == ParamType::Duration { format!("{bound}s") } else { bound.to_string() };
+    }
+    let (hours, minutes, seconds) = (bound / 3600, bound / 60 % 60, bound % 60);
+    let parts = [(hours, "h"), (minutes, "m"), (seconds, "s")];
+    parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect()
 }
 
 /// One value against its declaration: typed, within bounds, matching. Text is read where another type is wanted, because
@@ -67,15 +92,31 @@ pub fn check(param: &Param, value: &Value) -> Result<Value, String> {
 
 fn check_one(param: &Param, value: &Value) -> Result<Value, String> {
     let typed = typed(param.kind, value)
-        .ok_or_else(|| format!("{:?} must be {}, and {} is not", param.name, wanted(param.kind), show(value)))?;
+        .ok_or_else(|| format!("{:?} must be {}, and {} is not", param.name, wanted(param), show(value)))?;
     bounds(param, &typed)?;
     texts(param, &typed)?;
     Ok(typed)
 }
 
-const fn wanted(kind: ParamType) -> &'static str {
+/// What it takes, in a sentence, with its bounds.
+fn wanted(param: &Param) -> String {
+    let bound = |bound: i64| bound_text(param.kind, bound);
+    match (param.kind, param.min, param.max) {
+        (ParamType::Int, min, max) => {
+            let (min, max) =
+                (min.unwrap_or(i64::MIN).max(i32::MIN.into()), max.unwrap_or(i64::MAX).min(i32::MAX.into()));
+            format!("a whole number from {min} to {max}")
+        }
+        (kind, Some(min), Some(max)) => format!("{} from {} to {}", kind_wanted(kind), bound(min), bound(max)),
+        (kind, Some(min), None) => format!("{} of at least {}", kind_wanted(kind), bound(min)),
+        (kind, None, Some(max)) => format!("{} of at most {}", kind_wanted(kind), bound(max)),
+        (kind, None, None) => kind_wanted(kind).to_owned(),
+    }
+}
+
+const fn kind_wanted(kind: ParamType) -> &'static str {
     match kind {
-        ParamType::Int => "a whole number from -2147483648 to 2147483647",
+        ParamType::Int => "a whole number",
         ParamType::String => "text of one line",
         ParamType::Bool => "true or false",
         ParamType::Duration => "a time span such as 90s or 1h30m",
@@ -118,13 +159,8 @@ fn bounds(param: &Param, value: &Value) -> Result<(), String> {
         | ParamType::Enum => None,
     };
     let Some(measure) = measure else { return Ok(()) };
-    if let Some(min) = param.min.filter(|min| measure < *min) {
-        return Err(format!("{:?} must be at least {min}, and {measure} is less", param.name));
-    }
-    if let Some(max) = param.max.filter(|max| measure > *max) {
-        return Err(format!("{:?} must be at most {max}, and {measure} is more", param.name));
-    }
-    Ok(())
+    let beyond = param.min.is_some_and(|min| measure < min) || param.max.is_some_and(|max| measure > max);
+    if beyond { Err(format!("{:?} must be {}, and {} is not", param.name, wanted(param), show(value))) } else { Ok(()) }
 }
 
 fn texts(param: &Param, value: &Value) -> Result<(), String> {
@@ -282,10 +318,28 @@ mod tests {
     #[test]
     fn bounds_patterns_and_choices_are_kept() {
         let int = Param { min: Some(0), max: Some(10), ..param(ParamType::Int) };
-        assert_eq!(check(&int, &json!(-1)), Err("\"x\" must be at least 0, and -1 is less".to_owned()));
-        assert_eq!(check(&int, &json!(11)), Err("\"x\" must be at most 10, and 11 is more".to_owned()));
+        assert_eq!(check(&int, &json!(-1)), Err("\"x\" must be a whole number from 0 to 10, and -1 is not".to_owned()));
+        assert_eq!(check(&int, &json!(11)), Err("\"x\" must be a whole number from 0 to 10, and 11 is not".to_owned()));
+        assert_eq!(
+            check(&int, &json!("ten")),
+            Err("\"x\" must be a whole number from 0 to 10, and ten is not".to_owned())
+        );
+        let told = |param: &Param, value: Value| check(param, &value).unwrap_err();
+        let from = Param { max: None, ..int.clone() };
+        assert_eq!(told(&from, json!(-1)), "\"x\" must be a whole number from 0 to 2147483647, and -1 is not");
         let span = Param { min: Some(60), ..param(ParamType::Duration) };
-        assert!(check(&span, &json!("59s")).is_err() && check(&span, &json!("1m")).is_ok());
+        assert!(check(&span, &json!("1m")).is_ok());
+        assert_eq!(
+            told(&span, json!("59s")),
+            "\"x\" must be a time span such as 90s or 1h30m of at least 1m, and 59s is not"
+        );
+        let both = Param { min: Some(0), max: Some(5400), ..span.clone() };
+        assert_eq!(
+            [kind(&int), kind(&from), kind(&span), kind(&both)],
+            ["int from 0 to 10", "int of at least 0", "duration of at least 1m", "duration from 0s to 1h30m"]
+        );
+        let missing = resolve(&[Param { required: true, ..int.clone() }], &BTreeMap::new());
+        assert_eq!(missing, Err("the parameter \"x\" (int from 0 to 10) must be given".to_owned()));
         let text = Param { pattern: Some("[a-z]*".to_owned()), ..param(ParamType::String) };
         assert!(check(&text, &json!("ab1")).is_err() && check(&text, &json!("")).is_ok());
         let choice = Param { choices: vec!["a".to_owned()], ..param(ParamType::String) };
