@@ -2,7 +2,7 @@
 
 use super::hands::say_marks;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
-use super::{Overlay, ParamsDialog, State, freeze, planning, replay, way};
+use super::{Overlay, ParamsDialog, State, freeze, planning, replay, update, way};
 use crate::cx::Cx;
 use crate::domain::{Alert, Subject, ThingId, host};
 use crate::effect::Effects;
@@ -83,6 +83,23 @@ fn line(runbook: &Runbook, cx: &Cx<'_>) -> MenuLine {
 /// Its risk and how it went last time, or why it can't be run here.
 pub(super) fn told(runbook: &Runbook, cx: &Cx<'_>) -> String {
     offer::told(runbook, cx.runs, cx.environment, cx.now.wall)
+}
+
+/// That nothing is offered for what is selected, and the lines of a front matter that offer something: with its own name.
+pub(super) fn none(state: &State, alert: Option<&str>) -> String {
+    if let Some(alert) = alert {
+        return offer::none_for(alert);
+    }
+    let (selected, pane) = (state.pane().selected(), state.scope().word());
+    if !Subject::ALL.iter().any(|subject| subject.word() == pane) {
+        return format!("runbooks are for servers, containers, alerts and databases, and not for {pane}");
+    }
+    let given = update::arguments(state, selected.as_ref());
+    let container = selected.as_ref().filter(|selected| matches!(selected.id, ThingId::Container { .. }));
+    let value = |value: &Value| container.map_or_else(|| params::show(value), |selected| selected.name.clone());
+    let param = given.iter().next().map(|(name, of)| (name.as_str(), value(of)));
+    let thing = selected.as_ref().map_or(pane, |selected| selected.name.as_str());
+    offer::none_about(thing, pane, param.as_ref().map(|(name, value)| (*name, value.as_str())))
 }
 
 /// The alert under the cursor.

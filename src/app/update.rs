@@ -12,7 +12,7 @@ use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
 use crate::panes::hands::Marking;
 use crate::panes::{PANES, Presence, Selected};
-use crate::runbook::{Draft, Plan, PlanRequest, Writes, offer};
+use crate::runbook::{Draft, Plan, PlanRequest, Writes};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
@@ -411,8 +411,7 @@ fn open_actions(state: &mut State) {
     let palette =
         Palette::runbooks(&state.cx(), state.scope(), alert.as_ref().map(|alert| alert.name.as_str()), &thing);
     if palette.matches().len() == 0 {
-        let none = alert.map(|alert| offer::none_for(&alert.name));
-        let none = none.unwrap_or_else(|| format!("there is no runbook for {} yet", state.scope().word()));
+        let none = super::offers::none(state, alert.as_ref().map(|alert| &*alert.name));
         state.toasts.say(state.now, none);
         return;
     }
@@ -475,7 +474,7 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
 }
 
 /// The selected thing as a runbook's parameters. A pane without a selection still knows its first source.
-fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Value> {
+pub(super) fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Value> {
     let pair = |name: &str, text: String| BTreeMap::from([(name.to_owned(), Value::String(text))]);
     match selected.map(|selected| &selected.id) {
         Some(ThingId::Container { source, id }) => pair("container", format!("{}/{id}", source.name())),

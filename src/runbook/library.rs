@@ -164,6 +164,62 @@ pub fn overdue(runbook: &Runbook, today: Date) -> Option<Problem> {
     (age > soft).then(|| problem(key(&runbook.source, "reviewed"), 1, what, mend))
 }
 
+/// A text of the page that `runbook new` writes, which is to be replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Placeholder {
+    /// What it stands for.
+    pub what: &'static str,
+    /// The text.
+    pub text: &'static str,
+    /// What belongs there.
+    mend: &'static str,
+}
+
+/// All of them, in the order of the page.
+pub const PLACEHOLDERS: [Placeholder; 6] = [
+    Placeholder {
+        what: "title",
+        text: "What it does, in one line",
+        mend: "write what it does, as it is found in lists and searches",
+    },
+    Placeholder {
+        what: "owner",
+        text: "The team that answers for it",
+        mend: "write the team or the channel that is called when it does not help",
+    },
+    Placeholder {
+        what: "summary",
+        text: "What is wrong when this is needed, and how you know. This paragraph stands above the plan.",
+        mend: "write when it is needed: this stands above the plan",
+    },
+    Placeholder { what: "impact", text: "Who notices, and for how long.", mend: "write who notices, or remove it" },
+    Placeholder {
+        what: "part about when not to run it",
+        text: "What makes it worse, and what to do then.",
+        mend: "write what makes it worse, or remove it",
+    },
+    Placeholder {
+        what: "part about whom to call",
+        text: "whoever answers for it when it does not help",
+        mend: "write a name, a number or a channel",
+    },
+];
+
+/// What is still as `runbook new` wrote it, line by line. It can be run like that, and tells nobody anything.
+pub fn placeholders(runbook: &Runbook) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (line, number) in runbook.source.lines().zip(1..) {
+        for Placeholder { what, text, mend } in PLACEHOLDERS {
+            if let Some(at) = line.find(text) {
+                let column = line[..at].chars().count() as u32 + 1;
+                let told = format!("the {what} is still that of a new page: {text:?}");
+                problems.push(problem(number, column, told, mend));
+            }
+        }
+    }
+    problems
+}
+
 /// What a runbook names and the config does not have: environments, connections and roles, secrets. Each is told with its line.
 pub fn unknown(
     runbook: &Runbook,

@@ -41,7 +41,12 @@ pub fn told(runbook: &Runbook, runs: &Runs, environment: &str, now: Timestamp) -
 
 /// How long ago it began, in its largest unit.
 pub fn ago(run: &RunView, now: Timestamp) -> String {
-    let seconds = time::between(run.started, now).as_secs();
+    since(run.started, now)
+}
+
+/// How long ago something was, in its largest unit: `3d`.
+pub fn since(at: Timestamp, now: Timestamp) -> String {
+    let seconds = time::between(at, now).as_secs();
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m", seconds / 60),
@@ -53,6 +58,16 @@ pub fn ago(run: &RunView, now: Timestamp) -> String {
 /// That no runbook names an alert, and how one does.
 pub fn none_for(alert: &str) -> String {
     format!("no runbook is for {alert}: `alerts: [{alert}]` in the front matter of one offers it here")
+}
+
+/// That no runbook is offered in a pane for a thing, and how one is. `param`: the parameter that it would be given as, and its value.
+pub fn none_about(thing: &str, pane: &str, param: Option<(&str, &str)>) -> String {
+    let line = format!("no runbook is for {thing}: `pane: {pane}` in the front matter of one offers it here");
+    match param {
+        // The parameters of things are called like their types.
+        Some((name, value)) => format!("{line}, and `{{name: {name}, type: {name}}}` in its params gets {value}"),
+        None => line,
+    }
 }
 
 /// How much its age should worry: after the first of [`REVIEW_DAYS`] it wants a review, after the second it is probably wrong.
@@ -91,6 +106,20 @@ mod tests {
         assert_eq!(refusal(&runbook, "staging"), None);
         assert_eq!(refusal(&runbook, "production").unwrap(), "it is for staging, test, and this is production");
         assert_eq!(refusal(&parse("a.md", &page("")).unwrap(), "production"), None);
+    }
+
+    #[test]
+    fn where_nothing_fits_the_lines_that_make_something_fit_are_told_and_are_right() {
+        let told = none_about("game-1", "servers", Some(("server", "game-1")));
+        assert_eq!(
+            told,
+            "no runbook is for game-1: `pane: servers` in the front matter of one offers it here, and `{name: server, type: server}` in its params gets game-1"
+        );
+        assert!(none_about("page 3", "servers", None).ends_with("of one offers it here"));
+        let check = "```bash check on=$server timeout=5s\nset -eu\ntrue\n```";
+        let page = page("pane: servers\nparams:\n  - {name: server, type: server}\n").replace("- [ ] do it", check);
+        let runbook = parse("a.md", &page).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(runbook.pane.map(crate::domain::Subject::word), Some("servers"));
     }
 
     #[test]

@@ -81,6 +81,20 @@ fn an_alert_plans_the_runbook_that_names_it_with_its_labels() {
 }
 
 #[test]
+fn where_nothing_fits_the_line_that_makes_something_fit_is_told_with_the_things_own_name() {
+    let mut scene = scene(&[page("other", "")]);
+    scene.keys("1");
+    let name = scene.state.pane().selected().expect("a server is selected").name;
+    scene.keys("a");
+    let told = [
+        format!("no runbook is for {name}: `pane: servers` in the front matter of one offers it here"),
+        format!("`{{name: server, type: server}}` in its params gets {name}"),
+    ];
+    let seen = shown(&mut scene).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.iter().all(|line| seen.contains(line)), "{told:?}: {seen}");
+}
+
+#[test]
 fn what_a_label_names_must_be_known_here() {
     let named = asking("{name: database, type: database, required: true}", "$database", "true");
     let mut scene = scene(&[named]);

@@ -24,14 +24,14 @@ impl New {
     /// Writes it.
     pub fn run(self) -> color_eyre::Result<ExitCode> {
         let today = super::shelf::today();
-        let owner = std::env::var("USER").ok().filter(|name| is_plain(name)).unwrap_or_else(|| "somebody".to_owned());
-        let page = page(&self.id, &owner, &today.to_string());
+        let page = page(&self.id, &today.to_string());
         if !is_plain(&self.id) || parse("new", &page).is_err() {
             bail!("{:?} is no id: write a-z, 0-9 and - only", self.id);
         }
         let path = self.folder.join(format!("{}.md", self.id));
         write(&path, &page)?;
-        println!("{}: fill it in, then `quarterdeck runbook lint {}`", path.display(), path.display());
+        let (file, lint) = (path.display(), format!("quarterdeck runbook lint {}", path.display()));
+        println!("{file}: fill it in; `{lint}` names what is still to be written");
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -40,8 +40,8 @@ fn is_plain(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-fn page(id: &str, owner: &str, today: &str) -> String {
-    PAGE.replace("new-runbook", id).replace("somebody", owner).replace("2026-01-01", today)
+fn page(id: &str, today: &str) -> String {
+    PAGE.replace("new-runbook", id).replace("2026-01-01", today)
 }
 
 fn write(path: &Path, page: &str) -> color_eyre::Result<()> {
@@ -58,16 +58,30 @@ fn write(path: &Path, page: &str) -> color_eyre::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::library::lint;
+    use crate::domain::Subject;
+    use crate::runbook::library::{PLACEHOLDERS, lint, placeholders};
 
     #[test]
-    fn what_it_begins_passes_every_rule() {
-        let page = page("restart-it", "ops", "2026-11-28");
-        assert!(
-            page.contains("id: restart-it\n")
-                && page.contains("owner: ops\n")
-                && page.contains("reviewed: 2026-11-28\n")
-        );
+    fn what_it_begins_passes_every_rule_but_that_it_is_to_be_filled_in() {
+        let page = page("restart-it", "2026-11-28");
+        assert!(page.contains("id: restart-it\n") && page.contains("reviewed: 2026-11-28\n"));
         assert_eq!(lint(&[("restart-it.md", &page)], &|_| false), []);
+        let named = |page: &str| -> Vec<String> {
+            placeholders(&parse("restart-it.md", page).unwrap()).into_iter().map(|problem| problem.what).collect()
+        };
+        let found = named(&page);
+        for placeholder in PLACEHOLDERS {
+            assert!(found.iter().any(|told| told.contains(placeholder.what)), "{}: {found:?}", placeholder.what);
+        }
+        let filled = PLACEHOLDERS.iter().fold(page, |page, one| page.replace(one.text, "Something of our own"));
+        assert_eq!(named(&filled), [""; 0]);
+    }
+
+    #[test]
+    fn the_lines_that_are_commented_out_are_right_when_they_are_not() {
+        let page = page("restart-it", "2026-11-28").replace("# pane:", "pane:").replace("# alerts:", "alerts:");
+        let runbook = parse("restart-it.md", &page).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(runbook.pane, Some(Subject::Containers));
+        assert!(runbook.alerts[0].matches("ContainerDown") && runbook.alerts.len() == 1);
     }
 }

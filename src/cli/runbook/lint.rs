@@ -146,6 +146,7 @@ impl Report {
             let told = |rule, level| move |problem| told(page, problem, rule, level);
             let taken = Library::builtin().get(&runbook.id).is_some_and(|own| own.hash != runbook.hash);
             problems.extend(taken.then(|| told("id", Level::Error)(taken_by_builtin(&runbook.id, &page.source))));
+            problems.extend(library::placeholders(&runbook).into_iter().map(told("placeholder", Level::Error)));
             problems.extend(library::overdue(&runbook, today()).map(told("review", Level::Warning)));
             if !config.is_builtin() {
                 let names: Vec<&str> = environments.iter().map(String::as_str).collect();
@@ -227,6 +228,7 @@ impl Report {
             ("format", "What a runbook must be like"),
             ("id", "No other runbook has the id"),
             ("config", "What it names is in the config"),
+            ("placeholder", "Nothing of it is still as `runbook new` wrote it"),
             ("review", "Somebody has looked at it lately"),
         ];
         let rules = rules.map(|(id, what)| json!({ "id": id, "shortDescription": { "text": what } }));

@@ -91,6 +91,17 @@ impl Reader {
         Ok(found.into_iter().filter_map(Found::record).collect())
     }
 
+    /// How a run ended; `None`: it goes on, or was cut off.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn end_of(&self, run: RunId) -> Result<Option<Record>, JournalError> {
+        let row =
+            sqlx::query("SELECT * FROM record WHERE run = ? AND kind = 'run.finish' LIMIT 1").bind(run.to_string());
+        let row = row.fetch_optional(&self.pool).await.map_err(|error| self.explain(&error))?;
+        Ok(row.as_ref().map(found).and_then(Found::record))
+    }
+
     /// Checks every chain.
     pub async fn verify(&self) -> Result<Report, JournalError> {
         let mut verifier = Verifier::default();

@@ -356,6 +356,10 @@ async fn the_last_start_of_each_runbook_is_found_without_reading_the_rest() {
     assert_eq!(found(None).await, ["2", "3"]);
     assert_eq!(found(Some("a")).await, ["3"]);
     assert!(found(Some("c")).await.is_empty());
+    let run = reader.last_starts(Some("a")).await.unwrap()[0].entry.run.unwrap();
+    assert_eq!(reader.end_of(run).await.unwrap(), None);
+    journal.append(entry(RecordKind::RunFinish, Some(run), json!({ "outcome": "failed" }))).await.unwrap();
+    assert_eq!(reader.end_of(run).await.unwrap().unwrap().entry.data["outcome"], "failed");
     let pool = raw(&path).await;
     let steps: Vec<(i64, i64, i64, String)> =
         sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", read::LAST_STARTS)))
