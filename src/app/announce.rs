@@ -22,7 +22,7 @@ pub(super) fn run(state: &mut State, effects: &mut Effects) {
 
 /// What others are told of a run, as it may leave the screen.
 pub(super) fn of_run(state: &State, run: RunId) -> Option<String> {
-    let told = announce::of_run(state.runs.get(run)?, state.now.wall);
+    let told = announce::of_run(&state.runs, state.runs.get(run)?, state.now.wall);
     Some(copy::hidden(state, &told))
 }
 

@@ -1,7 +1,9 @@
 //! Runs as the journal tells them: a pure fold over records. The runs view, the list of unfinished runs and the reports read this, so
 //! that the screen and the journal cannot disagree.
 
+use super::foreseen::{self, Foreseen};
 use super::model::Role;
+use super::script::without_host;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use crate::domain::{RunId, Severity, time};
 use jiff::Timestamp;
@@ -15,6 +17,8 @@ use std::time::Duration;
 pub struct Runs {
     views: Vec<RunView>,
     places: HashMap<RunId, usize>,
+    /// The places of the runs that each step has called.
+    calls: HashMap<(RunId, String), Vec<usize>>,
     revision: u64,
 }
 
@@ -53,6 +57,8 @@ pub struct RunView {
     pub outcome: Option<RunOutcome>,
     /// Why, in words.
     pub reason: String,
+    /// The run that called it, and the step of that one.
+    pub caller: Option<(RunId, String)>,
     /// Its process ended before it did: somebody else has to find out, or has found out, what became of it.
     pub cut_off: bool,
 }
@@ -75,9 +81,16 @@ impl RunView {
         }
     }
 
-    /// How it ended and why, without what is left to undo, which is told by itself.
+    /// How it ended and why, without what is left to undo and what can't be, which is told by itself.
     pub fn verdict_alone(&self) -> Option<String> {
-        self.verdict().map(|verdict| verdict.split("; left to undo:").next().unwrap_or_default().to_owned())
+        let verdict = self.verdict()?;
+        let end = LEFT.iter().filter_map(|word| verdict.find(word)).min();
+        Some(verdict[..end.unwrap_or(verdict.len())].to_owned())
+    }
+
+    /// How many steps its page has, however many hosts each is done on.
+    pub fn numbers(&self) -> usize {
+        self.steps.iter().map(|step| step.number).max().unwrap_or(0)
     }
 
     /// The number of the step that is under way, that comes next, or that is not well and about which somebody is asked; `None`: the
@@ -143,11 +156,16 @@ impl RunView {
     }
 }
 
+/// What parts the reason of an end from what is left to undo, and from what can't be undone.
+pub const LEFT: [&str; 2] = ["; left to undo: ", "; cannot be undone: "];
+
 /// One step of a run.
 #[derive(Clone, Debug)]
 pub struct StepView {
     /// `section-slug/step-slug`.
     pub id: String,
+    /// Its number in the page, from 1, on whatever host.
+    pub number: usize,
     /// Heading.
     pub title: String,
     /// What it acts on.
@@ -160,6 +178,8 @@ pub struct StepView {
     pub changes: bool,
     /// What takes it back; `None`: nothing does.
     pub undo: Option<String>,
+    /// The runbook that it runs, and what that would change as the plan saw it.
+    pub call: Option<Foreseen>,
     /// When its change was sent.
     pub sent_at: Option<Timestamp>,
     /// When the batch of hosts began of which it is the first step.
@@ -177,6 +197,11 @@ pub struct StepView {
 }
 
 impl StepView {
+    /// `step 2 'Start it again'`.
+    pub fn name(&self) -> String {
+        foreseen::name(&self.number.to_string(), &self.title)
+    }
+
     /// How bad its state is.
     pub const fn severity(&self) -> Severity {
         match self.state {
@@ -198,6 +223,12 @@ impl Runs {
     pub fn get(&self, id: RunId) -> Option<&RunView> {
         self.places.get(&id).map(|place| &self.views[*place])
     }
+    /// The runs that a step of a run has called, oldest first.
+    pub fn called_by<'a>(&'a self, run: &RunView, step: &StepView) -> impl Iterator<Item = &'a RunView> {
+        let places = self.calls.get(&(run.id, step.id.clone())).map(Vec::as_slice).unwrap_or_default();
+        places.iter().map(|place| &self.views[*place])
+    }
+
     /// Changes whenever a record was applied.
     pub fn revision(&self) -> u64 {
         self.revision
@@ -217,8 +248,12 @@ impl Runs {
         self.revision += 1;
         if record.entry.kind == RecordKind::RunStart {
             if let Entry::Vacant(place) = self.places.entry(id) {
+                let view = start(id, record);
+                if let Some(caller) = &view.caller {
+                    self.calls.entry(caller.clone()).or_default().push(self.views.len());
+                }
                 place.insert(self.views.len());
-                self.views.push(start(id, record));
+                self.views.push(view);
             }
             return;
         }
@@ -269,22 +304,40 @@ fn start(id: RunId, record: &Record) -> RunView {
         risk: text(data, "risk"),
         plan_hash: text(data, "plan_hash"),
         glass: data["break_glass"].as_str().map(str::to_owned),
-        steps: steps.iter().map(planned_step).collect(),
+        steps: numbered(steps.iter().map(planned_step).collect()),
         outcome: None,
         reason: String::new(),
+        caller: caller(&data["parent"]),
         cut_off: false,
     }
+}
+
+fn caller(parent: &Value) -> Option<(RunId, String)> {
+    let run = serde_json::from_value(parent["run"].clone()).ok()?;
+    Some((run, parent["step"].as_str()?.to_owned()))
+}
+
+/// Numbers by the page: the hosts of a step share one.
+fn numbered(mut steps: Vec<StepView>) -> Vec<StepView> {
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    for step in &mut steps {
+        let next = numbers.len() + 1;
+        step.number = *numbers.entry(without_host(&step.id).to_owned()).or_insert(next);
+    }
+    steps
 }
 
 fn planned_step(data: &Value) -> StepView {
     StepView {
         id: text(data, "id"),
+        number: 0,
         title: text(data, "title"),
         target: text(data, "target"),
         state: StepState::Planned,
         address: text(data, "address"),
         changes: data["changes"].as_bool().unwrap_or(false),
         undo: data["undo"].as_str().map(str::to_owned),
+        call: serde_json::from_value(data["call"].clone()).ok(),
         sent_at: None,
         batch_at: None,
         ended: None,

@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod expr;
+pub mod foreseen;
 pub mod gate;
 pub mod history;
 pub mod language;
@@ -14,6 +15,7 @@ pub mod pace;
 pub mod params;
 pub mod parse;
 pub mod plan;
+pub mod reach;
 pub mod schema;
 pub mod script;
 

@@ -1,5 +1,6 @@
 //! A plan: everything a run would do, frozen. What is shown is what is approved is what runs.
 
+use super::foreseen::{self, Foreseen};
 use super::model::{Role, Runbook};
 use super::script::{Fleet, Script, without_host};
 use crate::domain::RunId;
@@ -110,8 +111,10 @@ pub struct PlannedStep {
     pub target: String,
     /// Where that is, because a name of the config tells only who knows the config: `10.0.1.4:5432`. Empty: nowhere else.
     pub address: String,
-    /// Its fences, in order.
+    /// Its fences, in order; none: it is done by hand, or runs another runbook.
     pub fences: Vec<PlannedFence>,
+    /// What only a step without fences has.
+    pub by_hand: Option<ByHand>,
     /// The rows its `plan` fence found: the blast radius.
     pub rows: Option<Rows>,
     /// How it is undone, for people; `None` when it cannot be.
@@ -120,6 +123,19 @@ pub struct PlannedStep {
     pub level: Level,
     /// The phrase to type, when the level is typed: `kill 37 on primary`.
     pub phrase: Option<String>,
+}
+
+/// A step that a person does, or that runs another runbook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ByHand {
+    /// What it says, without what is to be ticked and chosen.
+    pub prose: String,
+    /// Items to tick, in order.
+    pub tasks: Vec<String>,
+    /// What there is to choose from.
+    pub choices: Vec<String>,
+    /// The runbook that it runs, and what that would change.
+    pub call: Option<Foreseen>,
 }
 
 /// One fence as it would be sent.
@@ -137,6 +153,10 @@ pub struct PlannedFence {
     pub when: When,
     /// Exactly what would be sent, parameters shown beside it.
     pub sent: String,
+    /// The lines of it that give values to a script, each as a shell sets a variable: `server='game-1'`.
+    pub given: Vec<String>,
+    /// The rest of it; empty where no values are given.
+    pub bare: String,
     /// What must be true of the answer, with its word: `until …`, `expect …`.
     pub holds: Option<String>,
     /// What a check or plan fence found when the plan was made.
@@ -245,7 +265,13 @@ fn hashed_step(step: &PlannedStep) -> Value {
     let left_out: Vec<bool> = step.fences.iter().map(PlannedFence::is_left_out).collect();
     let places: Vec<[&str; 2]> = step.fences.iter().map(|fence| [fence.on.as_str(), fence.address.as_str()]).collect();
     let (rows, level) = (step.rows.as_ref().map(Rows::keys), step.level);
-    json!([step.id, pinned, rows, left_out, places, step.target, step.address, level])
+    // Another page behind a call is another plan.
+    let called = step.call().map(|call| (&call.hash, &call.changes));
+    let same = json!([step.id, pinned, rows, left_out, places, step.target, step.address, level]);
+    match called {
+        None => same,
+        Some(called) => json!([same, called]),
+    }
 }
 
 impl<Stage> Plan<Stage> {
@@ -285,6 +311,16 @@ impl PlanBody {
         found
     }
 
+    /// The number of a step in the page, from 1, on whatever host.
+    pub fn number(&self, step: &PlannedStep) -> usize {
+        self.by_step().iter().position(|members| members[0].of() == step.of()).map_or(0, |at| at + 1)
+    }
+
+    /// A step for people: `step 2 'Start it again'`.
+    pub fn name(&self, step: &PlannedStep) -> String {
+        foreseen::name(&self.number(step).to_string(), &step.title)
+    }
+
     /// A step by its id.
     pub fn step(&self, id: &str) -> Option<&PlannedStep> {
         self.steps.iter().find(|step| step.id == id)
@@ -295,6 +331,11 @@ impl PlannedStep {
     /// It has a fence that changes something, and that its `if` does not leave out.
     pub fn changes(&self) -> bool {
         self.fences.iter().any(|fence| fence.role == Role::Run && !fence.is_left_out())
+    }
+
+    /// The runbook that it runs, and what that would change.
+    pub fn call(&self) -> Option<&Foreseen> {
+        self.by_hand.as_ref()?.call.as_ref()
     }
 
     /// The step of the file that it is, on whatever host.

@@ -109,6 +109,10 @@ impl<'a> Call<'a> {
 pub struct Pinned {
     /// Exactly what would be sent, its parameters beside it.
     pub sent: String,
+    /// The lines of it that give values to a script, each as a shell sets a variable.
+    pub given: Vec<String>,
+    /// The rest of it; empty where no values are given.
+    pub bare: String,
     /// The identity of its target, when there is one beside the connection.
     pub id: Option<String>,
     /// The target's name, for people: `api`. None: it acts on the connection itself.

@@ -1,30 +1,26 @@
-//! The plan, painted. What would be touched stands first, then what would be sent, then the page that the runbook is: a small
+//! The plan, painted. What would be touched stands first, then every step in the order of the page, then what else the page says: a small
 //! screen shows at once what the answer is about.
+
+mod steps;
+mod table;
 
 use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use super::overlay::wrap_into;
 use crate::app::{PlanDialog, Reading, State};
-use crate::domain::prose::BlockKind;
+use crate::domain::prose::{Block, BlockKind};
 use crate::domain::risk::{BreakGlass, Level};
 use crate::domain::text;
-use crate::runbook::plan::{PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::script::Rolling;
-use crate::runbook::{Draft, Plan, Role as FenceRole, Runbook, Writes};
+use crate::runbook::{Draft, Plan, Runbook, Writes};
 use crate::theme::Role;
 use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use serde_json::Value;
 use std::collections::BTreeMap;
-use unicode_width::UnicodeWidthStr;
 
-/// Rows of the blast radius shown before "and N more".
-const ROWS: usize = 200;
 /// Lines of the runbook's summary above everything else; of a longer one the beginning, and the whole of it below.
 const SUMMARY: usize = 3;
-/// A column is not cut below this many cells: rather is the last one left out.
-const COLUMN: usize = 12;
 
 /// Paints the dialog.
 pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
@@ -42,7 +38,7 @@ pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
 /// A runbook to be read before it is chosen.
 pub fn draw_page(state: &State, reading: &Reading, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
-    page(&mut lines, &reading.runbook, text_width(area), 0);
+    page(&mut lines, &reading.runbook, text_width(area), 0, Steps::InFull);
     let title = format!("{}  (Enter plans it, Esc goes back)", reading.runbook.id);
     dialog::draw(state, area, buf, &title, &lines, &reading.scroll, 0);
 }
@@ -97,7 +93,7 @@ pub fn plan_text(plan: &Plan<Draft>, notice: Option<&str>, width: usize) -> Stri
 /// What a runbook says to people, as text without colours.
 pub fn page_text(runbook: &Runbook, width: usize) -> String {
     let mut out = Lines::new();
-    page(&mut out, runbook, width, 0);
+    page(&mut out, runbook, width, 0, Steps::InFull);
     plain(out)
 }
 
@@ -143,14 +139,17 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
     for rolling in &body.script.rollings {
         batches(&mut out, rolling, width);
     }
-    let steps = body.by_step();
-    for members in &steps {
-        affected(&mut out, members, width);
+    let all = body.by_step();
+    for (members, number) in all.iter().zip(1..) {
+        steps::affected(&mut out, number, members, width);
     }
-    for members in steps.iter().filter(|members| !members[0].fences.is_empty()) {
-        sent(&mut out, members, width);
+    out.push((Role::Text, String::new()));
+    wrap_into(&mut out, Role::Title, "All steps, in order", width, 2);
+    let mut said = steps::Said::new();
+    for (members, number) in all.iter().zip(1..) {
+        steps::step(&mut out, number, members, &mut said, width);
     }
-    page(&mut out, &body.runbook, width, usize::from(told));
+    page(&mut out, &body.runbook, width, usize::from(told), Steps::Numbered);
     out.push((Role::Faint, String::new()));
     wrap_into(&mut out, Role::Faint, &format!("plan {}", &body.hash[..body.hash.len().min(16)]), width, 2);
     out
@@ -204,219 +203,45 @@ fn terms(rolling: &Rolling) -> String {
     terms.join("; ")
 }
 
-/// A step's targets with their addresses, and the rows that it would touch; nothing of a step that only looks.
-fn affected(out: &mut Lines, members: &[&PlannedStep], width: usize) {
-    let touched = |step: &&&PlannedStep| step.changes() || step.rows.is_some() || step.lost.is_some();
-    let members: Vec<&&PlannedStep> = members.iter().filter(touched).collect();
-    if members.iter().all(|step| step.lost.is_some()) {
-        return;
-    }
-    if members.len() > 1 {
-        out.push((Role::Text, String::new()));
-        wrap_into(out, Role::DialogTitle, &format!("{}: {} hosts", members[0].title, members.len()), width, 2);
-    }
-    for step in &members {
-        if members.len() == 1 {
-            out.push((Role::Text, String::new()));
-            wrap_into(out, Role::DialogTitle, &headline(&step.title, step), width, 2);
-        } else if let Some(why) = &step.lost {
-            wrap_into(out, Role::SeverityWarning, &format!("! {}: left out: {why}", step.target), width, 2);
-        } else {
-            wrap_into(out, Role::Text, &headline("", step), width, 2);
-        }
-        if let Some(rows) = &step.rows {
-            table(out, rows, width);
-        }
-    }
-}
-
-/// `Kill the idle sessions: primary (10.0.1.4:5432)`.
-fn headline(title: &str, step: &PlannedStep) -> String {
-    let place = match (step.target.as_str(), step.address.as_str()) {
-        (target, "") => target.to_owned(),
-        (target, address) if address == target => target.to_owned(),
-        (target, address) => format!("{target} ({address})"),
-    };
-    match (title, step.target.as_str()) {
-        (title, "") => title.to_owned(),
-        ("", _) => place,
-        (title, _) => format!("{title}: {place}"),
-    }
-}
-
-/// A step's fences as they are or would be sent, in the order in which that happens. What is the same on several hosts stands once.
-fn sent(out: &mut Lines, members: &[&PlannedStep], width: usize) {
-    let members: Vec<&PlannedStep> = members.iter().copied().filter(|step| step.lost.is_none()).collect();
-    let Some(step) = members.first() else { return };
-    out.push((Role::Text, String::new()));
-    if let Some(why) = step.left_out() {
-        return wrap_into(out, Role::Muted, &format!("left out: {}: {why}", step.title), width, 2);
-    }
-    let each = if members.len() > 1 { format!(", on each of {} hosts", members.len()) } else { String::new() };
-    wrap_into(out, Role::DialogTitle, &format!("what is sent: {}{each}", step.title), width, 2);
-    let mut all: Vec<&PlannedFence> = Vec::new();
-    for at in 0..step.fences.len() {
-        all.extend(members.iter().filter_map(|step| step.fences.get(at)));
-    }
-    for fences in all.chunk_by(|one, other| alike(one, other)).filter(|fences| fences[0].role != FenceRole::Undo) {
-        fence_lines(out, fences, width);
-    }
-    if step.changes() {
-        let undo = step.undo.as_deref().unwrap_or("cannot be undone");
-        for (index, line) in undo.lines().enumerate() {
-            let lead = if index == 0 { "undo   " } else { "       " };
-            wrap_into(out, Role::Muted, &format!("{lead}{line}"), width, 9);
-        }
-    }
-}
-
-fn alike(one: &PlannedFence, other: &PlannedFence) -> bool {
-    (one.role, &one.sent, &one.when) == (other.role, &other.sent, &other.when)
-}
-
-/// The same fence on one or several hosts.
-fn fence_lines(out: &mut Lines, fences: &[&PlannedFence], width: usize) {
-    let fence = fences[0];
-    let role = if fence.role == FenceRole::Run { Role::SeverityWarning } else { Role::Muted };
-    let label = format!("{:6} ", fence.role.word());
-    match &fence.when {
-        When::Always => {}
-        When::Holds(condition) => wrap_into(out, Role::Muted, &format!("{label}because {condition}"), width, 9),
-        When::Later(condition) => wrap_into(out, Role::Muted, &format!("{label}only if {condition}"), width, 9),
-        When::LeftOut(why) => return wrap_into(out, Role::Muted, &format!("{label}left out: {why}"), width, 9),
-    }
-    for (index, line) in fence.sent.lines().enumerate() {
-        let lead = if index == 0 { label.as_str() } else { "       " };
-        wrap_into(out, role, &format!("{lead}{line}"), width, 9);
-    }
-    if let Some(holds) = &fence.holds {
-        wrap_into(out, Role::Muted, &format!("       {holds}"), width, 9);
-    }
-    for fence in fences {
-        let Some(finding) = &fence.finding else { continue };
-        let (mark, role) = if finding.passed { ("✓", Role::SeverityOk) } else { ("✗", Role::SeverityCritical) };
-        let on = if fences.len() > 1 { format!("{}: ", fence.on) } else { String::new() };
-        wrap_into(out, role, &format!("       {mark} {on}{}", finding.text), width, 9);
-    }
+/// How the page tells of its steps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    /// All that they say.
+    InFull,
+    /// By their numbers in the plan above, which says all there is of those that a person does.
+    Numbered,
 }
 
 /// What the runbook says to people, but for the first so many blocks, which were told already.
-fn page(out: &mut Lines, runbook: &Runbook, width: usize, mut told: usize) {
+fn page(out: &mut Lines, runbook: &Runbook, width: usize, mut told: usize, how: Steps) {
+    let mut steps = runbook.steps.iter().zip(1..).peekable();
     for passage in &runbook.page {
         let blocks = &passage.blocks[std::mem::take(&mut told).min(passage.blocks.len())..];
-        if blocks.is_empty() {
+        let step = steps.next_if(|(step, _)| step.title == passage.heading).filter(|_| how == Steps::Numbered);
+        if blocks.is_empty() || step.is_some_and(|(step, _)| step.is_manual()) {
             continue;
         }
         out.push((Role::Text, String::new()));
         let heading = if passage.heading.is_empty() { &runbook.title } else { &passage.heading };
-        wrap_into(out, Role::Title, heading, width, 2);
-        for (index, block) in blocks.iter().enumerate() {
-            if index > 0 && !block.is_item() {
-                out.push((Role::Text, String::new()));
-            }
-            let role = if block.kind == BlockKind::Code { Role::Code } else { Role::Text };
-            let (pad, hang) = match block.kind {
-                BlockKind::Item { depth, .. } => (2 * usize::from(depth), 2 * usize::from(depth) + 2),
-                BlockKind::Code => (2, 4),
-                BlockKind::Paragraph | BlockKind::Quote => (0, 0),
-            };
-            for line in block.text().lines() {
-                wrap_into(out, role, &format!("{:pad$}{line}", ""), width, hang);
-            }
+        let number = step.map(|(_, number)| format!("{number} ")).unwrap_or_default();
+        wrap_into(out, Role::Title, &format!("{number}{heading}"), width, 2);
+        blocks_lines(out, blocks, width);
+    }
+}
+
+fn blocks_lines(out: &mut Lines, blocks: &[Block], width: usize) {
+    for (index, block) in blocks.iter().enumerate() {
+        if index > 0 && !block.is_item() {
+            out.push((Role::Text, String::new()));
         }
-    }
-}
-
-/// The blast radius as a table: as many columns as fit, from the first.
-fn table(out: &mut Lines, rows: &Rows, width: usize) {
-    let heads: Vec<String> = rows.columns.iter().map(|name| text::clean(name).into_owned()).collect();
-    let line = |row: &Value| rows.columns.iter().map(|name| cell(&row[name.as_str()])).collect();
-    let shown: Vec<Vec<String>> = rows.rows.iter().take(ROWS).map(line).collect();
-    let natural: Vec<usize> = heads
-        .iter()
-        .enumerate()
-        .map(|(at, name)| shown.iter().map(|row| row[at].width()).max().unwrap_or(0).max(name.width()))
-        .collect();
-    let widths = fit(&natural, width);
-    let hidden = heads[widths.len()..].join(", ");
-    let hidden = if hidden.is_empty() { hidden } else { format!(" (without {hidden}: no room)") };
-    wrap_into(out, Role::SeverityInfo, &format!("{} affected{hidden}:", rows.rows.len()), width, 2);
-    let join = |cells: &[String]| {
-        let cells = cells.iter().zip(&widths).map(|(text, width)| text::pad(&shortened(text, *width), *width));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    if !shown.is_empty() {
-        out.push((Role::Faint, join(&heads)));
-    }
-    out.extend(shown.iter().map(|row| (Role::Text, join(row))));
-    if rows.rows.len() > ROWS {
-        out.push((Role::SeverityWarning, format!("… and {} more", rows.rows.len() - ROWS)));
-    }
-}
-
-fn cell(value: &Value) -> String {
-    match value {
-        Value::String(text) => text::clean(text).into_owned(),
-        Value::Null => "—".to_owned(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            text::clean(&value.to_string()).into_owned()
-        }
-    }
-}
-
-/// What is cut says so.
-fn shortened(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    format!("{}…", text::truncate(text, width.saturating_sub(1)))
-}
-
-/// The widths of the columns that fit beside each other: the widest give way first, then the last are left out. The order is
-/// the author's: what matters most stands first.
-fn fit(natural: &[usize], room: usize) -> Vec<usize> {
-    for count in (1..=natural.len()).rev() {
-        let mut widths = natural[..count].to_vec();
-        let gaps = 2 * (count - 1);
-        let mut over = (widths.iter().sum::<usize>() + gaps).saturating_sub(room);
-        while over > 0 {
-            let Some(widest) = widths.iter_mut().max().filter(|widest| **widest > COLUMN) else { break };
-            *widest -= 1;
-            over -= 1;
-        }
-        if over == 0 {
-            return widths;
-        }
-    }
-    natural.iter().take(1).map(|width| (*width).min(room)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_widest_give_way_and_then_the_last_are_left_out() {
-        assert_eq!(fit(&[5, 8, 20], 40), [5, 8, 20], "all fit");
-        assert_eq!(fit(&[5, 8, 64], 40), [5, 8, 23], "an id is shortened");
-        assert_eq!(fit(&[20, 20, 20], 30), [14, 14], "three of twelve do not fit");
-        assert_eq!(fit(&[64], 10), [10]);
-        assert_eq!(fit(&[], 10), [0; 0]);
-    }
-
-    #[test]
-    fn a_table_fits_its_width_and_says_what_it_left_out() {
-        let rows = Rows {
-            name: "idle".to_owned(),
-            key: vec!["pid".to_owned()],
-            columns: ["pid", "app", "since"].map(str::to_owned).into(),
-            rows: vec![json!({"pid": 4711, "app": "a-pool-with-a-long-name", "since": "2026-11-25T12:00:00+00:00"})],
+        let role = if block.kind == BlockKind::Code { Role::Code } else { Role::Text };
+        let (pad, hang) = match block.kind {
+            BlockKind::Item { depth, .. } => (2 * usize::from(depth), 2 * usize::from(depth) + 2),
+            BlockKind::Code => (2, 4),
+            BlockKind::Paragraph | BlockKind::Quote => (0, 0),
         };
-        let mut out = Lines::new();
-        table(&mut out, &rows, 24);
-        let lines: Vec<&str> = out.iter().map(|(_, line)| line.as_str()).collect();
-        assert_eq!(lines, ["1 affected (without", "  since: no room):", "pid   app", "4711  a-pool-with-a-lon…"]);
-        assert!(lines.iter().all(|line| line.width() <= 24));
+        for line in block.text().lines() {
+            wrap_into(out, role, &format!("{:pad$}{line}", ""), width, hang);
+        }
     }
 }

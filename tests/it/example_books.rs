@@ -226,9 +226,7 @@ fn where_nginx_refuses_its_config_that_host_is_put_back_and_the_run_fails_and_sa
         assert!(reason.contains(word), "{word}: {reason}");
     }
     let left = reason.split("left to undo: ").last().unwrap_or_default();
-    let both =
-        left.contains("Edit, test, reload on lb-1: ") && left.contains("1. Drain on game-1: DELETE /admin/drain");
-    assert!(both && !left.contains("lb-2"), "{left}");
+    assert_eq!(left, "step 6 'Edit, test, reload' on lb-1; step 3 '1. Drain' on game-1");
     let states = told(&records, "step.exit", "state");
     assert_eq!(states.iter().filter(|state| *state == "undone").count(), 1, "{states:?}");
     assert_eq!(told(&records, "lock.released", "detail").len(), 1);

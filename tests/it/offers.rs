@@ -88,7 +88,7 @@ fn where_nothing_fits_the_line_that_makes_something_fit_is_told_with_the_things_
     scene.keys("a");
     let told = [
         format!("no runbook is for {name}: `pane: servers` in the front matter of one offers it here"),
-        format!("`{{name: server, type: server}}` in its params gets {name}"),
+        format!("server}}` in its params gets {name}"),
     ];
     let seen = shown(&mut scene).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.iter().all(|line| seen.contains(line)), "{told:?}: {seen}");

@@ -80,7 +80,7 @@ pub fn failed() -> Scene {
     let reason = json!({ "reason": "the second on-call does not answer, players are cut off", "steps": ["drain"] });
     scene.send(record_at(0, 4, RecordKind::BreakGlass, None, reason));
     drained(&mut scene, 4, 0, 90, "failed");
-    let why = "verify: `rc == 0` is not true: 3 players are left; left to undo: Drain on game-1: curl -fsS -X POST localhost:9000/undrain";
+    let why = "verify: `rc == 0` is not true: 3 players are left; left to undo: step 2 'Drain' on game-1";
     let finish = json!({ "outcome": "failed", "reason": why });
     scene.send(record_at(93, 4, RecordKind::RunFinish, None, finish));
     scene.pass(Duration::from_secs(100));
@@ -123,7 +123,10 @@ fn it_opens_when_a_run_begins_and_stays_until_it_is_dismissed() {
     scene.pass(Duration::from_secs(14));
     let seen = text(&mut scene);
     assert!(seen.contains("now   2 of 3  Drain on game-1: running  12s (median 9.0s of 3 runs)"), "{seen}");
-    assert!(seen.contains("next  Tell") && seen.contains("sent, and can be undone: Drain on game-1"), "{seen}");
+    assert!(
+        seen.contains("next  Tell") && seen.contains("sent, and can be undone: step 2 'Drain' on game-1"),
+        "{seen}"
+    );
     assert!(
         seen.contains("▶ Drain  on game-1: running"),
         "the step that is under way is on the smallest screen: {seen}"
@@ -207,6 +210,74 @@ fn a_file_that_is_another_one_now_is_not_shown_for_the_one_that_was_run() {
     let seen = text(&mut scene);
     assert!(seen.contains("the runbook's file has changed since"), "{seen}");
     assert!(!seen.contains("Always drain") && seen.contains("curl -fsS -X POST localhost:9000/drain"), "{seen}");
+    for _ in 0..3 {
+        scene.key(KeyCode::PageDown);
+    }
+    let seen = text(&mut scene);
+    assert!(seen.contains("undo, only if somebody asks for it") && seen.contains("localhost:9000/undrain"), "{seen}");
+}
+
+/// Two steps, of which the second calls a runbook that changes something for good.
+fn calling(scene: &mut Scene) {
+    let change =
+        json!({ "number": "2", "title": "End them", "on": "primary", "sent": "x", "undo": null, "when": null });
+    let call = json!({ "runbook": "pg-long", "title": "Long", "risk": "high", "hash": "x", "params": [], "changes": [change] });
+    let step = |id: &str, title: &str, call: Value| json!({ "id": id, "title": title, "target": "", "changes": false, "call": call });
+    let steps = [step("a/look", "Look", Value::Null), step("a/long", "Long ones", call)];
+    let data = json!({ "runbook": "outer", "title": "Outer", "steps": steps, "risk": "low", "answer": "y" });
+    scene.send(record_at(0, 7, RecordKind::RunStart, None, data));
+    scene.send(record_at(1, 7, RecordKind::StepExit, Some("a/look"), json!({ "state": "ok", "detail": "well" })));
+}
+
+/// The called run begins, and has changed something.
+fn called(scene: &mut Scene) {
+    let step = |id: &str, title: &str, changes: bool| json!({ "id": id, "title": title, "target": "primary", "changes": changes });
+    let steps = [step("x/look", "Look", false), step("x/end", "End them", true)];
+    let parent = json!({ "run": run_id(7), "step": "a/long" });
+    let data = json!({ "runbook": "pg-long", "title": "Long", "steps": steps, "parent": parent, "answer": "y" });
+    scene.send(record_at(2, 8, RecordKind::RunStart, None, data));
+    scene.send(record_at(3, 8, RecordKind::StepIntent, Some("x/end"), json!({ "sent": "x" })));
+    scene.send(record_at(4, 8, RecordKind::StepExit, Some("x/end"), json!({ "state": "ok", "detail": "2 ended" })));
+    scene.send(record_at(5, 8, RecordKind::RunFinish, None, json!({ "outcome": "failed", "reason": "no" })));
+}
+
+#[test]
+fn what_a_called_run_changes_and_how_that_is_undone_is_always_in_sight_and_told() {
+    let mut scene = before((160, 45));
+    calling(&mut scene);
+    let seen = text(&mut scene);
+    let ahead = "calls step 2 'Long ones' runs pg-long (high risk): changes step 2.2 'End them' on primary, which cannot be undone";
+    assert!(seen.contains(ahead) && seen.contains("undo  it cannot be undone"), "{seen}");
+    called(&mut scene);
+    let run = run_id(8).short();
+    let why = format!(
+        "run {run} of pg-long ended failed: no; cannot be undone: step 2.2 'End them' on primary (run {run} of pg-long)"
+    );
+    scene.send(record_at(6, 7, RecordKind::StepExit, Some("a/long"), json!({ "state": "failed", "detail": "no" })));
+    scene.send(record_at(7, 7, RecordKind::RunFinish, None, json!({ "outcome": "failed", "reason": why })));
+    scene.pass(Duration::from_secs(10));
+    scene.key(KeyCode::Esc);
+    scene.keys("6");
+    scene.key(KeyCode::Home);
+    scene.key(KeyCode::Down);
+    scene.key(KeyCode::Enter);
+    let seen = text(&mut scene);
+    let came = format!(
+        "step 2 'Long ones' ran pg-long (run {run}): failed; changed step 2.2 'End them' on primary, which cannot be undone"
+    );
+    assert!(seen.contains(&came) && seen.contains("nothing is left to undo"), "{seen}");
+    ctrl(&mut scene, 'y');
+    let told = copied(&mut scene);
+    for line in [
+        &format!("- outcome: failed: run {run} of pg-long ended failed: no\n"),
+        &format!("- calls: {came}\n"),
+        &format!(
+            "- left to undo: nothing\n- cannot be undone: step 2.2 'End them' on primary (run {run} of pg-long)\n"
+        ),
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(told.lines().count() <= 12, "{told}");
 }
 
 #[test]
@@ -233,7 +304,7 @@ fn others_are_told_before_and_after_and_nothing_of_what_is_hidden() {
     ctrl(&mut scene, 'y');
     let told = copied(&mut scene);
     for part in [
-        "**staging** ada@bastion is running **Roll the API** (api-roll)",
+        "*staging* ada@bastion is running *Roll the API* (api-roll)",
         "- on: game-1 (ops@10.0.1.4:22)",
         "- with: server = game-1",
     ] {
@@ -246,16 +317,17 @@ fn others_are_told_before_and_after_and_nothing_of_what_is_hidden() {
     let mut scene = self::told();
     let told = copied(&mut scene);
     for part in [
-        "ada@bastion ran **Roll the API**",
-        "- outcome: failed: verify",
+        "ada@bastion ran *Roll the API*",
+        "- outcome: `failed: verify: 'rc == 0' is not true: 3 players are left`\n",
         "- BREAK-GLASS: ",
-        "- failed: Drain on game-1",
-        "- left to undo: Drain on game-1: curl",
+        "- failed: step 2 'Drain' on game-1\n",
+        "- left to undo: step 2 'Drain' on game-1\n",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert_eq!(told.matches("left to undo").count(), 1, "{told}");
-    assert!(told.contains("- not done: Tell\n"), "{told}");
+    assert!(told.contains("- not done: step 3 'Tell'\n") && !told.contains("curl"), "{told}");
+    assert!(told.lines().count() <= 12, "{told}");
     let mut scene = failed();
     scene.keys("P");
     scene.pass(Duration::from_millis(100));
@@ -347,7 +419,7 @@ fn a_plan_is_told_before_it_is_answered_and_not_answered_meanwhile() {
     let mut scene = plan_for_two(BreakGlass::Allow, false);
     ctrl(&mut scene, 'y');
     let told = copied(&mut scene);
-    let first = "**staging** ada@bastion is about to run **Kill idle database sessions** (db-kill-idle)\n";
+    let first = "*staging* ada@bastion is about to run *Kill idle database sessions* (db-kill-idle)\n";
     assert!(told.starts_with(first), "{told}");
     assert!(told.contains("- on: primary (10.0.1.4:5432) (3 affected)\n"), "{told}");
     assert!(text(&mut scene).contains("is about to run"));

@@ -5,6 +5,7 @@ use crate::lab::need;
 use crate::lab::postgres::Session as Client;
 use crate::pty::PATIENCE;
 use crate::support::{postgres_config, say};
+use quarterdeck::runbook::library::PLACEHOLDERS;
 use serde_json::Value;
 use std::process::Output;
 
@@ -35,12 +36,23 @@ fn with_runbook(page: &str, more: &str) -> Desk {
 }
 
 #[test]
-fn what_is_begun_passes_every_rule_and_is_listed_and_shown() {
+fn what_is_begun_names_what_is_to_be_filled_in_and_is_listed_and_shown() {
     let desk = with_runbook(PAGE, "");
     let books = desk.home().join("books").display().to_string();
     assert_eq!(code(&desk.run(&["runbook", "new", "restart-web", "--in", &books])), 0);
     assert_eq!(code(&desk.run(&["runbook", "new", "restart-web", "--in", &books])), 1, "it is there already");
     assert_eq!(code(&desk.run(&["runbook", "new", "Not An Id", "--in", &books])), 1);
+    let linted = desk.run(&["runbook", "lint"]);
+    assert_eq!(code(&linted), 1, "{}", out(&linted));
+    for line in ["restart-web.md:4:8: the title is still that of a new page", "restart-web.md:5:8: the owner is still"]
+    {
+        assert!(out(&linted).contains(line), "{line}: {}", out(&linted));
+    }
+    let sarif = json(&desk.run(&["runbook", "lint", "--format", "sarif"]));
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "placeholder");
+    let begun = std::fs::read_to_string(desk.home().join("books/restart-web.md")).unwrap();
+    let filled = PLACEHOLDERS.iter().fold(begun, |page, one| page.replace(one.text, "Ours"));
+    desk.file("books/restart-web.md", &filled);
     let linted = desk.run(&["runbook", "lint"]);
     assert_eq!((code(&linted), out(&linted).as_str()), (0, "2 runbooks: 0 errors, 0 warnings\n"));
     let listed = json(&desk.run(&["runbook", "list", "--json"]));
@@ -174,6 +186,186 @@ fn a_step_that_runs_another_runbook_is_planned_asked_and_followed() {
     assert!(session.wait_exit().success());
     let records = out(&desk.run(&["journal", "export"]));
     assert!(records.contains("\"parent\":{\"run\":"), "{records}");
+}
+
+const STEPS: &str = r#"---
+runbook: 1
+id: own
+title: Own
+owner: platform
+reviewed: 2026-11-20
+risk: low
+params:
+  - {name: word, type: string, default: "it's"}
+---
+
+It is mine.
+
+## One
+
+```bash check on=local timeout=5s
+set -eu
+[ -n "$word" ]
+```
+
+## Two
+
+### Tell them
+
+The channel wants to know.
+
+- [ ] It knows
+
+**Choose:**
+
+- now
+- later
+
+### The other one
+
+**Run:** [Inner](inner.md)
+
+## Three
+
+```bash check on=local timeout=5s
+set -eu
+[ "$word" != none ]
+```
+"#;
+
+const INNER: &str = r#"---
+runbook: 1
+id: inner
+title: Inner
+owner: platform
+reviewed: 2026-11-20
+risk: low
+verb: touch
+---
+
+## Touch
+
+```bash run on=local timeout=5s
+set -eu
+touch "$HOME/touched"
+```
+
+```bash verify on=local timeout=5s
+set -eu
+test -e "$HOME/touched"
+```
+
+```bash undo on=local timeout=5s
+set -eu
+rm "$HOME/touched"
+```
+"#;
+
+/// A desk with a runbook of every kind of step, and the one that it calls.
+fn of_every_kind() -> Desk {
+    let desk = with_runbook(STEPS, "");
+    desk.file("books/inner.md", INNER);
+    desk
+}
+
+#[test]
+fn every_step_stands_in_the_plan_in_its_place_by_its_number_and_a_value_is_said_once() {
+    let desk = of_every_kind();
+    let told = desk.run(&["runbook", "plan", "own"]);
+    let text = out(&told);
+    assert_eq!(code(&told), 0, "{text}{}", err(&told));
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let steps = lines.iter().position(|line| *line == "All steps, in order").unwrap_or_else(|| panic!("{text}"));
+    let mut at = steps;
+    for wanted in [
+        "1 One",
+        r"check  word='it'\''s'",
+        "✓ rc == 0",
+        "2 Tell them, by hand",
+        "The channel wants to know.",
+        "[ ] It knows",
+        "choose one:",
+        "( ) now",
+        "( ) later",
+        "3 The other one, by another runbook",
+        "3.1 Touch: local",
+        "touch \"$HOME/touched\"",
+        "undo   set -eu",
+        "rm \"$HOME/touched\"",
+        "4 Three",
+        "check  # word: as above",
+    ] {
+        let found =
+            lines[at..].iter().position(|line| *line == wanted || wanted == "✓ rc == 0" && line.starts_with('✓'));
+        at += found.unwrap_or_else(|| panic!("{wanted} comes behind {:?}: {text}", lines[at]));
+    }
+    let before =
+        lines[..steps].iter().any(|line| line.starts_with("3 The other one: runs inner (Inner, low risk): 1 change"));
+    assert!(before, "what it would touch stands above: {text}");
+    assert_eq!(text.matches("The channel wants to know.").count(), 1, "{text}");
+    let plan = json(&desk.run(&["runbook", "plan", "own", "--json"]));
+    let numbers: Vec<u64> =
+        plan["steps"].as_array().unwrap().iter().filter_map(|step| step["number"].as_u64()).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    assert_eq!(plan["steps"][1]["tasks"], serde_json::json!(["It knows"]));
+    assert_eq!(plan["steps"][1]["choices"], serde_json::json!(["now", "later"]));
+    let call = &plan["steps"][2]["call"];
+    assert_eq!((&call["runbook"], &call["changes"][0]["number"]), (&"inner".into(), &"1".into()));
+    assert_eq!(call["changes"][0]["undo"], "set -eu\nrm \"$HOME/touched\"");
+    let sent = plan["steps"][3]["fences"][0]["sent"].as_str().unwrap();
+    assert_eq!(sent, "word='it'\\''s'\nset -eu\n[ \"$word\" != none ]", "what is sent is whole for scripts");
+    let hash = plan["hash"].clone();
+    desk.file("books/inner.md", &INNER.replace("touched", "other"));
+    let again = json(&desk.run(&["runbook", "plan", "own", "--json"]));
+    assert_ne!(again["hash"], hash, "another page behind a call is another plan");
+}
+
+#[test]
+fn what_a_called_runbook_changes_is_told_to_others_before_and_after() {
+    let desk = of_every_kind();
+    let before = out(&desk.run(&["runbook", "plan", "own", "--announce"]));
+    let call = "- calls: step 3 'The other one' runs inner (low risk): changes step 3.1 'Touch' on local, which its own run can undo\n";
+    assert!(before.contains(call) && before.contains("- risk: low; it can be undone\n"), "{before}");
+    let mut session = desk.launch().args(&["runbook", "run", "own", "--announce"]).start();
+    session.wait_text("tick 1: It knows");
+    say(&mut session, "tick 1");
+    session.wait_text("[x] It knows");
+    say(&mut session, "pick 1");
+    session.wait_text("chosen: now");
+    say(&mut session, "done");
+    session.wait_text("runs Inner (inner) here");
+    say(&mut session, "done");
+    session.wait_text("y, or anything else to leave:");
+    say(&mut session, "y");
+    session.wait_text("of inner ended ok");
+    assert!(session.wait_exit().success(), "{}", session.text());
+    let text = session.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("step 3 'The other one' ran inner (run "), "{text}");
+    assert!(text.contains("): ok; changed step 3.1 'Touch' on local, which can be undone by hand"), "{text}");
+    assert!(text.contains("- undo: by hand, from the last: step 3.1 'Touch' on local (run "), "{text}");
+}
+
+#[test]
+fn the_list_has_owner_and_last_result_in_columns_of_a_small_terminal() {
+    let desk = of_every_kind();
+    let listed = out(&desk.run(&["runbook", "list"]));
+    let row = |text: &str, id: &str| text.lines().find(|line| line.starts_with(&format!("{id} "))).unwrap().to_owned();
+    assert!(listed.starts_with("ID "), "{listed}");
+    let at = row(&listed, "ID").find("OWNER").unwrap();
+    assert!(row(&listed, "own")[at..].starts_with("platform") && row(&listed, "own").contains("  never "), "{listed}");
+    assert!(row(&listed, "container-restart").contains("Restart"), "{listed}");
+    let wide = listed.lines().filter(|line| !line.starts_with(' ')).find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None, "{listed}");
+    let plan = json(&desk.run(&["runbook", "plan", "inner", "--json"]));
+    let run = desk.run(&["runbook", "run", "inner", "--plan", plan["hash"].as_str().unwrap(), "--confirm", "y"]);
+    assert_eq!(code(&run), 0, "{}{}", out(&run), err(&run));
+    let listed = out(&desk.run(&["runbook", "list"]));
+    assert!(row(&listed, "inner").contains("  ok ") && row(&listed, "inner").contains("s ago  Inner"), "{listed}");
+    let listed = json(&desk.run(&["runbook", "list", "--json"]));
+    let of = |id: &str| {
+        listed["runbooks"].as_array().unwrap().iter().find(|book| book["id"] == id).unwrap()["last_run"].clone()
+    };
+    assert_eq!((&of("inner")["outcome"], &of("own")), (&"ok".into(), &Value::Null));
 }
 
 #[test]

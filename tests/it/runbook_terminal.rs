@@ -119,7 +119,7 @@ fn a_person_ticks_chooses_hears_the_script_and_takes_it_back_when_it_fails() {
     assert_eq!(status.exit_code(), 1, "{}", screen.text());
     assert!(!here(&desk, "touched").exists(), "it was taken back");
     let text = screen.text();
-    assert!(text.contains("to tell others, after:") && text.contains("- undone: Touch on local"), "{text}");
+    assert!(text.contains("to tell others, after:") && text.contains("- undone: step 3 'Touch' on local"), "{text}");
 }
 
 #[test]

@@ -52,7 +52,8 @@ fn prometheus_reads_a_value_as_the_value_of_its_label() {
 fn a_shell_reads_what_is_shown_as_the_same_values() {
     let types = Types::from([("x".to_owned(), NameType::Param(ParamType::String))]);
     for value in HOSTILE {
-        let script = with(value, |scope| bash::shown(None, &types, &scope, "set -eu\nprintf %s \"$x\"")).unwrap();
+        let given = with(value, |scope| bash::shown(None, &types, &scope)).unwrap();
+        let script = format!("{}\nset -eu\nprintf %s \"$x\"", given.join("\n"));
         let output = Command::new("sh").args(["-c", &script]).output().unwrap();
         assert!(output.status.success(), "{script}");
         assert_eq!(String::from_utf8(output.stdout).unwrap(), value, "{script}");

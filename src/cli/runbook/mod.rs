@@ -21,7 +21,7 @@ use std::process::ExitCode;
 pub enum Command {
     /// All runbooks: those built in, and those of the folders that the config names
     ///
-    /// A line each: id, risk, title, what is odd about it. Exit code 1 when a file could not be read as one.
+    /// A line each: id, risk, owner, last run and its result, title; below it where it comes from and what is odd about it. Exit code 1 when a file could not be read as one.
     List(shelf::List),
     /// One runbook: its page, and its steps as they are written
     Show(shelf::Show),
@@ -34,9 +34,9 @@ pub enum Command {
     Lint(lint::Lint),
     /// A JSON Schema of the front matter, for editors, on standard output
     Schema,
-    /// Begin a runbook: a page that passes every rule, to be filled in
+    /// Begin a runbook: a page to be filled in
     ///
-    /// Today is the day of its review. It is written to ID.md in this folder, or where --in
+    /// It can be planned at once, and `lint` names each line that is still to be written. Today is the day of its review. It is written to ID.md in this folder, or where --in
     /// says; a file that exists is never touched.
     New(begin::New),
     /// Print everything that a run would do, and do nothing of it

@@ -163,13 +163,15 @@ pub fn as_json(plan: &Plan<Draft>, notes: &[String]) -> Value {
         "notes": notes,
         "params": params,
         "locks": body.locks.iter().map(|lock| json!({ "resource": lock.resource, "state": lock.state() })).collect::<Vec<_>>(),
-        "steps": body.steps.iter().map(step).collect::<Vec<_>>(),
+        "steps": body.steps.iter().map(|planned| step(planned, body.number(planned))).collect::<Vec<_>>(),
         "rollouts": body.script.rollings.iter().map(rolling).collect::<Vec<_>>(),
     })
 }
 
-fn step(step: &PlannedStep) -> Value {
+fn step(step: &PlannedStep, number: usize) -> Value {
+    let hand = step.by_hand.as_ref();
     json!({
+        "number": number,
         "id": step.id,
         "title": step.title,
         "host": step.host,
@@ -177,6 +179,10 @@ fn step(step: &PlannedStep) -> Value {
         "address": step.address,
         "changes": step.changes(),
         "manual": step.fences.is_empty(),
+        "prose": hand.map(|hand| &hand.prose),
+        "tasks": hand.map(|hand| &hand.tasks),
+        "choices": hand.map(|hand| &hand.choices),
+        "call": step.call(),
         "undo": step.undo,
         "level": step.level,
         "confirm": step.phrase,
@@ -203,6 +209,7 @@ fn fence(fence: &PlannedFence) -> Value {
         "language": fence.language,
         "on": fence.on,
         "sent": fence.sent,
+        "given": fence.given,
         "holds": fence.holds,
         "finding": finding,
         "target": fence.pinned,

@@ -367,7 +367,7 @@ impl<'a> Following<'a> {
             }
         }
         if let Some(run) = self.runs.get(self.run) {
-            self.of.tell_others(desk, "after", &announce::of_run(run, clock::now().wall));
+            self.of.tell_others(desk, "after", &announce::of_run(&self.runs, run, clock::now().wall));
         }
         self.ended()
     }
@@ -420,7 +420,7 @@ impl<'a> Following<'a> {
             if request.args.contains_key(&param.name) {
                 continue;
             }
-            let given = person.ask(&format!("{} of {} ({}):", param.name, runbook.id, param.kind.word())).await;
+            let given = person.ask(&format!("{} of {} ({}):", param.name, runbook.id, params::kind(param))).await;
             request.args.insert(param.name.clone(), params::check(param, &Value::from(given))?);
         }
         let made = desk.plan(&request).await?;

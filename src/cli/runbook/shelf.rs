@@ -2,10 +2,12 @@
 
 use super::super::{Global, places, setup};
 use crate::config::{self, Config};
+use crate::domain::RunId;
+use crate::domain::record::Record;
 use crate::domain::{json, nearest, text, time};
 use crate::journal::sqlite::Reader;
 use crate::runbook::model::{Fence, Step};
-use crate::runbook::{Library, Runbook, library, params};
+use crate::runbook::{Library, Runbook, library, offer, params};
 use crate::{clock, runtime, ui};
 use clap::Args;
 use color_eyre::eyre::eyre;
@@ -17,6 +19,7 @@ use std::fmt::Write as _;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
+use unicode_width::UnicodeWidthStr;
 
 /// Columns of what is printed.
 pub const WIDTH: usize = 100;
@@ -24,7 +27,7 @@ pub const WIDTH: usize = 100;
 /// How it is told.
 #[derive(Debug, Args)]
 pub struct List {
-    /// As JSON: {runbooks: [{id, title, owner, reviewed, risk, pane, alerts, params, file, commit, hash, notes}], troubles: [text]}
+    /// As JSON: {runbooks: [{id, title, owner, reviewed, risk, pane, alerts, params, file, commit, hash, notes, last_run: {at, run, by, outcome}}], troubles: [text]}
     #[arg(long)]
     json: bool,
 }
@@ -46,7 +49,7 @@ impl List {
             let runbooks: Vec<Value> = library.iter().map(|runbook| as_json(runbook, &ran)).collect();
             json::text(&json!({ "runbooks": runbooks, "troubles": troubles }))?
         } else {
-            table(&library, &ran)
+            table(&library, &ran, clock::now().wall)
         };
         stdout().write_all(printed.as_bytes())?;
         for trouble in troubles {
@@ -84,25 +87,60 @@ pub fn find<'a>(library: &'a Library, id: &str) -> color_eyre::Result<&'a Arc<Ru
     })
 }
 
-/// When each runbook was last run, and the hash that its file had then, by id.
-pub type Ran = BTreeMap<String, (Timestamp, String)>;
+/// The last run of each runbook, by id.
+pub type Ran = BTreeMap<String, LastRun>;
+
+/// A runbook's last run.
+#[derive(Clone, Debug)]
+pub struct LastRun {
+    /// When it began.
+    at: Timestamp,
+    run: RunId,
+    /// `name@host`.
+    by: String,
+    /// The hash that its file had then.
+    hash: String,
+    /// How it ended; `None`: it goes on, or was cut off.
+    outcome: Option<String>,
+}
+
+impl LastRun {
+    async fn read(reader: &Reader, start: Record) -> Option<(String, Self)> {
+        let (data, run) = (&start.entry.data, start.entry.run?);
+        let end = reader.end_of(run).await.ok().flatten();
+        let outcome = end.and_then(|end| Some(end.entry.data["outcome"].as_str()?.to_owned()));
+        let by = format!("{}@{}", start.actor.name, start.actor.host);
+        let hash = data["source_hash"].as_str()?.to_owned();
+        Some((data["runbook"].as_str()?.to_owned(), Self { at: start.at, run, by, hash, outcome }))
+    }
+
+    /// `ok 3d ago`.
+    fn text(&self, now: Timestamp) -> String {
+        let word = self.outcome.as_deref().unwrap_or("not ended");
+        format!("{word} {} ago", offer::since(self.at, now))
+    }
+
+    fn as_json(&self) -> Value {
+        json!({ "at": self.at, "run": self.run, "by": self.by, "outcome": self.outcome })
+    }
+}
 
 /// As the journal tells, of all runbooks or of one; nothing when there is none yet, or it cannot be read.
 pub async fn last_runs(config: &Config, runbook: Option<&str>) -> Ran {
     let Ok(path) = places::journal(config.journal.clone()) else { return Ran::new() };
     let Ok(reader) = Reader::open(&path).await else { return Ran::new() };
     let starts = reader.last_starts(runbook).await.unwrap_or_default();
-    let told = starts.into_iter().filter_map(|record| {
-        let data = &record.entry.data;
-        Some((data["runbook"].as_str()?.to_owned(), (record.at, data["source_hash"].as_str()?.to_owned())))
-    });
-    told.collect()
+    let mut ran = Ran::new();
+    for start in starts {
+        ran.extend(LastRun::read(&reader, start).await);
+    }
+    ran
 }
 
 /// That its file is another than the one that was last run.
 pub fn changed(runbook: &Runbook, ran: &Ran) -> Option<String> {
-    let (at, _) = ran.get(&runbook.id).filter(|(_, hash)| *hash != runbook.hash)?;
-    Some(format!("changed since it was last run ({})", at.strftime("%Y-%m-%d %H:%MZ")))
+    let last = ran.get(&runbook.id).filter(|last| last.hash != runbook.hash)?;
+    Some(format!("changed since it was last run ({})", last.at.strftime("%Y-%m-%d %H:%MZ")))
 }
 
 /// What somebody should know before it is run: that it changed, and that nobody looked at it for long.
@@ -119,7 +157,8 @@ fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
     let params: Vec<Value> = runbook
         .params
         .iter()
-        .map(|param| json!({ "name": param.name, "type": param.kind.word(), "required": param.required, "many": param.many, "default": param.default }))
+        .map(|param| json!({ "name": param.name, "type": param.kind.word(), "required": param.required, "many": param.many, "default": param.default,
+            "min": param.min, "max": param.max, "choices": param.choices }))
         .collect();
     let alerts: Vec<&str> = runbook.alerts.iter().map(|glob| glob.0.as_str()).collect();
     json!({
@@ -135,21 +174,46 @@ fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
         "commit": runbook.commit,
         "hash": runbook.hash,
         "notes": notes(runbook, ran),
+        "last_run": ran.get(&runbook.id).map(LastRun::as_json),
     })
 }
 
-fn table(library: &Library, ran: &Ran) -> String {
-    let width = library.iter().map(|runbook| runbook.id.len()).max().unwrap_or_default();
-    let mut out = String::new();
-    for runbook in library.iter() {
-        let (id, risk, title) = (&runbook.id, runbook.risk.word(), text::clean(&runbook.title));
-        let _ = writeln!(out, "{id:<width$}  {risk:<12}  {title}");
+/// Columns of the list: what a terminal has at least.
+const LIST: usize = 80;
+/// Cells of a title at least: rather is a line longer.
+const TITLE: usize = 16;
+/// Cells of an owner at most.
+const OWNER: usize = 16;
+
+/// A line for each, and below it where it comes from and what is odd about it.
+fn table(library: &Library, ran: &Ran, now: Timestamp) -> String {
+    let cells = |runbook: &Runbook| {
+        let last = ran.get(&runbook.id).map_or_else(|| "never".to_owned(), |last| last.text(now));
+        [runbook.id.clone(), runbook.risk.word().to_owned(), cut(&text::clean(&runbook.owner), OWNER), last]
+    };
+    let heads = ["ID", "RISK", "OWNER", "LAST RUN"].map(str::to_owned);
+    let rows: Vec<[String; 4]> = library.iter().map(|runbook| cells(runbook)).collect();
+    let all = || std::iter::once(&heads).chain(&rows);
+    let widths: [usize; 4] = std::array::from_fn(|at| all().map(|row| row[at].width()).max().unwrap_or(0));
+    let room = LIST.saturating_sub(widths.iter().sum::<usize>() + 2 * widths.len()).max(TITLE);
+    let line = |row: &[String; 4], title: &str| {
+        let cells: String = row.iter().zip(widths).map(|(cell, width)| text::pad(cell, width) + "  ").collect();
+        format!("{cells}{title}\n")
+    };
+    let mut out = line(&heads, "TITLE");
+    for (runbook, row) in library.iter().zip(&rows) {
+        out.push_str(&line(row, &cut(&text::clean(&runbook.title), room)));
         let file = runbook.path.as_ref().map(|path| path.display().to_string());
         for note in file.into_iter().chain(notes(runbook, ran).into_iter().map(|note| format!("! {note}"))) {
-            let _ = writeln!(out, "{:<width$}                {}", "", text::clean(&note));
+            let _ = writeln!(out, "  {}", text::clean(&note));
         }
     }
     out
+}
+
+/// What is cut says so.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width { text.to_owned() } else { format!("{}…", text::truncate(text, width - 1)) }
 }
 
 fn page(runbook: &Runbook, ran: &Ran) -> String {

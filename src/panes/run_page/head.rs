@@ -5,7 +5,8 @@ use crate::domain::Severity;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::{clean, truncate};
 use crate::domain::time;
-use crate::runbook::{RunView, StepView, announce};
+use crate::runbook::reach::{self, Reached, named};
+use crate::runbook::{RunView, announce};
 use crate::theme::Role;
 use crate::widgets::figure;
 use crate::widgets::prose::Line;
@@ -28,7 +29,7 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
     match run.current() {
         Some(at) => {
             let step = &run.steps[at];
-            let told = format!("now   {} of {}  {}: ", at + 1, run.steps.len(), title(step));
+            let told = format!("now   {} of {}  {}: ", step.number, run.numbers(), title(step));
             let waits = if step.state == StepState::Planned { "waits" } else { word(step.state) };
             put(&[(Role::Title, &told), (step.severity().into(), waits), (Role::Muted, &took(run, at, known))]);
             let next = run.steps[at + 1..].iter().find(|step| !step.state.is_final()).map(title);
@@ -36,31 +37,40 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
         }
         None => put(&[(role_of(run), &run.verdict_alone().unwrap_or_else(|| "every step is over".to_owned()))]),
     }
-    let (label, undo) = undo(run);
+    let (label, undo) = undo(run, &reach::of_run(known.cx.runs, run));
     put(&[(Role::Muted, label), (Role::Text, &undo)]);
+    let calls: Vec<String> = announce::calls(known.cx.runs, run).collect();
+    for call in calls.iter().take(CALLS) {
+        put(&[(Role::Muted, "calls "), (Role::Text, call)]);
+    }
+    if calls.len() > CALLS {
+        put(&[(Role::Muted, &format!("calls and {} more", calls.len() - CALLS))]);
+    }
 }
 
-/// What can be taken back: of what was done, and of what is to come.
-fn undo(run: &RunView) -> (&'static str, String) {
-    let command = |step: &StepView| {
-        let undo = step.undo.as_deref().unwrap_or_default().lines().collect::<Vec<_>>().join(" / ");
-        format!("{}: {undo}", title(step))
-    };
-    let done: Vec<String> = match run.outcome {
-        Some(_) => run.undoable().map(command).collect(),
-        None => run.undoable().map(title).collect(),
-    };
-    let changes = run.steps.iter().filter(|step| step.changes);
-    let (all, can) = changes.fold((0, 0), |(all, can), step| (all + 1, can + usize::from(step.undo.is_some())));
-    let known = all > 0 || run.steps.iter().all(|step| step.sent_at.is_none());
-    match (run.outcome, done.is_empty()) {
-        (Some(RunOutcome::Ok) | None, _) if known && done.is_empty() => ("undo  ", announce::undo(all, can)),
+/// Calls that have a line each.
+const CALLS: usize = 2;
+/// Changes that are named in one line.
+const NAMED: usize = 4;
+
+/// What can be taken back: of what was done, and of what is to come; what the called runs did counts.
+fn undo(run: &RunView, reached: &[Reached]) -> (&'static str, String) {
+    let left: Vec<&Reached> = reached.iter().rev().filter(|one| one.is_left()).collect();
+    let (by_hand, offered): (Vec<&Reached>, Vec<&Reached>) = left.iter().partition(|one| one.over);
+    let known = !reached.is_empty() || run.steps.iter().all(|step| step.sent_at.is_none());
+    let names = |of: Vec<&Reached>| named(of, NAMED);
+    match (run.outcome, left.is_empty()) {
+        (Some(RunOutcome::Ok) | None, true) if known => ("undo  ", reach::undo(reached)),
         (None, true) => ("undo  ", "the records of this run do not tell".to_owned()),
         (Some(_), true) => ("undo  ", "nothing is left to undo".to_owned()),
-        (None, false) => ("undo  ", format!("sent, and can be undone: {}", done.join(", "))),
+        (None, false) if offered.is_empty() => ("undo  ", format!("by hand only: {}", names(by_hand))),
+        (None, false) if by_hand.is_empty() => ("undo  ", format!("sent, and can be undone: {}", names(offered))),
+        (None, false) => {
+            ("undo  ", format!("sent, and can be undone: {}; by hand only: {}", names(offered), names(by_hand)))
+        }
         // Nothing here undoes a run that is over.
-        (Some(RunOutcome::Ok), false) => ("undo  ", format!("by hand, from the last: {}", done.join(", "))),
-        (Some(_), false) => ("left  ", format!("to undo: {}", done.join(", "))),
+        (Some(RunOutcome::Ok), false) => ("undo  ", format!("by hand, from the last: {}", names(left))),
+        (Some(_), false) => ("left  ", format!("to undo: {}", names(left))),
     }
 }
 

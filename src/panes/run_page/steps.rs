@@ -228,7 +228,17 @@ impl Writer<'_> {
                 [at] if self.outputs(at) => Some(self.shown.page.len()),
                 _ => None,
             };
+            let run = self.run;
+            self.undo(&run.steps[at]);
             self.told(&of, from, live);
+        }
+    }
+
+    /// What takes a step back, where no page says it.
+    fn undo(&mut self, step: &StepView) {
+        if let Some(undo) = &step.undo {
+            self.push(&[(Role::Muted, &format!("{:INDENT$}undo, only if somebody asks for it", ""))]);
+            prose::code(&mut self.shown.page, &clean_lines(undo), self.width, INDENT + 2);
         }
     }
 

@@ -247,17 +247,12 @@ pub fn input(variables: &[(String, String)], body: &str) -> SecretString {
     SecretString::from(out)
 }
 
-/// What people are shown: the variables, each as a shell would set it, and the script. Secrets stand there as their names, however
+/// What people are shown of the variables, each as a shell would set it: `server='game-1'`. Secrets stand there as their names, however
 /// `scope` has them.
-pub fn shown(vars: Option<&[String]>, types: &Types, scope: &Scope<'_>, body: &str) -> Result<String, String> {
+pub fn shown(vars: Option<&[String]>, types: &Types, scope: &Scope<'_>) -> Result<Vec<String>, String> {
     let scope = Scope { secrets: Secrets::Named, ..*scope };
-    let mut out = String::new();
-    for (name, value) in variables(vars, types, &scope)? {
-        let value = value.replace('\'', "'\\''");
-        out.push_str(&[name.as_str(), "='", &value, "'\n"].concat());
-    }
-    out.push_str(body);
-    Ok(out)
+    let line = |(name, value): (String, String)| [&name, "='", &value.replace('\'', "'\\''"), "'"].concat();
+    Ok(variables(vars, types, &scope)?.into_iter().map(line).collect())
 }
 
 /// The input's length in bytes: for limits and for messages, without showing it.
@@ -483,8 +478,8 @@ mod tests {
         });
         with(json!("it's"), |scope| {
             let vars = ["token".to_owned(), "x".to_owned()];
-            let text = shown(Some(&vars), &types(), &scope, "set -eu\n").unwrap();
-            assert_eq!(text, "token='‹secret token›'\nx='it'\\''s'\nset -eu\n");
+            let lines = shown(Some(&vars), &types(), &scope).unwrap();
+            assert_eq!(lines, ["token='‹secret token›'", "x='it'\\''s'"]);
         });
     }
 
@@ -507,8 +502,8 @@ mod tests {
             prop_assert_eq!(found, BTreeMap::from([("x".to_owned(), value.clone())]));
             prop_assert_eq!(script, body.clone());
             // And what is shown is read by a shell as the same.
-            let text = with(json!(value), |scope| shown(None, &types(), &scope, "")).unwrap();
-            let inner = text.strip_prefix("x='").and_then(|text| text.strip_suffix("'\n")).unwrap();
+            let text = with(json!(value), |scope| shown(None, &types(), &scope)).unwrap();
+            let inner = text[0].strip_prefix("x='").and_then(|text| text.strip_suffix('\'')).unwrap();
             prop_assert_eq!(inner.split("'\\''").collect::<Vec<_>>().join("'"), value);
             prop_assert!(inner.split("'\\''").all(|part| !part.contains('\'')));
         }

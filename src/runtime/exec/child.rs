@@ -5,25 +5,24 @@
 //! knows no difference. Here is what ties the two together: who waits for whom, what the called one may take for granted (what its
 //! callers hold), and how deep that may go.
 
-use super::drive::Run;
+use super::drive::{Over, Run};
 use super::lease::Held;
 use super::{Exec, Running};
 use crate::domain::RunId;
-use crate::domain::record::{RecordKind, RunOutcome};
+use crate::domain::record::RecordKind;
 use crate::domain::text::clean;
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
+use crate::runbook::foreseen::DEPTH;
 use crate::runbook::machine::Answered;
 use crate::runbook::model::Call;
 use crate::runbook::plan::Caller;
+use crate::runbook::reach::Reached;
 use crate::runbook::{PlanRequest, Runbook, library};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-/// So many runs deep calls may go.
-const DEPTH: usize = 4;
 
 /// What the caller hears of the run that it called.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub(super) enum News {
     /// It has been approved, and begins.
     Began(RunId),
     /// It is over; `None`: it was not begun after all.
-    Ended(RunId, Option<RunOutcome>, String),
+    Ended(RunId, Option<Over>),
 }
 
 /// What is known of a run under way beside where its answers go.
@@ -202,8 +201,8 @@ impl Run {
                         }
                         under_way = Some(run);
                     }
-                    News::Ended(_, None, _) => return None,
-                    News::Ended(run, Some(outcome), reason) => return Some(self.came(run, runbook, outcome, &reason)),
+                    News::Ended(_, None) => return None,
+                    News::Ended(run, Some(over)) => return Some(self.came(step, run, runbook, over)),
                 },
                 answer = self.answers.recv() => match (answer, under_way) {
                     // It ends before its next change, and then this one does.
@@ -243,9 +242,12 @@ impl Run {
         given.filter(|(_, value)| !value.is_null()).collect()
     }
 
-    fn came(&mut self, run: RunId, runbook: &Runbook, outcome: RunOutcome, reason: &str) -> Answered {
+    fn came(&mut self, step: usize, run: RunId, runbook: &Runbook, over: Over) -> Answered {
         let told = format!("run {} of {}", run.short(), runbook.id);
-        self.called.push(told.clone());
-        Answered::Came(outcome, format!("{told} ended {}: {reason}", outcome.word()))
+        let number = self.plan.body().number(self.planned(step)).to_string();
+        let by = |one: &Reached| one.by.clone().or_else(|| Some(told.clone()));
+        let made = over.made.into_iter().map(|one| Reached { by: by(&one), over: true, ..one }.under(&number));
+        self.called.extend(made);
+        Answered::Came(over.outcome, format!("{told} ended {}: {}", over.outcome.word(), over.reason))
     }
 }

@@ -19,24 +19,25 @@ use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
 use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
-use crate::runbook::machine::{Answered, Command, Event, Kind, Machine};
+use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine};
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::plan::PlannedStep;
+use crate::runbook::reach::Reached;
 use crate::runbook::{Answer, Approved, Glass, Plan};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Drives a run to its end.
 ///
-/// How it ended, and why; `None`: it was not begun, or the journal failed before it could be said.
+/// How it ended; `None`: it was not begun, or the journal failed before it could be said.
 pub(super) async fn drive(
     exec: Arc<Exec>,
     id: RunId,
     plan: Plan<Approved>,
     answers: UnboundedReceiver<RunAnswer>,
-) -> Option<(RunOutcome, String)> {
+) -> Option<Over> {
     let caller = plan.body().request.caller.clone();
     let news = exec.runs.known(id, &plan.body().runbook.id, caller.as_ref().map(|caller| caller.run));
     let script = &plan.body().script;
@@ -78,10 +79,28 @@ pub(super) async fn drive(
         changed: None,
         fault: None,
         news,
+        made: BTreeSet::new(),
         called: Vec::new(),
         ended: None,
     };
     run.go(Machine::new(kinds).rolling(rollings)).await
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Over {
+    pub(super) outcome: RunOutcome,
+    /// Why.
+    pub(super) reason: String,
+    /// The changes that were made, or may have been, by it and by those that it called, and that were not taken back.
+    pub(super) made: Vec<Reached>,
+}
+
+impl Over {
+    /// Its task ended before it did: what it has changed by then nobody knows.
+    pub(super) fn cut_off() -> Self {
+        Self { outcome: RunOutcome::Unknown, reason: "it was cut off by a defect".to_owned(), made: Vec::new() }
+    }
 }
 
 /// A step as the run's first record has it.
@@ -94,6 +113,7 @@ fn begun(step: &PlannedStep) -> Value {
         "address": step.address,
         "changes": step.changes(),
         "undo": step.undo,
+        "call": step.call(),
     })
 }
 
@@ -145,14 +165,16 @@ pub(super) struct Run {
     fault: Option<String>,
     /// Of the run that a step calls.
     pub(super) news: UnboundedReceiver<News>,
-    /// The runs that were called.
-    pub(super) called: Vec<String>,
-    /// How it ended, and why.
-    ended: Option<(RunOutcome, String)>,
+    /// The steps whose change was made, or may have been, and was not taken back.
+    made: BTreeSet<usize>,
+    /// What was changed by the runs that were called, and not taken back.
+    pub(super) called: Vec<Reached>,
+    /// How it ended.
+    ended: Option<Over>,
 }
 
 impl Run {
-    async fn go(mut self, mut machine: Machine) -> Option<(RunOutcome, String)> {
+    async fn go(mut self, mut machine: Machine) -> Option<Over> {
         let mut event = if self.begin().await { Event::Started } else { Event::JournalFailed };
         loop {
             // A stop of a run that waits for a person takes the place of the answer.
@@ -175,7 +197,13 @@ impl Run {
             Command::Recheck(step) => Some(Event::Rechecked(self.recheck(step).await)),
             Command::Ask(step) => Some(Event::Answered(self.ask(step).await)),
             Command::Intend(step) => Some(self.intend(step).await),
-            Command::Act(step) => Some(Event::Acted(self.act(step).await, self.after_act(step))),
+            Command::Act(step) => {
+                let effect = self.act(step).await;
+                if !matches!(effect, Effect::NotSent(_)) {
+                    self.made.insert(step);
+                }
+                Some(Event::Acted(effect, self.after_act(step)))
+            }
             Command::Watch(step) => {
                 let (watched, at) = self.watch(step).await;
                 let then = self.after_watch(step, at, &watched);
@@ -189,8 +217,8 @@ impl Run {
             Command::Finish { outcome, reason, left } => {
                 let reason = format!("{}{}", self.results.whole(outcome, reason), self.left(outcome, &left));
                 let reason = clean(&reason).into_owned();
-                let data = json!({ "outcome": outcome, "reason": reason });
-                self.ended = Some((outcome, reason));
+                let data = json!({ "outcome": outcome, "reason": reason, "left": self.left_data(&left) });
+                self.ended = Some(Over { outcome, reason, made: self.all_made() });
                 self.give_back().await;
                 if !self.write(RecordKind::RunFinish, None, data).await {
                     self.abandon().await;
@@ -323,6 +351,9 @@ impl Run {
     }
 
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {
+        if state == StepState::Undone {
+            self.made.remove(&step);
+        }
         let output = std::mem::take(&mut self.step.output);
         let detail = self.results.close(&mut self.step, state, detail);
         let mut data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });

@@ -20,7 +20,7 @@ mod when;
 mod tests;
 
 use crate::connect::Connections;
-use crate::domain::record::{Entry, Record, RunOutcome};
+use crate::domain::record::{Entry, Record};
 use crate::domain::risk::Policy;
 use crate::domain::{Now, RunId, text};
 use crate::effect::RunAnswer;
@@ -164,17 +164,14 @@ impl Exec {
         self.runs.with(|runs| runs.insert(run, sender));
         tokio::spawn(async move {
             let driven = tokio::spawn(drive::drive(Arc::clone(&exec), run, plan, answers)).await;
+            let broke = driven.is_err();
             exec.runs.with(|runs| runs.remove(&run));
             exec.runs.forget(run);
             if let Some(caller) = caller {
-                let (outcome, reason) = match &driven {
-                    Ok(Some((outcome, reason))) => (Some(*outcome), reason.clone()),
-                    Ok(None) => (None, String::new()),
-                    Err(_) => (Some(RunOutcome::Unknown), "it was cut off by a defect".to_owned()),
-                };
-                exec.runs.tell(caller.run, child::News::Ended(run, outcome, reason));
+                let over = driven.unwrap_or_else(|_| Some(drive::Over::cut_off()));
+                exec.runs.tell(caller.run, child::News::Ended(run, over));
             }
-            if driven.is_err() {
+            if broke {
                 let what = format!("run {} was cut off by a defect: start again, and it is cleared up", run.short());
                 exec.trouble(Some(run), &what).await;
             }

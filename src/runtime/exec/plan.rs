@@ -8,14 +8,15 @@ use crate::domain::SourceError;
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::time::day;
+use crate::runbook::foreseen::{self, Foreseen};
 use crate::runbook::language::{Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Call, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
-use crate::runbook::plan::{Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
+use crate::runbook::plan::{ByHand, Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::script::{self, Fleet};
 use crate::runbook::{Draft, Plan, PlanRequest, Script, nearest};
-use crate::steps::{Found, Pinned, docker, within};
+use crate::steps::{Found, Pinned, docker, manual, within};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,10 +40,12 @@ impl Exec {
         let shown = self.resolve_things(runbook, &mut values).await?;
         let fleet = self.fleet(runbook);
         let script = Script::new(runbook, &values, &fleet, self.guarded)?;
+        let given = shown.iter().filter(|(name, _)| !values.get(name).is_none_or(Value::is_null)).cloned().collect();
         let mut planner = Planner {
             exec: self,
             script: &script,
             types: types_of(runbook),
+            shown: &given,
             values,
             outs: Captured::default(),
             troubled: Troubled::default(),
@@ -178,6 +181,8 @@ struct Planner<'a> {
     exec: &'a Exec,
     script: &'a Script,
     types: Types,
+    /// The parameters that have a value, as people read them.
+    shown: &'a BTreeMap<String, String>,
     values: BTreeMap<String, Value>,
     outs: Captured,
     /// Hosts of the present rollout on which something is not as it must be, and how many there may be.
@@ -254,9 +259,7 @@ impl Planner<'_> {
 
     /// `hosts`: it is done on so many.
     async fn step(&mut self, runbook: &Runbook, step: &Step, hosts: usize) -> Result<PlannedStep, String> {
-        if let Some(call) = &step.manual.call {
-            self.foresee(runbook, step, call);
-        }
+        let by_hand = step.is_manual().then(|| self.by_hand(runbook, step));
         let (mut fences, mut rows, mut place, mut address) = (Vec::new(), None, None, String::new());
         let mut undo = None;
         let run = self.when_run(step)?;
@@ -301,22 +304,37 @@ impl Planner<'_> {
         let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place, hosts));
         self.changed |= run.is_some();
         let (id, title, host) = (step.id.clone(), clean(&step.title).into_owned(), step.host.clone());
-        Ok(PlannedStep { id, title, host, lost: None, target, address, fences, rows, undo, level, phrase })
+        Ok(PlannedStep { id, title, host, lost: None, target, address, fences, by_hand, rows, undo, level, phrase })
     }
 
-    /// A call is planned when its step is reached; that there is something to call is known before.
-    fn foresee(&mut self, runbook: &Runbook, step: &Step, call: &Call) {
-        let told = match self.exec.called(runbook, call) {
-            Ok(called) => {
-                let (title, id, risk) = (&called.title, &called.id, called.risk.word());
-                format!("{}: runs {title} ({id}, {risk} risk), whose plan is made and answered then", step.title)
-            }
+    fn by_hand(&mut self, runbook: &Runbook, step: &Step) -> ByHand {
+        let said = manual::prompt(step);
+        let said = said.strip_prefix(&step.title).unwrap_or(&said);
+        // What it runs is told by itself.
+        let is_link = |line: &str| {
+            let title = step.manual.call.as_ref().map(|call| call.title.as_str());
+            title.is_some_and(|title| ["Run:", &format!("Run: {title}"), &format!("- {title}")].contains(&line.trim()))
+        };
+        let prose: Vec<&str> = said.lines().filter(|line| !is_link(line)).collect();
+        let text = |text: &String| clean(text).into_owned();
+        ByHand {
+            prose: clean_lines(prose.join("\n").trim()),
+            tasks: step.manual.tasks.iter().map(text).collect(),
+            choices: step.manual.choices.iter().map(text).collect(),
+            call: step.manual.call.as_ref().and_then(|call| self.foresee(runbook, step, call)),
+        }
+    }
+
+    /// A call is planned when its step is reached; that there is something to call, and what its page changes, is known before.
+    fn foresee(&mut self, runbook: &Runbook, step: &Step, call: &Call) -> Option<Foreseen> {
+        let exec = self.exec;
+        match exec.called(runbook, call) {
+            Ok(called) => Some(foreseen::foresee(&called, self.shown, &|from, call| exec.called(from, call).ok())),
             Err(why) => {
                 self.blocked.push(clean(&format!("{}: {why}", step.title)).into_owned());
-                return;
+                None
             }
-        };
-        self.warnings.push(clean(&told).into_owned());
+        }
     }
 
     fn when(&self, step: &Step, fence: &Fence) -> Result<When, String> {
@@ -461,6 +479,7 @@ fn given_up(step: &Step, why: &str) -> PlannedStep {
         target: clean(step.host.as_deref().unwrap_or_default()).into_owned(),
         address: String::new(),
         fences: step.fences.iter().map(|fence| left_out(fence, When::LeftOut(why.clone()))).collect(),
+        by_hand: None,
         lost: Some(why),
         rows: None,
         undo: None,
@@ -483,6 +502,8 @@ fn planned(fence: &Fence, on: &str, when: When, pinned: &Pinned, finding: Option
         address: clean(&pinned.address).into_owned(),
         when,
         sent: clean_lines(&pinned.sent),
+        given: pinned.given.iter().map(|line| clean_lines(line)).collect(),
+        bare: if pinned.given.is_empty() { String::new() } else { clean_lines(&pinned.bare) },
         holds: holds(fence),
         finding,
         pinned: pinned.id.clone(),

@@ -60,14 +60,16 @@ impl Step for BashStep {
         let shell = shell(&call)?;
         let attrs = &call.fence.attrs;
         let outs = call.lists();
-        let body = shown(attrs.vars.as_deref(), call.types, &call.scope(&outs, Secrets::Named), &call.fence.body);
+        let given = shown(attrs.vars.as_deref(), call.types, &call.scope(&outs, Secrets::Named));
         // What an earlier step captures is not there yet.
-        let body = body.unwrap_or_else(|_| call.fence.body.clone());
+        let given = given.unwrap_or_default();
         let place =
             [attrs.dir.as_ref().map(|dir| format!(" in {dir}")), attrs.sudo.as_ref().map(|user| format!(" as {user}"))];
         let place: String = place.into_iter().flatten().collect();
-        let sent = if place.is_empty() { body } else { format!("# runs{place}\n{body}") };
-        Ok(Pinned { sent, address: shell.address(), ..Pinned::default() })
+        let place = if place.is_empty() { place } else { format!("# runs{place}\n") };
+        let (values, body) = (given.iter().map(|line| format!("{line}\n")).collect::<String>(), &call.fence.body);
+        let (sent, bare) = (format!("{place}{values}{body}"), format!("{place}{body}"));
+        Ok(Pinned { sent, given, bare, address: shell.address(), ..Pinned::default() })
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {

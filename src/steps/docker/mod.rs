@@ -134,7 +134,7 @@ impl Step for DockerStep {
         };
         let found = resolve(engine, &name).await?;
         let (sent, address) = (command.line(Some(&found.id)), engine.host().to_owned());
-        Ok(Pinned { sent, id: Some(found.id), name: Some(found.name), address })
+        Ok(Pinned { sent, id: Some(found.id), name: Some(found.name), address, ..Pinned::default() })
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {

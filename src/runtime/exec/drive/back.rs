@@ -9,8 +9,10 @@ use crate::domain::record::{RecordKind, RunOutcome, StepState};
 use crate::domain::text::{clean, clean_lines};
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
+use crate::runbook::history::LEFT;
 use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
 use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
+use crate::runbook::reach::{Fate, Reached, named};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -143,13 +145,39 @@ impl Run {
         acted.effect
     }
 
-    /// What is left to undo, as text; empty when nothing is.
+    /// What is left to undo and what a called run has changed for good, by the steps' names; empty when nothing is. The scripts stand in the
+    /// record's own field ([`Run::left_data`]).
     pub(super) fn left(&self, outcome: RunOutcome, left: &[usize]) -> String {
-        let mut texts: Vec<String> = left.iter().map(|step| self.undo_text(*step)).collect();
-        if outcome != RunOutcome::Ok && !self.called.is_empty() {
-            texts.push(format!("what was called ({})", self.called.join(", ")));
+        if outcome == RunOutcome::Ok {
+            return String::new();
         }
-        if texts.is_empty() { String::new() } else { format!("; left to undo: {}", texts.join("; ")) }
+        let own: Vec<Reached> = left.iter().map(|step| self.reached(*step)).collect();
+        let called = || self.called.iter().rev();
+        let left = named(own.iter().chain(called().filter(|one| one.can)), usize::MAX);
+        let stays = named(called().filter(|one| !one.can), usize::MAX);
+        let told = [left, stays].into_iter().zip(LEFT).filter(|(text, _)| !text.is_empty());
+        told.map(|(text, lead)| format!("{lead}{text}")).collect()
+    }
+
+    /// What is left to undo of our own, with what takes it back.
+    pub(super) fn left_data(&self, left: &[usize]) -> Value {
+        let one = |step: &usize| {
+            let planned = self.planned(*step);
+            json!({ "step": planned.id, "title": planned.title, "target": planned.target, "undo": planned.undo })
+        };
+        left.iter().map(one).collect()
+    }
+
+    /// All that was changed and not taken back, in the order of the page.
+    pub(super) fn all_made(&self) -> Vec<Reached> {
+        self.made.iter().map(|step| self.reached(*step)).chain(self.called.iter().cloned()).collect()
+    }
+
+    fn reached(&self, step: usize) -> Reached {
+        let (planned, body) = (self.planned(step), self.plan.body());
+        let (title, target) = (planned.title.clone(), planned.target.clone());
+        let (number, can) = (body.number(planned).to_string(), planned.undo.is_some());
+        Reached { number, title, target, can, fate: Fate::Made, over: false, by: None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ways::asked_ways;
 use super::*;
+use crate::runbook::announce::{self, Teller};
 use crate::runbook::machine::Way;
 
 const FRONT: &str = "runbook: 1\nowner: tests\nreviewed: 2026-11-20\nrisk: low\nverb: set\n";
@@ -46,8 +47,15 @@ async fn table(cluster: &Cluster) -> Vec<i32> {
 async fn at_the_call(bridge: &mut Bridge) -> (RunId, PlanRequest) {
     let plan = bridge.plan("outer", json!({"n": 7})).await;
     assert_eq!(plan.body().blocked, Vec::<String>::new());
-    let told = plan.body().warnings.iter().any(|told| told.starts_with("Other: runs inner (inner, low risk)"));
-    assert!(told, "{:?}", plan.body().warnings);
+    let told = announce::before(&plan, Teller { who: "ada@bastion", env: "lab" }, None);
+    for line in [
+        "- changes: step 1 'First' on primary; step 3 'Third' on primary\n",
+        "- calls: step 2 'Other' runs inner (low risk): changes step 2.1 'Second' on primary, which cannot be undone\n",
+        "- risk: low; 2 of 3 changes can be undone, not step 2.1 'Second' on primary\n",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(told.lines().count() <= 12 && !told.contains("DELETE"), "{told}");
     let run = bridge.exec.start(yes(plan, None)).unwrap();
     (run, called(bridge, run).await)
 }
@@ -76,6 +84,18 @@ async fn the_called_one_is_a_run_of_its_own_with_our_values_and_decides_our_step
     assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
     let view = bridge.end(run).await;
     assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    let told = announce::of_run(&bridge.runs, &view, view.started);
+    for line in [
+        format!(
+            "- calls: step 2 'Other' ran inner (run {}): ok; changed step 2.1 'Second' on primary, which cannot be undone\n",
+            child.short()
+        ),
+        "- undo: by hand, from the last: step 3 'Third' on primary; step 1 'First' on primary\n".to_owned(),
+        format!("- cannot be undone: step 2.1 'Second' on primary (run {} of inner)\n", child.short()),
+    ] {
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+    assert!(told.lines().count() <= 12 && !told.contains("DELETE"), "{told}");
     let second = &view.steps[1];
     assert_eq!(second.state, StepState::Ok);
     assert!(second.detail.starts_with(&format!("run {} of inner ended ok: ", child.short())), "{}", second.detail);
@@ -117,7 +137,8 @@ async fn a_called_run_that_fails_fails_our_step_and_our_change_can_be_undone() {
     let view = bridge.end(run).await;
     assert_eq!((view.outcome, view.steps[1].state), (Some(RunOutcome::Failed), StepState::Failed), "{view:?}");
     assert!(
-        view.reason.ends_with(&format!("left to undo: what was called (run {} of inner)", child.short())),
+        view.reason
+            .ends_with(&format!("; cannot be undone: step 2.1 'Second' on primary (run {} of inner)", child.short())),
         "{}",
         view.reason
     );

@@ -136,7 +136,7 @@ async fn a_step_that_failed_is_undone_when_the_runbook_says_so() {
     let view = bridge.run(yes(plan, None)).await;
     assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
     assert_eq!((view.steps[0].state, view.steps[1].state), (StepState::Ok, StepState::Undone));
-    assert!(view.reason.contains("; undone; left to undo: One on primary: DELETE FROM t"), "{}", view.reason);
+    assert!(view.reason.contains("; undone; left to undo: step 1 'One' on primary"), "{}", view.reason);
     assert!(view.steps[1].sent.contains("undo:\nDELETE FROM t WHERE n = 2"), "{}", view.steps[1].sent);
     let story = bridge.story().await;
     assert_eq!(
@@ -180,8 +180,13 @@ async fn an_undo_that_fails_is_loud_and_says_what_is_left() {
     let view = bridge.run(yes(plan, None)).await;
     assert_eq!((view.outcome, view.steps[1].state), (Some(RunOutcome::Failed), StepState::UndoFailed));
     assert!(view.reason.starts_with("THE UNDO FAILED: "), "{}", view.reason);
-    let left = "left to undo: Two on primary: DELETE FROM nowhere; One on primary: DELETE FROM t WHERE n = 1";
-    assert!(view.reason.contains(left), "{}", view.reason);
+    let left = "left to undo: step 2 'Two' on primary; step 1 'One' on primary";
+    assert!(view.reason.ends_with(left), "{}", view.reason);
+    let records = bridge.exec.journal.recent(1000).await.unwrap();
+    let end = records.iter().find(|record| record.entry.kind == RecordKind::RunFinish).unwrap();
+    let scripts: Vec<&str> =
+        end.entry.data["left"].as_array().unwrap().iter().filter_map(|one| one["undo"].as_str()).collect();
+    assert_eq!(scripts, ["DELETE FROM nowhere", "DELETE FROM t WHERE n = 1"], "the record has the scripts");
     assert_eq!(table(&cluster).await, [1, 2, 2]);
 }
 
