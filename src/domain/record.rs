@@ -58,7 +58,7 @@ pub enum RecordKind {
     /// It has given that back.
     #[serde(rename = "lock.released")]
     LockReleased,
-    /// The run ended (`data.outcome`: see [`RunOutcome`], `data.reason`).
+    /// The run ended (`data.outcome`: see [`RunOutcome`], `data.reason`; `data.left`: its own changes that can still be taken back, and by what).
     #[serde(rename = "run.finish")]
     RunFinish,
 }

@@ -2,7 +2,7 @@
 //! once. Steps are named by number and heading; what is sent and what takes it back stands in the plan, on the run's page and in the journal.
 //! Pure. Whoever hands it on hides secrets, and what others must not see while the screen is shared.
 
-use super::foreseen::Foreseen;
+use super::foreseen::{self, Foreseen};
 use super::plan::PlannedStep;
 use super::reach::{self, Fate, Reached, named};
 use super::{Glass, Plan, RunView, Runs, StepView};
@@ -51,7 +51,8 @@ pub fn before<Stage>(plan: &Plan<Stage>, teller: Teller<'_>, glass: Option<&Glas
     let reached = reach::of_plan(plan);
     let own = changes.iter().map(|step| body.number(step).to_string()).collect::<HashSet<_>>();
     out.item("changes", &named(reached.iter().filter(|one| own.contains(&one.number)), STEPS));
-    let calls = body.steps.iter().filter_map(|step| Some(ahead(&body.name(step), step.call()?, &reached)));
+    let calls =
+        body.steps.iter().filter_map(|step| Some(ahead(body.number(step), &step.title, step.call()?, &reached)));
     out.each("calls", calls);
     out.item("risk", &format!("{}; {}", body.runbook.risk.word(), reach::undo(&reached)));
     out.each("blocked", body.blocked.iter().cloned());
@@ -143,22 +144,21 @@ pub fn calls<'a>(runs: &'a Runs, run: &'a RunView) -> impl Iterator<Item = Strin
         let begun: Vec<String> = runs.called_by(run, step).map(|child| came(step, child, &reached)).collect();
         match &step.call {
             _ if !begun.is_empty() => Some(begun.join("; ")),
-            Some(call) if !step.state.is_final() => Some(ahead(&step.name(), call, &reached)),
+            Some(call) if !step.state.is_final() => Some(ahead(step.number, &step.title, call, &reached)),
             _ => None,
         }
     })
 }
 
 /// `step 2 'Long ones' runs pg-long (low risk): changes step 2.1 'End them' on primary, which cannot be undone`.
-fn ahead(name: &str, call: &Foreseen, reached: &[Reached]) -> String {
-    let number = name.split(' ').nth(1).unwrap_or_default();
+fn ahead(number: usize, title: &str, call: &Foreseen, reached: &[Reached]) -> String {
+    let name = foreseen::name(&number.to_string(), title);
     format!("{name} runs {} ({} risk): {}", call.runbook, call.risk, changes(&below(reached, number), OWN))
 }
 
 /// `step 2 'Long ones' ran pg-long (run 1a2b3c): ok; changed step 2.1 'End them' on primary, which cannot be undone`.
 fn came(step: &StepView, child: &RunView, reached: &[Reached]) -> String {
-    let made: Vec<Reached> =
-        below(reached, &step.number.to_string()).into_iter().filter(|one| one.fate == Fate::Made).collect();
+    let made: Vec<Reached> = below(reached, step.number).into_iter().filter(|one| one.fate == Fate::Made).collect();
     let how = if child.outcome.is_some() { "which can be undone by hand" } else { OWN };
     let what = if made.is_empty() {
         "changed nothing".to_owned()
@@ -169,7 +169,7 @@ fn came(step: &StepView, child: &RunView, reached: &[Reached]) -> String {
 }
 
 /// The part of them that a step's call brings.
-fn below(reached: &[Reached], number: &str) -> Vec<Reached> {
+fn below(reached: &[Reached], number: usize) -> Vec<Reached> {
     let lead = format!("{number}.");
     let below = reached.iter().filter(|one| one.number.starts_with(&lead));
     below.map(|one| Reached { by: None, ..one.clone() }).collect()

@@ -46,18 +46,6 @@ pub struct Change {
     pub when: Option<String>,
 }
 
-impl Change {
-    /// `step 2.1 'Stop it'`, seen from the page whose step `of` calls.
-    pub fn name(&self, of: usize) -> String {
-        name(&format!("{of}.{}", self.number), &self.title)
-    }
-
-    /// `can be undone while that run is under way`.
-    pub const fn undo_word(&self) -> &'static str {
-        if self.undo.is_some() { "can be undone while that run is under way" } else { "cannot be undone" }
-    }
-}
-
 /// A step by its number and heading, for people: `step 2 'Start it again'`.
 pub fn name(number: &str, title: &str) -> String {
     format!("step {number} '{title}'")
@@ -195,16 +183,9 @@ mod tests {
             .changes
             .iter()
             .take(3)
-            .map(|one| format!("{} on {}: {}", one.name(4), one.on, one.undo_word()))
+            .map(|one| format!("{} {} on {}: {}", one.number, one.title, one.on, one.undo.is_some()))
             .collect();
-        assert_eq!(
-            told,
-            [
-                "step 4.2 'Stop' on web-1: can be undone while that run is under way",
-                "step 4.3 'Clear' on web-9: cannot be undone",
-                "step 4.4.1 'Away' on web-1: cannot be undone",
-            ]
-        );
+        assert_eq!(told, ["2 Stop on web-1: true", "3 Clear on web-9: false", "4.1 Away on web-1: false"]);
         assert_eq!(found.changes[0].undo.as_deref(), Some("set -eu\nback"));
         assert_eq!(found.changes.len(), 6, "a circle ends where calls may not go deeper: {:?}", found.changes);
         let unknown = foresee(library.get("b").unwrap(), &BTreeMap::new(), &find);

@@ -1,6 +1,6 @@
 //! A plan: everything a run would do, frozen. What is shown is what is approved is what runs.
 
-use super::foreseen::{self, Foreseen};
+use super::foreseen::Foreseen;
 use super::model::{Role, Runbook};
 use super::script::{Fleet, Script, without_host};
 use crate::domain::RunId;
@@ -314,11 +314,6 @@ impl PlanBody {
     /// The number of a step in the page, from 1, on whatever host.
     pub fn number(&self, step: &PlannedStep) -> usize {
         self.by_step().iter().position(|members| members[0].of() == step.of()).map_or(0, |at| at + 1)
-    }
-
-    /// A step for people: `step 2 'Start it again'`.
-    pub fn name(&self, step: &PlannedStep) -> String {
-        foreseen::name(&self.number(step).to_string(), &step.title)
     }
 
     /// A step by its id.

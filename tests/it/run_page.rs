@@ -248,6 +248,10 @@ fn what_a_called_run_changes_and_how_that_is_undone_is_always_in_sight_and_told(
     let seen = text(&mut scene);
     let ahead = "calls step 2 'Long ones' runs pg-long (high risk): changes step 2.2 'End them' on primary, which cannot be undone";
     assert!(seen.contains(ahead) && seen.contains("undo  it cannot be undone"), "{seen}");
+    scene.resize((80, 24));
+    let small = text(&mut scene).replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(small.contains(ahead), "on the smallest screen too: {small}");
+    scene.resize((160, 45));
     called(&mut scene);
     let run = run_id(8).short();
     let why = format!(

@@ -8,8 +8,8 @@ use crate::domain::time;
 use crate::runbook::reach::{self, Reached, named};
 use crate::runbook::{RunView, announce};
 use crate::theme::Role;
-use crate::widgets::figure;
 use crate::widgets::prose::Line;
+use crate::widgets::{figure, wrap};
 use unicode_width::UnicodeWidthStr;
 
 /// Appends a line of each; every one of them fits.
@@ -41,14 +41,33 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
     put(&[(Role::Muted, label), (Role::Text, &undo)]);
     let calls: Vec<String> = announce::calls(known.cx.runs, run).collect();
     for call in calls.iter().take(CALLS) {
-        put(&[(Role::Muted, "calls "), (Role::Text, call)]);
+        called(out, call, width);
     }
     if calls.len() > CALLS {
-        put(&[(Role::Muted, &format!("calls and {} more", calls.len() - CALLS))]);
+        out.push(fitted(&[(Role::Muted, &format!("calls and {} more", calls.len() - CALLS))], width));
     }
 }
 
-/// Calls that have a line each.
+/// A call, over several lines: that something of it can't be undone stands at its end.
+fn called(out: &mut Vec<Line>, text: &str, width: usize) {
+    let mut lines = Vec::new();
+    wrap::lines(&mut lines, &clean(text), width.saturating_sub(LABEL.len()), 0);
+    let more = lines.len() > CALL;
+    lines.truncate(CALL);
+    if let Some(last) = lines.last_mut().filter(|_| more) {
+        last.push_str(" …");
+    }
+    for (at, line) in lines.iter().enumerate() {
+        let label = if at == 0 { LABEL } else { "      " };
+        out.push(fitted(&[(Role::Muted, label), (Role::Text, line)], width));
+    }
+}
+
+/// Before a call.
+const LABEL: &str = "calls ";
+/// Lines of one call.
+const CALL: usize = 3;
+/// Calls that are told each.
 const CALLS: usize = 2;
 /// Changes that are named in one line.
 const NAMED: usize = 4;
