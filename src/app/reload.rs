@@ -166,7 +166,8 @@ fn screen(state: &mut State, renewed: &mut Renewed, effects: &mut Effects) -> Ve
     }
     let files = std::mem::take(&mut renewed.log_files);
     let memory = replace(&mut state.log_settings.memory, renewed.log_memory) != renewed.log_memory;
-    if replace(&mut state.log_settings.files, files) != state.log_settings.files || memory {
+    let zone = replace(&mut state.log_settings.files_zone, renewed.log_zone.clone()) != renewed.log_zone;
+    if replace(&mut state.log_settings.files, files) != state.log_settings.files || memory || zone {
         changed.push("logs");
     }
     if renewed.runbooks {

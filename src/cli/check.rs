@@ -14,9 +14,10 @@ use std::fmt::Write as _;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
-/// Read config, keymap, theme and runbooks, then ask every source once; say what is wrong, where, and how to mend it. Exit code 1 on
-/// an error. With no config, a service that is not on this machine is no error.
+/// Read config, keymap, theme and runbooks, then ask every source once; say what is wrong, where, and how to mend it. With no
+/// config, a service that is not on this machine is no error.
 #[derive(Debug, Args)]
+#[command(after_help = EXITS)]
 pub struct Check {
     /// Ask no source
     #[arg(long)]
@@ -25,6 +26,9 @@ pub struct Check {
     #[arg(long)]
     json: bool,
 }
+
+const EXITS: &str = "Exit codes: 0 nothing is wrong (advice aside), 1 something is: a mistake in the config or its files, or a source \
+                     that does not answer, 2 the command line was not understood.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,6 @@
 //! `quarterdeck journal`: what was done, and whether the record of it is whole.
 
-use super::{Global, places, setup};
+use super::{Global, PRINTS, places, setup};
 use crate::domain::record::Record;
 use crate::domain::{RunId, text};
 use crate::journal::chain::{PROVES, Report};
@@ -15,12 +15,17 @@ use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const VERIFIES: &str = "Exit codes: 0 every chain is whole, 1 one is broken or the journal can't be read, 2 the command line was not \
+                        understood.";
+
 /// `quarterdeck journal …`
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check every writer's chain of hashes; exit code 1 when one is broken
+    /// Check every writer's chain of hashes
+    #[command(after_help = VERIFIES)]
     Verify(Place),
     /// Print the records as JSON Lines, oldest first
+    #[command(after_help = PRINTS)]
     Export {
         /// Only this run: its whole id, or the last hex digits as the screen shows them
         #[arg(long, value_name = "ID")]
@@ -29,6 +34,7 @@ pub enum Command {
         place: Place,
     },
     /// Print the newest records, one line each
+    #[command(after_help = PRINTS)]
     Tail {
         /// How many
         #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]

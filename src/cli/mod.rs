@@ -45,6 +45,10 @@ Files:
 Exit codes: 0 all is well, 1 something is wrong, 2 the command line was not understood; 128 and the signal's number when a
 signal ended the dashboard (129 the terminal went, 130 SIGINT, 143 SIGTERM). `runbook run`: also 3 unknown, 4 stopped, 5 refused.";
 
+/// Of the subcommands that only print something.
+const PRINTS: &str =
+    "Exit codes: 0 printed, 1 it could not be: why is told on standard error, 2 the command line was not understood.";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "quarterdeck", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
@@ -112,6 +116,7 @@ enum Command {
     #[command(subcommand)]
     Config(print::Config),
     /// A completion script for a shell, on standard output
+    #[command(after_help = PRINTS)]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
@@ -164,5 +169,29 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// A script asks the program itself what its exit means.
+    #[test]
+    fn every_subcommand_tells_its_exit_codes() {
+        fn look(command: &mut clap::Command, told: &mut Vec<String>, silent: &mut Vec<String>) {
+            let name = command.get_bin_name().unwrap_or_default().to_owned();
+            if command.has_subcommands() {
+                let parts = command.get_subcommands_mut().filter(|sub| sub.get_name() != "help");
+                return parts.for_each(|sub| look(sub, told, silent));
+            }
+            let help = command.render_long_help().to_string();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            let codes = help.split_once("Exit codes: 0 ").map(|(_, codes)| codes);
+            let whole =
+                codes.is_some_and(|codes| codes.contains(" 1 ") && codes.contains("2 the command line was not"));
+            if whole { &mut *told } else { &mut *silent }.push(name);
+        }
+        let mut command = Cli::command();
+        command.build();
+        let (mut told, mut silent) = (Vec::new(), Vec::new());
+        look(&mut command, &mut told, &mut silent);
+        assert!(silent.is_empty(), "{silent:?}");
+        assert!(told.len() >= 19 && told.iter().any(|name| name == "quarterdeck runbook run"), "{told:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! `completions`, `man`, `config example`, `config schema`: what packagers and editors need.
 
-use super::Cli;
+use super::{Cli, PRINTS};
 use crate::config;
 use crate::domain::nearest;
 use clap::{Args, Command, CommandFactory, Subcommand};
@@ -15,8 +15,10 @@ const EXAMPLE: &str = include_str!("../../assets/config.example.toml");
 #[derive(Debug, Subcommand)]
 pub enum Config {
     /// An example with every key explained, on standard output
+    #[command(after_help = PRINTS)]
     Example,
     /// A JSON Schema of the config, for editors, on standard output
+    #[command(after_help = PRINTS)]
     Schema,
 }
 
@@ -41,6 +43,7 @@ pub fn completions(shell: clap_complete::Shell) -> color_eyre::Result<ExitCode> 
 
 /// Which manual page.
 #[derive(Debug, Args)]
+#[command(after_help = PRINTS)]
 pub struct Man {
     /// Of a subcommand, as in `man runbook plan`; absent: of all of it
     #[arg(value_name = "SUBCOMMAND")]

@@ -16,9 +16,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+const EXITS: &str = "Exit codes: 0 a signal or --for ended it and all of it is written, 1 it could not be begun or written, 2 the command line \
+                     was not understood.";
+
 /// Record what all sources tell, without a screen, until a signal ends it (Ctrl-C) or the time is over. `quarterdeck replay FILE` shows it
 /// again. No secret that a connection uses is in the file, and only its owner may read it.
 #[derive(Debug, Args)]
+#[command(after_help = EXITS)]
 pub struct Record {
     /// What to write; `-` is standard output. A file that exists is never touched without --overwrite
     file: PathBuf,

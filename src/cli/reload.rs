@@ -145,6 +145,7 @@ impl Renewer {
             remember: config.remember,
             mouse: config.mouse,
             log_memory: logs.memory,
+            log_zone: logs.files_zone,
             log_files: logs.files,
             runbooks: config.runbooks != self.config.runbooks,
             journal: (config.journal != self.config.journal).then(|| journal(config)),

@@ -15,9 +15,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+const EXITS: &str = "Exit codes: 0 it was left, 1 it can't be shown: why is told, 2 the command line was not understood; 128 and the signal's \
+                     number when a signal ended it.";
+
 /// Show a recording again: the dashboard as it was, at the recorded time. Nobody is asked, and nothing can be changed. Space stops and goes
 /// on, ← → move by 10 seconds, < > by a minute, + - change the speed.
 #[derive(Debug, Args)]
+#[command(after_help = EXITS)]
 pub struct Replay {
     /// What `record` has written
     file: PathBuf,

@@ -90,6 +90,7 @@ pub fn logs(config: &Config) -> logs::Settings {
     logs::Settings {
         memory: config.log_memory,
         files: files.map(|server| (server.name.clone(), server.logs.clone())).collect(),
+        files_zone: config.log_zone.clone(),
         zone: jiff::tz::TimeZone::system,
     }
 }

@@ -25,12 +25,16 @@ use std::time::Duration;
 /// CPU is a difference between two readings; this long lies between them. An engine sends figures once a second.
 const BETWEEN: Duration = Duration::from_millis(2200);
 
+const EXITS: &str = "Exit codes: 0 every source answered, 1 one did not (or the config is wrong, or the recording can't be read), \
+                     2 the command line was not understood.";
+
 /// Columns of what is printed when it goes to no terminal.
 const WIDTH: u16 = 160;
 
 /// Ask every source and print what the panes would show. Takes about two seconds, because CPU is measured between two readings.
-/// Exit code 1 when a source fails; the others are printed all the same.
+/// When a source fails, the others are printed all the same.
 #[derive(Debug, Args)]
+#[command(after_help = EXITS)]
 pub struct Snapshot {
     /// Only this pane or page
     #[arg(value_parser = PossibleValuesParser::new(pages().map(|(_, kind, _)| name(kind))))]

@@ -27,6 +27,7 @@ use crate::domain::view::View;
 use crate::domain::{Limits, SourceId, Subject};
 use crate::sources::{ServerSettings, Settings, SourceKind};
 use crate::theme;
+use jiff::tz::TimeZone;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -74,6 +75,8 @@ pub struct Config {
     pub views: Vec<View>,
     /// Bytes that the lines of an open log may take.
     pub log_memory: usize,
+    /// Where lines of files were written that tell a time without an offset.
+    pub log_zone: TimeZone,
     /// The servers that it names, in its order.
     pub servers: Vec<ServerSettings>,
     /// The web services that runbooks ask, by name.

@@ -7,13 +7,14 @@ use super::problem::{Problem, Problems};
 use super::written::digest;
 use super::{Config, PresenterTable, SourceConfig};
 use crate::connect::SiteSettings;
-use crate::domain::notify::Notify;
+use crate::domain::notify::{Notify, Zone};
 use crate::domain::risk::Policy;
 use crate::domain::secret::SecretRef;
 use crate::domain::view::View;
 use crate::domain::{Limits, SourceId};
 use crate::sources::{ReadSettings, SOURCES, ServerSettings, Settings, SourceKind};
 use crate::theme::Choice;
+use jiff::tz::TimeZone;
 use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -113,7 +114,7 @@ impl Reader<'_> {
         let runbooks = self.table::<RunbooksTable>(&mut root, "runbooks").unwrap_or_default();
         let screen = self.table::<ScreenTable>(&mut root, "screen").unwrap_or_default();
         let views = self.views(&mut root);
-        let logs = self.table::<LogsTable>(&mut root, "logs").and_then(|table| table.memory);
+        let logs = self.table::<LogsTable>(&mut root, "logs").unwrap_or_default();
         let servers = self.servers(&mut root);
         let sites = self.named_tables::<SiteSettings>(&mut root, "http");
         let secrets = self.named_tables::<SecretRef>(&mut root, "secret");
@@ -135,7 +136,8 @@ impl Reader<'_> {
             mouse: screen.mouse,
             remember: screen.remember,
             views,
-            log_memory: logs.unwrap_or(LOG_MEMORY.1 << 20),
+            log_memory: logs.memory.unwrap_or(LOG_MEMORY.1 << 20),
+            log_zone: logs.zone.map_or(TimeZone::UTC, |zone| zone.0),
             servers,
             sites,
             secrets,
@@ -401,13 +403,16 @@ pub(super) struct ScreenTable {
     remember: bool,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct LogsTable {
     /// What the lines of an open log may take, `1MB` to `1024MB`.
-    #[serde(default, deserialize_with = "megabytes")]
+    #[serde(deserialize_with = "megabytes")]
     #[schemars(with = "Option<String>")]
     memory: Option<usize>,
+    /// Of which place a line of a file tells the time, when it tells it without an offset from UTC; absent: UTC.
+    #[schemars(with = "Option<String>")]
+    zone: Option<Zone>,
 }
 
 /// A size such as `"32MB"`, in bytes.

@@ -194,7 +194,7 @@ fn the_example_shows_defaults_where_nothing_is_a_name() {
     let example = parse("config.example.toml", include_str!("../../assets/config.example.toml")).unwrap();
     let bare = parse("bare.toml", "").unwrap();
     assert!(example.presenter.hide.is_empty() && !example.presenter.always);
-    assert_eq!(example.log_memory, bare.log_memory);
+    assert_eq!((example.log_memory, &example.log_zone), (bare.log_memory, &bare.log_zone));
     assert_eq!((example.mouse, example.remember), (bare.mouse, bare.remember));
     assert_eq!(format!("{:?}", example.limits), format!("{:?}", bare.limits));
 }

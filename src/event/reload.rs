@@ -8,6 +8,7 @@ use crate::keymap::Keymap;
 use crate::runbook::Library;
 use crate::store::{Feed, Named};
 use crate::theme::{Glyphs, Themes};
+use jiff::tz::TimeZone;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,6 +73,8 @@ pub struct Renewed {
     pub mouse: bool,
     /// Bytes that the lines of an open log may take.
     pub log_memory: usize,
+    /// Where lines of files were written that tell a time without an offset.
+    pub log_zone: TimeZone,
     /// Files that are logs, by the server's name.
     pub log_files: BTreeMap<String, Vec<String>>,
     /// The folders of runbooks are others; what is in them is told by itself.

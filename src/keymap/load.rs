@@ -34,9 +34,23 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Where something stands. In words only when they are asked for: finding the line of every key was a part of the start.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    name: &'a str,
+    text: &'a str,
+    offset: usize,
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, line_column(self.text, self.offset).0)
+    }
+}
+
 /// One line of a file: where it stands, and the binding; `None` takes the binding away.
-struct Line {
-    at: String,
+struct Line<'a> {
+    at: At<'a>,
     scope: Scope,
     keys: Vec<Chord>,
     action: Option<Action>,
@@ -70,7 +84,7 @@ pub fn load(user: Option<(&str, &str)>) -> Result<Keymap, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let bind = |line: Line| line.action.map(|action| Binding { scope: line.scope, keys: line.keys, action });
+    let bind = |line: Line<'_>| line.action.map(|action| Binding { scope: line.scope, keys: line.keys, action });
     Ok(Keymap::new(lines.into_iter().filter_map(bind).collect()))
 }
 
@@ -82,19 +96,19 @@ fn inherited(name: &str, text: &str, problems: &mut Vec<Problem>) -> Option<(&'s
     let found = PRESETS.iter().find(|(known, ..)| *known == word).map(|(_, file, text)| (*file, *text));
     if found.is_none() {
         let known = PRESETS.map(|(known, ..)| known).join(", ");
-        let at = format!("{name}:{}", line_column(text, wanted.span().start).0);
+        let at = At { name, text, offset: wanted.span().start }.to_string();
         problems.push(Problem { at, what: format!("inherits what is not there; there are: {known}") });
     }
     found
 }
 
-fn read(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Line> {
-    let at = |offset: usize| format!("{name}:{}", line_column(text, offset).0);
+fn read<'a>(name: &'a str, text: &'a str, problems: &mut Vec<Problem>) -> Vec<Line<'a>> {
+    let at = |offset: usize| At { name, text, offset };
     let table = match DeTable::parse(text) {
         Ok(table) => table,
         Err(error) => {
             let offset = error.span().map_or(0, |span| span.start);
-            problems.push(Problem { at: at(offset), what: format!("not valid TOML: {}", error.message()) });
+            problems.push(Problem { at: at(offset).to_string(), what: format!("not valid TOML: {}", error.message()) });
             return Vec::new();
         }
     };
@@ -105,11 +119,11 @@ fn read(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Line> {
                 for (keys, word) in bindings {
                     match line(scope, keys.get_ref(), word) {
                         Ok((keys, action)) => lines.push(Line { at: at(word.span().start), scope, keys, action }),
-                        Err(what) => problems.push(Problem { at: at(keys.span().start), what }),
+                        Err(what) => problems.push(Problem { at: at(keys.span().start).to_string(), what }),
                     }
                 }
             }
-            Err(what) => problems.push(Problem { at: at(key.span().start), what }),
+            Err(what) => problems.push(Problem { at: at(key.span().start).to_string(), what }),
         }
     }
     lines
@@ -133,8 +147,10 @@ fn line(_: Scope, keys: &str, word: &Spanned<DeValue<'_>>) -> Result<(Vec<Chord>
     if word == "none" {
         return Ok((chords, None));
     }
-    let known: Vec<_> = ACTIONS.iter().map(|(_, name, _)| *name).collect();
-    let action = Action::parse(word).ok_or_else(|| format!("there is no action {word:?}{}", nearest(word, &known)))?;
+    let action = Action::parse(word).ok_or_else(|| {
+        let known: Vec<_> = ACTIONS.iter().map(|(_, name, _)| *name).collect();
+        format!("there is no action {word:?}{}", nearest(word, &known))
+    })?;
     Ok((chords, Some(action)))
 }
 
@@ -147,7 +163,7 @@ fn nearest(word: &str, known: &[&str]) -> String {
 }
 
 /// Two spellings of one key in one file.
-fn same_twice(lines: &[Line], problems: &mut Vec<Problem>) {
+fn same_twice(lines: &[Line<'_>], problems: &mut Vec<Problem>) {
     for (index, line) in lines.iter().enumerate() {
         if let Some(first) = lines[..index].iter().find(|l| l.scope == line.scope && l.keys == line.keys) {
             problems.push(clash(first, line));
@@ -156,20 +172,20 @@ fn same_twice(lines: &[Line], problems: &mut Vec<Problem>) {
 }
 
 /// One key with two meanings in one place, or a key that begins a longer one.
-fn clashes(lines: &[Line], problems: &mut Vec<Problem>) {
+fn clashes(lines: &[Line<'_>], problems: &mut Vec<Problem>) {
     for (index, line) in lines.iter().enumerate() {
-        let common = |l: &Line| l.scope == Scope::All || line.scope == Scope::All;
-        let shadows = |l: &Line| l.scope.shadows() || line.scope.shadows();
-        let together = |l: &&Line| l.scope == line.scope || common(l) && !shadows(l);
-        let overlap = |l: &&Line| l.keys.starts_with(&line.keys) || line.keys.starts_with(&l.keys);
+        let common = |l: &Line<'_>| l.scope == Scope::All || line.scope == Scope::All;
+        let shadows = |l: &Line<'_>| l.scope.shadows() || line.scope.shadows();
+        let together = |l: &&Line<'_>| l.scope == line.scope || common(l) && !shadows(l);
+        let overlap = |l: &&Line<'_>| l.keys.starts_with(&line.keys) || line.keys.starts_with(&l.keys);
         if let Some(first) = lines[..index].iter().filter(together).find(overlap) {
             problems.push(clash(first, line));
         }
     }
 }
 
-fn clash(first: &Line, second: &Line) -> Problem {
-    let name = |line: &Line| {
+fn clash(first: &Line<'_>, second: &Line<'_>) -> Problem {
+    let name = |line: &Line<'_>| {
         let action = line.action.as_ref().map_or("none".into(), Action::name);
         format!("{:?} = {action:?} in [{}]", print(&line.keys), line.scope.word())
     };
@@ -179,7 +195,7 @@ fn clash(first: &Line, second: &Line) -> Problem {
         name(first),
         first.at
     );
-    Problem { at: second.at.clone(), what }
+    Problem { at: second.at.to_string(), what }
 }
 
 #[cfg(test)]

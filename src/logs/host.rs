@@ -9,6 +9,7 @@ use crate::connect::ssh::{Ended, READING, Said, follow_input, hand_on};
 use crate::domain::log::{Level, Stage, own_time};
 use crate::domain::{LogLine, SourceError, SourceId};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use std::process::Stdio;
 use std::time::Duration;
@@ -32,8 +33,8 @@ exec journalctl \"$@\"";
 pub(super) enum Log<'a> {
     /// The journal.
     Journal,
-    /// A file.
-    File(&'a str),
+    /// A file, and where its lines were written that tell a time without an offset.
+    File(&'a str, &'a TimeZone),
 }
 
 /// Reads until it is dropped, or until it is clear that it can't be.
@@ -78,11 +79,27 @@ struct Reader<'a> {
     read: bool,
     /// It was said not to be there, and nothing came of it since.
     absent: bool,
+    /// A line told its time without an offset.
+    assumes: bool,
+    /// It was said in which zone such times are read.
+    told: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(server: &'a str, log: &'a Log<'a>, sink: &'a Sink, start: Start) -> Self {
-        Self { server, log, sink, start, last: None, before: None, begun: false, read: false, absent: false }
+        Self {
+            server,
+            log,
+            sink,
+            start,
+            last: None,
+            before: None,
+            begun: false,
+            read: false,
+            absent: false,
+            assumes: false,
+            told: false,
+        }
     }
 }
 
@@ -111,7 +128,7 @@ impl Reader<'_> {
                 argv.extend(start.since.map(|since| format!("--since=@{}", since.as_second())));
                 argv
             }
-            Log::File(path) => {
+            Log::File(path, _) => {
                 let from = match start.tail {
                     _ if self.read => word("0"),
                     Some(lines) => lines.to_string(),
@@ -131,8 +148,9 @@ impl Reader<'_> {
                     let mut lines = Vec::new();
                     out.feed(&bytes, |line, cut| lines.extend(self.line(line, cut)));
                     if !lines.is_empty() && std::mem::take(&mut self.absent) {
-                        self.sink.state(Stage::Following, None).await;
+                        self.follows().await;
                     }
+                    self.tell_zone().await;
                     self.sink.lines(lines).await;
                 }
                 Said::Err(bytes) => {
@@ -152,13 +170,17 @@ impl Reader<'_> {
     fn line(&mut self, bytes: &[u8], cut: usize) -> Option<LogLine> {
         let line = match self.log {
             Log::Journal => entry(bytes, cut, self.sink),
-            Log::File(_) => self.sink.line(own_time(bytes), bytes, cut),
+            Log::File(_, zone) => {
+                let own = own_time(bytes, zone);
+                self.assumes |= own.is_some_and(|own| own.assumed);
+                self.sink.line(own.map(|own| own.at), bytes, cut)
+            }
         };
         let old = match self.log {
             // It is asked for whole seconds, and is in order: so much was read before the reading was interrupted.
             Log::Journal => self.read && line.at.is_some_and(|at| self.before.is_some_and(|before| at <= before)),
             // It can't be asked for a time at all.
-            Log::File(_) => line.at.is_some_and(|at| self.start.since.is_some_and(|since| at < since)),
+            Log::File(..) => line.at.is_some_and(|at| self.start.since.is_some_and(|since| at < since)),
         };
         if old {
             return None;
@@ -167,27 +189,45 @@ impl Reader<'_> {
         Some(line)
     }
 
+    /// In which zone times are read that do not say: a line may have been left out by such a time, or stand in the wrong place.
+    async fn tell_zone(&mut self) {
+        let Log::File(_, zone) = self.log else { return };
+        if !self.assumes || std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let what = format!("its times tell no offset and are read as {}", zone.iana_name().unwrap_or("UTC"));
+        let why = SourceError::new(what, "zone of [logs] in the config names another");
+        self.sink.state(Stage::Following, Some(why)).await;
+    }
+
+    /// It is read as it should be.
+    async fn follows(&mut self) {
+        self.sink.state(Stage::Following, None).await;
+        self.told = false;
+        self.tell_zone().await;
+    }
+
     /// What it says on its error output.
     async fn complaint(&mut self, text: &str) {
         if text != READING {
             return match self.log {
-                Log::File(_) => self.complaint_of_tail(text.strip_prefix("tail: ").unwrap_or(text)).await,
+                Log::File(..) => self.complaint_of_tail(text.strip_prefix("tail: ").unwrap_or(text)).await,
                 Log::Journal => self.complaint_of_journal(text).await,
             };
         }
         self.begun = true;
-        if self.read && matches!(self.log, Log::File(_)) {
+        if self.read && matches!(self.log, Log::File(..)) {
             self.sink.mark("the reading was interrupted here: lines of that time may be missing").await;
         }
-        self.sink.state(Stage::Following, None).await;
+        self.follows().await;
     }
 
     /// `tail` tells of files that are missing, come, and are rotated.
-    async fn complaint_of_tail(&self, text: &str) {
+    async fn complaint_of_tail(&mut self, text: &str) {
         let on = ["has appeared", "has become accessible", "has been replaced", "file truncated"];
         if on.iter().any(|word| text.contains(word)) {
             self.sink.mark(text).await;
-            return self.sink.state(Stage::Following, None).await;
+            return self.follows().await;
         }
         let gone = ["cannot open", "has become inaccessible", "can't open"].iter().any(|word| text.contains(word));
         let hint = if text.contains("ermission denied") {
@@ -231,14 +271,14 @@ impl Reader<'_> {
     fn program(&self) -> &'static str {
         match self.log {
             Log::Journal => "journalctl",
-            Log::File(_) => "tail",
+            Log::File(..) => "tail",
         }
     }
 
     fn no_program(&self) -> SourceError {
         let hint = match self.log {
             Log::Journal => "it has no systemd journal: name its files as logs of its [[server]] in the config",
-            Log::File(_) => "a POSIX tail with -F is needed there",
+            Log::File(..) => "a POSIX tail with -F is needed there",
         };
         SourceError::new(format!("there is no {} on {}", self.program(), self.server), hint)
     }
@@ -359,7 +399,7 @@ mod tests {
     #[test]
     fn arguments_are_words_whatever_a_path_holds() {
         let sink = sink();
-        let (journal, file) = (Log::Journal, Log::File("/var/log/a b'; rm -rf $HOME"));
+        let (journal, file) = (Log::Journal, Log::File("/var/log/a b'; rm -rf $HOME", &TimeZone::UTC));
         let start = Start { since: None, tail: Some(100) };
         let mut reader = Reader::new("db-1", &file, &sink, start);
         assert_eq!(reader.argv(), ["tail", "-n", "100", "-F", "--", "/var/log/a b'; rm -rf $HOME"]);

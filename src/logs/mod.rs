@@ -16,6 +16,7 @@ use crate::domain::{LogEvent, LogLine, LogPlace, LogRequest, SourceError};
 use crate::redact::Redactor;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -29,16 +30,17 @@ pub async fn follow(connections: &Connections, request: &LogRequest, number: u64
     let (sender, pieces) = mpsc::channel(WAITING);
     let places = &request.target.places;
     let start = Start::of(request.anchor, places.len());
+    let zone = &request.zone;
     let readers = places.iter().zip(0..).map(|(place, index)| {
         let sink = Sink { place: index, redactor: connections.redactor().clone(), out: sender.clone() };
-        read(connections, place, start, sink)
+        read(connections, place, start, zone, sink)
     });
     let readers = join_all(readers);
     drop(sender);
     tokio::join!(readers, merge::run(pieces, places.len() > 1, number, out));
 }
 
-async fn read(connections: &Connections, place: &LogPlace, start: Start, sink: Sink) {
+async fn read(connections: &Connections, place: &LogPlace, start: Start, zone: &TimeZone, sink: Sink) {
     match place {
         LogPlace::Container { source, id, name } => match connections.need_docker(source.name()) {
             Ok(engine) => container::read(engine, (id, name), start, &sink).await,
@@ -48,7 +50,7 @@ async fn read(connections: &Connections, place: &LogPlace, start: Start, sink: S
             host::read(connections, (source, server), &host::Log::Journal, start, &sink).await;
         }
         LogPlace::File { source, server, path } => {
-            host::read(connections, (source, server), &host::Log::File(path), start, &sink).await;
+            host::read(connections, (source, server), &host::Log::File(path, zone), start, &sink).await;
         }
     }
 }

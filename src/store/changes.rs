@@ -4,7 +4,7 @@
 //!
 //! Pure. Of the same thing there is one line: a container that starts every second is one change, not a thousand.
 
-use super::{Feed, Store};
+use super::{Away, Feed, Store};
 use crate::domain::{
     Alert, AlertState, Change, Container, ContainerState, Database, Engine, EngineEvent, Now, Server, Severity,
     Snapshot, SourceError, Subject, ThingId, time,
@@ -15,6 +15,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How a change begins that says that a source is back.
+const AGAIN: &str = "answers again";
 /// Changes seen that are kept.
 const KEPT: usize = 500;
 
@@ -26,7 +28,7 @@ impl Seen {
     /// Compares a feed with what it was before its newest answer.
     pub(super) fn compare(&mut self, before: &Before, feed: &Feed, at: Now) {
         if let (Some((since, _)), None) = (&before.error, &feed.error) {
-            let what = format!("answers again, after {} without", time::words(at.since(*since)));
+            let what = format!("{AGAIN}, after {} without", time::words(at.since(*since)));
             self.push(feed, at.wall, feed.id.to_string(), what, Severity::Info);
         }
         let pair = before.good.as_deref().zip(feed.snapshot());
@@ -87,10 +89,10 @@ impl Store {
     /// What changed within the last `back`, the newest first; each thing once.
     pub fn changes(&self, now: Now, back: Duration) -> Vec<Change> {
         let is_new = |at: Timestamp| time::between(at, now.wall) <= back;
-        let mut changes: Vec<Change> = self.seen.0.iter().filter(|change| is_new(change.at)).cloned().collect();
+        let mut changes = once(self.seen.0.iter().filter(|change| is_new(change.at)));
         // An alert that came back is not over.
         changes.retain(|change| !self.all_alerts().any(|alert| is_of(change, alert)));
-        changes.extend(self.all_servers().filter_map(|server| of_server(self, server, now)));
+        changes.extend(self.all_servers().filter_map(|server| of_server(self, server, now, &is_new)));
         for feed in &self.feeds {
             match feed.snapshot() {
                 Some(Snapshot::Containers(engine)) => changes.extend(of_engine(feed, engine, &is_new)),
@@ -106,6 +108,27 @@ impl Store {
         changes.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.name.cmp(&b.name)));
         changes
     }
+}
+
+/// A source that failed and came back several times is one change.
+fn once<'a>(seen: impl DoubleEndedIterator<Item = &'a Change>) -> Vec<Change> {
+    let mut kept: Vec<(Change, u32)> = Vec::new();
+    for change in seen.rev() {
+        let same = |(other, _): &&mut (Change, u32)| other.source == change.source && other.what.starts_with(AGAIN);
+        match kept.iter_mut().find(same).filter(|_| change.what.starts_with(AGAIN)) {
+            Some((_, before)) => *before += 1,
+            None => kept.push((change.clone(), 0)),
+        }
+    }
+    let told = kept.into_iter().rev().map(|(mut change, before)| {
+        match before {
+            0 => {}
+            1 => change.what.push_str(", and once before"),
+            _ => _ = write!(change.what, ", and {before} times before"),
+        }
+        change
+    });
+    told.collect()
 }
 
 fn is_of(change: &Change, alert: &Alert) -> bool {
@@ -128,9 +151,13 @@ fn of_alert(feed: &Feed, alert: &Alert, at: Timestamp) -> Change {
     }
 }
 
-/// A machine that booted.
-fn of_server(store: &Store, server: &Server, now: Now) -> Option<Change> {
-    let at = now.wall.checked_sub(jiff::SignedDuration::try_from(server.uptime?).ok()?).ok()?;
+/// A machine that booted, or was down and is up again.
+fn of_server(store: &Store, server: &Server, now: Now, is_new: &impl Fn(Timestamp) -> bool) -> Option<Change> {
+    let up = server.uptime.and_then(|uptime| jiff::SignedDuration::try_from(uptime).ok());
+    let booted = up.and_then(|up| now.wall.checked_sub(up).ok()).filter(|at| is_new(*at));
+    let back = downs(store, &server.name, is_new);
+    let at = booted.max(back.as_ref().map(|(at, _)| *at))?;
+    let told: Vec<String> = booted.map(|_| "booted".to_owned()).into_iter().chain(back.map(|(_, what)| what)).collect();
     let feed = store.about(Subject::Servers).next()?;
     Some(Change {
         at,
@@ -138,9 +165,21 @@ fn of_server(store: &Store, server: &Server, now: Now) -> Option<Change> {
         source: feed.id.clone(),
         thing: Some(ThingId::Server { name: server.name.as_str().into() }),
         name: server.name.clone(),
-        what: "booted".to_owned(),
+        what: told.join(", "),
         severity: Severity::Warning,
     })
+}
+
+/// When a server's health address said for the last time that it is up again, and for how long it had said DOWN. One that is down now
+/// is wrong now; that none of its sources answered is told of them.
+fn downs(store: &Store, server: &str, is_new: &impl Fn(Timestamp) -> bool) -> Option<(Timestamp, String)> {
+    let all = store.outages(server).0.iter().filter(|outage| outage.away == Away::Down);
+    let over: Vec<(Timestamp, Timestamp)> =
+        all.filter_map(|outage| Some((outage.from, outage.to?))).filter(|(_, to)| is_new(*to)).collect();
+    let (from, to) = over.last()?;
+    let number = u32::try_from(over.len()).unwrap_or(u32::MAX);
+    let last = if number > 1 { ", the last time" } else { "" };
+    Some((*to, format!("was down{}{last} for {}", times(number), time::words(time::between(*from, *to)))))
 }
 
 fn restarted(feed: &Feed, database: &Database) -> Option<Change> {

@@ -59,6 +59,21 @@ fn choose(scene: &mut Scene, words: &str) {
 }
 
 #[test]
+fn one_key_gives_a_pane_all_the_room_and_takes_it_back() {
+    let mut scene = Scene::full(SIZE);
+    let titles = |scene: &mut Scene| {
+        let shown = text(scene);
+        ["1 Servers", "2 Containers", "3 Alerts", "4 Databases"].map(|title| shown.contains(title))
+    };
+    scene.keys("4");
+    assert_eq!(titles(&mut scene), [true; 4]);
+    scene.keys("z");
+    assert_eq!(titles(&mut scene), [false, false, false, true]);
+    scene.keys("z");
+    assert_eq!(titles(&mut scene), [true; 4]);
+}
+
+#[test]
 fn the_sort_list_orders_by_any_column_and_marks_the_present_one() {
     let mut scene = containers();
     let worst_first = names(&mut scene);

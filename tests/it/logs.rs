@@ -4,6 +4,7 @@ use crate::desk::{self, Desk};
 use crate::lab::docker::Docker;
 use crate::lab::sshd::{HOST, Sshd};
 use crate::lab::{need, poll};
+use jiff::tz::TimeZone;
 use quarterdeck::connect::{Connections, Engine};
 use quarterdeck::domain::log::{Anchor, Level, PlaceState, Stage};
 use quarterdeck::domain::{LogEvent, LogLine, LogPlace, LogRequest, LogTarget, SourceId};
@@ -27,7 +28,10 @@ struct Reading {
 impl Reading {
     fn start(connections: &Connections, places: Vec<LogPlace>, anchor: Anchor) -> Self {
         let target = LogTarget { name: "it".into(), places: places.into() };
-        let request = LogRequest { target, anchor, again: 0 };
+        Self::of(connections, LogRequest { target, anchor, zone: TimeZone::UTC, again: 0 })
+    }
+
+    fn of(connections: &Connections, request: LogRequest) -> Self {
         let (sender, events) = mpsc::channel(4);
         let connections = connections.clone();
         let task = tokio::spawn(async move { quarterdeck::logs::follow(&connections, &request, 7, sender).await });
@@ -465,4 +469,39 @@ fn the_program_shows_a_log_and_lets_go_of_it() {
     screen.wait_text("Containers");
     desk::quit(screen);
     proxy.wait_all_ended(LIMIT);
+}
+
+/// As nginx and PostgreSQL write them; the place is said by the config.
+#[tokio::test]
+async fn times_without_an_offset_are_read_as_of_a_zone_and_it_is_said_of_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        append(&path, text);
+        let path = path.to_str().unwrap().into();
+        LogPlace::File { source: SourceId::new("local", "host"), server: "here".into(), path }
+    };
+    let nginx = place("error.log", "2026/11/25 04:00:01 [error] 1#1: *1 connect() failed\n");
+    let postgres =
+        place("pg.log", "2026-11-25 03:00:00.500 UTC [9] LOG:  begins\n2026-11-25 03:00:02.500 UTC [9] LOG:  ends\n");
+    let request = |zone: TimeZone| LogRequest {
+        target: LogTarget { name: "it".into(), places: [nginx.clone(), postgres.clone()].into() },
+        anchor: Anchor::Tail,
+        zone,
+        again: 0,
+    };
+    for (zone, told, places) in [("Europe/Berlin", "Europe/Berlin", [1, 0, 1]), ("UTC", "UTC", [1, 1, 0])] {
+        let mut reading = Reading::of(&Connections::default(), request(TimeZone::get(zone).unwrap()));
+        for text in ["connect() failed", "ends"] {
+            reading.until_line(text).await;
+        }
+        let state = reading.until_trouble(&format!("tell no offset and are read as {told}")).await;
+        assert_eq!(state.stage, Stage::Following);
+        assert!(state.why.unwrap().hint.contains("[logs]"));
+        let told = reading.states.iter().filter(|state| state.why.is_some()).count();
+        assert_eq!(told, 1, "PostgreSQL's are certain: {:?}", reading.states);
+        let order: Vec<u16> = reading.lines.iter().map(|line| line.place).collect();
+        assert_eq!(order, places, "{:?}", reading.texts());
+        reading.end().await;
+    }
 }

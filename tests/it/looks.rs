@@ -278,6 +278,24 @@ fn colours(raw: &[u8]) -> (bool, bool, bool) {
 }
 
 #[test]
+fn a_theme_of_ones_own_lies_over_the_one_that_it_inherits() {
+    let desk = Desk::with("theme = \"mine.toml\"\n");
+    desk.file("mine.toml", "inherits = \"nord\"\n[palette]\naccent = \"#ff8040\"\n");
+    let raw = |arguments: &[&str]| {
+        let session = painted(desk.launch().args(arguments).env("COLORTERM", "truecolor"));
+        let raw = String::from_utf8_lossy(&session.raw()).into_owned();
+        quit(session);
+        raw
+    };
+    let grounds = |raw: &str| raw.matches("48;2;").count();
+    let (mine, nord) = (raw(&[]), raw(&["--theme", "nord"]));
+    assert!(mine.contains("38;2;255;128;64") && !nord.contains("38;2;255;128;64"), "the accent is its own");
+    let ground = |raw: &str| raw.split_once("48;2;").map(|(_, rest)| rest[..8].to_owned());
+    assert!(grounds(&nord) > 0 && ground(&mine) == ground(&nord), "the ground is nord's");
+    assert!(desk.run(&["check", "--offline"]).status.success());
+}
+
+#[test]
 fn the_number_of_colours_can_be_chosen() {
     let desk = Desk::with("colors = \"16\"\n");
     let drawn = |arguments: &[&str], variable: (&str, &str)| {

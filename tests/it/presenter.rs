@@ -255,6 +255,21 @@ fn it_is_turned_on_by_a_key_and_off_by_a_phrase_alone() {
 }
 
 #[test]
+fn one_pane_has_all_the_room() {
+    let mut scene = scene((160, 45), false);
+    fill(&mut scene);
+    scene.keys("3");
+    let titles =
+        |shown: &str| ["1 Servers", "2 Containers", "3 Alerts", "4 Databases"].map(|title| shown.contains(title));
+    assert_eq!(titles(&seen(&mut scene)), [true; 4]);
+    scene.keys("P");
+    scene.pass(Duration::from_millis(50));
+    assert_eq!(titles(&seen(&mut scene)), [false, false, true, false]);
+    scene.keys("2");
+    assert_eq!(titles(&seen(&mut scene)), [false, true, false, false], "keys go on to the others");
+}
+
+#[test]
 fn where_the_config_says_always_no_key_shows_anything() {
     let mut scene = scene((160, 45), true);
     fill(&mut scene);

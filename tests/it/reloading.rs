@@ -8,6 +8,7 @@ use crate::pty::{PATIENCE, Session};
 use crate::scene::{SOURCES, Scene, setup, start};
 use crate::seen::has;
 use crossterm::event::KeyCode;
+use jiff::tz::TimeZone;
 use quarterdeck::app::Overlay;
 use quarterdeck::domain::notify::Notify;
 use quarterdeck::domain::risk::{Level, Policy};
@@ -37,6 +38,7 @@ fn same() -> Renewed {
         remember: false,
         mouse: false,
         log_memory: 32 << 20,
+        log_zone: TimeZone::UTC,
         log_files: BTreeMap::new(),
         runbooks: false,
         journal: None,

@@ -4,8 +4,9 @@ use crate::desk::{Desk, alerts, docker, fence, filter, has_colour, lull, painted
 use crate::lab::docker::{Container, Docker};
 use crate::lab::{monitoring, need, poll};
 use crate::pty::PATIENCE;
+use quarterdeck::domain::text as domain_text;
 use serde_json::Value;
-use std::process::Output;
+use std::process::{Command, Output};
 
 /// Wide enough for every column of every pane.
 const WIDE: (u16, u16) = (260, 60);
@@ -426,4 +427,48 @@ fn too_small_a_terminal_is_told_and_a_larger_one_is_used() {
     session.send("T");
     session.wait_text("theme light");
     quit(session);
+}
+
+/// What is printed between updates, without what a terminal takes for orders.
+fn shown_outside_updates(raw: &[u8]) -> String {
+    let raw = String::from_utf8_lossy(raw);
+    let mut outside = String::new();
+    for (number, piece) in raw.split("\x1b[?2026h").enumerate() {
+        let rest = if number == 0 { Some(piece) } else { piece.split_once("\x1b[?2026l").map(|(_, rest)| rest) };
+        outside.push_str(rest.unwrap_or_default());
+    }
+    domain_text::strip_escapes(&outside).chars().filter(|char| !char.is_control()).collect()
+}
+
+#[test]
+fn each_frame_is_one_synchronised_update_and_nothing_is_erased_after_the_first() {
+    assert_eq!(shown_outside_updates(b"a\x1b[?2026hb\x1b[?2026lc\x1b[1;1Hd"), "acd");
+    let desk = Desk::with(HOST);
+    let mut session = painted(desk.launch());
+    for key in ["0", "1", "z"] {
+        session.send(key);
+        fence(&mut session, |_| ());
+    }
+    let raw = session.raw();
+    let count = |what: &[u8]| raw.windows(what.len()).filter(|window| *window == what).count();
+    let frames = count(b"\x1b[?2026h");
+    assert!(frames >= 7, "{frames} frames");
+    assert_eq!(shown_outside_updates(&raw), "");
+    assert!(count(b"\x1b[2J") <= 1, "the whole screen is erased again");
+    quit(session);
+}
+
+/// One file, and what every Linux has: themes, keymaps, runbooks, SQLite and TLS are in it.
+#[test]
+fn the_program_is_one_file_that_needs_the_c_library_alone() {
+    let printed = Command::new("ldd").arg(env!("CARGO_BIN_EXE_quarterdeck")).output();
+    let Ok(printed) = printed else { panic!("ldd belongs to the C library: {printed:?}") };
+    let printed = text(&printed);
+    let needs = printed.lines().filter_map(|line| line.split_whitespace().next());
+    let names: Vec<&str> = needs.map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
+    let of_c =
+        |name: &&&str| ["linux-vdso", "libgcc_s", "libm.", "libc.", "ld-linux"].iter().any(|of| name.starts_with(of));
+    let others: Vec<_> = names.iter().filter(|name| !of_c(name)).collect();
+    let is_static = printed.contains("not a dynamic executable") || printed.contains("statically linked");
+    assert!(others.is_empty() || is_static, "{others:?}: {printed}");
 }

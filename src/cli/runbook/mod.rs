@@ -10,7 +10,7 @@ mod run;
 mod shelf;
 mod told;
 
-use super::Global;
+use super::{Global, PRINTS};
 use crate::runbook::schema;
 use clap::Subcommand;
 use std::io::{Write, stdout};
@@ -21,9 +21,12 @@ use std::process::ExitCode;
 pub enum Command {
     /// All runbooks: those built in, and those of the folders that the config names
     ///
-    /// A line each: id, risk, owner, last run and its result, title; below it where it comes from and what is odd about it. Exit code 1 when a file could not be read as one.
+    /// A line each: id, risk, owner, last run and its result, title; below it where it comes from and what is odd about it.
+    ///
+    /// Exit codes: 0 all could be read, 1 a file could not be read as one, 2 the command line was not understood.
     List(shelf::List),
     /// One runbook: its page, and its steps as they are written
+    #[command(after_help = PRINTS)]
     Show(shelf::Show),
     /// Check runbooks against every rule; say what is wrong, where, and how to mend it
     ///
@@ -33,18 +36,21 @@ pub enum Command {
     /// Exit codes: 0 nothing is wrong (warnings aside), 1 something is, 2 the command line was not understood.
     Lint(lint::Lint),
     /// A JSON Schema of the front matter, for editors, on standard output
+    #[command(after_help = PRINTS)]
     Schema,
     /// Begin a runbook: a page to be filled in
     ///
     /// It can be planned at once, and `lint` names each line that is still to be written. Today is the day of its review. It is written to ID.md in this folder, or where --in
     /// says; a file that exists is never touched.
+    ///
+    /// Exit codes: 0 it is begun, 1 it could not be: why is told, 2 the command line was not understood.
     New(begin::New),
     /// Print everything that a run would do, and do nothing of it
     ///
     /// What is affected, what is sent and where, whether it can be undone, the answer it takes, and the
     /// plan's hash. Checks and plan fences are asked; nothing that changes anything is sent.
     ///
-    /// Exit codes: 0 it could be run, 1 it could not: why is told.
+    /// Exit codes: 0 it could be run, 1 it could not: why is told, 2 the command line was not understood.
     Plan(plan::Make),
     /// Run one: planned, confirmed, executed, verified and recorded
     ///
@@ -60,7 +66,7 @@ pub enum Command {
     /// Each change that may have happened is looked at and the finding recorded. Nothing is
     /// ever sent again. Runs of a process that is alive are left alone.
     ///
-    /// Exit codes: 0 there are none, or all were ok; 1 one failed, or could not be looked at; 3 nobody can tell of one whether something happened; 4
+    /// Exit codes: 0 there are none, or all were ok; 1 one failed, or could not be looked at; 2 the command line was not understood; 3 nobody can tell of one whether something happened; 4
     /// one was stopped before it was done. The worst counts: 3, then 1, then 4.
     Resume(resume::Resume),
 }

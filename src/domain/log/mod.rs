@@ -12,10 +12,11 @@ pub use json::{fields, is_object, pretty};
 pub use level::Level;
 pub use pattern::mask;
 pub use trace::Part;
-pub use when::{of_text, own_time};
+pub use when::{OwnTime, of_text, own_time};
 
 use super::{SourceError, SourceId};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,6 +148,8 @@ pub struct LogRequest {
     pub target: LogTarget,
     /// From when on.
     pub anchor: Anchor,
+    /// Where a line of a file was written that tells a time without an offset.
+    pub zone: TimeZone,
     /// Counts how often it was asked for again by hand.
     pub again: u32,
 }

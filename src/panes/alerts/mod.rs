@@ -50,13 +50,14 @@ impl Tabular for Alerts {
     const TITLE: (Option<u8>, &'static str) = (KIND.number, KIND.title);
     const COLUMNS: &'static [Column] = &[
         Column::text("ALERT", 18, 2, 9),
-        Column::text("ON", 12, 2, 6),
+        // An address with its port: cut, it names nothing.
+        Column::text("ON", 17, 2, 6),
         Column::text("STATE", 9, 0, 9),
         Column::text("SEVERITY", 8, 0, 8),
         Column::figure("FOR", 5, 7).of(Measure::Time),
         Column::figure("VALUE", 7, 2).of(Measure::Any),
         Column::text("BY", 14, 2, 3),
-        Column::text("SUMMARY", 16, 6, 4),
+        Column::text("SUMMARY", 12, 6, 4),
     ];
     const GROUPED_BY: Option<&'static str> = Some("name");
     const NONE: &'static str = "asked, and no alert is firing or pending";
@@ -238,4 +239,26 @@ fn silences_unknown(cx: &Cx<'_>) -> Option<String> {
 /// What is wrong with alerting itself, by those who say so.
 fn troubles<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = (&'a Feed, &'a Trouble)> {
     cx.store.alert_reports().flat_map(|(feed, report)| report.troubles.iter().map(move |trouble| (feed, trouble)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::widgets::grid;
+
+    /// Four panes on 160 cells, or one on 80: names and addresses of every length that is usual.
+    #[test]
+    fn an_address_with_its_port_is_whole_in_eighty_cells() {
+        for alert in [8, 18, 30] {
+            for on in [5, 14, 17] {
+                let needs = [alert, on, 7, 8, 3, 0, 0, 60];
+                let mut slots = Vec::new();
+                grid::place_to_fit(Alerts::COLUMNS, 0..8, |column| column != BY, 78, &needs, &mut slots);
+                let width = |column| slots.iter().find(|slot| slot.column == column).map_or(0, |slot| slot.width);
+                assert!(width(TARGET) >= on, "{alert} {on}: {slots:?}");
+                assert!(width(STATE) > 0 && width(SEVERITY) > 0 && width(FOR) > 0, "{alert} {on}: {slots:?}");
+                assert!(width(7) > 0, "the summary went: {alert} {on}: {slots:?}");
+            }
+        }
+    }
 }

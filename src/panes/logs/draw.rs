@@ -159,9 +159,13 @@ fn trouble(name: &str, state: &PlaceState) -> (Role, String) {
         Stage::Retrying => (Role::SeverityWarning, ", trying again"),
         Stage::Over => (Role::SeverityCritical, ", not tried again (ctrl-r does)"),
     };
-    let since = state.at.strftime("%H:%M:%SZ");
     let told = state.why.as_ref().map_or_else(String::new, |why| format!("{}: {}", why.what, why.hint));
-    (role, format!("▲ {} since {since}{again}: {}", text::clean(name), text::clean(&told)))
+    let (name, told) = (text::clean(name), text::clean(&told));
+    if role == Role::SeverityInfo {
+        // It is read: that is no trouble, and since when says nothing.
+        return (role, format!("· {name}: {told}"));
+    }
+    (role, format!("▲ {name} since {}{again}: {told}", state.at.strftime("%H:%M:%SZ")))
 }
 
 fn level_role(level: Level) -> Role {

@@ -38,13 +38,16 @@ pub struct Settings {
     pub memory: usize,
     /// Files by the server's name.
     pub files: BTreeMap<String, Vec<String>>,
+    /// Where lines of files were written that tell a time without an offset.
+    pub files_zone: TimeZone,
     /// Tells the zone where the operator is. Not the zone itself: finding it reads the system's list of zones, which no start waits for.
     pub zone: fn() -> TimeZone,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { memory: 32 << 20, files: BTreeMap::new(), zone: || TimeZone::UTC }
+        let files = BTreeMap::new();
+        Self { memory: 32 << 20, files, files_zone: TimeZone::UTC, zone: || TimeZone::UTC }
     }
 }
 
@@ -117,6 +120,7 @@ pub struct LogView {
     times: bool,
     wrap: bool,
     zone: TimeZone,
+    files_zone: TimeZone,
     arrivals: Arrivals,
     /// There is more to look at than was looked at.
     unfinished: bool,
@@ -158,6 +162,7 @@ impl LogView {
             times: true,
             wrap: false,
             zone: (settings.zone)(),
+            files_zone: settings.files_zone.clone(),
             arrivals: Arrivals::default(),
             unfinished: false,
             rows: Vec::new(),
@@ -188,7 +193,12 @@ impl LogView {
     /// What is to be read for it; `None` as long as it is not chosen.
     pub fn wants(&self) -> Option<LogRequest> {
         let chosen = self.number.is_some() || !matches!(self.mode, Mode::Pick { .. });
-        chosen.then(|| LogRequest { target: self.target().clone(), anchor: self.anchor, again: self.again })
+        chosen.then(|| LogRequest {
+            target: self.target().clone(),
+            anchor: self.anchor,
+            zone: self.files_zone.clone(),
+            again: self.again,
+        })
     }
 
     /// What it wants was asked for under this number: what is there is of something else.

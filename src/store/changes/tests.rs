@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{AlertReport, Labels, Replica, Sample, SourceId};
+use crate::domain::{AlertReport, Labels, Reach, Replica, Sample, SourceId};
 
 const BACK: Duration = Duration::from_secs(1800);
 
@@ -130,4 +130,46 @@ fn a_source_that_answers_again_and_a_machine_that_booted() {
     assert_eq!(what, ["local/a: answers again, after 2 min without", "game-1: booted"]);
     tell(&mut store, "local", 5140, Ok(Snapshot::Servers(vec![server(60 * 86_400)])));
     assert_eq!(told(&store, 5140).len(), 1, "a machine that runs for weeks did not change");
+}
+
+#[test]
+fn a_source_that_came_back_several_times_is_one_line() {
+    let mut store = store();
+    let gone = || Err(SourceError::new("no", "mend"));
+    let here = || Ok(Snapshot::Database(Database::default()));
+    for (start, expected) in [
+        (5000, "answers again, after 10 s without"),
+        (5100, "answers again, after 10 s without, and once before"),
+        (5200, "answers again, after 10 s without, and 2 times before"),
+    ] {
+        tell(&mut store, "postgres", start, gone());
+        tell(&mut store, "postgres", start + 10, here());
+        let what: Vec<String> = told(&store, start + 10).into_iter().map(|(_, what, _)| what).collect();
+        assert_eq!(what, [expected]);
+    }
+    // What is longer ago than is asked for is not counted.
+    let what: Vec<String> = told(&store, 5210 + BACK.as_secs() - 60).into_iter().map(|(_, what, _)| what).collect();
+    assert_eq!(what, ["answers again, after 10 s without"]);
+}
+
+#[test]
+fn a_server_that_was_down_and_is_up_again() {
+    let mut store = store();
+    let server = |up, uptime| {
+        let reach = vec![Reach { by: "health".to_owned(), up, code: None, took: None, why: String::new() }];
+        let uptime = Some(Duration::from_secs(uptime));
+        Ok(Snapshot::Servers(vec![Server { name: "game-1".to_owned(), reach, uptime, ..Server::default() }]))
+    };
+    let weeks = 60 * 86_400;
+    tell(&mut store, "local", 5000, server(true, weeks));
+    tell(&mut store, "local", 5010, server(false, weeks));
+    assert!(told(&store, 5010).is_empty(), "what is down is wrong now");
+    tell(&mut store, "local", 5024, server(true, weeks));
+    let was = |what: &str| ("game-1".to_owned(), what.to_owned(), Severity::Warning);
+    assert_eq!(told(&store, 5024), [was("was down for 14 s")]);
+    tell(&mut store, "local", 5100, server(false, weeks));
+    tell(&mut store, "local", 5160, server(true, 20));
+    assert_eq!(told(&store, 5160), [was("booted, was down 2 times, the last time for 60 s")]);
+    tell(&mut store, "local", 5160 + 2 * 1800, server(true, weeks));
+    assert!(told(&store, 5160 + 2 * 1800).is_empty(), "that was long ago");
 }
