@@ -21,7 +21,10 @@ use std::process::ExitCode;
 pub enum Command {
     /// All runbooks: those built in, and those of the folders that the config names
     ///
-    /// A line each: id, risk, title, what is odd about it. Exit code 1 when a file could not be read as one.
+    /// A line each: id, risk, title, what is odd about it. A file with a mistake stands last, marked BROKEN; the
+    /// others can be used.
+    ///
+    /// Exit codes: 0 all could be read, 1 a file has a mistake: which, where and what is told on standard error.
     List(shelf::List),
     /// One runbook: its page, and its steps as they are written
     Show(shelf::Show),

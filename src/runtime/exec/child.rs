@@ -123,11 +123,15 @@ impl Exec {
 
     /// The runbook that a call means: by its file, seen from the calling one.
     pub(super) fn called(&self, from: &Runbook, call: &Call) -> Result<Arc<Runbook>, String> {
-        let found = library::beside(&place(from), &call.file)
-            .and_then(|wanted| self.library.iter().find(|runbook| place(runbook) == wanted).cloned());
-        found.ok_or_else(|| {
+        let wanted = library::beside(&place(from), &call.file);
+        let found = |wanted: &String| self.library.iter().find(|runbook| place(runbook) == *wanted).cloned();
+        wanted.as_ref().and_then(found).ok_or_else(|| {
+            let mistake = self.library.unread().find(|(path, _)| Some(path) == wanted.as_ref());
             let (file, from) = (&call.file, from.file());
-            format!("{file} beside {from} is not there or has a mistake: `quarterdeck runbook lint` tells")
+            mistake.map_or_else(
+                || format!("{file} beside {from} is not there or is no runbook: `quarterdeck runbook lint` tells"),
+                |(_, mistake)| format!("{file} has a mistake {}", mistake.told()),
+            )
         })
     }
 }
