@@ -243,3 +243,52 @@ fn dashboards_show_what_a_shell_beside_them_runs_and_do_not_take_it_for_their_ow
     second.wait_screen("end", SOON, |screen| screen.contents().contains("✓ in another session: Own on local ok"));
     leave(&mut second);
 }
+
+#[test]
+fn a_run_whose_process_is_killed_is_soon_told_as_cut_off_beside_it_and_left_to_whoever_resumes_it() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut dashboard = desk.start();
+    dashboard.send("6");
+    let mut shell = run(&desk, &[]);
+    shell.wait_text("to run it type  touch on local");
+    say(&mut shell, "touch on local");
+    is_made(&desk, "touched");
+    dashboard.wait_screen("run under way", SOON, |screen| screen.contents().contains("Own on local: Touch: running"));
+    shell.signal(Signal::KILL);
+    assert!(shell.wait_exit().signal().is_some());
+    dashboard.wait_screen("it is told", SOON, |screen| {
+        let text = screen.contents();
+        text.contains("cut off, to be resumed") && text.contains("its process is gone")
+    });
+    let mut late = desk.start();
+    late.send("6");
+    late.wait_text("cut off");
+    make(&desk, "go");
+    make(&desk, "good");
+    // Whoever looks after it writes what became of it, and it is seen here too.
+    dashboard.wait_screen("it is settled", PATIENCE, |screen| {
+        let text = screen.contents();
+        text.contains("in another session: Own on local ok") && !text.contains("cut off, ")
+    });
+    assert_eq!((count(&desk, "step.intent"), count(&desk, "step.reconcile")), (1, 1), "it was looked at once");
+    leave(&mut late);
+    leave(&mut dashboard);
+}
+
+#[test]
+fn a_process_that_ends_as_it_is_looked_at_is_not_told_as_killed() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    make(&desk, "go");
+    make(&desk, "good");
+    let mut dashboard = desk.start();
+    dashboard.send("6");
+    for _ in 0..4 {
+        let mut shell = run(&desk, &[]);
+        shell.wait_text("to run it type  touch on local");
+        say(&mut shell, "touch on local");
+        assert!(shell.wait_exit().success(), "{}", shell.text());
+    }
+    dashboard.wait_screen("all ended", SOON, |screen| screen.contents().matches(" ok ").count() >= 4);
+    assert!(!dashboard.text().contains("cut off"), "{}", dashboard.text());
+    leave(&mut dashboard);
+}

@@ -472,6 +472,7 @@ impl<'a> Following<'a> {
             | RunEvent::Recalled(_)
             | RunEvent::Elsewhere(_)
             | RunEvent::CutOff(_)
+            | RunEvent::Left(_)
             | RunEvent::Reconciled(_) => {}
         }
     }
