@@ -292,3 +292,87 @@ fn a_process_that_ends_as_it_is_looked_at_is_not_told_as_killed() {
     assert!(!dashboard.text().contains("cut off"), "{}", dashboard.text());
     leave(&mut dashboard);
 }
+
+/// Begins a run that the page and the lock allow, as far as the answer to its plan.
+fn at_the_answer(desk: &Desk) -> Session {
+    let screen = run(desk, &[]);
+    screen.wait_text("to run it type  touch on local");
+    screen
+}
+
+#[test]
+fn of_two_runs_that_want_one_lock_exactly_one_begins_and_the_other_is_told_who_has_it_since_when_and_where() {
+    let touch = TOUCH.replace("until [ -e", "echo x >> \"$HOME/times\"\nuntil [ -e");
+    let desk = desk(&format!("{HEAD}{touch}").replace("verb: touch\n", "verb: touch\nlock: [service/web]\n"));
+    make(&desk, "good");
+    for round in 1..=12 {
+        // Both have seen the plan before either is answered: nothing but the lock keeps them apart.
+        let mut both = [at_the_answer(&desk), at_the_answer(&desk)];
+        std::thread::scope(|scope| {
+            for screen in &mut both {
+                scope.spawn(|| say(screen, "touch on local"));
+            }
+        });
+        let refused = |screen: &Session| screen.text().contains("service/web is held by");
+        let loser = poll(PATIENCE, || both.iter().position(refused)).expect("one of them is refused");
+        is_made(&desk, "touched");
+        let [first, second] = both;
+        let (mut loser, mut winner) = if loser == 0 { (first, second) } else { (second, first) };
+        assert_eq!(loser.wait_exit().exit_code(), 5, "{}", loser.text());
+        let text = loser.text();
+        let told = text.split("service/web is held by ").nth(1).unwrap();
+        for word in ["@", " since ", " UTC: run ", " of own", ", at touch"] {
+            assert!(told.contains(word), "{word} in {told}");
+        }
+        make(&desk, "go");
+        assert!(winner.wait_exit().success(), "{}", winner.text());
+        assert!(!refused(&winner), "{}", winner.text());
+        let times = std::fs::read_to_string(here(&desk, "times")).unwrap();
+        assert_eq!(times.lines().count(), round, "it was done once in round {round}");
+        for file in ["go", "touched"] {
+            std::fs::remove_file(here(&desk, file)).unwrap();
+        }
+    }
+    assert_eq!((count(&desk, "run.finish"), count(&desk, "step.intent")), (12, 12));
+    assert!(desk.run(&["journal", "verify"]).status.success());
+}
+
+#[test]
+fn ctrl_c_while_a_called_run_asks_for_its_parameters_begins_nothing_and_the_caller_asks_again_or_stops() {
+    let desk = desk(&format!("{HEAD}\n## Go\n\n### Other\n\n**Run:** [Inner](inner.md)\n"));
+    let inner = format!("{HEAD}{TOUCH}")
+        .replace("id: own", "id: inner")
+        .replace("title: Own", "title: Inner")
+        .replace("verb: touch\n", "verb: touch\nparams:\n  - {name: word, type: string, required: true}\n")
+        .replace("echo \"begins\"", "echo \"begins $word\"");
+    desk.file("books/inner.md", &inner);
+    make(&desk, "go");
+    make(&desk, "good");
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("runs Inner (inner) here");
+    say(&mut screen, "done");
+    screen.wait_text("word of inner (string):");
+    screen.send("\x03");
+    screen.wait_text("! not begun: word was not given");
+    // The caller asks again, and the interrupt is not taken for a stop of the caller too.
+    let asked = |screen: &Session, times: usize| {
+        screen.wait_screen("it asks again", PATIENCE, |screen| {
+            screen.contents().matches("done, skip REASON, or stop:").count() >= times
+        });
+    };
+    asked(&screen, 2);
+    assert!(!screen.text().contains("stops before the next change"), "{}", screen.text());
+    say(&mut screen, "done");
+    screen.wait_screen("the parameter again", PATIENCE, |screen| {
+        screen.contents().matches("word of inner (string):").count() >= 2
+    });
+    say(&mut screen, "now");
+    screen.wait_text("to run it type  touch on local");
+    screen.send("\x03");
+    screen.wait_text("! not begun: it was not answered");
+    asked(&screen, 3);
+    assert_eq!(count(&desk, "run.start"), 1, "nothing of the called one began");
+    screen.send("\x03");
+    assert_eq!(screen.wait_exit().exit_code(), 4, "{}", screen.text());
+    assert!(!here(&desk, "touched").exists() && count(&desk, "step.intent") == 0);
+}

@@ -14,7 +14,7 @@ use crate::domain::text::clean;
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::machine::Answered;
-use crate::runbook::model::Call;
+use crate::runbook::model::{Call, Param, ParamType};
 use crate::runbook::plan::Caller;
 use crate::runbook::{PlanRequest, Runbook, library};
 use serde_json::{Value, json};
@@ -191,7 +191,8 @@ impl Run {
         let id = self.planned(step).id.clone();
         self.exec.runs.wait(self.id, Some(&id));
         let caller = Caller { run: self.id, step: id };
-        let request = PlanRequest { runbook: runbook.id.clone(), args: self.args_for(runbook), caller: Some(caller) };
+        let request =
+            PlanRequest { runbook: runbook.id.clone(), args: self.args_for(step, runbook), caller: Some(caller) };
         self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request) }).await;
         let mut under_way = None;
         loop {
@@ -207,7 +208,7 @@ impl Run {
                         under_way = Some(run);
                     }
                     News::Ended(_, None, _) => return None,
-                    News::Ended(run, Some(outcome), reason) => return Some(self.came(run, runbook, outcome, &reason)),
+                    News::Ended(run, Some(outcome), reason) => return Some(self.came(step, (run, runbook), outcome, &reason)),
                 },
                 answer = self.answers.recv() => match (answer, under_way) {
                     // It ends before its next change, and then this one does.
@@ -240,15 +241,20 @@ impl Run {
         answered
     }
 
-    /// Its parameters of the same name as ours have our values.
-    fn args_for(&self, runbook: &Runbook) -> BTreeMap<String, Value> {
-        let names = runbook.params.iter().map(|param| &param.name);
-        let given = names.filter_map(|name| Some((name.clone(), self.values.get(name)?.clone())));
+    /// Its parameters of the same name as ours have our values; a server called `host` is the one that our step is about.
+    fn args_for(&self, step: usize, runbook: &Runbook) -> BTreeMap<String, Value> {
+        let host = self.planned(step).host.as_deref();
+        let about = |param: &Param| {
+            let is_host = param.name == "host" && param.kind == ParamType::Server && !param.many;
+            host.filter(|_| is_host).map(Value::from).or_else(|| self.values.get(&param.name).cloned())
+        };
+        let given = runbook.params.iter().filter_map(|param| Some((param.name.clone(), about(param)?)));
         given.filter(|(_, value)| !value.is_null()).collect()
     }
 
-    fn came(&mut self, run: RunId, runbook: &Runbook, outcome: RunOutcome, reason: &str) -> Answered {
-        let told = format!("run {} of {}", run.short(), runbook.id);
+    fn came(&mut self, step: usize, called: (RunId, &Runbook), outcome: RunOutcome, reason: &str) -> Answered {
+        let host = self.planned(step).host.as_ref().map(|host| format!(" for {host}")).unwrap_or_default();
+        let told = format!("run {} of {}{host}", called.0.short(), called.1.id);
         self.called.push(told.clone());
         Answered::Came(outcome, format!("{told} ended {}: {reason}", outcome.word()))
     }
