@@ -2,7 +2,6 @@
 //! what is run.
 
 use super::find::{folder_safely, read_safely};
-use crate::clock;
 use crate::runbook::parse::{id, is_runbook, parse};
 use crate::runbook::{Library, Mistake, Problems, Runbook};
 use jiff::Timestamp;
@@ -79,7 +78,9 @@ fn first(path: &Path, source: &str, problems: &Problems) -> Mistake {
 
 /// A mistake of the file or folder as a whole.
 fn mistake(path: &Path, what: impl Into<String>, mend: impl Into<String>) -> Mistake {
-    let changed = fs::metadata(path).ok().and_then(|data| Timestamp::from_second(data.ctime()).ok());
+    // One that is gone has changed the folder that it was in.
+    let data = path.ancestors().find_map(|path| fs::metadata(path).ok());
+    let changed = data.and_then(|data| Timestamp::from_second(data.ctime()).ok());
     Mistake {
         path: path.to_owned(),
         place: None,
@@ -87,7 +88,7 @@ fn mistake(path: &Path, what: impl Into<String>, mend: impl Into<String>) -> Mis
         mend: mend.into(),
         others: 0,
         id: None,
-        since: changed.unwrap_or_else(|| clock::now().wall),
+        since: changed.unwrap_or_default(),
         kept: Vec::new(),
     }
 }

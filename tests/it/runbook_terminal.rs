@@ -376,3 +376,31 @@ fn ctrl_c_while_a_called_run_asks_for_its_parameters_begins_nothing_and_the_call
     assert_eq!(screen.wait_exit().exit_code(), 4, "{}", screen.text());
     assert!(!here(&desk, "touched").exists() && count(&desk, "step.intent") == 0);
 }
+
+#[test]
+fn a_reader_that_goes_ends_no_run() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    make(&desk, "good");
+    let planned = desk.run(&["runbook", "plan", "own", "--json"]);
+    let planned: Value = serde_json::from_slice(&planned.stdout).unwrap();
+    let (hash, answer) = (planned["hash"].as_str().unwrap(), planned["confirm"].as_str().unwrap());
+    let words = ["sh", "-c", "\"$@\" 2>\"$0\"/said | head -n 1; : > \"$0\"/over"].map(str::to_owned);
+    let home = desk.home().display().to_string();
+    let wrapper = [&words[..], &[home]].concat();
+    for more in [&["--json"][..], &[]] {
+        let run = [&["runbook", "run", "own", "--plan", hash, "--confirm", answer], more].concat();
+        std::thread::scope(|scope| {
+            let told = scope.spawn(|| desk.run_under(&wrapper, &run));
+            is_made(&desk, "touched");
+            make(&desk, "go");
+            told.join().unwrap();
+        });
+        let said = std::fs::read_to_string(here(&desk, "said")).unwrap();
+        assert!(!said.contains("defect"), "{said}");
+        for file in ["go", "touched"] {
+            std::fs::remove_file(here(&desk, file)).unwrap();
+        }
+    }
+    let export = out(&desk.run(&["journal", "export"]));
+    assert_eq!(export.matches("\"outcome\":\"ok\"").count(), 2, "both went to their end: {export}");
+}
