@@ -80,7 +80,9 @@ impl Renew for Librarian {
         let changed = changed.map(|(id, _)| id.clone()).collect();
         let new = library.mistakes().iter().filter(|mistake| !told_before(&self.library, mistake));
         let wrong: Vec<String> = new.map(ToString::to_string).collect();
-        wrong.iter().for_each(|what| tracing::warn!(what, "a runbook"));
+        for what in &wrong {
+            tracing::warn!(what, "a runbook");
+        }
         let (added, removed) = (only(&after, &before), only(&before, &after));
         let marked = |id: &&String| self.library.mistake(id).is_some() != library.mistake(id).is_some();
         let marked = after.keys().filter(marked).cloned().collect();

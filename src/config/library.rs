@@ -30,11 +30,11 @@ pub fn library_after(folders: &[PathBuf], before: &Library) -> Library {
     Library::builtin_with(|shelved| shelved.add(found, Some(before)))
 }
 
-fn read_all(folders: &[PathBuf]) -> Vec<Result<Runbook, Mistake>> {
+fn read_all(folders: &[PathBuf]) -> Vec<Result<Runbook, Box<Mistake>>> {
     folders.iter().flat_map(|folder| read_folder(folder)).collect()
 }
 
-fn read_folder(folder: &Path) -> Vec<Result<Runbook, Mistake>> {
+fn read_folder(folder: &Path) -> Vec<Result<Runbook, Box<Mistake>>> {
     let mut found = Pages::default();
     found.walk(folder, 0, true);
     let commit = commit(folder);
@@ -44,21 +44,21 @@ fn read_folder(folder: &Path) -> Vec<Result<Runbook, Mistake>> {
             runbook
         })
     });
-    pages.chain(found.troubles.into_iter().map(Err)).collect()
+    pages.chain(found.troubles.into_iter().map(|trouble| Err(Box::new(trouble)))).collect()
 }
 
 /// A page of prose is none, and nobody's mistake.
-fn read(path: &Path) -> Result<Option<Runbook>, Mistake> {
+fn read(path: &Path) -> Result<Option<Runbook>, Box<Mistake>> {
     let data = fs::metadata(path);
     if data.as_ref().is_ok_and(|data| data.len() > LONGEST) {
-        return Err(mistake(path, "it is longer than a runbook can be", "split it"));
+        return Err(Box::new(mistake(path, "it is longer than a runbook can be", "split it")));
     }
-    let source = read_safely(path).map_err(|problem| mistake(path, problem.what, problem.hint))?;
+    let source = read_safely(path).map_err(|problem| Box::new(mistake(path, problem.what, problem.hint)))?;
     if !is_runbook(&source) {
         return Ok(None);
     }
     let mut runbook =
-        parse(&path.display().to_string(), &source).map_err(|problems| first(path, &source, &problems))?;
+        parse(&path.display().to_string(), &source).map_err(|problems| Box::new(first(path, &source, &problems)))?;
     runbook.path = Some(path.to_owned());
     runbook.written = data.ok().and_then(|data| data.modified().ok()?.try_into().ok());
     Ok(Some(runbook))

@@ -46,8 +46,8 @@ impl Shelved {
 
     /// Adds what was found in files, each page by itself. One with a mistake stays as `before` had it, and is marked. Of two with one id the
     /// one that had it before keeps it, else the first.
-    pub fn add(&mut self, found: Vec<Result<Runbook, Mistake>>, before: Option<&Library>) {
-        let path = |page: &Result<Runbook, Mistake>| match page {
+    pub fn add(&mut self, found: Vec<Result<Runbook, Box<Mistake>>>, before: Option<&Library>) {
+        let path = |page: &Result<Runbook, Box<Mistake>>| match page {
             Ok(runbook) => runbook.path.clone(),
             Err(mistake) => Some(mistake.path.clone()),
         };
@@ -60,7 +60,7 @@ impl Shelved {
             match page {
                 Ok(runbook) if had(&runbook) => first.push(runbook),
                 Ok(runbook) => then.push(runbook),
-                Err(mistake) => self.mistakes.push(mistake),
+                Err(mistake) => self.mistakes.push(*mistake),
             }
         }
         first.into_iter().chain(then).for_each(|runbook| self.put(runbook));

@@ -75,7 +75,9 @@ pub(super) async fn recall(exec: Arc<Exec>) {
     let mut going = Going::default();
     let after = match exec.journal.recent(RECENT).await {
         Ok(records) => {
-            records.iter().for_each(|record| going.take(record));
+            for record in &records {
+                going.take(record);
+            }
             let last = records.last().map(|record| record.id);
             for record in records {
                 let _ = exec.events.send(Event::Run(RunEvent::Recalled(Box::new(record)))).await;

@@ -215,7 +215,9 @@ const LOG: &str = "QUARTERDECK_TEST_DEFECT_LOG";
 fn a_defect_for_the_test_below() {
     let Ok(log) = std::env::var(LOG) else { return };
     let redactor = Redactor::default();
-    ALL.into_iter().for_each(|canary| redactor.learn(&canary.to_owned().into()));
+    for canary in ALL {
+        redactor.learn(&canary.to_owned().into());
+    }
     crash::install();
     crash::hide(&redactor);
     start_log(Path::new(&log), 2, redactor).unwrap();

@@ -3,6 +3,7 @@
 
 use crate::desk::Desk;
 use crate::lab::poll;
+use crate::lab::scripted::{Say, Scripted};
 use crate::pty::{PATIENCE, Session};
 use crate::support::{leave, say};
 use rustix::process::Signal;
@@ -375,6 +376,35 @@ fn ctrl_c_while_a_called_run_asks_for_its_parameters_begins_nothing_and_the_call
     screen.send("\x03");
     assert_eq!(screen.wait_exit().exit_code(), 4, "{}", screen.text());
     assert!(!here(&desk, "touched").exists() && count(&desk, "step.intent") == 0);
+}
+
+#[test]
+fn a_request_that_is_not_answered_yet_says_where_it_went() {
+    let go = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let goes = std::sync::Arc::clone(&go);
+    let service = Scripted::start(move |path| {
+        if path.starts_with("/change") {
+            poll(PATIENCE, || goes.load(std::sync::atomic::Ordering::SeqCst).then_some(()));
+        }
+        Say::good("{\"ok\": true}")
+    });
+    let steps = "## Go\n\n```http run on=shop timeout=60s undo=none\nPOST /change?x=1\nX-Token: {{ secret.token }}\n```\n\n\
+        ```http verify on=shop timeout=10s expect=(json.ok)\nGET /\n```\n";
+    let desk = desk(&format!("{HEAD}{steps}").replace("verb: touch\n", "verb: touch\nsecrets: [token]\n"));
+    let config = std::fs::read_to_string(here(&desk, "config.toml")).unwrap();
+    let token = desk.file("token", "canary-5f2ad8c3").display().to_string();
+    let tables =
+        format!("[secret.token]\nfile = \"{token}\"\n[http.shop]\nurl = \"http://127.0.0.1:{}\"\n", service.port());
+    desk.file("config.toml", &format!("{config}\n{tables}"));
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("to run it type  touch on shop");
+    say(&mut screen, "touch on shop");
+    screen.wait_text(&format!("| POST /change?x=1 is sent to http://127.0.0.1:{}", service.port()));
+    assert!(!screen.text().contains("answered with"), "{}", screen.text());
+    go.store(true, std::sync::atomic::Ordering::SeqCst);
+    screen.wait_text("| answered with 200 after ");
+    assert!(screen.wait_exit().success(), "{}", screen.text());
+    assert!(!screen.text().contains("5f2ad8c3"), "{}", screen.text());
 }
 
 #[test]
