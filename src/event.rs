@@ -138,6 +138,8 @@ pub enum RunEvent {
     },
     /// Found at start: runs that earlier processes left unfinished. It is being looked at what became of each.
     CutOff(Vec<RunId>),
+    /// Runs of other sessions whose process has just been found gone. Nobody looks at what became of them until somebody resumes them.
+    Left(Vec<RunId>),
     /// What became of them, once all are looked at.
     Reconciled(Vec<Ended>),
 }

@@ -72,6 +72,9 @@ fn stands(run: &RunView, title: &str, now: Now, asks: bool) -> (Role, String) {
     });
     let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
     match run.outcome {
+        None if run.left => {
+            (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, cut off, to be resumed", run.actor))
+        }
         None if run.cut_off => (Role::Toast, format!("◌ {title}{target}: begun {took} ago, cut off, being looked at")),
         None => (Role::Toast, format!("▶ {title}{target}: {doing}, {took}")),
         Some(outcome) => {

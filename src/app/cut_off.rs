@@ -17,6 +17,21 @@ pub(super) fn found(state: &mut State, runs: &[RunId]) {
     state.banner = Some(Banner::new(*last));
 }
 
+/// Those of other sessions whose process is gone. They are left to whoever resumes them: their operator may be about to.
+pub(super) fn left(state: &mut State, runs: &[RunId]) {
+    let Some(last) = runs.last() else { return };
+    state.runs.left(runs);
+    let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
+    let what = match runs.len() {
+        1 => "a run of another session was cut off: its process is gone".to_owned(),
+        count => format!("{count} runs of other sessions were cut off: their processes are gone"),
+    };
+    let them = it(runs.len());
+    let mend = format!("`quarterdeck runbook resume` finds out what became of {them}, {key} lists {them}");
+    state.toasts.bad(state.now, format!("{what}; {mend}"));
+    Banner::tell_of_other(&mut state.banner, *last);
+}
+
 /// It is known what became of them. Red only when something is not well.
 pub(super) fn settled(state: &mut State, ended: &[Ended]) {
     let Some(last) = ended.last() else { return };

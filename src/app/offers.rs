@@ -4,7 +4,7 @@ use super::hands::say_marks;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
 use super::{Overlay, ParamsDialog, State, freeze, planning, replay, update, way};
 use crate::cx::Cx;
-use crate::domain::{Alert, Subject, ThingId, host};
+use crate::domain::{Alert, Subject, ThingId, host, text};
 use crate::effect::Effects;
 use crate::panes::{Presence, Selected, server_called};
 use crate::runbook::model::{Param, ParamType};
@@ -82,7 +82,7 @@ fn line(runbook: &Runbook, cx: &Cx<'_>) -> MenuLine {
 
 /// Its risk and how it went last time, or why it can't be run here.
 pub(super) fn told(runbook: &Runbook, cx: &Cx<'_>) -> String {
-    offer::told(runbook, cx.runs, cx.environment, cx.now.wall)
+    offer::told(cx.library, runbook, cx.runs, cx.environment, cx.now.wall)
 }
 
 /// That nothing is offered for what is selected, and the lines of a front matter that offer something: with its own name.
@@ -122,9 +122,10 @@ pub(super) fn alert(state: &State) -> Option<Arc<Alert>> {
 /// for first.
 pub(super) fn ask(state: &mut State, id: &str, effects: &mut Effects) {
     let Some(runbook) = state.library.get(id).cloned() else {
-        return state.toasts.bad(state.now, format!("there is no runbook {id:?} any more"));
+        let why = text::clean(&state.library.absent(id)).into_owned();
+        return state.toasts.bad(state.now, why);
     };
-    if let Some(why) = offer::refusal(&runbook, &state.environment) {
+    if let Some(why) = offer::elsewhere(&runbook, &state.environment) {
         return state.toasts.bad(state.now, format!("{id}: no plan, and nothing was changed: {why}"));
     }
     let (labelled, wrong) = alert(state).map_or_else(Default::default, |alert| {

@@ -14,7 +14,7 @@ use std::mem::replace;
 /// How a mistake is told.
 const WRONG: &str = "the config is wrong";
 /// The same of runbooks.
-const UNREADABLE: &str = "a runbook can't be used";
+const MISTAKE: &str = "a runbook has a mistake";
 /// Names in one list at most; the others are counted.
 const NAMED: usize = 3;
 
@@ -23,13 +23,6 @@ pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects)
     state.dirty = true;
     match reloaded {
         Reloaded::Runbooks(shelf) => take_runbooks(state, shelf, effects),
-        Reloaded::RunbooksWrong { first, others } => {
-            let more =
-                if others == 0 { String::new() } else { format!(" (and {others} more: `quarterdeck runbook list`)") };
-            state.toasts.withdraw(UNREADABLE);
-            let first = text::clean(&first).into_owned();
-            state.toasts.bad(state.now, format!("{UNREADABLE}, and all of those before stay in force: {first}{more}"));
-        }
         Reloaded::Wrong { first, others } => {
             let more = if others == 0 { String::new() } else { format!(" (and {others} more: `quarterdeck check`)") };
             state.toasts.withdraw(WRONG);
@@ -54,18 +47,38 @@ pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects)
 
 /// Runs under way go on with the pages that they began with. A plan that was made of another page is made anew.
 fn take_runbooks(state: &mut State, shelf: Shelf, effects: &mut Effects) {
-    let Shelf { library, added, removed, changed } = shelf;
+    let Shelf { library, added, removed, changed, marked, wrong } = shelf;
     state.library = library;
-    state.toasts.withdraw(UNREADABLE);
-    let other = planning::about(state).is_some_and(|id| changed.iter().chain(&removed).any(|other| other == id));
-    let lists = [(&added, "added"), (&removed, "removed"), (&changed, "changed")];
+    state.toasts.withdraw(MISTAKE);
+    let others = changed.iter().chain(&removed).chain(&marked);
+    let other = planning::about(state).is_some_and(|id| others.into_iter().any(|other| other == id));
+    let (broken, mended): (Vec<_>, Vec<_>) = marked.into_iter().partition(|id| state.library.mistake(id).is_some());
+    let changed: Vec<String> = changed.into_iter().filter(|id| !mended.contains(id)).collect();
+    let lists = [
+        (&added, "added"),
+        (&removed, "removed"),
+        (&changed, "changed"),
+        (&broken, "stays as it was, its file having a mistake"),
+        (&mended, "mended"),
+    ];
     let mut words: Vec<String> = lists.into_iter().filter_map(|(names, what)| list(names, what)).collect();
     let why = "the runbook was changed: this plan was made anew, nothing was done";
     if other && planning::again(state, why, effects) {
         words.push("the plan is made anew".to_owned());
     }
-    let told = if words.is_empty() { "nothing changed".to_owned() } else { words.join("; ") };
-    state.toasts.say(state.now, format!("runbooks read again: {told}"));
+    if words.is_empty() && wrong.is_empty() {
+        words.push("nothing changed".to_owned());
+    }
+    if !words.is_empty() {
+        state.toasts.say(state.now, format!("runbooks read again: {}", words.join("; ")));
+    }
+    if let Some(first) = wrong.first() {
+        let more = match wrong.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more: view 5 lists them)"),
+        };
+        state.toasts.bad(state.now, format!("{MISTAKE}: {}{more}", text::clean(first)));
+    }
     if let Some(page) = &mut state.page {
         page.compose_anew();
     }

@@ -450,10 +450,10 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
     if state.writes.state() == Writes::ReadOnly {
         return super::replay::refuse(state);
     }
-    if state.library.get(id).is_none() {
-        return state
-            .toasts
-            .bad(state.now, format!("there is no runbook {id:?}; mend the key's binding in the keymap"));
+    let listed = |thing: Selected| matches!(thing.id, ThingId::Runbook(listed) if *listed == *id);
+    if state.library.get(id).is_none() && !state.pane().selected().is_some_and(listed) {
+        let why = text::clean(&state.library.absent(id)).into_owned();
+        return state.toasts.bad(state.now, format!("{why}; or mend the key's binding in the keymap"));
     }
     match state.pane().selected() {
         Some(selected) if selected.presence != Presence::Here => {
@@ -539,6 +539,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),
+        RunEvent::Left(runs) => super::cut_off::left(state, &runs),
         RunEvent::Reconciled(ended) => super::cut_off::settled(state, &ended),
     }
 }

@@ -138,9 +138,8 @@ impl Findings {
 
     fn runbooks(&mut self, config: &Config) {
         let library = config::library(&config.runbooks);
-        let troubles = library.read_now();
-        for trouble in troubles {
-            self.error("runbooks", trouble, "");
+        for mistake in library.mistakes() {
+            self.error("runbooks", &mistake.to_string(), "");
         }
         let ids: Vec<&str> = library.iter().map(|runbook| runbook.id.as_str()).collect();
         let built_in = library.iter().filter(|runbook| runbook.path.is_none()).count();

@@ -3,6 +3,39 @@
 //! Exit codes are stable: 0 all is well; 1 something is wrong (a config with a mistake, a source that fails, a broken chain);
 //! 2 the command line itself was not understood.
 
+/// As in the standard library, but where nobody reads any more (a pipe whose reader went, a terminal that was closed) nothing is said, and
+/// nothing ends: a run that is under way is finished, verified and recorded.
+macro_rules! println {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($said)*);
+    }};
+}
+
+/// The same, without the end of the line.
+macro_rules! print {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stdout(), $($said)*);
+    }};
+}
+
+/// The same on standard error.
+macro_rules! eprintln {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($said)*);
+    }};
+}
+
+/// The same, without the end of the line.
+macro_rules! eprint {
+    ($($said:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stderr(), $($said)*);
+    }};
+}
+
 mod check;
 mod dashboard;
 mod journal;
@@ -16,6 +49,7 @@ mod runbook;
 mod setup;
 mod snapshot;
 
+use crate::runtime::crash;
 use crate::theme::Choice;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -139,6 +173,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
     color_eyre::install()?;
+    crash::install();
     // Two TLS providers could be compiled in by dependencies; the choice is made here, once.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let global = cli.global;

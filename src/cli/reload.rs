@@ -8,7 +8,7 @@ use crate::connect::Connections;
 use crate::event::reload::Sources;
 use crate::event::{Reloaded, Renewed, Shelf};
 use crate::keymap::Keymap;
-use crate::runbook::Library;
+use crate::runbook::{Library, Mistake};
 use crate::runtime::reload::{Fresh, Renew, Swap};
 use crate::theme::Themes;
 use std::collections::BTreeMap;
@@ -37,15 +37,13 @@ pub struct Librarian {
     folders: Folders,
     /// In force.
     library: Arc<Library>,
-    /// The last reading was not taken over.
-    wrong: bool,
 }
 
 impl Librarian {
     /// With what the dashboard starts with.
     pub fn new(config: &Config, library: &Arc<Library>) -> Self {
         let folders = Arc::new(Mutex::new(config.runbooks.clone()));
-        Self { folders, library: Arc::clone(library), wrong: false }
+        Self { folders, library: Arc::clone(library) }
     }
 
     /// Kept as the config is read again.
@@ -67,20 +65,11 @@ impl Renew for Librarian {
         Vec::new()
     }
 
-    /// What could not be used before was told, and keeps nobody from the others; what can't be any more, or is new and can't be, is being
-    /// written, or a mistake: then nothing of it is taken over.
+    /// Each page by itself: one with a mistake stays as it was, and is marked; all others are taken.
     fn read(&mut self) -> Option<Fresh> {
-        let library = config::library(&self.now());
-        let known = self.library.read_now();
-        let new: Vec<&String> = library.read_now().iter().filter(|trouble| !known.contains(trouble)).collect();
-        if let Some(first) = new.first() {
-            self.wrong = true;
-            tracing::warn!(first, count = new.len(), "a runbook can't be used: those before stay in force");
-            let told = Reloaded::RunbooksWrong { first: (*first).clone(), others: new.len() - 1 };
-            return Some(Fresh { told, swap: None });
-        }
+        let library = config::library_after(&self.now(), &self.library);
         let (before, after) = (pages(&self.library), pages(&library));
-        if before == after && !std::mem::take(&mut self.wrong) {
+        if before == after && self.library.mistakes() == library.mistakes() {
             return None;
         }
         tracing::info!("the runbooks were read again");
@@ -88,12 +77,23 @@ impl Renew for Librarian {
             these.keys().filter(|id| !those.contains_key(*id)).cloned().collect()
         };
         let changed = after.iter().filter(|(id, page)| before.get(*id).is_some_and(|before| before != *page));
-        let (added, removed) = (only(&after, &before), only(&before, &after));
         let changed = changed.map(|(id, _)| id.clone()).collect();
+        let new = library.mistakes().iter().filter(|mistake| !told_before(&self.library, mistake));
+        let wrong: Vec<String> = new.map(ToString::to_string).collect();
+        for what in &wrong {
+            tracing::warn!(what, "a runbook");
+        }
+        let (added, removed) = (only(&after, &before), only(&before, &after));
+        let marked = |id: &&String| self.library.mistake(id).is_some() != library.mistake(id).is_some();
+        let marked = after.keys().filter(marked).cloned().collect();
         self.library = Arc::new(library);
-        let shelf = Shelf { library: Arc::clone(&self.library), added, removed, changed };
+        let shelf = Shelf { library: Arc::clone(&self.library), added, removed, changed, marked, wrong };
         Some(Fresh { told: Reloaded::Runbooks(shelf), swap: None })
     }
+}
+
+fn told_before(library: &Library, mistake: &Mistake) -> bool {
+    library.mistakes().iter().any(|known| known.to_string() == mistake.to_string())
 }
 
 /// What a runbook says, and which file says it.

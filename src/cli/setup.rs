@@ -11,6 +11,7 @@ use crate::journal::process;
 use crate::panes::logs;
 use crate::redact::{Mask, Redactor};
 use crate::runbook::Library;
+use crate::runtime::crash;
 use crate::sources::{Pace, Part, ServerSettings, Source};
 use crate::store::{Feed, Named};
 use async_trait::async_trait;
@@ -122,6 +123,7 @@ pub struct Opened {
 /// others are worth looking at. With `only`, sources about something else are left out.
 pub fn open(config: &Config, only: Option<Subject>) -> Opened {
     let mut opened = Opened { sources: Vec::new(), connections: Connections::default(), feeds: Vec::new() };
+    crash::hide(opened.connections.redactor());
     name_all(config, &mut opened.connections);
     for source in &config.sources {
         for (feed, made) in open_one(source, &mut opened.connections) {

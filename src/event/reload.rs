@@ -17,15 +17,8 @@ use std::time::Duration;
 /// The config was read again, or the runbooks were.
 #[derive(Debug)]
 pub enum Reloaded {
-    /// The runbooks are right.
+    /// The runbooks, each as far as its file is right.
     Runbooks(Shelf),
-    /// One of the runbooks can't be used that could, or is new: those before stay in force.
-    RunbooksWrong {
-        /// The first mistake: where, what, how to mend it.
-        first: String,
-        /// How many more there are.
-        others: usize,
-    },
     /// The config is right.
     Read(Box<Renewed>),
     /// The config is wrong: the one before stays in force.
@@ -48,6 +41,10 @@ pub struct Shelf {
     pub removed: Vec<String>,
     /// What says something else.
     pub changed: Vec<String>,
+    /// Those whose file has a mistake now and had none, or had one and is mended.
+    pub marked: Vec<String>,
+    /// What can't be used and could, or is new: where, what, how to mend it.
+    pub wrong: Vec<String>,
 }
 
 /// What it says now. `None` where it says the same as before.

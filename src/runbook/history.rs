@@ -61,6 +61,8 @@ pub struct RunView {
     pub caller: Option<(RunId, String)>,
     /// Its process ended before it did: somebody else has to find out, or has found out, what became of it.
     pub cut_off: bool,
+    /// It was cut off, and nobody has begun to find out what became of it.
+    pub left: bool,
 }
 
 impl RunView {
@@ -74,10 +76,17 @@ impl RunView {
         match self.outcome {
             Some(outcome) if self.reason.is_empty() => Some(outcome.word().to_owned()),
             Some(outcome) => Some(format!("{}: {}", outcome.word(), self.reason)),
-            None if self.cut_off => {
-                Some("cut off: its session ended before it did; what became of it is being looked at".to_owned())
-            }
+            None if self.cut_off => Some(format!("cut off: its session ended before it did; {}", self.cut_off_words())),
             None => None,
+        }
+    }
+
+    /// Who finds out what became of one that was cut off.
+    pub const fn cut_off_words(&self) -> &'static str {
+        if self.left {
+            "to be resumed: `quarterdeck runbook resume` finds out what became of it"
+        } else {
+            "what became of it is being looked at"
         }
     }
 
@@ -242,6 +251,14 @@ impl Runs {
         self.revision += 1;
     }
 
+    /// The processes of these are gone, and nobody looks after them yet.
+    pub fn left(&mut self, runs: &[RunId]) {
+        self.cut_off(runs);
+        for place in runs.iter().filter_map(|run| self.places.get(run)) {
+            self.views[*place].left = true;
+        }
+    }
+
     /// Takes in one record; records of one run must come in order.
     pub fn apply(&mut self, record: &Record) {
         let Some(id) = record.entry.run else { return };
@@ -258,6 +275,8 @@ impl Runs {
             return;
         }
         let Some(run) = self.places.get(&id).map(|place| &mut self.views[*place]) else { return };
+        // Who writes of it looks after it.
+        run.left = false;
         match record.entry.kind {
             RecordKind::RunFinish => finish(run, record),
             RecordKind::BreakGlass => run.glass = Some(text(&record.entry.data, "reason")),
@@ -309,6 +328,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         reason: String::new(),
         caller: caller(&data["parent"]),
         cut_off: false,
+        left: false,
     }
 }
 

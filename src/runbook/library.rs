@@ -1,6 +1,7 @@
 //! The runbooks there are: those built into the binary, and those that the config adds. Found by id, and by the pane that they act on.
 //! And the rules about several files together; what is in them, and which files there are, is handed in.
 
+use super::mistake::Mistake;
 use super::model::{Need, Runbook};
 use super::parse::{Problem, Problems, is_runbook, links, parse};
 use crate::domain::Subject;
@@ -8,6 +9,7 @@ use jiff::Unit;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 /// Days after which a runbook wants a review, and after which it is probably wrong.
@@ -29,22 +31,79 @@ pub struct Library {
 /// What came of reading files.
 #[derive(Debug, Default)]
 pub struct Shelved {
-    /// Those that can be used.
+    /// Those that can be used, and those that are shown as they were before.
     pub runbooks: Vec<Arc<Runbook>>,
-    /// What could not be, a sentence each: `file:line:column: what; mend`.
-    pub troubles: Vec<String>,
+    /// What can't be used as it stands.
+    pub mistakes: Vec<Mistake>,
 }
 
 impl Shelved {
-    /// Adds a runbook, unless another one has its id: nobody could tell which of the two is meant.
-    pub fn add(&mut self, runbook: Runbook) {
-        match self.runbooks.iter().find(|other| other.id == runbook.id) {
-            None => self.runbooks.push(Arc::new(runbook)),
-            Some(first) => {
-                let (line, file, id) = (key(&runbook.source, "id"), runbook.file(), &runbook.id);
-                let what = format!("{file}:{line}:1: the id `{id}` is that of {} already", first.file());
-                self.troubles.push(format!("{what}; give one of the two another id: this one is left out"));
+    fn shipped() -> Self {
+        let mut shelved = Self::default();
+        BUILTIN.iter().filter_map(|(file, source)| parse(file, source).ok()).for_each(|own| shelved.put(own));
+        shelved
+    }
+
+    /// Adds what was found in files, each page by itself. One with a mistake stays as `before` had it, and is marked. Of two with one id the
+    /// one that had it before keeps it, else the first.
+    pub fn add(&mut self, found: Vec<Result<Runbook, Box<Mistake>>>, before: Option<&Library>) {
+        let path = |page: &Result<Runbook, Box<Mistake>>| match page {
+            Ok(runbook) => runbook.path.clone(),
+            Err(mistake) => Some(mistake.path.clone()),
+        };
+        let order: Vec<Option<PathBuf>> = found.iter().map(path).collect();
+        let had = |runbook: &Runbook| {
+            before.and_then(|before| before.get(&runbook.id)).is_some_and(|other| other.path == runbook.path)
+        };
+        let (mut first, mut then) = (Vec::new(), Vec::new());
+        for page in found {
+            match page {
+                Ok(runbook) if had(&runbook) => first.push(runbook),
+                Ok(runbook) => then.push(runbook),
+                Err(mistake) => self.mistakes.push(*mistake),
             }
+        }
+        first.into_iter().chain(then).for_each(|runbook| self.put(runbook));
+        if let Some(before) = before {
+            self.keep(before);
+        }
+        // What is built in has no file, and what stands in a folder that can't be read has no place any more.
+        let at = |path: &Option<PathBuf>| order.iter().position(|other| other == path).unwrap_or(usize::MAX);
+        self.runbooks.sort_by_key(|runbook| (runbook.path.is_some(), at(&runbook.path)));
+        self.mistakes.sort_by_key(|mistake| at(&Some(mistake.path.clone())));
+    }
+
+    /// Adds one, unless another one has its id: nobody could tell which of the two is meant.
+    fn put(&mut self, runbook: Runbook) {
+        let Some(first) = self.runbooks.iter().find(|other| other.id == runbook.id) else {
+            return self.runbooks.push(Arc::new(runbook));
+        };
+        self.mistakes.push(Mistake {
+            place: Some((key(&runbook.source, "id"), 1)),
+            what: format!("the id `{}` is that of {} already", runbook.id, first.file()),
+            mend: "give one of the two another id: this one is left out".to_owned(),
+            others: 0,
+            id: None,
+            since: runbook.written.unwrap_or_default(),
+            kept: Vec::new(),
+            path: runbook.path.unwrap_or_default(),
+        });
+    }
+
+    /// Puts back what `before` had of files that can't be used now, and of folders that can't be looked into.
+    fn keep(&mut self, before: &Library) {
+        for runbook in before.iter() {
+            let Some(path) = &runbook.path else { continue };
+            let taken = self.runbooks.iter().any(|other| other.id == runbook.id || other.path == runbook.path);
+            let of = self.mistakes.iter_mut().filter(|mistake| path.starts_with(&mistake.path));
+            if let (Some(mistake), false) = (of.max_by_key(|mistake| mistake.path.as_os_str().len()), taken) {
+                mistake.kept.push(runbook.id.clone());
+                self.runbooks.push(Arc::clone(runbook));
+            }
+        }
+        for mistake in &mut self.mistakes {
+            let known = before.mistakes().iter().find(|known| known.path == mistake.path);
+            mistake.since = known.map_or(mistake.since, |known| known.since);
         }
     }
 }
@@ -75,16 +134,33 @@ impl Library {
     /// The shipped runbooks, and what `more` adds to them when the first one is asked for.
     pub fn builtin_and(more: impl FnOnce(&mut Shelved) + Send + 'static) -> Self {
         Self::of(move || {
-            let mut shelved = Shelved::default();
-            BUILTIN.iter().filter_map(|(file, source)| parse(file, source).ok()).for_each(|own| shelved.add(own));
+            let mut shelved = Shelved::shipped();
             more(&mut shelved);
             shelved
         })
     }
 
-    /// Reads it now, unless it was read: some milliseconds. What could not be read, a sentence each.
-    pub fn read_now(&self) -> &[String] {
-        &LazyLock::force(&self.shelved).troubles
+    /// What can't be used as it stands. Reads it all, unless it was read: some milliseconds.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &LazyLock::force(&self.shelved).mistakes
+    }
+
+    /// The mistake in the file of a runbook that is shown as it was before. It must not be run: what is shown is not what the file says.
+    pub fn mistake(&self, id: &str) -> Option<&Mistake> {
+        self.mistakes().iter().find(|mistake| mistake.kept.iter().any(|kept| kept == id))
+    }
+
+    /// Mistakes in files of which nothing is shown, with what their rows are called: the path.
+    pub fn unread(&self) -> impl Iterator<Item = (String, &Mistake)> {
+        let unread = self.mistakes().iter().filter(|mistake| mistake.kept.is_empty());
+        unread.map(|mistake| (mistake.path.display().to_string(), mistake))
+    }
+
+    /// The shipped runbooks, and what `more` adds to them now.
+    pub fn builtin_with(more: impl FnOnce(&mut Shelved)) -> Self {
+        let mut shelved = Shelved::shipped();
+        more(&mut shelved);
+        Self::of(move || shelved)
     }
 
     /// The given files, as name and content; all their problems, file by file, when there are any.
@@ -96,12 +172,22 @@ impl Library {
                 Err(found) => problems.push(found),
             }
         }
-        if problems.is_empty() { Ok(Self::of(|| Shelved { runbooks, troubles: Vec::new() })) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self::of(|| Shelved { runbooks, mistakes: Vec::new() })) } else { Err(problems) }
     }
 
     /// By id.
     pub fn get(&self, id: &str) -> Option<&Arc<Runbook>> {
         self.shelved.runbooks.iter().find(|runbook| runbook.id == id)
+    }
+
+    /// That there is no runbook of this name: that its file has a mistake, or which is near.
+    pub fn absent(&self, id: &str) -> String {
+        let of = |(path, mistake): &(String, &Mistake)| path == id || mistake.id.as_deref() == Some(id);
+        if let Some((_, mistake)) = self.unread().find(of) {
+            return format!("{} has a mistake {}", mistake.path.display(), mistake.told());
+        }
+        let near = super::nearest(id, self.iter().map(|runbook| runbook.id.as_str()));
+        format!("there is no runbook {id:?}{near}")
     }
 
     /// All, in the order of the files.
@@ -344,7 +430,7 @@ fn problem(line: u32, column: u32, what: impl Into<String>, mend: impl Into<Stri
 }
 
 /// The line of a key of the front matter, from 1.
-fn key(source: &str, key: &str) -> u32 {
+pub(super) fn key(source: &str, key: &str) -> u32 {
     let line = source.lines().position(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
     line.map_or(1, |line| line as u32 + 1)
 }

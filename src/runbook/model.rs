@@ -6,6 +6,7 @@ use super::script::without_host;
 use crate::domain::Subject;
 use crate::domain::prose::Block;
 use crate::domain::risk::{Level, Risk};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -61,6 +62,8 @@ pub struct Runbook {
     pub path: Option<PathBuf>,
     /// The commit of git that was checked out where it was read from, hex; `None` when it is in no repository, or built in.
     pub commit: Option<String>,
+    /// When the file was last written, as it was read; `None` when built in.
+    pub written: Option<Timestamp>,
     /// The file as it is.
     pub source: String,
 }

@@ -13,8 +13,13 @@ pub fn for_alert<'a>(library: &'a Library, alert: &str) -> impl Iterator<Item = 
     library.iter().filter(move |runbook| runbook.alerts.iter().any(|glob| glob.matches(alert)))
 }
 
-/// Why it can't be run in this environment, in a sentence; `None` when it can.
-pub fn refusal(runbook: &Runbook, environment: &str) -> Option<String> {
+/// Why it can't be run here and now, in a sentence; `None` when it can.
+pub fn refusal(library: &Library, runbook: &Runbook, environment: &str) -> Option<String> {
+    elsewhere(runbook, environment).or_else(|| library.mistake(&runbook.id).map(|mistake| mistake.why(runbook)))
+}
+
+/// That it is for other environments than this one.
+pub fn elsewhere(runbook: &Runbook, environment: &str) -> Option<String> {
     let elsewhere = !runbook.environments.is_empty() && !runbook.environments.iter().any(|name| name == environment);
     elsewhere.then(|| format!("it is for {}, and this is {environment}", runbook.environments.join(", ")))
 }
@@ -30,8 +35,8 @@ pub fn changed(runbook: &Runbook, run: &RunView) -> Option<bool> {
 }
 
 /// Its risk and how it went last time, or why it can't be run here: `low, last ok 3d ago`.
-pub fn told(runbook: &Runbook, runs: &Runs, environment: &str, now: Timestamp) -> String {
-    if let Some(why) = refusal(runbook, environment) {
+pub fn told(library: &Library, runbook: &Runbook, runs: &Runs, environment: &str, now: Timestamp) -> String {
+    if let Some(why) = refusal(library, runbook, environment) {
         return format!("not here: {why}");
     }
     let last = last_run(runs, &runbook.id)
@@ -103,9 +108,9 @@ mod tests {
     #[test]
     fn another_environment_is_told() {
         let runbook = parse("a.md", &page("environments: [staging, test]\n")).unwrap();
-        assert_eq!(refusal(&runbook, "staging"), None);
-        assert_eq!(refusal(&runbook, "production").unwrap(), "it is for staging, test, and this is production");
-        assert_eq!(refusal(&parse("a.md", &page("")).unwrap(), "production"), None);
+        assert_eq!(elsewhere(&runbook, "staging"), None);
+        assert_eq!(elsewhere(&runbook, "production").unwrap(), "it is for staging, test, and this is production");
+        assert_eq!(elsewhere(&parse("a.md", &page("")).unwrap(), "production"), None);
     }
 
     #[test]

@@ -245,9 +245,10 @@ impl Loop {
         // After the first frame, which waits for nobody's answer, and for no runbook.
         let (library, tell) = (Arc::clone(&self.state.library), self.exec.events.clone());
         tokio::task::spawn_blocking(move || {
-            for what in library.read_now() {
+            for mistake in library.mistakes() {
+                let what = mistake.to_string();
                 tracing::warn!(what, "a runbook");
-                let _ = tell.blocking_send(Event::Told { bad: true, what: text::clean(what).into_owned() });
+                let _ = tell.blocking_send(Event::Told { bad: true, what: text::clean(&what).into_owned() });
             }
         });
         if self.state.looks.auto {

@@ -2,6 +2,7 @@
 //!
 //! `block_on` gives the command line its async runtime; [`dashboard`] is the loop of the screen.
 
+pub mod crash;
 pub mod dashboard;
 pub mod exec;
 pub mod follow;

@@ -2,9 +2,11 @@
 //! processes append.
 
 use super::exec::Exec;
-use crate::domain::text;
+use crate::domain::record::{Record, RecordKind};
+use crate::domain::{RunId, text};
 use crate::event::{Event, RunEvent};
 use crate::journal::{Journal, JournalError, Others};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
@@ -17,10 +19,65 @@ const RECENT: u32 = 2000;
 /// Time between two looks at what other processes append.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// So many looks apart it is seen to whether the processes of other sessions' runs still live. A process that is killed writes nothing.
+const LIVES: u32 = 3;
+
+/// Runs of other sessions that are not over.
+#[derive(Default)]
+struct Going {
+    /// Somebody drives them, as far as is known.
+    driven: BTreeSet<RunId>,
+    /// What was found cut off, and told.
+    left: BTreeSet<RunId>,
+}
+
+impl Going {
+    fn take(&mut self, record: &Record) {
+        let Some(run) = record.entry.run else { return };
+        match record.entry.kind {
+            RecordKind::RunStart => drop(self.driven.insert(run)),
+            RecordKind::RunFinish => {
+                self.driven.remove(&run);
+                self.left.remove(&run);
+            }
+            // Somebody took it up.
+            _ if self.left.remove(&run) => drop(self.driven.insert(run)),
+            _ => {}
+        }
+    }
+
+    /// Those that nobody drives any more, once each. Asks only while there are any to ask about. When the journal can't tell, they are asked
+    /// about next time.
+    async fn cut_off(&mut self, journal: &dyn Journal) -> BTreeSet<RunId> {
+        if self.driven.is_empty() {
+            return BTreeSet::new();
+        }
+        let mut gone = self.driven.clone();
+        // Twice: one that ended as it was asked the first time has written so by the second.
+        for _ in 0..2 {
+            let records = journal.unfinished().await.unwrap_or_default();
+            let open: BTreeSet<RunId> = records.iter().filter_map(|record| record.entry.run).collect();
+            gone.retain(|run| open.contains(run));
+            if gone.is_empty() {
+                break;
+            }
+        }
+        for run in &gone {
+            self.driven.remove(run);
+            self.left.insert(*run);
+        }
+        gone
+    }
+}
+
 /// Recalls, follows what other processes append for as long as somebody listens, and settles what was cut off.
 pub(super) async fn recall(exec: Arc<Exec>) {
+    let mut going = Going::default();
     let after = match exec.journal.recent(RECENT).await {
         Ok(records) => {
+            for record in &records {
+                going.take(record);
+            }
             let last = records.last().map(|record| record.id);
             for record in records {
                 let _ = exec.events.send(Event::Run(RunEvent::Recalled(Box::new(record)))).await;
@@ -32,13 +89,15 @@ pub(super) async fn recall(exec: Arc<Exec>) {
             None
         }
     };
-    tokio::spawn(follow(Arc::clone(&exec.journal), after, exec.events.clone()));
+    // What is cut off by now is told by reconciling it.
+    let _ = going.cut_off(&*exec.journal).await;
+    tokio::spawn(follow(Arc::clone(&exec.journal), after, going, exec.events.clone()));
     exec.reconcile().await;
 }
 
-async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, events: Sender<Event>) {
+async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, going: Going, events: Sender<Event>) {
     match journal.others(after).await {
-        Ok(Some(others)) => look(others, &events).await,
+        Ok(Some(others)) => look(&*journal, others, going, &events).await,
         Ok(None) => {}
         Err(error) => {
             let _ = events.send(unseen(&error)).await;
@@ -47,14 +106,21 @@ async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, events: Sender<E
 }
 
 /// Ends when nobody listens any more. A failure is told once, until it goes well again.
-async fn look(mut others: Box<dyn Others>, events: &Sender<Event>) {
+async fn look(journal: &dyn Journal, mut others: Box<dyn Others>, mut going: Going, events: &Sender<Event>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
+    let (mut failing, mut count) = (false, 0_u32);
     loop {
         tokio::select! {
             _ = looks.tick() => {}
             () = events.closed() => return,
+        }
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(LIVES) {
+            let gone = going.cut_off(journal).await;
+            if !gone.is_empty() {
+                let _ = events.send(Event::Run(RunEvent::Left(gone.into_iter().collect()))).await;
+            }
         }
         if !others.stirs() {
             continue;
@@ -64,6 +130,7 @@ async fn look(mut others: Box<dyn Others>, events: &Sender<Event>) {
         match read {
             Ok(records) => {
                 for record in records {
+                    going.take(&record);
                     let _ = events.send(Event::Run(RunEvent::Elsewhere(Box::new(record)))).await;
                 }
             }

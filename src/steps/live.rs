@@ -1,8 +1,9 @@
 //! What a step says while it runs: whole lines, without secrets, harmless. It waits here until somebody takes it, and of what
 //! nobody takes the oldest lines are dropped and counted: neither a step nor the screen ever waits for the other.
 
+use super::Call;
 use crate::connect::ssh::Tap;
-use crate::domain::text::{clean, strip_escapes};
+use crate::domain::text::{clean, strip_escapes, truncate};
 use crate::redact::Redactor;
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const WAITING: usize = 500;
 /// A longer line, in bytes, is left out: where it is cut a secret could be cut in two, and be no known one any more.
 const LONGEST: usize = 16 << 10;
+/// Of a line that no script said, so many cells are kept: hidden in it is what must be by then.
+const READ: usize = 400;
 
 /// Lines that were said and not taken yet.
 #[derive(Debug, Default)]
@@ -56,6 +59,33 @@ impl Live {
             }
         }
     }
+}
+
+/// Tells line by line what a step without streams does. Where nobody listens nothing is said.
+#[derive(Clone, Copy)]
+pub(super) struct Teller<'a> {
+    live: Option<&'a Live>,
+    redactor: &'a Redactor,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn of(call: &Call<'a>) -> Self {
+        Self { live: call.live, redactor: call.connections.redactor() }
+    }
+
+    /// One line, of which the beginning is kept when it is long.
+    pub(super) fn say(&self, text: &str) {
+        if let Some(live) = self.live {
+            live.say(harmless(self.redactor, text));
+        }
+    }
+}
+
+/// A line without secrets that drives no terminal, and is no longer than somebody reads while it runs.
+pub fn harmless(redactor: &Redactor, text: &str) -> String {
+    let line = clean(&redactor.line(&strip_escapes(text))).into_owned();
+    let kept = truncate(&line, READ);
+    if kept.len() < line.len() { format!("{kept}…") } else { line }
 }
 
 /// Makes lines of what two streams say.
@@ -171,6 +201,14 @@ mod tests {
         assert_eq!(said(&[(false, b"login hun"), (false, b"ter22 ok\n")]), ["login ‹redacted› ok"]);
         assert_eq!(said(&[(false, b"hunt\x1b[0mer22\n")]), ["‹redacted›"], "nor behind a colour");
         assert_eq!(said(&[(true, b"key:\nMIIEvQIBADANBg\n")]), ["key:", "‹redacted›"]);
+    }
+
+    #[test]
+    fn a_line_of_a_step_without_streams_is_harmless_and_short() {
+        let redactor = Redactor::default();
+        redactor.learn(&Secret::from("hunter22".to_owned()));
+        assert_eq!(harmless(&redactor, "notice: hunt\x1b[0mer22\x07"), "notice: ‹redacted›\u{2407}");
+        assert_eq!(harmless(&redactor, &"x".repeat(1000)).chars().count(), READ + 1);
     }
 
     #[test]

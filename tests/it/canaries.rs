@@ -8,6 +8,10 @@ use crate::lab::service::folder;
 use crate::lab::{need, poll};
 use crate::pty::Session;
 use crate::support::{LONG, leave, look_at, press};
+use quarterdeck::redact::Redactor;
+use quarterdeck::runtime::crash;
+use quarterdeck::runtime::log::start as start_log;
+use quarterdeck::runtime::terminal::restore_on_panic;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -198,6 +202,64 @@ fn the_command_line_keeps_them_in_what_it_prints_and_writes() {
             let output = world.books.desk.run(&more);
             clean(&more.join(" "), &[output.stdout, output.stderr].concat());
         }
+    }
+}
+
+/// Where [`a_defect_for_the_test_below`] logs; without it that test is nothing.
+const LOG: &str = "QUARTERDECK_TEST_DEFECT_LOG";
+
+/// Defects, as they happen: two messages that quote what was worked on, one of a task and one of the screen's own thread. In a process of
+/// its own, with the hooks, the log and the redaction of the real program.
+#[test]
+#[ignore = "the test below runs it"]
+fn a_defect_for_the_test_below() {
+    let Ok(log) = std::env::var(LOG) else { return };
+    let redactor = Redactor::default();
+    for canary in ALL {
+        redactor.learn(&canary.to_owned().into());
+    }
+    crash::install();
+    crash::hide(&redactor);
+    start_log(Path::new(&log), 2, redactor).unwrap();
+    let cut = |secret: &str| {
+        let worked_on = format!("é {secret} \u{1b}]52;c;x\u{7}");
+        assert!(worked_on[1..].is_empty());
+    };
+    quarterdeck::runtime::block_on(async move {
+        // One that nobody restores the terminal for: the command line's.
+        tokio::spawn(async move { cut(PASSWORD) }).await.unwrap_err();
+    })
+    .unwrap();
+    restore_on_panic();
+    quarterdeck::runtime::block_on(async move { tokio::spawn(async move { cut(PASSWORD) }).await.unwrap_err() })
+        .unwrap();
+    cut(TOKEN);
+}
+
+#[test]
+fn what_a_defect_says_of_itself_keeps_them_though_its_message_quotes_them() {
+    let log = folder("defect").join("quarterdeck.log");
+    let me = std::env::current_exe().unwrap();
+    for backtrace in ["0", "full"] {
+        let _ = fs::remove_file(&log);
+        let output = std::process::Command::new(&me)
+            .args(["--ignored", "--exact", "canaries::a_defect_for_the_test_below", "--nocapture", "--test-threads=1"])
+            .env(LOG, &log)
+            .env("RUST_BACKTRACE", backtrace)
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        let said = [output.stdout, output.stderr].concat();
+        clean("the report", &said);
+        let text = String::from_utf8_lossy(&said);
+        assert_eq!(text.matches("ended by a defect of its own").count(), 2, "{text}");
+        assert_eq!(text.matches("not a char boundary").count(), 2, "{text}");
+        assert!(text.contains("canaries.rs:") && text.contains("‹redacted›"), "{text}");
+        assert!(!has(&said, "\u{1b}"), "nothing of it drives the terminal: {text}");
+        let logged = fs::read(&log).unwrap();
+        clean("the log", &logged);
+        let logged = String::from_utf8_lossy(&logged);
+        assert!(logged.contains("a task panicked") && logged.contains("‹redacted›"), "{logged}");
     }
 }
 

@@ -178,7 +178,15 @@ fn a_runbook_that_goes_or_changes_while_it_is_looked_at_is_not_taken_for_another
     let shelf = |library: &Arc<Library>, removed: &[&str], changed: &[&str]| {
         let names = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
         let (removed, changed) = (names(removed), names(changed));
-        Event::Reloaded(Reloaded::Runbooks(Shelf { library: Arc::clone(library), added: Vec::new(), removed, changed }))
+        let (library, added) = (Arc::clone(library), Vec::new());
+        Event::Reloaded(Reloaded::Runbooks(Shelf {
+            library,
+            added,
+            removed,
+            changed,
+            marked: Vec::new(),
+            wrong: Vec::new(),
+        }))
     };
     let mut scene = scene(&[page("first", ""), page("second", "")]);
     scene.keys("5");
@@ -197,15 +205,18 @@ fn a_runbook_that_goes_or_changes_while_it_is_looked_at_is_not_taken_for_another
     scene.send(shelf(&other, &[], &["second"]));
     has(&mut scene, &["runbooks read again: second changed; the plan is made anew"]);
     assert!(scene.effects[before..].iter().any(|effect| matches!(effect, Effect::Plan { .. })));
-    let wrong = |first: &str| Event::Reloaded(Reloaded::RunbooksWrong { first: first.to_owned(), others: 1 });
-    scene.send(wrong("x.md:3:1: the risk is missing"));
-    has(
-        &mut scene,
-        &["a runbook can't be used, and all of those before stay in force: x.md:3:1: the risk is missing (and 1 more"],
-    );
+    // Its file has a mistake now: what is being planned is planned anew, and refused there.
+    let before = scene.effects.len();
+    let event = shelf(&other, &[], &[]);
+    let Event::Reloaded(Reloaded::Runbooks(mut broken)) = event else { unreachable!() };
+    broken.marked = vec!["second".to_owned()];
+    broken.wrong = vec!["x.md:3:1: the risk is missing".to_owned(), "y.md: it is too deep".to_owned()];
+    scene.send(Event::Reloaded(Reloaded::Runbooks(broken)));
+    has(&mut scene, &["a runbook has a mistake: x.md:3:1: the risk is missing (and 1 more: view 5 lists them)"]);
+    assert!(scene.effects[before..].iter().any(|effect| matches!(effect, Effect::Plan { .. })));
     scene.send(shelf(&other, &[], &[]));
     has(&mut scene, &["runbooks read again: nothing changed"]);
-    has_not(&mut scene, "can't be used");
+    has_not(&mut scene, "a runbook has a mistake");
 }
 
 #[test]

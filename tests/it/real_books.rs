@@ -117,6 +117,12 @@ fn an_image_is_pulled_and_one_that_is_not_there_is_not() {
     let ran = books.run(&["--var", &format!("image={image}")]);
     assert_eq!(ran.code, 0, "{}", ran.said);
     assert_ne!(there(), "", "{}", ran.said);
+    assert!(
+        ran.said.contains("| Pulling from lab/tool") || ran.said.contains(": Pulling from lab/tool"),
+        "{}",
+        ran.said
+    );
+    assert!(ran.said.contains("Digest: sha256:"), "{}", ran.said);
     docker.cli(&["rmi", &image]);
     let ran = books.run(&["--var", &format!("image={image}-none")]);
     assert_eq!(ran.code, 1, "{}", ran.said);

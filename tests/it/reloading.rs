@@ -1,6 +1,6 @@
 //! The config is read again while the dashboard runs: what changes at once, what is refused, and what a mistake does.
 
-use crate::desk::{Desk, docker, painted, quit};
+use crate::desk::{Desk, docker, painted, quit, wait_row};
 use crate::frames::plan;
 use crate::lab::engine::{Reply, Scripted};
 use crate::lab::poll;
@@ -293,7 +293,7 @@ fn page(title: &str) -> String {
 }
 
 #[test]
-fn runbooks_follow_their_files_and_a_mistake_in_one_leaves_all_of_those_before() {
+fn runbooks_follow_their_files_and_a_page_with_a_mistake_stays_as_it_was_and_is_marked() {
     let desk = Desk::with(&format!("{BASE}[runbooks]\npaths = [\"books\"]\n"));
     let books = desk.home().join("books");
     std::fs::create_dir(&books).unwrap();
@@ -306,14 +306,29 @@ fn runbooks_follow_their_files_and_a_mistake_in_one_leaves_all_of_those_before()
     session.wait_text("runbooks read again: own changed");
     session.wait_text("As it is");
     replace(&desk, "books/own.md", &page("Wrong").replace("risk: low\n", ""));
-    session.wait_text("a runbook can't be used, and all of those before stay in force");
+    session.wait_text("a runbook has a mistake: ");
+    session.wait_text("own stays as it was, its file having a mistake");
     session.wait_text("own.md:");
-    session.wait_text("As it is");
+    wait_row(&session, "As it is", &["mistake", "no: its file has a mistake"]);
+    session.wait_text("1 with a mistake");
+    // Its plan is shown, says so, and takes no answer.
+    session.send("R");
+    session.wait_text("shown is the version of 20");
+    session.wait_text("Esc leaves");
+    session.send("\x1b");
+    session.wait_no_text("shown is the version of 20");
+    // Others are taken though that one is wrong; of one that never was right there is no version, and it stands there too.
     desk.file("books/more.md", &page("One more").replace("id: own", "id: more"));
+    desk.file("books/never.md", &page("Never").replace("id: own", "id: never").replace("risk: low", "risk: lo"));
+    session.wait_text("runbooks read again: more added");
+    wait_row(&session, "One more", &["yes"]);
+    wait_row(&session, "never.md", &["mistake", "no: it has a mistake"]);
+    wait_row(&session, "As it is", &["mistake"]);
+    session.wait_text("2 with a mistake");
     desk.file("books/own.md", &page("Mended"));
-    session.wait_text("runbooks read again: more added; own changed");
-    session.wait_text("One more");
-    session.wait_no_text("can't be used");
+    std::fs::remove_file(books.join("never.md")).unwrap();
+    session.wait_text("runbooks read again: own mended");
+    session.wait_no_text("mistake");
     std::fs::remove_file(books.join("more.md")).unwrap();
     session.wait_text("runbooks read again: more removed");
     // Another folder, by the config.

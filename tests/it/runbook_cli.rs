@@ -162,6 +162,34 @@ fn a_plan_says_first_where_it_would_be_done_and_how_grave_that_is() {
 }
 
 #[test]
+fn a_page_with_a_mistake_is_told_and_keeps_nobody_from_the_others() {
+    let run = "```bash run on=local timeout=20s undo=none\nset -eu\ntrue\n```\n\n```bash verify on=local timeout=20s\nset -eu\ntrue\n```";
+    let desk = with_runbook(&PAGE.replace("do it", run), "");
+    let named = |id: &str| PAGE.replace("id: own", &format!("id: {id}"));
+    desk.file("books/broken.md", &named("broken").replace("risk: low", "risk: lo\ncolour: 1"));
+    desk.file("books/caller.md", &named("caller").replace("do it", "**Run:** [Broken](broken.md)"));
+    let listed = desk.run(&["runbook", "list"]);
+    assert_eq!(code(&listed), 1, "{}", err(&listed));
+    let row = out(&listed).lines().find(|line| line.starts_with("broken ")).map(str::to_owned).unwrap();
+    assert!(row.contains("BROKEN") && row.contains("broken.md:7:"), "{row}");
+    assert!(out(&listed).contains("own ") && err(&listed).contains("broken.md:7:"), "{}", err(&listed));
+    let told = json(&desk.run(&["runbook", "list", "--json"]));
+    let broken = &told["broken"][0];
+    assert_eq!((&broken["id"], &broken["line"]), (&"broken".into(), &7.into()), "{told}");
+    let planned = json(&desk.run(&["runbook", "plan", "own", "--json"]));
+    let (hash, answer) = (planned["hash"].as_str().unwrap(), planned["confirm"].as_str().unwrap_or("y"));
+    let ran = desk.run(&["runbook", "run", "own", "--plan", hash, "--confirm", answer]);
+    assert_eq!(code(&ran), 0, "{}{}", out(&ran), err(&ran));
+    let refused = desk.run(&["runbook", "run", "broken"]);
+    assert!(err(&refused).contains("broken can't be used: "), "{}", err(&refused));
+    assert!(err(&refused).contains("has a mistake (broken.md:7:7, since 20"), "{}", err(&refused));
+    assert_ne!(code(&refused), 0);
+    let refused = desk.run(&["runbook", "plan", "caller"]);
+    let said = out(&refused) + &err(&refused);
+    assert!(code(&refused) == 1 && said.contains("broken.md has a mistake (broken.md:7:7, since 20"), "{said}");
+}
+
+#[test]
 fn a_step_by_hand_needs_a_person() {
     let desk = with_runbook(PAGE, "");
     let told = desk.run(&["runbook", "run", "own"]);

@@ -3,6 +3,7 @@
 
 use crate::desk::Desk;
 use crate::lab::poll;
+use crate::lab::scripted::{Say, Scripted};
 use crate::pty::{PATIENCE, Session};
 use crate::support::{leave, say};
 use rustix::process::Signal;
@@ -242,4 +243,194 @@ fn dashboards_show_what_a_shell_beside_them_runs_and_do_not_take_it_for_their_ow
     assert!(shell.wait_exit().success(), "{}", shell.text());
     second.wait_screen("end", SOON, |screen| screen.contents().contains("✓ in another session: Own on local ok"));
     leave(&mut second);
+}
+
+#[test]
+fn a_run_whose_process_is_killed_is_soon_told_as_cut_off_beside_it_and_left_to_whoever_resumes_it() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut dashboard = desk.start();
+    dashboard.send("6");
+    let mut shell = run(&desk, &[]);
+    shell.wait_text("to run it type  touch on local");
+    say(&mut shell, "touch on local");
+    is_made(&desk, "touched");
+    dashboard.wait_screen("run under way", SOON, |screen| screen.contents().contains("Own on local: Touch: running"));
+    shell.signal(Signal::KILL);
+    assert!(shell.wait_exit().signal().is_some());
+    dashboard.wait_screen("it is told", SOON, |screen| {
+        let text = screen.contents();
+        text.contains("cut off, to be resumed") && text.contains("its process is gone")
+    });
+    let mut late = desk.start();
+    late.send("6");
+    late.wait_text("cut off");
+    make(&desk, "go");
+    make(&desk, "good");
+    // Whoever looks after it writes what became of it, and it is seen here too.
+    dashboard.wait_screen("it is settled", PATIENCE, |screen| {
+        let text = screen.contents();
+        text.contains("in another session: Own on local ok") && !text.contains("cut off, ")
+    });
+    assert_eq!((count(&desk, "step.intent"), count(&desk, "step.reconcile")), (1, 1), "it was looked at once");
+    leave(&mut late);
+    leave(&mut dashboard);
+}
+
+#[test]
+fn a_process_that_ends_as_it_is_looked_at_is_not_told_as_killed() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    make(&desk, "go");
+    make(&desk, "good");
+    let mut dashboard = desk.start();
+    dashboard.send("6");
+    for _ in 0..4 {
+        let mut shell = run(&desk, &[]);
+        shell.wait_text("to run it type  touch on local");
+        say(&mut shell, "touch on local");
+        assert!(shell.wait_exit().success(), "{}", shell.text());
+    }
+    dashboard.wait_screen("all ended", SOON, |screen| screen.contents().matches(" ok ").count() >= 4);
+    assert!(!dashboard.text().contains("cut off"), "{}", dashboard.text());
+    leave(&mut dashboard);
+}
+
+/// Begins a run that the page and the lock allow, as far as the answer to its plan.
+fn at_the_answer(desk: &Desk) -> Session {
+    let screen = run(desk, &[]);
+    screen.wait_text("to run it type  touch on local");
+    screen
+}
+
+#[test]
+fn of_two_runs_that_want_one_lock_exactly_one_begins_and_the_other_is_told_who_has_it_since_when_and_where() {
+    let touch = TOUCH.replace("until [ -e", "echo x >> \"$HOME/times\"\nuntil [ -e");
+    let desk = desk(&format!("{HEAD}{touch}").replace("verb: touch\n", "verb: touch\nlock: [service/web]\n"));
+    make(&desk, "good");
+    for round in 1..=12 {
+        // Both have seen the plan before either is answered: nothing but the lock keeps them apart.
+        let mut both = [at_the_answer(&desk), at_the_answer(&desk)];
+        std::thread::scope(|scope| {
+            for screen in &mut both {
+                scope.spawn(|| say(screen, "touch on local"));
+            }
+        });
+        let refused = |screen: &Session| screen.text().contains("service/web is held by");
+        let loser = poll(PATIENCE, || both.iter().position(refused)).expect("one of them is refused");
+        is_made(&desk, "touched");
+        let [first, second] = both;
+        let (mut loser, mut winner) = if loser == 0 { (first, second) } else { (second, first) };
+        assert_eq!(loser.wait_exit().exit_code(), 5, "{}", loser.text());
+        let text = loser.text();
+        let told = text.split("service/web is held by ").nth(1).unwrap();
+        for word in ["@", " since ", " UTC: run ", " of own", ", at touch"] {
+            assert!(told.contains(word), "{word} in {told}");
+        }
+        make(&desk, "go");
+        assert!(winner.wait_exit().success(), "{}", winner.text());
+        assert!(!refused(&winner), "{}", winner.text());
+        let times = std::fs::read_to_string(here(&desk, "times")).unwrap();
+        assert_eq!(times.lines().count(), round, "it was done once in round {round}");
+        for file in ["go", "touched"] {
+            std::fs::remove_file(here(&desk, file)).unwrap();
+        }
+    }
+    assert_eq!((count(&desk, "run.finish"), count(&desk, "step.intent")), (12, 12));
+    assert!(desk.run(&["journal", "verify"]).status.success());
+}
+
+#[test]
+fn ctrl_c_while_a_called_run_asks_for_its_parameters_begins_nothing_and_the_caller_asks_again_or_stops() {
+    let desk = desk(&format!("{HEAD}\n## Go\n\n### Other\n\n**Run:** [Inner](inner.md)\n"));
+    let inner = format!("{HEAD}{TOUCH}")
+        .replace("id: own", "id: inner")
+        .replace("title: Own", "title: Inner")
+        .replace("verb: touch\n", "verb: touch\nparams:\n  - {name: word, type: string, required: true}\n")
+        .replace("echo \"begins\"", "echo \"begins $word\"");
+    desk.file("books/inner.md", &inner);
+    make(&desk, "go");
+    make(&desk, "good");
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("runs Inner (inner) here");
+    say(&mut screen, "done");
+    screen.wait_text("word of inner (string):");
+    screen.send("\x03");
+    screen.wait_text("! not begun: word was not given");
+    // The caller asks again, and the interrupt is not taken for a stop of the caller too.
+    let asked = |screen: &Session, times: usize| {
+        screen.wait_screen("it asks again", PATIENCE, |screen| {
+            screen.contents().matches("done, skip REASON, or stop:").count() >= times
+        });
+    };
+    asked(&screen, 2);
+    assert!(!screen.text().contains("stops before the next change"), "{}", screen.text());
+    say(&mut screen, "done");
+    screen.wait_screen("the parameter again", PATIENCE, |screen| {
+        screen.contents().matches("word of inner (string):").count() >= 2
+    });
+    say(&mut screen, "now");
+    screen.wait_text("to run it type  touch on local");
+    screen.send("\x03");
+    screen.wait_text("! not begun: it was not answered");
+    asked(&screen, 3);
+    assert_eq!(count(&desk, "run.start"), 1, "nothing of the called one began");
+    screen.send("\x03");
+    assert_eq!(screen.wait_exit().exit_code(), 4, "{}", screen.text());
+    assert!(!here(&desk, "touched").exists() && count(&desk, "step.intent") == 0);
+}
+
+#[test]
+fn a_request_that_is_not_answered_yet_says_where_it_went() {
+    let go = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let goes = std::sync::Arc::clone(&go);
+    let service = Scripted::start(move |path| {
+        if path.starts_with("/change") {
+            poll(PATIENCE, || goes.load(std::sync::atomic::Ordering::SeqCst).then_some(()));
+        }
+        Say::good("{\"ok\": true}")
+    });
+    let steps = "## Go\n\n```http run on=shop timeout=60s undo=none\nPOST /change?x=1\nX-Token: {{ secret.token }}\n```\n\n\
+        ```http verify on=shop timeout=10s expect=(json.ok)\nGET /\n```\n";
+    let desk = desk(&format!("{HEAD}{steps}").replace("verb: touch\n", "verb: touch\nsecrets: [token]\n"));
+    let config = std::fs::read_to_string(here(&desk, "config.toml")).unwrap();
+    let token = desk.file("token", "canary-5f2ad8c3").display().to_string();
+    let tables =
+        format!("[secret.token]\nfile = \"{token}\"\n[http.shop]\nurl = \"http://127.0.0.1:{}\"\n", service.port());
+    desk.file("config.toml", &format!("{config}\n{tables}"));
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("to run it type  touch on shop");
+    say(&mut screen, "touch on shop");
+    screen.wait_text(&format!("| POST /change?x=1 is sent to http://127.0.0.1:{}", service.port()));
+    assert!(!screen.text().contains("answered with"), "{}", screen.text());
+    go.store(true, std::sync::atomic::Ordering::SeqCst);
+    screen.wait_text("| answered with 200 after ");
+    assert!(screen.wait_exit().success(), "{}", screen.text());
+    assert!(!screen.text().contains("5f2ad8c3"), "{}", screen.text());
+}
+
+#[test]
+fn a_reader_that_goes_ends_no_run() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    make(&desk, "good");
+    let planned = desk.run(&["runbook", "plan", "own", "--json"]);
+    let planned: Value = serde_json::from_slice(&planned.stdout).unwrap();
+    let (hash, answer) = (planned["hash"].as_str().unwrap(), planned["confirm"].as_str().unwrap());
+    let words = ["sh", "-c", "\"$@\" 2>\"$0\"/said | head -n 1; : > \"$0\"/over"].map(str::to_owned);
+    let home = desk.home().display().to_string();
+    let wrapper = [&words[..], &[home]].concat();
+    for more in [&["--json"][..], &[]] {
+        let run = [&["runbook", "run", "own", "--plan", hash, "--confirm", answer], more].concat();
+        std::thread::scope(|scope| {
+            let told = scope.spawn(|| desk.run_under(&wrapper, &run));
+            is_made(&desk, "touched");
+            make(&desk, "go");
+            told.join().unwrap();
+        });
+        let said = std::fs::read_to_string(here(&desk, "said")).unwrap();
+        assert!(!said.contains("defect"), "{said}");
+        for file in ["go", "touched"] {
+            std::fs::remove_file(here(&desk, file)).unwrap();
+        }
+    }
+    let export = out(&desk.run(&["journal", "export"]));
+    assert_eq!(export.matches("\"outcome\":\"ok\"").count(), 2, "both went to their end: {export}");
 }

@@ -22,8 +22,9 @@ pub enum Command {
     /// All runbooks: those built in, and those of the folders that the config names
     ///
     /// A line each: id, risk, owner, last run and its result, title; below it where it comes from and what is odd about it.
+    /// A file with a mistake stands last, marked BROKEN; the others can be used.
     ///
-    /// Exit codes: 0 all could be read, 1 a file could not be read as one, 2 the command line was not understood.
+    /// Exit codes: 0 all could be read, 1 a file has a mistake (which, where and what is told on standard error), 2 the command line was not understood.
     List(shelf::List),
     /// One runbook: its page, and its steps as they are written
     #[command(after_help = PRINTS)]

@@ -14,6 +14,8 @@ pub struct Person {
     lines: UnboundedReceiver<(Instant, String)>,
     /// The question that is open, and since when.
     asked: Option<(Instant, String)>,
+    /// Ctrl-C was the answer to a question.
+    interrupted: bool,
 }
 
 impl Person {
@@ -32,7 +34,7 @@ impl Person {
                 }
             }
         });
-        Some(Self { lines, asked: None })
+        Some(Self { lines, asked: None, interrupted: false })
     }
 
     /// Puts a question. What was typed before answers nothing, and neither does half a line of it.
@@ -58,6 +60,11 @@ impl Person {
         }
     }
 
+    /// Whether Ctrl-C was the answer to a question since this was asked last.
+    pub const fn take_interrupt(&mut self) -> bool {
+        std::mem::replace(&mut self.interrupted, false)
+    }
+
     /// Asks, and waits for the line; empty when there will be none. Ctrl-C is no answer, and no sudden end: whoever asked says what follows.
     pub async fn ask(&mut self, question: &str) -> String {
         // Taken before the question can be read: who answers it at once is not too early.
@@ -68,6 +75,7 @@ impl Person {
             line = self.line() => line.unwrap_or_default(),
             Some(()) = interrupt.recv() => {
                 eprintln!();
+                self.interrupted = true;
                 String::new()
             }
         }

@@ -289,6 +289,12 @@ impl Signals {
         Ok(Self([take(SignalKind::interrupt())?, take(SignalKind::terminate())?, take(SignalKind::hangup())?]))
     }
 
+    /// What came until now was for somebody else.
+    fn forget_interrupts(&mut self) -> Result<(), Refused> {
+        self.0[0] = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
     async fn next(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
@@ -356,6 +362,10 @@ impl<'a> Following<'a> {
                     }
                     if let Some(request) = self.called.take() {
                         self.call(desk, request, person.as_deref_mut()).await;
+                        // One at a question of the called run was an answer to that, and does not stop its caller too.
+                        if person.as_deref_mut().is_some_and(Person::take_interrupt) {
+                            signals.forget_interrupts()?;
+                        }
                     }
                 }
                 line = next_line(person.as_deref_mut()), if self.question.is_some() => self.answer(desk, line.as_deref(), person.as_deref_mut()),
@@ -421,6 +431,10 @@ impl<'a> Following<'a> {
                 continue;
             }
             let given = person.ask(&format!("{} of {} ({}):", param.name, runbook.id, params::kind(param))).await;
+            // Ctrl-C, or Enter alone: what must be given was not.
+            if given.is_empty() {
+                return Err(format!("{} was not given", param.name));
+            }
             request.args.insert(param.name.clone(), params::check(param, &Value::from(given))?);
         }
         let made = desk.plan(&request).await?;
@@ -472,6 +486,7 @@ impl<'a> Following<'a> {
             | RunEvent::Recalled(_)
             | RunEvent::Elsewhere(_)
             | RunEvent::CutOff(_)
+            | RunEvent::Left(_)
             | RunEvent::Reconciled(_) => {}
         }
     }

@@ -7,7 +7,7 @@ use crate::domain::record::Record;
 use crate::domain::{json, nearest, text, time};
 use crate::journal::sqlite::Reader;
 use crate::runbook::model::{Fence, Step};
-use crate::runbook::{Library, Runbook, library, offer, params};
+use crate::runbook::{Library, Mistake, Runbook, library, offer, params};
 use crate::{clock, runtime, ui};
 use clap::Args;
 use color_eyre::eyre::eyre;
@@ -27,7 +27,7 @@ pub const WIDTH: usize = 100;
 /// How it is told.
 #[derive(Debug, Args)]
 pub struct List {
-    /// As JSON: {runbooks: [{id, title, owner, reviewed, risk, pane, alerts, params, file, commit, hash, notes, last_run: {at, run, by, outcome}}], troubles: [text]}
+    /// As JSON: {runbooks: [{id, title, owner, reviewed, risk, pane, alerts, params, file, commit, hash, notes, last_run: {at, run, by, outcome}}], troubles: [text], broken: [{file, id, line, column, what, mend, since}]}
     #[arg(long)]
     json: bool,
 }
@@ -44,18 +44,20 @@ impl List {
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let config = setup::config(global)?;
         let library = config::library(&config.runbooks);
-        let (troubles, ran) = (library.read_now(), runtime::block_on(last_runs(&config, None))?);
+        let (mistakes, ran) = (library.mistakes(), runtime::block_on(last_runs(&config, None))?);
         let printed = if self.json {
             let runbooks: Vec<Value> = library.iter().map(|runbook| as_json(runbook, &ran)).collect();
-            json::text(&json!({ "runbooks": runbooks, "troubles": troubles }))?
+            let troubles: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            let broken: Vec<Value> = mistakes.iter().map(broken).collect();
+            json::text(&json!({ "runbooks": runbooks, "troubles": troubles, "broken": broken }))?
         } else {
-            table(&library, &ran, clock::now().wall)
+            table(&library, &ran, clock::now().wall) + &unusable(&library)
         };
         stdout().write_all(printed.as_bytes())?;
-        for trouble in troubles {
-            eprintln!("{}", text::clean(trouble));
+        for mistake in mistakes {
+            eprintln!("{}", text::clean(&mistake.to_string()));
         }
-        Ok(if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -77,12 +79,16 @@ impl Show {
 /// When there is none: which are near, and what could not be read.
 pub fn find<'a>(library: &'a Library, id: &str) -> color_eyre::Result<&'a Arc<Runbook>> {
     library.get(id).ok_or_else(|| {
+        if library.mistakes().iter().any(|mistake| mistake.id.as_deref() == Some(id)) {
+            return eyre!("{id} can't be used: {}", text::clean(&library.absent(id)));
+        }
         let near = nearest(id, library.iter().map(|runbook| runbook.id.as_str()));
         let hint = near.map_or_else(
             || "`quarterdeck runbook list` shows all".to_owned(),
             |near| format!("did you mean {near:?}?"),
         );
-        let troubles: Vec<String> = library.read_now().iter().map(|told| format!("\n{}", text::clean(told))).collect();
+        let mistakes = library.mistakes().iter();
+        let troubles: Vec<String> = mistakes.map(|told| format!("\n{}", text::clean(&told.to_string()))).collect();
         eyre!("there is no runbook {id:?}; {hint}{}", troubles.concat())
     })
 }
@@ -176,6 +182,25 @@ fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
         "notes": notes(runbook, ran),
         "last_run": ran.get(&runbook.id).map(LastRun::as_json),
     })
+}
+
+/// A file that can't be used.
+fn broken(mistake: &Mistake) -> Value {
+    let (line, column) = mistake.place.unzip();
+    let Mistake { path, what, mend, id, since, .. } = mistake;
+    json!({ "file": path, "id": id, "line": line, "column": column, "what": what, "mend": mend, "since": since.to_string() })
+}
+
+/// A line for each file that can't be used, after those that can: what is wrong is told beside.
+fn unusable(library: &Library) -> String {
+    let width = library.iter().map(|runbook| runbook.id.len()).max().unwrap_or_default();
+    let line = |mistake: &Mistake| {
+        let id = mistake.id.clone().unwrap_or_else(|| mistake.name());
+        let place = mistake.place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+        let file = format!("{}{place}", mistake.path.display());
+        format!("{:<width$}  {:<12}  {}\n", text::clean(&id), "BROKEN", text::clean(&file))
+    };
+    library.mistakes().iter().map(line).collect()
 }
 
 /// Columns of the list: what a terminal has at least.

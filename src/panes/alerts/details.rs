@@ -88,7 +88,7 @@ fn runbooks(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<Link> {
         to: ThingId::Runbook(runbook.id.as_str().into()),
         subject: Subject::Alerts,
         name: runbook.title.clone(),
-        text: offer::told(runbook, row.cx.runs, row.cx.environment, row.cx.now.wall),
+        text: offer::told(row.cx.library, runbook, row.cx.runs, row.cx.environment, row.cx.now.wall),
         severity: Severity::None,
     };
     offer::for_alert(row.cx.library, &alert.name).map(link).collect()

@@ -48,53 +48,77 @@ pub(super) fn natural(a: &Entry, b: &Entry, cx: &Cx<'_>) -> Ordering {
 
 /// Smallest, or first of the alphabet, first. What never ran stands last of what runs are ordered by.
 pub(super) fn order(column: usize, a: &Entry, b: &Entry, cx: &Cx<'_>) -> Ordering {
-    let name = || a.runbook.title.cmp(&b.runbook.title).then_with(|| a.runbook.id.cmp(&b.runbook.id));
+    let name = || a.title.cmp(&b.title).then_with(|| a.id.cmp(&b.id));
     let started = |entry: &Entry| last(entry, cx).map(|run| run.started);
     let result = |entry: &Entry| last(entry, cx).map_or("~", RunView::word);
     let first = match column {
         TITLE => Ordering::Equal,
-        RISK => a.runbook.risk.cmp(&b.runbook.risk),
-        ABOUT => about(&a.runbook).cmp(about(&b.runbook)),
-        OWNER => a.runbook.owner.cmp(&b.runbook.owner),
-        REVIEWED => b.runbook.reviewed.cmp(&a.runbook.reviewed),
+        RISK => by(a, b, |runbook| runbook.risk),
+        ABOUT => by(a, b, about),
+        OWNER => by(a, b, |runbook| runbook.owner.clone()),
+        REVIEWED => by(b, a, |runbook| runbook.reviewed),
         // By age: the one that ran last has the smallest.
         LAST => started(b).cmp(&started(a)),
         RESULT => result(a).cmp(result(b)),
-        CHANGED => is_changed(b, cx).cmp(&is_changed(a, cx)),
+        CHANGED => b.mistaken.cmp(&a.mistaken).then_with(|| is_changed(b, cx).cmp(&is_changed(a, cx))),
         _ => a.refusal.cmp(&b.refusal),
     };
     first.then_with(name)
 }
 
+fn by<K: Ord>(a: &Entry, b: &Entry, of: impl Fn(&Runbook) -> K) -> Ordering {
+    let key = |entry: &Entry| entry.runbook.as_deref().map(&of);
+    key(a).cmp(&key(b))
+}
+
 pub(super) fn cell(column: usize, entry: &Entry, cx: &Cx<'_>, out: &mut String) -> Role {
-    let runbook = &entry.runbook;
+    if column == TITLE {
+        out.push_str(&entry.title);
+        return Role::Text;
+    }
+    match (column, &entry.runbook) {
+        (CHANGED, _) => return of_change(entry, cx, out),
+        (LAST | RESULT, _) => return of_run(column, entry, cx, out),
+        (RISK | ABOUT | OWNER | REVIEWED, Some(runbook)) => return of_page(column, runbook, cx, out),
+        (RISK | ABOUT | OWNER | REVIEWED, None) => {
+            out.push('—');
+            return Role::Faint;
+        }
+        _ => {}
+    }
+    out.push_str(entry.refusal.as_ref().map_or("yes", |_| "no: "));
+    out.push_str(entry.refusal.as_deref().unwrap_or_default());
+    match (&entry.refusal, entry.mistaken) {
+        (None, _) => Role::Text,
+        (Some(_), true) => Role::SeverityWarning,
+        (Some(_), false) => Role::Muted,
+    }
+}
+
+fn of_page(column: usize, runbook: &Runbook, cx: &Cx<'_>, out: &mut String) -> Role {
     match column {
-        TITLE => out.push_str(&runbook.title),
         RISK => out.push_str(runbook.risk.word()),
         ABOUT => out.push_str(about(runbook)),
         OWNER => out.push_str(&runbook.owner),
-        REVIEWED => {
+        _ => {
             let _ = write!(out, "{}d", runbook.age(today(cx)));
             let severity = offer::review(runbook, today(cx));
             return if severity > Severity::None { severity.into() } else { Role::Muted };
         }
-        LAST | RESULT => return of_run(column, entry, cx, out),
-        CHANGED => {
-            let (word, role) = match is_changed(entry, cx) {
-                Some(true) => ("yes", Role::SeverityWarning),
-                Some(false) => ("no", Role::Muted),
-                None => ("—", Role::Faint),
-            };
-            out.push_str(word);
-            return role;
-        }
-        _ => {
-            out.push_str(entry.refusal.as_ref().map_or("yes", |_| "no: "));
-            out.push_str(entry.refusal.as_deref().unwrap_or_default());
-            return if entry.refusal.is_some() { Role::Muted } else { Role::Text };
-        }
     }
-    if column == TITLE { Role::Text } else { Role::Muted }
+    Role::Muted
+}
+
+/// Whether its file says something else than it did when it was last run, or nobody can tell what.
+fn of_change(entry: &Entry, cx: &Cx<'_>, out: &mut String) -> Role {
+    let (word, role) = match is_changed(entry, cx) {
+        _ if entry.mistaken => ("mistake", Role::SeverityWarning),
+        Some(true) => ("yes", Role::SeverityWarning),
+        Some(false) => ("no", Role::Muted),
+        None => ("—", Role::Faint),
+    };
+    out.push_str(word);
+    role
 }
 
 fn last<'a>(entry: &Entry, cx: &Cx<'a>) -> Option<&'a RunView> {
@@ -103,7 +127,7 @@ fn last<'a>(entry: &Entry, cx: &Cx<'a>) -> Option<&'a RunView> {
 
 /// Its text is another one than that of its last run; `None`: nobody can tell.
 fn is_changed(entry: &Entry, cx: &Cx<'_>) -> Option<bool> {
-    offer::changed(&entry.runbook, last(entry, cx)?)
+    offer::changed(entry.runbook.as_deref()?, last(entry, cx)?)
 }
 
 fn of_run(column: usize, entry: &Entry, cx: &Cx<'_>, out: &mut String) -> Role {

@@ -9,7 +9,6 @@ use crate::panes::hands::{ColumnChange, ColumnState, Extent, Hands, Marking, Sig
 use crate::panes::sheet::{Sheet, SheetRow};
 use crate::panes::table::by_hand;
 use crate::panes::{Place, Presence};
-use crate::runbook::offer;
 use ratatui::layout::Position;
 use serde_json::Value;
 
@@ -80,7 +79,7 @@ impl Hands for RunbooksPane {
         let columns: Vec<usize> =
             self.columns.order().iter().copied().filter(|column| self.columns.wants(*column)).collect();
         let row = |entry: &Entry| SheetRow {
-            severity: offer::review(&entry.runbook, super::today(cx)),
+            severity: entry.severity(super::today(cx)),
             cells: columns.iter().map(|column| written(*column, entry, cx)).collect(),
             fields: fields(entry, cx),
         };
@@ -141,7 +140,7 @@ fn written(column: usize, entry: &Entry, cx: &Cx<'_>) -> String {
 
 /// Its cells by their headings, with its id.
 fn fields(entry: &Entry, cx: &Cx<'_>) -> Value {
-    let id = ("id".to_owned(), Value::from(entry.runbook.id.as_str()));
+    let id = ("id".to_owned(), Value::from(entry.id.as_str()));
     let cell = |column: usize| (COLUMNS[column].title.to_lowercase(), written(column, entry, cx).into());
     Value::Object(std::iter::once(id).chain((0..COLUMNS.len()).map(cell)).collect())
 }

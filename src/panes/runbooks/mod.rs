@@ -18,7 +18,7 @@ use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{RunId, Severity, ThingId, text, time};
 use crate::keymap::Scope;
-use crate::runbook::{Runbook, offer};
+use crate::runbook::{Library, Mistake, Runbook, offer};
 use crate::theme::Role;
 use crate::widgets::canvas;
 use crate::widgets::grid::{Look, RowLook, Slot, Window, place};
@@ -39,9 +39,15 @@ pub const KIND: PaneKind = PaneKind {
     make: || Box::new(RunbooksPane::default()),
 };
 
-/// A runbook that passes the filter.
+/// A runbook that passes the filter, or a file that can't be read as one.
 struct Entry {
-    runbook: Arc<Runbook>,
+    /// Its id; the path of a file of which nothing is shown.
+    id: String,
+    title: String,
+    /// `None` for a file of which nothing is shown.
+    runbook: Option<Arc<Runbook>>,
+    /// Its file has a mistake.
+    mistaken: bool,
     last: Option<RunId>,
     /// Why it can't be run here.
     refusal: Option<String>,
@@ -50,9 +56,37 @@ struct Entry {
 }
 
 impl Entry {
-    fn id(&self) -> ThingId {
-        ThingId::Runbook(self.runbook.id.as_str().into())
+    fn new(runbook: &Arc<Runbook>, score: u32, cx: &Cx<'_>) -> Self {
+        Self {
+            id: runbook.id.clone(),
+            title: runbook.title.clone(),
+            runbook: Some(Arc::clone(runbook)),
+            mistaken: cx.library.mistake(&runbook.id).is_some(),
+            last: offer::last_run(cx.runs, &runbook.id).map(|run| run.id),
+            refusal: offer::refusal(cx.library, runbook, cx.environment),
+            score,
+        }
     }
+
+    /// A file of which nothing is shown.
+    fn unread(path: String, mistake: &Mistake, score: u32) -> Self {
+        let refusal = Some(format!("it has a mistake {}", mistake.told()));
+        Self { id: path, title: mistake.name(), runbook: None, mistaken: true, last: None, refusal, score }
+    }
+
+    fn id(&self) -> ThingId {
+        ThingId::Runbook(self.id.as_str().into())
+    }
+
+    fn severity(&self, today: Date) -> Severity {
+        let review = self.runbook.as_ref().map_or(Severity::None, |runbook| offer::review(runbook, today));
+        if self.mistaken { review.max(Severity::Warning) } else { review }
+    }
+}
+
+/// Whether a row may be called so: a runbook, or a file of which nothing is shown.
+fn is_there(library: &Library, id: &str) -> bool {
+    library.get(id).is_some() || library.unread().any(|(path, _)| path == id)
 }
 
 /// What the rows depend on.
@@ -134,7 +168,9 @@ impl RunbooksPane {
             if reverse { order.reverse() } else { order }
         });
         self.follow(refiltered, cx);
-        self.marks.keep(&cx.library.iter().map(|runbook| ThingId::Runbook(runbook.id.as_str().into())).collect());
+        let ids = cx.library.iter().map(|runbook| runbook.id.clone());
+        let all = ids.chain(cx.library.unread().map(|(path, _)| path));
+        self.marks.keep(&all.map(|id| ThingId::Runbook(id.as_str().into())).collect());
         self.count_marks();
     }
 
@@ -142,11 +178,15 @@ impl RunbooksPane {
     fn list(&mut self, cx: &Cx<'_>) {
         let mut search = Search::new(self.filter.read());
         self.entries.clear();
+        let mut entries: Vec<Entry> = Vec::new();
         for runbook in cx.library.iter() {
-            let Some(score) = search.score(runbook) else { continue };
-            let last = offer::last_run(cx.runs, &runbook.id).map(|run| run.id);
-            let refusal = offer::refusal(runbook, cx.environment);
-            let entry = Entry { runbook: Arc::clone(runbook), last, refusal, score };
+            entries.extend(search.score(runbook).map(|score| Entry::new(runbook, score, cx)));
+        }
+        for (path, mistake) in cx.library.unread() {
+            let score = search.of_heads(&[&path, mistake.id.as_deref().unwrap_or_default()], &mistake.what);
+            entries.extend(score.map(|score| Entry::unread(path, mistake, score)));
+        }
+        for entry in entries {
             if self.filter.compares(|column, out| cell(column, &entry, cx, out)) {
                 self.entries.push(entry);
             }
@@ -169,14 +209,13 @@ impl RunbooksPane {
             self.cursor.go(0, count);
             return self.take();
         }
-        let is_there = matches!(&selected.id, ThingId::Runbook(id) if cx.library.get(id).is_some());
+        let is_there = matches!(&selected.id, ThingId::Runbook(id) if is_there(cx.library, id));
         selected.presence = if is_there { Presence::Hidden } else { Presence::Gone };
         self.cursor.go(self.cursor.at(), count);
     }
 
     fn take(&mut self) {
-        self.selected =
-            self.entries.get(self.cursor.at()).map(|entry| Selected::here(entry.id(), entry.runbook.title.clone()));
+        self.selected = self.entries.get(self.cursor.at()).map(|entry| Selected::here(entry.id(), entry.title.clone()));
     }
 
     /// The runbook that is selected, if it stands under the cursor.
@@ -193,7 +232,7 @@ impl RunbooksPane {
         let rows = self.cursor.window(height, self.entries.len());
         self.window.clear();
         for entry in &self.entries[rows] {
-            let (severity, marked) = (offer::review(&entry.runbook, today(cx)), self.marks.has(|| entry.id()));
+            let (severity, marked) = (entry.severity(today(cx)), self.marks.has(|| entry.id()));
             self.window.row(RowLook { severity, marked, ..RowLook::default() });
             for slot in &self.slots {
                 self.window.cell(&mut self.scratch, |out| cell(slot.column, entry, cx, out));
@@ -208,6 +247,10 @@ impl RunbooksPane {
         let due = cx.library.iter().filter(|runbook| offer::review(runbook, today(cx)) > Severity::None).count();
         if due > 0 {
             let _ = write!(self.title, "  {due} want a review");
+        }
+        let mistakes = cx.library.mistakes().len();
+        if mistakes > 0 {
+            let _ = write!(self.title, "  {mistakes} with a mistake");
         }
         // An order that no heading shows.
         if let Some(column) = self.sort.filter(|column| self.slots.iter().all(|slot| slot.column != *column)) {
@@ -277,7 +320,7 @@ impl Pane for RunbooksPane {
     }
 
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
-        matches!(thing, ThingId::Runbook(id) if cx.library.get(id).is_some())
+        matches!(thing, ThingId::Runbook(id) if is_there(cx.library, id))
     }
 
     fn selected(&self) -> Option<Selected> {
@@ -291,7 +334,12 @@ impl Pane for RunbooksPane {
     }
 
     fn details(&self, cx: &Cx<'_>) -> Option<Details> {
-        self.entry().map(|entry| page::of(&entry.runbook, cx))
+        self.entry().and_then(|entry| match &entry.runbook {
+            Some(runbook) => Some(page::of(runbook, cx)),
+            None => {
+                cx.library.unread().find(|(path, _)| *path == entry.id).map(|(_, mistake)| page::of_mistake(mistake))
+            }
+        })
     }
 
     fn filter(&self) -> &str {

@@ -8,7 +8,7 @@ use crate::domain::{Severity, Subject, ThingId};
 use crate::keymap::Scope;
 use crate::panes::{Details, Link, Section};
 use crate::runbook::model::{Fence, Param, Step};
-use crate::runbook::{Role as FenceRole, RunView, Runbook, offer, params};
+use crate::runbook::{Mistake, Role as FenceRole, RunView, Runbook, offer, params};
 use crate::theme::Role;
 
 /// Runs that are listed.
@@ -26,11 +26,28 @@ pub(super) fn of(runbook: &Runbook, cx: &Cx<'_>) -> Details {
     Details { title: runbook.title.clone(), stale: None, sections }
 }
 
+/// Of a file of which nothing is shown: what is wrong with it.
+pub(super) fn of_mistake(mistake: &Mistake) -> Details {
+    let Mistake { what, mend, others, .. } = mistake;
+    let mut facts = vec![
+        ("can be run here", format!("no: it has a mistake {}", mistake.told())),
+        ("what is wrong", what.clone()),
+        ("mend", mend.clone()),
+        ("file", mistake.path.display().to_string()),
+    ];
+    if *others > 0 {
+        let file = mistake.path.display();
+        facts.push(("more mistakes", format!("{others}: `quarterdeck runbook lint {file}` lists them")));
+    }
+    let facts = facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect();
+    Details { title: mistake.name(), stale: None, sections: vec![Section::Facts(facts)] }
+}
+
 fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
     let names = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
     let alerts: Vec<String> = runbook.alerts.iter().map(|glob| glob.0.clone()).collect();
     let key = cx.keymap.key_of(Scope::Runbooks, &Action::Plan).unwrap_or_default();
-    let can = offer::refusal(runbook, cx.environment)
+    let can = offer::refusal(cx.library, runbook, cx.environment)
         .map_or_else(|| format!("yes: {key} plans it"), |why| format!("no: {why}"));
     let days = runbook.age(today(cx));
     let review = match offer::review(runbook, today(cx)) {
@@ -58,8 +75,11 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
     facts.into_iter().map(|(label, text)| (label.to_owned(), text)).collect()
 }
 
-/// That its text is another one than that of its last run.
+/// That its file can't be read, or its text is another one than that of its last run.
 fn changed(runbook: &Runbook, cx: &Cx<'_>) -> Option<String> {
+    if cx.library.mistake(&runbook.id).is_some() {
+        return Some("yes: its file says something else than this page, and nobody can tell what".to_owned());
+    }
     let last = offer::last_run(cx.runs, &runbook.id)?;
     let at = last.started.strftime("%Y-%m-%d %H:%MZ");
     offer::changed(runbook, last)?.then(|| format!("yes: since it was last run ({at}) its file says something else"))

@@ -30,15 +30,20 @@ impl Search {
 
     /// How well a runbook fits all words; `None`: one of them does not stand in it.
     pub(super) fn score(&mut self, runbook: &Runbook) -> Option<u32> {
+        let alerts = runbook.alerts.iter().map(|glob| glob.0.as_str());
+        let heads: Vec<&str> = [&*runbook.title, &*runbook.id, &*runbook.owner].into_iter().chain(alerts).collect();
+        self.of_heads(&heads, &runbook.source)
+    }
+
+    /// The same of anything: what it is called, and its text.
+    pub(super) fn of_heads(&mut self, heads: &[&str], text: &str) -> Option<u32> {
         if self.wanted.is_empty() && self.unwanted.is_empty() {
             return Some(0);
         }
-        let text = runbook.source.to_lowercase();
+        let text = text.to_lowercase();
         if self.unwanted.iter().any(|word| text.contains(word.as_str())) {
             return None;
         }
-        let alerts = runbook.alerts.iter().map(|glob| glob.0.as_str());
-        let heads: Vec<&str> = [&*runbook.title, &*runbook.id, &*runbook.owner].into_iter().chain(alerts).collect();
         let mut sum = 0;
         for (pattern, word) in &self.wanted {
             let scores =

@@ -59,8 +59,8 @@ pub struct RunsPane {
     lines: Vec<(Role, String)>,
     title: String,
     scratch: String,
-    /// Runs that are not over, and those that were cut off and are being looked at.
-    going: (usize, usize),
+    /// Runs that have not ended, counted by how they stand.
+    going: [(usize, &'static str); 3],
     /// What the order depends on: when it did not change, the runs stand as they stood.
     arranged_for: Option<(u64, Filter)>,
 }
@@ -77,7 +77,7 @@ impl Default for RunsPane {
             lines: Vec::new(),
             title: String::new(),
             scratch: String::new(),
-            going: (0, 0),
+            going: [(0, ""); 3],
             arranged_for: None,
         }
     }
@@ -92,8 +92,13 @@ impl RunsPane {
         }
         self.arranged_for = Some((key.0, key.1.clone()));
         let open = || cx.runs.iter().filter(|run| run.outcome.is_none());
-        let cut_off = open().filter(|run| run.cut_off).count();
-        self.going = (open().count() - cut_off, cut_off);
+        let left = open().filter(|run| run.left).count();
+        let looked_at = open().filter(|run| run.cut_off).count() - left;
+        self.going = [
+            (open().count() - looked_at - left, "running"),
+            (looked_at, "cut off, being looked at"),
+            (left, "cut off, to be resumed"),
+        ];
         self.order.clear();
         for (index, run) in cx.runs.iter().enumerate().rev() {
             let words = || self.filter.read().passes(&haystack(run));
@@ -291,7 +296,7 @@ impl Pane for RunsPane {
         self.cut(usize::from(story.height), cx);
         self.title.clear();
         let _ = write!(self.title, "6 {}  {} in the journal", KIND.title, cx.runs.iter().len());
-        for (count, word) in [(self.going.0, "running"), (self.going.1, "cut off, being looked at")] {
+        for (count, word) in self.going {
             if count > 0 {
                 let _ = write!(self.title, "  {count} {word}");
             }

@@ -102,6 +102,7 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         hash: sha256(source),
         path: None,
         commit: None,
+        written: None,
         source: source.to_owned(),
     })
 }
@@ -116,6 +117,14 @@ pub fn prose(markdown: &str) -> Vec<Block> {
 pub fn is_runbook(source: &str) -> bool {
     let mut lines = source.trim_start_matches('\u{feff}').lines().map(str::trim_end);
     lines.next() == Some("---") && lines.take_while(|line| *line != "---").any(|line| line.starts_with("runbook:"))
+}
+
+/// The id that a page gives itself, though it may be full of mistakes.
+pub fn id(source: &str) -> Option<String> {
+    let mut lines = source.trim_start_matches('\u{feff}').lines().skip(1).take_while(|line| line.trim_end() != "---");
+    let said = lines.find_map(|line| line.strip_prefix("id:"))?.split(" #").next()?;
+    let id = said.trim().trim_matches(['"', '\'']);
+    (!id.is_empty()).then(|| id.to_owned())
 }
 
 /// A link of a page.

@@ -15,7 +15,7 @@ use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::foreseen::DEPTH;
 use crate::runbook::machine::Answered;
-use crate::runbook::model::Call;
+use crate::runbook::model::{Call, Param, ParamType};
 use crate::runbook::plan::Caller;
 use crate::runbook::reach::Reached;
 use crate::runbook::{PlanRequest, Runbook, library};
@@ -122,11 +122,15 @@ impl Exec {
 
     /// The runbook that a call means: by its file, seen from the calling one.
     pub(super) fn called(&self, from: &Runbook, call: &Call) -> Result<Arc<Runbook>, String> {
-        let found = library::beside(&place(from), &call.file)
-            .and_then(|wanted| self.library.iter().find(|runbook| place(runbook) == wanted).cloned());
-        found.ok_or_else(|| {
+        let wanted = library::beside(&place(from), &call.file);
+        let found = |wanted: &String| self.library.iter().find(|runbook| place(runbook) == *wanted).cloned();
+        wanted.as_ref().and_then(found).ok_or_else(|| {
+            let mistake = self.library.unread().find(|(path, _)| Some(path) == wanted.as_ref());
             let (file, from) = (&call.file, from.file());
-            format!("{file} beside {from} is not there or has a mistake: `quarterdeck runbook lint` tells")
+            mistake.map_or_else(
+                || format!("{file} beside {from} is not there or is no runbook: `quarterdeck runbook lint` tells"),
+                |(_, mistake)| format!("{file} has a mistake {}", mistake.told()),
+            )
         })
     }
 }
@@ -186,7 +190,8 @@ impl Run {
         let id = self.planned(step).id.clone();
         self.exec.runs.wait(self.id, Some(&id));
         let caller = Caller { run: self.id, step: id };
-        let request = PlanRequest { runbook: runbook.id.clone(), args: self.args_for(runbook), caller: Some(caller) };
+        let request =
+            PlanRequest { runbook: runbook.id.clone(), args: self.args_for(step, runbook), caller: Some(caller) };
         self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request) }).await;
         let mut under_way = None;
         loop {
@@ -235,15 +240,20 @@ impl Run {
         answered
     }
 
-    /// Its parameters of the same name as ours have our values.
-    fn args_for(&self, runbook: &Runbook) -> BTreeMap<String, Value> {
-        let names = runbook.params.iter().map(|param| &param.name);
-        let given = names.filter_map(|name| Some((name.clone(), self.values.get(name)?.clone())));
+    /// Its parameters of the same name as ours have our values; a server called `host` is the one that our step is about.
+    fn args_for(&self, step: usize, runbook: &Runbook) -> BTreeMap<String, Value> {
+        let host = self.planned(step).host.as_deref();
+        let about = |param: &Param| {
+            let is_host = param.name == "host" && param.kind == ParamType::Server && !param.many;
+            host.filter(|_| is_host).map(Value::from).or_else(|| self.values.get(&param.name).cloned())
+        };
+        let given = runbook.params.iter().filter_map(|param| Some((param.name.clone(), about(param)?)));
         given.filter(|(_, value)| !value.is_null()).collect()
     }
 
     fn came(&mut self, step: usize, run: RunId, runbook: &Runbook, over: Over) -> Answered {
-        let told = format!("run {} of {}", run.short(), runbook.id);
+        let host = self.planned(step).host.as_ref().map(|host| format!(" for {host}")).unwrap_or_default();
+        let told = format!("run {} of {}{host}", run.short(), runbook.id);
         let number = self.plan.body().number(self.planned(step)).to_string();
         let by = |one: &Reached| one.by.clone().or_else(|| Some(told.clone()));
         let made = over.made.into_iter().map(|one| Reached { by: by(&one), over: true, ..one }.under(&number));

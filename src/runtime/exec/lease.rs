@@ -8,18 +8,23 @@ use super::Exec;
 use crate::domain::RunId;
 use crate::domain::text::clean;
 use crate::journal::Journal;
-use crate::journal::lease::{Grant, TTL, Taken};
+use crate::journal::lease::{Grant, Lease, TTL, Taken};
 use crate::runbook::model::{Name, Runbook};
 use crate::runbook::params;
 use crate::runbook::plan::PlannedLock;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// So many times within its time a lease is renewed: one renewal that fails does no harm.
 const RENEWALS: u32 = 3;
+
+/// Time between two looks at who holds a lock, and how often: a second in all.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOKS: u32 = 10;
 
 /// What a runbook locks, with the values of its parameters; the error names a parameter that has none.
 pub(super) fn resources(runbook: &Runbook, values: &BTreeMap<String, Value>) -> Result<BTreeSet<String>, String> {
@@ -90,7 +95,7 @@ impl Held {
         }
         match exec.journal.take(run, &wanted, TTL).await {
             Ok(Taken::All(grants)) => held.grants = grants,
-            Ok(Taken::Held(lease)) => return Err(lease.to_string()),
+            Ok(Taken::Held(lease)) => return Err(begun(exec, *lease).await.to_string()),
             Err(error) => return Err(error.to_string()),
         }
         let renewing = tokio::spawn(renew(Arc::clone(&exec.journal), run, held.grants.clone()));
@@ -154,6 +159,22 @@ impl Held {
             tracing::error!(%error, "locks are not given back; they lapse");
         }
     }
+}
+
+/// Who holds it, with the runbook and the step once they are known: whoever wins a race has the lock a moment before its run is written down.
+async fn begun(exec: &Exec, mut lease: Lease) -> Lease {
+    let resource = [lease.resource.clone()];
+    let mut looks = interval(LOOK);
+    for _ in 0..LOOKS {
+        if lease.runbook.is_some() && lease.step.is_some() {
+            break;
+        }
+        looks.tick().await;
+        let held = exec.journal.held(&resource).await.unwrap_or_default();
+        let Some(now) = held.into_iter().find(|held| held.run == lease.run) else { break };
+        lease = now;
+    }
+    lease
 }
 
 impl Drop for Held {

@@ -5,7 +5,7 @@ use super::Exec;
 use crate::domain::RunId;
 use crate::event::{Event, RunEvent};
 use crate::runbook::StepPermit;
-use crate::steps::live::Live;
+use crate::steps::live::{Live, harmless};
 use crate::steps::{Acted, Call, Step};
 use std::pin::pin;
 use std::time::Duration;
@@ -33,6 +33,13 @@ pub(super) async fn act(exec: &Exec, run: RunId, way: &dyn Step, call: Call<'_>,
             _ = ticks.tick() => tell(exec, run, &step, &live),
         }
     }
+}
+
+/// Tells one line of a step that does nothing but look: when the way is full, the next look will say more.
+pub(super) fn tell_line(exec: &Exec, run: RunId, step: &str, line: &str) {
+    let line = harmless(exec.connections.redactor(), line);
+    let event = RunEvent::Output { run, step: step.to_owned(), lines: vec![line], lost: 0 };
+    let _ = exec.events.try_send(Event::Run(event));
 }
 
 fn tell(exec: &Exec, run: RunId, step: &str, live: &Live) {

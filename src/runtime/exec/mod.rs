@@ -11,6 +11,7 @@ mod drive;
 mod lease;
 mod live;
 mod plan;
+mod poll;
 mod progress;
 mod reconcile;
 mod scene;

@@ -15,7 +15,7 @@ use crate::runbook::model::{Attrs, Call, Fence, Param, ParamType, Role, RunLimit
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{ByHand, Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::script::{self, Fleet};
-use crate::runbook::{Draft, Plan, PlanRequest, Script, nearest};
+use crate::runbook::{Draft, Plan, PlanRequest, Script};
 use crate::steps::{Found, Pinned, docker, manual, within};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,10 +31,7 @@ const LABEL: &str = "quarterdeck";
 impl Exec {
     /// Makes a plan. The error says why there can be none; a plan that can be shown but not approved carries its reasons.
     pub async fn make_plan(&self, request: &PlanRequest) -> Result<Plan<Draft>, String> {
-        let runbook = self.library.get(&request.runbook).ok_or_else(|| {
-            let near = nearest(&request.runbook, self.library.iter().map(|runbook| runbook.id.as_str()));
-            format!("there is no runbook {:?}{near}", request.runbook)
-        })?;
+        let runbook = self.library.get(&request.runbook).ok_or_else(|| self.library.absent(&request.runbook))?;
         let family = self.family(request)?;
         let mut values = params::resolve(&runbook.params, &request.args)?;
         let shown = self.resolve_things(runbook, &mut values).await?;
@@ -56,6 +53,9 @@ impl Exec {
             blocked: Vec::new(),
             warnings: Vec::new(),
         };
+        planner
+            .blocked
+            .extend(self.library.mistake(&runbook.id).map(|mistake| clean(&mistake.why(runbook)).into_owned()));
         planner.suits(runbook);
         let locks = self.locks(runbook, &planner.values, &family).await.unwrap_or_else(|why| {
             planner.blocked.push(clean(&why).into_owned());
@@ -329,7 +329,13 @@ impl Planner<'_> {
     fn foresee(&mut self, runbook: &Runbook, step: &Step, call: &Call) -> Option<Foreseen> {
         let exec = self.exec;
         match exec.called(runbook, call) {
-            Ok(called) => Some(foreseen::foresee(&called, self.shown, &|from, call| exec.called(from, call).ok())),
+            Ok(called) => {
+                if let Some(mistake) = exec.library.mistake(&called.id) {
+                    let why = format!("{}: it calls {}, and {}", step.title, called.id, mistake.why(&called));
+                    self.blocked.push(clean(&why).into_owned());
+                }
+                Some(foreseen::foresee(&called, self.shown, &|from, call| exec.called(from, call).ok()))
+            }
             Err(why) => {
                 self.blocked.push(clean(&format!("{}: {why}", step.title)).into_owned());
                 None

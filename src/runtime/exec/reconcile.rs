@@ -258,7 +258,7 @@ impl<'a> Found<'a> {
         // Waiting goes on from where it was: each start would else begin it anew.
         let spent = time::between(self.done.unwrap_or(intent).at, (exec.clock)().wall);
         let known = Pins { ids: &memory.pins, left_out: &memory.left_out };
-        let watch = scene.watch(step, known, spent);
+        let watch = scene.watch(step, known, spent, &|_| {});
         match settled {
             Settled::Happened(how) => judge(true, &how, watch.await),
             Settled::AskVerify => judge(self.done.is_some(), &self.how(), watch.await),

@@ -1,5 +1,6 @@
 //! What fences are asked with: the connections, the values and the rows so far; and the asking itself.
 
+use super::poll::{self, News, Told};
 use super::when;
 use crate::connect::Connections;
 use crate::domain::SourceError;
@@ -188,10 +189,26 @@ impl<'a> Scene<'a> {
         pinned: Option<&'a str>,
         condition: &Condition,
     ) -> Truth {
+        self.look(limit, fence, pinned, condition).await.0
+    }
+
+    /// Asks once, judges, and tells what was seen, where the text does not say it.
+    async fn look(
+        &self,
+        limit: Duration,
+        fence: &'a Fence,
+        pinned: Option<&'a str>,
+        condition: &Condition,
+    ) -> (Truth, Option<String>) {
         let found = match self.ask_within(limit, fence, pinned).await {
             Ok(found) => found,
-            Err(error) => return Truth::Unclear(format!("could not be asked: {error}")),
+            Err(error) => return (Truth::Unclear(format!("could not be asked: {error}")), None),
         };
+        let value = poll::value(fence, &found);
+        (self.truth(fence, found, condition), value)
+    }
+
+    fn truth(&self, fence: &Fence, found: Found, condition: &Condition) -> Truth {
         let names = self.names_with(fence, &found.names);
         match found.judged {
             Some(Judged::Warns(text)) => return Truth::Warns(text),
@@ -249,7 +266,14 @@ impl<'a> Scene<'a> {
 
     /// Waits and verifies as a step says, fence by fence, but those that are left out. `spent`: how long ago the change was made,
     /// when an earlier process has waited already; each fence is asked once at least.
-    pub(super) async fn watch(&self, step: &'a Step, Pins { ids, left_out }: Pins<'a>, mut spent: Duration) -> Seen {
+    /// `told`: what each look finds, while it goes on.
+    pub(super) async fn watch(
+        &self,
+        step: &'a Step,
+        Pins { ids, left_out }: Pins<'a>,
+        mut spent: Duration,
+        told: Told<'_>,
+    ) -> Seen {
         let (mut said, mut result) = (Vec::new(), None);
         for (index, fence) in step.fences.iter().enumerate() {
             if !matches!(fence.role, Role::Wait | Role::Verify) || left_out.get(index) == Some(&true) {
@@ -259,7 +283,7 @@ impl<'a> Scene<'a> {
             let role = fence.role.word();
             let left = fence.attrs.timeout.saturating_sub(spent);
             spent = spent.saturating_sub(fence.attrs.timeout);
-            match self.poll(fence, pinned, left).await {
+            match self.poll(fence, pinned, left, told).await {
                 Truth::Warns(text) => said.push(format!("{role}: {text}")),
                 Truth::Never(why) => return Seen::not(index, Watched::Failed(format!("{role}: {why}"))),
                 Truth::Yes(text, sentence) => {
@@ -281,7 +305,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Asks until true (and, with `for=`, for that long), at most for `limit`; once when it has no `every`.
-    async fn poll(&self, fence: &'a Fence, pinned: Option<&'a str>, limit: Duration) -> Truth {
+    async fn poll(&self, fence: &'a Fence, pinned: Option<&'a str>, limit: Duration, told: Told<'_>) -> Truth {
         let attrs = &fence.attrs;
         let Some(condition) = attrs.until.as_ref().or(attrs.expect.as_ref()) else {
             return Truth::Unclear("has no condition".to_owned());
@@ -289,10 +313,14 @@ impl<'a> Scene<'a> {
         let start = Instant::now();
         let hold = attrs.hold.unwrap_or(Duration::ZERO);
         let mut since: Option<Instant> = None;
+        let mut news = News::default();
         loop {
             let asked = Instant::now();
             let left = limit.saturating_sub(start.elapsed()).max(attrs.timeout.min(LAST_LOOK));
-            let truth = self.holds_within(left, fence, pinned, condition).await;
+            let (truth, value) = self.look(left, fence, pinned, condition).await;
+            if let Some(line) = news.line(fence, &truth, value.as_deref(), since.map(|since| asked - since)) {
+                told(line);
+            }
             if let Truth::Yes(..) = &truth {
                 let since = *since.get_or_insert(asked);
                 if asked.duration_since(since) >= hold {

@@ -3,8 +3,11 @@
 //!
 //! Whether an effect happened is told from `State.StartedAt` and `State.Running`, noted right before it was sent.
 
+mod pull;
 mod view;
 
+use self::pull::Progress;
+use super::live::Teller;
 use super::{Acted, Call, Found, Pinned, Settled, Step, StepKind};
 use crate::connect::Engine;
 use crate::domain::SourceError;
@@ -25,6 +28,9 @@ use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
+
+/// Lines that are kept of what an engine said meanwhile.
+const KEPT: usize = 500;
 
 /// Registry line.
 pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &DockerStep };
@@ -180,13 +186,14 @@ impl Step for DockerStep {
     }
 
     async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
-        let mut broke = false;
+        let (mut broke, mut said) = (false, Said { teller: Teller::of(&call), kept: Vec::new() });
         let effect = match prepare(&call).await {
             Err(error) => Effect::NotSent(error.to_string()),
             Ok((docker, id, command)) => {
                 tracing::info!(step = permit.step(), container = %id, verb = command.verb.word(), "sending");
                 let limit = call.fence.attrs.timeout;
-                match tokio::time::timeout(limit, send(&docker, &id, &command)).await {
+                said.teller.say(&format!("sent to {}: the engine is at it", call.on));
+                match tokio::time::timeout(limit, send(&docker, &id, &command, &mut said)).await {
                     Ok(Ok(())) => Effect::Done("the engine says that it is done".to_owned()),
                     Ok(Err(error)) => {
                         broke = !matches!(error, Error::DockerResponseServerError { .. });
@@ -199,7 +206,7 @@ impl Step for DockerStep {
                 }
             }
         };
-        Acted { broke, ..Acted::silent(effect) }
+        Acted { broke, output: said.kept.join("\n"), ..Acted::silent(effect) }
     }
 
     async fn settle(&self, call: Call<'_>, facts: &Value, age: Duration) -> Settled {
@@ -282,7 +289,22 @@ async fn prepare(call: &Call<'_>) -> Result<(Docker, String, Command), SourceErr
     Ok((docker, id, command))
 }
 
-async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error> {
+/// What was said while it ran: at once to who listens, and kept for the record.
+struct Said<'a> {
+    teller: Teller<'a>,
+    kept: Vec<String>,
+}
+
+impl Said<'_> {
+    fn say(&mut self, line: String) {
+        self.teller.say(&line);
+        if self.kept.len() < KEPT {
+            self.kept.push(line);
+        }
+    }
+}
+
+async fn send(docker: &Docker, id: &str, command: &Command, said: &mut Said<'_>) -> Result<(), Error> {
     let grace = command.grace.and_then(|seconds| i32::try_from(seconds).ok());
     match command.verb {
         Verb::Restart => {
@@ -306,7 +328,7 @@ async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error>
             let options = RemoveContainerOptionsBuilder::new().force(command.force).v(command.volumes).build();
             docker.remove_container(id, Some(options)).await
         }
-        Verb::Pull => pull(docker, id).await,
+        Verb::Pull => pull(docker, id, said).await,
         Verb::ImagePrune => {
             // Docker's own default: only images without a name.
             let dangling = HashMap::from([("dangling", vec![if command.all { "false" } else { "true" }])]);
@@ -317,11 +339,17 @@ async fn send(docker: &Docker, id: &str, command: &Command) -> Result<(), Error>
 }
 
 /// Without a tag or a digest `latest` is meant: an engine asked for a bare name would fetch every tag.
-async fn pull(docker: &Docker, image: &str) -> Result<(), Error> {
+async fn pull(docker: &Docker, image: &str, said: &mut Said<'_>) -> Result<(), Error> {
     let last = image.rsplit('/').next().unwrap_or(image);
     let image = if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") };
     let options = CreateImageOptionsBuilder::new().from_image(&image).build();
-    docker.create_image(Some(options), None, None).try_for_each(|_| std::future::ready(Ok(()))).await
+    let (mut news, mut progress) = (docker.create_image(Some(options), None, None), Progress::default());
+    while let Some(info) = news.try_next().await? {
+        if let Some(line) = progress.line(&info) {
+            said.say(line);
+        }
+    }
+    Ok(())
 }
 
 /// What an error of a change means. The engine refuses with 4xx before it does anything; a 5xx can come from half-way (it

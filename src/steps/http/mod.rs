@@ -5,6 +5,7 @@
 
 mod answer;
 
+use super::live::Teller;
 use super::{Acted, Call, Found, Pinned, Settled, Step, StepKind};
 use crate::connect::http::explain;
 use crate::connect::{Site, Ssh, Web};
@@ -126,7 +127,12 @@ async fn send(call: &Call<'_>) -> Result<Answer, Failure> {
         way.look(end).await.map_err(Failure::Early)?;
     }
     let started = Instant::now();
+    let teller = Teller::of(call);
+    // No secret can stand in a path: lint refuses the page.
+    let (method, target) = (request.method.word(), &request.target);
+    teller.say(&format!("{method} {target} is sent to {}, which has not answered yet", site.base()));
     let response = way.exchange(call, &request, end).await?;
+    teller.say(&format!("answered with {} after {} ms", response.status().as_u16(), started.elapsed().as_millis()));
     Ok(Answer::read(response, started, end, call.connections.redactor()).await)
 }
 

@@ -5,6 +5,9 @@
 //! sessions) does not roll back anyway: so an error from half-way leaves the effect unknown, and `verify` tells. `autocommit` is the
 //! author's word that PostgreSQL would refuse a transaction around it, and that what is done by half stays (an index that is not valid).
 
+mod notices;
+
+use super::live::Teller;
 use super::{Acted, Call, Found, Pinned, Settled, Step, StepKind};
 use crate::connect::Postgres;
 use crate::domain::SourceError;
@@ -15,6 +18,7 @@ use crate::runbook::machine::Effect;
 use crate::runbook::model::OnDisconnect;
 use crate::runbook::{StepPermit, params};
 use async_trait::async_trait;
+use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -27,6 +31,9 @@ pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &SqlStep };
 
 /// The server ends a statement at its timeout; this much later it is cancelled from outside, and given up after as much again.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Messages of the server that are kept of one statement.
+const MESSAGES: usize = 500;
 
 /// The way to a PostgreSQL server.
 struct SqlStep;
@@ -229,7 +236,9 @@ async fn send(
     pid: i32,
 ) -> Acted {
     let limit = call.fence.attrs.timeout + GRACE;
-    let mut work = Box::pin(execute(bound, arguments, &mut connection));
+    let teller = Teller::of(call);
+    teller.say(&format!("sent to {} by session {pid}", call.place()));
+    let mut work = Box::pin(told(bound, arguments, &mut connection, teller));
     let result = match tokio::time::timeout(limit, &mut work).await {
         Ok(result) => Some(result),
         // Dropping the future would leave the statement running, and nobody would know what it did.
@@ -266,10 +275,31 @@ fn broke(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Messages of the server are said as they come, and stand before what came back.
+async fn told(
+    bound: &Bound,
+    arguments: Vec<Option<String>>,
+    connection: &mut PgConnection,
+    teller: Teller<'_>,
+) -> Result<Acted, sqlx::Error> {
+    let mut messages: Vec<String> = Vec::new();
+    let hear = |message: String| {
+        teller.say(&message);
+        if messages.len() < MESSAGES {
+            messages.push(message);
+        }
+    };
+    let mut acted = notices::heard(execute(bound, arguments, connection, teller), hear).await?;
+    messages.extend(Some(acted.output).filter(|output| !output.is_empty()));
+    acted.output = messages.join("\n");
+    Ok(acted)
+}
+
 async fn execute(
     bound: &Bound,
     arguments: Vec<Option<String>>,
     connection: &mut PgConnection,
+    teller: Teller<'_>,
 ) -> Result<Acted, sqlx::Error> {
     let query = query(bound.wrapped(), arguments);
     match bound.shape {
@@ -282,9 +312,15 @@ async fn execute(
             Ok(Acted::silent(Effect::Done(said)))
         }
         Shape::Query | Shape::Returning | Shape::Show => {
-            let rows = query.fetch_all(connection).await?;
-            let rows = rows.iter().map(|row| object(bound.shape, row)).collect::<Result<Vec<Value>, _>>()?;
-            let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+            let (mut rows, mut lines) = (Vec::new(), Vec::new());
+            let mut answer = query.fetch(connection);
+            while let Some(row) = answer.try_next().await? {
+                let row = object(bound.shape, &row)?;
+                let line = row.to_string();
+                teller.say(&line);
+                lines.push(line);
+                rows.push(row);
+            }
             let effect = Effect::Done(format!("the server answered with {} rows", rows.len()));
             let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
             Ok(Acted { effect, output: lines.join("\n"), rows, names, refused: false, ended: false, broke: false })

@@ -9,6 +9,7 @@ use crate::runbook::model::Role;
 use crate::runbook::plan::Rows;
 use crate::steps::{Acted, Settled};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// From one look to the next at what goes on over there.
@@ -81,7 +82,8 @@ impl Run {
         }
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
         let known = Pins { ids: &pins, left_out: &self.step.left_out };
-        let Seen { watched, result, at } = self.scene(step).watch(self.read(step), known, Duration::ZERO).await;
+        let Seen { watched, result, at } =
+            self.scene(step).watch(self.read(step), known, Duration::ZERO, &self.teller(step)).await;
         self.step.said = self.step.said.take().or(result.map(|said| clean(&said).into_owned()));
         if !self.step.doubt {
             return (watched, at);
@@ -94,6 +96,12 @@ impl Run {
             (watched, _) => watched,
         };
         (watched, at)
+    }
+
+    /// What a look finds is told to whoever looks, and waits for nobody.
+    fn teller(&self, step: usize) -> impl Fn(String) + Send + Sync + use<> {
+        let (exec, run, step) = (Arc::clone(&self.exec), self.id, self.planned(step).id.clone());
+        move |line| live::tell_line(&exec, run, &step, &line)
     }
 
     /// What goes on over there although nobody hears of it (`on-disconnect=finish`) is waited for, at most until its own time is over.

@@ -204,6 +204,88 @@ async fn the_containers_of_a_host_are_those_of_its_engine_and_its_rows_its_own()
     assert_ne!(sleeper.started_at(), before);
 }
 
+/// A rollout that runs another runbook on each host, and then looks. `see` decides whether what that one did is right.
+fn calling(hosts: &Hosts, rollout: &str, see: &str) -> Library {
+    hosts.name_homes();
+    let done = hosts.folder.path().join("done").display().to_string();
+    let front = |id: &str, keys: &str| {
+        format!(
+            "---\nrunbook: 1\nid: {id}\ntitle: {id}\nowner: o\nreviewed: 2026-11-20\nrisk: low\nverb: note\n{keys}---\n\n"
+        )
+    };
+    let outer = format!(
+        "{}## Note\n\n```yaml rollout\nover: role:web\n{rollout}\n```\n\n### Other\n\n**Run:** [inner](inner.md)\n\n\
+         ### Look\n\n```bash check on=host timeout=20s\nset -eu\ntest -e \"$HOME/name\"\n```\n",
+        front("outer", "")
+    );
+    let inner = format!(
+        "{}## Note\n\n### Note it\n\n```bash run on=$host timeout=20s undo=none\nset -eu\necho \"$host is $(cat \"$HOME/name\")\" >> {done}\n```\n\n\
+         ```bash verify on=$host timeout=20s\nset -eu\n{see}\n```\n",
+        front("inner", "params:\n  - {name: host, type: server, from: 'role:web'}\n")
+    );
+    Library::read([("outer.md", outer.as_str()), ("inner.md", inner.as_str())])
+        .unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+/// Begins the run that a host's step calls, as a person would.
+async fn begin_called(bridge: &mut Bridge, run: RunId) -> (PlanRequest, RunId) {
+    bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, .. })).await;
+    bridge.exec.answer(run, RunAnswer::Done);
+    let RunEvent::Call { request, .. } = bridge.until(|event| matches!(event, RunEvent::Call { .. })).await else {
+        panic!()
+    };
+    let request = request.as_ref().clone();
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    assert_eq!(plan.body().blocked, Vec::<String>::new());
+    (request, bridge.exec.start(yes(plan, None)).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_runs_another_runbook_once_for_each_host_about_that_host() {
+    let hosts = Hosts::new(need!(own_sshd), 2);
+    let library = calling(&hosts, "serial: [1]", "true");
+    let mut bridge = Bridge::new(hosts.connections(), library).await;
+    let plan = bridge.plan("outer", json!({})).await;
+    assert_eq!(plan.body().blocked, Vec::<String>::new());
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    for host in ["web-1", "web-2"] {
+        let (request, child) = begin_called(&mut bridge, run).await;
+        assert_eq!(request.args.get("host"), Some(&json!(host)));
+        let view = bridge.end(child).await;
+        assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+        let records = bridge.exec.journal.recent(1000).await.unwrap();
+        let start = records.iter().find(|record| record.entry.run == Some(child)).unwrap();
+        let parent = json!({"run": run, "step": format!("note/other@{host}")});
+        assert_eq!(start.entry.data["parent"], parent);
+    }
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    assert_eq!(hosts.done(), ["web-1 is web-1", "web-2 is web-2"]);
+    let wanted = ["note/other@web-1", "note/look@web-1", "note/other@web-2", "note/look@web-2"];
+    assert_eq!(states(&view), wanted.map(|id| (id, StepState::Ok)));
+    bridge.exec.connections.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_called_run_that_fails_on_a_host_fails_that_host_and_the_others_go_on_as_far_as_they_may() {
+    let hosts = Hosts::new(need!(own_sshd), 2);
+    let library = calling(&hosts, "serial: [1]\nmax_fail: 1", "test \"$(cat \"$HOME/name\")\" = web-2\n: \"$host\"");
+    let mut bridge = Bridge::new(hosts.connections(), library).await;
+    let plan = bridge.plan("outer", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    for outcome in [RunOutcome::Failed, RunOutcome::Ok] {
+        let (_, child) = begin_called(&mut bridge, run).await;
+        let view = bridge.end(child).await;
+        assert_eq!(view.outcome, Some(outcome), "{view:?}");
+    }
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "one host failed: {view:?}");
+    let wanted = [StepState::Failed, StepState::Skipped, StepState::Ok, StepState::Ok];
+    assert_eq!(states(&view).into_iter().map(|(_, state)| state).collect::<Vec<_>>(), wanted);
+    assert!(view.reason.contains("web-1"), "{}", view.reason);
+    bridge.exec.connections.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_over_nobody_has_no_plan() {
     let hosts = Hosts { sshds: Vec::new(), folder: tempfile::tempdir().unwrap() };
