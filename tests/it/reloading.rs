@@ -310,6 +310,7 @@ fn runbooks_follow_their_files_and_a_page_with_a_mistake_stays_as_it_was_and_is_
     session.wait_text("own stays as it was, its file having a mistake");
     session.wait_text("own.md:");
     wait_row(&session, "As it is", &["mistake", "no: its file has a mistake"]);
+    session.wait_text("mistake: As it is");
     session.wait_text("1 with a mistake");
     // Its plan is shown, says so, and takes no answer.
     session.send("R");

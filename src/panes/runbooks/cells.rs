@@ -73,6 +73,8 @@ fn by<K: Ord>(a: &Entry, b: &Entry, of: impl Fn(&Runbook) -> K) -> Ordering {
 
 pub(super) fn cell(column: usize, entry: &Entry, cx: &Cx<'_>, out: &mut String) -> Role {
     if column == TITLE {
+        // Where there is room for no other column it must be seen too.
+        out.push_str(if entry.mistaken { "mistake: " } else { "" });
         out.push_str(&entry.title);
         return Role::Text;
     }
