@@ -55,21 +55,15 @@ impl Machine {
             &format!("{FRONT}lock: [service/shop]\n---\n\n# Own\n\nIt is tried.\n\n## Do\n\n{STEPS}"),
         );
         let named = format!("hostname {host} && exec \"$@\"");
-        let wrapper = ["unshare", "--uts", "sh", "-c", &named, "sh"].map(str::to_owned).to_vec();
+        let unshare = program(&["unshare"], &[]).unwrap().display().to_string();
+        let wrapper = [&unshare, "--uts", "sh", "-c", &named, "sh"].map(str::to_owned).to_vec();
         Self { desk, wrapper }
     }
 
     fn dashboard(&self) -> Session {
-        let session = self.desk.launch_under(&self.wrapped()).start();
+        let session = self.desk.launch_under(&self.wrapper).start();
         session.wait_text("4 Databases");
         session
-    }
-
-    fn wrapped(&self) -> Vec<String> {
-        let mut words = self.wrapper.clone();
-        words[0] = program(&["unshare"], &[]).unwrap().display().to_string();
-        words.push(env!("CARGO_BIN_EXE_quarterdeck").to_owned());
-        words
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -122,9 +116,9 @@ fn two_machines_show_one_timeline_and_each_others_runs_and_locks() {
         screen.wait_text("nothing was run from this journal yet");
     }
     // Ada begins; both screens show it, and the lock is hers everywhere.
-    let mut shell = one.desk.launch_under(&one.wrapped()).args(&["runbook", "run", "own"]).start();
-    shell.wait_text("type");
-    say(&mut shell, "go");
+    let mut shell = one.desk.launch_under(&one.wrapper).args(&["runbook", "run", "own"]).start();
+    shell.wait_text("run it? y");
+    say(&mut shell, "y");
     one.is_made("touched");
     for screen in &screens {
         screen.wait_screen("run under way", SOON, |screen| {

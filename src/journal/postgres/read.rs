@@ -30,16 +30,20 @@ const HELD: &str = "SELECT held.resource, held.run::text AS run, floor(extract(e
          (SELECT data FROM quarterdeck.record WHERE run = held.run AND kind = 'run.start' ORDER BY place LIMIT 1) AS start,
          (SELECT step FROM quarterdeck.record WHERE run = held.run AND step IS NOT NULL ORDER BY place DESC LIMIT 1) AS step
      FROM quarterdeck.lease held LEFT JOIN quarterdeck.record opened ON opened.writer = held.writer AND opened.seq = 1
-     WHERE held.resource = ANY ($1) AND held.run IS NOT NULL AND held.until > clock_timestamp()
+     WHERE held.resource = ANY ($1) AND held.run IS NOT NULL
+         AND (held.until > clock_timestamp() OR quarterdeck.driver(held.run) IS NOT NULL)
      ORDER BY array_position($1, held.resource)";
 
-/// The unfinished runs, each with who drives it: the claimant, else whoever began it.
-const OPEN: &str = "SELECT begun.run::text AS run, coalesce(claim.writer, begun.writer)::text AS driver,
-         claim.writer IS NOT NULL AS claimed, quarterdeck.is_heard(coalesce(claim.writer, begun.writer)) AS heard,
-         (SELECT data FROM quarterdeck.record WHERE writer = coalesce(claim.writer, begun.writer) AND seq = 1) AS process
-     FROM quarterdeck.record begun LEFT JOIN quarterdeck.claim ON claim.run = begun.run
-     WHERE begun.kind = 'run.start' AND NOT EXISTS (
-         SELECT FROM quarterdeck.record ended WHERE ended.run = begun.run AND ended.kind = 'run.finish')";
+/// The unfinished runs, each with who drives it: the claimant, else whoever began it. Those that ended and were not taken up again are
+/// left out before anything else is asked of them.
+const OPEN: &str = "SELECT run::text AS run, driver::text AS driver, quarterdeck.is_heard(driver) AS heard,
+         EXISTS (SELECT FROM quarterdeck.claim WHERE claim.run = open.run) AS claimed,
+         (SELECT data FROM quarterdeck.record WHERE writer = driver AND seq = 1) AS process
+     FROM (SELECT begun.run, begun.place, quarterdeck.driver(begun.run) AS driver FROM quarterdeck.record begun
+         WHERE begun.kind = 'run.start' AND ($1::uuid IS NULL OR begun.run = $1::uuid) AND (NOT EXISTS (
+                 SELECT FROM quarterdeck.record ended WHERE ended.run = begun.run AND ended.kind = 'run.finish')
+             OR EXISTS (SELECT FROM quarterdeck.record again WHERE again.run = begun.run AND again.kind = 'run.resume'))) AS open
+     WHERE driver IS NOT NULL ORDER BY place";
 
 /// Reads a team's journal.
 #[derive(Clone)]
@@ -160,8 +164,7 @@ impl Reader {
 
     /// The unfinished runs, or this one if it is.
     pub(super) async fn open_runs(&self, run: Option<RunId>) -> Result<Vec<Driven>, JournalError> {
-        let query = format!("{OPEN} AND ($1::uuid IS NULL OR begun.run = $1::uuid) ORDER BY begun.place");
-        let rows = sqlx::query(AssertSqlSafe(query)).bind(run.map(|run| run.to_string()));
+        let rows = sqlx::query(OPEN).bind(run.map(|run| run.to_string()));
         let rows = rows.fetch_all(&self.pool().await?).await;
         Ok(self.told(rows)?.iter().filter_map(|row| driven(row).ok()).collect())
     }

@@ -266,6 +266,21 @@ async fn only_its_holder_gives_a_lock_back() {
     assert!(said.contains("is not that of ben"), "{said}");
 }
 
+#[tokio::test]
+async fn what_a_run_held_that_was_cut_off_stays_held_until_it_has_an_end() {
+    let team = Team::new(need!(postgres)).await;
+    let (ada, ben) = (team.open("ada", ended()), team.open("ben", Process::this()));
+    let (run, it) = (new_run(), all(&["database/a"]));
+    begin_run(&ada, run, "drain").await;
+    grants(ada.take(run, &it, Duration::ZERO).await.unwrap());
+    let Taken::Held(held) = ben.take(new_run(), &it, TTL).await.unwrap() else { panic!() };
+    assert!(held.to_string().contains(&format!("run {} of drain", run.short())), "{held}");
+    assert!(ben.claim(run).await.unwrap());
+    ben.append(entry(RecordKind::RunFinish, Some(run), json!({}))).await.unwrap();
+    assert_eq!(ben.held(&it).await.unwrap(), []);
+    assert_eq!(grants(ben.take(new_run(), &it, TTL).await.unwrap())[0].fence, 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tables_are_made_once_by_steps_and_a_newer_version_is_refused() {
     let server = need!(postgres);

@@ -65,7 +65,7 @@ CREATE TABLE quarterdeck.record (
 
 CREATE INDEX record_run ON quarterdeck.record (run, place) WHERE run IS NOT NULL;
 CREATE INDEX record_start ON quarterdeck.record (place) WHERE kind = 'run.start';
-CREATE INDEX record_finish ON quarterdeck.record (run) WHERE kind = 'run.finish';
+CREATE INDEX record_turns ON quarterdeck.record (run, kind) WHERE kind IN ('run.start', 'run.finish', 'run.resume');
 
 -- Who drives a run that its first writer left behind.
 CREATE TABLE quarterdeck.claim (
@@ -84,11 +84,33 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- A process is heard of while it said within 45 s that it lives.
+CREATE FUNCTION quarterdeck.is_heard(p_writer uuid) RETURNS boolean
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM quarterdeck.process
+        WHERE writer = p_writer AND seen > clock_timestamp() - interval '45 seconds')
+$$;
+
+-- Who drives a run that has not ended since it was begun, or was last taken up again: the claimant, else whoever began it. NULL: it has
+-- ended, or nobody knows it.
+CREATE FUNCTION quarterdeck.driver(p_run uuid) RETURNS uuid
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT claim.writer FROM quarterdeck.claim WHERE claim.run = p_run), begun.writer)
+    FROM quarterdeck.record begun
+    WHERE begun.run = p_run AND begun.kind = 'run.start' AND NOT EXISTS (
+        SELECT FROM quarterdeck.record ended
+        WHERE ended.run = p_run AND ended.kind = 'run.finish' AND NOT EXISTS (
+            SELECT FROM quarterdeck.record again
+            WHERE again.run = p_run AND again.kind = 'run.resume' AND again.place > ended.place))
+    ORDER BY begun.place LIMIT 1
+$$;
+
 CREATE FUNCTION quarterdeck.in_order() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     last_seq  bigint;
     last_hash text;
+    driver    uuid;
 BEGIN
     -- Also for those who may write every column.
     NEW.actor_name := session_user;
@@ -104,6 +126,15 @@ BEGIN
     -- Whoever was away for so long that another process looked after its run may begin nothing more in it.
     IF NEW.kind = 'step.intent' AND EXISTS (SELECT FROM quarterdeck.claim WHERE run = NEW.run AND writer <> NEW.writer) THEN
         RAISE EXCEPTION 'another process has taken over this run: it may change nothing any more';
+    END IF;
+    -- Whoever takes a run up again drives it from then on.
+    IF NEW.kind = 'run.resume' THEN
+        driver := quarterdeck.driver(NEW.run);
+        IF driver <> NEW.writer AND quarterdeck.is_heard(driver) THEN
+            RAISE EXCEPTION 'another process drives this run';
+        END IF;
+        INSERT INTO quarterdeck.claim (run, writer) VALUES (NEW.run, NEW.writer)
+            ON CONFLICT (run) DO UPDATE SET writer = excluded.writer;
     END IF;
     RETURN NEW;
 END $$;
@@ -154,12 +185,6 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE quarterdeck.process SET seen = clock_timestamp() WHERE writer = p_writer AND login = session_user
 $$;
 
-CREATE FUNCTION quarterdeck.is_heard(p_writer uuid) RETURNS boolean
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM quarterdeck.process
-        WHERE writer = p_writer AND seen > clock_timestamp() - interval '45 seconds')
-$$;
-
 -- Takes over an unfinished run whose driver is not heard of. `p_gone`: processes that ended on the caller's machine, as the caller sees;
 -- believed of processes of the same boot alone.
 CREATE FUNCTION quarterdeck.take_over(p_run uuid, p_writer uuid, p_gone uuid[]) RETURNS boolean
@@ -169,14 +194,10 @@ DECLARE
 BEGIN
     PERFORM quarterdeck.own(p_writer);
     LOCK TABLE quarterdeck.turn IN EXCLUSIVE MODE;
-    SELECT begun.writer INTO driver FROM quarterdeck.record begun
-        WHERE begun.run = p_run AND begun.kind = 'run.start' AND NOT EXISTS (
-            SELECT FROM quarterdeck.record ended WHERE ended.run = p_run AND ended.kind = 'run.finish')
-        ORDER BY begun.place LIMIT 1;
+    driver := quarterdeck.driver(p_run);
     IF driver IS NULL THEN
         RETURN false;
     END IF;
-    SELECT coalesce((SELECT claim.writer FROM quarterdeck.claim WHERE claim.run = p_run), driver) INTO driver;
     IF driver = p_writer THEN
         RETURN true;
     END IF;
@@ -195,7 +216,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA quarterdeck FROM PUBLIC;
 GRANT USAGE ON SCHEMA quarterdeck TO quarterdeck_reader, quarterdeck_writer;
 GRANT SELECT ON quarterdeck.migration, quarterdeck.process, quarterdeck.record, quarterdeck.claim
     TO quarterdeck_reader, quarterdeck_writer;
-GRANT EXECUTE ON FUNCTION quarterdeck.is_heard(uuid) TO quarterdeck_reader, quarterdeck_writer;
+GRANT EXECUTE ON FUNCTION quarterdeck.is_heard(uuid), quarterdeck.driver(uuid) TO quarterdeck_reader, quarterdeck_writer;
 -- Every column but place, actor_name and stored; and nothing but INSERT.
 GRANT INSERT (writer, seq, id, prev, hash, at, mono_ms, incident, actor_uid, actor_host, kind, run, step, role, target, env, data)
     ON quarterdeck.record TO quarterdeck_writer;

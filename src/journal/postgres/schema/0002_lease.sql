@@ -1,5 +1,6 @@
 -- Who holds what, so that two runs never change one thing at the same time. No record: `lock.taken` and `lock.released` are. By this
--- database's clock. A row stays when it is released: `fence` only ever grows. Nobody writes here but the functions below.
+-- database's clock. A row stays when it is released: `fence` only ever grows. Nobody writes here but the functions below. A lease lapses
+-- with its time, unless its run was cut off: what that did may go on, so that it stays held until somebody has looked and the run has an end.
 CREATE TABLE quarterdeck.lease (
     resource text        PRIMARY KEY,
     fence    bigint      NOT NULL CHECK (fence >= 1),
@@ -21,7 +22,8 @@ BEGIN
     LOCK TABLE quarterdeck.turn IN EXCLUSIVE MODE;
     moment := clock_timestamp();
     RETURN QUERY SELECT held.resource, held.fence, false FROM quarterdeck.lease held
-        WHERE held.resource = ANY (p_resources) AND held.run <> p_run AND held.until > moment
+        WHERE held.resource = ANY (p_resources) AND held.run <> p_run
+            AND (held.until > moment OR quarterdeck.driver(held.run) IS NOT NULL)
         ORDER BY array_position(p_resources, held.resource) LIMIT 1;
     IF FOUND THEN
         RETURN;
