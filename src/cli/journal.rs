@@ -40,11 +40,13 @@ pub enum Command {
         place: Place,
     },
     /// Print the SQL that makes the tables and roles of a team's journal on PostgreSQL, or run it
+    ///
+    /// Run it as who is to own the tables: a login that nobody works with, for it can change what is recorded. The first time it must
+    /// be able to make roles. Then let people in: GRANT quarterdeck_writer TO ada (to act), GRANT quarterdeck_reader TO ben (to look).
     Setup(Setup),
 }
 
-/// Run it as who is to own the tables: a login that nobody works with, for it can change what is recorded. The first time it must be
-/// able to make roles. Then let people in: GRANT quarterdeck_writer TO ada (to act), GRANT quarterdeck_reader TO ben (to look).
+/// How a team's journal is made.
 #[derive(Debug, Args)]
 pub struct Setup {
     /// Run it, and say what came of it; what is there already stays

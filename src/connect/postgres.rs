@@ -471,6 +471,18 @@ impl Login {
         }
     }
 
+    /// One session outside the pool, which tells at once and exactly why there is none. `table` is where the config has the login.
+    ///
+    /// # Errors
+    /// When the password can't be found, there is no server, or it does not let the login in.
+    pub async fn connect(&self, table: &str) -> Result<PgConnection, SourceError> {
+        let options = self.options().await?;
+        match tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options)).await {
+            Ok(connected) => connected.map_err(|error| self.explain(table, &error)),
+            Err(_) => Err(self.explain(table, &sqlx::Error::PoolTimedOut)),
+        }
+    }
+
     /// Its connections.
     ///
     /// # Errors

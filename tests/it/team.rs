@@ -142,6 +142,45 @@ fn two_machines_show_one_timeline_and_each_others_runs_and_locks() {
     judge(&one, &two);
 }
 
+#[test]
+fn while_the_server_is_away_every_screen_says_so_and_when_it_is_back_nothing_is_missing() {
+    let mut server = need!(own_postgres);
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        return skip(
+            "team::while_the_server_is_away_every_screen_says_so_and_when_it_is_back_nothing_is_missing",
+            "root and unshare",
+        );
+    }
+    let (one, two) = (Machine::new(&server, "ada", "bastion-1"), Machine::new(&server, "ben", "bastion-2"));
+    prepare(&server, &one.run(&["journal", "setup"]));
+    one.make("go");
+    let plan: Value = serde_json::from_slice(&one.run(&["runbook", "plan", "own", "--json"]).stdout).unwrap();
+    let run = ["runbook", "run", "own", "--plan", plan["hash"].as_str().unwrap(), "--confirm", "y"];
+    assert!(one.run(&run).status.success());
+    let mut before = one.dashboard();
+    before.send("6");
+    before.wait_text("last run: own ok");
+    server.stop();
+    before.wait_text("NO JOURNAL since ");
+    let refused = one.said(&run);
+    assert!(
+        refused.contains("the journal can't be reached: ") && refused.contains("nothing listens there"),
+        "{refused}"
+    );
+    let mut during = two.dashboard();
+    during.wait_text("NO JOURNAL since ");
+    during.send("6");
+    during.wait_text("nothing listens there");
+    server.start_again();
+    for screen in [&mut before, &mut during] {
+        screen.wait_no_text("NO JOURNAL");
+        screen.wait_text("last run: own ok");
+    }
+    assert!(two.run(&["journal", "verify"]).status.success());
+    leave(&mut before);
+    leave(&mut during);
+}
+
 /// All of it is one record, told in the same way on both machines, and each line names who the server let in.
 fn judge(one: &Machine, two: &Machine) {
     let verdict = two.run(&["journal", "verify"]);

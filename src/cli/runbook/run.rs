@@ -471,6 +471,7 @@ impl<'a> Following<'a> {
             | RunEvent::NotPlanned { .. }
             | RunEvent::Recalled(_)
             | RunEvent::Elsewhere(_)
+            | RunEvent::Unread(_)
             | RunEvent::CutOff(_)
             | RunEvent::Reconciled(_) => {}
         }

@@ -193,8 +193,8 @@ impl Inner {
     }
 
     async fn begin(self: &Arc<Self>) -> Result<Actor, JournalError> {
+        schema::check(&self.login).await?;
         let pool = self.reader.pool().await?;
-        schema::check(&self.login, &pool).await?;
         let asked = clock::now().wall;
         let row = sqlx::query("SELECT * FROM quarterdeck.begin($1::uuid, $2)")
             .bind(self.writer.to_string())

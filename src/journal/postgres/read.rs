@@ -78,7 +78,7 @@ impl Reader {
     /// When it can't be reached, is none, or is of another version.
     pub async fn open(login: Arc<Login>) -> Result<Self, JournalError> {
         let reader = Self::over(login);
-        schema::check(&reader.login, &reader.pool().await?).await?;
+        schema::check(&reader.login).await?;
         Ok(reader)
     }
 

@@ -4,7 +4,7 @@
 use super::super::JournalError;
 use super::fault;
 use crate::connect::postgres::Login;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::fmt::Write as _;
 
 /// Each step, from version 1 on.
@@ -33,8 +33,8 @@ pub fn script(made: usize) -> String {
 /// When it can't be reached, may not, or is of a newer version.
 pub async fn make(login: &Login) -> Result<usize, JournalError> {
     let explain = |error: &sqlx::Error| fault::explain(login, "make the tables of", error);
-    let pool = login.pool().await.map_err(fault::unreached)?;
-    let mut change = pool.begin().await.map_err(|error| explain(&error))?;
+    let mut connection = login.connect(super::TABLE).await.map_err(fault::unreached)?;
+    let mut change = connection.begin().await.map_err(|error| explain(&error))?;
     let lock = sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock($1)").bind(LOCK);
     lock.execute(&mut *change).await.map_err(|error| explain(&error))?;
     let made = version(&mut change).await.map_err(|error| explain(&error))?;
@@ -53,10 +53,11 @@ pub async fn make(login: &Login) -> Result<usize, JournalError> {
 }
 
 /// Refuses a database whose tables are not those of this version.
-pub(super) async fn check(login: &Login, pool: &PgPool) -> Result<(), JournalError> {
-    let explain = |error: &sqlx::Error| fault::explain(login, "read", error);
-    let mut connection = pool.acquire().await.map_err(|error| explain(&error))?;
-    let found = version(&mut connection).await.map_err(|error| explain(&error))?;
+pub(super) async fn check(login: &Login) -> Result<(), JournalError> {
+    let mut connection = login.connect(super::TABLE).await.map_err(fault::unreached)?;
+    let found = version(&mut connection).await.map_err(|error| fault::explain(login, "read", &error))?;
+    // How the connection ends does not change what it said.
+    let _ = connection.close().await;
     let what = |what: &str| format!("the journal at {} {what}", login.place());
     match found {
         0 => Err(JournalError::new(
