@@ -538,6 +538,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         }
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
+        RunEvent::Unread(why) => state.runs.unread(why, state.now.wall),
         RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),
         RunEvent::Left(runs) => super::cut_off::left(state, &runs),
         RunEvent::Reconciled(ended) => super::cut_off::settled(state, &ended),

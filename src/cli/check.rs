@@ -5,7 +5,7 @@ use super::{Global, look, places, setup};
 use crate::app::view_troubles;
 use crate::config::{self, Choice, Config};
 use crate::domain::{Sample, Server, Snapshot, text};
-use crate::journal::sqlite::Reader;
+use crate::journal::{JournalError, Reader, Store, postgres};
 use crate::runtime::{self, poller};
 use crate::theme::Depth;
 use clap::Args;
@@ -87,7 +87,7 @@ impl Check {
             findings.push(&format!("[[server]] {server}"), Level::Advice, what, "");
         }
         runtime::block_on(async {
-            findings.journal(config).await;
+            findings.journal(config, self.offline).await;
             if !self.offline {
                 let opened = setup::open(config, None);
                 let samples = poller::once(opened.sources, None).await;
@@ -162,25 +162,40 @@ impl Findings {
         }
     }
 
-    async fn journal(&mut self, config: &Config) {
-        let path = match places::journal(config.journal.clone()) {
-            Ok(path) => path,
+    async fn journal(&mut self, config: &Config, offline: bool) {
+        let store = match places::journal(&config.journal) {
+            Ok(store) => store,
             Err(why) => return self.error("journal", &why, ""),
         };
-        if !path.exists() {
-            return self.ok("journal", &format!("{}: none yet", path.display()));
+        if offline && matches!(store, Store::Team(_)) {
+            return self.ok("journal", &format!("{store}: not asked"));
         }
-        let report = match Reader::open(&path).await {
-            Ok(reader) => reader.verify().await,
-            Err(error) => Err(error),
-        };
-        match report {
-            Ok(report) if report.is_intact() => {
-                self.ok("journal", &format!("{}: {} records, intact", path.display(), report.count()));
+        if !store.is_there() {
+            return self.ok("journal", &format!("{store}: none yet"));
+        }
+        if let Err(error) = self.journal_at(&store).await {
+            self.error("journal", &error.what, &error.hint);
+        }
+    }
+
+    async fn journal_at(&mut self, store: &Store) -> Result<(), JournalError> {
+        let reader = Reader::open(store).await?;
+        let report = reader.verify().await?;
+        if report.is_intact() {
+            self.ok("journal", &format!("{store}: {} records, intact", report.count()));
+        } else {
+            self.error("journal", "a chain is broken", "`quarterdeck journal verify` says where");
+        }
+        if let Reader::Team(reader) = &reader {
+            let rights = postgres::rights(reader).await?;
+            for advice in rights.advice() {
+                self.push("journal", Level::Advice, &advice, "");
             }
-            Ok(_) => self.error("journal", "a chain is broken", "`quarterdeck journal verify` says where"),
-            Err(error) => self.error("journal", &error.what, &error.hint),
+            if let Some((what, hint)) = rights.lacking() {
+                self.error("journal", &what, &hint);
+            }
         }
+        Ok(())
     }
 
     fn sample(&mut self, sample: &Sample, builtin: bool) {

@@ -4,15 +4,14 @@ use super::record::IntoFile;
 use super::reload::{Librarian, Renewer};
 use super::{Global, look, places, setup};
 use crate::app::Setup;
-use crate::config::{self, Config};
+use crate::config::{self, Config, JournalChoice};
 use crate::domain::nearest;
-use crate::journal::{Journal, JournalError, absent::Absent, opening::Opening, sqlite::SqliteJournal};
+use crate::journal::{Journal, JournalError, absent::Absent, opening::Opening};
 use crate::redact::Redactor;
 use crate::runtime::dashboard::Ended;
 use crate::runtime::{self, dashboard, keep, log};
 use color_eyre::eyre::bail;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -92,15 +91,12 @@ fn with_views(setup: &mut Setup, global: &Global) -> color_eyre::Result<()> {
 }
 
 /// Without a journal everything can be looked at, and nothing can be changed.
-pub(super) async fn journal(configured: Option<PathBuf>, environment: String, redactor: Redactor) -> Arc<dyn Journal> {
-    let opened = match places::journal(configured) {
-        Ok(path) => SqliteJournal::open(&path, &environment, redactor).await,
+pub(super) async fn journal(configured: JournalChoice, environment: String, redactor: Redactor) -> Arc<dyn Journal> {
+    let opened = match places::journal(&configured) {
+        Ok(store) => store.open(&environment, redactor).await,
         Err(what) => Err(JournalError::new(what, "or name a file as path under [journal] in the config")),
     };
-    match opened {
-        Ok(journal) => Arc::new(journal),
-        Err(why) => Arc::new(Absent(why)),
-    }
+    opened.unwrap_or_else(|why| Arc::new(Absent(why)))
 }
 
 pub(super) fn start_log(verbose: u8, redactor: Redactor) -> Result<(), String> {

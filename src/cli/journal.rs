@@ -1,15 +1,18 @@
 //! `quarterdeck journal`: what was done, and whether the record of it is whole.
 
 use super::{Global, PRINTS, places, setup};
+use crate::connect::postgres::LoginSettings;
 use crate::domain::record::Record;
 use crate::domain::{RunId, text};
 use crate::journal::chain::{PROVES, Report};
 use crate::journal::export::write_line;
-use crate::journal::sqlite::{Found, Reader};
+use crate::journal::postgres::{self, schema};
+use crate::journal::{Found, Reader, Store};
+use crate::redact::Redactor;
 use crate::runtime;
 use clap::{Args, Subcommand};
 use color_eyre::eyre::eyre;
-use futures_util::{StreamExt, pin_mut};
+use futures_util::StreamExt;
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
@@ -42,23 +45,66 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Print the SQL that makes the tables and roles of a team's journal on PostgreSQL, or run it
+    ///
+    /// Run it as who is to own the tables: a login that nobody works with, for it can change what is recorded. The first time it must
+    /// be able to make roles. Then let people in: GRANT quarterdeck_writer TO ada (to act), GRANT quarterdeck_reader TO ben (to look).
+    Setup(Setup),
+}
+
+/// How a team's journal is made.
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// Run it, and say what came of it; what is there already stays
+    #[arg(long)]
+    apply: bool,
+    /// Where and as whom, with --apply: postgres://owner@host/database, without a password (PGPASSWORD or ~/.pgpass); else as
+    /// [journal.postgres] says
+    #[arg(long, value_name = "DSN", requires = "apply")]
+    dsn: Option<String>,
+    /// Print only what comes after this version of the tables
+    #[arg(long, value_name = "VERSION", default_value_t = 0, conflicts_with = "apply")]
+    from: usize,
+}
+
+impl Setup {
+    fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        if !self.apply {
+            stdout().write_all(schema::script(self.from).as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let settings = match self.dsn {
+            Some(dsn) => LoginSettings { dsn: Some(dsn), password: None },
+            None => setup::config(global)?.journal.postgres.ok_or_else(|| {
+                eyre!("the config names no team's journal: write [journal.postgres], or say where with --dsn")
+            })?,
+        };
+        let login = postgres::login(&settings, &Redactor::default())?;
+        let made = runtime::block_on(schema::make(&login))??;
+        let (place, version) = (login.place(), schema::VERSION);
+        match made {
+            0 => println!("{place}: the tables are made (schema {version}); now GRANT quarterdeck_writer to who acts"),
+            made if made == version => println!("{place}: the tables are there already (schema {version})"),
+            made => println!("{place}: the tables are brought from schema {made} to {version}"),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Which journal.
 #[derive(Debug, Args)]
 pub struct Place {
-    /// The journal's file; else the one that the config names, else the usual one
+    /// The journal's file; else the file or database that the config names, else the usual file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 impl Place {
-    fn path(self, global: &Global) -> color_eyre::Result<PathBuf> {
-        let path = match self.file {
-            Some(file) => file,
-            None => places::journal(setup::config(global)?.journal).map_err(|why| eyre!("{why}"))?,
-        };
-        Ok(path)
+    fn store(self, global: &Global) -> color_eyre::Result<Store> {
+        match self.file {
+            Some(file) => Ok(Store::File(file)),
+            None => places::journal(&setup::config(global)?.journal).map_err(|why| eyre!("{why}")),
+        }
     }
 }
 
@@ -66,15 +112,16 @@ impl Command {
     /// Reads and prints.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         match self {
-            Self::Verify(place) => runtime::block_on(verify(place.path(global)?))?,
-            Self::Export { run, place } => runtime::block_on(export(place.path(global)?, run))?,
-            Self::Tail { lines, place } => runtime::block_on(tail(place.path(global)?, lines))?,
+            Self::Verify(place) => runtime::block_on(verify(place.store(global)?))?,
+            Self::Export { run, place } => runtime::block_on(export(place.store(global)?, run))?,
+            Self::Tail { lines, place } => runtime::block_on(tail(place.store(global)?, lines))?,
+            Self::Setup(setup) => setup.run(global),
         }
     }
 }
 
-async fn verify(path: PathBuf) -> color_eyre::Result<ExitCode> {
-    let report = Reader::open(&path).await?.verify().await?;
+async fn verify(store: Store) -> color_eyre::Result<ExitCode> {
+    let report = Reader::open(&store).await?.verify().await?;
     print!("{}", verdict(&report));
     println!("\n{PROVES}");
     Ok(if report.is_intact() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -94,12 +141,11 @@ fn verdict(report: &Report) -> String {
     out + &format!("{} records of {} writers: {word}\n", report.count(), report.chains.len())
 }
 
-async fn export(path: PathBuf, run: Option<String>) -> color_eyre::Result<ExitCode> {
-    let reader = Reader::open(&path).await?;
+async fn export(store: Store, run: Option<String>) -> color_eyre::Result<ExitCode> {
+    let reader = Reader::open(&store).await?;
     let mut out = BufWriter::new(stdout().lock());
     let mut code = ExitCode::SUCCESS;
-    let rows = reader.all();
-    pin_mut!(rows);
+    let mut rows = reader.all();
     while let Some(row) = rows.next().await {
         match row? {
             Found::Record(record) if wanted(&record, run.as_deref()) => write_line(&mut out, &record)?,
@@ -120,8 +166,8 @@ fn wanted(record: &Record, run: Option<&str>) -> bool {
     record.entry.run.is_some_and(|id| simple(id).ends_with(&wanted))
 }
 
-async fn tail(path: PathBuf, lines: u32) -> color_eyre::Result<ExitCode> {
-    let records = Reader::open(&path).await?.recent(lines).await?;
+async fn tail(store: Store, lines: u32) -> color_eyre::Result<ExitCode> {
+    let records = Reader::open(&store).await?.recent(lines).await?;
     let mut out = BufWriter::new(stdout().lock());
     for record in &records {
         writeln!(out, "{}", line(record))?;

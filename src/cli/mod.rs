@@ -74,7 +74,8 @@ const EXAMPLES: &str = "Examples:
 
 Files:
   $XDG_CONFIG_HOME/quarterdeck/config.toml     the config (~/.config); also $QUARTERDECK_CONFIG
-  $XDG_STATE_HOME/quarterdeck/journal.sqlite   the journal (~/.local/state); beside it quarterdeck.log, views.toml and saved/
+  $XDG_STATE_HOME/quarterdeck/journal.sqlite   the journal (~/.local/state), unless a team's is named; beside it
+                                               quarterdeck.log, views.toml and saved/
 
 Exit codes: 0 all is well, 1 something is wrong, 2 the command line was not understood; 128 and the signal's number when a
 signal ended the dashboard (129 the terminal went, 130 SIGINT, 143 SIGTERM). `runbook run`: also 3 unknown, 4 stopped, 5 refused.";

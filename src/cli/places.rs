@@ -1,6 +1,7 @@
 //! Where the journal and the log are kept.
 
-use crate::config::FOLDER;
+use crate::config::{FOLDER, JournalChoice};
+use crate::journal::Store;
 use std::env::var_os;
 use std::path::PathBuf;
 
@@ -15,10 +16,14 @@ pub fn state() -> Result<PathBuf, String> {
         .ok_or_else(|| "there is no folder to keep the journal in: set HOME or XDG_STATE_HOME".to_owned())
 }
 
-/// The journal: what the config names, else in the state folder.
+/// The journal: the team's that the config names, else the file that it names, else one in the state folder.
 ///
 /// # Errors
 /// As [`state`].
-pub fn journal(configured: Option<PathBuf>) -> Result<PathBuf, String> {
-    configured.map_or_else(|| Ok(state()?.join("journal.sqlite")), Ok)
+pub fn journal(configured: &JournalChoice) -> Result<Store, String> {
+    match (&configured.postgres, &configured.path) {
+        (Some(login), _) => Ok(Store::Team(Box::new(login.clone()))),
+        (None, Some(path)) => Ok(Store::File(path.clone())),
+        (None, None) => Ok(Store::File(state()?.join("journal.sqlite"))),
+    }
 }

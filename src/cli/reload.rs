@@ -1,9 +1,9 @@
 //! Reads config, keymap and theme again while the dashboard runs, and the runbooks, and says what is other than before. What did not change
 //! keeps its connections.
 
-use super::{Global, look, setup};
+use super::{Global, look, places, setup};
 use crate::app::Setup;
-use crate::config::{self, Choice, Config, SourceConfig};
+use crate::config::{self, Choice, Config, JournalChoice, SourceConfig};
 use crate::connect::Connections;
 use crate::event::reload::Sources;
 use crate::event::{Reloaded, Renewed, Shelf};
@@ -257,7 +257,10 @@ fn patterns(config: &Config) -> Vec<&str> {
 }
 
 fn journal(config: &Config) -> String {
-    config.journal.as_ref().map_or_else(|| "its usual place".to_owned(), |path| path.display().to_string())
+    match &config.journal {
+        JournalChoice { path: None, postgres: None } => "its usual place".to_owned(),
+        named => places::journal(named).map_or_else(|why| why, |store| store.to_string()),
+    }
 }
 
 fn keys(keymap: &Keymap) -> String {

@@ -20,6 +20,7 @@ pub use read::KEYS;
 pub use schema::schema;
 
 use crate::connect::SiteSettings;
+use crate::connect::postgres::LoginSettings;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::secret::SecretRef;
@@ -63,8 +64,8 @@ pub struct Config {
     pub policy: Policy,
     /// What is hidden while the screen is shared.
     pub presenter: PresenterTable,
-    /// The journal's file; absent: in the state folder.
-    pub journal: Option<PathBuf>,
+    /// Where the journal is.
+    pub journal: JournalChoice,
     /// Folders of runbooks beside those built in.
     pub runbooks: Vec<PathBuf>,
     /// The mouse is listened to from the start.
@@ -87,6 +88,15 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     /// The files it was read from: none when it is the built-in one.
     pub files: Vec<PathBuf>,
+}
+
+/// `[journal]`: where what is done is recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalChoice {
+    /// A file; absent: in the state folder.
+    pub path: Option<PathBuf>,
+    /// A team's database, in the place of the file.
+    pub postgres: Option<LoginSettings>,
 }
 
 /// `[presenter]`: a screen that others see.

@@ -5,8 +5,9 @@ use super::find::{Text, is_plain};
 use super::places::Places;
 use super::problem::{Problem, Problems};
 use super::written::digest;
-use super::{Config, PresenterTable, SourceConfig};
+use super::{Config, JournalChoice, PresenterTable, SourceConfig};
 use crate::connect::SiteSettings;
+use crate::connect::postgres::LoginSettings;
 use crate::domain::notify::{Notify, Zone};
 use crate::domain::risk::Policy;
 use crate::domain::secret::SecretRef;
@@ -110,7 +111,7 @@ impl Reader<'_> {
         let limits = self.limits(&mut root);
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
         let presenter = root.remove("presenter").and_then(|value| self.striking(value, presenter)).unwrap_or_default();
-        let journal = self.table::<JournalTable>(&mut root, "journal").and_then(|table| table.path);
+        let journal = self.table::<JournalTable>(&mut root, "journal").unwrap_or_default();
         let runbooks = self.table::<RunbooksTable>(&mut root, "runbooks").unwrap_or_default();
         let screen = self.table::<ScreenTable>(&mut root, "screen").unwrap_or_default();
         let views = self.views(&mut root);
@@ -131,7 +132,7 @@ impl Reader<'_> {
             limits,
             policy,
             presenter,
-            journal: journal.map(|path| resolve(&home, &path)),
+            journal: JournalChoice { path: journal.path.map(|path| resolve(&home, &path)), postgres: journal.postgres },
             runbooks: runbooks.paths.iter().map(|path| resolve(&home, path)).collect(),
             mouse: screen.mouse,
             remember: screen.remember,
@@ -380,11 +381,13 @@ fn presenter(value: Value<'_>) -> Result<PresenterTable, Error> {
     Ok(PresenterTable { always: keys.always, hide })
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct JournalTable {
     /// The journal's file; absent: in the state folder.
     path: Option<String>,
+    /// A team's journal on a PostgreSQL server, in the place of a file: all who name it see the same runs and locks.
+    postgres: Option<LoginSettings>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -112,7 +112,7 @@ fn a_path_is_seen_from_the_config() {
     let config = load(&Choice::Named(path), None).unwrap();
     assert_eq!(config.keymap, Some(folder.path().join("keys.toml").display().to_string()));
     assert_eq!(config.theme, Some(folder.path().join("my.toml").display().to_string()));
-    assert_eq!(config.journal, Some("/j".into()));
+    assert_eq!(config.journal.path, Some("/j".into()));
 }
 
 #[test]

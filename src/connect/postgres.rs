@@ -37,7 +37,7 @@ const LOCK: Duration = Duration::from_secs(2);
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// A login as a config has it. Without `dsn`: `PGSERVICE` and the `PG*` variables, else the local socket and the current user.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoginSettings {
     /// `postgres://user@host:port/database` or `host=… port=… user=… dbname=…`, without a password.
@@ -105,14 +105,7 @@ impl Postgres {
     /// Every password found from now on is hidden by `redactor` too.
     pub(super) fn hide_with(&mut self, redactor: &Redactor) {
         for login in [&mut self.read, &mut self.act] {
-            // Nobody else has it yet: other databases come later.
-            if let Some(password) = login.password.as_mut().and_then(Arc::get_mut) {
-                password.hide_with(redactor);
-            }
-        }
-        let variable = std::env::var("PGPASSWORD").ok().map(Secret::from);
-        for password in variable.into_iter().chain(libpq::passwords()) {
-            redactor.learn(&password);
+            login.hide_with(redactor);
         }
     }
 
@@ -229,50 +222,58 @@ impl Postgres {
     }
 
     fn explain_at(&self, place: &str, error: &sqlx::Error) -> SourceError {
-        match error {
-            sqlx::Error::Database(refused) => {
-                let code = refused.code().unwrap_or_default();
-                if matches!(&*code, "28P01" | "28000") {
-                    self.read.forget();
-                    self.act.forget();
-                }
-                let what = format!("PostgreSQL at {place} refuses: {} ({code})", refused.message());
-                let hint = match (&*code, &self.read.database) {
-                    ("3D000", Some(_)) => "name a database of that server in `on=NAME/database`".to_owned(),
-                    ("42501", Some(name)) => format!("GRANT what it needs in the database {name}"),
-                    (code, _) => hint(&self.name, code, refused.message()),
-                };
-                SourceError::new(what, hint)
-            }
-            sqlx::Error::Io(error) if is_unknown_host(error) => SourceError::new(
-                format!("no PostgreSQL answers at {place}: the host name is not known"),
-                format!("check the host in dsn of [postgres.{}], or PGHOST", self.name),
-            ),
-            sqlx::Error::Io(error) => {
-                let why = match error.kind() {
-                    std::io::ErrorKind::NotFound => "there is no such socket".to_owned(),
-                    std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
-                    _ => error.to_string(),
-                };
-                let hint = format!("start it, set PGHOST and PGPORT, or write dsn in [postgres.{}]", self.name);
-                SourceError::new(format!("no PostgreSQL answers at {place}: {why}"), hint)
-            }
-            sqlx::Error::PoolTimedOut => SourceError::new(
-                format!("PostgreSQL at {place} gave no connection within {} s", ACQUIRE.as_secs()),
-                format!(
-                    "it is down or hangs, or quarterdeck's pool is at work: {} connections at most",
-                    self.read.most()
-                ),
-            ),
-            sqlx::Error::Tls(error) => SourceError::new(
-                format!("no TLS with PostgreSQL at {place}: {}", root(&**error)),
-                "check sslmode and sslrootcert in dsn",
-            ),
-            error => SourceError::new(
-                format!("PostgreSQL at {place}: {}", root(error)),
-                "is it really PostgreSQL, version 12 or later, that answers there?",
-            ),
+        if is_refused(error) {
+            self.read.forget();
+            self.act.forget();
         }
+        explain(&format!("[postgres.{}]", self.name), place, &self.read, error)
+    }
+}
+
+/// The login was not let in: its password may be another one by now.
+fn is_refused(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(&*code, "28P01" | "28000"))
+}
+
+/// `table`: where the config has the login.
+fn explain(table: &str, place: &str, login: &Login, error: &sqlx::Error) -> SourceError {
+    match error {
+        sqlx::Error::Database(refused) => {
+            let code = refused.code().unwrap_or_default();
+            let what = format!("PostgreSQL at {place} refuses: {} ({code})", refused.message());
+            let hint = match (&*code, &login.database) {
+                ("3D000", Some(_)) => "name a database of that server in `on=NAME/database`".to_owned(),
+                ("42501", Some(name)) => format!("GRANT what it needs in the database {name}"),
+                (code, _) => hint(table, code, refused.message()),
+            };
+            SourceError::new(what, hint)
+        }
+        sqlx::Error::Io(error) if is_unknown_host(error) => SourceError::new(
+            format!("no PostgreSQL answers at {place}: the host name is not known"),
+            format!("check the host in dsn of {table}, or PGHOST"),
+        ),
+        sqlx::Error::Io(error) => {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such socket".to_owned(),
+                std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+                _ => error.to_string(),
+            };
+            let hint = format!("start it, set PGHOST and PGPORT, or write dsn in {table}");
+            SourceError::new(format!("no PostgreSQL answers at {place}: {why}"), hint)
+        }
+        sqlx::Error::PoolTimedOut => SourceError::new(
+            format!("PostgreSQL at {place} gave no connection within {} s", ACQUIRE.as_secs()),
+            format!("it is down or hangs, or quarterdeck's pool is at work: {} connections at most", login.most),
+        ),
+        sqlx::Error::Tls(error) => SourceError::new(
+            format!("no TLS with PostgreSQL at {place}: {}", root(&**error)),
+            "check sslmode and sslrootcert in dsn",
+        ),
+        error => SourceError::new(
+            format!("PostgreSQL at {place}: {}", root(error)),
+            "is it really PostgreSQL, version 12 or later, that answers there?",
+        ),
     }
 }
 
@@ -281,16 +282,16 @@ fn is_unknown_host(error: &std::io::Error) -> bool {
     error.to_string().starts_with("failed to lookup address information")
 }
 
-fn hint(name: &str, code: &str, message: &str) -> String {
+fn hint(table: &str, code: &str, message: &str) -> String {
     match code {
-        "28P01" => format!("set PGPASSWORD or ~/.pgpass, or write password in [postgres.{name}]"),
-        "28000" => format!("set PGUSER or write dsn in [postgres.{name}], and see pg_hba.conf"),
-        "3D000" => format!("set PGDATABASE, or name a database at the end of dsn in [postgres.{name}]"),
+        "28P01" => format!("set PGPASSWORD or ~/.pgpass, or write password in {table}"),
+        "28000" => format!("set PGUSER or write dsn in {table}, and see pg_hba.conf"),
+        "3D000" => format!("set PGDATABASE, or name a database at the end of dsn in {table}"),
         "53300" => "every connection is taken: that may be the incident; a superuser still gets in".to_owned(),
         "57P03" | "57P01" | "57P02" => "it is starting or stopping: wait, then see its log".to_owned(),
         "57014" if message.contains("user request") => "somebody cancelled it".to_owned(),
-        "57014" => format!("it is too slow just now: raise timeout in [postgres.{name}]"),
-        "22021" => format!("name a database with the encoding UTF8 in dsn of [postgres.{name}]: this one has none"),
+        "57014" => format!("it is too slow just now: raise timeout in {table}"),
+        "22021" => format!("name a database with the encoding UTF8 in dsn of {table}: this one has none"),
         "42501" => "GRANT pg_monitor to the reading login".to_owned(),
         _ if message.contains("startup parameter") => {
             "a pooler stands in front: name the server itself, for only it knows its sessions".to_owned()
@@ -377,33 +378,71 @@ fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
 }
 
 /// One login, its password found at the first use, its pool made then.
-struct Login {
+pub struct Login {
     options: PgConnectOptions,
     password: Option<Arc<Keeper>>,
     /// The database, when it is another one than the config's.
     database: Option<String>,
+    /// The connections that its pool has at most.
+    most: u32,
     pool: OnceCell<PgPool>,
 }
 
 impl Login {
     fn new(options: PgConnectOptions, password: Option<SecretRef>) -> Self {
         let password = password.map(|password| Arc::new(Keeper::new(password)));
-        Self { options, password, database: None, pool: OnceCell::new() }
+        Self { options, password, database: None, most: CONNECTIONS, pool: OnceCell::new() }
+    }
+
+    /// A login for what is no source: with `most` connections, and these settings of a session. `table` is where the config has it.
+    /// Does not connect.
+    ///
+    /// # Errors
+    /// When the `dsn` can't be read, or holds a password.
+    pub fn alone(
+        table: &str,
+        settings: &LoginSettings,
+        most: u32,
+        session: &[(&str, &str)],
+    ) -> Result<Self, SourceError> {
+        let options = options(table, settings)?.options(session.iter().copied());
+        Ok(Self { most, ..Self::new(options, settings.password.clone()) })
+    }
+
+    /// Every password found from now on is hidden by `redactor` too, also those that libpq's files and variables hold.
+    pub fn hide_with(&mut self, redactor: &Redactor) {
+        // Nobody else has it yet: other databases come later.
+        if let Some(password) = self.password.as_mut().and_then(Arc::get_mut) {
+            password.hide_with(redactor);
+        }
+        let variable = std::env::var("PGPASSWORD").ok().map(Secret::from);
+        for password in variable.into_iter().chain(libpq::passwords()) {
+            redactor.learn(&password);
+        }
+    }
+
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        self.options.get_username()
+    }
+
+    /// What an error of the database driver means, and how to mend it. `table` is where the config has the login.
+    pub fn explain(&self, table: &str, error: &sqlx::Error) -> SourceError {
+        if is_refused(error) {
+            self.forget();
+        }
+        explain(table, &self.place(), self, error)
     }
 
     /// The same login on another database.
     fn on(&self, database: &str) -> Self {
         let options = self.options.clone().database(database);
         let (password, database) = (self.password.clone(), Some(database.to_owned()));
-        Self { options, password, database, pool: OnceCell::new() }
+        Self { options, password, database, most: OTHER_CONNECTIONS, pool: OnceCell::new() }
     }
 
-    /// The connections that its pool has at most.
-    fn most(&self) -> u32 {
-        if self.database.is_some() { OTHER_CONNECTIONS } else { CONNECTIONS }
-    }
-
-    fn place(&self) -> String {
+    /// Where it is and who logs in there, as in `db-primary:5432 as quarterdeck`.
+    pub fn place(&self) -> String {
         format!("{} as {}", self.server(), self.options.get_username())
     }
 
@@ -432,9 +471,25 @@ impl Login {
         }
     }
 
-    async fn pool(&self) -> Result<PgPool, SourceError> {
+    /// One session outside the pool, which tells at once and exactly why there is none. `table` is where the config has the login.
+    ///
+    /// # Errors
+    /// When the password can't be found, there is no server, or it does not let the login in.
+    pub async fn connect(&self, table: &str) -> Result<PgConnection, SourceError> {
         let options = self.options().await?;
-        let make = || async { pool_options(self.most()).connect_lazy_with(options.clone()) };
+        match tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options)).await {
+            Ok(connected) => connected.map_err(|error| self.explain(table, &error)),
+            Err(_) => Err(self.explain(table, &sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Its connections.
+    ///
+    /// # Errors
+    /// When the password can't be found.
+    pub async fn pool(&self) -> Result<PgPool, SourceError> {
+        let options = self.options().await?;
+        let make = || async { pool_options(self.most).connect_lazy_with(options.clone()) };
         let pool = self.pool.get_or_init(make).await;
         if self.password.is_some() {
             pool.set_connect_options(options.clone());

@@ -23,7 +23,8 @@
 //! | `env` | bytes |
 //! | `data`, JSON as [`canonical`] writes it | bytes |
 
-use crate::domain::record::Record;
+use crate::domain::Now;
+use crate::domain::record::{Actor, Entry, Record};
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -115,6 +116,24 @@ pub fn hash(record: &Record) -> String {
     form.bytes(&record.entry.env);
     form.bytes(&canonical(&record.entry.data));
     hex(&form.0.finalize())
+}
+
+/// The record that an entry becomes in its writer's chain, behind the one with the hash `prev`.
+pub fn link(now: Now, writer: Uuid, seq: u64, prev: String, actor: Actor, entry: Entry) -> Record {
+    let mut record = Record {
+        id: Uuid::now_v7(),
+        writer,
+        seq,
+        prev,
+        hash: String::new(),
+        at: now.wall,
+        mono_ms: now.mono.as_millis() as u64,
+        incident: None,
+        actor,
+        entry,
+    };
+    record.hash = hash(&record);
+    record
 }
 
 struct Form(Sha256);
@@ -301,7 +320,7 @@ pub fn verify<'a>(records: impl IntoIterator<Item = &'a Record>) -> Report {
 pub(super) mod tests {
     use super::*;
     use crate::domain::RunId;
-    use crate::domain::record::{Actor, Entry, RecordKind};
+    use crate::domain::record::RecordKind;
     use proptest::prelude::*;
     use serde_json::json;
 

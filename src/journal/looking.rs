@@ -2,20 +2,17 @@
 
 use super::absent::Absent;
 use super::lease::Lease;
-use super::process::actor;
-use super::sqlite::Reader;
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, Reader, Store};
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
-use std::path::PathBuf;
 
-/// Reads the journal at a path, if there is one.
+/// Reads the journal at a place, if there is one.
 #[derive(Clone, Debug)]
-pub struct Looking(pub PathBuf);
+pub struct Looking(pub Store);
 
 impl Looking {
     async fn reader(&self) -> Result<Option<Reader>, JournalError> {
-        if self.0.exists() { Reader::open(&self.0).await.map(Some) } else { Ok(None) }
+        if self.0.is_there() { Reader::open(&self.0).await.map(Some) } else { Ok(None) }
     }
 }
 
@@ -39,7 +36,7 @@ impl Journal for Looking {
 
     async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
         match self.reader().await? {
-            Some(reader) => reader.held(resources, &actor()).await,
+            Some(reader) => reader.held(resources).await,
             None => Ok(Vec::new()),
         }
     }

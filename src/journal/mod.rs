@@ -5,12 +5,20 @@
 
 pub mod absent;
 pub mod chain;
+#[cfg(test)]
+mod conformance;
 pub mod export;
 pub mod lease;
 pub mod looking;
 pub mod opening;
+pub mod postgres;
 pub mod process;
+mod row;
 pub mod sqlite;
+pub mod store;
+
+pub use row::Found;
+pub use store::{Reader, Store};
 
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
@@ -23,7 +31,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what} ({hint})")]
 pub struct JournalError {
-    /// What failed, and where (the file).
+    /// What failed, and where (the file, or the server).
     pub what: String,
     /// How to mend it.
     pub hint: String,
@@ -46,6 +54,11 @@ pub trait Journal: Send + Sync {
     /// All records of the runs that have a `run.start` and no `run.finish`, oldest first, whoever wrote them; without
     /// the runs that a living process drives (its own start, or its claim).
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError>;
+    /// The machine that this process is on, where several share the journal; `None`: there is one alone. What was begun on another one can't
+    /// be looked at from here: the same name may mean another thing there (`local`, a socket).
+    async fn host(&self) -> Option<String> {
+        None
+    }
     /// Takes over a run found by [`Journal::unfinished`]. False: it is finished meanwhile, or another living process
     /// drives it: leave it alone. The default is for a journal that one process alone uses.
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
@@ -81,7 +94,7 @@ pub trait Journal: Send + Sync {
     }
 }
 
-/// What other writers append: each record once, in the order of the file.
+/// What other writers append: each record once, in the order of the store.
 #[async_trait]
 pub trait Others: Send {
     /// Something may have been written since the last call. Costs next to nothing: it is asked every second, and allocates nothing.
@@ -95,5 +108,5 @@ pub trait Others: Send {
 }
 
 fn no_leases() -> JournalError {
-    JournalError::new("this journal keeps no locks", "name a file as sqlite in [journal]")
+    JournalError::new("this journal keeps no locks", "name a file as path in [journal]")
 }

@@ -43,6 +43,16 @@ impl Process {
         self.is_alive_seen_from(&Self::this(), start_time, exists)
     }
 
+    /// It ran here, on this boot and where this process sees it, and does not any more. Of a process of another machine nothing can be
+    /// seen.
+    pub fn ended_here(&self) -> bool {
+        self.is_of(&Self::this()) && !self.is_alive()
+    }
+
+    fn is_of(&self, here: &Self) -> bool {
+        self.boot.is_some() && self.boot == here.boot && self.namespace == here.namespace
+    }
+
     fn is_alive_seen_from(
         &self,
         here: &Self,
@@ -159,6 +169,17 @@ pub(super) mod tests {
         assert!(alive(&Process::default()), "nothing is known");
         let no_proc = Process { started: None, ..here };
         assert!(!no_proc.is_alive_seen_from(&no_proc, |_| None, |_| false));
+    }
+
+    #[test]
+    fn nothing_is_seen_of_a_process_of_another_machine() {
+        let here = Process::this();
+        assert!(!here.ended_here(), "it lives");
+        let ended = Process { started: Some(1), ..here.clone() };
+        assert!(ended.ended_here());
+        assert!(!Process { boot: Some("elsewhere".into()), ..ended.clone() }.ended_here());
+        assert!(!Process { namespace: Some("elsewhere".into()), ..ended.clone() }.ended_here());
+        assert!(!Process { boot: None, ..ended }.ended_here());
     }
 
     #[test]

@@ -20,6 +20,16 @@ pub struct Runs {
     /// The places of the runs that each step has called.
     calls: HashMap<(RunId, String), Vec<usize>>,
     revision: u64,
+    unread: Option<Unread>,
+}
+
+/// That the journal can't be read: what is known is old, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What fails, and how to mend it.
+    pub why: String,
+    /// Since when that is known.
+    pub since: Timestamp,
 }
 
 /// One run.
@@ -241,6 +251,18 @@ impl Runs {
     /// Changes whenever a record was applied.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// That the journal can't be read, if so.
+    pub fn is_unread(&self) -> Option<&Unread> {
+        self.unread.as_ref()
+    }
+
+    /// Why the journal can't be read, from `now` on unless that is known already; `None`: it can.
+    pub fn unread(&mut self, why: Option<String>, now: Timestamp) {
+        let since = self.unread.as_ref().map_or(now, |unread| unread.since);
+        self.unread = why.map(|why| Unread { why, since });
+        self.revision += 1;
     }
 
     /// These were left unfinished by a process that is no more.

@@ -10,11 +10,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 /// Records shown in view 6 at start.
 const RECENT: u32 = 2000;
+
+/// Time between two tries to read a journal that can't be read.
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// Time between two looks at what other processes append.
 const LOOK: Duration = Duration::from_secs(1);
@@ -72,27 +75,46 @@ impl Going {
 
 /// Recalls, follows what other processes append for as long as somebody listens, and settles what was cut off.
 pub(super) async fn recall(exec: Arc<Exec>) {
+    let Some(records) = remembered(&*exec.journal, &exec.events).await else { return };
     let mut going = Going::default();
-    let after = match exec.journal.recent(RECENT).await {
-        Ok(records) => {
-            for record in &records {
-                going.take(record);
-            }
-            let last = records.last().map(|record| record.id);
-            for record in records {
-                let _ = exec.events.send(Event::Run(RunEvent::Recalled(Box::new(record)))).await;
-            }
-            last
-        }
-        Err(error) => {
-            let _ = exec.events.send(trouble(&error.to_string())).await;
-            None
-        }
-    };
+    for record in &records {
+        going.take(record);
+    }
+    let after = records.last().map(|record| record.id);
+    for record in records {
+        let _ = exec.events.send(Event::Run(RunEvent::Recalled(Box::new(record)))).await;
+    }
     // What is cut off by now is told by reconciling it.
     let _ = going.cut_off(&*exec.journal).await;
     tokio::spawn(follow(Arc::clone(&exec.journal), after, going, exec.events.clone()));
     exec.reconcile().await;
+}
+
+/// The newest records, as soon as they can be read: one that is on a server may come back. `None`: nobody listens any more.
+async fn remembered(journal: &dyn Journal, events: &Sender<Event>) -> Option<Vec<Record>> {
+    let mut told = None;
+    loop {
+        match journal.recent(RECENT).await {
+            Ok(records) => {
+                if told.is_some() {
+                    let _ = events.send(Event::Run(RunEvent::Unread(None))).await;
+                }
+                return Some(records);
+            }
+            Err(error) => {
+                let why = error.to_string();
+                if told.as_ref() != Some(&why) {
+                    let _ = events.send(trouble(&why)).await;
+                    let _ = events.send(Event::Run(RunEvent::Unread(Some(text::clean(&why).into_owned())))).await;
+                    told = Some(why);
+                }
+            }
+        }
+        tokio::select! {
+            () = sleep(AGAIN) => {}
+            () = events.closed() => return None,
+        }
+    }
 }
 
 async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, going: Going, events: Sender<Event>) {
@@ -127,6 +149,10 @@ async fn look(journal: &dyn Journal, mut others: Box<dyn Others>, mut going: Goi
         }
         let read = others.read().await;
         let failed = read.is_err();
+        if failed != failing {
+            let why = read.as_ref().err().map(|error| text::clean(&error.to_string()).into_owned());
+            let _ = events.send(Event::Run(RunEvent::Unread(why))).await;
+        }
         match read {
             Ok(records) => {
                 for record in records {

@@ -36,6 +36,7 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     let (role, writes) = writes(state);
     let end = canvas::put_right(buf, (end.saturating_sub(2), area.y), &writes, 28, cx.style(role));
     let end = frozen(state, (end, area.y), buf);
+    let end = unread(state, (end, area.y), buf);
     let end = super::replay::mark(state, (end, area.y), buf);
     let line = if area.height > 1 {
         Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: 1 }
@@ -50,6 +51,13 @@ fn frozen(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {
     let Some(frozen) = &state.frozen else { return end };
     let age = figure::text(|out| figure::coarse_age(out, state.now.since(frozen.since)));
     let text = format!(" FROZEN {age}, since {} ", frozen.since.wall.strftime("%H:%M:%SZ"));
+    canvas::put_right(buf, (end.saturating_sub(2), y), &text, 32, state.cx().style(Role::SeverityCritical))
+}
+
+/// That the journal can't be read, and since when: nothing can be changed, and others' runs are not seen.
+fn unread(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {
+    let Some(unread) = state.runs.is_unread() else { return end };
+    let text = format!(" NO JOURNAL since {} ", unread.since.strftime("%H:%M:%SZ"));
     canvas::put_right(buf, (end.saturating_sub(2), y), &text, 32, state.cx().style(Role::SeverityCritical))
 }
 

@@ -312,6 +312,23 @@ fn a_run_that_was_cut_off_is_listed_as_that_and_never_as_running() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_read_is_said_for_as_long_as_that_is_so_and_never_as_an_empty_one() {
+    for size in [SMALL, LARGE] {
+        let mut scene = Scene::full(size);
+        let why = "cannot read the journal: nothing listens there (start it)".to_owned();
+        scene.send(Event::Run(RunEvent::Unread(Some(why))));
+        scene.keys("6");
+        scene.pass(Duration::from_secs(60));
+        let seen = screen(&mut scene);
+        assert!(seen.contains(" NO JOURNAL since ") && seen.contains("nothing listens there"), "{seen}");
+        assert!(!seen.contains("nothing was run"), "{seen}");
+        scene.send(Event::Run(RunEvent::Unread(None)));
+        let seen = screen(&mut scene);
+        assert!(!seen.contains("NO JOURNAL") && seen.contains("nothing was run from this journal yet"), "{seen}");
+    }
+}
+
+#[test]
 fn what_a_run_came_to_is_not_lost_behind_its_title_on_the_smallest_screen() {
     let mut scene = Scene::full(SMALL);
     begin(&mut scene, 1, "primary");

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("runbook", &["domain", "redact"]),
     ("incident", &["domain"]),
     ("connect", &["domain", "redact", "clock"]),
-    ("journal", &["domain", "redact", "clock"]),
+    ("journal", &["domain", "redact", "clock", "connect"]),
     ("recording", &["domain", "redact", "store"]),
     ("sources", &["domain", "redact", "clock", "connect"]),
     ("logs", &["domain", "redact", "clock", "connect"]),

@@ -66,5 +66,6 @@ mod seen;
 mod servers;
 mod silencing;
 mod ssh;
+mod team;
 mod untouched;
 mod views;

@@ -260,7 +260,8 @@ impl Postgres {
         self.run_in(DATABASE, sql);
     }
 
-    fn run_in(&self, database: &str, sql: &str) {
+    /// Runs statements as superuser on another database.
+    pub fn run_in(&self, database: &str, sql: &str) {
         let options = options(&self.socket, self.port).database(database);
         wait(async {
             let mut connection = PgConnection::connect_with(&options).await?;

@@ -34,9 +34,9 @@ impl Desk {
     pub fn looking(global: &Global) -> color_eyre::Result<Self> {
         let config = setup::config(global)?;
         let connections = setup::open(&config, None).connections;
-        let journal: Arc<dyn Journal> = match places::journal(config.journal.clone()) {
-            Ok(path) => Arc::new(Looking(path)),
-            Err(error) => Arc::new(Absent(JournalError::new(error, "name a file as sqlite in [journal]"))),
+        let journal: Arc<dyn Journal> = match places::journal(&config.journal) {
+            Ok(store) => Arc::new(Looking(store)),
+            Err(error) => Arc::new(Absent(JournalError::new(error, "name a file as path in [journal]"))),
         };
         Ok(Self::of(config, connections, journal, true))
     }

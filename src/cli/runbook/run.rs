@@ -485,6 +485,7 @@ impl<'a> Following<'a> {
             | RunEvent::NotPlanned { .. }
             | RunEvent::Recalled(_)
             | RunEvent::Elsewhere(_)
+            | RunEvent::Unread(_)
             | RunEvent::CutOff(_)
             | RunEvent::Left(_)
             | RunEvent::Reconciled(_) => {}

@@ -5,7 +5,7 @@ use crate::config::{self, Config};
 use crate::domain::RunId;
 use crate::domain::record::Record;
 use crate::domain::{json, nearest, text, time};
-use crate::journal::sqlite::Reader;
+use crate::journal::Reader;
 use crate::runbook::model::{Fence, Step};
 use crate::runbook::{Library, Mistake, Runbook, library, offer, params};
 use crate::{clock, runtime, ui};
@@ -133,8 +133,8 @@ impl LastRun {
 
 /// As the journal tells, of all runbooks or of one; nothing when there is none yet, or it cannot be read.
 pub async fn last_runs(config: &Config, runbook: Option<&str>) -> Ran {
-    let Ok(path) = places::journal(config.journal.clone()) else { return Ran::new() };
-    let Ok(reader) = Reader::open(&path).await else { return Ran::new() };
+    let Ok(store) = places::journal(&config.journal) else { return Ran::new() };
+    let Ok(reader) = Reader::open(&store).await else { return Ran::new() };
     let starts = reader.last_starts(runbook).await.unwrap_or_default();
     let mut ran = Ran::new();
     for start in starts {

@@ -29,6 +29,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
         | RunEvent::Elsewhere(_)
+        | RunEvent::Unread(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)
         | RunEvent::Reconciled(_) => return None,
@@ -50,6 +51,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
         | RunEvent::Elsewhere(_)
+        | RunEvent::Unread(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)
         | RunEvent::Reconciled(_) => None,

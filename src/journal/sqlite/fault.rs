@@ -29,13 +29,11 @@ fn primary(path: &Path, code: i32, message: &str) -> (String, String) {
         ),
         3 | 8 | 14 | 23 => (
             format!("it is not writable ({message})"),
-            format!(
-                "make {folder} and the files in it yours and writable, or name another file as sqlite in [journal]"
-            ),
+            format!("make {folder} and the files in it yours and writable, or name another file as path in [journal]"),
         ),
         10 => (
             format!("the disk failed ({message})"),
-            format!("check the filesystem that holds {folder}, or name a file on another one as sqlite in [journal]"),
+            format!("check the filesystem that holds {folder}, or name a file on another one as path in [journal]"),
         ),
         11 => (
             "the file is damaged".to_owned(),
@@ -50,7 +48,7 @@ fn primary(path: &Path, code: i32, message: &str) -> (String, String) {
         ),
         26 => (
             "it is no SQLite database".to_owned(),
-            format!("move {shown} away, or name another file as sqlite in [journal]"),
+            format!("move {shown} away, or name another file as path in [journal]"),
         ),
         19 => (message.to_owned(), "run `quarterdeck journal verify`".to_owned()),
         _ => (message.to_owned(), "run `quarterdeck journal verify`; if that fails too, move the file away".to_owned()),
@@ -65,9 +63,9 @@ pub(super) fn explain_io(path: &Path, doing: &str, error: &io::Error) -> Journal
             format!("free space on the filesystem that holds {folder}; until then nothing can be changed from here")
         }
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
-            "name a file in a folder as sqlite in [journal]".to_owned()
+            "name a file in a folder as path in [journal]".to_owned()
         }
-        _ => format!("make {folder} yours and writable, or name another file as sqlite in [journal]"),
+        _ => format!("make {folder} yours and writable, or name another file as path in [journal]"),
     };
     JournalError::new(format!("cannot {doing} the journal {}: {error}", path.display()), hint)
 }

@@ -145,7 +145,7 @@ fn explain_migration(opened: &Opened, error: MigrateError) -> JournalError {
 fn newer(path: &Path, found: i64) -> JournalError {
     let ours = version();
     let what = format!("the journal {} was made by a newer quarterdeck (schema {found}, here {ours})", path.display());
-    JournalError::new(what, "update quarterdeck, or name another file as sqlite in [journal]")
+    JournalError::new(what, "update quarterdeck, or name another file as path in [journal]")
 }
 
 /// Refuses to read what is no journal, or one of a newer version.
@@ -159,7 +159,7 @@ pub(super) async fn check_version(path: &Path, pool: &SqlitePool) -> Result<(), 
     match found {
         0 => Err(JournalError::new(
             format!("{} is a database, but no journal", path.display()),
-            "name the journal as sqlite in [journal]",
+            "name the journal as path in [journal]",
         )),
         found if found > version() => Err(newer(path, found)),
         _ => Ok(()),

@@ -11,7 +11,7 @@ mod others;
 mod read;
 
 pub use file::BUSY_TIMEOUT;
-pub use read::{Found, Reader};
+pub use read::Reader;
 
 use super::lease::{Grant, Lease, Taken};
 use super::process::{Process, actor};
@@ -193,21 +193,7 @@ impl Inner {
     }
 
     fn record(&self, entry: Entry, seq: u64, prev: String) -> Record {
-        let now = clock::now();
-        let mut record = Record {
-            id: Uuid::now_v7(),
-            writer: self.writer,
-            seq,
-            prev,
-            hash: String::new(),
-            at: now.wall,
-            mono_ms: now.mono.as_millis() as u64,
-            incident: None,
-            actor: self.actor.clone(),
-            entry,
-        };
-        record.hash = chain::hash(&record);
-        record
+        chain::link(clock::now(), self.writer, seq, prev, self.actor.clone(), entry)
     }
 
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {

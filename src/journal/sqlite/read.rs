@@ -1,40 +1,19 @@
 //! Reading the journal: all of it, its newest records, and the runs that nobody drives any more.
 
 use super::super::JournalError;
-use super::super::chain::{Report, Verifier};
+use super::super::chain::Report;
 use super::super::lease::Lease;
 use super::super::process::Process;
+use super::super::row::{self, Columns, Found, found};
 use super::{fault, file, lease};
 use crate::domain::RunId;
-use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::domain::record::{Actor, Record, RecordKind};
 use futures_util::{Stream, StreamExt};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
-
-/// One row of the journal.
-#[derive(Clone, Debug)]
-pub enum Found {
-    /// A record.
-    Record(Box<Record>),
-    /// A row that is no record of this version: it was changed, or the file is damaged.
-    Unreadable {
-        /// The writer, when at least that can be read.
-        writer: Uuid,
-        /// The number in the writer's chain.
-        seq: u64,
-        /// Why it cannot be read.
-        why: String,
-    },
-}
-
-impl Found {
-    fn record(self) -> Option<Record> {
-        if let Self::Record(record) = self { Some(*record) } else { None }
-    }
-}
 
 /// See [`Reader::last_starts`]. What is no JSON any more is of no runbook.
 pub(super) const LAST_STARTS: &str = "SELECT * FROM record WHERE place IN (
@@ -96,23 +75,19 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn end_of(&self, run: RunId) -> Result<Option<Record>, JournalError> {
-        let row =
-            sqlx::query("SELECT * FROM record WHERE run = ? AND kind = 'run.finish' LIMIT 1").bind(run.to_string());
-        let row = row.fetch_optional(&self.pool).await.map_err(|error| self.explain(&error))?;
+        // One that was taken up again has ended more than once.
+        let query = "SELECT * FROM record WHERE run = ? AND kind = 'run.finish' ORDER BY place DESC LIMIT 1";
+        let row = sqlx::query(query)
+            .bind(run.to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.explain(&error))?;
         Ok(row.as_ref().map(found).and_then(Found::record))
     }
 
     /// Checks every chain.
     pub async fn verify(&self) -> Result<Report, JournalError> {
-        let mut verifier = Verifier::default();
-        let mut all = std::pin::pin!(self.all());
-        while let Some(found) = all.next().await {
-            match found? {
-                Found::Record(record) => verifier.feed(&record),
-                Found::Unreadable { writer, seq, why } => verifier.unreadable(writer, seq, why),
-            }
-        }
-        Ok(verifier.finish())
+        row::verify(self.all()).await
     }
 
     /// The newest `limit` records of all writers, oldest first.
@@ -147,7 +122,7 @@ impl Reader {
         let rows = sqlx::query(AFTER).bind(place).bind(limit).fetch_all(&self.pool).await;
         let rows = rows.map_err(|error| self.explain(&error))?;
         let last = rows.last().map_or(Ok(place), |row| row.try_get("place")).map_err(|error| self.explain(&error))?;
-        let others = rows.iter().filter(|row| parsed::<Uuid>(row, "writer") != Ok(us)).map(found);
+        let others = rows.iter().filter(|row| row.parsed::<Uuid>("writer") != Ok(us)).map(found);
         Ok((rows.len(), last, others.filter_map(Found::record).collect()))
     }
 
@@ -206,7 +181,7 @@ impl Reader {
             Found::Record(record) => Ok(*record),
             Found::Unreadable { writer, seq, why } => Err(JournalError::new(
                 format!("record {seq} of writer {writer} in the journal {} cannot be read: {why}", self.path.display()),
-                "run `quarterdeck journal verify`, keep the file as it is, and name another one as sqlite in [journal]",
+                "run `quarterdeck journal verify`, keep the file as it is, and name another one as path in [journal]",
             )),
         }
     }
@@ -249,61 +224,4 @@ pub(super) async fn is_alive(connection: &mut SqliteConnection, writer: Uuid) ->
             .await?;
     let Some((data,)) = found else { return Ok(false) };
     Ok(serde_json::from_str::<Process>(&data).unwrap_or_default().is_alive())
-}
-
-fn found(row: &SqliteRow) -> Found {
-    match decode(row) {
-        Ok(record) => Found::Record(Box::new(record)),
-        Err(why) => Found::Unreadable {
-            writer: parsed(row, "writer").unwrap_or_default(),
-            seq: number(row, "seq").unwrap_or_default(),
-            why,
-        },
-    }
-}
-
-fn decode(row: &SqliteRow) -> Result<Record, String> {
-    Ok(Record {
-        id: parsed(row, "id")?,
-        writer: parsed(row, "writer")?,
-        seq: number(row, "seq")?,
-        prev: text(row, "prev")?,
-        hash: text(row, "hash")?,
-        at: parsed(row, "at")?,
-        mono_ms: number(row, "mono_ms")?,
-        incident: optional(row, "incident")?,
-        actor: Actor { name: text(row, "actor_name")?, uid: number(row, "actor_uid")?, host: text(row, "actor_host")? },
-        entry: decode_entry(row)?,
-    })
-}
-
-fn decode_entry(row: &SqliteRow) -> Result<Entry, String> {
-    let kind = text(row, "kind")?;
-    let run = optional(row, "run")?.map(|run| run.parse::<Uuid>().map_err(|error| format!("run: {error}")));
-    Ok(Entry {
-        kind: RecordKind::parse(&kind).ok_or_else(|| format!("kind: {kind:?} is not known here"))?,
-        run: run.transpose()?.map(RunId),
-        step: optional(row, "step")?,
-        role: optional(row, "role")?,
-        target: optional(row, "target")?,
-        env: text(row, "env")?,
-        data: serde_json::from_str(&text(row, "data")?).map_err(|error| format!("data: {error}"))?,
-    })
-}
-
-fn text(row: &SqliteRow, column: &str) -> Result<String, String> {
-    row.try_get(column).map_err(|error| format!("{column}: {error}"))
-}
-
-fn optional(row: &SqliteRow, column: &str) -> Result<Option<String>, String> {
-    row.try_get(column).map_err(|error| format!("{column}: {error}"))
-}
-
-fn number<T: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<T, String> {
-    let number: i64 = row.try_get(column).map_err(|error| format!("{column}: {error}"))?;
-    T::try_from(number).map_err(|_| format!("{column}: {number} is out of range"))
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(row: &SqliteRow, column: &str) -> Result<T, String> {
-    text(row, column)?.parse().map_err(|error| format!("{column}: {error}"))
 }

@@ -262,7 +262,7 @@ async fn a_file_that_is_no_journal_of_ours_is_refused_with_the_mend() {
     sql(&path, "INSERT INTO _sqlx_migrations VALUES (99, 'later', '2026-01-01', 1, x'00', 1)").await.unwrap();
     let expected = format!(
         "the journal {} was made by a newer quarterdeck (schema 99, here 2) (update quarterdeck, or name another file as \
-         sqlite in [journal])",
+         path in [journal])",
         path.display()
     );
     assert_eq!(refused(&path).await, expected);
@@ -296,7 +296,7 @@ async fn a_place_where_no_file_can_be_is_named() {
     let (folder, _) = folder();
     fs::write(folder.path().join("file"), "").unwrap();
     let message = refused(&folder.path().join("file/journal.sqlite")).await;
-    assert!(message.contains("(name a file in a folder as sqlite in [journal])"), "{message}");
+    assert!(message.contains("(name a file in a folder as path in [journal])"), "{message}");
     let message = refused(Path::new("/proc/quarterdeck/journal.sqlite")).await;
     assert!(message.contains("(make /proc/quarterdeck yours and writable, or name another file"), "{message}");
     let open = folder.path().join("open");

@@ -18,7 +18,7 @@ use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
 use crate::widgets::measure::Measure;
-use crate::widgets::{canvas, figure};
+use crate::widgets::{canvas, figure, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -146,6 +146,12 @@ impl RunsPane {
         self.lines.clear();
         match self.run(cx) {
             Some(run) => tell(&mut self.lines, run, width),
+            None if self.order.is_empty() && cx.runs.iter().len() == 0 && cx.runs.is_unread().is_some() => {
+                let why = cx.runs.is_unread().map(|unread| text::clean(&unread.why)).unwrap_or_default();
+                let mut lines = Vec::new();
+                wrap::lines(&mut lines, &why, width, 0);
+                self.lines.extend(lines.into_iter().map(|line| (Role::SeverityCritical, line)));
+            }
             None if self.order.is_empty() && cx.runs.iter().len() == 0 => {
                 self.lines.push((Role::Muted, "nothing was run from this journal yet".to_owned()));
             }

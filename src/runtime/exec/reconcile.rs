@@ -40,12 +40,29 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
         return;
     }
     exec.tell(RunEvent::CutOff(runs.iter().map(|(run, _)| *run).collect())).await;
+    let runs = of_this_machine(exec, runs).await;
     // Side by side: one whose service hangs must not keep the others in the dark.
     let settled = join_all(runs.iter().map(|(run, records)| settled(exec, *run, records))).await;
     let ended: Vec<Ended> = settled.into_iter().flatten().collect();
     if !ended.is_empty() {
         exec.tell(RunEvent::Reconciled(ended)).await;
     }
+}
+
+/// Those that were begun here. Of the others it is told where they can be looked at: from here another thing of the same name would be.
+async fn of_this_machine(exec: &Exec, runs: Vec<(RunId, Vec<Record>)>) -> Vec<(RunId, Vec<Record>)> {
+    let Some(here) = exec.journal.host().await else { return runs };
+    let (ours, others): (Vec<_>, Vec<_>) =
+        runs.into_iter().partition(|(_, records)| records.first().is_none_or(|first| first.actor.host == here));
+    for (run, records) in others {
+        let host = records.first().map(|first| clean(&first.actor.host).into_owned()).unwrap_or_default();
+        let what = format!(
+            "run {} was cut off on {host}, and can be looked at from there alone: start quarterdeck there, or `quarterdeck runbook resume`",
+            run.short()
+        );
+        exec.trouble(Some(run), &what).await;
+    }
+    ours
 }
 
 /// Settles one run; `None` when it could not be, which is told, or when another process has taken it over.

@@ -1,0 +1,343 @@
+//! What every journal does, whichever store it has: each behaviour runs on a SQLite file and on a database of a real server.
+
+use super::chain::hash;
+use super::lease::{Grant, TTL, Taken};
+use super::postgres::tests::Team;
+use super::process::Process;
+use super::sqlite::SqliteJournal;
+use super::{Journal, Others, Reader, Store};
+use crate::domain::RunId;
+use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::lab::need;
+use crate::redact::Redactor;
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Where a journal is kept, for one test.
+#[async_trait(?Send)]
+pub(super) trait Place {
+    fn store(&self) -> Store;
+    /// Another process on it: of `name`, who may be `ada` or `ben`, on some host.
+    async fn open_as(&self, name: &str, host: &str, process: Process, redactor: Redactor) -> Arc<dyn Journal>;
+}
+
+impl dyn Place + '_ {
+    async fn open(&self, name: &str, host: &str) -> Arc<dyn Journal> {
+        self.open_as(name, host, Process::this(), Redactor::default()).await
+    }
+
+    /// A process that has ended.
+    async fn open_ended(&self, name: &str) -> Arc<dyn Journal> {
+        self.open_as(name, "bastion", ended(), Redactor::default()).await
+    }
+
+    async fn reader(&self) -> Reader {
+        Reader::open(&self.store()).await.unwrap()
+    }
+}
+
+pub(super) fn ended() -> Process {
+    Process { started: Some(1), ..Process::this() }
+}
+
+struct File(TempDir);
+
+#[async_trait(?Send)]
+impl Place for File {
+    fn store(&self) -> Store {
+        Store::File(self.0.path().join("journal.sqlite"))
+    }
+
+    async fn open_as(&self, name: &str, host: &str, process: Process, redactor: Redactor) -> Arc<dyn Journal> {
+        let Store::File(path) = self.store() else { unreachable!() };
+        let actor = Actor { name: name.to_owned(), uid: 1000, host: host.to_owned() };
+        Arc::new(SqliteJournal::open_as(&path, "test", redactor, actor, process).await.unwrap())
+    }
+}
+
+macro_rules! behaviours {
+    ($($name:ident),* $(,)?) => {
+        mod file {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(&super::File(tempfile::tempdir().unwrap())).await;
+            })*
+        }
+        mod team {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let server = super::need!(postgres);
+                super::$name(&super::Team::new(server).await).await;
+            })*
+        }
+    };
+}
+
+behaviours!(
+    what_is_appended_is_read_back_whole,
+    secrets_are_hidden_before_they_are_hashed,
+    many_writers_at_once_leave_every_chain_whole,
+    an_append_that_nobody_waits_for_leaves_the_chain_whole,
+    only_runs_of_dead_writers_are_unfinished,
+    a_dead_run_is_claimed_once_and_again_when_the_claimant_dies,
+    what_one_run_holds_no_other_gets,
+    a_lease_lapses_with_its_time_and_a_stale_holder_is_told,
+    who_holds_something_is_told_with_runbook_and_step,
+    the_last_start_of_each_runbook_is_found,
+    what_others_append_is_read_once_in_order,
+    one_that_only_looks_sees_the_same,
+);
+
+pub(super) fn entry(kind: RecordKind, run: Option<RunId>, data: Value) -> Entry {
+    Entry { kind, run, step: None, role: None, target: None, env: "test".into(), data }
+}
+
+pub(super) fn note(data: Value) -> Entry {
+    entry(RecordKind::WritesLock, None, data)
+}
+
+pub(super) fn new_run() -> RunId {
+    RunId(Uuid::now_v7())
+}
+
+pub(super) async fn begin_run(journal: &dyn Journal, run: RunId, runbook: &str) -> Record {
+    let data = json!({ "runbook": runbook, "source_hash": runbook });
+    journal.append(entry(RecordKind::RunStart, Some(run), data)).await.unwrap()
+}
+
+async fn start_run(journal: &dyn Journal) -> RunId {
+    let run = new_run();
+    begin_run(journal, run, "restart").await;
+    let intent =
+        Entry { step: Some("restart/api".into()), ..entry(RecordKind::StepIntent, Some(run), json!({ "sent": "y" })) };
+    journal.append(intent).await.unwrap();
+    run
+}
+
+async fn finish(journal: &dyn Journal, run: RunId) -> Record {
+    journal.append(entry(RecordKind::RunFinish, Some(run), json!({ "outcome": "ok" }))).await.unwrap()
+}
+
+pub(super) fn all(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+pub(super) fn grants(taken: Taken) -> Vec<Grant> {
+    match taken {
+        Taken::All(grants) => grants,
+        Taken::Held(held) => panic!("{held}"),
+    }
+}
+
+fn fences(taken: Taken) -> Vec<u64> {
+    grants(taken).into_iter().map(|grant| grant.fence).collect()
+}
+
+fn kinds(records: &[Record]) -> Vec<(Option<RunId>, RecordKind)> {
+    records.iter().map(|record| (record.entry.run, record.entry.kind)).collect()
+}
+
+async fn what_is_appended_is_read_back_whole(place: &dyn Place) {
+    let journal = place.open("ada", "bastion").await;
+    let data =
+        json!({ "z": [0.1, 1e300, -7, null, true], "a": "ü \u{1F600} \u{0} \u{202e} \"quoted\" \\ \n", "b": {} });
+    let full = Entry {
+        step: Some("restart/api".into()),
+        role: Some(String::new()),
+        target: Some("local/ü".into()),
+        ..entry(RecordKind::StepIntent, Some(new_run()), data)
+    };
+    let written = [journal.append(note(json!(1))).await.unwrap(), journal.append(full).await.unwrap()];
+    assert_eq!([written[0].seq, written[1].seq], [2, 3]);
+    assert!(written.iter().all(|record| hash(record) == record.hash));
+    let read = journal.recent(10).await.unwrap();
+    assert_eq!(read[0].entry.kind, RecordKind::JournalOpen);
+    assert_eq!(read[0].entry.data["pid"], std::process::id());
+    assert_eq!((read[0].actor.name.as_str(), read[0].actor.host.as_str()), ("ada", "bastion"));
+    assert_eq!(read[1..], written);
+    assert_eq!(journal.recent(1).await.unwrap(), written[1..]);
+    let report = place.reader().await.verify().await.unwrap();
+    assert!(report.is_intact() && report.count() == 3, "{report:?}");
+}
+
+async fn secrets_are_hidden_before_they_are_hashed(place: &dyn Place) {
+    let redactor = Redactor::default();
+    let journal = place.open_as("ada", "bastion", Process::this(), redactor.clone()).await;
+    redactor.learn(&"swordfish".into());
+    let data = json!({ "output": "swordfish or postgres://a:hunter2@h/x", "password": "pw123" });
+    let record = journal.append(note(data)).await.unwrap();
+    let hidden = json!({ "output": "‹redacted› or postgres://a:‹redacted›@h/x", "password": "‹redacted›" });
+    assert_eq!(record.entry.data, hidden);
+    assert_eq!(journal.recent(1).await.unwrap(), [record]);
+    assert!(place.reader().await.verify().await.unwrap().is_intact());
+}
+
+async fn many_writers_at_once_leave_every_chain_whole(place: &dyn Place) {
+    let journals = join_all((0..6).map(|index| place.open(["ada", "ben"][index % 2], "bastion"))).await;
+    let appends = (0..60).map(|number| journals[number % 6].append(note(json!(number))));
+    for done in join_all(appends).await {
+        done.unwrap();
+    }
+    let report = place.reader().await.verify().await.unwrap();
+    assert!(report.is_intact(), "{report:?}");
+    assert_eq!((report.chains.len(), report.count()), (6, 66));
+}
+
+async fn an_append_that_nobody_waits_for_leaves_the_chain_whole(place: &dyn Place) {
+    let journal = place.open("ada", "bastion").await;
+    journal.append(note(json!("first"))).await.unwrap();
+    for number in 0..20 {
+        let mut append = Box::pin(journal.append(note(json!(number))));
+        // A poll or a few hand it to its task; then the caller is gone.
+        for _ in 0..3 {
+            assert!(futures_util::poll!(&mut append).is_pending());
+        }
+    }
+    // What was asked for before is there, or comes: it never breaks the chain.
+    journal.append(note(json!("last"))).await.unwrap();
+    assert!(place.reader().await.verify().await.unwrap().is_intact());
+}
+
+async fn only_runs_of_dead_writers_are_unfinished(place: &dyn Place) {
+    let (dead, alive, us) =
+        (place.open_ended("ada").await, place.open("ada", "bastion").await, place.open("ben", "bastion").await);
+    let left = start_run(&*dead).await;
+    let finished = start_run(&*dead).await;
+    finish(&*dead, finished).await;
+    start_run(&*alive).await;
+    start_run(&*us).await;
+    let records = us.unfinished().await.unwrap();
+    assert_eq!(kinds(&records), [(Some(left), RecordKind::RunStart), (Some(left), RecordKind::StepIntent)]);
+}
+
+async fn a_dead_run_is_claimed_once_and_again_when_the_claimant_dies(place: &dyn Place) {
+    let dead = place.open_ended("ada").await;
+    let run = start_run(&*dead).await;
+    let rescuer = place.open_ended("ada").await;
+    assert!(rescuer.claim(run).await.unwrap(), "its writer is gone");
+    let (first, second) = (place.open("ada", "bastion").await, place.open("ben", "bastion").await);
+    let (a, b) = tokio::join!(first.claim(run), second.claim(run));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(a ^ b, "the rescuer is gone, so exactly one of the two takes over");
+    let (winner, loser) = if a { (&first, &second) } else { (&second, &first) };
+    assert!(winner.claim(run).await.unwrap() && !loser.claim(run).await.unwrap());
+    assert!(loser.unfinished().await.unwrap().is_empty(), "somebody drives it");
+    assert_eq!(winner.unfinished().await.unwrap().len(), 2);
+    finish(&**winner, run).await;
+    assert!(!loser.claim(run).await.unwrap() && !winner.claim(run).await.unwrap(), "it is finished");
+    assert!(!winner.claim(new_run()).await.unwrap(), "nobody knows it");
+}
+
+async fn what_one_run_holds_no_other_gets(place: &dyn Place) {
+    let (one, two) = (place.open("ada", "a").await, place.open("ben", "b").await);
+    let (first, second) = (new_run(), new_run());
+    // Who takes has written before: its plan.
+    one.append(note(json!(1))).await.unwrap();
+    two.append(note(json!(1))).await.unwrap();
+    assert_eq!(fences(one.take(first, &all(&["database/a", "server/b"]), TTL).await.unwrap()), [1, 1]);
+    // All or nothing: the free one is not taken either.
+    let Taken::Held(held) = two.take(second, &all(&["service/c", "server/b"]), TTL).await.unwrap() else { panic!() };
+    assert_eq!((held.run, held.resource.as_str(), held.holder.host.as_str()), (first, "server/b", "a"));
+    assert!(held.to_string().starts_with("server/b is held by ada@a since "), "{held}");
+    assert_eq!(two.held(&all(&["service/c"])).await.unwrap(), []);
+    let told = two.held(&all(&["server/b", "service/c", "database/a"])).await.unwrap();
+    assert_eq!(told.iter().map(|lease| lease.resource.as_str()).collect::<Vec<_>>(), ["server/b", "database/a"]);
+    one.release(first).await.unwrap();
+    assert_eq!(fences(two.take(second, &all(&["server/b"]), TTL).await.unwrap()), [2]);
+}
+
+async fn a_lease_lapses_with_its_time_and_a_stale_holder_is_told(place: &dyn Place) {
+    let (one, two) = (place.open("ada", "a").await, place.open("ben", "b").await);
+    let (first, second, it) = (new_run(), new_run(), all(&["database/a"]));
+    let grants = grants(one.take(first, &it, Duration::ZERO).await.unwrap());
+    // Its time is over, and nobody else wants it: it may go on.
+    assert!(one.renew(first, &grants, Duration::ZERO).await.unwrap());
+    assert_eq!(fences(two.take(second, &it, TTL).await.unwrap()), [2]);
+    assert!(!one.renew(first, &grants, TTL).await.unwrap(), "somebody else has it now");
+    one.release(first).await.unwrap();
+    assert_eq!(two.held(&it).await.unwrap()[0].run, second, "what a stale holder gives back is not its own");
+}
+
+async fn who_holds_something_is_told_with_runbook_and_step(place: &dyn Place) {
+    let (one, two) = (place.open("ada", "a").await, place.open("ben", "b").await);
+    let it = all(&["database/a"]);
+    let run = start_run(&*one).await;
+    grants(one.take(run, &it, TTL).await.unwrap());
+    let Taken::Held(held) = two.take(new_run(), &it, TTL).await.unwrap() else { panic!() };
+    let end = format!(" UTC: run {} of restart, at restart/api", run.short());
+    assert!(held.to_string().starts_with("database/a is held by ada@a since "), "{held}");
+    assert!(held.to_string().ends_with(&end), "{held}");
+    let age = jiff::Timestamp::now().duration_since(held.since).abs();
+    assert!(age < jiff::SignedDuration::from_secs(30), "since when, by the store's clock: {held}");
+}
+
+async fn the_last_start_of_each_runbook_is_found(place: &dyn Place) {
+    let journal = place.open("ada", "a").await;
+    let mut ids = Vec::new();
+    for runbook in ["a", "b", "a"] {
+        ids.push(begin_run(&*journal, new_run(), runbook).await.id);
+        journal.append(note(json!({ "runbook": "a" }))).await.unwrap();
+    }
+    let reader = place.reader().await;
+    let found =
+        async |of| reader.last_starts(of).await.unwrap().into_iter().map(|record| record.id).collect::<Vec<_>>();
+    assert_eq!(found(None).await, ids[1..]);
+    assert_eq!(found(Some("a")).await, ids[2..]);
+    assert!(found(Some("c")).await.is_empty());
+}
+
+/// Until so many records have come, looking when something stirs.
+async fn until(others: &mut dyn Others, count: usize) -> Vec<Record> {
+    let mut read = Vec::new();
+    let search = async {
+        while read.len() < count {
+            if others.stirs() {
+                read.extend(others.read().await.unwrap());
+            }
+            // Longer than the ticks of a file's time: the program itself looks once a second.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), search).await.expect("what others append is told");
+    read
+}
+
+async fn what_others_append_is_read_once_in_order(place: &dyn Place) {
+    let (ours, theirs) = (place.open("ada", "a").await, place.open("ben", "b").await);
+    let before = start_run(&*theirs).await;
+    let last = ours.recent(100).await.unwrap().last().map(|record| record.id);
+    let mut others = ours.others(last).await.unwrap().unwrap();
+    assert!(others.stirs(), "something may have come between the two");
+    assert_eq!(others.read().await.unwrap(), []);
+    start_run(&*ours).await;
+    let finished = finish(&*theirs, before).await;
+    let next = start_run(&*theirs).await;
+    let read = until(&mut *others, 3).await;
+    assert_eq!(read[0], finished);
+    let expected = [(before, RecordKind::RunFinish), (next, RecordKind::RunStart), (next, RecordKind::StepIntent)];
+    assert_eq!(kinds(&read), expected.map(|(run, kind)| (Some(run), kind)));
+    assert_eq!(others.read().await.unwrap(), []);
+    let crowd = join_all((0..4).map(|_| place.open("ben", "b"))).await;
+    let appends = (0..80).map(|number| crowd[number % 4].append(note(json!(number))));
+    // With how each of them began.
+    let (wrote, read) = tokio::join!(join_all(appends), until(&mut *others, 84));
+    let ids: Vec<Uuid> = read.iter().map(|record| record.id).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 84, "each once");
+    assert!(wrote.into_iter().all(|record| ids.contains(&record.unwrap().id)), "none is missed");
+}
+
+async fn one_that_only_looks_sees_the_same(place: &dyn Place) {
+    let journal = place.open("ada", "a").await;
+    let run = start_run(&*journal).await;
+    grants(journal.take(run, &all(&["database/a"]), TTL).await.unwrap());
+    let looking = super::looking::Looking(place.store());
+    assert_eq!(looking.recent(10).await.unwrap(), journal.recent(10).await.unwrap());
+    assert_eq!(looking.held(&all(&["database/a"])).await.unwrap(), journal.held(&all(&["database/a"])).await.unwrap());
+    assert_eq!(looking.append(note(json!(1))).await.unwrap_err().what, "the journal is open for reading alone");
+}

@@ -1,0 +1,64 @@
+//! What went wrong with the team's journal, in words, and how to mend it.
+
+use super::super::JournalError;
+use super::TABLE;
+use crate::connect::postgres::Login;
+use crate::domain::SourceError;
+
+/// Says what an error of the driver means for the journal.
+pub(super) fn explain(login: &Login, doing: &str, error: &sqlx::Error) -> JournalError {
+    let told = error.as_database_error().and_then(|error| {
+        let code = error.code().unwrap_or_default().into_owned();
+        refused(login.user(), &code, error.message())
+    });
+    match told {
+        Some((why, hint)) => JournalError::new(format!("cannot {doing} the journal at {}: {why}", login.place()), hint),
+        None => {
+            let SourceError { what, hint } = login.explain(TABLE, error);
+            JournalError::new(format!("cannot {doing} the journal: {what}"), hint)
+        }
+    }
+}
+
+/// What a refusal means here; `None`: what it means anywhere.
+fn refused(user: &str, code: &str, message: &str) -> Option<(String, String)> {
+    let (why, hint) = match code {
+        "42501" => (
+            format!("{user} may not ({message})"),
+            format!("its owner lets them: GRANT quarterdeck_writer TO \"{user}\""),
+        ),
+        "3F000" | "42P01" | "42883" => (
+            format!("its tables are not there, or not all of them ({message})"),
+            "`quarterdeck journal setup` prints what makes them".to_owned(),
+        ),
+        "25006" => (
+            "the server takes no writes: it is a standby, or reads only".to_owned(),
+            format!("name the primary in dsn of {TABLE}"),
+        ),
+        "53100" => ("the disk of the server is full".to_owned(), "free space there".to_owned()),
+        "55P03" => (
+            "others' appends did not end in time".to_owned(),
+            "see what waits in quarterdeck.turn on that server".to_owned(),
+        ),
+        // What the journal's own triggers say.
+        "P0001" => (message.to_owned(), "run `quarterdeck journal verify`".to_owned()),
+        _ => return None,
+    };
+    Some((why, hint))
+}
+
+/// It could not even be asked.
+pub(super) fn unreached(error: SourceError) -> JournalError {
+    JournalError::new(format!("the journal can't be reached: {}", error.what), error.hint)
+}
+
+/// The line broke, or the server went: whether it was done is not known.
+pub(super) fn is_broken_line(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(refused) => {
+            matches!(refused.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "08006" | "08003"))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,147 @@
+//! Where a journal is kept: in a file of one machine, or on a team's PostgreSQL server. What only reads need not know which.
+
+use super::chain::Report;
+use super::lease::Lease;
+use super::postgres::{self, PostgresJournal};
+use super::process::actor;
+use super::row::{self, Found};
+use super::sqlite::{self, SqliteJournal};
+use super::{Journal, JournalError};
+use crate::connect::postgres::LoginSettings;
+use crate::domain::RunId;
+use crate::domain::record::Record;
+use crate::redact::Redactor;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database.
+    Team(Box<LoginSettings>),
+}
+
+impl Store {
+    /// Opens it, and makes it when it is a file that is not there; a team's is reached at its first use.
+    ///
+    /// # Errors
+    /// As [`SqliteJournal::open`]; when the team's login can't be one.
+    pub async fn open(&self, env: &str, redactor: Redactor) -> Result<Arc<dyn Journal>, JournalError> {
+        match self {
+            Self::File(path) => Ok(Arc::new(SqliteJournal::open(path, env, redactor).await?)),
+            Self::Team(login) => Ok(Arc::new(PostgresJournal::new(login, env, redactor)?)),
+        }
+    }
+
+    /// There may be something to read: a file that nobody has made yet holds nothing.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::File(path) => path.exists(),
+            Self::Team(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    /// The file's path, or `db:5432 as ada`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Team(login) => match postgres::login(login, &Redactor::default()) {
+                Ok(login) => f.write_str(&login.place()),
+                Err(_) => f.write_str(postgres::TABLE),
+            },
+        }
+    }
+}
+
+/// Reads a journal, and begins no chain in it.
+#[derive(Clone)]
+pub enum Reader {
+    /// A file.
+    File(sqlite::Reader),
+    /// A team's.
+    Team(postgres::Reader),
+}
+
+impl Reader {
+    /// Opens an existing journal.
+    ///
+    /// # Errors
+    /// When there is none, it can't be reached, or it is of another version.
+    pub async fn open(store: &Store) -> Result<Self, JournalError> {
+        match store {
+            Store::File(path) => Ok(Self::File(sqlite::Reader::open(path).await?)),
+            Store::Team(login) => {
+                let login = Arc::new(postgres::login(login, &Redactor::default())?);
+                Ok(Self::Team(postgres::Reader::open(login).await?))
+            }
+        }
+    }
+
+    /// All rows in the order in which they came into this store.
+    pub fn all(&self) -> BoxStream<'_, Result<Found, JournalError>> {
+        match self {
+            Self::File(reader) => reader.all().boxed(),
+            Self::Team(reader) => reader.all(),
+        }
+    }
+
+    /// Checks every chain.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn verify(&self) -> Result<Report, JournalError> {
+        row::verify(self.all()).await
+    }
+
+    /// The newest `limit` records of all writers, oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        match self {
+            Self::File(reader) => reader.recent(limit).await,
+            Self::Team(reader) => reader.recent(limit).await,
+        }
+    }
+
+    /// The newest `run.start` of each runbook, or of the one with this id, oldest first. Reads those records alone, however long the
+    /// journal is.
+    ///
+    /// # Errors
+    /// When the journal cannot be read. A record that cannot be is left out: `verify` tells of it.
+    pub async fn last_starts(&self, runbook: Option<&str>) -> Result<Vec<Record>, JournalError> {
+        match self {
+            Self::File(reader) => reader.last_starts(runbook).await,
+            Self::Team(reader) => reader.last_starts(runbook).await,
+        }
+    }
+
+    /// How a run ended; `None`: it goes on, or was cut off.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn end_of(&self, run: RunId) -> Result<Option<Record>, JournalError> {
+        match self {
+            Self::File(reader) => reader.end_of(run).await,
+            Self::Team(reader) => reader.end_of(run).await,
+        }
+    }
+
+    /// Who holds these, as somebody on this machine sees it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
+        match self {
+            Self::File(reader) => reader.held(resources, &actor()).await,
+            Self::Team(reader) => reader.held(resources).await,
+        }
+    }
+}

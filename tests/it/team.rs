@@ -1,0 +1,241 @@
+//! One journal of a team on a real PostgreSQL server, from two machines: homes and host names of their own, two people, two logins. What
+//! runs on one is seen on the other while it runs; what it locks is refused there, with who has it and where the run is.
+
+use crate::books::FRONT;
+use crate::desk::Desk;
+use crate::lab::postgres::Postgres;
+use crate::lab::{is_root, need, poll, program, skip};
+use crate::pty::{PATIENCE, Session};
+use crate::support::{leave, say};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::process::Output;
+use std::time::Duration;
+
+/// The server tells at once, and the dashboard looks every second; a busy machine may be late.
+const SOON: Duration = Duration::from_secs(15);
+
+const STEPS: &str = r#"### Touch
+
+```bash run on=local timeout=60s
+set -eu
+touch "$HOME/touched"
+until [ -e "$HOME/go" ]; do sleep 0.05; done
+```
+
+```bash verify on=local timeout=10s
+set -eu
+test -e "$HOME/go"
+```
+
+```bash undo on=local timeout=10s
+set -eu
+rm "$HOME/touched"
+```
+"#;
+
+/// A machine, and who sits there.
+struct Machine {
+    desk: Desk,
+    /// Gives it its host name.
+    wrapper: Vec<String>,
+}
+
+impl Machine {
+    fn new(server: &Postgres, login: &str, host: &str) -> Self {
+        let config = format!(
+            "environment = \"lab\"\n\n[journal.postgres]\n\
+             dsn = \"postgres://{login}@127.0.0.1:{}/team?sslmode=disable\"\npassword = {{ env = \"QD_READ\" }}\n\n\
+             [runbooks]\npaths = [\"books\"]\n",
+            server.port
+        );
+        let desk = Desk::with(&config);
+        std::fs::create_dir(desk.home().join("books")).unwrap();
+        desk.file(
+            "books/own.md",
+            &format!("{FRONT}lock: [service/shop]\n---\n\n# Own\n\nIt is tried.\n\n## Do\n\n{STEPS}"),
+        );
+        let named = format!("hostname {host} && exec \"$@\"");
+        let unshare = program(&["unshare"], &[]).unwrap().display().to_string();
+        let wrapper = [&unshare, "--uts", "sh", "-c", &named, "sh"].map(str::to_owned).to_vec();
+        Self { desk, wrapper }
+    }
+
+    fn dashboard(&self) -> Session {
+        let session = self.desk.launch_under(&self.wrapper).start();
+        session.wait_text("4 Databases");
+        session
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.desk.run_under(&self.wrapper, arguments)
+    }
+
+    fn said(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
+    fn make(&self, file: &str) {
+        std::fs::write(self.desk.home().join(file), "").unwrap();
+    }
+
+    fn is_made(&self, file: &str) {
+        let path = self.desk.home().join(file);
+        poll(PATIENCE, || path.exists().then_some(())).unwrap_or_else(|| panic!("{file} is made"));
+    }
+
+    fn has_no_file_of_its_own(&self) {
+        assert!(!self.desk.home().join("state/quarterdeck/journal.sqlite").exists());
+    }
+}
+
+/// A database with the journal's tables, made by what `journal setup` prints, and two people who may write there.
+fn prepare(server: &Postgres, printed: &Output) {
+    let sql = String::from_utf8(printed.stdout.clone()).unwrap();
+    // Their password is that of `qd_read`: a desk knows where that is.
+    let password = crate::lab::postgres::password("qd_read");
+    for name in ["ada", "ben"] {
+        server.run(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"));
+    }
+    server.run("CREATE DATABASE team");
+    server.run_in("team", &sql);
+    server.run("GRANT quarterdeck_writer TO ada; GRANT quarterdeck_writer TO ben");
+}
+
+#[test]
+fn two_machines_show_one_timeline_and_each_others_runs_and_locks() {
+    let server = need!(own_postgres);
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        return skip("team::two_machines_show_one_timeline_and_each_others_runs_and_locks", "root and unshare");
+    }
+    let (one, two) = (Machine::new(&server, "ada", "bastion-1"), Machine::new(&server, "ben", "bastion-2"));
+    prepare(&server, &one.run(&["journal", "setup"]));
+    let mut screens = [one.dashboard(), two.dashboard()];
+    for screen in &mut screens {
+        screen.send("6");
+        screen.wait_text("nothing was run from this journal yet");
+    }
+    // Ada begins; both screens show it, and the lock is hers everywhere.
+    let mut shell = one.desk.launch_under(&one.wrapper).args(&["runbook", "run", "own"]).start();
+    shell.wait_text("run it? y");
+    say(&mut shell, "y");
+    one.is_made("touched");
+    for screen in &screens {
+        screen.wait_screen("run under way", SOON, |screen| {
+            let text = screen.contents();
+            text.contains("▶ in another session: Own") && text.contains("ada@bastion-1")
+        });
+    }
+    let refused = two.said(&["runbook", "plan", "own"]);
+    assert!(refused.contains("service/shop is held by ada@bastion-1 since "), "{refused}");
+    assert!(refused.contains(" of own, at do/touch"), "{refused}");
+    let check = two.said(&["check"]);
+    assert!(check.contains("as ben: ") && check.contains("intact"), "{check}");
+    one.make("go");
+    assert!(shell.wait_exit().success(), "{}", shell.text());
+    for screen in &screens {
+        screen.wait_screen("end", SOON, |screen| screen.contents().contains("✓ in another session: Own"));
+    }
+    for screen in &mut screens {
+        leave(screen);
+    }
+    judge(&one, &two);
+}
+
+#[test]
+fn while_the_server_is_away_every_screen_says_so_and_when_it_is_back_nothing_is_missing() {
+    let mut server = need!(own_postgres);
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        return skip(
+            "team::while_the_server_is_away_every_screen_says_so_and_when_it_is_back_nothing_is_missing",
+            "root and unshare",
+        );
+    }
+    let (one, two) = (Machine::new(&server, "ada", "bastion-1"), Machine::new(&server, "ben", "bastion-2"));
+    prepare(&server, &one.run(&["journal", "setup"]));
+    one.make("go");
+    let plan: Value = serde_json::from_slice(&one.run(&["runbook", "plan", "own", "--json"]).stdout).unwrap();
+    let run = ["runbook", "run", "own", "--plan", plan["hash"].as_str().unwrap(), "--confirm", "y"];
+    assert!(one.run(&run).status.success());
+    let mut before = one.dashboard();
+    before.send("6");
+    before.wait_text("last run: own ok");
+    server.stop();
+    before.wait_text("NO JOURNAL since ");
+    let refused = one.said(&run);
+    assert!(
+        refused.contains("the journal can't be reached: ") && refused.contains("nothing listens there"),
+        "{refused}"
+    );
+    let mut during = two.dashboard();
+    during.wait_text("NO JOURNAL since ");
+    during.send("6");
+    during.wait_text("nothing listens there");
+    server.start_again();
+    for screen in [&mut before, &mut during] {
+        screen.wait_no_text("NO JOURNAL");
+        screen.wait_text("last run: own ok");
+    }
+    assert!(two.run(&["journal", "verify"]).status.success());
+    leave(&mut before);
+    leave(&mut during);
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_settled_by_its_own_machine_and_holds_its_lock_until_then() {
+    let server = need!(own_postgres);
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        return skip(
+            "team::a_run_that_was_cut_off_is_settled_by_its_own_machine_and_holds_its_lock_until_then",
+            "root and unshare",
+        );
+    }
+    let (one, two) = (Machine::new(&server, "ada", "bastion-1"), Machine::new(&server, "ben", "bastion-2"));
+    prepare(&server, &one.run(&["journal", "setup"]));
+    let mut shell = one.desk.launch_under(&one.wrapper).args(&["runbook", "run", "own"]).start();
+    shell.wait_text("run it? y");
+    say(&mut shell, "y");
+    one.is_made("touched");
+    shell.signal(Signal::KILL);
+    shell.wait_exit();
+    // The server has not heard of it for a minute, and its lock has not been renewed for two.
+    server.run_in("team", "UPDATE quarterdeck.process SET seen = seen - interval '1 minute'");
+    server.run_in("team", "UPDATE quarterdeck.lease SET until = until - interval '2 minutes'");
+    let mut screen = two.dashboard();
+    screen.wait_text("was cut off on bastion-1");
+    let refused = two.said(&["runbook", "plan", "own"]);
+    assert!(refused.contains("service/shop is held by ada@bastion-1 since "), "{refused}");
+    // What it waits for there comes; from the other machine it would have been looked for in vain.
+    one.make("go");
+    one.said(&["runbook", "resume"]);
+    let finished = two.run(&["journal", "export"]).stdout;
+    let finished = String::from_utf8(finished).unwrap();
+    let last: Value =
+        serde_json::from_str(finished.lines().rfind(|line| line.contains("run.finish")).unwrap()).unwrap();
+    assert_eq!(
+        (last["actor"]["host"].as_str(), last["data"]["outcome"].as_str()),
+        (Some("bastion-1"), Some("ok")),
+        "{last}"
+    );
+    assert!(!two.said(&["runbook", "plan", "own"]).contains("is held by"));
+    leave(&mut screen);
+}
+
+/// All of it is one record, told in the same way on both machines, and each line names who the server let in.
+fn judge(one: &Machine, two: &Machine) {
+    let verdict = two.run(&["journal", "verify"]);
+    assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stdout));
+    let [first, second] = [one, two].map(|machine| machine.run(&["journal", "export"]).stdout);
+    assert_eq!(String::from_utf8_lossy(&first), String::from_utf8_lossy(&second));
+    let records: Vec<Value> =
+        String::from_utf8(first).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for record in records.iter().filter(|record| !record["run"].is_null()) {
+        assert_eq!(record["actor"]["name"], "ada", "{record}");
+        assert_eq!(record["actor"]["host"], "bastion-1", "{record}");
+    }
+    let hosts: Vec<&str> = records.iter().filter_map(|record| record["actor"]["host"].as_str()).collect();
+    assert!(hosts.contains(&"bastion-2"), "{hosts:?}");
+    one.has_no_file_of_its_own();
+    two.has_no_file_of_its_own();
+}
