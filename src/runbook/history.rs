@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Runs {
     views: Vec<RunView>,
     places: HashMap<RunId, usize>,
+    /// Those that wait for somebody here.
+    asking: Vec<RunId>,
     revision: u64,
 }
 
@@ -55,6 +57,8 @@ pub struct RunView {
     pub reason: String,
     /// Its process ended before it did: somebody else has to find out, or has found out, what became of it.
     pub cut_off: bool,
+    /// It waits for an answer from somebody at this screen.
+    pub asks: bool,
 }
 
 impl RunView {
@@ -126,6 +130,7 @@ impl RunView {
         match self.outcome {
             Some(outcome) => outcome.word(),
             None if self.cut_off => "cut off",
+            None if self.asks => "asks",
             None => "running",
         }
     }
@@ -134,6 +139,7 @@ impl RunView {
     pub fn severity(&self) -> Severity {
         match self.outcome {
             None if self.cut_off => Severity::Unknown,
+            None if self.asks => Severity::Warning,
             None => Severity::Info,
             Some(RunOutcome::Ok) => Severity::Ok,
             Some(RunOutcome::Stopped) => Severity::None,
@@ -211,6 +217,20 @@ impl Runs {
         self.revision += 1;
     }
 
+    /// These, and no others, wait for an answer from somebody at this screen.
+    pub fn asking(&mut self, runs: &[RunId]) {
+        if self.asking == runs {
+            return;
+        }
+        for run in self.asking.iter().chain(runs) {
+            if let Some(place) = self.places.get(run) {
+                self.views[*place].asks = runs.contains(run);
+            }
+        }
+        self.asking = runs.to_vec();
+        self.revision += 1;
+    }
+
     /// Takes in one record; records of one run must come in order.
     pub fn apply(&mut self, record: &Record) {
         let Some(id) = record.entry.run else { return };
@@ -273,6 +293,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         outcome: None,
         reason: String::new(),
         cut_off: false,
+        asks: false,
     }
 }
 
