@@ -60,11 +60,11 @@ fn sources<'a>(subject: Subject, cx: &Cx<'a>) -> impl Iterator<Item = &'a str> {
 
 /// `…: did you mean "game-1"? There are: game-1, game-2`.
 fn told(what: &str, wanted: &str, names: &[&str]) -> String {
-    let near = nearest(wanted, names.iter().copied()).map(|near| format!("; did you mean {near:?}?"));
-    let there = match names.len() {
-        0 => "; there is none".to_owned(),
-        1..=NAMES => format!("; there are: {}", names.join(", ")),
-        more => format!("; there are {more}: {}, …", names[..NAMES].join(", ")),
-    };
-    format!("{what}{}{there}", near.unwrap_or_default())
+    let near = nearest(wanted, names.iter().copied());
+    let what = near.map_or_else(|| format!("{what}."), |near| format!("{what}: did you mean {near:?}?"));
+    match names.len() {
+        0 => format!("{what} There is none"),
+        1..=NAMES => format!("{what} There are: {}", names.join(", ")),
+        more => format!("{what} There are {more}: {}, …", names[..NAMES].join(", ")),
+    }
 }

@@ -70,7 +70,7 @@ use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::recording::Position;
 use crate::redact::Redactor;
 use crate::runbook::output::Outputs;
-use crate::runbook::{Draft, Library, Plan, Runs};
+use crate::runbook::{Library, Runs};
 use crate::store::{Feed, Health, Named, Store};
 use crate::theme::{Glyphs, Themes};
 use crate::widgets::field::Field;
@@ -161,7 +161,7 @@ pub struct State {
     /// Plans asked for so far.
     plans: u64,
     /// A plan that waits until no text is being typed.
-    waiting_plan: Option<(Box<Plan<Draft>>, Option<String>)>,
+    waiting_plan: Option<planning::Waiting>,
     /// Parameters that wait for the same: what a called runbook wants to know, or what no plan could be made of.
     waiting_form: Option<Box<ParamsDialog>>,
     /// What runs ask, and is not on the screen.

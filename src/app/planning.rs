@@ -25,6 +25,22 @@ pub struct Planning {
     since: Now,
 }
 
+/// A plan that waits until it can be shown.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) plan: Box<Plan<Draft>>,
+    /// Why it is shown once more.
+    pub(super) notice: Option<String>,
+    /// When it was asked for; `None`: nobody did just now.
+    pub(super) asked: Option<Now>,
+}
+
+impl Waiting {
+    fn request(&self) -> &PlanRequest {
+        &self.plan.body().request
+    }
+}
+
 impl Planning {
     /// What is said while it lasts. `key` gives it up.
     pub fn line(&self, now: Now, key: &str) -> String {
@@ -47,7 +63,7 @@ fn ask_with(state: &mut State, request: PlanRequest, form: Option<Box<ParamsDial
     state.plans += 1;
     for other in [
         state.planning.take().map(|asked| asked.request),
-        state.waiting_plan.take().map(|(plan, _)| plan.body().request.clone()),
+        state.waiting_plan.take().map(|waiting| waiting.request().clone()),
     ] {
         other
             .iter()
@@ -65,7 +81,7 @@ fn ask_with(state: &mut State, request: PlanRequest, form: Option<Box<ParamsDial
 /// anew, and says why when it comes. False: there is none.
 pub(super) fn again(state: &mut State, why: &str, effects: &mut Effects) -> bool {
     let (asked, form) = state.planning.take().map(|planning| (planning.request, planning.form)).unzip();
-    let waiting = state.waiting_plan.take().map(|(plan, _)| plan.body().request.clone());
+    let waiting = state.waiting_plan.take().map(|waiting| waiting.request().clone());
     let shown = shown(state).map(|dialog| dialog.plan.body().request.clone());
     if shown.is_some() {
         state.overlay = None;
@@ -81,7 +97,7 @@ pub(super) fn again(state: &mut State, why: &str, effects: &mut Effects) -> bool
 /// The runbook of the plan that is on the screen, or on its way there.
 pub(super) fn about(state: &State) -> Option<&str> {
     let asked = state.planning.as_ref().map(|planning| &planning.request);
-    let waiting = state.waiting_plan.as_ref().map(|(plan, _)| &plan.body().request);
+    let waiting = state.waiting_plan.as_ref().map(Waiting::request);
     let shown = shown(state).map(|dialog| &dialog.plan.body().request);
     asked.or(waiting).or(shown).map(|request| request.runbook.as_str())
 }
@@ -107,7 +123,7 @@ pub(super) fn give_up(state: &mut State, effects: &mut Effects) -> bool {
 /// A plan came. It waits until it can be shown.
 pub(super) fn came(state: &mut State, number: u64, plan: Box<Plan<Draft>>) {
     if let Some(planning) = answered(state, number) {
-        state.waiting_plan = Some((plan, planning.notice));
+        state.waiting_plan = Some(Waiting { plan, notice: planning.notice, asked: Some(planning.since) });
     }
 }
 

@@ -2,7 +2,9 @@
 //! waits all the time, and the line above the keys says so.
 
 use super::{AskDialog, Overlay, State};
+use crate::action::Action;
 use crate::domain::{Now, RunId};
+use crate::keymap::Chord;
 use std::time::Duration;
 
 /// A question opens by itself no sooner than this after a key that was meant for something else: who pages through a log must not
@@ -90,7 +92,11 @@ pub(super) fn answer(state: &mut State) {
         return;
     }
     if state.questions.is_empty() {
-        return state.toasts.say(state.now, "no run asks anything now");
+        // Elsewhere a capital letter sorts.
+        let key = state.keymap.key_of(state.scope(), &Action::Answer).and_then(|key| Chord::parse(&key));
+        let hint = key.and_then(|key| super::hands::sort_hint(state, key));
+        let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        return state.toasts.say(state.now, format!("no run asks anything now{hint}"));
     }
     open(state, 0);
 }
@@ -142,6 +148,12 @@ fn is_free(state: &State) -> bool {
     state.overlay.is_none() && state.filter_edit.is_none() && state.pending.is_empty() && state.held.is_none()
 }
 
+/// Nobody has pressed a key for something else since this was asked for, or for long enough.
+pub(super) fn hands_are_off(state: &State, asked: Option<Now>) -> bool {
+    let since = |asked: Now| state.questions.hands.is_none_or(|hands| hands.mono <= asked.mono);
+    asked.is_some_and(since) || hands_off(state).is_none()
+}
+
 /// When hands will have been off the keys for long enough; `None`: they are.
 fn hands_off(state: &State) -> Option<Duration> {
     let at = state.questions.hands?.mono + HANDS_OFF;
@@ -151,5 +163,5 @@ fn hands_off(state: &State) -> Option<Duration> {
 /// When something will open by itself that waits for that; monotonic.
 pub(super) fn deadline(state: &State) -> Option<Duration> {
     let waits = state.waiting_form.is_some() || state.questions.unseen().is_some();
-    hands_off(state).filter(|_| waits && is_free(state))
+    hands_off(state).filter(|_| state.waiting_plan.is_some() || waits && is_free(state))
 }

@@ -514,7 +514,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Planned { number, plan } => planning::came(state, number, plan),
         RunEvent::PlanChanged { plan, what, .. } => {
             let notice = format!("{what}. Nothing was done; this is the new plan");
-            state.waiting_plan = Some((plan, Some(notice)));
+            state.waiting_plan = Some(planning::Waiting { plan, notice: Some(notice), asked: None });
         }
         RunEvent::NotPlanned { number, request, why } => planning::failed(state, number, &request, &why, effects),
         RunEvent::Record(record) => {
@@ -551,14 +551,18 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
     }
 }
 
-/// What somebody asked for never opens over a field that text is being typed into, nor over another dialog.
+/// What somebody asked for never opens over a field that text is being typed into, nor over another dialog; and what comes when they
+/// have begun something else waits until hands are off the keys.
 fn open_waiting(state: &mut State) {
     let is_busy = |overlay: &Overlay| overlay.takes_text() || overlay.is_dialog();
     if state.filter_edit.is_some() || state.overlay.as_ref().is_some_and(is_busy) {
         return;
     }
-    if let Some((plan, notice)) = state.waiting_plan.take() {
-        show_plan(state, *plan, notice);
+    let asked = state.waiting_plan.as_ref().map(|waiting| waiting.asked);
+    if asked.is_some_and(|asked| questions::hands_are_off(state, asked))
+        && let Some(waiting) = state.waiting_plan.take()
+    {
+        show_plan(state, *waiting.plan, waiting.notice);
     } else if questions::may_open(state)
         && let Some(form) = state.waiting_form.take()
     {

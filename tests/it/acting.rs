@@ -2,8 +2,8 @@
 
 use crate::lab::docker::Container;
 use crate::lab::fault::Proxy;
+use crate::lab::need;
 use crate::lab::postgres::{DATABASE, Postgres, Session as Client};
-use crate::lab::{need, poll};
 use crate::pty::Session;
 use crate::support::{
     Home, KILL_STORY, LONG, RESTART_STORY, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config,

@@ -122,7 +122,8 @@ fn a_question_is_put_aside_everything_can_be_looked_at_and_a_key_brings_it_back(
             scene.key(KeyCode::Esc);
         }
         press(&mut scene, "6");
-        assert!(screen(&mut scene).contains("asks       2026-"), "{}", screen(&mut scene));
+        let seen = screen(&mut scene);
+        assert!(seen.contains("1 waits for you") && seen.contains("asks       2026-"), "{seen}");
         press(&mut scene, "A");
         assert_eq!(typed(&scene), "", "never the rest of an old answer");
         let seen = screen(&mut scene);
@@ -384,6 +385,34 @@ fn planned(guarded: bool, read_only: bool, size: (u16, u16)) -> Scene {
     scene
 }
 
+#[test]
+fn a_plan_that_comes_late_does_not_open_under_keys_that_are_pressed_for_something_else() {
+    let mut scene = Scene::full(SMALL);
+    press(&mut scene, "4I");
+    let (number, _) = numbers(&scene).pop().expect("a plan is asked for");
+    scene.pass(Duration::from_secs(6));
+    scene.keys("2jj");
+    let plan = Box::new(frames::plan("container-restart", Level::Yes, 0, &[]));
+    scene.send(Event::Run(RunEvent::Planned { number, plan }));
+    for _ in 0..8 {
+        scene.paint();
+        scene.key(KeyCode::Char('j'));
+        assert!(scene.state.overlay.is_none());
+    }
+    assert!(scene.state.deadline().is_some_and(|wake| wake <= scene.state.now.mono + Duration::from_millis(500)));
+    scene.pass(Duration::from_millis(500));
+    assert!(matches!(scene.state.overlay, Some(Overlay::Plan(_))));
+}
+
+#[test]
+fn the_key_says_how_to_sort_where_nothing_is_asked() {
+    let mut scene = Scene::full(LARGE);
+    scene.paint();
+    press(&mut scene, "2A");
+    assert!(screen(&mut scene).contains("no run asks anything now"), "{}", screen(&mut scene));
+    assert!(screen(&mut scene).contains("o a sorts by UP"), "{}", screen(&mut scene));
+}
+
 fn starts(scene: &Scene) -> usize {
     scene.effects.iter().filter(|effect| matches!(effect, Effect::Start(_))).count()
 }
@@ -492,8 +521,8 @@ fn a_value_that_the_config_does_not_have_stays_in_its_field_with_the_names_that_
     assert!(numbers(&scene).is_empty());
     let seen = screen(&mut scene);
     let words = words(&seen);
-    assert!(words.contains("▲ the config has no [[server]] \"game-11\"; did you mean \"game-1\"?"), "{seen}");
-    assert!(words.contains("there are: game-1, game-2, web-1"), "{seen}");
+    assert!(words.contains("▲ the config has no [[server]] \"game-11\": did you mean \"game-1\"?"), "{seen}");
+    assert!(words.contains("There are: game-1, game-2, web-1"), "{seen}");
     // The cursor stands there: one key mends it.
     code(&mut scene, KeyCode::Backspace);
     code(&mut scene, KeyCode::Enter);
@@ -525,7 +554,7 @@ fn a_server_without_the_role_is_told_at_its_field_and_so_is_a_number_out_of_boun
     code(&mut scene, KeyCode::Enter);
     let seen = screen(&mut scene);
     assert!(seen.contains("▲ the server web-1 has not the role \"game\""), "{seen}");
-    assert!(words(&seen).contains("there are: game-1, game-2 "), "{seen}");
+    assert!(words(&seen).contains("There are: game-1, game-2 "), "{seen}");
     assert!(numbers(&scene).is_empty());
 }
 

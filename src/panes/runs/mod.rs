@@ -59,8 +59,8 @@ pub struct RunsPane {
     lines: Vec<(Role, String)>,
     title: String,
     scratch: String,
-    /// Runs that are not over, and those that were cut off and are being looked at.
-    going: (usize, usize),
+    /// Runs that are not over, those that ask, and those that were cut off and are being looked at.
+    going: [usize; 3],
     /// What the order depends on: when it did not change, the runs stand as they stood.
     arranged_for: Option<(u64, Filter)>,
 }
@@ -77,7 +77,7 @@ impl Default for RunsPane {
             lines: Vec::new(),
             title: String::new(),
             scratch: String::new(),
-            going: (0, 0),
+            going: [0; 3],
             arranged_for: None,
         }
     }
@@ -93,7 +93,8 @@ impl RunsPane {
         self.arranged_for = Some((key.0, key.1.clone()));
         let open = || cx.runs.iter().filter(|run| run.outcome.is_none());
         let cut_off = open().filter(|run| run.cut_off).count();
-        self.going = (open().count() - cut_off, cut_off);
+        let asking = open().filter(|run| run.asks).count();
+        self.going = [open().count() - cut_off - asking, asking, cut_off];
         self.order.clear();
         for (index, run) in cx.runs.iter().enumerate().rev() {
             let words = || self.filter.read().passes(&haystack(run));
@@ -291,7 +292,8 @@ impl Pane for RunsPane {
         self.cut(usize::from(story.height), cx);
         self.title.clear();
         let _ = write!(self.title, "6 {}  {} in the journal", KIND.title, cx.runs.iter().len());
-        for (count, word) in [(self.going.0, "running"), (self.going.1, "cut off, being looked at")] {
+        let waiting = if self.going[1] == 1 { "waits for you" } else { "wait for you" };
+        for (count, word) in self.going.into_iter().zip(["running", waiting, "cut off, being looked at"]) {
             if count > 0 {
                 let _ = write!(self.title, "  {count} {word}");
             }
