@@ -31,11 +31,19 @@ pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) 
     let title = format!("parameters: {}", params.runbook.title);
     let ask = "Tab next   Enter makes the plan, and changes nothing yet   Esc leaves";
     let foot = Foot::new(area, (Role::Muted, ask), params.refusal.as_deref(), None);
-    let at = dialog::draw(state, area, buf, &title, &lines, &Scroll::default(), foot.height());
+    // The field under the cursor is in sight, with what is wrong with it.
+    let room = area.height.saturating_sub(4 + foot.height());
+    let end = rows.get(params.at + 1).copied().unwrap_or(lines.len() as u16);
+    let mut scroll = Scroll::default();
+    scroll.to(usize::from(end.saturating_sub(room)));
+    let at = dialog::draw(state, area, buf, &title, &lines, &scroll, foot.height());
     foot.draw(state, at, buf);
-    let body = Rect { y: at.y.saturating_sub(lines.len() as u16), ..at };
+    let shown = room.min(lines.len() as u16);
+    let first = scroll.shown(lines.len(), usize::from(shown)) as u16;
+    let top = at.y.saturating_sub(shown);
     for (index, (field, row)) in params.fields.iter().zip(rows).enumerate() {
-        let at = Rect { x: body.x + NAME, y: body.y + row, width: TEXT - 1, height: 1 };
+        let Some(row) = row.checked_sub(first).filter(|row| *row < shown) else { continue };
+        let at = Rect { x: at.x + NAME, y: top + row, width: TEXT - 1, height: 1 };
         let style = state.cx().style(if index == params.at { Role::Input } else { Role::Dialog });
         field.field.draw_with(at, buf, style, index == params.at);
     }

@@ -20,6 +20,7 @@ use quarterdeck::runbook::{Answer, Library, PlanRequest};
 use quarterdeck::store::Named;
 use quarterdeck::theme::Role;
 use quarterdeck::widgets::field::Field;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -556,6 +557,44 @@ fn a_server_without_the_role_is_told_at_its_field_and_so_is_a_number_out_of_boun
     assert!(seen.contains("▲ the server web-1 has not the role \"game\""), "{seen}");
     assert!(words(&seen).contains("There are: game-1, game-2 "), "{seen}");
     assert!(numbers(&scene).is_empty());
+}
+
+/// What stands in the row of a parameter's name.
+fn row(seen: &str, name: &str) -> String {
+    let line =
+        seen.lines().find(|line| line.contains(&format!(" {name} "))).unwrap_or_else(|| panic!("{name}\n{seen}"));
+    line.to_owned()
+}
+
+#[test]
+fn a_long_form_follows_the_cursor() {
+    let mut setup = setup(&SOURCES);
+    let names: Vec<String> = (10..40).map(|number| format!("p{number}")).collect();
+    let mut params = String::new();
+    let mut used = String::new();
+    for name in &names {
+        let _ = writeln!(params, "  - {{name: {name}, type: int, default: 1}}");
+        let _ = write!(used, " \"${name}\"");
+    }
+    let page = format!(
+        "---\nrunbook: 1\nid: many\ntitle: Many\nowner: ops\nreviewed: 2026-11-20\nrisk: low\nparams:\n{params}---\n\nWhy.\n\n\
+         ## Look\n\n### Once\n\n```bash check on=local timeout=5s expect=(rc == 0)\nset -eu\necho{used}\n```\n"
+    );
+    setup.library = Arc::new(Library::read([("many.md", &*page)]).unwrap_or_else(|problems| panic!("{problems:?}")));
+    let mut scene = Scene::of(setup, SMALL);
+    scene.fill();
+    press(&mut scene, "5R");
+    for (at, name) in names.iter().enumerate() {
+        press(&mut scene, &format!("{}", 100 + at));
+        let seen = screen(&mut scene);
+        assert!(
+            row(&seen, name).contains(&format!("▶ {name}")) && row(&seen, name).contains(&format!("{}", 100 + at)),
+            "{seen}"
+        );
+        code(&mut scene, KeyCode::Down);
+    }
+    let seen = screen(&mut scene);
+    assert!(row(&seen, "p10").contains("100") && row(&seen, "p11").contains("101"), "{seen}");
 }
 
 #[test]
