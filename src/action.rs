@@ -161,6 +161,8 @@ pub enum Action {
     Theme,
     /// Lock or unlock writes.
     Writes,
+    /// Open what a run asks.
+    Answer,
     /// Hide what others must not see, or show it again.
     Presenter,
     /// Read the config again.
@@ -302,6 +304,7 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Mouse, "mouse", "listen to the mouse, or leave it to the terminal"),
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
+    (Action::Answer, "answer", "answer the run that asks; of several the one that has waited longest"),
     (Action::Presenter, "presenter", "presenter mode: hide addresses, names, tokens and literals, and show the keys"),
     (Action::Reload, "reload", "read the config again now (it is read by itself when a file of it changes)"),
     (Action::Redraw, "redraw", "draw the whole screen again"),
@@ -347,7 +350,7 @@ impl Action {
 
     /// A key bound to it can lead to a change outside the screen. Such keys are refused in a burst of input that nobody typed.
     pub fn acts(&self) -> bool {
-        matches!(self, Self::Runbook(_) | Self::Plan | Self::Writes)
+        matches!(self, Self::Runbook(_) | Self::Plan | Self::Writes | Self::Answer)
     }
 
     /// A stray key must not do it: it acts, takes the screen away, or changes what is seen of it.

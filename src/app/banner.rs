@@ -39,30 +39,30 @@ impl Banner {
     }
 
     /// The line's text and role, without how to go on. Where the title does not leave room (in cells) for the rest, which says
-    /// what happened, the runbook's shorter name stands in its place. `asks`: it waits for a person.
-    pub fn line(&self, runs: &Runs, now: Now, room: usize, asks: bool) -> (Role, String) {
+    /// what happened, the runbook's shorter name stands in its place.
+    pub fn line(&self, runs: &Runs, now: Now, room: usize) -> (Role, String) {
         let Some(run) = runs.get(self.run) else { return (Role::Toast, String::new()) };
         let of = if self.elsewhere { "in another session: " } else { "" };
-        let (role, long) = told(run, &format!("{of}{}", run.title), now, asks);
-        let (_, short) = told(run, &format!("{of}{}", run.runbook), now, asks);
+        let (role, long) = told(run, &format!("{of}{}", run.title), now);
+        let (_, short) = told(run, &format!("{of}{}", run.runbook), now);
         let shorter = long.width() > room && (short.width() <= room || room < NARROW);
         (role, if shorter { short } else { long })
     }
 }
 
-fn told(run: &RunView, title: &str, now: Now, asks: bool) -> (Role, String) {
-    let (role, line) = stands(run, title, now, asks);
+fn told(run: &RunView, title: &str, now: Now) -> (Role, String) {
+    let (role, line) = stands(run, title, now);
     match run.glass {
         Some(_) => (Role::ToastBad, format!("▲ BREAK-GLASS {line}")),
         None => (role, line),
     }
 }
 
-fn stands(run: &RunView, title: &str, now: Now, asks: bool) -> (Role, String) {
+fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
     let step = run.current().and_then(|at| run.steps.get(at)).or(run.steps.last());
     let (target, doing) = step.map_or((String::new(), "starting".to_owned()), |step| {
         let doing = match step.state {
-            _ if asks => "waits for you",
+            _ if run.asks => "waits for you",
             StepState::Planned => "starting",
             StepState::Intent => StepState::Running.word(),
             state => state.word(),

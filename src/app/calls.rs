@@ -1,7 +1,7 @@
 //! A run that calls another runbook: it is planned, shown and answered like any other. Whatever ends that without a run is told to the
 //! caller, who asks again.
 
-use super::{Overlay, ParamsDialog, State, planning};
+use super::{ParamsDialog, State, planning};
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::runbook::{PlanRequest, params};
 
@@ -12,7 +12,7 @@ pub(super) fn came(state: &mut State, request: PlanRequest, effects: &mut Effect
         .filter(|runbook| params::resolve(&runbook.params, &request.args).is_err())
         .and_then(|runbook| ParamsDialog::asking(&runbook, &request));
     match dialog {
-        Some(dialog) => state.overlay = Some(Overlay::Params(Box::new(dialog))),
+        Some(dialog) => show_form(state, Box::new(dialog), effects),
         None => planning::ask(state, request, effects),
     }
 }
@@ -22,11 +22,9 @@ pub(super) fn declined(request: &PlanRequest, effects: &mut Effects) {
     effects.extend(request.caller.as_ref().map(|caller| Effect::Answer(caller.run, RunAnswer::Declined)));
 }
 
-/// Another dialog takes the place of the one that is there.
-pub(super) fn covered(state: &State, effects: &mut Effects) {
-    match &state.overlay {
-        Some(Overlay::Plan(dialog)) => declined(&dialog.plan.body().request, effects),
-        Some(Overlay::Params(dialog)) => declined(dialog.wanted(), effects),
-        _ => {}
+/// A form wants to be shown that nobody asked for just now: it waits until nothing is typed elsewhere.
+pub(super) fn show_form(state: &mut State, form: Box<ParamsDialog>, effects: &mut Effects) {
+    if let Some(before) = state.waiting_form.replace(form) {
+        declined(before.wanted(), effects);
     }
 }

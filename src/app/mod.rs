@@ -12,6 +12,7 @@ mod filtering;
 mod freeze;
 mod habits;
 mod hands;
+mod known;
 pub mod layout;
 mod logs;
 mod menu;
@@ -27,6 +28,7 @@ mod plan_dialog;
 mod planning;
 mod presenter;
 mod prompt;
+mod questions;
 mod reload;
 mod replay;
 mod silence_preview;
@@ -50,6 +52,7 @@ pub use plan_dialog::PlanDialog;
 pub use planning::Planning;
 pub use presenter::{PHRASE, Presenter, Presenting, RevealDialog};
 pub use prompt::{AskDialog, UnlockDialog};
+pub use questions::Questions;
 pub use silence_preview::{Choice, SilencePreview, WouldHide};
 pub use toast::{Toast, Toasts};
 pub use update::update;
@@ -67,7 +70,7 @@ use crate::panes::{PANES, Page, Pane, PaneKind, Place};
 use crate::recording::Position;
 use crate::redact::Redactor;
 use crate::runbook::output::Outputs;
-use crate::runbook::{Draft, Library, Plan, Runs};
+use crate::runbook::{Library, Runs};
 use crate::store::{Feed, Health, Named, Store};
 use crate::theme::{Glyphs, Themes};
 use crate::widgets::field::Field;
@@ -158,7 +161,11 @@ pub struct State {
     /// Plans asked for so far.
     plans: u64,
     /// A plan that waits until no text is being typed.
-    waiting_plan: Option<(Box<Plan<Draft>>, Option<String>)>,
+    waiting_plan: Option<planning::Waiting>,
+    /// Parameters that wait for the same: what a called runbook wants to know, or what no plan could be made of.
+    waiting_form: Option<Box<ParamsDialog>>,
+    /// What runs ask, and is not on the screen.
+    pub questions: Questions,
     /// What the labels of the alert gave that a plan was asked for last.
     labelled: Option<Labelled>,
     /// The filter being typed.
@@ -261,6 +268,8 @@ impl State {
             planning: None,
             plans: 0,
             waiting_plan: None,
+            waiting_form: None,
+            questions: Questions::default(),
             labelled: None,
             filter_edit: None,
             pending: Vec::new(),
@@ -346,7 +355,7 @@ impl State {
 
     /// The line above the keys says what is being done, or where a replay stands.
     fn has_banner(&self) -> bool {
-        self.banner.is_some() || self.replay.is_some()
+        self.banner.is_some() || self.replay.is_some() || !self.questions.is_empty()
     }
 
     /// Where everything stands.
@@ -438,6 +447,7 @@ impl State {
         let deadlines = [
             log,
             overlay,
+            questions::deadline(self),
             held,
             planning,
             note,

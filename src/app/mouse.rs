@@ -76,10 +76,11 @@ fn wheel(state: &mut State, at: Position, turn: &Action) {
     match &mut state.overlay {
         Some(Overlay::Help { scroll }) => scroll.by(by),
         Some(Overlay::Plan(dialog)) => dialog.scroll.by(by),
+        Some(Overlay::Ask(dialog)) => dialog.scroll.by(by),
         Some(Overlay::Palette(palette)) => palette.go(by),
         Some(Overlay::SilencePreview(preview)) => preview.scroll.by(by),
         Some(Overlay::Menu(menu)) => menu.go(menu.cursor.saturating_add_signed(by)),
-        Some(Overlay::Params(_) | Overlay::Name(_) | Overlay::Unlock(_) | Overlay::Reveal(_) | Overlay::Ask(_)) => {}
+        Some(Overlay::Params(_) | Overlay::Name(_) | Overlay::Unlock(_) | Overlay::Reveal(_)) => {}
         None => turn_pane(state, at, turn),
     }
 }

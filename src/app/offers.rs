@@ -8,7 +8,7 @@ use crate::domain::{Alert, Subject, ThingId, host, text};
 use crate::effect::Effects;
 use crate::panes::{Presence, Selected, server_called};
 use crate::runbook::model::{Param, ParamType};
-use crate::runbook::{Draft, Plan, PlanRequest, Runbook, Writes, offer, params};
+use crate::runbook::{Draft, Plan, PlanRequest, Runbook, offer, params};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ fn ready(state: &mut State) -> Option<Selected> {
         state.toasts.bad(state.now, why);
         return None;
     }
-    if state.writes.state() == Writes::ReadOnly {
+    if state.replay.is_some() {
         replay::refuse(state);
         return None;
     }
@@ -144,7 +144,7 @@ pub(super) fn ask(state: &mut State, id: &str, effects: &mut Effects) {
         return planning::ask(state, request, effects);
     }
     if let Some(mut dialog) = ParamsDialog::asking(&runbook, &request) {
-        dialog.refusal = (!wrong.is_empty()).then(|| wrong.join("; "));
+        dialog.refuse(wrong);
         state.overlay = Some(Overlay::Params(Box::new(dialog)));
     }
 }
@@ -162,8 +162,8 @@ pub(super) fn labelled(state: &State, plan: &Plan<Draft>) -> BTreeMap<String, St
 /// By parameter: the label, and what it came to.
 type Given = BTreeMap<String, (String, Value)>;
 
-/// The parameters that an alert's labels give, and what is wrong with those that they can't.
-fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<String>) {
+/// The parameters that an alert's labels give, and what is wrong with those that they can't, by parameter.
+fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<(String, String)>) {
     let (mut args, mut wrong) = (Given::new(), Vec::new());
     let servers = runbook.params.iter().filter(|param| param.kind == ParamType::Server).count();
     for param in &runbook.params {
@@ -175,7 +175,7 @@ fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<Str
         };
         match resolve(param, text, cx) {
             Ok(value) => drop(args.insert(param.name.clone(), (label.to_owned(), value))),
-            Err(why) => wrong.push(format!("label {label}: {why}")),
+            Err(why) => wrong.push((param.name.clone(), format!("label {label}: {why}"))),
         }
     }
     (args, wrong)

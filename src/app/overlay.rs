@@ -29,7 +29,7 @@ pub enum Overlay {
     /// What a silence would hide.
     SilencePreview(Box<SilencePreview>),
     /// Unlock writes?
-    Unlock(UnlockDialog),
+    Unlock(Box<UnlockDialog>),
     /// Show everything again?
     Reveal(RevealDialog),
     /// A run asks.

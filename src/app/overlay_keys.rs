@@ -5,13 +5,15 @@ use super::params_dialog::Outcome;
 use super::presenter::{self, PHRASE, RevealDialog};
 use super::update::{act, give_back, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
-use super::{calls, planning, silence_preview};
+use super::{calls, known, planning, questions, silence_preview};
+use crate::action::Action;
 use crate::domain::Now;
 use crate::domain::risk::{Level, Policy};
 use crate::effect::{Effect, Effects, RunAnswer};
-use crate::keymap::Chord;
+use crate::keymap::{Chord, Found};
 use crate::runbook::machine::Way;
-use crate::runbook::{Answer, Authority, Refusal, gate};
+use crate::runbook::{Answer, Authority, Refusal, Writes, gate};
+use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use crossterm::event::KeyCode;
 
@@ -37,9 +39,12 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
         }
         Overlay::Plan(dialog) if dialog.told.is_some() => told_key(dialog, chord),
         Overlay::Plan(dialog) if dialog.reason.is_some() => reason_key(dialog, chord, state.policy),
-        Overlay::Plan(dialog) if dialog.lacks_second() && chord.char() == Some('!') => {
+        Overlay::Plan(dialog) if dialog.refuses() == Some(Refusal::NeedsTwo) && chord.char() == Some('!') => {
             dialog.ask_reason(state.policy);
             true
+        }
+        Overlay::Plan(dialog) if dialog.writes == Writes::Locked && is_key_of(state, chord, &Action::Writes) => {
+            return open_unlock(state, overlay);
         }
         Overlay::Plan(dialog) => {
             let keep = plan_key(dialog, chord, burst, now);
@@ -55,23 +60,66 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
                 false
             }
             Outcome::Plan(request) => {
-                planning::ask(state, request, effects);
-                false
+                dialog.refuse(known::unknown(&dialog.runbook, &request, &state.cx()));
+                let Overlay::Params(dialog) = overlay else { return };
+                if dialog.is_refused() {
+                    state.overlay = Some(Overlay::Params(dialog));
+                    return;
+                }
+                return planning::ask_from(state, request, dialog, effects);
             }
         },
         Overlay::SilencePreview(preview) => silence_preview::key(state, preview, chord, effects),
-        Overlay::Unlock(dialog) => unlock_key(dialog, chord, burst, now),
+        Overlay::Unlock(dialog) => {
+            let keep = unlock_key(dialog, chord, burst, now);
+            if !keep {
+                return show_again(state, dialog.plan.take());
+            }
+            keep
+        }
         Overlay::Reveal(dialog) => {
             if chord.is(KeyCode::Enter) && dialog.field.text() == PHRASE {
                 return presenter::reveal(state);
             }
             reveal_key(dialog, chord)
         }
-        Overlay::Ask(dialog) => ask_key(dialog, chord, burst, now, effects),
+        Overlay::Ask(dialog) if leaves(dialog, chord) => {
+            let Overlay::Ask(dialog) = overlay else { return };
+            return questions::put_aside(state, *dialog);
+        }
+        Overlay::Ask(dialog)
+            if chord.is(KeyCode::Tab) || !dialog.takes_text() && is_key_of(state, chord, &Action::Answer) =>
+        {
+            let Overlay::Ask(dialog) = overlay else { return };
+            return questions::next(state, *dialog);
+        }
+        Overlay::Ask(dialog) => {
+            ask_key(dialog, chord, burst, now, effects);
+            true
+        }
     };
     if keep {
         state.overlay = Some(overlay);
     }
+}
+
+/// Bound to that in the panes, and so in the dialogs that take it too.
+fn is_key_of(state: &State, chord: Chord, action: &Action) -> bool {
+    matches!(state.keymap.find(state.scope(), &[chord]), Found::Action(found) if found == action)
+}
+
+/// From a plan that can't be answered while writes are locked to the question whether to unlock them, and back.
+fn open_unlock(state: &mut State, overlay: Overlay) {
+    let Overlay::Plan(plan) = overlay else { return };
+    state.overlay = Some(Overlay::Unlock(Box::new(UnlockDialog { plan: Some(plan), ..UnlockDialog::default() })));
+}
+
+fn show_again(state: &mut State, plan: Option<Box<PlanDialog>>) {
+    state.overlay = plan.map(|mut plan| {
+        plan.show_plan();
+        (plan.field, plan.refusal) = (Field::default(), None);
+        Overlay::Plan(plan)
+    });
 }
 
 /// From a plan to its parameters; the plan is given up, and made anew from there.
@@ -107,7 +155,9 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
         Overlay::Unlock(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             if dialog.arming.settled(now) {
-                return unlock(state, effects);
+                let plan = dialog.plan.take();
+                unlock(state, effects);
+                return show_again(state, plan);
             }
             true
         }
@@ -238,19 +288,20 @@ fn plan_key(dialog: &mut PlanDialog, chord: Chord, burst: bool, now: Now) -> boo
         } else if !dialog.field.key(chord) {
             scroll_by(&mut dialog.scroll, chord, false);
         }
-    } else if chord.char() == Some('y') && dialog.lacks_second() {
-        dialog.refusal = Some(Refusal::NeedsTwo.to_string());
+    } else if chord.char() == Some('y') && dialog.refuses().is_some() {
+        dialog.refusal = dialog.refuses().map(|refusal| refusal.to_string());
     } else if chord.char() == Some('y') && dialog.plan.body().blocked.is_empty() {
         if !dialog.arming.answer(now, burst || disturbed) {
             dialog.refusal = Some(TOO_SOON.to_owned());
         }
-    } else if matches!(chord.char(), Some('n' | 'q')) && dialog.takes_yes() {
+    } else if matches!(chord.char(), Some('n' | 'q')) && dialog.takes_key() {
         return false;
     } else if matches!(chord.char(), Some('n' | 'q')) {
         // Who types a phrase that is not asked for must not find the rest of it in the panes.
         dialog.refusal = Some("nothing is typed here: Esc leaves".to_owned());
     } else if chord.is(KeyCode::Enter) {
-        dialog.refusal = Some("Enter alone never acts: y runs it, Esc leaves".to_owned());
+        let runs = if dialog.takes_yes() { "y runs it, " } else { "" };
+        dialog.refusal = Some(format!("Enter alone never acts: {runs}Esc leaves"));
     } else {
         scroll_by(&mut dialog.scroll, chord, true);
     }
@@ -270,6 +321,8 @@ fn answer_plan(state: &mut State, overlay: Overlay, effects: &mut Effects) {
         Ok(approved) => effects.push(Effect::Start(Box::new(approved))),
         Err((plan, refusal)) => {
             dialog.plan = plan;
+            // What was refused must not be the beginning of what is typed next.
+            dialog.field = Field::default();
             dialog.refusal = Some(refusal.to_string());
             state.overlay = Some(Overlay::Plan(dialog));
         }
@@ -293,6 +346,7 @@ fn unlock_key(dialog: &mut UnlockDialog, chord: Chord, burst: bool, now: Now) ->
 
 fn reveal_key(dialog: &mut RevealDialog, chord: Chord) -> bool {
     if chord.is(KeyCode::Enter) {
+        dialog.field = Field::default();
         dialog.refusal = Some(format!("that is not {PHRASE:?}: everything stays hidden"));
     } else {
         dialog.refusal = None;
@@ -309,37 +363,53 @@ fn unlock(state: &mut State, effects: &mut Effects) {
     state.dirty = true;
 }
 
-fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects: &mut Effects) -> bool {
+/// A key that puts a question aside. Where a reason is typed Esc goes back to the question first.
+fn leaves(dialog: &AskDialog, chord: Chord) -> bool {
+    let letter = !dialog.takes_text() && matches!(chord.char(), Some('n' | 'q'));
+    letter || chord.is(KeyCode::Esc) && !dialog.skipping
+}
+
+fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects: &mut Effects) {
     let disturbed = dialog.arming.disturb();
-    dialog.refusal = disturbed.then(|| TOO_SOON.to_owned());
-    let quiet = dialog.arming.armed(now) && !burst && !disturbed;
-    if chord.is(KeyCode::Esc) && dialog.skipping {
-        (dialog.skipping, dialog.way) = (false, None);
-    } else if chord.is(KeyCode::Esc) {
-        dialog.refusal = Some("the run waits for an answer: ctrl-x stops it".to_owned());
-    } else if chord.is_ctrl('x') && quiet {
-        effects.push(Effect::Answer(dialog.run, RunAnswer::Stop));
-        return false;
+    (dialog.refusal, dialog.stops) = (disturbed.then(|| TOO_SOON.to_owned()), false);
+    let burst = burst || disturbed;
+    let quiet = dialog.arming.armed(now) && !burst;
+    let answers = dialog.takes_text() && chord.is(KeyCode::Enter)
+        || !dialog.takes_text() && dialog.ways.is_empty() && chord.char() == Some('y');
+    if chord.is(KeyCode::Esc) {
+        dialog.drop_reason();
     } else if let Some(by) = paging(chord) {
         dialog.scroll.by(by);
-    } else if !dialog.takes_text() && !dialog.ways.is_empty() && !is_step(chord) {
-        way_key(dialog, chord, burst || disturbed, now);
-    } else if dialog.takes_text() && chord.is(KeyCode::Enter) || !dialog.takes_text() && chord.char() == Some('y') {
-        if !dialog.arming.answer(now, burst || disturbed) {
+    } else if chord.is_ctrl('x') {
+        dialog.stops = weigh(dialog, now, burst);
+    } else if answers {
+        weigh(dialog, now, burst);
+    } else if dialog.takes_text() {
+        if dialog.arming.armed(now) {
+            dialog.field.key(chord);
+        } else {
             dialog.refusal = Some(TOO_SOON.to_owned());
         }
-    } else if dialog.takes_text() && dialog.arming.armed(now) {
-        dialog.field.key(chord);
-    } else if dialog.manual && chord.char() == Some('s') && quiet {
-        dialog.skipping = true;
-    } else if dialog.manual && chord.char() == Some(' ') && quiet {
-        effects.extend(dialog.mark().map(|answer| Effect::Answer(dialog.run, answer)));
     } else if chord.is(KeyCode::Down) || chord.char() == Some('j') {
         dialog.go(1);
     } else if chord.is(KeyCode::Up) || chord.char() == Some('k') {
         dialog.go(-1);
+    } else if !dialog.ways.is_empty() {
+        way_key(dialog, chord, burst, now);
+    } else if dialog.manual && chord.char() == Some('s') && quiet {
+        dialog.ask_reason(None);
+    } else if dialog.manual && chord.char() == Some(' ') && quiet {
+        effects.extend(dialog.mark().map(|answer| Effect::Answer(dialog.run, answer)));
     }
-    true
+}
+
+/// An answer that counts when nothing follows it. False: it came too soon, and that is told.
+fn weigh(dialog: &mut AskDialog, now: Now, burst: bool) -> bool {
+    let counts = dialog.arming.answer(now, burst);
+    if !counts {
+        dialog.refusal = Some(TOO_SOON.to_owned());
+    }
+    counts
 }
 
 /// Lines by which a key turns a text that may be longer than its dialog, in whatever else is typed.
@@ -348,29 +418,14 @@ fn paging(chord: Chord) -> Option<isize> {
     (down || chord.is(KeyCode::PageUp)).then_some(if down { 10 } else { -10 })
 }
 
-/// A key that goes a line up or down.
-fn is_step(chord: Chord) -> bool {
-    chord.is(KeyCode::Down) || chord.is(KeyCode::Up) || matches!(chord.char(), Some('j' | 'k'))
-}
-
 /// A key that chooses what follows a failure or a stop.
 fn way_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now) {
-    let way = match chord.char() {
-        Some('a') => Way::Again,
-        Some('u') => Way::Undo,
-        Some('g') => Way::GoOn,
-        Some('n') => Way::Next,
-        Some('s') => Way::Stop,
-        _ => return,
-    };
-    if !dialog.ways.contains(&way) {
-        return;
-    }
+    let Some(way) = dialog.way_of(chord.char()) else { return };
     dialog.way = Some(way);
-    if way == Way::GoOn {
-        dialog.skipping = dialog.arming.armed(now) && !burst;
-    } else if !dialog.arming.answer(now, burst) {
-        dialog.refusal = Some(TOO_SOON.to_owned());
+    if way != Way::GoOn {
+        weigh(dialog, now, burst);
+    } else if dialog.arming.armed(now) && !burst {
+        dialog.ask_reason(Some(way));
     }
 }
 
@@ -378,6 +433,7 @@ fn way_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now) {
 fn answer_ask(dialog: &mut AskDialog, effects: &mut Effects) -> bool {
     let typed = dialog.field.text().trim();
     let answer = match (&dialog.phrase, dialog.skipping) {
+        _ if dialog.stops => RunAnswer::Stop,
         (_, true) if typed.is_empty() => {
             dialog.refusal = Some("a reason is needed".to_owned());
             return false;
@@ -389,6 +445,7 @@ fn answer_ask(dialog: &mut AskDialog, effects: &mut Effects) -> bool {
         (_, true) => RunAnswer::Skip(typed.to_owned()),
         (Some(phrase), false) if typed != phrase => {
             dialog.refusal = Some(format!("that is not {phrase:?}: nothing was done"));
+            dialog.field = Field::default();
             return false;
         }
         (Some(phrase), false) => RunAnswer::Confirm(Answer::Phrase(phrase.clone())),

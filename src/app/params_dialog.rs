@@ -29,6 +29,8 @@ pub struct ParamField {
     pub param: Param,
     /// Its text.
     pub field: Field,
+    /// Why no plan can be made of it.
+    pub wrong: Option<String>,
 }
 
 /// What a key led to.
@@ -55,8 +57,11 @@ impl ParamsDialog {
 
     fn of<'a>(runbook: &Arc<Runbook>, request: &PlanRequest, of: impl Iterator<Item = &'a Param>) -> Option<Self> {
         let given = |param: &Param| request.args.get(&param.name).or(param.default.as_ref()).map(params::show);
-        let field =
-            |param: &Param| ParamField { param: param.clone(), field: Field::with(&given(param).unwrap_or_default()) };
+        let field = |param: &Param| {
+            // What is typed takes the place of what stands there unasked; moving in it keeps it.
+            let field = Field::replacing(&given(param).unwrap_or_default());
+            ParamField { param: param.clone(), field, wrong: None }
+        };
         let fields: Vec<_> = of.map(field).collect();
         let (runbook, request) = (Arc::clone(runbook), request.clone());
         (!fields.is_empty()).then_some(Self { runbook, request, fields, at: 0, refusal: None })
@@ -67,40 +72,76 @@ impl ParamsDialog {
         &self.request
     }
 
+    /// Says at their fields what is wrong with parameters, and goes to the first of them.
+    pub(super) fn refuse(&mut self, wrong: Vec<(String, String)>) {
+        for (name, why) in wrong {
+            match self.fields.iter_mut().find(|field| field.param.name == name) {
+                Some(field) => field.wrong = Some(why),
+                None => self.refusal = Some(format!("{name}: {why}")),
+            }
+        }
+        self.at = self.fields.iter().position(|field| field.wrong.is_some()).unwrap_or(self.at);
+    }
+
+    /// No plan could be made: at the field that this is about, else below all of them.
+    pub(super) fn fail(&mut self, why: &str) {
+        let named = |field: &&ParamField| why.contains(&format!("{:?}", field.param.name));
+        let given =
+            |field: &&ParamField| !field.field.text().is_empty() && why.contains(&format!("{:?}", field.field.text()));
+        let about = self.fields.iter().find(named).or_else(|| self.fields.iter().find(given));
+        match about.map(|field| field.param.name.clone()) {
+            Some(name) => self.refuse(vec![(name, why.to_owned())]),
+            None => self.refusal = Some(why.to_owned()),
+        }
+    }
+
+    /// Something is said to be wrong.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some() || self.fields.iter().any(|field| field.wrong.is_some())
+    }
+
     pub(super) fn key(&mut self, chord: Chord) -> Outcome {
         self.refusal = None;
         let count = self.fields.len();
         if chord.is(KeyCode::Esc) {
             return Outcome::Leave;
         } else if chord.is(KeyCode::Enter) {
+            self.fields.iter_mut().for_each(|field| field.wrong = None);
             match self.request() {
                 Ok(request) => return Outcome::Plan(request),
-                Err(why) => self.refusal = Some(why),
+                Err(wrong) => self.refuse(wrong),
             }
         } else if chord.is(KeyCode::Tab) || chord.is(KeyCode::Down) {
             self.at = (self.at + 1) % count;
         } else if chord.is(KeyCode::BackTab) || chord.is(KeyCode::Up) {
             self.at = (self.at + count - 1) % count;
-        } else {
-            self.fields[self.at].field.key(chord);
+        } else if self.fields[self.at].field.key(chord) {
+            self.fields[self.at].wrong = None;
         }
         Outcome::Stay
     }
 
-    /// What is asked for with these texts; one that cannot be is told, with its parameter.
-    fn request(&self) -> Result<PlanRequest, String> {
-        let mut request = self.request.clone();
-        for ParamField { param, field } in &self.fields {
-            let text = field.text();
-            if text.is_empty() && param.kind != ParamType::String {
-                request.args.remove(&param.name);
-            } else {
-                let value = params::check(param, &Value::from(text))?;
-                request.args.insert(param.name.clone(), value);
+    /// What is asked for with these texts; or what is wrong with them, by parameter.
+    fn request(&self) -> Result<PlanRequest, Vec<(String, String)>> {
+        let (mut request, mut wrong) = (self.request.clone(), Vec::new());
+        for ParamField { param, field, .. } in &self.fields {
+            match value(param, field.text()) {
+                Ok(Some(value)) => drop(request.args.insert(param.name.clone(), value)),
+                Ok(None) => drop(request.args.remove(&param.name)),
+                Err(why) => wrong.push((param.name.clone(), why)),
             }
         }
-        Ok(request)
+        if wrong.is_empty() { Ok(request) } else { Err(wrong) }
     }
+}
+
+/// `None`: it is not given.
+fn value(param: &Param, text: &str) -> Result<Option<Value>, String> {
+    if text.is_empty() && param.kind != ParamType::String {
+        let missing = param.required && param.default.is_none();
+        return if missing { Err(format!("{:?} must be given", param.name)) } else { Ok(None) };
+    }
+    params::check(param, &Value::from(text)).map(Some)
 }
 
 /// The parameters that can be changed.
@@ -142,8 +183,41 @@ mod tests {
     fn what_cannot_be_is_told_and_nothing_is_asked_for() {
         let mut dialog = dialog();
         assert!(matches!(typed(&mut dialog, "x enter"), Outcome::Stay));
-        assert!(dialog.refusal.as_deref().unwrap().contains("\"idle_minutes\" must be a whole number"));
+        let wrong = |dialog: &ParamsDialog| dialog.fields[0].wrong.clone();
+        assert!(wrong(&dialog).unwrap().contains("\"idle_minutes\" must be a whole number"));
+        typed(&mut dialog, "tab a");
+        assert!(wrong(&dialog).is_some(), "it stays until it is mended");
+        typed(&mut dialog, "backtab backspace");
+        assert_eq!(wrong(&dialog), None);
         assert!(matches!(typed(&mut dialog, "esc"), Outcome::Leave));
+    }
+
+    #[test]
+    fn the_first_letter_takes_the_place_of_what_stood_there_and_a_move_keeps_it() {
+        let first = |dialog: &ParamsDialog| dialog.fields[0].field.text().to_owned();
+        let mut dialog = self::dialog();
+        typed(&mut dialog, "5");
+        assert_eq!(first(&dialog), "5");
+        typed(&mut dialog, "0");
+        assert_eq!(first(&dialog), "50");
+        let mut dialog = self::dialog();
+        typed(&mut dialog, "end 5");
+        assert_eq!(first(&dialog), "305");
+        let mut dialog = self::dialog();
+        typed(&mut dialog, "tab backtab 5");
+        assert_eq!(first(&dialog), "5", "going past it is no edit");
+        let Outcome::Plan(request) = typed(&mut dialog, "enter") else { panic!("no plan") };
+        assert_eq!(request.args["idle_minutes"], Value::from(5));
+    }
+
+    #[test]
+    fn what_the_planner_refuses_is_said_at_the_field_that_it_names() {
+        let mut dialog = dialog();
+        dialog.fail("\"app\": there is none");
+        assert_eq!((dialog.at, dialog.fields[dialog.at].param.name.as_str()), (1, "app"));
+        assert!(dialog.is_refused() && dialog.refusal.is_none());
+        dialog.fail("no answer");
+        assert_eq!(dialog.refusal.as_deref(), Some("no answer"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::answer::Arming;
 use super::params_dialog::changeable;
 use crate::domain::risk::{BreakGlass, Level, Policy};
-use crate::runbook::{Draft, Glass, Plan, Refusal};
+use crate::runbook::{Draft, Glass, Plan, Refusal, Writes};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub struct PlanDialog {
     pub notice: Option<String>,
     /// Parameters that came from an alert's labels, and what to say of each.
     pub labelled: BTreeMap<String, String>,
+    /// Whether anything may be changed just now.
+    pub writes: Writes,
     /// When it takes answers.
     pub(super) arming: Arming,
     /// It takes answers now.
@@ -37,11 +39,12 @@ pub struct PlanDialog {
 
 impl PlanDialog {
     /// Shows a plan.
-    pub fn new(plan: Plan<Draft>, notice: Option<String>) -> Self {
+    pub fn new(plan: Plan<Draft>, notice: Option<String>, writes: Writes) -> Self {
         Self {
             plan,
             notice,
             labelled: BTreeMap::new(),
+            writes,
             arming: Arming::default(),
             armed: false,
             field: Field::default(),
@@ -63,14 +66,28 @@ impl PlanDialog {
         self.plan.takes_two() && self.glass.is_none()
     }
 
+    /// Why no answer runs it as it stands, beside what the plan itself says.
+    pub fn refuses(&self) -> Option<Refusal> {
+        match self.writes {
+            Writes::ReadOnly => Some(Refusal::ReadOnly),
+            Writes::Locked => Some(Refusal::Locked),
+            Writes::Unlocked => self.lacks_second().then_some(Refusal::NeedsTwo),
+        }
+    }
+
     /// Some answer would run it.
     fn takes_answer(&self) -> bool {
-        self.plan.body().blocked.is_empty() && !self.lacks_second()
+        self.plan.body().blocked.is_empty() && self.refuses().is_none()
+    }
+
+    /// It is answered by a key and not by a phrase, once it can be.
+    pub fn takes_key(&self) -> bool {
+        self.plan.level() < Level::Typed
     }
 
     /// It waits for `y`.
     pub fn takes_yes(&self) -> bool {
-        self.plan.level() < Level::Typed && self.takes_answer()
+        self.takes_key() && self.takes_answer()
     }
 
     /// It waits for a phrase.

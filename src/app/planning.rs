@@ -3,7 +3,7 @@
 //! Each request has a number, and only the answer to the newest is taken: a plan that comes when nobody waits for it any
 //! more must not jump into somebody's hands.
 
-use super::{Overlay, State};
+use super::{Overlay, ParamsDialog, PlanDialog, State};
 use crate::domain::ThingId;
 use crate::domain::{Now, text};
 use crate::effect::{Effect, Effects};
@@ -18,9 +18,27 @@ pub struct Planning {
     request: PlanRequest,
     /// Why it is asked for once more.
     notice: Option<String>,
+    /// What its parameters were typed into: shown again when no plan can be made of them.
+    form: Option<Box<ParamsDialog>>,
     /// `container-restart on api`.
     what: String,
     since: Now,
+}
+
+/// A plan that waits until it can be shown.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) plan: Box<Plan<Draft>>,
+    /// Why it is shown once more.
+    pub(super) notice: Option<String>,
+    /// When it was asked for; `None`: nobody did just now.
+    pub(super) asked: Option<Now>,
+}
+
+impl Waiting {
+    fn request(&self) -> &PlanRequest {
+        &self.plan.body().request
+    }
 }
 
 impl Planning {
@@ -33,10 +51,19 @@ impl Planning {
 
 /// Asks for a plan, in place of one that has not come. Nothing is changed by that.
 pub(super) fn ask(state: &mut State, request: PlanRequest, effects: &mut Effects) {
+    ask_with(state, request, None, effects);
+}
+
+/// The same with parameters that were typed.
+pub(super) fn ask_from(state: &mut State, request: PlanRequest, form: Box<ParamsDialog>, effects: &mut Effects) {
+    ask_with(state, request, Some(form), effects);
+}
+
+fn ask_with(state: &mut State, request: PlanRequest, form: Option<Box<ParamsDialog>>, effects: &mut Effects) {
     state.plans += 1;
     for other in [
         state.planning.take().map(|asked| asked.request),
-        state.waiting_plan.take().map(|(plan, _)| plan.body().request.clone()),
+        state.waiting_plan.take().map(|waiting| waiting.request().clone()),
     ] {
         other
             .iter()
@@ -44,7 +71,8 @@ pub(super) fn ask(state: &mut State, request: PlanRequest, effects: &mut Effects
             .for_each(|other| super::calls::declined(other, effects));
     }
     let what = format!("{}{}", request.runbook, thing(state, &request));
-    let asked = Planning { number: state.plans, request: request.clone(), notice: None, what, since: state.now };
+    let (number, since) = (state.plans, state.now);
+    let asked = Planning { number, request: request.clone(), notice: None, form, what, since };
     state.planning = Some(asked);
     effects.push(Effect::Plan { number: state.plans, request });
 }
@@ -52,14 +80,14 @@ pub(super) fn ask(state: &mut State, request: PlanRequest, effects: &mut Effects
 /// The plan that is on the screen, or on its way there, was made by what does not hold any more: it is taken away and asked for
 /// anew, and says why when it comes. False: there is none.
 pub(super) fn again(state: &mut State, why: &str, effects: &mut Effects) -> bool {
-    let asked = state.planning.take().map(|planning| planning.request);
-    let waiting = state.waiting_plan.take().map(|(plan, _)| plan.body().request.clone());
-    let shown = match state.overlay.take_if(|overlay| matches!(overlay, Overlay::Plan(_))) {
-        Some(Overlay::Plan(dialog)) => Some(dialog.plan.body().request.clone()),
-        _ => None,
-    };
+    let (asked, form) = state.planning.take().map(|planning| (planning.request, planning.form)).unzip();
+    let waiting = state.waiting_plan.take().map(|waiting| waiting.request().clone());
+    let shown = shown(state).map(|dialog| dialog.plan.body().request.clone());
+    if shown.is_some() {
+        state.overlay = None;
+    }
     let Some(request) = asked.or(waiting).or(shown) else { return false };
-    ask(state, request, effects);
+    ask_with(state, request, form.flatten(), effects);
     if let Some(planning) = &mut state.planning {
         planning.notice = Some(why.to_owned());
     }
@@ -69,12 +97,18 @@ pub(super) fn again(state: &mut State, why: &str, effects: &mut Effects) -> bool
 /// The runbook of the plan that is on the screen, or on its way there.
 pub(super) fn about(state: &State) -> Option<&str> {
     let asked = state.planning.as_ref().map(|planning| &planning.request);
-    let waiting = state.waiting_plan.as_ref().map(|(plan, _)| &plan.body().request);
-    let shown = match &state.overlay {
-        Some(Overlay::Plan(dialog)) => Some(&dialog.plan.body().request),
-        _ => None,
-    };
+    let waiting = state.waiting_plan.as_ref().map(Waiting::request);
+    let shown = shown(state).map(|dialog| &dialog.plan.body().request);
     asked.or(waiting).or(shown).map(|request| request.runbook.as_str())
+}
+
+/// The plan that is on the screen, or lies under the question whether to unlock writes for it.
+fn shown(state: &State) -> Option<&PlanDialog> {
+    match &state.overlay {
+        Some(Overlay::Plan(dialog)) => Some(dialog),
+        Some(Overlay::Unlock(dialog)) => dialog.plan.as_deref(),
+        _ => None,
+    }
 }
 
 /// Gives up the plan that is being made; false when there is none.
@@ -89,15 +123,20 @@ pub(super) fn give_up(state: &mut State, effects: &mut Effects) -> bool {
 /// A plan came. It waits until it can be shown.
 pub(super) fn came(state: &mut State, number: u64, plan: Box<Plan<Draft>>) {
     if let Some(planning) = answered(state, number) {
-        state.waiting_plan = Some((plan, planning.notice));
+        state.waiting_plan = Some(Waiting { plan, notice: planning.notice, asked: Some(planning.since) });
     }
 }
 
-/// There is no plan: why.
-pub(super) fn failed(state: &mut State, number: u64, request: &PlanRequest, why: &str) {
-    if answered(state, number).is_some() {
-        state.toasts.bad(state.now, format!("{}: no plan, and nothing was changed: {why}", request.runbook));
+/// There is no plan: why. What its parameters were typed into is shown again, with all that was typed; a run that wanted the plan is
+/// told when that is left.
+pub(super) fn failed(state: &mut State, number: u64, request: &PlanRequest, why: &str, effects: &mut Effects) {
+    let Some(planning) = answered(state, number) else { return };
+    if let Some(mut form) = planning.form {
+        form.fail(why);
+        return super::calls::show_form(state, form, effects);
     }
+    super::calls::declined(request, effects);
+    state.toasts.bad(state.now, format!("{}: no plan, and nothing was changed: {why}", request.runbook));
 }
 
 /// The newest request, if this answers it: it is over then.

@@ -1,6 +1,7 @@
 //! The two small questions: unlock writes, and what a run asks on its way.
 
 use super::answer::Arming;
+use super::plan_dialog::PlanDialog;
 use crate::domain::RunId;
 use crate::effect::RunAnswer;
 use crate::event::TaskList;
@@ -17,6 +18,15 @@ pub struct UnlockDialog {
     pub armed: bool,
     /// Why the last answer did not count.
     pub refusal: Option<String>,
+    /// The plan that it was opened from, and that is shown again after it.
+    pub(super) plan: Option<Box<PlanDialog>>,
+}
+
+impl UnlockDialog {
+    /// It was opened from a plan, which is shown again after it.
+    pub fn is_for_plan(&self) -> bool {
+        self.plan.is_some()
+    }
 }
 
 /// A run asks before it goes on.
@@ -36,6 +46,12 @@ pub struct AskDialog {
     pub ways: Vec<Way>,
     /// What was chosen of it.
     pub(super) way: Option<Way>,
+    /// The answer that is being weighed is that the run shall stop.
+    pub(super) stops: bool,
+    /// Its number among all that were asked, from 1.
+    pub(super) number: u64,
+    /// It was on the screen.
+    pub(super) seen: bool,
     /// The line of the list that a key would mark: tasks first, then choices.
     pub cursor: usize,
     /// When it takes answers.
@@ -63,6 +79,9 @@ impl AskDialog {
             list: TaskList::default(),
             ways: Vec::new(),
             way: None,
+            stops: false,
+            number: 0,
+            seen: false,
             cursor: 0,
             arming: Arming::default(),
             armed: false,
@@ -71,6 +90,35 @@ impl AskDialog {
             refusal: None,
             scroll: Scroll::default(),
         }
+    }
+
+    /// As it was asked: what was typed is gone, what was ticked stays, and it takes an answer when it was on the screen for a moment.
+    pub(super) fn begin_anew(&mut self) {
+        (self.field, self.skipping, self.refusal) = (Field::default(), false, None);
+        (self.way, self.stops) = (None, false);
+        (self.arming, self.armed) = (Arming::default(), false);
+    }
+
+    /// What a letter chooses of what there is after a failure or a stop.
+    pub(super) fn way_of(&self, letter: Option<char>) -> Option<Way> {
+        let there = |way: &Way| self.ways.contains(way);
+        match letter? {
+            'a' => Some(Way::Again),
+            'u' => Some(Way::Undo),
+            'c' => [Way::Next, Way::GoOn].into_iter().find(there),
+            _ => None,
+        }
+        .filter(there)
+    }
+
+    /// Asks why the step is skipped, or why the run goes on all the same.
+    pub(super) fn ask_reason(&mut self, way: Option<Way>) {
+        (self.skipping, self.way, self.field) = (true, way, Field::default());
+    }
+
+    /// Back from the reason to the question.
+    pub(super) fn drop_reason(&mut self) {
+        (self.skipping, self.way, self.field) = (false, None, Field::default());
     }
 
     /// Something is typed into it.

@@ -2,8 +2,8 @@
 
 use super::pace::{self, Pace};
 use super::typing::Held;
-use super::{Banner, Overlay, Palette, PlanDialog, State, UnlockDialog, presenter, way};
-use super::{filtering, planning, silence_preview};
+use super::{Banner, Overlay, Palette, PlanDialog, State, presenter, way};
+use super::{filtering, planning, questions, silence_preview};
 use crate::action::Action;
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{ThingId, text};
@@ -72,7 +72,11 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
         }
     }
     pass_time(state, effects);
-    open_waiting_plan(state);
+    open_waiting(state);
+    questions::settle(state);
+    if let Some(Overlay::Plan(dialog)) = &mut state.overlay {
+        dialog.writes = state.writes.state();
+    }
     super::logs::ask(state, effects);
 }
 
@@ -158,6 +162,9 @@ fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     (state.dirty, state.note) = (true, None);
     if state.held.take().is_some() {
         state.toasts.say(state.now, TOO_FAST);
+    }
+    if !state.overlay.as_ref().is_some_and(Overlay::is_dialog) {
+        state.questions.typed_elsewhere(state.now);
     }
     if state.overlay.is_some() {
         super::overlay_keys::key(state, chord, burst, effects);
@@ -324,6 +331,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         }
         Action::Presenter => presenter::turn(state),
         Action::Writes => toggle_writes(state, effects),
+        Action::Answer => questions::answer(state),
         Action::Reload if state.replay.is_some() => {
             state.toasts.say(state.now, "this is a recording: the config is read at the next start");
         }
@@ -421,7 +429,7 @@ fn open_actions(state: &mut State) {
 fn toggle_writes(state: &mut State, effects: &mut Effects) {
     match state.writes.state() {
         Writes::ReadOnly => super::replay::refuse(state),
-        Writes::Locked => state.overlay = Some(Overlay::Unlock(UnlockDialog::default())),
+        Writes::Locked => state.overlay = Some(Overlay::Unlock(Box::default())),
         Writes::Unlocked => {
             state.writes.lock();
             state.toasts.say(state.now, "writes are locked");
@@ -447,7 +455,7 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
     if let Some(why) = super::freeze::refusal(state) {
         return state.toasts.bad(state.now, why);
     }
-    if state.writes.state() == Writes::ReadOnly {
+    if state.replay.is_some() {
         return super::replay::refuse(state);
     }
     let listed = |thing: Selected| matches!(thing.id, ThingId::Runbook(listed) if *listed == *id);
@@ -505,12 +513,9 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Planned { number, plan } => planning::came(state, number, plan),
         RunEvent::PlanChanged { plan, what, .. } => {
             let notice = format!("{what}. Nothing was done; this is the new plan");
-            state.waiting_plan = Some((plan, Some(notice)));
+            state.waiting_plan = Some(planning::Waiting { plan, notice: Some(notice), asked: None });
         }
-        RunEvent::NotPlanned { number, request, why } => {
-            planning::failed(state, number, &request, &why);
-            super::calls::declined(&request, effects);
-        }
+        RunEvent::NotPlanned { number, request, why } => planning::failed(state, number, &request, &why, effects),
         RunEvent::Record(record) => {
             state.runs.apply(&record);
             state.outputs.apply(&record);
@@ -521,6 +526,9 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
                 if state.filter_edit.is_none() {
                     way::open_run(state, run, effects);
                 }
+            }
+            if let (RecordKind::RunFinish, Some(run)) = (record.entry.kind, record.entry.run) {
+                questions::over(state, run);
             }
         }
         RunEvent::Output { run, step, lines, lost } => state.outputs.take(run, step, lines, lost),
@@ -533,8 +541,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         }
         RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
             let ask = super::AskDialog { list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
-            super::calls::covered(state, effects);
-            state.overlay = Some(Overlay::Ask(Box::new(ask)));
+            questions::came(state, ask);
         }
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
@@ -545,21 +552,30 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
     }
 }
 
-/// A plan never opens over a field that text is being typed into, nor over another dialog.
-fn open_waiting_plan(state: &mut State) {
-    let busy = state.filter_edit.is_some()
-        || state.overlay.as_ref().is_some_and(|overlay| overlay.takes_text() || overlay.is_dialog());
-    if busy {
+/// What somebody asked for never opens over a field that text is being typed into, nor over another dialog; and what comes when they
+/// have begun something else waits until hands are off the keys.
+fn open_waiting(state: &mut State) {
+    let is_busy = |overlay: &Overlay| overlay.takes_text() || overlay.is_dialog();
+    if state.filter_edit.is_some() || state.overlay.as_ref().is_some_and(is_busy) {
         return;
     }
-    if let Some((plan, notice)) = state.waiting_plan.take() {
-        show_plan(state, *plan, notice);
+    let asked = state.waiting_plan.as_ref().map(|waiting| waiting.asked);
+    if asked.is_some_and(|asked| questions::hands_are_off(state, asked))
+        && let Some(waiting) = state.waiting_plan.take()
+    {
+        show_plan(state, *waiting.plan, waiting.notice);
+    } else if questions::may_open(state)
+        && let Some(form) = state.waiting_form.take()
+    {
+        state.overlay = Some(Overlay::Params(form));
+        state.dirty = true;
     }
 }
 
 fn show_plan(state: &mut State, plan: Plan<Draft>, notice: Option<String>) {
     state.toasts.dismiss();
     let labelled = super::offers::labelled(state, &plan);
-    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog { labelled, ..PlanDialog::new(plan, notice) })));
+    let dialog = PlanDialog::new(plan, notice, state.writes.state());
+    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog { labelled, ..dialog })));
     state.dirty = true;
 }

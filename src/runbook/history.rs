@@ -19,6 +19,8 @@ pub struct Runs {
     places: HashMap<RunId, usize>,
     /// The places of the runs that each step has called.
     calls: HashMap<(RunId, String), Vec<usize>>,
+    /// Those that wait for somebody here.
+    asking: Vec<RunId>,
     revision: u64,
     unread: Option<Unread>,
 }
@@ -73,6 +75,8 @@ pub struct RunView {
     pub cut_off: bool,
     /// It was cut off, and nobody has begun to find out what became of it.
     pub left: bool,
+    /// It waits for an answer from somebody at this screen.
+    pub asks: bool,
 }
 
 impl RunView {
@@ -158,6 +162,7 @@ impl RunView {
         match self.outcome {
             Some(outcome) => outcome.word(),
             None if self.cut_off => "cut off",
+            None if self.asks => "asks",
             None => "running",
         }
     }
@@ -166,6 +171,7 @@ impl RunView {
     pub fn severity(&self) -> Severity {
         match self.outcome {
             None if self.cut_off => Severity::Unknown,
+            None if self.asks => Severity::Warning,
             None => Severity::Info,
             Some(RunOutcome::Ok) => Severity::Ok,
             Some(RunOutcome::Stopped) => Severity::None,
@@ -281,6 +287,20 @@ impl Runs {
         }
     }
 
+    /// These, and no others, wait for an answer from somebody at this screen.
+    pub fn asking(&mut self, runs: &[RunId]) {
+        if self.asking == runs {
+            return;
+        }
+        for run in self.asking.iter().chain(runs) {
+            if let Some(place) = self.places.get(run) {
+                self.views[*place].asks = runs.contains(run);
+            }
+        }
+        self.asking = runs.to_vec();
+        self.revision += 1;
+    }
+
     /// Takes in one record; records of one run must come in order.
     pub fn apply(&mut self, record: &Record) {
         let Some(id) = record.entry.run else { return };
@@ -351,6 +371,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         caller: caller(&data["parent"]),
         cut_off: false,
         left: false,
+        asks: false,
     }
 }
 

@@ -194,6 +194,11 @@ impl Store {
         (self.servers.outages.of(server), self.servers.outages.since)
     }
 
+    /// What the config says of its servers, in its order; no figures.
+    pub fn configured(&self) -> impl Iterator<Item = &crate::domain::Server> {
+        self.servers.configured()
+    }
+
     /// The config names a server so, with a `[[server]]` of its own.
     pub fn is_configured(&self, server: &str) -> bool {
         self.servers.is_configured(server)

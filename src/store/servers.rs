@@ -190,6 +190,11 @@ impl Joined {
         &self.columns
     }
 
+    /// What the config says of its servers, in its order.
+    pub(super) fn configured(&self) -> impl Iterator<Item = &Server> {
+        self.named.iter().map(|named| &named.server)
+    }
+
     /// The config names a server so.
     pub(super) fn is_configured(&self, name: &str) -> bool {
         self.named.iter().any(|named| named.server.name == name)

@@ -102,6 +102,8 @@ roles! {
     Toast = "toast",
     /// A passing message of trouble.
     ToastBad = "toast-bad",
+    /// A run waits for an answer.
+    Asks = "asks",
 }
 
 impl From<Severity> for Role {

@@ -1,7 +1,7 @@
 //! The frame around the panes: header, banner, key hints, passing messages.
 
 use crate::action::Action;
-use crate::app::{Banner, Overlay, State, Toast};
+use crate::app::{AskDialog, Banner, State, Toast};
 use crate::domain::log::Anchor;
 use crate::domain::text;
 use crate::keymap::Scope;
@@ -104,15 +104,35 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
     if let Some(position) = &state.replay {
         return super::replay::line(state, position, area, buf);
     }
+    if let Some(ask) = state.questions.oldest() {
+        let (text, hint) = asks(state, ask);
+        return banner_line(state, area, buf, (Role::Asks, &text, &hint));
+    }
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
     let hint = banner_hint(state, banner);
     let room = usize::from(area.width).saturating_sub(hint.width() + 4);
-    let asks = matches!(&state.overlay, Some(Overlay::Ask(ask)) if ask.run == banner.run);
-    let (role, text) = banner.line(&state.runs, state.now, room, asks);
+    let (role, text) = banner.line(&state.runs, state.now, room);
+    banner_line(state, area, buf, (role, &text, &hint));
+}
+
+/// What a run asks whose question is not on the screen, and how to answer. It is louder than everything that need not be answered.
+fn asks(state: &State, ask: &AskDialog) -> (String, String) {
+    let key = state.keymap.key_of(state.scope(), &Action::Answer).unwrap_or_default();
+    let run = state.runs.get(ask.run);
+    let of = run.map_or_else(String::new, |run| format!(" ({})", run.title));
+    let first = ask.prompt.lines().next().unwrap_or_default();
+    let hint = match state.questions.len() {
+        1 => format!("{key}: answer"),
+        many => format!("{many} runs ask  {key}: answer"),
+    };
+    (format!("? run {} asks{of}: {first}", ask.run.short()), hint)
+}
+
+fn banner_line(state: &State, area: Rect, buf: &mut Buffer, (role, text, hint): (Role, &str, &str)) {
     let style = state.cx().style(role);
     canvas::clear(buf, area, style);
-    let text = text::clean(&text);
-    let end = canvas::put_right(buf, (area.right() - 1, area.y), &hint, area.width / 2, style);
+    let text = text::clean(text);
+    let end = canvas::put_right(buf, (area.right() - 1, area.y), hint, area.width / 2, style);
     canvas::put(buf, (area.x + 1, area.y), &text, end.saturating_sub(area.x + 3), style);
 }
 
@@ -231,6 +251,9 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     // A log has more keys than there is room for, and they have an order of their own.
     let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope && state.logs.is_none());
     let mut acting = Vec::new();
+    if !state.questions.is_empty() {
+        acting.extend(state.keymap.key_of(scope, &Action::Answer).map(|key| (true, key, "answer".to_owned())));
+    }
     let mut pages: Vec<(Action, &str)> = Vec::new();
     for binding in own {
         if let Action::Runbook(id) = &binding.action {
@@ -256,8 +279,6 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let back = [(Action::Back, "back")];
     let back = back.iter().filter(|_| !inside && !beside && state.logs.is_none());
     let (before, after) = if inside { (&[][..], &pages[..]) } else { (&pages[..], &[][..]) };
-    let replayed = state.replay.is_some();
-    acting.retain(|_| !replayed);
     let replayed = state.replay.is_some();
     acting.retain(|_| !replayed);
     let mut told: Vec<&(Action, &str)> = Vec::new();

@@ -11,6 +11,7 @@ use crate::widgets::scroll::Scroll;
 use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 /// Paints an overlay.
 pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
@@ -116,7 +117,9 @@ fn draw_unlock(state: &State, unlock: &UnlockDialog, area: Rect, buf: &mut Buffe
         state.environment
     );
     wrap_into(&mut lines, Role::Text, &text, text_width(area), 0);
-    let ask = if unlock.armed {
+    let ask = if unlock.armed && unlock.is_for_plan() {
+        "y unlocks, and the plan is there again. Esc goes back to it; Enter alone never acts"
+    } else if unlock.armed {
         "y unlocks. Esc leaves; Enter alone never acts"
     } else {
         "read; it takes an answer in a moment"
@@ -136,19 +139,60 @@ fn draw_reveal(state: &State, reveal: &RevealDialog, area: Rect, buf: &mut Buffe
     foot.draw(state, at, buf);
 }
 
-/// What there is to choose from after a failure or a stop.
-fn ways(ask: &AskDialog) -> String {
-    if ask.skipping {
-        return "why does it go on all the same? Enter goes on, Esc goes back".to_owned();
+/// What a key does after a failure or a stop.
+fn way(way: Way) -> Option<&'static str> {
+    match way {
+        Way::Again => Some("a looks again"),
+        Way::Undo => Some("u undoes it"),
+        Way::GoOn => Some("c continues all the same, with a reason"),
+        Way::Next => Some("c continues with the next hosts"),
+        // It stands beside every question.
+        Way::Stop => None,
     }
-    let way = |way: &Way| match way {
-        Way::Again => "a looks again",
-        Way::Undo => "u undoes it",
-        Way::GoOn => "g goes on all the same, with a reason",
-        Way::Next => "n goes on with the next hosts",
-        Way::Stop => "s stops here",
+}
+
+/// What there is to answer. One letter means the same in every dialog: docs/keys.md.
+fn answers(ask: &AskDialog) -> Vec<String> {
+    let text = |text: &str| text.to_owned();
+    let mut parts: Vec<String> = match &ask.phrase {
+        _ if ask.skipping && !ask.ways.is_empty() => {
+            return vec![text("why does it continue all the same?"), text("Enter continues"), text("Esc goes back")];
+        }
+        _ if ask.skipping => return vec![text("why is it skipped?"), text("Enter skips it"), text("Esc goes back")],
+        _ if !ask.ways.is_empty() => ask.ways.iter().filter_map(|it| way(*it)).map(text).collect(),
+        Some(phrase) => vec![format!("to go on type  {phrase}  and press Enter")],
+        None if ask.manual && ask.list.is_empty() => vec![text("y done"), text("s skips, with a reason")],
+        None if ask.manual => vec![text("space ticks or chooses"), text("y done"), text("s skips, with a reason")],
+        None => vec![text("y goes on")],
     };
-    ask.ways.iter().map(way).collect::<Vec<_>>().join("   ")
+    parts.extend([text("ctrl-x stops the run"), text("Esc puts it aside")]);
+    parts
+}
+
+/// Beside each other as far as there is room; none is broken.
+fn beside(parts: &[String], width: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    for part in parts {
+        let cells = part.width();
+        let between = match used {
+            0 => "",
+            used if used + 3 + cells <= width => "   ",
+            _ => "\n",
+        };
+        used = if between == "   " { used + 3 + cells } else { cells };
+        out.push_str(between);
+        out.push_str(part);
+    }
+    out
+}
+
+/// `run 1a2b3c asks`, and which of how many.
+fn asks(state: &State, ask: &AskDialog) -> String {
+    match state.place_of(ask) {
+        (_, 1) => format!("run {} asks", ask.run.short()),
+        (at, of) => format!("run {} asks  (question {at} of {of}, Tab: the next)", ask.run.short()),
+    }
 }
 
 /// What there is to tick and to choose, with the cursor.
@@ -169,19 +213,9 @@ fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
     wrap_into(&mut lines, Role::Text, &ask.prompt, text_width(area), 0);
     list(&mut lines, ask, text_width(area));
-    let text = match (&ask.phrase, ask.manual, ask.skipping) {
-        _ if !ask.ways.is_empty() => ways(ask),
-        (_, _, true) => "why is it skipped? Enter skips it, Esc goes back".to_owned(),
-        (Some(phrase), ..) => format!("to go on type  {phrase}  and press Enter; ctrl-x stops the run"),
-        (None, true, false) if !ask.list.is_empty() => {
-            "space ticks or chooses   y done   s skip, with a reason   ctrl-x stops the run".to_owned()
-        }
-        (None, true, false) => "y done   s skip, with a reason   ctrl-x stops the run".to_owned(),
-        (None, false, false) => "y goes on   ctrl-x stops the run".to_owned(),
-    };
     let field = ask.takes_text().then_some(&ask.field);
+    let text = beside(&answers(ask), text_width(area));
     let foot = Foot::new(area, (Role::DialogDanger, &text), ask.refusal.as_deref(), field);
-    let at =
-        dialog::draw(state, area, buf, &format!("run {} asks", ask.run.short()), &lines, &ask.scroll, foot.height());
+    let at = dialog::draw(state, area, buf, &asks(state, ask), &lines, &ask.scroll, foot.height());
     foot.draw(state, at, buf);
 }

@@ -1,7 +1,8 @@
 //! The parameters of a plan, painted.
 
-use super::dialog::{self, Lines};
+use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
+use super::overlay::wrap_into;
 use crate::app::{ParamsDialog, State};
 use crate::runbook::model::{Param, ParamType};
 use crate::theme::Role;
@@ -16,25 +17,33 @@ const TEXT: u16 = 30;
 
 /// Paints the dialog.
 pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) {
-    let lines: Lines = params
-        .fields
-        .iter()
-        .enumerate()
-        .map(|(index, field)| {
-            let mark = if index == params.at { "▶" } else { " " };
-            let role = if index == params.at { Role::Text } else { Role::Muted };
-            let (name, text) = (usize::from(NAME) - 3, usize::from(TEXT));
-            (role, format!("{mark} {:name$} {:text$} {}", field.param.name, "", allowed(&field.param)))
-        })
-        .collect();
-    let title = format!("parameters: {}", params.runbook.title);
-    let ask = "Tab next   Enter plans anew, and changes nothing yet   Esc leaves";
-    let foot = Foot::new(area, (Role::Muted, ask), params.refusal.as_deref(), None);
-    let at = dialog::draw(state, area, buf, &title, &lines, &Scroll::default(), foot.height());
-    foot.draw(state, at, buf);
-    let body = Rect { y: at.y.saturating_sub(lines.len() as u16), ..at };
+    let (mut lines, mut rows) = (Lines::new(), Vec::new());
     for (index, field) in params.fields.iter().enumerate() {
-        let at = Rect { x: body.x + NAME, y: body.y + index as u16, width: TEXT - 1, height: 1 };
+        rows.push(lines.len() as u16);
+        let mark = if index == params.at { "▶" } else { " " };
+        let role = if index == params.at { Role::Text } else { Role::Muted };
+        let (name, text) = (usize::from(NAME) - 3, usize::from(TEXT));
+        lines.push((role, format!("{mark} {:name$} {:text$} {}", field.param.name, "", allowed(&field.param))));
+        if let Some(wrong) = &field.wrong {
+            wrap_into(&mut lines, Role::SeverityWarning, &format!("  ▲ {wrong}"), text_width(area), 4);
+        }
+    }
+    let title = format!("parameters: {}", params.runbook.title);
+    let ask = "Tab next   Enter makes the plan, and changes nothing yet   Esc leaves";
+    let foot = Foot::new(area, (Role::Muted, ask), params.refusal.as_deref(), None);
+    // The field under the cursor is in sight, with what is wrong with it.
+    let room = area.height.saturating_sub(4 + foot.height());
+    let end = rows.get(params.at + 1).copied().unwrap_or(lines.len() as u16);
+    let mut scroll = Scroll::default();
+    scroll.to(usize::from(end.saturating_sub(room)));
+    let at = dialog::draw(state, area, buf, &title, &lines, &scroll, foot.height());
+    foot.draw(state, at, buf);
+    let shown = room.min(lines.len() as u16);
+    let first = scroll.shown(lines.len(), usize::from(shown)) as u16;
+    let top = at.y.saturating_sub(shown);
+    for (index, (field, row)) in params.fields.iter().zip(rows).enumerate() {
+        let Some(row) = row.checked_sub(first).filter(|row| *row < shown) else { continue };
+        let at = Rect { x: at.x + NAME, y: top + row, width: TEXT - 1, height: 1 };
         let style = state.cx().style(if index == params.at { Role::Input } else { Role::Dialog });
         field.field.draw_with(at, buf, style, index == params.at);
     }

@@ -7,6 +7,7 @@ mod table;
 use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use super::overlay::wrap_into;
+use crate::action::Action;
 use crate::app::{PlanDialog, Reading, State};
 use crate::domain::prose::{Block, BlockKind};
 use crate::domain::risk::{BreakGlass, Level};
@@ -64,10 +65,17 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
         let why = "why does one person do what takes two? It is recorded, and everybody sees it. Enter takes it, Esc goes back";
         return (Role::DialogDanger, why.to_owned());
     }
-    if !plan.plan.body().blocked.is_empty() {
+    if plan.writes == Writes::ReadOnly {
+        let why = "this dashboard is read-only, so nothing can be run from here: start it without --read-only to act";
+        (Role::DialogDanger, format!("{why}. {more}Esc leaves"))
+    } else if !plan.plan.body().blocked.is_empty() {
         (Role::DialogDanger, format!("blocked: nothing can be run. {more}Esc leaves"))
-    } else if state.writes.state() == Writes::Locked {
-        (Role::DialogDanger, "writes are locked: Esc, then W unlocks them, then plan again".to_owned())
+    } else if plan.writes == Writes::Locked {
+        let key = state.keymap.key_of(state.scope(), &Action::Writes).unwrap_or_default();
+        (
+            Role::DialogDanger,
+            format!("writes are locked: {key} unlocks them, and comes back to this plan. {more}Esc leaves"),
+        )
     } else if !plan.armed {
         (Role::Muted, "read the plan; it takes an answer in a moment".to_owned())
     } else if plan.lacks_second() {

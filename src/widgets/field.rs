@@ -40,13 +40,10 @@ impl Field {
 
     /// Takes one key; true when the text changed.
     pub fn key(&mut self, chord: Chord) -> bool {
-        let replaces = std::mem::take(&mut self.replaces);
         if let Some(c) = chord.char() {
-            if replaces {
-                self.remove(0);
-            }
             return self.insert(c.encode_utf8(&mut [0; 4]));
         }
+        self.replaces = false;
         if chord.is(KeyCode::Backspace) || chord.is_ctrl('h') {
             return self.remove(self.before());
         } else if chord.is_ctrl('u') {
@@ -76,9 +73,11 @@ impl Field {
         }
     }
 
-    /// Inserts text at the cursor, cleaned; true when something was taken.
+    /// Inserts text at the cursor, cleaned, or in place of a selected text; true when something was taken.
     pub fn insert(&mut self, text: &str) -> bool {
-        self.replaces = false;
+        if std::mem::take(&mut self.replaces) {
+            self.remove(0);
+        }
         let clean = text::clean(text);
         if clean.is_empty() || self.text.len() + clean.len() > MOST {
             return false;
@@ -114,7 +113,9 @@ impl Field {
         let head = &self.text[..self.cursor];
         let hidden = head.width().saturating_sub(usize::from(area.width.saturating_sub(1)));
         let start = head.char_indices().map(|(at, _)| at).find(|at| head[..*at].width() >= hidden).unwrap_or(0);
-        canvas::put(buf, (area.x, area.y), &self.text[start..], area.width, style);
+        // What the next character takes the place of looks like what it is: selected.
+        let selected = if self.replaces && focused { style.add_modifier(Modifier::REVERSED) } else { style };
+        canvas::put(buf, (area.x, area.y), &self.text[start..], area.width, selected);
         let at = area.x + u16::try_from(self.text[start..self.cursor].width()).unwrap_or(u16::MAX);
         let cell = buf.cell_mut((at.min(area.right().saturating_sub(1)), area.y));
         if let Some(cell) = cell.filter(|_| focused) {
@@ -168,6 +169,9 @@ mod tests {
         let mut field = Field::replacing("old");
         typed(&mut field, "left x");
         assert_eq!(field.text(), "olxd");
+        let mut field = Field::replacing("old");
+        assert!(field.insert("pasted"));
+        assert_eq!(field.text(), "pasted");
     }
 
     #[test]

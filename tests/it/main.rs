@@ -18,6 +18,7 @@ mod acting;
 mod alerting;
 mod alerting_pages;
 mod alloc;
+mod asking;
 mod canaries;
 mod containers;
 mod crash;

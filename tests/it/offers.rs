@@ -114,7 +114,7 @@ fn a_server_that_only_a_source_tells_of_is_not_taken_from_a_label() {
         let instance = told.state.store.all_alerts().next().unwrap().labels["instance"].clone();
         told.keys("3");
         press(&mut told, 'R');
-        has(&mut told, &["parameters: Mend slow", "label instance: ", "[[server]] for: only sources tell of it"]);
+        has(&mut told, &["parameters: Mend slow", "label instance: ", "has no [[server]] for: only"]);
         assert!(asked(&told).is_none(), "{kind}");
         let named = |name: &str, addresses: &[&str]| {
             let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();

@@ -442,9 +442,11 @@ fn a_write_lock_that_closes_lets_a_run_go_on_and_begin_nothing_new() {
     let mut scene = Scene::of(setup, (120, 40));
     scene.fill();
     scene.keys("W");
+    scene.pass(Duration::from_millis(100));
     settle(&mut scene);
     scene.keys("y");
     scene.pass(Duration::from_millis(100));
+    assert!(text(&mut scene).contains("writes UNLOCKED"));
     crate::scene::begin(&mut scene, 1, "local/api-1");
     scene.pass(Duration::from_secs(61));
     assert!(text(&mut scene).contains("writes LOCKED"));

@@ -16,6 +16,8 @@ use quarterdeck::domain::{
 use quarterdeck::effect::Effect;
 use quarterdeck::event::{Event, RunEvent, TaskList};
 use quarterdeck::recording::{Played, Position};
+use quarterdeck::runbook::machine::Way;
+use quarterdeck::runbook::{Draft, Plan};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,10 +89,15 @@ pub const VIEWS: &[View] = &[
     ("plan_blocked", plan_blocked, ""),
     ("plan_two", plan_two, ""),
     ("plan_two_reason", plan_two, "!nobody answers"),
+    ("plan_locked", plan_locked, ""),
+    ("plan_read_only", plan_read_only, ""),
     ("parameters", plan_phrase, "\t"),
+    ("parameters_wrong", plan_phrase, "\tx\n"),
     ("silence_preview", system, "3m"),
     ("unlock", guarded, "W"),
     ("asked", asked, ""),
+    ("asked_aside", asked, "\x1b"),
+    ("asked_after_failure", asked_after_failure, ""),
     ("help", system, "2?"),
     ("palette", system, "2:re"),
     ("menu_actions", system, "2a"),
@@ -113,8 +120,12 @@ fn system() -> Scene {
 }
 
 fn with(guarded: bool) -> Scene {
+    of(guarded, false)
+}
+
+fn of(guarded: bool, read_only: bool) -> Scene {
     let mut setup = setup(&SOURCES);
-    setup.guarded = guarded;
+    (setup.guarded, setup.read_only) = (guarded, read_only);
     if guarded {
         "production".clone_into(&mut setup.environment);
     }
@@ -218,15 +229,18 @@ fn merged() -> Scene {
 }
 
 fn planned(runbook: &str, keys: &str, risk: Risk, rows: usize, blocked: &[&str]) -> Scene {
-    let mut scene = system();
+    planned_on(system(), runbook, keys, frames::plan(runbook, risk, rows, blocked))
+}
+
+fn planned_on(mut scene: Scene, runbook: &str, keys: &str, plan: Plan<Draft>) -> Scene {
     press(&mut scene, keys);
     scene.pass(Duration::from_millis(100));
     let number = scene.effects.iter().rev().find_map(|effect| match effect {
         Effect::Plan { number, .. } => Some(*number),
         _ => None,
     });
-    let plan = Box::new(frames::plan(runbook, risk, rows, blocked));
-    scene.send(Event::Run(RunEvent::Planned { number: number.expect("a plan was asked for"), plan }));
+    let number = number.unwrap_or_else(|| panic!("a plan of {runbook} was not asked for"));
+    scene.send(Event::Run(RunEvent::Planned { number, plan: Box::new(plan) }));
     scene.paint();
     scene.pass(Duration::from_millis(400));
     scene
@@ -247,6 +261,23 @@ fn plan_two() -> Scene {
 fn plan_blocked() -> Scene {
     let why = "the login may not see other people's sessions: GRANT pg_monitor to it";
     planned("db-kill-idle", "4I", Risk::Typed, 3, &[why])
+}
+
+fn plan_locked() -> Scene {
+    planned_on(guarded(), "db-kill-idle", "4I", frames::plan("db-kill-idle", Risk::Typed, 3, &[]))
+}
+
+fn plan_read_only() -> Scene {
+    planned_on(of(false, true), "db-kill-idle", "4I", frames::plan("db-kill-idle", Risk::Typed, 3, &[]))
+}
+
+fn asked_after_failure() -> Scene {
+    let mut scene = running();
+    let prompt = "api-2 did not come back in 30s: health is `starting`\n\nCan be undone: Stop it on game-2".to_owned();
+    let (run, step) = (crate::scene::run_id(1), "a/restart".to_owned());
+    let (list, ways) = (TaskList::default(), vec![Way::Again, Way::Undo, Way::GoOn, Way::Stop]);
+    scene.send(Event::Run(RunEvent::Ask { run, step, prompt, phrase: None, manual: false, list, ways }));
+    scene
 }
 
 fn asked() -> Scene {

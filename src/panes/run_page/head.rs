@@ -30,8 +30,12 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
         Some(at) => {
             let step = &run.steps[at];
             let told = format!("now   {} of {}  {}: ", step.number, run.numbers(), title(step));
-            let waits = if step.state == StepState::Planned { "waits" } else { word(step.state) };
-            put(&[(Role::Title, &told), (step.severity().into(), waits), (Role::Muted, &took(run, at, known))]);
+            let (role, stands) = match step.state {
+                _ if run.asks => (Role::SeverityWarning, "waits for you"),
+                StepState::Planned => (step.severity().into(), "waits"),
+                state => (step.severity().into(), word(state)),
+            };
+            put(&[(Role::Title, &told), (role, stands), (Role::Muted, &took(run, at, known))]);
             let next = run.steps[at + 1..].iter().find(|step| !step.state.is_final()).map(title);
             put(&[(Role::Muted, "next  "), (Role::Text, next.as_deref().unwrap_or("nothing: it is the last step"))]);
         }

@@ -59,8 +59,8 @@ pub struct RunsPane {
     lines: Vec<(Role, String)>,
     title: String,
     scratch: String,
-    /// Runs that have not ended, counted by how they stand.
-    going: [(usize, &'static str); 3],
+    /// Runs that are not over, counted by how they stand.
+    going: [(usize, &'static str); 4],
     /// What the order depends on: when it did not change, the runs stand as they stood.
     arranged_for: Option<(u64, Filter)>,
 }
@@ -77,7 +77,7 @@ impl Default for RunsPane {
             lines: Vec::new(),
             title: String::new(),
             scratch: String::new(),
-            going: [(0, ""); 3],
+            going: [(0, ""); 4],
             arranged_for: None,
         }
     }
@@ -94,8 +94,10 @@ impl RunsPane {
         let open = || cx.runs.iter().filter(|run| run.outcome.is_none());
         let left = open().filter(|run| run.left).count();
         let looked_at = open().filter(|run| run.cut_off).count() - left;
+        let asking = open().filter(|run| run.asks).count();
         self.going = [
-            (open().count() - looked_at - left, "running"),
+            (open().count() - asking - looked_at - left, "running"),
+            (asking, if asking == 1 { "waits for you" } else { "wait for you" }),
             (looked_at, "cut off, being looked at"),
             (left, "cut off, to be resumed"),
         ];

@@ -1,0 +1,167 @@
+//! What runs ask. A question opens by itself when nobody's hands are elsewhere; Esc puts it aside, and one key brings it back. Its run
+//! waits all the time, and the line above the keys says so.
+
+use super::{AskDialog, Overlay, State};
+use crate::action::Action;
+use crate::domain::{Now, RunId};
+use crate::keymap::Chord;
+use std::time::Duration;
+
+/// A question opens by itself no sooner than this after a key that was meant for something else: who pages through a log must not
+/// answer by that.
+const HANDS_OFF: Duration = Duration::from_millis(500);
+
+/// The questions that are not on the screen.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// Oldest first.
+    aside: Vec<AskDialog>,
+    /// So many were asked so far.
+    asked: u64,
+    /// When a key came that was meant for something else.
+    hands: Option<Now>,
+}
+
+impl Questions {
+    /// The run of the oldest one, with what it asks.
+    pub fn oldest(&self) -> Option<&AskDialog> {
+        self.aside.first()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.aside.len()
+    }
+
+    /// None waits outside the screen.
+    pub fn is_empty(&self) -> bool {
+        self.aside.is_empty()
+    }
+
+    /// A key came that was meant for something else than a dialog.
+    pub(super) fn typed_elsewhere(&mut self, now: Now) {
+        self.hands = Some(now);
+    }
+
+    fn put(&mut self, dialog: AskDialog) {
+        let at = self.aside.partition_point(|other| other.number < dialog.number);
+        self.aside.insert(at, dialog);
+    }
+
+    /// The first that nobody has seen yet.
+    fn unseen(&self) -> Option<usize> {
+        self.aside.iter().position(|dialog| !dialog.seen)
+    }
+}
+
+impl State {
+    /// The place of a question that is open among all that are waited for, from 1, and how many there are.
+    pub fn place_of(&self, open: &AskDialog) -> (usize, usize) {
+        let before = self.questions.aside.iter().filter(|other| other.number < open.number).count();
+        (before + 1, self.questions.aside.len() + 1)
+    }
+}
+
+/// A run asks, in place of what it asked before: at once where that is on the screen.
+pub(super) fn came(state: &mut State, mut dialog: AskDialog) {
+    let was_open = over(state, dialog.run);
+    state.questions.asked += 1;
+    dialog.number = state.questions.asked;
+    state.questions.put(dialog);
+    if was_open {
+        // It is the newest.
+        open(state, state.questions.len() - 1);
+    }
+}
+
+/// A run waits for nothing any more; true when its question was on the screen.
+pub(super) fn over(state: &mut State, run: RunId) -> bool {
+    state.questions.aside.retain(|dialog| dialog.run != run);
+    state.overlay.take_if(|overlay| matches!(overlay, Overlay::Ask(dialog) if dialog.run == run)).is_some()
+}
+
+/// Somebody wants to look at something else first.
+pub(super) fn put_aside(state: &mut State, mut dialog: AskDialog) {
+    dialog.begin_anew();
+    state.questions.put(dialog);
+}
+
+/// The one that has waited longest, because somebody wants to answer it.
+pub(super) fn answer(state: &mut State) {
+    if state.overlay.is_some() {
+        return;
+    }
+    if state.questions.is_empty() {
+        // Elsewhere a capital letter sorts.
+        let key = state.keymap.key_of(state.scope(), &Action::Answer).and_then(|key| Chord::parse(&key));
+        let hint = key.and_then(|key| super::hands::sort_hint(state, key));
+        let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        return state.toasts.say(state.now, format!("no run asks anything now{hint}"));
+    }
+    open(state, 0);
+}
+
+/// From the one that is open to the next that waits, after the newest to the oldest.
+pub(super) fn next(state: &mut State, dialog: AskDialog) {
+    let after = state.questions.aside.iter().position(|other| other.number > dialog.number);
+    if state.questions.is_empty() {
+        state.toasts.say(state.now, "no other run asks");
+        state.overlay = Some(Overlay::Ask(Box::new(dialog)));
+        return;
+    }
+    // It goes back to its place, which is before that of the next.
+    put_aside(state, dialog);
+    open(state, after.map_or(0, |after| after + 1));
+}
+
+fn open(state: &mut State, at: usize) {
+    let mut dialog = state.questions.aside.remove(at);
+    dialog.begin_anew();
+    dialog.seen = true;
+    state.overlay = Some(Overlay::Ask(Box::new(dialog)));
+    state.dirty = true;
+}
+
+/// Opens a question that nobody has seen, unless hands are elsewhere; keeps what is known of who asks.
+pub(super) fn settle(state: &mut State) {
+    if may_open(state)
+        && let Some(at) = state.questions.unseen()
+    {
+        open(state, at);
+    }
+    let mut asking: Vec<(u64, RunId)> = state.questions.aside.iter().map(|it| (it.number, it.run)).collect();
+    if let Some(Overlay::Ask(dialog)) = &state.overlay {
+        asking.push((dialog.number, dialog.run));
+    }
+    asking.sort_unstable();
+    let asking: Vec<RunId> = asking.into_iter().map(|(_, run)| run).collect();
+    state.runs.asking(&asking);
+}
+
+/// What nobody asked for just now may open: whoever sits here does nothing else.
+pub(super) fn may_open(state: &State) -> bool {
+    is_free(state) && hands_off(state).is_none()
+}
+
+/// Nothing is typed, and nothing lies over the panes.
+fn is_free(state: &State) -> bool {
+    state.overlay.is_none() && state.filter_edit.is_none() && state.pending.is_empty() && state.held.is_none()
+}
+
+/// Nobody has pressed a key for something else since this was asked for, or for long enough.
+pub(super) fn hands_are_off(state: &State, asked: Option<Now>) -> bool {
+    let since = |asked: Now| state.questions.hands.is_none_or(|hands| hands.mono <= asked.mono);
+    asked.is_some_and(since) || hands_off(state).is_none()
+}
+
+/// When hands will have been off the keys for long enough; `None`: they are.
+fn hands_off(state: &State) -> Option<Duration> {
+    let at = state.questions.hands?.mono + HANDS_OFF;
+    (state.now.mono < at).then_some(at)
+}
+
+/// When something will open by itself that waits for that; monotonic.
+pub(super) fn deadline(state: &State) -> Option<Duration> {
+    let waits = state.waiting_form.is_some() || state.questions.unseen().is_some();
+    hands_off(state).filter(|_| state.waiting_plan.is_some() || waits && is_free(state))
+}
