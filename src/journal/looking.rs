@@ -5,6 +5,7 @@ use super::lease::Lease;
 use super::process::actor;
 use super::sqlite::Reader;
 use super::{Journal, JournalError};
+use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -29,6 +30,13 @@ impl Journal for Looking {
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
         match self.reader().await? {
             Some(reader) => reader.recent(limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        match self.reader().await? {
+            Some(reader) => reader.of_run(run).await,
             None => Ok(Vec::new()),
         }
     }

@@ -116,6 +116,7 @@ impl RunView {
         let made = |step: &&StepView| {
             step.sent_at.is_some()
                 && step.undo.is_some()
+                && !step.not_done
                 && !matches!(step.state, StepState::Undone | StepState::Skipped | StepState::Cancelled)
         };
         self.steps.iter().rev().filter(made)
@@ -160,6 +161,8 @@ pub struct StepView {
     pub changes: bool,
     /// What takes it back; `None`: nothing does.
     pub undo: Option<String>,
+    /// It is certain that its change was not done, though it was about to be.
+    pub not_done: bool,
     /// When its change was sent.
     pub sent_at: Option<Timestamp>,
     /// When the batch of hosts began of which it is the first step.
@@ -237,6 +240,7 @@ impl Runs {
             | RecordKind::PolicyChange
             | RecordKind::LockTaken
             | RecordKind::LockReleased => {}
+            RecordKind::RunResume => resume(run, record),
         }
     }
 }
@@ -285,6 +289,7 @@ fn planned_step(data: &Value) -> StepView {
         address: text(data, "address"),
         changes: data["changes"].as_bool().unwrap_or(false),
         undo: data["undo"].as_str().map(str::to_owned),
+        not_done: false,
         sent_at: None,
         batch_at: None,
         ended: None,
@@ -299,8 +304,14 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
     let Some(step) = run.steps.iter_mut().find(|step| Some(&step.id) == record.entry.step.as_ref()) else { return };
     let data = &record.entry.data;
     step.at = Some(record.at);
-    step.state = state.unwrap_or(step.state);
     let undo = record.entry.role.as_deref() == Some(Role::Undo.word());
+    // What was looked at and not taken back is what it was.
+    let stays =
+        |state: &StepState| undo && matches!(state, StepState::Checking | StepState::Skipped | StepState::Cancelled);
+    step.state = state.filter(|state| !stays(state)).unwrap_or(step.state);
+    if !undo {
+        step.not_done = data["happened"].as_bool() == Some(false);
+    }
     if record.entry.kind == RecordKind::StepIntent && !undo {
         step.sent_at = Some(record.at);
     }
@@ -330,6 +341,12 @@ fn batch(run: &mut RunView, record: &Record) {
     if let Some(step) = run.steps.iter_mut().find(|step| step.state == StepState::Planned) {
         step.batch_at = record.at.checked_add(pause).ok();
     }
+}
+
+/// It is open again.
+fn resume(run: &mut RunView, record: &Record) {
+    (run.ended, run.outcome, run.cut_off) = (None, None, false);
+    run.reason = text(&record.entry.data, "reason");
 }
 
 fn finish(run: &mut RunView, record: &Record) {

@@ -13,6 +13,7 @@ pub mod output;
 pub mod pace;
 pub mod params;
 pub mod parse;
+pub mod past;
 pub mod plan;
 pub mod schema;
 pub mod script;
@@ -22,6 +23,7 @@ pub use history::{RunView, Runs, StepView};
 pub use library::{Library, Shelved};
 pub use model::{Role, Runbook};
 pub use parse::{Problem, Problems};
+pub use past::Past;
 pub use plan::{Draft, Plan, PlanRequest};
 pub use script::Script;
 

@@ -123,6 +123,7 @@ impl<'a> Found<'a> {
                 | RecordKind::RunBatch
                 | RecordKind::LockTaken
                 | RecordKind::LockReleased
+                | RecordKind::RunResume
                 | RecordKind::RunFinish => {}
             }
         }
