@@ -6,6 +6,8 @@
 
 mod resume;
 
+pub use resume::first_left;
+
 use super::script::{Lane, Rolling};
 use crate::domain::record::{RunOutcome, StepState};
 

@@ -24,7 +24,7 @@ pub use library::{Library, Shelved};
 pub use model::{Role, Runbook};
 pub use parse::{Problem, Problems};
 pub use past::Past;
-pub use plan::{Draft, Plan, PlanRequest};
+pub use plan::{Draft, Onward, Plan, PlanRequest, Resumption};
 pub use script::Script;
 
 /// `: did you mean "x"?` for the known name that a mistyped one is nearest to; empty when none is near.

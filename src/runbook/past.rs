@@ -23,6 +23,21 @@ pub struct Past {
     pub outcome: Option<RunOutcome>,
     /// Why, in words.
     pub reason: String,
+    /// It holds, or may hold, what it locks.
+    pub locks: bool,
+}
+
+/// What can be done with a run that nobody drives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The rest of it.
+    GoOn,
+    /// What it did is taken back, last first.
+    Undo,
+    /// A person says what they saw of what is in doubt.
+    Saw,
+    /// It is left as it is, for a reason.
+    GiveUp,
 }
 
 /// An intent without a certain end.
@@ -56,6 +71,8 @@ pub struct StepPast {
     pub outs: Value,
     /// How taking it back stands; `None`: nobody tried, or it is certain that nothing was sent for it.
     pub undo: Option<StepState>,
+    /// What an earlier look came to is in the records.
+    pub looked: bool,
     /// The run that it called.
     pub called: Option<RunId>,
     /// What was chosen in it, as shown.
@@ -66,7 +83,8 @@ impl Past {
     /// Of the records of one run, oldest first; `None`: its start is missing.
     pub fn of(run: RunId, records: &[Record]) -> Option<Self> {
         let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart)?.clone();
-        let mut past = Self { run, start, steps: BTreeMap::new(), open: None, outcome: None, reason: String::new() };
+        let mut past =
+            Self { run, start, steps: BTreeMap::new(), open: None, outcome: None, reason: String::new(), locks: false };
         records.iter().for_each(|record| past.take(record));
         Some(past)
     }
@@ -77,7 +95,10 @@ impl Past {
             RecordKind::StepIntent => self.intend(record),
             RecordKind::StepExit | RecordKind::StepReconcile => self.ended(record),
             RecordKind::StepTick => {
-                let Some(step) = self.step_of(record) else { return };
+                // What takes a call back is told by the run that was called.
+                let Some(step) = Some(record).filter(|record| !is_undo(record)).and_then(|it| self.step_of(it)) else {
+                    return;
+                };
                 step.state = Some(StepState::Checking);
                 step.called = serde_json::from_value(data["called"].clone()).ok().or(step.called);
                 step.chosen = data["chosen"].as_str().map(str::to_owned).or(step.chosen.take());
@@ -86,12 +107,15 @@ impl Past {
                 self.outcome = serde_json::from_value(data["outcome"].clone()).ok();
                 self.reason = data["reason"].as_str().unwrap_or_default().to_owned();
             }
-            RecordKind::RunResume => self.outcome = None,
+            RecordKind::RunStart => self.locks |= data["locks"].as_bool() == Some(true),
+            RecordKind::RunResume => {
+                self.outcome = None;
+                self.locks |= data["locks"].as_bool() == Some(true);
+            }
             RecordKind::JournalOpen
             | RecordKind::WritesLock
             | RecordKind::PolicyChange
             | RecordKind::BreakGlass
-            | RecordKind::RunStart
             | RecordKind::StepRecheck
             | RecordKind::RunBatch
             | RecordKind::LockTaken
@@ -119,6 +143,7 @@ impl Past {
         let Ok(state) = serde_json::from_value::<StepState>(data["state"].clone()) else { return };
         let none = data["happened"].as_bool() == Some(false);
         let Some(step) = self.step_of(record) else { return };
+        step.looked = record.entry.kind == RecordKind::StepReconcile;
         if is_undo(record) {
             // What was not sent can be tried again, and what was passed over too.
             let sent = !none && !matches!(state, StepState::Checking | StepState::Skipped | StepState::Cancelled);
@@ -126,8 +151,7 @@ impl Past {
         } else {
             step.state = Some(state);
             step.detail = data["detail"].as_str().unwrap_or_default().to_owned();
-            // Not done, which is certain, and about to be sent again.
-            step.happened &= !none && state != StepState::Checking;
+            step.happened &= !none;
             if data["outs"].is_object() {
                 step.outs = data["outs"].clone();
             }
@@ -181,6 +205,48 @@ impl Past {
         })
     }
 
+    /// The step that is a run that it called, and that run, while nobody has said how that ended.
+    pub fn calling(&self) -> Option<(&str, RunId)> {
+        self.ids().find_map(|id| {
+            let step = self.steps.get(id).filter(|step| step.state == Some(StepState::Checking))?;
+            Some((id, step.called?))
+        })
+    }
+
+    /// What is left to undo, last first, as text to paste: `Stop it on game-2: docker start api`. One whose undo did not go well is among it.
+    pub fn left_to_undo(&self) -> Vec<String> {
+        self.planned().rev().filter_map(|planned| self.left_of(planned)).collect()
+    }
+
+    fn left_of(&self, planned: &Value) -> Option<String> {
+        let said = |key: &str| planned[key].as_str().unwrap_or_default();
+        let known = self.steps.get(said("id")).filter(|known| known.undo != Some(StepState::Undone))?;
+        let (title, target) = (said("title"), said("target"));
+        match (known.called, &planned["undo"]) {
+            (Some(run), _) => Some(format!("{title}: what run {} did", run.short())),
+            (None, Value::String(undo)) if known.happened && known.undo.is_some() => {
+                Some(format!("{title} on {target} (look first: its undo was begun): {undo}"))
+            }
+            (None, Value::String(undo)) if known.happened => Some(format!("{title} on {target}: {undo}")),
+            (None, _) => None,
+        }
+    }
+
+    /// What a person can do with it now.
+    pub fn ways(&self) -> Vec<Next> {
+        if self.open.is_some() {
+            return vec![Next::Saw, Next::GiveUp];
+        }
+        if self.outcome.is_none() {
+            return Vec::new();
+        }
+        let whole = self.is_whole();
+        let back = self.steps.values().any(|step| step.undo.is_some());
+        let ways =
+            [(Next::GoOn, !whole && !back), (Next::Undo, self.undoable().next().is_some()), (Next::GiveUp, !whole)];
+        ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
+    }
+
     /// Every step was done or was not needed.
     pub fn is_whole(&self) -> bool {
         let fine = |id: &str| {
@@ -190,6 +256,27 @@ impl Past {
             )
         };
         self.ids().next().is_some() && self.ids().all(fine)
+    }
+
+    /// How a run ended of which nothing is in doubt, as its records alone tell.
+    pub fn ending(&self) -> (RunOutcome, String) {
+        if self.is_whole() {
+            return (RunOutcome::Ok, "every step was ok; quarterdeck ended before it could say so".to_owned());
+        }
+        let word = |step: &StepPast| match (step.undo, step.state) {
+            (Some(undo @ (StepState::Undone | StepState::UndoFailed)), _) => Some(undo),
+            (_, Some(state @ (StepState::Failed | StepState::TimedOut))) => Some(state),
+            _ => None,
+        };
+        let bad = self.ids().filter_map(|id| self.steps.get(id)).find_map(|step| Some((step, word(step)?)));
+        if let Some((step, state)) = bad {
+            let why = if step.detail.is_empty() { String::new() } else { format!(": {}", step.detail) };
+            return (RunOutcome::Failed, format!("a step ended as {:?}{why}; then quarterdeck ended", state.word()));
+        }
+        if self.steps.values().any(|step| step.state == Some(StepState::Ok)) {
+            return (RunOutcome::Stopped, "quarterdeck ended between two steps; nothing is in doubt".to_owned());
+        }
+        (RunOutcome::Stopped, "quarterdeck ended before anything was sent: nothing was sent".to_owned())
     }
 
     /// What the machine must know to take it up again.

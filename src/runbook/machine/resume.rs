@@ -5,7 +5,7 @@ use crate::domain::record::StepState;
 use crate::runbook::script::{Lane, Rolling};
 
 /// The first step that is still to be done: not begun, or certainly without an effect and the last that was begun.
-pub(super) fn first_left(was: &[Was]) -> usize {
+pub fn first_left(was: &[Was]) -> usize {
     let left = was.iter().position(|was| !begun(was)).unwrap_or(was.len());
     let unsent = |last: &usize| was[*last].state == StepState::Failed && !was[*last].happened;
     left.checked_sub(1).filter(unsent).unwrap_or(left)
