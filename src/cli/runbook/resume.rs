@@ -183,7 +183,9 @@ impl Resume {
             Some(name) => named(desk, name).await?,
             None => match waiting(desk, ended).await.as_slice() {
                 [] => {
-                    return Err("no run was cut off: name one that is over, by the last six digits of its id".to_owned());
+                    return Err(
+                        "no run was cut off: name one that is over, by the last six digits of its id".to_owned()
+                    );
                 }
                 [one] => one.run,
                 several => {
