@@ -8,6 +8,7 @@ use super::row::{self, Found};
 use super::sqlite::{self, SqliteJournal};
 use super::{Journal, JournalError};
 use crate::connect::postgres::LoginSettings;
+use crate::domain::RunId;
 use crate::domain::record::Record;
 use crate::redact::Redactor;
 use futures_util::StreamExt;
@@ -119,6 +120,17 @@ impl Reader {
         match self {
             Self::File(reader) => reader.last_starts(runbook).await,
             Self::Team(reader) => reader.last_starts(runbook).await,
+        }
+    }
+
+    /// All records of a run, oldest first; none: it is not known.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        match self {
+            Self::File(reader) => reader.of_run(run).await,
+            Self::Team(reader) => reader.of_run(run).await,
         }
     }
 

@@ -13,6 +13,7 @@ pub mod output;
 pub mod pace;
 pub mod params;
 pub mod parse;
+pub mod past;
 pub mod plan;
 pub mod schema;
 pub mod script;
@@ -22,7 +23,8 @@ pub use history::{RunView, Runs, StepView};
 pub use library::{Library, Shelved};
 pub use model::{Role, Runbook};
 pub use parse::{Problem, Problems};
-pub use plan::{Draft, Plan, PlanRequest};
+pub use past::Past;
+pub use plan::{Draft, Onward, Plan, PlanRequest, Resumption};
 pub use script::Script;
 
 /// `: did you mean "x"?` for the known name that a mistyped one is nearest to; empty when none is near.

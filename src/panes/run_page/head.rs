@@ -58,8 +58,7 @@ fn undo(run: &RunView) -> (&'static str, String) {
         (None, true) => ("undo  ", "the records of this run do not tell".to_owned()),
         (Some(_), true) => ("undo  ", "nothing is left to undo".to_owned()),
         (None, false) => ("undo  ", format!("sent, and can be undone: {}", done.join(", "))),
-        // Nothing here undoes a run that is over.
-        (Some(RunOutcome::Ok), false) => ("undo  ", format!("by hand, from the last: {}", done.join(", "))),
+        (Some(RunOutcome::Ok), false) => ("undo  ", format!("as a whole, from the last: {}", done.join(", "))),
         (Some(_), false) => ("left  ", format!("to undo: {}", done.join(", "))),
     }
 }

@@ -15,7 +15,7 @@ use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::machine::Answered;
 use crate::runbook::model::Call;
-use crate::runbook::plan::Caller;
+use crate::runbook::plan::{Caller, Onward, Resumption};
 use crate::runbook::{PlanRequest, Runbook, library};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -143,8 +143,15 @@ impl Run {
     /// Runs another runbook in the place of a step.
     pub(super) async fn call(&mut self, step: usize, call: &Call) -> Answered {
         loop {
+            let back = self.called_before(step);
             let called = self.exec.called(&self.plan.body().runbook, call);
             let what = match &called {
+                Ok(runbook) if let Some(run) = back => {
+                    let (title, run) = (&runbook.title, run.short());
+                    format!(
+                        "takes back what run {run} of {title} did, with a plan and an answer of its own: done makes that plan"
+                    )
+                }
                 Ok(runbook) => {
                     let (title, id) = (&runbook.title, &runbook.id);
                     format!("runs {title} ({id}) here, with a plan and an answer of its own: done makes that plan")
@@ -187,7 +194,9 @@ impl Run {
         let id = self.planned(step).id.clone();
         self.exec.runs.wait(self.id, Some(&id));
         let caller = Caller { run: self.id, step: id };
-        let request = PlanRequest { runbook: runbook.id.clone(), args: self.args_for(runbook), caller: Some(caller) };
+        let resumes = self.called_before(step).map(|run| Resumption { run, way: Onward::Undo });
+        let args = if resumes.is_some() { BTreeMap::new() } else { self.args_for(runbook) };
+        let request = PlanRequest { caller: Some(caller), resumes, ..PlanRequest::new(runbook.id.clone(), args) };
         self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request) }).await;
         let mut under_way = None;
         loop {
@@ -203,7 +212,10 @@ impl Run {
                         under_way = Some(run);
                     }
                     News::Ended(_, None, _) => return None,
-                    News::Ended(run, Some(outcome), reason) => return Some(self.came(run, runbook, outcome, &reason)),
+                    News::Ended(run, Some(outcome), reason) => {
+                        let outcome = self.taken_back_by(run, outcome).await;
+                        return Some(self.came(run, runbook, outcome, &reason));
+                    }
                 },
                 answer = self.answers.recv() => match (answer, under_way) {
                     // It ends before its next change, and then this one does.
@@ -241,6 +253,18 @@ impl Run {
         let names = runbook.params.iter().map(|param| &param.name);
         let given = names.filter_map(|name| Some((name.clone(), self.values.get(name)?.clone())));
         given.filter(|(_, value)| !value.is_null()).collect()
+    }
+
+    /// Of a run that takes its call back what counts is whether something of it is left.
+    async fn taken_back_by(&self, run: RunId, outcome: RunOutcome) -> RunOutcome {
+        if !self.backwards {
+            return outcome;
+        }
+        match self.exec.past(run).await {
+            Ok((past, _)) if past.undoable().next().is_none() => RunOutcome::Ok,
+            Ok(_) | Err(_) if outcome == RunOutcome::Ok => RunOutcome::Failed,
+            Ok(_) | Err(_) => outcome,
+        }
     }
 
     fn came(&mut self, run: RunId, runbook: &Runbook, outcome: RunOutcome, reason: &str) -> Answered {

@@ -1,5 +1,7 @@
 //! Planning: parameters, targets, read-only fences, levels and phrases. Nothing with an effect is sent.
 
+mod again;
+
 use super::captured::Captured;
 use super::scene::{Scene, Truth, step_of};
 use super::{Exec, when};
@@ -30,6 +32,9 @@ const LABEL: &str = "quarterdeck";
 impl Exec {
     /// Makes a plan. The error says why there can be none; a plan that can be shown but not approved carries its reasons.
     pub async fn make_plan(&self, request: &PlanRequest) -> Result<Plan<Draft>, String> {
+        if let Some(resumption) = request.resumes {
+            return self.plan_again(request, resumption).await;
+        }
         let runbook = self.library.get(&request.runbook).ok_or_else(|| {
             let near = nearest(&request.runbook, self.library.iter().map(|runbook| runbook.id.as_str()));
             format!("there is no runbook {:?}{near}", request.runbook)
@@ -77,6 +82,7 @@ impl Exec {
             steps,
             blocked,
             warnings,
+            again: None,
             hash: String::new(),
         }))
     }
@@ -301,7 +307,7 @@ impl Planner<'_> {
         let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place, hosts));
         self.changed |= run.is_some();
         let (id, title, host) = (step.id.clone(), clean(&step.title).into_owned(), step.host.clone());
-        Ok(PlannedStep { id, title, host, lost: None, target, address, fences, rows, undo, level, phrase })
+        Ok(PlannedStep { id, title, host, lost: None, target, address, fences, rows, undo, level, phrase, past: None })
     }
 
     /// A call is planned when its step is reached; that there is something to call is known before.
@@ -466,6 +472,7 @@ fn given_up(step: &Step, why: &str) -> PlannedStep {
         undo: None,
         level: Level::None,
         phrase: None,
+        past: None,
     }
 }
 

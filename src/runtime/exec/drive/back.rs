@@ -64,7 +64,8 @@ impl Run {
     /// `Stop it on game-2: docker start api`.
     pub(super) fn undo_text(&self, step: usize) -> String {
         let planned = self.planned(step);
-        let undo = planned.undo.as_deref().unwrap_or_default();
+        let sent = planned.fences.first().filter(|_| self.backwards).map(|fence| fence.sent.as_str());
+        let undo = planned.undo.as_deref().or(sent).unwrap_or_default();
         format!("{} on {}: {undo}", planned.title, planned.target)
     }
 
@@ -100,6 +101,7 @@ impl Run {
         for tried in 1..=more {
             let effect = self.undo_once(step).await;
             let Effect::NotSent(why) = &effect else { return effect };
+            self.step.not_sent = true;
             let detail = format!("not undone: {why}; it is sent again ({tried})");
             let data = json!({ "state": StepState::Checking, "detail": clean(&detail) });
             tokio::time::sleep(BREATH).await;
@@ -109,7 +111,9 @@ impl Run {
                 return effect;
             }
         }
-        self.undo_once(step).await
+        let effect = self.undo_once(step).await;
+        self.step.not_sent = matches!(effect, Effect::NotSent(_));
+        effect
     }
 
     async fn undo_once(&mut self, step: usize) -> Effect {
