@@ -3,7 +3,8 @@
 use super::menu::{Choice, Menu, MenuKind, MenuLine, Take};
 use super::{NameDialog, Overlay, State, planning};
 use crate::domain::RunId;
-use crate::effect::{Effect, Effects, Word};
+pub use crate::effect::Word;
+use crate::effect::{Effect, Effects};
 use crate::runbook::past::Next;
 use crate::runbook::{Onward, PlanRequest, Resumption, RunView};
 use crate::widgets::field::Field;

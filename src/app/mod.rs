@@ -39,7 +39,7 @@ mod views;
 mod way;
 mod writes;
 
-pub use again::Chosen;
+pub use again::{Chosen, Word};
 pub use banner::Banner;
 pub use freeze::Frozen;
 pub use layout::{MIN_SIZE, Screen};

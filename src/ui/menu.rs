@@ -1,9 +1,8 @@
 //! A menu, painted.
 
 use super::dialog::{self, Lines};
-use crate::app::{Menu, NameDialog, State};
+use crate::app::{Menu, NameDialog, State, Word};
 use crate::domain::text;
-use crate::effect::Word;
 use crate::theme::Role;
 use crate::widgets::scroll::Scroll;
 use ratatui::buffer::Buffer;

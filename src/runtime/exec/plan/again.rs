@@ -15,7 +15,7 @@ use crate::runbook::machine::{Was, first_left};
 use crate::runbook::model::{Fence, Role, Runbook, Step};
 use crate::runbook::past::{StepPast, fingerprint};
 use crate::runbook::plan::{Again, Onward, PlanBody, PlannedStep, Resumption, Rows, When};
-use crate::runbook::script::{Fleet, Script};
+use crate::runbook::script::{Fleet, Script, without_host};
 use crate::runbook::{Draft, Past, Plan, PlanRequest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,13 +180,25 @@ impl Planner<'_> {
         }
         let confirm = self.confirm_of(runbook, &step.id);
         planned_step.level = self.exec.policy.level(runbook.risk).max(confirm);
-        planned_step.phrase = Some(format!("undo {}", planned_step.target));
+        planned_step.phrase = Some(self.phrase_back(step, &planned_step));
         planned_step
+    }
+
+    /// `undo api on local`, `undo on primary`, `undo on 3 hosts`: one answer is for all hosts of a rollout.
+    fn phrase_back(&self, step: &Step, planned: &PlannedStep) -> String {
+        let of = |id: &str| without_host(id) == without_host(&step.id);
+        let hosts = self.script.steps.iter().filter(|other| of(&other.id)).count();
+        let on = planned.fences.first().map(|fence| fence.on.as_str());
+        match on {
+            _ if hosts > 1 => format!("undo on {hosts} hosts"),
+            Some(on) if on != planned.target => format!("undo {}", planned.target),
+            _ => format!("undo on {}", planned.target),
+        }
     }
 
     /// How the change itself was to be confirmed.
     fn confirm_of(&self, runbook: &Runbook, id: &str) -> Level {
-        let step = runbook.steps.iter().find(|step| step.id == crate::runbook::script::without_host(id));
+        let step = runbook.steps.iter().find(|step| step.id == without_host(id));
         step.and_then(Step::run).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
     }
 
