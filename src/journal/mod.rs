@@ -56,6 +56,11 @@ pub trait Journal: Send + Sync {
     /// All records of the runs that have a `run.start` (or a `run.resume`) and no `run.finish` after it, oldest first, whoever wrote them; without
     /// the runs that a living process drives (its own start, or its claim).
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError>;
+    /// The machine that this process is on, where several share the journal; `None`: there is one alone. What was begun on another one can't
+    /// be looked at from here: the same name may mean another thing there (`local`, a socket).
+    async fn host(&self) -> Option<String> {
+        None
+    }
     /// Takes over a run found by [`Journal::unfinished`]. False: it is finished meanwhile, or another living process
     /// drives it: leave it alone. The default is for a journal that one process alone uses.
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {

@@ -44,6 +44,10 @@ impl Journal for Opening {
         self.0.clone().await.unfinished().await
     }
 
+    async fn host(&self) -> Option<String> {
+        self.0.clone().await.host().await
+    }
+
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         self.0.clone().await.claim(run).await
     }

@@ -7,6 +7,7 @@ use crate::lab::postgres::Postgres;
 use crate::lab::{is_root, need, poll, program, skip};
 use crate::pty::{PATIENCE, Session};
 use crate::support::{leave, say};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::process::Output;
 use std::time::Duration;
@@ -179,6 +180,46 @@ fn while_the_server_is_away_every_screen_says_so_and_when_it_is_back_nothing_is_
     assert!(two.run(&["journal", "verify"]).status.success());
     leave(&mut before);
     leave(&mut during);
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_settled_by_its_own_machine_and_holds_its_lock_until_then() {
+    let server = need!(own_postgres);
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        return skip(
+            "team::a_run_that_was_cut_off_is_settled_by_its_own_machine_and_holds_its_lock_until_then",
+            "root and unshare",
+        );
+    }
+    let (one, two) = (Machine::new(&server, "ada", "bastion-1"), Machine::new(&server, "ben", "bastion-2"));
+    prepare(&server, &one.run(&["journal", "setup"]));
+    let mut shell = one.desk.launch_under(&one.wrapper).args(&["runbook", "run", "own"]).start();
+    shell.wait_text("run it? y");
+    say(&mut shell, "y");
+    one.is_made("touched");
+    shell.signal(Signal::KILL);
+    shell.wait_exit();
+    // The server has not heard of it for a minute, and its lock has not been renewed for two.
+    server.run_in("team", "UPDATE quarterdeck.process SET seen = seen - interval '1 minute'");
+    server.run_in("team", "UPDATE quarterdeck.lease SET until = until - interval '2 minutes'");
+    let mut screen = two.dashboard();
+    screen.wait_text("was cut off on bastion-1");
+    let refused = two.said(&["runbook", "plan", "own"]);
+    assert!(refused.contains("service/shop is held by ada@bastion-1 since "), "{refused}");
+    // What it waits for there comes; from the other machine it would have been looked for in vain.
+    one.make("go");
+    one.said(&["runbook", "resume"]);
+    let finished = two.run(&["journal", "export"]).stdout;
+    let finished = String::from_utf8(finished).unwrap();
+    let last: Value =
+        serde_json::from_str(finished.lines().rfind(|line| line.contains("run.finish")).unwrap()).unwrap();
+    assert_eq!(
+        (last["actor"]["host"].as_str(), last["data"]["outcome"].as_str()),
+        (Some("bastion-1"), Some("ok")),
+        "{last}"
+    );
+    assert!(!two.said(&["runbook", "plan", "own"]).contains("is held by"));
+    leave(&mut screen);
 }
 
 /// All of it is one record, told in the same way on both machines, and each line names who the server let in.

@@ -157,6 +157,10 @@ impl Journal for PostgresJournal {
         self.inner.reader.unfinished(self.inner.writer).await
     }
 
+    async fn host(&self) -> Option<String> {
+        Some(self.inner.here.host.clone())
+    }
+
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         let inner = Arc::clone(&self.inner);
         self.whole(async move { inner.claim(run).await }).await

@@ -40,6 +40,7 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
         return;
     }
     exec.tell(RunEvent::CutOff(runs.iter().map(|(run, _)| *run).collect())).await;
+    let runs = of_this_machine(exec, runs).await;
     // Side by side: one whose service hangs must not keep the others in the dark. A run that waits for one that it called comes after that.
     let (waiting, alone): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(run, records)| waits(*run, records));
     let settled = join_all(alone.iter().map(|(run, records)| settled(exec, *run, records))).await;
@@ -58,6 +59,7 @@ pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>,
     if past.outcome.is_none() || past.open.is_none() {
         return Ok(None);
     }
+    exec.of_this_machine(&past).await?;
     exec.take_up(run, json!({ "way": "look", "reason": "what became of it is looked at once more" })).await?;
     let found = Found::of(past, exec);
     found.settle(exec).await.map_err(|error| error.to_string())
@@ -66,6 +68,22 @@ pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>,
 /// A step of it is a run that it called, and nobody has said how that ended.
 fn waits(run: RunId, records: &[Record]) -> bool {
     Past::of(run, records).is_some_and(|past| past.calling().is_some())
+}
+
+/// Those that were begun here. Of the others it is told where they can be looked at: from here another thing of the same name would be.
+async fn of_this_machine(exec: &Exec, runs: Vec<(RunId, Vec<Record>)>) -> Vec<(RunId, Vec<Record>)> {
+    let Some(here) = exec.journal.host().await else { return runs };
+    let (ours, others): (Vec<_>, Vec<_>) =
+        runs.into_iter().partition(|(_, records)| records.first().is_none_or(|first| first.actor.host == here));
+    for (run, records) in others {
+        let host = records.first().map(|first| clean(&first.actor.host).into_owned()).unwrap_or_default();
+        let what = format!(
+            "run {} was cut off on {host}, and can be looked at from there alone: start quarterdeck there, or `quarterdeck runbook resume`",
+            run.short()
+        );
+        exec.trouble(Some(run), &what).await;
+    }
+    ours
 }
 
 /// Settles one run; `None` when it could not be, which is told, or when another process has taken it over.

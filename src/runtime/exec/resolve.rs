@@ -88,6 +88,20 @@ impl Exec {
         self.past(run).await.map(|(past, _)| past)
     }
 
+    /// What a run did is looked at, gone on with and taken back on the machine that began it: on another one of a team the same name may mean
+    /// another thing (`local`, a socket). What a person saw can be said anywhere.
+    pub(super) async fn of_this_machine(&self, past: &Past) -> Result<(), String> {
+        let host = &past.start.actor.host;
+        match self.journal.host().await {
+            Some(here) if here != *host => Err(format!(
+                "run {} was begun on {}: go on with it there; here it can be given up, or what was seen be said",
+                past.run.short(),
+                clean(host)
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Says in the journal that a run is taken up, unless another living process drives it: the error says so.
     pub(super) async fn take_up(&self, run: RunId, data: Value) -> Result<(), String> {
         let taken = self.journal.reopen(self.entry_of(run, RecordKind::RunResume, data)).await;

@@ -37,6 +37,7 @@ impl Exec {
             return Err(format!("run {} is under way", of.run.short()));
         }
         let (past, records) = self.past(of.run).await?;
+        self.of_this_machine(&past).await?;
         past.settled()?;
         let family = self.family(request)?;
         let runbook = self
