@@ -296,6 +296,7 @@ async fn what_a_run_held_that_was_cut_off_stays_held_until_it_has_an_end(place: 
 }
 
 async fn a_run_is_taken_up_again_by_one_and_not_while_somebody_drives_it(place: &dyn Place) {
+    use RecordKind::{RunFinish, RunResume, RunStart, StepIntent};
     let (one, two) = (place.open("ada", "bastion").await, place.open("ben", "bastion").await);
     let run = start_run(&*one).await;
     let again = || entry(RecordKind::RunResume, Some(run), json!({ "way": "undo" }));
@@ -311,7 +312,6 @@ async fn a_run_is_taken_up_again_by_one_and_not_while_somebody_drives_it(place: 
     winner.append(intent()).await.unwrap();
     finish(&**winner, run).await;
     let kinds: Vec<RecordKind> = loser.of_run(run).await.unwrap().iter().map(|record| record.entry.kind).collect();
-    use RecordKind::{RunFinish, RunResume, RunStart, StepIntent};
     assert_eq!(kinds, [RunStart, StepIntent, RunFinish, RunResume, StepIntent, RunFinish]);
     // One whose process died after that is anybody's.
     let dead = place.open_ended("ada").await;
