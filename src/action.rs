@@ -316,7 +316,11 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::ReplayFarForward, "replay-far-forward", "a minute on in the recording"),
     (Action::ReplayFaster, "replay-faster", "replay faster: up to 60 times as fast"),
     (Action::ReplaySlower, "replay-slower", "replay slower: down to as it was"),
-    (Action::Plan, "plan", "plan the selected runbook, or the one that names the selected alert (asks first)"),
+    (
+        Action::Plan,
+        "plan",
+        "plan the selected runbook, or the one that names the selected alert; of a run, what can be done with it (asks first)",
+    ),
     (Action::Quit, "quit", "quit; on a page or a view: back"),
 ];
 

@@ -31,6 +31,15 @@ pub enum Effect {
     GiveUpPlan,
     /// Start an approved plan.
     Start(Box<Plan<Approved>>),
+    /// Record what a person says of a run that nobody drives; what came of it comes as an event.
+    Resolve {
+        /// Which run.
+        run: RunId,
+        /// What is said.
+        word: Word,
+        /// In their words.
+        text: String,
+    },
     /// Answer what a run asked.
     Answer(RunId, RunAnswer),
     /// Ask for the past of a figure; the answer comes as an event.
@@ -78,6 +87,17 @@ pub enum Effect {
     Suspend,
     /// Leave.
     Quit,
+}
+
+/// What a person says of a run that nobody drives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The change that is in doubt was made.
+    Happened,
+    /// It was not.
+    Nothing,
+    /// The run is given up.
+    GivenUp,
 }
 
 /// The answer to a question of a run.

@@ -127,7 +127,7 @@ pub(super) fn resized(state: &mut State) {
     let lines = with_hands(state, |hands, cx| match menu.kind {
         MenuKind::Sort => Some(sort_lines(hands, cx)),
         MenuKind::Columns => Some(column_lines(hands, cx)),
-        MenuKind::Copy | MenuKind::Views | MenuKind::Runbooks => None,
+        MenuKind::Copy | MenuKind::Views | MenuKind::Runbooks | MenuKind::Run => None,
     });
     if let Some(lines) = lines.flatten() {
         menu.renew(lines);
@@ -215,6 +215,10 @@ fn choose(state: &mut State, menu: &mut Menu, effects: &mut Effects) -> bool {
         }
         Some(Choice::Runbook(id)) => {
             super::offers::ask(state, id, effects);
+            false
+        }
+        Some(&Choice::Run(run, chosen)) => {
+            super::again::choose(state, run, chosen, effects);
             false
         }
         Some(Choice::Column(_)) | None => false,

@@ -1,5 +1,7 @@
 //! A small list to choose from: how a table is ordered, which columns it has, what to copy.
 
+use super::again::Chosen;
+use crate::domain::RunId;
 use crate::domain::view::View;
 use crate::panes::hands::{ColumnChange, Extent};
 use crate::panes::sheet::Form;
@@ -30,6 +32,8 @@ pub enum MenuKind {
     Views,
     /// Runbooks to plan.
     Runbooks,
+    /// What can be done with a run that is over or was cut off.
+    Run,
 }
 
 impl MenuKind {
@@ -44,6 +48,7 @@ impl MenuKind {
             Self::Sort => "a first letter or Enter sorts, again turns it around; Esc closes",
             Self::Views => "Enter opens, x deletes; Esc closes",
             Self::Runbooks => "Enter plans, and changes nothing yet; Esc closes",
+            Self::Run => "Enter chooses, and changes nothing yet; Esc closes",
             Self::Copy => "Enter copies, s saves to a file; Esc closes",
             Self::Columns => "Space shows or hides, < > move, r resets; Esc closes",
         }
@@ -76,6 +81,8 @@ pub enum Choice {
     View(Box<View>),
     /// A runbook, by its id.
     Runbook(String),
+    /// A run, and what is done with it.
+    Run(RunId, Chosen),
 }
 
 /// Something to copy.

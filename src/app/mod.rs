@@ -2,6 +2,7 @@
 //!
 //! Pure: no IO, no clock, no async. Decides; formatting is the panes' `refresh`, painting is `ui`'s.
 
+mod again;
 mod announce;
 mod answer;
 mod banner;
@@ -40,6 +41,7 @@ mod views;
 mod way;
 mod writes;
 
+pub use again::{Chosen, Word};
 pub use banner::Banner;
 pub use freeze::Frozen;
 pub use layout::{MIN_SIZE, Screen};

@@ -34,8 +34,8 @@ pub(super) fn plan(state: &mut State, effects: &mut Effects) {
         | ThingId::Container { .. }
         | ThingId::Session { .. }
         | ThingId::Process { .. }
-        | ThingId::Entry { .. }
-        | ThingId::Run(_) => state.toasts.say(state.now, "put the cursor on an alert or a runbook first"),
+        | ThingId::Entry { .. } => state.toasts.say(state.now, "put the cursor on an alert, a runbook or a run first"),
+        ThingId::Run(run) => super::again::open(state, *run),
     }
 }
 

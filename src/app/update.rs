@@ -519,7 +519,10 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Record(record) => {
             state.runs.apply(&record);
             state.outputs.apply(&record);
-            if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
+            let drives = matches!(record.entry.data["way"].as_str(), Some("go on" | "undo"));
+            let begins =
+                record.entry.kind == RecordKind::RunStart || record.entry.kind == RecordKind::RunResume && drives;
+            if let (true, Some(run)) = (begins, record.entry.run) {
                 state.banner = Some(Banner::new(run));
                 state.started.push(run);
                 // What is being typed stays where it is.

@@ -2,9 +2,9 @@
 
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
 use super::{Overlay, State};
-use crate::domain::nearest;
 use crate::domain::view::{TableView, View};
-use crate::effect::{Effect, Effects};
+use crate::domain::{RunId, nearest};
+use crate::effect::{Effect, Effects, Word};
 use crate::keymap::Chord;
 use crate::panes::{PANES, Pane};
 use crate::widgets::field::Field;
@@ -30,8 +30,10 @@ pub struct Habits {
 /// The name of a view, while it is typed.
 #[derive(Clone, Debug, Default)]
 pub struct NameDialog {
-    /// The name.
+    /// What is typed.
     pub field: Field,
+    /// No name after all: what a person says of a run.
+    pub about: Option<(RunId, Word)>,
 }
 
 /// Asks for the name of the view that the screen shows.
@@ -47,6 +49,9 @@ pub(super) fn name_key(state: &mut State, dialog: &mut NameDialog, chord: Chord,
     if !chord.is(KeyCode::Enter) {
         dialog.field.key(chord);
         return true;
+    }
+    if let Some((run, word)) = dialog.about {
+        return !super::again::say(state, run, word, dialog.field.text(), effects);
     }
     let name = dialog.field.text().trim().to_owned();
     if name.is_empty() {

@@ -58,6 +58,10 @@ pub enum RecordKind {
     /// It has given that back.
     #[serde(rename = "lock.released")]
     LockReleased,
+    /// A run that had been cut off or was over is taken up again, or somebody says what they saw of it (`data.way`: `go on`, `undo`, `saw`,
+    /// `abandon`, `data.reason`). It is open from here until its next `run.finish`.
+    #[serde(rename = "run.resume")]
+    RunResume,
     /// The run ended (`data.outcome`: see [`RunOutcome`], `data.reason`; `data.left`: its own changes that can still be taken back, and by what).
     #[serde(rename = "run.finish")]
     RunFinish,
@@ -65,7 +69,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::JournalOpen,
         Self::WritesLock,
         Self::PolicyChange,
@@ -79,6 +83,7 @@ impl RecordKind {
         Self::StepReconcile,
         Self::LockTaken,
         Self::LockReleased,
+        Self::RunResume,
         Self::RunFinish,
     ];
 
@@ -98,6 +103,7 @@ impl RecordKind {
             Self::StepReconcile => "step.reconcile",
             Self::LockTaken => "lock.taken",
             Self::LockReleased => "lock.released",
+            Self::RunResume => "run.resume",
             Self::RunFinish => "run.finish",
         }
     }

@@ -89,6 +89,8 @@ behaviours!(
     what_one_run_holds_no_other_gets,
     a_lease_lapses_with_its_time_and_a_stale_holder_is_told,
     who_holds_something_is_told_with_runbook_and_step,
+    what_a_run_held_that_was_cut_off_stays_held_until_it_has_an_end,
+    a_run_is_taken_up_again_by_one_and_not_while_somebody_drives_it,
     the_last_start_of_each_runbook_is_found,
     what_others_append_is_read_once_in_order,
     one_that_only_looks_sees_the_same,
@@ -275,6 +277,47 @@ async fn who_holds_something_is_told_with_runbook_and_step(place: &dyn Place) {
     assert!(held.to_string().ends_with(&end), "{held}");
     let age = jiff::Timestamp::now().duration_since(held.since).abs();
     assert!(age < jiff::SignedDuration::from_secs(30), "since when, by the store's clock: {held}");
+}
+
+async fn what_a_run_held_that_was_cut_off_stays_held_until_it_has_an_end(place: &dyn Place) {
+    let (dead, us) = (place.open_ended("ada").await, place.open("ben", "bastion").await);
+    let it = all(&["database/a"]);
+    let run = start_run(&*dead).await;
+    grants(dead.take(run, &it, Duration::ZERO).await.unwrap());
+    let Taken::Held(held) = us.take(new_run(), &it, TTL).await.unwrap() else { panic!() };
+    assert!(held.cut_off && held.to_string().contains("that run was cut off"), "{held}");
+    assert!(us.claim(run).await.unwrap());
+    // Its own run takes it up again, under a greater number.
+    assert_eq!(fences(us.take(run, &it, TTL).await.unwrap()), [2]);
+    assert!(!us.held(&it).await.unwrap()[0].cut_off);
+    finish(&*us, run).await;
+    us.release(run).await.unwrap();
+    assert_eq!(fences(us.take(new_run(), &it, TTL).await.unwrap()), [3]);
+}
+
+async fn a_run_is_taken_up_again_by_one_and_not_while_somebody_drives_it(place: &dyn Place) {
+    use RecordKind::{RunFinish, RunResume, RunStart, StepIntent};
+    let (one, two) = (place.open("ada", "bastion").await, place.open("ben", "bastion").await);
+    let run = start_run(&*one).await;
+    let again = || entry(RecordKind::RunResume, Some(run), json!({ "way": "undo" }));
+    assert_eq!(two.reopen(again()).await.unwrap(), None, "it is driven");
+    finish(&*one, run).await;
+    // It has an end: whoever is first has it, and drives it from then on.
+    let (a, b) = tokio::join!(one.reopen(again()), two.reopen(again()));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(a.is_some() ^ b.is_some(), "{a:?} {b:?}");
+    let (winner, loser) = if a.is_some() { (&one, &two) } else { (&two, &one) };
+    assert!(winner.claim(run).await.unwrap() && !loser.claim(run).await.unwrap());
+    let intent = || entry(RecordKind::StepIntent, Some(run), json!({}));
+    winner.append(intent()).await.unwrap();
+    finish(&**winner, run).await;
+    let kinds: Vec<RecordKind> = loser.of_run(run).await.unwrap().iter().map(|record| record.entry.kind).collect();
+    assert_eq!(kinds, [RunStart, StepIntent, RunFinish, RunResume, StepIntent, RunFinish]);
+    // One whose process died after that is anybody's.
+    let dead = place.open_ended("ada").await;
+    assert!(dead.reopen(again()).await.unwrap().is_some());
+    assert!(two.reopen(again()).await.unwrap().is_some());
+    assert!(place.reader().await.verify().await.unwrap().is_intact());
 }
 
 async fn the_last_start_of_each_runbook_is_found(place: &dyn Place) {

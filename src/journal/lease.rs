@@ -1,7 +1,8 @@
 //! Leases: who holds what, so that two runs never change one thing at the same time. They live where the records are, and are
 //! judged by that store's clock.
 //!
-//! A lease lapses when its time is over, and when its process is dead (told on its own host only). Each grant has a number that is
+//! A lease lapses when its time is over, and when its process is dead (told on its own host only); but not as long as its run is cut off: what
+//! that did may go on over there until somebody has looked, so it stays held until then. Each grant has a number that is
 //! greater than all before it for that resource: whoever still has a smaller one is no holder any more.
 
 use crate::domain::RunId;
@@ -47,21 +48,31 @@ pub struct Lease {
     pub runbook: Option<String>,
     /// The last step that something was recorded of.
     pub step: Option<String>,
+    /// Nobody drives the run any more, and nobody has found out what became of it.
+    pub cut_off: bool,
 }
 
 impl fmt::Display for Lease {
     /// `database/primary is held by ada@bastion since 12:04:31 UTC: run 1a2b3c of db-kill-idle, at kill/idle`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resource, run, holder, since, runbook, step } = self;
+        let Self { resource, run, holder, since, runbook, step, cut_off } = self;
         let who = format!("{}@{}", holder.name, holder.host);
         let when = since.strftime("%H:%M:%S UTC");
         write!(f, "{} is held by {} since {when}: run {}", clean(resource), clean(&who), run.short())?;
         if let Some(runbook) = runbook {
             write!(f, " of {}", clean(runbook))?;
         }
-        match step {
-            Some(step) => write!(f, ", at {}", clean(step)),
-            None => Ok(()),
+        if let Some(step) = step {
+            write!(f, ", at {}", clean(step))?;
         }
+        if *cut_off {
+            let run = run.short();
+            write!(
+                f,
+                "; that run was cut off, and what it did may still go on: `quarterdeck runbook resume {run}` looks at it, and with \
+                 `--abandon REASON` it is given up and its locks with it"
+            )?;
+        }
+        Ok(())
     }
 }

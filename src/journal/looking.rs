@@ -3,6 +3,7 @@
 use super::absent::Absent;
 use super::lease::Lease;
 use super::{Journal, JournalError, Reader, Store};
+use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
 
@@ -26,6 +27,13 @@ impl Journal for Looking {
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
         match self.reader().await? {
             Some(reader) => reader.recent(limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        match self.reader().await? {
+            Some(reader) => reader.of_run(run).await,
             None => Ok(Vec::new()),
         }
     }

@@ -21,6 +21,8 @@ pub use row::Found;
 pub use store::{Reader, Store};
 
 use crate::domain::RunId;
+#[cfg(doc)]
+use crate::domain::record::RecordKind;
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
 use lease::{Grant, Lease, Taken};
@@ -51,7 +53,7 @@ pub trait Journal: Send + Sync {
     async fn append(&self, entry: Entry) -> Result<Record, JournalError>;
     /// The newest `limit` records of all writers, oldest first.
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError>;
-    /// All records of the runs that have a `run.start` and no `run.finish`, oldest first, whoever wrote them; without
+    /// All records of the runs that have a `run.start` (or a `run.resume`) and no `run.finish` after it, oldest first, whoever wrote them; without
     /// the runs that a living process drives (its own start, or its claim).
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError>;
     /// The machine that this process is on, where several share the journal; `None`: there is one alone. What was begun on another one can't
@@ -64,6 +66,17 @@ pub trait Journal: Send + Sync {
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         let _ = run;
         Ok(true)
+    }
+    /// Takes over a run that is to be gone on with or taken back, and appends what says so ([`RecordKind::RunResume`] with that run), both or
+    /// neither. `None`: another living process drives it. The default is for a journal that one process alone uses.
+    async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
+        self.append(entry).await.map(Some)
+    }
+    /// All records of a run, oldest first; none: it is not known.
+    async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        let mut records = self.recent(u32::MAX).await?;
+        records.retain(|record| record.entry.run == Some(run));
+        Ok(records)
     }
     /// Takes all of these resources for a run, or none. The run holds them until they are released or lapse; see [`lease`].
     async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {

@@ -52,6 +52,14 @@ impl Journal for Opening {
         self.0.clone().await.claim(run).await
     }
 
+    async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
+        self.0.clone().await.reopen(entry).await
+    }
+
+    async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        self.0.clone().await.of_run(run).await
+    }
+
     async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
         self.0.clone().await.take(run, resources, ttl).await
     }

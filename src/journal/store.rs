@@ -134,6 +134,17 @@ impl Reader {
         }
     }
 
+    /// All records of a run, oldest first; none: it is not known.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        match self {
+            Self::File(reader) => reader.of_run(run).await,
+            Self::Team(reader) => reader.of_run(run).await,
+        }
+    }
+
     /// Who holds these, as somebody on this machine sees it.
     ///
     /// # Errors

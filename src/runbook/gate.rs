@@ -224,7 +224,10 @@ impl Plan<Approved> {
         let has_undo = |planned: &&PlannedStep| {
             planned.fences.iter().any(|fence| fence.role == Role::Undo && !fence.is_left_out())
         };
-        let planned = self.changing(step).filter(has_undo).ok_or_else(|| Refusal::NotInPlan(step.to_owned()))?;
+        // What was done before the run was taken up again was part of that plan.
+        let done = |planned: &&PlannedStep| planned.changes() || planned.past.is_some();
+        let planned =
+            self.body.step(step).filter(done).filter(has_undo).ok_or_else(|| Refusal::NotInPlan(step.to_owned()))?;
         let left = |rows: &Rows| sent.map_or_else(|| rows.clone(), |sent| rows.still_in(sent));
         Ok(StepPermit { step: step.to_owned(), rows: planned.rows.as_ref().map(left) })
     }

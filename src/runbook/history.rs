@@ -3,6 +3,7 @@
 
 use super::foreseen::{self, Foreseen};
 use super::model::Role;
+use super::past::Next;
 use super::script::without_host;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use crate::domain::{RunId, Severity, time};
@@ -90,6 +91,9 @@ impl RunView {
         match self.outcome {
             Some(outcome) if self.reason.is_empty() => Some(outcome.word().to_owned()),
             Some(outcome) => Some(format!("{}: {}", outcome.word(), self.reason)),
+            None if self.is_in_doubt() => {
+                Some("cut off, and nobody knows what became of it: what it locks stays held until somebody says what they saw".to_owned())
+            }
             None if self.cut_off => Some(format!("cut off: its session ended before it did; {}", self.cut_off_words())),
             None => None,
         }
@@ -152,9 +156,36 @@ impl RunView {
         let made = |step: &&StepView| {
             step.sent_at.is_some()
                 && step.undo.is_some()
+                && !step.not_done
                 && !matches!(step.state, StepState::Undone | StepState::Skipped | StepState::Cancelled)
         };
         self.steps.iter().rev().filter(made)
+    }
+
+    /// Nobody drives it, and of a change of it nobody knows whether it happened.
+    pub fn is_in_doubt(&self) -> bool {
+        let unknown = |step: &StepView| step.state == StepState::Unknown;
+        let over = match self.outcome {
+            Some(outcome) => outcome == RunOutcome::Unknown,
+            None => self.cut_off,
+        };
+        over && self.steps.iter().any(unknown)
+    }
+
+    /// What a person can do with it now; its plan knows better.
+    pub fn ways(&self) -> Vec<Next> {
+        if self.is_in_doubt() {
+            return vec![Next::Saw, Next::GiveUp];
+        }
+        let Some(outcome) = self.outcome else { return Vec::new() };
+        let back = |step: &StepView| matches!(step.state, StepState::Undone | StepState::UndoFailed);
+        let called = |step: &StepView| step.called && !back(step);
+        let ways = [
+            (Next::GoOn, outcome != RunOutcome::Ok && !self.steps.iter().any(back)),
+            (Next::Undo, self.undoable().next().is_some() || self.steps.iter().any(called)),
+            (Next::GiveUp, outcome != RunOutcome::Ok),
+        ];
+        ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
     }
 
     /// The outcome, or how it stands while there is none.
@@ -205,6 +236,10 @@ pub struct StepView {
     pub undo: Option<String>,
     /// The runbook that it runs, and what that would change as the plan saw it.
     pub call: Option<Foreseen>,
+    /// It ran another runbook.
+    pub called: bool,
+    /// It is certain that its change was not done, though it was about to be.
+    pub not_done: bool,
     /// When its change was sent.
     pub sent_at: Option<Timestamp>,
     /// When the batch of hosts began of which it is the first step.
@@ -333,6 +368,7 @@ impl Runs {
             | RecordKind::PolicyChange
             | RecordKind::LockTaken
             | RecordKind::LockReleased => {}
+            RecordKind::RunResume => resume(run, record),
         }
     }
 }
@@ -401,6 +437,8 @@ fn planned_step(data: &Value) -> StepView {
         changes: data["changes"].as_bool().unwrap_or(false),
         undo: data["undo"].as_str().map(str::to_owned),
         call: serde_json::from_value(data["call"].clone()).ok(),
+        not_done: false,
+        called: false,
         sent_at: None,
         batch_at: None,
         ended: None,
@@ -415,8 +453,15 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
     let Some(step) = run.steps.iter_mut().find(|step| Some(&step.id) == record.entry.step.as_ref()) else { return };
     let data = &record.entry.data;
     step.at = Some(record.at);
-    step.state = state.unwrap_or(step.state);
+    step.called |= !record.entry.data["called"].is_null();
     let undo = record.entry.role.as_deref() == Some(Role::Undo.word());
+    // What was looked at and not taken back is what it was.
+    let stays =
+        |state: &StepState| undo && matches!(state, StepState::Checking | StepState::Skipped | StepState::Cancelled);
+    step.state = state.filter(|state| !stays(state)).unwrap_or(step.state);
+    if !undo {
+        step.not_done = data["happened"].as_bool() == Some(false);
+    }
     if record.entry.kind == RecordKind::StepIntent && !undo {
         step.sent_at = Some(record.at);
     }
@@ -446,6 +491,12 @@ fn batch(run: &mut RunView, record: &Record) {
     if let Some(step) = run.steps.iter_mut().find(|step| step.state == StepState::Planned) {
         step.batch_at = record.at.checked_add(pause).ok();
     }
+}
+
+/// It is open again.
+fn resume(run: &mut RunView, record: &Record) {
+    (run.ended, run.outcome, run.cut_off) = (None, None, false);
+    run.reason = text(&record.entry.data, "reason");
 }
 
 fn finish(run: &mut RunView, record: &Record) {

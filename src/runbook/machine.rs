@@ -4,6 +4,10 @@
 //! after a step whose effect is unknown, nothing new after a stop or when the journal cannot be written. A change that was not done
 //! is sent again only after its checks have passed again, and a change is taken back at most once.
 
+mod resume;
+
+pub use resume::first_left;
+
 use super::script::{Lane, Rolling};
 use crate::domain::record::{RunOutcome, StepState};
 
@@ -196,6 +200,25 @@ pub enum Watched {
     CannotTell(String),
 }
 
+/// What is known of a step of a run that is taken up again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Was {
+    /// The last state of what it does; `Planned`: not begun.
+    pub state: StepState,
+    /// Its change was made, or may have been.
+    pub happened: bool,
+    /// How taking it back stands, if that was tried.
+    pub undo: Option<StepState>,
+    /// Why, in words.
+    pub detail: String,
+}
+
+impl Default for Was {
+    fn default() -> Self {
+        Self { state: StepState::Planned, happened: false, undo: None, detail: String::new() }
+    }
+}
+
 /// How a run would end, unless something else follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct End {
@@ -259,6 +282,20 @@ pub struct Machine {
     done: Vec<usize>,
     /// Why the first step failed after which the run went on.
     passed_over: Option<String>,
+    /// What a run that is taken up again begins with, where that is no step.
+    first: First,
+}
+
+/// How a run begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum First {
+    /// With the step it is at.
+    #[default]
+    Step,
+    /// What is left of a host that has failed is passed over.
+    Pass,
+    /// The operator is asked.
+    Offer(End),
 }
 
 impl Machine {
@@ -275,6 +312,7 @@ impl Machine {
             tries: 0,
             done: Vec::new(),
             passed_over: None,
+            first: First::Step,
         }
     }
 
@@ -282,6 +320,62 @@ impl Machine {
     #[must_use]
     pub fn rolling(self, rollings: Vec<Rolling>) -> Self {
         Self { rollings, ..self }
+    }
+
+    /// Takes a run up again where its records end. What they say was done is not done again; what they leave in doubt, and a step that
+    /// has failed, is put to the operator first.
+    #[must_use]
+    pub fn resumed(mut self, was: &[Was]) -> Self {
+        let at = resume::first_left(was);
+        let made = |step: &usize| was[*step].happened && was[*step].undo.is_none() && self.can_undo(*step);
+        self.done = (0..was.len().min(self.kinds.len())).filter(made).collect();
+        self.step = at;
+        self.passed_over = was[..at].iter().find(|was| resume::is_bad(was)).map(|was| was.detail.clone());
+        self.lost = resume::lost(self.rollings.iter(), was, at);
+        self.first = self.taken_up(was, at);
+        self
+    }
+
+    fn taken_up(&mut self, was: &[Was], at: usize) -> First {
+        if let Some(doubt) = was.iter().position(resume::is_doubtful) {
+            self.step = doubt;
+            let why = format!("nobody knows what became of a step: {}", was[doubt].detail);
+            return First::Offer(End::new(RunOutcome::Unknown, &why, Then::Ask));
+        }
+        let Some(last) = at.checked_sub(1) else { return First::Step };
+        let within = |rolling: &Rolling| self.lost <= rolling.max_fail;
+        let lane = resume::lane(&self.rollings, last).map(|(rolling, lane)| (within(rolling), lane.steps.end));
+        let failed = resume::is_bad(&was[last]) || resume::failed_before(&self.rollings, was, last);
+        match lane {
+            // What failed on a host, or was taken back there, ends that host alone.
+            Some((true, end)) if failed && at < end => {
+                self.step = last;
+                return First::Pass;
+            }
+            Some((true, _)) if failed => return First::Step,
+            _ => {}
+        }
+        let excused = |step: usize| resume::lane(&self.rollings, step).is_some_and(|(rolling, _)| within(rolling));
+        if let Some(back) = (0..was.len()).find(|step| was[*step].undo.is_some() && !excused(*step)) {
+            self.step = back;
+            let why = "some of it was taken back: nothing new is begun there";
+            return First::Offer(End::new(RunOutcome::Stopped, why, Then::Offer));
+        }
+        if resume::is_bad(&was[last]) {
+            self.step = last;
+            let again = was[last].happened.then_some(Again::Watch(None));
+            return First::Offer(End { again, ..End::new(RunOutcome::Failed, &was[last].detail, Then::Ask) });
+        }
+        First::Step
+    }
+
+    fn begin_with(&mut self) -> Command {
+        match std::mem::take(&mut self.first) {
+            First::Offer(end) if !self.leaving => self.offer(end),
+            First::Offer(end) => self.finish(end.outcome, end.reason),
+            First::Pass if !self.stopping => self.pass(),
+            First::Pass | First::Step => self.enter(),
+        }
     }
 
     /// The run is over.
@@ -309,7 +403,7 @@ impl Machine {
                 self.leaving = true;
                 self.stop()
             }
-            (Phase::New, Event::Started) => Some(self.enter()),
+            (Phase::New, Event::Started) => Some(self.begin_with()),
             (Phase::Checking | Phase::CheckingAgain, Event::Rechecked(result)) => Some(self.rechecked(result)),
             (Phase::Asking, Event::Answered(answer)) => Some(self.answered(answer)),
             (Phase::Acting, Event::Acted(effect, then)) => Some(self.acted(effect, then)),

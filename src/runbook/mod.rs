@@ -15,6 +15,7 @@ pub mod output;
 pub mod pace;
 pub mod params;
 pub mod parse;
+pub mod past;
 pub mod plan;
 pub mod reach;
 pub mod schema;
@@ -26,7 +27,8 @@ pub use library::{Library, Shelved};
 pub use mistake::Mistake;
 pub use model::{Role, Runbook};
 pub use parse::{Problem, Problems};
-pub use plan::{Draft, Plan, PlanRequest};
+pub use past::Past;
+pub use plan::{Draft, Onward, Plan, PlanRequest, Resumption};
 pub use script::Script;
 
 /// `: did you mean "x"?` for the known name that a mistyped one is nearest to; empty when none is near.

@@ -1,9 +1,11 @@
 //! A plan: everything a run would do, frozen. What is shown is what is approved is what runs.
 
 use super::foreseen::Foreseen;
+use super::machine::Was;
 use super::model::{Role, Runbook};
 use super::script::{Fleet, Script, without_host};
 use crate::domain::RunId;
+use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::risk::Level;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,36 @@ pub struct PlanRequest {
     pub args: BTreeMap<String, Value>,
     /// The run that it is to be a part of.
     pub caller: Option<Caller>,
+    /// No new run: one that was begun before is taken up again.
+    pub resumes: Option<Resumption>,
+}
+
+/// A run that was begun before, and what is wanted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    /// Which.
+    pub run: RunId,
+    /// What.
+    pub way: Onward,
+}
+
+/// What is wanted of a run that was begun before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// The rest of it.
+    GoOn,
+    /// To take back what it did, last first.
+    Undo,
+}
+
+impl Onward {
+    /// The word in its records.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::GoOn => "go on",
+            Self::Undo => "undo",
+        }
+    }
 }
 
 /// A step of a run that runs another runbook.
@@ -43,7 +75,12 @@ pub struct Caller {
 impl PlanRequest {
     /// For a run of its own.
     pub fn new(runbook: impl Into<String>, args: BTreeMap<String, Value>) -> Self {
-        Self { runbook: runbook.into(), args, caller: None }
+        Self { runbook: runbook.into(), args, caller: None, resumes: None }
+    }
+
+    /// To take up a run of this runbook again.
+    pub fn resuming(runbook: impl Into<String>, resumption: Resumption) -> Self {
+        Self { resumes: Some(resumption), ..Self::new(runbook, BTreeMap::new()) }
     }
 }
 
@@ -70,9 +107,31 @@ pub struct PlanBody {
     pub blocked: Vec<String>,
     /// What the operator should know, one sentence each.
     pub warnings: Vec<String>,
+    /// Of a run that is taken up again: what is known of it.
+    pub again: Option<Again>,
     /// SHA-256 (hex) over the runbook's text, parameters and approved row keys.
     pub hash: String,
 }
+
+/// What is known of a run that is taken up again.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// Its steps, in their order.
+    pub was: Vec<Was>,
+    /// The rows that it has found and that its changes gave back, each with the host of a rollout that they are of.
+    pub outs: Vec<(Option<String>, Rows)>,
+    /// The number of its records: with another one it is not the run that was seen.
+    pub records: usize,
+    /// The runs that its steps called, by the steps' ids.
+    pub called: BTreeMap<String, RunId>,
+    /// The numbers of its page's steps, by their ids without the host.
+    pub numbers: BTreeMap<String, usize>,
+    /// How it ended before.
+    pub outcome: Option<RunOutcome>,
+}
+
+/// What begins the heading of a step that takes another one back.
+pub const UNDO: &str = "Undo: ";
 
 /// Something that only one run may hold at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +182,10 @@ pub struct PlannedStep {
     pub level: Level,
     /// The phrase to type, when the level is typed: `kill 37 on primary`.
     pub phrase: Option<String>,
+    /// Of a run that is taken up again: it was done before, with this end, and is not done again.
+    pub past: Option<StepState>,
+    /// It takes back what a step did in an earlier life of its run.
+    pub takes_back: bool,
 }
 
 /// A step that a person does, or that runs another runbook.
@@ -214,6 +277,16 @@ pub enum Change {
 }
 
 impl Rows {
+    /// Rows as a record keeps them.
+    pub fn remembered(name: &str, rows: &Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            key: serde_json::from_value(rows["key"].clone()).unwrap_or_default(),
+            columns: Vec::new(),
+            rows: rows["rows"].as_array().cloned().unwrap_or_default(),
+        }
+    }
+
     /// What makes `row` the same row. `None` when it lacks a key column.
     pub fn key_of(&self, row: &Value) -> Option<String> {
         let key: Option<Vec<&Value>> = self.key.iter().map(|column| row.get(column)).collect();
@@ -256,7 +329,12 @@ impl Plan<Draft> {
 /// answer that it takes. What is sent is made of these, and may hold values that only move.
 fn hash(body: &PlanBody) -> String {
     let steps: Vec<Value> = body.steps.iter().map(hashed_step).collect();
-    let whole = json!([body.runbook.hash, body.values, steps]);
+    let again = body.request.resumes.zip(body.again.as_ref());
+    let again = again.map(|(resumption, again)| json!([resumption.run, resumption.way.word(), again.records]));
+    let whole = match again {
+        Some(again) => json!([body.runbook.hash, body.values, steps, again]),
+        None => json!([body.runbook.hash, body.values, steps]),
+    };
     super::parse::sha256(&whole.to_string())
 }
 

@@ -112,6 +112,7 @@ fn walk(out: &mut Vec<Reached>, runs: &Runs, run: &RunView, before: &str, depth:
 fn own(step: &StepView, number: String, by: Option<String>, over: bool) -> Reached {
     let fate = match step.state {
         StepState::Undone | StepState::Skipped | StepState::Cancelled => Fate::Gone,
+        _ if step.not_done => Fate::Gone,
         _ if step.sent_at.is_some() => Fate::Made,
         _ => Fate::Ahead,
     };

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::connect::Connections;
 use crate::domain::view::View;
 use crate::domain::{LogEvent, RunId, SourceId, text};
-use crate::effect::{Effect, Effects};
+use crate::effect::{Effect, Effects, Word};
 use crate::event::{Event, Reloaded, RunEvent, Stamped};
 use crate::journal::Journal;
 use crate::recording::{Played, Player};
@@ -397,6 +397,7 @@ impl Loop {
                 Effect::Start(plan) => {
                     self.exec.start(*plan);
                 }
+                Effect::Resolve { run, word, text } => resolve(Arc::clone(&self.exec), run, word, text),
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),
@@ -429,6 +430,22 @@ impl Loop {
         }
         Ok(false)
     }
+}
+
+/// Records what a person says of a run, and tells what came of it.
+fn resolve(exec: Arc<Exec>, run: RunId, word: Word, text: String) {
+    tokio::spawn(async move {
+        let said = match word {
+            Word::Happened => exec.saw(run, true, &text).await,
+            Word::Nothing => exec.saw(run, false, &text).await,
+            Word::GivenUp => exec.give_up(run, &text).await,
+        };
+        let told = match said {
+            Ok(ended) => Event::Told { bad: false, what: format!("run {}: {}", run.short(), ended.reason) },
+            Err(why) => Event::Told { bad: true, what: format!("run {}: nothing was recorded: {why}", run.short()) },
+        };
+        let _ = exec.events.send(told).await;
+    });
 }
 
 impl Loop {

@@ -1,7 +1,7 @@
 //! A menu, painted.
 
 use super::dialog::{self, Lines};
-use crate::app::{Menu, NameDialog, State};
+use crate::app::{Menu, NameDialog, State, Word};
 use crate::domain::text;
 use crate::theme::Role;
 use crate::widgets::scroll::Scroll;
@@ -31,11 +31,33 @@ pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
 /// The name of a view, being typed.
 pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
+    if let Some((run, word)) = name.about {
+        return draw_word(state, name, (&run.short(), word), area, buf);
+    }
     let text =
         "What is kept: every table's filter, order and columns, the pane with the focus, and whether it stands alone.";
     super::overlay::wrap_into(&mut lines, Role::Text, text, dialog::text_width(area), 0);
     let foot =
         dialog::draw(state, area, buf, "name this view  (Enter saves, Esc leaves)", &lines, &Scroll::default(), 1);
+    let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
+    name.field.draw(field, buf, state.cx().style(Role::Input));
+}
+
+/// What a person says of a run, being typed.
+fn draw_word(state: &State, name: &NameDialog, (run, word): (&str, Word), area: Rect, buf: &mut Buffer) {
+    let text = match word {
+        Word::Happened => {
+            "You saw that the change happened. What did you see, and where? It is recorded under your name, and what follows builds on it."
+        }
+        Word::Nothing => {
+            "You saw that the change did not happen. What did you see, and where? It is recorded under your name, and what follows builds on it."
+        }
+        Word::GivenUp => "The run is left as it is, and what it locks is free. Why? It is recorded under your name.",
+    };
+    let mut lines = Lines::new();
+    super::overlay::wrap_into(&mut lines, Role::Text, text, dialog::text_width(area), 0);
+    let title = format!("run {run}  (Enter records it, Esc leaves)");
+    let foot = dialog::draw(state, area, buf, &title, &lines, &Scroll::default(), 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     name.field.draw(field, buf, state.cx().style(Role::Input));
 }

@@ -80,7 +80,7 @@ fn stop_at<'a>(world: &'a impl World, home: &Home, point: Point) -> &'a [&'stati
     let whole = world.whole();
     match point {
         Point::After(count) => {
-            stand_still(home, count);
+            home.stand_still(count);
             &whole[..count]
         }
         Point::Unsent => {
@@ -89,17 +89,6 @@ fn stop_at<'a>(world: &'a impl World, home: &Home, point: Point) -> &'a [&'stati
             &whole[..=intent]
         }
     }
-}
-
-/// From now on the record after so many of its run is never written.
-fn stand_still(home: &Home, count: usize) {
-    home.tamper(&format!(
-        "CREATE TRIGGER stands_still BEFORE INSERT ON record
-         WHEN NEW.run IS NOT NULL AND (SELECT count(*) FROM record WHERE run = NEW.run) = {count}
-         BEGIN
-             SELECT count(*) FROM (WITH RECURSIVE step(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM step) SELECT n FROM step);
-         END"
-    ));
 }
 
 /// Waits until the program stands at the point; how often the change has happened by then.
@@ -338,7 +327,7 @@ fn killed_again_while_clearing_up_it_is_cleared_up_by_the_next() {
     kill(&mut screen);
     home.tamper("DROP TRIGGER stands_still");
     // The second start gets as far as its finding, and no further.
-    stand_still(&home, 4);
+    home.stand_still(4);
     let mut screen = home.start(&[]);
     let found = ["run.start", "step.recheck", "step.intent", "step.reconcile ok"];
     poll(LONG, || (home.story_now() == found && home.is_being_written()).then_some(())).expect("it finds out");

@@ -239,6 +239,8 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         rows: (0..rows).map(session).collect(),
     };
     let check = PlannedStep {
+        past: None,
+        takes_back: false,
         id: "preflight/may-see".to_owned(),
         title: "The login may see other sessions".to_owned(),
         target: "primary".to_owned(),
@@ -258,6 +260,8 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         phrase: None,
     };
     let change = PlannedStep {
+        past: None,
+        takes_back: false,
         id: "kill/kill".to_owned(),
         title: "Kill them".to_owned(),
         target: "primary".to_owned(),
@@ -280,6 +284,7 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         phrase: (level >= Level::Typed).then(|| format!("kill {rows} on primary")),
     };
     Plan::new(PlanBody {
+        again: None,
         runbook: Library::builtin().get(runbook).unwrap().clone(),
         request: PlanRequest::new(runbook.to_owned(), std::collections::BTreeMap::default()),
         params: vec![("database".to_owned(), "primary".to_owned()), ("app".to_owned(), "日本語\x1b[31m".to_owned())],

@@ -40,6 +40,7 @@ mod http_status;
 mod imports;
 mod injection;
 mod inputs;
+mod killed;
 mod lab_self;
 mod leaving;
 mod log_view;

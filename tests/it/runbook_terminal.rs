@@ -1,11 +1,11 @@
 //! `quarterdeck runbook run` with a person at a real terminal, and `resume` after a real crash in the middle of a step: scripts of this
 //! machine, that say something, wait for a file, fail, and are taken back.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, insist};
 use crate::lab::poll;
 use crate::lab::scripted::{Say, Scripted};
 use crate::pty::{PATIENCE, Session};
-use crate::support::{leave, say};
+use crate::support::{answer, leave, press, say};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -184,6 +184,62 @@ fn after_a_crash_in_the_middle_of_a_script_resume_says_what_became_of_it() {
     assert_eq!((count(&desk, "step.intent"), count(&desk, "step.reconcile")), (1, 1), "it was not sent again");
     let told = desk.run(&["runbook", "resume"]);
     assert_eq!(out(&told), "no run was cut off\n");
+}
+
+#[test]
+fn a_run_that_is_over_is_taken_back_from_the_list_of_runs() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    make(&desk, "go");
+    make(&desk, "good");
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("to run it type  touch on local");
+    say(&mut screen, "touch on local");
+    assert!(screen.wait_exit().success(), "{}", screen.text());
+    let mut screen = desk.start();
+    press(&mut screen, "6");
+    screen.wait_text("1 in the journal");
+    insist(&mut screen, "R", "take back what it did");
+    press(&mut screen, "\r");
+    screen.wait_text("undo on local");
+    answer(&mut screen, "undo on local");
+    screen.wait_text("all that it did was taken back");
+    assert!(!here(&desk, "touched").exists());
+    leave(&mut screen);
+    assert_eq!((count(&desk, "run.resume"), count(&desk, "run.finish")), (1, 2));
+}
+
+#[test]
+fn what_nobody_can_tell_is_told_by_a_person_at_the_list_of_runs() {
+    let desk = desk(&format!("{HEAD}{TOUCH}").replace("verb: touch\n", "verb: touch\nlock: [service/own]\n"));
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("to run it type  touch on local");
+    say(&mut screen, "touch on local");
+    is_made(&desk, "touched");
+    screen.signal(Signal::KILL);
+    screen.wait_exit();
+    make(&desk, "go");
+    // The page is another one: nobody can look.
+    desk.file("books/own.md", &format!("{HEAD}{TOUCH}").replace("echo \"ends\"", "echo \"other\""));
+    let told = desk.run(&["runbook", "resume"]);
+    assert_eq!(told.status.code(), Some(3), "{told:?}");
+    assert!(out(&told).contains("--saw happened|nothing --reason TEXT"), "{}", out(&told));
+    assert!(out(&told).contains("left to undo, last first:"), "{}", out(&told));
+    let mut screen = desk.start();
+    press(&mut screen, "6");
+    screen.wait_text("1 in the journal");
+    screen.wait_text("nobody knows what became of it");
+    insist(&mut screen, "R", "the change in doubt happened");
+    press(&mut screen, "\r");
+    screen.wait_text("You saw that the change happened");
+    for text in ["the file is there", "\r"] {
+        screen.sees(Duration::from_millis(100), |_| false);
+        screen.send(text);
+    }
+    screen.wait_text("a person says that it happened: the file is there");
+    leave(&mut screen);
+    assert_eq!(out(&desk.run(&["runbook", "resume"])), "no run was cut off\n");
+    let told = desk.run(&["runbook", "resume", "--abandon", "nobody needs it"]);
+    assert_eq!(told.status.code(), Some(5), "there is none to give up: {told:?}");
 }
 
 #[test]

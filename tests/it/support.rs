@@ -135,6 +135,22 @@ impl Home {
         locked.is_err_and(|why: sqlx::Error| why.to_string().contains("locked"))
     }
 
+    /// From now on the record after so many of its run is never written.
+    pub fn stand_still(&self, count: usize) {
+        self.tamper(&format!(
+            "CREATE TRIGGER stands_still BEFORE INSERT ON record
+             WHEN NEW.run IS NOT NULL AND (SELECT count(*) FROM record WHERE run = NEW.run) = {count}
+             BEGIN
+                 SELECT count(*) FROM (WITH RECURSIVE step(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM step) SELECT n FROM step);
+             END"
+        ));
+    }
+
+    /// The ids of the runs that were begun, oldest first.
+    pub fn try_runs(&self) -> Vec<String> {
+        self.try_read("SELECT run FROM record WHERE kind = 'run.start' ORDER BY place").unwrap_or_default()
+    }
+
     /// Runs a statement on the journal's file behind the program's back.
     pub fn tamper(&self, sql: &str) {
         let options = SqliteConnectOptions::new().filename(self.journal()).disable_statement_logging();

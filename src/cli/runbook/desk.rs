@@ -94,7 +94,7 @@ impl Desk {
         };
         let run = records.iter().find(begun)?.entry.run?;
         Some(format!(
-            "run {} of {runbook} was cut off, and what it did may still go on: `quarterdeck runbook resume` tells, and then run it again",
+            "run {} of {runbook} was cut off, and what it did may still go on: `quarterdeck runbook resume` tells what became of it, and what can be done with it",
             run.short()
         ))
     }

@@ -62,13 +62,18 @@ pub enum Command {
     /// Exit codes: 0 ok, 1 failed, 2 the command line was not understood, 3 unknown: nobody can tell whether something happened, 4 stopped, 5 refused:
     /// nothing was begun.
     Run(run::Run),
-    /// Find out what became of runs that a crash cut off
+    /// Find out what became of runs that a crash cut off, and go on with them or take them back
     ///
-    /// Each change that may have happened is looked at and the finding recorded. Nothing is
-    /// ever sent again. Runs of a process that is alive are left alone.
+    /// Each change that may have happened is looked at and the finding recorded; nothing is sent by that. Runs of a process that is alive
+    /// are left alone. Then it tells of each step what became of it, and what is left to undo.
     ///
-    /// Exit codes: 0 there are none, or all were ok; 1 one failed, or could not be looked at; 2 the command line was not understood; 3 nobody can tell of one whether something happened; 4
-    /// one was stopped before it was done. The worst counts: 3, then 1, then 4.
+    /// --go-on does the rest of a run, and --undo takes back what it did, last first; --undo works for every run that is over. Both are planned,
+    /// shown, answered and recorded like a new run; unattended with --plan and --confirm, as --plan-only prints them. While something of a run is
+    /// unknown neither begins: look again later, or say with --saw what you saw. What an unknown run locks stays held until then, or until --abandon.
+    ///
+    /// Exit codes without a way: 0 there are none, or all were ok; 1 one failed, or could not be looked at; 3 nobody can tell of one whether something
+    /// happened; 4 one was stopped before it was done. The worst counts: 3, then 1, then 4. With --go-on and --undo those of `run` (0: all of it is
+    /// done, or taken back); with --saw those of the run by then; with --abandon 0; 2 the command line was not understood; 5 refused: nothing was done.
     Resume(resume::Resume),
 }
 

@@ -32,6 +32,11 @@ fn var(text: &str) -> Result<(String, String), String> {
 }
 
 impl What {
+    /// No runbook: of one that was planned before.
+    pub const fn none() -> Self {
+        Self { id: String::new(), vars: Vec::new() }
+    }
+
     /// As the planner takes it.
     ///
     /// # Errors

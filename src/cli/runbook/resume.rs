@@ -1,40 +1,331 @@
-//! `quarterdeck runbook resume`: what became of the runs that a crash cut off.
+//! `quarterdeck runbook resume`: what became of the runs that a crash cut off, step by step, and what can be done with them: the rest of
+//! one, or what any run did taken back, each through the same plan, gate and journal as a new run.
 
 use super::super::Global;
 use super::desk::Desk;
-use super::run::{FAILED, code};
-use crate::domain::{json, text};
+use super::person::Person;
+use super::run::{FAILED, REFUSED, Run, code};
+use crate::domain::record::{Record, RecordKind, RunOutcome};
+use crate::domain::{RunId, json, text};
 use crate::event::{Ended, Event, RunEvent};
+use crate::runbook::past::Next;
+use crate::runbook::{Onward, Past, PlanRequest, Resumption};
 use crate::runtime;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// How it is told.
+/// Records among which runs are looked for that were looked after and that nobody has decided about.
+const RECENT: u32 = 2000;
+/// The least digits by which a run is named.
+const DIGITS: usize = 6;
+
+/// Which run, and what is done with it.
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// As JSON: {runs: [{run, outcome, reason}], troubles: [text]}
+    /// The run: the last six digits of its id, or more of them. Without one all that were cut off are told
+    run: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Why: for --saw what was seen, in at least two words. It is recorded
+    #[arg(long, value_name = "TEXT", requires = "saw")]
+    reason: Option<String>,
+    /// The answer to the plan of --go-on and --undo: y, or the phrase; once more for each later step that asks for one. Counts only with --plan
+    #[arg(long, value_name = "PHRASE")]
+    confirm: Vec<String>,
+    /// The hash of the plan that was seen, as --plan-only prints it
+    #[arg(long, value_name = "HASH")]
+    plan: Option<String>,
+    /// Print the plan of --go-on or --undo, and do nothing of it
+    #[arg(long)]
+    plan_only: bool,
+    /// Do alone what takes two people, and say why: as with `runbook run`
+    #[arg(long, value_name = "REASON")]
+    break_glass: Option<String>,
+    /// Print what others are told of it, before and after
+    #[arg(long)]
+    announce: bool,
+    /// As JSON: {runs: [{run, outcome, reason, runbook, steps: [...], left: [...], ways: [...]}], troubles: [text]}; with --go-on or --undo what
+    /// happens, an event a line, as `runbook run --json`
     #[arg(long)]
     json: bool,
 }
 
+/// What is done with it.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+struct Wanted {
+    /// Do the rest of it; what is done is not done again. Refused when a step that is done was changed in the runbook's file since
+    #[arg(long)]
+    go_on: bool,
+    /// Take back what it did, last first: of any run that is over, not only of one that was cut off
+    #[arg(long)]
+    undo: bool,
+    /// Say what you saw of a change that nobody can tell of
+    #[arg(long, value_name = "WHAT", requires = "reason")]
+    saw: Option<Saw>,
+    /// Give it up for a reason: what it did is left as it is, and what it locks is free
+    #[arg(long, value_name = "REASON")]
+    abandon: Option<String>,
+}
+
+/// What a person saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Saw {
+    /// The change (or the undo) was made.
+    Happened,
+    /// It was not.
+    Nothing,
+}
+
+impl Wanted {
+    const fn is_none(&self) -> bool {
+        !self.go_on && !self.undo && self.saw.is_none() && self.abandon.is_none()
+    }
+}
+
+/// Why it was not done.
+type Refused = String;
+
 impl Resume {
-    /// Looks and prints.
+    /// Looks, tells, and does what is wanted.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         runtime::block_on(async {
             let mut desk = Desk::acting(global).await?;
-            let (ended, troubles) = found(&mut desk).await;
+            let done = self.whole(&mut desk).await;
             desk.close().await;
-            let printed = if self.json { json::text(&as_json(&ended, &troubles))? } else { lines(&ended) };
-            stdout().write_all(printed.as_bytes())?;
-            for trouble in &troubles {
-                eprintln!("quarterdeck: {}", text::clean(trouble));
-            }
-            Ok(ExitCode::from(worst(&ended, !troubles.is_empty())))
+            done
         })?
     }
+
+    async fn whole(&self, desk: &mut Desk) -> color_eyre::Result<ExitCode> {
+        let (ended, troubles) = found(desk).await;
+        if self.wanted.is_none() && self.run.is_none() {
+            return self.all(desk, &ended, &troubles).await;
+        }
+        for trouble in &troubles {
+            eprintln!("quarterdeck: {}", text::clean(trouble));
+        }
+        let past = match self.chosen(desk, &ended).await {
+            Ok(past) => past,
+            Err(why) => return Ok(self.refused(&why)),
+        };
+        if self.wanted.is_none() {
+            return self.one(desk, &past, &troubles).await;
+        }
+        let wanted = &self.wanted;
+        match (wanted.saw, &wanted.abandon) {
+            (Some(saw), _) => {
+                let seen = self.reason.clone().unwrap_or_default();
+                Ok(self.told(desk.exec.saw(past.run, saw == Saw::Happened, &seen).await, false))
+            }
+            (None, Some(why)) => Ok(self.told(desk.exec.give_up(past.run, why).await, true)),
+            (None, None) => self.again(desk, &past, if wanted.undo { Onward::Undo } else { Onward::GoOn }).await,
+        }
+    }
+
+    /// The rest of a run, or all of it taken back.
+    async fn again(&self, desk: &mut Desk, past: &Past, way: Onward) -> color_eyre::Result<ExitCode> {
+        let request = PlanRequest::resuming(runbook(past), Resumption { run: past.run, way });
+        if !self.plan_only {
+            let tells = [self.announce, self.json];
+            let run = Run::answering(self.confirm.clone(), self.plan.clone(), self.break_glass.clone(), tells);
+            return Ok(run.again(desk, &request).await);
+        }
+        let plan = match desk.plan(&request).await {
+            Ok(plan) => plan,
+            Err(why) => return Ok(self.refused(&why)),
+        };
+        let printed = if self.json {
+            json::text(&super::plan::as_json(&plan, &[]))?
+        } else {
+            super::plan::shown(&plan, &[], &desk.config)
+        };
+        stdout().write_all(printed.as_bytes())?;
+        Ok(ExitCode::from(if plan.body().blocked.is_empty() { 0 } else { FAILED }))
+    }
+
+    fn refused(&self, why: &str) -> ExitCode {
+        let why = text::clean(why);
+        if self.json {
+            println!("{}", json::line(&json!({ "event": "end", "outcome": "refused", "reason": why })));
+        } else {
+            eprintln!("quarterdeck: refused, and nothing was done: {why}");
+        }
+        ExitCode::from(REFUSED)
+    }
+
+    /// What a person's word came to. To give a run up is done when it is recorded, whatever the run had come to.
+    fn told(&self, ended: Result<Ended, Refused>, given_up: bool) -> ExitCode {
+        match ended {
+            Ok(ended) => {
+                let told = if self.json {
+                    json::line(
+                        &json!({ "event": "end", "run": ended.run.0, "outcome": ended.outcome, "reason": ended.reason }),
+                    )
+                } else {
+                    line(&ended).trim_end().to_owned()
+                };
+                println!("{told}");
+                ExitCode::from(if given_up { 0 } else { code(ended.outcome) })
+            }
+            Err(why) => self.refused(&why),
+        }
+    }
+
+    /// The run that is named; else the only one that there is.
+    async fn chosen(&self, desk: &Desk, ended: &[Ended]) -> Result<Past, Refused> {
+        let run = match &self.run {
+            Some(name) => named(desk, name).await?,
+            None => match waiting(desk, ended).await.as_slice() {
+                [] => {
+                    return Err(
+                        "no run was cut off: name one that is over, by the last six digits of its id".to_owned()
+                    );
+                }
+                [one] => one.run,
+                several => {
+                    let names: Vec<String> = several.iter().map(|past| past.run.short()).collect();
+                    return Err(format!("name one of the runs: {}", names.join(", ")));
+                }
+            },
+        };
+        // What could not be told of a run that has an end may be known by now.
+        desk.exec.look_again(run).await?;
+        desk.exec.past(run).await.map(|(past, _)| past)
+    }
+
+    async fn one(&self, desk: &mut Desk, past: &Past, troubles: &[String]) -> color_eyre::Result<ExitCode> {
+        if self.json {
+            stdout().write_all(json::text(&json!({ "runs": [of_past(past)], "troubles": troubles }))?.as_bytes())?;
+        } else {
+            stdout().write_all(shown(past).as_bytes())?;
+            if let Some(code) = self.ask(desk, past).await? {
+                return Ok(code);
+            }
+        }
+        Ok(ExitCode::from(past.outcome.map_or(super::run::UNKNOWN, code)))
+    }
+
+    /// Tells of all that were cut off, and asks about each where somebody is there.
+    async fn all(&self, desk: &mut Desk, ended: &[Ended], troubles: &[String]) -> color_eyre::Result<ExitCode> {
+        let runs = waiting(desk, ended).await;
+        if self.json {
+            let mut told: Vec<Value> = runs.iter().map(of_past).collect();
+            let others = ended.iter().filter(|ended| !runs.iter().any(|past| past.run == ended.run));
+            told.extend(
+                others.map(|ended| json!({ "run": ended.run.0, "outcome": ended.outcome, "reason": ended.reason })),
+            );
+            stdout().write_all(json::text(&json!({ "runs": told, "troubles": troubles }))?.as_bytes())?;
+        } else {
+            let others = ended.iter().filter(|ended| !runs.iter().any(|past| past.run == ended.run));
+            let mut printed: String = others.map(line).collect();
+            printed.extend(runs.iter().map(shown));
+            if printed.is_empty() {
+                printed.push_str("no run was cut off\n");
+            }
+            stdout().write_all(printed.as_bytes())?;
+        }
+        for trouble in troubles {
+            eprintln!("quarterdeck: {}", text::clean(trouble));
+        }
+        let mut codes: Vec<u8> = ended.iter().map(|ended| code(ended.outcome)).collect();
+        codes.extend(runs.iter().map(|past| past.outcome.map_or(super::run::UNKNOWN, code)));
+        for past in runs.iter().filter(|_| !self.json) {
+            self.ask(desk, past).await?;
+        }
+        Ok(ExitCode::from(worst(&codes, !troubles.is_empty())))
+    }
+
+    /// What a person wants of a run; `None`: nobody is there, there is nothing to choose, or it is left.
+    async fn ask(&self, desk: &mut Desk, past: &Past) -> color_eyre::Result<Option<ExitCode>> {
+        let ways = past.ways();
+        let Some(mut person) = Person::here().filter(|_| !ways.is_empty()) else { return Ok(None) };
+        let run = past.run.short();
+        let words: Vec<&str> = ways.iter().map(|way| word(*way)).collect();
+        let answer = person.ask(&format!("run {run}: {}, or Enter to leave it:", words.join(", "))).await;
+        drop(person);
+        let (verb, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
+        let done = match verb {
+            "go-on" if ways.contains(&Next::GoOn) => self.again(desk, past, Onward::GoOn).await?,
+            "undo" if ways.contains(&Next::Undo) => self.again(desk, past, Onward::Undo).await?,
+            "happened" | "nothing" if ways.contains(&Next::Saw) => {
+                self.told(desk.exec.saw(past.run, verb == "happened", rest).await, false)
+            }
+            "abandon" if ways.contains(&Next::GiveUp) => self.told(desk.exec.give_up(past.run, rest).await, true),
+            "" => return Ok(None),
+            _ => self.refused(&format!("{:?} is no answer to this", text::clean(&answer))),
+        };
+        Ok(Some(done))
+    }
+}
+
+const fn word(way: Next) -> &'static str {
+    match way {
+        Next::GoOn => "go-on",
+        Next::Undo => "undo",
+        Next::Saw => "happened WHAT YOU SAW, nothing WHAT YOU SAW",
+        Next::GiveUp => "abandon REASON",
+    }
+}
+
+/// What unattended command lines write for it.
+const fn flag(way: Next) -> &'static str {
+    match way {
+        Next::GoOn => "--go-on",
+        Next::Undo => "--undo",
+        Next::Saw => "--saw happened|nothing --reason TEXT",
+        Next::GiveUp => "--abandon REASON",
+    }
+}
+
+fn runbook(past: &Past) -> &str {
+    past.start.entry.data["runbook"].as_str().unwrap_or_default()
+}
+
+/// The run whose id ends like this.
+async fn named(desk: &Desk, name: &str) -> Result<RunId, Refused> {
+    let digits: String = name.chars().filter(|char| *char != '-').collect::<String>().to_lowercase();
+    if digits.len() < DIGITS || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(format!("{name:?} names no run: write the last six digits of its id, or more"));
+    }
+    let records = desk.exec.journal.recent(u32::MAX).await.map_err(|error| error.to_string())?;
+    let starts = records.iter().filter(|record| record.entry.kind == RecordKind::RunStart);
+    let ours = |run: &RunId| run.0.simple().to_string().ends_with(&digits);
+    let runs: BTreeSet<RunId> = starts.filter_map(|record| record.entry.run).filter(ours).collect();
+    match runs.len() {
+        1 => Ok(runs.into_iter().next().unwrap_or(RunId(uuid::Uuid::nil()))),
+        0 => Err(format!("the journal holds no run {name:?}")),
+        _ => Err(format!("several runs end in {name:?}: write more of its digits")),
+    }
+}
+
+/// Those of which something is in doubt, and those that were looked after and that nobody has decided about, oldest first.
+async fn waiting(desk: &Desk, ended: &[Ended]) -> Vec<Past> {
+    let records = desk.exec.journal.recent(RECENT).await.unwrap_or_default();
+    let looked = |record: &&Record| {
+        record.entry.kind == RecordKind::RunFinish && record.entry.data["looked_after"].as_bool() == Some(true)
+    };
+    let mut runs: BTreeSet<RunId> = records.iter().filter(looked).filter_map(|record| record.entry.run).collect();
+    runs.extend(ended.iter().map(|ended| ended.run));
+    let mut waiting = Vec::new();
+    for run in runs {
+        let Ok(all) = desk.exec.journal.of_run(run).await else { continue };
+        let undecided = all.iter().rev().find(|record| record.entry.kind == RecordKind::RunFinish).is_none_or(|end| {
+            end.entry.data["looked_after"].as_bool() == Some(true)
+                && !end.entry.data["reason"].as_str().unwrap_or_default().starts_with("given up: ")
+        });
+        let past = Past::of(run, &all).filter(|_| undecided);
+        let matters = |past: &Past| {
+            past.open.is_some() || past.outcome != Some(RunOutcome::Ok) && !past.left_to_undo().is_empty()
+        };
+        waiting.extend(past.filter(matters));
+    }
+    waiting
 }
 
 async fn found(desk: &mut Desk) -> (Vec<Ended>, Vec<String>) {
@@ -66,43 +357,93 @@ async fn found(desk: &mut Desk) -> (Vec<Ended>, Vec<String>) {
     }
 }
 
-fn as_json(ended: &[Ended], troubles: &[String]) -> Value {
-    let run = |Ended { run, outcome, reason }: &Ended| json!({ "run": run.0, "outcome": outcome, "reason": reason });
-    json!({ "runs": ended.iter().map(run).collect::<Vec<_>>(), "troubles": troubles })
+fn line(Ended { run, outcome, reason }: &Ended) -> String {
+    format!("run {}  {:<7}  {}\n", run.short(), outcome.word(), text::clean(reason))
 }
 
-fn lines(ended: &[Ended]) -> String {
-    if ended.is_empty() {
-        return "no run was cut off\n".to_owned();
+fn of_past(past: &Past) -> Value {
+    let ways: Vec<&str> = past.ways().into_iter().map(flag).collect();
+    let steps: Vec<Value> = past
+        .planned()
+        .map(|planned| {
+            let known = planned["id"].as_str().and_then(|id| past.step(id));
+            json!({
+                "id": planned["id"],
+                "title": planned["title"],
+                "target": planned["target"],
+                "state": known.and_then(|known| known.state),
+                "undo_state": known.and_then(|known| known.undo),
+                "happened": known.is_some_and(|known| known.happened),
+                "detail": known.map(|known| known.detail.clone()),
+                "called": known.and_then(|known| known.called),
+                "undo": planned["undo"],
+            })
+        })
+        .collect();
+    json!({
+        "run": past.run.0,
+        "runbook": runbook(past),
+        "outcome": past.outcome.unwrap_or(RunOutcome::Unknown),
+        "reason": past.reason,
+        "steps": steps,
+        "left": past.left_to_undo(),
+        "ways": ways,
+    })
+}
+
+/// A run step by step, what is left to undo, and what can be done with it.
+fn shown(past: &Past) -> String {
+    let (run, start) = (past.run.short(), &past.start);
+    let who = format!("{}@{}", start.actor.name, start.actor.host);
+    let outcome = past.outcome.unwrap_or(RunOutcome::Unknown).word();
+    let reason = past.reason.split("; left to undo:").next().unwrap_or_default();
+    let reason = if past.open.is_some() { "what became of it is not known" } else { reason };
+    let mut out = format!(
+        "run {run}  {outcome:<7}  {} by {who}, {}: {reason}\n",
+        runbook(past),
+        start.at.strftime("%Y-%m-%d %H:%M:%SZ")
+    );
+    for (number, planned) in (1..).zip(past.planned()) {
+        let known = planned["id"].as_str().and_then(|id| past.step(id));
+        let state = known.and_then(|known| known.undo.or(known.state)).map_or("not begun", |state| state.word());
+        let title = planned["title"].as_str().unwrap_or_default();
+        let detail = known.map_or("", |known| known.detail.as_str());
+        let _ = writeln!(out, "{}", format!("  {number:>2}  {state:<11}  {title}  {detail}").trim_end());
     }
-    let line = |Ended { run, outcome, reason }: &Ended| {
-        format!("run {}  {:<7}  {}\n", run.short(), outcome.word(), text::clean(reason))
-    };
-    ended.iter().map(line).collect()
+    let left = past.left_to_undo();
+    if !left.is_empty() {
+        out.push_str("  left to undo, last first:\n");
+        left.iter().for_each(|left| {
+            let _ = writeln!(out, "{}", indented(left));
+        });
+    }
+    let ways: Vec<String> =
+        past.ways().into_iter().map(|way| format!("    quarterdeck runbook resume {run} {}", flag(way))).collect();
+    if !ways.is_empty() {
+        let _ = writeln!(out, "  what can be done with it:\n{}", ways.join("\n"));
+    }
+    text::clean_lines(&out).clone() + "\n"
 }
 
-fn worst(ended: &[Ended], troubled: bool) -> u8 {
-    let codes = ended.iter().map(|ended| code(ended.outcome)).chain(troubled.then_some(FAILED));
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn worst(codes: &[u8], troubled: bool) -> u8 {
+    let codes = codes.iter().copied().chain(troubled.then_some(FAILED));
     codes.max_by_key(|code| [0, 4, 1, 3].iter().position(|known| known == code)).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::RunId;
-    use crate::domain::record::RunOutcome::{Failed, Ok, Stopped, Unknown};
-    use uuid::Uuid;
 
     #[test]
     fn the_worst_counts() {
-        let ended = |outcomes: &[_]| {
-            let of = |outcome: &_| Ended { run: RunId(Uuid::nil()), outcome: *outcome, reason: String::new() };
-            outcomes.iter().map(of).collect::<Vec<_>>()
-        };
         assert_eq!(worst(&[], false), 0);
         assert_eq!(worst(&[], true), 1);
-        assert_eq!(worst(&ended(&[Ok, Stopped]), false), 4);
-        assert_eq!(worst(&ended(&[Failed, Stopped]), false), 1);
-        assert_eq!(worst(&ended(&[Failed, Unknown, Stopped]), true), 3);
+        assert_eq!(worst(&[0, 4], false), 4);
+        assert_eq!(worst(&[1, 4], false), 1);
+        assert_eq!(worst(&[1, 3, 4], true), 3);
     }
 }

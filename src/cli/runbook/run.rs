@@ -67,6 +67,8 @@ type Refused = String;
 struct End {
     outcome: RunOutcome,
     reason: String,
+    /// It took back all that it was to take back.
+    undone: bool,
 }
 
 impl Run {
@@ -74,15 +76,36 @@ impl Run {
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         runtime::block_on(async {
             let mut desk = Desk::acting(global).await?;
-            let ended = self.whole(&mut desk).await;
+            let ended = match self.what.request() {
+                Ok(request) => self.whole(&mut desk, &request).await,
+                Err(why) => Err(why),
+            };
             desk.close().await;
             Ok(self.told(ended))
         })?
     }
 
+    /// For a run that is taken up again: these answers, and this way of telling.
+    pub const fn answering(
+        confirm: Vec<String>,
+        plan: Option<String>,
+        break_glass: Option<String>,
+        tells: [bool; 2],
+    ) -> Self {
+        let [announce, json] = tells;
+        Self { what: What::none(), confirm, plan, break_glass, announce, json }
+    }
+
+    /// Plans, asks and drives a run that was begun before; its exit code.
+    pub async fn again(&self, desk: &mut Desk, request: &PlanRequest) -> ExitCode {
+        let ended = self.whole(desk, request).await;
+        self.told(ended)
+    }
+
     fn told(&self, ended: Result<End, Refused>) -> ExitCode {
         let (word, reason, code) = match ended {
-            Ok(End { outcome, reason }) => (outcome.word(), reason, code(outcome)),
+            Ok(End { outcome, reason, undone: true }) => (outcome.word(), reason, 0),
+            Ok(End { outcome, reason, .. }) => (outcome.word(), reason, code(outcome)),
             Err(why) => ("refused", why, REFUSED),
         };
         let reason = text::clean(&reason);
@@ -95,10 +118,10 @@ impl Run {
         ExitCode::from(code)
     }
 
-    async fn whole(&self, desk: &mut Desk) -> Result<End, Refused> {
+    async fn whole(&self, desk: &mut Desk, request: &PlanRequest) -> Result<End, Refused> {
         let mut person = Person::here();
         self.may_begin(desk, person.is_some()).await?;
-        let mut made = desk.plan(&self.what.request()?).await?;
+        let mut made = desk.plan(request).await?;
         let mut first = true;
         loop {
             let notes = desk.notes(&made).await;
@@ -114,7 +137,10 @@ impl Run {
                 &announce::before(&approved, Teller { who: &who, env: &env }, approved.glass()),
             );
             let run = desk.exec.start(approved).ok_or("it is read-only: leave out --read-only to act")?;
-            let (end, changed) = Following::new(self, run, first).follow(desk, person.as_mut()).await?;
+            let mut following = Following::new(self, run, first);
+            let before = desk.exec.journal.of_run(run).await.unwrap_or_default();
+            before.iter().for_each(|record| following.runs.apply(record));
+            let (end, changed) = following.follow(desk, person.as_mut()).await?;
             match changed {
                 Some(plan) if person.is_some() => (made, first) = (plan, false),
                 _ => return Ok(end),
@@ -219,7 +245,7 @@ impl Run {
 
     /// Without a person nothing may come up that only one can do.
     fn needs_nobody(&self, approved: &Plan<Approved>) -> Result<(), Refused> {
-        for step in &approved.body().steps {
+        for step in approved.body().steps.iter().filter(|step| step.past.is_none()) {
             if step.fences.is_empty() {
                 let read = approved.body().script.step(&step.id);
                 let what = read
@@ -389,7 +415,7 @@ impl<'a> Following<'a> {
                 let reason = self.trouble.unwrap_or_else(|| "it was left as it was".to_owned());
                 let reason = format!("{reason}; `quarterdeck runbook resume` tells what became of it");
                 eprintln!("quarterdeck: {}", text::clean(&reason));
-                Ok((End { outcome: RunOutcome::Unknown, reason }, None))
+                Ok((End { outcome: RunOutcome::Unknown, reason, undone: false }, None))
             }
             (None, false) => Err(self.trouble.unwrap_or_else(|| "it was left before anything was sent".to_owned())),
         }
@@ -468,7 +494,8 @@ impl<'a> Following<'a> {
                     self.question = None;
                     let outcome = serde_json::from_value(record.entry.data["outcome"].clone());
                     let reason = record.entry.data["reason"].as_str().unwrap_or_default().to_owned();
-                    self.end = Some(End { outcome: outcome.unwrap_or(RunOutcome::Unknown), reason });
+                    let undone = record.entry.data["undone"].as_bool() == Some(true);
+                    self.end = Some(End { outcome: outcome.unwrap_or(RunOutcome::Unknown), reason, undone });
                 }
             }
             RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {

@@ -79,6 +79,7 @@ fn of_record(record: &Record) -> String {
         RecordKind::StepTick => ("by hand", said("output").to_owned()),
         RecordKind::RunFinish => (said("outcome"), said("reason").to_owned()),
         RecordKind::LockTaken => ("holds", said("detail").to_owned()),
+        RecordKind::RunResume => ("again", format!("run {run}: {} {}", said("way"), said("reason"))),
         RecordKind::LockReleased => ("gives back", said("detail").to_owned()),
         RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
             (entry.kind.word(), String::new())

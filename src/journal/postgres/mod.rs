@@ -166,6 +166,15 @@ impl Journal for PostgresJournal {
         self.whole(async move { inner.claim(run).await }).await
     }
 
+    async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        self.whole(async move { inner.reopen(entry).await }).await
+    }
+
+    async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        self.inner.reader.of_run(run).await
+    }
+
     async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
         let (inner, resources) = (Arc::clone(&self.inner), resources.to_vec());
         self.whole(async move { inner.take(run, &resources, ttl).await }).await
@@ -228,6 +237,23 @@ impl Inner {
         let mut entry = self.redactor.entry(entry);
         entry.data = chain::settle(entry.data);
         self.add(&self.reader.pool().await?, entry, actor).await
+    }
+
+    /// One that has an end nobody drives; of two who take it up at once the server lets in the first.
+    async fn reopen(self: &Arc<Self>, entry: Entry) -> Result<Option<Record>, JournalError> {
+        let run = entry.run.unwrap_or(RunId(Uuid::nil()));
+        if self.is_driven(run).await? && !self.claim(run).await? {
+            return Ok(None);
+        }
+        match self.append(entry).await {
+            Err(_) if self.is_driven(run).await? => Ok(None),
+            appended => appended.map(Some),
+        }
+    }
+
+    /// A run has no end, and another process than this one is to see to it.
+    async fn is_driven(&self, run: RunId) -> Result<bool, JournalError> {
+        Ok(self.reader.open_runs(Some(run)).await?.iter().any(|open| open.driver != self.writer))
     }
 
     /// One after the other; after a failure the server is asked where the chain stands.

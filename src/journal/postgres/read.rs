@@ -26,12 +26,15 @@ const SELECT: &str = "SELECT place, writer::text AS writer, seq, id::text AS id,
 
 /// Who holds what is asked for.
 const HELD: &str = "SELECT held.resource, held.run::text AS run, floor(extract(epoch FROM held.since) * 1000)::bigint AS since,
+         held.until <= clock_timestamp() AS over, held.driver IS NOT NULL AS open, quarterdeck.is_heard(held.driver) AS heard,
+         (SELECT data FROM quarterdeck.record WHERE writer = held.driver AND seq = 1) AS process,
          opened.actor_name, opened.actor_uid, opened.actor_host,
          (SELECT data FROM quarterdeck.record WHERE run = held.run AND kind = 'run.start' ORDER BY place LIMIT 1) AS start,
          (SELECT step FROM quarterdeck.record WHERE run = held.run AND step IS NOT NULL ORDER BY place DESC LIMIT 1) AS step
-     FROM quarterdeck.lease held LEFT JOIN quarterdeck.record opened ON opened.writer = held.writer AND opened.seq = 1
-     WHERE held.resource = ANY ($1) AND held.run IS NOT NULL
-         AND (held.until > clock_timestamp() OR quarterdeck.driver(held.run) IS NOT NULL)
+     FROM (SELECT *, quarterdeck.driver(run) AS driver FROM quarterdeck.lease
+         WHERE resource = ANY ($1) AND run IS NOT NULL) AS held
+         LEFT JOIN quarterdeck.record opened ON opened.writer = held.writer AND opened.seq = 1
+     WHERE held.until > clock_timestamp() OR held.driver IS NOT NULL
      ORDER BY array_position($1, held.resource)";
 
 /// The unfinished runs, each with who drives it: the claimant, else whoever began it. Those that ended and were not taken up again are
@@ -158,6 +161,20 @@ impl Reader {
         })
     }
 
+    /// All records of a run, oldest first; without those that can't be read.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        self.of_runs(vec![run.to_string()]).await
+    }
+
+    async fn of_runs(&self, runs: Vec<String>) -> Result<Vec<Record>, JournalError> {
+        let query = format!("{SELECT} WHERE run = ANY ($1::uuid[]) ORDER BY place");
+        let rows = sqlx::query(AssertSqlSafe(query)).bind(runs).fetch_all(&self.pool().await?).await;
+        Ok(records(&self.told(rows)?))
+    }
+
     /// The records of the runs that nobody drives any more, or `us` by a claim.
     pub(super) async fn unfinished(&self, us: Uuid) -> Result<Vec<Record>, JournalError> {
         let open = self.open_runs(None).await?;
@@ -167,9 +184,7 @@ impl Reader {
         if left.is_empty() {
             return Ok(Vec::new());
         }
-        let query = format!("{SELECT} WHERE run = ANY ($1::uuid[]) ORDER BY place");
-        let rows = sqlx::query(AssertSqlSafe(query)).bind(left).fetch_all(&self.pool().await?).await;
-        Ok(records(&self.told(rows)?))
+        self.of_runs(left).await
     }
 
     /// The unfinished runs, or this one if it is.
@@ -216,15 +231,22 @@ fn records(rows: &[PgRow]) -> Vec<Record> {
     rows.iter().map(found).filter_map(Found::record).collect()
 }
 
+fn flag(row: &PgRow, column: &str) -> Result<bool, String> {
+    sqlx::Row::try_get(row, column).map_err(|error| format!("{column}: {error}"))
+}
+
+/// What a chain's first record says of its process.
+fn process(row: &PgRow) -> Result<Process, String> {
+    Ok(serde_json::from_str(&row.optional("process")?.unwrap_or_default()).unwrap_or_default())
+}
+
 fn driven(row: &PgRow) -> Result<Driven, String> {
-    let flag = |column: &str| sqlx::Row::try_get(row, column).map_err(|error| format!("{column}: {error}"));
-    let process = row.optional("process")?.unwrap_or_default();
     Ok(Driven {
         run: RunId(row.parsed("run")?),
         driver: row.parsed("driver")?,
-        claimed: flag("claimed")?,
-        heard: flag("heard")?,
-        process: serde_json::from_str(&process).unwrap_or_default(),
+        claimed: flag(row, "claimed")?,
+        heard: flag(row, "heard")?,
+        process: process(row)?,
     })
 }
 
@@ -243,5 +265,6 @@ fn lease(row: &PgRow) -> Result<Lease, String> {
         since: Timestamp::from_millisecond(row.integer("since")?).unwrap_or_default(),
         runbook: start["runbook"].as_str().map(str::to_owned),
         step: row.optional("step")?,
+        cut_off: flag(row, "open")? && (flag(row, "over")? || !flag(row, "heard")? || process(row)?.ended_here()),
     })
 }

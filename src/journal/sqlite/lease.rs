@@ -108,10 +108,13 @@ async fn holder(connection: &mut SqliteConnection, resource: &str, us: &Actor) -
          WHERE lease.resource = ? AND lease.run IS NOT NULL"
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(resource).fetch_optional(&mut *connection).await?;
-    let Some(HeldRow { lease, writer, over }) = row.as_ref().map(decode).transpose()? else { return Ok(None) };
+    let Some(HeldRow { mut lease, writer, over }) = row.as_ref().map(decode).transpose()? else { return Ok(None) };
     // A process of another host can't be seen from here: only its time ends its lease.
-    let dead = lease.holder.host == us.host && !read::is_alive(connection, writer).await?;
-    Ok((!over && !dead).then_some(lease))
+    let here = lease.holder.host == us.host;
+    let gone = if here { !read::is_alive(connection, writer).await? } else { over };
+    // What a run did that was cut off may still go on: nobody else begins before somebody has looked.
+    lease.cut_off = gone && read::is_open(connection, lease.run).await?;
+    Ok((lease.cut_off || !gone && !over).then_some(lease))
 }
 
 fn decode(row: &SqliteRow) -> sqlx::Result<HeldRow> {
@@ -129,6 +132,7 @@ fn decode(row: &SqliteRow) -> sqlx::Result<HeldRow> {
         since: Timestamp::from_millisecond(row.try_get("since")?).unwrap_or_default(),
         runbook: start["runbook"].as_str().map(str::to_owned),
         step: row.try_get("step")?,
+        cut_off: false,
     };
     Ok(HeldRow { lease, writer: text("writer")?.parse().unwrap_or_default(), over: row.try_get("over")? })
 }
@@ -141,6 +145,7 @@ fn millis(span: Duration) -> i64 {
 mod tests {
     use super::super::SqliteJournal;
     use super::*;
+    use crate::domain::record::{Entry, RecordKind};
     use crate::journal::Journal;
     use crate::journal::lease::TTL;
     use crate::journal::process::Process;
@@ -260,5 +265,34 @@ mod tests {
         assert_eq!(elsewhere.held(&it).await.unwrap().len(), 1, "nobody can tell from another host");
         assert_eq!(two.held(&it).await.unwrap(), []);
         assert_eq!(fences(&two.take(run(), &it, TTL).await.unwrap()), [2]);
+    }
+
+    async fn write(journal: &SqliteJournal, run: RunId, kind: RecordKind) {
+        let (run, env) = (Some(run), "test".to_owned());
+        let data = serde_json::json!({ "runbook": "drain" });
+        journal.append(Entry { kind, run, step: None, role: None, target: None, env, data }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_run_held_that_was_cut_off_stays_held_until_it_has_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let dead = crate::journal::process::tests::gone();
+        let (one, two) = (open(dir.path(), "a", dead).await, open(dir.path(), "a", Process::this()).await);
+        let elsewhere = open(dir.path(), "b", Process::this()).await;
+        let (first, it) = (run(), all(&["database/a"]));
+        one.take(first, &it, Duration::ZERO).await.unwrap();
+        write(&one, first, RecordKind::RunStart).await;
+        for journal in [&two, &elsewhere] {
+            let Taken::Held(held) = journal.take(run(), &it, TTL).await.unwrap() else { panic!() };
+            let said = held.to_string();
+            assert!(held.cut_off && said.contains("of drain; that run was cut off"), "{said}");
+            assert!(said.contains(&format!("`quarterdeck runbook resume {}`", first.short())), "{said}");
+        }
+        // Its own run takes it up again, under a greater number.
+        assert_eq!(fences(&two.take(first, &it, TTL).await.unwrap()), [2]);
+        assert!(!two.held(&it).await.unwrap()[0].cut_off);
+        write(&two, first, RecordKind::RunFinish).await;
+        two.release(first).await.unwrap();
+        assert_eq!(fences(&two.take(run(), &it, TTL).await.unwrap()), [3]);
     }
 }

@@ -121,6 +121,17 @@ impl Journal for SqliteJournal {
         task.await.unwrap_or_else(|cut| Err(self.inner.opened.fault("claim a run", &format!("it was cut off ({cut})"))))
     }
 
+    async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::spawn(async move { inner.reopen(entry).await });
+        task.await
+            .unwrap_or_else(|cut| Err(self.inner.opened.fault("take up a run", &format!("it was cut off ({cut})"))))
+    }
+
+    async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        self.inner.reader.of_run(run).await
+    }
+
     async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
         let (inner, resources) = (Arc::clone(&self.inner), resources.to_vec());
         let taken = async move { inner.take(run, &resources, ttl).await };
@@ -169,13 +180,48 @@ impl SqliteJournal {
 impl Inner {
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         self.opened.check()?;
+        let entry = self.settled(entry);
+        self.try_append(entry).await.map_err(|error| self.opened.explain("append a record", &error))
+    }
+
+    /// Without secrets, and in the one form that is hashed.
+    fn settled(&self, entry: Entry) -> Entry {
         let mut entry = self.redactor.entry(entry);
         entry.data = chain::settle(entry.data);
-        self.try_append(entry).await.map_err(|error| self.opened.explain("append a record", &error))
+        entry
+    }
+
+    async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
+        self.opened.check()?;
+        let entry = self.settled(entry);
+        self.try_reopen(entry).await.map_err(|error| self.opened.explain("take up a run", &error))
+    }
+
+    async fn try_reopen(&self, entry: Entry) -> sqlx::Result<Option<Record>> {
+        let mut change = self.begin().await?;
+        let run = entry.run.unwrap_or(RunId(Uuid::nil()));
+        // One that is finished nobody drives.
+        if let Some(driver) = read::driver(&mut change, run).await?
+            && driver != self.writer
+            && read::is_alive(&mut change, driver).await?
+        {
+            return Ok(None);
+        }
+        claim(&mut change, run, self.writer).await?;
+        let record = self.add(&mut change, entry).await?;
+        change.commit().await?;
+        Ok(Some(record))
     }
 
     async fn try_append(&self, entry: Entry) -> sqlx::Result<Record> {
         let mut change = self.begin().await?;
+        let record = self.add(&mut change, entry).await?;
+        change.commit().await?;
+        Ok(record)
+    }
+
+    /// The next record of this writer's chain.
+    async fn add(&self, change: &mut SqliteConnection, entry: Entry) -> sqlx::Result<Record> {
         let head: Option<(i64, String)> =
             sqlx::query_as("SELECT seq, hash FROM record WHERE writer = ? ORDER BY seq DESC LIMIT 1")
                 .bind(self.writer.to_string())
@@ -183,8 +229,7 @@ impl Inner {
                 .await?;
         let (seq, prev) = head.unwrap_or_else(|| (0, chain::GENESIS.to_owned()));
         let record = self.record(entry, seq.unsigned_abs() + 1, prev);
-        insert(&mut change, &record).await?;
-        change.commit().await?;
+        insert(change, &record).await?;
         Ok(record)
     }
 
@@ -210,12 +255,17 @@ impl Inner {
         if read::is_alive(&mut change, driver).await? {
             return Ok(false);
         }
-        let claim = "INSERT INTO claim (run, writer) VALUES (?, ?) \
-                     ON CONFLICT (run) DO UPDATE SET writer = excluded.writer";
-        sqlx::query(claim).bind(run.to_string()).bind(self.writer.to_string()).execute(&mut *change).await?;
+        claim(&mut change, run, self.writer).await?;
         change.commit().await?;
         Ok(true)
     }
+}
+
+async fn claim(connection: &mut SqliteConnection, run: RunId, writer: Uuid) -> sqlx::Result<()> {
+    let claim = "INSERT INTO claim (run, writer) VALUES (?, ?) \
+                 ON CONFLICT (run) DO UPDATE SET writer = excluded.writer";
+    sqlx::query(claim).bind(run.to_string()).bind(writer.to_string()).execute(connection).await?;
+    Ok(())
 }
 
 async fn insert(connection: &mut SqliteConnection, record: &Record) -> sqlx::Result<()> {

@@ -23,6 +23,11 @@ pub(super) const LAST_STARTS: &str = "SELECT * FROM record WHERE place IN (
          WHERE ?1 IS NULL OR id = ?1 GROUP BY id)
      ORDER BY place";
 
+/// Of a run whose start is `begun`: it has not ended since it was begun, or was last taken up again.
+const IS_OPEN: &str = "NOT EXISTS (
+    SELECT 1 FROM record ended WHERE ended.run = begun.run AND ended.kind = 'run.finish' AND NOT EXISTS (
+        SELECT 1 FROM record again WHERE again.run = begun.run AND again.kind = 'run.resume' AND again.place > ended.place))";
+
 /// See [`Reader::after`].
 pub(super) const AFTER: &str = "SELECT * FROM record WHERE place > ? ORDER BY place LIMIT ?";
 
@@ -140,15 +145,20 @@ impl Reader {
         lease::held(&self.pool, resources, us).await.map_err(|error| self.explain(&error))
     }
 
+    /// See [`super::super::Journal::of_run`].
+    pub async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
+        let rows = sqlx::query("SELECT * FROM record WHERE run = ? ORDER BY place").bind(run.to_string());
+        let rows = rows.fetch_all(&self.pool).await.map_err(|error| self.explain(&error))?;
+        self.records(&rows)
+    }
+
     async fn open_rows(&self) -> sqlx::Result<Vec<SqliteRow>> {
-        sqlx::query(
+        let open = format!(
             "SELECT * FROM record WHERE run IN (
-                 SELECT begun.run FROM record begun WHERE begun.kind = 'run.start' AND NOT EXISTS (
-                     SELECT 1 FROM record ended WHERE ended.run = begun.run AND ended.kind = 'run.finish'))
-             ORDER BY place",
-        )
-        .fetch_all(&self.pool)
-        .await
+                 SELECT begun.run FROM record begun WHERE begun.kind = 'run.start' AND {IS_OPEN})
+             ORDER BY place"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(open)).fetch_all(&self.pool).await
     }
 
     /// Those runs of the records whose driver is not alive, or is us by a claim.
@@ -193,18 +203,21 @@ impl Reader {
 
 /// Who drives an unfinished run: its claimant, else the writer of its `run.start`. `None`: it is finished, or unknown.
 pub(super) async fn driver(connection: &mut SqliteConnection, run: RunId) -> sqlx::Result<Option<Uuid>> {
-    let start: Option<(String,)> = sqlx::query_as(
-        "SELECT begun.writer FROM record begun WHERE begun.run = ? AND begun.kind = 'run.start' AND NOT EXISTS (
-             SELECT 1 FROM record ended WHERE ended.run = begun.run AND ended.kind = 'run.finish')
-         ORDER BY begun.place LIMIT 1",
-    )
-    .bind(run.to_string())
-    .fetch_optional(&mut *connection)
-    .await?;
+    let begun = format!(
+        "SELECT begun.writer FROM record begun WHERE begun.run = ? AND begun.kind = 'run.start' AND {IS_OPEN}
+         ORDER BY begun.place LIMIT 1"
+    );
+    let start: Option<(String,)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(begun)).bind(run.to_string()).fetch_optional(&mut *connection).await?;
     let Some((writer,)) = start else { return Ok(None) };
     let claimant = claimant(connection, run).await?;
     // A writer that is no UUID was tampered with, and drives nothing.
     Ok(Some(claimant.unwrap_or_else(|| writer.parse().unwrap_or_default())))
+}
+
+/// It has begun, and has no end.
+pub(super) async fn is_open(connection: &mut SqliteConnection, run: RunId) -> sqlx::Result<bool> {
+    driver(connection, run).await.map(|driver| driver.is_some())
 }
 
 async fn claimant(connection: &mut SqliteConnection, run: RunId) -> sqlx::Result<Option<Uuid>> {

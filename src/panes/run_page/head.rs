@@ -79,20 +79,19 @@ const NAMED: usize = 4;
 /// What can be taken back: of what was done, and of what is to come; what the called runs did counts.
 fn undo(run: &RunView, reached: &[Reached]) -> (&'static str, String) {
     let left: Vec<&Reached> = reached.iter().rev().filter(|one| one.is_left()).collect();
-    let (by_hand, offered): (Vec<&Reached>, Vec<&Reached>) = left.iter().partition(|one| one.over);
+    let (apart, offered): (Vec<&Reached>, Vec<&Reached>) = left.iter().partition(|one| one.over);
     let known = !reached.is_empty() || run.steps.iter().all(|step| step.sent_at.is_none());
     let names = |of: Vec<&Reached>| named(of, NAMED);
     match (run.outcome, left.is_empty()) {
         (Some(RunOutcome::Ok) | None, true) if known => ("undo  ", reach::undo(reached)),
         (None, true) => ("undo  ", "the records of this run do not tell".to_owned()),
         (Some(_), true) => ("undo  ", "nothing is left to undo".to_owned()),
-        (None, false) if offered.is_empty() => ("undo  ", format!("by hand only: {}", names(by_hand))),
-        (None, false) if by_hand.is_empty() => ("undo  ", format!("sent, and can be undone: {}", names(offered))),
+        (None, false) if offered.is_empty() => ("undo  ", format!("by a plan of its own: {}", names(apart))),
+        (None, false) if apart.is_empty() => ("undo  ", format!("sent, and can be undone: {}", names(offered))),
         (None, false) => {
-            ("undo  ", format!("sent, and can be undone: {}; by hand only: {}", names(offered), names(by_hand)))
+            ("undo  ", format!("sent, and can be undone: {}; by a plan of its own: {}", names(offered), names(apart)))
         }
-        // Nothing here undoes a run that is over.
-        (Some(RunOutcome::Ok), false) => ("undo  ", format!("by hand, from the last: {}", names(left))),
+        (Some(RunOutcome::Ok), false) => ("undo  ", format!("as a whole, from the last: {}", names(left))),
         (Some(_), false) => ("left  ", format!("to undo: {}", names(left))),
     }
 }

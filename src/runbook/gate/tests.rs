@@ -30,6 +30,8 @@ fn rows(pids: &[i64]) -> Rows {
 
 fn step(id: &str, level: Level) -> PlannedStep {
     PlannedStep {
+        past: None,
+        takes_back: false,
         address: String::new(),
         id: id.to_owned(),
         title: id.to_owned(),
@@ -50,6 +52,7 @@ fn plan(steps: Vec<PlannedStep>, blocked: Vec<String>) -> Plan<Draft> {
     let request = PlanRequest::new(runbook.id.clone(), [].into());
     let (params, values) = (Vec::new(), [].into());
     Plan::new(PlanBody {
+        again: None,
         runbook,
         request,
         params,

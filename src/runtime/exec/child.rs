@@ -9,14 +9,14 @@ use super::drive::{Over, Run};
 use super::lease::Held;
 use super::{Exec, Running};
 use crate::domain::RunId;
-use crate::domain::record::RecordKind;
+use crate::domain::record::{RecordKind, RunOutcome};
 use crate::domain::text::clean;
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::foreseen::DEPTH;
 use crate::runbook::machine::Answered;
 use crate::runbook::model::{Call, Param, ParamType};
-use crate::runbook::plan::Caller;
+use crate::runbook::plan::{Caller, Onward, Resumption};
 use crate::runbook::reach::Reached;
 use crate::runbook::{PlanRequest, Runbook, library};
 use serde_json::{Value, json};
@@ -146,8 +146,15 @@ impl Run {
     /// Runs another runbook in the place of a step.
     pub(super) async fn call(&mut self, step: usize, call: &Call) -> Answered {
         loop {
+            let back = self.called_before(step);
             let called = self.exec.called(&self.plan.body().runbook, call);
             let what = match &called {
+                Ok(runbook) if let Some(run) = back => {
+                    let (title, run) = (&runbook.title, run.short());
+                    format!(
+                        "takes back what run {run} of {title} did, with a plan and an answer of its own: done makes that plan"
+                    )
+                }
                 Ok(runbook) => {
                     let (title, id) = (&runbook.title, &runbook.id);
                     format!("runs {title} ({id}) here, with a plan and an answer of its own: done makes that plan")
@@ -190,8 +197,9 @@ impl Run {
         let id = self.planned(step).id.clone();
         self.exec.runs.wait(self.id, Some(&id));
         let caller = Caller { run: self.id, step: id };
-        let request =
-            PlanRequest { runbook: runbook.id.clone(), args: self.args_for(step, runbook), caller: Some(caller) };
+        let resumes = self.called_before(step).map(|run| Resumption { run, way: Onward::Undo });
+        let args = if resumes.is_some() { BTreeMap::new() } else { self.args_for(step, runbook) };
+        let request = PlanRequest { caller: Some(caller), resumes, ..PlanRequest::new(runbook.id.clone(), args) };
         self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request) }).await;
         let mut under_way = None;
         loop {
@@ -207,7 +215,10 @@ impl Run {
                         under_way = Some(run);
                     }
                     News::Ended(_, None) => return None,
-                    News::Ended(run, Some(over)) => return Some(self.came(step, run, runbook, over)),
+                    News::Ended(run, Some(over)) => {
+                        let outcome = self.taken_back_by(run, over.outcome).await;
+                        return Some(self.came(step, run, runbook, Over { outcome, ..over }));
+                    }
                 },
                 answer = self.answers.recv() => match (answer, under_way) {
                     // It ends before its next change, and then this one does.
@@ -249,6 +260,18 @@ impl Run {
         };
         let given = runbook.params.iter().filter_map(|param| Some((param.name.clone(), about(param)?)));
         given.filter(|(_, value)| !value.is_null()).collect()
+    }
+
+    /// Of a run that takes its call back what counts is whether something of it is left.
+    async fn taken_back_by(&self, run: RunId, outcome: RunOutcome) -> RunOutcome {
+        if !self.backwards {
+            return outcome;
+        }
+        match self.exec.past(run).await {
+            Ok((past, _)) if past.undoable().next().is_none() => RunOutcome::Ok,
+            Ok(_) | Err(_) if outcome == RunOutcome::Ok => RunOutcome::Failed,
+            Ok(_) | Err(_) => outcome,
+        }
     }
 
     fn came(&mut self, step: usize, run: RunId, runbook: &Runbook, over: Over) -> Answered {

@@ -1,6 +1,7 @@
 //! One run: the machine says what to do, and this does it.
 
 mod act;
+mod again;
 mod ask;
 mod back;
 mod batch;
@@ -21,7 +22,8 @@ use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine};
 use crate::runbook::model::{Fence, Role, Step};
-use crate::runbook::plan::PlannedStep;
+use crate::runbook::past::fingerprint;
+use crate::runbook::plan::{Onward, PlannedStep};
 use crate::runbook::reach::Reached;
 use crate::runbook::{Answer, Approved, Glass, Plan};
 use serde_json::{Value, json};
@@ -40,23 +42,36 @@ pub(super) async fn drive(
 ) -> Option<Over> {
     let caller = plan.body().request.caller.clone();
     let news = exec.runs.known(id, &plan.body().runbook.id, caller.as_ref().map(|caller| caller.run));
+    let resumes = plan.body().request.resumes;
+    let backwards = resumes.is_some_and(|resumption| resumption.way == Onward::Undo);
     let script = &plan.body().script;
     let rollings = script.rollings.clone();
     let kinds = plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
     let types = types_of(&plan.body().runbook);
-    let outs = Captured::of_plan(&plan.body().steps);
+    let mut outs = Captured::of_plan(&plan.body().steps);
+    let known = plan.body().again.iter().flat_map(|again| &again.outs);
+    known.for_each(|(host, rows)| outs.insert(host.as_deref(), rows.clone()));
     let values = plan.body().values.clone();
     let label = format!("quarterdeck run {}", id.short());
     let family = exec.runs.held_by(caller.as_ref());
+    if let Some(resumption) = resumes
+        && let Err(why) = again::reopen(&exec, &plan, resumption).await
+    {
+        exec.trouble(Some(id), &format!("run {} is not taken up: {why}", id.short())).await;
+        return None;
+    }
     let held = match Held::take(&exec, id, &plan.body().locks, family).await {
         Ok(held) => Arc::new(held),
         Err(why) => {
+            if resumes.is_some() {
+                again::put_down(&exec, &plan, id, &why).await;
+            }
             exec.trouble(Some(id), &format!("it was not begun: {why}")).await;
             return None;
         }
     };
     exec.runs.holds(id, &held);
-    let run = Run {
+    let mut run = Run {
         exec,
         id,
         plan,
@@ -67,11 +82,13 @@ pub(super) async fn drive(
         number: id.to_string(),
         outs,
         answered: BTreeMap::new(),
+        backwards,
+        undone: BTreeSet::new(),
         batch: None,
         held,
         started: None,
         at: None,
-        undoing: false,
+        undoing: backwards,
         stopping: false,
         leaving: false,
         step: Progress::default(),
@@ -83,7 +100,20 @@ pub(super) async fn drive(
         called: Vec::new(),
         ended: None,
     };
-    run.go(Machine::new(kinds).rolling(rollings)).await
+    let mut machine = Machine::new(kinds).rolling(rollings);
+    if let (Some(again), false) = (&run.plan.body().again, backwards) {
+        machine = machine.resumed(&again.was);
+        run.batch = run.batch_of(machine.step());
+    }
+    run.go(machine).await
+}
+
+/// What was answered to a plan, as typed.
+fn typed(plan: &Plan<Approved>) -> &str {
+    match plan.answer() {
+        Answer::Yes => "y",
+        Answer::Phrase(phrase) => phrase.trim(),
+    }
 }
 
 /// How a run ended.
@@ -104,7 +134,7 @@ impl Over {
 }
 
 /// A step as the run's first record has it.
-fn begun(step: &PlannedStep) -> Value {
+fn begun((step, read): (&PlannedStep, &Step)) -> Value {
     json!({
         "id": step.id,
         "title": step.title,
@@ -114,10 +144,14 @@ fn begun(step: &PlannedStep) -> Value {
         "changes": step.changes(),
         "undo": step.undo,
         "call": step.call(),
+        "hash": fingerprint(read),
     })
 }
 
 fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
+    if step.past.is_some() {
+        return Kind::Change { asks: false, undo: step.undo.is_some(), retry: 0 };
+    }
     match (step.fences.is_empty(), step.changes()) {
         (true, _) => Kind::Manual,
         (false, false) => Kind::Look,
@@ -144,6 +178,10 @@ pub(super) struct Run {
     outs: Captured,
     /// What was answered for a step, for all hosts that it is done on.
     answered: BTreeMap<String, Answer>,
+    /// It takes back what an earlier life of it did: its steps are undos.
+    pub(super) backwards: bool,
+    /// What it has taken back so far, by the steps' ids.
+    undone: BTreeSet<String>,
     /// The rollout and the batch of it that are under way.
     batch: Option<(usize, usize)>,
     held: Arc<Held>,
@@ -215,9 +253,11 @@ impl Run {
             Command::Undo(step) => Some(Event::Undone(self.undo(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
             Command::Finish { outcome, reason, left } => {
-                let reason = format!("{}{}", self.results.whole(outcome, reason), self.left(outcome, &left));
-                let reason = clean(&reason).into_owned();
-                let data = json!({ "outcome": outcome, "reason": reason, "left": self.left_data(&left) });
+                let left = self.left_steps(left);
+                let (outcome, reason, told) = self.verdict(outcome, reason, &left);
+                let reason = clean(&format!("{reason}{told}")).into_owned();
+                let (left, undone) = (self.left_data(&left), self.is_undone());
+                let data = json!({ "outcome": outcome, "reason": reason, "left": left, "undone": undone });
                 self.ended = Some(Over { outcome, reason, made: self.all_made() });
                 self.give_back().await;
                 if !self.write(RecordKind::RunFinish, None, data).await {
@@ -283,14 +323,14 @@ impl Run {
 
     async fn begin(&mut self) -> bool {
         self.started = Some((self.exec.clock)());
+        if self.plan.body().request.resumes.is_some() {
+            return self.tell_glass().await && self.note_locks(RecordKind::LockTaken).await;
+        }
         let body = self.plan.body();
         let params: BTreeMap<&String, &String> = body.params.iter().map(|(name, text)| (name, text)).collect();
-        let steps: Vec<Value> = body.steps.iter().map(begun).collect();
+        let steps: Vec<Value> = body.steps.iter().zip(&body.script.steps).map(begun).collect();
         let parent = body.request.caller.as_ref().map(|caller| json!({ "run": caller.run, "step": caller.step }));
-        let answer = match self.plan.answer() {
-            Answer::Yes => "y",
-            Answer::Phrase(phrase) => phrase.trim(),
-        };
+        let answer = typed(&self.plan);
         let data = json!({
             "runbook": body.runbook.id,
             "title": body.runbook.title,
@@ -299,6 +339,7 @@ impl Run {
             "commit": body.runbook.commit,
             "plan_hash": body.hash,
             "params": params,
+            "values": body.values,
             "answer": answer,
             "locks": self.held.is_some(),
             "parent": parent,
@@ -356,12 +397,16 @@ impl Run {
         }
         let output = std::mem::take(&mut self.step.output);
         let detail = self.results.close(&mut self.step, state, detail);
+        let state = if self.backwards { self.taken_back(step, state) } else { state };
         let mut data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
+        if std::mem::take(&mut self.step.not_sent) {
+            data["happened"] = false.into();
+        }
         if state == StepState::Running && !self.given(step).is_null() {
             data["outs"] = self.given(step);
         }
         let event = self.event(RecordKind::StepExit, step, data).await;
-        self.undoing = false;
+        self.undoing = self.backwards;
         event
     }
 
@@ -377,7 +422,7 @@ impl Run {
             kind,
             run: Some(self.id),
             step: planned.map(|step| step.id.clone()),
-            role: planned.filter(|step| step.changes()).map(|_| role.word().to_owned()),
+            role: planned.filter(|step| step.changes() || self.undoing).map(|_| role.word().to_owned()),
             target: planned.map(|step| step.target.clone()),
             env: self.exec.env.clone(),
             data,

@@ -14,6 +14,7 @@ mod plan;
 mod poll;
 mod progress;
 mod reconcile;
+mod resolve;
 mod scene;
 mod when;
 
@@ -25,9 +26,10 @@ use crate::domain::record::{Entry, Record};
 use crate::domain::risk::Policy;
 use crate::domain::{Now, RunId, text};
 use crate::effect::RunAnswer;
-use crate::event::{Event, RunEvent};
+use crate::event::{Ended, Event, RunEvent};
 use crate::journal::{Journal, JournalError};
 use crate::runbook::{Approved, Library, Plan, PlanRequest, Refusal};
+pub use resolve::reason;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -154,7 +156,12 @@ impl Exec {
             tokio::spawn(async move { exec.trouble(None, &Refusal::ReadOnly.to_string()).await });
             return None;
         }
-        let run = RunId(Uuid::now_v7());
+        let resumes = plan.body().request.resumes;
+        let run = resumes.map_or_else(|| RunId(Uuid::now_v7()), |resumption| resumption.run);
+        if self.runs.with(|runs| runs.contains_key(&run)) {
+            tokio::spawn(async move { exec.trouble(Some(run), "it is under way already").await });
+            return None;
+        }
         let caller = plan.body().request.caller.clone();
         if let Some(Err(why)) = caller.as_ref().map(|caller| self.runs.adopt(caller, run)) {
             tokio::spawn(async move { exec.trouble(None, &why).await });
@@ -201,11 +208,24 @@ impl Exec {
         reconcile::reconcile(self).await;
     }
 
+    /// Looks once more at a run of which something is in doubt, whether it has an end or not; `None`: nothing of it is, or it is left to
+    /// [`Exec::reconcile`].
+    ///
+    /// # Errors
+    /// When another process drives it, or the journal can't be read or written.
+    pub async fn look_again(&self, run: RunId) -> Result<Option<Ended>, String> {
+        reconcile::look_again(self, run).await
+    }
+
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         let record = self.journal.append(entry).await.inspect_err(|error| tracing::error!(%error, "the journal"))?;
-        super::log::record(&record);
-        self.tell(RunEvent::Record(Box::new(record.clone()))).await;
+        self.recorded(&record).await;
         Ok(record)
+    }
+
+    async fn recorded(&self, record: &Record) {
+        super::log::record(record);
+        self.tell(RunEvent::Record(Box::new(record.clone()))).await;
     }
 
     async fn tell(&self, event: RunEvent) {

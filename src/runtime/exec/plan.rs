@@ -1,5 +1,7 @@
 //! Planning: parameters, targets, read-only fences, levels and phrases. Nothing with an effect is sent.
 
+mod again;
+
 use super::captured::Captured;
 use super::scene::{Scene, Truth, step_of};
 use super::{Exec, when};
@@ -31,6 +33,9 @@ const LABEL: &str = "quarterdeck";
 impl Exec {
     /// Makes a plan. The error says why there can be none; a plan that can be shown but not approved carries its reasons.
     pub async fn make_plan(&self, request: &PlanRequest) -> Result<Plan<Draft>, String> {
+        if let Some(resumption) = request.resumes {
+            return self.plan_again(request, resumption).await;
+        }
         let runbook = self.library.get(&request.runbook).ok_or_else(|| self.library.absent(&request.runbook))?;
         let family = self.family(request)?;
         let mut values = params::resolve(&runbook.params, &request.args)?;
@@ -80,6 +85,7 @@ impl Exec {
             steps,
             blocked,
             warnings,
+            again: None,
             hash: String::new(),
         }))
     }
@@ -304,7 +310,22 @@ impl Planner<'_> {
         let phrase = run.zip(place).map(|(run, place)| phrase(runbook, run, rows.as_ref(), &place, hosts));
         self.changed |= run.is_some();
         let (id, title, host) = (step.id.clone(), clean(&step.title).into_owned(), step.host.clone());
-        Ok(PlannedStep { id, title, host, lost: None, target, address, fences, by_hand, rows, undo, level, phrase })
+        Ok(PlannedStep {
+            id,
+            title,
+            host,
+            lost: None,
+            target,
+            address,
+            fences,
+            by_hand,
+            rows,
+            undo,
+            level,
+            phrase,
+            past: None,
+            takes_back: false,
+        })
     }
 
     fn by_hand(&mut self, runbook: &Runbook, step: &Step) -> ByHand {
@@ -486,11 +507,13 @@ fn given_up(step: &Step, why: &str) -> PlannedStep {
         address: String::new(),
         fences: step.fences.iter().map(|fence| left_out(fence, When::LeftOut(why.clone()))).collect(),
         by_hand: None,
+        takes_back: false,
         lost: Some(why),
         rows: None,
         undo: None,
         level: Level::None,
         phrase: None,
+        past: None,
     }
 }
 

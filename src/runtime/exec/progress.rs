@@ -22,6 +22,8 @@ pub(super) struct Progress {
     pub(super) intended: Option<Now>,
     /// Nobody knows whether it happened.
     pub(super) doubt: bool,
+    /// It is certain that nothing was sent.
+    pub(super) not_sent: bool,
     pub(super) output: String,
     /// What came of it, in the runbook's own words.
     pub(super) said: Option<String>,

@@ -6,10 +6,10 @@ use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::domain::{RunId, time};
 use crate::event::{Ended, RunEvent};
-use crate::journal::JournalError;
 use crate::runbook::language::types_of;
 use crate::runbook::machine::Watched;
 use crate::runbook::model::{OnDisconnect, Role, Step};
+use crate::runbook::past::{Open, Past};
 use crate::runbook::plan::Rows;
 use crate::runbook::{Runbook, Script};
 use crate::steps::Settled;
@@ -41,12 +41,33 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
     }
     exec.tell(RunEvent::CutOff(runs.iter().map(|(run, _)| *run).collect())).await;
     let runs = of_this_machine(exec, runs).await;
-    // Side by side: one whose service hangs must not keep the others in the dark.
-    let settled = join_all(runs.iter().map(|(run, records)| settled(exec, *run, records))).await;
-    let ended: Vec<Ended> = settled.into_iter().flatten().collect();
+    // Side by side: one whose service hangs must not keep the others in the dark. A run that waits for one that it called comes after that.
+    let (waiting, alone): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(run, records)| waits(*run, records));
+    let settled = join_all(alone.iter().map(|(run, records)| settled(exec, *run, records))).await;
+    let mut ended: Vec<Ended> = settled.into_iter().flatten().collect();
+    for (run, records) in waiting.iter().rev() {
+        ended.extend(self::settled(exec, *run, records).await);
+    }
     if !ended.is_empty() {
         exec.tell(RunEvent::Reconciled(ended)).await;
     }
+}
+
+/// Looks once more at a run of which something is in doubt, whether it has an end or not.
+pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>, String> {
+    let (past, _) = exec.past(run).await?;
+    if past.outcome.is_none() || past.open.is_none() {
+        return Ok(None);
+    }
+    exec.of_this_machine(&past).await?;
+    exec.take_up(run, json!({ "way": "look", "reason": "what became of it is looked at once more" })).await?;
+    let found = Found::of(past, exec);
+    found.settle(exec).await.map_err(|error| error.to_string())
+}
+
+/// A step of it is a run that it called, and nobody has said how that ended.
+fn waits(run: RunId, records: &[Record]) -> bool {
+    Past::of(run, records).is_some_and(|past| past.calling().is_some())
 }
 
 /// Those that were begun here. Of the others it is told where they can be looked at: from here another thing of the same name would be.
@@ -67,7 +88,7 @@ async fn of_this_machine(exec: &Exec, runs: Vec<(RunId, Vec<Record>)>) -> Vec<(R
 
 /// Settles one run; `None` when it could not be, which is told, or when another process has taken it over.
 async fn settled(exec: &Exec, run: RunId, records: &[Record]) -> Option<Ended> {
-    match Found::of(run, records, exec)?.settle(exec).await {
+    match Found::of(Past::of(run, records)?, exec).settle(exec).await {
         Ok(ended) => ended,
         Err(error) => {
             let what = format!("run {} cannot be reconciled: {error}", run.short());
@@ -90,109 +111,98 @@ fn by_run(records: Vec<Record>) -> Vec<(RunId, Vec<Record>)> {
 }
 
 /// An unfinished run, as its records tell it.
-struct Found<'a> {
-    run: RunId,
-    start: &'a Record,
-    /// The last state recorded for each step that has one.
-    states: BTreeMap<&'a str, StepState>,
-    /// The intent that no final state follows.
-    open: Option<&'a Record>,
-    /// That what was intended was done, as the other side said.
-    done: Option<&'a Record>,
-    /// The runbook, if it is still the same file.
+struct Found {
+    past: Past,
+    /// The runbook as it is now.
     runbook: Option<Arc<Runbook>>,
 }
 
-impl<'a> Found<'a> {
-    fn of(run: RunId, records: &'a [Record], exec: &Exec) -> Option<Self> {
-        let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart)?;
-        let (mut states, mut open, mut done) = (BTreeMap::new(), None, None);
-        for record in records {
-            let Some(step) = record.entry.step.as_deref() else { continue };
-            match record.entry.kind {
-                RecordKind::StepIntent => {
-                    (open, done) = (Some(record), None);
-                    states.insert(step, StepState::Intent);
-                }
-                RecordKind::StepExit | RecordKind::StepReconcile => {
-                    let state: Option<StepState> = serde_json::from_value(record.entry.data["state"].clone()).ok();
-                    let Some(state) = state else { continue };
-                    states.insert(step, state);
-                    done = (state == StepState::Running).then_some(record);
-                    // It was not done, which is certain, and was about to be sent again.
-                    if state == StepState::Checking {
-                        open = None;
-                    }
-                    // An unknown effect is recorded before the verification that is to tell, so it closes nothing.
-                    if state.is_final()
-                        && (state != StepState::Unknown || record.entry.kind == RecordKind::StepReconcile)
-                    {
-                        open = None;
-                    }
-                }
-                RecordKind::JournalOpen
-                | RecordKind::WritesLock
-                | RecordKind::PolicyChange
-                | RecordKind::BreakGlass
-                | RecordKind::RunStart
-                | RecordKind::StepRecheck
-                | RecordKind::StepTick
-                | RecordKind::RunBatch
-                | RecordKind::LockTaken
-                | RecordKind::LockReleased
-                | RecordKind::RunFinish => {}
-            }
-        }
-        let data = &start.entry.data;
-        let runbook = data["runbook"].as_str().and_then(|id| exec.library.get(id));
-        let runbook = runbook.filter(|runbook| data["source_hash"] == runbook.hash.as_str()).cloned();
-        Some(Self { run, start, states, open, done, runbook })
+impl Found {
+    fn of(past: Past, exec: &Exec) -> Self {
+        let runbook = past.start.entry.data["runbook"].as_str().and_then(|id| exec.library.get(id));
+        let runbook = runbook.cloned();
+        Self { past, runbook }
     }
 
-    /// Ends the run in the journal. `None`: another process has taken it over.
-    async fn settle(self, exec: &Exec) -> Result<Option<Ended>, JournalError> {
-        if !exec.journal.claim(self.run).await? {
+    /// Ends the run in the journal, or leaves it open when something of it stays in doubt: what it locks stays held then, and the next look
+    /// may tell. `None`: another process has taken it over.
+    async fn settle(self, exec: &Exec) -> Result<Option<Ended>, String> {
+        let run = self.past.run;
+        if !exec.journal.claim(run).await.map_err(|error| error.to_string())? {
             return Ok(None);
         }
-        let (outcome, reason) = match self.open {
-            None => self.ended(),
-            Some(intent) => {
-                let (state, detail) = self.look(exec, intent).await;
-                let data = json!({ "state": state, "detail": clean(&detail) });
-                self.append(exec, RecordKind::StepReconcile, Some(intent), data).await?;
-                self.ended_with(intent, state, detail)
+        if let Some((step, called)) = self.past.calling() {
+            return self.settle_call(exec, step, called).await;
+        }
+        let Some(open) = &self.past.open else {
+            let (outcome, reason) = self.past.ending();
+            return exec.end(&self.past, outcome, &reason).await.map(Some);
+        };
+        let (state, detail, certain) = self.look(exec, open).await;
+        let mut data = json!({ "state": state, "detail": clean(&detail) });
+        if certain {
+            data["happened"] = false.into();
+        }
+        self.found(exec, open, data).await?;
+        if state == StepState::Unknown {
+            return Ok(Some(self.in_doubt(&detail)));
+        }
+        let (outcome, reason) = self.ended_with(open, state, detail);
+        let (past, _) = exec.past(run).await?;
+        exec.end(&past, outcome, &reason).await.map(Some)
+    }
+
+    /// A finding is recorded once, however often it is looked.
+    async fn found(&self, exec: &Exec, open: &Open, data: Value) -> Result<(), String> {
+        let intent = &open.intent.entry;
+        let known = intent.step.as_ref().and_then(|step| self.past.steps.get(step));
+        let said = known.is_some_and(|known| {
+            let state = if open.is_undo() { known.undo } else { known.state };
+            state == Some(StepState::Unknown) && data["state"] == "unknown" && known.looked
+        });
+        if said {
+            return Ok(());
+        }
+        let entry = Entry {
+            step: intent.step.clone(),
+            role: intent.role.clone(),
+            target: intent.target.clone(),
+            ..exec.entry_of(self.past.run, RecordKind::StepReconcile, data)
+        };
+        exec.append(entry).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The step is what the run came to that it called.
+    async fn settle_call(&self, exec: &Exec, step: &str, called: RunId) -> Result<Option<Ended>, String> {
+        let (child, _) = exec.past(called).await?;
+        let what = format!("run {}", called.short());
+        let (state, detail) = match child.outcome {
+            Some(RunOutcome::Ok) => (StepState::Ok, format!("{what} ended ok: {}", child.reason)),
+            Some(RunOutcome::Failed) => (StepState::Failed, format!("{what} ended failed: {}", child.reason)),
+            Some(RunOutcome::Stopped) => (StepState::Failed, format!("{what} ended stopped: {}", child.reason)),
+            Some(RunOutcome::Unknown) | None => {
+                return Ok(Some(
+                    self.in_doubt(&format!("nobody knows what became of {what}, which it called: look at that first")),
+                ));
             }
         };
-        let reason = clean(&reason).into_owned();
-        self.append(exec, RecordKind::RunFinish, None, json!({ "outcome": outcome, "reason": reason })).await?;
-        if self.start.entry.data["locks"].as_bool() == Some(true)
-            && let Err(error) = exec.journal.release(self.run).await
-        {
-            tracing::warn!(%error, "its locks are not given back; they lapse");
-        }
-        tracing::info!(run = %self.run.short(), outcome = outcome.word(), reason, "a run that was cut off is settled");
-        Ok(Some(Ended { run: self.run, outcome, reason }))
+        let data = json!({ "state": state, "detail": clean(&detail) });
+        let entry =
+            Entry { step: Some(step.to_owned()), ..exec.entry_of(self.past.run, RecordKind::StepReconcile, data) };
+        exec.append(entry).await.map_err(|error| error.to_string())?;
+        let (past, _) = exec.past(self.past.run).await?;
+        let (outcome, reason) = past.ending();
+        exec.end(&past, outcome, &reason).await.map(Some)
     }
 
-    /// No change is in doubt: the records alone tell how it ended.
-    fn ended(&self) -> (RunOutcome, String) {
-        let bad = self.states.values().find(|state| bad(**state));
-        if let Some(state) = bad {
-            return (RunOutcome::Failed, format!("a step ended as {:?}; then quarterdeck ended", state.word()));
-        }
-        let fine = |state: Option<&StepState>| matches!(state, Some(StepState::Ok | StepState::Skipped));
-        let steps = self.steps();
-        if !steps.is_empty() && steps.iter().all(|step| fine(self.states.get(step))) {
-            return (RunOutcome::Ok, "every step was ok; quarterdeck ended before it could say so".to_owned());
-        }
-        if self.states.values().any(|state| *state == StepState::Ok) {
-            return (RunOutcome::Stopped, "quarterdeck ended between two steps; nothing is in doubt".to_owned());
-        }
-        (RunOutcome::Stopped, "quarterdeck ended before anything was sent: nothing was sent".to_owned())
+    fn in_doubt(&self, detail: &str) -> Ended {
+        let held = if self.past.locks { "; what it locks stays held" } else { "" };
+        let reason = format!("{detail}{held} until somebody knows: look once more, or say what you saw");
+        Ended { run: self.past.run, outcome: RunOutcome::Unknown, reason: clean(&reason).into_owned() }
     }
 
-    fn ended_with(&self, intent: &Record, state: StepState, detail: String) -> (RunOutcome, String) {
-        let last = self.steps().last().copied() == intent.entry.step.as_deref();
+    fn ended_with(&self, open: &Open, state: StepState, detail: String) -> (RunOutcome, String) {
+        let last = self.past.ids().next_back() == open.intent.entry.step.as_deref();
         match state {
             StepState::Ok if last => (RunOutcome::Ok, detail),
             StepState::Ok => (RunOutcome::Stopped, format!("{detail}; the steps after it were not begun")),
@@ -210,51 +220,39 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn steps(&self) -> Vec<&str> {
-        let steps = self.start.entry.data["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
-        steps.iter().filter_map(|step| step["id"].as_str()).collect()
-    }
-
-    async fn append(
-        &self,
-        exec: &Exec,
-        kind: RecordKind,
-        intent: Option<&Record>,
-        data: Value,
-    ) -> Result<Record, JournalError> {
-        let of = intent.map(|record| &record.entry);
-        let entry = Entry {
-            kind,
-            run: Some(self.run),
-            step: of.and_then(|entry| entry.step.clone()),
-            role: of.and_then(|entry| entry.role.clone()),
-            target: of.and_then(|entry| entry.target.clone()),
-            env: self.start.entry.env.clone(),
-            data,
-        };
-        exec.append(entry).await
-    }
-
     /// How the change itself came out, as far as it was said.
-    fn how(&self) -> String {
-        let said = self.done.and_then(|record| record.entry.data["detail"].as_str());
+    fn how(&self, open: &Open) -> String {
+        let said = open.done.as_ref().and_then(|record| record.entry.data["detail"].as_str());
         said.map_or_else(|| "after a restart of quarterdeck".to_owned(), str::to_owned)
     }
 
-    /// What became of an intended change.
-    async fn look(&self, exec: &Exec, intent: &Record) -> (StepState, String) {
-        let unknown = |why: &str| (StepState::Unknown, format!("nobody can tell whether it happened: {why}"));
-        let Some(runbook) = &self.runbook else { return unknown("the runbook has changed since") };
+    /// Its runbook, if a step of it still does what it did.
+    fn runbook(&self, script: impl FnOnce(&Runbook) -> Script, id: &str) -> Result<(&Arc<Runbook>, Script), String> {
+        let runbook = self.runbook.as_ref().ok_or("its runbook is gone")?;
+        let script = script(runbook);
+        let step = script.step(id).ok_or("the step is gone")?;
+        let same = self.past.start.entry.data["source_hash"] == runbook.hash.as_str() || self.past.is_as_it_was(step);
+        if same { Ok((runbook, script)) } else { Err("the runbook has changed since".to_owned()) }
+    }
+
+    /// What became of an intended change, and whether it is certain that there was none.
+    async fn look(&self, exec: &Exec, open: &Open) -> (StepState, String, bool) {
+        let unknown = |why: &str| (StepState::Unknown, format!("nobody can tell whether it happened: {why}"), false);
+        let intent = &open.intent;
         let id = intent.entry.step.as_deref().unwrap_or_default();
         let mut memory = Memory::of(&intent.entry.data["facts"]);
-        let fleet = serde_json::from_value(self.start.entry.data["fleet"].clone()).unwrap_or_default();
-        let script = Script::new(runbook, &memory.values, &fleet, false).unwrap_or_default();
+        let fleet = serde_json::from_value(self.past.start.entry.data["fleet"].clone()).unwrap_or_default();
+        let laid_out = |runbook: &Runbook| Script::new(runbook, &memory.values, &fleet, false).unwrap_or_default();
+        let (runbook, script) = match self.runbook(laid_out, id) {
+            Ok(found) => found,
+            Err(why) => return unknown(&why),
+        };
         let Some(step) = script.step(id) else { return unknown("the step is gone") };
-        if let Some(given) = self.done.map(|done| &done.entry.data["outs"]) {
+        if let Some(given) = open.done.as_ref().map(|done| &done.entry.data["outs"]) {
             memory.outs.extend(rows_of(given));
         }
         let types = types_of(runbook);
-        let (label, number) = (format!("quarterdeck run {}", self.run.short()), self.run.to_string());
+        let (label, number) = (format!("quarterdeck run {}", self.past.run.short()), self.past.run.to_string());
         let scene = Scene {
             connections: &exec.connections,
             types: &types,
@@ -268,23 +266,24 @@ impl<'a> Found<'a> {
             return undone(settle(exec, scene, step, Role::Undo, &memory, intent).await);
         }
         // The other side said that it was done: only the verification is open.
-        let settled = match self.done {
+        let settled = match &open.done {
             Some(_) => Settled::AskVerify,
             None => settle(exec, scene, step, Role::Run, &memory, intent).await,
         };
         // Waiting goes on from where it was: each start would else begin it anew.
-        let spent = time::between(self.done.unwrap_or(intent).at, (exec.clock)().wall);
+        let spent = time::between(open.done.as_ref().unwrap_or(intent).at, (exec.clock)().wall);
         let known = Pins { ids: &memory.pins, left_out: &memory.left_out };
         let watch = scene.watch(step, known, spent, &|_| {});
-        match settled {
+        let (state, detail) = match settled {
             Settled::Happened(how) => judge(true, &how, watch.await),
-            Settled::AskVerify => judge(self.done.is_some(), &self.how(), watch.await),
-            Settled::DidNot(why) => (StepState::Failed, why),
-            Settled::NotYet(why) => unknown(&format!("it is still under way: {why}")),
+            Settled::AskVerify => judge(open.done.is_some(), &self.how(open), watch.await),
+            Settled::DidNot(why) => return (StepState::Failed, why, true),
+            Settled::NotYet(why) => return unknown(&format!("it is still under way: {why}")),
             // The host is away, as it was meant to be: what looks from elsewhere tells.
-            Settled::CannotTell(_) if expected(step) => judge(self.done.is_some(), &self.how(), watch.await),
-            Settled::CannotTell(why) => unknown(&why),
-        }
+            Settled::CannotTell(_) if expected(step) => judge(open.done.is_some(), &self.how(open), watch.await),
+            Settled::CannotTell(why) => return unknown(&why),
+        };
+        (state, detail, false)
     }
 }
 
@@ -298,7 +297,9 @@ async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, role: Role, memory: 
     let index = step.fences.iter().position(|fence| fence.role == role);
     let Some(index) = index else { return Settled::AskVerify };
     let fence = &step.fences[index];
-    let pinned = memory.pins.get(index).and_then(Option::as_deref);
+    // An undo that was a plan of its own has noted its own identity alone.
+    let alone = memory.pins.len() == 1 && role == Role::Undo;
+    let pinned = memory.pins.get(if alone { 0 } else { index }).and_then(Option::as_deref);
     let (way, call) = match (step_of(fence), scene.call(fence, pinned)) {
         (Ok(way), Ok(call)) => (way, call),
         (Err(error), _) | (_, Err(error)) => return Settled::CannotTell(error.to_string()),
@@ -316,14 +317,16 @@ async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, role: Role, memory: 
 }
 
 /// What became of an undo: a `verify` is about the change, and tells nothing of it.
-fn undone(settled: Settled) -> (StepState, String) {
+fn undone(settled: Settled) -> (StepState, String, bool) {
     match settled {
-        Settled::Happened(how) => (StepState::Undone, how),
-        Settled::DidNot(why) => (StepState::UndoFailed, format!("the undo did not happen: {why}")),
+        Settled::Happened(how) => (StepState::Undone, how, false),
+        Settled::DidNot(why) => (StepState::UndoFailed, format!("the undo did not happen: {why}"), true),
         Settled::NotYet(why) | Settled::CannotTell(why) => {
-            (StepState::Unknown, format!("nobody can tell whether it was undone: {why}"))
+            (StepState::Unknown, format!("nobody can tell whether it was undone: {why}"), false)
         }
-        Settled::AskVerify => (StepState::Unknown, "nobody can tell whether it was undone: look yourself".to_owned()),
+        Settled::AskVerify => {
+            (StepState::Unknown, "nobody can tell whether it was undone: look yourself".to_owned(), false)
+        }
     }
 }
 
@@ -336,10 +339,6 @@ fn judge(done: bool, how: &str, Seen { watched, result, .. }: Seen) -> (StepStat
         Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, format!("{how}; {why}")),
         Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),
     }
-}
-
-fn bad(state: StepState) -> bool {
-    matches!(state, StepState::Failed | StepState::TimedOut | StepState::Undone | StepState::UndoFailed)
 }
 
 /// What the intent noted.
@@ -365,14 +364,5 @@ impl Memory {
 }
 
 fn rows_of(outs: &Value) -> impl Iterator<Item = (String, Rows)> {
-    outs.as_object().into_iter().flatten().map(|(name, rows)| (name.clone(), remembered(name, rows)))
-}
-
-fn remembered(name: &str, rows: &Value) -> Rows {
-    Rows {
-        name: name.to_owned(),
-        key: serde_json::from_value(rows["key"].clone()).unwrap_or_default(),
-        columns: Vec::new(),
-        rows: rows["rows"].as_array().cloned().unwrap_or_default(),
-    }
+    outs.as_object().into_iter().flatten().map(|(name, rows)| (name.clone(), Rows::remembered(name, rows)))
 }

@@ -88,6 +88,15 @@ pub(super) fn step(out: &mut Lines, number: usize, members: &[&PlannedStep], sai
     let members: Vec<&PlannedStep> = members.iter().copied().filter(|step| step.lost.is_none()).collect();
     let Some(step) = members.first() else { return };
     out.push((Role::Text, String::new()));
+    if let Some(state) = step.past {
+        return wrap_into(
+            out,
+            Role::Muted,
+            &format!("{number} {}: done before: {}", step.title, state.word()),
+            width,
+            2,
+        );
+    }
     if let Some(why) = step.left_out() {
         return wrap_into(out, Role::Muted, &format!("{number} {}: left out: {why}", step.title), width, 2);
     }
@@ -108,7 +117,7 @@ pub(super) fn step(out: &mut Lines, number: usize, members: &[&PlannedStep], sai
     for fences in all.chunk_by(|one, other| alike(one, other)).filter(|fences| fences[0].role != FenceRole::Undo) {
         fence_lines(out, fences, said, width);
     }
-    if step.changes() {
+    if step.changes() && !step.takes_back {
         undo(out, step, said, width);
     }
 }

@@ -17,6 +17,12 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl Run {
     pub(super) async fn act(&mut self, step: usize) -> Effect {
+        let effect = self.send(step).await;
+        self.step.not_sent = matches!(effect, Effect::NotSent(_));
+        effect
+    }
+
+    async fn send(&mut self, step: usize) -> Effect {
         // The machine sends nothing without a recheck, and a recheck that passed has left the permit here.
         let Some(permit) = self.step.permit.take() else {
             return Effect::NotSent("there is no permit for this step".to_owned());
@@ -80,6 +86,10 @@ impl Run {
         if self.step.doubt {
             self.let_finish(step).await;
         }
+        if self.backwards {
+            return (self.watch_back(step).await, None);
+        }
+        self.remember(step);
         let pins: Vec<Option<String>> = self.planned(step).fences.iter().map(|fence| fence.pinned.clone()).collect();
         let known = Pins { ids: &pins, left_out: &self.step.left_out };
         let Seen { watched, result, at } =
@@ -116,7 +126,7 @@ impl Run {
         }
     }
 
-    async fn settle(&self, step: usize) -> Settled {
+    pub(super) async fn settle(&self, step: usize) -> Settled {
         let Some((fence, pinned)) = self.fences(step, Role::Run).next() else { return Settled::AskVerify };
         let (Ok(way), Ok(call)) = (step_of(fence), self.scene(step).call(fence, pinned)) else {
             return Settled::AskVerify;

@@ -5,14 +5,16 @@ use super::super::scene::step_of;
 use super::super::when;
 use super::Run;
 use crate::domain::SourceError;
-use crate::domain::record::{RecordKind, RunOutcome, StepState};
+use crate::domain::record::{RecordKind, StepState};
 use crate::domain::text::{clean, clean_lines};
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::history::LEFT;
 use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
 use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
+use crate::runbook::plan::{PlannedStep, UNDO};
 use crate::runbook::reach::{Fate, Reached, named};
+use crate::runbook::script::without_host;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -66,7 +68,7 @@ impl Run {
     /// `Stop it on game-2: docker start api`.
     pub(super) fn undo_text(&self, step: usize) -> String {
         let planned = self.planned(step);
-        let undo = planned.undo.as_deref().unwrap_or_default();
+        let undo = self.undo_of(planned).unwrap_or_default();
         format!("{} on {}: {undo}", planned.title, planned.target)
     }
 
@@ -102,6 +104,7 @@ impl Run {
         for tried in 1..=more {
             let effect = self.undo_once(step).await;
             let Effect::NotSent(why) = &effect else { return effect };
+            self.step.not_sent = true;
             let detail = format!("not undone: {why}; it is sent again ({tried})");
             let data = json!({ "state": StepState::Checking, "detail": clean(&detail) });
             tokio::time::sleep(BREATH).await;
@@ -111,7 +114,9 @@ impl Run {
                 return effect;
             }
         }
-        self.undo_once(step).await
+        let effect = self.undo_once(step).await;
+        self.step.not_sent = matches!(effect, Effect::NotSent(_));
+        effect
     }
 
     async fn undo_once(&mut self, step: usize) -> Effect {
@@ -145,12 +150,18 @@ impl Run {
         acted.effect
     }
 
+    /// The steps that are left to undo, last first: what the machine says, and of a run that goes backwards what it has not taken back.
+    pub(super) fn left_steps(&self, left: Vec<usize>) -> Vec<usize> {
+        if !self.backwards {
+            return left;
+        }
+        let steps = self.plan.body().steps.iter().enumerate();
+        steps.filter(|(_, step)| !self.undone.contains(&step.id)).map(|(at, _)| at).collect()
+    }
+
     /// What is left to undo and what a called run has changed for good, by the steps' names; empty when nothing is. The scripts stand in the
     /// record's own field ([`Run::left_data`]).
-    pub(super) fn left(&self, outcome: RunOutcome, left: &[usize]) -> String {
-        if outcome == RunOutcome::Ok {
-            return String::new();
-        }
+    pub(super) fn left(&self, left: &[usize]) -> String {
         let own: Vec<Reached> = left.iter().map(|step| self.reached(*step)).collect();
         let called = || self.called.iter().rev();
         let left = named(own.iter().chain(called().filter(|one| one.can)), usize::MAX);
@@ -163,22 +174,47 @@ impl Run {
     pub(super) fn left_data(&self, left: &[usize]) -> Value {
         let one = |step: &usize| {
             let planned = self.planned(*step);
-            json!({ "step": planned.id, "title": planned.title, "target": planned.target, "undo": planned.undo })
+            let (title, undo) = (without_undo(&planned.title), self.undo_of(planned));
+            json!({ "step": planned.id, "title": title, "target": planned.target, "undo": undo })
         };
         left.iter().map(one).collect()
     }
 
     /// All that was changed and not taken back, in the order of the page.
     pub(super) fn all_made(&self) -> Vec<Reached> {
-        self.made.iter().map(|step| self.reached(*step)).chain(self.called.iter().cloned()).collect()
+        let made = self.made.iter().copied().collect();
+        let own: Vec<usize> =
+            if self.backwards { self.left_steps(Vec::new()).into_iter().rev().collect() } else { made };
+        own.into_iter().map(|step| self.reached(step)).chain(self.called.iter().cloned()).collect()
+    }
+
+    /// What takes a step back: of a run that goes backwards what the step sends.
+    fn undo_of<'a>(&self, planned: &'a PlannedStep) -> Option<&'a str> {
+        let sent = planned.fences.first().filter(|_| self.backwards).map(|fence| fence.sent.as_str());
+        planned.undo.as_deref().or(sent)
     }
 
     fn reached(&self, step: usize) -> Reached {
         let (planned, body) = (self.planned(step), self.plan.body());
-        let (title, target) = (planned.title.clone(), planned.target.clone());
-        let (number, can) = (body.number(planned).to_string(), planned.undo.is_some());
-        Reached { number, title, target, can, fate: Fate::Made, over: false, by: None }
+        let (title, target) = (without_undo(&planned.title).to_owned(), planned.target.clone());
+        // A run that goes backwards has its steps in another order than its page.
+        let number = body.again.as_ref().and_then(|again| again.numbers.get(without_host(&planned.id)).copied());
+        let number = number.unwrap_or_else(|| body.number(planned)).to_string();
+        Reached {
+            number,
+            title,
+            target,
+            can: planned.undo.is_some() || self.backwards,
+            fate: Fate::Made,
+            over: false,
+            by: None,
+        }
     }
+}
+
+/// A step's heading, without what says that it is taken back.
+fn without_undo(title: &str) -> &str {
+    title.strip_prefix(UNDO).unwrap_or(title)
 }
 
 const fn of_fail(then: OnFail) -> Then {

@@ -4,6 +4,7 @@ use super::ways::asked_ways;
 use super::*;
 use crate::runbook::announce::{self, Teller};
 use crate::runbook::machine::Way;
+use crate::runbook::{Onward, Resumption};
 
 const FRONT: &str = "runbook: 1\nowner: tests\nreviewed: 2026-11-20\nrisk: low\nverb: set\n";
 
@@ -13,6 +14,15 @@ fn file(id: &str, keys: &str, body: &str) -> String {
 
 /// `outer.md` adds 1, calls `inner.md`, and adds 3; `inner.md` adds `n` and expects that it is there `times` times.
 fn library(keys: &str, times: u32) -> Library {
+    let [outer, inner] = pages(keys, times);
+    read(&outer, &inner)
+}
+
+fn read(outer: &str, inner: &str) -> Library {
+    Library::read([("outer.md", outer), ("inner.md", inner)]).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn pages(keys: &str, times: u32) -> [String; 2] {
     let add = |title: &str, what: &str| {
         format!(
             "### {title}\n\n```sql run on=primary timeout=5s\nINSERT INTO t VALUES ({what})\n```\n\n\
@@ -29,9 +39,7 @@ fn library(keys: &str, times: u32) -> Library {
         "## Go\n\n### Second\n\n```sql run on=primary timeout=5s undo=none\nINSERT INTO t VALUES (:n)\n```\n\n\
          ```sql verify on=primary timeout=5s expect=(rows[0].n == {times})\nSELECT count(*) AS n FROM t WHERE n = :n\n```\n"
     );
-    let files = [("outer.md", file("outer", &params, &outer)), ("inner.md", file("inner", &params, &inner))];
-    let files = files.iter().map(|(name, text)| (*name, text.as_str()));
-    Library::read(files).unwrap_or_else(|problems| panic!("{problems:?}"))
+    [file("outer", &params, &outer), file("inner", &params, &inner)]
 }
 
 fn prepared(cluster: Cluster) -> Cluster {
@@ -215,4 +223,37 @@ async fn what_cannot_be_called_blocks_the_plan_before_anything_is_changed() {
     let plan = bridge.plan("outer", json!({})).await;
     let [why] = plan.body().blocked.as_slice() else { panic!("{:?}", plan.body().blocked) };
     assert!(why.starts_with("Other: inner.md beside ") && why.contains("runbook lint"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_called_run_did_is_taken_back_in_its_place() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let [outer, inner] = pages("lock: [database/primary]\n", 1);
+    let undo = "\n```sql undo on=primary timeout=5s\nDELETE FROM t WHERE n = :n\n```\n";
+    let inner = inner.replace(" undo=none", "") + undo;
+    let mut bridge = Bridge::new(cluster.connections("ops"), read(&outer, &inner)).await;
+    let (run, request) = at_the_call(&mut bridge).await;
+    let child = bridge.exec.start(yes(bridge.exec.make_plan(&request).await.unwrap(), None)).unwrap();
+    bridge.end(run).await;
+    assert_eq!(table(&cluster).await, [1, 3, 7]);
+    let back = PlanRequest::resuming("outer", Resumption { run, way: Onward::Undo });
+    let plan = bridge.exec.make_plan(&back).await.unwrap();
+    let titles: Vec<&str> = plan.body().steps.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles, ["Undo: Third", "Undo: Other", "Undo: First"]);
+    bridge.exec.start(yes(plan, None)).unwrap();
+    let request = called(&mut bridge, run).await;
+    assert_eq!(table(&cluster).await, [1, 7], "last first");
+    assert_eq!(request.resumes, Some(Resumption { run: child, way: Onward::Undo }));
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    assert_eq!((plan.body().blocked.len(), plan.body().steps[0].fences[0].sent.contains("DELETE")), (0, true));
+    bridge.exec.start(yes(plan, None)).unwrap();
+    let view = bridge.end(run).await;
+    assert_eq!(view.reason, "all that it did was taken back", "{view:?}");
+    assert_eq!(states(&view), [StepState::Undone; 3]);
+    assert_eq!(states(bridge.runs.get(child).unwrap()), [StepState::Undone]);
+    assert!(table(&cluster).await.is_empty());
+}
+
+fn states(view: &RunView) -> Vec<StepState> {
+    view.steps.iter().map(|step| step.state).collect()
 }

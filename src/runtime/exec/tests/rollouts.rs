@@ -6,6 +6,7 @@ use crate::connect::Server;
 use crate::event::RunEvent;
 use crate::lab::sshd::{self, Sshd, own_sshd};
 use crate::runbook::machine::Way;
+use crate::runbook::{Onward, Resumption};
 use std::collections::BTreeMap;
 
 /// Hosts `web-1`, `web-2`, … of the role `web`, each with a folder for what is done on it.
@@ -293,4 +294,45 @@ async fn a_rollout_over_nobody_has_no_plan() {
     let request = PlanRequest::new("page", [].into());
     let why = bridge.exec.make_plan(&request).await.unwrap_err();
     assert_eq!(why, "the rollout goes over nothing: no [[server]] of the config has the role \"web\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_that_is_over_is_taken_back_host_by_host_from_the_last() {
+    let hosts = Hosts::new(need!(own_sshd), 3);
+    let library = hosts.page("serial: [1, 2]", "confirm=typed", "true");
+    let mut bridge = Bridge::new(hosts.connections(), library).await;
+    let plan = bridge.plan("page", json!({})).await;
+    let run = bridge.run(yes(plan, Some("note on 3 hosts"))).await.id;
+    let back = PlanRequest::resuming("page", Resumption { run, way: Onward::Undo });
+    let plan = bridge.exec.make_plan(&back).await.unwrap();
+    assert_eq!(plan.phrase(), Some("undo on 3 hosts"));
+    let view = bridge.run(yes(plan, Some("undo on 3 hosts"))).await;
+    assert_eq!(view.reason, "all that it did was taken back", "{view:?}");
+    assert_eq!(hosts.done(), ["web-1", "web-2", "web-3", "not web-3", "not web-2", "not web-1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rest_of_a_rollout_goes_on_with_the_host_that_is_next() {
+    let hosts = Hosts::new(need!(own_sshd), 3);
+    let rollout = "serial: [1]\nmax_fail: 1";
+    let at = At::DieBefore(RecordKind::RunFinish);
+    let mut doomed = Bridge::doomed(hosts.connections(), hosts.page(rollout, "", "true"), at).await;
+    let plan = doomed.plan("page", json!({})).await;
+    let run = doomed.exec.start(yes(plan, None)).unwrap();
+    let third = |event: &RunEvent| matches!(event, RunEvent::Record(record) if record.entry.kind == RecordKind::RunBatch && record.entry.data["batch"] == 3);
+    // It is stopped at the third host: the rest is one host.
+    doomed.until(|event| matches!(event, RunEvent::Record(record) if record.entry.kind == RecordKind::RunBatch && record.entry.data["batch"] == 2)).await;
+    doomed.exec.leave(run);
+    tokio::time::timeout(Duration::from_mins(1), doomed.dead.notified()).await.expect("it dies before its end");
+    doomed.drain();
+    assert!(!doomed.told.iter().any(third));
+    let mut next = doomed.next(hosts.connections(), hosts.page(rollout, "", "true")).await;
+    let before = hosts.done();
+    let on = PlanRequest::resuming("page", Resumption { run, way: Onward::GoOn });
+    let plan = next.exec.make_plan(&on).await.unwrap();
+    assert_eq!(plan.body().blocked, Vec::<String>::new());
+    next.exec.start(yes(plan, None)).unwrap();
+    next.until(|event| is_record(event, RecordKind::RunFinish)).await;
+    assert!(next.story().await.last().is_some_and(|last| last == "run.finish ok"), "{:?}", next.story().await);
+    assert_eq!(hosts.done(), ["web-1", "web-2", "web-3"], "after {before:?}");
 }

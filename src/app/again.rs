@@ -1,0 +1,101 @@
+//! Runs that are over or were cut off: what can be done with one is a list to choose from; what a person says of it is typed.
+
+use super::menu::{Choice, Menu, MenuKind, MenuLine, Take};
+use super::{NameDialog, Overlay, State, planning};
+use crate::domain::RunId;
+pub use crate::effect::Word;
+use crate::effect::{Effect, Effects};
+use crate::runbook::past::Next;
+use crate::runbook::{Onward, PlanRequest, Resumption, RunView};
+use crate::widgets::field::Field;
+
+/// What is chosen for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// A plan for its rest, or for taking it back.
+    Plan(Onward),
+    /// A person's word.
+    Word(Word),
+}
+
+/// Lists what can be done with a run.
+pub(super) fn open(state: &mut State, run: RunId) {
+    let Some(view) = state.runs.get(run) else { return };
+    let mut lines: Vec<MenuLine> = view.ways().into_iter().flat_map(|way| lines(run, way)).collect();
+    let left = view.left_to_undo();
+    if !left.is_empty() {
+        let note = "what is left to undo, last first, as text to paste".to_owned();
+        let choice = Choice::Take(Take::Text(left));
+        lines.push(MenuLine { mark: "", text: "copy what is left to undo".to_owned(), note, choice });
+    }
+    if lines.is_empty() {
+        let why = match view.outcome {
+            None if view.cut_off => "it is being looked at what became of it",
+            None => "it is under way: its own questions say what can be done",
+            Some(_) => "it is done, and nothing of it can be taken back",
+        };
+        return state.toasts.say(state.now, format!("run {}: {why}", run.short()));
+    }
+    let title = format!("run {} of {}: {}", run.short(), view.runbook, view.word());
+    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Run, title, lines, cursor: 0 }));
+}
+
+fn lines(run: RunId, way: Next) -> Vec<MenuLine> {
+    let line = |text: &str, note: &str, chosen: Chosen| MenuLine {
+        mark: "",
+        text: text.to_owned(),
+        note: note.to_owned(),
+        choice: Choice::Run(run, chosen),
+    };
+    match way {
+        Next::GoOn => vec![line(
+            "go on with the rest",
+            "makes a plan; what is done is not done again",
+            Chosen::Plan(Onward::GoOn),
+        )],
+        Next::Undo => vec![line("take back what it did", "makes a plan, last first", Chosen::Plan(Onward::Undo))],
+        Next::Saw => vec![
+            line("the change in doubt happened", "say what you saw; it is recorded", Chosen::Word(Word::Happened)),
+            line("the change in doubt did not happen", "say what you saw; it is recorded", Chosen::Word(Word::Nothing)),
+        ],
+        Next::GiveUp => vec![line(
+            "give it up",
+            "say why; it is left as it is, and what it locks is free",
+            Chosen::Word(Word::GivenUp),
+        )],
+    }
+}
+
+/// One of them was chosen.
+pub(super) fn choose(state: &mut State, run: RunId, chosen: Chosen, effects: &mut Effects) {
+    match chosen {
+        Chosen::Plan(way) => {
+            let Some(runbook) = state.runs.get(run).map(|view| view.runbook.clone()) else { return };
+            state.labelled = None;
+            planning::ask(state, PlanRequest::resuming(runbook, Resumption { run, way }), effects);
+        }
+        Chosen::Word(word) => {
+            state.overlay = Some(Overlay::Name(NameDialog { field: Field::default(), about: Some((run, word)) }));
+        }
+    }
+}
+
+/// A person's word is typed; false: it is not long enough to say something.
+pub(super) fn say(state: &mut State, run: RunId, word: Word, text: &str, effects: &mut Effects) -> bool {
+    if text.split_whitespace().count() < 2 || text.trim().chars().count() < 10 {
+        state.toasts.bad(state.now, "in at least two words and 10 characters: it is recorded");
+        return false;
+    }
+    effects.push(Effect::Resolve { run, word, text: text.trim().to_owned() });
+    true
+}
+
+impl RunView {
+    /// What is left to undo, last first, a line each; empty: nothing.
+    fn left_to_undo(&self) -> String {
+        let text = |step: &crate::runbook::StepView| {
+            format!("{} on {}: {}\n", step.title, step.target, step.undo.as_deref().unwrap_or_default())
+        };
+        self.undoable().map(text).collect()
+    }
+}

@@ -1,0 +1,332 @@
+//! A run is cut off after any of its records and taken up again by the same machine, as often as it takes.
+
+use super::*;
+use crate::domain::record::{Actor, Entry};
+use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Rechecked, Then, Watched, Way};
+use crate::runbook::script::{Lane, Rolling};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+fn record(kind: RecordKind, step: Option<usize>, role: &str, data: Value) -> Record {
+    let entry = Entry {
+        kind,
+        run: Some(RunId(Uuid::nil())),
+        step: step.map(|step| format!("s{step}")),
+        role: (!role.is_empty()).then(|| role.to_owned()),
+        target: None,
+        env: "test".to_owned(),
+        data,
+    };
+    Record {
+        id: Uuid::nil(),
+        writer: Uuid::nil(),
+        seq: 1,
+        prev: String::new(),
+        hash: String::new(),
+        at: jiff::Timestamp::UNIX_EPOCH,
+        mono_ms: 0,
+        incident: None,
+        actor: Actor { name: "ada".to_owned(), uid: 1, host: "bastion".to_owned() },
+        entry,
+    }
+}
+
+/// What chance has in store: each is drawn from in turn, and begins anew when it is used up.
+#[derive(Clone, Debug)]
+struct Luck {
+    dice: Vec<u8>,
+    at: usize,
+}
+
+impl Luck {
+    fn below(&mut self, sides: u8) -> u8 {
+        self.at += 1;
+        self.dice[self.at % self.dice.len()] % sides
+    }
+}
+
+/// The world, and the records of what was done to it.
+struct Life {
+    kinds: Vec<Kind>,
+    rollings: Vec<Rolling>,
+    records: Vec<Record>,
+    luck: Luck,
+    /// What really was done, and how often; and what really was taken back.
+    effects: Vec<u64>,
+    undone: Vec<u64>,
+    /// Sent in this life, and the record that tells of it is not there.
+    taking_back: bool,
+    happened: bool,
+}
+
+/// How a life ends.
+#[derive(Debug, PartialEq, Eq)]
+enum Death {
+    Killed,
+    Over(RunOutcome),
+}
+
+impl Life {
+    fn write(&mut self, kind: RecordKind, step: Option<usize>, data: Value) {
+        let role = match step.map(|step| self.kinds[step]) {
+            Some(Kind::Change { .. }) if self.taking_back => "undo",
+            Some(Kind::Change { .. }) => "run",
+            _ => "",
+        };
+        self.records.push(record(kind, step, role, data));
+    }
+
+    fn effect(&mut self) -> (Effect, bool) {
+        let text = String::new;
+        match self.luck.below(8) {
+            0 => (Effect::NotSent(text()), false),
+            1 => (Effect::Failed(text()), true),
+            2 => (Effect::Unknown(text()), self.luck.below(2) == 0),
+            _ => (Effect::Done(text()), true),
+        }
+    }
+
+    fn then(&mut self) -> Then {
+        [Then::Offer, Then::Stop, Then::Ask, Then::Undo, Then::Continue][usize::from(self.luck.below(5))]
+    }
+
+    /// Goes on until it is over, or for so many commands and then is killed. The last command may have been carried out by halves.
+    fn live(&mut self, mut machine: Machine, commands: usize) -> Death {
+        let mut event = Event::Started;
+        self.taking_back = false;
+        for _ in 0..commands {
+            let Some(command) = machine.on(event) else { return Death::Over(RunOutcome::Stopped) };
+            event = match command {
+                Command::Recheck(step) => {
+                    self.write(RecordKind::StepRecheck, Some(step), json!({}));
+                    Event::Rechecked(match self.luck.below(12) {
+                        0 => Rechecked::Blocked(String::new()),
+                        1 => Rechecked::Empty,
+                        2 => Rechecked::LeftOut(String::new()),
+                        _ => Rechecked::Passed,
+                    })
+                }
+                Command::Ask(step) => Event::Answered(match (self.kinds[step], self.luck.below(8)) {
+                    (_, 0) => Answered::Skip(String::new()),
+                    (Kind::Manual, _) => Answered::Done(String::new()),
+                    _ => Answered::Go,
+                }),
+                Command::Intend(step) => {
+                    self.write(RecordKind::StepIntent, Some(step), json!({ "facts": {} }));
+                    Event::Recorded
+                }
+                Command::IntendUndo(step) => {
+                    self.taking_back = true;
+                    self.write(RecordKind::StepIntent, Some(step), json!({}));
+                    Event::Recorded
+                }
+                Command::Act(step) => {
+                    let (effect, happened) = self.effect();
+                    self.effects[step] += u64::from(happened);
+                    self.happened = !matches!(effect, Effect::NotSent(_));
+                    let then = self.then();
+                    Event::Acted(effect, then)
+                }
+                Command::Undo(step) => {
+                    let (effect, happened) = self.effect();
+                    self.undone[step] += u64::from(happened);
+                    self.happened = !matches!(effect, Effect::NotSent(_));
+                    Event::Undone(effect)
+                }
+                Command::Watch(_) => {
+                    let text = String::new;
+                    let watched = match self.luck.below(8) {
+                        0 => Watched::Failed(text()),
+                        1 => Watched::TimedOut(text()),
+                        2 => Watched::CannotTell(text()),
+                        _ => Watched::Passed(text()),
+                    };
+                    let then = self.then();
+                    Event::Watched(watched, then)
+                }
+                Command::Record { step, state, .. } => {
+                    let mut data = json!({ "state": state });
+                    if !std::mem::replace(&mut self.happened, true) {
+                        data["happened"] = false.into();
+                    }
+                    self.write(RecordKind::StepExit, Some(step), data);
+                    self.taking_back = false;
+                    Event::Recorded
+                }
+                Command::Batch { .. } => {
+                    self.write(RecordKind::RunBatch, None, json!({}));
+                    Event::Recorded
+                }
+                Command::Offer { ways, .. } => {
+                    let way = ways[usize::from(self.luck.below(u8::try_from(ways.len()).unwrap()))];
+                    Event::Chosen(way, String::new())
+                }
+                Command::Finish { outcome, .. } => {
+                    self.write(RecordKind::RunFinish, None, json!({ "outcome": outcome }));
+                    return Death::Over(outcome);
+                }
+                Command::Abandon => return Death::Killed,
+            };
+        }
+        Death::Killed
+    }
+
+    fn machine(&self) -> Machine {
+        Machine::new(self.kinds.clone()).rolling(self.rollings.clone())
+    }
+
+    fn past(&self) -> Past {
+        Past::of(RunId(Uuid::nil()), &self.records).unwrap()
+    }
+
+    /// A look at what is open: what really happened, or that nobody can tell.
+    fn look(&mut self, before: (&[u64], &[u64])) {
+        let Some(open) = self.past().open else { return };
+        let step: usize = open.intent.entry.step.as_ref().unwrap()[1..].parse().unwrap();
+        self.taking_back = open.is_undo();
+        let (now, then) = if self.taking_back { (&self.undone, before.1) } else { (&self.effects, before.0) };
+        let happened = now[step] > then[step];
+        let (yes, no) = if self.taking_back {
+            (StepState::Undone, StepState::UndoFailed)
+        } else {
+            (StepState::Ok, StepState::Failed)
+        };
+        let data = match (self.luck.below(4), happened) {
+            (0, _) => json!({ "state": StepState::Unknown }),
+            (_, true) => json!({ "state": yes }),
+            (_, false) => json!({ "state": no, "happened": false }),
+        };
+        self.write(RecordKind::StepReconcile, Some(step), data);
+        self.taking_back = false;
+    }
+}
+
+fn kinds() -> impl Strategy<Value = Vec<Kind>> {
+    let kind = prop_oneof![
+        1 => Just(Kind::Manual),
+        1 => Just(Kind::Look),
+        4 => (any::<bool>(), any::<bool>()).prop_map(|(asks, undo)| Kind::Change { asks, undo, retry: 0 }),
+    ];
+    proptest::collection::vec(kind, 1..5)
+}
+
+fn shape() -> impl Strategy<Value = (Vec<Kind>, Vec<Rolling>)> {
+    let rolled = (kinds(), kinds(), 1..4_usize, 0..3_u64).prop_map(|(before, each, hosts, max_fail)| {
+        let from = before.len();
+        let lane = |at: usize| Lane {
+            host: format!("web-{at}"),
+            steps: from + at * each.len()..from + (at + 1) * each.len(),
+            batch: at,
+        };
+        let rolling = Rolling { lanes: (0..hosts).map(lane).collect(), max_fail, ..Rolling::default() };
+        let kinds = [before.clone(), each.repeat(hosts), before].concat();
+        (kinds, vec![rolling])
+    });
+    prop_oneof![kinds().prop_map(|kinds| (kinds, Vec::new())), rolled]
+}
+
+fn life((kinds, rollings): (Vec<Kind>, Vec<Rolling>), dice: Vec<u8>) -> Life {
+    let undo = |kind: &Kind| matches!(kind, Kind::Change { undo: true, .. }).then_some("back");
+    let step = |(at, kind): (usize, &Kind)| json!({ "id": format!("s{at}"), "undo": undo(kind) });
+    let steps: Vec<Value> = kinds.iter().enumerate().map(step).collect();
+    let zeros = vec![0; kinds.len()];
+    Life {
+        records: vec![record(RecordKind::RunStart, None, "", json!({ "steps": steps }))],
+        kinds,
+        rollings,
+        luck: Luck { dice, at: 0 },
+        effects: zeros.clone(),
+        undone: zeros,
+        taking_back: false,
+        happened: true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #[test]
+    fn cut_off_anywhere_and_taken_up_again_no_effect_comes_twice(
+        shape in shape(),
+        dice in proptest::collection::vec(any::<u8>(), 1..200),
+        cuts in proptest::collection::vec(1..40_usize, 1..5),
+    ) {
+        let mut life = life(shape, dice);
+        let mut machine = life.machine();
+        for cut in cuts {
+            let before = (life.effects.clone(), life.undone.clone());
+            let end = life.live(machine, cut);
+            if let Death::Over(_) = end {
+                break;
+            }
+            life.look((&before.0, &before.1));
+            let past = life.past();
+            let doubtful = past.open.is_some();
+            let taken: BTreeSet<usize> = (0..life.kinds.len()).filter(|at| life.undone[*at] > 0).collect();
+            machine = life.machine().resumed(&past.was());
+            if doubtful {
+                // What nobody knows blocks everything that follows.
+                let first = machine.clone().on(Event::Started);
+                prop_assert!(
+                    matches!(&first, Some(Command::Offer { ways, .. }) if ways.as_slice() == [Way::Stop]),
+                    "{first:?}"
+                );
+                break;
+            }
+            let known: BTreeSet<usize> = past
+                .steps
+                .iter()
+                .filter(|(_, step)| step.undo.is_some())
+                .map(|(id, _)| id[1..].parse().unwrap())
+                .collect();
+            prop_assert_eq!(taken.difference(&known).count(), 0, "what was taken back is known");
+        }
+        for (step, kind) in life.kinds.iter().enumerate() {
+            prop_assert!(life.effects[step] <= 1, "step {step} {kind:?} was done {} times", life.effects[step]);
+            prop_assert!(life.undone[step] <= 1, "step {step} {kind:?} was taken back {} times", life.undone[step]);
+        }
+    }
+
+    /// Any prefix of what was written is a state that can be gone on from.
+    #[test]
+    fn any_prefix_of_the_records_can_be_taken_up(
+        shape in shape(),
+        dice in proptest::collection::vec(any::<u8>(), 1..200),
+    ) {
+        let mut life = life(shape, dice);
+        let machine = life.machine();
+        life.live(machine, 200);
+        for length in 1..=life.records.len() {
+            let past = Past::of(RunId(Uuid::nil()), &life.records[..length]).unwrap();
+            let was = past.was();
+            let mut machine = life.machine().resumed(&was);
+            let first = machine.on(Event::Started);
+            prop_assert!(first.is_some());
+            for (id, step) in past.undoable() {
+                prop_assert!(step.happened && step.undo.is_none(), "{id} {step:?}");
+            }
+            if let Some(Command::Recheck(step) | Command::Ask(step)) = first {
+                prop_assert!(!was[step].happened, "it begins with a step that was done: {step}");
+                prop_assert!(past.open.is_none(), "it goes on past a doubt");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_undo_passes_over_can_still_be_taken_back() {
+    let mut life = life((vec![Kind::Change { asks: false, undo: true, retry: 0 }], Vec::new()), vec![7]);
+    life.write(RecordKind::StepIntent, Some(0), json!({ "facts": { "values": 1 } }));
+    life.write(RecordKind::StepExit, Some(0), json!({ "state": "ok" }));
+    let left = |life: &Life| life.past().undoable().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
+    assert_eq!((left(&life), life.past().is_whole()), (vec!["s0".to_owned()], true));
+    life.taking_back = true;
+    life.write(RecordKind::StepIntent, Some(0), json!({}));
+    assert!(life.past().open.is_some_and(|open| open.is_undo()));
+    life.write(RecordKind::StepExit, Some(0), json!({ "state": "undo_failed", "happened": false }));
+    assert_eq!(left(&life).len(), 1, "nothing was sent: it can be tried again");
+    life.write(RecordKind::StepIntent, Some(0), json!({}));
+    life.write(RecordKind::StepExit, Some(0), json!({ "state": "undone" }));
+    assert_eq!((left(&life).len(), life.past().is_whole()), (0, false));
+    assert_eq!(life.past().step("s0").unwrap().state, Some(StepState::Ok));
+}

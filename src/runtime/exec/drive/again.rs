@@ -1,0 +1,129 @@
+//! A run that is taken up again: that it is open once more, and, when it goes backwards, what each of its steps comes to.
+
+use super::super::Exec;
+use super::Run;
+use crate::domain::RunId;
+use crate::domain::record::{RecordKind, RunOutcome, StepState};
+use crate::domain::text::clean;
+use crate::runbook::machine::Watched;
+use crate::runbook::plan::{Onward, Resumption};
+use crate::runbook::{Approved, Glass, Plan};
+use crate::steps::Settled;
+use serde_json::{Value, json};
+
+/// Takes a run up, unless another process drives it or it is another one than the plan is about: the error says so.
+pub(super) async fn reopen(exec: &Exec, plan: &Plan<Approved>, of: Resumption) -> Result<(), String> {
+    let body = plan.body();
+    let records = exec.journal.of_run(of.run).await.map_err(|error| error.to_string())?;
+    if body.again.as_ref().map(|again| again.records) != Some(records.len()) {
+        return Err("something was recorded of it since the plan was made: plan it again".to_owned());
+    }
+    let to_go = body.steps.iter().filter(|step| step.past.is_none() || of.way == Onward::Undo).count();
+    let data = json!({
+        "way": of.way.word(),
+        "reason": format!("{to_go} to go"),
+        "answer": super::typed(plan),
+        "plan_hash": body.hash,
+        "locks": !body.locks.is_empty(),
+        "parent": body.request.caller.as_ref().map(|caller| json!({ "run": caller.run, "step": caller.step })),
+        "break_glass": plan.glass().map(Glass::reason),
+    });
+    exec.take_up(of.run, data).await
+}
+
+/// It was taken up, and what it locks is somebody else's: it is over again, as it was before.
+pub(super) async fn put_down(exec: &Exec, plan: &Plan<Approved>, run: RunId, why: &str) {
+    let before = plan.body().again.as_ref().and_then(|again| again.outcome).unwrap_or(RunOutcome::Stopped);
+    let data = json!({ "outcome": before, "reason": clean(&format!("not taken up: {why}")) });
+    if let Err(error) = exec.append(exec.entry_of(run, RecordKind::RunFinish, data)).await {
+        tracing::error!(%error, "a run that was not taken up has no end");
+    }
+}
+
+impl Run {
+    /// What a step of a run that goes backwards comes to.
+    pub(super) fn taken_back(&mut self, step: usize, state: StepState) -> StepState {
+        match state {
+            StepState::Ok => {
+                let id = self.planned(step).id.clone();
+                self.undone.insert(id);
+                StepState::Undone
+            }
+            StepState::Failed | StepState::TimedOut => StepState::UndoFailed,
+            StepState::Planned
+            | StepState::Checking
+            | StepState::Intent
+            | StepState::Running
+            | StepState::Cancelled
+            | StepState::Unknown
+            | StepState::Skipped
+            | StepState::Undone
+            | StepState::UndoFailed => state,
+        }
+    }
+
+    /// No `verify` is about an undo: what was said of it counts, and where nobody knows, the traces that it left.
+    pub(super) async fn watch_back(&mut self, step: usize) -> Watched {
+        if !self.step.doubt {
+            return Watched::Passed("taken back".to_owned());
+        }
+        match self.settle(step).await {
+            Settled::Happened(how) => Watched::Passed(how),
+            Settled::DidNot(why) => {
+                self.step.not_sent = true;
+                Watched::Failed(why)
+            }
+            Settled::NotYet(why) | Settled::CannotTell(why) => Watched::CannotTell(why),
+            Settled::AskVerify => {
+                Watched::CannotTell("nobody can tell whether it was taken back: look yourself".to_owned())
+            }
+        }
+    }
+
+    /// Of a step that an earlier life of the run has done: which of its fences were left out then.
+    pub(super) fn remember(&mut self, step: usize) {
+        if self.planned(step).past.is_some() && self.at != Some(step) {
+            (self.at, self.step) = (Some(step), super::Progress::default());
+        }
+    }
+
+    /// Everything that it was to take back is taken back; null for a run that goes forward.
+    pub(super) fn is_undone(&self) -> Value {
+        let all = || self.plan.body().steps.iter().all(|step| self.undone.contains(&step.id));
+        if self.backwards { all().into() } else { Value::Null }
+    }
+
+    /// How it ended, why, and what is left to undo. A run that was taken back ended as it had ended before, and was not ok as a whole.
+    pub(super) fn verdict(&self, outcome: RunOutcome, reason: String, left: &[usize]) -> (RunOutcome, String, String) {
+        let told = self.left(left);
+        match outcome {
+            RunOutcome::Ok if !self.backwards => (outcome, self.results.whole(outcome, reason), String::new()),
+            _ if !self.backwards => (outcome, self.results.whole(outcome, reason), told),
+            RunOutcome::Ok if left.is_empty() => {
+                let before = self.plan.body().again.as_ref().and_then(|again| again.outcome);
+                let before = before.filter(|before| *before != RunOutcome::Ok).unwrap_or(RunOutcome::Stopped);
+                (before, "all that it did was taken back".to_owned(), told)
+            }
+            RunOutcome::Ok | RunOutcome::Stopped => {
+                (RunOutcome::Stopped, format!("not all was taken back: {reason}"), told)
+            }
+            RunOutcome::Failed | RunOutcome::Unknown => (outcome, format!("THE UNDO FAILED: {reason}"), told),
+        }
+    }
+
+    /// The rollout and the batch that the step before belongs to.
+    pub(super) fn batch_of(&self, step: usize) -> Option<(usize, usize)> {
+        let last = step.checked_sub(1)?;
+        let rollings = self.plan.body().script.rollings.iter().enumerate();
+        rollings.into_iter().find_map(|(at, rolling)| {
+            let lane = rolling.lanes.iter().find(|lane| lane.steps.contains(&last))?;
+            Some((at, lane.batch))
+        })
+    }
+
+    /// The run that a step called in an earlier life of this one, when it goes backwards.
+    pub(in super::super) fn called_before(&self, step: usize) -> Option<RunId> {
+        let again = self.plan.body().again.as_ref().filter(|_| self.backwards)?;
+        again.called.get(&self.planned(step).id).copied()
+    }
+}

@@ -1,0 +1,403 @@
+//! Plans for a run that was begun before: the rest of it, or what it did taken back, last first. What was done is known from its records
+//! and asked of nobody; what is to be done is planned, shown and answered like any other change.
+
+use super::super::Exec;
+use super::super::captured::Captured;
+use super::super::when;
+use super::{Planner, Troubled, left_out, planned};
+use crate::domain::RunId;
+use crate::domain::record::{RunOutcome, StepState};
+use crate::domain::risk::Level;
+use crate::domain::text::{clean, clean_lines};
+use crate::redact::REDACTED;
+use crate::runbook::language::types_of;
+use crate::runbook::machine::{Was, first_left};
+use crate::runbook::model::{Fence, Role, Runbook, Step};
+use crate::runbook::past::{StepPast, fingerprint};
+use crate::runbook::plan::{Again, ByHand, Onward, PlanBody, PlannedStep, Resumption, Rows, UNDO, When};
+use crate::runbook::script::{Fleet, Script, without_host};
+use crate::runbook::{Draft, Past, Plan, PlanRequest};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Exec {
+    /// What the records say of a run; the error says that there is none.
+    ///
+    /// # Errors
+    /// When the journal can't be read, or holds no such run.
+    pub async fn past(&self, run: RunId) -> Result<(Past, usize), String> {
+        let records = self.journal.of_run(run).await.map_err(|error| error.to_string())?;
+        let none = || format!("the journal holds no run {}", run.short());
+        Past::of(run, &records).map(|past| (past, records.len())).ok_or_else(none)
+    }
+
+    pub(super) async fn plan_again(&self, request: &PlanRequest, of: Resumption) -> Result<Plan<Draft>, String> {
+        if self.runs.with(|runs| runs.contains_key(&of.run)) {
+            return Err(format!("run {} is under way", of.run.short()));
+        }
+        let (past, records) = self.past(of.run).await?;
+        self.of_this_machine(&past).await?;
+        past.settled()?;
+        let family = self.family(request)?;
+        let runbook = self
+            .library
+            .get(&request.runbook)
+            .ok_or_else(|| format!("its runbook {:?} is not there any more; {}", request.runbook, by_hand(&past)))?;
+        let values = past.values(runbook)?;
+        let fleet: Fleet = serde_json::from_value(past.start.entry.data["fleet"].clone()).unwrap_or_default();
+        let whole = Script::new(runbook, &values, &fleet, self.guarded)?;
+        let mut was = past.was();
+        let half = self.follow_calls(&past, &mut was).await?;
+        let at = first_left(&was);
+        let outs = past.outs(&whole);
+        let script = match of.way {
+            Onward::GoOn => {
+                past.can_go_on(runbook, &whole, at)?;
+                whole
+            }
+            Onward::Undo => self.backwards(&past, &whole).await?,
+        };
+        let shown = past.params();
+        let given = shown.iter().filter(|(name, _)| !values.get(name).is_none_or(Value::is_null)).cloned().collect();
+        let mut planner = Planner {
+            exec: self,
+            script: &script,
+            types: types_of(runbook),
+            shown: &given,
+            values,
+            outs: Captured::default(),
+            troubled: Troubled::default(),
+            changed: false,
+            open: false,
+            limits: runbook.limits,
+            changes: BTreeSet::new(),
+            blocked: Vec::new(),
+            warnings: vec![told(&past, of.way, at)],
+        };
+        outs.iter().for_each(|(host, rows)| planner.outs.insert(host.as_deref(), rows.clone()));
+        let mistake = self.library.mistake(&runbook.id);
+        planner.blocked.extend(mistake.map(|mistake| clean(&mistake.why(runbook)).into_owned()));
+        planner.suits(runbook);
+        let half = half.filter(|(step, _)| of.way == Onward::GoOn && *step >= at);
+        planner.blocked.extend(half.map(|(_, why)| why));
+        let locks = self.locks(runbook, &planner.values, &[&[of.run], family.as_slice()].concat()).await;
+        let locks = locks.unwrap_or_else(|why| {
+            planner.blocked.push(clean(&why).into_owned());
+            Vec::new()
+        });
+        planner.blocked.extend(locks.iter().filter_map(|lock| lock.holder.clone()));
+        let mut steps = Vec::new();
+        for (number, step) in script.steps.iter().enumerate() {
+            match of.way {
+                Onward::GoOn if number < at => steps.push(done_before(step, &past)),
+                Onward::GoOn => steps.push(planner.plan(runbook, number).await?),
+                Onward::Undo => steps.push(planner.back(runbook, step, &past).await),
+            }
+        }
+        planner.blocked.extend(runbook.limits.against_hosts(&planner.changes));
+        let Planner { values, blocked, warnings, .. } = planner;
+        let called = past.steps.iter().filter_map(|(id, known)| Some((id.clone(), known.called?))).collect();
+        let again = Again { was, outs, records, called, numbers: numbers(&past), outcome: past.outcome };
+        Ok(Plan::new(PlanBody {
+            runbook: Arc::clone(runbook),
+            request: request.clone(),
+            params: shown,
+            values,
+            script,
+            fleet,
+            locks,
+            steps,
+            blocked,
+            warnings,
+            again: Some(again),
+            hash: String::new(),
+        }))
+    }
+
+    /// A step that called a run is what that has come to since. Where it did a part and has not ended ok, that must be gone on with first: the
+    /// step, and why.
+    async fn follow_calls(&self, past: &Past, was: &mut [Was]) -> Result<Option<(usize, String)>, String> {
+        let mut half = None;
+        for (number, id) in past.ids().enumerate() {
+            let Some(called) = past.step(id).and_then(|known| known.called) else { continue };
+            let (child, _) = self.past(called).await?;
+            if child.outcome == Some(RunOutcome::Ok) {
+                was[number].state = StepState::Ok;
+            } else if child.outcome.is_none() || child.undoable().next().is_some() {
+                let run = called.short();
+                half =
+                    Some((number, format!("{id}: run {run}, which it called, did a part of it: take that up first")));
+            }
+        }
+        Ok(half)
+    }
+
+    /// The steps that take back what was done, last first: the undo of each is what it runs. A run that was called is taken back in its
+    /// place by a run of its own.
+    async fn backwards(&self, past: &Past, whole: &Script) -> Result<Script, String> {
+        let mut steps = Vec::new();
+        for (id, known) in past.undoable() {
+            let Some(step) = whole.step(id) else {
+                return Err(format!("its runbook has no step {id:?} any more; {}", by_hand(past)));
+            };
+            if let Some(called) = known.called {
+                let (called, _) = self.past(called).await?;
+                if called.undoable().next().is_some() {
+                    steps.push(Step { fences: Vec::new(), ..step.clone() });
+                }
+                continue;
+            }
+            if !past.is_as_it_was(step) {
+                return Err(format!("{:?} was changed since in the runbook's file; {}", step.title, by_hand(past)));
+            }
+            let undo = step.fences.iter().filter(|fence| fence.role == Role::Undo);
+            let fences: Vec<Fence> = undo.map(|fence| Fence { role: Role::Run, ..fence.clone() }).collect();
+            if !fences.is_empty() {
+                steps.push(Step { fences, manual: Default::default(), ..step.clone() });
+            }
+        }
+        if steps.is_empty() {
+            return Err("nothing of it is left that can be taken back".to_owned());
+        }
+        Ok(Script { steps, rollings: Vec::new() })
+    }
+}
+
+/// By the page: the hosts of a step share one.
+fn numbers(past: &Past) -> BTreeMap<String, usize> {
+    let mut numbers = BTreeMap::new();
+    for id in past.ids() {
+        let next = numbers.len() + 1;
+        numbers.entry(without_host(id).to_owned()).or_insert(next);
+    }
+    numbers
+}
+
+impl Planner<'_> {
+    /// What takes a step back, as it would be sent. Whatever keeps it from being sent blocks the plan: what comes after it waits for it.
+    async fn back(&mut self, runbook: &Runbook, step: &Step, past: &Past) -> PlannedStep {
+        let known = past.step(&step.id).cloned().unwrap_or_default();
+        let title = format!("{UNDO}{}", step.title);
+        let mut planned_step =
+            PlannedStep { title: clean(&title).into_owned(), past: None, takes_back: true, ..done_before(step, past) };
+        (planned_step.undo, planned_step.rows) = (None, None);
+        let Some(fence) = step.fences.first() else {
+            let called = known.called.map(|run| run.short()).unwrap_or_default();
+            let prose = format!("run {called} is taken back here, with a plan and an answer of its own");
+            planned_step.by_hand = Some(ByHand { prose, ..ByHand::default() });
+            return planned_step;
+        };
+        match self.back_fence(step, fence, &known).await {
+            Ok(fence) => {
+                self.changes.insert(fence.on.split('/').next().unwrap_or_default().to_owned());
+                planned_step.fences = vec![fence];
+            }
+            Err(why) => self.blocked.push(clean(&format!("{title}: {why}")).into_owned()),
+        }
+        let confirm = self.confirm_of(runbook, &step.id);
+        planned_step.level = self.exec.policy.level(runbook.risk).max(confirm);
+        planned_step.phrase = Some(self.phrase_back(step, &planned_step));
+        planned_step
+    }
+
+    /// `undo api on local`, `undo on primary`, `undo on 3 hosts`: one answer is for all hosts of a rollout.
+    fn phrase_back(&self, step: &Step, planned: &PlannedStep) -> String {
+        let of = |id: &str| without_host(id) == without_host(&step.id);
+        let hosts = self.script.steps.iter().filter(|other| of(&other.id)).count();
+        let on = planned.fences.first().map(|fence| fence.on.as_str());
+        match on {
+            _ if hosts > 1 => format!("undo on {hosts} hosts"),
+            Some(on) if on != planned.target => format!("undo {}", planned.target),
+            _ => format!("undo on {}", planned.target),
+        }
+    }
+
+    /// How the change itself was to be confirmed.
+    fn confirm_of(&self, runbook: &Runbook, id: &str) -> Level {
+        let step = runbook.steps.iter().find(|step| step.id == without_host(id));
+        step.and_then(Step::run).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
+    }
+
+    async fn back_fence(
+        &self,
+        step: &Step,
+        fence: &Fence,
+        known: &StepPast,
+    ) -> Result<crate::runbook::plan::PlannedFence, String> {
+        let spared = when::spares(self.scene(step.host.as_deref()), fence)?;
+        let when = match (&fence.attrs.when, spared) {
+            (_, Some(why)) => return Err(format!("there is nothing to take back: {why}")),
+            (Some(condition), None) => When::Holds(clean(&condition.to_string()).into_owned()),
+            (None, None) => When::Always,
+        };
+        let (mut pinned, on) = self.pin(step, fence).await?;
+        // The last of a step's identities is that of its undo.
+        let then = known.facts["pins"].as_array().and_then(|pins| pins.last()).and_then(Value::as_str);
+        if let (Some(then), Some(now)) = (then, &pinned.id)
+            && then != now
+        {
+            return Err(format!("its target is another one by now ({} and not {})", short(now), short(then)));
+        }
+        pinned.id = then.map(str::to_owned).or(pinned.id);
+        Ok(planned(fence, &on, when, &pinned, None))
+    }
+}
+
+fn short(id: &str) -> String {
+    clean(id).chars().take(12).collect()
+}
+
+/// A step that was done before: nothing of it is asked or sent, but what takes it back is known.
+fn done_before(step: &Step, past: &Past) -> PlannedStep {
+    let known = past.step(&step.id).cloned().unwrap_or_default();
+    let text = |key: &str| {
+        let of = past.planned().find(|planned| planned["id"].as_str() == Some(&step.id));
+        of.and_then(|planned| planned[key].as_str()).map(str::to_owned)
+    };
+    let state = known.state.unwrap_or(StepState::Planned);
+    let why = format!("done before: {}", state.word());
+    let pins = known.facts["pins"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let fences = step.fences.iter().enumerate().map(|(number, fence)| {
+        let mut fence = left_out(fence, When::LeftOut(why.clone()));
+        if fence.role == Role::Undo {
+            fence.when = When::Always;
+        }
+        fence.pinned = pins.get(number).and_then(Value::as_str).map(str::to_owned);
+        fence
+    });
+    let can_undo = known.happened && known.undo.is_none();
+    PlannedStep {
+        id: step.id.clone(),
+        title: clean(&step.title).into_owned(),
+        host: step.host.clone(),
+        lost: None,
+        target: text("target").unwrap_or_default(),
+        address: text("address").unwrap_or_default(),
+        fences: fences.collect(),
+        rows: plan_rows(step, &known),
+        undo: text("undo").filter(|_| can_undo).map(|undo| clean_lines(&undo)),
+        level: Level::None,
+        phrase: None,
+        past: Some(state),
+        takes_back: false,
+        by_hand: None,
+    }
+}
+
+/// The rows that a step was sent with.
+fn plan_rows(step: &Step, known: &StepPast) -> Option<Rows> {
+    let plan = step.fences.iter().find(|fence| fence.role == Role::Plan)?;
+    let name = plan.attrs.out.as_deref()?;
+    known.facts["outs"].get(name).map(|rows| Rows::remembered(name, rows))
+}
+
+/// The first thing that is said of such a plan.
+fn told(past: &Past, way: Onward, at: usize) -> String {
+    let (run, all) = (past.run.short(), past.ids().count());
+    let text = match way {
+        Onward::GoOn => {
+            format!("goes on with run {run}: {at} of its {all} steps are behind it, and are not done again")
+        }
+        Onward::Undo => format!("takes back what run {run} did, last first; each is looked at and recorded by itself"),
+    };
+    clean(&text).into_owned()
+}
+
+/// What a person does where nothing else can.
+fn by_hand(past: &Past) -> String {
+    let left = past.left_to_undo();
+    if left.is_empty() {
+        "nothing of it is left to undo".to_owned()
+    } else {
+        format!("left to undo by hand: {}", left.join("; "))
+    }
+}
+
+impl Past {
+    /// Nothing of it is in doubt, and it is over: what is to be known before anything of it is taken up. The error says what is to be done
+    /// first.
+    fn settled(&self) -> Result<(), String> {
+        let run = self.run.short();
+        if let Some(open) = &self.open {
+            let step = open.intent.entry.step.as_deref().unwrap_or_default();
+            return Err(format!(
+                "nobody knows what became of {step}: `quarterdeck runbook resume {run}` looks once more, or say what you saw"
+            ));
+        }
+        if self.outcome.is_none() {
+            return Err(format!(
+                "run {run} has no end yet: another session drives it, or `quarterdeck runbook resume` looks at it"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The values of its parameters and what was chosen on the way.
+    fn values(&self, runbook: &Runbook) -> Result<BTreeMap<String, Value>, String> {
+        let noted = self.steps.values().map(|step| &step.facts["values"]).find(|values| values.is_object());
+        let values = Some(&self.start.entry.data["values"]).filter(|values| values.is_object()).or(noted);
+        let mut values: BTreeMap<String, Value> = values
+            .and_then(|values| serde_json::from_value(values.clone()).ok())
+            .ok_or("its records do not hold the values of its parameters: an earlier version wrote them")?;
+        for step in &runbook.steps {
+            let chosen = self.step(&step.id).filter(|known| known.state == Some(StepState::Ok));
+            let Some(chosen) = chosen.and_then(|known| known.chosen.as_deref()) else { continue };
+            let written = step.manual.choices.iter().find(|choice| clean(choice) == chosen);
+            values.extend(written.map(|written| (step.name(), Value::from(written.clone()))));
+        }
+        if values.values().any(|value| value.to_string().contains(REDACTED)) {
+            return Err(
+                "a value of its parameters was hidden in the journal as a secret: what it was is not known".to_owned()
+            );
+        }
+        Ok(values)
+    }
+
+    /// Its parameters as they were shown.
+    fn params(&self) -> Vec<(String, String)> {
+        let params = self.start.entry.data["params"].as_object().into_iter().flatten();
+        params.map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().to_owned())).collect()
+    }
+
+    /// The rows that it has found, and those that its changes gave back.
+    fn outs(&self, whole: &Script) -> Vec<(Option<String>, Rows)> {
+        let mut outs = Vec::new();
+        for step in &whole.steps {
+            let Some(known) = self.step(&step.id) else { continue };
+            let given = [&known.facts["outs"], &known.outs].into_iter().filter_map(Value::as_object).flatten();
+            outs.extend(given.map(|(name, rows)| (step.host.clone(), Rows::remembered(name, rows))));
+        }
+        outs
+    }
+
+    /// A step does what it did when it was begun.
+    pub(in super::super) fn is_as_it_was(&self, step: &Step) -> bool {
+        let recorded = self.planned().find(|planned| planned["id"].as_str() == Some(&step.id));
+        recorded.is_some_and(|planned| planned["hash"].as_str() == Some(&fingerprint(step)))
+    }
+
+    fn can_go_on(&self, runbook: &Runbook, whole: &Script, at: usize) -> Result<(), String> {
+        let same_file = self.start.entry.data["source_hash"] == runbook.hash.as_str();
+        let mut known = self.ids().zip(&whole.steps);
+        let changed =
+            known.by_ref().take(at).find(|(id, step)| *id != step.id || !same_file && !self.is_as_it_was(step));
+        if let Some((id, _)) = changed {
+            return Err(format!(
+                "{id} is done and was changed since in the runbook's file: it can't be gone on with. Undo it, or leave it and plan anew"
+            ));
+        }
+        if self.ids().count() != whole.steps.len() || known.any(|(id, step)| id != step.id) {
+            return Err(
+                "its runbook has other steps by now: it can't be gone on with. Undo it, or leave it and plan anew"
+                    .to_owned(),
+            );
+        }
+        let failed = at.checked_sub(1).and_then(|last| self.ids().nth(last)).and_then(|id| self.step(id));
+        let failed = failed.is_some_and(|step| matches!(step.state, Some(StepState::Failed | StepState::TimedOut)));
+        if at == whole.steps.len() && !failed {
+            return Err("every step of it is behind it: nothing is left to go on with".to_owned());
+        }
+        Ok(())
+    }
+}

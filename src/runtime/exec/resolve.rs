@@ -1,0 +1,132 @@
+//! What a person says of a run that nobody drives any more: what they saw of a change that nothing else can tell of, or that it is given up.
+
+use super::Exec;
+use crate::domain::RunId;
+use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
+use crate::domain::text::clean;
+use crate::event::Ended;
+use crate::runbook::Past;
+use serde_json::{Value, json};
+
+/// Shortest word of a person that says something to who reads it tomorrow, in characters.
+const SHORTEST: usize = 10;
+/// The longest, in characters.
+const LONGEST: usize = 500;
+
+/// A reason that counts: at least two words and ten characters, 500 at most, in one line.
+///
+/// # Errors
+/// When it is none.
+pub fn reason(text: &str) -> Result<String, String> {
+    let text = clean(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+    if !(SHORTEST..=LONGEST).contains(&text.chars().count()) || !text.contains(' ') {
+        return Err("say why, in at least two words and 10 characters (500 at most): it is recorded".to_owned());
+    }
+    Ok(text)
+}
+
+impl Exec {
+    /// A person says whether a change of a run happened that nobody else can tell of, and what they saw. With that nothing of the run is in
+    /// doubt: it has an end.
+    ///
+    /// # Errors
+    /// When there is nothing in doubt, when another process drives it, when that is no reason, or the journal can't be written.
+    pub async fn saw(&self, run: RunId, happened: bool, seen: &str) -> Result<Ended, String> {
+        let seen = reason(seen)?;
+        let past = self.untouched(run).await?;
+        let open = past.open.clone().ok_or_else(|| format!("nothing of run {} is in doubt", run.short()))?;
+        self.take_up(run, json!({ "way": "saw", "reason": seen, "happened": happened })).await?;
+        let state = match (open.is_undo(), happened) {
+            (false, true) => StepState::Ok,
+            (false, false) => StepState::Failed,
+            (true, true) => StepState::Undone,
+            (true, false) => StepState::UndoFailed,
+        };
+        let word = if happened { "it happened" } else { "it did not happen" };
+        let mut data =
+            json!({ "state": state, "detail": format!("a person says that {word}: {seen}"), "by_hand": true });
+        if !happened {
+            data["happened"] = false.into();
+        }
+        let of = &open.intent.entry;
+        let entry = Entry {
+            step: of.step.clone(),
+            role: of.role.clone(),
+            target: of.target.clone(),
+            ..self.entry_of(run, RecordKind::StepReconcile, data)
+        };
+        self.append(entry).await.map_err(|error| error.to_string())?;
+        let (past, _) = self.past(run).await?;
+        let (outcome, reason) = past.ending();
+        self.end(&past, outcome, &reason).await
+    }
+
+    /// Gives a run up: what it locks is free again, and whatever it did is left as it is.
+    ///
+    /// # Errors
+    /// When another process drives it, when that is no reason, or the journal can't be written.
+    pub async fn give_up(&self, run: RunId, why: &str) -> Result<Ended, String> {
+        let why = reason(why)?;
+        let past = self.untouched(run).await?;
+        self.take_up(run, json!({ "way": "abandon", "reason": why })).await?;
+        let outcome = match (&past.open, past.outcome) {
+            (Some(_), _) => RunOutcome::Unknown,
+            (None, Some(before)) => before,
+            (None, None) => past.ending().0,
+        };
+        self.end(&past, outcome, &format!("given up: {why}")).await
+    }
+
+    /// A run that this process does not drive.
+    async fn untouched(&self, run: RunId) -> Result<Past, String> {
+        if self.read_only {
+            return Err("it is read-only: leave out --read-only to act".to_owned());
+        }
+        if self.runs.with(|runs| runs.contains_key(&run)) {
+            return Err(format!("run {} is under way", run.short()));
+        }
+        self.past(run).await.map(|(past, _)| past)
+    }
+
+    /// What a run did is looked at, gone on with and taken back on the machine that began it: on another one of a team the same name may mean
+    /// another thing (`local`, a socket). What a person saw can be said anywhere.
+    pub(super) async fn of_this_machine(&self, past: &Past) -> Result<(), String> {
+        let host = &past.start.actor.host;
+        match self.journal.host().await {
+            Some(here) if here != *host => Err(format!(
+                "run {} was begun on {}: go on with it there; here it can be given up, or what was seen be said",
+                past.run.short(),
+                clean(host)
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Says in the journal that a run is taken up, unless another living process drives it: the error says so.
+    pub(super) async fn take_up(&self, run: RunId, data: Value) -> Result<(), String> {
+        let taken = self.journal.reopen(self.entry_of(run, RecordKind::RunResume, data)).await;
+        let record = taken.map_err(|error| error.to_string())?.ok_or("another session drives it")?;
+        self.recorded(&record).await;
+        Ok(())
+    }
+
+    /// Writes the end of a run that nobody drives, and gives back what it held.
+    pub(super) async fn end(&self, past: &Past, outcome: RunOutcome, reason: &str) -> Result<Ended, String> {
+        let left = past.left_to_undo();
+        let left = if left.is_empty() { String::new() } else { format!("; left to undo: {}", left.join("; ")) };
+        let reason = clean(&format!("{reason}{left}")).into_owned();
+        let data = json!({ "outcome": outcome, "reason": reason, "looked_after": true });
+        self.append(self.entry_of(past.run, RecordKind::RunFinish, data)).await.map_err(|error| error.to_string())?;
+        if past.locks
+            && let Err(error) = self.journal.release(past.run).await
+        {
+            tracing::warn!(%error, "its locks are not given back; they lapse");
+        }
+        tracing::info!(run = %past.run.short(), outcome = outcome.word(), reason, "a run that was cut off is settled");
+        Ok(Ended { run: past.run, outcome, reason })
+    }
+
+    pub(super) fn entry_of(&self, run: RunId, kind: RecordKind, data: Value) -> Entry {
+        Entry { kind, run: Some(run), step: None, role: None, target: None, env: self.env.clone(), data }
+    }
+}
