@@ -412,7 +412,8 @@ fn shown(past: &Past) -> String {
     }
     let left = past.left_to_undo();
     if !left.is_empty() {
-        out.push_str("  left to undo, last first:\n");
+        let well = past.outcome == Some(RunOutcome::Ok);
+        let _ = writeln!(out, "  {}, last first:", if well { "can be taken back" } else { "left to undo" });
         for left in &left {
             let _ = writeln!(out, "{}", indented(left));
         }

@@ -33,7 +33,7 @@ impl Exec {
     }
 
     pub(super) async fn plan_again(&self, request: &PlanRequest, of: Resumption) -> Result<Plan<Draft>, String> {
-        if self.runs.with(|runs| runs.contains_key(&of.run)) {
+        if self.is_driven(of.run).await {
             return Err(format!("run {} is under way", of.run.short()));
         }
         let (past, records) = self.past(of.run).await?;
