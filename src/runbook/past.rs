@@ -85,7 +85,9 @@ impl Past {
         let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart)?.clone();
         let mut past =
             Self { run, start, steps: BTreeMap::new(), open: None, outcome: None, reason: String::new(), locks: false };
-        records.iter().for_each(|record| past.take(record));
+        for record in records {
+            past.take(record);
+        }
         Some(past)
     }
 
@@ -105,7 +107,7 @@ impl Past {
             }
             RecordKind::RunFinish => {
                 self.outcome = serde_json::from_value(data["outcome"].clone()).ok();
-                self.reason = data["reason"].as_str().unwrap_or_default().to_owned();
+                data["reason"].as_str().unwrap_or_default().clone_into(&mut self.reason);
             }
             RecordKind::RunStart => self.locks |= data["locks"].as_bool() == Some(true),
             RecordKind::RunResume => {
@@ -150,7 +152,7 @@ impl Past {
             step.undo = sent.then_some(state);
         } else {
             step.state = Some(state);
-            step.detail = data["detail"].as_str().unwrap_or_default().to_owned();
+            data["detail"].as_str().unwrap_or_default().clone_into(&mut step.detail);
             step.happened &= !none;
             if data["outs"].is_object() {
                 step.outs = data["outs"].clone();

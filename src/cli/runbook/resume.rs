@@ -96,7 +96,7 @@ impl Resume {
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         runtime::block_on(async {
             let mut desk = Desk::acting(global).await?;
-            let done = self.whole(&mut desk).await;
+            let done = Box::pin(self.whole(&mut desk)).await;
             desk.close().await;
             done
         })?
@@ -321,7 +321,7 @@ async fn waiting(desk: &Desk, ended: &[Ended]) -> Vec<Past> {
         });
         let past = Past::of(run, &all).filter(|_| undecided);
         let matters = |past: &Past| {
-            past.open.is_some() || past.outcome != Some(RunOutcome::Ok) && !past.left_to_undo().is_empty()
+            past.open.is_some() || past.outcome != Some(RunOutcome::Ok) && past.steps.values().any(|step| step.happened)
         };
         waiting.extend(past.filter(matters));
     }
@@ -412,10 +412,11 @@ fn shown(past: &Past) -> String {
     }
     let left = past.left_to_undo();
     if !left.is_empty() {
-        out.push_str("  left to undo, last first:\n");
-        left.iter().for_each(|left| {
+        let well = past.outcome == Some(RunOutcome::Ok);
+        let _ = writeln!(out, "  {}, last first:", if well { "can be taken back" } else { "left to undo" });
+        for left in &left {
             let _ = writeln!(out, "{}", indented(left));
-        });
+        }
     }
     let ways: Vec<String> =
         past.ways().into_iter().map(|way| format!("    quarterdeck runbook resume {run} {}", flag(way))).collect();

@@ -139,7 +139,9 @@ impl Run {
             let run = desk.exec.start(approved).ok_or("it is read-only: leave out --read-only to act")?;
             let mut following = Following::new(self, run, first);
             let before = desk.exec.journal.of_run(run).await.unwrap_or_default();
-            before.iter().for_each(|record| following.runs.apply(record));
+            for record in &before {
+                following.runs.apply(record);
+            }
             let (end, changed) = following.follow(desk, person.as_mut()).await?;
             match changed {
                 Some(plan) if person.is_some() => (made, first) = (plan, false),

@@ -62,7 +62,7 @@ pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>,
     exec.of_this_machine(&past).await?;
     exec.take_up(run, json!({ "way": "look", "reason": "what became of it is looked at once more" })).await?;
     let found = Found::of(past, exec);
-    found.settle(exec).await.map_err(|error| error.to_string())
+    found.settle(exec).await
 }
 
 /// A step of it is a run that it called, and nobody has said how that ended.
@@ -220,12 +220,6 @@ impl Found {
         }
     }
 
-    /// How the change itself came out, as far as it was said.
-    fn how(&self, open: &Open) -> String {
-        let said = open.done.as_ref().and_then(|record| record.entry.data["detail"].as_str());
-        said.map_or_else(|| "after a restart of quarterdeck".to_owned(), str::to_owned)
-    }
-
     /// Its runbook, if a step of it still does what it did.
     fn runbook(&self, script: impl FnOnce(&Runbook) -> Script, id: &str) -> Result<(&Arc<Runbook>, Script), String> {
         let runbook = self.runbook.as_ref().ok_or("its runbook is gone")?;
@@ -276,15 +270,21 @@ impl Found {
         let watch = scene.watch(step, known, spent, &|_| {});
         let (state, detail) = match settled {
             Settled::Happened(how) => judge(true, &how, watch.await),
-            Settled::AskVerify => judge(open.done.is_some(), &self.how(open), watch.await),
+            Settled::AskVerify => judge(open.done.is_some(), &how(open), watch.await),
             Settled::DidNot(why) => return (StepState::Failed, why, true),
             Settled::NotYet(why) => return unknown(&format!("it is still under way: {why}")),
             // The host is away, as it was meant to be: what looks from elsewhere tells.
-            Settled::CannotTell(_) if expected(step) => judge(open.done.is_some(), &self.how(open), watch.await),
+            Settled::CannotTell(_) if expected(step) => judge(open.done.is_some(), &how(open), watch.await),
             Settled::CannotTell(why) => return unknown(&why),
         };
         (state, detail, false)
     }
+}
+
+/// How the change itself came out, as far as it was said.
+fn how(open: &Open) -> String {
+    let said = open.done.as_ref().and_then(|record| record.entry.data["detail"].as_str());
+    said.map_or_else(|| "after a restart of quarterdeck".to_owned(), str::to_owned)
 }
 
 /// The line to the step's host breaks because that is what the step does.

@@ -7,6 +7,11 @@ use crate::domain::text::clean;
 use crate::event::Ended;
 use crate::runbook::Past;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// From look to look whether a run that has ended is let go, and how often it is looked.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 100;
 
 /// Shortest word of a person that says something to who reads it tomorrow, in characters.
 const SHORTEST: usize = 10;
@@ -77,12 +82,26 @@ impl Exec {
         self.end(&past, outcome, &format!("given up: {why}")).await
     }
 
+    /// This process drives it. One whose end is recorded is let go within moments.
+    pub(super) async fn is_driven(&self, run: RunId) -> bool {
+        for _ in 0..LOOKS {
+            if !self.runs.with(|runs| runs.contains_key(&run)) {
+                return false;
+            }
+            if !self.past(run).await.is_ok_and(|(past, _)| past.outcome.is_some()) {
+                return true;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        true
+    }
+
     /// A run that this process does not drive.
     async fn untouched(&self, run: RunId) -> Result<Past, String> {
         if self.read_only {
             return Err("it is read-only: leave out --read-only to act".to_owned());
         }
-        if self.runs.with(|runs| runs.contains_key(&run)) {
+        if self.is_driven(run).await {
             return Err(format!("run {} is under way", run.short()));
         }
         self.past(run).await.map(|(past, _)| past)

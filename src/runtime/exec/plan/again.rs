@@ -12,7 +12,7 @@ use crate::domain::text::{clean, clean_lines};
 use crate::redact::REDACTED;
 use crate::runbook::language::types_of;
 use crate::runbook::machine::{Was, first_left};
-use crate::runbook::model::{Fence, Role, Runbook, Step};
+use crate::runbook::model::{Fence, Manual, Role, Runbook, Step};
 use crate::runbook::past::{StepPast, fingerprint};
 use crate::runbook::plan::{Again, ByHand, Onward, PlanBody, PlannedStep, Resumption, Rows, UNDO, When};
 use crate::runbook::script::{Fleet, Script, without_host};
@@ -33,7 +33,7 @@ impl Exec {
     }
 
     pub(super) async fn plan_again(&self, request: &PlanRequest, of: Resumption) -> Result<Plan<Draft>, String> {
-        if self.runs.with(|runs| runs.contains_key(&of.run)) {
+        if self.is_driven(of.run).await {
             return Err(format!("run {} is under way", of.run.short()));
         }
         let (past, records) = self.past(of.run).await?;
@@ -75,8 +75,11 @@ impl Exec {
             blocked: Vec::new(),
             warnings: vec![told(&past, of.way, at)],
         };
-        outs.iter().for_each(|(host, rows)| planner.outs.insert(host.as_deref(), rows.clone()));
-        let mistake = self.library.mistake(&runbook.id);
+        for (host, rows) in &outs {
+            planner.outs.insert(host.as_deref(), rows.clone());
+        }
+        // What takes a step back is the one that the run was begun with, whatever its file says by now.
+        let mistake = self.library.mistake(&runbook.id).filter(|_| of.way == Onward::GoOn);
         planner.blocked.extend(mistake.map(|mistake| clean(&mistake.why(runbook)).into_owned()));
         planner.suits(runbook);
         let half = half.filter(|(step, _)| of.way == Onward::GoOn && *step >= at);
@@ -154,7 +157,7 @@ impl Exec {
             let undo = step.fences.iter().filter(|fence| fence.role == Role::Undo);
             let fences: Vec<Fence> = undo.map(|fence| Fence { role: Role::Run, ..fence.clone() }).collect();
             if !fences.is_empty() {
-                steps.push(Step { fences, manual: Default::default(), ..step.clone() });
+                steps.push(Step { fences, manual: Manual::default(), ..step.clone() });
             }
         }
         if steps.is_empty() {
@@ -195,7 +198,7 @@ impl Planner<'_> {
             }
             Err(why) => self.blocked.push(clean(&format!("{title}: {why}")).into_owned()),
         }
-        let confirm = self.confirm_of(runbook, &step.id);
+        let confirm = confirm_of(runbook, &step.id);
         planned_step.level = self.exec.policy.level(runbook.risk).max(confirm);
         planned_step.phrase = Some(self.phrase_back(step, &planned_step));
         planned_step
@@ -211,12 +214,6 @@ impl Planner<'_> {
             Some(on) if on != planned.target => format!("undo {}", planned.target),
             _ => format!("undo on {}", planned.target),
         }
-    }
-
-    /// How the change itself was to be confirmed.
-    fn confirm_of(&self, runbook: &Runbook, id: &str) -> Level {
-        let step = runbook.steps.iter().find(|step| step.id == without_host(id));
-        step.and_then(Step::run).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
     }
 
     async fn back_fence(
@@ -242,6 +239,12 @@ impl Planner<'_> {
         pinned.id = then.map(str::to_owned).or(pinned.id);
         Ok(planned(fence, &on, when, &pinned, None))
     }
+}
+
+/// How the change itself was to be confirmed.
+fn confirm_of(runbook: &Runbook, id: &str) -> Level {
+    let step = runbook.steps.iter().find(|step| step.id == without_host(id));
+    step.and_then(Step::run).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
 }
 
 fn short(id: &str) -> String {

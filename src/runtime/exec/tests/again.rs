@@ -22,7 +22,7 @@ impl Bridge {
     }
 
     /// Runs a plan to its end, also of a run that began before this process.
-    async fn to_its_end(&mut self, plan: Plan<Draft>) {
+    async fn finish(&mut self, plan: Plan<Draft>) {
         self.exec.start(yes(plan, None)).unwrap();
         self.until(|event| is_record(event, RecordKind::RunFinish)).await;
     }
@@ -59,7 +59,7 @@ async fn the_rest_of_a_run_is_done_and_nothing_twice() {
     assert_eq!((past.outcome, past.left_to_undo().len()), (Some(RunOutcome::Stopped), 1));
     let plan = next.again(run, Onward::GoOn).await;
     assert_eq!(titles(&plan), ["Two"]);
-    next.to_its_end(plan).await;
+    next.finish(plan).await;
     let story = next.story().await;
     assert_eq!(story.last().unwrap(), "run.finish ok", "{story:?}");
     assert_eq!(table(&cluster).await, [1, 2]);
@@ -95,7 +95,7 @@ async fn a_run_that_is_over_is_taken_back_whole_last_first_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_half_taken_back_is_taken_back_to_its_end() {
+async fn what_was_half_taken_back_is_taken_back_finish() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     let mut bridge = Bridge::new(cluster.connections("ops"), page("", &two())).await;
     let plan = bridge.plan("ways", json!({})).await;
@@ -109,7 +109,7 @@ async fn what_was_half_taken_back_is_taken_back_to_its_end() {
     let mut next = doomed.next(cluster.connections("ops"), page("", &two())).await;
     let plan = next.again(run, Onward::Undo).await;
     assert_eq!(titles(&plan), ["Undo: One"]);
-    next.to_its_end(plan).await;
+    next.finish(plan).await;
     assert!(table(&cluster).await.is_empty());
     assert_eq!(next.story().await.iter().filter(|line| *line == "step.exit undone").count(), 2);
 }
@@ -158,7 +158,7 @@ async fn what_nobody_can_tell_blocks_and_stays_locked_until_somebody_says_what_t
     next = next.next(cluster.connections("ops"), page(LOCK, &two())).await;
     let plan = next.again(run, Onward::GoOn).await;
     assert_eq!(titles(&plan), ["One", "Two"]);
-    next.to_its_end(plan).await;
+    next.finish(plan).await;
     assert_eq!(table(&cluster).await, [1, 2]);
 }
 
