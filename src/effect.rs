@@ -40,6 +40,8 @@ pub enum Effect {
         /// In their words.
         text: String,
     },
+    /// Look what became of a run that nobody drives; what is found comes as an event.
+    Look(RunId),
     /// Answer what a run asked.
     Answer(RunId, RunAnswer),
     /// Ask for the past of a figure; the answer comes as an event.

@@ -16,12 +16,16 @@ pub enum Chosen {
     Plan(Onward),
     /// A person's word.
     Word(Word),
+    /// To look what became of it.
+    Look,
 }
 
 /// Lists what can be done with a run.
 pub(super) fn open(state: &mut State, run: RunId) {
     let Some(view) = state.runs.get(run) else { return };
-    let mut lines: Vec<MenuLine> = view.ways().into_iter().flat_map(|way| lines(run, way)).collect();
+    let look = (view.left || view.is_in_doubt()).then(|| look(run));
+    let mut lines: Vec<MenuLine> =
+        look.into_iter().chain(view.ways().into_iter().flat_map(|way| lines(run, way))).collect();
     let left = view.left_to_undo();
     if !left.is_empty() {
         let note = "what is left to undo, last first, as text to paste".to_owned();
@@ -40,13 +44,16 @@ pub(super) fn open(state: &mut State, run: RunId) {
     state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Run, title, lines, cursor: 0 }));
 }
 
+fn line(run: RunId, text: &str, note: &str, chosen: Chosen) -> MenuLine {
+    MenuLine { mark: "", text: text.to_owned(), note: note.to_owned(), choice: Choice::Run(run, chosen) }
+}
+
+fn look(run: RunId) -> MenuLine {
+    line(run, "look what became of it", "asks, and sends nothing", Chosen::Look)
+}
+
 fn lines(run: RunId, way: Next) -> Vec<MenuLine> {
-    let line = |text: &str, note: &str, chosen: Chosen| MenuLine {
-        mark: "",
-        text: text.to_owned(),
-        note: note.to_owned(),
-        choice: Choice::Run(run, chosen),
-    };
+    let line = |text: &str, note: &str, chosen: Chosen| line(run, text, note, chosen);
     match way {
         Next::GoOn => vec![line(
             "go on with the rest",
@@ -73,6 +80,10 @@ pub(super) fn choose(state: &mut State, run: RunId, chosen: Chosen, effects: &mu
             let Some(runbook) = state.runs.get(run).map(|view| view.runbook.clone()) else { return };
             state.labelled = None;
             planning::ask(state, PlanRequest::resuming(runbook, Resumption { run, way }), effects);
+        }
+        Chosen::Look => {
+            state.toasts.say(state.now, format!("run {}: it is looked at what became of it", run.short()));
+            effects.push(Effect::Look(run));
         }
         Chosen::Word(word) => {
             state.overlay = Some(Overlay::Name(NameDialog { field: Field::default(), about: Some((run, word)) }));

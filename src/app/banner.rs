@@ -75,6 +75,10 @@ fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
         None if run.left => {
             (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, cut off, to be resumed", run.actor))
         }
+        None if run.is_in_doubt() => {
+            let how = "cut off, and nobody knows what became of it";
+            (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, {how}", run.actor))
+        }
         None if run.cut_off => (Role::Toast, format!("◌ {title}{target}: begun {took} ago, cut off, being looked at")),
         None => (Role::Toast, format!("▶ {title}{target}: {doing}, {took}")),
         Some(outcome) => {

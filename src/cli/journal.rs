@@ -49,6 +49,8 @@ pub enum Command {
     ///
     /// Run it as who is to own the tables: a login that nobody works with, for it can change what is recorded. The first time it must
     /// be able to make roles. Then let people in: GRANT quarterdeck_writer TO ada (to act), GRANT quarterdeck_reader TO ben (to look).
+    ///
+    /// Exit codes: 0 printed, or made; 1 it could not be: why is told; 2 the command line was not understood.
     Setup(Setup),
 }
 

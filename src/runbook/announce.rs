@@ -159,7 +159,7 @@ fn ahead(number: usize, title: &str, call: &Foreseen, reached: &[Reached]) -> St
 /// `step 2 'Long ones' ran pg-long (run 1a2b3c): ok; changed step 2.1 'End them' on primary, which cannot be undone`.
 fn came(step: &StepView, child: &RunView, reached: &[Reached]) -> String {
     let made: Vec<Reached> = below(reached, step.number).into_iter().filter(|one| one.fate == Fate::Made).collect();
-    let how = if child.outcome.is_some() { "which can be undone by hand" } else { OWN };
+    let how = if child.outcome.is_some() { "which can be undone by a plan of its own" } else { OWN };
     let what = if made.is_empty() {
         "changed nothing".to_owned()
     } else {
@@ -306,7 +306,7 @@ impl Text {
         let left = named(reached.iter().rev().filter(|one| one.is_left()), STEPS);
         match outcome {
             RunOutcome::Ok if left.is_empty() => {}
-            RunOutcome::Ok => self.item("undo", &format!("by hand, from the last: {left}")),
+            RunOutcome::Ok => self.item("undo", &format!("as a whole, from the last: {left}")),
             _ if left.is_empty() => self.item("left to undo", "nothing"),
             _ => self.item("left to undo", &left),
         }

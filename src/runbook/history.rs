@@ -102,7 +102,7 @@ impl RunView {
     /// Who finds out what became of one that was cut off.
     pub const fn cut_off_words(&self) -> &'static str {
         if self.left {
-            "to be resumed: `quarterdeck runbook resume` finds out what became of it"
+            "to be resumed: `R` here, or `quarterdeck runbook resume`, finds out what became of it"
         } else {
             "what became of it is being looked at"
         }

@@ -102,6 +102,7 @@ fn check_one(param: &Param, value: &Value) -> Result<Value, String> {
 fn wanted(param: &Param) -> String {
     let bound = |bound: i64| bound_text(param.kind, bound);
     match (param.kind, param.min, param.max) {
+        (ParamType::Int, None, Some(max)) => format!("a whole number of at most {max}"),
         (ParamType::Int, min, max) => {
             let (min, max) =
                 (min.unwrap_or(i64::MIN).max(i32::MIN.into()), max.unwrap_or(i64::MAX).min(i32::MAX.into()));

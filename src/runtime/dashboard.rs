@@ -398,6 +398,7 @@ impl Loop {
                     self.exec.start(*plan);
                 }
                 Effect::Resolve { run, word, text } => resolve(Arc::clone(&self.exec), run, word, text),
+                Effect::Look(run) => look(Arc::clone(&self.exec), run),
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),
@@ -445,6 +446,18 @@ fn resolve(exec: Arc<Exec>, run: RunId, word: Word, text: String) {
             Err(why) => Event::Told { bad: true, what: format!("run {}: nothing was recorded: {why}", run.short()) },
         };
         let _ = exec.events.send(told).await;
+    });
+}
+
+fn look(exec: Arc<Exec>, run: RunId) {
+    tokio::spawn(async move {
+        let found = match exec.look_again(run).await {
+            Ok(Some(ended)) => Event::Run(RunEvent::Reconciled(vec![ended])),
+            // It has no end yet: that is looked at like every start does.
+            Ok(None) => return exec.reconcile().await,
+            Err(why) => Event::Told { bad: true, what: format!("run {}: {why}", run.short()) },
+        };
+        let _ = exec.events.send(found).await;
     });
 }
 

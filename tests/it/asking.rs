@@ -546,7 +546,7 @@ fn a_server_without_the_role_is_told_at_its_field_and_so_is_a_number_out_of_boun
     press(&mut scene, "95");
     code(&mut scene, KeyCode::Enter);
     let seen = screen(&mut scene);
-    assert!(seen.contains("▲ \"minutes\" must be at most 90"), "{seen}");
+    assert!(words(&seen).contains("▲ \"minutes\" must be a whole number of at most 90, and 95 is not"), "{seen}");
     press(&mut scene, "5");
     code(&mut scene, KeyCode::BackTab);
     code(&mut scene, KeyCode::Tab);

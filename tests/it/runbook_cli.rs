@@ -369,8 +369,11 @@ fn what_a_called_runbook_changes_is_told_to_others_before_and_after() {
     assert!(session.wait_exit().success(), "{}", session.text());
     let text = session.text().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("step 3 'The other one' ran inner (run "), "{text}");
-    assert!(text.contains("): ok; changed step 3.1 'Touch' on local, which can be undone by hand"), "{text}");
-    assert!(text.contains("- undo: by hand, from the last: step 3.1 'Touch' on local (run "), "{text}");
+    assert!(
+        text.contains("): ok; changed step 3.1 'Touch' on local, which can be undone by a plan of its own"),
+        "{text}"
+    );
+    assert!(text.contains("- undo: as a whole, from the last: step 3.1 'Touch' on local (run "), "{text}");
 }
 
 #[test]

@@ -229,6 +229,8 @@ fn what_nobody_can_tell_is_told_by_a_person_at_the_list_of_runs() {
     screen.wait_text("1 in the journal");
     screen.wait_text("nobody knows what became of it");
     insist(&mut screen, "R", "the change in doubt happened");
+    assert!(screen.text().contains("look what became of it"), "{}", screen.text());
+    press(&mut screen, "\x1b[B");
     press(&mut screen, "\r");
     screen.wait_text("You saw that the change happened");
     for text in ["the file is there", "\r"] {
@@ -329,6 +331,32 @@ fn a_run_whose_process_is_killed_is_soon_told_as_cut_off_beside_it_and_left_to_w
     });
     assert_eq!((count(&desk, "step.intent"), count(&desk, "step.reconcile")), (1, 1), "it was looked at once");
     leave(&mut late);
+    leave(&mut dashboard);
+}
+
+#[test]
+fn what_became_of_a_run_whose_process_was_killed_is_looked_at_by_a_key() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut dashboard = desk.start();
+    dashboard.send("6");
+    let mut shell = run(&desk, &[]);
+    shell.wait_text("to run it type  touch on local");
+    say(&mut shell, "touch on local");
+    is_made(&desk, "touched");
+    dashboard.wait_screen("run under way", SOON, |screen| screen.contents().contains("Own on local: Touch: running"));
+    shell.signal(Signal::KILL);
+    assert!(shell.wait_exit().signal().is_some());
+    make(&desk, "go");
+    make(&desk, "good");
+    dashboard.wait_text("cut off, to be resumed");
+    dashboard.send("R");
+    dashboard.wait_text("look what became of it");
+    dashboard.send("\r");
+    dashboard.wait_screen("it is settled", PATIENCE, |screen| {
+        let text = screen.contents();
+        text.contains("Own on local ok") && !text.contains("cut off, ")
+    });
+    assert_eq!((count(&desk, "step.intent"), count(&desk, "step.reconcile")), (1, 1), "it was looked at once");
     leave(&mut dashboard);
 }
 

@@ -55,6 +55,13 @@ async fn table(cluster: &Cluster) -> Vec<i32> {
 async fn at_the_call(bridge: &mut Bridge) -> (RunId, PlanRequest) {
     let plan = bridge.plan("outer", json!({"n": 7})).await;
     assert_eq!(plan.body().blocked, Vec::<String>::new());
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    (run, called(bridge, run).await)
+}
+
+/// What others are told of the plan of `outer`, when nothing takes back what `inner` does.
+async fn foretold(bridge: &mut Bridge) {
+    let plan = bridge.plan("outer", json!({"n": 7})).await;
     let told = announce::before(&plan, Teller { who: "ada@bastion", env: "lab" }, None);
     for line in [
         "- changes: step 1 'First' on primary; step 3 'Third' on primary\n",
@@ -64,8 +71,6 @@ async fn at_the_call(bridge: &mut Bridge) -> (RunId, PlanRequest) {
         assert!(told.contains(line), "{line}: {told}");
     }
     assert!(told.lines().count() <= 12 && !told.contains("DELETE"), "{told}");
-    let run = bridge.exec.start(yes(plan, None)).unwrap();
-    (run, called(bridge, run).await)
 }
 
 async fn called(bridge: &mut Bridge, run: RunId) -> PlanRequest {
@@ -81,6 +86,7 @@ async fn called(bridge: &mut Bridge, run: RunId) -> PlanRequest {
 async fn the_called_one_is_a_run_of_its_own_with_our_values_and_decides_our_step() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     let mut bridge = Bridge::new(cluster.connections("ops"), library("lock: [database/primary]\n", 1)).await;
+    foretold(&mut bridge).await;
     let (run, request) = at_the_call(&mut bridge).await;
     assert_eq!((request.runbook.as_str(), &request.args["n"]), ("inner", &json!(7)));
     assert_eq!(table(&cluster).await, [1], "nothing of it runs before its answer");
@@ -98,7 +104,7 @@ async fn the_called_one_is_a_run_of_its_own_with_our_values_and_decides_our_step
             "- calls: step 2 'Other' ran inner (run {}): ok; changed step 2.1 'Second' on primary, which cannot be undone\n",
             child.short()
         ),
-        "- undo: by hand, from the last: step 3 'Third' on primary; step 1 'First' on primary\n".to_owned(),
+        "- undo: as a whole, from the last: step 3 'Third' on primary; step 1 'First' on primary\n".to_owned(),
         format!("- cannot be undone: step 2.1 'Second' on primary (run {} of inner)\n", child.short()),
     ] {
         assert!(told.contains(&line), "{line}: {told}");
