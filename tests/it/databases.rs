@@ -202,8 +202,12 @@ fn an_archive_command_that_fails_is_the_servers_first_trouble() {
     let server = need!(own_postgres);
     assert!(Watch::of(&server, "qd_read").look().archiver.is_some_and(|archiver| !archiver.failing));
     server.run("alter system set archive_command = 'false'");
-    server.run("select pg_reload_conf(); create table x(i int); select pg_switch_wal()");
-    let archiver = fresh(&server, "the failure", |database| database.archiver.clone().filter(|a| a.failing));
+    server.run("select pg_reload_conf(); create table x(i int)");
+    let archiver = fresh(&server, "the failure", |database| {
+        // One that was switched before the archiver had heard of its new command was archived by the old one.
+        server.run("insert into x values (1); select pg_switch_wal()");
+        database.archiver.clone().filter(|archiver| archiver.failing)
+    });
     assert!(archiver.failed > 0 && archiver.last_failed.is_some() && archiver.last_failed_at.is_some());
     let first = Watch::of(&server, "qd_read").look().troubles(&Limits::default()).remove(0);
     assert!(first.severity == Severity::Critical && first.what.starts_with("archiving fails ("), "{}", first.what);
