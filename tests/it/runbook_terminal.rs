@@ -303,18 +303,24 @@ fn dashboards_show_what_a_shell_beside_them_runs_and_do_not_take_it_for_their_ow
     leave(&mut second);
 }
 
-#[test]
-fn a_run_whose_process_is_killed_is_soon_told_as_cut_off_beside_it_and_left_to_whoever_resumes_it() {
-    let desk = desk(&format!("{HEAD}{TOUCH}"));
+/// A dashboard at the list of runs, beside which a run is killed in the middle of its script.
+fn killed_beside(desk: &Desk) -> Session {
     let mut dashboard = desk.start();
     dashboard.send("6");
-    let mut shell = run(&desk, &[]);
+    let mut shell = run(desk, &[]);
     shell.wait_text("to run it type  touch on local");
     say(&mut shell, "touch on local");
-    is_made(&desk, "touched");
+    is_made(desk, "touched");
     dashboard.wait_screen("run under way", SOON, |screen| screen.contents().contains("Own on local: Touch: running"));
     shell.signal(Signal::KILL);
     assert!(shell.wait_exit().signal().is_some());
+    dashboard
+}
+
+#[test]
+fn a_run_whose_process_is_killed_is_soon_told_as_cut_off_beside_it_and_left_to_whoever_resumes_it() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut dashboard = killed_beside(&desk);
     dashboard.wait_screen("it is told", SOON, |screen| {
         let text = screen.contents();
         text.contains("cut off, to be resumed") && text.contains("its process is gone")
@@ -337,15 +343,7 @@ fn a_run_whose_process_is_killed_is_soon_told_as_cut_off_beside_it_and_left_to_w
 #[test]
 fn what_became_of_a_run_whose_process_was_killed_is_looked_at_by_a_key() {
     let desk = desk(&format!("{HEAD}{TOUCH}"));
-    let mut dashboard = desk.start();
-    dashboard.send("6");
-    let mut shell = run(&desk, &[]);
-    shell.wait_text("to run it type  touch on local");
-    say(&mut shell, "touch on local");
-    is_made(&desk, "touched");
-    dashboard.wait_screen("run under way", SOON, |screen| screen.contents().contains("Own on local: Touch: running"));
-    shell.signal(Signal::KILL);
-    assert!(shell.wait_exit().signal().is_some());
+    let mut dashboard = killed_beside(&desk);
     make(&desk, "go");
     make(&desk, "good");
     dashboard.wait_text("cut off, to be resumed");

@@ -42,22 +42,7 @@ impl Exec {
         let shown = self.resolve_things(runbook, &mut values).await?;
         let fleet = self.fleet(runbook);
         let script = Script::new(runbook, &values, &fleet, self.guarded)?;
-        let given = shown.iter().filter(|(name, _)| !values.get(name).is_none_or(Value::is_null)).cloned().collect();
-        let mut planner = Planner {
-            exec: self,
-            script: &script,
-            types: types_of(runbook),
-            shown: &given,
-            values,
-            outs: Captured::default(),
-            troubled: Troubled::default(),
-            changed: false,
-            open: false,
-            limits: runbook.limits,
-            changes: BTreeSet::new(),
-            blocked: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let mut planner = Planner::new(self, &script, runbook, (&shown, values));
         planner
             .blocked
             .extend(self.library.mistake(&runbook.id).map(|mistake| clean(&mistake.why(runbook)).into_owned()));
@@ -188,7 +173,7 @@ struct Planner<'a> {
     script: &'a Script,
     types: Types,
     /// The parameters that have a value, as people read them.
-    shown: &'a BTreeMap<String, String>,
+    shown: BTreeMap<String, String>,
     values: BTreeMap<String, Value>,
     outs: Captured,
     /// Hosts of the present rollout on which something is not as it must be, and how many there may be.
@@ -204,7 +189,31 @@ struct Planner<'a> {
     warnings: Vec<String>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(
+        exec: &'a Exec,
+        script: &'a Script,
+        runbook: &Runbook,
+        (shown, values): (&[(String, String)], BTreeMap<String, Value>),
+    ) -> Self {
+        let given = |name: &String| !values.get(name).is_none_or(Value::is_null);
+        Self {
+            exec,
+            script,
+            types: types_of(runbook),
+            shown: shown.iter().filter(|(name, _)| given(name)).cloned().collect(),
+            values,
+            outs: Captured::default(),
+            troubled: Troubled::default(),
+            changed: false,
+            open: false,
+            limits: runbook.limits,
+            changes: BTreeSet::new(),
+            blocked: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     fn scene(&self, host: Option<&str>) -> Scene<'_> {
         let (connections, label) = (&self.exec.connections, LABEL);
         let (types, values, outs) = (&self.types, &self.values, self.outs.seen_on(host));
@@ -355,7 +364,7 @@ impl Planner<'_> {
                     let why = format!("{}: it calls {}, and {}", step.title, called.id, mistake.why(&called));
                     self.blocked.push(clean(&why).into_owned());
                 }
-                Some(foreseen::foresee(&called, self.shown, &|from, call| exec.called(from, call).ok()))
+                Some(foreseen::foresee(&called, &self.shown, &|from, call| exec.called(from, call).ok()))
             }
             Err(why) => {
                 self.blocked.push(clean(&format!("{}: {why}", step.title)).into_owned());

@@ -2,15 +2,13 @@
 //! and asked of nobody; what is to be done is planned, shown and answered like any other change.
 
 use super::super::Exec;
-use super::super::captured::Captured;
 use super::super::when;
-use super::{Planner, Troubled, left_out, planned};
+use super::{Planner, left_out, planned};
 use crate::domain::RunId;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::redact::REDACTED;
-use crate::runbook::language::types_of;
 use crate::runbook::machine::{Was, first_left};
 use crate::runbook::model::{Fence, Manual, Role, Runbook, Step};
 use crate::runbook::past::{StepPast, fingerprint};
@@ -18,7 +16,7 @@ use crate::runbook::plan::{Again, ByHand, Onward, PlanBody, PlannedStep, Resumpt
 use crate::runbook::script::{Fleet, Script, without_host};
 use crate::runbook::{Draft, Past, Plan, PlanRequest};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Exec {
@@ -59,22 +57,8 @@ impl Exec {
             Onward::Undo => self.backwards(&past, &whole).await?,
         };
         let shown = past.params();
-        let given = shown.iter().filter(|(name, _)| !values.get(name).is_none_or(Value::is_null)).cloned().collect();
-        let mut planner = Planner {
-            exec: self,
-            script: &script,
-            types: types_of(runbook),
-            shown: &given,
-            values,
-            outs: Captured::default(),
-            troubled: Troubled::default(),
-            changed: false,
-            open: false,
-            limits: runbook.limits,
-            changes: BTreeSet::new(),
-            blocked: Vec::new(),
-            warnings: vec![told(&past, of.way, at)],
-        };
+        let mut planner = Planner::new(self, &script, runbook, (&shown, values));
+        planner.warnings.push(told(&past, of.way, at));
         for (host, rows) in &outs {
             planner.outs.insert(host.as_deref(), rows.clone());
         }
