@@ -132,6 +132,11 @@ impl Postgres {
         if acting { self.act.server() } else { self.read.server() }
     }
 
+    /// The same with the database, always: `db-primary:5432/app`. What a plan is about is told, and hashed, by this.
+    pub fn target(&self, acting: bool) -> String {
+        if acting { self.act.target() } else { self.read.target() }
+    }
+
     /// Reading and acting use the same user.
     pub fn same_login(&self) -> bool {
         self.same_login
@@ -454,6 +459,15 @@ impl Login {
             None => format!("{}:{port}", options.get_host()),
         };
         self.database.as_ref().map_or_else(|| server.clone(), |database| format!("{server}/{database}"))
+    }
+
+    fn target(&self) -> String {
+        let options = &self.options;
+        match self.database {
+            Some(_) => self.server(),
+            // A login without a database goes to the one that is called like its user.
+            None => format!("{}/{}", self.server(), options.get_database().unwrap_or(options.get_username())),
+        }
     }
 
     async fn options(&self) -> Result<PgConnectOptions, SourceError> {

@@ -20,10 +20,10 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// Where it is, for people.
-    pub fn address(&self) -> String {
+    /// Where it is, as [`Ssh::target`] tells.
+    pub async fn address(&self) -> String {
         match self {
-            Self::There(ssh) => ssh.address().as_str().to_owned(),
+            Self::There(ssh) => ssh.target().await,
             Self::Here => "this machine".to_owned(),
         }
     }

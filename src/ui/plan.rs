@@ -12,13 +12,14 @@ use crate::app::{PlanDialog, Reading, State};
 use crate::domain::prose::{Block, BlockKind};
 use crate::domain::risk::{BreakGlass, Level};
 use crate::domain::text;
+use crate::runbook::plan::PlanBody;
 use crate::runbook::script::Rolling;
 use crate::runbook::{Draft, Plan, Runbook, Writes};
 use crate::theme::Role;
 use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Lines of the runbook's summary above everything else; of a longer one the beginning, and the whole of it below.
 const SUMMARY: usize = 3;
@@ -145,7 +146,7 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
         wrap_into(&mut out, Role::Muted, &format!("locks {}", locks.join(", ")), width, 2);
     }
     for rolling in &body.script.rollings {
-        batches(&mut out, rolling, width);
+        batches(&mut out, rolling, &done_before(body), width);
     }
     let all = body.by_step();
     for (members, number) in all.iter().zip(1..) {
@@ -176,8 +177,17 @@ fn summary(out: &mut Lines, runbook: &Runbook, width: usize) -> bool {
     whole
 }
 
+/// Hosts on which nothing of a rollout is left, of a run that is gone on with.
+fn done_before(body: &PlanBody) -> HashSet<&str> {
+    let hosts = |done: bool| {
+        let steps = body.steps.iter().filter(move |step| step.past.is_some() == done);
+        steps.filter_map(|step| step.host.as_deref()).collect::<HashSet<_>>()
+    };
+    &hosts(true) - &hosts(false)
+}
+
 /// `Reload: 3 hosts in 2 batches`, and which in which.
-fn batches(out: &mut Lines, rolling: &Rolling, width: usize) {
+fn batches(out: &mut Lines, rolling: &Rolling, done: &HashSet<&str>, width: usize) {
     out.push((Role::Text, String::new()));
     let number = rolling.batches();
     let plural = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
@@ -189,7 +199,8 @@ fn batches(out: &mut Lines, rolling: &Rolling, width: usize) {
     );
     wrap_into(out, Role::DialogTitle, &text::clean(&head), width, 2);
     for batch in 0..number {
-        let hosts: Vec<&str> = rolling.batch(batch).collect();
+        let name = |host: &str| if done.contains(host) { format!("{host} (done before)") } else { host.to_owned() };
+        let hosts: Vec<String> = rolling.batch(batch).map(name).collect();
         wrap_into(out, Role::Text, &text::clean(&format!("batch {}  {}", batch + 1, hosts.join(", "))), width, 9);
     }
     wrap_into(out, Role::Muted, &terms(rolling), width, 2);

@@ -36,6 +36,8 @@ pub(super) struct Master {
     /// For channels; closes nothing.
     session: Session,
     log: PathBuf,
+    /// Where it went.
+    target: String,
     /// Bytes of the log that were read for [`Self::news`].
     read: AtomicUsize,
     /// Remote sockets and ports that this connection forwards.
@@ -47,6 +49,7 @@ impl Master {
     pub(super) async fn start(place: &Place, folder: &Path) -> Result<Self, SourceError> {
         let own = tempfile::Builder::new().prefix("m").tempdir_in(folder).map_err(|why| explain::no_folder(&why))?;
         let log = own.path().join("log");
+        let target = target(place).await;
         let mut ssh = command(place);
         ssh.args(["-M", "-N", "-f"]).arg("-S").arg(own.path().join("master")).arg("-E").arg(&log);
         ssh.arg("-o").arg(format!("ControlPersist={IDLE}s"));
@@ -55,7 +58,7 @@ impl Master {
             Ok(status) if status.success() => {
                 let own = Session::new_native_mux(own);
                 let session = Session::resume_mux(own.control_socket().into(), None);
-                Ok(Self { own: Some(own), session, log, read: AtomicUsize::new(0), forwards: Mutex::default() })
+                Ok(Self { own: Some(own), session, log, target, read: AtomicUsize::new(0), forwards: Mutex::default() })
             }
             Ok(_) => {
                 let log = tail(&log);
@@ -69,6 +72,11 @@ impl Master {
     /// Whether the local `ssh` still holds the connection. That the host answers is not asked: `ServerAlive` sees to that.
     pub(super) async fn is_alive(&self) -> bool {
         matches!(timeout(LOCAL, self.session.check()).await, Ok(Ok(())))
+    }
+
+    /// Where it went when it was made.
+    pub(super) fn target(&self) -> &str {
+        &self.target
     }
 
     /// For channels.
@@ -132,6 +140,29 @@ impl Drop for Master {
     }
 }
 
+/// Where an address leads by the config of `ssh` (`ssh -G`, see ssh(1)): `ops@10.0.0.4:22`, and through which jump host. The address itself where
+/// that can't be told.
+pub(super) async fn target(place: &Place) -> String {
+    let mut ssh = command(place);
+    ssh.arg("-G").stdout(Stdio::piped()).stderr(Stdio::null()).arg("--").arg(place.address.as_str());
+    let told = tokio::time::timeout(LOCAL, ssh.output()).await;
+    let told = told.ok().and_then(Result::ok).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    told.and_then(|told| target_of(&told)).unwrap_or_else(|| place.address.as_str().to_owned())
+}
+
+fn target_of(told: &str) -> Option<String> {
+    let word = |key: &str| {
+        told.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+            .map(str::trim)
+            .filter(|word| *word != "none")
+    };
+    let host = word("hostname").map(|host| if host.contains(':') { format!("[{host}]") } else { host.to_owned() })?;
+    let by = ["proxyjump", "proxycommand"].into_iter().find_map(word);
+    let through = by.map(|by| format!(" through {by}")).unwrap_or_default();
+    Some(format!("{}@{host}:{}{through}", word("user")?, word("port")?))
+}
+
 /// What a jump host's `ssh` says. A master throws that away, so it is asked once more, without one.
 async fn words_of_proxy(place: &Place) -> String {
     let mut ssh = command(place);
@@ -179,4 +210,18 @@ fn options() -> Vec<(&'static str, String)> {
 fn tail(path: &Path) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG_TAIL)..]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ssh_says_of_its_config_is_where_an_address_leads() {
+        let told = "host web-1\nuser ops\nhostname 10.0.0.4\nport 2222\nproxyjump none\n";
+        assert_eq!(target_of(told).as_deref(), Some("ops@10.0.0.4:2222"));
+        let told = told.replace("10.0.0.4", "fe80::4").replace("proxyjump none", "proxyjump bastion");
+        assert_eq!(target_of(&told).as_deref(), Some("ops@[fe80::4]:2222 through bastion"));
+        assert_eq!(target_of("Bad configuration option"), None);
+    }
 }

@@ -75,6 +75,20 @@ impl Ssh {
         &self.place.address
     }
 
+    /// Where that leads: `ops@10.0.0.4:22`, `ops@10.0.0.4:22 through bastion`. Of a connection that stands, where it went when it was made; else where
+    /// the config of `ssh` says now. What a plan is about is told, and hashed, by this. Contacts nobody.
+    pub async fn target(&self) -> String {
+        // While somebody connects, what the config says is what they go by.
+        let standing = self.link.try_lock().ok().and_then(|link| match &*link {
+            Link::Up(master) => Some(master.target().to_owned()),
+            Link::Down | Link::Failed { .. } => None,
+        });
+        match standing {
+            Some(target) => target,
+            None => master::target(&self.place).await,
+        }
+    }
+
     /// Runs something there, and waits for its end or for [`Job::limit`]. Safe to drop at any await: the channel is closed then,
     /// which ends what reads or writes it.
     ///

@@ -16,7 +16,7 @@ use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Call, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{ByHand, Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
-use crate::runbook::script::{self, Fleet};
+use crate::runbook::script::{self, Fleet, without_host};
 use crate::runbook::{Draft, Plan, PlanRequest, Script};
 use crate::steps::{Found, Pinned, docker, manual, within};
 use serde_json::Value;
@@ -171,6 +171,8 @@ impl Troubled {
 struct Planner<'a> {
     exec: &'a Exec,
     script: &'a Script,
+    /// The steps before this one were done in an earlier life of the run.
+    from: usize,
     types: Types,
     /// The parameters that have a value, as people read them.
     shown: BTreeMap<String, String>,
@@ -200,6 +202,7 @@ impl<'a> Planner<'a> {
         Self {
             exec,
             script,
+            from: 0,
             types: types_of(runbook),
             shown: shown.iter().filter(|(name, _)| given(name)).cloned().collect(),
             values,
@@ -232,7 +235,9 @@ impl<'a> Planner<'a> {
         if let Some(why) = self.troubled.lost.get(host).cloned() {
             return Ok(given_up(step, &why));
         }
-        match self.step(runbook, step, rolling.lanes.len()).await {
+        let same = |other: &&Step| without_host(&other.id) == without_host(&step.id);
+        let hosts = self.script.steps.iter().skip(self.from).filter(same).count();
+        match self.step(runbook, step, hosts).await {
             Err(why) if self.troubled.may_be(host) => {
                 let warning = format!("{host} is left out and counts as failed: {why}");
                 self.warnings.push(clean(&warning).into_owned());

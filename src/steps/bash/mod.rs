@@ -69,7 +69,7 @@ impl Step for BashStep {
         let place = if place.is_empty() { place } else { format!("# runs{place}\n") };
         let (values, body) = (given.iter().map(|line| format!("{line}\n")).collect::<String>(), &call.fence.body);
         let (sent, bare) = (format!("{place}{values}{body}"), format!("{place}{body}"));
-        Ok(Pinned { sent, given, bare, address: shell.address(), ..Pinned::default() })
+        Ok(Pinned { sent, given, bare, address: shell.address().await, ..Pinned::default() })
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {

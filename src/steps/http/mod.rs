@@ -59,7 +59,7 @@ impl Step for HttpStep {
         // What an earlier step captures is not there yet.
         let sent = request.map_or_else(|_| call.fence.body.clone(), |request| request.text());
         let through = if call.fence.attrs.via_ssh {
-            format!(" through SSH to {}", call.connections.need_ssh(call.on)?.address())
+            format!(" through SSH to {}", call.connections.need_ssh(call.on)?.target().await)
         } else {
             String::new()
         };

@@ -90,7 +90,7 @@ fn shown(call: &Call<'_>, bound: &Bound) -> String {
 impl Step for SqlStep {
     async fn pin(&self, call: Call<'_>) -> Result<Pinned, SourceError> {
         let server = server(&call)?;
-        let address = server.address(call.fence.role.changes());
+        let address = server.target(call.fence.role.changes());
         Ok(Pinned { sent: shown(&call, &bound(&call)?), address, ..Pinned::default() })
     }
 

@@ -85,18 +85,18 @@ pub(super) type Said = BTreeMap<String, String>;
 /// A step in its place: what is or would be sent, in the order in which that happens; what a person does; what it calls. What is the same on
 /// several hosts stands once.
 pub(super) fn step(out: &mut Lines, number: usize, members: &[&PlannedStep], said: &mut Said, width: usize) {
-    let members: Vec<&PlannedStep> = members.iter().copied().filter(|step| step.lost.is_none()).collect();
+    let (before, members): (Vec<&PlannedStep>, Vec<&PlannedStep>) =
+        members.iter().copied().filter(|step| step.lost.is_none()).partition(|step| step.past.is_some());
+    if !before.is_empty() {
+        out.push((Role::Text, String::new()));
+    }
+    for (step, state) in before.iter().filter_map(|step| Some((step, step.past?))) {
+        let on = step.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        let line = format!("{number} {}{on}: done before: {}", step.title, state.word());
+        wrap_into(out, Role::Muted, &line, width, 2);
+    }
     let Some(step) = members.first() else { return };
     out.push((Role::Text, String::new()));
-    if let Some(state) = step.past {
-        return wrap_into(
-            out,
-            Role::Muted,
-            &format!("{number} {}: done before: {}", step.title, state.word()),
-            width,
-            2,
-        );
-    }
     if let Some(why) = step.left_out() {
         return wrap_into(out, Role::Muted, &format!("{number} {}: left out: {why}", step.title), width, 2);
     }
@@ -115,11 +115,21 @@ pub(super) fn step(out: &mut Lines, number: usize, members: &[&PlannedStep], sai
         all.extend(members.iter().filter_map(|step| step.fences.get(at)));
     }
     for fences in all.chunk_by(|one, other| alike(one, other)).filter(|fences| fences[0].role != FenceRole::Undo) {
+        if let Some(place) = asked_elsewhere(step, fences[0]).filter(|_| members.len() == 1) {
+            labelled(out, Role::Muted, fences[0].role.word(), &format!("on {place}"), width);
+        }
         fence_lines(out, fences, said, width);
     }
     if step.changes() && !step.takes_back {
         undo(out, step, said, width);
     }
+}
+
+/// Where a fence goes that does not go where its step's change does: `web-1 (ops@10.0.0.4:22)`.
+fn asked_elsewhere(step: &PlannedStep, fence: &PlannedFence) -> Option<String> {
+    let run = step.fences.iter().find(|fence| fence.role == FenceRole::Run)?;
+    let place = if fence.address.is_empty() { fence.on.clone() } else { format!("{} ({})", fence.on, fence.address) };
+    (fence.on != run.on && !fence.is_left_out()).then_some(place)
 }
 
 fn undo(out: &mut Lines, step: &PlannedStep, said: &mut Said, width: usize) {

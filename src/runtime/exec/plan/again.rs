@@ -59,6 +59,7 @@ impl Exec {
         let shown = past.params();
         let mut planner = Planner::new(self, &script, runbook, (&shown, values));
         planner.warnings.push(told(&past, of.way, at));
+        planner.from = if of.way == Onward::GoOn { at } else { 0 };
         for (host, rows) in &outs {
             planner.outs.insert(host.as_deref(), rows.clone());
         }
@@ -78,7 +79,11 @@ impl Exec {
         for (number, step) in script.steps.iter().enumerate() {
             match of.way {
                 Onward::GoOn if number < at => steps.push(done_before(step, &past)),
-                Onward::GoOn => steps.push(planner.plan(runbook, number).await?),
+                Onward::GoOn => {
+                    let planned = planner.plan(runbook, number).await?;
+                    planner.blocked.extend(elsewhere(&past, &planned));
+                    steps.push(planned);
+                }
                 Onward::Undo => steps.push(planner.back(runbook, step, &past).await),
             }
         }
@@ -178,6 +183,11 @@ impl Planner<'_> {
         match self.back_fence(step, fence, &known).await {
             Ok(fence) => {
                 self.changes.insert(fence.on.split('/').next().unwrap_or_default().to_owned());
+                planned_step.address.clone_from(&fence.address);
+                // What was done somewhere is taken back there, or not at all. An undo that goes elsewhere than its change has nothing to compare.
+                if change_of(runbook, &step.id).is_some_and(|run| run.attrs.on == step.fences[0].attrs.on) {
+                    self.blocked.extend(elsewhere(past, &planned_step));
+                }
                 planned_step.fences = vec![fence];
             }
             Err(why) => self.blocked.push(clean(&format!("{title}: {why}")).into_owned()),
@@ -227,8 +237,23 @@ impl Planner<'_> {
 
 /// How the change itself was to be confirmed.
 fn confirm_of(runbook: &Runbook, id: &str) -> Level {
-    let step = runbook.steps.iter().find(|step| step.id == without_host(id));
-    step.and_then(Step::run).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
+    change_of(runbook, id).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
+}
+
+/// The fence that made a change.
+fn change_of<'a>(runbook: &'a Runbook, id: &str) -> Option<&'a Fence> {
+    runbook.steps.iter().find(|step| step.id == without_host(id)).and_then(Step::run)
+}
+
+/// Why a step does not go where the run's first plan said.
+fn elsewhere(past: &Past, planned: &PlannedStep) -> Option<String> {
+    let then = past.planned().find(|then| then["id"].as_str() == Some(&planned.id))?["address"].as_str()?;
+    let (name, now) = (&planned.target, &planned.address);
+    let moved = !then.is_empty() && !now.is_empty() && then != now;
+    let why = "another place than when the run was begun";
+    moved.then(|| {
+        format!("{}: {name} is {why}: {now}, and not {then}; mend the config, or do it by hand", planned.title)
+    })
 }
 
 fn short(id: &str) -> String {

@@ -95,6 +95,35 @@ async fn a_run_that_is_over_is_taken_back_whole_last_first_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_in_one_database_is_not_gone_on_with_or_taken_back_in_another() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let doomed = half(&cluster, "", BETWEEN).await;
+    let here = doomed.plan("ways", json!({})).await;
+    cluster.run("CREATE DATABASE other");
+    let mut admin = cluster.on("other").await;
+    sqlx::raw_sql(
+        "CREATE TABLE t (n int); GRANT ALL ON t TO ops; GRANT SELECT ON t TO watcher; INSERT INTO t VALUES (1)",
+    )
+    .execute(&mut admin)
+    .await
+    .unwrap();
+    let next = doomed.next(cluster.connections_on("ops", "other"), page("", &two())).await;
+    let run = next.only().await;
+    for way in [Onward::GoOn, Onward::Undo] {
+        let plan = next.try_again(run, way).await.unwrap();
+        let why = plan.body().blocked.join("\n");
+        assert!(
+            why.contains("primary is another place than when the run was begun: ") && why.contains("/other, and not "),
+            "{why}"
+        );
+    }
+    // A plan is of one database: what was answered for another does not count.
+    let there = next.plan("ways", json!({})).await;
+    assert_ne!(there.body().hash, here.body().hash);
+    assert!(there.body().steps[0].address.ends_with("/other"), "{}", there.body().steps[0].address);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_half_taken_back_is_taken_back_finish() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     let mut bridge = Bridge::new(cluster.connections("ops"), page("", &two())).await;

@@ -80,7 +80,13 @@ impl Cluster {
 
     /// The server under the name `primary`, read by `watcher` and acted on by `act`.
     pub(super) fn connections(&self, act: &str) -> Connections {
-        let login = |user: &str| LoginSettings { dsn: Some(self.dsn(user)), password: None };
+        self.connections_on(act, DATABASE)
+    }
+
+    /// The same on another database.
+    pub(super) fn connections_on(&self, act: &str, database: &str) -> Connections {
+        let dsn = |user: &str| self.dsn(user).replace(&format!("/{DATABASE}?"), &format!("/{database}?"));
+        let login = |user: &str| LoginSettings { dsn: Some(dsn(user)), password: None };
         let server = Postgres::new("primary", &login("watcher"), Some(&login(act)), Duration::from_secs(5)).unwrap();
         let mut connections = Connections::default();
         connections.add_postgres(server);

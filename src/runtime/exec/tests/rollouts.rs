@@ -331,6 +331,9 @@ async fn the_rest_of_a_rollout_goes_on_with_the_host_that_is_next() {
     let on = PlanRequest::resuming("page", Resumption { run, way: Onward::GoOn });
     let plan = next.exec.make_plan(&on).await.unwrap();
     assert_eq!(plan.body().blocked, Vec::<String>::new());
+    let left: Vec<_> = plan.body().steps.iter().filter(|step| step.changes()).collect();
+    let phrase = if left.len() == 1 { "note on web-3".to_owned() } else { format!("note on {} hosts", left.len()) };
+    assert_eq!(left[0].phrase.as_ref(), Some(&phrase), "what is typed tells what is left");
     next.exec.start(yes(plan, None)).unwrap();
     next.until(|event| is_record(event, RecordKind::RunFinish)).await;
     assert!(next.story().await.last().is_some_and(|last| last == "run.finish ok"), "{:?}", next.story().await);
