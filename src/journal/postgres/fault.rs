@@ -3,7 +3,10 @@
 use super::super::JournalError;
 use super::TABLE;
 use crate::connect::postgres::Login;
-use crate::domain::SourceError;
+use crate::domain::{RunId, SourceError};
+
+/// How the server begins to say that a run is another process's by now.
+const TAKEN_OVER: &str = "another process has taken over this run";
 
 /// Says what an error of the driver means for the journal.
 pub(super) fn explain(login: &Login, doing: &str, error: &sqlx::Error) -> JournalError {
@@ -17,6 +20,38 @@ pub(super) fn explain(login: &Login, doing: &str, error: &sqlx::Error) -> Journa
             let SourceError { what, hint } = login.explain(TABLE, error);
             JournalError::new(format!("cannot {doing} the journal: {what}"), hint)
         }
+    }
+}
+
+/// The same for whoever makes the tables.
+pub(super) fn explain_making(login: &Login, error: &sqlx::Error) -> JournalError {
+    const DOING: &str = "make the tables of";
+    let Some(refusal) = error.as_database_error().filter(|error| error.code().as_deref() == Some("42501")) else {
+        return explain(login, DOING, error);
+    };
+    let user = login.user();
+    let what = format!("cannot {DOING} the journal at {}: {user} may not ({})", login.place(), refusal.message());
+    let hint = if refusal.message().contains("create role") {
+        format!(
+            "somebody makes the roles quarterdeck_reader and quarterdeck_writer before, or ALTER ROLE \"{user}\" CREATEROLE"
+        )
+    } else {
+        format!(
+            "run it as the owner of the database or of the tables that are there (--dsn postgres://OWNER@HOST/DATABASE), or the first time let \
+             the database's owner GRANT CREATE ON DATABASE … TO \"{user}\""
+        )
+    };
+    JournalError::new(what, hint)
+}
+
+/// The server takes no intent for a run that another process has taken over: what came of it is told by resuming it.
+pub(super) fn resuming(error: JournalError, run: Option<RunId>) -> JournalError {
+    match run.filter(|_| error.what.contains(TAKEN_OVER)) {
+        Some(run) => JournalError {
+            hint: format!("`quarterdeck runbook resume {}` tells what became of it, and what can be done", run.short()),
+            ..error
+        },
+        None => error,
     }
 }
 

@@ -171,7 +171,8 @@ impl RunsPane {
 
 /// What a filter searches.
 fn haystack(run: &RunView) -> String {
-    format!("{} {} {} {} {}", run.word(), run.runbook, run.title, run.actor, target(run)).to_lowercase()
+    let (word, id) = (run.word(), run.id.short());
+    format!("{word} {} {} {} {} {id}", run.runbook, run.title, run.actor, target(run)).to_lowercase()
 }
 
 /// Where the rest of a story that does not fit is to be read.
