@@ -60,7 +60,9 @@ fn refused(user: &str, code: &str, message: &str) -> Option<(String, String)> {
     let (why, hint) = match code {
         "42501" => (
             format!("{user} may not ({message})"),
-            format!("its owner lets them: GRANT quarterdeck_writer TO \"{user}\""),
+            format!(
+                "its owner lets them: GRANT quarterdeck_writer TO \"{user}\" to act, or quarterdeck_reader to look"
+            ),
         ),
         "3F000" | "42P01" | "42883" => (
             format!("its tables are not there, or not all of them ({message})"),

@@ -212,8 +212,7 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
             Role::Muted
         }
         5 => {
-            let until = run.ended.unwrap_or(cx.now.wall);
-            figure::age(out, crate::domain::time::between(run.started, until));
+            figure::age(out, crate::domain::time::between(run.started, run.until(cx.now.wall)));
             Role::Muted
         }
         _ => {
