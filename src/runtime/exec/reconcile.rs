@@ -58,7 +58,7 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
 
 /// Shows runs that were cut off to somebody who may not look after them.
 async fn leave(exec: &Exec, runs: Vec<RunId>, why: &str) {
-    let names: Vec<String> = runs.iter().map(|run| run.short()).collect();
+    let names: Vec<String> = runs.iter().map(RunId::short).collect();
     let what = format!("cut off, and not yet looked after: run {}; {why}", names.join(", "));
     exec.tell(RunEvent::Left(runs)).await;
     exec.trouble(None, &what).await;
