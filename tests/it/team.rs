@@ -268,7 +268,7 @@ fn a_reader_sees_every_run_and_is_told_why_it_may_not_act() {
     screen.send("6");
     screen.wait_text("last run: own ok");
     assert!(!screen.text().contains("NO JOURNAL"), "{}", screen.text());
-    screen.send(&format!("/{run}\r"));
+    screen.send(format!("/{run}\r"));
     screen.wait_text(&format!("  /{run} "));
     assert!(screen.text().contains(&format!("run {id} by ada@bastion-1")), "{}", screen.text());
     leave(&mut screen);
