@@ -138,6 +138,8 @@ pub enum RunEvent {
     },
     /// The journal can't be read, and why; or it can again. While it can't, nothing can be changed and no other session's run is seen.
     Unread(Option<String>),
+    /// The journal can be read and not written with this login: why, and what lets it.
+    OnlyLooks(String),
     /// Found at start: runs that earlier processes left unfinished. It is being looked at what became of each.
     CutOff(Vec<RunId>),
     /// Runs of other sessions whose process has just been found gone. Nobody looks at what became of them until somebody resumes them.

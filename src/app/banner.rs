@@ -70,7 +70,7 @@ fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
         let on = if step.target.is_empty() { String::new() } else { format!(" on {}", step.target) };
         (on, format!("{}: {doing}", step.title))
     });
-    let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, run.ended.unwrap_or(now.wall))));
+    let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, run.until(now.wall))));
     match run.outcome {
         None if run.left => {
             (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, cut off, to be resumed", run.actor))

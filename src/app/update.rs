@@ -429,6 +429,10 @@ fn open_actions(state: &mut State) {
 fn toggle_writes(state: &mut State, effects: &mut Effects) {
     match state.writes.state() {
         Writes::ReadOnly => super::replay::refuse(state),
+        _ if state.writes.looks().is_some() => {
+            let why = state.writes.looks().unwrap_or_default().to_owned();
+            state.toasts.bad(state.now, why);
+        }
         Writes::Locked => state.overlay = Some(Overlay::Unlock(Box::default())),
         Writes::Unlocked => {
             state.writes.lock();
@@ -517,6 +521,8 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         }
         RunEvent::NotPlanned { number, request, why } => planning::failed(state, number, &request, &why, effects),
         RunEvent::Record(record) => {
+            // Who writes may write.
+            state.writes.only_looks(None);
             state.runs.apply(&record);
             state.outputs.apply(&record);
             let drives = matches!(record.entry.data["way"].as_str(), Some("go on" | "undo"));
@@ -549,6 +555,10 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::Unread(why) => state.runs.unread(why, state.now.wall),
+        RunEvent::OnlyLooks(why) => {
+            state.toasts.say(state.now, why.clone());
+            state.writes.only_looks(Some(why));
+        }
         RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),
         RunEvent::Left(runs) => super::cut_off::left(state, &runs),
         RunEvent::Reconciled(ended) => super::cut_off::settled(state, &ended),

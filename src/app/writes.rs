@@ -5,11 +5,12 @@ use crate::runbook::Writes;
 use std::time::Duration;
 
 /// The lock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WriteLock {
     state: Writes,
     relock: Duration,
     until: Option<Duration>,
+    looks: Option<String>,
 }
 
 impl WriteLock {
@@ -20,12 +21,22 @@ impl WriteLock {
             (false, true) => Writes::Locked,
             (false, false) => Writes::Unlocked,
         };
-        Self { state, relock, until: None }
+        Self { state, relock, until: None, looks: None }
     }
 
     /// As the gate asks.
     pub fn state(&self) -> Writes {
         self.state
+    }
+
+    /// The journal takes nothing from this login, and why; `None`: it does. The gate need not ask: a plan is blocked by it.
+    pub fn only_looks(&mut self, why: Option<String>) {
+        self.looks = why;
+    }
+
+    /// Why the journal takes nothing from this login, if so.
+    pub fn looks(&self) -> Option<&str> {
+        self.looks.as_deref()
     }
 
     /// How long until it locks by itself.

@@ -192,7 +192,7 @@ impl Findings {
                 self.push("journal", Level::Advice, &advice, "");
             }
             if let Some((what, hint)) = rights.lacking() {
-                self.error("journal", &what, &hint);
+                self.push("journal", Level::Advice, &what, &hint);
             }
         }
         Ok(())

@@ -4,14 +4,14 @@ use super::{Global, PRINTS, places, setup};
 use crate::connect::postgres::LoginSettings;
 use crate::domain::record::Record;
 use crate::domain::{RunId, text};
-use crate::journal::chain::{PROVES, Report};
+use crate::journal::chain::{Report, proves};
 use crate::journal::export::write_line;
 use crate::journal::postgres::{self, schema};
 use crate::journal::{Found, Reader, Store};
 use crate::redact::Redactor;
 use crate::runtime;
 use clap::{Args, Subcommand};
-use color_eyre::eyre::eyre;
+use color_eyre::eyre::{bail, eyre};
 use futures_util::StreamExt;
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write, stdout};
@@ -72,6 +72,12 @@ pub struct Setup {
 impl Setup {
     fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         if !self.apply {
+            if self.from > schema::VERSION {
+                let (from, known) = (self.from, schema::VERSION);
+                bail!(
+                    "there is no version {from} of the tables here: this quarterdeck knows {known}; update it, or name one from 0 to {known}"
+                );
+            }
             stdout().write_all(schema::script(self.from).as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -125,8 +131,16 @@ impl Command {
 async fn verify(store: Store) -> color_eyre::Result<ExitCode> {
     let report = Reader::open(&store).await?.verify().await?;
     print!("{}", verdict(&report));
-    println!("\n{PROVES}");
+    println!("\n{}", proves(forger(&store)));
     Ok(if report.is_intact() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Who could make a journal anew from the start.
+const fn forger(store: &Store) -> &'static str {
+    match store {
+        Store::File(_) => "somebody who may write the file",
+        Store::Team(_) => "somebody who owns the tables or is a superuser there",
+    }
 }
 
 /// A line for each writer, then the verdict.

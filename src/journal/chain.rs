@@ -35,10 +35,14 @@ use uuid::Uuid;
 /// `prev` of a writer's first record: 64 zeros.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// What an intact chain proves and what it does not, for people.
-pub const PROVES: &str = "An intact chain proves that no record was changed, and that none was removed from between two \
+/// What an intact chain proves and what it does not, for people; `forger` is who could make one anew: `somebody who …`.
+pub fn proves(forger: &str) -> String {
+    format!(
+        "An intact chain proves that no record was changed, and that none was removed from between two \
 that are left. It cannot show that a writer's newest records, or all of them, were cut off, nor that \
-somebody who may write the file made it anew from the start: compare the heads with ones noted elsewhere.";
+{forger} made it anew from the start: compare the heads with ones noted elsewhere."
+    )
+}
 
 /// JSON on one line, keys sorted by their bytes, no spaces: the same value always gives the same text.
 pub fn canonical(value: &Value) -> String {
@@ -289,7 +293,7 @@ impl Verifier {
     }
 }
 
-/// What the records prove; see [`PROVES`].
+/// What the records prove; see [`proves`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// By writer.
@@ -398,7 +402,7 @@ pub(super) mod tests {
     fn a_cut_tail_is_not_seen_and_that_is_said() {
         let records = chain_of(1, &[json!(1), json!(2), json!(3)]);
         assert_eq!(broken(&records[..2]), None);
-        assert!(PROVES.contains("newest records"));
+        assert!(proves("somebody").contains("newest records"));
     }
 
     #[test]

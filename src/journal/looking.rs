@@ -2,7 +2,7 @@
 
 use super::absent::Absent;
 use super::lease::Lease;
-use super::{Journal, JournalError, Reader, Store};
+use super::{Journal, JournalError, Reader, Store, postgres};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use async_trait::async_trait;
@@ -40,6 +40,13 @@ impl Journal for Looking {
 
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())
+    }
+
+    async fn only_looks(&self) -> Option<String> {
+        match self.reader().await {
+            Ok(Some(Reader::Team(reader))) => postgres::rights(&reader).await.ok()?.only_looks(),
+            Ok(_) | Err(_) => None,
+        }
     }
 
     async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {

@@ -61,6 +61,11 @@ pub trait Journal: Send + Sync {
     async fn host(&self) -> Option<String> {
         None
     }
+    /// Why nothing can be recorded though all can be read, with the mend, in one sentence: this login may look and not act. `None`: it may act,
+    /// or the journal can't tell, which whatever is done next says.
+    async fn only_looks(&self) -> Option<String> {
+        None
+    }
     /// Takes over a run found by [`Journal::unfinished`]. False: it is finished meanwhile, or another living process
     /// drives it: leave it alone. The default is for a journal that one process alone uses.
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {

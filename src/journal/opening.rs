@@ -48,6 +48,10 @@ impl Journal for Opening {
         self.0.clone().await.host().await
     }
 
+    async fn only_looks(&self) -> Option<String> {
+        self.0.clone().await.only_looks().await
+    }
+
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         self.0.clone().await.claim(run).await
     }

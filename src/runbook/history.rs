@@ -72,6 +72,12 @@ pub struct RunView {
     pub reason: String,
     /// The run that called it, and the step of that one.
     pub caller: Option<(RunId, String)>,
+    /// When its newest record was written.
+    pub last: Timestamp,
+    /// When the last record was written before somebody looked what became of it; `None`: nobody had to, or it was gone on with since.
+    pub looked: Option<Timestamp>,
+    /// It was cut off, or taken up by a person: how long its steps took tells nothing of others.
+    pub interrupted: bool,
     /// Its process ended before it did: somebody else has to find out, or has found out, what became of it.
     pub cut_off: bool,
     /// It was cut off, and nobody has begun to find out what became of it.
@@ -145,10 +151,20 @@ impl RunView {
         let view = self.steps.get(step)?;
         let until = match view.ended {
             Some(ended) => ended,
-            None if self.current() == Some(step) => now,
+            None if self.current() == Some(step) => self.until(now),
             None => return None,
         };
         Some(time::between(self.began(step), until))
+    }
+
+    /// Until when its time counts: its end, or `now` while it goes on; of one that was cut off, the last that was heard of it.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        match (self.looked, self.ended) {
+            (Some(heard), _) => heard,
+            (None, Some(ended)) => ended,
+            (None, None) if self.cut_off => self.last,
+            (None, None) => now,
+        }
     }
 
     /// Its changes that were made, or may have been, and can still be taken back, last first.
@@ -354,6 +370,7 @@ impl Runs {
         let Some(run) = self.places.get(&id).map(|place| &mut self.views[*place]) else { return };
         // Who writes of it looks after it.
         run.left = false;
+        heard(run, record);
         match record.entry.kind {
             RecordKind::RunFinish => finish(run, record),
             RecordKind::BreakGlass => run.glass = Some(text(&record.entry.data, "reason")),
@@ -405,6 +422,9 @@ fn start(id: RunId, record: &Record) -> RunView {
         outcome: None,
         reason: String::new(),
         caller: caller(&data["parent"]),
+        last: record.at,
+        looked: None,
+        interrupted: false,
         cut_off: false,
         left: false,
         asks: false,
@@ -450,6 +470,7 @@ fn planned_step(data: &Value) -> StepView {
 }
 
 fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
+    let over = run.looked.filter(|_| record.entry.kind == RecordKind::StepReconcile).unwrap_or(record.at);
     let Some(step) = run.steps.iter_mut().find(|step| Some(&step.id) == record.entry.step.as_ref()) else { return };
     let data = &record.entry.data;
     step.at = Some(record.at);
@@ -465,7 +486,7 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
     if record.entry.kind == RecordKind::StepIntent && !undo {
         step.sent_at = Some(record.at);
     }
-    step.ended = step.ended.filter(|_| undo).or_else(|| step.state.is_final().then_some(record.at));
+    step.ended = step.ended.filter(|_| undo).or_else(|| step.state.is_final().then_some(over));
     if let Some(sent) = data["sent"].as_str() {
         if undo {
             step.sent.push_str("\nundo:\n");
@@ -491,6 +512,25 @@ fn batch(run: &mut RunView, record: &Record) {
     if let Some(step) = run.steps.iter_mut().find(|step| step.state == StepState::Planned) {
         step.batch_at = record.at.checked_add(pause).ok();
     }
+}
+
+/// Whoever looks what became of a run is no part of it.
+fn heard(run: &mut RunView, record: &Record) {
+    let data = &record.entry.data;
+    let drives = matches!(data["way"].as_str(), Some("go on" | "undo"));
+    let looks = match record.entry.kind {
+        RecordKind::StepReconcile => true,
+        RecordKind::RunResume => !drives,
+        RecordKind::RunFinish => data["looked_after"].as_bool() == Some(true),
+        _ => false,
+    };
+    if looks {
+        run.interrupted = true;
+        run.looked.get_or_insert(run.last);
+    } else if record.entry.kind == RecordKind::RunResume {
+        run.looked = None;
+    }
+    run.last = record.at;
 }
 
 /// It is open again.

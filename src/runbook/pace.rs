@@ -22,7 +22,8 @@ pub struct Usual {
 /// what never went well so far is not there.
 pub fn usual(runs: &Runs, run: &RunView) -> HashMap<String, Usual> {
     let mut took: HashMap<&str, Vec<Duration>> = HashMap::new();
-    let before = runs.iter().rev().filter(|other| other.runbook == run.runbook && other.started < run.started);
+    let whole = |other: &&RunView| other.runbook == run.runbook && !other.interrupted;
+    let before = runs.iter().rev().filter(whole).filter(|other| other.started < run.started);
     for other in before.take(RUNS) {
         for (at, step) in other.steps.iter().enumerate().filter(|(_, step)| step.state == StepState::Ok) {
             took.entry(without_host(&step.id)).or_default().extend(other.took(at, other.started));
@@ -101,6 +102,37 @@ mod tests {
         assert!(usual(&runs, first).is_empty());
         let seconds = |list: &[u64]| median(list.iter().map(|s| Duration::from_secs(*s)).collect());
         assert_eq!(seconds(&[4, 1]).unwrap().median, Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_took_until_it_was_last_heard_of_and_tells_nothing_of_others() {
+        let mut runs = Runs::default();
+        let id = RunId(Uuid::from_u128(1));
+        let at = |second: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+        let steps = json!({ "runbook": "r", "steps": [{ "id": "a" }, { "id": "b" }] });
+        runs.apply(&record(1, 1000, RecordKind::RunStart, None, steps));
+        runs.apply(&record(1, 1004, RecordKind::StepIntent, Some("a"), json!({})));
+        assert_eq!(runs.get(id).unwrap().until(at(1044)), at(1044), "it goes on");
+        runs.cut_off(&[id]);
+        assert_eq!(runs.get(id).unwrap().until(at(1048)), at(1004));
+        runs.apply(&record(1, 1048, RecordKind::StepReconcile, Some("a"), json!({ "state": "ok" })));
+        runs.apply(&record(
+            1,
+            1049,
+            RecordKind::RunFinish,
+            None,
+            json!({ "outcome": "stopped", "looked_after": true }),
+        ));
+        let run = runs.get(id).unwrap();
+        assert_eq!((run.until(at(9999)), run.took(0, at(9999))), (at(1004), Some(Duration::ZERO)));
+        ran(&mut runs, 2, "a", 3, "ok");
+        ran(&mut runs, 3, "a", 9, "ok");
+        let later = runs.get(RunId(Uuid::from_u128(3))).unwrap();
+        assert_eq!(usual(&runs, later)["a"], Usual { median: Duration::from_secs(3), of: 1 });
+        // Gone on with, it counts to the end of that.
+        runs.apply(&record(1, 2000, RecordKind::RunResume, None, json!({ "way": "go on" })));
+        runs.apply(&record(1, 2009, RecordKind::RunFinish, None, json!({ "outcome": "ok" })));
+        assert_eq!(runs.get(id).unwrap().until(at(9999)), at(2009));
     }
 
     #[test]

@@ -84,6 +84,9 @@ pub(super) async fn recall(exec: Arc<Exec>) {
     for record in records {
         let _ = exec.events.send(Event::Run(RunEvent::Recalled(Box::new(record)))).await;
     }
+    if let Some(why) = exec.journal.only_looks().await {
+        let _ = exec.events.send(Event::Run(RunEvent::OnlyLooks(text::clean(&why).into_owned()))).await;
+    }
     // What is cut off by now is told by reconciling it.
     let _ = going.cut_off(&*exec.journal).await;
     tokio::spawn(follow(Arc::clone(&exec.journal), after, going, exec.events.clone()));

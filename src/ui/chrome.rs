@@ -87,6 +87,7 @@ fn writes(state: &State) -> (Role, String) {
     }
     match state.writes.state() {
         Writes::ReadOnly => (Role::WritesLocked, "READ-ONLY".to_owned()),
+        _ if state.writes.looks().is_some() => (Role::WritesLocked, "MAY LOOK ONLY".to_owned()),
         Writes::Locked => (Role::WritesLocked, "writes LOCKED".to_owned()),
         Writes::Unlocked => match state.writes.left(state.now) {
             Some(left) => {

@@ -222,6 +222,58 @@ fn a_run_that_was_cut_off_is_settled_by_its_own_machine_and_holds_its_lock_until
     leave(&mut screen);
 }
 
+#[test]
+fn a_reader_sees_every_run_and_is_told_why_it_may_not_act() {
+    let server = need!(own_postgres);
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        return skip("team::a_reader_sees_every_run_and_is_told_why_it_may_not_act", "root and unshare");
+    }
+    let (one, two) = (Machine::new(&server, "ada", "bastion-1"), Machine::new(&server, "eve", "bastion-1"));
+    prepare(&server, &one.run(&["journal", "setup"]));
+    let password = crate::lab::postgres::password("qd_read");
+    server.run(&format!("CREATE ROLE eve LOGIN PASSWORD '{password}'; GRANT quarterdeck_reader TO eve"));
+    one.make("go");
+    let plan: Value = serde_json::from_slice(&one.run(&["runbook", "plan", "own", "--json"]).stdout).unwrap();
+    assert!(
+        one.run(&["runbook", "run", "own", "--plan", plan["hash"].as_str().unwrap(), "--confirm", "y"])
+            .status
+            .success()
+    );
+    let exported = String::from_utf8(one.run(&["journal", "export"]).stdout).unwrap();
+    let start: Value = serde_json::from_str(exported.lines().find(|line| line.contains("run.start")).unwrap()).unwrap();
+    let id = start["run"].as_str().unwrap();
+    let run = &id[id.len() - 6..];
+    let why = "eve may look and not act: GRANT quarterdeck_writer TO \"eve\" if they are to act";
+    let check = two.run(&["check"]);
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success() && said.contains("advice  eve may look and not act"), "{said}");
+    let list = two.said(&["runbook", "list"]);
+    assert!(list.lines().any(|line| line.starts_with("own ") && line.contains(" ago")), "{list}");
+    let told = two.said(&["runbook", "resume", run]);
+    assert!(told.contains(&format!("run {run}  ok")) && !told.contains("permission denied"), "{told}");
+    for plan in [&["runbook", "plan", "own"][..], &["runbook", "resume", run, "--undo", "--plan-only"]] {
+        let plan = two.said(plan);
+        assert!(plan.contains("quarterdeck_writer") && plan.contains("eve may look and not act"), "{plan}");
+    }
+    let refused = two.said(&["runbook", "resume", run, "--abandon", "nobody needs it any more"]);
+    assert!(refused.contains(why), "{refused}");
+    let misused = two.said(&["runbook", "resume", run, "--plan-only"]);
+    assert!(misused.contains("--plan-only prints the plan of --go-on or of --undo"), "{misused}");
+    let verify = two.said(&["journal", "verify"]);
+    assert!(verify.contains("somebody who owns the tables") && !verify.contains("write the file"), "{verify}");
+    let from = two.run(&["journal", "setup", "--from", "9"]);
+    assert!(!from.status.success() && from.stdout.is_empty());
+    let mut screen = two.dashboard();
+    screen.wait_text("MAY LOOK ONLY");
+    screen.send("6");
+    screen.wait_text("last run: own ok");
+    assert!(!screen.text().contains("NO JOURNAL"), "{}", screen.text());
+    screen.send(format!("/{run}\r"));
+    screen.wait_text(&format!("  /{run} "));
+    assert!(screen.text().contains(&format!("run {id} by ada@bastion-1")), "{}", screen.text());
+    leave(&mut screen);
+}
+
 /// All of it is one record, told in the same way on both machines, and each line names who the server let in.
 fn judge(one: &Machine, two: &Machine) {
     let verdict = two.run(&["journal", "verify"]);

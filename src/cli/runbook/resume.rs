@@ -94,6 +94,9 @@ type Refused = String;
 impl Resume {
     /// Looks, tells, and does what is wanted.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        if self.plan_only && !self.wanted.go_on && !self.wanted.undo {
+            return Ok(self.refused("--plan-only prints the plan of --go-on or of --undo: write one of them beside it"));
+        }
         runtime::block_on(async {
             let mut desk = Desk::acting(global).await?;
             let done = Box::pin(self.whole(&mut desk)).await;
@@ -225,7 +228,7 @@ impl Resume {
             let others = ended.iter().filter(|ended| !runs.iter().any(|past| past.run == ended.run));
             let mut printed: String = others.map(line).collect();
             printed.extend(runs.iter().map(shown));
-            if printed.is_empty() {
+            if printed.is_empty() && troubles.is_empty() {
                 printed.push_str("no run was cut off\n");
             }
             stdout().write_all(printed.as_bytes())?;

@@ -515,6 +515,7 @@ impl<'a> Following<'a> {
             | RunEvent::Recalled(_)
             | RunEvent::Elsewhere(_)
             | RunEvent::Unread(_)
+            | RunEvent::OnlyLooks(_)
             | RunEvent::CutOff(_)
             | RunEvent::Left(_)
             | RunEvent::Reconciled(_) => {}

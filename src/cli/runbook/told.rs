@@ -30,6 +30,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         | RunEvent::Recalled(_)
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
+        | RunEvent::OnlyLooks(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)
         | RunEvent::Reconciled(_) => return None,
@@ -52,6 +53,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::Recalled(_)
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
+        | RunEvent::OnlyLooks(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)
         | RunEvent::Reconciled(_) => None,

@@ -3,7 +3,10 @@
 use super::super::JournalError;
 use super::TABLE;
 use crate::connect::postgres::Login;
-use crate::domain::SourceError;
+use crate::domain::{RunId, SourceError};
+
+/// How the server begins to say that a run is another process's by now.
+const TAKEN_OVER: &str = "another process has taken over this run";
 
 /// Says what an error of the driver means for the journal.
 pub(super) fn explain(login: &Login, doing: &str, error: &sqlx::Error) -> JournalError {
@@ -20,12 +23,46 @@ pub(super) fn explain(login: &Login, doing: &str, error: &sqlx::Error) -> Journa
     }
 }
 
+/// The same for whoever makes the tables.
+pub(super) fn explain_making(login: &Login, error: &sqlx::Error) -> JournalError {
+    const DOING: &str = "make the tables of";
+    let Some(refusal) = error.as_database_error().filter(|error| error.code().as_deref() == Some("42501")) else {
+        return explain(login, DOING, error);
+    };
+    let user = login.user();
+    let what = format!("cannot {DOING} the journal at {}: {user} may not ({})", login.place(), refusal.message());
+    let hint = if refusal.message().contains("create role") {
+        format!(
+            "somebody makes the roles quarterdeck_reader and quarterdeck_writer before, or ALTER ROLE \"{user}\" CREATEROLE"
+        )
+    } else {
+        format!(
+            "run it as the owner of the database or of the tables that are there (--dsn postgres://OWNER@HOST/DATABASE), or the first time let \
+             the database's owner GRANT CREATE ON DATABASE … TO \"{user}\""
+        )
+    };
+    JournalError::new(what, hint)
+}
+
+/// The server takes no intent for a run that another process has taken over: what came of it is told by resuming it.
+pub(super) fn resuming(error: JournalError, run: Option<RunId>) -> JournalError {
+    match run.filter(|_| error.what.contains(TAKEN_OVER)) {
+        Some(run) => JournalError {
+            hint: format!("`quarterdeck runbook resume {}` tells what became of it, and what can be done", run.short()),
+            ..error
+        },
+        None => error,
+    }
+}
+
 /// What a refusal means here; `None`: what it means anywhere.
 fn refused(user: &str, code: &str, message: &str) -> Option<(String, String)> {
     let (why, hint) = match code {
         "42501" => (
             format!("{user} may not ({message})"),
-            format!("its owner lets them: GRANT quarterdeck_writer TO \"{user}\""),
+            format!(
+                "its owner lets them: GRANT quarterdeck_writer TO \"{user}\" to act, or quarterdeck_reader to look"
+            ),
         ),
         "3F000" | "42P01" | "42883" => (
             format!("its tables are not there, or not all of them ({message})"),

@@ -76,6 +76,8 @@ struct Inner {
     process: Process,
     /// Host and user of this machine; the name in records is the login's.
     here: Actor,
+    /// The tables are those of this version.
+    seen: OnceCell<()>,
     /// Who writes, once the chain has begun.
     begun: OnceCell<Actor>,
     /// Number and hash of this chain's last record, when they are known for certain.
@@ -111,6 +113,7 @@ impl PostgresJournal {
             writer: Uuid::new_v4(),
             process,
             here,
+            seen: OnceCell::new(),
             begun: OnceCell::new(),
             head: Mutex::new(None),
         };
@@ -148,17 +151,29 @@ impl Journal for PostgresJournal {
     }
 
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
-        self.inner.ready().await?;
+        self.inner.seen().await?;
         self.inner.reader.recent(limit).await
     }
 
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError> {
-        self.inner.ready().await?;
+        self.inner.seen().await?;
         self.inner.reader.unfinished(self.inner.writer).await
     }
 
     async fn host(&self) -> Option<String> {
         Some(self.inner.here.host.clone())
+    }
+
+    async fn only_looks(&self) -> Option<String> {
+        if self.inner.begun.initialized() {
+            return None;
+        }
+        let rights = rights(&self.inner.reader).await.ok()?;
+        if rights.appends {
+            // That it is here is recorded; if it can't be, the next append says why.
+            let _ = self.inner.ready().await;
+        }
+        rights.only_looks()
     }
 
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
@@ -200,13 +215,18 @@ impl Journal for PostgresJournal {
 }
 
 impl Inner {
+    /// Refuses tables of another version. For reading that is all: it needs no chain.
+    async fn seen(&self) -> Result<(), JournalError> {
+        self.seen.get_or_try_init(|| schema::check(&self.login)).await.copied()
+    }
+
     /// Begins this process's chain, if it has not begun.
     async fn ready(self: &Arc<Self>) -> Result<&Actor, JournalError> {
         self.begun.get_or_try_init(|| self.begin()).await
     }
 
     async fn begin(self: &Arc<Self>) -> Result<Actor, JournalError> {
-        schema::check(&self.login).await?;
+        self.seen().await?;
         let pool = self.reader.pool().await?;
         let asked = clock::now().wall;
         let row = sqlx::query("SELECT * FROM quarterdeck.begin($1::uuid, $2)")
@@ -264,7 +284,10 @@ impl Inner {
             None => self.last(pool).await.map_err(|error| self.explain("append a record to", &error))?,
         };
         let record = chain::link(clock::now(), self.writer, seq + 1, prev, actor.clone(), entry);
-        self.store(pool, &record).await.map_err(|error| self.explain("append a record to", &error))?;
+        self.store(pool, &record).await.map_err(|error| {
+            let error = self.explain("append a record to", &error);
+            fault::resuming(error, record.entry.run)
+        })?;
         *head = Some((record.seq, record.hash.clone()));
         Ok(record)
     }

@@ -77,10 +77,20 @@ impl Rights {
         said
     }
 
-    /// Why nothing can be changed with this login, if so.
+    /// That nothing can be changed with this login, if so, and what lets it.
     pub fn lacking(&self) -> Option<(String, String)> {
-        let what =
-            || (format!("{} may only look", self.user), format!("GRANT quarterdeck_writer TO \"{}\"", self.user));
+        let user = &self.user;
+        let what = || {
+            (
+                format!("{user} may look and not act"),
+                format!("GRANT quarterdeck_writer TO \"{user}\" if they are to act"),
+            )
+        };
         (!self.appends).then(what)
+    }
+
+    /// The same in one sentence.
+    pub fn only_looks(&self) -> Option<String> {
+        self.lacking().map(|(what, mend)| format!("{what}: {mend}"))
     }
 }

@@ -32,7 +32,7 @@ pub fn script(made: usize) -> String {
 /// # Errors
 /// When it can't be reached, may not, or is of a newer version.
 pub async fn make(login: &Login) -> Result<usize, JournalError> {
-    let explain = |error: &sqlx::Error| fault::explain(login, "make the tables of", error);
+    let explain = |error: &sqlx::Error| fault::explain_making(login, error);
     let mut connection = login.connect(super::TABLE).await.map_err(fault::unreached)?;
     let mut change = connection.begin().await.map_err(|error| explain(&error))?;
     let lock = sqlx::query("SELECT pg_catalog.pg_advisory_xact_lock($1)").bind(LOCK);

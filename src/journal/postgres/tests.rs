@@ -97,7 +97,7 @@ impl Place for Team {
         // What the machine says of its user is no name: the server knows who logged in.
         let here = Actor { name: "root".to_owned(), uid: 1000, host: host.to_owned() };
         let journal = PostgresJournal::new_as(&self.settings(name), "test", redactor, here, process).unwrap();
-        journal.recent(1).await.unwrap();
+        journal.inner.ready().await.unwrap();
         Arc::new(journal)
     }
 }
@@ -224,6 +224,7 @@ async fn whoever_was_away_while_another_took_over_begins_nothing_more() {
     // It comes back: what it did is recorded, and it does nothing new.
     let said = ada.append(entry(RecordKind::StepIntent, Some(run), json!({}))).await.unwrap_err();
     assert!(said.what.ends_with("another process has taken over this run: it may change nothing any more"), "{said}");
+    assert!(said.hint.starts_with(&format!("`quarterdeck runbook resume {}` ", run.short())), "{said}");
     ada.append(entry(RecordKind::StepExit, Some(run), json!({ "state": "ok" }))).await.unwrap();
     assert!(!ada.renew(run, &held, TTL).await.unwrap());
     ben.append(entry(RecordKind::StepReconcile, Some(run), json!({}))).await.unwrap();
@@ -287,6 +288,12 @@ async fn the_tables_are_made_once_by_steps_and_a_newer_version_is_refused() {
     let team = Team::bare(server).await;
     let eve = || async { Reader::open(&team.store()).await.err().unwrap() };
     assert!(eve().await.what.ends_with("has no tables yet"));
+    let may_not = schema::make(&team.login("ada")).await.unwrap_err();
+    assert!(may_not.what.contains("ada may not (permission denied for database"), "{may_not}");
+    assert!(may_not.hint.starts_with("run it as the owner of the database"), "{may_not}");
+    assert!(
+        may_not.hint.contains("GRANT CREATE ON DATABASE … TO \"ada\"") && !may_not.hint.contains("quarterdeck_writer")
+    );
     assert_eq!(team.open("ada", Process::this()).append(note(json!(1))).await.unwrap_err().what, {
         let place = team.login("ada").place();
         format!("the journal at {place} has no tables yet")
@@ -328,7 +335,8 @@ async fn rights_that_are_too_wide_or_too_narrow_are_told() {
     let ada = team.rights("ada").await;
     assert_eq!((ada.advice(), ada.lacking()), (Vec::new(), None));
     let eve = team.rights("eve").await;
-    assert_eq!(eve.lacking().unwrap().0, "eve may only look");
+    let mend = "GRANT quarterdeck_writer TO \"eve\" if they are to act";
+    assert_eq!(eve.lacking().unwrap(), ("eve may look and not act".to_owned(), mend.to_owned()));
     assert!(team.rights("owner").await.advice()[0].starts_with("owner owns the journal's tables"));
     assert!(team.rights("postgres").await.advice()[0].starts_with("postgres is a superuser"));
     team.run("owner", "GRANT UPDATE ON quarterdeck.record TO ben").await.unwrap();
@@ -337,6 +345,34 @@ async fn rights_that_are_too_wide_or_too_narrow_are_told() {
     assert!(others.starts_with("others may change what is recorded: ben"), "{others}");
     let stranger = Reader::open(&Store::Team(Box::new(team.settings("web")))).await.err().unwrap();
     assert!(stranger.hint.contains("GRANT quarterdeck_writer TO \"web\""), "{stranger}");
+}
+
+#[tokio::test]
+async fn a_reader_sees_all_and_is_told_in_one_sentence_that_it_may_not_act() {
+    let team = Team::new(need!(postgres)).await;
+    let (ada, eve) = (team.open("ada", ended()), team.open("eve", Process::this()));
+    let (run, it) = (new_run(), all(&["database/a"]));
+    let mut others = eve.others(None).await.unwrap().unwrap();
+    begin_run(&ada, run, "drain").await;
+    grants(ada.take(run, &it, TTL).await.unwrap());
+    assert_eq!(others.read().await.unwrap().len(), 2);
+    assert_eq!(eve.recent(9).await.unwrap().len(), 2);
+    assert_eq!(eve.of_run(run).await.unwrap().len(), 1);
+    assert_eq!(eve.unfinished().await.unwrap().len(), 1);
+    assert_eq!(eve.held(&it).await.unwrap()[0].run, run);
+    let said = "eve may look and not act: GRANT quarterdeck_writer TO \"eve\" if they are to act";
+    assert_eq!(eve.only_looks().await.as_deref(), Some(said));
+    let looking = crate::journal::looking::Looking(team.store());
+    assert_eq!(looking.only_looks().await.as_deref(), Some(said));
+    eve.append(note(json!(1))).await.unwrap_err();
+    // Who may act has said by then that it is there; and whoever may by now needs no new start.
+    let ben = team.open("ben", Process::this());
+    assert_eq!(ben.only_looks().await, None);
+    assert_eq!(ben.recent(1).await.unwrap()[0].entry.kind, RecordKind::JournalOpen);
+    team.run("owner", "GRANT quarterdeck_writer TO eve").await.unwrap();
+    let may = eve.only_looks().await;
+    team.run("owner", "REVOKE quarterdeck_writer FROM eve").await.unwrap();
+    assert_eq!(may, None);
 }
 
 #[tokio::test]

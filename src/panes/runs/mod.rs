@@ -171,7 +171,8 @@ impl RunsPane {
 
 /// What a filter searches.
 fn haystack(run: &RunView) -> String {
-    format!("{} {} {} {} {}", run.word(), run.runbook, run.title, run.actor, target(run)).to_lowercase()
+    let (word, id) = (run.word(), run.id.short());
+    format!("{word} {} {} {} {} {id}", run.runbook, run.title, run.actor, target(run)).to_lowercase()
 }
 
 /// Where the rest of a story that does not fit is to be read.
@@ -211,8 +212,7 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
             Role::Muted
         }
         5 => {
-            let until = run.ended.unwrap_or(cx.now.wall);
-            figure::age(out, crate::domain::time::between(run.started, until));
+            figure::age(out, crate::domain::time::between(run.started, run.until(cx.now.wall)));
             Role::Muted
         }
         _ => {

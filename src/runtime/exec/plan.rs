@@ -47,6 +47,7 @@ impl Exec {
             .blocked
             .extend(self.library.mistake(&runbook.id).map(|mistake| clean(&mistake.why(runbook)).into_owned()));
         planner.suits(runbook);
+        planner.blocked.extend(self.journal.only_looks().await);
         let locks = self.locks(runbook, &planner.values, &family).await.unwrap_or_else(|why| {
             planner.blocked.push(clean(&why).into_owned());
             Vec::new()

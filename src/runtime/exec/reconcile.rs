@@ -39,6 +39,9 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
     if runs.is_empty() {
         return;
     }
+    if let Some(why) = exec.journal.only_looks().await {
+        return leave(exec, runs.iter().map(|(run, _)| *run).collect(), &why).await;
+    }
     exec.tell(RunEvent::CutOff(runs.iter().map(|(run, _)| *run).collect())).await;
     let runs = of_this_machine(exec, runs).await;
     // Side by side: one whose service hangs must not keep the others in the dark. A run that waits for one that it called comes after that.
@@ -53,10 +56,18 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
     }
 }
 
+/// Shows runs that were cut off to somebody who may not look after them.
+async fn leave(exec: &Exec, runs: Vec<RunId>, why: &str) {
+    let names: Vec<String> = runs.iter().map(RunId::short).collect();
+    let what = format!("cut off, and not yet looked after: run {}; {why}", names.join(", "));
+    exec.tell(RunEvent::Left(runs)).await;
+    exec.trouble(None, &what).await;
+}
+
 /// Looks once more at a run of which something is in doubt, whether it has an end or not.
 pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>, String> {
     let (past, _) = exec.past(run).await?;
-    if past.outcome.is_none() || past.open.is_none() {
+    if past.outcome.is_none() || past.open.is_none() || exec.journal.only_looks().await.is_some() {
         return Ok(None);
     }
     exec.of_this_machine(&past).await?;

@@ -101,6 +101,9 @@ impl Exec {
         if self.read_only {
             return Err("it is read-only: leave out --read-only to act".to_owned());
         }
+        if let Some(why) = self.journal.only_looks().await {
+            return Err(why);
+        }
         if self.is_driven(run).await {
             return Err(format!("run {} is under way", run.short()));
         }

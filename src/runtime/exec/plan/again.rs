@@ -67,6 +67,7 @@ impl Exec {
         let mistake = self.library.mistake(&runbook.id).filter(|_| of.way == Onward::GoOn);
         planner.blocked.extend(mistake.map(|mistake| clean(&mistake.why(runbook)).into_owned()));
         planner.suits(runbook);
+        planner.blocked.extend(self.journal.only_looks().await);
         let half = half.filter(|(step, _)| of.way == Onward::GoOn && *step >= at);
         planner.blocked.extend(half.map(|(_, why)| why));
         let locks = self.locks(runbook, &planner.values, &[&[of.run], family.as_slice()].concat()).await;
