@@ -56,7 +56,7 @@ pub(super) async fn reconcile(exec: &Arc<Exec>) {
 /// Looks once more at a run of which something is in doubt, whether it has an end or not.
 pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>, String> {
     let (past, _) = exec.past(run).await?;
-    if past.outcome.is_none() || past.open.is_none() {
+    if past.outcome.is_none() || past.open.is_none() || past.given_up.is_some() {
         return Ok(None);
     }
     exec.of_this_machine(&past).await?;
@@ -145,10 +145,12 @@ impl Found {
         }
         self.found(exec, open, data).await?;
         if state == StepState::Unknown {
-            return Ok(Some(self.in_doubt(&detail)));
+            let (past, _) = exec.past(run).await?;
+            let step = open.intent.entry.step.as_deref().unwrap_or_default();
+            return Ok(Some(self.in_doubt(&past.told(step))));
         }
-        let (outcome, reason) = self.ended_with(open, state, detail);
         let (past, _) = exec.past(run).await?;
+        let (outcome, reason) = if open.is_undo() { past.ending() } else { self.ended_with(open, state, detail) };
         exec.end(&past, outcome, &reason).await.map(Some)
     }
 
@@ -336,7 +338,11 @@ fn judge(done: bool, how: &str, Seen { watched, result, .. }: Seen) -> (StepStat
     match watched {
         Watched::Passed(text) => (StepState::Ok, format!("{result}{how}; {text}")),
         Watched::TimedOut(why) if done => (StepState::TimedOut, format!("{how}; {why}")),
-        Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, format!("{how}; {why}")),
+        Watched::Failed(why) if done => (StepState::Failed, format!("{how}; {why}")),
+        Watched::TimedOut(why) | Watched::Failed(why) => {
+            let why = format!("it may have been sent: nobody knows; its verify does not hold: {why}");
+            (StepState::Failed, why)
+        }
         Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),
     }
 }
