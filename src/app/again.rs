@@ -64,8 +64,8 @@ fn lines(run: RunId, way: Next, doubt: &str) -> Vec<MenuLine> {
         )],
         Next::Undo => vec![line("take back what it did", "makes a plan, last first", Chosen::Plan(Onward::Undo))],
         Next::Saw => vec![
-            line(&format!("it happened: {doubt}"), "say what you saw", Chosen::Word(Word::Happened)),
-            line(&format!("it did not happen: {doubt}"), "say what you saw", Chosen::Word(Word::Nothing)),
+            line("it happened", &format!("{doubt}: say what you saw"), Chosen::Word(Word::Happened)),
+            line("it did not happen", &format!("{doubt}: say what you saw"), Chosen::Word(Word::Nothing)),
         ],
         Next::GiveUp => vec![line(
             "give it up",

@@ -49,7 +49,7 @@ pub struct Resume {
     /// Print what others are told of it, before and after
     #[arg(long)]
     announce: bool,
-    /// As JSON: {runs: [{run, outcome, reason, runbook, steps: [...], left: [...], ways: [...]}], troubles: [text]}; with --go-on or --undo what
+    /// As JSON: {runs: [{run, outcome, reason, under_way, doubt, given_up, runbook, steps: [...], left: [...], ways: [...]}], troubles: [text]}; with --go-on or --undo what
     /// happens, an event a line, as `runbook run --json`
     #[arg(long)]
     json: bool,

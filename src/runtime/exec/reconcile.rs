@@ -372,3 +372,18 @@ impl Memory {
 fn rows_of(outs: &Value) -> impl Iterator<Item = (String, Rows)> {
     outs.as_object().into_iter().flatten().map(|(name, rows)| (name.clone(), Rows::remembered(name, rows)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_hold_says_whether_it_was_sent() {
+        let seen =
+            || Seen { watched: Watched::Failed("verify: `rc == 0` is not true".to_owned()), result: None, at: None };
+        let (state, why) = judge(false, "after a restart of quarterdeck", seen());
+        assert_eq!(state, StepState::Failed);
+        assert_eq!(why, "it may have been sent: nobody knows; its verify does not hold: verify: `rc == 0` is not true");
+        assert_eq!(judge(true, "rc 0", seen()).1, "rc 0; verify: `rc == 0` is not true");
+    }
+}

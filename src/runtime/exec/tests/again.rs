@@ -203,7 +203,7 @@ async fn undo_in_doubt(cluster: &Cluster) -> (Bridge, RunId) {
     let plan = bridge.plan("ways", json!({})).await;
     let run = bridge.run(yes(plan, None)).await.id;
     let dead = Process { started: Some(1), ..Process::this() };
-    let (dir, dies) = (Arc::clone(&bridge.dir), At::DieAfter(RecordKind::StepIntent));
+    let (dir, dies) = (Arc::clone(&bridge.dir), At::DieAfter(RecordKind::PolicyChange));
     let mut doomed = Bridge::over(dir, cluster.connections("ops"), page("", &one), dies, dead).await;
     let plan = doomed.again(run, Onward::Undo).await;
     doomed.die(yes(plan, None)).await;
