@@ -37,6 +37,7 @@ pub(super) fn open(state: &mut State, run: RunId) {
         let why = match view.outcome {
             None if view.cut_off => "it is being looked at what became of it",
             None => "it is under way: its own questions say what can be done",
+            Some(_) if view.is_taken_back() => "all that it did was taken back",
             Some(_) => "it is done, and nothing of it can be taken back",
         };
         return state.toasts.say(state.now, format!("run {}: {why}", run.short()));

@@ -194,7 +194,7 @@ impl RunView {
     }
 
     /// Something of it was taken back, and nothing is left to be.
-    fn is_taken_back(&self) -> bool {
+    pub fn is_taken_back(&self) -> bool {
         let back = self.steps.iter().any(|step| step.state == StepState::Undone);
         back && self.undoable().next().is_none() && !self.steps.iter().any(|step| step.called && !step.is_back())
     }

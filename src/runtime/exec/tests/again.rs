@@ -133,6 +133,12 @@ async fn a_step_that_is_done_and_was_changed_in_the_file_is_not_gone_on_from() {
     let why = next.try_again(run, Onward::Undo).await.unwrap_err();
     assert!(why.contains("left to undo by hand: step 1 'One' on primary; then give it up"), "{why}");
     assert!(why.ends_with("\nOne on primary: DELETE FROM t WHERE n = 1"), "{why}");
+    // One that did not hold is not called done.
+    let entry = next.exec.entry_of(run, RecordKind::StepReconcile, json!({ "state": "failed", "detail": "no row" }));
+    let entry = Entry { step: Some("change/one".to_owned()), role: Some("run".to_owned()), ..entry };
+    next.exec.journal.append(entry).await.unwrap();
+    let why = next.try_again(run, Onward::GoOn).await.unwrap_err();
+    assert!(why.starts_with("step 1 'One' on primary has failed and was changed since"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
