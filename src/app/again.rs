@@ -5,7 +5,7 @@ use super::{NameDialog, Overlay, State, planning};
 use crate::domain::RunId;
 pub use crate::effect::Word;
 use crate::effect::{Effect, Effects};
-use crate::runbook::past::Next;
+use crate::runbook::past::{Next, to_paste};
 use crate::runbook::{Onward, PlanRequest, Resumption, RunView};
 use crate::widgets::field::Field;
 
@@ -23,9 +23,10 @@ pub enum Chosen {
 /// Lists what can be done with a run.
 pub(super) fn open(state: &mut State, run: RunId) {
     let Some(view) = state.runs.get(run) else { return };
-    let look = (view.left || view.is_in_doubt()).then(|| look(run));
-    let mut lines: Vec<MenuLine> =
-        look.into_iter().chain(view.ways().into_iter().flat_map(|way| lines(run, way))).collect();
+    let look = (view.left || view.is_in_doubt() && !view.given_up).then(|| look(run));
+    let doubt = view.doubt_subject().unwrap_or_else(|| "the change in doubt".to_owned());
+    let ways = view.ways().into_iter().flat_map(|way| lines(run, way, &doubt));
+    let mut lines: Vec<MenuLine> = look.into_iter().chain(ways).collect();
     let left = view.left_to_undo();
     if !left.is_empty() {
         let note = "what is left to undo, last first, as text to paste".to_owned();
@@ -36,11 +37,13 @@ pub(super) fn open(state: &mut State, run: RunId) {
         let why = match view.outcome {
             None if view.cut_off => "it is being looked at what became of it",
             None => "it is under way: its own questions say what can be done",
+            Some(_) if view.is_taken_back() => "all that it did was taken back",
             Some(_) => "it is done, and nothing of it can be taken back",
         };
         return state.toasts.say(state.now, format!("run {}: {why}", run.short()));
     }
-    let title = format!("run {} of {}: {}", run.short(), view.runbook, view.word());
+    let doubt = view.doubt().map(|doubt| format!(": {doubt}")).unwrap_or_default();
+    let title = format!("run {} of {}: {}{doubt}", run.short(), view.runbook, view.word());
     state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Run, title, lines, cursor: 0 }));
 }
 
@@ -52,7 +55,7 @@ fn look(run: RunId) -> MenuLine {
     line(run, "look what became of it", "asks, and sends nothing", Chosen::Look)
 }
 
-fn lines(run: RunId, way: Next) -> Vec<MenuLine> {
+fn lines(run: RunId, way: Next, doubt: &str) -> Vec<MenuLine> {
     let line = |text: &str, note: &str, chosen: Chosen| line(run, text, note, chosen);
     match way {
         Next::GoOn => vec![line(
@@ -62,8 +65,8 @@ fn lines(run: RunId, way: Next) -> Vec<MenuLine> {
         )],
         Next::Undo => vec![line("take back what it did", "makes a plan, last first", Chosen::Plan(Onward::Undo))],
         Next::Saw => vec![
-            line("the change in doubt happened", "say what you saw; it is recorded", Chosen::Word(Word::Happened)),
-            line("the change in doubt did not happen", "say what you saw; it is recorded", Chosen::Word(Word::Nothing)),
+            line("it happened", &format!("{doubt}: say what you saw"), Chosen::Word(Word::Happened)),
+            line("it did not happen", &format!("{doubt}: say what you saw"), Chosen::Word(Word::Nothing)),
         ],
         Next::GiveUp => vec![line(
             "give it up",
@@ -105,7 +108,8 @@ impl RunView {
     /// What is left to undo, last first, a line each; empty: nothing.
     fn left_to_undo(&self) -> String {
         let text = |step: &crate::runbook::StepView| {
-            format!("{} on {}: {}\n", step.title, step.target, step.undo.as_deref().unwrap_or_default())
+            let name = format!("{} on {}", step.title, step.target);
+            to_paste(&name, step.undo.as_deref().unwrap_or_default()) + "\n"
         };
         self.undoable().map(text).collect()
     }

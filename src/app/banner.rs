@@ -76,7 +76,8 @@ fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
             (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, cut off, to be resumed", run.actor))
         }
         None if run.is_in_doubt() => {
-            let how = "cut off, and nobody knows what became of it";
+            let what = run.doubt_subject().unwrap_or_else(|| "its change".to_owned());
+            let how = format!("cut off, and nobody knows whether {what} happened");
             (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, {how}", run.actor))
         }
         None if run.cut_off => (Role::Toast, format!("◌ {title}{target}: begun {took} ago, cut off, being looked at")),

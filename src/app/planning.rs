@@ -131,6 +131,8 @@ pub(super) fn came(state: &mut State, number: u64, plan: Box<Plan<Draft>>) {
 /// told when that is left.
 pub(super) fn failed(state: &mut State, number: u64, request: &PlanRequest, why: &str, effects: &mut Effects) {
     let Some(planning) = answered(state, number) else { return };
+    // The lines below are text to paste, which `R` copies.
+    let why = why.lines().next().unwrap_or_default();
     if let Some(mut form) = planning.form {
         form.fail(why);
         return super::calls::show_form(state, form, effects);

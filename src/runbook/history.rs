@@ -3,7 +3,7 @@
 
 use super::foreseen::{self, Foreseen};
 use super::model::Role;
-use super::past::Next;
+use super::past::{self, Next};
 use super::script::without_host;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use crate::domain::{RunId, Severity, time};
@@ -84,6 +84,8 @@ pub struct RunView {
     pub left: bool,
     /// It waits for an answer from somebody at this screen.
     pub asks: bool,
+    /// Somebody gave it up, and nobody has taken it up again since.
+    pub given_up: bool,
 }
 
 impl RunView {
@@ -98,7 +100,8 @@ impl RunView {
             Some(outcome) if self.reason.is_empty() => Some(outcome.word().to_owned()),
             Some(outcome) => Some(format!("{}: {}", outcome.word(), self.reason)),
             None if self.is_in_doubt() => {
-                Some("cut off, and nobody knows what became of it: what it locks stays held until somebody says what they saw".to_owned())
+                let doubt = self.doubt().unwrap_or_default();
+                Some(format!("cut off: {doubt}; what it locks stays held until somebody says what they saw"))
             }
             None if self.cut_off => Some(format!("cut off: its session ended before it did; {}", self.cut_off_words())),
             None => None,
@@ -188,18 +191,42 @@ impl RunView {
         over && self.steps.iter().any(unknown)
     }
 
+    /// The step of which nobody knows whether it happened, or whether it was taken back.
+    fn doubtful(&self) -> Option<&StepView> {
+        self.steps.iter().find(|step| step.state == StepState::Unknown)
+    }
+
+    /// What that is: `the undo of 'Reload nginx' on web-1`.
+    pub fn doubt_subject(&self) -> Option<String> {
+        let step = self.doubtful().filter(|_| self.is_in_doubt())?;
+        Some(past::subject(step.undo_at.is_some(), &step.title, &step.target))
+    }
+
+    /// The same, with when it was begun, as a sentence.
+    pub fn doubt(&self) -> Option<String> {
+        let step = self.doubtful()?;
+        let begun = step.undo_at.or(step.sent_at).unwrap_or(self.started);
+        Some(past::in_doubt(&self.doubt_subject()?, begun))
+    }
+
+    /// Something of it was taken back, and nothing is left to be.
+    pub fn is_taken_back(&self) -> bool {
+        let back = self.steps.iter().any(|step| step.state == StepState::Undone);
+        back && self.undoable().next().is_none() && !self.steps.iter().any(|step| step.called && !step.is_back())
+    }
+
     /// What a person can do with it now; its plan knows better.
     pub fn ways(&self) -> Vec<Next> {
+        let may_give_up = !self.given_up && !self.is_taken_back();
         if self.is_in_doubt() {
-            return vec![Next::Saw, Next::GiveUp];
+            return [Next::Saw].into_iter().chain(may_give_up.then_some(Next::GiveUp)).collect();
         }
         let Some(outcome) = self.outcome else { return Vec::new() };
-        let back = |step: &StepView| matches!(step.state, StepState::Undone | StepState::UndoFailed);
-        let called = |step: &StepView| step.called && !back(step);
+        let called = |step: &StepView| step.called && !step.is_back();
         let ways = [
-            (Next::GoOn, outcome != RunOutcome::Ok && !self.steps.iter().any(back)),
+            (Next::GoOn, outcome != RunOutcome::Ok && !self.steps.iter().any(StepView::is_back)),
             (Next::Undo, self.undoable().next().is_some() || self.steps.iter().any(called)),
-            (Next::GiveUp, outcome != RunOutcome::Ok),
+            (Next::GiveUp, outcome != RunOutcome::Ok && may_give_up),
         ];
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
     }
@@ -258,6 +285,10 @@ pub struct StepView {
     pub not_done: bool,
     /// When its change was sent.
     pub sent_at: Option<Timestamp>,
+    /// When its undo was begun; `None`: it was not, or it is certain that it was not sent.
+    pub undo_at: Option<Timestamp>,
+    /// What it was before its undo was begun.
+    before_undo: Option<StepState>,
     /// When the batch of hosts began of which it is the first step.
     pub batch_at: Option<Timestamp>,
     /// When it was over.
@@ -276,6 +307,11 @@ impl StepView {
     /// `step 2 'Start it again'`.
     pub fn name(&self) -> String {
         foreseen::name(&self.number.to_string(), &self.title)
+    }
+
+    /// Its undo was sent, or may have been: what a run did after it can't be gone on with.
+    const fn is_back(&self) -> bool {
+        self.undo_at.is_some() || matches!(self.state, StepState::Undone)
     }
 
     /// How bad its state is.
@@ -428,6 +464,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         cut_off: false,
         left: false,
         asks: false,
+        given_up: false,
     }
 }
 
@@ -460,6 +497,8 @@ fn planned_step(data: &Value) -> StepView {
         not_done: false,
         called: false,
         sent_at: None,
+        undo_at: None,
+        before_undo: None,
         batch_at: None,
         ended: None,
         sent: String::new(),
@@ -479,8 +518,11 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
     // What was looked at and not taken back is what it was.
     let stays =
         |state: &StepState| undo && matches!(state, StepState::Checking | StepState::Skipped | StepState::Cancelled);
+    let before = step.state;
     step.state = state.filter(|state| !stays(state)).unwrap_or(step.state);
-    if !undo {
+    if undo {
+        undo_of(step, record, before);
+    } else {
         step.not_done = data["happened"].as_bool() == Some(false);
     }
     if record.entry.kind == RecordKind::StepIntent && !undo {
@@ -503,6 +545,31 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
             step.output.push('\n');
         }
         step.output.push_str(output);
+    }
+}
+
+/// What a record of its undo says of a step; `before`: what it was until then.
+fn undo_of(step: &mut StepView, record: &Record, before: StepState) {
+    let none = record.entry.data["happened"].as_bool() == Some(false);
+    match record.entry.kind {
+        RecordKind::StepIntent => {
+            step.undo_at = Some(record.at);
+            let known = before.is_final() && before != StepState::UndoFailed;
+            step.before_undo = Some(before).filter(|_| known).or(step.before_undo);
+        }
+        // It is certain that the undo did not happen: the step is what it was.
+        RecordKind::StepReconcile if none => {
+            step.undo_at = None;
+            step.state = step.before_undo.unwrap_or(step.state);
+        }
+        RecordKind::StepExit | RecordKind::StepReconcile => {
+            let passed = matches!(
+                state(&record.entry.data),
+                Some(StepState::Checking | StepState::Skipped | StepState::Cancelled)
+            );
+            step.undo_at = step.undo_at.filter(|_| !none && !passed);
+        }
+        _ => {}
     }
 }
 
@@ -537,6 +604,7 @@ fn heard(run: &mut RunView, record: &Record) {
 fn resume(run: &mut RunView, record: &Record) {
     (run.ended, run.outcome, run.cut_off) = (None, None, false);
     run.reason = text(&record.entry.data, "reason");
+    run.given_up = past::given_up(record).is_some();
 }
 
 fn finish(run: &mut RunView, record: &Record) {

@@ -1,12 +1,16 @@
 //! What a run's records say of each of its steps: a pure fold over them. From it a run that was cut off is looked after, gone on with, or
 //! taken back, and nothing that it says was done is done again.
 
+use super::foreseen;
 use super::machine::Was;
 use super::model::{Role, Step};
+use super::script::without_host;
 use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// A run as its records tell it.
 #[derive(Clone, Debug)]
@@ -25,6 +29,37 @@ pub struct Past {
     pub reason: String,
     /// It holds, or may hold, what it locks.
     pub locks: bool,
+    /// That a person gave it up; `None`: nobody did, or it was taken up again since.
+    pub given_up: Option<GivenUp>,
+    /// Whose session wrote of it last.
+    pub writer: Writer,
+}
+
+/// That a run was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Why, in the person's words.
+    pub why: String,
+    /// Who: `name@host`.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A session that writes of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    id: Uuid,
+    /// Whose: `name@host`.
+    pub who: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Writer {
+    fn of(record: &Record) -> Self {
+        Self { id: record.writer, who: who(record), since: record.at }
+    }
 }
 
 /// What can be done with a run that nobody drives.
@@ -56,6 +91,22 @@ impl Open {
     }
 }
 
+/// What nobody knows of, as people read it: `the undo of 'Reload nginx' on web-1`.
+pub fn subject(undo: bool, title: &str, target: &str) -> String {
+    format!("the {} '{title}' on {target}", if undo { "undo of" } else { "change" })
+}
+
+/// That nobody knows of it: `the undo of 'Reload nginx' on web-1 was begun at 22:58:13Z and nobody knows whether it happened`.
+pub fn in_doubt(subject: &str, begun: Timestamp) -> String {
+    format!("{subject} was begun at {} and nobody knows whether it happened", begun.strftime("%H:%M:%SZ"))
+}
+
+/// What takes a step back, as text to paste: a script of several lines below the step's name.
+pub fn to_paste(name: &str, undo: &str) -> String {
+    let gap = if undo.trim_end().contains('\n') { "\n" } else { " " };
+    format!("{name}:{gap}{undo}")
+}
+
 /// What is known of a step.
 #[derive(Clone, Debug, Default)]
 pub struct StepPast {
@@ -71,6 +122,8 @@ pub struct StepPast {
     pub outs: Value,
     /// How taking it back stands; `None`: nobody tried, or it is certain that nothing was sent for it.
     pub undo: Option<StepState>,
+    /// What was said of taking it back, in words.
+    pub undo_detail: String,
     /// What an earlier look came to is in the records.
     pub looked: bool,
     /// The run that it called.
@@ -83,8 +136,17 @@ impl Past {
     /// Of the records of one run, oldest first; `None`: its start is missing.
     pub fn of(run: RunId, records: &[Record]) -> Option<Self> {
         let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart)?.clone();
-        let mut past =
-            Self { run, start, steps: BTreeMap::new(), open: None, outcome: None, reason: String::new(), locks: false };
+        let mut past = Self {
+            run,
+            writer: Writer::of(&start),
+            start,
+            steps: BTreeMap::new(),
+            open: None,
+            outcome: None,
+            reason: String::new(),
+            locks: false,
+            given_up: None,
+        };
         for record in records {
             past.take(record);
         }
@@ -93,6 +155,9 @@ impl Past {
 
     fn take(&mut self, record: &Record) {
         let data = &record.entry.data;
+        if self.writer.id != record.writer || record.entry.kind == RecordKind::RunResume {
+            self.writer = Writer::of(record);
+        }
         match record.entry.kind {
             RecordKind::StepIntent => self.intend(record),
             RecordKind::StepExit | RecordKind::StepReconcile => self.ended(record),
@@ -112,6 +177,7 @@ impl Past {
             RecordKind::RunStart => self.locks |= data["locks"].as_bool() == Some(true),
             RecordKind::RunResume => {
                 self.outcome = None;
+                self.given_up = given_up(record);
                 self.locks |= data["locks"].as_bool() == Some(true);
             }
             RecordKind::JournalOpen
@@ -133,6 +199,7 @@ impl Past {
         let Some(step) = self.step_of(record) else { return };
         if is_undo(record) {
             step.undo = Some(StepState::Intent);
+            step.undo_detail.clear();
         } else {
             (step.state, step.happened) = (Some(StepState::Intent), true);
             step.facts = record.entry.data["facts"].clone();
@@ -150,6 +217,7 @@ impl Past {
             // What was not sent can be tried again, and what was passed over too.
             let sent = !none && !matches!(state, StepState::Checking | StepState::Skipped | StepState::Cancelled);
             step.undo = sent.then_some(state);
+            data["detail"].as_str().unwrap_or_default().clone_into(&mut step.undo_detail);
         } else {
             step.state = Some(state);
             data["detail"].as_str().unwrap_or_default().clone_into(&mut step.detail);
@@ -220,33 +288,99 @@ impl Past {
         self.planned().rev().filter_map(|planned| self.left_of(planned)).collect()
     }
 
+    /// The same by the steps' names alone, in one line: `step 2 'Stop it' on game-2; step 1 'Drain' on game-2`; empty: nothing.
+    pub fn left_named(&self) -> String {
+        let left = self.planned().rev().filter(|planned| self.left_of(planned).is_some());
+        let names: Vec<String> = left.map(|planned| self.name(planned)).collect();
+        names.join("; ")
+    }
+
     fn left_of(&self, planned: &Value) -> Option<String> {
-        let said = |key: &str| planned[key].as_str().unwrap_or_default();
-        let known = self.steps.get(said("id")).filter(|known| known.undo != Some(StepState::Undone))?;
-        let (title, target) = (said("title"), said("target"));
+        let known = self.steps.get(said(planned, "id")).filter(|known| known.undo != Some(StepState::Undone))?;
+        let (title, target) = (said(planned, "title"), said(planned, "target"));
         match (known.called, &planned["undo"]) {
             (Some(run), _) => Some(format!("{title}: what run {} did", run.short())),
             (None, Value::String(undo)) if known.happened && known.undo.is_some() => {
-                Some(format!("{title} on {target} (look first: its undo was begun): {undo}"))
+                Some(to_paste(&format!("{title} on {target} (look first: its undo was begun)"), undo))
             }
-            (None, Value::String(undo)) if known.happened => Some(format!("{title} on {target}: {undo}")),
+            (None, Value::String(undo)) if known.happened => Some(to_paste(&format!("{title} on {target}"), undo)),
             (None, _) => None,
         }
     }
 
-    /// What a person can do with it now.
+    /// A step's number in the page, from 1: the hosts of a step share one.
+    pub fn number(&self, id: &str) -> usize {
+        let mut seen: Vec<&str> = Vec::new();
+        for known in self.ids().map(without_host) {
+            if !seen.contains(&known) {
+                seen.push(known);
+            }
+        }
+        seen.iter().position(|known| *known == without_host(id)).map_or(0, |at| at + 1)
+    }
+
+    /// `step 2 'Start it again' on game-1`: a planned step for people.
+    pub fn name(&self, planned: &Value) -> String {
+        let number = self.number(said(planned, "id")).to_string();
+        format!("{} on {}", foreseen::name(&number, said(planned, "title")), said(planned, "target"))
+    }
+
+    /// The same of a step by its id.
+    pub fn name_of(&self, id: &str) -> String {
+        self.planned_of(id).map_or_else(|| id.to_owned(), |planned| self.name(planned))
+    }
+
+    fn planned_of(&self, id: &str) -> Option<&Value> {
+        self.planned().find(|planned| planned["id"].as_str() == Some(id))
+    }
+
+    /// What is in doubt: `the undo of 'Reload nginx' on web-1`. `None`: nothing is.
+    pub fn doubt_subject(&self) -> Option<String> {
+        let open = self.open.as_ref()?;
+        let id = open.intent.entry.step.as_deref().unwrap_or_default();
+        let planned = self.planned_of(id);
+        let (title, target) = planned.map_or((id, "?"), |planned| (said(planned, "title"), said(planned, "target")));
+        Some(subject(open.is_undo(), title, target))
+    }
+
+    /// The same, with when it was begun, as a sentence.
+    pub fn doubt(&self) -> Option<String> {
+        Some(in_doubt(&self.doubt_subject()?, self.open.as_ref()?.intent.at))
+    }
+
+    /// What is known of a step, in words: of its undo where that was tried, and what is in doubt where something is.
+    pub fn told(&self, id: &str) -> String {
+        let Some(known) = self.steps.get(id) else { return String::new() };
+        let detail = if known.undo.is_some() { &known.undo_detail } else { &known.detail };
+        let open = self.open.as_ref().is_some_and(|open| open.intent.entry.step.as_deref() == Some(id));
+        let Some(doubt) = self.doubt().filter(|_| open) else { return detail.clone() };
+        let why = DOUBTS.iter().find_map(|lead| detail.strip_prefix(lead)).unwrap_or(detail);
+        if why.is_empty() || !known.looked { doubt } else { format!("{doubt}: {why}") }
+    }
+
+    /// What a person can do with it now, unless another session drives it.
     pub fn ways(&self) -> Vec<Next> {
+        let may_give_up = self.given_up.is_none() && !self.is_taken_back();
         if self.open.is_some() {
-            return vec![Next::Saw, Next::GiveUp];
+            return [Next::Saw].into_iter().chain(may_give_up.then_some(Next::GiveUp)).collect();
         }
         if self.outcome.is_none() {
             return Vec::new();
         }
         let whole = self.is_whole();
         let back = self.steps.values().any(|step| step.undo.is_some());
-        let ways =
-            [(Next::GoOn, !whole && !back), (Next::Undo, self.undoable().next().is_some()), (Next::GiveUp, !whole)];
+        let ways = [
+            (Next::GoOn, !whole && !back),
+            (Next::Undo, self.undoable().next().is_some()),
+            (Next::GiveUp, !whole && may_give_up),
+        ];
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
+    }
+
+    /// Something of it was taken back, and nothing is in doubt or left to be.
+    pub fn is_taken_back(&self) -> bool {
+        let back = self.steps.values().any(|step| step.undo == Some(StepState::Undone));
+        back && self.open.is_none() && self.left_to_undo().is_empty()
     }
 
     /// Every step was done or was not needed.
@@ -260,25 +394,66 @@ impl Past {
         self.ids().next().is_some() && self.ids().all(fine)
     }
 
-    /// How a run ended of which nothing is in doubt, as its records alone tell.
+    /// How a run ended of which nothing is in doubt after a crash, as its records alone tell.
     pub fn ending(&self) -> (RunOutcome, String) {
-        if self.is_whole() {
-            return (RunOutcome::Ok, "every step was ok; quarterdeck ended before it could say so".to_owned());
-        }
-        let word = |step: &StepPast| match (step.undo, step.state) {
-            (Some(undo @ (StepState::Undone | StepState::UndoFailed)), _) => Some(undo),
-            (_, Some(state @ (StepState::Failed | StepState::TimedOut))) => Some(state),
-            _ => None,
+        let (outcome, what) = self.came_to();
+        let then = match outcome {
+            RunOutcome::Ok => "; quarterdeck ended before it could say so",
+            RunOutcome::Failed | RunOutcome::Stopped | RunOutcome::Unknown => "; then quarterdeck ended",
         };
-        let bad = self.ids().filter_map(|id| self.steps.get(id)).find_map(|step| Some((step, word(step)?)));
-        if let Some((step, state)) = bad {
-            let why = if step.detail.is_empty() { String::new() } else { format!(": {}", step.detail) };
-            return (RunOutcome::Failed, format!("a step ended as {:?}{why}; then quarterdeck ended", state.word()));
+        (outcome, format!("{what}{then}"))
+    }
+
+    /// How it ended by what a person saw of what was in doubt: `word` tells that, and `detail` is what was recorded of it.
+    pub fn ending_by(&self, word: &str, detail: &str) -> (RunOutcome, String) {
+        let (outcome, what) = self.came_to();
+        // A step that failed by the person's own word needs no second telling.
+        let what = if what.ends_with(detail) { String::new() } else { format!("; {what}") };
+        (outcome, format!("{word}{what}"))
+    }
+
+    fn came_to(&self) -> (RunOutcome, String) {
+        if self.is_whole() {
+            return (RunOutcome::Ok, "every step was ok".to_owned());
         }
-        if self.steps.values().any(|step| step.state == Some(StepState::Ok)) {
-            return (RunOutcome::Stopped, "quarterdeck ended between two steps; nothing is in doubt".to_owned());
+        let failed = |step: &StepPast| {
+            step.undo == Some(StepState::UndoFailed)
+                || matches!(step.state, Some(StepState::Failed | StepState::TimedOut))
+        };
+        let bad = self.ids().filter_map(|id| Some((id, self.steps.get(id)?))).find(|(_, step)| failed(step));
+        if self.is_taken_back() {
+            let outcome = if bad.is_some() { RunOutcome::Failed } else { RunOutcome::Stopped };
+            return (outcome, "all that it did was taken back".to_owned());
         }
-        (RunOutcome::Stopped, "quarterdeck ended before anything was sent: nothing was sent".to_owned())
+        if let Some((id, step)) = bad {
+            return (RunOutcome::Failed, self.went_wrong(id, step));
+        }
+        if self.steps.values().any(|step| step.undo == Some(StepState::Undone)) {
+            return (RunOutcome::Stopped, "not all that it did was taken back".to_owned());
+        }
+        let fine = |id: &&str| {
+            !matches!(
+                self.steps.get(*id),
+                Some(StepPast { state: Some(StepState::Ok | StepState::Skipped), undo: None, .. })
+            )
+        };
+        match self.ids().find(fine) {
+            _ if !self.steps.values().any(|step| step.state == Some(StepState::Ok)) => {
+                (RunOutcome::Stopped, "nothing was sent".to_owned())
+            }
+            Some(next) => (RunOutcome::Stopped, format!("it stopped before {}", self.name_of(next))),
+            None => (RunOutcome::Stopped, "it has no steps".to_owned()),
+        }
+    }
+
+    fn went_wrong(&self, id: &str, step: &StepPast) -> String {
+        let (what, detail) = match (step.undo, step.state) {
+            (Some(StepState::UndoFailed), _) => ("the undo of ", &step.undo_detail),
+            _ => ("", &step.detail),
+        };
+        let state = if what.is_empty() { step.state } else { None }.unwrap_or(StepState::Failed);
+        let why = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+        format!("{what}{} {}{why}", self.name_of(id), state.word())
     }
 
     /// What the machine must know to take it up again.
@@ -297,6 +472,24 @@ impl StepPast {
             detail: self.detail.clone(),
         }
     }
+}
+
+/// How a finding begins that tells no more than that nobody knows.
+const DOUBTS: [&str; 2] = ["nobody can tell whether it happened: ", "nobody can tell whether it was undone: "];
+
+fn said<'a>(planned: &'a Value, key: &str) -> &'a str {
+    planned[key].as_str().unwrap_or_default()
+}
+
+fn who(record: &Record) -> String {
+    format!("{}@{}", record.actor.name, record.actor.host)
+}
+
+/// That a person gave a run up: the `run.resume` with which that begins.
+pub(super) fn given_up(record: &Record) -> Option<GivenUp> {
+    let data = &record.entry.data;
+    let why = (data["way"] == "abandon").then(|| data["reason"].as_str().unwrap_or_default().to_owned())?;
+    Some(GivenUp { why, by: who(record), at: record.at })
 }
 
 fn is_undo(record: &Record) -> bool {

@@ -2,7 +2,9 @@
 
 use super::dialog::{self, Lines};
 use crate::app::{Menu, NameDialog, State, Word};
-use crate::domain::text;
+use crate::domain::RunId;
+use crate::domain::text::{self, clean};
+use crate::runbook::RunView;
 use crate::theme::Role;
 use crate::widgets::scroll::Scroll;
 use ratatui::buffer::Buffer;
@@ -32,7 +34,7 @@ pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
 pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
     if let Some((run, word)) = name.about {
-        return draw_word(state, name, (&run.short(), word), area, buf);
+        return draw_word(state, name, (run, word), area, buf);
     }
     let text =
         "What is kept: every table's filter, order and columns, the pane with the focus, and whether it stands alone.";
@@ -44,19 +46,27 @@ pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer)
 }
 
 /// What a person says of a run, being typed.
-fn draw_word(state: &State, name: &NameDialog, (run, word): (&str, Word), area: Rect, buf: &mut Buffer) {
+fn draw_word(state: &State, name: &NameDialog, (run, word): (RunId, Word), area: Rect, buf: &mut Buffer) {
+    let view = state.runs.get(run);
+    let doubt = view.and_then(RunView::doubt).map(|doubt| format!("Of run {}: {doubt}. ", run.short()));
+    let subject = view.and_then(RunView::doubt_subject).unwrap_or_else(|| "the change".to_owned());
+    let saw = |what: &str| {
+        let doubt = doubt.as_deref().unwrap_or_default();
+        format!(
+            "{doubt}You saw that {subject} {what}. What did you see, and where? It is recorded under your name, and what follows builds on it."
+        )
+    };
     let text = match word {
-        Word::Happened => {
-            "You saw that the change happened. What did you see, and where? It is recorded under your name, and what follows builds on it."
+        Word::Happened => saw("happened"),
+        Word::Nothing => saw("did not happen"),
+        Word::GivenUp => {
+            let doubt = doubt.as_deref().unwrap_or_default();
+            format!("{doubt}The run is left as it is, and what it locks is free. Why? It is recorded under your name.")
         }
-        Word::Nothing => {
-            "You saw that the change did not happen. What did you see, and where? It is recorded under your name, and what follows builds on it."
-        }
-        Word::GivenUp => "The run is left as it is, and what it locks is free. Why? It is recorded under your name.",
     };
     let mut lines = Lines::new();
-    super::overlay::wrap_into(&mut lines, Role::Text, text, dialog::text_width(area), 0);
-    let title = format!("run {run}  (Enter records it, Esc leaves)");
+    super::overlay::wrap_into(&mut lines, Role::Text, &clean(&text), dialog::text_width(area), 0);
+    let title = format!("run {}  (Enter records it, Esc leaves)", run.short());
     let foot = dialog::draw(state, area, buf, &title, &lines, &Scroll::default(), 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     name.field.draw(field, buf, state.cx().style(Role::Input));

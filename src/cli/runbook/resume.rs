@@ -49,7 +49,7 @@ pub struct Resume {
     /// Print what others are told of it, before and after
     #[arg(long)]
     announce: bool,
-    /// As JSON: {runs: [{run, outcome, reason, runbook, steps: [...], left: [...], ways: [...]}], troubles: [text]}; with --go-on or --undo what
+    /// As JSON: {runs: [{run, outcome, reason, under_way, doubt, given_up, runbook, steps: [...], left: [...], ways: [...]}], troubles: [text]}; with --go-on or --undo what
     /// happens, an event a line, as `runbook run --json`
     #[arg(long)]
     json: bool,
@@ -153,7 +153,8 @@ impl Resume {
     }
 
     fn refused(&self, why: &str) -> ExitCode {
-        let why = text::clean(why);
+        // What is to be pasted keeps its lines.
+        let why = text::clean_lines(why);
         if self.json {
             println!("{}", json::line(&json!({ "event": "end", "outcome": "refused", "reason": why })));
         } else {
@@ -203,22 +204,26 @@ impl Resume {
     }
 
     async fn one(&self, desk: &mut Desk, past: &Past, troubles: &[String]) -> color_eyre::Result<ExitCode> {
+        let driven = desk.exec.elsewhere(past).await.map_err(color_eyre::eyre::Report::msg)?;
         if self.json {
-            stdout().write_all(json::text(&json!({ "runs": [of_past(past)], "troubles": troubles }))?.as_bytes())?;
+            let told = of_past(past, driven.as_deref());
+            stdout().write_all(json::text(&json!({ "runs": [told], "troubles": troubles }))?.as_bytes())?;
         } else {
-            stdout().write_all(shown(past).as_bytes())?;
-            if let Some(code) = self.ask(desk, past).await? {
+            stdout().write_all(shown(past, driven.as_deref()).as_bytes())?;
+            if driven.is_none()
+                && let Some(code) = self.ask(desk, past).await?
+            {
                 return Ok(code);
             }
         }
-        Ok(ExitCode::from(past.outcome.map_or(super::run::UNKNOWN, code)))
+        Ok(ExitCode::from(standing(past)))
     }
 
     /// Tells of all that were cut off, and asks about each where somebody is there.
     async fn all(&self, desk: &mut Desk, ended: &[Ended], troubles: &[String]) -> color_eyre::Result<ExitCode> {
         let runs = waiting(desk, ended).await;
         if self.json {
-            let mut told: Vec<Value> = runs.iter().map(of_past).collect();
+            let mut told: Vec<Value> = runs.iter().map(|past| of_past(past, None)).collect();
             let others = ended.iter().filter(|ended| !runs.iter().any(|past| past.run == ended.run));
             told.extend(
                 others.map(|ended| json!({ "run": ended.run.0, "outcome": ended.outcome, "reason": ended.reason })),
@@ -227,7 +232,7 @@ impl Resume {
         } else {
             let others = ended.iter().filter(|ended| !runs.iter().any(|past| past.run == ended.run));
             let mut printed: String = others.map(line).collect();
-            printed.extend(runs.iter().map(shown));
+            printed.extend(runs.iter().map(|past| shown(past, None)));
             if printed.is_empty() && troubles.is_empty() {
                 printed.push_str("no run was cut off\n");
             }
@@ -237,7 +242,7 @@ impl Resume {
             eprintln!("quarterdeck: {}", text::clean(trouble));
         }
         let mut codes: Vec<u8> = ended.iter().map(|ended| code(ended.outcome)).collect();
-        codes.extend(runs.iter().map(|past| past.outcome.map_or(super::run::UNKNOWN, code)));
+        codes.extend(runs.iter().map(standing));
         for past in runs.iter().filter(|_| !self.json) {
             self.ask(desk, past).await?;
         }
@@ -318,11 +323,14 @@ async fn waiting(desk: &Desk, ended: &[Ended]) -> Vec<Past> {
     let mut waiting = Vec::new();
     for run in runs {
         let Ok(all) = desk.exec.journal.of_run(run).await else { continue };
-        let undecided = all.iter().rev().find(|record| record.entry.kind == RecordKind::RunFinish).is_none_or(|end| {
-            end.entry.data["looked_after"].as_bool() == Some(true)
-                && !end.entry.data["reason"].as_str().unwrap_or_default().starts_with("given up: ")
-        });
-        let past = Past::of(run, &all).filter(|_| undecided);
+        let end = all.iter().rev().find(|record| record.entry.kind == RecordKind::RunFinish);
+        let undecided = end.is_none_or(|end| end.entry.data["looked_after"].as_bool() == Some(true));
+        let past = Past::of(run, &all).filter(|past| undecided && past.given_up.is_none() && !past.is_taken_back());
+        if let Some(past) = &past
+            && !matches!(desk.exec.elsewhere(past).await, Ok(None))
+        {
+            continue;
+        }
         let matters = |past: &Past| {
             past.open.is_some() || past.outcome != Some(RunOutcome::Ok) && past.steps.values().any(|step| step.happened)
         };
@@ -364,8 +372,14 @@ fn line(Ended { run, outcome, reason }: &Ended) -> String {
     format!("run {}  {:<7}  {}\n", run.short(), outcome.word(), text::clean(reason))
 }
 
-fn of_past(past: &Past) -> Value {
-    let ways: Vec<&str> = past.ways().into_iter().map(flag).collect();
+/// The exit code of a run as it stands. One that was taken back whole waits for nobody.
+fn standing(past: &Past) -> u8 {
+    if past.is_taken_back() && past.outcome.is_some() { 0 } else { past.outcome.map_or(super::run::UNKNOWN, code) }
+}
+
+/// `driven`: that another session drives it, so that nothing can be done with it.
+fn of_past(past: &Past, driven: Option<&str>) -> Value {
+    let ways: Vec<&str> = past.ways().into_iter().filter(|_| driven.is_none()).map(flag).collect();
     let steps: Vec<Value> = past
         .planned()
         .map(|planned| {
@@ -377,7 +391,7 @@ fn of_past(past: &Past) -> Value {
                 "state": known.and_then(|known| known.state),
                 "undo_state": known.and_then(|known| known.undo),
                 "happened": known.is_some_and(|known| known.happened),
-                "detail": known.map(|known| known.detail.clone()),
+                "detail": known.and_then(|_| Some(past.told(planned["id"].as_str()?))),
                 "called": known.and_then(|known| known.called),
                 "undo": planned["undo"],
             })
@@ -386,8 +400,12 @@ fn of_past(past: &Past) -> Value {
     json!({
         "run": past.run.0,
         "runbook": runbook(past),
-        "outcome": past.outcome.unwrap_or(RunOutcome::Unknown),
-        "reason": past.reason,
+        "outcome": past.outcome.or(driven.is_none().then_some(RunOutcome::Unknown)),
+        "reason": driven.map_or_else(|| past.doubt().filter(|_| past.given_up.is_none()), |driven| Some(driven.to_owned()))
+            .unwrap_or_else(|| past.reason.clone()),
+        "under_way": driven.is_some(),
+        "doubt": past.doubt().filter(|_| driven.is_none()),
+        "given_up": past.given_up.as_ref().map(|given| json!({ "why": given.why, "by": given.by, "at": given.at })),
         "steps": steps,
         "left": past.left_to_undo(),
         "ways": ways,
@@ -395,26 +413,34 @@ fn of_past(past: &Past) -> Value {
 }
 
 /// A run step by step, what is left to undo, and what can be done with it.
-fn shown(past: &Past) -> String {
+fn shown(past: &Past, driven: Option<&str>) -> String {
     let (run, start) = (past.run.short(), &past.start);
     let who = format!("{}@{}", start.actor.name, start.actor.host);
     let outcome = past.outcome.unwrap_or(RunOutcome::Unknown).word();
+    let outcome = if driven.is_some() { "under way" } else { outcome };
     let reason = past.reason.split("; left to undo:").next().unwrap_or_default();
-    let reason = if past.open.is_some() { "what became of it is not known" } else { reason };
+    let reason = match (driven, past.doubt(), &past.given_up) {
+        (Some(driven), ..) => driven.to_owned(),
+        (None, Some(doubt), None) => doubt,
+        (None, Some(doubt), Some(_)) => format!("{reason}; {doubt}"),
+        (None, None, _) => reason.to_owned(),
+    };
     let mut out = format!(
         "run {run}  {outcome:<7}  {} by {who}, {}: {reason}\n",
         runbook(past),
         start.at.strftime("%Y-%m-%d %H:%M:%SZ")
     );
-    for (number, planned) in (1..).zip(past.planned()) {
-        let known = planned["id"].as_str().and_then(|id| past.step(id));
+    for planned in past.planned() {
+        let id = planned["id"].as_str().unwrap_or_default();
+        let (number, known) = (past.number(id), past.step(id));
         let state = known.and_then(|known| known.undo.or(known.state)).map_or("not begun", |state| state.word());
         let title = planned["title"].as_str().unwrap_or_default();
-        let detail = known.map_or("", |known| known.detail.as_str());
-        let _ = writeln!(out, "{}", format!("  {number:>2}  {state:<11}  {title}  {detail}").trim_end());
+        let host = planned["host"].as_str().map(|host| format!(" on {host}")).unwrap_or_default();
+        let detail = past.told(id);
+        let _ = writeln!(out, "{}", format!("  {number:>2}  {state:<11}  {title}{host}  {detail}").trim_end());
     }
     let left = past.left_to_undo();
-    if !left.is_empty() {
+    if !left.is_empty() && driven.is_none() {
         let well = past.outcome == Some(RunOutcome::Ok);
         let _ = writeln!(out, "  {}, last first:", if well { "can be taken back" } else { "left to undo" });
         for left in &left {
@@ -423,6 +449,7 @@ fn shown(past: &Past) -> String {
     }
     let ways: Vec<String> =
         past.ways().into_iter().map(|way| format!("    quarterdeck runbook resume {run} {}", flag(way))).collect();
+    let ways: Vec<String> = ways.into_iter().filter(|_| driven.is_none()).collect();
     if !ways.is_empty() {
         let _ = writeln!(out, "  what can be done with it:\n{}", ways.join("\n"));
     }

@@ -330,3 +330,68 @@ fn what_an_undo_passes_over_can_still_be_taken_back() {
     assert_eq!((left(&life).len(), life.past().is_whole()), (0, false));
     assert_eq!(life.past().step("s0").unwrap().state, Some(StepState::Ok));
 }
+
+/// Two steps, the second on two hosts, each with an undo of two lines.
+fn planned(records: Vec<Record>) -> Past {
+    let step = |id: &str, title: &str, target: &str| json!({ "id": id, "title": title, "target": target, "undo": "set -eu\necho back" });
+    let steps =
+        [step("s0", "First", "local"), step("s1@web-1", "Second", "web-1"), step("s1@web-2", "Second", "web-2")];
+    let start = record(RecordKind::RunStart, None, "", json!({ "steps": steps }));
+    Past::of(RunId(Uuid::nil()), &[vec![start], records].concat()).unwrap()
+}
+
+fn of_step(kind: RecordKind, id: &str, role: &str, data: Value) -> Record {
+    let mut made = record(kind, Some(0), role, data);
+    made.entry.step = Some(id.to_owned());
+    made
+}
+
+fn done(id: &str) -> [Record; 2] {
+    [
+        of_step(RecordKind::StepIntent, id, "run", json!({ "facts": {} })),
+        of_step(RecordKind::StepExit, id, "run", json!({ "state": "ok", "detail": "as wanted" })),
+    ]
+}
+
+fn undone(id: &str, state: &str, detail: &str) -> [Record; 2] {
+    [
+        of_step(RecordKind::StepIntent, id, "undo", json!({})),
+        of_step(RecordKind::StepExit, id, "undo", json!({ "state": state, "detail": detail })),
+    ]
+}
+
+#[test]
+fn what_is_left_is_told_by_name_in_one_line_and_with_its_lines_to_paste() {
+    let past = planned([done("s0"), done("s1@web-1"), done("s1@web-2")].concat());
+    let names = "step 2 'Second' on web-2; step 2 'Second' on web-1; step 1 'First' on local";
+    assert_eq!(past.left_named(), names);
+    assert_eq!(past.left_to_undo()[2], "First on local:\nset -eu\necho back");
+}
+
+#[test]
+fn a_step_that_was_taken_back_is_told_by_what_its_undo_came_to() {
+    let past = planned([done("s0"), undone("s0", "undone", "gone again")].concat());
+    assert_eq!((past.told("s0"), past.told("s1@web-1")), ("gone again".to_owned(), String::new()));
+    assert!(past.is_taken_back());
+    assert_eq!(past.ending().0, RunOutcome::Stopped);
+    assert!(past.ending().1.starts_with("all that it did was taken back"), "{:?}", past.ending());
+}
+
+#[test]
+fn what_was_taken_back_in_part_is_no_failure_and_an_undo_that_failed_is_one() {
+    let half = [done("s0"), done("s1@web-1"), undone("s1@web-1", "undone", "")].concat();
+    let (outcome, why) = planned(half.clone()).ending();
+    assert_eq!(outcome, RunOutcome::Stopped);
+    assert!(why.starts_with("not all that it did was taken back"), "{why}");
+    let failed = planned([half.as_slice(), &undone("s0", "undo_failed", "refused")].concat());
+    let (outcome, why) = failed.ending();
+    assert_eq!(outcome, RunOutcome::Failed);
+    assert!(why.starts_with("the undo of step 1 'First' on local failed: refused"), "{why}");
+}
+
+#[test]
+fn the_end_of_a_run_names_the_step_before_which_it_stopped() {
+    let (outcome, why) = planned([done("s0"), done("s1@web-1")].concat()).ending_by("somebody saw it", "it happened");
+    assert_eq!(outcome, RunOutcome::Stopped);
+    assert_eq!(why, "somebody saw it; it stopped before step 2 'Second' on web-2");
+}

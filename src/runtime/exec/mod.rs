@@ -135,7 +135,7 @@ impl Exec {
                 }
                 Err(why) => {
                     tracing::warn!(runbook, ms, why, "not planned");
-                    RunEvent::NotPlanned { number, request, why: text::clean(&why).into_owned() }
+                    RunEvent::NotPlanned { number, request, why: text::clean_lines(&why) }
                 }
             };
             exec.tell(event).await;
@@ -208,8 +208,8 @@ impl Exec {
         reconcile::reconcile(self).await;
     }
 
-    /// Looks once more at a run of which something is in doubt, whether it has an end or not; `None`: nothing of it is, or it is left to
-    /// [`Exec::reconcile`].
+    /// Looks once more at a run of which something is in doubt, whether it has an end or not; `None`: nothing of it is, it was given up, or it
+    /// is left to [`Exec::reconcile`].
     ///
     /// # Errors
     /// When another process drives it, or the journal can't be read or written.

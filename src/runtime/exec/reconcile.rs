@@ -67,7 +67,8 @@ async fn leave(exec: &Exec, runs: Vec<RunId>, why: &str) {
 /// Looks once more at a run of which something is in doubt, whether it has an end or not.
 pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>, String> {
     let (past, _) = exec.past(run).await?;
-    if past.outcome.is_none() || past.open.is_none() || exec.journal.only_looks().await.is_some() {
+    let nothing = past.outcome.is_none() || past.open.is_none() || past.given_up.is_some();
+    if nothing || exec.journal.only_looks().await.is_some() {
         return Ok(None);
     }
     exec.of_this_machine(&past).await?;
@@ -156,10 +157,12 @@ impl Found {
         }
         self.found(exec, open, data).await?;
         if state == StepState::Unknown {
-            return Ok(Some(self.in_doubt(&detail)));
+            let (past, _) = exec.past(run).await?;
+            let step = open.intent.entry.step.as_deref().unwrap_or_default();
+            return Ok(Some(self.in_doubt(&past.told(step))));
         }
-        let (outcome, reason) = self.ended_with(open, state, detail);
         let (past, _) = exec.past(run).await?;
+        let (outcome, reason) = if open.is_undo() { past.ending() } else { self.ended_with(open, state, detail) };
         exec.end(&past, outcome, &reason).await.map(Some)
     }
 
@@ -347,7 +350,11 @@ fn judge(done: bool, how: &str, Seen { watched, result, .. }: Seen) -> (StepStat
     match watched {
         Watched::Passed(text) => (StepState::Ok, format!("{result}{how}; {text}")),
         Watched::TimedOut(why) if done => (StepState::TimedOut, format!("{how}; {why}")),
-        Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, format!("{how}; {why}")),
+        Watched::Failed(why) if done => (StepState::Failed, format!("{how}; {why}")),
+        Watched::TimedOut(why) | Watched::Failed(why) => {
+            let why = format!("it may have been sent: nobody knows; its verify does not hold: {why}");
+            (StepState::Failed, why)
+        }
         Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),
     }
 }
@@ -376,4 +383,19 @@ impl Memory {
 
 fn rows_of(outs: &Value) -> impl Iterator<Item = (String, Rows)> {
     outs.as_object().into_iter().flatten().map(|(name, rows)| (name.clone(), Rows::remembered(name, rows)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_hold_says_whether_it_was_sent() {
+        let seen =
+            || Seen { watched: Watched::Failed("verify: `rc == 0` is not true".to_owned()), result: None, at: None };
+        let (state, why) = judge(false, "after a restart of quarterdeck", seen());
+        assert_eq!(state, StepState::Failed);
+        assert_eq!(why, "it may have been sent: nobody knows; its verify does not hold: verify: `rc == 0` is not true");
+        assert_eq!(judge(true, "rc 0", seen()).1, "rc 0; verify: `rc == 0` is not true");
+    }
 }

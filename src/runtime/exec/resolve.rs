@@ -2,7 +2,7 @@
 
 use super::Exec;
 use crate::domain::RunId;
-use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
+use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::event::Ended;
 use crate::runbook::Past;
@@ -47,9 +47,11 @@ impl Exec {
             (true, true) => StepState::Undone,
             (true, false) => StepState::UndoFailed,
         };
-        let word = if happened { "it happened" } else { "it did not happen" };
-        let mut data =
-            json!({ "state": state, "detail": format!("a person says that {word}: {seen}"), "by_hand": true });
+        let it = if open.is_undo() { "the undo" } else { "it" };
+        let word = if happened { "happened" } else { "did not happen" };
+        let detail = format!("a person saw that {it} {word}: {seen}");
+        let of_what = past.doubt_subject().unwrap_or_default();
+        let mut data = json!({ "state": state, "detail": detail, "by_hand": true });
         if !happened {
             data["happened"] = false.into();
         }
@@ -62,7 +64,7 @@ impl Exec {
         };
         self.append(entry).await.map_err(|error| error.to_string())?;
         let (past, _) = self.past(run).await?;
-        let (outcome, reason) = past.ending();
+        let (outcome, reason) = past.ending_by(&format!("a person saw that {of_what} {word}: {seen}"), &detail);
         self.end(&past, outcome, &reason).await
     }
 
@@ -73,13 +75,14 @@ impl Exec {
     pub async fn give_up(&self, run: RunId, why: &str) -> Result<Ended, String> {
         let why = reason(why)?;
         let past = self.untouched(run).await?;
-        self.take_up(run, json!({ "way": "abandon", "reason": why })).await?;
+        let taken = self.take_up(run, json!({ "way": "abandon", "reason": why })).await?;
         let outcome = match (&past.open, past.outcome) {
             (Some(_), _) => RunOutcome::Unknown,
             (None, Some(before)) => before,
             (None, None) => past.ending().0,
         };
-        self.end(&past, outcome, &format!("given up: {why}")).await
+        let by = &taken.actor;
+        self.end(&past, outcome, &format!("given up by {}@{}: {why}", by.name, by.host)).await
     }
 
     /// This process drives it. One whose end is recorded is let go within moments.
@@ -107,7 +110,24 @@ impl Exec {
         if self.is_driven(run).await {
             return Err(format!("run {} is under way", run.short()));
         }
-        self.past(run).await.map(|(past, _)| past)
+        let (past, _) = self.past(run).await?;
+        self.elsewhere(&past).await?.map_or(Ok(past), Err)
+    }
+
+    /// That another session drives a run, and whose, since when; `None`: it is over, or nobody drives it.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub async fn elsewhere(&self, past: &Past) -> Result<Option<String>, String> {
+        if past.outcome.is_some() || self.runs.with(|runs| runs.contains_key(&past.run)) {
+            return Ok(None);
+        }
+        let left = self.journal.unfinished().await.map_err(|error| error.to_string())?;
+        let nobody = left.iter().any(|record| record.entry.run == Some(past.run));
+        Ok((!nobody).then(|| {
+            let (who, since) = (clean(&past.writer.who), past.writer.since.strftime("%H:%M:%SZ"));
+            format!("another session drives run {} ({who}, since {since})", past.run.short())
+        }))
     }
 
     /// What a run did is looked at, gone on with and taken back on the machine that began it: on another one of a team the same name may mean
@@ -125,17 +145,20 @@ impl Exec {
     }
 
     /// Says in the journal that a run is taken up, unless another living process drives it: the error says so.
-    pub(super) async fn take_up(&self, run: RunId, data: Value) -> Result<(), String> {
+    pub(super) async fn take_up(&self, run: RunId, data: Value) -> Result<Record, String> {
         let taken = self.journal.reopen(self.entry_of(run, RecordKind::RunResume, data)).await;
-        let record = taken.map_err(|error| error.to_string())?.ok_or("another session drives it")?;
+        let record = taken.map_err(|error| error.to_string())?.ok_or_else(|| {
+            let run = run.short();
+            format!("another session drives run {run}")
+        })?;
         self.recorded(&record).await;
-        Ok(())
+        Ok(record)
     }
 
     /// Writes the end of a run that nobody drives, and gives back what it held.
     pub(super) async fn end(&self, past: &Past, outcome: RunOutcome, reason: &str) -> Result<Ended, String> {
-        let left = past.left_to_undo();
-        let left = if left.is_empty() { String::new() } else { format!("; left to undo: {}", left.join("; ")) };
+        let left = past.left_named();
+        let left = if left.is_empty() { String::new() } else { format!("; left to undo: {left}") };
         let reason = clean(&format!("{reason}{left}")).into_owned();
         let data = json!({ "outcome": outcome, "reason": reason, "looked_after": true });
         self.append(self.entry_of(past.run, RecordKind::RunFinish, data)).await.map_err(|error| error.to_string())?;

@@ -28,7 +28,7 @@ pub(super) async fn reopen(exec: &Exec, plan: &Plan<Approved>, of: Resumption) -
         "parent": body.request.caller.as_ref().map(|caller| json!({ "run": caller.run, "step": caller.step })),
         "break_glass": plan.glass().map(Glass::reason),
     });
-    exec.take_up(of.run, data).await
+    exec.take_up(of.run, data).await.map(drop)
 }
 
 /// It was taken up, and what it locks is somebody else's: it is over again, as it was before.

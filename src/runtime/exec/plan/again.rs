@@ -35,6 +35,9 @@ impl Exec {
             return Err(format!("run {} is under way", of.run.short()));
         }
         let (past, records) = self.past(of.run).await?;
+        if let Some(driven) = self.elsewhere(&past).await? {
+            return Err(driven);
+        }
         self.of_this_machine(&past).await?;
         past.settled()?;
         let family = self.family(request)?;
@@ -51,7 +54,11 @@ impl Exec {
         let outs = past.outs(&whole);
         let script = match of.way {
             Onward::GoOn => {
-                past.can_go_on(runbook, &whole, at)?;
+                let otherwise = match self.backwards(&past, &whole).await {
+                    Ok(_) => "Undo it, or leave it and plan anew".to_owned(),
+                    Err(_) => format!("It can't be taken back here either; {}", by_hand(&past)),
+                };
+                past.can_go_on(runbook, &whole, at, &otherwise)?;
                 whole
             }
             Onward::Undo => self.backwards(&past, &whole).await?,
@@ -319,11 +326,12 @@ fn told(past: &Past, way: Onward, at: usize) -> String {
 
 /// What a person does where nothing else can.
 fn by_hand(past: &Past) -> String {
-    let left = past.left_to_undo();
+    let (left, run) = (past.left_to_undo(), past.run.short());
+    let give_up = format!("give it up (`quarterdeck runbook resume {run} --abandon REASON`)");
     if left.is_empty() {
-        "nothing of it is left to undo".to_owned()
+        format!("nothing of it is left to undo: {give_up} and plan anew")
     } else {
-        format!("left to undo by hand: {}", left.join("; "))
+        format!("left to undo by hand: {}; then {give_up}\n{}", past.left_named(), left.join("\n"))
     }
 }
 
@@ -334,14 +342,11 @@ impl Past {
         let run = self.run.short();
         if let Some(open) = &self.open {
             let step = open.intent.entry.step.as_deref().unwrap_or_default();
-            return Err(format!(
-                "nobody knows what became of {step}: `quarterdeck runbook resume {run}` looks once more, or say what you saw"
-            ));
+            let doubt = self.doubt().unwrap_or_else(|| step.to_owned());
+            return Err(format!("{doubt}: `quarterdeck runbook resume {run}` looks once more, or say what you saw"));
         }
         if self.outcome.is_none() {
-            return Err(format!(
-                "run {run} has no end yet: another session drives it, or `quarterdeck runbook resume` looks at it"
-            ));
+            return Err(format!("run {run} has no end yet: `quarterdeck runbook resume` finds out what became of it"));
         }
         Ok(())
     }
@@ -390,21 +395,27 @@ impl Past {
         recorded.is_some_and(|planned| planned["hash"].as_str() == Some(&fingerprint(step)))
     }
 
-    fn can_go_on(&self, runbook: &Runbook, whole: &Script, at: usize) -> Result<(), String> {
+    /// `otherwise`: what can be done when it can't.
+    fn can_go_on(&self, runbook: &Runbook, whole: &Script, at: usize, otherwise: &str) -> Result<(), String> {
         let same_file = self.start.entry.data["source_hash"] == runbook.hash.as_str();
         let mut known = self.ids().zip(&whole.steps);
         let changed =
             known.by_ref().take(at).find(|(id, step)| *id != step.id || !same_file && !self.is_as_it_was(step));
         if let Some((id, _)) = changed {
+            let state = self.step(id).and_then(|known| known.state).unwrap_or(StepState::Ok);
+            let is = match state {
+                StepState::Failed => "has failed",
+                StepState::TimedOut => "has timed out",
+                StepState::Skipped => "was skipped",
+                _ => "is done",
+            };
+            let name = self.name_of(id);
             return Err(format!(
-                "{id} is done and was changed since in the runbook's file: it can't be gone on with. Undo it, or leave it and plan anew"
+                "{name} {is} and was changed since in the runbook's file: it can't be gone on with. {otherwise}"
             ));
         }
         if self.ids().count() != whole.steps.len() || known.any(|(id, step)| id != step.id) {
-            return Err(
-                "its runbook has other steps by now: it can't be gone on with. Undo it, or leave it and plan anew"
-                    .to_owned(),
-            );
+            return Err(format!("its runbook has other steps by now: it can't be gone on with. {otherwise}"));
         }
         let failed = at.checked_sub(1).and_then(|last| self.ids().nth(last)).and_then(|id| self.step(id));
         let failed = failed.is_some_and(|step| matches!(step.state, Some(StepState::Failed | StepState::TimedOut)));

@@ -2,6 +2,8 @@
 
 use super::ways::{back_and_forth, page, prepared, table};
 use super::*;
+use crate::runbook::history::Runs;
+use crate::runbook::past::Next;
 use crate::runbook::{Onward, Resumption};
 
 const LOCK: &str = "lock: [database/primary]\n";
@@ -155,9 +157,17 @@ async fn a_step_that_is_done_and_was_changed_in_the_file_is_not_gone_on_from() {
     let changed = two().replace("VALUES (1)", "VALUES (2 - 1)");
     let next = next.next(cluster.connections("ops"), page("", &changed)).await;
     let why = next.try_again(run, Onward::GoOn).await.unwrap_err();
-    assert!(why.starts_with("change/one is done and was changed since"), "{why}");
+    assert!(why.starts_with("step 1 'One' on primary is done and was changed since"), "{why}");
+    assert!(why.contains("can't be taken back here either; left to undo by hand: step 1 'One' on primary;"), "{why}");
     let why = next.try_again(run, Onward::Undo).await.unwrap_err();
-    assert!(why.contains("left to undo by hand: One on primary: DELETE FROM t WHERE n = 1"), "{why}");
+    assert!(why.contains("left to undo by hand: step 1 'One' on primary; then give it up"), "{why}");
+    assert!(why.ends_with("\nOne on primary: DELETE FROM t WHERE n = 1"), "{why}");
+    // One that did not hold is not called done.
+    let entry = next.exec.entry_of(run, RecordKind::StepReconcile, json!({ "state": "failed", "detail": "no row" }));
+    let entry = Entry { step: Some("change/one".to_owned()), role: Some("run".to_owned()), ..entry };
+    next.exec.journal.append(entry).await.unwrap();
+    let why = next.try_again(run, Onward::GoOn).await.unwrap_err();
+    assert!(why.starts_with("step 1 'One' on primary has failed and was changed since"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,12 +185,13 @@ async fn what_nobody_can_tell_blocks_and_stays_locked_until_somebody_says_what_t
     assert!(blocked.body().blocked[0].contains("that run was cut off"), "{:?}", blocked.body().blocked);
     for way in [Onward::GoOn, Onward::Undo] {
         let why = next.try_again(run, way).await.unwrap_err();
-        assert!(why.contains("nobody knows what became of change/one"), "{why}");
+        assert!(why.starts_with("the change 'One' on primary was begun at "), "{why}");
+        assert!(why.contains(" and nobody knows whether it happened: "), "{why}");
     }
     assert!(next.exec.saw(run, true, "yes").await.unwrap_err().starts_with("say why"));
     let ended = next.exec.saw(run, false, "the table is empty").await.unwrap();
     assert_eq!(ended.outcome, RunOutcome::Failed);
-    assert!(ended.reason.contains("a person says that it did not happen: the table is empty"), "{ended:?}");
+    assert_eq!(ended.reason, "a person saw that the change 'One' on primary did not happen: the table is empty");
     assert_eq!(next.exec.journal.held(&["database/primary".to_owned()]).await.unwrap(), []);
     assert!(next.exec.saw(run, true, "it is there now").await.unwrap_err().contains("nothing of run"));
     // Known not to be done: the run begins where it is, and does it once.
@@ -203,9 +214,109 @@ async fn a_run_that_is_given_up_for_a_reason_frees_what_it_locks() {
     assert!(next.exec.give_up(run, "no").await.is_err());
     let ended = next.exec.give_up(run, "the host was scrapped").await.unwrap();
     assert_eq!(ended.outcome, RunOutcome::Unknown);
-    assert!(ended.reason.starts_with("given up: the host was scrapped; left to undo: One on primary"), "{ended:?}");
+    let actor = next.exec.journal.of_run(run).await.unwrap().pop().unwrap().actor;
+    let reason = format!(
+        "given up by {}@{}: the host was scrapped; left to undo: step 1 'One' on primary",
+        actor.name, actor.host
+    );
+    assert_eq!(ended.reason, reason);
+    // It is not looked at or given up once more; what somebody saw can still be said.
+    assert!(next.exec.look_again(run).await.unwrap().is_none());
+    let (past, _) = next.exec.past(run).await.unwrap();
+    assert_eq!(past.given_up.as_ref().unwrap().why, "the host was scrapped");
+    assert_eq!(past.ways(), [Next::Saw]);
     let plan = next.plan("ways", json!({})).await;
     assert_eq!(plan.body().blocked, Vec::<String>::new());
     next.run(yes(plan, None)).await;
     assert_eq!(table(&cluster).await, [1, 2]);
+}
+
+/// One step was done, and its undo was begun: nobody knows whether it happened, for its page is gone.
+async fn undo_in_doubt(cluster: &Cluster) -> (Bridge, RunId) {
+    let one = format!("## Change\n\n{}", back_and_forth("One", 1, ""));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &one)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.run(yes(plan, None)).await.id;
+    let dead = Process { started: Some(1), ..Process::this() };
+    let (dir, dies) = (Arc::clone(&bridge.dir), At::DieAfter(RecordKind::PolicyChange));
+    let mut doomed = Bridge::over(dir, cluster.connections("ops"), page("", &one), dies, dead).await;
+    let plan = doomed.again(run, Onward::Undo).await;
+    doomed.die(yes(plan, None)).await;
+    let other = "## Change\n\n### Other\n\n".to_owned() + &back_and_forth("Three", 3, "");
+    (doomed.next(cluster.connections("ops"), page("", &other)).await, run)
+}
+
+impl Bridge {
+    /// The run as the screen folds it.
+    async fn view(&self, run: RunId) -> crate::runbook::RunView {
+        let mut runs = Runs::default();
+        for record in self.exec.journal.of_run(run).await.unwrap() {
+            runs.apply(&record);
+        }
+        runs.cut_off(&[run]);
+        runs.get(run).unwrap().clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_undo_in_doubt_it_is_told_which_and_since_when() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (next, run) = undo_in_doubt(&cluster).await;
+    let (past, _) = next.exec.past(run).await.unwrap();
+    let at = past.open.as_ref().unwrap().intent.at.strftime("%H:%M:%SZ").to_string();
+    let doubt = format!("the undo of 'One' on primary was begun at {at} and nobody knows whether it happened");
+    assert_eq!(past.doubt().as_deref(), Some(doubt.as_str()));
+    assert!(past.told("change/one").starts_with(&format!("{doubt}: the ")), "{}", past.told("change/one"));
+    assert_eq!(next.view(run).await.doubt().as_deref(), Some(doubt.as_str()));
+    assert!(matches!(next.told.last(), Some(RunEvent::Reconciled(runs)) if runs[0].reason.starts_with(&doubt)));
+    let ended = next.exec.saw(run, true, "the row is gone").await.unwrap();
+    let reason =
+        "a person saw that the undo of 'One' on primary happened: the row is gone; all that it did was taken back";
+    assert_eq!((ended.outcome, ended.reason.as_str()), (RunOutcome::Stopped, reason));
+    let (past, _) = next.exec.past(run).await.unwrap();
+    assert_eq!(past.told("change/one"), "a person saw that the undo happened: the row is gone");
+    assert_eq!((past.ways(), next.view(run).await.ways()), (vec![], vec![]), "it waits for nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_did_not_happen_leaves_the_step_as_it_was_on_the_screen_and_off_it() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (next, run) = undo_in_doubt(&cluster).await;
+    let ended = next.exec.saw(run, false, "the row is there").await.unwrap();
+    assert_eq!(ended.outcome, RunOutcome::Ok, "{ended:?}");
+    let ((past, _), view) = (next.exec.past(run).await.unwrap(), next.view(run).await);
+    let known = past.step("change/one").unwrap();
+    assert_eq!((known.state, known.undo, view.steps[0].state), (Some(StepState::Ok), None, StepState::Ok));
+    assert_eq!((past.ways(), view.ways()), (vec![Next::Undo], vec![Next::Undo]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_another_session_drives_is_told_as_such_and_left_alone() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let keys = "";
+    let mut here = Bridge::doomed(cluster.connections("ops"), page(keys, &two()), BETWEEN).await;
+    let plan = here.plan("ways", json!({})).await;
+    here.die(yes(plan, None)).await;
+    let run = here.only().await;
+    // A session that lives takes it up, and is in the middle of it.
+    let dir = Arc::clone(&here.dir);
+    let lives = Bridge::over(dir, cluster.connections("ops"), page(keys, &two()), At::Never, Process::this()).await;
+    let taken = lives.exec.entry_of(run, RecordKind::RunResume, json!({ "way": "go on" }));
+    let record = lives.exec.journal.reopen(taken).await.unwrap().unwrap();
+    let dir = Arc::clone(&here.dir);
+    let other = Bridge::over(dir, cluster.connections("ops"), page(keys, &two()), At::Never, Process::this()).await;
+    let since = record.at.strftime("%H:%M:%SZ");
+    let who = format!(
+        "another session drives run {} ({}@{}, since {since})",
+        run.short(),
+        record.actor.name,
+        record.actor.host
+    );
+    for way in [Onward::GoOn, Onward::Undo] {
+        assert_eq!(other.try_again(run, way).await.unwrap_err(), who);
+    }
+    assert_eq!(other.exec.saw(run, true, "it is there now").await.unwrap_err(), who);
+    assert_eq!(other.exec.give_up(run, "nobody needs it").await.unwrap_err(), who);
+    let (past, _) = other.exec.past(run).await.unwrap();
+    assert_eq!(other.exec.elsewhere(&past).await.unwrap(), Some(who));
 }
