@@ -5,6 +5,9 @@ use super::library::beside;
 use super::model::{Call, Runbook};
 use std::sync::Arc;
 
+/// Who calls, and what; or why that can't be run.
+type Called = (Arc<Runbook>, Result<Arc<Runbook>, String>);
+
 impl Library {
     /// The runbook that a call means: by its file, seen from the calling one; the error says that there is none, or its mistake.
     pub fn called(&self, from: &Runbook, call: &Call) -> Result<Arc<Runbook>, String> {
@@ -37,7 +40,7 @@ impl Library {
     }
 
     /// The pages that a runbook calls, with who calls each, nearest first, each call once.
-    fn circle(&self, runbook: &Runbook) -> Vec<(Arc<Runbook>, Result<Arc<Runbook>, String>)> {
+    fn circle(&self, runbook: &Runbook) -> Vec<Called> {
         let mut seen = vec![Arc::new(runbook.clone())];
         let (mut out, mut at) = (Vec::new(), 0);
         while let Some(from) = seen.get(at).cloned() {

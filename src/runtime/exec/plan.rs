@@ -118,8 +118,8 @@ impl Exec {
         for text in texts(value) {
             let Some((engine, name)) = split_container(text) else { return Ok(params::shown(param, Some(value))) };
             let server = self.connections.need_docker(engine).map_err(|error| error.to_string())?;
-            let found = find(engine, docker::resolve(server, name)).await;
-            let found = found.map_err(|error| format!("{:?}: {error}", param.name))?;
+            let found =
+                find(engine, Box::pin(docker::resolve(server, name))).await.map_err(|error| error.to_string())?;
             ids.push(Value::from(format!("{engine}/{}", found.id)));
             names.push(format!("{engine}/{}", found.name));
         }

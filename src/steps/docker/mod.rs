@@ -61,7 +61,7 @@ pub async fn resolve(engine: &Engine, name: &str) -> Result<Resolved, SourceErro
         Ok(found) => view::container(&found),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => {
             // Without the list the name is wrong all the same.
-            let known = list(engine, true).await.unwrap_or_default();
+            let known = Box::pin(list(engine, true)).await.unwrap_or_default();
             return Err(absent(engine.name(), name, &known));
         }
         Err(error) => return Err(explain(engine, name, &error)),
@@ -76,7 +76,8 @@ fn absent(engine: &str, name: &str, known: &[Value]) -> SourceError {
         || "name one that it has, as ENGINE/NAME or ENGINE/ID".to_owned(),
         |near| format!("did you mean {engine}/{near}?"),
     );
-    SourceError::new(format!("there is no container {name} on {engine}"), mend)
+    // As it is typed: so the form finds its field.
+    SourceError::new(format!("there is no container {:?}", format!("{engine}/{name}")), mend)
 }
 
 fn text(value: &Value, key: &str) -> String {
@@ -424,7 +425,7 @@ mod tests {
         let known = [json!({"Name": "svc-000"}), json!({"Name": "other"})];
         let told = absent("local", "svc-0000", &known).to_string();
         assert!(
-            told.contains("there is no container svc-0000 on local") && told.contains("did you mean local/svc-000?"),
+            told.contains("there is no container \"local/svc-0000\"") && told.contains("did you mean local/svc-000?"),
             "{told}"
         );
         assert!(!told.contains("any more") && absent("local", "x", &[]).to_string().contains("ENGINE/NAME"));
