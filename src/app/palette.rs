@@ -70,6 +70,11 @@ pub struct Reading {
     pub scroll: Scroll,
 }
 
+fn with_state(runbook: &Arc<Runbook>, scope: Scope, cx: &Cx<'_>) -> Item {
+    let doc = format!("{}  ({})", runbook.title, super::offers::told(runbook, cx));
+    Item { doc, ..runbook_item(runbook, scope, cx.keymap) }
+}
+
 impl Palette {
     /// All actions that work in `scope`.
     pub fn all(scope: Scope, keymap: &Keymap, library: &Library) -> Self {
@@ -82,11 +87,12 @@ impl Palette {
     pub fn runbooks(cx: &Cx<'_>, scope: Scope, alert: Option<&str>, thing: &str) -> Self {
         let named = |runbook: &Runbook| alert.is_some_and(|name| runbook.alerts.iter().any(|glob| glob.matches(name)));
         let fits = cx.library.iter().filter(|runbook| is_for(runbook, scope, cx.keymap) || named(runbook));
-        let with_state = |runbook: &Arc<Runbook>| {
-            let doc = format!("{}  ({})", runbook.title, super::offers::told(runbook, cx));
-            Item { doc, ..runbook_item(runbook, scope, cx.keymap) }
-        };
-        Self::new(format!("actions for {thing}"), fits.map(with_state).collect())
+        Self::new(format!("actions for {thing}"), fits.map(|runbook| with_state(runbook, scope, cx)).collect())
+    }
+
+    /// One runbook, on which the cursor is.
+    pub fn runbook(cx: &Cx<'_>, scope: Scope, runbook: &Arc<Runbook>) -> Self {
+        Self::new(format!("actions for {}", runbook.title), vec![with_state(runbook, scope, cx)])
     }
 
     fn new(title: String, items: Vec<Item>) -> Self {

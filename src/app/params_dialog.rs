@@ -137,8 +137,8 @@ impl ParamsDialog {
 
 /// `None`: it is not given.
 fn value(param: &Param, text: &str) -> Result<Option<Value>, String> {
-    if text.is_empty() && param.kind != ParamType::String {
-        let missing = param.required && param.default.is_none();
+    let missing = param.required && param.default.is_none();
+    if text.is_empty() && (missing || param.kind != ParamType::String) {
         return if missing { Err(format!("{:?} must be given", param.name)) } else { Ok(None) };
     }
     params::check(param, &Value::from(text)).map(Some)
@@ -218,6 +218,15 @@ mod tests {
         assert!(dialog.is_refused() && dialog.refusal.is_none());
         dialog.fail("no answer");
         assert_eq!(dialog.refusal.as_deref(), Some("no answer"));
+    }
+
+    #[test]
+    fn an_empty_text_that_must_be_given_says_so() {
+        let mut param =
+            Library::builtin().get("db-kill-idle").unwrap().params.iter().find(|it| it.name == "app").unwrap().clone();
+        assert_eq!(param.kind, ParamType::String);
+        (param.required, param.default) = (true, None);
+        assert_eq!(value(&param, ""), Err("\"app\" must be given".to_owned()));
     }
 
     #[test]

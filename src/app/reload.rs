@@ -48,10 +48,12 @@ pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects)
 /// Runs under way go on with the pages that they began with. A plan that was made of another page is made anew.
 fn take_runbooks(state: &mut State, shelf: Shelf, effects: &mut Effects) {
     let Shelf { library, added, removed, changed, marked, wrong } = shelf;
+    // What it calls counts too: a plan tells what that would change, and is blocked when it can't be run.
+    let own: Vec<&String> = changed.iter().chain(&removed).chain(&marked).collect();
+    let other = planning::about(state)
+        .is_some_and(|id| own.iter().any(|own| *own == id) || state.library.standing(id) != library.standing(id));
     state.library = library;
     state.toasts.withdraw(MISTAKE);
-    let others = changed.iter().chain(&removed).chain(&marked);
-    let other = planning::about(state).is_some_and(|id| others.into_iter().any(|other| other == id));
     let (broken, mended): (Vec<_>, Vec<_>) = marked.into_iter().partition(|id| state.library.mistake(id).is_some());
     let changed: Vec<String> = changed.into_iter().filter(|id| !mended.contains(id)).collect();
     let lists = [
@@ -62,7 +64,7 @@ fn take_runbooks(state: &mut State, shelf: Shelf, effects: &mut Effects) {
         (&mended, "mended"),
     ];
     let mut words: Vec<String> = lists.into_iter().filter_map(|(names, what)| list(names, what)).collect();
-    let why = "the runbook was changed: this plan was made anew, nothing was done";
+    let why = "the runbook, or one that it calls, was changed: this plan was made anew, nothing was done";
     if other && planning::again(state, why, effects) {
         words.push("the plan is made anew".to_owned());
     }

@@ -414,7 +414,14 @@ fn leave(state: &mut State, effects: &mut Effects) {
 }
 
 fn open_actions(state: &mut State) {
-    let thing = state.pane().selected().map_or_else(|| state.scope().word().to_owned(), |selected| selected.name);
+    let selected = state.pane().selected();
+    if let Some(Selected { id: ThingId::Runbook(id), .. }) = &selected
+        && let Some(runbook) = state.library.get(id).cloned()
+    {
+        state.overlay = Some(Overlay::Palette(Palette::runbook(&state.cx(), state.scope(), &runbook)));
+        return;
+    }
+    let thing = selected.map_or_else(|| state.scope().word().to_owned(), |selected| selected.name);
     let alert = super::offers::alert(state);
     let palette =
         Palette::runbooks(&state.cx(), state.scope(), alert.as_ref().map(|alert| alert.name.as_str()), &thing);

@@ -101,10 +101,8 @@ fn after(runs: &Runs, run: &RunView, outcome: RunOutcome) -> String {
         out.item(state.word(), &steps);
     }
     out.each("calls", calls(runs, run));
-    let undone = run.steps.iter().filter(|step| step.state == StepState::Planned);
-    let mut names: Vec<String> = undone.map(StepView::name).collect();
-    names.dedup();
-    out.item("not done", &listed(names.into_iter()));
+    out.each("skipped", skipped(run).into_iter());
+    out.item("not done", &listed(run.steps.iter().filter(|step| is_not_done(step)).map(StepView::name)));
     out.left(&reach::of_run(runs, run), outcome);
     out.hash(&run.plan_hash);
     out.0
@@ -131,12 +129,35 @@ fn done(run: &RunView) -> Vec<(StepState, String)> {
     out.into_iter().map(text).collect()
 }
 
+/// What was passed over, step by step: `step 5 'Write a row' on web-1: not needed`.
+fn skipped(run: &RunView) -> Vec<String> {
+    let mut out: Vec<(&str, Vec<Reached>)> = Vec::new();
+    for step in run.steps.iter().filter(|step| step.state == StepState::Skipped && step.sent_at.is_none()) {
+        let why = step.detail.strip_prefix("skipped: ").unwrap_or(&step.detail);
+        match out.last_mut() {
+            Some((before, of)) if *before == why && of[0].title == step.title => of.push(sent(step)),
+            _ => out.push((why, vec![sent(step)])),
+        }
+    }
+    let text = |(why, of): (&str, Vec<Reached>)| match why {
+        "" => named(&of, STEPS),
+        why => format!("{}: {why}", named(&of, STEPS)),
+    };
+    out.into_iter().map(text).collect()
+}
+
+/// The run was over before it came to this, or ended at it before anything was sent.
+fn is_not_done(step: &StepView) -> bool {
+    let ended_before = matches!(step.state, StepState::Failed | StepState::TimedOut) && step.changes;
+    step.sent_at.is_none() && (matches!(step.state, StepState::Planned | StepState::Cancelled) || ended_before)
+}
+
 fn sent(step: &StepView) -> Reached {
     let (number, title, target) = (step.number.to_string(), step.title.clone(), step.target.clone());
     Reached { number, title, target, can: step.undo.is_some(), fate: Fate::Made, over: false, by: None }
 }
 
-/// What each call of a run has come to, or what it will change.
+/// What each call of a run has come to, or what it will change; of one that the run ended before, that it was not reached.
 pub fn calls<'a>(runs: &'a Runs, run: &'a RunView) -> impl Iterator<Item = String> + 'a {
     let reached = reach::of_run(runs, run);
     let steps = run.steps.iter().filter(|step| step.call.is_some() || runs.called_by(run, step).next().is_some());
@@ -144,6 +165,7 @@ pub fn calls<'a>(runs: &'a Runs, run: &'a RunView) -> impl Iterator<Item = Strin
         let begun: Vec<String> = runs.called_by(run, step).map(|child| came(step, child, &reached)).collect();
         match &step.call {
             _ if !begun.is_empty() => Some(begun.join("; ")),
+            Some(call) if run.outcome.is_some() && !step.state.is_final() => Some(never(step, call)),
             Some(call) if !step.state.is_final() => Some(ahead(step.number, &step.title, call, &reached)),
             _ => None,
         }
@@ -154,6 +176,11 @@ pub fn calls<'a>(runs: &'a Runs, run: &'a RunView) -> impl Iterator<Item = Strin
 fn ahead(number: usize, title: &str, call: &Foreseen, reached: &[Reached]) -> String {
     let name = foreseen::name(&number.to_string(), title);
     format!("{name} runs {} ({} risk): {}", call.runbook, call.risk, changes(&below(reached, number), OWN))
+}
+
+/// `step 2 'Long ones' was not reached: pg-long was not run`.
+fn never(step: &StepView, call: &Foreseen) -> String {
+    format!("{} was not reached: {} was not run", step.name(), call.runbook)
 }
 
 /// `step 2 'Long ones' ran pg-long (run 1a2b3c): ok; changed step 2.1 'End them' on primary, which cannot be undone`.

@@ -124,6 +124,18 @@ impl RunView {
         Some(verdict[..end.unwrap_or(verdict.len())].to_owned())
     }
 
+    /// What its steps change something on, each once, in order.
+    pub fn places(&self) -> Vec<&str> {
+        let mut places: Vec<&str> = Vec::new();
+        let changes = |step: &&StepView| (step.changes || step.sent_at.is_some()) && !step.target.is_empty();
+        for step in self.steps.iter().filter(changes) {
+            if !places.contains(&step.target.as_str()) {
+                places.push(&step.target);
+            }
+        }
+        places
+    }
+
     /// How many steps its page has, however many hosts each is done on.
     pub fn numbers(&self) -> usize {
         self.steps.iter().map(|step| step.number).max().unwrap_or(0)

@@ -218,7 +218,13 @@ impl Runbook {
 /// a path like those of the files.
 pub fn lint(files: &[(&str, &str)], exists: &dyn Fn(&str) -> bool) -> Vec<Problems> {
     let pages: Vec<(&str, &str)> = files.iter().copied().filter(|(_, source)| is_runbook(source)).collect();
-    let mut shelf = Shelf { exists, ids: BTreeMap::new(), calls: BTreeMap::new() };
+    let mut shelf = Shelf {
+        exists,
+        ids: BTreeMap::new(),
+        calls: BTreeMap::new(),
+        params: BTreeMap::new(),
+        handed: BTreeMap::new(),
+    };
     let mut found: Vec<(&str, Vec<Problem>)> = Vec::new();
     for (file, source) in &pages {
         let mut problems = links_of(file, source, &shelf);
@@ -226,6 +232,8 @@ pub fn lint(files: &[(&str, &str)], exists: &dyn Fn(&str) -> bool) -> Vec<Proble
             Ok(runbook) => {
                 problems.extend(shelf.id(file, source, &runbook));
                 shelf.calls.insert(file, calls_of(file, &runbook));
+                shelf.params.insert(file, runbook.params.iter().map(|param| param.name.clone()).collect());
+                shelf.handed.insert(file, runbook.handed);
             }
             Err(own) => problems.extend(own.list),
         }
@@ -233,6 +241,7 @@ pub fn lint(files: &[(&str, &str)], exists: &dyn Fn(&str) -> bool) -> Vec<Proble
     }
     for (file, problems) in &mut found {
         problems.extend(shelf.calls_of(file, &pages));
+        problems.extend(shelf.handed_of(file));
         problems.sort();
         problems.dedup();
     }
@@ -339,6 +348,10 @@ struct Shelf<'a> {
     /// The file that has each id.
     ids: BTreeMap<String, String>,
     calls: BTreeMap<&'a str, Vec<Called>>,
+    /// The parameters that each file declares.
+    params: BTreeMap<&'a str, Vec<String>>,
+    /// Those of each file that only what it calls can use.
+    handed: BTreeMap<&'a str, Vec<(String, u32)>>,
 }
 
 impl Shelf<'_> {
@@ -364,6 +377,22 @@ impl Shelf<'_> {
             }
         }
         problems
+    }
+
+    /// Parameters that neither a page nor what it calls takes. One that can't be read may take them all.
+    fn handed_of(&self, file: &str) -> Vec<Problem> {
+        let called = self.calls.get(file).into_iter().flatten();
+        let Some(taken) = called.map(|(to, _)| self.params.get(to.as_str())).collect::<Option<Vec<_>>>() else {
+            return Vec::new();
+        };
+        let handed = self.handed.get(file).into_iter().flatten();
+        let unused = handed.filter(|(name, _)| !taken.iter().any(|params| params.contains(name)));
+        let told = |(name, line): &(String, u32)| {
+            let what =
+                format!("the parameter `{name}` is never used, and no runbook that is called has one of this name");
+            problem(*line, 1, what, "use it or remove it")
+        };
+        unused.map(told).collect()
     }
 
     fn reaches(&self, from: &str, wanted: &str) -> bool {
@@ -477,6 +506,29 @@ mod tests {
         assert_eq!(round.len(), 2, "{round:?}");
         assert!(round[0].starts_with("b.md:14:1: c.md calls this runbook again"), "{round:?}");
         assert_eq!(told(&[("a.md", calls("a", "a.md"))]).len(), 1);
+    }
+
+    #[test]
+    fn a_parameter_that_only_a_called_page_takes_is_used() {
+        let with =
+            |page: String| page.replace("risk: low\n", "risk: low\nparams:\n  - {name: n, type: int, default: 1}\n");
+        let outer = with(page("a", "**Run:** [b](b.md)"));
+        let fence = "```sql check on=primary timeout=1s expect=(rows[0].ok)\nSELECT :n = 1 AS ok\n```";
+        let inner = page("b", fence);
+        assert_eq!(told(&[("a.md", outer.clone()), ("b.md", with(inner))]), [""; 0]);
+        let unused = told(&[("a.md", outer), ("b.md", page("b", "do it"))]);
+        assert_eq!(unused.len(), 1, "{unused:?}");
+        assert!(
+            unused[0].starts_with("a.md:9:1: the parameter `n` is never used, and no runbook that is called"),
+            "{unused:?}"
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_the_front_matter_is_not_told_as_one_of_a_condition() {
+        let fence = "```sql check on=primary timeout=1s out=before expect=(rows[0].ok)\nSELECT :n = 1 AS ok\n```\n\n```sql verify on=primary timeout=1s expect=(rows[0].n > before[0].n)\nSELECT 1 AS n\n```";
+        let found = told(&[("a.md", page("a", fence).replace("risk: low", "risk: lo"))]);
+        assert!(!found[0].contains("is not known here") && found[0].contains("`lo`"), "{found:?}");
     }
 
     #[test]

@@ -265,6 +265,9 @@ enum Phase {
     Over,
 }
 
+/// Why a run ended that somebody stopped, behind the outcome's own word.
+pub const REQUESTED: &str = "on request";
+
 /// A run's states.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -460,7 +463,7 @@ impl Machine {
     }
 
     fn stopped(&mut self) -> Command {
-        let end = End::new(RunOutcome::Stopped, "stopped on request; nothing was sent for this step", Then::Offer);
+        let end = End::new(RunOutcome::Stopped, "on request; nothing was sent for this step", Then::Offer);
         self.close(StepState::Cancelled, "stopped on request before anything was sent", Some(end))
     }
 
@@ -474,7 +477,7 @@ impl Machine {
             };
         }
         if self.stopping {
-            return self.failed(End::new(RunOutcome::Stopped, "stopped on request", Then::Offer));
+            return self.failed(End::new(RunOutcome::Stopped, REQUESTED, Then::Offer));
         }
         match self.batch() {
             Some((rolling, batch)) if batch > 0 && self.rollings[rolling].ask_after == Some(batch as u64) => {
@@ -487,7 +490,7 @@ impl Machine {
 
     fn begin(&mut self) -> Command {
         match self.kinds[self.step] {
-            _ if self.stopping => self.failed(End::new(RunOutcome::Stopped, "stopped on request", Then::Offer)),
+            _ if self.stopping => self.failed(End::new(RunOutcome::Stopped, REQUESTED, Then::Offer)),
             Kind::Manual => self.go(Phase::Asking, Command::Ask(self.step)),
             Kind::Look | Kind::Change { .. } => self.go(Phase::Checking, Command::Recheck(self.step)),
         }

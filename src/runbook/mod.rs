@@ -1,6 +1,7 @@
 //! Runbooks as data: read, checked, planned, gated, and the states of a run. No IO, no clock, no screen.
 
 pub mod announce;
+pub mod calls;
 pub mod expr;
 pub mod foreseen;
 pub mod gate;

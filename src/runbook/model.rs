@@ -54,6 +54,8 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     /// Sections, in the order of the file: the unit of order and of rolling.
     pub sections: Vec<Section>,
+    /// Parameters that nothing of the page uses, with their lines: what it calls may take them.
+    pub handed: Vec<(String, u32)>,
     /// What it says to people, heading by heading, in the order of the file.
     pub page: Vec<Passage>,
     /// SHA-256 of the file, hex.

@@ -15,7 +15,7 @@ pub fn for_alert<'a>(library: &'a Library, alert: &str) -> impl Iterator<Item = 
 
 /// Why it can't be run here and now, in a sentence; `None` when it can.
 pub fn refusal(library: &Library, runbook: &Runbook, environment: &str) -> Option<String> {
-    elsewhere(runbook, environment).or_else(|| library.mistake(&runbook.id).map(|mistake| mistake.why(runbook)))
+    elsewhere(runbook, environment).or_else(|| library.hindrance(runbook))
 }
 
 /// That it is for other environments than this one.

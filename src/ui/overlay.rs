@@ -3,6 +3,7 @@
 use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use crate::app::{AskDialog, Overlay, PHRASE, Palette, RevealDialog, State, UnlockDialog};
+use crate::domain::text;
 use crate::keymap::Scope;
 use crate::panes::PANES;
 use crate::runbook::machine::Way;
@@ -12,6 +13,9 @@ use crate::widgets::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
+
+/// Cells of a parameter's value where it only tells which run asks.
+const PARAM: usize = 40;
 
 /// Paints an overlay.
 pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
@@ -187,12 +191,25 @@ fn beside(parts: &[String], width: usize) -> String {
     out
 }
 
-/// `run 1a2b3c asks`, and which of how many.
+/// `Restart web on web-1: run 1a2b3c asks`, and which of how many.
 fn asks(state: &State, ask: &AskDialog) -> String {
-    match state.place_of(ask) {
-        (_, 1) => format!("run {} asks", ask.run.short()),
-        (at, of) => format!("run {} asks  (question {at} of {of}, Tab: the next)", ask.run.short()),
-    }
+    let about = state.runs.get(ask.run).map_or_else(String::new, |run| match run.places().as_slice() {
+        [] => format!("{}: ", run.title),
+        [place] => format!("{} on {place}: ", run.title),
+        [place, others @ ..] => format!("{} on {place} and {} more: ", run.title, others.len()),
+    });
+    let which = match state.place_of(ask) {
+        (_, 1) => String::new(),
+        (at, of) => format!("  (question {at} of {of}, Tab: the next)"),
+    };
+    format!("{about}run {} asks{which}", ask.run.short())
+}
+
+/// With which parameters the run that asks was begun, in short.
+fn asked_with(state: &State, ask: &AskDialog) -> Option<String> {
+    let run = state.runs.get(ask.run).filter(|run| !run.params.is_empty())?;
+    let params = run.params.iter().map(|(name, text)| format!("{name} = {}", text::truncate(text, PARAM)));
+    Some(format!("with {}", params.collect::<Vec<_>>().join(", ")))
 }
 
 /// What there is to tick and to choose, with the cursor.
@@ -211,6 +228,10 @@ fn list(out: &mut Lines, ask: &AskDialog, width: usize) {
 
 fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
+    if let Some(with) = asked_with(state, ask) {
+        wrap_into(&mut lines, Role::Muted, &with, text_width(area), 2);
+        lines.push((Role::Text, String::new()));
+    }
     wrap_into(&mut lines, Role::Text, &ask.prompt, text_width(area), 0);
     list(&mut lines, ask, text_width(area));
     let field = ask.takes_text().then_some(&ask.field);

@@ -60,7 +60,7 @@ fn allowed(param: &Param) -> String {
         ParamType::Server => "server",
         ParamType::Address => "host or address",
         ParamType::Enum => "choice",
-        ParamType::Container => "container",
+        ParamType::Container => "container, as ENGINE/NAME",
         ParamType::Database => "database",
     };
     match (param.min, param.max, param.choices.is_empty()) {

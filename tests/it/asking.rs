@@ -108,6 +108,9 @@ fn a_question_is_put_aside_everything_can_be_looked_at_and_a_key_brings_it_back(
         begin(&mut scene, 1, "local/api-3");
         ask_phrase(&mut scene, 1);
         settle(&mut scene);
+        let (seen, run) = (screen(&mut scene), run_id(1).short());
+        assert!(seen.contains(&format!("Restart a container on local/api-3: run {run} asks")), "{seen}");
+        assert!(seen.contains("with container = local/api-3"), "{seen}");
         press(&mut scene, "kill 3 on");
         assert_eq!(typed(&scene), "kill 3 on");
         code(&mut scene, KeyCode::Esc);

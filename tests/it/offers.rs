@@ -220,6 +220,52 @@ fn a_runbook_that_goes_or_changes_while_it_is_looked_at_is_not_taken_for_another
 }
 
 #[test]
+fn a_plan_is_made_anew_when_a_page_that_it_calls_at_any_depth_changes() {
+    let call = |id: &str, to: &str| page(id, "").replace("- [ ] look at it", &format!("**Run:** [x]({to}.md)"));
+    let pages = |last: &str| {
+        [("a.md", call("a", "b")), ("b.md", call("b", "c")), ("c.md", page("c", "").replace("look at it", last))]
+    };
+    let library = |last: &str| {
+        let pages = pages(last);
+        let files = pages.iter().map(|(file, page)| (*file, page.as_str()));
+        Arc::new(Library::read(files).unwrap_or_else(|problems| panic!("{problems:?}")))
+    };
+    let changed = |last: &str, id: &str| {
+        Event::Reloaded(Reloaded::Runbooks(Shelf {
+            library: library(last),
+            added: Vec::new(),
+            removed: Vec::new(),
+            changed: vec![id.to_owned()],
+            marked: Vec::new(),
+            wrong: Vec::new(),
+        }))
+    };
+    let mut scene = scene(&pages("look at it").map(|(_, page)| page));
+    scene.keys("5");
+    scene.paint();
+    press(&mut scene, 'R');
+    assert_eq!(asked(&scene).expect("a plan was asked for").runbook, "a");
+    let before = scene.effects.len();
+    scene.send(changed("look at it", "other"));
+    assert!(!scene.effects[before..].iter().any(|effect| matches!(effect, Effect::Plan { .. })));
+    scene.send(changed("look twice", "c"));
+    has(&mut scene, &["runbooks read again: c changed; the plan is made anew"]);
+    assert!(scene.effects[before..].iter().any(|effect| matches!(effect, Effect::Plan { .. })));
+}
+
+#[test]
+fn the_actions_of_a_runbook_are_that_runbook() {
+    let mut scene = scene(&[page("first", ""), page("second", "")]);
+    scene.keys("5j");
+    scene.paint();
+    press(&mut scene, 'a');
+    has(&mut scene, &["actions for Mend second"]);
+    scene.key(KeyCode::Enter);
+    scene.pass(Duration::from_secs(1));
+    assert_eq!(asked(&scene).expect("a plan was asked for").runbook, "second");
+}
+
+#[test]
 fn of_several_one_is_chosen_and_none_says_how_to_add_one() {
     let mut several = scene(&[page("first", "alerts: [Slow]\n"), page("second", "alerts: ['*']\n")]);
     several.keys("3");

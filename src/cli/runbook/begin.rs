@@ -1,5 +1,8 @@
 //! `quarterdeck runbook new`: a page to begin with.
 
+use super::super::{Global, setup};
+use crate::config;
+use crate::runbook::Library;
 use crate::runbook::parse::parse;
 use clap::Args;
 use color_eyre::eyre::{bail, eyre};
@@ -22,7 +25,12 @@ pub struct New {
 
 impl New {
     /// Writes it.
-    pub fn run(self) -> color_eyre::Result<ExitCode> {
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        // A config with a mistake is told elsewhere: a page can be begun all the same.
+        let folders = setup::config(global).map(|config| config.runbooks).unwrap_or_default();
+        if let Some(why) = taken(&config::library(&folders), &self.id) {
+            bail!("{why}");
+        }
         let today = super::shelf::today();
         let page = page(&self.id, &today.to_string());
         if !is_plain(&self.id) || parse("new", &page).is_err() {
@@ -34,6 +42,16 @@ impl New {
         println!("{file}: fill it in; `{lint}` names what is still to be written");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// That another runbook has the id: of two with one id only the first could be run.
+fn taken(library: &Library, id: &str) -> Option<String> {
+    let wrong = library.mistakes().iter().find(|mistake| mistake.id.as_deref() == Some(id));
+    let file = library
+        .get(id)
+        .map(|runbook| runbook.file())
+        .or_else(|| wrong.map(|mistake| mistake.path.display().to_string()))?;
+    Some(format!("the id {id:?} is that of {file} already: choose another; `quarterdeck runbook list` shows all"))
 }
 
 fn is_plain(word: &str) -> bool {
@@ -75,6 +93,14 @@ mod tests {
         }
         let filled = PLACEHOLDERS.iter().fold(page, |page, one| page.replace(one.text, "Something of our own"));
         assert_eq!(named(&filled), [""; 0]);
+    }
+
+    #[test]
+    fn an_id_that_is_taken_is_refused_with_where_it_stands() {
+        let library = Library::builtin();
+        let why = taken(&library, "container-restart").unwrap();
+        assert!(why.starts_with("the id \"container-restart\" is that of (built in) already: choose another"), "{why}");
+        assert_eq!(taken(&library, "restart-it"), None);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Command {
                 stdout().write_all(crate::domain::json::text(&schema::schema())?.as_bytes())?;
                 Ok(ExitCode::SUCCESS)
             }
-            Self::New(new) => new.run(),
+            Self::New(new) => new.run(global),
             Self::Plan(plan) => plan.run(global),
             Self::Run(run) => run.run(global),
             Self::Resume(resume) => resume.run(global),

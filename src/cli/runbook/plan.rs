@@ -4,12 +4,12 @@ use super::super::{Global, setup};
 use super::desk::Desk;
 use super::shelf::{self, WIDTH};
 use crate::config::Config;
-use crate::domain::risk::Unattended;
+use crate::domain::risk::{Level, Unattended};
 use crate::domain::{json, text};
 use crate::runbook::announce::{self, Teller};
 use crate::runbook::plan::{PlannedFence, PlannedStep};
 use crate::runbook::script::Rolling;
-use crate::runbook::{Draft, Plan, PlanRequest};
+use crate::runbook::{Draft, Plan, PlanRequest, foreseen};
 use crate::{runtime, ui};
 use clap::Args;
 use serde_json::{Value, json};
@@ -111,12 +111,45 @@ fn announced(desk: &Desk, plan: &Plan<Draft>) -> String {
 pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
     let notice = (!notes.is_empty()).then(|| notes.join("; "));
     let text = ui::plan_text(plan, notice.as_deref(), WIDTH);
-    let answer = answer(plan).map_or_else(String::new, |answer| format!("--confirm '{answer}' "));
+    let answers: String = confirms(plan).iter().map(|answer| format!("{answer} ")).collect();
     let how = match needs_person(plan, config) {
         Some(why) => format!("can't be run unattended: {why}"),
-        None => format!("to run it unattended: {answer}--plan {}", plan.body().hash),
+        None => format!("to run it unattended: {answers}--plan {}", plan.body().hash),
     };
-    format!("{}\n{}\n{text}{how}\n", plan.body().runbook.title, heading(plan, config))
+    let later: String =
+        later(plan).iter().map(|(step, phrase)| format!("{step} asks again: type  {phrase}\n")).collect();
+    format!("{}\n{}\n{text}{later}{how}\n", plan.body().runbook.title, heading(plan, config))
+}
+
+/// The steps that ask for a phrase of their own when they are reached, each with it; a step on several hosts asks once.
+fn later(plan: &Plan<Draft>) -> Vec<(String, &str)> {
+    let body = plan.body();
+    let first = plan.first_change().map(PlannedStep::of);
+    let mut seen: Vec<&str> = first.into_iter().collect();
+    let mut found = Vec::new();
+    for step in body.steps.iter().filter(|step| step.changes() && step.past.is_none() && step.level > Level::Yes) {
+        if !seen.contains(&step.of())
+            && let Some(phrase) = &step.phrase
+        {
+            seen.push(step.of());
+            found.push((
+                text::clean(&foreseen::name(&body.number(step).to_string(), &step.title)).into_owned(),
+                phrase.as_str(),
+            ));
+        }
+    }
+    found
+}
+
+/// All that the command line has to say to it without a terminal: the plan's own answer, then those of later steps.
+pub fn confirms(plan: &Plan<Draft>) -> Vec<String> {
+    let mut answers: Vec<String> = answer(plan).into_iter().collect();
+    for (_, phrase) in later(plan) {
+        if !answers.iter().any(|known| known == phrase) {
+            answers.push(phrase.to_owned());
+        }
+    }
+    answers.into_iter().map(|answer| format!("--confirm '{answer}'")).collect()
 }
 
 /// Where it would be done, and how grave that is: `PRODUCTION · kill-idle · high risk · by dba-oncall · /etc/…/kill-idle.md`.
@@ -139,14 +172,22 @@ fn needs_person(plan: &Plan<Draft>, config: &Config) -> Option<String> {
     if plan.takes_two() {
         return Some("it takes a second person".to_owned());
     }
-    let by_hand = body.steps.iter().find(|step| step.fences.is_empty())?;
-    Some(format!("{:?} takes a person", by_hand.title))
+    takes_person(plan)
+}
+
+/// That a step can't be done without a person at a terminal: it is done by hand, or runs another runbook.
+pub fn takes_person(plan: &Plan<Draft>) -> Option<String> {
+    let body = plan.body();
+    let step = body.steps.iter().find(|step| step.fences.is_empty() && step.past.is_none())?;
+    let call = body.script.step(&step.id).and_then(|read| read.manual.call.as_ref());
+    let what = call.map_or("is done by hand", |_| "runs another runbook, which is answered by itself");
+    Some(format!("{:?} {what}", step.title))
 }
 
 /// What `--confirm` takes for a plan; `None`: nothing is changed.
 pub fn answer(plan: &Plan<Draft>) -> Option<String> {
     plan.first_change()?;
-    Some(plan.phrase().filter(|_| plan.level() > crate::domain::risk::Level::Yes).unwrap_or("y").to_owned())
+    Some(plan.phrase().filter(|_| plan.level() > Level::Yes).unwrap_or("y").to_owned())
 }
 
 /// A plan for scripts.

@@ -113,6 +113,7 @@ impl Run {
             println!("{}", told::compact(&json!({ "event": "end", "outcome": word, "reason": reason })));
         }
         if !self.json && code == REFUSED {
+            let reason = reason.strip_suffix(": nothing was done").unwrap_or(&reason);
             eprintln!("quarterdeck: refused, and nothing was done: {reason}");
         }
         ExitCode::from(code)
@@ -187,8 +188,12 @@ impl Run {
         if let Some(reason) = made.body().blocked.first() {
             return Err(format!("the plan is blocked: {reason}"));
         }
+        if person.is_none()
+            && let Some(why) = plan::takes_person(&made)
+        {
+            return Err(format!("{why}: run it on a terminal"));
+        }
         self.is_that_plan(&made, first)?;
-        // An answer is for a plan that was seen: without its hash nobody can have seen this one.
         let glass = self.glass(&made, desk.config.policy)?;
         // An answer is for a plan that was seen: without its hash nobody can have seen this one.
         let given = self.confirm.first().filter(|_| first && self.plan.is_some());
@@ -196,9 +201,9 @@ impl Run {
             (None, ..) => "y".to_owned(),
             (Some(_), Some(given), _) => given.clone(),
             (Some(wanted), None, Some(person)) => person.ask(&question(&wanted)).await,
-            (Some(wanted), None, None) => {
-                let hash = &made.body().hash;
-                return Err(format!("without a terminal it takes --confirm '{wanted}' and --plan {hash}"));
+            (Some(_), None, None) => {
+                let (answers, hash) = (plan::confirms(&made).join(" "), &made.body().hash);
+                return Err(format!("without a terminal it takes {answers} --plan {hash}"));
             }
         };
         let answer = as_answer(&made, &answer)?;
@@ -245,16 +250,9 @@ impl Run {
         Err(format!("the plan is another one than {seen}: `quarterdeck runbook plan` shows it; its hash is {hash}"))
     }
 
-    /// Without a person nothing may come up that only one can do.
+    /// Without a person no step may ask for an answer that was not given.
     fn needs_nobody(&self, approved: &Plan<Approved>) -> Result<(), Refused> {
         for step in approved.body().steps.iter().filter(|step| step.past.is_none()) {
-            if step.fences.is_empty() {
-                let read = approved.body().script.step(&step.id);
-                let what = read
-                    .and_then(|read| read.manual.call.as_ref())
-                    .map_or("is done by hand", |_| "runs another runbook");
-                return Err(format!("{:?} {what}: run it on a terminal", step.title));
-            }
             let answered =
                 || self.confirm.iter().any(|given| approved.refuses(&step.id, Some(&phrase(given))).is_none());
             if approved.asks_for_itself(&step.id) && !answered() {
@@ -323,12 +321,13 @@ impl Signals {
         Ok(())
     }
 
-    async fn next(&mut self) {
+    /// The next one's name; `None`: the operator's own Ctrl-C.
+    async fn next(&mut self) -> Option<&'static str> {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => Some("SIGTERM"),
+            _ = hangup.recv() => Some("SIGHUP"),
         }
     }
 }
@@ -383,7 +382,7 @@ impl<'a> Following<'a> {
         loop {
             tokio::select! {
                 biased;
-                () = signals.next() => if self.interrupted(desk) { break },
+                signal = signals.next() => if self.interrupted(desk, signal) { break },
                 event = desk.events.recv() => {
                     if let Some(Event::Run(event)) = event {
                         self.take(desk, event, person.as_deref_mut());
@@ -424,10 +423,11 @@ impl<'a> Following<'a> {
     }
 
     /// The first time the run stops before its next change; the second time it is left as it is: true.
-    fn interrupted(&mut self, desk: &Desk) -> bool {
+    fn interrupted(&mut self, desk: &Desk, signal: Option<&'static str>) -> bool {
         if self.stopping {
             return true;
         }
+        signal.inspect(|signal| desk.exec.runs.told_to_end(signal));
         self.stopping = true;
         desk.exec.answer(self.run, RunAnswer::Stop);
         eprintln!(

@@ -82,7 +82,8 @@ pub fn find<'a>(library: &'a Library, id: &str) -> color_eyre::Result<&'a Arc<Ru
         if library.mistakes().iter().any(|mistake| mistake.id.as_deref() == Some(id)) {
             return eyre!("{id} can't be used: {}", text::clean(&library.absent(id)));
         }
-        let near = nearest(id, library.iter().map(|runbook| runbook.id.as_str()));
+        let wrong = library.mistakes().iter().filter_map(|mistake| mistake.id.as_deref());
+        let near = nearest(id, library.iter().map(|runbook| runbook.id.as_str()).chain(wrong));
         let hint = near.map_or_else(
             || "`quarterdeck runbook list` shows all".to_owned(),
             |near| format!("did you mean {near:?}?"),

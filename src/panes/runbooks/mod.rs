@@ -18,7 +18,7 @@ use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{RunId, Severity, ThingId, text, time};
 use crate::keymap::Scope;
-use crate::runbook::{Library, Mistake, Runbook, offer};
+use crate::runbook::{Library, Mistake, Runbook, Writes, offer};
 use crate::theme::Role;
 use crate::widgets::canvas;
 use crate::widgets::grid::{Look, RowLook, Slot, Window, place};
@@ -55,6 +55,13 @@ struct Entry {
     score: u32,
 }
 
+/// Why it can't be run from here: of itself, or because nothing can.
+fn refusal(runbook: &Runbook, cx: &Cx<'_>) -> Option<String> {
+    let read_only =
+        || (cx.writes == Writes::ReadOnly).then(|| "this dashboard is read-only: it can be planned".to_owned());
+    offer::refusal(cx.library, runbook, cx.environment).or_else(read_only)
+}
+
 impl Entry {
     fn new(runbook: &Arc<Runbook>, score: u32, cx: &Cx<'_>) -> Self {
         Self {
@@ -63,7 +70,7 @@ impl Entry {
             runbook: Some(Arc::clone(runbook)),
             mistaken: cx.library.mistake(&runbook.id).is_some(),
             last: offer::last_run(cx.runs, &runbook.id).map(|run| run.id),
-            refusal: offer::refusal(cx.library, runbook, cx.environment),
+            refusal: refusal(runbook, cx),
             score,
         }
     }

@@ -7,9 +7,10 @@ use crate::cx::Cx;
 use crate::domain::{Severity, Subject, ThingId};
 use crate::keymap::Scope;
 use crate::panes::{Details, Link, Section};
-use crate::runbook::model::{Fence, Param, Step};
-use crate::runbook::{Mistake, Role as FenceRole, RunView, Runbook, offer, params};
+use crate::runbook::model::{Call, Fence, Param, Step};
+use crate::runbook::{Library, Mistake, Role as FenceRole, RunView, Runbook, foreseen, offer, params};
 use crate::theme::Role;
+use std::collections::BTreeMap;
 
 /// Runs that are listed.
 const RUNS: usize = 5;
@@ -47,8 +48,7 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
     let names = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
     let alerts: Vec<String> = runbook.alerts.iter().map(|glob| glob.0.clone()).collect();
     let key = cx.keymap.key_of(Scope::Runbooks, &Action::Plan).unwrap_or_default();
-    let can = offer::refusal(cx.library, runbook, cx.environment)
-        .map_or_else(|| format!("yes: {key} plans it"), |why| format!("no: {why}"));
+    let can = super::refusal(runbook, cx).map_or_else(|| format!("yes: {key} plans it"), |why| format!("no: {why}"));
     let days = runbook.age(today(cx));
     let review = match offer::review(runbook, today(cx)) {
         Severity::Critical => ": it is probably wrong by now",
@@ -64,7 +64,7 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
         ("owner", runbook.owner.clone()),
         ("environments", names(&runbook.environments, "all")),
         ("alerts", names(&alerts, "none: `alerts: [NAME]` in its front matter offers it on alerts")),
-        ("can be undone", undo(runbook)),
+        ("can be undone", undo(runbook, cx.library)),
         ("parameters", runbook.params.iter().map(param).collect::<Vec<_>>().join("\n")),
         ("id", runbook.id.clone()),
     ];
@@ -85,18 +85,16 @@ fn changed(runbook: &Runbook, cx: &Cx<'_>) -> Option<String> {
     offer::changed(runbook, last)?.then(|| format!("yes: since it was last run ({at}) its file says something else"))
 }
 
-/// How many of its changes can be taken back.
-fn undo(runbook: &Runbook) -> String {
-    let changing = runbook.steps.iter().filter(|step| step.run().is_some());
-    let (mut all, mut undone) = (0, 0);
-    for step in changing {
-        all += 1;
-        undone += usize::from(step.fences.iter().any(|fence| fence.role == FenceRole::Undo));
-    }
-    match (all, undone) {
-        (0, _) => String::new(),
-        (_, 0) => "no".to_owned(),
-        (all, undone) => format!("{undone} of {all} changes"),
+/// How many of its changes, and of those of what it calls, can be taken back.
+fn undo(runbook: &Runbook, library: &Library) -> String {
+    let find = |from: &Runbook, call: &Call| library.called(from, call).ok();
+    let changes = foreseen::foresee(runbook, &BTreeMap::new(), &find).changes;
+    let (all, called) = (changes.len(), changes.iter().filter(|change| change.number.contains('.')).count());
+    let called = if called == 0 { String::new() } else { format!(", {called} of them in what it calls") };
+    match changes.iter().filter(|change| change.undo.is_some()).count() {
+        _ if all == 0 => String::new(),
+        0 => format!("no{called}"),
+        undone => format!("{undone} of {all} changes{called}"),
     }
 }
 

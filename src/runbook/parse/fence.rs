@@ -602,7 +602,8 @@ impl Reader<'_, '_> {
         let mut seen: Vec<String> = gives.iter().map(|(name, _)| (*name).to_owned()).chain(captured).collect();
         seen.push("params".to_owned());
         for name in condition.names() {
-            if !seen.contains(&name) && !["run", "step"].contains(&name.as_str()) {
+            // Where a parameter may be unread, so may a fence that gives rows.
+            if self.sure && !seen.contains(&name) && !["run", "step"].contains(&name.as_str()) {
                 let nearest = nearest(&name, seen.iter().map(String::as_str));
                 self.faults.at(
                     word.at,

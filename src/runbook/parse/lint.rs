@@ -14,13 +14,14 @@ use crate::runbook::model::{
 use std::collections::BTreeSet;
 
 /// Makes checked steps of the drafts; a fence or step with a problem is left out, because the file is refused anyway.
+/// The parameters that nothing here uses come third, with their lines, where another page is called: that one may take them.
 /// `whole`: the structure was read without a problem, so that what is missing is really missing.
 pub(super) fn steps(
     draft: Draft,
     front: Option<&Front>,
     whole: bool,
     faults: &mut Faults<'_>,
-) -> (Vec<Step>, Vec<Section>) {
+) -> (Vec<Step>, Vec<Section>, Vec<(String, u32)>) {
     let params = front.map(|front| front.params.as_slice()).unwrap_or_default();
     let secrets = front.map(|front| front.secrets.as_slice()).unwrap_or_default();
     let types = language::declared(params.iter().map(|(param, _)| param), secrets.iter().map(|(name, _)| name));
@@ -49,12 +50,19 @@ pub(super) fn steps(
         reader.faults.at(0, "the runbook has no step", "add a `##` section and below it `###` steps");
     }
     let named = params.iter().map(|(param, at)| ("parameter", &param.name, *at));
+    let calls = steps.iter().any(|step| step.manual.call.is_some());
+    let mut handed = Vec::new();
     for (kind, name, at) in named.chain(secrets.iter().map(|(name, at)| ("secret", name, *at))) {
-        if whole && !reader.unsure && !steps.is_empty() && !reader.used.contains(name) {
+        if !whole || reader.unsure || steps.is_empty() || reader.used.contains(name) {
+            continue;
+        }
+        if calls && kind == "parameter" {
+            handed.push((name.clone(), reader.faults.place(at).0));
+        } else {
             reader.faults.at(at, format!("the {kind} `{name}` is never used"), "use it or remove it");
         }
     }
-    (steps, sections)
+    (steps, sections, handed)
 }
 
 /// The rules about a step's fences together.

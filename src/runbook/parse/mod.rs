@@ -77,7 +77,7 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
     let draft = body::read(source, body_at, faults);
     let whole = faults.list.len() == before;
     literal::find(source, &draft, faults);
-    let (steps, sections) = lint::steps(draft, front.as_ref(), whole, faults);
+    let (steps, sections, handed) = lint::steps(draft, front.as_ref(), whole, faults);
     let front = front?;
     Some(Runbook {
         id: front.id,
@@ -98,6 +98,7 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         duration: front.duration,
         steps,
         sections,
+        handed,
         page: page::read(&source[body_at..]),
         hash: sha256(source),
         path: None,
@@ -152,7 +153,7 @@ pub fn links(source: &str) -> Vec<Link> {
 }
 
 /// SHA-256 of a text, as lower-case hex.
-pub(super) fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 

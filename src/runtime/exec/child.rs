@@ -18,7 +18,7 @@ use crate::runbook::machine::Answered;
 use crate::runbook::model::{Call, Param, ParamType};
 use crate::runbook::plan::{Caller, Onward, Resumption};
 use crate::runbook::reach::Reached;
-use crate::runbook::{PlanRequest, Runbook, library};
+use crate::runbook::{PlanRequest, Runbook};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -119,27 +119,6 @@ impl Exec {
         }
         Ok(family.into_iter().map(|(run, _)| run).collect())
     }
-
-    /// The runbook that a call means: by its file, seen from the calling one.
-    pub(super) fn called(&self, from: &Runbook, call: &Call) -> Result<Arc<Runbook>, String> {
-        let wanted = library::beside(&place(from), &call.file);
-        let found = |wanted: &String| self.library.iter().find(|runbook| place(runbook) == *wanted).cloned();
-        wanted.as_ref().and_then(found).ok_or_else(|| {
-            let mistake = self.library.unread().find(|(path, _)| Some(path) == wanted.as_ref());
-            let (file, from) = (&call.file, from.file());
-            mistake.map_or_else(
-                || format!("{file} beside {from} is not there or is no runbook: `quarterdeck runbook lint` tells"),
-                |(_, mistake)| format!("{file} has a mistake {}", mistake.told()),
-            )
-        })
-    }
-}
-
-/// Where a runbook stands among the others, with `/`.
-fn place(runbook: &Runbook) -> String {
-    let path = runbook.path.as_ref().map(|path| path.display().to_string());
-    // One that is built in has no folder: its file is called like itself.
-    path.unwrap_or_else(|| format!("{}.md", runbook.id))
 }
 
 impl Run {
@@ -147,7 +126,7 @@ impl Run {
     pub(super) async fn call(&mut self, step: usize, call: &Call) -> Answered {
         loop {
             let back = self.called_before(step);
-            let called = self.exec.called(&self.plan.body().runbook, call);
+            let called = self.exec.library.called(&self.plan.body().runbook, call);
             let what = match &called {
                 Ok(runbook) if let Some(run) = back => {
                     let (title, run) = (&runbook.title, run.short());

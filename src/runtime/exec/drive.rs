@@ -42,6 +42,10 @@ pub(super) async fn drive(
 ) -> Option<Over> {
     let caller = plan.body().request.caller.clone();
     let news = exec.runs.known(id, &plan.body().runbook.id, caller.as_ref().map(|caller| caller.run));
+    if let Err(why) = exec.pages_stand(&plan).await {
+        exec.trouble(Some(id), &format!("it was not begun: {why}")).await;
+        return None;
+    }
     let resumes = plan.body().request.resumes;
     let backwards = resumes.is_some_and(|resumption| resumption.way == Onward::Undo);
     let script = &plan.body().script;
@@ -255,6 +259,7 @@ impl Run {
             Command::Finish { outcome, reason, left } => {
                 let left = self.left_steps(left);
                 let (outcome, reason, told) = self.verdict(outcome, reason, &left);
+                let reason = self.exec.runs.who_ended(outcome, &reason).unwrap_or(reason);
                 let reason = clean(&format!("{reason}{told}")).into_owned();
                 let (left, undone) = (self.left_data(&left), self.is_undone());
                 let data = json!({ "outcome": outcome, "reason": reason, "left": left, "undone": undone });

@@ -10,6 +10,7 @@ mod child;
 mod drive;
 mod lease;
 mod live;
+mod pages;
 mod plan;
 mod poll;
 mod progress;
@@ -22,16 +23,17 @@ mod when;
 mod tests;
 
 use crate::connect::Connections;
-use crate::domain::record::{Entry, Record};
+use crate::domain::record::{Entry, Record, RunOutcome};
 use crate::domain::risk::Policy;
 use crate::domain::{Now, RunId, text};
 use crate::effect::RunAnswer;
 use crate::event::{Ended, Event, RunEvent};
 use crate::journal::{Journal, JournalError};
+use crate::runbook::machine::REQUESTED;
 use crate::runbook::{Approved, Library, Plan, PlanRequest, Refusal};
 pub use resolve::reason;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -82,9 +84,22 @@ impl Planning {
 pub struct Running {
     answers: Arc<Mutex<BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>>>,
     kin: Arc<Mutex<BTreeMap<RunId, child::Kin>>>,
+    /// The signal by which the program was told to end, if it was.
+    signal: Arc<OnceLock<&'static str>>,
 }
 
 impl Running {
+    /// The program was told to end by this signal: runs that end by that say so.
+    pub fn told_to_end(&self, signal: &'static str) {
+        self.signal.get_or_init(|| signal);
+    }
+
+    /// The reason of a stop that no person asked for; `None`: it stays as it is.
+    fn who_ended(&self, outcome: RunOutcome, reason: &str) -> Option<String> {
+        let (signal, rest) = self.signal.get().zip(reason.strip_prefix(REQUESTED))?;
+        (outcome == RunOutcome::Stopped).then(|| format!("quarterdeck was told to end ({signal}){rest}"))
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>) -> T) -> T {
         // The map is whole after every operation on it, so a panic elsewhere does no harm to it.
         work(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner))

@@ -119,7 +119,8 @@ impl Exec {
         for text in texts(value) {
             let Some((engine, name)) = split_container(text) else { return Ok(params::shown(param, Some(value))) };
             let server = self.connections.need_docker(engine).map_err(|error| error.to_string())?;
-            let found = find(engine, docker::resolve(server, name)).await.map_err(|error| error.to_string())?;
+            let found =
+                find(engine, Box::pin(docker::resolve(server, name))).await.map_err(|error| error.to_string())?;
             ids.push(Value::from(format!("{engine}/{}", found.id)));
             names.push(format!("{engine}/{}", found.name));
         }
@@ -364,13 +365,13 @@ impl<'a> Planner<'a> {
     /// A call is planned when its step is reached; that there is something to call, and what its page changes, is known before.
     fn foresee(&mut self, runbook: &Runbook, step: &Step, call: &Call) -> Option<Foreseen> {
         let exec = self.exec;
-        match exec.called(runbook, call) {
+        match exec.library.called(runbook, call) {
             Ok(called) => {
-                if let Some(mistake) = exec.library.mistake(&called.id) {
-                    let why = format!("{}: it calls {}, and {}", step.title, called.id, mistake.why(&called));
+                if let Some(why) = exec.library.hindrance(&called) {
+                    let why = format!("{}: it calls {}, and {why}", step.title, called.id);
                     self.blocked.push(clean(&why).into_owned());
                 }
-                Some(foreseen::foresee(&called, &self.shown, &|from, call| exec.called(from, call).ok()))
+                Some(foreseen::foresee(&called, &self.shown, &|from, call| exec.library.called(from, call).ok()))
             }
             Err(why) => {
                 self.blocked.push(clean(&format!("{}: {why}", step.title)).into_owned());

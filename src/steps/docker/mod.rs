@@ -10,7 +10,7 @@ use self::pull::Progress;
 use super::live::Teller;
 use super::{Acted, Call, Found, Pinned, Settled, Step, StepKind};
 use crate::connect::Engine;
-use crate::domain::SourceError;
+use crate::domain::{SourceError, nearest};
 use crate::runbook::StepPermit;
 use crate::runbook::expr::Names;
 use crate::runbook::language::docker::{Command, LANGUAGE, Target, Verb, is_image, parse};
@@ -56,8 +56,28 @@ pub struct Resolved {
 
 /// Finds the container that a name, a short or a full id means on an engine.
 pub async fn resolve(engine: &Engine, name: &str) -> Result<Resolved, SourceError> {
-    let found = inspect(engine, name).await?;
+    let docker = engine.client().await?;
+    let found = match docker.inspect_container(name, None).await {
+        Ok(found) => view::container(&found),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => {
+            // Without the list the name is wrong all the same.
+            let known = Box::pin(list(engine, true)).await.unwrap_or_default();
+            return Err(absent(engine.name(), name, &known));
+        }
+        Err(error) => return Err(explain(engine, name, &error)),
+    };
     Ok(Resolved { id: text(&found, "Id"), name: view::name(&found) })
+}
+
+/// That an engine has no container of this name, and which is near.
+fn absent(engine: &str, name: &str, known: &[Value]) -> SourceError {
+    let near = nearest(name, known.iter().filter_map(|one| one["Name"].as_str()));
+    let mend = near.map_or_else(
+        || "name one that it has, as ENGINE/NAME or ENGINE/ID".to_owned(),
+        |near| format!("did you mean {engine}/{near}?"),
+    );
+    // As it is typed: so the form finds its field.
+    SourceError::new(format!("there is no container {:?}", format!("{engine}/{name}")), mend)
 }
 
 fn text(value: &Value, key: &str) -> String {
@@ -398,6 +418,17 @@ mod tests {
     fn now(started: &str, running: bool) -> Value {
         let status = if running { "running" } else { "exited" };
         json!({"Name": "/api", "State": {"StartedAt": started, "Running": running, "Status": status}})
+    }
+
+    #[test]
+    fn a_container_that_is_not_there_is_told_with_the_near_one_of_its_engine() {
+        let known = [json!({"Name": "svc-000"}), json!({"Name": "other"})];
+        let told = absent("local", "svc-0000", &known).to_string();
+        assert!(
+            told.contains("there is no container \"local/svc-0000\"") && told.contains("did you mean local/svc-000?"),
+            "{told}"
+        );
+        assert!(!told.contains("any more") && absent("local", "x", &[]).to_string().contains("ENGINE/NAME"));
     }
 
     #[test]

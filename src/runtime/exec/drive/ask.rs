@@ -7,6 +7,8 @@ use crate::domain::text::{clean, clean_lines};
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::machine::Answered;
+use crate::runbook::model::Role;
+use crate::runbook::plan::PlannedStep;
 use crate::steps::manual;
 
 impl Run {
@@ -45,7 +47,7 @@ impl Run {
         let ask = RunEvent::Ask {
             run: self.id,
             step: planned.id.clone(),
-            prompt: self.about(planned),
+            prompt: format!("{}{}", self.about(planned), sends(planned)),
             phrase: planned.phrase.clone(),
             manual: false,
             list: TaskList::default(),
@@ -103,4 +105,11 @@ impl Run {
         self.values.insert(name, written.into());
         format!("chosen: {choice}")
     }
+}
+
+/// What is sent when it is answered, below what it is about.
+fn sends(planned: &PlannedStep) -> String {
+    let run = planned.fences.iter().find(|fence| fence.role == Role::Run && !fence.is_left_out());
+    let lines = |sent: &str| sent.trim_end().lines().map(|line| format!("\n  {line}")).collect::<String>();
+    run.map_or_else(String::new, |run| format!("\n\nsends, by {} on {}:{}", run.language, run.on, lines(&run.sent)))
 }

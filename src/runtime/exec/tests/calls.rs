@@ -263,3 +263,63 @@ async fn what_a_called_run_did_is_taken_back_in_its_place() {
 fn states(view: &RunView) -> Vec<StepState> {
     view.steps.iter().map(|step| step.state).collect()
 }
+
+/// `outer.md`: two things to look at, then a call of `inner.md`, each page in a file.
+fn by_hand(folder: &std::path::Path) -> [std::path::PathBuf; 2] {
+    let look = |title: &str| format!("### {title}\n\n- [ ] look\n\n");
+    let outer = format!("## Go\n\n{}{}### Other\n\n**Run:** [inner](inner.md)\n", look("First"), look("Second"));
+    let pages = [("outer", outer), ("inner", format!("## Go\n\n{}", look("Third")))];
+    pages.map(|(id, body)| {
+        let path = folder.join(format!("{id}.md"));
+        std::fs::write(&path, file(id, "", &body)).unwrap();
+        path
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_whose_page_or_a_page_that_it_calls_has_a_mistake_or_was_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [_, inner] = by_hand(folder.path());
+    let folders = [folder.path().to_owned()];
+    let mut bridge = Bridge::new(Connections::default(), crate::config::library(&folders)).await;
+    let approved = |plan: Plan<Draft>| yes(plan, None);
+    let not_begun = |why: &'static str| move |event: &RunEvent| matches!(event, RunEvent::Trouble { what, .. } if what.starts_with("it was not begun: ") && what.contains(why));
+    let before = bridge.plan("outer", json!({})).await;
+    assert_eq!(before.body().blocked, Vec::<String>::new());
+    let whole = std::fs::read_to_string(&inner).unwrap();
+    std::fs::write(&inner, whole.replace("### Third", "### Fourth")).unwrap();
+    bridge.exec.start(approved(before.clone())).unwrap();
+    bridge.until(not_begun("inner.md (inner) was changed since the plan was made: plan again")).await;
+    std::fs::write(&inner, whole.replace("risk: low\n", "")).unwrap();
+    let broken = crate::config::library_after(&folders, &bridge.exec.library);
+    bridge.exec = Arc::new(bridge.exec.with_library(Arc::new(broken)));
+    let plan = bridge.plan("outer", json!({})).await;
+    assert!(plan.body().blocked[0].starts_with("Other: it calls inner, and its file has a mistake"), "{plan:?}");
+    bridge.exec.start(approved(before.clone())).unwrap();
+    bridge.until(not_begun("outer calls inner: its file has a mistake (inner.md:")).await;
+    let records = bridge.exec.journal.recent(10).await.unwrap();
+    assert!(records.iter().all(|record| record.entry.run.is_none()), "nothing of it was begun: {records:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_skipped_or_not_reached_is_told_and_no_call_in_the_present() {
+    let folder = tempfile::tempdir().unwrap();
+    by_hand(folder.path());
+    let library = crate::config::library(&[folder.path().to_owned()]);
+    let mut bridge = Bridge::new(Connections::default(), library).await;
+    let run = bridge.exec.start(yes(bridge.plan("outer", json!({})).await, None)).unwrap();
+    for answer in [RunAnswer::Skip("not needed".to_owned()), RunAnswer::Stop] {
+        bridge.until(|event| matches!(event, RunEvent::Ask { manual: true, .. })).await;
+        bridge.exec.answer(run, answer);
+    }
+    let view = bridge.end(run).await;
+    let told = announce::of_run(&bridge.runs, &view, view.started);
+    for line in [
+        "- skipped: step 1 'First': not needed\n",
+        "- not done: step 2 'Second', step 3 'Other'\n",
+        "- calls: step 3 'Other' was not reached: inner was not run\n",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(!told.contains("runs inner"), "{told}");
+}
