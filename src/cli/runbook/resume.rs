@@ -470,6 +470,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_hosts_of_a_rollout_stand_by_their_steps_and_one_that_is_driven_offers_nothing() {
+        let step =
+            |host: &str| json!({ "id": format!("drain@{host}"), "title": "Drain", "host": host, "target": host });
+        let record = json!({
+            "id": uuid::Uuid::nil(), "writer": uuid::Uuid::nil(), "seq": 1, "prev": "", "hash": "", "at": "2026-01-01T00:00:00Z",
+            "mono_ms": 0, "incident": null, "actor": { "name": "ada", "uid": 1, "host": "bastion" }, "kind": "run.start",
+            "run": uuid::Uuid::nil(), "step": null, "role": null, "target": null, "env": "test",
+            "data": { "runbook": "own", "steps": [step("web-1"), step("web-2")] },
+        });
+        let start: Record = serde_json::from_value(record).unwrap();
+        let past = Past::of(RunId(uuid::Uuid::nil()), &[start]).unwrap();
+        let told = shown(&past, Some("another session drives run 000000"));
+        assert!(told.contains("   1  not begun    Drain on web-1\n   1  not begun    Drain on web-2"), "{told}");
+        assert!(told.contains("under way") && told.contains("another session drives run 000000"), "{told}");
+        assert!(!told.contains("what can be done"), "{told}");
+        assert_eq!(of_past(&past, Some("driven"))["under_way"], true);
+    }
+
+    #[test]
     fn the_worst_counts() {
         assert_eq!(worst(&[], false), 0);
         assert_eq!(worst(&[], true), 1);
