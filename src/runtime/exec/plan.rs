@@ -39,7 +39,7 @@ impl Exec {
         let runbook = self.library.get(&request.runbook).ok_or_else(|| self.library.absent(&request.runbook))?;
         let family = self.family(request)?;
         let mut values = params::resolve(&runbook.params, &request.args)?;
-        let shown = self.resolve_things(runbook, &mut values).await?;
+        let shown = Box::pin(self.resolve_things(runbook, &mut values)).await?;
         let fleet = self.fleet(runbook);
         let script = Script::new(runbook, &values, &fleet, self.guarded)?;
         let mut planner = Planner::new(self, &script, runbook, (&shown, values));
@@ -55,7 +55,7 @@ impl Exec {
         planner.blocked.extend(locks.iter().filter_map(|lock| lock.holder.clone()));
         let mut steps = Vec::new();
         for at in 0..script.steps.len() {
-            steps.push(planner.plan(runbook, at).await?);
+            steps.push(Box::pin(planner.plan(runbook, at)).await?);
         }
         planner.blocked.extend(runbook.limits.against_hosts(&planner.changes));
         let Planner { values, blocked, warnings, .. } = planner;
