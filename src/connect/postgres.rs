@@ -132,7 +132,8 @@ impl Postgres {
         if acting { self.act.server() } else { self.read.server() }
     }
 
-    /// The same with the database, always: `db-primary:5432/app`. What a plan is about is told, and hashed, by this.
+    /// The same with user, database and options, always: `ops@db-primary:5432/app`, `… with -c search_path=other`. What a plan is about is told, and
+    /// hashed, by this: each of them decides what a statement means.
     pub fn target(&self, acting: bool) -> String {
         if acting { self.act.target() } else { self.read.target() }
     }
@@ -374,6 +375,10 @@ fn parse_dsn(table: &str, dsn: &str) -> Result<PgConnectOptions, SourceError> {
     PgConnectOptions::from_str(url.as_str()).map_err(|_| none())
 }
 
+/// The settings that [`limited`] and the reading login add: they decide how long something may take, and not what it means.
+const LIMITS: [&str; 4] =
+    ["statement_timeout=", "lock_timeout=", "idle_in_transaction_session_timeout=", "default_transaction_read_only="];
+
 fn limited(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
     options.options([
         ("statement_timeout", statement.as_millis()),
@@ -462,12 +467,17 @@ impl Login {
     }
 
     fn target(&self) -> String {
-        let options = &self.options;
-        match self.database {
+        let (options, user) = (&self.options, self.options.get_username());
+        let server = match self.database {
             Some(_) => self.server(),
             // A login without a database goes to the one that is called like its user.
-            None => format!("{}/{}", self.server(), options.get_database().unwrap_or(options.get_username())),
-        }
+            None => format!("{}/{}", self.server(), options.get_database().unwrap_or(user)),
+        };
+        let ours = |option: &&str| LIMITS.iter().any(|name| option.starts_with(name));
+        let theirs = options.get_options().unwrap_or_default().split("-c ").map(str::trim);
+        let theirs: Vec<&str> = theirs.filter(|option| !option.is_empty() && !ours(option)).collect();
+        let with = if theirs.is_empty() { String::new() } else { format!(" with {}", theirs.join(", ")) };
+        format!("{user}@{server}{with}")
     }
 
     async fn options(&self) -> Result<PgConnectOptions, SourceError> {
@@ -575,6 +585,7 @@ mod tests {
         let other = server.database("billing");
         assert_eq!((other.name(), other.place().as_str()), ("primary", "db:5433/billing as quarterdeck"));
         assert_eq!(other.address(true), "db:5433/billing");
+        assert!(other.target(true).ends_with("@db:5433/billing"), "{}", other.target(true));
         assert_eq!(other.act.options.get_database(), Some("billing"));
         assert_eq!(other.act.options.get_options(), server.act.options.get_options());
         assert!(Arc::ptr_eq(&other, &server.database("billing")) && !Arc::ptr_eq(&other, &server.database("app")));

@@ -140,23 +140,47 @@ impl Drop for Master {
     }
 }
 
-/// Where an address leads by the config of `ssh` (`ssh -G`, see ssh(1)): `ops@10.0.0.4:22`, and through which jump host. The address itself where
-/// that can't be told.
+/// Jump hosts behind each other that are followed.
+const JUMPS: usize = 8;
+
+/// Where an address leads by the config of `ssh` (`ssh -G`, see ssh(1)): `ops@10.0.0.4:22`, and through which jump hosts, each with where it is
+/// itself. The address itself where that can't be told.
 pub(super) async fn target(place: &Place) -> String {
+    let (mut all, mut next) = (Vec::new(), vec![place.address.as_str().to_owned()]);
+    while let Some(address) = next.pop().filter(|_| all.len() < JUMPS) {
+        let Some(told) = config_of(place, &address).await else {
+            all.push(address);
+            continue;
+        };
+        if let Some(jump) = word(&told, "proxyjump") {
+            next.extend(jump.split(',').map(hop));
+        }
+        all.push(target_of(&told).unwrap_or(address));
+    }
+    all.join(", ")
+}
+
+/// `ssh://ops@bastion:22` and `ops@bastion:22` as `ssh` takes a host.
+fn hop(text: &str) -> String {
+    let text = text.trim().trim_start_matches("ssh://");
+    let port = text.rsplit_once(':').filter(|(host, port)| !host.ends_with(':') && port.parse::<u16>().is_ok());
+    port.map_or(text, |(host, _)| host).to_owned()
+}
+
+async fn config_of(place: &Place, address: &str) -> Option<String> {
     let mut ssh = command(place);
-    ssh.arg("-G").stdout(Stdio::piped()).stderr(Stdio::null()).arg("--").arg(place.address.as_str());
-    let told = tokio::time::timeout(LOCAL, ssh.output()).await;
-    let told = told.ok().and_then(Result::ok).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    told.and_then(|told| target_of(&told)).unwrap_or_else(|| place.address.as_str().to_owned())
+    ssh.arg("-G").stdout(Stdio::piped()).stderr(Stdio::null()).arg("--").arg(address);
+    let output = tokio::time::timeout(LOCAL, ssh.output()).await.ok()?.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn word<'a>(told: &'a str, key: &str) -> Option<&'a str> {
+    let value = told.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    value.map(str::trim).filter(|word| *word != "none")
 }
 
 fn target_of(told: &str) -> Option<String> {
-    let word = |key: &str| {
-        told.lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
-            .map(str::trim)
-            .filter(|word| *word != "none")
-    };
+    let word = |key| word(told, key);
     let host = word("hostname").map(|host| if host.contains(':') { format!("[{host}]") } else { host.to_owned() })?;
     let by = ["proxyjump", "proxycommand"].into_iter().find_map(word);
     let through = by.map(|by| format!(" through {by}")).unwrap_or_default();
@@ -223,5 +247,7 @@ mod tests {
         let told = told.replace("10.0.0.4", "fe80::4").replace("proxyjump none", "proxyjump bastion");
         assert_eq!(target_of(&told).as_deref(), Some("ops@[fe80::4]:2222 through bastion"));
         assert_eq!(target_of("Bad configuration option"), None);
+        let hops = ["bastion", "ops@bastion:2222", "ssh://ops@bastion:2222", "ops@[fe80::1]:22"].map(hop);
+        assert_eq!(hops, ["bastion", "ops@bastion", "ops@bastion", "ops@[fe80::1]"]);
     }
 }

@@ -126,6 +126,9 @@ impl Run {
         if let Err(why) = self.held.check(&self.exec).await {
             return Effect::NotSent(why);
         }
+        if let Some(why) = self.moved(step, Role::Undo).await {
+            return Effect::NotSent(why);
+        }
         let planned = self.planned(step);
         let sent = planned.rows.as_ref().and_then(|rows| self.outs.seen_on(self.host(step)).get(&rows.name));
         let permit = match self.plan.permit_undo(&planned.id, sent) {

@@ -51,11 +51,26 @@ impl Run {
             Ok(fresh) => fresh,
             Err(why) => return self.rechecked(step, Rechecked::Blocked(why), None).await,
         };
-        let result = match self.over_limit(step, fresh.as_ref()) {
+        let against = match self.moved(step, Role::Run).await {
+            Some(why) => Some(why),
+            None => self.over_limit(step, fresh.as_ref()),
+        };
+        let result = match against {
             Some(why) => Rechecked::Blocked(why),
             None => self.judge(step, &checks, fresh.as_ref()).await,
         };
         self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
+    }
+
+    /// Why a fence does not go where its plan says any more: the config of `ssh`, say, leads elsewhere by now. An engine is pinned by its host.
+    pub(super) async fn moved(&self, step: usize, role: Role) -> Option<String> {
+        let (fence, pinned) = self.fences(step, role).next().filter(|(fence, _)| fence.language.name != "docker")?;
+        let planned = self.planned(step).fences.iter().find(|planned| planned.role == role)?;
+        let call = self.scene(step).call(fence, pinned).ok()?;
+        let now = step_of(fence).ok()?.pin(call).await.ok()?;
+        let (now, then) = (clean(&now.address), &planned.address);
+        let moved = !then.is_empty() && !now.is_empty() && now != then.as_str();
+        moved.then(|| format!("{} leads to {now} by now, and the plan says {then}: plan it again", planned.on))
     }
 
     /// Why the runbook's limits let no change begin.

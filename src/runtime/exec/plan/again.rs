@@ -86,7 +86,13 @@ impl Exec {
         let mut steps = Vec::new();
         for (number, step) in script.steps.iter().enumerate() {
             match of.way {
-                Onward::GoOn if number < at => steps.push(done_before(step, &past)),
+                Onward::GoOn if number < at => {
+                    // It may have to be taken back: there, and nowhere else.
+                    let done = done_before(step, &past);
+                    let now = planner.address_of_change(step).await;
+                    planner.blocked.extend(elsewhere(&past, &PlannedStep { address: now, ..done.clone() }));
+                    steps.push(done);
+                }
                 Onward::GoOn => {
                     let planned = planner.plan(runbook, number).await?;
                     planner.blocked.extend(elsewhere(&past, &planned));
@@ -175,6 +181,12 @@ fn numbers(past: &Past) -> BTreeMap<String, usize> {
 }
 
 impl Planner<'_> {
+    /// Where a step's change would go now; empty: that can't be told, or it has none.
+    async fn address_of_change(&self, step: &Step) -> String {
+        let Some(run) = step.run() else { return String::new() };
+        self.pin(step, run).await.map_or_else(|_| String::new(), |(pinned, _)| clean(&pinned.address).into_owned())
+    }
+
     /// What takes a step back, as it would be sent. Whatever keeps it from being sent blocks the plan: what comes after it waits for it.
     async fn back(&mut self, runbook: &Runbook, step: &Step, past: &Past) -> PlannedStep {
         let known = past.step(&step.id).cloned().unwrap_or_default();
