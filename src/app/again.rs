@@ -2,7 +2,7 @@
 
 use super::menu::{Choice, Menu, MenuKind, MenuLine, Take};
 use super::{NameDialog, Overlay, State, planning};
-use crate::domain::RunId;
+use crate::domain::{RunId, reason};
 pub use crate::effect::Word;
 use crate::effect::{Effect, Effects};
 use crate::runbook::past::{Next, to_paste};
@@ -96,7 +96,7 @@ pub(super) fn choose(state: &mut State, run: RunId, chosen: Chosen, effects: &mu
 
 /// A person's word is typed; false: it is not long enough to say something.
 pub(super) fn say(state: &mut State, run: RunId, word: Word, text: &str, effects: &mut Effects) -> bool {
-    if text.split_whitespace().count() < 2 || text.trim().chars().count() < 10 {
+    if reason::read(text).is_none() {
         state.toasts.bad(state.now, "in at least two words and 10 characters: it is recorded");
         return false;
     }

@@ -23,6 +23,7 @@ pub mod past;
 pub mod process;
 pub mod promql;
 pub mod prose;
+pub mod reason;
 pub mod record;
 pub mod risk;
 pub mod sample;

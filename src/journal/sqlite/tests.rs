@@ -1,7 +1,6 @@
 //! The embedded journal on real files.
 
 use super::super::chain::Broken;
-use super::super::process::tests::gone;
 use super::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -20,10 +19,6 @@ fn folder() -> (TempDir, PathBuf) {
 
 async fn open(path: &Path) -> SqliteJournal {
     SqliteJournal::open(path, "test", Redactor::default()).await.unwrap()
-}
-
-async fn open_dead(path: &Path) -> SqliteJournal {
-    SqliteJournal::open_as(path, "test", Redactor::default(), actor(), gone()).await.unwrap()
 }
 
 fn entry(kind: RecordKind, run: Option<RunId>, data: Value) -> Entry {
@@ -70,10 +65,12 @@ async fn what_is_appended_is_read_back_and_verifies() {
 #[tokio::test]
 async fn the_file_is_for_its_owner_alone() {
     let (_folder, path) = folder();
-    drop(open(&path).await);
+    // Open, for the last one that closes it removes the log.
+    let journal = open(&path).await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     assert_eq!(mode(&path.with_extension("sqlite-wal")), 0o600);
+    drop(journal);
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     drop(open(&path).await);
     assert_eq!(mode(&path), 0o600);
@@ -169,40 +166,6 @@ async fn an_append_that_nobody_waits_for_leaves_the_chain_whole() {
     // The write connection is handed out in order: all that was asked for before is there.
     assert_eq!(last.seq, 22);
     assert!(journal.reader().verify().await.unwrap().is_intact());
-}
-
-#[tokio::test]
-async fn only_runs_of_dead_writers_are_unfinished() {
-    let (_folder, path) = folder();
-    let (dead, alive, us) = (open_dead(&path).await, open(&path).await, open(&path).await);
-    let left = start_run(&dead).await;
-    let finished = start_run(&dead).await;
-    dead.append(entry(RecordKind::RunFinish, Some(finished), json!({ "outcome": "ok" }))).await.unwrap();
-    start_run(&alive).await;
-    start_run(&us).await;
-    let records = us.unfinished().await.unwrap();
-    let kinds: Vec<_> = records.iter().map(|record| (record.entry.run, record.entry.kind)).collect();
-    assert_eq!(kinds, [(Some(left), RecordKind::RunStart), (Some(left), RecordKind::StepIntent)]);
-}
-
-#[tokio::test]
-async fn a_dead_run_is_claimed_once_and_again_when_the_claimant_dies() {
-    let (_folder, path) = folder();
-    let dead = open_dead(&path).await;
-    let run = start_run(&dead).await;
-    let rescuer = open_dead(&path).await;
-    assert!(rescuer.claim(run).await.unwrap(), "its writer is gone");
-    let (first, second) = (open(&path).await, open(&path).await);
-    let (a, b) = tokio::join!(first.claim(run), second.claim(run));
-    let (a, b) = (a.unwrap(), b.unwrap());
-    assert!(a ^ b, "the rescuer is gone, so exactly one of the two takes over");
-    let (winner, loser) = if a { (&first, &second) } else { (&second, &first) };
-    assert!(winner.claim(run).await.unwrap() && !loser.claim(run).await.unwrap());
-    assert!(loser.unfinished().await.unwrap().is_empty(), "somebody drives it");
-    assert_eq!(winner.unfinished().await.unwrap().len(), 2);
-    winner.append(entry(RecordKind::RunFinish, Some(run), json!({ "outcome": "unknown" }))).await.unwrap();
-    assert!(!loser.claim(run).await.unwrap() && !winner.claim(run).await.unwrap(), "it is finished");
-    assert!(!winner.claim(RunId(Uuid::now_v7())).await.unwrap(), "nobody knows it");
 }
 
 #[tokio::test]

@@ -4,12 +4,8 @@
 //! the checks before each step hold as ever. Whoever configures can forbid it.
 
 use super::Refusal;
+use crate::domain::reason;
 use crate::domain::risk::{BreakGlass, Policy};
-
-/// Shortest reason, in characters: long enough to say something to who reads it tomorrow.
-const SHORTEST: usize = 10;
-/// Longest reason, in characters.
-const LONGEST: usize = 500;
 
 /// A reason that counts. Made by [`Glass::broken`] only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +14,7 @@ pub struct Glass {
 }
 
 impl Glass {
-    /// Takes a reason: at least ten characters in two words, 500 at most.
+    /// Takes a reason, as [`reason::read`] has it.
     ///
     /// # Errors
     /// When the policy forbids it, or when that is no reason.
@@ -26,12 +22,7 @@ impl Glass {
         if policy.break_glass == BreakGlass::Refuse {
             return Err(Refusal::GlassForbidden);
         }
-        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        let length = reason.chars().count();
-        if !(SHORTEST..=LONGEST).contains(&length) || !reason.contains(' ') {
-            return Err(Refusal::NoReason);
-        }
-        Ok(Self { reason })
+        reason::read(reason).map(|reason| Self { reason }).ok_or(Refusal::NoReason)
     }
 
     /// Why it was broken.

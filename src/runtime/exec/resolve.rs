@@ -1,9 +1,9 @@
 //! What a person says of a run that nobody drives any more: what they saw of a change that nothing else can tell of, or that it is given up.
 
 use super::Exec;
-use crate::domain::RunId;
 use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
+use crate::domain::{RunId, reason};
 use crate::event::Ended;
 use crate::runbook::Past;
 use serde_json::{Value, json};
@@ -13,21 +13,13 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 100;
 
-/// Shortest word of a person that says something to who reads it tomorrow, in characters.
-const SHORTEST: usize = 10;
-/// The longest, in characters.
-const LONGEST: usize = 500;
-
-/// A reason that counts: at least two words and ten characters, 500 at most, in one line.
+/// A reason that counts, as [`reason::read`] has it.
 ///
 /// # Errors
 /// When it is none.
 pub fn reason(text: &str) -> Result<String, String> {
-    let text = clean(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
-    if !(SHORTEST..=LONGEST).contains(&text.chars().count()) || !text.contains(' ') {
-        return Err("say why, in at least two words and 10 characters (500 at most): it is recorded".to_owned());
-    }
-    Ok(text)
+    let reason = reason::read(text).map(|reason| clean(&reason).into_owned());
+    reason.ok_or_else(|| "say why, in at least two words and 10 characters (500 at most): it is recorded".to_owned())
 }
 
 impl Exec {
