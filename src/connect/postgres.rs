@@ -11,7 +11,7 @@ use crate::redact::Redactor;
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -63,7 +63,7 @@ impl Postgres {
     /// session. Does not connect.
     ///
     /// # Errors
-    /// When a `dsn` can't be read, or holds a password.
+    /// When a `dsn` can't be read, or holds a password, or when the two go to different places.
     pub fn new(
         name: &str,
         read: &LoginSettings,
@@ -75,6 +75,9 @@ impl Postgres {
             Some(act) => options(&format!("act_as of [postgres.{name}]"), act)?,
             None => read_options.clone(),
         };
+        if let Some(what) = differ(&read_options, &act_options) {
+            return Err(SourceError::new(format!("[postgres.{name}]: {what}"), TOGETHER));
+        }
         let same_login = read_options.get_username() == act_options.get_username();
         let act_password = act.map_or(&read.password, |act| &act.password);
         let only_read = [("default_transaction_read_only", "on")];
@@ -132,7 +135,7 @@ impl Postgres {
         if acting { self.act.server() } else { self.read.server() }
     }
 
-    /// The same with user, database and options, always: `ops@db-primary:5432/app`, `… with -c search_path=other`. What a plan is about is told, and
+    /// The same with user, database and options, always: `ops@db-primary:5432/app`, `… with sslmode=require, search_path=other`. What a plan is about is told, and
     /// hashed, by this: each of them decides what a statement means.
     pub fn target(&self, acting: bool) -> String {
         if acting { self.act.target() } else { self.read.target() }
@@ -375,6 +378,61 @@ fn parse_dsn(table: &str, dsn: &str) -> Result<PgConnectOptions, SourceError> {
     PgConnectOptions::from_str(url.as_str()).map_err(|_| none())
 }
 
+/// How logins that go to different places are mended.
+const TOGETHER: &str = "write the same host, port, database and search_path in both, since checks ask by dsn what act_as changes; another \
+                        server or database is a table of its own";
+
+/// That what reads and what acts go to different places, as `what: mend`; `None`: they do not, or that can't be told yet. Checks, plans and
+/// verifications ask by the one what is changed by the other: they must mean the same. Who logs in may differ.
+pub fn apart(read: &LoginSettings, act: &LoginSettings) -> Option<String> {
+    // What the surroundings say is known when it is opened.
+    let both = read.dsn.is_some() && act.dsn.is_some();
+    let (read, act) = both.then(|| Some((options("", read).ok()?, options("", act).ok()?)))??;
+    differ(&read, &act).map(|what| format!("{what}: {TOGETHER}"))
+}
+
+fn differ(read: &PgConnectOptions, act: &PgConnectOptions) -> Option<String> {
+    let (read, act) = (whereabouts(read), whereabouts(act));
+    (read != act).then(|| format!("act_as goes to {act}, and dsn to {read}"))
+}
+
+/// The server, the database and the schemas that names are looked for in.
+fn whereabouts(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or(options.get_username());
+    let path = session_options(options).into_iter().find(|option| option.starts_with("search_path="));
+    let with = path.map(|path| format!(" with {path}")).unwrap_or_default();
+    format!("{}/{database}{with}", server_of(options))
+}
+
+/// Host and port, or the socket's folder.
+fn server_of(options: &PgConnectOptions) -> String {
+    let port = options.get_port();
+    match options.get_socket() {
+        Some(socket) => format!("{} port {port}", socket.display()),
+        None if options.get_host().starts_with('/') => format!("{} port {port}", options.get_host()),
+        None => format!("{}:{port}", options.get_host()),
+    }
+}
+
+/// The settings that sessions begin with, as the config has them.
+fn session_options(options: &PgConnectOptions) -> Vec<&str> {
+    let ours = |option: &&str| LIMITS.iter().any(|name| option.starts_with(name));
+    let all = options.get_options().unwrap_or_default().split("-c ").map(str::trim);
+    all.filter(|option| !option.is_empty() && !ours(option)).collect()
+}
+
+/// The word of a mode that somebody has chosen; `None`: it is the usual one.
+fn ssl_mode(options: &PgConnectOptions) -> Option<&'static str> {
+    match options.get_ssl_mode() {
+        PgSslMode::Prefer => None,
+        PgSslMode::Disable => Some("sslmode=disable"),
+        PgSslMode::Allow => Some("sslmode=allow"),
+        PgSslMode::Require => Some("sslmode=require"),
+        PgSslMode::VerifyCa => Some("sslmode=verify-ca"),
+        PgSslMode::VerifyFull => Some("sslmode=verify-full"),
+    }
+}
+
 /// The settings that [`limited`] and the reading login add: they decide how long something may take, and not what it means.
 const LIMITS: [&str; 4] =
     ["statement_timeout=", "lock_timeout=", "idle_in_transaction_session_timeout=", "default_transaction_read_only="];
@@ -457,12 +515,7 @@ impl Login {
     }
 
     fn server(&self) -> String {
-        let (options, port) = (&self.options, self.options.get_port());
-        let server = match options.get_socket() {
-            Some(socket) => format!("{} port {port}", socket.display()),
-            None if options.get_host().starts_with('/') => format!("{} port {port}", options.get_host()),
-            None => format!("{}:{port}", options.get_host()),
-        };
+        let server = server_of(&self.options);
         self.database.as_ref().map_or_else(|| server.clone(), |database| format!("{server}/{database}"))
     }
 
@@ -473,9 +526,7 @@ impl Login {
             // A login without a database goes to the one that is called like its user.
             None => format!("{}/{}", self.server(), options.get_database().unwrap_or(user)),
         };
-        let ours = |option: &&str| LIMITS.iter().any(|name| option.starts_with(name));
-        let theirs = options.get_options().unwrap_or_default().split("-c ").map(str::trim);
-        let theirs: Vec<&str> = theirs.filter(|option| !option.is_empty() && !ours(option)).collect();
+        let theirs: Vec<&str> = ssl_mode(options).into_iter().chain(session_options(options)).collect();
         let with = if theirs.is_empty() { String::new() } else { format!(" with {}", theirs.join(", ")) };
         format!("{user}@{server}{with}")
     }
@@ -561,11 +612,49 @@ mod tests {
     fn one_login_or_two() {
         let one = "postgres://quarterdeck@db:5433/app";
         assert!(new(one, None).unwrap().same_login());
-        assert!(new(one, Some("postgres://quarterdeck@db/other")).unwrap().same_login());
-        let two = new(one, Some("postgres://ops@db/app")).unwrap();
+        assert!(new(one, Some(one)).unwrap().same_login());
+        let two = new(one, Some("postgres://ops@db:5433/app")).unwrap();
         assert!(!two.same_login());
         assert_eq!(two.place(), "db:5433 as quarterdeck");
-        assert_eq!(two.act.place(), "db:5432 as ops");
+        assert_eq!(two.act.place(), "db:5433 as ops");
+    }
+
+    #[test]
+    fn what_acts_goes_where_what_reads_asks() {
+        let one = "postgres://quarterdeck@db:5433/app";
+        for (other, where_to) in [
+            ("postgres://ops@db-2:5433/app", "db-2:5433/app"),
+            ("postgres://ops@db:5432/app", "db:5432/app"),
+            ("postgres://ops@db:5433/billing", "db:5433/billing"),
+            ("postgres://ops@db:5433", "db:5433/postgres"),
+            ("postgres:///app?host=/run/db&port=5433", "/run/db port 5433/app"),
+            ("postgres://ops@db:5433/app?options[search_path]=old", "db:5433/app with search_path=old"),
+        ] {
+            let error = new(one, Some(other)).err().unwrap();
+            let what = format!("[postgres.primary]: act_as goes to {where_to}, and dsn to db:5433/app");
+            assert_eq!(error.what, what, "{other}");
+            assert!(error.hint.contains("the same host, port, database"), "{}", error.hint);
+        }
+        for same in ["host=db port=5433 dbname=app user=ops", "postgres://ops@db:5433/app?sslmode=require"] {
+            assert!(new(one, Some(same)).is_ok(), "{same}");
+        }
+    }
+
+    #[test]
+    fn a_target_tells_all_that_decides_what_a_statement_means() {
+        let target = |dsn: &str| new(dsn, None).unwrap().target(true);
+        let plain = "postgres://ops@db:5433/app";
+        assert_eq!(target(plain), "ops@db:5433/app");
+        assert_eq!(new(plain, None).unwrap().target(false), "ops@db:5433/app", "its own limits are no part of it");
+        for (more, with) in [
+            ("sslmode=disable", "sslmode=disable"),
+            ("sslmode=verify-full", "sslmode=verify-full"),
+            ("options[search_path]=old", "search_path=old"),
+            ("options=-c%20search_path=old%20-c%20role=boss", "search_path=old, role=boss"),
+            ("sslmode=require&options[role]=boss", "sslmode=require, role=boss"),
+        ] {
+            assert_eq!(target(&format!("{plain}?{more}")), format!("ops@db:5433/app with {with}"));
+        }
     }
 
     #[test]

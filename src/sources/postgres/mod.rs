@@ -12,7 +12,7 @@ mod statements;
 mod waits;
 
 use super::{Part, Source, SourceKind, pace};
-use crate::connect::postgres::{APPLICATION, LoginSettings};
+use crate::connect::postgres::{APPLICATION, LoginSettings, apart};
 use crate::connect::{Connections, Postgres, dsn};
 use crate::domain::secret::SecretRef;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
@@ -21,6 +21,7 @@ use extras::Extras;
 use futures_util::FutureExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::{Error, IntoDeserializer};
 use sqlx::PgConnection;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub const KIND: SourceKind = SourceKind {
     name: "postgres",
     doc: "A PostgreSQL server: its sessions and what they wait for, its connections, replication and databases.",
     example: EXAMPLE,
-    read: Some(super::read::<Settings>),
+    read: Some(read),
     schema: Some(super::schema::<Settings>),
     of_server: None,
 };
@@ -41,7 +42,7 @@ const EXAMPLE: &str = r#"[postgres.primary]
 dsn = "postgres://quarterdeck@db-primary/app"
 # Where the password is: { env = "NAME" }, { command = "…" } or { file = "/path" }. Absent: PGPASSWORD or ~/.pgpass.
 password = { command = "pass show db/quarterdeck" }
-# The login that may act (cancel, terminate); the one above then only reads. Absent: one login does both.
+# The login that may act (cancel, terminate), on the same host, port and database; the one above then only reads. Absent: one login does both.
 act_as = { dsn = "postgres://quarterdeck_ops@db-primary/app", password = { env = "OPS_PASSWORD" } }
 # How often it is asked, 250ms to 1h.
 interval = "1s"
@@ -80,8 +81,21 @@ impl Default for Settings {
 
 impl Settings {
     fn connect(&self, name: &str) -> Result<Postgres, SourceError> {
-        let read = LoginSettings { dsn: self.dsn.clone(), password: self.password.clone() };
-        Postgres::new(name, &read, self.act_as.as_ref(), self.timeout)
+        Postgres::new(name, &self.login(), self.act_as.as_ref(), self.timeout)
+    }
+
+    /// What reads.
+    fn login(&self) -> LoginSettings {
+        LoginSettings { dsn: self.dsn.clone(), password: self.password.clone() }
+    }
+}
+
+/// Reads a table; one whose two logins go to different places is none.
+fn read(table: toml::Spanned<toml::de::DeValue<'_>>) -> Result<Box<dyn super::Settings>, toml::de::Error> {
+    let settings = Settings::deserialize(table.into_deserializer())?;
+    match settings.act_as.as_ref().and_then(|act| apart(&settings.login(), act)) {
+        Some(what) => Err(Error::custom(what)),
+        None => Ok(Box::new(settings)),
     }
 }
 
