@@ -97,7 +97,7 @@ pub(super) fn choose(state: &mut State, run: RunId, chosen: Chosen, effects: &mu
 /// A person's word is typed; false: it is not long enough to say something.
 pub(super) fn say(state: &mut State, run: RunId, word: Word, text: &str, effects: &mut Effects) -> bool {
     if reason::read(text).is_none() {
-        state.toasts.bad(state.now, "in at least two words and 10 characters: it is recorded");
+        state.toasts.bad(state.now, reason::WANTED);
         return false;
     }
     effects.push(Effect::Resolve { run, word, text: text.trim().to_owned() });

@@ -1,11 +1,12 @@
 //! Runs that an earlier session left unfinished: said at once when they are found, and again when it is known what became of
 //! them.
 
-use super::{Banner, State};
+use super::{Banner, State, questions};
 use crate::action::Action;
 use crate::domain::RunId;
-use crate::domain::record::RunOutcome;
+use crate::domain::record::{Record, RunOutcome};
 use crate::event::Ended;
+use crate::runbook::past;
 
 /// They are found, and being looked at.
 pub(super) fn found(state: &mut State, runs: &[RunId]) {
@@ -30,6 +31,16 @@ pub(super) fn left(state: &mut State, runs: &[RunId]) {
     let mend = format!("`quarterdeck runbook resume` finds out what became of {them}, {key} lists {them}");
     state.toasts.bad(state.now, format!("{what}; {mend}"));
     Banner::tell_of_other(&mut state.banner, *last);
+}
+
+/// Another session writes of a run: one that is driven here it has taken over, and what that asks is asked in vain.
+pub(super) fn taken_over(state: &mut State, record: &Record) {
+    let Some(run) = record.entry.run.filter(|run| state.started.contains(run)) else { return };
+    if state.runs.get(run).is_some_and(|view| view.outcome.is_none()) {
+        questions::over(state, run);
+        state.toasts.bad(state.now, past::taken_over(run, record));
+    }
+    state.started.retain(|started| *started != run);
 }
 
 /// It is known what became of them. Red only when something is not well.

@@ -13,6 +13,7 @@ mod filtering;
 mod freeze;
 mod habits;
 mod hands;
+mod hush;
 mod known;
 pub mod layout;
 mod logs;
@@ -178,6 +179,8 @@ pub struct State {
     typing: typing::Typing,
     /// The pane in which a row was chosen for no other reason than that a list of actions was opened.
     lent: Option<usize>,
+    /// Keys do nothing for a moment.
+    hush: Option<hush::Hush>,
     /// What a grave key asked for a moment ago.
     held: Option<typing::Held>,
     /// May anything be changed?
@@ -277,6 +280,7 @@ impl State {
             pending: Vec::new(),
             typing: typing::Typing::default(),
             lent: None,
+            hush: None,
             held: None,
             writes,
             presenter: Presenter::new(setup.presenting),

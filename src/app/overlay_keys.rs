@@ -5,10 +5,10 @@ use super::params_dialog::Outcome;
 use super::presenter::{self, PHRASE, RevealDialog};
 use super::update::{act, give_back, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
-use super::{calls, known, planning, questions, silence_preview};
+use super::{calls, hush, known, planning, questions, silence_preview};
 use crate::action::Action;
-use crate::domain::Now;
 use crate::domain::risk::{Level, Policy};
+use crate::domain::{Now, reason};
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::keymap::{Chord, Found};
 use crate::runbook::machine::Way;
@@ -157,6 +157,9 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
             if dialog.arming.settled(now) {
                 let plan = dialog.plan.take();
                 unlock(state, effects);
+                if plan.is_none() {
+                    hush::answered(state);
+                }
                 return show_again(state, plan);
             }
             true
@@ -169,6 +172,7 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
     if keep {
         state.overlay = Some(overlay);
     } else {
+        hush::answered(state);
         state.dirty = true;
     }
 }
@@ -318,7 +322,10 @@ fn answer_plan(state: &mut State, overlay: Overlay, effects: &mut Effects) {
     let authority = Authority { writes: state.writes.state(), glass: dialog.glass.clone() };
     state.dirty = true;
     match gate::approve(dialog.plan, &answer, authority) {
-        Ok(approved) => effects.push(Effect::Start(Box::new(approved))),
+        Ok(approved) => {
+            hush::answered(state);
+            effects.push(Effect::Start(Box::new(approved)));
+        }
         Err((plan, refusal)) => {
             dialog.plan = plan;
             // What was refused must not be the beginning of what is typed next.
@@ -434,8 +441,8 @@ fn answer_ask(dialog: &mut AskDialog, effects: &mut Effects) -> bool {
     let typed = dialog.field.text().trim();
     let answer = match (&dialog.phrase, dialog.skipping) {
         _ if dialog.stops => RunAnswer::Stop,
-        (_, true) if typed.is_empty() => {
-            dialog.refusal = Some("a reason is needed".to_owned());
+        (_, true) if reason::read(typed).is_none() => {
+            dialog.refusal = Some(reason::WANTED.to_owned());
             return false;
         }
         _ if !dialog.ways.is_empty() => match dialog.way {

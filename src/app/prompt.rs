@@ -34,6 +34,8 @@ impl UnlockDialog {
 pub struct AskDialog {
     /// The run.
     pub run: RunId,
+    /// The step that it asks about, by its id.
+    pub step: String,
     /// What it asks.
     pub prompt: String,
     /// The phrase to type, when one must be typed.
@@ -73,6 +75,7 @@ impl AskDialog {
     pub fn new(run: RunId, prompt: String, phrase: Option<String>, manual: bool) -> Self {
         Self {
             run,
+            step: String::new(),
             prompt,
             phrase,
             manual,

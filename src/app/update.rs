@@ -3,7 +3,7 @@
 use super::pace::{self, Pace};
 use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, presenter, way};
-use super::{filtering, planning, questions, silence_preview};
+use super::{filtering, hush, planning, questions, silence_preview};
 use crate::action::Action;
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{ThingId, text};
@@ -24,7 +24,7 @@ use std::time::Duration;
 const LEAVE_AGAIN: Duration = Duration::from_secs(4);
 
 /// How long the footer says that a key does nothing.
-const NOTE: Duration = Duration::from_secs(2);
+pub(super) const NOTE: Duration = Duration::from_secs(2);
 
 const TOO_FAST: &str = "that came faster than anybody types, so it did nothing: press the key again";
 
@@ -33,6 +33,8 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     state.now = stamped.now;
     // Before the event: a key that stood alone until now is not void because another comes.
     release_held(state, effects);
+    let asked = hush::asks(state);
+    let by_hand = matches!(stamped.event, Event::Input(_));
     match stamped.event {
         Event::Input(input) => take_input(state, input, effects),
         Event::Tick => {
@@ -70,6 +72,9 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             state.dirty = true;
             repaint(state, effects);
         }
+    }
+    if asked.is_some() && !by_hand && hush::asks(state) != asked {
+        hush::vanished(state);
     }
     pass_time(state, effects);
     open_waiting(state);
@@ -160,6 +165,9 @@ fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     let burst = state.typing.key(state.now);
     let chord = meant(state, chord);
     (state.dirty, state.note) = (true, None);
+    if hush::swallows(state) {
+        return;
+    }
     if state.held.take().is_some() {
         state.toasts.say(state.now, TOO_FAST);
     }
@@ -550,13 +558,14 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Output { run, step, lines, lost } => state.outputs.take(run, step, lines, lost),
         RunEvent::Recalled(record) => state.runs.apply(&record),
         RunEvent::Elsewhere(record) => {
+            super::cut_off::taken_over(state, &record);
             state.runs.apply(&record);
             if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
                 Banner::tell_of_other(&mut state.banner, run);
             }
         }
-        RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
-            let ask = super::AskDialog { list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
+        RunEvent::Ask { run, step, prompt, phrase, manual, list, ways } => {
+            let ask = super::AskDialog { step, list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
             questions::came(state, ask);
         }
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),

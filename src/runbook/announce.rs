@@ -3,7 +3,7 @@
 //! Pure. Whoever hands it on hides secrets, and what others must not see while the screen is shared.
 
 use super::foreseen::{self, Foreseen};
-use super::plan::PlannedStep;
+use super::plan::{PlannedStep, located};
 use super::reach::{self, Fate, Reached, named};
 use super::{Glass, Plan, RunView, Runs, StepView};
 use crate::domain::record::{RunOutcome, StepState};
@@ -44,7 +44,7 @@ pub fn before<Stage>(plan: &Plan<Stage>, teller: Teller<'_>, glass: Option<&Glas
     out.glass(glass.map(Glass::reason));
     let places = changes.iter().map(|step| {
         let rows = step.rows.as_ref().map(|rows| format!(" ({} affected)", rows.rows.len())).unwrap_or_default();
-        format!("{}{rows}", place(&step.target, &step.address))
+        format!("{}{rows}", located(&step.target, &step.address))
     });
     out.item("on", &listed(places));
     out.params(&body.params);
@@ -73,7 +73,7 @@ fn under_way(runs: &Runs, run: &RunView, now: Timestamp) -> String {
     out.glass(run.glass.as_deref());
     out.item("since", &format!("{}, {}", clock(run.started), spoken(time::between(run.started, now))));
     let places = run.steps.iter().filter(|step| step.changes || step.sent_at.is_some());
-    out.item("on", &listed(places.map(|step| place(&step.target, &step.address))));
+    out.item("on", &listed(places.map(|step| located(&step.target, &step.address))));
     out.params(&run.params);
     if let Some(at) = run.current() {
         let step = &run.steps[at];
@@ -219,10 +219,6 @@ fn changes(reached: &[Reached], how: &str) -> String {
 /// `step 2 'Drain' on game-1`.
 fn on(step: &StepView) -> String {
     if step.target.is_empty() { step.name() } else { format!("{} on {}", step.name(), step.target) }
-}
-
-fn place(target: &str, address: &str) -> String {
-    if address.is_empty() || address == target { target.to_owned() } else { format!("{target} ({address})") }
 }
 
 /// Each once, in order; of many the first, and how many more there are.

@@ -10,6 +10,7 @@ pub use glass::Glass;
 use super::model::Role;
 use super::plan::{Change, Draft, Finding, Plan, PlannedFence, PlannedStep, Rows, change};
 use super::script::without_host;
+use crate::domain::reason;
 use crate::domain::risk::Level;
 
 /// Whether acting is possible just now.
@@ -66,7 +67,7 @@ pub enum Refusal {
     #[error("the config forbids it to break the glass: break_glass = \"refuse\" under [policy]")]
     GlassForbidden,
     /// That is no reason.
-    #[error("to break the glass say why, in at least two words and 10 characters (500 at most)")]
+    #[error("to break the glass {}", reason::WANTED)]
     NoReason,
     /// A step that the approved plan does not hold, or that changes nothing.
     #[error("the approved plan has no changing step {0:?}: make the plan again")]

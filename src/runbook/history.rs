@@ -126,14 +126,12 @@ impl RunView {
 
     /// What its steps change something on, each once, in order.
     pub fn places(&self) -> Vec<&str> {
-        let mut places: Vec<&str> = Vec::new();
-        let changes = |step: &&StepView| (step.changes || step.sent_at.is_some()) && !step.target.is_empty();
-        for step in self.steps.iter().filter(changes) {
-            if !places.contains(&step.target.as_str()) {
-                places.push(&step.target);
-            }
-        }
-        places
+        each_once(self.steps.iter().filter(|step| step.changes || step.sent_at.is_some()))
+    }
+
+    /// What a step is about, on all the hosts of its rollout, each once, in order.
+    pub fn places_of(&self, step: &str) -> Vec<&str> {
+        each_once(self.steps.iter().filter(|other| without_host(&other.id) == without_host(step)))
     }
 
     /// How many steps its page has, however many hosts each is done on.
@@ -267,6 +265,17 @@ impl RunView {
     }
 }
 
+/// The targets of steps, each once, in order.
+fn each_once<'a>(steps: impl Iterator<Item = &'a StepView>) -> Vec<&'a str> {
+    let mut places: Vec<&str> = Vec::new();
+    for target in steps.map(|step| step.target.as_str()).filter(|target| !target.is_empty()) {
+        if !places.contains(&target) {
+            places.push(target);
+        }
+    }
+    places
+}
+
 /// What parts the reason of an end from what is left to undo, and from what can't be undone.
 pub const LEFT: [&str; 2] = ["; left to undo: ", "; cannot be undone: "];
 
@@ -351,6 +360,19 @@ impl Runs {
     pub fn called_by<'a>(&'a self, run: &RunView, step: &StepView) -> impl Iterator<Item = &'a RunView> {
         let places = self.calls.get(&(run.id, step.id.clone())).map(Vec::as_slice).unwrap_or_default();
         places.iter().map(|place| &self.views[*place])
+    }
+
+    /// What became of the run that a step has called, since that step was over: `run 1a2b3c ended ok since`. `None`: nothing.
+    pub fn since(&self, run: &RunView, step: &StepView) -> Option<String> {
+        let (over, child) = (step.ended?, self.called_by(run, step).last()?);
+        let id = child.id.short();
+        match (child.outcome, child.ended) {
+            (Some(_), Some(ended)) if ended <= over => None,
+            (Some(_), _) if child.is_taken_back() => Some(format!("run {id} was taken back since")),
+            (Some(outcome), _) => Some(format!("run {id} ended {} since", outcome.word())),
+            (None, _) if child.last > over && !child.cut_off => Some(format!("run {id} was taken up again since")),
+            (None, _) => None,
+        }
     }
 
     /// Changes whenever a record was applied.

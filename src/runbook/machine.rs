@@ -86,6 +86,8 @@ pub enum Command {
     },
     /// Ask the operator what now. Answered by [`Event::Chosen`].
     Offer {
+        /// The step that it is at.
+        at: usize,
         /// The change that `undo` would take back, or else the step that failed.
         step: usize,
         /// What there is to choose from.
@@ -702,7 +704,7 @@ impl Machine {
         let ways = self.ways(&end);
         let step = self.done.last().copied().filter(|_| ways.contains(&Way::Undo)).unwrap_or(self.step);
         let why = end.reason.clone();
-        self.go(Phase::Offering(end), Command::Offer { step, ways, why })
+        self.go(Phase::Offering(end), Command::Offer { at: self.step, step, ways, why })
     }
 
     /// While an effect is unknown nothing is sent, not even what would take it back.

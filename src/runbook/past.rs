@@ -7,6 +7,7 @@ use super::model::{Role, Step};
 use super::script::without_host;
 use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
+use crate::domain::text::clean;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -330,7 +331,8 @@ impl Past {
         self.planned_of(id).map_or_else(|| id.to_owned(), |planned| self.name(planned))
     }
 
-    fn planned_of(&self, id: &str) -> Option<&Value> {
+    /// The fields of a step in its first record, by its id.
+    pub fn planned_of(&self, id: &str) -> Option<&Value> {
         self.planned().find(|planned| planned["id"].as_str() == Some(id))
     }
 
@@ -483,6 +485,22 @@ fn said<'a>(planned: &'a Value, key: &str) -> &'a str {
 
 fn who(record: &Record) -> String {
     format!("{}@{}", record.actor.name, record.actor.host)
+}
+
+/// What is said in the session that drove a run until another took it over; `record`: the first that the other has written.
+pub fn taken_over(run: RunId, record: &Record) -> String {
+    let (who, at, data) = (who(record), record.at.strftime("%H:%M:%SZ"), &record.entry.data);
+    let what = match data["way"].as_str() {
+        Some("abandon") => format!(" and given up: {}", said(data, "reason")),
+        Some("go on") => " and is gone on with there".to_owned(),
+        Some("undo") => " and is taken back there".to_owned(),
+        _ => String::new(),
+    };
+    let run = run.short();
+    clean(&format!(
+        "run {run} was taken over by {who} at {at}{what}; nothing more of it is done here: R on it in view 6 tells"
+    ))
+    .into_owned()
 }
 
 /// That a person gave a run up: the `run.resume` with which that begins.

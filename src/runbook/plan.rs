@@ -400,7 +400,20 @@ impl PlanBody {
     }
 }
 
+/// A name with where that is: `primary (ops@10.0.1.4:5432/app)`. One that is its own address, or has none, stands alone.
+pub fn located(name: &str, address: &str) -> String {
+    if address.is_empty() || address == name { name.to_owned() } else { format!("{name} ({address})") }
+}
+
 impl PlannedStep {
+    /// Its target, and where that is; empty: it has none.
+    pub fn place(&self) -> String {
+        located(
+            if self.target.is_empty() { self.host.as_deref().unwrap_or_default() } else { &self.target },
+            &self.address,
+        )
+    }
+
     /// It has a fence that changes something, and that its `if` does not leave out.
     pub fn changes(&self) -> bool {
         self.fences.iter().any(|fence| fence.role == Role::Run && !fence.is_left_out())

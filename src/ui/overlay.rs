@@ -191,12 +191,17 @@ fn beside(parts: &[String], width: usize) -> String {
     out
 }
 
-/// `Restart web on web-1: run 1a2b3c asks`, and which of how many.
+/// `Restart web on web-1: run 1a2b3c asks`, and which of how many. The place is that of the step that is asked about; where that has none, all
+/// that the run changes.
 fn asks(state: &State, ask: &AskDialog) -> String {
-    let about = state.runs.get(ask.run).map_or_else(String::new, |run| match run.places().as_slice() {
-        [] => format!("{}: ", run.title),
-        [place] => format!("{} on {place}: ", run.title),
-        [place, others @ ..] => format!("{} on {place} and {} more: ", run.title, others.len()),
+    let about = state.runs.get(ask.run).map_or_else(String::new, |run| {
+        let of_step = run.places_of(&ask.step);
+        match if of_step.is_empty() { run.places() } else { of_step }.as_slice() {
+            [] => format!("{}: ", run.title),
+            [place] => format!("{} on {place}: ", run.title),
+            [one, two] => format!("{} on {one}, {two}: ", run.title),
+            places => format!("{} on {} targets: ", run.title, places.len()),
+        }
     });
     let which = match state.place_of(ask) {
         (_, 1) => String::new(),

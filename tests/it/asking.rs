@@ -6,10 +6,11 @@ use crate::desk::insist;
 use crate::dump;
 use crate::frames;
 use crate::lab::scripted::{Say, Scripted};
-use crate::scene::{SOURCES, Scene, begin, end, run_id, setup};
+use crate::scene::{SOURCES, Scene, begin, end, record_at, run_id, setup};
 use crate::support::{self, LONG, leave, look_at};
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use quarterdeck::app::Overlay;
+use quarterdeck::domain::record::RecordKind;
 use quarterdeck::domain::risk::Level;
 use quarterdeck::domain::{RunId, Server};
 use quarterdeck::effect::{Effect, RunAnswer};
@@ -20,6 +21,7 @@ use quarterdeck::runbook::{Answer, Library, PlanRequest};
 use quarterdeck::store::Named;
 use quarterdeck::theme::Role;
 use quarterdeck::widgets::field::Field;
+use serde_json::json;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,6 +141,88 @@ fn a_question_is_put_aside_everything_can_be_looked_at_and_a_key_brings_it_back(
         assert_eq!(answers(&scene), [(run_id(1), confirmed)]);
         assert!(!screen(&mut scene).contains(" asks"), "{}", screen(&mut scene));
     }
+}
+
+#[test]
+fn the_title_of_a_question_says_where_its_step_is_and_not_where_the_first_one_was() {
+    let mut scene = Scene::full(LARGE);
+    let step = |id: &str, target: &str| json!({ "id": id, "title": "It", "target": target, "changes": true });
+    let steps = json!([
+        step("a/stop", "api on local"),
+        step("a/kill", "primary"),
+        step("a/note@web-1", "web-1"),
+        step("a/note@web-2", "web-2"),
+        step("a/note@web-3", "web-3"),
+        step("a/look", ""),
+    ]);
+    let data = json!({ "runbook": "own", "title": "Own", "answer": "y", "params": {}, "steps": steps });
+    scene.send(record_at(0, 1, RecordKind::RunStart, None, data));
+    for (step, title) in [
+        ("a/stop", "Own on api on local: run"),
+        ("a/kill", "Own on primary: run"),
+        ("a/note@web-1", "Own on 3 targets: run"),
+        ("a/look", "Own on 5 targets: run"),
+    ] {
+        let (run, step, prompt) = (run_id(1), step.to_owned(), "step 2 'It' on primary".to_owned());
+        let (list, ways) = (TaskList::default(), Vec::new());
+        scene.send(Event::Run(RunEvent::Ask { run, step, prompt, phrase: None, manual: true, list, ways }));
+        settle(&mut scene);
+        let seen = screen(&mut scene);
+        assert!(seen.contains(title), "{title}\n{seen}");
+    }
+}
+
+#[test]
+fn a_question_that_is_over_while_it_is_typed_into_leaves_nothing_to_the_panes() {
+    let mut scene = Scene::full(SMALL);
+    begin(&mut scene, 1, "local/api-3");
+    ask_phrase(&mut scene, 1);
+    settle(&mut scene);
+    scene.keys("kill 3 ");
+    end(&mut scene, 1, "stopped", "somebody else stopped it");
+    assert_eq!(open(&scene), None);
+    let focus = scene.state.focus;
+    scene.keys("on 1 q/?");
+    assert!(scene.state.overlay.is_none() && scene.state.filter_edit.is_none() && scene.state.focus == focus);
+    // The next question waits until hands are off the keys.
+    ask_by_hand(&mut scene, 2, "Ask the owner");
+    scene.keys("y");
+    assert_eq!(open(&scene), None);
+    scene.pass(Duration::from_millis(600));
+    assert_eq!(open(&scene), Some(run_id(2)));
+    assert!(answers(&scene).is_empty() && !quits(&scene));
+    // After an answer a key does nothing for a moment either.
+    settle(&mut scene);
+    press(&mut scene, "y");
+    assert_eq!((answers(&scene).len(), open(&scene)), (1, None));
+    press(&mut scene, "q");
+    assert!(!quits(&scene));
+    scene.pass(Duration::from_millis(300));
+    press(&mut scene, "q");
+    press(&mut scene, "q");
+    assert!(quits(&scene), "then it counts");
+}
+
+#[test]
+fn a_run_that_another_session_took_over_asks_nothing_here_any_more_and_it_is_said_whose_it_is() {
+    let mut scene = Scene::full(LARGE);
+    begin(&mut scene, 1, "local/api-3");
+    ask(&mut scene, 1, "it is not there", None, false, TaskList::default(), vec![Way::Again, Way::Undo, Way::Stop]);
+    settle(&mut scene);
+    assert_eq!(open(&scene), Some(run_id(1)));
+    let resume = json!({ "way": "abandon", "reason": "the primary is back" });
+    scene.send(frames::elsewhere(record_at(60, 1, RecordKind::RunResume, None, resume)));
+    let seen = screen(&mut scene);
+    let said = "was taken over by ada@bastion at 03:01:00Z and given up: the primary is back; nothing more of";
+    assert!(open(&scene).is_none() && words(&seen).contains(said), "{seen}");
+    scene.pass(Duration::from_secs(1));
+    press(&mut scene, "A");
+    assert!(screen(&mut scene).contains("no run asks anything now"), "{}", screen(&mut scene));
+    assert!(answers(&scene).is_empty());
+}
+
+fn quits(scene: &Scene) -> bool {
+    scene.effects.iter().any(|effect| matches!(effect, Effect::Quit))
 }
 
 #[test]
@@ -289,6 +373,7 @@ fn several_questions_are_walked_from_the_oldest_and_counted() {
     ask_by_hand(&mut scene, 3, "Ask somebody else");
     assert_eq!(open(&scene), Some(run_id(3)));
     assert!(screen(&mut scene).contains("Ask somebody else"), "{}", screen(&mut scene));
+    scene.pass(Duration::from_millis(300));
     code(&mut scene, KeyCode::Esc);
     end(&mut scene, 3, "ok", "done");
     press(&mut scene, "A");

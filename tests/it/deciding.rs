@@ -426,12 +426,16 @@ fn after_a_failure_one_key_undoes_and_going_on_takes_a_reason() {
     scene.pass(Duration::from_millis(400));
     scene.key(KeyCode::Enter);
     scene.pass(Duration::from_millis(400));
-    assert!(answers(&scene).is_empty() && screen(&mut scene).contains("a reason is needed"));
-    scene.keys("known");
-    scene.pass(Duration::from_millis(400));
-    scene.key(KeyCode::Enter);
-    scene.pass(Duration::from_millis(400));
-    assert_eq!(answers(&scene), [RunAnswer::Choose { way: Way::GoOn, reason: "known".to_owned() }]);
+    assert!(answers(&scene).is_empty() && screen(&mut scene).contains("in at least two words"));
+    for (typed, counts) in [("known", false), (" since Monday", true)] {
+        scene.keys(typed);
+        scene.pass(Duration::from_millis(400));
+        scene.key(KeyCode::Enter);
+        scene.pass(Duration::from_millis(400));
+        assert_eq!(answers(&scene).len(), usize::from(counts), "{typed}");
+    }
+    let reason = "known since Monday".to_owned();
+    assert_eq!(answers(&scene), [RunAnswer::Choose { way: Way::GoOn, reason }]);
 }
 
 /// A run's step calls a runbook, with these parameters of its own.

@@ -216,6 +216,14 @@ fn details() {
 }
 
 /// A plan as the planner would make it: checks, a blast radius, what is sent.
+/// The same record, as another session has written it.
+pub fn elsewhere(event: Event) -> Event {
+    match event {
+        Event::Run(RunEvent::Record(record)) => Event::Run(RunEvent::Elsewhere(record)),
+        other => panic!("{other:?}"),
+    }
+}
+
 pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<Draft> {
     let fence = |role: Role, language: &str, sent: &str, finding: Option<(bool, &str)>| PlannedFence {
         role,

@@ -86,6 +86,52 @@ fn what_can_change_changes_at_once_and_is_named() {
 }
 
 #[test]
+fn keys_that_were_meant_for_a_plan_that_is_gone_do_nothing() {
+    let mut scene = Scene::full((160, 45));
+    scene.keys("4I");
+    scene.pass(Duration::from_millis(100));
+    let planned =
+        |number| Event::Run(RunEvent::Planned { number, plan: Box::new(plan("db-kill-idle", Level::Typed, 37, &[])) });
+    let newest = |scene: &Scene| {
+        let number = |effect: &Effect| if let Effect::Plan { number, .. } = effect { Some(*number) } else { None };
+        scene.effects.iter().rev().find_map(number).expect("a plan is asked for")
+    };
+    let first = newest(&scene);
+    scene.send(planned(first));
+    scene.paint();
+    scene.pass(Duration::from_millis(400));
+    scene.keys("kill 3");
+    let policy = Policy { low: Level::Typed, ..Policy::default() };
+    scene.send(Event::Reloaded(Reloaded::Read(Box::new(Renewed { policy, ..same() }))));
+    assert!(scene.state.overlay.is_none());
+    let again = newest(&scene);
+    assert_ne!(first, again);
+    let before = (scene.state.focus, scene.effects.len());
+    // As long as somebody goes on typing, also when the new plan has come.
+    for (at, key) in "7 on primary?/:o1q".chars().enumerate() {
+        scene.keys(&key.to_string());
+        scene.paint();
+        if at == 3 {
+            scene.send(planned(again));
+        }
+        assert!(scene.state.overlay.is_none() && scene.state.filter_edit.is_none(), "{key:?}");
+    }
+    scene.pass(Duration::from_millis(100));
+    assert_eq!((scene.state.focus, scene.effects.len()), before);
+    has(&mut scene, &["what asked is gone, so that keys do nothing until none came for 0.3 s"]);
+    scene.pass(Duration::from_millis(500));
+    match &scene.state.overlay {
+        Some(Overlay::Plan(dialog)) => assert_eq!(dialog.field.text(), ""),
+        other => panic!("{other:?}"),
+    }
+    scene.paint();
+    scene.pass(Duration::from_millis(400));
+    scene.key(KeyCode::Esc);
+    scene.keys("?");
+    assert!(matches!(scene.state.overlay, Some(Overlay::Help { .. })), "keys count again");
+}
+
+#[test]
 fn another_policy_is_recorded_and_a_plan_is_asked_for_anew() {
     let stricter = || Policy { low: Level::Typed, ..Policy::default() };
     let reload = |scene: &mut Scene, policy: Policy| {
@@ -123,6 +169,7 @@ fn another_policy_is_recorded_and_a_plan_is_asked_for_anew() {
     scene.send(planned(again));
     has(&mut scene, &["the policy was changed: this plan was made anew, nothing was done"]);
     // One that is only on its way is asked for anew too.
+    scene.pass(Duration::from_millis(400));
     scene.key(KeyCode::Esc);
     scene.keys("I");
     scene.pass(Duration::from_millis(100));

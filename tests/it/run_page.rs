@@ -285,6 +285,31 @@ fn what_a_called_run_changes_and_how_that_is_undone_is_always_in_sight_and_told(
 }
 
 #[test]
+fn a_call_that_failed_says_what_became_of_its_run_since() {
+    let mut scene = before((160, 45));
+    calling(&mut scene);
+    called(&mut scene);
+    scene.send(record_at(6, 7, RecordKind::StepExit, Some("a/long"), json!({ "state": "failed", "detail": "no" })));
+    scene.send(record_at(7, 7, RecordKind::RunFinish, None, json!({ "outcome": "failed", "reason": "no" })));
+    scene.pass(Duration::from_secs(10));
+    scene.key(KeyCode::Esc);
+    scene.keys("6");
+    scene.key(KeyCode::Home);
+    scene.key(KeyCode::Down);
+    scene.key(KeyCode::Enter);
+    let (run, seen) = (run_id(8).short(), text(&mut scene));
+    assert!(seen.contains("Long ones: failed") && !seen.contains(" since\n"), "{seen}");
+    let resume = json!({ "way": "go on", "reason": "1 to go" });
+    scene.send(frames::elsewhere(record_at(60, 8, RecordKind::RunResume, None, resume)));
+    let seen = text(&mut scene);
+    assert!(seen.contains(&format!("Long ones: failed; run {run} was taken up again since")), "{seen}");
+    let finish = json!({ "outcome": "ok", "reason": "well" });
+    scene.send(frames::elsewhere(record_at(70, 8, RecordKind::RunFinish, None, finish)));
+    let seen = text(&mut scene);
+    assert!(seen.contains(&format!("Long ones: failed; run {run} ended ok since")), "{seen}");
+}
+
+#[test]
 fn hosts_of_one_step_stand_under_its_heading() {
     let mut scene = before((160, 60));
     let step = |host: &str| json!({ "id": format!("drain@{host}"), "title": "Drain", "target": host, "changes": true });

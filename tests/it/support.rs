@@ -1,6 +1,6 @@
 //! What tests of the real program share: a home of its own with config and journal, and typing as a person does.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, lull};
 use crate::lab::{poll, postgres, wait};
 use crate::pty::Session;
 use serde_json::Value;
@@ -210,7 +210,15 @@ pub fn answer(screen: &mut Session, phrase: &str) {
 
 /// Asks the program to end, from wherever it is: `q` alone goes back from a page.
 pub fn quit(screen: &mut Session) {
-    screen.send(":q");
+    // Right after an answer keys do nothing for a moment.
+    for _ in 0..5 {
+        screen.send(":q");
+        if screen.sees(Duration::from_secs(2), |screen| screen.contents().contains("quit; on a page")) {
+            break;
+        }
+        press(screen, "\x1b");
+        lull(screen);
+    }
     screen.wait_text("quit; on a page");
     press(screen, "\r");
 }

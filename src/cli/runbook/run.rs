@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::domain::RunId;
 use crate::domain::record::{Entry, RecordKind, RunOutcome};
 use crate::domain::risk::{BreakGlass, Level, Policy, Unattended};
-use crate::domain::text;
+use crate::domain::{reason, text};
 use crate::effect::RunAnswer;
 use crate::event::{Event, RunEvent, TaskList};
 use crate::runbook::announce::{self, Teller};
@@ -537,17 +537,16 @@ impl<'a> Following<'a> {
 
     fn answer(&mut self, desk: &Desk, line: Option<&str>, person: Option<&mut Person>) {
         let Some(question) = self.question.take() else { return };
-        match line.map_or(Some(RunAnswer::Stop), |line| read(&question, line)) {
-            Some(answer) => {
+        match line.map_or(Ok(RunAnswer::Stop), |line| read(&question, line)) {
+            Ok(answer) => {
                 // The step waits for more of these, and for `done`.
                 let goes_on = matches!(answer, RunAnswer::Tick { .. } | RunAnswer::Pick(_));
                 desk.exec.answer(question.run, answer);
                 self.question = goes_on.then_some(question);
             }
-            None => {
+            Err(why) => {
                 if let Some(person) = person {
-                    let said = text::clean(line.unwrap_or_default()).into_owned();
-                    person.put(&format!("{said:?} is no answer to this\n{}", question.text));
+                    person.put(&format!("{why}\n{}", question.text));
                 }
                 self.question = Some(question);
             }
@@ -593,14 +592,21 @@ pub const fn word(way: Way) -> &'static str {
     }
 }
 
-/// What a line answers; `None`: nothing that was asked.
-fn read(question: &Question, line: &str) -> Option<RunAnswer> {
+/// What a line answers; the error says that it answers nothing, or that its reason is none.
+fn read(question: &Question, line: &str) -> Result<RunAnswer, String> {
+    let answer = meant(question, line).ok_or_else(|| format!("{:?} is no answer to this", text::clean(line)))?;
+    match &answer {
+        RunAnswer::Skip(why) | RunAnswer::Choose { way: Way::GoOn, reason: why } => reason::given(why).map(|_| answer),
+        _ => Ok(answer),
+    }
+}
+
+fn meant(question: &Question, line: &str) -> Option<RunAnswer> {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = rest.trim();
     if !question.ways.is_empty() {
         let way = question.ways.iter().copied().find(|way| word(*way).split(' ').next() == Some(verb))?;
-        let reasoned = !(way == Way::GoOn && rest.is_empty());
-        return reasoned.then(|| RunAnswer::Choose { way, reason: rest.to_owned() });
+        return Some(RunAnswer::Choose { way, reason: rest.to_owned() });
     }
     let item = |count: usize| rest.parse::<usize>().ok()?.checked_sub(1).filter(|item| *item < count);
     match (verb, question.phrase.as_deref()) {
@@ -610,7 +616,7 @@ fn read(question: &Question, line: &str) -> Option<RunAnswer> {
         ("tick", _) if question.manual => Some(RunAnswer::Tick { item: item(question.items.0)?, done: true }),
         ("pick", _) if question.manual => Some(RunAnswer::Pick(item(question.items.1)?)),
         ("y" | "yes", None) if !question.manual && rest.is_empty() => Some(RunAnswer::Confirm(Answer::Yes)),
-        ("skip", _) if !rest.is_empty() => Some(RunAnswer::Skip(rest.to_owned())),
+        ("skip", _) => Some(RunAnswer::Skip(rest.to_owned())),
         _ => None,
     }
 }
@@ -636,11 +642,12 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_is_an_answer() {
+        let read = |question: &Question, line: &str| super::read(question, line).ok();
         let manual = question(None, true);
         assert_eq!(read(&manual, "done"), Some(RunAnswer::Done));
         assert_eq!(read(&manual, "stop"), Some(RunAnswer::Stop));
-        assert_eq!(read(&manual, "skip not here"), Some(RunAnswer::Skip("not here".to_owned())));
-        for wrong in ["", "y", "skip", "skip ", "Done"] {
+        assert_eq!(read(&manual, "skip it is done"), Some(RunAnswer::Skip("it is done".to_owned())));
+        for wrong in ["", "y", "skip", "skip ", "skip it", "Done"] {
             assert_eq!(read(&manual, wrong), None, "{wrong:?}");
         }
         assert_eq!(read(&manual, "tick 2"), Some(RunAnswer::Tick { item: 1, done: true }));
@@ -648,6 +655,9 @@ mod tests {
         let failed = Question { ways: vec![Way::Undo, Way::GoOn], ..question(None, false) };
         assert_eq!(read(&failed, "undo"), Some(RunAnswer::Choose { way: Way::Undo, reason: String::new() }));
         assert_eq!((read(&failed, "continue"), read(&failed, "stop"), read(&failed, "y")), (None, None, None));
+        assert_eq!(super::read(&failed, "continue known"), Err(reason::WANTED.to_owned()));
+        let reason = "it is known".to_owned();
+        assert_eq!(read(&failed, "continue it is known"), Some(RunAnswer::Choose { way: Way::GoOn, reason }));
         let typed = question(Some("kill 3 on db"), false);
         assert_eq!(read(&typed, "kill 3 on db"), Some(RunAnswer::Confirm(phrase("kill 3 on db"))));
         for wrong in ["y", "yes", "done", "kill 3", ""] {

@@ -79,13 +79,14 @@ impl Ssh {
     /// the config of `ssh` says now. What a plan is about is told, and hashed, by this. Contacts nobody.
     pub async fn target(&self) -> String {
         // While somebody connects, what the config says is what they go by.
-        let standing = self.link.try_lock().ok().and_then(|link| match &*link {
-            Link::Up(master) => Some(master.target().to_owned()),
+        let up = self.link.try_lock().ok().and_then(|link| match &*link {
+            Link::Up(master) => Some(Arc::clone(master)),
             Link::Down | Link::Failed { .. } => None,
         });
-        match standing {
-            Some(target) => target,
-            None => master::target(&self.place).await,
+        match up {
+            // One that is gone is made anew at the next use, by what the config says then.
+            Some(master) if master.is_alive().await => master.target().to_owned(),
+            Some(_) | None => master::target(&self.place).await,
         }
     }
 

@@ -42,6 +42,12 @@ pub(super) const fn word(state: StepState) -> &'static str {
     }
 }
 
+/// The same, with what became since of the run that it has called.
+fn told(run: &RunView, step: &StepView, known: &Known<'_>) -> String {
+    let since = known.cx.runs.since(run, step).map(|since| format!("; {since}")).unwrap_or_default();
+    format!("{}{since}", word(step.state))
+}
+
 /// `Restart it on local/api`.
 pub(super) fn title(step: &StepView) -> String {
     if step.target.is_empty() { step.title.clone() } else { format!("{} on {}", step.title, step.target) }
@@ -92,7 +98,7 @@ pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Kno
         let role = if run.current() == Some(at) { Role::Title } else { Role::Text };
         let sign = format!("{} ", mark(step.state));
         out.push(fitted(&[(step.severity().into(), &sign), (role, &name)], width));
-        let word = if step.state == StepState::Planned { "" } else { word(step.state) };
+        let word = if step.state == StepState::Planned { String::new() } else { told(run, step, known) };
         let took = took(run, at, known);
         if !(word.is_empty() && took.is_empty()) {
             let pad = if grouped { "    " } else { "  " };
@@ -251,7 +257,7 @@ impl Writer<'_> {
         let on = if step.target.is_empty() { String::new() } else { format!("  on {}", step.target) };
         let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, of[0], &self.known));
         let severity = step.severity().into();
-        let state = format!(": {}", word(step.state));
+        let state = format!(": {}", told(self.run, step, &self.known));
         self.push(&[
             (severity, &sign),
             (Role::Title, heading),

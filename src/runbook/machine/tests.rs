@@ -136,7 +136,7 @@ fn what_says_that_it_failed_has_failed_whatever_a_verify_would_say_and_can_be_ta
     assert!(!commands.contains(&Command::Watch(0)), "{commands:?}");
     assert!(commands.iter().any(|it| matches!(it, Command::Record { state: StepState::Failed, .. })), "{commands:?}");
     let ways = vec![Way::Undo, Way::Stop];
-    assert_eq!(commands.last(), Some(&Command::Offer { step: 0, ways, why: "it ended with 1".to_owned() }));
+    assert_eq!(commands.last(), Some(&Command::Offer { at: 0, step: 0, ways, why: "it ended with 1".to_owned() }));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn what_can_be_taken_back_is_offered_after_a_failure_and_taken_back_once() {
     events.extend(failing(Then::Offer).split_off(1));
     let ways = vec![Way::Again, Way::Undo, Way::Stop];
     let offer = last(&[UNDOABLE, UNDOABLE], events.clone());
-    assert_eq!(offer, Command::Offer { step: 1, ways, why: "it is not there".to_owned() });
+    assert_eq!(offer, Command::Offer { at: 1, step: 1, ways, why: "it is not there".to_owned() });
     events.extend([
         chosen(Way::Undo),
         Event::Recorded,
@@ -156,7 +156,12 @@ fn what_can_be_taken_back_is_offered_after_a_failure_and_taken_back_once() {
     assert!(commands.contains(&Command::IntendUndo(1)) && commands.contains(&Command::Undo(1)));
     assert_eq!(
         commands.last(),
-        Some(&Command::Offer { step: 0, ways: vec![Way::Undo, Way::Stop], why: "it is not there; undone".to_owned() })
+        Some(&Command::Offer {
+            at: 1,
+            step: 0,
+            ways: vec![Way::Undo, Way::Stop],
+            why: "it is not there; undone".to_owned()
+        })
     );
     events.push(chosen(Way::Stop));
     let end = last(&[UNDOABLE, UNDOABLE], events);
@@ -183,7 +188,7 @@ fn the_runbook_says_what_follows_a_failure() {
     assert_eq!(end(Then::Undo), Command::IntendUndo(0));
     assert_eq!(end(Then::Continue), Command::Recheck(1));
     let ways = vec![Way::Again, Way::Undo, Way::GoOn, Way::Stop];
-    assert_eq!(end(Then::Ask), Command::Offer { step: 0, ways, why: "it is not there".to_owned() });
+    assert_eq!(end(Then::Ask), Command::Offer { at: 0, step: 0, ways, why: "it is not there".to_owned() });
     let mut events = failing(Then::Continue);
     events.extend(happy().split_off(1));
     assert_eq!(finish(&run(&[UNDOABLE, CHANGE], events)), Some(RunOutcome::Failed), "a failure stays one");
@@ -391,7 +396,7 @@ fn hosts_come_batch_by_batch_and_a_person_looks_in_between() {
     assert_eq!(commands[0], Command::Batch { rolling: 0, batch: 0 });
     let offer = commands.pop().unwrap();
     let ways = vec![Way::Undo, Way::Next, Way::Stop];
-    assert_eq!(offer, Command::Offer { step: 1, ways, why: "stopped after 1 of 2 batches".to_owned() });
+    assert_eq!(offer, Command::Offer { at: 2, step: 1, ways, why: "stopped after 1 of 2 batches".to_owned() });
     let with = |way| {
         let events = [events.clone(), vec![chosen(way)]].concat();
         two_hosts(rolling.clone(), events).pop().unwrap()

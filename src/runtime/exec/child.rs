@@ -141,10 +141,14 @@ impl Run {
                 Err(why) => format!("can't be run: {why}"),
             };
             self.put_call(step, &what).await;
-            match self.answers.recv().await {
+            match self.answer().await {
                 None | Some(RunAnswer::Leave) => return self.leave(),
                 Some(RunAnswer::Stop) => return Answered::Stop,
-                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Skip(why)) => {
+                    if let Some(skipped) = self.skip(&why).await {
+                        return skipped;
+                    }
+                }
                 Some(RunAnswer::Done) => {
                     if let Ok(runbook) = called
                         && let Some(answered) = self.run_called(step, &runbook).await
@@ -162,7 +166,7 @@ impl Run {
         let ask = RunEvent::Ask {
             run: self.id,
             step: self.planned(step).id.clone(),
-            prompt: format!("{} {}", self.planned(step).title, clean(what)),
+            prompt: format!("{} {}", self.about(self.planned(step)), clean(what)),
             phrase: None,
             manual: true,
             list: TaskList::default(),
@@ -215,8 +219,10 @@ impl Run {
                         let left = self.leave();
                         return self.turned_down(Some(left));
                     }
-                    (Some(RunAnswer::Skip(reason)), None) => {
-                        return self.turned_down(Some(Answered::Skip(clean(&reason).into_owned())));
+                    (Some(RunAnswer::Skip(why)), None) => {
+                        if let Some(skipped) = self.skip(&why).await {
+                            return self.turned_down(Some(skipped));
+                        }
                     }
                     (Some(_), _) => {}
                 },

@@ -5,6 +5,7 @@ mod again;
 mod ask;
 mod back;
 mod batch;
+mod ousted;
 mod recheck;
 
 use super::Exec;
@@ -30,6 +31,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
+use uuid::Uuid;
 
 /// Drives a run to its end.
 ///
@@ -58,11 +60,15 @@ pub(super) async fn drive(
     let values = plan.body().values.clone();
     let label = format!("quarterdeck run {}", id.short());
     let family = exec.runs.held_by(caller.as_ref());
-    if let Some(resumption) = resumes
-        && let Err(why) = again::reopen(&exec, &plan, resumption).await
-    {
-        exec.trouble(Some(id), &format!("run {} is not taken up: {why}", id.short())).await;
-        return None;
+    let mut life = None;
+    if let Some(resumption) = resumes {
+        match again::reopen(&exec, &plan, resumption).await {
+            Ok(record) => life = Some(record.id),
+            Err(why) => {
+                exec.trouble(Some(id), &format!("run {} is not taken up: {why}", id.short())).await;
+                return None;
+            }
+        }
     }
     let held = match Held::take(&exec, id, &plan.body().locks, family).await {
         Ok(held) => Arc::new(held),
@@ -84,6 +90,8 @@ pub(super) async fn drive(
         label,
         values,
         number: id.to_string(),
+        life,
+        ousted: None,
         outs,
         answered: BTreeMap::new(),
         backwards,
@@ -179,6 +187,10 @@ pub(super) struct Run {
     pub(super) values: BTreeMap<String, Value>,
     /// The id as text.
     number: String,
+    /// The record that it began with, or was taken up with.
+    life: Option<Uuid>,
+    /// That another session has taken it over, in words.
+    ousted: Option<String>,
     outs: Captured,
     /// What was answered for a step, for all hosts that it is done on.
     answered: BTreeMap<String, Answer>,
@@ -226,10 +238,11 @@ impl Run {
             }
             let Some(command) = stopped.or_else(|| machine.on(event)) else { break };
             match self.perform(command).await {
-                Some(next) => event = next,
-                None => break,
+                Some(next) if self.ousted.is_none() => event = next,
+                _ => break,
             }
         }
+        self.leave_to_others().await;
         self.tell_change().await;
         self.ended
     }
@@ -251,7 +264,7 @@ impl Run {
                 let then = self.after_watch(step, at, &watched);
                 Some(Event::Watched(watched, then))
             }
-            Command::Offer { step, ways, why } => Some(self.offer(step, ways, &why).await),
+            Command::Offer { at, step, ways, why } => Some(self.offer(at, step, ways, &why).await),
             Command::Batch { rolling, batch } => Some(self.begin_batch(rolling, batch).await),
             Command::IntendUndo(step) => Some(self.intend_undo(step).await),
             Command::Undo(step) => Some(Event::Undone(self.undo(step).await)),
@@ -433,7 +446,10 @@ impl Run {
             data,
         };
         match self.exec.append(entry).await {
-            Ok(_) => true,
+            Ok(record) => {
+                self.life.get_or_insert(record.id);
+                true
+            }
             Err(error) => {
                 self.fault = Some(error.to_string());
                 false

@@ -31,7 +31,6 @@ use crate::event::{Ended, Event, RunEvent};
 use crate::journal::{Journal, JournalError};
 use crate::runbook::machine::REQUESTED;
 use crate::runbook::{Approved, Library, Plan, PlanRequest, Refusal};
-pub use resolve::reason;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::mpsc;

@@ -345,8 +345,7 @@ impl<'a> Planner<'a> {
     }
 
     fn by_hand(&mut self, runbook: &Runbook, step: &Step) -> ByHand {
-        let said = manual::prompt(step);
-        let said = said.strip_prefix(&step.title).unwrap_or(&said);
+        let said = manual::text(step);
         // What it runs is told by itself.
         let is_link = |line: &str| {
             let title = step.manual.call.as_ref().map(|call| call.title.as_str());

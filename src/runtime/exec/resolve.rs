@@ -13,15 +13,6 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 100;
 
-/// A reason that counts, as [`reason::read`] has it.
-///
-/// # Errors
-/// When it is none.
-pub fn reason(text: &str) -> Result<String, String> {
-    let reason = reason::read(text).map(|reason| clean(&reason).into_owned());
-    reason.ok_or_else(|| "say why, in at least two words and 10 characters (500 at most): it is recorded".to_owned())
-}
-
 impl Exec {
     /// A person says whether a change of a run happened that nobody else can tell of, and what they saw. With that nothing of the run is in
     /// doubt: it has an end.
@@ -29,7 +20,7 @@ impl Exec {
     /// # Errors
     /// When there is nothing in doubt, when another process drives it, when that is no reason, or the journal can't be written.
     pub async fn saw(&self, run: RunId, happened: bool, seen: &str) -> Result<Ended, String> {
-        let seen = reason(seen)?;
+        let seen = reason::given(seen)?;
         let past = self.untouched(run).await?;
         let open = past.open.clone().ok_or_else(|| format!("nothing of run {} is in doubt", run.short()))?;
         self.take_up(run, json!({ "way": "saw", "reason": seen, "happened": happened })).await?;
@@ -65,7 +56,7 @@ impl Exec {
     /// # Errors
     /// When another process drives it, when that is no reason, or the journal can't be written.
     pub async fn give_up(&self, run: RunId, why: &str) -> Result<Ended, String> {
-        let why = reason(why)?;
+        let why = reason::given(why)?;
         let past = self.untouched(run).await?;
         let taken = self.take_up(run, json!({ "way": "abandon", "reason": why })).await?;
         let outcome = match (&past.open, past.outcome) {

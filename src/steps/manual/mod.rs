@@ -4,11 +4,12 @@ use crate::domain::prose::Block;
 use crate::runbook::model::{Manual, Step};
 use crate::runbook::parse;
 
-/// What to ask: the heading, then the text, but for what is to be ticked and chosen: that is a list of its own.
-pub fn prompt(step: &Step) -> String {
-    let mut out = step.title.clone();
+/// What its page says below the heading, but for what is to be ticked and chosen: that is a list of its own.
+pub fn text(step: &Step) -> String {
+    let mut out = String::new();
     for block in parse::prose(&step.prose).iter().filter(|block| !is_listed(step, block)) {
-        out.push_str(if block.is_item() && !out.ends_with(&step.title) { "\n" } else { "\n\n" });
+        let gap = if block.is_item() { "\n" } else { "\n\n" };
+        out.push_str(if out.is_empty() { "" } else { gap });
         out.push_str(&block.text());
     }
     out
@@ -27,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_prompt_is_the_heading_and_the_prose() {
+    fn what_is_asked_item_by_item_is_not_said_twice() {
         let mut step = Step {
             id: "a/b".to_owned(),
             title: "Call the owner".to_owned(),
@@ -37,12 +38,12 @@ mod tests {
             manual: Manual::default(),
             host: None,
         };
-        assert_eq!(prompt(&step), "Call the owner\n\nTell them.");
+        assert_eq!(text(&step), "Tell them.");
         step.prose = "**Tell** them:\n\n- [ ] now\n- by phone\n\n**Choose:**\n\n- one\n- two".to_owned();
         step.manual.tasks = vec!["now".to_owned()];
         step.manual.choices = vec!["one".to_owned(), "two".to_owned()];
-        assert_eq!(prompt(&step), "Call the owner\n\nTell them:\n- by phone");
+        assert_eq!(text(&step), "Tell them:\n- by phone");
         step.prose.clear();
-        assert_eq!(prompt(&step), "Call the owner");
+        assert_eq!(text(&step), "");
     }
 }

@@ -5,7 +5,7 @@ use super::table::table;
 use crate::domain::text;
 use crate::runbook::Role as FenceRole;
 use crate::runbook::foreseen::{Change, Foreseen};
-use crate::runbook::plan::{ByHand, PlannedFence, PlannedStep, When};
+use crate::runbook::plan::{ByHand, PlannedFence, PlannedStep, When, located};
 use crate::theme::Role;
 use crate::ui::dialog::Lines;
 use crate::ui::overlay::wrap_into;
@@ -67,11 +67,7 @@ fn extent(call: &Foreseen) -> String {
 
 /// `Kill the idle sessions: primary (10.0.1.4:5432)`.
 fn headline(title: &str, step: &PlannedStep) -> String {
-    let place = match (step.target.as_str(), step.address.as_str()) {
-        (target, "") => target.to_owned(),
-        (target, address) if address == target => target.to_owned(),
-        (target, address) => format!("{target} ({address})"),
-    };
+    let place = located(&step.target, &step.address);
     match (title, step.target.as_str()) {
         (title, "") => title.to_owned(),
         ("", _) => place,
@@ -128,8 +124,7 @@ pub(super) fn step(out: &mut Lines, number: usize, members: &[&PlannedStep], sai
 /// Where a fence goes that does not go where its step's change does: `web-1 (ops@10.0.0.4:22)`.
 fn asked_elsewhere(step: &PlannedStep, fence: &PlannedFence) -> Option<String> {
     let run = step.fences.iter().find(|fence| fence.role == FenceRole::Run)?;
-    let place = if fence.address.is_empty() { fence.on.clone() } else { format!("{} ({})", fence.on, fence.address) };
-    (fence.on != run.on && !fence.is_left_out()).then_some(place)
+    (fence.on != run.on && !fence.is_left_out()).then(|| located(&fence.on, &fence.address))
 }
 
 fn undo(out: &mut Lines, step: &PlannedStep, said: &mut Said, width: usize) {

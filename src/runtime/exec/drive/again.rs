@@ -3,7 +3,7 @@
 use super::super::Exec;
 use super::Run;
 use crate::domain::RunId;
-use crate::domain::record::{RecordKind, RunOutcome, StepState};
+use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::runbook::machine::Watched;
 use crate::runbook::plan::{Onward, Resumption};
@@ -12,7 +12,7 @@ use crate::steps::Settled;
 use serde_json::{Value, json};
 
 /// Takes a run up, unless another process drives it or it is another one than the plan is about: the error says so.
-pub(super) async fn reopen(exec: &Exec, plan: &Plan<Approved>, of: Resumption) -> Result<(), String> {
+pub(super) async fn reopen(exec: &Exec, plan: &Plan<Approved>, of: Resumption) -> Result<Record, String> {
     let body = plan.body();
     let records = exec.journal.of_run(of.run).await.map_err(|error| error.to_string())?;
     if body.again.as_ref().map(|again| again.records) != Some(records.len()) {
@@ -28,7 +28,7 @@ pub(super) async fn reopen(exec: &Exec, plan: &Plan<Approved>, of: Resumption) -
         "parent": body.request.caller.as_ref().map(|caller| json!({ "run": caller.run, "step": caller.step })),
         "break_glass": plan.glass().map(Glass::reason),
     });
-    exec.take_up(of.run, data).await.map(drop)
+    exec.take_up(of.run, data).await
 }
 
 /// It was taken up, and what it locks is somebody else's: it is over again, as it was before.

@@ -2,8 +2,9 @@
 
 use super::super::by_hand;
 use super::Run;
+use crate::domain::reason;
 use crate::domain::record::RecordKind;
-use crate::domain::text::{clean, clean_lines};
+use crate::domain::text::clean_lines;
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::machine::Answered;
@@ -24,10 +25,14 @@ impl Run {
         }
         loop {
             self.put_question(step).await;
-            match self.answers.recv().await {
+            match self.answer().await {
                 None | Some(RunAnswer::Leave) => return self.leave(),
                 Some(RunAnswer::Stop) => return Answered::Stop,
-                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Skip(why)) => {
+                    if let Some(skipped) = self.skip(&why).await {
+                        return skipped;
+                    }
+                }
                 Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
                     None => {
                         self.answered.insert(self.planned(step).of().to_owned(), answer.clone());
@@ -38,6 +43,17 @@ impl Run {
                 },
                 // An answer to another kind of question: ask again.
                 Some(_) => {}
+            }
+        }
+    }
+
+    /// The step is passed over; `None`: that is no reason, and whoever gave it is told.
+    pub(in super::super) async fn skip(&self, why: &str) -> Option<Answered> {
+        match reason::given(why) {
+            Ok(why) => Some(Answered::Skip(why)),
+            Err(wanted) => {
+                self.exec.trouble(Some(self.id), &format!("it is not skipped: {wanted}")).await;
+                None
             }
         }
     }
@@ -63,7 +79,7 @@ impl Run {
             let ask = RunEvent::Ask {
                 run: self.id,
                 step: self.planned(step).id.clone(),
-                prompt: clean_lines(&manual::prompt(self.read(step))),
+                prompt: self.by_hand(step),
                 phrase: None,
                 manual: true,
                 list: list.clone(),
@@ -73,7 +89,11 @@ impl Run {
             match self.ticked(step, &mut list).await {
                 None | Some(RunAnswer::Leave) => return self.leave(),
                 Some(RunAnswer::Stop) => return Answered::Stop,
-                Some(RunAnswer::Skip(reason)) => return Answered::Skip(clean(&reason).into_owned()),
+                Some(RunAnswer::Skip(why)) => {
+                    if let Some(skipped) = self.skip(&why).await {
+                        return skipped;
+                    }
+                }
                 Some(RunAnswer::Done) => match list.missing() {
                     None => return Answered::Done(self.chosen(step, &list)),
                     Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
@@ -84,10 +104,17 @@ impl Run {
         }
     }
 
+    /// Which step it is and where, and what its page says.
+    fn by_hand(&self, step: usize) -> String {
+        let text = clean_lines(&manual::text(self.read(step)));
+        let gap = if text.is_empty() { "" } else { "\n\n" };
+        format!("{}{gap}{text}", self.about(self.planned(step)))
+    }
+
     /// Takes ticks and choices until another answer comes; `None`: nobody answers any more, or the journal takes nothing.
     async fn ticked(&mut self, step: usize, list: &mut TaskList) -> Option<RunAnswer> {
         loop {
-            let answer = self.answers.recv().await?;
+            let answer = self.answer().await?;
             let Some(data) = by_hand::take(list, &answer) else { return Some(answer) };
             if !self.write(RecordKind::StepTick, Some(step), data).await {
                 return None;

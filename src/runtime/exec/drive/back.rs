@@ -4,9 +4,9 @@ use super::super::live;
 use super::super::scene::step_of;
 use super::super::when;
 use super::Run;
-use crate::domain::SourceError;
 use crate::domain::record::{RecordKind, StepState};
 use crate::domain::text::{clean, clean_lines};
+use crate::domain::{SourceError, reason};
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::history::LEFT;
@@ -14,7 +14,6 @@ use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
 use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
 use crate::runbook::plan::{PlannedStep, UNDO};
 use crate::runbook::reach::{Fate, Reached, named};
-use crate::runbook::script::without_host;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -38,38 +37,36 @@ impl Run {
         timed_out.or(on_fail.map(of_fail)).unwrap_or_else(|| self.after_act(step))
     }
 
-    /// Asks the operator what now.
-    pub(super) async fn offer(&mut self, step: usize, ways: Vec<Way>, why: &str) -> Event {
-        let mut prompt = if ways.contains(&Way::Next) { self.next_batch() } else { clean_lines(why) };
+    /// Asks the operator what now. `at`: what it is at; `step`: what an undo would take back.
+    pub(super) async fn offer(&mut self, at: usize, step: usize, ways: Vec<Way>, why: &str) -> Event {
+        let failed = || format!("{}: {}", self.about_one(self.planned(at)), clean_lines(why));
+        let mut prompt = if ways.contains(&Way::Next) { self.next_batch() } else { failed() };
         if ways.contains(&Way::Undo) {
             prompt = format!("{prompt}\n\nCan be undone: {}", self.undo_text(step));
         }
-        let ask = RunEvent::Ask {
-            run: self.id,
-            step: self.planned(step).id.clone(),
-            prompt,
-            phrase: None,
-            manual: false,
-            list: TaskList::default(),
-            ways,
-        };
-        self.exec.tell(ask).await;
         loop {
-            match self.answers.recv().await {
+            let (prompt, ways) = (prompt.clone(), ways.clone());
+            let (run, step, list) = (self.id, self.planned(at).id.clone(), TaskList::default());
+            self.exec.tell(RunEvent::Ask { run, step, prompt, phrase: None, manual: false, list, ways }).await;
+            match self.answer().await {
+                Some(RunAnswer::Choose { way: Way::GoOn, reason }) => match reason::given(&reason) {
+                    Ok(reason) => return Event::Chosen(Way::GoOn, reason),
+                    Err(why) => self.exec.trouble(Some(self.id), &format!("it does not go on: {why}")).await,
+                },
                 Some(RunAnswer::Choose { way, reason }) => return Event::Chosen(way, clean(&reason).into_owned()),
                 Some(RunAnswer::Stop) => return Event::Stop,
                 Some(RunAnswer::Leave) | None => return Event::Leave,
-                // An answer to another kind of question.
+                // An answer to another kind of question: ask again.
                 Some(_) => {}
             }
         }
     }
 
-    /// `Stop it on game-2: docker start api`.
-    pub(super) fn undo_text(&self, step: usize) -> String {
+    /// `step 1 'Stop it' on game-2 (ops@10.0.0.4:22): docker start api`.
+    fn undo_text(&self, step: usize) -> String {
         let planned = self.planned(step);
         let undo = self.undo_of(planned).unwrap_or_default();
-        format!("{} on {}: {undo}", planned.title, planned.target)
+        format!("{}: {undo}", self.about_one(planned))
     }
 
     pub(super) async fn intend_undo(&mut self, step: usize) -> Event {
@@ -127,7 +124,7 @@ impl Run {
             return Effect::NotSent(why);
         }
         if let Some(why) = self.moved(step, Role::Undo).await {
-            return Effect::NotSent(why);
+            return Effect::NotSent(format!("{why}: plan it again"));
         }
         let planned = self.planned(step);
         let sent = planned.rows.as_ref().and_then(|rows| self.outs.seen_on(self.host(step)).get(&rows.name));
@@ -198,11 +195,9 @@ impl Run {
     }
 
     fn reached(&self, step: usize) -> Reached {
-        let (planned, body) = (self.planned(step), self.plan.body());
+        let planned = self.planned(step);
         let (title, target) = (without_undo(&planned.title).to_owned(), planned.target.clone());
-        // A run that goes backwards has its steps in another order than its page.
-        let number = body.again.as_ref().and_then(|again| again.numbers.get(without_host(&planned.id)).copied());
-        let number = number.unwrap_or_else(|| body.number(planned)).to_string();
+        let number = self.number_of(planned);
         Reached {
             number,
             title,

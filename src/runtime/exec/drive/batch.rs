@@ -4,8 +4,9 @@ use super::Run;
 use crate::domain::record::RecordKind;
 use crate::domain::text::clean;
 use crate::effect::RunAnswer;
+use crate::runbook::foreseen;
 use crate::runbook::machine::Event;
-use crate::runbook::plan::PlannedStep;
+use crate::runbook::plan::{PlannedStep, located};
 use serde_json::json;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ impl Run {
         let Some((rolling, batch)) = self.batch else { return String::new() };
         let of = &self.plan.body().script.rollings[rolling];
         let done: Vec<&str> = (0..=batch).flat_map(|batch| of.batch(batch)).collect();
-        let next: Vec<&str> = of.batch(batch + 1).collect();
+        let next: Vec<String> = of.batch(batch + 1).map(|host| self.host_and_address(host)).collect();
         let text = format!(
             "{}: batch {} of {} is done ({}). Look at it before it goes on: next come {}",
             of.title,
@@ -66,21 +67,43 @@ impl Run {
         clean(&text).into_owned()
     }
 
-    /// What a step is about, when it is asked: of a rollout all its hosts, for they are answered for together.
-    pub(super) fn about(&self, planned: &PlannedStep) -> String {
-        let steps = &self.plan.body().steps;
-        let hosts: Vec<&str> =
-            steps.iter().filter(|step| step.of() == planned.of()).filter_map(|step| step.host.as_deref()).collect();
-        let target = if hosts.len() > 1 { hosts_in_words(&hosts) } else { planned.target.clone() };
-        format!("{} ({target})", planned.title)
+    /// A host of a rollout, and where its steps go.
+    fn host_and_address(&self, host: &str) -> String {
+        let on_it = self.plan.body().steps.iter().filter(|step| step.host.as_deref() == Some(host));
+        located(host, on_it.map(|step| step.address.as_str()).find(|address| !address.is_empty()).unwrap_or_default())
+    }
+
+    /// Which step something is asked about, and where it is, as the plan has it: of a rollout all its hosts that are left, for they are answered
+    /// for together.
+    pub(in super::super) fn about(&self, planned: &PlannedStep) -> String {
+        let left = |step: &&PlannedStep| step.of() == planned.of() && step.past.is_none() && step.lost.is_none();
+        let places: Vec<String> = self.plan.body().steps.iter().filter(left).map(PlannedStep::place).collect();
+        match places.as_slice() {
+            [] | [_] => self.about_one(planned),
+            places => self.named(planned, &format!("{} hosts: {}", places.len(), some(places))),
+        }
+    }
+
+    /// The same of one host alone.
+    pub(super) fn about_one(&self, planned: &PlannedStep) -> String {
+        self.named(planned, &planned.place())
+    }
+
+    fn named(&self, planned: &PlannedStep, place: &str) -> String {
+        let name = foreseen::name(&self.number_of(planned), &planned.title);
+        if place.is_empty() { name } else { clean(&format!("{name} on {place}")).into_owned() }
+    }
+
+    /// The number of a step in its page. A run that goes backwards has its steps in another order than that.
+    pub(super) fn number_of(&self, planned: &PlannedStep) -> String {
+        let body = self.plan.body();
+        let known = body.again.as_ref().and_then(|again| again.numbers.get(planned.of()).copied());
+        known.unwrap_or_else(|| body.number(planned)).to_string()
     }
 }
 
-fn hosts_in_words(hosts: &[&str]) -> String {
-    clean(&format!("{} hosts: {}", hosts.len(), some(hosts))).into_owned()
-}
-
-fn some(hosts: &[&str]) -> String {
+fn some<T: AsRef<str>>(hosts: &[T]) -> String {
+    let hosts: Vec<&str> = hosts.iter().map(AsRef::as_ref).collect();
     let named = hosts[..hosts.len().min(NAMED)].join(", ");
     if hosts.len() > NAMED { format!("{named} and {} more", hosts.len() - NAMED) } else { named }
 }

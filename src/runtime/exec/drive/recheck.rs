@@ -51,18 +51,26 @@ impl Run {
             Ok(fresh) => fresh,
             Err(why) => return self.rechecked(step, Rechecked::Blocked(why), None).await,
         };
-        let against = match self.moved(step, Role::Run).await {
-            Some(why) => Some(why),
-            None => self.over_limit(step, fresh.as_ref()),
-        };
-        let result = match against {
-            Some(why) => Rechecked::Blocked(why),
-            None => self.judge(step, &checks, fresh.as_ref()).await,
+        let result = match (self.moved(step, Role::Run).await, self.over_limit(step, fresh.as_ref())) {
+            (Some(what), _) => self.leads_elsewhere(what),
+            (None, Some(why)) => Rechecked::Blocked(why),
+            (None, None) => self.judge(step, &checks, fresh.as_ref()).await,
         };
         self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
     }
 
-    /// Why a fence does not go where its plan says any more: the config of `ssh`, say, leads elsewhere by now. An engine is pinned by its host.
+    /// As long as nothing was sent the plan can be made anew, shown and asked. Later it would begin once more with what is done.
+    fn leads_elsewhere(&mut self, what: String) -> Rechecked {
+        let request = &self.plan.body().request;
+        let alone = request.caller.is_none() && request.resumes.is_none();
+        if !alone || !self.made.is_empty() || !self.called.is_empty() {
+            return Rechecked::Blocked(format!("{what}: plan it again"));
+        }
+        self.changed = Some(what.clone());
+        Rechecked::Grew(what)
+    }
+
+    /// That a fence does not go where its plan says any more: the config of `ssh`, say, leads elsewhere by now. An engine is pinned by its host.
     pub(super) async fn moved(&self, step: usize, role: Role) -> Option<String> {
         let (fence, pinned) = self.fences(step, role).next().filter(|(fence, _)| fence.language.name != "docker")?;
         let planned = self.planned(step).fences.iter().find(|planned| planned.role == role)?;
@@ -70,7 +78,7 @@ impl Run {
         let now = step_of(fence).ok()?.pin(call).await.ok()?;
         let (now, then) = (clean(&now.address), &planned.address);
         let moved = !then.is_empty() && !now.is_empty() && now != then.as_str();
-        moved.then(|| format!("{} leads to {now} by now, and the plan says {then}: plan it again", planned.on))
+        moved.then(|| format!("{} leads to {now} by now, and the plan says {then}", planned.on))
     }
 
     /// Why the runbook's limits let no change begin.

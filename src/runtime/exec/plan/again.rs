@@ -19,6 +19,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Targets are named in a phrase up to so many characters, and counted where they take more.
+const PHRASE: usize = 40;
+
 impl Exec {
     /// What the records say of a run; the error says that there is none.
     ///
@@ -214,20 +217,26 @@ impl Planner<'_> {
         }
         let confirm = confirm_of(runbook, &step.id);
         planned_step.level = self.exec.policy.level(runbook.risk).max(confirm);
-        planned_step.phrase = Some(self.phrase_back(step, &planned_step));
+        planned_step.phrase = Some(self.phrase_back(step, past));
         planned_step
     }
 
-    /// `undo api on local`, `undo on primary`, `undo on 3 hosts`: one answer is for all hosts of a rollout.
-    fn phrase_back(&self, step: &Step, planned: &PlannedStep) -> String {
-        let of = |id: &str| without_host(id) == without_host(&step.id);
-        let hosts = self.script.steps.iter().filter(|other| of(&other.id)).count();
-        let on = planned.fences.first().map(|fence| fence.on.as_str());
-        match on {
-            _ if hosts > 1 => format!("undo on {hosts} hosts"),
-            Some(on) if on != planned.target => format!("undo {}", planned.target),
-            _ => format!("undo on {}", planned.target),
+    /// What is typed to take it back. The first step's phrase is that of the plan, and tells all that the plan touches; a later one's is asked at its
+    /// step, and one answer is for all hosts of a rollout.
+    fn phrase_back(&self, step: &Step, past: &Past) -> String {
+        let sent = || self.script.steps.iter().filter(|step| !step.fences.is_empty());
+        let is_first = sent().next().is_some_and(|first| without_host(&first.id) == without_host(&step.id));
+        let meant = sent().filter(|other| is_first || without_host(&other.id) == without_host(&step.id));
+        let mut targets: Vec<String> = Vec::new();
+        let mut hosts = true;
+        for other in meant {
+            let target = past.target(&other.id);
+            hosts &= other.host.is_some();
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
         }
+        phrase_of(&targets, hosts)
     }
 
     async fn back_fence(
@@ -255,6 +264,17 @@ impl Planner<'_> {
     }
 }
 
+/// `undo api on local`, `undo on primary`, `undo on web-1, web-2`, `undo on 3 hosts`.
+fn phrase_of(targets: &[String], hosts: bool) -> String {
+    let (count, all) = (targets.len(), targets.join(", "));
+    let what = if hosts { "hosts" } else { "targets" };
+    match all {
+        _ if count > 1 && (hosts && count > 2 || all.chars().count() > PHRASE) => format!("undo on {count} {what}"),
+        _ if targets.iter().any(|target| target.contains(" on ")) => format!("undo {all}"),
+        _ => format!("undo on {all}"),
+    }
+}
+
 /// How the change itself was to be confirmed.
 fn confirm_of(runbook: &Runbook, id: &str) -> Level {
     change_of(runbook, id).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
@@ -267,7 +287,7 @@ fn change_of<'a>(runbook: &'a Runbook, id: &str) -> Option<&'a Fence> {
 
 /// Why a step does not go where the run's first plan said.
 fn elsewhere(past: &Past, planned: &PlannedStep) -> Option<String> {
-    let then = past.planned().find(|then| then["id"].as_str() == Some(&planned.id))?["address"].as_str()?;
+    let then = past.planned_of(&planned.id)?["address"].as_str()?;
     let (name, now) = (&planned.target, &planned.address);
     let moved = !then.is_empty() && !now.is_empty() && then != now;
     let why = "another place than when the run was begun";
@@ -283,10 +303,7 @@ fn short(id: &str) -> String {
 /// A step that was done before: nothing of it is asked or sent, but what takes it back is known.
 fn done_before(step: &Step, past: &Past) -> PlannedStep {
     let known = past.step(&step.id).cloned().unwrap_or_default();
-    let text = |key: &str| {
-        let of = past.planned().find(|planned| planned["id"].as_str() == Some(&step.id));
-        of.and_then(|planned| planned[key].as_str()).map(str::to_owned)
-    };
+    let text = |key: &str| past.planned_of(&step.id).and_then(|planned| planned[key].as_str()).map(str::to_owned);
     let state = known.state.unwrap_or(StepState::Planned);
     let why = format!("done before: {}", state.word());
     let pins = known.facts["pins"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -384,6 +401,11 @@ impl Past {
         Ok(values)
     }
 
+    /// What a step acts on, as its plan showed it.
+    fn target(&self, id: &str) -> String {
+        self.planned_of(id).and_then(|planned| planned["target"].as_str()).unwrap_or_default().to_owned()
+    }
+
     /// Its parameters as they were shown.
     fn params(&self) -> Vec<(String, String)> {
         let params = self.start.entry.data["params"].as_object().into_iter().flatten();
@@ -403,8 +425,7 @@ impl Past {
 
     /// A step does what it did when it was begun.
     pub(in super::super) fn is_as_it_was(&self, step: &Step) -> bool {
-        let recorded = self.planned().find(|planned| planned["id"].as_str() == Some(&step.id));
-        recorded.is_some_and(|planned| planned["hash"].as_str() == Some(&fingerprint(step)))
+        self.planned_of(&step.id).is_some_and(|planned| planned["hash"].as_str() == Some(&fingerprint(step)))
     }
 
     /// `otherwise`: what can be done when it can't.
@@ -435,5 +456,29 @@ impl Past {
             return Err("every step of it is behind it: nothing is left to go on with".to_owned());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phrase_of_an_undo_names_all_that_it_touches_or_counts_it() {
+        let phrase = |targets: &[&str], hosts| {
+            phrase_of(&targets.iter().map(|target| (*target).to_owned()).collect::<Vec<_>>(), hosts)
+        };
+        assert_eq!(phrase(&["primary"], false), "undo on primary");
+        assert_eq!(phrase(&["api on local"], false), "undo api on local");
+        assert_eq!(phrase(&["web-1", "primary"], false), "undo on web-1, primary");
+        assert_eq!(phrase(&["primary", "api on local"], false), "undo primary, api on local");
+        assert_eq!(phrase(&["web-1"], true), "undo on web-1");
+        assert_eq!(phrase(&["web-1", "web-2"], true), "undo on web-1, web-2");
+        assert_eq!(phrase(&["web-1", "web-2", "web-3"], true), "undo on 3 hosts");
+        assert_eq!(
+            phrase(&["a-database-with-a-long-name", "another-one"], false),
+            "undo on a-database-with-a-long-name, another-one"
+        );
+        assert_eq!(phrase(&["a-database-with-a-long-name", "another-one-like-it"], false), "undo on 2 targets");
     }
 }

@@ -320,3 +320,24 @@ async fn a_run_that_another_session_drives_is_told_as_such_and_left_alone() {
     let (past, _) = other.exec.past(run).await.unwrap();
     assert_eq!(other.exec.elsewhere(&past).await.unwrap(), Some(who));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_for_a_run_that_another_session_took_over_is_told_by_whom() {
+    let mut bridge = Bridge::new(Connections::default(), page("", "## Call\n\n### Call them\n\nTell them.\n")).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    bridge.until(|event| matches!(event, RunEvent::Ask { .. })).await;
+    let ben = Actor { name: "ben".to_owned(), uid: 2, host: "bastion-2".to_owned() };
+    let file = bridge.dir.path().join("journal.db");
+    let other = SqliteJournal::open_as(&file, "test", Redactor::default(), ben, Process::this()).await.unwrap();
+    let data = json!({ "way": "abandon", "reason": "the primary is back" });
+    other.append(bridge.exec.entry_of(run, RecordKind::RunResume, data)).await.unwrap();
+    bridge.exec.answer(run, RunAnswer::Done);
+    let told = |event: &RunEvent| {
+        let RunEvent::Trouble { what, .. } = event else { return false };
+        what.starts_with(&format!("run {} was taken over by ben@bastion-2 at ", run.short()))
+            && what.contains("and given up: the primary is back; nothing more of it is done here")
+    };
+    bridge.until(told).await;
+    assert_eq!(bridge.story().await, ["run.start", "run.resume"], "nothing is recorded of it here any more");
+}

@@ -146,7 +146,10 @@ async fn a_called_run_that_fails_fails_our_step_and_our_change_can_be_undone() {
     let child = bridge.exec.start(yes(plan, None)).unwrap();
     let (prompt, ways) = asked_ways(&mut bridge).await;
     assert_eq!(ways, [Way::Undo, Way::Stop]);
-    assert!(prompt.contains("of inner ended failed") && prompt.contains("Can be undone: First on primary"), "{prompt}");
+    assert!(
+        prompt.contains("of inner ended failed") && prompt.contains("Can be undone: step 1 'First' on primary (ops@"),
+        "{prompt}"
+    );
     bridge.exec.answer(run, super::ways::choose(Way::Undo));
     let view = bridge.end(run).await;
     assert_eq!((view.outcome, view.steps[1].state), (Some(RunOutcome::Failed), StepState::Failed), "{view:?}");

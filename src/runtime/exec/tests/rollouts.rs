@@ -83,7 +83,7 @@ async fn hosts_come_in_batches_one_answer_is_for_all_and_a_person_looks_after_th
     let RunEvent::Ask { prompt, ways, .. } = asked else { unreachable!() };
     assert_eq!(*ways, [Way::Undo, Way::Next, Way::Stop]);
     assert!(prompt.starts_with("Note: batch 1 of 2 is done (web-1)."), "{prompt}");
-    assert!(prompt.contains("next come web-2, web-3"), "{prompt}");
+    assert!(prompt.contains("next come web-2 (") && prompt.contains("), web-3 ("), "{prompt}");
     assert_eq!(hosts.done(), ["web-1"]);
     bridge.exec.answer(run, RunAnswer::Choose { way: Way::Next, reason: String::new() });
     let view = bridge.end(run).await;

@@ -53,6 +53,34 @@ async fn a_step_whose_if_is_not_true_is_shown_as_left_out_and_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_on_the_way_says_which_step_and_where_as_the_plan_does_and_no_step_is_skipped_without_a_reason() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let steps = add("One", 1, " undo=none") + &add("Two", 2, " undo=none confirm=typed");
+    let body = format!("## Change\n\n{steps}### Call\n\nTell them.\n");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let place = plan.body().steps[1].place();
+    assert!(place.starts_with("primary (ops@"), "{place}");
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let asks = |event: &RunEvent| matches!(event, RunEvent::Ask { .. });
+    let RunEvent::Ask { prompt, phrase, .. } = bridge.until(asks).await else { panic!() };
+    let begins = format!("step 2 'Two' on {place}\n\nsends, by sql on primary:\n  INSERT INTO t VALUES (2)");
+    assert!(prompt.starts_with(&begins), "{prompt}");
+    let phrase = Answer::Phrase(phrase.clone().unwrap());
+    bridge.exec.answer(run, RunAnswer::Confirm(phrase));
+    let by_hand = |event: &RunEvent| matches!(event, RunEvent::Ask { manual: true, .. });
+    let RunEvent::Ask { prompt, .. } = bridge.until(by_hand).await else { panic!() };
+    assert_eq!(prompt, "step 3 'Call'\n\nTell them.");
+    bridge.exec.answer(run, RunAnswer::Skip("known".to_owned()));
+    let refused = |event: &RunEvent| matches!(event, RunEvent::Trouble { what, .. } if what.starts_with("it is not skipped: say why"));
+    bridge.until(refused).await;
+    bridge.until(by_hand).await;
+    bridge.exec.answer(run, RunAnswer::Skip("nobody is there".to_owned()));
+    let view = bridge.end(run).await;
+    assert_eq!((view.steps[2].state, view.steps[2].detail.as_str()), (StepState::Skipped, "skipped: nobody is there"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_condition_that_cannot_be_judged_sends_nothing() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     let check = "```sql check on=primary timeout=5s expect=(rows[0].ok)\nSELECT true AS ok\n```\n\n";
@@ -155,13 +183,17 @@ async fn undoing_is_offered_change_by_change_from_the_last() {
     let run = bridge.exec.start(yes(plan, None)).unwrap();
     let (prompt, ways) = asked_ways(&mut bridge).await;
     assert_eq!(ways, [Way::Again, Way::Undo, Way::Stop]);
-    assert!(prompt.contains("Can be undone: Two on primary: DELETE FROM t WHERE n = 2"), "{prompt}");
+    assert!(
+        prompt.contains("Can be undone: step 2 'Two' on primary (ops@")
+            && prompt.contains("): DELETE FROM t WHERE n = 2"),
+        "{prompt}"
+    );
     bridge.exec.answer(run, choose(Way::Again));
     asked_ways(&mut bridge).await;
     bridge.exec.answer(run, choose(Way::Undo));
     let (prompt, ways) = asked_ways(&mut bridge).await;
     assert_eq!(ways, [Way::Undo, Way::Stop]);
-    assert!(prompt.contains("Can be undone: One on primary"), "{prompt}");
+    assert!(prompt.contains("Can be undone: step 1 'One' on primary (ops@"), "{prompt}");
     bridge.exec.answer(run, choose(Way::Undo));
     let view = bridge.end(run).await;
     assert_eq!(view.outcome, Some(RunOutcome::Failed));

@@ -1,0 +1,46 @@
+//! A run that another session took over while this one was not heard of: its machine slept, its line was cut. What was asked here is asked in vain
+//! then, and whoever sits here is told by whom.
+
+use super::{Over, Run};
+use crate::domain::record::RunOutcome;
+use crate::effect::RunAnswer;
+use crate::runbook::past::taken_over;
+use std::time::Duration;
+
+/// Between two looks while somebody is asked.
+const LOOK: Duration = Duration::from_secs(3);
+
+impl Run {
+    /// The next answer; `None`: nobody answers any more. One for a run that is somebody else's by now is none, and the run is left.
+    pub(in super::super) async fn answer(&mut self) -> Option<RunAnswer> {
+        loop {
+            let answer = tokio::select! {
+                biased;
+                answer = self.answers.recv() => Some(answer),
+                () = tokio::time::sleep(LOOK) => None,
+            };
+            if self.is_ousted().await {
+                return Some(RunAnswer::Leave);
+            }
+            if let Some(answer) = answer {
+                return answer;
+            }
+        }
+    }
+
+    async fn is_ousted(&mut self) -> bool {
+        // What can't be read can't be written either: the next record tells.
+        let records = self.exec.journal.of_run(self.id).await.unwrap_or_default();
+        let Some(life) = records.iter().position(|record| Some(record.id) == self.life) else { return false };
+        let other = records[life..].iter().find(|record| record.writer != records[life].writer);
+        self.ousted = other.map(|record| taken_over(self.id, record));
+        self.ousted.is_some()
+    }
+
+    /// Nothing of it is recorded here any more, and what it holds is not given back: both are the others' business.
+    pub(super) async fn leave_to_others(&mut self) {
+        let Some(why) = self.ousted.take() else { return };
+        self.exec.trouble(Some(self.id), &why).await;
+        self.ended = Some(Over { outcome: RunOutcome::Unknown, reason: why, made: self.all_made() });
+    }
+}
