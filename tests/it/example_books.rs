@@ -317,7 +317,7 @@ fn idle_sessions_are_closed_and_the_api_is_restarted_host_by_host() {
     asked(&mut screen, "tick 2: the status page", "tick 1");
     asked(&mut screen, "[x] the channel", "tick 2");
     asked(&mut screen, "[x] the status page", "done");
-    asked(&mut screen, "side runs Drain and stop one game server", "skip nobody plays there");
+    asked(&mut screen, "side' runs Drain and stop one game server", "skip nobody plays there");
     let status = screen.wait_exit();
     assert_eq!(status.exit_code(), 0, "{}", screen.text());
     assert!(!leaked.iter().any(alive) && others.into_iter().all(alive), "those of the plan are gone, and no others");
