@@ -157,9 +157,6 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
             if dialog.arming.settled(now) {
                 let plan = dialog.plan.take();
                 unlock(state, effects);
-                if plan.is_none() {
-                    hush::answered(state);
-                }
                 return show_again(state, plan);
             }
             true
