@@ -83,8 +83,12 @@ fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
         None if run.cut_off => (Role::Toast, format!("◌ {title}{target}: begun {took} ago, cut off, being looked at")),
         None => (Role::Toast, format!("▶ {title}{target}: {doing}, {took}")),
         Some(outcome) => {
-            let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };
-            let mark = if outcome == RunOutcome::Ok { "✓" } else { "✗" };
+            let role = if outcome.is_well() { Role::Toast } else { Role::ToastBad };
+            let mark = match outcome {
+                RunOutcome::Ok => "✓",
+                RunOutcome::Undone => "<",
+                RunOutcome::Failed | RunOutcome::Unknown | RunOutcome::Stopped => "✗",
+            };
             let why = if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             (role, format!("{mark} {title}{target} {}{why} ({took})", outcome.word()))

@@ -37,7 +37,7 @@ pub(super) fn settled(state: &mut State, ended: &[Ended]) {
     let Some(last) = ended.last() else { return };
     let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
     let what = format!("{}: {}; {key} has the whole story", many(ended.len()), outcomes(ended));
-    if ended.iter().all(|ended| ended.outcome == RunOutcome::Ok) {
+    if ended.iter().all(|ended| ended.outcome.is_well()) {
         state.toasts.say(state.now, what);
     } else {
         state.toasts.bad(state.now, what);
@@ -61,8 +61,8 @@ fn outcomes(ended: &[Ended]) -> String {
     if let [ended] = ended {
         return format!("{}, {}", ended.outcome.word(), ended.reason);
     }
-    let all = [RunOutcome::Ok, RunOutcome::Failed, RunOutcome::Unknown, RunOutcome::Stopped];
-    let counted = all.map(|outcome| (ended.iter().filter(|ended| ended.outcome == outcome).count(), outcome));
+    let counted =
+        RunOutcome::ALL.map(|outcome| (ended.iter().filter(|ended| ended.outcome == outcome).count(), outcome));
     let said =
         counted.iter().filter(|(count, _)| *count > 0).map(|(count, outcome)| format!("{count} {}", outcome.word()));
     said.collect::<Vec<_>>().join(", ")

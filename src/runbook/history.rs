@@ -117,10 +117,10 @@ impl RunView {
         }
     }
 
-    /// How it ended and why, without what is left to undo and what can't be, which is told by itself.
+    /// How it ended and why, without what was taken back, what is left to undo and what can't be, which is told by itself.
     pub fn verdict_alone(&self) -> Option<String> {
         let verdict = self.verdict()?;
-        let end = LEFT.iter().filter_map(|word| verdict.find(word)).min();
+        let end = LEFT.iter().chain([&BACK]).filter_map(|word| verdict.find(word)).min();
         Some(verdict[..end.unwrap_or(verdict.len())].to_owned())
     }
 
@@ -260,7 +260,7 @@ impl RunView {
             None if self.asks => Severity::Warning,
             None => Severity::Info,
             Some(RunOutcome::Ok) => Severity::Ok,
-            Some(RunOutcome::Stopped) => Severity::None,
+            Some(RunOutcome::Stopped | RunOutcome::Undone) => Severity::None,
             Some(RunOutcome::Unknown) => Severity::Unknown,
             Some(RunOutcome::Failed) => Severity::Critical,
         }
@@ -269,6 +269,9 @@ impl RunView {
 
 /// What parts the reason of an end from what is left to undo, and from what can't be undone.
 pub const LEFT: [&str; 2] = ["; left to undo: ", "; cannot be undone: "];
+
+/// What parts it from what was taken back, before those.
+pub const BACK: &str = "; taken back: ";
 
 /// One step of a run.
 #[derive(Clone, Debug)]
@@ -621,6 +624,6 @@ fn resume(run: &mut RunView, record: &Record) {
 
 fn finish(run: &mut RunView, record: &Record) {
     run.ended = Some(record.at);
-    run.outcome = serde_json::from_value(record.entry.data["outcome"].clone()).ok();
+    run.outcome = RunOutcome::of(&record.entry.data);
     run.reason = text(&record.entry.data, "reason");
 }

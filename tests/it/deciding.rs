@@ -344,7 +344,9 @@ fn what_a_run_came_to_is_not_lost_behind_its_title_on_the_smallest_screen() {
 
 #[test]
 fn what_became_of_it_is_red_only_when_it_is_not_well() {
-    for (outcome, bad) in [(RunOutcome::Ok, false), (RunOutcome::Failed, true), (RunOutcome::Unknown, true)] {
+    let well = [RunOutcome::Ok, RunOutcome::Undone].map(|outcome| (outcome, false));
+    let not = [RunOutcome::Failed, RunOutcome::Unknown, RunOutcome::Stopped].map(|outcome| (outcome, true));
+    for (outcome, bad) in well.into_iter().chain(not) {
         let mut scene = Scene::full(SMALL);
         begin(&mut scene, 1, "local/api-3");
         let reason = "api is running".to_owned();

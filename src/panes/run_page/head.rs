@@ -106,6 +106,7 @@ fn role_of(run: &RunView) -> Role {
 fn sign(run: &RunView) -> &'static str {
     match run.outcome {
         Some(RunOutcome::Ok) => mark(StepState::Ok),
+        Some(RunOutcome::Undone) => mark(StepState::Undone),
         Some(RunOutcome::Unknown) => "?",
         Some(RunOutcome::Failed | RunOutcome::Stopped) => "✗",
         None if run.cut_off => "◌",

@@ -194,6 +194,7 @@ impl Found {
             Some(RunOutcome::Ok) => (StepState::Ok, format!("{what} ended ok: {}", child.reason)),
             Some(RunOutcome::Failed) => (StepState::Failed, format!("{what} ended failed: {}", child.reason)),
             Some(RunOutcome::Stopped) => (StepState::Failed, format!("{what} ended stopped: {}", child.reason)),
+            Some(RunOutcome::Undone) => (StepState::Failed, format!("{what} ended undone: {}", child.reason)),
             Some(RunOutcome::Unknown) | None => {
                 return Ok(Some(
                     self.in_doubt(&format!("nobody knows what became of {what}, which it called: look at that first")),
