@@ -70,7 +70,9 @@ fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
         let on = if step.target.is_empty() { String::new() } else { format!(" on {}", step.target) };
         (on, format!("{}: {doing}", step.title))
     });
-    let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, run.until(now.wall))));
+    // One that was cut off was begun so long ago, however long it was heard of.
+    let until = if run.outcome.is_none() { now.wall } else { run.until(now.wall) };
+    let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, until)));
     match run.outcome {
         None if run.left => {
             (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, cut off, to be resumed", run.actor))
