@@ -35,7 +35,7 @@ pub(super) fn open(state: &mut State, run: RunId) {
     }
     if lines.is_empty() {
         let why = match view.outcome {
-            None if view.cut_off => "it is being looked at what became of it",
+            None if view.cut_off => "what became of it is being looked at",
             None => "it is under way: its own questions say what can be done",
             Some(_) if view.is_taken_back() => "all that it did was taken back",
             Some(_) => "it is done, and nothing of it can be taken back",
@@ -85,7 +85,7 @@ pub(super) fn choose(state: &mut State, run: RunId, chosen: Chosen, effects: &mu
             planning::ask(state, PlanRequest::resuming(runbook, Resumption { run, way }), effects);
         }
         Chosen::Look => {
-            state.toasts.say(state.now, format!("run {}: it is looked at what became of it", run.short()));
+            state.toasts.say(state.now, format!("run {}: looking at what became of it", run.short()));
             effects.push(Effect::Look(run));
         }
         Chosen::Word(word) => {

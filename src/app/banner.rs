@@ -70,7 +70,9 @@ fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
         let on = if step.target.is_empty() { String::new() } else { format!(" on {}", step.target) };
         (on, format!("{}: {doing}", step.title))
     });
-    let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, run.until(now.wall))));
+    // One that was cut off was begun so long ago, however long it was heard of.
+    let until = if run.outcome.is_none() { now.wall } else { run.until(now.wall) };
+    let took = figure::text(|out| figure::coarse_age(out, time::between(run.started, until)));
     match run.outcome {
         None if run.left => {
             (Role::ToastBad, format!("◌ {title}{target}: begun {took} ago by {}, cut off, to be resumed", run.actor))
@@ -83,8 +85,12 @@ fn stands(run: &RunView, title: &str, now: Now) -> (Role, String) {
         None if run.cut_off => (Role::Toast, format!("◌ {title}{target}: begun {took} ago, cut off, being looked at")),
         None => (Role::Toast, format!("▶ {title}{target}: {doing}, {took}")),
         Some(outcome) => {
-            let role = if outcome == RunOutcome::Ok { Role::Toast } else { Role::ToastBad };
-            let mark = if outcome == RunOutcome::Ok { "✓" } else { "✗" };
+            let role = if outcome.is_well() { Role::Toast } else { Role::ToastBad };
+            let mark = match outcome {
+                RunOutcome::Ok => "✓",
+                RunOutcome::Undone => "<",
+                RunOutcome::Failed | RunOutcome::Unknown | RunOutcome::Stopped => "✗",
+            };
             let why = if run.reason.is_empty() { step.map_or("", |step| step.detail.as_str()) } else { &run.reason };
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             (role, format!("{mark} {title}{target} {}{why} ({took})", outcome.word()))

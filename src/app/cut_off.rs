@@ -1,4 +1,4 @@
-//! Runs that an earlier session left unfinished: said at once when they are found, and again when it is known what became of
+//! Runs that another session left unfinished: said at once when they are found, and again when it is known what became of
 //! them.
 
 use super::{Banner, State, questions};
@@ -6,15 +6,25 @@ use crate::action::Action;
 use crate::domain::RunId;
 use crate::domain::record::{Record, RunOutcome};
 use crate::event::Ended;
+use crate::keymap::Scope;
 use crate::runbook::past;
+
+/// How it is told that runs are left to whoever resumes them; withdrawn when somebody does.
+const LEFT: &str = "to be resumed: ";
 
 /// They are found, and being looked at.
 pub(super) fn found(state: &mut State, runs: &[RunId]) {
     let Some(last) = runs.last() else { return };
+    let known = |run: &RunId| state.runs.get(*run).is_some_and(|view| view.left);
+    let asked_for = runs.iter().all(known);
     state.runs.cut_off(runs);
-    let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
-    let what = format!("{}; looking at what became of {}: {key} lists", many(runs.len()), it(runs.len()));
-    state.toasts.say(state.now, what);
+    state.toasts.withdraw(LEFT);
+    // Whoever asked for the look knows which they are.
+    if !asked_for {
+        let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
+        let what = format!("{}; looking at what became of {}: {key} lists", many(runs.len()), it(runs.len()));
+        state.toasts.say(state.now, what);
+    }
     state.banner = Some(Banner::new(*last));
 }
 
@@ -23,13 +33,10 @@ pub(super) fn left(state: &mut State, runs: &[RunId]) {
     let Some(last) = runs.last() else { return };
     state.runs.left(runs);
     let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
-    let what = match runs.len() {
-        1 => "a run of another session was cut off: its process is gone".to_owned(),
-        count => format!("{count} runs of other sessions were cut off: their processes are gone"),
-    };
-    let them = it(runs.len());
-    let mend = format!("`quarterdeck runbook resume` finds out what became of {them}, {key} lists {them}");
-    state.toasts.bad(state.now, format!("{what}; {mend}"));
+    let gone = if runs.len() == 1 { "its process is gone" } else { "their processes are gone" };
+    let plan = state.keymap.key_of(Scope::Runs, &Action::Plan).unwrap_or_default();
+    let mend = format!("{key} and {plan}, or `quarterdeck runbook resume`, looks what became of {}", it(runs.len()));
+    state.toasts.bad(state.now, format!("{LEFT}{}: {gone}; {mend}", many(runs.len())));
     Banner::tell_of_other(&mut state.banner, *last);
 }
 
@@ -48,7 +55,8 @@ pub(super) fn settled(state: &mut State, ended: &[Ended]) {
     let Some(last) = ended.last() else { return };
     let key = state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default();
     let what = format!("{}: {}; {key} has the whole story", many(ended.len()), outcomes(ended));
-    if ended.iter().all(|ended| ended.outcome == RunOutcome::Ok) {
+    state.toasts.withdraw(LEFT);
+    if ended.iter().all(|ended| ended.outcome.is_well()) {
         state.toasts.say(state.now, what);
     } else {
         state.toasts.bad(state.now, what);
@@ -58,8 +66,8 @@ pub(super) fn settled(state: &mut State, ended: &[Ended]) {
 
 fn many(count: usize) -> String {
     match count {
-        1 => "1 run of an earlier session was cut off".to_owned(),
-        _ => format!("{count} runs of earlier sessions were cut off"),
+        1 => "1 run of another session was cut off".to_owned(),
+        _ => format!("{count} runs of other sessions were cut off"),
     }
 }
 
@@ -72,8 +80,8 @@ fn outcomes(ended: &[Ended]) -> String {
     if let [ended] = ended {
         return format!("{}, {}", ended.outcome.word(), ended.reason);
     }
-    let all = [RunOutcome::Ok, RunOutcome::Failed, RunOutcome::Unknown, RunOutcome::Stopped];
-    let counted = all.map(|outcome| (ended.iter().filter(|ended| ended.outcome == outcome).count(), outcome));
+    let counted =
+        RunOutcome::ALL.map(|outcome| (ended.iter().filter(|ended| ended.outcome == outcome).count(), outcome));
     let said =
         counted.iter().filter(|(count, _)| *count > 0).map(|(count, outcome)| format!("{count} {}", outcome.word()));
     said.collect::<Vec<_>>().join(", ")
@@ -93,12 +101,12 @@ mod tests {
         let one = [ended(RunOutcome::Ok)];
         assert_eq!(
             format!("{}: {}", many(1), outcomes(&one)),
-            "1 run of an earlier session was cut off: ok, api is running"
+            "1 run of another session was cut off: ok, api is running"
         );
         let three = [ended(RunOutcome::Failed), ended(RunOutcome::Ok), ended(RunOutcome::Ok)];
         assert_eq!(
             format!("{}: {}", many(3), outcomes(&three)),
-            "3 runs of earlier sessions were cut off: 2 ok, 1 failed"
+            "3 runs of other sessions were cut off: 2 ok, 1 failed"
         );
     }
 }

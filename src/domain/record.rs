@@ -180,9 +180,26 @@ pub enum RunOutcome {
     Unknown,
     /// Ended on request, or because the plan changed before anything was sent.
     Stopped,
+    /// It was taken up to be taken back, and nothing of it is left.
+    Undone,
 }
 
 impl RunOutcome {
+    /// All of them, the best first.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Undone, Self::Stopped, Self::Failed, Self::Unknown];
+
+    /// Of the data of a `run.finish`. Earlier versions wrote of a run that was taken back how it had ended before, and `undone` beside it.
+    /// `None`: it names none that is known here.
+    pub fn of(data: &serde_json::Value) -> Option<Self> {
+        let outcome = Self::deserialize(&data["outcome"]).ok()?;
+        Some(if data["undone"].as_bool() == Some(true) { Self::Undone } else { outcome })
+    }
+
+    /// It came to what was wanted of it.
+    pub const fn is_well(self) -> bool {
+        matches!(self, Self::Ok | Self::Undone)
+    }
+
     /// The word shown and recorded.
     pub const fn word(self) -> &'static str {
         match self {
@@ -190,6 +207,7 @@ impl RunOutcome {
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::Stopped => "stopped",
+            Self::Undone => "undone",
         }
     }
 }
@@ -241,7 +259,8 @@ pub struct Record {
 
 #[cfg(test)]
 mod tests {
-    use super::RecordKind;
+    use super::{RecordKind, RunOutcome};
+    use serde_json::json;
 
     #[test]
     fn every_kind_is_exported_with_the_word_it_is_stored_with() {
@@ -249,5 +268,17 @@ mod tests {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
             assert_eq!(RecordKind::parse(kind.word()), Some(kind));
         }
+    }
+
+    #[test]
+    fn an_end_is_read_as_it_is_written_and_as_earlier_versions_wrote_it() {
+        for outcome in RunOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.word());
+            assert_eq!(RunOutcome::of(&json!({ "outcome": outcome })), Some(outcome));
+            assert_eq!(RunOutcome::of(&json!({ "outcome": outcome, "undone": false })), Some(outcome));
+        }
+        assert_eq!(RunOutcome::of(&json!({ "outcome": "stopped", "undone": true })), Some(RunOutcome::Undone));
+        assert_eq!(RunOutcome::of(&json!({ "outcome": "of a later version" })), None);
+        assert_eq!(RunOutcome::of(&json!({})), None);
     }
 }

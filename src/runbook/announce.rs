@@ -97,7 +97,9 @@ fn after(runs: &Runs, run: &RunView, outcome: RunOutcome) -> String {
     out.params(&run.params);
     let ended = run.ended.unwrap_or(run.started);
     out.item("when", &format!("{} to {}, {}", clock(run.started), clock(ended), spoken(took)));
-    for (state, steps) in done(run) {
+    // That of a run of which all was taken back is its outcome.
+    let told = |state: &StepState| outcome != RunOutcome::Undone || *state != StepState::Undone;
+    for (state, steps) in done(run).into_iter().filter(|(state, _)| told(state)) {
         out.item(state.word(), &steps);
     }
     out.each("calls", calls(runs, run));

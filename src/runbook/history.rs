@@ -111,16 +111,16 @@ impl RunView {
     /// Who finds out what became of one that was cut off.
     pub const fn cut_off_words(&self) -> &'static str {
         if self.left {
-            "to be resumed: `R` here, or `quarterdeck runbook resume`, finds out what became of it"
+            "to be resumed: `R` here, or `quarterdeck runbook resume`, looks what became of it"
         } else {
             "what became of it is being looked at"
         }
     }
 
-    /// How it ended and why, without what is left to undo and what can't be, which is told by itself.
+    /// How it ended and why, without what was taken back, what is left to undo and what can't be, which is told by itself.
     pub fn verdict_alone(&self) -> Option<String> {
         let verdict = self.verdict()?;
-        let end = LEFT.iter().filter_map(|word| verdict.find(word)).min();
+        let end = LEFT.iter().chain([&BACK]).filter_map(|word| verdict.find(word)).min();
         Some(verdict[..end.unwrap_or(verdict.len())].to_owned())
     }
 
@@ -159,12 +159,29 @@ impl RunView {
         own.or_else(before).unwrap_or(self.started)
     }
 
+    /// Its process ended in the middle of the step, and nobody has found out yet what became of that.
+    pub fn broke_at(&self, step: usize) -> bool {
+        let under_way =
+            |step: &StepView| matches!(step.state, StepState::Checking | StepState::Intent | StepState::Running);
+        self.cut_off && self.outcome.is_none() && self.steps.get(step).is_some_and(under_way)
+    }
+
+    /// How a step stands, for people: what was sent runs, as far as anybody knows.
+    pub fn step_word(&self, step: usize) -> &'static str {
+        match self.steps.get(step).map_or(StepState::Planned, |step| step.state) {
+            _ if self.broke_at(step) => "cut off",
+            StepState::Intent => StepState::Running.word(),
+            StepState::Checking => "under way",
+            state => state.word(),
+        }
+    }
+
     /// How long a step took, or takes at `now`; `None`: it has not begun, or nobody knows when it ended.
     pub fn took(&self, step: usize, now: Timestamp) -> Option<Duration> {
         let view = self.steps.get(step)?;
         let until = match view.ended {
             Some(ended) => ended,
-            None if self.current() == Some(step) => self.until(now),
+            None if self.current() == Some(step) && !self.cut_off => self.until(now),
             None => return None,
         };
         Some(time::between(self.began(step), until))
@@ -258,7 +275,7 @@ impl RunView {
             None if self.asks => Severity::Warning,
             None => Severity::Info,
             Some(RunOutcome::Ok) => Severity::Ok,
-            Some(RunOutcome::Stopped) => Severity::None,
+            Some(RunOutcome::Stopped | RunOutcome::Undone) => Severity::None,
             Some(RunOutcome::Unknown) => Severity::Unknown,
             Some(RunOutcome::Failed) => Severity::Critical,
         }
@@ -278,6 +295,9 @@ fn each_once<'a>(steps: impl Iterator<Item = &'a StepView>) -> Vec<&'a str> {
 
 /// What parts the reason of an end from what is left to undo, and from what can't be undone.
 pub const LEFT: [&str; 2] = ["; left to undo: ", "; cannot be undone: "];
+
+/// What parts it from what was taken back, before those.
+pub const BACK: &str = "; taken back: ";
 
 /// One step of a run.
 #[derive(Clone, Debug)]
@@ -328,6 +348,11 @@ impl StepView {
     /// `step 2 'Start it again'`.
     pub fn name(&self) -> String {
         foreseen::name(&self.number.to_string(), &self.title)
+    }
+
+    /// What came of it, in words; that it is about to be sent is what its state says.
+    pub fn told(&self) -> Option<&str> {
+        (!self.detail.is_empty() && self.state != StepState::Intent).then_some(&self.detail)
     }
 
     /// Its undo was sent, or may have been: what a run did after it can't be gone on with.
@@ -392,10 +417,10 @@ impl Runs {
         self.revision += 1;
     }
 
-    /// These were left unfinished by a process that is no more.
+    /// These were left unfinished by a process that is no more, and it is being looked at what became of them.
     pub fn cut_off(&mut self, runs: &[RunId]) {
         for place in runs.iter().filter_map(|run| self.places.get(run)) {
-            self.views[*place].cut_off = true;
+            (self.views[*place].cut_off, self.views[*place].left) = (true, false);
         }
         self.revision += 1;
     }
@@ -643,6 +668,6 @@ fn resume(run: &mut RunView, record: &Record) {
 
 fn finish(run: &mut RunView, record: &Record) {
     run.ended = Some(record.at);
-    run.outcome = serde_json::from_value(record.entry.data["outcome"].clone()).ok();
+    run.outcome = RunOutcome::of(&record.entry.data);
     run.reason = text(&record.entry.data, "reason");
 }

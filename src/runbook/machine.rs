@@ -610,7 +610,7 @@ impl Machine {
             RunOutcome::Ok => return self.close(StepState::Ok, what, None),
             RunOutcome::Failed => StepState::Failed,
             RunOutcome::Unknown => StepState::Unknown,
-            RunOutcome::Stopped => StepState::Cancelled,
+            RunOutcome::Stopped | RunOutcome::Undone => StepState::Cancelled,
         };
         let end = End::new(outcome, &what, Then::Offer);
         self.close(state, what, Some(end))
@@ -749,7 +749,6 @@ impl Machine {
         let (outcome, why) = match effect {
             Effect::Done(detail) => {
                 self.done.pop();
-                let end = End { reason: format!("{}; undone", end.reason), ..end };
                 let record = Command::Record { step, state: StepState::Undone, detail };
                 return self.go(Phase::UndoClosing(end, false), record);
             }

@@ -28,6 +28,8 @@ pub struct Past {
     pub outcome: Option<RunOutcome>,
     /// Why, in words.
     pub reason: String,
+    /// It was taken up to be taken back.
+    backwards: bool,
     /// It holds, or may hold, what it locks.
     pub locks: bool,
     /// That a person gave it up; `None`: nobody did, or it was taken up again since.
@@ -145,6 +147,7 @@ impl Past {
             open: None,
             outcome: None,
             reason: String::new(),
+            backwards: false,
             locks: false,
             given_up: None,
         };
@@ -172,13 +175,19 @@ impl Past {
                 step.chosen = data["chosen"].as_str().map(str::to_owned).or(step.chosen.take());
             }
             RecordKind::RunFinish => {
-                self.outcome = serde_json::from_value(data["outcome"].clone()).ok();
+                self.outcome = RunOutcome::of(data);
                 data["reason"].as_str().unwrap_or_default().clone_into(&mut self.reason);
             }
             RecordKind::RunStart => self.locks |= data["locks"].as_bool() == Some(true),
             RecordKind::RunResume => {
                 self.outcome = None;
                 self.given_up = given_up(record);
+                // What a person says of it leaves its direction as it was.
+                self.backwards = match data["way"].as_str() {
+                    Some("undo") => true,
+                    Some("go on") => false,
+                    _ => self.backwards,
+                };
                 self.locks |= data["locks"].as_bool() == Some(true);
             }
             RecordKind::JournalOpen
@@ -401,7 +410,9 @@ impl Past {
         let (outcome, what) = self.came_to();
         let then = match outcome {
             RunOutcome::Ok => "; quarterdeck ended before it could say so",
-            RunOutcome::Failed | RunOutcome::Stopped | RunOutcome::Unknown => "; then quarterdeck ended",
+            RunOutcome::Undone | RunOutcome::Failed | RunOutcome::Stopped | RunOutcome::Unknown => {
+                "; then quarterdeck ended"
+            }
         };
         (outcome, format!("{what}{then}"))
     }
@@ -424,7 +435,11 @@ impl Past {
         };
         let bad = self.ids().filter_map(|id| Some((id, self.steps.get(id)?))).find(|(_, step)| failed(step));
         if self.is_taken_back() {
-            let outcome = if bad.is_some() { RunOutcome::Failed } else { RunOutcome::Stopped };
+            let outcome = match bad {
+                _ if self.backwards => RunOutcome::Undone,
+                Some(_) => RunOutcome::Failed,
+                None => RunOutcome::Stopped,
+            };
             return (outcome, "all that it did was taken back".to_owned());
         }
         if let Some((id, step)) = bad {

@@ -148,6 +148,12 @@ pub fn named<'a>(reached: impl IntoIterator<Item = &'a Reached>, most: usize) ->
     if more == 0 { text } else { format!("{text}; and {more} more") }
 }
 
+/// The same one after the other, as it happened: `step 2 'Stop it' on game-2, then step 1 'Drain' on game-2, game-1`.
+pub fn in_order(reached: &[Reached]) -> String {
+    let steps = reached.chunk_by(|one, next| (&one.number, &one.by) == (&next.number, &next.by));
+    steps.map(|step| named(step, 1)).collect::<Vec<_>>().join(", then ")
+}
+
 /// Targets that are named of one step.
 const PLACES: usize = 3;
 

@@ -260,7 +260,9 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
         if let Action::Runbook(id) = &binding.action {
             acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, id.to_string())));
         } else if binding.action == Action::Plan {
-            acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, "plan".to_owned())));
+            // Of a run it lists what can be done with that.
+            let word = if scope == Scope::Runs { "go on or undo" } else { "plan" };
+            acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, word.to_owned())));
         } else if pages.iter().all(|(other, _)| *other != binding.action) {
             // A page that belongs to this pane: once, though two keys lead there.
             pages.push((binding.action.clone(), binding.action.word()));

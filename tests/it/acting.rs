@@ -295,7 +295,7 @@ fn two_keys_leave_a_run_and_the_next_start_says_what_became_of_it() {
     leave(&mut screen);
     assert_eq!(home.story(), RESTART_STORY[..3]);
     let mut screen = home.start(&[]);
-    let said = "1 run of an earlier session was cut off: ";
+    let said = "1 run of another session was cut off: ";
     screen.wait_screen(said, LONG, |screen| screen.contents().contains(said));
     leave(&mut screen);
     // Whether an engine goes on when its client is gone is its own business; what is said must be so.
@@ -333,7 +333,7 @@ fn a_second_signal_ends_it_at_once_and_the_next_start_tells() {
     assert_eq!(screen.wait_exit().exit_code(), 143);
     assert_eq!(home.story(), RESTART_STORY[..3]);
     let mut screen = home.start(&[]);
-    screen.wait_text("1 run of an earlier session was cut off");
+    screen.wait_text("1 run of another session was cut off");
     leave(&mut screen);
 }
 

@@ -113,7 +113,7 @@ fn kill(screen: &mut Session) {
 /// The start after the crash: it lists the run, and says how it ended. The story then.
 fn start_again(home: &Home, outcome: &str) -> Vec<String> {
     let mut screen = home.start(&[]);
-    let said = format!("1 run of an earlier session was cut off: {outcome}, ");
+    let said = format!("1 run of another session was cut off: {outcome}, ");
     screen.wait_screen(&said, LONG, |screen| screen.contents().contains(&said));
     press(&mut screen, "6");
     wait_listed(&screen, outcome);
@@ -356,7 +356,7 @@ fn killed_while_the_engine_still_restarts_it_waits_for_what_comes_of_it() {
     assert_eq!(world.effects(), 0, "the kill fell before the engine was done");
     let mut screen = home.start(&[]);
     // At once, and long before it is known what became of it.
-    screen.wait_text("1 run of an earlier session was cut off; looking at what became of it");
+    screen.wait_text("1 run of another session was cut off; looking at what became of it");
     press(&mut screen, "6");
     screen.wait_text("1 cut off, being looked at");
     // Awaited, not looked at: a frame may just be on its way.

@@ -302,7 +302,7 @@ fn a_run_that_was_cut_off_is_listed_as_that_and_never_as_running() {
     begin(&mut scene, 1, "local/api-3");
     scene.send(Event::Run(RunEvent::CutOff(vec![run_id(1)])));
     let seen = screen(&mut scene);
-    assert!(seen.contains("1 run of an earlier session was cut off; looking at what became of it: 6 lists"), "{seen}");
+    assert!(seen.contains("1 run of another session was cut off; looking at what became of it: 6 lists"), "{seen}");
     assert!(seen.contains("◌ Restart a container on") && seen.contains("being looked at"), "{seen}");
     assert!(seen.contains("last run: container-restart cut off"), "{seen}");
     scene.keys("6");
@@ -344,13 +344,15 @@ fn what_a_run_came_to_is_not_lost_behind_its_title_on_the_smallest_screen() {
 
 #[test]
 fn what_became_of_it_is_red_only_when_it_is_not_well() {
-    for (outcome, bad) in [(RunOutcome::Ok, false), (RunOutcome::Failed, true), (RunOutcome::Unknown, true)] {
+    let well = [RunOutcome::Ok, RunOutcome::Undone].map(|outcome| (outcome, false));
+    let not = [RunOutcome::Failed, RunOutcome::Unknown, RunOutcome::Stopped].map(|outcome| (outcome, true));
+    for (outcome, bad) in well.into_iter().chain(not) {
         let mut scene = Scene::full(SMALL);
         begin(&mut scene, 1, "local/api-3");
         let reason = "api is running".to_owned();
         scene.send(Event::Run(RunEvent::Reconciled(vec![Ended { run: run_id(1), outcome, reason }])));
         let told = scene.state.toasts.iter().next_back().unwrap();
-        let said = format!("1 run of an earlier session was cut off: {}, api is running; ", outcome.word());
+        let said = format!("1 run of another session was cut off: {}, api is running; ", outcome.word());
         assert!(told.text.starts_with(&said), "{}", told.text);
         assert_eq!(told.bad, bad, "{outcome:?}");
     }

@@ -226,6 +226,8 @@ impl<'a> World<'a> {
         let done = self.effects().map(|[run, _]| run);
         if done.iter().any(|count| *count > 0) {
             assert_eq!(self.again(run, "--undo"), Ok(0), "{at}");
+            let now = json(&self.home.run(&["runbook", "resume", run, "--json"]));
+            assert_eq!(now["runs"][0]["outcome"], "undone", "{at}: {now}");
             for (step, [run, undo]) in self.effects().into_iter().enumerate() {
                 // What is told as failed may have come to nothing: taking it back is once all the same.
                 assert!(

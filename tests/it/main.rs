@@ -69,5 +69,6 @@ mod servers;
 mod silencing;
 mod ssh;
 mod team;
+mod undoing;
 mod untouched;
 mod views;

@@ -71,9 +71,9 @@ pub enum Command {
     /// shown, answered and recorded like a new run; unattended with --plan and --confirm, as --plan-only prints them. While something of a run is
     /// unknown neither begins: look again later, or say with --saw what you saw. What an unknown run locks stays held until then, or until --abandon.
     ///
-    /// Exit codes: 0 there are none, or all were ok; 1 one failed, or could not be looked at; 2 the command line was not understood; 3 nobody can tell of one whether something
+    /// Exit codes: 0 there are none, or all were ok or taken back; 1 one failed, or could not be looked at; 2 the command line was not understood; 3 nobody can tell of one whether something
     /// happened; 4 one was stopped before it was done. The worst counts: 3, then 1, then 4. With --go-on and --undo those of `run` (0: all of it is
-    /// done, or taken back); with --saw those of the run by then; with --abandon 0; 5 refused: nothing was done.
+    /// done, or undone: taken back whole); with --saw those of the run by then; with --abandon 0; 5 refused: nothing was done.
     Resume(resume::Resume),
 }
 

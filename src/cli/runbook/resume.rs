@@ -372,7 +372,7 @@ fn line(Ended { run, outcome, reason }: &Ended) -> String {
     format!("run {}  {:<7}  {}\n", run.short(), outcome.word(), text::clean(reason))
 }
 
-/// The exit code of a run as it stands. One that was taken back whole waits for nobody.
+/// The exit code of a run as it stands. One of which everything was taken back waits for nobody, also where it failed before.
 fn standing(past: &Past) -> u8 {
     if past.is_taken_back() && past.outcome.is_some() { 0 } else { past.outcome.map_or(super::run::UNKNOWN, code) }
 }

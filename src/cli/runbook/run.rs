@@ -67,8 +67,6 @@ type Refused = String;
 struct End {
     outcome: RunOutcome,
     reason: String,
-    /// It took back all that it was to take back.
-    undone: bool,
 }
 
 impl Run {
@@ -104,8 +102,7 @@ impl Run {
 
     fn told(&self, ended: Result<End, Refused>) -> ExitCode {
         let (word, reason, code) = match ended {
-            Ok(End { outcome, reason, undone: true }) => (outcome.word(), reason, 0),
-            Ok(End { outcome, reason, .. }) => (outcome.word(), reason, code(outcome)),
+            Ok(End { outcome, reason }) => (outcome.word(), reason, code(outcome)),
             Err(why) => ("refused", why, REFUSED),
         };
         let reason = text::clean(&reason);
@@ -416,7 +413,7 @@ impl<'a> Following<'a> {
                 let reason = self.trouble.unwrap_or_else(|| "it was left as it was".to_owned());
                 let reason = format!("{reason}; `quarterdeck runbook resume` tells what became of it");
                 eprintln!("quarterdeck: {}", text::clean(&reason));
-                Ok((End { outcome: RunOutcome::Unknown, reason, undone: false }, None))
+                Ok((End { outcome: RunOutcome::Unknown, reason }, None))
             }
             (None, false) => Err(self.trouble.unwrap_or_else(|| "it was left before anything was sent".to_owned())),
         }
@@ -494,10 +491,9 @@ impl<'a> Following<'a> {
                 self.sent |= record.entry.kind == RecordKind::StepIntent;
                 if record.entry.kind == RecordKind::RunFinish && record.entry.run == Some(self.run) {
                     self.question = None;
-                    let outcome = serde_json::from_value(record.entry.data["outcome"].clone());
+                    let outcome = RunOutcome::of(&record.entry.data).unwrap_or(RunOutcome::Unknown);
                     let reason = record.entry.data["reason"].as_str().unwrap_or_default().to_owned();
-                    let undone = record.entry.data["undone"].as_bool() == Some(true);
-                    self.end = Some(End { outcome: outcome.unwrap_or(RunOutcome::Unknown), reason, undone });
+                    self.end = Some(End { outcome, reason });
                 }
             }
             RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
@@ -624,7 +620,7 @@ fn meant(question: &Question, line: &str) -> Option<RunAnswer> {
 /// The exit code of an outcome.
 pub const fn code(outcome: RunOutcome) -> u8 {
     match outcome {
-        RunOutcome::Ok => 0,
+        RunOutcome::Ok | RunOutcome::Undone => 0,
         RunOutcome::Failed => FAILED,
         RunOutcome::Unknown => UNKNOWN,
         RunOutcome::Stopped => STOPPED,

@@ -3,7 +3,7 @@
 use super::super::{Global, places, setup};
 use crate::config::{self, Config};
 use crate::domain::RunId;
-use crate::domain::record::Record;
+use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{json, nearest, text, time};
 use crate::journal::Reader;
 use crate::runbook::model::{Fence, Step};
@@ -108,14 +108,14 @@ pub struct LastRun {
     /// The hash that its file had then.
     hash: String,
     /// How it ended; `None`: it goes on, or was cut off.
-    outcome: Option<String>,
+    outcome: Option<&'static str>,
 }
 
 impl LastRun {
     async fn read(reader: &Reader, start: Record) -> Option<(String, Self)> {
         let (data, run) = (&start.entry.data, start.entry.run?);
         let end = reader.end_of(run).await.ok().flatten();
-        let outcome = end.and_then(|end| Some(end.entry.data["outcome"].as_str()?.to_owned()));
+        let outcome = end.and_then(|end| RunOutcome::of(&end.entry.data)).map(RunOutcome::word);
         let by = format!("{}@{}", start.actor.name, start.actor.host);
         let hash = data["source_hash"].as_str()?.to_owned();
         Some((data["runbook"].as_str()?.to_owned(), Self { at: start.at, run, by, hash, outcome }))
@@ -123,7 +123,7 @@ impl LastRun {
 
     /// `ok 3d ago`.
     fn text(&self, now: Timestamp) -> String {
-        let word = self.outcome.as_deref().unwrap_or("not ended");
+        let word = self.outcome.unwrap_or("not ended");
         format!("{word} {} ago", offer::since(self.at, now))
     }
 

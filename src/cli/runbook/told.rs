@@ -3,6 +3,7 @@
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, json, text};
 use crate::event::RunEvent;
+use crate::runbook::model::Role;
 use serde_json::{Value, json};
 
 /// An event as one line of JSON; `None`: it is none of a run.
@@ -75,6 +76,9 @@ fn of_record(record: &Record) -> String {
         RecordKind::RunStart => ("started", format!("run {run} of {}", said("runbook"))),
         RecordKind::BreakGlass => ("BROKEN", format!("the glass is broken: {}", said("reason"))),
         RecordKind::StepRecheck => ("checked", said("detail").to_owned()),
+        RecordKind::StepIntent if entry.role.as_deref() == Some(Role::Undo.word()) => {
+            ("taking back", said("detail").to_owned())
+        }
         RecordKind::StepIntent => ("sending", said("detail").to_owned()),
         RecordKind::StepExit | RecordKind::StepReconcile => (said("state"), said("detail").to_owned()),
         RecordKind::RunBatch => ("batch", said("detail").to_owned()),

@@ -1,12 +1,12 @@
 //! What is always in sight of a run: how it stands, what is done now, what comes next, and what can be undone.
 
-use super::steps::{Known, mark, title, took, word};
+use super::steps::{Known, plain, title, took};
 use crate::domain::Severity;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::{clean, truncate};
 use crate::domain::time;
 use crate::runbook::reach::{self, Reached, named};
-use crate::runbook::{RunView, announce};
+use crate::runbook::{RunView, StepView, announce};
 use crate::theme::Role;
 use crate::widgets::prose::Line;
 use crate::widgets::{figure, wrap};
@@ -27,13 +27,19 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
         put(&[(Role::SeverityCritical, &format!("▲ BREAK-GLASS, one person for two: {reason}"))]);
     }
     match run.current() {
+        Some(at) if run.cut_off => {
+            put(&[(role_of(run), &run.verdict_alone().unwrap_or_default())]);
+            let step = &run.steps[at];
+            let told = format!("at    {} of {}  {}: ", step.number, run.numbers(), title(step));
+            put(&[(Role::Muted, &told), (Role::Text, &broke(step))]);
+        }
         Some(at) => {
             let step = &run.steps[at];
             let told = format!("now   {} of {}  {}: ", step.number, run.numbers(), title(step));
             let (role, stands) = match step.state {
                 _ if run.asks => (Role::SeverityWarning, "waits for you"),
                 StepState::Planned => (step.severity().into(), "waits"),
-                state => (step.severity().into(), word(state)),
+                _ => (step.severity().into(), run.step_word(at)),
             };
             put(&[(Role::Title, &told), (role, stands), (Role::Muted, &took(run, at, known))]);
             let next = run.steps[at + 1..].iter().find(|step| !step.state.is_final()).map(title);
@@ -96,6 +102,15 @@ fn undo(run: &RunView, reached: &[Reached]) -> (&'static str, String) {
     }
 }
 
+/// What is known of the step in which a run was cut off.
+fn broke(step: &StepView) -> String {
+    match step.undo_at.or(step.sent_at) {
+        Some(at) if step.undo_at.is_some() => format!("its undo was sent at {}", at.strftime("%H:%M:%SZ")),
+        Some(at) => format!("sent at {}", at.strftime("%H:%M:%SZ")),
+        None => "nothing was sent for it".to_owned(),
+    }
+}
+
 fn role_of(run: &RunView) -> Role {
     match run.severity() {
         Severity::None => Role::SeverityWarning,
@@ -105,7 +120,8 @@ fn role_of(run: &RunView) -> Role {
 
 fn sign(run: &RunView) -> &'static str {
     match run.outcome {
-        Some(RunOutcome::Ok) => mark(StepState::Ok),
+        Some(RunOutcome::Ok) => plain(StepState::Ok),
+        Some(RunOutcome::Undone) => plain(StepState::Undone),
         Some(RunOutcome::Unknown) => "?",
         Some(RunOutcome::Failed | RunOutcome::Stopped) => "✗",
         None if run.cut_off => "◌",

@@ -21,7 +21,7 @@ const ENDS: usize = 20;
 const INDENT: usize = 2;
 
 /// The sign of a state; its word always stands beside it.
-pub(super) const fn mark(state: StepState) -> &'static str {
+pub(super) const fn plain(state: StepState) -> &'static str {
     match state {
         StepState::Planned => "·",
         StepState::Checking | StepState::Intent | StepState::Running => "▶",
@@ -33,19 +33,15 @@ pub(super) const fn mark(state: StepState) -> &'static str {
     }
 }
 
-/// How it stands, for people: what was sent runs, as far as anybody knows.
-pub(super) const fn word(state: StepState) -> &'static str {
-    match state {
-        StepState::Intent => StepState::Running.word(),
-        StepState::Checking => "under way",
-        state => state.word(),
-    }
+/// The same of a step of a run: one that was cut off runs no more.
+fn mark(run: &RunView, at: usize) -> &'static str {
+    if run.broke_at(at) { "◌" } else { plain(run.steps[at].state) }
 }
 
 /// The same, with what became since of the run that it has called.
-fn told(run: &RunView, step: &StepView, known: &Known<'_>) -> String {
-    let since = known.cx.runs.since(run, step).map(|since| format!("; {since}")).unwrap_or_default();
-    format!("{}{since}", word(step.state))
+fn told(run: &RunView, at: usize, known: &Known<'_>) -> String {
+    let since = known.cx.runs.since(run, &run.steps[at]).map(|since| format!("; {since}")).unwrap_or_default();
+    format!("{}{since}", run.step_word(at))
 }
 
 /// `Restart it on local/api`.
@@ -96,9 +92,9 @@ pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Kno
         }
         let name = if grouped { format!("  {}", host(step)) } else { title(step) };
         let role = if run.current() == Some(at) { Role::Title } else { Role::Text };
-        let sign = format!("{} ", mark(step.state));
+        let sign = format!("{} ", mark(run, at));
         out.push(fitted(&[(step.severity().into(), &sign), (role, &name)], width));
-        let word = if step.state == StepState::Planned { String::new() } else { told(run, step, known) };
+        let word = if step.state == StepState::Planned { String::new() } else { told(run, at, known) };
         let took = took(run, at, known);
         if !(word.is_empty() && took.is_empty()) {
             let pad = if grouped { "    " } else { "  " };
@@ -255,9 +251,9 @@ impl Writer<'_> {
             return self.push(&[(Role::Title, sign), (Role::Title, heading)]);
         };
         let on = if step.target.is_empty() { String::new() } else { format!("  on {}", step.target) };
-        let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, of[0], &self.known));
+        let (sign, took) = (format!("{} ", mark(self.run, of[0])), took(self.run, of[0], &self.known));
         let severity = step.severity().into();
-        let state = format!(": {}", told(self.run, step, &self.known));
+        let state = format!(": {}", told(self.run, of[0], &self.known));
         self.push(&[
             (severity, &sign),
             (Role::Title, heading),
@@ -318,17 +314,16 @@ impl Writer<'_> {
     fn host(&mut self, at: usize) {
         let step = &self.run.steps[at];
         let severity = step.severity().into();
-        let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, at, &self.known));
-        let state = format!(": {}", word(step.state));
+        let (sign, took) = (format!("{} ", mark(self.run, at)), took(self.run, at, &self.known));
+        let state = format!(": {}", self.run.step_word(at));
         self.push(&[(severity, &sign), (Role::Text, host(step)), (severity, &state), (Role::Muted, &took)]);
         self.address(step);
     }
 
     fn result(&mut self, at: usize) {
         let step = &self.run.steps[at];
-        // That it is about to be sent is what its state says.
-        if !step.detail.is_empty() && step.state != StepState::Intent {
-            self.wrapped(step.severity().into(), &step.detail, INDENT);
+        if let Some(detail) = step.told() {
+            self.wrapped(step.severity().into(), detail, INDENT);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{ThingId, text};
 use crate::keymap::Scope;
-use crate::runbook::{RunView, StepView};
+use crate::runbook::RunView;
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
@@ -246,15 +246,16 @@ fn sections(run: &RunView) -> Vec<Section> {
         fact("parameters", params.join("\n")),
     ];
     whole.retain(|(_, text)| !text.is_empty());
-    std::iter::once(Section::Facts(whole)).chain(run.steps.iter().map(step_facts)).collect()
+    std::iter::once(Section::Facts(whole)).chain((0..run.steps.len()).map(|at| step_facts(run, at))).collect()
 }
 
-fn step_facts(step: &StepView) -> Section {
+fn step_facts(run: &RunView, number: usize) -> Section {
+    let step = &run.steps[number];
     let at = step.at.map(|at| format!(", {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
     let facts = [
-        ("step", format!("{}: {}{at}", step.title, step.state.word())),
+        ("step", format!("{}: {}{at}", step.title, run.step_word(number))),
         ("on", step.target.clone()),
-        ("result", step.detail.clone()),
+        ("result", step.told().unwrap_or_default().to_owned()),
         ("sent", step.sent.clone()),
         ("output", step.output.clone()),
     ];

@@ -1,6 +1,6 @@
 //! One run as text: who, what, each step with what was sent and what came back.
 
-use crate::runbook::{RunView, StepView};
+use crate::runbook::RunView;
 use crate::theme::Role;
 use crate::widgets::wrap;
 
@@ -23,20 +23,21 @@ pub(super) fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
     if let Some(verdict) = run.verdict() {
         put(run.severity().into(), &verdict, 2);
     }
-    for step in &run.steps {
+    for step in 0..run.steps.len() {
         put(Role::Text, "", 0);
-        tell_step(&mut put, step);
+        tell_step(&mut put, run, step);
     }
 }
 
-fn tell_step(put: &mut impl FnMut(Role, &str, usize), step: &StepView) {
+fn tell_step(put: &mut impl FnMut(Role, &str, usize), run: &RunView, number: usize) {
+    let step = &run.steps[number];
     let at = step.at.map(|at| format!("  {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
-    put(step.severity().into(), &format!("{:9} {}{at}", step.state.word(), step.title), 10);
+    put(step.severity().into(), &format!("{:9} {}{at}", run.step_word(number), step.title), 10);
     if !step.target.is_empty() {
         put(Role::Muted, &format!("          on {}", step.target), 10);
     }
-    if !step.detail.is_empty() {
-        put(Role::Text, &format!("          {}", step.detail), 10);
+    if let Some(detail) = step.told() {
+        put(Role::Text, &format!("          {detail}"), 10);
     }
     for (label, text) in [("sent", &step.sent), ("output", &step.output)] {
         if !text.is_empty() {

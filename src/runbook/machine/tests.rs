@@ -156,12 +156,7 @@ fn what_can_be_taken_back_is_offered_after_a_failure_and_taken_back_once() {
     assert!(commands.contains(&Command::IntendUndo(1)) && commands.contains(&Command::Undo(1)));
     assert_eq!(
         commands.last(),
-        Some(&Command::Offer {
-            at: 1,
-            step: 0,
-            ways: vec![Way::Undo, Way::Stop],
-            why: "it is not there; undone".to_owned()
-        })
+        Some(&Command::Offer { at: 1, step: 0, ways: vec![Way::Undo, Way::Stop], why: "it is not there".to_owned() })
     );
     events.push(chosen(Way::Stop));
     let end = last(&[UNDOABLE, UNDOABLE], events);

@@ -375,6 +375,13 @@ fn a_step_that_was_taken_back_is_told_by_what_its_undo_came_to() {
     assert!(past.is_taken_back());
     assert_eq!(past.ending().0, RunOutcome::Stopped);
     assert!(past.ending().1.starts_with("all that it did was taken back"), "{:?}", past.ending());
+    let of = |way: &str| record(RecordKind::RunResume, None, "", json!({ "way": way }));
+    let back = |ways: &[&str]| {
+        let ways = ways.iter().map(|way| of(way));
+        planned(ways.chain(done("s0")).chain(undone("s0", "undone", "gone again")).collect()).ending().0
+    };
+    assert_eq!(back(&["undo", "saw"]), RunOutcome::Undone);
+    assert_eq!(back(&["undo", "go on"]), RunOutcome::Stopped);
 }
 
 #[test]

@@ -199,8 +199,8 @@ impl Run {
                     }
                     News::Ended(_, None) => return None,
                     News::Ended(run, Some(over)) => {
-                        let outcome = self.taken_back_by(run, over.outcome).await;
-                        return Some(self.came(step, run, runbook, Over { outcome, ..over }));
+                        let counts = self.taken_back_by(run, over.outcome).await;
+                        return Some(self.came(step, run, runbook, over, counts));
                     }
                 },
                 answer = self.answers.recv() => match (answer, under_way) {
@@ -254,18 +254,19 @@ impl Run {
         }
         match self.exec.past(run).await {
             Ok((past, _)) if past.undoable().next().is_none() => RunOutcome::Ok,
-            Ok(_) | Err(_) if outcome == RunOutcome::Ok => RunOutcome::Failed,
+            Ok(_) | Err(_) if outcome.is_well() => RunOutcome::Failed,
             Ok(_) | Err(_) => outcome,
         }
     }
 
-    fn came(&mut self, step: usize, run: RunId, runbook: &Runbook, over: Over) -> Answered {
+    /// `counts`: what its end is for our step.
+    fn came(&mut self, step: usize, run: RunId, runbook: &Runbook, over: Over, counts: RunOutcome) -> Answered {
         let host = self.planned(step).host.as_ref().map(|host| format!(" for {host}")).unwrap_or_default();
         let told = format!("run {} of {}{host}", run.short(), runbook.id);
         let number = self.plan.body().number(self.planned(step)).to_string();
         let by = |one: &Reached| one.by.clone().or_else(|| Some(told.clone()));
         let made = over.made.into_iter().map(|one| Reached { by: by(&one), over: true, ..one }.under(&number));
         self.called.extend(made);
-        Answered::Came(over.outcome, format!("{told} ended {}: {}", over.outcome.word(), over.reason))
+        Answered::Came(counts, format!("{told} ended {}: {}", over.outcome.word(), over.reason))
     }
 }

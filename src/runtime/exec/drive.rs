@@ -95,7 +95,7 @@ pub(super) async fn drive(
         outs,
         answered: BTreeMap::new(),
         backwards,
-        undone: BTreeSet::new(),
+        back: Vec::new(),
         batch: None,
         held,
         started: None,
@@ -196,8 +196,8 @@ pub(super) struct Run {
     answered: BTreeMap<String, Answer>,
     /// It takes back what an earlier life of it did: its steps are undos.
     pub(super) backwards: bool,
-    /// What it has taken back so far, by the steps' ids.
-    undone: BTreeSet<String>,
+    /// The steps that it has taken back so far, in the order in which that was done.
+    back: Vec<usize>,
     /// The rollout and the batch of it that are under way.
     batch: Option<(usize, usize)>,
     held: Arc<Held>,
@@ -274,8 +274,7 @@ impl Run {
                 let (outcome, reason, told) = self.verdict(outcome, reason, &left);
                 let reason = self.exec.runs.who_ended(outcome, &reason).unwrap_or(reason);
                 let reason = clean(&format!("{reason}{told}")).into_owned();
-                let (left, undone) = (self.left_data(&left), self.is_undone());
-                let data = json!({ "outcome": outcome, "reason": reason, "left": left, "undone": undone });
+                let data = json!({ "outcome": outcome, "reason": reason, "left": self.left_data(&left) });
                 self.ended = Some(Over { outcome, reason, made: self.all_made() });
                 self.give_back().await;
                 if !self.write(RecordKind::RunFinish, None, data).await {
@@ -401,7 +400,7 @@ impl Run {
         let run = planned.fences.iter().find(|fence| fence.role == Role::Run);
         let data = json!({
             "sent": run.map(|fence| fence.sent.clone()),
-            "detail": format!("about to act on {}", planned.target),
+            "detail": if self.backwards { back::about_to(planned) } else { format!("about to act on {}", planned.target) },
             "facts": self.step.facts,
             "locks": self.held.as_json(),
         });
@@ -410,12 +409,13 @@ impl Run {
     }
 
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {
-        if state == StepState::Undone {
-            self.made.remove(&step);
-        }
         let output = std::mem::take(&mut self.step.output);
         let detail = self.results.close(&mut self.step, state, detail);
-        let state = if self.backwards { self.taken_back(step, state) } else { state };
+        let state = if self.backwards { again::back(state) } else { state };
+        if state == StepState::Undone {
+            self.made.remove(&step);
+            self.back.push(step);
+        }
         let mut data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
         if std::mem::take(&mut self.step.not_sent) {
             data["happened"] = false.into();

@@ -56,7 +56,9 @@ impl Results {
         match (results.is_empty(), outcome) {
             (true, _) => reason,
             (false, RunOutcome::Ok) => results,
-            (false, RunOutcome::Failed | RunOutcome::Unknown | RunOutcome::Stopped) => format!("{results}; {reason}"),
+            (false, RunOutcome::Failed | RunOutcome::Unknown | RunOutcome::Stopped | RunOutcome::Undone) => {
+                format!("{results}; {reason}")
+            }
         }
     }
 }

@@ -194,6 +194,7 @@ impl Found {
             Some(RunOutcome::Ok) => (StepState::Ok, format!("{what} ended ok: {}", child.reason)),
             Some(RunOutcome::Failed) => (StepState::Failed, format!("{what} ended failed: {}", child.reason)),
             Some(RunOutcome::Stopped) => (StepState::Failed, format!("{what} ended stopped: {}", child.reason)),
+            Some(RunOutcome::Undone) => (StepState::Failed, format!("{what} ended undone: {}", child.reason)),
             Some(RunOutcome::Unknown) | None => {
                 return Ok(Some(
                     self.in_doubt(&format!("nobody knows what became of {what}, which it called: look at that first")),
@@ -295,10 +296,13 @@ impl Found {
     }
 }
 
+/// Nothing was recorded of how the change itself came out.
+const BROKE: &str = "cut off before it was said what came of it";
+
 /// How the change itself came out, as far as it was said.
 fn how(open: &Open) -> String {
     let said = open.done.as_ref().and_then(|record| record.entry.data["detail"].as_str());
-    said.map_or_else(|| "after a restart of quarterdeck".to_owned(), str::to_owned)
+    said.map_or_else(|| BROKE.to_owned(), str::to_owned)
 }
 
 /// The line to the step's host breaks because that is what the step does.
@@ -393,7 +397,7 @@ mod tests {
     fn what_does_not_hold_says_whether_it_was_sent() {
         let seen =
             || Seen { watched: Watched::Failed("verify: `rc == 0` is not true".to_owned()), result: None, at: None };
-        let (state, why) = judge(false, "after a restart of quarterdeck", seen());
+        let (state, why) = judge(false, BROKE, seen());
         assert_eq!(state, StepState::Failed);
         assert_eq!(why, "it may have been sent: nobody knows; its verify does not hold: verify: `rc == 0` is not true");
         assert_eq!(judge(true, "rc 0", seen()).1, "rc 0; verify: `rc == 0` is not true");

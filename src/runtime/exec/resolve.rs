@@ -141,7 +141,12 @@ impl Exec {
     /// Writes the end of a run that nobody drives, and gives back what it held.
     pub(super) async fn end(&self, past: &Past, outcome: RunOutcome, reason: &str) -> Result<Ended, String> {
         let left = past.left_named();
-        let left = if left.is_empty() { String::new() } else { format!("; left to undo: {left}") };
+        // What went well is taken back when somebody wants it, and is nothing that is left to do.
+        let left = if left.is_empty() || outcome == RunOutcome::Ok {
+            String::new()
+        } else {
+            format!("; left to undo: {left}")
+        };
         let reason = clean(&format!("{reason}{left}")).into_owned();
         let data = json!({ "outcome": outcome, "reason": reason, "looked_after": true });
         self.append(self.entry_of(past.run, RecordKind::RunFinish, data)).await.map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use crate::runbook::machine::Watched;
 use crate::runbook::plan::{Onward, Resumption};
 use crate::runbook::{Approved, Glass, Plan};
 use crate::steps::Settled;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Takes a run up, unless another process drives it or it is another one than the plan is about: the error says so.
 pub(super) async fn reopen(exec: &Exec, plan: &Plan<Approved>, of: Resumption) -> Result<Record, String> {
@@ -40,28 +40,24 @@ pub(super) async fn put_down(exec: &Exec, plan: &Plan<Approved>, run: RunId, why
     }
 }
 
-impl Run {
-    /// What a step of a run that goes backwards comes to.
-    pub(super) fn taken_back(&mut self, step: usize, state: StepState) -> StepState {
-        match state {
-            StepState::Ok => {
-                let id = self.planned(step).id.clone();
-                self.undone.insert(id);
-                StepState::Undone
-            }
-            StepState::Failed | StepState::TimedOut => StepState::UndoFailed,
-            StepState::Planned
-            | StepState::Checking
-            | StepState::Intent
-            | StepState::Running
-            | StepState::Cancelled
-            | StepState::Unknown
-            | StepState::Skipped
-            | StepState::Undone
-            | StepState::UndoFailed => state,
-        }
+/// What a step of a run that goes backwards comes to.
+pub(super) const fn back(state: StepState) -> StepState {
+    match state {
+        StepState::Ok => StepState::Undone,
+        StepState::Failed | StepState::TimedOut => StepState::UndoFailed,
+        StepState::Planned
+        | StepState::Checking
+        | StepState::Intent
+        | StepState::Running
+        | StepState::Cancelled
+        | StepState::Unknown
+        | StepState::Skipped
+        | StepState::Undone
+        | StepState::UndoFailed => state,
     }
+}
 
+impl Run {
     /// No `verify` is about an undo: what was said of it counts, and where nobody knows, the traces that it left.
     pub(super) async fn watch_back(&mut self, step: usize) -> Watched {
         if !self.step.doubt {
@@ -87,28 +83,28 @@ impl Run {
         }
     }
 
-    /// Everything that it was to take back is taken back; null for a run that goes forward.
-    pub(super) fn is_undone(&self) -> Value {
-        let all = || self.plan.body().steps.iter().all(|step| self.undone.contains(&step.id));
-        if self.backwards { all().into() } else { Value::Null }
-    }
-
-    /// How it ended, why, and what is left to undo. A run that was taken back ended as it had ended before, and was not ok as a whole.
+    /// How it ended, why, and what was taken back and is left to undo.
     pub(super) fn verdict(&self, outcome: RunOutcome, reason: String, left: &[usize]) -> (RunOutcome, String, String) {
-        let told = self.left(left);
+        let told = self.taken_back() + &self.left(left);
         match outcome {
             RunOutcome::Ok if !self.backwards => (outcome, self.results.whole(outcome, reason), String::new()),
             _ if !self.backwards => (outcome, self.results.whole(outcome, reason), told),
             RunOutcome::Ok if left.is_empty() => {
-                let before = self.plan.body().again.as_ref().and_then(|again| again.outcome);
-                let before = before.filter(|before| *before != RunOutcome::Ok).unwrap_or(RunOutcome::Stopped);
-                (before, "all that it did was taken back".to_owned(), told)
+                (RunOutcome::Undone, "all that it did was taken back".to_owned(), self.order())
             }
-            RunOutcome::Ok | RunOutcome::Stopped => {
+            RunOutcome::Ok | RunOutcome::Stopped | RunOutcome::Undone => {
                 (RunOutcome::Stopped, format!("not all was taken back: {reason}"), told)
             }
             RunOutcome::Failed | RunOutcome::Unknown => (outcome, format!("THE UNDO FAILED: {reason}"), told),
         }
+    }
+
+    /// In which order all of it was taken back; an earlier life of it may have begun with that.
+    fn order(&self) -> String {
+        let mut was = self.plan.body().again.iter().flat_map(|again| &again.was);
+        let lead = if was.any(|was| was.undo == Some(StepState::Undone)) { ", at last " } else { ": " };
+        let order = self.back_named();
+        if order.is_empty() { order } else { format!("{lead}{order}") }
     }
 
     /// The rollout and the batch that the step before belongs to.

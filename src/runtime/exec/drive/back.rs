@@ -9,11 +9,12 @@ use crate::domain::text::{clean, clean_lines};
 use crate::domain::{SourceError, reason};
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
-use crate::runbook::history::LEFT;
+use crate::runbook::history::{BACK, LEFT};
 use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
 use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
 use crate::runbook::plan::{PlannedStep, UNDO};
-use crate::runbook::reach::{Fate, Reached, named};
+use crate::runbook::reach::{Fate, Reached, in_order, named};
+use crate::runbook::script::without_host;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ impl Run {
     pub(super) async fn offer(&mut self, at: usize, step: usize, ways: Vec<Way>, why: &str) -> Event {
         let failed = || format!("{}: {}", self.about_one(self.planned(at)), clean_lines(why));
         let mut prompt = if ways.contains(&Way::Next) { self.next_batch() } else { failed() };
+        let back = self.back_named();
+        if !back.is_empty() {
+            prompt = format!("{prompt}\n\nTaken back: {back}");
+        }
         if ways.contains(&Way::Undo) {
             prompt = format!("{prompt}\n\nCan be undone: {}", self.undo_text(step));
         }
@@ -75,7 +80,7 @@ impl Run {
         let before = self.undo_facts(step).await.unwrap_or(Value::Null);
         let data = json!({
             "sent": planned.undo,
-            "detail": format!("about to undo on {}", planned.target),
+            "detail": about_to(planned),
             "facts": self.facts(step, &before),
         });
         self.event(RecordKind::StepIntent, step, data).await
@@ -156,7 +161,19 @@ impl Run {
             return left;
         }
         let steps = self.plan.body().steps.iter().enumerate();
-        steps.filter(|(_, step)| !self.undone.contains(&step.id)).map(|(at, _)| at).collect()
+        steps.filter(|(at, _)| !self.back.contains(at)).map(|(at, _)| at).collect()
+    }
+
+    /// What was taken back so far, in that order; empty: nothing was.
+    pub(super) fn back_named(&self) -> String {
+        let back: Vec<Reached> = self.back.iter().map(|step| self.reached(*step)).collect();
+        in_order(&back)
+    }
+
+    /// The same behind the reason of an end.
+    pub(super) fn taken_back(&self) -> String {
+        let back = self.back_named();
+        if back.is_empty() { back } else { format!("{BACK}{back}") }
     }
 
     /// What is left to undo and what a called run has changed for good, by the steps' names; empty when nothing is. The scripts stand in the
@@ -208,6 +225,11 @@ impl Run {
             by: None,
         }
     }
+}
+
+/// What is about to happen to a step that is to be taken back.
+pub(super) fn about_to(planned: &PlannedStep) -> String {
+    format!("about to undo on {}", planned.target)
 }
 
 /// A step's heading, without what says that it is taken back.

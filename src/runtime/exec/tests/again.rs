@@ -82,8 +82,8 @@ async fn a_run_that_is_over_is_taken_back_whole_last_first_and_once() {
     // A plan is about the run as it was seen.
     let stale = bridge.again(view.id, Onward::Undo).await;
     let view = bridge.run(yes(plan, None)).await;
-    assert_eq!(view.outcome, Some(RunOutcome::Stopped), "{view:?}");
-    assert_eq!(view.reason, "all that it did was taken back");
+    assert_eq!(view.outcome, Some(RunOutcome::Undone), "{view:?}");
+    assert_eq!(view.reason, "all that it did was taken back: step 2 'Two' on primary, then step 1 'One' on primary");
     assert_eq!([view.steps[0].state, view.steps[1].state], [StepState::Undone; 2]);
     assert_eq!(view.undoable().count(), 0);
     assert!(table(&cluster).await.is_empty());
@@ -141,6 +141,9 @@ async fn what_was_half_taken_back_is_taken_back_finish() {
     let plan = next.again(run, Onward::Undo).await;
     assert_eq!(titles(&plan), ["Undo: One"]);
     next.finish(plan).await;
+    let (past, _) = next.exec.past(run).await.unwrap();
+    let last = "all that it did was taken back, at last step 1 'One' on primary";
+    assert_eq!((past.outcome, past.reason.as_str()), (Some(RunOutcome::Undone), last));
     assert!(table(&cluster).await.is_empty());
     assert_eq!(next.story().await.iter().filter(|line| *line == "step.exit undone").count(), 2);
 }
@@ -272,7 +275,7 @@ async fn of_an_undo_in_doubt_it_is_told_which_and_since_when() {
     let ended = next.exec.saw(run, true, "the row is gone").await.unwrap();
     let reason =
         "a person saw that the undo of 'One' on primary happened: the row is gone; all that it did was taken back";
-    assert_eq!((ended.outcome, ended.reason.as_str()), (RunOutcome::Stopped, reason));
+    assert_eq!((ended.outcome, ended.reason.as_str()), (RunOutcome::Undone, reason));
     let (past, _) = next.exec.past(run).await.unwrap();
     assert_eq!(past.told("change/one"), "a person saw that the undo happened: the row is gone");
     assert_eq!((past.ways(), next.view(run).await.ways()), (vec![], vec![]), "it waits for nobody");

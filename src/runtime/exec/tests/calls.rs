@@ -257,7 +257,10 @@ async fn what_a_called_run_did_is_taken_back_in_its_place() {
     assert_eq!((plan.body().blocked.len(), plan.body().steps[0].fences[0].sent.contains("DELETE")), (0, true));
     bridge.exec.start(yes(plan, None)).unwrap();
     let view = bridge.end(run).await;
-    assert_eq!(view.reason, "all that it did was taken back", "{view:?}");
+    let order = "all that it did was taken back: step 3 'Third' on primary, then step 2 'Other', then step 1 'First' on primary";
+    assert_eq!(view.verdict().unwrap(), format!("undone: {order}"));
+    let by = format!("run {} of inner ended undone: all that it did was taken back: step 1 ", child.short());
+    assert!(view.steps[1].detail.starts_with(&by), "{view:?}");
     assert_eq!(states(&view), [StepState::Undone; 3]);
     assert_eq!(states(bridge.runs.get(child).unwrap()), [StepState::Undone]);
     assert!(table(&cluster).await.is_empty());

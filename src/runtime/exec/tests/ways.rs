@@ -164,7 +164,9 @@ async fn a_step_that_failed_is_undone_when_the_runbook_says_so() {
     let view = bridge.run(yes(plan, None)).await;
     assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
     assert_eq!((view.steps[0].state, view.steps[1].state), (StepState::Ok, StepState::Undone));
-    assert!(view.reason.contains("; undone; left to undo: step 1 'One' on primary"), "{}", view.reason);
+    let end = "; taken back: step 2 'Two' on primary; left to undo: step 1 'One' on primary";
+    assert!(view.reason.ends_with(end), "{}", view.reason);
+    assert!(!view.verdict_alone().unwrap().contains("taken back"), "{view:?}");
     assert!(view.steps[1].sent.contains("undo:\nDELETE FROM t WHERE n = 2"), "{}", view.steps[1].sent);
     let story = bridge.story().await;
     assert_eq!(
@@ -193,12 +195,13 @@ async fn undoing_is_offered_change_by_change_from_the_last() {
     bridge.exec.answer(run, choose(Way::Undo));
     let (prompt, ways) = asked_ways(&mut bridge).await;
     assert_eq!(ways, [Way::Undo, Way::Stop]);
-    assert!(prompt.contains("Can be undone: step 1 'One' on primary (ops@"), "{prompt}");
+    assert!(prompt.contains("Taken back: step 2 'Two' on primary\n\nCan be undone: step 1 'One' on primary (ops@"), "{prompt}");
     bridge.exec.answer(run, choose(Way::Undo));
     let view = bridge.end(run).await;
     assert_eq!(view.outcome, Some(RunOutcome::Failed));
     assert!(view.steps.iter().all(|step| step.state == StepState::Undone), "{view:?}");
-    assert!(!view.reason.contains("left to undo"), "{}", view.reason);
+    let end = "; taken back: step 2 'Two' on primary, then step 1 'One' on primary";
+    assert!(view.reason.ends_with(end), "{}", view.reason);
     assert!(table(&cluster).await.is_empty());
 }
 
