@@ -67,6 +67,7 @@ mod screen;
 mod seen;
 mod servers;
 mod silencing;
+mod spacetime;
 mod ssh;
 mod team;
 mod untouched;
