@@ -54,6 +54,7 @@ mod offers;
 mod pages;
 mod painted;
 mod planned;
+mod playbooks;
 mod presenter;
 mod pty_self;
 mod real_books;
