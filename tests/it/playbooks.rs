@@ -7,6 +7,10 @@ use crate::lab::postgres::password;
 use crate::lab::spacetime::{BROKEN, CONNECTIONS, FIRST, GOOD, SpaceTime};
 use crate::pty::Session;
 use crate::support::{Home, LONG, answer, leave, look_at, press};
+use std::time::Duration;
+
+/// Longer than a dialog must be on the screen before it takes an answer.
+const READING: Duration = Duration::from_millis(500);
 
 fn home(spacetime: &SpaceTime) -> Home {
     // The desk has the passwords as variables of these names.
@@ -25,6 +29,13 @@ fn plan(home: &Home, alert: &str, title: &str, given: &[&str]) -> Session {
         screen.wait_text(text);
     }
     screen
+}
+
+/// Types the phrase that is asked for, once a person can have read it.
+fn confirm(screen: &mut Session, phrase: &str) {
+    screen.wait_text(&format!("type  {phrase} "));
+    screen.sees(READING, |_| false);
+    answer(screen, phrase);
 }
 
 /// Ticks so many items of the question that is open, and ends it.
@@ -51,7 +62,7 @@ fn a_game_server_that_was_killed_is_brought_back() {
     spacetime.wait_alert("ServiceDown");
     let title = "A game server is down";
     let mut screen = plan(&home, "ServiceDown", title, &["from the label instance", "from the label container"]);
-    answer(&mut screen, "restart 1 on production-server");
+    confirm(&mut screen, &format!("restart {FIRST} on production-server"));
     tick(&mut screen, &["The reason is in", "If it is memory"]);
     insist(&mut screen, "y", &format!("✓ {title}"));
     spacetime.wait_no_alert("ServiceDown");
@@ -68,7 +79,7 @@ fn a_container_that_eats_memory_up_to_its_limit_gives_it_back() {
     let started = spacetime.inspect(FIRST, "{{.State.StartedAt}}");
     let title = "A container leaks memory";
     let mut screen = plan(&home, "ContainerMemoryHigh", title, &["from the label container"]);
-    answer(&mut screen, "restart 1 on production-server");
+    confirm(&mut screen, &format!("restart {FIRST} on production-server"));
     tick(&mut screen, &["The page of the container", "When it grows again"]);
     insist(&mut screen, "y", &format!("✓ {title}"));
     spacetime.wait_no_alert("ContainerMemoryHigh");
@@ -84,11 +95,11 @@ fn a_version_that_answers_by_errors_is_rolled_back() {
     spacetime.wait_alert("HighErrorRate");
     let title = "Players get errors";
     let mut screen = plan(&home, "HighErrorRate", title, &["from the label instance", "Error: no session for the player"]);
-    answer(&mut screen, "rollback 1 on production-server");
+    confirm(&mut screen, "rollback on production-server");
     screen.wait_text("( ) roll back");
     insist(&mut screen, " ", "(x) roll back");
     insist(&mut screen, "y", "rollback on production-server");
-    answer(&mut screen, "rollback on production-server");
+    confirm(&mut screen, "rollback on production-server");
     tick(&mut screen, &["Rolled back", "Outside", "Load"]);
     insist(&mut screen, "y", "The errors are over");
     wait_outcome(&screen, title);
@@ -107,7 +118,7 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     assert!(sessions.iter().all(|session| spacetime.primary.is_alive(session.pid)));
     let title = "The database runs out of connections";
     let mut screen = plan(&home, "DatabaseConnectionsHigh", title, &["from the label database"]);
-    answer(&mut screen, "restart on production-server");
+    confirm(&mut screen, "restart on production-server");
     spacetime.wait_no_alert("DatabaseConnectionsHigh");
     leave(&mut screen);
     let _ = password("qd_read");

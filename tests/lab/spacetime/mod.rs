@@ -245,7 +245,8 @@ impl SpaceTime {
         assert!(poll(LIMIT, || self.asks(&query).is_empty().then_some(())).is_some(), "{name} does not end");
     }
 
-    /// The config that opens quarterdeck on all this; `secret` is where a role's password is, as a config writes it.
+    /// The config that opens quarterdeck on all this; `secret` is where a role's password is, as a config writes it. What Prometheus
+    /// scrapes of `production-server` goes by that name, since an address of loopback names no machine.
     pub fn config(&self, secret: impl Fn(&str) -> String) -> String {
         let (address, ssh) = (self.address, self.production.sshd.config());
         let dsn = |role: &str, port: u16| {
@@ -253,7 +254,7 @@ impl SpaceTime {
         };
         format!(
             "environment = \"lab\"\n\n\
-             [[server]]\nname = \"production-server\"\naddress = \"{address}\"\nroles = [\"production\"]\n\
+             [[server]]\nname = \"production-server\"\naddress = \"production-server\"\nroles = [\"production\"]\n\
              health = \"http://{address}:{BALANCER}/health\"\n\
              status = {{ url = \"http://{address}:{BALANCER}/status\", columns = {{ players = \"/player_count\", version = \"/version\" }} }}\n\
              endpoints = {{ site = \"http://{address}:{BALANCER}\" }}\n\n\
@@ -457,7 +458,7 @@ fn prometheus(
         "- job_name: godot\n  file_sd_configs: [{{files: ['{}/*.yml'], refresh_interval: 1s}}]\n\
          - job_name: godot-api\n  static_configs: [{{targets: ['{address}:8091']}}]\n\
          - job_name: containers\n  honor_labels: true\n  static_configs: [{{targets: ['127.0.0.1:{containers}']}}]\n\
-         - job_name: postgres\n  static_configs: [{{targets: ['127.0.0.1:{database}'], labels: {{database: primary}}}}]\n\
+         - job_name: postgres\n  static_configs: [{{targets: ['127.0.0.1:{database}'], labels: {{database: primary, instance: 'db-primary:9187'}}}}]\n\
          rule_files: ['{}/*.yml']\n\
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager}']}}]}}]}}\n",
         targets.display(),
