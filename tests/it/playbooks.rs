@@ -2,10 +2,10 @@
 //! keyboard alone.
 
 use crate::desk::insist;
-use crate::lab::need;
 use crate::lab::spacetime::{BROKEN, CONNECTIONS, FIRST, GOOD, SpaceTime};
+use crate::lab::{need, poll};
 use crate::pty::Session;
-use crate::support::{Home, answer, leave, look_at, press};
+use crate::support::{Home, LONG, answer, leave, look_at, press};
 use std::time::Duration;
 
 /// Longer than a dialog must be on the screen before it takes an answer.
@@ -37,7 +37,7 @@ fn confirm(screen: &mut Session, phrase: &str) {
     answer(screen, phrase);
 }
 
-/// Ticks so many items of the question that is open, and ends it.
+/// Ticks the items of the step by hand that is open.
 fn tick(screen: &mut Session, items: &[&str]) {
     screen.wait_text(&format!("[ ] {}", items[0]));
     for (at, item) in items.iter().enumerate() {
@@ -47,6 +47,23 @@ fn tick(screen: &mut Session, items: &[&str]) {
         }
         insist(screen, " ", &format!("[x] {item}"));
     }
+}
+
+/// Ends the step by hand that is open.
+fn done(screen: &mut Session) {
+    screen.wait_text("y done");
+    screen.sees(READING, |_| false);
+    press(screen, "y");
+    screen.wait_no_text("y done");
+}
+
+/// Waits until so many runs are over, well.
+fn wait_over(screen: &Session, home: &Home, runs: usize) {
+    let over = |home: &Home| home.story_now().iter().filter(|told| told.starts_with("run.finish")).count() == runs;
+    let ended = poll(LONG, || over(home).then_some(()));
+    let story = home.story_now();
+    assert!(ended.is_some(), "{story:#?}\n{}", screen.text());
+    assert!(!story.iter().any(|told| told.starts_with("run.finish ") && told != "run.finish ok"), "{story:#?}");
 }
 
 #[test]
@@ -59,7 +76,8 @@ fn a_game_server_that_was_killed_is_brought_back() {
     let mut screen = plan(&home, "ServiceDown", title, &["from the label instance", "from the label container"]);
     confirm(&mut screen, &format!("restart {FIRST} on production-server"));
     tick(&mut screen, &["The reason is in", "If it is memory"]);
-    insist(&mut screen, "y", &format!("✓ {title}"));
+    done(&mut screen);
+    wait_over(&screen, &home, 1);
     spacetime.wait_no_alert("ServiceDown");
     assert_eq!(spacetime.inspect(FIRST, "{{.State.Health.Status}}"), "healthy");
     leave(&mut screen);
@@ -76,7 +94,8 @@ fn a_container_that_eats_memory_up_to_its_limit_gives_it_back() {
     let mut screen = plan(&home, "ContainerMemoryHigh", title, &["from the label container"]);
     confirm(&mut screen, &format!("restart {FIRST} on production-server"));
     tick(&mut screen, &["The page of the container", "When it grows again"]);
-    insist(&mut screen, "y", &format!("✓ {title}"));
+    done(&mut screen);
+    wait_over(&screen, &home, 1);
     spacetime.wait_no_alert("ContainerMemoryHigh");
     assert_ne!(spacetime.inspect(FIRST, "{{.State.StartedAt}}"), started);
     leave(&mut screen);
@@ -89,14 +108,15 @@ fn a_version_that_answers_by_errors_is_rolled_back() {
     spacetime.deploy(BROKEN).unwrap();
     spacetime.wait_alert("HighErrorRate");
     let title = "Players get errors";
-    let mut screen = plan(&home, "HighErrorRate", title, &["from the label instance", "Error: no session for the player"]);
+    let mut screen =
+        plan(&home, "HighErrorRate", title, &["from the label instance", "Error: no session for the player"]);
     confirm(&mut screen, "rollback on production-server");
     screen.wait_text("( ) roll back");
     insist(&mut screen, " ", "(x) roll back");
-    insist(&mut screen, "y", "It is load: add servers");
-    screen.wait_text("Do what the other reasons need");
-    screen.wait_text("y done");
-    insist(&mut screen, "y", &format!("✓ {title}"));
+    done(&mut screen);
+    screen.wait_text("Do what the other reasons need: waits for you");
+    done(&mut screen);
+    wait_over(&screen, &home, 1);
     assert_eq!(spacetime.play().0, 200);
     assert!(spacetime.play().1.ends_with(GOOD));
     spacetime.wait_no_alert("HighErrorRate");
@@ -119,8 +139,10 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     press(&mut screen, "\r");
     screen.wait_text("idle_minutes = 0");
     confirm(&mut screen, "restart on production-server");
+    screen.wait_text("done makes that plan");
+    insist(&mut screen, "y", "plan: Kill idle database sessions");
     confirm(&mut screen, &format!("kill {} on primary", sessions.len()));
-    screen.wait_text(&format!("✓ {title}"));
+    wait_over(&screen, &home, 2);
     assert!(!sessions.iter().any(|session| spacetime.primary.is_alive(session.pid)));
     spacetime.wait_no_alert("DatabaseConnectionsHigh");
     leave(&mut screen);

@@ -49,9 +49,11 @@ pub fn of_database(server: &Arc<Postgres>) -> Scripted {
     let server: Weak<Postgres> = Arc::downgrade(server);
     Scripted::start(move |_| {
         let Some(server) = server.upgrade() else { return Say::Nothing };
-        let states = "SELECT concat('pg_stat_activity_count{datname=\"', datname, '\",state=\"', state, '\"} ', count(*))
+        let states =
+            "SELECT concat('pg_stat_activity_count{datname=\"', datname, '\",state=\"', state, '\"} ', count(*))
                       FROM pg_stat_activity WHERE backend_type = 'client backend' GROUP BY datname, state";
-        let most = "SELECT concat('pg_settings_max_connections ', setting) FROM pg_settings WHERE name = 'max_connections'";
+        let most =
+            "SELECT concat('pg_settings_max_connections ', setting) FROM pg_settings WHERE name = 'max_connections'";
         // It has a connection that is kept for it, as exporters should.
         let lines = [states, most].map(|query| server.try_column(query));
         let [Ok(states), Ok(most)] = lines else { return Say::Nothing };

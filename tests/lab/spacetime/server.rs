@@ -231,7 +231,8 @@ impl Server {
         let _ = writeln!(text, "http_request_duration_seconds_sum {}", state.seconds);
         let _ = writeln!(text, "http_request_duration_seconds_count {sum}");
         let _ = writeln!(text, "# TYPE spacetime_players gauge\nspacetime_players {}", state.players);
-        let _ = writeln!(text, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {}", resident());
+        let _ =
+            writeln!(text, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {}", resident());
         text
     }
 }
