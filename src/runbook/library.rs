@@ -16,9 +16,13 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 6] = [
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
+    ("database-connections.md", include_str!("../../assets/runbooks/database-connections.md")),
     ("db-kill-idle.md", include_str!("../../assets/runbooks/db-kill-idle.md")),
+    ("high-error-rate.md", include_str!("../../assets/runbooks/high-error-rate.md")),
+    ("memory-leak.md", include_str!("../../assets/runbooks/memory-leak.md")),
+    ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
 ];
 
 type Read = Box<dyn FnOnce() -> Shelved + Send>;

@@ -8,7 +8,7 @@
 use super::fault::Proxy;
 use super::service::{Service, folder, is_dead, owner, run_at_end};
 use super::tls::Gate;
-use super::{http, is_root, poll, program, programs};
+use super::{http, is_root, poll, program};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -85,7 +85,8 @@ impl Docker {
         self.try_cli(arguments).unwrap_or_else(|why| panic!("{why}"))
     }
 
-    fn try_cli(&self, arguments: &[&str]) -> Result<String, String> {
+    /// The same, or the complaint.
+    pub fn try_cli(&self, arguments: &[&str]) -> Result<String, String> {
         let done = self.command(arguments).output().map_err(|why| format!("docker did not run: {why}"))?;
         if done.status.success() {
             return Ok(String::from_utf8_lossy(&done.stdout).trim_end().to_owned());
@@ -230,7 +231,12 @@ fn start_with(engine: &Path, storage: Option<&str>) -> Result<(PathBuf, Service)
 
 /// A root file system with busybox alone, as a tar archive.
 pub fn busybox_archive() -> Result<PathBuf, String> {
-    let found = programs(&["busybox"], &["/bin", "/usr/bin"].map(PathBuf::from));
+    busybox_archive_with(&[])
+}
+
+/// The same, and these programs under `/bin`.
+pub fn busybox_archive_with(programs: &[&Path]) -> Result<PathBuf, String> {
+    let found = super::programs(&["busybox"], &["/bin", "/usr/bin"].map(PathBuf::from));
     let is_static = |file: &PathBuf| fs::read(file).is_ok_and(|binary| is_static(&binary));
     let busybox = found.into_iter().find(is_static).ok_or("no static busybox is installed (busybox-static)")?;
     let home = folder("image");
@@ -241,6 +247,9 @@ pub fn busybox_archive() -> Result<PathBuf, String> {
     fs::copy(&busybox, bin.join("busybox")).map_err(why)?;
     for applet in ["sh", "sleep", "tail", "test", "true", "false", "echo", "touch", "rm", "cat"] {
         symlink("busybox", bin.join(applet)).map_err(why)?;
+    }
+    for program in programs {
+        fs::copy(program, bin.join(program.file_name().unwrap_or_default())).map_err(why)?;
     }
     let archive = home.join("root.tar");
     let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(home.join("root")).arg(".").status();

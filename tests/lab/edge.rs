@@ -28,12 +28,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 const PLAYERS: u32 = 3;
 const MATCH: Duration = Duration::from_millis(500);
 
-/// Becomes what follows, after it has made its own of what the folder `$1` holds.
+/// Becomes what follows `--`, after it has made its own of what the folder `$1` holds, and of more folders, each with its place.
 const OWN_VIEW: &str = r#"
 mkdir -p "$1/run/sshd" "$1/nginx/edge"
 mount --bind "$1/run" /run
 mount --bind "$1/nginx" /etc/nginx
 mount --bind "$1/systemctl" /usr/bin/systemctl
+shift
+while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done
 shift
 exec "$@"
 "#;
@@ -65,6 +67,11 @@ pub struct Host {
 
 impl Host {
     fn start() -> Result<Self, String> {
+        Self::with(&[])
+    }
+
+    /// One that has more folders of its own, each in the place of one that the machine has.
+    pub fn with(folders: &[(&Path, &str)]) -> Result<Self, String> {
         if !is_root() {
             return Err("root, for hosts with folders of their own".to_owned());
         }
@@ -80,12 +87,18 @@ impl Host {
         write(&home.join("systemctl"), SYSTEMCTL, 0o755)?;
         let words = ["--mount", "/bin/sh", "-euc", OWN_VIEW, "sh"].map(OsString::from);
         let wrapper = [unshare.into_os_string()].into_iter().chain(words).chain([home.clone().into_os_string()]);
-        let sshd = Sshd::start_under(wrapper.collect(), "")?;
+        let more = folders.iter().flat_map(|(folder, place)| [folder.as_os_str().to_owned(), OsString::from(place)]);
+        let sshd = Sshd::start_under(wrapper.chain(more).chain([OsString::from("--")]).collect(), "")?;
         Ok(Self { sshd, home })
     }
 
+    /// What it has as `/etc/nginx` (`nginx`), as `/run` (`run`).
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
     /// A program that sees what the host sees.
-    fn command(&self, program: &Path) -> Command {
+    pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
         command.arg("--mount").arg("--target").arg(self.sshd.process().to_string()).arg(program);
         command
@@ -251,7 +264,8 @@ impl Drop for Game {
     }
 }
 
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+/// Writes a file with its folders and its mode.
+pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(path, text))

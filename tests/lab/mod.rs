@@ -24,6 +24,7 @@ pub mod postgres;
 pub mod registry;
 pub mod scripted;
 pub mod service;
+pub mod spacetime;
 pub mod sshd;
 pub mod tls;
 pub mod web;
@@ -37,6 +38,7 @@ pub use pair::pair;
 pub use podman::podman;
 pub use postgres::{own_postgres, postgres};
 pub use registry::own_registry;
+pub use spacetime::spacetime;
 pub use sshd::own_sshd;
 pub use web::web;
 

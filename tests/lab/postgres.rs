@@ -276,7 +276,8 @@ impl Postgres {
         self.try_column(sql).unwrap_or_else(|why| panic!("{sql}: {why}"))
     }
 
-    fn try_column(&self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+    /// The same, or why not.
+    pub fn try_column(&self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
         let options = options(&self.socket, self.port);
         wait(async {
             let mut connection = PgConnection::connect_with(&options).await?;
