@@ -48,6 +48,7 @@ mod logs;
 mod looking;
 mod looks;
 mod machines;
+mod monitoring_rules;
 mod notices;
 mod offers;
 mod pages;

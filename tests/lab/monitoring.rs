@@ -112,14 +112,18 @@ fn find(alerts: &Value, name: &str) -> Option<Value> {
 }
 
 fn start_alertmanager() -> Result<(u16, Service), String> {
+    alertmanager_of("route: {receiver: nobody, group_by: [alertname], group_wait: 0s}\nreceivers: [{name: nobody}]\n")
+}
+
+/// An Alertmanager with this config, and its port; or what is missing.
+pub fn alertmanager_of(config: &str) -> Result<(u16, Service), String> {
     let program = program(&["prometheus-alertmanager", "alertmanager"], &[]);
     let program = program.ok_or("Alertmanager is not installed (prometheus-alertmanager)")?;
     let (home, port) = (folder("alertmanager"), free_port());
-    let config = home.join("alertmanager.yml");
-    let text = "route: {receiver: nobody, group_by: [alertname], group_wait: 0s}\nreceivers: [{name: nobody}]\n";
-    fs::write(&config, text).map_err(|why| why.to_string())?;
+    let file = home.join("alertmanager.yml");
+    fs::write(&file, config).map_err(|why| why.to_string())?;
     let mut command = Command::new(program);
-    command.arg(format!("--config.file={}", config.display())).arg(format!("--storage.path={}", home.display()));
+    command.arg(format!("--config.file={}", file.display())).arg(format!("--storage.path={}", home.display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--cluster.listen-address=");
     let mut service = Service::start("alertmanager-log", &mut command)?;
     service.ready(Duration::from_secs(60), || is_ready(port))?;
