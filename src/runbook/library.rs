@@ -16,9 +16,21 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 14] = [
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
+    ("db-add-replica.md", include_str!("../../assets/runbooks/db-add-replica.md")),
+    ("db-analyze.md", include_str!("../../assets/runbooks/db-analyze.md")),
+    ("db-backup.md", include_str!("../../assets/runbooks/db-backup.md")),
+    ("db-backup-schedule.md", include_str!("../../assets/runbooks/db-backup-schedule.md")),
+    ("db-cancel-session.md", include_str!("../../assets/runbooks/db-cancel-session.md")),
     ("db-kill-idle.md", include_str!("../../assets/runbooks/db-kill-idle.md")),
+    ("db-reindex.md", include_str!("../../assets/runbooks/db-reindex.md")),
+    ("db-restore.md", include_str!("../../assets/runbooks/db-restore.md")),
+    ("db-terminate-session.md", include_str!("../../assets/runbooks/db-terminate-session.md")),
+    ("db-vacuum.md", include_str!("../../assets/runbooks/db-vacuum.md")),
+    ("db-vacuum-full.md", include_str!("../../assets/runbooks/db-vacuum-full.md")),
+    ("disk-usage.md", include_str!("../../assets/runbooks/disk-usage.md")),
+    ("high-response-time.md", include_str!("../../assets/runbooks/high-response-time.md")),
 ];
 
 type Read = Box<dyn FnOnce() -> Shelved + Send>;
@@ -565,7 +577,10 @@ mod tests {
         let library = Library::builtin();
         let ids = |subject| library.about(subject).map(|runbook| runbook.id.as_str()).collect::<Vec<_>>();
         assert_eq!(ids(Subject::Containers), ["container-restart"]);
-        assert_eq!(ids(Subject::Databases), ["db-kill-idle"]);
+        assert_eq!(
+            ids(Subject::Databases),
+            ["db-analyze", "db-cancel-session", "db-kill-idle", "db-terminate-session", "db-vacuum"]
+        );
         assert!(library.get("db-kill-idle").is_some() && library.get("nothing").is_none());
     }
 }
