@@ -18,7 +18,6 @@ const HABITS: &[Habit] = &[
     (Scope::Databases, "f2", Some(Action::Locks), "shows who waits"),
     (Scope::Databases, "f3", Some(Action::Locks), "shows who blocks"),
     (Scope::All, "K", Some(Action::Actions), ACTIONS),
-    (Scope::Databases, "C", Some(Action::Actions), ACTIONS),
     (Scope::All, "x", Some(Action::Actions), ACTIONS),
     (Scope::All, "ctrl-k", Some(Action::Actions), ACTIONS),
     (Scope::All, "ctrl-a", Some(Action::Palette), "finds an action"),

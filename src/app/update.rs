@@ -494,18 +494,26 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
         selected => {
             state.labelled = None;
             super::hands::say_marks(state, selected.as_ref());
-            let args = arguments(state, selected.as_ref());
+            let mut args = arguments(state, selected.as_ref());
+            if let Some(runbook) = state.library.get(id) {
+                args.retain(|name, _| runbook.params.iter().any(|param| param.name == *name));
+            }
             planning::ask(state, PlanRequest::new(id.to_owned(), args), effects);
         }
     }
 }
 
-/// The selected thing as a runbook's parameters. A pane without a selection still knows its first source.
+/// The selected thing as a runbook's parameters, more of them than one runbook takes. A pane without a selection still knows its first source.
 pub(super) fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Value> {
     let pair = |name: &str, text: String| BTreeMap::from([(name.to_owned(), Value::String(text))]);
     match selected.map(|selected| &selected.id) {
         Some(ThingId::Container { source, id }) => pair("container", format!("{}/{id}", source.name())),
-        Some(ThingId::Session { source, .. }) => pair("database", source.name().to_owned()),
+        // A process number alone may be another session's by the time that it is read.
+        Some(ThingId::Session { source, pid, backend_start }) => BTreeMap::from([
+            ("database".to_owned(), source.name().into()),
+            ("pid".to_owned(), (*pid).into()),
+            ("started".to_owned(), backend_start.to_string().into()),
+        ]),
         Some(ThingId::Server { name }) => pair("server", name.to_string()),
         // A row of a page about a database: a standby, a slot, a group of sessions.
         Some(ThingId::Entry { source, .. }) if state.scope() == Scope::Databases => {

@@ -2,6 +2,7 @@
 
 use super::alert::{Labels, hash};
 use super::matcher::{self, Matcher};
+use super::slo::Slo;
 use super::time::between;
 use super::{Alert, Severity, SourceError};
 use jiff::Timestamp;
@@ -322,6 +323,8 @@ pub struct AlertReport {
     pub external_labels: Labels,
     /// What is wrong with alerting itself: a watchdog that is missing, rules that fail, members of a cluster that are down.
     pub troubles: Vec<Trouble>,
+    /// What the team promises of its service, with what it is now (Prometheus).
+    pub slos: Vec<Slo>,
     /// What could not be had this time.
     pub gaps: Vec<Gap>,
     /// Warnings that came with the answers, as the server wrote them.

@@ -30,6 +30,7 @@ pub mod sample;
 pub mod secret;
 pub mod server;
 pub mod severity;
+pub mod slo;
 pub mod spells;
 pub mod text;
 pub mod time;

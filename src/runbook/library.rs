@@ -16,11 +16,23 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 18] = [
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
     ("database-connections.md", include_str!("../../assets/runbooks/database-connections.md")),
+    ("db-add-replica.md", include_str!("../../assets/runbooks/db-add-replica.md")),
+    ("db-analyze.md", include_str!("../../assets/runbooks/db-analyze.md")),
+    ("db-backup-schedule.md", include_str!("../../assets/runbooks/db-backup-schedule.md")),
+    ("db-backup.md", include_str!("../../assets/runbooks/db-backup.md")),
+    ("db-cancel-session.md", include_str!("../../assets/runbooks/db-cancel-session.md")),
     ("db-kill-idle.md", include_str!("../../assets/runbooks/db-kill-idle.md")),
+    ("db-reindex.md", include_str!("../../assets/runbooks/db-reindex.md")),
+    ("db-restore.md", include_str!("../../assets/runbooks/db-restore.md")),
+    ("db-terminate-session.md", include_str!("../../assets/runbooks/db-terminate-session.md")),
+    ("db-vacuum-full.md", include_str!("../../assets/runbooks/db-vacuum-full.md")),
+    ("db-vacuum.md", include_str!("../../assets/runbooks/db-vacuum.md")),
+    ("disk-usage.md", include_str!("../../assets/runbooks/disk-usage.md")),
     ("high-error-rate.md", include_str!("../../assets/runbooks/high-error-rate.md")),
+    ("high-response-time.md", include_str!("../../assets/runbooks/high-response-time.md")),
     ("memory-leak.md", include_str!("../../assets/runbooks/memory-leak.md")),
     ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
 ];
@@ -569,7 +581,10 @@ mod tests {
         let library = Library::builtin();
         let ids = |subject| library.about(subject).map(|runbook| runbook.id.as_str()).collect::<Vec<_>>();
         assert_eq!(ids(Subject::Containers), ["container-restart"]);
-        assert_eq!(ids(Subject::Databases), ["db-kill-idle"]);
+        assert_eq!(
+            ids(Subject::Databases),
+            ["db-analyze", "db-cancel-session", "db-kill-idle", "db-terminate-session", "db-vacuum"]
+        );
         assert!(library.get("db-kill-idle").is_some() && library.get("nothing").is_none());
     }
 }

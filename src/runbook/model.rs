@@ -26,6 +26,8 @@ pub struct Runbook {
     pub owner: String,
     /// When a person last checked that it is still right.
     pub reviewed: Date,
+    /// The section of the team's handbook that it stands for.
+    pub handbook: Option<String>,
     /// Names of alerts that offer it, as globs: `Pg*`.
     pub alerts: Vec<Glob>,
     /// The pane in whose action menu it appears.

@@ -23,6 +23,8 @@ struct Front {
     /// The day on which somebody last saw that it is right, as 2026-01-31.
     #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     reviewed: String,
+    /// The section of the team's handbook that it stands for, as `Database Operations › Daily Backup`.
+    handbook: Option<String>,
     /// Names of alerts that offer it; `*` stands for any text.
     #[schemars(length(min = 1))]
     alerts: Option<Vec<String>>,

@@ -430,7 +430,6 @@ fn keys_of_other_programs_lead_to_what_does_it_here() {
         ("2", KeyCode::Char('m'), "m is not bound: l shows the log"),
         ("2", KeyCode::Char('s'), "s is not bound: no shell is opened here"),
         ("2", KeyCode::Char('x'), "x is not bound: a lists actions"),
-        ("4", KeyCode::Char('K'), "K is not bound: a lists actions"),
         ("2", KeyCode::Char('K'), "K is not bound: a lists actions"),
         ("2", KeyCode::Char('w'), "w is not bound: , chooses columns"),
         ("4", KeyCode::F(2), "f2 is not bound: b shows who waits"),

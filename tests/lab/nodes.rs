@@ -67,7 +67,7 @@ pub fn start_scraping(port: u16, jobs: &str) -> Result<Service, String> {
     let program = program(&["prometheus"], &[]).ok_or("Prometheus is not installed (prometheus)")?;
     let home = folder("prometheus");
     let config = home.join("prometheus.yml");
-    let text = format!("global: {{scrape_interval: 1s}}\nscrape_configs:\n{jobs}");
+    let text = format!("global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nscrape_configs:\n{jobs}");
     fs::write(&config, text).map_err(|why| why.to_string())?;
     let mut command = Command::new(program);
     command.arg(format!("--config.file={}", config.display()));

@@ -27,7 +27,7 @@ pub const WIDTH: usize = 100;
 /// How it is told.
 #[derive(Debug, Args)]
 pub struct List {
-    /// As JSON: {runbooks: [{id, title, owner, reviewed, risk, pane, alerts, params, file, commit, hash, notes, last_run: {at, run, by, outcome}}], troubles: [text], broken: [{file, id, line, column, what, mend, since}]}
+    /// As JSON: {runbooks: [{id, title, owner, reviewed, handbook, risk, pane, alerts, params, file, commit, hash, notes, last_run: {at, run, by, outcome}}], troubles: [text], broken: [{file, id, line, column, what, mend, since}]}
     #[arg(long)]
     json: bool,
 }
@@ -173,6 +173,7 @@ fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
         "title": runbook.title,
         "owner": runbook.owner,
         "reviewed": runbook.reviewed.to_string(),
+        "handbook": runbook.handbook,
         "risk": runbook.risk,
         "pane": runbook.pane.map(crate::domain::Subject::word),
         "alerts": alerts,
@@ -246,6 +247,9 @@ fn page(runbook: &Runbook, ran: &Ran) -> String {
     let mut out = format!("{}: {}\n", runbook.id, text::clean(&runbook.title));
     let (owner, risk) = (text::clean(&runbook.owner), runbook.risk.word());
     let _ = writeln!(out, "risk {risk}, owner {owner}, reviewed {}", runbook.reviewed);
+    if let Some(section) = &runbook.handbook {
+        let _ = writeln!(out, "handbook: {}", text::clean(section));
+    }
     let commit = runbook.commit.as_ref().map(|commit| format!(", commit {}", &commit[..12])).unwrap_or_default();
     let _ = writeln!(out, "{}, hash {}{commit}", text::clean(&runbook.file()), &runbook.hash[..12]);
     for param in &runbook.params {

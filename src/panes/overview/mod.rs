@@ -1,13 +1,16 @@
-//! The overview: what is wrong now, and what changed in the last half hour; for the first minute of an incident.
+//! The overview: what is promised of the service, what is wrong now, and what changed in the last half hour; for the first minute of an
+//! incident.
 //!
 //! It tells of things that other panes show, and leads there. It judges nothing itself: how bad a thing is, its own pane says
 //! the same.
 
 mod changed;
 mod line;
+mod strip;
 mod wrong;
 
 use self::line::Line;
+use self::strip::Strip;
 use super::table::draw_frame;
 use super::{Details, Flow, Lead, Pane, PaneKind, Place, Selected};
 use crate::action::Action;
@@ -69,6 +72,8 @@ struct Block {
 pub struct Overview {
     /// Wrong, changed.
     blocks: [Block; 2],
+    /// Above both.
+    strip: Strip,
     /// Over the lines of both, one list after the other.
     cursor: usize,
     /// Follows its thing once it was moved; until then it stays at the top, where the worst is.
@@ -98,6 +103,7 @@ impl Overview {
         };
         self.blocks[0].lines = pass(wrong::lines(cx));
         self.blocks[1].lines = pass(changed::lines(cx, BACK));
+        self.strip = Strip::of(cx);
         self.explain(cx);
         if refiltered && !self.filter.is_empty() {
             // Who types a filter looks for something: the first line that passes is what is meant.
@@ -243,7 +249,7 @@ impl Pane for Overview {
 
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.collect(cx);
-        let areas = split(at.inside(), self.lines_of(0), self.lines_of(1));
+        let (_, areas) = self.areas(at);
         self.page = usize::from(areas[0].height.saturating_sub(2)).max(1);
         let needs = self.needs();
         for (which, area) in areas.into_iter().enumerate() {
@@ -276,7 +282,8 @@ impl Pane for Overview {
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
         draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.title, 0);
-        let areas = split(place.inside(), self.lines_of(0), self.lines_of(1));
+        let (top, areas) = self.areas(place);
+        self.strip.draw(top, buf, cx);
         for (which, area) in areas.into_iter().enumerate() {
             self.draw_block(which, area, buf, cx);
         }
@@ -314,7 +321,7 @@ impl Pane for Overview {
 
     /// For the incident channel.
     fn text(&self) -> Option<String> {
-        let mut out = String::new();
+        let mut out = self.strip.text();
         for (block, heading) in self.blocks.iter().zip(HEADINGS) {
             let _ = writeln!(out, "{heading}");
             for line in &block.lines {
@@ -352,6 +359,14 @@ impl Overview {
         let lines = || self.blocks.iter().flat_map(|block| &block.lines);
         let most = |width: fn(&Line) -> usize| lines().map(width).max().unwrap_or(0).min(usize::from(u16::MAX)) as u16;
         [most(|line| line.name.width()), 0, 0, most(|line| line.what.width())]
+    }
+
+    /// Where the strip stands, and the two lists below it.
+    fn areas(&self, place: Place) -> (Rect, [Rect; 2]) {
+        let inside = place.inside();
+        let height = self.strip.height(inside.width).min(inside.height / 2);
+        let below = Rect { y: inside.y + height, height: inside.height - height, ..inside };
+        (Rect { height, ..inside }, split(below, self.lines_of(0), self.lines_of(1)))
     }
 
     fn lines_of(&self, which: usize) -> usize {

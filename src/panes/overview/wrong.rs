@@ -15,6 +15,7 @@ const SESSIONS: usize = 5;
 /// The worst first; of the same severity in the order of the sorts, the newest first.
 pub(super) fn lines(cx: &Cx<'_>) -> Vec<Line> {
     let mut lines: Vec<Line> = cx.store.feeds().iter().filter_map(|feed| of_source(feed, cx)).collect();
+    lines.extend(of_slos(cx));
     lines.extend(of_alerts(cx));
     lines.extend(cx.store.about(Subject::Servers).flat_map(|feed| of_servers(feed, cx)));
     lines.extend(cx.store.about(Subject::Databases).flat_map(|feed| of_database(feed, cx)));
@@ -41,6 +42,18 @@ fn of_source(feed: &Feed, cx: &Cx<'_>) -> Option<Line> {
     };
     let (name, lead) = (feed.id.to_string(), Lead::Pane(feed.subject));
     Some(Line { severity, stale: false, name, kind: "source", since, what, lead })
+}
+
+/// An expression that the server refuses: nobody knows how that figure is. The figures themselves stand above the lists.
+fn of_slos<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = Line> + 'a {
+    let slos = cx.store.alert_reports().flat_map(|(feed, report)| report.slos.iter().map(move |slo| (feed, slo)));
+    slos.filter_map(|(feed, slo)| {
+        let trouble = slo.trouble.as_ref()?;
+        let what = format!("{} → {}", trouble.what, trouble.hint);
+        let lead = Lead::Pane(Subject::Alerts);
+        let (severity, name) = (Severity::Unknown, slo.name.clone());
+        Some(Line { severity, stale: stale(feed, cx), name, kind: "slo", since: None, what, lead })
+    })
 }
 
 fn of_alerts<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = Line> + 'a {

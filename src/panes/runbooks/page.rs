@@ -62,6 +62,7 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
         ("reviewed", format!("{}, {days} days ago{review}", runbook.reviewed)),
         ("changed", changed(runbook, cx).unwrap_or_default()),
         ("owner", runbook.owner.clone()),
+        ("handbook", runbook.handbook.clone().unwrap_or_default()),
         ("environments", names(&runbook.environments, "all")),
         ("alerts", names(&alerts, "none: `alerts: [NAME]` in its front matter offers it on alerts")),
         ("can be undone", undo(runbook, cx.library)),

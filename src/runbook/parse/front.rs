@@ -16,6 +16,7 @@ pub(super) struct Front {
     pub(super) title: String,
     pub(super) owner: String,
     pub(super) reviewed: Date,
+    pub(super) handbook: Option<String>,
     pub(super) alerts: Vec<Glob>,
     pub(super) pane: Option<Subject>,
     pub(super) key: Option<String>,
@@ -36,12 +37,13 @@ pub(super) struct Front {
 }
 
 /// The keys of the front matter, in the order of documentation.
-pub(in crate::runbook) const KEYS: [&str; 17] = [
+pub(in crate::runbook) const KEYS: [&str; 18] = [
     "runbook",
     "id",
     "title",
     "owner",
     "reviewed",
+    "handbook",
     "alerts",
     "pane",
     "key",
@@ -100,6 +102,7 @@ pub(super) fn read(yaml: &str, faults: &mut Faults<'_>) -> Option<Front> {
     let title = table.text("title", true, faults);
     let owner = table.text("owner", true, faults);
     let reviewed = table.text("reviewed", true, faults).and_then(|(text, at)| date(&text, at, faults));
+    let handbook = table.text("handbook", false, faults).map(|(text, _)| text);
     let pane = table.text("pane", false, faults).and_then(|(text, at)| pane(&text, at, faults));
     let risk = table.text("risk", true, faults).and_then(|(text, at)| risk(&text, at, faults));
     let key = table.text("key", false, faults).map(|(text, _)| text);
@@ -117,6 +120,7 @@ pub(super) fn read(yaml: &str, faults: &mut Faults<'_>) -> Option<Front> {
         title: title?.0,
         owner: owner?.0,
         reviewed: reviewed?,
+        handbook,
         alerts,
         pane,
         key,

@@ -84,6 +84,7 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         title: front.title,
         owner: front.owner,
         reviewed: front.reviewed,
+        handbook: front.handbook,
         alerts: front.alerts,
         pane: front.pane,
         key: front.key,

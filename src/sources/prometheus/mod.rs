@@ -1,7 +1,8 @@
-//! A Prometheus, or what answers like one: its alerts; in slower parts its rules, targets and Alertmanagers, and the servers that it
-//! scrapes.
+//! A Prometheus, or what answers like one: its alerts; in slower parts its rules, targets and Alertmanagers, the servers that it
+//! scrapes, and what the team promises of its service.
 
 mod alerts;
+mod objectives;
 mod outgoing;
 mod parse;
 mod queries;
@@ -47,9 +48,53 @@ servers_interval = "15s"
 watchdog = "Watchdog"
 # Labels that only tell the replicas of a pair apart, and that are not dropped on the way to Alertmanager. Default: none.
 replica_labels = ["replica"]
+# How often it is asked for what you promise (below), 250ms to 1h.
+slo_interval = "15s"
 # How it wants to be asked: { user = "…", password = { env = "NAME" } } or { bearer = { file = "/path" } }; also headers = { … },
 # ca (a PEM file trusted beside the system's), cert and key (our own). Absent: no login.
 access = { user = "quarterdeck", password = { env = "PROMETHEUS_PASSWORD" } }
+
+# What you promise of your service: figures with a limit, above the lists of the overview (0). Up to 12, each with a name of its own.
+[[prometheus.main.slo]]
+name = "availability"
+# PromQL. Of several series the worst counts, and is named.
+query = 'avg(up{job="godot"})'
+# The value that is just still good.
+limit = 1
+# On which side of it the figure is bad: "above" (the default) or "below".
+bad = "below"
+# What it counts: "ratio" (shown as per cent), "seconds", "bytes" or "number" (the default).
+unit = "ratio"
+# Past its limit it is critical, and not a warning. Default: false.
+critical = true
+
+[[prometheus.main.slo]]
+name = "errors"
+query = '''
+  (sum(rate(http_requests_total{job="godot", status=~"5.."}[5m])) or sum(rate(http_requests_total{job="godot"}[5m])) * 0)
+  / sum(rate(http_requests_total{job="godot"}[5m]))'''
+limit = 0.05
+unit = "ratio"
+
+[[prometheus.main.slo]]
+name = "p95"
+query = 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="godot"}[5m])))'
+limit = 2
+unit = "seconds"
+
+[[prometheus.main.slo]]
+name = "memory"
+query = '1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes'
+limit = 0.90
+unit = "ratio"
+
+[[prometheus.main.slo]]
+name = "disk"
+query = '''
+  (node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660"} - node_filesystem_free_bytes)
+  / (node_filesystem_size_bytes - node_filesystem_free_bytes + node_filesystem_avail_bytes)'''
+limit = 0.85
+unit = "ratio"
 "#;
 
 /// `[prometheus.NAME]`.
@@ -85,12 +130,23 @@ pub struct Settings {
     /// Labels that only tell replicas apart.
     #[serde(default)]
     pub replica_labels: Vec<String>,
+    /// Time from poll to poll of what the team promises.
+    #[serde(default = "default_slo_interval", deserialize_with = "pace::interval")]
+    #[schemars(with = "pace::Length")]
+    pub slo_interval: Duration,
+    /// What the team promises of its service.
+    #[serde(default, deserialize_with = "objectives::read")]
+    pub slo: Vec<objectives::Objective>,
     /// How it wants to be asked.
     #[serde(default)]
     pub access: Access,
 }
 
 fn default_servers_interval() -> Duration {
+    Duration::from_secs(15)
+}
+
+fn default_slo_interval() -> Duration {
     Duration::from_secs(15)
 }
 
@@ -108,12 +164,16 @@ fn default_rules_interval() -> Duration {
 
 impl super::Settings for Settings {
     fn parts(&self) -> Vec<Part> {
-        let pace = |interval| Pace { interval, timeout: self.timeout };
-        let rules = Part { suffix: Some("rules"), subject: Subject::Alerts, pace: pace(self.rules_interval) };
+        let pace_of = |interval| Pace { interval, timeout: self.timeout };
+        let rules = Part { suffix: Some("rules"), subject: Subject::Alerts, pace: pace_of(self.rules_interval) };
         let mut parts = vec![Part::main(Subject::Alerts, self.interval, self.timeout), rules];
         if self.servers != servers::Wanted::No {
-            let pace = pace(self.servers_interval);
+            let pace = pace_of(self.servers_interval);
             parts.push(Part { suffix: Some(servers::PART), subject: Subject::Servers, pace });
+        }
+        if !self.slo.is_empty() {
+            let pace = pace_of(self.slo_interval);
+            parts.push(Part { suffix: Some(objectives::PART), subject: Subject::Alerts, pace });
         }
         parts
     }
@@ -130,8 +190,11 @@ impl super::Settings for Settings {
             Box::new(self.alerts(Arc::clone(&prometheus), Arc::clone(&queries))),
             Box::new(rules::Rules { prometheus: Arc::clone(&prometheus), queries }),
         ];
-        if let Some(servers) = servers::Servers::new(id, prometheus, &self.servers) {
+        if let Some(servers) = servers::Servers::new(id, Arc::clone(&prometheus), &self.servers) {
             sources.push(Box::new(servers));
+        }
+        if !self.slo.is_empty() {
+            sources.push(Box::new(objectives::Objectives { prometheus, objectives: self.slo.clone() }));
         }
         Ok(sources)
     }

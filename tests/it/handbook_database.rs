@@ -1,0 +1,458 @@
+//! The handbook's chapter about the database, run: each shipped runbook as it stands, planned and answered as a script or a person does, on
+//! a PostgreSQL of the test's own and over SSH on its host.
+
+use crate::desk::insist;
+use crate::lab::postgres::{Postgres, own_postgres};
+use crate::lab::service::{folder, free_port};
+use crate::lab::sshd::{HOST, Sshd, own_sshd};
+use crate::lab::{self, is_root, poll, program};
+use crate::pty::Session;
+use crate::support::{Home, LONG, answer, look_at, press, say};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A game's database on a host of its own, and a home that knows both.
+struct Site {
+    server: Postgres,
+    home: Home,
+    _sshd: Sshd,
+}
+
+const TABLES: &str = "CREATE TABLE users (id int PRIMARY KEY, name text);
+    INSERT INTO users SELECT i, 'user ' || i FROM generate_series(1, 1000) AS i;
+    CREATE SCHEMA \"odd one\"; CREATE TABLE \"odd one\".\"it's\" (x int); INSERT INTO \"odd one\".\"it's\" VALUES (1), (2);
+    ALTER TABLE users OWNER TO qd_act; ALTER TABLE \"odd one\".\"it's\" OWNER TO qd_act; GRANT USAGE ON SCHEMA \"odd one\" TO qd_act";
+
+impl Site {
+    fn start() -> Result<Self, String> {
+        if !is_root() {
+            return Err("root, who becomes postgres on the host".to_owned());
+        }
+        program(&["sudo"], &[]).ok_or("sudo is not installed (sudo)")?;
+        let (server, sshd) = (own_postgres()?, own_sshd()?);
+        server.run_in("postgres", "CREATE ROLE spacetime");
+        server.run_in("postgres", "CREATE DATABASE spacetime OWNER spacetime");
+        server.run_in("postgres", "ALTER ROLE qd_act REPLICATION");
+        server.run_in("spacetime", TABLES);
+        let login = |table: &str, role: &str, variable: &str| {
+            let port = server.port;
+            format!(
+                "[postgres.primary{table}]\ndsn = \"postgres://{role}@127.0.0.1:{port}/spacetime?sslmode=disable\"\n\
+                 password = {{ env = \"{variable}\" }}\n"
+            )
+        };
+        let config = format!(
+            "environment = \"lab\"\n{}interval = \"250ms\"\n{}[ssh.db-1]\nhost = \"{HOST}\"\nconfig = \"{}\"\n[[server]]\nname = \"db-1\"\n",
+            login("", "qd_read", "QD_READ"),
+            login(".act_as", "qd_act", "QD_ACT"),
+            sshd.config().display()
+        );
+        Ok(Self { server, home: Home::new(&config), _sshd: sshd })
+    }
+
+    /// Where the server's socket is, for runbooks that ask it on its host.
+    fn socket(&self) -> Vec<String> {
+        let socket = format!("socket={}", self.server.socket.display());
+        vars(&["server=db-1", &socket, &format!("port={}", self.server.port)])
+    }
+
+    /// Plans and runs without a terminal, with every answer that the plan names: the exit code, and all that was said.
+    fn run(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
+        self.answered(&["runbook", "plan", id], &["runbook", "run", id], vars)
+    }
+
+    /// Takes back all that the newest run did.
+    fn undo(&self) -> (Option<i32>, String) {
+        let run = self.home.try_runs().pop().unwrap();
+        let undo = ["runbook", "resume", &run, "--undo"];
+        self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
+    }
+
+    fn answered(&self, plan: &[&str], run: &[&str], vars: &[String]) -> (Option<i32>, String) {
+        let with = |words: &[&str], more: &[String]| {
+            let more = more.iter().map(String::as_str);
+            self.home.run(&words.iter().copied().chain(more).collect::<Vec<_>>())
+        };
+        let planned = said(&with(plan, vars));
+        let Some(answers) = planned.lines().find_map(|line| line.strip_prefix("to run it unattended: ")) else {
+            return (None, planned);
+        };
+        let answers: Vec<String> = vars.iter().cloned().chain(words(answers)).collect();
+        let output = with(run, &answers);
+        (output.status.code(), said(&output))
+    }
+
+    fn ok(&self, id: &str, vars: &[String]) -> String {
+        let (code, said) = self.run(id, vars);
+        assert_eq!(code, Some(0), "{id}: {said}");
+        said
+    }
+
+    fn refused(&self, id: &str, vars: &[String], why: &str) {
+        let (code, said) = self.run(id, vars);
+        assert!(code != Some(0) && said.contains(why), "{id}: {why}: {code:?} {said}");
+    }
+
+    /// The first column of what the game's database answers.
+    fn asked(&self, sql: &str) -> String {
+        asked(&self.server.socket, self.server.port, "spacetime", sql)
+    }
+
+    fn databases(&self) -> String {
+        let sql = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'spacetime%'";
+        asked(&self.server.socket, self.server.port, "postgres", sql)
+    }
+}
+
+fn asked(socket: &Path, port: u16, database: &str, sql: &str) -> String {
+    let mut psql = Command::new("psql");
+    psql.args(["-XAtq", "-U", "postgres", "-d", database, "-c", sql, "-p", &port.to_string(), "-h"]).arg(socket);
+    said(&psql.output().unwrap()).trim().to_owned()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// The words of a line as a shell reads them, which has nothing but words in single quotes.
+fn words(line: &str) -> Vec<String> {
+    let parts = line.split('\'').enumerate();
+    let read = |(at, part): (usize, &str)| match at % 2 {
+        1 => vec![part.to_owned()],
+        _ => part.split_whitespace().map(str::to_owned).collect(),
+    };
+    parts.flat_map(read).collect()
+}
+
+fn vars(given: &[&str]) -> Vec<String> {
+    given.iter().flat_map(|given| ["--var".to_owned(), (*given).to_owned()]).collect()
+}
+
+/// A folder in which the server's user may write.
+fn open_folder(name: &str) -> PathBuf {
+    let folder = folder(name);
+    fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+    folder
+}
+
+fn named(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> =
+        all.filter(|path| path.to_string_lossy().ends_with(end) && !path.is_symlink()).collect();
+    found.sort();
+    found
+}
+
+/// The site, or the test of this name is skipped.
+fn site(test: &str) -> Option<Site> {
+    Site::start().map_err(|why| lab::skip(&format!("it::handbook_database::{test}"), &why)).ok()
+}
+
+fn asks(screen: &mut Session, question: &str, line: &str) {
+    screen.wait_text(question);
+    say(screen, line);
+}
+
+#[test]
+fn a_backup_is_proved_by_restoring_it_and_one_that_can_not_be_proved_fails() {
+    let Some(site) = site("a_backup_is_proved_by_restoring_it_and_one_that_can_not_be_proved_fails") else { return };
+    let folder = open_folder("backup");
+    let vars = [site.socket(), vars(&[&format!("folder={}", folder.display())])].concat();
+    let said = site.ok("db-backup", &vars);
+    let [dump] = &named(&folder, ".sql.gz")[..] else { panic!("one dump: {said}") };
+    let counts = fs::read_to_string(format!("{}.counts", dump.display())).unwrap();
+    assert_eq!(counts, "\"odd one\".\"it's\" 2\npublic.users 1000\n");
+    assert_eq!(fs::read_link(folder.join("spacetime_latest.sql.gz")).unwrap(), Path::new(dump.file_name().unwrap()));
+    assert_eq!(fs::metadata(dump).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(site.databases(), "spacetime", "the scratch database is gone");
+    assert!(named(&folder, ".part").is_empty());
+
+    site.server.run_in("postgres", "CREATE DATABASE spacetime_restore_check");
+    site.refused("db-backup", &vars, "another proof is under way");
+    site.server.run_in("postgres", "DROP DATABASE spacetime_restore_check");
+    // A check that asks a table by its bare name: the dump is whole, and can't be restored.
+    site.server.run_in(
+        "spacetime",
+        "CREATE FUNCTION anybody() RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM users); END';
+         CREATE TABLE joined (id int CHECK (anybody())); INSERT INTO joined VALUES (1)",
+    );
+    let (code, said) = site.run("db-backup", &vars);
+    assert!(code.is_some_and(|code| code != 0), "a dump that does not restore is no backup: {said}");
+    assert!(!said.contains("every step is ok"), "{said}");
+}
+
+#[test]
+fn a_database_is_restored_beside_the_old_one_and_put_back() {
+    let Some(site) = site("a_database_is_restored_beside_the_old_one_and_put_back") else { return };
+    let folder = open_folder("backup");
+    site.ok("db-backup", &[site.socket(), vars(&[&format!("folder={}", folder.display())])].concat());
+    let dump = named(&folder, ".sql.gz").pop().unwrap();
+    site.server.run_in("spacetime", "DELETE FROM users WHERE id > 500");
+    let restore = [site.socket(), vars(&[&format!("dump={}", dump.display())])].concat();
+    let command: Vec<&str> =
+        ["runbook", "run", "db-restore"].into_iter().chain(restore.iter().map(String::as_str)).collect();
+    let mut screen = site.home.on_terminal(&command);
+    asks(&mut screen, "to run it type  restore on db-1", "restore on db-1");
+    asks(&mut screen, "tick 1: Every application server is stopped", "tick 1");
+    asks(&mut screen, "[x] Every application server is stopped", "tick 2");
+    asks(&mut screen, "[x] The status page", "done");
+    asks(&mut screen, "type  restore on db-1  to go on", "restore on db-1");
+    asks(&mut screen, "tick 1: Every application server is up", "tick 1");
+    asks(&mut screen, "[x] Every application server is up", "tick 2");
+    asks(&mut screen, "[x] Somebody has logged in", "tick 3");
+    asks(&mut screen, "[x] The status page says since", "done");
+    assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+    assert_eq!(site.databases(), "spacetime spacetime_before_restore");
+    assert_eq!(site.asked("SELECT count(*) FROM users"), "1000");
+    assert_eq!(site.asked("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'spacetime'"), "spacetime");
+
+    let (code, said) = site.undo();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((site.databases().as_str(), site.asked("SELECT count(*) FROM users").as_str()), ("spacetime", "500"));
+    // A dump that broke off is compressed without a fault.
+    let cut = folder.join("cut.sql.gz");
+    let script = "gunzip -c \"$1\" | head -n 20 | gzip > \"$2\" && chmod 644 \"$2\" && gunzip -t \"$2\"";
+    assert!(Command::new("sh").args(["-c", script, "sh"]).arg(&dump).arg(&cut).status().unwrap().success());
+    let vars = [site.socket(), vars(&[&format!("dump={}", cut.display())])].concat();
+    site.refused("db-restore", &vars, "it has no end");
+}
+
+#[test]
+fn the_nightly_backup_is_installed_runs_once_and_is_taken_back() {
+    let Some(site) = site("the_nightly_backup_is_installed_runs_once_and_is_taken_back") else { return };
+    let (backup, etc) = (open_folder("backup"), folder("etc"));
+    fs::set_permissions(&etc, Permissions::from_mode(0o755)).unwrap();
+    let (script, cron) = (etc.join("backup_database.sh"), etc.join("spacetime-backup"));
+    fs::write(&cron, "# somebody's own\n").unwrap();
+    let at = |name: &str, path: &Path| format!("{name}={}", path.display());
+    let given = [at("folder", &backup), at("script", &script), at("cron", &cron), "bucket=".to_owned()];
+    let vars = [site.socket(), vars(&given.each_ref().map(String::as_str))].concat();
+    // Of eight days ago, of six days ago, and one of eight days ago that nobody made like that.
+    let old = |name: &str, days: u32| {
+        let path = backup.join(name);
+        fs::write(&path, "x").unwrap();
+        assert!(Command::new("touch").args(["-d", &format!("{days} days ago")]).arg(&path).status().unwrap().success());
+        path
+    };
+    let gone = old("spacetime_20261101_020000.sql.gz", 8);
+    let kept = [old("spacetime_20261102_020000.sql.gz", 6), old("spacetime_pre_scale.sql.gz", 8)];
+    site.ok("db-backup-schedule", &vars);
+    let line = fs::read_to_string(&cron).unwrap();
+    assert!(line.ends_with(&format!("\n0 2 * * * postgres {}\n", script.display())), "{line}");
+    assert!(!gone.exists() && kept.iter().all(|path| path.exists()), "a week is kept");
+    assert_eq!(named(&backup, ".sql.gz").len(), 3);
+    // A night on which the server is away: the script fails, and deletes nothing.
+    let wrong = fs::read_to_string(&script).unwrap().replace(&format!("-p {}", site.server.port), "-p 1");
+    let gone = old("spacetime_20261101_020000.sql.gz", 8);
+    let night = Command::new("bash").args(["-c", &wrong]).output().unwrap();
+    assert!(!night.status.success() && gone.exists(), "{night:?}");
+    assert_eq!((named(&backup, ".sql.gz").len(), named(&backup, ".part").len()), (4, 0));
+    uploads(&site, &fs::read_to_string(&script).unwrap(), &gone);
+    let (code, said) = site.undo();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((fs::read_to_string(&cron).unwrap().as_str(), script.exists()), ("# somebody's own\n", false));
+}
+
+/// The installed script with a bucket, and a stand-in for `aws` that records how it is called: what can't be uploaded stays, and so does
+/// what is old.
+fn uploads(site: &Site, script: &str, old: &Path) {
+    let bin = folder("bin");
+    let (aws, calls) = (bin.join("aws"), bin.join("calls"));
+    let night = |code: u8| {
+        fs::write(&aws, format!("#!/bin/sh\necho \"$*\" >> {}\nexit {code}\n", calls.display())).unwrap();
+        fs::set_permissions(&aws, Permissions::from_mode(0o755)).unwrap();
+        let script = script.replace("\nbucket=\n", "\nbucket=s3://spacetime-backups/database/\n");
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        Command::new("bash").args(["-c", &script]).env("PATH", path).env("PGUSER", "postgres").output().unwrap()
+    };
+    let refused = night(1);
+    assert!(!refused.status.success() && old.exists(), "{refused:?}");
+    let sent = night(0);
+    assert!(sent.status.success() && !old.exists(), "{sent:?}");
+    let calls = fs::read_to_string(&calls).unwrap();
+    assert_eq!(calls.lines().count(), 2, "{calls}");
+    for call in calls.lines() {
+        let file = call
+            .strip_prefix("s3 cp --only-show-errors ")
+            .and_then(|rest| rest.strip_suffix(" s3://spacetime-backups/database/"));
+        assert!(file.is_some_and(|file| Path::new(file).exists()), "{call}");
+    }
+    assert_eq!(site.databases(), "spacetime");
+}
+
+#[test]
+fn tables_are_vacuumed_analyzed_rewritten_and_reindexed() {
+    let Some(site) = site("tables_are_vacuumed_analyzed_rewritten_and_reindexed") else { return };
+    site.server.run_in(
+        "spacetime",
+        "INSERT INTO users SELECT i, 'user' FROM generate_series(1001, 50000) AS i; DELETE FROM users WHERE id > 1000 AND id % 50 <> 0",
+    );
+    let database = vars(&["database=primary"]);
+    let said = site.ok("db-vacuum", &database);
+    assert!(said.contains("every table is vacuumed and analyzed"), "{said}");
+    let counted =
+        |column: &str| site.asked(&format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'users'"));
+    assert_eq!((counted("vacuum_count"), counted("analyze_count")), ("1".to_owned(), "1".to_owned()));
+    site.ok("db-analyze", &database);
+    assert_eq!(counted("analyze_count"), "2");
+
+    let table = [&database[..], &site.socket(), &vars(&["table=public.users"])].concat();
+    let size = || site.asked("SELECT pg_table_size('users')").parse::<u64>().unwrap();
+    let before = size();
+    let holder = asking(&site, "BEGIN; SELECT 1 FROM users LIMIT 1; SELECT pg_sleep(600)");
+    site.refused("db-vacuum-full", &table, "used_by");
+    site.asked("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'match'");
+    drop(holder);
+    poll(LONG, || {
+        (site.asked("SELECT count(*) FROM pg_locks WHERE relation = 'users'::regclass") == "0").then_some(())
+    })
+    .unwrap();
+    let said = site.ok("db-vacuum-full", &table);
+    assert!(size() < before / 5 && said.contains(" before, "), "{before} {}: {said}", size());
+
+    let file = || site.asked("SELECT pg_relation_filenode('users_pkey')");
+    let before = file();
+    let said = site.ok("db-reindex", &table);
+    assert!(file() != before && said.contains("1 rebuilt, 0 invalid"), "{said}");
+
+    // A table that the acting login does not own is passed over, which PostgreSQL calls a warning.
+    site.server.run_in("spacetime", "CREATE TABLE other (x int)");
+    site.refused("db-vacuum", &database, "left\":\"other");
+    site.refused("db-analyze", &database, "left\":\"other");
+    // What a rebuild that broke off leaves is dropped by the undo, and nothing else.
+    site.server.run_in("spacetime", "CREATE INDEX left_ccnew ON users (name); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'left_ccnew'::regclass");
+    let (_, said) = site.run("db-reindex", &table);
+    let (code, undone) = site.undo();
+    assert_eq!(code, Some(0), "{said}{undone}");
+    let left = site
+        .asked("SELECT string_agg(indexrelid::regclass::text, ' ') FROM pg_index WHERE indrelid = 'users'::regclass");
+    assert_eq!(left, "users_pkey", "{undone}");
+}
+
+/// A session that goes on until it is dropped.
+struct Asking(std::process::Child);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// As the role `app`, whom the runbooks may end.
+fn asking(site: &Site, sql: &str) -> Asking {
+    let mut psql = Command::new("psql");
+    site.server.run_in("spacetime", "GRANT SELECT, UPDATE ON users TO app");
+    psql.args(["-XAtq", "-U", "app", "-d", "spacetime", "-p", &site.server.port.to_string(), "-h"])
+        .arg(&site.server.socket);
+    for statement in sql.split("; ") {
+        psql.args(["-c", statement]);
+    }
+    let asking = Asking(psql.env("PGAPPNAME", "match").stdout(std::process::Stdio::null()).spawn().unwrap());
+    poll(LONG, || (!pid(site).is_empty()).then_some(())).expect("it sleeps");
+    asking
+}
+
+/// The one session of [`asking`], once it sleeps.
+fn pid(site: &Site) -> String {
+    site.asked("SELECT pid FROM pg_stat_activity WHERE application_name = 'match' AND query LIKE '%pg_sleep%'")
+}
+
+#[test]
+fn a_query_is_cancelled_and_a_session_ended_by_key_and_no_other_one() {
+    let Some(site) = site("a_query_is_cancelled_and_a_session_ended_by_key_and_no_other_one") else { return };
+    let mut asking = asking(&site, "SELECT pg_sleep(600); BEGIN; SELECT 1 FROM users FOR UPDATE; SELECT pg_sleep(601)");
+    let own = pid(&site);
+    let mut screen = site.home.start(&[]);
+    look_at(&mut screen, "4", "db-kill-idle", "match");
+    screen.wait_text(&own);
+    press(&mut screen, "C");
+    screen.wait_text("plan: Cancel a session's query");
+    screen.wait_text("SELECT pg_sleep");
+    insist(&mut screen, "y", "cancelled");
+    // psql goes on to the next statement, in the same session.
+    let next = || {
+        (site.asked("SELECT query FROM pg_stat_activity WHERE application_name = 'match'").contains("601"))
+            .then_some(())
+    };
+    poll(LONG, next).expect("the session is still there");
+    assert_eq!(pid(&site), own);
+    drop(screen);
+    let mut screen = site.home.start(&[]);
+    look_at(&mut screen, "4", "db-kill-idle", "match");
+    screen.wait_text(&own);
+    press(&mut screen, "K");
+    screen.wait_text("plan: End a database session");
+    screen.wait_text("to run it type  end 1 on primary");
+    answer(&mut screen, "end 1 on primary");
+    poll(LONG, || pid(&site).is_empty().then_some(())).expect("it is ended");
+    assert!(!asking.0.wait().unwrap().success());
+    // The number alone does not do when the session's start is said.
+    let vars = vars(&["database=primary", &format!("pid={own}"), "started=2020-01-01T00:00:00Z"]);
+    site.refused("db-terminate-session", &vars, "found");
+}
+
+#[test]
+fn a_replica_is_added_follows_and_is_taken_back_with_its_slot() {
+    let Some(site) = site("a_replica_is_added_follows_and_is_taken_back_with_its_slot") else { return };
+    let (home, port) = (open_folder("replica"), free_port());
+    let given = [
+        "database=primary".to_owned(),
+        "server=db-1".to_owned(),
+        format!("primary_host={}", site.server.socket.display()),
+        format!("primary_port={}", site.server.port),
+        "primary_user=postgres".to_owned(),
+        format!("data={}", home.join("data").display()),
+        format!("socket={}", home.display()),
+        format!("port={port}"),
+        "service=".to_owned(),
+    ];
+    let given = vars(&given.each_ref().map(String::as_str));
+    let command: Vec<&str> =
+        ["runbook", "run", "db-add-replica"].into_iter().chain(given.iter().map(String::as_str)).collect();
+    let mut screen = site.home.on_terminal(&command);
+    asks(&mut screen, "to run it type  add on primary", "add on primary");
+    asks(&mut screen, "type  add on db-1  to go on", "add on db-1");
+    screen.wait_text("2-copy-the-data: verify");
+    asks(&mut screen, "start-it-without-a-service: still as planned", "add on db-1");
+    screen.wait_text("tick 1: The API reads from it");
+    site.server.run_in("spacetime", "INSERT INTO users VALUES (5000, 'after')");
+    let there = || (asked(&home, port, "spacetime", "SELECT count(*) FROM users WHERE id = 5000") == "1").then_some(());
+    poll(LONG, there).expect("what is written on the primary arrives");
+    asks(&mut screen, "tick 1: The API reads from it", "tick 1");
+    asks(&mut screen, "[x] The API reads from it", "tick 2");
+    asks(&mut screen, "[x] It is in the dashboard's config", "done");
+    assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+    let slots = || site.asked("SELECT slot_name || ' ' || active FROM pg_replication_slots");
+    assert_eq!(slots(), "replica_1 true");
+    site.refused("db-add-replica", &given, "taken");
+
+    let (code, said) = site.undo();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!((slots().as_str(), home.join("data").exists()), ("", false));
+}
+
+#[test]
+fn a_disk_is_given_room_by_deleting_old_logs_and_no_others() {
+    let Some(site) = site("a_disk_is_given_room_by_deleting_old_logs_and_no_others") else { return };
+    let logs = folder("spacetime").join("logs");
+    fs::create_dir_all(&logs).unwrap();
+    let file = |name: &str, days: u32| {
+        let path = logs.join(name);
+        fs::write(&path, "x").unwrap();
+        assert!(Command::new("touch").args(["-d", &format!("{days} days ago")]).arg(&path).status().unwrap().success());
+        path
+    };
+    let (old, kept) = (file("api.1.log", 9), [file("api.log", 1), file("api.sql", 9)]);
+    let given = |limit: u32| {
+        let logs = format!("logs={}", logs.display());
+        vars(&["server=db-1", "mountpoint=/tmp", &format!("limit={limit}"), &logs, "images=false"])
+    };
+    let said = site.ok("disk-usage", &given(99));
+    assert!(!old.exists() && kept.iter().all(|path| path.exists()), "{said}");
+    let said = site.home.run(&["journal", "export"]);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("api.1.log"), "what was deleted is recorded");
+    site.refused("disk-usage", &given(1), "is still ");
+}
