@@ -315,7 +315,11 @@ fn answer_plan(state: &mut State, overlay: Overlay, effects: &mut Effects) {
         Level::Typed | Level::Two => Answer::Phrase(dialog.field.text().to_owned()),
         Level::None | Level::Yes => Answer::Yes,
     };
-    let authority = Authority { writes: state.writes.state(), glass: dialog.glass.clone() };
+    let authority = Authority {
+        writes: state.writes.state(),
+        glass: dialog.glass.clone(),
+        approval: dialog.approval.clone(),
+    };
     state.dirty = true;
     match gate::approve(dialog.plan, &answer, authority) {
         Ok(approved) => effects.push(Effect::Start(Box::new(approved))),

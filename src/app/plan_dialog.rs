@@ -3,7 +3,7 @@
 use super::answer::Arming;
 use super::params_dialog::changeable;
 use crate::domain::risk::{BreakGlass, Level, Policy};
-use crate::runbook::{Draft, Glass, Plan, Refusal, Writes};
+use crate::runbook::{Approval, Draft, Glass, Plan, Refusal, Writes};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use std::collections::BTreeMap;
@@ -33,6 +33,10 @@ pub struct PlanDialog {
     pub reason: Option<Field>,
     /// That reason, once it is given.
     pub glass: Option<Glass>,
+    /// What a second person has approved of it.
+    pub approval: Option<Approval>,
+    /// The request for that under way is being sent.
+    pub asking: bool,
     /// What others are told, while it is looked at in place of the plan.
     pub told: Option<String>,
 }
@@ -52,6 +56,8 @@ impl PlanDialog {
             scroll: Scroll::default(),
             reason: None,
             glass: None,
+            approval: None,
+            asking: false,
             told: None,
         }
     }
@@ -63,7 +69,7 @@ impl PlanDialog {
 
     /// It takes a second person, whom nobody stands in for so far.
     pub fn lacks_second(&self) -> bool {
-        self.plan.takes_two() && self.glass.is_none()
+        self.plan.takes_two() && self.glass.is_none() && self.approval.is_none()
     }
 
     /// Why no answer runs it as it stands, beside what the plan itself says.
@@ -122,6 +128,14 @@ impl PlanDialog {
         match policy.break_glass {
             BreakGlass::Allow => self.reason = Some(Field::default()),
             BreakGlass::Refuse => self.refusal = Some(Refusal::GlassForbidden.to_string()),
+        }
+    }
+
+    /// A second person has approved it: it takes its answer when it was on the screen for a moment.
+    pub(super) fn take_approval(&mut self, approval: Approval) {
+        if approval.is_of(&self.plan) && self.approval.is_none() {
+            self.approval = Some(approval);
+            (self.arming, self.armed, self.refusal) = (Arming::default(), false, None);
         }
     }
 

@@ -36,6 +36,7 @@ macro_rules! eprint {
     }};
 }
 
+mod approval;
 mod check;
 mod dashboard;
 mod journal;
@@ -144,6 +145,9 @@ enum Command {
     /// The record of everything done
     #[command(subcommand)]
     Journal(journal::Command),
+    /// What others ask a second person for: list, show, approve and refuse it
+    #[command(subcommand)]
+    Approval(approval::Command),
     /// Runbooks: list, read, check, begin, plan and run them
     #[command(subcommand)]
     Runbook(runbook::Command),
@@ -190,6 +194,7 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
         Some(Command::Record(record)) => record.run(&global),
         Some(Command::Replay(replay)) => replay.run(&global),
         Some(Command::Journal(command)) => command.run(&global),
+        Some(Command::Approval(command)) => command.run(&global),
         Some(Command::Runbook(command)) => command.run(&global),
         Some(Command::Config(command)) => command.run(),
         Some(Command::Completions { shell }) => print::completions(shell),

@@ -7,8 +7,12 @@ mod person;
 mod plan;
 mod resume;
 mod run;
+mod second;
 mod shelf;
 mod told;
+
+pub use desk::Desk;
+pub use person::Person;
 
 use super::{Global, PRINTS};
 use crate::runbook::schema;

@@ -4,6 +4,7 @@ use super::super::{Global, setup};
 use super::desk::Desk;
 use super::person::Person;
 use super::plan::{self, What};
+use super::second::Asking;
 use super::told;
 use crate::config::Config;
 use crate::domain::RunId;
@@ -15,7 +16,7 @@ use crate::event::{Event, RunEvent, TaskList};
 use crate::runbook::announce::{self, Teller};
 use crate::runbook::gate::approve;
 use crate::runbook::machine::Way;
-use crate::runbook::{Answer, Approved, Authority, Draft, Glass, Plan, PlanRequest, Refusal, Runs, Writes, params};
+use crate::runbook::{Answer, Approval, Approved, Authority, Draft, Glass, Plan, PlanRequest, Refusal, Runs, Writes, params};
 use crate::{clock, runtime};
 use clap::Args;
 use serde_json::{Value, json};
@@ -52,6 +53,9 @@ pub struct Run {
     /// lock and `break_glass = "refuse"` under [policy] hold
     #[arg(long, value_name = "REASON")]
     break_glass: Option<String>,
+    /// Ask for the second person's approval that the plan takes, print the request's id and wait for nobody; once it is approved, run it again
+    #[arg(long, conflicts_with = "break_glass")]
+    no_wait: bool,
     /// Print what others are told of it, before and after, as Markdown for a chat channel
     #[arg(long)]
     announce: bool,
@@ -93,7 +97,7 @@ impl Run {
         tells: [bool; 2],
     ) -> Self {
         let [announce, json] = tells;
-        Self { what: What::none(), confirm, plan, break_glass, announce, json }
+        Self { what: What::none(), confirm, plan, break_glass, no_wait: false, announce, json }
     }
 
     /// Plans, asks and drives a run that was begun before; its exit code.
@@ -195,6 +199,7 @@ impl Run {
         }
         self.is_that_plan(&made, first)?;
         let glass = self.glass(&made, desk.config.policy)?;
+        let approval = if glass.is_none() { self.second(desk, &made, person.is_some()).await? } else { None };
         // An answer is for a plan that was seen: without its hash nobody can have seen this one.
         let given = self.confirm.first().filter(|_| first && self.plan.is_some());
         let answer = match (plan::answer(&made), given, person.as_deref_mut()) {
@@ -208,7 +213,7 @@ impl Run {
         };
         let answer = as_answer(&made, &answer)?;
         unlock(desk, person.as_deref_mut()).await?;
-        let authority = Authority { writes: Writes::Unlocked, glass };
+        let authority = Authority { writes: Writes::Unlocked, glass, approval };
         let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
         if person.is_none() {
             self.needs_nobody(&approved)?;
@@ -223,12 +228,24 @@ impl Run {
             Some(_) if !made.takes_two() => {
                 Err("--break-glass is not needed: one person is enough for this plan; leave it out".to_owned())
             }
-            None if made.takes_two() && policy.break_glass == BreakGlass::Allow => {
-                Err(format!("{}; --break-glass REASON does it alone, and everybody sees it", Refusal::NeedsTwo))
-            }
-            None if made.takes_two() => Err(Refusal::NeedsTwo.to_string()),
             glass => Ok(glass),
         }
+    }
+
+    /// The second person whom the plan takes; `None`: it takes one.
+    async fn second(&self, desk: &Desk, made: &Plan<Draft>, person: bool) -> Result<Option<Approval>, Refused> {
+        if !made.takes_two() {
+            return Ok(None);
+        }
+        let alone = match desk.config.policy.break_glass {
+            BreakGlass::Allow => "; --break-glass REASON does it alone, and everybody sees it",
+            BreakGlass::Refuse => "",
+        };
+        if desk.config.journal.postgres.is_none() {
+            return Err(format!("{}{alone}", Refusal::NeedsTwo));
+        }
+        let asking = Asking { no_wait: self.no_wait, json: self.json };
+        asking.second(desk, made, person).await.map(Some).map_err(|why| format!("{why}{alone}"))
     }
 
     /// Prints what others are told, when that is wanted.
@@ -475,8 +492,9 @@ impl<'a> Following<'a> {
             None => "y".to_owned(),
             Some(wanted) => person.ask(&question(&wanted)).await,
         };
+        let approval = self.of.second(desk, &made, true).await?;
         // Writes were unlocked for the run that this one belongs to.
-        let authority = Authority { writes: Writes::Unlocked, glass: None };
+        let authority = Authority { approval, ..Authority::alone(Writes::Unlocked) };
         let answer = as_answer(&made, &answer)?;
         let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
         desk.exec.start(approved).map(drop).ok_or_else(|| "it was refused".to_owned())

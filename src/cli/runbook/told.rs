@@ -83,6 +83,12 @@ fn of_record(record: &Record) -> String {
         RecordKind::LockTaken => ("holds", said("detail").to_owned()),
         RecordKind::RunResume => ("again", format!("run {run}: {} {}", said("way"), said("reason"))),
         RecordKind::LockReleased => ("gives back", said("detail").to_owned()),
+        RecordKind::ApprovalAsked => ("asks", format!("for a second person's approval of {}", said("runbook"))),
+        RecordKind::ApprovalGiven => ("approved", said("reason").to_owned()),
+        RecordKind::ApprovalRefused => ("refused", said("reason").to_owned()),
+        RecordKind::ApprovalWithdrawn => ("asks not", "the request is withdrawn".to_owned()),
+        RecordKind::LockWanted => ("asks", format!("for a lock: {}", said("reason"))),
+        RecordKind::LockPassed => ("passes", said("detail").to_owned()),
         RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
             (entry.kind.word(), String::new())
         }

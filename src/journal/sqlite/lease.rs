@@ -1,9 +1,11 @@
 //! Leases in the SQLite file: taken in one `BEGIN IMMEDIATE` transaction, so that of several processes exactly one gets them.
 
-use super::super::lease::{Grant, Lease, Taken};
+use super::super::lease::{GRACES, Grant, Lease, PASSED, Taken};
+use super::super::row::found;
 use super::{Inner, read};
 use crate::domain::RunId;
 use crate::domain::record::Actor;
+use crate::runbook::wants::Want;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
@@ -79,6 +81,82 @@ impl Inner {
             .await?;
         change.commit().await
     }
+
+    /// As a team's server does it; see `quarterdeck.pass` there.
+    pub(super) async fn pass(&self, wanted: Uuid) -> sqlx::Result<Option<String>> {
+        let mut change = self.begin().await?;
+        let Some(asked) = wish(&mut change, wanted).await? else { return Ok(Some("nobody asked for it".to_owned())) };
+        let mut holds = false;
+        let mut lives = false;
+        for resource in &asked.want.resources {
+            let Some(held) = holder(&mut change, resource, &self.actor).await? else { continue };
+            if held.run == asked.want.run {
+                (holds, lives) = (true, lives || !held.cut_off);
+            }
+        }
+        if !holds {
+            return Ok(Some("that run does not hold it any more".to_owned()));
+        }
+        let ours = read::driver(&mut change, asked.want.run).await? == Some(self.writer);
+        if !ours && let Some(why) = asked.not_yet(self.writer, lives) {
+            return Ok(Some(why));
+        }
+        for resource in &asked.want.resources {
+            let pass = format!(
+                "UPDATE lease SET fence = fence + 1, run = ?, writer = ?, since = {NOW}, until = {NOW} + ? WHERE resource = ? AND run = ?"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(pass))
+                .bind(asked.want.for_run.to_string())
+                .bind(asked.writer.to_string())
+                .bind(millis(PASSED))
+                .bind(resource)
+                .bind(asked.want.run.to_string())
+                .execute(&mut *change)
+                .await?;
+        }
+        change.commit().await?;
+        Ok(None)
+    }
+}
+
+/// That somebody wants what a run holds.
+struct Wish {
+    want: Want,
+    writer: Uuid,
+    /// It is taken over when its grace is over.
+    take: bool,
+    /// What is left of the grace, milliseconds.
+    grace: i64,
+}
+
+impl Wish {
+    /// Why who asked may not take it over now; `lives`: somebody drives the run that holds it.
+    fn not_yet(&self, us: Uuid, lives: bool) -> Option<String> {
+        let left = self.grace.max(0).unsigned_abs().div_ceil(1000);
+        match (self.writer == us, self.take) {
+            (false, _) => Some("somebody else asked for it".to_owned()),
+            (true, false) => Some("the run that holds it has not handed it over".to_owned()),
+            (true, true) if lives && self.grace > 0 => {
+                Some(format!("its holder was told, and has {left} s to hand it over"))
+            }
+            (true, true) => None,
+        }
+    }
+}
+
+async fn wish(connection: &mut SqliteConnection, id: Uuid) -> sqlx::Result<Option<Wish>> {
+    let query = format!(
+        "SELECT *, {NOW} - CAST((julianday(at) - 2440587.5) * 86400000.0 AS INTEGER) AS age FROM record WHERE id = ? AND kind = 'lock.wanted'"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(id.to_string()).fetch_optional(connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let age: i64 = row.try_get("age")?;
+    let Some(record) = found(&row).record() else { return Ok(None) };
+    let Some(want) = Want::asked(&record) else { return Ok(None) };
+    let data = &record.entry.data;
+    let asked = Duration::from_millis(data["grace_ms"].as_u64().unwrap_or_default()).clamp(GRACES.0, GRACES.1);
+    let take = data["take"].as_bool() == Some(true);
+    Ok(Some(Wish { want, writer: record.writer, take, grace: millis(asked) - age }))
 }
 
 /// Those of the resources that somebody holds, seen by `us`.

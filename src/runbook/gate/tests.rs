@@ -4,7 +4,7 @@ use crate::runbook::plan::{PlanBody, PlanRequest, When};
 use crate::runbook::script::{Fleet, Script};
 use serde_json::{Value, json};
 
-const UNLOCKED: Authority = Authority { writes: Writes::Unlocked, glass: None };
+const UNLOCKED: Authority = Authority::alone(Writes::Unlocked);
 
 fn fence(role: Role) -> PlannedFence {
     let (language, sent, when) = ("sql".to_owned(), String::new(), When::Always);
@@ -83,7 +83,7 @@ fn passing() -> Finding {
 #[test]
 fn nothing_is_approved_while_writes_are_refused_or_the_wholeis_blocked() {
     let refusal =
-        |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority { writes, glass: None }).unwrap_err().1;
+        |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority::alone(writes)).unwrap_err().1;
     let fine = || plan(vec![step("kill", Level::Typed)], Vec::new());
     assert_eq!(refusal(fine(), Writes::ReadOnly), Refusal::ReadOnly);
     assert_eq!(refusal(fine(), Writes::Locked), Refusal::Locked);
@@ -171,7 +171,7 @@ fn only_an_undo_of_the_approved_plan_is_let_through_and_with_the_rows_that_were_
 fn a_broken_glass_stands_in_for_the_second_person_and_for_nothing_else() {
     let glass =
         Glass::broken("nobody answers and players are cut off", crate::domain::risk::Policy::default()).unwrap();
-    let broken = |writes| Authority { writes, glass: Some(glass.clone()) };
+    let broken = |writes| Authority { glass: Some(glass.clone()), ..Authority::alone(writes) };
     let two = || plan(vec![step("kill", Level::Two), step("drop", Level::Two)], Vec::new());
     let answer = phrase("kill 2 on primary");
     let refusal = |plan, answer: &Answer, authority| approve(plan, answer, authority).err().map(|(_, refusal)| refusal);

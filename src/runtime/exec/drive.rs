@@ -25,7 +25,7 @@ use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::past::fingerprint;
 use crate::runbook::plan::{Onward, PlannedStep};
 use crate::runbook::reach::Reached;
-use crate::runbook::{Answer, Approved, Glass, Plan};
+use crate::runbook::{Answer, Approval, Approved, Glass, Plan};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -352,6 +352,9 @@ impl Run {
             "fleet": body.fleet,
             "risk": body.runbook.risk,
             "break_glass": self.plan.glass().map(Glass::reason),
+            "approval": self.plan.approval().map(Approval::id),
+            "approved_by": self.plan.approval().map(Approval::by),
+            "approval_reason": self.plan.approval().map(Approval::reason),
         });
         self.write(RecordKind::RunStart, None, data).await
             && self.tell_glass().await

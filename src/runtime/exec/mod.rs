@@ -4,6 +4,7 @@
 //! durable, then wait and verify. The screen learns all of it from the journal's records. Must not decide: the gate and the
 //! machine do. Never unjournaled: when a record cannot be written, no change begins.
 
+mod approval;
 mod by_hand;
 mod captured;
 mod child;
