@@ -2,11 +2,23 @@
 
 use super::answer::Arming;
 use super::params_dialog::changeable;
+use crate::domain::RunId;
 use crate::domain::risk::{BreakGlass, Level, Policy};
 use crate::runbook::{Approval, Draft, Glass, Plan, Refusal, Writes};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use std::collections::BTreeMap;
+
+/// What a reason is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// One person does what takes two.
+    Glass,
+    /// Whoever holds a lock is asked for it.
+    AskLock,
+    /// A lock is taken over from who holds it.
+    TakeLock,
+}
 
 /// The dialog.
 #[derive(Debug)]
@@ -35,8 +47,10 @@ pub struct PlanDialog {
     pub glass: Option<Glass>,
     /// What a second person has approved of it.
     pub approval: Option<Approval>,
-    /// The request for that under way is being sent.
-    pub asking: bool,
+    /// It was asked for whether somebody has.
+    pub(super) sought: bool,
+    /// What a reason is typed for.
+    pub why: Why,
     /// What others are told, while it is looked at in place of the plan.
     pub told: Option<String>,
 }
@@ -57,7 +71,8 @@ impl PlanDialog {
             reason: None,
             glass: None,
             approval: None,
-            asking: false,
+            sought: false,
+            why: Why::Glass,
             told: None,
         }
     }
@@ -123,10 +138,23 @@ impl PlanDialog {
         (self.arming, self.armed) = (Arming::default(), false);
     }
 
+    /// The run that holds what the plan locks, and what of it; `None`: no run of others does, or this plan is part of another run.
+    pub fn holder(&self) -> Option<(RunId, Vec<String>)> {
+        let body = self.plan.body();
+        let run = body.locks.iter().find_map(|lock| lock.held_by).filter(|_| body.request.caller.is_none())?;
+        let held = body.locks.iter().filter(|lock| lock.held_by == Some(run));
+        Some((run, held.map(|lock| lock.resource.clone()).collect()))
+    }
+
+    /// Somebody wants a lock: asks why.
+    pub(super) fn ask_why(&mut self, why: Why) {
+        (self.why, self.reason, self.refusal) = (why, Some(Field::default()), None);
+    }
+
     /// Somebody wants to do it alone: asks why.
     pub(super) fn ask_reason(&mut self, policy: Policy) {
         match policy.break_glass {
-            BreakGlass::Allow => self.reason = Some(Field::default()),
+            BreakGlass::Allow => self.ask_why(Why::Glass),
             BreakGlass::Refuse => self.refusal = Some(Refusal::GlassForbidden.to_string()),
         }
     }

@@ -40,6 +40,7 @@ mod approval;
 mod check;
 mod dashboard;
 mod journal;
+mod lock;
 mod look;
 mod places;
 mod print;
@@ -148,6 +149,9 @@ enum Command {
     /// What others ask a second person for: list, show, approve and refuse it
     #[command(subcommand)]
     Approval(approval::Command),
+    /// Who holds what, and asking for it
+    #[command(subcommand)]
+    Lock(lock::Command),
     /// Runbooks: list, read, check, begin, plan and run them
     #[command(subcommand)]
     Runbook(runbook::Command),
@@ -195,6 +199,7 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
         Some(Command::Replay(replay)) => replay.run(&global),
         Some(Command::Journal(command)) => command.run(&global),
         Some(Command::Approval(command)) => command.run(&global),
+        Some(Command::Lock(command)) => command.run(&global),
         Some(Command::Runbook(command)) => command.run(&global),
         Some(Command::Config(command)) => command.run(),
         Some(Command::Completions { shell }) => print::completions(shell),

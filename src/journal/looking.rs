@@ -50,6 +50,13 @@ impl Journal for Looking {
         }
     }
 
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        match self.reader().await? {
+            Some(reader) => reader.locked().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn approvals(&self) -> Result<Vec<Request>, JournalError> {
         match self.reader().await? {
             Some(Reader::Team(reader)) => reader.approvals().await,

@@ -106,6 +106,10 @@ pub trait Journal: Send + Sync {
         let _ = resources;
         Err(no_leases())
     }
+    /// The names of all that runs hold, or have held and not given back: [`Journal::held`] says who.
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        Err(no_leases())
+    }
     /// Moves what a run holds to the run that is to begin with it, as the record with this id ([`RecordKind::LockWanted`]) asks: granted by the
     /// process of the run that holds it, or taken over by who asked. `None`: it is done; else why not, in words.
     async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {

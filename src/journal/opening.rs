@@ -82,6 +82,10 @@ impl Journal for Opening {
         self.0.clone().await.held(resources).await
     }
 
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        self.0.clone().await.locked().await
+    }
+
     async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
         self.0.clone().await.pass(wanted).await
     }

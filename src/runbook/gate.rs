@@ -76,7 +76,9 @@ pub enum Refusal {
     #[error("that is not {0:?}: nothing was done")]
     WrongPhrase(String),
     /// Nobody has approved it.
-    #[error("this takes a second person's approval: ask for it, which a team's journal ([journal.postgres]) is needed for")]
+    #[error(
+        "this takes a second person's approval: ask for it, which a team's journal ([journal.postgres]) is needed for"
+    )]
     NeedsTwo,
     /// What was approved is another plan.
     #[error("what was approved is another plan than this one: ask for an approval of this one")]

@@ -13,6 +13,7 @@ mod told;
 
 pub use desk::Desk;
 pub use person::Person;
+pub use told::of_record;
 
 use super::{Global, PRINTS};
 use crate::runbook::schema;

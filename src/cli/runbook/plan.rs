@@ -122,7 +122,10 @@ pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
         None => format!("to run it unattended: {answers}--plan {}", plan.body().hash),
     };
     let two = match plan.takes_two() && config.journal.postgres.is_some() {
-        true => format!("run asks for a second person's approval, and waits for it: {} min\n", config.policy.approval_minutes),
+        true => format!(
+            "run asks for a second person's approval, and waits for it: {} min\n",
+            config.policy.approval_minutes
+        ),
         false => String::new(),
     };
     let later: String =

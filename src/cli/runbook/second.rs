@@ -36,10 +36,14 @@ impl Asking {
         let lost = || "the request is not known to the journal".to_owned();
         let request = approval::now(desk, record.id).await?.ok_or_else(lost)?;
         let id = request.short();
-        let how = format!("asked for a second person's approval, {id}: `quarterdeck approval approve {id}`, or A on their screen");
+        let how = format!(
+            "asked for a second person's approval, {id}: `quarterdeck approval approve {id}`, or A on their screen"
+        );
         self.tell(&how, "asked", Some(&request));
         if self.no_wait {
-            return Err(format!("request {id} waits for a second person: run it again with the same plan once it is approved"));
+            return Err(format!(
+                "request {id} waits for a second person: run it again with the same plan once it is approved"
+            ));
         }
         self.wait(desk, request, person).await
     }

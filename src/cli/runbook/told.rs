@@ -28,6 +28,8 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
+        | RunEvent::Approved(_)
+        | RunEvent::Yours { .. }
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
         | RunEvent::OnlyLooks(_)
@@ -50,6 +52,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::Call { .. }
         | RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
+        | RunEvent::Approved(_)
+        | RunEvent::Yours { .. }
         | RunEvent::Recalled(_)
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
@@ -67,7 +71,8 @@ fn of_output(lines: &[String], lost: u64) -> String {
     lines.map(|line| format!("           | {}", text::clean(line)).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-fn of_record(record: &Record) -> String {
+/// A record of a run in a line, for people.
+pub fn of_record(record: &Record) -> String {
     let entry = &record.entry;
     let said = |key: &str| entry.data[key].as_str().unwrap_or_default();
     let run = entry.run.map(|run: RunId| run.short()).unwrap_or_default();

@@ -21,7 +21,8 @@ const USABLE: &str = "SELECT asked.id::text AS id, asked.plan_hash, asked.decide
      ORDER BY asked.until DESC LIMIT 1";
 
 /// How much time each request of the last day has left.
-const LEFT: &str = "SELECT id::text AS id, floor(extract(epoch FROM until - clock_timestamp()) * 1000)::bigint AS left_ms
+const LEFT: &str =
+    "SELECT id::text AS id, floor(extract(epoch FROM until - clock_timestamp()) * 1000)::bigint AS left_ms
      FROM quarterdeck.approval WHERE asked > clock_timestamp() - interval '1 day'";
 
 impl Reader {

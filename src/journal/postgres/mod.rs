@@ -212,6 +212,10 @@ impl Journal for PostgresJournal {
         self.inner.reader.held(resources).await
     }
 
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        self.inner.reader.locked().await
+    }
+
     async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
         let inner = Arc::clone(&self.inner);
         self.whole(async move { inner.pass(wanted).await }).await

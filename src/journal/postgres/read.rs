@@ -161,6 +161,15 @@ impl Reader {
         })
     }
 
+    /// See [`super::super::Journal::locked`].
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        let names = "SELECT resource FROM quarterdeck.lease WHERE run IS NOT NULL ORDER BY resource";
+        self.told(sqlx::query_scalar(names).fetch_all(&self.pool().await?).await)
+    }
+
     /// All records of a run, oldest first; without those that can't be read.
     ///
     /// # Errors

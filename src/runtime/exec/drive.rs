@@ -259,7 +259,9 @@ impl Run {
             Command::Finish { outcome, reason, left } => {
                 let left = self.left_steps(left);
                 let (outcome, reason, told) = self.verdict(outcome, reason, &left);
-                let reason = self.exec.runs.who_ended(outcome, &reason).unwrap_or(reason);
+                let runs = &self.exec.runs;
+                let ended = runs.who_ended(outcome, &reason).or_else(|| runs.who_has_it(self.id, outcome, &reason));
+                let reason = ended.unwrap_or(reason);
                 let reason = clean(&format!("{reason}{told}")).into_owned();
                 let (left, undone) = (self.left_data(&left), self.is_undone());
                 let data = json!({ "outcome": outcome, "reason": reason, "left": left, "undone": undone });
@@ -372,6 +374,8 @@ impl Run {
 
     /// Nothing will be changed any more. What can't be recorded any more has its own end.
     async fn give_back(&mut self) {
+        // To whom it went is a record of its own.
+        self.exec.hand_on(self.id).await;
         self.held.release(&self.exec).await;
         self.note_locks(RecordKind::LockReleased).await;
     }

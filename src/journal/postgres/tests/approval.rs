@@ -43,11 +43,8 @@ const LONG: u64 = 900_000;
 #[tokio::test]
 async fn one_s_own_approval_is_refused_in_a_second_session_too() {
     let team = Team::new(need!(postgres)).await;
-    let (ada, again, ben) = (
-        team.open("ada", Process::this()),
-        team.open("ada", Process::this()),
-        team.open("ben", Process::this()),
-    );
+    let (ada, again, ben) =
+        (team.open("ada", Process::this()), team.open("ada", Process::this()), team.open("ben", Process::this()));
     let id = ask(&ada, 'a', LONG).await;
     for own in [&ada, &again] {
         refused(approve(own, id).await, "it was asked for by ada, whose login this is too: it takes another person's");
@@ -115,8 +112,7 @@ async fn its_time_is_the_server_s_and_it_can_be_refused_and_withdrawn() {
     refused(say(&ben, RecordKind::ApprovalWithdrawn, gone, 'a').await, "it was asked for by ada, and not by ben");
     say(&ada, RecordKind::ApprovalWithdrawn, gone, 'a').await.unwrap();
     refused(approve(&ben, gone).await, "ada has withdrawn the request");
-    let told: Vec<String> =
-        ada.approvals().await.unwrap().iter().map(|one| one.standing(clock::now().wall)).collect();
+    let told: Vec<String> = ada.approvals().await.unwrap().iter().map(|one| one.standing(clock::now().wall)).collect();
     assert_eq!(told[0], "its time is over");
     assert!(told[2].starts_with("refused by ben@bastion: looked at it") && told[3] == "withdrawn", "{told:?}");
 }
