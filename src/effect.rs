@@ -4,8 +4,10 @@ use crate::domain::record::Entry;
 use crate::domain::view::View;
 use crate::domain::{Inquiry, LogRequest, RunId, SourceId};
 use crate::recording::Command;
+use crate::runbook::approvals::Request;
 use crate::runbook::machine::Way;
-use crate::runbook::{Answer, Approved, Plan, PlanRequest};
+use crate::runbook::wants::Want;
+use crate::runbook::{Answer, Approved, Draft, Plan, PlanRequest};
 use crate::store::log::LogExport;
 
 /// Something to do.
@@ -42,6 +44,39 @@ pub enum Effect {
     },
     /// Look what became of a run that nobody drives; what is found comes as an event.
     Look(RunId),
+    /// Ask for a second person's approval of a plan, as it is shown; the record of it comes as an event.
+    AskApproval(Box<Plan<Draft>>),
+    /// Ask whether a second person has approved the plan with this hash; if so it comes as an event.
+    SeekApproval(String),
+    /// Approve what somebody else asks for, or refuse it.
+    Decide {
+        /// What.
+        request: Box<Request>,
+        /// Approve.
+        approves: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Ask for what a run holds, or take it over; when it is there the plan is asked for anew, by an event.
+    Want {
+        /// For what.
+        request: Box<PlanRequest>,
+        /// Which run.
+        run: RunId,
+        /// What.
+        resources: Vec<String>,
+        /// Take it over when its holder was told.
+        take: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Stop a run before its next change, and hand what it holds over to who wants it.
+    HandOver {
+        /// Which.
+        run: RunId,
+        /// Who wants what.
+        want: Box<Want>,
+    },
     /// Answer what a run asked.
     Answer(RunId, RunAnswer),
     /// Ask for the past of a figure; the answer comes as an event.

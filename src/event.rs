@@ -8,7 +8,7 @@ use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{Answered, LogEvent, Now, RunId, Sample};
 use crate::recording::Played;
 use crate::runbook::machine::Way;
-use crate::runbook::{Draft, Plan, PlanRequest};
+use crate::runbook::{Approval, Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
 
 /// Something happened.
@@ -128,6 +128,15 @@ pub enum RunEvent {
         run: RunId,
         /// What is asked for. Parameters that the caller does not have are missing.
         request: Box<PlanRequest>,
+    },
+    /// What a second person has approved, and can be used.
+    Approved(Box<Approval>),
+    /// What another run held is held for a run that this plan is to begin.
+    Yours {
+        /// What is to be planned anew.
+        request: Box<PlanRequest>,
+        /// What is held, and by whom it was, in words.
+        what: String,
     },
     /// It did not start, or the journal failed: what and how to mend it.
     Trouble {

@@ -33,6 +33,7 @@ mod prompt;
 mod questions;
 mod reload;
 mod replay;
+mod second;
 mod silence_preview;
 mod toast;
 mod trail;
@@ -51,11 +52,12 @@ pub use offers::Labelled;
 pub use overlay::Overlay;
 pub use palette::{Item, Palette, Reading};
 pub use params_dialog::{ParamField, ParamsDialog};
-pub use plan_dialog::PlanDialog;
+pub use plan_dialog::{PlanDialog, Why};
 pub use planning::Planning;
 pub use presenter::{PHRASE, Presenter, Presenting, RevealDialog};
 pub use prompt::{AskDialog, UnlockDialog};
 pub use questions::Questions;
+pub use second::{About, Second, SecondDialog};
 pub use silence_preview::{Choice, SilencePreview, WouldHide};
 pub use toast::{Toast, Toasts};
 pub use update::update;
@@ -125,6 +127,8 @@ pub struct Setup {
     pub habits: Habits,
     /// What the config says about logs.
     pub logs: log_view::Settings,
+    /// There is a team's journal, through which a second person can approve.
+    pub team: bool,
     /// Who sits here, `name@host`: what others are told before the journal says it.
     pub who: String,
     /// What went wrong before the screen was there, one sentence each.
@@ -169,6 +173,8 @@ pub struct State {
     waiting_form: Option<Box<ParamsDialog>>,
     /// What runs ask, and is not on the screen.
     pub questions: Questions,
+    /// What others ask of whoever sits here, and what was asked of them.
+    pub second: Second,
     /// What the labels of the alert gave that a plan was asked for last.
     labelled: Option<Labelled>,
     /// The filter being typed.
@@ -275,6 +281,7 @@ impl State {
             waiting_plan: None,
             waiting_form: None,
             questions: Questions::default(),
+            second: Second::new(setup.team),
             labelled: None,
             filter_edit: None,
             pending: Vec::new(),
@@ -361,7 +368,7 @@ impl State {
 
     /// The line above the keys says what is being done, or where a replay stands.
     fn has_banner(&self) -> bool {
-        self.banner.is_some() || self.replay.is_some() || !self.questions.is_empty()
+        self.banner.is_some() || self.replay.is_some() || !self.questions.is_empty() || self.second_asks().is_some()
     }
 
     /// Where everything stands.

@@ -77,6 +77,7 @@ fn wheel(state: &mut State, at: Position, turn: &Action) {
         Some(Overlay::Help { scroll }) => scroll.by(by),
         Some(Overlay::Plan(dialog)) => dialog.scroll.by(by),
         Some(Overlay::Ask(dialog)) => dialog.scroll.by(by),
+        Some(Overlay::Second(dialog)) => dialog.scroll.by(by),
         Some(Overlay::Palette(palette)) => palette.go(by),
         Some(Overlay::SilencePreview(preview)) => preview.scroll.by(by),
         Some(Overlay::Menu(menu)) => menu.go(menu.cursor.saturating_add_signed(by)),

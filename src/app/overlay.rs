@@ -2,7 +2,8 @@
 
 use super::answer::Arming;
 use super::{
-    AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, RevealDialog, SilencePreview, UnlockDialog,
+    AskDialog, Menu, NameDialog, Palette, ParamsDialog, PlanDialog, RevealDialog, SecondDialog, SilencePreview,
+    UnlockDialog,
 };
 use crate::domain::Now;
 use crate::widgets::scroll::Scroll;
@@ -34,6 +35,8 @@ pub enum Overlay {
     Reveal(RevealDialog),
     /// A run asks.
     Ask(Box<AskDialog>),
+    /// Somebody else asks.
+    Second(Box<SecondDialog>),
 }
 
 impl Overlay {
@@ -43,6 +46,7 @@ impl Overlay {
             Self::Plan(dialog) => dialog.arming.painted(now),
             Self::Unlock(dialog) => dialog.arming.painted(now),
             Self::Ask(dialog) => dialog.arming.painted(now),
+            Self::Second(dialog) => dialog.arming.painted(now),
             Self::Help { .. }
             | Self::Palette(_)
             | Self::Menu(_)
@@ -59,6 +63,7 @@ impl Overlay {
             Self::Plan(dialog) => Some((&dialog.arming, dialog.armed)),
             Self::Unlock(dialog) => Some((&dialog.arming, dialog.armed)),
             Self::Ask(dialog) => Some((&dialog.arming, dialog.armed)),
+            Self::Second(dialog) => Some((&dialog.arming, dialog.armed)),
             Self::Help { .. }
             | Self::Palette(_)
             | Self::Menu(_)
@@ -80,6 +85,7 @@ impl Overlay {
             Self::Palette(_) | Self::Name(_) | Self::Params(_) | Self::Reveal(_) => true,
             Self::Plan(dialog) => dialog.takes_text(),
             Self::Ask(dialog) => dialog.takes_text(),
+            Self::Second(dialog) => dialog.verdict.is_some(),
             Self::Help { .. } | Self::Menu(_) | Self::SilencePreview(_) | Self::Unlock(_) => false,
         }
     }

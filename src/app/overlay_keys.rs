@@ -38,6 +38,11 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
             return super::announce::plan(state, dialog, effects);
         }
         Overlay::Plan(dialog) if dialog.told.is_some() => told_key(dialog, chord),
+        Overlay::Plan(dialog)
+            if dialog.reason.is_some() && dialog.why != super::Why::Glass && chord.is(KeyCode::Enter) =>
+        {
+            !super::second::want(state, dialog, effects)
+        }
         Overlay::Plan(dialog) if dialog.reason.is_some() => reason_key(dialog, chord, state.policy),
         Overlay::Plan(dialog) if dialog.refuses() == Some(Refusal::NeedsTwo) && chord.char() == Some('!') => {
             dialog.ask_reason(state.policy);
@@ -46,13 +51,18 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
         Overlay::Plan(dialog) if dialog.writes == Writes::Locked && is_key_of(state, chord, &Action::Writes) => {
             return open_unlock(state, overlay);
         }
-        Overlay::Plan(dialog) => {
-            let keep = plan_key(dialog, chord, burst, now);
-            if !keep {
-                calls::declined(&dialog.plan.body().request, effects);
+        Overlay::Plan(dialog) => match super::second::plan_key(state, dialog, chord, effects) {
+            super::second::Taken::Stays => true,
+            super::second::Taken::Leaves => return,
+            super::second::Taken::No => {
+                let keep = plan_key(dialog, chord, burst, now);
+                if !keep {
+                    calls::declined(&dialog.plan.body().request, effects);
+                }
+                keep
             }
-            keep
-        }
+        },
+        Overlay::Second(dialog) => super::second::key(state, dialog, chord, burst, effects),
         Overlay::Params(dialog) => match dialog.key(chord) {
             Outcome::Stay => true,
             Outcome::Leave => {
@@ -161,6 +171,10 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
             }
             true
         }
+        Overlay::Second(dialog) => {
+            state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
+            true
+        }
         Overlay::Ask(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
             !(dialog.arming.settled(now) && answer_ask(dialog, effects))
@@ -189,7 +203,7 @@ fn scroll_key(scroll: &mut Scroll, chord: Chord) -> bool {
 }
 
 /// Moves a scroll position; letters only where they are not text.
-fn scroll_by(scroll: &mut Scroll, chord: Chord, letters: bool) {
+pub(super) fn scroll_by(scroll: &mut Scroll, chord: Chord, letters: bool) {
     let letter = chord.char().filter(|_| letters);
     let by = if chord.is(KeyCode::Down) || letter == Some('j') {
         1
@@ -316,7 +330,8 @@ fn answer_plan(state: &mut State, overlay: Overlay, effects: &mut Effects) {
         Level::Typed | Level::Two => Answer::Phrase(dialog.field.text().to_owned()),
         Level::None | Level::Yes => Answer::Yes,
     };
-    let authority = Authority { writes: state.writes.state(), glass: dialog.glass.clone() };
+    let authority =
+        Authority { writes: state.writes.state(), glass: dialog.glass.clone(), approval: dialog.approval.clone() };
     state.dirty = true;
     match gate::approve(dialog.plan, &answer, authority) {
         Ok(approved) => {

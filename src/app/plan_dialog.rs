@@ -2,11 +2,23 @@
 
 use super::answer::Arming;
 use super::params_dialog::changeable;
+use crate::domain::RunId;
 use crate::domain::risk::{BreakGlass, Level, Policy};
-use crate::runbook::{Draft, Glass, Plan, Refusal, Writes};
+use crate::runbook::{Approval, Draft, Glass, Plan, Refusal, Writes};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use std::collections::BTreeMap;
+
+/// What a reason is typed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// One person does what takes two.
+    Glass,
+    /// Whoever holds a lock is asked for it.
+    AskLock,
+    /// A lock is taken over from who holds it.
+    TakeLock,
+}
 
 /// The dialog.
 #[derive(Debug)]
@@ -33,6 +45,12 @@ pub struct PlanDialog {
     pub reason: Option<Field>,
     /// That reason, once it is given.
     pub glass: Option<Glass>,
+    /// What a second person has approved of it.
+    pub approval: Option<Approval>,
+    /// It was asked for whether somebody has.
+    pub(super) sought: bool,
+    /// What a reason is typed for.
+    pub why: Why,
     /// What others are told, while it is looked at in place of the plan.
     pub told: Option<String>,
 }
@@ -52,6 +70,9 @@ impl PlanDialog {
             scroll: Scroll::default(),
             reason: None,
             glass: None,
+            approval: None,
+            sought: false,
+            why: Why::Glass,
             told: None,
         }
     }
@@ -63,7 +84,7 @@ impl PlanDialog {
 
     /// It takes a second person, whom nobody stands in for so far.
     pub fn lacks_second(&self) -> bool {
-        self.plan.takes_two() && self.glass.is_none()
+        self.plan.takes_two() && self.glass.is_none() && self.approval.is_none()
     }
 
     /// Why no answer runs it as it stands, beside what the plan itself says.
@@ -117,11 +138,32 @@ impl PlanDialog {
         (self.arming, self.armed) = (Arming::default(), false);
     }
 
+    /// The run that holds what the plan locks, and what of it; `None`: no run of others does, or this plan is part of another run.
+    pub fn holder(&self) -> Option<(RunId, Vec<String>)> {
+        let body = self.plan.body();
+        let run = body.locks.iter().find_map(|lock| lock.held_by).filter(|_| body.request.caller.is_none())?;
+        let held = body.locks.iter().filter(|lock| lock.held_by == Some(run));
+        Some((run, held.map(|lock| lock.resource.clone()).collect()))
+    }
+
+    /// Somebody wants a lock: asks why.
+    pub(super) fn ask_why(&mut self, why: Why) {
+        (self.why, self.reason, self.refusal) = (why, Some(Field::default()), None);
+    }
+
     /// Somebody wants to do it alone: asks why.
     pub(super) fn ask_reason(&mut self, policy: Policy) {
         match policy.break_glass {
-            BreakGlass::Allow => self.reason = Some(Field::default()),
+            BreakGlass::Allow => self.ask_why(Why::Glass),
             BreakGlass::Refuse => self.refusal = Some(Refusal::GlassForbidden.to_string()),
+        }
+    }
+
+    /// A second person has approved it: it takes its answer when it was on the screen for a moment.
+    pub(super) fn take_approval(&mut self, approval: Approval) {
+        if approval.is_of(&self.plan) && self.approval.is_none() {
+            self.approval = Some(approval);
+            (self.arming, self.armed, self.refusal) = (Arming::default(), false, None);
         }
     }
 

@@ -92,6 +92,9 @@ pub(super) fn answer(state: &mut State) {
         return;
     }
     if state.questions.is_empty() {
+        if super::second::answer(state) {
+            return;
+        }
         // Elsewhere a capital letter sorts.
         let key = state.keymap.key_of(state.scope(), &Action::Answer).and_then(|key| Chord::parse(&key));
         let hint = key.and_then(|key| super::hands::sort_hint(state, key));

@@ -82,6 +82,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
     if let Some(Overlay::Plan(dialog)) = &mut state.overlay {
         dialog.writes = state.writes.state();
     }
+    super::second::seek(state, effects);
     super::logs::ask(state, effects);
 }
 
@@ -546,6 +547,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Record(record) => {
             // Who writes may write.
             state.writes.only_looks(None);
+            super::second::written(state, &record);
             state.runs.apply(&record);
             state.outputs.apply(&record);
             let drives = matches!(record.entry.data["way"].as_str(), Some("go on" | "undo"));
@@ -564,9 +566,13 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             }
         }
         RunEvent::Output { run, step, lines, lost } => state.outputs.take(run, step, lines, lost),
-        RunEvent::Recalled(record) => state.runs.apply(&record),
+        RunEvent::Recalled(record) => {
+            super::second::known(state, &record);
+            state.runs.apply(&record);
+        }
         RunEvent::Elsewhere(record) => {
             super::cut_off::taken_over(state, &record);
+            super::second::came(state, &record);
             state.runs.apply(&record);
             if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
                 Banner::tell_of_other(&mut state.banner, run);
@@ -576,6 +582,8 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             let ask = super::AskDialog { step, list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
             questions::came(state, ask);
         }
+        RunEvent::Approved(approval) => super::second::approved(state, *approval),
+        RunEvent::Yours { request, what } => super::second::yours(state, *request, &what, effects),
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::Unread(why) => state.runs.unread(why, state.now.wall),

@@ -36,9 +36,11 @@ macro_rules! eprint {
     }};
 }
 
+mod approval;
 mod check;
 mod dashboard;
 mod journal;
+mod lock;
 mod look;
 mod places;
 mod print;
@@ -144,6 +146,12 @@ enum Command {
     /// The record of everything done
     #[command(subcommand)]
     Journal(journal::Command),
+    /// What others ask a second person for: list, show, approve and refuse it
+    #[command(subcommand)]
+    Approval(approval::Command),
+    /// Who holds what, and asking for it
+    #[command(subcommand)]
+    Lock(lock::Command),
     /// Runbooks: list, read, check, begin, plan and run them
     #[command(subcommand)]
     Runbook(runbook::Command),
@@ -190,6 +198,8 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
         Some(Command::Record(record)) => record.run(&global),
         Some(Command::Replay(replay)) => replay.run(&global),
         Some(Command::Journal(command)) => command.run(&global),
+        Some(Command::Approval(command)) => command.run(&global),
+        Some(Command::Lock(command)) => command.run(&global),
         Some(Command::Runbook(command)) => command.run(&global),
         Some(Command::Config(command)) => command.run(),
         Some(Command::Completions { shell }) => print::completions(shell),

@@ -60,6 +60,7 @@ pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, li
         library: Arc::new(library),
         presenting,
         redactor: Redactor::default(),
+        team: config.journal.postgres.is_some(),
         who: who(),
         habits: Habits {
             team: config.views.clone(),

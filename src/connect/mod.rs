@@ -5,6 +5,7 @@
 //! is asked: that is the source's or the step's business. Nothing here connects before it is used.
 
 pub mod access;
+pub mod advisory;
 pub mod docker;
 pub mod dsn;
 pub mod endpoint;
@@ -19,6 +20,7 @@ pub mod shell;
 pub mod ssh;
 
 pub use access::{Access, Web};
+pub use advisory::Advisory;
 pub use docker::Engine;
 pub use endpoint::Endpoint;
 pub use named::{Server, Site, SiteSettings};

@@ -178,6 +178,15 @@ impl Postgres {
         self.connect(&self.act).await
     }
 
+    /// An acting session of its own, called so on the server.
+    ///
+    /// # Errors
+    /// As [`Self::connect_read`].
+    pub async fn connect_as(&self, application: &str) -> Result<PgConnection, SourceError> {
+        let options = self.act.options().await?.application_name(application);
+        PgConnection::connect_with(&options).await.map_err(|error| self.explain_at(&self.act.place(), &error))
+    }
+
     /// Cancels the statement that an acting session of quarterdeck's own runs, through a second connection: dropping
     /// the future leaves it running. `pid` is that session's `pg_backend_pid()`. False: there was none any more.
     ///

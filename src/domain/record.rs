@@ -34,6 +34,19 @@ pub enum RecordKind {
     /// One person does what the policy wants two for (`data.reason`, `data.steps`: what was let through by that).
     #[serde(rename = "operator.break_glass")]
     BreakGlass,
+    /// Somebody asks for a second person's approval of a plan (`data`: the plan's hash and its text, targets, `ttl_ms`). Its id is that of the
+    /// request.
+    #[serde(rename = "run.approval.asked")]
+    ApprovalAsked,
+    /// A second person has approved it (`data.approval`: the id of the request, `data.plan_hash`, `data.reason`).
+    #[serde(rename = "run.approval.given")]
+    ApprovalGiven,
+    /// A second person has refused it, in the same form.
+    #[serde(rename = "run.approval.refused")]
+    ApprovalRefused,
+    /// Whoever asked for it wants it no more.
+    #[serde(rename = "run.approval.withdrawn")]
+    ApprovalWithdrawn,
     /// A pre-check or plan fence was asked again right before its step.
     #[serde(rename = "step.recheck")]
     StepRecheck,
@@ -58,6 +71,13 @@ pub enum RecordKind {
     /// It has given that back.
     #[serde(rename = "lock.released")]
     LockReleased,
+    /// Somebody wants what a run holds (`data.run`, `data.resources`, `data.reason`, `data.for_run`: for which run; `data.take`: after `data.grace_ms` it is
+    /// taken over, also when nobody hands it over).
+    #[serde(rename = "lock.wanted")]
+    LockWanted,
+    /// What a run held (`data.run`) is another run's now (`data.wanted`: the id of the request, `data.to`, `data.for_run`, `data.how`: `handed over`, `taken over`).
+    #[serde(rename = "lock.passed")]
+    LockPassed,
     /// A run that had been cut off or was over is taken up again, or somebody says what they saw of it (`data.way`: `go on`, `undo`, `saw`,
     /// `abandon`, `data.reason`). It is open from here until its next `run.finish`.
     #[serde(rename = "run.resume")]
@@ -69,12 +89,16 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::JournalOpen,
         Self::WritesLock,
         Self::PolicyChange,
         Self::RunStart,
         Self::BreakGlass,
+        Self::ApprovalAsked,
+        Self::ApprovalGiven,
+        Self::ApprovalRefused,
+        Self::ApprovalWithdrawn,
         Self::StepRecheck,
         Self::StepIntent,
         Self::StepExit,
@@ -83,6 +107,8 @@ impl RecordKind {
         Self::StepReconcile,
         Self::LockTaken,
         Self::LockReleased,
+        Self::LockWanted,
+        Self::LockPassed,
         Self::RunResume,
         Self::RunFinish,
     ];
@@ -95,6 +121,10 @@ impl RecordKind {
             Self::PolicyChange => "policy.change",
             Self::RunStart => "run.start",
             Self::BreakGlass => "operator.break_glass",
+            Self::ApprovalAsked => "run.approval.asked",
+            Self::ApprovalGiven => "run.approval.given",
+            Self::ApprovalRefused => "run.approval.refused",
+            Self::ApprovalWithdrawn => "run.approval.withdrawn",
             Self::StepRecheck => "step.recheck",
             Self::StepIntent => "step.intent",
             Self::StepExit => "step.exit",
@@ -103,6 +133,8 @@ impl RecordKind {
             Self::StepReconcile => "step.reconcile",
             Self::LockTaken => "lock.taken",
             Self::LockReleased => "lock.released",
+            Self::LockWanted => "lock.wanted",
+            Self::LockPassed => "lock.passed",
             Self::RunResume => "run.resume",
             Self::RunFinish => "run.finish",
         }

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A runbook's `risk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct Policy {
     pub unattended: Unattended,
     /// Whether one person may, with a reason that everybody sees, do what takes two.
     pub break_glass: BreakGlass,
+    /// Minutes that somebody has to approve what takes two, and who asked to begin it then: 1 to 1440.
+    #[schemars(range(min = 1, max = 1440))]
+    pub approval_minutes: u16,
 }
 
 /// What becomes of a change that takes two people when there is one.
@@ -89,11 +93,17 @@ impl Default for Policy {
             irreversible: Level::Typed,
             unattended: Unattended::Refuse,
             break_glass: BreakGlass::Allow,
+            approval_minutes: 15,
         }
     }
 }
 
 impl Policy {
+    /// How long a request for approval lasts.
+    pub fn approval_time(self) -> Duration {
+        Duration::from_mins(self.approval_minutes.clamp(1, 1440).into())
+    }
+
     /// The level that `risk` takes.
     pub const fn level(self, risk: Risk) -> Level {
         match risk {

@@ -90,6 +90,8 @@ behaviours!(
     a_lease_lapses_with_its_time_and_a_stale_holder_is_told,
     who_holds_something_is_told_with_runbook_and_step,
     what_a_run_held_that_was_cut_off_stays_held_until_it_has_an_end,
+    a_lock_is_handed_over_by_its_holder_and_goes_to_who_asked,
+    a_lock_is_taken_over_when_its_holder_was_told_and_at_once_from_one_cut_off,
     a_run_is_taken_up_again_by_one_and_not_while_somebody_drives_it,
     the_last_start_of_each_runbook_is_found,
     what_others_append_is_read_once_in_order,
@@ -293,6 +295,62 @@ async fn what_a_run_held_that_was_cut_off_stays_held_until_it_has_an_end(place: 
     finish(&*us, run).await;
     us.release(run).await.unwrap();
     assert_eq!(fences(us.take(new_run(), &it, TTL).await.unwrap()), [3]);
+}
+
+/// Somebody wants what a run holds, for a run of their own.
+async fn want(journal: &dyn Journal, of: RunId, take: bool) -> (Uuid, RunId) {
+    let next = new_run();
+    let data = json!({ "run": of, "resources": ["database/a"], "for_run": next, "reason": "must go on", "take": take, "grace_ms": 0 });
+    let record = journal.append(entry(RecordKind::LockWanted, None, data)).await.unwrap();
+    (record.id, next)
+}
+
+async fn a_lock_is_handed_over_by_its_holder_and_goes_to_who_asked(place: &dyn Place) {
+    let (one, two) = (place.open("ada", "bastion").await, place.open("ben", "bastion").await);
+    let it = all(&["database/a"]);
+    let run = start_run(&*one).await;
+    let held = grants(one.take(run, &all(&["database/a", "server/b"]), TTL).await.unwrap());
+    let (wanted, next) = want(&*two, run, false).await;
+    assert_eq!(
+        two.pass(wanted).await.unwrap().as_deref(),
+        Some("the run that holds it has not handed it over"),
+        "nobody takes what they only asked for"
+    );
+    assert_eq!(one.pass(wanted).await.unwrap(), None);
+    assert!(!one.renew(run, &held, TTL).await.unwrap(), "it is the other's now");
+    let now = &two.held(&it).await.unwrap()[0];
+    assert_eq!((now.run, now.holder.name.as_str()), (next, "ben"));
+    assert_eq!(fences(two.take(next, &it, TTL).await.unwrap()), [3]);
+    assert_eq!(one.pass(wanted).await.unwrap().as_deref(), Some("that run does not hold it any more"));
+    // What was not asked for stays.
+    assert_eq!(two.held(&all(&["server/b"])).await.unwrap()[0].run, run);
+    assert_eq!(two.pass(Uuid::now_v7()).await.unwrap().as_deref(), Some("nobody asked for it"));
+}
+
+async fn a_lock_is_taken_over_when_its_holder_was_told_and_at_once_from_one_cut_off(place: &dyn Place) {
+    let (dead, one, two) =
+        (place.open_ended("ada").await, place.open("ada", "bastion").await, place.open("ben", "bastion").await);
+    let it = all(&["database/a"]);
+    let cut_off = start_run(&*dead).await;
+    grants(dead.take(cut_off, &it, TTL).await.unwrap());
+    let (wanted, next) = want(&*one, cut_off, true).await;
+    assert_eq!(two.pass(wanted).await.unwrap().as_deref(), Some("somebody else asked for it"));
+    assert_eq!(one.pass(wanted).await.unwrap(), None, "nobody drives it");
+    begin_run(&*one, next, "kill").await;
+    let held = grants(one.take(next, &it, TTL).await.unwrap());
+    // Whoever lives is told first, however little time they were to have.
+    let (wanted, mine) = want(&*two, next, true).await;
+    let why = two.pass(wanted).await.unwrap().unwrap();
+    assert!(why.starts_with("its holder was told, and has ") && why.ends_with(" s to hand it over"), "{why}");
+    assert!(one.renew(next, &held, TTL).await.unwrap());
+    let taken = async {
+        while two.pass(wanted).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), taken).await.expect("the grace ends");
+    assert!(!one.renew(next, &held, TTL).await.unwrap());
+    assert_eq!(two.held(&it).await.unwrap()[0].run, mine);
 }
 
 async fn a_run_is_taken_up_again_by_one_and_not_while_somebody_drives_it(place: &dyn Place) {

@@ -15,6 +15,15 @@ use std::time::Duration;
 /// A lease that is not renewed lapses after this.
 pub const TTL: Duration = Duration::from_secs(60);
 
+/// What was handed over or taken over is kept so long for the run that is to begin with it.
+pub const PASSED: Duration = Duration::from_secs(180);
+
+/// Who takes a lock over tells its holder before, and waits this long.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// The shortest and the longest that somebody may wait instead.
+pub const GRACES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
+
 /// That a run holds something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {

@@ -5,6 +5,7 @@ use super::lease::Lease;
 use super::{Journal, JournalError, Reader, Store, postgres};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
+use crate::runbook::approvals::Request;
 use async_trait::async_trait;
 
 /// Reads the journal at a place, if there is one.
@@ -46,6 +47,20 @@ impl Journal for Looking {
         match self.reader().await {
             Ok(Some(Reader::Team(reader))) => postgres::rights(&reader).await.ok()?.only_looks(),
             Ok(_) | Err(_) => None,
+        }
+    }
+
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        match self.reader().await? {
+            Some(reader) => reader.locked().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn approvals(&self) -> Result<Vec<Request>, JournalError> {
+        match self.reader().await? {
+            Some(Reader::Team(reader)) => reader.approvals().await,
+            Some(Reader::File(_)) | None => Err(super::no_team()),
         }
     }
 

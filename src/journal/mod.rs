@@ -24,6 +24,8 @@ use crate::domain::RunId;
 #[cfg(doc)]
 use crate::domain::record::RecordKind;
 use crate::domain::record::{Entry, Record};
+use crate::runbook::Approval;
+use crate::runbook::approvals::Request;
 use async_trait::async_trait;
 use lease::{Grant, Lease, Taken};
 use std::time::Duration;
@@ -104,6 +106,30 @@ pub trait Journal: Send + Sync {
         let _ = resources;
         Err(no_leases())
     }
+    /// The names of all that runs hold, or have held and not given back: [`Journal::held`] says who.
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        Err(no_leases())
+    }
+    /// Moves what a run holds to the run that is to begin with it, as the record with this id ([`RecordKind::LockWanted`]) asks: granted by the
+    /// process of the run that holds it, or taken over by who asked. `None`: it is done; else why not, in words.
+    async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
+        let _ = wanted;
+        Err(no_leases())
+    }
+    /// Appends a record about an approval, which the server judges: who asks, approves, refuses is who logged in there.
+    async fn decide(&self, entry: Entry) -> Result<Record, JournalError> {
+        let _ = entry;
+        Err(no_team())
+    }
+    /// What a second person has approved of the plan with this hash, for this login, and can still be used.
+    async fn approval(&self, plan_hash: &str) -> Result<Option<Approval>, JournalError> {
+        let _ = plan_hash;
+        Ok(None)
+    }
+    /// The requests for approval of the last day, oldest first, with their time by the server's clock.
+    async fn approvals(&self) -> Result<Vec<Request>, JournalError> {
+        Err(no_team())
+    }
     /// Follows what other writers append after the record with this id; `None`: from now on. The default is for a journal that one
     /// process alone uses.
     async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {
@@ -123,6 +149,13 @@ pub trait Others: Send {
     /// # Errors
     /// When the journal cannot be read. A record that cannot be is left out: `verify` tells of it.
     async fn read(&mut self) -> Result<Vec<Record>, JournalError>;
+}
+
+fn no_team() -> JournalError {
+    JournalError::new(
+        "a second person approves through a team's journal, and this one is a file of one machine",
+        "write [journal.postgres] in the config, or break the glass",
+    )
 }
 
 fn no_leases() -> JournalError {

@@ -4,6 +4,8 @@ use super::lease::{Grant, Lease, Taken};
 use super::{Journal, JournalError, Others};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
+use crate::runbook::Approval;
+use crate::runbook::approvals::Request;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -78,6 +80,26 @@ impl Journal for Opening {
 
     async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
         self.0.clone().await.held(resources).await
+    }
+
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        self.0.clone().await.locked().await
+    }
+
+    async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
+        self.0.clone().await.pass(wanted).await
+    }
+
+    async fn decide(&self, entry: Entry) -> Result<Record, JournalError> {
+        self.0.clone().await.decide(entry).await
+    }
+
+    async fn approval(&self, plan_hash: &str) -> Result<Option<Approval>, JournalError> {
+        self.0.clone().await.approval(plan_hash).await
+    }
+
+    async fn approvals(&self) -> Result<Vec<Request>, JournalError> {
+        self.0.clone().await.approvals().await
     }
 
     async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {

@@ -145,6 +145,17 @@ impl Reader {
         }
     }
 
+    /// See [`super::Journal::locked`].
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        match self {
+            Self::File(reader) => reader.locked().await,
+            Self::Team(reader) => reader.locked().await,
+        }
+    }
+
     /// Who holds these, as somebody on this machine sees it.
     ///
     /// # Errors

@@ -71,6 +71,7 @@ pub fn of_run(runs: &Runs, run: &RunView, now: Timestamp) -> String {
 fn under_way(runs: &Runs, run: &RunView, now: Timestamp) -> String {
     let mut out = Text::head(&run.env, &format!("{} is running", run.actor), &run.title, &run.runbook);
     out.glass(run.glass.as_deref());
+    out.item("approved by", run.approved.as_deref().unwrap_or_default());
     out.item("since", &format!("{}, {}", clock(run.started), spoken(time::between(run.started, now))));
     let places = run.steps.iter().filter(|step| step.changes || step.sent_at.is_some());
     out.item("on", &listed(places.map(|step| located(&step.target, &step.address))));
@@ -94,6 +95,7 @@ fn after(runs: &Runs, run: &RunView, outcome: RunOutcome) -> String {
     let mut out = Text::head(&run.env, &format!("{} ran", run.actor), &run.title, &run.runbook);
     out.item("outcome", &run.verdict_alone().unwrap_or_default());
     out.glass(run.glass.as_deref());
+    out.item("approved by", run.approved.as_deref().unwrap_or_default());
     out.params(&run.params);
     let ended = run.ended.unwrap_or(run.started);
     out.item("when", &format!("{} to {}, {}", clock(run.started), clock(ended), spoken(took)));

@@ -3,8 +3,10 @@
 //! The fields are private and the constructors are here, so that what starts a run or a changing step can carry nothing
 //! else. Must stay small enough to be read in one sitting.
 
+mod approval;
 mod glass;
 
+pub use approval::Approval;
 pub use glass::Glass;
 
 use super::model::Role;
@@ -31,6 +33,20 @@ pub struct Authority {
     pub writes: Writes,
     /// One person does what takes two, and why.
     pub glass: Option<Glass>,
+    /// What a second person has approved, as the journal's server says.
+    pub approval: Option<Approval>,
+}
+
+impl Authority {
+    /// One person alone.
+    pub const fn alone(writes: Writes) -> Self {
+        Self { writes, glass: None, approval: None }
+    }
+
+    /// Somebody stands for the second person, for this plan.
+    fn has_second<Stage>(&self, plan: &Plan<Stage>) -> bool {
+        self.glass.is_some() || self.approval.as_ref().is_some_and(|approval| approval.is_of(plan))
+    }
 }
 
 /// What the operator answered.
@@ -60,9 +76,14 @@ pub enum Refusal {
     /// Not the phrase.
     #[error("that is not {0:?}: nothing was done")]
     WrongPhrase(String),
-    /// Needs a team's journal.
-    #[error("this needs a second person's approval, which needs a team journal; none is configured")]
+    /// Nobody has approved it.
+    #[error(
+        "this takes a second person's approval: ask for it, which a team's journal ([journal.postgres]) is needed for"
+    )]
     NeedsTwo,
+    /// What was approved is another plan.
+    #[error("what was approved is another plan than this one: ask for an approval of this one")]
+    OtherPlan,
     /// The policy lets nobody do alone what takes two.
     #[error("the config forbids it to break the glass: break_glass = \"refuse\" under [policy]")]
     GlassForbidden,
@@ -79,6 +100,7 @@ pub enum Refusal {
 pub struct Approved {
     answer: Answer,
     glass: Option<Glass>,
+    approval: Option<Approval>,
 }
 
 /// A step's checks and plan fence were asked again and still allow it. Made by [`Plan::recheck`] only.
@@ -135,9 +157,11 @@ pub fn approve(
     match judge(&plan, answer, &authority) {
         Some(refusal) => Err((plan, refusal)),
         None => {
-            // Where one person was enough nothing was broken.
-            let glass = authority.glass.filter(|_| plan.takes_two());
-            Ok(Plan { body: plan.body, stage: Approved { answer: answer.clone(), glass } })
+            // Where one person was enough nothing was broken, and where a second one approved neither.
+            let two = plan.takes_two();
+            let approval = authority.approval.filter(|approval| two && approval.is_of(&plan));
+            let glass = authority.glass.filter(|_| two && approval.is_none());
+            Ok(Plan { body: plan.body, stage: Approved { answer: answer.clone(), glass, approval } })
         }
     }
 }
@@ -152,18 +176,19 @@ fn judge(plan: &Plan<Draft>, answer: &Answer, authority: &Authority) -> Option<R
         return Some(Refusal::Blocked(reason.clone()));
     }
     // Told now, and not when the run is half done.
-    if plan.takes_two() && authority.glass.is_none() {
-        return Some(Refusal::NeedsTwo);
+    let second = authority.has_second(plan);
+    if plan.takes_two() && !second {
+        return Some(authority.approval.as_ref().map_or(Refusal::NeedsTwo, |_| Refusal::OtherPlan));
     }
-    weigh(plan.level(), plan.phrase(), answer, authority.glass.as_ref())
+    weigh(plan.level(), plan.phrase(), answer, second)
 }
 
 /// Why an answer is not enough, if it is not.
-fn weigh(level: Level, phrase: Option<&str>, answer: &Answer, glass: Option<&Glass>) -> Option<Refusal> {
+fn weigh(level: Level, phrase: Option<&str>, answer: &Answer, second: bool) -> Option<Refusal> {
     let phrase = phrase.unwrap_or_default();
     match (level, answer) {
         (Level::None | Level::Yes, _) => None,
-        (Level::Two, _) if glass.is_none() => Some(Refusal::NeedsTwo),
+        (Level::Two, _) if !second => Some(Refusal::NeedsTwo),
         (Level::Typed | Level::Two, Answer::Phrase(typed)) if !phrase.is_empty() && typed.trim() == phrase => None,
         (Level::Typed | Level::Two, Answer::Phrase(_)) => Some(Refusal::WrongPhrase(phrase.to_owned())),
         (Level::Typed | Level::Two, Answer::Yes) => Some(Refusal::NeedsPhrase(phrase.to_owned())),
@@ -179,6 +204,11 @@ impl Plan<Approved> {
     /// Why one person was let through where it takes two; `None`: it takes one.
     pub fn glass(&self) -> Option<&Glass> {
         self.stage.glass.as_ref()
+    }
+
+    /// What a second person has approved; `None`: it takes one, or the glass was broken.
+    pub fn approval(&self) -> Option<&Approval> {
+        self.stage.approval.as_ref()
     }
 
     /// Judges what was found right before a step: a finding for each of its checks, and the fresh rows of its plan fence.
@@ -237,7 +267,8 @@ impl Plan<Approved> {
     pub fn refuses(&self, step: &str, answer: Option<&Answer>) -> Option<Refusal> {
         let Some(planned) = self.changing(step) else { return Some(Refusal::NotInPlan(step.to_owned())) };
         let answer = if self.asks_for_itself(step) { answer.unwrap_or(&Answer::Yes) } else { self.answer() };
-        weigh(planned.level, planned.phrase.as_deref(), answer, self.glass())
+        let second = self.glass().is_some() || self.approval().is_some();
+        weigh(planned.level, planned.phrase.as_deref(), answer, second)
     }
 
     /// The step takes an answer of its own at its time: it is not the first change, and its level is above `yes`. One answer is for all

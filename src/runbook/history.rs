@@ -64,6 +64,8 @@ pub struct RunView {
     pub plan_hash: String,
     /// Why one person did what takes two; `None`: it took one.
     pub glass: Option<String>,
+    /// The second person who approved it, and what they said; `None`: it took one, or the glass was broken.
+    pub approved: Option<String>,
     /// Steps in order.
     pub steps: Vec<StepView>,
     /// How it ended.
@@ -478,8 +480,14 @@ impl Runs {
             | RecordKind::JournalOpen
             | RecordKind::WritesLock
             | RecordKind::PolicyChange
+            | RecordKind::ApprovalAsked
+            | RecordKind::ApprovalGiven
+            | RecordKind::ApprovalRefused
+            | RecordKind::ApprovalWithdrawn
             | RecordKind::LockTaken
-            | RecordKind::LockReleased => {}
+            | RecordKind::LockReleased
+            | RecordKind::LockWanted
+            | RecordKind::LockPassed => {}
             RecordKind::RunResume => resume(run, record),
         }
     }
@@ -491,6 +499,13 @@ fn text(data: &Value, key: &str) -> String {
 
 fn state(data: &Value) -> Option<StepState> {
     serde_json::from_value(data["state"].clone()).ok()
+}
+
+/// `ben: looked at it with them`.
+fn approved(data: &Value) -> Option<String> {
+    let by = data["approved_by"].as_str()?;
+    let said = data["approval_reason"].as_str().filter(|said| !said.is_empty());
+    Some(said.map_or_else(|| by.to_owned(), |said| format!("{by}: {said}")))
 }
 
 fn start(id: RunId, record: &Record) -> RunView {
@@ -513,6 +528,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         risk: text(data, "risk"),
         plan_hash: text(data, "plan_hash"),
         glass: data["break_glass"].as_str().map(str::to_owned),
+        approved: approved(data),
         steps: numbered(steps.iter().map(planned_step).collect()),
         outcome: None,
         reason: String::new(),
@@ -664,6 +680,7 @@ fn resume(run: &mut RunView, record: &Record) {
     (run.ended, run.outcome, run.cut_off) = (None, None, false);
     run.reason = text(&record.entry.data, "reason");
     run.given_up = past::given_up(record).is_some();
+    run.approved = approved(&record.entry.data).or(run.approved.take());
 }
 
 fn finish(run: &mut RunView, record: &Record) {

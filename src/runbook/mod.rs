@@ -1,6 +1,7 @@
 //! Runbooks as data: read, checked, planned, gated, and the states of a run. No IO, no clock, no screen.
 
 pub mod announce;
+pub mod approvals;
 pub mod calls;
 pub mod expr;
 pub mod foreseen;
@@ -21,8 +22,9 @@ pub mod plan;
 pub mod reach;
 pub mod schema;
 pub mod script;
+pub mod wants;
 
-pub use gate::{Answer, Approved, Authority, Glass, Passed, Recheck, Refusal, StepPermit, Writes};
+pub use gate::{Answer, Approval, Approved, Authority, Glass, Passed, Recheck, Refusal, StepPermit, Writes};
 pub use history::{RunView, Runs, StepView};
 pub use library::{Library, Shelved};
 pub use mistake::Mistake;

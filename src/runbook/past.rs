@@ -196,8 +196,14 @@ impl Past {
             | RecordKind::BreakGlass
             | RecordKind::StepRecheck
             | RecordKind::RunBatch
+            | RecordKind::ApprovalAsked
+            | RecordKind::ApprovalGiven
+            | RecordKind::ApprovalRefused
+            | RecordKind::ApprovalWithdrawn
             | RecordKind::LockTaken
-            | RecordKind::LockReleased => {}
+            | RecordKind::LockReleased
+            | RecordKind::LockWanted
+            | RecordKind::LockPassed => {}
         }
     }
 

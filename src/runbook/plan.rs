@@ -140,6 +140,8 @@ pub struct PlannedLock {
     pub resource: String,
     /// Who held it when the plan was made, in a sentence; `None`: nobody else.
     pub holder: Option<String>,
+    /// The run that holds it, of those that this one does not belong to.
+    pub held_by: Option<RunId>,
     /// A run that this one is to belong to holds it.
     pub ours: bool,
 }

@@ -9,6 +9,7 @@ use super::recall;
 use super::recorder::{self, Recorder};
 use super::reload::{Fresh, Renew, Watcher};
 use super::replay::{self, Replay};
+use super::second;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
@@ -399,6 +400,15 @@ impl Loop {
                 }
                 Effect::Resolve { run, word, text } => resolve(Arc::clone(&self.exec), run, word, text),
                 Effect::Look(run) => look(Arc::clone(&self.exec), run),
+                Effect::AskApproval(plan) => second::ask(Arc::clone(&self.exec), *plan),
+                Effect::SeekApproval(plan_hash) => second::seek(Arc::clone(&self.exec), plan_hash),
+                Effect::Decide { request, approves, reason } => {
+                    second::decide(Arc::clone(&self.exec), *request, approves, reason);
+                }
+                Effect::Want { request, run, resources, take, reason } => {
+                    second::want(Arc::clone(&self.exec), *request, (run, resources), take, reason);
+                }
+                Effect::HandOver { run, want } => self.exec.hand_over(run, *want),
                 Effect::Answer(run, answer) => self.exec.answer(run, answer),
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),

@@ -16,6 +16,7 @@ mod recall;
 pub mod recorder;
 pub mod reload;
 mod replay;
+mod second;
 pub mod terminal;
 
 use std::future::Future;

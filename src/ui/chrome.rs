@@ -109,6 +109,10 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
         let (text, hint) = asks(state, ask);
         return banner_line(state, area, buf, (Role::Asks, &text, &hint));
     }
+    if let Some(text) = state.second_asks() {
+        let hint = format!("{}: look", state.keymap.key_of(state.scope(), &Action::Answer).unwrap_or_default());
+        return banner_line(state, area, buf, (Role::Asks, &text, &hint));
+    }
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
     let hint = banner_hint(state, banner);
     let room = usize::from(area.width).saturating_sub(hint.width() + 4);
@@ -252,7 +256,7 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     // A log has more keys than there is room for, and they have an order of their own.
     let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope && state.logs.is_none());
     let mut acting = Vec::new();
-    if !state.questions.is_empty() {
+    if !state.questions.is_empty() || state.second_asks().is_some() {
         acting.extend(state.keymap.key_of(scope, &Action::Answer).map(|key| (true, key, "answer".to_owned())));
     }
     let mut pages: Vec<(Action, &str)> = Vec::new();

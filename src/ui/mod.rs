@@ -9,6 +9,7 @@ mod overlay;
 mod params;
 mod plan;
 mod replay;
+mod second;
 mod silence_preview;
 
 pub use plan::{page_text, plan_text};

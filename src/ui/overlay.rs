@@ -32,6 +32,7 @@ pub fn draw(state: &State, overlay: &Overlay, area: Rect, buf: &mut Buffer) {
         Overlay::Unlock(unlock) => draw_unlock(state, unlock, area, buf),
         Overlay::Reveal(reveal) => draw_reveal(state, reveal, area, buf),
         Overlay::Ask(ask) => draw_ask(state, ask, area, buf),
+        Overlay::Second(dialog) => super::second::draw(state, dialog, area, buf),
     }
 }
 

@@ -8,10 +8,11 @@ use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use super::overlay::wrap_into;
 use crate::action::Action;
-use crate::app::{PlanDialog, Reading, State};
+use crate::app::{PlanDialog, Reading, State, Why};
 use crate::domain::prose::{Block, BlockKind};
 use crate::domain::risk::{BreakGlass, Level};
 use crate::domain::text;
+use crate::runbook::approvals::State as Standing;
 use crate::runbook::plan::PlanBody;
 use crate::runbook::script::Rolling;
 use crate::runbook::{Draft, Plan, Runbook, Writes};
@@ -62,6 +63,9 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
     if plan.told.is_some() {
         return (Role::Muted, "copied by OSC 52: this is what others are told. Esc goes back to the plan".to_owned());
     }
+    if plan.reason.is_some() && plan.why != Why::Glass {
+        return (Role::DialogDanger, why_lock(plan).to_owned());
+    }
     if plan.reason.is_some() {
         let why = "why does one person do what takes two? It is recorded, and everybody sees it. Enter takes it, Esc goes back";
         return (Role::DialogDanger, why.to_owned());
@@ -70,7 +74,11 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
         let why = "this dashboard is read-only, so nothing can be run from here: start it without --read-only to act";
         (Role::DialogDanger, format!("{why}. {more}Esc leaves"))
     } else if !plan.plan.body().blocked.is_empty() {
-        (Role::DialogDanger, format!("blocked: nothing can be run. {more}Esc leaves"))
+        let held = match plan.holder() {
+            Some((run, _)) => format!("> watches run {}, + asks for a hand-over, ! takes over. ", run.short()),
+            None => String::new(),
+        };
+        (Role::DialogDanger, format!("blocked: nothing can be run. {held}{more}Esc leaves"))
     } else if plan.writes == Writes::Locked {
         let key = state.keymap.key_of(state.scope(), &Action::Writes).unwrap_or_default();
         (
@@ -84,13 +92,40 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
             BreakGlass::Allow => "! does it alone, for a reason that everybody sees (break-glass). ",
             BreakGlass::Refuse => "",
         };
-        let why = "it takes a second person's approval, for which a team's journal must be configured";
-        (Role::DialogDanger, format!("{why}. {alone}{more}Esc leaves"))
+        (Role::DialogDanger, format!("{}. {alone}{more}Esc leaves", second(state, plan)))
     } else if plan.plan.level() >= Level::Typed {
         let phrase = plan.plan.phrase().unwrap_or_default();
-        (Role::DialogDanger, format!("to run it type  {phrase}  and press Enter. {more}Esc leaves"))
+        let by =
+            plan.approval.as_ref().map(|approval| format!("approved by {}: {}. ", approval.by(), approval.reason()));
+        let by = text::clean(&by.unwrap_or_default()).into_owned();
+        (Role::DialogDanger, format!("{by}to run it type  {phrase}  and press Enter. {more}Esc leaves"))
     } else {
         (Role::DialogDanger, format!("y runs it. {more}Esc leaves; Enter alone never acts"))
+    }
+}
+
+/// How the second person is come by.
+fn second(state: &State, plan: &PlanDialog) -> String {
+    let asked =
+        state.second.own_of(&plan.plan.body().hash).filter(|request| !matches!(request.state, Standing::Used(_)));
+    match asked {
+        Some(request) if request.is_open(state.now.wall) => {
+            format!("a second person's approval is asked for: {}", request.standing(state.now.wall))
+        }
+        Some(request) => format!("{}. + asks again", request.standing(state.now.wall)),
+        None if state.second.team => "it takes a second person's approval: + asks for it".to_owned(),
+        None => "it takes a second person's approval, for which a team's journal must be configured".to_owned(),
+    }
+}
+
+/// What a reason is typed for, where a lock is wanted.
+const fn why_lock(plan: &PlanDialog) -> &'static str {
+    match plan.why {
+        Why::TakeLock => {
+            "why is the lock taken over? Its holder is told and has 30 s, unless nobody drives that run; its next change is refused then. \
+             Enter takes it, Esc goes back"
+        }
+        Why::AskLock | Why::Glass => "why should it be handed over? Enter asks its holder, Esc goes back",
     }
 }
 

@@ -158,6 +158,16 @@ fn no_module_imports_what_it_must_not() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A second person's approval is made of what the server of a team's journal says, and of nothing else: whoever could make one elsewhere could let
+/// oneself through the gate.
+#[test]
+fn only_a_team_s_journal_makes_an_approval() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let makers = rust_files(&root).into_iter().filter(|(_, text)| text.contains("Approval::granted("));
+    let makers: Vec<PathBuf> = makers.map(|(path, _)| path).collect();
+    assert_eq!(makers, ["journal/postgres/approval.rs", "runbook/gate/tests.rs"].map(PathBuf::from));
+}
+
 #[test]
 fn the_table_is_in_layers() {
     let order: Vec<&str> = ALLOWED.iter().map(|(module, _)| *module).collect();

@@ -67,6 +67,7 @@ mod runbook_terminal;
 mod runbook_text;
 mod scale;
 mod screen;
+mod second;
 mod seen;
 mod servers;
 mod silencing;

@@ -165,6 +165,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         presenting: Presenting::default(),
         redactor: Redactor::default(),
         habits: Habits::default(),
+        team: true,
         who: "ada@bastion".to_owned(),
         troubles: Vec::new(),
         logs: quarterdeck::panes::logs::Settings::default(),

@@ -35,16 +35,21 @@ rm "$HOME/touched"
 "#;
 
 /// A machine, and who sits there.
-struct Machine {
-    desk: Desk,
+pub struct Machine {
+    pub desk: Desk,
     /// Gives it its host name.
-    wrapper: Vec<String>,
+    pub wrapper: Vec<String>,
 }
 
 impl Machine {
     fn new(server: &Postgres, login: &str, host: &str) -> Self {
+        Self::with(server, login, host, "")
+    }
+
+    /// With more tables in its config.
+    pub fn with(server: &Postgres, login: &str, host: &str, more: &str) -> Self {
         let config = format!(
-            "environment = \"lab\"\n\n[journal.postgres]\n\
+            "environment = \"lab\"\n\n{more}[journal.postgres]\n\
              dsn = \"postgres://{login}@127.0.0.1:{}/team?sslmode=disable\"\npassword = {{ env = \"QD_READ\" }}\n\n\
              [runbooks]\npaths = [\"books\"]\n",
             server.port
@@ -61,26 +66,26 @@ impl Machine {
         Self { desk, wrapper }
     }
 
-    fn dashboard(&self) -> Session {
+    pub fn dashboard(&self) -> Session {
         let session = self.desk.launch_under(&self.wrapper).start();
         session.wait_text("4 Databases");
         session
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         self.desk.run_under(&self.wrapper, arguments)
     }
 
-    fn said(&self, arguments: &[&str]) -> String {
+    pub fn said(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }
 
-    fn make(&self, file: &str) {
+    pub fn make(&self, file: &str) {
         std::fs::write(self.desk.home().join(file), "").unwrap();
     }
 
-    fn is_made(&self, file: &str) {
+    pub fn is_made(&self, file: &str) {
         let path = self.desk.home().join(file);
         poll(PATIENCE, || path.exists().then_some(())).unwrap_or_else(|| panic!("{file} is made"));
     }
@@ -91,7 +96,7 @@ impl Machine {
 }
 
 /// A database with the journal's tables, made by what `journal setup` prints, and two people who may write there.
-fn prepare(server: &Postgres, printed: &Output) {
+pub fn prepare(server: &Postgres, printed: &Output) {
     let sql = String::from_utf8(printed.stdout.clone()).unwrap();
     // Their password is that of `qd_read`: a desk knows where that is.
     let password = crate::lab::postgres::password("qd_read");

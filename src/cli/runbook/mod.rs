@@ -7,8 +7,13 @@ mod person;
 mod plan;
 mod resume;
 mod run;
+mod second;
 mod shelf;
 mod told;
+
+pub use desk::Desk;
+pub use person::Person;
+pub use told::of_record;
 
 use super::{Global, PRINTS};
 use crate::runbook::schema;

@@ -107,6 +107,11 @@ fn announced(desk: &Desk, plan: &Plan<Draft>) -> String {
     desk.exec.connections.redactor().text(&told).into_owned()
 }
 
+/// A plan as the screen shows it.
+pub fn text(plan: &Plan<Draft>) -> String {
+    ui::plan_text(plan, None, WIDTH)
+}
+
 /// A plan as text: what the screen shows, and what a script needs to run it.
 pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
     let notice = (!notes.is_empty()).then(|| notes.join("; "));
@@ -116,9 +121,16 @@ pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
         Some(why) => format!("can't be run unattended: {why}"),
         None => format!("to run it unattended: {answers}--plan {}", plan.body().hash),
     };
+    let two = match plan.takes_two() && config.journal.postgres.is_some() {
+        true => format!(
+            "run asks for a second person's approval, and waits for it: {} min\n",
+            config.policy.approval_minutes
+        ),
+        false => String::new(),
+    };
     let later: String =
         later(plan).iter().map(|(step, phrase)| format!("{step} asks again: type  {phrase}\n")).collect();
-    format!("{}\n{}\n{text}{later}{how}\n", plan.body().runbook.title, heading(plan, config))
+    format!("{}\n{}\n{text}{later}{two}{how}\n", plan.body().runbook.title, heading(plan, config))
 }
 
 /// The steps that ask for a phrase of their own when they are reached, each with it; a step on several hosts asks once.
@@ -169,7 +181,7 @@ fn needs_person(plan: &Plan<Draft>, config: &Config) -> Option<String> {
     if config.guarded && config.policy.unattended == Unattended::Refuse {
         return Some(format!("{} is guarded", config.environment));
     }
-    if plan.takes_two() {
+    if plan.takes_two() && config.journal.postgres.is_none() {
         return Some("it takes a second person".to_owned());
     }
     takes_person(plan)

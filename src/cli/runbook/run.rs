@@ -4,6 +4,7 @@ use super::super::{Global, setup};
 use super::desk::Desk;
 use super::person::Person;
 use super::plan::{self, What};
+use super::second::Asking;
 use super::told;
 use crate::config::Config;
 use crate::domain::RunId;
@@ -12,10 +13,14 @@ use crate::domain::risk::{BreakGlass, Level, Policy, Unattended};
 use crate::domain::{reason, text};
 use crate::effect::RunAnswer;
 use crate::event::{Event, RunEvent, TaskList};
+use crate::journal::Others;
 use crate::runbook::announce::{self, Teller};
 use crate::runbook::gate::approve;
 use crate::runbook::machine::Way;
-use crate::runbook::{Answer, Approved, Authority, Draft, Glass, Plan, PlanRequest, Refusal, Runs, Writes, params};
+use crate::runbook::wants::{Want, Wants};
+use crate::runbook::{
+    Answer, Approval, Approved, Authority, Draft, Glass, Plan, PlanRequest, Refusal, Runs, Writes, params,
+};
 use crate::{clock, runtime};
 use clap::Args;
 use serde_json::{Value, json};
@@ -52,6 +57,12 @@ pub struct Run {
     /// lock and `break_glass = "refuse"` under [policy] hold
     #[arg(long, value_name = "REASON")]
     break_glass: Option<String>,
+    /// Begin as this run, for which a lock was handed over or taken over: `quarterdeck lock ask` and `take` print it
+    #[arg(long = "as", value_name = "RUN", value_parser = run_id)]
+    begin_as: Option<RunId>,
+    /// Ask for the second person's approval that the plan takes, print the request's id and wait for nobody; once it is approved, run it again
+    #[arg(long, conflicts_with = "break_glass")]
+    no_wait: bool,
     /// Print what others are told of it, before and after, as Markdown for a chat channel
     #[arg(long)]
     announce: bool,
@@ -91,7 +102,7 @@ impl Run {
         tells: [bool; 2],
     ) -> Self {
         let [announce, json] = tells;
-        Self { what: What::none(), confirm, plan, break_glass, announce, json }
+        Self { what: What::none(), confirm, plan, break_glass, begin_as: None, no_wait: false, announce, json }
     }
 
     /// Plans, asks and drives a run that was begun before; its exit code.
@@ -119,6 +130,9 @@ impl Run {
     async fn whole(&self, desk: &mut Desk, request: &PlanRequest) -> Result<End, Refused> {
         let mut person = Person::here();
         self.may_begin(desk, person.is_some()).await?;
+        if let Some(run) = self.begin_as {
+            begins_as(desk, run).await?;
+        }
         let mut made = desk.plan(request).await?;
         let mut first = true;
         loop {
@@ -192,6 +206,7 @@ impl Run {
         }
         self.is_that_plan(&made, first)?;
         let glass = self.glass(&made, desk.config.policy)?;
+        let approval = if glass.is_none() { self.second(desk, &made, person.is_some()).await? } else { None };
         // An answer is for a plan that was seen: without its hash nobody can have seen this one.
         let given = self.confirm.first().filter(|_| first && self.plan.is_some());
         let answer = match (plan::answer(&made), given, person.as_deref_mut()) {
@@ -205,7 +220,7 @@ impl Run {
         };
         let answer = as_answer(&made, &answer)?;
         unlock(desk, person.as_deref_mut()).await?;
-        let authority = Authority { writes: Writes::Unlocked, glass };
+        let authority = Authority { writes: Writes::Unlocked, glass, approval };
         let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
         if person.is_none() {
             self.needs_nobody(&approved)?;
@@ -220,12 +235,24 @@ impl Run {
             Some(_) if !made.takes_two() => {
                 Err("--break-glass is not needed: one person is enough for this plan; leave it out".to_owned())
             }
-            None if made.takes_two() && policy.break_glass == BreakGlass::Allow => {
-                Err(format!("{}; --break-glass REASON does it alone, and everybody sees it", Refusal::NeedsTwo))
-            }
-            None if made.takes_two() => Err(Refusal::NeedsTwo.to_string()),
             glass => Ok(glass),
         }
+    }
+
+    /// The second person whom the plan takes; `None`: it takes one.
+    async fn second(&self, desk: &Desk, made: &Plan<Draft>, person: bool) -> Result<Option<Approval>, Refused> {
+        if !made.takes_two() {
+            return Ok(None);
+        }
+        let alone = match desk.config.policy.break_glass {
+            BreakGlass::Allow => "; --break-glass REASON does it alone, and everybody sees it",
+            BreakGlass::Refuse => "",
+        };
+        if desk.config.journal.postgres.is_none() {
+            return Err(format!("{}{alone}", Refusal::NeedsTwo));
+        }
+        let asking = Asking { no_wait: self.no_wait, json: self.json };
+        asking.second(desk, made, person).await.map(Some).map_err(|why| format!("{why}{alone}"))
     }
 
     /// Prints what others are told, when that is wanted.
@@ -259,6 +286,24 @@ impl Run {
         }
         Ok(())
     }
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    text.parse().map(RunId).map_err(|_| "write the whole id, as `quarterdeck lock` prints it".to_owned())
+}
+
+/// What is kept for a run that has not begun is this one's.
+async fn begins_as(desk: &Desk, run: RunId) -> Result<(), Refused> {
+    let journal = &desk.exec.journal;
+    let names = journal.locked().await.map_err(|error| error.to_string())?;
+    let held = journal.held(&names).await.map_err(|error| error.to_string())?;
+    let kept: Vec<String> = held.into_iter().filter(|lease| lease.run == run).map(|lease| lease.resource).collect();
+    let begun = !journal.of_run(run).await.map_err(|error| error.to_string())?.is_empty();
+    if kept.is_empty() || begun {
+        return Err(format!("no lock is kept for run {run} any more: `quarterdeck lock list` shows who holds what"));
+    }
+    desk.exec.runs.passed(run, kept);
+    Ok(())
 }
 
 fn question(wanted: &str) -> String {
@@ -358,6 +403,9 @@ struct Following<'a> {
     called: Option<PlanRequest>,
     /// As the records tell it.
     runs: Runs,
+    /// What others record meanwhile, where that can be followed.
+    others: Option<Box<dyn Others>>,
+    wants: Wants,
 }
 
 impl<'a> Following<'a> {
@@ -365,7 +413,22 @@ impl<'a> Following<'a> {
         let seen = first && of.plan.is_some();
         let (question, end, trouble, changed, called) = (None, None, None, None, None);
         let runs = Runs::default();
-        Self { of, run, seen, question, sent: false, stopping: false, end, trouble, changed, called, runs }
+        let (others, wants) = (None, Wants::default());
+        Self {
+            of,
+            run,
+            seen,
+            question,
+            sent: false,
+            stopping: false,
+            end,
+            trouble,
+            changed,
+            called,
+            runs,
+            others,
+            wants,
+        }
     }
 
     async fn follow(
@@ -374,6 +437,7 @@ impl<'a> Following<'a> {
         mut person: Option<&mut Person>,
     ) -> Result<(End, Option<Plan<Draft>>), Refused> {
         let mut signals = Signals::new()?;
+        self.others = desk.exec.journal.others(None).await.ok().flatten();
         let mut ticks = interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -392,8 +456,13 @@ impl<'a> Following<'a> {
                         }
                     }
                 }
-                line = next_line(person.as_deref_mut()), if self.question.is_some() => self.answer(desk, line.as_deref(), person.as_deref_mut()),
+                line = next_line(person.as_deref_mut()), if self.takes_line() => {
+                    if !self.hands_over(desk, line.as_deref()) {
+                        self.answer(desk, line.as_deref(), person.as_deref_mut());
+                    }
+                }
                 _ = ticks.tick() => {
+                    self.hear(person.as_deref_mut()).await;
                     if desk.exec.running().is_empty() && desk.events.is_empty() {
                         break;
                     }
@@ -404,6 +473,42 @@ impl<'a> Following<'a> {
             self.of.tell_others(desk, "after", &announce::of_run(&self.runs, run, clock::now().wall));
         }
         self.ended()
+    }
+
+    /// Somebody wants what this run holds: who sits here is told.
+    async fn hear(&mut self, person: Option<&mut Person>) {
+        let Some(others) = &mut self.others else { return };
+        if !others.stirs() {
+            return;
+        }
+        let Ok(records) = others.read().await else { return };
+        let mut told = Vec::new();
+        for record in &records {
+            told.extend(self.wants.apply(record).filter(|want| want.run == self.run).map(Want::line));
+        }
+        let how = if person.is_some() { "; to stop and hand it over type  hand over" } else { "" };
+        for line in told {
+            if self.of.json {
+                println!("{}", told::compact(&json!({ "event": "wanted", "text": line })));
+            } else {
+                eprintln!("! {line}{how}");
+            }
+        }
+    }
+
+    fn takes_line(&self) -> bool {
+        self.question.is_some() || self.wants.of_run(self.run).is_some()
+    }
+
+    /// The answer to whoever wants a lock; false: it is none.
+    fn hands_over(&mut self, desk: &Desk, line: Option<&str>) -> bool {
+        let Some(want) = self.wants.of_run(self.run).cloned() else { return false };
+        let says_so = line == Some("hand over");
+        if says_so {
+            desk.exec.hand_over(self.run, want);
+            self.question = None;
+        }
+        says_so
     }
 
     fn ended(self) -> Result<(End, Option<Plan<Draft>>), Refused> {
@@ -472,8 +577,9 @@ impl<'a> Following<'a> {
             None => "y".to_owned(),
             Some(wanted) => person.ask(&question(&wanted)).await,
         };
+        let approval = self.of.second(desk, &made, true).await?;
         // Writes were unlocked for the run that this one belongs to.
-        let authority = Authority { writes: Writes::Unlocked, glass: None };
+        let authority = Authority { approval, ..Authority::alone(Writes::Unlocked) };
         let answer = as_answer(&made, &answer)?;
         let approved = approve(made, &answer, authority).map_err(|(_, refusal)| refusal.to_string())?;
         desk.exec.start(approved).map(drop).ok_or_else(|| "it was refused".to_owned())
@@ -509,6 +615,8 @@ impl<'a> Following<'a> {
             | RunEvent::Planned { .. }
             | RunEvent::NotPlanned { .. }
             | RunEvent::Recalled(_)
+            | RunEvent::Approved(_)
+            | RunEvent::Yours { .. }
             | RunEvent::Elsewhere(_)
             | RunEvent::Unread(_)
             | RunEvent::OnlyLooks(_)

@@ -29,6 +29,8 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
+        | RunEvent::Approved(_)
+        | RunEvent::Yours { .. }
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
         | RunEvent::OnlyLooks(_)
@@ -51,6 +53,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::Call { .. }
         | RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
+        | RunEvent::Approved(_)
+        | RunEvent::Yours { .. }
         | RunEvent::Recalled(_)
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
@@ -68,7 +72,8 @@ fn of_output(lines: &[String], lost: u64) -> String {
     lines.map(|line| format!("           | {}", text::clean(line)).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-fn of_record(record: &Record) -> String {
+/// A record of a run in a line, for people.
+pub fn of_record(record: &Record) -> String {
     let entry = &record.entry;
     let said = |key: &str| entry.data[key].as_str().unwrap_or_default();
     let run = entry.run.map(|run: RunId| run.short()).unwrap_or_default();
@@ -87,6 +92,12 @@ fn of_record(record: &Record) -> String {
         RecordKind::LockTaken => ("holds", said("detail").to_owned()),
         RecordKind::RunResume => ("again", format!("run {run}: {} {}", said("way"), said("reason"))),
         RecordKind::LockReleased => ("gives back", said("detail").to_owned()),
+        RecordKind::ApprovalAsked => ("asks", format!("for a second person's approval of {}", said("runbook"))),
+        RecordKind::ApprovalGiven => ("approved", said("reason").to_owned()),
+        RecordKind::ApprovalRefused => ("refused", said("reason").to_owned()),
+        RecordKind::ApprovalWithdrawn => ("asks not", "the request is withdrawn".to_owned()),
+        RecordKind::LockWanted => ("asks", format!("for a lock: {}", said("reason"))),
+        RecordKind::LockPassed => ("passes", said("detail").to_owned()),
         RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
             (entry.kind.word(), String::new())
         }

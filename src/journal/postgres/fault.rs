@@ -77,6 +77,10 @@ fn refused(user: &str, code: &str, message: &str) -> Option<(String, String)> {
             "others' appends did not end in time".to_owned(),
             "see what waits in quarterdeck.turn on that server".to_owned(),
         ),
+        "P0001" if message.starts_with("approval: ") => (
+            message.to_owned(),
+            "`quarterdeck approval list` tells how each stands; a new one is asked for with the plan".to_owned(),
+        ),
         // What the journal's own triggers say.
         "P0001" => (message.to_owned(), "run `quarterdeck journal verify`".to_owned()),
         _ => return None,

@@ -2,12 +2,13 @@
 //! behind them.
 
 use super::super::JournalError;
-use super::super::lease::{Grant, Taken};
+use super::super::lease::{Grant, PASSED, Taken};
 use super::Inner;
 use crate::domain::RunId;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Who holds a resource may have given it back before it is asked who that is: then it is taken again, so often.
 const TRIES: usize = 5;
@@ -52,6 +53,19 @@ impl Inner {
         let release = release.bind(run.to_string()).bind(self.writer.to_string());
         let done = release.execute(&self.reader.pool().await?).await;
         done.map(drop).map_err(|error| self.explain("release a lock in", &error))
+    }
+
+    pub(super) async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
+        let open = self.reader.open_runs(None).await?;
+        let gone: Vec<String> = open.iter().filter(|run| run.is_gone()).map(|run| run.driver.to_string()).collect();
+        let passed = sqlx::query_scalar("SELECT quarterdeck.pass($1::uuid, $2::uuid, $3::uuid[], $4)")
+            .bind(wanted.to_string())
+            .bind(self.writer.to_string())
+            .bind(gone)
+            .bind(millis(PASSED))
+            .fetch_one(&self.reader.pool().await?)
+            .await;
+        passed.map_err(|error| self.explain("pass on a lock in", &error))
     }
 
     /// The server judges who is alive, but for a process that ended on this machine: that is seen here at once.

@@ -4,6 +4,7 @@
 //! An append is one statement, so that a line that breaks leaves it done or not done, and asking tells which. Nothing is opened before it
 //! is used, and what could not be reached is tried again at the next use.
 
+mod approval;
 mod fault;
 mod lease;
 mod others;
@@ -22,6 +23,8 @@ use crate::connect::postgres::{Login, LoginSettings};
 use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
 use crate::redact::Redactor;
+use crate::runbook::Approval;
+use crate::runbook::approvals::Request;
 use async_trait::async_trait;
 use serde_json::json;
 use sqlx::{PgPool, Row};
@@ -207,6 +210,29 @@ impl Journal for PostgresJournal {
 
     async fn held(&self, resources: &[String]) -> Result<Vec<Lease>, JournalError> {
         self.inner.reader.held(resources).await
+    }
+
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        self.inner.reader.locked().await
+    }
+
+    async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        self.whole(async move { inner.pass(wanted).await }).await
+    }
+
+    async fn decide(&self, entry: Entry) -> Result<Record, JournalError> {
+        self.append(entry).await
+    }
+
+    async fn approval(&self, plan_hash: &str) -> Result<Option<Approval>, JournalError> {
+        self.inner.seen().await?;
+        self.inner.reader.approval(plan_hash).await
+    }
+
+    async fn approvals(&self) -> Result<Vec<Request>, JournalError> {
+        self.inner.seen().await?;
+        self.inner.reader.approvals().await
     }
 
     async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {

@@ -21,7 +21,7 @@ const PAGE: i64 = 1000;
 /// Starts of runs that are looked through for the newest of each runbook.
 const STARTS: i64 = 5000;
 
-const SELECT: &str = "SELECT place, writer::text AS writer, seq, id::text AS id, prev, hash, at, mono_ms, incident, actor_name, \
+pub(super) const SELECT: &str = "SELECT place, writer::text AS writer, seq, id::text AS id, prev, hash, at, mono_ms, incident, actor_name, \
      actor_uid, actor_host, kind, run::text AS run, step, role, target, env, data FROM quarterdeck.record";
 
 /// Who holds what is asked for.
@@ -161,6 +161,15 @@ impl Reader {
         })
     }
 
+    /// See [`super::super::Journal::locked`].
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        let names = "SELECT resource FROM quarterdeck.lease WHERE run IS NOT NULL ORDER BY resource";
+        self.told(sqlx::query_scalar(names).fetch_all(&self.pool().await?).await)
+    }
+
     /// All records of a run, oldest first; without those that can't be read.
     ///
     /// # Errors
@@ -222,12 +231,12 @@ impl Reader {
         self.login.pool().await.map_err(fault::unreached)
     }
 
-    fn told<T>(&self, answer: sqlx::Result<T>) -> Result<T, JournalError> {
+    pub(super) fn told<T>(&self, answer: sqlx::Result<T>) -> Result<T, JournalError> {
         answer.map_err(|error| fault::explain(&self.login, "read", &error))
     }
 }
 
-fn records(rows: &[PgRow]) -> Vec<Record> {
+pub(super) fn records(rows: &[PgRow]) -> Vec<Record> {
     rows.iter().map(found).filter_map(Found::record).collect()
 }
 

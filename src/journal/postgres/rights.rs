@@ -22,6 +22,7 @@ pub struct Rights {
 const RIGHTS: &str = "SELECT session_user::text AS login, rolsuper AS superuser, pg_has_role(session_user, relowner, 'usage') AS owner,
          has_table_privilege('quarterdeck.record', 'UPDATE, DELETE, TRUNCATE')
              OR has_any_column_privilege('quarterdeck.record', 'UPDATE')
+             OR has_table_privilege('quarterdeck.approval', 'INSERT, UPDATE, DELETE, TRUNCATE')
              OR has_column_privilege('quarterdeck.record', 'actor_name', 'INSERT') AS changes,
          has_column_privilege('quarterdeck.record', 'hash', 'INSERT')
              AND has_function_privilege('quarterdeck.take(uuid, uuid, text[], bigint)', 'EXECUTE') AS appends,

@@ -8,7 +8,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::fmt::Write as _;
 
 /// Each step, from version 1 on.
-const STEPS: [&str; 2] = [include_str!("schema/0001_record.sql"), include_str!("schema/0002_lease.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("schema/0001_record.sql"),
+    include_str!("schema/0002_lease.sql"),
+    include_str!("schema/0003_approval.sql"),
+];
 
 /// Held while the tables are made, so that two who do it at once do it one after the other: any number that nobody else takes.
 const LOCK: i64 = 0x7175_6172_7465_726a;

@@ -154,6 +154,15 @@ impl Journal for SqliteJournal {
         self.inner.reader.held(resources, &self.inner.actor).await
     }
 
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        self.inner.reader.locked().await
+    }
+
+    async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        self.whole("pass on a lock in", async move { inner.pass(wanted).await }).await
+    }
+
     async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {
         let (reader, us) = (self.inner.reader.clone(), self.inner.writer);
         let place = reader.place(after).await?;

@@ -145,6 +145,11 @@ impl Reader {
         lease::held(&self.pool, resources, us).await.map_err(|error| self.explain(&error))
     }
 
+    /// See [`super::super::Journal::locked`].
+    pub async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        lease::names(&self.pool).await.map_err(|error| self.explain(&error))
+    }
+
     /// See [`super::super::Journal::of_run`].
     pub async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
         let rows = sqlx::query("SELECT * FROM record WHERE run = ? ORDER BY place").bind(run.to_string());

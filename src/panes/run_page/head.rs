@@ -26,6 +26,9 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
     if let Some(reason) = &run.glass {
         put(&[(Role::SeverityCritical, &format!("▲ BREAK-GLASS, one person for two: {reason}"))]);
     }
+    if let Some(by) = &run.approved {
+        put(&[(Role::Muted, "approved by  "), (Role::Text, by)]);
+    }
     match run.current() {
         Some(at) if run.cut_off => {
             put(&[(role_of(run), &run.verdict_alone().unwrap_or_default())]);

@@ -242,6 +242,7 @@ fn sections(run: &RunView) -> Vec<Section> {
         fact("run", format!("{} of {}", run.id, run.runbook)),
         fact("started", format!("{} by {} in {}", run.started.strftime("%Y-%m-%d %H:%M:%SZ"), run.actor, run.env)),
         fact("break-glass", run.glass.clone().unwrap_or_default()),
+        fact("approved by", run.approved.clone().unwrap_or_default()),
         fact("answered", run.answer.clone()),
         fact("parameters", params.join("\n")),
     ];

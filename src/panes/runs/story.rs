@@ -20,6 +20,9 @@ pub(super) fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
     if let Some(reason) = &run.glass {
         put(Role::SeverityCritical, &format!("▲ BREAK-GLASS, one person for two: {reason}"), 2);
     }
+    if let Some(by) = &run.approved {
+        put(Role::Text, &format!("approved by {by}"), 2);
+    }
     if let Some(verdict) = run.verdict() {
         put(run.severity().into(), &verdict, 2);
     }

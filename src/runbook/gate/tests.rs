@@ -4,7 +4,7 @@ use crate::runbook::plan::{PlanBody, PlanRequest, When};
 use crate::runbook::script::{Fleet, Script};
 use serde_json::{Value, json};
 
-const UNLOCKED: Authority = Authority { writes: Writes::Unlocked, glass: None };
+const UNLOCKED: Authority = Authority::alone(Writes::Unlocked);
 
 fn fence(role: Role) -> PlannedFence {
     let (language, sent, when) = ("sql".to_owned(), String::new(), When::Always);
@@ -82,8 +82,7 @@ fn passing() -> Finding {
 
 #[test]
 fn nothing_is_approved_while_writes_are_refused_or_the_wholeis_blocked() {
-    let refusal =
-        |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority { writes, glass: None }).unwrap_err().1;
+    let refusal = |plan, writes| approve(plan, &phrase("kill 2 on primary"), Authority::alone(writes)).unwrap_err().1;
     let fine = || plan(vec![step("kill", Level::Typed)], Vec::new());
     assert_eq!(refusal(fine(), Writes::ReadOnly), Refusal::ReadOnly);
     assert_eq!(refusal(fine(), Writes::Locked), Refusal::Locked);
@@ -171,7 +170,7 @@ fn only_an_undo_of_the_approved_plan_is_let_through_and_with_the_rows_that_were_
 fn a_broken_glass_stands_in_for_the_second_person_and_for_nothing_else() {
     let glass =
         Glass::broken("nobody answers and players are cut off", crate::domain::risk::Policy::default()).unwrap();
-    let broken = |writes| Authority { writes, glass: Some(glass.clone()) };
+    let broken = |writes| Authority { glass: Some(glass.clone()), ..Authority::alone(writes) };
     let two = || plan(vec![step("kill", Level::Two), step("drop", Level::Two)], Vec::new());
     let answer = phrase("kill 2 on primary");
     let refusal = |plan, answer: &Answer, authority| approve(plan, answer, authority).err().map(|(_, refusal)| refusal);
@@ -193,4 +192,31 @@ fn a_broken_glass_stands_in_for_the_second_person_and_for_nothing_else() {
     let one = plan(vec![step("kill", Level::Typed)], Vec::new());
     let one = approve(one, &answer, broken(Writes::Unlocked)).map_err(|(_, refusal)| refusal).unwrap();
     assert_eq!(one.glass(), None, "where one is enough nothing is broken, and nobody is told so");
+}
+
+#[test]
+fn an_approval_stands_in_for_the_second_person_of_its_own_plan_alone() {
+    let two = || plan(vec![step("kill", Level::Two), step("drop", Level::Two)], Vec::new());
+    let of =
+        |hash: &str| Approval::granted(uuid::Uuid::nil(), hash.to_owned(), "ben".to_owned(), "looked at it".to_owned());
+    let ours = of(&two().body().hash);
+    let by = |approval: &Approval, writes| Authority { approval: Some(approval.clone()), ..Authority::alone(writes) };
+    let answer = phrase("kill 2 on primary");
+    let refusal = |plan, answer: &Answer, authority| approve(plan, answer, authority).err().map(|(_, refusal)| refusal);
+    assert_eq!(refusal(two(), &answer, by(&of("another"), Writes::Unlocked)), Some(Refusal::OtherPlan));
+    assert_eq!(refusal(two(), &answer, by(&ours, Writes::Locked)), Some(Refusal::Locked));
+    let wanted = Refusal::NeedsPhrase("kill 2 on primary".to_owned());
+    assert_eq!(refusal(two(), &Answer::Yes, by(&ours, Writes::Unlocked)), Some(wanted), "who runs it types the phrase");
+    let blocked = plan(vec![step("kill", Level::Two)], vec!["no".to_owned()]);
+    let of_blocked = of(&blocked.body().hash);
+    assert_eq!(refusal(blocked, &answer, by(&of_blocked, Writes::Unlocked)), Some(Refusal::Blocked("no".to_owned())));
+
+    let whole = approve(two(), &answer, by(&ours, Writes::Unlocked)).map_err(|(_, refusal)| refusal).unwrap();
+    assert_eq!((whole.approval(), whole.glass()), (Some(&ours), None));
+    assert_eq!(whole.refuses("drop", Some(&phrase("drop 2 on primary"))), None);
+    let glass =
+        Glass::broken("nobody answers and players are cut off", crate::domain::risk::Policy::default()).unwrap();
+    let both = Authority { glass: Some(glass), ..by(&ours, Writes::Unlocked) };
+    let whole = approve(two(), &answer, both).map_err(|(_, refusal)| refusal).unwrap();
+    assert_eq!(whole.glass(), None, "where somebody approved nothing is broken");
 }

@@ -26,7 +26,7 @@ use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::past::fingerprint;
 use crate::runbook::plan::{Onward, PlannedStep};
 use crate::runbook::reach::Reached;
-use crate::runbook::{Answer, Approved, Glass, Plan};
+use crate::runbook::{Answer, Approval, Approved, Glass, Plan};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -272,7 +272,9 @@ impl Run {
             Command::Finish { outcome, reason, left } => {
                 let left = self.left_steps(left);
                 let (outcome, reason, told) = self.verdict(outcome, reason, &left);
-                let reason = self.exec.runs.who_ended(outcome, &reason).unwrap_or(reason);
+                let runs = &self.exec.runs;
+                let ended = runs.who_ended(outcome, &reason).or_else(|| runs.who_has_it(self.id, outcome, &reason));
+                let reason = ended.unwrap_or(reason);
                 let reason = clean(&format!("{reason}{told}")).into_owned();
                 let data = json!({ "outcome": outcome, "reason": reason, "left": self.left_data(&left) });
                 self.ended = Some(Over { outcome, reason, made: self.all_made() });
@@ -364,6 +366,9 @@ impl Run {
             "fleet": body.fleet,
             "risk": body.runbook.risk,
             "break_glass": self.plan.glass().map(Glass::reason),
+            "approval": self.plan.approval().map(Approval::id),
+            "approved_by": self.plan.approval().map(Approval::by),
+            "approval_reason": self.plan.approval().map(Approval::reason),
         });
         self.write(RecordKind::RunStart, None, data).await
             && self.tell_glass().await
@@ -381,6 +386,8 @@ impl Run {
 
     /// Nothing will be changed any more. What can't be recorded any more has its own end.
     async fn give_back(&mut self) {
+        // To whom it went is a record of its own.
+        self.exec.hand_on(self.id).await;
         self.held.release(&self.exec).await;
         self.note_locks(RecordKind::LockReleased).await;
     }

@@ -1,14 +1,17 @@
 //! What a run holds while it goes on: taken before it begins, renewed while it lives, looked at again before each change, given back
 //! at its end.
 //!
-//! PostgreSQL's advisory locks are not taken beside: the session that holds one idles for as long as the run takes, and is what runbooks
-//! like `db-kill-idle` end; it takes a connection when connections are what is missing; and behind a pooler it holds nothing.
+//! `database/NAME` is locked on that database itself too, where a config names it and it can be reached: other teams have other journals. A run that
+//! begins while the database can't be reached goes on without, and says so: it may be the one that brings the database back.
 
 use super::Exec;
+use crate::connect::Postgres;
+use crate::connect::advisory::{self, Advisory, Not};
 use crate::domain::RunId;
 use crate::domain::text::clean;
 use crate::journal::Journal;
 use crate::journal::lease::{Grant, Lease, TTL, Taken};
+use crate::journal::process::actor;
 use crate::runbook::model::{Name, Runbook};
 use crate::runbook::params;
 use crate::runbook::plan::PlannedLock;
@@ -16,6 +19,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -59,13 +63,30 @@ impl Exec {
             return Ok(Vec::new());
         }
         let held = self.journal.held(&resources).await.map_err(|error| format!("its locks are not known: {error}"))?;
-        let locks = resources.into_iter().map(|resource| {
-            let lease = held.iter().find(|lease| lease.resource == resource);
-            let ours = lease.is_some_and(|lease| family.contains(&lease.run));
-            let holder = lease.filter(|_| !ours).map(ToString::to_string);
-            PlannedLock { resource, holder, ours }
-        });
-        Ok(locks.collect())
+        let mut locks: Vec<PlannedLock> = resources
+            .into_iter()
+            .map(|resource| {
+                let lease = held.iter().find(|lease| lease.resource == resource);
+                // What was passed on to a run that is to begin here is as good as free.
+                let lease = lease.filter(|lease| !self.runs.is_passed(lease.run));
+                let ours = lease.is_some_and(|lease| family.contains(&lease.run));
+                let others = lease.filter(|_| !ours);
+                let (holder, held_by) = (others.map(ToString::to_string), others.map(|lease| lease.run));
+                PlannedLock { resource, holder, held_by, ours }
+            })
+            .collect();
+        for lock in locks.iter_mut().filter(|lock| lock.holder.is_none() && !lock.ours) {
+            if let Some(server) = self.database(&lock.resource) {
+                // What can't be asked now is tried when the run begins.
+                lock.holder = advisory::holder(server, &lock.resource).await.unwrap_or_default();
+            }
+        }
+        Ok(locks)
+    }
+
+    /// The server that a lock is about: `database/primary` is `[postgres.primary]`.
+    fn database(&self, resource: &str) -> Option<&Postgres> {
+        resource.strip_prefix("database/").and_then(|name| self.connections.postgres(name))
     }
 }
 
@@ -76,6 +97,10 @@ pub(super) struct Held {
     /// What the runs hold that called this one.
     family: Option<Arc<Self>>,
     renewing: Option<AbortHandle>,
+    /// Databases that are locked themselves, by their resource.
+    databases: Mutex<BTreeMap<String, Advisory>>,
+    /// Databases that could not be: why.
+    without: Vec<String>,
 }
 
 impl Held {
@@ -89,7 +114,8 @@ impl Held {
         let wanted = locks.iter().map(|lock| &lock.resource);
         let ours = |resource: &String| family.as_ref().is_some_and(|family| family.has(resource));
         let wanted: Vec<String> = wanted.filter(|resource| !ours(resource)).cloned().collect();
-        let mut held = Self { run, grants: Vec::new(), family, renewing: None };
+        let (databases, without) = (Mutex::default(), Vec::new());
+        let mut held = Self { run, grants: Vec::new(), family, renewing: None, databases, without };
         if wanted.is_empty() {
             return Ok(held);
         }
@@ -98,9 +124,44 @@ impl Held {
             Ok(Taken::Held(lease)) => return Err(begun(exec, *lease).await.to_string()),
             Err(error) => return Err(error.to_string()),
         }
+        if let Err(why) = held.take_databases(exec).await {
+            held.release(exec).await;
+            return Err(why);
+        }
         let renewing = tokio::spawn(renew(Arc::clone(&exec.journal), run, held.grants.clone()));
         held.renewing = Some(renewing.abort_handle());
         Ok(held)
+    }
+
+    async fn take_databases(&mut self, exec: &Exec) -> Result<(), String> {
+        let actor = actor();
+        let name = format!("quarterdeck run {} by {}@{}", self.run.short(), actor.name, actor.host);
+        for grant in &self.grants {
+            let Some(server) = exec.database(&grant.resource) else { continue };
+            match Advisory::take(server, &grant.resource, &name).await {
+                Ok(taken) => drop(self.databases.get_mut().insert(grant.resource.clone(), taken)),
+                Err(Not::Held(who)) => return Err(who),
+                Err(Not::Unreached(why)) => {
+                    tracing::warn!(resource = grant.resource, %why, "a database is not locked itself");
+                    self.without.push(format!("{} not on the database itself: {why}", grant.resource));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The databases are still locked themselves, or are again.
+    async fn check_databases(&self, exec: &Exec) -> Result<(), String> {
+        for (resource, taken) in &*self.databases.lock().await {
+            let Some(server) = exec.database(resource) else { continue };
+            taken.check(server).await.map_err(|not| match not {
+                Not::Held(who) => format!("the lock on the database was lost: {who}"),
+                Not::Unreached(why) => {
+                    format!("the lock on {} was lost, and can't be taken again: {why}", clean(resource))
+                }
+            })?;
+        }
+        Ok(())
     }
 
     fn has(&self, resource: &str) -> bool {
@@ -123,6 +184,7 @@ impl Held {
                     Ok(false) => return Err(held.lost(exec).await),
                     Err(error) => return Err(format!("whether its locks are still held is not known: {error}")),
                 }
+                held.check_databases(exec).await?;
             }
             at = held.family.as_deref();
         }
@@ -133,7 +195,10 @@ impl Held {
         let resources: Vec<String> = self.grants.iter().map(|grant| grant.resource.clone()).collect();
         let held = exec.journal.held(&resources).await.unwrap_or_default();
         let who = held.iter().find(|lease| lease.run != self.run).map(|lease| format!(": {lease}")).unwrap_or_default();
-        format!("the lock on {} is lost, because this run was not heard of for too long{who}", resources.join(", "))
+        format!(
+            "the lock on {} is lost: it was taken over, or this run was not heard of for too long{who}",
+            resources.join(", ")
+        )
     }
 
     /// For a record: what is held, and the number of each grant.
@@ -144,7 +209,8 @@ impl Held {
 
     /// `database/primary, server/web-1`.
     pub(super) fn text(&self) -> String {
-        let names: Vec<&str> = self.grants.iter().map(|grant| grant.resource.as_str()).collect();
+        let names = self.grants.iter().map(|grant| grant.resource.as_str());
+        let names: Vec<&str> = names.chain(self.without.iter().map(String::as_str)).collect();
         clean(&names.join(", ")).into_owned()
     }
 
@@ -152,6 +218,9 @@ impl Held {
     pub(super) async fn release(&self, exec: &Exec) {
         if let Some(renewing) = &self.renewing {
             renewing.abort();
+        }
+        for (_, taken) in std::mem::take(&mut *self.databases.lock().await) {
+            taken.release().await;
         }
         if self.is_some()
             && let Err(error) = exec.journal.release(self.run).await

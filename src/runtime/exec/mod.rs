@@ -4,6 +4,7 @@
 //! durable, then wait and verify. The screen learns all of it from the journal's records. Must not decide: the gate and the
 //! machine do. Never unjournaled: when a record cannot be written, no change begins.
 
+mod approval;
 mod by_hand;
 mod captured;
 mod child;
@@ -17,6 +18,7 @@ mod progress;
 mod reconcile;
 mod resolve;
 mod scene;
+mod want;
 mod when;
 
 #[cfg(test)]
@@ -37,6 +39,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
+pub use want::{Came, Wanted};
 
 /// What runs are made from.
 pub struct Exec {
@@ -83,6 +86,8 @@ impl Planning {
 pub struct Running {
     answers: Arc<Mutex<BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>>>,
     kin: Arc<Mutex<BTreeMap<RunId, child::Kin>>>,
+    /// Locks that change hands.
+    hands: want::Slot,
     /// The signal by which the program was told to end, if it was.
     signal: Arc<OnceLock<&'static str>>,
 }
@@ -171,7 +176,8 @@ impl Exec {
             return None;
         }
         let resumes = plan.body().request.resumes;
-        let run = resumes.map_or_else(|| RunId(Uuid::now_v7()), |resumption| resumption.run);
+        let new = || self.runs.begins_as(&plan.body().locks).unwrap_or_else(|| RunId(Uuid::now_v7()));
+        let run = resumes.map_or_else(new, |resumption| resumption.run);
         if self.runs.with(|runs| runs.contains_key(&run)) {
             tokio::spawn(async move { exec.trouble(Some(run), "it is under way already").await });
             return None;

@@ -7,7 +7,7 @@ use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::runbook::machine::Watched;
 use crate::runbook::plan::{Onward, Resumption};
-use crate::runbook::{Approved, Glass, Plan};
+use crate::runbook::{Approval, Approved, Glass, Plan};
 use crate::steps::Settled;
 use serde_json::json;
 
@@ -27,6 +27,9 @@ pub(super) async fn reopen(exec: &Exec, plan: &Plan<Approved>, of: Resumption) -
         "locks": !body.locks.is_empty(),
         "parent": body.request.caller.as_ref().map(|caller| json!({ "run": caller.run, "step": caller.step })),
         "break_glass": plan.glass().map(Glass::reason),
+        "approval": plan.approval().map(Approval::id),
+        "approved_by": plan.approval().map(Approval::by),
+        "approval_reason": plan.approval().map(Approval::reason),
     });
     exec.take_up(of.run, data).await
 }

@@ -93,7 +93,11 @@ async fn a_stale_holder_sends_nothing_and_takes_nothing_back() {
     bridge.exec.answer(run, RunAnswer::Done);
     let view = bridge.end(run).await;
     assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
-    assert!(view.reason.contains("the lock on database/primary, service/shop is lost"), "{}", view.reason);
+    assert!(
+        view.reason.contains("the lock on database/primary, service/shop is lost: it was taken over, or"),
+        "{}",
+        view.reason
+    );
     assert_eq!(count(&cluster).await, 0);
     assert_eq!(bridge.exec.journal.held(&held()).await.unwrap().len(), 2, "it gives back nothing of the other's");
 }
@@ -136,4 +140,68 @@ async fn a_lock_whose_parameter_has_no_value_blocks_the_plan() {
     let bridge = Bridge::new(cluster.connections("ops"), page(&keys, &waits())).await;
     let plan = bridge.plan("ways", json!({})).await;
     assert_eq!(plan.body().blocked, ["it locks service/$app, and \"app\" has no value"]);
+}
+
+/// Another team: a journal of its own, over the same database.
+async fn another_team(cluster: &Cluster) -> Bridge {
+    Bridge::new(cluster.connections("ops"), page(KEYS, &waits())).await
+}
+
+/// Ends the session that holds the database.
+async fn cut(cluster: &Cluster) {
+    let mut admin = cluster.admin().await;
+    let ended: i64 = sqlx::query_scalar(OURS).fetch_one(&mut admin).await.unwrap();
+    assert_eq!(ended, 1);
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'quarterdeck run %'";
+    while sqlx::query_scalar::<_, i64>(left).fetch_one(&mut admin).await.unwrap() > 0 {}
+}
+
+const OURS: &str =
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'quarterdeck run %'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_teams_with_journals_of_their_own_exclude_each_other_on_the_database_itself() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (mut first, mut second) = (another_team(&cluster).await, another_team(&cluster).await);
+    let early = second.plan("ways", json!({})).await;
+    let run = begun(&mut first).await;
+    let name = format!("\"quarterdeck run {} by ", run.short());
+    let late = second.plan("ways", json!({})).await;
+    let why = &late.body().blocked[0];
+    assert!(why.starts_with("database/primary is held on the database itself by ") && why.contains(&name), "{why}");
+    assert!(why.contains("(login ops)"), "{why}");
+    second.exec.start(yes(early, None)).unwrap();
+    let refused = |event: &RunEvent| matches!(event, RunEvent::Trouble { what, .. } if what.contains("is held on the database itself by"));
+    second.until(refused).await;
+    assert_eq!(second.exec.journal.held(&held()).await.unwrap(), [], "what it took of its own journal is given back");
+    first.exec.answer(run, RunAnswer::Done);
+    assert_eq!(first.end(run).await.outcome, Some(RunOutcome::Ok));
+    let free = second.plan("ways", json!({})).await;
+    assert_eq!(free.body().blocked, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_whose_line_breaks_is_taken_again_or_the_next_change_is_refused() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let mut bridge = another_team(&cluster).await;
+    let run = begun(&mut bridge).await;
+    cut(&cluster).await;
+    bridge.exec.answer(run, RunAnswer::Done);
+    assert_eq!(bridge.end(run).await.outcome, Some(RunOutcome::Ok), "it is taken again");
+    assert_eq!(count(&cluster).await, 1);
+    // Once more, and another team is quicker.
+    let run = begun(&mut bridge).await;
+    cut(&cluster).await;
+    let mut other = another_team(&cluster).await;
+    let theirs = begun(&mut other).await;
+    bridge.exec.answer(run, RunAnswer::Done);
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Failed), "{view:?}");
+    assert!(
+        view.reason.contains("the lock on the database was lost: database/primary is held on the database itself by"),
+        "{}",
+        view.reason
+    );
+    assert!(view.reason.contains(&theirs.short()), "{}", view.reason);
+    assert_eq!(count(&cluster).await, 1, "nothing was sent");
 }

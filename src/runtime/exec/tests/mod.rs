@@ -246,7 +246,7 @@ fn is_record(event: &RunEvent, kind: RecordKind) -> bool {
 
 fn yes(plan: Plan<Draft>, phrase: Option<&str>) -> Plan<Approved> {
     let answer = phrase.map_or(Answer::Yes, |phrase| Answer::Phrase(phrase.to_owned()));
-    approve(plan, &answer, Authority { writes: Writes::Unlocked, glass: None }).map_err(|(_, refusal)| refusal).unwrap()
+    approve(plan, &answer, Authority::alone(Writes::Unlocked)).map_err(|(_, refusal)| refusal).unwrap()
 }
 
 fn all() -> Value {

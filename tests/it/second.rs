@@ -1,0 +1,166 @@
+//! Two people on two machines over one journal: one asks and the other approves; one holds a lock and the other gets it.
+
+use crate::books::FRONT;
+use crate::lab::postgres::Postgres;
+use crate::lab::{is_root, need, program, skip};
+use crate::pty::Session;
+use crate::support::{leave, press, say};
+use crate::team::{Machine, prepare};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// Low risk takes two.
+const TWO: &str = "[policy]\nlow = \"two\"\n\n";
+
+/// The other team of two; `None`: it can't be made here.
+fn machines(name: &str, server: &Postgres, more: &str) -> Option<[Machine; 2]> {
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        skip(name, "root and unshare");
+        return None;
+    }
+    let pair = [("ada", "bastion-1"), ("ben", "bastion-2")];
+    let pair = pair.map(|(login, host)| Machine::with(server, login, host, more));
+    prepare(server, &pair[0].run(&["journal", "setup"]));
+    Some(pair)
+}
+
+fn json(machine: &Machine, arguments: &[&str]) -> Value {
+    let output = machine.run(arguments);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+/// A run as its plan wants to be answered.
+fn start(machine: &Machine, runbook: &str, more: &[&str]) -> (Session, String) {
+    let plan = json(machine, &["runbook", "plan", runbook, "--json"]);
+    let (hash, phrase) = (plan["hash"].as_str().unwrap(), plan["confirm"].as_str().unwrap());
+    let mut arguments = vec!["runbook", "run", runbook, "--plan", hash, "--confirm", phrase];
+    arguments.extend(more);
+    (machine.desk.launch_under(&machine.wrapper).args(&arguments).start(), hash.to_owned())
+}
+
+#[test]
+fn what_takes_two_is_asked_for_on_one_machine_and_approved_on_another_and_never_by_who_asked() {
+    let server = need!(own_postgres);
+    let name = "second::what_takes_two_is_asked_for_on_one_machine_and_approved_on_another_and_never_by_who_asked";
+    let Some([one, two]) = machines(name, &server, TWO) else { return };
+    let mut screen = two.dashboard();
+    let (mut shell, hash) = start(&one, "own", &[]);
+    shell.wait_text("asked for a second person's approval, ");
+    // Her own second session is refused by the server.
+    let asked = json(&one, &["approval", "list", "--json"]);
+    let id = asked[0]["short"].as_str().unwrap();
+    let own = one.said(&["approval", "approve", id, "--reason", "it is fine", "--plan", &hash]);
+    assert!(own.contains("approval: it was asked for by ada, whose login this is too"), "{own}");
+    // He sees exactly what she saw.
+    let shown = two.said(&["approval", "show", id]);
+    assert!(shown.contains("touch \"$HOME/touched\"") && shown.contains(&hash), "{shown}");
+    assert!(shown.contains("ada@bastion-1 asks to run Own (own) on local"), "{shown}");
+    let unseen = two.said(&["approval", "approve", id, "--reason", "it is fine"]);
+    assert!(unseen.contains("without a terminal it takes --plan"), "{unseen}");
+    screen.wait_text("ada@bastion-1 asks to run Own");
+    press(&mut screen, "A");
+    screen.wait_text("to approve: Own");
+    screen.wait_text("y approves it, n refuses it");
+    press(&mut screen, "y");
+    screen.wait_text("why is it approved?");
+    screen.send("looked at it with her");
+    screen.wait_text("looked at it with her");
+    press(&mut screen, "\r");
+    shell.wait_text("by ben@bastion-2: looked at it with her");
+    one.is_made("touched");
+    one.make("go");
+    assert!(shell.wait_exit().success(), "{}", shell.text());
+    let used = two.said(&["approval", "list"]);
+    assert!(used.contains("used by run "), "{used}");
+    let exported = String::from_utf8(one.run(&["journal", "export"]).stdout).unwrap();
+    let begun: Value =
+        serde_json::from_str(exported.lines().find(|line| line.contains("\"run.start\"")).unwrap()).unwrap();
+    assert_eq!(begun["data"]["approved_by"], "ben", "{begun}");
+    // The next run takes another one, which can be refused, with a reason.
+    let asks = one.said(&["runbook", "run", "own", "--no-wait"]);
+    assert!(asks.contains("waits for a second person: run it again"), "{asks}");
+    let asked = json(&two, &["approval", "list", "--json"]);
+    let id = asked[1]["short"].as_str().unwrap();
+    assert!(two.run(&["approval", "refuse", id, "--reason", "not before the match ends"]).status.success());
+    let list = one.said(&["approval", "list"]);
+    assert!(list.contains("refused by ben@bastion-2: not before the match ends"), "{list}");
+    assert!(two.run(&["journal", "verify"]).status.success());
+    leave(&mut screen);
+}
+
+/// A second runbook over the same lock: what its second step makes shows whether it was begun.
+fn twice(machine: &Machine) {
+    let step = |title: &str, file: &str, wait: &str| {
+        format!(
+            "### {title}\n\n```bash run on=local timeout=60s\nset -eu\ntouch \"$HOME/{file}\"\n{wait}```\n\n\
+             ```bash verify on=local timeout=10s\nset -eu\ntest -e \"$HOME/{file}\"\n```\n\n\
+             ```bash undo on=local timeout=10s\nset -eu\nrm \"$HOME/{file}\"\n```\n\n"
+        )
+    };
+    let steps = step("One", "one", "until [ -e \"$HOME/go\" ]; do sleep 0.05; done\n") + &step("Two", "two", "");
+    let front = FRONT.replace("id: own\ntitle: Own", "id: twice\ntitle: Twice");
+    machine.desk.file(
+        "books/twice.md",
+        &format!("{front}lock: [service/shop]\n---\n\n# Twice\n\nIt is tried.\n\n## Do\n\n{steps}"),
+    );
+}
+
+#[test]
+fn a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it() {
+    let server = need!(own_postgres);
+    let name = "second::a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it";
+    let Some([one, two]) = machines(name, &server, "") else { return };
+    twice(&one);
+    let (mut shell, _) = start(&one, "twice", &[]);
+    one.is_made("one");
+    let ask = ["lock", "ask", "service/shop", "--reason", "the shop must be restarted"];
+    let asking = two.desk.launch_under(&two.wrapper).args(&ask).start();
+    asking.wait_text("service/shop is held by ada@bastion-1 since ");
+    asking.wait_text("of twice, at do/one");
+    shell.wait_text("ben@bastion-2 asks for service/shop: the shop must be restarted");
+    say(&mut shell, "hand over");
+    one.make("go");
+    shell.wait_text("again, undo, ");
+    say(&mut shell, "stop");
+    shell.wait_text("service/shop was handed over to ben@bastion-2");
+    shell.wait_exit();
+    assert!(!one.desk.home().join("two").exists());
+    asking.wait_text("service/shop is handed over");
+    asking.wait_text("--as ");
+    let lease = json(&two, &["lock", "list", "--json"]);
+    let run = lease[0]["run"].as_str().unwrap();
+    // Nobody comes between; and it is his.
+    assert!(one.said(&["runbook", "plan", "own"]).contains("service/shop is held by ben@bastion-2"));
+    two.make("go");
+    let plan = json(&one, &["runbook", "plan", "own", "--json"]);
+    let hash = plan["hash"].as_str().unwrap();
+    let ran = two.said(&["runbook", "run", "own", "--as", run, "--plan", hash, "--confirm", "y"]);
+    assert!(ran.contains("ok"), "{ran}");
+    assert!(one.said(&["lock", "list"]).contains("nobody holds a lock"));
+    assert!(two.run(&["journal", "verify"]).status.success());
+}
+
+#[test]
+fn whoever_is_stopped_and_told_loses_the_lock_and_its_next_change_is_refused() {
+    let server = need!(own_postgres);
+    let name = "second::whoever_is_stopped_and_told_loses_the_lock_and_its_next_change_is_refused";
+    let Some([one, two]) = machines(name, &server, "") else { return };
+    twice(&one);
+    let (shell, _) = start(&one, "twice", &[]);
+    one.is_made("one");
+    // It hears nothing and renews nothing: a laptop that sleeps.
+    shell.signal(Signal::STOP);
+    let take = ["lock", "take", "service/shop", "--reason", "nobody answers and it must go on", "--grace", "5"];
+    let taken = two.said(&take);
+    assert!(taken.contains("its holder is told; it is taken over in 5 s"), "{taken}");
+    assert!(taken.contains("service/shop is taken over"), "{taken}");
+    one.make("go");
+    shell.signal(Signal::CONT);
+    shell.wait_text("the lock on service/shop is lost: it was taken over");
+    shell.wait_text("service/shop is held by ben@bastion-2");
+    assert!(!one.desk.home().join("two").exists(), "nothing was sent");
+    let exported = String::from_utf8(two.run(&["journal", "export"]).stdout).unwrap();
+    assert!(exported.contains("\"lock.wanted\"") && exported.contains("\"lock.passed\""), "{exported}");
+}
