@@ -1,6 +1,7 @@
 //! The second person: asked for through the team's journal, which judges who that is.
 
-use super::{Exec, reason};
+use super::Exec;
+use crate::domain::reason;
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::runbook::approvals::{Request, decision};
 use crate::runbook::{Approval, Draft, Plan, Refusal};
@@ -31,7 +32,7 @@ impl Exec {
     pub async fn decide(&self, request: &Request, approves: bool, why: &str) -> Result<Record, String> {
         self.may_act()?;
         let kind = if approves { RecordKind::ApprovalGiven } else { RecordKind::ApprovalRefused };
-        self.put(kind, decision(request, &reason(why)?)).await
+        self.put(kind, decision(request, &reason::given(why)?)).await
     }
 
     /// Whoever asked wants it no more.

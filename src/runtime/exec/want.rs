@@ -2,7 +2,8 @@
 //!
 //! What was asked for goes to a run that is to begin with it: its id is chosen when it is asked for, so that nobody else can come between.
 
-use super::{Exec, Running, reason};
+use super::{Exec, Running};
+use crate::domain::reason;
 use crate::domain::record::{Entry, Record, RecordKind, RunOutcome};
 use crate::domain::text::clean;
 use crate::domain::{RunId, time};
@@ -120,7 +121,7 @@ impl Exec {
             "run": wanted.of,
             "resources": wanted.resources,
             "for_run": for_run,
-            "reason": reason(&wanted.reason)?,
+            "reason": reason::given(&wanted.reason)?,
             "take": grace.is_some(),
             "grace_ms": grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
         });

@@ -14,7 +14,6 @@ use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
 use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
 use crate::runbook::plan::{PlannedStep, UNDO};
 use crate::runbook::reach::{Fate, Reached, in_order, named};
-use crate::runbook::script::without_host;
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -195,7 +195,10 @@ async fn undoing_is_offered_change_by_change_from_the_last() {
     bridge.exec.answer(run, choose(Way::Undo));
     let (prompt, ways) = asked_ways(&mut bridge).await;
     assert_eq!(ways, [Way::Undo, Way::Stop]);
-    assert!(prompt.contains("Taken back: step 2 'Two' on primary\n\nCan be undone: step 1 'One' on primary (ops@"), "{prompt}");
+    assert!(
+        prompt.contains("Taken back: step 2 'Two' on primary\n\nCan be undone: step 1 'One' on primary (ops@"),
+        "{prompt}"
+    );
     bridge.exec.answer(run, choose(Way::Undo));
     let view = bridge.end(run).await;
     assert_eq!(view.outcome, Some(RunOutcome::Failed));
