@@ -128,7 +128,7 @@ impl Edge {
         asked(&mut screen, "[x] Nobody streams", "pick 1");
         asked(&mut screen, "chosen: let them finish", "done");
         asked(&mut screen, "type  drain on 2 hosts  to go on", "drain on 2 hosts");
-        asked(&mut screen, "batch 1 of 2 is done (lb-1). Look at it before it goes on: next come lb-2", "next");
+        asked(&mut screen, "batch 1 of 2 is done (lb-1). Look at it before it goes on: next come lb-2", "continue");
         screen
     }
 

@@ -52,6 +52,7 @@ mod notices;
 mod offers;
 mod pages;
 mod painted;
+mod pasted;
 mod planned;
 mod presenter;
 mod pty_self;
