@@ -534,7 +534,10 @@ fn a_dashboard_that_a_signal_ends_names_it_in_the_record_of_its_run() {
         let mut screen = desk.start();
         screen.send("5");
         screen.wait_text("5 Runbooks");
-        press(&mut screen, "G");
+        screen.wait_text("Own ");
+        // By title: the second one.
+        press(&mut screen, "g");
+        press(&mut screen, "j");
         press(&mut screen, "R");
         screen.wait_text("plan: Own");
         screen.wait_text("y runs it");
