@@ -166,6 +166,8 @@ pub struct TaskList {
     pub choices: Vec<String>,
     /// What is chosen, from 0.
     pub chosen: Option<usize>,
+    /// It runs another runbook: that it is done means to make the plan of that.
+    pub plans: bool,
 }
 
 impl TaskList {

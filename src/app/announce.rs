@@ -28,7 +28,11 @@ pub(super) fn of_run(state: &State, run: RunId) -> Option<String> {
 
 /// Of the plan that is shown.
 pub(super) fn plan(state: &mut State, mut dialog: Box<PlanDialog>, effects: &mut Effects) {
-    let teller = Teller { who: &state.who, env: &state.environment };
+    let teller = Teller {
+        who: &state.who,
+        env: &state.environment,
+        only_looks: dialog.writes == crate::runbook::Writes::ReadOnly,
+    };
     let told = copy::hidden(state, &announce::before(&dialog.plan, teller, dialog.glass.as_ref()));
     effects.push(Effect::Copy(told.clone()));
     dialog.tell(told);

@@ -104,14 +104,8 @@ impl AskDialog {
 
     /// What a letter chooses of what there is after a failure or a stop.
     pub(super) fn way_of(&self, letter: Option<char>) -> Option<Way> {
-        let there = |way: &Way| self.ways.contains(way);
-        match letter? {
-            'a' => Some(Way::Again),
-            'u' => Some(Way::Undo),
-            'c' => [Way::Next, Way::GoOn].into_iter().find(there),
-            _ => None,
-        }
-        .filter(there)
+        let letter = letter?;
+        self.ways.iter().copied().find(|way| way.letter() == Some(letter))
     }
 
     /// Asks why the step is skipped, or why the run goes on all the same.

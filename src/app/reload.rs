@@ -47,9 +47,10 @@ pub(super) fn take(state: &mut State, reloaded: Reloaded, effects: &mut Effects)
 
 /// Runs under way go on with the pages that they began with. A plan that was made of another page is made anew.
 fn take_runbooks(state: &mut State, shelf: Shelf, effects: &mut Effects) {
-    let Shelf { library, added, removed, changed, marked, wrong } = shelf;
+    let Shelf { library, added, removed, prose, changed, marked, wrong } = shelf;
     // What it calls counts too: a plan tells what that would change, and is blocked when it can't be run.
-    let own: Vec<&String> = changed.iter().chain(&removed).chain(&marked).collect();
+    let unmarked = prose.iter().map(|(id, _)| id);
+    let own: Vec<&String> = changed.iter().chain(&removed).chain(unmarked).chain(&marked).collect();
     let other = planning::about(state)
         .is_some_and(|id| own.iter().any(|own| *own == id) || state.library.standing(id) != library.standing(id));
     state.library = library;
@@ -68,11 +69,15 @@ fn take_runbooks(state: &mut State, shelf: Shelf, effects: &mut Effects) {
     if other && planning::again(state, why, effects) {
         words.push("the plan is made anew".to_owned());
     }
-    if words.is_empty() && wrong.is_empty() {
+    if words.is_empty() && wrong.is_empty() && prose.is_empty() {
         words.push("nothing changed".to_owned());
     }
     if !words.is_empty() {
         state.toasts.say(state.now, format!("runbooks read again: {}", words.join("; ")));
+    }
+    for (id, file) in prose {
+        let what = format!("{id} is no runbook any more: {file} has no `runbook: 1` line at its top");
+        state.toasts.bad(state.now, what);
     }
     if let Some(first) = wrong.first() {
         let more = match wrong.len() - 1 {

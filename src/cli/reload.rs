@@ -83,11 +83,15 @@ impl Renew for Librarian {
         for what in &wrong {
             tracing::warn!(what, "a runbook");
         }
-        let (added, removed) = (only(&after, &before), only(&before, &after));
+        let (added, gone) = (only(&after, &before), only(&before, &after));
+        let file = |id: &String| before.get(id)?.1.clone().filter(|path| config::is_prose(path));
+        let prose: Vec<(String, String)> =
+            gone.iter().filter_map(|id| Some((id.clone(), file(id)?.display().to_string()))).collect();
+        let removed = gone.into_iter().filter(|id| prose.iter().all(|(prose, _)| prose != id)).collect();
         let marked = |id: &&String| self.library.mistake(id).is_some() != library.mistake(id).is_some();
         let marked = after.keys().filter(marked).cloned().collect();
         self.library = Arc::new(library);
-        let shelf = Shelf { library: Arc::clone(&self.library), added, removed, changed, marked, wrong };
+        let shelf = Shelf { library: Arc::clone(&self.library), added, removed, prose, changed, marked, wrong };
         Some(Fresh { told: Reloaded::Runbooks(shelf), swap: None })
     }
 }

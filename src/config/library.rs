@@ -64,6 +64,11 @@ fn read(path: &Path) -> Result<Option<Runbook>, Box<Mistake>> {
     Ok(Some(runbook))
 }
 
+/// A file that can be read and says of itself no more that it is a runbook.
+pub fn is_prose(path: &Path) -> bool {
+    read_safely(path).is_ok_and(|source| !is_runbook(&source))
+}
+
 /// The first problem, and how many there are beside it.
 fn first(path: &Path, source: &str, problems: &Problems) -> Mistake {
     let told = problems.list.first();

@@ -14,7 +14,7 @@ mod schema;
 mod written;
 
 pub use find::{Choice, FOLDER, choose, files, read_safely};
-pub use library::{library, library_after, pages};
+pub use library::{is_prose, library, library_after, pages};
 pub use problem::{Problem, Problems};
 pub use read::KEYS;
 pub use schema::schema;

@@ -39,6 +39,8 @@ pub struct Shelf {
     pub added: Vec<String>,
     /// What went.
     pub removed: Vec<String>,
+    /// What is no runbook any more though its file is there, and that file.
+    pub prose: Vec<(String, String)>,
     /// What says something else.
     pub changed: Vec<String>,
     /// Those whose file has a mistake now and had none, or had one and is mended.

@@ -33,14 +33,19 @@ pub struct Teller<'a> {
     pub who: &'a str,
     /// The environment's name.
     pub env: &'a str,
+    /// Nothing can be run from where they are: `--read-only`.
+    pub only_looks: bool,
 }
 
 /// Of a plan, before it is run.
 pub fn before<Stage>(plan: &Plan<Stage>, teller: Teller<'_>, glass: Option<&Glass>) -> String {
     let body = plan.body();
     let changes: Vec<&PlannedStep> = body.steps.iter().filter(|step| step.changes()).collect();
-    let mut out =
-        Text::head(teller.env, &format!("{} is about to run", teller.who), &body.runbook.title, &body.runbook.id);
+    let read_only = teller.only_looks.then(|| "this quarterdeck only looks (--read-only)".to_owned());
+    let not: Vec<String> = body.blocked.iter().cloned().chain(read_only).collect();
+    let does = if not.is_empty() { "is about to run" } else { "has planned, and can't run," };
+    let mut out = Text::head(teller.env, &format!("{} {does}", teller.who), &body.runbook.title, &body.runbook.id);
+    out.each("not run, because", not.into_iter());
     out.glass(glass.map(Glass::reason));
     let places = changes.iter().map(|step| {
         let rows = step.rows.as_ref().map(|rows| format!(" ({} affected)", rows.rows.len())).unwrap_or_default();
@@ -55,7 +60,6 @@ pub fn before<Stage>(plan: &Plan<Stage>, teller: Teller<'_>, glass: Option<&Glas
         body.steps.iter().filter_map(|step| Some(ahead(body.number(step), &step.title, step.call()?, &reached)));
     out.each("calls", calls);
     out.item("risk", &format!("{}; {}", body.runbook.risk.word(), reach::undo(&reached)));
-    out.each("blocked", body.blocked.iter().cloned());
     out.hash(&body.hash);
     out.0
 }
@@ -69,7 +73,8 @@ pub fn of_run(runs: &Runs, run: &RunView, now: Timestamp) -> String {
 }
 
 fn under_way(runs: &Runs, run: &RunView, now: Timestamp) -> String {
-    let mut out = Text::head(&run.env, &format!("{} is running", run.actor), &run.title, &run.runbook);
+    let does = if run.cut_off { "was cut off in the middle of" } else { "is running" };
+    let mut out = Text::head(&run.env, &format!("{} {does}", run.actor), &run.title, &run.runbook);
     out.glass(run.glass.as_deref());
     out.item("approved by", run.approved.as_deref().unwrap_or_default());
     out.item("since", &format!("{}, {}", clock(run.started), spoken(time::between(run.started, now))));
@@ -78,7 +83,7 @@ fn under_way(runs: &Runs, run: &RunView, now: Timestamp) -> String {
     out.params(&run.params);
     if let Some(at) = run.current() {
         let step = &run.steps[at];
-        let word = if step.state == StepState::Planned { "next" } else { step.state.word() };
+        let word = if step.state == StepState::Planned { "next" } else { run.step_word(at) };
         out.item("now", &format!("{} of {}: {word}", on(step), run.numbers()));
     }
     out.each("calls", calls(runs, run));

@@ -416,6 +416,15 @@ pub struct Call {
     pub line: u32,
 }
 
+impl Fence {
+    /// `run: docker on $container, cannot be undone`. `of`: all fences of its step.
+    pub fn head(&self, of: &[Self]) -> String {
+        let undone = of.iter().any(|other| other.role == Role::Undo);
+        let note = if self.role == Role::Run && !undone { ", cannot be undone" } else { "" };
+        format!("{}: {} on {}{note}", self.role.word(), self.language.name, self.attrs.on)
+    }
+}
+
 impl Step {
     /// The fence that changes the world.
     pub fn run(&self) -> Option<&Fence> {

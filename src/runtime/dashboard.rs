@@ -118,8 +118,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
         let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
     }
-    if let Ok(Ended::Signal(_)) = ended {
-        wind_down(&exec).await;
+    if let Ok(Ended::Signal(signal)) = ended {
+        wind_down(&exec, signal).await;
     }
     shown.exec.connections.close().await;
     ended
@@ -127,13 +127,14 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
 
 /// A signal is nobody's answer to a run that is under way: nothing new begins, and what is in flight is finished and verified.
 /// The next signal ends it at once, and then the next start tells.
-async fn wind_down(exec: &Exec) {
+async fn wind_down(exec: &Exec, signal: u8) {
     let runs = exec.running();
     if runs.is_empty() {
         return;
     }
     // The terminal may have gone: then nobody reads it.
     let _ = writeln!(std::io::stderr(), "quarterdeck: finishing what is under way; another signal ends it at once");
+    exec.runs.told_to_end(name(signal));
     for run in &runs {
         exec.leave(*run);
     }
@@ -149,6 +150,17 @@ async fn wind_down(exec: &Exec) {
         () = tokio::time::sleep(WIND_DOWN) => {}
     }
     tracing::info!(left = exec.running().len(), "wound down");
+}
+
+/// What people call a signal that ends the dashboard.
+const fn name(signal: u8) -> &'static str {
+    use rustix::process::Signal;
+    match Signal::from_named_raw(signal as i32) {
+        Some(Signal::TERM) => "SIGTERM",
+        Some(Signal::HUP) => "SIGHUP",
+        Some(Signal::INT) => "SIGINT",
+        _ => "a signal",
+    }
 }
 
 /// An event of the terminal, or why it could not be read.

@@ -166,6 +166,7 @@ fn answers(ask: &AskDialog) -> Vec<String> {
         _ if ask.skipping => return vec![text("why is it skipped?"), text("Enter skips it"), text("Esc goes back")],
         _ if !ask.ways.is_empty() => ask.ways.iter().filter_map(|it| way(*it)).map(text).collect(),
         Some(phrase) => vec![format!("to go on type  {phrase}  and press Enter")],
+        None if ask.list.plans => vec![text("y makes its plan"), text("s skips, with a reason")],
         None if ask.manual && ask.list.is_empty() => vec![text("y done"), text("s skips, with a reason")],
         None if ask.manual => vec![text("space ticks or chooses"), text("y done"), text("s skips, with a reason")],
         None => vec![text("y goes on")],

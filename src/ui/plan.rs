@@ -41,7 +41,7 @@ pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
 /// A runbook to be read before it is chosen.
 pub fn draw_page(state: &State, reading: &Reading, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
-    page(&mut lines, &reading.runbook, text_width(area), 0, Steps::InFull);
+    page(&mut lines, &reading.runbook, text_width(area), 0, Steps::WithFences);
     let title = format!("{}  (Enter plans it, Esc goes back)", reading.runbook.id);
     dialog::draw(state, area, buf, &title, &lines, &reading.scroll, 0);
 }
@@ -262,6 +262,8 @@ fn terms(rolling: &Rolling) -> String {
 enum Steps {
     /// All that they say.
     InFull,
+    /// The same, each with its fences as they are written.
+    WithFences,
     /// By their numbers in the plan above, which says all there is of those that a person does.
     Numbered,
 }
@@ -271,8 +273,10 @@ fn page(out: &mut Lines, runbook: &Runbook, width: usize, mut told: usize, how: 
     let mut steps = runbook.steps.iter().zip(1..).peekable();
     for passage in &runbook.page {
         let blocks = &passage.blocks[std::mem::take(&mut told).min(passage.blocks.len())..];
-        let step = steps.next_if(|(step, _)| step.title == passage.heading).filter(|_| how == Steps::Numbered);
-        if blocks.is_empty() || step.is_some_and(|(step, _)| step.is_manual()) {
+        let step = steps.next_if(|(step, _)| step.title == passage.heading);
+        let fences = step.filter(|_| how == Steps::WithFences).map_or(&[][..], |(step, _)| &step.fences);
+        let step = step.filter(|_| how == Steps::Numbered);
+        if blocks.is_empty() && fences.is_empty() || step.is_some_and(|(step, _)| step.is_manual()) {
             continue;
         }
         out.push((Role::Text, String::new()));
@@ -280,6 +284,11 @@ fn page(out: &mut Lines, runbook: &Runbook, width: usize, mut told: usize, how: 
         let number = step.map(|(_, number)| format!("{number} ")).unwrap_or_default();
         wrap_into(out, Role::Title, &format!("{number}{heading}"), width, 2);
         blocks_lines(out, blocks, width);
+        for fence in fences {
+            out.push((Role::Text, String::new()));
+            wrap_into(out, Role::Muted, &fence.head(fences), width, 2);
+            fence.body.trim_end().lines().for_each(|line| wrap_into(out, Role::Code, &format!("  {line}"), width, 4));
+        }
     }
 }
 

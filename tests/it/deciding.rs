@@ -373,6 +373,7 @@ fn a_list_is_ticked_by_keys_and_is_done_when_nothing_is_missing() {
         tasks: ["the owner is asked", "the owner agrees"].map(|task| (task.to_owned(), false)).into(),
         choices: ["restart", "wait"].map(str::to_owned).into(),
         chosen: None,
+        plans: false,
     };
     let (run, step, prompt) = (run_id(1), "a/which-way".to_owned(), "Which way".to_owned());
     scene.send(Event::Run(RunEvent::Ask { run, step, prompt, phrase: None, manual: true, list, ways: Vec::new() }));

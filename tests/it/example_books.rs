@@ -128,7 +128,7 @@ impl Edge {
         asked(&mut screen, "[x] Nobody streams", "pick 1");
         asked(&mut screen, "chosen: let them finish", "done");
         asked(&mut screen, "type  drain on 2 hosts  to go on", "drain on 2 hosts");
-        asked(&mut screen, "batch 1 of 2 is done (lb-1). Look at it before it goes on: next come lb-2", "next");
+        asked(&mut screen, "batch 1 of 2 is done (lb-1). Look at it before it goes on: next come lb-2", "continue");
         screen
     }
 
@@ -222,7 +222,7 @@ fn where_nginx_refuses_its_config_that_host_is_put_back_and_the_run_fails_and_sa
     let records = verified(&edge.home);
     assert_eq!(told(&records, "run.finish", "outcome"), ["failed"]);
     let [reason] = &told(&records, "run.finish", "reason")[..] else { panic!("it ended once: {records:?}") };
-    for word in ["no servers are inside upstream", "; 1 host has failed, and at most 0 may; taken back: step 4 'Sto"] {
+    for word in ["no servers are inside upstream", "; 1 host has failed, and at most 0 may; taken back: step 6 "] {
         assert!(reason.contains(word), "{word}: {reason}");
     }
     let left = reason.split("left to undo: ").last().unwrap_or_default();

@@ -54,6 +54,7 @@ mod notices;
 mod offers;
 mod pages;
 mod painted;
+mod pasted;
 mod planned;
 mod playbooks;
 mod presenter;

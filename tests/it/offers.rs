@@ -184,6 +184,7 @@ fn a_runbook_that_goes_or_changes_while_it_is_looked_at_is_not_taken_for_another
             added,
             removed,
             changed,
+            prose: Vec::new(),
             marked: Vec::new(),
             wrong: Vec::new(),
         }))
@@ -214,6 +215,13 @@ fn a_runbook_that_goes_or_changes_while_it_is_looked_at_is_not_taken_for_another
     scene.send(Event::Reloaded(Reloaded::Runbooks(broken)));
     has(&mut scene, &["a runbook has a mistake: x.md:3:1: the risk is missing (and 1 more: view 5 lists them)"]);
     assert!(scene.effects[before..].iter().any(|effect| matches!(effect, Effect::Plan { .. })));
+    // Its file stands there and says of itself no more that it is one.
+    let event = shelf(&other, &[], &[]);
+    let Event::Reloaded(Reloaded::Runbooks(mut unmarked)) = event else { unreachable!() };
+    unmarked.prose = vec![("first".to_owned(), "books/first.md".to_owned())];
+    scene.send(Event::Reloaded(Reloaded::Runbooks(unmarked)));
+    has(&mut scene, &["first is no runbook any more: books/first.md has no `runbook: 1` line"]);
+    has_not(&mut scene, "removed");
     scene.send(shelf(&other, &[], &[]));
     has(&mut scene, &["runbooks read again: nothing changed"]);
     has_not(&mut scene, "a runbook has a mistake");
@@ -236,6 +244,7 @@ fn a_plan_is_made_anew_when_a_page_that_it_calls_at_any_depth_changes() {
             added: Vec::new(),
             removed: Vec::new(),
             changed: vec![id.to_owned()],
+            prose: Vec::new(),
             marked: Vec::new(),
             wrong: Vec::new(),
         }))

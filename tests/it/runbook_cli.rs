@@ -207,7 +207,7 @@ fn a_step_that_runs_another_runbook_is_planned_asked_and_followed() {
     say(&mut session, "done");
     // The plan of the inner one has nothing to confirm; its step is asked for itself.
     session.wait_screen("it asks for its own step", PATIENCE, |screen| {
-        screen.contents().matches("done, skip REASON, or stop:").count() >= 2
+        screen.contents().matches("skip REASON (s), or stop:").count() >= 2
     });
     say(&mut session, "done");
     session.wait_text("of inner ended ok");
@@ -374,6 +374,20 @@ fn what_a_called_runbook_changes_is_told_to_others_before_and_after() {
         "{text}"
     );
     assert!(text.contains("- undo: as a whole, from the last: step 3.1 'Touch' on local (run "), "{text}");
+}
+
+#[test]
+fn what_can_t_be_run_is_not_told_to_others_as_about_to_be() {
+    let desk = with_runbook(INNER, "");
+    let told = |more: &[&str]| out(&desk.run(&[&["runbook", "plan", "inner", "--announce"], more].concat()));
+    assert!(told(&[]).contains(" is about to run *Inner* (inner)\n"), "{}", told(&[]));
+    let looks = told(&["--read-only"]);
+    assert!(looks.contains(" has planned, and can't run, *Inner* (inner)\n- not run, because: "), "{looks}");
+    assert!(looks.contains("only looks (--read-only)") && !looks.contains("is about to run"), "{looks}");
+    desk.file("books/own.md", &INNER.replace("risk: low", "risk: low\nenvironments: [elsewhere]"));
+    let blocked = told(&[]);
+    assert!(blocked.contains(" has planned, and can't run, *Inner* (inner)\n- not run, because: "), "{blocked}");
+    assert!(blocked.contains("elsewhere"), "{blocked}");
 }
 
 #[test]

@@ -84,11 +84,14 @@ fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+fn records(desk: &Desk) -> Vec<Value> {
+    let export = desk.run(&["journal", "export"]);
+    out(&export).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// So many records of this kind.
 fn count(desk: &Desk, kind: &str) -> usize {
-    let export = desk.run(&["journal", "export"]);
-    let records = out(&export);
-    records.lines().filter(|line| serde_json::from_str::<Value>(line).unwrap()["kind"] == kind).count()
+    records(desk).iter().filter(|record| record["kind"] == kind).count()
 }
 
 #[test]
@@ -440,7 +443,7 @@ fn ctrl_c_while_a_called_run_asks_for_its_parameters_begins_nothing_and_the_call
     // The caller asks again, and the interrupt is not taken for a stop of the caller too.
     let asked = |screen: &Session, times: usize| {
         screen.wait_screen("it asks again", PATIENCE, |screen| {
-            screen.contents().matches("done, skip REASON, or stop:").count() >= times
+            screen.contents().matches("skip REASON (s), or stop:").count() >= times
         });
     };
     asked(&screen, 2);
@@ -515,4 +518,40 @@ fn a_reader_that_goes_ends_no_run() {
     }
     let export = out(&desk.run(&["journal", "export"]));
     assert_eq!(export.matches("\"outcome\":\"ok\"").count(), 2, "both went to their end: {export}");
+}
+
+/// Two changes, the first of which takes until it is told to end.
+fn two_changes() -> String {
+    let second = TOUCH.replace("## Touch", "## Again").replace("touched", "again").replace("\"$HOME/go\"", "\"$HOME\"");
+    format!("{HEAD}{TOUCH}{second}").replace("risk: high", "risk: low")
+}
+
+#[test]
+fn a_dashboard_that_a_signal_ends_names_it_in_the_record_of_its_run() {
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")] {
+        let desk = desk(&two_changes());
+        make(&desk, "good");
+        let mut screen = desk.start();
+        screen.send("5");
+        screen.wait_text("5 Runbooks");
+        screen.wait_text("Own ");
+        // By title: the second one.
+        press(&mut screen, "g");
+        press(&mut screen, "j");
+        press(&mut screen, "R");
+        screen.wait_text("plan: Own");
+        screen.wait_text("y runs it");
+        press(&mut screen, "y");
+        is_made(&desk, "touched");
+        screen.signal(signal);
+        screen.wait_text("finishing what is under way");
+        make(&desk, "go");
+        screen.wait_exit();
+        let records = records(&desk);
+        let end = records.iter().rfind(|record| record["kind"] == "run.finish").unwrap();
+        let told = format!("quarterdeck was told to end ({name})");
+        let reason = end["data"]["reason"].as_str().unwrap();
+        assert!(reason.starts_with(&told) && end["data"]["outcome"] == "stopped", "{end}");
+        assert!(!here(&desk, "again").exists(), "nothing new was begun");
+    }
 }

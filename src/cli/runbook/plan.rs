@@ -4,7 +4,8 @@ use super::super::{Global, setup};
 use super::desk::Desk;
 use super::shelf::{self, WIDTH};
 use crate::config::Config;
-use crate::domain::risk::{Level, Unattended};
+use crate::connect::ssh::quoted;
+use crate::domain::risk::{BreakGlass, Level, Unattended};
 use crate::domain::{json, text};
 use crate::runbook::announce::{self, Teller};
 use crate::runbook::plan::{PlannedFence, PlannedStep};
@@ -84,7 +85,7 @@ impl Make {
         };
         let printed = match (self.json, self.announce) {
             (true, _) => json::text(&as_json(&plan, &notes))?,
-            (false, true) => announced(&desk, &plan),
+            (false, true) => announced(&desk, &plan, global.read_only),
             (false, false) => shown(&plan, &notes, &desk.config),
         };
         stdout().write_all(printed.as_bytes())?;
@@ -101,9 +102,9 @@ impl Make {
 }
 
 /// What others are told before it is run.
-fn announced(desk: &Desk, plan: &Plan<Draft>) -> String {
+fn announced(desk: &Desk, plan: &Plan<Draft>, only_looks: bool) -> String {
     let (who, env) = (setup::who(), &desk.config.environment);
-    let told = announce::before(plan, Teller { who: &who, env }, None);
+    let told = announce::before(plan, Teller { who: &who, env, only_looks }, None);
     desk.exec.connections.redactor().text(&told).into_owned()
 }
 
@@ -117,9 +118,11 @@ pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
     let notice = (!notes.is_empty()).then(|| notes.join("; "));
     let text = ui::plan_text(plan, notice.as_deref(), WIDTH);
     let answers: String = confirms(plan).iter().map(|answer| format!("{answer} ")).collect();
+    let alone = plan.takes_two() && config.journal.postgres.is_none();
+    let glass = if alone { "--break-glass REASON " } else { "" };
     let how = match needs_person(plan, config) {
         Some(why) => format!("can't be run unattended: {why}"),
-        None => format!("to run it unattended: {answers}--plan {}", plan.body().hash),
+        None => format!("to run it unattended: {glass}{answers}--plan {}", plan.body().hash),
     };
     let two = match plan.takes_two() && config.journal.postgres.is_some() {
         true => format!(
@@ -161,7 +164,7 @@ pub fn confirms(plan: &Plan<Draft>) -> Vec<String> {
             answers.push(phrase.to_owned());
         }
     }
-    answers.into_iter().map(|answer| format!("--confirm '{answer}'")).collect()
+    answers.into_iter().map(|answer| format!("--confirm {}", quoted(&answer))).collect()
 }
 
 /// Where it would be done, and how grave that is: `PRODUCTION · kill-idle · high risk · by dba-oncall · /etc/…/kill-idle.md`.
@@ -181,7 +184,8 @@ fn needs_person(plan: &Plan<Draft>, config: &Config) -> Option<String> {
     if config.guarded && config.policy.unattended == Unattended::Refuse {
         return Some(format!("{} is guarded", config.environment));
     }
-    if plan.takes_two() && config.journal.postgres.is_none() {
+    let alone = config.policy.break_glass == BreakGlass::Refuse && config.journal.postgres.is_none();
+    if plan.takes_two() && alone {
         return Some("it takes a second person".to_owned());
     }
     takes_person(plan)

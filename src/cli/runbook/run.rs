@@ -146,7 +146,7 @@ impl Run {
             self.tell_others(
                 desk,
                 "before",
-                &announce::before(&approved, Teller { who: &who, env: &env }, approved.glass()),
+                &announce::before(&approved, Teller { who: &who, env: &env, only_looks: false }, approved.glass()),
             );
             let run = desk.exec.start(approved).ok_or("it is read-only: leave out --read-only to act")?;
             let mut following = Following::new(self, run, first);
@@ -380,6 +380,8 @@ struct Question {
     run: RunId,
     phrase: Option<String>,
     manual: bool,
+    /// That it is done means to make a plan.
+    plans: bool,
     /// How many items there are to tick, and to choose from.
     items: (usize, usize),
     ways: Vec<Way>,
@@ -605,7 +607,7 @@ impl<'a> Following<'a> {
             RunEvent::Ask { run, prompt, phrase, manual, list, ways, .. } => {
                 let text = asked(&prompt, phrase.as_deref(), manual, &list, &ways);
                 let items = (list.tasks.len(), list.choices.len());
-                let question = Question { run, phrase, manual, items, ways, text };
+                let question = Question { run, phrase, manual, plans: list.plans, items, ways, text };
                 self.ask(desk, question, person);
             }
             RunEvent::Call { request, .. } => self.called = Some(*request),
@@ -679,21 +681,23 @@ fn asked(prompt: &str, phrase: Option<&str>, manual: bool, list: &TaskList, ways
     }
     let go = match (phrase, manual) {
         (Some(phrase), _) => format!("type  {phrase}  to go on"),
-        (None, true) => "done".to_owned(),
+        (None, true) if list.plans => "plan (y)".to_owned(),
+        (None, true) => "done (y)".to_owned(),
         (None, false) => "y".to_owned(),
     };
-    out + &format!("{go}, skip REASON, or stop:")
+    out + &format!("{go}, skip REASON (s), or stop:")
 }
 
-/// What is typed for a way on.
-pub const fn word(way: Way) -> &'static str {
-    match way {
-        Way::Again => "again",
-        Way::Undo => "undo",
-        Way::GoOn => "continue REASON",
-        Way::Next => "next",
-        Way::Stop => "stop",
-    }
+/// What is typed for a way on: `continue REASON (c)`.
+fn word(way: Way) -> String {
+    let reason = if way.is_reasoned() { " REASON" } else { "" };
+    let letter = way.letter().map(|letter| format!(" ({letter})")).unwrap_or_default();
+    format!("{}{reason}{letter}", way.word())
+}
+
+/// A way on by its word or its letter.
+fn is_way(way: Way, verb: &str) -> bool {
+    way.word() == verb || way.letter().is_some_and(|letter| verb.chars().eq([letter]))
 }
 
 /// What a line answers; the error says that it answers nothing, or that its reason is none.
@@ -709,18 +713,20 @@ fn meant(question: &Question, line: &str) -> Option<RunAnswer> {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = rest.trim();
     if !question.ways.is_empty() {
-        let way = question.ways.iter().copied().find(|way| word(*way).split(' ').next() == Some(verb))?;
-        return Some(RunAnswer::Choose { way, reason: rest.to_owned() });
+        let way = question.ways.iter().copied().find(|way| is_way(*way, verb))?;
+        let reasoned = way.is_reasoned() || rest.is_empty();
+        return reasoned.then(|| RunAnswer::Choose { way, reason: rest.to_owned() });
     }
     let item = |count: usize| rest.parse::<usize>().ok()?.checked_sub(1).filter(|item| *item < count);
     match (verb, question.phrase.as_deref()) {
         _ if question.phrase.as_deref() == Some(line) => Some(RunAnswer::Confirm(phrase(line))),
         ("stop", _) if rest.is_empty() => Some(RunAnswer::Stop),
-        ("done", _) if question.manual && rest.is_empty() => Some(RunAnswer::Done),
+        ("plan", _) if question.plans && rest.is_empty() => Some(RunAnswer::Done),
+        ("done" | "y" | "yes", _) if question.manual && rest.is_empty() => Some(RunAnswer::Done),
         ("tick", _) if question.manual => Some(RunAnswer::Tick { item: item(question.items.0)?, done: true }),
         ("pick", _) if question.manual => Some(RunAnswer::Pick(item(question.items.1)?)),
         ("y" | "yes", None) if !question.manual && rest.is_empty() => Some(RunAnswer::Confirm(Answer::Yes)),
-        ("skip", _) => Some(RunAnswer::Skip(rest.to_owned())),
+        ("skip" | "s", _) => Some(RunAnswer::Skip(rest.to_owned())),
         _ => None,
     }
 }
@@ -741,27 +747,38 @@ mod tests {
 
     fn question(phrase: Option<&str>, manual: bool) -> Question {
         let (phrase, run) = (phrase.map(str::to_owned), RunId(uuid::Uuid::nil()));
-        Question { run, phrase, manual, items: (2, 1), ways: Vec::new(), text: String::new() }
+        Question { run, phrase, manual, plans: false, items: (2, 1), ways: Vec::new(), text: String::new() }
     }
 
     #[test]
     fn only_what_was_asked_is_an_answer() {
         let read = |question: &Question, line: &str| super::read(question, line).ok();
         let manual = question(None, true);
-        assert_eq!(read(&manual, "done"), Some(RunAnswer::Done));
+        for done in ["done", "y"] {
+            assert_eq!(read(&manual, done), Some(RunAnswer::Done));
+        }
+        let called = Question { plans: true, ..question(None, true) };
+        assert_eq!((read(&called, "plan"), read(&manual, "plan")), (Some(RunAnswer::Done), None));
         assert_eq!(read(&manual, "stop"), Some(RunAnswer::Stop));
-        assert_eq!(read(&manual, "skip it is done"), Some(RunAnswer::Skip("it is done".to_owned())));
-        for wrong in ["", "y", "skip", "skip ", "skip it", "Done"] {
+        for skip in ["skip it is not here", "s it is not here"] {
+            assert_eq!(read(&manual, skip), Some(RunAnswer::Skip("it is not here".to_owned())));
+        }
+        for wrong in ["", "skip", "skip ", "s", "skip it", "Done"] {
             assert_eq!(read(&manual, wrong), None, "{wrong:?}");
         }
         assert_eq!(read(&manual, "tick 2"), Some(RunAnswer::Tick { item: 1, done: true }));
         assert_eq!((read(&manual, "tick 3"), read(&manual, "tick 0"), read(&manual, "pick 2")), (None, None, None));
         let failed = Question { ways: vec![Way::Undo, Way::GoOn], ..question(None, false) };
         assert_eq!(read(&failed, "undo"), Some(RunAnswer::Choose { way: Way::Undo, reason: String::new() }));
+        assert_eq!(read(&failed, "u"), read(&failed, "undo"));
+        let all_the_same = RunAnswer::Choose { way: Way::GoOn, reason: "the test host".to_owned() };
+        assert_eq!(read(&failed, "continue the test host"), Some(all_the_same.clone()));
+        assert_eq!(read(&failed, "c the test host"), Some(all_the_same));
         assert_eq!((read(&failed, "continue"), read(&failed, "stop"), read(&failed, "y")), (None, None, None));
         assert_eq!(super::read(&failed, "continue known"), Err(reason::WANTED.to_owned()));
-        let reason = "it is known".to_owned();
-        assert_eq!(read(&failed, "continue it is known"), Some(RunAnswer::Choose { way: Way::GoOn, reason }));
+        let next = Question { ways: vec![Way::Next, Way::Stop], ..question(None, false) };
+        let on = Some(RunAnswer::Choose { way: Way::Next, reason: String::new() });
+        assert_eq!((read(&next, "continue"), read(&next, "c"), read(&next, "next")), (on.clone(), on, None));
         let typed = question(Some("kill 3 on db"), false);
         assert_eq!(read(&typed, "kill 3 on db"), Some(RunAnswer::Confirm(phrase("kill 3 on db"))));
         for wrong in ["y", "yes", "done", "kill 3", ""] {

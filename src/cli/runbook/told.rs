@@ -12,7 +12,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Record(record) => json!({ "event": "record", "record": record.as_ref() }),
         RunEvent::Ask { run, step, prompt, phrase, manual, list, ways } => {
             let (tasks, choices): (Vec<_>, _) = (list.tasks.iter().map(|(task, _)| task).collect(), &list.choices);
-            let ways: Vec<&str> = ways.iter().map(|way| super::run::word(*way)).collect();
+            let ways: Vec<&str> = ways.iter().map(|way| way.word()).collect();
             json!({ "event": "ask", "run": run.0, "step": step, "prompt": prompt, "confirm": phrase, "manual": manual,
                 "tasks": tasks, "choices": choices, "ways": ways })
         }

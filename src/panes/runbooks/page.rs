@@ -7,8 +7,8 @@ use crate::cx::Cx;
 use crate::domain::{Severity, Subject, ThingId};
 use crate::keymap::Scope;
 use crate::panes::{Details, Link, Section};
-use crate::runbook::model::{Call, Fence, Param, Step};
-use crate::runbook::{Library, Mistake, Role as FenceRole, RunView, Runbook, foreseen, offer, params};
+use crate::runbook::model::{Call, Fence, Param};
+use crate::runbook::{Library, Mistake, RunView, Runbook, foreseen, offer, params};
 use crate::theme::Role;
 use std::collections::BTreeMap;
 
@@ -122,22 +122,14 @@ fn text(sections: &mut Vec<Section>, runbook: &Runbook) {
         let title = if passage.heading.is_empty() { runbook.title.clone() } else { passage.heading.clone() };
         sections.push(Section::Prose { title, blocks: passage.blocks.clone() });
         if let Some(step) = steps.next_if(|step| step.title == passage.heading) {
-            sections.extend(step.fences.iter().map(|part| fence(step, part)));
+            sections.extend(step.fences.iter().map(|part| fence(&step.fences, part)));
         }
     }
 }
 
 /// `run: docker on $container, cannot be undone`, and what is sent.
-fn fence(step: &Step, fence: &Fence) -> Section {
-    let undone = step.fences.iter().any(|other| other.role == FenceRole::Undo);
-    let note = match fence.role {
-        FenceRole::Run if !undone => ", cannot be undone",
-        FenceRole::Check | FenceRole::Plan | FenceRole::Run | FenceRole::Wait | FenceRole::Verify | FenceRole::Undo => {
-            ""
-        }
-    };
+fn fence(of: &[Fence], fence: &Fence) -> Section {
     let role = if fence.role.changes() { Role::SeverityWarning } else { Role::Code };
     let lines = fence.body.lines().map(|line| (role, format!("  {line}"))).collect();
-    let title = format!("{}: {} on {}{note}", fence.role.word(), fence.language.name, fence.attrs.on);
-    Section::Lines { title, note: String::new(), lines, asks: None }
+    Section::Lines { title: fence.head(of), note: String::new(), lines, asks: None }
 }

@@ -319,7 +319,8 @@ fn changes(command: &Command) -> Option<String> {
     if CHANGE.contains(&verb) || verb.starts_with("mkfs.") {
         return Some(format!("`{verb}` changes something"));
     }
-    if UNSEEN.contains(&verb) && (verb == "eval" || verb == "ssh" || words.iter().any(|word| word == "-c")) {
+    let shell = words.is_empty() || command.fed || words.iter().any(|word| word == "-c" || word == "-s");
+    if UNSEEN.contains(&verb) && (verb == "eval" || verb == "ssh" || shell) {
         return Some(format!("what `{verb}` runs cannot be seen here"));
     }
     if let Some((_, with)) = CHANGE_WITH.iter().find(|(name, _)| *name == verb) {
@@ -430,6 +431,14 @@ mod tests {
             "bash -c 'ls'",
             "sysctl vm.swappiness=1",
             "mkfs.ext4 /dev/x",
+            "cat > x <<EOF\na\nEOF",
+            "cat <<EOF\nnow: $(rm x)\nEOF",
+            "cat <<-EOF\n\tnow: `rm x`\n\tEOF",
+            "cat <<EOF\na\nEOF\nrm x",
+            "bash <<EOF\nls\nEOF",
+            "sudo sh -s <<'EOF'\nls\nEOF",
+            "echo ls | sh",
+            "bash <<< ls",
         ] {
             assert_eq!(faults(Role::Check, change).len(), 1, "{change}: {:?}", faults(Role::Check, change));
             assert_eq!(faults(Role::Run, change), [""; 0], "{change}");
@@ -441,6 +450,11 @@ mod tests {
             "docker ps; docker inspect stop_me",
             "curl -fsS -o /dev/null http://h",
             "echo 'rm -rf /' 2>&1 >/dev/null",
+            "cat <<EOF\nrm -rf / # it's $HOME, \\$(rm x)\nEOF",
+            "cat <<'EOF'\n$(rm x) `rm x`\nEOF",
+            "wc -l <<'A' <<B\nrm x\nA\nrm y\nB\nls",
+            "grep -c x <<< 'rm x'",
+            "bash /opt/look.sh",
             "git status; ip addr show; find /tmp -name x",
         ] {
             assert_eq!(faults(Role::Check, fine), [""; 0], "{fine}");

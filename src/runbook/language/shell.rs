@@ -30,6 +30,8 @@ pub(super) struct Command {
     pub(super) negated: bool,
     /// Files that it writes, with their bytes.
     pub(super) writes: Vec<(String, usize)>,
+    /// It is given a text that stands in the script.
+    pub(super) fed: bool,
     /// The variables in its words.
     pub(super) names: Vec<(String, usize)>,
 }
@@ -131,7 +133,7 @@ impl<'a> Reader<'a> {
                 '\n' => {
                     self.at += 1;
                     self.finish(&mut open);
-                    self.heredoc_bodies();
+                    self.heredoc_bodies(inside, deep);
                 }
                 ' ' | '\t' | '\r' => self.at += 1,
                 '\\' if self.rest().starts_with("\\\n") => self.at += 2,
@@ -374,8 +376,12 @@ impl<'a> Reader<'a> {
         let at = self.at;
         let (word, quoted, _) = self.word(inside, deep);
         match operator {
-            "<<" | "<<-" => self.heredocs.push((word, !quoted)),
-            "<" | "<<<" | "<&" => {}
+            "<<" | "<<-" => {
+                self.heredocs.push((word, !quoted));
+                open.command.fed = true;
+            }
+            "<<<" => open.command.fed = true,
+            "<" | "<&" => {}
             ">&" if word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {}
             _ if ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"].contains(&word.as_str()) => {}
             _ => open.command.writes.push((word, at)),
@@ -385,21 +391,32 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn heredoc_bodies(&mut self) {
+    fn heredoc_bodies(&mut self, inside: u32, deep: u32) {
         for (end, expanded) in std::mem::take(&mut self.heredocs) {
             let start = self.at;
-            loop {
-                let line = self.rest().split_inclusive('\n').next().unwrap_or_default();
-                let (length, last) = (line.len(), line.trim_matches(['\t', '\n']) == end);
-                if length == 0 || last {
-                    if expanded {
-                        let text = &self.body[start..self.at];
-                        self.expansions(text, start);
-                    }
-                    self.at += length;
+            let (mut stop, mut after) = (start, start);
+            for line in self.rest().split_inclusive('\n') {
+                after += line.len();
+                if line.trim_matches(['\t', '\n']) == end {
                     break;
                 }
-                self.at += length;
+                stop = after;
+            }
+            if expanded {
+                self.expanded(stop, inside, deep);
+            }
+            self.at = after;
+        }
+    }
+
+    /// A text up to `stop` in which only expansions mean something: what stands in `$(…)` runs.
+    fn expanded(&mut self, stop: usize, inside: u32, deep: u32) {
+        let (mut word, mut own) = (String::new(), Vec::new());
+        while self.at < stop {
+            match self.rest().chars().next() {
+                Some('$' | '`') => self.expansion(&mut word, &mut own, inside, deep),
+                Some('\\') => self.at += 1 + self.rest().chars().nth(1).map_or(0, char::len_utf8),
+                other => self.at += other.map_or(1, char::len_utf8),
             }
         }
     }

@@ -13,6 +13,7 @@ pub(super) fn list(step: &Step) -> TaskList {
         tasks: step.manual.tasks.iter().map(|task| (text(task), false)).collect(),
         choices: step.manual.choices.iter().map(text).collect(),
         chosen: None,
+        plans: false,
     }
 }
 
@@ -47,7 +48,7 @@ mod tests {
     #[test]
     fn it_is_done_when_all_is_ticked_and_chosen() {
         let tasks = vec![("a".to_owned(), false), ("b".to_owned(), false)];
-        let mut list = TaskList { tasks, choices: vec!["x".to_owned(), "y".to_owned()], chosen: None };
+        let mut list = TaskList { tasks, choices: vec!["x".to_owned(), "y".to_owned()], chosen: None, plans: false };
         assert_eq!(list.missing().as_deref(), Some("2 items are not ticked"));
         let told = take(&mut list, &RunAnswer::Tick { item: 0, done: true }).unwrap();
         assert_eq!(told["output"], "[x] a");

@@ -130,13 +130,11 @@ impl Run {
             let what = match &called {
                 Ok(runbook) if let Some(run) = back => {
                     let (title, run) = (&runbook.title, run.short());
-                    format!(
-                        "takes back what run {run} of {title} did, with a plan and an answer of its own: done makes that plan"
-                    )
+                    format!("takes back what run {run} of {title} did, with a plan and an answer of its own")
                 }
                 Ok(runbook) => {
                     let (title, id) = (&runbook.title, &runbook.id);
-                    format!("runs {title} ({id}) here, with a plan and an answer of its own: done makes that plan")
+                    format!("runs {title} ({id}) here, with a plan and an answer of its own")
                 }
                 Err(why) => format!("can't be run: {why}"),
             };
@@ -169,7 +167,7 @@ impl Run {
             prompt: format!("{} {}", self.about(self.planned(step)), clean(what)),
             phrase: None,
             manual: true,
-            list: TaskList::default(),
+            list: TaskList { plans: true, ..TaskList::default() },
             ways: Vec::new(),
         };
         self.exec.tell(ask).await;

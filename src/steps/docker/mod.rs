@@ -93,7 +93,7 @@ fn explain(engine: &Engine, id: &str, error: &Error) -> SourceError {
     match error {
         Error::DockerResponseServerError { status_code: 404, .. } => SourceError::new(
             format!("there is no container {id} on {} any more", engine.name()),
-            "choose it anew in the containers pane",
+            "it was removed, or made again under its name: plan again",
         ),
         other => engine.explain("a docker fence", other),
     }
@@ -121,7 +121,7 @@ fn target(call: &Call<'_>, command: &Command) -> Result<Option<String>, SourceEr
         Some(Target::Param(param)) => {
             let value = call.values.get(param).and_then(Value::as_str).and_then(split_container);
             let (engine, name) = value.ok_or_else(|| {
-                SourceError::new(format!("no container is given as {param:?}"), "choose one in the containers pane")
+                SourceError::new(format!("no container is given as {param:?}"), "give one as ENGINE/NAME")
             })?;
             if engine == call.on {
                 return Ok(Some(name.to_owned()));

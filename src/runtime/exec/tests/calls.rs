@@ -62,7 +62,7 @@ async fn at_the_call(bridge: &mut Bridge) -> (RunId, PlanRequest) {
 /// What others are told of the plan of `outer`, when nothing takes back what `inner` does.
 async fn foretold(bridge: &mut Bridge) {
     let plan = bridge.plan("outer", json!({"n": 7})).await;
-    let told = announce::before(&plan, Teller { who: "ada@bastion", env: "lab" }, None);
+    let told = announce::before(&plan, Teller { who: "ada@bastion", env: "lab", only_looks: false }, None);
     for line in [
         "- changes: step 1 'First' on primary; step 3 'Third' on primary\n",
         "- calls: step 2 'Other' runs inner (low risk): changes step 2.1 'Second' on primary, which cannot be undone\n",

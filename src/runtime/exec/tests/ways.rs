@@ -116,7 +116,10 @@ async fn a_list_is_ticked_and_a_choice_decides_what_is_sent() {
         panic!()
     };
     let wanted = ["the owner is asked", "the owner agrees"].map(|task| (task.to_owned(), false)).to_vec();
-    assert_eq!(*list, TaskList { tasks: wanted, choices: vec!["one".to_owned(), "two".to_owned()], chosen: None });
+    assert_eq!(
+        *list,
+        TaskList { tasks: wanted, choices: vec!["one".to_owned(), "two".to_owned()], chosen: None, plans: false }
+    );
     for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Pick(1), RunAnswer::Done] {
         bridge.exec.answer(run, answer);
     }
