@@ -282,7 +282,10 @@ fn explain(table: &str, place: &str, login: &Login, error: &sqlx::Error) -> Sour
         }
         sqlx::Error::PoolTimedOut => SourceError::new(
             format!("PostgreSQL at {place} gave no connection within {} s", ACQUIRE.as_secs()),
-            format!("it is down or hangs, or quarterdeck's pool is at work: {} connections at most", login.most),
+            format!(
+                "it is down, hangs or takes no more clients, or quarterdeck's pool is at work: {} connections at most",
+                login.most
+            ),
         ),
         sqlx::Error::Tls(error) => SourceError::new(
             format!("no TLS with PostgreSQL at {place}: {}", root(&**error)),

@@ -306,12 +306,17 @@ pub fn for_people(told: &Path) -> Result<(), String> {
     write(&told.join("command"), &format!("{line}\n"), 0o600)?;
     write(&told.join("pid"), &format!("{}\n", std::process::id()), 0o600)?;
     println!("SpaceTime is up on {}. Look at it with\n\n    {line}\n\nType here what shall break:", spacetime.address);
-    FAULTS.iter().for_each(|(name, what)| println!("    {name:<12} {what}"));
+    for (name, what) in FAULTS {
+        println!("    {name:<12} {what}");
+    }
     let mut sessions = Vec::new();
     for word in std::io::stdin().lines().map_while(Result::ok) {
         let done = match word.trim() {
             "kill" => spacetime.kill(FIRST),
-            "connections" if sessions.is_empty() => Ok(sessions = spacetime.leak_sessions(CONNECTIONS - 5)),
+            "connections" if sessions.is_empty() => {
+                sessions = spacetime.leak_sessions(CONNECTIONS - 5);
+                Ok(())
+            }
             "errors" => spacetime.deploy(BROKEN),
             "leak" => spacetime.leak(FIRST),
             "sick" => spacetime.put_on_green(SICK),
