@@ -270,7 +270,8 @@ fn elsewhere(state: &mut State, chord: Chord) -> bool {
         .map(|kind| format!("{} ({})", kind.title, state.keymap.key_of(Scope::All, &kind.action).unwrap_or_default()))
         .collect();
     if !others.is_empty() {
-        state.toasts.say(state.now, format!("{chord} acts in {}", others.join(", ")));
+        let here = super::hands::sort_hint(state, chord).map(|hint| format!("; here {hint}")).unwrap_or_default();
+        state.toasts.say(state.now, format!("{chord} acts in {}{here}", others.join(", ")));
     }
     !others.is_empty()
 }

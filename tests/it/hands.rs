@@ -412,7 +412,7 @@ fn a_letter_in_the_list_of_orders_sorts_at_once_and_capitals_lead_there() {
     scene.key(KeyCode::Esc);
     // What sorts in k9s and top.
     scene.keys("C");
-    assert!(text(&mut scene).contains("C is not bound: o c sorts by CPU"), "{}", text(&mut scene));
+    assert!(text(&mut scene).contains("C acts in Databases (4); here o c sorts by CPU"), "{}", text(&mut scene));
     scene.effects.clear();
     scene.keys("M");
     scene.pass(Duration::from_millis(100));
