@@ -217,14 +217,19 @@ impl Held {
         clean(&names.join(", ")).into_owned()
     }
 
+    /// Ends the sessions that hold databases.
+    pub(super) async fn lose_sessions(&self) {
+        for (_, taken) in std::mem::take(&mut *self.databases.lock().await) {
+            taken.release().await;
+        }
+    }
+
     /// Gives it back. What can't be given back lapses.
     pub(super) async fn release(&self, exec: &Exec) {
         if let Some(renewing) = &self.renewing {
             renewing.abort();
         }
-        for (_, taken) in std::mem::take(&mut *self.databases.lock().await) {
-            taken.release().await;
-        }
+        self.lose_sessions().await;
         if self.is_some()
             && let Err(error) = exec.journal.release(self.run).await
         {

@@ -126,8 +126,6 @@ async fn what_a_dead_process_held_is_free_for_the_next_one() {
     let mut doomed = Bridge::doomed(cluster.connections("ops"), library(), at).await;
     let plan = doomed.plan("ways", json!({})).await;
     doomed.die(yes(plan, None)).await;
-    // A process that is gone has no sessions.
-    cut(&cluster).await;
     let mut next = doomed.next(cluster.connections("ops"), library()).await;
     let plan = next.plan("ways", json!({})).await;
     assert_eq!(plan.body().blocked, Vec::<String>::new());
