@@ -73,8 +73,10 @@ impl Advisory {
 
     /// Gives it back, by ending the session.
     pub async fn release(self) {
-        // The server gives it back when the line is gone, too.
-        let _ = timeout(PATIENCE, self.session.into_inner().close()).await;
+        let mut session = self.session.into_inner();
+        // The server gives it back when the line is gone, too; but whoever comes next shall find it free.
+        let _ = timeout(PATIENCE, sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut session)).await;
+        let _ = timeout(PATIENCE, session.close()).await;
     }
 }
 

@@ -322,6 +322,12 @@ async fn a_lock_is_handed_over_by_its_holder_and_goes_to_who_asked(place: &dyn P
     assert_eq!((now.run, now.holder.name.as_str()), (next, "ben"));
     assert_eq!(fences(two.take(next, &it, TTL).await.unwrap()), [3]);
     assert_eq!(one.pass(wanted).await.unwrap().as_deref(), Some("that run does not hold it any more"));
+    // Who asked may end: it is kept for the run that is to begin, whoever begins it.
+    let dead = place.open_ended("ben").await;
+    let (wanted, kept) = want(&*dead, next, false).await;
+    assert_eq!(two.pass(wanted).await.unwrap(), None);
+    assert_eq!(one.held(&it).await.unwrap()[0].run, kept);
+    assert!(matches!(one.take(new_run(), &it, TTL).await.unwrap(), Taken::Held(_)));
     // What was not asked for stays.
     assert_eq!(two.held(&all(&["server/b"])).await.unwrap()[0].run, run);
     assert_eq!(two.pass(Uuid::now_v7()).await.unwrap().as_deref(), Some("nobody asked for it"));

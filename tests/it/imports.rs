@@ -19,7 +19,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("runbook", &["domain", "redact"]),
     ("incident", &["domain"]),
     ("connect", &["domain", "redact", "clock"]),
-    ("journal", &["domain", "redact", "clock", "connect"]),
+    // Of `runbook` what the gate takes as evidence, and what is asked of others, as records tell it.
+    ("journal", &["domain", "redact", "clock", "runbook", "connect"]),
     ("recording", &["domain", "redact", "store"]),
     ("sources", &["domain", "redact", "clock", "connect"]),
     ("logs", &["domain", "redact", "clock", "connect"]),

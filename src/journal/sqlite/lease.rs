@@ -97,7 +97,7 @@ impl Inner {
         if !holds {
             return Ok(Some("that run does not hold it any more".to_owned()));
         }
-        let ours = read::driver(&mut change, asked.want.run).await? == Some(self.writer);
+        let ours = self.holds(&mut change, asked.want.run).await?;
         if !ours && let Some(why) = asked.not_yet(self.writer, lives) {
             return Ok(Some(why));
         }
@@ -116,6 +116,15 @@ impl Inner {
         }
         change.commit().await?;
         Ok(None)
+    }
+}
+
+impl Inner {
+    /// This process drives a run, or took what that holds.
+    async fn holds(&self, change: &mut SqliteConnection, run: RunId) -> sqlx::Result<bool> {
+        let took = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM lease WHERE run = ? AND writer = ?)");
+        let took = took.bind(run.to_string()).bind(self.writer.to_string()).fetch_one(&mut *change).await?;
+        Ok(took || read::driver(change, run).await? == Some(self.writer))
     }
 }
 
@@ -205,7 +214,15 @@ async fn holder(connection: &mut SqliteConnection, resource: &str, us: &Actor) -
     let gone = if here { !read::is_alive(connection, writer).await? } else { over };
     // What a run did that was cut off may still go on: nobody else begins before somebody has looked.
     lease.cut_off = gone && read::is_open(connection, lease.run).await?;
-    Ok((lease.cut_off || !gone && !over).then_some(lease))
+    // Who asked for it may have ended meanwhile: it is kept for the run that is to begin with it.
+    let kept = gone && !over && !lease.cut_off && is_passed(connection, lease.run).await?;
+    Ok((lease.cut_off || kept || !gone && !over).then_some(lease))
+}
+
+/// A lock was asked for on behalf of a run that is to begin.
+async fn is_passed(connection: &mut SqliteConnection, run: RunId) -> sqlx::Result<bool> {
+    let asked = "SELECT EXISTS (SELECT 1 FROM record WHERE kind = 'lock.wanted' AND json_extract(data, '$.for_run') = ?)";
+    sqlx::query_scalar(asked).bind(run.to_string()).fetch_one(connection).await
 }
 
 fn decode(row: &SqliteRow) -> sqlx::Result<HeldRow> {

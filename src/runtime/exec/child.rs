@@ -65,6 +65,12 @@ impl Running {
         self.kin(|all| all.get_mut(&run).map(|kin| kin.held = Some(Arc::clone(held))));
     }
 
+    /// What all runs hold.
+    #[cfg(test)]
+    pub(super) fn all_held(&self) -> Vec<Arc<Held>> {
+        self.kin(|all| all.values().filter_map(|kin| kin.held.clone()).collect())
+    }
+
     /// What a run's caller holds, and those that called that one.
     pub(super) fn held_by(&self, caller: Option<&Caller>) -> Option<Arc<Held>> {
         self.kin(|all| all.get(&caller?.run)?.held.clone())

@@ -135,11 +135,14 @@ impl Held {
 
     async fn take_databases(&mut self, exec: &Exec) -> Result<(), String> {
         let actor = actor();
-        let name = format!("quarterdeck run {} by {}@{}", self.run.short(), actor.name, actor.host);
+        let ours = format!("quarterdeck run {} by ", self.run.short());
+        let name = format!("{ours}{}@{}", actor.name, actor.host);
         for grant in &self.grants {
             let Some(server) = exec.database(&grant.resource) else { continue };
             match Advisory::take(server, &grant.resource, &name).await {
                 Ok(taken) => drop(self.databases.get_mut().insert(grant.resource.clone(), taken)),
+                // Two names of one database.
+                Err(Not::Held(who)) if who.contains(&ours) => {}
                 Err(Not::Held(who)) => return Err(who),
                 Err(Not::Unreached(why)) => {
                     tracing::warn!(resource = grant.resource, %why, "a database is not locked itself");
@@ -214,14 +217,19 @@ impl Held {
         clean(&names.join(", ")).into_owned()
     }
 
+    /// Ends the sessions that hold databases.
+    pub(super) async fn lose_sessions(&self) {
+        for (_, taken) in std::mem::take(&mut *self.databases.lock().await) {
+            taken.release().await;
+        }
+    }
+
     /// Gives it back. What can't be given back lapses.
     pub(super) async fn release(&self, exec: &Exec) {
         if let Some(renewing) = &self.renewing {
             renewing.abort();
         }
-        for (_, taken) in std::mem::take(&mut *self.databases.lock().await) {
-            taken.release().await;
-        }
+        self.lose_sessions().await;
         if self.is_some()
             && let Err(error) = exec.journal.release(self.run).await
         {

@@ -226,6 +226,10 @@ impl Bridge {
     async fn die(&mut self, plan: Plan<Approved>) {
         self.exec.start(plan).unwrap();
         tokio::time::timeout(Duration::from_mins(1), self.dead.notified()).await.expect("it dies");
+        // A process that is gone has no sessions.
+        for held in self.exec.runs.all_held() {
+            held.lose_sessions().await;
+        }
         self.drain();
     }
 
