@@ -2,6 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
+
+/// Hosts of a batch at once, when the config says nothing.
+const PARALLEL: NonZeroU16 = NonZeroU16::new(20).unwrap();
 
 /// A runbook's `risk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +61,8 @@ pub struct Policy {
     pub unattended: Unattended,
     /// Whether one person may, with a reason that everybody sees, do what takes two.
     pub break_glass: BreakGlass,
+    /// So many hosts of a rollout's batch are under way at once at most.
+    pub parallel: NonZeroU16,
 }
 
 /// What becomes of a change that takes two people when there is one.
@@ -89,6 +95,7 @@ impl Default for Policy {
             irreversible: Level::Typed,
             unattended: Unattended::Refuse,
             break_glass: BreakGlass::Allow,
+            parallel: PARALLEL,
         }
     }
 }

@@ -218,7 +218,9 @@ impl RunView {
     pub fn doubt(&self) -> Option<String> {
         let step = self.doubtful()?;
         let begun = step.undo_at.or(step.sent_at).unwrap_or(self.started);
-        Some(past::in_doubt(&self.doubt_subject()?, begun))
+        let all = self.steps.iter().filter(|step| step.state == StepState::Unknown).count();
+        let doubt = past::in_doubt(&self.doubt_subject()?, begun);
+        Some(format!("{doubt}{}", past::and_more(all - 1)))
     }
 
     /// Something of it was taken back, and nothing is left to be.

@@ -176,6 +176,19 @@ impl Ssh {
         let _ = timeout(Duration::from_secs(1), closing).await;
     }
 
+    /// Closes the connection until the next use, unless a channel of it is open just now. Waits at most a second for the local `ssh`.
+    pub async fn rest(&self) {
+        let resting = async {
+            let mut link = self.link.lock().await;
+            let unused = matches!(&*link, Link::Up(master) if Arc::strong_count(master) == 1);
+            if unused && let Link::Up(master) = std::mem::replace(&mut *link, Link::Down) {
+                drop(link);
+                master.stop().await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(1), resting).await;
+    }
+
     /// The living connection, or a new one. Everybody who waits for an attempt shares its outcome.
     async fn master(&self) -> Result<Arc<Master>, SourceError> {
         let mut closed = self.closed.subscribe();

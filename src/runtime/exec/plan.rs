@@ -173,8 +173,8 @@ impl Troubled {
 struct Planner<'a> {
     exec: &'a Exec,
     script: &'a Script,
-    /// The steps before this one were done in an earlier life of the run.
-    from: usize,
+    /// The steps that were done in an earlier life of the run.
+    behind: BTreeSet<usize>,
     types: Types,
     /// The parameters that have a value, as people read them.
     shown: BTreeMap<String, String>,
@@ -204,7 +204,7 @@ impl<'a> Planner<'a> {
         Self {
             exec,
             script,
-            from: 0,
+            behind: BTreeSet::new(),
             types: types_of(runbook),
             shown: shown.iter().filter(|(name, _)| given(name)).cloned().collect(),
             values,
@@ -237,8 +237,9 @@ impl<'a> Planner<'a> {
         if let Some(why) = self.troubled.lost.get(host).cloned() {
             return Ok(given_up(step, &why));
         }
-        let same = |other: &&Step| without_host(&other.id) == without_host(&step.id);
-        let hosts = self.script.steps.iter().skip(self.from).filter(same).count();
+        let same = |other: &Step| without_host(&other.id) == without_host(&step.id);
+        let steps = self.script.steps.iter().enumerate().filter(|(at, _)| !self.behind.contains(at));
+        let hosts = steps.filter(|(_, other)| same(other)).count();
         match self.step(runbook, step, hosts).await {
             Err(why) if self.troubled.may_be(host) => {
                 let warning = format!("{host} is left out and counts as failed: {why}");

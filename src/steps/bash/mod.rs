@@ -6,7 +6,7 @@
 mod script;
 
 use super::live::Lines;
-use super::{Acted, Call, Found, Judged, Pinned, Settled, Step, StepKind};
+use super::{Acted, Call, Cut, Found, Judged, Pinned, Settled, Step, StepKind};
 use crate::connect::Shell;
 use crate::connect::ssh::{Ended, Job, Output, Tap, Unanswered};
 use crate::domain::SourceError;
@@ -102,6 +102,21 @@ impl Step for BashStep {
             Ok(answer) => acted(&call, &answer),
             Err(Unanswered { left: false, why }) => Acted::silent(Effect::NotSent(why.to_string())),
             Err(Unanswered { left: true, why }) => broken(&call, &why).await,
+        }
+    }
+
+    async fn cut(&self, call: Call<'_>) -> Cut {
+        match by_key(&call, STOP).await {
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => {
+                Cut::Gone(format!("nothing of it is left on {}", call.on))
+            }
+            Ok(Answer { told: Told::Ended(0), stdout, .. }) => Cut::StillRunning(format!(
+                "{} on {}",
+                clean(&stdout.split_whitespace().collect::<Vec<_>>().join(", ")),
+                call.on
+            )),
+            Ok(_) => Cut::StillRunning(format!("nobody can tell on {} what is left of it", call.on)),
+            Err(why) => Cut::StillRunning(format!("nobody can tell on {} what is left of it: {why}", call.on)),
         }
     }
 

@@ -6,11 +6,9 @@ use crate::domain::text::clean;
 use crate::effect::RunAnswer;
 use crate::runbook::machine::Event;
 use crate::runbook::plan::PlannedStep;
+use crate::runbook::script::named;
 use serde_json::json;
 use std::time::Duration;
-
-/// Hosts named in one sentence.
-const NAMED: usize = 8;
 
 impl Run {
     /// Records that a batch begins, and waits as long as the rollout pauses before it.
@@ -20,7 +18,7 @@ impl Run {
         let pause = if batch == 0 { Duration::ZERO } else { of.pause };
         let hosts: Vec<&str> = of.batch(batch).collect();
         let after = if pause.is_zero() { String::new() } else { format!(" after {pause:?}") };
-        let detail = format!("{}: batch {} of {}{after}: {}", of.title, batch + 1, of.batches(), some(&hosts));
+        let detail = format!("{}: batch {} of {}{after}: {}", of.title, batch + 1, of.batches(), named(&hosts));
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let (batch, of) = (batch + 1, of.batches());
         let data = json!({ "detail": clean(&detail), "batch": batch, "of": of, "hosts": hosts, "pause_ms": pause_ms });
@@ -60,8 +58,8 @@ impl Run {
             of.title,
             batch + 1,
             of.batches(),
-            some(&done),
-            some(&next)
+            named(&done),
+            named(&next)
         );
         clean(&text).into_owned()
     }
@@ -77,10 +75,5 @@ impl Run {
 }
 
 fn hosts_in_words(hosts: &[&str]) -> String {
-    clean(&format!("{} hosts: {}", hosts.len(), some(hosts))).into_owned()
-}
-
-fn some(hosts: &[&str]) -> String {
-    let named = hosts[..hosts.len().min(NAMED)].join(", ");
-    if hosts.len() > NAMED { format!("{named} and {} more", hosts.len() - NAMED) } else { named }
+    clean(&format!("{} hosts: {}", hosts.len(), named(hosts))).into_owned()
 }

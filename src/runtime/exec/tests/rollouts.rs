@@ -137,19 +137,30 @@ async fn what_a_host_had_is_taken_back_there_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_on_one_host_is_looked_at_on_that_host() {
+async fn a_crash_with_hosts_in_flight_is_looked_at_on_each_of_them() {
     let hosts = Hosts::new(need!(own_sshd), 2);
     let library = || hosts.page("serial: [2]", "", "grep -q \"$(cat \"$HOME/name\")\" /no/such/file");
     let mut bridge = Bridge::doomed(hosts.connections(), library(), At::DieAfter(RecordKind::StepExit)).await;
     let plan = bridge.plan("page", json!({})).await;
-    bridge.die(yes(plan, None)).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    // Each dies for itself, when what it did is written.
+    for _ in 0..2 {
+        tokio::time::timeout(Duration::from_mins(1), bridge.dead.notified()).await.expect("it dies");
+    }
     let bridge = bridge.next(hosts.connections(), library()).await;
     let story = bridge.exec.journal.recent(1000).await.unwrap();
-    let looked: Vec<_> = story.iter().filter(|record| record.entry.kind == RecordKind::StepReconcile).collect();
-    let [looked] = looked.as_slice() else { panic!("{story:?}") };
-    assert_eq!(looked.entry.step.as_deref(), Some("note/note-it@web-1"));
-    assert_eq!(looked.entry.data["state"], "failed", "its verify was asked, there: {looked:?}");
-    assert_eq!(hosts.done(), ["web-1"]);
+    let looked = story.iter().filter(|record| record.entry.kind == RecordKind::StepReconcile);
+    let mut looked: Vec<(&str, &str)> = looked
+        .map(|record| (record.entry.step.as_deref().unwrap(), record.entry.data["state"].as_str().unwrap()))
+        .collect();
+    looked.sort_unstable();
+    let wanted = [("note/note-it@web-1", "failed"), ("note/note-it@web-2", "failed")];
+    assert_eq!(looked, wanted, "the verify of each was asked, there: {story:?}");
+    let mut done = hosts.done();
+    done.sort_unstable();
+    assert_eq!(done, ["web-1", "web-2"]);
+    let (past, _) = bridge.exec.past(run).await.unwrap();
+    assert!(past.open.is_empty() && past.outcome == Some(RunOutcome::Failed), "{past:?}");
     bridge.exec.connections.close().await;
 }
 
