@@ -23,7 +23,7 @@ pub mod schema;
 pub mod script;
 
 pub use gate::{Answer, Approved, Authority, Glass, Passed, Recheck, Refusal, StepPermit, Writes};
-pub use history::{RunView, Runs, StepView};
+pub use history::{BatchView, RunView, Runs, StepView};
 pub use library::{Library, Shelved};
 pub use mistake::Mistake;
 pub use model::{Role, Runbook};

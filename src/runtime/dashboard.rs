@@ -399,7 +399,11 @@ impl Loop {
                 }
                 Effect::Resolve { run, word, text } => resolve(Arc::clone(&self.exec), run, word, text),
                 Effect::Look(run) => look(Arc::clone(&self.exec), run),
-                Effect::Answer(run, answer) => self.exec.answer(run, answer),
+                Effect::Answer(run, answer) if self.exec.drives(run) => self.exec.answer(run, answer),
+                Effect::Answer(run, _) => {
+                    let what = format!("run {}: it is over, or another session drives it: stop it there", run.short());
+                    self.take(Event::Told { bad: true, what });
+                }
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),
                 Effect::Unfollow => self.follower.stop(),

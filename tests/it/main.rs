@@ -48,6 +48,7 @@ mod logs;
 mod looking;
 mod looks;
 mod machines;
+mod many_hosts;
 mod notices;
 mod offers;
 mod pages;

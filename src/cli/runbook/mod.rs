@@ -1,6 +1,7 @@
 //! `quarterdeck runbook`: runbooks are listed, read, checked, begun, planned and run; the runs that a crash cut off are looked at.
 
 mod begin;
+mod crowd;
 mod desk;
 mod lint;
 mod person;
@@ -8,6 +9,7 @@ mod plan;
 mod resume;
 mod run;
 mod shelf;
+mod steer;
 mod told;
 
 use super::{Global, PRINTS};

@@ -535,7 +535,8 @@ proptest! {
                     _ => {}
                 }
             }
-            let stops = matches!(event, Event::Stop | Event::Leave | Event::Cancel { .. } | Event::Answered(Answered::Stop));
+            let stops = matches!(event, Event::Stop | Event::Leave | Event::Cancel { .. })
+                || lane.is_some() && event == Event::Answered(Answered::Stop);
             let orders = machine.on(lane, event);
             if stops && machine.common.stopping {
                 // Whoever was asked is asked no more.

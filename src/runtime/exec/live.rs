@@ -122,3 +122,24 @@ fn tell(exec: &Exec, run: RunId, step: &str, live: &Live) {
         live.put_back(lines, lost);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_change_that_was_cut_off_is_never_called_ended() {
+        let effect = |cut: Cut, acted: Option<Effect>| cut_off(cut, acted.map(Acted::silent)).effect;
+        let (gone, runs) = (|| Cut::Gone("nothing is left".to_owned()), || Cut::StillRunning("4711 on web-1".to_owned()));
+        let text = String::from;
+        assert_eq!(effect(gone(), Some(Effect::Unknown(text("lost")))), Effect::Failed(text("cancelled: nothing is left")));
+        assert_eq!(effect(gone(), Some(Effect::Done(text("rows")))), Effect::Done(text("rows")), "it had ended by then");
+        let left = Effect::Unknown(text("cancelled, and STILL RUNNING: 4711 on web-1"));
+        assert_eq!((effect(runs(), None), effect(runs(), Some(Effect::Failed(text("x"))))), (left.clone(), left));
+        let cannot = Cut::Cannot(text("it is docker"));
+        assert_eq!(effect(cannot, Some(Effect::Failed(text("no")))), Effect::Failed(text("no")), "it is what it says");
+        let asked = Cut::Asked(text("the server was asked"));
+        let unknown = Effect::Unknown(text("cancelled: the server was asked; stopped half-way"));
+        assert_eq!(effect(asked, Some(Effect::Unknown(text("stopped half-way")))), unknown);
+    }
+}

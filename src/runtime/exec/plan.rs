@@ -56,6 +56,7 @@ impl Exec {
         let mut steps = Vec::new();
         for at in 0..script.steps.len() {
             steps.push(Box::pin(planner.plan(runbook, at)).await?);
+            planner.rest(at).await;
         }
         planner.blocked.extend(runbook.limits.against_hosts(&planner.changes));
         let Planner { values, blocked, warnings, .. } = planner;
@@ -248,6 +249,15 @@ impl<'a> Planner<'a> {
                 Ok(given_up(step, &why))
             }
             planned => planned,
+        }
+    }
+
+    /// Of a rollout over more hosts than are under way at once none keeps its connection until it has its turn.
+    async fn rest(&self, at: usize) {
+        let Some(rolling) = self.script.rolling(at) else { return };
+        let many = rolling.lanes.len() > usize::from(self.exec.policy.parallel.get());
+        if let Some(lane) = rolling.lanes.iter().find(|lane| many && lane.steps.end == at + 1) {
+            self.exec.connections.rest(&lane.host).await;
         }
     }
 

@@ -100,6 +100,7 @@ impl Exec {
                     let planned = planner.plan(runbook, number).await?;
                     planner.blocked.extend(elsewhere(&past, &planned));
                     steps.push(planned);
+                    planner.rest(number).await;
                 }
                 Onward::Undo => steps.push(planner.back(runbook, step, &past).await),
             }
