@@ -100,7 +100,11 @@ fn steer(state: &mut State, run: RunId) {
     };
     let lines = vec![
         line("finish this step, then stop", "what is in flight is finished and verified", Steer::Stop),
-        line("cancel now", "ends what is in flight, and says what is left of it; docker and http can't be", Steer::Cancel),
+        line(
+            "cancel now",
+            "ends what is in flight, and says what is left of it; docker and http can't be",
+            Steer::Cancel,
+        ),
         line("cancel and undo", "the same, and takes back what was cut off", Steer::CancelAndUndo),
         pause,
     ];

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU16;
 
 /// Hosts of a batch at once, when the config says nothing.
-const PARALLEL: NonZeroU16 = NonZeroU16::new(20).unwrap();
+const PARALLEL: NonZeroU16 = match NonZeroU16::new(20) {
+    Some(hosts) => hosts,
+    None => NonZeroU16::MIN,
+};
 
 /// A runbook's `risk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

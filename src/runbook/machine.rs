@@ -13,9 +13,7 @@ mod track;
 mod words;
 
 pub use resume::{ended_badly, last_begun, left};
-pub use words::{
-    Answered, Command, Effect, Event, Kind, Order, REQUESTED, Rechecked, Then, Was, Watched, Way,
-};
+pub use words::{Answered, Command, Effect, Event, Kind, Order, REQUESTED, Rechecked, Then, Was, Watched, Way};
 
 use super::script::{Lane, Rolling, named};
 use crate::domain::record::RunOutcome;
@@ -361,7 +359,8 @@ impl Machine {
         }
         let mut hosts = Batch::new(rolling, batch);
         let lanes = self.rollings[rolling].lanes.iter().enumerate().filter(|(_, lane)| lane.batch == batch);
-        let waiting = |(at, lane): (usize, &Lane)| Waiting { lane: at, track: Track::new(lane.steps.clone(), true), pass: false };
+        let waiting =
+            |(at, lane): (usize, &Lane)| Waiting { lane: at, track: Track::new(lane.steps.clone(), true), pass: false };
         hosts.waiting.extend(lanes.map(waiting));
         self.batch = Some(hosts);
         self.fill(out);

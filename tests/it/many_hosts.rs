@@ -26,9 +26,7 @@ fn host(at: usize) -> String {
 fn rolling(size: (u16, u16), count: usize) -> Scene {
     let mut scene = Scene::of(setup(&crate::scene::SOURCES), size);
     scene.fill();
-    let step = |id: &str, title: &str, at: usize| {
-        json!({ "id": format!("reload/{id}@{}", host(at)), "title": title, "host": host(at), "target": host(at), "address": "", "changes": true })
-    };
+    let step = |id: &str, title: &str, at: usize| json!({ "id": format!("reload/{id}@{}", host(at)), "title": title, "host": host(at), "target": host(at), "address": "", "changes": true });
     let steps: Vec<Value> =
         (0..count).flat_map(|at| [step("drain", "Drain", at), step("reload", "Reload", at)]).collect();
     let data = json!({ "runbook": "web-reload", "title": "Reload the web", "answer": "reload on 50 hosts", "steps": steps, "risk": "high" });
@@ -93,7 +91,10 @@ fn desk(config: &std::path::Path, names: &[String], script: &str) -> Desk {
     let mut text = "environment = \"lab\"\n[policy]\nparallel = 4\n[runbooks]\npaths = [\"books\"]\n".to_owned();
     for name in names {
         let config = config.display();
-        let _ = write!(text, "[ssh.{name}]\nhost = \"{name}\"\nconfig = \"{config}\"\n[[server]]\nname = \"{name}\"\nroles = [\"web\"]\n");
+        let _ = write!(
+            text,
+            "[ssh.{name}]\nhost = \"{name}\"\nconfig = \"{config}\"\n[[server]]\nname = \"{name}\"\nroles = [\"web\"]\n"
+        );
     }
     let desk = Desk::with(&text);
     std::fs::create_dir(desk.home().join("books")).unwrap();
@@ -118,7 +119,11 @@ fn the_command_line_tells_in_few_lines_which_hosts_failed_and_why() {
     let out = String::from_utf8_lossy(&told.stdout);
     assert_eq!(told.status.code(), Some(1), "{told:?}");
     assert!(out.contains("2 hosts have failed, and at most 1 may: web-003, web-008"), "{out}");
-    for wanted in ["failed    note/note-it@web-003: ", "no space left", "failed    note/note-it@web-008: not done: SSH to web-008"] {
+    for wanted in [
+        "failed    note/note-it@web-003: ",
+        "no space left",
+        "failed    note/note-it@web-008: not done: SSH to web-008",
+    ] {
         assert!(out.contains(wanted), "{wanted}\n{out}");
     }
     assert!(out.contains("batch 1 of 4: 5 of 6 hosts are done, 0 under way, 1 not well"), "{out}");

@@ -4,7 +4,7 @@
 use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, StepState};
 use crate::event::RunEvent;
-use crate::runbook::{BatchView, RunView, Runs};
+use crate::runbook::{BatchView, RunView, Runs, StepView};
 use std::time::{Duration, Instant};
 
 /// A run with more hosts in its batches than this is told in few lines.
@@ -47,7 +47,7 @@ impl Crowd {
 
 fn is_many(runs: &Runs, run: RunId) -> bool {
     runs.get(run).is_some_and(|run| {
-        let mut hosts: Vec<&str> = run.steps.iter().filter_map(|step| step.host()).collect();
+        let mut hosts: Vec<&str> = run.steps.iter().filter_map(StepView::host).collect();
         hosts.sort_unstable();
         hosts.dedup();
         hosts.len() > MANY
@@ -69,7 +69,9 @@ fn stands(run: &RunView, batch: &BatchView) -> (String, bool) {
     let (mut done, mut flying, mut bad) = (0, 0, 0);
     for host in &batch.hosts {
         let own = || run.steps.iter().filter(|step| step.host() == Some(host) && step.section() == batch.section);
-        let is_bad = |state| matches!(state, StepState::Failed | StepState::TimedOut | StepState::Unknown | StepState::UndoFailed);
+        let is_bad = |state| {
+            matches!(state, StepState::Failed | StepState::TimedOut | StepState::Unknown | StepState::UndoFailed)
+        };
         if own().any(|step| is_bad(step.state)) {
             bad += 1;
         } else if own().all(|step| step.state.is_final()) {

@@ -1,8 +1,8 @@
 //! `quarterdeck runbook run`: a run from the command line, through the same gate, the same steps and the same journal as one of the screen.
 
 use super::super::{Global, setup};
-use super::desk::Desk;
 use super::crowd::Crowd;
+use super::desk::Desk;
 use super::person::Person;
 use super::plan::{self, What};
 use super::{steer, told};

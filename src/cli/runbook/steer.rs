@@ -26,7 +26,9 @@ pub(super) const fn said(answer: &RunAnswer) -> &'static str {
     match answer {
         RunAnswer::Cancel { .. } => "what is in flight is cut off. Ctrl-C once more leaves it as it is",
         RunAnswer::Pause(_) => "it goes on",
-        _ => "stops before the next change; what is in flight is finished and verified. Ctrl-C once more leaves it as it is",
+        _ => {
+            "stops before the next change; what is in flight is finished and verified. Ctrl-C once more leaves it as it is"
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::record::StepState;
 use crate::domain::text::clean;
 use crate::runbook::{BatchView, RunView, StepView};
 use crate::theme::Role;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// A step on more hosts than this is folded.
@@ -68,7 +69,8 @@ pub(super) fn fold(run: &RunView, of: &[usize], known: &Known<'_>, brief: bool) 
     let mut out = Vec::new();
     let section = of.first().map_or("", |at| run.steps[*at].section());
     let batches: Vec<&BatchView> = run.batches.iter().filter(|batch| batch.section == section).collect();
-    let hosts = batches.iter().enumerate().flat_map(|(at, batch)| batch.hosts.iter().map(move |host| (host.as_str(), at)));
+    let hosts =
+        batches.iter().enumerate().flat_map(|(at, batch)| batch.hosts.iter().map(move |host| (host.as_str(), at)));
     let batch_of: HashMap<&str, usize> = hosts.collect();
     let (mut rest, mut by_batch) = (Vec::new(), vec![Vec::new(); batches.len()]);
     for at in of {
@@ -86,7 +88,10 @@ pub(super) fn fold(run: &RunView, of: &[usize], known: &Known<'_>, brief: bool) 
     if begun {
         batch_lines(&mut out, run, &rest, known, ("hosts", brief));
     } else if !rest.is_empty() {
-        out.push((vec![(Role::Muted, format!("later batches: {}", Count::of(rest.iter().map(|at| &run.steps[*at])).words()))], None));
+        out.push((
+            vec![(Role::Muted, format!("later batches: {}", Count::of(rest.iter().map(|at| &run.steps[*at])).words()))],
+            None,
+        ));
     }
     out
 }
@@ -117,7 +122,7 @@ fn host_lines(out: &mut Vec<Told>, run: &RunView, at: usize, known: &Known<'_>, 
         (Role::Muted, took(run, at, known)),
     ];
     if !brief {
-        let said = known.cx.outputs.of(run.id, &step.id).and_then(|output| output.lines().last().map(|line| line.into_owned()));
+        let said = known.cx.outputs.of(run.id, &step.id).and_then(|output| output.lines().last().map(Cow::into_owned));
         let why = if step.is_under_way() { said.unwrap_or_default() } else { step.detail.clone() };
         if !why.is_empty() {
             line.push((if step.is_under_way() { Role::Muted } else { severity }, format!("  {}", clean(&why))));

@@ -1,9 +1,9 @@
 //! Where a run that is taken up again stands, read off what its records say of its steps.
 
+use super::Machine;
 use super::batch::{Batch, Tripped, Waiting};
 use super::track::Track;
 use super::words::{Again, End, Then, Was};
-use super::Machine;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::runbook::script::Rolling;
 use std::collections::BTreeSet;
@@ -138,7 +138,10 @@ impl Machine {
     fn taken_back(&mut self, was: &[Was]) {
         let excused = |step: usize| {
             let of = |rolling: &&Rolling| rolling.steps().contains(&step);
-            self.rollings.iter().find(of).is_some_and(|rolling| failed_hosts(rolling, was).len() as u64 <= rolling.max_fail)
+            self.rollings
+                .iter()
+                .find(of)
+                .is_some_and(|rolling| failed_hosts(rolling, was).len() as u64 <= rolling.max_fail)
         };
         if let Some(back) = (0..was.len()).find(|step| was[*step].undo.is_some() && !excused(*step)) {
             self.main.step = back;
@@ -156,7 +159,8 @@ impl Machine {
             at < row.end && begun(&was[at]) && was[at].undo.is_none()
         };
         let lanes = of.lanes.iter().enumerate();
-        let lost = |lane: &Range<usize>, this: bool| was[lane.clone()].iter().any(ended_host) && !(this && retried(lane));
+        let lost =
+            |lane: &Range<usize>, this: bool| was[lane.clone()].iter().any(ended_host) && !(this && retried(lane));
         self.lost = lanes.clone().filter(|(_, it)| lost(&it.steps, it.batch == batch)).map(|(at, _)| at).collect();
         let within = self.lost.len() as u64 <= of.max_fail;
         let mut hosts = Batch::new(rolling, batch);

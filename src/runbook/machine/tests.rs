@@ -524,7 +524,7 @@ proptest! {
             let fitting: Vec<usize> =
                 (0..side.pending.len()).filter(|at| fits(&side.pending[*at].command, &event)).collect();
             let chosen = (!of_all && !fitting.is_empty()).then(|| fitting[dice[at % dice.len()] % fitting.len()]);
-            let lane = chosen.map_or(None, |at| side.pending[at].lane);
+            let lane = chosen.and_then(|at| side.pending[at].lane);
             if chosen.is_none() && !of_all && !side.pending.is_empty() && dice[at % dice.len()] % 4 > 0 {
                 continue;
             }
@@ -601,7 +601,10 @@ fn when_too_many_have_failed_no_host_begins_and_those_under_way_are_finished() {
     assert_eq!(*ways, [Way::Again, Way::Undo, Way::Stop]);
     assert_eq!(why, "it is down; 3 hosts have failed, and at most 1 may: web-0, web-1, web-3");
     let again = machine.on(None, chosen(Way::Again));
-    assert_eq!(named_steps(&again), [(Some(1), Command::Watch(1)), (Some(3), Command::Watch(3)), (Some(4), Command::Recheck(4))]);
+    assert_eq!(
+        named_steps(&again),
+        [(Some(1), Command::Watch(1)), (Some(3), Command::Watch(3)), (Some(4), Command::Recheck(4))]
+    );
 }
 
 #[test]
@@ -624,7 +627,13 @@ fn questions_of_hosts_come_one_at_a_time_and_a_stop_takes_all_of_them_back() {
     assert_eq!(next.len(), 2, "{next:?}");
     assert_eq!((next[1].lane, next[1].command.clone()), (Some(1), Command::Ask(1)));
     let stopped = machine.on(Some(1), Event::Answered(Answered::Stop));
-    assert_eq!(stopped.iter().filter(|order| matches!(order.command, Command::Record { state: StepState::Cancelled, .. })).count(), 2);
+    assert_eq!(
+        stopped
+            .iter()
+            .filter(|order| matches!(order.command, Command::Record { state: StepState::Cancelled, .. }))
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -633,7 +642,10 @@ fn a_journal_that_fails_on_one_host_lets_the_others_end_and_begins_nothing() {
     machine.on(Some(0), Event::Rechecked(Rechecked::Passed));
     assert_eq!(machine.on(Some(0), Event::JournalFailed), []);
     assert_eq!(machine.on(Some(1), Event::Rechecked(Rechecked::Passed)), []);
-    assert_eq!(machine.on(Some(2), Event::Rechecked(Rechecked::Passed)), [Order { lane: None, command: Command::Abandon }]);
+    assert_eq!(
+        machine.on(Some(2), Event::Rechecked(Rechecked::Passed)),
+        [Order { lane: None, command: Command::Abandon }]
+    );
 }
 
 #[test]

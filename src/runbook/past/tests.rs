@@ -236,17 +236,18 @@ fn kinds() -> impl Strategy<Value = Vec<Kind>> {
 }
 
 fn shape() -> impl Strategy<Value = (Vec<Kind>, Vec<Rolling>)> {
-    let rolled = (kinds(), kinds(), 1..6_usize, 1..4_usize, 0..3_u64).prop_map(|(before, each, hosts, size, max_fail)| {
-        let from = before.len();
-        let lane = |at: usize| Lane {
-            host: format!("web-{at}"),
-            steps: from + at * each.len()..from + (at + 1) * each.len(),
-            batch: at / size,
-        };
-        let rolling = Rolling { lanes: (0..hosts).map(lane).collect(), max_fail, ..Rolling::default() };
-        let kinds = [before.clone(), each.repeat(hosts), before].concat();
-        (kinds, vec![rolling])
-    });
+    let rolled =
+        (kinds(), kinds(), 1..6_usize, 1..4_usize, 0..3_u64).prop_map(|(before, each, hosts, size, max_fail)| {
+            let from = before.len();
+            let lane = |at: usize| Lane {
+                host: format!("web-{at}"),
+                steps: from + at * each.len()..from + (at + 1) * each.len(),
+                batch: at / size,
+            };
+            let rolling = Rolling { lanes: (0..hosts).map(lane).collect(), max_fail, ..Rolling::default() };
+            let kinds = [before.clone(), each.repeat(hosts), before].concat();
+            (kinds, vec![rolling])
+        });
     prop_oneof![kinds().prop_map(|kinds| (kinds, Vec::new())), rolled]
 }
 

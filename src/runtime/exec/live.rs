@@ -39,7 +39,7 @@ pub(super) async fn act(
     let mut acting = pin!(way.act(call, permit));
     let mut cutting = pin!(async {
         answers.until_cut().await;
-        timeout(CUT, way.cut(call)).await.unwrap_or_else(|_| Cut::StillRunning(format!("no answer within {CUT:?}")))
+        timeout(CUT, way.cut(call)).await.unwrap_or_else(|_| no_answer())
     });
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -58,6 +58,10 @@ pub(super) async fn act(
         }
     };
     tell(exec, run, &step, &live);
+    // What began while it was looked for is looked for once more.
+    if let (Some((found @ Cut::Gone(_), _)), None) = (&mut cut, &acted) {
+        *found = timeout(CUT, way.cut(call)).await.unwrap_or_else(|_| no_answer());
+    }
     match (cut, acted) {
         (None, Some(acted)) => acted,
         (Some((cut, _)), acted) => cut_off(cut, acted),
@@ -69,6 +73,10 @@ pub(super) async fn act(
 /// Takes a change back, once, and tells meanwhile what that says. It is not cut off: what is left half taken back is worse.
 pub(super) async fn back(exec: &Exec, run: RunId, way: &dyn Step, call: Call<'_>, permit: StepPermit) -> Acted {
     act(exec, run, way, call, permit, &Answers::none()).await
+}
+
+fn no_answer() -> Cut {
+    Cut::StillRunning(format!("nobody can tell what is left of it: no answer within {CUT:?}"))
 }
 
 fn in_words(cut: &Cut) -> String {
@@ -130,10 +138,18 @@ mod tests {
     #[test]
     fn what_is_left_of_a_change_that_was_cut_off_is_never_called_ended() {
         let effect = |cut: Cut, acted: Option<Effect>| cut_off(cut, acted.map(Acted::silent)).effect;
-        let (gone, runs) = (|| Cut::Gone("nothing is left".to_owned()), || Cut::StillRunning("4711 on web-1".to_owned()));
+        let (gone, runs) =
+            (|| Cut::Gone("nothing is left".to_owned()), || Cut::StillRunning("4711 on web-1".to_owned()));
         let text = String::from;
-        assert_eq!(effect(gone(), Some(Effect::Unknown(text("lost")))), Effect::Failed(text("cancelled: nothing is left")));
-        assert_eq!(effect(gone(), Some(Effect::Done(text("rows")))), Effect::Done(text("rows")), "it had ended by then");
+        assert_eq!(
+            effect(gone(), Some(Effect::Unknown(text("lost")))),
+            Effect::Failed(text("cancelled: nothing is left"))
+        );
+        assert_eq!(
+            effect(gone(), Some(Effect::Done(text("rows")))),
+            Effect::Done(text("rows")),
+            "it had ended by then"
+        );
         let left = Effect::Unknown(text("cancelled, and STILL RUNNING: 4711 on web-1"));
         assert_eq!((effect(runs(), None), effect(runs(), Some(Effect::Failed(text("x"))))), (left.clone(), left));
         let cannot = Cut::Cannot(text("it is docker"));

@@ -200,11 +200,9 @@ impl Found {
             Some(RunOutcome::Failed) => (StepState::Failed, format!("{what} ended failed: {}", child.reason)),
             Some(RunOutcome::Stopped) => (StepState::Failed, format!("{what} ended stopped: {}", child.reason)),
             Some(RunOutcome::Unknown) | None => {
-                return Ok(Some(
-                    self.past.still_in_doubt(&format!(
-                        "nobody knows what became of {what}, which it called: look at that first"
-                    )),
-                ));
+                return Ok(Some(self.past.still_in_doubt(&format!(
+                    "nobody knows what became of {what}, which it called: look at that first"
+                ))));
             }
         };
         let data = json!({ "state": state, "detail": clean(&detail) });

@@ -2,6 +2,7 @@
 //! all hosts at once, whoever takes them.
 
 use crate::effect::RunAnswer;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -40,7 +41,7 @@ impl Answers {
             if answer.is_none() {
                 self.closed.store(true, Ordering::Relaxed);
             }
-            if let Some(answer) = self.for_one(answer) {
+            if let ControlFlow::Break(answer) = self.for_one(answer) {
                 return answer;
             }
         }
@@ -51,28 +52,28 @@ impl Answers {
         let mut inner = self.inner.try_lock().ok()?;
         loop {
             let answer = inner.try_recv().ok()?;
-            if let Some(answer) = self.for_one(Some(answer)) {
+            if let ControlFlow::Break(answer) = self.for_one(Some(answer)) {
                 return answer;
             }
         }
     }
 
-    /// What is for one who asks; `None`: it was for all, and they have it.
-    fn for_one(&self, answer: Option<RunAnswer>) -> Option<Option<RunAnswer>> {
+    /// What is for one who asks; else it was for all, and they have it.
+    fn for_one(&self, answer: Option<RunAnswer>) -> ControlFlow<Option<RunAnswer>> {
         match answer {
             Some(RunAnswer::Pause(paused)) => {
                 self.paused.send_replace(paused);
-                return None;
+                return ControlFlow::Continue(());
             }
             Some(RunAnswer::Cancel { undo }) => {
                 self.cut.send_replace(Some(undo));
                 self.paused.send_replace(false);
-                return Some(Some(RunAnswer::Stop));
+                return ControlFlow::Break(Some(RunAnswer::Stop));
             }
             Some(RunAnswer::Stop | RunAnswer::Leave) | None => drop(self.paused.send_replace(false)),
             Some(_) => {}
         }
-        Some(answer)
+        ControlFlow::Break(answer)
     }
 
     /// Nobody answers any more.

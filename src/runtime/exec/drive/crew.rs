@@ -25,6 +25,8 @@ struct Crew {
     asking: BTreeSet<Option<usize>>,
     /// Hosts that did not go well, and may be looked at once more: what they know the run knows too.
     parked: BTreeSet<usize>,
+    /// A step of each host that has begun.
+    steps: BTreeMap<usize, usize>,
     /// The operator wants it to end, and it has not been told.
     stop: bool,
     /// The program ends.
@@ -62,10 +64,11 @@ impl Run {
                 crew.spare(whose, &event, &mut machine);
                 orders.extend(machine.on(whose, event));
             }
+            // What the run does next it does with all that is known by now.
+            crew.dismiss(&machine);
             for order in orders {
                 crew.give(order);
             }
-            crew.dismiss(&machine);
             if crew.busy.is_empty() || crew.is_over(&machine) {
                 break;
             }
@@ -134,6 +137,9 @@ impl Crew {
         let Order { lane, command } = order;
         let hand = self.idle.remove(&lane).or_else(|| Some(Box::new(self.idle.get(&None)?.fork(step_of(&command)?))));
         let Some(mut hand) = hand else { return tracing::error!(?command, "nobody is there to do it") };
+        if let (Some(lane), Some(step)) = (lane, step_of(&command)) {
+            self.steps.insert(lane, step);
+        }
         if takes_answers(&command) {
             self.asking.insert(lane);
         }
@@ -178,7 +184,7 @@ impl Crew {
         let ended = self.idle.keys().filter_map(|lane| lane.filter(|lane| !machine.is_flying(*lane)));
         for lane in ended.filter(|lane| !self.parked.contains(lane)).collect::<Vec<_>>() {
             let Some(mut hand) = self.idle.remove(&Some(lane)) else { continue };
-            let host = hand.at.and_then(|at| main.host(at)).map(str::to_owned);
+            let host = self.steps.get(&lane).and_then(|step| main.host(*step)).map(str::to_owned);
             main.learn(host.as_deref(), &mut hand);
             if let Some(host) = host {
                 let connections = main.exec.connections.clone();

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::connect::Server;
-use crate::lab::sshd::{Sshd, own_sshd};
+use crate::lab::sshd::Sshd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
@@ -86,7 +86,8 @@ fn state(view: &RunView, host: &str) -> StepState {
 async fn fifty_hosts_of_which_some_are_dead_some_slow_and_one_fails_stop_where_the_runbook_says() {
     let dead = ["web-003", "web-012", "web-013"];
     let fleet = Fleet::new(need!(own_sshd), 50, &dead);
-    let script = "case \"$QD_HOST\" in\n  web-011|web-014) sleep 4 ;;\n  web-015) echo 'no space left' >&2; exit 7 ;;\nesac";
+    let script =
+        "case \"$QD_HOST\" in\n  web-011|web-014) sleep 4 ;;\n  web-015) echo 'no space left' >&2; exit 7 ;;\nesac";
     let library = fleet.page("serial: [10, 20]\nmax_fail: 3", script);
     let mut bridge = bridge(&fleet, library, AT_ONCE).await;
     let (view, most) = watched(&mut bridge, &fleet).await;

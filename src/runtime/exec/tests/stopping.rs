@@ -36,7 +36,9 @@ async fn begun(run: &str, undo: &str) -> Long {
     let plan = bridge.plan("page", json!({})).await;
     assert_eq!(plan.body().blocked, Vec::<String>::new());
     let run = bridge.exec.start(yes(plan, None)).unwrap();
-    bridge.until(|event| matches!(event, RunEvent::Output { lines, .. } if lines.iter().any(|line| line == "begins"))).await;
+    bridge
+        .until(|event| matches!(event, RunEvent::Output { lines, .. } if lines.iter().any(|line| line == "begins")))
+        .await;
     Long { bridge, run, dir }
 }
 
