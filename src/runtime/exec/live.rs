@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_millis(100);
 /// So long an answer is waited for after a change was cut off.
 const GRACE: Duration = Duration::from_secs(5);
 /// The longest that cutting one off may take.
-const CUT: Duration = Duration::from_secs(15);
+const CUT: Duration = Duration::from_secs(30);
 
 /// Sends a step's change, once, and tells meanwhile what it says. When the operator wants it, it is cut off as far as it can be: what is
 /// left of it then is looked at, and told.

@@ -3,6 +3,7 @@
 //!
 //! What a script did when the line broke, or when it was ended half-way, nobody knows: then `verify` tells.
 
+mod cut;
 mod script;
 
 use super::live::Lines;
@@ -106,18 +107,7 @@ impl Step for BashStep {
     }
 
     async fn cut(&self, call: Call<'_>) -> Cut {
-        match by_key(&call, STOP).await {
-            Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => {
-                Cut::Gone(format!("nothing of it is left on {}", call.on))
-            }
-            Ok(Answer { told: Told::Ended(0), stdout, .. }) => Cut::StillRunning(format!(
-                "{} on {}",
-                clean(&stdout.split_whitespace().collect::<Vec<_>>().join(", ")),
-                call.on
-            )),
-            Ok(_) => Cut::StillRunning(format!("nobody can tell on {} what is left of it", call.on)),
-            Err(why) => Cut::StillRunning(format!("nobody can tell on {} what is left of it: {why}", call.on)),
-        }
+        cut::cut(&call).await
     }
 
     async fn settle(&self, call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {
