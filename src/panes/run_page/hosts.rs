@@ -107,7 +107,7 @@ fn batch_lines(out: &mut Vec<Told>, run: &RunView, own: &[usize], known: &Known<
         }
         if let Some(more) = kind.len().checked_sub(SHOWN + 1) {
             let like = word(run.steps[*kind[SHOWN]].state);
-            out.push((vec![(Role::Muted, format!("  … {} more {like}", more + 1))], None));
+            out.push((vec![(Role::Muted, format!("  … {} more {like}", more + 1))], Some(*kind[SHOWN])));
         }
     }
 }

@@ -346,10 +346,13 @@ impl Writer<'_> {
         let told: HashSet<usize> = lines.iter().filter_map(|(_, at)| *at).collect();
         let rest = of.iter().filter(|at| !told.contains(at));
         self.shown.spots.extend(rest.map(|step| Spot { step: *step, from, said: from }));
+        // Who follows a host sees its batch from the beginning: what does not go well stands there first.
+        let mut batch = self.shown.page.len();
         for (pieces, at) in lines {
-            let start = self.shown.page.len();
+            let line = self.shown.page.len();
+            batch = if at.is_some() { batch } else { line };
             put_folded(&mut self.shown.page, vec![(pieces, at)], (INDENT, self.width));
-            self.shown.spots.extend(at.map(|step| Spot { step, from: start, said: start }));
+            self.shown.spots.extend(at.map(|step| Spot { step, from: batch, said: line + 1 }));
         }
     }
 
