@@ -166,6 +166,13 @@ pub enum RunAnswer {
     Declined,
     /// Stop the run before the next change.
     Stop,
+    /// Cut off what is in flight, as far as it can be, and end the run.
+    Cancel {
+        /// Take back what was cut off, where it can be.
+        undo: bool,
+    },
+    /// Begin no step any more until this is taken back; what is in flight goes on.
+    Pause(bool),
     /// The program ends: stop the run before the next change, and ask nobody.
     Leave,
 }

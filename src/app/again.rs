@@ -4,7 +4,7 @@ use super::menu::{Choice, Menu, MenuKind, MenuLine, Take};
 use super::{NameDialog, Overlay, State, planning};
 use crate::domain::{RunId, reason};
 pub use crate::effect::Word;
-use crate::effect::{Effect, Effects};
+use crate::effect::{Effect, Effects, RunAnswer};
 use crate::runbook::past::{Next, to_paste};
 use crate::runbook::{Onward, PlanRequest, Resumption, RunView};
 use crate::widgets::field::Field;
@@ -18,11 +18,53 @@ pub enum Chosen {
     Word(Word),
     /// To look what became of it.
     Look,
+    /// How a run that is under way goes on.
+    Steer(Steer),
+}
+
+/// How a run that is under way goes on, or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steer {
+    /// What is in flight is finished and verified; then it ends.
+    Stop,
+    /// What is in flight is cut off, and it ends.
+    Cancel,
+    /// The same, and what was cut off is taken back.
+    CancelAndUndo,
+    /// No step begins until it is let go on.
+    Pause,
+    /// It goes on.
+    GoOn,
+}
+
+impl Steer {
+    const fn answer(self) -> RunAnswer {
+        match self {
+            Self::Stop => RunAnswer::Stop,
+            Self::Cancel => RunAnswer::Cancel { undo: false },
+            Self::CancelAndUndo => RunAnswer::Cancel { undo: true },
+            Self::Pause => RunAnswer::Pause(true),
+            Self::GoOn => RunAnswer::Pause(false),
+        }
+    }
+
+    /// What is said when it was chosen.
+    const fn said(self) -> &'static str {
+        match self {
+            Self::Stop => "what is in flight is finished and verified; then it stops",
+            Self::Cancel | Self::CancelAndUndo => "what is in flight is cut off; what is left of it is told",
+            Self::Pause => "what is in flight is finished; no step begins until you let it go on",
+            Self::GoOn => "it goes on",
+        }
+    }
 }
 
 /// Lists what can be done with a run.
 pub(super) fn open(state: &mut State, run: RunId) {
     let Some(view) = state.runs.get(run) else { return };
+    if view.outcome.is_none() && !view.cut_off {
+        return steer(state, run);
+    }
     let look = (view.left || view.is_in_doubt() && !view.given_up).then(|| look(run));
     let doubt = view.doubt_subject().unwrap_or_else(|| "the change in doubt".to_owned());
     let ways = view.ways().into_iter().flat_map(|way| lines(run, way, &doubt));
@@ -45,6 +87,29 @@ pub(super) fn open(state: &mut State, run: RunId) {
     let doubt = view.doubt().map(|doubt| format!(": {doubt}")).unwrap_or_default();
     let title = format!("run {} of {}: {}{doubt}", run.short(), view.runbook, view.word());
     state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Run, title, lines, cursor: 0 }));
+}
+
+/// Lists how a run that is under way can go on or end. It goes on meanwhile, and Esc leaves it alone.
+fn steer(state: &mut State, run: RunId) {
+    let Some(view) = state.runs.get(run) else { return };
+    let line = |text: &str, note: &str, way: Steer| line(run, text, note, Chosen::Steer(way));
+    let pause = if view.paused {
+        line("let it go on", "it is paused: no step begins", Steer::GoOn)
+    } else {
+        line("pause it", "what is in flight is finished; no step begins until you let it go on", Steer::Pause)
+    };
+    let lines = vec![
+        line("finish this step, then stop", "what is in flight is finished and verified", Steer::Stop),
+        line(
+            "cancel now",
+            "ends what is in flight, and says what is left of it; docker and http can't be",
+            Steer::Cancel,
+        ),
+        line("cancel and undo", "the same, and takes back what was cut off", Steer::CancelAndUndo),
+        pause,
+    ];
+    let title = format!("run {} of {}: {}", run.short(), view.runbook, view.word());
+    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::UnderWay, title, lines, cursor: 0 }));
 }
 
 fn line(run: RunId, text: &str, note: &str, chosen: Chosen) -> MenuLine {
@@ -87,6 +152,13 @@ pub(super) fn choose(state: &mut State, run: RunId, chosen: Chosen, effects: &mu
         Chosen::Look => {
             state.toasts.say(state.now, format!("run {}: looking at what became of it", run.short()));
             effects.push(Effect::Look(run));
+        }
+        Chosen::Steer(way) => {
+            if let Steer::Pause | Steer::GoOn = way {
+                state.runs.pause(run, way == Steer::Pause);
+            }
+            state.toasts.say(state.now, format!("run {}: {}", run.short(), way.said()));
+            effects.push(Effect::Answer(run, way.answer()));
         }
         Chosen::Word(word) => {
             state.overlay = Some(Overlay::Name(NameDialog { field: Field::default(), about: Some((run, word)) }));

@@ -127,7 +127,7 @@ pub(super) fn resized(state: &mut State) {
     let lines = with_hands(state, |hands, cx| match menu.kind {
         MenuKind::Sort => Some(sort_lines(hands, cx)),
         MenuKind::Columns => Some(column_lines(hands, cx)),
-        MenuKind::Copy | MenuKind::Views | MenuKind::Runbooks | MenuKind::Run => None,
+        MenuKind::Copy | MenuKind::Views | MenuKind::Runbooks | MenuKind::Run | MenuKind::UnderWay => None,
     });
     if let Some(lines) = lines.flatten() {
         menu.renew(lines);

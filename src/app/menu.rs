@@ -34,6 +34,8 @@ pub enum MenuKind {
     Runbooks,
     /// What can be done with a run that is over or was cut off.
     Run,
+    /// How a run that is under way goes on, or ends.
+    UnderWay,
 }
 
 impl MenuKind {
@@ -49,6 +51,7 @@ impl MenuKind {
             Self::Views => "Enter opens, x deletes; Esc closes",
             Self::Runbooks => "Enter plans, and changes nothing yet; Esc closes",
             Self::Run => "Enter chooses, and changes nothing yet; Esc closes",
+            Self::UnderWay => "the run goes on meanwhile; Enter chooses; Esc goes back",
             Self::Copy => "Enter copies, s saves to a file; Esc closes",
             Self::Columns => "Space shows or hides, < > move, r resets; Esc closes",
         }

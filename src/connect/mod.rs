@@ -178,6 +178,13 @@ impl Connections {
         self.hosts.get(name)
     }
 
+    /// A host of a rollout is done: its connection is closed until somebody needs it again, unless it is used just now.
+    pub async fn rest(&self, host: &str) {
+        if let Some(ssh) = self.hosts.get(host) {
+            ssh.rest().await;
+        }
+    }
+
     /// The connection to a host that the config does not know, made at the first call.
     ///
     /// # Errors

@@ -2,7 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
 use std::time::Duration;
+
+/// Hosts of a batch at once, when the config says nothing.
+const PARALLEL: NonZeroU16 = match NonZeroU16::new(20) {
+    Some(hosts) => hosts,
+    None => NonZeroU16::MIN,
+};
 
 /// A runbook's `risk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +68,8 @@ pub struct Policy {
     /// Minutes that somebody has to approve what takes two, and who asked to begin it then: 1 to 1440.
     #[schemars(range(min = 1, max = 1440))]
     pub approval_minutes: u16,
+    /// So many hosts of a rollout's batch are under way at once at most.
+    pub parallel: NonZeroU16,
 }
 
 /// What becomes of a change that takes two people when there is one.
@@ -94,6 +103,7 @@ impl Default for Policy {
             unattended: Unattended::Refuse,
             break_glass: BreakGlass::Allow,
             approval_minutes: 15,
+            parallel: PARALLEL,
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::foreseen::{self, Foreseen};
 use super::model::Role;
 use super::past::{self, Next};
-use super::script::without_host;
+use super::script::{AT, without_host};
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use crate::domain::{RunId, Severity, time};
 use jiff::Timestamp;
@@ -88,6 +88,37 @@ pub struct RunView {
     pub asks: bool,
     /// Somebody gave it up, and nobody has taken it up again since.
     pub given_up: bool,
+    /// Somebody at this screen holds it: it begins no step until that is taken back.
+    pub paused: bool,
+    /// The batches of hosts that were begun, oldest first.
+    pub batches: Vec<BatchView>,
+}
+
+/// A batch of a rollout's hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchView {
+    /// Its number, from 1.
+    pub number: u64,
+    /// So many there are.
+    pub of: u64,
+    /// Its hosts, in order.
+    pub hosts: Vec<String>,
+    /// The section whose steps they go through: what the ids of these begin with.
+    pub section: String,
+}
+
+impl BatchView {
+    /// The step is one of its hosts'.
+    pub fn has(&self, step: &StepView) -> bool {
+        let host = step.host();
+        step.section() == self.section && host.is_some_and(|host| self.hosts.iter().any(|own| own == host))
+    }
+}
+
+/// What the ids of a section's steps begin with.
+fn section(id: &str) -> &str {
+    let id = without_host(id);
+    id.rsplit_once('/').map_or(id, |(section, _)| section)
 }
 
 impl RunView {
@@ -147,6 +178,10 @@ impl RunView {
         if self.outcome.is_some() {
             return None;
         }
+        // Of hosts side by side one that goes on tells more than one that has ended.
+        if let Some(under_way) = self.steps.iter().position(StepView::is_under_way) {
+            return Some(under_way);
+        }
         let next = self.steps.iter().position(|step| !step.state.is_final());
         let not_well = |step: &StepView| step.state.is_final() && step.severity() > Severity::Ok;
         let before = next.unwrap_or(self.steps.len()).checked_sub(1).filter(|at| not_well(&self.steps[*at]));
@@ -156,9 +191,12 @@ impl RunView {
 
     /// When a step began: its change was sent, its batch of hosts began, or the step before it was over.
     pub fn began(&self, step: usize) -> Timestamp {
-        let before = || self.steps[..step].iter().rev().find_map(|step| step.ended);
         let own = self.steps.get(step).and_then(|step| step.sent_at.or(step.batch_at));
-        own.or_else(before).unwrap_or(self.started)
+        let host = self.steps.get(step).and_then(StepView::host);
+        let row = |other: &&StepView| host.is_none() || other.host() == host;
+        let before = || self.steps[..step].iter().rev().filter(row).find_map(|step| step.ended);
+        let first = || self.steps.get(step).filter(|_| host.is_some()).and_then(|step| step.first_at);
+        own.or_else(before).or_else(first).unwrap_or(self.started)
     }
 
     /// Its process ended in the middle of the step, and nobody has found out yet what became of that.
@@ -183,7 +221,7 @@ impl RunView {
         let view = self.steps.get(step)?;
         let until = match view.ended {
             Some(ended) => ended,
-            None if self.current() == Some(step) && !self.cut_off => self.until(now),
+            None if !self.cut_off && (self.current() == Some(step) || view.is_under_way()) => self.until(now),
             None => return None,
         };
         Some(time::between(self.began(step), until))
@@ -235,7 +273,9 @@ impl RunView {
     pub fn doubt(&self) -> Option<String> {
         let step = self.doubtful()?;
         let begun = step.undo_at.or(step.sent_at).unwrap_or(self.started);
-        Some(past::in_doubt(&self.doubt_subject()?, begun))
+        let all = self.steps.iter().filter(|step| step.state == StepState::Unknown).count();
+        let doubt = past::in_doubt(&self.doubt_subject()?, begun);
+        Some(format!("{doubt}{}", past::and_more(all - 1)))
     }
 
     /// Something of it was taken back, and nothing is left to be.
@@ -266,6 +306,7 @@ impl RunView {
             Some(outcome) => outcome.word(),
             None if self.cut_off => "cut off",
             None if self.asks => "asks",
+            None if self.paused => "paused",
             None => "running",
         }
     }
@@ -344,6 +385,8 @@ pub struct StepView {
     pub detail: String,
     /// When its state last changed.
     pub at: Option<Timestamp>,
+    /// When something was first recorded of it.
+    pub first_at: Option<Timestamp>,
 }
 
 impl StepView {
@@ -360,6 +403,21 @@ impl StepView {
     /// Its undo was sent, or may have been: what a run did after it can't be gone on with.
     const fn is_back(&self) -> bool {
         self.undo_at.is_some() || matches!(self.state, StepState::Undone)
+    }
+
+    /// The host that it is done on, of a step that is done on several.
+    pub fn host(&self) -> Option<&str> {
+        self.id.split_once(AT).map(|(_, host)| host)
+    }
+
+    /// What the ids of its section's steps begin with.
+    pub fn section(&self) -> &str {
+        section(&self.id)
+    }
+
+    /// It has begun, and has not ended.
+    pub const fn is_under_way(&self) -> bool {
+        matches!(self.state, StepState::Checking | StepState::Intent | StepState::Running)
     }
 
     /// How bad its state is.
@@ -446,6 +504,14 @@ impl Runs {
             }
         }
         self.asking = runs.to_vec();
+        self.revision += 1;
+    }
+
+    /// Somebody at this screen holds a run, or lets it go on.
+    pub fn pause(&mut self, run: RunId, paused: bool) {
+        if let Some(place) = self.places.get(&run) {
+            self.views[*place].paused = paused;
+        }
         self.revision += 1;
     }
 
@@ -540,6 +606,8 @@ fn start(id: RunId, record: &Record) -> RunView {
         left: false,
         asks: false,
         given_up: false,
+        paused: false,
+        batches: Vec::new(),
     }
 }
 
@@ -580,6 +648,7 @@ fn planned_step(data: &Value) -> StepView {
         output: String::new(),
         detail: String::new(),
         at: None,
+        first_at: None,
     }
 }
 
@@ -588,6 +657,7 @@ fn step(run: &mut RunView, record: &Record, state: Option<StepState>) {
     let Some(step) = run.steps.iter_mut().find(|step| Some(&step.id) == record.entry.step.as_ref()) else { return };
     let data = &record.entry.data;
     step.at = Some(record.at);
+    step.first_at.get_or_insert(record.at);
     step.called |= !record.entry.data["called"].is_null();
     let undo = record.entry.role.as_deref() == Some(Role::Undo.word());
     // What was looked at and not taken back is what it was.
@@ -650,9 +720,18 @@ fn undo_of(step: &mut StepView, record: &Record, before: StepState) {
 
 /// The next step is the first one of a batch of hosts, which begins after a pause.
 fn batch(run: &mut RunView, record: &Record) {
-    let pause = Duration::from_millis(record.entry.data["pause_ms"].as_u64().unwrap_or(0));
-    if let Some(step) = run.steps.iter_mut().find(|step| step.state == StepState::Planned) {
+    let data = &record.entry.data;
+    let pause = Duration::from_millis(data["pause_ms"].as_u64().unwrap_or(0));
+    let hosts: Vec<String> = serde_json::from_value(data["hosts"].clone()).unwrap_or_default();
+    let of_it = |step: &&mut StepView| {
+        let own = step.host().is_none_or(|host| hosts.is_empty() || hosts.iter().any(|own| own == host));
+        step.state == StepState::Planned && own
+    };
+    if let Some(step) = run.steps.iter_mut().find(of_it) {
         step.batch_at = record.at.checked_add(pause).ok();
+        let section = section(&step.id).to_owned();
+        let number = |key: &str| data[key].as_u64().unwrap_or(0);
+        run.batches.push(BatchView { number: number("batch"), of: number("of"), hosts, section });
     }
 }
 
@@ -684,6 +763,7 @@ fn resume(run: &mut RunView, record: &Record) {
 }
 
 fn finish(run: &mut RunView, record: &Record) {
+    run.paused = false;
     run.ended = Some(record.at);
     run.outcome = RunOutcome::of(&record.entry.data);
     run.reason = text(&record.entry.data, "reason");

@@ -25,7 +25,7 @@ pub mod script;
 pub mod wants;
 
 pub use gate::{Answer, Approval, Approved, Authority, Glass, Passed, Recheck, Refusal, StepPermit, Writes};
-pub use history::{RunView, Runs, StepView};
+pub use history::{BatchView, RunView, Runs, StepView};
 pub use library::{Library, Shelved};
 pub use mistake::Mistake;
 pub use model::{Role, Runbook};

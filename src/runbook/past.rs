@@ -22,8 +22,8 @@ pub struct Past {
     pub start: Record,
     /// What is known of its steps, by their ids; a step that nothing was recorded of is missing.
     pub steps: BTreeMap<String, StepPast>,
-    /// What was about to be done and has no certain end.
-    pub open: Option<Open>,
+    /// What was about to be done and has no certain end: one change, or one on each of several hosts.
+    pub open: Vec<Open>,
     /// How it ended; `None`: it has not, or was taken up again since.
     pub outcome: Option<RunOutcome>,
     /// Why, in words.
@@ -92,6 +92,16 @@ impl Open {
     pub fn is_undo(&self) -> bool {
         is_undo(&self.intent)
     }
+
+    /// The step's id.
+    pub fn step(&self) -> &str {
+        self.intent.entry.step.as_deref().unwrap_or_default()
+    }
+
+    /// A record is about the same step.
+    fn is_of(&self, record: &Record) -> bool {
+        self.intent.entry.step == record.entry.step
+    }
 }
 
 /// What nobody knows of, as people read it: `the undo of 'Reload nginx' on web-1`.
@@ -102,6 +112,15 @@ pub fn subject(undo: bool, title: &str, target: &str) -> String {
 /// That nobody knows of it: `the undo of 'Reload nginx' on web-1 was begun at 22:58:13Z and nobody knows whether it happened`.
 pub fn in_doubt(subject: &str, begun: Timestamp) -> String {
     format!("{subject} was begun at {} and nobody knows whether it happened", begun.strftime("%H:%M:%SZ"))
+}
+
+/// That the same is true of so many other hosts; empty: of none.
+pub fn and_more(hosts: usize) -> String {
+    match hosts {
+        0 => String::new(),
+        1 => "; the same of 1 more host".to_owned(),
+        _ => format!("; the same of {hosts} more hosts"),
+    }
 }
 
 /// What takes a step back, as text to paste: a script of several lines below the step's name.
@@ -144,7 +163,7 @@ impl Past {
             writer: Writer::of(&start),
             start,
             steps: BTreeMap::new(),
-            open: None,
+            open: Vec::new(),
             outcome: None,
             reason: String::new(),
             backwards: false,
@@ -220,7 +239,8 @@ impl Past {
             (step.state, step.happened) = (Some(StepState::Intent), true);
             step.facts = record.entry.data["facts"].clone();
         }
-        self.open = Some(Open { intent: record.clone(), done: None });
+        self.open.retain(|open| !open.is_of(record));
+        self.open.push(Open { intent: record.clone(), done: None });
     }
 
     fn ended(&mut self, record: &Record) {
@@ -249,7 +269,7 @@ impl Past {
     fn close(&mut self, record: &Record, state: StepState) {
         match state {
             StepState::Running => {
-                if let Some(open) = &mut self.open {
+                if let Some(open) = self.open.iter_mut().find(|open| open.is_of(record)) {
                     open.done = Some(record.clone());
                 }
             }
@@ -261,7 +281,7 @@ impl Past {
             | StepState::Cancelled
             | StepState::Skipped
             | StepState::Undone
-            | StepState::UndoFailed => self.open = None,
+            | StepState::UndoFailed => self.open.retain(|open| !open.is_of(record)),
         }
     }
 
@@ -351,26 +371,40 @@ impl Past {
         self.planned().find(|planned| planned["id"].as_str() == Some(id))
     }
 
-    /// What is in doubt: `the undo of 'Reload nginx' on web-1`. `None`: nothing is.
-    pub fn doubt_subject(&self) -> Option<String> {
-        let open = self.open.as_ref()?;
-        let id = open.intent.entry.step.as_deref().unwrap_or_default();
-        let planned = self.planned_of(id);
-        let (title, target) = planned.map_or((id, "?"), |planned| (said(planned, "title"), said(planned, "target")));
-        Some(subject(open.is_undo(), title, target))
+    /// The first that has no certain end, in the order of the page: what a person is asked about.
+    pub fn first_open(&self) -> Option<&Open> {
+        let place = |open: &&Open| self.ids().position(|id| id == open.step());
+        self.open.iter().min_by_key(place)
     }
 
-    /// The same, with when it was begun, as a sentence.
+    /// What is in doubt: `the undo of 'Reload nginx' on web-1`; of several the first. `None`: nothing is.
+    pub fn doubt_subject(&self) -> Option<String> {
+        self.first_open().map(|open| self.subject_of(open))
+    }
+
+    fn subject_of(&self, open: &Open) -> String {
+        let planned = self.planned_of(open.step());
+        let (title, target) =
+            planned.map_or((open.step(), "?"), |planned| (said(planned, "title"), said(planned, "target")));
+        subject(open.is_undo(), title, target)
+    }
+
+    /// The same, with when it was begun, as a sentence; and how many more there are.
     pub fn doubt(&self) -> Option<String> {
-        Some(in_doubt(&self.doubt_subject()?, self.open.as_ref()?.intent.at))
+        let first = self.doubt_of(self.first_open()?);
+        Some(format!("{first}{}", and_more(self.open.len() - 1)))
+    }
+
+    fn doubt_of(&self, open: &Open) -> String {
+        in_doubt(&self.subject_of(open), open.intent.at)
     }
 
     /// What is known of a step, in words: of its undo where that was tried, and what is in doubt where something is.
     pub fn told(&self, id: &str) -> String {
         let Some(known) = self.steps.get(id) else { return String::new() };
         let detail = if known.undo.is_some() { &known.undo_detail } else { &known.detail };
-        let open = self.open.as_ref().is_some_and(|open| open.intent.entry.step.as_deref() == Some(id));
-        let Some(doubt) = self.doubt().filter(|_| open) else { return detail.clone() };
+        let open = self.open.iter().find(|open| open.step() == id);
+        let Some(doubt) = open.map(|open| self.doubt_of(open)) else { return detail.clone() };
         let why = DOUBTS.iter().find_map(|lead| detail.strip_prefix(lead)).unwrap_or(detail);
         if why.is_empty() || !known.looked { doubt } else { format!("{doubt}: {why}") }
     }
@@ -378,7 +412,7 @@ impl Past {
     /// What a person can do with it now, unless another session drives it.
     pub fn ways(&self) -> Vec<Next> {
         let may_give_up = self.given_up.is_none() && !self.is_taken_back();
-        if self.open.is_some() {
+        if !self.open.is_empty() {
             return [Next::Saw].into_iter().chain(may_give_up.then_some(Next::GiveUp)).collect();
         }
         if self.outcome.is_none() {
@@ -397,7 +431,7 @@ impl Past {
     /// Something of it was taken back, and nothing is in doubt or left to be.
     pub fn is_taken_back(&self) -> bool {
         let back = self.steps.values().any(|step| step.undo == Some(StepState::Undone));
-        back && self.open.is_none() && self.left_to_undo().is_empty()
+        back && self.open.is_empty() && self.left_to_undo().is_empty()
     }
 
     /// Every step was done or was not needed.

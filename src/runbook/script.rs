@@ -169,6 +169,15 @@ pub fn roles(runbook: &Runbook) -> impl Iterator<Item = &str> {
     rolled.chain(asked)
 }
 
+/// Hosts named in one sentence.
+const NAMED: usize = 8;
+
+/// Hosts in one sentence, not more than a reader takes in: `web-1, web-2 and 40 more`.
+pub fn named<T: AsRef<str>>(hosts: &[T]) -> String {
+    let first = hosts.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if hosts.len() > NAMED { format!("{first} and {} more", hosts.len() - NAMED) } else { first }
+}
+
 /// A step's id without the host that it is done on.
 pub fn without_host(id: &str) -> &str {
     id.split_once(AT).map_or(id, |(step, _)| step)

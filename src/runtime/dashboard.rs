@@ -421,7 +421,11 @@ impl Loop {
                     second::want(Arc::clone(&self.exec), *request, (run, resources), take, reason);
                 }
                 Effect::HandOver { run, want } => self.exec.hand_over(run, *want),
-                Effect::Answer(run, answer) => self.exec.answer(run, answer),
+                Effect::Answer(run, answer) if self.exec.drives(run) => self.exec.answer(run, answer),
+                Effect::Answer(run, _) => {
+                    let what = format!("run {}: it is over, or another session drives it: stop it there", run.short());
+                    self.take(Event::Told { bad: true, what });
+                }
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),
                 Effect::Unfollow => self.follower.stop(),

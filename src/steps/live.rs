@@ -24,6 +24,8 @@ pub struct Live(Mutex<Waiting>);
 struct Waiting {
     lines: VecDeque<String>,
     lost: u64,
+    /// What somebody must know who wants to cut it off.
+    noted: Option<i32>,
 }
 
 impl Live {
@@ -39,6 +41,16 @@ impl Live {
             waiting.lost += 1;
         }
         waiting.lines.push_back(line);
+    }
+
+    /// Notes what [`super::Step::cut`] must know of it: a session's number.
+    pub(super) fn note(&self, number: i32) {
+        self.waiting().noted = Some(number);
+    }
+
+    /// What was noted.
+    pub(super) fn noted(&self) -> Option<i32> {
+        self.waiting().noted
     }
 
     /// Takes what waits: the lines, and how many before them were dropped.

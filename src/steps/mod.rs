@@ -212,6 +212,19 @@ pub enum Settled {
     CannotTell(String),
 }
 
+/// What cutting off a change came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It goes on no more, and that was looked at: how that shows.
+    Gone(String),
+    /// The other side was asked to end it, and says in its answer what became of it.
+    Asked(String),
+    /// It goes on all the same: what does.
+    StillRunning(String),
+    /// Nothing can end it: why.
+    Cannot(String),
+}
+
 /// A way out. Every call may be dropped at any await.
 #[async_trait]
 pub trait Step: Send + Sync {
@@ -223,6 +236,10 @@ pub trait Step: Send + Sync {
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError>;
     /// Sends it, once. `permit` is consumed: there is no second time.
     async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted;
+    /// Ends what [`Self::act`] is doing meanwhile, and looks whether something of it is left. What nothing says can't be ended.
+    async fn cut(&self, call: Call<'_>) -> Cut {
+        Cut::Cannot(format!("nothing ends what {} was asked to do", call.on))
+    }
     /// Tells from the intent's facts, `age` after it, whether it happened. Changes nothing.
     async fn settle(&self, call: Call<'_>, facts: &Value, age: Duration) -> Settled;
 }

@@ -49,6 +49,7 @@ mod logs;
 mod looking;
 mod looks;
 mod machines;
+mod many_hosts;
 mod monitoring_rules;
 mod notices;
 mod offers;

@@ -165,6 +165,27 @@ fn ctrl_c_at_the_first_question_is_a_refusal_and_says_so() {
 }
 
 #[test]
+fn ctrl_c_in_the_middle_of_a_step_asks_what_follows_and_a_cancel_says_what_is_left() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut screen = run(&desk, &[]);
+    screen.wait_text("to run it type  touch on local");
+    say(&mut screen, "touch on local");
+    is_made(&desk, "touched");
+    screen.send("\x03");
+    screen.wait_text("stop, cancel, undo or back:");
+    say(&mut screen, "back");
+    screen.wait_text("it goes on");
+    screen.send("\x03");
+    screen.wait_screen("the menu again", PATIENCE, |screen| {
+        screen.contents().matches("stop, cancel, undo or back:").count() >= 2
+    });
+    say(&mut screen, "undo");
+    screen.wait_text("cancelled: nothing of it is left on local");
+    assert_eq!(screen.wait_exit().exit_code(), 4, "{}", screen.text());
+    assert!(!here(&desk, "touched").exists(), "it was taken back");
+}
+
+#[test]
 fn after_a_crash_in_the_middle_of_a_script_resume_says_what_became_of_it() {
     let desk = desk(&format!("{HEAD}{TOUCH}"));
     let mut screen = run(&desk, &[]);

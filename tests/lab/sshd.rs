@@ -65,7 +65,7 @@ impl Sshd {
         // The login's own start files must not take part: one that was cut off in a test before may leave a lock behind.
         let text = format!(
             "SetEnv HOME={home}\nPort {}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n\
-             PidFile none\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\n{more}\n",
+             PidFile none\nMaxStartups 200\nAcceptEnv QD_HOST\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\n{more}\n",
             self.port
         );
         self.write("sshd_config", &text);
@@ -109,6 +109,17 @@ impl Sshd {
     pub fn client_block(&self, block: &str) {
         let text = fs::read_to_string(self.config()).expect("the client's config");
         self.write("ssh_config", &format!("{text}\n{block}\n"));
+    }
+
+    /// Many hosts, which the client knows by these names: whatever runs on one finds its name in `QD_HOST`. Nothing listens where those are
+    /// that are `dead`.
+    pub fn many<'a>(&self, names: impl IntoIterator<Item = &'a str>, dead: &[&str]) {
+        let (user, closed) = (user(), free_port());
+        let blocks = names.into_iter().map(|name| {
+            let port = if dead.contains(&name) { closed } else { self.port };
+            format!("Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  SetEnv QD_HOST={name}\n")
+        });
+        self.client_block(&blocks.collect::<String>());
     }
 
     /// The client knows the host key.

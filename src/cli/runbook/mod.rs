@@ -1,6 +1,7 @@
 //! `quarterdeck runbook`: runbooks are listed, read, checked, begun, planned and run; the runs that a crash cut off are looked at.
 
 mod begin;
+mod crowd;
 mod desk;
 mod lint;
 mod person;
@@ -9,6 +10,7 @@ mod resume;
 mod run;
 mod second;
 mod shelf;
+mod steer;
 mod told;
 
 pub use desk::Desk;

@@ -332,7 +332,8 @@ async fn waiting(desk: &Desk, ended: &[Ended]) -> Vec<Past> {
             continue;
         }
         let matters = |past: &Past| {
-            past.open.is_some() || past.outcome != Some(RunOutcome::Ok) && past.steps.values().any(|step| step.happened)
+            !past.open.is_empty()
+                || past.outcome != Some(RunOutcome::Ok) && past.steps.values().any(|step| step.happened)
         };
         waiting.extend(past.filter(matters));
     }

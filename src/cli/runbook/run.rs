@@ -1,11 +1,12 @@
 //! `quarterdeck runbook run`: a run from the command line, through the same gate, the same steps and the same journal as one of the screen.
 
 use super::super::{Global, setup};
+use super::crowd::Crowd;
 use super::desk::Desk;
 use super::person::Person;
 use super::plan::{self, What};
 use super::second::Asking;
-use super::told;
+use super::{steer, told};
 use crate::config::Config;
 use crate::domain::RunId;
 use crate::domain::record::{Entry, RecordKind, RunOutcome};
@@ -408,21 +409,25 @@ struct Following<'a> {
     /// What others record meanwhile, where that can be followed.
     others: Option<Box<dyn Others>>,
     wants: Wants,
+    /// Ctrl-C was pressed, and what follows is asked.
+    steering: bool,
+    crowd: Crowd,
 }
 
 impl<'a> Following<'a> {
     fn new(of: &'a Run, run: RunId, first: bool) -> Self {
         let seen = first && of.plan.is_some();
         let (question, end, trouble, changed, called) = (None, None, None, None, None);
-        let runs = Runs::default();
+        let (runs, crowd) = (Runs::default(), Crowd::default());
+        let (sent, stopping, steering) = (false, false, false);
         let (others, wants) = (None, Wants::default());
         Self {
             of,
             run,
             seen,
             question,
-            sent: false,
-            stopping: false,
+            sent,
+            stopping,
             end,
             trouble,
             changed,
@@ -430,6 +435,8 @@ impl<'a> Following<'a> {
             runs,
             others,
             wants,
+            steering,
+            crowd,
         }
     }
 
@@ -445,7 +452,7 @@ impl<'a> Following<'a> {
         loop {
             tokio::select! {
                 biased;
-                signal = signals.next() => if self.interrupted(desk, signal) { break },
+                signal = signals.next() => if self.interrupted(desk, signal, person.as_deref_mut()) { break },
                 event = desk.events.recv() => {
                     if let Some(Event::Run(event)) = event {
                         self.take(desk, event, person.as_deref_mut());
@@ -458,8 +465,10 @@ impl<'a> Following<'a> {
                         }
                     }
                 }
-                line = next_line(person.as_deref_mut()), if self.takes_line() => {
-                    if !self.hands_over(desk, line.as_deref()) {
+                line = next_line(person.as_deref_mut()), if self.steering || self.takes_line() => {
+                    if self.steering {
+                        self.steer(desk, line.as_deref(), person.as_deref_mut());
+                    } else if !self.hands_over(desk, line.as_deref()) {
                         self.answer(desk, line.as_deref(), person.as_deref_mut());
                     }
                 }
@@ -526,18 +535,42 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// The first time the run stops before its next change; the second time it is left as it is: true.
-    fn interrupted(&mut self, desk: &Desk, signal: Option<&'static str>) -> bool {
+    /// A person is asked what follows, and a second time is the first answer: the run stops before its next change. After that it is left as
+    /// it is: true.
+    fn interrupted(&mut self, desk: &Desk, signal: Option<&'static str>, person: Option<&mut Person>) -> bool {
         if self.stopping {
             return true;
         }
+        // A question says itself how the run is stopped, and JSON is read by a program.
+        let asks = signal.is_none() && !self.steering && self.question.is_none() && !self.of.json;
+        if let Some(person) = person.filter(|_| asks) {
+            self.steering = true;
+            desk.exec.answer(self.run, RunAnswer::Pause(true));
+            eprintln!();
+            person.put(steer::MENU);
+            return false;
+        }
         signal.inspect(|signal| desk.exec.runs.told_to_end(signal));
-        self.stopping = true;
-        desk.exec.answer(self.run, RunAnswer::Stop);
-        eprintln!(
-            "stops before the next change; what is in flight is finished and verified. Once more leaves it as it is"
-        );
+        self.ends_by(desk, RunAnswer::Stop);
         false
+    }
+
+    fn ends_by(&mut self, desk: &Desk, answer: RunAnswer) {
+        (self.steering, self.stopping) = (false, !matches!(answer, RunAnswer::Pause(_)));
+        eprintln!("{}", steer::said(&answer));
+        desk.exec.answer(self.run, answer);
+    }
+
+    /// A line of the menu.
+    fn steer(&mut self, desk: &Desk, line: Option<&str>, person: Option<&mut Person>) {
+        match (steer::read(line.unwrap_or_default()), person) {
+            (Some(answer), _) => self.ends_by(desk, answer),
+            (None, Some(person)) => {
+                let said = text::clean(line.unwrap_or_default()).into_owned();
+                person.put(&format!("{said:?} is no answer to this\n{}", steer::MENU));
+            }
+            (None, None) => {}
+        }
     }
 
     /// Plans, shows and starts what a step calls, with an answer of its own. Whatever keeps it from beginning is told, and its caller asks
@@ -588,14 +621,20 @@ impl<'a> Following<'a> {
     }
 
     fn take(&mut self, desk: &Desk, event: RunEvent, person: Option<&mut Person>) {
-        let line =
-            if self.of.json { told::as_json(&event).map(|value| told::compact(&value)) } else { told::line(&event) };
-        if let Some(line) = line {
+        if let RunEvent::Record(record) = &event {
+            self.runs.apply(record);
+        }
+        let line = match &event {
+            event if self.of.json => told::as_json(event).map(|value| told::compact(&value)),
+            event if Crowd::hides(&self.runs, event) => None,
+            event => told::line(event),
+        };
+        let crowd = self.crowd.line(&self.runs, &event, std::time::Instant::now()).filter(|_| !self.of.json);
+        for line in line.into_iter().chain(crowd) {
             println!("{line}");
         }
         match event {
             RunEvent::Record(record) => {
-                self.runs.apply(&record);
                 self.sent |= record.entry.kind == RecordKind::StepIntent;
                 if record.entry.kind == RecordKind::RunFinish && record.entry.run == Some(self.run) {
                     self.question = None;
@@ -608,6 +647,10 @@ impl<'a> Following<'a> {
                 let text = asked(&prompt, phrase.as_deref(), manual, &list, &ways);
                 let items = (list.tasks.len(), list.choices.len());
                 let question = Question { run, phrase, manual, plans: list.plans, items, ways, text };
+                if std::mem::take(&mut self.steering) {
+                    // It is asked something by itself, and a stop is among the answers.
+                    desk.exec.answer(self.run, RunAnswer::Pause(false));
+                }
                 self.ask(desk, question, person);
             }
             RunEvent::Call { request, .. } => self.called = Some(*request),

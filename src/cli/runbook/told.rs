@@ -4,6 +4,7 @@ use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, json, text};
 use crate::event::RunEvent;
 use crate::runbook::model::Role;
+use crate::runbook::script::AT;
 use serde_json::{Value, json};
 
 /// An event as one line of JSON; `None`: it is none of a run.
@@ -44,7 +45,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
 pub fn line(event: &RunEvent) -> Option<String> {
     match event {
         RunEvent::Record(record) => Some(of_record(record)),
-        RunEvent::Output { lines, lost, .. } => Some(of_output(lines, *lost)),
+        RunEvent::Output { step, lines, lost, .. } => Some(of_output(step, lines, *lost)),
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
         RunEvent::PlanChanged { what, .. } => {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
@@ -65,11 +66,12 @@ pub fn line(event: &RunEvent) -> Option<String> {
     }
 }
 
-/// What a step says, in from the left so that it is no line of ours.
-fn of_output(lines: &[String], lost: u64) -> String {
+/// What a step says, in from the left so that it is no line of ours; of hosts side by side each line says whose it is.
+fn of_output(step: &str, lines: &[String], lost: u64) -> String {
+    let host = step.split_once(AT).map_or("", |(_, host)| host);
     let lost = (lost > 0).then(|| format!("… {lost} lines left out …"));
     let lines = lost.iter().map(String::as_str).chain(lines.iter().map(String::as_str));
-    lines.map(|line| format!("           | {}", text::clean(line)).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    lines.map(|line| format!("{host:>10} | {}", text::clean(line)).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// A record of a run in a line, for people.

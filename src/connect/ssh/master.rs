@@ -45,6 +45,11 @@ pub(super) struct Master {
 }
 
 impl Master {
+    /// Sockets over there are reached through it.
+    pub(super) async fn is_forwarding(&self) -> bool {
+        !self.forwards.lock().await.is_empty()
+    }
+
     /// Connects and logs in. When dropped on the way, the `ssh` is killed.
     pub(super) async fn start(place: &Place, folder: &Path) -> Result<Self, SourceError> {
         let own = tempfile::Builder::new().prefix("m").tempdir_in(folder).map_err(|why| explain::no_folder(&why))?;

@@ -177,6 +177,22 @@ impl Ssh {
         let _ = timeout(Duration::from_secs(1), closing).await;
     }
 
+    /// Closes the connection until the next use, unless a channel of it is open just now, or something goes through a socket of it. Waits at most a second for the local `ssh`.
+    pub async fn rest(&self) {
+        let resting = async {
+            let mut link = self.link.lock().await;
+            let unused = match &*link {
+                Link::Up(master) => Arc::strong_count(master) == 1 && !master.is_forwarding().await,
+                Link::Down | Link::Failed { .. } => false,
+            };
+            if unused && let Link::Up(master) = std::mem::replace(&mut *link, Link::Down) {
+                drop(link);
+                master.stop().await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(1), resting).await;
+    }
+
     /// The living connection, or a new one. Everybody who waits for an attempt shares its outcome.
     async fn master(&self) -> Result<Arc<Master>, SourceError> {
         let mut closed = self.closed.subscribe();

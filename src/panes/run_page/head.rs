@@ -1,5 +1,6 @@
 //! What is always in sight of a run: how it stands, what is done now, what comes next, and what can be undone.
 
+use super::hosts;
 use super::steps::{Known, plain, title, took};
 use crate::domain::Severity;
 use crate::domain::record::{RunOutcome, StepState};
@@ -41,11 +42,15 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
             let told = format!("now   {} of {}  {}: ", step.number, run.numbers(), title(step));
             let (role, stands) = match step.state {
                 _ if run.asks => (Role::SeverityWarning, "waits for you"),
+                StepState::Planned if run.paused => (Role::SeverityWarning, "waits: the run is paused"),
                 StepState::Planned => (step.severity().into(), "waits"),
                 _ => (step.severity().into(), run.step_word(at)),
             };
             put(&[(Role::Title, &told), (role, stands), (Role::Muted, &took(run, at, known))]);
-            let next = run.steps[at + 1..].iter().find(|step| !step.state.is_final()).map(title);
+            if let Some(batch) = hosts::batch_now(run) {
+                put(&[(Role::Muted, "hosts "), (Role::Text, &batch)]);
+            }
+            let next = run.steps[at + 1..].iter().find(|step| step.state == StepState::Planned).map(title);
             put(&[(Role::Muted, "next  "), (Role::Text, next.as_deref().unwrap_or("nothing: it is the last step"))]);
         }
         None => put(&[(role_of(run), &run.verdict_alone().unwrap_or_else(|| "every step is over".to_owned()))]),

@@ -2,6 +2,7 @@
 //! follows the step that is; a key that moves stops that, the last line goes on with it.
 
 mod head;
+mod hosts;
 mod steps;
 
 use self::steps::Known;

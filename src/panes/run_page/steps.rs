@@ -1,6 +1,7 @@
 //! The page itself, and the list of its steps.
 
 use super::head::fitted;
+use super::hosts::{self, FOLD};
 use super::{Shown, Spot};
 use crate::cx::Cx;
 use crate::domain::prose::{Block, BlockKind};
@@ -13,7 +14,7 @@ use crate::runbook::{Role as FenceRole, RunView, Runbook, StepView};
 use crate::theme::Role;
 use crate::widgets::prose::{self, Line};
 use crate::widgets::{figure, wrap};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Lines of an output that are shown of each end, once its step is over.
 const ENDS: usize = 20;
@@ -81,14 +82,28 @@ pub(super) struct Known<'a> {
 pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Known<'_>) {
     let mut order: Vec<(usize, &StepView)> = run.steps.iter().enumerate().collect();
     // The hosts of a step stand together, whatever the order in which they take their turns.
-    let first = |step: &StepView| run.steps.iter().position(|other| without_host(&other.id) == without_host(&step.id));
-    order.sort_by_cached_key(|(_, step)| first(step));
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    for (at, step) in &order {
+        first.entry(without_host(&step.id)).or_insert(*at);
+    }
+    order.sort_by_key(|(_, step)| first.get(without_host(&step.id)).copied());
     let mut heading = "";
-    for (at, step) in order {
+    let mut folded = false;
+    for (at, step) in &order {
+        let (at, step) = (*at, *step);
         let grouped = step.id.contains('@');
         if grouped && heading != without_host(&step.id) {
             heading = without_host(&step.id);
             out.push(fitted(&[(Role::Muted, "  "), (Role::Text, &step.title)], width));
+            let of: Vec<usize> =
+                order.iter().filter(|(_, other)| without_host(&other.id) == heading).map(|(at, _)| *at).collect();
+            folded = of.len() > FOLD;
+            if folded {
+                put_folded(out, hosts::fold(run, &of, known, true), (2, width));
+            }
+        }
+        if grouped && folded {
+            continue;
         }
         let name = if grouped { format!("  {}", host(step)) } else { title(step) };
         let role = if run.current() == Some(at) { Role::Title } else { Role::Text };
@@ -103,6 +118,16 @@ pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Kno
     }
     out.push(Line::new());
     facts(out, run, width);
+}
+
+/// Lines of hosts, in from the left.
+fn put_folded(out: &mut Vec<Line>, lines: Vec<hosts::Told>, (indent, width): (usize, usize)) {
+    for (pieces, _) in lines {
+        let pad = (Role::Muted, " ".repeat(indent));
+        let pieces: Vec<(Role, &str)> =
+            std::iter::once(&pad).chain(&pieces).map(|(role, text)| (*role, text.as_str())).collect();
+        out.push(fitted(&pieces, width));
+    }
 }
 
 /// What the run was begun with.
@@ -152,7 +177,7 @@ fn wrapped(out: &mut Vec<Line>, role: Role, text: &str, width: usize, indent: us
 }
 
 /// The host of a step that is done on each of several.
-fn host(step: &StepView) -> &str {
+pub(super) fn host(step: &StepView) -> &str {
     step.id.split_once('@').map_or(&step.target, |(_, host)| host)
 }
 
@@ -296,6 +321,9 @@ impl Writer<'_> {
 
     /// What became of each. `live`: where the output of a single one ends.
     fn told(&mut self, of: &[usize], from: usize, live: Option<usize>) {
+        if of.len() > FOLD {
+            return self.folded(of, from);
+        }
         for at in of {
             self.done[*at] = true;
             let (mut start, mut live) = (from, live);
@@ -308,6 +336,25 @@ impl Writer<'_> {
             self.result(*at);
             let is_over = self.run.steps[*at].state.is_final();
             self.shown.spots.push(Spot { step: *at, from: start, said: live.filter(|_| !is_over).unwrap_or(start) });
+        }
+    }
+
+    /// Hosts in a line for each batch, those that matter in one of their own.
+    fn folded(&mut self, of: &[usize], from: usize) {
+        for at in of {
+            self.done[*at] = true;
+        }
+        let lines = hosts::fold(self.run, of, &self.known, false);
+        let told: HashSet<usize> = lines.iter().filter_map(|(_, at)| *at).collect();
+        let rest = of.iter().filter(|at| !told.contains(at));
+        self.shown.spots.extend(rest.map(|step| Spot { step: *step, from, said: from }));
+        // Who follows a host sees its batch from the beginning: what does not go well stands there first.
+        let mut batch = self.shown.page.len();
+        for (pieces, at) in lines {
+            let line = self.shown.page.len();
+            batch = if at.is_some() { batch } else { line };
+            put_folded(&mut self.shown.page, vec![(pieces, at)], (INDENT, self.width));
+            self.shown.spots.extend(at.map(|step| Spot { step, from: batch, said: line + 1 }));
         }
     }
 

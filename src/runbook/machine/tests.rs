@@ -1,5 +1,7 @@
 use super::*;
+use crate::domain::record::StepState;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const CHANGE: Kind = Kind::Change { asks: false, undo: false, retry: 0 };
 const UNDOABLE: Kind = Kind::Change { asks: false, undo: true, retry: 0 };
@@ -13,8 +15,21 @@ fn watched(result: Watched) -> Event {
     Event::Watched(result, Then::Offer)
 }
 
+/// One order at a time, each answered before the next.
+struct Alone(Machine, Option<usize>);
+
+impl Alone {
+    fn on(&mut self, event: Event) -> Option<Command> {
+        let mut orders = self.0.on(self.1, event);
+        assert!(orders.len() < 2, "{orders:?}");
+        let order = orders.pop()?;
+        self.1 = order.lane;
+        Some(order.command)
+    }
+}
+
 fn run(kinds: &[Kind], events: Vec<Event>) -> Vec<Command> {
-    let mut machine = Machine::new(kinds.to_vec());
+    let mut machine = Alone(Machine::new(kinds.to_vec()), None);
     events.into_iter().filter_map(|event| machine.on(event)).collect()
 }
 
@@ -281,7 +296,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => rechecked.prop_map(Event::Rechecked),
         2 => answered.prop_map(Event::Answered),
         9 => Just(Event::Recorded),
-        1 => proptest::sample::select(vec![Event::JournalFailed, Event::Stop, Event::Leave]),
+        1 => proptest::sample::select(vec![Event::JournalFailed, Event::Stop, Event::Leave, Event::Cancel { undo: true }, Event::Cancel { undo: false }]),
         4 => (effect(), then()).prop_map(|(effect, then)| Event::Acted(effect, then)),
         4 => (seen, then()).prop_map(|(seen, then)| Event::Watched(seen, then)),
         3 => way.prop_map(|way| Event::Chosen(way, String::new())),
@@ -294,11 +309,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 #[derive(Default)]
 struct Seen {
     acts: Vec<u64>,
-    /// An intent is durable and not used up.
-    intended: Option<usize>,
-    undo_intended: Option<usize>,
+    /// Intents that are durable and not used up.
+    intended: BTreeSet<usize>,
+    undo_intended: BTreeSet<usize>,
     undone: Vec<usize>,
-    unknown: Option<usize>,
+    unknown: BTreeSet<usize>,
     over: bool,
     stopped: bool,
     rollings: Vec<Rolling>,
@@ -313,6 +328,11 @@ impl Seen {
     fn other_host(&self, one: usize, other: usize) -> bool {
         self.host(one).zip(self.host(other)).is_some_and(|(one, other)| one != other)
     }
+
+    /// What nobody knows blocks what comes after it, but on other hosts that have begun.
+    fn may_begin(&self, step: usize) -> bool {
+        self.unknown.iter().all(|unknown| *unknown == step || self.other_host(*unknown, step))
+    }
 }
 
 fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCaseError> {
@@ -322,8 +342,8 @@ fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCa
             let Kind::Change { retry, .. } = kinds[*step] else { panic!("only a change acts") };
             seen.acts[*step] += 1;
             prop_assert!(seen.acts[*step] <= 1 + retry, "never more acts for one step than it allows");
-            prop_assert_eq!(seen.intended.take(), Some(*step), "never an act without a durable intent of its own");
-            prop_assert!(seen.unknown.is_none(), "unknown blocks every act");
+            prop_assert!(seen.intended.remove(step), "never an act without a durable intent of its own");
+            prop_assert!(!seen.unknown.contains(step) && seen.may_begin(*step), "unknown blocks every act");
             let elsewhere = seen.undone.iter().all(|undone| seen.other_host(*undone, *step));
             prop_assert!(elsewhere, "nothing new where something was taken back");
         }
@@ -331,16 +351,17 @@ fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCa
             prop_assert!(matches!(kinds[*step], Kind::Change { undo: true, .. }), "only what can be taken back");
             prop_assert!(seen.acts[*step] > 0, "only what was sent");
             prop_assert!(!seen.undone.contains(step), "at most once");
-            prop_assert_eq!(seen.undo_intended.take(), Some(*step), "never without a durable intent");
-            prop_assert!(seen.unknown.is_none(), "unknown blocks taking back too");
+            prop_assert!(seen.undo_intended.remove(step), "never without a durable intent");
+            let known = seen.unknown.iter().all(|unknown| seen.other_host(*unknown, *step));
+            prop_assert!(known, "unknown blocks taking back too");
             seen.undone.push(*step);
         }
         Command::Recheck(step) | Command::Ask(step) | Command::Intend(step) => {
-            prop_assert!(seen.unknown.is_none_or(|at| at >= *step), "unknown blocks what follows");
+            prop_assert!(seen.may_begin(*step), "unknown blocks what follows");
             prop_assert!(!seen.stopped || !matches!(command, Command::Intend(_)), "nothing begins after a stop");
         }
-        Command::Record { step, state: StepState::Unknown, .. } => seen.unknown = Some(*step),
-        Command::Record { step, .. } if seen.unknown == Some(*step) => seen.unknown = None,
+        Command::Record { step, state: StepState::Unknown, .. } => drop(seen.unknown.insert(*step)),
+        Command::Record { step, .. } => drop(seen.unknown.remove(step)),
         Command::Finish { outcome, left, .. } => {
             seen.over = true;
             prop_assert!(*outcome != RunOutcome::Ok || left.is_empty());
@@ -348,7 +369,7 @@ fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCa
         Command::Abandon => seen.over = true,
         Command::Offer { ways, .. } => prop_assert!(ways.contains(&Way::Stop), "one can always stop"),
         Command::Batch { .. } => prop_assert!(!seen.stopped, "no batch begins after a stop"),
-        Command::Record { .. } | Command::Watch(_) | Command::IntendUndo(_) => {}
+        Command::Watch(_) | Command::IntendUndo(_) => {}
     }
     Ok(())
 }
@@ -375,7 +396,7 @@ fn rolling(from: usize, each: usize, sizes: &[usize]) -> Rolling {
 
 /// Two hosts of two changes each, one host a batch.
 fn two_hosts(rolling: Rolling, events: Vec<Event>) -> Vec<Command> {
-    let mut machine = Machine::new(vec![UNDOABLE; 4]).rolling(vec![rolling]);
+    let mut machine = Alone(Machine::new(vec![UNDOABLE; 4]).rolling(vec![rolling], 1), None);
     events.into_iter().filter_map(|event| machine.on(event)).collect()
 }
 
@@ -415,7 +436,7 @@ fn a_host_that_fails_is_passed_over_as_long_as_it_may() {
     assert_eq!(commands[4..6], [Command::Batch { rolling: 0, batch: 1 }, Command::Recheck(2)]);
     let Some(Command::Finish { outcome, reason, .. }) = commands.last() else { panic!("{commands:?}") };
     assert_eq!(*outcome, RunOutcome::Failed);
-    assert_eq!(reason, "no way in; 2 hosts have failed, and at most 1 may");
+    assert_eq!(reason, "no way in; 2 hosts have failed, and at most 1 may: web-0, web-1");
     let commands = roll(0);
     assert!(!commands.contains(&Command::Recheck(2)), "{commands:?}");
     assert_eq!(finish(&commands), Some(RunOutcome::Failed));
@@ -432,24 +453,214 @@ fn what_a_failed_host_had_is_taken_back_and_the_next_one_goes_on() {
     assert_eq!(commands.last(), Some(&Command::Recheck(2)));
 }
 
+/// Hosts of a batch at once.
+const AT_ONCE: usize = 2;
+
+/// What was ordered and not answered, and what the rules of hosts side by side are about.
+struct Side {
+    pending: Vec<Order>,
+    /// The hosts that have begun, by their first step.
+    begun: BTreeSet<usize>,
+}
+
+impl Side {
+    /// Takes an order in; `machine` is as it was left by it.
+    fn take(&mut self, machine: &Machine, order: Order) -> Result<(), TestCaseError> {
+        if let Some(lane) = order.lane {
+            let hosts: BTreeSet<usize> = self.pending.iter().filter_map(|order| order.lane).chain([lane]).collect();
+            prop_assert!(hosts.len() <= AT_ONCE, "no more hosts at once than may be: {hosts:?}");
+            if self.begun.insert(lane) {
+                prop_assert!(machine.lost.len() as u64 <= machine.rollings[0].max_fail, "too many have failed");
+                let records = matches!(order.command, Command::Record { .. });
+                prop_assert!(!machine.common.stopping || records, "no host begins after a stop");
+            }
+        }
+        if matches!(order.command, Command::Batch { .. } | Command::Finish { .. }) {
+            let under_way = self.pending.iter().any(|order| order.lane.is_some());
+            prop_assert!(!under_way, "a batch, and the run, end when all of their hosts have");
+        }
+        let asks = |order: &Order| matches!(order.command, Command::Ask(_) | Command::Offer { .. });
+        if asks(&order) {
+            prop_assert!(!self.pending.iter().any(asks), "one question at a time");
+        }
+        if !matches!(order.command, Command::Finish { .. } | Command::Abandon) {
+            self.pending.push(order);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an event is what a command can come to.
+fn fits(command: &Command, event: &Event) -> bool {
+    match command {
+        Command::Recheck(_) => matches!(event, Event::Rechecked(_)),
+        Command::Ask(_) => matches!(event, Event::Answered(_)),
+        Command::Intend(_) | Command::Record { .. } | Command::Batch { .. } | Command::IntendUndo(_) => {
+            matches!(event, Event::Recorded | Event::JournalFailed)
+        }
+        Command::Act(_) => matches!(event, Event::Acted(..)),
+        Command::Watch(_) => matches!(event, Event::Watched(..)),
+        Command::Offer { .. } => matches!(event, Event::Chosen(..)),
+        Command::Undo(_) => matches!(event, Event::Undone(_)),
+        Command::Finish { .. } | Command::Abandon => false,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_happens_the_rules_hold((kinds, rollings) in prop_oneof![kinds().prop_map(|kinds| (kinds, Vec::new())), rolled()], events in events()) {
-        let mut machine = Machine::new(kinds.clone()).rolling(rollings.clone());
+    fn whatever_happens_the_rules_hold(
+        (kinds, rollings) in prop_oneof![kinds().prop_map(|kinds| (kinds, Vec::new())), rolled()],
+        events in events(),
+        dice in proptest::collection::vec(any::<usize>(), 1..50),
+    ) {
+        let mut machine = Machine::new(kinds.clone()).rolling(rollings.clone(), AT_ONCE);
         let mut seen = Seen { acts: vec![0; kinds.len()], rollings, ..Seen::default() };
-        let mut last: Option<Command> = None;
-        for event in events {
-            let durable = event == Event::Recorded;
-            seen.stopped = machine.stopping;
-            let Some(command) = machine.on(event) else { continue };
-            match last {
-                Some(Command::Intend(step)) if durable => seen.intended = Some(step),
-                Some(Command::IntendUndo(step)) if durable => seen.undo_intended = Some(step),
-                _ => {}
+        let mut side = Side { pending: Vec::new(), begun: BTreeSet::new() };
+        for (at, event) in events.into_iter().enumerate() {
+            seen.stopped = machine.common.stopping;
+            let of_all = matches!(event, Event::Stop | Event::Leave | Event::Cancel { .. } | Event::Started);
+            // Mostly the answer to something that was ordered, of whichever host; now and then to nothing.
+            let fitting: Vec<usize> =
+                (0..side.pending.len()).filter(|at| fits(&side.pending[*at].command, &event)).collect();
+            let chosen = (!of_all && !fitting.is_empty()).then(|| fitting[dice[at % dice.len()] % fitting.len()]);
+            let lane = chosen.and_then(|at| side.pending[at].lane);
+            if chosen.is_none() && !of_all && !side.pending.is_empty() && dice[at % dice.len()] % 4 > 0 {
+                continue;
             }
-            hold(&mut seen, &kinds, &command)?;
-            last = Some(command);
+            if let Some(chosen) = chosen {
+                match (side.pending.remove(chosen).command, &event) {
+                    (Command::Intend(step), Event::Recorded) => drop(seen.intended.insert(step)),
+                    (Command::IntendUndo(step), Event::Recorded) => drop(seen.undo_intended.insert(step)),
+                    _ => {}
+                }
+            }
+            let stops = matches!(event, Event::Stop | Event::Leave | Event::Cancel { .. })
+                || lane.is_some() && event == Event::Answered(Answered::Stop);
+            let orders = machine.on(lane, event);
+            if stops && machine.common.stopping {
+                // Whoever was asked is asked no more.
+                side.pending.retain(|order| !matches!(order.command, Command::Ask(_) | Command::Offer { .. }));
+            }
+            for order in orders {
+                hold(&mut seen, &kinds, &order.command)?;
+                side.take(&machine, order)?;
+            }
+            if machine.broken {
+                side.pending.retain(|order| !matches!(order.command, Command::Ask(_) | Command::Offer { .. }));
+            }
+            prop_assert!(machine.is_over() || machine.main.phase == Phase::New || !side.pending.is_empty(), "it waits for nobody");
         }
     }
+}
+
+/// Six hosts of one change each, in one batch, three at once; the machine, and what it orders first.
+fn side_by_side(max_fail: u64) -> (Machine, Vec<Order>) {
+    let rolling = Rolling { max_fail, ..rolling(0, 1, &[6]) };
+    let mut machine = Machine::new(vec![UNDOABLE; 6]).rolling(vec![rolling], 3);
+    machine.on(None, Event::Started);
+    let orders = machine.on(None, Event::Recorded);
+    (machine, orders)
+}
+
+/// The host's change, up to and with its verification.
+fn through(machine: &mut Machine, lane: usize, result: Watched) -> Vec<Order> {
+    let mut events = happy();
+    events[5] = watched(result);
+    let mut last = Vec::new();
+    for event in events.split_off(1) {
+        last = machine.on(Some(lane), event);
+    }
+    last
+}
+
+fn named_steps(orders: &[Order]) -> Vec<(Option<usize>, Command)> {
+    orders.iter().map(|order| (order.lane, order.command.clone())).collect()
+}
+
+#[test]
+fn hosts_of_a_batch_are_under_way_together_and_the_next_begins_when_one_has_ended() {
+    let (mut machine, orders) = side_by_side(0);
+    assert_eq!(named_steps(&orders), [0, 1, 2].map(|at| (Some(at), Command::Recheck(at))));
+    let next = through(&mut machine, 1, Watched::Passed(String::new()));
+    assert_eq!(named_steps(&next), [(Some(3), Command::Recheck(3))]);
+    assert!(!machine.is_flying(1) && machine.is_flying(0));
+}
+
+#[test]
+fn when_too_many_have_failed_no_host_begins_and_those_under_way_are_finished() {
+    let (mut machine, _) = side_by_side(1);
+    let failed = || Watched::Failed("it is down".to_owned());
+    assert_eq!(named_steps(&through(&mut machine, 0, failed())), [(Some(3), Command::Recheck(3))], "one may");
+    assert_eq!(through(&mut machine, 1, failed()), [], "two may not");
+    assert_eq!(through(&mut machine, 2, Watched::Passed(String::new())), [], "it is finished, and nothing begins");
+    let end = through(&mut machine, 3, failed());
+    let [Order { lane: None, command: Command::Offer { ways, why, .. } }] = end.as_slice() else {
+        panic!("the run asks when the last one has ended: {end:?}");
+    };
+    assert_eq!(*ways, [Way::Again, Way::Undo, Way::Stop]);
+    assert_eq!(why, "it is down; 3 hosts have failed, and at most 1 may: web-0, web-1, web-3");
+    let again = machine.on(None, chosen(Way::Again));
+    assert_eq!(
+        named_steps(&again),
+        [(Some(1), Command::Watch(1)), (Some(3), Command::Watch(3)), (Some(4), Command::Recheck(4))]
+    );
+}
+
+#[test]
+fn what_nobody_knows_of_one_host_lets_no_other_begin() {
+    let (mut machine, _) = side_by_side(6);
+    assert_eq!(through(&mut machine, 0, Watched::CannotTell("no answer".to_owned())), []);
+    assert_eq!(through(&mut machine, 1, Watched::Passed(String::new())), []);
+    let end = through(&mut machine, 2, Watched::Passed(String::new()));
+    let [Order { command: Command::Finish { outcome, left, .. }, .. }] = end.as_slice() else { panic!("{end:?}") };
+    assert_eq!((*outcome, left.as_slice()), (RunOutcome::Unknown, [2, 1, 0].as_slice()));
+}
+
+#[test]
+fn questions_of_hosts_come_one_at_a_time_and_a_stop_takes_all_of_them_back() {
+    let rolling = rolling(0, 1, &[3]);
+    let mut machine = Machine::new(vec![Kind::Manual; 3]).rolling(vec![rolling], 3);
+    machine.on(None, Event::Started);
+    assert_eq!(named_steps(&machine.on(None, Event::Recorded)), [(Some(0), Command::Ask(0))]);
+    let next = machine.on(Some(0), Event::Answered(Answered::Done("done".to_owned())));
+    assert_eq!(next.len(), 2, "{next:?}");
+    assert_eq!((next[1].lane, next[1].command.clone()), (Some(1), Command::Ask(1)));
+    let stopped = machine.on(Some(1), Event::Answered(Answered::Stop));
+    assert_eq!(
+        stopped
+            .iter()
+            .filter(|order| matches!(order.command, Command::Record { state: StepState::Cancelled, .. }))
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn a_journal_that_fails_on_one_host_lets_the_others_end_and_begins_nothing() {
+    let (mut machine, _) = side_by_side(0);
+    machine.on(Some(0), Event::Rechecked(Rechecked::Passed));
+    assert_eq!(machine.on(Some(0), Event::JournalFailed), []);
+    assert_eq!(machine.on(Some(1), Event::Rechecked(Rechecked::Passed)), []);
+    assert_eq!(
+        machine.on(Some(2), Event::Rechecked(Rechecked::Passed)),
+        [Order { lane: None, command: Command::Abandon }]
+    );
+}
+
+#[test]
+fn what_is_cut_off_ends_the_run_as_stopped_and_is_taken_back_when_that_was_wanted() {
+    let cut = |undo| {
+        let mut machine = Alone(Machine::new(vec![UNDOABLE; 2]), None);
+        for event in happy().into_iter().take(3) {
+            machine.on(event);
+        }
+        assert_eq!(machine.on(Event::Cancel { undo }), None, "what is in flight says itself what became of it");
+        machine.on(acted(Effect::Failed("cancelled: nothing of it is left".to_owned())));
+        machine.on(Event::Recorded).unwrap()
+    };
+    assert_eq!(cut(true), Command::IntendUndo(0));
+    let Command::Finish { outcome, reason, left } = cut(false) else { panic!() };
+    assert_eq!((outcome, left), (RunOutcome::Stopped, vec![0]));
+    assert!(reason.contains("nothing of it is left"), "{reason}");
 }

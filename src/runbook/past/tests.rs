@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::record::{Actor, Entry};
-use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Rechecked, Then, Watched, Way};
+use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Order, Rechecked, Then, Watched, Way};
 use crate::runbook::script::{Lane, Rolling};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -55,9 +55,9 @@ struct Life {
     /// What really was done, and how often; and what really was taken back.
     effects: Vec<u64>,
     undone: Vec<u64>,
-    /// Sent in this life, and the record that tells of it is not there.
     taking_back: bool,
-    happened: bool,
+    /// The steps of which it is certain that nothing was sent, or taken back, and that have no record of it yet.
+    not_sent: BTreeSet<usize>,
 }
 
 /// How a life ends.
@@ -91,99 +91,123 @@ impl Life {
         [Then::Offer, Then::Stop, Then::Ask, Then::Undo, Then::Continue][usize::from(self.luck.below(5))]
     }
 
-    /// Goes on until it is over, or for so many commands and then is killed. The last command may have been carried out by halves.
+    /// Goes on until it is over, or for so many commands and then is killed, with whatever is in flight then. Hosts of a batch take turns as
+    /// chance has it.
     fn live(&mut self, mut machine: Machine, commands: usize) -> Death {
-        let mut event = Event::Started;
-        self.taking_back = false;
+        let mut orders = machine.on(None, Event::Started);
         for _ in 0..commands {
-            let Some(command) = machine.on(event) else { return Death::Over(RunOutcome::Stopped) };
-            event = match command {
-                Command::Recheck(step) => {
-                    self.write(RecordKind::StepRecheck, Some(step), json!({}));
-                    Event::Rechecked(match self.luck.below(12) {
-                        0 => Rechecked::Blocked(String::new()),
-                        1 => Rechecked::Empty,
-                        2 => Rechecked::LeftOut(String::new()),
-                        _ => Rechecked::Passed,
-                    })
-                }
-                Command::Ask(step) => Event::Answered(match (self.kinds[step], self.luck.below(8)) {
-                    (_, 0) => Answered::Skip(String::new()),
-                    (Kind::Manual, _) => Answered::Done(String::new()),
-                    _ => Answered::Go,
-                }),
-                Command::Intend(step) => {
-                    self.write(RecordKind::StepIntent, Some(step), json!({ "facts": {} }));
-                    Event::Recorded
-                }
-                Command::IntendUndo(step) => {
-                    self.taking_back = true;
-                    self.write(RecordKind::StepIntent, Some(step), json!({}));
-                    Event::Recorded
-                }
-                Command::Act(step) => {
-                    let (effect, happened) = self.effect();
-                    self.effects[step] += u64::from(happened);
-                    self.happened = !matches!(effect, Effect::NotSent(_));
-                    let then = self.then();
-                    Event::Acted(effect, then)
-                }
-                Command::Undo(step) => {
-                    let (effect, happened) = self.effect();
-                    self.undone[step] += u64::from(happened);
-                    self.happened = !matches!(effect, Effect::NotSent(_));
-                    Event::Undone(effect)
-                }
-                Command::Watch(_) => {
-                    let text = String::new;
-                    let watched = match self.luck.below(8) {
-                        0 => Watched::Failed(text()),
-                        1 => Watched::TimedOut(text()),
-                        2 => Watched::CannotTell(text()),
-                        _ => Watched::Passed(text()),
-                    };
-                    let then = self.then();
-                    Event::Watched(watched, then)
-                }
-                Command::Record { step, state, .. } => {
-                    let mut data = json!({ "state": state });
-                    if !std::mem::replace(&mut self.happened, true) {
-                        data["happened"] = false.into();
-                    }
-                    self.write(RecordKind::StepExit, Some(step), data);
-                    self.taking_back = false;
-                    Event::Recorded
-                }
-                Command::Batch { .. } => {
-                    self.write(RecordKind::RunBatch, None, json!({}));
-                    Event::Recorded
-                }
-                Command::Offer { ways, .. } => {
-                    let way = ways[usize::from(self.luck.below(u8::try_from(ways.len()).unwrap()))];
-                    Event::Chosen(way, String::new())
-                }
-                Command::Finish { outcome, .. } => {
-                    self.write(RecordKind::RunFinish, None, json!({ "outcome": outcome }));
-                    return Death::Over(outcome);
-                }
-                Command::Abandon => return Death::Killed,
-            };
+            if orders.is_empty() {
+                return Death::Over(RunOutcome::Stopped);
+            }
+            let next = usize::from(self.luck.below(u8::try_from(orders.len()).unwrap()));
+            let Order { lane, command } = orders.remove(next);
+            match self.carry_out(command) {
+                Ok(event) => orders.extend(machine.on(lane, event)),
+                Err(death) => return death,
+            }
         }
         Death::Killed
     }
 
+    fn carry_out(&mut self, command: Command) -> Result<Event, Death> {
+        let text = String::new;
+        self.taking_back = false;
+        Ok(match command {
+            Command::Recheck(step) => {
+                self.write(RecordKind::StepRecheck, Some(step), json!({}));
+                Event::Rechecked(match self.luck.below(12) {
+                    0 => Rechecked::Blocked(text()),
+                    1 => Rechecked::Empty,
+                    2 => Rechecked::LeftOut(text()),
+                    _ => Rechecked::Passed,
+                })
+            }
+            Command::Ask(step) => Event::Answered(match (self.kinds[step], self.luck.below(8)) {
+                (_, 0) => Answered::Skip(text()),
+                (Kind::Manual, _) => Answered::Done(text()),
+                _ => Answered::Go,
+            }),
+            Command::Intend(step) => {
+                self.write(RecordKind::StepIntent, Some(step), json!({ "facts": {} }));
+                Event::Recorded
+            }
+            Command::IntendUndo(step) => {
+                self.taking_back = true;
+                self.write(RecordKind::StepIntent, Some(step), json!({}));
+                Event::Recorded
+            }
+            Command::Act(step) => {
+                let (effect, happened) = self.effect();
+                self.effects[step] += u64::from(happened);
+                self.sent(step, &effect);
+                let then = self.then();
+                Event::Acted(effect, then)
+            }
+            Command::Undo(step) => {
+                let (effect, happened) = self.effect();
+                self.undone[step] += u64::from(happened);
+                self.sent(step, &effect);
+                Event::Undone(effect)
+            }
+            Command::Watch(_) => {
+                let watched = match self.luck.below(8) {
+                    0 => Watched::Failed(text()),
+                    1 => Watched::TimedOut(text()),
+                    2 => Watched::CannotTell(text()),
+                    _ => Watched::Passed(text()),
+                };
+                let then = self.then();
+                Event::Watched(watched, then)
+            }
+            Command::Record { step, state, .. } => {
+                let mut data = json!({ "state": state });
+                if self.not_sent.remove(&step) {
+                    data["happened"] = false.into();
+                }
+                self.taking_back = matches!(state, StepState::Undone | StepState::UndoFailed);
+                self.write(RecordKind::StepExit, Some(step), data);
+                Event::Recorded
+            }
+            Command::Batch { .. } => {
+                self.write(RecordKind::RunBatch, None, json!({}));
+                Event::Recorded
+            }
+            Command::Offer { ways, .. } => {
+                let way = ways[usize::from(self.luck.below(u8::try_from(ways.len()).unwrap()))];
+                Event::Chosen(way, text())
+            }
+            Command::Finish { outcome, .. } => {
+                self.write(RecordKind::RunFinish, None, json!({ "outcome": outcome }));
+                return Err(Death::Over(outcome));
+            }
+            Command::Abandon => return Err(Death::Killed),
+        })
+    }
+
+    fn sent(&mut self, step: usize, effect: &Effect) {
+        if matches!(effect, Effect::NotSent(_)) {
+            self.not_sent.insert(step);
+        }
+    }
+
     fn machine(&self) -> Machine {
-        Machine::new(self.kinds.clone()).rolling(self.rollings.clone())
+        Machine::new(self.kinds.clone()).rolling(self.rollings.clone(), 3)
     }
 
     fn past(&self) -> Past {
         Past::of(RunId(Uuid::nil()), &self.records).unwrap()
     }
 
-    /// A look at what is open: what really happened, or that nobody can tell.
+    /// A look at all that is open: what really happened, or that nobody can tell.
     fn look(&mut self, before: (&[u64], &[u64])) {
-        let Some(open) = self.past().open else { return };
-        let step: usize = open.intent.entry.step.as_ref().unwrap()[1..].parse().unwrap();
+        for open in self.past().open {
+            self.look_at(&open, before);
+        }
+        self.not_sent.clear();
+    }
+
+    fn look_at(&mut self, open: &Open, before: (&[u64], &[u64])) {
+        let step: usize = open.step()[1..].parse().unwrap();
         self.taking_back = open.is_undo();
         let (now, then) = if self.taking_back { (&self.undone, before.1) } else { (&self.effects, before.0) };
         let happened = now[step] > then[step];
@@ -192,7 +216,7 @@ impl Life {
         } else {
             (StepState::Ok, StepState::Failed)
         };
-        let data = match (self.luck.below(4), happened) {
+        let data = match (self.luck.below(8), happened) {
             (0, _) => json!({ "state": StepState::Unknown }),
             (_, true) => json!({ "state": yes }),
             (_, false) => json!({ "state": no, "happened": false }),
@@ -212,17 +236,18 @@ fn kinds() -> impl Strategy<Value = Vec<Kind>> {
 }
 
 fn shape() -> impl Strategy<Value = (Vec<Kind>, Vec<Rolling>)> {
-    let rolled = (kinds(), kinds(), 1..4_usize, 0..3_u64).prop_map(|(before, each, hosts, max_fail)| {
-        let from = before.len();
-        let lane = |at: usize| Lane {
-            host: format!("web-{at}"),
-            steps: from + at * each.len()..from + (at + 1) * each.len(),
-            batch: at,
-        };
-        let rolling = Rolling { lanes: (0..hosts).map(lane).collect(), max_fail, ..Rolling::default() };
-        let kinds = [before.clone(), each.repeat(hosts), before].concat();
-        (kinds, vec![rolling])
-    });
+    let rolled =
+        (kinds(), kinds(), 1..6_usize, 1..4_usize, 0..3_u64).prop_map(|(before, each, hosts, size, max_fail)| {
+            let from = before.len();
+            let lane = |at: usize| Lane {
+                host: format!("web-{at}"),
+                steps: from + at * each.len()..from + (at + 1) * each.len(),
+                batch: at / size,
+            };
+            let rolling = Rolling { lanes: (0..hosts).map(lane).collect(), max_fail, ..Rolling::default() };
+            let kinds = [before.clone(), each.repeat(hosts), before].concat();
+            (kinds, vec![rolling])
+        });
     prop_oneof![kinds().prop_map(|kinds| (kinds, Vec::new())), rolled]
 }
 
@@ -239,7 +264,7 @@ fn life((kinds, rollings): (Vec<Kind>, Vec<Rolling>), dice: Vec<u8>) -> Life {
         effects: zeros.clone(),
         undone: zeros,
         taking_back: false,
-        happened: true,
+        not_sent: BTreeSet::new(),
     }
 }
 
@@ -261,14 +286,14 @@ proptest! {
             }
             life.look((&before.0, &before.1));
             let past = life.past();
-            let doubtful = past.open.is_some();
+            let doubtful = !past.open.is_empty();
             let taken: BTreeSet<usize> = (0..life.kinds.len()).filter(|at| life.undone[*at] > 0).collect();
             machine = life.machine().resumed(&past.was());
             if doubtful {
                 // What nobody knows blocks everything that follows.
-                let first = machine.clone().on(Event::Started);
+                let first = machine.clone().on(None, Event::Started);
                 prop_assert!(
-                    matches!(&first, Some(Command::Offer { ways, .. }) if ways.as_slice() == [Way::Stop]),
+                    matches!(first.as_slice(), [Order { command: Command::Offer { ways, .. }, .. }] if ways.as_slice() == [Way::Stop]),
                     "{first:?}"
                 );
                 break;
@@ -295,19 +320,21 @@ proptest! {
     ) {
         let mut life = life(shape, dice);
         let machine = life.machine();
-        life.live(machine, 200);
+        life.live(machine, 400);
         for length in 1..=life.records.len() {
             let past = Past::of(RunId(Uuid::nil()), &life.records[..length]).unwrap();
             let was = past.was();
             let mut machine = life.machine().resumed(&was);
-            let first = machine.on(Event::Started);
-            prop_assert!(first.is_some());
+            let first = machine.on(None, Event::Started);
+            prop_assert!(!first.is_empty());
             for (id, step) in past.undoable() {
                 prop_assert!(step.happened && step.undo.is_none(), "{id} {step:?}");
             }
-            if let Some(Command::Recheck(step) | Command::Ask(step)) = first {
-                prop_assert!(!was[step].happened, "it begins with a step that was done: {step}");
-                prop_assert!(past.open.is_none(), "it goes on past a doubt");
+            for order in first {
+                if let Command::Recheck(step) | Command::Ask(step) = order.command {
+                    prop_assert!(!was[step].happened, "it begins with a step that was done: {step}");
+                    prop_assert!(past.open.is_empty(), "it goes on past a doubt");
+                }
             }
         }
     }
@@ -322,7 +349,7 @@ fn what_an_undo_passes_over_can_still_be_taken_back() {
     assert_eq!((left(&life), life.past().is_whole()), (vec!["s0".to_owned()], true));
     life.taking_back = true;
     life.write(RecordKind::StepIntent, Some(0), json!({}));
-    assert!(life.past().open.is_some_and(|open| open.is_undo()));
+    assert!(life.past().open[0].is_undo());
     life.write(RecordKind::StepExit, Some(0), json!({ "state": "undo_failed", "happened": false }));
     assert_eq!(left(&life).len(), 1, "nothing was sent: it can be tried again");
     life.write(RecordKind::StepIntent, Some(0), json!({}));

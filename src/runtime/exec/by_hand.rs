@@ -37,6 +37,8 @@ pub(super) fn take(list: &mut TaskList, answer: &RunAnswer) -> Option<Value> {
         | RunAnswer::Choose { .. }
         | RunAnswer::Declined
         | RunAnswer::Stop
+        | RunAnswer::Cancel { .. }
+        | RunAnswer::Pause(_)
         | RunAnswer::Leave => None,
     }
 }

@@ -30,6 +30,22 @@ impl Captured {
         host.and_then(|host| self.hosts.get(host)).unwrap_or(&self.whole)
     }
 
+    /// What a host sees, for whoever is there.
+    pub(super) fn of_host(&self, host: Option<&str>) -> Self {
+        let seen = self.seen_on(host).clone();
+        match host {
+            Some(host) => Self { whole: self.whole.clone(), hosts: [(host.to_owned(), seen)].into() },
+            None => Self { whole: seen, hosts: BTreeMap::new() },
+        }
+    }
+
+    /// What was found on a host since.
+    pub(super) fn take_over(&mut self, host: Option<&str>, other: &Self) {
+        if let Some((host, named)) = host.and_then(|host| Some((host, other.hosts.get(host)?))) {
+            self.hosts.insert(host.to_owned(), named.clone());
+        }
+    }
+
     /// What was found outside of rollouts every host sees.
     pub(super) fn insert(&mut self, host: Option<&str>, rows: Rows) {
         match host {

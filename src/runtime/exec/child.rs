@@ -22,6 +22,7 @@ use crate::runbook::{PlanRequest, Runbook};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What the caller hears of the run that it called.
@@ -108,6 +109,11 @@ impl Running {
     }
 }
 
+/// Of calls one is made at a time, so that news are for whoever waits.
+async fn next_news(news: &Mutex<UnboundedReceiver<News>>) -> Option<News> {
+    news.lock().await.recv().await
+}
+
 impl Exec {
     /// The runs that a planned one would belong to; the error says why it can't.
     pub(super) fn family(&self, request: &PlanRequest) -> Result<Vec<RunId>, String> {
@@ -192,7 +198,7 @@ impl Run {
         loop {
             tokio::select! {
                 biased;
-                news = self.news.recv() => match news? {
+                news = next_news(&self.news) => match news? {
                     News::Began(run) => {
                         let detail = format!("run {} of {} begins", run.short(), runbook.id);
                         let data = json!({ "output": detail, "called": run });
@@ -209,7 +215,7 @@ impl Run {
                 },
                 answer = self.answers.recv() => match (answer, under_way) {
                     // It ends before its next change, and then this one does.
-                    (Some(RunAnswer::Stop), Some(run)) => self.exec.answer(run, RunAnswer::Stop),
+                    (Some(RunAnswer::Stop), Some(run)) => self.exec.answer(run, self.answers.stop()),
                     (Some(RunAnswer::Leave) | None, Some(run)) => {
                         self.leaving = true;
                         self.exec.leave(run);

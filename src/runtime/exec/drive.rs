@@ -2,11 +2,15 @@
 
 mod act;
 mod again;
+mod answers;
 mod ask;
 mod back;
 mod batch;
+mod crew;
 mod ousted;
 mod recheck;
+
+pub(super) use answers::Answers;
 
 use super::Exec;
 use super::captured::Captured;
@@ -21,7 +25,7 @@ use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
 use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
-use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine};
+use crate::runbook::machine::{self, Answered, Command, Effect, Event, Kind, Machine, Rechecked};
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::past::fingerprint;
 use crate::runbook::plan::{Onward, PlannedStep};
@@ -29,7 +33,8 @@ use crate::runbook::reach::Reached;
 use crate::runbook::{Answer, Approval, Approved, Glass, Plan};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
@@ -53,7 +58,7 @@ pub(super) async fn drive(
     let script = &plan.body().script;
     let rollings = script.rollings.clone();
     let kinds = plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
-    let types = types_of(&plan.body().runbook);
+    let types = Arc::new(types_of(&plan.body().runbook));
     let mut outs = Captured::of_plan(&plan.body().steps);
     let known = plan.body().again.iter().flat_map(|again| &again.outs);
     known.for_each(|(host, rows)| outs.insert(host.as_deref(), rows.clone()));
@@ -84,8 +89,8 @@ pub(super) async fn drive(
     let mut run = Run {
         exec,
         id,
-        plan,
-        answers,
+        plan: Arc::new(plan),
+        answers: Answers::new(answers),
         types,
         label,
         values,
@@ -93,7 +98,7 @@ pub(super) async fn drive(
         life,
         ousted: None,
         outs,
-        answered: BTreeMap::new(),
+        answered: Arc::default(),
         backwards,
         back: Vec::new(),
         batch: None,
@@ -107,15 +112,15 @@ pub(super) async fn drive(
         results: Results::default(),
         changed: None,
         fault: None,
-        news,
+        news: Arc::new(Mutex::new(news)),
         made: BTreeSet::new(),
         called: Vec::new(),
         ended: None,
     };
-    let mut machine = Machine::new(kinds).rolling(rollings);
+    let mut machine = Machine::new(kinds).rolling(rollings, run.exec.policy.parallel.get().into());
     if let (Some(again), false) = (&run.plan.body().again, backwards) {
         machine = machine.resumed(&again.was);
-        run.batch = run.batch_of(machine.step());
+        run.batch = run.batch_of(machine::last_begun(&again.was));
     }
     run.go(machine).await
 }
@@ -179,9 +184,9 @@ fn kind(plan: &Plan<Approved>, step: &PlannedStep, read: &Step) -> Kind {
 pub(super) struct Run {
     pub(super) exec: Arc<Exec>,
     pub(super) id: RunId,
-    pub(super) plan: Plan<Approved>,
-    pub(super) answers: UnboundedReceiver<RunAnswer>,
-    types: Types,
+    pub(super) plan: Arc<Plan<Approved>>,
+    pub(super) answers: Answers,
+    types: Arc<Types>,
     label: String,
     /// The parameters, and what was chosen on the way.
     pub(super) values: BTreeMap<String, Value>,
@@ -193,7 +198,7 @@ pub(super) struct Run {
     ousted: Option<String>,
     outs: Captured,
     /// What was answered for a step, for all hosts that it is done on.
-    answered: BTreeMap<String, Answer>,
+    answered: Arc<SyncMutex<BTreeMap<String, Answer>>>,
     /// It takes back what an earlier life of it did: its steps are undos.
     pub(super) backwards: bool,
     /// The steps that it has taken back so far, in the order in which that was done.
@@ -218,7 +223,7 @@ pub(super) struct Run {
     /// Why the journal failed.
     fault: Option<String>,
     /// Of the run that a step calls.
-    pub(super) news: UnboundedReceiver<News>,
+    pub(super) news: Arc<Mutex<UnboundedReceiver<News>>>,
     /// The steps whose change was made, or may have been, and was not taken back.
     made: BTreeSet<usize>,
     /// What was changed by the runs that were called, and not taken back.
@@ -228,28 +233,20 @@ pub(super) struct Run {
 }
 
 impl Run {
-    async fn go(mut self, mut machine: Machine) -> Option<Over> {
-        let mut event = if self.begin().await { Event::Started } else { Event::JournalFailed };
-        loop {
-            // A stop of a run that waits for a person takes the place of the answer.
-            let stopped = self.stop_asked().and_then(|stop| machine.on(stop));
-            if matches!(event, Event::Acted(..)) && self.spares(machine.step()) {
-                machine.has_no_undo();
-            }
-            let Some(command) = stopped.or_else(|| machine.on(event)) else { break };
-            match self.perform(command).await {
-                Some(next) if self.ousted.is_none() => event = next,
-                _ => break,
-            }
-        }
-        self.leave_to_others().await;
-        self.tell_change().await;
-        self.ended
-    }
-
     async fn perform(&mut self, command: Command) -> Option<Event> {
         match command {
-            Command::Recheck(step) => Some(Event::Rechecked(self.recheck(step).await)),
+            Command::Recheck(step) => {
+                if self.at != Some(step) {
+                    self.answers.until_on().await;
+                }
+                let answers = self.answers.clone();
+                let checked = tokio::select! {
+                    checked = self.recheck(step) => checked,
+                    // The machine sends nothing any more.
+                    () = answers.until_cut() => Rechecked::Passed,
+                };
+                Some(Event::Rechecked(checked))
+            }
             Command::Ask(step) => Some(Event::Answered(self.ask(step).await)),
             Command::Intend(step) => Some(self.intend(step).await),
             Command::Act(step) => {
@@ -260,7 +257,7 @@ impl Run {
                 Some(Event::Acted(effect, self.after_act(step)))
             }
             Command::Watch(step) => {
-                let (watched, at) = self.watch(step).await;
+                let (watched, at) = self.watch_until_cut(step).await;
                 let then = self.after_watch(step, at, &watched);
                 Some(Event::Watched(watched, then))
             }
@@ -322,16 +319,6 @@ impl Run {
         let fences = self.read(step).fences.iter().zip(pins).enumerate();
         let left_out = move |at: usize| self.at == Some(step) && self.step.left_out.get(at) == Some(&true);
         fences.filter(move |(at, (fence, _))| fence.role == role && !left_out(*at)).map(|(_, fence)| fence)
-    }
-
-    /// The operator wants it to end. Other answers that nobody asked for are dropped: they were meant for another question.
-    fn stop_asked(&mut self) -> Option<Event> {
-        let mut stop = self.stopping;
-        while let Ok(answer) = self.answers.try_recv() {
-            stop |= answer == RunAnswer::Stop;
-            self.leaving |= answer == RunAnswer::Leave;
-        }
-        if self.leaving { Some(Event::Leave) } else { stop.then_some(Event::Stop) }
     }
 
     /// Nobody is there to be asked any more.

@@ -212,6 +212,11 @@ impl Exec {
         self.runs.with(|runs| runs.get(&run).map(|sender| sender.send(answer).is_ok()));
     }
 
+    /// This process drives the run.
+    pub fn drives(&self, run: RunId) -> bool {
+        self.runs.with(|runs| runs.contains_key(&run))
+    }
+
     /// The program ends: ends a run before its next change and asks nobody; what is in flight is finished and verified.
     pub fn leave(&self, run: RunId) {
         self.answer(run, RunAnswer::Leave);

@@ -56,6 +56,7 @@ impl Exec {
         let mut steps = Vec::new();
         for at in 0..script.steps.len() {
             steps.push(Box::pin(planner.plan(runbook, at)).await?);
+            planner.rest(at).await;
         }
         planner.blocked.extend(runbook.limits.against_hosts(&planner.changes));
         let Planner { values, blocked, warnings, .. } = planner;
@@ -173,8 +174,8 @@ impl Troubled {
 struct Planner<'a> {
     exec: &'a Exec,
     script: &'a Script,
-    /// The steps before this one were done in an earlier life of the run.
-    from: usize,
+    /// The steps that were done in an earlier life of the run.
+    behind: BTreeSet<usize>,
     types: Types,
     /// The parameters that have a value, as people read them.
     shown: BTreeMap<String, String>,
@@ -204,7 +205,7 @@ impl<'a> Planner<'a> {
         Self {
             exec,
             script,
-            from: 0,
+            behind: BTreeSet::new(),
             types: types_of(runbook),
             shown: shown.iter().filter(|(name, _)| given(name)).cloned().collect(),
             values,
@@ -237,8 +238,9 @@ impl<'a> Planner<'a> {
         if let Some(why) = self.troubled.lost.get(host).cloned() {
             return Ok(given_up(step, &why));
         }
-        let same = |other: &&Step| without_host(&other.id) == without_host(&step.id);
-        let hosts = self.script.steps.iter().skip(self.from).filter(same).count();
+        let same = |other: &Step| without_host(&other.id) == without_host(&step.id);
+        let steps = self.script.steps.iter().enumerate().filter(|(at, _)| !self.behind.contains(at));
+        let hosts = steps.filter(|(_, other)| same(other)).count();
         match self.step(runbook, step, hosts).await {
             Err(why) if self.troubled.may_be(host) => {
                 let warning = format!("{host} is left out and counts as failed: {why}");
@@ -247,6 +249,15 @@ impl<'a> Planner<'a> {
                 Ok(given_up(step, &why))
             }
             planned => planned,
+        }
+    }
+
+    /// Of a rollout over more hosts than are under way at once none keeps its connection until it has its turn.
+    async fn rest(&self, at: usize) {
+        let Some(rolling) = self.script.rolling(at) else { return };
+        let many = rolling.lanes.len() > usize::from(self.exec.policy.parallel.get());
+        if let Some(lane) = rolling.lanes.iter().find(|lane| many && lane.steps.end == at + 1) {
+            self.exec.connections.rest(&lane.host).await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! What `wait` and `verify` see while they ask again and again: a line for each look that finds something else than the one before.
 
 use super::scene::Truth;
+use crate::runbook::expr::Condition;
 use crate::runbook::language::sql;
 use crate::runbook::model::Fence;
 use crate::steps::Found;
@@ -46,6 +47,14 @@ impl News {
         self.said.clone_from(&news);
         Some(format!("{}, look {}: {news}", fence.role.word(), self.looks))
     }
+}
+
+/// `wait: until `rows[0].n == 0` on primary, every 2s, at most 60s`: what is waited for, and for how long; `None`: it is asked once alone.
+pub(super) fn waits(fence: &Fence, condition: &Condition, limit: Duration) -> Option<String> {
+    let every = fence.attrs.every?;
+    let (role, on) = (fence.role.word(), &fence.attrs.on);
+    let hold = fence.attrs.hold.map(|hold| format!(" for {hold:?}")).unwrap_or_default();
+    Some(format!("{role}: until `{condition}`{hold} on {on}, every {every:?}, at most {limit:?}"))
 }
 
 /// The first row of a database's answer, whose text only counts them.

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Output longer than this is kept at both ends only, in bytes.
 const OUTPUT_MAX: usize = 64 * 1024;
 
+/// So many results are told of a run; each step has its own.
+const TOLD: usize = 8;
+
 /// What is known of the step under way.
 #[derive(Default)]
 pub(super) struct Progress {
@@ -50,9 +53,18 @@ impl Results {
         detail
     }
 
+    /// Takes over what others came to.
+    pub(super) fn append(&mut self, others: &mut Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// What is said of the whole: what happened, rather than that all is well; and why not, when it is not.
     pub(super) fn whole(&self, outcome: RunOutcome, reason: String) -> String {
-        let results = self.0.join("; ");
+        let more = self.0.len().saturating_sub(TOLD);
+        let mut results = self.0[..self.0.len() - more].join("; ");
+        if more > 0 {
+            results = format!("{results}; and {more} more");
+        }
         match (results.is_empty(), outcome) {
             (true, _) => reason,
             (false, RunOutcome::Ok) => results,

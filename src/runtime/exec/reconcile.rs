@@ -9,7 +9,7 @@ use crate::event::{Ended, RunEvent};
 use crate::runbook::language::types_of;
 use crate::runbook::machine::Watched;
 use crate::runbook::model::{OnDisconnect, Role, Step};
-use crate::runbook::past::{Open, Past};
+use crate::runbook::past::{self, Open, Past};
 use crate::runbook::plan::Rows;
 use crate::runbook::{Runbook, Script};
 use crate::steps::Settled;
@@ -67,7 +67,7 @@ async fn leave(exec: &Exec, runs: Vec<RunId>, why: &str) {
 /// Looks once more at a run of which something is in doubt, whether it has an end or not.
 pub(super) async fn look_again(exec: &Exec, run: RunId) -> Result<Option<Ended>, String> {
     let (past, _) = exec.past(run).await?;
-    let nothing = past.outcome.is_none() || past.open.is_none() || past.given_up.is_some();
+    let nothing = past.outcome.is_none() || past.open.is_empty() || past.given_up.is_some();
     if nothing || exec.journal.only_looks().await.is_some() {
         return Ok(None);
     }
@@ -146,23 +146,28 @@ impl Found {
         if let Some((step, called)) = self.past.calling() {
             return self.settle_call(exec, step, called).await;
         }
-        let Some(open) = &self.past.open else {
+        if self.past.open.is_empty() {
             let (outcome, reason) = self.past.ending();
             return exec.end(&self.past, outcome, &reason).await.map(Some);
-        };
-        let (state, detail, certain) = self.look(exec, open).await;
-        let mut data = json!({ "state": state, "detail": clean(&detail) });
-        if certain {
-            data["happened"] = false.into();
         }
-        self.found(exec, open, data).await?;
-        if state == StepState::Unknown {
-            let (past, _) = exec.past(run).await?;
-            let step = open.intent.entry.step.as_deref().unwrap_or_default();
-            return Ok(Some(self.in_doubt(&past.told(step))));
+        // Hosts of a batch side by side, as they were when it was cut off.
+        let looks = join_all(self.past.open.iter().map(|open| self.look(exec, open))).await;
+        for (open, (state, detail, certain)) in self.past.open.iter().zip(&looks) {
+            let mut data = json!({ "state": state, "detail": clean(detail) });
+            if *certain {
+                data["happened"] = false.into();
+            }
+            self.found(exec, open, data).await?;
         }
         let (past, _) = exec.past(run).await?;
-        let (outcome, reason) = if open.is_undo() { past.ending() } else { self.ended_with(open, state, detail) };
+        if let Some(open) = past.first_open() {
+            let more = past::and_more(past.open.len() - 1);
+            return Ok(Some(past.still_in_doubt(&format!("{}{more}", past.told(open.step())))));
+        }
+        let (outcome, reason) = match (self.past.open.as_slice(), looks.into_iter().next()) {
+            ([open], Some((state, detail, _))) if !open.is_undo() => self.ended_with(open, state, detail),
+            _ => past.ending(),
+        };
         exec.end(&past, outcome, &reason).await.map(Some)
     }
 
@@ -196,9 +201,9 @@ impl Found {
             Some(RunOutcome::Stopped) => (StepState::Failed, format!("{what} ended stopped: {}", child.reason)),
             Some(RunOutcome::Undone) => (StepState::Failed, format!("{what} ended undone: {}", child.reason)),
             Some(RunOutcome::Unknown) | None => {
-                return Ok(Some(
-                    self.in_doubt(&format!("nobody knows what became of {what}, which it called: look at that first")),
-                ));
+                return Ok(Some(self.past.still_in_doubt(&format!(
+                    "nobody knows what became of {what}, which it called: look at that first"
+                ))));
             }
         };
         let data = json!({ "state": state, "detail": clean(&detail) });
@@ -208,12 +213,6 @@ impl Found {
         let (past, _) = exec.past(self.past.run).await?;
         let (outcome, reason) = past.ending();
         exec.end(&past, outcome, &reason).await.map(Some)
-    }
-
-    fn in_doubt(&self, detail: &str) -> Ended {
-        let held = if self.past.locks { "; what it locks stays held" } else { "" };
-        let reason = format!("{detail}{held} until somebody knows: look once more, or say what you saw");
-        Ended { run: self.past.run, outcome: RunOutcome::Unknown, reason: clean(&reason).into_owned() }
     }
 
     fn ended_with(&self, open: &Open, state: StepState, detail: String) -> (RunOutcome, String) {
@@ -298,6 +297,15 @@ impl Found {
 
 /// Nothing was recorded of how the change itself came out.
 const BROKE: &str = "cut off before it was said what came of it";
+
+impl Past {
+    /// It stays open, and what it locks stays held.
+    pub(super) fn still_in_doubt(&self, detail: &str) -> Ended {
+        let held = if self.locks { "; what it locks stays held" } else { "" };
+        let reason = format!("{detail}{held} until somebody knows: look once more, or say what you saw");
+        Ended { run: self.run, outcome: RunOutcome::Unknown, reason: clean(&reason).into_owned() }
+    }
+}
 
 /// How the change itself came out, as far as it was said.
 fn how(open: &Open) -> String {

@@ -22,7 +22,7 @@ impl Exec {
     pub async fn saw(&self, run: RunId, happened: bool, seen: &str) -> Result<Ended, String> {
         let seen = reason::given(seen)?;
         let past = self.untouched(run).await?;
-        let open = past.open.clone().ok_or_else(|| format!("nothing of run {} is in doubt", run.short()))?;
+        let open = past.first_open().cloned().ok_or_else(|| format!("nothing of run {} is in doubt", run.short()))?;
         self.take_up(run, json!({ "way": "saw", "reason": seen, "happened": happened })).await?;
         let state = match (open.is_undo(), happened) {
             (false, true) => StepState::Ok,
@@ -47,6 +47,9 @@ impl Exec {
         };
         self.append(entry).await.map_err(|error| error.to_string())?;
         let (past, _) = self.past(run).await?;
+        if let Some(doubt) = past.doubt() {
+            return Ok(past.still_in_doubt(&doubt));
+        }
         let (outcome, reason) = past.ending_by(&format!("a person saw that {of_what} {word}: {seen}"), &detail);
         self.end(&past, outcome, &reason).await
     }
@@ -59,10 +62,10 @@ impl Exec {
         let why = reason::given(why)?;
         let past = self.untouched(run).await?;
         let taken = self.take_up(run, json!({ "way": "abandon", "reason": why })).await?;
-        let outcome = match (&past.open, past.outcome) {
-            (Some(_), _) => RunOutcome::Unknown,
-            (None, Some(before)) => before,
-            (None, None) => past.ending().0,
+        let outcome = match (past.open.is_empty(), past.outcome) {
+            (false, _) => RunOutcome::Unknown,
+            (true, Some(before)) => before,
+            (true, None) => past.ending().0,
         };
         let by = &taken.actor;
         self.end(&past, outcome, &format!("given up by {}@{}: {why}", by.name, by.host)).await

@@ -314,6 +314,8 @@ impl<'a> Scene<'a> {
         let hold = attrs.hold.unwrap_or(Duration::ZERO);
         let mut since: Option<Instant> = None;
         let mut news = News::default();
+        // Said before the first answer, which may take its time.
+        poll::waits(fence, condition, limit).into_iter().for_each(told);
         loop {
             let asked = Instant::now();
             let left = limit.saturating_sub(start.elapsed()).max(attrs.timeout.min(LAST_LOOK));

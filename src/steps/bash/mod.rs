@@ -3,10 +3,11 @@
 //!
 //! What a script did when the line broke, or when it was ended half-way, nobody knows: then `verify` tells.
 
+mod cut;
 mod script;
 
 use super::live::Lines;
-use super::{Acted, Call, Found, Judged, Pinned, Settled, Step, StepKind};
+use super::{Acted, Call, Cut, Found, Judged, Pinned, Settled, Step, StepKind};
 use crate::connect::Shell;
 use crate::connect::ssh::{Ended, Job, Output, Tap, Unanswered};
 use crate::domain::SourceError;
@@ -103,6 +104,10 @@ impl Step for BashStep {
             Err(Unanswered { left: false, why }) => Acted::silent(Effect::NotSent(why.to_string())),
             Err(Unanswered { left: true, why }) => broken(&call, &why).await,
         }
+    }
+
+    async fn cut(&self, call: Call<'_>) -> Cut {
+        cut::cut(&call).await
     }
 
     async fn settle(&self, call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {

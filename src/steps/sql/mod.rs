@@ -7,8 +7,8 @@
 
 mod notices;
 
-use super::live::Teller;
-use super::{Acted, Call, Found, Pinned, Settled, Step, StepKind};
+use super::live::{Live, Teller};
+use super::{Acted, Call, Cut, Found, Pinned, Settled, Step, StepKind};
 use crate::connect::Postgres;
 use crate::domain::SourceError;
 use crate::runbook::expr::Names;
@@ -120,9 +120,23 @@ impl Step for SqlStep {
         match connect(&server, &call, &bound).await {
             Ok((connection, pid)) => {
                 tracing::info!(step = permit.step(), database = call.place(), pid, "sending");
+                call.live.inspect(|live| live.note(pid));
                 send(&server, &call, &bound, arguments, connection, pid).await
             }
             Err(error) => not_sent(error),
+        }
+    }
+
+    /// Through a second connection. What the server answers to the first one says what became of it.
+    async fn cut(&self, call: Call<'_>) -> Cut {
+        let Some(pid) = call.live.and_then(Live::noted) else {
+            return Cut::Cannot("it is not sent yet".to_owned());
+        };
+        let asked = async { server(&call)?.cancel(pid).await };
+        match asked.await {
+            Ok(true) => Cut::Asked(format!("the server was asked to cancel it (session {pid})")),
+            Ok(false) => Cut::Asked(format!("session {pid} is there no more")),
+            Err(why) => Cut::StillRunning(format!("session {pid} on {}: it could not be cancelled: {why}", call.on)),
         }
     }
 

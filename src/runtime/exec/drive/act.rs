@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// So long it is still waited and verified after the operator wants what is in flight to be cut off.
+const LAST_LOOK: Duration = Duration::from_secs(3);
+
 /// From one look to the next at what goes on over there.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,7 @@ impl Run {
         let sent = match self.fences(step, Role::Run).next() {
             Some((fence, pinned)) => match (step_of(fence), self.scene(step).ready(fence, pinned)) {
                 (Ok(way), Ok(call)) => {
-                    let acted = live::act(&self.exec, self.id, way, call, permit).await;
+                    let acted = live::act(&self.exec, self.id, way, call, permit, &self.answers).await;
                     Ok(self.scene(step).judge(fence, acted).excused(fence))
                 }
                 (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
@@ -80,6 +83,23 @@ impl Run {
         let said = fence.and_then(|(fence, _)| self.scene(step).sentence(fence, rows, planned));
         self.step.said = said.map(|said| clean(&said).into_owned());
         Effect::Done(self.step.said.clone().unwrap_or(plain))
+    }
+
+    /// As [`Self::watch`], unless the operator wants what is in flight to be cut off: then one more look is all.
+    pub(super) async fn watch_until_cut(&mut self, step: usize) -> (Watched, Option<usize>) {
+        let answers = self.answers.clone();
+        let until = async {
+            answers.until_cut().await;
+            tokio::time::sleep(LAST_LOOK).await;
+        };
+        let watched = tokio::select! {
+            biased;
+            watched = self.watch(step) => return watched,
+            () = until => "cancelled on request while it waited: what was sent before is not verified",
+        };
+        let doubt = self.step.doubt;
+        let watched = watched.to_owned();
+        (if doubt { Watched::CannotTell(watched) } else { Watched::Failed(watched) }, None)
     }
 
     pub(super) async fn watch(&mut self, step: usize) -> (Watched, Option<usize>) {

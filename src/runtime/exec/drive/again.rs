@@ -110,9 +110,9 @@ impl Run {
         if order.is_empty() { order } else { format!("{lead}{order}") }
     }
 
-    /// The rollout and the batch that the step before belongs to.
-    pub(super) fn batch_of(&self, step: usize) -> Option<(usize, usize)> {
-        let last = step.checked_sub(1)?;
+    /// The rollout and the batch that a step belongs to.
+    pub(super) fn batch_of(&self, step: Option<usize>) -> Option<(usize, usize)> {
+        let last = step?;
         let rollings = self.plan.body().script.rollings.iter().enumerate();
         rollings.into_iter().find_map(|(at, rolling)| {
             let lane = rolling.lanes.iter().find(|lane| lane.steps.contains(&last))?;

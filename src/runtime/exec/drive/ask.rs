@@ -7,10 +7,12 @@ use crate::domain::record::RecordKind;
 use crate::domain::text::clean_lines;
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
+use crate::runbook::Answer;
 use crate::runbook::machine::Answered;
 use crate::runbook::model::Role;
 use crate::runbook::plan::PlannedStep;
 use crate::steps::manual;
+use std::sync::PoisonError;
 
 impl Run {
     pub(super) async fn ask(&mut self, step: usize) -> Answered {
@@ -20,6 +22,8 @@ impl Run {
         if self.read(step).is_manual() {
             return self.ask_by_hand(step).await;
         }
+        // Another host of the same step may have been answered for meanwhile.
+        self.step.answer = self.step.answer.take().or_else(|| self.answer_of(step));
         if self.step.answer.is_some() {
             return Answered::Go;
         }
@@ -35,7 +39,7 @@ impl Run {
                 }
                 Some(RunAnswer::Confirm(answer)) => match self.plan.refuses(&self.planned(step).id, Some(&answer)) {
                     None => {
-                        self.answered.insert(self.planned(step).of().to_owned(), answer.clone());
+                        self.note_answer(step, &answer);
                         self.step.answer = Some(answer);
                         return Answered::Go;
                     }
@@ -56,6 +60,17 @@ impl Run {
                 None
             }
         }
+    }
+
+    /// What was answered for a step, on whatever host.
+    pub(super) fn answer_of(&self, step: usize) -> Option<Answer> {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.get(self.planned(step).of()).cloned()
+    }
+
+    fn note_answer(&self, step: usize, answer: &Answer) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.insert(self.planned(step).of().to_owned(), answer.clone());
     }
 
     async fn put_question(&self, step: usize) {

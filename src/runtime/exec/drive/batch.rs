@@ -7,11 +7,9 @@ use crate::effect::RunAnswer;
 use crate::runbook::foreseen;
 use crate::runbook::machine::Event;
 use crate::runbook::plan::{PlannedStep, located};
+use crate::runbook::script::named;
 use serde_json::json;
 use std::time::Duration;
-
-/// Hosts named in one sentence.
-const NAMED: usize = 8;
 
 impl Run {
     /// Records that a batch begins, and waits as long as the rollout pauses before it.
@@ -21,7 +19,7 @@ impl Run {
         let pause = if batch == 0 { Duration::ZERO } else { of.pause };
         let hosts: Vec<&str> = of.batch(batch).collect();
         let after = if pause.is_zero() { String::new() } else { format!(" after {pause:?}") };
-        let detail = format!("{}: batch {} of {}{after}: {}", of.title, batch + 1, of.batches(), some(&hosts));
+        let detail = format!("{}: batch {} of {}{after}: {}", of.title, batch + 1, of.batches(), named(&hosts));
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let (batch, of) = (batch + 1, of.batches());
         let data = json!({ "detail": clean(&detail), "batch": batch, "of": of, "hosts": hosts, "pause_ms": pause_ms });
@@ -61,8 +59,8 @@ impl Run {
             of.title,
             batch + 1,
             of.batches(),
-            some(&done),
-            some(&next)
+            named(&done),
+            named(&next)
         );
         clean(&text).into_owned()
     }
@@ -80,7 +78,7 @@ impl Run {
         let places: Vec<String> = self.plan.body().steps.iter().filter(left).map(PlannedStep::place).collect();
         match places.as_slice() {
             [] | [_] => self.about_one(planned),
-            places => self.named(planned, &format!("{} hosts: {}", places.len(), some(places))),
+            places => self.named(planned, &format!("{} hosts: {}", places.len(), named(places))),
         }
     }
 
@@ -100,10 +98,4 @@ impl Run {
         let known = body.again.as_ref().and_then(|again| again.numbers.get(planned.of()).copied());
         known.unwrap_or_else(|| body.number(planned)).to_string()
     }
-}
-
-fn some<T: AsRef<str>>(hosts: &[T]) -> String {
-    let hosts: Vec<&str> = hosts.iter().map(AsRef::as_ref).collect();
-    let named = hosts[..hosts.len().min(NAMED)].join(", ");
-    if hosts.len() > NAMED { format!("{named} and {} more", hosts.len() - NAMED) } else { named }
 }

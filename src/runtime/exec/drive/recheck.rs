@@ -29,7 +29,7 @@ impl Run {
 
     pub(super) async fn recheck(&mut self, step: usize) -> Rechecked {
         if self.at.replace(step) != Some(step) {
-            let answer = self.answered.get(self.planned(step).of()).cloned();
+            let answer = self.answer_of(step);
             self.step = Progress { answer, ..Progress::default() };
         }
         if let Some(why) = &self.planned(step).lost {

@@ -9,14 +9,14 @@ use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::redact::REDACTED;
-use crate::runbook::machine::{Was, first_left};
+use crate::runbook::machine::{self, Was};
 use crate::runbook::model::{Fence, Manual, Role, Runbook, Step};
 use crate::runbook::past::{StepPast, fingerprint};
 use crate::runbook::plan::{Again, ByHand, Onward, PlanBody, PlannedStep, Resumption, Rows, UNDO, When};
 use crate::runbook::script::{Fleet, Script, without_host};
 use crate::runbook::{Draft, Past, Plan, PlanRequest};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Targets are named in a phrase up to so many characters, and counted where they take more.
@@ -53,7 +53,10 @@ impl Exec {
         let whole = Script::new(runbook, &values, &fleet, self.guarded)?;
         let mut was = past.was();
         let half = self.follow_calls(&past, &mut was).await?;
-        let at = first_left(&was);
+        if was.len() != whole.steps.len() && of.way == Onward::GoOn {
+            was.resize_with(whole.steps.len(), Was::default);
+        }
+        let left = machine::left(&whole.rollings, &was);
         let outs = past.outs(&whole);
         let script = match of.way {
             Onward::GoOn => {
@@ -61,15 +64,15 @@ impl Exec {
                     Ok(_) => "Undo it, or leave it and plan anew".to_owned(),
                     Err(_) => format!("It can't be taken back here either; {}", by_hand(&past)),
                 };
-                past.can_go_on(runbook, &whole, at, &otherwise)?;
+                past.can_go_on(runbook, &whole, (&left, &was), &otherwise)?;
                 whole
             }
             Onward::Undo => self.backwards(&past, &whole).await?,
         };
         let shown = past.params();
         let mut planner = Planner::new(self, &script, runbook, (&shown, values));
-        planner.warnings.push(told(&past, of.way, at));
-        planner.from = if of.way == Onward::GoOn { at } else { 0 };
+        planner.warnings.push(told(&past, of.way, was.len() - left.len()));
+        planner.behind = (0..was.len()).filter(|at| of.way == Onward::GoOn && !left.contains(at)).collect();
         for (host, rows) in &outs {
             planner.outs.insert(host.as_deref(), rows.clone());
         }
@@ -78,7 +81,7 @@ impl Exec {
         planner.blocked.extend(mistake.map(|mistake| clean(&mistake.why(runbook)).into_owned()));
         planner.suits(runbook);
         planner.blocked.extend(self.journal.only_looks().await);
-        let half = half.filter(|(step, _)| of.way == Onward::GoOn && *step >= at);
+        let half = half.filter(|(step, _)| of.way == Onward::GoOn && left.contains(step));
         planner.blocked.extend(half.map(|(_, why)| why));
         let locks = self.locks(runbook, &planner.values, &[&[of.run], family.as_slice()].concat()).await;
         let locks = locks.unwrap_or_else(|why| {
@@ -89,7 +92,7 @@ impl Exec {
         let mut steps = Vec::new();
         for (number, step) in script.steps.iter().enumerate() {
             match of.way {
-                Onward::GoOn if number < at => {
+                Onward::GoOn if !left.contains(&number) => {
                     // It may have to be taken back: there, and nowhere else.
                     let done = done_before(step, &past);
                     let now = planner.address_of_change(step).await;
@@ -100,6 +103,7 @@ impl Exec {
                     let planned = planner.plan(runbook, number).await?;
                     planner.blocked.extend(elsewhere(&past, &planned));
                     steps.push(planned);
+                    planner.rest(number).await;
                 }
                 Onward::Undo => steps.push(planner.back(runbook, step, &past).await),
             }
@@ -342,11 +346,11 @@ fn plan_rows(step: &Step, known: &StepPast) -> Option<Rows> {
 }
 
 /// The first thing that is said of such a plan.
-fn told(past: &Past, way: Onward, at: usize) -> String {
+fn told(past: &Past, way: Onward, behind: usize) -> String {
     let (run, all) = (past.run.short(), past.ids().count());
     let text = match way {
         Onward::GoOn => {
-            format!("goes on with run {run}: {at} of its {all} steps are behind it, and are not done again")
+            format!("goes on with run {run}: {behind} of its {all} steps are behind it, and are not done again")
         }
         Onward::Undo => format!("takes back what run {run} did, last first; each is looked at and recorded by itself"),
     };
@@ -369,9 +373,7 @@ impl Past {
     /// first.
     fn settled(&self) -> Result<(), String> {
         let run = self.run.short();
-        if let Some(open) = &self.open {
-            let step = open.intent.entry.step.as_deref().unwrap_or_default();
-            let doubt = self.doubt().unwrap_or_else(|| step.to_owned());
+        if let Some(doubt) = self.doubt() {
             return Err(format!("{doubt}: `quarterdeck runbook resume {run}` looks once more, or say what you saw"));
         }
         if self.outcome.is_none() {
@@ -428,13 +430,18 @@ impl Past {
         self.planned_of(&step.id).is_some_and(|planned| planned["hash"].as_str() == Some(&fingerprint(step)))
     }
 
-    /// `otherwise`: what can be done when it can't.
-    fn can_go_on(&self, runbook: &Runbook, whole: &Script, at: usize, otherwise: &str) -> Result<(), String> {
+    /// `left`: the steps that are still to be done, by what each `was`; `otherwise`: what can be done when it can't.
+    fn can_go_on(
+        &self,
+        runbook: &Runbook,
+        whole: &Script,
+        (left, was): (&BTreeSet<usize>, &[Was]),
+        otherwise: &str,
+    ) -> Result<(), String> {
         let same_file = self.start.entry.data["source_hash"] == runbook.hash.as_str();
-        let mut known = self.ids().zip(&whole.steps);
-        let changed =
-            known.by_ref().take(at).find(|(id, step)| *id != step.id || !same_file && !self.is_as_it_was(step));
-        if let Some((id, _)) = changed {
+        let mut behind = self.ids().zip(&whole.steps).enumerate().filter(|(at, _)| !left.contains(at));
+        let changed = behind.find(|(_, (id, step))| *id != step.id || !same_file && !self.is_as_it_was(step));
+        if let Some((_, (id, _))) = changed {
             let state = self.step(id).and_then(|known| known.state).unwrap_or(StepState::Ok);
             let is = match state {
                 StepState::Failed => "has failed",
@@ -447,12 +454,11 @@ impl Past {
                 "{name} {is} and was changed since in the runbook's file: it can't be gone on with. {otherwise}"
             ));
         }
-        if self.ids().count() != whole.steps.len() || known.any(|(id, step)| id != step.id) {
+        let same = self.ids().zip(&whole.steps).all(|(id, step)| id == step.id);
+        if self.ids().count() != whole.steps.len() || !same {
             return Err(format!("its runbook has other steps by now: it can't be gone on with. {otherwise}"));
         }
-        let failed = at.checked_sub(1).and_then(|last| self.ids().nth(last)).and_then(|id| self.step(id));
-        let failed = failed.is_some_and(|step| matches!(step.state, Some(StepState::Failed | StepState::TimedOut)));
-        if at == whole.steps.len() && !failed {
+        if left.is_empty() && !machine::ended_badly(&whole.rollings, was) {
             return Err("every step of it is behind it: nothing is left to go on with".to_owned());
         }
         Ok(())

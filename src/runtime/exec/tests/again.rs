@@ -266,7 +266,7 @@ async fn of_an_undo_in_doubt_it_is_told_which_and_since_when() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     let (next, run) = undo_in_doubt(&cluster).await;
     let (past, _) = next.exec.past(run).await.unwrap();
-    let at = past.open.as_ref().unwrap().intent.at.strftime("%H:%M:%SZ").to_string();
+    let at = past.open[0].intent.at.strftime("%H:%M:%SZ").to_string();
     let doubt = format!("the undo of 'One' on primary was begun at {at} and nobody knows whether it happened");
     assert_eq!(past.doubt().as_deref(), Some(doubt.as_str()));
     assert!(past.told("change/one").starts_with(&format!("{doubt}: the ")), "{}", past.told("change/one"));

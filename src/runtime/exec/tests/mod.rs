@@ -4,11 +4,13 @@
 mod again;
 mod calls;
 mod databases;
+mod fleet;
 mod lab;
 mod languages;
 mod live;
 mod locks;
 mod rollouts;
+mod stopping;
 mod ways;
 
 use super::{Exec, Planning, Running};
