@@ -4,7 +4,7 @@
 //! after a step whose effect is unknown, nothing new after a stop or when the journal cannot be written. A change that was not done
 //! is sent again only after its checks have passed again, and a change is taken back at most once.
 //!
-//! Steps in a row are a [`track`]; the hosts of a [`batch`] are one each, several at once, and this is what holds them together: who may
+//! Steps in a row are a track; the hosts of a batch are one each, several at once, and this is what holds them together: who may
 //! begin, who asks (one at a time), and what the run comes to when all of them have ended.
 
 mod batch;
