@@ -4,7 +4,7 @@
 //! after a step whose effect is unknown, nothing new after a stop or when the journal cannot be written. A change that was not done
 //! is sent again only after its checks have passed again, and a change is taken back at most once.
 //!
-//! Steps in a row are a [`track`]; the hosts of a [`batch`] are one each, several at once, and this is what holds them together: who may
+//! Steps in a row are a track; the hosts of a batch are one each, several at once, and this is what holds them together: who may
 //! begin, who asks (one at a time), and what the run comes to when all of them have ended.
 
 mod batch;
@@ -140,7 +140,7 @@ impl Machine {
             (Phase::New, Event::Started) => self.start(out),
             (Phase::Batching, Event::Recorded) => self.begin_hosts(out),
             (Phase::Offering(end), Event::Chosen(way, reason)) if self.batch.is_some() => {
-                self.chosen(end, way, reason, out);
+                self.chosen(&end, way, reason, out);
             }
             (_, event) => {
                 if let Some(turn) = self.main.on(&mut self.common, event) {
@@ -170,8 +170,8 @@ impl Machine {
     }
 
     /// The operator chose what follows on hosts that did not go well.
-    fn chosen(&mut self, end: End, way: Way, reason: String, out: &mut Vec<Order>) {
-        let there = self.main.ways(&self.common, &end).contains(&way);
+    fn chosen(&mut self, end: &End, way: Way, reason: String, out: &mut Vec<Order>) {
+        let there = self.main.ways(&self.common, end).contains(&way);
         let Some(batch) = self.batch.as_mut().filter(|_| there && matches!(way, Way::Again | Way::GoOn)) else {
             if let Some(turn) = self.main.on(&mut self.common, Event::Chosen(way, reason)) {
                 self.turn(turn, out);
@@ -271,7 +271,7 @@ impl Machine {
             return self.turn(turn, out);
         }
         let waiting = !batch.waiting.is_empty();
-        let (rolling, next) = (batch.rolling, batch.batch + 1);
+        let (rolling, next) = (batch.rolling, batch.number + 1);
         self.batch = None;
         if waiting {
             return self.requested(out);

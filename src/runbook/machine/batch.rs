@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
     pub(super) rolling: usize,
-    pub(super) batch: usize,
+    /// Which of its batches, from 0.
+    pub(super) number: usize,
     /// Those that have not begun, in this life of the run.
     pub(super) waiting: VecDeque<Waiting>,
     /// Those that have.
@@ -40,8 +41,8 @@ pub(super) struct Tripped {
 
 impl Batch {
     /// Without hosts so far.
-    pub(super) const fn new(rolling: usize, batch: usize) -> Self {
-        Self { rolling, batch, waiting: VecDeque::new(), flying: BTreeMap::new(), tripped: Vec::new() }
+    pub(super) const fn new(rolling: usize, number: usize) -> Self {
+        Self { rolling, number, waiting: VecDeque::new(), flying: BTreeMap::new(), tripped: Vec::new() }
     }
 
     /// No host begins any more.

@@ -23,12 +23,12 @@ impl Common {
         matches!(self.kinds[step], Kind::Change { undo: true, .. })
     }
 
-    /// What follows a step that was cut off.
-    const fn then(&self, else_then: Then) -> Then {
+    /// A step has failed; one that was cut off was stopped.
+    fn end(&self, why: &str, then: Then) -> End {
         match self.cancel {
-            None => else_then,
-            Some(true) => Then::Undo,
-            Some(false) => Then::Stop,
+            None => End::new(RunOutcome::Failed, why, then),
+            Some(true) => End::new(RunOutcome::Stopped, why, Then::Undo),
+            Some(false) => End::new(RunOutcome::Stopped, why, Then::Stop),
         }
     }
 }
@@ -282,7 +282,7 @@ impl Track {
             Effect::NotSent(why) if self.may_retry(common) => self.retry(&format!("not done: {why}")),
             Effect::Failed(why) if self.may_retry(common) => self.retry(&why),
             Effect::Failed(why) => {
-                let end = self.end(common, &why, then);
+                let end = common.end(&why, then);
                 self.close(StepState::Failed, why, Some(end))
             }
             Effect::NotSent(why) => {
@@ -290,12 +290,6 @@ impl Track {
                 self.close(StepState::Failed, format!("not done: {why}"), Some(end))
             }
         }
-    }
-
-    /// A step has failed; one that was cut off was stopped.
-    fn end(&self, common: &Common, why: &str, then: Then) -> End {
-        let outcome = if common.cancel.is_some() { RunOutcome::Stopped } else { RunOutcome::Failed };
-        End::new(outcome, why, common.then(then))
     }
 
     fn may_retry(&self, common: &Common) -> bool {
@@ -327,7 +321,7 @@ impl Track {
             Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, about(why), false),
             Watched::CannotTell(why) => (StepState::Unknown, about(why), true),
         };
-        let end = if unknown { End::new(RunOutcome::Unknown, &detail, then) } else { self.end(common, &detail, then) };
+        let end = if unknown { End::new(RunOutcome::Unknown, &detail, then) } else { common.end(&detail, then) };
         self.close(state, detail, Some(End { again: Some(Again::Watch(doubt)), ..end }))
     }
 
