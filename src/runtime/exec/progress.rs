@@ -24,6 +24,8 @@ pub(super) struct Progress {
     pub(super) doubt: bool,
     /// It is certain that nothing was sent.
     pub(super) not_sent: bool,
+    /// Where it was done, its result is kept until the journal has it.
+    pub(super) kept: bool,
     pub(super) output: String,
     /// What came of it, in the runbook's own words.
     pub(super) said: Option<String>,
@@ -33,7 +35,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Keeps what came back: harmless, both ends of it when it is long.
     pub(super) fn keep(&mut self, output: &str) {
-        self.output = shorten(&clean_lines(output));
+        self.output = both_ends(output);
     }
 }
 
@@ -59,6 +61,11 @@ impl Results {
             (false, RunOutcome::Failed | RunOutcome::Unknown | RunOutcome::Stopped) => format!("{results}; {reason}"),
         }
     }
+}
+
+/// What came back as the journal takes it: harmless, both ends of it when it is long.
+pub(super) fn both_ends(output: &str) -> String {
+    shorten(&clean_lines(output))
 }
 
 /// Keeps both ends of a long output, and says how much is left out.
