@@ -8,6 +8,7 @@ use crate::redact::Redactor;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// Lines that wait at most.
 const WAITING: usize = 500;
@@ -16,7 +17,7 @@ const LONGEST: usize = 16 << 10;
 /// Of a line that no script said, so many cells are kept: hidden in it is what must be by then.
 const READ: usize = 400;
 
-/// Lines that were said and not taken yet.
+/// Lines that were said and not taken yet, and how the line to the host stands.
 #[derive(Debug, Default)]
 pub struct Live(Mutex<Waiting>);
 
@@ -24,6 +25,18 @@ pub struct Live(Mutex<Waiting>);
 struct Waiting {
     lines: VecDeque<String>,
     lost: u64,
+    detached: Option<Detached>,
+    /// That was not told yet.
+    news: bool,
+}
+
+/// The line to the host broke, and the step goes on there.
+#[derive(Clone, Debug)]
+pub struct Detached {
+    /// When the host last said something.
+    pub heard: Instant,
+    /// Why the line broke, harmless and without secrets.
+    pub why: String,
 }
 
 impl Live {
@@ -45,6 +58,25 @@ impl Live {
     pub fn take(&self) -> (Vec<String>, u64) {
         let mut waiting = self.waiting();
         (waiting.lines.drain(..).collect(), std::mem::take(&mut waiting.lost))
+    }
+
+    /// The line broke, or (`None`) is back. Of several breaks in a row the first is told.
+    pub(super) fn detached(&self, now: Option<Detached>) {
+        let mut waiting = self.waiting();
+        if waiting.detached.is_some() != now.is_some() {
+            (waiting.detached, waiting.news) = (now, true);
+        }
+    }
+
+    /// How the line stands, when that has changed since it was last asked.
+    pub fn line(&self) -> Option<Option<Detached>> {
+        let mut waiting = self.waiting();
+        std::mem::take(&mut waiting.news).then(|| waiting.detached.clone())
+    }
+
+    /// It could not be told: it is news as before.
+    pub fn line_untold(&self) {
+        self.waiting().news = true;
     }
 
     /// Puts lines back that could not be handed on.

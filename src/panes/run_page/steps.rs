@@ -6,6 +6,7 @@ use crate::cx::Cx;
 use crate::domain::prose::{Block, BlockKind};
 use crate::domain::record::StepState;
 use crate::domain::text::clean_lines;
+use crate::domain::time;
 use crate::runbook::model::{Fence, Passage, Step};
 use crate::runbook::pace::Usual;
 use crate::runbook::script::without_host;
@@ -92,7 +93,7 @@ pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Kno
         let role = if run.current() == Some(at) { Role::Title } else { Role::Text };
         let sign = format!("{} ", mark(step.state));
         out.push(fitted(&[(step.severity().into(), &sign), (role, &name)], width));
-        let word = if step.state == StepState::Planned { "" } else { word(step.state) };
+        let word = words(run, step, known);
         let took = took(run, at, known);
         if !(word.is_empty() && took.is_empty()) {
             let pad = if grouped { "    " } else { "  " };
@@ -101,6 +102,17 @@ pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Kno
     }
     out.push(Line::new());
     facts(out, run, width);
+}
+
+/// How a step stands; of one that goes on without a line to its host, since when nothing was heard of it.
+fn words(run: &RunView, step: &StepView, known: &Known<'_>) -> String {
+    if step.state == StepState::Planned {
+        return String::new();
+    }
+    let word = word(step.state);
+    let Some(since) = known.cx.outputs.detached(run.id, &step.id) else { return word.to_owned() };
+    let silent = figure::text(|out| figure::coarse_age(out, time::between(since, known.cx.now.wall)));
+    format!("{word} (detached: nothing heard for {silent})")
 }
 
 /// What the run was begun with.
@@ -251,7 +263,7 @@ impl Writer<'_> {
         let on = if step.target.is_empty() { String::new() } else { format!("  on {}", step.target) };
         let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, of[0], &self.known));
         let severity = step.severity().into();
-        let state = format!(": {}", word(step.state));
+        let state = format!(": {}", words(self.run, step, &self.known));
         self.push(&[
             (severity, &sign),
             (Role::Title, heading),
@@ -313,7 +325,7 @@ impl Writer<'_> {
         let step = &self.run.steps[at];
         let severity = step.severity().into();
         let (sign, took) = (format!("{} ", mark(step.state)), took(self.run, at, &self.known));
-        let state = format!(": {}", word(step.state));
+        let state = format!(": {}", words(self.run, step, &self.known));
         self.push(&[(severity, &sign), (Role::Text, host(step)), (severity, &state), (Role::Muted, &took)]);
         self.address(step);
     }

@@ -1,7 +1,7 @@
 //! A change over SSH that outlives its connection: begun there once, followed from the last byte however often the line breaks, ended
 //! when it is to be, and forgotten there when the journal has its result.
 
-use super::super::live::Lines;
+use super::super::live::{Detached, Lines};
 use super::super::{Acted, Call, Cancelled, Settled};
 use super::durable::{Ask, End, GRACE, HEAD, How, Key, Script, State, Volume, Word, words};
 use super::script::Told;
@@ -173,7 +173,8 @@ impl<'a> Remote<'a> {
                     return acted;
                 }
                 if Instant::now() > end.max(last + PATIENCE) {
-                    let why = format!("the line broke after the script was sent ({}), and it may go on there", why.what);
+                    let why =
+                        format!("the line broke after the script was sent ({}), and it may go on there", why.what);
                     return Acted::broken(why);
                 }
                 self.tell_detached(Some((last, &why.what)));
@@ -237,7 +238,12 @@ impl<'a> Remote<'a> {
         }
     }
 
-    fn tell_detached(&self, _since: Option<(Instant, &str)>) {}
+    fn tell_detached(&self, since: Option<(Instant, &str)>) {
+        let line = since.map(|(heard, why)| Detached { heard, why: why.to_owned() });
+        if let Some(live) = self.call.live {
+            live.detached(line);
+        }
+    }
 
     /// What is new over there, and how it stands.
     async fn look(&self, heard: &mut Heard, lines: Option<&Lines<'_>>, wait: u64) -> Look {
@@ -279,9 +285,10 @@ impl<'a> Remote<'a> {
     /// It has no result that can be known.
     fn unclear(&self, state: &State) -> Acted {
         match state {
-            State::No(why) => {
-                Acted { kept: true, ..Acted::silent(Effect::NotSent(format!("the script did not begin: {}", clean(why)))) }
-            }
+            State::No(why) => Acted {
+                kept: true,
+                ..Acted::silent(Effect::NotSent(format!("the script did not begin: {}", clean(why))))
+            },
             State::Over(end) => self.ended(Heard::new(), end),
             other => Acted::silent(Effect::Unknown(format!("on {}: {}", self.call.on, said(other)))),
         }

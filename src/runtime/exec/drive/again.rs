@@ -71,7 +71,9 @@ impl Run {
             Settled::Ended(acted) => {
                 let open = match &acted.effect {
                     Effect::Unknown(why) => Watched::CannotTell(why.clone()),
-                    Effect::Done(_) | Effect::Failed(_) | Effect::NotSent(_) => Watched::Passed("taken back".to_owned()),
+                    Effect::Done(_) | Effect::Failed(_) | Effect::NotSent(_) => {
+                        Watched::Passed("taken back".to_owned())
+                    }
                 };
                 self.learn(*acted).unwrap_or(open)
             }

@@ -4,6 +4,7 @@
 mod again;
 mod calls;
 mod databases;
+mod durable;
 mod lab;
 mod languages;
 mod live;

@@ -24,7 +24,8 @@ fn shells() -> Vec<(&'static str, Host)> {
 impl Host {
     fn with(shell: &str) -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
-        let found = std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(shell)).find(|it| it.exists())?;
+        let found =
+            std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(shell)).find(|it| it.exists())?;
         fs::create_dir(home.path().join("bin")).unwrap();
         std::os::unix::fs::symlink(found, home.path().join("bin/sh")).unwrap();
         Some(Self { home, boot: None })
@@ -80,7 +81,10 @@ impl Host {
                         output.extend(bytes);
                     }
                     Word::State(State::Done(done))
-                        if [&done.out, &done.err].into_iter().zip(&outputs).all(|(said, had)| said.bytes == had.len() as u64) =>
+                        if [&done.out, &done.err]
+                            .into_iter()
+                            .zip(&outputs)
+                            .all(|(said, had)| said.bytes == had.len() as u64) =>
                     {
                         let [out, err] = outputs.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
                         return (done, out, err);
@@ -183,7 +187,10 @@ fn a_key_begins_once_whatever_happens_here() {
         host.end("once");
         assert!(matches!(host.start("once", &body)[..], [Word::Exists(State::Done(_))]), "{shell}");
         // What is known elsewhere is forgotten, and not begun again.
-        assert!(matches!(host.say(&Ask::Forget { again: false }, "once")[..], [Word::State(State::Over(_))]), "{shell}");
+        assert!(
+            matches!(host.say(&Ask::Forget { again: false }, "once")[..], [Word::State(State::Over(_))]),
+            "{shell}"
+        );
         let left: Vec<String> =
             fs::read_dir(host.dir("once")).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(left.len(), 2, "{shell} {left:?}");
@@ -242,7 +249,10 @@ fn what_is_cancelled_ends_with_all_that_it_began_and_is_recorded_as_it_ended() {
         let State::Done(end) = state else { panic!("{shell} {state:?}") };
         assert_eq!((left.as_str(), end.how, end.code), ("", How::Cancelled, Some(0)), "{shell}");
         fs::remove_file(&pid).unwrap();
-        let deaf = format!("trap '' TERM\nsetsid sleep 300 &\necho $! > {0}.new; mv {0}.new {0}\nsleep 300\nsleep 300", pid.display());
+        let deaf = format!(
+            "trap '' TERM\nsetsid sleep 300 &\necho $! > {0}.new; mv {0}.new {0}\nsleep 300\nsleep 300",
+            pid.display()
+        );
         assert_eq!(host.start("deaf", &deaf), running(), "{shell}");
         let child = wait_file(&pid);
         let (left, state) = host.cancel("deaf");
@@ -253,22 +263,56 @@ fn what_is_cancelled_ends_with_all_that_it_began_and_is_recorded_as_it_ended() {
     }
 }
 
-#[test]
-fn what_survives_is_named() {
-    // A process that nothing ends can't be made: one is taken for the step's own that belongs to somebody else.
-    let host = Host::any();
-    let pid = host.path().join("pid");
-    if !rustix::process::geteuid().is_root() || Command::new("su").arg("--version").output().is_err() {
-        return;
+/// On a small disk of its own, in a mount namespace that goes with the shell: what each request answers.
+fn on_a_small_disk(host: &Host, size: &str, fill: &str, asks: &[(&str, Ask<'_>)]) -> Option<Vec<Vec<Word>>> {
+    let steps = host.path().join(".local/state/quarterdeck/steps");
+    fs::create_dir_all(&steps).unwrap();
+    fs::set_permissions(&steps, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let mut shell =
+        format!("set -e\nmount -t tmpfs -o size={size},mode=700 none {0}\ncd {0}\n{fill}\n", steps.display());
+    for (at, (step, ask)) in asks.iter().enumerate() {
+        let file = host.path().join(format!("ask{at}"));
+        fs::write(&file, ask.input(&key(step), None, MARK).expose_secret()).unwrap();
+        shell.push_str(&format!("echo next\nHOME={} sh <{}\n", host.path().display(), file.display()));
     }
-    let body = format!("echo $$ > {}\nsleep 300", pid.display());
-    assert_eq!(host.start("left", &body), running());
-    let body = wait_file(&pid);
-    // Frozen by the kernel's own means is the nearest: a stopped group still dies by KILL, so it must be gone.
-    kill("-STOP", &body);
-    let (left, state) = host.cancel("left");
-    assert_eq!(left, "");
-    assert!(matches!(state, State::Done(End { how: How::Cancelled, .. })), "{state:?}");
+    let output = Command::new("unshare").args(["-m", "sh", "-c", &shell]).output().ok()?;
+    let answers: Vec<Vec<Word>> = split(&output.stdout, b"next\n").map(|answer| words(answer, MARK).unwrap()).collect();
+    (answers.len() == asks.len()).then_some(answers)
+}
+
+fn split<'a>(text: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let starts: Vec<usize> = memchr::memmem::find_iter(text, word).map(|at| at + word.len()).collect();
+    let ends: Vec<usize> = starts.iter().skip(1).map(|at| at - word.len()).chain([text.len()]).collect();
+    starts.into_iter().zip(ends).map(|(start, end)| &text[start..end])
+}
+
+#[test]
+fn on_a_full_disk_nothing_begins_and_one_that_fills_up_hides_no_end() {
+    let host = Host::any();
+    let file = host.path().join("began");
+    let body = format!("touch {}", file.display());
+    let begin = script(&body);
+    let full = "head -c 64k /dev/zero >fill 2>/dev/null || true";
+    let Some(answers) = on_a_small_disk(
+        &host,
+        "64k",
+        full,
+        &[("full", Ask::Start(&begin)), ("full", Ask::Poll { wait: 0, out: 0, err: 0 })],
+    ) else {
+        return crate::lab::skip(
+            "quarterdeck::steps::bash::durable::tests::on_a_full_disk",
+            "unshare and mount (root)",
+        );
+    };
+    assert!(matches!(&answers[0][..], [Word::Cannot(why)] if why.contains("has no room")), "{answers:?}");
+    assert_eq!(answers[1], [Word::State(State::None)]);
+    assert!(!file.exists());
+    let body = "cd \"$HOME/.local/state/quarterdeck/steps\"\nhead -c 512k /dev/zero >fill\necho much\nexit 5";
+    let begin = script(body);
+    let asks = [("fills", Ask::Start(&begin)), ("fills", Ask::Poll { wait: 10, out: 1000, err: 1000 })];
+    let answers = on_a_small_disk(&host, "128k", "true", &asks).unwrap();
+    let Some(Word::State(State::Done(end))) = answers[1].last() else { panic!("{answers:?}") };
+    assert_eq!((end.how, end.code), (How::Ended, Some(5)));
 }
 
 #[test]
@@ -366,7 +410,10 @@ fn an_output_that_outgrows_its_file_is_begun_anew_and_counted_on() {
     for (shell, host) in shells() {
         let go = host.path().join("go");
         // Slowly, so that the keeper looks in between.
-        let body = format!("printf 'first\\n'\nhead -c 400000 /dev/zero | tr '\\0' x\nwhile [ ! -e {} ]; do sleep 0.1; done\necho last", go.display());
+        let body = format!(
+            "printf 'first\\n'\nhead -c 400000 /dev/zero | tr '\\0' x\nwhile [ ! -e {} ]; do sleep 0.1; done\necho last",
+            go.display()
+        );
         let input = Ask::Start(&script(&body)).input(&key("outgrown"), None, MARK);
         // The same with a limit that a test can reach: the sum is over what the keeper reads.
         let text = input.expose_secret().replace(&format!("QD_MOST_KEPT={MOST}"), "QD_MOST_KEPT=300000");
