@@ -134,7 +134,7 @@ impl<'a> Remote<'a> {
 
     fn cannot(&self, why: &str) -> SourceError {
         let what = format!("{} can't keep a change while nobody is connected: {}", self.call.on, clean(why));
-        SourceError::new(what, "see docs/safety.md, what a step over SSH takes")
+        SourceError::new(what, "docs/runbooks.md says what a step over SSH takes: mend it there")
     }
 
     /// Begins it, and follows it to its end.
