@@ -208,11 +208,23 @@ quarterdeck_poll() {
   quarterdeck_say state "$QD_IS"
 }
 
+# The environments below /proc that hold the mark of a step. A grep like that of busybox sees no further than the first zero byte.
+quarterdeck_marked() {
+  QD_MARK=QUARTERDECK_MARK=$QD_KEY
+  if printf 'a\0b' | grep -qF b 2>/dev/null; then
+    grep -slF "$QD_MARK" [0-9]*/environ
+  else
+    for QD_F in [0-9]*/environ; do
+      if { tr '\0' '\n' <"$QD_F" | grep -qxF "$QD_MARK"; } 2>/dev/null; then echo "$QD_F"; fi
+    done
+  fi
+}
+
 # The processes of a step: of the body's group and session, those that carry its mark, and those seen before.
 quarterdeck_left() {
   QD_LEFT= QD_G=
   if quarterdeck_lives "$QD_D/body"; then QD_G=$QD_PID; fi
-  QD_MARKED=" $(cd /proc && grep -slF "QUARTERDECK_MARK=$QD_KEY" [0-9]*/environ | tr '\n' ' ')"
+  QD_MARKED=" $(cd /proc && quarterdeck_marked | tr '\n' ' ')"
   for QD_F in /proc/[0-9]*; do
     QD_P=${QD_F#/proc/}
     quarterdeck_stat "$QD_P" || continue
