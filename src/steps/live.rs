@@ -39,6 +39,15 @@ pub struct Detached {
     pub why: String,
 }
 
+/// What is new of the line to a step's host.
+#[derive(Clone, Debug)]
+pub enum LineNews {
+    /// It broke.
+    Broke(Detached),
+    /// The host answers again.
+    Back,
+}
+
 impl Live {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Whole after every operation.
@@ -69,9 +78,9 @@ impl Live {
     }
 
     /// How the line stands, when that has changed since it was last asked.
-    pub fn line(&self) -> Option<Option<Detached>> {
+    pub fn line(&self) -> Option<LineNews> {
         let mut waiting = self.waiting();
-        std::mem::take(&mut waiting.news).then(|| waiting.detached.clone())
+        std::mem::take(&mut waiting.news).then(|| waiting.detached.clone().map_or(LineNews::Back, LineNews::Broke))
     }
 
     /// It could not be told: it is news as before.

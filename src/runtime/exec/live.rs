@@ -5,7 +5,7 @@ use super::Exec;
 use crate::domain::RunId;
 use crate::event::{Event, RunEvent};
 use crate::runbook::StepPermit;
-use crate::steps::live::{Detached, Live, harmless};
+use crate::steps::live::{Detached, LineNews, Live, harmless};
 use crate::steps::{Acted, Call, Step};
 use jiff::SignedDuration;
 use std::pin::pin;
@@ -41,8 +41,10 @@ fn tell_line_to_host(exec: &Exec, run: RunId, step: &str, live: &Live) {
     let Some(line) = live.line() else { return };
     let now = (exec.clock)().wall;
     let heard = |it: &Detached| now.saturating_sub(SignedDuration::try_from(it.heard.elapsed()).unwrap_or_default());
-    let since = line.as_ref().and_then(|it| heard(it).ok());
-    let why = line.map(|it| harmless(exec.connections.redactor(), &it.why)).unwrap_or_default();
+    let (since, why) = match line {
+        LineNews::Back => (None, String::new()),
+        LineNews::Broke(it) => (Some(heard(&it).unwrap_or(now)), harmless(exec.connections.redactor(), &it.why)),
+    };
     let event = RunEvent::Detached { run, step: step.to_owned(), since, why };
     if let Err(TrySendError::Full(_)) = exec.events.try_send(Event::Run(event)) {
         live.line_untold();

@@ -82,20 +82,20 @@ impl Ask<'_> {
     /// The input of a POSIX shell. `user`: as whom; `mark`: a word that no output can hold.
     pub(super) fn input(&self, key: &Key, user: Option<&str>, mark: &str) -> SecretString {
         let mut text = opening(key, mark);
-        match self {
-            Self::Probe => text.push_str("quarterdeck_probe"),
-            Self::Poll { wait, out, err } => text.push_str(&format!("quarterdeck_poll {wait} {out} {err}")),
-            Self::Cancel { grace } => text.push_str(&format!("quarterdeck_cancel {grace}")),
-            Self::Forget { again } => {
-                text.push_str(if *again { "quarterdeck_forget all" } else { "quarterdeck_forget keep" });
-            }
+        // A String takes everything.
+        let _ = match self {
+            Self::Probe => write!(text, "quarterdeck_probe"),
+            Self::Poll { wait, out, err } => write!(text, "quarterdeck_poll {wait} {out} {err}"),
+            Self::Cancel { grace } => write!(text, "quarterdeck_cancel {grace}"),
+            Self::Forget { again: true } => write!(text, "quarterdeck_forget all"),
+            Self::Forget { again: false } => write!(text, "quarterdeck_forget keep"),
             Self::Start(script) => {
                 let kept = script.keeper(key);
                 let kept = kept.expose_secret();
                 let (sum, end) = (hex(&Sha256::digest(kept)), end_of(kept));
-                text.push_str(&format!("quarterdeck_start {sum} <<'{end}'\n{kept}{end}"));
+                write!(text, "quarterdeck_start {sum} <<'{end}'\n{kept}{end}")
             }
-        }
+        };
         text.push_str("\n}\n");
         SecretString::from(match user {
             Some(user) => {

@@ -214,7 +214,7 @@ impl<'a> Remote<'a> {
         let broke = format!("the line broke after the script was sent ({})", why.what);
         match self.call.fence.attrs.on_disconnect {
             Some(OnDisconnect::Expected) => Some(Acted::broken(format!("{broke}, and it may go on there"))),
-            Some(OnDisconnect::Stop) => Some(self.stop(&broke).await?),
+            Some(OnDisconnect::Stop) => self.stop(&broke).await,
             Some(OnDisconnect::Finish) | None => None,
         }
     }

@@ -9,6 +9,7 @@ use crate::lab::{need, poll};
 use crate::runbook::{Library, RunView};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -206,7 +207,7 @@ async fn a_script_that_is_cancelled_ends_the_run_as_failed_and_nothing_of_it_is_
     traces.begun().await;
     let fence = body.script.steps[0].run().unwrap();
     let (types, values, outs) =
-        (crate::runbook::language::types_of(&body.runbook), body.values.clone(), Default::default());
+        (crate::runbook::language::types_of(&body.runbook), body.values.clone(), BTreeMap::new());
     let number = run.to_string();
     let call = crate::steps::Call {
         connections: &bridge.exec.connections,
