@@ -190,7 +190,8 @@ quarterdeck_piece() {
 
 # What is new since $2 of its output and $3 of its error output, and its state. Waits for news, about $1 seconds.
 quarterdeck_poll() {
-  QD_TRIES=$(($1 * 5))
+  read -r QD_NOW QD_REST </proc/uptime
+  QD_UNTIL=$((${QD_NOW%%.*} + $1))
   while :; do
     quarterdeck_status
     case $QD_IS in running | claimed) ;; *) break ;; esac
@@ -200,8 +201,8 @@ quarterdeck_poll() {
       quarterdeck_size err
       if [ "$QD_TOTAL" -gt "$3" ]; then break; fi
     fi
-    QD_TRIES=$((QD_TRIES - 1))
-    [ "$QD_TRIES" -gt 0 ] || break
+    read -r QD_NOW QD_REST </proc/uptime
+    [ "${QD_NOW%%.*}" -lt "$QD_UNTIL" ] || break
     sleep 0.2 2>/dev/null || sleep 1
   done
   case $QD_IS in running | lost* | done*) quarterdeck_piece out "$2"; quarterdeck_piece err "$3" ;; esac
@@ -247,12 +248,13 @@ quarterdeck_end() {
     # First the group: what is born between the look and the signal is in it too.
     if [ -n "$QD_G" ]; then kill "-$QD_SIGNAL" "-$QD_G" 2>/dev/null; fi
     for QD_P in $QD_LEFT; do kill "-$QD_SIGNAL" "$QD_P" 2>/dev/null; done
-    QD_TRIES=$((QD_GRACE * 5))
-    while [ "$QD_TRIES" -gt 0 ]; do
+    read -r QD_NOW QD_REST </proc/uptime
+    QD_PATIENT=$((${QD_NOW%%.*} + QD_GRACE))
+    while [ "${QD_NOW%%.*}" -le "$QD_PATIENT" ]; do
       sleep 0.2 2>/dev/null || sleep 1
       quarterdeck_left
       [ -n "$QD_LEFT" ] || return 0
-      QD_TRIES=$((QD_TRIES - 1))
+      read -r QD_NOW QD_REST </proc/uptime
     done
     QD_GRACE=3
   done

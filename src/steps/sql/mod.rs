@@ -325,7 +325,7 @@ async fn execute(
             let effect = Effect::Done(format!("the server answered with {count}"));
             let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
             let output = lines.join("\n");
-            Ok(Acted { rows, names, output, ..Acted::silent(effect) })
+            Ok(Acted { output, rows, names, ..Acted::silent(effect) })
         }
     }
 }

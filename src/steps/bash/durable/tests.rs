@@ -119,7 +119,7 @@ fn key(step: &str) -> Key {
 }
 
 fn script(body: &str) -> Script<'_> {
-    Script { variables: &[], body, dir: None, timeout: LIMIT }
+    Script { variables: &[], body, dir: None, timeout: 6 * LIMIT }
 }
 
 fn running() -> Vec<Word> {
@@ -260,6 +260,22 @@ fn what_is_cancelled_ends_with_all_that_it_began_and_is_recorded_as_it_ended() {
         assert_eq!((left.as_str(), end.how, end.code), ("", How::Cancelled, Some(137)), "{shell}");
         assert!(!lives(&child), "{shell}: a child that went its own way is ended too");
         assert_eq!(host.cancel("none"), (String::new(), State::None), "{shell}");
+    }
+}
+
+#[test]
+fn what_survives_is_named() {
+    for (shell, host) in shells() {
+        assert_eq!(host.start("deaf", "exec sleep 300"), running(), "{shell}");
+        let body = host.process("deaf", "body");
+        // Nothing that a test can make survives KILL, so no signal is sent.
+        let input = Ask::Cancel { grace: 1 }.input(&key("deaf"), None, MARK);
+        let input = input.expose_secret().replace("kill \"-$QD_SIGNAL\"", ": ");
+        let output = host.spawn(&input).wait_with_output().unwrap();
+        let said = words(&output.stdout, MARK).unwrap();
+        assert_eq!(said, [Word::Left(format!("{body} (sleep)")), Word::State(State::Running)], "{shell}");
+        let (left, state) = host.cancel("deaf");
+        assert!(left.is_empty() && matches!(state, State::Done(End { how: How::Cancelled, .. })), "{shell} {state:?}");
     }
 }
 
