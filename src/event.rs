@@ -10,6 +10,7 @@ use crate::recording::Played;
 use crate::runbook::machine::Way;
 use crate::runbook::{Approval, Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
+use jiff::Timestamp;
 
 /// Something happened.
 #[derive(Debug)]
@@ -103,6 +104,17 @@ pub enum RunEvent {
         lines: Vec<String>,
         /// So many lines before these were dropped: they came faster than they could be told.
         lost: u64,
+    },
+    /// The line to the host of a step under way broke, or is back. The step goes on there meanwhile.
+    Detached {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: String,
+        /// When it was last heard of; `None`: it is followed again.
+        since: Option<Timestamp>,
+        /// Why the line broke, in words.
+        why: String,
     },
     /// A run waits for an answer before a later changing step.
     Ask {

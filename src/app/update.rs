@@ -567,6 +567,13 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             }
         }
         RunEvent::Output { run, step, lines, lost } => state.outputs.take(run, step, lines, lost),
+        RunEvent::Detached { run, step, since, why } => {
+            match &since {
+                Some(_) => state.toasts.bad(state.now, format!("{step}: running (detached): {why}")),
+                None => state.toasts.say(state.now, format!("{step}: its host answers again, and it is followed")),
+            }
+            state.outputs.detach(run, step, since);
+        }
         RunEvent::Recalled(record) => {
             super::second::known(state, &record);
             state.runs.apply(&record);

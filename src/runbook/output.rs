@@ -2,6 +2,7 @@
 
 use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind};
+use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 
 /// Lines kept of the beginning.
@@ -11,7 +12,11 @@ const TAIL: usize = 400;
 
 /// By run and step.
 #[derive(Clone, Debug, Default)]
-pub struct Outputs(HashMap<(RunId, String), Output>);
+pub struct Outputs {
+    said: HashMap<(RunId, String), Output>,
+    /// Those that go on without a line to their host, and when each was last heard of.
+    detached: HashMap<(RunId, String), Timestamp>,
+}
 
 /// What a step said: both ends of it when it is long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,23 +29,43 @@ pub struct Output {
 impl Outputs {
     /// Takes in lines, harmless and without secrets; `lost` of them were dropped before these.
     pub fn take(&mut self, run: RunId, step: String, lines: Vec<String>, lost: u64) {
-        self.0.entry((run, step)).or_default().take(lines, lost);
+        self.said.entry((run, step)).or_default().take(lines, lost);
     }
 
     /// A step is over, or its run: the record has it.
     pub fn apply(&mut self, record: &Record) {
         let Some(run) = record.entry.run else { return };
         match (record.entry.kind, &record.entry.step) {
-            (RecordKind::StepExit, Some(step)) => drop(self.0.remove(&(run, step.clone()))),
-            (RecordKind::RunFinish, _) => self.0.retain(|(other, _), _| *other != run),
+            (RecordKind::StepExit, Some(step)) => {
+                let key = (run, step.clone());
+                self.said.remove(&key);
+                self.detached.remove(&key);
+            }
+            (RecordKind::RunFinish, _) => {
+                self.said.retain(|(other, _), _| *other != run);
+                self.detached.retain(|(other, _), _| *other != run);
+            }
             _ => {}
         }
+    }
+
+    /// The line to a step's host broke, which was last heard of then, or (`None`) it is back.
+    pub fn detach(&mut self, run: RunId, step: String, since: Option<Timestamp>) {
+        match since {
+            Some(since) => drop(self.detached.insert((run, step), since)),
+            None => drop(self.detached.remove(&(run, step))),
+        }
+    }
+
+    /// When a step that goes on without a line to its host was last heard of; `None`: it is followed.
+    pub fn detached(&self, run: RunId, step: &str) -> Option<Timestamp> {
+        self.detached.iter().find_map(|((of, name), since)| (*of == run && name == step).then_some(*since))
     }
 
     /// What a step under way has said.
     pub fn of(&self, run: RunId, step: &str) -> Option<&Output> {
         // A handful of steps are under way at most.
-        self.0.iter().find_map(|((of, name), output)| (*of == run && name == step).then_some(output))
+        self.said.iter().find_map(|((of, name), output)| (*of == run && name == step).then_some(output))
     }
 }
 

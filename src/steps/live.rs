@@ -8,6 +8,7 @@ use crate::redact::Redactor;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// Lines that wait at most.
 const WAITING: usize = 500;
@@ -16,7 +17,7 @@ const LONGEST: usize = 16 << 10;
 /// Of a line that no script said, so many cells are kept: hidden in it is what must be by then.
 const READ: usize = 400;
 
-/// Lines that were said and not taken yet.
+/// Lines that were said and not taken yet, and how the line to the host stands.
 #[derive(Debug, Default)]
 pub struct Live(Mutex<Waiting>);
 
@@ -26,6 +27,27 @@ struct Waiting {
     lost: u64,
     /// What somebody must know who wants to cut it off.
     noted: Option<i32>,
+    detached: Option<Detached>,
+    /// That was not told yet.
+    news: bool,
+}
+
+/// The line to the host broke, and the step goes on there.
+#[derive(Clone, Debug)]
+pub struct Detached {
+    /// When the host last said something.
+    pub heard: Instant,
+    /// Why the line broke, harmless and without secrets.
+    pub why: String,
+}
+
+/// What is new of the line to a step's host.
+#[derive(Clone, Debug)]
+pub enum LineNews {
+    /// It broke.
+    Broke(Detached),
+    /// The host answers again.
+    Back,
 }
 
 impl Live {
@@ -57,6 +79,25 @@ impl Live {
     pub fn take(&self) -> (Vec<String>, u64) {
         let mut waiting = self.waiting();
         (waiting.lines.drain(..).collect(), std::mem::take(&mut waiting.lost))
+    }
+
+    /// The line broke, or (`None`) is back. Of several breaks in a row the first is told.
+    pub(super) fn detached(&self, now: Option<Detached>) {
+        let mut waiting = self.waiting();
+        if waiting.detached.is_some() != now.is_some() {
+            (waiting.detached, waiting.news) = (now, true);
+        }
+    }
+
+    /// How the line stands, when that has changed since it was last asked.
+    pub fn line(&self) -> Option<LineNews> {
+        let mut waiting = self.waiting();
+        std::mem::take(&mut waiting.news).then(|| waiting.detached.clone().map_or(LineNews::Back, LineNews::Broke))
+    }
+
+    /// It could not be told: it is news as before.
+    pub fn line_untold(&self) {
+        self.waiting().news = true;
     }
 
     /// Puts lines back that could not be handed on.

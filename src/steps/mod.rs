@@ -69,6 +69,8 @@ pub struct Call<'a> {
     pub run: &'a str,
     /// The step's id.
     pub step: &'a str,
+    /// The run takes back what an earlier life of it has done: what it sends are undos.
+    pub back: bool,
     /// Where it says what it does while it runs; `None`: nobody listens.
     pub live: Option<&'a Live>,
 }
@@ -164,6 +166,8 @@ pub struct Acted {
     pub ended: bool,
     /// The line broke after it was sent: that is all that is known.
     pub broke: bool,
+    /// Where it was done, its result is kept until [`Step::forget`].
+    pub kept: bool,
 }
 
 impl Acted {
@@ -177,6 +181,7 @@ impl Acted {
             refused: false,
             ended: false,
             broke: false,
+            kept: false,
         }
     }
 
@@ -198,8 +203,10 @@ impl Acted {
 }
 
 /// What can be told about an effect afterwards, without sending it again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Settled {
+    /// It has ended, and this is its whole result, as [`Step::act`] would have had it.
+    Ended(Box<Acted>),
     /// It happened: how that shows.
     Happened(String),
     /// It did not happen, and will not any more: how that shows.
@@ -242,6 +249,18 @@ pub trait Step: Send + Sync {
     }
     /// Tells from the intent's facts, `age` after it, whether it happened. Changes nothing.
     async fn settle(&self, call: Call<'_>, facts: &Value, age: Duration) -> Settled;
+
+    /// Whether a change can be kept on its host while nobody is connected, asked while a plan is made. Changes nothing.
+    ///
+    /// # Errors
+    /// Where it can't, with the reason. That nobody could be asked is no error: a check tells that.
+    async fn can_keep(&self, _call: Call<'_>) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// The journal holds the result ([`Acted::kept`]): what was kept of it where it was done is removed. `again`: it is to be sent once more,
+    /// and so nothing may stay that says it was.
+    async fn forget(&self, _call: Call<'_>, _again: bool) {}
 }
 
 /// Puts a limit on a question; the error says how long it took.

@@ -218,6 +218,7 @@ fn with_call<T>(
         label: "quarterdeck",
         run: "r",
         step: &step.id,
+        back: false,
         live: None,
     };
     work(steps::of(fence.language).unwrap(), call)

@@ -657,6 +657,7 @@ impl<'a> Following<'a> {
             RunEvent::Trouble { what, .. } => self.trouble = Some(what),
             RunEvent::PlanChanged { plan, .. } => self.changed = Some(*plan),
             RunEvent::Output { .. }
+            | RunEvent::Detached { .. }
             | RunEvent::Planned { .. }
             | RunEvent::NotPlanned { .. }
             | RunEvent::Recalled(_)

@@ -23,6 +23,9 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Output { run, step, lines, lost } => {
             json!({ "event": "output", "run": run.0, "step": step, "lines": lines, "lost": lost })
         }
+        RunEvent::Detached { run, step, since, why } => {
+            json!({ "event": "detached", "run": run.0, "step": step, "since": since, "why": why })
+        }
         RunEvent::Trouble { run, what } => json!({ "event": "trouble", "run": run.map(|run| run.0), "what": what }),
         RunEvent::PlanChanged { run, plan, what } => {
             json!({ "event": "plan_changed", "run": run.0, "what": what, "plan": super::plan::as_json(plan, &[]) })
@@ -46,6 +49,14 @@ pub fn line(event: &RunEvent) -> Option<String> {
     match event {
         RunEvent::Record(record) => Some(of_record(record)),
         RunEvent::Output { step, lines, lost, .. } => Some(of_output(step, lines, *lost)),
+        RunEvent::Detached { step, since, why, .. } => Some(match since {
+            Some(since) => format!(
+                "! {step}: running (detached), last heard of at {}: {}",
+                since.strftime("%H:%M:%SZ"),
+                text::clean(why)
+            ),
+            None => format!("! {step}: its host answers again, and it is followed"),
+        }),
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
         RunEvent::PlanChanged { what, .. } => {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))

@@ -267,7 +267,8 @@ async fn exit(master: &Master, child: Child<&Session>) -> Result<Ended, Error> {
 }
 
 /// The first so many bytes of a stream, and its last ones.
-pub(in crate::connect) struct Kept<'a> {
+#[derive(Debug)]
+pub struct Kept<'a> {
     bytes: Vec<u8>,
     most: usize,
     tail: VecDeque<u8>,
@@ -292,7 +293,8 @@ impl<'a> Kept<'a> {
         Self { tap: job.tap, errors: true, ..Self::new(MOST_STDERR, job.tail) }
     }
 
-    const fn new(most: usize, most_tail: usize) -> Self {
+    /// Keeps at most so many bytes of the beginning, and so many of the end.
+    pub const fn new(most: usize, most_tail: usize) -> Self {
         let bytes = Vec::new();
         Self {
             bytes,
@@ -320,7 +322,8 @@ impl<'a> Kept<'a> {
         }
     }
 
-    fn take(&mut self, piece: &[u8]) {
+    /// What the stream says next.
+    pub fn take(&mut self, piece: &[u8]) {
         let room = self.most.saturating_sub(self.bytes.len()).min(piece.len());
         self.bytes.extend_from_slice(&piece[..room]);
         self.tail.extend(&piece[room..]);
@@ -330,7 +333,16 @@ impl<'a> Kept<'a> {
         self.cut |= over > 0;
     }
 
-    fn all(self) -> Vec<u8> {
+    /// So many bytes come next that nobody has seen.
+    pub fn skip(&mut self, bytes: usize) {
+        self.missing += bytes + self.tail.len();
+        self.tail.clear();
+        self.most = self.bytes.len();
+        self.cut |= bytes > 0;
+    }
+
+    /// Both ends, and between them how much is missing.
+    pub fn all(self) -> Vec<u8> {
         let mut all = self.bytes;
         if self.missing > 0 && self.most_tail > 0 {
             all.extend_from_slice(format!("\n… {} bytes are left out here …\n", self.missing).as_bytes());

@@ -16,8 +16,7 @@ mod master;
 
 pub use address::Address;
 pub use home::Home;
-pub(super) use job::Kept;
-pub use job::{Ended, Job, Output, READING, Said, Tap, follow_input, hand_on, quoted};
+pub use job::{Ended, Job, Kept, Output, READING, Said, Tap, follow_input, hand_on, quoted};
 
 use crate::domain::SourceError;
 use explain::Place;

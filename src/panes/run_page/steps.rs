@@ -7,6 +7,7 @@ use crate::cx::Cx;
 use crate::domain::prose::{Block, BlockKind};
 use crate::domain::record::StepState;
 use crate::domain::text::clean_lines;
+use crate::domain::time;
 use crate::runbook::model::{Fence, Passage, Step};
 use crate::runbook::pace::Usual;
 use crate::runbook::script::without_host;
@@ -39,10 +40,15 @@ fn mark(run: &RunView, at: usize) -> &'static str {
     if run.broke_at(at) { "◌" } else { plain(run.steps[at].state) }
 }
 
-/// The same, with what became since of the run that it has called.
+/// The same, with what became since of the run that it has called; of one that goes on without a line to its host, since when nothing was
+/// heard of it.
 fn told(run: &RunView, at: usize, known: &Known<'_>) -> String {
-    let since = known.cx.runs.since(run, &run.steps[at]).map(|since| format!("; {since}")).unwrap_or_default();
-    format!("{}{since}", run.step_word(at))
+    let step = &run.steps[at];
+    let since = known.cx.runs.since(run, step).map(|since| format!("; {since}")).unwrap_or_default();
+    let word = format!("{}{since}", run.step_word(at));
+    let Some(heard) = known.cx.outputs.detached(run.id, &step.id) else { return word };
+    let silent = figure::text(|out| figure::coarse_age(out, time::between(heard, known.cx.now.wall)));
+    format!("{word} (detached: nothing heard for {silent})")
 }
 
 /// `Restart it on local/api`.
@@ -362,7 +368,7 @@ impl Writer<'_> {
         let step = &self.run.steps[at];
         let severity = step.severity().into();
         let (sign, took) = (format!("{} ", mark(self.run, at)), took(self.run, at, &self.known));
-        let state = format!(": {}", self.run.step_word(at));
+        let state = format!(": {}", told(self.run, at, &self.known));
         self.push(&[(severity, &sign), (Role::Text, host(step)), (severity, &state), (Role::Muted, &took)]);
         self.address(step);
     }

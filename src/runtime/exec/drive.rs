@@ -309,6 +309,7 @@ impl Run {
             outs: self.outs.seen_on(self.host(step)),
             label: &self.label,
             run: &self.number,
+            back: self.backwards,
             steps: &self.plan.body().script.steps,
         }
     }
@@ -418,6 +419,10 @@ impl Run {
             data["outs"] = self.given(step);
         }
         let event = self.event(RecordKind::StepExit, step, data).await;
+        if event == Event::Recorded {
+            let role = if self.undoing && !self.backwards { Role::Undo } else { Role::Run };
+            self.forget(step, role, state == StepState::Checking).await;
+        }
         self.undoing = self.backwards;
         event
     }

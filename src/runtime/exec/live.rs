@@ -7,8 +7,9 @@ use crate::domain::RunId;
 use crate::event::{Event, RunEvent};
 use crate::runbook::StepPermit;
 use crate::runbook::machine::Effect;
-use crate::steps::live::{Live, harmless};
+use crate::steps::live::{Detached, LineNews, Live, harmless};
 use crate::steps::{Acted, Call, Cut, Step};
+use jiff::SignedDuration;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
@@ -111,6 +112,21 @@ fn cut_off(cut: Cut, acted: Option<Acted>) -> Acted {
     acted
 }
 
+/// Tells that the line to a step's host broke, or is back.
+fn tell_line_to_host(exec: &Exec, run: RunId, step: &str, live: &Live) {
+    let Some(line) = live.line() else { return };
+    let now = (exec.clock)().wall;
+    let heard = |it: &Detached| now.saturating_sub(SignedDuration::try_from(it.heard.elapsed()).unwrap_or_default());
+    let (since, why) = match line {
+        LineNews::Back => (None, String::new()),
+        LineNews::Broke(it) => (Some(heard(&it).unwrap_or(now)), harmless(exec.connections.redactor(), &it.why)),
+    };
+    let event = RunEvent::Detached { run, step: step.to_owned(), since, why };
+    if let Err(TrySendError::Full(_)) = exec.events.try_send(Event::Run(event)) {
+        live.line_untold();
+    }
+}
+
 /// Tells one line of a step that does nothing but look: when the way is full, the next look will say more.
 pub(super) fn tell_line(exec: &Exec, run: RunId, step: &str, line: &str) {
     let line = harmless(exec.connections.redactor(), line);
@@ -119,6 +135,7 @@ pub(super) fn tell_line(exec: &Exec, run: RunId, step: &str, line: &str) {
 }
 
 fn tell(exec: &Exec, run: RunId, step: &str, live: &Live) {
+    tell_line_to_host(exec, run, step, live);
     let (lines, lost) = live.take();
     if lines.is_empty() && lost == 0 {
         return;

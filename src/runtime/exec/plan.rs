@@ -27,6 +27,8 @@ use std::time::Duration;
 /// Longest search for a thing that a parameter or a fence names, when the fence does not allow less: a look-up by name is
 /// quick or hangs, and a person waits for the plan.
 const FIND: Duration = Duration::from_secs(10);
+/// Longest wait for a host that is asked whether it can keep a change.
+const KEEP: Duration = Duration::from_secs(8);
 /// Who asks while a plan is made.
 const LABEL: &str = "quarterdeck";
 
@@ -188,6 +190,8 @@ struct Planner<'a> {
     /// The `if` of the fence that is asked, or of its step's `run`, is known only later.
     open: bool,
     limits: RunLimits,
+    /// Who was asked whether they can keep a change: language, connection, user.
+    can_keep: BTreeSet<(&'static str, String, Option<String>)>,
     /// The connections on which something would be changed.
     changes: BTreeSet<String>,
     blocked: Vec<String>,
@@ -214,6 +218,7 @@ impl<'a> Planner<'a> {
             changed: false,
             open: false,
             limits: runbook.limits,
+            can_keep: BTreeSet::new(),
             changes: BTreeSet::new(),
             blocked: Vec::new(),
             warnings: Vec::new(),
@@ -223,7 +228,7 @@ impl<'a> Planner<'a> {
     fn scene(&self, host: Option<&str>) -> Scene<'_> {
         let (connections, label) = (&self.exec.connections, LABEL);
         let (types, values, outs) = (&self.types, &self.values, self.outs.seen_on(host));
-        Scene { connections, types, values, outs, label, run: "plan", steps: &self.script.steps }
+        Scene { connections, types, values, outs, label, run: "plan", back: false, steps: &self.script.steps }
     }
 
     /// Plans one step of the script. A host of a rollout that can't be reached is left out, as long as so many may fail.
@@ -306,6 +311,9 @@ impl<'a> Planner<'a> {
             self.open = matches!((&when, &run), (When::Later(_), _) | (_, When::Later(_)));
             let (pinned, on) = self.pin(step, fence).await?;
             let pinned_id = pinned.id.clone();
+            if matches!(fence.role, Role::Run | Role::Undo) {
+                self.can_keep(step, fence).await;
+            }
             let finding = match fence.role {
                 Role::Check | Role::Plan if self.depends(step, fence).is_some() => Some(self.later(step, fence)),
                 Role::Check => Some(self.check(step, fence, pinned_id.as_deref()).await),
@@ -411,6 +419,22 @@ impl<'a> Planner<'a> {
             Ok((pinned, call.place()))
         };
         pinned.await.map_err(|error: crate::domain::SourceError| error.to_string())
+    }
+
+    /// Whether the host of a change can keep it while nobody is connected: asked once of each.
+    async fn can_keep(&mut self, step: &Step, fence: &Fence) {
+        let scene = self.scene(step.host.as_deref());
+        let (Ok(way), Ok(call)) = (step_of(fence), scene.call(fence, None)) else { return };
+        let whom = (fence.language.name, call.on.to_owned(), fence.attrs.sudo.clone());
+        if self.can_keep.contains(&whom) {
+            return;
+        }
+        // A host that gives no answer is told of by the checks.
+        let answer = tokio::time::timeout(KEEP, way.can_keep(call)).await;
+        self.can_keep.insert(whom);
+        if let Ok(Err(why)) = answer {
+            self.not_true(step, &why.to_string());
+        }
     }
 
     /// On what a fence depends that is known only later, in words.

@@ -27,6 +27,8 @@ pub(super) struct Progress {
     pub(super) doubt: bool,
     /// It is certain that nothing was sent.
     pub(super) not_sent: bool,
+    /// Where it was done, its result is kept until the journal has it.
+    pub(super) kept: bool,
     pub(super) output: String,
     /// What came of it, in the runbook's own words.
     pub(super) said: Option<String>,
@@ -36,7 +38,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Keeps what came back: harmless, both ends of it when it is long.
     pub(super) fn keep(&mut self, output: &str) {
-        self.output = shorten(&clean_lines(output));
+        self.output = both_ends(output);
     }
 }
 
@@ -73,6 +75,11 @@ impl Results {
             }
         }
     }
+}
+
+/// What came back as the journal takes it: harmless, both ends of it when it is long.
+pub(super) fn both_ends(output: &str) -> String {
+    shorten(&clean_lines(output))
 }
 
 /// Keeps both ends of a long output, and says how much is left out.

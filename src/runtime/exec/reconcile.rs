@@ -1,18 +1,20 @@
 //! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
 
 use super::Exec;
+use super::progress::both_ends;
 use super::scene::{Pins, Scene, Seen, step_of};
+use crate::domain::SourceError;
 use crate::domain::record::{Entry, Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
 use crate::domain::{RunId, time};
 use crate::event::{Ended, RunEvent};
-use crate::runbook::language::types_of;
-use crate::runbook::machine::Watched;
+use crate::runbook::language::{Types, types_of};
+use crate::runbook::machine::{Effect, Watched};
 use crate::runbook::model::{OnDisconnect, Role, Step};
 use crate::runbook::past::{self, Open, Past};
 use crate::runbook::plan::Rows;
 use crate::runbook::{Runbook, Script};
-use crate::steps::Settled;
+use crate::steps::{Acted, Call, Settled, Step as Way};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -152,12 +154,11 @@ impl Found {
         }
         // Hosts of a batch side by side, as they were when it was cut off.
         let looks = join_all(self.past.open.iter().map(|open| self.look(exec, open))).await;
-        for (open, (state, detail, certain)) in self.past.open.iter().zip(&looks) {
-            let mut data = json!({ "state": state, "detail": clean(detail) });
-            if *certain {
-                data["happened"] = false.into();
+        for (open, looked) in self.past.open.iter().zip(&looks) {
+            self.found(exec, open, looked.data()).await?;
+            if looked.kept {
+                self.forget(exec, open).await;
             }
-            self.found(exec, open, data).await?;
         }
         let (past, _) = exec.past(run).await?;
         if let Some(open) = past.first_open() {
@@ -165,7 +166,7 @@ impl Found {
             return Ok(Some(past.still_in_doubt(&format!("{}{more}", past.told(open.step())))));
         }
         let (outcome, reason) = match (self.past.open.as_slice(), looks.into_iter().next()) {
-            ([open], Some((state, detail, _))) if !open.is_undo() => self.ended_with(open, state, detail),
+            ([open], Some(Looked { state, detail, .. })) if !open.is_undo() => self.ended_with(open, state, detail),
             _ => past.ending(),
         };
         exec.end(&past, outcome, &reason).await.map(Some)
@@ -243,55 +244,141 @@ impl Found {
         if same { Ok((runbook, script)) } else { Err("the runbook has changed since".to_owned()) }
     }
 
-    /// What became of an intended change, and whether it is certain that there was none.
-    async fn look(&self, exec: &Exec, open: &Open) -> (StepState, String, bool) {
-        let unknown = |why: &str| (StepState::Unknown, format!("nobody can tell whether it happened: {why}"), false);
+    /// All that it takes to ask about a change again, as its intent noted it.
+    fn ground<'o>(&self, open: &'o Open) -> Result<Ground<'o>, String> {
         let intent = &open.intent;
-        let id = intent.entry.step.as_deref().unwrap_or_default();
         let mut memory = Memory::of(&intent.entry.data["facts"]);
         let fleet = serde_json::from_value(self.past.start.entry.data["fleet"].clone()).unwrap_or_default();
         let laid_out = |runbook: &Runbook| Script::new(runbook, &memory.values, &fleet, false).unwrap_or_default();
-        let (runbook, script) = match self.runbook(laid_out, id) {
-            Ok(found) => found,
-            Err(why) => return unknown(&why),
-        };
-        let Some(step) = script.step(id) else { return unknown("the step is gone") };
+        let (runbook, script) = self.runbook(laid_out, intent.entry.step.as_deref().unwrap_or_default())?;
         if let Some(given) = open.done.as_ref().map(|done| &done.entry.data["outs"]) {
             memory.outs.extend(rows_of(given));
         }
-        let types = types_of(runbook);
         let (label, number) = (format!("quarterdeck run {}", self.past.run.short()), self.past.run.to_string());
-        let scene = Scene {
-            connections: &exec.connections,
-            types: &types,
-            values: &memory.values,
-            outs: &memory.outs,
-            label: &label,
-            run: &number,
-            steps: &script.steps,
+        Ok(Ground { intent, memory, script, types: types_of(runbook), label, number })
+    }
+
+    /// What became of an intended change.
+    async fn look(&self, exec: &Exec, open: &Open) -> Looked {
+        let unknown = |why: &str| Looked::unknown(format!("nobody can tell whether it happened: {why}"));
+        let ground = match self.ground(open) {
+            Ok(ground) => ground,
+            Err(why) => return unknown(&why),
         };
-        if intent.entry.role.as_deref() == Some(Role::Undo.word()) {
-            return undone(settle(exec, scene, step, Role::Undo, &memory, intent).await);
+        let Some(step) = ground.step() else { return unknown("the step is gone") };
+        let scene = ground.scene(exec);
+        if open.is_undo() {
+            return undone(settle(exec, &ground, step, Role::Undo).await);
         }
         // The other side said that it was done: only the verification is open.
         let settled = match &open.done {
             Some(_) => Settled::AskVerify,
-            None => settle(exec, scene, step, Role::Run, &memory, intent).await,
+            None => settle(exec, &ground, step, Role::Run).await,
         };
         // Waiting goes on from where it was: each start would else begin it anew.
-        let spent = time::between(open.done.as_ref().unwrap_or(intent).at, (exec.clock)().wall);
-        let known = Pins { ids: &memory.pins, left_out: &memory.left_out };
+        let spent = time::between(open.done.as_ref().unwrap_or(ground.intent).at, (exec.clock)().wall);
+        let known = Pins { ids: &ground.memory.pins, left_out: &ground.memory.left_out };
         let watch = scene.watch(step, known, spent, &|_| {});
         let (state, detail) = match settled {
+            Settled::Ended(acted) => return by_result(*acted, watch).await,
             Settled::Happened(how) => judge(true, &how, watch.await),
             Settled::AskVerify => judge(open.done.is_some(), &how(open), watch.await),
-            Settled::DidNot(why) => return (StepState::Failed, why, true),
+            Settled::DidNot(why) => return Looked { certain: true, ..Looked::plain(StepState::Failed, why) },
             Settled::NotYet(why) => return unknown(&format!("it is still under way: {why}")),
             // The host is away, as it was meant to be: what looks from elsewhere tells.
             Settled::CannotTell(_) if expected(step) => judge(open.done.is_some(), &how(open), watch.await),
             Settled::CannotTell(why) => return unknown(&why),
         };
-        (state, detail, false)
+        Looked::plain(state, detail)
+    }
+
+    /// The journal has the result: what its host kept of it is removed.
+    async fn forget(&self, exec: &Exec, open: &Open) {
+        let Ok(ground) = self.ground(open) else { return };
+        let role = if open.is_undo() { Role::Undo } else { Role::Run };
+        if let Some(Ok((way, call))) = ground.step().and_then(|step| ground.call(exec, step, role)) {
+            way.forget(call, false).await;
+        }
+    }
+}
+
+/// What a look at a change came to.
+struct Looked {
+    state: StepState,
+    detail: String,
+    /// It is certain that nothing was done.
+    certain: bool,
+    /// What it said.
+    output: String,
+    /// Where it was done, its result is kept.
+    kept: bool,
+}
+
+impl Looked {
+    const fn plain(state: StepState, detail: String) -> Self {
+        Self { state, detail, certain: false, output: String::new(), kept: false }
+    }
+
+    const fn unknown(detail: String) -> Self {
+        Self::plain(StepState::Unknown, detail)
+    }
+
+    /// As it is recorded.
+    fn data(&self) -> Value {
+        let mut data = json!({ "state": self.state, "detail": clean(&self.detail) });
+        if self.certain {
+            data["happened"] = false.into();
+        }
+        if !self.output.is_empty() {
+            data["output"] = both_ends(&self.output).into();
+        }
+        data
+    }
+}
+
+/// What a change is asked about with.
+struct Ground<'a> {
+    intent: &'a Record,
+    memory: Memory,
+    script: Script,
+    types: Types,
+    label: String,
+    number: String,
+}
+
+impl Ground<'_> {
+    fn step(&self) -> Option<&Step> {
+        self.script.step(self.intent.entry.step.as_deref().unwrap_or_default())
+    }
+
+    fn scene<'s>(&'s self, exec: &'s Exec) -> Scene<'s> {
+        Scene {
+            connections: &exec.connections,
+            types: &self.types,
+            values: &self.memory.values,
+            outs: &self.memory.outs,
+            label: &self.label,
+            run: &self.number,
+            // An undo is looked for by its own fence here.
+            back: false,
+            steps: &self.script.steps,
+        }
+    }
+
+    /// The step's fence of a role, ready to be asked about; `None`: it has none.
+    fn call<'s>(
+        &'s self,
+        exec: &'s Exec,
+        step: &'s Step,
+        role: Role,
+    ) -> Option<Result<(&'static dyn Way, Call<'s>), SourceError>> {
+        let index = step.fences.iter().position(|fence| fence.role == role)?;
+        let fence = &step.fences[index];
+        let pins = &self.memory.pins;
+        // An undo that was a plan of its own has noted its own identity alone.
+        let alone = pins.len() == 1 && role == Role::Undo;
+        let pinned = pins.get(if alone { 0 } else { index }).and_then(Option::as_deref);
+        Some(step_of(fence).and_then(|way| Ok((way, self.scene(exec).call(fence, pinned)?))))
     }
 }
 
@@ -319,21 +406,19 @@ fn expected(step: &Step) -> bool {
 }
 
 /// Looks until the change has shown or cannot any more. Time is counted from the intent by the journal's clock.
-async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, role: Role, memory: &Memory, intent: &Record) -> Settled {
-    let index = step.fences.iter().position(|fence| fence.role == role);
-    let Some(index) = index else { return Settled::AskVerify };
-    let fence = &step.fences[index];
-    // An undo that was a plan of its own has noted its own identity alone.
-    let alone = memory.pins.len() == 1 && role == Role::Undo;
-    let pinned = memory.pins.get(if alone { 0 } else { index }).and_then(Option::as_deref);
-    let (way, call) = match (step_of(fence), scene.call(fence, pinned)) {
-        (Ok(way), Ok(call)) => (way, call),
-        (Err(error), _) | (_, Err(error)) => return Settled::CannotTell(error.to_string()),
+async fn settle(exec: &Exec, ground: &Ground<'_>, step: &Step, role: Role) -> Settled {
+    let (way, call) = match ground.call(exec, step, role) {
+        None => return Settled::AskVerify,
+        Some(Err(error)) => return Settled::CannotTell(error.to_string()),
+        Some(Ok(found)) => found,
     };
     loop {
-        let age = time::between(intent.at, (exec.clock)().wall);
-        match tokio::time::timeout(ANSWER, way.settle(call, &memory.before, age)).await {
+        let age = time::between(ground.intent.at, (exec.clock)().wall);
+        match tokio::time::timeout(ANSWER, way.settle(call, &ground.memory.before, age)).await {
             Ok(Settled::NotYet(_)) if age < PATIENCE => tokio::time::sleep(LOOK).await,
+            Ok(Settled::Ended(acted)) => {
+                return Settled::Ended(Box::new(ground.scene(exec).judge(call.fence, *acted)));
+            }
             Ok(settled) => return settled,
             // It hangs: what it will say when it answers again is worth waiting for.
             Err(_) if age < PATIENCE => {}
@@ -342,18 +427,49 @@ async fn settle(exec: &Exec, scene: Scene<'_>, step: &Step, role: Role, memory: 
     }
 }
 
+/// The result was kept where it was made: it counts as if it had come at once.
+async fn by_result(acted: Acted, watch: impl Future<Output = Seen>) -> Looked {
+    let (mut certain, mut kept) = (false, acted.kept);
+    let (state, detail) = match acted.effect {
+        Effect::Done(how) => judge(true, &how, watch.await),
+        Effect::Failed(why) => (StepState::Failed, why),
+        Effect::NotSent(why) => {
+            certain = true;
+            (StepState::Failed, why)
+        }
+        Effect::Unknown(why) => {
+            kept = false;
+            (StepState::Unknown, format!("nobody can tell whether it happened: {why}"))
+        }
+    };
+    Looked { state, detail, certain, output: acted.output, kept }
+}
+
 /// What became of an undo: a `verify` is about the change, and tells nothing of it.
-fn undone(settled: Settled) -> (StepState, String, bool) {
+fn undone(settled: Settled) -> Looked {
+    let unknown = |why: &str| Looked::unknown(format!("nobody can tell whether it was undone: {why}"));
     match settled {
-        Settled::Happened(how) => (StepState::Undone, how, false),
-        Settled::DidNot(why) => (StepState::UndoFailed, format!("the undo did not happen: {why}"), true),
-        Settled::NotYet(why) | Settled::CannotTell(why) => {
-            (StepState::Unknown, format!("nobody can tell whether it was undone: {why}"), false)
+        Settled::Ended(acted) => undone_by_result(*acted),
+        Settled::Happened(how) => Looked::plain(StepState::Undone, how),
+        Settled::DidNot(why) => {
+            Looked { certain: true, ..Looked::plain(StepState::UndoFailed, format!("the undo did not happen: {why}")) }
         }
-        Settled::AskVerify => {
-            (StepState::Unknown, "nobody can tell whether it was undone: look yourself".to_owned(), false)
-        }
+        Settled::NotYet(why) | Settled::CannotTell(why) => unknown(&why),
+        Settled::AskVerify => unknown("look yourself"),
     }
+}
+
+fn undone_by_result(acted: Acted) -> Looked {
+    let looked = match acted.effect {
+        Effect::Done(how) => Looked::plain(StepState::Undone, how),
+        Effect::Failed(why) => Looked::plain(StepState::UndoFailed, format!("the undo failed: {why}")),
+        Effect::NotSent(why) => {
+            Looked { certain: true, ..Looked::plain(StepState::UndoFailed, format!("the undo did not happen: {why}")) }
+        }
+        Effect::Unknown(why) => Looked::unknown(format!("nobody can tell whether it was undone: {why}")),
+    };
+    let kept = acted.kept && looked.state != StepState::Unknown;
+    Looked { output: acted.output, kept, ..looked }
 }
 
 /// `done`: it is known that the change happened.

@@ -32,6 +32,8 @@ pub(super) struct Scene<'a> {
     pub(super) label: &'a str,
     /// The run's id, or `plan`.
     pub(super) run: &'a str,
+    /// It takes back what an earlier life of the run has done.
+    pub(super) back: bool,
     /// The steps whose fences these are.
     pub(super) steps: &'a [Step],
 }
@@ -87,6 +89,7 @@ impl<'a> Scene<'a> {
             label: self.label,
             run: self.run,
             step: self.step_id(fence),
+            back: self.back,
             live: None,
         })
     }

@@ -1,9 +1,12 @@
 //! `bash` fences, through a host's shell over SSH, or this machine's. Script and variables come on that shell's input; status and
 //! output come back, the beginning and the end of a long one.
 //!
-//! What a script did when the line broke, or when it was ended half-way, nobody knows: then `verify` tells.
+//! A change over SSH is kept by its host (`remote`, `durable`): it outlives the line, and its result waits there. What a script did whose host
+//! lost it, or that was ended half-way, nobody knows: then `verify` tells.
 
 mod cut;
+mod durable;
+mod remote;
 mod script;
 
 use super::live::Lines;
@@ -17,14 +20,15 @@ use crate::runbook::expr::Names;
 use crate::runbook::language::bash::{LANGUAGE, shown, variables};
 use crate::runbook::language::{NameType, Secrets};
 use crate::runbook::machine::Effect;
-use crate::runbook::model::{Fence, OnDisconnect, ParamType, Place, Role};
+use crate::runbook::model::{Fence, ParamType, Place, Role};
 use async_trait::async_trait;
+use durable::Script;
+use remote::Remote;
 use script::{LOOK, STOP, Task, Told, told};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Registry line.
@@ -34,10 +38,6 @@ pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &BashStep };
 const KEPT: usize = 64 << 10;
 /// Longest look for what is left of a script, and longest end of it.
 const SETTLE: Duration = Duration::from_secs(8);
-/// So long a host is asked to end a script whose line broke (`on-disconnect=stop`).
-const STOP_FOR: Duration = Duration::from_secs(30);
-/// From one such try to the next.
-const AGAIN: Duration = Duration::from_secs(1);
 /// The mark of a look, whose output is known.
 const MARK: &str = "quarterdeck-look";
 /// Told of its error output when it failed: lines, from the last.
@@ -89,8 +89,8 @@ impl Step for BashStep {
     }
 
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
-        shell(&call)?;
-        Ok(json!({ "host": call.on }))
+        let kept = Remote::of(&call, &shell(&call)?).is_some();
+        Ok(json!({ "host": call.on, KEPT_THERE: kept }))
     }
 
     async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
@@ -99,18 +99,35 @@ impl Step for BashStep {
         outs.extend(permit.rows().map(|rows| (rows.name.clone(), rows.clone())));
         let call = Call { outs: &outs, ..call };
         tracing::info!(step = permit.step(), host = call.on, "sending");
+        match begin(&call).await {
+            Ok(Some(acted)) => return acted,
+            Ok(None) => {}
+            Err(why) => return Acted::silent(Effect::NotSent(why.to_string())),
+        }
         match send(&call).await {
             Ok(answer) => acted(&call, &answer),
             Err(Unanswered { left: false, why }) => Acted::silent(Effect::NotSent(why.to_string())),
-            Err(Unanswered { left: true, why }) => broken(&call, &why).await,
+            Err(Unanswered { left: true, why }) => Acted::broken(why.to_string()),
         }
     }
 
     async fn cut(&self, call: Call<'_>) -> Cut {
-        cut::cut(&call).await
+        let remote = shell(&call).ok().and_then(|shell| Remote::of(&call, &shell));
+        match remote {
+            Some(remote) => remote.cut().await,
+            None => cut::cut(&call).await,
+        }
     }
 
-    async fn settle(&self, call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {
+    async fn settle(&self, call: Call<'_>, facts: &Value, _age: Duration) -> Settled {
+        let shell = match shell(&call) {
+            Ok(shell) => shell,
+            Err(why) => return Settled::CannotTell(why.to_string()),
+        };
+        // One that was begun by an earlier quarterdeck was kept by nobody.
+        if let Some(remote) = Remote::of(&call, &shell).filter(|_| facts[KEPT_THERE] == true) {
+            return remote.settle().await;
+        }
         match by_key(&call, LOOK).await {
             Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => Settled::AskVerify,
             Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
@@ -120,6 +137,32 @@ impl Step for BashStep {
             Err(why) => Settled::CannotTell(why.to_string()),
         }
     }
+
+    async fn can_keep(&self, call: Call<'_>) -> Result<(), SourceError> {
+        match Remote::of(&call, &shell(&call)?) {
+            Some(remote) => remote.can().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn forget(&self, call: Call<'_>, again: bool) {
+        if let Some(remote) = shell(&call).ok().and_then(|shell| Remote::of(&call, &shell)) {
+            remote.forget(again).await;
+        }
+    }
+}
+
+/// The name of a fact: the host was asked to keep the change.
+const KEPT_THERE: &str = "kept";
+
+/// A change that its host keeps; `None`: it is none.
+async fn begin(call: &Call<'_>) -> Result<Option<Acted>, SourceError> {
+    let shell = shell(call)?;
+    let Some(remote) = Remote::of(call, &shell) else { return Ok(None) };
+    let variables = given(call).await?;
+    let attrs = &call.fence.attrs;
+    let (body, dir) = (call.fence.body.as_str(), attrs.dir.as_deref());
+    Ok(Some(remote.act(&Script { variables: &variables, body, dir, timeout: attrs.timeout }).await))
 }
 
 /// Asks once more of a script whose line broke, by what its processes are known by.
@@ -128,31 +171,6 @@ async fn by_key(call: &Call<'_>, body: &str) -> Result<Answer, SourceError> {
     let user = call.fence.attrs.sudo.as_deref();
     let task = Task { variables: &variables, body, dir: None, user, timeout: SETTLE, mark: MARK, key: None };
     deliver(call, &shell(call)?, &task).await.map_err(|unanswered| unanswered.why)
-}
-
-/// The line broke after the script was sent: it goes on there, unless the runbook wants it to be ended.
-async fn broken(call: &Call<'_>, why: &SourceError) -> Acted {
-    let broke = format!("the line broke after the script was sent ({})", why.what);
-    if call.fence.attrs.on_disconnect != Some(OnDisconnect::Stop) {
-        return Acted::broken(format!("{broke}, and it may go on there"));
-    }
-    let end = Instant::now() + STOP_FOR;
-    loop {
-        let told = match by_key(call, STOP).await {
-            Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => {
-                return Acted::broken(format!("{broke}; what was left of it there was ended"));
-            }
-            Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
-                return Acted::broken(format!("{broke}, and STILL RUNNING there: {}", clean(stdout.trim())));
-            }
-            Ok(_) => "nobody can tell there what is left of it".to_owned(),
-            Err(why) => why.what,
-        };
-        if Instant::now() + AGAIN > end {
-            return Acted::broken(format!("{broke}, and it could not be ended there: {told}"));
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
 }
 
 /// What the processes of a script are known by.
@@ -172,15 +190,20 @@ fn shell(call: &Call<'_>) -> Result<Shell, SourceError> {
     }
 }
 
+/// The variables of a script, secrets among them.
+async fn given(call: &Call<'_>) -> Result<Vec<(String, String)>, SourceError> {
+    let vars = call.fence.attrs.vars.as_deref();
+    let secrets = call.secrets(vars.unwrap_or_default()).await?;
+    let outs = call.lists();
+    variables(vars, call.types, &call.scope(&outs, Secrets::Given(&secrets)))
+        .map_err(|why| SourceError::new(why, "give it a value, or leave it out of `vars`"))
+}
+
 async fn send(call: &Call<'_>) -> Result<Answer, Unanswered> {
     let early = |why| Unanswered { left: false, why };
     let attrs = &call.fence.attrs;
     let shell = shell(call).map_err(early)?;
-    let secrets = call.secrets(attrs.vars.as_deref().unwrap_or_default()).await.map_err(early)?;
-    let outs = call.lists();
-    let variables = variables(attrs.vars.as_deref(), call.types, &call.scope(&outs, Secrets::Given(&secrets)));
-    let unset = |why| early(SourceError::new(why, "give it a value, or leave it out of `vars`"));
-    let (variables, mark) = (variables.map_err(unset)?, format!("quarterdeck-{}", Uuid::new_v4().simple()));
+    let (variables, mark) = (given(call).await.map_err(early)?, format!("quarterdeck-{}", Uuid::new_v4().simple()));
     let (body, dir, user) = (call.fence.body.as_str(), attrs.dir.as_deref(), attrs.sudo.as_deref());
     let key = key(call);
     let task = Task { variables: &variables, body, dir, user, timeout: attrs.timeout, mark: &mark, key: Some(&key) };
@@ -201,18 +224,19 @@ async fn deliver(call: &Call<'_>, shell: &Shell, task: &Task<'_>) -> Result<Answ
 }
 
 fn read(call: &Call<'_>, output: &Output, mark: &str) -> Answer {
-    let text = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        // Whatever a script says of a secret is said to nobody.
-        clean_lines(&call.connections.redactor().text(text.trim_end_matches('\n')))
-    };
     let (told, errors) = told(&String::from_utf8_lossy(&output.stderr), mark);
     let told = match (told, output.ended) {
         // Given up before it had said that it began.
         (Told::NotBegun, Ended::GivenUp | Ended::Killed) => Told::Silent,
         (told, _) => told,
     };
-    Answer { told, stdout: text(&output.stdout), stderr: text(errors.as_bytes()) }
+    Answer { told, stdout: harmless(call, &output.stdout), stderr: harmless(call, errors.as_bytes()) }
+}
+
+/// What a script said: whatever it says of a secret is said to nobody.
+fn harmless(call: &Call<'_>, bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    clean_lines(&call.connections.redactor().text(text.trim_end_matches('\n')))
 }
 
 fn names(code: i64, answer: &Answer) -> Names {

@@ -137,7 +137,7 @@ quarterdeck_watch() {
 }"#;
 
 /// A line that a text does not hold.
-fn end_of(text: &str) -> String {
+pub(super) fn end_of(text: &str) -> String {
     let mut end = "QUARTERDECK_END".to_owned();
     while text.lines().any(|line| line == end) {
         end.push('_');

@@ -93,6 +93,7 @@ impl Step for HttpStep {
                 refused: answer.refuses(),
                 ended: false,
                 broke: false,
+                kept: false,
             },
             Err(Failure::Early(why)) => Acted::silent(Effect::NotSent(why.to_string())),
             Err(Failure::Lost(why)) => Acted::broken(format!("the request was sent and no answer came: {}", why.what)),

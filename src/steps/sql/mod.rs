@@ -338,7 +338,8 @@ async fn execute(
             let count = if rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", rows.len()) };
             let effect = Effect::Done(format!("the server answered with {count}"));
             let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
-            Ok(Acted { effect, output: lines.join("\n"), rows, names, refused: false, ended: false, broke: false })
+            let output = lines.join("\n");
+            Ok(Acted { output, rows, names, ..Acted::silent(effect) })
         }
     }
 }

@@ -52,6 +52,7 @@ impl Run {
                 self.step.keep(&acted.output);
                 self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
+                self.step.kept = acted.kept && !self.step.doubt;
                 self.capture(step, &acted);
                 self.tell_result(step, acted.effect, acted.rows)
             }
@@ -121,11 +122,33 @@ impl Run {
         // Nobody knows whether it happened, so the service is asked for traces beside the verification.
         let settled = self.settle(step).await;
         let watched = match (watched, settled) {
+            (watched, Settled::Ended(acted)) => self.learn(*acted).unwrap_or(watched),
             (Watched::Passed(_), Settled::DidNot(why) | Settled::NotYet(why)) => Watched::Failed(why),
             (Watched::TimedOut(text), Settled::DidNot(why)) => Watched::Failed(format!("{why}; {text}")),
             (watched, _) => watched,
         };
         (watched, at)
+    }
+
+    /// What nobody knew is known: the result was kept where it was made. `None`: it went well, and what was seen counts.
+    pub(super) fn learn(&mut self, acted: Acted) -> Option<Watched> {
+        self.step.keep(&acted.output);
+        self.step.kept = acted.kept && !matches!(acted.effect, Effect::Unknown(_));
+        match acted.effect {
+            Effect::Failed(why) | Effect::NotSent(why) => Some(Watched::Failed(why)),
+            Effect::Done(_) | Effect::Unknown(_) => None,
+        }
+    }
+
+    /// The journal has the result of a step: what is kept of it where it was made is removed. `again`: it is to be sent once more.
+    pub(super) async fn forget(&mut self, step: usize, role: Role, again: bool) {
+        if !std::mem::take(&mut self.step.kept) {
+            return;
+        }
+        let Some((fence, pinned)) = self.fences(step, role).next() else { return };
+        if let (Ok(way), Ok(call)) = (step_of(fence), self.scene(step).call(fence, pinned)) {
+            way.forget(call, again).await;
+        }
     }
 
     /// What a look finds is told to whoever looks, and waits for nobody.
@@ -153,6 +176,9 @@ impl Run {
         };
         let now = (self.exec.clock)();
         let age = self.step.intended.map(|then| now.since(then)).unwrap_or_default();
-        way.settle(call, &self.step.facts["before"], age).await
+        match way.settle(call, &self.step.facts["before"], age).await {
+            Settled::Ended(acted) => Settled::Ended(Box::new(self.scene(step).judge(fence, *acted))),
+            settled => settled,
+        }
     }
 }

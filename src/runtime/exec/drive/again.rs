@@ -5,7 +5,7 @@ use super::Run;
 use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
 use crate::domain::text::clean;
-use crate::runbook::machine::Watched;
+use crate::runbook::machine::{Effect, Watched};
 use crate::runbook::plan::{Onward, Resumption};
 use crate::runbook::{Approval, Approved, Glass, Plan};
 use crate::steps::Settled;
@@ -67,6 +67,15 @@ impl Run {
             return Watched::Passed("taken back".to_owned());
         }
         match self.settle(step).await {
+            Settled::Ended(acted) => {
+                let open = match &acted.effect {
+                    Effect::Unknown(why) => Watched::CannotTell(why.clone()),
+                    Effect::Done(_) | Effect::Failed(_) | Effect::NotSent(_) => {
+                        Watched::Passed("taken back".to_owned())
+                    }
+                };
+                self.learn(*acted).unwrap_or(open)
+            }
             Settled::Happened(how) => Watched::Passed(how),
             Settled::DidNot(why) => {
                 self.step.not_sent = true;

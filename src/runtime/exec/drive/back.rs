@@ -151,6 +151,7 @@ impl Run {
             (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),
         };
         self.step.keep(&acted.output);
+        self.step.kept = acted.kept && !matches!(acted.effect, Effect::Unknown(_));
         acted.effect
     }
 

@@ -4,6 +4,7 @@
 mod again;
 mod calls;
 mod databases;
+mod durable;
 mod fleet;
 mod lab;
 mod languages;

@@ -1,0 +1,143 @@
+//! The real program is killed (`kill -9`) while a script of its run is under way on a host: the next one has its result, output included;
+//! it ran once, and can be taken back.
+
+use crate::lab::sshd::{HOST, Sshd};
+use crate::lab::{need, poll, skip};
+use crate::pty::Session;
+use crate::support::{Home, LONG};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const PAGE: &str = r#"---
+runbook: 1
+id: long
+title: Long
+owner: o
+reviewed: 2026-11-20
+risk: low
+---
+
+# Long
+
+It takes a while.
+
+## Change
+
+### Script
+
+```bash run on=box timeout=60s SUDO
+set -eu
+echo one
+echo run >> TRACES/effects
+until [ -e TRACES/go ]; do sleep 0.1; done
+echo two
+```
+
+```bash verify on=local timeout=10s
+set -eu
+grep -q run TRACES/effects
+```
+
+```bash undo on=box timeout=20s SUDO
+set -eu
+echo undo >> TRACES/effects
+```
+"#;
+
+struct World {
+    sshd: Sshd,
+    traces: PathBuf,
+    home: Home,
+}
+
+impl World {
+    fn new(sshd: Sshd, sudo: &str) -> Self {
+        let traces = crate::lab::service::folder("durable");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(&traces, open).unwrap();
+        let config = format!(
+            "[ssh.{HOST}]\nhost = \"{HOST}\"\nconfig = \"{}\"\n[runbooks]\npaths = [\"books\"]\n",
+            sshd.config().display()
+        );
+        let home = Home::new(&config);
+        std::fs::create_dir(home.path().join("books")).unwrap();
+        let page = PAGE.replace("TRACES", traces.to_str().unwrap()).replace(" SUDO", sudo);
+        std::fs::write(home.path().join("books/long.md"), page).unwrap();
+        Self { sshd, traces, home }
+    }
+
+    fn effects(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.traces.join("effects")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Begins the run, and waits until its script is under way.
+    fn start(&self) -> Session {
+        let planned = json(&self.home.run(&["runbook", "plan", "long", "--json"]));
+        assert_eq!(planned["blocked"], serde_json::json!([]), "{planned}");
+        let hash = planned["hash"].as_str().unwrap();
+        let screen = self.home.on_terminal(&["runbook", "run", "long", "--plan", hash, "--confirm", "y"]);
+        let begun = poll(LONG, || (self.effects() == ["run"]).then_some(()));
+        assert!(begun.is_some(), "it begins: {}", screen.text());
+        screen
+    }
+
+    fn go(&self) {
+        std::fs::write(self.traces.join("go"), "").unwrap();
+    }
+
+    /// Killed in the middle of its script, and looked after: the record of what was found.
+    fn killed(&self) -> Value {
+        let mut screen = self.start();
+        screen.signal(Signal::KILL);
+        screen.wait_exit();
+        self.go();
+        let told = self.home.run(&["runbook", "resume", "--json"]);
+        assert_eq!(told.status.code(), Some(0), "{told:?}");
+        let found = self.home.records().into_iter().find(|record| record["kind"] == "step.reconcile");
+        found.unwrap_or_else(|| panic!("{told:?}"))
+    }
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output:?}"))
+}
+
+/// The directories of steps below a home.
+fn kept(home: &Path) -> Vec<PathBuf> {
+    let steps = home.join(".local/state/quarterdeck/steps");
+    std::fs::read_dir(steps).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_script_outlives_a_quarterdeck_that_is_killed_and_its_whole_result_is_found() {
+    let world = World::new(need!(own_sshd), "");
+    let found = world.killed();
+    assert_eq!((&found["data"]["state"], &found["data"]["output"]), (&"ok".into(), &"one\ntwo".into()), "{found}");
+    assert_eq!(world.effects(), ["run"]);
+    let kept = kept(world.sshd.config().parent().unwrap());
+    assert!(kept.len() == 1 && kept[0].join("over").exists() && !kept[0].join("out").exists(), "{kept:?}");
+    let run = world.home.try_runs().pop().unwrap();
+    let planned = json(&world.home.run(&["runbook", "resume", &run, "--undo", "--plan-only", "--json"]));
+    let hash = planned["hash"].as_str().unwrap();
+    let undone = world.home.run(&["runbook", "resume", &run, "--undo", "--plan", hash, "--confirm", "y"]);
+    assert_eq!(undone.status.code(), Some(0), "{undone:?}");
+    assert_eq!(world.effects(), ["run", "undo"]);
+}
+
+#[test]
+fn a_script_of_another_user_is_kept_and_found_as_that_user() {
+    let here = "it::durable::a_script_of_another_user_is_kept_and_found_as_that_user";
+    let may = Command::new("sudo").args(["-n", "-u", "nobody", "--", "sh", "-c", "id -un"]).output();
+    if !may.is_ok_and(|output| output.status.success()) {
+        return skip(here, "sudo, and the right to be nobody by it without a password");
+    }
+    let world = World::new(need!(own_sshd), " sudo=nobody");
+    let found = world.killed();
+    assert_eq!((&found["data"]["state"], &found["data"]["output"]), (&"ok".into(), &"one\ntwo".into()), "{found}");
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(world.traces.join("effects")).unwrap());
+    assert_ne!(owner, 0);
+    assert_eq!(kept(world.sshd.config().parent().unwrap()), Vec::<PathBuf>::new(), "nothing of it is the login's");
+}
