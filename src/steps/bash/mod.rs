@@ -24,7 +24,7 @@ use crate::runbook::model::{Fence, ParamType, Place, Role};
 use async_trait::async_trait;
 use durable::Script;
 use remote::Remote;
-use script::{LOOK, STOP, Task, Told, told};
+use script::{LOOK, Task, Told, told};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;

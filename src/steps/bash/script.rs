@@ -37,27 +37,6 @@ for file in /proc/[0-9]*/environ; do
   fi
 done"#;
 
-/// Ends what a key is known by, and says what survives, as ids; ends with 3 where nobody can tell.
-pub(super) const STOP: &str = r#"[ -e /proc/self/environ ] || exit 3
-left() {
-  local file
-  for file in /proc/[0-9]*/environ; do
-    if { tr '\0' '\n' <"$file" | grep -qxF "QUARTERDECK_STEP=$key"; } 2>/dev/null; then
-      file=${file#/proc/}
-      printf '%s ' "${file%/environ}"
-    fi
-  done
-}
-for signal in TERM KILL; do
-  for tries in 1 2 3 4 5; do
-    pids=$(left)
-    [ -n "$pids" ] || exit 0
-    if [ "$tries" = 1 ]; then kill -s "$signal" $pids 2>/dev/null || true; fi
-    sleep 0.5
-  done
-done
-left"#;
-
 impl Task<'_> {
     /// When nobody answers any more: its own end of the time should have come by then.
     pub(super) fn patience(&self) -> Duration {
