@@ -62,6 +62,9 @@ pub enum Refusal {
     /// Needs a team's journal.
     #[error("this needs a second person's approval, which needs a team journal; none is configured")]
     NeedsTwo,
+    /// Locks that bind nobody else.
+    #[error("{0}; to do it all the same, break the glass and say why")]
+    Unbound(String),
     /// The policy lets nobody do alone what takes two.
     #[error("the config forbids it to break the glass: break_glass = \"refuse\" under [policy]")]
     GlassForbidden,
@@ -135,7 +138,7 @@ pub fn approve(
         Some(refusal) => Err((plan, refusal)),
         None => {
             // Where one person was enough nothing was broken.
-            let glass = authority.glass.filter(|_| plan.takes_two());
+            let glass = authority.glass.filter(|_| plan.takes_glass());
             Ok(Plan { body: plan.body, stage: Approved { answer: answer.clone(), glass } })
         }
     }
@@ -153,6 +156,9 @@ fn judge(plan: &Plan<Draft>, answer: &Answer, authority: &Authority) -> Option<R
     // Told now, and not when the run is half done.
     if plan.takes_two() && authority.glass.is_none() {
         return Some(Refusal::NeedsTwo);
+    }
+    if authority.glass.is_none() && plan.is_unbound() {
+        return Some(Refusal::Unbound(plan.body.unbound.clone().unwrap_or_default()));
     }
     weigh(plan.level(), plan.phrase(), answer, authority.glass.as_ref())
 }

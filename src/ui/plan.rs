@@ -63,8 +63,15 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
         return (Role::Muted, "copied by OSC 52: this is what others are told. Esc goes back to the plan".to_owned());
     }
     if plan.reason.is_some() {
-        let why = "why does one person do what takes two? It is recorded, and everybody sees it. Enter takes it, Esc goes back";
-        return (Role::DialogDanger, why.to_owned());
+        let why = if plan.plan.takes_two() {
+            "why does one person do what takes two?"
+        } else {
+            "why is it done though its locks bind nobody else?"
+        };
+        return (
+            Role::DialogDanger,
+            format!("{why} It is recorded, and everybody sees it. Enter takes it, Esc goes back"),
+        );
     }
     if plan.writes == Writes::ReadOnly {
         let why = "this dashboard is read-only, so nothing can be run from here: start it without --read-only to act";
@@ -86,6 +93,15 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
         };
         let why = "it takes a second person's approval, for which a team's journal must be configured";
         (Role::DialogDanger, format!("{why}. {alone}{more}Esc leaves"))
+    } else if plan.lacks_reason() {
+        let alone = match state.policy.break_glass {
+            BreakGlass::Allow => "! does it all the same, for a reason that everybody sees (break-glass). ",
+            BreakGlass::Refuse => "The config lets nobody break the glass. ",
+        };
+        (
+            Role::DialogDanger,
+            format!("its locks bind nobody else while the team's journal is away. {alone}{more}Esc leaves"),
+        )
     } else if plan.plan.level() >= Level::Typed {
         let phrase = plan.plan.phrase().unwrap_or_default();
         (Role::DialogDanger, format!("to run it type  {phrase}  and press Enter. {more}Esc leaves"))
@@ -122,6 +138,9 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
             width,
             2,
         );
+    }
+    if let Some(unbound) = &body.unbound {
+        wrap_into(&mut out, Role::SeverityWarning, &format!("! {unbound}"), width, 2);
     }
     if let Some(notice) = notice {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {notice}"), width, 2);

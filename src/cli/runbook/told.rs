@@ -3,6 +3,7 @@
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, json, text};
 use crate::event::RunEvent;
+use crate::journal::BACK;
 use serde_json::{Value, json};
 
 /// An event as one line of JSON; `None`: it is none of a run.
@@ -25,6 +26,10 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::PlanChanged { run, plan, what } => {
             json!({ "event": "plan_changed", "run": run.0, "what": what, "plan": super::plan::as_json(plan, &[]) })
         }
+        RunEvent::Away(away) => {
+            let (since, why) = away.as_ref().map(|away| (away.since, away.why.to_string())).unzip();
+            json!({ "event": "journal", "away": away.is_some(), "since": since, "why": why })
+        }
         RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
@@ -43,6 +48,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
         RunEvent::Record(record) => Some(of_record(record)),
         RunEvent::Output { lines, lost, .. } => Some(of_output(lines, *lost)),
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
+        RunEvent::Away(Some(away)) => Some(format!("! {}", text::clean(&away.text()))),
+        RunEvent::Away(None) => Some(BACK.to_owned()),
         RunEvent::PlanChanged { what, .. } => {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
         }
@@ -83,9 +90,11 @@ fn of_record(record: &Record) -> String {
         RecordKind::LockTaken => ("holds", said("detail").to_owned()),
         RecordKind::RunResume => ("again", format!("run {run}: {} {}", said("way"), said("reason"))),
         RecordKind::LockReleased => ("gives back", said("detail").to_owned()),
-        RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
-            (entry.kind.word(), String::new())
-        }
+        RecordKind::JournalOpen
+        | RecordKind::JournalAway
+        | RecordKind::JournalMerge
+        | RecordKind::WritesLock
+        | RecordKind::PolicyChange => (entry.kind.word(), String::new()),
     };
     let step = entry.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
     let line = format!("{}  {:<8}  {step}{rest}", record.at.strftime("%H:%M:%SZ"), word.replace('_', " "));

@@ -53,6 +53,10 @@ impl Team {
         LoginSettings { dsn: Some(self.dsn(role)), password: None }
     }
 
+    fn store_as(&self, role: &str) -> Store {
+        Store::Team(Box::new(super::super::Team { login: self.settings(role), file: None }))
+    }
+
     fn login(&self, role: &str) -> Login {
         login(&self.settings(role), &Redactor::default()).unwrap()
     }
@@ -90,7 +94,7 @@ impl Team {
 #[async_trait(?Send)]
 impl Place for Team {
     fn store(&self) -> Store {
-        Store::Team(Box::new(self.settings("eve")))
+        self.store_as("eve")
     }
 
     async fn open_as(&self, name: &str, host: &str, process: Process, redactor: Redactor) -> Arc<dyn Journal> {
@@ -343,7 +347,7 @@ async fn rights_that_are_too_wide_or_too_narrow_are_told() {
     assert!(team.rights("ben").await.advice()[0].starts_with("ben may change what is recorded: REVOKE"));
     let others = &team.rights("ada").await.advice()[0];
     assert!(others.starts_with("others may change what is recorded: ben"), "{others}");
-    let stranger = Reader::open(&Store::Team(Box::new(team.settings("web")))).await.err().unwrap();
+    let stranger = Reader::open(&team.store_as("web")).await.err().unwrap();
     assert!(stranger.hint.contains("GRANT quarterdeck_writer TO \"web\""), "{stranger}");
 }
 
