@@ -54,9 +54,13 @@ impl Here {
         .boxed()
     }
 
-    /// Writes down what the server has. What fails is tried again with the next one.
-    pub(super) async fn mirror(&self, record: &Record) {
+    /// The server has this one, and the file not yet.
+    pub(super) async fn lags(&self, record: &Record) {
         self.behind.lock().await.push(record.clone());
+    }
+
+    /// Writes down what the server has. What fails is tried again with the next record.
+    pub(super) async fn catch_up(&self) {
         let why = match timeout(BOUND, self.caught_up()).await {
             Ok(Ok(_)) => return,
             Ok(Err(error)) => error.to_string(),

@@ -175,7 +175,8 @@ impl Inner {
             return held;
         }
         match self.here.held(&missing).await {
-            Ok(here) => held.extend(here),
+            // What a process that is gone left behind is the server's to judge: its run may have been given up from elsewhere.
+            Ok(here) => held.extend(here.into_iter().filter(|lease| !lease.cut_off)),
             Err(error) => tracing::warn!(%error, "what other processes of this machine hold is not known"),
         }
         held

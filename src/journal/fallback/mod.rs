@@ -260,7 +260,7 @@ impl Journal for Fallback {
     }
 
     async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {
-        Ok(Some(Box::new(others::Both::new(Arc::clone(&self.inner), after))))
+        Ok(Some(Box::new(others::Both::new(Arc::clone(&self.inner), after).await)))
     }
 }
 
@@ -398,7 +398,7 @@ impl Inner {
 
     async fn only_looks(self: &Arc<Self>) -> Option<String> {
         self.settle().await;
-        let looks = self.team.may_only_look().await;
+        let looks = timeout(ANSWER, self.team.may_only_look()).await.ok().flatten();
         if looks.is_none() && self.is_left().is_none() {
             // That it is here is recorded; if it can't be, the next append says why.
             let _ = self.begun().await;
@@ -416,7 +416,10 @@ impl Inner {
             let mut chain = self.chain.lock().await;
             let begun = timeout(BOUND, self.begin(&mut chain)).await;
             match begun.unwrap_or_else(|_| Err(Failed::Away(self.silent(BOUND)))) {
-                Ok(()) => Ok(true),
+                Ok(()) => {
+                    self.here.catch_up().await;
+                    Ok(true)
+                }
                 Err(Failed::Refused(error)) => Err(error),
                 Err(Failed::Away(why)) => {
                     self.leave(&why);
@@ -487,7 +490,8 @@ impl Inner {
             self.send(chain, record).await
         };
         let record = timeout(BOUND, sent).await.unwrap_or_else(|_| Err(Failed::Away(self.silent(BOUND))))?;
-        self.here.mirror(&record).await;
+        self.here.lags(&record).await;
+        self.here.catch_up().await;
         Ok(record)
     }
 
@@ -496,10 +500,14 @@ impl Inner {
             let hello = self.team.hello().await?;
             (chain.login, chain.ahead_ms) = (Some(hello.login), Some(hello.ahead_ms));
         }
-        if chain.seq == 0 {
-            let record = self.link(chain, self.opening(chain));
+        // What the server may have or not comes before anything else.
+        let first = match chain.doubt.clone() {
+            None if chain.seq == 0 => Some(self.link(chain, self.opening(chain))),
+            doubt => doubt,
+        };
+        if let Some(record) = first {
             let record = self.send(chain, record).await?;
-            self.here.mirror(&record).await;
+            self.here.lags(&record).await;
         }
         Ok(())
     }
@@ -646,7 +654,8 @@ impl Inner {
         data["clock_ahead_ms"] = json!(chain.ahead_ms);
         let record = self.link(chain, self.entry(RecordKind::JournalMerge, data));
         let record = self.send(chain, record).await?;
-        self.here.mirror(&record).await;
+        self.here.lags(&record).await;
+        self.here.catch_up().await;
         Ok(())
     }
 }

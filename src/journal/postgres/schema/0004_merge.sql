@@ -22,6 +22,10 @@ BEGIN
         INSERT INTO quarterdeck.claim AS known (run, writer) VALUES (NEW.run, NEW.writer)
             ON CONFLICT (run) DO UPDATE SET writer = excluded.writer WHERE NOT quarterdeck.is_heard(known.writer);
     END IF;
+    -- It could not be given back when it was over.
+    IF NEW.kind IN ('lock.released', 'run.finish') THEN
+        UPDATE quarterdeck.lease SET run = NULL, writer = NULL WHERE run = NEW.run AND writer = NEW.writer;
+    END IF;
     RETURN NEW;
 END $$;
 
@@ -46,7 +50,8 @@ BEGIN
     LOOP
         -- A chain that was begun there is of who brings it. Nobody has heard of its process.
         INSERT INTO quarterdeck.process (writer, login, boot, seen)
-            VALUES (one.writer, session_user, CASE WHEN one.kind = 'journal.open' THEN one.data::json ->> 'boot' END, '-infinity')
+            VALUES (one.writer, session_user, CASE WHEN one.kind = 'journal.open' AND position('\u0000' IN one.data) = 0 THEN one.data::json ->> 'boot' END,
+                '-infinity')
             ON CONFLICT (writer) DO NOTHING;
         PERFORM quarterdeck.own(one.writer);
         SELECT hash INTO known FROM quarterdeck.record WHERE writer = one.writer AND seq = one.seq;
