@@ -87,12 +87,21 @@ impl PlanDialog {
         self.plan.takes_two() && self.glass.is_none() && self.approval.is_none()
     }
 
+    /// What it locks binds nobody else, and nobody has said so far why it is done all the same.
+    pub fn lacks_reason(&self) -> bool {
+        self.plan.is_unbound() && self.glass.is_none()
+    }
+
     /// Why no answer runs it as it stands, beside what the plan itself says.
     pub fn refuses(&self) -> Option<Refusal> {
         match self.writes {
             Writes::ReadOnly => Some(Refusal::ReadOnly),
             Writes::Locked => Some(Refusal::Locked),
-            Writes::Unlocked => self.lacks_second().then_some(Refusal::NeedsTwo),
+            Writes::Unlocked if self.lacks_second() => Some(Refusal::NeedsTwo),
+            Writes::Unlocked => {
+                let unbound = self.plan.body().unbound.clone().filter(|_| self.lacks_reason());
+                unbound.map(Refusal::Unbound)
+            }
         }
     }
 

@@ -9,9 +9,11 @@ use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{ThingId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
+use crate::journal::{Away, BACK};
 use crate::keymap::{Chord, Found, Scope};
 use crate::panes::hands::Marking;
 use crate::panes::{PANES, Presence, Selected};
+use crate::runbook::history::Unread;
 use crate::runbook::{Draft, Plan, PlanRequest, Writes};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
@@ -471,6 +473,19 @@ pub(super) fn record_lock(state: &State, what: &str) -> Effect {
     })
 }
 
+/// That the team's journal is away stays on the screen; that it is back is said.
+fn journal_away(state: &mut State, away: Option<Away>) {
+    let told = away.map(|away| Unread { why: text::clean(&away.text()).into_owned(), since: away.since });
+    let why = told.as_ref().map(|told| told.why.clone());
+    if !state.runs.away(told) {
+        return;
+    }
+    match why {
+        Some(why) => state.toasts.bad(state.now, why),
+        None => state.toasts.say(state.now, BACK),
+    }
+}
+
 /// Asks the planner for a plan for the selected thing.
 fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
     if let Some(why) = super::freeze::refusal(state) {
@@ -595,6 +610,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::Unread(why) => state.runs.unread(why, state.now.wall),
+        RunEvent::Away(away) => journal_away(state, away),
         RunEvent::OnlyLooks(why) => {
             state.toasts.say(state.now, why.clone());
             state.writes.only_looks(Some(why));

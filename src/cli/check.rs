@@ -187,7 +187,20 @@ impl Findings {
             self.error("journal", "a chain is broken", "`quarterdeck journal verify` says where");
         }
         if let Reader::Team(reader) = &reader {
-            let rights = postgres::rights(reader).await?;
+            let waiting = reader.pending().await?.len();
+            if waiting > 0 {
+                let what = format!("{waiting} records of this machine are not in the team's journal yet");
+                let hint = "they are brought there when something is done from here, or by `quarterdeck journal merge`";
+                self.push("journal", Level::Advice, &what, hint);
+            }
+            if let Some(away) = reader.away() {
+                return Err(away.why);
+            }
+        }
+        if let Reader::Team(reader) = &reader
+            && let Some(server) = reader.server()
+        {
+            let rights = postgres::rights(server).await?;
             for advice in rights.advice() {
                 self.push("journal", Level::Advice, &advice, "");
             }

@@ -2,12 +2,13 @@
 
 use super::{Global, PRINTS, places, setup};
 use crate::connect::postgres::LoginSettings;
-use crate::domain::record::Record;
+use crate::domain::record::{Kept, Record};
 use crate::domain::{RunId, text};
 use crate::journal::chain::{Report, proves};
 use crate::journal::export::write_line;
+use crate::journal::fallback::Fallback;
 use crate::journal::postgres::{self, schema};
-use crate::journal::{Found, Reader, Store};
+use crate::journal::{Found, Reader, Store, TeamReader};
 use crate::redact::Redactor;
 use crate::runtime;
 use clap::{Args, Subcommand};
@@ -20,6 +21,9 @@ use std::process::ExitCode;
 
 const VERIFIES: &str = "Exit codes: 0 every chain is whole, 1 one is broken or the journal can't be read, 2 the command line was not \
                         understood.";
+
+const MERGES: &str = "Exit codes: 0 the team's journal has everything, 1 it is away or has refused something: why is told, 2 the command line was not \
+                      understood.";
 
 /// `quarterdeck journal …`
 #[derive(Debug, Subcommand)]
@@ -45,6 +49,11 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Bring to the team's journal what was recorded on this machine while it was away
+    ///
+    /// The dashboard and `runbook run` do so by themselves once the server answers. It can be cut off and done again.
+    #[command(after_help = MERGES)]
+    Merge,
     /// Print the SQL that makes the tables and roles of a team's journal on PostgreSQL, or run it
     ///
     /// Run it as who is to own the tables: a login that nobody works with, for it can change what is recorded. The first time it must
@@ -123,16 +132,53 @@ impl Command {
             Self::Verify(place) => runtime::block_on(verify(place.store(global)?))?,
             Self::Export { run, place } => runtime::block_on(export(place.store(global)?, run))?,
             Self::Tail { lines, place } => runtime::block_on(tail(place.store(global)?, lines))?,
+            Self::Merge => runtime::block_on(merge(global))?,
             Self::Setup(setup) => setup.run(global),
         }
     }
 }
 
+async fn merge(global: &Global) -> color_eyre::Result<ExitCode> {
+    let config = setup::config(global)?;
+    let Store::Team(team) = places::journal(&config.journal).map_err(|why| eyre!("{why}"))? else {
+        bail!("the config names no team's journal: there is nothing to bring anywhere");
+    };
+    let Some(file) = team.file.clone().filter(|file| file.exists()) else {
+        println!("nothing was recorded on this machine alone");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let journal = Fallback::new(&team.login, team.file.clone(), &config.environment, Redactor::default())?;
+    let merged = journal.merge().await?;
+    println!("{} records of {} are in the team's journal now", merged.records, file.display());
+    for (writer, why) in &merged.left {
+        println!("left here: the records of {writer}: {}", text::clean(why));
+    }
+    Ok(if merged.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 async fn verify(store: Store) -> color_eyre::Result<ExitCode> {
-    let report = Reader::open(&store).await?.verify().await?;
+    let reader = Reader::open(&store).await?;
+    let report = reader.verify().await?;
     print!("{}", verdict(&report));
+    if let Reader::Team(team) = &reader {
+        tell_local(team).await?;
+    }
     println!("\n{}", proves(forger(&store)));
     Ok(if report.is_intact() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What of it is on this machine alone, and why.
+async fn tell_local(team: &TeamReader) -> color_eyre::Result<()> {
+    if let Some(away) = team.away() {
+        println!("of this machine alone: the team's journal is away: {}", text::clean(&away.why.to_string()));
+    }
+    let waiting = team.pending().await?.len();
+    if waiting > 0 {
+        println!(
+            "{waiting} records are on this machine alone: `quarterdeck journal merge` brings them to the team's journal"
+        );
+    }
+    Ok(())
 }
 
 /// Who could make a journal anew from the start.
@@ -192,14 +238,31 @@ async fn tail(store: Store, lines: u32) -> color_eyre::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A clock that is further than this from the server's is told, in milliseconds.
+const SKEW_MS: u64 = 2000;
+
+/// That the writer's clock and the server's disagree.
+fn skew(record: &Record) -> Option<String> {
+    let ahead = record.entry.data["clock_ahead_ms"].as_i64().filter(|ahead| ahead.unsigned_abs() > SKEW_MS)?;
+    let (secs, which) = (ahead.unsigned_abs() as f64 / 1000.0, if ahead > 0 { "behind" } else { "ahead of" });
+    Some(format!("its clock is {secs:.1} s {which} the server's"))
+}
+
 /// When, who, what, on what: for people.
 fn line(record: &Record) -> String {
     let entry = &record.entry;
     let run = entry.run.map(|run| run.short()).unwrap_or_default();
-    let said = ["runbook", "state", "outcome", "reason"].into_iter().filter_map(|key| entry.data.get(key)?.as_str());
+    let said =
+        ["runbook", "state", "outcome", "reason", "why"].into_iter().filter_map(|key| entry.data.get(key)?.as_str());
     let step = entry.step.as_deref().into_iter().chain(entry.target.as_deref());
-    let rest: Vec<String> = step.chain(said).map(|word| text::clean(word).into_owned()).collect();
+    let mut rest: Vec<String> = step.chain(said).map(|word| text::clean(word).into_owned()).collect();
+    rest.extend(skew(record));
     let (at, kind, env) = (record.at.strftime("%Y-%m-%d %H:%M:%SZ"), entry.kind.word(), text::clean(&entry.env));
     let who = format!("{}@{}", text::clean(&record.actor.name), text::clean(&record.actor.host));
-    format!("{at}  {env}  {who}  {run:>6}  {kind:<14}  {}", rest.join("  "))
+    let kept = match &record.kept {
+        Kept { local: true, .. } => "  (on this machine alone)".to_owned(),
+        Kept { merged_by: Some(by), .. } => format!("  (merged by {})", text::clean(by)),
+        Kept { .. } => String::new(),
+    };
+    format!("{at}  {env}  {who}  {run:>6}  {kind:<14}  {}{kept}", rest.join("  "))
 }

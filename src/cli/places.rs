@@ -1,7 +1,7 @@
 //! Where the journal and the log are kept.
 
 use crate::config::{FOLDER, JournalChoice};
-use crate::journal::Store;
+use crate::journal::{Store, Team};
 use std::env::var_os;
 use std::path::PathBuf;
 
@@ -22,8 +22,17 @@ pub fn state() -> Result<PathBuf, String> {
 /// As [`state`].
 pub fn journal(configured: &JournalChoice) -> Result<Store, String> {
     match (&configured.postgres, &configured.path) {
-        (Some(login), _) => Ok(Store::Team(Box::new(login.clone()))),
+        (Some(login), _) => {
+            let usual = configured.path.clone().map_or_else(usual, Ok).ok();
+            // A login that can't be one says so when it is used.
+            let file = usual.and_then(|usual| Team::file_beside(login, &usual).ok());
+            Ok(Store::Team(Box::new(Team { login: login.clone(), file })))
+        }
         (None, Some(path)) => Ok(Store::File(path.clone())),
-        (None, None) => Ok(Store::File(state()?.join("journal.sqlite"))),
+        (None, None) => usual().map(Store::File),
     }
+}
+
+fn usual() -> Result<PathBuf, String> {
+    Ok(state()?.join("journal.sqlite"))
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex as AsyncMutex;
 
 /// How quarterdeck's own sessions are called on the server: they are told from the others by it.
 pub const APPLICATION: &str = "quarterdeck";
@@ -465,13 +465,13 @@ pub struct Login {
     database: Option<String>,
     /// The connections that its pool has at most.
     most: u32,
-    pool: OnceCell<PgPool>,
+    pool: AsyncMutex<Option<PgPool>>,
 }
 
 impl Login {
     fn new(options: PgConnectOptions, password: Option<SecretRef>) -> Self {
         let password = password.map(|password| Arc::new(Keeper::new(password)));
-        Self { options, password, database: None, most: CONNECTIONS, pool: OnceCell::new() }
+        Self { options, password, database: None, most: CONNECTIONS, pool: AsyncMutex::default() }
     }
 
     /// A login for what is no source: with `most` connections, and these settings of a session. `table` is where the config has it.
@@ -518,12 +518,21 @@ impl Login {
     fn on(&self, database: &str) -> Self {
         let options = self.options.clone().database(database);
         let (password, database) = (self.password.clone(), Some(database.to_owned()));
-        Self { options, password, database, most: OTHER_CONNECTIONS, pool: OnceCell::new() }
+        Self { options, password, database, most: OTHER_CONNECTIONS, pool: AsyncMutex::default() }
     }
 
     /// Where it is and who logs in there, as in `db-primary:5432 as quarterdeck`.
     pub fn place(&self) -> String {
         format!("{} as {}", self.server(), self.options.get_username())
+    }
+
+    /// Where it is, with the database: `db-primary:5432/app`.
+    pub fn server_and_database(&self) -> String {
+        match self.database {
+            Some(_) => self.server(),
+            // A login without a database goes to the one that is called like its user.
+            None => format!("{}/{}", self.server(), self.options.get_database().unwrap_or(self.options.get_username())),
+        }
     }
 
     fn server(&self) -> String {
@@ -532,12 +541,7 @@ impl Login {
     }
 
     fn target(&self) -> String {
-        let (options, user) = (&self.options, self.options.get_username());
-        let server = match self.database {
-            Some(_) => self.server(),
-            // A login without a database goes to the one that is called like its user.
-            None => format!("{}/{}", self.server(), options.get_database().unwrap_or(user)),
-        };
+        let (options, user, server) = (&self.options, self.options.get_username(), self.server_and_database());
         let theirs: Vec<&str> = ssl_mode(options).into_iter().chain(session_options(options)).collect();
         let with = if theirs.is_empty() { String::new() } else { format!(" with {}", theirs.join(", ")) };
         format!("{user}@{server}{with}")
@@ -576,12 +580,19 @@ impl Login {
     /// When the password can't be found.
     pub async fn pool(&self) -> Result<PgPool, SourceError> {
         let options = self.options().await?;
-        let make = || async { pool_options(self.most).connect_lazy_with(options.clone()) };
-        let pool = self.pool.get_or_init(make).await;
+        let mut pool = self.pool.lock().await;
+        let made = pool.get_or_insert_with(|| pool_options(self.most).connect_lazy_with(options.clone()));
         if self.password.is_some() {
-            pool.set_connect_options(options.clone());
+            made.set_connect_options(options);
         }
-        Ok(pool.clone())
+        Ok(made.clone())
+    }
+
+    /// Gives up its connections, of which some may hang: the next use opens new ones. Whoever uses one goes on with it.
+    pub async fn hang_up(&self) {
+        if let Some(pool) = self.pool.lock().await.take() {
+            tokio::spawn(async move { pool.close().await });
+        }
     }
 }
 

@@ -22,6 +22,14 @@ pub enum RecordKind {
     /// A process opened the journal.
     #[serde(rename = "journal.open")]
     JournalOpen,
+    /// The team's journal can't be written any more, and this chain goes on in a file of its machine (`data.why`, `data.since`, and the process as
+    /// in `journal.open`).
+    #[serde(rename = "journal.away")]
+    JournalAway,
+    /// Records that were kept on a machine while the team's journal was away are in it now (`data.chains`: for each writer from and to which
+    /// number, and the hash of the last; `data.records`: how many).
+    #[serde(rename = "journal.merge")]
+    JournalMerge,
     /// Writes were unlocked or locked by hand or by the timer (`data.state`).
     #[serde(rename = "writes.lock")]
     WritesLock,
@@ -89,8 +97,10 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::JournalOpen,
+        Self::JournalAway,
+        Self::JournalMerge,
         Self::WritesLock,
         Self::PolicyChange,
         Self::RunStart,
@@ -117,6 +127,8 @@ impl RecordKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::JournalOpen => "journal.open",
+            Self::JournalAway => "journal.away",
+            Self::JournalMerge => "journal.merge",
             Self::WritesLock => "writes.lock",
             Self::PolicyChange => "policy.change",
             Self::RunStart => "run.start",
@@ -287,6 +299,20 @@ pub struct Record {
     /// What.
     #[serde(flatten)]
     pub entry: Entry,
+    /// How it came to where it was read; not part of the hash.
+    #[serde(flatten)]
+    pub kept: Kept,
+}
+
+/// How a record came to where it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// It is on this machine alone: the team's journal does not have it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
+    /// It was brought to the team's journal later, by this login of its server. Who acted is what the machine said then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_by: Option<String>,
 }
 
 #[cfg(test)]

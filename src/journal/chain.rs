@@ -24,7 +24,7 @@
 //! | `data`, JSON as [`canonical`] writes it | bytes |
 
 use crate::domain::Now;
-use crate::domain::record::{Actor, Entry, Record};
+use crate::domain::record::{Actor, Entry, Kept, Record};
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -135,6 +135,7 @@ pub fn link(now: Now, writer: Uuid, seq: u64, prev: String, actor: Actor, entry:
         incident: None,
         actor,
         entry,
+        kept: Kept::default(),
     };
     record.hash = hash(&record);
     record
@@ -353,6 +354,7 @@ pub(super) mod tests {
                     env: "local".into(),
                     data: data.clone(),
                 },
+                kept: Kept::default(),
             };
             record.hash = hash(&record);
             prev = record.hash.clone();

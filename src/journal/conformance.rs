@@ -1,6 +1,7 @@
 //! What every journal does, whichever store it has: each behaviour runs on a SQLite file and on a database of a real server.
 
 use super::chain::hash;
+use super::fallback::Fallback;
 use super::lease::{Grant, TTL, Taken};
 use super::postgres::tests::Team;
 use super::process::Process;
@@ -61,6 +62,25 @@ impl Place for File {
     }
 }
 
+/// A team's with a file for each machine to fall back to, which it does not need here.
+struct Both(Team, TempDir);
+
+#[async_trait(?Send)]
+impl Place for Both {
+    fn store(&self) -> Store {
+        self.0.store()
+    }
+
+    async fn open_as(&self, name: &str, host: &str, process: Process, redactor: Redactor) -> Arc<dyn Journal> {
+        let here = Actor { name: "root".to_owned(), uid: 1000, host: host.to_owned() };
+        let file = self.1.path().join(format!("{host}.sqlite"));
+        let journal = Fallback::new_as(&self.0.settings(name), Some(file), "test", redactor, here, process).unwrap();
+        // That it may write: its chain begins by that.
+        assert_eq!(journal.only_looks().await, None);
+        Arc::new(journal)
+    }
+}
+
 macro_rules! behaviours {
     ($($name:ident),* $(,)?) => {
         mod file {
@@ -74,6 +94,14 @@ macro_rules! behaviours {
             async fn $name() {
                 let server = super::need!(postgres);
                 super::$name(&super::Team::new(server).await).await;
+            })*
+        }
+        mod both {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let server = super::need!(postgres);
+                let place = super::Both(super::Team::new(server).await, tempfile::tempdir().unwrap());
+                super::$name(&place).await;
             })*
         }
     };

@@ -2,7 +2,8 @@
 
 use super::absent::Absent;
 use super::lease::Lease;
-use super::{Journal, JournalError, Reader, Store, postgres};
+use super::{Away, Journal, JournalError, Reader, Store, postgres};
+use crate::clock;
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use crate::runbook::approvals::Request;
@@ -43,9 +44,18 @@ impl Journal for Looking {
         Ok(Vec::new())
     }
 
+    async fn away(&self) -> Option<Away> {
+        match (&self.0, self.reader().await) {
+            (_, Ok(Some(Reader::Team(reader)))) => reader.away(),
+            // There is no file yet to fall back to: it is made by whoever acts.
+            (Store::Team(team), Err(why)) if team.file.is_some() => Some(Away { since: clock::now().wall, why }),
+            _ => None,
+        }
+    }
+
     async fn only_looks(&self) -> Option<String> {
         match self.reader().await {
-            Ok(Some(Reader::Team(reader))) => postgres::rights(&reader).await.ok()?.only_looks(),
+            Ok(Some(Reader::Team(reader))) => postgres::rights(reader.server()?).await.ok()?.only_looks(),
             Ok(_) | Err(_) => None,
         }
     }

@@ -8,6 +8,7 @@ pub mod chain;
 #[cfg(test)]
 mod conformance;
 pub mod export;
+pub mod fallback;
 pub mod lease;
 pub mod looking;
 pub mod opening;
@@ -16,9 +17,11 @@ pub mod process;
 mod row;
 pub mod sqlite;
 pub mod store;
+mod team;
 
 pub use row::Found;
-pub use store::{Reader, Store};
+pub use store::{Reader, Store, Team};
+pub use team::TeamReader;
 
 use crate::domain::RunId;
 #[cfg(doc)]
@@ -27,12 +30,13 @@ use crate::domain::record::{Entry, Record};
 use crate::runbook::Approval;
 use crate::runbook::approvals::Request;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use lease::{Grant, Lease, Taken};
 use std::time::Duration;
 use uuid::Uuid;
 
 /// Why the journal could not do it. A change must not start then.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} ({hint})")]
 pub struct JournalError {
     /// What failed, and where (the file, or the server).
@@ -45,6 +49,37 @@ impl JournalError {
     /// From what failed and how to mend it.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// That the team's journal is away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Away {
+    /// Since when that is known here.
+    pub since: Timestamp,
+    /// What fails, and how to mend it.
+    pub why: JournalError,
+}
+
+/// That it is back.
+pub const BACK: &str = "the team's journal is back, and has what was recorded on this machine meanwhile";
+
+impl Away {
+    /// `the team's journal is away since 12:04:31Z (…): this machine's own records what is done from here`.
+    pub fn text(&self) -> String {
+        let since = self.since.strftime("%H:%M:%SZ");
+        format!(
+            "the team's journal is away since {since}, and what is done from here is recorded on this machine alone: {}",
+            self.why
+        )
+    }
+
+    /// Why what a run locks binds nobody on another machine.
+    pub fn unbound(&self) -> String {
+        let since = self.since.strftime("%H:%M:%SZ");
+        format!(
+            "the team's journal is away since {since}: what it locks is locked on this machine alone, and nobody else is kept from it"
+        )
     }
 }
 
@@ -61,6 +96,11 @@ pub trait Journal: Send + Sync {
     /// The machine that this process is on, where several share the journal; `None`: there is one alone. What was begun on another one can't
     /// be looked at from here: the same name may mean another thing there (`local`, a socket).
     async fn host(&self) -> Option<String> {
+        None
+    }
+    /// That the team's journal can't be written, so that what is done from here is recorded on this machine alone; `None`: it can, or there is
+    /// none.
+    async fn away(&self) -> Option<Away> {
         None
     }
     /// Why nothing can be recorded though all can be read, with the mend, in one sentence: this login may look and not act. `None`: it may act,

@@ -1,7 +1,7 @@
 //! A journal that is being opened: whoever needs it waits until it is there. The screen does not.
 
 use super::lease::{Grant, Lease, Taken};
-use super::{Journal, JournalError, Others};
+use super::{Away, Journal, JournalError, Others};
 use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
 use crate::runbook::Approval;
@@ -48,6 +48,10 @@ impl Journal for Opening {
 
     async fn host(&self) -> Option<String> {
         self.0.clone().await.host().await
+    }
+
+    async fn away(&self) -> Option<Away> {
+        self.0.clone().await.away().await
     }
 
     async fn only_looks(&self) -> Option<String> {

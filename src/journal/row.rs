@@ -3,9 +3,10 @@
 use super::JournalError;
 use super::chain::{Report, Verifier};
 use crate::domain::RunId;
-use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::domain::record::{Actor, Entry, Kept, Record, RecordKind};
 use futures_util::{Stream, StreamExt};
 use sqlx::{ColumnIndex, Database, Decode, Row, Type};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// One row of the journal.
@@ -25,6 +26,22 @@ pub enum Found {
 }
 
 impl Found {
+    /// The writer, and the number in its chain.
+    pub(super) fn place(&self) -> (Uuid, u64) {
+        match self {
+            Self::Record(record) => (record.writer, record.seq),
+            Self::Unreadable { writer, seq, .. } => (*writer, *seq),
+        }
+    }
+
+    /// The same, with a mark when it is after the number up to which a team's database is known to have its chain.
+    pub(super) fn marked(mut self, marks: &BTreeMap<Uuid, u64>) -> Self {
+        if let Self::Record(record) = &mut self {
+            record.kept.local = marks.get(&record.writer).is_none_or(|seq| record.seq > *seq);
+        }
+        self
+    }
+
     /// The record, if it is one.
     pub fn record(self) -> Option<Record> {
         if let Self::Record(record) = self { Some(*record) } else { None }
@@ -106,6 +123,8 @@ fn decode(row: &impl Columns) -> Result<Record, String> {
         incident: row.optional("incident")?,
         actor: actor(row)?,
         entry: decode_entry(row)?,
+        // A file has no such column: nothing is brought there from elsewhere.
+        kept: Kept { merged_by: row.optional("merged_by").unwrap_or_default(), local: false },
     })
 }
 

@@ -1,11 +1,13 @@
 //! Where a journal is kept: in a file of one machine, or on a team's PostgreSQL server. What only reads need not know which.
 
 use super::chain::Report;
+use super::fallback::Fallback;
 use super::lease::Lease;
-use super::postgres::{self, PostgresJournal};
+use super::postgres;
 use super::process::actor;
 use super::row::{self, Found};
 use super::sqlite::{self, SqliteJournal};
+use super::team::TeamReader;
 use super::{Journal, JournalError};
 use crate::connect::postgres::LoginSettings;
 use crate::domain::RunId;
@@ -14,7 +16,7 @@ use crate::redact::Redactor;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The place.
@@ -23,7 +25,30 @@ pub enum Store {
     /// A SQLite file.
     File(PathBuf),
     /// A PostgreSQL database.
-    Team(Box<LoginSettings>),
+    Team(Box<Team>),
+}
+
+/// A team's journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// The login.
+    pub login: LoginSettings,
+    /// The file of this machine that it falls back to; none: it can't.
+    pub file: Option<PathBuf>,
+}
+
+impl Team {
+    /// The file beside `usual` that a team's journal falls back to: one for each database, and none that a journal without a team has.
+    ///
+    /// # Errors
+    /// When the login can't be one.
+    pub fn file_beside(login: &LoginSettings, usual: &Path) -> Result<PathBuf, JournalError> {
+        let server = postgres::login(login, &Redactor::default())?.server_and_database();
+        let kept = |letter: char| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' };
+        let name: String = server.chars().map(kept).collect();
+        let stem = usual.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(usual.with_file_name(format!("{stem}-{}.sqlite", name.trim_matches('-'))))
+    }
 }
 
 impl Store {
@@ -34,7 +59,7 @@ impl Store {
     pub async fn open(&self, env: &str, redactor: Redactor) -> Result<Arc<dyn Journal>, JournalError> {
         match self {
             Self::File(path) => Ok(Arc::new(SqliteJournal::open(path, env, redactor).await?)),
-            Self::Team(login) => Ok(Arc::new(PostgresJournal::new(login, env, redactor)?)),
+            Self::Team(team) => Ok(Arc::new(Fallback::new(&team.login, team.file.clone(), env, redactor)?)),
         }
     }
 
@@ -52,7 +77,7 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
-            Self::Team(login) => match postgres::login(login, &Redactor::default()) {
+            Self::Team(team) => match postgres::login(&team.login, &Redactor::default()) {
                 Ok(login) => f.write_str(&login.place()),
                 Err(_) => f.write_str(postgres::TABLE),
             },
@@ -66,7 +91,7 @@ pub enum Reader {
     /// A file.
     File(sqlite::Reader),
     /// A team's.
-    Team(postgres::Reader),
+    Team(TeamReader),
 }
 
 impl Reader {
@@ -77,10 +102,7 @@ impl Reader {
     pub async fn open(store: &Store) -> Result<Self, JournalError> {
         match store {
             Store::File(path) => Ok(Self::File(sqlite::Reader::open(path).await?)),
-            Store::Team(login) => {
-                let login = Arc::new(postgres::login(login, &Redactor::default())?);
-                Ok(Self::Team(postgres::Reader::open(login).await?))
-            }
+            Store::Team(team) => Ok(Self::Team(TeamReader::open(team).await?)),
         }
     }
 

@@ -84,6 +84,9 @@ pub enum Refusal {
     /// What was approved is another plan.
     #[error("what was approved is another plan than this one: ask for an approval of this one")]
     OtherPlan,
+    /// Locks that bind nobody else.
+    #[error("{0}; to do it all the same, break the glass and say why")]
+    Unbound(String),
     /// The policy lets nobody do alone what takes two.
     #[error("the config forbids it to break the glass: break_glass = \"refuse\" under [policy]")]
     GlassForbidden,
@@ -160,7 +163,7 @@ pub fn approve(
             // Where one person was enough nothing was broken, and where a second one approved neither.
             let two = plan.takes_two();
             let approval = authority.approval.filter(|approval| two && approval.is_of(&plan));
-            let glass = authority.glass.filter(|_| two && approval.is_none());
+            let glass = authority.glass.filter(|_| plan.is_unbound() || two && approval.is_none());
             Ok(Plan { body: plan.body, stage: Approved { answer: answer.clone(), glass, approval } })
         }
     }
@@ -179,6 +182,9 @@ fn judge(plan: &Plan<Draft>, answer: &Answer, authority: &Authority) -> Option<R
     let second = authority.has_second(plan);
     if plan.takes_two() && !second {
         return Some(authority.approval.as_ref().map_or(Refusal::NeedsTwo, |_| Refusal::OtherPlan));
+    }
+    if authority.glass.is_none() && plan.is_unbound() {
+        return Some(Refusal::Unbound(plan.body.unbound.clone().unwrap_or_default()));
     }
     weigh(plan.level(), plan.phrase(), answer, second)
 }

@@ -24,6 +24,7 @@ pub struct Runs {
     asking: Vec<RunId>,
     revision: u64,
     unread: Option<Unread>,
+    away: Option<Unread>,
 }
 
 /// That the journal can't be read: what is known is old, or nothing.
@@ -465,6 +466,20 @@ impl Runs {
         self.revision
     }
 
+    /// That the team's journal is away, and why what is done from here is recorded on this machine alone, if so.
+    pub fn is_away(&self) -> Option<&Unread> {
+        self.away.as_ref()
+    }
+
+    /// Why it is away; `None`: it is not. False: that is known already.
+    pub fn away(&mut self, away: Option<Unread>) -> bool {
+        let since = |away: &Option<Unread>| away.as_ref().map(|away| away.since);
+        let news = since(&self.away) != since(&away);
+        self.away = away;
+        self.revision += 1;
+        news
+    }
+
     /// That the journal can't be read, if so.
     pub fn is_unread(&self) -> Option<&Unread> {
         self.unread.as_ref()
@@ -544,6 +559,8 @@ impl Runs {
             RecordKind::RunBatch => batch(run, record),
             RecordKind::RunStart
             | RecordKind::JournalOpen
+            | RecordKind::JournalAway
+            | RecordKind::JournalMerge
             | RecordKind::WritesLock
             | RecordKind::PolicyChange
             | RecordKind::ApprovalAsked

@@ -44,7 +44,7 @@ fn median(mut took: Vec<Duration>) -> Option<Usual> {
 mod tests {
     use super::*;
     use crate::domain::RunId;
-    use crate::domain::record::{Actor, Entry, Record, RecordKind};
+    use crate::domain::record::{Actor, Entry, Kept, Record, RecordKind};
     use jiff::{SignedDuration, Timestamp};
     use serde_json::{Value, json};
     use uuid::Uuid;
@@ -71,6 +71,7 @@ mod tests {
             incident: None,
             actor,
             entry,
+            kept: Kept::default(),
         }
     }
 

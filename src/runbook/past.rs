@@ -210,6 +210,8 @@ impl Past {
                 self.locks |= data["locks"].as_bool() == Some(true);
             }
             RecordKind::JournalOpen
+            | RecordKind::JournalAway
+            | RecordKind::JournalMerge
             | RecordKind::WritesLock
             | RecordKind::PolicyChange
             | RecordKind::BreakGlass

@@ -101,6 +101,8 @@ pub struct PlanBody {
     pub fleet: Fleet,
     /// What it locks while it runs.
     pub locks: Vec<PlannedLock>,
+    /// Why what it locks binds nobody on another machine: the team's journal is away. `None`: it binds everybody, or it locks nothing.
+    pub unbound: Option<String>,
     /// The steps of the script, in order, as they would run.
     pub steps: Vec<PlannedStep>,
     /// Reasons why it cannot be approved now; empty when it can.
@@ -370,6 +372,14 @@ impl<Stage> Plan<Stage> {
     /// A change of it takes a second person.
     pub fn takes_two(&self) -> bool {
         self.body.steps.iter().any(|step| step.changes() && step.level == Level::Two)
+    }
+    /// It runs when one person breaks the glass, and not otherwise: a change takes two, or what it locks binds nobody else.
+    pub fn takes_glass(&self) -> bool {
+        self.takes_two() || self.is_unbound()
+    }
+    /// It changes something, and what it locks binds nobody on another machine.
+    pub fn is_unbound(&self) -> bool {
+        self.body.unbound.is_some() && self.first_change().is_some()
     }
     /// The first step that changes something: its answer is given with the plan.
     pub fn first_change(&self) -> Option<&PlannedStep> {

@@ -5,7 +5,7 @@ use super::exec::Exec;
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, text};
 use crate::event::{Event, RunEvent};
-use crate::journal::{Journal, JournalError, Others};
+use crate::journal::{Away, Journal, JournalError, Others};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,9 +73,26 @@ impl Going {
     }
 }
 
+/// Whether the team's journal is away, as it was told.
+#[derive(Default)]
+struct Standing(Option<Away>);
+
+impl Standing {
+    /// Tells it when it has changed.
+    async fn tell(&mut self, journal: &dyn Journal, events: &Sender<Event>) {
+        let away = journal.away().await;
+        if away != self.0 {
+            self.0.clone_from(&away);
+            let _ = events.send(Event::Run(RunEvent::Away(away))).await;
+        }
+    }
+}
+
 /// Recalls, follows what other processes append for as long as somebody listens, and settles what was cut off.
 pub(super) async fn recall(exec: Arc<Exec>) {
     let Some(records) = remembered(&*exec.journal, &exec.events).await else { return };
+    let mut standing = Standing::default();
+    standing.tell(&*exec.journal, &exec.events).await;
     let mut going = Going::default();
     for record in &records {
         going.take(record);
@@ -89,7 +106,7 @@ pub(super) async fn recall(exec: Arc<Exec>) {
     }
     // What is cut off by now is told by reconciling it.
     let _ = going.cut_off(&*exec.journal).await;
-    tokio::spawn(follow(Arc::clone(&exec.journal), after, going, exec.events.clone()));
+    tokio::spawn(follow(Arc::clone(&exec.journal), after, (going, standing), exec.events.clone()));
     exec.reconcile().await;
 }
 
@@ -120,9 +137,9 @@ async fn remembered(journal: &dyn Journal, events: &Sender<Event>) -> Option<Vec
     }
 }
 
-async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, going: Going, events: Sender<Event>) {
+async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, known: (Going, Standing), events: Sender<Event>) {
     match journal.others(after).await {
-        Ok(Some(others)) => look(&*journal, others, going, &events).await,
+        Ok(Some(others)) => look(&*journal, others, known, &events).await,
         Ok(None) => {}
         Err(error) => {
             let _ = events.send(unseen(&error)).await;
@@ -131,7 +148,12 @@ async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, going: Going, ev
 }
 
 /// Ends when nobody listens any more. A failure is told once, until it goes well again.
-async fn look(journal: &dyn Journal, mut others: Box<dyn Others>, mut going: Going, events: &Sender<Event>) {
+async fn look(
+    journal: &dyn Journal,
+    mut others: Box<dyn Others>,
+    (mut going, mut standing): (Going, Standing),
+    events: &Sender<Event>,
+) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut failing, mut count) = (false, 0_u32);
@@ -141,6 +163,7 @@ async fn look(journal: &dyn Journal, mut others: Box<dyn Others>, mut going: Goi
             () = events.closed() => return,
         }
         count = count.wrapping_add(1);
+        standing.tell(journal, events).await;
         if count.is_multiple_of(LIVES) {
             let gone = going.cut_off(journal).await;
             if !gone.is_empty() {

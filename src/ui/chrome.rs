@@ -54,10 +54,15 @@ fn frozen(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {
     canvas::put_right(buf, (end.saturating_sub(2), y), &text, 32, state.cx().style(Role::SeverityCritical))
 }
 
-/// That the journal can't be read, and since when: nothing can be changed, and others' runs are not seen.
+/// That the journal can't be read, and since when: nothing can be changed, and others' runs are not seen. Or that the team's is away: what is
+/// done from here is recorded on this machine alone.
 fn unread(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {
-    let Some(unread) = state.runs.is_unread() else { return end };
-    let text = format!(" NO JOURNAL since {} ", unread.since.strftime("%H:%M:%SZ"));
+    let (what, since) = match (state.runs.is_unread(), state.runs.is_away()) {
+        (Some(unread), _) => ("NO JOURNAL", unread.since),
+        (None, Some(away)) => ("JOURNAL AWAY", away.since),
+        (None, None) => return end,
+    };
+    let text = format!(" {what} since {} ", since.strftime("%H:%M:%SZ"));
     canvas::put_right(buf, (end.saturating_sub(2), y), &text, 32, state.cx().style(Role::SeverityCritical))
 }
 

@@ -67,8 +67,15 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
         return (Role::DialogDanger, why_lock(plan).to_owned());
     }
     if plan.reason.is_some() {
-        let why = "why does one person do what takes two? It is recorded, and everybody sees it. Enter takes it, Esc goes back";
-        return (Role::DialogDanger, why.to_owned());
+        let why = if plan.plan.takes_two() {
+            "why does one person do what takes two?"
+        } else {
+            "why is it done though its locks bind nobody else?"
+        };
+        return (
+            Role::DialogDanger,
+            format!("{why} It is recorded, and everybody sees it. Enter takes it, Esc goes back"),
+        );
     }
     if plan.writes == Writes::ReadOnly {
         let why = "this dashboard is read-only, so nothing can be run from here: start it without --read-only to act";
@@ -93,6 +100,15 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
             BreakGlass::Refuse => "",
         };
         (Role::DialogDanger, format!("{}. {alone}{more}Esc leaves", second(state, plan)))
+    } else if plan.lacks_reason() {
+        let alone = match state.policy.break_glass {
+            BreakGlass::Allow => "! does it all the same, for a reason that everybody sees (break-glass). ",
+            BreakGlass::Refuse => "The config lets nobody break the glass. ",
+        };
+        (
+            Role::DialogDanger,
+            format!("its locks bind nobody else while the team's journal is away. {alone}{more}Esc leaves"),
+        )
     } else if plan.plan.level() >= Level::Typed {
         let phrase = plan.plan.phrase().unwrap_or_default();
         let by =
@@ -157,6 +173,9 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
             width,
             2,
         );
+    }
+    if let Some(unbound) = &body.unbound {
+        wrap_into(&mut out, Role::SeverityWarning, &format!("! {unbound}"), width, 2);
     }
     if let Some(notice) = notice {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {notice}"), width, 2);

@@ -300,6 +300,7 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         script: Script::default(),
         fleet: Fleet::default(),
         locks: Vec::new(),
+        unbound: None,
         steps: vec![check, change],
         blocked: blocked.iter().map(|reason| (*reason).to_owned()).collect(),
         warnings: vec!["37 sessions are 18% of all connections: the pools will reconnect at once".to_owned()],

@@ -4,7 +4,7 @@
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
 use quarterdeck::app::{Habits, Presenting, Setup, State, update};
-use quarterdeck::domain::record::{Actor, Entry, Record, RecordKind};
+use quarterdeck::domain::record::{Actor, Entry, Kept, Record, RecordKind};
 use quarterdeck::domain::risk::Policy;
 use quarterdeck::domain::{
     Alert, AlertReport, AlertState, Compose, Container, ContainerState, Database, Engine, EngineEvent, Filesystem,
@@ -402,6 +402,7 @@ pub fn record_at(second: i64, run: u128, kind: RecordKind, step: Option<&str>, d
             env: "staging".to_owned(),
             data,
         },
+        kept: Kept::default(),
     };
     Event::Run(RunEvent::Record(Box::new(record)))
 }

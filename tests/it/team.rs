@@ -60,6 +60,7 @@ impl Machine {
             "books/own.md",
             &format!("{FRONT}lock: [service/shop]\n---\n\n# Own\n\nIt is tried.\n\n## Do\n\n{STEPS}"),
         );
+        desk.file("books/free.md", &format!("{FRONT}---\n\n# Free\n\nIt locks nothing.\n\n## Do\n\n{STEPS}"));
         let named = format!("hostname {host} && exec \"$@\"");
         let unshare = program(&["unshare"], &[]).unwrap().display().to_string();
         let wrapper = [&unshare, "--uts", "sh", "-c", &named, "sh"].map(str::to_owned).to_vec();
@@ -79,6 +80,29 @@ impl Machine {
     pub fn said(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
+    /// Where it falls back to.
+    fn file(&self) -> String {
+        let folder = self.desk.home().join("state/quarterdeck");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().display().to_string());
+        files.into_iter().find(|path| path.ends_with("-team.sqlite")).expect("a file to fall back to")
+    }
+
+    /// What a journal has, each record by writer, number and hash; and that it is whole.
+    fn records(&self, place: &[&str]) -> Vec<Value> {
+        let verdict = self.run(&[&["journal", "verify"], place].concat());
+        assert!(verdict.status.success(), "{}", String::from_utf8_lossy(&verdict.stdout));
+        let exported = self.run(&[&["journal", "export"], place].concat()).stdout;
+        String::from_utf8(exported).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// A plan and the answer to it, for a run without a person.
+    fn answered(&self, more: &[&str]) -> Vec<String> {
+        let plan: Value = serde_json::from_slice(&self.run(&["runbook", "plan", "own", "--json"]).stdout).unwrap();
+        let hash = plan["hash"].as_str().unwrap();
+        let run = ["runbook", "run", "own", "--plan", hash, "--confirm", "y"];
+        run.iter().chain(more).map(|word| (*word).to_owned()).collect()
     }
 
     pub fn make(&self, file: &str) {
@@ -167,24 +191,112 @@ fn while_the_server_is_away_every_screen_says_so_and_when_it_is_back_nothing_is_
     before.send("6");
     before.wait_text("last run: own ok");
     server.stop();
-    before.wait_text("NO JOURNAL since ");
+    before.wait_text("JOURNAL AWAY since ");
+    before.wait_text("recorded on this machine alone");
     let refused = one.said(&run);
-    assert!(
-        refused.contains("the journal can't be reached: ") && refused.contains("nothing listens there"),
-        "{refused}"
-    );
+    assert!(refused.contains("what it locks is locked on this machine alone"), "{refused}");
+    assert!(refused.contains("--break-glass REASON does it all the same"), "{refused}");
     let mut during = two.dashboard();
-    during.wait_text("NO JOURNAL since ");
+    during.wait_text("JOURNAL AWAY since ");
     during.send("6");
     during.wait_text("nothing listens there");
     server.start_again();
     for screen in [&mut before, &mut during] {
-        screen.wait_no_text("NO JOURNAL");
+        screen.wait_no_text("JOURNAL AWAY");
         screen.wait_text("last run: own ok");
     }
     assert!(two.run(&["journal", "verify"]).status.success());
     leave(&mut before);
     leave(&mut during);
+}
+
+/// How a server goes.
+#[derive(Clone, Copy, Debug)]
+enum Outage {
+    Stopped,
+    Crashed,
+    Frozen,
+}
+
+/// Two machines, a run under way on each, and the server goes: both runs end well, another is begun for a reason, and when the server is back it
+/// has each record of both machines once.
+fn incident(outage: Outage) {
+    let mut server = need!(own_postgres);
+    if !is_root() || program(&["unshare"], &[]).is_none() {
+        return skip(&format!("team::incident {outage:?}"), "root and unshare");
+    }
+    let (one, two) = (Machine::new(&server, "ada", "bastion-1"), Machine::new(&server, "ben", "bastion-2"));
+    prepare(&server, &one.run(&["journal", "setup"]));
+    let mut screens = [one.dashboard(), two.dashboard()];
+    let mut shells = [(&one, "own"), (&two, "free")].map(|(machine, book)| {
+        let mut shell = machine.desk.launch_under(&machine.wrapper).args(&["runbook", "run", book]).start();
+        shell.wait_text("run it? y");
+        say(&mut shell, "y");
+        machine.is_made("touched");
+        shell
+    });
+    match outage {
+        Outage::Stopped => server.stop(),
+        Outage::Crashed => server.crash(),
+        Outage::Frozen => server.freeze(),
+    }
+    for screen in &mut screens {
+        screen.wait_screen("away", PATIENCE, |screen| screen.contents().contains("JOURNAL AWAY since "));
+    }
+    for machine in [&one, &two] {
+        machine.make("go");
+    }
+    for shell in &mut shells {
+        assert!(shell.wait_exit().success(), "{}", shell.text());
+        assert!(shell.text().contains("the team's journal is away since "), "{}", shell.text());
+    }
+    let tail = one.said(&["journal", "tail"]);
+    assert!(tail.contains("run.finish") && tail.contains("(on this machine alone)"), "{tail}");
+    let words = one.answered(&["--break-glass", "the shop is down and so is the journal"]);
+    let glass = one.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(glass.status.success(), "{}", String::from_utf8_lossy(&glass.stderr));
+    match outage {
+        Outage::Stopped | Outage::Crashed => server.start_again(),
+        Outage::Frozen => server.thaw(),
+    }
+    for screen in &mut screens {
+        screen.wait_no_text("JOURNAL AWAY");
+    }
+    for (machine, screen) in [&one, &two].into_iter().zip(&mut screens) {
+        let merged = machine.run(&["journal", "merge"]);
+        assert!(merged.status.success(), "{}", String::from_utf8_lossy(&merged.stderr));
+        leave(screen);
+    }
+    let there = one.records(&[]);
+    let key = |record: &Value| (record["writer"].to_string(), record["seq"].as_u64(), record["hash"].to_string());
+    let keys: std::collections::BTreeSet<_> = there.iter().map(key).collect();
+    assert_eq!(keys.len(), there.len(), "none is there twice");
+    for machine in [&one, &two] {
+        let here = machine.records(&["--file", &machine.file()]);
+        assert!(!here.is_empty() && here.iter().all(|record| keys.contains(&key(record))), "nothing is missing");
+    }
+    let of_kind = |kind: &str| there.iter().filter(|record| record["kind"] == kind).count();
+    assert_eq!((of_kind("run.start"), of_kind("run.finish"), of_kind("step.intent")), (3, 3, 3));
+    assert!(of_kind("journal.away") >= 2 && of_kind("journal.merge") >= 2 && of_kind("operator.break_glass") == 1);
+    assert!(
+        there.iter().any(|record| record["merged_by"] == "ben") && there.iter().all(|record| record["local"].is_null())
+    );
+    assert!(!two.said(&["runbook", "plan", "own"]).contains("is held by"), "no lock is stuck");
+}
+
+#[test]
+fn a_server_that_is_stopped_in_the_middle_of_an_incident() {
+    incident(Outage::Stopped);
+}
+
+#[test]
+fn a_server_that_crashes_in_the_middle_of_an_incident() {
+    incident(Outage::Crashed);
+}
+
+#[test]
+fn a_server_that_freezes_in_the_middle_of_an_incident() {
+    incident(Outage::Frozen);
 }
 
 #[test]

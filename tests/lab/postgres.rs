@@ -115,6 +115,13 @@ impl Postgres {
         self.service = None;
     }
 
+    /// Ends the server as a crash does: nobody is told, and the next start recovers.
+    pub fn crash(&mut self) {
+        // SIGQUIT is the immediate shutdown.
+        let _ = rustix::process::kill_process(self.service().pid(), Signal::QUIT);
+        self.service = None;
+    }
+
     /// Starts it again on the same port, after [`Self::stop`].
     pub fn start_again(&mut self) {
         self.service = Some(self.launch().expect("the lab's PostgreSQL starts again"));

@@ -188,6 +188,9 @@ fn needs_person(plan: &Plan<Draft>, config: &Config) -> Option<String> {
     if plan.takes_two() && alone {
         return Some("it takes a second person".to_owned());
     }
+    if plan.is_unbound() {
+        return Some("its locks bind nobody else just now, so that it takes a reason (--break-glass)".to_owned());
+    }
     takes_person(plan)
 }
 

@@ -233,8 +233,17 @@ impl Run {
     fn glass(&self, made: &Plan<Draft>, policy: Policy) -> Result<Option<Glass>, Refused> {
         let given = self.break_glass.as_ref().map(|reason| Glass::broken(reason, policy)).transpose();
         match given.map_err(|refusal| refusal.to_string())? {
-            Some(_) if !made.takes_two() => {
+            Some(_) if !made.takes_glass() => {
                 Err("--break-glass is not needed: one person is enough for this plan; leave it out".to_owned())
+            }
+            None if made.is_unbound() => {
+                let unbound = made.body().unbound.clone().unwrap_or_default();
+                Err(match policy.break_glass {
+                    BreakGlass::Allow => {
+                        format!("{unbound}; --break-glass REASON does it all the same, and everybody sees it")
+                    }
+                    BreakGlass::Refuse => format!("{unbound}; and {}", Refusal::GlassForbidden),
+                })
             }
             glass => Ok(glass),
         }
@@ -665,6 +674,7 @@ impl<'a> Following<'a> {
             | RunEvent::Yours { .. }
             | RunEvent::Elsewhere(_)
             | RunEvent::Unread(_)
+            | RunEvent::Away(_)
             | RunEvent::OnlyLooks(_)
             | RunEvent::CutOff(_)
             | RunEvent::Left(_)

@@ -3,6 +3,7 @@
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, json, text};
 use crate::event::RunEvent;
+use crate::journal::BACK;
 use crate::runbook::model::Role;
 use crate::runbook::script::AT;
 use serde_json::{Value, json};
@@ -29,6 +30,10 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Trouble { run, what } => json!({ "event": "trouble", "run": run.map(|run| run.0), "what": what }),
         RunEvent::PlanChanged { run, plan, what } => {
             json!({ "event": "plan_changed", "run": run.0, "what": what, "plan": super::plan::as_json(plan, &[]) })
+        }
+        RunEvent::Away(away) => {
+            let (since, why) = away.as_ref().map(|away| (away.since, away.why.to_string())).unzip();
+            json!({ "event": "journal", "away": away.is_some(), "since": since, "why": why })
         }
         RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
@@ -58,6 +63,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
             None => format!("! {step}: its host answers again, and it is followed"),
         }),
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
+        RunEvent::Away(Some(away)) => Some(format!("! {}", text::clean(&away.text()))),
+        RunEvent::Away(None) => Some(BACK.to_owned()),
         RunEvent::PlanChanged { what, .. } => {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
         }
@@ -111,9 +118,11 @@ pub fn of_record(record: &Record) -> String {
         RecordKind::ApprovalWithdrawn => ("asks not", "the request is withdrawn".to_owned()),
         RecordKind::LockWanted => ("asks", format!("for a lock: {}", said("reason"))),
         RecordKind::LockPassed => ("passes", said("detail").to_owned()),
-        RecordKind::JournalOpen | RecordKind::WritesLock | RecordKind::PolicyChange => {
-            (entry.kind.word(), String::new())
-        }
+        RecordKind::JournalOpen
+        | RecordKind::JournalAway
+        | RecordKind::JournalMerge
+        | RecordKind::WritesLock
+        | RecordKind::PolicyChange => (entry.kind.word(), String::new()),
     };
     let step = entry.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
     let line = format!("{}  {:<8}  {step}{rest}", record.at.strftime("%H:%M:%SZ"), word.replace('_', " "));

@@ -103,3 +103,20 @@ pub(super) fn is_broken_line(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+/// The server can't take it now, and another try may go well: it is away, full, read-only, or does not let this login in any more. Else it has
+/// judged, and will judge so again.
+pub(super) fn is_away(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(refused) = error else { return !matches!(error, sqlx::Error::RowNotFound) };
+    let code = refused.code().unwrap_or_default();
+    let class = |class: &str| code.starts_with(class);
+    let known = ["08", "28", "53", "57", "58", "XX"].into_iter().any(class);
+    // It was brought back without the end of this chain: what is missing is brought there again.
+    let behind = class("P0001") && refused.message().contains("do not fit");
+    known || behind || matches!(&*code, "25006" | "3D000" | "42501" | "55P03")
+}
+
+/// The login lacks a right.
+pub(super) fn is_forbidden(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501"))
+}

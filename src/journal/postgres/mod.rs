@@ -7,11 +7,13 @@
 mod approval;
 mod fault;
 mod lease;
+mod line;
 mod others;
 mod read;
 mod rights;
 pub mod schema;
 
+pub(super) use line::Failed;
 pub use read::Reader;
 pub use rights::{Rights, rights};
 
@@ -28,6 +30,7 @@ use crate::runbook::approvals::Request;
 use async_trait::async_trait;
 use serde_json::json;
 use sqlx::{PgPool, Row};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OnceCell};
@@ -85,6 +88,8 @@ struct Inner {
     begun: OnceCell<Actor>,
     /// Number and hash of this chain's last record, when they are known for certain.
     head: Mutex<Option<(u64, String)>>,
+    /// The server is told that this process lives.
+    beating: AtomicBool,
 }
 
 impl PostgresJournal {
@@ -119,6 +124,7 @@ impl PostgresJournal {
             seen: OnceCell::new(),
             begun: OnceCell::new(),
             head: Mutex::new(None),
+            beating: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -254,20 +260,21 @@ impl Inner {
     async fn begin(self: &Arc<Self>) -> Result<Actor, JournalError> {
         self.seen().await?;
         let pool = self.reader.pool().await?;
-        let asked = clock::now().wall;
-        let row = sqlx::query("SELECT * FROM quarterdeck.begin($1::uuid, $2)")
-            .bind(self.writer.to_string())
-            .bind(&self.process.boot)
-            .fetch_one(&pool)
-            .await
-            .and_then(|row| Ok((row.try_get::<String, _>("o_login")?, row.try_get::<i64, _>("o_now")?)));
-        let (name, there) = row.map_err(|error| self.explain("begin a chain in", &error))?;
+        let (name, ahead) = self.hello(&pool).await.map_err(|error| self.explain("begin a chain in", &error))?;
         let actor = Actor { name, ..self.here.clone() };
-        // The middle of the question's way: what the server's clock is ahead of this machine's.
-        let here = i64::midpoint(asked.as_millisecond(), clock::now().wall.as_millisecond());
-        self.add(&pool, self.opening(there - here), &actor).await?;
-        tokio::spawn(beat(Arc::downgrade(self)));
+        self.add(&pool, self.opening(ahead), &actor).await?;
+        if !self.beating.swap(true, Ordering::AcqRel) {
+            tokio::spawn(beat(Arc::downgrade(self)));
+        }
         Ok(actor)
+    }
+
+    /// Who logged in, by the server, and how far its clock is ahead of this machine's, in milliseconds.
+    async fn hello(&self, pool: &PgPool) -> sqlx::Result<(String, i64)> {
+        let asked = clock::now().wall;
+        let begin = sqlx::query("SELECT * FROM quarterdeck.begin($1::uuid, $2)").bind(self.writer.to_string());
+        let row = begin.bind(&self.process.boot).fetch_one(pool).await?;
+        Ok((row.try_get("o_login")?, line::ahead(asked, row.try_get("o_now")?)))
     }
 
     fn opening(&self, ahead_ms: i64) -> Entry {
@@ -310,7 +317,7 @@ impl Inner {
             None => self.last(pool).await.map_err(|error| self.explain("append a record to", &error))?,
         };
         let record = chain::link(clock::now(), self.writer, seq + 1, prev, actor.clone(), entry);
-        self.store(pool, &record).await.map_err(|error| {
+        self.store(pool, &record, PATIENCE).await.map_err(|error| {
             let error = self.explain("append a record to", &error);
             fault::resuming(error, record.entry.run)
         })?;
@@ -319,8 +326,8 @@ impl Inner {
     }
 
     /// Goes on over a broken line: whether the record is there is asked, and only what is not there is sent again.
-    async fn store(&self, pool: &PgPool, record: &Record) -> sqlx::Result<()> {
-        let end = Instant::now() + PATIENCE;
+    async fn store(&self, pool: &PgPool, record: &Record, patience: Duration) -> sqlx::Result<()> {
+        let end = Instant::now() + patience;
         let mut doubtful = false;
         loop {
             let failed = match insert(pool, record).await {

@@ -22,7 +22,7 @@ const PAGE: i64 = 1000;
 const STARTS: i64 = 5000;
 
 pub(super) const SELECT: &str = "SELECT place, writer::text AS writer, seq, id::text AS id, prev, hash, at, mono_ms, incident, actor_name, \
-     actor_uid, actor_host, kind, run::text AS run, step, role, target, env, data FROM quarterdeck.record";
+     actor_uid, actor_host, kind, run::text AS run, step, role, target, env, data, merged_by FROM quarterdeck.record";
 
 /// Who holds what is asked for.
 const HELD: &str = "SELECT held.resource, held.run::text AS run, floor(extract(epoch FROM held.since) * 1000)::bigint AS since,

@@ -8,10 +8,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::fmt::Write as _;
 
 /// Each step, from version 1 on.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("schema/0001_record.sql"),
     include_str!("schema/0002_lease.sql"),
     include_str!("schema/0003_approval.sql"),
+    include_str!("schema/0004_merge.sql"),
 ];
 
 /// Held while the tables are made, so that two who do it at once do it one after the other: any number that nobody else takes.
@@ -58,10 +59,20 @@ pub async fn make(login: &Login) -> Result<usize, JournalError> {
 
 /// Refuses a database whose tables are not those of this version.
 pub(super) async fn check(login: &Login) -> Result<(), JournalError> {
+    judge(login, look(login).await?)
+}
+
+/// The version of the tables that are there, as [`version`]; an error: it can't be asked.
+pub(super) async fn look(login: &Login) -> Result<usize, JournalError> {
     let mut connection = login.connect(super::TABLE).await.map_err(fault::unreached)?;
     let found = version(&mut connection).await.map_err(|error| fault::explain(login, "read", &error))?;
     // How the connection ends does not change what it said.
     let _ = connection.close().await;
+    Ok(found)
+}
+
+/// Refuses tables of another version.
+pub(super) fn judge(login: &Login, found: usize) -> Result<(), JournalError> {
     let what = |what: &str| format!("the journal at {} {what}", login.place());
     match found {
         0 => Err(JournalError::new(

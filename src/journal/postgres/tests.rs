@@ -55,6 +55,10 @@ impl Team {
         LoginSettings { dsn: Some(self.dsn(role)), password: None }
     }
 
+    fn store_as(&self, role: &str) -> Store {
+        Store::Team(Box::new(super::super::Team { login: self.settings(role), file: None }))
+    }
+
     fn login(&self, role: &str) -> Login {
         login(&self.settings(role), &Redactor::default()).unwrap()
     }
@@ -65,7 +69,7 @@ impl Team {
     }
 
     /// Statements of somebody with a shell on the database.
-    async fn run(&self, role: &str, sql: &str) -> Result<(), String> {
+    pub(crate) async fn run(&self, role: &str, sql: &str) -> Result<(), String> {
         let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.session(role).await).await;
         done.map(drop).map_err(|error| error.to_string())
     }
@@ -92,7 +96,7 @@ impl Team {
 #[async_trait(?Send)]
 impl Place for Team {
     fn store(&self) -> Store {
-        Store::Team(Box::new(self.settings("eve")))
+        self.store_as("eve")
     }
 
     async fn open_as(&self, name: &str, host: &str, process: Process, redactor: Redactor) -> Arc<dyn Journal> {
@@ -170,12 +174,17 @@ fn secret(folder: &Path) -> crate::domain::secret::SecretRef {
 impl Team {
     /// `ada`, with a password, over TCP through a port that can be made to fail.
     async fn through(&self, port: u16, folder: &Path) -> PostgresJournal {
-        let turn = ROLES.lock().await;
-        self.run("postgres", "ALTER ROLE ada PASSWORD 'ada-hunter2'").await.unwrap();
-        drop(turn);
-        let dsn = format!("postgres://ada@127.0.0.1:{port}/{}?sslmode=disable", self.database);
-        let settings = LoginSettings { dsn: Some(dsn), password: Some(secret(folder)) };
+        let settings = self.settings_through("ada", port, folder).await;
         PostgresJournal::new(&settings, "test", Redactor::default()).unwrap()
+    }
+
+    /// The login of `ada` or `ben` for that.
+    pub(crate) async fn settings_through(&self, role: &str, port: u16, folder: &Path) -> LoginSettings {
+        let turn = ROLES.lock().await;
+        self.run("postgres", &format!("ALTER ROLE {role} PASSWORD 'ada-hunter2'")).await.unwrap();
+        drop(turn);
+        let dsn = format!("postgres://{role}@127.0.0.1:{port}/{}?sslmode=disable", self.database);
+        LoginSettings { dsn: Some(dsn), password: Some(secret(folder)) }
     }
 }
 
@@ -347,7 +356,7 @@ async fn rights_that_are_too_wide_or_too_narrow_are_told() {
     assert!(team.rights("ben").await.advice()[0].starts_with("ben may change what is recorded: REVOKE"));
     let others = &team.rights("ada").await.advice()[0];
     assert!(others.starts_with("others may change what is recorded: ben"), "{others}");
-    let stranger = Reader::open(&Store::Team(Box::new(team.settings("web")))).await.err().unwrap();
+    let stranger = Reader::open(&team.store_as("web")).await.err().unwrap();
     assert!(stranger.hint.contains("GRANT quarterdeck_writer TO \"web\""), "{stranger}");
 }
 

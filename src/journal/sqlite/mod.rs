@@ -4,6 +4,7 @@
 //! the file and nothing in memory can disagree with it. `synchronous=FULL` in WAL mode syncs at every commit. Appends
 //! run in a task of their own: a caller that stops waiting leaves either a whole record or none.
 
+mod adopt;
 mod fault;
 mod file;
 mod lease;

@@ -34,7 +34,7 @@ pub(super) const AFTER: &str = "SELECT * FROM record WHERE place > ? ORDER BY pl
 /// Reads a journal.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
     pub(super) path: PathBuf,
 }
 
@@ -201,7 +201,7 @@ impl Reader {
         }
     }
 
-    fn explain(&self, error: &sqlx::Error) -> JournalError {
+    pub(super) fn explain(&self, error: &sqlx::Error) -> JournalError {
         fault::explain(&self.path, "read", error)
     }
 }

@@ -153,6 +153,9 @@ pub(super) fn compose(shown: &mut Shown, run: &RunView, width: usize, with_facts
     let library = known.cx.library.get(&run.runbook);
     let same = |runbook: &&Runbook| run.source_hash.is_empty() || runbook.hash == run.source_hash;
     let mut page = Writer { shown, run, width, known, done: vec![false; run.steps.len()] };
+    if let Some(away) = known.cx.runs.is_away() {
+        page.wrapped(Role::SeverityWarning, &format!("! {}", away.why), 0);
+    }
     match library.map(|runbook| &**runbook).filter(same) {
         Some(runbook) => {
             let mut steps = runbook.steps.iter().peekable();

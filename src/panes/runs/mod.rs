@@ -146,6 +146,11 @@ impl RunsPane {
 
     fn tell(&mut self, width: usize, cx: &Cx<'_>) {
         self.lines.clear();
+        if let Some(away) = cx.runs.is_away() {
+            let mut lines = Vec::new();
+            wrap::lines(&mut lines, &format!("! {}", away.why), width, 2);
+            self.lines.extend(lines.into_iter().map(|line| (Role::SeverityWarning, line)));
+        }
         match self.run(cx) {
             Some(run) => tell(&mut self.lines, run, width),
             None if self.order.is_empty() && cx.runs.iter().len() == 0 && cx.runs.is_unread().is_some() => {

@@ -60,6 +60,7 @@ fn plan(steps: Vec<PlannedStep>, blocked: Vec<String>) -> Plan<Draft> {
         script: Script::default(),
         fleet: Fleet::default(),
         locks: Vec::new(),
+        unbound: None,
         steps,
         blocked,
         warnings: Vec::new(),

@@ -1,7 +1,7 @@
 //! A run is cut off after any of its records and taken up again by the same machine, as often as it takes.
 
 use super::*;
-use crate::domain::record::{Actor, Entry};
+use crate::domain::record::{Actor, Entry, Kept};
 use crate::runbook::machine::{Answered, Command, Effect, Event, Kind, Machine, Order, Rechecked, Then, Watched, Way};
 use crate::runbook::script::{Lane, Rolling};
 use proptest::prelude::*;
@@ -29,6 +29,7 @@ fn record(kind: RecordKind, step: Option<usize>, role: &str, data: Value) -> Rec
         incident: None,
         actor: Actor { name: "ada".to_owned(), uid: 1, host: "bastion".to_owned() },
         entry,
+        kept: Kept::default(),
     }
 }
 

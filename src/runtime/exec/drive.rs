@@ -75,7 +75,7 @@ pub(super) async fn drive(
             }
         }
     }
-    let held = match Held::take(&exec, id, &plan.body().locks, family).await {
+    let held = match Held::take(&exec, id, &plan.body().locks, family, plan.glass().is_some()).await {
         Ok(held) => Arc::new(held),
         Err(why) => {
             if resumes.is_some() {
@@ -386,7 +386,7 @@ impl Run {
         let let_through = self.plan.body().steps.iter().filter(|step| step.changes() && step.level == Level::Two);
         let steps: Vec<&String> = let_through.map(|step| &step.id).collect();
         tracing::warn!(run = %self.id.short(), reason = glass.reason(), "the glass is broken");
-        let data = json!({ "reason": glass.reason(), "steps": steps });
+        let data = json!({ "reason": glass.reason(), "steps": steps, "unbound": self.plan.body().unbound });
         self.write(RecordKind::BreakGlass, None, data).await
     }
 

@@ -88,6 +88,14 @@ impl Exec {
     fn database(&self, resource: &str) -> Option<&Postgres> {
         resource.strip_prefix("database/").and_then(|name| self.connections.postgres(name))
     }
+
+    /// Why what is locked binds nobody on another machine, if so.
+    pub(super) async fn unbound(&self, locks: &[PlannedLock]) -> Option<String> {
+        if locks.is_empty() {
+            return None;
+        }
+        self.journal.away().await.map(|away| away.unbound())
+    }
 }
 
 /// What a run holds.
@@ -101,23 +109,29 @@ pub(super) struct Held {
     databases: Mutex<BTreeMap<String, Advisory>>,
     /// Databases that could not be: why.
     without: Vec<String>,
+    glass: bool,
 }
 
 impl Held {
-    /// Takes all that a plan locks, but what a run of its family holds. The error says who holds it.
+    /// Takes all that a plan locks, but what a run of its family holds. The error says who holds it. `glass`: one person has said why it is done
+    /// though its locks may bind nobody else.
     pub(super) async fn take(
         exec: &Exec,
         run: RunId,
         locks: &[PlannedLock],
         family: Option<Arc<Self>>,
+        glass: bool,
     ) -> Result<Self, String> {
         let wanted = locks.iter().map(|lock| &lock.resource);
         let ours = |resource: &String| family.as_ref().is_some_and(|family| family.has(resource));
         let wanted: Vec<String> = wanted.filter(|resource| !ours(resource)).cloned().collect();
         let (databases, without) = (Mutex::default(), Vec::new());
-        let mut held = Self { run, grants: Vec::new(), family, renewing: None, databases, without };
+        let mut held = Self { run, grants: Vec::new(), family, renewing: None, databases, without, glass };
         if wanted.is_empty() {
             return Ok(held);
+        }
+        if let Some(away) = exec.journal.away().await.filter(|_| !glass) {
+            return Err(format!("{}: plan it again, and say why it must be done now", away.unbound()));
         }
         match exec.journal.take(run, &wanted, TTL).await {
             Ok(Taken::All(grants)) => held.grants = grants,
@@ -185,6 +199,8 @@ impl Held {
                 match exec.journal.renew(held.run, &held.grants, TTL).await {
                     Ok(true) => {}
                     Ok(false) => return Err(held.lost(exec).await),
+                    // What could be lost by that was said to the one who gave the reason.
+                    Err(_) if self.glass && exec.journal.away().await.is_some() => {}
                     Err(error) => return Err(format!("whether its locks are still held is not known: {error}")),
                 }
                 held.check_databases(exec).await?;

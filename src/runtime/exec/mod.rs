@@ -34,6 +34,7 @@ use crate::journal::{Journal, JournalError};
 use crate::runbook::machine::REQUESTED;
 use crate::runbook::{Approved, Library, Plan, PlanRequest, Refusal};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -90,6 +91,8 @@ pub struct Running {
     hands: want::Slot,
     /// The signal by which the program was told to end, if it was.
     signal: Arc<OnceLock<&'static str>>,
+    /// The last record is on this machine alone: that the team's journal is away is told once.
+    away: Arc<AtomicBool>,
 }
 
 impl Running {
@@ -244,6 +247,9 @@ impl Exec {
 
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         let record = self.journal.append(entry).await.inspect_err(|error| tracing::error!(%error, "the journal"))?;
+        if self.runs.away.swap(record.kept.local, Ordering::AcqRel) != record.kept.local {
+            self.tell(RunEvent::Away(self.journal.away().await.filter(|_| record.kept.local))).await;
+        }
         self.recorded(&record).await;
         Ok(record)
     }

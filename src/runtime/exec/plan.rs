@@ -70,6 +70,7 @@ impl Exec {
             values,
             script,
             fleet,
+            unbound: self.unbound(&locks).await,
             locks,
             steps,
             blocked,
