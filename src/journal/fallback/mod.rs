@@ -174,6 +174,19 @@ impl Fallback {
     }
 }
 
+/// Only the server can judge it: an approval, and what begins by one.
+fn takes_server(entry: &Entry) -> bool {
+    let asks = matches!(
+        entry.kind,
+        RecordKind::ApprovalAsked
+            | RecordKind::ApprovalGiven
+            | RecordKind::ApprovalRefused
+            | RecordKind::ApprovalWithdrawn
+    );
+    let begins = matches!(entry.kind, RecordKind::RunStart | RecordKind::RunResume);
+    asks || begins && entry.data["approval"].is_string()
+}
+
 /// Does it in a task of its own: a caller that stops waiting leaves it done or not done.
 async fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, JournalError>> + Send + 'static,
@@ -478,9 +491,19 @@ impl Inner {
                     Err(Failed::Away(why)) => self.leave(&why),
                 }
             }
+            if takes_server(&entry) {
+                return Err(self.takes_two());
+            }
             self.append_here(&mut chain, entry, resumes).await
         }
         .boxed()
+    }
+
+    fn takes_two(&self) -> JournalError {
+        let why = self.is_left().map(|left| left.away.why.what).unwrap_or_default();
+        let what =
+            format!("who approves what takes two is judged by the team's journal alone, and that is away ({why})");
+        JournalError::new(what, "wait until it is back, or break the glass")
     }
 
     async fn append_there(&self, chain: &mut Chain, entry: &Entry) -> Result<Record, Failed> {

@@ -29,6 +29,24 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- What takes two was judged where it was asked; what is brought later changes nothing of that, but an approval that let a run begin is used.
+CREATE FUNCTION quarterdeck.use_approval() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE quarterdeck.approval SET run = NEW.run
+        WHERE id = (NEW.data::json ->> 'approval')::uuid AND asker = session_user AND approved AND run IS NULL;
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER judge_approval ON quarterdeck.record;
+CREATE TRIGGER judge_approval AFTER INSERT ON quarterdeck.record FOR EACH ROW
+    WHEN (NEW.merged_by IS NULL AND NEW.kind IN ('run.approval.asked', 'run.approval.given', 'run.approval.refused', 'run.approval.withdrawn',
+        'run.start', 'run.resume'))
+    EXECUTE FUNCTION quarterdeck.judge_approval();
+CREATE TRIGGER use_approval AFTER INSERT ON quarterdeck.record FOR EACH ROW
+    WHEN (NEW.merged_by IS NOT NULL AND NEW.kind IN ('run.start', 'run.resume'))
+    EXECUTE FUNCTION quarterdeck.use_approval();
+
 DROP TRIGGER in_order ON quarterdeck.record;
 CREATE TRIGGER in_order BEFORE INSERT ON quarterdeck.record
     FOR EACH ROW WHEN (NEW.merged_by IS NULL) EXECUTE FUNCTION quarterdeck.in_order();
@@ -70,5 +88,5 @@ BEGIN
     RETURN added;
 END $$;
 
-REVOKE ALL ON FUNCTION quarterdeck.in_order_merged(), quarterdeck.merge(json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION quarterdeck.in_order_merged(), quarterdeck.use_approval(), quarterdeck.merge(json) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION quarterdeck.merge(json) TO quarterdeck_writer;
