@@ -117,7 +117,7 @@ fn a_person_ticks_chooses_hears_the_script_and_takes_it_back_when_it_fails() {
     assert!(!screen.text().contains("| ends"), "it is heard while it runs");
     make(&desk, "go");
     screen.wait_text("| ends");
-    screen.wait_text("Can be undone: step 3 'Touch' on local (this machine): ");
+    screen.wait_text("Can be undone: step 3 'Touch' on local (this machine):");
     say(&mut screen, "undo");
     let status = screen.wait_exit();
     assert_eq!(status.exit_code(), 1, "{}", screen.text());

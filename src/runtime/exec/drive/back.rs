@@ -12,6 +12,7 @@ use crate::event::{RunEvent, TaskList};
 use crate::runbook::history::{BACK, LEFT};
 use crate::runbook::machine::{Effect, Event, Then, Watched, Way};
 use crate::runbook::model::{Attrs, Fence, OnFail, OnTimeout, Role};
+use crate::runbook::past::to_paste;
 use crate::runbook::plan::{PlannedStep, UNDO};
 use crate::runbook::reach::{Fate, Reached, in_order, named};
 use serde_json::{Value, json};
@@ -69,8 +70,7 @@ impl Run {
     /// `step 1 'Stop it' on game-2 (ops@10.0.0.4:22): docker start api`.
     fn undo_text(&self, step: usize) -> String {
         let planned = self.planned(step);
-        let undo = self.undo_of(planned).unwrap_or_default();
-        format!("{}: {undo}", self.about_one(planned))
+        to_paste(&self.about_one(planned), self.undo_of(planned).unwrap_or_default())
     }
 
     pub(super) async fn intend_undo(&mut self, step: usize) -> Event {
