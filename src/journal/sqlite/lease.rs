@@ -221,7 +221,8 @@ async fn holder(connection: &mut SqliteConnection, resource: &str, us: &Actor) -
 
 /// A lock was asked for on behalf of a run that is to begin.
 async fn is_passed(connection: &mut SqliteConnection, run: RunId) -> sqlx::Result<bool> {
-    let asked = "SELECT EXISTS (SELECT 1 FROM record WHERE kind = 'lock.wanted' AND json_extract(data, '$.for_run') = ?)";
+    let asked =
+        "SELECT EXISTS (SELECT 1 FROM record WHERE kind = 'lock.wanted' AND json_extract(data, '$.for_run') = ?)";
     sqlx::query_scalar(asked).bind(run.to_string()).fetch_one(connection).await
 }
 
