@@ -144,7 +144,9 @@ async fn list(desk: &Desk, as_json: bool) -> Result<(), String> {
     if held.is_empty() {
         println!("nobody holds a lock");
     }
-    held.iter().for_each(|lease| println!("{lease}"));
+    for lease in &held {
+        println!("{lease}");
+    }
     Ok(())
 }
 

@@ -124,12 +124,11 @@ pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
         Some(why) => format!("can't be run unattended: {why}"),
         None => format!("to run it unattended: {glass}{answers}--plan {}", plan.body().hash),
     };
-    let two = match plan.takes_two() && config.journal.postgres.is_some() {
-        true => format!(
-            "run asks for a second person's approval, and waits for it: {} min\n",
-            config.policy.approval_minutes
-        ),
-        false => String::new(),
+    let two = if plan.takes_two() && config.journal.postgres.is_some() {
+        let minutes = config.policy.approval_minutes;
+        format!("`run` asks for a second person's approval, and waits for it: {minutes} min\n")
+    } else {
+        String::new()
     };
     let later: String =
         later(plan).iter().map(|(step, phrase)| format!("{step} asks again: type  {phrase}\n")).collect();
