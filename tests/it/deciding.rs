@@ -10,6 +10,7 @@ use quarterdeck::domain::record::RunOutcome;
 use quarterdeck::domain::risk::Level;
 use quarterdeck::effect::{Effect, RunAnswer};
 use quarterdeck::event::{Ended, Event, RunEvent, TaskList};
+use quarterdeck::journal::{Away, JournalError};
 use quarterdeck::runbook::machine::Way;
 use quarterdeck::runbook::plan::Caller;
 use quarterdeck::runbook::{Draft, Plan, PlanRequest};
@@ -309,6 +310,23 @@ fn a_run_that_was_cut_off_is_listed_as_that_and_never_as_running() {
     scene.pass(Duration::from_secs(20));
     let seen = screen(&mut scene);
     assert!(seen.contains("1 cut off, being looked at") && !seen.contains("running"), "{seen}");
+}
+
+#[test]
+fn a_teams_journal_that_is_away_is_said_for_as_long_as_that_is_so() {
+    for size in [SMALL, LARGE] {
+        let mut scene = Scene::full(size);
+        let why = JournalError::new("cannot reach the journal: nothing listens there", "start it");
+        let away = Away { since: "2026-01-01T12:04:31Z".parse().unwrap(), why };
+        scene.send(Event::Run(RunEvent::Away(Some(away))));
+        scene.keys("6");
+        scene.pass(Duration::from_secs(60));
+        let seen = screen(&mut scene);
+        assert!(seen.contains(" JOURNAL AWAY since 12:04:31Z ") && seen.contains("on this machine alone"), "{seen}");
+        scene.send(Event::Run(RunEvent::Away(None)));
+        let seen = screen(&mut scene);
+        assert!(!seen.contains("JOURNAL AWAY") && seen.contains("the team's journal is back"), "{seen}");
+    }
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub(super) fn records(rows: Vec<Found>) -> (Vec<Record>, Vec<(Uuid, String)>) {
         match row {
             Found::Record(record) => read.push(*record),
             Found::Unreadable { writer, seq, why } => {
-                broken.push((writer, format!("record {seq} cannot be read: {why}")))
+                broken.push((writer, format!("record {seq} cannot be read: {why}")));
             }
         }
     }

@@ -29,7 +29,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use locks::Locks;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as Plain, PoisonError, Weak};
@@ -372,7 +372,7 @@ impl Inner {
     }
 
     /// Before the first answer: what earlier processes have left in the file is brought to the server, if it is there.
-    fn settle<'a>(self: &'a Arc<Self>) -> BoxFuture<'a, ()> {
+    fn settle(self: &Arc<Self>) -> BoxFuture<'_, ()> {
         async move {
             if self.settled.load(Ordering::Acquire) || self.is_left().is_some() {
                 return;
@@ -420,7 +420,7 @@ impl Inner {
     }
 
     /// The chain has begun on the server; `false`: the server is away.
-    fn begun<'a>(self: &'a Arc<Self>) -> BoxFuture<'a, Result<bool, JournalError>> {
+    fn begun(self: &Arc<Self>) -> BoxFuture<'_, Result<bool, JournalError>> {
         async move {
             self.settle().await;
             if self.is_left().is_some() {
@@ -474,11 +474,11 @@ impl Inner {
     }
 
     /// Here or there; `None`: another living process drives the run that it `resumes`.
-    fn append<'a>(
-        self: &'a Arc<Self>,
+    fn append(
+        self: &Arc<Self>,
         entry: Entry,
         resumes: Option<RunId>,
-    ) -> BoxFuture<'a, Result<Option<Record>, JournalError>> {
+    ) -> BoxFuture<'_, Result<Option<Record>, JournalError>> {
         async move {
             self.settle().await;
             let mut entry = self.redactor.entry(entry);
@@ -567,7 +567,7 @@ impl Inner {
         }
         let Some(last) = batch.last().cloned() else { return Ok(None) };
         let ours = if sent { batch.first().cloned() } else { Some(last.clone()) };
-        if !self.file().await?.adopt(batch, Default::default(), resumes).await? {
+        if !self.file().await?.adopt(batch, BTreeMap::default(), resumes).await? {
             return Ok(None);
         }
         chain.advance(&last);
@@ -612,7 +612,7 @@ impl Inner {
     }
 
     /// Tries to go back to the server: what was recorded here is brought there first, and nothing is appended in between.
-    fn come_back<'a>(self: &'a Arc<Self>) -> BoxFuture<'a, bool> {
+    fn come_back(self: &Arc<Self>) -> BoxFuture<'_, bool> {
         async move {
             let met = timeout(ANSWER, self.team.hello()).await;
             let hello = match met.unwrap_or_else(|_| Err(Failed::Away(self.silent(ANSWER)))) {
@@ -625,7 +625,7 @@ impl Inner {
                 let mut merged = merge::merge(&self.team, &file, Some(self.writer), merge::PAGE).await?;
                 let mut chain = self.chain.lock().await;
                 if let Some(doubt) = chain.doubt.clone() {
-                    file.adopt(vec![doubt.clone()], Default::default(), None).await.map_err(Failed::Refused)?;
+                    file.adopt(vec![doubt.clone()], BTreeMap::default(), None).await.map_err(Failed::Refused)?;
                     chain.advance(&doubt);
                 }
                 let rest = timeout(RETURN, merge::merge(&self.team, &file, Some(self.writer), merge::PAGE)).await;
