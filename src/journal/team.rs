@@ -11,6 +11,7 @@ use crate::domain::RunId;
 use crate::domain::record::{Record, RecordKind};
 use crate::journal::lease::Lease;
 use crate::redact::Redactor;
+use crate::runbook::approvals::Request;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,14 @@ impl TeamReader {
             }
             (Err(error), None) => stream::iter([Err(error.clone())]).boxed(),
         }
+    }
+
+    /// The requests for approval, which the server alone knows.
+    ///
+    /// # Errors
+    /// When it is away, or can't be read.
+    pub(super) async fn approvals(&self) -> Result<Vec<Request>, JournalError> {
+        self.server.as_ref().map_err(Clone::clone)?.approvals().await
     }
 
     /// See [`super::Reader::recent`].

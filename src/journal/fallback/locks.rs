@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// What the runs of this process hold.
 #[derive(Default)]
@@ -56,6 +57,16 @@ impl Inner {
             self.note(run, Held { resources, there: None, here: Some(grants.clone()), until: Instant::now() }).await;
         }
         Ok(taken)
+    }
+
+    /// While the server is away a lock changes hands among the processes of this machine alone.
+    pub(super) async fn pass(self: &Arc<Self>, wanted: Uuid) -> Result<Option<String>, JournalError> {
+        if self.begun().await?
+            && let Some(passed) = self.ask(self.team.pass(wanted)).await?
+        {
+            return Ok(passed);
+        }
+        self.file().await?.pass(wanted).await
     }
 
     async fn note(&self, run: RunId, held: Held) {

@@ -23,6 +23,8 @@ use crate::connect::postgres::LoginSettings;
 use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
 use crate::redact::Redactor;
+use crate::runbook::Approval;
+use crate::runbook::approvals::Request;
 use async_trait::async_trait;
 use file::Here;
 use futures_util::FutureExt;
@@ -270,6 +272,30 @@ impl Journal for Fallback {
             Some(held) => Ok(self.inner.held_here_too(held, resources).await),
             None => self.inner.file().await?.held(resources).await,
         }
+    }
+
+    async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        match self.inner.ask(self.inner.team.locked()).await? {
+            Some(locked) => Ok(locked),
+            None => self.inner.file().await?.locked().await,
+        }
+    }
+
+    async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        whole(async move { inner.pass(wanted).await }).await
+    }
+
+    async fn decide(&self, entry: Entry) -> Result<Record, JournalError> {
+        self.append(entry).await
+    }
+
+    async fn approval(&self, plan_hash: &str) -> Result<Option<Approval>, JournalError> {
+        Ok(self.inner.ask(self.inner.team.approval(plan_hash)).await?.flatten())
+    }
+
+    async fn approvals(&self) -> Result<Vec<Request>, JournalError> {
+        self.inner.ask(self.inner.team.approvals()).await?.ok_or_else(|| self.inner.takes_two())
     }
 
     async fn others(&self, after: Option<Uuid>) -> Result<Option<Box<dyn Others>>, JournalError> {

@@ -53,6 +53,33 @@ pub enum Way {
     Stop,
 }
 
+impl Way {
+    /// Its word, on the command line and in JSON. Going on means the same after a failure and between batches of hosts.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Again => "again",
+            Self::Undo => "undo",
+            Self::GoOn | Self::Next => "continue",
+            Self::Stop => "stop",
+        }
+    }
+
+    /// The letter that chooses it, on the screen and on the command line; a stop takes more than a letter.
+    pub const fn letter(self) -> Option<char> {
+        match self {
+            Self::Again => Some('a'),
+            Self::Undo => Some('u'),
+            Self::GoOn | Self::Next => Some('c'),
+            Self::Stop => None,
+        }
+    }
+
+    /// It takes a reason.
+    pub const fn is_reasoned(self) -> bool {
+        matches!(self, Self::GoOn)
+    }
+}
+
 /// What to do next, and for whom: answered with the same `lane`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {

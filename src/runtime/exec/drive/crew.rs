@@ -126,7 +126,7 @@ impl Run {
     }
 
     /// Takes over what a hand has learned.
-    fn learn(&mut self, host: Option<&str>, hand: &mut Self) {
+    fn take_over(&mut self, host: Option<&str>, hand: &mut Self) {
         self.outs.take_over(host, &hand.outs);
         self.values.extend(hand.values.iter().map(|(name, value)| (name.clone(), value.clone())));
         self.results.append(&mut hand.results);
@@ -193,7 +193,7 @@ impl Crew {
         for lane in ended.filter(|lane| !self.parked.contains(lane)).collect::<Vec<_>>() {
             let Some(mut hand) = self.idle.remove(&Some(lane)) else { continue };
             let host = self.steps.get(&lane).and_then(|step| main.host(*step)).map(str::to_owned);
-            main.learn(host.as_deref(), &mut hand);
+            main.take_over(host.as_deref(), &mut hand);
             if let Some(host) = host {
                 let connections = main.exec.connections.clone();
                 tokio::spawn(async move { connections.rest(&host).await });
