@@ -157,6 +157,15 @@ impl TeamReader {
         }
     }
 
+    /// See [`super::Reader::locked`].
+    pub(super) async fn locked(&self) -> Result<Vec<String>, JournalError> {
+        match (&self.server, &self.here) {
+            (Ok(server), _) => server.locked().await,
+            (Err(_), Some(here)) => here.locked().await,
+            (Err(error), None) => Err(error.clone()),
+        }
+    }
+
     /// What the server lacks comes after what it has.
     async fn add_pending(
         &self,
