@@ -4,7 +4,6 @@
 use crate::desk::Desk;
 use crate::dump;
 use crate::lab::need;
-use crate::lab::sshd::own_sshd;
 use crate::scene::{Scene, record_at, run_id, setup};
 use quarterdeck::domain::record::RecordKind;
 use quarterdeck::event::{Event, RunEvent};
