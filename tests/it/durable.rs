@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const PAGE: &str = r#"---
+const PAGE: &str = r"---
 runbook: 1
 id: long
 title: Long
@@ -44,7 +44,7 @@ grep -q run TRACES/effects
 set -eu
 echo undo >> TRACES/effects
 ```
-"#;
+";
 
 struct World {
     sshd: Sshd,

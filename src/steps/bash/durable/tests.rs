@@ -289,7 +289,7 @@ fn on_a_small_disk(host: &Host, size: &str, fill: &str, asks: &[(&str, Ask<'_>)]
     for (at, (step, ask)) in asks.iter().enumerate() {
         let file = host.path().join(format!("ask{at}"));
         fs::write(&file, ask.input(&key(step), None, MARK).expose_secret()).unwrap();
-        shell.push_str(&format!("echo next\nHOME={} sh <{}\n", host.path().display(), file.display()));
+        writeln!(shell, "echo next\nHOME={} sh <{}", host.path().display(), file.display()).unwrap();
     }
     let output = Command::new("unshare").args(["-m", "sh", "-c", &shell]).output().ok()?;
     let answers: Vec<Vec<Word>> = split(&output.stdout, b"next\n").map(|answer| words(answer, MARK).unwrap()).collect();
