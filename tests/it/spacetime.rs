@@ -17,11 +17,12 @@ fn wait_answer(spacetime: &SpaceTime, holds: impl Fn(u16, &str) -> bool) {
 }
 
 #[test]
-fn spacetime_starts_in_order_within_half_a_minute_and_its_servers_fail_as_told() {
+fn spacetime_starts_in_order_and_in_time_and_its_servers_fail_as_told() {
     let begun = Instant::now();
     let spacetime = need!(spacetime);
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    // Some ten seconds where nothing else runs; this is for a machine on which all tests run at once.
+    assert!(took < 2 * LIMIT, "{took:?}");
     let (status, body) = spacetime.play();
     assert!(status == 200 && body.ends_with(GOOD), "{body}");
     assert!(spacetime.asks("ALERTS{alertname!=\"Watchdog\"}").is_empty());
