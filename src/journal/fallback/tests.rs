@@ -159,8 +159,8 @@ async fn a_start_while_it_is_away_knows_what_an_earlier_process_left_and_a_later
     let third = machine.ada().await;
     assert!(third.unfinished().await.unwrap().is_empty(), "what was left is there before it is asked");
     let kinds: Vec<RecordKind> = third.of_run(run).await.unwrap().iter().map(|record| record.entry.kind).collect();
-    use RecordKind::{RunFinish, RunStart, StepIntent, StepReconcile};
-    assert_eq!(kinds, [RunStart, StepIntent, StepReconcile, RunFinish]);
+    let expected = [RecordKind::RunStart, RecordKind::StepIntent, RecordKind::StepReconcile, RecordKind::RunFinish];
+    assert_eq!(kinds, expected);
     assert_eq!(machine.there().await, machine.here().await);
 }
 
