@@ -93,7 +93,7 @@ mod tests {
 
     fn of(bad: Side, limit: f64, values: &[f64]) -> Slo {
         let values = values.iter().enumerate().map(|(at, value)| (Some(format!("s{at}")), *value));
-        Slo { bad, limit, ..Slo::default() }.measured(values)
+        Slo { limit, bad, ..Slo::default() }.measured(values)
     }
 
     #[test]

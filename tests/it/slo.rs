@@ -8,6 +8,7 @@ use crate::lab::service::{Service, free_port};
 use crate::lab::{self, monitoring::is_ready};
 use crate::support::{LONG, leave};
 use serde_json::Value;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +20,10 @@ fn metrics(bad: bool, scrapes: u64) -> String {
     let (good, failed, slow) = if bad { (n / 2, n / 2, n / 10) } else { (n, 0, 0) };
     let mut text = format!("http_requests_total{{status=\"200\"}} {good}\n");
     if bad {
-        text += &format!("http_requests_total{{status=\"500\"}} {failed}\n");
+        let _ = writeln!(text, "http_requests_total{{status=\"500\"}} {failed}");
     }
     for (le, count) in [("0.1", n - slow), ("1", n - slow), ("5", n), ("+Inf", n)] {
-        text += &format!("http_request_duration_seconds_bucket{{le=\"{le}\"}} {count}\n");
+        let _ = writeln!(text, "http_request_duration_seconds_bucket{{le=\"{le}\"}} {count}");
     }
     text
 }
