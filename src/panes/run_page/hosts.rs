@@ -1,7 +1,7 @@
 //! A step that is done on many hosts: a line for each batch with how its hosts stand, those that did not go well first and why, then those
 //! under way; the others are counted.
 
-use super::steps::{Known, host, mark, took, word};
+use super::steps::{Known, host, mark, told, took};
 use crate::domain::record::StepState;
 use crate::domain::text::clean;
 use crate::runbook::{BatchView, RunView, StepView};
@@ -106,7 +106,7 @@ fn batch_lines(out: &mut Vec<Told>, run: &RunView, own: &[usize], known: &Known<
             host_lines(out, run, **at, known, brief);
         }
         if let Some(more) = kind.len().checked_sub(SHOWN + 1) {
-            let like = word(run.steps[*kind[SHOWN]].state);
+            let like = run.step_word(*kind[SHOWN]);
             out.push((vec![(Role::Muted, format!("  … {} more {like}", more + 1))], Some(*kind[SHOWN])));
         }
     }
@@ -116,9 +116,9 @@ fn host_lines(out: &mut Vec<Told>, run: &RunView, at: usize, known: &Known<'_>, 
     let step = &run.steps[at];
     let severity: Role = step.severity().into();
     let mut line = vec![
-        (severity, format!("  {} ", mark(step.state))),
+        (severity, format!("  {} ", mark(run, at))),
         (Role::Text, host(step).to_owned()),
-        (severity, format!(": {}", word(step.state))),
+        (severity, format!(": {}", told(run, at, known))),
         (Role::Muted, took(run, at, known)),
     ];
     if !brief {

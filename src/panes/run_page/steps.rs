@@ -36,13 +36,13 @@ pub(super) const fn plain(state: StepState) -> &'static str {
 }
 
 /// The same of a step of a run: one that was cut off runs no more.
-fn mark(run: &RunView, at: usize) -> &'static str {
+pub(super) fn mark(run: &RunView, at: usize) -> &'static str {
     if run.broke_at(at) { "◌" } else { plain(run.steps[at].state) }
 }
 
 /// The same, with what became since of the run that it has called; of one that goes on without a line to its host, since when nothing was
 /// heard of it.
-fn told(run: &RunView, at: usize, known: &Known<'_>) -> String {
+pub(super) fn told(run: &RunView, at: usize, known: &Known<'_>) -> String {
     let step = &run.steps[at];
     let since = known.cx.runs.since(run, step).map(|since| format!("; {since}")).unwrap_or_default();
     let word = format!("{}{since}", run.step_word(at));
