@@ -6,8 +6,8 @@ pub use reload::{Reloaded, Renewed, Shelf};
 
 use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{Answered, LogEvent, Now, RunId, Sample};
-use crate::journal::Away;
 use crate::recording::Played;
+use crate::runbook::history::Unread;
 use crate::runbook::machine::Way;
 use crate::runbook::{Approval, Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
@@ -161,7 +161,7 @@ pub enum RunEvent {
     /// The journal can't be read, and why; or it can again. While it can't, nothing can be changed and no other session's run is seen.
     Unread(Option<String>),
     /// The team's journal is away, and what is done from here is recorded on this machine alone; `None`: it is back, and has that.
-    Away(Option<Away>),
+    Away(Option<Unread>),
     /// The journal can be read and not written with this login: why, and what lets it.
     OnlyLooks(String),
     /// Found at start: runs that earlier processes left unfinished. It is being looked at what became of each.

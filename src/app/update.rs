@@ -5,11 +5,10 @@ use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, presenter, way};
 use super::{filtering, hush, planning, questions, silence_preview};
 use crate::action::Action;
-use crate::domain::record::{Entry, RecordKind};
+use crate::domain::record::{Entry, JOURNAL_BACK, RecordKind};
 use crate::domain::{ThingId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
-use crate::journal::{Away, BACK};
 use crate::keymap::{Chord, Found, Scope};
 use crate::panes::hands::Marking;
 use crate::panes::{PANES, Presence, Selected};
@@ -474,15 +473,15 @@ pub(super) fn record_lock(state: &State, what: &str) -> Effect {
 }
 
 /// That the team's journal is away stays on the screen; that it is back is said.
-fn journal_away(state: &mut State, away: Option<Away>) {
-    let told = away.map(|away| Unread { why: text::clean(&away.text()).into_owned(), since: away.since });
+fn journal_away(state: &mut State, away: Option<Unread>) {
+    let told = away.map(|away| Unread { why: text::clean(&away.why).into_owned(), ..away });
     let why = told.as_ref().map(|told| told.why.clone());
     if !state.runs.away(told) {
         return;
     }
     match why {
         Some(why) => state.toasts.bad(state.now, why),
-        None => state.toasts.say(state.now, BACK),
+        None => state.toasts.say(state.now, JOURNAL_BACK),
     }
 }
 

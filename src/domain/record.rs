@@ -95,6 +95,9 @@ pub enum RecordKind {
     RunFinish,
 }
 
+/// That the team's journal was away and is back.
+pub const JOURNAL_BACK: &str = "the team's journal is back, and has what was recorded on this machine meanwhile";
+
 impl RecordKind {
     /// All kinds.
     pub const ALL: [Self; 23] = [

@@ -29,6 +29,7 @@ use crate::domain::record::RecordKind;
 use crate::domain::record::{Entry, Record};
 use crate::runbook::Approval;
 use crate::runbook::approvals::Request;
+use crate::runbook::history::Unread;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lease::{Grant, Lease, Taken};
@@ -61,10 +62,12 @@ pub struct Away {
     pub why: JournalError,
 }
 
-/// That it is back.
-pub const BACK: &str = "the team's journal is back, and has what was recorded on this machine meanwhile";
-
 impl Away {
+    /// As whoever works here is told of it.
+    pub fn told(&self) -> Unread {
+        Unread { why: self.text(), since: self.since }
+    }
+
     /// `the team's journal is away since 12:04:31Z (…): this machine's own records what is done from here`.
     pub fn text(&self) -> String {
         let since = self.since.strftime("%H:%M:%SZ");

@@ -83,7 +83,7 @@ impl Standing {
         let away = journal.away().await;
         if away != self.0 {
             self.0.clone_from(&away);
-            let _ = events.send(Event::Run(RunEvent::Away(away))).await;
+            let _ = events.send(Event::Run(RunEvent::Away(away.map(|away| away.told())))).await;
         }
     }
 }

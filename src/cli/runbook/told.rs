@@ -1,9 +1,8 @@
 //! What a run tells, line by line: for people, or as JSON.
 
-use crate::domain::record::{Record, RecordKind};
+use crate::domain::record::{JOURNAL_BACK, Record, RecordKind};
 use crate::domain::{RunId, json, text};
 use crate::event::RunEvent;
-use crate::journal::BACK;
 use crate::runbook::model::Role;
 use crate::runbook::script::AT;
 use serde_json::{Value, json};
@@ -32,7 +31,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
             json!({ "event": "plan_changed", "run": run.0, "what": what, "plan": super::plan::as_json(plan, &[]) })
         }
         RunEvent::Away(away) => {
-            let (since, why) = away.as_ref().map(|away| (away.since, away.why.to_string())).unzip();
+            let (since, why) = away.as_ref().map(|away| (away.since, away.why.clone())).unzip();
             json!({ "event": "journal", "away": away.is_some(), "since": since, "why": why })
         }
         RunEvent::Planned { .. }
@@ -63,8 +62,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
             None => format!("! {step}: its host answers again, and it is followed"),
         }),
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
-        RunEvent::Away(Some(away)) => Some(format!("! {}", text::clean(&away.text()))),
-        RunEvent::Away(None) => Some(BACK.to_owned()),
+        RunEvent::Away(Some(away)) => Some(format!("! {}", text::clean(&away.why))),
+        RunEvent::Away(None) => Some(JOURNAL_BACK.to_owned()),
         RunEvent::PlanChanged { what, .. } => {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
         }

@@ -248,7 +248,8 @@ impl Exec {
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         let record = self.journal.append(entry).await.inspect_err(|error| tracing::error!(%error, "the journal"))?;
         if self.runs.away.swap(record.kept.local, Ordering::AcqRel) != record.kept.local {
-            self.tell(RunEvent::Away(self.journal.away().await.filter(|_| record.kept.local))).await;
+            let away = self.journal.away().await.filter(|_| record.kept.local);
+            self.tell(RunEvent::Away(away.map(|away| away.told()))).await;
         }
         self.recorded(&record).await;
         Ok(record)
