@@ -139,7 +139,7 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     press(&mut screen, "\r");
     screen.wait_text("idle_minutes = 0");
     confirm(&mut screen, "restart on production-server");
-    screen.wait_text("done makes that plan");
+    screen.wait_text("y makes its plan");
     insist(&mut screen, "y", "plan: Kill idle database sessions");
     confirm(&mut screen, &format!("kill {} on primary", sessions.len()));
     wait_over(&screen, &home, 2);

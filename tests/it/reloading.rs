@@ -345,19 +345,19 @@ fn runbooks_follow_their_files_and_a_page_with_a_mistake_stays_as_it_was_and_is_
     let books = desk.home().join("books");
     std::fs::create_dir(&books).unwrap();
     std::fs::set_permissions(&books, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    desk.file("books/own.md", &page("As it was"));
+    desk.file("books/own.md", &page("1 as it was"));
     let mut session = painted(desk.launch());
     session.send("5");
-    session.wait_text("As it was");
-    replace(&desk, "books/own.md", &page("As it is"));
+    session.wait_text("1 as it was");
+    replace(&desk, "books/own.md", &page("1 as it is"));
     session.wait_text("runbooks read again: own changed");
-    session.wait_text("As it is");
+    session.wait_text("1 as it is");
     replace(&desk, "books/own.md", &page("Wrong").replace("risk: low\n", ""));
     session.wait_text("a runbook has a mistake: ");
     session.wait_text("own stays as it was, its file having a mistake");
     session.wait_text("own.md:");
-    wait_row(&session, "As it is", &["mistake", "no: its file has a mistake"]);
-    session.wait_text("mistake: As it is");
+    wait_row(&session, "1 as it is", &["mistake", "no: its file has a mistake"]);
+    session.wait_text("mistake: 1 as it is");
     session.wait_text("1 with a mistake");
     // Its plan is shown, says so, and takes no answer.
     session.send("R");
@@ -371,7 +371,7 @@ fn runbooks_follow_their_files_and_a_page_with_a_mistake_stays_as_it_was_and_is_
     session.wait_text("runbooks read again: more added");
     wait_row(&session, "One more", &["yes"]);
     wait_row(&session, "never.md", &["mistake", "no: it has a mistake"]);
-    wait_row(&session, "As it is", &["mistake"]);
+    wait_row(&session, "1 as it is", &["mistake"]);
     session.wait_text("2 with a mistake");
     desk.file("books/own.md", &page("Mended"));
     std::fs::remove_file(books.join("never.md")).unwrap();

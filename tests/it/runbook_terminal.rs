@@ -550,17 +550,16 @@ fn two_changes() -> String {
 #[test]
 fn a_dashboard_that_a_signal_ends_names_it_in_the_record_of_its_run() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")] {
-        let desk = desk(&two_changes());
+        let desk = desk(&two_changes().replace("title: Own", "title: 1 own"));
         make(&desk, "good");
         let mut screen = desk.start();
         screen.send("5");
         screen.wait_text("5 Runbooks");
-        screen.wait_text("Own ");
-        // By title: the second one.
+        screen.wait_text("1 own ");
+        // By title: the first one.
         press(&mut screen, "g");
-        press(&mut screen, "j");
         press(&mut screen, "R");
-        screen.wait_text("plan: Own");
+        screen.wait_text("plan: 1 own");
         screen.wait_text("y runs it");
         press(&mut screen, "y");
         is_made(&desk, "touched");

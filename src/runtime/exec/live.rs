@@ -59,6 +59,12 @@ pub(super) async fn act(
         }
     };
     tell(exec, run, &step, &live);
+    // It may have ended by that before it was looked what is left.
+    if cut.is_none() && answers.cut().is_some() {
+        let came = cutting.await;
+        tell_line(exec, run, &step, &in_words(&came));
+        cut = Some((came, Instant::now()));
+    }
     // What began while it was looked for is looked for once more.
     if let (Some((found @ Cut::Gone(_), _)), None) = (&mut cut, &acted) {
         *found = timeout(CUT, way.cut(call)).await.unwrap_or_else(|_| no_answer());

@@ -87,7 +87,7 @@ impl Answers {
     }
 
     /// What is in flight is cut off; whether it is also to be taken back.
-    pub(super) fn cut(&self) -> Option<bool> {
+    pub(in super::super) fn cut(&self) -> Option<bool> {
         *self.cut.borrow()
     }
 
