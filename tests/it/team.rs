@@ -60,7 +60,8 @@ impl Machine {
             "books/own.md",
             &format!("{FRONT}lock: [service/shop]\n---\n\n# Own\n\nIt is tried.\n\n## Do\n\n{STEPS}"),
         );
-        desk.file("books/free.md", &format!("{FRONT}---\n\n# Free\n\nIt locks nothing.\n\n## Do\n\n{STEPS}"));
+        let free = FRONT.replace("id: own\ntitle: Own", "id: free\ntitle: Free");
+        desk.file("books/free.md", &format!("{free}---\n\n# Free\n\nIt locks nothing.\n\n## Do\n\n{STEPS}"));
         let named = format!("hostname {host} && exec \"$@\"");
         let unshare = program(&["unshare"], &[]).unwrap().display().to_string();
         let wrapper = [&unshare, "--uts", "sh", "-c", &named, "sh"].map(str::to_owned).to_vec();
