@@ -122,7 +122,7 @@ fn a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it()
     shell.wait_text("ben@bastion-2 asks for service/shop: the shop must be restarted");
     say(&mut shell, "hand over");
     one.make("go");
-    shell.wait_text("undo, stop:");
+    shell.wait_text("undo (u), stop:");
     say(&mut shell, "stop");
     shell.wait_text("service/shop was handed over to ben@bastion-2");
     shell.wait_exit();
