@@ -135,6 +135,10 @@ async fn holder(desk: &Desk, resource: &str) -> Result<Option<Lease>, String> {
 }
 
 async fn list(desk: &Desk, as_json: bool) -> Result<(), String> {
+    let away = desk.exec.journal.away().await;
+    if let Some(away) = &away {
+        eprintln!("quarterdeck: {}", text::clean(&away.unseen()));
+    }
     let names = desk.exec.journal.locked().await.map_err(|error| error.to_string())?;
     let held = desk.exec.journal.held(&names).await.map_err(|error| error.to_string())?;
     if as_json {
@@ -142,7 +146,7 @@ async fn list(desk: &Desk, as_json: bool) -> Result<(), String> {
         return Ok(());
     }
     if held.is_empty() {
-        println!("nobody holds a lock");
+        println!("{}", if away.is_some() { "nobody on this machine holds a lock" } else { "nobody holds a lock" });
     }
     for lease in &held {
         println!("{lease}");

@@ -84,6 +84,11 @@ impl Away {
             "the team's journal is away since {since}: what it locks is locked on this machine alone, and nobody else is kept from it"
         )
     }
+
+    /// Why what is told of locks is not all.
+    pub fn unseen(&self) -> String {
+        format!("the team's journal is away, and what is held on other machines is not known: {}", self.why)
+    }
 }
 
 /// Where records go.

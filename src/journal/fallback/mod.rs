@@ -534,6 +534,10 @@ impl Inner {
 
     async fn append_there(&self, chain: &mut Chain, entry: &Entry) -> Result<Record, Failed> {
         let sent = async {
+            // Sent into a line that is gone nobody knows whether it was judged: it may be used, and may begin nothing.
+            if takes_server(entry) {
+                self.team.hello().await?;
+            }
             self.begin(chain).await?;
             let record = self.link(chain, entry.clone());
             self.send(chain, record).await

@@ -221,6 +221,97 @@ async fn a_lock_of_the_server_is_kept_for_its_time_and_one_taken_here_is_asked_f
     assert_eq!(ben.held(&a).await.unwrap(), []);
 }
 
+/// A request for approval, or what a second person says to it.
+async fn say(journal: &Fallback, kind: RecordKind, of: Option<Uuid>) -> Result<Uuid, JournalError> {
+    let data = json!({ "plan_hash": "a".repeat(64), "ttl_ms": 900_000, "approval": of, "plan": "step 1", "reason": "looked at it" });
+    journal.decide(entry(kind, None, data)).await.map(|record| record.id)
+}
+
+/// A run that begins by an approval.
+async fn begin_by(journal: &Fallback, approval: Uuid) -> Result<RunId, JournalError> {
+    let run = new_run();
+    let data = json!({ "approval": approval, "plan_hash": "a".repeat(64), "runbook": "fail-over", "answer": "\u{0}" });
+    journal.append(entry(RecordKind::RunStart, Some(run), data)).await.map(|_| run)
+}
+
+fn takes_the_server<T: std::fmt::Debug>(said: Result<T, JournalError>) {
+    let why = said.unwrap_err();
+    assert!(why.what.contains("is judged by the team's journal alone, and that is away"), "{why}");
+    assert_eq!(why.hint, "wait until it is back, or break the glass");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_two_waits_for_the_server_and_is_as_it_was_when_it_is_back() {
+    use RecordKind::{ApprovalAsked, ApprovalGiven, ApprovalRefused, ApprovalWithdrawn};
+    let machine = Machine::new(need!(postgres)).await;
+    let (ada, ben) = (machine.ada().await, machine.process("ben", Process::this()).await);
+    let plan = "a".repeat(64);
+    let approved = say(&ada, ApprovalAsked, None).await.unwrap();
+    say(&ben, ApprovalGiven, Some(approved)).await.unwrap();
+    let open = say(&ada, ApprovalAsked, None).await.unwrap();
+    let asked = ada.approval(&plan).await.unwrap().unwrap();
+    assert_eq!((asked.id(), asked.by()), (approved, "ben"));
+    machine.proxy.cut();
+    // Nobody has noticed yet that it is away: it is not begun, and the approval is not used.
+    takes_the_server(begin_by(&ada, approved).await);
+    takes_the_server(begin_by(&ada, approved).await);
+    takes_the_server(say(&ada, ApprovalAsked, None).await);
+    takes_the_server(say(&ada, ApprovalWithdrawn, Some(open)).await);
+    for kind in [ApprovalGiven, ApprovalRefused] {
+        takes_the_server(say(&ben, kind, Some(open)).await);
+    }
+    takes_the_server(ada.approvals().await);
+    assert_eq!(ada.approval(&plan).await.unwrap(), None, "what it was told before is not taken for what is now");
+    // What takes nobody else begins.
+    let alone = new_run();
+    assert!(begin_run(&ada, alone, "drain").await.kept.local);
+    let starts = ada.recent(100).await.unwrap().into_iter().filter(|record| record.entry.kind == RecordKind::RunStart);
+    assert_eq!(starts.map(|record| record.entry.run).collect::<Vec<_>>(), [Some(alone)], "no other is recorded");
+    machine.proxy.open();
+    tokio::join!(back(&ada), back(&ben));
+    say(&ben, ApprovalGiven, Some(open)).await.unwrap();
+    let run = begin_by(&ada, approved).await.unwrap();
+    let why = begin_by(&ada, approved).await.unwrap_err();
+    assert!(why.what.contains("approval: it was used by a run"), "{why}");
+    let listed = ada.approvals().await.unwrap();
+    let standing: Vec<String> = listed.iter().map(|request| request.standing(clock::now().wall)).collect();
+    assert_eq!(listed.iter().map(|request| request.id).collect::<Vec<_>>(), [approved, open]);
+    assert_eq!(standing[0], format!("used by run {}", run.short()));
+    assert!(standing[1].starts_with("approved, ") && standing[1].contains("by ben@bastion"), "{standing:?}");
+    assert_eq!(machine.there().await, machine.here().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_locked_is_told_while_the_server_is_away_too() {
+    let machine = Machine::new(need!(postgres)).await;
+    let (one, two) = (machine.ada().await, machine.ada().await);
+    let (first, second) = (new_run(), new_run());
+    begin_run(&one, first, "drain").await;
+    grants(one.take(first, &all(&["database/a"]), TTL).await.unwrap());
+    begin_run(&two, second, "drain").await;
+    machine.proxy.cut();
+    one.append(note(json!("it is away"))).await.unwrap();
+    grants(two.take(second, &all(&["server/b"]), TTL).await.unwrap());
+    // What it holds on the server it shows to the others as soon as it has noticed.
+    let seen = async {
+        while one.locked().await.unwrap().len() < 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), seen).await.expect("both are told");
+    for journal in [&one, &two] {
+        let locked = journal.locked().await.unwrap();
+        assert_eq!(locked, ["database/a", "server/b"]);
+        let held = journal.held(&locked).await.unwrap();
+        assert_eq!(held.iter().map(|lease| lease.run).collect::<Vec<_>>(), [first, second]);
+    }
+    machine.proxy.open();
+    tokio::join!(back(&one), back(&two));
+    assert_eq!(two.locked().await.unwrap(), ["database/a", "server/b"], "both are taken on the server");
+    tokio::join!(one.release(first), two.release(second)).0.unwrap();
+    assert_eq!(one.locked().await.unwrap(), [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_and_lost_rights_are_no_end_of_a_run_and_a_reader_gets_no_rights_by_that() {
     let machine = Machine::new(need!(postgres)).await;
@@ -249,11 +340,15 @@ async fn a_standby_and_lost_rights_are_no_end_of_a_run_and_a_reader_gets_no_righ
             sleep(Duration::from_millis(50)).await;
         }
     };
-    let told = timeout(Duration::from_secs(20), wait).await;
+    let told = timeout(Duration::from_secs(60), wait).await;
     let fresh = machine.ada().await.append(note(json!(1))).await;
+    let reader = machine.process("eve", Process::this()).await.append(note(json!(1))).await;
     machine.team.run("owner", "GRANT quarterdeck_writer TO ada").await.unwrap();
     told.expect("nothing new is begun by who may not");
-    assert!(fresh.unwrap_err().what.contains("may not"));
+    for begun in [fresh, reader] {
+        let why = begun.unwrap_err();
+        assert!(why.what.contains("may not"), "{why}");
+    }
     back(&journal).await;
     assert_eq!(machine.there().await, machine.here().await);
 }
@@ -270,6 +365,25 @@ async fn a_server_that_was_brought_back_without_the_end_of_a_chain_gets_it_again
     machine.team.run("owner", lose).await.unwrap();
     assert!(journal.append(note(json!("next"))).await.unwrap().kept.local);
     back(&journal).await;
+    assert_eq!(machine.there().await, machine.here().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_is_used_too_by_a_start_that_such_a_server_gets_again() {
+    let machine = Machine::new(need!(postgres)).await;
+    let (ada, ben) = (machine.ada().await, machine.process("ben", Process::this()).await);
+    let approved = say(&ada, RecordKind::ApprovalAsked, None).await.unwrap();
+    say(&ben, RecordKind::ApprovalGiven, Some(approved)).await.unwrap();
+    let run = begin_by(&ada, approved).await.unwrap();
+    let lose = "ALTER TABLE quarterdeck.record DISABLE TRIGGER USER; DELETE FROM quarterdeck.record WHERE kind = 'run.start'; \
+                ALTER TABLE quarterdeck.record ENABLE TRIGGER USER; UPDATE quarterdeck.approval SET run = NULL";
+    machine.team.run("owner", lose).await.unwrap();
+    assert!(ada.append(note(json!("next"))).await.unwrap().kept.local);
+    back(&ada).await;
+    let why = begin_by(&ada, approved).await.unwrap_err();
+    assert!(why.what.contains("approval: it was used by a run"), "{why}");
+    let used = &ada.approvals().await.unwrap()[0];
+    assert_eq!(used.standing(clock::now().wall), format!("used by run {}", run.short()));
     assert_eq!(machine.there().await, machine.here().await);
 }
 

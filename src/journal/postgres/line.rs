@@ -49,7 +49,7 @@ impl PostgresJournal {
         async move {
             let inner = &self.inner;
             if !inner.seen.initialized() {
-                let found = schema::look(&inner.login).await.map_err(Failed::Away)?;
+                let found = schema::look(&inner.login).await?;
                 schema::judge(&inner.login, found).map_err(Failed::Refused)?;
                 let _ = inner.seen.set(());
             }

@@ -2,7 +2,7 @@
 //! writer are what keeps the record as it is.
 
 use super::super::JournalError;
-use super::fault;
+use super::{Failed, fault};
 use crate::connect::postgres::Login;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::fmt::Write as _;
@@ -59,13 +59,17 @@ pub async fn make(login: &Login) -> Result<usize, JournalError> {
 
 /// Refuses a database whose tables are not those of this version.
 pub(super) async fn check(login: &Login) -> Result<(), JournalError> {
-    judge(login, look(login).await?)
+    judge(login, look(login).await.map_err(Failed::why)?)
 }
 
-/// The version of the tables that are there, as [`version`]; an error: it can't be asked.
-pub(super) async fn look(login: &Login) -> Result<usize, JournalError> {
-    let mut connection = login.connect(super::TABLE).await.map_err(fault::unreached)?;
-    let found = version(&mut connection).await.map_err(|error| fault::explain(login, "read", &error))?;
+/// The version of the tables that are there, as [`version`]. Whoever may not even look is refused.
+pub(super) async fn look(login: &Login) -> Result<usize, Failed> {
+    let connected = login.connect(super::TABLE).await;
+    let mut connection = connected.map_err(|error| Failed::Away(fault::unreached(error)))?;
+    let found = version(&mut connection).await.map_err(|error| {
+        let why = fault::explain(login, "read", &error);
+        if fault::is_forbidden(&error) { Failed::Refused(why) } else { Failed::Away(why) }
+    })?;
     // How the connection ends does not change what it said.
     let _ = connection.close().await;
     Ok(found)

@@ -20,10 +20,16 @@ CREATE TABLE quarterdeck.approval (
 
 CREATE INDEX approval_plan ON quarterdeck.approval (plan_hash);
 
+-- What a record says, as this server can take it apart: it knows no NUL in a text.
+CREATE FUNCTION quarterdeck.said(p_data text) RETURNS json
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT replace(p_data, '\u0000', '\u0001')::json
+$$;
+
 CREATE FUNCTION quarterdeck.judge_approval() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    said json := NEW.data::json;
+    said json := quarterdeck.said(NEW.data);
     one  quarterdeck.approval;
 BEGIN
     IF NEW.kind = 'run.approval.asked' THEN
@@ -98,7 +104,7 @@ BEGIN
     IF wanted.id IS NULL THEN
         RETURN 'nobody asked for it';
     END IF;
-    said := wanted.data::json;
+    said := quarterdeck.said(wanted.data);
     holder := (said ->> 'run')::uuid;
     SELECT array_agg(name) INTO names FROM json_array_elements_text(said -> 'resources') AS name;
     IF NOT EXISTS (SELECT FROM quarterdeck.lease WHERE resource = ANY (names) AND run = holder) THEN
@@ -129,6 +135,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
-REVOKE ALL ON FUNCTION quarterdeck.judge_approval(), quarterdeck.pass(uuid, uuid, uuid[], bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION quarterdeck.said(text), quarterdeck.judge_approval(), quarterdeck.pass(uuid, uuid, uuid[], bigint) FROM PUBLIC;
 GRANT SELECT ON quarterdeck.approval TO quarterdeck_reader, quarterdeck_writer;
 GRANT EXECUTE ON FUNCTION quarterdeck.pass(uuid, uuid, uuid[], bigint) TO quarterdeck_writer;

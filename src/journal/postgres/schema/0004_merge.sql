@@ -34,7 +34,7 @@ CREATE FUNCTION quarterdeck.use_approval() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE quarterdeck.approval SET run = NEW.run
-        WHERE id = (NEW.data::json ->> 'approval')::uuid AND asker = session_user AND approved AND run IS NULL;
+        WHERE id = (quarterdeck.said(NEW.data) ->> 'approval')::uuid AND asker = session_user AND approved AND run IS NULL;
     RETURN NULL;
 END $$;
 
@@ -68,8 +68,7 @@ BEGIN
     LOOP
         -- A chain that was begun there is of who brings it. Nobody has heard of its process.
         INSERT INTO quarterdeck.process (writer, login, boot, seen)
-            VALUES (one.writer, session_user, CASE WHEN one.kind = 'journal.open' AND position('\u0000' IN one.data) = 0 THEN one.data::json ->> 'boot' END,
-                '-infinity')
+            VALUES (one.writer, session_user, CASE WHEN one.kind = 'journal.open' THEN quarterdeck.said(one.data) ->> 'boot' END, '-infinity')
             ON CONFLICT (writer) DO NOTHING;
         PERFORM quarterdeck.own(one.writer);
         SELECT hash INTO known FROM quarterdeck.record WHERE writer = one.writer AND seq = one.seq;

@@ -127,3 +127,25 @@ async fn of_two_who_decide_at_once_one_does() {
         assert!(one.is_ok() ^ other.is_ok(), "{one:?} {other:?}");
     }
 }
+
+#[tokio::test]
+async fn a_text_with_a_nul_beside_it_is_judged_as_any_other() {
+    let team = Team::new(need!(postgres)).await;
+    let (ada, ben) = (team.open("ada", Process::this()), team.open("ben", Process::this()));
+    let odd = "a\u{0}b \\u0000 \\\u{0}";
+    let asked = json!({ "plan_hash": hash('a'), "ttl_ms": LONG, "plan": odd });
+    let id = ada.decide(entry(RecordKind::ApprovalAsked, None, asked)).await.unwrap().id;
+    let given = json!({ "approval": id, "plan_hash": hash('a'), "reason": odd });
+    ben.decide(entry(RecordKind::ApprovalGiven, None, given)).await.unwrap();
+    let start = |approval| json!({ "approval": approval, "plan_hash": hash('a'), "params": { odd: odd } });
+    let begun = ada.append(entry(RecordKind::RunStart, Some(new_run()), start(Some(id)))).await.unwrap();
+    assert_eq!(begun.entry.data["params"][odd], odd);
+    let again = ada.append(entry(RecordKind::RunStart, Some(new_run()), start(Some(id)))).await;
+    refused(again.map_err(|error| error.to_string()), "it was used by a run");
+    let alone = new_run();
+    ada.append(entry(RecordKind::RunStart, Some(alone), start(None))).await.unwrap();
+    let wanted = json!({ "run": alone, "resources": ["database/a"], "for_run": new_run(), "reason": odd, "take": false, "grace_ms": 0 });
+    let wanted = ben.append(entry(RecordKind::LockWanted, None, wanted)).await.unwrap().id;
+    assert_eq!(ben.pass(wanted).await.unwrap().as_deref(), Some("that run does not hold it any more"));
+    assert!(Reader::open(&team.store()).await.unwrap().verify().await.unwrap().is_intact());
+}

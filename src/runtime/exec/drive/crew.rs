@@ -71,7 +71,7 @@ impl Run {
             for order in orders {
                 crew.give(order);
             }
-            if crew.busy.is_empty() || crew.is_over(&machine) || crew.ousted.is_some() {
+            if crew.busy.is_empty() || crew.is_over(&machine) {
                 break;
             }
             tokio::select! {
@@ -82,9 +82,12 @@ impl Run {
                 }
                 answer = answers.recv(), if crew.asking.is_empty() && !answers.is_closed() => crew.heard(answer.as_ref()),
             }
+            // What would follow is another session's by now.
+            if crew.ousted.is_some() {
+                break;
+            }
         }
-        let mut main = crew.idle.remove(&None)?;
-        main.ousted = crew.ousted;
+        let mut main = crew.gathered().await?;
         main.leave_to_others().await;
         main.tell_change().await;
         main.ended.take()
@@ -204,6 +207,25 @@ impl Crew {
             }
         }
         self.idle.insert(None, main);
+    }
+
+    /// The hand of the run as a whole, at its end. Of a run that another session took over it is waited for, and told what the others know; what
+    /// these are doing just now is left to that session.
+    async fn gathered(mut self) -> Option<Box<Run>> {
+        while self.ousted.is_some()
+            && !self.idle.contains_key(&None)
+            && let Some((lane, hand, _)) = self.busy.next().await
+        {
+            self.back(lane, hand);
+        }
+        let mut main = self.idle.remove(&None)?;
+        if self.ousted.is_some() {
+            for mut hand in self.idle.into_values() {
+                main.take_over(None, &mut hand);
+            }
+        }
+        main.ousted = self.ousted;
+        Some(main)
     }
 
     /// Its end is written, or can't be.

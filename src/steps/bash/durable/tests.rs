@@ -39,6 +39,17 @@ impl Host {
         self.home.path()
     }
 
+    /// Its run is this host's alone: on a real one nobody else has a step of the same name, but here all are one machine, and what ends a step
+    /// looks for its mark among all processes.
+    fn key(&self, step: &str) -> Key {
+        Key::new(&self.run(), step, "box", false)
+    }
+
+    fn run(&self) -> String {
+        let name = self.path().file_name().unwrap_or_default();
+        format!("run{}", name.to_string_lossy().trim_start_matches('.'))
+    }
+
     fn spawn(&self, input: &str) -> Child {
         let path = format!("{}/bin:{}", self.path().display(), std::env::var("PATH").unwrap());
         let mut command = Command::new(self.path().join("bin/sh"));
@@ -53,7 +64,7 @@ impl Host {
     }
 
     fn say(&self, ask: &Ask<'_>, step: &str) -> Vec<Word> {
-        let input = ask.input(&key(step), None, MARK);
+        let input = ask.input(&self.key(step), None, MARK);
         let output = self.spawn(input.expose_secret()).wait_with_output().unwrap();
         words(&output.stdout, MARK).unwrap_or_else(|| panic!("{output:?}"))
     }
@@ -97,7 +108,7 @@ impl Host {
     }
 
     fn dir(&self, step: &str) -> PathBuf {
-        self.path().join(".local/state/quarterdeck/steps").join(key(step).digits)
+        self.path().join(".local/state/quarterdeck/steps").join(self.key(step).digits)
     }
 
     /// The process that a file in its directory names.
@@ -112,10 +123,6 @@ impl Host {
             other => panic!("{other:?}"),
         }
     }
-}
-
-fn key(step: &str) -> Key {
-    Key::new("run", step, "box", false)
 }
 
 fn script(body: &str) -> Script<'_> {
@@ -159,7 +166,7 @@ fn a_script_runs_apart_from_whoever_began_it_and_its_end_waits_for_who_asks() {
         let (end, out, err) = host.end("a/b");
         let umask = Command::new("sh").args(["-c", "umask"]).output().unwrap();
         let umask = String::from_utf8_lossy(&umask.stdout).trim().to_owned();
-        assert_eq!(out, format!("{odd}|2|run/a/b/box|{umask}|/|"), "{shell}");
+        assert_eq!(out, format!("{odd}|2|{}/a/b/box|{umask}|/|", host.run()), "{shell}");
         assert_eq!((err.as_str(), end.code, end.how), ("oops\n", Some(3), How::Ended), "{shell}");
         assert_eq!(end.out.sum.as_deref(), Some(hex(&Sha256::digest(&out)).as_str()), "{shell}");
         // Nothing in its directory holds the script or a variable.
@@ -179,7 +186,7 @@ fn a_key_begins_once_whatever_happens_here() {
     for (shell, host) in shells() {
         let file = host.path().join("began");
         let body = format!("set -eu\necho x >> {}", file.display());
-        let input = Ask::Start(&script(&body)).input(&key("once"), None, MARK);
+        let input = Ask::Start(&script(&body)).input(&host.key("once"), None, MARK);
         let all: Vec<Child> = (0..8).map(|_| host.spawn(input.expose_secret())).collect();
         let said: Vec<Vec<Word>> =
             all.into_iter().map(|child| words(&child.wait_with_output().unwrap().stdout, MARK).unwrap()).collect();
@@ -211,7 +218,7 @@ fn what_was_cut_off_or_changed_on_the_way_runs_nothing() {
     for (shell, host) in shells() {
         let file = host.path().join("began");
         let body = format!("touch {}", file.display());
-        let input = Ask::Start(&script(&body)).input(&key("cut"), None, MARK);
+        let input = Ask::Start(&script(&body)).input(&host.key("cut"), None, MARK);
         let input = input.expose_secret().trim_end();
         let step = (input.len() / 40).max(1);
         for length in (0..input.len()).step_by(step).chain([input.len() - 1]) {
@@ -269,7 +276,7 @@ fn what_survives_is_named() {
         assert_eq!(host.start("deaf", "exec sleep 300"), running(), "{shell}");
         let body = host.process("deaf", "body");
         // Nothing that a test can make survives KILL, so no signal is sent.
-        let input = Ask::Cancel { grace: 1 }.input(&key("deaf"), None, MARK);
+        let input = Ask::Cancel { grace: 1 }.input(&host.key("deaf"), None, MARK);
         let input = input.expose_secret().replace("kill \"-$QD_SIGNAL\"", ": ");
         let output = host.spawn(&input).wait_with_output().unwrap();
         let said = words(&output.stdout, MARK).unwrap();
@@ -288,7 +295,7 @@ fn on_a_small_disk(host: &Host, size: &str, fill: &str, asks: &[(&str, Ask<'_>)]
         format!("set -e\nmount -t tmpfs -o size={size},mode=700 none {0}\ncd {0}\n{fill}\n", steps.display());
     for (at, (step, ask)) in asks.iter().enumerate() {
         let file = host.path().join(format!("ask{at}"));
-        fs::write(&file, ask.input(&key(step), None, MARK).expose_secret()).unwrap();
+        fs::write(&file, ask.input(&host.key(step), None, MARK).expose_secret()).unwrap();
         writeln!(shell, "echo next\nHOME={} sh <{}", host.path().display(), file.display()).unwrap();
     }
     let output = Command::new("unshare").args(["-m", "sh", "-c", &shell]).output().ok()?;
@@ -430,10 +437,10 @@ fn an_output_that_outgrows_its_file_is_begun_anew_and_counted_on() {
             "printf 'first\\n'\nhead -c 400000 /dev/zero | tr '\\0' x\nwhile [ ! -e {} ]; do sleep 0.1; done\necho last",
             go.display()
         );
-        let input = Ask::Start(&script(&body)).input(&key("outgrown"), None, MARK);
+        let input = Ask::Start(&script(&body)).input(&host.key("outgrown"), None, MARK);
         // The same with a limit that a test can reach: the sum is over what the keeper reads.
         let text = input.expose_secret().replace(&format!("QD_MOST_KEPT={MOST}"), "QD_MOST_KEPT=300000");
-        let kept = script(&body).keeper(&key("outgrown"));
+        let kept = script(&body).keeper(&host.key("outgrown"));
         let small = kept.expose_secret().replace(&format!("QD_MOST_KEPT={MOST}"), "QD_MOST_KEPT=300000");
         let sums = [kept.expose_secret(), small.as_str()].map(|text| hex(&Sha256::digest(text)));
         host.spawn(&text.replace(&sums[0], &sums[1])).wait_with_output().unwrap();
