@@ -37,6 +37,7 @@ pub(super) fn vanished(state: &mut State) {
 /// It is gone by its answer.
 pub(super) fn answered(state: &mut State) {
     state.hush = Some(Hush { until: state.now.mono + ARM, typing: false });
+    super::questions::answered(state);
 }
 
 /// A key came; true when it does nothing. What is asked next after an answer sees to itself when it takes one.

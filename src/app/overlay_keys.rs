@@ -18,6 +18,8 @@ use crate::widgets::scroll::Scroll;
 use crossterm::event::KeyCode;
 
 const TOO_SOON: &str = "too soon or too fast to be meant: read, then answer";
+/// The same of a question that came right after an answer.
+const RESTS: &str = "that may have been meant for the question before: read, then answer";
 
 /// One key for the overlay.
 pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects) {
@@ -177,6 +179,7 @@ pub(super) fn pass_time(state: &mut State, effects: &mut Effects) {
         }
         Overlay::Ask(dialog) => {
             state.dirty |= arm(&mut dialog.armed, &dialog.arming, now);
+            dialog.rests = dialog.arming.rests(now);
             !(dialog.arming.settled(now) && answer_ask(dialog, effects))
         }
     };
@@ -390,7 +393,8 @@ fn leaves(dialog: &AskDialog, chord: Chord) -> bool {
 
 fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects: &mut Effects) {
     let disturbed = dialog.arming.disturb();
-    (dialog.refusal, dialog.stops) = (disturbed.then(|| TOO_SOON.to_owned()), false);
+    let early = if dialog.rests { RESTS } else { TOO_SOON };
+    (dialog.refusal, dialog.stops) = ((disturbed || dialog.rests).then(|| early.to_owned()), false);
     let burst = burst || disturbed;
     let quiet = dialog.arming.armed(now) && !burst;
     let answers = dialog.takes_text() && chord.is(KeyCode::Enter)
@@ -407,7 +411,7 @@ fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects:
         if dialog.arming.armed(now) {
             dialog.field.key(chord);
         } else {
-            dialog.refusal = Some(TOO_SOON.to_owned());
+            dialog.refusal = Some(early.to_owned());
         }
     } else if chord.is(KeyCode::Down) || chord.char() == Some('j') {
         dialog.go(1);
@@ -426,7 +430,7 @@ fn ask_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now, effects:
 fn weigh(dialog: &mut AskDialog, now: Now, burst: bool) -> bool {
     let counts = dialog.arming.answer(now, burst);
     if !counts {
-        dialog.refusal = Some(TOO_SOON.to_owned());
+        dialog.refusal = Some(if dialog.rests { RESTS } else { TOO_SOON }.to_owned());
     }
     counts
 }

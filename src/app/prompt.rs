@@ -60,6 +60,8 @@ pub struct AskDialog {
     pub(super) arming: Arming,
     /// It takes answers now.
     pub armed: bool,
+    /// It takes none because one was given right before: hands must have been off the keys first.
+    pub rests: bool,
     /// The phrase or the reason being typed.
     pub field: Field,
     /// A reason for skipping is being typed.
@@ -88,6 +90,7 @@ impl AskDialog {
             cursor: 0,
             arming: Arming::default(),
             armed: false,
+            rests: false,
             field: Field::default(),
             skipping: false,
             refusal: None,
@@ -99,7 +102,7 @@ impl AskDialog {
     pub(super) fn begin_anew(&mut self) {
         (self.field, self.skipping, self.refusal) = (Field::default(), false, None);
         (self.way, self.stops) = (None, false);
-        (self.arming, self.armed) = (Arming::default(), false);
+        (self.arming, self.armed, self.rests) = (Arming::default(), false, false);
     }
 
     /// What a letter chooses of what there is after a failure or a stop.

@@ -1,6 +1,7 @@
 //! What runs ask. A question opens by itself when nobody's hands are elsewhere; Esc puts it aside, and one key brings it back. Its run
 //! waits all the time, and the line above the keys says so.
 
+use super::answer::{Arming, REST};
 use super::{AskDialog, Overlay, State};
 use crate::action::Action;
 use crate::domain::{Now, RunId};
@@ -20,6 +21,8 @@ pub struct Questions {
     asked: u64,
     /// When a key came that was meant for something else.
     hands: Option<Now>,
+    /// When hands will have been off the keys for long enough since the last answer; monotonic.
+    rest: Option<Duration>,
 }
 
 impl Questions {
@@ -62,6 +65,20 @@ impl State {
     }
 }
 
+/// Something was answered: what opens by itself next takes no answer before hands were off the keys.
+pub(super) fn answered(state: &mut State) {
+    state.questions.rest = Some(state.now.mono + REST);
+}
+
+/// A key came, for whatever: since the last answer hands were not off the keys, unless they were for long enough.
+pub(super) fn typed(state: &mut State) {
+    let Some(rest) = state.questions.rest.as_mut().filter(|rest| state.now.mono < **rest) else { return };
+    *rest = state.now.mono + REST;
+    if let Some(Overlay::Ask(dialog)) = &mut state.overlay {
+        dialog.arming.rest(*rest);
+    }
+}
+
 /// A run asks, in place of what it asked before: at once where that is on the screen.
 pub(super) fn came(state: &mut State, mut dialog: AskDialog) {
     let was_open = over(state, dialog.run);
@@ -70,7 +87,7 @@ pub(super) fn came(state: &mut State, mut dialog: AskDialog) {
     state.questions.put(dialog);
     if was_open {
         // It is the newest.
-        open(state, state.questions.len() - 1);
+        open_by_itself(state, state.questions.len() - 1);
     }
 }
 
@@ -125,20 +142,29 @@ fn open(state: &mut State, at: usize) {
     state.dirty = true;
 }
 
+/// Nobody asked for it: right after an answer it takes none at once.
+fn open_by_itself(state: &mut State, at: usize) {
+    open(state, at);
+    let rest = state.questions.rest.filter(|rest| state.now.mono < *rest);
+    if let (Some(rest), Some(Overlay::Ask(dialog))) = (rest, &mut state.overlay) {
+        (dialog.arming, dialog.rests) = (Arming::resting(rest), true);
+    }
+}
+
 /// Opens a question that nobody has seen, unless hands are elsewhere; keeps what is known of who asks.
 pub(super) fn settle(state: &mut State) {
     if may_open(state)
         && let Some(at) = state.questions.unseen()
     {
-        open(state, at);
+        open_by_itself(state, at);
     }
-    let mut asking: Vec<(u64, RunId)> = state.questions.aside.iter().map(|it| (it.number, it.run)).collect();
+    let mut asking: Vec<&AskDialog> = state.questions.aside.iter().collect();
     if let Some(Overlay::Ask(dialog)) = &state.overlay {
-        asking.push((dialog.number, dialog.run));
+        asking.push(dialog);
     }
-    asking.sort_unstable();
-    let asking: Vec<RunId> = asking.into_iter().map(|(_, run)| run).collect();
-    state.runs.asking(&asking);
+    asking.sort_unstable_by_key(|dialog| dialog.number);
+    let asking = asking.into_iter().map(|dialog| (dialog.run, dialog.step.clone())).collect();
+    state.runs.asking(asking);
 }
 
 /// What nobody asked for just now may open: whoever sits here does nothing else.

@@ -167,6 +167,7 @@ fn take_key(state: &mut State, chord: Chord, effects: &mut Effects) {
     let burst = state.typing.key(state.now);
     let chord = meant(state, chord);
     (state.dirty, state.note) = (true, None);
+    questions::typed(state);
     if hush::swallows(state) {
         return;
     }

@@ -21,7 +21,7 @@ pub struct Runs {
     /// The places of the runs that each step has called.
     calls: HashMap<(RunId, String), Vec<usize>>,
     /// Those that wait for somebody here.
-    asking: Vec<RunId>,
+    asking: Vec<(RunId, String)>,
     revision: u64,
     unread: Option<Unread>,
     away: Option<Unread>,
@@ -87,6 +87,8 @@ pub struct RunView {
     pub left: bool,
     /// It waits for an answer from somebody at this screen.
     pub asks: bool,
+    /// The id of the step that it waits for that at; empty: at none.
+    pub asks_about: String,
     /// Somebody gave it up, and nobody has taken it up again since.
     pub given_up: bool,
     /// Somebody at this screen holds it: it begins no step until that is taken back.
@@ -168,16 +170,26 @@ impl RunView {
         each_once(self.steps.iter().filter(|other| without_host(&other.id) == without_host(step)))
     }
 
+    /// Where a step is, on its host alone; `None`: nowhere, or there is no such step.
+    pub fn place_of(&self, step: &str) -> Option<&str> {
+        let step = self.steps.iter().find(|other| other.id == step)?;
+        Some(step.target.as_str()).filter(|target| !target.is_empty())
+    }
+
     /// How many steps its page has, however many hosts each is done on.
     pub fn numbers(&self) -> usize {
         self.steps.iter().map(|step| step.number).max().unwrap_or(0)
     }
 
-    /// The number of the step that is under way, that comes next, or that is not well and about which somebody is asked; `None`: the
+    /// The number of the step about which somebody is asked, that is under way, that comes next, or that is not well; `None`: the
     /// run is over, or there is none left.
     pub fn current(&self) -> Option<usize> {
         if self.outcome.is_some() {
             return None;
+        }
+        let asked = |step: &StepView| self.asks && step.id == self.asks_about;
+        if let Some(asked) = self.steps.iter().position(asked) {
+            return Some(asked);
         }
         // Of hosts side by side one that goes on tells more than one that has ended.
         if let Some(under_way) = self.steps.iter().position(StepView::is_under_way) {
@@ -508,17 +520,19 @@ impl Runs {
         }
     }
 
-    /// These, and no others, wait for an answer from somebody at this screen.
-    pub fn asking(&mut self, runs: &[RunId]) {
+    /// These, and no others, wait for an answer from somebody at this screen, each about a step.
+    pub fn asking(&mut self, runs: Vec<(RunId, String)>) {
         if self.asking == runs {
             return;
         }
-        for run in self.asking.iter().chain(runs) {
+        for (run, _) in self.asking.iter().chain(&runs) {
             if let Some(place) = self.places.get(run) {
-                self.views[*place].asks = runs.contains(run);
+                let about = runs.iter().find(|(asks, _)| asks == run).map(|(_, step)| step.clone());
+                let view = &mut self.views[*place];
+                (view.asks, view.asks_about) = (about.is_some(), about.unwrap_or_default());
             }
         }
-        self.asking = runs.to_vec();
+        self.asking = runs;
         self.revision += 1;
     }
 
@@ -622,6 +636,7 @@ fn start(id: RunId, record: &Record) -> RunView {
         cut_off: false,
         left: false,
         asks: false,
+        asks_about: String::new(),
         given_up: false,
         paused: false,
         batches: Vec::new(),

@@ -1,6 +1,6 @@
 //! A plan: everything a run would do, frozen. What is shown is what is approved is what runs.
 
-use super::foreseen::Foreseen;
+use super::foreseen::{self, Foreseen};
 use super::machine::Was;
 use super::model::{Role, Runbook};
 use super::script::{Fleet, Script, without_host};
@@ -385,6 +385,21 @@ impl<Stage> Plan<Stage> {
     pub fn first_change(&self) -> Option<&PlannedStep> {
         self.body.steps.iter().find(|step| step.changes())
     }
+    /// The steps that ask for a phrase of their own when they are reached, each with it; a step on several hosts asks once.
+    pub fn later(&self) -> Vec<(&PlannedStep, &str)> {
+        let mut seen: Vec<&str> = self.first_change().map(PlannedStep::of).into_iter().collect();
+        let asks = |step: &&PlannedStep| step.changes() && step.past.is_none() && step.level > Level::Yes;
+        let mut found = Vec::new();
+        for step in self.body.steps.iter().filter(asks) {
+            if !seen.contains(&step.of())
+                && let Some(phrase) = &step.phrase
+            {
+                seen.push(step.of());
+                found.push((step, phrase.as_str()));
+            }
+        }
+        found
+    }
 }
 
 impl PlanBody {
@@ -401,9 +416,17 @@ impl PlanBody {
         found
     }
 
-    /// The number of a step in the page, from 1, on whatever host.
+    /// The number of a step in the page, from 1, on whatever host. A run that goes backwards has its steps in another order than that.
     pub fn number(&self, step: &PlannedStep) -> usize {
+        if let Some(known) = self.again.as_ref().and_then(|again| again.numbers.get(step.of())) {
+            return *known;
+        }
         self.by_step().iter().position(|members| members[0].of() == step.of()).map_or(0, |at| at + 1)
+    }
+
+    /// `step 2 'Start it again'`.
+    pub fn name(&self, step: &PlannedStep) -> String {
+        foreseen::name(&self.number(step).to_string(), &step.title)
     }
 
     /// A step by its id.

@@ -159,6 +159,10 @@ fn way(way: Way) -> Option<&'static str> {
 /// What there is to answer. One letter means the same in every dialog: docs/keys.md.
 fn answers(ask: &AskDialog) -> Vec<String> {
     let text = |text: &str| text.to_owned();
+    if ask.rests {
+        let rests = "takes an answer when no key came for 1.5 s, because one was given right before";
+        return vec![text(rests), text("Esc puts it aside")];
+    }
     let mut parts: Vec<String> = match &ask.phrase {
         _ if ask.skipping && !ask.ways.is_empty() => {
             return vec![text("why does it continue all the same?"), text("Enter continues"), text("Esc goes back")];
@@ -193,11 +197,13 @@ fn beside(parts: &[String], width: usize) -> String {
     out
 }
 
-/// `Restart web on web-1: run 1a2b3c asks`, and which of how many. The place is that of the step that is asked about; where that has none, all
-/// that the run changes.
+/// `Restart web on web-1: run 1a2b3c asks`, and which of how many. The place is that of the step that is asked about, after a failure of the one
+/// host that a key acts on; where that has none, all that the run changes.
 fn asks(state: &State, ask: &AskDialog) -> String {
+    let one = !ask.ways.is_empty() && !ask.ways.contains(&Way::Next);
     let about = state.runs.get(ask.run).map_or_else(String::new, |run| {
-        let of_step = run.places_of(&ask.step);
+        let of_host = run.place_of(&ask.step).filter(|_| one);
+        let of_step = of_host.map_or_else(|| run.places_of(&ask.step), |place| vec![place]);
         match if of_step.is_empty() { run.places() } else { of_step }.as_slice() {
             [] => format!("{}: ", run.title),
             [place] => format!("{} on {place}: ", run.title),

@@ -114,10 +114,25 @@ fn ask(state: &State, plan: &PlanDialog) -> (Role, String) {
         let by =
             plan.approval.as_ref().map(|approval| format!("approved by {}: {}. ", approval.by(), approval.reason()));
         let by = text::clean(&by.unwrap_or_default()).into_owned();
-        (Role::DialogDanger, format!("{by}to run it type  {phrase}  and press Enter. {more}Esc leaves"))
+        let later = later(&plan.plan);
+        (Role::DialogDanger, format!("{by}to run it type  {phrase}  and press Enter. {later}{more}Esc leaves"))
     } else {
-        (Role::DialogDanger, format!("y runs it. {more}Esc leaves; Enter alone never acts"))
+        let later = later(&plan.plan);
+        (Role::DialogDanger, format!("y runs it. {later}{more}Esc leaves; Enter alone never acts"))
     }
+}
+
+/// `Step 2 'Bad' asks again: flop on web-1. `: what is answered now is not answered for all. Of several steps their numbers.
+fn later(plan: &Plan<Draft>) -> String {
+    let text = match plan.later().as_slice() {
+        [] => return String::new(),
+        [(step, phrase)] => format!("{} asks again: {phrase}. ", plan.body().name(step)).replacen('s', "S", 1),
+        several => {
+            let numbers: Vec<String> = several.iter().map(|(step, _)| plan.body().number(step).to_string()).collect();
+            format!("Steps {} ask again, each for a phrase of its own. ", numbers.join(", "))
+        }
+    };
+    text::clean(&text).into_owned()
 }
 
 /// How the second person is come by.
@@ -203,14 +218,14 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
         batches(&mut out, rolling, &done_before(body), width);
     }
     let all = body.by_step();
-    for (members, number) in all.iter().zip(1..) {
-        steps::affected(&mut out, number, members, width);
+    for members in &all {
+        steps::affected(&mut out, body.number(members[0]), members, width);
     }
     out.push((Role::Text, String::new()));
     wrap_into(&mut out, Role::Title, "All steps, in order", width, 2);
     let mut said = steps::Said::new();
-    for (members, number) in all.iter().zip(1..) {
-        steps::step(&mut out, number, members, &mut said, width);
+    for members in &all {
+        steps::step(&mut out, body.number(members[0]), members, &mut said, width);
     }
     page(&mut out, &body.runbook, width, usize::from(told), Steps::Numbered);
     out.push((Role::Faint, String::new()));

@@ -744,3 +744,97 @@ fn a_real_run_waits_while_everything_is_looked_at_and_goes_on_when_it_is_answere
     assert!(!screen.text().contains("A: answer"), "{}", screen.text());
     leave(&mut screen);
 }
+
+/// The next question of a run that is taken back, with another step.
+fn ask_undo(scene: &mut Scene, run: u128, host: &str) {
+    let prompt = format!("Can be undone: step 1 'Row' on {host}");
+    ask(scene, run, &prompt, None, false, TaskList::default(), vec![Way::Undo, Way::GoOn, Way::Stop]);
+    scene.paint();
+}
+
+/// A key at this cadence, with ticks and frames as the loop has them between two keys.
+fn press_at(scene: &mut Scene, key: char, cadence: u64) {
+    let frames = cadence / 50 - 2;
+    for _ in 0..frames {
+        scene.pass(Duration::from_millis(50));
+        scene.paint();
+    }
+    scene.key(KeyCode::Char(key));
+}
+
+#[test]
+fn the_letter_that_was_just_an_answer_answers_nothing_more_until_hands_were_off_the_keys() {
+    for (cadence, late) in [(300, 0), (500, 0), (750, 0), (1200, 0), (750, 3)] {
+        let mut scene = Scene::full(LARGE);
+        begin(&mut scene, 1, "local/api-3");
+        ask_undo(&mut scene, 1, "web-3");
+        settle(&mut scene);
+        press(&mut scene, "u");
+        let undo = (run_id(1), RunAnswer::Choose { way: Way::Undo, reason: String::new() });
+        assert_eq!(answers(&scene), [undo.clone()]);
+        scene.paint();
+        // The undo takes as long as some of the keys.
+        (0..late).for_each(|_| press_at(&mut scene, 'u', cadence));
+        ask_undo(&mut scene, 1, "web-2");
+        for _ in 0..6 {
+            press_at(&mut scene, 'u', cadence);
+        }
+        assert_eq!(answers(&scene), [undo.clone()], "every {cadence} ms");
+        let seen = words(&screen(&mut scene));
+        assert!(seen.contains("takes an answer when no key came for 1.5 s"), "{seen}");
+        assert!(seen.contains("that may have been meant for the question before"), "{seen}");
+        // Hands are off: it takes one, and says which.
+        (0..31).for_each(|_| scene.pass(Duration::from_millis(50)));
+        let seen = words(&screen(&mut scene));
+        assert!(seen.contains("u undoes it") && !seen.contains("1.5 s"), "{seen}");
+        press(&mut scene, "u");
+        assert_eq!(answers(&scene), [undo.clone(), undo]);
+    }
+}
+
+#[test]
+fn a_question_that_comes_when_hands_are_off_takes_an_answer_as_before() {
+    let mut scene = Scene::full(LARGE);
+    begin(&mut scene, 1, "local/api-3");
+    ask_undo(&mut scene, 1, "web-3");
+    settle(&mut scene);
+    press(&mut scene, "u");
+    scene.pass(Duration::from_secs(2));
+    ask_undo(&mut scene, 1, "web-2");
+    assert!(words(&screen(&mut scene)).contains("u undoes it"));
+    settle(&mut scene);
+    press(&mut scene, "u");
+    assert_eq!(answers(&scene).len(), 2);
+}
+
+/// A run on two hosts whose second step went wrong on the first of them.
+fn gone_wrong(scene: &mut Scene) {
+    let step = |id: &str, title: &str| json!({ "id": id, "title": title, "target": id.split_once('@').unwrap().1 });
+    let steps = [("row@web-1", "Row"), ("bad@web-1", "Bad"), ("row@web-2", "Row"), ("bad@web-2", "Bad")];
+    let steps: Vec<_> = steps.map(|(id, title)| step(&format!("a/{id}"), title)).into();
+    let start = json!({ "runbook": "wrong", "title": "Goes wrong", "answer": "y", "params": {}, "steps": steps });
+    scene.send(record_at(0, 1, RecordKind::RunStart, None, start));
+    for (step, state) in [("a/row@web-1", "ok"), ("a/row@web-2", "ok"), ("a/bad@web-1", "failed")] {
+        scene.send(record_at(1, 1, RecordKind::StepExit, Some(step), json!({ "state": state })));
+    }
+}
+
+#[test]
+fn a_question_after_a_failure_says_in_every_place_what_its_key_acts_on() {
+    let mut scene = Scene::full(LARGE);
+    gone_wrong(&mut scene);
+    for (step, title, banner) in [
+        ("a/bad@web-1", "Goes wrong on web-1: run", "Goes wrong on web-1: Bad: waits for you"),
+        ("a/row@web-2", "Goes wrong on web-2: run", "Goes wrong on web-2: Row: waits for you"),
+    ] {
+        let (run, prompt, list) = (run_id(1), "Can it be undone?".to_owned(), TaskList::default());
+        let ways = vec![Way::Undo, Way::Stop];
+        let ask = RunEvent::Ask { run, step: step.to_owned(), prompt, phrase: None, manual: false, list, ways };
+        scene.send(Event::Run(ask));
+        settle(&mut scene);
+        let seen = screen(&mut scene);
+        assert!(seen.contains(title), "{title}\n{seen}");
+        let line = seen.lines().rev().nth(1).unwrap();
+        assert!(line.contains(banner), "{banner}\n{seen}");
+    }
+}

@@ -198,11 +198,20 @@ fn a_host_that_ssh_leads_elsewhere_under_an_open_plan_is_not_touched_and_the_pla
         sshd.wait_masters(1);
         screen
     };
-    for line in ["HostName 127.0.0.9", "User nobody", "Port 9", "ProxyJump hop"] {
+    // Whether its connection still stands or not: one that does leads to another host than the plan is about.
+    for (line, stands) in [
+        ("HostName 127.0.0.9", true),
+        ("User nobody", false),
+        ("Port 9", true),
+        ("Port 9", false),
+        ("ProxyJump hop", true),
+    ] {
         let mut screen = open();
         sshd.client(line);
-        sshd.end_sessions();
-        sshd.wait_masters(0);
+        if !stands {
+            sshd.end_sessions();
+            sshd.wait_masters(0);
+        }
         answer(&mut screen, "go on box");
         screen.wait_text("! box leads to ");
         screen.wait_text("to run it type  go on box");
@@ -215,9 +224,21 @@ fn a_host_that_ssh_leads_elsewhere_under_an_open_plan_is_not_touched_and_the_pla
     let journal = books.desk.run(&["journal", "export"]);
     let journal = String::from_utf8_lossy(&journal.stdout);
     assert!(journal.contains("run.finish") && !journal.contains("step.intent"), "{journal}");
-    // A connection that stands goes where it went, which is what the plan says.
+    // What the command line plans at the same moment is the same place: an old connection is not used for a new plan.
     let mut screen = open();
-    sshd.client("Port 9");
+    sshd.client("Hostname localhost");
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Own");
+    insist(&mut screen, "R", "plan: Own");
+    screen.wait_text(&format!("@localhost:{}", sshd.port));
+    assert!(books.plan(&[])["steps"][0]["address"].as_str().unwrap().contains("@localhost:"));
+    screen.wait_text("to run it type  go on box");
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Own");
+    sshd.client("");
+    insist(&mut screen, "R", "plan: Own");
+    screen.wait_text(&format!("@127.0.0.1:{}", sshd.port));
+    screen.wait_text("to run it type  go on box");
     answer(&mut screen, "go on box");
     screen.wait_screen("a verdict", LONG, |screen| screen.contents().contains("✓ Own"));
     assert!(mark.exists());

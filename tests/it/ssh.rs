@@ -216,6 +216,51 @@ async fn a_jump_host_that_is_not_known_never_asks_on_the_terminal() {
 }
 
 #[tokio::test]
+async fn a_jump_host_is_told_with_its_own_port_and_user_behind_another_one_too() {
+    let sshd = need!(own_sshd);
+    sshd.client_block(
+        "Host far\n  HostName 10.0.0.4\n  User ops\n  ProxyJump jump\nHost jump\n  HostName 10.0.0.5\n  Port 2200\n  User hop\n  \
+         ProxyJump 127.0.0.9:2299\nHost 127.0.0.9\n  User root\nHost six\n  HostName fe80::4\n  User ops\n  ProxyJump ops@[fe80::9]:2299",
+    );
+    let (_, far) = connect_to(&sshd, "far");
+    let wanted = "ops@10.0.0.4:22 through jump, hop@10.0.0.5:2200 through 127.0.0.9:2299, root@127.0.0.9:2299";
+    assert_eq!(far.target().await, wanted);
+    let (_, six) = connect_to(&sshd, "six");
+    assert_eq!(six.target().await, "ops@[fe80::4]:22 through ops@[fe80::9]:2299, ops@[fe80::9]:2299");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_config_leads_past_by_now_ends_what_goes_through_it_and_takes_nothing_more() {
+    let sshd = need!(own_sshd);
+    let (connections, ssh) = connect(&sshd);
+    let before = ssh.target().await;
+    say(&ssh, &["true"]).await;
+    let (own, dir) = (Arc::clone(&ssh), tempfile::tempdir().unwrap());
+    let [begun, go] = ["begun", "go"].map(|name| dir.path().join(name));
+    let script =
+        format!("touch '{}'; until test -e '{}'; do sleep 0.05; done; echo ended", begun.display(), go.display());
+    let job = tokio::spawn(async move { own.run(&Job::script(&script, &[], LIMIT)).await });
+    let there = tokio::task::spawn_blocking(move || poll(LIMIT, || begun.exists().then_some(())));
+    assert!(there.await.unwrap().is_some());
+    // What can't be read leads nowhere else.
+    sshd.client("Nonsense yes");
+    assert_eq!(ssh.target().await, before);
+    sshd.client("");
+    assert_eq!(ssh.target().await, before, "nor does what is as it was");
+    assert_eq!(sshd.masters().len(), 1);
+    sshd.client("HostName 127.0.0.8");
+    assert!(ssh.target().await.contains("@127.0.0.8:"));
+    assert!(failure(&ssh).await.what.contains("SSH to"), "nothing listens there");
+    std::fs::write(go, "").unwrap();
+    let output = job.await.unwrap().unwrap();
+    assert_eq!((output.ended, &output.stdout[..]), (Ended::Exit(0), &b"ended\n"[..]));
+    sshd.wait_masters(0);
+    sshd.client("");
+    assert_eq!((ssh.target().await, say(&ssh, &["echo", "back"]).await), (before, "back\n".to_owned()));
+    connections.close().await;
+}
+
+#[tokio::test]
 async fn a_lost_connection_is_told_and_made_again() {
     let sshd = need!(own_sshd);
     let (connections, ssh) = connect(&sshd);

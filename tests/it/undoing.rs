@@ -1,7 +1,7 @@
 //! What a run that is taken back says of itself, on the command line and on the screen, and how it ends.
 
-use crate::desk::Desk;
-use crate::support::{leave, press};
+use crate::desk::{Desk, insist};
+use crate::support::{leave, look_at, press};
 use serde_json::Value;
 use std::process::Output;
 
@@ -141,11 +141,31 @@ fn on_the_screen_it_is_undone_too_and_no_alarm() {
     press(&mut screen, "R");
     screen.wait_text("take back what it did");
     press(&mut screen, "\r");
-    screen.wait_text("Undo: Two");
+    // By the numbers of the page, as all that is said of the run later.
+    screen.wait_text("2 Undo: Two");
+    screen.wait_text("1 Undo: One");
     screen.wait_text("y runs it");
     press(&mut screen, "y");
     screen.wait_text(&format!("undone: {ORDER}"));
     assert_eq!(there(&desk), [false; 2]);
     screen.wait_text("< Two files on local undone: all that it did was taken back");
+    leave(&mut screen);
+}
+
+#[test]
+fn the_plan_on_the_screen_says_which_steps_ask_again_as_the_command_line_does() {
+    let desk = Desk::with("[runbooks]\npaths = [\"books\"]\n");
+    std::fs::create_dir(desk.home().join("books")).unwrap();
+    let typed = PAGE.replace("```bash run on=local timeout=5s", "```bash run on=local timeout=5s confirm=typed");
+    desk.file("books/two-files.md", &typed);
+    let planned = text(&desk.run(&["runbook", "plan", "two-files"]));
+    assert!(planned.contains("step 2 'Two' asks again: type  make on local\n"), "{planned}");
+    let mut screen = desk.launch().size(160, 45).start();
+    screen.wait_text("quarterdeck");
+    look_at(&mut screen, "5", "R plan", "two-files");
+    insist(&mut screen, "R", "plan: Two files");
+    screen.wait_text("to run it type  make on local  and press Enter. Step 2 'Two' asks again: make on local.");
+    press(&mut screen, "\x1b");
+    screen.wait_no_text("plan: Two files");
     leave(&mut screen);
 }

@@ -10,7 +10,7 @@ use crate::domain::{json, text};
 use crate::runbook::announce::{self, Teller};
 use crate::runbook::plan::{PlannedFence, PlannedStep};
 use crate::runbook::script::Rolling;
-use crate::runbook::{Draft, Plan, PlanRequest, foreseen};
+use crate::runbook::{Draft, Plan, PlanRequest};
 use crate::{runtime, ui};
 use clap::Args;
 use serde_json::{Value, json};
@@ -130,35 +130,16 @@ pub fn shown(plan: &Plan<Draft>, notes: &[String], config: &Config) -> String {
     } else {
         String::new()
     };
+    let name = |step| text::clean(&plan.body().name(step)).into_owned();
     let later: String =
-        later(plan).iter().map(|(step, phrase)| format!("{step} asks again: type  {phrase}\n")).collect();
+        plan.later().into_iter().map(|(step, phrase)| format!("{} asks again: type  {phrase}\n", name(step))).collect();
     format!("{}\n{}\n{text}{later}{two}{how}\n", plan.body().runbook.title, heading(plan, config))
-}
-
-/// The steps that ask for a phrase of their own when they are reached, each with it; a step on several hosts asks once.
-fn later(plan: &Plan<Draft>) -> Vec<(String, &str)> {
-    let body = plan.body();
-    let first = plan.first_change().map(PlannedStep::of);
-    let mut seen: Vec<&str> = first.into_iter().collect();
-    let mut found = Vec::new();
-    for step in body.steps.iter().filter(|step| step.changes() && step.past.is_none() && step.level > Level::Yes) {
-        if !seen.contains(&step.of())
-            && let Some(phrase) = &step.phrase
-        {
-            seen.push(step.of());
-            found.push((
-                text::clean(&foreseen::name(&body.number(step).to_string(), &step.title)).into_owned(),
-                phrase.as_str(),
-            ));
-        }
-    }
-    found
 }
 
 /// All that the command line has to say to it without a terminal: the plan's own answer, then those of later steps.
 pub fn confirms(plan: &Plan<Draft>) -> Vec<String> {
     let mut answers: Vec<String> = answer(plan).into_iter().collect();
-    for (_, phrase) in later(plan) {
+    for (_, phrase) in plan.later() {
         if !answers.iter().any(|known| known == phrase) {
             answers.push(phrase.to_owned());
         }

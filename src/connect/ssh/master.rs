@@ -4,6 +4,7 @@
 use super::explain::{self, Place};
 use crate::domain::SourceError;
 use openssh::{ForwardType, Session, Socket};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -151,30 +152,76 @@ const JUMPS: usize = 8;
 /// Where an address leads by the config of `ssh` (`ssh -G`, see ssh(1)): `ops@10.0.0.4:22`, and through which jump hosts, each with where it is
 /// itself. The address itself where that can't be told.
 pub(super) async fn target(place: &Place) -> String {
-    let (mut all, mut next) = (Vec::new(), vec![place.address.as_str().to_owned()]);
-    while let Some(address) = next.pop().filter(|_| all.len() < JUMPS) {
-        let Some(told) = config_of(place, &address).await else {
-            all.push(address);
-            continue;
-        };
+    leads(place).await.0
+}
+
+/// The same; `None`: of the host or of a jump host it can't be told.
+pub(super) async fn known_target(place: &Place) -> Option<String> {
+    let (target, known) = leads(place).await;
+    known.then_some(target)
+}
+
+async fn leads(place: &Place) -> (String, bool) {
+    let first = Hop { host: place.address.as_str().to_owned(), port: None };
+    let (mut all, mut next, mut known) = (Vec::new(), vec![first], true);
+    while let Some(to) = next.pop().filter(|_| all.len() < JUMPS) {
+        let told = config_of(place, &to).await.unwrap_or_default();
         if let Some(jump) = word(&told, "proxyjump") {
-            next.extend(jump.split(',').map(hop));
+            next.extend(jump.split(',').map(Hop::read));
         }
-        all.push(target_of(&told).unwrap_or(address));
+        let target = target_of(&told);
+        known &= target.is_some();
+        all.push(target.unwrap_or_else(|| to.to_string()));
     }
-    all.join(", ")
+    (all.join(", "), known)
 }
 
-/// `ssh://ops@bastion:22` and `ops@bastion:22` as `ssh` takes a host.
-fn hop(text: &str) -> String {
-    let text = text.trim().trim_start_matches("ssh://");
-    let port = text.rsplit_once(':').filter(|(host, port)| !host.ends_with(':') && port.parse::<u16>().is_ok());
-    port.map_or(text, |(host, _)| host).to_owned()
+/// A host as one writes it after `ssh`, without brackets, and its port where one is given.
+#[derive(Debug, PartialEq, Eq)]
+struct Hop {
+    host: String,
+    port: Option<u16>,
 }
 
-async fn config_of(place: &Place, address: &str) -> Option<String> {
+impl Hop {
+    /// Of `ssh://ops@bastion:22`, or as `ssh` tells it: `ops@[10.0.0.9]:22`.
+    fn read(text: &str) -> Self {
+        let text = text.trim().trim_start_matches("ssh://");
+        let is_whole = |host: &str| !host.contains(':') || host.ends_with(']');
+        let split = text.rsplit_once(':').filter(|(host, _)| is_whole(host));
+        let split = split.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        let (host, port) = split.map_or((text, None), |(host, port)| (host, Some(port)));
+        Self { host: host.replace(['[', ']'], ""), port }
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(port) = self.port else { return f.write_str(&self.host) };
+        let (user, host) =
+            self.host.rsplit_once('@').map_or((None, self.host.as_str()), |(user, host)| (Some(user), host));
+        user.map_or(Ok(()), |user| write!(f, "{user}@"))?;
+        write!(f, "{}:{port}", bracketed(host))
+    }
+}
+
+/// Only what holds colons itself stands in brackets.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// Jump hosts as they are told: `ssh` puts every address in brackets.
+fn jumps(text: &str) -> String {
+    text.split(',').map(|text| Hop::read(text).to_string()).collect::<Vec<_>>().join(",")
+}
+
+async fn config_of(place: &Place, to: &Hop) -> Option<String> {
     let mut ssh = command(place);
-    ssh.arg("-G").stdout(Stdio::piped()).stderr(Stdio::null()).arg("--").arg(address);
+    ssh.arg("-G").stdout(Stdio::piped()).stderr(Stdio::null());
+    if let Some(port) = to.port {
+        ssh.arg("-p").arg(port.to_string());
+    }
+    ssh.arg("--").arg(&to.host);
     let output = tokio::time::timeout(LOCAL, ssh.output()).await.ok()?.ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -186,8 +233,8 @@ fn word<'a>(told: &'a str, key: &str) -> Option<&'a str> {
 
 fn target_of(told: &str) -> Option<String> {
     let word = |key| word(told, key);
-    let host = word("hostname").map(|host| if host.contains(':') { format!("[{host}]") } else { host.to_owned() })?;
-    let by = ["proxyjump", "proxycommand"].into_iter().find_map(word);
+    let host = word("hostname").map(bracketed)?;
+    let by = word("proxyjump").map(jumps).or_else(|| word("proxycommand").map(str::to_owned));
     let through = by.map(|by| format!(" through {by}")).unwrap_or_default();
     Some(format!("{}@{host}:{}{through}", word("user")?, word("port")?))
 }
@@ -252,7 +299,19 @@ mod tests {
         let told = told.replace("10.0.0.4", "fe80::4").replace("proxyjump none", "proxyjump bastion");
         assert_eq!(target_of(&told).as_deref(), Some("ops@[fe80::4]:2222 through bastion"));
         assert_eq!(target_of("Bad configuration option"), None);
-        let hops = ["bastion", "ops@bastion:2222", "ssh://ops@bastion:2222", "ops@[fe80::1]:22"].map(hop);
-        assert_eq!(hops, ["bastion", "ops@bastion", "ops@bastion", "ops@[fe80::1]"]);
+        let told = told.replace("jump bastion", "jump [127.0.0.9]:2299,me@[::1]");
+        assert_eq!(target_of(&told).as_deref(), Some("ops@[fe80::4]:2222 through 127.0.0.9:2299,me@::1"));
+        for (text, host, port) in [
+            ("bastion", "bastion", None),
+            ("ops@bastion:2222", "ops@bastion", Some(2222)),
+            ("ssh://bastion:2222", "bastion", Some(2222)),
+            ("ops@[fe80::1]:22", "ops@fe80::1", Some(22)),
+            ("[127.0.0.9]:2299", "127.0.0.9", Some(2299)),
+            ("[10.0.0.9]", "10.0.0.9", None),
+            ("me@[fe80::1]", "me@fe80::1", None),
+            ("fe80::1", "fe80::1", None),
+        ] {
+            assert_eq!(Hop::read(text), Hop { host: host.to_owned(), port }, "{text}");
+        }
     }
 }

@@ -74,18 +74,27 @@ impl Ssh {
         &self.place.address
     }
 
-    /// Where that leads: `ops@10.0.0.4:22`, `ops@10.0.0.4:22 through bastion`. Of a connection that stands, where it went when it was made; else where
-    /// the config of `ssh` says now. What a plan is about is told, and hashed, by this. Contacts nobody.
+    /// Where that leads by the config of `ssh` as it is now: `ops@10.0.0.4:22`, `ops@10.0.0.4:22 through bastion`. What a plan is about is told,
+    /// and hashed, by this. A connection that went elsewhere takes nothing more: what goes through it ends there, and the next use makes a new
+    /// one. Contacts nobody.
     pub async fn target(&self) -> String {
         // While somebody connects, what the config says is what they go by.
         let up = self.link.try_lock().ok().and_then(|link| match &*link {
             Link::Up(master) => Some(Arc::clone(master)),
             Link::Down | Link::Failed { .. } => None,
         });
-        match up {
-            // One that is gone is made anew at the next use, by what the config says then.
-            Some(master) if master.is_alive().await => master.target().to_owned(),
-            Some(_) | None => master::target(&self.place).await,
+        // One that is gone is made anew at the next use, by what the config says then.
+        let stands = match up {
+            Some(master) if master.is_alive().await => master,
+            Some(_) | None => return master::target(&self.place).await,
+        };
+        match master::known_target(&self.place).await {
+            Some(now) if now != stands.target() => {
+                self.retire(&stands).await;
+                now
+            }
+            // Where the config can't be read just now nothing else can be connected to either.
+            Some(_) | None => stands.target().to_owned(),
         }
     }
 
@@ -230,13 +239,18 @@ impl Ssh {
     async fn lost(&self, master: &Arc<Master>, why: &openssh::Error) -> SourceError {
         let alive = master.is_alive().await;
         let error = explain::lost(&self.place, alive, &super::root(why), &master.log());
+        self.retire(master).await;
+        error
+    }
+
+    /// The next use makes a new connection; what goes through this one ends there.
+    async fn retire(&self, master: &Arc<Master>) {
         let mut link = self.link.lock().await;
         if matches!(&*link, Link::Up(current) if Arc::ptr_eq(current, master)) {
             *link = Link::Down;
             drop(link);
             master.stop().await;
         }
-        error
     }
 
     fn local_of(&self, remote: &str) -> Result<PathBuf, SourceError> {

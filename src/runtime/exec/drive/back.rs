@@ -38,20 +38,22 @@ impl Run {
         timed_out.or(on_fail.map(of_fail)).unwrap_or_else(|| self.after_act(step))
     }
 
-    /// Asks the operator what now. `at`: what it is at; `step`: what an undo would take back.
+    /// Asks the operator what now. `at`: what it is at; `step`: what an undo would take back. While it goes backwards it is about that, and not
+    /// about what it was at before.
     pub(super) async fn offer(&mut self, at: usize, step: usize, ways: Vec<Way>, why: &str) -> Event {
         let failed = || format!("{}: {}", self.about_one(self.planned(at)), clean_lines(why));
-        let mut prompt = if ways.contains(&Way::Next) { self.next_batch() } else { failed() };
-        let back = self.back_named();
-        if !back.is_empty() {
-            prompt = format!("{prompt}\n\nTaken back: {back}");
-        }
-        if ways.contains(&Way::Undo) {
-            prompt = format!("{prompt}\n\nCan be undone: {}", self.undo_text(step));
-        }
+        let was = if ways.contains(&Way::Next) { self.next_batch() } else { failed() };
+        let (back, undoes) = (self.back_named(), ways.contains(&Way::Undo));
+        let backwards = undoes && !back.is_empty();
+        let lead = if backwards { "Next to be undone" } else { "Can be undone" };
+        let undo = if undoes { format!("{lead}: {}", self.undo_text(step)) } else { String::new() };
+        let taken = if back.is_empty() { String::new() } else { format!("Taken back: {back}") };
+        let parts = if backwards { [undo, taken, was] } else { [was, taken, undo] };
+        let prompt = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("\n\n");
+        let about = if backwards { step } else { at };
         loop {
             let (prompt, ways) = (prompt.clone(), ways.clone());
-            let (run, step, list) = (self.id, self.planned(at).id.clone(), TaskList::default());
+            let (run, step, list) = (self.id, self.planned(about).id.clone(), TaskList::default());
             self.exec.tell(RunEvent::Ask { run, step, prompt, phrase: None, manual: false, list, ways }).await;
             match self.answer().await {
                 Some(RunAnswer::Choose { way: Way::GoOn, reason }) => match reason::given(&reason) {

@@ -92,10 +92,8 @@ impl Run {
         if place.is_empty() { name } else { clean(&format!("{name} on {place}")).into_owned() }
     }
 
-    /// The number of a step in its page. A run that goes backwards has its steps in another order than that.
+    /// The number of a step in its page.
     pub(super) fn number_of(&self, planned: &PlannedStep) -> String {
-        let body = self.plan.body();
-        let known = body.again.as_ref().and_then(|again| again.numbers.get(planned.of()).copied());
-        known.unwrap_or_else(|| body.number(planned)).to_string()
+        self.plan.body().number(planned).to_string()
     }
 }

@@ -322,7 +322,8 @@ async fn a_rollout_that_is_over_is_taken_back_host_by_host_from_the_last() {
     let plan = bridge.exec.make_plan(&back).await.unwrap();
     assert_eq!(plan.phrase(), Some("undo on 3 hosts"));
     let view = bridge.run(yes(plan, Some("undo on 3 hosts"))).await;
-    assert_eq!(view.reason, "all that it did was taken back", "{view:?}");
+    let order = "step 1 'Note it' on web-3, web-2, web-1";
+    assert_eq!(view.reason, format!("all that it did was taken back: {order}"), "{view:?}");
     let mut done = hosts.done();
     assert_eq!(done.split_off(3), ["not web-3", "not web-2", "not web-1"]);
     assert_eq!(sorted(done), ["web-1", "web-2", "web-3"]);

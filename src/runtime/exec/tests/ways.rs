@@ -199,7 +199,8 @@ async fn undoing_is_offered_change_by_change_from_the_last() {
     let (prompt, ways) = asked_ways(&mut bridge).await;
     assert_eq!(ways, [Way::Undo, Way::Stop]);
     assert!(
-        prompt.contains("Taken back: step 2 'Two' on primary\n\nCan be undone: step 1 'One' on primary (ops@"),
+        prompt.starts_with("Next to be undone: step 1 'One' on primary (ops@")
+            && prompt.contains("\n\nTaken back: step 2 'Two' on primary\n\nstep 2 'Two' on primary (ops@"),
         "{prompt}"
     );
     bridge.exec.answer(run, choose(Way::Undo));
