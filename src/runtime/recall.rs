@@ -1,7 +1,7 @@
 //! What the journal tells the screen: what it remembers at start, what an earlier process left unfinished, and from then on what other
 //! processes append.
 
-use super::exec::Exec;
+use super::exec::{Exec, Running};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, text};
 use crate::event::{Event, RunEvent};
@@ -38,7 +38,11 @@ impl Going {
     fn take(&mut self, record: &Record) {
         let Some(run) = record.entry.run else { return };
         match record.entry.kind {
-            RecordKind::RunStart => drop(self.driven.insert(run)),
+            // Whoever takes one up drives it, whether it was over or left.
+            RecordKind::RunStart | RecordKind::RunResume => {
+                self.left.remove(&run);
+                self.driven.insert(run);
+            }
             RecordKind::RunFinish => {
                 self.driven.remove(&run);
                 self.left.remove(&run);
@@ -50,8 +54,9 @@ impl Going {
     }
 
     /// Those that nobody drives any more, once each. Asks only while there are any to ask about. When the journal can't tell, they are asked
-    /// about next time.
-    async fn cut_off(&mut self, journal: &dyn Journal) -> BTreeSet<RunId> {
+    /// about next time. `here`: what this process has taken up is no other session's any more.
+    async fn cut_off(&mut self, journal: &dyn Journal, here: &Running) -> BTreeSet<RunId> {
+        self.driven.retain(|run| !here.drives(*run));
         if self.driven.is_empty() {
             return BTreeSet::new();
         }
@@ -105,8 +110,9 @@ pub(super) async fn recall(exec: Arc<Exec>) {
         let _ = exec.events.send(Event::Run(RunEvent::OnlyLooks(text::clean(&why).into_owned()))).await;
     }
     // What is cut off by now is told by reconciling it.
-    let _ = going.cut_off(&*exec.journal).await;
-    tokio::spawn(follow(Arc::clone(&exec.journal), after, (going, standing), exec.events.clone()));
+    let _ = going.cut_off(&*exec.journal, &exec.runs).await;
+    let here = exec.runs.clone();
+    tokio::spawn(follow(Arc::clone(&exec.journal), after, (going, standing, here), exec.events.clone()));
     exec.reconcile().await;
 }
 
@@ -137,7 +143,12 @@ async fn remembered(journal: &dyn Journal, events: &Sender<Event>) -> Option<Vec
     }
 }
 
-async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, known: (Going, Standing), events: Sender<Event>) {
+async fn follow(
+    journal: Arc<dyn Journal>,
+    after: Option<Uuid>,
+    known: (Going, Standing, Running),
+    events: Sender<Event>,
+) {
     match journal.others(after).await {
         Ok(Some(others)) => look(&*journal, others, known, &events).await,
         Ok(None) => {}
@@ -151,7 +162,7 @@ async fn follow(journal: Arc<dyn Journal>, after: Option<Uuid>, known: (Going, S
 async fn look(
     journal: &dyn Journal,
     mut others: Box<dyn Others>,
-    (mut going, mut standing): (Going, Standing),
+    (mut going, mut standing, here): (Going, Standing, Running),
     events: &Sender<Event>,
 ) {
     let mut looks = interval(LOOK);
@@ -165,7 +176,7 @@ async fn look(
         count = count.wrapping_add(1);
         standing.tell(journal, events).await;
         if count.is_multiple_of(LIVES) {
-            let gone = going.cut_off(journal).await;
+            let gone = going.cut_off(journal, &here).await;
             if !gone.is_empty() {
                 let _ = events.send(Event::Run(RunEvent::Left(gone.into_iter().collect()))).await;
             }

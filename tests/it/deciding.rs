@@ -320,6 +320,24 @@ fn a_run_that_was_cut_off_is_listed_as_that_and_never_as_running() {
 }
 
 #[test]
+fn a_run_that_was_cut_off_is_told_since_when_it_was_begun_and_gets_older() {
+    for left in [false, true] {
+        let mut scene = Scene::full(LARGE);
+        begin(&mut scene, 1, "local/api-3");
+        // Found 30 s after it was last heard of.
+        scene.pass(Duration::from_secs(30));
+        let runs = vec![run_id(1)];
+        scene.send(Event::Run(if left { RunEvent::Left(runs) } else { RunEvent::CutOff(runs) }));
+        for age in ["30s", "50s", "1m", "1m"] {
+            let seen = screen(&mut scene);
+            let line = seen.lines().find(|line| line.contains("◌ Restart a container")).unwrap_or_default();
+            assert!(line.contains(&format!("begun {age} ago")) && line.contains("cut off, "), "{age}: {line}\n{seen}");
+            scene.pass(Duration::from_secs(20));
+        }
+    }
+}
+
+#[test]
 fn a_teams_journal_that_is_away_is_said_for_as_long_as_that_is_so() {
     for size in [SMALL, LARGE] {
         let mut scene = Scene::full(size);

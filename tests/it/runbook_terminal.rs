@@ -5,7 +5,7 @@ use crate::desk::{Desk, insist};
 use crate::lab::poll;
 use crate::lab::scripted::{Say, Scripted};
 use crate::pty::{PATIENCE, Session};
-use crate::support::{answer, leave, press, say};
+use crate::support::{answer, leave, look_at, press, say};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -198,7 +198,8 @@ fn after_a_crash_in_the_middle_of_a_script_resume_says_what_became_of_it() {
     let told = desk.run(&["runbook", "run", "own"]);
     assert_eq!(told.status.code(), Some(5), "{told:?}");
     let why = String::from_utf8_lossy(&told.stderr);
-    assert!(why.contains("of own was cut off") && why.contains("`quarterdeck runbook resume`"), "{why}");
+    assert!(why.contains("of own (") && why.contains("Z) was cut off, and what it did may still go on"), "{why}");
+    assert!(why.contains("`R` on it") && why.contains("`quarterdeck runbook resume`"), "{why}");
     // The script has a group of its own, and goes on.
     make(&desk, "go");
     make(&desk, "good");
@@ -379,6 +380,97 @@ fn what_became_of_a_run_whose_process_was_killed_is_looked_at_by_a_key() {
         text.contains("Own on local ok") && !text.contains("cut off, ")
     });
     assert_eq!((count(&desk, "step.intent"), count(&desk, "step.reconcile")), (1, 1), "it was looked at once");
+    leave(&mut dashboard);
+}
+
+/// Asks for a plan of the runbook at the dashboard.
+fn plan_own(dashboard: &mut Session) {
+    look_at(dashboard, "5", "R plan", "own");
+    insist(dashboard, "R", "plan: Own");
+}
+
+#[test]
+fn the_screen_begins_no_runbook_over_a_run_of_it_that_was_cut_off_or_is_in_doubt() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut dashboard = killed_beside(&desk);
+    dashboard.wait_text("cut off, to be resumed");
+    plan_own(&mut dashboard);
+    dashboard.wait_text("was cut off, and what it did may still go on");
+    press(&mut dashboard, "\x1b");
+    dashboard.wait_no_text("may still go on");
+    // The page is another one: nobody can look, and it stays in doubt.
+    make(&desk, "go");
+    desk.file("books/own.md", &format!("{HEAD}{TOUCH}").replace("echo \"ends\"", "echo \"other\""));
+    dashboard.send("6");
+    insist(&mut dashboard, "R", "look what became of it");
+    press(&mut dashboard, "\r");
+    poll(PATIENCE, || (count(&desk, "step.reconcile") == 1).then_some(())).expect("it is looked at");
+    plan_own(&mut dashboard);
+    dashboard.wait_text("nobody knows whether it happened");
+    // The dashboard that has looked keeps it: a shell beside it is refused as well.
+    let told = desk.run(&["runbook", "run", "own"]);
+    let why = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.code() == Some(5) && why.contains("nobody knows whether it happened"), "{told:?}");
+    assert_eq!((count(&desk, "run.start"), count(&desk, "step.intent")), (1, 1));
+    press(&mut dashboard, "\x1b");
+    leave(&mut dashboard);
+}
+
+#[test]
+fn a_run_that_is_killed_between_a_plan_and_its_answer_keeps_the_answered_one_from_beginning() {
+    let desk = desk(&format!("{HEAD}{TOUCH}"));
+    let mut dashboard = desk.start();
+    let mut late = at_the_answer(&desk);
+    let mut shell = at_the_answer(&desk);
+    plan_own(&mut dashboard);
+    dashboard.wait_text("touch on local");
+    say(&mut shell, "touch on local");
+    is_made(&desk, "touched");
+    shell.signal(Signal::KILL);
+    assert!(shell.wait_exit().signal().is_some());
+    answer(&mut dashboard, "touch on local");
+    dashboard.wait_text("it was not begun: run ");
+    say(&mut late, "touch on local");
+    late.wait_text("it was not begun: run ");
+    assert_eq!(late.wait_exit().exit_code(), 5, "{}", late.text());
+    assert_eq!((count(&desk, "run.start"), count(&desk, "step.intent")), (1, 1));
+    make(&desk, "go");
+    leave(&mut dashboard);
+}
+
+#[test]
+fn an_undo_that_is_killed_beside_a_dashboard_is_told_as_cut_off_and_its_runbook_is_not_begun_over_it() {
+    let undo = "touch \"$HOME/undoing\"\nuntil [ -e \"$HOME/back\" ]; do sleep 0.05; done\nrm \"$HOME/touched\"";
+    let desk = desk(&format!("{HEAD}{TOUCH}").replace("rm \"$HOME/touched\"", undo));
+    make(&desk, "go");
+    make(&desk, "good");
+    let mut shell = at_the_answer(&desk);
+    say(&mut shell, "touch on local");
+    assert!(shell.wait_exit().success(), "{}", shell.text());
+    let mut dashboard = desk.start();
+    dashboard.send("6");
+    dashboard.wait_text("1 in the journal");
+    let run = records(&desk).iter().find_map(|record| record["run"].as_str().map(str::to_owned)).unwrap();
+    let mut shell = desk.launch().args(&["runbook", "resume", &run, "--undo"]).start();
+    shell.wait_text("to run it type  undo on local");
+    say(&mut shell, "undo on local");
+    is_made(&desk, "undoing");
+    dashboard.wait_screen("undo under way", SOON, |screen| screen.contents().contains("running"));
+    shell.signal(Signal::KILL);
+    assert!(shell.wait_exit().signal().is_some());
+    dashboard.wait_screen("it is told", SOON, |screen| {
+        let text = screen.contents();
+        text.contains("cut off, to be resumed") && text.contains("its process is gone")
+    });
+    plan_own(&mut dashboard);
+    dashboard.wait_text("was cut off, and what it did may still go on");
+    press(&mut dashboard, "\x1b");
+    dashboard.wait_no_text("may still go on");
+    make(&desk, "back");
+    dashboard.send("6");
+    insist(&mut dashboard, "R", "look what became of it");
+    assert_eq!(count(&desk, "run.start"), 1);
+    press(&mut dashboard, "\x1b");
     leave(&mut dashboard);
 }
 

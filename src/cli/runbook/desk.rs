@@ -5,7 +5,6 @@ use super::{plan, shelf};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::connect::Connections;
-use crate::domain::record::{Record, RecordKind};
 use crate::event::Event;
 use crate::journal::absent::Absent;
 use crate::journal::looking::Looking;
@@ -83,20 +82,6 @@ impl Desk {
     /// What somebody should know about the plan's file.
     pub async fn notes(&self, made: &Plan<Draft>) -> Vec<String> {
         plan::notes(made, &shelf::last_runs(&self.config, Some(&made.body().runbook.id)).await)
-    }
-
-    /// Why a run of a runbook must not begin: an earlier one was cut off, and nobody has looked what became of it. A journal that can't be
-    /// read says so elsewhere.
-    pub async fn cut_off(&self, runbook: &str) -> Option<String> {
-        let records = self.exec.journal.unfinished().await.ok()?;
-        let begun = |record: &&Record| {
-            record.entry.kind == RecordKind::RunStart && record.entry.data["runbook"].as_str() == Some(runbook)
-        };
-        let run = records.iter().find(begun)?.entry.run?;
-        Some(format!(
-            "run {} of {runbook} was cut off, and what it did may still go on: `quarterdeck runbook resume` tells what became of it, and what can be done with it",
-            run.short()
-        ))
     }
 
     /// Closes what was opened.

@@ -139,9 +139,6 @@ impl Run {
         loop {
             let notes = desk.notes(&made).await;
             self.show(&made, &notes, &desk.config, person.is_some());
-            if let Some(why) = desk.cut_off(&made.body().runbook.id).await {
-                return Err(why);
-            }
             let approved = self.approved(desk, made, person.as_mut(), first).await?;
             let (who, env) = (setup::who(), desk.config.environment.clone());
             self.tell_others(

@@ -53,6 +53,11 @@ pub(super) async fn drive(
         exec.trouble(Some(id), &format!("it was not begun: {why}")).await;
         return None;
     }
+    // A run may have been killed between the plan and its answer.
+    if let Some(why) = exec.in_the_way(&plan.body().runbook.id).await.unwrap_or_else(|error| Some(error.to_string())) {
+        exec.trouble(Some(id), &format!("it was not begun: {why}")).await;
+        return None;
+    }
     let resumes = plan.body().request.resumes;
     let backwards = resumes.is_some_and(|resumption| resumption.way == Onward::Undo);
     let script = &plan.body().script;

@@ -9,6 +9,7 @@ mod by_hand;
 mod captured;
 mod child;
 mod drive;
+mod earlier;
 mod lease;
 mod live;
 mod pages;
@@ -105,6 +106,11 @@ impl Running {
     fn who_ended(&self, outcome: RunOutcome, reason: &str) -> Option<String> {
         let (signal, rest) = self.signal.get().zip(reason.strip_prefix(REQUESTED))?;
         (outcome == RunOutcome::Stopped).then(|| format!("quarterdeck was told to end ({signal}){rest}"))
+    }
+
+    /// This process drives the run.
+    pub fn drives(&self, run: RunId) -> bool {
+        self.with(|runs| runs.contains_key(&run))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<RunId, mpsc::UnboundedSender<RunAnswer>>) -> T) -> T {
@@ -217,7 +223,7 @@ impl Exec {
 
     /// This process drives the run.
     pub fn drives(&self, run: RunId) -> bool {
-        self.runs.with(|runs| runs.contains_key(&run))
+        self.runs.drives(run)
     }
 
     /// The program ends: ends a run before its next change and asks nobody; what is in flight is finished and verified.

@@ -48,6 +48,8 @@ impl Exec {
         planner
             .blocked
             .extend(self.library.mistake(&runbook.id).map(|mistake| clean(&mistake.why(runbook)).into_owned()));
+        // A journal that can't be read says so elsewhere.
+        planner.blocked.extend(self.in_the_way(&runbook.id).await.unwrap_or_default());
         planner.suits(runbook);
         planner.blocked.extend(self.journal.only_looks().await);
         let locks = self.locks(runbook, &planner.values, &family).await.unwrap_or_else(|why| {

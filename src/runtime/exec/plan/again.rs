@@ -79,6 +79,8 @@ impl Exec {
         // What takes a step back is the one that the run was begun with, whatever its file says by now.
         let mistake = self.library.mistake(&runbook.id).filter(|_| of.way == Onward::GoOn);
         planner.blocked.extend(mistake.map(|mistake| clean(&mistake.why(runbook)).into_owned()));
+        // A journal that can't be read says so elsewhere.
+        planner.blocked.extend(self.in_the_way(&runbook.id).await.unwrap_or_default());
         planner.suits(runbook);
         planner.blocked.extend(self.journal.only_looks().await);
         let half = half.filter(|(step, _)| of.way == Onward::GoOn && left.contains(step));
