@@ -608,6 +608,35 @@ fn when_too_many_have_failed_no_host_begins_and_those_under_way_are_finished() {
 }
 
 #[test]
+fn an_undo_that_failed_on_one_host_is_not_sent_again_with_those_of_the_others() {
+    let (mut machine, _) = side_by_side(0);
+    let failed = || Watched::Failed("it is down".to_owned());
+    let mut events = happy();
+    events[5] = Event::Watched(failed(), Then::Undo);
+    for event in events.split_off(1) {
+        machine.on(Some(0), event);
+    }
+    let undo = machine.on(Some(0), Event::Recorded);
+    assert_eq!(named_steps(&undo), [(Some(0), Command::Undo(0))]);
+    machine.on(Some(0), Event::Undone(Effect::Failed("it is there still".to_owned())));
+    machine.on(Some(0), Event::Recorded);
+    through(&mut machine, 1, failed());
+    let end = through(&mut machine, 2, failed());
+    let takes_back = |order: &Order| match &order.command {
+        Command::Offer { ways, .. } => ways.contains(&Way::Undo),
+        command => matches!(command, Command::IntendUndo(_)),
+    };
+    assert!(!end.iter().any(takes_back), "{end:?}");
+    let last = if let [Order { lane, command: Command::Offer { .. } }] = end.as_slice() {
+        machine.on(*lane, chosen(Way::Stop))
+    } else {
+        end
+    };
+    let [Order { command: Command::Finish { left, .. }, .. }] = last.as_slice() else { panic!("{last:?}") };
+    assert!(left.contains(&0), "what it would have taken back is told: {left:?}");
+}
+
+#[test]
 fn what_nobody_knows_of_one_host_lets_no_other_begin() {
     let (mut machine, _) = side_by_side(6);
     assert_eq!(through(&mut machine, 0, Watched::CannotTell("no answer".to_owned())), []);

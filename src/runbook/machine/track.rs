@@ -16,6 +16,8 @@ pub(super) struct Common {
     pub(super) cancel: Option<bool>,
     /// Why the first step failed after which the run went on.
     pub(super) passed_over: Option<String>,
+    /// Taking something back has failed, on whatever host: nothing is taken back over that.
+    pub(super) undo_failed: bool,
 }
 
 impl Common {
@@ -356,7 +358,7 @@ impl Track {
                 self.undo(common, End { then, again: None, ..end })
             }
             Then::Ask | Then::Look if !common.leaving => self.offer(common, end),
-            Then::Offer if !common.leaving && !unknown && !self.host && self.last_done(common).is_some() => {
+            Then::Offer if !common.leaving && !unknown && !self.host && self.can_go_back(common) => {
                 self.offer(common, end)
             }
             _ => Turn::Ends(end),
@@ -375,7 +377,7 @@ impl Track {
         let unknown = end.outcome == RunOutcome::Unknown;
         let ways = [
             (Way::Again, end.again.is_some() && !common.stopping),
-            (Way::Undo, !unknown && self.last_done(common).is_some()),
+            (Way::Undo, !unknown && self.can_go_back(common)),
             (Way::GoOn, end.then == Then::Ask && !unknown && !common.stopping),
             (Way::Next, end.then == Then::Look && !common.stopping),
             (Way::Stop, true),
@@ -416,6 +418,12 @@ impl Track {
         common.done.iter().rev().find(|step| !self.host || self.steps.contains(step)).copied()
     }
 
+    /// There is something to take back. What was tried to be, and did not go well, is not tried again: a person sees to that, and to what was
+    /// done before it.
+    fn can_go_back(&self, common: &Common) -> bool {
+        !common.undo_failed && self.last_done(common).is_some()
+    }
+
     fn undo(&mut self, common: &Common, end: End) -> Turn {
         match self.last_done(common) {
             Some(step) => self.go(Phase::UndoIntending(end), Command::IntendUndo(step)),
@@ -434,6 +442,7 @@ impl Track {
             Effect::NotSent(why) | Effect::Failed(why) => (RunOutcome::Failed, why),
             Effect::Unknown(why) => (RunOutcome::Unknown, why),
         };
+        common.undo_failed = true;
         let reason = format!("THE UNDO FAILED: {why} (after: {})", end.reason);
         let record = Command::Record { step, state: StepState::UndoFailed, detail: format!("the undo failed: {why}") };
         self.go(Phase::UndoClosing(End::new(outcome, &reason, Then::Stop), true), record)
