@@ -771,7 +771,7 @@ fn the_letter_that_was_just_an_answer_answers_nothing_more_until_hands_were_off_
         settle(&mut scene);
         press(&mut scene, "u");
         let undo = (run_id(1), RunAnswer::Choose { way: Way::Undo, reason: String::new() });
-        assert_eq!(answers(&scene), [undo.clone()]);
+        assert_eq!(answers(&scene), std::slice::from_ref(&undo));
         scene.paint();
         // The undo takes as long as some of the keys.
         (0..late).for_each(|_| press_at(&mut scene, 'u', cadence));
@@ -779,7 +779,7 @@ fn the_letter_that_was_just_an_answer_answers_nothing_more_until_hands_were_off_
         for _ in 0..6 {
             press_at(&mut scene, 'u', cadence);
         }
-        assert_eq!(answers(&scene), [undo.clone()], "every {cadence} ms");
+        assert_eq!(answers(&scene), std::slice::from_ref(&undo), "every {cadence} ms");
         let seen = words(&screen(&mut scene));
         assert!(seen.contains("takes an answer when no key came for 1.5 s"), "{seen}");
         assert!(seen.contains("that may have been meant for the question before"), "{seen}");
