@@ -401,6 +401,7 @@ fn the_screen_begins_no_runbook_over_a_run_of_it_that_was_cut_off_or_is_in_doubt
     // The page is another one: nobody can look, and it stays in doubt.
     make(&desk, "go");
     desk.file("books/own.md", &format!("{HEAD}{TOUCH}").replace("echo \"ends\"", "echo \"other\""));
+    dashboard.wait_text("runbooks read again: own changed");
     dashboard.send("6");
     insist(&mut dashboard, "R", "look what became of it");
     press(&mut dashboard, "\r");
