@@ -6,6 +6,7 @@ use super::{AskDialog, Overlay, State};
 use crate::action::Action;
 use crate::domain::{Now, RunId};
 use crate::keymap::Chord;
+use crate::runbook::{Draft, Plan};
 use std::time::Duration;
 
 /// A question opens by itself no sooner than this after a key that was meant for something else: who pages through a log must not
@@ -74,9 +75,17 @@ pub(super) fn answered(state: &mut State) {
 pub(super) fn typed(state: &mut State) {
     let Some(rest) = state.questions.rest.as_mut().filter(|rest| state.now.mono < **rest) else { return };
     *rest = state.now.mono + REST;
-    if let Some(Overlay::Ask(dialog)) = &mut state.overlay {
-        dialog.arming.rest(*rest);
+    match &mut state.overlay {
+        Some(Overlay::Ask(dialog)) => dialog.arming.rest(*rest),
+        Some(Overlay::Plan(dialog)) => dialog.arming.rest(*rest),
+        _ => {}
     }
+}
+
+/// The arming of a plan that a run's answer has asked for: who presses that key once more has not read it.
+pub(super) fn arming_of(state: &State, plan: &Plan<Draft>) -> Arming {
+    let rest = state.questions.rest.filter(|rest| state.now.mono < *rest && plan.body().request.caller.is_some());
+    rest.map_or_else(Arming::default, Arming::resting)
 }
 
 /// A run asks, in place of what it asked before: at once where that is on the screen.

@@ -644,7 +644,8 @@ fn open_waiting(state: &mut State) {
 fn show_plan(state: &mut State, plan: Plan<Draft>, notice: Option<String>) {
     state.toasts.dismiss();
     let labelled = super::offers::labelled(state, &plan);
+    let arming = questions::arming_of(state, &plan);
     let dialog = PlanDialog::new(plan, notice, state.writes.state());
-    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog { labelled, ..dialog })));
+    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog { labelled, arming, ..dialog })));
     state.dirty = true;
 }

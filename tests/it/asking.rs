@@ -17,7 +17,8 @@ use quarterdeck::effect::{Effect, RunAnswer};
 use quarterdeck::event::{Event, RunEvent, TaskList};
 use quarterdeck::keymap::{PRESETS, load_named};
 use quarterdeck::runbook::machine::Way;
-use quarterdeck::runbook::{Answer, Library, PlanRequest};
+use quarterdeck::runbook::plan::{Caller, PlanBody};
+use quarterdeck::runbook::{Answer, Library, Plan, PlanRequest};
 use quarterdeck::store::Named;
 use quarterdeck::theme::Role;
 use quarterdeck::widgets::field::Field;
@@ -789,6 +790,41 @@ fn the_letter_that_was_just_an_answer_answers_nothing_more_until_hands_were_off_
         assert!(seen.contains("u undoes it") && !seen.contains("1.5 s"), "{seen}");
         press(&mut scene, "u");
         assert_eq!(answers(&scene), [undo.clone(), undo]);
+    }
+}
+
+#[test]
+fn the_key_that_asked_for_the_plan_of_a_called_runbook_does_not_answer_that_plan() {
+    for cadence in [500, 750, 900] {
+        let mut scene = Scene::full(LARGE);
+        begin(&mut scene, 1, "local/api-3");
+        let calls = TaskList { plans: true, ..TaskList::default() };
+        ask(&mut scene, 1, "step 2 'Close' on primary", None, true, calls, Vec::new());
+        settle(&mut scene);
+        press(&mut scene, "y");
+        assert_eq!(answers(&scene), [(run_id(1), RunAnswer::Done)]);
+        let caller = Caller { run: run_id(1), step: "a/other".to_owned() };
+        let args = [("database".to_owned(), "primary".into())].into();
+        let request = PlanRequest { caller: Some(caller), ..PlanRequest::new("db-kill-idle", args) };
+        scene.send(Event::Run(RunEvent::Call { run: run_id(1), request: Box::new(request.clone()) }));
+        let number = scene.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Plan { number, .. } => Some(*number),
+            _ => None,
+        });
+        let body = frames::plan("db-kill-idle", Level::Yes, 3, &[]).body().clone();
+        let plan = Plan::new(PlanBody { request, ..body });
+        scene.send(Event::Run(RunEvent::Planned { number: number.unwrap(), plan: Box::new(plan) }));
+        scene.pass(Duration::from_millis(500));
+        scene.paint();
+        (0..6).for_each(|_| press_at(&mut scene, 'y', cadence));
+        scene.pass(Duration::from_millis(100));
+        let begins = |scene: &Scene| scene.effects.iter().any(|effect| matches!(effect, Effect::Start(_)));
+        assert!(!begins(&scene), "every {cadence} ms");
+        (0..31).for_each(|_| scene.pass(Duration::from_millis(50)));
+        scene.paint();
+        press(&mut scene, "y");
+        scene.pass(Duration::from_millis(100));
+        assert!(begins(&scene), "every {cadence} ms: it takes an answer when hands were off");
     }
 }
 

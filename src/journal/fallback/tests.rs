@@ -314,7 +314,9 @@ async fn what_is_locked_is_told_while_the_server_is_away_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_and_lost_rights_are_no_end_of_a_run_and_a_reader_gets_no_rights_by_that() {
-    let machine = Machine::new(need!(postgres)).await;
+    // Roles are the whole server's: other tests would lose theirs.
+    let server = need!(own_postgres);
+    let machine = Machine::new(&server).await;
     let journal = machine.ada().await;
     journal.append(note(json!(1))).await.unwrap();
     let database = machine.team.settings("ada").dsn.unwrap();
