@@ -1,18 +1,14 @@
 //! `quarterdeck approval`: what others ask a second person for, and the answer to it.
 
-use super::runbook::{Desk, Person};
+use super::runbook::{Desk, Person, REFUSED, at_desk};
 use super::{Global, PRINTS};
 use crate::clock;
 use crate::domain::{json, text};
 use crate::runbook::approvals::{Request, State, short};
-use crate::runtime;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use uuid::Uuid;
-
-/// It was not decided.
-const REFUSED: u8 = 5;
 
 /// `quarterdeck approval …`
 #[derive(Debug, Subcommand)]
@@ -62,19 +58,11 @@ pub struct Decide {
 impl Command {
     /// Does it.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
-        runtime::block_on(async {
-            let deciding = matches!(self, Self::Approve(_) | Self::Refuse(_));
-            let desk = if deciding { Desk::acting(global).await? } else { Desk::looking(global)? };
-            let done = self.carry_out(&desk).await;
-            desk.close().await;
-            Ok(done.unwrap_or_else(|(code, why)| {
-                eprintln!("quarterdeck: {}", text::clean(&why));
-                ExitCode::from(code)
-            }))
-        })?
+        let decides = matches!(self, Self::Approve(_) | Self::Refuse(_));
+        at_desk(global, decides, async |desk| self.carry_out(desk).await)
     }
 
-    async fn carry_out(self, desk: &Desk) -> Result<ExitCode, (u8, String)> {
+    async fn carry_out(self, desk: &Desk) -> Result<(), (u8, String)> {
         let requests = desk.exec.journal.approvals().await.map_err(|error| (1, error.to_string()))?;
         match self {
             Self::List { json } => list(&requests, json),
@@ -82,7 +70,7 @@ impl Command {
             Self::Approve(decide) => decide.decide(desk, find(&requests, &decide.id)?, true).await?,
             Self::Refuse(decide) => decide.decide(desk, find(&requests, &decide.id)?, false).await?,
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }
 

@@ -1,11 +1,10 @@
 //! `quarterdeck lock`: who holds what, and asking for it.
 
-use super::runbook::{Desk, of_record};
+use super::runbook::{Desk, REFUSED, at_desk, of_record};
 use super::{Global, PRINTS};
 use crate::domain::{RunId, json, text};
 use crate::journal::lease::{GRACE, Lease};
 use crate::runbook::Runs;
-use crate::runtime;
 use crate::runtime::exec::{Came, Wanted};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -16,8 +15,6 @@ use tokio::time::sleep;
 
 /// From one look to the next at a run that is watched.
 const LOOK: Duration = Duration::from_millis(500);
-/// It is not ours.
-const REFUSED: u8 = 5;
 
 /// `quarterdeck lock …`
 #[derive(Debug, Subcommand)]
@@ -70,19 +67,8 @@ pub struct Want {
 impl Command {
     /// Does it.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
-        runtime::block_on(async {
-            let asks = matches!(self, Self::Ask(_) | Self::Take { .. });
-            let desk = if asks { Desk::acting(global).await? } else { Desk::looking(global)? };
-            let done = self.carry_out(&desk).await;
-            desk.close().await;
-            Ok(match done {
-                Ok(()) => ExitCode::SUCCESS,
-                Err((code, why)) => {
-                    eprintln!("quarterdeck: {}", text::clean(&why));
-                    ExitCode::from(code)
-                }
-            })
-        })?
+        let asks = matches!(self, Self::Ask(_) | Self::Take { .. });
+        at_desk(global, asks, async |desk| self.carry_out(desk).await)
     }
 
     async fn carry_out(self, desk: &Desk) -> Result<(), (u8, String)> {

@@ -5,12 +5,15 @@ use super::{plan, shelf};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::connect::Connections;
+use crate::domain::text;
 use crate::event::Event;
 use crate::journal::absent::Absent;
 use crate::journal::looking::Looking;
 use crate::journal::{Journal, JournalError};
 use crate::runbook::{Draft, Plan, PlanRequest};
+use crate::runtime;
 use crate::runtime::exec::{Exec, Planning, Running};
+use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -88,4 +91,27 @@ impl Desk {
     pub async fn close(&self) {
         self.connections.close().await;
     }
+}
+
+/// Does something with a desk of its own, one that acts or looks, and says why it could not be done, with that exit code.
+///
+/// # Errors
+/// When the config can't be used.
+pub fn at_desk(
+    global: &Global,
+    acts: bool,
+    work: impl AsyncFnOnce(&Desk) -> Result<(), (u8, String)>,
+) -> color_eyre::Result<ExitCode> {
+    runtime::block_on(async {
+        let desk = if acts { Desk::acting(global).await? } else { Desk::looking(global)? };
+        let done = work(&desk).await;
+        desk.close().await;
+        Ok(match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err((code, why)) => {
+                eprintln!("quarterdeck: {}", text::clean(&why));
+                ExitCode::from(code)
+            }
+        })
+    })?
 }

@@ -13,8 +13,9 @@ mod shelf;
 mod steer;
 mod told;
 
-pub use desk::Desk;
+pub use desk::{Desk, at_desk};
 pub use person::Person;
+pub use run::REFUSED;
 pub use told::of_record;
 
 use super::{Global, PRINTS};

@@ -40,7 +40,7 @@ pub(super) async fn act(
     let mut acting = pin!(way.act(call, permit));
     let mut cutting = pin!(async {
         answers.until_cut().await;
-        timeout(CUT, way.cut(call)).await.unwrap_or_else(|_| no_answer())
+        cut_in_time(way, call).await
     });
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -67,7 +67,7 @@ pub(super) async fn act(
     }
     // What began while it was looked for is looked for once more.
     if let (Some((found @ Cut::Gone(_), _)), None) = (&mut cut, &acted) {
-        *found = timeout(CUT, way.cut(call)).await.unwrap_or_else(|_| no_answer());
+        *found = cut_in_time(way, call).await;
     }
     match (cut, acted) {
         (None, Some(acted)) => acted,
@@ -82,8 +82,9 @@ pub(super) async fn back(exec: &Exec, run: RunId, way: &dyn Step, call: Call<'_>
     act(exec, run, way, call, permit, &Answers::none()).await
 }
 
-fn no_answer() -> Cut {
-    Cut::StillRunning(format!("nobody can tell what is left of it: no answer within {CUT:?}"))
+async fn cut_in_time(way: &dyn Step, call: Call<'_>) -> Cut {
+    let no_answer = || Cut::StillRunning(format!("nobody can tell what is left of it: no answer within {CUT:?}"));
+    timeout(CUT, way.cut(call)).await.unwrap_or_else(|_| no_answer())
 }
 
 fn in_words(cut: &Cut) -> String {

@@ -1,7 +1,7 @@
 //! Ending a script that is under way, with all that it began, and looking what is left: for a cancel.
 
-use super::script::{Task, Told};
-use super::{Answer, MARK, deliver, key, shell};
+use super::script::Told;
+use super::{Answer, by_key};
 use crate::domain::text::clean;
 use crate::steps::{Call, Cut};
 use std::time::Duration;
@@ -30,15 +30,7 @@ left"#;
 /// What came of it, as far as the host says.
 pub(super) async fn cut(call: &Call<'_>) -> Cut {
     let unclear = |why: &str| Cut::StillRunning(format!("nobody can tell on {} what is left of it{why}", call.on));
-    let variables = [("key".to_owned(), key(call))];
-    let user = call.fence.attrs.sudo.as_deref();
-    let task = Task { variables: &variables, body: CUT, dir: None, user, timeout: LIMIT, mark: MARK, key: None };
-    let shell = match shell(call) {
-        Ok(shell) => shell,
-        Err(why) => return unclear(&format!(": {why}")),
-    };
-    // Its own words are none of the script's.
-    match deliver(&Call { live: None, ..*call }, &shell, &task).await {
+    match by_key(call, CUT, LIMIT).await {
         Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => {
             Cut::Gone(format!("nothing of it is left on {}", call.on))
         }
@@ -47,6 +39,6 @@ pub(super) async fn cut(call: &Call<'_>) -> Cut {
             Cut::StillRunning(format!("{} on {}", clean(&pids), call.on))
         }
         Ok(_) => unclear(""),
-        Err(unanswered) => unclear(&format!(": {}", unanswered.why)),
+        Err(why) => unclear(&format!(": {why}")),
     }
 }

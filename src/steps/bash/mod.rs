@@ -36,7 +36,7 @@ pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &BashStep };
 
 /// Kept of the beginning and of the end of what a script says, in bytes.
 const KEPT: usize = 64 << 10;
-/// Longest look for what is left of a script, and longest end of it.
+/// Longest look for what is left of a script.
 const SETTLE: Duration = Duration::from_secs(8);
 /// The mark of a look, whose output is known.
 const MARK: &str = "quarterdeck-look";
@@ -112,8 +112,7 @@ impl Step for BashStep {
     }
 
     async fn cut(&self, call: Call<'_>) -> Cut {
-        let remote = shell(&call).ok().and_then(|shell| Remote::of(&call, &shell));
-        match remote {
+        match kept(&call) {
             Some(remote) => remote.cut().await,
             None => cut::cut(&call).await,
         }
@@ -128,7 +127,7 @@ impl Step for BashStep {
         if let Some(remote) = Remote::of(&call, &shell).filter(|_| facts[KEPT_THERE] == true) {
             return remote.settle().await;
         }
-        match by_key(&call, LOOK).await {
+        match by_key(&call, LOOK, SETTLE).await {
             Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => Settled::AskVerify,
             Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
                 Settled::NotYet(format!("the script is still running on {}, as {}", call.on, stdout.trim()))
@@ -146,7 +145,7 @@ impl Step for BashStep {
     }
 
     async fn forget(&self, call: Call<'_>, again: bool) {
-        if let Some(remote) = shell(&call).ok().and_then(|shell| Remote::of(&call, &shell)) {
+        if let Some(remote) = kept(&call) {
             remote.forget(again).await;
         }
     }
@@ -154,6 +153,11 @@ impl Step for BashStep {
 
 /// The name of a fact: the host was asked to keep the change.
 const KEPT_THERE: &str = "kept";
+
+/// What keeps a change on its host; `None`: nothing does, or its host is not known.
+fn kept<'a>(call: &'a Call<'a>) -> Option<Remote<'a>> {
+    Remote::of(call, &shell(call).ok()?)
+}
 
 /// A change that its host keeps; `None`: it is none.
 async fn begin(call: &Call<'_>) -> Result<Option<Acted>, SourceError> {
@@ -165,12 +169,13 @@ async fn begin(call: &Call<'_>) -> Result<Option<Acted>, SourceError> {
     Ok(Some(remote.act(&Script { variables: &variables, body, dir, timeout: attrs.timeout }).await))
 }
 
-/// Asks once more of a script whose line broke, by what its processes are known by.
-async fn by_key(call: &Call<'_>, body: &str) -> Result<Answer, SourceError> {
+/// Asks about a script, or ends it, by what its processes are known by. What this says itself is none of the script's output.
+async fn by_key(call: &Call<'_>, body: &str, timeout: Duration) -> Result<Answer, SourceError> {
     let variables = [("key".to_owned(), key(call))];
     let user = call.fence.attrs.sudo.as_deref();
-    let task = Task { variables: &variables, body, dir: None, user, timeout: SETTLE, mark: MARK, key: None };
-    deliver(call, &shell(call)?, &task).await.map_err(|unanswered| unanswered.why)
+    let task = Task { variables: &variables, body, dir: None, user, timeout, mark: MARK, key: None };
+    let call = Call { live: None, ..*call };
+    deliver(&call, &shell(&call)?, &task).await.map_err(|unanswered| unanswered.why)
 }
 
 /// What the processes of a script are known by.
