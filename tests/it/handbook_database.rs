@@ -2,6 +2,7 @@
 //! a PostgreSQL of the test's own and over SSH on its host.
 
 use crate::desk::insist;
+use crate::lab::cloud::Cloud;
 use crate::lab::postgres::{Postgres, own_postgres};
 use crate::lab::service::{folder, free_port};
 use crate::lab::sshd::{HOST, Sshd, own_sshd};
@@ -255,30 +256,22 @@ fn the_nightly_backup_is_installed_runs_once_and_is_taken_back() {
     assert_eq!((fs::read_to_string(&cron).unwrap().as_str(), script.exists()), ("# somebody's own\n", false));
 }
 
-/// The installed script with a bucket, and a stand-in for `aws` that records how it is called: what can't be uploaded stays, and so does
-/// what is old.
+/// The installed script with a bucket: what can't be uploaded stays, and so does what is old.
 fn uploads(site: &Site, script: &str, old: &Path) {
-    let bin = folder("bin");
-    let (aws, calls) = (bin.join("aws"), bin.join("calls"));
-    let night = |code: u8| {
-        fs::write(&aws, format!("#!/bin/sh\necho \"$*\" >> {}\nexit {code}\n", calls.display())).unwrap();
-        fs::set_permissions(&aws, Permissions::from_mode(0o755)).unwrap();
-        let script = script.replace("\nbucket=\n", "\nbucket=s3://spacetime-backups/database/\n");
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-        Command::new("bash").args(["-c", &script]).env("PATH", path).env("PGUSER", "postgres").output().unwrap()
+    let cloud = Cloud::new(&["aws"]);
+    let upload = ["aws", "s3", "cp", "--only-show-errors", "*", "s3://spacetime-backups/database/"];
+    cloud.ends(&upload, "", "no route to the bucket\n", 1);
+    cloud.answers(&upload, "");
+    let script = script.replace("\nbucket=\n", "\nbucket=s3://spacetime-backups/database/\n");
+    let night = || {
+        Command::new("bash").args(["-c", &script]).env("PATH", cloud.path()).env("PGUSER", "postgres").output().unwrap()
     };
-    let refused = night(1);
+    let refused = night();
     assert!(!refused.status.success() && old.exists(), "{refused:?}");
-    let sent = night(0);
+    let sent = night();
     assert!(sent.status.success() && !old.exists(), "{sent:?}");
-    let calls = fs::read_to_string(&calls).unwrap();
-    assert_eq!(calls.lines().count(), 2, "{calls}");
-    for call in calls.lines() {
-        let file = call
-            .strip_prefix("s3 cp --only-show-errors ")
-            .and_then(|rest| rest.strip_suffix(" s3://spacetime-backups/database/"));
-        assert!(file.is_some_and(|file| Path::new(file).exists()), "{call}");
-    }
+    assert_eq!(cloud.calls().len(), 2);
+    assert!(cloud.calls().iter().all(|call| Path::new(&call[4]).exists()), "{:?}", cloud.calls());
     assert_eq!(site.databases(), "spacetime");
 }
 

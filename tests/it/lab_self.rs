@@ -1,5 +1,6 @@
 //! The lab's promises: each service comes up, holds the fixtures, fails when told to, and is gone afterwards.
 
+use crate::lab::cloud::{Cloud, UNKNOWN_CALL};
 use crate::lab::docker::{IMAGE, LABEL, is_static};
 use crate::lab::fault::{Hung, Proxy};
 use crate::lab::postgres::{DATABASE, Postgres, password, statements, url};
@@ -23,6 +24,29 @@ fn a_scripted_service_says_what_it_should_and_keeps_what_it_was_asked() {
     let [post, gone] = service.requests().try_into().unwrap();
     assert!(post.starts_with("POST /here ") && post.ends_with("\n\n{\"a\":1}"), "{post}");
     assert!(gone.starts_with("GET /gone "), "{gone}");
+}
+
+#[test]
+fn a_stand_in_for_a_cloud_answers_what_is_expected_and_refuses_the_rest() {
+    let cloud = Cloud::new(&["aws", "gh"]);
+    let say = |program: &str, words: &[&str]| {
+        let said = Command::new(cloud.bin().join(program)).args(words).output().unwrap();
+        (said.status.code().unwrap(), String::from_utf8(said.stdout).unwrap(), String::from_utf8(said.stderr).unwrap())
+    };
+    cloud.answers(&["aws", "ec2", "describe"], "stopping\n");
+    cloud.ends(&["aws", "ec2", "describe"], "stopped\n", "at last\n", 3);
+    assert_eq!(say("aws", &["ec2", "describe"]), (0, "stopping\n".to_owned(), String::new()));
+    let last = (3, "stopped\n".to_owned(), "at last\n".to_owned());
+    assert_eq!([say("aws", &["ec2", "describe"]), say("aws", &["ec2", "describe"])], [last.clone(), last]);
+    let (code, _, said) = say("gh", &["ec2", "describe", "a b\nc"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (i32::from(UNKNOWN_CALL), "stand-in: nobody expects  gh 'ec2' 'describe' 'a b\nc'\n")
+    );
+    assert_eq!(cloud.calls().last().unwrap(), &["gh", "ec2", "describe", "a b\nc"]);
+    assert_eq!(cloud.called("aws"), ["aws ec2 describe"; 3]);
+    cloud.answers(&["gh", "run", "at *"], "seen");
+    assert_eq!([say("gh", &["run", "at 03:00"]).0, say("gh", &["runs", "at 03:00"]).0], [0, i32::from(UNKNOWN_CALL)]);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! `QUARTERDECK_LAB=require` is set.
 
 pub mod certs;
+pub mod cloud;
 pub mod cut;
 pub mod docker;
 pub mod edge;
