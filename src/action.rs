@@ -43,6 +43,10 @@ pub enum Action {
     Runbooks,
     /// Show the runs.
     Runs,
+    /// Show what happened in the incident.
+    Timeline,
+    /// Declare an incident, or say something of the one that is open.
+    Incident,
     /// Show what is wrong and what changed.
     Overview,
     /// Show what happened in the engines.
@@ -239,6 +243,12 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Databases, "databases", "pane 4: database sessions"),
     (Action::Runbooks, "runbooks", "view 5: runbooks, what they are for, and whether they can be run here"),
     (Action::Runs, "runs", "view 6: runs, their steps and output"),
+    (Action::Timeline, "timeline", "view 7: what happened in the incident, newest first"),
+    (
+        Action::Incident,
+        "incident",
+        "declare an incident, or say something of the one that is open: note, roles, severity, clocks",
+    ),
     (Action::Overview, "overview", "view 0: what is wrong now, and what changed in the last 30 minutes"),
     (Action::EngineEvents, "engine-events", "what happened in the container engines, newest first"),
     (Action::Processes, "processes", "the processes of the selected server, the busiest first"),

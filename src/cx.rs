@@ -1,6 +1,7 @@
 //! All that a pane may see. Borrowed from the state for one refresh or one frame.
 
 use crate::domain::{Limits, Now, Subject};
+use crate::incident::Watch;
 use crate::keymap::Keymap;
 use crate::runbook::output::Outputs;
 use crate::runbook::{Library, Runs, Writes};
@@ -25,6 +26,8 @@ pub struct Cx<'a> {
     pub environment: &'a str,
     /// Runs, as the journal tells them.
     pub runs: &'a Runs,
+    /// Incidents.
+    pub watch: &'a Watch,
     /// What steps under way have said.
     pub outputs: &'a Outputs,
     /// The keys in force.

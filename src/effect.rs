@@ -2,7 +2,7 @@
 
 use crate::domain::record::Entry;
 use crate::domain::view::View;
-use crate::domain::{Inquiry, LogRequest, RunId, SourceId};
+use crate::domain::{IncidentId, Inquiry, LogRequest, RunId, SourceId};
 use crate::recording::Command;
 use crate::runbook::approvals::Request;
 use crate::runbook::machine::Way;
@@ -99,6 +99,15 @@ pub enum Effect {
     Unfollow,
     /// Save lines of a log to a file; where it is comes as an event.
     SaveLog(Box<LogExport>),
+    /// What is recorded from here belongs to this incident from now on; `None`: to none.
+    Attend(Option<IncidentId>),
+    /// Write records of an incident, in this order, and attend to it; each comes back as an event.
+    Incident {
+        /// Which.
+        id: IncidentId,
+        /// What.
+        entries: Vec<Entry>,
+    },
     /// Write a record that is not part of a run.
     Journal(Entry),
     /// Put text on the terminal's clipboard (OSC 52).

@@ -93,6 +93,10 @@ pub enum RunEvent {
     Record(Box<Record>),
     /// A record that was in the journal at start: history, not news.
     Recalled(Box<Record>),
+    /// All records of incidents that the journal has, and what their writers said of their clocks.
+    Incidents(Vec<Record>),
+    /// A record of an incident that was written from here, and belongs to no run.
+    Noted(Box<Record>),
     /// A record that another process has just appended to the same journal: its run is not this screen's to ask about or to wait for.
     Elsewhere(Box<Record>),
     /// What a step said while it runs, harmless and without secrets. All of it comes once more in the record of its end.

@@ -17,6 +17,7 @@ pub mod cx;
 pub mod domain;
 pub mod effect;
 pub mod event;
+pub mod incident;
 pub mod journal;
 pub mod keymap;
 pub mod logs;

@@ -1,7 +1,7 @@
 //! Runs that are over or were cut off: what can be done with one is a list to choose from; what a person says of it is typed.
 
 use super::menu::{Choice, Menu, MenuKind, MenuLine, Take};
-use super::{NameDialog, Overlay, State, planning};
+use super::{NameDialog, Overlay, State, Topic, planning};
 use crate::domain::{RunId, reason};
 pub use crate::effect::Word;
 use crate::effect::{Effect, Effects, RunAnswer};
@@ -161,7 +161,7 @@ pub(super) fn choose(state: &mut State, run: RunId, chosen: Chosen, effects: &mu
             effects.push(Effect::Answer(run, way.answer()));
         }
         Chosen::Word(word) => {
-            state.overlay = Some(Overlay::Name(NameDialog { field: Field::default(), about: Some((run, word)) }));
+            state.overlay = Some(Overlay::Name(NameDialog { field: Field::default(), topic: Topic::Run(run, word) }));
         }
     }
 }

@@ -127,7 +127,12 @@ pub(super) fn resized(state: &mut State) {
     let lines = with_hands(state, |hands, cx| match menu.kind {
         MenuKind::Sort => Some(sort_lines(hands, cx)),
         MenuKind::Columns => Some(column_lines(hands, cx)),
-        MenuKind::Copy | MenuKind::Views | MenuKind::Runbooks | MenuKind::Run | MenuKind::UnderWay => None,
+        MenuKind::Copy
+        | MenuKind::Views
+        | MenuKind::Runbooks
+        | MenuKind::Run
+        | MenuKind::UnderWay
+        | MenuKind::Incident => None,
     });
     if let Some(lines) = lines.flatten() {
         menu.renew(lines);
@@ -158,6 +163,12 @@ pub(super) fn menu_key(state: &mut State, menu: &mut Menu, chord: Chord, effects
     }
     if menu.kind == MenuKind::Sort && sort_by_letter(state, chord) {
         return false;
+    }
+    if menu.kind == MenuKind::Incident
+        && let Some(at) = chord.char().and_then(|key| menu.lines.iter().position(|line| line.mark.starts_with(key)))
+    {
+        menu.go(at);
+        return choose(state, menu, effects);
     }
     if let Some(to) = cursor_to(menu, chord) {
         menu.go(to);
@@ -215,6 +226,11 @@ fn choose(state: &mut State, menu: &mut Menu, effects: &mut Effects) -> bool {
         }
         Some(Choice::Runbook(id)) => {
             super::offers::ask(state, id, effects);
+            false
+        }
+        Some(Choice::Incident(step)) => {
+            let step = step.clone();
+            super::incidents::choose(state, &step, effects);
             false
         }
         Some(&Choice::Run(run, chosen)) => {

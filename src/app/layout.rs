@@ -1,6 +1,6 @@
 //! Size to rectangles: pure. And the words of the header, prepared before each draw.
 
-use super::State;
+use super::{IncidentLine, State};
 use crate::panes::{PANES, Place};
 use crate::store::{Feed, Health};
 use crate::widgets::feeds;
@@ -66,6 +66,8 @@ pub struct Screen {
     pub too_small: bool,
     /// Header: one line, two where it is narrow.
     pub header: Rect,
+    /// The open incident and its clocks; no height when there is none.
+    pub incident: Rect,
     /// What is being done; no height when nothing is.
     pub banner: Rect,
     /// Key hints.
@@ -81,13 +83,21 @@ impl Screen {
 }
 
 /// Lays the screen out. Panes beside each other give what they can't fill to those that are cut.
-pub(super) fn layout((width, height): (u16, u16), focus: usize, zoom: bool, banner: bool, wants: &Wants) -> Screen {
+pub(super) fn layout(
+    (width, height): (u16, u16),
+    focus: usize,
+    zoom: bool,
+    (banner, incident): (bool, bool),
+    wants: &Wants,
+) -> Screen {
     let header_rows = if width < SIDE_BY_SIDE.0 { 2 } else { 1 };
     let header = Rect { x: 0, y: 0, width, height: header_rows };
+    let incident = Rect { x: 0, y: header_rows, width, height: u16::from(incident) };
+    let top = incident.bottom();
     let footer = Rect { x: 0, y: height.saturating_sub(1), width, height: 1 };
     let banner_rows = u16::from(banner);
     let banner = Rect { x: 0, y: footer.y.saturating_sub(banner_rows), width, height: banner_rows };
-    let body = Rect { x: 0, y: header_rows, width, height: banner.y.saturating_sub(header_rows) };
+    let body = Rect { x: 0, y: top, width, height: banner.y.saturating_sub(top) };
     let mut places = [None; PANES.len()];
     let alone = zoom || !PANES[focus].beside;
     if alone {
@@ -98,7 +108,7 @@ pub(super) fn layout((width, height): (u16, u16), focus: usize, zoom: bool, bann
         stacked(body, focus, wants, &mut places);
     }
     let too_small = width < MIN_SIZE.0 || height < MIN_SIZE.1;
-    Screen { too_small, header, banner, footer, places }
+    Screen { too_small, header, incident, banner, footer, places }
 }
 
 fn tables() -> impl Iterator<Item = usize> {
@@ -172,6 +182,8 @@ pub struct Chrome {
     pub sources: Vec<(bool, String)>,
     /// How many of `sources` are in use: the strings after them are kept for their memory.
     pub count: usize,
+    /// The open incident and its clocks.
+    pub incident: Option<IncidentLine>,
 }
 
 impl Chrome {
@@ -180,6 +192,7 @@ impl Chrome {
         self.clock.clear();
         let _ = write!(self.clock, "{}", state.seen().wall.strftime("%H:%M:%SZ"));
         self.count = 0;
+        self.incident = state.incident_line();
         let cx = state.cx();
         // One that failed is known to be broken; one that hangs may only be late.
         let rank = |feed: &Feed| match feed.health(cx.now) {
@@ -211,7 +224,7 @@ mod tests {
         for size in [(80, 24), (119, 50), (120, 30), (160, 45), (240, 70), (500, 24)] {
             for focus in 0..PANES.len() {
                 for (zoom, lines) in [(false, 0), (false, 3), (false, 60), (true, 60)] {
-                    let screen = layout(size, focus, zoom, true, &Wants::all(lines));
+                    let screen = layout(size, focus, zoom, (true, false), &Wants::all(lines));
                     let areas: Vec<Rect> = screen.panes().map(|(_, place)| place.area).collect();
                     let cells: u32 = areas.iter().map(|area| area.area()).sum();
                     let body = u32::from(size.1 - screen.header.height - 2) * u32::from(size.0);
@@ -226,9 +239,9 @@ mod tests {
 
     #[test]
     fn below_the_minimum_it_says_so() {
-        assert!(layout((79, 24), 0, false, false, &Wants::default()).too_small);
-        assert!(layout((80, 23), 0, false, false, &Wants::default()).too_small);
-        assert!(!layout((80, 24), 0, false, false, &Wants::default()).too_small);
+        assert!(layout((79, 24), 0, false, (false, false), &Wants::default()).too_small);
+        assert!(layout((80, 23), 0, false, (false, false), &Wants::default()).too_small);
+        assert!(!layout((80, 24), 0, false, (false, false), &Wants::default()).too_small);
     }
 
     fn heights(size: (u16, u16), lines: [usize; 4]) -> Vec<u16> {
@@ -236,7 +249,7 @@ mod tests {
         for (index, lines) in tables().zip(lines) {
             wants.note(index, lines, Duration::ZERO, true);
         }
-        layout(size, 0, false, false, &wants).panes().map(|(_, place)| place.area.height).collect()
+        layout(size, 0, false, (false, false), &wants).panes().map(|(_, place)| place.area.height).collect()
     }
 
     #[test]

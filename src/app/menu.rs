@@ -1,6 +1,7 @@
 //! A small list to choose from: how a table is ordered, which columns it has, what to copy.
 
 use super::again::Chosen;
+use super::incidents::Step;
 use crate::domain::RunId;
 use crate::domain::view::View;
 use crate::panes::hands::{ColumnChange, Extent};
@@ -36,6 +37,8 @@ pub enum MenuKind {
     Run,
     /// How a run that is under way goes on, or ends.
     UnderWay,
+    /// What can be said of an incident.
+    Incident,
 }
 
 impl MenuKind {
@@ -51,6 +54,7 @@ impl MenuKind {
             Self::Views => "Enter opens, x deletes; Esc closes",
             Self::Runbooks => "Enter plans, and changes nothing yet; Esc closes",
             Self::Run => "Enter chooses, and changes nothing yet; Esc closes",
+            Self::Incident => "its letter or Enter chooses; Esc closes",
             Self::UnderWay => "the run goes on meanwhile; Enter chooses; Esc goes back",
             Self::Copy => "Enter copies, s saves to a file; Esc closes",
             Self::Columns => "Space shows or hides, < > move, r resets; Esc closes",
@@ -86,6 +90,8 @@ pub enum Choice {
     Runbook(String),
     /// A run, and what is done with it.
     Run(RunId, Chosen),
+    /// Something about an incident.
+    Incident(Step),
 }
 
 /// Something to copy.

@@ -14,6 +14,7 @@ mod freeze;
 mod habits;
 mod hands;
 mod hush;
+mod incidents;
 mod known;
 pub mod layout;
 mod logs;
@@ -46,6 +47,7 @@ mod writes;
 pub use again::{Chosen, Word};
 pub use banner::Banner;
 pub use freeze::Frozen;
+pub use incidents::{Ask, IncidentLine};
 pub use layout::{MIN_SIZE, Screen};
 pub use menu::{Menu, MenuKind, MenuLine};
 pub use offers::Labelled;
@@ -61,14 +63,17 @@ pub use second::{About, Second, SecondDialog};
 pub use silence_preview::{Choice, SilencePreview, WouldHide};
 pub use toast::{Toast, Toasts};
 pub use update::update;
-pub use views::{Habits, NameDialog, troubles as view_troubles};
+pub use views::{Habits, NameDialog, Topic, troubles as view_troubles};
 pub use writes::WriteLock;
 
 use crate::cx::Cx;
+use crate::domain::incident::Rules;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::view::View;
-use crate::domain::{Limits, Now, RunId, Subject, text};
+use crate::domain::{IncidentId, Limits, Now, RunId, Subject, text};
+use crate::incident::Watch;
+use crate::incident::corrected::Here;
 use crate::keymap::{Chord, Keymap, Scope};
 use crate::panes::logs::{self as log_view, LogView};
 use crate::panes::{PANES, Page, Pane, PaneKind, Place};
@@ -79,6 +84,7 @@ use crate::runbook::{Library, Runs};
 use crate::store::{Feed, Health, Named, Store};
 use crate::theme::{Glyphs, Themes};
 use crate::widgets::field::Field;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +133,10 @@ pub struct Setup {
     pub habits: Habits,
     /// What the config says about logs.
     pub logs: log_view::Settings,
+    /// What is agreed about incidents.
+    pub incident: Rules,
+    /// This process's clock, for theirs.
+    pub here: Here,
     /// There is a team's journal, through which a second person can approve.
     pub team: bool,
     /// Who sits here, `name@host`: what others are told before the journal says it.
@@ -195,6 +205,10 @@ pub struct State {
     pub presenter: Presenter,
     /// Runs, as the journal tells them.
     pub runs: Runs,
+    /// Incidents, and which one is attended to.
+    pub watch: Watch,
+    /// Alerts of an incident that are recorded as firing, or about to be.
+    told_alerts: BTreeSet<(IncidentId, String)>,
     /// What their steps under way have said.
     pub outputs: Outputs,
     /// The runs of this screen.
@@ -292,6 +306,8 @@ impl State {
             writes,
             presenter: Presenter::new(setup.presenting),
             runs: Runs::default(),
+            watch: Watch::new(setup.incident, setup.here),
+            told_alerts: BTreeSet::new(),
             outputs: Outputs::default(),
             started: Vec::new(),
             leaving: None,
@@ -348,6 +364,7 @@ impl State {
             library: &self.library,
             environment: &self.environment,
             runs: &self.runs,
+            watch: &self.watch,
             outputs: &self.outputs,
             keymap: &self.keymap,
             writes: self.writes.state(),
@@ -373,7 +390,13 @@ impl State {
 
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
-        layout::layout(self.size, self.focus, self.is_alone(), self.has_banner(), &self.wants)
+        layout::layout(
+            self.size,
+            self.focus,
+            self.is_alone(),
+            (self.has_banner(), self.watch.open().is_some()),
+            &self.wants,
+        )
     }
 
     /// One thing takes the whole screen.

@@ -47,6 +47,7 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             let source = sample.source.clone();
             if state.store.apply(sample).is_some() {
                 state.news.take(&state.store, &source);
+                super::incidents::seen(state, &source, effects);
                 state.dirty = true;
                 presenter::learn(state);
                 way::renew(state, effects);
@@ -344,6 +345,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Presenter => presenter::turn(state),
         Action::Writes => toggle_writes(state, effects),
         Action::Answer => questions::answer(state),
+        Action::Incident => super::incidents::open(state),
         Action::Reload if state.replay.is_some() => {
             state.toasts.say(state.now, "this is a recording: the config is read at the next start");
         }
@@ -398,6 +400,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         | Action::Databases
         | Action::Runbooks
         | Action::Runs
+        | Action::Timeline
         | Action::Overview
         | Action::AlertGroups
         | Action::Silences
@@ -565,6 +568,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             state.writes.only_looks(None);
             super::second::written(state, &record);
             state.runs.apply(&record);
+            super::incidents::apply(state, &record, effects);
             state.outputs.apply(&record);
             let drives = matches!(record.entry.data["way"].as_str(), Some("go on" | "undo"));
             let begins =
@@ -596,6 +600,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Elsewhere(record) => {
             super::cut_off::taken_over(state, &record);
             super::second::came(state, &record);
+            super::incidents::apply(state, &record, effects);
             state.runs.apply(&record);
             if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
                 Banner::tell_of_other(&mut state.banner, run);
@@ -609,6 +614,8 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Yours { request, what } => super::second::yours(state, *request, &what, effects),
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
+        RunEvent::Incidents(records) => super::incidents::known(state, &records, effects),
+        RunEvent::Noted(record) => super::incidents::apply(state, &record, effects),
         RunEvent::Unread(why) => state.runs.unread(why, state.now.wall),
         RunEvent::Away(away) => journal_away(state, away),
         RunEvent::OnlyLooks(why) => {

@@ -1,5 +1,6 @@
 //! Named views: kept, listed, opened, deleted; and the screen as it was left, where that is wanted.
 
+use super::incidents::Ask;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
 use super::{Overlay, State};
 use crate::domain::view::{TableView, View};
@@ -32,8 +33,20 @@ pub struct Habits {
 pub struct NameDialog {
     /// What is typed.
     pub field: Field,
-    /// No name after all: what a person says of a run.
-    pub about: Option<(RunId, Word)>,
+    /// What the text is.
+    pub topic: Topic,
+}
+
+/// What is typed.
+#[derive(Clone, Debug, Default)]
+pub enum Topic {
+    /// The name of a view.
+    #[default]
+    View,
+    /// What a person says of a run.
+    Run(RunId, Word),
+    /// What a person says of an incident.
+    Incident(Box<Ask>),
 }
 
 /// Asks for the name of the view that the screen shows.
@@ -50,8 +63,10 @@ pub(super) fn name_key(state: &mut State, dialog: &mut NameDialog, chord: Chord,
         dialog.field.key(chord);
         return true;
     }
-    if let Some((run, word)) = dialog.about {
-        return !super::again::say(state, run, word, dialog.field.text(), effects);
+    match &dialog.topic {
+        Topic::View => {}
+        Topic::Run(run, word) => return !super::again::say(state, *run, *word, dialog.field.text(), effects),
+        Topic::Incident(ask) => return !super::incidents::typed(state, ask, dialog.field.text(), effects),
     }
     let name = dialog.field.text().trim().to_owned();
     if name.is_empty() {

@@ -39,6 +39,7 @@ macro_rules! eprint {
 mod approval;
 mod check;
 mod dashboard;
+mod incident;
 mod journal;
 mod lock;
 mod look;
@@ -152,6 +153,9 @@ enum Command {
     /// Who holds what, and asking for it
     #[command(subcommand)]
     Lock(lock::Command),
+    /// Incidents: declare one, keep its record, hand it over, write its post-mortem
+    #[command(subcommand)]
+    Incident(incident::Command),
     /// Runbooks: list, read, check, begin, plan and run them
     #[command(subcommand)]
     Runbook(runbook::Command),
@@ -200,6 +204,7 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
         Some(Command::Journal(command)) => command.run(&global),
         Some(Command::Approval(command)) => command.run(&global),
         Some(Command::Lock(command)) => command.run(&global),
+        Some(Command::Incident(command)) => command.run(&global),
         Some(Command::Runbook(command)) => command.run(&global),
         Some(Command::Config(command)) => command.run(),
         Some(Command::Completions { shell }) => print::completions(shell),

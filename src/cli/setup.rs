@@ -3,10 +3,12 @@
 use super::Global;
 use super::look::Look;
 use crate::app::{Habits, Presenting, Setup, view_troubles};
+use crate::clock;
 use crate::config::{self, Choice, Config, Problems, SourceConfig};
 use crate::connect::{Connections, Server};
 use crate::domain::record::Actor;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
+use crate::incident::corrected::Here;
 use crate::journal::process;
 use crate::panes::logs;
 use crate::redact::{Mask, Redactor};
@@ -60,6 +62,8 @@ pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, li
         library: Arc::new(library),
         presenting,
         redactor: Redactor::default(),
+        incident: config.incident.clone(),
+        here: here(),
         team: config.journal.postgres.is_some(),
         who: who(),
         habits: Habits {
@@ -71,6 +75,11 @@ pub fn screen(config: &Config, look: Look, feeds: Vec<Feed>, read_only: bool, li
         },
         troubles: look.troubles.into_iter().chain(view_troubles(&config.views)).collect(),
     }
+}
+
+/// This process's clock, as an incident's scale of time knows it.
+pub fn here() -> Here {
+    Here { boot: process::Process::this().boot, booted: clock::booted() }
 }
 
 /// Who sits here, as the journal names them.

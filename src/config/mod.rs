@@ -21,6 +21,7 @@ pub use schema::schema;
 
 use crate::connect::SiteSettings;
 use crate::connect::postgres::LoginSettings;
+use crate::domain::incident::Rules;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::secret::SecretRef;
@@ -66,6 +67,8 @@ pub struct Config {
     pub presenter: PresenterTable,
     /// Where the journal is.
     pub journal: JournalChoice,
+    /// What is agreed about incidents.
+    pub incident: Rules,
     /// Folders of runbooks beside those built in.
     pub runbooks: Vec<PathBuf>,
     /// The mouse is listened to from the start.

@@ -8,6 +8,7 @@ use super::written::digest;
 use super::{Config, JournalChoice, PresenterTable, SourceConfig};
 use crate::connect::SiteSettings;
 use crate::connect::postgres::LoginSettings;
+use crate::domain::incident::Rules;
 use crate::domain::notify::{Notify, Zone};
 use crate::domain::risk::Policy;
 use crate::domain::secret::SecretRef;
@@ -29,7 +30,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// The keys of a config that are not a kind of source.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 20] = [
     "environment",
     "guarded",
     "theme",
@@ -42,6 +43,7 @@ pub const KEYS: [&str; 19] = [
     "policy",
     "presenter",
     "journal",
+    "incident",
     "runbooks",
     "logs",
     "screen",
@@ -112,6 +114,7 @@ impl Reader<'_> {
         let policy = self.table::<Policy>(&mut root, "policy").unwrap_or_default();
         let presenter = root.remove("presenter").and_then(|value| self.striking(value, presenter)).unwrap_or_default();
         let journal = self.table::<JournalTable>(&mut root, "journal").unwrap_or_default();
+        let incident = self.table::<Rules>(&mut root, "incident").unwrap_or_default();
         let runbooks = self.table::<RunbooksTable>(&mut root, "runbooks").unwrap_or_default();
         let screen = self.table::<ScreenTable>(&mut root, "screen").unwrap_or_default();
         let views = self.views(&mut root);
@@ -133,6 +136,7 @@ impl Reader<'_> {
             policy,
             presenter,
             journal: JournalChoice { path: journal.path.map(|path| resolve(&home, &path)), postgres: journal.postgres },
+            incident,
             runbooks: runbooks.paths.iter().map(|path| resolve(&home, path)).collect(),
             mouse: screen.mouse,
             remember: screen.remember,

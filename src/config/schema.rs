@@ -5,6 +5,7 @@
 use super::read::{JournalTable, LogsTable, PresenterKeys, RunbooksTable, ScreenTable};
 use crate::connect::SiteSettings;
 use crate::domain::Limits;
+use crate::domain::incident::RulesTable;
 use crate::domain::json::without_null;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
@@ -47,6 +48,8 @@ struct Keys {
     presenter: Option<PresenterKeys>,
     /// The record of everything done.
     journal: Option<JournalTable>,
+    /// Incidents: how soon somebody answers, how often others are told, who is called when.
+    incident: Option<RulesTable>,
     /// Runbooks beside those built in.
     runbooks: Option<RunbooksTable>,
     /// The log view.

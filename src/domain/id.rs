@@ -49,8 +49,7 @@ pub struct RunId(pub Uuid);
 impl RunId {
     /// The last six hex digits: what people say to each other.
     pub fn short(&self) -> String {
-        let text = self.0.simple().to_string();
-        text[text.len() - 6..].to_owned()
+        last_six(self.0)
     }
 }
 
@@ -127,4 +126,32 @@ impl ThingId {
             | Self::Runbook(_) => None,
         }
     }
+}
+
+/// One incident. Time-ordered (UUID version 7), so that incidents sort by when they were declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IncidentId(pub Uuid);
+
+impl IncidentId {
+    /// The last six hex digits: what people say to each other.
+    pub fn short(&self) -> String {
+        last_six(self.0)
+    }
+
+    /// From the whole id, as records hold it.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn last_six(id: Uuid) -> String {
+    let text = id.simple().to_string();
+    text[text.len() - 6..].to_owned()
 }

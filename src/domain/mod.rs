@@ -12,6 +12,7 @@ pub mod database;
 pub mod episode;
 pub mod host;
 pub mod id;
+pub mod incident;
 pub mod inquiry;
 pub mod json;
 pub mod limits;
@@ -45,7 +46,7 @@ pub use database::{
     SessionState, Slot,
 };
 pub use episode::{Episode, Spell};
-pub use id::{RunId, SourceId, ThingId};
+pub use id::{IncidentId, RunId, SourceId, ThingId};
 pub use inquiry::{Answered, Found, Inquiry, Series};
 pub use limits::Limits;
 pub use log::{LogEvent, LogLine, LogPlace, LogRequest, LogTarget};

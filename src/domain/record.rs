@@ -93,6 +93,52 @@ pub enum RecordKind {
     /// The run ended (`data.outcome`: see [`RunOutcome`], `data.reason`; `data.left`: its own changes that can still be taken back, and by what).
     #[serde(rename = "run.finish")]
     RunFinish,
+    /// An incident begins (`data.title`, `data.priority`; `data.alert`: the one it was declared from, with `name`, `fingerprint`, `since`). Its id stands in the
+    /// record's `incident`, as in all that belongs to it.
+    #[serde(rename = "incident.declare")]
+    IncidentDeclare,
+    /// Somebody is on it.
+    #[serde(rename = "incident.acknowledge")]
+    IncidentAcknowledge,
+    /// Who does what (`data.duty`, `data.name`; empty: nobody any more).
+    #[serde(rename = "incident.role")]
+    IncidentRole,
+    /// What was seen or said (`data.text`; `data.action`: it is something to be done afterwards).
+    #[serde(rename = "incident.note")]
+    IncidentNote,
+    /// It is worse or better than was thought (`data.priority`, `data.before`, `data.reason`).
+    #[serde(rename = "incident.severity")]
+    IncidentSeverity,
+    /// The assessment (`data.impact`, `data.scope`, `data.changed`).
+    #[serde(rename = "incident.assess")]
+    IncidentAssess,
+    /// What others were told (`data.text`).
+    #[serde(rename = "incident.update")]
+    IncidentUpdate,
+    /// Somebody was called (`data.level`: from 1, `data.role`, `data.contact`).
+    #[serde(rename = "incident.escalate")]
+    IncidentEscalate,
+    /// Nobody suffers from it any more (`data.text`: by what).
+    #[serde(rename = "incident.mitigate")]
+    IncidentMitigate,
+    /// It is over (`data.text`).
+    #[serde(rename = "incident.resolve")]
+    IncidentResolve,
+    /// It was not (`data.reason`).
+    #[serde(rename = "incident.reopen")]
+    IncidentReopen,
+    /// Its post-mortem was written (`data.file`, `data.sha256` of the text, `data.complete`: nothing in it is left to fill in).
+    #[serde(rename = "incident.report")]
+    IncidentReport,
+    /// An alert fired while an incident was under way, as seen from here (`data`: name, fingerprint, severity, labels, since).
+    #[serde(rename = "alert.fired")]
+    AlertFired,
+    /// It does not any more (the same).
+    #[serde(rename = "alert.resolved")]
+    AlertResolved,
+    /// Figures at a decision (`data.why`, `data.marks`: `name`, `value` as shown, `limit`, `severity`).
+    #[serde(rename = "metric.mark")]
+    MetricMark,
 }
 
 /// That the team's journal was away and is back.
@@ -100,7 +146,7 @@ pub const JOURNAL_BACK: &str = "the team's journal is back, and has what was rec
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 38] = [
         Self::JournalOpen,
         Self::JournalAway,
         Self::JournalMerge,
@@ -124,6 +170,21 @@ impl RecordKind {
         Self::LockPassed,
         Self::RunResume,
         Self::RunFinish,
+        Self::IncidentDeclare,
+        Self::IncidentAcknowledge,
+        Self::IncidentRole,
+        Self::IncidentNote,
+        Self::IncidentSeverity,
+        Self::IncidentAssess,
+        Self::IncidentUpdate,
+        Self::IncidentEscalate,
+        Self::IncidentMitigate,
+        Self::IncidentResolve,
+        Self::IncidentReopen,
+        Self::IncidentReport,
+        Self::AlertFired,
+        Self::AlertResolved,
+        Self::MetricMark,
     ];
 
     /// The stable word, as stored.
@@ -152,7 +213,44 @@ impl RecordKind {
             Self::LockPassed => "lock.passed",
             Self::RunResume => "run.resume",
             Self::RunFinish => "run.finish",
+            Self::IncidentDeclare => "incident.declare",
+            Self::IncidentAcknowledge => "incident.acknowledge",
+            Self::IncidentRole => "incident.role",
+            Self::IncidentNote => "incident.note",
+            Self::IncidentSeverity => "incident.severity",
+            Self::IncidentAssess => "incident.assess",
+            Self::IncidentUpdate => "incident.update",
+            Self::IncidentEscalate => "incident.escalate",
+            Self::IncidentMitigate => "incident.mitigate",
+            Self::IncidentResolve => "incident.resolve",
+            Self::IncidentReopen => "incident.reopen",
+            Self::IncidentReport => "incident.report",
+            Self::AlertFired => "alert.fired",
+            Self::AlertResolved => "alert.resolved",
+            Self::MetricMark => "metric.mark",
         }
+    }
+
+    /// It is no part of a run: it tells of an incident, or of what was seen in one.
+    pub const fn is_of_an_incident(self) -> bool {
+        matches!(
+            self,
+            Self::IncidentDeclare
+                | Self::IncidentAcknowledge
+                | Self::IncidentRole
+                | Self::IncidentNote
+                | Self::IncidentSeverity
+                | Self::IncidentAssess
+                | Self::IncidentUpdate
+                | Self::IncidentEscalate
+                | Self::IncidentMitigate
+                | Self::IncidentResolve
+                | Self::IncidentReopen
+                | Self::IncidentReport
+                | Self::AlertFired
+                | Self::AlertResolved
+                | Self::MetricMark
+        )
     }
 
     /// From the stable word.

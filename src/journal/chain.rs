@@ -122,8 +122,19 @@ pub fn hash(record: &Record) -> String {
     hex(&form.0.finalize())
 }
 
+/// Who writes, and what for.
+pub struct Hand {
+    /// The process's chain.
+    pub writer: Uuid,
+    /// The person.
+    pub actor: Actor,
+    /// The incident that they attend to.
+    pub incident: Option<String>,
+}
+
 /// The record that an entry becomes in its writer's chain, behind the one with the hash `prev`.
-pub fn link(now: Now, writer: Uuid, seq: u64, prev: String, actor: Actor, entry: Entry) -> Record {
+pub fn link(now: Now, hand: Hand, seq: u64, prev: String, entry: Entry) -> Record {
+    let Hand { writer, actor, incident } = hand;
     let mut record = Record {
         id: Uuid::now_v7(),
         writer,
@@ -132,7 +143,7 @@ pub fn link(now: Now, writer: Uuid, seq: u64, prev: String, actor: Actor, entry:
         hash: String::new(),
         at: now.wall,
         mono_ms: now.mono.as_millis() as u64,
-        incident: None,
+        incident,
         actor,
         entry,
         kept: Kept::default(),

@@ -33,6 +33,13 @@ impl Journal for Looking {
         }
     }
 
+    async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        match self.reader().await? {
+            Some(reader) => reader.of_incidents(limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
         match self.reader().await? {
             Some(reader) => reader.of_run(run).await,

@@ -4,6 +4,7 @@
 //! records' kinds, nor decide anything: whoever acts appends first, and does not act when that fails.
 
 pub mod absent;
+pub mod attending;
 pub mod chain;
 #[cfg(test)]
 mod conformance;
@@ -23,10 +24,8 @@ pub use row::Found;
 pub use store::{Reader, Store, Team};
 pub use team::TeamReader;
 
-use crate::domain::RunId;
-#[cfg(doc)]
-use crate::domain::record::RecordKind;
-use crate::domain::record::{Entry, Record};
+use crate::domain::record::{Entry, Record, RecordKind};
+use crate::domain::{IncidentId, RunId};
 use crate::runbook::Approval;
 use crate::runbook::approvals::Request;
 use crate::runbook::history::Unread;
@@ -91,11 +90,33 @@ impl Away {
     }
 }
 
+/// It belongs to an incident, or says how its writer's clock stands. [`TELL_OF_INCIDENTS`] is the same in SQL.
+fn tells_of_incidents(record: &Record) -> bool {
+    let clocks =
+        matches!(record.entry.kind, RecordKind::JournalOpen | RecordKind::JournalAway | RecordKind::JournalMerge);
+    clocks || record.incident.is_some()
+}
+
+/// Which records the index `record_incident` of both stores holds: a query must say it word by word.
+const TELL_OF_INCIDENTS: &str = "(incident IS NOT NULL OR kind IN ('journal.open', 'journal.away', 'journal.merge'))";
+
 /// Where records go.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Adds one record to this process's chain; returns only once it is durable.
     async fn append(&self, entry: Entry) -> Result<Record, JournalError>;
+    /// What this process records from now on belongs to this incident; `None`: to none. The default is for a journal that records nothing.
+    async fn attend(&self, incident: Option<IncidentId>) {
+        let _ = incident;
+    }
+    /// The newest `limit` records that belong to an incident or say how their writer's clock stands, oldest first, whoever wrote them. The default is
+    /// for a journal that keeps few.
+    async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        let mut records = self.recent(u32::MAX).await?;
+        records.retain(tells_of_incidents);
+        let more = records.len().saturating_sub(limit as usize);
+        Ok(records.split_off(more))
+    }
     /// The newest `limit` records of all writers, oldest first.
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError>;
     /// All records of the runs that have a `run.start` (or a `run.resume`) and no `run.finish` after it, oldest first, whoever wrote them; without

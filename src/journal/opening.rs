@@ -2,8 +2,8 @@
 
 use super::lease::{Grant, Lease, Taken};
 use super::{Away, Journal, JournalError, Others};
-use crate::domain::RunId;
 use crate::domain::record::{Entry, Record};
+use crate::domain::{IncidentId, RunId};
 use crate::runbook::Approval;
 use crate::runbook::approvals::Request;
 use async_trait::async_trait;
@@ -36,6 +36,14 @@ impl Opening {
 impl Journal for Opening {
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         self.0.clone().await.append(entry).await
+    }
+
+    async fn attend(&self, incident: Option<IncidentId>) {
+        self.0.clone().await.attend(incident).await;
+    }
+
+    async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        self.0.clone().await.of_incidents(limit).await
     }
 
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {

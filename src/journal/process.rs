@@ -3,6 +3,7 @@
 //! Never from environment variables, which anybody can set. A pid alone is no identity: pids are reused and start
 //! again after a boot, so the start time and the boot's id go with it.
 
+use crate::clock;
 use crate::domain::record::Actor;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -22,6 +23,8 @@ pub struct Process {
     pub boot: Option<String>,
     /// The pid namespace (Linux): the same pid in another one is another process.
     pub namespace: Option<String>,
+    /// Milliseconds from the boot to the zero of its records' `mono_ms`: what processes of one boot measured is on one scale with it.
+    pub booted_ms: Option<u64>,
 }
 
 impl Process {
@@ -34,6 +37,7 @@ impl Process {
             started: start_time(pid),
             boot: fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()),
             namespace: fs::read_link("/proc/self/ns/pid").ok().map(|link| link.to_string_lossy().into_owned()),
+            booted_ms: u64::try_from(clock::booted().as_millis()).ok(),
         }
     }
 

@@ -133,6 +133,17 @@ impl Reader {
         }
     }
 
+    /// See [`Journal::of_incidents`].
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        match self {
+            Self::File(reader) => reader.of_incidents(limit).await,
+            Self::Team(reader) => reader.of_incidents(limit).await,
+        }
+    }
+
     /// The newest `run.start` of each runbook, or of the one with this id, oldest first. Reads those records alone, however long the
     /// journal is.
     ///

@@ -108,6 +108,17 @@ impl TeamReader {
         Ok(records.split_off(more))
     }
 
+    /// See [`super::Reader::of_incidents`].
+    pub(super) async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        let mut records = match (&self.server, &self.here) {
+            (Ok(server), _) => server.of_incidents(limit).await?,
+            (Err(_), Some(here)) => marked(here, here.of_incidents(limit).await?).await?,
+            (Err(error), None) => return Err(error.clone()),
+        };
+        self.add_pending(&mut records, super::tells_of_incidents).await?;
+        Ok(records)
+    }
+
     /// See [`super::Reader::of_run`].
     pub(super) async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
         let mut records = match (&self.server, &self.here) {

@@ -30,6 +30,8 @@ pub enum Scope {
     Runbooks,
     /// The runs view.
     Runs,
+    /// The timeline.
+    Timeline,
     /// The overview.
     Overview,
     /// Pages that are one text.
@@ -42,7 +44,7 @@ pub enum Scope {
 
 impl Scope {
     /// All of them; [`Scope::All`] first.
-    pub const EVERY: [Self; 11] = [
+    pub const EVERY: [Self; 12] = [
         Self::All,
         Self::Servers,
         Self::Containers,
@@ -50,6 +52,7 @@ impl Scope {
         Self::Databases,
         Self::Runbooks,
         Self::Runs,
+        Self::Timeline,
         Self::Overview,
         Self::Text,
         Self::Replay,
@@ -66,6 +69,7 @@ impl Scope {
             Self::Databases => "databases",
             Self::Runbooks => "runbooks",
             Self::Runs => "runs",
+            Self::Timeline => "timeline",
             Self::Overview => "overview",
             Self::Text => "text",
             Self::Replay => "replay",

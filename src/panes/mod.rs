@@ -35,6 +35,7 @@ pub mod statistics;
 mod table;
 pub mod targets;
 mod text;
+pub mod timeline;
 mod top;
 
 pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, unheard};
@@ -63,6 +64,7 @@ pub const PANES: &[PaneKind] = &[
     databases::KIND,
     runbooks::KIND,
     runs::KIND,
+    timeline::KIND,
     overview::KIND,
     events::KIND,
     processes::KIND,

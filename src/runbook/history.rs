@@ -61,6 +61,8 @@ pub struct RunView {
     pub answer: String,
     /// The runbook's risk, as its front matter says it; empty: nobody wrote it down.
     pub risk: String,
+    /// That nobody had reviewed its runbook for long, in words; empty: somebody had.
+    pub unreviewed: String,
     /// Hash of the plan.
     pub plan_hash: String,
     /// Why one person did what takes two; `None`: it took one.
@@ -372,6 +374,8 @@ pub struct StepView {
     pub address: String,
     /// It changes something.
     pub changes: bool,
+    /// A person does it, and ticks it off.
+    pub by_hand: bool,
     /// What takes it back; `None`: nothing does.
     pub undo: Option<String>,
     /// The runbook that it runs, and what that would change as the plan saw it.
@@ -571,21 +575,9 @@ impl Runs {
             RecordKind::StepExit | RecordKind::StepReconcile => step(run, record, state(&record.entry.data)),
             RecordKind::StepTick => step(run, record, Some(StepState::Checking)),
             RecordKind::RunBatch => batch(run, record),
-            RecordKind::RunStart
-            | RecordKind::JournalOpen
-            | RecordKind::JournalAway
-            | RecordKind::JournalMerge
-            | RecordKind::WritesLock
-            | RecordKind::PolicyChange
-            | RecordKind::ApprovalAsked
-            | RecordKind::ApprovalGiven
-            | RecordKind::ApprovalRefused
-            | RecordKind::ApprovalWithdrawn
-            | RecordKind::LockTaken
-            | RecordKind::LockReleased
-            | RecordKind::LockWanted
-            | RecordKind::LockPassed => {}
             RecordKind::RunResume => resume(run, record),
+            // Nothing that is shown of a run.
+            _ => {}
         }
     }
 }
@@ -623,6 +615,7 @@ fn start(id: RunId, record: &Record) -> RunView {
             .collect(),
         answer: text(data, "answer"),
         risk: text(data, "risk"),
+        unreviewed: text(data, "unreviewed"),
         plan_hash: text(data, "plan_hash"),
         glass: data["break_glass"].as_str().map(str::to_owned),
         approved: approved(data),
@@ -667,6 +660,7 @@ fn planned_step(data: &Value) -> StepView {
         state: StepState::Planned,
         address: text(data, "address"),
         changes: data["changes"].as_bool().unwrap_or(false),
+        by_hand: data["by_hand"].as_bool().unwrap_or(false),
         undo: data["undo"].as_str().map(str::to_owned),
         call: serde_json::from_value(data["call"].clone()).ok(),
         not_done: false,

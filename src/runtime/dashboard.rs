@@ -14,8 +14,9 @@ use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
+use crate::domain::record::Entry;
 use crate::domain::view::View;
-use crate::domain::{LogEvent, RunId, SourceId, text};
+use crate::domain::{IncidentId, LogEvent, RunId, SourceId, text};
 use crate::effect::{Effect, Effects, Word};
 use crate::event::{Event, Reloaded, RunEvent, Stamped};
 use crate::journal::Journal;
@@ -427,6 +428,8 @@ impl Loop {
                     self.take(Event::Told { bad: true, what });
                 }
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
+                Effect::Attend(incident) => attend(Arc::clone(&self.exec), incident),
+                Effect::Incident { id, entries } => note(Arc::clone(&self.exec), id, entries),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),
                 Effect::Unfollow => self.follower.stop(),
                 Effect::SaveLog(export) => self.follower.save(*export),
@@ -530,7 +533,29 @@ async fn at(when: Option<Instant>) {
     }
 }
 
-fn record(exec: Arc<Exec>, entry: crate::domain::record::Entry) {
+fn attend(exec: Arc<Exec>, incident: Option<IncidentId>) {
+    tokio::spawn(async move { exec.journal.attend(incident).await });
+}
+
+/// Records of an incident, one after the other; the first that can't be written is the last.
+fn note(exec: Arc<Exec>, id: IncidentId, entries: Vec<Entry>) {
+    tokio::spawn(async move {
+        exec.journal.attend(Some(id)).await;
+        for entry in entries {
+            let told = match exec.journal.append(entry).await {
+                Ok(record) => RunEvent::Noted(Box::new(record)),
+                Err(error) => RunEvent::Trouble { run: None, what: error.to_string() },
+            };
+            let failed = matches!(told, RunEvent::Trouble { .. });
+            let _ = exec.events.send(Event::Run(told)).await;
+            if failed {
+                return;
+            }
+        }
+    });
+}
+
+fn record(exec: Arc<Exec>, entry: Entry) {
     tokio::spawn(async move {
         if let Err(error) = exec.journal.append(entry).await {
             let event = RunEvent::Trouble { run: None, what: error.to_string() };

@@ -5,6 +5,7 @@ use super::exec::{Exec, Running};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, text};
 use crate::event::{Event, RunEvent};
+use crate::incident;
 use crate::journal::{Away, Journal, JournalError, Others};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -105,6 +106,14 @@ pub(super) async fn recall(exec: Arc<Exec>) {
     let after = records.last().map(|record| record.id);
     for record in records {
         let _ = exec.events.send(Event::Run(RunEvent::Recalled(Box::new(record)))).await;
+    }
+    match exec.journal.of_incidents(incident::READ).await {
+        Ok(records) => {
+            let _ = exec.events.send(Event::Run(RunEvent::Incidents(records))).await;
+        }
+        Err(error) => {
+            let _ = exec.events.send(trouble(&format!("incidents are not known: {error}"))).await;
+        }
     }
     if let Some(why) = exec.journal.only_looks().await {
         let _ = exec.events.send(Event::Run(RunEvent::OnlyLooks(text::clean(&why).into_owned()))).await;

@@ -12,6 +12,7 @@ use crate::widgets::{canvas, figure, wrap};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::borrow::Cow;
+use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 /// Cells of a message at most: longer lines are hard to read.
@@ -44,6 +45,30 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
         Rect { x: x + 2, y: area.y, width: end.saturating_sub(x + 4), height: 1 }
     };
     sources(state, line, buf);
+}
+
+/// The open incident, and its clocks from the right, the one that is due next first; what does not fit is left out from the end.
+pub fn incident(state: &State, area: Rect, buf: &mut Buffer) {
+    let Some(line) = state.chrome.incident.as_ref().filter(|_| area.height > 0) else { return };
+    let cx = state.cx();
+    let late = line.clocks.iter().any(|(late, _)| *late);
+    let style = cx.style(if late { Role::SeverityCritical } else { Role::Asks });
+    canvas::clear(buf, area, style);
+    let key = state
+        .keymap
+        .key_of(state.scope(), &Action::Incident)
+        .map(|key| format!("  {key}: incident"))
+        .unwrap_or_default();
+    let half = usize::from(area.width) * 3 / 5;
+    let mut told = String::new();
+    for (_, clock) in &line.clocks {
+        if told.width() + clock.width() + 3 + key.width() <= half {
+            let _ = write!(told, "{}{clock}", if told.is_empty() { "" } else { " · " });
+        }
+    }
+    told.push_str(&key);
+    let end = canvas::put_right(buf, (area.right() - 1, area.y), &text::clean(&told), area.width, style);
+    canvas::put(buf, (area.x + 1, area.y), &line.text, end.saturating_sub(area.x + 3), style);
 }
 
 /// That the screen stands still, and for how long, at the left of `end`; where it begins.

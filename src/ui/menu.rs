@@ -1,7 +1,7 @@
 //! A menu, painted.
 
 use super::dialog::{self, Lines};
-use crate::app::{Menu, NameDialog, State, Word};
+use crate::app::{Menu, NameDialog, State, Topic, Word};
 use crate::domain::RunId;
 use crate::domain::text::{self, clean};
 use crate::runbook::RunView;
@@ -33,14 +33,24 @@ pub fn draw(state: &State, menu: &Menu, area: Rect, buf: &mut Buffer) {
 /// The name of a view, being typed.
 pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer) {
     let mut lines = Lines::new();
-    if let Some((run, word)) = name.about {
-        return draw_word(state, name, (run, word), area, buf);
+    match &name.topic {
+        Topic::View => {}
+        Topic::Run(run, word) => return draw_word(state, name, (*run, *word), area, buf),
+        Topic::Incident(ask) => {
+            super::overlay::wrap_into(&mut lines, Role::Text, ask.question, dialog::text_width(area), 0);
+            let title = format!("{}  (Enter records it, Esc leaves)", ask.title);
+            return draw_typed(state, name, (&title, &lines), area, buf);
+        }
     }
     let text =
         "What is kept: every table's filter, order and columns, the pane with the focus, and whether it stands alone.";
     super::overlay::wrap_into(&mut lines, Role::Text, text, dialog::text_width(area), 0);
-    let foot =
-        dialog::draw(state, area, buf, "name this view  (Enter saves, Esc leaves)", &lines, &Scroll::default(), 1);
+    draw_typed(state, name, ("name this view  (Enter saves, Esc leaves)", &lines), area, buf);
+}
+
+/// A title, what is asked, and the field.
+fn draw_typed(state: &State, name: &NameDialog, (title, lines): (&str, &Lines), area: Rect, buf: &mut Buffer) {
+    let foot = dialog::draw(state, area, buf, title, lines, &Scroll::default(), 1);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     name.field.draw(field, buf, state.cx().style(Role::Input));
 }
@@ -67,7 +77,5 @@ fn draw_word(state: &State, name: &NameDialog, (run, word): (RunId, Word), area:
     let mut lines = Lines::new();
     super::overlay::wrap_into(&mut lines, Role::Text, &clean(&text), dialog::text_width(area), 0);
     let title = format!("run {}  (Enter records it, Esc leaves)", run.short());
-    let foot = dialog::draw(state, area, buf, &title, &lines, &Scroll::default(), 1);
-    let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
-    name.field.draw(field, buf, state.cx().style(Role::Input));
+    draw_typed(state, name, (&title, &lines), area, buf);
 }

@@ -36,6 +36,7 @@ fn paint(state: &State, area: Rect, buf: &mut Buffer) {
     }
     buf.set_style(area, cx.style(Role::Screen));
     chrome::header(state, screen.header, buf);
+    chrome::incident(state, screen.incident, buf);
     for (index, place) in screen.panes() {
         match (&state.logs, &state.page) {
             (Some(logs), _) => logs.draw(place, buf, &cx),

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("theme", &["domain"]),
     ("keymap", &["domain", "action"]),
     ("runbook", &["domain", "redact"]),
-    ("incident", &["domain"]),
+    ("incident", &["domain", "runbook"]),
     ("connect", &["domain", "redact", "clock"]),
     // Of `runbook` what the gate takes as evidence, and what is asked of others, as records tell it.
     ("journal", &["domain", "redact", "clock", "runbook", "connect"]),

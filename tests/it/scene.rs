@@ -165,6 +165,8 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         presenting: Presenting::default(),
         redactor: Redactor::default(),
         habits: Habits::default(),
+        incident: quarterdeck::domain::incident::Rules::default(),
+        here: quarterdeck::incident::corrected::Here::default(),
         team: true,
         who: "ada@bastion".to_owned(),
         troubles: Vec::new(),

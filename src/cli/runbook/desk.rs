@@ -7,6 +7,7 @@ use crate::config::{self, Config};
 use crate::connect::Connections;
 use crate::domain::text;
 use crate::event::Event;
+use crate::incident::{self as incidents, Incidents};
 use crate::journal::absent::Absent;
 use crate::journal::looking::Looking;
 use crate::journal::{Journal, JournalError};
@@ -52,6 +53,7 @@ impl Desk {
         let connections = setup::open(&config, None).connections;
         let redactor = connections.redactor().clone();
         let journal = dashboard::journal(config.journal.clone(), config.environment.clone(), redactor).await;
+        attend(&*journal).await;
         Ok(Self::of(config, connections, journal, global.read_only))
     }
 
@@ -90,6 +92,15 @@ impl Desk {
     /// Closes what was opened.
     pub async fn close(&self) {
         self.connections.close().await;
+    }
+}
+
+/// What is done here belongs to the incident that is open, of several to the newest. A journal that can't be read says so at what is done next.
+async fn attend(journal: &dyn Journal) {
+    let records = journal.of_incidents(incidents::READ).await.unwrap_or_default();
+    let open = Incidents::of(&records).open().last().map(|incident| incident.id);
+    if open.is_some() {
+        journal.attend(open).await;
     }
 }
 

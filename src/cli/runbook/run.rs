@@ -667,6 +667,8 @@ impl<'a> Following<'a> {
             | RunEvent::Planned { .. }
             | RunEvent::NotPlanned { .. }
             | RunEvent::Recalled(_)
+            | RunEvent::Incidents(_)
+            | RunEvent::Noted(_)
             | RunEvent::Approved(_)
             | RunEvent::Yours { .. }
             | RunEvent::Elsewhere(_)

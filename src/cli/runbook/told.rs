@@ -37,6 +37,8 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         RunEvent::Planned { .. }
         | RunEvent::NotPlanned { .. }
         | RunEvent::Recalled(_)
+        | RunEvent::Incidents(_)
+        | RunEvent::Noted(_)
         | RunEvent::Approved(_)
         | RunEvent::Yours { .. }
         | RunEvent::Elsewhere(_)
@@ -74,6 +76,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::Approved(_)
         | RunEvent::Yours { .. }
         | RunEvent::Recalled(_)
+        | RunEvent::Incidents(_)
+        | RunEvent::Noted(_)
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
         | RunEvent::OnlyLooks(_)
@@ -117,11 +121,7 @@ pub fn of_record(record: &Record) -> String {
         RecordKind::ApprovalWithdrawn => ("asks not", "the request is withdrawn".to_owned()),
         RecordKind::LockWanted => ("asks", format!("for a lock: {}", said("reason"))),
         RecordKind::LockPassed => ("passes", said("detail").to_owned()),
-        RecordKind::JournalOpen
-        | RecordKind::JournalAway
-        | RecordKind::JournalMerge
-        | RecordKind::WritesLock
-        | RecordKind::PolicyChange => (entry.kind.word(), String::new()),
+        _ => (entry.kind.word(), String::new()),
     };
     let step = entry.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
     let line = format!("{}  {:<8}  {step}{rest}", record.at.strftime("%H:%M:%SZ"), word.replace('_', " "));

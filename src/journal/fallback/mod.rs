@@ -13,6 +13,8 @@ mod tests;
 
 pub use merge::Merged;
 
+use super::attending::Attending;
+use super::chain::Hand;
 use super::lease::{Grant, Lease, Taken};
 use super::postgres::{Failed, PostgresJournal};
 use super::process::{Process, actor};
@@ -20,8 +22,8 @@ use super::sqlite::SqliteJournal;
 use super::{Away, Journal, JournalError, Others, chain};
 use crate::clock;
 use crate::connect::postgres::LoginSettings;
-use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::domain::{IncidentId, RunId};
 use crate::redact::Redactor;
 use crate::runbook::Approval;
 use crate::runbook::approvals::Request;
@@ -66,6 +68,7 @@ struct Inner {
     process: Process,
     /// Host and user of this machine; the name in records is the login's, once the server has said it.
     actor: Actor,
+    attending: Attending,
     chain: Mutex<Chain>,
     away: Plain<Option<Left>>,
     /// The server was left.
@@ -143,6 +146,7 @@ impl Fallback {
             writer,
             process,
             actor,
+            attending: Attending::default(),
             chain: Mutex::new(Chain {
                 seq: 0,
                 hash: chain::GENESIS.to_owned(),
@@ -200,6 +204,10 @@ async fn whole<T: Send + 'static>(
 
 #[async_trait]
 impl Journal for Fallback {
+    async fn attend(&self, incident: Option<IncidentId>) {
+        self.inner.attending.set(incident);
+    }
+
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         let inner = Arc::clone(&self.inner);
         let none = || JournalError::new("the journal has not taken a record", "this is a defect: report it");
@@ -210,6 +218,13 @@ impl Journal for Fallback {
         match self.inner.ask(self.inner.team.recent(limit)).await? {
             Some(records) => Ok(records),
             None => self.inner.here.marked(self.inner.file().await?.recent(limit).await?).await,
+        }
+    }
+
+    async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        match self.inner.ask(self.inner.team.of_incidents(limit)).await? {
+            Some(records) => Ok(records),
+            None => self.inner.here.marked(self.inner.file().await?.of_incidents(limit).await?).await,
         }
     }
 
@@ -615,7 +630,8 @@ impl Inner {
     fn link_after(&self, chain: &Chain, (seq, hash): (u64, String), entry: Entry) -> Record {
         let name = chain.login.clone().unwrap_or_else(|| self.actor.name.clone());
         let actor = Actor { name, ..self.actor.clone() };
-        chain::link(clock::now(), self.writer, seq + 1, hash, actor, entry)
+        let hand = Hand { writer: self.writer, actor, incident: self.attending.id() };
+        chain::link(clock::now(), hand, seq + 1, hash, entry)
     }
 
     fn opening(&self, chain: &Chain) -> Entry {

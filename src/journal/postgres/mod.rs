@@ -17,13 +17,15 @@ pub(super) use line::Failed;
 pub use read::Reader;
 pub use rights::{Rights, rights};
 
+use super::attending::Attending;
+use super::chain::Hand;
 use super::lease::{Grant, Lease, Taken};
 use super::process::{Process, actor};
 use super::{Journal, JournalError, Others, chain};
 use crate::clock;
 use crate::connect::postgres::{Login, LoginSettings};
-use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::domain::{IncidentId, RunId};
 use crate::redact::Redactor;
 use crate::runbook::Approval;
 use crate::runbook::approvals::Request;
@@ -82,6 +84,7 @@ struct Inner {
     process: Process,
     /// Host and user of this machine; the name in records is the login's.
     here: Actor,
+    attending: Attending,
     /// The tables are those of this version.
     seen: OnceCell<()>,
     /// Who writes, once the chain has begun.
@@ -121,6 +124,7 @@ impl PostgresJournal {
             writer: Uuid::new_v4(),
             process,
             here,
+            attending: Attending::default(),
             seen: OnceCell::new(),
             begun: OnceCell::new(),
             head: Mutex::new(None),
@@ -154,6 +158,10 @@ impl PostgresJournal {
 
 #[async_trait]
 impl Journal for PostgresJournal {
+    async fn attend(&self, incident: Option<IncidentId>) {
+        self.inner.attending.set(incident);
+    }
+
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         let inner = Arc::clone(&self.inner);
         self.whole(async move { inner.append(entry).await }).await
@@ -162,6 +170,11 @@ impl Journal for PostgresJournal {
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
         self.inner.seen().await?;
         self.inner.reader.recent(limit).await
+    }
+
+    async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        self.inner.seen().await?;
+        self.inner.reader.of_incidents(limit).await
     }
 
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError> {
@@ -316,7 +329,8 @@ impl Inner {
             Some(known) => known,
             None => self.last(pool).await.map_err(|error| self.explain("append a record to", &error))?,
         };
-        let record = chain::link(clock::now(), self.writer, seq + 1, prev, actor.clone(), entry);
+        let hand = Hand { writer: self.writer, actor: actor.clone(), incident: self.attending.id() };
+        let record = chain::link(clock::now(), hand, seq + 1, prev, entry);
         self.store(pool, &record, PATIENCE).await.map_err(|error| {
             let error = self.explain("append a record to", &error);
             fault::resuming(error, record.entry.run)

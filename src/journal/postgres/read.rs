@@ -1,9 +1,9 @@
 //! Reading a team's journal, page by page: no statement takes long, and none holds back the server's tidying.
 
-use super::super::JournalError;
 use super::super::lease::Lease;
 use super::super::process::Process;
 use super::super::row::{Columns, Found, found};
+use super::super::{JournalError, TELL_OF_INCIDENTS};
 use super::{fault, schema};
 use crate::connect::postgres::Login;
 use crate::domain::RunId;
@@ -110,6 +110,17 @@ impl Reader {
     /// When the server can't be asked.
     pub async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
         let query = format!("SELECT * FROM ({SELECT} ORDER BY place DESC LIMIT $1) AS newest ORDER BY place");
+        let rows = sqlx::query(AssertSqlSafe(query)).bind(i64::from(limit)).fetch_all(&self.pool().await?).await;
+        Ok(records(&self.told(rows)?))
+    }
+
+    /// See [`super::super::Journal::of_incidents`].
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        let newest = format!("{SELECT} WHERE {TELL_OF_INCIDENTS} ORDER BY place DESC LIMIT $1");
+        let query = format!("SELECT * FROM ({newest}) AS newest ORDER BY place");
         let rows = sqlx::query(AssertSqlSafe(query)).bind(i64::from(limit)).fetch_all(&self.pool().await?).await;
         Ok(records(&self.told(rows)?))
     }

@@ -2,6 +2,7 @@
 //! the team's database has.
 
 use super::super::JournalError;
+use super::super::attending::Attending;
 use super::super::row::{Columns, Found, found};
 use super::{Actor, Inner, Reader, SqliteJournal, claim, file, insert, read};
 use crate::domain::RunId;
@@ -32,7 +33,9 @@ impl SqliteJournal {
         file::migrate(&opened, &write).await?;
         let reader = Reader::over(file::connect(&opened, 2).await?, opened.path.clone());
         let redactor = Redactor::default();
-        Ok(Self { inner: Arc::new(Inner { write, reader, opened, writer, actor, redactor }) })
+        Ok(Self {
+            inner: Arc::new(Inner { write, reader, opened, writer, actor, attending: Attending::default(), redactor }),
+        })
     }
 
     /// Writes these records, each unless it is there, in their order: all or none, durable when it returns. `merged`: the team's database has

@@ -14,12 +14,14 @@ mod read;
 pub use file::BUSY_TIMEOUT;
 pub use read::Reader;
 
+use super::attending::Attending;
+use super::chain::Hand;
 use super::lease::{Grant, Lease, Taken};
 use super::process::{Process, actor};
 use super::{Journal, JournalError, Others, chain};
 use crate::clock;
-use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::domain::{IncidentId, RunId};
 use crate::redact::Redactor;
 use async_trait::async_trait;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -41,6 +43,7 @@ struct Inner {
     opened: file::Opened,
     writer: Uuid,
     actor: Actor,
+    attending: Attending,
     redactor: Redactor,
 }
 
@@ -64,7 +67,8 @@ impl SqliteJournal {
         let write = file::connect(&opened, 1).await?;
         file::migrate(&opened, &write).await?;
         let reader = Reader::over(file::connect(&opened, 2).await?, opened.path.clone());
-        let inner = Inner { write, reader, opened, writer: Uuid::new_v4(), actor, redactor };
+        let inner =
+            Inner { write, reader, opened, writer: Uuid::new_v4(), actor, attending: Attending::default(), redactor };
         let journal = Self { inner: Arc::new(inner) };
         journal.append(opening(env, &process)).await?;
         Ok(journal)
@@ -101,6 +105,10 @@ fn opening(env: &str, process: &Process) -> Entry {
 
 #[async_trait]
 impl Journal for SqliteJournal {
+    async fn attend(&self, incident: Option<IncidentId>) {
+        self.inner.attending.set(incident);
+    }
+
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
         let inner = Arc::clone(&self.inner);
         let task = tokio::spawn(async move { inner.append(entry).await });
@@ -110,6 +118,10 @@ impl Journal for SqliteJournal {
 
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
         self.inner.reader.recent(limit).await
+    }
+
+    async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        self.inner.reader.of_incidents(limit).await
     }
 
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError> {
@@ -248,7 +260,8 @@ impl Inner {
     }
 
     fn record(&self, entry: Entry, seq: u64, prev: String) -> Record {
-        chain::link(clock::now(), self.writer, seq, prev, self.actor.clone(), entry)
+        let hand = Hand { writer: self.writer, actor: self.actor.clone(), incident: self.attending.id() };
+        chain::link(clock::now(), hand, seq, prev, entry)
     }
 
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {

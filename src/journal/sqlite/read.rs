@@ -1,16 +1,16 @@
 //! Reading the journal: all of it, its newest records, and the runs that nobody drives any more.
 
-use super::super::JournalError;
 use super::super::chain::Report;
 use super::super::lease::Lease;
 use super::super::process::Process;
 use super::super::row::{self, Columns, Found, found};
+use super::super::{JournalError, TELL_OF_INCIDENTS};
 use super::{fault, file, lease};
 use crate::domain::RunId;
 use crate::domain::record::{Actor, Record, RecordKind};
 use futures_util::{Stream, StreamExt};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -103,6 +103,16 @@ impl Reader {
             .await
             .map_err(|error| self.explain(&error))?;
         self.records(&rows)
+    }
+
+    /// See [`super::super::Journal::of_incidents`].
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn of_incidents(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
+        let newest = format!("SELECT * FROM record WHERE {TELL_OF_INCIDENTS} ORDER BY place DESC LIMIT ?");
+        let rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM ({newest}) ORDER BY place"))).bind(limit);
+        self.records(&rows.fetch_all(&self.pool).await.map_err(|error| self.explain(&error))?)
     }
 
     /// The place of the record with this id, else of the newest one; 0: there is none.

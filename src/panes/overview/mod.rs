@@ -15,6 +15,7 @@ use super::table::draw_frame;
 use super::{Details, Flow, Lead, Pane, PaneKind, Place, Selected};
 use crate::action::Action;
 use crate::cx::Cx;
+use crate::domain::slo::Slo;
 use crate::domain::{Severity, Subject, ThingId, text, time};
 use crate::keymap::Scope;
 use crate::store::{Feed, Health};
@@ -40,6 +41,17 @@ pub const KIND: PaneKind = PaneKind {
     beside: false,
     make: || Box::new(Overview::default()),
 };
+
+/// What is promised of the service, and what it is now, as far as sources have told.
+pub fn objectives<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Slo> {
+    let feeds = cx.store.about(Subject::Alerts).filter(|feed| feed.id.as_str().ends_with("/slo"));
+    feeds.filter_map(|feed| feed.snapshot()?.alerts()).flat_map(|report| report.slos.iter())
+}
+
+/// A figure of one of them, as the strip shows it.
+pub fn figure(slo: &Slo, value: f64) -> String {
+    strip::shown(slo.unit, value)
+}
 
 /// How far back a change is told.
 const BACK: Duration = Duration::from_secs(30 * 60);

@@ -141,7 +141,7 @@ fn cell(slo: &Slo) -> Cell {
 }
 
 /// A value as people say it. A share just below the whole is never rounded up to it.
-fn shown(unit: Unit, value: f64) -> String {
+pub(super) fn shown(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Ratio if value.is_finite() => format!("{}%", trimmed((value * 10_000.0 + 1e-6).floor() / 100.0)),
         Unit::Seconds if value.abs() < 1.0 => format!("{}ms", trimmed((value * 1000.0).round())),

@@ -21,10 +21,12 @@ use super::scene::Scene;
 use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
 use crate::domain::risk::Level;
 use crate::domain::text::clean;
+use crate::domain::time::day;
 use crate::domain::{Now, RunId};
 use crate::effect::RunAnswer;
 use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
+use crate::runbook::library::overdue;
 use crate::runbook::machine::{self, Answered, Command, Effect, Event, Kind, Machine, Rechecked};
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::past::fingerprint;
@@ -164,6 +166,7 @@ fn begun((step, read): (&PlannedStep, &Step)) -> Value {
         "target": step.target,
         "address": step.address,
         "changes": step.changes(),
+        "by_hand": step.fences.is_empty(),
         "undo": step.undo,
         "call": step.call(),
         "hash": fingerprint(read),
@@ -358,6 +361,7 @@ impl Run {
             "steps": steps,
             "fleet": body.fleet,
             "risk": body.runbook.risk,
+            "unreviewed": overdue(&body.runbook, day((self.exec.clock)().wall)).map(|problem| problem.what),
             "break_glass": self.plan.glass().map(Glass::reason),
             "approval": self.plan.approval().map(Approval::id),
             "approved_by": self.plan.approval().map(Approval::by),

@@ -1,0 +1,439 @@
+//! `quarterdeck incident`: the record of an incident without the screen.
+
+use super::runbook::{Desk, at_desk};
+use super::setup::here;
+use super::{Global, PRINTS};
+use crate::clock;
+use crate::domain::incident::{Duty, Priority, Rules};
+use crate::domain::record::{Entry, RecordKind};
+use crate::domain::{IncidentId, json, text};
+use crate::incident::{self, Incident, Incidents, clocks, edits, handover, json as shape, report};
+use crate::runbook::Runs;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use uuid::Uuid;
+
+const RECORDS: &str = "Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
+
+/// `quarterdeck incident …`
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Declare one: from now on what is done here belongs to it
+    #[command(visible_alias = "open", after_help = RECORDS)]
+    Declare {
+        /// What others call it
+        title: String,
+        /// P0 (complete outage) to P3 (it can wait)
+        #[arg(long, short, value_parser = priority)]
+        priority: Priority,
+    },
+    /// Say that you are on it
+    #[command(visible_alias = "ack", after_help = RECORDS)]
+    Acknowledge(Which),
+    /// Say who does what: commander, operations or scribe; without a name nobody does any more
+    #[command(after_help = RECORDS)]
+    Role {
+        /// commander, operations or scribe
+        #[arg(value_parser = duty)]
+        duty: Duty,
+        /// Who
+        name: Option<String>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Write down what was seen or said
+    #[command(after_help = RECORDS)]
+    Note {
+        /// In your words
+        text: String,
+        /// It is something to be done afterwards
+        #[arg(long)]
+        action: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say that it is worse or better than was thought
+    #[command(after_help = RECORDS)]
+    Severity {
+        /// P0 to P3
+        #[arg(value_parser = priority)]
+        priority: Priority,
+        /// Why
+        reason: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Write down impact, scope and what had changed; what is not given stays
+    #[command(after_help = RECORDS)]
+    Assess(Assess),
+    /// Write down what others were told: the clock of the next update begins anew
+    #[command(after_help = RECORDS)]
+    Update {
+        /// What they were told
+        text: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Write down that somebody was called: the next level, or the one that is named
+    #[command(after_help = RECORDS)]
+    Call {
+        /// 1, 2, …
+        level: Option<usize>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say that nobody suffers from it any more
+    #[command(after_help = RECORDS)]
+    Mitigate {
+        /// By what
+        text: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say that it is over; the clock of the post-mortem begins
+    #[command(visible_alias = "close", after_help = RECORDS)]
+    Resolve {
+        /// How it ended
+        text: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say that it was not over
+    #[command(after_help = RECORDS)]
+    Reopen {
+        /// Why
+        reason: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// All incidents, the newest last, with what is due
+    #[command(after_help = PRINTS)]
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One incident with its timeline
+    #[command(after_help = PRINTS)]
+    Show {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// What the next shift must know
+    #[command(after_help = PRINTS)]
+    Handover {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Write the post-mortem; a file that is there keeps what was written by hand
+    #[command(after_help = PRINTS)]
+    Report(Report),
+}
+
+/// Which incident.
+#[derive(Debug, Default, Args)]
+pub struct Which {
+    /// The end of its id, as `list` shows it; else the one that is open
+    #[arg(long = "incident", value_name = "ID")]
+    id: Option<String>,
+}
+
+/// What is assessed.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Assess {
+    /// Who suffers, and from what
+    #[arg(long, value_name = "TEXT")]
+    impact: Option<String>,
+    /// One server or all, one feature or the whole
+    #[arg(long, value_name = "TEXT")]
+    scope: Option<String>,
+    /// What changed before it began
+    #[arg(long, value_name = "TEXT")]
+    changed: Option<String>,
+    #[arg(long = "incident", value_name = "ID", help = "The end of its id; else the one that is open")]
+    id: Option<String>,
+}
+
+/// How a post-mortem is written.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Into this file; else it is printed
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What people did there, in place of their names
+    #[arg(long)]
+    roles: bool,
+    #[command(flatten)]
+    which: Which,
+}
+
+fn priority(word: &str) -> Result<Priority, String> {
+    let why = || "P0 (complete outage), P1, P2 or P3 (it can wait)".to_owned();
+    Priority::parse(word).ok_or_else(why)
+}
+
+fn duty(word: &str) -> Result<Duty, String> {
+    Duty::parse(word).ok_or_else(|| "commander, operations or scribe".to_owned())
+}
+
+/// What is recorded.
+struct Said {
+    which: Option<String>,
+    kind: RecordKind,
+    data: Value,
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When the config can't be used.
+    pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
+        let reads = matches!(self, Self::List { .. } | Self::Show { .. } | Self::Handover { .. });
+        let prints = matches!(&self, Self::Report(report) if report.output.is_none());
+        at_desk(global, !reads && !prints, async |desk| self.carry_out(desk).await.map_err(|why| (1, why)))
+    }
+
+    async fn carry_out(self, desk: &Desk) -> Result<(), String> {
+        match self {
+            Self::Declare { title, priority } => declare(desk, &title, priority).await,
+            Self::List { json } => list(&Known::read(desk).await?, json),
+            Self::Show { json, which } => show(&Known::read(desk).await?, which, json),
+            Self::Handover { json, which } => hand_over(&Known::read(desk).await?, which, json),
+            Self::Report(report) => report.write(desk).await,
+            Self::Call { level, which } => call(desk, level, which).await,
+            other => other.said().tell(desk).await,
+        }
+    }
+
+    /// Of those that record one thing.
+    fn said(self) -> Said {
+        let said = |which: Which, kind, data| Said { which: which.id, kind, data };
+        match self {
+            Self::Acknowledge(which) => said(which, RecordKind::IncidentAcknowledge, json!({})),
+            Self::Role { duty, name, which } => {
+                said(which, RecordKind::IncidentRole, json!({ "duty": duty, "name": name.unwrap_or_default() }))
+            }
+            Self::Note { text, action, which } => {
+                said(which, RecordKind::IncidentNote, json!({ "text": text, "action": action }))
+            }
+            Self::Severity { priority, reason, which } => {
+                said(which, RecordKind::IncidentSeverity, json!({ "priority": priority, "reason": reason }))
+            }
+            Self::Assess(Assess { impact, scope, changed, id }) => {
+                let given = [("impact", impact), ("scope", scope), ("changed", changed)];
+                let data = given.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text?))));
+                Said { which: id, kind: RecordKind::IncidentAssess, data: Value::Object(data.collect()) }
+            }
+            Self::Update { text, which } => said(which, RecordKind::IncidentUpdate, json!({ "text": text })),
+            Self::Mitigate { text, which } => said(which, RecordKind::IncidentMitigate, json!({ "text": text })),
+            Self::Resolve { text, which } => said(which, RecordKind::IncidentResolve, json!({ "text": text })),
+            Self::Reopen { reason, which } => said(which, RecordKind::IncidentReopen, json!({ "reason": reason })),
+            _ => unreachable!("it reads, or records more than one thing"),
+        }
+    }
+}
+
+/// What the journal tells.
+struct Known {
+    incidents: Incidents,
+    runs: Runs,
+    rules: Rules,
+}
+
+impl Known {
+    async fn read(desk: &Desk) -> Result<Self, String> {
+        let records = desk.exec.journal.of_incidents(incident::READ).await.map_err(|error| error.to_string())?;
+        let rules = desk.config.incident.clone();
+        let mut incidents = Incidents::default().counting(&rules.updates);
+        let mut runs = Runs::default();
+        for record in &records {
+            incidents.apply(record);
+            runs.apply(record);
+        }
+        Ok(Self { incidents, runs, rules })
+    }
+
+    fn find(&self, which: Option<&str>) -> Result<&Incident, String> {
+        self.incidents.find(which)
+    }
+}
+
+impl Said {
+    async fn tell(self, desk: &Desk) -> Result<(), String> {
+        let known = Known::read(desk).await?;
+        let incident = known.find(self.which.as_deref())?;
+        let data = match self.kind {
+            RecordKind::IncidentSeverity => with(self.data, "before", json!(incident.priority)),
+            _ => self.data,
+        };
+        refuse(incident, self.kind)?;
+        append(desk, incident.id, self.kind, data).await?;
+        let after = Known::read(desk).await?;
+        let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
+        println!("{}", line(incident, &after.rules));
+        Ok(())
+    }
+}
+
+/// What can't be said of an incident as it stands.
+fn refuse(incident: &Incident, kind: RecordKind) -> Result<(), String> {
+    let name = incident.short();
+    match kind {
+        RecordKind::IncidentReopen if incident.is_open() => Err(format!("{name} is open")),
+        RecordKind::IncidentNote | RecordKind::IncidentAssess | RecordKind::IncidentReopen => Ok(()),
+        _ if !incident.is_open() => {
+            Err(format!("{name} is resolved: `quarterdeck incident reopen REASON --incident {name}` opens it again"))
+        }
+        RecordKind::IncidentAcknowledge if incident.acknowledged.is_some() => {
+            let by = incident.acknowledged.as_ref().map(|mark| mark.by.clone()).unwrap_or_default();
+            Err(format!("{name} was acknowledged by {} already", text::clean(&by)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn with(mut data: Value, key: &str, value: Value) -> Value {
+    data[key] = value;
+    data
+}
+
+async fn append(desk: &Desk, incident: IncidentId, kind: RecordKind, data: Value) -> Result<(), String> {
+    let journal = &desk.exec.journal;
+    journal.attend(Some(incident)).await;
+    let entry = Entry { kind, run: None, step: None, role: None, target: None, env: desk.exec.env.clone(), data };
+    journal.append(entry).await.map(drop).map_err(|error| error.to_string())
+}
+
+async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), String> {
+    let title = title.trim();
+    if title.is_empty() {
+        return Err("an incident needs a title: what others call it".to_owned());
+    }
+    let id = IncidentId(Uuid::now_v7());
+    append(desk, id, RecordKind::IncidentDeclare, json!({ "title": title, "priority": priority })).await?;
+    let known = Known::read(desk).await?;
+    let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
+    println!("{}", line(incident, &known.rules));
+    Ok(())
+}
+
+async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), String> {
+    let known = Known::read(desk).await?;
+    let incident = known.find(which.id.as_deref())?;
+    let next = incident.called.keys().copied().max().unwrap_or(0).max(usize::from(incident.acknowledged.is_some())) + 1;
+    let number = level.unwrap_or(next);
+    let of = known.rules.escalation.len();
+    let level = number.checked_sub(1).and_then(|at| known.rules.escalation.get(at));
+    let level =
+        level.ok_or_else(|| format!("there is no level {number}: the config names {of} in [[incident.escalation]]"))?;
+    let data = json!({ "level": number, "role": level.role, "contact": level.contact });
+    Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentEscalate, data }.tell(desk).await
+}
+
+/// `3a21ab  P1 Players can't log in: acknowledged; update in 12:04, call L2 (senior SRE) in 4:00`.
+fn line(incident: &Incident, rules: &Rules) -> String {
+    let now = incident.now(&here(), clock::now());
+    let due = clocks::running(incident, rules, now).into_iter().map(|clock| {
+        let whom = clock.whom().map(|whom| format!(" ({whom})")).unwrap_or_default();
+        let when = if clock.is_late() { clock.figure() } else { format!("in {}", clock.figure()) };
+        format!("{}{whom} {when}", clock.word())
+    });
+    let due: Vec<String> = due.collect();
+    let due = if due.is_empty() { String::new() } else { format!("; {}", due.join(", ")) };
+    let (name, priority, word) = (incident.short(), incident.priority.word(), incident.word());
+    text::clean(&format!("{name}  {priority} {}: {word}{due}", incident.title)).into_owned()
+}
+
+fn list(known: &Known, as_json: bool) -> Result<(), String> {
+    if as_json {
+        let all = known.incidents.iter().map(|one| shape::summary(one, &known.rules, one.now(&here(), clock::now())));
+        println!("{}", json::line(&Value::Array(all.collect())));
+        return Ok(());
+    }
+    if known.incidents.iter().len() == 0 {
+        println!("no incident was ever declared here");
+    }
+    known.incidents.iter().for_each(|incident| println!("{}", line(incident, &known.rules)));
+    Ok(())
+}
+
+fn show(known: &Known, which: Which, as_json: bool) -> Result<(), String> {
+    let incident = known.find(which.id.as_deref())?;
+    if as_json {
+        let value = shape::whole(incident, &known.rules, incident.now(&here(), clock::now()));
+        println!("{}", json::line(&value));
+        return Ok(());
+    }
+    println!("{}\n", line(incident, &known.rules));
+    for line in &incident.lines {
+        println!("{}  {}  ({})", report::time(line.at), report::sentence(line), line.link);
+    }
+    Ok(())
+}
+
+fn hand_over(known: &Known, which: Which, as_json: bool) -> Result<(), String> {
+    let incident = known.find(which.id.as_deref())?;
+    let now = incident.now(&here(), clock::now());
+    let told = handover::write(incident, &known.runs, &known.rules, now);
+    if as_json {
+        let value = with(shape::summary(incident, &known.rules, now), "text", json!(told));
+        println!("{}", json::line(&value));
+    } else {
+        print!("{told}");
+    }
+    Ok(())
+}
+
+impl Report {
+    async fn write(self, desk: &Desk) -> Result<(), String> {
+        let known = Known::read(desk).await?;
+        let incident = known.find(self.which.id.as_deref())?;
+        let fresh = report::write(incident, &known.runs, &known.rules, report::Style { roles: self.roles });
+        let Some(file) = &self.output else {
+            print!("{fresh}");
+            return Ok(());
+        };
+        let (document, kept) = match fs::read_to_string(file) {
+            Ok(old) => edits::renew(&old, &fresh),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (fresh, Vec::new()),
+            Err(error) => return Err(format!("{} can't be read: {error}", file.display())),
+        };
+        replace(file, &document)?;
+        for part in kept {
+            eprintln!("the part {:?} was changed by hand and is left as it is: take it out to have it anew", part.0);
+        }
+        let left = report::unfinished(&document);
+        let digest: String = Sha256::digest(&document).iter().map(|byte| format!("{byte:02x}")).collect();
+        let data = json!({ "file": file, "sha256": digest, "complete": left == 0 });
+        append(desk, incident.id, RecordKind::IncidentReport, data).await?;
+        match left {
+            0 => println!("{} is complete", file.display()),
+            left => println!("{} has {left} places left to fill in (lines between _ and _)", file.display()),
+        }
+        Ok(())
+    }
+}
+
+/// Whole or not at all: a file that somebody has written in is not cut short by a full disk.
+fn replace(file: &Path, document: &str) -> Result<(), String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?;
+    let beside = folder.join(format!(".{}.new", name.to_string_lossy()));
+    let written = fs::write(&beside, document).and_then(|()| fs::rename(&beside, file));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        format!("{} can't be written: {error}", file.display())
+    })
+}

@@ -1,0 +1,270 @@
+//! What a team agreed about incidents: how bad they are, how soon somebody answers, who is called when, and what is due afterwards.
+
+use super::severity::Severity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How bad an incident is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Priority {
+    /// Critical: a complete outage.
+    P0,
+    /// High: something that matters is broken.
+    P1,
+    /// Medium: it works, badly.
+    P2,
+    /// Low: it can wait.
+    P3,
+}
+
+impl Priority {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 4] = [Self::P0, Self::P1, Self::P2, Self::P3];
+
+    /// `P0`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::P0 => "P0",
+            Self::P1 => "P1",
+            Self::P2 => "P2",
+            Self::P3 => "P3",
+        }
+    }
+
+    /// What it stands for.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::P0 => "critical: complete outage",
+            Self::P1 => "high: something that matters is broken",
+            Self::P2 => "medium: it works, badly",
+            Self::P3 => "low: it can wait",
+        }
+    }
+
+    /// From `P0` or `p0`.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.word().eq_ignore_ascii_case(word.trim()))
+    }
+
+    /// That of an alert, as long as nobody has looked closer.
+    pub const fn of_alert(severity: Severity) -> Self {
+        match severity {
+            Severity::Critical => Self::P1,
+            Severity::Warning => Self::P2,
+            Severity::None | Severity::Ok | Severity::Info | Severity::Unknown => Self::P3,
+        }
+    }
+
+    /// How it is shown.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::P0 | Self::P1 => Severity::Critical,
+            Self::P2 => Severity::Warning,
+            Self::P3 => Severity::Info,
+        }
+    }
+
+    /// Its place, 0 to 3.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// What somebody does in an incident, besides mending it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duty {
+    /// Decides.
+    Commander,
+    /// Changes things.
+    Operations,
+    /// Writes down.
+    Scribe,
+}
+
+impl Duty {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Commander, Self::Operations, Self::Scribe];
+
+    /// The word shown, typed and recorded.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Commander => "commander",
+            Self::Operations => "operations",
+            Self::Scribe => "scribe",
+        }
+    }
+
+    /// From its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|duty| duty.word().eq_ignore_ascii_case(word.trim()))
+    }
+}
+
+/// What is agreed for a priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// From the declaration until somebody says that they are on it.
+    pub respond: Duration,
+    /// From one status update to the next; `None`: none is owed.
+    pub update: Option<Duration>,
+}
+
+/// Who is called when an incident goes on for so long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// From the declaration; until it is mitigated.
+    pub after: Duration,
+    /// Who: `senior SRE`.
+    pub role: String,
+    /// Name and how to reach them; empty: nobody has written it down.
+    pub contact: String,
+}
+
+/// All of it: `[incident]` in the config.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RulesTable")]
+pub struct Rules {
+    /// By [`Priority::index`].
+    pub response: [Response; 4],
+    /// First to last.
+    pub escalation: Vec<Level>,
+    /// From the resolution until the post-mortem is due.
+    pub report: Duration,
+    /// Ids of the runbooks that tell others how it stands: one that ended well is a status update.
+    pub updates: Vec<String>,
+}
+
+impl Rules {
+    /// What is agreed for this priority.
+    pub const fn of(&self, priority: Priority) -> Response {
+        self.response[priority.index()]
+    }
+}
+
+/// `[incident]` as it is written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RulesTable {
+    /// Minutes until somebody answers an incident: of P0, P1, P2, P3.
+    respond_minutes: [u32; 4],
+    /// Minutes from one status update to the next, of each; 0: none is owed.
+    update_minutes: [u32; 4],
+    /// Hours from the resolution until the post-mortem is due.
+    report_hours: u32,
+    /// Ids of runbooks that tell others how it stands: one that ends well counts as a status update.
+    updates: Vec<String>,
+    /// Who is called when it goes on, first to last.
+    escalation: Vec<LevelTable>,
+}
+
+/// One of `[[incident.escalation]]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LevelTable {
+    /// Minutes since it was declared.
+    after_minutes: u32,
+    /// Who: a role.
+    role: String,
+    /// Name, and how to reach them.
+    #[serde(default)]
+    contact: String,
+}
+
+impl Default for RulesTable {
+    /// `SpaceTime`'s: answered within 15 min, 1 h, 4 h, 24 h; called after 15 min, 30 min, 1 h, 2 h; post-mortem after 48 h. How often others are told stands
+    /// in no handbook of theirs.
+    fn default() -> Self {
+        let level =
+            |after_minutes, role: &str| LevelTable { after_minutes, role: role.to_owned(), contact: String::new() };
+        Self {
+            respond_minutes: [15, 60, 240, 1440],
+            update_minutes: [30, 60, 240, 0],
+            report_hours: 48,
+            updates: ["status-open", "status-update", "status-resolve"].map(str::to_owned).to_vec(),
+            escalation: vec![
+                level(15, "on-call engineer"),
+                level(30, "senior SRE"),
+                level(60, "engineering manager"),
+                level(120, "VP engineering"),
+            ],
+        }
+    }
+}
+
+fn minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}
+
+impl TryFrom<RulesTable> for Rules {
+    type Error = String;
+
+    fn try_from(table: RulesTable) -> Result<Self, String> {
+        if let Some(at) = table.respond_minutes.iter().position(|minutes| *minutes == 0) {
+            return Err(format!("respond_minutes of P{at} is 0: nobody answers at once, write 1 or more"));
+        }
+        let levels = &table.escalation;
+        if let Some(pair) = levels.windows(2).find(|pair| pair[0].after_minutes >= pair[1].after_minutes) {
+            let (one, next) = (&pair[0].role, &pair[1].role);
+            return Err(format!("{next:?} is called no later than {one:?}: name who is called first first"));
+        }
+        let respond = table.respond_minutes.iter().zip(table.update_minutes);
+        let mut response = [Response { respond: Duration::ZERO, update: None }; 4];
+        for (rule, (respond, update)) in response.iter_mut().zip(respond) {
+            *rule = Response { respond: minutes(*respond), update: (update > 0).then(|| minutes(update)) };
+        }
+        let level =
+            |level: LevelTable| Level { after: minutes(level.after_minutes), role: level.role, contact: level.contact };
+        Ok(Self {
+            response,
+            escalation: table.escalation.into_iter().map(level).collect(),
+            report: minutes(table.report_hours * 60),
+            updates: table.updates,
+        })
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::try_from(RulesTable::default()).unwrap_or_else(|_| unreachable!("a test reads it"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_back() {
+        for priority in Priority::ALL {
+            assert_eq!(Priority::parse(&priority.word().to_lowercase()), Some(priority));
+            assert_eq!(serde_json::to_value(priority).unwrap(), priority.word());
+        }
+        for duty in Duty::ALL {
+            assert_eq!(Duty::parse(duty.word()), Some(duty));
+            assert_eq!(serde_json::to_value(duty).unwrap(), duty.word());
+        }
+        assert_eq!((Priority::parse("P4"), Duty::parse("boss")), (None, None));
+    }
+
+    #[test]
+    fn the_worse_it_is_the_sooner_somebody_answers() {
+        let rules = Rules::default();
+        let respond = Priority::ALL.map(|priority| rules.of(priority).respond.as_secs() / 60);
+        assert_eq!(respond, [15, 60, 240, 1440]);
+        assert!(rules.escalation.is_sorted_by_key(|level| level.after));
+        assert_eq!((rules.of(Priority::P0).update, rules.of(Priority::P3).update), (Some(minutes(30)), None));
+    }
+
+    #[test]
+    fn a_table_of_rules_says_what_is_wrong_with_it() {
+        let read = |text: &str| toml::from_str::<Rules>(text).map_err(|error| error.message().to_owned());
+        assert_eq!(read(""), Ok(Rules::default()));
+        let own = read("respond_minutes = [5, 60, 240, 1440]\nescalation = [{ after_minutes = 5, role = \"ops\", contact = \"1\" }]").unwrap();
+        assert_eq!((own.of(Priority::P0).respond, own.escalation[0].contact.as_str()), (minutes(5), "1"));
+        assert!(read("respond_minutes = [0, 1, 1, 1]").unwrap_err().starts_with("respond_minutes of P0 is 0"));
+        let levels = "escalation = [{ after_minutes = 5, role = \"a\" }, { after_minutes = 5, role = \"b\" }]";
+        assert!(read(levels).unwrap_err().starts_with("\"b\" is called no later than \"a\""));
+    }
+}

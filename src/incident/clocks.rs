@@ -1,0 +1,131 @@
+//! What is due in an incident: by when, and who is called then. By the incident's own time, so that neither a restart nor who sets a clock moves it.
+
+use super::{Incident, Mark};
+use crate::domain::incident::Rules;
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// What something is due for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Somebody says that they are on it.
+    Respond,
+    /// Others are told how it stands.
+    Update,
+    /// Somebody is called: the level (from 1), their role, and how to reach them.
+    Call {
+        /// From 1.
+        level: usize,
+        /// `senior SRE`.
+        role: String,
+        /// Name and number; empty: nobody has written it down.
+        contact: String,
+    },
+    /// The post-mortem is written.
+    Report,
+}
+
+/// One clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// For what.
+    pub due: Due,
+    /// By when, on the incident's scale of time.
+    pub at: Timestamp,
+    /// From now until then; negative: it is late by so much.
+    pub left: SignedDuration,
+}
+
+impl Clock {
+    /// It is past its time.
+    pub const fn is_late(&self) -> bool {
+        self.left.is_negative()
+    }
+
+    /// What is to be done, in a word or two.
+    pub fn word(&self) -> String {
+        match &self.due {
+            Due::Respond => "respond".to_owned(),
+            Due::Update => "update".to_owned(),
+            Due::Call { level, .. } => format!("call L{level}"),
+            Due::Report => "post-mortem".to_owned(),
+        }
+    }
+
+    /// Whom it says to call, and how.
+    pub fn whom(&self) -> Option<String> {
+        let Due::Call { role, contact, .. } = &self.due else { return None };
+        Some(if contact.is_empty() { role.clone() } else { format!("{role}, {contact}") })
+    }
+
+    /// `4:31`, `1h 04m`, `late 2:10`.
+    pub fn figure(&self) -> String {
+        let left = self.left.unsigned_abs().as_secs();
+        let figure = match left {
+            0..3600 => format!("{}:{:02}", left / 60, left % 60),
+            3600..360_000 => format!("{}h {:02}m", left / 3600, left / 60 % 60),
+            _ => format!("{}d", left / 86_400),
+        };
+        if self.is_late() { format!("late {figure}") } else { figure }
+    }
+}
+
+/// Those that run, the next one first.
+pub fn running(incident: &Incident, rules: &Rules, now: Timestamp) -> Vec<Clock> {
+    let mut clocks: Vec<Clock> = match &incident.resolved {
+        Some(resolved) => report(incident, rules, resolved).into_iter().collect(),
+        None => {
+            [respond(incident, rules), update(incident, rules), call(incident, rules)].into_iter().flatten().collect()
+        }
+    };
+    for clock in &mut clocks {
+        clock.left = clock.at.duration_since(now);
+    }
+    clocks.sort_by_key(|clock| clock.at);
+    clocks
+}
+
+fn due(due: Due, from: Timestamp, after: Duration) -> Option<Clock> {
+    Some(Clock { due, at: from.checked_add(after).ok()?, left: SignedDuration::ZERO })
+}
+
+fn respond(incident: &Incident, rules: &Rules) -> Option<Clock> {
+    let waits = incident.acknowledged.is_none();
+    waits.then(|| due(Due::Respond, incident.declared.at, rules.of(incident.priority).respond))?
+}
+
+fn update(incident: &Incident, rules: &Rules) -> Option<Clock> {
+    let last = incident.updates.last().map_or(incident.declared.at, |told| told.at);
+    due(Due::Update, last, rules.of(incident.priority).update?)
+}
+
+/// The lowest level that nobody has called yet, until nobody suffers any more. The first one is whoever answered, once somebody has.
+fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
+    if incident.mitigated.is_some() {
+        return None;
+    }
+    let reached = incident.called.keys().copied().max().unwrap_or(0).max(usize::from(incident.acknowledged.is_some()));
+    let level = rules.escalation.get(reached)?;
+    let call = Due::Call { level: reached + 1, role: level.role.clone(), contact: level.contact.clone() };
+    due(call, incident.declared.at, level.after)
+}
+
+fn report(incident: &Incident, rules: &Rules, resolved: &Mark) -> Option<Clock> {
+    incident.reported.is_none().then(|| due(Due::Report, resolved.at, rules.report))?
+}
+
+/// How long something took, and how long it was allowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    /// From the declaration.
+    pub took: Duration,
+    /// What was agreed.
+    pub within: Duration,
+}
+
+/// How long it took until somebody answered; `None`: nobody has.
+pub fn response(incident: &Incident, rules: &Rules) -> Option<Took> {
+    let answered = incident.acknowledged.as_ref()?;
+    let took = crate::domain::time::between(incident.declared.at, answered.at);
+    Some(Took { took, within: rules.of(incident.priority).respond })
+}

@@ -1,0 +1,92 @@
+//! Time as it passed: each record's wall clock, put right by what does not jump.
+//!
+//! A record holds its writer's wall clock (which somebody may set) and its monotonic clock, which counts on while the machine sleeps. The first record of an
+//! incident from a machine's boot anchors that boot: from there its records stand where its monotonic clock puts them. Where a team's server has told how
+//! far a machine's clock is behind its own, the anchor is moved by that.
+
+use crate::domain::Now;
+use crate::domain::record::{Record, RecordKind};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashMap;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A clock that is further than this from the server's is told.
+const SKEW: Duration = Duration::from_secs(2);
+
+/// The clock of this process, for what is asked of now.
+#[derive(Clone, Debug, Default)]
+pub struct Here {
+    /// Id of the boot; `None`: nobody knows.
+    pub boot: Option<String>,
+    /// From the boot to the zero of [`Now::mono`].
+    pub booted: Duration,
+}
+
+/// What the writers said of themselves when they began.
+#[derive(Clone, Debug, Default)]
+pub struct Writers(HashMap<Uuid, Writer>);
+
+#[derive(Clone, Debug, Default)]
+struct Writer {
+    boot: Option<String>,
+    booted: Option<Duration>,
+    /// How far the server's clock is ahead of its own.
+    ahead: SignedDuration,
+}
+
+impl Writers {
+    /// Takes in what a process says of its clocks.
+    pub fn learn(&mut self, record: &Record) {
+        let data = &record.entry.data;
+        match record.entry.kind {
+            RecordKind::JournalOpen | RecordKind::JournalAway => {
+                let known = self.0.entry(record.writer).or_default();
+                known.boot = data["boot"].as_str().map(str::to_owned).or(known.boot.take());
+                known.booted = data["booted_ms"].as_u64().map(Duration::from_millis).or(known.booted);
+            }
+            RecordKind::JournalMerge => {}
+            _ => return,
+        }
+        if let Some(ahead) = data["clock_ahead_ms"].as_i64() {
+            self.0.entry(record.writer).or_default().ahead = SignedDuration::from_millis(ahead);
+        }
+    }
+
+    /// `ben's clock on bastion-2 is 3.1 s behind the server's`, when it is further off than matters.
+    pub fn skew(&self, record: &Record) -> Option<String> {
+        let ahead = self.0.get(&record.writer)?.ahead;
+        (ahead.unsigned_abs() > SKEW).then(|| {
+            let (who, side) = (&record.actor, if ahead.is_positive() { "behind" } else { "ahead of" });
+            let by = ahead.unsigned_abs().as_secs_f64();
+            format!("{}'s clock on {} is {by:.1} s {side} the server's", who.name, who.host)
+        })
+    }
+}
+
+/// Where an incident's boots begin on its scale of time.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors(HashMap<String, Timestamp>);
+
+impl Anchors {
+    /// When a record was written.
+    pub fn correct(&mut self, writers: &Writers, record: &Record) -> Timestamp {
+        let unknown = Writer::default();
+        let writer = writers.0.get(&record.writer).unwrap_or(&unknown);
+        let mono = Duration::from_millis(record.mono_ms);
+        // Of whose boot nothing is known, its own beginning is the scale.
+        let (boot, since) = match (&writer.boot, writer.booted) {
+            (Some(boot), Some(booted)) => (boot.clone(), booted + mono),
+            _ => (record.writer.to_string(), mono),
+        };
+        let begun = || record.at.checked_add(writer.ahead).and_then(|at| at.checked_sub(since)).unwrap_or(record.at);
+        let begun = *self.0.entry(boot).or_insert_with(begun);
+        begun.checked_add(since).unwrap_or(record.at)
+    }
+
+    /// This moment, when there are records of this boot.
+    pub fn now(&self, here: &Here, now: Now) -> Option<Timestamp> {
+        let begun = self.0.get(here.boot.as_ref()?)?;
+        begun.checked_add(here.booted + now.mono).ok()
+    }
+}

@@ -1,0 +1,69 @@
+//! Incidents as JSON: what `incident list`, `show` and `handover` print with `--json`. Names stay; a new one may come.
+
+use super::clocks::{self, Clock};
+use super::line::Line;
+use super::{Incident, Mark};
+use crate::domain::incident::Rules;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// One incident without its timeline. `now` is by the incident's own time.
+pub fn summary(incident: &Incident, rules: &Rules, now: Timestamp) -> Value {
+    let duties: Map<String, Value> =
+        incident.duties.iter().map(|(duty, name)| (duty.word().to_owned(), json!(name))).collect();
+    let assessment = &incident.assessment;
+    json!({
+        "id": incident.id,
+        "short": incident.short(),
+        "title": incident.title,
+        "priority": incident.priority,
+        "state": incident.word(),
+        "environment": incident.env,
+        "detected": incident.detected.as_ref().map(mark),
+        "declared": mark(&incident.declared),
+        "acknowledged": incident.acknowledged.as_ref().map(mark),
+        "first_change": incident.first_change.as_ref().map(mark),
+        "mitigated": incident.mitigated.as_ref().map(mark),
+        "resolved": incident.resolved.as_ref().map(mark),
+        "duties": duties,
+        "assessment": { "impact": assessment.impact, "scope": assessment.scope, "changed": assessment.changed },
+        "firing": incident.firing().collect::<Vec<_>>(),
+        "updates": incident.updates.iter().map(mark).collect::<Vec<_>>(),
+        "actions": incident.actions.iter().map(mark).collect::<Vec<_>>(),
+        "clocks": clocks::running(incident, rules, now).iter().map(clock).collect::<Vec<_>>(),
+    })
+}
+
+/// The same with its timeline.
+pub fn whole(incident: &Incident, rules: &Rules, now: Timestamp) -> Value {
+    let mut value = summary(incident, rules, now);
+    value["timeline"] = incident.lines.iter().map(line).collect();
+    value
+}
+
+fn mark(mark: &Mark) -> Value {
+    json!({ "at": mark.at, "by": mark.by, "text": mark.text, "link": mark.link })
+}
+
+fn clock(clock: &Clock) -> Value {
+    json!({
+        "what": clock.word(),
+        "due": clock.at,
+        "left_seconds": clock.left.as_secs(),
+        "late": clock.is_late(),
+        "call": clock.whom(),
+    })
+}
+
+fn line(line: &Line) -> Value {
+    json!({
+        "at": line.at,
+        "by": line.by,
+        "kind": line.kind.word(),
+        "what": line.what,
+        "severity": line.severity,
+        "off_path": line.off_path,
+        "run": line.run,
+        "link": line.link,
+    })
+}

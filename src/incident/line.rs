@@ -1,0 +1,356 @@
+//! A record as a line of an incident's timeline.
+
+use crate::domain::record::{Record, RecordKind};
+use crate::domain::{RunId, Severity, text};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+
+use super::Mark;
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The incident itself.
+    Incident,
+    /// An alert that came or went.
+    Alert,
+    /// Figures at a decision.
+    Figures,
+    /// A run began or ended.
+    Run,
+    /// Something was changed, or taken back.
+    Change,
+    /// Something was looked at, ticked or passed over.
+    Step,
+    /// What somebody wrote.
+    Note,
+    /// Others were told.
+    Update,
+    /// The journal, locks, approvals, the right to act.
+    Around,
+}
+
+impl Kind {
+    /// The word of it, for JSON and filters.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Incident => "incident",
+            Self::Alert => "alert",
+            Self::Figures => "figures",
+            Self::Run => "run",
+            Self::Change => "change",
+            Self::Step => "step",
+            Self::Note => "note",
+            Self::Update => "update",
+            Self::Around => "around",
+        }
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When, by corrected time.
+    pub at: Timestamp,
+    /// Who; empty: nobody did, it happened.
+    pub by: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// What happened, harmless.
+    pub what: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// It goes off the path that was written down: a step passed over, the glass broken, something that nobody knows.
+    pub off_path: bool,
+    /// A run that ended as it should.
+    pub ended_well: bool,
+    /// The run it belongs to.
+    pub run: Option<RunId>,
+    /// Where it is recorded: `record 7f3a21/12`, with its run and step.
+    pub link: String,
+}
+
+/// What runs and their steps are called.
+#[derive(Clone, Debug, Default)]
+pub struct Titles {
+    runs: HashMap<RunId, Run>,
+    updates: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Run {
+    runbook: String,
+    title: String,
+    steps: HashMap<String, String>,
+}
+
+impl Titles {
+    /// Takes in what a run is called.
+    pub fn learn(&mut self, record: &Record) {
+        let (RecordKind::RunStart, Some(id)) = (record.entry.kind, record.entry.run) else { return };
+        let data = &record.entry.data;
+        let steps = data["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let named = |step: &Value| Some((step["id"].as_str()?.to_owned(), step["title"].as_str()?.to_owned()));
+        let run = Run {
+            runbook: of(data, "runbook"),
+            title: of(data, "title"),
+            steps: steps.iter().filter_map(named).collect(),
+        };
+        self.runs.insert(id, run);
+    }
+
+    /// These runbooks tell others how it stands.
+    pub fn count(&mut self, updates: &[String]) {
+        self.updates = updates.to_vec();
+    }
+
+    /// That others were told, when the run that has ended is one that does so.
+    pub fn update_of(&self, record: &Record, at: Timestamp) -> Option<Mark> {
+        let run = self.runs.get(&record.entry.run?)?;
+        let tells = self.updates.contains(&run.runbook);
+        tells.then(|| Mark { at, by: record.actor.name.clone(), text: run.title.clone(), link: link(record) })
+    }
+
+    fn run(&self, record: &Record) -> String {
+        let Some(id) = record.entry.run else { return String::new() };
+        match self.runs.get(&id) {
+            Some(run) => format!("{} (run {})", run.title, id.short()),
+            None => format!("run {}", id.short()),
+        }
+    }
+
+    fn step(&self, record: &Record) -> String {
+        let (Some(id), Some(step)) = (record.entry.run, &record.entry.step) else { return String::new() };
+        let title = self.runs.get(&id).and_then(|run| run.steps.get(step));
+        let title = title.map_or(step.as_str(), String::as_str);
+        match &record.entry.target {
+            Some(target) if !target.is_empty() => format!("{title} on {target}"),
+            _ => title.to_owned(),
+        }
+    }
+}
+
+/// Where a record is: `record 7f3a21/12`, the end of its writer's id and its number; of a run, that before it.
+pub fn link(record: &Record) -> String {
+    let writer = record.writer.simple().to_string();
+    let own = format!("record {}/{}", &writer[writer.len() - 6..], record.seq);
+    match record.entry.run {
+        Some(run) => format!("run {}, {own}", run.short()),
+        None => own,
+    }
+}
+
+/// It is about a change: what was sent, or taken back.
+pub fn changes(record: &Record) -> bool {
+    matches!(record.entry.role.as_deref(), Some("run" | "undo"))
+}
+
+fn of(data: &Value, key: &str) -> String {
+    data[key].as_str().unwrap_or_default().to_owned()
+}
+
+/// What a line says, and how bad that is.
+struct Said {
+    kind: Kind,
+    what: String,
+    severity: Severity,
+    off_path: bool,
+}
+
+impl Said {
+    fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), severity: Severity::None, off_path: false }
+    }
+
+    fn at(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
+    fn off_path(self) -> Self {
+        Self { off_path: true, ..self }
+    }
+}
+
+impl Line {
+    /// `None`: it tells nothing that somebody who reads the story wants to know.
+    pub fn of(record: &Record, at: Timestamp, titles: &Titles) -> Option<Self> {
+        let said = own(record).or_else(|| of_a_run(record, titles)).or_else(|| around(record, titles))?;
+        let happened = matches!(said.kind, Kind::Alert | Kind::Figures);
+        Some(Self {
+            at,
+            by: if happened { String::new() } else { text::clean(&record.actor.name).into_owned() },
+            kind: said.kind,
+            what: text::clean(said.what.trim()).into_owned(),
+            severity: said.severity,
+            off_path: said.off_path,
+            ended_well: record.entry.kind == RecordKind::RunFinish && record.entry.data["outcome"] == "ok",
+            run: record.entry.run,
+            link: link(record),
+        })
+    }
+}
+
+/// What is the incident's own.
+fn own(record: &Record) -> Option<Said> {
+    let data = &record.entry.data;
+    let said = |key: &str| of(data, key);
+    let told = |word: &str, key: &str| {
+        let text = said(key);
+        if text.is_empty() { word.to_owned() } else { format!("{word}: {text}") }
+    };
+    Some(match record.entry.kind {
+        RecordKind::IncidentDeclare => {
+            Said::new(Kind::Incident, format!("{} declared: {}", said("priority"), said("title")))
+                .at(Severity::Critical)
+        }
+        RecordKind::IncidentAcknowledge => Said::new(Kind::Incident, told("acknowledged", "text")),
+        RecordKind::IncidentRole => Said::new(Kind::Incident, duty(data)),
+        RecordKind::IncidentNote if data["action"] == true => Said::new(Kind::Note, told("to do afterwards", "text")),
+        RecordKind::IncidentNote => Said::new(Kind::Note, said("text")),
+        RecordKind::IncidentSeverity => {
+            let (before, priority) = (said("before"), said("priority"));
+            Said::new(Kind::Incident, format!("{before} is {priority} now: {}", said("reason")))
+        }
+        RecordKind::IncidentAssess => Said::new(Kind::Note, assessment(data)),
+        RecordKind::IncidentUpdate => Said::new(Kind::Update, told("others were told", "text")),
+        RecordKind::IncidentEscalate => {
+            let whom = [said("role"), said("contact")].into_iter().filter(|text| !text.is_empty());
+            let level = data["level"].as_u64().unwrap_or(0);
+            Said::new(Kind::Incident, format!("called L{level}: {}", whom.collect::<Vec<_>>().join(", ")))
+        }
+        RecordKind::IncidentMitigate => Said::new(Kind::Incident, told("mitigated", "text")).at(Severity::Ok),
+        RecordKind::IncidentResolve => Said::new(Kind::Incident, told("resolved", "text")).at(Severity::Ok),
+        RecordKind::IncidentReopen => Said::new(Kind::Incident, told("open again", "reason")).at(Severity::Critical),
+        RecordKind::IncidentReport => Said::new(Kind::Incident, told("post-mortem written", "file")),
+        RecordKind::AlertFired => Said::new(Kind::Alert, format!("{} fires", alert(data))).at(severity(data)),
+        RecordKind::AlertResolved => {
+            Said::new(Kind::Alert, format!("{} does not fire any more", alert(data))).at(Severity::Ok)
+        }
+        RecordKind::MetricMark => Said::new(Kind::Figures, figures(data)),
+        _ => return None,
+    })
+}
+
+fn duty(data: &Value) -> String {
+    match (of(data, "duty"), of(data, "name")) {
+        (duty, name) if name.is_empty() => format!("nobody is {duty} any more"),
+        (duty, name) => format!("{name} is {duty}"),
+    }
+}
+
+fn assessment(data: &Value) -> String {
+    let told = ["impact", "scope", "changed"].into_iter().filter_map(|key| {
+        let text = data[key].as_str().filter(|text| !text.is_empty())?;
+        Some(format!("{key}: {text}"))
+    });
+    format!("assessed: {}", told.collect::<Vec<_>>().join("; "))
+}
+
+/// `ServiceDown (instance game-1:8081)`.
+fn alert(data: &Value) -> String {
+    let place = ["instance", "container", "database", "server"].into_iter().find_map(|label| {
+        let value = data["labels"][label].as_str()?;
+        Some(format!(" ({label} {value})"))
+    });
+    format!("{}{}", of(data, "name"), place.unwrap_or_default())
+}
+
+fn severity(data: &Value) -> Severity {
+    serde_json::from_value(data["severity"].clone()).unwrap_or(Severity::Unknown)
+}
+
+fn figures(data: &Value) -> String {
+    let marks = data["marks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let told = marks.iter().map(|mark| {
+        let limit = mark["limit"].as_str().map(|limit| format!(" (limit {limit})")).unwrap_or_default();
+        format!("{} {}{limit}", of(mark, "name"), of(mark, "value"))
+    });
+    let why = of(data, "why");
+    let before = if why.is_empty() { String::new() } else { format!("at \"{why}\": ") };
+    format!("{before}{}", told.collect::<Vec<_>>().join(", "))
+}
+
+/// What a run did.
+fn of_a_run(record: &Record, titles: &Titles) -> Option<Said> {
+    let (entry, data) = (&record.entry, &record.entry.data);
+    entry.run?;
+    let (run, step) = (titles.run(record), titles.step(record));
+    Some(match entry.kind {
+        RecordKind::RunStart => {
+            let answer = of(data, "answer");
+            Said::new(Kind::Run, format!("began {run}, answered {answer:?}"))
+        }
+        RecordKind::RunResume => {
+            let said = Said::new(Kind::Run, format!("took up {run} again: {} {}", of(data, "way"), of(data, "reason")));
+            if data["way"] == "abandon" { said.off_path() } else { said }
+        }
+        RecordKind::RunFinish => ended(data, &run),
+        RecordKind::BreakGlass => {
+            let what = format!("GLASS BROKEN, one person for two, in {run}: {}", of(data, "reason"));
+            Said::new(Kind::Run, what).at(Severity::Critical).off_path()
+        }
+        RecordKind::StepExit | RecordKind::StepReconcile => return exit(record, &step),
+        RecordKind::StepTick => Said::new(Kind::Step, format!("{step}: {}", of(data, "output"))),
+        RecordKind::RunBatch => Said::new(Kind::Step, format!("{run}: {}", of(data, "detail"))),
+        _ => return None,
+    })
+}
+
+fn ended(data: &Value, run: &str) -> Said {
+    let (outcome, reason) = (of(data, "outcome"), of(data, "reason"));
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    let said = Said::new(Kind::Run, format!("{run} ended {outcome}{why}"));
+    match outcome.as_str() {
+        "ok" | "undone" => said.at(Severity::Ok),
+        "unknown" => said.at(Severity::Unknown).off_path(),
+        "failed" => said.at(Severity::Critical),
+        _ => said,
+    }
+}
+
+/// What came of a change; of what only looks, only what went wrong.
+fn exit(record: &Record, step: &str) -> Option<Said> {
+    let (data, undo) = (&record.entry.data, record.entry.role.as_deref() == Some("undo"));
+    let (state, detail) = (of(data, "state"), of(data, "detail"));
+    let back = if undo { "taking back " } else { "" };
+    let why = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+    let found = if record.entry.kind == RecordKind::StepReconcile { "found out of " } else { "" };
+    let said = Said::new(
+        if changes(record) { Kind::Change } else { Kind::Step },
+        format!("{found}{back}{step}: {}{why}", state.replace('_', " ")),
+    );
+    Some(match state.as_str() {
+        "skipped" => said.off_path(),
+        "unknown" => said.at(Severity::Unknown).off_path(),
+        "failed" | "timed_out" | "undo_failed" => said.at(Severity::Critical),
+        "ok" | "undone" if changes(record) => said.at(Severity::Ok),
+        _ if changes(record) => said,
+        _ => return None,
+    })
+}
+
+/// What happened around it.
+fn around(record: &Record, titles: &Titles) -> Option<Said> {
+    let data = &record.entry.data;
+    let said = |key: &str| of(data, key);
+    Some(match record.entry.kind {
+        RecordKind::JournalAway => {
+            Said::new(Kind::Around, format!("the team's journal is away: {}", said("why"))).at(Severity::Warning)
+        }
+        RecordKind::JournalMerge => Said::new(Kind::Around, "the team's journal has what was recorded meanwhile"),
+        RecordKind::WritesLock => Said::new(Kind::Around, format!("writes are {}", said("state"))),
+        RecordKind::PolicyChange => Said::new(Kind::Around, "the policy was changed").off_path(),
+        RecordKind::ApprovalAsked => {
+            Said::new(Kind::Around, format!("asks for a second person's approval of {}", said("runbook")))
+        }
+        RecordKind::ApprovalGiven => Said::new(Kind::Around, format!("approves it: {}", said("reason"))),
+        RecordKind::ApprovalRefused => Said::new(Kind::Around, format!("refuses it: {}", said("reason"))),
+        RecordKind::LockWanted => Said::new(Kind::Around, format!("asks for a lock: {}", said("reason"))),
+        RecordKind::LockPassed => {
+            let run = titles.run(record);
+            Said::new(Kind::Around, format!("a lock of {run} passes on: {}", said("how")))
+        }
+        _ => return None,
+    })
+}

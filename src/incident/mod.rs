@@ -1,0 +1,379 @@
+//! Incidents as the journal tells them: a pure fold over records, and what follows from it: clocks, a timeline, a post-mortem, a handover.
+//!
+//! Owns what an incident's records mean together. Must not know how they are kept, shown or made; nothing here reads a clock.
+
+pub mod clocks;
+pub mod corrected;
+pub mod edits;
+pub mod handover;
+pub mod json;
+pub mod line;
+pub mod report;
+#[cfg(test)]
+mod tests;
+pub mod watch;
+
+pub use watch::Watch;
+
+use self::corrected::{Anchors, Here, Writers};
+use self::line::{Kind, Line, Titles};
+use crate::domain::incident::{Duty, Priority};
+use crate::domain::record::{Record, RecordKind};
+use crate::domain::{IncidentId, Now};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many of the newest records that belong to incidents are read at most: some hundred incidents.
+pub const READ: u32 = 50_000;
+
+/// All incidents known, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Incidents {
+    list: Vec<Incident>,
+    writers: Writers,
+    titles: Titles,
+    revision: u64,
+}
+
+/// Something that happened once: when, by whom, and where that is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When, by the corrected time of its incident.
+    pub at: Timestamp,
+    /// Who: a login name.
+    pub by: String,
+    /// What was said of it; may be empty.
+    pub text: String,
+    /// Where it is recorded: `record 7f3a21/12`.
+    pub link: String,
+}
+
+/// What is known of impact, scope and cause, as somebody wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assessment {
+    /// Who suffers, and from what.
+    pub impact: String,
+    /// One server or all, one feature or the whole.
+    pub scope: String,
+    /// What changed before it began.
+    pub changed: String,
+}
+
+/// One incident.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// Id.
+    pub id: IncidentId,
+    /// What it is called.
+    pub title: String,
+    /// How bad it is thought to be now.
+    pub priority: Priority,
+    /// How bad it was thought to be at first.
+    pub declared_as: Priority,
+    /// Its environment's name.
+    pub env: String,
+    /// When it was declared, and by whom.
+    pub declared: Mark,
+    /// When it began, as the alert says that it was declared from.
+    pub detected: Option<Mark>,
+    /// Somebody is on it.
+    pub acknowledged: Option<Mark>,
+    /// The first change that was sent.
+    pub first_change: Option<Mark>,
+    /// Nobody suffers any more.
+    pub mitigated: Option<Mark>,
+    /// It is over.
+    pub resolved: Option<Mark>,
+    /// Its post-mortem was written, with nothing left to fill in.
+    pub reported: Option<Mark>,
+    /// Who does what.
+    pub duties: BTreeMap<Duty, String>,
+    /// The assessment.
+    pub assessment: Assessment,
+    /// What others were told, oldest first.
+    pub updates: Vec<Mark>,
+    /// Who was called: levels (from 1), each with when.
+    pub called: BTreeMap<usize, Mark>,
+    /// What is to be done afterwards.
+    pub actions: Vec<Mark>,
+    /// All who did something, in the order in which they first did.
+    pub people: Vec<String>,
+    /// Everything, in the order of corrected time.
+    pub lines: Vec<Line>,
+    /// Everybody who was off by more than two seconds, with by how much: `ben's clock on bastion-2 is 3.1 s behind`.
+    pub skews: BTreeSet<String>,
+    anchors: Anchors,
+    /// Alerts that fire now, by fingerprint.
+    firing: BTreeMap<String, String>,
+}
+
+impl Incident {
+    /// Its last six hex digits.
+    pub fn short(&self) -> String {
+        self.id.short()
+    }
+
+    /// It is not over.
+    pub const fn is_open(&self) -> bool {
+        self.resolved.is_none()
+    }
+
+    /// How it stands, in a word.
+    pub const fn word(&self) -> &'static str {
+        match (&self.resolved, &self.mitigated, &self.acknowledged) {
+            (Some(_), _, _) => "resolved",
+            (None, Some(_), _) => "mitigated",
+            (None, None, Some(_)) => "acknowledged",
+            (None, None, None) => "declared",
+        }
+    }
+
+    /// Alerts that fire now, as far as was recorded, by name.
+    pub fn firing(&self) -> impl Iterator<Item = &str> {
+        self.firing.values().map(String::as_str)
+    }
+
+    /// What an alert that fires is called, by its fingerprint.
+    pub fn name_of(&self, fingerprint: &str) -> Option<&str> {
+        self.firing.get(fingerprint).map(String::as_str)
+    }
+
+    /// It was recorded of this alert that it fires.
+    pub fn knows_firing(&self, fingerprint: &str) -> bool {
+        self.firing.contains_key(fingerprint)
+    }
+
+    /// Fingerprints of the alerts that fire now, as far as was recorded.
+    pub fn fingerprints(&self) -> impl Iterator<Item = &str> {
+        self.firing.keys().map(String::as_str)
+    }
+
+    /// This moment on the incident's scale of time: by the machine's start when the incident has records of this boot, so that nobody who sets a clock moves
+    /// it. Never before its newest record.
+    pub fn now(&self, here: &Here, now: Now) -> Timestamp {
+        let latest = self.lines.last().map_or(self.declared.at, |line| line.at);
+        self.anchors.now(here, now).unwrap_or(now.wall).max(latest)
+    }
+
+    fn begin(record: &Record, id: IncidentId, at: Timestamp, anchors: Anchors) -> Self {
+        let data = &record.entry.data;
+        let priority = priority(data, "priority").unwrap_or(Priority::P3);
+        Self {
+            id,
+            title: said(data, "title"),
+            priority,
+            declared_as: priority,
+            env: record.entry.env.clone(),
+            declared: mark(record, at, String::new()),
+            detected: detected(record),
+            acknowledged: None,
+            first_change: None,
+            mitigated: None,
+            resolved: None,
+            reported: None,
+            duties: BTreeMap::new(),
+            assessment: Assessment::default(),
+            updates: Vec::new(),
+            called: BTreeMap::new(),
+            actions: Vec::new(),
+            people: Vec::new(),
+            lines: Vec::new(),
+            skews: BTreeSet::new(),
+            anchors,
+            firing: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in what a record of its own changes.
+    fn take(&mut self, record: &Record, at: Timestamp) {
+        let (kind, data) = (record.entry.kind, &record.entry.data);
+        let told = |key: &str| mark(record, at, said(data, key));
+        match kind {
+            RecordKind::IncidentAcknowledge => keep_first(&mut self.acknowledged, told("text")),
+            RecordKind::IncidentRole => self.give(data),
+            RecordKind::IncidentNote if data["action"] == true => self.actions.push(told("text")),
+            RecordKind::IncidentSeverity => self.priority = priority(data, "priority").unwrap_or(self.priority),
+            RecordKind::IncidentAssess => self.assess(data),
+            RecordKind::IncidentUpdate => self.updates.push(told("text")),
+            RecordKind::IncidentEscalate => {
+                let level = data["level"].as_u64().and_then(|level| usize::try_from(level).ok()).unwrap_or(0);
+                self.called.entry(level).or_insert_with(|| told("role"));
+            }
+            RecordKind::IncidentMitigate => self.mitigated = Some(told("text")),
+            RecordKind::IncidentResolve => self.resolve(told("text")),
+            RecordKind::IncidentReopen => (self.resolved, self.mitigated, self.reported) = (None, None, None),
+            RecordKind::IncidentReport => {
+                self.reported = (data["complete"] == true).then(|| told("file"));
+            }
+            RecordKind::StepIntent if line::changes(record) => keep_first(&mut self.first_change, told("detail")),
+            RecordKind::AlertFired => drop(self.firing.insert(said(data, "fingerprint"), said(data, "name"))),
+            RecordKind::AlertResolved => drop(self.firing.remove(&said(data, "fingerprint"))),
+            _ => {}
+        }
+    }
+
+    fn give(&mut self, data: &Value) {
+        let Some(duty) = data["duty"].as_str().and_then(Duty::parse) else { return };
+        match said(data, "name") {
+            name if name.is_empty() => drop(self.duties.remove(&duty)),
+            name => drop(self.duties.insert(duty, name)),
+        }
+    }
+
+    fn assess(&mut self, data: &Value) {
+        let Assessment { impact, scope, changed } = &mut self.assessment;
+        for (key, kept) in [("impact", impact), ("scope", scope), ("changed", changed)] {
+            if let Some(text) = data[key].as_str() {
+                text.clone_into(kept);
+            }
+        }
+    }
+
+    fn resolve(&mut self, mark: Mark) {
+        if self.mitigated.is_none() {
+            self.mitigated = Some(mark.clone());
+        }
+        self.resolved = Some(mark);
+    }
+
+    /// Puts a line where it belongs by its time; of the same moment, behind those that are there.
+    fn tell(&mut self, line: Line) {
+        if !line.by.is_empty() && !self.people.contains(&line.by) {
+            self.people.push(line.by.clone());
+        }
+        let place = self.lines.partition_point(|other| other.at <= line.at);
+        self.lines.insert(place, line);
+    }
+
+    /// Whether it is a second telling of an alert's coming or going, by another session that saw it too.
+    fn is_told(&self, record: &Record) -> bool {
+        let firing = self.knows_firing(&said(&record.entry.data, "fingerprint"));
+        match record.entry.kind {
+            RecordKind::AlertFired => firing,
+            RecordKind::AlertResolved => !firing,
+            _ => false,
+        }
+    }
+}
+
+impl Incidents {
+    /// Of all of a journal's records, in its order.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut all = Self::default();
+        records.into_iter().for_each(|record| all.apply(record));
+        all
+    }
+
+    /// Takes in one record; those of one writer come in order.
+    pub fn apply(&mut self, record: &Record) {
+        self.writers.learn(record);
+        self.titles.learn(record);
+        let Some(id) = record.incident.as_deref().and_then(IncidentId::parse) else { return };
+        self.revision += 1;
+        let place = match self.list.iter().position(|incident| incident.id == id) {
+            Some(place) => place,
+            None if record.entry.kind == RecordKind::IncidentDeclare => {
+                let mut anchors = Anchors::default();
+                let at = anchors.correct(&self.writers, record);
+                self.list.push(Incident::begin(record, id, at, anchors));
+                self.list.len() - 1
+            }
+            None => return,
+        };
+        let incident = &mut self.list[place];
+        if incident.is_told(record) {
+            return;
+        }
+        let at = incident.anchors.correct(&self.writers, record);
+        incident.skews.extend(self.writers.skew(record));
+        incident.take(record, at);
+        if let Some(line) = Line::of(record, at, &self.titles) {
+            if line.kind == Kind::Run && line.ended_well {
+                incident.updates.extend(self.titles.update_of(record, at));
+            }
+            incident.tell(line);
+        }
+    }
+
+    /// The runbooks that tell others how an incident stands: those that end well count as status updates from here on.
+    pub fn counting(mut self, updates: &[String]) -> Self {
+        self.titles.count(updates);
+        self
+    }
+
+    /// All, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Incident> + ExactSizeIterator {
+        self.list.iter()
+    }
+
+    /// By its id.
+    pub fn get(&self, id: IncidentId) -> Option<&Incident> {
+        self.list.iter().find(|incident| incident.id == id)
+    }
+
+    /// Those that are not over, oldest first.
+    pub fn open(&self) -> impl DoubleEndedIterator<Item = &Incident> {
+        self.list.iter().filter(|incident| incident.is_open())
+    }
+
+    /// Changes whenever a record of an incident was applied.
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// By the end of an id, as people say it to each other; `None` names the one that is open, else the newest.
+    ///
+    /// # Errors
+    /// A sentence, when there is none, or more than one could be meant.
+    pub fn find(&self, wanted: Option<&str>) -> Result<&Incident, String> {
+        let none = || "no incident was ever declared here: `quarterdeck incident declare TITLE` begins one".to_owned();
+        let Some(wanted) = wanted else {
+            let open: Vec<&Incident> = self.open().collect();
+            return match open[..] {
+                [] => self.list.last().ok_or_else(none),
+                [one] => Ok(one),
+                _ => Err(format!("{} incidents are open, name one: {}", open.len(), names(&open))),
+            };
+        };
+        let letters = wanted.replace('-', "").to_ascii_lowercase();
+        let meant = self.list.iter().filter(|incident| incident.id.0.simple().to_string().ends_with(&letters));
+        match meant.collect::<Vec<_>>()[..] {
+            [one] if !letters.is_empty() => Ok(one),
+            [] if self.list.is_empty() => Err(none()),
+            [] => {
+                let all: Vec<&Incident> = self.list.iter().collect();
+                Err(format!("there is no incident {wanted}; known are {}", names(&all)))
+            }
+            ref more => Err(format!("{wanted} could be any of {}", names(more))),
+        }
+    }
+}
+
+fn names(incidents: &[&Incident]) -> String {
+    let newest = incidents.iter().rev().take(5);
+    newest.map(|incident| format!("{} ({})", incident.short(), incident.title)).collect::<Vec<_>>().join(", ")
+}
+
+fn keep_first(kept: &mut Option<Mark>, mark: Mark) {
+    kept.get_or_insert(mark);
+}
+
+fn said(data: &Value, key: &str) -> String {
+    data[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn priority(data: &Value, key: &str) -> Option<Priority> {
+    data[key].as_str().and_then(Priority::parse)
+}
+
+fn mark(record: &Record, at: Timestamp, text: String) -> Mark {
+    Mark { at, by: record.actor.name.clone(), text, link: line::link(record) }
+}
+
+/// When the alert began that it was declared from, by the clock of who judges the rule.
+fn detected(record: &Record) -> Option<Mark> {
+    let alert = &record.entry.data["alert"];
+    let at = alert["since"].as_str()?.parse().ok()?;
+    Some(Mark { at, by: said(alert, "name"), text: said(alert, "fingerprint"), link: line::link(record) })
+}

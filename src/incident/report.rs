@@ -1,0 +1,278 @@
+//! The post-mortem: a pure function of the journal. The same records make the same bytes. It tells what happened and never guesses why.
+
+use super::edits::part;
+use super::line::{Kind, Line};
+use super::{Incident, Mark, clocks};
+use crate::domain::incident::{Duty, Rules};
+use crate::domain::record::StepState;
+use crate::domain::text::push_markdown;
+use crate::domain::time::{between, words};
+use crate::runbook::{RunView, Runs, StepView};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// What people did there, in place of their names.
+    pub roles: bool,
+}
+
+/// The whole document, as it is at first: what is between the marks comes from the journal, the rest is for whoever was there.
+pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> String {
+    let report = Report { incident, runs: own(incident, runs), rules };
+    let mut out = format!("# Post-mortem: {}\n\n", md(&incident.title));
+    out.push_str(&part("facts", &report.facts()));
+    out.push_str("\n## Summary\n\n_Two or three sentences: what broke, who noticed, what mended it._\n");
+    out.push_str("\n## Impact\n\n");
+    out.push_str(&part("impact", &report.impact()));
+    out.push_str(
+        "\n## Cause\n\n_What made it possible, and what set it off. The journal does not know._\n\n## Timeline\n\n",
+    );
+    out.push_str(&part("timeline", &report.timeline()));
+    out.push_str("\n## What was changed\n\n");
+    out.push_str(&part("changes", &report.changes()));
+    out.push_str("\n## Off the path\n\n");
+    out.push_str(&part("off-path", &report.off_path()));
+    out.push_str("\n## What went well, what did not, where we were lucky\n\n_…_\n\n## Action items\n\n");
+    out.push_str(&part("actions", &report.actions()));
+    if style.roles { without_names(&out, incident) } else { out }
+}
+
+/// What is left to be filled in: sections that stand as they were printed.
+pub fn unfinished(document: &str) -> usize {
+    document.lines().filter(|line| line.starts_with('_') && line.ends_with('_') && line.len() > 2).count()
+}
+
+struct Report<'a> {
+    incident: &'a Incident,
+    runs: Vec<&'a RunView>,
+    rules: &'a Rules,
+}
+
+fn own<'a>(incident: &Incident, runs: &'a Runs) -> Vec<&'a RunView> {
+    let ids: BTreeSet<_> = incident.lines.iter().filter_map(|line| line.run).collect();
+    runs.iter().filter(|run| ids.contains(&run.id)).collect()
+}
+
+impl Report<'_> {
+    fn facts(&self) -> String {
+        let incident = self.incident;
+        let mut out = String::from("| | | |\n| --- | --- | --- |\n");
+        let mut row = |name: &str, what: &str, link: &str| {
+            let _ = writeln!(out, "| {name} | {} | {} |", md(what), md(link));
+        };
+        row("Incident", &format!("{}, in {}", incident.short(), incident.env), &incident.id.to_string());
+        row("Severity", &self.severity(), "");
+        row("State", incident.word(), "");
+        for (name, mark) in self.moments() {
+            let (what, link) = mark.map_or_else(|| ("not yet".to_owned(), ""), |mark| (self.moment(mark), &mark.link));
+            row(name, &what, link);
+        }
+        for (duty, name) in &incident.duties {
+            row(capital(duty.word()).as_str(), name, "");
+        }
+        row("Response", &self.response(), "");
+        if let Some(resolved) = &incident.resolved
+            && let Ok(due) = resolved.at.checked_add(self.rules.report)
+        {
+            row("Post-mortem due", &time(due), "");
+        }
+        out
+    }
+
+    /// Each with its evidence.
+    fn moments(&self) -> [(&'static str, Option<&Mark>); 6] {
+        let incident = self.incident;
+        [
+            ("Detected", incident.detected.as_ref()),
+            ("Declared", Some(&incident.declared)),
+            ("Acknowledged", incident.acknowledged.as_ref()),
+            ("First change", incident.first_change.as_ref()),
+            ("Mitigated", incident.mitigated.as_ref()),
+            ("Resolved", incident.resolved.as_ref()),
+        ]
+    }
+
+    /// `2026-11-29 03:12:04Z, by ada, 4 min after it was declared`.
+    fn moment(&self, mark: &Mark) -> String {
+        let declared = self.incident.declared.at;
+        let after = match mark.at.cmp(&declared) {
+            std::cmp::Ordering::Less => format!(", {} before it was declared", words(between(mark.at, declared))),
+            std::cmp::Ordering::Equal => String::new(),
+            std::cmp::Ordering::Greater => format!(", {} after it was declared", words(between(declared, mark.at))),
+        };
+        format!("{}, by {}{after}", time(mark.at), mark.by)
+    }
+
+    fn severity(&self) -> String {
+        let Incident { priority, declared_as, .. } = self.incident;
+        let was =
+            if priority == declared_as { String::new() } else { format!(" (declared as {})", declared_as.word()) };
+        format!("{}, {}{was}", priority.word(), priority.meaning())
+    }
+
+    fn response(&self) -> String {
+        match clocks::response(self.incident, self.rules) {
+            None => format!("nobody acknowledged it; within {}", words(self.rules.of(self.incident.priority).respond)),
+            Some(took) if took.took <= took.within => {
+                format!("in {}, within {}", words(took.took), words(took.within))
+            }
+            Some(took) => {
+                format!("in {}, LATE: it was to be within {}", words(took.took), words(took.within))
+            }
+        }
+    }
+
+    fn impact(&self) -> String {
+        let assessment = &self.incident.assessment;
+        let mut out = String::new();
+        for (name, text) in
+            [("Impact", &assessment.impact), ("Scope", &assessment.scope), ("What had changed", &assessment.changed)]
+        {
+            let text = if text.is_empty() { "nobody has written it down" } else { text };
+            let _ = writeln!(out, "- {name}: {}", md(text));
+        }
+        let from = self.incident.detected.as_ref().map_or(self.incident.declared.at, |mark| mark.at);
+        if let Some(mitigated) = &self.incident.mitigated {
+            let _ =
+                writeln!(out, "- From the first sign until it was mitigated: {}", words(between(from, mitigated.at)));
+        }
+        out
+    }
+
+    fn timeline(&self) -> String {
+        let mut out = String::from("| Time (UTC) | Event | Data link |\n| --- | --- | --- |\n");
+        if let Some(detected) = &self.incident.detected {
+            let _ = writeln!(
+                out,
+                "| {} | {} began to fire | {} |",
+                time(detected.at),
+                md(&detected.by),
+                md(&detected.link)
+            );
+        }
+        for line in &self.incident.lines {
+            let _ = writeln!(out, "| {} | {} | {} |", time(line.at), md(&sentence(line)), md(&line.link));
+        }
+        for skew in &self.incident.skews {
+            let _ = writeln!(out, "\nTimes are put right: {}.", md(skew));
+        }
+        out
+    }
+
+    /// Every change that was sent, and what became of it.
+    fn changes(&self) -> String {
+        let mut out = String::new();
+        for run in &self.runs {
+            let sent: Vec<&StepView> = run.steps.iter().filter(|step| step.sent_at.is_some()).collect();
+            if sent.is_empty() {
+                continue;
+            }
+            let (title, by) = (md(&run.title), md(&run.actor));
+            let _ = writeln!(out, "- {title} (run {}), by {by}: {}", run.id.short(), md(run.word()));
+            for step in sent {
+                let _ = writeln!(out, "  - {}", md(&fate(step)));
+            }
+        }
+        if out.is_empty() { "Nothing was changed by a runbook.\n".to_owned() } else { out }
+    }
+
+    fn off_path(&self) -> String {
+        let mut out = String::new();
+        for line in self.incident.lines.iter().filter(|line| line.off_path) {
+            let _ = writeln!(out, "- {} {} ({})", time(line.at), md(&sentence(line)), md(&line.link));
+        }
+        for run in self.runs.iter().filter(|run| !run.unreviewed.is_empty()) {
+            let _ =
+                writeln!(out, "- {} was run though {} (run {})", md(&run.title), md(&run.unreviewed), run.id.short());
+        }
+        if out.is_empty() { "Nothing: every step was done as it is written.\n".to_owned() } else { out }
+    }
+
+    fn actions(&self) -> String {
+        let mut out = String::new();
+        for action in &self.incident.actions {
+            let _ = writeln!(out, "- [ ] {} ({}, {})", md(&action.text), md(&action.by), md(&action.link));
+        }
+        if let Some((run, step, took)) = self.slowest_by_hand() {
+            let (title, took) = (md(&step.title), words(took));
+            let _ = writeln!(
+                out,
+                "- [ ] Automate \"{title}\" of {}: it took {took} by hand (run {})",
+                md(&run.runbook),
+                run.id.short()
+            );
+        }
+        if out.is_empty() { "- [ ] _…_\n".to_owned() } else { out }
+    }
+
+    /// The step by hand that took longest: the next one to automate.
+    fn slowest_by_hand(&self) -> Option<(&RunView, &StepView, Duration)> {
+        let by_hand = self.runs.iter().flat_map(|run| {
+            let steps = run.steps.iter().enumerate().filter(|(_, step)| step.by_hand && step.state == StepState::Ok);
+            steps.filter_map(|(at, step)| Some((*run, step, run.took(at, run.last)?)))
+        });
+        by_hand.max_by_key(|(_, _, took)| *took)
+    }
+}
+
+/// `Restart it on local/api: ok`, with what was taken back.
+fn fate(step: &StepView) -> String {
+    let on = if step.target.is_empty() { String::new() } else { format!(" on {}", step.target) };
+    let why = step.told().map(|told| format!(": {told}")).unwrap_or_default();
+    format!("{}{on}: {}{why}", step.title, step.state.word())
+}
+
+/// Who did what.
+pub fn sentence(line: &Line) -> String {
+    match (line.by.as_str(), line.kind) {
+        ("", _) => line.what.clone(),
+        (by, Kind::Note) => format!("{by}: {}", line.what),
+        (by, _) => format!("{by} · {}", line.what),
+    }
+}
+
+/// `2026-11-29 03:12:04Z`.
+pub fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+fn md(text: &str) -> String {
+    let mut out = String::new();
+    push_markdown(&mut out, text);
+    out
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Each name as whole words replaced by what its owner did there: `the commander`, `responder 2`.
+fn without_names(document: &str, incident: &Incident) -> String {
+    let mut out = document.to_owned();
+    for (at, name) in incident.people.iter().enumerate() {
+        let duty = incident.duties.iter().find(|(_, who)| *who == name).map(|(duty, _)| *duty);
+        let role = duty.map_or_else(|| format!("responder {}", at + 1), |duty: Duty| format!("the {}", duty.word()));
+        out = replace_word(&out, name, &role);
+    }
+    out
+}
+
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let is_part = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    while let Some(at) = rest.find(word).filter(|_| !word.is_empty()) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[word.len()..];
+        out.push_str(before);
+        let inside = is_part(out.chars().next_back()) || is_part(after.chars().next());
+        out.push_str(if inside { word } else { by });
+        rest = after;
+    }
+    out + rest
+}

@@ -1,0 +1,424 @@
+use super::clocks::{self, Due};
+use super::corrected::Here;
+use super::line::Kind;
+use super::report::{self, Style};
+use super::{Incident, Incidents, handover, json};
+use crate::domain::incident::{Duty, Priority, Rules};
+use crate::domain::record::{Actor, Entry, Kept, Record, RecordKind};
+use crate::domain::{IncidentId, Now, RunId};
+use crate::runbook::Runs;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+const DECLARED: &str = "2026-11-29T03:00:00Z";
+
+/// A process that writes: its clock may be off by so much, and its boot is that of its host.
+#[derive(Clone)]
+struct Pen {
+    writer: Uuid,
+    name: &'static str,
+    host: &'static str,
+    boot: &'static str,
+    /// Its zero, in milliseconds since the boot; the boot was at [`DECLARED`] minus an hour, really.
+    booted: u64,
+    /// Its wall clock shows so many seconds too much.
+    off: i64,
+    seq: u64,
+}
+
+impl Pen {
+    fn new(number: u128, name: &'static str, host: &'static str) -> Self {
+        Self { writer: Uuid::from_u128(number), name, host, boot: host, booted: 1000, off: 0, seq: 0 }
+    }
+
+    /// A record at `second`s after the declaration, as time really passed.
+    fn write(&mut self, second: i64, incident: Option<IncidentId>, kind: RecordKind, data: Value) -> Record {
+        self.seq += 1;
+        let really = at(second);
+        let mono = u64::try_from((second + 3600) * 1000).unwrap() - self.booted;
+        Record {
+            id: Uuid::from_u128(self.writer.as_u128() << 32 | u128::from(self.seq)),
+            writer: self.writer,
+            seq: self.seq,
+            prev: String::new(),
+            hash: String::new(),
+            at: really + SignedDuration::from_secs(self.off),
+            mono_ms: mono,
+            incident: incident.map(|id| id.to_string()),
+            actor: Actor { name: self.name.to_owned(), uid: 1, host: self.host.to_owned() },
+            entry: Entry { kind, run: None, step: None, role: None, target: None, env: "lab".to_owned(), data },
+            kept: Kept::default(),
+        }
+    }
+
+    fn open(&mut self, second: i64, ahead_ms: Option<i64>) -> Record {
+        let mut data = json!({ "boot": self.boot, "booted_ms": self.booted });
+        if let Some(ahead) = ahead_ms {
+            data["clock_ahead_ms"] = json!(ahead);
+        }
+        self.write(second, None, RecordKind::JournalOpen, data)
+    }
+
+    fn run(&mut self, second: i64, run: RunId, kind: RecordKind, (step, role): (&str, &str), data: Value) -> Record {
+        let mut record = self.write(second, Some(id()), kind, data);
+        record.entry.run = Some(run);
+        record.entry.step = (!step.is_empty()).then(|| step.to_owned());
+        record.entry.role = (!role.is_empty()).then(|| role.to_owned());
+        record.entry.target = (!step.is_empty()).then(|| "local/api".to_owned());
+        record
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    DECLARED.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
+}
+
+fn id() -> IncidentId {
+    IncidentId(Uuid::from_u128(0x0001_7f3a_21ab))
+}
+
+fn declare(pen: &mut Pen) -> Record {
+    let alert = json!({ "name": "ServiceDown", "fingerprint": "f1", "since": at(-60).to_string() });
+    let data = json!({ "title": "Players can't log in", "priority": "P1", "alert": alert });
+    pen.write(0, Some(id()), RecordKind::IncidentDeclare, data)
+}
+
+fn one(records: &[Record]) -> Incident {
+    Incidents::of(records).find(None).unwrap().clone()
+}
+
+fn left(incident: &Incident, second: i64) -> Vec<(String, i64)> {
+    let clocks = clocks::running(incident, &Rules::default(), at(second));
+    clocks.iter().map(|clock| (clock.word(), clock.left.as_secs())).collect()
+}
+
+fn of(words: &[(&str, i64)]) -> Vec<(String, i64)> {
+    words.iter().map(|(word, secs)| ((*word).to_owned(), *secs)).collect()
+}
+
+#[test]
+fn clocks_run_until_what_they_are_for_is_done() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    let mut records = vec![pen.open(-5, None), declare(&mut pen)];
+    // P1: to be answered and told within an hour; L1 is called after 15 minutes.
+    assert_eq!(left(&one(&records), 60), of(&[("call L1", 840), ("respond", 3540), ("update", 3540)]));
+    records.push(pen.write(
+        120,
+        Some(id()),
+        RecordKind::IncidentSeverity,
+        json!({ "priority": "P0", "before": "P1", "reason": "all servers" }),
+    ));
+    assert_eq!(left(&one(&records), 960), of(&[("respond", -60), ("call L1", -60), ("update", 840)]));
+    // Who answers is the first level.
+    records.push(pen.write(970, Some(id()), RecordKind::IncidentAcknowledge, json!({})));
+    assert_eq!(left(&one(&records), 970), of(&[("update", 830), ("call L2", 830)]));
+    records.push(pen.write(1000, Some(id()), RecordKind::IncidentUpdate, json!({ "text": "we look into it" })));
+    records.push(pen.write(
+        1810,
+        Some(id()),
+        RecordKind::IncidentEscalate,
+        json!({ "level": 2, "role": "senior SRE", "contact": "" }),
+    ));
+    assert_eq!(left(&one(&records), 1810), of(&[("update", 990), ("call L3", 1790)]));
+    records.push(pen.write(2000, Some(id()), RecordKind::IncidentMitigate, json!({ "text": "rolled back" })));
+    assert_eq!(left(&one(&records), 2000), of(&[("update", 800)]));
+    records.push(pen.write(3000, Some(id()), RecordKind::IncidentResolve, json!({ "text": "all well" })));
+    assert_eq!(left(&one(&records), 3000), of(&[("post-mortem", 48 * 3600)]));
+    records.push(pen.write(
+        4000,
+        Some(id()),
+        RecordKind::IncidentReport,
+        json!({ "file": "pm.md", "complete": false }),
+    ));
+    assert_eq!(left(&one(&records), 4000).len(), 1, "half a post-mortem is none");
+    records.push(pen.write(5000, Some(id()), RecordKind::IncidentReport, json!({ "file": "pm.md", "complete": true })));
+    assert_eq!(left(&one(&records), 5000), []);
+    // It was not over.
+    records.push(pen.write(6000, Some(id()), RecordKind::IncidentReopen, json!({ "reason": "it is back" })));
+    assert_eq!(one(&records).word(), "acknowledged");
+}
+
+#[test]
+fn a_clock_says_whom_to_call_and_how_late_it_is() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    let incident = one(&[pen.open(-5, None), declare(&mut pen)]);
+    let mut rules = Rules::default();
+    "Grace, +44 20 7946 0000".clone_into(&mut rules.escalation[0].contact);
+    let call = clocks::running(&incident, &rules, at(1000)).remove(0);
+    assert_eq!(
+        call.due,
+        Due::Call { level: 1, role: "on-call engineer".to_owned(), contact: rules.escalation[0].contact.clone() }
+    );
+    assert_eq!(
+        (call.whom().unwrap().as_str(), call.figure().as_str()),
+        ("on-call engineer, Grace, +44 20 7946 0000", "late 1:40")
+    );
+    assert_eq!(clocks::running(&incident, &rules, at(0))[0].figure(), "15:00");
+    assert_eq!(clocks::running(&incident, &rules, at(0))[1].figure(), "1h 00m");
+}
+
+#[test]
+fn neither_a_restart_nor_who_sets_a_clock_moves_them() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    let mut records = vec![pen.open(-5, None), declare(&mut pen)];
+    // Somebody sets the clock an hour back.
+    pen.off = -3600;
+    records.push(pen.write(300, Some(id()), RecordKind::IncidentNote, json!({ "text": "five minutes in" })));
+    // Another process on the same boot, which began later.
+    let mut next = Pen { writer: Uuid::from_u128(2), booted: 3_900_000, seq: 0, ..pen };
+    records.push(next.open(400, None));
+    records.push(next.write(500, Some(id()), RecordKind::IncidentNote, json!({ "text": "started again" })));
+    let incident = one(&records);
+    let times: Vec<Timestamp> = incident.lines.iter().map(|line| line.at).collect();
+    assert_eq!(times, [at(0), at(300), at(500)]);
+    let here = Here { boot: Some("bastion".to_owned()), booted: Duration::from_millis(next.booted) };
+    // Ten minutes in, with the wrong wall clock.
+    let now = Now { mono: Duration::from_millis((600 + 3600) * 1000 - next.booted), wall: at(600 - 3600) };
+    assert_eq!(incident.now(&here, now), at(600));
+    // After a reboot nothing else is known than the wall clock, and it is never before what was recorded.
+    let rebooted = Here { boot: Some("another".to_owned()), booted: Duration::ZERO };
+    assert_eq!(incident.now(&rebooted, now), at(500));
+}
+
+#[test]
+fn two_machines_are_put_in_order_by_what_the_server_says_of_their_clocks() {
+    let (mut ada, mut ben) = (Pen::new(1, "ada", "bastion-1"), Pen::new(2, "ben", "bastion-2"));
+    ben.off = 40;
+    let records = [
+        ada.open(-5, Some(0)),
+        ben.open(-4, Some(-40_000)),
+        declare(&mut ada),
+        ada.write(20, Some(id()), RecordKind::IncidentNote, json!({ "text": "second" })),
+        ben.write(10, Some(id()), RecordKind::IncidentAcknowledge, json!({})),
+    ];
+    let incident = one(&records);
+    let told: Vec<(&str, Timestamp)> = incident.lines.iter().map(|line| (line.by.as_str(), line.at)).collect();
+    assert_eq!(told, [("ada", at(0)), ("ben", at(10)), ("ada", at(20))]);
+    assert_eq!(incident.skews.iter().collect::<Vec<_>>(), ["ben's clock on bastion-2 is 40.0 s ahead of the server's"]);
+    assert!(
+        report::write(&incident, &Runs::default(), &Rules::default(), Style::default())
+            .contains("ben's clock on bastion-2")
+    );
+}
+
+#[test]
+fn an_alert_that_two_sessions_see_comes_and_goes_once() {
+    let (mut ada, mut ben) = (Pen::new(1, "ada", "a"), Pen::new(2, "ben", "b"));
+    let alert = json!({ "name": "HighErrorRate", "fingerprint": "f2", "severity": "critical", "labels": { "instance": "game-1" } });
+    let fired = RecordKind::AlertFired;
+    let mut records = vec![ada.open(-5, None), ben.open(-5, None), declare(&mut ada)];
+    records.extend([ada.write(1, Some(id()), fired, alert.clone()), ben.write(2, Some(id()), fired, alert.clone())]);
+    let gone = RecordKind::AlertResolved;
+    assert_eq!(one(&records).firing().collect::<Vec<_>>(), ["HighErrorRate"]);
+    records.extend([ada.write(9, Some(id()), gone, alert.clone()), ben.write(9, Some(id()), gone, alert)]);
+    let incident = one(&records);
+    let told: Vec<&str> = incident.lines.iter().skip(1).map(|line| line.what.as_str()).collect();
+    assert_eq!(
+        told,
+        ["HighErrorRate (instance game-1) fires", "HighErrorRate (instance game-1) does not fire any more"]
+    );
+    assert_eq!(incident.firing().count(), 0);
+}
+
+/// One incident from the alert to its end, with a run in it.
+fn story() -> Vec<Record> {
+    let (mut ada, mut ben) = (Pen::new(1, "ada", "bastion"), Pen::new(2, "ben", "laptop"));
+    let run = RunId(Uuid::from_u128(0xabcdef));
+    let (noted, i) = (RecordKind::IncidentNote, Some(id()));
+    let steps = json!([{ "id": "s/restart", "title": "Restart it", "target": "local/api", "changes": true, "undo": "restart" },
+        { "id": "s/look", "title": "Look at it", "by_hand": true }]);
+    let start = json!({ "runbook": "container-restart", "title": "Restart a container", "steps": steps, "answer": "y", "unreviewed": "nobody has reviewed it for 120 days" });
+    vec![
+        ada.open(-5, None),
+        ben.open(-4, None),
+        declare(&mut ada),
+        ada.write(60, i, RecordKind::IncidentAcknowledge, json!({})),
+        ada.write(70, i, RecordKind::IncidentRole, json!({ "duty": "commander", "name": "ada" })),
+        ben.write(80, i, noted, json!({ "text": "the disk | is <full>, see adam" })),
+        ben.write(90, i, RecordKind::IncidentAssess, json!({ "impact": "nobody can log in", "scope": "all servers" })),
+        ben.run(100, run, RecordKind::RunStart, ("", ""), start),
+        ben.run(101, run, RecordKind::StepIntent, ("s/restart", "run"), json!({ "sent": "docker restart api" })),
+        ben.run(110, run, RecordKind::StepExit, ("s/restart", "run"), json!({ "state": "ok" })),
+        ben.run(150, run, RecordKind::StepExit, ("s/look", ""), json!({ "state": "ok" })),
+        ben.run(151, run, RecordKind::RunFinish, ("", ""), json!({ "outcome": "ok" })),
+        ada.write(
+            160,
+            i,
+            RecordKind::MetricMark,
+            json!({ "why": "mitigated", "marks": [{ "name": "availability", "value": "99.2 %", "limit": "99.9 %" }] }),
+        ),
+        ada.write(160, i, RecordKind::IncidentMitigate, json!({ "text": "restarted" })),
+        ada.write(170, i, noted, json!({ "text": "alert on the disk", "action": true })),
+        ada.write(200, i, RecordKind::IncidentResolve, json!({ "text": "all well" })),
+    ]
+}
+
+fn reported(records: &[Record], style: Style) -> String {
+    let mut runs = Runs::default();
+    records.iter().for_each(|record| runs.apply(record));
+    report::write(&one(records), &runs, &Rules::default(), style)
+}
+
+#[test]
+fn a_post_mortem_tells_what_happened_with_its_evidence() {
+    insta::assert_snapshot!(reported(&story(), Style::default()));
+}
+
+#[test]
+fn names_give_way_to_what_people_did() {
+    let text = reported(&story(), Style { roles: true });
+    assert!(text.contains("the commander") && text.contains("responder 2") && text.contains("see adam"), "{text}");
+    assert!(!text.contains("ada ") && !text.contains("by ben"), "{text}");
+}
+
+#[test]
+fn a_handover_fits_on_a_screen_and_names_the_open_ends() {
+    let records = &story()[..11];
+    let mut runs = Runs::default();
+    records.iter().for_each(|record| runs.apply(record));
+    insta::assert_snapshot!(handover::write(&one(records), &runs, &Rules::default(), at(300)));
+}
+
+#[test]
+fn a_run_of_a_runbook_that_tells_others_is_an_update() {
+    let tells = ["container-restart".to_owned()];
+    let mut all = Incidents::default().counting(&tells);
+    story().iter().for_each(|record| all.apply(record));
+    assert_eq!(all.find(None).unwrap().updates[0].at, at(151));
+}
+
+#[test]
+fn json_has_the_names_that_are_documented() {
+    let value = json::whole(&one(&story()), &Rules::default(), at(260));
+    assert_eq!(
+        (&value["state"], &value["priority"], &value["short"]),
+        (&json!("resolved"), &json!("P1"), &json!("3a21ab"))
+    );
+    assert_eq!(value["duties"], json!({ "commander": "ada" }));
+    assert_eq!(value["clocks"][0]["what"], "post-mortem");
+    assert_eq!(value["clocks"][0]["left_seconds"], 48 * 3600 - 60);
+    assert_eq!(value["timeline"].as_array().unwrap().len(), one(&story()).lines.len());
+}
+
+#[test]
+fn an_incident_is_named_by_the_end_of_its_id_or_not_at_all() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    assert!(Incidents::default().find(None).unwrap_err().contains("incident declare"));
+    let second = IncidentId(Uuid::from_u128(0x0002_7f3a_21ab));
+    let mut records = vec![declare(&mut pen)];
+    let mut again = declare(&mut pen);
+    again.incident = Some(second.to_string());
+    records.push(again);
+    let all = Incidents::of(&records);
+    assert!(all.find(None).unwrap_err().starts_with("2 incidents are open, name one: 3a21ab"));
+    assert!(all.find(Some("3a21ab")).unwrap_err().contains("could be any of"));
+    assert_eq!(all.find(Some("27f3a21ab")).unwrap().id, second);
+    assert!(all.find(Some("ffffff")).unwrap_err().starts_with("there is no incident ffffff"));
+}
+
+#[test]
+fn roles_and_priorities_that_nobody_knows_change_nothing() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    let mut records = vec![declare(&mut pen)];
+    records.push(pen.write(1, Some(id()), RecordKind::IncidentRole, json!({ "duty": "boss", "name": "eve" })));
+    records.push(pen.write(2, Some(id()), RecordKind::IncidentSeverity, json!({ "priority": "P9" })));
+    records.push(pen.write(3, Some(id()), RecordKind::IncidentRole, json!({ "duty": "scribe", "name": "ben" })));
+    records.push(pen.write(4, Some(id()), RecordKind::IncidentRole, json!({ "duty": "scribe", "name": "" })));
+    let incident = one(&records);
+    assert_eq!((incident.priority, incident.duties.get(&Duty::Scribe)), (Priority::P1, None));
+    // Of an incident whose declaration is not there nothing is told.
+    assert_eq!(Incidents::of(&records[1..]).iter().count(), 0);
+}
+
+const KINDS: [RecordKind; 12] = [
+    RecordKind::IncidentAcknowledge,
+    RecordKind::IncidentNote,
+    RecordKind::IncidentSeverity,
+    RecordKind::IncidentUpdate,
+    RecordKind::IncidentEscalate,
+    RecordKind::IncidentMitigate,
+    RecordKind::IncidentResolve,
+    RecordKind::IncidentReopen,
+    RecordKind::AlertFired,
+    RecordKind::AlertResolved,
+    RecordKind::StepExit,
+    RecordKind::JournalMerge,
+];
+
+prop_compose! {
+    /// Records of three processes on two machines with clocks that are off, whatever they hold, in the order in which they happened.
+    fn journal()(
+        offs in proptest::array::uniform3(-4000_i64..4000),
+        happened in proptest::collection::vec((0_usize..3, 0_usize..KINDS.len(), 1_i64..500, "[a-z|<>*`\\[\\] -]{0,20}"), 0..40),
+    ) -> Vec<Record> {
+        let mut pens = [Pen::new(1, "ada", "a"), Pen::new(2, "ben", "a"), Pen::new(3, "eve", "b")];
+        for (pen, off) in pens.iter_mut().zip(offs) {
+            pen.off = off;
+        }
+        pens[1].off = pens[0].off;
+        let mut records: Vec<Record> = pens.iter_mut().map(|pen| pen.open(-5, Some(-pen.off * 1000))).collect();
+        records.push(declare(&mut pens[0]));
+        let mut second = 0;
+        for (who, kind, later, text) in happened {
+            second += later;
+            let data = json!({ "text": text, "title": text, "reason": text, "priority": "P2", "level": 1, "fingerprint": text, "state": "failed" });
+            let run = RunId(Uuid::from_u128(9));
+            records.push(match KINDS[kind] {
+                kind @ RecordKind::StepExit => pens[who].run(second, run, kind, ("s/x", "run"), data),
+                kind => pens[who].write(second, Some(id()), kind, data),
+            });
+        }
+        records
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_same_journal_makes_the_same_bytes_however_it_was_merged(records in journal(), later in proptest::collection::vec(any::<bool>(), 0..44)) {
+        let text = reported(&records, Style::default());
+        prop_assert_eq!(&reported(&records, Style::default()), &text);
+        // What one process wrote comes to the store later, in its own order: the story is the same, but for what two saw of one alert.
+        let eve = Uuid::from_u128(3);
+        let (mut now, mut merged) = (Vec::new(), Vec::new());
+        for (at, record) in records.iter().enumerate() {
+            let late = record.writer == eve && later.get(at).copied().unwrap_or(false) || !merged.is_empty() && record.writer == eve;
+            if late { merged.push(record.clone()) } else { now.push(record.clone()) }
+        }
+        now.extend(merged);
+        let times = |records: &[Record]| -> Vec<Timestamp> {
+            one(records).lines.iter().filter(|line| line.kind != Kind::Alert).map(|line| line.at).collect()
+        };
+        prop_assert_eq!(times(&now), times(&records));
+    }
+
+    #[test]
+    fn lines_stand_in_the_order_of_time_as_it_passed(records in journal()) {
+        let incident = one(&records);
+        prop_assert!(incident.lines.is_sorted_by_key(|line| line.at));
+        prop_assert!(incident.lines.iter().all(|line| line.at >= at(0)), "however the clocks are off");
+        prop_assert!(incident.lines.len() < records.len());
+    }
+
+    #[test]
+    fn no_text_leaves_its_cell_or_its_line(records in journal()) {
+        let text = reported(&records, Style::default());
+        let table = text.lines().skip_while(|line| !line.starts_with("| Time")).take_while(|line| line.starts_with('|'));
+        for line in table {
+            let bars = line.replace("\\|", "").matches('|').count();
+            prop_assert_eq!(bars, 4, "{}", line);
+        }
+    }
+
+    #[test]
+    fn written_again_over_hand_edits_nothing_is_lost(records in journal(), hand in "by hand [a-z ]{1,30}") {
+        let old = reported(&records[..records.len() / 2 + 4.min(records.len() / 2)].to_vec(), Style::default());
+        let edited = old.replace("_Two or three sentences: what broke, who noticed, what mended it._", &hand);
+        let (new, kept) = super::edits::renew(&edited, &reported(&records, Style::default()));
+        prop_assert!(new.contains(&hand) && kept.is_empty());
+        let untouched = new.replace(&hand, "_Two or three sentences: what broke, who noticed, what mended it._");
+        prop_assert_eq!(untouched, reported(&records, Style::default()));
+    }
+}

@@ -1,0 +1,67 @@
+//! What a screen knows of incidents, and which one it attends to.
+
+use super::corrected::Here;
+use super::{Incident, Incidents};
+use crate::domain::incident::Rules;
+use crate::domain::record::Record;
+use crate::domain::{IncidentId, Now};
+use jiff::Timestamp;
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// What is agreed.
+    pub rules: Rules,
+    /// This process's clock.
+    pub here: Here,
+    incidents: Incidents,
+    attending: Option<IncidentId>,
+}
+
+impl Watch {
+    /// Knows nothing yet.
+    pub fn new(rules: Rules, here: Here) -> Self {
+        let incidents = Incidents::default().counting(&rules.updates);
+        Self { rules, here, incidents, attending: None }
+    }
+
+    /// Begins anew with all that the journal tells.
+    pub fn begin(&mut self, records: &[Record]) {
+        self.incidents = Incidents::default().counting(&self.rules.updates);
+        records.iter().for_each(|record| self.incidents.apply(record));
+    }
+
+    /// Takes in a record.
+    pub fn apply(&mut self, record: &Record) {
+        self.incidents.apply(record);
+    }
+
+    /// All incidents.
+    pub const fn incidents(&self) -> &Incidents {
+        &self.incidents
+    }
+
+    /// The one that what is done here belongs to, when that is not what it was: as long as it is open, else the newest that is.
+    pub fn turn(&mut self) -> Option<Option<IncidentId>> {
+        let own = self.attending.and_then(|id| self.incidents.get(id)).filter(|incident| incident.is_open());
+        let now = own.or_else(|| self.incidents.open().next_back()).map(|incident| incident.id);
+        let turned = now != self.attending;
+        self.attending = now;
+        turned.then_some(now)
+    }
+
+    /// The one that is open and attended to.
+    pub fn open(&self) -> Option<&Incident> {
+        self.attending.and_then(|id| self.incidents.get(id))
+    }
+
+    /// The one that is shown: attended to, else the newest.
+    pub fn shown(&self) -> Option<&Incident> {
+        self.open().or_else(|| self.incidents.iter().next_back())
+    }
+
+    /// This moment, on an incident's scale of time.
+    pub fn at(&self, incident: &Incident, now: Now) -> Timestamp {
+        incident.now(&self.here, now)
+    }
+}
