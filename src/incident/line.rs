@@ -205,7 +205,7 @@ fn own(record: &Record) -> Option<Said> {
                 .at(Severity::Critical)
         }
         RecordKind::IncidentAcknowledge => Said::new(Kind::Incident, told("acknowledged", "text")),
-        RecordKind::IncidentRole => Said::new(Kind::Incident, duty(data)),
+        RecordKind::IncidentRole => Said::new(Kind::Incident, duty(data, &record.actor.name)),
         RecordKind::IncidentNote if data["action"] == true => Said::new(Kind::Note, told("to do afterwards", "text")),
         RecordKind::IncidentNote => Said::new(Kind::Note, said("text")),
         RecordKind::IncidentSeverity => {
@@ -232,9 +232,10 @@ fn own(record: &Record) -> Option<Said> {
     })
 }
 
-fn duty(data: &Value) -> String {
+fn duty(data: &Value, by: &str) -> String {
     match (of(data, "duty"), of(data, "name")) {
         (duty, name) if name.is_empty() => format!("nobody is {duty} any more"),
+        (duty, name) if name == by => format!("takes over as {duty}"),
         (duty, name) => format!("{name} is {duty}"),
     }
 }

@@ -7,8 +7,8 @@ use super::postgres::tests::Team;
 use super::process::Process;
 use super::sqlite::SqliteJournal;
 use super::{Journal, Others, Reader, Store};
-use crate::domain::RunId;
 use crate::domain::record::{Actor, Entry, Record, RecordKind};
+use crate::domain::{IncidentId, RunId};
 use crate::lab::need;
 use crate::redact::Redactor;
 use async_trait::async_trait;
@@ -110,6 +110,7 @@ macro_rules! behaviours {
 behaviours!(
     what_is_appended_is_read_back_whole,
     secrets_are_hidden_before_they_are_hashed,
+    what_belongs_to_an_incident_is_read_by_itself,
     many_writers_at_once_leave_every_chain_whole,
     an_append_that_nobody_waits_for_leaves_the_chain_whole,
     only_runs_of_dead_writers_are_unfinished,
@@ -208,6 +209,27 @@ async fn secrets_are_hidden_before_they_are_hashed(place: &dyn Place) {
     assert_eq!(record.entry.data, hidden);
     assert_eq!(journal.recent(1).await.unwrap(), [record]);
     assert!(place.reader().await.verify().await.unwrap().is_intact());
+}
+
+async fn what_belongs_to_an_incident_is_read_by_itself(place: &dyn Place) {
+    let (ada, ben) = (place.open("ada", "bastion").await, place.open("ben", "laptop").await);
+    let incident = IncidentId(Uuid::now_v7());
+    ada.append(note(json!("before"))).await.unwrap();
+    ada.attend(Some(incident)).await;
+    let of = ada.append(note(json!("of it"))).await.unwrap();
+    assert_eq!(of.incident.as_deref(), Some(incident.to_string().as_str()));
+    assert_eq!(hash(&of), of.hash, "the hash covers it");
+    let others = ben.append(note(json!("his own"))).await.unwrap();
+    assert_eq!(others.incident, None, "each attends to what they attend to");
+    ada.attend(None).await;
+    assert_eq!(ada.append(note(json!("after"))).await.unwrap().incident, None);
+    for journal in [&ada, &ben] {
+        let read = journal.of_incidents(100).await.unwrap();
+        let opened = read.iter().filter(|record| record.entry.kind == RecordKind::JournalOpen).count();
+        let own: Vec<&Record> = read.iter().filter(|record| record.incident.is_some()).collect();
+        assert_eq!((opened, own, read.len()), (2, vec![&of], 3));
+    }
+    assert_eq!(place.reader().await.of_incidents(1).await.unwrap(), [of]);
 }
 
 async fn many_writers_at_once_leave_every_chain_whole(place: &dyn Place) {

@@ -40,6 +40,7 @@ mod hands;
 mod hostile;
 mod http_status;
 mod imports;
+mod incident;
 mod injection;
 mod inputs;
 mod killed;

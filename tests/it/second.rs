@@ -13,7 +13,7 @@ use serde_json::Value;
 const TWO: &str = "[policy]\nlow = \"two\"\n\n";
 
 /// The other team of two; `None`: it can't be made here.
-fn machines(name: &str, server: &Postgres, more: &str) -> Option<[Machine; 2]> {
+pub fn machines(name: &str, server: &Postgres, more: &str) -> Option<[Machine; 2]> {
     if !is_root() || program(&["unshare"], &[]).is_none() {
         skip(name, "root and unshare");
         return None;

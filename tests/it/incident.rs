@@ -1,0 +1,227 @@
+//! Incidents, from the declaration to the post-mortem: by the command line, by the screen, by two people on two machines.
+
+use crate::desk::insist;
+use crate::lab::{need, poll};
+use crate::pty::Session;
+use crate::second::machines;
+use crate::support::{Home, LONG, leave, press};
+use serde_json::Value;
+use std::fs;
+use std::process::Output;
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn home() -> Home {
+    Home::new(
+        "environment = \"lab\"\n[[incident.escalation]]\nafter_minutes = 15\nrole = \"on call\"\n[[incident.escalation]]\nafter_minutes = 30\nrole = \"senior SRE\"\ncontact = \"Grace, 0101\"\n",
+    )
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
+}
+
+/// Runs it and wants it to end well.
+fn ok(home: &Home, arguments: &[&str]) -> String {
+    let output = home.run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+    text(&output)
+}
+
+fn refused(home: &Home, arguments: &[&str], why: &str) {
+    let output = home.run(arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", text(&output));
+    assert!(text(&output).contains(why), "{arguments:?}: {}", text(&output));
+}
+
+#[test]
+fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_line() {
+    let home = home();
+    refused(&home, &["incident", "note", "x"], "no incident was ever declared here");
+    let said = ok(&home, &["incident", "declare", "Players can't log in", "--priority", "p1"]);
+    assert!(
+        said.contains("P1 Players can't log in: declared; call L1 (on call) in 1") && said.contains("respond in "),
+        "{said}"
+    );
+    ok(&home, &["incident", "ack"]);
+    refused(&home, &["incident", "ack"], "was acknowledged by ");
+    ok(&home, &["incident", "role", "commander", "ada"]);
+    ok(&home, &["incident", "note", "the disk is full"]);
+    ok(&home, &["incident", "note", "--action", "alert on the disk"]);
+    ok(&home, &["incident", "severity", "P0", "all servers are down"]);
+    ok(&home, &["incident", "assess", "--impact", "nobody plays", "--changed", "v2.5.1 at 02:50"]);
+    ok(&home, &["incident", "update", "we are on it"]);
+    let said = ok(&home, &["incident", "call"]);
+    assert!(!said.contains("call L2"), "who acknowledged it is the first, and the second was called: {said}");
+    refused(&home, &["incident", "call"], "there is no level 3: the config names 2");
+    refused(&home, &["incident", "reopen", "x"], "is open");
+    ok(&home, &["incident", "mitigate", "rolled back"]);
+    let handover = ok(&home, &["incident", "handover"]);
+    assert!(
+        handover.contains("- commander: ada") && handover.contains("- to do afterwards: alert on the disk"),
+        "{handover}"
+    );
+    ok(&home, &["incident", "resolve", "all well"]);
+    refused(&home, &["incident", "mitigate", "again"], "is resolved: `quarterdeck incident reopen");
+
+    let list = json(&home.run(&["incident", "list", "--json"]));
+    let one = &list[0];
+    assert_eq!(
+        (&one["state"], &one["priority"], &one["duties"]["commander"]),
+        (&"resolved".into(), &"P0".into(), &"ada".into())
+    );
+    assert_eq!(one["clocks"][0]["what"], "post-mortem");
+    assert!(one["clocks"][0]["left_seconds"].as_i64().unwrap() > 47 * 3600);
+    let shown = json(&home.run(&["incident", "show", "--json", "--incident", one["short"].as_str().unwrap()]));
+    let kinds: Vec<&str> =
+        shown["timeline"].as_array().unwrap().iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "incident", "incident", "incident", "note", "note", "incident", "note", "update", "incident", "incident",
+            "incident"
+        ]
+    );
+    assert!(String::from_utf8_lossy(&home.run(&["journal", "verify"]).stdout).contains("every chain is intact"));
+}
+
+#[test]
+fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
+    let home = home();
+    ok(&home, &["incident", "declare", "Slow", "-p", "P2"]);
+    let file = home.path().join("post-mortem.md");
+    let path = file.to_str().unwrap();
+    let said = ok(&home, &["incident", "report", "--output", path]);
+    assert!(said.contains("has 3 places left to fill in"), "{said}");
+    let mut written = fs::read_to_string(&file).unwrap();
+    for (at, place) in [
+        "_Two or three sentences: what broke, who noticed, what mended it._",
+        "_What made it possible, and what set it off. The journal does not know._",
+        "_…_",
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert!(written.contains(place), "{written}");
+        written = written.replacen(place, &format!("by hand {at}"), 1);
+    }
+    fs::write(&file, &written).unwrap();
+    ok(&home, &["incident", "resolve", "it went by itself"]);
+    let said = ok(&home, &["incident", "report", "--output", path]);
+    assert!(said.contains("is complete"), "{said}");
+    let again = fs::read_to_string(&file).unwrap();
+    assert!(
+        (0..3).all(|at| again.contains(&format!("by hand {at}"))) && again.contains("resolved: it went by itself"),
+        "{again}"
+    );
+    let list = json(&home.run(&["incident", "list", "--json"]));
+    assert_eq!(list[0]["clocks"], Value::Array(Vec::new()), "nothing is due any more");
+    // A part that somebody has changed is theirs, and said to be.
+    fs::write(&file, again.replace("| State | resolved |", "| State | resolved, I hope |")).unwrap();
+    let said = ok(&home, &["incident", "report", "--output", path]);
+    assert!(said.contains("the part \"facts\" was changed by hand and is left as it is"), "{said}");
+    assert!(fs::read_to_string(&file).unwrap().contains("resolved, I hope"));
+}
+
+/// Opens the menu of incidents and chooses a line by its letter.
+fn menu(screen: &mut Session, letter: &str, until: &str) {
+    insist(screen, "X", "its letter or Enter chooses");
+    press(screen, letter);
+    screen.wait_text(until);
+}
+
+/// Types into the dialog that is open.
+fn typed(screen: &mut Session, text: &str) {
+    screen.send(text);
+    screen.wait_text(text);
+    press(screen, "\r");
+    screen.wait_no_text("Enter records it");
+}
+
+#[test]
+fn an_incident_is_declared_kept_and_ended_by_keyboard_alone() {
+    let home = home();
+    let mut screen = home.start(&[]);
+    menu(&mut screen, "1", "declare P1");
+    typed(&mut screen, "Players can't log in");
+    // Its clocks stand under the header, in every view.
+    screen.wait_text("P1 Players can't log in (");
+    screen.wait_text("call L1 on call 14:");
+    menu(&mut screen, "a", "acknowledged");
+    screen.wait_text("call L2 senior SRE, Grace, 0101");
+    menu(&mut screen, "n", "What was seen, said or decided?");
+    typed(&mut screen, "the disk is full");
+    menu(&mut screen, "r", "who does what?");
+    press(&mut screen, "c");
+    screen.wait_text("who is commander?");
+    press(&mut screen, "\r");
+    menu(&mut screen, "p", "how bad is it?");
+    press(&mut screen, "0");
+    screen.wait_text("P1 is P0 now");
+    typed(&mut screen, "all servers are down");
+    screen.wait_text("P0 Players can't log in (");
+    insist(&mut screen, "7", "7 Timeline");
+    for told in ["the disk is full", "P1 is P0 now: all servers are down", "commander"] {
+        screen.wait_text(told);
+    }
+    menu(&mut screen, "m", "By what?");
+    typed(&mut screen, "made room");
+    screen.wait_no_text("call L2");
+    menu(&mut screen, "e", "How did it end?");
+    typed(&mut screen, "all well");
+    screen.wait_no_text("X: incident");
+    screen.wait_text("resolved: all well");
+    // Another process, after a restart, knows all of it.
+    leave(&mut screen);
+    let told = ok(&home, &["incident", "show"]);
+    for line in ["declared: Players can't log in", "mitigated: made room", "post-mortem 1d"] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+}
+
+#[test]
+fn what_a_run_does_belongs_to_the_incident_that_is_open() {
+    let home = home();
+    let folder = home.path().join("books");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(
+        folder.join("own.md"),
+        crate::books::FRONT.to_owned()
+            + "\n# Own\n\n## Do\n\n### Touch it\n\n```bash run on=local undo=none\ntrue\n```\n\nNothing to undo.\n",
+    )
+    .unwrap();
+    home.configure(&format!("environment = \"lab\"\n[runbooks]\npaths = [\"{}\"]\n", folder.display()));
+    ok(&home, &["incident", "declare", "Slow", "-p", "P2"]);
+    let plan = json(&home.run(&["runbook", "plan", "own", "--json"]));
+    let (hash, phrase) = (plan["hash"].as_str().unwrap(), plan["confirm"].as_str().unwrap());
+    ok(&home, &["runbook", "run", "own", "--plan", hash, "--confirm", phrase]);
+    let told = ok(&home, &["incident", "show"]);
+    assert!(told.contains("began ") && told.contains("Touch it on local: ok") && told.contains("ended ok"), "{told}");
+    ok(&home, &["incident", "resolve", "done"]);
+    ok(&home, &["runbook", "run", "own", "--plan", hash, "--confirm", phrase]);
+    let after = ok(&home, &["incident", "show"]);
+    assert_eq!(after.matches("began ").count(), 1, "what is done afterwards is none of it: {after}");
+}
+
+#[test]
+fn two_people_on_two_machines_keep_one_incident() {
+    let server = need!(own_postgres);
+    let Some([ada, ben]) = machines("incident::two_people_on_two_machines_keep_one_incident", &server, "") else {
+        return;
+    };
+    let mut screen = ben.dashboard();
+    assert!(ada.said(&["incident", "declare", "Slow", "-p", "P2"]).contains("P2 Slow: declared"));
+    // He sees it without asking, and what he says is hers to see.
+    screen.wait_text("P2 Slow (");
+    menu(&mut screen, "a", "acknowledged");
+    let seen = poll(LONG, || {
+        let told = ada.said(&["incident", "show"]);
+        told.contains("ben · acknowledged").then_some(told)
+    });
+    assert!(seen.is_some_and(|told| told.contains("ada · P2 declared: Slow")));
+    ada.said(&["incident", "resolve", "gone"]);
+    screen.wait_no_text("P2 Slow (");
+    leave(&mut screen);
+}
