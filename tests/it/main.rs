@@ -33,6 +33,7 @@ mod filters;
 mod frames;
 mod fresh_eyes;
 mod freshness;
+mod full_disk;
 mod fuzz;
 mod gallery;
 mod handbook_database;

@@ -10,6 +10,7 @@
 pub mod certs;
 pub mod cloud;
 pub mod cut;
+pub mod disk;
 pub mod docker;
 pub mod edge;
 pub mod engine;
@@ -31,6 +32,7 @@ pub mod tls;
 pub mod web;
 
 pub use cut::scissors;
+pub use disk::small_disk;
 pub use docker::{docker, tls_docker};
 pub use monitoring::{monitoring, own_alertmanager, relabelled};
 pub use node_exporter::own_node_exporter;
