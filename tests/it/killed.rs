@@ -7,7 +7,7 @@ use crate::lab::docker::{Container, Docker};
 use crate::lab::postgres::Postgres;
 use crate::lab::scripted::{Say, Scripted};
 use crate::lab::sshd::{HOST, Sshd};
-use crate::lab::{need, poll};
+use crate::lab::{need, own_postgres, own_sshd, poll};
 use crate::pty::Session;
 use crate::support::{Home, LONG, leave, postgres_config, press, say};
 use crate::team::prepare;
@@ -26,18 +26,32 @@ const RECORDS: usize = 44;
 /// How often each step was done, and how often it was taken back.
 type Effects = [[usize; 2]; STEPS];
 
-/// What is asked of all rounds.
+/// What all rounds act on.
 struct Lab<'a> {
     docker: &'a Docker,
-    database: &'a Postgres,
+    stopped: Container<'a>,
+    started: Container<'a>,
+    database: Postgres,
     sshd: Sshd,
     /// The journal is the team's, in that database server.
     team: bool,
 }
 
 impl<'a> Lab<'a> {
-    fn new(docker: &'a Docker, database: &'a Postgres, sshd: Sshd) -> Self {
-        Self { docker, database, sshd, team: false }
+    fn new(docker: &'a Docker, database: Postgres, sshd: Sshd) -> Self {
+        let [stopped, started] = ["stopped", "started"].map(|name| docker.container(name).start());
+        Self { docker, stopped, started, database, sshd, team: false }
+    }
+
+    /// As it was before the first round; when that was.
+    fn reset(&self) -> String {
+        self.database.run(
+            "DROP TABLE IF EXISTS ledger, stock; CREATE TABLE ledger (what text); CREATE TABLE stock (taken int, back int);
+             INSERT INTO stock VALUES (0, 0); GRANT ALL ON ledger, stock TO qd_act",
+        );
+        self.docker.cli(&["start", &self.stopped.id]);
+        self.docker.cli(&["stop", "-t", "0", &self.started.id]);
+        jiff::Timestamp::now().to_string()
     }
 
     fn config(&self, web: u16) -> String {
@@ -61,8 +75,7 @@ impl<'a> Lab<'a> {
 /// What one run acts on, and what counts what it did.
 struct World<'a> {
     lab: &'a Lab<'a>,
-    stopped: Container<'a>,
-    started: Container<'a>,
+    since: String,
     web: Scripted,
     home: Home,
     /// Runs that were there before.
@@ -82,10 +95,6 @@ enum Came {
 
 impl<'a> World<'a> {
     fn new(lab: &'a Lab<'a>) -> Self {
-        lab.database.run(
-            "DROP TABLE IF EXISTS ledger, stock; CREATE TABLE ledger (what text); CREATE TABLE stock (taken int, back int);
-             INSERT INTO stock VALUES (0, 0); GRANT ALL ON ledger, stock TO qd_act",
-        );
         let web = counting();
         let home = Home::new(&lab.config(web.port()));
         std::fs::create_dir(home.path().join("books")).unwrap();
@@ -93,10 +102,7 @@ impl<'a> World<'a> {
         std::fs::write(home.path().join("books/ten-steps.md"), page).unwrap();
         // The journal's file is there before its first record is to be held up.
         assert!(home.run(&["runbook", "resume"]).status.success());
-        let started = lab.docker.container("started").start();
-        started.act("kill");
-        let stopped = lab.docker.container("stopped").start();
-        let mut world = Self { lab, stopped, started, web, home, earlier: 0 };
+        let mut world = Self { lab, since: lab.reset(), web, home, earlier: 0 };
         world.earlier = world.runs().len();
         world
     }
@@ -108,8 +114,8 @@ impl<'a> World<'a> {
 
     /// The words behind `runbook plan` and `runbook run`.
     fn values(&self) -> [String; 5] {
-        let [stopped, started] =
-            [("stopped", &self.stopped), ("started", &self.started)].map(|(name, container)| format!("{name}=lab/{}", container.name));
+        let [stopped, started] = [("stopped", &self.lab.stopped), ("started", &self.lab.started)]
+            .map(|(name, container)| format!("{name}=lab/{}", container.name));
         ["ten-steps".to_owned(), "--var".to_owned(), stopped, "--var".to_owned(), started]
     }
 
@@ -144,18 +150,16 @@ impl<'a> World<'a> {
         let seen = |container: &Container<'_>, action: &str| {
             events.lines().filter(|line| **line == format!("{} {action}", container.id)).count()
         };
-        let stop = [seen(&self.stopped, "die"), seen(&self.stopped, "start") - 1];
-        // It was started and killed once before the run.
-        let start = [seen(&self.started, "start") - 1, seen(&self.started, "die") - 1];
+        let stop = ["die", "start"].map(|action| seen(&self.lab.stopped, action));
+        let start = ["start", "die"].map(|action| seen(&self.lab.started, action));
         [here, there, rows[0], post, stop, talk, rows[1], put, start, think]
     }
 
-    /// What the engine says of both containers since they were made.
+    /// What the engine says of both containers in this round.
     fn events(&self) -> String {
-        let made = self.started.inspect()["Created"].as_str().unwrap().to_owned();
-        let of = [&self.stopped, &self.started].map(|container| format!("container={}", container.id));
+        let of = [&self.lab.stopped, &self.lab.started].map(|container| format!("container={}", container.id));
         let now = jiff::Timestamp::now().to_string();
-        let span = ["events", "--since", &made, "--until", &now, "--format", "{{.Actor.ID}} {{.Action}}"];
+        let span = ["events", "--since", &self.since, "--until", &now, "--format", "{{.Actor.ID}} {{.Action}}"];
         self.lab.docker.cli(&[&span[..], &["--filter", &of[0], "--filter", &of[1]]].concat())
     }
 
@@ -208,18 +212,19 @@ impl<'a> World<'a> {
     /// What a person does with a step that failed after it was sent: looks again, and then goes on without it.
     fn go_on_by_hand(&self, run: &str, at: &str) {
         let mut screen = self.again_on_terminal(run, "--go-on").unwrap_or_else(|why| panic!("{at}: {why}"));
-        for answer in ["again", "continue the test has counted none of it"] {
-            let asked = poll(LONG, || {
-                let asks = screen.text().trim_end().ends_with("stop:");
-                (asks || screen.ends(Duration::ZERO)).then_some(asks)
-            });
-            match asked {
-                Some(true) => say(&mut screen, answer),
-                Some(false) => break,
-                None => panic!("{at}: {}", screen.text()),
+        for (answer, letter) in [("again", "(a)"), ("continue the test has counted none of it", "(c)")] {
+            let question = || {
+                let text = screen.text();
+                let last = text.trim_end().lines().last().unwrap_or_default().to_owned();
+                (last.ends_with("stop:") || screen.ends(Duration::ZERO)).then_some(last)
+            };
+            let question = poll(LONG, question).unwrap_or_else(|| panic!("{at}: {}", screen.text()));
+            if question.contains(letter) {
+                say(&mut screen, answer);
+                screen.wait_screen("what it took", LONG, |screen| !screen.contents().trim_end().ends_with("stop:"));
             }
         }
-        screen.wait_exit();
+        assert!(screen.ends(LONG), "{at}: {}", screen.text());
     }
 
     /// After the kill: it is looked after and gone on with until it has come to its end.
@@ -256,7 +261,6 @@ impl<'a> World<'a> {
         self.home.story();
         let held = json(&self.home.run(&["lock", "list", "--json"]));
         assert_eq!(held, serde_json::json!([]), "{at}");
-        self.plan();
     }
 
     /// All of it is taken back, once.
@@ -341,7 +345,7 @@ macro_rules! killed {
         #[test]
         fn $name() {
             let (docker, database) = (need!(docker), need!(own_postgres));
-            let lab = Lab::new(docker, &database, need!(own_sshd));
+            let lab = Lab::new(docker, database, need!(own_sshd));
             for count in $records {
                 killed_after(&lab, count);
             }
@@ -359,7 +363,7 @@ killed! {
 #[ignore = "a long trial: a kill at each of its records"]
 fn long_nothing_comes_twice_at_whichever_record_it_is_cut_off() {
     let (docker, database) = (need!(docker), need!(own_postgres));
-    let lab = Lab::new(docker, &database, need!(own_sshd));
+    let lab = Lab::new(docker, database, need!(own_sshd));
     for count in 1..RECORDS {
         killed_after(&lab, count);
     }
@@ -368,7 +372,7 @@ fn long_nothing_comes_twice_at_whichever_record_it_is_cut_off() {
 #[test]
 fn a_run_that_nothing_disturbs_has_these_records_and_can_be_taken_back() {
     let (docker, database) = (need!(docker), need!(own_postgres));
-    let lab = Lab::new(docker, &database, need!(own_sshd));
+    let lab = Lab::new(docker, database, need!(own_sshd));
     let world = World::new(&lab);
     let mut screen = world.start();
     assert!(screen.wait_exit().success(), "{}", screen.text());
@@ -420,8 +424,8 @@ fn by_chance(lab: &Lab<'_>, rounds: u64, seed: u64) {
         if round % 5 == 0 {
             world.take_back(&at);
         }
-        if round % 50 == 49 {
-            println!("{} kills in {:?}: {came:?}", round + 1, begun.elapsed());
+        if (round + 1) % 25 == 0 {
+            println!("seed {seed}: {} rounds in {:.0?}: {came:?}", round + 1, begun.elapsed());
         }
     }
 }
@@ -429,22 +433,27 @@ fn by_chance(lab: &Lab<'_>, rounds: u64, seed: u64) {
 #[test]
 fn nothing_comes_twice_at_whatever_moment_it_is_cut_off() {
     let (docker, database) = (need!(docker), need!(own_postgres));
-    by_chance(&Lab::new(docker, &database, need!(own_sshd)), 4, 20_261_128);
+    by_chance(&Lab::new(docker, database, need!(own_sshd)), 4, 20_261_128);
 }
 
 #[test]
 #[ignore = "a long trial: 500 kills"]
 fn long_nothing_comes_twice_in_five_hundred_kills() {
-    let (docker, database) = (need!(docker), need!(own_postgres));
-    let seed = std::env::var("QUARTERDECK_SEED").ok().and_then(|seed| seed.parse().ok());
-    by_chance(&Lab::new(docker, &database, need!(own_sshd)), 500, seed.unwrap_or(1));
+    let docker = need!(docker);
+    let seed = std::env::var("QUARTERDECK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let labs = [(); 4].map(|()| (own_postgres(), own_sshd()));
+    std::thread::scope(|scope| {
+        for (seed, (database, sshd)) in (seed..).zip(labs) {
+            scope.spawn(move || by_chance(&Lab::new(docker, database.unwrap(), sshd.unwrap()), 125, seed));
+        }
+    });
 }
 
 /// Kills of runs whose journal is the team's.
 fn in_a_teams_journal(rounds: u64) {
     let (docker, database) = (need!(docker), need!(own_postgres));
-    let mut lab = Lab::new(docker, &database, need!(own_sshd));
-    prepare(&database, &Home::new("").run(&["journal", "setup"]));
+    let mut lab = Lab::new(docker, database, need!(own_sshd));
+    prepare(&lab.database, &Home::new("").run(&["journal", "setup"]));
     lab.team = true;
     by_chance(&lab, rounds, 20_261_129);
 }
@@ -463,7 +472,7 @@ fn long_nothing_comes_twice_in_fifty_kills_when_the_journal_is_a_teams() {
 #[test]
 fn a_rest_that_is_killed_beside_an_open_dashboard_is_told_there_and_set_right() {
     let (docker, database) = (need!(docker), need!(own_postgres));
-    let lab = Lab::new(docker, &database, need!(own_sshd));
+    let lab = Lab::new(docker, database, need!(own_sshd));
     let world = World::new(&lab);
     world.killed_after(20, World::start);
     let mut dashboard = world.home.start(&[]);

@@ -220,6 +220,16 @@ fn who_is_asked_can_look_again_or_go_on_with_a_reason() {
 }
 
 #[test]
+fn who_is_asked_and_looks_again_in_vain_is_asked_the_same_once_more() {
+    let asked = last(&[UNDOABLE, CHANGE], failing(Then::Ask));
+    let mut events = failing(Then::Ask);
+    // What the page says follows only where nobody was asked, as by a run that is taken up again.
+    let in_vain = Watched::Failed("it is not there".to_owned());
+    events.extend([chosen(Way::Again), Event::Watched(in_vain, Then::Offer), Event::Recorded]);
+    assert_eq!(last(&[UNDOABLE, CHANGE], events), asked);
+}
+
+#[test]
 fn a_stop_offers_to_take_back_and_a_program_that_ends_asks_nobody() {
     let with = |stop| {
         let mut events = happy();

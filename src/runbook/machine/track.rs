@@ -114,12 +114,14 @@ pub(super) struct Track {
     host: bool,
     /// The step under way was sent so many times in vain.
     tries: u64,
+    /// The operator was asked what follows, and looks again first.
+    asked: bool,
 }
 
 impl Track {
     /// Steps that have not begun.
     pub(super) const fn new(steps: Range<usize>, host: bool) -> Self {
-        Self { step: steps.start, steps, phase: Phase::New, host, tries: 0 }
+        Self { step: steps.start, steps, phase: Phase::New, host, tries: 0, asked: false }
     }
 
     /// Of which those before this one are done.
@@ -323,6 +325,8 @@ impl Track {
             Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, about(why), false),
             Watched::CannotTell(why) => (StepState::Unknown, about(why), true),
         };
+        // Whoever was asked is asked again, and has the same ways as before.
+        let then = if std::mem::take(&mut self.asked) { Then::Ask } else { then };
         let end = if unknown { End::new(RunOutcome::Unknown, &detail, then) } else { common.end(&detail, then) };
         self.close(state, detail, Some(End { again: Some(Again::Watch(doubt)), ..end }))
     }
@@ -390,7 +394,10 @@ impl Track {
             return self.offer(common, end);
         }
         match way {
-            Way::Again => self.again(&end),
+            Way::Again => {
+                self.asked = end.then == Then::Ask && matches!(end.again, Some(Again::Watch(_)));
+                self.again(&end)
+            }
             Way::Undo => self.undo(common, End { again: None, then: Then::Offer, ..end }),
             Way::GoOn => self.go_on(end, reason),
             // Whoever asked goes on.
