@@ -119,7 +119,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
         let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
     }
-    if let Ok(Ended::Signal(signal)) = ended {
+    // Whatever can't be painted any more has lost its terminal.
+    if let Ended::Signal(signal) = *ended.as_ref().unwrap_or(&Ended::by(rustix::process::Signal::HUP)) {
         wind_down(&exec, signal).await;
     }
     shown.exec.connections.close().await;
@@ -147,10 +148,22 @@ async fn wind_down(exec: &Exec, signal: u8) {
     let Ok(mut signals) = Signals::new() else { return };
     tokio::select! {
         () = over => {}
-        _ = signals.next() => {}
+        () = insists(&mut signals, signal) => {}
         () = tokio::time::sleep(WIND_DOWN) => {}
     }
     tracing::info!(left = exec.running().len(), "wound down");
+}
+
+/// Somebody wants the end at once. Who closes a terminal does not: that alone sends SIGHUP more than once, and SIGCONT.
+async fn insists(signals: &mut Signals, first: u8) {
+    let hangup = Ended::by(rustix::process::Signal::HUP);
+    loop {
+        if let Told::End(why) = signals.next().await
+            && (why != hangup || Ended::Signal(first) != hangup)
+        {
+            return;
+        }
+    }
 }
 
 /// What people call a signal that ends the dashboard.

@@ -169,16 +169,18 @@ fn stdout_of(terminal: &mut Terminal<CrosstermBackend<Out>>) -> &mut CrosstermBa
     terminal.backend_mut()
 }
 
-/// Standard output; or nowhere, for a frame that the terminal shows already.
+/// Standard output; or nowhere, for a frame that the terminal shows already, and once the terminal is given back: ratatui shows the cursor
+/// as its last act, and panics where a terminal that was closed takes neither that nor the complaint about it.
 struct Out(BufWriter<Stdout>);
 
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if MUTE.load(Ordering::Relaxed) { Ok(bytes.len()) } else { self.0.write(bytes) }
+        let nowhere = MUTE.load(Ordering::Relaxed) || !OURS.load(Ordering::Relaxed);
+        if nowhere { Ok(bytes.len()) } else { self.0.write(bytes) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        if OURS.load(Ordering::Relaxed) { self.0.flush() } else { Ok(()) }
     }
 }
 

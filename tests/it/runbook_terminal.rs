@@ -645,16 +645,7 @@ fn a_dashboard_that_a_signal_ends_names_it_in_the_record_of_its_run() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")] {
         let desk = desk(&two_changes().replace("title: Own", "title: 1 own"));
         make(&desk, "good");
-        let mut screen = desk.start();
-        screen.send("5");
-        screen.wait_text("5 Runbooks");
-        screen.wait_text("1 own ");
-        // By title: the first one.
-        press(&mut screen, "g");
-        press(&mut screen, "R");
-        screen.wait_text("plan: 1 own");
-        screen.wait_text("y runs it");
-        press(&mut screen, "y");
+        let mut screen = begun_on_the_screen(&desk);
         is_made(&desk, "touched");
         screen.signal(signal);
         screen.wait_text("finishing what is under way");
@@ -667,4 +658,47 @@ fn a_dashboard_that_a_signal_ends_names_it_in_the_record_of_its_run() {
         assert!(reason.starts_with(&told) && end["data"]["outcome"] == "stopped", "{end}");
         assert!(!here(&desk, "again").exists(), "nothing new was begun");
     }
+}
+
+#[test]
+fn a_terminal_that_closes_in_the_middle_of_a_run_begins_nothing_new_and_what_is_under_way_is_finished_and_recorded() {
+    for screen in [true, false] {
+        let desk = desk(&two_changes().replace("title: Own", "title: 1 own"));
+        make(&desk, "good");
+        let mut session = if screen { begun_on_the_screen(&desk) } else { begun_in_a_shell(&desk) };
+        is_made(&desk, "touched");
+        session.hang_up();
+        make(&desk, "go");
+        session.wait_exit();
+        let records = records(&desk);
+        let end =
+            records.iter().rfind(|record| record["kind"] == "run.finish").unwrap_or_else(|| panic!("{records:#?}"));
+        let reason = end["data"]["reason"].as_str().unwrap();
+        assert!(reason.starts_with("quarterdeck was told to end (SIGHUP)"), "screen {screen}: {end}");
+        assert!(end["data"]["outcome"] == "stopped" && count(&desk, "step.intent") == 1, "{end}");
+        assert!(!here(&desk, "again").exists(), "nothing new was begun");
+        let told = desk.run(&["runbook", "resume"]);
+        assert_eq!(out(&told), "no run was cut off\n");
+    }
+}
+
+fn begun_on_the_screen(desk: &Desk) -> Session {
+    let mut screen = desk.start();
+    screen.send("5");
+    screen.wait_text("5 Runbooks");
+    screen.wait_text("1 own ");
+    // By title: the first one.
+    press(&mut screen, "g");
+    press(&mut screen, "R");
+    screen.wait_text("plan: 1 own");
+    screen.wait_text("y runs it");
+    press(&mut screen, "y");
+    screen
+}
+
+fn begun_in_a_shell(desk: &Desk) -> Session {
+    let mut screen = run(desk, &[]);
+    screen.wait_text("run it? y");
+    say(&mut screen, "y");
+    screen
 }

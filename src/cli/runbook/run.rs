@@ -545,7 +545,8 @@ impl<'a> Following<'a> {
     /// it is: true.
     fn interrupted(&mut self, desk: &Desk, signal: Option<&'static str>, person: Option<&mut Person>) -> bool {
         if self.stopping {
-            return true;
+            // Closing a terminal alone sends it more than once: nobody insists by that.
+            return signal != Some("SIGHUP");
         }
         // A question says itself how the run is stopped, and JSON is read by a program.
         let asks = signal.is_none() && !self.steering && self.question.is_none() && !self.of.json;
