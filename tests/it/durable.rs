@@ -5,7 +5,7 @@ use crate::lab::sshd::{HOST, Sshd};
 use crate::lab::{need, poll, skip};
 use crate::pty::Session;
 use crate::support::{Home, LONG};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -88,6 +88,17 @@ impl World {
         std::fs::write(self.traces.join("go"), "").unwrap();
     }
 
+    /// Kills the script and what keeps it, as a power cut does.
+    fn end_script(&self) {
+        let home = self.sshd.config().parent().unwrap().to_owned();
+        let [dir] = &kept(&home)[..] else { panic!("{:?}", kept(&home)) };
+        for file in ["pid", "body"] {
+            let text = std::fs::read_to_string(dir.join(file)).unwrap();
+            let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw).unwrap();
+            kill_process_group(pid, Signal::KILL).or_else(|_| kill_process(pid, Signal::KILL)).unwrap();
+        }
+    }
+
     /// Killed in the middle of its script, and looked after: the record of what was found.
     fn killed(&self) -> Value {
         let mut screen = self.start();
@@ -125,6 +136,34 @@ fn a_script_outlives_a_quarterdeck_that_is_killed_and_its_whole_result_is_found(
     let undone = world.home.run(&["runbook", "resume", &run, "--undo", "--plan", hash, "--confirm", "y"]);
     assert_eq!(undone.status.code(), Some(0), "{undone:?}");
     assert_eq!(world.effects(), ["run", "undo"]);
+}
+
+#[test]
+fn a_host_that_was_started_again_in_the_middle_leaves_its_step_unknown_until_somebody_says_what_they_saw() {
+    let sshd = need!(own_sshd);
+    let boot = sshd.config().with_file_name("boot");
+    std::fs::write(&boot, "first\n").unwrap();
+    sshd.force(&format!("export QUARTERDECK_LAB_BOOT_ID={}; exec sh -c \\\"$SSH_ORIGINAL_COMMAND\\\"", boot.display()));
+    let world = World::new(sshd, "");
+    let mut screen = world.start();
+    screen.signal(Signal::KILL);
+    screen.wait_exit();
+    // All that ran there is gone, without a word.
+    world.end_script();
+    std::fs::write(&boot, "second\n").unwrap();
+    let told = world.home.run(&["runbook", "resume", "--json"]);
+    assert_eq!(told.status.code(), Some(3), "{told:?}");
+    let run = world.home.try_runs().pop().unwrap();
+    let stands = json(&told)["runs"][0].clone();
+    assert_eq!((&stands["outcome"], &stands["steps"][0]["state"]), (&"unknown".into(), &"unknown".into()), "{stands}");
+    assert!(stands.to_string().contains("the host was started again meanwhile"), "{stands}");
+    for way in ["--go-on", "--undo"] {
+        let refused = world.home.run(&["runbook", "resume", &run, way, "--plan-only"]);
+        assert_eq!(refused.status.code(), Some(5), "{way}: {refused:?}");
+    }
+    let seen = ["runbook", "resume", &run, "--saw", "happened", "--reason", "the line stands in its file"];
+    assert_eq!(world.home.run(&seen).status.code(), Some(0));
+    assert_eq!(world.effects(), ["run"], "it was not sent again");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::lab::{need, own_postgres, own_sshd, poll};
 use crate::pty::Session;
 use crate::support::{Home, LONG, leave, postgres_config, press, say};
 use crate::team::prepare;
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Output;
@@ -139,7 +139,8 @@ impl<'a> World<'a> {
             let text = std::fs::read_to_string(self.home.path().join(name)).unwrap_or_default();
             ["run", "undo"].map(|word| text.lines().filter(|line| *line == word).count())
         });
-        let counted = "SELECT count(*) FILTER (WHERE what = 'run') || ' ' || count(*) FILTER (WHERE what = 'undo') FROM ledger
+        let counted =
+            "SELECT count(*) FILTER (WHERE what = 'run') || ' ' || count(*) FILTER (WHERE what = 'undo') FROM ledger
                        UNION ALL SELECT taken || ' ' || back FROM stock";
         let rows: Vec<[usize; 2]> = self.lab.database.column(counted).iter().map(|row| two(row)).collect();
         let asked = self.web.asked();
@@ -202,7 +203,8 @@ impl<'a> World<'a> {
     /// What a person does with what is in doubt: counts, and says what they saw.
     fn say_what_was_seen(&self, run: &str, stands: &Value, at: &str) {
         let unknown = |step: &Value| step["state"] == "unknown";
-        let step = stands["steps"].as_array().unwrap().iter().position(unknown).unwrap_or_else(|| panic!("{at}: {stands}"));
+        let step =
+            stands["steps"].as_array().unwrap().iter().position(unknown).unwrap_or_else(|| panic!("{at}: {stands}"));
         assert!(self.again(run, "--go-on").is_err(), "{at}: what nobody knows blocks");
         let saw = if self.effects()[step][0] > 0 { "happened" } else { "nothing" };
         let said = self.home.run(&["runbook", "resume", run, "--saw", saw, "--reason", "the test has counted"]);
@@ -212,16 +214,13 @@ impl<'a> World<'a> {
     /// What a person does with a step that failed after it was sent: looks again, and then goes on without it.
     fn go_on_by_hand(&self, run: &str, at: &str) {
         let mut screen = self.again_on_terminal(run, "--go-on").unwrap_or_else(|why| panic!("{at}: {why}"));
-        for (answer, letter) in [("again", "(a)"), ("continue the test has counted none of it", "(c)")] {
-            let question = || {
-                let text = screen.text();
-                let last = text.trim_end().lines().last().unwrap_or_default().to_owned();
-                (last.ends_with("stop:") || screen.ends(Duration::ZERO)).then_some(last)
-            };
-            let question = poll(LONG, question).unwrap_or_else(|| panic!("{at}: {}", screen.text()));
-            if question.contains(letter) {
+        let asked = |screen: &vt100::Screen| screen.contents().matches(", stop:").count();
+        for (number, answer) in (1..).zip(["again", "continue the test has counted none of it"]) {
+            if poll(LONG, || (screen.look(asked) == number || screen.ends(Duration::ZERO)).then_some(())).is_none() {
+                panic!("{at}: {}", screen.text());
+            }
+            if screen.look(asked) == number {
                 say(&mut screen, answer);
-                screen.wait_screen("what it took", LONG, |screen| !screen.contents().trim_end().ends_with("stop:"));
             }
         }
         assert!(screen.ends(LONG), "{at}: {}", screen.text());
@@ -245,7 +244,8 @@ impl<'a> World<'a> {
             self.go_on_by_hand(&run, at);
         }
         let (after, effects) = (self.stands(&run), self.at_most_once(at));
-        let states: Vec<&str> = after["steps"].as_array().unwrap().iter().filter_map(|step| step["state"].as_str()).collect();
+        let states: Vec<&str> =
+            after["steps"].as_array().unwrap().iter().filter_map(|step| step["state"].as_str()).collect();
         let missed = states.iter().filter(|state| **state != "ok").count();
         for (state, [count, _]) in states.iter().zip(effects) {
             assert!(*state == "failed" || (*state, count) == ("ok", 1), "{at}: {states:?} {effects:?} {after}");
@@ -271,7 +271,10 @@ impl<'a> World<'a> {
         assert_eq!(self.stands(&run)["outcome"], "undone", "{at}");
         for (step, ([was, _], [run, undo])) in done.into_iter().zip(self.effects()).enumerate() {
             // What is told as failed may have come to nothing: taking it back is once all the same.
-            assert!(run == was && undo <= 1 && (run == 0 || undo == 1), "{at}: step {step} came {run} times, taken back {undo}");
+            assert!(
+                run == was && undo <= 1 && (run == 0 || undo == 1),
+                "{at}: step {step} came {run} times, taken back {undo}"
+            );
         }
         assert!(self.again(&run, "--undo").is_err(), "{at}: nothing is left to take back");
         self.is_whole_and_free(at);
@@ -328,7 +331,8 @@ fn kill(screen: &mut Session) {
 /// It may be quicker than chance: then it has ended by itself.
 fn kill_at(screen: &mut Session, moment: Duration) {
     if !screen.ends(moment) {
-        kill(screen);
+        let _ = kill_process(screen.pid(), Signal::KILL);
+        screen.wait_exit();
     }
 }
 
@@ -382,7 +386,8 @@ fn a_run_that_nothing_disturbs_has_these_records_and_can_be_taken_back() {
     // Last first.
     let undone = world.home.records().into_iter().filter(|record| record["data"]["state"] == "undone");
     let steps: Vec<String> = undone.map(|record| record["step"].as_str().unwrap().replace("change/", "")).collect();
-    let backwards = ["think-here", "start", "put", "count", "talk-there", "stop", "post", "row", "note-there", "note-here"];
+    let backwards =
+        ["think-here", "start", "put", "count", "talk-there", "stop", "post", "row", "note-there", "note-here"];
     assert_eq!(steps, backwards);
 }
 
@@ -411,7 +416,8 @@ fn by_chance(lab: &Lab<'_>, rounds: u64, seed: u64) {
     let mut chance = Chance(seed);
     let mut came = BTreeMap::<Came, u64>::new();
     for round in 0..rounds {
-        let moment = chance.moment(span);
+        // Not all of them before it has begun.
+        let moment = span / 5 + chance.moment(span - span / 5);
         let mut at = format!("seed {seed}, round {round}, killed after {moment:?}");
         let world = World::new(lab);
         kill_at(&mut world.start(), moment);

@@ -76,6 +76,7 @@ mod second;
 mod seen;
 mod servers;
 mod silencing;
+mod skewed;
 mod slo;
 mod spacetime;
 mod ssh;
