@@ -264,10 +264,11 @@ async fn only_runs_of_dead_writers_are_unfinished(place: &dyn Place) {
     let left = start_run(&*dead).await;
     let finished = start_run(&*dead).await;
     finish(&*dead, finished).await;
-    start_run(&*alive).await;
-    start_run(&*us).await;
+    let (theirs, ours) = (start_run(&*alive).await, start_run(&*us).await);
     let records = us.unfinished().await.unwrap();
     assert_eq!(kinds(&records), [(Some(left), RecordKind::RunStart), (Some(left), RecordKind::StepIntent)]);
+    let begun = us.open_runs().await.unwrap().into_iter().filter(|record| record.entry.kind == RecordKind::RunStart);
+    assert_eq!(begun.filter_map(|record| record.entry.run).collect::<Vec<_>>(), [left, theirs, ours]);
 }
 
 async fn a_dead_run_is_claimed_once_and_again_when_the_claimant_dies(place: &dyn Place) {

@@ -51,6 +51,13 @@ impl Journal for Looking {
         Ok(Vec::new())
     }
 
+    async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        match self.reader().await? {
+            Some(reader) => reader.open_runs().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn away(&self) -> Option<Away> {
         match (&self.0, self.reader().await) {
             (_, Ok(Some(Reader::Team(reader)))) => reader.away(),

@@ -122,6 +122,8 @@ pub trait Journal: Send + Sync {
     /// All records of the runs that have a `run.start` (or a `run.resume`) and no `run.finish` after it, oldest first, whoever wrote them; without
     /// the runs that a living process drives (its own start, or its claim).
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError>;
+    /// The same, with the runs that a living process drives.
+    async fn open_runs(&self) -> Result<Vec<Record>, JournalError>;
     /// The machine that this process is on, where several share the journal; `None`: there is one alone. What was begun on another one can't
     /// be looked at from here: the same name may mean another thing there (`local`, a socket).
     async fn host(&self) -> Option<String> {

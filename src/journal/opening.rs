@@ -54,6 +54,10 @@ impl Journal for Opening {
         self.0.clone().await.unfinished().await
     }
 
+    async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        self.0.clone().await.open_runs().await
+    }
+
     async fn host(&self) -> Option<String> {
         self.0.clone().await.host().await
     }

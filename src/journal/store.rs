@@ -178,6 +178,17 @@ impl Reader {
         }
     }
 
+    /// See [`super::Journal::open_runs`]; of a team's server that is behind this machine's file, with what it lacks.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        match self {
+            Self::File(reader) => reader.open_runs().await,
+            Self::Team(reader) => reader.open_runs().await,
+        }
+    }
+
     /// See [`super::Journal::locked`].
     ///
     /// # Errors

@@ -130,6 +130,18 @@ impl TeamReader {
         Ok(records)
     }
 
+    /// See [`super::Reader::open_runs`].
+    pub(super) async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        let mut records = match (&self.server, &self.here) {
+            (Ok(server), _) => server.open_runs().await?,
+            (Err(_), Some(here)) => here.open_runs().await?,
+            (Err(error), None) => return Err(error.clone()),
+        };
+        // Of what the server lacks the ends of runs too.
+        self.add_pending(&mut records, |record| record.entry.run.is_some()).await?;
+        Ok(records)
+    }
+
     /// See [`super::Reader::last_starts`].
     pub(super) async fn last_starts(&self, runbook: Option<&str>) -> Result<Vec<Record>, JournalError> {
         let mut starts = match (&self.server, &self.here) {

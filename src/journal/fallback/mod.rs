@@ -235,6 +235,13 @@ impl Journal for Fallback {
         }
     }
 
+    async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        match self.inner.ask(self.inner.team.open_runs()).await? {
+            Some(records) => Ok(records),
+            None => self.inner.file().await?.open_runs().await,
+        }
+    }
+
     async fn host(&self) -> Option<String> {
         Some(self.inner.actor.host.clone())
     }

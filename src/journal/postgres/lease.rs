@@ -56,7 +56,7 @@ impl Inner {
     }
 
     pub(super) async fn pass(&self, wanted: Uuid) -> Result<Option<String>, JournalError> {
-        let open = self.reader.open_runs(None).await?;
+        let open = self.reader.driven(None).await?;
         let gone: Vec<String> = open.iter().filter(|run| run.is_gone()).map(|run| run.driver.to_string()).collect();
         let passed = sqlx::query_scalar("SELECT quarterdeck.pass($1::uuid, $2::uuid, $3::uuid[], $4)")
             .bind(wanted.to_string())
@@ -70,7 +70,7 @@ impl Inner {
 
     /// The server judges who is alive, but for a process that ended on this machine: that is seen here at once.
     pub(super) async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
-        let open = self.reader.open_runs(Some(run)).await?;
+        let open = self.reader.driven(Some(run)).await?;
         let gone: Vec<String> = open.iter().filter(|run| run.is_gone()).map(|run| run.driver.to_string()).collect();
         let claimed = sqlx::query_scalar("SELECT quarterdeck.take_over($1::uuid, $2::uuid, $3::uuid[])")
             .bind(run.to_string())

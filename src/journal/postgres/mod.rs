@@ -182,6 +182,11 @@ impl Journal for PostgresJournal {
         self.inner.reader.unfinished(self.inner.writer).await
     }
 
+    async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        self.inner.seen().await?;
+        self.inner.reader.open_runs().await
+    }
+
     async fn host(&self) -> Option<String> {
         Some(self.inner.here.host.clone())
     }
@@ -319,7 +324,7 @@ impl Inner {
 
     /// A run has no end, and another process than this one is to see to it.
     async fn is_driven(&self, run: RunId) -> Result<bool, JournalError> {
-        Ok(self.reader.open_runs(Some(run)).await?.iter().any(|open| open.driver != self.writer))
+        Ok(self.reader.driven(Some(run)).await?.iter().any(|open| open.driver != self.writer))
     }
 
     /// One after the other; after a failure the server is asked where the chain stands.

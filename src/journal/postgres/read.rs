@@ -190,6 +190,9 @@ impl Reader {
     }
 
     async fn of_runs(&self, runs: Vec<String>) -> Result<Vec<Record>, JournalError> {
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
         let query = format!("{SELECT} WHERE run = ANY ($1::uuid[]) ORDER BY place");
         let rows = sqlx::query(AssertSqlSafe(query)).bind(runs).fetch_all(&self.pool().await?).await;
         Ok(records(&self.told(rows)?))
@@ -197,18 +200,22 @@ impl Reader {
 
     /// The records of the runs that nobody drives any more, or `us` by a claim.
     pub(super) async fn unfinished(&self, us: Uuid) -> Result<Vec<Record>, JournalError> {
-        let open = self.open_runs(None).await?;
+        let open = self.driven(None).await?;
         // One that this process began is its own, however long it slept.
         let left = open.iter().filter(|run| if run.driver == us { run.claimed } else { run.is_left() });
-        let left: Vec<String> = left.map(|run| run.run.to_string()).collect();
-        if left.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.of_runs(left).await
+        self.of_runs(left.map(|run| run.run.to_string()).collect()).await
+    }
+
+    /// See [`super::super::Journal::open_runs`].
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        self.of_runs(self.driven(None).await?.iter().map(|run| run.run.to_string()).collect()).await
     }
 
     /// The unfinished runs, or this one if it is.
-    pub(super) async fn open_runs(&self, run: Option<RunId>) -> Result<Vec<Driven>, JournalError> {
+    pub(super) async fn driven(&self, run: Option<RunId>) -> Result<Vec<Driven>, JournalError> {
         let rows = sqlx::query(OPEN).bind(run.map(|run| run.to_string()));
         let rows = rows.fetch_all(&self.pool().await?).await;
         Ok(self.told(rows)?.iter().filter_map(|row| driven(row).ok()).collect())

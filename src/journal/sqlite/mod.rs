@@ -128,6 +128,10 @@ impl Journal for SqliteJournal {
         self.inner.reader.unfinished(self.inner.writer).await
     }
 
+    async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        self.inner.reader.open_runs().await
+    }
+
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         let inner = Arc::clone(&self.inner);
         let task = tokio::spawn(async move { inner.claim(run).await });

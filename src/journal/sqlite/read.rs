@@ -143,11 +143,16 @@ impl Reader {
 
     /// See [`super::super::Journal::unfinished`]; `us` is the writer who asks.
     pub(super) async fn unfinished(&self, us: Uuid) -> Result<Vec<Record>, JournalError> {
-        let rows = self.open_rows().await.map_err(|error| self.explain(&error))?;
-        let mut records = self.records(&rows)?;
+        let mut records = self.open_runs().await?;
         let left = self.left_behind(&records, us).await.map_err(|error| self.explain(&error))?;
         records.retain(|record| record.entry.run.is_some_and(|run| left.contains(&run)));
         Ok(records)
+    }
+
+    /// See [`super::super::Journal::open_runs`].
+    pub async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        let rows = self.open_rows().await.map_err(|error| self.explain(&error))?;
+        self.records(&rows)
     }
 
     /// See [`super::super::Journal::held`]; `us` is who asks.

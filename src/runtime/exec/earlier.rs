@@ -8,9 +8,6 @@ use crate::domain::text::clean;
 use crate::journal::JournalError;
 use crate::runbook::Past;
 
-/// So many of the newest records are searched for a run that is in doubt and that another session keeps.
-const RECENT: u32 = 2000;
-
 impl Exec {
     /// Why a run of a runbook must not begin; `None`: no earlier one is in its way. Those that somebody drives are not: they are under way.
     ///
@@ -22,8 +19,8 @@ impl Exec {
             return Ok(Some(told(run, runbook, &records)));
         }
         // Whoever looked at one in doubt keeps it while they live, and drives it no more than anybody else.
-        let recent = self.journal.recent(RECENT).await?;
-        let doubtful = self.of(runbook, &recent).find(|(run, records)| is_in_doubt(*run, records));
+        let open = self.journal.open_runs().await?;
+        let doubtful = self.of(runbook, &open).find(|(run, records)| is_in_doubt(*run, records));
         Ok(doubtful.map(|(run, records)| told(run, runbook, &records)))
     }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::connect::Server;
+use crate::lab::poll;
 use crate::lab::sshd::Sshd;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -47,6 +48,19 @@ impl Fleet {
              ```bash verify on=host timeout=30s\nset -eu\ngrep -qx \"$QD_HOST\" {done}\n```\n",
         );
         Library::read([("page.md", text.as_str())]).unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    /// Breaks the line to one of them.
+    fn kill_master(&self, host: &str) {
+        let of_host = |pid: &rustix::process::Pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).any(|word| word == host.as_bytes())
+        };
+        let masters: Vec<_> = self.sshd.masters().into_iter().filter(of_host).collect();
+        assert!(!masters.is_empty(), "{host} has a line");
+        for pid in masters {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
     }
 
     fn done(&self) -> BTreeSet<String> {
@@ -117,6 +131,36 @@ async fn fifty_hosts_of_which_some_are_dead_some_slow_and_one_fails_stop_where_t
     assert_eq!(fleet.done(), ok, "what is told as done was done, and nothing else");
     assert!(most > 1 && most <= usize::from(AT_ONCE) + CLOSING, "{most} connections at once");
     fleet.sshd.wait_masters(0);
+    bridge.exec.connections.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_one_host_is_cut_off_the_others_of_its_batch_go_on_and_no_new_batch_begins() {
+    let fleet = Fleet::new(need!(own_sshd), 3, &[]);
+    let (began, go) = (fleet.folder.path().join("began"), fleet.folder.path().join("go"));
+    let script = format!(
+        "if [ \"$QD_HOST\" = web-001 ]; then touch {}; until [ -e {} ]; do sleep 0.1; done; fi",
+        began.display(),
+        go.display()
+    );
+    let library = fleet.page("serial: [2]", &script);
+    let mut bridge = bridge(&fleet, library, AT_ONCE).await;
+    let plan = bridge.plan("page", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let there = move || poll(Duration::from_secs(30), || began.exists().then_some(()));
+    assert!(tokio::task::spawn_blocking(there).await.unwrap().is_some(), "it begins");
+    fleet.kill_master("web-001");
+    bridge.until(|event| matches!(event, RunEvent::Detached { since: Some(_), .. })).await;
+    let mate = || fleet.done().contains("web-002");
+    while !(mate() && state(bridge.runs.get(run).unwrap(), "web-002") == StepState::Ok) {
+        bridge.until(|event| matches!(event, RunEvent::Record(_))).await;
+    }
+    let view = bridge.runs.get(run).unwrap();
+    assert_eq!([state(view, "web-001"), state(view, "web-003")], [StepState::Intent, StepState::Planned]);
+    std::fs::write(go, "").unwrap();
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{}", view.reason);
+    assert_eq!(fleet.done().len(), 3);
     bridge.exec.connections.close().await;
 }
 

@@ -306,6 +306,29 @@ async fn what_became_of_a_request_is_told_apart() {
     assert!(!service.asked().contains(&"/api/fine".to_owned()), "a change follows no redirect");
 }
 
+/// The first answer gets lost on its way back, before anything was done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_answer_is_lost_is_sent_again_under_its_key_and_only_where_twice_is_once() {
+    for (more, times, outcome) in [("idempotent retry=2", 2, RunOutcome::Ok), ("", 1, RunOutcome::Failed)] {
+        let posts = std::sync::atomic::AtomicUsize::new(0);
+        let service = Scripted::start(move |path| match path {
+            "/api/order" if posts.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => Say::Nothing,
+            "/api/order" => Say::good("{}"),
+            _ => Say::good(format!("{{\"ordered\": {}}}", posts.load(std::sync::atomic::Ordering::SeqCst) > 1)),
+        });
+        let fences = fence(&format!("http run on=shop timeout=5s undo=none {more}"), "POST /order")
+            + &fence("http verify on=shop timeout=5s expect=(json.ordered)", "GET /state");
+        let (view, bridge) = run(connections(service.port()), page("", &fences), json!({})).await;
+        assert_eq!(view.outcome, Some(outcome), "{more} {view:?}");
+        assert!(bridge.story().await.contains(&"step.exit unknown".to_owned()), "{more}");
+        let requests = service.requests();
+        let sent: Vec<&String> = requests.iter().filter(|request| request.starts_with("POST")).collect();
+        let key = format!("idempotency-key: {}/do/it/shop", view.id);
+        assert_eq!(sent.len(), times, "{more} {requests:?}");
+        assert!(sent.iter().all(|request| request.contains(&key) == !more.is_empty()), "{more} {requests:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_goes_through_the_hosts_ssh_and_a_closed_port_is_told_before_a_change() {
     let sshd = need!(own_sshd);

@@ -97,6 +97,9 @@ impl Journal for Staged {
     async fn unfinished(&self) -> Result<Vec<Record>, JournalError> {
         self.inner.unfinished().await
     }
+    async fn open_runs(&self) -> Result<Vec<Record>, JournalError> {
+        self.inner.open_runs().await
+    }
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {
         self.inner.claim(run).await
     }
