@@ -307,3 +307,38 @@ fn snake(name: &str) -> String {
     }
     out
 }
+
+/// Tests that the page about safety names by a link, and files of tests that it names: all of them are there.
+#[test]
+fn every_test_that_the_page_about_safety_names_is_there() {
+    let docs = root().join("docs");
+    let page = fs::read_to_string(docs.join("safety.md")).unwrap();
+    let links = page.split("[`").skip(1).filter_map(|rest| rest.split_once("`](")).filter_map(|(name, rest)| {
+        let file = rest.split(')').next().unwrap();
+        file.ends_with(".rs").then_some((name, docs.join(file)))
+    });
+    let missing: Vec<_> = links.clone().filter(|(name, file)| !is_test(file, name)).collect();
+    assert_eq!(missing, [], "tests that are not there");
+    assert!(links.count() > 50, "the table is read");
+    let files = page.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs") && !word.contains(' '));
+    let places = ["", "src", "tests/it"].map(|place| root().join(place));
+    let gone: Vec<&str> = files.filter(|file| !places.iter().any(|place| place.join(file).exists())).collect();
+    assert_eq!(gone, [""; 0], "files that are not there");
+}
+
+/// Whether a file has a test of this name: a function, or a line of a macro that makes tests.
+fn is_test(file: &Path, name: &str) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let is_function = |line: &str| {
+        let line = line.strip_prefix("async ").unwrap_or(line);
+        line.strip_prefix("fn ").and_then(|line| line.strip_prefix(name)).is_some_and(|rest| rest.starts_with("()"))
+    };
+    let made = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(" at "));
+    let marked = |at: usize| {
+        let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        attributes.into_iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    };
+    let function = lines.iter().position(|line| is_function(line)).is_some_and(marked);
+    function || lines.iter().any(made)
+}

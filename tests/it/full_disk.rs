@@ -95,7 +95,10 @@ fn on_a_full_disk_no_change_begins_and_it_is_said_why() {
     desk.disk.empty();
     let done = desk.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(done.status.success(), "{}", said(&done));
-    assert_eq!((desk.lines("one"), desk.lines("two")), (vec!["one".to_owned(), "end".to_owned()], vec!["two".to_owned()]));
+    assert_eq!(
+        (desk.lines("one"), desk.lines("two")),
+        (vec!["one".to_owned(), "end".to_owned()], vec!["two".to_owned()])
+    );
 }
 
 #[test]

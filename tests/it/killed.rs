@@ -213,7 +213,8 @@ impl<'a> World<'a> {
 
     /// What a person does with a step that failed after it was sent: looks again, and then goes on without it.
     fn go_on_by_hand(&self, run: &str, at: &str) {
-        let mut screen = self.again_on_terminal(run, "--go-on").unwrap_or_else(|why| panic!("{at}: {why}"));
+        let mut screen =
+            self.again_on_terminal(run, "--go-on").unwrap_or_else(|why| panic!("{at}: {why} {}", self.stands(run)));
         let asked = |screen: &vt100::Screen| screen.contents().matches(", stop:").count();
         for (number, answer) in (1..).zip(["again", "continue the test has counted none of it"]) {
             if poll(LONG, || (screen.look(asked) == number || screen.ends(Duration::ZERO)).then_some(())).is_none() {
@@ -226,6 +227,22 @@ impl<'a> World<'a> {
         assert!(screen.ends(LONG), "{at}: {}", screen.text());
     }
 
+    /// As often as it takes: what one look leaves in doubt, the next one may tell.
+    fn go_on_to_its_end(&self, run: &str, at: &str) {
+        for _ in 0..4 {
+            let stands = self.stands(run);
+            match stands["outcome"].as_str() {
+                Some("ok") => return,
+                Some("unknown") => self.say_what_was_seen(run, &stands, at),
+                _ if self.again(run, "--go-on") == Ok(0) => return,
+                _ if self.stands(run)["outcome"] == "failed" => return self.go_on_by_hand(run, at),
+                _ => {
+                    self.at_most_once(at);
+                }
+            }
+        }
+    }
+
     /// After the kill: it is looked after and gone on with until it has come to its end.
     fn set_right(&self, at: &str) -> Came {
         let told = self.home.run(&["runbook", "resume", "--json"]);
@@ -235,14 +252,7 @@ impl<'a> World<'a> {
             assert_eq!(self.effects(), [[0, 0]; STEPS], "{at}");
             return Came::Nothing;
         };
-        let before = self.stands(&run);
-        if before["outcome"] == "unknown" {
-            self.say_what_was_seen(&run, &before, at);
-        }
-        if before["outcome"] != "ok" && self.again(&run, "--go-on") != Ok(0) {
-            self.at_most_once(at);
-            self.go_on_by_hand(&run, at);
-        }
+        self.go_on_to_its_end(&run, at);
         let (after, effects) = (self.stands(&run), self.at_most_once(at));
         let states: Vec<&str> =
             after["steps"].as_array().unwrap().iter().filter_map(|step| step["state"].as_str()).collect();
@@ -343,7 +353,7 @@ fn killed_after(lab: &Lab<'_>, count: usize) {
     world.take_back(&at);
 }
 
-/// A test for some of the records: a step has four, so that each kind of record is met, and each language.
+/// A test for some of the records, where a language's change may or may not have been sent: its intent, and what was heard of it.
 macro_rules! killed {
     ($($name:ident at $records:expr;)+) => {$(
         #[test]
@@ -358,9 +368,9 @@ macro_rules! killed {
 }
 
 killed! {
-    nothing_comes_twice_however_it_is_cut_off_early at [1, 4, 8];
-    nothing_comes_twice_however_it_is_cut_off_half_way at [13, 16, 21];
-    nothing_comes_twice_however_it_is_cut_off_late at [28, 34, 39];
+    nothing_comes_twice_however_it_is_cut_off_early at [4, 8];
+    nothing_comes_twice_however_it_is_cut_off_half_way at [16, 21];
+    nothing_comes_twice_however_it_is_cut_off_late at [28, 39];
 }
 
 #[test]
@@ -439,18 +449,20 @@ fn by_chance(lab: &Lab<'_>, rounds: u64, seed: u64) {
 #[test]
 fn nothing_comes_twice_at_whatever_moment_it_is_cut_off() {
     let (docker, database) = (need!(docker), need!(own_postgres));
-    by_chance(&Lab::new(docker, database, need!(own_sshd)), 4, 20_261_128);
+    by_chance(&Lab::new(docker, database, need!(own_sshd)), 2, 20_261_128);
 }
 
 #[test]
 #[ignore = "a long trial: 500 kills"]
 fn long_nothing_comes_twice_in_five_hundred_kills() {
     let docker = need!(docker);
-    let seed = std::env::var("QUARTERDECK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let (seed, kills) = (number("QUARTERDECK_SEED").unwrap_or(1), number("QUARTERDECK_KILLS").unwrap_or(500));
+    // Side by side: most of a round is waiting.
     let labs = [(); 4].map(|()| (own_postgres(), own_sshd()));
     std::thread::scope(|scope| {
         for (seed, (database, sshd)) in (seed..).zip(labs) {
-            scope.spawn(move || by_chance(&Lab::new(docker, database.unwrap(), sshd.unwrap()), 125, seed));
+            scope.spawn(move || by_chance(&Lab::new(docker, database.unwrap(), sshd.unwrap()), kills / 4, seed));
         }
     });
 }
@@ -466,7 +478,7 @@ fn in_a_teams_journal(rounds: u64) {
 
 #[test]
 fn nothing_comes_twice_when_the_journal_is_a_teams() {
-    in_a_teams_journal(2);
+    in_a_teams_journal(1);
 }
 
 #[test]

@@ -30,7 +30,8 @@ pub fn small_disk() -> Result<SmallDisk, String> {
     let [unshare, nsenter] = ["unshare", "nsenter"].map(|name| program(&[name], &[]));
     let (unshare, nsenter) = unshare.zip(nsenter).ok_or("unshare and nsenter (util-linux)")?;
     let at = folder("disk");
-    let script = format!("mount -t tmpfs -o size=2m,mode=700 none {0} && touch {0}/here && exec sleep 86400", at.display());
+    let script =
+        format!("mount -t tmpfs -o size=2m,mode=700 none {0} && touch {0}/here && exec sleep 86400", at.display());
     let mut keeper = Service::start("disk-log", Command::new(unshare).args(["--mount", "sh", "-c", &script]))?;
     keeper = keeper.ends_by(Signal::KILL);
     let here = seen(&keeper, &at).join("here");
