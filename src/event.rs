@@ -139,6 +139,8 @@ pub enum RunEvent {
         ways: Vec<Way>,
     },
     /// A step calls another runbook: it is to be planned, shown, answered and started like any other, or declined
+    /// A run waits for no answer any more, though none was given: what it asked about has settled itself.
+    AskOver(RunId),
     /// ([`crate::effect::RunAnswer::Declined`]).
     Call {
         /// The run that calls.

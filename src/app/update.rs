@@ -625,6 +625,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::CutOff(runs) => super::cut_off::found(state, &runs),
         RunEvent::Left(runs) => super::cut_off::left(state, &runs),
         RunEvent::Reconciled(ended) => super::cut_off::settled(state, &ended),
+        RunEvent::AskOver(run) => questions::settled(state, run),
     }
 }
 

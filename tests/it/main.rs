@@ -80,5 +80,6 @@ mod spacetime;
 mod ssh;
 mod team;
 mod undoing;
+mod unbound;
 mod untouched;
 mod views;

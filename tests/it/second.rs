@@ -32,7 +32,7 @@ fn json(machine: &Machine, arguments: &[&str]) -> Value {
 }
 
 /// A run as its plan wants to be answered.
-fn start(machine: &Machine, runbook: &str, more: &[&str]) -> (Session, String) {
+pub fn start(machine: &Machine, runbook: &str, more: &[&str]) -> (Session, String) {
     let plan = json(machine, &["runbook", "plan", runbook, "--json"]);
     let (hash, phrase) = (plan["hash"].as_str().unwrap(), plan["confirm"].as_str().unwrap());
     let mut arguments = vec!["runbook", "run", runbook, "--plan", hash, "--confirm", phrase];
@@ -90,8 +90,8 @@ fn what_takes_two_is_asked_for_on_one_machine_and_approved_on_another_and_never_
     leave(&mut screen);
 }
 
-/// A second runbook over the same lock: what its second step makes shows whether it was begun.
-fn twice(machine: &Machine) {
+/// A second runbook over a lock: what its second step makes shows whether it was begun.
+pub fn twice(machine: &Machine, lock: &str) {
     let step = |title: &str, file: &str, wait: &str| {
         format!(
             "### {title}\n\n```bash run on=local timeout=60s\nset -eu\ntouch \"$HOME/{file}\"\n{wait}```\n\n\
@@ -101,10 +101,9 @@ fn twice(machine: &Machine) {
     };
     let steps = step("One", "one", "until [ -e \"$HOME/go\" ]; do sleep 0.05; done\n") + &step("Two", "two", "");
     let front = FRONT.replace("id: own\ntitle: Own", "id: twice\ntitle: Twice");
-    machine.desk.file(
-        "books/twice.md",
-        &format!("{front}lock: [service/shop]\n---\n\n# Twice\n\nIt is tried.\n\n## Do\n\n{steps}"),
-    );
+    machine
+        .desk
+        .file("books/twice.md", &format!("{front}lock: [{lock}]\n---\n\n# Twice\n\nIt is tried.\n\n## Do\n\n{steps}"));
 }
 
 #[test]
@@ -112,7 +111,7 @@ fn a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it()
     let server = need!(own_postgres);
     let name = "second::a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it";
     let Some([one, two]) = machines(name, &server, "") else { return };
-    twice(&one);
+    twice(&one, "service/shop");
     let (mut shell, _) = start(&one, "twice", &[]);
     one.is_made("one");
     let ask = ["lock", "ask", "service/shop", "--reason", "the shop must be restarted"];
@@ -147,7 +146,7 @@ fn whoever_is_stopped_and_told_loses_the_lock_and_its_next_change_is_refused() {
     let server = need!(own_postgres);
     let name = "second::whoever_is_stopped_and_told_loses_the_lock_and_its_next_change_is_refused";
     let Some([one, two]) = machines(name, &server, "") else { return };
-    twice(&one);
+    twice(&one, "service/shop");
     let (shell, _) = start(&one, "twice", &[]);
     one.is_made("one");
     // It hears nothing and renews nothing: a laptop that sleeps.
