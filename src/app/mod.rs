@@ -385,7 +385,11 @@ impl State {
 
     /// The line above the keys says what is being done, or where a replay stands.
     fn has_banner(&self) -> bool {
-        self.banner.is_some() || self.replay.is_some() || !self.questions.is_empty() || self.second_asks().is_some()
+        self.banner.is_some()
+            || self.replay.is_some()
+            || !self.questions.is_empty()
+            || self.outputs.most_silent().is_some()
+            || self.second_asks().is_some()
     }
 
     /// Where everything stands.

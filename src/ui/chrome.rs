@@ -3,12 +3,13 @@
 use crate::action::Action;
 use crate::app::{AskDialog, Banner, State, Toast};
 use crate::domain::log::Anchor;
-use crate::domain::text;
+use crate::domain::{text, time};
 use crate::keymap::Scope;
 use crate::panes::PANES;
 use crate::runbook::Writes;
 use crate::theme::Role;
 use crate::widgets::{canvas, figure, wrap};
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::borrow::Cow;
@@ -145,6 +146,10 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
     }
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
     let hint = banner_hint(state, banner);
+    if let Some(text) = detached(state) {
+        let hint = format!("{}: all", state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default());
+        return banner_line(state, area, buf, (Role::ToastBad, &text, &hint));
+    }
     let room = usize::from(area.width).saturating_sub(hint.width() + 4);
     let (role, text) = banner.line(&state.runs, state.now, room);
     banner_line(state, area, buf, (role, &text, &hint));
@@ -152,6 +157,25 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
 
 /// What a run asks whose question is not on the screen, and how to answer. It is louder than everything that need not be answered.
 fn asks(state: &State, ask: &AskDialog) -> (String, String) {
+/// `◌ detached: nothing heard of web-1 for 12s; it goes on there (Restart web)`: a step whose line is lost, until it is followed again.
+fn detached(state: &State) -> Option<String> {
+    let (run, step, since, others) = state.outputs.most_silent()?;
+    let run = state.runs.get(run);
+    let place = run.and_then(|run| run.place_of(step)).unwrap_or(step);
+    let of = run.map_or_else(String::new, |run| format!(" ({})", run.title));
+    let silent = silent(state, since);
+    Some(match others {
+        0 => format!("◌ detached: nothing heard of {place} for {silent}; it goes on there{of}"),
+        others => {
+            format!("◌ detached: nothing heard of {place} for {silent}, nor of {others} more; they go on there{of}")
+        }
+    })
+}
+
+fn silent(state: &State, since: Timestamp) -> String {
+    figure::text(|out| figure::coarse_age(out, time::between(since, state.now.wall)))
+}
+
     let key = state.keymap.key_of(state.scope(), &Action::Answer).unwrap_or_default();
     let run = state.runs.get(ask.run);
     let of = run.map_or_else(String::new, |run| format!(" ({})", run.title));
@@ -160,7 +184,11 @@ fn asks(state: &State, ask: &AskDialog) -> (String, String) {
         1 => format!("{key}: answer"),
         many => format!("{many} runs ask  {key}: answer"),
     };
-    (format!("? run {} asks{of}: {first}", ask.run.short()), hint)
+    let silent = state
+        .outputs
+        .most_silent()
+        .map(|(_, _, since, others)| format!("{} detached {}  ", others + 1, silent(state, since)));
+    (format!("? run {} asks{of}: {first}", ask.run.short()), silent.unwrap_or_default() + &hint)
 }
 
 fn banner_line(state: &State, area: Rect, buf: &mut Buffer, (role, text, hint): (Role, &str, &str)) {
