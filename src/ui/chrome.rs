@@ -18,6 +18,8 @@ use unicode_width::UnicodeWidthStr;
 
 /// Cells of a message at most: longer lines are hard to read.
 const TOAST_WIDTH: u16 = 112;
+/// On a line of fewer cells every word counts.
+const NARROW: u16 = 100;
 /// Lines of a message at most.
 const TOAST_LINES: usize = 6;
 
@@ -241,10 +243,11 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     };
     let mut x = area.x + 1;
     // What lies over the panes has keys of its own, and says them.
-    let hints = if state.overlay.is_some() { Vec::new() } else { hints(state) };
+    let hints = if state.overlay.is_some() { Vec::new() } else { hints(state, area.width < NARROW) };
+    let gap = if last.is_empty() { 0 } else { 2 };
     for (acts, key, doc) in hints {
-        let cells = (key.len() + doc.len() + 3) as u16;
-        if x + cells > end.saturating_sub(1) {
+        let cells = (key.width() + doc.width() + 1) as u16;
+        if x + cells + gap > end {
             break;
         }
         let (key_role, doc_role) = if acts { (key_acts, doc_acts) } else { (Role::Key, Role::Hint) };
@@ -257,7 +260,7 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
 const NOT_REPLAYED: [Action; 3] = [Action::Actions, Action::Runs, Action::Writes];
 
 /// Key and word: the runbooks bound in this pane, then what everybody needs.
-fn hints(state: &State) -> Vec<(bool, String, String)> {
+fn hints(state: &State, narrow: bool) -> Vec<(bool, String, String)> {
     const PAGE: [(Action, &str); 5] = [
         (Action::Back, "back"),
         (Action::NextPane, "next link"),
@@ -330,6 +333,9 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
             pages.push((binding.action.clone(), binding.action.word()));
         }
     }
+    if narrow {
+        shorten(&mut acting);
+    }
     let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
         (Some(_), _) => &LOG,
         (None, Some(page)) if page.run().is_some() => &RUN,
@@ -358,6 +364,16 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let told = told.into_iter();
     let told = told.filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     acting.into_iter().chain(told).collect()
+}
+
+/// `C cancel-session  K terminate-session`: where room is scarce, the first word of what acts is left out when all have the same.
+fn shorten(acting: &mut [(bool, String, String)]) {
+    // Other words than names of runbooks have none.
+    let mut names: Vec<&mut String> = acting.iter_mut().map(|(.., doc)| doc).filter(|doc| doc.contains('-')).collect();
+    let shared = names.first().and_then(|name| name.split_once('-')).map(|(first, _)| format!("{first}-"));
+    let shared = shared.filter(|shared| names.len() > 1 && names.iter().all(|name| name.starts_with(shared)));
+    let Some(shared) = shared else { return };
+    names.iter_mut().for_each(|name| drop(name.drain(..shared.len())));
 }
 
 /// What may be typed and how it ends; where it is narrow, what is typed needs the room.
