@@ -594,6 +594,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             state.outputs.detach(run, step, since);
         }
         RunEvent::Recalled(record) => {
+                super::calls::over(state, run, effects);
             super::second::known(state, &record);
             state.runs.apply(&record);
         }

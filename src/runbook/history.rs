@@ -542,12 +542,18 @@ impl Runs {
 
     /// Somebody at this screen holds a run, or lets it go on.
     pub fn pause(&mut self, run: RunId, paused: bool) {
-        if let Some(place) = self.places.get(&run) {
-            self.views[*place].paused = paused;
+        let mut family = vec![run];
+        while let Some(run) = family.pop() {
+            if let Some(place) = self.places.get(&run) {
+                self.views[*place].paused = paused;
+            }
+            let called = |view: &&RunView| view.caller.as_ref().is_some_and(|(caller, _)| *caller == run);
+            family.extend(self.views.iter().filter(called).map(|view| view.id));
         }
         self.revision += 1;
     }
 
+    /// With it what it has called.
     /// Takes in one record; records of one run must come in order.
     pub fn apply(&mut self, record: &Record) {
         let Some(id) = record.entry.run else { return };
