@@ -215,6 +215,8 @@ pub struct State {
     started: Vec<RunId>,
     /// Until when leaving is what is wanted, though a run is under way; monotonic.
     leaving: Option<Duration>,
+    /// Whose clocks were told to be off, so that each is told once.
+    clocks: std::collections::BTreeSet<String>,
     /// What is being done, until dismissed.
     pub banner: Option<Banner>,
     /// Passing messages.
@@ -311,6 +313,7 @@ impl State {
             outputs: Outputs::default(),
             started: Vec::new(),
             leaving: None,
+            clocks: std::collections::BTreeSet::new(),
             banner: None,
             toasts,
             note: None,

@@ -675,6 +675,7 @@ impl<'a> Following<'a> {
             | RunEvent::Elsewhere(_)
             | RunEvent::Unread(_)
             | RunEvent::Away(_)
+            | RunEvent::Clock { .. }
             | RunEvent::OnlyLooks(_)
             | RunEvent::CutOff(_)
             | RunEvent::Left(_)
@@ -831,12 +832,12 @@ mod tests {
         assert_eq!(read(&failed, "c the test host"), Some(all_the_same));
         assert_eq!((read(&failed, "continue"), read(&failed, "stop"), read(&failed, "y")), (None, None, None));
         assert_eq!(super::read(&failed, "continue known"), Err(reason::WANTED.to_owned()));
-        let next = Question { ways: vec![Way::Next, Way::Stop], ..question(None, false) };
         let unbound = Question { ways: vec![Way::Wait, Way::Glass, Way::Stop], ..question(None, false) };
         let glass = RunAnswer::Choose { way: Way::Glass, reason: "the shop is down".to_owned() };
         assert_eq!(read(&unbound, "break-glass the shop is down"), Some(glass.clone()));
         assert_eq!((read(&unbound, "! the shop is down"), read(&unbound, "!")), (Some(glass), None));
         assert_eq!(read(&unbound, "w"), Some(RunAnswer::Choose { way: Way::Wait, reason: String::new() }));
+        let next = Question { ways: vec![Way::Next, Way::Stop], ..question(None, false) };
         let on = Some(RunAnswer::Choose { way: Way::Next, reason: String::new() });
         assert_eq!((read(&next, "continue"), read(&next, "c"), read(&next, "next")), (on.clone(), on, None));
         let typed = question(Some("kill 3 on db"), false);

@@ -44,6 +44,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         | RunEvent::Yours { .. }
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
+        | RunEvent::Clock { .. }
         | RunEvent::OnlyLooks(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)
@@ -64,8 +65,8 @@ pub fn line(event: &RunEvent) -> Option<String> {
             ),
             None => format!("! {step}: its host answers again, and it is followed"),
         }),
-        RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
         RunEvent::AskOver(run) => Some(format!("run {} waits no more, and goes on", run.short())),
+        RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
         RunEvent::Away(Some(away)) => Some(format!("! {}", text::clean(&away.why))),
         RunEvent::Away(None) => Some(JOURNAL_BACK.to_owned()),
         RunEvent::PlanChanged { what, .. } => {
@@ -82,6 +83,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::Noted(_)
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
+        | RunEvent::Clock { .. }
         | RunEvent::OnlyLooks(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)

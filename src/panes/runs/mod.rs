@@ -214,7 +214,9 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
         }
         4 => {
             out.push_str(&run.actor);
-            Role::Muted
+            let Some(clock) = &run.clock else { return Role::Muted };
+            let _ = write!(out, " (clock {clock})");
+            Role::SeverityWarning
         }
         5 => {
             figure::age(out, crate::domain::time::between(run.started, run.until(cx.now.wall)));
@@ -246,6 +248,13 @@ fn sections(run: &RunView) -> Vec<Section> {
         fact("outcome", run.verdict().unwrap_or_else(|| run.word().to_owned())),
         fact("run", format!("{} of {}", run.id, run.runbook)),
         fact("started", format!("{} by {} in {}", run.started.strftime("%Y-%m-%d %H:%M:%SZ"), run.actor, run.env)),
+        fact(
+            "clock",
+            run.clock
+                .as_ref()
+                .map(|clock| format!("{clock} the journal server's: so are its times"))
+                .unwrap_or_default(),
+        ),
         fact("break-glass", run.glass.clone().unwrap_or_default()),
         fact("approved by", run.approved.clone().unwrap_or_default()),
         fact("answered", run.answer.clone()),
