@@ -146,19 +146,17 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
         let hint = format!("{}: look", state.keymap.key_of(state.scope(), &Action::Answer).unwrap_or_default());
         return banner_line(state, area, buf, (Role::Asks, &text, &hint));
     }
-    let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
-    let hint = banner_hint(state, banner);
     if let Some(text) = detached(state) {
         let hint = format!("{}: all", state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default());
         return banner_line(state, area, buf, (Role::ToastBad, &text, &hint));
     }
+    let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
+    let hint = banner_hint(state, banner);
     let room = usize::from(area.width).saturating_sub(hint.width() + 4);
     let (role, text) = banner.line(&state.runs, state.now, room);
     banner_line(state, area, buf, (role, &text, &hint));
 }
 
-/// What a run asks whose question is not on the screen, and how to answer. It is louder than everything that need not be answered.
-fn asks(state: &State, ask: &AskDialog) -> (String, String) {
 /// `◌ detached: nothing heard of web-1 for 12s; it goes on there (Restart web)`: a step whose line is lost, until it is followed again.
 fn detached(state: &State) -> Option<String> {
     let (run, step, since, others) = state.outputs.most_silent()?;
@@ -178,6 +176,8 @@ fn silent(state: &State, since: Timestamp) -> String {
     figure::text(|out| figure::coarse_age(out, time::between(since, state.now.wall)))
 }
 
+/// What a run asks whose question is not on the screen, and how to answer. It is louder than everything that need not be answered.
+fn asks(state: &State, ask: &AskDialog) -> (String, String) {
     let key = state.keymap.key_of(state.scope(), &Action::Answer).unwrap_or_default();
     let run = state.runs.get(ask.run);
     let of = run.map_or_else(String::new, |run| format!(" ({})", run.title));
