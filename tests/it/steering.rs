@@ -156,7 +156,7 @@ fn a_run_is_held_before_its_next_step_and_goes_on_by_the_list_of_its_ways() {
     poll(PATIENCE, || ok().then_some(())).expect("what was in flight is finished");
     screen.sees(HELD, |_| here(&desk, "again").exists());
     assert!(!here(&desk, "again").exists(), "no step begins");
-    insist(&mut screen, "R", "let it go on");
+    insist(&mut screen, "R", "it is paused: no step begins");
     for _ in 0..3 {
         screen.send(DOWN);
     }

@@ -206,6 +206,11 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
                 return Role::SeverityCritical;
             }
             out.push_str(&run.runbook);
+            if run.clock.is_some() {
+                // Its times stand right beside it.
+                out.push_str(" (clock off)");
+                return Role::SeverityWarning;
+            }
             Role::Text
         }
         3 => {
@@ -214,9 +219,7 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
         }
         4 => {
             out.push_str(&run.actor);
-            let Some(clock) = &run.clock else { return Role::Muted };
-            let _ = write!(out, " (clock {clock})");
-            Role::SeverityWarning
+            Role::Muted
         }
         5 => {
             figure::age(out, crate::domain::time::between(run.started, run.until(cx.now.wall)));

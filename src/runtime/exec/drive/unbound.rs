@@ -37,6 +37,9 @@ impl Run {
                 answer = self.answer() => answer,
                 () = tokio::time::sleep(LOOK), if waits => {
                     if self.unbound(step).await.is_none() {
+                        if self.is_ousted().await {
+                            return self.leave();
+                        }
                         self.exec.tell(RunEvent::AskOver(self.id)).await;
                         return Answered::Go;
                     }
