@@ -369,11 +369,13 @@ fn hints(state: &State, narrow: bool) -> Vec<(bool, String, String)> {
 /// `C cancel-session  K terminate-session`: where room is scarce, the first word of what acts is left out when all have the same.
 fn shorten(acting: &mut [(bool, String, String)]) {
     // Other words than names of runbooks have none.
-    let mut names: Vec<&mut String> = acting.iter_mut().map(|(.., doc)| doc).filter(|doc| doc.contains('-')).collect();
+    let names: Vec<&mut String> = acting.iter_mut().map(|(.., doc)| doc).filter(|doc| doc.contains('-')).collect();
     let shared = names.first().and_then(|name| name.split_once('-')).map(|(first, _)| format!("{first}-"));
     let shared = shared.filter(|shared| names.len() > 1 && names.iter().all(|name| name.starts_with(shared)));
     let Some(shared) = shared else { return };
-    names.iter_mut().for_each(|name| drop(name.drain(..shared.len())));
+    for name in names {
+        name.drain(..shared.len());
+    }
 }
 
 /// What may be typed and how it ends; where it is narrow, what is typed needs the room.
