@@ -320,7 +320,7 @@ fn withdraw(state: &State, dialog: &mut PlanDialog, effects: &mut Effects) {
     match open {
         None => dialog.refusal = Some("nothing is asked for from here that could be withdrawn".to_owned()),
         Some(_) if !dialog.armed => {
-            dialog.refusal = Some("too soon or too fast to be meant: read, then withdraw".to_owned())
+            dialog.refusal = Some("too soon or too fast to be meant: read, then withdraw".to_owned());
         }
         Some(request) => effects.push(Effect::Withdraw(Box::new(request.clone()))),
     }
