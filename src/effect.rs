@@ -48,6 +48,8 @@ pub enum Effect {
     AskApproval(Box<Plan<Draft>>),
     /// Ask whether a second person has approved the plan with this hash; if so it comes as an event.
     SeekApproval(String),
+    /// Whoever sits here wants a second person's approval no more.
+    Withdraw(Box<Request>),
     /// Approve what somebody else asks for, or refuse it.
     Decide {
         /// What.

@@ -12,6 +12,7 @@ use crate::runbook::machine::Way;
 use crate::runbook::{Approval, Draft, Plan, PlanRequest};
 use crossterm::event::Event as Input;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 /// Something happened.
 #[derive(Debug)]
@@ -138,6 +139,8 @@ pub enum RunEvent {
         /// After a failure or a stop: what there is to choose from; empty when it asks for something else.
         ways: Vec<Way>,
     },
+    /// A run waits for no answer any more, though none was given: what it asked about has settled itself.
+    AskOver(RunId),
     /// A step calls another runbook: it is to be planned, shown, answered and started like any other, or declined
     /// ([`crate::effect::RunAnswer::Declined`]).
     Call {
@@ -166,6 +169,13 @@ pub enum RunEvent {
     Unread(Option<String>),
     /// The team's journal is away, and what is done from here is recorded on this machine alone; `None`: it is back, and has that.
     Away(Option<Unread>),
+    /// How far the clock of the journal's server is ahead of this machine's.
+    Clock {
+        /// This process's chain.
+        writer: Uuid,
+        /// Milliseconds.
+        ahead_ms: i64,
+    },
     /// The journal can be read and not written with this login: why, and what lets it.
     OnlyLooks(String),
     /// Found at start: runs that earlier processes left unfinished. It is being looked at what became of each.

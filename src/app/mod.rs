@@ -215,6 +215,8 @@ pub struct State {
     started: Vec<RunId>,
     /// Until when leaving is what is wanted, though a run is under way; monotonic.
     leaving: Option<Duration>,
+    /// Whose clocks were told to be off, so that each is told once.
+    clocks: std::collections::BTreeSet<String>,
     /// What is being done, until dismissed.
     pub banner: Option<Banner>,
     /// Passing messages.
@@ -311,6 +313,7 @@ impl State {
             outputs: Outputs::default(),
             started: Vec::new(),
             leaving: None,
+            clocks: std::collections::BTreeSet::new(),
             banner: None,
             toasts,
             note: None,
@@ -385,7 +388,11 @@ impl State {
 
     /// The line above the keys says what is being done, or where a replay stands.
     fn has_banner(&self) -> bool {
-        self.banner.is_some() || self.replay.is_some() || !self.questions.is_empty() || self.second_asks().is_some()
+        self.banner.is_some()
+            || self.replay.is_some()
+            || !self.questions.is_empty()
+            || self.outputs.most_silent().is_some()
+            || self.second_asks().is_some()
     }
 
     /// Where everything stands.

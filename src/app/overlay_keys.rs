@@ -11,7 +11,6 @@ use crate::domain::risk::{Level, Policy};
 use crate::domain::{Now, reason};
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::keymap::{Chord, Found};
-use crate::runbook::machine::Way;
 use crate::runbook::{Answer, Authority, Refusal, Writes, gate};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
@@ -445,7 +444,7 @@ fn paging(chord: Chord) -> Option<isize> {
 fn way_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now) {
     let Some(way) = dialog.way_of(chord.char()) else { return };
     dialog.way = Some(way);
-    if way != Way::GoOn {
+    if !way.is_reasoned() {
         weigh(dialog, now, burst);
     } else if dialog.arming.armed(now) && !burst {
         dialog.ask_reason(Some(way));

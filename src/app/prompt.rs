@@ -121,6 +121,16 @@ impl AskDialog {
         (self.skipping, self.way, self.field) = (false, None, Field::default());
     }
 
+    /// Somebody has said that it is to wait; it can be broken off.
+    pub fn waits(&self) -> bool {
+        self.ways.contains(&Way::Glass) && !self.ways.contains(&Way::Wait)
+    }
+
+    /// What a reason is typed for; `None`: none is, or it is skipped.
+    pub fn reason_for(&self) -> Option<Way> {
+        self.way.filter(|_| self.skipping)
+    }
+
     /// Something is typed into it.
     pub fn takes_text(&self) -> bool {
         self.phrase.is_some() || self.skipping

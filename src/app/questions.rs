@@ -93,6 +93,8 @@ pub(super) fn came(state: &mut State, mut dialog: AskDialog) {
     let was_open = over(state, dialog.run);
     state.questions.asked += 1;
     dialog.number = state.questions.asked;
+    // Somebody has just said that it is to wait.
+    dialog.seen = dialog.waits();
     state.questions.put(dialog);
     if was_open {
         // It is the newest.
@@ -104,6 +106,13 @@ pub(super) fn came(state: &mut State, mut dialog: AskDialog) {
 pub(super) fn over(state: &mut State, run: RunId) -> bool {
     state.questions.aside.retain(|dialog| dialog.run != run);
     state.overlay.take_if(|overlay| matches!(overlay, Overlay::Ask(dialog) if dialog.run == run)).is_some()
+}
+
+/// What a run asked about has settled itself, and it goes on.
+pub(super) fn settled(state: &mut State, run: RunId) {
+    over(state, run);
+    let title = state.runs.get(run).map_or_else(|| run.short(), |run| run.title.clone());
+    state.toasts.say(state.now, format!("{title} waits no more, and goes on"));
 }
 
 /// Somebody wants to look at something else first.

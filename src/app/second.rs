@@ -115,6 +115,7 @@ pub(super) fn known(state: &mut State, record: &Record) {
 /// A record of somebody else's.
 pub(super) fn came(state: &mut State, record: &Record) {
     state.second.approvals.apply(record);
+    renew_dialog(state);
     let wanted = state.second.wants.apply(record).map(|want| (want.run, want.line()));
     let decided = matches!(record.entry.kind, RecordKind::ApprovalGiven | RecordKind::ApprovalRefused);
     let id = record.entry.data["approval"].as_str().and_then(|id| id.parse::<Uuid>().ok());
@@ -128,6 +129,17 @@ pub(super) fn came(state: &mut State, record: &Record) {
     }
     if let Some((_, line)) = wanted.filter(|(run, _)| state.started.contains(run)) {
         state.toasts.bad(state.now, format!("{line}; {key} answers"));
+    }
+}
+
+/// What is looked at is as it stands by now: it may be withdrawn, or somebody else's answer was sooner.
+fn renew_dialog(state: &mut State) {
+    if let Some(Overlay::Second(dialog)) = &mut state.overlay
+        && let About::Request(request) = &mut dialog.about
+        && let Some(now) = state.second.approvals.get(request.id).filter(|now| now.state != request.state)
+    {
+        *request = now.clone();
+        state.dirty = true;
     }
 }
 
@@ -214,6 +226,10 @@ pub(super) fn key(
             dialog.refusal = Some(Refusal::ReadOnly.to_string());
         }
         Some(answer @ ('y' | 'n')) => match &dialog.about {
+            About::Request(request) if !request.is_open(state.now.wall) => {
+                dialog.refusal =
+                    Some(format!("there is nothing to answer any more: {}", request.standing(state.now.wall)));
+            }
             About::Request(_) => dialog.verdict = Some((answer == 'y', Field::default())),
             About::Want(want) => {
                 state.second.aside.push(id);
@@ -245,6 +261,10 @@ pub(super) fn plan_key(state: &mut State, dialog: &mut PlanDialog, chord: Chord,
     let letter = chord.char();
     if dialog.refuses() == Some(Refusal::NeedsTwo) && dialog.plan.body().blocked.is_empty() && letter == Some('+') {
         ask_second(state, dialog, effects);
+        return Taken::Stays;
+    }
+    if dialog.refuses() == Some(Refusal::NeedsTwo) && letter == Some('-') {
+        withdraw(state, dialog, effects);
         return Taken::Stays;
     }
     let Some((run, _)) = dialog.holder() else { return Taken::No };
@@ -291,6 +311,18 @@ fn ask_second(state: &mut State, dialog: &mut PlanDialog, effects: &mut Effects)
         dialog.refusal = Some(Refusal::NeedsTwo.to_string());
     } else {
         effects.push(Effect::AskApproval(Box::new(dialog.plan.clone())));
+    }
+}
+
+/// Takes the request back that was made for this plan.
+fn withdraw(state: &State, dialog: &mut PlanDialog, effects: &mut Effects) {
+    let open = state.second.own_of(&dialog.plan.body().hash).filter(|request| request.is_open(state.now.wall));
+    match open {
+        None => dialog.refusal = Some("nothing is asked for from here that could be withdrawn".to_owned()),
+        Some(_) if !dialog.armed => {
+            dialog.refusal = Some("too soon or too fast to be meant: read, then withdraw".to_owned());
+        }
+        Some(request) => effects.push(Effect::Withdraw(Box::new(request.clone()))),
     }
 }
 

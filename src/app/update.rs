@@ -5,7 +5,7 @@ use super::typing::Held;
 use super::{Banner, Overlay, Palette, PlanDialog, State, presenter, way};
 use super::{filtering, hush, planning, questions, silence_preview};
 use crate::action::Action;
-use crate::domain::record::{Entry, JOURNAL_BACK, RecordKind};
+use crate::domain::record::{Entry, JOURNAL_BACK, Record, RecordKind, clock_off};
 use crate::domain::{ThingId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
@@ -476,6 +476,17 @@ pub(super) fn record_lock(state: &State, what: &str) -> Effect {
     })
 }
 
+/// Another session's clock is off: its times are not what they seem.
+fn tell_clock(state: &mut State, record: &Record) {
+    if let Some(off) = record.clock_ahead_ms().and_then(clock_off) {
+        let who = text::clean(&format!("{}@{}", record.actor.name, record.actor.host)).into_owned();
+        let what = format!("the clock of {who} is {off} the journal server's: so are the times of its records");
+        if state.clocks.insert(who) {
+            state.toasts.bad(state.now, what);
+        }
+    }
+}
+
 /// That the team's journal is away stays on the screen; that it is back is said.
 fn journal_away(state: &mut State, away: Option<Unread>) {
     let told = away.map(|away| Unread { why: text::clean(&away.why).into_owned(), ..away });
@@ -583,6 +594,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             }
             if let (RecordKind::RunFinish, Some(run)) = (record.entry.kind, record.entry.run) {
                 questions::over(state, run);
+                super::calls::over(state, run, effects);
             }
         }
         RunEvent::Output { run, step, lines, lost } => state.outputs.take(run, step, lines, lost),
@@ -601,6 +613,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             super::cut_off::taken_over(state, &record);
             super::second::came(state, &record);
             super::incidents::apply(state, &record, effects);
+            tell_clock(state, &record);
             state.runs.apply(&record);
             if let (RecordKind::RunStart, Some(run)) = (record.entry.kind, record.entry.run) {
                 Banner::tell_of_other(&mut state.banner, run);
@@ -610,6 +623,7 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
             let ask = super::AskDialog { step, list, ways, ..super::AskDialog::new(run, prompt, phrase, manual) };
             questions::came(state, ask);
         }
+        RunEvent::AskOver(run) => questions::settled(state, run),
         RunEvent::Approved(approval) => super::second::approved(state, *approval),
         RunEvent::Yours { request, what } => super::second::yours(state, *request, &what, effects),
         RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
@@ -618,6 +632,15 @@ fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::Noted(record) => super::incidents::apply(state, &record, effects),
         RunEvent::Unread(why) => state.runs.unread(why, state.now.wall),
         RunEvent::Away(away) => journal_away(state, away),
+        RunEvent::Clock { writer, ahead_ms } => {
+            state.runs.clock(writer, ahead_ms);
+            if let Some(off) = clock_off(ahead_ms) {
+                let what = format!(
+                    "this machine's clock is {off} the journal server's: set it, or times told from here mislead"
+                );
+                state.toasts.bad(state.now, what);
+            }
+        }
         RunEvent::OnlyLooks(why) => {
             state.toasts.say(state.now, why.clone());
             state.writes.only_looks(Some(why));

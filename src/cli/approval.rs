@@ -40,6 +40,13 @@ pub enum Command {
     ///
     /// Exit codes: 0 refused, as was wanted, 1 it could not be: why is told, 2 the command line was not understood, 5 it was not: nothing was recorded.
     Refuse(Decide),
+    /// Take a request of your own back: nobody can approve it any more, and what was approved of it begins no run
+    ///
+    /// Exit codes: 0 withdrawn, 1 there is no such request, 2 the command line was not understood, 5 it was not: nothing was recorded.
+    Withdraw {
+        /// Its id, or its last digits as `list` prints them
+        id: String,
+    },
 }
 
 /// Which, and why.
@@ -58,7 +65,7 @@ pub struct Decide {
 impl Command {
     /// Does it.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
-        let decides = matches!(self, Self::Approve(_) | Self::Refuse(_));
+        let decides = matches!(self, Self::Approve(_) | Self::Refuse(_) | Self::Withdraw { .. });
         at_desk(global, decides, async |desk| self.carry_out(desk).await)
     }
 
@@ -69,6 +76,7 @@ impl Command {
             Self::Show { id, json } => show(find(&requests, &id)?, json),
             Self::Approve(decide) => decide.decide(desk, find(&requests, &decide.id)?, true).await?,
             Self::Refuse(decide) => decide.decide(desk, find(&requests, &decide.id)?, false).await?,
+            Self::Withdraw { id } => withdraw(desk, find(&requests, &id)?).await?,
         }
         Ok(())
     }
@@ -106,6 +114,13 @@ impl Decide {
         let typed = person.ask("to approve it type  approve :").await;
         if typed == "approve" { Ok(()) } else { Err("it was not approved: nothing was recorded".to_owned()) }
     }
+}
+
+async fn withdraw(desk: &Desk, request: &Request) -> Result<(), (u8, String)> {
+    let done = desk.exec.withdraw(request).await;
+    done.map_err(|why| (REFUSED, format!("nothing was recorded: {why}")))?;
+    println!("{}: withdrawn: {}", request.short(), request.line());
+    Ok(())
 }
 
 /// The one that is meant by an id, or by the end of one.

@@ -2,7 +2,7 @@
 
 use super::{Global, PRINTS, places, setup};
 use crate::connect::postgres::LoginSettings;
-use crate::domain::record::{Kept, Record};
+use crate::domain::record::{Kept, Record, clock_off};
 use crate::domain::{RunId, text};
 use crate::journal::chain::{Report, proves};
 use crate::journal::export::write_line;
@@ -238,14 +238,10 @@ async fn tail(store: Store, lines: u32) -> color_eyre::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A clock that is further than this from the server's is told, in milliseconds.
-const SKEW_MS: u64 = 2000;
-
 /// That the writer's clock and the server's disagree.
 fn skew(record: &Record) -> Option<String> {
-    let ahead = record.entry.data["clock_ahead_ms"].as_i64().filter(|ahead| ahead.unsigned_abs() > SKEW_MS)?;
-    let (secs, which) = (ahead.unsigned_abs() as f64 / 1000.0, if ahead > 0 { "behind" } else { "ahead of" });
-    Some(format!("its clock is {secs:.1} s {which} the server's"))
+    let off = record.clock_ahead_ms().and_then(clock_off)?;
+    Some(format!("its clock is {off} the server's"))
 }
 
 /// When, who, what, on what: for people.

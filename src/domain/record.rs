@@ -405,6 +405,23 @@ pub struct Record {
     pub kept: Kept,
 }
 
+impl Record {
+    /// How far the clock of the journal's server was ahead of the writer's, in milliseconds, where the record says so.
+    pub fn clock_ahead_ms(&self) -> Option<i64> {
+        self.entry.data["clock_ahead_ms"].as_i64()
+    }
+}
+
+/// A clock that is further than this from that of the journal's server is told, in milliseconds.
+const OFF_MS: u64 = 2000;
+
+/// `42.0 s behind`: how a clock stands to that of the journal's server, which is so many milliseconds ahead of it. `None`: near enough.
+pub fn clock_off(ahead_ms: i64) -> Option<String> {
+    let off = ahead_ms.unsigned_abs();
+    let which = if ahead_ms > 0 { "behind" } else { "ahead of" };
+    (off > OFF_MS).then(|| format!("{:.1} s {which}", off as f64 / 1000.0))
+}
+
 /// How a record came to where it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {

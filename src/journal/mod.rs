@@ -134,6 +134,11 @@ pub trait Journal: Send + Sync {
     async fn away(&self) -> Option<Away> {
         None
     }
+    /// This process's chain, and how far the server's clock is ahead of this machine's, in milliseconds; `None`: it has not said so yet, or
+    /// there is no server.
+    async fn clock(&self) -> Option<(Uuid, i64)> {
+        None
+    }
     /// Why nothing can be recorded though all can be read, with the mend, in one sentence: this login may look and not act. `None`: it may act,
     /// or the journal can't tell, which whatever is done next says.
     async fn only_looks(&self) -> Option<String> {

@@ -66,6 +66,10 @@ impl Journal for Opening {
         self.0.clone().await.away().await
     }
 
+    async fn clock(&self) -> Option<(Uuid, i64)> {
+        self.0.clone().await.clock().await
+    }
+
     async fn only_looks(&self) -> Option<String> {
         self.0.clone().await.only_looks().await
     }

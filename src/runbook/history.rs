@@ -5,13 +5,14 @@ use super::foreseen::{self, Foreseen};
 use super::model::Role;
 use super::past::{self, Next};
 use super::script::{AT, without_host};
-use crate::domain::record::{Record, RecordKind, RunOutcome, StepState};
+use crate::domain::record::{Record, RecordKind, RunOutcome, StepState, clock_off};
 use crate::domain::{RunId, Severity, time};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// All runs known, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Runs {
     revision: u64,
     unread: Option<Unread>,
     away: Option<Unread>,
+    /// How far the clock of the journal's server is ahead of each writer's, in milliseconds, as they last said.
+    clocks: HashMap<Uuid, i64>,
 }
 
 /// That the journal can't be read: what is known is old, or nothing.
@@ -97,6 +100,10 @@ pub struct RunView {
     pub paused: bool,
     /// The batches of hosts that were begun, oldest first.
     pub batches: Vec<BatchView>,
+    /// Who wrote its newest record.
+    writer: Uuid,
+    /// How the clock stands by which its times are told (`42.0 s behind` that of the journal's server); `None`: well, or nobody said.
+    pub clock: Option<String>,
 }
 
 /// A batch of a rollout's hosts.
@@ -541,15 +548,40 @@ impl Runs {
     }
 
     /// Somebody at this screen holds a run, or lets it go on.
+    /// With it what it has called.
     pub fn pause(&mut self, run: RunId, paused: bool) {
-        if let Some(place) = self.places.get(&run) {
-            self.views[*place].paused = paused;
+        let mut family = vec![run];
+        while let Some(run) = family.pop() {
+            if let Some(place) = self.places.get(&run) {
+                self.views[*place].paused = paused;
+            }
+            let called = |view: &&RunView| view.caller.as_ref().is_some_and(|(caller, _)| *caller == run);
+            family.extend(self.views.iter().filter(called).map(|view| view.id));
         }
         self.revision += 1;
     }
 
     /// Takes in one record; records of one run must come in order.
     pub fn apply(&mut self, record: &Record) {
+        record.clock_ahead_ms().inspect(|ahead| self.clock(record.writer, *ahead));
+        self.fold(record);
+        let run = record.entry.run.and_then(|id| self.places.get(&id)).map(|place| &mut self.views[*place]);
+        if let Some(run) = run {
+            run.writer = record.writer;
+            run.clock = self.clocks.get(&run.writer).copied().and_then(clock_off);
+        }
+    }
+
+    /// How far the clock of the journal's server is ahead of a writer's, in milliseconds. Records keep the times that they were written with.
+    pub fn clock(&mut self, writer: Uuid, ahead_ms: i64) {
+        self.clocks.insert(writer, ahead_ms);
+        for run in self.views.iter_mut().filter(|run| run.writer == writer) {
+            run.clock = clock_off(ahead_ms);
+        }
+        self.revision += 1;
+    }
+
+    fn fold(&mut self, record: &Record) {
         let Some(id) = record.entry.run else { return };
         self.revision += 1;
         if record.entry.kind == RecordKind::RunStart {
@@ -633,6 +665,8 @@ fn start(id: RunId, record: &Record) -> RunView {
         given_up: false,
         paused: false,
         batches: Vec::new(),
+        writer: record.writer,
+        clock: None,
     }
 }
 

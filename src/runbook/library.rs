@@ -227,6 +227,18 @@ impl Runbook {
     pub fn age(&self, today: Date) -> i64 {
         self.reviewed.until((Unit::Day, today)).map_or(0, |span| i64::from(span.get_days()))
     }
+
+    /// When it was reviewed, as seen from a day: `today`, `4 days ago`; a date that is to come is said to be.
+    pub fn reviewed_ago(&self, today: Date) -> String {
+        let age = self.age(today);
+        let days = age.unsigned_abs();
+        let s = if days == 1 { "" } else { "s" };
+        match age {
+            0 => "today".to_owned(),
+            1.. => format!("{days} day{s} ago"),
+            _ => format!("a day that is {days} day{s} ahead: one of the two dates is wrong"),
+        }
+    }
 }
 
 /// What is wrong with a set of files, as path (with `/`) and content: with each runbook by itself, with ids that two of them have,

@@ -375,7 +375,7 @@ impl Machine {
 
     /// What a host is to do. Of questions one is open at a time.
     fn say(&mut self, lane: usize, command: Command, out: &mut Vec<Order>) {
-        let asks = matches!(command, Command::Ask(_) | Command::Offer { .. });
+        let asks = matches!(command, Command::Ask(_) | Command::AskUnbound { .. } | Command::Offer { .. });
         let order = Order { lane: Some(lane), command };
         if asks { self.questions.push_back(order) } else { out.push(order) }
     }

@@ -62,6 +62,13 @@ impl Outputs {
         self.detached.iter().find_map(|((of, name), since)| (*of == run && name == step).then_some(*since))
     }
 
+    /// The step that has been without a line for the longest, since when it is not heard of, and how many others there are; `None`: all are
+    /// followed.
+    pub fn most_silent(&self) -> Option<(RunId, &str, Timestamp, usize)> {
+        let ((run, step), since) = self.detached.iter().min_by_key(|(key, since)| (**since, *key))?;
+        Some((*run, step, *since, self.detached.len() - 1))
+    }
+
     /// What a step under way has said.
     pub fn of(&self, run: RunId, step: &str) -> Option<&Output> {
         // A handful of steps are under way at most.
@@ -99,6 +106,21 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn the_step_that_was_heard_of_least_is_told_until_it_is_followed_again() {
+        let (mut outputs, run) = (Outputs::default(), RunId(Uuid::from_u128(1)));
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert_eq!(outputs.most_silent(), None);
+        outputs.detach(run, "b".to_owned(), Some(at(20)));
+        outputs.detach(run, "a".to_owned(), Some(at(10)));
+        assert_eq!(outputs.most_silent(), Some((run, "a", at(10), 1)));
+        outputs.detach(run, "a".to_owned(), None);
+        assert_eq!(outputs.most_silent(), Some((run, "b", at(20), 0)));
+        outputs.detach(run, "b".to_owned(), None);
+        assert_eq!(outputs.most_silent(), None);
+    }
 
     #[test]
     fn both_ends_are_kept_and_what_is_missing_is_counted() {

@@ -428,6 +428,7 @@ impl Loop {
                 Effect::Look(run) => look(Arc::clone(&self.exec), run),
                 Effect::AskApproval(plan) => second::ask(Arc::clone(&self.exec), *plan),
                 Effect::SeekApproval(plan_hash) => second::seek(Arc::clone(&self.exec), plan_hash),
+                Effect::Withdraw(request) => second::withdraw(Arc::clone(&self.exec), *request),
                 Effect::Decide { request, approves, reason } => {
                     second::decide(Arc::clone(&self.exec), *request, approves, reason);
                 }

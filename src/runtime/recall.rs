@@ -79,17 +79,26 @@ impl Going {
     }
 }
 
-/// Whether the team's journal is away, as it was told.
+/// Whether the team's journal is away, and how its clock stands, as it was told.
 #[derive(Default)]
-struct Standing(Option<Away>);
+struct Standing {
+    away: Option<Away>,
+    /// How far the server's clock is ahead, once it was told.
+    ahead_ms: Option<i64>,
+}
 
 impl Standing {
     /// Tells it when it has changed.
     async fn tell(&mut self, journal: &dyn Journal, events: &Sender<Event>) {
         let away = journal.away().await;
-        if away != self.0 {
-            self.0.clone_from(&away);
+        if away != self.away {
+            self.away.clone_from(&away);
             let _ = events.send(Event::Run(RunEvent::Away(away.map(|away| away.told())))).await;
+        }
+        let clock = journal.clock().await.filter(|(_, ahead_ms)| self.ahead_ms != Some(*ahead_ms));
+        if let Some((writer, ahead_ms)) = clock {
+            self.ahead_ms = Some(ahead_ms);
+            let _ = events.send(Event::Run(RunEvent::Clock { writer, ahead_ms })).await;
         }
     }
 }

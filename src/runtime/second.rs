@@ -46,6 +46,15 @@ pub fn decide(exec: Arc<Exec>, request: Request, approves: bool, reason: String)
     });
 }
 
+/// Takes a request of whoever sits here back.
+pub fn withdraw(exec: Arc<Exec>, request: Request) {
+    tokio::spawn(async move {
+        let said = exec.withdraw(&request).await;
+        let told = said.map(|_| "the request is withdrawn: nobody can approve it any more".to_owned());
+        tell(&exec, told.map_err(|why| format!("not withdrawn, and nothing was recorded: {why}"))).await;
+    });
+}
+
 /// Asks for a lock, waits for it, and has the plan made anew that wants it.
 pub fn want(exec: Arc<Exec>, request: PlanRequest, (of, resources): (RunId, Vec<String>), take: bool, reason: String) {
     tokio::spawn(async move {

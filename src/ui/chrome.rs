@@ -3,12 +3,13 @@
 use crate::action::Action;
 use crate::app::{AskDialog, Banner, State, Toast};
 use crate::domain::log::Anchor;
-use crate::domain::text;
+use crate::domain::{text, time};
 use crate::keymap::Scope;
 use crate::panes::PANES;
 use crate::runbook::Writes;
 use crate::theme::Role;
 use crate::widgets::{canvas, figure, wrap};
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::borrow::Cow;
@@ -17,6 +18,8 @@ use unicode_width::UnicodeWidthStr;
 
 /// Cells of a message at most: longer lines are hard to read.
 const TOAST_WIDTH: u16 = 112;
+/// On a line of fewer cells every word counts.
+const NARROW: u16 = 100;
 /// Lines of a message at most.
 const TOAST_LINES: usize = 6;
 
@@ -143,11 +146,34 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
         let hint = format!("{}: look", state.keymap.key_of(state.scope(), &Action::Answer).unwrap_or_default());
         return banner_line(state, area, buf, (Role::Asks, &text, &hint));
     }
+    if let Some(text) = detached(state) {
+        let hint = format!("{}: all", state.keymap.key_of(state.scope(), &Action::Runs).unwrap_or_default());
+        return banner_line(state, area, buf, (Role::ToastBad, &text, &hint));
+    }
     let Some(banner) = state.banner.as_ref().filter(|_| area.height > 0) else { return };
     let hint = banner_hint(state, banner);
     let room = usize::from(area.width).saturating_sub(hint.width() + 4);
     let (role, text) = banner.line(&state.runs, state.now, room);
     banner_line(state, area, buf, (role, &text, &hint));
+}
+
+/// `◌ detached: nothing heard of web-1 for 12s; it goes on there (Restart web)`: a step whose line is lost, until it is followed again.
+fn detached(state: &State) -> Option<String> {
+    let (run, step, since, others) = state.outputs.most_silent()?;
+    let run = state.runs.get(run);
+    let place = run.and_then(|run| run.place_of(step)).unwrap_or(step);
+    let of = run.map_or_else(String::new, |run| format!(" ({})", run.title));
+    let silent = silent(state, since);
+    Some(match others {
+        0 => format!("◌ detached: nothing heard of {place} for {silent}; it goes on there{of}"),
+        others => {
+            format!("◌ detached: nothing heard of {place} for {silent}, nor of {others} more; they go on there{of}")
+        }
+    })
+}
+
+fn silent(state: &State, since: Timestamp) -> String {
+    figure::text(|out| figure::coarse_age(out, time::between(since, state.now.wall)))
 }
 
 /// What a run asks whose question is not on the screen, and how to answer. It is louder than everything that need not be answered.
@@ -160,7 +186,11 @@ fn asks(state: &State, ask: &AskDialog) -> (String, String) {
         1 => format!("{key}: answer"),
         many => format!("{many} runs ask  {key}: answer"),
     };
-    (format!("? run {} asks{of}: {first}", ask.run.short()), hint)
+    let silent = state
+        .outputs
+        .most_silent()
+        .map(|(_, _, since, others)| format!("{} detached {}  ", others + 1, silent(state, since)));
+    (format!("? run {} asks{of}: {first}", ask.run.short()), silent.unwrap_or_default() + &hint)
 }
 
 fn banner_line(state: &State, area: Rect, buf: &mut Buffer, (role, text, hint): (Role, &str, &str)) {
@@ -213,10 +243,11 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     };
     let mut x = area.x + 1;
     // What lies over the panes has keys of its own, and says them.
-    let hints = if state.overlay.is_some() { Vec::new() } else { hints(state) };
+    let hints = if state.overlay.is_some() { Vec::new() } else { hints(state, area.width < NARROW) };
+    let gap = if last.is_empty() { 0 } else { 2 };
     for (acts, key, doc) in hints {
-        let cells = (key.len() + doc.len() + 3) as u16;
-        if x + cells > end.saturating_sub(1) {
+        let cells = (key.width() + doc.width() + 1) as u16;
+        if x + cells + gap > end {
             break;
         }
         let (key_role, doc_role) = if acts { (key_acts, doc_acts) } else { (Role::Key, Role::Hint) };
@@ -229,7 +260,7 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
 const NOT_REPLAYED: [Action; 3] = [Action::Actions, Action::Runs, Action::Writes];
 
 /// Key and word: the runbooks bound in this pane, then what everybody needs.
-fn hints(state: &State) -> Vec<(bool, String, String)> {
+fn hints(state: &State, narrow: bool) -> Vec<(bool, String, String)> {
     const PAGE: [(Action, &str); 5] = [
         (Action::Back, "back"),
         (Action::NextPane, "next link"),
@@ -302,6 +333,9 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
             pages.push((binding.action.clone(), binding.action.word()));
         }
     }
+    if narrow {
+        shorten(&mut acting);
+    }
     let plain: &[(Action, &str)] = match (&state.logs, &state.page) {
         (Some(_), _) => &LOG,
         (None, Some(page)) if page.run().is_some() => &RUN,
@@ -330,6 +364,18 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     let told = told.into_iter();
     let told = told.filter_map(|(action, doc)| Some((false, state.keymap.key_of(scope, action)?, (*doc).to_owned())));
     acting.into_iter().chain(told).collect()
+}
+
+/// `C cancel-session  K terminate-session`: where room is scarce, the first word of what acts is left out when all have the same.
+fn shorten(acting: &mut [(bool, String, String)]) {
+    // Other words than names of runbooks have none.
+    let names: Vec<&mut String> = acting.iter_mut().map(|(.., doc)| doc).filter(|doc| doc.contains('-')).collect();
+    let shared = names.first().and_then(|name| name.split_once('-')).map(|(first, _)| format!("{first}-"));
+    let shared = shared.filter(|shared| names.len() > 1 && names.iter().all(|name| name.starts_with(shared)));
+    let Some(shared) = shared else { return };
+    for name in names {
+        name.drain(..shared.len());
+    }
 }
 
 /// What may be typed and how it ends; where it is narrow, what is typed needs the room.

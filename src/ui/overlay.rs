@@ -151,6 +151,8 @@ fn way(way: Way) -> Option<&'static str> {
         Way::Undo => Some("u undoes it"),
         Way::GoOn => Some("c continues all the same, with a reason"),
         Way::Next => Some("c continues with the next hosts"),
+        Way::Wait => Some("w waits for the team's server"),
+        Way::Glass => Some("! goes on without it, with a reason (break-glass)"),
         // It stands beside every question.
         Way::Stop => None,
     }
@@ -164,6 +166,9 @@ fn answers(ask: &AskDialog) -> Vec<String> {
         return vec![text(rests), text("Esc puts it aside")];
     }
     let mut parts: Vec<String> = match &ask.phrase {
+        _ if ask.reason_for() == Some(Way::Glass) => {
+            return vec![text("why must it go on now?"), text("Enter breaks the glass"), text("Esc goes back")];
+        }
         _ if ask.skipping && !ask.ways.is_empty() => {
             return vec![text("why does it continue all the same?"), text("Enter continues"), text("Esc goes back")];
         }

@@ -141,7 +141,7 @@ fn second(state: &State, plan: &PlanDialog) -> String {
         state.second.own_of(&plan.plan.body().hash).filter(|request| !matches!(request.state, Standing::Used(_)));
     match asked {
         Some(request) if request.is_open(state.now.wall) => {
-            format!("a second person's approval is asked for: {}", request.standing(state.now.wall))
+            format!("a second person's approval is asked for: {}. - withdraws it", request.standing(state.now.wall))
         }
         Some(request) => format!("{}. + asks again", request.standing(state.now.wall)),
         None if state.second.team => "it takes a second person's approval: + asks for it".to_owned(),

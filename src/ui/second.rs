@@ -17,7 +17,7 @@ pub fn draw(state: &State, dialog: &SecondDialog, area: Rect, buf: &mut Buffer) 
         About::Request(request) => (format!("to approve: {}", request.title), of_request(state, request, width)),
         About::Want(want) => ("somebody wants what a run of yours holds".to_owned(), of_want(state, want, width)),
     };
-    let ask = ask(dialog);
+    let ask = ask(state, dialog);
     let field = dialog.verdict.as_ref().map(|(_, field)| field);
     let foot = Foot::new(area, (Role::DialogDanger, ask), dialog.refusal.as_deref(), field);
     let at = dialog::draw(state, area, buf, &title, &lines, &dialog.scroll, foot.height());
@@ -57,11 +57,15 @@ fn of_want(state: &State, want: &Want, width: usize) -> Lines {
     out
 }
 
-fn ask(dialog: &SecondDialog) -> &'static str {
+fn ask(state: &State, dialog: &SecondDialog) -> &'static str {
     match (&dialog.about, &dialog.verdict) {
         (_, Some((true, _))) => "why is it approved? Enter approves it, once, for who asked; Esc goes back",
         (_, Some((false, _))) => "why is it refused? Enter refuses it, Esc goes back",
+        (About::Request(request), None) if !request.is_open(state.now.wall) => {
+            "it takes no answer any more. Esc closes"
+        }
         (About::Request(_), None) if !dialog.armed => "read the plan; it takes an answer in a moment",
+        (About::Want(_), None) if !dialog.armed => "read it; it takes an answer in a moment",
         (About::Request(_), None) => "y approves it, n refuses it, both with a reason; Esc leaves it to others",
         (About::Want(_), None) => "y hands it over, n does not; Esc leaves it",
     }

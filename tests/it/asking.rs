@@ -874,3 +874,52 @@ fn a_question_after_a_failure_says_in_every_place_what_its_key_acts_on() {
         assert!(line.contains(banner), "{banner}\n{seen}");
     }
 }
+
+#[test]
+fn a_run_whose_lock_may_be_lost_asks_waits_without_a_question_in_the_way_and_goes_on_for_a_reason() {
+    for size in [SMALL, LARGE, (240, 70)] {
+        let mut scene = Scene::full(size);
+        begin(&mut scene, 1, "game-1");
+        let prompt = "step 2 'Drain' on game-1: the team's journal is away, and the lock on service/shop, kept for 60 s after it last answered, may be somebody else's by now";
+        let unbound = |scene: &mut Scene, ways: &[Way]| {
+            ask(scene, 1, prompt, None, false, TaskList::default(), ways.to_vec());
+            settle(scene);
+        };
+        unbound(&mut scene, &[Way::Wait, Way::Glass, Way::Stop]);
+        let seen = words(&screen(&mut scene));
+        for told in ["w waits for the team's server", "! goes on without it, with a reason", "ctrl-x stops the run"] {
+            assert!(seen.contains(told), "{told}: {seen}");
+        }
+        press(&mut scene, "y");
+        code(&mut scene, KeyCode::Enter);
+        settle(&mut scene);
+        assert_eq!(answers(&scene), [], "no other key answers it");
+        press(&mut scene, "w");
+        let wait = RunAnswer::Choose { way: Way::Wait, reason: String::new() };
+        assert_eq!(answers(&scene), [(run_id(1), wait)]);
+        // It waits, and what it waits for is in nobody's way.
+        scene.pass(Duration::from_secs(3));
+        unbound(&mut scene, &[Way::Glass, Way::Stop]);
+        assert_eq!(open(&scene), None);
+        assert!(screen(&mut scene).contains(&format!("? run {} asks", run_id(1).short())), "{}", screen(&mut scene));
+        press(&mut scene, "A");
+        settle(&mut scene);
+        assert!(!words(&screen(&mut scene)).contains("w waits for"), "{}", screen(&mut scene));
+        press(&mut scene, "!");
+        assert!(words(&screen(&mut scene)).contains("why must it go on now?"), "{}", screen(&mut scene));
+        press(&mut scene, "urgent");
+        code(&mut scene, KeyCode::Enter);
+        assert!(words(&screen(&mut scene)).contains("say why, in at least two words"), "{}", screen(&mut scene));
+        press(&mut scene, " for players");
+        code(&mut scene, KeyCode::Enter);
+        let glass = RunAnswer::Choose { way: Way::Glass, reason: "urgent for players".to_owned() };
+        assert_eq!(answers(&scene)[1..], [(run_id(1), glass)]);
+        // What it asked about has settled itself: the question goes.
+        scene.pass(Duration::from_secs(3));
+        unbound(&mut scene, &[Way::Wait, Way::Glass, Way::Stop]);
+        assert_eq!(open(&scene), Some(run_id(1)));
+        scene.send(Event::Run(RunEvent::AskOver(run_id(1))));
+        assert_eq!(open(&scene), None);
+        assert!(screen(&mut scene).contains("waits no more, and goes on"), "{}", screen(&mut scene));
+    }
+}

@@ -229,8 +229,13 @@ fn calling(scene: &mut Scene) {
     scene.send(record_at(1, 7, RecordKind::StepExit, Some("a/look"), json!({ "state": "ok", "detail": "well" })));
 }
 
-/// The called run begins, and has changed something.
+/// The called run has begun, changed something, and failed.
 fn called(scene: &mut Scene) {
+    begin_called(scene);
+    end_called(scene);
+}
+
+fn begin_called(scene: &mut Scene) {
     let step = |id: &str, title: &str, changes: bool| json!({ "id": id, "title": title, "target": "primary", "changes": changes });
     let steps = [step("x/look", "Look", false), step("x/end", "End them", true)];
     let parent = json!({ "run": run_id(7), "step": "a/long" });
@@ -238,6 +243,9 @@ fn called(scene: &mut Scene) {
     scene.send(record_at(2, 8, RecordKind::RunStart, None, data));
     scene.send(record_at(3, 8, RecordKind::StepIntent, Some("x/end"), json!({ "sent": "x" })));
     scene.send(record_at(4, 8, RecordKind::StepExit, Some("x/end"), json!({ "state": "ok", "detail": "2 ended" })));
+}
+
+fn end_called(scene: &mut Scene) {
     scene.send(record_at(5, 8, RecordKind::RunFinish, None, json!({ "outcome": "failed", "reason": "no" })));
 }
 
@@ -282,6 +290,94 @@ fn what_a_called_run_changes_and_how_that_is_undone_is_always_in_sight_and_told(
         assert!(told.contains(line), "{line}: {told}");
     }
     assert!(told.lines().count() <= 12, "{told}");
+}
+
+#[test]
+fn when_a_called_run_ends_the_page_of_its_caller_is_there_again_unless_somebody_went_elsewhere() {
+    let callers = format!("run {}", run_id(7));
+    for goes in [false, true] {
+        let mut scene = before((160, 45));
+        calling(&mut scene);
+        // Hands are off the keys.
+        scene.pass(Duration::from_secs(1));
+        if goes {
+            begin_called(&mut scene);
+            scene.pass(Duration::from_secs(1));
+            scene.keys("1");
+            scene.pass(Duration::from_secs(1));
+            end_called(&mut scene);
+        } else {
+            called(&mut scene);
+        }
+        let seen = text(&mut scene);
+        assert_eq!(seen.contains(&callers), !goes, "{seen}");
+        assert!(seen.contains("▶ Outer"), "the line is the caller's: {seen}");
+    }
+}
+
+/// Another machine's record: its chain and its host.
+fn elsewhere(event: Event) -> Event {
+    let Event::Run(RunEvent::Record(mut record)) = event else { return event };
+    (record.writer, record.actor.host) = (uuid::Uuid::from_u128(9), "bastion-2".to_owned());
+    Event::Run(RunEvent::Elsewhere(record))
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_once_and_beside_the_times_that_are_told_by_it() {
+    let opened = |ahead_ms: i64| {
+        let Event::Run(RunEvent::Record(mut record)) =
+            record_at(0, 9, RecordKind::JournalOpen, None, json!({ "clock_ahead_ms": ahead_ms }))
+        else {
+            panic!()
+        };
+        record.entry.run = None;
+        elsewhere(Event::Run(RunEvent::Record(record)))
+    };
+    let begins = || {
+        let steps = json!([{ "id": "a/look", "title": "Look", "target": "game-1", "changes": false }]);
+        let data = json!({ "runbook": "outer", "title": "Outer", "steps": steps, "risk": "low", "answer": "y" });
+        elsewhere(record_at(1, 9, RecordKind::RunStart, None, data))
+    };
+    let told = "the clock of ada@bastion-2 is 42.0 s behind the journal server's";
+    for (ahead, off) in [(42_000, true), (1500, false)] {
+        let mut scene = before((160, 45));
+        scene.send(opened(ahead));
+        let seen = text(&mut scene);
+        assert_eq!(seen.contains(told), off, "{seen}");
+        scene.send(begins());
+        scene.pass(Duration::from_mins(2));
+        scene.send(opened(ahead));
+        let seen = text(&mut scene);
+        assert!(!seen.contains(told), "once: {seen}");
+        scene.keys("6");
+        let seen = text(&mut scene);
+        assert_eq!(seen.contains("outer (clock off)"), off, "{seen}");
+        scene.key(KeyCode::Home);
+        scene.key(KeyCode::Enter);
+        let seen = text(&mut scene);
+        assert_eq!(seen.contains("! its times are by a clock 42.0 s behind the journal server's"), off, "{seen}");
+    }
+}
+
+#[test]
+fn a_step_whose_line_is_lost_stands_above_the_keys_in_every_view_until_it_is_followed_again() {
+    let mut scene = under_way();
+    let since = start().wall + Duration::from_secs(14);
+    let detached = |since| {
+        Event::Run(RunEvent::Detached { run: run_id(4), step: "drain".to_owned(), since, why: "reset".to_owned() })
+    };
+    scene.send(detached(Some(since)));
+    for (at, key) in ["1", "5", "6", "0", "2"].into_iter().enumerate() {
+        scene.pass(Duration::from_secs(5));
+        scene.keys(key);
+        let seen = text(&mut scene);
+        let silent = 5 * (at + 1);
+        let line = format!("◌ detached: nothing heard of game-1 for {silent}s; it goes on there");
+        assert!(seen.contains(&line), "{line}: {seen}");
+    }
+    scene.send(detached(None));
+    let seen = text(&mut scene);
+    assert!(!seen.contains("nothing heard of") && seen.contains("▶ "), "{seen}");
 }
 
 #[test]

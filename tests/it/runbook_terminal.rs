@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The dashboard looks every second; a busy machine may be late.
 const SOON: Duration = Duration::from_secs(10);
 
-const HEAD: &str = "---\nrunbook: 1\nid: own\ntitle: Own\nowner: o\nreviewed: 2026-11-20\nrisk: high\nverb: touch\n---\n\n# Own\n\nIt is mine.\n";
+pub const HEAD: &str = "---\nrunbook: 1\nid: own\ntitle: Own\nowner: o\nreviewed: 2026-11-20\nrisk: high\nverb: touch\n---\n\n# Own\n\nIt is mine.\n";
 
 const BY_HAND: &str = "
 ## By hand
@@ -35,7 +35,7 @@ Look around.
 - later
 ";
 
-const TOUCH: &str = r#"
+pub const TOUCH: &str = r#"
 ## Touch
 
 ```bash run on=local timeout=60s
@@ -57,26 +57,26 @@ rm "$HOME/touched"
 ```
 "#;
 
-fn desk(page: &str) -> Desk {
+pub fn desk(page: &str) -> Desk {
     let desk = Desk::with("environment = \"lab\"\n\n[runbooks]\npaths = [\"books\"]\n");
     std::fs::create_dir(desk.home().join("books")).unwrap();
     desk.file("books/own.md", page);
     desk
 }
 
-fn here(desk: &Desk, file: &str) -> PathBuf {
+pub fn here(desk: &Desk, file: &str) -> PathBuf {
     desk.home().join(file)
 }
 
-fn make(desk: &Desk, file: &str) {
+pub fn make(desk: &Desk, file: &str) {
     std::fs::write(here(desk, file), "").unwrap();
 }
 
-fn is_made(desk: &Desk, file: &str) {
+pub fn is_made(desk: &Desk, file: &str) {
     poll(PATIENCE, || here(desk, file).exists().then_some(())).unwrap_or_else(|| panic!("{file} is made"));
 }
 
-fn run(desk: &Desk, more: &[&str]) -> Session {
+pub fn run(desk: &Desk, more: &[&str]) -> Session {
     desk.launch().args(&["runbook", "run", "own"]).args(more).start()
 }
 
@@ -84,13 +84,13 @@ fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn records(desk: &Desk) -> Vec<Value> {
+pub fn records(desk: &Desk) -> Vec<Value> {
     let export = desk.run(&["journal", "export"]);
     out(&export).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// So many records of this kind.
-fn count(desk: &Desk, kind: &str) -> usize {
+pub fn count(desk: &Desk, kind: &str) -> usize {
     records(desk).iter().filter(|record| record["kind"] == kind).count()
 }
 
@@ -384,7 +384,7 @@ fn what_became_of_a_run_whose_process_was_killed_is_looked_at_by_a_key() {
 }
 
 /// Asks for a plan of the runbook at the dashboard.
-fn plan_own(dashboard: &mut Session) {
+pub fn plan_own(dashboard: &mut Session) {
     look_at(dashboard, "5", "R plan", "own");
     insist(dashboard, "R", "plan: Own");
 }
@@ -635,7 +635,7 @@ fn a_reader_that_goes_ends_no_run() {
 }
 
 /// Two changes, the first of which takes until it is told to end.
-fn two_changes() -> String {
+pub fn two_changes() -> String {
     let second = TOUCH.replace("## Touch", "## Again").replace("touched", "again").replace("\"$HOME/go\"", "\"$HOME\"");
     format!("{HEAD}{TOUCH}{second}").replace("risk: high", "risk: low")
 }

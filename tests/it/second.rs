@@ -1,6 +1,7 @@
 //! Two people on two machines over one journal: one asks and the other approves; one holds a lock and the other gets it.
 
 use crate::books::FRONT;
+use crate::desk::insist;
 use crate::lab::postgres::Postgres;
 use crate::lab::{is_root, need, program, skip};
 use crate::pty::Session;
@@ -32,7 +33,7 @@ fn json(machine: &Machine, arguments: &[&str]) -> Value {
 }
 
 /// A run as its plan wants to be answered.
-fn start(machine: &Machine, runbook: &str, more: &[&str]) -> (Session, String) {
+pub fn start(machine: &Machine, runbook: &str, more: &[&str]) -> (Session, String) {
     let plan = json(machine, &["runbook", "plan", runbook, "--json"]);
     let (hash, phrase) = (plan["hash"].as_str().unwrap(), plan["confirm"].as_str().unwrap());
     let mut arguments = vec!["runbook", "run", runbook, "--plan", hash, "--confirm", phrase];
@@ -90,21 +91,20 @@ fn what_takes_two_is_asked_for_on_one_machine_and_approved_on_another_and_never_
     leave(&mut screen);
 }
 
-/// A second runbook over the same lock: what its second step makes shows whether it was begun.
-fn twice(machine: &Machine) {
+/// A second runbook over a lock: what its second step makes shows whether it was begun.
+pub fn twice(machine: &Machine, lock: &str) {
     let step = |title: &str, file: &str, wait: &str| {
         format!(
-            "### {title}\n\n```bash run on=local timeout=60s\nset -eu\ntouch \"$HOME/{file}\"\n{wait}```\n\n\
+            "### {title}\n\n```bash run on=local timeout=300s\nset -eu\ntouch \"$HOME/{file}\"\n{wait}```\n\n\
              ```bash verify on=local timeout=10s\nset -eu\ntest -e \"$HOME/{file}\"\n```\n\n\
              ```bash undo on=local timeout=10s\nset -eu\nrm \"$HOME/{file}\"\n```\n\n"
         )
     };
     let steps = step("One", "one", "until [ -e \"$HOME/go\" ]; do sleep 0.05; done\n") + &step("Two", "two", "");
     let front = FRONT.replace("id: own\ntitle: Own", "id: twice\ntitle: Twice");
-    machine.desk.file(
-        "books/twice.md",
-        &format!("{front}lock: [service/shop]\n---\n\n# Twice\n\nIt is tried.\n\n## Do\n\n{steps}"),
-    );
+    machine
+        .desk
+        .file("books/twice.md", &format!("{front}lock: [{lock}]\n---\n\n# Twice\n\nIt is tried.\n\n## Do\n\n{steps}"));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it()
     let server = need!(own_postgres);
     let name = "second::a_lock_is_handed_over_at_the_end_of_a_step_and_the_other_run_begins_with_it";
     let Some([one, two]) = machines(name, &server, "") else { return };
-    twice(&one);
+    twice(&one, "service/shop");
     let (mut shell, _) = start(&one, "twice", &[]);
     one.is_made("one");
     let ask = ["lock", "ask", "service/shop", "--reason", "the shop must be restarted"];
@@ -147,7 +147,7 @@ fn whoever_is_stopped_and_told_loses_the_lock_and_its_next_change_is_refused() {
     let server = need!(own_postgres);
     let name = "second::whoever_is_stopped_and_told_loses_the_lock_and_its_next_change_is_refused";
     let Some([one, two]) = machines(name, &server, "") else { return };
-    twice(&one);
+    twice(&one, "service/shop");
     let (shell, _) = start(&one, "twice", &[]);
     one.is_made("one");
     // It hears nothing and renews nothing: a laptop that sleeps.
@@ -163,4 +163,50 @@ fn whoever_is_stopped_and_told_loses_the_lock_and_its_next_change_is_refused() {
     assert!(!one.desk.home().join("two").exists(), "nothing was sent");
     let exported = String::from_utf8(two.run(&["journal", "export"]).stdout).unwrap();
     assert!(exported.contains("\"lock.wanted\"") && exported.contains("\"lock.passed\""), "{exported}");
+}
+
+#[test]
+fn a_request_that_is_withdrawn_can_be_approved_by_nobody() {
+    let server = need!(own_postgres);
+    let name = "second::a_request_that_is_withdrawn_can_be_approved_by_nobody";
+    let Some([one, two]) = machines(name, &server, TWO) else { return };
+    let mut asks = one.dashboard();
+    let mut other = two.dashboard();
+    asks.send("5");
+    asks.send("/own\r");
+    asks.wait_text("/own ");
+    insist(&mut asks, "R", "plan: Own");
+    asks.wait_text("+ asks for it");
+    press(&mut asks, "-");
+    asks.wait_text("nothing is asked for from here that could be withdrawn");
+    press(&mut asks, "+");
+    asks.wait_text("- withdraws it");
+    other.wait_text("ada@bastion-1 asks to run Own");
+    insist(&mut other, "A", "to approve: Own");
+    other.wait_text("y approves it, n refuses it");
+    press(&mut other, "y");
+    other.wait_text("why is it approved?");
+    other.send("looked at it with her");
+    other.wait_text("looked at it with her");
+    press(&mut asks, "-");
+    asks.wait_text("the request is withdrawn: nobody can approve it any more");
+    asks.wait_text("withdrawn. + asks again");
+    // Whoever looks at it sees that; an answer that comes too late is the server's to refuse.
+    other.wait_text("withdrawn, until");
+    press(&mut other, "\r");
+    other.wait_text("not approved, and nothing was recorded");
+    other.wait_text("has withdrawn the request");
+    // By the command line: one's own alone.
+    one.said(&["runbook", "run", "own", "--no-wait"]);
+    let open = json(&one, &["approval", "list", "--json"]);
+    let id = open.as_array().unwrap().last().unwrap()["short"].as_str().unwrap().to_owned();
+    let theirs = two.run(&["approval", "withdraw", &id]);
+    assert_eq!(theirs.status.code(), Some(5), "{theirs:?}");
+    assert!(String::from_utf8_lossy(&theirs.stderr).contains("it was asked for by ada, and not by ben"), "{theirs:?}");
+    assert!(one.run(&["approval", "withdraw", &id]).status.success());
+    assert!(two.said(&["approval", "list"]).lines().filter(|line| line.ends_with("withdrawn")).count() == 2);
+    for screen in [&mut asks, &mut other] {
+        press(screen, "\x1b");
+        leave(screen);
+    }
 }

@@ -660,6 +660,7 @@ impl<'a> Following<'a> {
                 }
                 self.ask(desk, question, person);
             }
+            RunEvent::AskOver(run) => drop(self.question.take_if(|question| question.run == run)),
             RunEvent::Call { request, .. } => self.called = Some(*request),
             RunEvent::Trouble { what, .. } => self.trouble = Some(what),
             RunEvent::PlanChanged { plan, .. } => self.changed = Some(*plan),
@@ -675,6 +676,7 @@ impl<'a> Following<'a> {
             | RunEvent::Elsewhere(_)
             | RunEvent::Unread(_)
             | RunEvent::Away(_)
+            | RunEvent::Clock { .. }
             | RunEvent::OnlyLooks(_)
             | RunEvent::CutOff(_)
             | RunEvent::Left(_)
@@ -758,7 +760,8 @@ fn is_way(way: Way, verb: &str) -> bool {
 fn read(question: &Question, line: &str) -> Result<RunAnswer, String> {
     let answer = meant(question, line).ok_or_else(|| format!("{:?} is no answer to this", text::clean(line)))?;
     match &answer {
-        RunAnswer::Skip(why) | RunAnswer::Choose { way: Way::GoOn, reason: why } => reason::given(why).map(|_| answer),
+        RunAnswer::Choose { way, reason } if way.is_reasoned() => reason::given(reason).map(|_| answer),
+        RunAnswer::Skip(why) => reason::given(why).map(|_| answer),
         _ => Ok(answer),
     }
 }
@@ -830,6 +833,11 @@ mod tests {
         assert_eq!(read(&failed, "c the test host"), Some(all_the_same));
         assert_eq!((read(&failed, "continue"), read(&failed, "stop"), read(&failed, "y")), (None, None, None));
         assert_eq!(super::read(&failed, "continue known"), Err(reason::WANTED.to_owned()));
+        let unbound = Question { ways: vec![Way::Wait, Way::Glass, Way::Stop], ..question(None, false) };
+        let glass = RunAnswer::Choose { way: Way::Glass, reason: "the shop is down".to_owned() };
+        assert_eq!(read(&unbound, "break-glass the shop is down"), Some(glass.clone()));
+        assert_eq!((read(&unbound, "! the shop is down"), read(&unbound, "!")), (Some(glass), None));
+        assert_eq!(read(&unbound, "w"), Some(RunAnswer::Choose { way: Way::Wait, reason: String::new() }));
         let next = Question { ways: vec![Way::Next, Way::Stop], ..question(None, false) };
         let on = Some(RunAnswer::Choose { way: Way::Next, reason: String::new() });
         assert_eq!((read(&next, "continue"), read(&next, "c"), read(&next, "next")), (on.clone(), on, None));

@@ -17,6 +17,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
             json!({ "event": "ask", "run": run.0, "step": step, "prompt": prompt, "confirm": phrase, "manual": manual,
                 "tasks": tasks, "choices": choices, "ways": ways })
         }
+        RunEvent::AskOver(run) => json!({ "event": "ask_over", "run": run.0 }),
         RunEvent::Call { run, request } => {
             json!({ "event": "call", "run": run.0, "runbook": request.runbook, "params": request.args })
         }
@@ -43,6 +44,7 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
         | RunEvent::Yours { .. }
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
+        | RunEvent::Clock { .. }
         | RunEvent::OnlyLooks(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)
@@ -63,6 +65,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
             ),
             None => format!("! {step}: its host answers again, and it is followed"),
         }),
+        RunEvent::AskOver(run) => Some(format!("run {} waits no more, and goes on", run.short())),
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
         RunEvent::Away(Some(away)) => Some(format!("! {}", text::clean(&away.why))),
         RunEvent::Away(None) => Some(JOURNAL_BACK.to_owned()),
@@ -80,6 +83,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
         | RunEvent::Noted(_)
         | RunEvent::Elsewhere(_)
         | RunEvent::Unread(_)
+        | RunEvent::Clock { .. }
         | RunEvent::OnlyLooks(_)
         | RunEvent::CutOff(_)
         | RunEvent::Left(_)

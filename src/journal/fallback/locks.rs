@@ -105,7 +105,12 @@ impl Inner {
     }
 
     async fn renew_here(&self, run: RunId, held: &Held, ttl: Duration) -> Result<bool, JournalError> {
-        if held.there.is_some() && Instant::now() >= held.until {
+        // Whoever goes on here for a reason keeps at least the processes of this machine from it.
+        let here = match &held.here {
+            Some(grants) => self.file().await?.renew(run, grants, ttl).await?,
+            None => self.take_here(run, held).await,
+        };
+        if here && held.there.is_some() && Instant::now() >= held.until {
             let what = format!(
                 "the team's journal is away, and the lock on {}, kept for {} s after it last answered, may be somebody else's by now",
                 held.resources.join(", "),
@@ -117,11 +122,7 @@ impl Inner {
             );
             return Err(JournalError::new(what, hint));
         }
-        let file = self.file().await?;
-        if let Some(grants) = &held.here {
-            return file.renew(run, grants, ttl).await;
-        }
-        Ok(self.take_here(run, held).await)
+        Ok(here)
     }
 
     /// So that the other processes of this machine see it.

@@ -80,7 +80,8 @@ fn line(change: Change) -> Line {
 fn of_run(run: &RunView) -> Line {
     let to = ThingId::Run(run.id);
     let name = run.runbook.clone();
-    let what = format!("{} by {}", run.word(), run.actor);
+    let clock = run.clock.as_ref().map(|clock| format!(" (clock {clock})")).unwrap_or_default();
+    let what = format!("{} by {}{clock}", run.word(), run.actor);
     let severity = Severity::Info;
     let link = Link { to, subject: Subject::Servers, name: name.clone(), text: what.clone(), severity };
     let since = Some(run.ended.unwrap_or(run.started));

@@ -24,6 +24,11 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
         (Role::Text, &run.title_and_id()),
         (Role::Muted, &by),
     ]);
+    if let Some(clock) = &run.clock {
+        let told =
+            format!("! its times are by a clock {clock} the journal server's; the order of its records is certain");
+        put(&[(Role::SeverityWarning, &told)]);
+    }
     if let Some(reason) = &run.glass {
         put(&[(Role::SeverityCritical, &format!("▲ BREAK-GLASS, one person for two: {reason}"))]);
     }

@@ -103,7 +103,8 @@ fn of_page(column: usize, runbook: &Runbook, cx: &Cx<'_>, out: &mut String) -> R
         ABOUT => out.push_str(about(runbook)),
         OWNER => out.push_str(&runbook.owner),
         _ => {
-            let _ = write!(out, "{}d", runbook.age(today(cx)));
+            let age = runbook.age(today(cx));
+            let _ = if age < 0 { write!(out, "in {}d", -age) } else { write!(out, "{age}d") };
             let severity = offer::review(runbook, today(cx));
             return if severity > Severity::None { severity.into() } else { Role::Muted };
         }

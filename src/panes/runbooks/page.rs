@@ -49,7 +49,7 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
     let alerts: Vec<String> = runbook.alerts.iter().map(|glob| glob.0.clone()).collect();
     let key = cx.keymap.key_of(Scope::Runbooks, &Action::Plan).unwrap_or_default();
     let can = super::refusal(runbook, cx).map_or_else(|| format!("yes: {key} plans it"), |why| format!("no: {why}"));
-    let days = runbook.age(today(cx));
+    let ago = runbook.reviewed_ago(today(cx));
     let review = match offer::review(runbook, today(cx)) {
         Severity::Critical => ": it is probably wrong by now",
         Severity::Warning => ": it wants a review",
@@ -59,7 +59,7 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
         ("can be run here", can),
         ("risk", runbook.risk.word().to_owned()),
         ("about", about(runbook).to_owned()),
-        ("reviewed", format!("{}, {days} days ago{review}", runbook.reviewed)),
+        ("reviewed", format!("{}, {ago}{review}", runbook.reviewed)),
         ("changed", changed(runbook, cx).unwrap_or_default()),
         ("owner", runbook.owner.clone()),
         ("handbook", runbook.handbook.clone().unwrap_or_default()),

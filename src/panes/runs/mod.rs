@@ -206,6 +206,11 @@ fn cell(column: usize, run: &RunView, cx: &Cx<'_>, out: &mut String) -> Role {
                 return Role::SeverityCritical;
             }
             out.push_str(&run.runbook);
+            if run.clock.is_some() {
+                // Its times stand right beside it.
+                out.push_str(" (clock off)");
+                return Role::SeverityWarning;
+            }
             Role::Text
         }
         3 => {
@@ -246,6 +251,13 @@ fn sections(run: &RunView) -> Vec<Section> {
         fact("outcome", run.verdict().unwrap_or_else(|| run.word().to_owned())),
         fact("run", format!("{} of {}", run.id, run.runbook)),
         fact("started", format!("{} by {} in {}", run.started.strftime("%Y-%m-%d %H:%M:%SZ"), run.actor, run.env)),
+        fact(
+            "clock",
+            run.clock
+                .as_ref()
+                .map(|clock| format!("{clock} the journal server's: so are its times"))
+                .unwrap_or_default(),
+        ),
         fact("break-glass", run.glass.clone().unwrap_or_default()),
         fact("approved by", run.approved.clone().unwrap_or_default()),
         fact("answered", run.answer.clone()),

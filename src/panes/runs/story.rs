@@ -17,6 +17,9 @@ pub(super) fn tell(out: &mut Vec<(Role, String)>, run: &RunView, width: usize) {
         let params: Vec<_> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         put(Role::Muted, &params.join(", "), 2);
     }
+    if let Some(clock) = &run.clock {
+        put(Role::SeverityWarning, &format!("! its times are by a clock {clock} the journal server's"), 2);
+    }
     if let Some(reason) = &run.glass {
         put(Role::SeverityCritical, &format!("▲ BREAK-GLASS, one person for two: {reason}"), 2);
     }

@@ -83,6 +83,37 @@ fn a_later_step_asks_after_its_checks_and_is_checked_again() {
 }
 
 #[test]
+fn while_nobody_knows_whether_its_locks_are_its_own_somebody_is_asked_and_it_is_checked_again() {
+    let unbound = Event::Unbound("the server is away".to_owned());
+    let asked = Command::AskUnbound { step: 0, why: "the server is away".to_owned() };
+    let go = [Event::Answered(Answered::Go), Event::Rechecked(Rechecked::Passed)];
+    let events = [vec![Event::Started, unbound.clone()], go.to_vec()].concat();
+    assert_eq!(run(&[CHANGE], events), [Command::Recheck(0), asked.clone(), Command::Recheck(0), Command::Intend(0)]);
+    // A step that asks for itself is asked about as ever.
+    let events = [vec![Event::Started, unbound.clone()], go.to_vec()].concat();
+    assert_eq!(run(&[ASKS], events)[2..], [Command::Recheck(0), Command::Ask(0)]);
+    let stop = [Event::Answered(Answered::Stop), Event::Recorded].to_vec();
+    let commands = run(&[CHANGE], [vec![Event::Started, unbound.clone()], stop].concat());
+    let Some(Command::Finish { outcome, reason, .. }) = commands.last() else { panic!("{commands:?}") };
+    assert_eq!(*outcome, RunOutcome::Stopped);
+    assert_eq!(reason, "on request; nothing was sent for this step: the server is away");
+}
+
+#[test]
+fn taking_back_asks_too_while_nobody_knows_whether_its_locks_are_its_own() {
+    let mut events = failing(Then::Ask);
+    events.extend([chosen(Way::Undo), Event::Unbound(String::new()), Event::Answered(Answered::Go), Event::Recorded]);
+    let commands = run(&[UNDOABLE], events.clone());
+    let tail = &commands[commands.len() - 4..];
+    let asked = Command::AskUnbound { step: 0, why: String::new() };
+    assert_eq!(tail, [Command::IntendUndo(0), asked, Command::IntendUndo(0), Command::Undo(0)]);
+    events.truncate(events.len() - 2);
+    events.push(Event::Answered(Answered::Stop));
+    let commands = run(&[UNDOABLE], events);
+    assert!(matches!(commands.last(), Some(Command::Finish { left, .. }) if left == &[0]), "{commands:?}");
+}
+
+#[test]
 fn a_grown_plan_sends_nothing() {
     let grew = Event::Rechecked(Rechecked::Grew("1 more".to_owned()));
     let commands = run(&[CHANGE], vec![Event::Started, grew, Event::Recorded]);
@@ -304,6 +335,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         1 => Just(Event::Started),
         4 => rechecked.prop_map(Event::Rechecked),
+        1 => Just(Event::Unbound(String::new())),
         2 => answered.prop_map(Event::Answered),
         9 => Just(Event::Recorded),
         1 => proptest::sample::select(vec![Event::JournalFailed, Event::Stop, Event::Leave, Event::Cancel { undo: true }, Event::Cancel { undo: false }]),
@@ -323,6 +355,8 @@ struct Seen {
     intended: BTreeSet<usize>,
     undo_intended: BTreeSet<usize>,
     undone: Vec<usize>,
+    /// Nobody has said what follows, though nobody knows whether its locks are still its own.
+    unbound: BTreeSet<usize>,
     unknown: BTreeSet<usize>,
     over: bool,
     stopped: bool,
@@ -347,7 +381,13 @@ impl Seen {
 
 fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCaseError> {
     prop_assert!(!seen.over, "a run that is over does nothing more");
+    if let Command::Recheck(step) | Command::Intend(step) | Command::IntendUndo(step) = command {
+        prop_assert!(!seen.unbound.contains(step), "nothing follows before somebody has said so");
+    }
     match command {
+        Command::AskUnbound { step, .. } => {
+            prop_assert!(seen.unbound.insert(*step), "asked once");
+        }
         Command::Act(step) => {
             let Kind::Change { retry, .. } = kinds[*step] else { panic!("only a change acts") };
             seen.acts[*step] += 1;
@@ -489,7 +529,6 @@ impl Side {
             let under_way = self.pending.iter().any(|order| order.lane.is_some());
             prop_assert!(!under_way, "a batch, and the run, end when all of their hosts have");
         }
-        let asks = |order: &Order| matches!(order.command, Command::Ask(_) | Command::Offer { .. });
         if asks(&order) {
             prop_assert!(!self.pending.iter().any(asks), "one question at a time");
         }
@@ -500,12 +539,18 @@ impl Side {
     }
 }
 
+/// The operator is asked.
+const fn asks(order: &Order) -> bool {
+    matches!(order.command, Command::Ask(_) | Command::AskUnbound { .. } | Command::Offer { .. })
+}
+
 /// Whether an event is what a command can come to.
 fn fits(command: &Command, event: &Event) -> bool {
     match command {
-        Command::Recheck(_) => matches!(event, Event::Rechecked(_)),
-        Command::Ask(_) => matches!(event, Event::Answered(_)),
-        Command::Intend(_) | Command::Record { .. } | Command::Batch { .. } | Command::IntendUndo(_) => {
+        Command::Recheck(_) => matches!(event, Event::Rechecked(_) | Event::Unbound(_)),
+        Command::Ask(_) | Command::AskUnbound { .. } => matches!(event, Event::Answered(_)),
+        Command::IntendUndo(_) => matches!(event, Event::Recorded | Event::JournalFailed | Event::Unbound(_)),
+        Command::Intend(_) | Command::Record { .. } | Command::Batch { .. } => {
             matches!(event, Event::Recorded | Event::JournalFailed)
         }
         Command::Act(_) => matches!(event, Event::Acted(..)),
@@ -542,6 +587,7 @@ proptest! {
                 match (side.pending.remove(chosen).command, &event) {
                     (Command::Intend(step), Event::Recorded) => drop(seen.intended.insert(step)),
                     (Command::IntendUndo(step), Event::Recorded) => drop(seen.undo_intended.insert(step)),
+                    (Command::AskUnbound { step, .. }, _) => drop(seen.unbound.remove(&step)),
                     _ => {}
                 }
             }
@@ -550,14 +596,15 @@ proptest! {
             let orders = machine.on(lane, event);
             if stops && machine.common.stopping {
                 // Whoever was asked is asked no more.
-                side.pending.retain(|order| !matches!(order.command, Command::Ask(_) | Command::Offer { .. }));
+                seen.unbound.clear();
+                side.pending.retain(|order| !asks(order));
             }
             for order in orders {
                 hold(&mut seen, &kinds, &order.command)?;
                 side.take(&machine, order)?;
             }
             if machine.broken {
-                side.pending.retain(|order| !matches!(order.command, Command::Ask(_) | Command::Offer { .. }));
+                side.pending.retain(|order| !asks(order));
             }
             prop_assert!(machine.is_over() || machine.main.phase == Phase::New || !side.pending.is_empty(), "it waits for nobody");
         }

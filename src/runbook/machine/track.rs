@@ -41,6 +41,8 @@ pub(super) enum Phase {
     Checking,
     Asking,
     CheckingAgain,
+    /// Nobody knows whether its locks are still its own, and why; then it is again at what it was at.
+    Unbound(Box<Self>, String),
     Intending,
     Acting,
     /// The act's result is being recorded; then it is watched. The text is why the effect is unknown, when it is.
@@ -83,6 +85,7 @@ impl Phase {
             | Self::CheckingAgain
             | Self::Acting
             | Self::Watching(_)
+            | Self::Unbound(..)
             | Self::Offering(_)
             | Self::Undoing(_)
             | Self::Hosts
@@ -143,6 +146,10 @@ impl Track {
     pub(super) fn on(&mut self, common: &mut Common, event: Event) -> Option<Turn> {
         match (self.phase.clone(), event) {
             (Phase::Checking | Phase::CheckingAgain, Event::Rechecked(result)) => Some(self.rechecked(common, result)),
+            (was @ (Phase::Checking | Phase::CheckingAgain | Phase::UndoIntending(_)), Event::Unbound(why)) => {
+                Some(self.unbound(common, was, why))
+            }
+            (Phase::Unbound(was, why), Event::Answered(answer)) => Some(self.bound(common, *was, why, &answer)),
             (Phase::Asking, Event::Answered(answer)) => Some(self.answered(common, answer)),
             (Phase::Acting, Event::Acted(effect, then)) => Some(self.acted(common, effect, then)),
             (Phase::Watching(doubt), Event::Watched(result, then)) => Some(self.watched(common, doubt, result, then)),
@@ -180,7 +187,43 @@ impl Track {
         match self.phase.clone() {
             Phase::Asking => Some(self.stopped()),
             Phase::Offering(end) => Some(Turn::Ends(end)),
+            Phase::Unbound(was, why) => Some(self.left_unbound(*was, &why)),
             _ => None,
+        }
+    }
+
+    /// Nobody knows whether its locks are still its own: the operator says what follows.
+    fn unbound(&mut self, common: &Common, was: Phase, why: String) -> Turn {
+        if common.stopping && !matches!(was, Phase::UndoIntending(_)) {
+            return self.stopped();
+        }
+        let at = match &was {
+            Phase::UndoIntending(_) => self.last_done(common),
+            _ => None,
+        };
+        let ask = Command::AskUnbound { step: at.unwrap_or(self.step), why: why.clone() };
+        self.go(Phase::Unbound(Box::new(was), why), ask)
+    }
+
+    /// What was answered to that. What was true before must be asked once more.
+    fn bound(&mut self, common: &Common, was: Phase, why: String, answer: &Answered) -> Turn {
+        match (answer, was) {
+            (Answered::Go, Phase::UndoIntending(end)) => self.undo(common, end),
+            (Answered::Go, was) => self.go(was, Command::Recheck(self.step)),
+            (Answered::Stop, was) => self.left_unbound(was, &why),
+            (Answered::Done(_) | Answered::Came(..) | Answered::Skip(_), was) => self.unbound(common, was, why),
+        }
+    }
+
+    /// It ends before anything was sent for that.
+    fn left_unbound(&mut self, was: Phase, why: &str) -> Turn {
+        match was {
+            Phase::UndoIntending(end) => Turn::Ends(end),
+            _ => {
+                let reason = format!("{REQUESTED}; nothing was sent for this step: {why}");
+                let end = End::new(RunOutcome::Stopped, &reason, Then::Offer);
+                self.close(StepState::Cancelled, format!("stopped before anything was sent: {why}"), Some(end))
+            }
         }
     }
 
@@ -402,6 +445,8 @@ impl Track {
             Way::GoOn => self.go_on(end, reason),
             // Whoever asked goes on.
             Way::Next => Turn::Through,
+            // Asked elsewhere, and never among these.
+            Way::Wait | Way::Glass => self.offer(common, end),
             Way::Stop => Turn::Ends(end),
         }
     }

@@ -49,6 +49,10 @@ pub enum Way {
     GoOn,
     /// All is well so far: go on with the next hosts.
     Next,
+    /// Begin nothing before it is certain again that what it locks is its own.
+    Wait,
+    /// Go on although what it locks binds nobody else just now.
+    Glass,
     /// End the run.
     Stop,
 }
@@ -60,6 +64,8 @@ impl Way {
             Self::Again => "again",
             Self::Undo => "undo",
             Self::GoOn | Self::Next => "continue",
+            Self::Wait => "wait",
+            Self::Glass => "break-glass",
             Self::Stop => "stop",
         }
     }
@@ -70,13 +76,15 @@ impl Way {
             Self::Again => Some('a'),
             Self::Undo => Some('u'),
             Self::GoOn | Self::Next => Some('c'),
+            Self::Wait => Some('w'),
+            Self::Glass => Some('!'),
             Self::Stop => None,
         }
     }
 
     /// It takes a reason.
     pub const fn is_reasoned(self) -> bool {
-        matches!(self, Self::GoOn)
+        matches!(self, Self::GoOn | Self::Glass)
     }
 }
 
@@ -92,10 +100,18 @@ pub struct Order {
 /// What to do. Steps are numbered from 0. Each is answered by exactly one [`Event`], but [`Command::Finish`] by none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Ask the checks and the plan fence again. Answered by [`Event::Rechecked`].
+    /// Ask the checks and the plan fence again. Answered by [`Event::Rechecked`] or [`Event::Unbound`].
     Recheck(usize),
     /// Ask the operator. Answered by [`Event::Answered`].
     Ask(usize),
+    /// Ask the operator what to do, because nobody knows whether what the run locks is still its own. Answered by [`Event::Answered`]: a step
+    /// begins or is taken back by [`Answered::Go`] alone.
+    AskUnbound {
+        /// The step that would be sent or taken back next.
+        step: usize,
+        /// Why it is not known.
+        why: String,
+    },
     /// Make the intent durable. Answered by [`Event::Recorded`] or [`Event::JournalFailed`].
     Intend(usize),
     /// Send it. Answered by [`Event::Acted`].
@@ -129,7 +145,7 @@ pub enum Command {
         /// Which of its batches, from 0.
         batch: usize,
     },
-    /// Make durable that a step is about to be taken back. Answered by [`Event::Recorded`] or [`Event::JournalFailed`].
+    /// Make durable that a step is about to be taken back. Answered by [`Event::Recorded`], [`Event::JournalFailed`] or [`Event::Unbound`].
     IntendUndo(usize),
     /// Send what takes it back. Answered by [`Event::Undone`].
     Undo(usize),
@@ -153,6 +169,8 @@ pub enum Event {
     Started,
     /// The checks and the plan fence were asked again.
     Rechecked(Rechecked),
+    /// Nobody knows whether what the run locks is still its own, and why; nothing was sent.
+    Unbound(String),
     /// The operator answered.
     Answered(Answered),
     /// What was to be recorded is durable.

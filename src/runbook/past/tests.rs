@@ -116,6 +116,9 @@ impl Life {
         Ok(match command {
             Command::Recheck(step) => {
                 self.write(RecordKind::StepRecheck, Some(step), json!({}));
+                if self.luck.below(16) == 0 {
+                    return Ok(Event::Unbound(text()));
+                }
                 Event::Rechecked(match self.luck.below(12) {
                     0 => Rechecked::Blocked(text()),
                     1 => Rechecked::Empty,
@@ -132,6 +135,10 @@ impl Life {
                 self.write(RecordKind::StepIntent, Some(step), json!({ "facts": {} }));
                 Event::Recorded
             }
+            Command::AskUnbound { .. } => {
+                Event::Answered(if self.luck.below(4) == 0 { Answered::Stop } else { Answered::Go })
+            }
+            Command::IntendUndo(_) if self.luck.below(16) == 0 => Event::Unbound(text()),
             Command::IntendUndo(step) => {
                 self.taking_back = true;
                 self.write(RecordKind::StepIntent, Some(step), json!({}));

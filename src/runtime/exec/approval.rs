@@ -38,8 +38,9 @@ impl Exec {
     /// Whoever asked wants it no more.
     ///
     /// # Errors
-    /// When the server does not take it.
+    /// When nothing may be changed from here, or the server does not take it: somebody else's, one that is used or over.
     pub async fn withdraw(&self, request: &Request) -> Result<Record, String> {
+        self.may_act()?;
         self.put(RecordKind::ApprovalWithdrawn, decision(request, "")).await
     }
 

@@ -194,7 +194,7 @@ impl Run {
         let args = if resumes.is_some() { BTreeMap::new() } else { self.args_for(step, runbook) };
         let request = PlanRequest { caller: Some(caller), resumes, ..PlanRequest::new(runbook.id.clone(), args) };
         self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request) }).await;
-        let mut under_way = None;
+        let (mut under_way, mut pauses) = (None, self.answers.pauses());
         loop {
             tokio::select! {
                 biased;
@@ -205,6 +205,9 @@ impl Run {
                         if !self.write(RecordKind::StepTick, Some(step), data).await {
                             self.exec.answer(run, RunAnswer::Stop);
                         }
+                        if *pauses.borrow_and_update() {
+                            self.exec.answer(run, RunAnswer::Pause(true));
+                        }
                         under_way = Some(run);
                     }
                     News::Ended(_, None) => return None,
@@ -213,6 +216,11 @@ impl Run {
                         return Some(self.came(step, run, runbook, over, counts));
                     }
                 },
+                // What holds a run holds the one that it called.
+                Ok(()) = pauses.changed(), if under_way.is_some() => {
+                    let paused = *pauses.borrow_and_update();
+                    under_way.inspect(|run| self.exec.answer(*run, RunAnswer::Pause(paused)));
+                }
                 answer = self.answers.recv() => match (answer, under_way) {
                     // It ends before its next change, and then this one does.
                     (Some(RunAnswer::Stop), Some(run)) => self.exec.answer(run, self.answers.stop()),

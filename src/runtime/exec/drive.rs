@@ -9,6 +9,7 @@ mod batch;
 mod crew;
 mod ousted;
 mod recheck;
+mod unbound;
 
 pub(super) use answers::Answers;
 
@@ -253,9 +254,17 @@ impl Run {
                     // The machine sends nothing any more.
                     () = answers.until_cut() => Rechecked::Passed,
                 };
+                if checked == Rechecked::Passed
+                    && let Some(why) = self.unbound(step).await
+                {
+                    // As a step that has not begun: a pause holds it, and what was answered is known.
+                    self.at = None;
+                    return Some(Event::Unbound(why));
+                }
                 Some(Event::Rechecked(checked))
             }
             Command::Ask(step) => Some(Event::Answered(self.ask(step).await)),
+            Command::AskUnbound { step, why } => Some(Event::Answered(self.ask_unbound(step, &why).await)),
             Command::Intend(step) => Some(self.intend(step).await),
             Command::Act(step) => {
                 let effect = self.act(step).await;
@@ -271,7 +280,10 @@ impl Run {
             }
             Command::Offer { at, step, ways, why } => Some(self.offer(at, step, ways, &why).await),
             Command::Batch { rolling, batch } => Some(self.begin_batch(rolling, batch).await),
-            Command::IntendUndo(step) => Some(self.intend_undo(step).await),
+            Command::IntendUndo(step) => Some(match self.unbound(step).await {
+                Some(why) => Event::Unbound(why),
+                None => self.intend_undo(step).await,
+            }),
             Command::Undo(step) => Some(Event::Undone(self.undo(step).await)),
             Command::Record { step, state, detail } => Some(self.record(step, state, &detail).await),
             Command::Finish { outcome, reason, left } => {
@@ -394,8 +406,12 @@ impl Run {
         let Some(glass) = self.plan.glass() else { return true };
         let let_through = self.plan.body().steps.iter().filter(|step| step.changes() && step.level == Level::Two);
         let steps: Vec<&String> = let_through.map(|step| &step.id).collect();
-        tracing::warn!(run = %self.id.short(), reason = glass.reason(), "the glass is broken");
         let data = json!({ "reason": glass.reason(), "steps": steps, "unbound": self.plan.body().unbound });
+        self.note_glass(data).await
+    }
+
+    async fn note_glass(&mut self, data: Value) -> bool {
+        tracing::warn!(run = %self.id.short(), reason = data["reason"].as_str(), "the glass is broken");
         self.write(RecordKind::BreakGlass, None, data).await
     }
 

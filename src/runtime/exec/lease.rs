@@ -18,6 +18,7 @@ use crate::runbook::plan::PlannedLock;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
@@ -109,7 +110,16 @@ pub(super) struct Held {
     databases: Mutex<BTreeMap<String, Advisory>>,
     /// Databases that could not be: why.
     without: Vec<String>,
-    glass: bool,
+    /// One person has said why changes are made though nobody knows whether the locks are still this run's.
+    glass: AtomicBool,
+}
+
+/// Why nothing may be changed by a run.
+enum Lost {
+    /// What it locks is not its own any more.
+    Gone(String),
+    /// Nobody knows whether it is: the team's server is away.
+    Unbound(String),
 }
 
 impl Held {
@@ -126,7 +136,8 @@ impl Held {
         let ours = |resource: &String| family.as_ref().is_some_and(|family| family.has(resource));
         let wanted: Vec<String> = wanted.filter(|resource| !ours(resource)).cloned().collect();
         let (databases, without) = (Mutex::default(), Vec::new());
-        let mut held = Self { run, grants: Vec::new(), family, renewing: None, databases, without, glass };
+        let mut held =
+            Self { run, grants: Vec::new(), family, renewing: None, databases, without, glass: glass.into() };
         if wanted.is_empty() {
             return Ok(held);
         }
@@ -193,17 +204,44 @@ impl Held {
 
     /// Looks in the store whether all of it, and of its family, is still held: whoever was asleep for too long must change nothing.
     pub(super) async fn check(&self, exec: &Exec) -> Result<(), String> {
+        self.judge(exec).await.map_err(|lost| match lost {
+            Lost::Gone(why) => why,
+            Lost::Unbound(why) => format!("whether its locks are still held is not known: {why}"),
+        })
+    }
+
+    /// Why nobody knows whether what it locks is still its own, because the team's server is away; `None`: it is, or is not any more.
+    pub(super) async fn unbound(&self, exec: &Exec) -> Option<String> {
+        exec.journal.away().await?;
+        match self.judge(exec).await {
+            Err(Lost::Unbound(why)) => Some(why),
+            Ok(()) | Err(Lost::Gone(_)) => None,
+        }
+    }
+
+    /// One person has said why it goes on without the server. What the runs hold that called this one they answer for themselves.
+    pub(super) fn break_glass(&self) {
+        self.glass.store(true, Ordering::Release);
+    }
+
+    async fn judge(&self, exec: &Exec) -> Result<(), Lost> {
+        let glass = self.glass.load(Ordering::Acquire);
         let mut at = Some(self);
         while let Some(held) = at {
             if held.is_some() {
                 match exec.journal.renew(held.run, &held.grants, TTL).await {
                     Ok(true) => {}
-                    Ok(false) => return Err(held.lost(exec).await),
-                    // What could be lost by that was said to the one who gave the reason.
-                    Err(_) if self.glass && exec.journal.away().await.is_some() => {}
-                    Err(error) => return Err(format!("whether its locks are still held is not known: {error}")),
+                    Ok(false) => return Err(Lost::Gone(held.lost(exec).await)),
+                    Err(error) => match exec.journal.away().await {
+                        // What could be lost by that was said to the one who gave the reason.
+                        Some(_) if glass => {}
+                        Some(_) => return Err(Lost::Unbound(error.to_string())),
+                        None => {
+                            return Err(Lost::Gone(format!("whether its locks are still held is not known: {error}")));
+                        }
+                    },
                 }
-                held.check_databases(exec).await?;
+                held.check_databases(exec).await.map_err(Lost::Gone)?;
             }
             at = held.family.as_deref();
         }

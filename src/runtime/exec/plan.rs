@@ -295,6 +295,8 @@ impl<'a> Planner<'a> {
             self.warnings.push(format!("nobody has reviewed it for {age} days: do not trust it blindly"));
         } else if age > soft {
             self.warnings.push(format!("it was last reviewed {age} days ago"));
+        } else if age < 0 {
+            self.warnings.push(format!("it was reviewed on {}, {}", runbook.reviewed, runbook.reviewed_ago(today)));
         }
     }
 

@@ -124,7 +124,7 @@ impl Script<'_> {
         let mut out = opening(key, "-");
         let seconds = self.timeout.as_secs() + u64::from(self.timeout.subsec_nanos() > 0);
         // A String takes everything.
-        let _ = write!(out, "QD_LIMIT={seconds}\nquarterdeck_begin\n");
+        let _ = write!(out, "QD_LIMIT={seconds}\nquarterdeck_begin\nquarterdeck_scope\n");
         if let Some(dir) = self.dir {
             let _ = writeln!(
                 out,
@@ -140,7 +140,7 @@ impl Script<'_> {
         let (name, digits, body, end) = (quoted(&key.name), &key.digits, self.body, end_of(self.body));
         let _ = write!(
             out,
-            "export QUARTERDECK_STEP={name} QUARTERDECK_MARK={digits}\nexec setsid bash /dev/fd/9\n) 9<<'{end}' </dev/null \
+            "export QUARTERDECK_STEP={name} QUARTERDECK_MARK={digits}\nquarterdeck_body\n) 9<<'{end}' </dev/null \
              >>\"$QD_D/out\" 2>>\"$QD_D/err\"\n{body}\n{end}\nquarterdeck_over $?\n}}\n"
         );
         SecretString::from(out)

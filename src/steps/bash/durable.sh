@@ -221,17 +221,29 @@ quarterdeck_marked() {
   fi
 }
 
-# The processes of a step: of the body's group and session, those that carry its mark, and those seen before.
+# The processes of its scope, if it has one: all that it has begun, whatever session and environment they have by now.
+quarterdeck_scoped() {
+  QD_PATH=
+  read -r QD_PATH 2>/dev/null <"$QD_D/scope" || return 0
+  # Of no other one: what is in it is ended.
+  case $QD_PATH in */quarterdeck-"$QD_KEY".scope) ;; *) return 0 ;; esac
+  for QD_ROOT in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+    find "$QD_ROOT$QD_PATH" -name cgroup.procs -exec cat {} + 2>/dev/null
+  done
+}
+
+# The processes of a step: of the body's group, session and scope, those that carry its mark, and those seen before.
 quarterdeck_left() {
   QD_LEFT= QD_G=
   if quarterdeck_lives "$QD_D/body"; then QD_G=$QD_PID; fi
   QD_MARKED=" $(cd /proc && quarterdeck_marked | tr '\n' ' ')"
+  QD_SCOPED=" $(quarterdeck_scoped | tr '\n' ' ')"
   for QD_F in /proc/[0-9]*; do
     QD_P=${QD_F#/proc/}
     quarterdeck_stat "$QD_P" || continue
     case $QD_STATE in Z | X) continue ;; esac
     if [ -n "$QD_G" ] && { [ "$QD_GROUP" = "$QD_G" ] || [ "$QD_SESSION" = "$QD_G" ]; }; then :; else
-      case "$QD_MARKED$QD_SEEN" in *" $QD_P/environ "* | *" $QD_P:$QD_START "*) ;; *) continue ;; esac
+      case "$QD_MARKED$QD_SEEN$QD_SCOPED" in *" $QD_P/environ "* | *" $QD_P:$QD_START "* | *" $QD_P "*) ;; *) continue ;; esac
     fi
     QD_LEFT="$QD_LEFT $QD_P"
     case "$QD_SEEN" in *" $QD_P:$QD_START "*) ;; *) QD_SEEN="$QD_SEEN $QD_P:$QD_START " ;; esac
@@ -326,6 +338,30 @@ quarterdeck_begin() {
   if [ -e "$QD_D/cancel" ]; then quarterdeck_no "it was cancelled before it began"; fi
 }
 
+# Whether systemd can hold together all that the body begins. The system's own alone: a user's ends with their last login, and the step must not. It
+# is tried first with all that the body needs, its place among them, so that where it does not go everything is as without it. A lab may say
+# another folder, as above.
+quarterdeck_scope() {
+  QD_SCOPE=
+  [ "$(id -u)" = 0 ] && [ -d "${QUARTERDECK_LAB_SYSTEMD:-/run/systemd/system}" ] || return 0
+  for QD_TOOL in systemd-run timeout sed; do command -v "$QD_TOOL" >/dev/null 2>&1 || return 0; done
+  QD_TRIED=$(
+    export QD_TRIED="$QD_NAME"
+    timeout 5 systemd-run --scope --quiet --collect --no-ask-password "--unit=quarterdeck-try-$QD_KEY" -- \
+      sh -c 'read -r QD_LINE <&9 && [ "$QD_LINE" = "$QD_TRIED" ] && sed -n s/^0:://p /proc/self/cgroup' 9<"$QD_D/key" 2>/dev/null </dev/null
+  )
+  case $QD_TRIED in */quarterdeck-try-"$QD_KEY".scope) QD_SCOPE=yes ;; esac
+}
+
+# Becomes the body, in a scope where that is possible. What is written from inside of it, before anything of the body, tells that it began.
+quarterdeck_body() {
+  if [ -n "$QD_SCOPE" ]; then
+    exec systemd-run --scope --quiet --collect --no-ask-password "--unit=quarterdeck-$QD_KEY" -- \
+      sh -c 'sed -n s/^0:://p /proc/self/cgroup >"$1/scope" && shift && exec "$@"' sh "$QD_D" setsid bash /dev/fd/9
+  fi
+  exec setsid bash /dev/fd/9
+}
+
 # Of an output that is too long the file is begun anew: its beginning is kept beside it.
 quarterdeck_bound() {
   quarterdeck_size "$1"
@@ -371,7 +407,7 @@ quarterdeck_clock() {
 # The body has ended with $1: writes that, as it is, whatever ended it.
 quarterdeck_over() {
   if [ -e "$QD_D/ending" ]; then wait "$QD_CLOCK"; else kill "$QD_CLOCK"; fi 2>/dev/null
-  if [ ! -e "$QD_D/body" ]; then quarterdeck_no "$(head -c 200 "$QD_D/err" | tr '\n' ' ')"; fi
+  if [ ! -e "$QD_D/body" ] || { [ -n "$QD_SCOPE" ] && [ ! -e "$QD_D/scope" ]; }; then quarterdeck_no "$(head -c 200 "$QD_D/err" | tr '\n' ' ')"; fi
   QD_HOW=ended QD_NAMES=
   if [ -e "$QD_D/late" ]; then
     QD_HOW=late

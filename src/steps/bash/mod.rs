@@ -24,7 +24,7 @@ use crate::runbook::model::{Fence, ParamType, Place, Role};
 use async_trait::async_trait;
 use durable::Script;
 use remote::Remote;
-use script::{LOOK, Task, Told, told};
+use script::{Task, Told, look, told};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl Step for BashStep {
         if let Some(remote) = Remote::of(&call, &shell).filter(|_| facts[KEPT_THERE] == true) {
             return remote.settle().await;
         }
-        match by_key(&call, LOOK, SETTLE).await {
+        match by_key(&call, &look(), SETTLE).await {
             Ok(Answer { told: Told::Ended(0), stdout, .. }) if stdout.trim().is_empty() => Settled::AskVerify,
             Ok(Answer { told: Told::Ended(0), stdout, .. }) => {
                 Settled::NotYet(format!("the script is still running on {}, as {}", call.on, stdout.trim()))

@@ -28,14 +28,40 @@ pub(super) struct Task<'a> {
     pub key: Option<&'a str>,
 }
 
-/// Says which processes a key is known by, as ids; ends with 3 where nobody can tell.
-pub(super) const LOOK: &str = r#"[ -e /proc/self/environ ] || exit 3
-for file in /proc/[0-9]*/environ; do
-  if { tr '\0' '\n' <"$file" | grep -qxF "QUARTERDECK_STEP=$key"; } 2>/dev/null; then
-    file=${file#/proc/}
-    printf '%s ' "${file%/environ}"
-  fi
-done"#;
+/// What a look and a cut have in common: `left` says which processes a key is known by, as ids; ends with 3 where nobody can tell. One `grep` looks
+/// at all processes, for a machine may have thousands; where it can't tell variables apart, each is taken by itself.
+const LEFT: &str = r#"[ -e /proc/self/environ ] || exit 3
+left() {
+  if [ "$(printf 'a\0b\0' | grep -czxF b 2>/dev/null)" = 1 ]; then
+    grep -lzsxF -- "QUARTERDECK_STEP=$key" /proc/[0-9]*/environ
+  else
+    for file in /proc/[0-9]*/environ; do
+      if { tr '\0' '\n' <"$file" | grep -qxF -- "QUARTERDECK_STEP=$key"; } 2>/dev/null; then echo "$file"; fi
+    done
+  fi | while IFS=/ read -r _ _ pid _; do
+    printf '%s ' "$pid"
+  done
+}
+"#;
+
+/// Says what still runs of a key, as ids.
+pub(super) fn look() -> String {
+    format!("{LEFT}left")
+}
+
+/// Ends what a key is known by, politely at first, and says what survives, as ids.
+pub(super) fn cut() -> String {
+    let ends = r#"for signal in TERM KILL; do
+  for tries in 1 2 3 4 5 6; do
+    pids=$(left)
+    [ -n "$pids" ] || exit 0
+    if [ "$tries" = 1 ]; then kill -s "$signal" $pids 2>/dev/null || true; fi
+    sleep 0.4
+  done
+done
+left"#;
+    format!("{LEFT}{ends}")
+}
 
 impl Task<'_> {
     /// When nobody answers any more: its own end of the time should have come by then.
@@ -250,13 +276,19 @@ mod tests {
     fn what_still_runs_is_known_by_its_key() {
         let body = "set -eu\nsleep 300 >/dev/null 2>&1 &\necho $!";
         let (out, _) = said(&run("sh", Task { key: Some("r/a b"), ..task(&[], body) }.input().expose_secret()));
-        let look = |key: &str| {
+        let ask = |key: &str, body: &str| {
             let variables = [("key".to_owned(), key.to_owned())];
-            said(&run("sh", task(&variables, LOOK).input().expose_secret()))
+            said(&run("sh", task(&variables, body).input().expose_secret()))
         };
-        assert_eq!(look("r/a b").0.trim(), out.trim());
-        assert_eq!(look("r/a").0, "");
-        run("sh", &format!("kill {out}"));
+        // A grep that can't tell variables apart, as that of busybox.
+        let plain = format!("grep() {{ case $1 in *z*) return 2 ;; *) command grep \"$@\" ;; esac; }}\n{}", look());
+        for look in [&look(), &plain] {
+            assert_eq!(ask("r/a b", look).0.trim(), out.trim());
+            assert_eq!(ask("r/a", look).0, "");
+        }
+        let cut = ask("r/a b", &cut());
+        assert_eq!((cut.0.as_str(), cut.1.0), ("", Told::Ended(0)));
+        assert_eq!(ask("r/a b", &look()).0, "");
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl Answers {
         let _ = cut.wait_for(Option::is_some).await;
     }
 
+    /// Whether nothing new begins, and when that changes.
+    pub(in super::super) fn pauses(&self) -> watch::Receiver<bool> {
+        self.paused.subscribe()
+    }
+
     /// Returns when something new may begin.
     pub(super) async fn until_on(&self) {
         let mut paused = self.paused.subscribe();

@@ -37,7 +37,7 @@ struct Crew {
 
 /// It takes the operator's answers while it is carried out.
 const fn takes_answers(command: &Command) -> bool {
-    matches!(command, Command::Ask(_) | Command::Offer { .. } | Command::Batch { .. })
+    matches!(command, Command::Ask(_) | Command::AskUnbound { .. } | Command::Offer { .. } | Command::Batch { .. })
 }
 
 impl Run {
@@ -244,6 +244,7 @@ const fn step_of(command: &Command) -> Option<usize> {
         | Command::Watch(step)
         | Command::Record { step, .. }
         | Command::Offer { step, .. }
+        | Command::AskUnbound { step, .. }
         | Command::IntendUndo(step)
         | Command::Undo(step) => Some(*step),
         Command::Batch { .. } | Command::Finish { .. } | Command::Abandon => None,

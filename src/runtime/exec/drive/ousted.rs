@@ -28,7 +28,8 @@ impl Run {
         }
     }
 
-    async fn is_ousted(&mut self) -> bool {
+    /// Another session has taken the run over.
+    pub(super) async fn is_ousted(&mut self) -> bool {
         // What can't be read can't be written either: the next record tells.
         let records = self.exec.journal.of_run(self.id).await.unwrap_or_default();
         let Some(life) = records.iter().position(|record| Some(record.id) == self.life) else { return false };

@@ -124,6 +124,47 @@ async fn the_called_one_is_a_run_of_its_own_with_our_values_and_decides_our_step
         .await;
 }
 
+/// `inner` waits for a file in its first step, and changes something in its second.
+fn waiting(dir: &Path) -> Library {
+    let [outer, _] = pages("", 1);
+    let wait = format!(
+        "### Wait\n\n```bash run on=local timeout=60s undo=none\nset -eu\necho begins\nuntil [ -e {} ]; do sleep 0.05; done\n```\n\n\
+         ```bash verify on=local timeout=5s\nset -eu\ntrue\n```\n\n",
+        dir.join("go").display()
+    );
+    let second = "### Second\n\n```sql run on=primary timeout=5s undo=none\nINSERT INTO t VALUES (:n)\n```\n\n\
+         ```sql verify on=primary timeout=5s expect=(rows[0].n > 0)\nSELECT count(*) AS n FROM t\n```\n";
+    let inner = format!("## Go\n\n{wait}{second}");
+    read(&outer, &file("inner", "params:\n  - {name: n, type: int, default: 2}\n", &inner))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_holds_a_run_holds_the_one_that_it_called_and_lets_it_go_on() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let dir = tempfile::tempdir().unwrap();
+    let mut bridge = Bridge::new(cluster.connections("ops"), waiting(dir.path())).await;
+    let (run, request) = at_the_call(&mut bridge).await;
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    let child = bridge.exec.start(yes(plan, None)).unwrap();
+    bridge.until(|event| matches!(event, RunEvent::Output { .. })).await;
+    bridge.exec.answer(run, RunAnswer::Pause(true));
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    let first_ended = |event: &RunEvent| {
+        matches!(event, RunEvent::Record(record) if record.entry.run == Some(child)
+            && record.entry.kind == RecordKind::StepExit && record.entry.data["state"] == "ok")
+    };
+    bridge.until(first_ended).await;
+    let next = async {
+        bridge.until(|event| is_record(event, RecordKind::StepRecheck)).await;
+    };
+    assert!(tokio::time::timeout(Duration::from_millis(700), next).await.is_err(), "no step of it begins");
+    assert_eq!(table(&cluster).await, [1]);
+    bridge.exec.answer(run, RunAnswer::Pause(false));
+    assert_eq!(bridge.end(child).await.outcome, Some(RunOutcome::Ok));
+    assert_eq!(bridge.end(run).await.outcome, Some(RunOutcome::Ok));
+    assert_eq!(table(&cluster).await, [1, 3, 7]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_call_takes_one_run() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));

@@ -118,6 +118,100 @@ async fn a_stale_holder_takes_nothing_back() {
     assert_eq!(count(&cluster).await, 1);
 }
 
+/// A run whose next change may not be its own any more, asked what follows.
+async fn unbound(cluster: &Cluster, body: &str) -> (Bridge, RunId) {
+    let mut bridge = Bridge::new(cluster.connections("ops"), page(KEYS, body)).await;
+    let run = begun(&mut bridge).await;
+    bridge.away.store(true, Ordering::Release);
+    bridge.exec.answer(run, RunAnswer::Done);
+    let (prompt, ways) = super::ways::asked_ways(&mut bridge).await;
+    assert_eq!(ways, [Way::Wait, Way::Glass, Way::Stop], "{prompt}");
+    assert!(prompt.contains("the lock may be somebody else's by now"), "{prompt}");
+    assert!(prompt.contains("Nothing was sent for this step"), "{prompt}");
+    assert_eq!(count(cluster).await, 0);
+    (bridge, run)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_the_server_goes_on_when_it_grants_the_lock_again() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (mut bridge, run) = unbound(&cluster, &waits()).await;
+    bridge.exec.answer(run, choose(Way::Wait));
+    let (prompt, ways) = super::ways::asked_ways(&mut bridge).await;
+    assert_eq!(ways, [Way::Glass, Way::Stop], "it can be broken off");
+    assert!(prompt.contains("goes on by itself"), "{prompt}");
+    assert_eq!(count(&cluster).await, 0);
+    bridge.away.store(false, Ordering::Release);
+    bridge.until(|event| matches!(event, RunEvent::AskOver(_))).await;
+    assert_eq!(bridge.end(run).await.outcome, Some(RunOutcome::Ok));
+    assert_eq!(count(&cluster).await, 1);
+    let story = bridge.story().await;
+    assert!(!story.iter().any(|line| line == "operator.break_glass"), "{story:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_back_while_somebody_is_asked_changes_nothing_without_the_answer() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (mut bridge, run) = unbound(&cluster, &waits()).await;
+    bridge.away.store(false, Ordering::Release);
+    // Twice as long as it looks again when that was wanted: there is no event for what does not happen.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(count(&cluster).await, 0);
+    bridge.exec.answer(run, choose(Way::Wait));
+    assert_eq!(bridge.end(run).await.outcome, Some(RunOutcome::Ok));
+    assert_eq!(count(&cluster).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_on_without_the_server_says_why_and_that_is_recorded_before_the_change() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (mut bridge, run) = unbound(&cluster, &waits()).await;
+    let glass = |reason: &str| RunAnswer::Choose { way: Way::Glass, reason: reason.to_owned() };
+    bridge.exec.answer(run, glass("urgent"));
+    bridge.until(|event| matches!(event, RunEvent::Trouble { what, .. } if what.contains("at least two words"))).await;
+    super::ways::asked_ways(&mut bridge).await;
+    bridge.exec.answer(run, glass("players are cut off"));
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    assert_eq!((count(&cluster).await, view.glass.as_deref()), (1, Some("players are cut off")));
+    let records = bridge.exec.journal.of_run(run).await.unwrap();
+    let at = |kind| records.iter().position(|record| record.entry.kind == kind).unwrap();
+    assert!(at(RecordKind::BreakGlass) < at(RecordKind::StepIntent));
+    let data = &records[at(RecordKind::BreakGlass)].entry.data;
+    assert!(data["unbound"].as_str().unwrap().contains("the lock may be somebody else's by now"), "{data}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stops_while_the_lock_is_not_certain_has_sent_nothing() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    for answer in [RunAnswer::Stop, choose(Way::Stop), RunAnswer::Leave] {
+        let (mut bridge, run) = unbound(&cluster, &waits()).await;
+        bridge.exec.answer(run, answer);
+        let view = bridge.end(run).await;
+        assert_eq!(view.outcome, Some(RunOutcome::Stopped), "{view:?}");
+        let why = "nothing was sent for this step: the lock may be somebody else's by now";
+        assert!(view.reason.contains(why), "{}", view.reason);
+        assert_eq!(count(&cluster).await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn taking_back_is_asked_about_too_while_the_lock_is_not_certain() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = waits().replace("count(*) > 0", "count(*) > 1");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page(KEYS, &body)).await;
+    let run = begun(&mut bridge).await;
+    bridge.exec.answer(run, RunAnswer::Done);
+    super::ways::asked_ways(&mut bridge).await;
+    bridge.away.store(true, Ordering::Release);
+    bridge.exec.answer(run, choose(Way::Undo));
+    assert_eq!(super::ways::asked_ways(&mut bridge).await.1, [Way::Wait, Way::Glass, Way::Stop]);
+    assert_eq!(count(&cluster).await, 1);
+    bridge.exec.answer(run, RunAnswer::Choose { way: Way::Glass, reason: "it must be as before".to_owned() });
+    bridge.end(run).await;
+    assert_eq!(count(&cluster).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_process_held_is_free_for_the_next_one() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));

@@ -25,7 +25,7 @@ use crate::event::{Event, RunEvent};
 use crate::journal::lease::{Grant, Lease, Taken};
 use crate::journal::process::Process;
 use crate::journal::sqlite::SqliteJournal;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Away, Journal, JournalError};
 use crate::lab::need;
 use crate::redact::Redactor;
 use crate::runbook::gate::approve;
@@ -36,6 +36,7 @@ use serde_json::{Value, json};
 use sqlx::Executor;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::{Notify, mpsc};
@@ -58,6 +59,8 @@ struct Staged {
     at: At,
     /// Told when it has stopped answering.
     dead: Arc<Notify>,
+    /// The team's server is away, and the time that it granted is over.
+    away: Arc<AtomicBool>,
 }
 
 impl Staged {
@@ -112,7 +115,14 @@ impl Journal for Staged {
     async fn take(&self, run: RunId, resources: &[String], ttl: Duration) -> Result<Taken, JournalError> {
         self.inner.take(run, resources, ttl).await
     }
+    async fn away(&self) -> Option<Away> {
+        let why = JournalError::new("nothing listens there", "start it");
+        self.away.load(Ordering::Acquire).then(|| Away { since: clock::now().wall, why })
+    }
     async fn renew(&self, run: RunId, grants: &[Grant], ttl: Duration) -> Result<bool, JournalError> {
+        if self.away.load(Ordering::Acquire) {
+            return Err(JournalError::new("the lock may be somebody else's by now", "break the glass"));
+        }
         self.inner.renew(run, grants, ttl).await
     }
     async fn release(&self, run: RunId) -> Result<(), JournalError> {
@@ -135,6 +145,7 @@ struct Bridge {
     runs: Runs,
     told: Vec<RunEvent>,
     dead: Arc<Notify>,
+    away: Arc<AtomicBool>,
     dir: Arc<TempDir>,
 }
 
@@ -165,11 +176,11 @@ impl Bridge {
         let file = path.join("journal.db");
         let inner = SqliteJournal::open_as(&file, "test", Redactor::default(), actor, process).await.unwrap();
         let (sender, events) = mpsc::channel(1000);
-        let dead = Arc::new(Notify::new());
+        let (dead, away) = (Arc::new(Notify::new()), Arc::<AtomicBool>::default());
         let exec = Exec {
             connections,
             library: Arc::new(library),
-            journal: Arc::new(Staged { inner, at, dead: Arc::clone(&dead) }),
+            journal: Arc::new(Staged { inner, at, dead: Arc::clone(&dead), away: Arc::clone(&away) }),
             env: "test".to_owned(),
             policy: Policy::default(),
             guarded: false,
@@ -179,7 +190,7 @@ impl Bridge {
             runs: Running::default(),
             planning: Planning::default(),
         };
-        Self { exec: Arc::new(exec), events, runs: Runs::default(), told: Vec::new(), dead, dir }
+        Self { exec: Arc::new(exec), events, runs: Runs::default(), told: Vec::new(), dead, away, dir }
     }
 
     async fn plan(&self, runbook: &str, args: Value) -> Plan<Draft> {

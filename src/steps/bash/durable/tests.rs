@@ -1,3 +1,5 @@
+mod scope;
+
 use super::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 struct Host {
     home: tempfile::TempDir,
     boot: Option<PathBuf>,
+    /// The folder that says that systemd runs.
+    systemd: Option<PathBuf>,
 }
 
 /// The shells that a host may have, where this machine has them.
@@ -28,7 +32,7 @@ impl Host {
             std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(shell)).find(|it| it.exists())?;
         fs::create_dir(home.path().join("bin")).unwrap();
         std::os::unix::fs::symlink(found, home.path().join("bin/sh")).unwrap();
-        Some(Self { home, boot: None })
+        Some(Self { home, boot: None, systemd: None })
     }
 
     fn any() -> Self {
@@ -56,6 +60,9 @@ impl Host {
         command.arg("-s").env("HOME", self.path()).env("PATH", path);
         if let Some(boot) = &self.boot {
             command.env("QUARTERDECK_LAB_BOOT_ID", boot);
+        }
+        if let Some(systemd) = &self.systemd {
+            command.env("QUARTERDECK_LAB_SYSTEMD", systemd);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // One that ends before it has read all says why by its output.
