@@ -6,7 +6,7 @@ use crate::domain::log::Anchor;
 use crate::domain::text;
 use crate::keymap::Scope;
 use crate::panes::PANES;
-use crate::runbook::Writes;
+use crate::runbook::{Writes, offer};
 use crate::theme::Role;
 use crate::widgets::{canvas, figure, wrap};
 use ratatui::buffer::Buffer;
@@ -261,7 +261,8 @@ fn hints(state: &State) -> Vec<(bool, String, String)> {
     // A log has more keys than there is room for, and they have an order of their own.
     let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope && state.logs.is_none());
     let mut acting = Vec::new();
-    let does = |verb: Verb| state.library.iter().any(|runbook| runbook.verb.as_deref() == Some(verb.word()));
+    let takes = |name: &str| name == "server";
+    let does = |verb: Verb| !offer::for_verb(&state.library, verb.word(), scope.word(), &takes).is_empty();
     let answer = |word: &str| state.keymap.key_of(scope, &Action::Answer).map(|key| (true, key, word.to_owned()));
     if !state.questions.is_empty() || state.second_asks().is_some() {
         acting.extend(answer("answer"));
