@@ -21,14 +21,14 @@ pub fn for_verb<'a>(
     pane: &str,
     given: &dyn Fn(&str) -> bool,
 ) -> Vec<&'a Arc<Runbook>> {
-    let with: Vec<_> = library.iter().filter(|runbook| runbook.verb.as_deref() == Some(verb)).collect();
+    let with = || library.iter().filter(|runbook| runbook.verb.as_deref() == Some(verb));
     let own = |runbook: &Runbook| runbook.pane.is_some_and(|of| of.word() == pane);
-    if with.iter().any(|runbook| own(runbook)) {
-        return with.into_iter().filter(|runbook| own(runbook)).collect();
+    if with().any(|runbook| own(runbook)) {
+        return with().filter(|runbook| own(runbook)).collect();
     }
     let takes =
         |runbook: &Runbook| runbook.params.iter().any(|param| param.name == param.kind.word() && given(&param.name));
-    with.into_iter().filter(|runbook| runbook.alerts.is_empty() && takes(runbook)).collect()
+    with().filter(|runbook| runbook.alerts.is_empty() && takes(runbook)).collect()
 }
 
 /// That no runbook has a verb for a thing, and how one gets it.

@@ -39,7 +39,9 @@ pub fn draw(state: &State, preview: &SilencePreview, area: Rect, buf: &mut Buffe
     lines.extend((left > 0).then(|| (Role::Muted, format!("  … and {left} more"))));
     let silence = state.keymap.key_of(state.scope(), &Action::Do(Verb::Silence));
     let plans = silence.map_or_else(String::new, |key| format!("   {key} plans it"));
-    let ask = format!("Space: with or without this label{plans}   c copies the matchers, C the amtool line   Esc closes. Nothing is made here");
+    let ask = format!(
+        "Space: with or without this label{plans}   c copies the matchers, C the amtool line   Esc closes. Nothing is made here"
+    );
     let foot = Foot::new(area, (Role::Hint, &ask), None, None);
     let title = format!("what a silence would hide: {}", preview.of);
     let at = dialog::draw(state, area, buf, &title, &lines, &preview.scroll, foot.height());
