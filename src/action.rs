@@ -195,6 +195,33 @@ pub enum Action {
     Plan,
     /// Plan a runbook for the selected thing.
     Runbook(Arc<str>),
+    /// Plan the runbook for the selected thing that has this verb.
+    Do(Verb),
+}
+
+/// What a key does to the selected thing whatever the runbook is called: the one that says so (`verb` in its front matter) is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Take a server out of use, and lose nobody by it.
+    Drain,
+    /// Back to the version before.
+    RollBack,
+    /// Keep an alert from being notified for a while.
+    Silence,
+    /// Tell whoever is called that somebody is at it.
+    Acknowledge,
+}
+
+impl Verb {
+    /// The word in a runbook's front matter.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::RollBack => "rollback",
+            Self::Silence => "silence",
+            Self::Acknowledge => "acknowledge",
+        }
+    }
 }
 
 /// A movement of a cursor over rows.
@@ -314,7 +341,11 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
     (Action::Mouse, "mouse", "listen to the mouse, or leave it to the terminal"),
     (Action::Theme, "theme", "next theme"),
     (Action::Writes, "writes", "lock or unlock writes"),
-    (Action::Answer, "answer", "answer the run that asks; of several the one that has waited longest"),
+    (
+        Action::Answer,
+        "answer",
+        "answer the run that asks; of several the one that has waited longest; on an alert, when none asks: acknowledge it",
+    ),
     (Action::Presenter, "presenter", "presenter mode: hide addresses, names, tokens and literals, and show the keys"),
     (Action::Reload, "reload", "read the config again now (it is read by itself when a file of it changes)"),
     (Action::Redraw, "redraw", "draw the whole screen again"),
@@ -330,6 +361,14 @@ pub const ACTIONS: &[(Action, &str, &str)] = &[
         Action::Plan,
         "plan",
         "plan the selected runbook, or the one that names the selected alert; of a run, what can be done with it (asks first)",
+    ),
+    (Action::Do(Verb::Drain), "drain", "plan the runbook that drains the selected thing (`verb: drain`)"),
+    (Action::Do(Verb::RollBack), "rollback", "plan the runbook that brings the version before back (`verb: rollback`)"),
+    (Action::Do(Verb::Silence), "silence", "plan a silence on the labels of the selected alert (`verb: silence`)"),
+    (
+        Action::Do(Verb::Acknowledge),
+        "acknowledge",
+        "plan to tell who is called that somebody is at the selected alert (`verb: acknowledge`)",
     ),
     (Action::Quit, "quit", "quit; on a page or a view: back"),
 ];
@@ -364,7 +403,7 @@ impl Action {
 
     /// A key bound to it can lead to a change outside the screen. Such keys are refused in a burst of input that nobody typed.
     pub fn acts(&self) -> bool {
-        matches!(self, Self::Runbook(_) | Self::Plan | Self::Writes | Self::Answer)
+        matches!(self, Self::Runbook(_) | Self::Do(_) | Self::Plan | Self::Writes | Self::Answer)
     }
 
     /// A stray key must not do it: it acts, takes the screen away, or changes what is seen of it.
@@ -388,6 +427,7 @@ impl Action {
                     | Self::SilencePreview
                     | Self::Plan
                     | Self::Runbook(_)
+                    | Self::Do(_)
             )
     }
 

@@ -49,6 +49,7 @@ fn capital(state: &State, chord: Chord) -> Option<String> {
     let capital = Chord::parse(&letter.to_string())?;
     match state.keymap.find(state.scope(), &[capital]) {
         Found::Action(Action::Runbook(id)) => Some(format!("{capital} plans {id}")),
+        Found::Action(Action::Do(verb)) => Some(format!("{capital} plans to {}", verb.word())),
         Found::Action(_) | Found::Pending | Found::Nothing => None,
     }
 }

@@ -3,8 +3,9 @@
 use super::hands::say_marks;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
 use super::{Overlay, ParamsDialog, State, freeze, planning, replay, update, way};
+use crate::action::Verb;
 use crate::cx::Cx;
-use crate::domain::{Alert, Subject, ThingId, host, text};
+use crate::domain::{Alert, Matcher, Subject, ThingId, host, matcher, text};
 use crate::effect::Effects;
 use crate::panes::{Presence, Selected, server_called};
 use crate::runbook::model::{Param, ParamType};
@@ -13,6 +14,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The parameter that all of an alert's labels give: `{alertname="Down", instance="a"}`.
+const MATCHERS: &str = "matchers";
+/// The parameter that those labels give by which Alertmanager groups the alert, in the same form.
+const GROUP: &str = "group";
+
 /// Parameters that an alert's labels gave, so that the plan can say so.
 #[derive(Clone, Debug)]
 pub struct Labelled {
@@ -20,7 +26,7 @@ pub struct Labelled {
     pub runbook: String,
     /// The alert's name.
     pub alert: String,
-    /// By parameter: the label, and what it came to.
+    /// By parameter: what gave it (`label instance`), and what that came to.
     pub args: BTreeMap<String, (String, Value)>,
 }
 
@@ -37,6 +43,41 @@ pub(super) fn plan(state: &mut State, effects: &mut Effects) {
         | ThingId::Entry { .. } => state.toasts.say(state.now, "put the cursor on an alert, a runbook or a run first"),
         ThingId::Run(run) => super::again::open(state, *run),
     }
+}
+
+/// Plans the runbook that does this to what is selected. Of several one is chosen in a menu.
+pub(super) fn by_verb(state: &mut State, verb: Verb, effects: &mut Effects) {
+    let Some(selected) = ready(state) else { return };
+    let (pane, given) = (state.scope().word(), update::arguments(state, Some(&selected)));
+    // What an alert's labels name is known when its plan is made.
+    let named =
+        |name: &str| given.contains_key(name) || matches!(selected.id, ThingId::Alert { .. }) && name == "server";
+    let fits: Vec<Arc<Runbook>> =
+        offer::for_verb(&state.library, verb.word(), pane, &named).into_iter().cloned().collect();
+    match fits.as_slice() {
+        [] => state.toasts.say(state.now, offer::none_that(verb.word(), &selected.name, pane)),
+        [one] => update::ask_for_plan(state, &one.id, effects),
+        several => choose(state, &format!("{} {}", verb.word(), selected.name), several),
+    }
+}
+
+/// What the alert under the cursor would be acknowledged by; false: no alert is selected.
+pub(super) fn acknowledges(state: &State) -> bool {
+    state.pane().selected().is_some_and(|selected| matches!(selected.id, ThingId::Alert { .. }))
+}
+
+/// That no runbook is for an alert: why, where its rule says so.
+fn none_of(alert: &Alert) -> String {
+    match alert.annotations.get("no_runbook") {
+        Some(why) => format!("no runbook is for {}: {}", alert.name, text::clean(why)),
+        None => offer::none_for(&alert.name),
+    }
+}
+
+/// A menu of runbooks.
+fn choose(state: &mut State, title: &str, runbooks: &[Arc<Runbook>]) {
+    let lines = runbooks.iter().map(|runbook| line(runbook, &state.cx())).collect();
+    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Runbooks, title: title.to_owned(), lines, cursor: 0 }));
 }
 
 /// What is selected, if something can be planned for it now; else it is said why not.
@@ -65,13 +106,9 @@ fn of_alert(state: &mut State, selected: &Selected, effects: &mut Effects) {
     let Some(alert) = alert(state) else { return };
     let fits: Vec<Arc<Runbook>> = offer::for_alert(&state.library, &alert.name).cloned().collect();
     match fits.as_slice() {
-        [] => state.toasts.say(state.now, offer::none_for(&alert.name)),
+        [] => state.toasts.say(state.now, none_of(&alert)),
         [one] => ask(state, &one.id, effects),
-        several => {
-            let lines = several.iter().map(|runbook| line(runbook, &state.cx())).collect();
-            let title = format!("runbooks for {}", selected.name);
-            state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Runbooks, title, lines, cursor: 0 }));
-        }
+        several => choose(state, &format!("runbooks for {}", selected.name), several),
     }
 }
 
@@ -121,6 +158,11 @@ pub(super) fn alert(state: &State) -> Option<Arc<Alert>> {
 /// Asks for a plan of a runbook for the selected alert, or for nothing on the screen. What must be given and is not known is asked
 /// for first.
 pub(super) fn ask(state: &mut State, id: &str, effects: &mut Effects) {
+    ask_with(state, id, None, effects);
+}
+
+/// The same. `chosen`: matchers in place of those that all of the alert's labels make.
+fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Effects) {
     let Some(runbook) = state.library.get(id).cloned() else {
         let why = text::clean(&state.library.absent(id)).into_owned();
         return state.toasts.bad(state.now, why);
@@ -128,10 +170,15 @@ pub(super) fn ask(state: &mut State, id: &str, effects: &mut Effects) {
     if let Some(why) = offer::elsewhere(&runbook, &state.environment) {
         return state.toasts.bad(state.now, format!("{id}: no plan, and nothing was changed: {why}"));
     }
-    let (labelled, wrong) = alert(state).map_or_else(Default::default, |alert| {
+    let (mut labelled, wrong) = alert(state).map_or_else(Default::default, |alert| {
         let (args, wrong) = from_labels(&runbook, &alert, &state.cx());
         (Some(Labelled { runbook: runbook.id.clone(), alert: alert.name.clone(), args }), wrong)
     });
+    if let Some(chosen) = chosen.filter(|_| runbook.params.iter().any(|param| param.name == MATCHERS)) {
+        let of = || Labelled { runbook: runbook.id.clone(), alert: "the preview".to_owned(), args: Given::new() };
+        let args = &mut labelled.get_or_insert_with(of).args;
+        args.insert(MATCHERS.to_owned(), ("labels that were chosen in the preview".to_owned(), chosen.into()));
+    }
     let args = labelled.iter().flat_map(|labelled| &labelled.args);
     let args: BTreeMap<String, Value> = args.map(|(name, (_, value))| (name.clone(), value.clone())).collect();
     state.labelled = labelled.filter(|labelled| !labelled.args.is_empty());
@@ -156,10 +203,10 @@ pub(super) fn labelled(state: &State, plan: &Plan<Draft>) -> BTreeMap<String, St
         return BTreeMap::new();
     };
     let kept = labelled.args.iter().filter(|(name, (_, value))| request.args.get(*name) == Some(value));
-    kept.map(|(name, (label, _))| (name.clone(), format!("from the label {label} of {}", labelled.alert))).collect()
+    kept.map(|(name, (what, _))| (name.clone(), format!("from the {what} of {}", labelled.alert))).collect()
 }
 
-/// By parameter: the label, and what it came to.
+/// By parameter: what gave it, and what that came to.
 type Given = BTreeMap<String, (String, Value)>;
 
 /// The parameters that an alert's labels give, and what is wrong with those that they can't, by parameter.
@@ -167,6 +214,11 @@ fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<(St
     let (mut args, mut wrong) = (Given::new(), Vec::new());
     let servers = runbook.params.iter().filter(|param| param.kind == ParamType::Server).count();
     for param in &runbook.params {
+        let own = !alert.labels.contains_key(&param.name);
+        if let Some((what, value)) = of_all_labels(&param.name, alert).filter(|_| own) {
+            args.insert(param.name.clone(), (what.to_owned(), value.into()));
+            continue;
+        }
         let mut names = vec![param.name.as_str()];
         // The label that every scraped series has names the one server that there is to name.
         names.extend((param.kind == ParamType::Server && servers == 1).then_some("instance"));
@@ -174,11 +226,43 @@ fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<(St
             continue;
         };
         match resolve(param, text, cx) {
-            Ok(value) => drop(args.insert(param.name.clone(), (label.to_owned(), value))),
+            Ok(value) => drop(args.insert(param.name.clone(), (format!("label {label}"), value))),
             Err(why) => wrong.push((param.name.clone(), format!("label {label}: {why}"))),
         }
     }
     (args, wrong)
+}
+
+/// What a parameter of this name gets of all labels: those of the alert, or those by which Alertmanager groups it, as Alertmanager writes
+/// them; with what gave it.
+fn of_all_labels(param: &str, alert: &Alert) -> Option<(&'static str, String)> {
+    let (what, labels) = match param {
+        MATCHERS => ("labels", &alert.labels),
+        GROUP => ("group labels", &alert.group.as_ref()?.labels),
+        _ => return None,
+    };
+    let all: Vec<Matcher> = labels.iter().map(|(name, value)| Matcher::equal(name, value)).collect();
+    let mut out = String::from("{");
+    matcher::write_all(&all, &mut out);
+    out.push('}');
+    Some((what, out))
+}
+
+/// Plans the silence that the preview shows.
+pub(super) fn silence(state: &mut State, matchers: &str, effects: &mut Effects) {
+    if ready(state).is_none() {
+        return;
+    }
+    let verb = Verb::Silence.word();
+    let fits = offer::for_verb(&state.library, verb, Subject::Alerts.word(), &|_| false);
+    let fits = fits.into_iter().find(|runbook| runbook.params.iter().any(|param| param.name == MATCHERS));
+    match fits.map(|runbook| runbook.id.clone()) {
+        Some(id) => ask_with(state, &id, Some(matchers), effects),
+        None => {
+            let why = offer::none_that(verb, matchers, Subject::Alerts.word());
+            state.toasts.say(state.now, format!("{why}, when it takes `{MATCHERS}`"));
+        }
+    }
 }
 
 /// What a label's text is as a parameter. A thing must be one that the config names: who can write a label must not choose a machine that

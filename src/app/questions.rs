@@ -3,8 +3,9 @@
 
 use super::answer::{Arming, REST};
 use super::{AskDialog, Overlay, State};
-use crate::action::Action;
+use crate::action::{Action, Verb};
 use crate::domain::{Now, RunId};
+use crate::effect::Effects;
 use crate::keymap::Chord;
 use crate::runbook::{Draft, Plan};
 use std::time::Duration;
@@ -121,14 +122,22 @@ pub(super) fn put_aside(state: &mut State, mut dialog: AskDialog) {
     state.questions.put(dialog);
 }
 
-/// The one that has waited longest, because somebody wants to answer it.
-pub(super) fn answer(state: &mut State) {
+/// Something waits for an answer: a run, or somebody who asks for a second person.
+pub(super) fn waits(state: &State) -> bool {
+    !state.questions.is_empty() || state.second_asks().is_some()
+}
+
+/// The one that has waited longest, because somebody wants to answer it. When none does, the alert under the cursor is acknowledged.
+pub(super) fn answer(state: &mut State, effects: &mut Effects) {
     if state.overlay.is_some() {
         return;
     }
     if state.questions.is_empty() {
         if super::second::answer(state) {
             return;
+        }
+        if super::offers::acknowledges(state) {
+            return super::offers::by_verb(state, Verb::Acknowledge, effects);
         }
         // Elsewhere a capital letter sorts.
         let key = state.keymap.key_of(state.scope(), &Action::Answer).and_then(|key| Chord::parse(&key));

@@ -2,7 +2,7 @@
 //! only looks and copies; making a silence is a runbook's.
 
 use super::{Overlay, State};
-use crate::action::Action;
+use crate::action::{Action, Verb};
 use crate::domain::{Alert, AlertState, Matcher, Matchers, Severity, matcher};
 use crate::effect::{Effect, Effects};
 use crate::keymap::Chord;
@@ -169,6 +169,11 @@ pub(super) fn open(state: &mut State) {
 /// One key for it; false when it is closed.
 pub(super) fn key(state: &mut State, preview: &mut SilencePreview, chord: Chord, effects: &mut Effects) -> bool {
     let opened_by = state.keymap.key_of(state.scope(), &Action::SilencePreview);
+    let makes = state.keymap.key_of(state.scope(), &Action::Do(Verb::Silence));
+    if Some(chord.to_string()) == makes {
+        super::offers::silence(state, &preview.text(), effects);
+        return false;
+    }
     if chord.is(KeyCode::Esc) || chord.char() == Some('q') || Some(chord.to_string()) == opened_by {
         return false;
     }

@@ -6,7 +6,7 @@ use super::{Banner, Overlay, Palette, PlanDialog, State, presenter, way};
 use super::{filtering, hush, planning, questions, silence_preview};
 use crate::action::Action;
 use crate::domain::record::{Entry, JOURNAL_BACK, Record, RecordKind, clock_off};
-use crate::domain::{ThingId, text};
+use crate::domain::{SourceId, ThingId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
@@ -243,7 +243,8 @@ fn bound_key(state: &mut State, chord: Chord, burst: bool, effects: &mut Effects
 
 /// A key that begins with a row means the one that was painted when it was pressed, whatever comes before it is carried out.
 fn choose(state: &mut State, action: &Action) {
-    if !action.is_about_row() || state.page.is_some() || state.logs.is_some() {
+    let acknowledges = *action == Action::Answer && !questions::waits(state) && super::offers::acknowledges(state);
+    if !(action.is_about_row() || acknowledges) || state.page.is_some() || state.logs.is_some() {
         return;
     }
     let now = state.with_pane(|pane, cx| {
@@ -264,7 +265,7 @@ pub(super) fn give_back(state: &mut State, chosen: Option<&Action>) {
 /// A key that acts, but in another pane: silence would look like a defect. Whether there is such a pane.
 fn elsewhere(state: &mut State, chord: Chord) -> bool {
     let bound = |scope| match state.keymap.find(scope, &[chord]) {
-        Found::Action(action) => matches!(action, Action::Runbook(_)),
+        Found::Action(action) => matches!(action, Action::Runbook(_) | Action::Do(_)),
         Found::Pending | Found::Nothing => false,
     };
     let others: Vec<String> = PANES
@@ -344,7 +345,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         }
         Action::Presenter => presenter::turn(state),
         Action::Writes => toggle_writes(state, effects),
-        Action::Answer => questions::answer(state),
+        Action::Answer => questions::answer(state, effects),
         Action::Incident => super::incidents::open(state),
         Action::Reload if state.replay.is_some() => {
             state.toasts.say(state.now, "this is a recording: the config is read at the next start");
@@ -362,6 +363,7 @@ pub(super) fn act(state: &mut State, action: &Action, effects: &mut Effects) {
         Action::Quit => leave(state, effects),
         Action::Plan => super::offers::plan(state, effects),
         Action::Runbook(id) => ask_for_plan(state, id, effects),
+        Action::Do(verb) => super::offers::by_verb(state, *verb, effects),
         Action::Down
         | Action::Up
         | Action::HalfPageDown
@@ -501,7 +503,7 @@ fn journal_away(state: &mut State, away: Option<Unread>) {
 }
 
 /// Asks the planner for a plan for the selected thing.
-fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
+pub(super) fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
     if let Some(why) = super::freeze::refusal(state) {
         return state.toasts.bad(state.now, why);
     }
@@ -538,7 +540,10 @@ fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
 pub(super) fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<String, Value> {
     let pair = |name: &str, text: String| BTreeMap::from([(name.to_owned(), Value::String(text))]);
     match selected.map(|selected| &selected.id) {
-        Some(ThingId::Container { source, id }) => pair("container", format!("{}/{id}", source.name())),
+        Some(ThingId::Container { source, id }) => {
+            let server = server_of(state, source).map(|server| ("server".to_owned(), server.into()));
+            pair("container", format!("{}/{id}", source.name())).into_iter().chain(server).collect()
+        }
         // A process number alone may be another session's by the time that it is read.
         Some(ThingId::Session { source, pid, backend_start }) => BTreeMap::from([
             ("database".to_owned(), source.name().into()),
@@ -563,6 +568,13 @@ pub(super) fn arguments(state: &State, selected: Option<&Selected>) -> BTreeMap<
         }
         None => BTreeMap::new(),
     }
+}
+
+/// The `[[server]]` on which a source's containers are, if it is known.
+fn server_of(state: &State, source: &SourceId) -> Option<String> {
+    let engine = state.store.feed(source)?.snapshot()?.engine()?;
+    let name = crate::panes::server_called(&state.cx(), engine.server.as_deref()?)?;
+    state.store.is_configured(name).then(|| name.to_owned())
 }
 
 fn take_run_event(state: &mut State, event: RunEvent, effects: &mut Effects) {

@@ -253,7 +253,7 @@ fn names(config: &Config) -> Vec<(String, String)> {
 
 /// What runbooks go by, beside the sources.
 fn ways(config: &Config) -> String {
-    format!("{:?} {:?} {:?}", config.sites, config.secrets, config.servers)
+    format!("{:?} {:?} {:?}", setup::sites(config), config.secrets, config.servers)
 }
 
 fn patterns(config: &Config) -> Vec<&str> {

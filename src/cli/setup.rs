@@ -5,7 +5,7 @@ use super::look::Look;
 use crate::app::{Habits, Presenting, Setup, view_troubles};
 use crate::clock;
 use crate::config::{self, Choice, Config, Problems, SourceConfig};
-use crate::connect::{Connections, Server};
+use crate::connect::{Connections, Server, SiteSettings};
 use crate::domain::record::Actor;
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use crate::incident::corrected::Here;
@@ -18,6 +18,7 @@ use crate::sources::{Pace, Part, ServerSettings, Source};
 use crate::store::{Feed, Named};
 use async_trait::async_trait;
 use color_eyre::eyre::eyre;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -156,7 +157,21 @@ pub fn name_all(config: &Config, connections: &mut Connections) {
         endpoints: server.endpoints.clone(),
         access: server.access.clone(),
     };
-    connections.name_all(config.servers.iter().map(server).collect(), &config.sites, &config.secrets);
+    connections.name_all(config.servers.iter().map(server).collect(), &sites(config), &config.secrets);
+}
+
+/// The web services that runbooks can ask: those of `[http.NAME]`, and by the name of its kind a source that is one, where there is one of
+/// it. An Alertmanager is `on=alertmanager`.
+pub fn sites(config: &Config) -> BTreeMap<String, SiteSettings> {
+    let mut sites = config.sites.clone();
+    for source in &config.sources {
+        let kind = source.id.kind();
+        let alone = config.sources.iter().filter(|other| other.id.kind() == kind).count() == 1;
+        if let Some(site) = source.settings.site().filter(|_| alone) {
+            sites.entry(kind.to_owned()).or_insert(site);
+        }
+    }
+    sites
 }
 
 /// The feeds that a source makes, before anybody answered.

@@ -16,7 +16,9 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 18] = [
+const BUILTIN: [(&str, &str); 33] = [
+    ("alert-acknowledge.md", include_str!("../../assets/runbooks/alert-acknowledge.md")),
+    ("alert-silence.md", include_str!("../../assets/runbooks/alert-silence.md")),
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
     ("database-connections.md", include_str!("../../assets/runbooks/database-connections.md")),
     ("db-add-replica.md", include_str!("../../assets/runbooks/db-add-replica.md")),
@@ -31,10 +33,23 @@ const BUILTIN: [(&str, &str); 18] = [
     ("db-vacuum-full.md", include_str!("../../assets/runbooks/db-vacuum-full.md")),
     ("db-vacuum.md", include_str!("../../assets/runbooks/db-vacuum.md")),
     ("disk-usage.md", include_str!("../../assets/runbooks/disk-usage.md")),
+    ("dr-backup-test.md", include_str!("../../assets/runbooks/dr-backup-test.md")),
+    ("dr-corruption.md", include_str!("../../assets/runbooks/dr-corruption.md")),
+    ("dr-failover.md", include_str!("../../assets/runbooks/dr-failover.md")),
+    ("dr-ransomware.md", include_str!("../../assets/runbooks/dr-ransomware.md")),
     ("high-error-rate.md", include_str!("../../assets/runbooks/high-error-rate.md")),
     ("high-response-time.md", include_str!("../../assets/runbooks/high-response-time.md")),
+    ("incident-channel.md", include_str!("../../assets/runbooks/incident-channel.md")),
+    ("maintenance-emergency.md", include_str!("../../assets/runbooks/maintenance-emergency.md")),
+    ("maintenance-finish.md", include_str!("../../assets/runbooks/maintenance-finish.md")),
+    ("maintenance-run.md", include_str!("../../assets/runbooks/maintenance-run.md")),
+    ("maintenance-schedule.md", include_str!("../../assets/runbooks/maintenance-schedule.md")),
     ("memory-leak.md", include_str!("../../assets/runbooks/memory-leak.md")),
+    ("response-investigate.md", include_str!("../../assets/runbooks/response-investigate.md")),
     ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
+    ("status-open.md", include_str!("../../assets/runbooks/status-open.md")),
+    ("status-resolve.md", include_str!("../../assets/runbooks/status-resolve.md")),
+    ("status-update.md", include_str!("../../assets/runbooks/status-update.md")),
 ];
 
 type Read = Box<dyn FnOnce() -> Shelved + Send>;

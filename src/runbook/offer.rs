@@ -13,6 +13,29 @@ pub fn for_alert<'a>(library: &'a Library, alert: &str) -> impl Iterator<Item = 
     library.iter().filter(move |runbook| runbook.alerts.iter().any(|glob| glob.matches(alert)))
 }
 
+/// Those that do this to things of a pane: the pane's own with this verb; where there are none, those that say no pane and name no alerts, and
+/// take a parameter that such a thing gives (its name, by `given`).
+pub fn for_verb<'a>(
+    library: &'a Library,
+    verb: &str,
+    pane: &str,
+    given: &dyn Fn(&str) -> bool,
+) -> Vec<&'a Arc<Runbook>> {
+    let with = || library.iter().filter(|runbook| runbook.verb.as_deref() == Some(verb));
+    let own = |runbook: &Runbook| runbook.pane.is_some_and(|of| of.word() == pane);
+    if with().any(|runbook| own(runbook)) {
+        return with().filter(|runbook| own(runbook)).collect();
+    }
+    let takes =
+        |runbook: &Runbook| runbook.params.iter().any(|param| param.name == param.kind.word() && given(&param.name));
+    with().filter(|runbook| runbook.alerts.is_empty() && takes(runbook)).collect()
+}
+
+/// That no runbook has a verb for a thing, and how one gets it.
+pub fn none_that(verb: &str, thing: &str, pane: &str) -> String {
+    format!("no runbook says `verb: {verb}` for {thing}: one that does, with `pane: {pane}`, is planned by this key")
+}
+
 /// Why it can't be run here and now, in a sentence; `None` when it can.
 pub fn refusal(library: &Library, runbook: &Runbook, environment: &str) -> Option<String> {
     elsewhere(runbook, environment).or_else(|| library.hindrance(runbook))

@@ -22,7 +22,7 @@ pub mod ssh;
 
 pub use server::ServerSettings;
 
-use crate::connect::Connections;
+use crate::connect::{Connections, SiteSettings};
 use crate::domain::{Snapshot, SourceError, SourceId, Subject};
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -90,6 +90,10 @@ pub trait Settings: fmt::Debug + Send + Sync {
     /// Makes the sources, one for each part and in their order; registers what steps will need too (an engine, a database)
     /// under the same name. Connects lazily: an error here is one of configuration, not of reachability.
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError>;
+    /// The web service that runbooks ask as `on=KIND` where only one table of this kind is configured.
+    fn site(&self) -> Option<SiteSettings> {
+        None
+    }
     /// What `quarterdeck check` should say about these settings beside errors, one sentence each (a login that may both read and act …).
     fn advice(&self) -> Vec<String> {
         Vec::new()

@@ -1,12 +1,12 @@
 //! The frame around the panes: header, banner, key hints, passing messages.
 
-use crate::action::Action;
+use crate::action::{Action, Verb};
 use crate::app::{AskDialog, Banner, State, Toast};
 use crate::domain::log::Anchor;
 use crate::domain::{text, time};
 use crate::keymap::Scope;
 use crate::panes::PANES;
-use crate::runbook::Writes;
+use crate::runbook::{Writes, offer};
 use crate::theme::Role;
 use crate::widgets::{canvas, figure, wrap};
 use jiff::Timestamp;
@@ -317,13 +317,22 @@ fn hints(state: &State, narrow: bool) -> Vec<(bool, String, String)> {
     // A log has more keys than there is room for, and they have an order of their own.
     let own = state.keymap.bindings(scope).filter(|binding| binding.scope == scope && state.logs.is_none());
     let mut acting = Vec::new();
+    let takes = |name: &str| name == "server";
+    let does = |verb: Verb| !offer::for_verb(&state.library, verb.word(), scope.word(), &takes).is_empty();
+    let answer = |word: &str| state.keymap.key_of(scope, &Action::Answer).map(|key| (true, key, word.to_owned()));
     if !state.questions.is_empty() || state.second_asks().is_some() {
-        acting.extend(state.keymap.key_of(scope, &Action::Answer).map(|key| (true, key, "answer".to_owned())));
+        acting.extend(answer("answer"));
+    } else if scope == Scope::Alerts && does(Verb::Acknowledge) {
+        acting.extend(answer(Verb::Acknowledge.word()));
     }
     let mut pages: Vec<(Action, &str)> = Vec::new();
     for binding in own {
         if let Action::Runbook(id) = &binding.action {
             acting.extend(state.keymap.key_of(scope, &binding.action).map(|key| (true, key, id.to_string())));
+        } else if let Action::Do(verb) = binding.action {
+            // Where no runbook does it the room is somebody else's.
+            let key = state.keymap.key_of(scope, &binding.action).filter(|_| does(verb));
+            acting.extend(key.map(|key| (true, key, verb.word().to_owned())));
         } else if binding.action == Action::Plan {
             // Of a run it lists what can be done with that.
             let word = if scope == Scope::Runs { "go on or undo" } else { "plan" };

@@ -3,6 +3,7 @@
 use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use super::overlay::wrap_into;
+use crate::action::{Action, Verb};
 use crate::app::{SilencePreview, State, WouldHide};
 use crate::domain::{Alert, Severity};
 use crate::panes;
@@ -36,8 +37,12 @@ pub fn draw(state: &State, preview: &SilencePreview, area: Rect, buf: &mut Buffe
     lines.extend(would.alerts.iter().take(MOST).map(|alert| line(alert)));
     let left = would.alerts.len().saturating_sub(MOST);
     lines.extend((left > 0).then(|| (Role::Muted, format!("  … and {left} more"))));
-    let ask = "Space: with or without this label   c copies the matchers, C the amtool line   Esc closes. Nothing is made here";
-    let foot = Foot::new(area, (Role::Hint, ask), None, None);
+    let silence = state.keymap.key_of(state.scope(), &Action::Do(Verb::Silence));
+    let plans = silence.map_or_else(String::new, |key| format!("   {key} plans it"));
+    let ask = format!(
+        "Space: with or without this label{plans}   c copies the matchers, C the amtool line   Esc closes. Nothing is made here"
+    );
+    let foot = Foot::new(area, (Role::Hint, &ask), None, None);
     let title = format!("what a silence would hide: {}", preview.of);
     let at = dialog::draw(state, area, buf, &title, &lines, &preview.scroll, foot.height());
     foot.draw(state, at, buf);

@@ -121,7 +121,7 @@ fn a_frame_allocates_as_often_for_50_rows_as_for_50_000() {
         let (few, many) = (cost(pane, FEW), cost(pane, MANY));
         println!("{:12} {few:?}", kind.title);
         assert_eq!(few, many, "{}", kind.title);
-        assert!(many.draw <= 100, "{}: {many:?}", kind.title);
+        assert!(many.draw <= 120, "{}: {many:?}", kind.title);
     }
 }
 

@@ -72,7 +72,7 @@ fn ask_phrase(scene: &mut Scene, run: u128) {
     ask(scene, run, "Kill them", Some("kill 3 on primary"), false, TaskList::default(), Vec::new());
 }
 
-fn ask_by_hand(scene: &mut Scene, run: u128, prompt: &str) {
+pub fn ask_by_hand(scene: &mut Scene, run: u128, prompt: &str) {
     ask(scene, run, prompt, None, true, TaskList::default(), Vec::new());
 }
 

@@ -18,13 +18,14 @@ const ACT: &str = "QD_ACT";
 pub struct Desk {
     home: TempDir,
     config: Option<PathBuf>,
+    path: Option<String>,
 }
 
 impl Desk {
     /// Nothing but an empty home.
     pub fn bare() -> Self {
         let home = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
-        Self { home, config: None }
+        Self { home, config: None, path: None }
     }
 
     /// A home with this config.
@@ -32,6 +33,11 @@ impl Desk {
         let mut desk = Self::bare();
         desk.config = Some(desk.file("config.toml", config));
         desk
+    }
+
+    /// What is started here finds programs by this `PATH`.
+    pub fn find_by(&mut self, path: String) {
+        self.path = Some(path);
     }
 
     /// Writes a file that only its owner may touch.
@@ -90,8 +96,8 @@ impl Desk {
         if let Some(rest) = wrapper.get(1..) {
             command.args(rest).arg(program);
         }
-        command.env_clear().envs(self.variables()).stdin(Stdio::null());
-        command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.envs(self.variables()).stdin(Stdio::null());
         command.args(self.config_argument()).args(arguments).output().unwrap()
     }
 
@@ -109,7 +115,8 @@ impl Desk {
     fn variables(&self) -> Vec<(&'static str, String)> {
         let home = self.home.path().display().to_string();
         let passwords = [(READ, password("qd_read")), (ACT, password("qd_act"))];
-        [("XDG_STATE_HOME", format!("{home}/state")), ("HOME", home)].into_iter().chain(passwords).collect()
+        let path = self.path.iter().map(|path| ("PATH", path.clone()));
+        [("XDG_STATE_HOME", format!("{home}/state")), ("HOME", home)].into_iter().chain(passwords).chain(path).collect()
     }
 }
 

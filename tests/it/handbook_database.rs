@@ -8,11 +8,11 @@ use crate::lab::service::{folder, free_port};
 use crate::lab::sshd::{HOST, Sshd, own_sshd};
 use crate::lab::{self, is_root, poll, program};
 use crate::pty::Session;
-use crate::support::{Home, LONG, answer, look_at, press, say};
+use crate::support::{Home, LONG, answer, look_at, press, said, say, vars};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// A game's database on a host of its own, and a home that knows both.
 struct Site {
@@ -61,28 +61,12 @@ impl Site {
 
     /// Plans and runs without a terminal, with every answer that the plan names: the exit code, and all that was said.
     fn run(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
-        self.answered(&["runbook", "plan", id], &["runbook", "run", id], vars)
+        self.home.run_unattended(id, vars)
     }
 
     /// Takes back all that the newest run did.
     fn undo(&self) -> (Option<i32>, String) {
-        let run = self.home.try_runs().pop().unwrap();
-        let undo = ["runbook", "resume", &run, "--undo"];
-        self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
-    }
-
-    fn answered(&self, plan: &[&str], run: &[&str], vars: &[String]) -> (Option<i32>, String) {
-        let with = |words: &[&str], more: &[String]| {
-            let more = more.iter().map(String::as_str);
-            self.home.run(&words.iter().copied().chain(more).collect::<Vec<_>>())
-        };
-        let planned = said(&with(plan, vars));
-        let Some(answers) = planned.lines().find_map(|line| line.strip_prefix("to run it unattended: ")) else {
-            return (None, planned);
-        };
-        let answers: Vec<String> = vars.iter().cloned().chain(words(answers)).collect();
-        let output = with(run, &answers);
-        (output.status.code(), said(&output))
+        self.home.undo_unattended()
     }
 
     fn ok(&self, id: &str, vars: &[String]) -> String {
@@ -111,24 +95,6 @@ fn asked(socket: &Path, port: u16, database: &str, sql: &str) -> String {
     let mut psql = Command::new("psql");
     psql.args(["-XAtq", "-U", "postgres", "-d", database, "-c", sql, "-p", &port.to_string(), "-h"]).arg(socket);
     said(&psql.output().unwrap()).trim().to_owned()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-/// The words of a line as a shell reads them, which has nothing but words in single quotes.
-fn words(line: &str) -> Vec<String> {
-    let parts = line.split('\'').enumerate();
-    let read = |(at, part): (usize, &str)| match at % 2 {
-        1 => vec![part.to_owned()],
-        _ => part.split_whitespace().map(str::to_owned).collect(),
-    };
-    parts.flat_map(read).collect()
-}
-
-fn vars(given: &[&str]) -> Vec<String> {
-    given.iter().flat_map(|given| ["--var".to_owned(), (*given).to_owned()]).collect()
 }
 
 /// A folder in which the server's user may write.

@@ -219,6 +219,11 @@ fn prometheus_runs_the_rules_and_a_server_that_is_down_reaches_slack_and_pagerdu
     assert!(slack.contains(&format!("{instance} has not answered Prometheus")), "{slack}");
     assert!(slack.contains("Runbook: service-down") && slack.contains("\"#alerts\""), "{slack}");
     assert!(pager.contains(&format!("ServiceDown {instance}")) && pager.contains(PAGER), "{pager}");
+    let key = crate::handbook_response::dedup_key(&format!("{{alertname=\"ServiceDown\", instance=\"{instance}\"}}"));
+    assert!(
+        pager.contains(&format!("\"dedup_key\":\"{key}\"")),
+        "alert-acknowledge names the incident as Alertmanager does: {pager}"
+    );
     let desk = Desk::with(&running.config());
     let seen = desk.run(&["snapshot", "alerts", "--json"]);
     let seen = String::from_utf8(seen.stdout).unwrap();

@@ -43,6 +43,13 @@ impl Home {
         Self { desk: Desk::with(config) }
     }
 
+    /// The same, where programs are found by this `PATH`.
+    pub fn finding(config: &str, path: String) -> Self {
+        let mut home = Self::new(config);
+        home.desk.find_by(path);
+        home
+    }
+
     /// Writes the config anew, for the next start.
     pub fn configure(&self, config: &str) {
         self.desk.file("config.toml", config);
@@ -83,6 +90,33 @@ impl Home {
     /// A subcommand.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.desk.run(arguments)
+    }
+
+    /// Plans and runs a runbook without a terminal, with every answer that its plan names: the exit code (`None`: it can't be run), and all that
+    /// was said.
+    pub fn run_unattended(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
+        self.answered(&["runbook", "plan", id], &["runbook", "run", id], vars)
+    }
+
+    /// Takes back all that the newest run did.
+    pub fn undo_unattended(&self) -> (Option<i32>, String) {
+        let run = self.try_runs().pop().unwrap();
+        let undo = ["runbook", "resume", &run, "--undo"];
+        self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
+    }
+
+    fn answered(&self, plan: &[&str], run: &[&str], vars: &[String]) -> (Option<i32>, String) {
+        let with = |words: &[&str], more: &[String]| {
+            let more = more.iter().map(String::as_str);
+            self.run(&words.iter().copied().chain(more).collect::<Vec<_>>())
+        };
+        let planned = said(&with(plan, vars));
+        let Some(answers) = planned.lines().find_map(|line| line.strip_prefix("to run it unattended: ")) else {
+            return (None, planned);
+        };
+        let answers: Vec<String> = vars.iter().cloned().chain(words(answers)).collect();
+        let output = with(run, &answers);
+        (output.status.code(), said(&output))
     }
 
     /// All records, as `journal export` prints them.
@@ -161,6 +195,26 @@ impl Home {
         })
         .unwrap_or_else(|why: sqlx::Error| panic!("{sql}: {why}"));
     }
+}
+
+/// All that a program said.
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// The words of a line as a shell reads them, which has nothing but words in single quotes.
+fn words(line: &str) -> Vec<String> {
+    let parts = line.split('\'').enumerate();
+    let read = |(at, part): (usize, &str)| match at % 2 {
+        1 => vec![part.to_owned()],
+        _ => part.split_whitespace().map(str::to_owned).collect(),
+    };
+    parts.flat_map(read).collect()
+}
+
+/// Parameters (`name=value`) as options of `runbook plan` and `run`.
+pub fn vars(given: &[&str]) -> Vec<String> {
+    given.iter().flat_map(|given| ["--var".to_owned(), (*given).to_owned()]).collect()
 }
 
 fn told(record: &Value) -> String {

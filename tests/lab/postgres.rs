@@ -76,6 +76,26 @@ impl Postgres {
         Self::with_roles(home, data, server_folder()?)
     }
 
+    /// A server with checksums on its pages.
+    pub fn checked() -> Result<Self, String> {
+        let (home, bin) = (folder("postgres"), server_folder().map_err(|why| format!("PostgreSQL: {why}"))?);
+        run(Command::new("chmod").arg("1777").arg(&home))?;
+        let data = home.join("data");
+        run(Command::new("cp").arg("-a").arg(template()?).arg(&data))?;
+        run(as_server_user(&bin.join("pg_checksums"))?.args(["--enable", "-D"]).arg(&data))?;
+        Self::with_roles(home, data, bin)
+    }
+
+    /// Where its data are.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The folder of its programs.
+    pub fn programs(&self) -> &Path {
+        &self.bin
+    }
+
     /// A server of the version whose programs are in `bin`: see [`versions`].
     pub fn of(bin: &Path) -> Result<Self, String> {
         let home = folder("postgres");

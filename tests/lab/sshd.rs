@@ -24,6 +24,8 @@ pub struct Sshd {
     home: PathBuf,
     /// The words that start it: the last is the program.
     program: Vec<OsString>,
+    /// Where what runs there looks for programs first; empty: as anywhere.
+    path: String,
     service: Option<Service>,
 }
 
@@ -38,8 +40,17 @@ impl Sshd {
         Self::start_under(Vec::new(), more)
     }
 
+    /// What runs there finds programs by this `PATH`.
+    pub fn start_finding(path: &str) -> Result<Self, String> {
+        Self::begin(Vec::new(), "", path)
+    }
+
     /// Started by another program (its words), which becomes the server.
     pub fn start_under(wrapper: Vec<OsString>, more: &str) -> Result<Self, String> {
+        Self::begin(wrapper, more, "")
+    }
+
+    fn begin(wrapper: Vec<OsString>, more: &str, path: &str) -> Result<Self, String> {
         let program = program(&["sshd"], &[]).ok_or("sshd is not installed (openssh-server)")?;
         super::program(&["ssh"], &[]).ok_or("ssh is not installed (openssh-client)")?;
         if is_root() {
@@ -51,7 +62,7 @@ impl Sshd {
             make_key(&home.join(key))?;
         }
         let program = wrapper.into_iter().chain([program.into_os_string()]).collect();
-        let mut sshd = Self { port: free_port(), home, program, service: None };
+        let mut sshd = Self { port: free_port(), home, program, path: path.to_owned(), service: None };
         sshd.configure(more);
         sshd.trust();
         sshd.admit();
@@ -63,8 +74,10 @@ impl Sshd {
     fn configure(&self, more: &str) {
         let home = self.home.display();
         // The login's own start files must not take part: one that was cut off in a test before may leave a lock behind.
+        // A second line of it would count for nothing.
+        let path = if self.path.is_empty() { String::new() } else { format!(" PATH={}", self.path) };
         let text = format!(
-            "SetEnv HOME={home}\nPort {}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n\
+            "SetEnv HOME={home}{path}\nPort {}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n\
              PidFile none\nMaxStartups 200\nAcceptEnv QD_HOST\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes no\n{more}\n",
             self.port
         );

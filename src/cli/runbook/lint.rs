@@ -280,7 +280,7 @@ fn has(config: &Config, need: &Need) -> bool {
     match need.kind.as_str() {
         "server" => config.servers.iter().any(|server| server.name == name),
         "role" => config.servers.iter().any(|server| server.roles.iter().any(|role| role == name)),
-        "http" => config.sites.contains_key(name),
+        "http" => setup::sites(config).contains_key(name),
         kind => config.sources.iter().any(|source| source.id.kind() == kind && source.id.name() == name),
     }
 }

@@ -6,7 +6,7 @@ use super::front::{is_name, is_plain};
 use super::info::{Attr, Word};
 use crate::domain::risk::Level;
 use crate::runbook::expr::{Condition, Gives, Known};
-use crate::runbook::language::{self, Language, NameType, Targets, Types, promql, sql};
+use crate::runbook::language::{self, Language, NameType, Targets, Types, http, promql, sql};
 use crate::runbook::model::{Attrs, Fence, NoData, On, OnDisconnect, OnFail, OnTimeout, ParamType, Place, Role};
 use crate::runbook::{nearest, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +116,9 @@ impl Reader<'_, '_> {
     /// A name for rows that nothing gives.
     fn gives(&mut self, draft: &DraftFence, role: Role, language: &Language, words: &BTreeMap<&str, &Word>) {
         let Some(word) = words.get("out").filter(|_| role == Role::Run) else { return };
+        if language.name == http::LANGUAGE.name {
+            return;
+        }
         if language.name != sql::LANGUAGE.name {
             let what = format!("a run of {} gives no rows", language.name);
             self.faults.at(word.at, what, "take `out` away; a later fence asks for itself");

@@ -460,7 +460,7 @@ impl<'a> Planner<'a> {
     }
 
     async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {
-        let (finding, warns) = checked(self.scene(step.host.as_deref()), fence, pinned).await;
+        let Checked { finding, warns, .. } = check(self.scene(step.host.as_deref()), fence, pinned).await;
         if warns {
             self.warnings.push(format!("{}: {}", step.title, finding.text));
         }
@@ -509,22 +509,28 @@ fn too_many(fence: &Fence, rows: &Rows) -> Option<String> {
     Some(format!("the plan found {count}, and at most {max} are allowed: narrow it down by the parameters"))
 }
 
-/// Asks a check fence.
-pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> Finding {
-    checked(scene, fence, pinned).await.0
+/// What asking a check came to.
+pub(super) struct Checked {
+    pub(super) finding: Finding,
+    /// It passed, and yet has something to warn of.
+    pub(super) warns: bool,
+    /// All that a script printed.
+    pub(super) said: String,
 }
 
-/// The same; whether it passed and yet has something to warn of.
-async fn checked(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> (Finding, bool) {
+/// Asks a check fence.
+pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> Checked {
     let Some(expect) = &fence.attrs.expect else {
-        return (Finding { passed: false, text: "the check has no condition".to_owned() }, false);
+        let finding = Finding { passed: false, text: "the check has no condition".to_owned() };
+        return Checked { finding, warns: false, said: String::new() };
     };
-    let (passed, warns, text) = match scene.holds(fence, pinned, expect).await {
+    let (truth, said) = scene.holds_and_says(fence, pinned, expect).await;
+    let (passed, warns, text) = match truth {
         Truth::Yes(text, _) => (true, false, text),
         Truth::Warns(text) => (true, true, format!("it warns: {text}")),
         Truth::No(text) | Truth::Never(text) | Truth::Unclear(text) => (false, false, text),
     };
-    (Finding { passed, text: clean(&text).into_owned() }, warns)
+    Checked { finding: Finding { passed, text: clean(&text).into_owned() }, warns, said }
 }
 
 /// Asks a plan fence for its rows; the error is in words.

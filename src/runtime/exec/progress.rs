@@ -30,6 +30,8 @@ pub(super) struct Progress {
     /// Where it was done, its result is kept until the journal has it.
     pub(super) kept: bool,
     pub(super) output: String,
+    /// What its checks warn of; empty: nothing.
+    pub(super) warned: String,
     /// What came of it, in the runbook's own words.
     pub(super) said: Option<String>,
     pub(super) millis: u64,

@@ -180,19 +180,20 @@ impl<'a> Scene<'a> {
         found
     }
 
-    /// Asks once and judges by a condition.
-    pub(super) async fn holds(&self, fence: &'a Fence, pinned: Option<&'a str>, condition: &Condition) -> Truth {
-        self.holds_within(fence.attrs.timeout, fence, pinned, condition).await
-    }
-
-    async fn holds_within(
+    /// Asks once and judges by a condition; with all that a script printed.
+    pub(super) async fn holds_and_says(
         &self,
-        limit: Duration,
         fence: &'a Fence,
         pinned: Option<&'a str>,
         condition: &Condition,
-    ) -> Truth {
-        self.look(limit, fence, pinned, condition).await.0
+    ) -> (Truth, String) {
+        let found = match self.ask(fence, pinned).await {
+            Ok(found) => found,
+            Err(error) => return (Truth::Unclear(format!("could not be asked: {error}")), String::new()),
+        };
+        let printed = ["stdout", "stderr"].iter().filter_map(|name| found.names.get(*name)?.as_str());
+        let said = printed.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+        (self.truth(fence, found, condition), said)
     }
 
     /// Asks once, judges, and tells what was seen, where the text does not say it.
@@ -233,11 +234,18 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The sentence that a run fence's `show` makes of the rows that came back and those that were planned. `None`: it has
-    /// none, or cannot make one of these.
-    pub(super) fn sentence(&self, fence: &Fence, rows: Vec<Value>, planned: Option<&Rows>) -> Option<String> {
+    /// The sentence that a run fence's `show` makes of what was answered, of the rows that came back and of those that were planned.
+    /// `None`: it has none, or cannot make one of these.
+    pub(super) fn sentence(
+        &self,
+        fence: &Fence,
+        mut answered: Names,
+        rows: Vec<Value>,
+        planned: Option<&Rows>,
+    ) -> Option<String> {
         let show = fence.attrs.show.as_ref()?;
-        let mut names = self.names_with(fence, &[("rows".to_owned(), Value::Array(rows))].into());
+        answered.insert("rows".to_owned(), Value::Array(rows));
+        let mut names = self.names_with(fence, &answered);
         names.insert("planned".to_owned(), Value::Array(planned.map(|rows| rows.rows.clone()).unwrap_or_default()));
         show.value(&names)
             .inspect_err(|why| tracing::warn!(why, "a result cannot be told"))

@@ -7,7 +7,7 @@ mod parse;
 use super::alerting::{Kept, Watchdog};
 use super::{Part, Source, SourceKind, pace};
 use crate::connect::http::BaseUrl;
-use crate::connect::{Access, Connections};
+use crate::connect::{Access, Connections, SiteSettings};
 use crate::domain::{SourceError, SourceId, Subject};
 use cluster::{Asked, Cluster};
 use members::Holdings;
@@ -122,6 +122,11 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BaseUrl
 impl super::Settings for Settings {
     fn parts(&self) -> Vec<Part> {
         vec![Part::main(Subject::Alerts, self.interval, self.timeout)]
+    }
+
+    fn site(&self) -> Option<SiteSettings> {
+        let url = self.urls.first()?.clone();
+        Some(SiteSettings { url, access: self.access.clone() })
     }
 
     fn open(&self, id: &SourceId, connections: &mut Connections) -> Result<Vec<Box<dyn Source>>, SourceError> {

@@ -76,7 +76,7 @@ impl Step for BashStep {
     async fn ask(&self, call: Call<'_>) -> Result<Found, SourceError> {
         let answer = send(&call).await.map_err(|unanswered| unanswered.why)?;
         match answer.told {
-            Told::Ended(code) => Ok(found(call.fence, code, &answer)),
+            Told::Ended(code) => found(call.fence, code, &answer),
             Told::NotBegun => {
                 let what = format!("the script did not begin on {}{}", call.on, last_words(&answer.stderr));
                 Err(SourceError::new(what, "it takes bash, the folder of `dir`, and `sudo` without a password"))
@@ -252,13 +252,34 @@ fn names(code: i64, answer: &Answer) -> Names {
     ])
 }
 
-fn found(fence: &Fence, code: i64, answer: &Answer) -> Found {
+fn found(fence: &Fence, code: i64, answer: &Answer) -> Result<Found, SourceError> {
     let said = if code == 0 { first_words(&answer.stdout) } else { last_words(&answer.stderr) };
     let text = format!("the script ended with {code}{said}");
     // The usual condition, or one that says the same.
     let usual = fence.attrs.expect.as_ref().is_none_or(|expect| expect.to_string() == "rc == 0");
     let judged = (fence.role == Role::Check && code == WARNS && usual).then(|| Judged::Warns(text.clone()));
-    Found { names: names(code, answer), text, judged, ..Found::default() }
+    let rows = if fence.role == Role::Plan && code == 0 { rows(&answer.stdout)? } else { Vec::new() };
+    let columns = rows.first().and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    Ok(Found { names: names(code, answer), rows, columns, text, judged })
+}
+
+/// What a `plan` captures: all that it prints is an object of JSON or a list of them, or each line is one.
+fn rows(stdout: &str) -> Result<Vec<Value>, SourceError> {
+    let wrong = |what: String| {
+        let mend = "print an object of JSON on each line, as in {\"id\": 7}, or one list of them, and all else on standard error";
+        SourceError::new(what, mend)
+    };
+    match serde_json::from_str(stdout) {
+        Ok(Value::Array(rows)) if rows.iter().all(Value::is_object) => return Ok(rows),
+        Ok(row @ Value::Object(_)) => return Ok(vec![row]),
+        _ => {}
+    }
+    let lines = stdout.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let read = |(at, line): (usize, &str)| match serde_json::from_str(line) {
+        Ok(row @ Value::Object(_)) => Ok(row),
+        _ => Err(wrong(format!("line {} of what the script printed is no object of JSON", at + 1))),
+    };
+    lines.map(read).collect()
 }
 
 fn acted(call: &Call<'_>, answer: &Answer) -> Acted {
@@ -303,5 +324,25 @@ fn last_words(text: &str) -> String {
         String::new()
     } else {
         format!(": {}", lines[lines.len().saturating_sub(LINES)..].join(" / "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_takes_objects_line_by_line_as_a_list_or_as_one_and_nothing_else() {
+        let read = |text: &str| rows(text).map(|rows| Value::Array(rows).to_string());
+        for text in ["{\"a\": 1}\n\n{\"a\": 2}\n", "[{\"a\": 1},\n {\"a\": 2}]"] {
+            assert_eq!(read(text).unwrap(), r#"[{"a":1},{"a":2}]"#);
+        }
+        assert_eq!(read("{\n  \"a\": 1\n}\n").unwrap(), r#"[{"a":1}]"#);
+        assert_eq!(read("").unwrap(), "[]");
+        assert_eq!(
+            read("{\"a\": 1}\nnull\n").unwrap_err().what,
+            "line 2 of what the script printed is no object of JSON"
+        );
+        assert!(read("[1]").is_err() && read("7").is_err() && read("{\"a\": ").is_err());
     }
 }

@@ -88,7 +88,7 @@ impl Step for HttpStep {
             Ok(answer) => Acted {
                 effect: Effect::Done(answer.sentence()),
                 output: answer.text(),
-                rows: Vec::new(),
+                rows: answer.rows(),
                 names: answer.names(),
                 refused: answer.refuses(),
                 ended: false,

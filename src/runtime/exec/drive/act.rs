@@ -54,16 +54,16 @@ impl Run {
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
                 self.step.kept = acted.kept && !self.step.doubt;
                 self.capture(step, &acted);
-                self.tell_result(step, acted.effect, acted.rows)
+                self.tell_result(step, acted)
             }
             Err(why) => Effect::NotSent(why),
         }
     }
 
-    /// The rows that a change gave back are known under their name from now on.
+    /// The rows that a change gave back are known under their name from now on; of an answer that never came there are none.
     fn capture(&mut self, step: usize, acted: &Acted) {
         let name = self.read(step).run().and_then(|run| run.attrs.out.clone());
-        let Some(name) = name.filter(|_| acted.names.contains_key("rows")) else { return };
+        let Some(name) = name.filter(|_| !acted.names.is_empty()) else { return };
         let rows = Rows { name, rows: acted.rows.clone(), ..Rows::default() };
         let host = self.host(step).map(str::to_owned);
         self.outs.insert(host.as_deref(), rows);
@@ -77,11 +77,11 @@ impl Run {
     }
 
     /// What was done is told in the runbook's own words, where it has some.
-    fn tell_result(&mut self, step: usize, effect: Effect, rows: Vec<Value>) -> Effect {
-        let Effect::Done(plain) = effect else { return effect };
+    fn tell_result(&mut self, step: usize, acted: Acted) -> Effect {
+        let Effect::Done(plain) = acted.effect else { return acted.effect };
         let planned = self.planned(step).rows.as_ref();
         let fence = self.fences(step, Role::Run).next();
-        let said = fence.and_then(|(fence, _)| self.scene(step).sentence(fence, rows, planned));
+        let said = fence.and_then(|(fence, _)| self.scene(step).sentence(fence, acted.names, acted.rows, planned));
         self.step.said = said.map(|said| clean(&said).into_owned());
         Effect::Done(self.step.said.clone().unwrap_or(plain))
     }

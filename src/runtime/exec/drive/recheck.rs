@@ -40,9 +40,16 @@ impl Run {
             return self.rechecked(step, result, None).await;
         }
         let mut checks = self.spared(step);
+        let (mut said, mut warnings) = (Vec::new(), Vec::new());
         for (fence, pinned) in self.fences(step, Role::Check) {
-            checks.push(plan::check(self.scene(step), fence, pinned).await);
+            let checked = plan::check(self.scene(step), fence, pinned).await;
+            warnings.extend(checked.warns.then(|| checked.finding.text.clone()));
+            said.push(checked.said);
+            checks.push(checked.finding);
         }
+        // Of a step that changes something its own output is kept, and nothing else.
+        self.step.keep(&said.join("\n"));
+        self.step.warned = warnings.join("; ");
         let fresh = match self.fences(step, Role::Plan).next() {
             Some((fence, pinned)) => plan::rows(self.scene(step), fence, pinned).await.map(|(rows, _)| Some(rows)),
             None => Ok(None),
@@ -159,6 +166,7 @@ impl Run {
             (Rechecked::Passed, Some(approved), Some(fresh)) if fresh < approved => {
                 format!("{} of {approved} are gone; goes on with {fresh}", approved - fresh)
             }
+            (Rechecked::Passed, _, _) if !self.step.warned.is_empty() => self.step.warned.clone(),
             (Rechecked::Passed, _, _) => "still as planned".to_owned(),
             (Rechecked::Empty, _, _) => "nothing left to do".to_owned(),
             (Rechecked::Grew(what) | Rechecked::Blocked(what) | Rechecked::LeftOut(what), _, _) => what.clone(),
