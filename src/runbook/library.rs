@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 18] = [
+const BUILTIN: [(&str, &str); 24] = [
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
     ("database-connections.md", include_str!("../../assets/runbooks/database-connections.md")),
     ("db-add-replica.md", include_str!("../../assets/runbooks/db-add-replica.md")),
@@ -30,10 +30,16 @@ const BUILTIN: [(&str, &str); 18] = [
     ("db-terminate-session.md", include_str!("../../assets/runbooks/db-terminate-session.md")),
     ("db-vacuum-full.md", include_str!("../../assets/runbooks/db-vacuum-full.md")),
     ("db-vacuum.md", include_str!("../../assets/runbooks/db-vacuum.md")),
+    ("deploy-checklist.md", include_str!("../../assets/runbooks/deploy-checklist.md")),
+    ("deploy-ci.md", include_str!("../../assets/runbooks/deploy-ci.md")),
+    ("deploy-hotfix.md", include_str!("../../assets/runbooks/deploy-hotfix.md")),
+    ("deploy-standard.md", include_str!("../../assets/runbooks/deploy-standard.md")),
     ("disk-usage.md", include_str!("../../assets/runbooks/disk-usage.md")),
     ("high-error-rate.md", include_str!("../../assets/runbooks/high-error-rate.md")),
     ("high-response-time.md", include_str!("../../assets/runbooks/high-response-time.md")),
     ("memory-leak.md", include_str!("../../assets/runbooks/memory-leak.md")),
+    ("rollback-migration.md", include_str!("../../assets/runbooks/rollback-migration.md")),
+    ("rollback-quick.md", include_str!("../../assets/runbooks/rollback-quick.md")),
     ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
 ];
 

@@ -8,11 +8,11 @@ use crate::lab::service::{folder, free_port};
 use crate::lab::sshd::{HOST, Sshd, own_sshd};
 use crate::lab::{self, is_root, poll, program};
 use crate::pty::Session;
-use crate::support::{Home, LONG, answer, look_at, press, say};
+use crate::support::{Home, LONG, answer, look_at, press, said, say, vars};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// A game's database on a host of its own, and a home that knows both.
 struct Site {
@@ -59,40 +59,14 @@ impl Site {
         vars(&["server=db-1", &socket, &format!("port={}", self.server.port)])
     }
 
-    /// Plans and runs without a terminal, with every answer that the plan names: the exit code, and all that was said.
-    fn run(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
-        self.answered(&["runbook", "plan", id], &["runbook", "run", id], vars)
-    }
-
-    /// Takes back all that the newest run did.
-    fn undo(&self) -> (Option<i32>, String) {
-        let run = self.home.try_runs().pop().unwrap();
-        let undo = ["runbook", "resume", &run, "--undo"];
-        self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
-    }
-
-    fn answered(&self, plan: &[&str], run: &[&str], vars: &[String]) -> (Option<i32>, String) {
-        let with = |words: &[&str], more: &[String]| {
-            let more = more.iter().map(String::as_str);
-            self.home.run(&words.iter().copied().chain(more).collect::<Vec<_>>())
-        };
-        let planned = said(&with(plan, vars));
-        let Some(answers) = planned.lines().find_map(|line| line.strip_prefix("to run it unattended: ")) else {
-            return (None, planned);
-        };
-        let answers: Vec<String> = vars.iter().cloned().chain(words(answers)).collect();
-        let output = with(run, &answers);
-        (output.status.code(), said(&output))
-    }
-
     fn ok(&self, id: &str, vars: &[String]) -> String {
-        let (code, said) = self.run(id, vars);
+        let (code, said) = self.home.unattended(id, vars);
         assert_eq!(code, Some(0), "{id}: {said}");
         said
     }
 
     fn refused(&self, id: &str, vars: &[String], why: &str) {
-        let (code, said) = self.run(id, vars);
+        let (code, said) = self.home.unattended(id, vars);
         assert!(code != Some(0) && said.contains(why), "{id}: {why}: {code:?} {said}");
     }
 
@@ -111,24 +85,6 @@ fn asked(socket: &Path, port: u16, database: &str, sql: &str) -> String {
     let mut psql = Command::new("psql");
     psql.args(["-XAtq", "-U", "postgres", "-d", database, "-c", sql, "-p", &port.to_string(), "-h"]).arg(socket);
     said(&psql.output().unwrap()).trim().to_owned()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-/// The words of a line as a shell reads them, which has nothing but words in single quotes.
-fn words(line: &str) -> Vec<String> {
-    let parts = line.split('\'').enumerate();
-    let read = |(at, part): (usize, &str)| match at % 2 {
-        1 => vec![part.to_owned()],
-        _ => part.split_whitespace().map(str::to_owned).collect(),
-    };
-    parts.flat_map(read).collect()
-}
-
-fn vars(given: &[&str]) -> Vec<String> {
-    given.iter().flat_map(|given| ["--var".to_owned(), (*given).to_owned()]).collect()
 }
 
 /// A folder in which the server's user may write.
@@ -179,7 +135,7 @@ fn a_backup_is_proved_by_restoring_it_and_one_that_can_not_be_proved_fails() {
         "CREATE FUNCTION anybody() RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM users); END';
          CREATE TABLE joined (id int CHECK (anybody())); INSERT INTO joined VALUES (1)",
     );
-    let (code, said) = site.run("db-backup", &vars);
+    let (code, said) = site.home.unattended("db-backup", &vars);
     assert!(code.is_some_and(|code| code != 0), "a dump that does not restore is no backup: {said}");
     assert!(!said.contains("every step is ok"), "{said}");
 }
@@ -209,7 +165,7 @@ fn a_database_is_restored_beside_the_old_one_and_put_back() {
     assert_eq!(site.asked("SELECT count(*) FROM users"), "1000");
     assert_eq!(site.asked("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'spacetime'"), "spacetime");
 
-    let (code, said) = site.undo();
+    let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((site.databases().as_str(), site.asked("SELECT count(*) FROM users").as_str()), ("spacetime", "500"));
     // A dump that broke off is compressed without a fault.
@@ -251,7 +207,7 @@ fn the_nightly_backup_is_installed_runs_once_and_is_taken_back() {
     assert!(!night.status.success() && gone.exists(), "{night:?}");
     assert_eq!((named(&backup, ".sql.gz").len(), named(&backup, ".part").len()), (4, 0));
     uploads(&site, &fs::read_to_string(&script).unwrap(), &gone);
-    let (code, said) = site.undo();
+    let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((fs::read_to_string(&cron).unwrap().as_str(), script.exists()), ("# somebody's own\n", false));
 }
@@ -316,8 +272,8 @@ fn tables_are_vacuumed_analyzed_rewritten_and_reindexed() {
     site.refused("db-analyze", &database, "left\":\"other");
     // What a rebuild that broke off leaves is dropped by the undo, and nothing else.
     site.server.run_in("spacetime", "CREATE INDEX left_ccnew ON users (name); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'left_ccnew'::regclass");
-    let (_, said) = site.run("db-reindex", &table);
-    let (code, undone) = site.undo();
+    let (_, said) = site.home.unattended("db-reindex", &table);
+    let (code, undone) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}{undone}");
     let left = site
         .asked("SELECT string_agg(indexrelid::regclass::text, ' ') FROM pg_index WHERE indrelid = 'users'::regclass");
@@ -422,7 +378,7 @@ fn a_replica_is_added_follows_and_is_taken_back_with_its_slot() {
     assert_eq!(slots(), "replica_1 true");
     site.refused("db-add-replica", &given, "taken");
 
-    let (code, said) = site.undo();
+    let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((slots().as_str(), home.join("data").exists()), ("", false));
 }

@@ -35,12 +35,19 @@ pub const KILL_STORY: [&str; 8] = [
 /// A desk with a config, whose journal can be read and tampered with.
 pub struct Home {
     desk: Desk,
+    /// Where its subcommands find programs, if not where the test does.
+    path: Option<String>,
 }
 
 impl Home {
     /// A new one with this config.
     pub fn new(config: &str) -> Self {
-        Self { desk: Desk::with(config) }
+        Self { desk: Desk::with(config), path: None }
+    }
+
+    /// The same, whose subcommands find programs in these folders.
+    pub fn finding(self, path: String) -> Self {
+        Self { path: Some(path), ..self }
     }
 
     /// Writes the config anew, for the next start.
@@ -69,7 +76,8 @@ impl Home {
 
     /// A subcommand on a terminal of its own, which is large enough for all that it says.
     pub fn on_terminal(&self, arguments: &[&str]) -> Session {
-        self.desk.launch().size(200, 250).args(arguments).start()
+        let launch = self.desk.launch().size(200, 250).args(arguments);
+        self.path.iter().fold(launch, |launch, path| launch.env("PATH", path)).start()
     }
 
     fn opened(&self) -> usize {
@@ -82,7 +90,35 @@ impl Home {
 
     /// A subcommand.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.desk.run(arguments)
+        let wrapper = self.path.iter().flat_map(|path| ["env".to_owned(), format!("PATH={path}")]).collect::<Vec<_>>();
+        self.desk.run_under(&wrapper, arguments)
+    }
+
+    /// Plans a runbook and runs it without a terminal, with every answer that the plan names: the exit code, and all that was said. `None`:
+    /// it can't be run, and the plan says why.
+    pub fn unattended(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
+        self.answered(&["runbook", "plan", id], &["runbook", "run", id], vars)
+    }
+
+    /// Takes back all that the newest run did.
+    pub fn undo_newest(&self) -> (Option<i32>, String) {
+        let run = self.try_runs().pop().unwrap();
+        let undo = ["runbook", "resume", &run, "--undo"];
+        self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
+    }
+
+    fn answered(&self, plan: &[&str], run: &[&str], vars: &[String]) -> (Option<i32>, String) {
+        let with = |words: &[&str], more: &[String]| {
+            let more = more.iter().map(String::as_str);
+            self.run(&words.iter().copied().chain(more).collect::<Vec<_>>())
+        };
+        let planned = said(&with(plan, vars));
+        let Some(answers) = planned.lines().find_map(|line| line.strip_prefix("to run it unattended: ")) else {
+            return (None, planned);
+        };
+        let answers: Vec<String> = vars.iter().cloned().chain(words(answers)).collect();
+        let output = with(run, &answers);
+        (output.status.code(), said(&output))
     }
 
     /// All records, as `journal export` prints them.
@@ -161,6 +197,26 @@ impl Home {
         })
         .unwrap_or_else(|why: sqlx::Error| panic!("{sql}: {why}"));
     }
+}
+
+/// What a subcommand said on both outputs.
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// The words of a line as a shell reads them, which has nothing but words in single quotes.
+fn words(line: &str) -> Vec<String> {
+    let parts = line.split('\'').enumerate();
+    let read = |(at, part): (usize, &str)| match at % 2 {
+        1 => vec![part.to_owned()],
+        _ => part.split_whitespace().map(str::to_owned).collect(),
+    };
+    parts.flat_map(read).collect()
+}
+
+/// Parameters (`name=value`) as the command line takes them.
+pub fn vars(given: &[&str]) -> Vec<String> {
+    given.iter().flat_map(|given| ["--var".to_owned(), (*given).to_owned()]).collect()
 }
 
 fn told(record: &Value) -> String {
