@@ -376,9 +376,7 @@ fn engine() -> Result<Docker, String> {
     let [old, new] = MIGRATIONS;
     let versions = [(GOOD, "", old), (NEXT, "", new), (HOTFIX, "", old), (BROKEN, "errors", old), (SICK, "sick", old)];
     for (version, fault, migrations) in versions {
-        let says = format!(
-            "ENV SPACETIME_VERSION={version} SPACETIME_FAULT={fault} SPACETIME_MIGRATIONS={migrations}"
-        );
+        let says = format!("ENV SPACETIME_VERSION={version} SPACETIME_FAULT={fault} SPACETIME_MIGRATIONS={migrations}");
         docker.try_cli(&["import", "--change", &says, archive, &format!("spacetime/godot:{version}")])?;
     }
     Ok(docker)
