@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 33] = [
+const BUILTIN: [(&str, &str); 39] = [
     ("alert-acknowledge.md", include_str!("../../assets/runbooks/alert-acknowledge.md")),
     ("alert-silence.md", include_str!("../../assets/runbooks/alert-silence.md")),
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
@@ -32,6 +32,10 @@ const BUILTIN: [(&str, &str); 33] = [
     ("db-terminate-session.md", include_str!("../../assets/runbooks/db-terminate-session.md")),
     ("db-vacuum-full.md", include_str!("../../assets/runbooks/db-vacuum-full.md")),
     ("db-vacuum.md", include_str!("../../assets/runbooks/db-vacuum.md")),
+    ("deploy-checklist.md", include_str!("../../assets/runbooks/deploy-checklist.md")),
+    ("deploy-ci.md", include_str!("../../assets/runbooks/deploy-ci.md")),
+    ("deploy-hotfix.md", include_str!("../../assets/runbooks/deploy-hotfix.md")),
+    ("deploy-standard.md", include_str!("../../assets/runbooks/deploy-standard.md")),
     ("disk-usage.md", include_str!("../../assets/runbooks/disk-usage.md")),
     ("dr-backup-test.md", include_str!("../../assets/runbooks/dr-backup-test.md")),
     ("dr-corruption.md", include_str!("../../assets/runbooks/dr-corruption.md")),
@@ -46,6 +50,8 @@ const BUILTIN: [(&str, &str); 33] = [
     ("maintenance-schedule.md", include_str!("../../assets/runbooks/maintenance-schedule.md")),
     ("memory-leak.md", include_str!("../../assets/runbooks/memory-leak.md")),
     ("response-investigate.md", include_str!("../../assets/runbooks/response-investigate.md")),
+    ("rollback-migration.md", include_str!("../../assets/runbooks/rollback-migration.md")),
+    ("rollback-quick.md", include_str!("../../assets/runbooks/rollback-quick.md")),
     ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
     ("status-open.md", include_str!("../../assets/runbooks/status-open.md")),
     ("status-resolve.md", include_str!("../../assets/runbooks/status-resolve.md")),

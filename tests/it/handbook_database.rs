@@ -59,24 +59,14 @@ impl Site {
         vars(&["server=db-1", &socket, &format!("port={}", self.server.port)])
     }
 
-    /// Plans and runs without a terminal, with every answer that the plan names: the exit code, and all that was said.
-    fn run(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
-        self.home.run_unattended(id, vars)
-    }
-
-    /// Takes back all that the newest run did.
-    fn undo(&self) -> (Option<i32>, String) {
-        self.home.undo_unattended()
-    }
-
     fn ok(&self, id: &str, vars: &[String]) -> String {
-        let (code, said) = self.run(id, vars);
+        let (code, said) = self.home.unattended(id, vars);
         assert_eq!(code, Some(0), "{id}: {said}");
         said
     }
 
     fn refused(&self, id: &str, vars: &[String], why: &str) {
-        let (code, said) = self.run(id, vars);
+        let (code, said) = self.home.unattended(id, vars);
         assert!(code != Some(0) && said.contains(why), "{id}: {why}: {code:?} {said}");
     }
 
@@ -145,7 +135,7 @@ fn a_backup_is_proved_by_restoring_it_and_one_that_can_not_be_proved_fails() {
         "CREATE FUNCTION anybody() RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM users); END';
          CREATE TABLE joined (id int CHECK (anybody())); INSERT INTO joined VALUES (1)",
     );
-    let (code, said) = site.run("db-backup", &vars);
+    let (code, said) = site.home.unattended("db-backup", &vars);
     assert!(code.is_some_and(|code| code != 0), "a dump that does not restore is no backup: {said}");
     assert!(!said.contains("every step is ok"), "{said}");
 }
@@ -175,7 +165,7 @@ fn a_database_is_restored_beside_the_old_one_and_put_back() {
     assert_eq!(site.asked("SELECT count(*) FROM users"), "1000");
     assert_eq!(site.asked("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'spacetime'"), "spacetime");
 
-    let (code, said) = site.undo();
+    let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((site.databases().as_str(), site.asked("SELECT count(*) FROM users").as_str()), ("spacetime", "500"));
     // A dump that broke off is compressed without a fault.
@@ -217,7 +207,7 @@ fn the_nightly_backup_is_installed_runs_once_and_is_taken_back() {
     assert!(!night.status.success() && gone.exists(), "{night:?}");
     assert_eq!((named(&backup, ".sql.gz").len(), named(&backup, ".part").len()), (4, 0));
     uploads(&site, &fs::read_to_string(&script).unwrap(), &gone);
-    let (code, said) = site.undo();
+    let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((fs::read_to_string(&cron).unwrap().as_str(), script.exists()), ("# somebody's own\n", false));
 }
@@ -282,8 +272,8 @@ fn tables_are_vacuumed_analyzed_rewritten_and_reindexed() {
     site.refused("db-analyze", &database, "left\":\"other");
     // What a rebuild that broke off leaves is dropped by the undo, and nothing else.
     site.server.run_in("spacetime", "CREATE INDEX left_ccnew ON users (name); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'left_ccnew'::regclass");
-    let (_, said) = site.run("db-reindex", &table);
-    let (code, undone) = site.undo();
+    let (_, said) = site.home.unattended("db-reindex", &table);
+    let (code, undone) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}{undone}");
     let left = site
         .asked("SELECT string_agg(indexrelid::regclass::text, ' ') FROM pg_index WHERE indrelid = 'users'::regclass");
@@ -388,7 +378,7 @@ fn a_replica_is_added_follows_and_is_taken_back_with_its_slot() {
     assert_eq!(slots(), "replica_1 true");
     site.refused("db-add-replica", &given, "taken");
 
-    let (code, said) = site.undo();
+    let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((slots().as_str(), home.join("data").exists()), ("", false));
 }

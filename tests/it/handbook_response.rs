@@ -190,18 +190,18 @@ pub fn tick(screen: &mut Session, items: &[&str]) {
 }
 
 fn ok(home: &Home, id: &str, given: &[String]) -> String {
-    let (code, said) = home.run_unattended(id, given);
+    let (code, said) = home.unattended(id, given);
     assert_eq!(code, Some(0), "{id}: {said}");
     said
 }
 
 pub fn undone(home: &Home) {
-    let (code, said) = home.undo_unattended();
+    let (code, said) = home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
 }
 
 pub fn refused(home: &Home, id: &str, given: &[String], why: &str) {
-    let (code, said) = home.run_unattended(id, given);
+    let (code, said) = home.unattended(id, given);
     assert!(code != Some(0) && said.contains(why), "{id}: {why}: {code:?} {said}");
 }
 
@@ -237,7 +237,7 @@ fn an_incident_is_opened_updated_and_taken_back_on_the_status_page() {
         site("status", &page),
         secret("status_token", "other-hunter2")
     ));
-    let (code, said) = home.run_unattended("status-open", &[]);
+    let (code, said) = home.unattended("status-open", &[]);
     assert!(code == Some(1) && said.contains("401") && !said.contains("hunter2"), "{code:?} {said}");
 }
 
@@ -311,7 +311,7 @@ fn a_channel_is_opened_told_of_and_taken_back() {
     let archived = pair("POST /api/conversations.archive", r#"{"channel": "C012AB3CD"}"#);
     assert_eq!(changes(&slack)[2..], [deleted, archived]);
     // Slack says 200, and that it did not do it.
-    let (code, said) = home.run_unattended("incident-channel", &given);
+    let (code, said) = home.unattended("incident-channel", &given);
     assert!(code == Some(3) && said.contains("`status == 200 && json.ok` is not true"), "{code:?} {said}");
     let kept = String::from_utf8(home.run(&["journal", "export"]).stdout).unwrap();
     assert!(kept.contains("name_taken"), "why is in the journal: {kept}");
@@ -364,7 +364,7 @@ fn an_alert_is_acknowledged_at_pagerduty_and_an_event_that_was_only_accepted_is_
     assert_eq!(changes(&events), [("POST /v2/enqueue".to_owned(), sent)]);
     assert!(changes(&api).is_empty());
     assert_eq!(home.story().last().unwrap(), "run.finish ok", "who acknowledged is recorded");
-    let (code, said) = home.run_unattended("alert-acknowledge", &vars(&[r#"group={alertname="Other"}"#]));
+    let (code, said) = home.unattended("alert-acknowledge", &vars(&[r#"group={alertname="Other"}"#]));
     assert!(
         code != Some(0) && said.contains("json.incidents.exists(i, i.status == 'acknowledged')` is not true"),
         "{code:?} {said}"
@@ -408,7 +408,7 @@ fn an_alert_is_silenced_for_a_time_and_the_silence_expires_when_it_is_taken_back
     undone(&home);
     assert_eq!(silences()[0]["status"]["state"], "expired");
     // One that would hide everything is refused by Alertmanager itself; what is no matcher comes as far as the plan.
-    let (code, said) = home.run_unattended("alert-silence", &given(r#"{alertname=~".*"}"#));
+    let (code, said) = home.unattended("alert-silence", &given(r#"{alertname=~".*"}"#));
     assert!(code == Some(1) && said.contains("400"), "{code:?} {said}");
     refused(&home, "alert-silence", &given("{alertname=Down}"), "this is no matcher: alertname=Down");
     assert_eq!(silences().as_array().unwrap().len(), 1);

@@ -37,6 +37,7 @@ mod full_disk;
 mod fuzz;
 mod gallery;
 mod handbook_database;
+mod handbook_deploy;
 mod handbook_disaster;
 mod handbook_response;
 mod hands;

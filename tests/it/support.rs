@@ -76,7 +76,8 @@ impl Home {
 
     /// A subcommand on a terminal of its own, which is large enough for all that it says.
     pub fn on_terminal(&self, arguments: &[&str]) -> Session {
-        self.desk.launch().size(200, 250).args(arguments).start()
+        let launch = self.desk.launch().size(200, 250).args(arguments);
+        self.path.iter().fold(launch, |launch, path| launch.env("PATH", path)).start()
     }
 
     fn opened(&self) -> usize {
@@ -92,14 +93,14 @@ impl Home {
         self.desk.run(arguments)
     }
 
-    /// Plans and runs a runbook without a terminal, with every answer that its plan names: the exit code (`None`: it can't be run), and all that
-    /// was said.
-    pub fn run_unattended(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
+    /// Plans a runbook and runs it without a terminal, with every answer that the plan names: the exit code, and all that was said. `None`:
+    /// it can't be run, and the plan says why.
+    pub fn unattended(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
         self.answered(&["runbook", "plan", id], &["runbook", "run", id], vars)
     }
 
     /// Takes back all that the newest run did.
-    pub fn undo_unattended(&self) -> (Option<i32>, String) {
+    pub fn undo_newest(&self) -> (Option<i32>, String) {
         let run = self.try_runs().pop().unwrap();
         let undo = ["runbook", "resume", &run, "--undo"];
         self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
@@ -197,7 +198,7 @@ impl Home {
     }
 }
 
-/// All that a program said.
+/// What a subcommand said on both outputs.
 pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -212,7 +213,7 @@ fn words(line: &str) -> Vec<String> {
     parts.flat_map(read).collect()
 }
 
-/// Parameters (`name=value`) as options of `runbook plan` and `run`.
+/// Parameters (`name=value`) as the command line takes them.
 pub fn vars(given: &[&str]) -> Vec<String> {
     given.iter().flat_map(|given| ["--var".to_owned(), (*given).to_owned()]).collect()
 }

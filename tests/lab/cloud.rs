@@ -100,7 +100,7 @@ impl Cloud {
         if call.iter().any(|word| word.contains('*')) {
             fs::write(answers.join("pattern"), call.join(BETWEEN)).expect("a file in the lab's folder");
         }
-        let next = (1..).find(|at| !answers.join(format!("{at}.code")).exists()).unwrap_or(1);
+        let next = (1..1000).find(|at| !answers.join(format!("{at}.code")).exists()).unwrap_or(1);
         for (kind, text) in [("out", out), ("err", err), ("code", &code.to_string())] {
             fs::write(answers.join(format!("{next}.{kind}")), text).expect("a file in the lab's folder");
         }

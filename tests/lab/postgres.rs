@@ -305,9 +305,18 @@ impl Postgres {
 
     /// The same, or why not.
     pub fn try_column(&self, sql: &str) -> Result<Vec<String>, sqlx::Error> {
-        let options = options(&self.socket, self.port);
+        Self::first_column(&options(&self.socket, self.port), sql)
+    }
+
+    /// As [`Self::column`], of another database.
+    pub fn column_in(&self, database: &str, sql: &str) -> Vec<String> {
+        let options = options(&self.socket, self.port).database(database);
+        Self::first_column(&options, sql).unwrap_or_else(|why| panic!("{sql}: {why}"))
+    }
+
+    fn first_column(options: &PgConnectOptions, sql: &str) -> Result<Vec<String>, sqlx::Error> {
         wait(async {
-            let mut connection = PgConnection::connect_with(&options).await?;
+            let mut connection = PgConnection::connect_with(options).await?;
             let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await?;
             connection.close().await?;
             Ok(rows)

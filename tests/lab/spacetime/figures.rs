@@ -34,7 +34,8 @@ fn memory_of(socket: &Path, container: &Value) -> Option<String> {
 }
 
 fn ask(socket: &Path, path: &str) -> Option<Value> {
-    http::get_unix(socket, path).ok().filter(|answer| answer.status == 200).map(|answer| answer.json())
+    let answer = http::get_unix(socket, path).ok().filter(|answer| answer.status == 200)?;
+    serde_json::from_str(&answer.body).ok()
 }
 
 /// Without what the kernel would give back at once.

@@ -35,13 +35,17 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What `/admin` of a server wants to be told.
 pub const TOKEN: &str = "canary-spacetime-5d20b7";
 /// The version in use at the start.
 pub const GOOD: &str = "v2.5.0";
+/// A good version that comes after it, with a migration.
+pub const NEXT: &str = "v2.6.0";
+/// A good version without one.
+pub const HOTFIX: &str = "v2.5.1-hotfix";
 /// A version that becomes healthy and then answers every request by 500.
 pub const BROKEN: &str = "v2.5.1";
 /// A version that never becomes healthy.
@@ -59,14 +63,26 @@ const BALANCER: u16 = 8080;
 const PRODUCTION: &str = "/opt/spacetime/production";
 
 /// The files of `production-server`, below [`PRODUCTION`].
-const DEPLOY: [(&str, &str); 5] = [
+const DEPLOY: [(&str, &str); 7] = [
     ("deploy/backup.sh", include_str!("production/deploy/backup.sh")),
     ("deploy/monitor.sh", include_str!("production/deploy/monitor.sh")),
     ("deploy/rollback.sh", include_str!("production/deploy/rollback.sh")),
     ("deploy/smoke_tests.sh", include_str!("production/deploy/smoke_tests.sh")),
     ("deploy/switch.sh", include_str!("production/deploy/switch.sh")),
+    ("tests/test_runner.py", include_str!("production/tests/test_runner.py")),
+    ("tests/test_hotfix.py", include_str!("production/tests/test_hotfix.py")),
 ];
-const COMPOSE: &str = include_str!("production/docker-compose");
+/// The programs of `production-server` that are the lab's own.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("docker-compose", include_str!("production/docker-compose")),
+    ("manage", include_str!("production/manage")),
+    ("python", include_str!("production/python")),
+];
+/// The migrations of the version in use at the start, all of them applied, and of those after it.
+const MIGRATIONS: [&str; 2] = [
+    "players.0001_initial,players.0041_merge_accounts,players.0042_sessions",
+    "players.0001_initial,players.0041_merge_accounts,players.0042_sessions,players.0043_emotes",
+];
 
 /// The one alert of the lab that the shipped rules leave to whoever scrapes cAdvisor.
 const MORE_RULES: &str = r"
@@ -99,7 +115,7 @@ pub struct SpaceTime {
     /// Port of Alertmanager on loopback.
     pub alertmanager: u16,
     port: u16,
-    _players: Players,
+    players: Players,
     _fronts: Vec<Front>,
     _exporters: [Scripted; 2],
     _services: [Service; 3],
@@ -136,7 +152,7 @@ impl SpaceTime {
             prometheus,
             alertmanager,
             port,
-            _players: Players::start(port),
+            players: Players::start(port),
             _fronts: fronts,
             _exporters: exporters,
             _services: [nginx, notifies, scrapes],
@@ -215,6 +231,12 @@ impl SpaceTime {
     pub fn play(&self) -> (u16, String) {
         let answer = http::get(self.port, "/lobby").expect("nginx answers");
         (answer.status, answer.body.trim().to_owned())
+    }
+
+    /// How often players have asked so far, and how often they were not served well.
+    pub fn players(&self) -> (usize, usize) {
+        let Counts { asked, failed } = &*self.players.counts;
+        (asked.load(Ordering::SeqCst), failed.load(Ordering::SeqCst))
     }
 
     /// What a server says of itself.
@@ -351,8 +373,10 @@ fn engine() -> Result<Docker, String> {
     let (docker, server) = (own_docker()?, compile()?);
     let archive = busybox_archive_with(&[&server])?;
     let archive = archive.to_str().ok_or("the temporary folder has no plain name")?;
-    for (version, fault) in [(GOOD, ""), ("v2.5.1-hotfix", ""), (BROKEN, "errors"), (SICK, "sick")] {
-        let says = format!("ENV SPACETIME_VERSION={version} SPACETIME_FAULT={fault}");
+    let [old, new] = MIGRATIONS;
+    let versions = [(GOOD, "", old), (NEXT, "", new), (HOTFIX, "", old), (BROKEN, "errors", old), (SICK, "sick", old)];
+    for (version, fault, migrations) in versions {
+        let says = format!("ENV SPACETIME_VERSION={version} SPACETIME_FAULT={fault} SPACETIME_MIGRATIONS={migrations}");
         docker.try_cli(&["import", "--change", &says, archive, &format!("spacetime/godot:{version}")])?;
     }
     Ok(docker)
@@ -391,7 +415,11 @@ fn databases() -> Result<(Arc<Postgres>, Postgres), String> {
         "spacetime",
         "SET ROLE app;
          CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL);
-         INSERT INTO users SELECT n, 'player ' || n FROM generate_series(1, 1000) AS n",
+         INSERT INTO users SELECT n, 'player ' || n FROM generate_series(1, 1000) AS n;
+         CREATE TABLE players_sessions (id bigint PRIMARY KEY);
+         CREATE TABLE django_migrations (id serial PRIMARY KEY, app text, name text, applied timestamptz);
+         INSERT INTO django_migrations (app, name, applied)
+         SELECT 'players', name, now() FROM unnest(ARRAY['0001_initial', '0041_merge_accounts', '0042_sessions']) AS name",
     );
     let standby = primary.standby()?;
     Ok((Arc::new(primary), standby))
@@ -409,7 +437,9 @@ fn production(
     for (name, text) in DEPLOY {
         write(&home.join(name), text, 0o755)?;
     }
-    write(&bin.join("docker-compose"), COMPOSE, 0o755)?;
+    for (name, text) in PROGRAMS {
+        write(&bin.join(name), text, 0o755)?;
+    }
     let settings = [
         ("IMAGE_TAG", GOOD.to_owned()),
         ("ADDRESS", address.to_string()),
@@ -509,28 +539,40 @@ fn asks(port: u16, expression: &str) -> Option<Vec<serde_json::Value>> {
     answer.filter(|answer| answer.status == 200)?.json()["data"]["result"].as_array().cloned()
 }
 
+/// What became of the players' requests.
+#[derive(Debug, Default)]
+struct Counts {
+    asked: AtomicUsize,
+    failed: AtomicUsize,
+}
+
 /// Who plays: a thread that asks for one thing after the other, until dropped.
 #[derive(Debug)]
-struct Players(Arc<AtomicBool>);
+struct Players {
+    over: Arc<AtomicBool>,
+    counts: Arc<Counts>,
+}
 
 impl Players {
     fn start(port: u16) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&over);
+        let this = Self { over: Arc::default(), counts: Arc::default() };
+        let (over, counts) = (Arc::clone(&this.over), Arc::clone(&this.counts));
         std::thread::spawn(move || {
-            while !theirs.load(Ordering::SeqCst) {
+            while !over.load(Ordering::SeqCst) {
                 // Whatever they are told, they try again.
-                drop(http::get(port, "/lobby"));
+                let served = http::get(port, "/lobby").is_ok_and(|answer| answer.status == 200);
+                counts.asked.fetch_add(1, Ordering::SeqCst);
+                counts.failed.fetch_add(usize::from(!served), Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
-        Self(over)
+        this
     }
 }
 
 impl Drop for Players {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.over.store(true, Ordering::SeqCst);
     }
 }
 

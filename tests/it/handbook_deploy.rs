@@ -1,0 +1,397 @@
+//! The handbook's chapters about deployments and the way back, run: each shipped runbook as it stands, on the lab's SpaceTime with its players.
+//! GitHub can't be reached: there a stand-in for `gh` takes the exact words of each call, and no others.
+
+use crate::desk::insist;
+use crate::lab::cloud::Cloud;
+use crate::lab::spacetime::{BROKEN, GOOD, HOTFIX, NEXT, SICK, SpaceTime};
+use crate::lab::{need, poll};
+use crate::pty::Session;
+use crate::support::{Home, LONG, answer, leave, press, say, vars};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const REPO: &str = "spacetime/game";
+/// A commit, and a run of the workflow that deploys it.
+const COMMIT: &str = "4f2c9d1";
+const RUN: &str = "9000000001";
+const QUIET: &str = "ALERTS{alertname!=\"Watchdog\"}";
+
+/// SpaceTime, and somebody who deploys it.
+struct Site {
+    spacetime: SpaceTime,
+    home: Home,
+    gh: Cloud,
+}
+
+impl Site {
+    fn new(spacetime: SpaceTime) -> Self {
+        let gh = Cloud::new(&["gh"]);
+        let config = spacetime.config(|role| format!("{{ env = \"{}\" }}", role.to_uppercase()));
+        let home = Home::finding(&config, gh.path());
+        Self { spacetime, home, gh }
+    }
+
+    /// The parameters of a deployment to green, with the handbook's times made short.
+    fn to_green(&self, version: &str, more: &[&str]) -> Vec<String> {
+        let urls = [("green", 8083), ("blue", 8081)];
+        let urls = urls.map(|(name, port)| format!("{name}_url=http://{}:{port}", self.spacetime.address));
+        let [version, previous] = [format!("version={version}"), format!("previous={GOOD}")];
+        let given = ["server=production-server", &version, &previous, &urls[0], &urls[1], "wait_seconds=1"];
+        [vars(&given), vars(more)].concat()
+    }
+
+    /// A run that ends ill, for this reason.
+    fn fails(&self, id: &str, vars: &[String], why: &str) {
+        let (code, said) = self.home.unattended(id, vars);
+        assert!(code == Some(1) && said.contains(why), "{why}: {code:?} {said}");
+    }
+
+    fn goes_well(&self, id: &str, vars: &[String]) -> String {
+        let (code, said) = self.home.unattended(id, vars);
+        assert_eq!(code, Some(0), "{id}: {said}");
+        said
+    }
+
+    /// What can't even be planned, and why.
+    fn is_refused(&self, id: &str, vars: &[String], why: &str) {
+        let (code, said) = self.home.unattended(id, vars);
+        assert!(code.is_none() && said.contains(why), "{why}: {code:?} {said}");
+    }
+
+    fn takes_back(&self) {
+        let (code, said) = self.home.undo_newest();
+        assert_eq!(code, Some(0), "{said}");
+    }
+
+    /// Waits until the alerts of what was done before are over: no deployment begins while one fires.
+    fn is_quiet(&self) {
+        // What has just happened is scraped, and judged, within two seconds.
+        let mut since = Instant::now();
+        let quiet = || {
+            if !self.spacetime.asks(QUIET).is_empty() {
+                since = Instant::now();
+            }
+            (since.elapsed() > Duration::from_secs(3)).then_some(())
+        };
+        assert!(poll(LONG, quiet).is_some(), "{:?}", self.spacetime.asks(QUIET));
+    }
+
+    /// Players get this version, and the containers are those of this colour alone.
+    fn is_on(&self, version: &str, colour: &str) {
+        let (status, body) = self.spacetime.play();
+        assert!(status == 200 && body.ends_with(version), "{version}: {status} {body}");
+        let names = self.spacetime.docker.cli(&["ps", "-a", "--format", "{{.Names}}"]);
+        assert!(names.lines().all(|name| name.contains(colour)), "{names}");
+    }
+
+    /// How often players were not served since this was asked last.
+    fn failed_since(&self, before: usize) -> usize {
+        self.spacetime.players().1 - before
+    }
+
+    /// A file of what is deployed.
+    fn file(&self, name: &str) -> String {
+        let output = self.spacetime.on_production("cat \"$1\"", &[name]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The migrations that are applied, the newest last.
+    fn migrations(&self) -> Vec<String> {
+        self.spacetime.primary.column_in("spacetime", "SELECT name FROM django_migrations ORDER BY name")
+    }
+}
+
+/// A deployment that fails leaves players where they are, and all of it is taken back.
+fn stops_before_players(site: &Site) {
+    let before = site.spacetime.players();
+    site.fails("deploy-standard", &site.to_green(SICK, &["wait_tries=3"]), "not healthy after 3 looks");
+    site.takes_back();
+    site.is_on(GOOD, "blue");
+    site.fails("deploy-standard", &site.to_green(BROKEN, &["wait_tries=60"]), "FAILED http://");
+    site.is_on(GOOD, "");
+    site.takes_back();
+    site.is_on(GOOD, "blue");
+    let (asked, failed) = site.spacetime.players();
+    assert!(asked > before.0 && failed == before.1, "players noticed nothing: {before:?} {asked} {failed}");
+}
+
+/// A deployment begins with what can be known before it.
+fn is_held_back(site: &Site) {
+    site.is_quiet();
+    // Its migrations must have been read.
+    site.fails("deploy-standard", &site.to_green(NEXT, &[]), "players.0043_emotes");
+    assert_eq!(site.migrations().len(), 3);
+    site.is_refused("deploy-standard", &site.to_green(NEXT, &["to=blue"]), "players are on blue");
+    let wrong: Vec<String> =
+        site.to_green(NEXT, &[]).iter().map(|given| given.replace("previous=v2.5.0", "previous=v2.4.9")).collect();
+    site.is_refused("deploy-standard", &wrong, "json.version == params.previous");
+}
+
+/// It goes through to its end without a player who notices, and back again.
+fn goes_through_and_back(site: &Site) {
+    let before = site.spacetime.players().1;
+    let old = "mkdir logs; touch -d '8 days ago' logs/old.log; touch -d '6 days ago' logs/new.log";
+    assert!(site.spacetime.on_production(old, &[]).status().unwrap().success());
+    let given = site.to_green(NEXT, &["wait_tries=60", "watch_seconds=2", "migrate=true"]);
+    let said = site.goes_well("deploy-standard", &given);
+    site.is_on(NEXT, "green");
+    assert_eq!(site.failed_since(before), 0, "{said}");
+    assert_eq!(site.migrations().last().unwrap(), "0043_emotes");
+    assert!(site.file("deployments.log").lines().last().unwrap().starts_with("v2.6.0 deployed at "));
+    let logs = site.spacetime.on_production("ls logs", &[]).output().unwrap().stdout;
+    assert_eq!(String::from_utf8(logs).unwrap(), "new.log\n");
+
+    site.takes_back();
+    site.is_on(GOOD, "blue");
+    assert_eq!((site.failed_since(before), site.migrations().len()), (0, 3));
+    assert!(site.file("deployments.log").contains("v2.6.0 taken back, v2.5.0 deployed at "));
+}
+
+/// A version that dies under players is seen while they are watched, and they go back.
+fn dies_under_players(site: &Site) {
+    let given = site.to_green(NEXT, &["wait_tries=60", "watch_seconds=60", "migrate=true"]);
+    site.is_quiet();
+    let ended = std::thread::scope(|scope| {
+        let run = scope.spawn(|| site.home.unattended("deploy-standard", &given));
+        let watch = |record: &Value| record["kind"] == "step.recheck" && record.to_string().contains("watch-them");
+        let watched = || site.home.records().iter().any(watch).then_some(());
+        poll(LONG, watched).expect("it is watched");
+        for number in 1..=2 {
+            site.spacetime.kill(&format!("spacetime-green-godot-server-{number}")).unwrap();
+        }
+        run.join().unwrap()
+    });
+    let (code, said) = ended;
+    assert!(code == Some(1) && said.contains("of 60 s to go players are not served"), "{code:?} {said}");
+    assert_eq!(site.spacetime.play().0, 502);
+    site.takes_back();
+    site.is_on(GOOD, "blue");
+}
+
+/// Types a phrase once it is asked for.
+fn asked(screen: &mut Session, question: &str, line: &str) {
+    screen.wait_text(question);
+    say(screen, line);
+}
+
+/// Back by keyboard, then the migration too, and not further than it can be taken back.
+fn goes_back(site: &Site) {
+    assert!(
+        site.spacetime
+            .compose("spacetime-green", NEXT, &["run", "--rm", "-T", "godot-api", "python", "manage.py", "migrate"])
+            .is_ok()
+    );
+    site.spacetime.deploy(NEXT).unwrap();
+    let mut screen = site.home.start(&[]);
+    screen.send("1");
+    screen.wait_text("p processes");
+    press(&mut screen, "a");
+    screen.wait_text("Go back to the version before");
+    screen.send("runbook:roll");
+    insist(&mut screen, "\r", "plan: Go back to the version before");
+    screen.wait_text("type  rollback on production-server ");
+    screen.sees(Duration::from_millis(500), |_| false);
+    answer(&mut screen, "rollback on production-server");
+    let over = || site.home.story_now().last().is_some_and(|told| told.starts_with("run.finish")).then_some(());
+    assert!(poll(LONG, over).is_some(), "{}", screen.text());
+    assert_eq!(site.home.story_now().last().unwrap(), "run.finish ok", "{}", screen.text());
+    leave(&mut screen);
+    assert!(site.spacetime.play().1.ends_with(GOOD));
+    site.takes_back();
+    assert!(site.spacetime.play().1.ends_with(NEXT), "and forward again");
+    site.goes_well("rollback-quick", &vars(&["server=production-server"]));
+    assert!(site.spacetime.play().1.ends_with(GOOD));
+
+    let to = |version: &str, migration: &str| {
+        let given = [format!("version={version}"), format!("migration={migration}")];
+        vars(&["server=production-server", "app=players", &given[0], &given[1]])
+    };
+    let run = |given: &[String]| {
+        let words: Vec<&str> =
+            ["runbook", "run", "rollback-migration"].into_iter().chain(given.iter().map(String::as_str)).collect();
+        let mut screen = site.home.on_terminal(&words);
+        asked(&mut screen, "to run it type  unmigrate on production-server", "unmigrate on production-server");
+        asked(&mut screen, "type  unmigrate on production-server  to go on", "unmigrate on production-server");
+        screen
+    };
+    site.is_refused("rollback-migration", &to(GOOD, "0042_sessions"), "nothing to take back that v2.5.0 knows");
+    site.is_refused("rollback-migration", &to(NEXT, "0099_none"), "is not applied");
+    let mut screen = run(&to(NEXT, "0001_initial"));
+    screen.wait_text("would be taken back: players.0043_emotes");
+    screen.wait_text("0041_merge_accounts is not reversible");
+    asked(&mut screen, "undo (u), stop: ", "undo");
+    screen.wait_exit();
+    assert_eq!(site.migrations().last().unwrap(), "0043_emotes", "what was taken back is there again");
+    let mut screen = run(&to(NEXT, "0042_sessions"));
+    asked(&mut screen, "tick 1: The version in use", "tick 1");
+    asked(&mut screen, "[x] The version in use", "tick 2");
+    asked(&mut screen, "[x] The author", "done");
+    assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+    assert_eq!(site.migrations().last().unwrap(), "0042_sessions");
+    site.spacetime.compose("spacetime-green", NEXT, &["down"]).unwrap();
+}
+
+/// A hotfix in place: one that is no better goes back, one that works is reported.
+fn mends(site: &Site) {
+    let given = |version: &str| {
+        let [version, previous, repo] =
+            [format!("version={version}"), format!("previous={GOOD}"), format!("repo={REPO}")];
+        let times = ["settle_seconds=4", "watch_seconds=2"];
+        let given = ["server=production-server", "colour=blue", "issue=#71", &version, &previous, &repo];
+        [vars(&given), vars(&times)].concat()
+    };
+    let labels = ["gh", "label", "list", "--repo", REPO, "--search", "hotfix", "--json", "name", "--jq", ".[].name"];
+    site.gh.answers(&labels, "hotfix\n");
+    site.fails("deploy-hotfix", &given(SICK), "not healthy after 4 s: ");
+    site.takes_back();
+    site.is_on(GOOD, "blue");
+    let title = format!("Hotfix Deployed: {HOTFIX}");
+    let body = "Critical fix for #71. Deployed at *.";
+    let create = ["gh", "issue", "create", "--repo", REPO, "--title", &title, "--label", "hotfix", "--body", body];
+    site.gh.answers(&create, "https://github.com/spacetime/game/issues/72\n");
+    let list = [
+        "gh",
+        "issue",
+        "list",
+        "--repo",
+        REPO,
+        "--label",
+        "hotfix",
+        "--state",
+        "open",
+        "--json",
+        "title",
+        "--jq",
+        ".[].title",
+    ];
+    site.gh.answers(&list, &format!("{title}\n"));
+    site.goes_well("deploy-hotfix", &given(HOTFIX));
+    site.is_on(HOTFIX, "blue");
+    let made = site.gh.calls().into_iter().filter(|call| call[2] == "create").count();
+    assert_eq!(made, 1, "{:?}", site.gh.calls());
+}
+
+/// What `gh` answers about the commit.
+fn approved(gh: &Cloud) {
+    let reviews = [
+        "gh",
+        "pr",
+        "list",
+        "--repo",
+        REPO,
+        "--state",
+        "merged",
+        "--search",
+        COMMIT,
+        "--json",
+        "number,reviewDecision",
+        "--jq",
+        ".[] | \"\\(.number) \\(.reviewDecision)\"",
+    ];
+    gh.answers(&reviews, "70 APPROVED\n");
+    let runs = [
+        "gh",
+        "run",
+        "list",
+        "--repo",
+        REPO,
+        "--commit",
+        COMMIT,
+        "--limit",
+        "100",
+        "--json",
+        "workflowName,status,conclusion",
+        "--jq",
+        ".[] | \"\\(.status) \\(.conclusion) \\(.workflowName)\"",
+    ];
+    // One that failed, and was begun once more.
+    gh.answers(&runs, "completed failure build\n");
+    gh.answers(&runs, "completed success build\ncompleted skipped docs\n");
+    let deployments = format!("repos/{REPO}/deployments?sha={COMMIT}&environment=staging&per_page=1");
+    gh.answers(&["gh", "api", &deployments, "--jq", ".[0].id // empty"], "55\n");
+    let statuses = format!("repos/{REPO}/deployments/55/statuses?per_page=1");
+    gh.answers(&["gh", "api", &statuses, "--jq", ".[0].state // \"unknown\""], "success\n");
+}
+
+/// The ten items: what can be looked at is, and the rest is ticked.
+fn is_checked(site: &Site) {
+    let given = [format!("repo={REPO}"), format!("commit={COMMIT}"), format!("previous={GOOD}")];
+    let given = vars(&["server=production-server", &given[0], &given[1], &given[2]]);
+    site.is_quiet();
+    approved(&site.gh);
+    site.is_refused("deploy-checklist", &given, "not passed: completed failure build");
+    let words: Vec<&str> =
+        ["runbook", "run", "deploy-checklist"].into_iter().chain(given.iter().map(String::as_str)).collect();
+    let mut screen = site.home.on_terminal(&words);
+    let items =
+        ["Database migrations", "Whoever goes back", "Stakeholders", "A maintenance window", "The documentation"];
+    for (at, item) in items.iter().enumerate() {
+        asked(&mut screen, &format!("tick {}: {item}", at + 1), &format!("tick {}", at + 1));
+        screen.wait_text(&format!("[x] {item}"));
+    }
+    say(&mut screen, "done");
+    assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+}
+
+/// A workflow waits for an approval, which is given by GitHub's API, and is watched to its end.
+fn is_approved(site: &Site) {
+    let repo = format!("repo={REPO}");
+    let given = |version: &str| {
+        let [version, run] = [format!("version={version}"), format!("workflow_run={RUN}")];
+        vars(&["server=production-server", "interval_seconds=1", &repo, &version, &run])
+    };
+    let (gh, run) = (&site.gh, format!("repos/{REPO}/actions/runs/{RUN}"));
+    let what = "\"\\(.path) \\(.status) \\(.conclusion) \\(.head_branch) \\(.head_sha) by \\(.actor.login)\"";
+    let told = |path: &str| format!("{path} waiting null main 4f2c9d1 by ada\n");
+    gh.answers(&["gh", "api", &run, "--jq", what], &told(".github/workflows/tests.yml"));
+    gh.answers(&["gh", "api", &run, "--jq", what], &told(".github/workflows/deploy-production.yml"));
+    site.is_refused("deploy-ci", &given(GOOD), "is not of deploy-production.yml");
+    gh.answers(&["gh", "run", "view", RUN, "--repo", REPO, "--json", "status", "--jq", ".status"], "waiting\n");
+    let pending = format!("{run}/pending_deployments");
+    let wants = ".[] | \"\\(.environment.id) \\(.environment.name) \\(.current_user_can_approve)\"";
+    gh.answers(&["gh", "api", &pending, "--jq", wants], "161171787 production true\n");
+    let comment = format!("comment={GOOD}");
+    let approve = [
+        "gh",
+        "api",
+        "--method",
+        "POST",
+        &pending,
+        "-F",
+        "environment_ids[]=161171787",
+        "-f",
+        "state=approved",
+        "-f",
+        &comment,
+        "--jq",
+        ".[].url",
+    ];
+    gh.answers(&approve, "https://api.github.com/repos/spacetime/game/deployments/56\n");
+    gh.answers(&["gh", "api", &pending, "--jq", ".[].environment.name"], "");
+    let watch = ["gh", "run", "watch", RUN, "--repo", REPO, "--exit-status", "--compact", "--interval", "1"];
+    gh.ends(&watch, "X deploy\n", "", 1);
+    gh.answers(&watch, "✓ deploy\n");
+    gh.answers(&["gh", "run", "view", RUN, "--repo", REPO, "--log-failed"], "deploy  migrate  Error: no such column\n");
+    site.fails("deploy-ci", &given(GOOD), "Error: no such column");
+    site.goes_well("deploy-ci", &given(GOOD));
+    let approved = gh.called("gh").into_iter().filter(|call| *call == approve.join(" ")).count();
+    assert_eq!(approved, 2, "once for each of the two runs: {:?}", gh.calls());
+}
+
+#[test]
+fn versions_are_deployed_watched_taken_back_and_mended() {
+    let site = Site::new(need!(spacetime));
+    for part in [
+        stops_before_players,
+        // Until the alert that the broken version has raised is over.
+        is_approved,
+        is_held_back,
+        is_checked,
+        goes_through_and_back,
+        dies_under_players,
+        goes_back,
+        mends,
+    ] {
+        part(&site);
+    }
+}
