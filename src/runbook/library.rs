@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 18] = [
+const BUILTIN: [(&str, &str); 26] = [
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
     ("database-connections.md", include_str!("../../assets/runbooks/database-connections.md")),
     ("db-add-replica.md", include_str!("../../assets/runbooks/db-add-replica.md")),
@@ -34,6 +34,14 @@ const BUILTIN: [(&str, &str); 18] = [
     ("high-error-rate.md", include_str!("../../assets/runbooks/high-error-rate.md")),
     ("high-response-time.md", include_str!("../../assets/runbooks/high-response-time.md")),
     ("memory-leak.md", include_str!("../../assets/runbooks/memory-leak.md")),
+    ("resize-database-rds.md", include_str!("../../assets/runbooks/resize-database-rds.md")),
+    ("resize-database.md", include_str!("../../assets/runbooks/resize-database.md")),
+    ("resize-instance.md", include_str!("../../assets/runbooks/resize-instance.md")),
+    ("scale-down.md", include_str!("../../assets/runbooks/scale-down.md")),
+    ("scale-up-join.md", include_str!("../../assets/runbooks/scale-up-join.md")),
+    ("scale-up.md", include_str!("../../assets/runbooks/scale-up.md")),
+    ("server-drain.md", include_str!("../../assets/runbooks/server-drain.md")),
+    ("server-return.md", include_str!("../../assets/runbooks/server-return.md")),
     ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
 ];
 

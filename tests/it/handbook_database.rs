@@ -113,12 +113,12 @@ fn asked(socket: &Path, port: u16, database: &str, sql: &str) -> String {
     said(&psql.output().unwrap()).trim().to_owned()
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// The words of a line as a shell reads them, which has nothing but words in single quotes.
-fn words(line: &str) -> Vec<String> {
+pub fn words(line: &str) -> Vec<String> {
     let parts = line.split('\'').enumerate();
     let read = |(at, part): (usize, &str)| match at % 2 {
         1 => vec![part.to_owned()],
@@ -127,7 +127,7 @@ fn words(line: &str) -> Vec<String> {
     parts.flat_map(read).collect()
 }
 
-fn vars(given: &[&str]) -> Vec<String> {
+pub fn vars(given: &[&str]) -> Vec<String> {
     given.iter().flat_map(|given| ["--var".to_owned(), (*given).to_owned()]).collect()
 }
 
@@ -151,7 +151,7 @@ fn site(test: &str) -> Option<Site> {
     Site::start().map_err(|why| lab::skip(&format!("it::handbook_database::{test}"), &why)).ok()
 }
 
-fn asks(screen: &mut Session, question: &str, line: &str) {
+pub fn asks(screen: &mut Session, question: &str, line: &str) {
     screen.wait_text(question);
     say(screen, line);
 }

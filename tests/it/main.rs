@@ -36,6 +36,7 @@ mod freshness;
 mod fuzz;
 mod gallery;
 mod handbook_database;
+mod handbook_scale;
 mod hands;
 mod hostile;
 mod http_status;
