@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 39] = [
+const BUILTIN: [(&str, &str); 47] = [
     ("alert-acknowledge.md", include_str!("../../assets/runbooks/alert-acknowledge.md")),
     ("alert-silence.md", include_str!("../../assets/runbooks/alert-silence.md")),
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
@@ -49,9 +49,17 @@ const BUILTIN: [(&str, &str); 39] = [
     ("maintenance-run.md", include_str!("../../assets/runbooks/maintenance-run.md")),
     ("maintenance-schedule.md", include_str!("../../assets/runbooks/maintenance-schedule.md")),
     ("memory-leak.md", include_str!("../../assets/runbooks/memory-leak.md")),
+    ("resize-database-rds.md", include_str!("../../assets/runbooks/resize-database-rds.md")),
+    ("resize-database.md", include_str!("../../assets/runbooks/resize-database.md")),
+    ("resize-instance.md", include_str!("../../assets/runbooks/resize-instance.md")),
     ("response-investigate.md", include_str!("../../assets/runbooks/response-investigate.md")),
     ("rollback-migration.md", include_str!("../../assets/runbooks/rollback-migration.md")),
     ("rollback-quick.md", include_str!("../../assets/runbooks/rollback-quick.md")),
+    ("scale-down.md", include_str!("../../assets/runbooks/scale-down.md")),
+    ("scale-up-join.md", include_str!("../../assets/runbooks/scale-up-join.md")),
+    ("scale-up.md", include_str!("../../assets/runbooks/scale-up.md")),
+    ("server-drain.md", include_str!("../../assets/runbooks/server-drain.md")),
+    ("server-return.md", include_str!("../../assets/runbooks/server-return.md")),
     ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
     ("status-open.md", include_str!("../../assets/runbooks/status-open.md")),
     ("status-resolve.md", include_str!("../../assets/runbooks/status-resolve.md")),

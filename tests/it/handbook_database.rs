@@ -107,7 +107,7 @@ fn site(test: &str) -> Option<Site> {
     Site::start().map_err(|why| lab::skip(&format!("it::handbook_database::{test}"), &why)).ok()
 }
 
-fn asks(screen: &mut Session, question: &str, line: &str) {
+pub fn asks(screen: &mut Session, question: &str, line: &str) {
     screen.wait_text(question);
     say(screen, line);
 }

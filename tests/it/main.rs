@@ -40,6 +40,7 @@ mod handbook_database;
 mod handbook_deploy;
 mod handbook_disaster;
 mod handbook_response;
+mod handbook_scale;
 mod hands;
 mod hostile;
 mod http_status;

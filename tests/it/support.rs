@@ -204,7 +204,7 @@ pub fn said(output: &Output) -> String {
 }
 
 /// The words of a line as a shell reads them, which has nothing but words in single quotes.
-fn words(line: &str) -> Vec<String> {
+pub fn words(line: &str) -> Vec<String> {
     let parts = line.split('\'').enumerate();
     let read = |(at, part): (usize, &str)| match at % 2 {
         1 => vec![part.to_owned()],

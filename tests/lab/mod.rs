@@ -16,6 +16,7 @@ pub mod edge;
 pub mod engine;
 pub mod fault;
 pub mod fleet;
+pub mod games;
 pub mod http;
 pub mod monitoring;
 pub mod node_exporter;

@@ -73,6 +73,8 @@ pub fn start_scraping(port: u16, jobs: &str) -> Result<Service, String> {
     command.arg(format!("--config.file={}", config.display()));
     command.arg(format!("--storage.tsdb.path={}", home.join("data").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    // A reload by `POST /-/reload`.
+    command.arg("--web.enable-lifecycle");
     // What it sends before it knows an Alertmanager is lost, and by default sent again only after a minute.
     command.arg("--rules.alert.resend-delay=1s");
     Service::start("prometheus-log", &mut command)

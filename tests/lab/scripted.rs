@@ -2,7 +2,7 @@
 //! each, then the end.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Say {
 /// The service.
 #[derive(Debug)]
 pub struct Scripted {
-    port: u16,
+    address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     requests: Arc<Mutex<Vec<String>>>,
     ends: Arc<AtomicBool>,
@@ -46,9 +46,13 @@ impl Scripted {
 
     /// The same; `script` gets all of the request: its lines, an empty one, and the body.
     pub fn start_whole(script: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let port = listener.local_addr().expect("a bound listener has an address").port();
-        let this = Self { port, asked: Arc::default(), requests: Arc::default(), ends: Arc::default() };
+        Self::start_on(TcpListener::bind("127.0.0.1:0").expect("loopback has a free port"), script)
+    }
+
+    /// The same, where this listens.
+    pub fn start_on(listener: TcpListener, script: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let this = Self { address, asked: Arc::default(), requests: Arc::default(), ends: Arc::default() };
         let (asked, requests) = (Arc::clone(&this.asked), Arc::clone(&this.requests));
         let (ends, script) = (Arc::clone(&this.ends), Arc::new(script));
         std::thread::spawn(move || {
@@ -72,7 +76,7 @@ impl Scripted {
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// All requests so far, each with its headers and its body.
@@ -90,7 +94,7 @@ impl Drop for Scripted {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts, so that it sees the end.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+        drop(TcpStream::connect(self.address));
     }
 }
 
