@@ -72,11 +72,16 @@ pub(super) fn apply(state: &mut State, record: &Record, effects: &mut Effects) {
 
 /// What is recorded from here belongs to another incident from now on.
 fn turn(state: &mut State, effects: &mut Effects) {
-    let Some(now) = state.watch.turn() else { return };
+    if !state.watch.turn() {
+        return;
+    }
+    let now = state.watch.open().map(|incident| incident.id);
     effects.push(Effect::Attend(now));
     if now.is_some() {
         let sources: Vec<SourceId> = state.store.about(Subject::Alerts).map(|feed| feed.id.clone()).collect();
-        sources.iter().for_each(|source| seen(state, source, effects));
+        for source in &sources {
+            seen(state, source, effects);
+        }
     }
 }
 

@@ -208,9 +208,12 @@ impl Command {
     async fn carry_out(self, desk: &Desk) -> Result<(), String> {
         match self {
             Self::Declare { title, priority } => declare(desk, &title, priority).await,
-            Self::List { json } => list(&Known::read(desk).await?, json),
-            Self::Show { json, which } => show(&Known::read(desk).await?, which, json),
-            Self::Handover { json, which } => hand_over(&Known::read(desk).await?, which, json),
+            Self::List { json } => {
+                list(&Known::read(desk).await?, json);
+                Ok(())
+            }
+            Self::Show { json, which } => show(&Known::read(desk).await?, &which, json),
+            Self::Handover { json, which } => hand_over(&Known::read(desk).await?, &which, json),
             Self::Report(report) => report.write(desk).await,
             Self::Call { level, which } => call(desk, level, which).await,
             other => other.said().tell(desk).await,
@@ -356,20 +359,20 @@ fn line(incident: &Incident, rules: &Rules) -> String {
     text::clean(&format!("{name}  {priority} {}: {word}{due}", incident.title)).into_owned()
 }
 
-fn list(known: &Known, as_json: bool) -> Result<(), String> {
+fn list(known: &Known, as_json: bool) {
     if as_json {
         let all = known.incidents.iter().map(|one| shape::summary(one, &known.rules, one.now(&here(), clock::now())));
-        println!("{}", json::line(&Value::Array(all.collect())));
-        return Ok(());
+        return println!("{}", json::line(&Value::Array(all.collect())));
     }
     if known.incidents.iter().len() == 0 {
         println!("no incident was ever declared here");
     }
-    known.incidents.iter().for_each(|incident| println!("{}", line(incident, &known.rules)));
-    Ok(())
+    for incident in known.incidents.iter() {
+        println!("{}", line(incident, &known.rules));
+    }
 }
 
-fn show(known: &Known, which: Which, as_json: bool) -> Result<(), String> {
+fn show(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
     let incident = known.find(which.id.as_deref())?;
     if as_json {
         let value = shape::whole(incident, &known.rules, incident.now(&here(), clock::now()));
@@ -383,7 +386,7 @@ fn show(known: &Known, which: Which, as_json: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn hand_over(known: &Known, which: Which, as_json: bool) -> Result<(), String> {
+fn hand_over(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
     let incident = known.find(which.id.as_deref())?;
     let now = incident.now(&here(), clock::now());
     let told = handover::write(incident, &known.runs, &known.rules, now);

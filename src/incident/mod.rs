@@ -261,7 +261,9 @@ impl Incidents {
     /// Of all of a journal's records, in its order.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut all = Self::default();
-        records.into_iter().for_each(|record| all.apply(record));
+        for record in records {
+            all.apply(record);
+        }
         all
     }
 
@@ -297,6 +299,7 @@ impl Incidents {
     }
 
     /// The runbooks that tell others how an incident stands: those that end well count as status updates from here on.
+    #[must_use]
     pub fn counting(mut self, updates: &[String]) -> Self {
         self.titles.count(updates);
         self

@@ -226,7 +226,7 @@ fn an_alert_that_two_sessions_see_comes_and_goes_once() {
 /// One incident from the alert to its end, with a run in it.
 fn story() -> Vec<Record> {
     let (mut ada, mut ben) = (Pen::new(1, "ada", "bastion"), Pen::new(2, "ben", "laptop"));
-    let run = RunId(Uuid::from_u128(0xabcdef));
+    let run = RunId(Uuid::from_u128(0x00ab_cdef));
     let (noted, i) = (RecordKind::IncidentNote, Some(id()));
     let steps = json!([{ "id": "s/restart", "title": "Restart it", "target": "local/api", "changes": true, "undo": "restart" },
         { "id": "s/look", "title": "Look at it", "by_hand": true }]);
@@ -258,7 +258,9 @@ fn story() -> Vec<Record> {
 
 fn reported(records: &[Record], style: Style) -> String {
     let mut runs = Runs::default();
-    records.iter().for_each(|record| runs.apply(record));
+    for record in records {
+        runs.apply(record);
+    }
     report::write(&one(records), &runs, &Rules::default(), style)
 }
 
@@ -278,7 +280,9 @@ fn names_give_way_to_what_people_did() {
 fn a_handover_fits_on_a_screen_and_names_the_open_ends() {
     let records = &story()[..11];
     let mut runs = Runs::default();
-    records.iter().for_each(|record| runs.apply(record));
+    for record in records {
+        runs.apply(record);
+    }
     insta::assert_snapshot!(handover::write(&one(records), &runs, &Rules::default(), at(300)));
 }
 
@@ -286,7 +290,9 @@ fn a_handover_fits_on_a_screen_and_names_the_open_ends() {
 fn a_run_of_a_runbook_that_tells_others_is_an_update() {
     let tells = ["container-restart".to_owned()];
     let mut all = Incidents::default().counting(&tells);
-    story().iter().for_each(|record| all.apply(record));
+    for record in &story() {
+        all.apply(record);
+    }
     assert_eq!(all.find(None).unwrap().updates[0].at, at(151));
 }
 
@@ -384,7 +390,7 @@ proptest! {
         let eve = Uuid::from_u128(3);
         let (mut now, mut merged) = (Vec::new(), Vec::new());
         for (at, record) in records.iter().enumerate() {
-            let late = record.writer == eve && later.get(at).copied().unwrap_or(false) || !merged.is_empty() && record.writer == eve;
+            let late = record.writer == eve && (later.get(at).copied().unwrap_or(false) || !merged.is_empty());
             if late { merged.push(record.clone()) } else { now.push(record.clone()) }
         }
         now.extend(merged);
@@ -414,7 +420,8 @@ proptest! {
 
     #[test]
     fn written_again_over_hand_edits_nothing_is_lost(records in journal(), hand in "by hand [a-z ]{1,30}") {
-        let old = reported(&records[..records.len() / 2 + 4.min(records.len() / 2)].to_vec(), Style::default());
+        let half = records.len() / 2 + 4.min(records.len() / 2);
+        let old = reported(&records[..half], Style::default());
         let edited = old.replace("_Two or three sentences: what broke, who noticed, what mended it._", &hand);
         let (new, kept) = super::edits::renew(&edited, &reported(&records, Style::default()));
         prop_assert!(new.contains(&hand) && kept.is_empty());

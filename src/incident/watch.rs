@@ -28,7 +28,9 @@ impl Watch {
     /// Begins anew with all that the journal tells.
     pub fn begin(&mut self, records: &[Record]) {
         self.incidents = Incidents::default().counting(&self.rules.updates);
-        records.iter().for_each(|record| self.incidents.apply(record));
+        for record in records {
+            self.incidents.apply(record);
+        }
     }
 
     /// Takes in a record.
@@ -41,13 +43,13 @@ impl Watch {
         &self.incidents
     }
 
-    /// The one that what is done here belongs to, when that is not what it was: as long as it is open, else the newest that is.
-    pub fn turn(&mut self) -> Option<Option<IncidentId>> {
+    /// Attends to the same one as long as it is open, else to the newest that is. True: it is not the one that it was.
+    pub fn turn(&mut self) -> bool {
         let own = self.attending.and_then(|id| self.incidents.get(id)).filter(|incident| incident.is_open());
         let now = own.or_else(|| self.incidents.open().next_back()).map(|incident| incident.id);
         let turned = now != self.attending;
         self.attending = now;
-        turned.then_some(now)
+        turned
     }
 
     /// The one that is open and attended to.

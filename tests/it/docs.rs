@@ -315,15 +315,19 @@ fn every_test_that_the_page_about_safety_names_is_there() {
     let page = fs::read_to_string(docs.join("safety.md")).unwrap();
     let links = page.split("[`").skip(1).filter_map(|rest| rest.split_once("`](")).filter_map(|(name, rest)| {
         let file = rest.split(')').next().unwrap();
-        file.ends_with(".rs").then_some((name, docs.join(file)))
+        is_rust(file).then_some((name, docs.join(file)))
     });
     let missing: Vec<_> = links.clone().filter(|(name, file)| !is_test(file, name)).collect();
     assert_eq!(missing, [], "tests that are not there");
     assert!(links.count() > 50, "the table is read");
-    let files = page.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs") && !word.contains(' '));
+    let files = page.split('`').skip(1).step_by(2).filter(|word| is_rust(word) && !word.contains(' '));
     let places = ["", "src", "tests/it"].map(|place| root().join(place));
     let gone: Vec<&str> = files.filter(|file| !places.iter().any(|place| place.join(file).exists())).collect();
     assert_eq!(gone, [""; 0], "files that are not there");
+}
+
+fn is_rust(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|kind| kind == "rs")
 }
 
 /// Whether a file has a test of this name: a function, or a line of a macro that makes tests.

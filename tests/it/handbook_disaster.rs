@@ -375,10 +375,7 @@ fn servers_are_isolated_before_anything_else_and_what_is_found_is_kept() {
         rules.contains(&"-A QUARANTINE -s 198.51.100.9/32 -p tcp -m tcp --dport 22 -j ACCEPT".to_owned()),
         "{rules:?}"
     );
-    assert_eq!(
-        rules.iter().filter(|rule| rule.starts_with("-A QUARANTINE")).next_back().unwrap(),
-        "-A QUARANTINE -j DROP"
-    );
+    assert_eq!(rules.iter().rfind(|rule| rule.starts_with("-A QUARANTINE")).unwrap(), "-A QUARANTINE -j DROP");
     let six = island.rules("ip6tables");
     assert!(
         six.is_empty() || six.contains(&"-A QUARANTINE -j DROP".to_owned()) || !six[0].starts_with("-P"),

@@ -82,7 +82,7 @@ fn status_page() -> (Scripted, String) {
         let mut things = things.lock().unwrap();
         let thing = match method {
             "POST" => {
-                let id = format!("{}{}", &path["/api/".len().."/api/".len() + 1], things.len() + 1);
+                let id = format!("{}{}", &path["/api/".len()..="/api/".len()], things.len() + 1);
                 let mut new: Value = serde_json::from_str(body(request)).unwrap();
                 new["id"] = json!(id);
                 if new["status"].is_null() {

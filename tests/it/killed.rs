@@ -14,6 +14,7 @@ use crate::team::prepare;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,8 @@ impl<'a> Lab<'a> {
                 self.sshd.config().display(),
             );
         if self.team {
-            config += &format!(
+            let _ = write!(
+                config,
                 "[journal.postgres]\ndsn = \"postgres://ada@127.0.0.1:{}/team?sslmode=disable\"\npassword = {{ env = \"QD_READ\" }}\n",
                 self.database.port
             );
@@ -217,9 +219,8 @@ impl<'a> World<'a> {
             self.again_on_terminal(run, "--go-on").unwrap_or_else(|why| panic!("{at}: {why} {}", self.stands(run)));
         let asked = |screen: &vt100::Screen| screen.contents().matches(", stop:").count();
         for (number, answer) in (1..).zip(["again", "continue the test has counted none of it"]) {
-            if poll(LONG, || (screen.look(asked) == number || screen.ends(Duration::ZERO)).then_some(())).is_none() {
-                panic!("{at}: {}", screen.text());
-            }
+            let seen = poll(LONG, || (screen.look(asked) == number || screen.ends(Duration::ZERO)).then_some(()));
+            assert!(seen.is_some(), "{at}: {}", screen.text());
             if screen.look(asked) == number {
                 say(&mut screen, answer);
             }
@@ -427,13 +428,13 @@ fn by_chance(lab: &Lab<'_>, rounds: u64, seed: u64) {
     let mut came = BTreeMap::<Came, u64>::new();
     for round in 0..rounds {
         // Not all of them before it has begun.
-        let moment = span / 5 + chance.moment(span - span / 5);
+        let moment = span / 5 + chance.moment(span * 4 / 5);
         let mut at = format!("seed {seed}, round {round}, killed after {moment:?}");
         let world = World::new(lab);
         kill_at(&mut world.start(), moment);
         if chance.below(2) == 0 {
             let moment = chance.moment(span);
-            at += &format!(", its rest after {moment:?}");
+            let _ = write!(at, ", its rest after {moment:?}");
             world.kill_the_rest(moment);
         }
         *came.entry(world.set_right(&at)).or_default() += 1;

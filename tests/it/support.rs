@@ -76,8 +76,7 @@ impl Home {
 
     /// A subcommand on a terminal of its own, which is large enough for all that it says.
     pub fn on_terminal(&self, arguments: &[&str]) -> Session {
-        let launch = self.desk.launch().size(200, 250).args(arguments);
-        self.path.iter().fold(launch, |launch, path| launch.env("PATH", path)).start()
+        self.desk.launch().size(200, 250).args(arguments).start()
     }
 
     fn opened(&self) -> usize {
