@@ -176,7 +176,7 @@ fn an_incident_is_declared_kept_and_ended_by_keyboard_alone() {
     // Another process, after a restart, knows all of it.
     leave(&mut screen);
     let told = ok(&home, &["incident", "show"]);
-    for line in ["declared: Players can't log in", "mitigated: made room", "post-mortem 1d"] {
+    for line in ["declared: Players can't log in", "mitigated: made room", "post-mortem in 47h"] {
         assert!(told.contains(line), "{line}: {told}");
     }
 }
@@ -189,6 +189,7 @@ fn what_a_run_does_belongs_to_the_incident_that_is_open() {
     fs::write(
         folder.join("own.md"),
         crate::books::FRONT.to_owned()
+            + "---\n"
             + "\n# Own\n\n## Do\n\n### Touch it\n\n```bash run on=local undo=none\ntrue\n```\n\nNothing to undo.\n",
     )
     .unwrap();

@@ -383,6 +383,15 @@ fn record(run: u128, kind: RecordKind, step: Option<&str>, data: Value) -> Event
     record_at(0, run, kind, step, data)
 }
 
+/// A record of the incident, so many seconds after the scene's begin.
+pub fn of_incident(second: i64, kind: RecordKind, data: Value) -> Record {
+    let Event::Run(RunEvent::Record(record)) = record_at(second, 1, kind, None, data) else { unreachable!() };
+    let entry = Entry { run: None, ..record.entry };
+    // As far as its one writer's own clock goes.
+    let mono_ms = u64::try_from((second + 3600) * 1000).unwrap();
+    Record { incident: Some(Uuid::from_u128(0x0001_7f3a_21ab).to_string()), mono_ms, entry, ..*record }
+}
+
 /// A record of a run, so many seconds after the scene's begin.
 pub fn record_at(second: i64, run: u128, kind: RecordKind, step: Option<&str>, data: Value) -> Event {
     let record = Record {

@@ -4,10 +4,11 @@ use crate::alerting_pages;
 use crate::database_pages;
 use crate::frames;
 use crate::run_page;
-use crate::scene::{HOSTILE, Scene, begin, end, rows, setup, start};
+use crate::scene::{HOSTILE, Scene, begin, end, of_incident, rows, setup, start};
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use jiff::SignedDuration;
 use quarterdeck::domain::log::{Level, PlaceState, Stage};
+use quarterdeck::domain::record::RecordKind;
 use quarterdeck::domain::risk::Level as Risk;
 use quarterdeck::domain::{
     AlertReport, Answered, Compose, Found, Inquiry, LogEvent, LogLine, Member, Process, Processes, Series, Snapshot,
@@ -18,6 +19,7 @@ use quarterdeck::event::{Event, RunEvent, TaskList};
 use quarterdeck::recording::{Played, Position};
 use quarterdeck::runbook::machine::Way;
 use quarterdeck::runbook::{Draft, Plan};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +72,12 @@ pub const VIEWS: &[View] = &[
     ("runbooks_columns", ran, "5,j"),
     ("runbooks_copy", ran, "5c"),
     ("runs", ran, "6"),
+    ("timeline", incident, "7j"),
+    ("timeline_empty", system, "7"),
+    ("panes_incident", incident, "2"),
+    ("menu_incident", incident, "X"),
+    ("menu_declare", system, "X"),
+    ("incident_note", incident, "Xn"),
     ("page_server", system, "1j\n\t"),
     ("page_container", system, "2\n"),
     ("page_alert", system, "3\n\t"),
@@ -188,6 +196,30 @@ fn ran() -> Scene {
         end(&mut scene, run, outcome, "it did not come back in 30 s: health is `starting`");
     }
     begin(&mut scene, 4, "local/api-3");
+    scene
+}
+
+/// An incident that began five minutes ago, with somebody on it who is late with telling others.
+fn incident() -> Scene {
+    let mut scene = system();
+    let alert = json!({ "name": "ServiceDown", "fingerprint": "f1", "severity": "critical", "labels": { "instance": "game-1:8081" } });
+    let told = [
+        (-2400, RecordKind::IncidentDeclare, json!({ "title": "Players can't log in", "priority": "P1" })),
+        (-2390, RecordKind::AlertFired, alert.clone()),
+        (-2380, RecordKind::IncidentAcknowledge, json!({})),
+        (-2370, RecordKind::IncidentRole, json!({ "duty": "commander", "name": "ada" })),
+        (-2300, RecordKind::IncidentNote, json!({ "text": HOSTILE.join(" ") })),
+        (-2200, RecordKind::IncidentAssess, json!({ "impact": "nobody can log in", "scope": "all servers" })),
+        (-2100, RecordKind::IncidentSeverity, json!({ "before": "P1", "priority": "P0", "reason": "all servers" })),
+        (-60, RecordKind::AlertResolved, alert),
+        (
+            -30,
+            RecordKind::MetricMark,
+            json!({ "why": "mitigate", "marks": [{ "name": "availability", "value": "99.2 %", "limit": "99.9 %" }] }),
+        ),
+    ];
+    let records = told.map(|(second, kind, data)| of_incident(second, kind, data)).to_vec();
+    scene.send(Event::Run(RunEvent::Incidents(records)));
     scene
 }
 

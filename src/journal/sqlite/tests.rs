@@ -224,7 +224,7 @@ async fn a_file_that_is_no_journal_of_ours_is_refused_with_the_mend() {
     drop(open(&path).await);
     sql(&path, "INSERT INTO _sqlx_migrations VALUES (99, 'later', '2026-01-01', 1, x'00', 1)").await.unwrap();
     let expected = format!(
-        "the journal {} was made by a newer quarterdeck (schema 99, here 4) (update quarterdeck, or name another file as \
+        "the journal {} was made by a newer quarterdeck (schema 99, here 5) (update quarterdeck, or name another file as \
          path in [journal])",
         path.display()
     );
