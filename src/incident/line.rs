@@ -86,9 +86,11 @@ struct Run {
 }
 
 impl Titles {
-    /// Takes in what a run is called.
+    /// Takes in what a run of an incident is called.
     pub fn learn(&mut self, record: &Record) {
-        let (RecordKind::RunStart, Some(id)) = (record.entry.kind, record.entry.run) else { return };
+        let (RecordKind::RunStart, Some(id), Some(_)) = (record.entry.kind, record.entry.run, &record.incident) else {
+            return;
+        };
         let data = &record.entry.data;
         let steps = data["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
         let named = |step: &Value| Some((step["id"].as_str()?.to_owned(), step["title"].as_str()?.to_owned()));

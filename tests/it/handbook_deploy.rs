@@ -6,7 +6,7 @@ use crate::lab::cloud::Cloud;
 use crate::lab::spacetime::{BROKEN, GOOD, HOTFIX, NEXT, SICK, SpaceTime};
 use crate::lab::{need, poll};
 use crate::pty::Session;
-use crate::support::{Home, LONG, answer, leave, press, say, vars};
+use crate::support::{Home, LONG, answer, leave, say, vars};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,12 @@ impl Site {
     fn is_refused(&self, id: &str, vars: &[String], why: &str) {
         let (code, said) = self.home.unattended(id, vars);
         assert!(code.is_none() && said.contains(why), "{why}: {code:?} {said}");
+    }
+
+    /// How often players were begun to be watched, of all deployments.
+    fn watches(&self) -> usize {
+        let watch = |record: &&Value| record["kind"] == "step.recheck" && record.to_string().contains("watch-them");
+        self.home.records().iter().filter(watch).count()
     }
 
     fn takes_back(&self) {
@@ -151,10 +157,10 @@ fn goes_through_and_back(site: &Site) {
 fn dies_under_players(site: &Site) {
     let given = site.to_green(NEXT, &["wait_tries=60", "watch_seconds=60", "migrate=true"]);
     site.is_quiet();
+    let before = site.watches();
     let ended = std::thread::scope(|scope| {
         let run = scope.spawn(|| site.home.unattended("deploy-standard", &given));
-        let watch = |record: &Value| record["kind"] == "step.recheck" && record.to_string().contains("watch-them");
-        let watched = || site.home.records().iter().any(watch).then_some(());
+        let watched = || (site.watches() > before).then_some(());
         poll(LONG, watched).expect("it is watched");
         for number in 1..=2 {
             site.spacetime.kill(&format!("spacetime-green-godot-server-{number}")).unwrap();
@@ -185,15 +191,13 @@ fn goes_back(site: &Site) {
     let mut screen = site.home.start(&[]);
     screen.send("1");
     screen.wait_text("p processes");
-    press(&mut screen, "a");
-    screen.wait_text("Go back to the version before");
-    screen.send("runbook:roll");
-    insist(&mut screen, "\r", "plan: Go back to the version before");
+    let ended = || site.home.story_now().iter().filter(|told| told.starts_with("run.finish")).count();
+    let before = ended();
+    insist(&mut screen, "B", "plan: Go back to the version before");
     screen.wait_text("type  rollback on production-server ");
     screen.sees(Duration::from_millis(500), |_| false);
     answer(&mut screen, "rollback on production-server");
-    let over = || site.home.story_now().last().is_some_and(|told| told.starts_with("run.finish")).then_some(());
-    assert!(poll(LONG, over).is_some(), "{}", screen.text());
+    assert!(poll(LONG, || (ended() > before).then_some(())).is_some(), "{}", screen.text());
     assert_eq!(site.home.story_now().last().unwrap(), "run.finish ok", "{}", screen.text());
     leave(&mut screen);
     assert!(site.spacetime.play().1.ends_with(GOOD));

@@ -24,7 +24,7 @@ fn json(output: &Output) -> Value {
 }
 
 /// Runs it and wants it to end well.
-fn ok(home: &Home, arguments: &[&str]) -> String {
+pub fn ok(home: &Home, arguments: &[&str]) -> String {
     let output = home.run(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
     text(&output)
@@ -126,14 +126,14 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
 }
 
 /// Opens the menu of incidents and chooses a line by its letter.
-fn menu(screen: &mut Session, letter: &str, until: &str) {
+pub fn menu(screen: &mut Session, letter: &str, until: &str) {
     insist(screen, "X", "its letter or Enter chooses");
     press(screen, letter);
     screen.wait_text(until);
 }
 
 /// Types into the dialog that is open.
-fn typed(screen: &mut Session, text: &str) {
+pub fn typed(screen: &mut Session, text: &str) {
     screen.send(text);
     screen.wait_text(text);
     press(screen, "\r");
@@ -190,7 +190,7 @@ fn what_a_run_does_belongs_to_the_incident_that_is_open() {
         folder.join("own.md"),
         crate::books::FRONT.to_owned()
             + "---\n"
-            + "\n# Own\n\n## Do\n\n### Touch it\n\n```bash run on=local undo=none\ntrue\n```\n\nNothing to undo.\n",
+            + "\n# Own\n\n## Do\n\n### Touch it\n\n```bash run on=local timeout=10s undo=none\nset -eu\ntrue\n```\n\nNothing to undo.\n\n```bash verify on=local timeout=10s\nset -eu\ntrue\n```\n",
     )
     .unwrap();
     home.configure(&format!("environment = \"lab\"\n[runbooks]\npaths = [\"{}\"]\n", folder.display()));

@@ -129,12 +129,12 @@ fn a_key_that_is_bound_to_nothing_says_so_for_a_moment() {
         let mut scene = Scene::of(setup, SMALL);
         scene.fill();
         let foot = |scene: &mut Scene| dump::text(&scene.paint()).lines().last().unwrap().to_owned();
-        scene.keys("X");
-        assert!(foot(&mut scene).contains(&format!("X is not bound; {help} shows the keys")), "{}", foot(&mut scene));
+        scene.keys("Y");
+        assert!(foot(&mut scene).contains(&format!("Y is not bound; {help} shows the keys")), "{}", foot(&mut scene));
         assert!(scene.state.deadline().is_some(), "nobody would take it away again");
         scene.pass(Duration::from_millis(2100));
         assert!(!foot(&mut scene).contains("not bound"));
-        scene.keys("X");
+        scene.keys("Y");
         scene.key(KeyCode::Down);
         assert!(!foot(&mut scene).contains("not bound"), "a key that does something takes it away");
     }

@@ -46,6 +46,7 @@ mod hostile;
 mod http_status;
 mod imports;
 mod incident;
+mod incident_walk;
 mod injection;
 mod inputs;
 mod killed;

@@ -31,14 +31,14 @@ fn plan(home: &Home, alert: &str, title: &str, given: &[&str]) -> Session {
 }
 
 /// Types the phrase that is asked for, once a person can have read it.
-fn confirm(screen: &mut Session, phrase: &str) {
+pub fn confirm(screen: &mut Session, phrase: &str) {
     screen.wait_text(&format!("type  {phrase} "));
     screen.sees(READING, |_| false);
     answer(screen, phrase);
 }
 
 /// Ticks the items of the step by hand that is open.
-fn tick(screen: &mut Session, items: &[&str]) {
+pub fn tick(screen: &mut Session, items: &[&str]) {
     screen.wait_text(&format!("[ ] {}", items[0]));
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
@@ -50,7 +50,7 @@ fn tick(screen: &mut Session, items: &[&str]) {
 }
 
 /// Ends the step by hand that is open.
-fn done(screen: &mut Session) {
+pub fn done(screen: &mut Session) {
     screen.wait_text("y done");
     screen.sees(READING, |_| false);
     press(screen, "y");
@@ -58,7 +58,7 @@ fn done(screen: &mut Session) {
 }
 
 /// Waits until so many runs are over, well.
-fn wait_over(screen: &Session, home: &Home, runs: usize) {
+pub fn wait_over(screen: &Session, home: &Home, runs: usize) {
     let over = |home: &Home| home.story_now().iter().filter(|told| told.starts_with("run.finish")).count() == runs;
     let ended = poll(LONG, || over(home).then_some(()));
     let story = home.story_now();

@@ -346,7 +346,8 @@ fn runbooks_follow_their_files_and_a_page_with_a_mistake_stays_as_it_was_and_is_
     std::fs::create_dir(&books).unwrap();
     std::fs::set_permissions(&books, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     desk.file("books/own.md", &page("1 as it was"));
-    let mut session = painted(desk.launch());
+    // Room for all that are built in.
+    let mut session = painted(desk.launch().size(160, 120));
     session.send("5");
     session.wait_text("1 as it was");
     replace(&desk, "books/own.md", &page("1 as it is"));

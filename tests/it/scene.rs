@@ -420,6 +420,12 @@ pub fn record_at(second: i64, run: u128, kind: RecordKind, step: Option<&str>, d
 
 /// A run that restarts a container, as far as its second step.
 pub fn begin(scene: &mut Scene, run: u128, target: &str) {
+    for event in begun(run, target) {
+        scene.send(event);
+    }
+}
+
+fn begun(run: u128, target: &str) -> [Event; 3] {
     let steps = json!([
         { "id": "a/check", "title": "The engine answers", "target": target },
         { "id": "a/restart", "title": "Restart it", "target": target },
@@ -428,24 +434,36 @@ pub fn begin(scene: &mut Scene, run: u128, target: &str) {
         "runbook": "container-restart", "title": "Restart a container", "answer": "y",
         "params": { "container": target }, "steps": steps,
     });
-    scene.send(record(run, RecordKind::RunStart, None, data));
-    scene.send(record(run, RecordKind::StepExit, Some("a/check"), json!({ "state": "ok", "output": "1.41" })));
     let sent = json!({ "sent": "POST /containers/4f2a/restart?t=10" });
-    scene.send(record(run, RecordKind::StepIntent, Some("a/restart"), sent));
+    [
+        record(run, RecordKind::RunStart, None, data),
+        record(run, RecordKind::StepExit, Some("a/check"), json!({ "state": "ok", "output": "1.41" })),
+        record(run, RecordKind::StepIntent, Some("a/restart"), sent),
+    ]
 }
 
 /// Its second step, and the run, end.
 pub fn end(scene: &mut Scene, run: u128, outcome: &str, reason: &str) {
-    let output = "starting\n\x1b[2Jbind: address already in use\n日本語のログ行";
-    let data = json!({ "state": outcome, "output": output, "detail": reason });
-    scene.send(record(run, RecordKind::StepExit, Some("a/restart"), data));
-    scene.send(record(run, RecordKind::RunFinish, None, json!({ "outcome": outcome, "reason": reason })));
+    for event in ended(run, outcome, reason) {
+        scene.send(event);
+    }
 }
 
-/// So many runs that are over.
+fn ended(run: u128, outcome: &str, reason: &str) -> [Event; 2] {
+    let output = "starting\n\x1b[2Jbind: address already in use\n日本語のログ行";
+    let data = json!({ "state": outcome, "output": output, "detail": reason });
+    [
+        record(run, RecordKind::StepExit, Some("a/restart"), data),
+        record(run, RecordKind::RunFinish, None, json!({ "outcome": outcome, "reason": reason })),
+    ]
+}
+
+/// So many runs that are over, as the journal remembers them at the start.
 pub fn runs(scene: &mut Scene, count: usize) {
     for run in 0..count as u128 {
-        begin(scene, run, "local/api-1");
-        end(scene, run, "ok", "");
+        for event in begun(run, "local/api-1").into_iter().chain(ended(run, "ok", "")) {
+            let Event::Run(RunEvent::Record(record)) = event else { continue };
+            scene.send(Event::Run(RunEvent::Recalled(record)));
+        }
     }
 }
