@@ -207,8 +207,8 @@ pub struct State {
     pub runs: Runs,
     /// Incidents, and which one is attended to.
     pub watch: Watch,
-    /// Alerts of an incident that are recorded as firing, or about to be.
-    told_alerts: BTreeSet<(IncidentId, String)>,
+    /// Alerts that were seen to fire from here while an incident was open, by fingerprint.
+    seen_alerts: BTreeSet<(IncidentId, String)>,
     /// What their steps under way have said.
     pub outputs: Outputs,
     /// The runs of this screen.
@@ -309,7 +309,7 @@ impl State {
             presenter: Presenter::new(setup.presenting),
             runs: Runs::default(),
             watch: Watch::new(setup.incident, setup.here),
-            told_alerts: BTreeSet::new(),
+            seen_alerts: BTreeSet::new(),
             outputs: Outputs::default(),
             started: Vec::new(),
             leaving: None,

@@ -18,6 +18,7 @@ use crate::sources::{Pace, Part, ServerSettings, Source};
 use crate::store::{Feed, Named};
 use async_trait::async_trait;
 use color_eyre::eyre::eyre;
+use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -93,7 +94,11 @@ pub fn who() -> String {
 pub fn presenting(config: &Config, secrets: Redactor) -> Presenting {
     // Drawn anew at each start, so that nobody can make a list of all marks.
     let salt = Uuid::new_v4().as_u64_pair().0;
-    Presenting { always: config.presenter.always, mask: Mask::new(salt, config.presenter.hide.clone(), secrets) }
+    // Whom to call, and at which number, is on the screen for as long as an incident is open.
+    let contacts = config.incident.escalation.iter().map(|level| &level.contact).filter(|contact| !contact.is_empty());
+    let contacts = contacts.filter_map(|contact| Regex::new(&regex::escape(contact)).ok());
+    let hide = config.presenter.hide.iter().cloned().chain(contacts).collect();
+    Presenting { always: config.presenter.always, mask: Mask::new(salt, hide, secrets) }
 }
 
 /// What the log view needs to know.

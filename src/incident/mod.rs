@@ -104,8 +104,8 @@ pub struct Incident {
     /// Everybody who was off by more than two seconds, with by how much: `ben's clock on bastion-2 is 3.1 s behind`.
     pub skews: BTreeSet<String>,
     anchors: Anchors,
-    /// Alerts that fire now, by fingerprint.
-    firing: BTreeMap<String, String>,
+    /// Alerts that fire now, by fingerprint: what was recorded of them.
+    firing: BTreeMap<String, Value>,
 }
 
 impl Incident {
@@ -131,22 +131,17 @@ impl Incident {
 
     /// Alerts that fire now, as far as was recorded, by name.
     pub fn firing(&self) -> impl Iterator<Item = &str> {
-        self.firing.values().map(String::as_str)
+        self.firing.values().filter_map(|alert| alert["name"].as_str())
     }
 
-    /// What an alert that fires is called, by its fingerprint.
-    pub fn name_of(&self, fingerprint: &str) -> Option<&str> {
-        self.firing.get(fingerprint).map(String::as_str)
+    /// What was recorded of an alert that fires, by its fingerprint.
+    pub fn firing_alert(&self, fingerprint: &str) -> Option<&Value> {
+        self.firing.get(fingerprint)
     }
 
     /// It was recorded of this alert that it fires.
     pub fn knows_firing(&self, fingerprint: &str) -> bool {
         self.firing.contains_key(fingerprint)
-    }
-
-    /// Fingerprints of the alerts that fire now, as far as was recorded.
-    pub fn fingerprints(&self) -> impl Iterator<Item = &str> {
-        self.firing.keys().map(String::as_str)
     }
 
     /// This moment on the incident's scale of time: by the machine's start when the incident has records of this boot, so that nobody who sets a clock moves
@@ -207,7 +202,7 @@ impl Incident {
                 self.reported = (data["complete"] == true).then(|| told("file"));
             }
             RecordKind::StepIntent if line::changes(record) => keep_first(&mut self.first_change, told("detail")),
-            RecordKind::AlertFired => drop(self.firing.insert(said(data, "fingerprint"), said(data, "name"))),
+            RecordKind::AlertFired => drop(self.firing.insert(said(data, "fingerprint"), data.clone())),
             RecordKind::AlertResolved => drop(self.firing.remove(&said(data, "fingerprint"))),
             _ => {}
         }

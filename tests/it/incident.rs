@@ -3,11 +3,17 @@
 use crate::desk::insist;
 use crate::lab::{need, poll};
 use crate::pty::Session;
+use crate::scene::{Scene, of_incident, rows};
 use crate::second::machines;
 use crate::support::{Home, LONG, leave, press};
-use serde_json::Value;
+use quarterdeck::domain::record::{Entry, RecordKind};
+use quarterdeck::domain::{Alert, AlertReport, AlertState, Severity, Snapshot, Subject};
+use quarterdeck::effect::Effect;
+use quarterdeck::event::{Event, RunEvent};
+use serde_json::{Value, json};
 use std::fs;
 use std::process::Output;
+use std::sync::Arc;
 
 fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -19,7 +25,7 @@ fn home() -> Home {
     )
 }
 
-fn json(output: &Output) -> Value {
+fn read(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
 }
 
@@ -66,7 +72,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     ok(&home, &["incident", "resolve", "all well"]);
     refused(&home, &["incident", "mitigate", "again"], "is resolved: `quarterdeck incident reopen");
 
-    let list = json(&home.run(&["incident", "list", "--json"]));
+    let list = read(&home.run(&["incident", "list", "--json"]));
     let one = &list[0];
     assert_eq!(
         (&one["state"], &one["priority"], &one["duties"]["commander"]),
@@ -74,7 +80,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     );
     assert_eq!(one["clocks"][0]["what"], "post-mortem");
     assert!(one["clocks"][0]["left_seconds"].as_i64().unwrap() > 47 * 3600);
-    let shown = json(&home.run(&["incident", "show", "--json", "--incident", one["short"].as_str().unwrap()]));
+    let shown = read(&home.run(&["incident", "show", "--json", "--incident", one["short"].as_str().unwrap()]));
     let kinds: Vec<&str> =
         shown["timeline"].as_array().unwrap().iter().map(|line| line["kind"].as_str().unwrap()).collect();
     assert_eq!(
@@ -116,7 +122,7 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
         (0..3).all(|at| again.contains(&format!("by hand {at}"))) && again.contains("resolved: it went by itself"),
         "{again}"
     );
-    let list = json(&home.run(&["incident", "list", "--json"]));
+    let list = read(&home.run(&["incident", "list", "--json"]));
     assert_eq!(list[0]["clocks"], Value::Array(Vec::new()), "nothing is due any more");
     // A part that somebody has changed is theirs, and said to be.
     fs::write(&file, again.replace("| State | resolved |", "| State | resolved, I hope |")).unwrap();
@@ -195,7 +201,7 @@ fn what_a_run_does_belongs_to_the_incident_that_is_open() {
     .unwrap();
     home.configure(&format!("environment = \"lab\"\n[runbooks]\npaths = [\"{}\"]\n", folder.display()));
     ok(&home, &["incident", "declare", "Slow", "-p", "P2"]);
-    let plan = json(&home.run(&["runbook", "plan", "own", "--json"]));
+    let plan = read(&home.run(&["runbook", "plan", "own", "--json"]));
     let (hash, phrase) = (plan["hash"].as_str().unwrap(), plan["confirm"].as_str().unwrap());
     ok(&home, &["runbook", "run", "own", "--plan", hash, "--confirm", phrase]);
     let told = ok(&home, &["incident", "show"]);
@@ -225,4 +231,50 @@ fn two_people_on_two_machines_keep_one_incident() {
     ada.said(&["incident", "resolve", "gone"]);
     screen.wait_no_text("P2 Slow (");
     leave(&mut screen);
+}
+
+/// What is to be recorded of the incident since the last look, each taken in as if the journal had it.
+fn recorded(scene: &mut Scene) -> Vec<RecordKind> {
+    let effects = std::mem::take(&mut scene.effects);
+    let entries = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Incident { entries, .. } => Some(entries),
+        _ => None,
+    });
+    let entries: Vec<Entry> = entries.flatten().collect();
+    for entry in &entries {
+        let record = of_incident(0, entry.kind, entry.data.clone());
+        scene.send(Event::Run(RunEvent::Noted(Box::new(record))));
+    }
+    entries.iter().map(|entry| entry.kind).collect()
+}
+
+#[test]
+fn an_alert_is_recorded_as_over_when_all_sources_say_so_and_it_was_seen_from_here() {
+    let sources = [("prometheus", "main", Subject::Alerts), ("alertmanager", "main", Subject::Alerts)];
+    let mut scene = Scene::new(&sources, (160, 45));
+    let declared = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": "Slow", "priority": "P2" }));
+    let elsewhere = of_incident(-50, RecordKind::AlertFired, json!({ "name": "Far", "fingerprint": "elsewhere" }));
+    scene.send(Event::Run(RunEvent::Incidents(vec![declared, elsewhere])));
+    let Snapshot::Alerts(report) = rows(Subject::Alerts, 1, &[]) else { unreachable!() };
+    let with = |state: Option<AlertState>| {
+        let alert = |state| Arc::new(Alert { state, severity: Severity::Critical, ..(*report.alerts[0]).clone() });
+        Snapshot::Alerts(AlertReport { alerts: state.into_iter().map(alert).collect(), ..AlertReport::default() })
+    };
+    scene.good("prometheus", "main", with(Some(AlertState::Firing)));
+    assert_eq!(recorded(&mut scene), [RecordKind::AlertFired]);
+    scene.good("prometheus", "main", with(Some(AlertState::Firing)));
+    scene.good("prometheus", "main", with(None));
+    assert_eq!(recorded(&mut scene), [], "the other one has not answered yet");
+    scene.good("alertmanager", "main", with(Some(AlertState::Suppressed)));
+    assert_eq!(recorded(&mut scene), [], "one that is silenced fires");
+    scene.bad("alertmanager", "main", "it does not answer", "start it");
+    scene.good("prometheus", "main", with(None));
+    assert_eq!(recorded(&mut scene), [], "who does not answer may know better");
+    scene.good("alertmanager", "main", with(None));
+    assert_eq!(recorded(&mut scene), [RecordKind::AlertResolved]);
+    // The one that another session told of was never seen here.
+    let firing: Vec<&str> = scene.state.watch.open().unwrap().firing().collect();
+    assert_eq!(firing, ["Far"]);
+    scene.good("alertmanager", "main", with(Some(AlertState::Firing)));
+    assert_eq!(recorded(&mut scene), [RecordKind::AlertFired], "it fires again");
 }
