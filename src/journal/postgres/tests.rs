@@ -126,7 +126,7 @@ async fn a_writer_can_append_and_nothing_else() {
         "INSERT INTO quarterdeck.record (place) OVERRIDING SYSTEM VALUE VALUES (1)",
         "CREATE TABLE quarterdeck.mine ()",
     ] {
-        let said = team.run("ada", forbidden).await.unwrap_err();
+        let said = team.run("ada", forbidden).await.expect_err(forbidden);
         assert!(said.contains("permission denied") || said.contains("must be owner"), "{forbidden}: {said}");
     }
     // The owner must take down the guard first: a slip does not do.

@@ -173,7 +173,8 @@ impl Machine {
                     hosts.waiting.push_back(Waiting { lane: at, track: track.at(left), pass: false });
                 }
                 Some(bad) if !within && is_bad(&was[bad]) => {
-                    let (track, end) = (track.at(bad), failed(&was[bad]));
+                    // Its page may have led past that, to steps that were done.
+                    let (track, end) = (track.at(bad).behind(left), failed(&was[bad]));
                     hosts.tripped.push(Tripped { lane: at, track, end, lost: true });
                 }
                 Some(_) if within && left < row.end => {

@@ -119,12 +119,14 @@ pub(super) struct Track {
     tries: u64,
     /// The operator was asked what follows, and looks again first.
     asked: bool,
+    /// Steps before this one were begun before the run was taken up again: whatever step is looked at first, none of them is begun once more.
+    behind: usize,
 }
 
 impl Track {
     /// Steps that have not begun.
     pub(super) const fn new(steps: Range<usize>, host: bool) -> Self {
-        Self { step: steps.start, steps, phase: Phase::New, host, tries: 0, asked: false }
+        Self { step: steps.start, behind: steps.start, steps, phase: Phase::New, host, tries: 0, asked: false }
     }
 
     /// Of which those before this one are done.
@@ -132,9 +134,14 @@ impl Track {
         Self { step, ..self }
     }
 
+    /// Of which those before `left` were begun already, also those after the one that it is at.
+    pub(super) fn behind(self, left: usize) -> Self {
+        Self { behind: left, ..self }
+    }
+
     /// Takes other steps.
     pub(super) fn turn_to(&mut self, steps: Range<usize>) {
-        (self.step, self.steps) = (steps.start, steps);
+        (self.step, self.behind, self.steps) = (steps.start, steps.start, steps);
     }
 
     pub(super) fn go(&mut self, phase: Phase, command: Command) -> Turn {
@@ -249,13 +256,13 @@ impl Track {
     }
 
     fn next(&mut self, common: &mut Common) -> Turn {
-        self.step += 1;
+        self.step = (self.step + 1).max(self.behind);
         self.enter(common)
     }
 
     /// The rest of a host's steps is passed over.
     pub(super) fn pass(&mut self) -> Turn {
-        self.step += 1;
+        self.step = (self.step + 1).max(self.behind);
         if self.step >= self.steps.end {
             return Turn::Through;
         }

@@ -198,6 +198,16 @@ impl Life {
         }
     }
 
+    /// What was written, to see how it came to that.
+    fn story(&self) -> String {
+        let told = self.records[1..].iter().map(|record| {
+            let step = record.entry.step.as_deref().unwrap_or_default();
+            let role = record.entry.role.as_deref().unwrap_or_default();
+            format!("{} {step} {role} {}", record.entry.kind.word(), record.entry.data)
+        });
+        told.collect::<Vec<_>>().join("\n")
+    }
+
     fn machine(&self) -> Machine {
         Machine::new(self.kinds.clone()).rolling(self.rollings.clone(), 3)
     }
@@ -315,8 +325,9 @@ proptest! {
             prop_assert_eq!(taken.difference(&known).count(), 0, "what was taken back is known");
         }
         for (step, kind) in life.kinds.iter().enumerate() {
-            prop_assert!(life.effects[step] <= 1, "step {step} {kind:?} was done {} times", life.effects[step]);
-            prop_assert!(life.undone[step] <= 1, "step {step} {kind:?} was taken back {} times", life.undone[step]);
+            let story = || life.story();
+            prop_assert!(life.effects[step] <= 1, "step {step} {kind:?} was done {} times: {}", life.effects[step], story());
+            prop_assert!(life.undone[step] <= 1, "step {step} {kind:?} was taken back {} times: {}", life.undone[step], story());
         }
     }
 
@@ -436,4 +447,31 @@ fn the_end_of_a_run_names_the_step_before_which_it_stopped() {
     let (outcome, why) = planned([done("s0"), done("s1@web-1")].concat()).ending_by("somebody saw it", "it happened");
     assert_eq!(outcome, RunOutcome::Stopped);
     assert_eq!(why, "somebody saw it; it stopped before step 2 'Second' on web-2");
+}
+
+/// A page leads past what failed (`on-fail=continue`), is cut off later, and is gone on with: what came after that was done, and is not done once
+/// more, though the operator is asked about the step before it.
+#[test]
+fn on_a_host_that_was_led_past_a_failure_nothing_behind_it_is_done_again() {
+    let change = Kind::Change { asks: false, undo: false, retry: 0 };
+    let lane = |at: usize| Lane { host: format!("web-{at}"), steps: at * 4..(at + 1) * 4, batch: 0 };
+    let rolling = Rolling { lanes: vec![lane(0), lane(1)], ..Rolling::default() };
+    let mut life = life((vec![change; 8], vec![rolling]), vec![7]);
+    for (step, state) in [(0, "ok"), (1, "timed_out"), (2, "ok"), (4, "ok")] {
+        life.write(RecordKind::StepIntent, Some(step), json!({ "facts": {} }));
+        life.write(RecordKind::StepExit, Some(step), json!({ "state": state }));
+    }
+    let mut machine = life.machine().resumed(&life.past().was());
+    let first = machine.on(None, Event::Started);
+    let [Order { lane, command: Command::Offer { step, ways, .. } }] = first.as_slice() else { panic!("{first:?}") };
+    assert!(*step == 1 && ways.contains(&Way::GoOn), "{first:?}");
+    let mut orders = machine.on(*lane, Event::Chosen(Way::GoOn, "it is well by now".to_owned()));
+    let mut begun = Vec::new();
+    while let Some(Order { lane, command }) = orders.pop() {
+        match command {
+            Command::Recheck(step) => begun.push(step),
+            command => orders.extend(life.carry_out(command).map(|event| machine.on(lane, event)).unwrap_or_default()),
+        }
+    }
+    assert!(begun.contains(&3) && !begun.iter().any(|step| [0, 1, 2, 4].contains(step)), "{begun:?}");
 }

@@ -1,0 +1,250 @@
+//! The menus of `X`: what can be declared, and what can be said of the incident that is open.
+
+use super::{Ask, Step, of_alert};
+use crate::app::menu::{Choice, Menu, MenuKind, MenuLine};
+use crate::app::{Overlay, State};
+use crate::domain::incident::{Duty, Priority};
+use crate::domain::record::RecordKind;
+use crate::domain::{Alert, IncidentId, ThingId, text};
+use crate::incident::{Incident, clocks};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// `X`.
+pub fn open(state: &mut State) {
+    if state.replay.is_some() {
+        return state.toasts.say(state.now, "this is a recording: nothing is recorded of it");
+    }
+    if let Some(why) = state.writes.looks() {
+        let why = why.to_owned();
+        return state.toasts.bad(state.now, why);
+    }
+    let (title, lines) = match state.watch.open() {
+        Some(incident) => (heading(incident), under_way(state, incident)),
+        None => ("no incident is open: declare one".to_owned(), declarations(state)),
+    };
+    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Incident, title, lines, cursor: 0 }));
+}
+
+/// `P1 Players can't log in (3a21ab): acknowledged`.
+pub fn heading(incident: &Incident) -> String {
+    let (priority, name, word) = (incident.priority.word(), incident.short(), incident.word());
+    format!("{priority} {} ({name}): {word}", text::clean(&incident.title))
+}
+
+fn line(mark: &'static str, text: impl Into<String>, note: impl Into<String>, step: Step) -> MenuLine {
+    MenuLine { mark, text: text.into(), note: note.into(), choice: Choice::Incident(step) }
+}
+
+/// From the selected alert, if there is one.
+fn declarations(state: &State) -> Vec<MenuLine> {
+    let alert = selected_alert(state);
+    let guess = alert.map_or(Priority::P2, |alert| Priority::of_alert(alert.severity));
+    let ask = |priority: Priority| {
+        let mut data = json!({ "priority": priority });
+        if let Some(alert) = alert {
+            data["alert"] = of_alert(alert);
+        }
+        Step::Ask(Box::new(Ask {
+            incident: IncidentId(Uuid::now_v7()),
+            kind: RecordKind::IncidentDeclare,
+            data,
+            key: "title",
+            title: format!("declare {}: {}", priority.word(), priority.meaning()),
+            question: "What do others call it? From now on what is done from here belongs to its record, and its clocks run.",
+        }))
+    };
+    let digits = ["0", "1", "2", "3"];
+    let lines = digits.into_iter().zip(Priority::ALL).map(|(digit, priority)| {
+        let within = crate::domain::time::words(state.watch.rules.of(priority).respond);
+        let guessed = if alert.is_some() && priority == guess { ", as the selected alert says" } else { "" };
+        line(
+            digit,
+            format!("{}  {}", priority.word(), priority.meaning()),
+            format!("respond within {within}{guessed}"),
+            ask(priority),
+        )
+    });
+    lines.collect()
+}
+
+/// The alert under the cursor, if there is one.
+pub fn selected_alert(state: &State) -> Option<&Alert> {
+    let selected = state.pane().selected()?;
+    let ThingId::Alert { fingerprint } = &selected.id else { return None };
+    state.store.all_alerts().find(|alert| alert.fingerprint == *fingerprint).map(|alert| &**alert)
+}
+
+/// Something that is typed: its letter, what the line says and notes, what is recorded and where the text goes, and what is asked.
+struct Typed {
+    mark: &'static str,
+    text: &'static str,
+    note: &'static str,
+    kind: RecordKind,
+    key: &'static str,
+    question: &'static str,
+}
+
+const NOTE: Typed = Typed {
+    mark: "n",
+    text: "note",
+    note: "what was seen or said",
+    kind: RecordKind::IncidentNote,
+    key: "text",
+    question: "What was seen, said or decided?",
+};
+const TOLD: Typed = Typed {
+    mark: "u",
+    text: "others were told",
+    note: "the clock of the next update begins anew",
+    kind: RecordKind::IncidentUpdate,
+    key: "text",
+    question: "What were they told? It is recorded here; a runbook as status-update sends it.",
+};
+const IMPACT: Typed = Typed {
+    mark: "i",
+    text: "assess impact",
+    note: "",
+    kind: RecordKind::IncidentAssess,
+    key: "impact",
+    question: "Who suffers, how many, and what can't they do?",
+};
+const SCOPE: Typed = Typed {
+    mark: "s",
+    text: "assess scope",
+    note: "",
+    kind: RecordKind::IncidentAssess,
+    key: "scope",
+    question: "One server or all? One feature or the whole?",
+};
+const CHANGED: Typed = Typed {
+    mark: "w",
+    text: "assess what changed",
+    note: "",
+    kind: RecordKind::IncidentAssess,
+    key: "changed",
+    question: "What changed before it began? What is known of the last 30 minutes stands here already.",
+};
+const TO_DO: Typed = Typed {
+    mark: "t",
+    text: "to do afterwards",
+    note: "an action item of the post-mortem",
+    kind: RecordKind::IncidentNote,
+    key: "text",
+    question: "What is to be done afterwards, and by whom?",
+};
+const MITIGATED: Typed = Typed {
+    mark: "m",
+    text: "mitigated",
+    note: "nobody suffers any more; nobody else is called",
+    kind: RecordKind::IncidentMitigate,
+    key: "text",
+    question: "By what?",
+};
+const RESOLVED: Typed = Typed {
+    mark: "e",
+    text: "end it: resolved",
+    note: "the clock of the post-mortem begins",
+    kind: RecordKind::IncidentResolve,
+    key: "text",
+    question: "How did it end?",
+};
+
+impl Typed {
+    fn line(&self, incident: &Incident) -> MenuLine {
+        self.with(incident, self.note, json!({}))
+    }
+
+    /// With another note, and more in the record.
+    fn with(&self, incident: &Incident, note: &str, data: Value) -> MenuLine {
+        let Self { mark, text, kind, key, question, .. } = *self;
+        let ask = Ask { incident: incident.id, kind, data, key, title: text.to_owned(), question };
+        line(mark, text, note, Step::Ask(Box::new(ask)))
+    }
+}
+
+fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
+    let known = &incident.assessment;
+    let mut lines = Vec::new();
+    if incident.acknowledged.is_none() {
+        lines.push(line("a", "acknowledge", "you are on it", Step::Say(RecordKind::IncidentAcknowledge, json!({}))));
+    }
+    lines.extend([NOTE.line(incident), TOLD.line(incident)]);
+    lines.extend(call(state, incident));
+    lines.push(line("r", "roles", duties(incident), Step::Duties));
+    lines.push(line("p", "severity", format!("{} now", incident.priority.word()), Step::Priorities));
+    for (typed, told) in [(IMPACT, &known.impact), (SCOPE, &known.scope), (CHANGED, &known.changed)] {
+        lines.push(typed.with(incident, told, json!({})));
+    }
+    lines.push(TO_DO.with(incident, TO_DO.note, json!({ "action": true })));
+    if incident.mitigated.is_none() {
+        lines.push(MITIGATED.line(incident));
+    }
+    lines.push(RESOLVED.line(incident));
+    lines.push(line("h", "hand over", "copies what the next shift must know", Step::Handover));
+    lines.push(line("d", "post-mortem", "saves it as it is now", Step::Report));
+    lines
+}
+
+fn duties(incident: &Incident) -> String {
+    let told = incident.duties.iter().map(|(duty, name)| format!("{} {name}", duty.word()));
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { "nobody has said who does what".to_owned() } else { told.join(", ") }
+}
+
+/// The next level that can be called.
+fn call(state: &State, incident: &Incident) -> Option<MenuLine> {
+    let due = clocks::running(incident, &state.watch.rules, state.watch.at(incident, state.now));
+    let clock = due.into_iter().find(|clock| matches!(clock.due, clocks::Due::Call { .. }))?;
+    let (clocks::Due::Call { level, role, contact }, when) = (clock.due.clone(), clock.figure()) else { return None };
+    let data = json!({ "level": level, "role": role, "contact": contact });
+    let whom = clock.whom().unwrap_or_default();
+    Some(line(
+        "c",
+        format!("L{level} was called"),
+        format!("{whom}; due {when}"),
+        Step::Say(RecordKind::IncidentEscalate, data),
+    ))
+}
+
+pub fn priorities(state: &mut State) {
+    let Some(incident) = state.watch.open() else { return };
+    let before = incident.priority;
+    let ask = |priority: Priority| {
+        Step::Ask(Box::new(Ask {
+            incident: incident.id,
+            kind: RecordKind::IncidentSeverity,
+            data: json!({ "priority": priority, "before": before }),
+            key: "reason",
+            title: format!("{} is {} now", before.word(), priority.word()),
+            question: "Why?",
+        }))
+    };
+    let others = ["0", "1", "2", "3"].into_iter().zip(Priority::ALL).filter(|(_, priority)| *priority != before);
+    let lines =
+        others.map(|(digit, priority)| line(digit, priority.word(), priority.meaning(), ask(priority))).collect();
+    let title = format!("how bad is it? {} now", before.word());
+    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Incident, title, lines, cursor: 0 }));
+}
+
+pub fn duty_menu(state: &mut State) {
+    let Some(incident) = state.watch.open() else { return };
+    let ask = |duty: Duty| {
+        Step::Ask(Box::new(Ask {
+            incident: incident.id,
+            kind: RecordKind::IncidentRole,
+            data: json!({ "duty": duty }),
+            key: "name",
+            title: format!("who is {}?", duty.word()),
+            question: "A name; none: nobody is any more.",
+        }))
+    };
+    let marks = ["c", "o", "s"].into_iter().zip(Duty::ALL);
+    let lines = marks.map(|(mark, duty)| {
+        let now = incident.duties.get(&duty).map_or("nobody", String::as_str);
+        line(mark, duty.word(), text::clean(now), ask(duty))
+    });
+    let lines = lines.collect();
+    let title = "who does what?".to_owned();
+    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Incident, title, lines, cursor: 0 }));
+}
