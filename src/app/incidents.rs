@@ -18,6 +18,8 @@ use crate::widgets::field::Field;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Letters of a title at most.
+const TITLE: usize = 120;
 /// What changed in this time before an incident is what may have set it off.
 const BEFORE: Duration = Duration::from_mins(30);
 /// So many of those changes are written into the assessment, to be cut down by whoever writes it.
@@ -138,7 +140,10 @@ fn say(state: &State, id: IncidentId, kind: RecordKind, data: Value, effects: &m
 pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
     match step {
         Step::Ask(ask) => {
-            let field = Field::with(&given(state, ask));
+            let given = given(state, ask);
+            // Who else is meant is typed over it.
+            let field =
+                if ask.kind == RecordKind::IncidentRole { Field::replacing(&given) } else { Field::with(&given) };
             state.overlay = Some(Overlay::Name(NameDialog { field, topic: Topic::Incident(ask.clone()) }));
         }
         Step::Say(kind, data) => {
@@ -163,6 +168,7 @@ fn given(state: &State, ask: &Ask) -> String {
                 .unwrap_or_default()
         }
         (RecordKind::IncidentRole, _) => state.who.split('@').next().unwrap_or_default().to_owned(),
+        (RecordKind::IncidentEscalate, _) => ask.data["contact"].as_str().unwrap_or_default().to_owned(),
         (_, "impact") => incident.map(|incident| incident.assessment.impact.clone()).unwrap_or_default(),
         (_, "scope") => {
             incident.map(|incident| kept_or(&incident.assessment.scope, || firing(incident))).unwrap_or_default()
@@ -194,6 +200,10 @@ pub(super) fn typed(state: &mut State, ask: &Ask, text: &str, effects: &mut Effe
     let text = text.trim();
     if text.is_empty() && ask.kind != RecordKind::IncidentRole {
         state.toasts.say(state.now, "it needs some words: type them, or Esc leaves");
+        return false;
+    }
+    if ask.kind == RecordKind::IncidentDeclare && text.chars().count() > TITLE {
+        state.toasts.say(state.now, format!("a title has {TITLE} letters at most: it stands in one line everywhere"));
         return false;
     }
     let mut data = ask.data.clone();
@@ -241,6 +251,8 @@ impl State {
             1 => ", 1 alert fires".to_owned(),
             many => format!(", {many} alerts fire"),
         };
-        Some(IncidentLine { text: format!("{}{fires}", heading(incident)), clocks })
+        let others = self.watch.others().map(|(count, worst)| format!(", and {count} more open ({})", worst.word()));
+        let others = others.unwrap_or_default();
+        Some(IncidentLine { text: format!("{}{fires}{others}", heading(incident)), clocks })
     }
 }

@@ -308,7 +308,7 @@ impl State {
             writes,
             presenter: Presenter::new(setup.presenting),
             runs: Runs::default(),
-            watch: Watch::new(setup.incident, setup.here),
+            watch: Watch::new(setup.incident, setup.here, &setup.environment),
             seen_alerts: BTreeSet::new(),
             outputs: Outputs::default(),
             started: Vec::new(),

@@ -19,6 +19,9 @@ use uuid::Uuid;
 
 const RECORDS: &str = "Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
 
+/// Letters of a title at most: it stands in one line everywhere.
+pub const TITLE: usize = 120;
+
 /// `quarterdeck incident …`
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -202,6 +205,9 @@ impl Command {
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let reads = matches!(self, Self::List { .. } | Self::Show { .. } | Self::Handover { .. });
         let prints = matches!(&self, Self::Report(report) if report.output.is_none());
+        if global.read_only && !reads && !prints {
+            return at_desk(global, false, async |_| Err((1, "--read-only: nothing is recorded".to_owned())));
+        }
         at_desk(global, !reads && !prints, async |desk| self.carry_out(desk).await.map_err(|why| (1, why)))
     }
 
@@ -265,6 +271,7 @@ impl Known {
             incidents.apply(record);
             runs.apply(record);
         }
+        incidents.keep_env(&desk.exec.env);
         Ok(Self { incidents, runs, rules })
     }
 
@@ -281,7 +288,7 @@ impl Said {
             RecordKind::IncidentSeverity => with(self.data, "before", json!(incident.priority)),
             _ => self.data,
         };
-        refuse(incident, self.kind)?;
+        refuse(incident, self.kind, &data)?;
         append(desk, incident.id, self.kind, data).await?;
         let after = Known::read(desk).await?;
         let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
@@ -291,9 +298,19 @@ impl Said {
 }
 
 /// What can't be said of an incident as it stands.
-fn refuse(incident: &Incident, kind: RecordKind) -> Result<(), String> {
+fn refuse(incident: &Incident, kind: RecordKind, data: &Value) -> Result<(), String> {
     let name = incident.short();
+    let blank = |(key, value): (&String, &Value)| {
+        let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
+        (is_blank && key != "name" && key != "contact").then(|| key.clone())
+    };
+    if let Some(key) = data.as_object().into_iter().flatten().find_map(blank) {
+        return Err(format!("{key} is empty: it needs some words"));
+    }
     match kind {
+        RecordKind::IncidentSeverity if data["priority"] == json!(incident.priority) => {
+            Err(format!("{name} is {} already", incident.priority.word()))
+        }
         RecordKind::IncidentReopen if incident.is_open() => Err(format!("{name} is open")),
         RecordKind::IncidentNote | RecordKind::IncidentAssess | RecordKind::IncidentReopen => Ok(()),
         _ if !incident.is_open() => {
@@ -321,8 +338,8 @@ async fn append(desk: &Desk, incident: IncidentId, kind: RecordKind, data: Value
 
 async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), String> {
     let title = title.trim();
-    if title.is_empty() {
-        return Err("an incident needs a title: what others call it".to_owned());
+    if title.is_empty() || title.chars().count() > TITLE {
+        return Err(format!("an incident needs a title of 1 to {TITLE} letters: what others call it"));
     }
     let id = IncidentId(Uuid::now_v7());
     append(desk, id, RecordKind::IncidentDeclare, json!({ "title": title, "priority": priority })).await?;
@@ -409,13 +426,19 @@ impl Report {
             return Ok(());
         };
         let (document, kept) = match fs::read_to_string(file) {
-            Ok(old) => edits::renew(&old, &fresh),
+            Ok(old) if old.trim().is_empty() => (fresh, Vec::new()),
+            Ok(old) => {
+                let old = old.replace("\r\n", "\n");
+                report::is_of(&old, incident).map_err(|why| format!("{}: {why}", file.display()))?;
+                edits::check(&old).map_err(|why| format!("{}: {why}", file.display()))?;
+                edits::renew(&old, &fresh)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => (fresh, Vec::new()),
             Err(error) => return Err(format!("{} can't be read: {error}", file.display())),
         };
         replace(file, &document)?;
         for part in kept {
-            eprintln!("the part {:?} was changed by hand and is left as it is: take it out to have it anew", part.0);
+            eprintln!("the part {:?} was changed by hand and stays yours; a list in it has got what is new", part.0);
         }
         let left = report::unfinished(&document);
         let digest: String = Sha256::digest(&document).iter().map(|byte| format!("{byte:02x}")).collect();

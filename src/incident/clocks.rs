@@ -1,7 +1,7 @@
 //! What is due in an incident: by when, and who is called then. By the incident's own time, so that neither a restart nor who sets a clock moves it.
 
 use super::{Incident, Mark};
-use crate::domain::incident::Rules;
+use crate::domain::incident::{Priority, Rules};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -99,9 +99,10 @@ fn update(incident: &Incident, rules: &Rules) -> Option<Clock> {
     due(Due::Update, last, rules.of(incident.priority).update?)
 }
 
-/// The lowest level that nobody has called yet, until nobody suffers any more. The first one is whoever answered, once somebody has.
+/// The lowest level that nobody has called yet, until nobody suffers any more. The first one is whoever answered, once somebody has. What can wait for hours
+/// (P2, P3) gets nobody out of bed.
 fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
-    if incident.mitigated.is_some() {
+    if incident.mitigated.is_some() || incident.priority > Priority::P1 {
         return None;
     }
     let reached = incident.called.keys().copied().max().unwrap_or(0).max(usize::from(incident.acknowledged.is_some()));

@@ -42,6 +42,26 @@ pub fn renew(old: &str, fresh: &str) -> (String, Vec<Kept>) {
     (out, kept)
 }
 
+/// Whether each part that begins ends, too: else it would stay as it is without a word.
+///
+/// # Errors
+/// A sentence that names the part and its line.
+pub fn check(document: &str) -> Result<(), String> {
+    for piece in split(document) {
+        let Piece::Text(text) = piece else { continue };
+        // The one mark that has no end says whose document it is.
+        let begins =
+            |line: &&str| line.starts_with("<!-- quarterdeck ") && !line.starts_with("<!-- quarterdeck incident ");
+        if let Some(mark) = text.lines().find(begins) {
+            let line = document.lines().position(|line| line == mark).unwrap_or(0) + 1;
+            return Err(format!(
+                "line {line} begins a part whose end (`<!-- end … -->`) is not there: put it back, or take the beginning out"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// What was changed by hand, with the items of a list that it has not yet.
 fn with_new_items(name: &str, own: &Part<'_>, new: &str) -> String {
     let item = |line: &str| line.strip_prefix("- [").and_then(|rest| Some(rest.split_once("] ")?.1.trim().to_owned()));

@@ -99,6 +99,8 @@ pub struct Incident {
     pub actions: Vec<Mark>,
     /// All who did something, in the order in which they first did.
     pub people: Vec<String>,
+    /// All who were named for a duty.
+    pub named: Vec<String>,
     /// Everything, in the order of corrected time.
     pub lines: Vec<Line>,
     /// Everybody who was off by more than two seconds, with by how much: `ben's clock on bastion-2 is 3.1 s behind`.
@@ -173,6 +175,7 @@ impl Incident {
             called: BTreeMap::new(),
             actions: Vec::new(),
             people: Vec::new(),
+            named: Vec::new(),
             lines: Vec::new(),
             skews: BTreeSet::new(),
             anchors,
@@ -212,7 +215,12 @@ impl Incident {
         let Some(duty) = data["duty"].as_str().and_then(Duty::parse) else { return };
         match said(data, "name") {
             name if name.is_empty() => drop(self.duties.remove(&duty)),
-            name => drop(self.duties.insert(duty, name)),
+            name => {
+                if !self.named.contains(&name) {
+                    self.named.push(name.clone());
+                }
+                self.duties.insert(duty, name);
+            }
         }
     }
 
@@ -300,6 +308,11 @@ impl Incidents {
         self
     }
 
+    /// Forgets those of other environments: what is said here is not about them.
+    pub fn keep_env(&mut self, env: &str) {
+        self.list.retain(|incident| incident.env == env);
+    }
+
     /// All, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Incident> + ExactSizeIterator {
         self.list.iter()
@@ -311,7 +324,7 @@ impl Incidents {
     }
 
     /// Those that are not over, oldest first.
-    pub fn open(&self) -> impl DoubleEndedIterator<Item = &Incident> {
+    pub fn open(&self) -> impl DoubleEndedIterator<Item = &Incident> + Clone {
         self.list.iter().filter(|incident| incident.is_open())
     }
 

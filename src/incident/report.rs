@@ -23,7 +23,7 @@ pub struct Style {
 /// The whole document, as it is at first: what is between the marks comes from the journal, the rest is for whoever was there.
 pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> String {
     let report = Report { incident, runs: own(incident, runs), rules };
-    let mut out = format!("# Post-mortem: {}\n\n", md(&incident.title));
+    let mut out = format!("# Post-mortem: {}\n\n{}\n", md(&incident.title), mark(incident));
     out.push_str(&part("facts", &report.facts()));
     out.push_str("\n## Summary\n\n_Two or three sentences: what broke, who noticed, what mended it._\n");
     out.push_str("\n## Impact\n\n");
@@ -39,6 +39,27 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> S
     out.push_str("\n## What went well, what did not, where we were lucky\n\n_…_\n\n## Action items\n\n");
     out.push_str(&part("actions", &report.actions()));
     if style.roles { without_names(&out, incident) } else { out }
+}
+
+/// Says of which incident a document is.
+fn mark(incident: &Incident) -> String {
+    format!("<!-- quarterdeck incident {} -->", incident.id)
+}
+
+/// Whether a document is this incident's.
+///
+/// # Errors
+/// A sentence, when it is another one's, or no post-mortem at all.
+pub fn is_of(document: &str, incident: &Incident) -> Result<(), String> {
+    if document.contains(&mark(incident)) {
+        return Ok(());
+    }
+    let what = if document.contains("<!-- quarterdeck incident ") {
+        "another incident's post-mortem"
+    } else {
+        "no post-mortem"
+    };
+    Err(format!("it is {what}, and is left as it is: name another file"))
 }
 
 /// What is left to be filled in: sections that stand as they were printed.
@@ -254,7 +275,8 @@ fn capital(word: &str) -> String {
 /// Each name as whole words replaced by what its owner did there: `the commander`, `responder 2`.
 fn without_names(document: &str, incident: &Incident) -> String {
     let mut out = document.to_owned();
-    for (at, name) in incident.people.iter().enumerate() {
+    let given = incident.named.iter().filter(|name| !incident.people.contains(name));
+    for (at, name) in incident.people.iter().chain(given).enumerate() {
         let duty = incident.duties.iter().find(|(_, who)| *who == name).map(|(duty, _)| *duty);
         let role = duty.map_or_else(|| format!("responder {}", at + 1), |duty: Duty| format!("the {}", duty.word()));
         out = replace_word(&out, name, &role);

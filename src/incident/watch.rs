@@ -2,7 +2,7 @@
 
 use super::corrected::Here;
 use super::{Incident, Incidents};
-use crate::domain::incident::Rules;
+use crate::domain::incident::{Priority, Rules};
 use crate::domain::record::Record;
 use crate::domain::{IncidentId, Now};
 use jiff::Timestamp;
@@ -14,15 +14,17 @@ pub struct Watch {
     pub rules: Rules,
     /// This process's clock.
     pub here: Here,
+    /// Its incidents alone are shown.
+    env: String,
     incidents: Incidents,
     attending: Option<IncidentId>,
 }
 
 impl Watch {
     /// Knows nothing yet.
-    pub fn new(rules: Rules, here: Here) -> Self {
+    pub fn new(rules: Rules, here: Here, env: &str) -> Self {
         let incidents = Incidents::default().counting(&rules.updates);
-        Self { rules, here, incidents, attending: None }
+        Self { rules, here, env: env.to_owned(), incidents, attending: None }
     }
 
     /// Begins anew with all that the journal tells.
@@ -31,11 +33,13 @@ impl Watch {
         for record in records {
             self.incidents.apply(record);
         }
+        self.incidents.keep_env(&self.env);
     }
 
     /// Takes in a record.
     pub fn apply(&mut self, record: &Record) {
         self.incidents.apply(record);
+        self.incidents.keep_env(&self.env);
     }
 
     /// All incidents.
@@ -55,6 +59,13 @@ impl Watch {
     /// The one that is open and attended to.
     pub fn open(&self) -> Option<&Incident> {
         self.attending.and_then(|id| self.incidents.get(id))
+    }
+
+    /// The others that are open: how many, and the worst of them.
+    pub fn others(&self) -> Option<(usize, Priority)> {
+        let others = self.incidents.open().filter(|incident| Some(incident.id) != self.attending);
+        let worst = others.clone().map(|incident| incident.priority).min()?;
+        Some((others.count(), worst))
     }
 
     /// The one that is shown: attended to, else the newest.

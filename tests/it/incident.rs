@@ -72,6 +72,10 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     ok(&home, &["incident", "resolve", "all well"]);
     refused(&home, &["incident", "mitigate", "again"], "is resolved: `quarterdeck incident reopen");
 
+    refused(&home, &["incident", "note", " "], "text is empty");
+    refused(&home, &["--read-only", "incident", "note", "seen"], "nothing is recorded");
+    refused(&home, &["incident", "declare", &"x".repeat(121), "-p", "P3"], "a title of 1 to 120 letters");
+
     let list = read(&home.run(&["incident", "list", "--json"]));
     let one = &list[0];
     assert_eq!(
@@ -124,10 +128,20 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
     );
     let list = read(&home.run(&["incident", "list", "--json"]));
     assert_eq!(list[0]["clocks"], Value::Array(Vec::new()), "nothing is due any more");
+    // Nobody else's document is written over, nor one that is half of one.
+    let other = home.path().join("other.md");
+    fs::write(&other, "# Mine\n").unwrap();
+    refused(
+        &home,
+        &["incident", "report", "--output", other.to_str().unwrap()],
+        "it is no post-mortem, and is left as it is",
+    );
+    fs::write(&other, again.replace("<!-- end timeline -->", "").replace('\n', "\r\n")).unwrap();
+    refused(&home, &["incident", "report", "--output", other.to_str().unwrap()], "begins a part whose end");
     // A part that somebody has changed is theirs, and said to be.
     fs::write(&file, again.replace("| State | resolved |", "| State | resolved, I hope |")).unwrap();
     let said = ok(&home, &["incident", "report", "--output", path]);
-    assert!(said.contains("the part \"facts\" was changed by hand and is left as it is"), "{said}");
+    assert!(said.contains("the part \"facts\" was changed by hand and stays yours"), "{said}");
     assert!(fs::read_to_string(&file).unwrap().contains("resolved, I hope"));
 }
 

@@ -5,6 +5,7 @@ use crate::app::State;
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{Alert, AlertState, IncidentId, Severity, SourceId, Subject};
 use crate::effect::{Effect, Effects};
+use crate::runbook::Writes;
 use crate::store::{Feed, Health};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ const STORM: usize = 50;
 /// A source of alerts has answered: what fires now and did not, and the other way round, is part of the record.
 pub fn seen(state: &mut State, source: &SourceId, effects: &mut Effects) {
     let is_about = |feed: &Feed| feed.subject == Subject::Alerts && feed.error.is_none();
-    if state.replay.is_some() || state.writes.looks().is_some() || !state.store.feed(source).is_some_and(is_about) {
+    let looks = state.writes.looks().is_some() || state.writes.state() == Writes::ReadOnly;
+    if state.replay.is_some() || looks || !state.store.feed(source).is_some_and(is_about) {
         return;
     }
     let Some(id) = state.watch.open().map(|incident| incident.id) else { return };

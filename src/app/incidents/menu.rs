@@ -7,6 +7,7 @@ use crate::domain::incident::{Duty, Priority};
 use crate::domain::record::RecordKind;
 use crate::domain::{Alert, IncidentId, ThingId, text};
 use crate::incident::{Incident, clocks};
+use crate::runbook::Writes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,6 +15,9 @@ use uuid::Uuid;
 pub fn open(state: &mut State) {
     if state.replay.is_some() {
         return state.toasts.say(state.now, "this is a recording: nothing is recorded of it");
+    }
+    if state.writes.state() == Writes::ReadOnly {
+        return state.toasts.bad(state.now, "READ-ONLY: this quarterdeck records nothing");
     }
     if let Some(why) = state.writes.looks() {
         let why = why.to_owned();
@@ -165,11 +169,12 @@ impl Typed {
 
 fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
     let known = &incident.assessment;
-    let mut lines = Vec::new();
+    // What Enter alone would choose asks for words first.
+    let mut lines = vec![NOTE.line(incident)];
     if incident.acknowledged.is_none() {
         lines.push(line("a", "acknowledge", "you are on it", Step::Say(RecordKind::IncidentAcknowledge, json!({}))));
     }
-    lines.extend([NOTE.line(incident), TOLD.line(incident)]);
+    lines.push(TOLD.line(incident));
     lines.extend(call(state, incident));
     lines.push(line("r", "roles", duties(incident), Step::Duties));
     lines.push(line("p", "severity", format!("{} now", incident.priority.word()), Step::Priorities));
@@ -197,14 +202,16 @@ fn call(state: &State, incident: &Incident) -> Option<MenuLine> {
     let due = clocks::running(incident, &state.watch.rules, state.watch.at(incident, state.now));
     let clock = due.into_iter().find(|clock| matches!(clock.due, clocks::Due::Call { .. }))?;
     let (clocks::Due::Call { level, role, contact }, when) = (clock.due.clone(), clock.figure()) else { return None };
-    let data = json!({ "level": level, "role": role, "contact": contact });
     let whom = clock.whom().unwrap_or_default();
-    Some(line(
-        "c",
-        format!("L{level} was called"),
-        format!("{whom}; due {when}"),
-        Step::Say(RecordKind::IncidentEscalate, data),
-    ))
+    let ask = Ask {
+        incident: incident.id,
+        kind: RecordKind::IncidentEscalate,
+        data: json!({ "level": level, "role": role, "contact": contact }),
+        key: "contact",
+        title: format!("L{level}, {role}, was called"),
+        question: "Who was reached, and how?",
+    };
+    Some(line("c", format!("L{level} was called"), format!("{whom}; due {when}"), Step::Ask(Box::new(ask))))
 }
 
 pub fn priorities(state: &mut State) {

@@ -53,7 +53,7 @@ impl Desk {
         let connections = setup::open(&config, None).connections;
         let redactor = connections.redactor().clone();
         let journal = dashboard::journal(config.journal.clone(), config.environment.clone(), redactor).await;
-        attend(&*journal).await;
+        attend(&*journal, &config.environment).await;
         Ok(Self::of(config, connections, journal, global.read_only))
     }
 
@@ -96,9 +96,10 @@ impl Desk {
 }
 
 /// What is done here belongs to the incident that is open, of several to the newest. A journal that can't be read says so at what is done next.
-async fn attend(journal: &dyn Journal) {
+async fn attend(journal: &dyn Journal, env: &str) {
     let records = journal.of_incidents(incidents::READ).await.unwrap_or_default();
-    let open = Incidents::of(&records).open().last().map(|incident| incident.id);
+    let open = Incidents::of(&records);
+    let open = open.open().rfind(|incident| incident.env == env).map(|incident| incident.id);
     if open.is_some() {
         journal.attend(open).await;
     }
