@@ -63,7 +63,9 @@ pub fn wait_over(screen: &Session, home: &Home, runs: usize) {
     let ended = poll(LONG, || over(home).then_some(()));
     let story = home.story_now();
     assert!(ended.is_some(), "{story:#?}\n{}", screen.text());
-    assert!(!story.iter().any(|told| told.starts_with("run.finish ") && told != "run.finish ok"), "{story:#?}");
+    let well = !story.iter().any(|told| told.starts_with("run.finish ") && told != "run.finish ok");
+    let details = || home.records().iter().map(|record| record["data"]["detail"].to_string()).collect::<Vec<_>>();
+    assert!(well, "{story:#?} {:#?}", details());
 }
 
 #[test]
