@@ -8,6 +8,7 @@ pub(super) use menu::open;
 
 use self::menu::{heading, selected_alert};
 use super::{NameDialog, Overlay, State, Topic};
+use crate::domain::incident::TITLE;
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::slo::Slo;
 use crate::domain::{Alert, IncidentId, SourceId, Subject, text};
@@ -18,8 +19,6 @@ use crate::widgets::field::Field;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Letters of a title at most.
-const TITLE: usize = 120;
 /// What changed in this time before an incident is what may have set it off.
 const BEFORE: Duration = Duration::from_mins(30);
 /// So many of those changes are written into the assessment, to be cut down by whoever writes it.

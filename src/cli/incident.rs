@@ -4,7 +4,7 @@ use super::runbook::{Desk, at_desk};
 use super::setup::here;
 use super::{Global, PRINTS};
 use crate::clock;
-use crate::domain::incident::{Duty, Priority, Rules};
+use crate::domain::incident::{Duty, Priority, Rules, TITLE};
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{IncidentId, json, text};
 use crate::incident::{self, Incident, Incidents, clocks, edits, handover, json as shape, report};
@@ -18,9 +18,6 @@ use std::process::ExitCode;
 use uuid::Uuid;
 
 const RECORDS: &str = "Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
-
-/// Letters of a title at most: it stands in one line everywhere.
-pub const TITLE: usize = 120;
 
 /// `quarterdeck incident …`
 #[derive(Debug, Subcommand)]
@@ -352,8 +349,7 @@ async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), Str
 async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), String> {
     let known = Known::read(desk).await?;
     let incident = known.find(which.id.as_deref())?;
-    let next = incident.called.keys().copied().max().unwrap_or(0).max(usize::from(incident.acknowledged.is_some())) + 1;
-    let number = level.unwrap_or(next);
+    let number = level.unwrap_or(incident.reached() + 1);
     let of = known.rules.escalation.len();
     let level = number.checked_sub(1).and_then(|at| known.rules.escalation.get(at));
     let level =

@@ -105,7 +105,7 @@ fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
     if incident.mitigated.is_some() || incident.priority > Priority::P1 {
         return None;
     }
-    let reached = incident.called.keys().copied().max().unwrap_or(0).max(usize::from(incident.acknowledged.is_some()));
+    let reached = incident.reached();
     let level = rules.escalation.get(reached)?;
     let call = Due::Call { level: reached + 1, role: level.role.clone(), contact: level.contact.clone() };
     due(call, incident.declared.at, level.after)

@@ -121,6 +121,11 @@ impl Incident {
         self.resolved.is_none()
     }
 
+    /// The highest level of the escalation that somebody of is on it, 0: none. Whoever acknowledged it is the first.
+    pub fn reached(&self) -> usize {
+        self.called.keys().copied().max().unwrap_or(0).max(usize::from(self.acknowledged.is_some()))
+    }
+
     /// How it stands, in a word.
     pub const fn word(&self) -> &'static str {
         match (&self.resolved, &self.mitigated, &self.acknowledged) {

@@ -44,8 +44,7 @@ pub const KIND: PaneKind = PaneKind {
 
 /// What is promised of the service, and what it is now, as far as sources have told.
 pub fn objectives<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Slo> {
-    let feeds = cx.store.about(Subject::Alerts).filter(|feed| feed.id.as_str().ends_with("/slo"));
-    feeds.filter_map(|feed| feed.snapshot()?.alerts()).flat_map(|report| report.slos.iter())
+    strip::feeds(cx).filter_map(|feed| feed.snapshot()?.alerts()).flat_map(|report| report.slos.iter())
 }
 
 /// A figure of one of them, as the strip shows it.

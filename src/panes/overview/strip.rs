@@ -32,11 +32,15 @@ pub(super) struct Strip {
     cells: Vec<Cell>,
 }
 
+/// The sources that tell of what is promised.
+pub(super) fn feeds<'a>(cx: &Cx<'a>) -> impl Iterator<Item = &'a Feed> {
+    cx.store.about(Subject::Alerts).filter(|feed| feed.id.as_str().ends_with("/slo"))
+}
+
 impl Strip {
     /// What the sources told last; nothing where the config names none.
     pub fn of(cx: &Cx<'_>) -> Self {
-        let feeds = cx.store.about(Subject::Alerts).filter(|feed| feed.id.as_str().ends_with("/slo"));
-        Self { cells: feeds.flat_map(|feed| cells(feed, cx)).collect() }
+        Self { cells: feeds(cx).flat_map(|feed| cells(feed, cx)).collect() }
     }
 
     pub fn is_empty(&self) -> bool {
