@@ -39,6 +39,7 @@ macro_rules! eprint {
 mod approval;
 mod check;
 mod dashboard;
+mod drill;
 mod incident;
 mod journal;
 mod lock;
@@ -144,6 +145,8 @@ enum Command {
     Record(record::Record),
     /// Show a recording again, as it was
     Replay(replay::Replay),
+    /// Practise: the dashboard over a production of its own, in which an incident unfolds
+    Drill(drill::Drill),
     /// The record of everything done
     #[command(subcommand)]
     Journal(journal::Command),
@@ -192,6 +195,7 @@ fn run(cli: Cli) -> color_eyre::Result<ExitCode> {
     let global = cli.global;
     match cli.command {
         None => dashboard::run(&global, &cli.into),
+        Some(Command::Drill(drill)) => drill.run(&global, &cli.into),
         Some(_) if !cli.into.is_nowhere() => {
             color_eyre::eyre::bail!(
                 "--record belongs to the dashboard; `quarterdeck record FILE` records without a screen"

@@ -1,0 +1,110 @@
+//! `quarterdeck drill`: the dashboard over a production of its own, in which something goes wrong.
+
+use super::dashboard::{self, need_terminal};
+use super::record::IntoFile;
+use super::{Global, setup};
+use crate::drill::{Drill as Begun, Options, Scenario, Size};
+use clap::Args;
+use color_eyre::eyre::{WrapErr, bail, eyre};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "Examples:
+  quarterdeck drill                    a game server is down: the first minute
+  quarterdeck drill --list             what can be played
+  quarterdeck drill bad-deploy         that
+  quarterdeck drill steady --size 1000x20
+                                       a large production on a quiet day
+  quarterdeck drill mine.toml --speed 5
+                                       your own scenario, five times as fast
+
+Nothing outside of this program is asked or changed: all that the screen shows is made up, and served on loopback for as long as it runs.
+
+Exit codes: 0 it was left, 1 it can't be begun: why is told, 2 the command line was not understood; 128 and the signal's number when a
+signal ended it.";
+
+/// Practise: the dashboard over a production of its own, on this machine alone, in which an incident unfolds. Everything above the wire is
+/// what you use in earnest: panes, alerts, runbooks, the journal, incidents.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Drill {
+    /// What is played: one of --list, or a file of your own
+    #[arg(default_value = "service-down")]
+    scenario: String,
+    /// Only tell what can be played
+    #[arg(long)]
+    list: bool,
+    /// The same number gives the same production; absent: another one each time
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Seconds of the production in one of yours, 0.1 to 600
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// Machines, and containers on each
+    #[arg(long, value_name = "SERVERSxCONTAINERS", default_value_t = Size::default())]
+    size: Size,
+    /// Print the config of the dashboard in front of it, serve, and show no screen: for other clients, until it is ended
+    #[arg(long, conflicts_with = "list")]
+    serve: bool,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse::<f64>().ok().filter(|speed| (0.1..=600.0).contains(speed));
+    speed.ok_or_else(|| "write a number from 0.1 to 600".to_owned())
+}
+
+impl Drill {
+    /// Plays it until it is left.
+    pub fn run(self, global: &Global, into: &IntoFile) -> color_eyre::Result<ExitCode> {
+        if self.list {
+            return list();
+        }
+        if global.config.is_some() || global.env.is_some() {
+            bail!("a drill has a config of its own: leave --config and --env out");
+        }
+        if !self.serve {
+            need_terminal("`quarterdeck drill --list` tells what can be played")?;
+        }
+        let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
+        let options = Options { scenario: self.scenario()?, seed, size: self.size, speed: self.speed };
+        let begun = Begun::start(&options).wrap_err("the drill can't be begun")?;
+        if self.serve {
+            return serve(&begun);
+        }
+        let global = Global { config: Some(begun.config().to_owned()), ..global.clone() };
+        setup::config(&global)?;
+        dashboard::run(&global, into)
+    }
+
+    fn scenario(&self) -> color_eyre::Result<Scenario> {
+        let path = PathBuf::from(&self.scenario);
+        if self.scenario.ends_with(".toml") {
+            let text = std::fs::read_to_string(&path).wrap_err_with(|| format!("{} can't be read", path.display()))?;
+            return Scenario::read(&text).map_err(|why| eyre!("{}: {why}", path.display()));
+        }
+        let near = crate::domain::nearest(&self.scenario, Scenario::ids());
+        let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"));
+        Scenario::built_in(&self.scenario)
+            .map_err(|why| eyre!("{why}{hint}; `quarterdeck drill --list` tells those that there are, and a file of your own ends in .toml"))
+    }
+}
+
+fn list() -> color_eyre::Result<ExitCode> {
+    let width = Scenario::ids().map(str::len).max().unwrap_or_default();
+    for id in Scenario::ids() {
+        let scenario = Scenario::built_in(id).map_err(|why| eyre!("{id}: {why}"))?;
+        let severity = scenario.severity.as_deref().unwrap_or("-");
+        println!("{id:width$}  {severity:2}  {}", scenario.title);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// For other clients than our own: until a signal comes, or standard input ends.
+fn serve(begun: &Begun) -> color_eyre::Result<ExitCode> {
+    println!("{}", begun.config().display());
+    let mut line = String::new();
+    while std::io::stdin().read_line(&mut line)? > 0 {
+        line.clear();
+    }
+    Ok(ExitCode::SUCCESS)
+}

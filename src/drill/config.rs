@@ -1,0 +1,113 @@
+//! The config of the dashboard in front of a drill: an ordinary one, that could be anybody's.
+
+use super::stage::Stage;
+use super::world::{Role, Server};
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// More machines than these are many: they are not asked one by one.
+pub const LARGE: usize = 60;
+
+/// Where everything answers.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Without a slash at its end, as all of these.
+    pub prometheus: String,
+    /// See there.
+    pub alertmanager: String,
+    /// Of the machines: each under its name.
+    pub hosts: String,
+    /// Of the status page and the like.
+    pub web: String,
+    /// The name of each engine, its machines, and its socket.
+    pub engines: Vec<(String, Range<usize>, PathBuf)>,
+    /// What /admin/ of a game server wants.
+    pub token: String,
+}
+
+/// What is promised, as the overview shows it.
+const PROMISED: &str = r#"
+[[prometheus.main.slo]]
+name = "availability"
+query = 'avg(up{job="godot"})'
+limit = 1
+bad = "below"
+unit = "ratio"
+critical = true
+
+[[prometheus.main.slo]]
+name = "errors"
+query = '(sum(rate(http_requests_total{job="godot", status=~"5.."}[1m])) or vector(0)) / sum(rate(http_requests_total{job="godot"}[1m]))'
+limit = 0.05
+unit = "ratio"
+
+[[prometheus.main.slo]]
+name = "p95"
+query = 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="godot"}[1m])))'
+limit = 2
+unit = "seconds"
+
+[[prometheus.main.slo]]
+name = "memory"
+query = '1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes'
+limit = 0.90
+unit = "ratio"
+
+[[prometheus.main.slo]]
+name = "disk"
+query = '1 - node_filesystem_avail_bytes / node_filesystem_size_bytes'
+limit = 0.85
+unit = "ratio"
+"#;
+
+/// It.
+pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
+    let servers = &stage.world.servers;
+    let large = servers.len() > LARGE;
+    let journal = quoted(&folder.join("journal.sqlite").to_string_lossy());
+    let mut text = format!("environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n");
+    let _ = write!(
+        text,
+        "[prometheus.main]\nurl = \"{}\"\ninterval = \"1s\"\nrules_interval = \"5s\"\nservers_interval = \"{}\"\n\
+         slo_interval = \"2s\"\nwatchdog = \"Watchdog\"\n{PROMISED}\n",
+        places.prometheus,
+        if large { "15s" } else { "2s" },
+    );
+    let _ = write!(
+        text,
+        "[alertmanager.main]\nurls = [\"{}\"]\ninterval = \"1s\"\nwatchdog = \"Watchdog\"\n\n",
+        places.alertmanager
+    );
+    for (name, of, socket) in &places.engines {
+        let socket = quoted(&format!("unix://{}", socket.display()));
+        let _ = write!(text, "[docker.{name}]\nhost = {socket}\ninterval = \"1s\"\n");
+        let server = if of.len() == 1 { &servers[of.start].name } else { name };
+        let _ = write!(text, "server = \"{server}\"\n\n");
+    }
+    servers.iter().for_each(|one| server(one, places, large, &mut text));
+    text
+}
+
+fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
+    let Server { name, address, role, .. } = one;
+    let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [\"{}\"]\n", role.word());
+    let at = format!("{}/{name}", places.hosts);
+    if !large {
+        let _ = writeln!(text, "docker = \"{name}\"");
+        if matches!(role, Role::Game | Role::Api) {
+            let players = if *role == Role::Game { "players = \"/player_count\", " } else { "" };
+            let columns = format!("columns = {{ {players}version = \"/version\" }}");
+            let _ = write!(
+                text,
+                "health = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"1s\"\n"
+            );
+        }
+    }
+    text.push('\n');
+}
+
+/// A text of TOML: paths may hold anything.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}

@@ -1,0 +1,234 @@
+//! The world on its stage: it goes by with the time, is scraped and alerted on, and is what everything that is served tells of.
+
+use super::alerting::Silences;
+use super::clock::Clock;
+use super::metrics::Past;
+use super::metrics::exposed::Target;
+use super::metrics::promql::Query;
+use super::metrics::rules::{self, Rule};
+use super::metrics::series::{Labels, NAME};
+use super::scenario::Scenario;
+use super::world::{Order, Refused, Size, World};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Seconds of the world before its beginning that charts can show.
+const BEFORE: i64 = 1_800;
+/// Of a large one: what is scraped there is much.
+const BEFORE_LARGE: i64 = 120;
+/// More machines than these are many.
+const LARGE: usize = 60;
+/// Prometheus scrapes and looks at its rules this often, in seconds of the world. More often than in life: somebody waits in front of it.
+const SCRAPE: i64 = 5;
+const SCRAPE_LARGE: i64 = 15;
+/// What was scraped is kept for so long, in seconds on the wire.
+const KEEP: f64 = 7_200.0;
+const KEEP_LARGE: f64 = 900.0;
+/// After a while in which nobody looked (a suspended machine), no more than this is made up for at once: seconds of the world.
+const MOST_AT_ONCE: i64 = 600;
+
+/// All of it.
+pub struct Stage {
+    /// The production.
+    pub world: World,
+    /// What was scraped.
+    pub past: Past,
+    /// What is alerted on.
+    pub rules: Vec<Rule>,
+    /// Whose alerts are held back.
+    pub silences: Silences,
+    /// How its time is told.
+    pub clock: Clock,
+    scenario: Scenario,
+    scrape: i64,
+    /// What was done to it, by whomever: for the score.
+    pub orders: Vec<(i64, Order)>,
+}
+
+impl Stage {
+    /// As it is at its beginning.
+    ///
+    /// # Errors
+    /// When the scenario names what such a world does not have.
+    pub fn new(seed: u64, size: Size, scenario: Scenario, start: Timestamp, speed: f64) -> Result<Self, String> {
+        let clock = Clock::new(start, speed);
+        let large = size.servers > LARGE;
+        let (before, scrape, keep) =
+            if large { (BEFORE_LARGE, SCRAPE_LARGE, KEEP_LARGE) } else { (BEFORE, SCRAPE * 3, KEEP) };
+        let mut past = Past::new(keep);
+        let world = World::with_past(seed, size, before, |world| {
+            if world.at % scrape == 0 {
+                scrape_all(&mut past, world, clock);
+            }
+        });
+        scenario.fits(&world)?;
+        let scrape = if large { SCRAPE_LARGE } else { SCRAPE };
+        let (rules, silences) = (rules::shipped()?, Silences::new(seed));
+        let mut stage = Self { world, past, rules, silences, clock, scenario, scrape, orders: Vec::new() };
+        // What always fires has fired for a while when the drill begins.
+        stage.look(-before);
+        stage.look(0);
+        Ok(stage)
+    }
+
+    /// Up to that moment on the wire; how many seconds went by.
+    pub fn until(&mut self, wire: f64) -> i64 {
+        let goal = self.clock.second(wire);
+        let seconds = (goal - self.world.at).clamp(0, MOST_AT_ONCE);
+        (0..seconds).for_each(|_| self.step());
+        seconds
+    }
+
+    /// One second.
+    pub fn step(&mut self) {
+        self.world.step();
+        for order in self.scenario.due(&self.world) {
+            // It fitted when it began; what somebody made of the world meanwhile is what the drill is about.
+            let _ = self.world.order(order);
+        }
+        if self.world.at % self.scrape == 0 {
+            scrape_all(&mut self.past, &self.world, self.clock);
+            self.look(self.world.at);
+        }
+    }
+
+    /// What somebody does.
+    ///
+    /// # Errors
+    /// When it can't be done.
+    pub fn order(&mut self, order: Order) -> Result<(), Refused> {
+        self.orders.push((self.world.at, order.clone()));
+        self.world.order(order)
+    }
+
+    /// A question, as of now.
+    pub fn query(&self) -> Query<'_> {
+        self.query_at(self.clock.wire(self.world.at))
+    }
+
+    /// A question, as of that moment on the wire.
+    pub fn query_at(&self, at: f64) -> Query<'_> {
+        Query { past: &self.past, at, speed: self.clock.speed }
+    }
+
+    /// What is being played.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// Prometheus looks at its rules.
+    fn look(&mut self, second: i64) {
+        let query = Query { past: &self.past, at: self.clock.wire(second.max(0)), speed: self.clock.speed };
+        for rule in &mut self.rules {
+            rule.evaluate(second, &query);
+        }
+        let alerts: Vec<(Labels, f64)> = self.rules.iter().flat_map(Rule::series).collect();
+        self.past.scrape(self.clock.wire(second), "rules", alerts);
+    }
+}
+
+fn scrape_all(past: &mut Past, world: &World, clock: Clock) {
+    let at = clock.wire(world.at);
+    for target in Target::all(world) {
+        let instance = target.instance(world);
+        let up = target.answers(world).is_ok();
+        let told = if up { target.scraped(world, clock) } else { Vec::new() };
+        let mut labels = target.labels(world);
+        labels.insert(NAME.into(), "up".into());
+        past.scrape(at, &format!("up {instance}"), [(labels, f64::from(u8::from(up)))]);
+        past.scrape(at, &instance, told);
+    }
+}
+
+/// The stage, as all that serve it share it.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Stage>>);
+
+impl Shared {
+    /// To be shared.
+    pub fn new(stage: Stage) -> Self {
+        Self(Arc::new(Mutex::new(stage)))
+    }
+
+    /// Alone with it, for a moment: nothing is awaited meanwhile.
+    pub fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::metrics::promql::{self, Value};
+
+    fn stage(scenario: &str) -> Stage {
+        let start = Timestamp::from_second(1_700_000_000).unwrap();
+        Stage::new(5, Size::default(), Scenario::built_in(scenario).unwrap(), start, 1.0).unwrap()
+    }
+
+    fn firing(stage: &Stage) -> Vec<&str> {
+        let fires = |rule: &&Rule| rule.alerts.values().any(|alert| alert.fires.is_some());
+        stage.rules.iter().filter(fires).map(|rule| rule.name.as_str()).collect()
+    }
+
+    fn run(stage: &mut Stage, seconds: usize) {
+        (0..seconds).for_each(|_| stage.step());
+    }
+
+    #[test]
+    fn on_a_quiet_day_only_the_watchdog_fires() {
+        let mut stage = stage("steady");
+        assert_eq!(firing(&stage), ["Watchdog"]);
+        run(&mut stage, 3600);
+        assert_eq!(firing(&stage), ["Watchdog"]);
+        assert!(stage.rules.iter().all(|rule| rule.name == "Watchdog" || rule.alerts.is_empty()));
+    }
+
+    #[test]
+    fn charts_have_half_an_hour_behind_them() {
+        let stage = stage("steady");
+        let query = stage.query();
+        let text = "sum(rate(http_requests_total{job=\"godot\"}[5m]))";
+        let runs =
+            query.over(&promql::parse(text).unwrap(), (1..=90).map(|back| query.at - f64::from(back) * 16.0)).unwrap();
+        assert_eq!(runs[0].points.len(), 90);
+        assert!(runs[0].points.iter().all(|(_, value)| *value > 50.0));
+    }
+
+    #[test]
+    fn every_scenario_is_seen_by_the_alert_that_is_meant_to() {
+        for (scenario, alert, within) in [
+            ("service-down", "ServiceDown", 110),
+            ("memory-leak", "ServiceDown", 0),
+            ("bad-deploy", "HighErrorRate", 700),
+            ("connection-exhaustion", "DatabaseConnectionsHigh", 500),
+            ("hot-shard", "HighResponseTime", 0),
+            ("disk-filling", "HighDiskUsage", 1800),
+        ] {
+            let mut stage = stage(scenario);
+            let seconds = (0..2400).find(|_| {
+                stage.step();
+                firing(&stage).len() > 1
+            });
+            eprintln!("{scenario}: {seconds:?} {:?}", firing(&stage));
+            if within > 0 {
+                assert!(seconds.is_some_and(|at| at < within), "{scenario} {seconds:?}");
+                assert!(firing(&stage).contains(&alert), "{scenario} {:?}", firing(&stage));
+            }
+        }
+    }
+
+    #[test]
+    fn the_slo_expressions_of_the_example_have_values() {
+        let stage = stage("steady");
+        for text in [
+            "avg(up{job=\"godot\"})",
+            "(sum(rate(http_requests_total{job=\"godot\", status=~\"5..\"}[5m])) or sum(rate(http_requests_total{job=\"godot\"}[5m])) * 0) / sum(rate(http_requests_total{job=\"godot\"}[5m]))",
+            "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job=\"godot\"}[5m])))",
+            "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+        ] {
+            let Ok(Value::Vector(samples)) = stage.query().run(&promql::parse(text).unwrap()) else { panic!("{text}") };
+            assert!(!samples.is_empty() && samples.iter().all(|one| one.value.is_finite()), "{text}: {samples:?}");
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! The production that a drill operates: machines, containers, players, requests, memory, connections.
+//!
+//! Pure. It is stepped second by second and knows neither a clock nor a wire; the same seed and the same orders at the same seconds give
+//! the same world. Causes have effects here, and only here: a leaking build fills its memory, the kernel ends it, the health check fails,
+//! players leave, the balancer answers 502. What is shown of it is told by `metrics` and `serve`.
+
+pub mod chance;
+pub mod container;
+pub mod database;
+pub mod layout;
+pub mod order;
+pub mod server;
+
+pub use container::{Container, Flaw, Health, State};
+pub use database::Database;
+pub use layout::Size;
+pub use order::{Order, Refused};
+pub use server::{Role, Server};
+
+use chance::{Chance, Wander};
+use std::collections::BTreeMap;
+
+/// Players that a shard holds well.
+const FULL: f64 = 320.0;
+/// Requests a second of one player.
+const PER_PLAYER: f64 = 0.14;
+/// Queries that a request leads to.
+const PER_REQUEST: f64 = 3.0;
+/// Sessions that the pool of a game server and of an API server keeps open.
+const POOLS: [usize; 2] = [8, 16];
+/// More machines than these are many.
+const LARGE: usize = 60;
+/// The engine starts a container that ended by itself again after so many seconds.
+const RESTARTS_AFTER: i64 = 3;
+
+/// What happened, for the score and the transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The second of the world.
+    pub at: i64,
+    /// What it happened to: `game-2/godot-server`, `db-primary`.
+    pub thing: String,
+    /// What happened, in a few words.
+    pub what: String,
+}
+
+/// An engine's event, as Docker tells it.
+#[derive(Clone, Debug)]
+pub struct EngineEvent {
+    /// The second of the world.
+    pub at: i64,
+    /// The index of the machine whose engine tells it.
+    pub server: usize,
+    /// The container's: one that takes its name later has another id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// `start`, `die`, `oom`, `health_status: unhealthy`, …
+    pub action: String,
+    /// Of one that has ended.
+    pub code: Option<i64>,
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Seconds since it began.
+    pub at: i64,
+    /// The seed that it is made of.
+    pub seed: u64,
+    /// Its machines.
+    pub servers: Vec<Server>,
+    /// Their containers.
+    pub containers: Vec<Container>,
+    /// The primary, and its standby.
+    pub databases: [Database; 2],
+    /// What the balancer answered: well, and with 5xx, in the last second.
+    pub answered: [f64; 2],
+    /// What happened, oldest first.
+    pub events: Vec<Event>,
+    /// What the engines told, oldest first.
+    pub engine_events: Vec<EngineEvent>,
+    /// Whose lock holds others up, and how many more start to wait each second.
+    blockers: Vec<(i32, usize)>,
+    demand: Wander,
+    chance: Chance,
+}
+
+impl World {
+    /// The world of that seed and size, as it is on a quiet day.
+    pub fn new(seed: u64, size: Size) -> Self {
+        Self::with_past(seed, size, 120, |_| {})
+    }
+
+    /// The same, of which so many seconds before its beginning can be looked at.
+    pub fn with_past(seed: u64, size: Size, seconds: i64, each: impl FnMut(&Self)) -> Self {
+        let (servers, containers) = layout::layout(seed, size);
+        let at = |role| servers.iter().position(|server| server.role == role).unwrap_or_default();
+        let [primary, standby] = [(Role::Primary, false), (Role::Standby, true)].map(|(role, standby)| {
+            let server = at(role);
+            Database::new(seed, server, &servers[server].name, standby, 100.max(servers.len() * 2))
+        });
+        let mut world = Self {
+            at: -seconds,
+            seed,
+            servers,
+            containers,
+            databases: [primary, standby],
+            answered: [0.0; 2],
+            events: Vec::new(),
+            engine_events: Vec::new(),
+            blockers: Vec::new(),
+            demand: Wander::default(),
+            chance: Chance::new(seed, "world"),
+        };
+        world.open_pools();
+        world.settle(each);
+        world
+    }
+
+    /// One second.
+    pub fn step(&mut self) {
+        self.at += 1;
+        self.databases();
+        self.players();
+        self.requests();
+        self.containers();
+        self.machines();
+    }
+
+    /// The indices of the containers of that machine: all have as many, one after the other.
+    pub fn on(&self, server: usize) -> std::ops::Range<usize> {
+        let each = self.containers.len() / self.servers.len();
+        server * each..(server + 1) * each
+    }
+
+    /// The index of the container of that service on that machine.
+    pub fn service(&self, server: usize, service: &str) -> Option<usize> {
+        self.on(server).find(|at| self.containers[*at].service == service)
+    }
+
+    /// `game-2/godot-server`.
+    pub fn title(&self, container: usize) -> String {
+        let one = &self.containers[container];
+        format!("{}/{}", self.servers[one.server].name, one.name)
+    }
+
+    /// Whether the service of that machine answers who asks it.
+    pub fn serves(&self, server: usize) -> bool {
+        let service = match self.servers[server].role {
+            Role::Balancer => "nginx",
+            Role::Game => "godot-server",
+            Role::Api => "godot-api",
+            Role::Primary | Role::Standby => "postgres",
+        };
+        let container = self.service(server, service);
+        self.servers[server].up && container.is_some_and(|at| self.containers[at].answers(self.at))
+    }
+
+    /// Tells what happened.
+    pub(super) fn tell(&mut self, thing: impl Into<String>, what: impl Into<String>) {
+        self.events.push(Event { at: self.at, thing: thing.into(), what: what.into() });
+    }
+
+    fn engine(&mut self, container: usize, action: impl Into<String>) {
+        let one = &self.containers[container];
+        let (id, name, image) = (one.id.clone(), one.name.clone(), one.image());
+        let (action, server) = (action.into(), one.server);
+        let code = match one.state {
+            State::Exited { code, .. } if action == "die" => Some(code),
+            _ => None,
+        };
+        self.engine_events.push(EngineEvent { at: self.at, server, id, name, image, action, code });
+    }
+
+    /// The time before the beginning goes by, so that nothing stands where it was put, and what is scraped has a past; it counts as nothing
+    /// that happened. `each` second is looked at.
+    fn settle(&mut self, mut each: impl FnMut(&Self)) {
+        let games = self.games().count().max(1) as f64;
+        let all = self.wanted_players();
+        for server in self.servers.iter_mut().filter(|server| server.role == Role::Game) {
+            server.players = (all / games).floor();
+        }
+        while self.at < 0 {
+            self.step();
+            each(self);
+        }
+        self.events.clear();
+        self.engine_events.clear();
+    }
+
+    fn games(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.servers.len()).filter(|at| self.servers[*at].role == Role::Game)
+    }
+
+    fn wanted_players(&mut self) -> f64 {
+        let games = self.games().count() as f64;
+        games * FULL * (0.72 + 0.05 * self.demand.step(&mut self.chance))
+    }
+
+    /// Players go where the matchmaker sends them; who is on a shard that does not answer is gone.
+    fn players(&mut self) {
+        let all = self.wanted_players();
+        let is_open = |at: usize| self.servers[at].role == Role::Game && self.serves(at) && !self.servers[at].draining;
+        let open: Vec<bool> = (0..self.servers.len()).map(is_open).collect();
+        let weights: f64 =
+            self.servers.iter().zip(&open).filter(|(_, open)| **open).map(|(one, _)| one.attraction).sum();
+        for (at, open) in open.into_iter().enumerate() {
+            let goal = match open {
+                true => (all * self.servers[at].attraction / weights).min(FULL * 1.6),
+                false => 0.0,
+            };
+            let (serves, server) = (self.serves(at), &mut self.servers[at]);
+            server.players = match serves {
+                // Whom a draining shard has, moves on within a minute or so.
+                true if server.draining => (server.players - 2.0 - server.players * 0.03).max(0.0),
+                true => server.players + (goal - server.players) * 0.03,
+                false => 0.0,
+            };
+        }
+    }
+
+    /// What is asked, by whom it is answered, and how.
+    fn requests(&mut self) {
+        let turned_away = self.databases[0].turned_away;
+        let slow_database = self.database_delay();
+        let mut answered = [0.0; 2];
+        for at in 0..self.servers.len() {
+            if service_of(self.servers[at].role).is_none() {
+                continue;
+            }
+            let players = self.asking(at);
+            let count = self.chance.count(players * PER_PLAYER + 2.0);
+            if !self.serves(at) {
+                answered[1] += count as f64 * 0.15;
+                self.servers[at].failing = 1.0;
+                continue;
+            }
+            let flaw = self.flaw(at);
+            let server = &mut self.servers[at];
+            let crowded = if server.role == Role::Game { (players / FULL).powi(4) } else { 0.3 };
+            let latency = (0.035 * (1.0 + crowded) + slow_database) * if flaw.slow > 0.0 { flaw.slow } else { 1.0 };
+            let failing = 1.0 - (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - (crowded - 2.0).clamp(0.0, 0.6));
+            server.answer(count, failing.max(0.0004), latency);
+            answered[0] += count as f64 * (1.0 - failing);
+            answered[1] += count as f64 * failing;
+        }
+        self.answered = answered;
+    }
+
+    /// Those who ask a machine: its players, or, of the API, everybody's share.
+    fn asking(&self, server: usize) -> f64 {
+        match self.servers[server].role {
+            Role::Api => {
+                let all: f64 = self.servers.iter().map(|server| server.players).sum();
+                all * 0.6 / self.servers.iter().filter(|server| server.role == Role::Api).count().max(1) as f64
+            }
+            _ => self.servers[server].players,
+        }
+    }
+
+    /// Seconds that an answer takes longer because of who waits in the database.
+    fn database_delay(&self) -> f64 {
+        let waiting = self.databases[0].sessions.iter().filter(|session| session.blocked_by.is_some()).count();
+        0.004 + 0.12 * waiting as f64
+    }
+
+    fn databases(&mut self) {
+        let up = self.serves(self.databases[0].server);
+        let (mut came, mut away, mut asked) = (0.0, 0.0, BTreeMap::new());
+        for server in 0..self.servers.len() {
+            let Some(service) = service_of(self.servers[server].role) else { continue };
+            let app = format!("{service}@{}", self.servers[server].name);
+            let weight = self.asking(server) + 1.0;
+            came += weight;
+            if up && self.serves(server) {
+                away += weight * self.fill_pool(server, &app);
+                asked.insert(app, self.asking(server) * PER_PLAYER * PER_REQUEST);
+            } else {
+                self.databases[0].sessions.retain(|session| session.app != app);
+                away += if up { 0.0 } else { weight };
+            }
+        }
+        let took = 0.004 + self.database_delay() * 0.2;
+        self.databases[0].work(self.at, &asked, took);
+        self.databases[0].turned_away = if came > 0.0 { (away / came).clamp(0.0, 1.0) } else { 0.0 };
+        self.locks();
+        self.replication();
+    }
+
+    /// Opens what a pool lacks, and what a flaw leaves open; the share of the pool that it did not get.
+    fn fill_pool(&mut self, server: usize, app: &str) -> f64 {
+        let (at, role, client) = (self.at, self.servers[server].role, self.servers[server].address.clone());
+        let flaw = self.flaw(server);
+        let leaks = self.chance.count(flaw.sessions);
+        let pool = self.pool(role);
+        let database = &mut self.databases[0];
+        let missing = pool.saturating_sub(database.pooled(app));
+        let opened = (0..missing).filter(|_| database.connect(at, "spacetime", app, &client).is_some()).count();
+        for _ in 0..leaks {
+            // A pool that needs one gives up one of its own where there is no room for another.
+            if database.forget(at, app, &client).is_none() && database.give_up(app) {
+                let _ = database.forget(at, app, &client);
+            }
+        }
+        (missing - opened) as f64 / pool as f64
+    }
+
+    /// What the build does wrong that answers requests on that machine.
+    fn flaw(&self, server: usize) -> Flaw {
+        let service = service_of(self.servers[server].role).and_then(|service| self.service(server, service));
+        service.map(|at| self.containers[at].flaw).unwrap_or_default()
+    }
+
+    /// Sessions that a pool keeps open; in a large production a pooler stands between.
+    fn pool(&self, role: Role) -> usize {
+        match role {
+            Role::Api => POOLS[1],
+            _ if self.servers.len() > LARGE => 1,
+            _ => POOLS[0],
+        }
+    }
+
+    fn locks(&mut self) {
+        let at = self.at;
+        let database = &mut self.databases[0];
+        self.blockers.retain(|(holder, _)| database.sessions.iter().any(|session| session.pid == *holder));
+        for (holder, more) in &self.blockers {
+            let apps: Vec<String> = database.sessions.iter().map(|session| session.app.clone()).collect();
+            let app = self.chance.one_of(&apps).clone();
+            database.block(at, &app, *holder, *more);
+        }
+    }
+
+    /// The standby replays what the primary writes, unless something keeps it.
+    fn replication(&mut self) {
+        let at = self.at;
+        let [primary, standby] = &mut self.databases;
+        let missing = primary.wal - standby.wal;
+        // It catches up at some megabytes a second.
+        standby.wal += if standby.stalled { 0.0 } else { missing.min(6e6) };
+        standby.size = primary.size;
+        let behind = primary.wal - standby.wal > 1e5;
+        standby.behind_since = behind.then(|| standby.behind_since.unwrap_or(at));
+    }
+
+    fn open_pools(&mut self) {
+        self.databases();
+        for at in 0..self.servers.len() {
+            if self.servers[at].role == Role::Balancer {
+                self.servers[at].players = 0.0;
+            }
+        }
+        let own = [("metrics", "postgres_exporter"), ("quarterdeck", "backup")];
+        for (user, app) in own {
+            let _ = self.databases[0].connect(self.at, user, app, "10.0.1.30");
+        }
+        for session in &mut self.databases[0].sessions {
+            session.started -= self.chance.between(600.0, 60_000.0) as i64;
+        }
+    }
+
+    fn containers(&mut self) {
+        for at in 0..self.containers.len() {
+            let server = self.containers[at].server;
+            let (up, work, traffic) = (self.servers[server].up, self.work(at), self.traffic(server));
+            if !up {
+                self.containers[at].run(0.0, 0.0);
+                continue;
+            }
+            self.containers[at].run(work, traffic);
+            self.watch(at);
+            self.chatter(at);
+        }
+    }
+
+    /// How much a container has to do: 1.0 is as ever.
+    fn work(&self, container: usize) -> f64 {
+        let one = &self.containers[container];
+        let server = &self.servers[one.server];
+        match one.service.as_str() {
+            "godot-server" => 0.15 + server.players / FULL * if one.flaw.slow > 1.0 { 1.4 } else { 1.0 },
+            "postgres" => {
+                0.2 + self.databases[0].sessions.iter().filter(|one| one.at == database::At::Active).count() as f64
+                    / 12.0
+            }
+            "nginx" | "godot-api" => {
+                0.3 + self.answered.iter().sum::<f64>() / (self.games().count().max(1) as f64 * 40.0)
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// Bytes a second of a machine.
+    fn traffic(&self, server: usize) -> f64 {
+        match self.servers[server].role {
+            Role::Game | Role::Api => 20_000.0 + self.servers[server].players * 5_200.0,
+            Role::Balancer => self.answered.iter().sum::<f64>() * 14_000.0,
+            Role::Primary | Role::Standby => 90_000.0,
+        }
+    }
+
+    /// Memory at its limit, builds that end by themselves, health checks, and the engine that starts what ended.
+    fn watch(&mut self, at: usize) {
+        let (now, one) = (self.at, &self.containers[at]);
+        let (limit, age) = (one.limit, now - one.started);
+        let ended = match one.state {
+            State::Running if limit > 0.0 && one.memory >= limit => Some((137, true)),
+            State::Running if one.flaw.crash && age >= 4 => Some((1, false)),
+            _ => None,
+        };
+        if let Some((code, oom)) = ended {
+            self.end_by_itself(at, code, oom);
+        } else if matches!(one.state, State::Exited { .. }) && !one.stopped && now - one.finished >= RESTARTS_AFTER {
+            self.containers[at].restarts += 1;
+            self.start(at);
+        }
+        let good = self.containers[at].answers(now);
+        if let Some(health) = self.containers[at].probe(now, good) {
+            self.health_changed(at, health);
+        }
+    }
+
+    fn end_by_itself(&mut self, at: usize, code: i64, oom: bool) {
+        let now = self.at;
+        if oom {
+            self.engine(at, "oom");
+            let server = self.containers[at].server;
+            self.servers[server].counted.oom_kills += 1.0;
+        } else {
+            self.containers[at].say(now, true, "FATAL: could not read the shard map: unknown field \"region_v2\"");
+        }
+        self.end(at, code, oom);
+    }
+
+    fn health_changed(&mut self, at: usize, health: Health) {
+        let word = match health {
+            Health::Healthy => "healthy",
+            Health::Unhealthy => "unhealthy",
+            Health::None | Health::Starting => return,
+        };
+        self.engine(at, format!("health_status: {word}"));
+        let title = self.title(at);
+        self.tell(title, format!("is {word}"));
+    }
+
+    fn end(&mut self, at: usize, code: i64, oom: bool) {
+        self.containers[at].end(self.at, code, oom);
+        self.engine(at, "die");
+        let why = if oom { ", out of memory" } else { "" };
+        let title = self.title(at);
+        self.tell(title, format!("has ended with {code}{why}"));
+    }
+
+    fn start(&mut self, at: usize) {
+        let now = self.at;
+        self.containers[at].start(now);
+        let version = self.containers[at].version.clone();
+        let service = self.containers[at].service.clone();
+        self.containers[at].say(now, false, format!("{service} {version} is starting"));
+        self.engine(at, "start");
+        let title = self.title(at);
+        self.tell(title, format!("has started, {version}"));
+    }
+
+    /// What it says of the second that passed.
+    fn chatter(&mut self, at: usize) {
+        let now = self.at;
+        let one = &self.containers[at];
+        if !one.answers(now) {
+            return;
+        }
+        let server = &self.servers[one.server];
+        let (failing, players) = (server.failing, server.players);
+        let full = self.databases[0].turned_away > 0.0;
+        let one = &mut self.containers[at];
+        let line = match one.service.as_str() {
+            "godot-server" | "godot-api" if failing > 0.01 && one.chance.happens(failing.max(0.2)) => {
+                Some((true, error_line(one, full)))
+            }
+            "godot-server" if one.chance.happens(0.3) => Some((false, format!("tick ok, {players:.0} players"))),
+            "godot-api" if one.chance.happens(0.3) => Some((false, "POST /v1/session 201 in 18ms".to_owned())),
+            "postgres" if full && one.chance.happens(0.5) => {
+                Some((true, "FATAL:  sorry, too many clients already".to_owned()))
+            }
+            "postgres" if one.chance.happens(0.01) => Some((false, "LOG:  checkpoint complete".to_owned())),
+            _ if one.chance.happens(0.02) => Some((false, "ok".to_owned())),
+            _ => None,
+        };
+        if let Some((error, text)) = line {
+            one.say(now, error, text);
+        }
+    }
+
+    fn machines(&mut self) {
+        let mut asked = vec![(0.0, 0.0); self.servers.len()];
+        for container in &self.containers {
+            let (cores, memory) = &mut asked[container.server];
+            *cores += container.cpu;
+            *memory += container.memory;
+        }
+        for (at, (cores, memory)) in asked.into_iter().enumerate() {
+            let traffic = self.traffic(at);
+            let server = &mut self.servers[at];
+            if server.up {
+                server.memory_used = (server.own_memory + memory).min(server.memory);
+                server.run(cores, traffic);
+            }
+        }
+    }
+}
+
+/// What answers requests on such a machine, if anything does.
+fn service_of(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Game => Some("godot-server"),
+        Role::Api => Some("godot-api"),
+        Role::Balancer | Role::Primary | Role::Standby => None,
+    }
+}
+
+fn error_line(one: &mut Container, database_full: bool) -> String {
+    if database_full {
+        return "ERROR db: FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"
+            .to_owned();
+    }
+    let patterns = [
+        "ERROR shard_map.gd:118: Invalid get index 'region' (on base: 'Nil')",
+        "ERROR shard_map.gd:118: Invalid get index 'region' (on base: 'Nil')",
+        "ERROR http: 500 POST /v1/session: shard map is not loaded",
+    ];
+    (*one.chance.one_of(&patterns)).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

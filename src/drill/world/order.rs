@@ -1,0 +1,187 @@
+//! What somebody does to the world: an operator through the wire, or a scenario.
+
+use super::container::{Flaw, State};
+use super::{Role, World};
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// A container is ended with SIGKILL, and nothing starts it again.
+    Kill(usize),
+    /// A container is asked to end.
+    Stop(usize),
+    /// A container is started.
+    Start(usize),
+    /// A container is ended and started.
+    Restart(usize),
+    /// A container runs on and answers nobody.
+    Hang(usize),
+    /// Another build of a service runs from now on, on one machine or on all.
+    Deploy {
+        /// `godot-server`.
+        service: String,
+        /// `v2.5.1`.
+        version: String,
+        /// What the build does wrong.
+        flaw: Flaw,
+        /// `None`: all.
+        server: Option<usize>,
+    },
+    /// No new players are sent to a machine, and those on it move on; or they are sent there again.
+    Drain(usize, bool),
+    /// So many times as many players as elsewhere want to be on this machine.
+    Attract(usize, f64),
+    /// The disk of a machine grows by so many bytes a second.
+    Fill(usize, f64),
+    /// So many bytes are freed on a machine's disk.
+    Clean(usize, f64),
+    /// A machine loses its power, or gets it back.
+    Power(usize, bool),
+    /// The standby stops to replay, or goes on.
+    Stall(bool),
+    /// Somebody keeps a lock, and so many sessions a second begin to wait for it.
+    Lock(usize),
+    /// A session is ended.
+    Terminate(i32),
+    /// A session's query is ended.
+    Cancel(i32),
+}
+
+/// Why an order can't be carried out, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub String);
+
+impl World {
+    /// Carries an order out.
+    ///
+    /// # Errors
+    /// When the world is not such that it could be.
+    pub fn order(&mut self, order: Order) -> Result<(), Refused> {
+        match order {
+            Order::Kill(at) => self.end_by_order(at, 137),
+            Order::Stop(at) => self.end_by_order(at, 143),
+            Order::Start(at) => self.start_by_order(at),
+            Order::Restart(at) => {
+                let _ = self.end_by_order(at, 143);
+                self.start_by_order(at)?;
+                self.engine(at, "restart");
+                Ok(())
+            }
+            Order::Hang(at) => self.hang(at),
+            Order::Deploy { service, version, flaw, server } => self.deploy(&service, &version, flaw, server),
+            Order::Terminate(pid) => self.databases[0].terminate(pid).then_some(()).ok_or_else(|| no_session(pid)),
+            Order::Cancel(pid) => self.databases[0].cancel(pid, self.at).then_some(()).ok_or_else(|| no_session(pid)),
+            other => {
+                self.change(other);
+                Ok(())
+            }
+        }
+    }
+
+    /// What always can be done.
+    fn change(&mut self, order: Order) {
+        match order {
+            Order::Drain(at, draining) => self.servers[at].draining = draining,
+            Order::Attract(at, times) => self.servers[at].attraction = times,
+            Order::Fill(at, growth) => self.servers[at].disk_growth = growth,
+            Order::Clean(at, bytes) => self.servers[at].disk_used = (self.servers[at].disk_used - bytes).max(0.0),
+            Order::Power(at, on) => self.power(at, on),
+            Order::Stall(stalled) => self.databases[1].stalled = stalled,
+            Order::Lock(more) => self.lock(more),
+            _ => {}
+        }
+    }
+
+    fn end_by_order(&mut self, at: usize, code: i64) -> Result<(), Refused> {
+        if !self.containers[at].runs() {
+            return Err(Refused(format!("container {} is not running", self.containers[at].name)));
+        }
+        self.engine(at, "kill");
+        self.end(at, code, false);
+        self.containers[at].stopped = true;
+        Ok(())
+    }
+
+    fn start_by_order(&mut self, at: usize) -> Result<(), Refused> {
+        if !self.servers[self.containers[at].server].up {
+            return Err(Refused("the machine has no power".to_owned()));
+        }
+        if !self.containers[at].runs() {
+            self.containers[at].restarts = 0;
+            self.start(at);
+        }
+        Ok(())
+    }
+
+    fn hang(&mut self, at: usize) -> Result<(), Refused> {
+        if self.containers[at].state != State::Running {
+            return Err(Refused(format!("container {} is not running", self.containers[at].name)));
+        }
+        self.containers[at].hung = true;
+        let title = self.title(at);
+        self.tell(title, "answers nobody");
+        Ok(())
+    }
+
+    fn deploy(&mut self, service: &str, version: &str, flaw: Flaw, server: Option<usize>) -> Result<(), Refused> {
+        let wanted = |at: &usize| {
+            let one = &self.containers[*at];
+            one.service == service && server.is_none_or(|server| one.server == server)
+        };
+        let all: Vec<usize> = (0..self.containers.len()).filter(wanted).collect();
+        if all.is_empty() {
+            return Err(Refused(format!("no such service: {service}")));
+        }
+        self.tell(service, format!("is deployed, {version}"));
+        for at in all {
+            self.replace(at, version, flaw);
+        }
+        Ok(())
+    }
+
+    /// A new container in the place of an old one: another id, the same name.
+    fn replace(&mut self, at: usize, version: &str, flaw: Flaw) {
+        if self.containers[at].runs() {
+            self.end(at, 143, false);
+        }
+        self.engine(at, "destroy");
+        let now = self.at;
+        let one = &mut self.containers[at];
+        one.id = one.chance.hex(64);
+        (one.version, one.flaw, one.created, one.restarts) = (version.to_owned(), flaw, now, 0);
+        self.engine(at, "create");
+        self.start(at);
+    }
+
+    fn power(&mut self, at: usize, on: bool) {
+        let name = self.servers[at].name.clone();
+        self.tell(name, if on { "has power again" } else { "has lost its power" });
+        let now = self.at;
+        if on {
+            self.servers[at].boot(now);
+        } else {
+            self.servers[at].up = false;
+        }
+        for one in self.on(at) {
+            if on {
+                self.start(one);
+            } else if self.containers[one].runs() {
+                self.containers[one].end(now, 255, false);
+            }
+        }
+    }
+
+    fn lock(&mut self, more: usize) {
+        let at = self.at;
+        let client = self.servers.iter().find(|server| server.role == Role::Api);
+        let client = client.map(|server| server.address.clone()).unwrap_or_default();
+        if let Some(holder) = self.databases[0].forget(at, "psql", &client) {
+            self.blockers.push((holder, more));
+            self.tell("db-primary", format!("session {holder} keeps a lock on shards"));
+        }
+    }
+}
+
+fn no_session(pid: i32) -> Refused {
+    Refused(format!("there is no such session: {pid}"))
+}
