@@ -1,8 +1,8 @@
 //! `quarterdeck drill`: the dashboard over a production of its own, in which something goes wrong.
 
+use super::Global;
 use super::dashboard::{self, need_terminal};
 use super::record::IntoFile;
-use super::{Global, setup};
 use crate::drill::{Drill as Begun, Options, Scenario, Size};
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail, eyre};
@@ -72,8 +72,9 @@ impl Drill {
             return serve(&begun);
         }
         let global = Global { config: Some(begun.config().to_owned()), ..global.clone() };
-        setup::config(&global)?;
-        dashboard::run(&global, into)
+        let left = dashboard::run(&global, into)?;
+        println!("{}", begun.transcript().trim_end());
+        Ok(left)
     }
 
     fn scenario(&self) -> color_eyre::Result<Scenario> {

@@ -20,6 +20,8 @@ pub struct Places {
     pub hosts: String,
     /// Of the status page and the like.
     pub web: String,
+    /// The ports of the primary and of the standby.
+    pub databases: [u16; 2],
     /// The name of each engine, its machines, and its socket.
     pub engines: Vec<(String, Range<usize>, PathBuf)>,
     /// What /admin/ of a game server wants.
@@ -79,6 +81,11 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
         "[alertmanager.main]\nurls = [\"{}\"]\ninterval = \"1s\"\nwatchdog = \"Watchdog\"\n\n",
         places.alertmanager
     );
+    for (name, port) in ["primary", "replica"].into_iter().zip(places.databases) {
+        let dsn = |user: &str| format!("dsn = \"postgres://{user}@127.0.0.1:{port}/spacetime?sslmode=disable\"");
+        let (read, act) = (dsn("quarterdeck"), dsn("quarterdeck_ops"));
+        let _ = write!(text, "[postgres.{name}]\n{read}\nact_as = {{ {act} }}\ninterval = \"1s\"\n\n");
+    }
     for (name, of, socket) in &places.engines {
         let socket = quoted(&format!("unix://{}", socket.display()));
         let _ = write!(text, "[docker.{name}]\nhost = {socket}\ninterval = \"1s\"\n");

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod scenario;
 pub mod serve;
 pub mod stage;
+pub mod transcript;
 pub mod world;
 
 pub use scenario::Scenario;
@@ -22,7 +23,7 @@ use folder::Folder;
 use serve::docker::{self, Engine};
 use serve::hosts::{self, Token};
 use serve::web::{self, Told};
-use serve::{alertmanager, prometheus, wire};
+use serve::{alertmanager, postgres, prometheus, wire};
 use stage::{Shared, Stage};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,11 @@ impl Drill {
         &self.stage
     }
 
+    /// What it was so far, in words.
+    pub fn transcript(&self) -> String {
+        transcript::text(&self.stage.lock())
+    }
+
     /// What the status page, the chat and the pager were told.
     pub fn told(&self) -> &Told {
         &self.told
@@ -128,6 +134,7 @@ struct Listeners {
     alertmanager: TcpListener,
     hosts: TcpListener,
     web: TcpListener,
+    databases: [TcpListener; 2],
     engines: Vec<(Engine, UnixListener)>,
 }
 
@@ -153,6 +160,7 @@ impl Production {
     async fn listen(&self) -> io::Result<(Listeners, Places)> {
         let [prometheus, alertmanager, hosts, web] =
             [wire::port().await?, wire::port().await?, wire::port().await?, wire::port().await?];
+        let databases = [wire::port().await?, wire::port().await?];
         let engines = self.engines()?;
         let url = |listener: &TcpListener| listener.local_addr().map(|at| format!("http://{at}"));
         let places = Places {
@@ -160,12 +168,13 @@ impl Production {
             alertmanager: url(&alertmanager)?,
             hosts: url(&hosts)?,
             web: url(&web)?,
+            databases: [databases[0].local_addr()?.port(), databases[1].local_addr()?.port()],
             engines: engines.iter().map(|(name, of, path, _)| (name.clone(), of.clone(), path.clone())).collect(),
             token: world::chance::Chance::new(u64::from(std::process::id()), "token").hex(32),
         };
         let engines = engines.into_iter();
         let engines = engines.map(|(_, of, _, listener)| (Engine::new(self.stage.clone(), of), listener)).collect();
-        Ok((Listeners { prometheus, alertmanager, hosts, web, engines }, places))
+        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines }, places))
     }
 
     /// Their names, the machines that they are of, and where they listen.
@@ -197,6 +206,9 @@ impl Production {
         tasks.spawn(alertmanager::serve(on.alertmanager, stage()));
         tasks.spawn(hosts::serve(on.hosts, stage(), token));
         tasks.spawn(web::serve(on.web, self.told.clone()));
+        for (which, listener) in on.databases.into_iter().enumerate() {
+            tasks.spawn(postgres::serve(listener, stage(), which));
+        }
         for (engine, listener) in on.engines {
             tasks.spawn(docker::serve(listener, engine));
         }

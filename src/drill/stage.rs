@@ -8,6 +8,7 @@ use super::metrics::promql::Query;
 use super::metrics::rules::{self, Rule};
 use super::metrics::series::{Labels, NAME};
 use super::scenario::Scenario;
+use super::transcript::Kept;
 use super::world::{Order, Refused, Size, World};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,8 +42,7 @@ pub struct Stage {
     pub clock: Clock,
     scenario: Scenario,
     scrape: i64,
-    /// What was done to it, by whomever: for the score.
-    pub orders: Vec<(i64, Order)>,
+    kept: Kept,
 }
 
 impl Stage {
@@ -64,10 +64,11 @@ impl Stage {
         scenario.fits(&world)?;
         let scrape = if large { SCRAPE_LARGE } else { SCRAPE };
         let (rules, silences) = (rules::shipped()?, Silences::new(seed));
-        let mut stage = Self { world, past, rules, silences, clock, scenario, scrape, orders: Vec::new() };
+        let mut stage = Self { world, past, rules, silences, clock, scenario, scrape, kept: Kept::default() };
         // What always fires has fired for a while when the drill begins.
         stage.look(-before);
         stage.look(0);
+        stage.kept = Kept::default();
         Ok(stage)
     }
 
@@ -86,6 +87,7 @@ impl Stage {
             // It fitted when it began; what somebody made of the world meanwhile is what the drill is about.
             let _ = self.world.order(order);
         }
+        self.kept.second(&self.world);
         if self.world.at % self.scrape == 0 {
             scrape_all(&mut self.past, &self.world, self.clock);
             self.look(self.world.at);
@@ -97,8 +99,9 @@ impl Stage {
     /// # Errors
     /// When it can't be done.
     pub fn order(&mut self, order: Order) -> Result<(), Refused> {
-        self.orders.push((self.world.at, order.clone()));
-        self.world.order(order)
+        self.world.order(order.clone())?;
+        self.kept.order(&self.world, &order);
+        Ok(())
     }
 
     /// A question, as of now.
@@ -116,11 +119,25 @@ impl Stage {
         &self.scenario
     }
 
+    /// What is kept of it for the end.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
     /// Prometheus looks at its rules.
     fn look(&mut self, second: i64) {
         let query = Query { past: &self.past, at: self.clock.wire(second.max(0)), speed: self.clock.speed };
         for rule in &mut self.rules {
+            let before = rule.states();
             rule.evaluate(second, &query);
+            let now = rule.states();
+            let on = |labels: &Labels| labels.get("instance").map_or("", |instance| &**instance).to_owned();
+            for (labels, state) in now.iter().filter(|(labels, state)| before.get(*labels) != Some(state)) {
+                self.kept.alert(second, &rule.name, &on(labels), state);
+            }
+            for labels in before.keys().filter(|labels| !now.contains_key(*labels)) {
+                self.kept.alert(second, &rule.name, &on(labels), "resolved");
+            }
         }
         let alerts: Vec<(Labels, f64)> = self.rules.iter().flat_map(Rule::series).collect();
         self.past.scrape(self.clock.wire(second), "rules", alerts);
@@ -132,11 +149,11 @@ fn scrape_all(past: &mut Past, world: &World, clock: Clock) {
     for target in Target::all(world) {
         let instance = target.instance(world);
         let up = target.answers(world).is_ok();
-        let told = if up { target.scraped(world, clock) } else { Vec::new() };
+        let told = if up { target.tell(world, clock) } else { Vec::new() };
         let mut labels = target.labels(world);
+        past.scrape_page(at, &instance, &labels, told);
         labels.insert(NAME.into(), "up".into());
         past.scrape(at, &format!("up {instance}"), [(labels, f64::from(u8::from(up)))]);
-        past.scrape(at, &instance, told);
     }
 }
 

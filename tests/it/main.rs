@@ -27,6 +27,7 @@ mod databases;
 mod databases_fail;
 mod deciding;
 mod docs;
+mod drill;
 mod durable;
 mod example_books;
 mod filters;

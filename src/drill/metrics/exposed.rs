@@ -104,18 +104,6 @@ impl Target {
             Job::Postgres => postgres(world, self.server, clock),
         }
     }
-
-    /// What Prometheus keeps of it.
-    pub fn scraped(self, world: &World, clock: Clock) -> Vec<(Labels, f64)> {
-        let own = self.labels(world);
-        let with = |told: Told| {
-            let mut labels = own.clone();
-            labels.insert(NAME.into(), told.name.into());
-            labels.extend(told.labels.into_iter().map(|(name, value)| (name.into(), value.into())));
-            (labels, told.value)
-        };
-        self.tell(world, clock).into_iter().map(with).collect()
-    }
 }
 
 /// The name that the config gives to the database on that machine.
@@ -135,6 +123,14 @@ pub struct Told {
 }
 
 impl Told {
+    /// The labels of its series, of a target with these.
+    pub fn labels(self, own: &Labels) -> Labels {
+        let mut labels = own.clone();
+        labels.insert(NAME.into(), self.name.into());
+        labels.extend(self.labels.into_iter().map(|(name, value)| (name.into(), value.into())));
+        labels
+    }
+
     /// It counts, so that what is wanted of it is how fast it grows.
     fn counts(&self) -> bool {
         let counter = ["_total", "_sum", "_count", "_bucket", "vmstat_oom_kill"];
@@ -307,8 +303,10 @@ mod tests {
         let world = World::new(1, Size::default());
         let targets: Vec<Target> = Target::all(&world).collect();
         assert_eq!(targets.len(), 8 + 4 + 1 + 2);
-        let mut all: Vec<Labels> =
-            targets.iter().flat_map(|target| target.scraped(&world, clock())).map(|told| told.0).collect();
+        let mut all: Vec<Labels> = targets
+            .iter()
+            .flat_map(|target| target.tell(&world, clock()).into_iter().map(|told| told.labels(&target.labels(&world))))
+            .collect();
         let before = all.len();
         all.sort();
         all.dedup();

@@ -128,6 +128,12 @@ impl Rule {
         labels
     }
 
+    /// `pending` or `firing`, by the labels of each alert.
+    pub fn states(&self) -> BTreeMap<Labels, &'static str> {
+        let state = |alert: &Alert| if alert.fires.is_some() { "firing" } else { "pending" };
+        self.alerts.iter().map(|(labels, alert)| (labels.clone(), state(alert))).collect()
+    }
+
     /// `ALERTS`, as Prometheus writes it.
     pub fn series(&self) -> impl Iterator<Item = (Labels, f64)> + '_ {
         self.alerts.values().map(|alert| {

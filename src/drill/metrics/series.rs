@@ -1,7 +1,8 @@
 //! What was scraped, as long as it is kept.
 
+use super::exposed::Told;
 use promql_parser::label::{MatchOp, Matcher, Matchers};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// The label that holds a series' name.
@@ -72,11 +73,39 @@ impl Past {
     /// What a target told at that second; nothing when it did not answer. Its series that are not told any more end.
     pub fn scrape(&mut self, at: f64, target: &str, told: impl IntoIterator<Item = (Labels, f64)>) {
         let now: Vec<usize> = told.into_iter().map(|(labels, value)| self.append(at, labels, Some(value))).collect();
-        let before = self.of_target.insert(target.to_owned(), now).unwrap_or_default();
-        let now: std::collections::HashSet<usize> = self.of_target[target].iter().copied().collect();
-        for ended in before.into_iter().filter(|series| !now.contains(series)) {
-            self.push(ended, Point { at, value: None });
+        self.ended(at, target, now);
+    }
+
+    /// The same of a page, whose series are mostly those of the last time in the same order: these are found without making their labels.
+    pub fn scrape_page(&mut self, at: f64, target: &str, own: &Labels, told: Vec<Told>) {
+        let before = self.of_target.remove(target).unwrap_or_default();
+        let mut now = Vec::with_capacity(told.len());
+        for (nth, one) in told.into_iter().enumerate() {
+            let known = before.get(nth).copied().filter(|series| is_of(&self.series[*series].labels, own, &one));
+            now.push(match known {
+                Some(series) => {
+                    self.push(series, Point { at, value: Some(one.value) });
+                    series
+                }
+                None => {
+                    let value = one.value;
+                    self.append(at, one.labels(own), Some(value))
+                }
+            });
         }
+        self.of_target.insert(target.to_owned(), before);
+        self.ended(at, target, now);
+    }
+
+    fn ended(&mut self, at: f64, target: &str, now: Vec<usize>) {
+        let before = self.of_target.remove(target).unwrap_or_default();
+        if before != now {
+            let there: HashSet<usize> = now.iter().copied().collect();
+            for series in before.into_iter().filter(|series| !there.contains(series)) {
+                self.push(series, Point { at, value: None });
+            }
+        }
+        self.of_target.insert(target.to_owned(), now);
     }
 
     fn append(&mut self, at: f64, labels: Labels, value: Option<f64>) -> usize {
@@ -121,6 +150,14 @@ impl Past {
         let names = self.by_name.keys().filter(fits);
         names.flat_map(|name| &self.by_name[name]).map(|at| &self.series[*at]).collect()
     }
+}
+
+/// Whether a series is the one that a line of a page tells, of a target with these labels.
+fn is_of(labels: &Labels, own: &Labels, told: &Told) -> bool {
+    let is = |name: &str, value: &str| labels.get(name).is_some_and(|known| **known == *value);
+    labels.len() == own.len() + told.labels.len() + 1
+        && is(NAME, told.name)
+        && told.labels.iter().all(|(name, value)| is(name, value))
 }
 
 /// Whether all matchers hold; a label that is not there is empty.

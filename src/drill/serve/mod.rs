@@ -3,6 +3,7 @@
 pub mod alertmanager;
 pub mod docker;
 pub mod hosts;
+pub mod postgres;
 pub mod prometheus;
 pub mod web;
 pub mod wire;

@@ -1,0 +1,133 @@
+//! `quarterdeck drill`, as somebody uses it who has nothing but the program; and its faces, as any client sees them.
+
+use crate::desk::Desk;
+use crate::lab::poll;
+use crate::pty::Session;
+use crate::support::{LONG, leave, look_at, press};
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// What a drill is begun with here: the same production each time, some times faster than in life.
+const ARGUMENTS: [&str; 6] = ["drill", "service-down", "--seed", "1", "--speed", "4"];
+
+fn start(desk: &Desk, more: &[&str]) -> Session {
+    desk.launch().env("TMPDIR", &desk.home().to_string_lossy()).args(more).start()
+}
+
+/// The folders of drills that are there.
+fn folders(base: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(base).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_string_lossy().contains("quarterdeck-drill-")).collect()
+}
+
+#[test]
+fn an_incident_is_seen_and_mended_by_the_screen_alone() {
+    let desk = Desk::bare();
+    let mut screen = start(&desk, &ARGUMENTS);
+    screen.wait_text("DRILL");
+    // Four living panes.
+    for text in ["8 in all", "of 24", "Watchdog", "godot-server@game-1"] {
+        screen.wait_text(text);
+    }
+    screen.wait_text("ServiceDown");
+    screen.wait_text("exited 137");
+    // The container, found by its name; then what its key says.
+    look_at(&mut screen, "2", "R container-restart", "game-2/godot");
+    screen.wait_text("exited 137");
+    press(&mut screen, "R");
+    screen.wait_text("container = game-2/godot-server");
+    screen.wait_text("y runs it");
+    press(&mut screen, "y");
+    screen.wait_text("Restart a container: godot-server on game-2 ok");
+    // Who raised the alarm takes it back.
+    press(&mut screen, "0");
+    screen.wait_no_text("ServiceDown");
+    leave(&mut screen);
+    assert_eq!(folders(desk.home()), Vec::<PathBuf>::new());
+}
+
+/// A drill that serves and shows no screen.
+struct Serving {
+    child: std::process::Child,
+    config: PathBuf,
+}
+
+impl Serving {
+    fn start(base: &Path, arguments: &[&str]) -> Self {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_quarterdeck"))
+            .args(arguments)
+            .arg("--serve")
+            .env("TMPDIR", base)
+            // Nothing of these may lead it to somebody else.
+            .env("DOCKER_HOST", "tcp://192.0.2.1:2375")
+            .env("PGHOST", "192.0.2.1")
+            .env("PGPORT", "1")
+            .env("http_proxy", "http://192.0.2.1:1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
+        Self { child, config: line.trim().into() }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn every_source_has_all_that_it_asks_for() {
+    let desk = Desk::bare();
+    let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "3"]);
+    let config = drill.config.to_string_lossy().into_owned();
+    let snapshot = || -> Option<Value> {
+        let output = desk.run(&["--config", &config, "snapshot", "--json"]);
+        serde_json::from_slice(&output.stdout).ok()
+    };
+    let told =
+        poll(LONG, || snapshot().filter(|told| told["sources"].as_array().is_some_and(|all| !all.is_empty()))).unwrap();
+    let bad: Vec<&Value> =
+        told["sources"].as_array().unwrap().iter().filter(|source| !source["error"].is_null()).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+    let check = desk.run(&["--config", &config, "check"]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
+    assert_eq!(check.status.code(), Some(0), "{said}");
+}
+
+#[test]
+fn what_a_killed_drill_leaves_goes_with_the_next_one() {
+    let base = tempfile::tempdir().unwrap();
+    let mut drill = Serving::start(base.path(), &["drill", "steady"]);
+    let folder = drill.config.parent().unwrap().to_owned();
+    kill_process(rustix::process::Pid::from_child(&drill.child), Signal::KILL).unwrap();
+    drill.child.wait().unwrap();
+    assert!(folder.exists());
+    drop(Serving::start(base.path(), &["drill", "steady"]));
+    assert_eq!(folders(base.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn what_can_be_played_is_listed_and_mistakes_are_told() {
+    let desk = Desk::bare();
+    let list = desk.run(&["drill", "--list"]);
+    let text = String::from_utf8(list.stdout).unwrap();
+    assert!(text.contains("service-down") && text.contains("P1"), "{text}");
+    for (arguments, why) in [
+        (["drill", "servise-down", "--serve"].as_slice(), "did you mean \"service-down\"?"),
+        (&["drill", "none.toml", "--serve"], "none.toml can't be read"),
+        (&["drill", "--speed", "0", "--serve"], "0.1 to 600"),
+        (&["drill", "--size", "3x3", "--serve"], "SERVERSxCONTAINERS"),
+        (&["--config", "x.toml", "drill"], "a drill has a config of its own"),
+    ] {
+        let output = desk.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(why), "{arguments:?}: {said}");
+    }
+}
