@@ -166,7 +166,7 @@ impl Found {
             return Ok(Some(past.still_in_doubt(&format!("{}{more}", past.told(open.step())))));
         }
         let (outcome, reason) = match (self.past.open.as_slice(), looks.into_iter().next()) {
-            ([open], Some(Looked { state, detail, .. })) if !open.is_undo() => self.ended_with(open, state, detail),
+            ([open], Some(Looked { state, detail, .. })) if !open.is_undo() => ended_with(&past, state, detail),
             _ => past.ending(),
         };
         exec.end(&past, outcome, &reason).await.map(Some)
@@ -214,25 +214,6 @@ impl Found {
         let (past, _) = exec.past(self.past.run).await?;
         let (outcome, reason) = past.ending();
         exec.end(&past, outcome, &reason).await.map(Some)
-    }
-
-    fn ended_with(&self, open: &Open, state: StepState, detail: String) -> (RunOutcome, String) {
-        let last = self.past.ids().next_back() == open.intent.entry.step.as_deref();
-        match state {
-            StepState::Ok if last => (RunOutcome::Ok, detail),
-            StepState::Ok => (RunOutcome::Stopped, format!("{detail}; the steps after it were not begun")),
-            StepState::Unknown => (RunOutcome::Unknown, detail),
-            StepState::Planned
-            | StepState::Checking
-            | StepState::Intent
-            | StepState::Running
-            | StepState::Failed
-            | StepState::TimedOut
-            | StepState::Cancelled
-            | StepState::Skipped
-            | StepState::Undone
-            | StepState::UndoFailed => (RunOutcome::Failed, detail),
-        }
     }
 
     /// Its runbook, if a step of it still does what it did.
@@ -299,6 +280,28 @@ impl Found {
         if let Some(Ok((way, call))) = ground.step().and_then(|step| ground.call(exec, step, role)) {
             way.forget(call, false).await;
         }
+    }
+}
+
+/// How a run ends of which one change was in doubt, by what that came to; `past`: with it. On other hosts, and behind it, more may be to do.
+fn ended_with(past: &Past, state: StepState, detail: String) -> (RunOutcome, String) {
+    match state {
+        StepState::Ok => match past.ending() {
+            (RunOutcome::Ok, _) => (RunOutcome::Ok, detail),
+            (RunOutcome::Stopped, _) => (RunOutcome::Stopped, format!("{detail}; what comes after it was not begun")),
+            ending => ending,
+        },
+        StepState::Unknown => (RunOutcome::Unknown, detail),
+        StepState::Planned
+        | StepState::Checking
+        | StepState::Intent
+        | StepState::Running
+        | StepState::Failed
+        | StepState::TimedOut
+        | StepState::Cancelled
+        | StepState::Skipped
+        | StepState::Undone
+        | StepState::UndoFailed => (RunOutcome::Failed, detail),
     }
 }
 
@@ -516,6 +519,32 @@ fn rows_of(outs: &Value) -> impl Iterator<Item = (String, Rows)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A run of one step on two hosts, of which the second was sent to.
+    fn on_two_hosts(more: &[Value]) -> Past {
+        let begun = json!({ "runbook": "own", "steps": [{ "id": "s/t@web-1", "target": "web-1" }, { "id": "s/t@web-2", "target": "web-2" }] });
+        let start = json!({ "kind": "run.start", "step": null, "data": begun });
+        let intent = json!({ "kind": "step.intent", "step": "s/t@web-2", "data": {} });
+        let whole = [start, intent].into_iter().chain(more.iter().cloned()).map(|own| {
+            let nil = uuid::Uuid::nil();
+            serde_json::from_value(json!({
+                "id": nil, "writer": nil, "seq": 1, "prev": "", "hash": "", "at": "2026-01-01T00:00:00Z", "mono_ms": 0, "incident": null,
+                "actor": { "name": "ada", "uid": 1, "host": "bastion" }, "run": nil, "role": null, "target": null, "env": "test",
+                "kind": own["kind"], "step": own["step"], "data": own["data"],
+            }))
+            .unwrap()
+        });
+        Past::of(RunId(uuid::Uuid::nil()), &whole.collect::<Vec<Record>>()).unwrap()
+    }
+
+    #[test]
+    fn a_run_whose_last_host_was_done_is_not_over_while_another_was_not_begun() {
+        let done = |host: &str| json!({ "kind": "step.reconcile", "step": format!("s/t@{host}"), "data": { "state": "ok", "detail": "rc 0" } });
+        let half = ended_with(&on_two_hosts(&[done("web-2")]), StepState::Ok, "rc 0".to_owned());
+        assert_eq!(half, (RunOutcome::Stopped, "rc 0; what comes after it was not begun".to_owned()));
+        let whole = ended_with(&on_two_hosts(&[done("web-1"), done("web-2")]), StepState::Ok, "rc 0".to_owned());
+        assert_eq!(whole, (RunOutcome::Ok, "rc 0".to_owned()));
+    }
 
     #[test]
     fn what_does_not_hold_says_whether_it_was_sent() {
