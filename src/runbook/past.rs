@@ -85,6 +85,8 @@ pub enum Next {
 pub struct Open {
     /// The `step.intent`.
     pub intent: Record,
+    /// What was noted right before it could take effect.
+    pub sent: Option<Record>,
     /// That it was done, as the other side said.
     pub done: Option<Record>,
 }
@@ -186,6 +188,11 @@ impl Past {
         }
         match record.entry.kind {
             RecordKind::StepIntent => self.intend(record),
+            RecordKind::StepSent => {
+                if let Some(open) = self.open.iter_mut().find(|open| open.is_of(record)) {
+                    open.sent = Some(record.clone());
+                }
+            }
             RecordKind::StepExit | RecordKind::StepReconcile => self.ended(record),
             RecordKind::StepTick => {
                 // What takes a call back is told by the run that was called.
@@ -232,7 +239,7 @@ impl Past {
             step.facts = record.entry.data["facts"].clone();
         }
         self.open.retain(|open| !open.is_of(record));
-        self.open.push(Open { intent: record.clone(), done: None });
+        self.open.push(Open { intent: record.clone(), sent: None, done: None });
     }
 
     fn ended(&mut self, record: &Record) {

@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 /// `TRACES` stands for the folder where scripts leave a line for each time.
 const PAGE: &str = include_str!("killed/ten-steps.md");
 const STEPS: usize = 10;
-/// The records of a run that nothing disturbs: its start, its lock, ten steps of four records each, its lock given back, its end.
-const RECORDS: usize = 44;
+/// The records of a run that nothing disturbs: its start, its lock, ten steps of four records each and of two the number of their transaction, its
+/// lock given back, its end.
+const RECORDS: usize = 46;
 
 /// How often each step was done, and how often it was taken back.
 type Effects = [[usize; 2]; STEPS];
@@ -383,9 +384,9 @@ macro_rules! killed {
 }
 
 killed! {
-    nothing_comes_twice_however_it_is_cut_off_early at [4, 8];
-    nothing_comes_twice_however_it_is_cut_off_half_way at [16, 21];
-    nothing_comes_twice_however_it_is_cut_off_late at [28, 39];
+    nothing_comes_twice_however_it_is_cut_off_early at [4, 8, 13];
+    nothing_comes_twice_however_it_is_cut_off_half_way at [17, 22];
+    nothing_comes_twice_however_it_is_cut_off_late at [30, 41];
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
 
 use super::Exec;
+use super::drive;
 use super::progress::both_ends;
 use super::scene::{Pins, Scene, Seen, step_of};
 use crate::domain::SourceError;
@@ -14,7 +15,7 @@ use crate::runbook::model::{OnDisconnect, Role, Step};
 use crate::runbook::past::{self, Open, Past};
 use crate::runbook::plan::Rows;
 use crate::runbook::{Runbook, Script};
-use crate::steps::{Acted, Call, Settled, Step as Way};
+use crate::steps::{Acted, Call, NOTES, Settled, Step as Way};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -232,6 +233,9 @@ impl Found {
         let fleet = serde_json::from_value(self.past.start.entry.data["fleet"].clone()).unwrap_or_default();
         let laid_out = |runbook: &Runbook| Script::new(runbook, &memory.values, &fleet, false).unwrap_or_default();
         let (runbook, script) = self.runbook(laid_out, intent.entry.step.as_deref().unwrap_or_default())?;
+        if let Some(sent) = &open.sent {
+            drive::add(&mut memory.before, &sent.entry.data["facts"]);
+        }
         if let Some(given) = open.done.as_ref().map(|done| &done.entry.data["outs"]) {
             memory.outs.extend(rows_of(given));
         }
@@ -242,10 +246,14 @@ impl Found {
     /// What became of an intended change.
     async fn look(&self, exec: &Exec, open: &Open) -> Looked {
         let unknown = |why: &str| Looked::unknown(format!("nobody can tell whether it happened: {why}"));
-        let ground = match self.ground(open) {
+        let mut ground = match self.ground(open) {
             Ok(ground) => ground,
             Err(why) => return unknown(&why),
         };
+        // The file of this machine may lack what only the team's server has.
+        if let (Some(facts), true) = (ground.memory.before.as_object_mut(), exec.journal.away().await.is_some()) {
+            facts.remove(NOTES);
+        }
         let Some(step) = ground.step() else { return unknown("the step is gone") };
         let scene = ground.scene(exec);
         if open.is_undo() {
