@@ -2,8 +2,8 @@
 
 use crate::lab::docker::Container;
 use crate::lab::fault::Proxy;
-use crate::lab::need;
 use crate::lab::postgres::{DATABASE, Postgres, Session as Client};
+use crate::lab::{need, poll};
 use crate::pty::Session;
 use crate::support::{
     Home, KILL_STORY, LONG, RESTART_STORY, answer, ask_kill, docker_config, leave, look_at, plan_kill, postgres_config,
@@ -334,9 +334,12 @@ fn a_second_signal_ends_it_at_once_and_the_next_start_tells() {
     proxy.pause();
     screen.signal(Signal::TERM);
     screen.wait_text("finishing what is under way");
+    let detached = || (home.story_now().last()? == "operator.detached").then_some(());
+    poll(LONG, detached).unwrap_or_else(|| panic!("{:?}", home.story_now()));
     screen.signal(Signal::TERM);
     assert_eq!(screen.wait_exit().exit_code(), 143);
-    assert_eq!(home.story(), RESTART_STORY[..3]);
+    assert_eq!(home.story()[..3], RESTART_STORY[..3]);
+    assert_eq!(home.story().len(), 4, "nothing came after that nobody is there");
     proxy.open();
     let mut screen = home.start(&[]);
     screen.wait_text("1 run of another session was cut off");
