@@ -398,9 +398,9 @@ async fn a_start_that_was_refused_because_its_answer_was_lost_is_merged_once_and
         let approved = say(&ada, RecordKind::ApprovalAsked, None).await.unwrap();
         say(&ben, RecordKind::ApprovalGiven, Some(approved)).await.unwrap();
         if had_it {
-            machine.proxy.lose_answer_to("fail-over")
+            machine.proxy.lose_answer_to("fail-over");
         } else {
-            machine.proxy.hold_at("fail-over")
+            machine.proxy.hold_at("fail-over");
         }
         let begins = tokio::spawn({
             let ada = ada.clone();

@@ -107,7 +107,7 @@ impl Step for SqlStep {
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
         server(&call)?;
         Ok(if is_whole(&call, &bound(&call)?) {
-            transaction::marked(call.place())
+            transaction::marked(&call.place())
         } else {
             json!({ "database": call.place() })
         })

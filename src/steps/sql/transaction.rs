@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// What stands in the intent of a statement that is to be sent like this.
-pub(super) fn marked(place: String) -> Value {
+pub(super) fn marked(place: &str) -> Value {
     json!({ "database": place, NOTES: true })
 }
 
