@@ -42,6 +42,10 @@ pub enum RecordKind {
     /// One person does what the policy wants two for (`data.reason`, `data.steps`: what was let through by that).
     #[serde(rename = "operator.break_glass")]
     BreakGlass,
+    /// Whoever was there while a run went on is not any more: its terminal was closed, or quarterdeck was told to end (`data.signal`). Nothing new
+    /// begins from here.
+    #[serde(rename = "operator.detached")]
+    Detached,
     /// Somebody asks for a second person's approval of a plan (`data`: the plan's hash and its text, targets, `ttl_ms`). Its id is that of the
     /// request.
     #[serde(rename = "run.approval.asked")]
@@ -61,6 +65,10 @@ pub enum RecordKind {
     /// What is about to be done; durable before a byte leaves (`data.sent`).
     #[serde(rename = "step.intent")]
     StepIntent,
+    /// What must be known of a change right before it may take effect, beside what its intent noted (`data.facts`: of a statement the number of
+    /// its transaction, or that it has none).
+    #[serde(rename = "step.sent")]
+    StepSent,
     /// What came of it (`data.state`: see [`StepState`], `data.output`).
     #[serde(rename = "step.exit")]
     StepExit,
@@ -146,7 +154,7 @@ pub const JOURNAL_BACK: &str = "the team's journal is back, and has what was rec
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::JournalOpen,
         Self::JournalAway,
         Self::JournalMerge,
@@ -154,12 +162,14 @@ impl RecordKind {
         Self::PolicyChange,
         Self::RunStart,
         Self::BreakGlass,
+        Self::Detached,
         Self::ApprovalAsked,
         Self::ApprovalGiven,
         Self::ApprovalRefused,
         Self::ApprovalWithdrawn,
         Self::StepRecheck,
         Self::StepIntent,
+        Self::StepSent,
         Self::StepExit,
         Self::StepTick,
         Self::RunBatch,
@@ -197,12 +207,14 @@ impl RecordKind {
             Self::PolicyChange => "policy.change",
             Self::RunStart => "run.start",
             Self::BreakGlass => "operator.break_glass",
+            Self::Detached => "operator.detached",
             Self::ApprovalAsked => "run.approval.asked",
             Self::ApprovalGiven => "run.approval.given",
             Self::ApprovalRefused => "run.approval.refused",
             Self::ApprovalWithdrawn => "run.approval.withdrawn",
             Self::StepRecheck => "step.recheck",
             Self::StepIntent => "step.intent",
+            Self::StepSent => "step.sent",
             Self::StepExit => "step.exit",
             Self::StepTick => "step.tick",
             Self::RunBatch => "run.batch",

@@ -293,6 +293,10 @@ fn of_a_run(record: &Record, titles: &Titles) -> Option<Said> {
             let what = format!("GLASS BROKEN, one person for two, in {run}: {}", of(data, "reason"));
             Said::new(Kind::Run, what).at(Severity::Critical).off_path()
         }
+        RecordKind::Detached => {
+            let what = format!("nobody is at {run} any more ({}): it begins nothing new", of(data, "signal"));
+            Said::new(Kind::Run, what).off_path()
+        }
         RecordKind::StepExit | RecordKind::StepReconcile => return exit(record, &step),
         RecordKind::StepTick => Said::new(Kind::Step, format!("{step}: {}", of(data, "output"))),
         RecordKind::RunBatch => Said::new(Kind::Step, format!("{run}: {}", of(data, "detail"))),

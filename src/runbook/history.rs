@@ -314,10 +314,14 @@ impl RunView {
         }
         let Some(outcome) = self.outcome else { return Vec::new() };
         let called = |step: &StepView| step.called && !step.is_back();
+        // An end that was written by who looked afterwards is none yet.
+        let states = self.steps.iter().map(|step| (step.id.as_str(), step.state));
+        let failed = outcome == RunOutcome::Failed && self.looked.is_none() && past::are_behind(states);
+        let through = outcome == RunOutcome::Ok || failed;
         let ways = [
-            (Next::GoOn, outcome != RunOutcome::Ok && !self.steps.iter().any(StepView::is_back)),
+            (Next::GoOn, !through && !self.steps.iter().any(StepView::is_back)),
             (Next::Undo, self.undoable().next().is_some() || self.steps.iter().any(called)),
-            (Next::GiveUp, outcome != RunOutcome::Ok && may_give_up),
+            (Next::GiveUp, !through && may_give_up),
         ];
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
     }

@@ -28,6 +28,8 @@ pub struct Past {
     pub outcome: Option<RunOutcome>,
     /// Why, in words.
     pub reason: String,
+    /// That end was written by somebody who looked what had become of it, and not by who drove it.
+    looked_after: bool,
     /// It was taken up to be taken back.
     backwards: bool,
     /// It holds, or may hold, what it locks.
@@ -83,6 +85,8 @@ pub enum Next {
 pub struct Open {
     /// The `step.intent`.
     pub intent: Record,
+    /// What was noted right before it could take effect.
+    pub sent: Option<Record>,
     /// That it was done, as the other side said.
     pub done: Option<Record>,
 }
@@ -166,6 +170,7 @@ impl Past {
             open: Vec::new(),
             outcome: None,
             reason: String::new(),
+            looked_after: false,
             backwards: false,
             locks: false,
             given_up: None,
@@ -183,6 +188,11 @@ impl Past {
         }
         match record.entry.kind {
             RecordKind::StepIntent => self.intend(record),
+            RecordKind::StepSent => {
+                if let Some(open) = self.open.iter_mut().find(|open| open.is_of(record)) {
+                    open.sent = Some(record.clone());
+                }
+            }
             RecordKind::StepExit | RecordKind::StepReconcile => self.ended(record),
             RecordKind::StepTick => {
                 // What takes a call back is told by the run that was called.
@@ -195,6 +205,7 @@ impl Past {
             }
             RecordKind::RunFinish => {
                 self.outcome = RunOutcome::of(data);
+                self.looked_after = data["looked_after"].as_bool() == Some(true);
                 data["reason"].as_str().unwrap_or_default().clone_into(&mut self.reason);
             }
             RecordKind::RunStart => self.locks |= data["locks"].as_bool() == Some(true),
@@ -228,7 +239,7 @@ impl Past {
             step.facts = record.entry.data["facts"].clone();
         }
         self.open.retain(|open| !open.is_of(record));
-        self.open.push(Open { intent: record.clone(), done: None });
+        self.open.push(Open { intent: record.clone(), sent: None, done: None });
     }
 
     fn ended(&mut self, record: &Record) {
@@ -406,12 +417,12 @@ impl Past {
         if self.outcome.is_none() {
             return Vec::new();
         }
-        let whole = self.is_whole();
+        let (through, whole) = (self.is_through(), self.is_whole());
         let back = self.steps.values().any(|step| step.undo.is_some());
         let ways = [
-            (Next::GoOn, !whole && !back),
+            (Next::GoOn, !through && !whole && !back),
             (Next::Undo, self.undoable().next().is_some()),
-            (Next::GiveUp, !whole && may_give_up),
+            (Next::GiveUp, !through && !whole && may_give_up),
         ];
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
     }
@@ -431,6 +442,18 @@ impl Past {
             )
         };
         self.ids().next().is_some() && self.ids().all(fine)
+    }
+
+    /// It has its end, and no step is left to do: there is nothing to go on with. Where a step failed and the others came after it, an end that
+    /// was written by who looked afterwards is none: a person has not decided yet.
+    pub fn is_through(&self) -> bool {
+        let state = |id: &str| self.steps.get(id).and_then(|step| step.state).unwrap_or(StepState::Planned);
+        self.open.is_empty()
+            && match self.outcome {
+                Some(RunOutcome::Ok) => self.is_whole(),
+                Some(RunOutcome::Failed) => !self.looked_after && are_behind(self.ids().map(|id| (id, state(id)))),
+                Some(RunOutcome::Stopped | RunOutcome::Undone | RunOutcome::Unknown) | None => false,
+            }
     }
 
     /// How a run ended of which nothing is in doubt after a crash, as its records alone tell.
@@ -517,6 +540,25 @@ impl StepPast {
             detail: self.detail.clone(),
         }
     }
+}
+
+/// Each of these steps was done, passed over or left out, in the order of the page with its id; and the last one, on each of its hosts, has not
+/// failed: of that it could be looked once more.
+pub(super) fn are_behind<'a>(steps: impl DoubleEndedIterator<Item = (&'a str, StepState)>) -> bool {
+    let mut steps = steps.rev().peekable();
+    let Some((last, _)) = steps.peek().copied() else { return false };
+    steps.all(|(id, state)| match state {
+        StepState::Ok | StepState::Skipped => true,
+        StepState::Failed | StepState::TimedOut => without_host(id) != without_host(last),
+        StepState::Planned
+        | StepState::Checking
+        | StepState::Intent
+        | StepState::Running
+        | StepState::Cancelled
+        | StepState::Unknown
+        | StepState::Undone
+        | StepState::UndoFailed => false,
+    })
 }
 
 /// How a finding begins that tells no more than that nobody knows.

@@ -5,9 +5,11 @@ use super::Call;
 use crate::connect::ssh::Tap;
 use crate::domain::text::{clean, strip_escapes, truncate};
 use crate::redact::Redactor;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// Lines that wait at most.
@@ -19,7 +21,27 @@ const READ: usize = 400;
 
 /// Lines that were said and not taken yet, and how the line to the host stands.
 #[derive(Debug, Default)]
-pub struct Live(Mutex<Waiting>);
+pub struct Live {
+    waiting: Mutex<Waiting>,
+    /// Something is to be recorded.
+    asks: Notify,
+}
+
+/// What is to be recorded before the step goes on, which waits for it.
+#[derive(Debug)]
+pub struct Keep {
+    /// Facts beside those that the step's intent has.
+    pub facts: Value,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+impl Keep {
+    /// It is durable, or why it is not.
+    pub fn done(self, came: Result<(), String>) {
+        // A step that waits no more sends nothing.
+        let _ = self.done.send(came);
+    }
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -30,6 +52,7 @@ struct Waiting {
     detached: Option<Detached>,
     /// That was not told yet.
     news: bool,
+    keep: Option<Keep>,
 }
 
 /// The line to the host broke, and the step goes on there.
@@ -53,7 +76,26 @@ pub enum LineNews {
 impl Live {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Whole after every operation.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when this is durable in the journal. The error says why it can't be: then nothing may be sent.
+    pub(super) async fn keep(&self, facts: Value) -> Result<(), String> {
+        let (done, came) = oneshot::channel();
+        self.waiting().keep = Some(Keep { facts, done });
+        self.asks.notify_one();
+        came.await.unwrap_or_else(|_| Err("nobody is there to record it".to_owned()))
+    }
+
+    /// Waits for something that the step wants to have recorded.
+    pub async fn asked(&self) -> Keep {
+        loop {
+            self.asks.notified().await;
+            let keep = self.waiting().keep.take();
+            if let Some(keep) = keep {
+                return keep;
+            }
+        }
     }
 
     fn say(&self, line: String) {

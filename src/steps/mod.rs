@@ -123,6 +123,10 @@ pub struct Pinned {
     pub address: String,
 }
 
+/// In the facts of an intent, where it is `true`: before the change can take effect the step has more recorded (`step.sent`). Where that is
+/// missing, nothing was sent.
+pub const NOTES: &str = "notes";
+
 /// What a read-only fence found.
 #[derive(Clone, Debug, Default)]
 pub struct Found {

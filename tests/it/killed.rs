@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 /// `TRACES` stands for the folder where scripts leave a line for each time.
 const PAGE: &str = include_str!("killed/ten-steps.md");
 const STEPS: usize = 10;
-/// The records of a run that nothing disturbs: its start, its lock, ten steps of four records each, its lock given back, its end.
-const RECORDS: usize = 44;
+/// The records of a run that nothing disturbs: its start, its lock, ten steps of four records each and of two the number of their transaction, its
+/// lock given back, its end.
+const RECORDS: usize = 46;
 
 /// How often each step was done, and how often it was taken back.
 type Effects = [[usize; 2]; STEPS];
@@ -235,11 +236,12 @@ impl<'a> World<'a> {
             match stands["outcome"].as_str() {
                 Some("ok") => return,
                 Some("unknown") => self.say_what_was_seen(run, &stands, at),
-                _ if self.again(run, "--go-on") == Ok(0) => return,
-                _ if self.stands(run)["outcome"] == "failed" => return self.go_on_by_hand(run, at),
-                _ => {
-                    self.at_most_once(at);
-                }
+                _ => match self.again(run, "--go-on") {
+                    Ok(0) => return,
+                    Ok(_) if self.stands(run)["outcome"] == "failed" => return self.go_on_by_hand(run, at),
+                    Ok(_) => drop(self.at_most_once(at)),
+                    Err(why) => panic!("{at}: {why} {stands}"),
+                },
             }
         }
     }
@@ -299,6 +301,19 @@ impl<'a> World<'a> {
         poll(LONG, there).unwrap_or_else(|| panic!("{count}: {:?}\n{}", self.home.story_now(), screen.text()));
         kill(&mut screen);
         assert_eq!(self.home.story_now().len(), count);
+        self.home.tamper("DROP TRIGGER stands_still");
+    }
+
+    /// What is begun is killed when its last record is the `count`th of those that say `last`, and it is about to write one of this kind.
+    fn killed_before(&self, kind: &str, (last, count): (&str, usize), begin: impl FnOnce(&Self) -> Session) {
+        self.home.stand_still_when(&format!("NEW.kind = '{kind}'"));
+        let mut screen = begin(self);
+        let all = |story: &[String]| story.iter().filter(|line| *line == last).count() == count;
+        let stands = |story: Vec<String>| all(&story) && story.last().is_some_and(|line| line == last);
+        let there = || (stands(self.home.story_now()) && self.home.is_being_written()).then_some(());
+        poll(LONG, there).unwrap_or_else(|| panic!("{kind}: {:?}\n{}", self.home.story_now(), screen.text()));
+        kill(&mut screen);
+        assert!(stands(self.home.story_now()), "{kind}: {:?}", self.home.story_now());
         self.home.tamper("DROP TRIGGER stands_still");
     }
 
@@ -369,9 +384,9 @@ macro_rules! killed {
 }
 
 killed! {
-    nothing_comes_twice_however_it_is_cut_off_early at [4, 8];
-    nothing_comes_twice_however_it_is_cut_off_half_way at [16, 21];
-    nothing_comes_twice_however_it_is_cut_off_late at [28, 39];
+    nothing_comes_twice_however_it_is_cut_off_early at [4, 8, 13];
+    nothing_comes_twice_however_it_is_cut_off_half_way at [17, 22];
+    nothing_comes_twice_however_it_is_cut_off_late at [30, 41];
 }
 
 #[test]
@@ -400,6 +415,37 @@ fn a_run_that_nothing_disturbs_has_these_records_and_can_be_taken_back() {
     let backwards =
         ["think-here", "start", "put", "count", "talk-there", "stop", "post", "row", "note-there", "note-here"];
     assert_eq!(steps, backwards);
+}
+
+/// Every step is behind it, and its end is not written: in a run, in its rest, and in what takes it back.
+#[test]
+fn what_is_cut_off_behind_its_last_step_is_ended_by_the_next_look() {
+    let (docker, database) = (need!(docker), need!(own_postgres));
+    let lab = Lab::new(docker, database, need!(own_sshd));
+    for (kind, undone) in [("lock.released", ("step.exit undone", STEPS)), ("run.finish", ("lock.released", 2))] {
+        let world = World::new(&lab);
+        if kind == "run.finish" {
+            // Its last step is left.
+            world.killed_after(RECORDS - 6, World::start);
+            assert_eq!(world.home.run(&["runbook", "resume"]).status.code(), Some(4), "it is looked after");
+            let rest = |world: &World<'_>| world.again_on_terminal(&world.runs()[0], "--go-on").unwrap();
+            world.killed_before(kind, ("lock.released", 1), rest);
+        } else {
+            world.killed_after(RECORDS - 2, World::start);
+        }
+        // Who goes on at once is told that it is done, and how it ended.
+        let run = world.runs().pop().unwrap();
+        let on = world.home.run(&["runbook", "resume", &run, "--go-on"]);
+        let told = String::from_utf8_lossy(&on.stdout).into_owned();
+        assert!(on.status.success() && told.contains("nothing is left to go on with"), "{kind}: {on:?}");
+        assert_eq!(world.set_right(kind), Came::Whole);
+        world.killed_before(kind, undone, |world| world.again_on_terminal(&run, "--undo").unwrap());
+        assert!(world.home.run(&["runbook", "resume"]).status.success(), "{kind}");
+        assert_eq!(world.stands(&run)["outcome"], "undone", "{kind}");
+        assert_eq!(world.effects(), [[1, 1]; STEPS], "{kind}");
+        assert!(world.again(&run, "--undo").is_err(), "{kind}: nothing is left to take back");
+        world.is_whole_and_free(kind);
+    }
 }
 
 /// The same rounds for the same seed: a linear congruential generator (Knuth's MMIX).
@@ -460,10 +506,11 @@ fn long_nothing_comes_twice_in_five_hundred_kills() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (seed, kills) = (number("QUARTERDECK_SEED").unwrap_or(1), number("QUARTERDECK_KILLS").unwrap_or(500));
     // Side by side: most of a round is waiting.
-    let labs = [(); 4].map(|()| (own_postgres(), own_sshd()));
+    let workers = number("QUARTERDECK_WORKERS").unwrap_or(4).max(1);
+    let labs: Vec<_> = (0..workers).map(|_| (own_postgres(), own_sshd())).collect();
     std::thread::scope(|scope| {
         for (seed, (database, sshd)) in (seed..).zip(labs) {
-            scope.spawn(move || by_chance(&Lab::new(docker, database.unwrap(), sshd.unwrap()), kills / 4, seed));
+            scope.spawn(move || by_chance(&Lab::new(docker, database.unwrap(), sshd.unwrap()), kills / workers, seed));
         }
     });
 }

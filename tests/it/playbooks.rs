@@ -129,7 +129,9 @@ fn a_version_that_answers_by_errors_is_rolled_back() {
 fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     let spacetime = need!(spacetime);
     let home = home(&spacetime);
-    let sessions = spacetime.leak_sessions(CONNECTIONS - 5);
+    // Above the alert's 80 %, and enough is left for who looks (two), the locks of both runs and who acts: with four left the last of them found none
+    // when another came first.
+    let sessions = spacetime.leak_sessions(CONNECTIONS - 10);
     spacetime.wait_alert("DatabaseConnectionsHigh");
     assert!(sessions.iter().all(|session| spacetime.primary.is_alive(session.pid)));
     let title = "The database runs out of connections";

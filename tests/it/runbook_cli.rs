@@ -3,12 +3,15 @@
 use crate::desk::Desk;
 use crate::lab::need;
 use crate::lab::postgres::Session as Client;
+use crate::lab::scripted::{Say, Scripted};
 use crate::pty::PATIENCE;
 use crate::support::{postgres_config, say};
 use quarterdeck::runbook::Library;
 use quarterdeck::runbook::library::PLACEHOLDERS;
 use serde_json::Value;
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -423,4 +426,34 @@ fn nothing_that_was_cut_off_is_nothing_to_tell() {
     assert_eq!((code(&told), out(&told).as_str()), (0, "no run was cut off\n"));
     let told = json(&desk.run(&["runbook", "resume", "--json"]));
     assert_eq!(told["runs"], serde_json::json!([]));
+}
+
+/// A run of one request whose answer is lost, and whose verify nobody answers.
+const LOST: &str = "---\nrunbook: 1\nid: own\ntitle: Own\nowner: o\nreviewed: 2026-11-20\nrisk: low\n---\n\n# Own\n\n## S\n\n### T\n\n\
+    ```http run on=shop timeout=2s undo=none\nPOST /made\nContent-Type: application/json\n\n{}\n```\n\n\
+    ```http verify on=shop timeout=2s expect=(status == 200)\nGET /there\n```\n";
+
+#[test]
+fn who_goes_on_with_a_run_that_a_look_finds_done_is_told_how_it_ended_and_is_not_refused() {
+    let answers = Arc::new(AtomicBool::new(false));
+    let says = Arc::clone(&answers);
+    let web = Scripted::start(move |_| if says.load(Ordering::Acquire) { Say::good("{}") } else { Say::Nothing });
+    let desk = with_runbook(LOST, &format!("[http.shop]\nurl = \"http://127.0.0.1:{}\"\n", web.port()));
+    let hash = json(&desk.run(&["runbook", "plan", "own", "--json"]))["hash"].as_str().unwrap().to_owned();
+    let ran = desk.run(&["runbook", "run", "own", "--plan", &hash, "--confirm", "y"]);
+    assert_eq!(code(&ran), 3, "nobody knows: {}{}", out(&ran), err(&ran));
+    let run = json(&desk.run(&["runbook", "resume", "--json"]))["runs"][0]["run"].as_str().unwrap().to_owned();
+    let doubtful = desk.run(&["runbook", "resume", &run, "--go-on"]);
+    assert!(code(&doubtful) == 5 && err(&doubtful).contains("nobody knows whether it happened"), "{}", err(&doubtful));
+    answers.store(true, Ordering::Release);
+    // The command looks first, and that ends the run.
+    let on = desk.run(&["runbook", "resume", &run, "--go-on"]);
+    assert_eq!(code(&on), 0, "{}{}", out(&on), err(&on));
+    assert!(out(&on).contains("  ok  ") && out(&on).contains("nothing is left to go on with"), "{}", out(&on));
+    assert_eq!(web.asked().iter().filter(|path| *path == "/made").count(), 1, "nothing is sent again");
+    let told = desk.run(&["runbook", "resume", &run, "--go-on", "--json"]);
+    let end: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((code(&told), &end["event"], &end["outcome"]), (0, &"end".into(), &"ok".into()), "{end}");
+    let planned = desk.run(&["runbook", "resume", &run, "--go-on", "--plan-only"]);
+    assert!(code(&planned) == 5 && err(&planned).contains("has ended ok"), "{}", err(&planned));
 }

@@ -676,6 +676,15 @@ fn a_terminal_that_closes_in_the_middle_of_a_run_begins_nothing_new_and_what_is_
         let reason = end["data"]["reason"].as_str().unwrap();
         assert!(reason.starts_with("quarterdeck was told to end (SIGHUP)"), "screen {screen}: {end}");
         assert!(end["data"]["outcome"] == "stopped" && count(&desk, "step.intent") == 1, "{end}");
+        let at = |kind: &str| {
+            records.iter().position(|record| record["kind"] == kind).unwrap_or_else(|| panic!("{kind}: {records:#?}"))
+        };
+        let gone = &records[at("operator.detached")];
+        assert!(gone["data"]["signal"] == "SIGHUP" && gone["run"] == end["run"], "{gone}");
+        assert!(
+            (at("step.intent")..at("step.exit")).contains(&at("operator.detached")),
+            "screen {screen}: {records:#?}"
+        );
         assert!(!here(&desk, "again").exists(), "nothing new was begun");
         let told = desk.run(&["runbook", "resume"]);
         assert_eq!(out(&told), "no run was cut off\n");

@@ -171,9 +171,14 @@ impl Home {
 
     /// From now on the record after so many of its run is never written.
     pub fn stand_still(&self, count: usize) {
+        self.stand_still_when(&format!("(SELECT count(*) FROM record WHERE run = NEW.run) = {count}"));
+    }
+
+    /// From now on no record of a run of which this SQL is true (`NEW` is the record) is ever written.
+    pub fn stand_still_when(&self, when: &str) {
         self.tamper(&format!(
             "CREATE TRIGGER stands_still BEFORE INSERT ON record
-             WHEN NEW.run IS NOT NULL AND (SELECT count(*) FROM record WHERE run = NEW.run) = {count}
+             WHEN NEW.run IS NOT NULL AND {when}
              BEGIN
                  SELECT count(*) FROM (WITH RECURSIVE step(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM step) SELECT n FROM step);
              END"

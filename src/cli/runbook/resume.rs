@@ -134,6 +134,11 @@ impl Resume {
     /// The rest of a run, or all of it taken back.
     async fn again(&self, desk: &mut Desk, past: &Past, way: Onward) -> color_eyre::Result<ExitCode> {
         let request = PlanRequest::resuming(runbook(past), Resumption { run: past.run, way });
+        // It may be the look right before this that has told: what was wanted is done.
+        if let Some(outcome) = past.outcome.filter(|_| way == Onward::GoOn && !self.plan_only && past.is_through()) {
+            let reason = format!("{}; nothing is left to go on with", past.reason);
+            return Ok(self.told(Ok(Ended { run: past.run, outcome, reason }), false));
+        }
         if !self.plan_only {
             let tells = [self.announce, self.json];
             let run = Run::answering(self.confirm.clone(), self.plan.clone(), self.break_glass.clone(), tells);
@@ -315,16 +320,14 @@ async fn named(desk: &Desk, name: &str) -> Result<RunId, Refused> {
 /// Those of which something is in doubt, and those that were looked after and that nobody has decided about, oldest first.
 async fn waiting(desk: &Desk, ended: &[Ended]) -> Vec<Past> {
     let records = desk.exec.journal.recent(RECENT).await.unwrap_or_default();
-    let looked = |record: &&Record| {
-        record.entry.kind == RecordKind::RunFinish && record.entry.data["looked_after"].as_bool() == Some(true)
-    };
-    let mut runs: BTreeSet<RunId> = records.iter().filter(looked).filter_map(|record| record.entry.run).collect();
+    let ends = records.iter().filter(|record| record.entry.kind == RecordKind::RunFinish && is_undecided(record));
+    let mut runs: BTreeSet<RunId> = ends.filter_map(|record| record.entry.run).collect();
     runs.extend(ended.iter().map(|ended| ended.run));
     let mut waiting = Vec::new();
     for run in runs {
         let Ok(all) = desk.exec.journal.of_run(run).await else { continue };
         let end = all.iter().rev().find(|record| record.entry.kind == RecordKind::RunFinish);
-        let undecided = end.is_none_or(|end| end.entry.data["looked_after"].as_bool() == Some(true));
+        let undecided = end.is_none_or(is_undecided);
         let past = Past::of(run, &all).filter(|past| undecided && past.given_up.is_none() && !past.is_taken_back());
         if let Some(past) = &past
             && !matches!(desk.exec.elsewhere(past).await, Ok(None))
@@ -338,6 +341,12 @@ async fn waiting(desk: &Desk, ended: &[Ended]) -> Vec<Past> {
         waiting.extend(past.filter(matters));
     }
     waiting
+}
+
+/// An end after which a person has to decide: who wrote it looked afterwards, or could not tell.
+fn is_undecided(end: &Record) -> bool {
+    let data = &end.entry.data;
+    data["looked_after"].as_bool() == Some(true) || RunOutcome::of(data) == Some(RunOutcome::Unknown)
 }
 
 async fn found(desk: &mut Desk) -> (Vec<Ended>, Vec<String>) {

@@ -107,11 +107,13 @@ pub fn of_record(record: &Record) -> String {
     let (word, rest) = match entry.kind {
         RecordKind::RunStart => ("started", format!("run {run} of {}", said("runbook"))),
         RecordKind::BreakGlass => ("BROKEN", format!("the glass is broken: {}", said("reason"))),
+        RecordKind::Detached => ("detached", format!("quarterdeck was told to end ({})", said("signal"))),
         RecordKind::StepRecheck => ("checked", said("detail").to_owned()),
         RecordKind::StepIntent if entry.role.as_deref() == Some(Role::Undo.word()) => {
             ("taking back", said("detail").to_owned())
         }
         RecordKind::StepIntent => ("sending", said("detail").to_owned()),
+        RecordKind::StepSent => ("sent", said("detail").to_owned()),
         RecordKind::StepExit | RecordKind::StepReconcile => (said("state"), said("detail").to_owned()),
         RecordKind::RunBatch => ("batch", said("detail").to_owned()),
         RecordKind::StepTick => ("by hand", said("output").to_owned()),

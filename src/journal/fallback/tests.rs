@@ -389,6 +389,46 @@ async fn an_approval_is_used_too_by_a_start_that_such_a_server_gets_again() {
     assert_eq!(machine.there().await, machine.here().await);
 }
 
+/// The server may have it or not: it is refused, and nothing is done of it; it is the run of its approval all the same, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_was_refused_because_its_answer_was_lost_is_merged_once_and_is_the_one_that_its_approval_is_for() {
+    for had_it in [true, false] {
+        let machine = Machine::new(need!(postgres)).await;
+        let (ada, ben) = (machine.ada().await, machine.process("ben", Process::this()).await);
+        let approved = say(&ada, RecordKind::ApprovalAsked, None).await.unwrap();
+        say(&ben, RecordKind::ApprovalGiven, Some(approved)).await.unwrap();
+        if had_it {
+            machine.proxy.lose_answer_to("fail-over");
+        } else {
+            machine.proxy.hold_at("fail-over");
+        }
+        let begins = tokio::spawn({
+            let ada = ada.clone();
+            async move { begin_by(&ada, approved).await }
+        });
+        machine.proxy.wait_sprung(Duration::from_secs(5));
+        machine.proxy.cut();
+        takes_the_server(begins.await.unwrap());
+        assert!(ada.append(note(json!("next"))).await.unwrap().kept.local);
+        machine.proxy.open();
+        back(&ada).await;
+        assert_eq!(machine.there().await, machine.here().await, "had it: {had_it}");
+        let starts = |records: Vec<Record>| -> Vec<RunId> {
+            let starts = records.into_iter().filter(|record| record.entry.kind == RecordKind::RunStart);
+            starts.filter_map(|record| record.entry.run).collect()
+        };
+        let begun = starts(ada.recent(100).await.unwrap());
+        assert_eq!(begun.len(), 1, "had it: {had_it}");
+        let used = &ada.approvals().await.unwrap()[0];
+        assert_eq!(used.standing(clock::now().wall), format!("used by run {}", begun[0].short()));
+        let why = begin_by(&ada, approved).await.unwrap_err();
+        assert!(why.what.contains("approval: it was used by a run"), "{why}");
+        // It is a run that nobody drives: of it nothing more than its start is known, and a look ends it.
+        assert_eq!(starts(ada.open_runs().await.unwrap()), begun);
+        assert_eq!(ada.of_run(begun[0]).await.unwrap().len(), 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_brings_anothers_chain_there_nor_a_changed_one() {
     let machine = Machine::new(need!(postgres)).await;

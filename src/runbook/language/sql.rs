@@ -34,6 +34,8 @@ pub struct Bound {
     pub names: Vec<String>,
     /// How it gives rows.
     pub shape: Shape,
+    /// All that it does is done or not with its transaction.
+    pub whole: bool,
 }
 
 /// How a statement gives rows, and so how it is sent.
@@ -63,9 +65,12 @@ impl Bound {
 /// Binds a body. The error is the first thing that is wrong with it; a runbook that was read without problems has none.
 pub fn bind(body: &str, types: &Types) -> Result<Bound, Fault> {
     let (text, used) = substitute(body, types)?;
-    let shape = match upkeep(&text) {
-        Some(_) => Shape::Command,
-        None => shape(&one(&text)?),
+    let (shape, whole) = match upkeep(&text) {
+        Some(_) => (Shape::Command, false),
+        None => {
+            let statement = one(&text)?;
+            (shape(&statement), is_whole(&statement) && !signals(&text))
+        }
     };
     let mut names: Vec<String> = Vec::new();
     for (name, _) in used {
@@ -73,7 +78,7 @@ pub fn bind(body: &str, types: &Types) -> Result<Bound, Fault> {
             names.push(name);
         }
     }
-    Ok(Bound { text, names, shape })
+    Ok(Bound { text, names, shape, whole })
 }
 
 /// Upkeep of the server: statements that the parser does not know in full, and that PostgreSQL takes no values in.
@@ -134,6 +139,32 @@ fn words(text: &str) -> Option<Vec<String>> {
         _ => None,
     };
     Some(tokens.iter().filter_map(word).collect())
+}
+
+/// Functions whose effects no transaction takes back.
+const SIGNALS: [&str; 6] =
+    ["PG_TERMINATE_BACKEND", "PG_CANCEL_BACKEND", "PG_RELOAD_CONF", "PG_PROMOTE", "DBLINK", "DBLINK_EXEC"];
+
+fn signals(text: &str) -> bool {
+    words(text).is_none_or(|words| words.iter().any(|word| SIGNALS.contains(&word.as_str())))
+}
+
+/// A statement that changes rows, or tables, and that PostgreSQL takes in a transaction with others.
+fn is_whole(statement: &Statement) -> bool {
+    match statement {
+        Statement::Query(query) => !query_reads(query),
+        other => matches!(
+            other,
+            Statement::Insert(_)
+                | Statement::Update(_)
+                | Statement::Delete(_)
+                | Statement::Merge(_)
+                | Statement::Truncate(_)
+                | Statement::AlterTable(_)
+                | Statement::CreateTable(_)
+                | Statement::CreateIndex(_)
+        ),
+    }
 }
 
 /// What is wrong with a statement of upkeep.
@@ -454,6 +485,34 @@ mod tests {
         #[test]
         fn any_text_is_read_without_a_panic(text in "\\PC*") {
             let _ = bind(&text, &types());
+        }
+    }
+
+    #[test]
+    fn what_changes_rows_or_tables_is_done_with_its_transaction_or_not() {
+        let whole = |text: &str| bind(text, &Types::new()).unwrap_or_else(|fault| panic!("{text}: {fault:?}")).whole;
+        for text in [
+            "INSERT INTO t VALUES (1)",
+            "UPDATE t SET n = 1 RETURNING n",
+            "DELETE FROM t",
+            "WITH gone AS (DELETE FROM t RETURNING n) INSERT INTO old SELECT n FROM gone",
+            "MERGE INTO t USING s ON t.n = s.n WHEN MATCHED THEN DELETE",
+            "TRUNCATE t",
+            "ALTER TABLE t ADD COLUMN m int",
+            "CREATE INDEX i ON t (n)",
+        ] {
+            assert!(whole(text), "{text}");
+        }
+        for text in [
+            "SELECT pg_terminate_backend(1)",
+            "INSERT INTO t SELECT 1 WHERE pg_catalog.pg_terminate_backend(7)",
+            "SELECT 1",
+            "VACUUM t",
+            "CREATE INDEX CONCURRENTLY i ON t (n)",
+            "CALL month_end()",
+            "ALTER SYSTEM SET work_mem = '1MB'",
+        ] {
+            assert!(!whole(text), "{text}");
         }
     }
 }

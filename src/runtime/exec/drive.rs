@@ -11,6 +11,7 @@ mod ousted;
 mod recheck;
 mod unbound;
 
+pub(super) use act::add;
 pub(super) use answers::Answers;
 
 use super::Exec;
@@ -458,18 +459,7 @@ impl Run {
 
     /// Writes a record; on failure keeps the reason.
     pub(super) async fn write(&mut self, kind: RecordKind, step: Option<usize>, data: Value) -> bool {
-        let planned = step.map(|step| self.planned(step));
-        let role = if self.undoing { Role::Undo } else { Role::Run };
-        let entry = Entry {
-            kind,
-            run: Some(self.id),
-            step: planned.map(|step| step.id.clone()),
-            role: planned.filter(|step| step.changes() || self.undoing).map(|_| role.word().to_owned()),
-            target: planned.map(|step| step.target.clone()),
-            env: self.exec.env.clone(),
-            data,
-        };
-        match self.exec.append(entry).await {
+        match self.exec.append(self.entry(kind, step, data)).await {
             Ok(record) => {
                 self.life.get_or_insert(record.id);
                 true
@@ -479,6 +469,25 @@ impl Run {
                 false
             }
         }
+    }
+
+    fn entry(&self, kind: RecordKind, step: Option<usize>, data: Value) -> Entry {
+        let planned = step.map(|step| self.planned(step));
+        let role = if self.undoing { Role::Undo } else { Role::Run };
+        Entry {
+            kind,
+            run: Some(self.id),
+            step: planned.map(|step| step.id.clone()),
+            role: planned.filter(|step| step.changes() || self.undoing).map(|_| role.word().to_owned()),
+            target: planned.map(|step| step.target.clone()),
+            env: self.exec.env.clone(),
+            data,
+        }
+    }
+
+    /// The record of what a step wants to have noted before it goes on, without that.
+    fn note(&self, step: usize) -> (RunId, Entry) {
+        (self.id, self.entry(RecordKind::StepSent, Some(step), Value::Null))
     }
 
     async fn abandon(&mut self) {

@@ -4,12 +4,14 @@
 use super::Exec;
 use super::drive::Answers;
 use crate::domain::RunId;
+use crate::domain::record::Entry;
 use crate::event::{Event, RunEvent};
 use crate::runbook::StepPermit;
 use crate::runbook::machine::Effect;
 use crate::steps::live::{Detached, LineNews, Live, harmless};
 use crate::steps::{Acted, Call, Cut, Step};
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
@@ -24,15 +26,17 @@ const GRACE: Duration = Duration::from_secs(5);
 const CUT: Duration = Duration::from_secs(30);
 
 /// Sends a step's change, once, and tells meanwhile what it says. When the operator wants it, it is cut off as far as it can be: what is
-/// left of it then is looked at, and told.
+/// left of it then is looked at, and told. `note`: the record of what the step wants to have noted before it goes on, without that; beside
+/// what came of it stands what was.
 pub(super) async fn act(
     exec: &Exec,
-    run: RunId,
+    (run, note): (RunId, Entry),
     way: &dyn Step,
     call: Call<'_>,
     permit: StepPermit,
     answers: &Answers,
-) -> Acted {
+) -> (Acted, Value) {
+    let mut noted = Value::Null;
     // As the gate knows it: on several hosts each has a step of its own.
     let step = permit.step().to_owned();
     let live = Live::default();
@@ -50,6 +54,11 @@ pub(super) async fn act(
         tokio::select! {
             biased;
             acted = &mut acting => break Some(acted),
+            keep = live.asked() => {
+                noted = keep.facts.clone();
+                let entry = Entry { data: json!({ "facts": noted }), ..note.clone() };
+                keep.done(exec.append(entry).await.map(drop).map_err(|error| error.to_string()));
+            }
             came = &mut cutting, if cut.is_none() => {
                 tell_line(exec, run, &step, &in_words(&came));
                 cut = Some((came, Instant::now()));
@@ -69,17 +78,24 @@ pub(super) async fn act(
     if let (Some((found @ Cut::Gone(_), _)), None) = (&mut cut, &acted) {
         *found = cut_in_time(way, call).await;
     }
-    match (cut, acted) {
+    let acted = match (cut, acted) {
         (None, Some(acted)) => acted,
         (Some((cut, _)), acted) => cut_off(cut, acted),
         // It ends otherwise only after a cut.
         (None, None) => Acted::silent(Effect::Unknown("it was cut off".to_owned())),
-    }
+    };
+    (acted, noted)
 }
 
 /// Takes a change back, once, and tells meanwhile what that says. It is not cut off: what is left half taken back is worse.
-pub(super) async fn back(exec: &Exec, run: RunId, way: &dyn Step, call: Call<'_>, permit: StepPermit) -> Acted {
-    act(exec, run, way, call, permit, &Answers::none()).await
+pub(super) async fn back(
+    exec: &Exec,
+    note: (RunId, Entry),
+    way: &dyn Step,
+    call: Call<'_>,
+    permit: StepPermit,
+) -> Acted {
+    act(exec, note, way, call, permit, &Answers::none()).await.0
 }
 
 async fn cut_in_time(way: &dyn Step, call: Call<'_>) -> Cut {

@@ -102,9 +102,14 @@ impl Running {
         self.signal.get_or_init(|| signal);
     }
 
+    /// The signal by which the program was told to end.
+    fn ended_by(&self) -> Option<&'static str> {
+        self.signal.get().copied()
+    }
+
     /// The reason of a stop that no person asked for; `None`: it stays as it is.
     fn who_ended(&self, outcome: RunOutcome, reason: &str) -> Option<String> {
-        let (signal, rest) = self.signal.get().zip(reason.strip_prefix(REQUESTED))?;
+        let (signal, rest) = self.ended_by().zip(reason.strip_prefix(REQUESTED))?;
         (outcome == RunOutcome::Stopped).then(|| format!("quarterdeck was told to end ({signal}){rest}"))
     }
 

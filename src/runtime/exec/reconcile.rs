@@ -1,6 +1,7 @@
 //! After a crash: what became of the changes that were intended. Everything here only looks; nothing is ever sent again.
 
 use super::Exec;
+use super::drive;
 use super::progress::both_ends;
 use super::scene::{Pins, Scene, Seen, step_of};
 use crate::domain::SourceError;
@@ -14,7 +15,7 @@ use crate::runbook::model::{OnDisconnect, Role, Step};
 use crate::runbook::past::{self, Open, Past};
 use crate::runbook::plan::Rows;
 use crate::runbook::{Runbook, Script};
-use crate::steps::{Acted, Call, Settled, Step as Way};
+use crate::steps::{Acted, Call, NOTES, Settled, Step as Way};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -166,7 +167,7 @@ impl Found {
             return Ok(Some(past.still_in_doubt(&format!("{}{more}", past.told(open.step())))));
         }
         let (outcome, reason) = match (self.past.open.as_slice(), looks.into_iter().next()) {
-            ([open], Some(Looked { state, detail, .. })) if !open.is_undo() => self.ended_with(open, state, detail),
+            ([open], Some(Looked { state, detail, .. })) if !open.is_undo() => ended_with(&past, state, detail),
             _ => past.ending(),
         };
         exec.end(&past, outcome, &reason).await.map(Some)
@@ -216,25 +217,6 @@ impl Found {
         exec.end(&past, outcome, &reason).await.map(Some)
     }
 
-    fn ended_with(&self, open: &Open, state: StepState, detail: String) -> (RunOutcome, String) {
-        let last = self.past.ids().next_back() == open.intent.entry.step.as_deref();
-        match state {
-            StepState::Ok if last => (RunOutcome::Ok, detail),
-            StepState::Ok => (RunOutcome::Stopped, format!("{detail}; the steps after it were not begun")),
-            StepState::Unknown => (RunOutcome::Unknown, detail),
-            StepState::Planned
-            | StepState::Checking
-            | StepState::Intent
-            | StepState::Running
-            | StepState::Failed
-            | StepState::TimedOut
-            | StepState::Cancelled
-            | StepState::Skipped
-            | StepState::Undone
-            | StepState::UndoFailed => (RunOutcome::Failed, detail),
-        }
-    }
-
     /// Its runbook, if a step of it still does what it did.
     fn runbook(&self, script: impl FnOnce(&Runbook) -> Script, id: &str) -> Result<(&Arc<Runbook>, Script), String> {
         let runbook = self.runbook.as_ref().ok_or("its runbook is gone")?;
@@ -251,6 +233,9 @@ impl Found {
         let fleet = serde_json::from_value(self.past.start.entry.data["fleet"].clone()).unwrap_or_default();
         let laid_out = |runbook: &Runbook| Script::new(runbook, &memory.values, &fleet, false).unwrap_or_default();
         let (runbook, script) = self.runbook(laid_out, intent.entry.step.as_deref().unwrap_or_default())?;
+        if let Some(sent) = &open.sent {
+            drive::add(&mut memory.before, &sent.entry.data["facts"]);
+        }
         if let Some(given) = open.done.as_ref().map(|done| &done.entry.data["outs"]) {
             memory.outs.extend(rows_of(given));
         }
@@ -261,10 +246,14 @@ impl Found {
     /// What became of an intended change.
     async fn look(&self, exec: &Exec, open: &Open) -> Looked {
         let unknown = |why: &str| Looked::unknown(format!("nobody can tell whether it happened: {why}"));
-        let ground = match self.ground(open) {
+        let mut ground = match self.ground(open) {
             Ok(ground) => ground,
             Err(why) => return unknown(&why),
         };
+        // The file of this machine may lack what only the team's server has.
+        if let (Some(facts), true) = (ground.memory.before.as_object_mut(), exec.journal.away().await.is_some()) {
+            facts.remove(NOTES);
+        }
         let Some(step) = ground.step() else { return unknown("the step is gone") };
         let scene = ground.scene(exec);
         if open.is_undo() {
@@ -299,6 +288,28 @@ impl Found {
         if let Some(Ok((way, call))) = ground.step().and_then(|step| ground.call(exec, step, role)) {
             way.forget(call, false).await;
         }
+    }
+}
+
+/// How a run ends of which one change was in doubt, by what that came to; `past`: with it. On other hosts, and behind it, more may be to do.
+fn ended_with(past: &Past, state: StepState, detail: String) -> (RunOutcome, String) {
+    match state {
+        StepState::Ok => match past.ending() {
+            (RunOutcome::Ok, _) => (RunOutcome::Ok, detail),
+            (RunOutcome::Stopped, _) => (RunOutcome::Stopped, format!("{detail}; what comes after it was not begun")),
+            ending => ending,
+        },
+        StepState::Unknown => (RunOutcome::Unknown, detail),
+        StepState::Planned
+        | StepState::Checking
+        | StepState::Intent
+        | StepState::Running
+        | StepState::Failed
+        | StepState::TimedOut
+        | StepState::Cancelled
+        | StepState::Skipped
+        | StepState::Undone
+        | StepState::UndoFailed => (RunOutcome::Failed, detail),
     }
 }
 
@@ -516,6 +527,32 @@ fn rows_of(outs: &Value) -> impl Iterator<Item = (String, Rows)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A run of one step on two hosts, of which the second was sent to.
+    fn on_two_hosts(more: &[Value]) -> Past {
+        let begun = json!({ "runbook": "own", "steps": [{ "id": "s/t@web-1", "target": "web-1" }, { "id": "s/t@web-2", "target": "web-2" }] });
+        let start = json!({ "kind": "run.start", "step": null, "data": begun });
+        let intent = json!({ "kind": "step.intent", "step": "s/t@web-2", "data": {} });
+        let whole = [start, intent].into_iter().chain(more.iter().cloned()).map(|own| {
+            let nil = uuid::Uuid::nil();
+            serde_json::from_value(json!({
+                "id": nil, "writer": nil, "seq": 1, "prev": "", "hash": "", "at": "2026-01-01T00:00:00Z", "mono_ms": 0, "incident": null,
+                "actor": { "name": "ada", "uid": 1, "host": "bastion" }, "run": nil, "role": null, "target": null, "env": "test",
+                "kind": own["kind"], "step": own["step"], "data": own["data"],
+            }))
+            .unwrap()
+        });
+        Past::of(RunId(uuid::Uuid::nil()), &whole.collect::<Vec<Record>>()).unwrap()
+    }
+
+    #[test]
+    fn a_run_whose_last_host_was_done_is_not_over_while_another_was_not_begun() {
+        let done = |host: &str| json!({ "kind": "step.reconcile", "step": format!("s/t@{host}"), "data": { "state": "ok", "detail": "rc 0" } });
+        let half = ended_with(&on_two_hosts(&[done("web-2")]), StepState::Ok, "rc 0".to_owned());
+        assert_eq!(half, (RunOutcome::Stopped, "rc 0; what comes after it was not begun".to_owned()));
+        let whole = ended_with(&on_two_hosts(&[done("web-1"), done("web-2")]), StepState::Ok, "rc 0".to_owned());
+        assert_eq!(whole, (RunOutcome::Ok, "rc 0".to_owned()));
+    }
 
     #[test]
     fn what_does_not_hold_says_whether_it_was_sent() {

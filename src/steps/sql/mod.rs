@@ -1,11 +1,13 @@
 //! `sql` fences, through PostgreSQL. Rows come back as JSON objects; values are bound, never pasted.
 //!
 //! A read-only fence goes through the reading login in a READ ONLY transaction that is rolled back. A `run` goes through the acting
-//! login on a connection of its own, as one statement and no transaction around it, because what it does (signals to other
+//! login on a connection of its own. What changes rows or tables does so in a transaction whose number is recorded before (`transaction.rs`), by which
+//! the server tells what became of it. Everything else is one statement and no transaction around it, because what it does (signals to other
 //! sessions) does not roll back anyway: so an error from half-way leaves the effect unknown, and `verify` tells. `autocommit` is the
 //! author's word that PostgreSQL would refuse a transaction around it, and that what is done by half stays (an index that is not valid).
 
 mod notices;
+mod transaction;
 
 use super::live::{Live, Teller};
 use super::{Acted, Call, Cut, Found, Pinned, Settled, Step, StepKind};
@@ -104,7 +106,11 @@ impl Step for SqlStep {
 
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
         server(&call)?;
-        Ok(json!({ "database": call.place() }))
+        Ok(if is_whole(&call, &bound(&call)?) {
+            transaction::marked(&call.place())
+        } else {
+            json!({ "database": call.place() })
+        })
     }
 
     async fn act(&self, call: Call<'_>, permit: StepPermit) -> Acted {
@@ -118,10 +124,17 @@ impl Step for SqlStep {
         outs.extend(permit.rows().map(|rows| (rows.name.clone(), rows.clone())));
         let arguments = arguments(&Call { outs: &outs, ..call }, &bound.names);
         match connect(&server, &call, &bound).await {
-            Ok((connection, pid)) => {
+            Ok((mut connection, pid)) => {
                 tracing::info!(step = permit.step(), database = call.place(), pid, "sending");
                 call.live.inspect(|live| live.note(pid));
-                send(&server, &call, &bound, arguments, connection, pid).await
+                let whole = match call.live.filter(|_| is_whole(&call, &bound)) {
+                    Some(live) => transaction::begin(&server, &mut connection, live).await,
+                    None => Ok(false),
+                };
+                match whole {
+                    Ok(whole) => send(&server, &call, &Sent { bound, arguments, whole }, connection, pid).await,
+                    Err(why) => Acted::silent(Effect::NotSent(why)),
+                }
             }
             Err(error) => not_sent(error),
         }
@@ -140,9 +153,25 @@ impl Step for SqlStep {
         }
     }
 
-    async fn settle(&self, _call: Call<'_>, _facts: &Value, _age: Duration) -> Settled {
-        Settled::AskVerify
+    async fn settle(&self, call: Call<'_>, facts: &Value, _age: Duration) -> Settled {
+        match server(&call) {
+            Ok(server) => transaction::settle(&server, &call, facts).await,
+            Err(why) => Settled::CannotTell(why.to_string()),
+        }
     }
+}
+
+/// It is done or not with a transaction of its own.
+fn is_whole(call: &Call<'_>, bound: &Bound) -> bool {
+    bound.whole && !call.fence.attrs.autocommit
+}
+
+/// A statement on its way.
+struct Sent {
+    bound: Bound,
+    arguments: Vec<Option<String>>,
+    /// Its transaction was begun.
+    whole: bool,
 }
 
 /// Asks in a read-only transaction that is never committed. The outer error is one of connecting.
@@ -241,18 +270,11 @@ async fn connect(server: &Postgres, call: &Call<'_>, bound: &Bound) -> Result<(P
     Ok((connection, pid))
 }
 
-async fn send(
-    server: &Postgres,
-    call: &Call<'_>,
-    bound: &Bound,
-    arguments: Vec<Option<String>>,
-    mut connection: PgConnection,
-    pid: i32,
-) -> Acted {
+async fn send(server: &Postgres, call: &Call<'_>, sent: &Sent, mut connection: PgConnection, pid: i32) -> Acted {
     let limit = call.fence.attrs.timeout + GRACE;
     let teller = Teller::of(call);
     teller.say(&format!("sent to {} by session {pid}", call.place()));
-    let mut work = Box::pin(told(bound, arguments, &mut connection, teller));
+    let mut work = Box::pin(told(sent, &mut connection, teller));
     let result = match tokio::time::timeout(limit, &mut work).await {
         Ok(result) => Some(result),
         // Dropping the future would leave the statement running, and nobody would know what it did.
@@ -290,12 +312,7 @@ fn broke(error: &sqlx::Error) -> bool {
 }
 
 /// Messages of the server are said as they come, and stand before what came back.
-async fn told(
-    bound: &Bound,
-    arguments: Vec<Option<String>>,
-    connection: &mut PgConnection,
-    teller: Teller<'_>,
-) -> Result<Acted, sqlx::Error> {
+async fn told(sent: &Sent, connection: &mut PgConnection, teller: Teller<'_>) -> Result<Acted, sqlx::Error> {
     let mut messages: Vec<String> = Vec::new();
     let hear = |message: String| {
         teller.say(&message);
@@ -303,19 +320,28 @@ async fn told(
             messages.push(message);
         }
     };
-    let mut acted = notices::heard(execute(bound, arguments, connection, teller), hear).await?;
+    let mut acted = notices::heard(committed(sent, connection, teller), hear).await?;
     messages.extend(Some(acted.output).filter(|output| !output.is_empty()));
     acted.output = messages.join("\n");
     Ok(acted)
 }
 
-async fn execute(
-    bound: &Bound,
-    arguments: Vec<Option<String>>,
-    connection: &mut PgConnection,
-    teller: Teller<'_>,
-) -> Result<Acted, sqlx::Error> {
-    let query = query(bound.wrapped(), arguments);
+/// What fails in its transaction is taken back at once: who looks afterwards need not wait for that.
+async fn committed(sent: &Sent, connection: &mut PgConnection, teller: Teller<'_>) -> Result<Acted, sqlx::Error> {
+    let acted = execute(sent, connection, teller).await;
+    if sent.whole {
+        let end = if acted.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = sqlx::raw_sql(end).execute(connection).await;
+        if acted.is_ok() {
+            ended?;
+        }
+    }
+    acted
+}
+
+async fn execute(sent: &Sent, connection: &mut PgConnection, teller: Teller<'_>) -> Result<Acted, sqlx::Error> {
+    let bound = &sent.bound;
+    let query = query(bound.wrapped(), sent.arguments.clone());
     match bound.shape {
         Shape::Command => {
             let done = query.execute(connection).await?;

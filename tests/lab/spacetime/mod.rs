@@ -406,7 +406,7 @@ fn compile() -> Result<PathBuf, String> {
 fn databases() -> Result<(Arc<Postgres>, Postgres), String> {
     let mut primary = own_postgres()?;
     primary.run_in("postgres", &format!("ALTER SYSTEM SET max_connections = {CONNECTIONS}"));
-    // With the usual three of 60 only two were left beside a leak of 55: too few to look, to plan and to act.
+    // The usual three of 60 are many: what is left beside a leak must do to look, to plan and to act.
     primary.run_in("postgres", "ALTER SYSTEM SET superuser_reserved_connections = 1");
     primary.stop();
     primary.start_again();

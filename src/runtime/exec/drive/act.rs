@@ -40,15 +40,16 @@ impl Run {
         let sent = match self.fences(step, Role::Run).next() {
             Some((fence, pinned)) => match (step_of(fence), self.scene(step).ready(fence, pinned)) {
                 (Ok(way), Ok(call)) => {
-                    let acted = live::act(&self.exec, self.id, way, call, permit, &self.answers).await;
-                    Ok(self.scene(step).judge(fence, acted).excused(fence))
+                    let (acted, noted) = live::act(&self.exec, self.note(step), way, call, permit, &self.answers).await;
+                    Ok((self.scene(step).judge(fence, acted).excused(fence), noted))
                 }
                 (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
             },
             None => Err("the step has no run fence".to_owned()),
         };
         match sent {
-            Ok(acted) => {
+            Ok((acted, noted)) => {
+                add(&mut self.step.facts["before"], &noted);
                 self.step.keep(&acted.output);
                 self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
@@ -124,7 +125,10 @@ impl Run {
         let watched = match (watched, settled) {
             (watched, Settled::Ended(acted)) => self.learn(*acted).unwrap_or(watched),
             (Watched::Passed(_), Settled::DidNot(why) | Settled::NotYet(why)) => Watched::Failed(why),
-            (Watched::TimedOut(text), Settled::DidNot(why)) => Watched::Failed(format!("{why}; {text}")),
+            (Watched::TimedOut(text) | Watched::Failed(text), Settled::DidNot(why)) => {
+                Watched::Failed(format!("{why}; {text}"))
+            }
+            (Watched::Passed(text), Settled::Happened(how)) => Watched::Passed(format!("{how}; {text}")),
             (watched, _) => watched,
         };
         (watched, at)
@@ -180,5 +184,12 @@ impl Run {
             Settled::Ended(acted) => Settled::Ended(Box::new(self.scene(step).judge(fence, *acted))),
             settled => settled,
         }
+    }
+}
+
+/// Facts that were noted later stand beside those of the intent.
+pub(in super::super) fn add(facts: &mut Value, noted: &Value) {
+    if let (Some(facts), Some(noted)) = (facts.as_object_mut(), noted.as_object()) {
+        facts.extend(noted.clone());
     }
 }

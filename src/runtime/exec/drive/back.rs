@@ -147,7 +147,7 @@ impl Run {
         }
         let acted = match (step_of(fence), self.scene(step).ready(fence, pinned)) {
             (Ok(way), Ok(call)) => {
-                let acted = live::back(&self.exec, self.id, way, call, permit).await;
+                let acted = live::back(&self.exec, self.note(step), way, call, permit).await;
                 self.scene(step).judge(fence, acted)
             }
             (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),

@@ -2,13 +2,17 @@
 //! run when its host is done, and the connection to that host is closed, so that a rollout over many hosts needs no more of either than
 //! hosts are under way.
 
+use super::super::Exec;
 use super::super::progress::{Progress, Results};
 use super::{Over, Run};
+use crate::domain::RunId;
+use crate::domain::record::RecordKind;
 use crate::effect::RunAnswer;
 use crate::runbook::machine::{Command, Event, Machine, Order};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -40,15 +44,29 @@ const fn takes_answers(command: &Command) -> bool {
     matches!(command, Command::Ask(_) | Command::AskUnbound { .. } | Command::Offer { .. } | Command::Batch { .. })
 }
 
+/// Whoever was there is gone. Where that can't be recorded, the end of the run tells.
+async fn note_detached(exec: &Exec, run: RunId, signal: &str) {
+    let entry = exec.entry_of(run, RecordKind::Detached, json!({ "signal": signal }));
+    if let Err(error) = exec.append(entry).await {
+        tracing::warn!(run = %run.short(), %error, "that nobody is there any more is not recorded");
+    }
+}
+
 impl Run {
     /// Does what the machine says until the run is over.
     pub(super) async fn go(mut self, mut machine: Machine) -> Option<Over> {
         let begun = if self.begin().await { Event::Started } else { Event::JournalFailed };
         let answers = self.answers.clone();
+        let (exec, id, mut attached) = (Arc::clone(&self.exec), self.id, true);
         let mut crew = Crew::default();
         crew.idle.insert(None, Box::new(self));
         let (mut whose, mut event, mut cut) = (None, Some(begun), None);
         loop {
+            if let Some(signal) = exec.runs.ended_by()
+                && std::mem::take(&mut attached)
+            {
+                note_detached(&exec, id, signal).await;
+            }
             let mut orders = Vec::new();
             while crew.asking.is_empty()
                 && let Some(answer) = answers.waiting()

@@ -385,6 +385,13 @@ impl Past {
         Ok(())
     }
 
+    /// That it has ended, how, and that nothing more is to do: of one that is.
+    pub fn through(&self) -> String {
+        let (run, outcome) = (self.run.short(), self.outcome.unwrap_or(RunOutcome::Unknown).word());
+        let reason = clean(&self.reason);
+        format!("run {run} has ended {outcome}: {reason}; every step is behind it, and nothing is left to go on with")
+    }
+
     /// The values of its parameters and what was chosen on the way.
     fn values(&self, runbook: &Runbook) -> Result<BTreeMap<String, Value>, String> {
         let noted = self.steps.values().map(|step| &step.facts["values"]).find(|values| values.is_object());
@@ -461,8 +468,9 @@ impl Past {
         if self.ids().count() != whole.steps.len() || !same {
             return Err(format!("its runbook has other steps by now: it can't be gone on with. {otherwise}"));
         }
-        if left.is_empty() && !machine::ended_badly(&whole.rollings, was) {
-            return Err("every step of it is behind it: nothing is left to go on with".to_owned());
+        // One that has no end of its own yet is ended by this, with nothing sent.
+        if left.is_empty() && !machine::ended_badly(&whole.rollings, was) && self.is_through() {
+            return Err(self.through());
         }
         Ok(())
     }

@@ -70,6 +70,57 @@ async fn the_rest_of_a_run_is_done_and_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cut_off_behind_its_last_step_has_its_end_by_the_next_look() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    for at in [At::DieBefore(RecordKind::LockReleased), At::DieBefore(RecordKind::RunFinish)] {
+        cluster.run("DELETE FROM t");
+        let doomed = half(&cluster, LOCK, at).await;
+        let mut next = doomed.next(cluster.connections("ops"), page(LOCK, &two())).await;
+        let run = next.only().await;
+        let (past, _) = next.exec.past(run).await.unwrap();
+        let ended = (past.outcome, past.reason.as_str(), past.ways());
+        let reason = "every step was ok; quarterdeck ended before it could say so";
+        assert_eq!(ended, (Some(RunOutcome::Ok), reason, vec![Next::Undo]));
+        assert_eq!(next.exec.journal.held(&["database/primary".to_owned()]).await.unwrap(), []);
+        let why = next.try_again(run, Onward::GoOn).await.unwrap_err();
+        let told = format!("run {} has ended ok: every step was ok", run.short());
+        assert!(why.starts_with(&told) && why.ends_with("nothing is left to go on with"), "{why}");
+        let plan = next.again(run, Onward::Undo).await;
+        next.finish(plan).await;
+        assert!(table(&cluster).await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_went_on_past_a_failure_and_is_cut_off_behind_its_last_step_is_ended_by_going_on() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body =
+        format!("## Change\n\n{}{}", back_and_forth("One", 1, " on-fail=continue"), back_and_forth("Two", 2, ""));
+    let body = body.replace("WHERE n = 1\n```", "WHERE n = 7\n```");
+    let library = || page(LOCK, &body);
+    let mut doomed = Bridge::doomed(cluster.connections("ops"), library(), At::DieBefore(RecordKind::RunFinish)).await;
+    let plan = doomed.plan("ways", json!({})).await;
+    doomed.die(yes(plan, None)).await;
+    let mut next = doomed.next(cluster.connections("ops"), library()).await;
+    let run = next.only().await;
+    let (past, _) = next.exec.past(run).await.unwrap();
+    assert_eq!(past.outcome, Some(RunOutcome::Failed), "{}", past.reason);
+    assert_eq!(past.ways(), [Next::GoOn, Next::Undo, Next::GiveUp], "somebody has looked, and nobody has decided");
+    assert_eq!(next.view(run).await.ways(), past.ways());
+    let plan = next.again(run, Onward::GoOn).await;
+    assert!(titles(&plan).is_empty());
+    next.finish(plan).await;
+    let (past, _) = next.exec.past(run).await.unwrap();
+    assert_eq!(past.outcome, Some(RunOutcome::Failed));
+    assert!(past.reason.starts_with("a step failed, and the run went on: "), "{}", past.reason);
+    assert_eq!((past.ways(), next.view(run).await.ways()), (vec![Next::Undo], vec![Next::Undo]), "it has its end");
+    let why = next.try_again(run, Onward::GoOn).await.unwrap_err();
+    assert!(why.starts_with(&format!("run {} has ended failed: ", run.short())), "{why}");
+    assert_eq!(table(&cluster).await, [1, 2], "nothing came twice");
+    assert_eq!(next.exec.journal.held(&["database/primary".to_owned()]).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_over_is_taken_back_whole_last_first_and_once() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     let mut bridge = Bridge::new(cluster.connections("ops"), page(LOCK, &two())).await;

@@ -3,10 +3,14 @@
 
 use crate::connect::postgres::LoginSettings;
 use crate::connect::{Connections, Engine, Postgres};
+use crate::domain::secret::SecretRef;
 use crate::lab::docker::{Container, Docker};
+use crate::lab::fault::Proxy;
 use crate::lab::postgres::{DATABASE, Postgres as Server};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -91,6 +95,33 @@ impl Cluster {
         let mut connections = Connections::default();
         connections.add_postgres(server);
         connections
+    }
+
+    /// The same through a cable that can be cut.
+    pub(super) fn connections_over(&self, act: &str, proxy: &Proxy, folder: &Path) -> Connections {
+        let file = folder.join("password");
+        std::fs::write(&file, "over-the-cable\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let login = |user: &str| {
+            self.run(&format!("ALTER ROLE {user} PASSWORD 'over-the-cable'"));
+            let dsn = format!("postgres://{user}@127.0.0.1:{}/{DATABASE}?sslmode=disable", proxy.port());
+            LoginSettings { dsn: Some(dsn), password: Some(SecretRef::File(file.display().to_string())) }
+        };
+        let (read, act) = (login("watcher"), login(act));
+        let server = Postgres::new("primary", &read, Some(&act), Duration::from_secs(5)).unwrap();
+        let mut connections = Connections::default();
+        connections.add_postgres(server);
+        connections
+    }
+
+    /// A cable to it.
+    pub(super) fn proxy(&self) -> Proxy {
+        self.0.proxy()
+    }
+
+    /// The server itself.
+    pub(super) const fn server(&mut self) -> &mut Server {
+        &mut self.0
     }
 
     /// The process ids of `app`'s sessions.

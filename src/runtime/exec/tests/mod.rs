@@ -12,6 +12,7 @@ mod live;
 mod locks;
 mod rollouts;
 mod stopping;
+mod transactions;
 mod ways;
 
 use super::{Exec, Planning, Running};

@@ -173,8 +173,8 @@ async fn a_step_that_failed_is_undone_when_the_runbook_says_so() {
     assert!(view.steps[1].sent.contains("undo:\nDELETE FROM t WHERE n = 2"), "{}", view.steps[1].sent);
     let story = bridge.story().await;
     assert_eq!(
-        story[story.len() - 5..],
-        ["step.exit running", "step.exit failed", "step.intent", "step.exit undone", "run.finish failed"]
+        story[story.len() - 6..],
+        ["step.exit running", "step.exit failed", "step.intent", "step.sent", "step.exit undone", "run.finish failed"]
     );
     assert_eq!(table(&cluster).await, [1]);
 }
@@ -276,8 +276,8 @@ async fn an_undo_that_a_crash_cut_off_is_unknown_and_not_sent_again() {
     let story = next.story().await;
     assert_eq!(
         story[story.len() - 2..],
-        ["step.intent", "step.reconcile unknown"],
-        "it stays open until somebody knows"
+        ["step.reconcile undo_failed", "run.finish failed"],
+        "its transaction was not begun: it is known that nothing was sent"
     );
     assert_eq!(table(&cluster).await, [1, 2, 2], "the undo was not sent");
 }
