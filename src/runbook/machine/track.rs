@@ -371,9 +371,10 @@ impl Track {
             Watched::TimedOut(why) | Watched::Failed(why) if doubt.is_some() && self.may_retry(common) => {
                 return self.retry(&format!("not done: {}", about(why)));
             }
+            Watched::Again(why) if doubt.is_some() && self.may_retry(common) => return self.retry(&about(why)),
             Watched::TimedOut(why) if doubt.is_none() => (StepState::TimedOut, why, false),
             Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, about(why), false),
-            Watched::CannotTell(why) => (StepState::Unknown, about(why), true),
+            Watched::CannotTell(why) | Watched::Again(why) => (StepState::Unknown, about(why), true),
         };
         // Whoever was asked is asked again, and has the same ways as before.
         let then = if std::mem::take(&mut self.asked) { Then::Ask } else { then };

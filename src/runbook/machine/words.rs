@@ -250,6 +250,8 @@ pub enum Watched {
     Failed(String),
     /// It could not be asked: why.
     CannotTell(String),
+    /// The same, of something that may be sent once more whatever became of it: the other side does it once.
+    Again(String),
 }
 
 /// What is known of a step of a run that is taken up again.

@@ -250,7 +250,7 @@ impl Run {
                 }
                 let answers = self.answers.clone();
                 let checked = tokio::select! {
-                    checked = self.recheck(step) => checked,
+                    checked = self.look_again(step) => checked,
                     // The machine sends nothing any more.
                     () = answers.until_cut() => Rechecked::Passed,
                 };
@@ -306,6 +306,13 @@ impl Run {
                 self.abandon().await;
                 None
             }
+        }
+    }
+
+    async fn look_again(&mut self, step: usize) -> Rechecked {
+        match self.breathe(step).await {
+            Some(blocked) => blocked,
+            None => self.recheck(step).await,
         }
     }
 

@@ -5,6 +5,7 @@ use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::clean_lines;
 use crate::runbook::{Answer, StepPermit};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// Output longer than this is kept at both ends only, in bytes.
 const OUTPUT_MAX: usize = 64 * 1024;
@@ -27,6 +28,8 @@ pub(super) struct Progress {
     pub(super) doubt: bool,
     /// It is certain that nothing was sent.
     pub(super) not_sent: bool,
+    /// Not before then it is sent once more.
+    pub(super) later: Option<Instant>,
     /// Where it was done, its result is kept until the journal has it.
     pub(super) kept: bool,
     pub(super) output: String,

@@ -483,7 +483,7 @@ fn judge(done: bool, how: &str, Seen { watched, result, .. }: Seen) -> (StepStat
             let why = format!("it may have been sent: nobody knows; its verify does not hold: {why}");
             (StepState::Failed, why)
         }
-        Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),
+        Watched::CannotTell(why) | Watched::Again(why) => (StepState::Unknown, format!("{how}; {why}")),
     }
 }
 

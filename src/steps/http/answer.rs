@@ -5,12 +5,15 @@ use crate::redact::Redactor;
 use crate::runbook::expr::Names;
 use reqwest::Response;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Read of a body, in bytes; the rest is left where it is.
 const MOST: usize = 1 << 20;
 /// Told of a body, in bytes.
 const SHOWN: usize = 4 << 10;
+/// Told of it in the sentence of a refusal, in bytes.
+const WHY: usize = 200;
 
 /// An answer without its secrets.
 pub(super) struct Answer {
@@ -21,12 +24,15 @@ pub(super) struct Answer {
     ms: u64,
     /// Not all of the body came.
     cut: bool,
+    /// It wants to be asked again after so long, and not before.
+    later: Option<Duration>,
 }
 
 impl Answer {
     /// Reads it, as far as it comes. `started` is when the request was sent.
     pub(super) async fn read(mut response: Response, started: Instant, end: Instant, redactor: &Redactor) -> Self {
         let (status, headers) = (response.status().as_u16(), headers(&response, redactor));
+        let later = later(&response);
         let (mut bytes, mut cut) = (Vec::new(), false);
         loop {
             match timeout_at(end, response.chunk()).await {
@@ -42,7 +48,7 @@ impl Answer {
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let json = serde_json::from_slice(&bytes).ok().filter(|_| !cut).map(|json| redactor.json(json));
         let body = clean_lines(&redactor.text(&String::from_utf8_lossy(&bytes)));
-        Self { status, headers, body, json, ms, cut }
+        Self { status, headers, body, json, ms, cut, later }
     }
 
     /// What a condition sees. `json` is there when the body is JSON.
@@ -66,10 +72,33 @@ impl Answer {
         }
     }
 
-    /// As in `the answer is 200, after 12 ms`.
+    /// As in `the answer is 200, after 12 ms`; of one that is none, also why, where it says so in a few words.
     pub(super) fn sentence(&self) -> String {
         let cut = if self.cut { ", and not all of it came" } else { "" };
-        format!("the answer is {}, after {} ms{cut}", self.status, self.ms)
+        let later = self.later.map_or_else(String::new, |later| {
+            format!(", and it wants to be asked again after {} s (Retry-After)", later.as_secs())
+        });
+        format!("the answer is {}, after {} ms{cut}{later}{}", self.status, self.ms, self.why())
+    }
+
+    /// `: {"error": "…"}`; nothing of a good answer, and nothing of a page that is made for a browser.
+    fn why(&self) -> String {
+        let text = self.body.split_whitespace().collect::<Vec<_>>().join(" ");
+        if self.status < 400 || text.is_empty() || text.starts_with('<') {
+            return String::new();
+        }
+        let end = text.floor_char_boundary(WHY);
+        format!(": {}{}", &text[..end], if end < text.len() { "…" } else { "" })
+    }
+
+    /// So long the service wants to be left alone.
+    pub(super) const fn later(&self) -> Option<Duration> {
+        self.later
+    }
+
+    /// It could not do it this time, and says nothing of what it did.
+    pub(super) const fn failed(&self) -> bool {
+        self.status >= 500
     }
 
     /// The status and the beginning of the body.
@@ -83,6 +112,18 @@ impl Answer {
     pub(super) const fn refuses(&self) -> bool {
         matches!(self.status, 400..=407 | 409..=498)
     }
+}
+
+/// `Retry-After`: seconds, or a time, which is measured from the answer's own `Date`, whatever clocks say here.
+fn later(response: &Response) -> Option<Duration> {
+    let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::trim);
+    let said = header("retry-after")?;
+    if let Ok(seconds) = said.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+    let left = time(said)?.duration_since(time(header("date")?)?);
+    Some(Duration::try_from(left).unwrap_or_default())
 }
 
 /// By their names in small letters; cookies are secrets.
