@@ -206,13 +206,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Asks once, judges, and tells what was seen, where the text does not say it.
-    async fn look(
-        &self,
-        limit: Duration,
-        fence: &'a Fence,
-        pinned: Option<&'a str>,
-        condition: &Condition,
-    ) -> Looked {
+    async fn look(&self, limit: Duration, fence: &'a Fence, pinned: Option<&'a str>, condition: &Condition) -> Looked {
         let found = match self.ask_within(limit, fence, pinned).await {
             Ok(found) => found,
             Err(error) => {

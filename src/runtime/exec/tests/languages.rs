@@ -339,7 +339,8 @@ async fn a_good_answer_that_says_no_by_its_body_is_a_refusal_with_the_services_r
     ] {
         let service = Scripted::start(move |_| Say::good(body));
         let info = "http run on=shop timeout=5s undo=none expect=(json.ok) refused=(json.ok ? '' : json.error)";
-        let (_, bridge) = run(connections(service.port()), page("", &(fence(info, "POST /make") + HOLDS)), json!({})).await;
+        let (_, bridge) =
+            run(connections(service.port()), page("", &(fence(info, "POST /make") + HOLDS)), json!({})).await;
         assert_eq!(bridge.story().await[3], format!("step.exit {state}"), "{body}");
         let said = all_said(&bridge).await;
         assert!(said.contains(why), "{body} {said}");
@@ -361,8 +362,9 @@ async fn a_service_that_wants_to_be_left_alone_is_asked_again_when_it_said() {
             }
             _ => Say::good("{\"ordered\": true}"),
         });
-        let fences = fence("http run on=shop timeout=5s undo=none idempotent retry=2 expect=(status == 200)", "POST /order")
-            + &fence("http verify on=shop timeout=5s expect=(json.ordered)", "GET /state");
+        let fences =
+            fence("http run on=shop timeout=5s undo=none idempotent retry=2 expect=(status == 200)", "POST /order")
+                + &fence("http verify on=shop timeout=5s expect=(json.ordered)", "GET /state");
         let (view, bridge) = run(connections(service.port()), page("", &fences), json!({})).await;
         assert_eq!(view.outcome, Some(outcome), "{after} {view:?}");
         let said = all_said(&bridge).await;
@@ -372,7 +374,8 @@ async fn a_service_that_wants_to_be_left_alone_is_asked_again_when_it_said() {
         assert_eq!(sent.len(), times, "{after} {said}");
         assert!(sent.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{sent:?}");
         let requests = service.requests();
-        let keys = requests.iter().filter_map(|request| request.lines().find(|line| line.starts_with("idempotency-key")));
+        let keys =
+            requests.iter().filter_map(|request| request.lines().find(|line| line.starts_with("idempotency-key")));
         assert_eq!(keys.collect::<std::collections::BTreeSet<_>>().len(), 1, "{requests:?}");
     }
 }
@@ -415,8 +418,10 @@ async fn a_check_that_only_tells_warns_and_is_asked_at_its_step() {
         _ => Say::good("{\"n\": 3}"),
     });
     let tells = fence("http check on=shop timeout=5s on-fail=continue expect=(status == 200)", "GET /sick");
-    let shows = fence("http check on=shop timeout=5s expect=(json.n == 3) show=('there are ' + string(json.n))", "GET /n");
-    let fences = format!("{shows}{}{HOLDS}\n### Look\n\n{tells}", fence("http run on=shop timeout=5s undo=none", "POST /do"));
+    let shows =
+        fence("http check on=shop timeout=5s expect=(json.n == 3) show=('there are ' + string(json.n))", "GET /n");
+    let fences =
+        format!("{shows}{}{HOLDS}\n### Look\n\n{tells}", fence("http run on=shop timeout=5s undo=none", "POST /do"));
     let mut bridge = Bridge::new(connections(service.port()), page("", &fences)).await;
     let plan = bridge.plan("page", json!({})).await;
     let found = plan.body().steps[0].fences[0].finding.clone().unwrap();
