@@ -28,7 +28,7 @@ use crate::effect::RunAnswer;
 use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::library::overdue;
-use crate::runbook::machine::{self, Answered, Command, Effect, Event, Kind, Machine, Rechecked};
+use crate::runbook::machine::{self, Answered, Command, Event, Kind, Machine, Rechecked};
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::past::fingerprint;
 use crate::runbook::plan::{Onward, PlannedStep};
@@ -268,7 +268,7 @@ impl Run {
             Command::Intend(step) => Some(self.intend(step).await),
             Command::Act(step) => {
                 let effect = self.act(step).await;
-                if !matches!(effect, Effect::NotSent(_)) {
+                if !effect.is_nothing() {
                     self.made.insert(step);
                 }
                 Some(Event::Acted(effect, self.after_act(step)))

@@ -268,8 +268,10 @@ impl<'a> Scene<'a> {
     /// Judges the answer to a change by the fence's `expect`. One that is not as expected leaves open what was done, unless it is a
     /// refusal, or a script that ended by itself: that has failed, and no `verify` makes it well.
     pub(super) fn judge(&self, fence: &Fence, mut acted: Acted) -> Acted {
+        // Who says when it wants to be asked again would do it then.
+        let no = if acted.later.is_some() { Effect::NotSent } else { Effect::Refused };
         if let Some(why) = self.refusal(fence, &acted) {
-            acted.effect = Effect::NotSent(why);
+            acted.effect = no(why);
             return acted;
         }
         let (Effect::Done(said), Some(expect)) = (&acted.effect, &fence.attrs.expect) else { return acted };
@@ -279,16 +281,20 @@ impl<'a> Scene<'a> {
             Err(why) => format!("{said}; what is expected of it can't be judged: {why}"),
         };
         acted.effect = match (acted.refused, acted.ended) {
-            (true, _) => Effect::NotSent(wrong),
+            (true, _) => no(wrong),
             (false, true) => Effect::Failed(wrong),
             (false, false) => Effect::Unknown(wrong),
         };
         acted
     }
 
-    /// A good answer that says by its body that nothing was done (`refused`): why. One that can't be read so says nothing about it.
+    /// A good answer that says by its body that nothing was done (`refused`): why. One that can't be read so says nothing about it, and
+    /// neither does a service that failed.
     fn refusal(&self, fence: &Fence, acted: &Acted) -> Option<String> {
         let (Effect::Done(said), Some(refused)) = (&acted.effect, &fence.attrs.refused) else { return None };
+        if acted.names.get("status").and_then(Value::as_u64).is_none_or(|status| status >= 500) {
+            return None;
+        }
         match refused.value(&self.names_with(fence, &acted.names)).ok()? {
             Value::Bool(true) => Some(format!("{said}; `{refused}` is true: it was refused")),
             Value::String(why) if !why.is_empty() => Some(format!("{said}; it was refused: {why}")),
@@ -342,6 +348,10 @@ impl<'a> Scene<'a> {
         let Some(condition) = attrs.until.as_ref().or(attrs.expect.as_ref()) else {
             return Truth::Unclear("has no condition".to_owned());
         };
+        // What nobody knows now nobody will know by looking again.
+        if let Err(error) = self.ready(fence, pinned) {
+            return Truth::Unclear(format!("could not be asked: {error}"));
+        }
         let start = Instant::now();
         let hold = attrs.hold.unwrap_or(Duration::ZERO);
         let mut since: Option<Instant> = None;

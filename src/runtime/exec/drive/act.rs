@@ -47,7 +47,7 @@ impl Run {
 
     pub(super) async fn act(&mut self, step: usize) -> Effect {
         let effect = self.send(step).await;
-        self.step.not_sent = matches!(effect, Effect::NotSent(_));
+        self.step.not_sent = effect.is_nothing();
         effect
     }
 
@@ -87,10 +87,12 @@ impl Run {
         }
     }
 
-    /// The rows that a change gave back are known under their name from now on; of an answer that never came there are none.
+    /// The rows that a change gave back are known under their name from now on; of an answer that never came, or is none of those that were
+    /// expected, there are none.
     fn capture(&mut self, step: usize, acted: &Acted) {
         let name = self.read(step).run().and_then(|run| run.attrs.out.clone());
-        let Some(name) = name.filter(|_| !acted.names.is_empty()) else { return };
+        let came = matches!(acted.effect, Effect::Done(_)) && !acted.names.is_empty();
+        let Some(name) = name.filter(|_| came) else { return };
         let rows = Rows { name, rows: acted.rows.clone(), ..Rows::default() };
         let host = self.host(step).map(str::to_owned);
         self.outs.insert(host.as_deref(), rows);
@@ -168,7 +170,7 @@ impl Run {
         self.step.keep(&acted.output);
         self.step.kept = acted.kept && !matches!(acted.effect, Effect::Unknown(_));
         match acted.effect {
-            Effect::Failed(why) | Effect::NotSent(why) => Some(Watched::Failed(why)),
+            Effect::Failed(why) | Effect::NotSent(why) | Effect::Refused(why) => Some(Watched::Failed(why)),
             Effect::Done(_) | Effect::Unknown(_) => None,
         }
     }
