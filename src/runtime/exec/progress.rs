@@ -35,6 +35,8 @@ pub(super) struct Progress {
     pub(super) output: String,
     /// What its checks warn of; empty: nothing.
     pub(super) warned: String,
+    /// What those of its checks found that only tell: no plan has said it.
+    pub(super) told: String,
     /// What came of it, in the runbook's own words.
     pub(super) said: Option<String>,
     pub(super) millis: u64,
