@@ -60,7 +60,7 @@ impl Site {
     /// A deployment by a person, for whom the checklist was gone through before; then what else is asked, and how it ends.
     fn deploys(&self, vars: &[String], answers: &[(&str, &str)]) -> (u32, String) {
         let screen = self.begins(vars);
-        self.ends(screen, &[&[CHECKED], answers].concat())
+        Self::ends(screen, &[&[CHECKED], answers].concat())
     }
 
     /// The plan of a deployment is answered.
@@ -71,7 +71,7 @@ impl Site {
         screen
     }
 
-    fn ends(&self, mut screen: Session, answers: &[(&str, &str)]) -> (u32, String) {
+    fn ends(mut screen: Session, answers: &[(&str, &str)]) -> (u32, String) {
         let mut asked = BTreeMap::<&str, usize>::new();
         for (question, line) in answers {
             let times = asked.entry(question).or_default();
@@ -209,7 +209,7 @@ fn goes_through_and_back(site: &Site) {
         ("chosen: delete the old logs", "done"),
         ("type  delete on production-server  to go on", "delete on production-server"),
     ];
-    let (code, said) = site.ends(screen, &checks.into_iter().chain(ticks).chain(end).collect::<Vec<_>>());
+    let (code, said) = Site::ends(screen, &checks.into_iter().chain(ticks).chain(end).collect::<Vec<_>>());
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("logs/old.log") && !said.contains("logs/new.log"), "what goes is shown before: {said}");
     site.is_on(NEXT, "green");

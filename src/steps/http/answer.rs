@@ -114,15 +114,19 @@ impl Answer {
     }
 }
 
-/// `Retry-After`: seconds, or a time, which is measured from the answer's own `Date`, whatever clocks say here.
+/// `Retry-After`, measured from the answer's own `Date`, whatever clocks say here.
 fn later(response: &Response) -> Option<Duration> {
     let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::trim);
-    let said = header("retry-after")?;
-    if let Ok(seconds) = said.parse() {
+    wait(header("retry-after")?, header("date"))
+}
+
+/// Seconds, or from a time to another one; one that is over is none to wait for.
+fn wait(after: &str, now: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = after.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let time = |text| jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
-    let left = time(said)?.duration_since(time(header("date")?)?);
+    let left = time(after)?.duration_since(time(now?)?);
     Some(Duration::try_from(left).unwrap_or_default())
 }
 
@@ -135,4 +139,20 @@ fn headers(response: &Response, redactor: &Redactor) -> Map<String, Value> {
             (name.as_str().to_owned(), json!(clean(&redactor.text(&value))))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_to_ask_again_is_read_as_seconds_and_as_a_time() {
+        let now = Some("Sun, 29 Nov 2026 03:00:00 GMT");
+        let seconds = |after, now| wait(after, now).map(|wait| wait.as_secs());
+        assert_eq!(seconds("30", None), Some(30));
+        assert_eq!(seconds("Sun, 29 Nov 2026 03:01:30 GMT", now), Some(90));
+        assert_eq!(seconds("Sun, 29 Nov 2026 02:00:00 GMT", now), Some(0), "it is over");
+        assert_eq!(seconds("Sun, 29 Nov 2026 03:01:30 GMT", None), None, "from when, nobody says");
+        assert_eq!(seconds("soon", now), None);
+    }
 }
