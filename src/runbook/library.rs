@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 47] = [
+const BUILTIN: [(&str, &str); 48] = [
     ("alert-acknowledge.md", include_str!("../../assets/runbooks/alert-acknowledge.md")),
     ("alert-silence.md", include_str!("../../assets/runbooks/alert-silence.md")),
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
@@ -64,6 +64,7 @@ const BUILTIN: [(&str, &str); 47] = [
     ("status-open.md", include_str!("../../assets/runbooks/status-open.md")),
     ("status-resolve.md", include_str!("../../assets/runbooks/status-resolve.md")),
     ("status-update.md", include_str!("../../assets/runbooks/status-update.md")),
+    ("webhook-notify.md", include_str!("../../assets/runbooks/webhook-notify.md")),
 ];
 
 type Read = Box<dyn FnOnce() -> Shelved + Send>;

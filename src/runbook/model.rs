@@ -568,8 +568,10 @@ pub struct Attrs {
     /// The columns that make a row the same row.
     pub key: Vec<String>,
     /// Of `wait`: the value shown while waiting. Of `run`: the sentence that its rows and those of the plan (`planned`) come to. Of
-    /// `verify`: that sentence for a run that gives no rows.
+    /// `verify`: that sentence for a run that gives no rows. Of `check`: what it found, instead of the answer's own sentence.
     pub show: Option<Condition>,
+    /// Of a change over HTTP: what tells from a good answer that nothing was done all the same: the reason as text, or true.
+    pub refused: Option<Condition>,
     /// The most rows that a plan may find.
     pub max: Option<u64>,
     /// A stricter answer than the policy's.

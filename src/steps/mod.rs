@@ -140,6 +140,8 @@ pub struct Found {
     pub text: String,
     /// What it comes to whatever the condition says.
     pub judged: Option<Judged>,
+    /// The other side says that it wants to be asked again after so long, and not before.
+    pub later: Option<Duration>,
 }
 
 /// A judgement that no condition makes; each in words.
@@ -172,6 +174,8 @@ pub struct Acted {
     pub broke: bool,
     /// Where it was done, its result is kept until [`Step::forget`].
     pub kept: bool,
+    /// Before it is sent once more so long must pass: what the other side asked for, or what one leaves it.
+    pub later: Option<Duration>,
 }
 
 impl Acted {
@@ -186,6 +190,7 @@ impl Acted {
             ended: false,
             broke: false,
             kept: false,
+            later: None,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::lab::{need, poll};
 use crate::pty::Session;
 use crate::support::{Home, LONG, answer, leave, say, vars};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const REPO: &str = "spacetime/game";
@@ -15,6 +16,14 @@ const REPO: &str = "spacetime/game";
 const COMMIT: &str = "4f2c9d1";
 const RUN: &str = "9000000001";
 const QUIET: &str = "ALERTS{alertname!=\"Watchdog\"}";
+
+/// The checklist is not gone through a second time.
+const CHECKED: (&str, &str) = ("runs May this be deployed?", "skip the checklist was gone through a minute ago");
+/// What a failure asks, when something can be taken back.
+const LEFT: (&str, &str) = ("undo (u), stop:", "stop");
+/// The phrase of a step that changes something.
+const DEPLOY: (&str, &str) = ("type  deploy on production-server  to go on", "deploy on production-server");
+const MIGRATE: (&str, &str) = ("type  migrate on production-server  to go on", "migrate on production-server");
 
 /// SpaceTime, and somebody who deploys it.
 struct Site {
@@ -46,6 +55,38 @@ impl Site {
     fn fails(&self, id: &str, vars: &[String], why: &str) {
         let (code, said) = self.home.unattended(id, vars);
         assert!(code == Some(1) && said.contains(why), "{why}: {code:?} {said}");
+    }
+
+    /// A deployment by a person, for whom the checklist was gone through before; then what else is asked, and how it ends.
+    fn deploys(&self, vars: &[String], answers: &[(&str, &str)]) -> (u32, String) {
+        let screen = self.begins(vars);
+        Self::ends(screen, &[&[CHECKED], answers].concat())
+    }
+
+    /// The plan of a deployment is answered.
+    fn begins(&self, vars: &[String]) -> Session {
+        let words = ["runbook", "run", "deploy-standard"].into_iter().chain(vars.iter().map(String::as_str));
+        let mut screen = self.home.on_terminal(&words.collect::<Vec<_>>());
+        asked(&mut screen, "to run it type  deploy on production-server", "deploy on production-server");
+        screen
+    }
+
+    fn ends(mut screen: Session, answers: &[(&str, &str)]) -> (u32, String) {
+        let mut asked = BTreeMap::<&str, usize>::new();
+        for (question, line) in answers {
+            let times = asked.entry(question).or_default();
+            *times += 1;
+            screen.wait_screen(question, LONG, |screen| screen.contents().matches(question).count() >= *times);
+            say(&mut screen, line);
+        }
+        let code = screen.wait_exit().exit_code();
+        (code, screen.text())
+    }
+
+    /// A deployment that fails for this reason; what it has changed is left.
+    fn deploys_in_vain(&self, vars: &[String], answers: &[(&str, &str)], why: &str) {
+        let (code, said) = self.deploys(vars, answers);
+        assert!(code == 1 && said.contains(why), "{why}: {code} {said}");
     }
 
     fn goes_well(&self, id: &str, vars: &[String]) -> String {
@@ -112,10 +153,10 @@ impl Site {
 /// A deployment that fails leaves players where they are, and all of it is taken back.
 fn stops_before_players(site: &Site) {
     let before = site.spacetime.players();
-    site.fails("deploy-standard", &site.to_green(SICK, &["wait_tries=3"]), "not healthy after 3 looks");
+    site.deploys_in_vain(&site.to_green(SICK, &["wait_tries=3"]), &[DEPLOY, DEPLOY, LEFT], "not healthy after 3 looks");
     site.takes_back();
     site.is_on(GOOD, "blue");
-    site.fails("deploy-standard", &site.to_green(BROKEN, &["wait_tries=60"]), "FAILED http://");
+    site.deploys_in_vain(&site.to_green(BROKEN, &["wait_tries=60"]), &[DEPLOY, DEPLOY, LEFT], "FAILED http://");
     site.is_on(GOOD, "");
     site.takes_back();
     site.is_on(GOOD, "blue");
@@ -127,7 +168,7 @@ fn stops_before_players(site: &Site) {
 fn is_held_back(site: &Site) {
     site.is_quiet();
     // Its migrations must have been read.
-    site.fails("deploy-standard", &site.to_green(NEXT, &[]), "players.0043_emotes");
+    site.deploys_in_vain(&site.to_green(NEXT, &[]), &[DEPLOY], "players.0043_emotes");
     assert_eq!(site.migrations().len(), 3);
     site.is_refused("deploy-standard", &site.to_green(NEXT, &["to=blue"]), "players are on blue");
     let wrong: Vec<String> =
@@ -141,7 +182,36 @@ fn goes_through_and_back(site: &Site) {
     let old = "mkdir logs; touch -d '8 days ago' logs/old.log; touch -d '6 days ago' logs/new.log";
     assert!(site.spacetime.on_production(old, &[]).status().unwrap().success());
     let given = site.to_green(NEXT, &["wait_tries=60", "watch_seconds=2", "migrate=true"]);
-    let said = site.goes_well("deploy-standard", &given);
+    // With the checklist, by the commit.
+    let screen = site.begins(&given);
+    let checks = [
+        ("runs May this be deployed?", "plan"),
+        ("repo of deploy-checklist", REPO),
+        ("commit of deploy-checklist", COMMIT),
+    ];
+    let ticks: Vec<(String, String)> = ITEMS
+        .iter()
+        .enumerate()
+        .map(|(at, item)| (format!("tick {}: {item}", at + 1), format!("tick {}", at + 1)))
+        .collect();
+    let ticks = ticks.iter().map(|(item, line)| (item.as_str(), line.as_str()));
+    let last = format!("[x] {}", ITEMS[ITEMS.len() - 1]);
+    let end = [
+        (last.as_str(), "done"),
+        // Its own plan is answered; then each step of it that changes something.
+        DEPLOY,
+        MIGRATE,
+        DEPLOY,
+        DEPLOY,
+        DEPLOY,
+        ("type  prune on production-server  to go on", "prune on production-server"),
+        ("pick 1: delete the old logs", "pick 1"),
+        ("chosen: delete the old logs", "done"),
+        ("type  delete on production-server  to go on", "delete on production-server"),
+    ];
+    let (code, said) = Site::ends(screen, &checks.into_iter().chain(ticks).chain(end).collect::<Vec<_>>());
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("logs/old.log") && !said.contains("logs/new.log"), "what goes is shown before: {said}");
     site.is_on(NEXT, "green");
     assert_eq!(site.failed_since(before), 0, "{said}");
     assert_eq!(site.migrations().last().unwrap(), "0043_emotes");
@@ -149,7 +219,9 @@ fn goes_through_and_back(site: &Site) {
     let logs = site.spacetime.on_production("ls logs", &[]).output().unwrap().stdout;
     assert_eq!(String::from_utf8(logs).unwrap(), "new.log\n");
 
-    site.takes_back();
+    // The newest run is that of the checklist.
+    let (code, said) = site.home.undo("deploy-standard");
+    assert_eq!(code, Some(0), "{said}");
     site.is_on(GOOD, "blue");
     assert_eq!((site.failed_since(before), site.migrations().len()), (0, 3));
     assert!(site.file("deployments.log").contains("v2.6.0 taken back, v2.5.0 deployed at "));
@@ -161,7 +233,7 @@ fn dies_under_players(site: &Site) {
     site.is_quiet();
     let before = site.watches();
     let ended = std::thread::scope(|scope| {
-        let run = scope.spawn(|| site.home.unattended("deploy-standard", &given));
+        let run = scope.spawn(|| site.deploys(&given, &[DEPLOY, MIGRATE, DEPLOY, DEPLOY, LEFT]));
         let watched = || (site.watches() > before).then_some(());
         poll(LONG, watched).expect("it is watched");
         for number in 1..=2 {
@@ -170,7 +242,7 @@ fn dies_under_players(site: &Site) {
         run.join().unwrap()
     });
     let (code, said) = ended;
-    assert!(code == Some(1) && said.contains("of 60 s to go players are not served"), "{code:?} {said}");
+    assert!(code == 1 && said.contains("of 60 s to go players are not served"), "{code} {said}");
     assert_eq!(site.spacetime.play().0, 502);
     site.takes_back();
     site.is_on(GOOD, "blue");
@@ -277,6 +349,23 @@ fn mends(site: &Site) {
     assert_eq!(made, 1, "{:?}", site.gh.calls());
 }
 
+/// The runs of the commit.
+const RUNS: [&str; 13] = [
+    "gh",
+    "run",
+    "list",
+    "--repo",
+    REPO,
+    "--commit",
+    COMMIT,
+    "--limit",
+    "100",
+    "--json",
+    "workflowName,status,conclusion",
+    "--jq",
+    ".[] | \"\\(.status) \\(.conclusion) \\(.workflowName)\"",
+];
+
 /// What `gh` answers about the commit.
 fn approved(gh: &Cloud) {
     let reviews = [
@@ -295,43 +384,30 @@ fn approved(gh: &Cloud) {
         ".[] | \"\\(.number) \\(.reviewDecision)\"",
     ];
     gh.answers(&reviews, "70 APPROVED\n");
-    let runs = [
-        "gh",
-        "run",
-        "list",
-        "--repo",
-        REPO,
-        "--commit",
-        COMMIT,
-        "--limit",
-        "100",
-        "--json",
-        "workflowName,status,conclusion",
-        "--jq",
-        ".[] | \"\\(.status) \\(.conclusion) \\(.workflowName)\"",
-    ];
-    // One that failed, and was begun once more.
-    gh.answers(&runs, "completed failure build\n");
-    gh.answers(&runs, "completed success build\ncompleted skipped docs\n");
+    gh.answers(&RUNS, "completed success build\ncompleted skipped docs\n");
     let deployments = format!("repos/{REPO}/deployments?sha={COMMIT}&environment=staging&per_page=1");
     gh.answers(&["gh", "api", &deployments, "--jq", ".[0].id // empty"], "55\n");
     let statuses = format!("repos/{REPO}/deployments/55/statuses?per_page=1");
     gh.answers(&["gh", "api", &statuses, "--jq", ".[0].state // \"unknown\""], "success\n");
 }
 
+/// What only people know.
+const ITEMS: [&str; 5] =
+    ["Database migrations", "Whoever goes back", "Stakeholders", "A maintenance window", "The documentation"];
+
 /// The ten items: what can be looked at is, and the rest is ticked.
 fn is_checked(site: &Site) {
     let given = [format!("repo={REPO}"), format!("commit={COMMIT}"), format!("previous={GOOD}")];
     let given = vars(&["server=production-server", &given[0], &given[1], &given[2]]);
     site.is_quiet();
+    // One that failed, and was begun once more.
+    site.gh.answers(&RUNS, "completed failure build\n");
     approved(&site.gh);
     site.is_refused("deploy-checklist", &given, "not passed: completed failure build");
     let words: Vec<&str> =
         ["runbook", "run", "deploy-checklist"].into_iter().chain(given.iter().map(String::as_str)).collect();
     let mut screen = site.home.on_terminal(&words);
-    let items =
-        ["Database migrations", "Whoever goes back", "Stakeholders", "A maintenance window", "The documentation"];
-    for (at, item) in items.iter().enumerate() {
+    for (at, item) in ITEMS.iter().enumerate() {
         asked(&mut screen, &format!("tick {}: {item}", at + 1), &format!("tick {}", at + 1));
         screen.wait_text(&format!("[x] {item}"));
     }
@@ -384,20 +460,62 @@ fn is_approved(site: &Site) {
     assert_eq!(approved, 2, "once for each of the two runs: {:?}", gh.calls());
 }
 
+/// The script of a step of a shipped page, by its heading and its place among the step's fences.
+fn script(page: &str, heading: &str) -> String {
+    let file = format!("{}/assets/runbooks/{page}.md", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(file).unwrap();
+    let step = text.split_once(&format!("\n### {heading}\n")).unwrap().1;
+    let body = step.split_once("\n```bash ").unwrap().1.split_once('\n').unwrap().1;
+    body.split_once("\n```").unwrap().0.to_owned()
+}
+
 #[test]
-fn versions_are_deployed_watched_taken_back_and_mended() {
-    let site = Site::new(need!(spacetime));
-    for part in [
-        stops_before_players,
-        // Until the alert that the broken version has raised is over.
-        is_approved,
-        is_held_back,
-        is_checked,
-        goes_through_and_back,
-        dies_under_players,
-        goes_back,
-        mends,
+fn a_log_that_says_that_there_were_no_errors_has_none() {
+    let script = script("deploy-standard", "The services are healthy, and their log is quiet");
+    let judged = |log: &str| {
+        let cloud = Cloud::new(&["docker", "docker-compose"]);
+        let compose = ["docker-compose", "-f", "docker-compose.production.yml", "-p", "spacetime-green"];
+        cloud.answers(&[&compose[..], &["ps"]].concat(), "");
+        cloud.answers(&[&compose[..], &["logs", "--tail=100"]].concat(), log);
+        let project = "label=com.docker.compose.project=spacetime-green";
+        cloud.answers(
+            &["docker", "ps", "-a", "--filter", project, "--filter", "health=unhealthy", "--format", "{{.Names}}"],
+            "",
+        );
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &script]).env("PATH", cloud.path()).env("to", "green").env("log_errors", "0");
+        let output = bash.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let quiet = "web | 0 errors\nweb | No errors found, errors=0\nweb | {\"status\": 200, \"error\": null}\nweb | done without any error\n";
+    assert_eq!(judged(quiet), (true, String::new()));
+    for loud in [
+        "web | ERROR: no session\n",
+        "web | 10 errors\n",
+        "web | errors=07\n",
+        "web | error: 0x5f\n",
+        "web | {\"error\": \"nobody\"}\n",
     ] {
+        let (ok, said) = judged(&format!("{quiet}{loud}"));
+        assert!(!ok && said.contains("1 lines of errors, and 0 are allowed"), "{loud} {said}");
+    }
+}
+
+// Two at once, each on a SpaceTime of its own: most of it is waiting.
+
+#[test]
+fn versions_are_deployed_watched_and_taken_back() {
+    let site = Site::new(need!(spacetime));
+    approved(&site.gh);
+    for part in [stops_before_players, is_held_back, goes_through_and_back, dies_under_players] {
+        part(&site);
+    }
+}
+
+#[test]
+fn a_version_is_checked_approved_rolled_back_and_mended() {
+    let site = Site::new(need!(spacetime));
+    for part in [is_checked, is_approved, goes_back, mends] {
         part(&site);
     }
 }

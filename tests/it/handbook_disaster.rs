@@ -311,13 +311,15 @@ struct Island {
 }
 
 impl Island {
-    fn start() -> Result<Self, String> {
+    /// `from`: where its sshd says that lines come from, and the port they come to; none: it can't tell.
+    fn start(from: Option<&str>) -> Result<Self, String> {
         if !is_root() {
             return Err("root, for a network of its own".to_owned());
         }
         let tables = program(&["iptables"], &[]).ok_or("iptables is not installed (iptables)")?;
         let holder = Service::start("island", Command::new("unshare").args(["--net", "sleep", "600"]))?;
-        let sshd = Sshd::start("")?;
+        let says = |from| format!("ForceCommand SSH_CONNECTION='{from}' exec sh -c \"$SSH_ORIGINAL_COMMAND\"\n");
+        let sshd = Sshd::start(&from.map(says).unwrap_or_default())?;
         let server = program(&["sshd"], &[]).ok_or("sshd is not installed (openssh-server)")?;
         let config = sshd.config().with_file_name("sshd_config");
         let inside = format!("nsenter --net=/proc/{}/ns/net", holder.pid().as_raw_nonzero());
@@ -336,6 +338,14 @@ impl Island {
         said(&Command::new("nsenter").arg(net).args(words).output().unwrap())
     }
 
+    fn config(&self) -> String {
+        let config = self.sshd.config();
+        format!(
+            "environment = \"lab\"\n[ssh.game-1]\nhost = \"{HOST}\"\nconfig = \"{}\"\n[[server]]\nname = \"game-1\"\n",
+            config.display()
+        )
+    }
+
     fn rules(&self, table: &str) -> Vec<String> {
         self.inside(&[table, "-w", "-S"]).lines().map(str::to_owned).collect()
     }
@@ -344,7 +354,7 @@ impl Island {
 #[test]
 fn servers_are_isolated_before_anything_else_and_what_is_found_is_kept() {
     let test = "servers_are_isolated_before_anything_else_and_what_is_found_is_kept";
-    let Some(island) = had(test, Island::start()) else { return };
+    let Some(island) = had(test, Island::start(None)) else { return };
     island.inside(&["iptables", "-w", "-A", "INPUT", "-p", "tcp", "--dport", "443", "-j", "ACCEPT"]);
     let before = island.rules("iptables");
     let infected = folder("infected");
@@ -356,15 +366,28 @@ fn servers_are_isolated_before_anything_else_and_what_is_found_is_kept() {
         &["aws", "s3", "ls", "s3://spacetime-backups/database/", "--recursive"],
         "2026-11-01 02:00:09 1234 database/spacetime_20251201_020000.sql.gz\n",
     );
-    let config = format!(
-        "environment = \"lab\"\n[ssh.game-1]\nhost = \"{HOST}\"\nconfig = \"{}\"\n[[server]]\nname = \"game-1\"\n",
-        island.sshd.config().display()
-    );
-    let home = Home::finding(&config, cloud.path());
+    let home = Home::finding(&island.config(), cloud.path());
     let look = format!("look_in={}", infected.display());
     let given = vars(&["servers=game-1", "from=198.51.100.9", &look]);
+    let begun = std::time::Instant::now();
+    let planned = said(&home.run(&[
+        "runbook",
+        "plan",
+        "dr-ransomware",
+        "--var",
+        "servers=game-1",
+        "--var",
+        "from=198.51.100.9",
+        "--var",
+        &look,
+    ]));
+    assert!(
+        planned.contains("198.51.100.9") && !planned.contains("encrypted: 1"),
+        "no plan waits for evidence: {planned}"
+    );
+    assert!(cloud.calls().is_empty() && begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", cloud.calls());
     let mut screen = on_terminal(&home, "dr-ransomware", &given);
-    asks(&mut screen, "to run it type  isolate on game-1", "isolate on game-1");
+    asks(&mut screen, "to run it type  isolate 1 on game-1", "isolate 1 on game-1");
     screen.wait_text("tick 1: The security group");
     let rules = island.rules("iptables");
     let first = |chain: &str| rules.iter().find(|rule| rule.starts_with(&format!("-A {chain} "))).cloned();
@@ -376,12 +399,13 @@ fn servers_are_isolated_before_anything_else_and_what_is_found_is_kept() {
         "{rules:?}"
     );
     assert_eq!(rules.iter().rfind(|rule| rule.starts_with("-A QUARANTINE")).unwrap(), "-A QUARANTINE -j DROP");
+    assert!(rules.contains(&"-A QUARANTINE -i lo -j ACCEPT".to_owned()), "what is inside goes on: {rules:?}");
     let six = island.rules("ip6tables");
-    assert!(
-        six.is_empty() || six.contains(&"-A QUARANTINE -j DROP".to_owned()) || !six[0].starts_with("-P"),
-        "{six:?}"
-    );
-    tick(&mut screen, &["The security group", "Backups can't be deleted", "A snapshot of each disk"]);
+    let kept: Vec<&String> = six.iter().filter(|rule| rule.starts_with("-A")).collect();
+    let closed = ["-A INPUT -j QUARANTINE", "-A FORWARD -j QUARANTINE", "-A OUTPUT -j QUARANTINE"];
+    let inside = ["-A QUARANTINE -i lo -j ACCEPT", "-A QUARANTINE -o lo -j ACCEPT", "-A QUARANTINE -j DROP"];
+    assert_eq!(kept, closed.iter().chain(&inside).collect::<Vec<_>>(), "IPv6 is closed to all");
+    tick(&mut screen, &["The security group", "From a machine", "Backups can't be deleted", "A snapshot of each disk"]);
     screen.wait_text("encrypted: 1, notes: 1");
     tick(&mut screen, &["New servers stand", "The dump was restored", "It was scanned", "SpaceTime plays"]);
     tick(&mut screen, &["The cloud's keys", "Passwords of the database", "SSH keys", "Sessions of players"]);
@@ -400,6 +424,37 @@ fn servers_are_isolated_before_anything_else_and_what_is_found_is_kept() {
     undone(&home);
     assert_eq!(island.rules("iptables"), before, "what was there is in force again");
     refused(&home, "dr-ransomware", &vars(&["servers=game-1", "from=all"]), "from");
+    refused(&home, "dr-ransomware", &vars(&["servers=game-1"]), "this server can't tell where your line comes from");
+}
+
+#[test]
+fn a_line_of_ipv6_is_kept_by_itself_a_quarantine_with_a_hole_is_none_and_evidence_that_is_not_to_be_had_opens_nothing()
+{
+    let test = "a_line_of_ipv6_is_kept_by_itself_a_quarantine_with_a_hole_is_none_and_evidence_that_is_not_to_be_had_opens_nothing";
+    let Some(island) = had(test, Island::start(Some("2001:db8::9 50022 2001:db8::1 2222"))) else { return };
+    let cloud = Cloud::new(&["aws"]);
+    cloud.ends(&["aws", "s3", "ls", "s3://spacetime-backups/database/", "--recursive"], "", "no credentials\n", 255);
+    let home = Home::finding(&island.config(), cloud.path());
+    refused(&home, "dr-ransomware", &vars(&["servers=game-1", "from=2001:db8::7"]), "it would be cut");
+    let mut screen = on_terminal(&home, "dr-ransomware", &vars(&["servers=game-1", "look_in=/none"]));
+    screen.wait_text("2001:db8::9");
+    asks(&mut screen, "to run it type  isolate 1 on game-1", "isolate 1 on game-1");
+    screen.wait_text("tick 1: The security group");
+    let six = island.rules("ip6tables");
+    for rule in ["-s 2001:db8::9/128 -p tcp -m tcp --dport 2222", "-d 2001:db8::9/128 -p tcp -m tcp --sport 2222"] {
+        assert!(six.contains(&format!("-A QUARANTINE {rule} -j ACCEPT")), "{six:?}");
+    }
+    assert!(six.iter().any(|rule| rule.contains("icmpv6-type 135")), "neighbours are found: {six:?}");
+    assert!(!island.rules("iptables").iter().any(|rule| rule.contains("--dport")), "no address of IPv4 is yours");
+    tick(&mut screen, &["The security group", "From a machine", "Backups can't be deleted", "A snapshot of each disk"]);
+    // There are no dumps to be listed: the run goes on, and offers nothing.
+    tick(&mut screen, &["New servers stand", "The dump was restored", "It was scanned", "SpaceTime plays"]);
+    let text = screen.text();
+    assert!(text.contains("it warns: ") && !text.contains("undo (u)"), "{text}");
+    say(&mut screen, "stop");
+    asks(&mut screen, "Can be undone", "stop");
+    screen.wait_exit();
+    assert!(island.rules("ip6tables").contains(&"-A INPUT -j QUARANTINE".to_owned()), "it stays closed");
 }
 
 #[test]

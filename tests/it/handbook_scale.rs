@@ -1,16 +1,17 @@
 //! The handbook's chapter about scaling, run: each shipped runbook as it stands, on game servers and a load balancer with a real nginx, over
 //! SSH, by a person at a terminal or without one; Terraform and AWS are stand-ins, which know the calls that are expected and refuse others.
 
-use crate::desk::Desk;
-use crate::lab;
 use crate::lab::edge::{Host, write};
 use crate::lab::games::{Game, Games, PLAYERS, TOKEN};
+use crate::lab::monitoring::alertmanager_of;
 use crate::lab::nodes::start_scraping;
 use crate::lab::postgres::{Postgres, own_postgres};
 use crate::lab::service::{Service, folder, free_port, run_at_end};
 use crate::lab::sshd::HOST;
+use crate::lab::{self, http};
 use crate::pty::{PATIENCE, Session};
-use crate::support::{said, say, vars, words};
+use crate::support::{Home, said, say, vars};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -18,18 +19,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// Where it is done, and the desk from which.
+/// Where it is done, and from where.
 struct Site {
     games: Games,
-    desk: Desk,
+    home: Home,
     terraform: PathBuf,
 }
 
 impl Site {
     fn start(count: usize, more: &str) -> Result<Self, String> {
         let games = Games::start(count)?;
-        let desk = Desk::with(&format!("environment = \"lab\"\n{}{more}", games.config()));
-        Ok(Self { games, desk, terraform: folder("terraform") })
+        let home = Home::under(&format!("environment = \"lab\"\n{}{more}", games.config()), games.wrapper());
+        Ok(Self { games, home, terraform: folder("terraform") })
     }
 
     /// The parameters, with where the lab has what they name.
@@ -41,57 +42,21 @@ impl Site {
         format!("infrastructure={}", self.terraform.display())
     }
 
-    /// Plans and runs without a terminal, with every answer that the plan names: the exit code, and all that was said.
-    fn run(&self, id: &str, vars: &[String]) -> (Option<i32>, String) {
-        self.answered(&["runbook", "plan", id], &["runbook", "run", id], vars)
-    }
-
-    /// Takes back all that the newest run of this runbook did.
-    fn undo(&self, id: &str) -> (Option<i32>, String) {
-        let records = self.records();
-        let of_it = |record: &&Value| record["kind"] == "run.start" && record["data"]["runbook"] == id;
-        let run = records.iter().rfind(of_it).unwrap_or_else(|| panic!("no run of {id}: {records:#?}"))["run"].clone();
-        let undo = ["runbook", "resume", run.as_str().unwrap(), "--undo"];
-        self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
-    }
-
-    fn answered(&self, plan: &[&str], run: &[&str], vars: &[String]) -> (Option<i32>, String) {
-        let with = |words: &[&str], more: &[String]| {
-            let more = more.iter().map(String::as_str);
-            let words: Vec<&str> = words.iter().copied().chain(more).collect();
-            self.desk.run_under(&self.games.wrapper(), &words)
-        };
-        let planned = said(&with(plan, vars));
-        let Some(answers) = planned.lines().find_map(|line| line.strip_prefix("to run it unattended: ")) else {
-            return (None, planned);
-        };
-        let answers: Vec<String> = vars.iter().cloned().chain(words(answers)).collect();
-        let output = with(run, &answers);
-        (output.status.code(), said(&output))
-    }
-
     fn planned(&self, id: &str, vars: &[String]) -> Output {
         let words = ["runbook", "plan", id].into_iter().chain(vars.iter().map(String::as_str));
-        self.desk.run_under(&self.games.wrapper(), &words.collect::<Vec<_>>())
+        self.home.run(&words.collect::<Vec<_>>())
     }
 
     fn ok(&self, id: &str, vars: &[String]) -> String {
-        let (code, said) = self.run(id, vars);
+        let (code, said) = self.home.unattended(id, vars);
         assert_eq!(code, Some(0), "{id}: {said}");
         said
     }
 
-    fn records(&self) -> Vec<Value> {
-        let output = self.desk.run(&["journal", "export"]);
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// A run on a terminal that is large enough for all that it says.
+    /// A run by a person.
     fn person(&self, id: &str, vars: &[String]) -> Person {
-        let launch = self.desk.launch_under(&self.games.wrapper()).size(200, 900).args(&["runbook", "run", id]);
-        let screen = vars.iter().fold(launch, |launch, var| launch.arg(var)).start();
-        Person { screen, asked: BTreeMap::new() }
+        let words = ["runbook", "run", id].into_iter().chain(vars.iter().map(String::as_str));
+        Person { screen: self.home.on_terminal(&words.collect::<Vec<_>>()), asked: BTreeMap::new() }
     }
 }
 
@@ -105,6 +70,13 @@ fn had<T>(test: &str, made: Result<T, String>) -> Option<T> {
     made.map_err(|why| lab::skip(&format!("it::handbook_scale::{test}"), &why)).ok()
 }
 
+/// A site with an Alertmanager that tells nobody, and its port.
+fn alerted(count: usize) -> Result<(Site, u16, Service), String> {
+    let (port, service) = alertmanager_of("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")?;
+    let site = Site::start(count, &format!("[alertmanager.main]\nurl = \"http://127.0.0.1:{port}\"\n"))?;
+    Ok((site, port, service))
+}
+
 /// The lines of the load balancer's upstream for these servers.
 fn lines(games: &[Game]) -> Vec<String> {
     games.iter().map(|game| format!("server {};", game.place())).collect()
@@ -115,7 +87,7 @@ fn players_are_moved_and_a_server_leaves_the_load_balancer_and_comes_back() {
     let Some(site) = site("players_are_moved_and_a_server_leaves_the_load_balancer_and_comes_back", 2) else { return };
     let (first, second) = (&site.games.servers[0], &site.games.servers[1]);
     let both = lines(&site.games.servers[..2]);
-    let (code, said) = site.run("server-drain", &site.vars(&["server=game-1", "target=game-1"]));
+    let (code, said) = site.home.unattended("server-drain", &site.vars(&["server=game-1", "target=game-1"]));
     assert!(code.is_none() && said.contains("params.server != params.target"), "{said}");
     let drain = site.vars(&["server=game-1", "target=game-2"]);
     let said = site.ok("server-drain", &drain);
@@ -123,16 +95,16 @@ fn players_are_moved_and_a_server_leaves_the_load_balancer_and_comes_back() {
     assert_eq!((first.state(), second.state()), ((true, 0), (false, PLAYERS)));
     assert_eq!(first.told(), format!("{{\"target_server\": \"{}:8080\"}}", second.address));
     assert_eq!(site.games.balancer.upstream(), [format!("# drained: {}", both[0]), both[1].clone()]);
-    let (code, said) = site.run("server-drain", &drain);
+    let (code, said) = site.home.unattended("server-drain", &drain);
     assert!(code.is_none() && said.contains("is not in spacetime_backend"), "{said}");
 
     site.ok("server-return", &site.vars(&["server=game-1"]));
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), both.clone()));
     site.ok("server-drain", &drain);
-    let (code, said) = site.undo("server-drain");
+    let (code, said) = site.home.undo("server-drain");
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), both));
-    let kept = site.records().iter().map(Value::to_string).collect::<String>();
+    let kept = site.home.records().iter().map(Value::to_string).collect::<String>();
     assert!(!kept.contains(TOKEN), "the secret is told nobody");
 }
 
@@ -278,11 +250,11 @@ fn a_server_is_added_as_the_saved_plan_says_and_taken_away_again() {
         (lines(&games.servers), vec!["scale-up.tfplan".to_owned()])
     );
 
-    let (code, said) = site.undo("scale-up-join");
+    let (code, said) = site.home.undo("scale-up-join");
     assert_eq!((code, games.balancer.upstream()), (Some(0), lines(&games.servers[..2])), "{said}");
     let more = [("aws_db_instance.spacetime", None, "delete"), ("aws_instance.game[2]", Some(2), "delete")];
     site.plans(2, "scale-up.undo.tfplan", &shown(&more, &three, Some(&two)));
-    let (code, said) = site.undo("scale-up");
+    let (code, said) = site.home.undo("scale-up");
     assert!(code != Some(0) && said.contains("the way back would destroy"), "{said}");
     assert_eq!(site.applied().len(), 1, "it destroys nothing else");
 }
@@ -356,10 +328,10 @@ impl Site {
         let cloud = &self.games.cloud;
         cloud.answers(&["aws", "s3", "cp", "--only-show-errors", "*", "s3://spacetime-backups/server/game-3/"], "");
         let mut person = self.person("scale-down", &given);
-        person.begins("remove on game-3");
+        person.begins("silence 1 on alertmanager");
         person.calls("Drain a game server");
         person.begins("drain 1 on game-3");
-        person.goes_on(&["drain on lb-1", "remove on game-3"]);
+        person.goes_on(&["drain on lb-1", "remove on game-3", "remove on game-3"]);
         person.is_asked(" is whole: 2 files");
         assert!(!third.runs() && third.state() == (true, 0), "{third:?}");
         let text = person.screen.text();
@@ -376,7 +348,7 @@ impl Site {
 #[test]
 fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere() {
     let test = "a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere";
-    let Some(site) = site(test, 3) else { return };
+    let Some((site, port, _alerts)) = had(test, alerted(3)) else { return };
     let (games, third) = (&site.games, &site.games.servers[2]);
     let (two, three) = (games.ips(2), games.ips(3));
     site.has(&three);
@@ -384,6 +356,9 @@ fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere(
     // With a count it is always the last one.
     let given = site.vars(&["server=game-1", "target=game-2", "server_count=2", &site.infrastructure()]);
     let refused = said(&site.planned("scale-down", &given));
+    let given = site.vars(&["server=game-3", "target=game-2", "server_count=1", &site.infrastructure()]);
+    let more = said(&site.planned("scale-down", &given));
+    assert!(more.contains("server_count would be 2"), "{more}");
     let would = format!("game-1 is {}, and Terraform would destroy {}", games.servers[0].address, third.address);
     assert!(refused.contains(&would), "{refused}");
     assert!(games.servers[0].called().is_empty() && !games.servers[0].state().0);
@@ -393,6 +368,18 @@ fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere(
     let mut person = site.removes();
     person.is_asked("type  destroy on local  to go on");
     assert!(site.applied().is_empty());
+    let silences = http::get(port, "/api/v2/silences").unwrap().json();
+    let [silence] = &silences.as_array().unwrap()[..] else { panic!("one silence: {silences}") };
+    let place = third.address.to_string().replace('.', "[.]");
+    let instance =
+        json!({"name": "instance", "value": format!("(game-3|{place})(:[0-9]+)?"), "isRegex": true, "isEqual": true});
+    assert_eq!((&silence["matchers"], &silence["status"]["state"]), (&json!([instance]), &json!("active")));
+    let time = |name: &str| silence[name].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let lasts = time("endsAt").duration_since(time("startsAt"));
+    assert!(
+        lasts > SignedDuration::from_mins(239) && lasts <= SignedDuration::from_hours(4),
+        "it ends by itself: {silence}"
+    );
     // The first question is the check's of that step, were there one; none is, so the next one is after the end.
     site.gone(&two);
     say(&mut person.screen, "destroy on local");
@@ -409,7 +396,7 @@ fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere(
 #[test]
 fn a_saved_plan_that_would_destroy_another_server_is_not_applied_and_the_server_comes_back() {
     let test = "a_saved_plan_that_would_destroy_another_server_is_not_applied_and_the_server_comes_back";
-    let Some(site) = site(test, 3) else { return };
+    let Some((site, port, _alerts)) = had(test, alerted(3)) else { return };
     let (games, third) = (&site.games, &site.games.servers[2]);
     let three = games.ips(3);
     site.has(&three);
@@ -419,14 +406,41 @@ fn a_saved_plan_that_would_destroy_another_server_is_not_applied_and_the_server_
     let mut person = site.removes();
     let would = format!("game-3 is {}, and this plan would destroy {}", third.address, games.servers[0].address);
     person.is_asked(&would);
-    // Its plan, and then its containers.
-    person.answers("undo (u), stop:", "undo");
-    person.answers("undo (u), stop:", "undo");
+    // Its plan, its containers, and the silence.
+    for _ in 0..3 {
+        person.answers("undo (u), stop:", "undo");
+    }
     let (code, said) = person.ends();
     assert!(code != 0 && site.applied().is_empty(), "{said}");
+    let silences = http::get(port, "/api/v2/silences").unwrap().json();
+    assert_eq!(silences[0]["status"]["state"], "expired", "its alerts are told again: {silences}");
     assert!(third.runs(), "its containers are started again: {said}");
-    let (code, said) = site.undo("server-drain");
+    let (code, said) = site.home.undo("server-drain");
     assert_eq!((code, games.balancer.upstream()), (Some(0), lines(&games.servers[..3])), "{said}");
+}
+
+#[test]
+fn a_plan_that_changes_another_server_in_place_removes_none() {
+    let test = "a_plan_that_changes_another_server_in_place_removes_none";
+    let Some((site, _port, _alerts)) = had(test, alerted(3)) else { return };
+    let games = &site.games;
+    let (two, three) = (games.ips(2), games.ips(3));
+    site.has(&three);
+    let look = [&LOOK[..], &["-var=server_count=2"]].concat();
+    games.cloud.answers(&look, &(told(2, "delete") + &told(0, "update")));
+    let given = site.vars(&["server=game-3", "target=game-1", "server_count=2", &site.infrastructure()]);
+    let refused = said(&site.planned("scale-down", &given));
+    assert!(refused.contains("update aws_instance.game[0]") && refused.contains("in place neither"), "{refused}");
+    // It came meanwhile: the saved plan is not applied either. The answer of before is given once more.
+    site.would(2, 2, "delete");
+    assert!(Command::new(games.cloud.bin().join("terraform")).args(&look[1..]).status().unwrap().success());
+    let changed = [("aws_instance.game[0]", Some(0), "update"), ("aws_instance.game[2]", Some(2), "delete")];
+    site.plans(2, "scale-down.tfplan", &shown(&changed, &three, Some(&two)));
+    let mut person = site.removes();
+    person.is_asked("this plan does more than remove a server: update aws_instance.game[0]");
+    person.answers("undo (u), stop:", "stop");
+    let (code, said) = person.ends();
+    assert!(code != 0 && site.applied().is_empty(), "{said}");
 }
 
 #[test]
@@ -445,7 +459,7 @@ fn a_drain_that_nobody_follows_and_a_config_that_nginx_refuses_stop_and_are_take
     assert_eq!((code, games.balancer.upstream()), (1, both.clone()), "{said}");
     assert!(said.contains("unknown directive") && said.contains("left to undo"), "{said}");
     std::fs::remove_file(broken).unwrap();
-    let (code, said) = site.undo("server-drain");
+    let (code, said) = site.home.undo("server-drain");
     assert_eq!((code, first.state()), (Some(0), (false, PLAYERS)), "{said}");
 
     second.keeps_players();
@@ -559,7 +573,7 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     let smaller = larger.replace("xlarge", "large");
     let tried = [stop, larger, start, stop, &smaller, start].map(|line| format!("ec2 {line}"));
     assert_eq!(site.changed(), tried, "{text}");
-    assert_eq!(site.undo("server-drain").0, Some(0));
+    assert_eq!(site.home.undo("server-drain").0, Some(0));
 
     let mut person = site.person("resize-instance", &given);
     resizes(&mut person);
@@ -713,7 +727,7 @@ fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_avail
     describe(&during, "available\tdb.m5.xlarge\t1");
     describe(&during, "available\tdb.m5.2xlarge\t0");
     let given = vars(&["database=primary", "from_class=db.m5.xlarge"]);
-    let (code, text) = site.run("resize-database-rds", &given);
+    let (code, text) = site.home.unattended("resize-database-rds", &given);
     assert!(code.is_none() && text.contains("1 other changes of spacetime-db are pending"), "{text}");
     site.ok("resize-database-rds", &given);
     let order = ["create-db-snapshot", "modify-db-instance"];
@@ -742,9 +756,9 @@ fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_avail
         "text",
     ];
     assert!(Command::new(cloud.bin().join("aws")).args(asked).status().unwrap().success());
-    let (code, text) = site.run("resize-database-rds", &given);
+    let (code, text) = site.home.unattended("resize-database-rds", &given);
     assert!(code == Some(1) && text.contains("InsufficientDBInstanceCapacity"), "{text}");
     assert!(games.iter().all(|game| !game.runs()), "{games:?}");
-    let (code, text) = site.undo("resize-database-rds");
+    let (code, text) = site.home.undo("resize-database-rds");
     assert!(code == Some(0) && games.iter().all(Game::runs), "{text}");
 }

@@ -35,12 +35,19 @@ pub const KILL_STORY: [&str; 8] = [
 /// A desk with a config, whose journal can be read and tampered with.
 pub struct Home {
     desk: Desk,
+    /// What starts the program: the words of another one, which gives it a world of its own; none: nothing does.
+    wrapper: Vec<String>,
 }
 
 impl Home {
     /// A new one with this config.
     pub fn new(config: &str) -> Self {
-        Self { desk: Desk::with(config) }
+        Self { desk: Desk::with(config), wrapper: Vec::new() }
+    }
+
+    /// The same, where the program is started by another one (its words).
+    pub fn under(config: &str, wrapper: Vec<String>) -> Self {
+        Self { wrapper, ..Self::new(config) }
     }
 
     /// The same, where programs are found by this `PATH`.
@@ -76,7 +83,7 @@ impl Home {
 
     /// A subcommand on a terminal of its own, which is large enough for all that it says.
     pub fn on_terminal(&self, arguments: &[&str]) -> Session {
-        self.desk.launch().size(200, 250).args(arguments).start()
+        self.desk.launch_under(&self.wrapper).size(200, 900).args(arguments).start()
     }
 
     fn opened(&self) -> usize {
@@ -89,7 +96,7 @@ impl Home {
 
     /// A subcommand.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.desk.run(arguments)
+        self.desk.run_under(&self.wrapper, arguments)
     }
 
     /// Plans a runbook and runs it without a terminal, with every answer that the plan names: the exit code, and all that was said. `None`:
@@ -100,8 +107,19 @@ impl Home {
 
     /// Takes back all that the newest run did.
     pub fn undo_newest(&self) -> (Option<i32>, String) {
-        let run = self.try_runs().pop().unwrap();
-        let undo = ["runbook", "resume", &run, "--undo"];
+        self.take_back(&self.try_runs().pop().unwrap())
+    }
+
+    /// Takes back all that the newest run of this runbook did, whatever others did since.
+    pub fn undo(&self, id: &str) -> (Option<i32>, String) {
+        let records = self.records();
+        let of_it = |record: &&Value| record["kind"] == "run.start" && record["data"]["runbook"] == id;
+        let run = records.iter().rfind(of_it).unwrap_or_else(|| panic!("no run of {id}: {records:#?}"));
+        self.take_back(run["run"].as_str().unwrap())
+    }
+
+    fn take_back(&self, run: &str) -> (Option<i32>, String) {
+        let undo = ["runbook", "resume", run, "--undo"];
         self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
     }
 

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub enum Say {
     /// Status and body.
     Answer(u16, Vec<u8>),
+    /// Status, when it wants to be asked again (`Retry-After`), and body.
+    Later(u16, String, Vec<u8>),
     /// As that, after a while.
     Late(Duration, Vec<u8>),
     /// The first half of a body, and then the connection ends.
@@ -124,6 +126,12 @@ fn request_of(stream: &TcpStream) -> Option<String> {
 fn say(mut stream: TcpStream, what: &Say) -> std::io::Result<()> {
     let (status, body) = match what {
         Say::Answer(status, body) => (*status, body),
+        Say::Later(status, after, body) => {
+            let length = body.len();
+            write!(stream, "HTTP/1.1 {status} said\r\nRetry-After: {after}\r\nContent-Length: {length}\r\n")?;
+            stream.write_all(b"Connection: close\r\n\r\n")?;
+            return stream.write_all(body);
+        }
         Say::Late(after, body) => {
             std::thread::sleep(*after);
             (200, body)

@@ -322,7 +322,7 @@ impl Track {
 
     fn acted(&mut self, common: &mut Common, effect: Effect, then: Then) -> Turn {
         let step = self.step;
-        if !matches!(effect, Effect::NotSent(_)) && common.can_undo(step) && !common.done.contains(&step) {
+        if !effect.is_nothing() && common.can_undo(step) && !common.done.contains(&step) {
             common.done.push(step);
         }
         match effect {
@@ -339,7 +339,7 @@ impl Track {
                 let end = common.end(&why, then);
                 self.close(StepState::Failed, why, Some(end))
             }
-            Effect::NotSent(why) => {
+            Effect::NotSent(why) | Effect::Refused(why) => {
                 let end = End::new(RunOutcome::Failed, &why, then);
                 self.close(StepState::Failed, format!("not done: {why}"), Some(end))
             }
@@ -371,9 +371,10 @@ impl Track {
             Watched::TimedOut(why) | Watched::Failed(why) if doubt.is_some() && self.may_retry(common) => {
                 return self.retry(&format!("not done: {}", about(why)));
             }
+            Watched::Again(why) if doubt.is_some() && self.may_retry(common) => return self.retry(&about(why)),
             Watched::TimedOut(why) if doubt.is_none() => (StepState::TimedOut, why, false),
             Watched::TimedOut(why) | Watched::Failed(why) => (StepState::Failed, about(why), false),
-            Watched::CannotTell(why) => (StepState::Unknown, about(why), true),
+            Watched::CannotTell(why) | Watched::Again(why) => (StepState::Unknown, about(why), true),
         };
         // Whoever was asked is asked again, and has the same ways as before.
         let then = if std::mem::take(&mut self.asked) { Then::Ask } else { then };
@@ -498,7 +499,7 @@ impl Track {
                 let record = Command::Record { step, state: StepState::Undone, detail };
                 return self.go(Phase::UndoClosing(end, false), record);
             }
-            Effect::NotSent(why) | Effect::Failed(why) => (RunOutcome::Failed, why),
+            Effect::NotSent(why) | Effect::Refused(why) | Effect::Failed(why) => (RunOutcome::Failed, why),
             Effect::Unknown(why) => (RunOutcome::Unknown, why),
         };
         common.undo_failed = true;

@@ -231,12 +231,21 @@ pub enum Answered {
 pub enum Effect {
     /// The other side says that it did it: in words.
     Done(String),
-    /// It never left, or was refused whole: why.
+    /// It never left, or was refused whole for now: why.
     NotSent(String),
+    /// It was refused whole, and would be again: why.
+    Refused(String),
     /// It ended by itself and says that it failed: why. Part of it may be done.
     Failed(String),
     /// It left, and nobody knows what came of it: why.
     Unknown(String),
+}
+
+impl Effect {
+    /// It is certain that nothing was done.
+    pub const fn is_nothing(&self) -> bool {
+        matches!(self, Self::NotSent(_) | Self::Refused(_))
+    }
 }
 
 /// What waiting and verifying came to.
@@ -250,6 +259,8 @@ pub enum Watched {
     Failed(String),
     /// It could not be asked: why.
     CannotTell(String),
+    /// The same, of something that may be sent once more whatever became of it: the other side does it once.
+    Again(String),
 }
 
 /// What is known of a step of a run that is taken up again.

@@ -34,10 +34,10 @@ const fn attr(name: &'static str, roles: &'static [Role]) -> AttrKind {
 
 const CHANGES: &[Role] = &[Role::Run, Role::Undo];
 const ASKS: &[Role] = &[Role::Check, Role::Plan, Role::Run, Role::Verify, Role::Undo];
-const JUDGES: &[Role] = &[Role::Run, Role::Wait, Role::Verify];
+const JUDGES: &[Role] = &[Role::Check, Role::Run, Role::Wait, Role::Verify];
 
 /// The attributes there are.
-const ATTRS: [AttrKind; 25] = [
+const ATTRS: [AttrKind; 26] = [
     attr("on", &Role::ALL),
     attr("timeout", &Role::ALL),
     attr("every", &[Role::Wait, Role::Verify]),
@@ -47,7 +47,8 @@ const ATTRS: [AttrKind; 25] = [
     attr("retry", &Role::ALL),
     attr("out", &[Role::Plan, Role::Run]),
     attr("key", &[Role::Plan]),
-    attr("show", &[Role::Wait, Role::Run, Role::Verify]),
+    attr("show", &[Role::Check, Role::Wait, Role::Run, Role::Verify]),
+    AttrKind { languages: &["http"], ..attr("refused", CHANGES) },
     attr("max", &[Role::Plan]),
     attr("confirm", &[Role::Run]),
     attr("verb", &[Role::Run]),
@@ -282,6 +283,7 @@ impl Reader<'_, '_> {
             out: text("out").and_then(|word| self.out(word)),
             key: key?,
             show: text("show").and_then(|word| self.shown(word, role, gives)),
+            refused: text("refused").and_then(|word| self.condition(word, gives, false)),
             max: text("max").and_then(|word| self.number(word)),
             confirm: text("confirm").and_then(|word| self.one_of(word, &LEVELS)),
             verb: text("verb").and_then(|word| self.verb(word)),
@@ -289,7 +291,7 @@ impl Reader<'_, '_> {
             undo_none: text("undo").is_some_and(|word| self.only(word, "none", "an undo is a fence of its own")),
             retry: text("retry").and_then(|word| self.number(word)).unwrap_or_default(),
             when,
-            on_fail: text("on-fail").and_then(|word| self.one_of(word, &ON_FAIL)),
+            on_fail: text("on-fail").and_then(|word| self.on_fail(word, role)),
             on_timeout: text("on-timeout").and_then(|word| self.one_of(word, &ON_TIMEOUT)),
             on_disconnect,
             via_ssh,
@@ -565,6 +567,17 @@ impl Reader<'_, '_> {
             self.types.insert(word.text.clone(), NameType::Rows);
         }
         Some(word.text.clone())
+    }
+
+    /// What follows a failure. A check that fails is in the way of its step, unless it only tells.
+    fn on_fail(&mut self, word: &Word, role: Role) -> Option<OnFail> {
+        let on_fail = self.one_of(word, &ON_FAIL)?;
+        if role == Role::Check && on_fail != OnFail::Continue {
+            let mend = "`on-fail=continue` lets it warn; without it nothing of its step is sent when it fails";
+            self.faults.at(word.at, format!("a check has no `on-fail={}`", word.text), mend);
+            return None;
+        }
+        Some(on_fail)
     }
 
     /// What a run shows sees the planned rows beside those that came back.

@@ -29,7 +29,7 @@ use crate::effect::RunAnswer;
 use crate::event::RunEvent;
 use crate::runbook::language::{Types, types_of};
 use crate::runbook::library::overdue;
-use crate::runbook::machine::{self, Answered, Command, Effect, Event, Kind, Machine, Rechecked};
+use crate::runbook::machine::{self, Answered, Command, Event, Kind, Machine, Rechecked};
 use crate::runbook::model::{Fence, Role, Step};
 use crate::runbook::past::fingerprint;
 use crate::runbook::plan::{Onward, PlannedStep};
@@ -251,7 +251,7 @@ impl Run {
                 }
                 let answers = self.answers.clone();
                 let checked = tokio::select! {
-                    checked = self.recheck(step) => checked,
+                    checked = self.look_again(step) => checked,
                     // The machine sends nothing any more.
                     () = answers.until_cut() => Rechecked::Passed,
                 };
@@ -269,7 +269,7 @@ impl Run {
             Command::Intend(step) => Some(self.intend(step).await),
             Command::Act(step) => {
                 let effect = self.act(step).await;
-                if !matches!(effect, Effect::NotSent(_)) {
+                if !effect.is_nothing() {
                     self.made.insert(step);
                 }
                 Some(Event::Acted(effect, self.after_act(step)))
@@ -307,6 +307,13 @@ impl Run {
                 self.abandon().await;
                 None
             }
+        }
+    }
+
+    async fn look_again(&mut self, step: usize) -> Rechecked {
+        match self.breathe(step).await {
+            Some(blocked) => blocked,
+            None => self.recheck(step).await,
         }
     }
 

@@ -122,7 +122,11 @@ fn cut_off(cut: Cut, acted: Option<Acted>) -> Acted {
         return acted;
     }
     let said = match &acted.effect {
-        Effect::Done(said) | Effect::NotSent(said) | Effect::Failed(said) | Effect::Unknown(said) => said.clone(),
+        Effect::Done(said)
+        | Effect::NotSent(said)
+        | Effect::Refused(said)
+        | Effect::Failed(said)
+        | Effect::Unknown(said) => said.clone(),
     };
     acted.effect = match (cut, acted.effect) {
         (_, Effect::NotSent(why)) => Effect::NotSent(why),

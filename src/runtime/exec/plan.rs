@@ -13,7 +13,7 @@ use crate::domain::time::day;
 use crate::runbook::foreseen::{self, Foreseen};
 use crate::runbook::language::{Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
-use crate::runbook::model::{Attrs, Call, Fence, Param, ParamType, Role, RunLimits, Runbook, Step};
+use crate::runbook::model::{Attrs, Call, Fence, OnFail, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{ByHand, Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
 use crate::runbook::script::{self, Fleet, without_host};
@@ -321,6 +321,8 @@ impl<'a> Planner<'a> {
             }
             let finding = match fence.role {
                 Role::Check | Role::Plan if self.depends(step, fence).is_some() => Some(self.later(step, fence)),
+                // What can't be in the way keeps nobody waiting who has something to stop.
+                Role::Check if self.changed && fence.attrs.on_fail == Some(OnFail::Continue) => Some(at_its_step()),
                 Role::Check => Some(self.check(step, fence, pinned_id.as_deref()).await),
                 Role::Plan => {
                     let (finding, found) = self.rows(step, fence, pinned_id.as_deref()).await;
@@ -509,6 +511,11 @@ fn too_many(fence: &Fence, rows: &Rows) -> Option<String> {
     Some(format!("the plan found {count}, and at most {max} are allowed: narrow it down by the parameters"))
 }
 
+/// A check behind the first change that only tells: no plan waits for it.
+fn at_its_step() -> Finding {
+    Finding { passed: true, text: "asked at its step: it only tells, and stops nothing".to_owned() }
+}
+
 /// What asking a check came to.
 pub(super) struct Checked {
     pub(super) finding: Finding,
@@ -525,10 +532,14 @@ pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>)
         return Checked { finding, warns: false, said: String::new() };
     };
     let (truth, said) = scene.holds_and_says(fence, pinned, expect).await;
+    // It only tells: what it did not find true is in nobody's way.
+    let tells = fence.attrs.on_fail == Some(OnFail::Continue);
     let (passed, warns, text) = match truth {
         Truth::Yes(text, _) => (true, false, text),
         Truth::Warns(text) => (true, true, format!("it warns: {text}")),
-        Truth::No(text) | Truth::Never(text) | Truth::Unclear(text) => (false, false, text),
+        Truth::No(text) | Truth::Never(text) | Truth::Unclear(text) => {
+            (tells, tells, if tells { format!("it warns: {text}") } else { text })
+        }
     };
     Checked { finding: Finding { passed, text: clean(&text).into_owned() }, warns, said }
 }

@@ -5,6 +5,7 @@ use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::clean_lines;
 use crate::runbook::{Answer, StepPermit};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// Output longer than this is kept at both ends only, in bytes.
 const OUTPUT_MAX: usize = 64 * 1024;
@@ -27,11 +28,15 @@ pub(super) struct Progress {
     pub(super) doubt: bool,
     /// It is certain that nothing was sent.
     pub(super) not_sent: bool,
+    /// Not before then it is sent once more.
+    pub(super) later: Option<Instant>,
     /// Where it was done, its result is kept until the journal has it.
     pub(super) kept: bool,
     pub(super) output: String,
     /// What its checks warn of; empty: nothing.
     pub(super) warned: String,
+    /// What those of its checks found that only tell: no plan has said it.
+    pub(super) told: String,
     /// What came of it, in the runbook's own words.
     pub(super) said: Option<String>,
     pub(super) millis: u64,

@@ -444,7 +444,7 @@ async fn by_result(acted: Acted, watch: impl Future<Output = Seen>) -> Looked {
     let (state, detail) = match acted.effect {
         Effect::Done(how) => judge(true, &how, watch.await),
         Effect::Failed(why) => (StepState::Failed, why),
-        Effect::NotSent(why) => {
+        Effect::NotSent(why) | Effect::Refused(why) => {
             certain = true;
             (StepState::Failed, why)
         }
@@ -474,7 +474,7 @@ fn undone_by_result(acted: Acted) -> Looked {
     let looked = match acted.effect {
         Effect::Done(how) => Looked::plain(StepState::Undone, how),
         Effect::Failed(why) => Looked::plain(StepState::UndoFailed, format!("the undo failed: {why}")),
-        Effect::NotSent(why) => {
+        Effect::NotSent(why) | Effect::Refused(why) => {
             Looked { certain: true, ..Looked::plain(StepState::UndoFailed, format!("the undo did not happen: {why}")) }
         }
         Effect::Unknown(why) => Looked::unknown(format!("nobody can tell whether it was undone: {why}")),
@@ -494,7 +494,7 @@ fn judge(done: bool, how: &str, Seen { watched, result, .. }: Seen) -> (StepStat
             let why = format!("it may have been sent: nobody knows; its verify does not hold: {why}");
             (StepState::Failed, why)
         }
-        Watched::CannotTell(why) => (StepState::Unknown, format!("{how}; {why}")),
+        Watched::CannotTell(why) | Watched::Again(why) => (StepState::Unknown, format!("{how}; {why}")),
     }
 }
 

@@ -75,6 +75,15 @@ pub(super) enum Truth {
     Unclear(String),
 }
 
+/// One look of several.
+struct Looked {
+    truth: Truth,
+    /// What was seen, where the text does not say it.
+    value: Option<String>,
+    /// The other side wants to be left alone for so long.
+    later: Option<Duration>,
+}
+
 impl<'a> Scene<'a> {
     /// A fence ready to be sent. `pinned` is its target's identity from the plan.
     pub(super) fn call(&self, fence: &'a Fence, pinned: Option<&'a str>) -> Result<Call<'a>, SourceError> {
@@ -197,19 +206,16 @@ impl<'a> Scene<'a> {
     }
 
     /// Asks once, judges, and tells what was seen, where the text does not say it.
-    async fn look(
-        &self,
-        limit: Duration,
-        fence: &'a Fence,
-        pinned: Option<&'a str>,
-        condition: &Condition,
-    ) -> (Truth, Option<String>) {
+    async fn look(&self, limit: Duration, fence: &'a Fence, pinned: Option<&'a str>, condition: &Condition) -> Looked {
         let found = match self.ask_within(limit, fence, pinned).await {
             Ok(found) => found,
-            Err(error) => return (Truth::Unclear(format!("could not be asked: {error}")), None),
+            Err(error) => {
+                let truth = Truth::Unclear(format!("could not be asked: {error}"));
+                return Looked { truth, value: None, later: None };
+            }
         };
-        let value = poll::value(fence, &found);
-        (self.truth(fence, found, condition), value)
+        let (value, later) = (poll::value(fence, &found), found.later);
+        Looked { truth: self.truth(fence, found, condition), value, later }
     }
 
     fn truth(&self, fence: &Fence, found: Found, condition: &Condition) -> Truth {
@@ -224,6 +230,7 @@ impl<'a> Scene<'a> {
         let shown = show.and_then(|show| Some((show, show.value(&names).ok()?)));
         let (text, sentence) = match shown {
             Some((_, value)) if fence.role == Role::Verify => (found.text, Some(params::show(&value))),
+            Some((_, value)) if fence.role == Role::Check => (params::show(&value), None),
             Some((show, value)) => (format!("{}; {show} = {value}", found.text), None),
             None => (found.text, None),
         };
@@ -261,6 +268,12 @@ impl<'a> Scene<'a> {
     /// Judges the answer to a change by the fence's `expect`. One that is not as expected leaves open what was done, unless it is a
     /// refusal, or a script that ended by itself: that has failed, and no `verify` makes it well.
     pub(super) fn judge(&self, fence: &Fence, mut acted: Acted) -> Acted {
+        // Who says when it wants to be asked again would do it then.
+        let no = if acted.later.is_some() { Effect::NotSent } else { Effect::Refused };
+        if let Some(why) = self.refusal(fence, &acted) {
+            acted.effect = no(why);
+            return acted;
+        }
         let (Effect::Done(said), Some(expect)) = (&acted.effect, &fence.attrs.expect) else { return acted };
         let wrong = match expect.holds(&self.names_with(fence, &acted.names)) {
             Ok(true) => return acted,
@@ -268,11 +281,25 @@ impl<'a> Scene<'a> {
             Err(why) => format!("{said}; what is expected of it can't be judged: {why}"),
         };
         acted.effect = match (acted.refused, acted.ended) {
-            (true, _) => Effect::NotSent(wrong),
+            (true, _) => no(wrong),
             (false, true) => Effect::Failed(wrong),
             (false, false) => Effect::Unknown(wrong),
         };
         acted
+    }
+
+    /// A good answer that says by its body that nothing was done (`refused`): why. One that can't be read so says nothing about it, and
+    /// neither does a service that failed.
+    fn refusal(&self, fence: &Fence, acted: &Acted) -> Option<String> {
+        let (Effect::Done(said), Some(refused)) = (&acted.effect, &fence.attrs.refused) else { return None };
+        if acted.names.get("status").and_then(Value::as_u64).is_none_or(|status| status >= 500) {
+            return None;
+        }
+        match refused.value(&self.names_with(fence, &acted.names)).ok()? {
+            Value::Bool(true) => Some(format!("{said}; `{refused}` is true: it was refused")),
+            Value::String(why) if !why.is_empty() => Some(format!("{said}; it was refused: {why}")),
+            _ => None,
+        }
     }
 
     /// Waits and verifies as a step says, fence by fence, but those that are left out. `spent`: how long ago the change was made,
@@ -321,6 +348,10 @@ impl<'a> Scene<'a> {
         let Some(condition) = attrs.until.as_ref().or(attrs.expect.as_ref()) else {
             return Truth::Unclear("has no condition".to_owned());
         };
+        // What nobody knows now nobody will know by looking again.
+        if let Err(error) = self.ready(fence, pinned) {
+            return Truth::Unclear(format!("could not be asked: {error}"));
+        }
         let start = Instant::now();
         let hold = attrs.hold.unwrap_or(Duration::ZERO);
         let mut since: Option<Instant> = None;
@@ -330,7 +361,7 @@ impl<'a> Scene<'a> {
         loop {
             let asked = Instant::now();
             let left = limit.saturating_sub(start.elapsed()).max(attrs.timeout.min(LAST_LOOK));
-            let (truth, value) = self.look(left, fence, pinned, condition).await;
+            let Looked { truth, value, later } = self.look(left, fence, pinned, condition).await;
             if let Some(line) = news.line(fence, &truth, value.as_deref(), since.map(|since| asked - since)) {
                 told(line);
             }
@@ -343,7 +374,8 @@ impl<'a> Scene<'a> {
                 since = None;
             }
             let (Some(every), false) = (attrs.every, matches!(truth, Truth::Never(_))) else { return truth };
-            let next = asked + every;
+            // Whoever is asked too often says when it wants to be asked again.
+            let next = asked + later.map_or(every, |later| later.max(every));
             if next.duration_since(start) > limit {
                 return match truth {
                     Truth::Yes(text, _) => Truth::No(format!("true, but not for {hold:?}: {text}")),

@@ -260,7 +260,7 @@ fn found(fence: &Fence, code: i64, answer: &Answer) -> Result<Found, SourceError
     let judged = (fence.role == Role::Check && code == WARNS && usual).then(|| Judged::Warns(text.clone()));
     let rows = if fence.role == Role::Plan && code == 0 { rows(&answer.stdout)? } else { Vec::new() };
     let columns = rows.first().and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect();
-    Ok(Found { names: names(code, answer), rows, columns, text, judged })
+    Ok(Found { names: names(code, answer), rows, columns, text, judged, later: None })
 }
 
 /// What a `plan` captures: all that it prints is an object of JSON or a list of them, or each line is one.

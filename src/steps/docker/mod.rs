@@ -249,7 +249,14 @@ impl Step for DockerStep {
 fn found(names: Names, rows: Vec<Value>, columns: &[&str], text: String) -> Found {
     let mut names = names;
     names.insert("rows".to_owned(), Value::Array(rows.clone()));
-    Found { names, rows, columns: columns.iter().map(|name| (*name).to_owned()).collect(), text, judged: None }
+    Found {
+        names,
+        rows,
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        text,
+        judged: None,
+        later: None,
+    }
 }
 
 async fn list(engine: &Engine, all: bool) -> Result<Vec<Value>, SourceError> {

@@ -28,6 +28,8 @@ pub const KIND: StepKind = StepKind { language: &LANGUAGE, step: &HttpStep };
 
 /// Redirects followed.
 const REDIRECTS: usize = 3;
+/// From a request that the service could not answer to the next try.
+const BREATH: Duration = Duration::from_secs(1);
 /// The header by which a service knows a request that it has had.
 const ONCE: &str = "idempotency-key";
 
@@ -71,7 +73,8 @@ impl Step for HttpStep {
         let rows = answer.rows();
         let columns =
             rows.first().and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        Ok(Found { names: answer.names(), rows, columns, text: answer.sentence(), ..Found::default() })
+        let later = answer.later();
+        Ok(Found { names: answer.names(), rows, columns, text: answer.sentence(), later, ..Found::default() })
     }
 
     async fn facts(&self, call: Call<'_>) -> Result<Value, SourceError> {
@@ -94,9 +97,13 @@ impl Step for HttpStep {
                 ended: false,
                 broke: false,
                 kept: false,
+                later: answer.later().or(answer.failed().then_some(BREATH)),
             },
             Err(Failure::Early(why)) => Acted::silent(Effect::NotSent(why.to_string())),
-            Err(Failure::Lost(why)) => Acted::broken(format!("the request was sent and no answer came: {}", why.what)),
+            Err(Failure::Lost(why)) => {
+                let what = format!("the request was sent and no answer came: {}", why.what);
+                Acted { later: Some(BREATH), ..Acted::broken(what) }
+            }
         }
     }
 

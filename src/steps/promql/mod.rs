@@ -78,7 +78,7 @@ fn found(readings: &[Reading], warnings: &[String], nodata: Option<NoData>) -> F
         NoData::Fail => Judged::Never(text.clone()),
         NoData::Wait => Judged::NotYet(text.clone()),
     });
-    Found { names, rows, columns, text, judged }
+    Found { names, rows, columns, text, judged, later: None }
 }
 
 /// The labels and the value as one object.

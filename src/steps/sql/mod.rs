@@ -241,7 +241,7 @@ fn found(shape: Shape, columns: Vec<String>, rows: &[PgRow]) -> Result<Found, sq
         count => format!("{count} rows"),
     };
     let names = Names::from([("rows".to_owned(), Value::Array(rows.clone()))]);
-    Ok(Found { names, rows, columns, text, judged: None })
+    Ok(Found { names, rows, columns, text, judged: None, later: None })
 }
 
 fn object(shape: Shape, row: &PgRow) -> Result<Value, sqlx::Error> {

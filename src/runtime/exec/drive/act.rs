@@ -4,24 +4,50 @@ use super::super::live;
 use super::super::scene::{Pins, Seen, step_of};
 use super::Run;
 use crate::domain::text::clean;
-use crate::runbook::machine::{Effect, Watched};
+use crate::runbook::language::http;
+use crate::runbook::machine::{Effect, Rechecked, Watched};
 use crate::runbook::model::Role;
 use crate::runbook::plan::Rows;
 use crate::steps::{Acted, Settled};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// So long it is still waited and verified after the operator wants what is in flight to be cut off.
 const LAST_LOOK: Duration = Duration::from_secs(3);
+
+/// The longest that is waited before something is sent once more: who wants more is sent nothing.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// From one look to the next at what goes on over there.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Run {
+    /// Waits as long as the other side wants to be left alone before it is asked once more; why it is not asked, when that is longer than
+    /// anybody waits.
+    pub(super) async fn breathe(&mut self, step: usize) -> Option<Rechecked> {
+        let until = self.step.later.filter(|_| self.at == Some(step))?;
+        let left = until.saturating_duration_since(Instant::now());
+        let seconds = left.as_secs_f64().ceil();
+        if left > LONGEST {
+            let most = LONGEST.as_secs();
+            let why = format!(
+                "it wants to be asked again in {seconds} s, and {most} s are the longest that is waited: try again then"
+            );
+            return Some(Rechecked::Blocked(why));
+        }
+        if left > LOOK {
+            self.teller(step)(format!("waits {seconds} s, as it was asked to, before this is sent again"));
+        }
+        tokio::time::sleep_until(until).await;
+        self.step.later = None;
+        None
+    }
+
     pub(super) async fn act(&mut self, step: usize) -> Effect {
         let effect = self.send(step).await;
-        self.step.not_sent = matches!(effect, Effect::NotSent(_));
+        self.step.not_sent = effect.is_nothing();
         effect
     }
 
@@ -53,6 +79,7 @@ impl Run {
                 self.step.keep(&acted.output);
                 self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
+                self.step.later = acted.later.map(|later| Instant::now() + later);
                 self.step.kept = acted.kept && !self.step.doubt;
                 self.capture(step, &acted);
                 self.tell_result(step, acted)
@@ -61,10 +88,12 @@ impl Run {
         }
     }
 
-    /// The rows that a change gave back are known under their name from now on; of an answer that never came there are none.
+    /// The rows that a change gave back are known under their name from now on; of an answer that never came, or is none of those that were
+    /// expected, there are none.
     fn capture(&mut self, step: usize, acted: &Acted) {
         let name = self.read(step).run().and_then(|run| run.attrs.out.clone());
-        let Some(name) = name.filter(|_| !acted.names.is_empty()) else { return };
+        let came = matches!(acted.effect, Effect::Done(_)) && !acted.names.is_empty();
+        let Some(name) = name.filter(|_| came) else { return };
         let rows = Rows { name, rows: acted.rows.clone(), ..Rows::default() };
         let host = self.host(step).map(str::to_owned);
         self.outs.insert(host.as_deref(), rows);
@@ -129,9 +158,15 @@ impl Run {
                 Watched::Failed(format!("{why}; {text}"))
             }
             (Watched::Passed(text), Settled::Happened(how)) => Watched::Passed(format!("{how}; {text}")),
+            (Watched::CannotTell(why), _) if self.carries_its_key(step) => Watched::Again(why),
             (watched, _) => watched,
         };
         (watched, at)
+    }
+
+    /// It is a request by whose key the service knows one that it has had: to send it again does nothing that was done already.
+    fn carries_its_key(&self, step: usize) -> bool {
+        self.read(step).run().is_some_and(|run| run.attrs.idempotent && run.language.name == http::LANGUAGE.name)
     }
 
     /// What nobody knew is known: the result was kept where it was made. `None`: it went well, and what was seen counts.
@@ -139,7 +174,7 @@ impl Run {
         self.step.keep(&acted.output);
         self.step.kept = acted.kept && !matches!(acted.effect, Effect::Unknown(_));
         match acted.effect {
-            Effect::Failed(why) | Effect::NotSent(why) => Some(Watched::Failed(why)),
+            Effect::Failed(why) | Effect::NotSent(why) | Effect::Refused(why) => Some(Watched::Failed(why)),
             Effect::Done(_) | Effect::Unknown(_) => None,
         }
     }

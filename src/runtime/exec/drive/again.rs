@@ -70,7 +70,7 @@ impl Run {
             Settled::Ended(acted) => {
                 let open = match &acted.effect {
                     Effect::Unknown(why) => Watched::CannotTell(why.clone()),
-                    Effect::Done(_) | Effect::Failed(_) | Effect::NotSent(_) => {
+                    Effect::Done(_) | Effect::Failed(_) | Effect::NotSent(_) | Effect::Refused(_) => {
                         Watched::Passed("taken back".to_owned())
                     }
                 };

@@ -118,7 +118,7 @@ impl Run {
             }
         }
         let effect = self.undo_once(step).await;
-        self.step.not_sent = matches!(effect, Effect::NotSent(_));
+        self.step.not_sent = effect.is_nothing();
         effect
     }
 

@@ -9,7 +9,7 @@ use crate::domain::record::RecordKind;
 use crate::domain::text::clean;
 use crate::runbook::Recheck;
 use crate::runbook::machine::Rechecked;
-use crate::runbook::model::Role;
+use crate::runbook::model::{OnFail, Role};
 use crate::runbook::plan::{Finding, Rows};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -40,9 +40,11 @@ impl Run {
             return self.rechecked(step, result, None).await;
         }
         let mut checks = self.spared(step);
-        let (mut said, mut warnings) = (Vec::new(), Vec::new());
+        let (mut said, mut warnings, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for (fence, pinned) in self.fences(step, Role::Check) {
             let checked = plan::check(self.scene(step), fence, pinned).await;
+            let tells = fence.attrs.on_fail == Some(OnFail::Continue) && !checked.warns;
+            told.extend(tells.then(|| checked.finding.text.clone()));
             warnings.extend(checked.warns.then(|| checked.finding.text.clone()));
             said.push(checked.said);
             checks.push(checked.finding);
@@ -50,6 +52,7 @@ impl Run {
         // Of a step that changes something its own output is kept, and nothing else.
         self.step.keep(&said.join("\n"));
         self.step.warned = warnings.join("; ");
+        self.step.told = told.join("; ");
         let fresh = match self.fences(step, Role::Plan).next() {
             Some((fence, pinned)) => plan::rows(self.scene(step), fence, pinned).await.map(|(rows, _)| Some(rows)),
             None => Ok(None),
@@ -167,6 +170,7 @@ impl Run {
                 format!("{} of {approved} are gone; goes on with {fresh}", approved - fresh)
             }
             (Rechecked::Passed, _, _) if !self.step.warned.is_empty() => self.step.warned.clone(),
+            (Rechecked::Passed, _, _) if !self.step.told.is_empty() => self.step.told.clone(),
             (Rechecked::Passed, _, _) => "still as planned".to_owned(),
             (Rechecked::Empty, _, _) => "nothing left to do".to_owned(),
             (Rechecked::Grew(what) | Rechecked::Blocked(what) | Rechecked::LeftOut(what), _, _) => what.clone(),

@@ -329,6 +329,110 @@ async fn a_request_whose_answer_is_lost_is_sent_again_under_its_key_and_only_whe
     }
 }
 
+/// A service that says no with a good answer has done nothing, and its own reason is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_answer_that_says_no_by_its_body_is_a_refusal_with_the_services_reason() {
+    for (body, state, why) in [
+        ("{\"ok\": false, \"error\": \"name_taken\"}", "failed", "it was refused: name_taken"),
+        ("{\"ok\": true}", "running", ""),
+        ("<html>a proxy</html>", "unknown", "can't be judged"),
+    ] {
+        let service = Scripted::start(move |_| Say::good(body));
+        let info = "http run on=shop timeout=5s undo=none expect=(json.ok) refused=(json.ok ? '' : json.error)";
+        let (_, bridge) =
+            run(connections(service.port()), page("", &(fence(info, "POST /make") + HOLDS)), json!({})).await;
+        assert_eq!(bridge.story().await[3], format!("step.exit {state}"), "{body}");
+        let said = all_said(&bridge).await;
+        assert!(said.contains(why), "{body} {said}");
+    }
+}
+
+/// 429 says how long to wait: so long is waited, once more and under the same key, and what is too long is told instead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_wants_to_be_left_alone_is_asked_again_when_it_said() {
+    for (after, times, outcome) in [("1", 2, RunOutcome::Ok), ("3600", 1, RunOutcome::Failed)] {
+        let posts = std::sync::Mutex::new(Vec::new());
+        let sent = std::sync::Arc::new(posts);
+        let seen = std::sync::Arc::clone(&sent);
+        let service = Scripted::start(move |path| match path {
+            "/api/order" => {
+                let mut seen = seen.lock().unwrap();
+                seen.push(std::time::Instant::now());
+                if seen.len() == 1 { Say::Later(429, after.to_owned(), b"{}".to_vec()) } else { Say::good("{}") }
+            }
+            _ => Say::good("{\"ordered\": true}"),
+        });
+        let fences =
+            fence("http run on=shop timeout=5s undo=none idempotent retry=2 expect=(status == 200)", "POST /order")
+                + &fence("http verify on=shop timeout=5s expect=(json.ordered)", "GET /state");
+        let (view, bridge) = run(connections(service.port()), page("", &fences), json!({})).await;
+        assert_eq!(view.outcome, Some(outcome), "{after} {view:?}");
+        let said = all_said(&bridge).await;
+        assert!(said.contains(&format!("asked again after {after} s (Retry-After)")), "{said}");
+        assert_eq!(said.contains("120 s are the longest that is waited"), after == "3600", "{said}");
+        let sent = sent.lock().unwrap().clone();
+        assert_eq!(sent.len(), times, "{after} {said}");
+        assert!(sent.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{sent:?}");
+        let requests = service.requests();
+        let keys =
+            requests.iter().filter_map(|request| request.lines().find(|line| line.starts_with("idempotency-key")));
+        assert_eq!(keys.collect::<std::collections::BTreeSet<_>>().len(), 1, "{requests:?}");
+    }
+}
+
+/// What nobody can tell, because the lost answer held the id that is needed to ask, is sent again under its key; else it stays unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_tell_is_sent_again_under_its_key_and_stays_unknown_without_one() {
+    for (more, first, times, outcome) in [
+        (" idempotent retry=1", 503, 2, RunOutcome::Ok),
+        (" idempotent retry=1", 0, 2, RunOutcome::Ok),
+        (" idempotent", 503, 1, RunOutcome::Unknown),
+        ("", 0, 1, RunOutcome::Unknown),
+    ] {
+        let posts = std::sync::atomic::AtomicUsize::new(0);
+        let service = Scripted::start(move |path| match path {
+            "/api/order" if posts.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => match first {
+                0 => Say::Nothing,
+                status => Say::Answer(status, b"busy".to_vec()),
+            },
+            "/api/order" => Say::Answer(201, b"{\"id\": 7}".to_vec()),
+            "/api/order/7" => Say::good("{\"id\": 7}"),
+            _ => Say::Answer(404, Vec::new()),
+        });
+        let fences = fence(
+            &format!("http run on=shop timeout=5s undo=none out=made expect=(status == 201){more}"),
+            "POST /order",
+        ) + &fence("http verify on=shop timeout=5s expect=(json.id == 7)", "GET /order/{{ made[0].id }}");
+        let (view, _bridge) = run(connections(service.port()), page("", &fences), json!({})).await;
+        assert_eq!(view.outcome, Some(outcome), "{more} {first} {view:?}");
+        let sent = service.requests().into_iter().filter(|request| request.starts_with("POST")).count();
+        assert_eq!(sent, times, "{more} {first}");
+    }
+}
+
+/// A look that only tells stops nothing, and behind the first change no plan waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_only_tells_warns_and_is_asked_at_its_step() {
+    let service = Scripted::start(|path| match path {
+        "/api/sick" => Say::Answer(500, b"oops".to_vec()),
+        _ => Say::good("{\"n\": 3}"),
+    });
+    let tells = fence("http check on=shop timeout=5s on-fail=continue expect=(status == 200)", "GET /sick");
+    let shows =
+        fence("http check on=shop timeout=5s expect=(json.n == 3) show=('there are ' + string(json.n))", "GET /n");
+    let fences =
+        format!("{shows}{}{HOLDS}\n### Look\n\n{tells}", fence("http run on=shop timeout=5s undo=none", "POST /do"));
+    let mut bridge = Bridge::new(connections(service.port()), page("", &fences)).await;
+    let plan = bridge.plan("page", json!({})).await;
+    let found = plan.body().steps[0].fences[0].finding.clone().unwrap();
+    assert_eq!((found.passed, found.text.as_str()), (true, "there are 3"));
+    let view = bridge.run(yes(plan, None)).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    assert_eq!(service.asked().iter().filter(|path| *path == "/api/sick").count(), 1, "not for the plan");
+    let said = all_said(&bridge).await;
+    assert!(said.contains("it warns: `status == 200` is not true: the answer is 500"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_goes_through_the_hosts_ssh_and_a_closed_port_is_told_before_a_change() {
     let sshd = need!(own_sshd);
