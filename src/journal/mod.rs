@@ -105,7 +105,13 @@ const TELL_OF_INCIDENTS: &str = "(incident IS NOT NULL OR kind IN ('journal.open
 pub trait Journal: Send + Sync {
     /// Adds one record to this process's chain; returns only once it is durable.
     async fn append(&self, entry: Entry) -> Result<Record, JournalError>;
-    /// What this process records from now on belongs to this incident; `None`: to none. The default is for a journal that records nothing.
+    /// Adds a record to this incident, whatever this process attends to. The default is for a journal that records nothing.
+    async fn append_to(&self, incident: IncidentId, entry: Entry) -> Result<Record, JournalError> {
+        let _ = incident;
+        self.append(entry).await
+    }
+    /// What this process records from now on belongs to this incident; `None`: to none. What a run does belongs to the one that it was begun in. The default is
+    /// for a journal that records nothing.
     async fn attend(&self, incident: Option<IncidentId>) {
         let _ = incident;
     }

@@ -556,7 +556,7 @@ fn note(exec: Arc<Exec>, id: IncidentId, entries: Vec<Entry>) {
     tokio::spawn(async move {
         exec.journal.attend(Some(id)).await;
         for entry in entries {
-            let told = match exec.journal.append(entry).await {
+            let told = match exec.journal.append_to(id, entry).await {
                 Ok(record) => RunEvent::Noted(Box::new(record)),
                 Err(error) => RunEvent::Trouble { run: None, what: error.to_string() },
             };
