@@ -401,7 +401,7 @@ impl State {
             self.size,
             self.focus,
             self.is_alone(),
-            (self.has_banner(), self.watch.open().is_some()),
+            (self.has_banner(), self.watch.told().is_some()),
             &self.wants,
         )
     }

@@ -5,6 +5,7 @@ use super::follow::Follower;
 use super::input::{self, Strings, Taken};
 use super::keep::{self, KeptViews};
 use super::poller::Poller;
+use super::post_mortem;
 use super::recall;
 use super::recorder::{self, Recorder};
 use super::reload::{Fresh, Renew, Watcher};
@@ -443,6 +444,13 @@ impl Loop {
                 }
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Attend(incident) => attend(Arc::clone(&self.exec), incident),
+                Effect::PostMortem { id, text, last } => {
+                    post_mortem(Arc::clone(&self.exec), self.home.clone(), (id, text, last));
+                }
+                Effect::RecallIncidents => {
+                    let exec = Arc::clone(&self.exec);
+                    tokio::spawn(async move { recall::incidents(&exec).await });
+                }
                 Effect::Incident { id, entries } => note(Arc::clone(&self.exec), id, entries),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),
                 Effect::Unfollow => self.follower.stop(),
@@ -551,10 +559,33 @@ fn attend(exec: Arc<Exec>, incident: Option<IncidentId>) {
     tokio::spawn(async move { exec.journal.attend(incident).await });
 }
 
+/// Writes a post-mortem, and tells where and what is left to fill in.
+fn post_mortem(
+    exec: Arc<Exec>,
+    home: Result<PathBuf, String>,
+    (id, text, last): (IncidentId, String, Option<(String, String)>),
+) {
+    tokio::spawn(async move {
+        let last = last.as_ref().map(|(host, file)| (host.as_str(), file.as_str()));
+        let place = home.and_then(|home| post_mortem::place(&home, &id.short(), last));
+        let written = match place {
+            Ok(file) => post_mortem::write(&*exec.journal, &exec.env, id, &text, &file).await,
+            Err(why) => Err(why),
+        };
+        let told = match &written {
+            Ok(written) => Event::Told { bad: false, what: format!("post-mortem: {}", written.told()) },
+            Err(why) => Event::Told { bad: true, what: why.clone() },
+        };
+        let _ = exec.events.send(told).await;
+        if let Ok(written) = written {
+            let _ = exec.events.send(Event::Run(RunEvent::Noted(Box::new(written.record)))).await;
+        }
+    });
+}
+
 /// Records of an incident, one after the other; the first that can't be written is the last.
 fn note(exec: Arc<Exec>, id: IncidentId, entries: Vec<Entry>) {
     tokio::spawn(async move {
-        exec.journal.attend(Some(id)).await;
         for entry in entries {
             let told = match exec.journal.append_to(id, entry).await {
                 Ok(record) => RunEvent::Noted(Box::new(record)),

@@ -50,7 +50,8 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     sources(state, line, buf);
 }
 
-/// The open incident, and its clocks from the right, the one that is due next first; what does not fit is left out from the end.
+/// The incident, and its clocks from the right, the one that is due next first. Where room is short the clocks stay, the next one whole, then how it stands;
+/// its title gives way.
 pub fn incident(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(line) = state.chrome.incident.as_ref().filter(|_| area.height > 0) else { return };
     let cx = state.cx();
@@ -62,17 +63,27 @@ pub fn incident(state: &State, area: Rect, buf: &mut Buffer) {
         .key_of(state.scope(), &Action::Incident)
         .map(|key| format!("  {key}: incident"))
         .unwrap_or_default();
-    let half = usize::from(area.width) * 3 / 5;
+    // How it stands, and enough of the title to know it by.
+    let least = line.state.width() + TITLE_CELLS;
+    let room = usize::from(area.width).saturating_sub(3);
+    let key = if room > least + key.width() + line.clocks.first().map_or(0, |(_, clock)| clock.width()) { key } else { String::new() };
     let mut told = String::new();
     for (_, clock) in &line.clocks {
-        if told.width() + clock.width() + 3 + key.width() <= half {
+        if told.is_empty() || told.width() + clock.width() + 3 + key.width() + least <= room {
             let _ = write!(told, "{}{clock}", if told.is_empty() { "" } else { " · " });
         }
     }
     told.push_str(&key);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &text::clean(&told), area.width, style);
-    canvas::put(buf, (area.x + 1, area.y), &line.text, end.saturating_sub(area.x + 3), style);
+    let left = usize::from(end.saturating_sub(area.x + 3));
+    let room = left.saturating_sub(line.state.width()).max(TITLE_CELLS.min(left));
+    let whole = line.title.width() <= room;
+    let (title, cut) = if whole { (line.title.as_str(), "") } else { (text::truncate(&line.title, room.saturating_sub(1)), "…") };
+    canvas::put(buf, (area.x + 1, area.y), &format!("{title}{cut}{}", line.state), left as u16, style);
 }
+
+/// Cells of an incident's title that stay where room is short.
+const TITLE_CELLS: usize = 12;
 
 /// That the screen stands still, and for how long, at the left of `end`; where it begins.
 fn frozen(state: &State, (end, y): (u16, u16), buf: &mut Buffer) -> u16 {

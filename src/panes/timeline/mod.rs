@@ -16,6 +16,8 @@ use crate::theme::Role;
 use crate::widgets::filter::Filter;
 use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
 use crate::widgets::{canvas, wrap};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -40,6 +42,15 @@ const COLUMNS: &[Column] = &[
     Column::text("RECORDED IN", 26, 0, 2),
 ];
 
+/// The same where lines are of another day than today.
+const DATED: &[Column] = &[
+    Column::text("TIME (UTC)", 15, 0, 9),
+    COLUMNS[1],
+    COLUMNS[2],
+    COLUMNS[3],
+    COLUMNS[4],
+];
+
 const SYNONYMS: &[(&str, usize)] = &[("time", 0), ("by", 2)];
 
 /// The view.
@@ -53,8 +64,11 @@ pub struct Timeline {
     head: Vec<(Role, String)>,
     title: String,
     scratch: String,
+    /// The day by which times are written.
+    today: Timestamp,
+    dated: bool,
     /// What the order depends on.
-    arranged_for: Option<(u64, Option<IncidentId>, Filter)>,
+    arranged_for: Option<(u64, Option<IncidentId>, Filter, Date)>,
 }
 
 impl Default for Timeline {
@@ -69,23 +83,32 @@ impl Default for Timeline {
             head: Vec::new(),
             title: String::new(),
             scratch: String::new(),
+            today: Timestamp::UNIX_EPOCH,
+            dated: false,
             arranged_for: None,
         }
     }
 }
 
 impl Timeline {
+    const fn columns(&self) -> &'static [Column] {
+        if self.dated { DATED } else { COLUMNS }
+    }
+
     /// Newest first; the cursor follows its line.
     fn arrange(&mut self, cx: &Cx<'_>) {
         let incident = cx.watch.shown();
-        let key = (cx.watch.incidents().revision(), incident.map(|incident| incident.id), self.filter.read().clone());
+        let key = (cx.watch.incidents().revision(), incident.map(|incident| incident.id), self.filter.read().clone(), time::day(cx.now.wall));
         if self.arranged_for.as_ref() == Some(&key) {
             return;
         }
         self.order.clear();
+        self.today = cx.now.wall;
+        let today = time::day(self.today);
+        self.dated = incident.is_some_and(|incident| incident.lines.iter().any(|line| time::day(line.at) != today));
         for (index, line) in incident.into_iter().flat_map(|incident| incident.lines.iter().enumerate().rev()) {
             let words = || self.filter.read().passes(&haystack(line));
-            let cells = || self.filter.compares(|column, out| cell(column, line, out));
+            let cells = || self.filter.compares(|column, out| cell(column, line, cx.now.wall, out));
             if key.2.is_empty() || words() && cells() {
                 self.order.push(index);
             }
@@ -115,7 +138,7 @@ impl Timeline {
             let Some(line) = line_at(cx, *index) else { continue };
             self.window.row(RowLook { severity: line.severity, ..RowLook::default() });
             for slot in &self.slots {
-                self.window.cell(&mut self.scratch, |out| cell(slot.column, line, out));
+                self.window.cell(&mut self.scratch, |out| cell(slot.column, line, self.today, out));
             }
         }
     }
@@ -151,7 +174,7 @@ impl Timeline {
         self.title.clear();
         let _ = write!(self.title, "7 {}", KIND.title);
         if let Some(incident) = cx.watch.shown() {
-            let _ = write!(self.title, "  {}  {} lines", incident.short(), incident.lines.len());
+            let _ = write!(self.title, "  {}  {}", incident.short(), text::counted(incident.lines.len(), "line"));
         }
         if !self.filter.text().is_empty() {
             let _ = write!(self.title, "  /{}", text::typed(self.filter.text()));
@@ -162,11 +185,10 @@ impl Timeline {
 fn heading(incident: &Incident, cx: &Cx<'_>) -> String {
     let age = time::words(time::between(incident.declared.at, cx.watch.at(incident, cx.now)));
     let (priority, word) = (incident.priority.word(), incident.word());
-    format!(
-        "{priority} {}: {word}, declared {age} ago by {}",
-        text::clean(&incident.title),
-        text::clean(&incident.declared.by)
-    )
+    let (title, by) = (text::clean(&incident.title), text::clean(&incident.declared.by));
+    // One that nobody has answered says it once.
+    let stands = if word == "declared" { "declared".to_owned() } else { format!("{word}, declared") };
+    format!("{priority} {title}: {stands} {age} ago by {by}")
 }
 
 fn duties(incident: &Incident) -> String {
@@ -186,7 +208,7 @@ fn due(incident: &Incident, cx: &Cx<'_>) -> String {
     let clocks = clocks::running(incident, &cx.watch.rules, cx.watch.at(incident, cx.now));
     let told = clocks.iter().map(|clock| {
         let whom = clock.whom().map(|whom| format!(" ({})", text::clean(&whom))).unwrap_or_default();
-        format!("{}{whom} {}, by {}", clock.word(), clock.figure(), clock.at.strftime("%H:%M:%SZ"))
+        format!("{}{whom} {}, by {}", clock.word(), clock.figure(), time::moment(clock.at, cx.now.wall))
     });
     told.collect::<Vec<_>>().join("   ")
 }
@@ -207,14 +229,16 @@ fn haystack(line: &Line) -> String {
     format!("{} {} {} {}", line.kind.word(), line.by, line.what, line.link).to_lowercase()
 }
 
-fn cell(column: usize, line: &Line, out: &mut String) -> Role {
+fn cell(column: usize, line: &Line, today: Timestamp, out: &mut String) -> Role {
     let (role, word) = match column {
         0 => {
-            let _ = write!(out, "{}", line.at.strftime("%H:%M:%SZ"));
+            let _ = write!(out, "{}", line.at.strftime(time::moment_form(line.at, today)));
             return Role::Muted;
         }
         1 => (Role::Muted, line.kind.word()),
         2 => (Role::Text, line.by.as_str()),
+        // It stands where it stood, and does not count.
+        3 if line.taken_back => (Role::Faint, line.what.as_str()),
         3 => (if line.off_path { Role::SeverityWarning } else { Role::Text }, line.what.as_str()),
         _ => (Role::Faint, line.link.as_str()),
     };
@@ -235,7 +259,7 @@ impl Pane for Timeline {
         self.arrange(cx);
         let inside = at.inside();
         self.tell(usize::from(inside.width), cx);
-        place(COLUMNS, 0..COLUMNS.len(), |_| true, inside.width, &mut self.slots);
+        place(self.columns(), 0..COLUMNS.len(), |_| true, inside.width, &mut self.slots);
         let list = below(inside, self.head.len());
         self.fill(usize::from(list.height.saturating_sub(1)), cx);
         self.name(cx);
@@ -249,7 +273,7 @@ impl Pane for Timeline {
             canvas::put(buf, (inside.x, y), line, inside.width, cx.style(*role));
         }
         let look = Look {
-            columns: COLUMNS,
+            columns: self.columns(),
             titles: &[],
             slots: &self.slots,
             sorted: None,
