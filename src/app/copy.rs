@@ -183,7 +183,8 @@ fn rows(sheet: &Sheet, form: Form, head: &str, most: usize) -> Taken {
     let (body, count) = sheet.written(form, most.saturating_sub(head.len()));
     let all = sheet.rows.len();
     let cut = count < all;
-    let what = if cut { format!("the first {count} of {}", text::counted(all, "row")) } else { text::counted(all, "row") };
+    let what =
+        if cut { format!("the first {count} of {}", text::counted(all, "row")) } else { text::counted(all, "row") };
     let ending = match form {
         Form::Text => "txt",
         Form::Markdown => "md",

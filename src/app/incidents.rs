@@ -13,7 +13,7 @@ use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::slo::Slo;
 use crate::domain::{Alert, IncidentId, SourceId, Subject, text};
 use crate::effect::{Effect, Effects};
-use crate::incident::{Incident, clocks, handover, report};
+use crate::incident::{Incident, clocks, handover};
 use crate::panes::overview;
 use crate::widgets::field::Field;
 use serde_json::{Value, json};
@@ -276,11 +276,9 @@ fn hand_over(state: &mut State, effects: &mut Effects) {
     state.toasts.say(state.now, "what the next shift must know is copied");
 }
 
-fn save_report(state: &mut State, effects: &mut Effects) {
+fn save_report(state: &State, effects: &mut Effects) {
     let Some(incident) = state.watch.shown() else { return };
-    let text = report::write(incident, &state.runs, &state.watch.rules, report::Style::default());
-    let last = incident.written().map(|(host, file)| (host.to_owned(), file.to_owned()));
-    effects.push(Effect::PostMortem { id: incident.id, text, last });
+    effects.push(Effect::PostMortem(incident.id));
 }
 
 /// What stands under the header while one is open, or its post-mortem is due: what it is, and its clocks, the next one first.
@@ -290,8 +288,19 @@ pub struct IncidentLine {
     pub title: String,
     /// `: acknowledged, 3 alerts fire, 1 more is open (P2)`.
     pub state: String,
-    /// `update 12:04`; whether it is late.
-    pub clocks: Vec<(bool, String)>,
+    /// The next one first.
+    pub clocks: Vec<IncidentClock>,
+}
+
+/// A clock in that line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentClock {
+    /// It is late.
+    pub late: bool,
+    /// `call L2 senior SRE, Grace 12:04`.
+    pub text: String,
+    /// The same without whom: `call L2 12:04`.
+    pub short: String,
 }
 
 impl State {
@@ -301,7 +310,8 @@ impl State {
         let now = self.watch.at(incident, self.now);
         let clock = |clock: clocks::Clock| {
             let whom = clock.whom().map(|whom| format!(" {whom}")).unwrap_or_default();
-            (clock.is_late(), format!("{}{whom} {}", clock.word(), clock.figure()))
+            let (late, word, figure) = (clock.is_late(), clock.word(), clock.figure());
+            IncidentClock { late, text: format!("{word}{whom} {figure}"), short: format!("{word} {figure}") }
         };
         let clocks = clocks::running(incident, &self.watch.rules, now).into_iter().map(clock).collect();
         let fires = match incident.firing().count() {

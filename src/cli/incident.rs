@@ -7,10 +7,8 @@ use crate::clock;
 use crate::domain::incident::{Duty, Priority, Rules, TITLE};
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{IncidentId, json, text};
-use crate::incident::{self, Incident, Incidents, clocks, handover, json as shape, report};
-use crate::journal;
-use crate::runbook::Runs;
-use crate::runtime::post_mortem;
+use crate::incident::{self, Incident, clocks, handover, json as shape, report};
+use crate::runtime::post_mortem::{self, Known};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -192,7 +190,7 @@ pub struct Assess {
 pub struct Report {
     /// Into this file, without a name into the one where it was last written; else it is printed
     #[arg(long, short, value_name = "FILE", num_args = 0..=1)]
-    output: Option<Option<PathBuf>>,
+    output: Option<Vec<PathBuf>>,
     /// What people did there, in place of their names
     #[arg(long)]
     roles: bool,
@@ -234,11 +232,11 @@ impl Command {
         match self {
             Self::Declare { title, priority } => declare(desk, &title, priority).await,
             Self::List { json } => {
-                list(&Known::read(desk).await?, json);
+                list(&all_known(desk).await?, json);
                 Ok(())
             }
-            Self::Show { json, which } => show(&Known::read(desk).await?, &which, json),
-            Self::Handover { json, which } => hand_over(&Known::read(desk).await?, &which, json),
+            Self::Show { json, which } => show(&all_known(desk).await?, &which, json),
+            Self::Handover { json, which } => hand_over(&all_known(desk).await?, &which, json),
             Self::Report(report) => report.write(desk).await,
             Self::Call { level, which } => call(desk, level, which).await,
             Self::Include { run, which } => include(desk, &run, which).await,
@@ -278,43 +276,21 @@ impl Command {
     }
 }
 
-/// What the journal tells.
-struct Known {
-    incidents: Incidents,
-    runs: Runs,
-    rules: Rules,
-}
-
-impl Known {
-    async fn read(desk: &Desk) -> Result<Self, String> {
-        let records = journal::incidents(&*desk.exec.journal, incident::READ).await.map_err(|error| error.to_string())?;
-        let rules = desk.config.incident.clone();
-        let mut incidents = Incidents::default().counting(&rules.updates);
-        let mut runs = Runs::default();
-        for record in &records {
-            incidents.apply(record);
-            runs.apply(record);
-        }
-        incidents.keep_env(&desk.exec.env);
-        Ok(Self { incidents, runs, rules })
-    }
-
-    fn find(&self, which: Option<&str>) -> Result<&Incident, String> {
-        self.incidents.find(which)
-    }
+async fn all_known(desk: &Desk) -> Result<Known, String> {
+    Known::read(&*desk.exec.journal, &desk.exec.env, desk.config.incident.clone()).await
 }
 
 impl Said {
     async fn tell(self, desk: &Desk) -> Result<(), String> {
-        let known = Known::read(desk).await?;
-        let incident = known.find(self.which.as_deref())?;
+        let known = all_known(desk).await?;
+        let incident = known.incidents.find(self.which.as_deref())?;
         let data = match self.kind {
             RecordKind::IncidentSeverity => with(self.data, "before", json!(incident.priority)),
             _ => self.data,
         };
         refuse(incident, self.kind, &data)?;
         append(desk, incident.id, self.kind, data).await?;
-        let after = Known::read(desk).await?;
+        let after = all_known(desk).await?;
         let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
         println!("{}", line(incident, &after.rules));
         Ok(())
@@ -371,8 +347,8 @@ fn given() -> Result<String, String> {
 }
 
 async fn include(desk: &Desk, run: &str, which: Which) -> Result<(), String> {
-    let known = Known::read(desk).await?;
-    let incident = known.find(which.id.as_deref())?;
+    let known = all_known(desk).await?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     let run = run_called(desk, run).await?;
     let records = desk.exec.journal.of_run(run).await.map_err(|error| error.to_string())?;
     let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart);
@@ -386,8 +362,8 @@ async fn include(desk: &Desk, run: &str, which: Which) -> Result<(), String> {
 }
 
 async fn take_back(desk: &Desk, wanted: &str, reason: &str, which: Which) -> Result<(), String> {
-    let known = Known::read(desk).await?;
-    let incident = known.find(which.id.as_deref())?;
+    let known = all_known(desk).await?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     let number = wanted.trim().trim_start_matches("record").trim();
     let mut found = incident.lines.iter().filter(|line| line.link.ends_with(&format!("record {number}")));
     let line = found.next().ok_or_else(|| format!("{} has no record {number}", incident.short()))?;
@@ -402,15 +378,15 @@ async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), Str
     }
     let id = IncidentId(Uuid::now_v7());
     append(desk, id, RecordKind::IncidentDeclare, json!({ "title": title, "priority": priority })).await?;
-    let known = Known::read(desk).await?;
+    let known = all_known(desk).await?;
     let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
     println!("{}", line(incident, &known.rules));
     Ok(())
 }
 
 async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), String> {
-    let known = Known::read(desk).await?;
-    let incident = known.find(which.id.as_deref())?;
+    let known = all_known(desk).await?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     let number = level.unwrap_or(incident.reached() + 1);
     let of = known.rules.escalation.len();
     let level = number.checked_sub(1).and_then(|at| known.rules.escalation.get(at));
@@ -448,7 +424,7 @@ fn list(known: &Known, as_json: bool) {
 }
 
 fn show(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
-    let incident = known.find(which.id.as_deref())?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     if as_json {
         let value = shape::whole(incident, &known.rules, incident.now(&here(), clock::now()));
         println!("{}", json::line(&value));
@@ -462,7 +438,7 @@ fn show(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
 }
 
 fn hand_over(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
-    let incident = known.find(which.id.as_deref())?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     let now = incident.now(&here(), clock::now());
     let told = handover::write(incident, &known.runs, &known.rules, now);
     if as_json {
@@ -476,19 +452,15 @@ fn hand_over(known: &Known, which: &Which, as_json: bool) -> Result<(), String> 
 
 impl Report {
     async fn write(self, desk: &Desk) -> Result<(), String> {
-        let known = Known::read(desk).await?;
-        let incident = known.find(self.which.id.as_deref())?;
-        let fresh = report::write(incident, &known.runs, &known.rules, report::Style { roles: self.roles });
-        let Some(file) = &self.output else {
-            print!("{fresh}");
+        let known = all_known(desk).await?;
+        let incident = known.incidents.find(self.which.id.as_deref())?;
+        let style = report::Style { roles: self.roles };
+        let Some(output) = &self.output else {
+            print!("{}", report::write(incident, &known.runs, &known.rules, style));
             return Ok(());
         };
-        let file = match file {
-            None => post_mortem::place(&places::state()?, &incident.short(), incident.written())?,
-            Some(file) => file.clone(),
-        };
-        let (journal, env) = (&*desk.exec.journal, desk.exec.env.as_str());
-        let written = post_mortem::write(journal, env, incident.id, &fresh, &file).await?;
+        let file = output.first().cloned().map_or_else(|| post_mortem::place(&places::state()?, incident), Ok)?;
+        let written = post_mortem::write(&*desk.exec.journal, &known, incident, &file, style).await?;
         for part in &written.kept {
             eprintln!("the part {:?} was changed by hand and stays yours; a list in it has got what is new", part.0);
         }

@@ -2,8 +2,8 @@
 
 use super::{Global, PRINTS, places, setup};
 use crate::connect::postgres::LoginSettings;
-use crate::domain::record::{Kept, Record, clock_off};
 use crate::domain::id::is_called;
+use crate::domain::record::{Kept, Record, clock_off};
 use crate::domain::text;
 use crate::journal::chain::{Report, proves};
 use crate::journal::export::write_line;

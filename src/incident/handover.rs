@@ -35,12 +35,8 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, now: Timestamp) ->
         let _ = writeln!(out, "- {}{whom}: {}", clock.word(), clock.figure());
     }
     open_ends(&mut out, incident, runs);
-    let _ = writeln!(
-        out,
-        "\nThe last {} of {}:\n",
-        incident.lines.len().min(LINES),
-        counted(incident.lines.len(), "line")
-    );
+    let _ =
+        writeln!(out, "\nThe last {} of {}:\n", incident.lines.len().min(LINES), counted(incident.lines.len(), "line"));
     for line in &incident.lines[incident.lines.len().saturating_sub(LINES)..] {
         let _ = writeln!(out, "- {} {}", moment(line.at, now), sentence(line));
     }

@@ -282,7 +282,9 @@ fn own(record: &Record) -> Option<Said> {
             let (started, by) = (said("started"), said("by"));
             Said::new(Kind::Run, format!("{title} (run {run}), begun {started} by {by}, belongs to it"))
         }
-        RecordKind::IncidentTakeBack => Said::new(Kind::Incident, told(&format!("takes back {:?}", said("what")), "text")),
+        RecordKind::IncidentTakeBack => {
+            Said::new(Kind::Incident, told(&format!("takes back {:?}", said("what")), "text"))
+        }
         RecordKind::AlertFired => Said::new(Kind::Alert, format!("{} fires", alert(data))).at(severity(data)),
         RecordKind::AlertResolved => {
             Said::new(Kind::Alert, format!("{} does not fire any more", alert(data))).at(Severity::Ok)
@@ -388,10 +390,8 @@ fn exit(record: &Record, step: &str) -> Option<Said> {
     let back = if undo { "taking back " } else { "" };
     let why = why(&state, &detail);
     let found = if record.entry.kind == RecordKind::StepReconcile { "found out of " } else { "" };
-    let said = Said::new(
-        if changes(record) { Kind::Change } else { Kind::Step },
-        format!("{found}{back}{step}: {why}"),
-    );
+    let said =
+        Said::new(if changes(record) { Kind::Change } else { Kind::Step }, format!("{found}{back}{step}: {why}"));
     Some(match state.as_str() {
         "skipped" => said.off_path(),
         "unknown" => said.at(Severity::Unknown).off_path(),

@@ -19,8 +19,8 @@ pub use watch::Watch;
 use self::corrected::{Anchors, Here, Writers};
 use self::line::{Kind, Line, Titles};
 use self::said::Said;
-use crate::domain::incident::{Duty, Priority};
 use crate::domain::id::is_called;
+use crate::domain::incident::{Duty, Priority};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{IncidentId, Now, RunId};
 use jiff::Timestamp;
@@ -170,11 +170,6 @@ impl Incident {
     /// The highest level of the escalation that somebody of is on it, 0: none. Whoever acknowledged it is the first.
     pub fn reached(&self) -> usize {
         self.called.keys().copied().max().unwrap_or(0).max(usize::from(self.acknowledged.is_some()))
-    }
-
-    /// Where its post-mortem was last written: the machine, and the file there.
-    pub fn written(&self) -> Option<(&str, &str)> {
-        self.document.as_ref().map(|document| (document.host.as_str(), document.file.as_str()))
     }
 
     /// How it stands, in a word.

@@ -136,7 +136,12 @@ impl Report<'_> {
         let Ended { mitigated, resolved, reopened } = ended;
         let mitigated = mitigated.as_ref().map(|mark| format!("mitigated {}; ", time(mark.at))).unwrap_or_default();
         let why = if reopened.text.is_empty() { String::new() } else { format!(": {}", reopened.text) };
-        format!("{mitigated}resolved {}, by {}; open again {}{why}", time(resolved.at), resolved.by, self.moment(reopened))
+        format!(
+            "{mitigated}resolved {}, by {}; open again {}{why}",
+            time(resolved.at),
+            resolved.by,
+            self.moment(reopened)
+        )
     }
 
     /// Each with its evidence.

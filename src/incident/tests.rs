@@ -378,7 +378,10 @@ fn what_was_taken_back_stays_says_so_and_does_not_count() {
     assert_eq!(left(&incident, 100), before, "the clocks run as if nothing had been said");
     assert_eq!((incident.word(), incident.duties.len(), incident.actions.len()), ("declared", 0, 0));
     let lines: Vec<&str> = incident.lines.iter().map(|line| line.what.as_str()).collect();
-    assert!(lines.contains(&"acknowledged (taken back)") && lines.contains(&"takes back \"that\": a mistake"), "{lines:?}");
+    assert!(
+        lines.contains(&"acknowledged (taken back)") && lines.contains(&"takes back \"that\": a mistake"),
+        "{lines:?}"
+    );
     assert_eq!(lines.iter().filter(|line| line.ends_with(" (taken back)")).count(), 6, "{lines:?}");
     // The next one counts, and what happened can't be taken back.
     records.push(ada.write(50, Some(id()), RecordKind::IncidentAcknowledge, json!({})));
@@ -402,7 +405,13 @@ fn a_run_that_was_begun_before_the_declaration_is_told_by_its_title_and_whole() 
     let mut tried = vec![
         pen.run(-90, run, RecordKind::RunStart, ("", ""), start),
         pen.run(-80, run, RecordKind::StepIntent, ("s/restart", "run"), json!({})),
-        pen.run(-70, run, RecordKind::StepExit, ("s/restart", "run"), json!({ "state": "failed", "detail": "failed: no" })),
+        pen.run(
+            -70,
+            run,
+            RecordKind::StepExit,
+            ("s/restart", "run"),
+            json!({ "state": "failed", "detail": "failed: no" }),
+        ),
     ];
     for record in &mut tried {
         record.incident = None;
@@ -411,7 +420,8 @@ fn a_run_that_was_begun_before_the_declaration_is_told_by_its_title_and_whole() 
     let said = super::line::of_run(run, &tried[0]);
     records.push(pen.write(10, Some(id()), RecordKind::IncidentRun, said));
     // As the journal gives them: what belongs to incidents, and behind that what was done before.
-    let told = |records: &[Record]| -> Vec<String> { one(records).lines.iter().map(|line| line.what.clone()).collect() };
+    let told =
+        |records: &[Record]| -> Vec<String> { one(records).lines.iter().map(|line| line.what.clone()).collect() };
     assert!(told(&records)[1].starts_with("Restart a container (run abcdef), begun 2026-11-29 02:58:30Z by ada"));
     records.extend(tried);
     let lines = told(&records);
@@ -431,7 +441,9 @@ fn an_end_that_was_none_and_what_never_was_are_told_so() {
     let data = json!({ "title": "Slow", "priority": "P2" });
     let mut records = vec![pen.open(-5, None), pen.write(0, Some(id()), RecordKind::IncidentDeclare, data)];
     assert!(reported(&records, Style::default()).contains("| Acknowledged | not yet |"));
-    let write = |pen: &mut Pen, second, kind, text: &str| pen.write(second, Some(id()), kind, json!({ "text": text, "reason": text }));
+    let write = |pen: &mut Pen, second, kind, text: &str| {
+        pen.write(second, Some(id()), kind, json!({ "text": text, "reason": text }))
+    };
     records.push(write(&mut pen, 100, RecordKind::IncidentMitigate, "restarted"));
     records.push(write(&mut pen, 200, RecordKind::IncidentResolve, "all well"));
     records.push(write(&mut pen, 300, RecordKind::IncidentReopen, "it is back"));
@@ -467,13 +479,15 @@ fn a_draft_is_no_post_mortem() {
     records.push(wrote(&mut pen, 20, 0));
     records.push(pen.write(30, Some(id()), RecordKind::IncidentResolve, json!({ "text": "all well" })));
     let incident = one(&records);
-    assert_eq!(left(&incident, 30), of(&[("post-mortem", 48 * 3600)]), "what was written before the end does not tell of it");
-    let lines: Vec<&str> = incident.lines[1..3].iter().map(|line| line.what.as_str()).collect();
     assert_eq!(
-        lines,
-        ["draft of the post-mortem, 1 place left to fill in: /pm.md", "post-mortem written: /pm.md"]
+        left(&incident, 30),
+        of(&[("post-mortem", 48 * 3600)]),
+        "what was written before the end does not tell of it"
     );
-    assert_eq!(incident.written(), Some(("bastion", "/pm.md")));
+    let lines: Vec<&str> = incident.lines[1..3].iter().map(|line| line.what.as_str()).collect();
+    assert_eq!(lines, ["draft of the post-mortem, 1 place left to fill in: /pm.md", "post-mortem written: /pm.md"]);
+    let document = incident.document.unwrap();
+    assert_eq!((document.host.as_str(), document.file.as_str(), document.left), ("bastion", "/pm.md", Some(0)));
 }
 
 const KINDS: [RecordKind; 14] = [

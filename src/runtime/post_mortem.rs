@@ -1,11 +1,14 @@
 //! A post-mortem in its file: the one way in which the screen and the command line write it, over what people wrote there, and record that.
 
 use crate::domain::IncidentId;
+use crate::domain::incident::Rules;
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::text::counted;
 use crate::incident::edits::{self, Kept};
-use crate::incident::report;
-use crate::journal::Journal;
+use crate::incident::report::{self, Style};
+use crate::incident::{self, Incident, Incidents};
+use crate::journal::{self, Journal};
+use crate::runbook::Runs;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder};
@@ -36,26 +39,56 @@ impl Written {
     }
 }
 
-/// Writes `fresh` into the file, over the document that is there: what was written by hand stays. That is recorded, and how much is left to fill in.
+/// What the journal tells of an environment's incidents, and of what ran in them.
+pub struct Known {
+    /// All of them.
+    pub incidents: Incidents,
+    /// Their runs, also those that were begun before and included.
+    pub runs: Runs,
+    /// What is agreed.
+    pub rules: Rules,
+}
+
+impl Known {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub async fn read(journal: &dyn Journal, env: &str, rules: Rules) -> Result<Self, String> {
+        let records = journal::incidents(journal, incident::READ).await.map_err(|error| error.to_string())?;
+        let mut incidents = Incidents::default().counting(&rules.updates);
+        let mut runs = Runs::default();
+        for record in &records {
+            incidents.apply(record);
+            runs.apply(record);
+        }
+        incidents.keep_env(env);
+        Ok(Self { incidents, runs, rules })
+    }
+}
+
+/// Writes an incident's post-mortem into the file, over the document that is there: what was written by hand stays. That is recorded, and how much is left to
+/// fill in.
 ///
 /// # Errors
 /// A sentence: the file is another document, a link to somewhere, can't be read or written; the journal can't be.
 pub async fn write(
     journal: &dyn Journal,
-    env: &str,
-    id: IncidentId,
-    fresh: &str,
+    known: &Known,
+    incident: &Incident,
     file: &Path,
+    style: Style,
 ) -> Result<Written, String> {
     let file = std::path::absolute(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let (document, kept) = renewed(&file, fresh, id)?;
+    let fresh = report::write(incident, &known.runs, &known.rules, style);
+    let (document, kept) = renewed(&file, &fresh, incident.id)?;
     replace(&file, &document)?;
     let left = report::unfinished(&document);
     let digest: String = Sha256::digest(&document).iter().map(|byte| format!("{byte:02x}")).collect();
     let data = json!({ "file": file, "sha256": digest, "complete": left == 0, "left": left });
-    let kind = RecordKind::IncidentReport;
-    let entry = Entry { kind, run: None, step: None, role: None, target: None, env: env.to_owned(), data };
-    let record = journal.append_to(id, entry).await;
+    let (kind, env) = (RecordKind::IncidentReport, incident.env.clone());
+    let entry = Entry { kind, run: None, step: None, role: None, target: None, env, data };
+    let record = journal.append_to(incident.id, entry).await;
     let record = record.map_err(|error| format!("{} is written, and that is not recorded: {error}", file.display()))?;
     Ok(Written { file, left, kept, record })
 }
@@ -64,15 +97,15 @@ pub async fn write(
 ///
 /// # Errors
 /// When that folder can't be made.
-pub fn place(home: &Path, short: &str, last: Option<(&str, &str)>) -> Result<PathBuf, String> {
-    let here = crate::journal::process::actor().host;
-    if let Some((_, file)) = last.filter(|(host, _)| *host == here) {
-        return Ok(file.into());
+pub fn place(home: &Path, incident: &Incident) -> Result<PathBuf, String> {
+    let here = journal::process::actor().host;
+    if let Some(document) = incident.document.as_ref().filter(|document| document.host == here) {
+        return Ok(document.file.as_str().into());
     }
     let folder = home.join("saved");
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     made.map_err(|error| format!("{} can't be made: {error}", folder.display()))?;
-    Ok(folder.join(format!("post-mortem-{short}.md")))
+    Ok(folder.join(format!("post-mortem-{}.md", incident.short())))
 }
 
 /// The document as it is to be, and the parts of it that are somebody's.

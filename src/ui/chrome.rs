@@ -1,7 +1,7 @@
 //! The frame around the panes: header, banner, key hints, passing messages.
 
 use crate::action::{Action, Verb};
-use crate::app::{AskDialog, Banner, State, Toast};
+use crate::app::{AskDialog, Banner, IncidentClock, State, Toast};
 use crate::domain::log::Anchor;
 use crate::domain::{text, time};
 use crate::keymap::Scope;
@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::borrow::Cow;
-use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 /// Cells of a message at most: longer lines are hard to read.
@@ -50,12 +49,12 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer) {
     sources(state, line, buf);
 }
 
-/// The incident, and its clocks from the right, the one that is due next first. Where room is short the clocks stay, the next one whole, then how it stands;
-/// its title gives way.
+/// The incident, and its clocks from the right, the one that is due next first. Where room is short the title gives way first, then whom to call,
+/// then the key, then later clocks.
 pub fn incident(state: &State, area: Rect, buf: &mut Buffer) {
     let Some(line) = state.chrome.incident.as_ref().filter(|_| area.height > 0) else { return };
     let cx = state.cx();
-    let late = line.clocks.iter().any(|(late, _)| *late);
+    let late = line.clocks.iter().any(|clock| clock.late);
     let style = cx.style(if late { Role::SeverityCritical } else { Role::Asks });
     canvas::clear(buf, area, style);
     let key = state
@@ -64,21 +63,22 @@ pub fn incident(state: &State, area: Rect, buf: &mut Buffer) {
         .map(|key| format!("  {key}: incident"))
         .unwrap_or_default();
     // How it stands, and enough of the title to know it by.
-    let least = line.state.width() + TITLE_CELLS;
-    let room = usize::from(area.width).saturating_sub(3);
-    let key = if room > least + key.width() + line.clocks.first().map_or(0, |(_, clock)| clock.width()) { key } else { String::new() };
-    let mut told = String::new();
-    for (_, clock) in &line.clocks {
-        if told.is_empty() || told.width() + clock.width() + 3 + key.width() + least <= room {
-            let _ = write!(told, "{}{clock}", if told.is_empty() { "" } else { " · " });
-        }
-    }
-    told.push_str(&key);
+    let room = usize::from(area.width).saturating_sub(line.state.width() + TITLE_CELLS + 3);
+    let all = |of: fn(&IncidentClock) -> &String| {
+        line.clocks.iter().map(of).map(String::as_str).collect::<Vec<_>>().join(" · ")
+    };
+    let forms =
+        [(all(|clock| &clock.text), &*key), (all(|clock| &clock.short), &*key), (all(|clock| &clock.short), "")];
+    let fits = forms.into_iter().find(|(clocks, key)| clocks.width() + key.width() <= room);
+    let first = || line.clocks.first().map(|clock| clock.short.clone()).unwrap_or_default();
+    let (mut told, key) = fits.unwrap_or_else(|| (first(), ""));
+    told.push_str(key);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &text::clean(&told), area.width, style);
     let left = usize::from(end.saturating_sub(area.x + 3));
     let room = left.saturating_sub(line.state.width()).max(TITLE_CELLS.min(left));
     let whole = line.title.width() <= room;
-    let (title, cut) = if whole { (line.title.as_str(), "") } else { (text::truncate(&line.title, room.saturating_sub(1)), "…") };
+    let (title, cut) =
+        if whole { (line.title.as_str(), "") } else { (text::truncate(&line.title, room.saturating_sub(1)), "…") };
     canvas::put(buf, (area.x + 1, area.y), &format!("{title}{cut}{}", line.state), left as u16, style);
 }
 

@@ -56,7 +56,11 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     // By mistake: it is taken back, and said again.
     let link = |what: &str| {
         let told = ok(&home, &["incident", "show"]);
-        let line = told.lines().find(|line| line.contains(what) && line.contains("(record ")).unwrap_or_else(|| panic!("{what}: {told}")).to_owned();
+        let line = told
+            .lines()
+            .find(|line| line.contains(what) && line.contains("(record "))
+            .unwrap_or_else(|| panic!("{what}: {told}"))
+            .to_owned();
         line.rsplit_once("(record ").unwrap().1.trim_end_matches(')').to_owned()
     };
     let said = ok(&home, &["incident", "take-back", &link("acknowledged"), "it was not me"]);
@@ -242,7 +246,9 @@ fn an_incident_is_declared_kept_and_ended_by_keyboard_alone() {
     // Another process, after a restart, knows all of it.
     leave(&mut screen);
     let told = ok(&home, &["incident", "show"]);
-    for line in ["declared: Players can't log in", "mitigated: made room", "open again: it is back", "post-mortem in 47h"] {
+    for line in
+        ["declared: Players can't log in", "mitigated: made room", "open again: it is back", "post-mortem in 47h"]
+    {
         assert!(told.contains(line), "{line}: {told}");
     }
 }
@@ -277,7 +283,10 @@ fn what_a_run_does_belongs_to_the_incident_that_is_open() {
     ok(&home, &run);
     let short = read(&home.run(&["incident", "list", "--json"]))[0]["short"].as_str().unwrap().to_owned();
     let over = home.run(&[&run[..], &["--incident", &short]].concat());
-    assert!(over.status.code() == Some(5) && text(&over).contains(" is resolved: `quarterdeck incident reopen"), "{over:?}");
+    assert!(
+        over.status.code() == Some(5) && text(&over).contains(" is resolved: `quarterdeck incident reopen"),
+        "{over:?}"
+    );
     let after = ok(&home, &["incident", "show"]);
     assert_eq!(after.matches("began ").count(), 1, "what is done afterwards is none of it: {after}");
     // What was tried before it was declared is said to belong to it, and is told whole.
@@ -362,10 +371,9 @@ fn where_room_is_short_the_clocks_stay_then_how_it_stands() {
     other.incident = Some("00000000-0000-0000-0000-00027f3a21ab".to_owned());
     scene.send(Event::Run(RunEvent::Incidents(vec![other, declared])));
     let buffer = scene.paint();
-    let lines: Vec<String> =
-        (0..24).map(|y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>()).collect();
+    let lines: Vec<String> = (0..24).map(|y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>()).collect();
     let line = lines.iter().find(|line| line.contains("P1 The players")).unwrap_or_else(|| panic!("{lines:#?}"));
-    for told in ["call L1 on-call engineer 14:", ": declared, 1 more open (P0)", "…"] {
+    for told in ["  call L1 14:00 · respond 59:00", ": declared, 1 more open (P0)", "…"] {
         assert!(line.contains(told), "{told}: {line}");
     }
 }

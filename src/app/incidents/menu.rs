@@ -296,7 +296,8 @@ pub fn runs(state: &mut State) {
             let by = run.actor.split('@').next().unwrap_or_default();
             let started = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
             let note = format!("{}, {started}, by {}", run.word(), text::clean(by));
-            let data = json!({ "run": run.id, "title": run.title, "runbook": run.runbook, "by": by, "started": started });
+            let data =
+                json!({ "run": run.id, "title": run.title, "runbook": run.runbook, "by": by, "started": started });
             line(digit, text::clean(&run.title), note, Step::Say(RecordKind::IncidentRun, data))
         })
         .collect();

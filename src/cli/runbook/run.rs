@@ -106,7 +106,17 @@ impl Run {
         tells: [bool; 2],
     ) -> Self {
         let [announce, json] = tells;
-        Self { what: What::none(), confirm, plan, break_glass, begin_as: None, no_wait: false, incident: None, announce, json }
+        Self {
+            what: What::none(),
+            confirm,
+            plan,
+            break_glass,
+            begin_as: None,
+            no_wait: false,
+            incident: None,
+            announce,
+            json,
+        }
     }
 
     /// Plans, asks and drives a run that was begun before; its exit code.

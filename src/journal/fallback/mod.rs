@@ -626,7 +626,8 @@ impl Inner {
         let (seq, hash) = (chain.seq, chain.hash.clone());
         let mut batch: Vec<Record> = Vec::new();
         let doubt = chain.doubt.clone();
-        let sent = doubt.as_ref().is_some_and(|doubt| (&doubt.entry, &doubt.incident) == (&meant.entry, &meant.incident));
+        let sent =
+            doubt.as_ref().is_some_and(|doubt| (&doubt.entry, &doubt.incident) == (&meant.entry, &meant.incident));
         let opening = (seq == 0 && doubt.is_none()).then(|| self.opening(chain));
         let note = (!chain.noted).then(|| self.why_here());
         let rest = opening.into_iter().chain(note).chain((!sent).then_some(meant));
