@@ -396,6 +396,8 @@ fn exit(record: &Record, step: &str) -> Option<Said> {
         "skipped" => said.off_path(),
         "unknown" => said.at(Severity::Unknown).off_path(),
         "failed" | "timed_out" | "undo_failed" => said.at(Severity::Critical),
+        // It is sent, and what came of it follows.
+        "running" => return None,
         "ok" | "undone" if changes(record) => said.at(Severity::Ok),
         _ if changes(record) => said,
         _ => return None,

@@ -83,7 +83,10 @@ struct Report<'a> {
 
 fn own<'a>(incident: &Incident, runs: &'a Runs) -> Vec<&'a RunView> {
     let ids: BTreeSet<_> = incident.lines.iter().filter_map(|line| line.run).collect();
-    runs.iter().filter(|run| ids.contains(&run.id)).collect()
+    let mut own: Vec<_> = runs.iter().filter(|run| ids.contains(&run.id)).collect();
+    // In the order in which they were begun, also those that were said to belong to it later.
+    own.sort_by_key(|run| (run.started, run.id));
+    own
 }
 
 impl Report<'_> {

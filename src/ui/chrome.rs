@@ -64,14 +64,16 @@ pub fn incident(state: &State, area: Rect, buf: &mut Buffer) {
         .unwrap_or_default();
     // How it stands, and enough of the title to know it by.
     let room = usize::from(area.width).saturating_sub(line.state.width() + TITLE_CELLS + 3);
-    let all = |of: fn(&IncidentClock) -> &String| {
-        line.clocks.iter().map(of).map(String::as_str).collect::<Vec<_>>().join(" · ")
+    let told = |of: fn(&IncidentClock) -> &String, count: usize| {
+        line.clocks.iter().take(count).map(of).map(String::as_str).collect::<Vec<_>>().join(" · ")
     };
-    let forms =
-        [(all(|clock| &clock.text), &*key), (all(|clock| &clock.short), &*key), (all(|clock| &clock.short), "")];
-    let fits = forms.into_iter().find(|(clocks, key)| clocks.width() + key.width() <= room);
-    let first = || line.clocks.first().map(|clock| clock.short.clone()).unwrap_or_default();
-    let (mut told, key) = fits.unwrap_or_else(|| (first(), ""));
+    let count = line.clocks.len();
+    let whole = [(told(|clock| &clock.text, count), &*key), (told(|clock| &clock.short, count), &*key)];
+    let fewer = (1..=count).rev().map(|count| (told(|clock| &clock.short, count), ""));
+    let fits = |(clocks, key): &(String, &str)| clocks.width() + key.width() <= room;
+    // The next one stays, whatever it takes.
+    let next = || (told(|clock| &clock.short, 1), "");
+    let (mut told, key) = whole.into_iter().chain(fewer).find(fits).unwrap_or_else(next);
     told.push_str(key);
     let end = canvas::put_right(buf, (area.right() - 1, area.y), &text::clean(&told), area.width, style);
     let left = usize::from(end.saturating_sub(area.x + 3));

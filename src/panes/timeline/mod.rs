@@ -38,7 +38,7 @@ const COLUMNS: &[Column] = &[
     Column::text("KIND", 8, 0, 3),
     Column::text("WHO", 12, 1, 7),
     Column::text("WHAT", 30, 6, 8),
-    Column::text("RECORDED IN", 26, 0, 2),
+    Column::text("RECORDED IN", 30, 0, 2),
 ];
 
 /// The same where lines are of another day than today.
