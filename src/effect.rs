@@ -103,7 +103,11 @@ pub enum Effect {
     SaveLog(Box<LogExport>),
     /// What is recorded from here belongs to this incident from now on; `None`: to none.
     Attend(Option<IncidentId>),
-    /// Write records of an incident, in this order, and attend to it; each comes back as an event.
+    /// Write this incident's post-mortem into its document: the one that was last written from this machine, else one that is named by the end of its id.
+    PostMortem(IncidentId),
+    /// Read again all that the journal knows of incidents: a run belongs to one of which not all is known here.
+    RecallIncidents,
+    /// Write records of an incident, in this order; each comes back as an event.
     Incident {
         /// Which.
         id: IncidentId,

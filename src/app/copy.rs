@@ -41,7 +41,7 @@ fn told_lines(state: &State, page: &Page) -> Option<MenuLine> {
 fn table_lines(state: &mut State) -> Option<Vec<MenuLine>> {
     let (shown, marked, cells) = with_hands(state, |hands, cx| (hands.shown(), hands.marked(), hands.cells(cx)))?;
     let (extent, rows) = match marked {
-        0 => (Extent::All, counted(shown, "row")),
+        0 => (Extent::All, text::counted(shown, "row")),
         _ => (Extent::Marked, format!("{marked} marked")),
     };
     let mut lines = vec![line("this row", "text", Take::Rows(Extent::Row, Form::Text))];
@@ -183,7 +183,8 @@ fn rows(sheet: &Sheet, form: Form, head: &str, most: usize) -> Taken {
     let (body, count) = sheet.written(form, most.saturating_sub(head.len()));
     let all = sheet.rows.len();
     let cut = count < all;
-    let what = if cut { format!("the first {count} of {}", counted(all, "row")) } else { counted(all, "row") };
+    let what =
+        if cut { format!("the first {count} of {}", text::counted(all, "row")) } else { text::counted(all, "row") };
     let ending = match form {
         Form::Text => "txt",
         Form::Markdown => "md",
@@ -191,10 +192,6 @@ fn rows(sheet: &Sheet, form: Form, head: &str, most: usize) -> Taken {
     };
     let text = if all == 0 { String::new() } else { format!("{head}{body}") };
     Taken { text, what, cut, ending }
-}
-
-fn counted(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// What somebody needs to know who was not there: where, when (UTC), of what, and which sources did not answer.

@@ -6,14 +6,14 @@ mod menu;
 pub(super) use alerts::seen;
 pub(super) use menu::open;
 
-use self::menu::{heading, selected_alert};
+use self::menu::selected_alert;
 use super::{NameDialog, Overlay, State, Topic};
 use crate::domain::incident::TITLE;
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::slo::Slo;
 use crate::domain::{Alert, IncidentId, SourceId, Subject, text};
 use crate::effect::{Effect, Effects};
-use crate::incident::{Incident, clocks, handover, report};
+use crate::incident::{Incident, clocks, handover};
 use crate::panes::overview;
 use crate::widgets::field::Field;
 use serde_json::{Value, json};
@@ -33,6 +33,16 @@ pub enum Step {
     Priorities,
     /// The same.
     Duties,
+    /// One more is declared.
+    Declare,
+    /// The incidents that are open, to attend to one.
+    Open,
+    /// Attend to this one.
+    Attend(IncidentId),
+    /// What can be taken back.
+    Said,
+    /// Runs that were begun before it was declared.
+    Runs,
     /// It is recorded at once.
     Say(RecordKind, Value),
     /// The handover is copied.
@@ -67,10 +77,14 @@ pub(super) fn known(state: &mut State, records: &[Record], effects: &mut Effects
 /// A record of one, from here or elsewhere.
 pub(super) fn apply(state: &mut State, record: &Record, effects: &mut Effects) {
     state.watch.apply(record);
-    if record.incident.is_some() {
-        state.dirty = true;
-        turn(state, effects);
+    if record.incident.is_none() {
+        return;
     }
+    state.dirty = true;
+    if record.entry.kind == RecordKind::IncidentRun {
+        effects.push(Effect::RecallIncidents);
+    }
+    turn(state, effects);
 }
 
 /// What is recorded from here belongs to another incident from now on.
@@ -146,9 +160,18 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
             state.overlay = Some(Overlay::Name(NameDialog { field, topic: Topic::Incident(ask.clone()) }));
         }
         Step::Say(kind, data) => {
-            let Some(id) = state.watch.open().map(|incident| incident.id) else { return };
+            let Some(id) = state.watch.shown().map(|incident| incident.id) else { return };
             say(state, id, *kind, data.clone(), effects);
+            state.toasts.say(state.now, told(*kind, data));
         }
+        Step::Declare => menu::declare(state),
+        Step::Open => menu::all_open(state),
+        Step::Attend(id) => {
+            state.watch.choose(*id);
+            turn(state, effects);
+        }
+        Step::Said => menu::said(state),
+        Step::Runs => menu::runs(state),
         Step::Priorities => menu::priorities(state),
         Step::Duties => menu::duty_menu(state),
         Step::Handover => hand_over(state, effects),
@@ -197,18 +220,52 @@ fn changed(state: &State) -> String {
 /// What is typed is taken; false: it stays open.
 pub(super) fn typed(state: &mut State, ask: &Ask, text: &str, effects: &mut Effects) -> bool {
     let text = text.trim();
+    state.toasts.withdraw(NO_WORDS);
+    state.toasts.withdraw(TOO_LONG);
     if text.is_empty() && ask.kind != RecordKind::IncidentRole {
-        state.toasts.say(state.now, "it needs some words: type them, or Esc leaves");
+        state.toasts.say(state.now, NO_WORDS);
         return false;
     }
     if ask.kind == RecordKind::IncidentDeclare && text.chars().count() > TITLE {
-        state.toasts.say(state.now, format!("a title has {TITLE} letters at most: it stands in one line everywhere"));
+        state.toasts.say(state.now, format!("{TOO_LONG} {TITLE} letters at most: it stands in one line everywhere"));
         return false;
     }
     let mut data = ask.data.clone();
     data[ask.key] = text.into();
+    if ask.kind == RecordKind::IncidentDeclare {
+        // Who declares one attends to it.
+        state.watch.choose(ask.incident);
+    }
+    let told = told(ask.kind, &data);
     say(state, ask.incident, ask.kind, data, effects);
+    state.toasts.say(state.now, told);
     true
+}
+
+const NO_WORDS: &str = "it needs some words: type them, or Esc leaves";
+const TOO_LONG: &str = "a title has";
+
+/// That it goes into the record; that it could not be written is told as trouble, by the journal.
+fn told(kind: RecordKind, data: &Value) -> String {
+    let word = |key: &str| data[key].as_str().unwrap_or_default();
+    match kind {
+        RecordKind::IncidentDeclare => "declared: its clocks run, and what is done here belongs to it".to_owned(),
+        RecordKind::IncidentAcknowledge => "you are on it: recorded".to_owned(),
+        RecordKind::IncidentRole if word("name").is_empty() => format!("nobody is {} any more: recorded", word("duty")),
+        RecordKind::IncidentRole => format!("{} is {}: recorded", word("name"), word("duty")),
+        RecordKind::IncidentNote if data["action"] == true => "an action item: recorded".to_owned(),
+        RecordKind::IncidentNote => "the note is recorded".to_owned(),
+        RecordKind::IncidentSeverity => format!("{} now: recorded", word("priority")),
+        RecordKind::IncidentAssess => "the assessment is recorded".to_owned(),
+        RecordKind::IncidentUpdate => "others were told: recorded, and the clock of the next update runs".to_owned(),
+        RecordKind::IncidentEscalate => format!("L{} was called: recorded", data["level"]),
+        RecordKind::IncidentRun => format!("{} belongs to it: recorded", word("title")),
+        RecordKind::IncidentTakeBack => "taken back: recorded".to_owned(),
+        RecordKind::IncidentMitigate => "mitigated: recorded".to_owned(),
+        RecordKind::IncidentResolve => "resolved: recorded; the post-mortem is due, X d writes it".to_owned(),
+        RecordKind::IncidentReopen => "open again: recorded".to_owned(),
+        _ => "recorded".to_owned(),
+    }
 }
 
 fn hand_over(state: &mut State, effects: &mut Effects) {
@@ -219,30 +276,42 @@ fn hand_over(state: &mut State, effects: &mut Effects) {
     state.toasts.say(state.now, "what the next shift must know is copied");
 }
 
-fn save_report(state: &mut State, effects: &mut Effects) {
+fn save_report(state: &State, effects: &mut Effects) {
     let Some(incident) = state.watch.shown() else { return };
-    let text = report::write(incident, &state.runs, &state.watch.rules, report::Style::default());
-    let name = format!("post-mortem-{}.md", incident.short());
-    effects.push(Effect::Save { name, text });
+    effects.push(Effect::PostMortem(incident.id));
 }
 
-/// What stands under the header while one is open: what it is, and its clocks, the next one first.
+/// What stands under the header while one is open, or its post-mortem is due: what it is, and its clocks, the next one first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IncidentLine {
-    /// `P1 Players can't log in (3a21ab) acknowledged, 3 alerts fire`.
+    /// `P1 Players can't log in (3a21ab)`: what gives way first where room is short.
+    pub title: String,
+    /// `: acknowledged, 3 alerts fire, 1 more is open (P2)`.
+    pub state: String,
+    /// The next one first.
+    pub clocks: Vec<IncidentClock>,
+}
+
+/// A clock in that line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentClock {
+    /// It is late.
+    pub late: bool,
+    /// `call L2 senior SRE, Grace 12:04`.
     pub text: String,
-    /// `update 12:04`; whether it is late.
-    pub clocks: Vec<(bool, String)>,
+    /// The same without whom: `call L2 12:04`.
+    pub short: String,
 }
 
 impl State {
     /// The line, if an incident is open.
     pub(super) fn incident_line(&self) -> Option<IncidentLine> {
-        let incident = self.watch.open()?;
+        let incident = self.watch.told()?;
         let now = self.watch.at(incident, self.now);
         let clock = |clock: clocks::Clock| {
             let whom = clock.whom().map(|whom| format!(" {whom}")).unwrap_or_default();
-            (clock.is_late(), format!("{}{whom} {}", clock.word(), clock.figure()))
+            let (late, word, figure) = (clock.is_late(), clock.word(), clock.figure());
+            IncidentClock { late, text: format!("{word}{whom} {figure}"), short: format!("{word} {figure}") }
         };
         let clocks = clocks::running(incident, &self.watch.rules, now).into_iter().map(clock).collect();
         let fires = match incident.firing().count() {
@@ -250,8 +319,8 @@ impl State {
             1 => ", 1 alert fires".to_owned(),
             many => format!(", {many} alerts fire"),
         };
-        let others = self.watch.others().map(|(count, worst)| format!(", and {count} more open ({})", worst.word()));
-        let others = others.unwrap_or_default();
-        Some(IncidentLine { text: format!("{}{fires}{others}", heading(incident)), clocks })
+        let others = self.watch.others().map(|(count, worst)| format!(", {count} more open ({})", worst.word()));
+        let (title, others) = (menu::title(incident), others.unwrap_or_default());
+        Some(IncidentLine { title, state: format!(": {}{fires}{others}", incident.word()), clocks })
     }
 }

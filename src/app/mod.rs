@@ -47,7 +47,7 @@ mod writes;
 pub use again::{Chosen, Word};
 pub use banner::Banner;
 pub use freeze::Frozen;
-pub use incidents::{Ask, IncidentLine};
+pub use incidents::{Ask, IncidentClock, IncidentLine};
 pub use layout::{MIN_SIZE, Screen};
 pub use menu::{Menu, MenuKind, MenuLine};
 pub use offers::Labelled;
@@ -401,7 +401,7 @@ impl State {
             self.size,
             self.focus,
             self.is_alone(),
-            (self.has_banner(), self.watch.open().is_some()),
+            (self.has_banner(), self.watch.told().is_some()),
             &self.wants,
         )
     }

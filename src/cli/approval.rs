@@ -3,6 +3,7 @@
 use super::runbook::{Desk, Person, REFUSED, at_desk};
 use super::{Global, PRINTS};
 use crate::clock;
+use crate::domain::id::is_called;
 use crate::domain::{json, text};
 use crate::runbook::approvals::{Request, State, short};
 use clap::{Args, Subcommand};
@@ -125,10 +126,9 @@ async fn withdraw(desk: &Desk, request: &Request) -> Result<(), (u8, String)> {
 
 /// The one that is meant by an id, or by the end of one.
 pub fn find<'a>(requests: &'a [Request], id: &str) -> Result<&'a Request, (u8, String)> {
-    let wanted = id.replace('-', "").to_ascii_lowercase();
-    let mut found = requests.iter().filter(|request| request.id.simple().to_string().ends_with(&wanted));
+    let mut found = requests.iter().filter(|request| is_called(request.id, id));
     match (found.next(), found.next()) {
-        (Some(one), None) if wanted.len() >= 4 => Ok(one),
+        (Some(one), None) if id.len() >= 4 => Ok(one),
         (Some(_), _) => Err((1, format!("{id:?} may be several requests: write more of its digits"))),
         (None, _) => {
             Err((1, format!("nobody asked for {id:?} within the last day: `quarterdeck approval list` shows what was")))

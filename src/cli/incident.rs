@@ -1,21 +1,23 @@
 //! `quarterdeck incident`: the record of an incident without the screen.
 
-use super::runbook::{Desk, at_desk};
+use super::runbook::{Desk, at_desk, run_called};
 use super::setup::here;
-use super::{Global, PRINTS};
+use super::{Global, PRINTS, places};
 use crate::clock;
 use crate::domain::incident::{Duty, Priority, Rules, TITLE};
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::{IncidentId, json, text};
-use crate::incident::{self, Incident, Incidents, clocks, edits, handover, json as shape, report};
-use crate::runbook::Runs;
+use crate::incident::{self, Incident, clocks, handover, json as shape, report};
+use crate::runtime::post_mortem::{self, Known};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use uuid::Uuid;
+
+/// Bytes that are read of a note at most.
+const NOTE: u64 = 8192;
 
 const RECORDS: &str = "Exit codes: 0 recorded, 1 it could not be: why is told, 2 the command line was not understood.";
 
@@ -48,7 +50,7 @@ pub enum Command {
     /// Write down what was seen or said
     #[command(after_help = RECORDS)]
     Note {
-        /// In your words
+        /// In your words; - reads them from the standard input
         text: String,
         /// It is something to be done afterwards
         #[arg(long)]
@@ -75,6 +77,24 @@ pub enum Command {
     Update {
         /// What they were told
         text: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say that a run that was begun before the incident was declared belongs to it
+    #[command(after_help = RECORDS)]
+    Include {
+        /// The end of the run's id, or its beginning
+        run: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take back what was said: an acknowledgement, a role, a note, an update, a call, a mitigation. It stays in the record, and says so
+    #[command(after_help = RECORDS)]
+    TakeBack {
+        /// What `show` names: record 7f3a21/12, or 7f3a21/12 alone
+        record: String,
+        /// Why
+        reason: String,
         #[command(flatten)]
         which: Which,
     },
@@ -168,9 +188,9 @@ pub struct Assess {
 /// How a post-mortem is written.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// Into this file; else it is printed
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Into this file, without a name into the one where it was last written; else it is printed
+    #[arg(long, short, value_name = "FILE", num_args = 0..=1)]
+    output: Option<Vec<PathBuf>>,
     /// What people did there, in place of their names
     #[arg(long)]
     roles: bool,
@@ -212,13 +232,18 @@ impl Command {
         match self {
             Self::Declare { title, priority } => declare(desk, &title, priority).await,
             Self::List { json } => {
-                list(&Known::read(desk).await?, json);
+                list(&all_known(desk).await?, json);
                 Ok(())
             }
-            Self::Show { json, which } => show(&Known::read(desk).await?, &which, json),
-            Self::Handover { json, which } => hand_over(&Known::read(desk).await?, &which, json),
+            Self::Show { json, which } => show(&all_known(desk).await?, &which, json),
+            Self::Handover { json, which } => hand_over(&all_known(desk).await?, &which, json),
             Self::Report(report) => report.write(desk).await,
             Self::Call { level, which } => call(desk, level, which).await,
+            Self::Include { run, which } => include(desk, &run, which).await,
+            Self::TakeBack { record, reason, which } => take_back(desk, &record, &reason, which).await,
+            Self::Note { text, action, which } if text == "-" => {
+                Self::Note { text: given()?, action, which }.said().tell(desk).await
+            }
             other => other.said().tell(desk).await,
         }
     }
@@ -251,43 +276,21 @@ impl Command {
     }
 }
 
-/// What the journal tells.
-struct Known {
-    incidents: Incidents,
-    runs: Runs,
-    rules: Rules,
-}
-
-impl Known {
-    async fn read(desk: &Desk) -> Result<Self, String> {
-        let records = desk.exec.journal.of_incidents(incident::READ).await.map_err(|error| error.to_string())?;
-        let rules = desk.config.incident.clone();
-        let mut incidents = Incidents::default().counting(&rules.updates);
-        let mut runs = Runs::default();
-        for record in &records {
-            incidents.apply(record);
-            runs.apply(record);
-        }
-        incidents.keep_env(&desk.exec.env);
-        Ok(Self { incidents, runs, rules })
-    }
-
-    fn find(&self, which: Option<&str>) -> Result<&Incident, String> {
-        self.incidents.find(which)
-    }
+async fn all_known(desk: &Desk) -> Result<Known, String> {
+    Known::read(&*desk.exec.journal, &desk.exec.env, desk.config.incident.clone()).await
 }
 
 impl Said {
     async fn tell(self, desk: &Desk) -> Result<(), String> {
-        let known = Known::read(desk).await?;
-        let incident = known.find(self.which.as_deref())?;
+        let known = all_known(desk).await?;
+        let incident = known.incidents.find(self.which.as_deref())?;
         let data = match self.kind {
             RecordKind::IncidentSeverity => with(self.data, "before", json!(incident.priority)),
             _ => self.data,
         };
         refuse(incident, self.kind, &data)?;
         append(desk, incident.id, self.kind, data).await?;
-        let after = Known::read(desk).await?;
+        let after = all_known(desk).await?;
         let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
         println!("{}", line(incident, &after.rules));
         Ok(())
@@ -309,7 +312,11 @@ fn refuse(incident: &Incident, kind: RecordKind, data: &Value) -> Result<(), Str
             Err(format!("{name} is {} already", incident.priority.word()))
         }
         RecordKind::IncidentReopen if incident.is_open() => Err(format!("{name} is open")),
-        RecordKind::IncidentNote | RecordKind::IncidentAssess | RecordKind::IncidentReopen => Ok(()),
+        RecordKind::IncidentNote
+        | RecordKind::IncidentAssess
+        | RecordKind::IncidentReopen
+        | RecordKind::IncidentRun
+        | RecordKind::IncidentTakeBack => Ok(()),
         _ if !incident.is_open() => {
             Err(format!("{name} is resolved: `quarterdeck incident reopen REASON --incident {name}` opens it again"))
         }
@@ -327,10 +334,41 @@ fn with(mut data: Value, key: &str, value: Value) -> Value {
 }
 
 async fn append(desk: &Desk, incident: IncidentId, kind: RecordKind, data: Value) -> Result<(), String> {
-    let journal = &desk.exec.journal;
-    journal.attend(Some(incident)).await;
     let entry = Entry { kind, run: None, step: None, role: None, target: None, env: desk.exec.env.clone(), data };
-    journal.append(entry).await.map(drop).map_err(|error| error.to_string())
+    desk.exec.journal.append_to(incident, entry).await.map(drop).map_err(|error| error.to_string())
+}
+
+/// What the standard input has, as one line.
+fn given() -> Result<String, String> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(NOTE).read_to_string(&mut text);
+    read.map_err(|error| format!("the standard input can't be read: {error}"))?;
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+async fn include(desk: &Desk, run: &str, which: Which) -> Result<(), String> {
+    let known = all_known(desk).await?;
+    let incident = known.incidents.find(which.id.as_deref())?;
+    let run = run_called(desk, run).await?;
+    let records = desk.exec.journal.of_run(run).await.map_err(|error| error.to_string())?;
+    let start = records.iter().find(|record| record.entry.kind == RecordKind::RunStart);
+    let start = start.ok_or_else(|| format!("of run {} no beginning is recorded", run.short()))?;
+    let belongs = known.incidents.of_run(run).map(Incident::short).or_else(|| start.incident.clone());
+    if let Some(other) = belongs {
+        return Err(format!("run {} belongs to incident {other} already", run.short()));
+    }
+    let data = incident::line::of_run(run, start);
+    Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentRun, data }.tell(desk).await
+}
+
+async fn take_back(desk: &Desk, wanted: &str, reason: &str, which: Which) -> Result<(), String> {
+    let known = all_known(desk).await?;
+    let incident = known.incidents.find(which.id.as_deref())?;
+    let number = wanted.trim().trim_start_matches("record").trim();
+    let mut found = incident.lines.iter().filter(|line| line.link.ends_with(&format!("record {number}")));
+    let line = found.next().ok_or_else(|| format!("{} has no record {number}", incident.short()))?;
+    let data = incident::line::taken_back(line, reason)?;
+    Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentTakeBack, data }.tell(desk).await
 }
 
 async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), String> {
@@ -340,15 +378,15 @@ async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), Str
     }
     let id = IncidentId(Uuid::now_v7());
     append(desk, id, RecordKind::IncidentDeclare, json!({ "title": title, "priority": priority })).await?;
-    let known = Known::read(desk).await?;
+    let known = all_known(desk).await?;
     let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
     println!("{}", line(incident, &known.rules));
     Ok(())
 }
 
 async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), String> {
-    let known = Known::read(desk).await?;
-    let incident = known.find(which.id.as_deref())?;
+    let known = all_known(desk).await?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     let number = level.unwrap_or(incident.reached() + 1);
     let of = known.rules.escalation.len();
     let level = number.checked_sub(1).and_then(|at| known.rules.escalation.get(at));
@@ -386,7 +424,7 @@ fn list(known: &Known, as_json: bool) {
 }
 
 fn show(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
-    let incident = known.find(which.id.as_deref())?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     if as_json {
         let value = shape::whole(incident, &known.rules, incident.now(&here(), clock::now()));
         println!("{}", json::line(&value));
@@ -400,7 +438,7 @@ fn show(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
 }
 
 fn hand_over(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
-    let incident = known.find(which.id.as_deref())?;
+    let incident = known.incidents.find(which.id.as_deref())?;
     let now = incident.now(&here(), clock::now());
     let told = handover::write(incident, &known.runs, &known.rules, now);
     if as_json {
@@ -414,48 +452,19 @@ fn hand_over(known: &Known, which: &Which, as_json: bool) -> Result<(), String> 
 
 impl Report {
     async fn write(self, desk: &Desk) -> Result<(), String> {
-        let known = Known::read(desk).await?;
-        let incident = known.find(self.which.id.as_deref())?;
-        let fresh = report::write(incident, &known.runs, &known.rules, report::Style { roles: self.roles });
-        let Some(file) = &self.output else {
-            print!("{fresh}");
+        let known = all_known(desk).await?;
+        let incident = known.incidents.find(self.which.id.as_deref())?;
+        let style = report::Style { roles: self.roles };
+        let Some(output) = &self.output else {
+            print!("{}", report::write(incident, &known.runs, &known.rules, style));
             return Ok(());
         };
-        let (document, kept) = match fs::read_to_string(file) {
-            Ok(old) if old.trim().is_empty() => (fresh, Vec::new()),
-            Ok(old) => {
-                let old = old.replace("\r\n", "\n");
-                report::is_of(&old, incident).map_err(|why| format!("{}: {why}", file.display()))?;
-                edits::check(&old).map_err(|why| format!("{}: {why}", file.display()))?;
-                edits::renew(&old, &fresh)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (fresh, Vec::new()),
-            Err(error) => return Err(format!("{} can't be read: {error}", file.display())),
-        };
-        replace(file, &document)?;
-        for part in kept {
+        let file = output.first().cloned().map_or_else(|| post_mortem::place(&places::state()?, incident), Ok)?;
+        let written = post_mortem::write(&*desk.exec.journal, &known, incident, &file, style).await?;
+        for part in &written.kept {
             eprintln!("the part {:?} was changed by hand and stays yours; a list in it has got what is new", part.0);
         }
-        let left = report::unfinished(&document);
-        let digest: String = Sha256::digest(&document).iter().map(|byte| format!("{byte:02x}")).collect();
-        let data = json!({ "file": file, "sha256": digest, "complete": left == 0 });
-        append(desk, incident.id, RecordKind::IncidentReport, data).await?;
-        match left {
-            0 => println!("{} is complete", file.display()),
-            left => println!("{} has {left} places left to fill in (lines between _ and _)", file.display()),
-        }
+        println!("{}", written.told());
         Ok(())
     }
-}
-
-/// Whole or not at all: a file that somebody has written in is not cut short by a full disk.
-fn replace(file: &Path, document: &str) -> Result<(), String> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?;
-    let beside = folder.join(format!(".{}.new", name.to_string_lossy()));
-    let written = fs::write(&beside, document).and_then(|()| fs::rename(&beside, file));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        format!("{} can't be written: {error}", file.display())
-    })
 }

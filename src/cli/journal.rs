@@ -2,8 +2,9 @@
 
 use super::{Global, PRINTS, places, setup};
 use crate::connect::postgres::LoginSettings;
+use crate::domain::id::is_called;
 use crate::domain::record::{Kept, Record, clock_off};
-use crate::domain::{RunId, text};
+use crate::domain::text;
 use crate::journal::chain::{Report, proves};
 use crate::journal::export::write_line;
 use crate::journal::fallback::Fallback;
@@ -223,9 +224,7 @@ async fn export(store: Store, run: Option<String>) -> color_eyre::Result<ExitCod
 }
 
 fn wanted(record: &Record, run: Option<&str>) -> bool {
-    let simple = |id: RunId| id.0.simple().to_string();
-    let Some(wanted) = run.map(|run| run.replace('-', "").to_ascii_lowercase()) else { return true };
-    record.entry.run.is_some_and(|id| simple(id).ends_with(&wanted))
+    run.is_none_or(|wanted| record.entry.run.is_some_and(|id| is_called(id.0, wanted)))
 }
 
 async fn tail(store: Store, lines: u32) -> color_eyre::Result<ExitCode> {

@@ -45,9 +45,11 @@ impl Priority {
         }
     }
 
-    /// From `P0` or `p0`.
+    /// From `P0`, `p0` or `0`.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|priority| priority.word().eq_ignore_ascii_case(word.trim()))
+        let word = word.trim();
+        let is_it = |priority: &Self| priority.word().eq_ignore_ascii_case(word) || priority.word()[1..] == *word;
+        Self::ALL.into_iter().find(is_it)
     }
 
     /// That of an alert, as long as nobody has looked closer.
@@ -135,6 +137,8 @@ pub struct Rules {
     pub escalation: Vec<Level>,
     /// From the resolution until the post-mortem is due.
     pub report: Duration,
+    /// Where those who mend it talk; empty: nobody has written it down.
+    pub channel: String,
     /// Ids of the runbooks that tell others how it stands: one that ended well is a status update.
     pub updates: Vec<String>,
 }
@@ -156,6 +160,8 @@ pub struct RulesTable {
     update_minutes: [u32; 4],
     /// Hours from the resolution until the post-mortem is due.
     report_hours: u32,
+    /// Where those who mend it talk, as a handover names it: `#incidents`, an address.
+    channel: String,
     /// Ids of runbooks that tell others how it stands: one that ends well counts as a status update.
     updates: Vec<String>,
     /// Who is called when it goes on, first to last.
@@ -185,6 +191,7 @@ impl Default for RulesTable {
             respond_minutes: [15, 60, 240, 1440],
             update_minutes: [30, 60, 240, 0],
             report_hours: 48,
+            channel: String::new(),
             updates: ["status-open", "status-update", "status-resolve"].map(str::to_owned).to_vec(),
             escalation: vec![
                 level(15, "on-call engineer"),
@@ -223,6 +230,7 @@ impl TryFrom<RulesTable> for Rules {
             response,
             escalation: table.escalation.into_iter().map(level).collect(),
             report: minutes(table.report_hours * 60),
+            channel: table.channel,
             updates: table.updates,
         })
     }
@@ -242,13 +250,14 @@ mod tests {
     fn words_are_read_back() {
         for priority in Priority::ALL {
             assert_eq!(Priority::parse(&priority.word().to_lowercase()), Some(priority));
+            assert_eq!(Priority::parse(&priority.index().to_string()), Some(priority));
             assert_eq!(serde_json::to_value(priority).unwrap(), priority.word());
         }
         for duty in Duty::ALL {
             assert_eq!(Duty::parse(duty.word()), Some(duty));
             assert_eq!(serde_json::to_value(duty).unwrap(), duty.word());
         }
-        assert_eq!((Priority::parse("P4"), Duty::parse("boss")), (None, None));
+        assert_eq!((Priority::parse("P4"), Priority::parse("P"), Duty::parse("boss")), (None, None, None));
     }
 
     #[test]

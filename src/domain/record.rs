@@ -126,6 +126,13 @@ pub enum RecordKind {
     /// Somebody was called (`data.level`: from 1, `data.role`, `data.contact`).
     #[serde(rename = "incident.escalate")]
     IncidentEscalate,
+    /// A run that was begun before the incident was declared belongs to it (`data.run`, and what it was: `data.title`, `data.runbook`, `data.by`,
+    /// `data.started`).
+    #[serde(rename = "incident.run")]
+    IncidentRun,
+    /// What an earlier record of the incident says does not hold (`data.record`: its id, `data.what`: what it said, `data.text`: why).
+    #[serde(rename = "incident.take_back")]
+    IncidentTakeBack,
     /// Nobody suffers from it any more (`data.text`: by what).
     #[serde(rename = "incident.mitigate")]
     IncidentMitigate,
@@ -135,7 +142,8 @@ pub enum RecordKind {
     /// It was not (`data.reason`).
     #[serde(rename = "incident.reopen")]
     IncidentReopen,
-    /// Its post-mortem was written (`data.file`, `data.sha256` of the text, `data.complete`: nothing in it is left to fill in).
+    /// Its post-mortem was written (`data.file`, `data.sha256` of the text, `data.complete`: nothing in it is left to fill in,
+    /// `data.left`: so many places are).
     #[serde(rename = "incident.report")]
     IncidentReport,
     /// An alert fired while an incident was under way, as seen from here (`data`: name, fingerprint, severity, labels, since).
@@ -188,6 +196,8 @@ impl RecordKind {
         Self::IncidentAssess,
         Self::IncidentUpdate,
         Self::IncidentEscalate,
+        Self::IncidentRun,
+        Self::IncidentTakeBack,
         Self::IncidentMitigate,
         Self::IncidentResolve,
         Self::IncidentReopen,
@@ -233,6 +243,8 @@ impl RecordKind {
             Self::IncidentAssess => "incident.assess",
             Self::IncidentUpdate => "incident.update",
             Self::IncidentEscalate => "incident.escalate",
+            Self::IncidentRun => "incident.run",
+            Self::IncidentTakeBack => "incident.take_back",
             Self::IncidentMitigate => "incident.mitigate",
             Self::IncidentResolve => "incident.resolve",
             Self::IncidentReopen => "incident.reopen",
@@ -255,6 +267,8 @@ impl RecordKind {
                 | Self::IncidentAssess
                 | Self::IncidentUpdate
                 | Self::IncidentEscalate
+                | Self::IncidentRun
+                | Self::IncidentTakeBack
                 | Self::IncidentMitigate
                 | Self::IncidentResolve
                 | Self::IncidentReopen

@@ -245,6 +245,11 @@ pub fn line_column(text: &str, byte: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// `1 row`, `2 rows`: a number and its word, which takes an s for more than one.
+pub fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
 /// `text` with blanks after it up to `width` cells: `{:width$}` counts characters, and a wide one would shift what follows.
 pub fn pad(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text));

@@ -35,6 +35,21 @@ pub fn words(age: Duration) -> String {
 pub fn between(earlier: Timestamp, later: Timestamp) -> Duration {
     Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
 }
+
+/// `03:12:04Z`; of another day than `today` with its date, `11-28 03:12:04Z`, and of another year with that, `2025-11-28 03:12:04Z`.
+pub fn moment(at: Timestamp, today: Timestamp) -> String {
+    at.strftime(moment_form(at, today)).to_string()
+}
+
+/// How [`moment`] writes it, for `strftime`.
+pub fn moment_form(at: Timestamp, today: Timestamp) -> &'static str {
+    match (day(at), day(today)) {
+        (at, today) if at == today => "%H:%M:%SZ",
+        (at, today) if at.year() == today.year() => "%m-%d %H:%M:%SZ",
+        _ => "%Y-%m-%d %H:%M:%SZ",
+    }
+}
+
 /// The day of a moment, in UTC.
 pub fn day(at: Timestamp) -> Date {
     Offset::UTC.to_datetime(at).date()

@@ -1,10 +1,10 @@
 //! What the next shift must know of an incident, in as much as fits on a screen.
 
-use super::report::{sentence, time};
+use super::report::{NOTHING, sentence, time};
 use super::{Incident, clocks};
 use crate::domain::incident::Rules;
-use crate::domain::text::clean;
-use crate::domain::time::{between, words};
+use crate::domain::text::{clean, counted};
+use crate::domain::time::{between, moment, words};
 use crate::runbook::Runs;
 use jiff::Timestamp;
 use std::fmt::Write;
@@ -28,17 +28,38 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, now: Timestamp) ->
         words(between(incident.declared.at, now)),
         clean(&incident.declared.by)
     );
+    who(&mut out, incident, rules);
     state(&mut out, incident);
     for clock in clocks::running(incident, rules, now) {
         let whom = clock.whom().map(|whom| format!(" ({})", clean(&whom))).unwrap_or_default();
         let _ = writeln!(out, "- {}{whom}: {}", clock.word(), clock.figure());
     }
     open_ends(&mut out, incident, runs);
-    let _ = writeln!(out, "\nThe last {} of {} lines:\n", incident.lines.len().min(LINES), incident.lines.len());
+    let _ =
+        writeln!(out, "\nThe last {} of {}:\n", incident.lines.len().min(LINES), counted(incident.lines.len(), "line"));
     for line in &incident.lines[incident.lines.len().saturating_sub(LINES)..] {
-        let _ = writeln!(out, "- {} {}", line.at.strftime("%H:%M:%SZ"), sentence(line));
+        let _ = writeln!(out, "- {} {}", moment(line.at, now), sentence(line));
     }
     out
+}
+
+/// Who is on it, how bad it was thought to be when, where they talk.
+fn who(out: &mut String, incident: &Incident, rules: &Rules) {
+    let acknowledged = incident.acknowledged.as_ref();
+    let acknowledged = acknowledged.map(|mark| format!("by {}, {}", clean(&mark.by), time(mark.at)));
+    let _ = writeln!(out, "- acknowledged: {}", acknowledged.as_deref().unwrap_or("by nobody"));
+    if !incident.judged.is_empty() {
+        let first = format!("declared as {}", incident.declared_as.word());
+        let then = incident.judged.iter().map(|judged| {
+            let (priority, mark) = (judged.priority.word(), &judged.mark);
+            format!("{priority} since {}, by {}: {}", time(mark.at), clean(&mark.by), clean(&mark.text))
+        });
+        let all: Vec<String> = std::iter::once(first).chain(then).collect();
+        let _ = writeln!(out, "- severity: {}", all.join("; "));
+    }
+    if !rules.channel.is_empty() {
+        let _ = writeln!(out, "- channel: {}", clean(&rules.channel));
+    }
 }
 
 fn state(out: &mut String, incident: &Incident) {
@@ -46,7 +67,7 @@ fn state(out: &mut String, incident: &Incident) {
     for (name, text) in
         [("impact", &assessment.impact), ("scope", &assessment.scope), ("what had changed", &assessment.changed)]
     {
-        let text = if text.is_empty() { "nobody has written it down" } else { text };
+        let text = if text.is_empty() { NOTHING } else { text };
         let _ = writeln!(out, "- {name}: {}", clean(text));
     }
     for (duty, name) in &incident.duties {

@@ -2,7 +2,7 @@
 
 use super::clocks::{self, Clock};
 use super::line::Line;
-use super::{Incident, Mark};
+use super::{Ended, Incident, Mark};
 use crate::domain::incident::Rules;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -29,6 +29,12 @@ pub fn summary(incident: &Incident, rules: &Rules, now: Timestamp) -> Value {
         "assessment": { "impact": assessment.impact, "scope": assessment.scope, "changed": assessment.changed },
         "firing": incident.firing().collect::<Vec<_>>(),
         "updates": incident.updates.iter().map(mark).collect::<Vec<_>>(),
+        "earlier_ends": incident.ended.iter().map(ended).collect::<Vec<_>>(),
+        "severities": incident.judged.iter().map(|judged| with(mark(&judged.mark), "priority", judged.priority.word())).collect::<Vec<_>>(),
+        "channel": rules.channel,
+        "post_mortem": incident.document.as_ref().map(|document| json!({
+            "host": document.host, "file": document.file, "left": document.left, "complete": incident.reported.is_some(),
+        })),
         "actions": incident.actions.iter().map(mark).collect::<Vec<_>>(),
         "clocks": clocks::running(incident, rules, now).iter().map(clock).collect::<Vec<_>>(),
     })
@@ -43,6 +49,16 @@ pub fn whole(incident: &Incident, rules: &Rules, now: Timestamp) -> Value {
 
 fn mark(mark: &Mark) -> Value {
     json!({ "at": mark.at, "by": mark.by, "text": mark.text, "link": mark.link })
+}
+
+fn with(mut value: Value, key: &str, word: &str) -> Value {
+    value[key] = word.into();
+    value
+}
+
+fn ended(ended: &Ended) -> Value {
+    let Ended { mitigated, resolved, reopened } = ended;
+    json!({ "mitigated": mitigated.as_ref().map(mark), "resolved": mark(resolved), "reopened": mark(reopened) })
 }
 
 fn clock(clock: &Clock) -> Value {
@@ -63,6 +79,8 @@ fn line(line: &Line) -> Value {
         "what": line.what,
         "severity": line.severity,
         "off_path": line.off_path,
+        "taken_back": line.taken_back,
+        "record": line.record,
         "run": line.run,
         "link": line.link,
     })

@@ -3,10 +3,12 @@
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, Severity, text};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
+use uuid::Uuid;
 
 use super::Mark;
+use super::said::can_be_taken_back;
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +71,12 @@ pub struct Line {
     pub run: Option<RunId>,
     /// Where it is recorded: `record 7f3a21/12`, with its run and step.
     pub link: String,
+    /// The record's id.
+    pub record: Uuid,
+    /// It is something that can be taken back.
+    pub can_be_taken_back: bool,
+    /// It was: it says so, and does not count.
+    pub taken_back: bool,
 }
 
 /// What runs and their steps are called.
@@ -86,11 +94,14 @@ struct Run {
 }
 
 impl Titles {
-    /// Takes in what a run of an incident is called.
+    /// Takes in what a run is called.
     pub fn learn(&mut self, record: &Record) {
-        let (RecordKind::RunStart, Some(id), Some(_)) = (record.entry.kind, record.entry.run, &record.incident) else {
-            return;
+        let id = match record.entry.kind {
+            RecordKind::RunStart => record.entry.run,
+            RecordKind::IncidentRun => included(record).filter(|run| !self.runs.contains_key(run)),
+            _ => None,
         };
+        let Some(id) = id else { return };
         let data = &record.entry.data;
         let steps = data["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
         let named = |step: &Value| Some((step["id"].as_str()?.to_owned(), step["title"].as_str()?.to_owned()));
@@ -111,7 +122,8 @@ impl Titles {
     pub fn update_of(&self, record: &Record, at: Timestamp) -> Option<Mark> {
         let run = self.runs.get(&record.entry.run?)?;
         let tells = self.updates.contains(&run.runbook);
-        tells.then(|| Mark { at, by: record.actor.name.clone(), text: run.title.clone(), link: link(record) })
+        let by = record.actor.name.clone();
+        tells.then(|| Mark { at, by, text: run.title.clone(), link: link(record), record: record.id })
     }
 
     fn run(&self, record: &Record) -> String {
@@ -141,6 +153,32 @@ pub fn link(record: &Record) -> String {
         Some(run) => format!("run {}, {own}", run.short()),
         None => own,
     }
+}
+
+/// The run that a record says belongs to the incident.
+pub fn included(record: &Record) -> Option<RunId> {
+    record.entry.data["run"].as_str()?.parse().ok().map(RunId)
+}
+
+/// What says that this run, which began so, belongs to an incident.
+pub fn of_run(run: RunId, start: &Record) -> Value {
+    let (data, by) = (&start.entry.data, &start.actor.name);
+    let started = start.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    json!({ "run": run, "title": data["title"], "runbook": data["runbook"], "by": by, "started": started })
+}
+
+/// What takes back what a line says, and why.
+///
+/// # Errors
+/// A sentence, when it can't be, or was already.
+pub fn taken_back(line: &Line, reason: &str) -> Result<Value, String> {
+    if line.taken_back {
+        return Err(format!("{:?} was taken back already", line.what));
+    }
+    if !line.can_be_taken_back {
+        return Err(format!("{:?} happened, and can't be taken back: say in a note what is wrong with it", line.what));
+    }
+    Ok(json!({ "record": line.record, "what": line.what, "text": reason }))
 }
 
 /// It is about a change: what was sent, or taken back.
@@ -187,9 +225,23 @@ impl Line {
             severity: said.severity,
             off_path: said.off_path,
             ended_well: record.entry.kind == RecordKind::RunFinish && record.entry.data["outcome"] == "ok",
-            run: record.entry.run,
+            run: match record.entry.kind {
+                RecordKind::IncidentRun => included(record),
+                _ => record.entry.run,
+            },
             link: link(record),
+            record: record.id,
+            can_be_taken_back: can_be_taken_back(record.entry.kind),
+            taken_back: false,
         })
+    }
+
+    /// Says that it was taken back, when it is this record's and can be.
+    pub(super) fn take_back_if(&mut self, record: Uuid) {
+        if self.record == record && self.can_be_taken_back && !self.taken_back {
+            self.taken_back = true;
+            self.what.push_str(" (taken back)");
+        }
     }
 }
 
@@ -224,7 +276,15 @@ fn own(record: &Record) -> Option<Said> {
         RecordKind::IncidentMitigate => Said::new(Kind::Incident, told("mitigated", "text")).at(Severity::Ok),
         RecordKind::IncidentResolve => Said::new(Kind::Incident, told("resolved", "text")).at(Severity::Ok),
         RecordKind::IncidentReopen => Said::new(Kind::Incident, told("open again", "reason")).at(Severity::Critical),
-        RecordKind::IncidentReport => Said::new(Kind::Incident, told("post-mortem written", "file")),
+        RecordKind::IncidentReport => Said::new(Kind::Incident, told(&written(data), "file")),
+        RecordKind::IncidentRun => {
+            let (title, run) = (said("title"), included(record).map(|run| run.short()).unwrap_or_default());
+            let (started, by) = (said("started"), said("by"));
+            Said::new(Kind::Run, format!("{title} (run {run}), begun {started} by {by}, belongs to it"))
+        }
+        RecordKind::IncidentTakeBack => {
+            Said::new(Kind::Incident, told(&format!("takes back {:?}", said("what")), "text"))
+        }
         RecordKind::AlertFired => Said::new(Kind::Alert, format!("{} fires", alert(data))).at(severity(data)),
         RecordKind::AlertResolved => {
             Said::new(Kind::Alert, format!("{} does not fire any more", alert(data))).at(Severity::Ok)
@@ -232,6 +292,17 @@ fn own(record: &Record) -> Option<Said> {
         RecordKind::MetricMark => Said::new(Kind::Figures, figures(data)),
         _ => return None,
     })
+}
+
+/// A draft is no post-mortem.
+fn written(data: &Value) -> String {
+    match (data["complete"] == true, data["left"].as_u64()) {
+        (true, _) => "post-mortem written".to_owned(),
+        (false, Some(left)) => {
+            format!("draft of the post-mortem, {} left to fill in", text::counted(left as usize, "place"))
+        }
+        (false, None) => "draft of the post-mortem".to_owned(),
+    }
 }
 
 fn duty(data: &Value, by: &str) -> String {
@@ -321,20 +392,30 @@ fn exit(record: &Record, step: &str) -> Option<Said> {
     let (data, undo) = (&record.entry.data, record.entry.role.as_deref() == Some("undo"));
     let (state, detail) = (of(data, "state"), of(data, "detail"));
     let back = if undo { "taking back " } else { "" };
-    let why = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+    let why = why(&state, &detail);
     let found = if record.entry.kind == RecordKind::StepReconcile { "found out of " } else { "" };
-    let said = Said::new(
-        if changes(record) { Kind::Change } else { Kind::Step },
-        format!("{found}{back}{step}: {}{why}", state.replace('_', " ")),
-    );
+    let said =
+        Said::new(if changes(record) { Kind::Change } else { Kind::Step }, format!("{found}{back}{step}: {why}"));
     Some(match state.as_str() {
         "skipped" => said.off_path(),
         "unknown" => said.at(Severity::Unknown).off_path(),
         "failed" | "timed_out" | "undo_failed" => said.at(Severity::Critical),
+        // It is sent, and what came of it follows.
+        "running" => return None,
         "ok" | "undone" if changes(record) => said.at(Severity::Ok),
         _ if changes(record) => said,
         _ => return None,
     })
+}
+
+/// `failed: it does not answer`; a detail that begins with the state's own word says it once.
+pub(super) fn why(state: &str, detail: &str) -> String {
+    let word = state.replace('_', " ");
+    match detail.strip_prefix(&word) {
+        _ if detail.is_empty() => word,
+        Some(rest) if !rest.starts_with(char::is_alphanumeric) => detail.to_owned(),
+        _ => format!("{word}: {detail}"),
+    }
 }
 
 /// What happened around it.

@@ -9,6 +9,7 @@ pub mod handover;
 pub mod json;
 pub mod line;
 pub mod report;
+pub mod said;
 #[cfg(test)]
 mod tests;
 pub mod watch;
@@ -17,12 +18,15 @@ pub use watch::Watch;
 
 use self::corrected::{Anchors, Here, Writers};
 use self::line::{Kind, Line, Titles};
+use self::said::Said;
+use crate::domain::id::is_called;
 use crate::domain::incident::{Duty, Priority};
 use crate::domain::record::{Record, RecordKind};
-use crate::domain::{IncidentId, Now};
+use crate::domain::{IncidentId, Now, RunId};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
 
 /// So many of the newest records that belong to incidents are read at most: some hundred incidents.
 pub const READ: u32 = 50_000;
@@ -33,6 +37,8 @@ pub struct Incidents {
     list: Vec<Incident>,
     writers: Writers,
     titles: Titles,
+    /// Runs that were begun before their incident was declared, and were said to belong to it.
+    included: HashMap<RunId, IncidentId>,
     revision: u64,
 }
 
@@ -47,6 +53,39 @@ pub struct Mark {
     pub text: String,
     /// Where it is recorded: `record 7f3a21/12`.
     pub link: String,
+    /// The record's id.
+    pub record: Uuid,
+}
+
+/// It had ended, and was opened again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Nobody suffered any more, then.
+    pub mitigated: Option<Mark>,
+    /// It was over.
+    pub resolved: Mark,
+    /// It was not; the text says why.
+    pub reopened: Mark,
+}
+
+/// It was thought to be worse or better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// From then on.
+    pub priority: Priority,
+    /// When, by whom, and why.
+    pub mark: Mark,
+}
+
+/// Where its post-mortem was last written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The machine.
+    pub host: String,
+    /// The file there.
+    pub file: String,
+    /// So many places in it were left to fill in; `None`: a record that only says that some were.
+    pub left: Option<u64>,
 }
 
 /// What is known of impact, scope and cause, as somebody wrote it.
@@ -85,8 +124,14 @@ pub struct Incident {
     pub mitigated: Option<Mark>,
     /// It is over.
     pub resolved: Option<Mark>,
-    /// Its post-mortem was written, with nothing left to fill in.
+    /// Ends that were none, oldest first.
+    pub ended: Vec<Ended>,
+    /// How bad it was thought to be after it was declared, oldest first.
+    pub judged: Vec<Judged>,
+    /// Its post-mortem was written after it was over, with nothing left to fill in.
     pub reported: Option<Mark>,
+    /// Where it was last written, finished or not.
+    pub document: Option<Document>,
     /// Who does what.
     pub duties: BTreeMap<Duty, String>,
     /// The assessment.
@@ -105,6 +150,7 @@ pub struct Incident {
     pub lines: Vec<Line>,
     /// Everybody who was off by more than two seconds, with by how much: `ben's clock on bastion-2 is 3.1 s behind`.
     pub skews: BTreeSet<String>,
+    said: Said,
     anchors: Anchors,
     /// Alerts that fire now, by fingerprint: what was recorded of them.
     firing: BTreeMap<String, Value>,
@@ -173,7 +219,10 @@ impl Incident {
             first_change: None,
             mitigated: None,
             resolved: None,
+            ended: Vec::new(),
+            judged: Vec::new(),
             reported: None,
+            document: None,
             duties: BTreeMap::new(),
             assessment: Assessment::default(),
             updates: Vec::new(),
@@ -183,6 +232,7 @@ impl Incident {
             named: Vec::new(),
             lines: Vec::new(),
             skews: BTreeSet::new(),
+            said: Said::default(),
             anchors,
             firing: BTreeMap::new(),
         }
@@ -193,40 +243,61 @@ impl Incident {
         let (kind, data) = (record.entry.kind, &record.entry.data);
         let told = |key: &str| mark(record, at, said(data, key));
         match kind {
-            RecordKind::IncidentAcknowledge => keep_first(&mut self.acknowledged, told("text")),
-            RecordKind::IncidentRole => self.give(data),
-            RecordKind::IncidentNote if data["action"] == true => self.actions.push(told("text")),
-            RecordKind::IncidentSeverity => self.priority = priority(data, "priority").unwrap_or(self.priority),
+            RecordKind::IncidentAcknowledge => self.said.acknowledged.push(told("text")),
+            RecordKind::IncidentRole => self.give(data, told("name")),
+            RecordKind::IncidentNote if data["action"] == true => self.said.actions.push(told("text")),
+            RecordKind::IncidentSeverity => self.judge(data, told("reason")),
             RecordKind::IncidentAssess => self.assess(data),
-            RecordKind::IncidentUpdate => self.updates.push(told("text")),
+            RecordKind::IncidentUpdate => self.said.updates.push(told("text")),
             RecordKind::IncidentEscalate => {
                 let level = data["level"].as_u64().and_then(|level| usize::try_from(level).ok()).unwrap_or(0);
-                self.called.entry(level).or_insert_with(|| told("role"));
+                self.said.called.push((level, told("role")));
             }
-            RecordKind::IncidentMitigate => self.mitigated = Some(told("text")),
-            RecordKind::IncidentResolve => self.resolve(told("text")),
-            RecordKind::IncidentReopen => (self.resolved, self.mitigated, self.reported) = (None, None, None),
-            RecordKind::IncidentReport => {
-                self.reported = (data["complete"] == true).then(|| told("file"));
+            RecordKind::IncidentMitigate => self.said.mitigated.push(told("text")),
+            RecordKind::IncidentTakeBack => {
+                if let Some(record) = data["record"].as_str().and_then(|id| id.parse().ok()) {
+                    self.take_back(record);
+                }
             }
+            RecordKind::IncidentResolve => self.resolved = Some(told("text")),
+            RecordKind::IncidentReopen => self.reopen(told("reason")),
+            RecordKind::IncidentReport => self.report(record, told("file")),
             RecordKind::StepIntent if line::changes(record) => keep_first(&mut self.first_change, told("detail")),
             RecordKind::AlertFired => drop(self.firing.insert(said(data, "fingerprint"), data.clone())),
             RecordKind::AlertResolved => drop(self.firing.remove(&said(data, "fingerprint"))),
             _ => {}
         }
+        self.settle();
     }
 
-    fn give(&mut self, data: &Value) {
+    fn give(&mut self, data: &Value, mark: Mark) {
         let Some(duty) = data["duty"].as_str().and_then(Duty::parse) else { return };
-        match said(data, "name") {
-            name if name.is_empty() => drop(self.duties.remove(&duty)),
-            name => {
-                if !self.named.contains(&name) {
-                    self.named.push(name.clone());
-                }
-                self.duties.insert(duty, name);
-            }
+        if !mark.text.is_empty() && !self.named.contains(&mark.text) {
+            self.named.push(mark.text.clone());
         }
+        self.said.duties.push((duty, mark));
+    }
+
+    fn judge(&mut self, data: &Value, mark: Mark) {
+        let Some(priority) = priority(data, "priority") else { return };
+        self.priority = priority;
+        self.judged.push(Judged { priority, mark });
+    }
+
+    fn reopen(&mut self, mark: Mark) {
+        if let Some(resolved) = self.resolved.take() {
+            self.ended.push(Ended { mitigated: self.mitigated.take(), resolved, reopened: mark });
+        }
+        self.said.mitigated.clear();
+        self.reported = None;
+    }
+
+    fn report(&mut self, record: &Record, mark: Mark) {
+        let complete = record.entry.data["complete"] == true;
+        let left = if complete { Some(0) } else { record.entry.data["left"].as_u64() };
+        let host = record.actor.host.clone();
+        self.document = Some(Document { host, file: mark.text.clone(), left });
+        self.reported = (complete && self.resolved.is_some()).then_some(mark);
     }
 
     fn assess(&mut self, data: &Value) {
@@ -238,15 +309,11 @@ impl Incident {
         }
     }
 
-    fn resolve(&mut self, mark: Mark) {
-        if self.mitigated.is_none() {
-            self.mitigated = Some(mark.clone());
-        }
-        self.resolved = Some(mark);
-    }
-
     /// Puts a line where it belongs by its time; of the same moment, behind those that are there.
-    fn tell(&mut self, line: Line) {
+    fn tell(&mut self, mut line: Line) {
+        if self.is_taken_back(line.record) {
+            line.take_back_if(line.record);
+        }
         if !line.by.is_empty() && !self.people.contains(&line.by) {
             self.people.push(line.by.clone());
         }
@@ -279,8 +346,12 @@ impl Incidents {
     pub fn apply(&mut self, record: &Record) {
         self.writers.learn(record);
         self.titles.learn(record);
-        let Some(id) = record.incident.as_deref().and_then(IncidentId::parse) else { return };
+        let own = record.incident.as_deref().and_then(IncidentId::parse);
+        let Some(id) = own.or_else(|| self.includes(record)) else { return };
         self.revision += 1;
+        if let (RecordKind::IncidentRun, Some(run)) = (record.entry.kind, line::included(record)) {
+            self.included.insert(run, id);
+        }
         let place = match self.list.iter().position(|incident| incident.id == id) {
             Some(place) => place,
             None if record.entry.kind == RecordKind::IncidentDeclare => {
@@ -300,10 +371,16 @@ impl Incidents {
         incident.take(record, at);
         if let Some(line) = Line::of(record, at, &self.titles) {
             if line.kind == Kind::Run && line.ended_well {
-                incident.updates.extend(self.titles.update_of(record, at));
+                incident.said.updates.extend(self.titles.update_of(record, at));
+                incident.settle();
             }
             incident.tell(line);
         }
+    }
+
+    /// The incident that a record's run was said to belong to.
+    fn includes(&self, record: &Record) -> Option<IncidentId> {
+        self.included.get(&record.entry.run?).copied()
     }
 
     /// The runbooks that tell others how an incident stands: those that end well count as status updates from here on.
@@ -338,7 +415,12 @@ impl Incidents {
         self.revision
     }
 
-    /// By the end of an id, as people say it to each other; `None` names the one that is open, else the newest.
+    /// The one that has this run.
+    pub fn of_run(&self, run: RunId) -> Option<&Incident> {
+        self.list.iter().find(|incident| incident.lines.iter().any(|line| line.run == Some(run)))
+    }
+
+    /// By the end of an id, as people say it to each other, or its beginning; `None` names the one that is open, else the newest.
     ///
     /// # Errors
     /// A sentence, when there is none, or more than one could be meant.
@@ -352,10 +434,9 @@ impl Incidents {
                 _ => Err(format!("{} incidents are open, name one: {}", open.len(), names(&open))),
             };
         };
-        let letters = wanted.replace('-', "").to_ascii_lowercase();
-        let meant = self.list.iter().filter(|incident| incident.id.0.simple().to_string().ends_with(&letters));
+        let meant = self.list.iter().filter(|incident| is_called(incident.id.0, wanted));
         match meant.collect::<Vec<_>>()[..] {
-            [one] if !letters.is_empty() => Ok(one),
+            [one] => Ok(one),
             [] if self.list.is_empty() => Err(none()),
             [] => {
                 let all: Vec<&Incident> = self.list.iter().collect();
@@ -371,8 +452,11 @@ fn names(incidents: &[&Incident]) -> String {
     newest.map(|incident| format!("{} ({})", incident.short(), incident.title)).collect::<Vec<_>>().join(", ")
 }
 
+/// By the time at which it was, whenever it came here.
 fn keep_first(kept: &mut Option<Mark>, mark: Mark) {
-    kept.get_or_insert(mark);
+    if kept.as_ref().is_none_or(|kept| mark.at < kept.at) {
+        *kept = Some(mark);
+    }
 }
 
 fn said(data: &Value, key: &str) -> String {
@@ -384,12 +468,13 @@ fn priority(data: &Value, key: &str) -> Option<Priority> {
 }
 
 fn mark(record: &Record, at: Timestamp, text: String) -> Mark {
-    Mark { at, by: record.actor.name.clone(), text, link: line::link(record) }
+    Mark { at, by: record.actor.name.clone(), text, link: line::link(record), record: record.id }
 }
 
 /// When the alert began that it was declared from, by the clock of who judges the rule.
 fn detected(record: &Record) -> Option<Mark> {
     let alert = &record.entry.data["alert"];
     let at = alert["since"].as_str()?.parse().ok()?;
-    Some(Mark { at, by: said(alert, "name"), text: said(alert, "fingerprint"), link: line::link(record) })
+    let (by, text) = (said(alert, "name"), said(alert, "fingerprint"));
+    Some(Mark { at, by, text, link: line::link(record), record: record.id })
 }

@@ -1,8 +1,9 @@
 //! The post-mortem: a pure function of the journal. The same records make the same bytes. It tells what happened and never guesses why.
 
 use super::edits::part;
-use super::line::{Kind, Line};
-use super::{Incident, Mark, clocks};
+use super::line::{Kind, Line, why};
+use super::{Ended, Incident, Mark, clocks};
+use crate::domain::IncidentId;
 use crate::domain::incident::{Duty, Rules};
 use crate::domain::record::StepState;
 use crate::domain::text::push_markdown;
@@ -23,7 +24,7 @@ pub struct Style {
 /// The whole document, as it is at first: what is between the marks comes from the journal, the rest is for whoever was there.
 pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> String {
     let report = Report { incident, runs: own(incident, runs), rules };
-    let mut out = format!("# Post-mortem: {}\n\n{}\n", md(&incident.title), mark(incident));
+    let mut out = format!("# Post-mortem: {}\n\n{}\n", md(&incident.title), mark(incident.id));
     out.push_str(&part("facts", &report.facts()));
     out.push_str("\n## Summary\n\n_Two or three sentences: what broke, who noticed, what mended it._\n");
     out.push_str("\n## Impact\n\n");
@@ -42,16 +43,16 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> S
 }
 
 /// Says of which incident a document is.
-fn mark(incident: &Incident) -> String {
-    format!("<!-- quarterdeck incident {} -->", incident.id)
+fn mark(id: IncidentId) -> String {
+    format!("<!-- quarterdeck incident {id} -->")
 }
 
 /// Whether a document is this incident's.
 ///
 /// # Errors
 /// A sentence, when it is another one's, or no post-mortem at all.
-pub fn is_of(document: &str, incident: &Incident) -> Result<(), String> {
-    if document.contains(&mark(incident)) {
+pub fn is_of(document: &str, id: IncidentId) -> Result<(), String> {
+    if document.contains(&mark(id)) {
         return Ok(());
     }
     let what = if document.contains("<!-- quarterdeck incident ") {
@@ -62,9 +63,16 @@ pub fn is_of(document: &str, incident: &Incident) -> Result<(), String> {
     Err(format!("it is {what}, and is left as it is: name another file"))
 }
 
-/// What is left to be filled in: sections that stand as they were printed.
+/// What stands where nobody has written anything.
+pub const NOTHING: &str = "nobody has written it down";
+
+/// What is left to be filled in: sections that stand as they were printed, and what nobody has assessed.
 pub fn unfinished(document: &str) -> usize {
-    document.lines().filter(|line| line.starts_with('_') && line.ends_with('_') && line.len() > 2).count()
+    let is_left = |line: &&str| {
+        let section = line.starts_with('_') && line.ends_with('_') && line.len() > 2;
+        section || line.strip_prefix("- ").is_some_and(|line| line.trim_end_matches('_').ends_with(NOTHING))
+    };
+    document.lines().filter(is_left).count()
 }
 
 struct Report<'a> {
@@ -75,7 +83,10 @@ struct Report<'a> {
 
 fn own<'a>(incident: &Incident, runs: &'a Runs) -> Vec<&'a RunView> {
     let ids: BTreeSet<_> = incident.lines.iter().filter_map(|line| line.run).collect();
-    runs.iter().filter(|run| ids.contains(&run.id)).collect()
+    let mut own: Vec<_> = runs.iter().filter(|run| ids.contains(&run.id)).collect();
+    // In the order in which they were begun, also those that were said to belong to it later.
+    own.sort_by_key(|run| (run.started, run.id));
+    own
 }
 
 impl Report<'_> {
@@ -89,8 +100,15 @@ impl Report<'_> {
         row("Severity", &self.severity(), "");
         row("State", incident.word(), "");
         for (name, mark) in self.moments() {
-            let (what, link) = mark.map_or_else(|| ("not yet".to_owned(), ""), |mark| (self.moment(mark), &mark.link));
+            let (what, link) = mark.map_or_else(|| (self.without(name), ""), |mark| (self.moment(mark), &mark.link));
             row(name, &what, link);
+        }
+        for (number, ended) in (1..).zip(&incident.ended) {
+            row(&format!("Outage {number}"), &self.outage(ended), &ended.reopened.link);
+        }
+        for judged in &incident.judged {
+            let (priority, mark) = (judged.priority.word(), &judged.mark);
+            row(&format!("{priority} since"), &format!("{}: {}", self.moment(mark), mark.text), &mark.link);
         }
         for (duty, name) in &incident.duties {
             row(capital(duty.word()).as_str(), name, "");
@@ -102,6 +120,31 @@ impl Report<'_> {
             row("Post-mortem due", &time(due), "");
         }
         out
+    }
+
+    /// What stands for a moment that never was: of an incident that is over it is not still to come.
+    fn without(&self, name: &str) -> String {
+        let told = match name {
+            "Detected" => "no alert told of it: somebody declared it",
+            _ if self.incident.is_open() => "not yet",
+            "Acknowledged" => "nobody acknowledged it",
+            "First change" => "nothing was changed by a runbook",
+            _ => "nobody said so",
+        };
+        told.to_owned()
+    }
+
+    /// An end that was none: it was mitigated and resolved, and opened again.
+    fn outage(&self, ended: &Ended) -> String {
+        let Ended { mitigated, resolved, reopened } = ended;
+        let mitigated = mitigated.as_ref().map(|mark| format!("mitigated {}; ", time(mark.at))).unwrap_or_default();
+        let why = if reopened.text.is_empty() { String::new() } else { format!(": {}", reopened.text) };
+        format!(
+            "{mitigated}resolved {}, by {}; open again {}{why}",
+            time(resolved.at),
+            resolved.by,
+            self.moment(reopened)
+        )
     }
 
     /// Each with its evidence.
@@ -153,13 +196,18 @@ impl Report<'_> {
         for (name, text) in
             [("Impact", &assessment.impact), ("Scope", &assessment.scope), ("What had changed", &assessment.changed)]
         {
-            let text = if text.is_empty() { "nobody has written it down" } else { text };
-            let _ = writeln!(out, "- {name}: {}", md(text));
+            let text = if text.is_empty() { format!("_{NOTHING}_") } else { md(text) };
+            let _ = writeln!(out, "- {name}: {text}");
         }
-        let from = self.incident.detected.as_ref().map_or(self.incident.declared.at, |mark| mark.at);
+        let mut from = self.incident.detected.as_ref().map_or(self.incident.declared.at, |mark| mark.at);
+        let mut since = "the first sign".to_owned();
+        for (number, ended) in (1..).zip(&self.incident.ended) {
+            let until = ended.mitigated.as_ref().unwrap_or(&ended.resolved);
+            let _ = writeln!(out, "- From {since} until it was mitigated: {}", words(between(from, until.at)));
+            (from, since) = (ended.reopened.at, format!("when it was open again after outage {number}"));
+        }
         if let Some(mitigated) = &self.incident.mitigated {
-            let _ =
-                writeln!(out, "- From the first sign until it was mitigated: {}", words(between(from, mitigated.at)));
+            let _ = writeln!(out, "- From {since} until it was mitigated: {}", words(between(from, mitigated.at)));
         }
         out
     }
@@ -194,6 +242,10 @@ impl Report<'_> {
             }
             let (title, by) = (md(&run.title), md(&run.actor));
             let _ = writeln!(out, "- {title} (run {}), by {by}: {}", run.id.short(), md(run.word()));
+            let given: Vec<String> = run.params.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            if !given.is_empty() {
+                let _ = writeln!(out, "  - with {}", md(&given.join(", ")));
+            }
             for step in sent {
                 let _ = writeln!(out, "  - {}", md(&fate(step)));
             }
@@ -243,8 +295,7 @@ impl Report<'_> {
 /// `Restart it on local/api: ok`, with what was taken back.
 fn fate(step: &StepView) -> String {
     let on = if step.target.is_empty() { String::new() } else { format!(" on {}", step.target) };
-    let why = step.told().map(|told| format!(": {told}")).unwrap_or_default();
-    format!("{}{on}: {}{why}", step.title, step.state.word())
+    format!("{}{on}: {}", step.title, why(step.state.word(), step.told().unwrap_or_default()))
 }
 
 /// Who did what.

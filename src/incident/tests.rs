@@ -230,7 +230,7 @@ fn story() -> Vec<Record> {
     let (noted, i) = (RecordKind::IncidentNote, Some(id()));
     let steps = json!([{ "id": "s/restart", "title": "Restart it", "target": "local/api", "changes": true, "undo": "restart" },
         { "id": "s/look", "title": "Look at it", "by_hand": true }]);
-    let start = json!({ "runbook": "container-restart", "title": "Restart a container", "steps": steps, "answer": "y", "unreviewed": "nobody has reviewed it for 120 days" });
+    let start = json!({ "runbook": "container-restart", "title": "Restart a container", "params": { "container": "api" }, "steps": steps, "answer": "y", "unreviewed": "nobody has reviewed it for 120 days" });
     vec![
         ada.open(-5, None),
         ben.open(-4, None),
@@ -283,7 +283,11 @@ fn a_handover_fits_on_a_screen_and_names_the_open_ends() {
     for record in records {
         runs.apply(record);
     }
-    insta::assert_snapshot!(handover::write(&one(records), &runs, &Rules::default(), at(300)));
+    let mut records = records.to_vec();
+    let reason = json!({ "priority": "P0", "before": "P1", "reason": "all servers" });
+    records.insert(6, Pen::new(3, "eve", "bastion").write(85, Some(id()), RecordKind::IncidentSeverity, reason));
+    let rules = Rules { channel: "#incidents".to_owned(), ..Rules::default() };
+    insta::assert_snapshot!(handover::write(&one(&records), &runs, &rules, at(300)));
 }
 
 #[test]
@@ -305,6 +309,10 @@ fn json_has_the_names_that_are_documented() {
     );
     assert_eq!(value["duties"], json!({ "commander": "ada" }));
     assert_eq!(value["clocks"][0]["what"], "post-mortem");
+    for name in ["earlier_ends", "severities", "channel", "post_mortem"] {
+        assert!(value.get(name).is_some(), "{name}");
+    }
+    assert_eq!(value["timeline"][1]["taken_back"], false);
     assert_eq!(value["clocks"][0]["left_seconds"], 48 * 3600 - 60);
     assert_eq!(value["timeline"].as_array().unwrap().len(), one(&story()).lines.len());
 }
@@ -322,6 +330,7 @@ fn an_incident_is_named_by_the_end_of_its_id_or_not_at_all() {
     assert!(all.find(None).unwrap_err().starts_with("2 incidents are open, name one: 3a21ab"));
     assert!(all.find(Some("3a21ab")).unwrap_err().contains("could be any of"));
     assert_eq!(all.find(Some("27f3a21ab")).unwrap().id, second);
+    assert_eq!(all.find(Some("00000000-0000-0000-0000-00027")).unwrap().id, second, "by its beginning");
     assert!(all.find(Some("ffffff")).unwrap_err().starts_with("there is no incident ffffff"));
 }
 
@@ -339,7 +348,151 @@ fn roles_and_priorities_that_nobody_knows_change_nothing() {
     assert_eq!(Incidents::of(&records[1..]).iter().count(), 0);
 }
 
-const KINDS: [RecordKind; 12] = [
+/// What takes back the last of these records.
+fn take_back(pen: &mut Pen, second: i64, records: &[Record]) -> Record {
+    let last = records.last().unwrap().id;
+    let data = json!({ "record": last, "what": "that", "text": "a mistake" });
+    pen.write(second, Some(id()), RecordKind::IncidentTakeBack, data)
+}
+
+#[test]
+fn what_was_taken_back_stays_says_so_and_does_not_count() {
+    let (mut ada, mut ben) = (Pen::new(1, "ada", "bastion"), Pen::new(2, "ben", "bastion"));
+    let level = json!({ "level": 2, "role": "senior SRE" });
+    let told = [
+        (RecordKind::IncidentAcknowledge, json!({})),
+        (RecordKind::IncidentRole, json!({ "duty": "scribe", "name": "eve" })),
+        (RecordKind::IncidentUpdate, json!({ "text": "we look into it" })),
+        (RecordKind::IncidentEscalate, level),
+        (RecordKind::IncidentNote, json!({ "text": "mend it", "action": true })),
+        (RecordKind::IncidentMitigate, json!({ "text": "by itself" })),
+    ];
+    let mut records = vec![ada.open(-5, None), ben.open(-5, None), declare(&mut ada)];
+    let before = left(&one(&records), 100);
+    for (second, (kind, data)) in (10..).zip(told) {
+        records.push(ada.write(second, Some(id()), kind, data));
+        assert_ne!(format!("{:?}", one(&records).lines.last()), "");
+        records.push(take_back(&mut ben, second + 20, &records));
+    }
+    let incident = one(&records);
+    assert_eq!(left(&incident, 100), before, "the clocks run as if nothing had been said");
+    assert_eq!((incident.word(), incident.duties.len(), incident.actions.len()), ("declared", 0, 0));
+    let lines: Vec<&str> = incident.lines.iter().map(|line| line.what.as_str()).collect();
+    assert!(
+        lines.contains(&"acknowledged (taken back)") && lines.contains(&"takes back \"that\": a mistake"),
+        "{lines:?}"
+    );
+    assert_eq!(lines.iter().filter(|line| line.ends_with(" (taken back)")).count(), 6, "{lines:?}");
+    // The next one counts, and what happened can't be taken back.
+    records.push(ada.write(50, Some(id()), RecordKind::IncidentAcknowledge, json!({})));
+    assert_eq!(one(&records).acknowledged.unwrap().at, at(50));
+    let declared = take_back(&mut ben, 60, &records[..3]);
+    records.push(declared);
+    assert!(!one(&records).lines[0].taken_back);
+    // Also when the store has it before what it takes back.
+    let note = ada.write(70, Some(id()), RecordKind::IncidentNote, json!({ "text": "seen" }));
+    let back = take_back(&mut ben, 71, std::slice::from_ref(&note));
+    records.extend([back, note]);
+    assert!(one(&records).lines.iter().any(|line| line.what == "seen (taken back)"));
+}
+
+#[test]
+fn a_run_that_was_begun_before_the_declaration_is_told_by_its_title_and_whole() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    let run = RunId(Uuid::from_u128(0x00ab_cdef));
+    let start = json!({ "runbook": "container-restart", "title": "Restart a container", "answer": "y",
+        "steps": [{ "id": "s/restart", "title": "Restart it" }] });
+    let mut tried = vec![
+        pen.run(-90, run, RecordKind::RunStart, ("", ""), start),
+        pen.run(-80, run, RecordKind::StepIntent, ("s/restart", "run"), json!({})),
+        pen.run(
+            -70,
+            run,
+            RecordKind::StepExit,
+            ("s/restart", "run"),
+            json!({ "state": "failed", "detail": "failed: no" }),
+        ),
+    ];
+    for record in &mut tried {
+        record.incident = None;
+    }
+    let mut records = vec![declare(&mut pen)];
+    let said = super::line::of_run(run, &tried[0]);
+    records.push(pen.write(10, Some(id()), RecordKind::IncidentRun, said));
+    // As the journal gives them: what belongs to incidents, and behind that what was done before.
+    let told =
+        |records: &[Record]| -> Vec<String> { one(records).lines.iter().map(|line| line.what.clone()).collect() };
+    assert!(told(&records)[1].starts_with("Restart a container (run abcdef), begun 2026-11-29 02:58:30Z by ada"));
+    records.extend(tried);
+    let lines = told(&records);
+    assert_eq!(lines[0], "began Restart a container (run abcdef), answered \"y\"");
+    assert_eq!(lines[1], "Restart it on local/api: failed: no", "and says once that it failed");
+    assert_eq!(one(&records).first_change.unwrap().at, at(-80));
+    // What it does from now on belongs to it, too.
+    let mut end = pen.run(20, run, RecordKind::RunFinish, ("", ""), json!({ "outcome": "failed" }));
+    end.incident = None;
+    records.push(end);
+    assert_eq!(told(&records).last().unwrap(), "Restart a container (run abcdef) ended failed");
+}
+
+#[test]
+fn an_end_that_was_none_and_what_never_was_are_told_so() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    let data = json!({ "title": "Slow", "priority": "P2" });
+    let mut records = vec![pen.open(-5, None), pen.write(0, Some(id()), RecordKind::IncidentDeclare, data)];
+    assert!(reported(&records, Style::default()).contains("| Acknowledged | not yet |"));
+    let write = |pen: &mut Pen, second, kind, text: &str| {
+        pen.write(second, Some(id()), kind, json!({ "text": text, "reason": text }))
+    };
+    records.push(write(&mut pen, 100, RecordKind::IncidentMitigate, "restarted"));
+    records.push(write(&mut pen, 200, RecordKind::IncidentResolve, "all well"));
+    records.push(write(&mut pen, 300, RecordKind::IncidentReopen, "it is back"));
+    records.push(write(&mut pen, 900, RecordKind::IncidentResolve, "now it is"));
+    let text = reported(&records, Style::default());
+    assert!(!text.contains("not yet"), "it is over: {text}");
+    for told in [
+        "| Detected | no alert told of it: somebody declared it |",
+        "| Acknowledged | nobody acknowledged it |",
+        "| First change | nothing was changed by a runbook |",
+        "| Outage 1 | mitigated 2026-11-29 03:01:40Z; resolved 2026-11-29 03:03:20Z, by ada; open again 2026-11-29 03:05:00Z, by ada, 5 min after it was declared: it is back |",
+        "- From the first sign until it was mitigated: 100 s",
+        "- From when it was open again after outage 1 until it was mitigated: 10 min",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    // Summary, cause, what went well, and what nobody has assessed.
+    assert_eq!(report::unfinished(&text), 6);
+    let assessed = json!({ "impact": "slow", "scope": "all", "changed": "nothing" });
+    records.push(pen.write(910, Some(id()), RecordKind::IncidentAssess, assessed));
+    assert_eq!(report::unfinished(&reported(&records, Style::default())), 3);
+}
+
+#[test]
+fn a_draft_is_no_post_mortem() {
+    let mut pen = Pen::new(1, "ada", "bastion");
+    let mut records = vec![pen.open(-5, None), declare(&mut pen)];
+    let wrote = |pen: &mut Pen, second, left: u64| {
+        let data = json!({ "file": "/pm.md", "complete": left == 0, "left": left });
+        pen.write(second, Some(id()), RecordKind::IncidentReport, data)
+    };
+    records.push(wrote(&mut pen, 10, 1));
+    records.push(wrote(&mut pen, 20, 0));
+    records.push(pen.write(30, Some(id()), RecordKind::IncidentResolve, json!({ "text": "all well" })));
+    let incident = one(&records);
+    assert_eq!(
+        left(&incident, 30),
+        of(&[("post-mortem", 48 * 3600)]),
+        "what was written before the end does not tell of it"
+    );
+    let lines: Vec<&str> = incident.lines[1..3].iter().map(|line| line.what.as_str()).collect();
+    assert_eq!(lines, ["draft of the post-mortem, 1 place left to fill in: /pm.md", "post-mortem written: /pm.md"]);
+    let document = incident.document.unwrap();
+    assert_eq!((document.host.as_str(), document.file.as_str(), document.left), ("bastion", "/pm.md", Some(0)));
+}
+
+const KINDS: [RecordKind; 14] = [
+    RecordKind::IncidentTakeBack,
+    RecordKind::IncidentRole,
     RecordKind::IncidentAcknowledge,
     RecordKind::IncidentNote,
     RecordKind::IncidentSeverity,
@@ -370,7 +523,9 @@ prop_compose! {
         let mut second = 0;
         for (who, kind, later, text) in happened {
             second += later;
-            let data = json!({ "text": text, "title": text, "reason": text, "priority": "P2", "level": 1, "fingerprint": text, "state": "failed" });
+            // One of those before is taken back, if it is of a kind that can be.
+            let record = records[usize::try_from(second).unwrap() % records.len()].id;
+            let data = json!({ "record": record, "duty": "scribe", "name": text, "text": text, "title": text, "reason": text, "priority": "P2", "level": 1, "fingerprint": text, "state": "failed" });
             let run = RunId(Uuid::from_u128(9));
             records.push(match KINDS[kind] {
                 kind @ RecordKind::StepExit => pens[who].run(second, run, kind, ("s/x", "run"), data),

@@ -6,6 +6,8 @@ use crate::domain::incident::{Priority, Rules};
 use crate::domain::record::Record;
 use crate::domain::{IncidentId, Now};
 use jiff::Timestamp;
+use std::collections::{HashSet, VecDeque};
+use uuid::Uuid;
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -18,19 +20,26 @@ pub struct Watch {
     env: String,
     incidents: Incidents,
     attending: Option<IncidentId>,
+    chosen: Option<IncidentId>,
+    /// The newest that came by themselves: who reads the journal meanwhile may not have them yet.
+    came: VecDeque<Record>,
 }
+
+/// So many that came are kept.
+const CAME: usize = 64;
 
 impl Watch {
     /// Knows nothing yet.
     pub fn new(rules: Rules, here: Here, env: &str) -> Self {
         let incidents = Incidents::default().counting(&rules.updates);
-        Self { rules, here, env: env.to_owned(), incidents, attending: None }
+        Self { rules, here, env: env.to_owned(), incidents, attending: None, chosen: None, came: VecDeque::new() }
     }
 
     /// Begins anew with all that the journal tells.
     pub fn begin(&mut self, records: &[Record]) {
         self.incidents = Incidents::default().counting(&self.rules.updates);
-        for record in records {
+        let known: HashSet<Uuid> = records.iter().map(|record| record.id).collect();
+        for record in records.iter().chain(self.came.iter().rev().filter(|record| !known.contains(&record.id))) {
             self.incidents.apply(record);
         }
         self.incidents.keep_env(&self.env);
@@ -38,6 +47,10 @@ impl Watch {
 
     /// Takes in a record.
     pub fn apply(&mut self, record: &Record) {
+        if record.incident.is_some() {
+            self.came.truncate(CAME - 1);
+            self.came.push_front(record.clone());
+        }
         self.incidents.apply(record);
         self.incidents.keep_env(&self.env);
     }
@@ -47,9 +60,20 @@ impl Watch {
         &self.incidents
     }
 
-    /// Attends to the same one as long as it is open, else to the newest that is. True: it is not the one that it was.
+    /// Attends to this one from the next [`Self::turn`] on, as long as it is open.
+    pub fn choose(&mut self, id: IncidentId) {
+        self.chosen = Some(id);
+    }
+
+    /// Attends to the one that was chosen, else to the same one as long as it is open, else to the newest that is. True: it is not the one that it was.
     pub fn turn(&mut self) -> bool {
-        let own = self.attending.and_then(|id| self.incidents.get(id)).filter(|incident| incident.is_open());
+        let open = |id| self.incidents.get(id).filter(|incident| incident.is_open());
+        // One that is being declared here is chosen before it is there.
+        let chosen = self.chosen.and_then(open);
+        if chosen.is_some() {
+            self.chosen = None;
+        }
+        let own = chosen.or_else(|| self.attending.and_then(open));
         let now = own.or_else(|| self.incidents.open().next_back()).map(|incident| incident.id);
         let turned = now != self.attending;
         self.attending = now;
@@ -66,6 +90,12 @@ impl Watch {
         let others = self.incidents.open().filter(|incident| Some(incident.id) != self.attending);
         let worst = others.clone().map(|incident| incident.priority).min()?;
         Some((others.count(), worst))
+    }
+
+    /// The one whose clocks are told: attended to, else the newest that is over and whose post-mortem is not written.
+    pub fn told(&self) -> Option<&Incident> {
+        let unwritten = |incident: &&Incident| !incident.is_open() && incident.reported.is_none();
+        self.open().or_else(|| self.incidents.iter().rev().find(unwritten))
     }
 
     /// The one that is shown: attended to, else the newest.

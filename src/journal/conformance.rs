@@ -111,6 +111,7 @@ behaviours!(
     what_is_appended_is_read_back_whole,
     secrets_are_hidden_before_they_are_hashed,
     what_belongs_to_an_incident_is_read_by_itself,
+    a_run_belongs_to_the_incident_that_it_was_begun_in,
     many_writers_at_once_leave_every_chain_whole,
     an_append_that_nobody_waits_for_leaves_the_chain_whole,
     only_runs_of_dead_writers_are_unfinished,
@@ -230,6 +231,30 @@ async fn what_belongs_to_an_incident_is_read_by_itself(place: &dyn Place) {
         assert_eq!((opened, own, read.len()), (2, vec![&of], 3));
     }
     assert_eq!(place.reader().await.of_incidents(1).await.unwrap(), [of]);
+}
+
+async fn a_run_belongs_to_the_incident_that_it_was_begun_in(place: &dyn Place) {
+    let (ada, ben) = (place.open_ended("ada").await, place.open("ben", "bastion").await);
+    let [first, second] = [(), ()].map(|()| IncidentId(Uuid::now_v7()));
+    let (inside, before) = (new_run(), new_run());
+    let of = |record: &Record| record.incident.clone();
+    ada.append(entry(RecordKind::RunStart, Some(before), json!({}))).await.unwrap();
+    ada.attend(Some(first)).await;
+    ada.append(entry(RecordKind::RunStart, Some(inside), json!({}))).await.unwrap();
+    // It is over, and another one is open.
+    ada.attend(Some(second)).await;
+    let intent = ada.append(entry(RecordKind::StepIntent, Some(inside), json!({}))).await.unwrap();
+    assert_eq!(of(&intent), Some(first.to_string()), "not torn in two");
+    assert_eq!(of(&ada.append(entry(RecordKind::StepIntent, Some(before), json!({}))).await.unwrap()), None);
+    // Another process takes it up, and attends to another one.
+    ben.attend(Some(second)).await;
+    let again = ben.reopen(entry(RecordKind::RunResume, Some(inside), json!({}))).await.unwrap().unwrap();
+    let end = ben.append(entry(RecordKind::RunFinish, Some(inside), json!({}))).await.unwrap();
+    assert_eq!((of(&again), of(&end)), (Some(first.to_string()), Some(first.to_string())));
+    // What is said of an incident goes to that one, and nothing else is turned by it.
+    let said = ben.append_to(first, note(json!("said"))).await.unwrap();
+    let own = ben.append(note(json!("own"))).await.unwrap();
+    assert_eq!((of(&said), of(&own)), (Some(first.to_string()), Some(second.to_string())));
 }
 
 async fn many_writers_at_once_leave_every_chain_whole(place: &dyn Place) {

@@ -32,6 +32,7 @@ use crate::runbook::history::Unread;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lease::{Grant, Lease, Taken};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -100,12 +101,35 @@ fn tells_of_incidents(record: &Record) -> bool {
 /// Which records the index `record_incident` of both stores holds: a query must say it word by word.
 const TELL_OF_INCIDENTS: &str = "(incident IS NOT NULL OR kind IN ('journal.open', 'journal.away', 'journal.merge'))";
 
+/// The newest `limit` records of incidents, as [`Journal::of_incidents`] has them, and behind them all that runs did which were begun before their incident and
+/// were said to belong to it ([`RecordKind::IncidentRun`]).
+///
+/// # Errors
+/// When the journal can't be read.
+pub async fn incidents(journal: &dyn Journal, limit: u32) -> Result<Vec<Record>, JournalError> {
+    let mut records = journal.of_incidents(limit).await?;
+    let included = records.iter().filter(|record| record.entry.kind == RecordKind::IncidentRun);
+    let runs: BTreeSet<RunId> =
+        included.filter_map(|record| record.entry.data["run"].as_str()?.parse().ok().map(RunId)).collect();
+    for run in runs {
+        let of_run = journal.of_run(run).await?;
+        records.extend(of_run.into_iter().filter(|record| record.incident.is_none()));
+    }
+    Ok(records)
+}
+
 /// Where records go.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Adds one record to this process's chain; returns only once it is durable.
     async fn append(&self, entry: Entry) -> Result<Record, JournalError>;
-    /// What this process records from now on belongs to this incident; `None`: to none. The default is for a journal that records nothing.
+    /// Adds a record to this incident, whatever this process attends to. The default is for a journal that records nothing.
+    async fn append_to(&self, incident: IncidentId, entry: Entry) -> Result<Record, JournalError> {
+        let _ = incident;
+        self.append(entry).await
+    }
+    /// What this process records from now on belongs to this incident; `None`: to none. What a run does belongs to the one that it was begun in. The default is
+    /// for a journal that records nothing.
     async fn attend(&self, incident: Option<IncidentId>) {
         let _ = incident;
     }

@@ -38,6 +38,10 @@ impl Journal for Opening {
         self.0.clone().await.append(entry).await
     }
 
+    async fn append_to(&self, incident: IncidentId, entry: Entry) -> Result<Record, JournalError> {
+        self.0.clone().await.append_to(incident, entry).await
+    }
+
     async fn attend(&self, incident: Option<IncidentId>) {
         self.0.clone().await.attend(incident).await;
     }

@@ -16,6 +16,7 @@ pub mod groups;
 pub mod hands;
 pub mod inspect;
 mod links;
+mod listing;
 pub mod locks;
 pub mod logs;
 pub mod members;

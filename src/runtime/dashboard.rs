@@ -5,6 +5,7 @@ use super::follow::Follower;
 use super::input::{self, Strings, Taken};
 use super::keep::{self, KeptViews};
 use super::poller::Poller;
+use super::post_mortem::{self, Known};
 use super::recall;
 use super::recorder::{self, Recorder};
 use super::reload::{Fresh, Renew, Watcher};
@@ -14,11 +15,13 @@ use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
 use crate::clock;
 use crate::connect::Connections;
+use crate::domain::incident::Rules;
 use crate::domain::record::Entry;
 use crate::domain::view::View;
 use crate::domain::{IncidentId, LogEvent, RunId, SourceId, text};
 use crate::effect::{Effect, Effects, Word};
 use crate::event::{Event, Reloaded, RunEvent, Stamped};
+use crate::incident::report::Style;
 use crate::journal::Journal;
 use crate::recording::{Played, Player};
 use crate::sources::{Pace, Source};
@@ -443,6 +446,14 @@ impl Loop {
                 }
                 Effect::Journal(entry) => record(Arc::clone(&self.exec), entry),
                 Effect::Attend(incident) => attend(Arc::clone(&self.exec), incident),
+                Effect::PostMortem(id) => {
+                    let rules = self.state.watch.rules.clone();
+                    tokio::spawn(post_mortem(Arc::clone(&self.exec), self.home.clone(), rules, id));
+                }
+                Effect::RecallIncidents => {
+                    let exec = Arc::clone(&self.exec);
+                    tokio::spawn(async move { recall::incidents(&exec).await });
+                }
                 Effect::Incident { id, entries } => note(Arc::clone(&self.exec), id, entries),
                 Effect::Follow { number, request } => self.follower.follow(number, *request),
                 Effect::Unfollow => self.follower.stop(),
@@ -551,12 +562,30 @@ fn attend(exec: Arc<Exec>, incident: Option<IncidentId>) {
     tokio::spawn(async move { exec.journal.attend(incident).await });
 }
 
+/// Writes a post-mortem, and tells where and what is left to fill in.
+async fn post_mortem(exec: Arc<Exec>, home: Result<PathBuf, String>, rules: Rules, id: IncidentId) {
+    let written = async {
+        let known = Known::read(&*exec.journal, &exec.env, rules).await?;
+        let incident = known.incidents.get(id).ok_or("the journal does not know that incident any more")?;
+        let file = post_mortem::place(&home?, incident)?;
+        post_mortem::write(&*exec.journal, &known, incident, &file, Style::default()).await
+    };
+    let written: Result<_, String> = written.await;
+    let told = match &written {
+        Ok(written) => Event::Told { bad: false, what: format!("post-mortem: {}", written.told()) },
+        Err(why) => Event::Told { bad: true, what: why.clone() },
+    };
+    let _ = exec.events.send(told).await;
+    if let Ok(written) = written {
+        let _ = exec.events.send(Event::Run(RunEvent::Noted(Box::new(written.record)))).await;
+    }
+}
+
 /// Records of an incident, one after the other; the first that can't be written is the last.
 fn note(exec: Arc<Exec>, id: IncidentId, entries: Vec<Entry>) {
     tokio::spawn(async move {
-        exec.journal.attend(Some(id)).await;
         for entry in entries {
-            let told = match exec.journal.append(entry).await {
+            let told = match exec.journal.append_to(id, entry).await {
                 Ok(record) => RunEvent::Noted(Box::new(record)),
                 Err(error) => RunEvent::Trouble { run: None, what: error.to_string() },
             };

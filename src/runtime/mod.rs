@@ -12,6 +12,7 @@ pub mod inquire;
 pub mod keep;
 pub mod log;
 pub mod poller;
+pub mod post_mortem;
 mod recall;
 pub mod recorder;
 pub mod reload;

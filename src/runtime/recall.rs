@@ -6,7 +6,7 @@ use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, text};
 use crate::event::{Event, RunEvent};
 use crate::incident;
-use crate::journal::{Away, Journal, JournalError, Others};
+use crate::journal::{self, Away, Journal, JournalError, Others};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,14 +116,7 @@ pub(super) async fn recall(exec: Arc<Exec>) {
     for record in records {
         let _ = exec.events.send(Event::Run(RunEvent::Recalled(Box::new(record)))).await;
     }
-    match exec.journal.of_incidents(incident::READ).await {
-        Ok(records) => {
-            let _ = exec.events.send(Event::Run(RunEvent::Incidents(records))).await;
-        }
-        Err(error) => {
-            let _ = exec.events.send(trouble(&format!("incidents are not known: {error}"))).await;
-        }
-    }
+    incidents(&exec).await;
     if let Some(why) = exec.journal.only_looks().await {
         let _ = exec.events.send(Event::Run(RunEvent::OnlyLooks(text::clean(&why).into_owned()))).await;
     }
@@ -132,6 +125,15 @@ pub(super) async fn recall(exec: Arc<Exec>) {
     let here = exec.runs.clone();
     tokio::spawn(follow(Arc::clone(&exec.journal), after, (going, standing, here), exec.events.clone()));
     exec.reconcile().await;
+}
+
+/// Tells all that the journal knows of incidents.
+pub(super) async fn incidents(exec: &Exec) {
+    let told = match journal::incidents(&*exec.journal, incident::READ).await {
+        Ok(records) => Event::Run(RunEvent::Incidents(records)),
+        Err(error) => trouble(&format!("incidents are not known: {error}")),
+    };
+    let _ = exec.events.send(told).await;
 }
 
 /// The newest records, as soon as they can be read: one that is on a server may come back. `None`: nobody listens any more.

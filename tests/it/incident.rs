@@ -53,8 +53,25 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     );
     ok(&home, &["incident", "ack"]);
     refused(&home, &["incident", "ack"], "was acknowledged by ");
+    // By mistake: it is taken back, and said again.
+    let link = |what: &str| {
+        let told = ok(&home, &["incident", "show"]);
+        let line = told
+            .lines()
+            .find(|line| line.contains(what) && line.contains("(record "))
+            .unwrap_or_else(|| panic!("{what}: {told}"))
+            .to_owned();
+        line.rsplit_once("(record ").unwrap().1.trim_end_matches(')').to_owned()
+    };
+    let said = ok(&home, &["incident", "take-back", &link("acknowledged"), "it was not me"]);
+    assert!(said.contains("declared; ") && said.contains("respond in "), "{said}");
+    refused(&home, &["incident", "take-back", &link("acknowledged"), "again"], "was taken back already");
+    refused(&home, &["incident", "take-back", &link("declared:"), "no"], "can't be taken back");
+    ok(&home, &["incident", "ack"]);
     ok(&home, &["incident", "role", "commander", "ada"]);
-    ok(&home, &["incident", "note", "the disk is full"]);
+    let piped = ["sh", "-c", "printf 'the disk\\nis full\\n' | exec \"$@\"", "sh"].map(str::to_owned);
+    let noted = home.run_under(&piped, &["incident", "note", "-"]);
+    assert!(noted.status.success() && ok(&home, &["incident", "show"]).contains(": the disk is full"), "{noted:?}");
     ok(&home, &["incident", "note", "--action", "alert on the disk"]);
     ok(&home, &["incident", "severity", "P0", "all servers are down"]);
     ok(&home, &["incident", "assess", "--impact", "nobody plays", "--changed", "v2.5.1 at 02:50"]);
@@ -74,7 +91,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
 
     refused(&home, &["incident", "note", " "], "text is empty");
     refused(&home, &["--read-only", "incident", "note", "seen"], "nothing is recorded");
-    refused(&home, &["incident", "declare", &"x".repeat(121), "-p", "P3"], "a title of 1 to 120 letters");
+    refused(&home, &["incident", "declare", &"x".repeat(121), "-p", "3"], "a title of 1 to 120 letters");
 
     let list = read(&home.run(&["incident", "list", "--json"]));
     let one = &list[0];
@@ -84,14 +101,19 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     );
     assert_eq!(one["clocks"][0]["what"], "post-mortem");
     assert!(one["clocks"][0]["left_seconds"].as_i64().unwrap() > 47 * 3600);
-    let shown = read(&home.run(&["incident", "show", "--json", "--incident", one["short"].as_str().unwrap()]));
+    // By its beginning as by its end.
+    let whole = one["id"].as_str().unwrap();
+    for name in [one["short"].as_str().unwrap(), &whole[..13], whole] {
+        assert_eq!(read(&home.run(&["incident", "show", "--json", "--incident", name]))["id"], one["id"]);
+    }
+    let shown = read(&home.run(&["incident", "show", "--json"]));
     let kinds: Vec<&str> =
         shown["timeline"].as_array().unwrap().iter().map(|line| line["kind"].as_str().unwrap()).collect();
     assert_eq!(
         kinds,
         [
-            "incident", "incident", "incident", "note", "note", "incident", "note", "update", "incident", "incident",
-            "incident"
+            "incident", "incident", "incident", "incident", "incident", "note", "note", "incident", "note", "update",
+            "incident", "incident", "incident"
         ]
     );
     assert!(String::from_utf8_lossy(&home.run(&["journal", "verify"]).stdout).contains("every chain is intact"));
@@ -104,7 +126,9 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
     let file = home.path().join("post-mortem.md");
     let path = file.to_str().unwrap();
     let said = ok(&home, &["incident", "report", "--output", path]);
-    assert!(said.contains("has 3 places left to fill in"), "{said}");
+    assert!(said.contains(": 6 places left to fill in"), "{said}");
+    assert!(ok(&home, &["incident", "show"]).contains("draft of the post-mortem, 6 places left to fill in: "));
+    ok(&home, &["incident", "assess", "--impact", "it takes 5 s", "--scope", "all", "--changed", "nothing"]);
     let mut written = fs::read_to_string(&file).unwrap();
     for (at, place) in [
         "_Two or three sentences: what broke, who noticed, what mended it._",
@@ -128,6 +152,18 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
     );
     let list = read(&home.run(&["incident", "list", "--json"]));
     assert_eq!(list[0]["clocks"], Value::Array(Vec::new()), "nothing is due any more");
+    assert_eq!(list[0]["post_mortem"]["complete"], true);
+    // Without a name it is the same document, and a link to one is not followed.
+    let said = ok(&home, &["incident", "report", "--output"]);
+    assert!(said.contains(&format!("{path} is complete")), "{said}");
+    let link = home.path().join("link.md");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    refused(&home, &["incident", "report", "--output", link.to_str().unwrap()], "it is a link to ");
+    // The screen writes it there, too.
+    let mut screen = home.start(&[]);
+    menu(&mut screen, "d", "is complete");
+    leave(&mut screen);
+    assert!(fs::read_to_string(&file).unwrap().contains("by hand 2"));
     // Nobody else's document is written over, nor one that is half of one.
     let other = home.path().join("other.md");
     fs::write(&other, "# Mine\n").unwrap();
@@ -191,12 +227,28 @@ fn an_incident_is_declared_kept_and_ended_by_keyboard_alone() {
     screen.wait_no_text("call L2");
     menu(&mut screen, "e", "How did it end?");
     typed(&mut screen, "all well");
-    screen.wait_no_text("X: incident");
     screen.wait_text("resolved: all well");
+    // Its post-mortem is due, on every view, and it can be opened again.
+    screen.wait_text("): resolved");
+    screen.wait_text("post-mortem 47h");
+    menu(&mut screen, "o", "Why was it not over?");
+    typed(&mut screen, "it is back");
+    screen.wait_text("): acknowledged");
+    menu(&mut screen, "b", "take back what?");
+    screen.wait_text("acknowledged");
+    press(&mut screen, "\x1b");
+    menu(&mut screen, "e", "How did it end?");
+    typed(&mut screen, "really");
+    menu(&mut screen, "d", "6 places left to fill in");
+    menu(&mut screen, "d", "6 places left to fill in");
+    let saved = fs::read_dir(home.path().join("state/quarterdeck/saved")).unwrap().count();
+    assert_eq!(saved, 1, "one document, however often it is written");
     // Another process, after a restart, knows all of it.
     leave(&mut screen);
     let told = ok(&home, &["incident", "show"]);
-    for line in ["declared: Players can't log in", "mitigated: made room", "post-mortem in 47h"] {
+    for line in
+        ["declared: Players can't log in", "mitigated: made room", "open again: it is back", "post-mortem in 47h"]
+    {
         assert!(told.contains(line), "{line}: {told}");
     }
 }
@@ -217,13 +269,41 @@ fn what_a_run_does_belongs_to_the_incident_that_is_open() {
     ok(&home, &["incident", "declare", "Slow", "-p", "P2"]);
     let plan = read(&home.run(&["runbook", "plan", "own", "--json"]));
     let (hash, phrase) = (plan["hash"].as_str().unwrap(), plan["confirm"].as_str().unwrap());
-    ok(&home, &["runbook", "run", "own", "--plan", hash, "--confirm", phrase]);
+    let run = ["runbook", "run", "own", "--plan", hash, "--confirm", phrase];
+    let said = ok(&home, &run);
+    assert!(said.contains("it belongs to incident ") && said.contains(", P2 Slow (--incident none"), "{said}");
+    let said = ok(&home, &[&run[..], &["--incident", "none"]].concat());
+    assert!(!said.contains("it belongs to incident"), "{said}");
+    let unknown = home.run(&[&run[..], &["--incident", "ffffff"]].concat());
+    assert!(unknown.status.code() == Some(5) && text(&unknown).contains("there is no incident ffffff"), "{unknown:?}");
     let told = ok(&home, &["incident", "show"]);
+    assert_eq!(told.matches("began ").count(), 1, "the one that belongs to none is none of it: {told}");
     assert!(told.contains("began ") && told.contains("Touch it on local: ok") && told.contains("ended ok"), "{told}");
     ok(&home, &["incident", "resolve", "done"]);
-    ok(&home, &["runbook", "run", "own", "--plan", hash, "--confirm", phrase]);
+    ok(&home, &run);
+    let short = read(&home.run(&["incident", "list", "--json"]))[0]["short"].as_str().unwrap().to_owned();
+    let over = home.run(&[&run[..], &["--incident", &short]].concat());
+    assert!(
+        over.status.code() == Some(5) && text(&over).contains(" is resolved: `quarterdeck incident reopen"),
+        "{over:?}"
+    );
     let after = ok(&home, &["incident", "show"]);
     assert_eq!(after.matches("began ").count(), 1, "what is done afterwards is none of it: {after}");
+    // What was tried before it was declared is said to belong to it, and is told whole.
+    ok(&home, &["incident", "declare", "Slow again", "-p", "2"]);
+    let runs = String::from_utf8(home.run(&["journal", "export"]).stdout).unwrap();
+    let started: Vec<Value> = runs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let tried = started.iter().rev().find(|record: &&Value| record["kind"] == "run.start").unwrap();
+    assert_eq!(tried["incident"], Value::Null);
+    let include = ["incident", "include", tried["run"].as_str().unwrap()];
+    let said = ok(&home, &include);
+    assert!(said.contains("P2 Slow again: "), "{said}");
+    refused(&home, &include, "already");
+    let told = ok(&home, &["incident", "show"]);
+    for line in ["Own (run ", ", belongs to it", "began Own (run ", "Touch it on local: ok", "ended ok"] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(ok(&home, &["incident", "report"]).contains("- Own (run "));
 }
 
 #[test]
@@ -243,8 +323,59 @@ fn two_people_on_two_machines_keep_one_incident() {
     });
     assert!(seen.is_some_and(|told| told.contains("ada · P2 declared: Slow")));
     ada.said(&["incident", "resolve", "gone"]);
-    screen.wait_no_text("P2 Slow (");
+    screen.wait_text("): resolved");
     leave(&mut screen);
+}
+
+#[test]
+fn of_several_incidents_one_is_attended_to_and_the_others_are_told() {
+    let home = home();
+    ok(&home, &["incident", "declare", "Slow", "-p", "2"]);
+    let mut screen = home.start(&[]);
+    screen.wait_text("P2 Slow (");
+    // One more, from here: it is attended to.
+    menu(&mut screen, "x", "one more incident");
+    press(&mut screen, "0");
+    screen.wait_text("declare P0");
+    typed(&mut screen, "All is down");
+    screen.wait_text("P0 All is down (");
+    screen.wait_text("1 more open (P2)");
+    menu(&mut screen, "n", "What was seen, said or decided?");
+    // What was wrong is not told any more once it is mended.
+    press(&mut screen, "\r");
+    screen.wait_text("it needs some words");
+    typed(&mut screen, "it burns");
+    screen.wait_text("the note is recorded");
+    screen.wait_no_text("it needs some words");
+    menu(&mut screen, "g", "attend to which one?");
+    press(&mut screen, "2");
+    screen.wait_text("P2 Slow (");
+    screen.wait_text("1 more open (P0)");
+    menu(&mut screen, "n", "What was seen, said or decided?");
+    typed(&mut screen, "it crawls");
+    screen.wait_text("the note is recorded");
+    leave(&mut screen);
+    let list = read(&home.run(&["incident", "list", "--json"]));
+    for (one, told) in list.as_array().unwrap().iter().zip(["it crawls", "it burns"]) {
+        let shown = ok(&home, &["incident", "show", "--incident", one["short"].as_str().unwrap()]);
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+}
+
+#[test]
+fn where_room_is_short_the_clocks_stay_then_how_it_stands() {
+    let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], (80, 24));
+    let title = "The players of the whole of Europe can neither log in nor pay for what they have in their carts";
+    let declared = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": title, "priority": "P1" }));
+    let mut other = of_incident(-50, RecordKind::IncidentDeclare, json!({ "title": "Other", "priority": "P0" }));
+    other.incident = Some("00000000-0000-0000-0000-00027f3a21ab".to_owned());
+    scene.send(Event::Run(RunEvent::Incidents(vec![other, declared])));
+    let buffer = scene.paint();
+    let lines: Vec<String> = (0..24).map(|y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>()).collect();
+    let line = lines.iter().find(|line| line.contains("P1 The players")).unwrap_or_else(|| panic!("{lines:#?}"));
+    for told in ["  call L1 14:00 · respond 59:00", ": declared, 1 more open (P0)", "…"] {
+        assert!(line.contains(told), "{told}: {line}");
+    }
 }
 
 /// What is to be recorded of the incident since the last look, each taken in as if the journal had it.

@@ -53,7 +53,7 @@ fn from_the_alert_to_the_post_mortem_by_two_people() {
     typed(&mut second, "find out who killed it");
     menu(&mut second, "e", "How did it end?");
     typed(&mut second, "all servers answer");
-    first.wait_no_text("X: incident");
+    first.wait_text("): resolved");
     leave(&mut first);
     leave(&mut second);
 

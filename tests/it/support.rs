@@ -94,6 +94,11 @@ impl Home {
         self.try_read("SELECT kind FROM record WHERE kind = 'journal.open'").map_or(0, |rows| rows.len())
     }
 
+    /// A subcommand, started by another program (its words).
+    pub fn run_under(&self, wrapper: &[String], arguments: &[&str]) -> Output {
+        self.desk.run_under(wrapper, arguments)
+    }
+
     /// A subcommand.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.desk.run_under(&self.wrapper, arguments)

@@ -6,7 +6,8 @@ use crate::app::{Overlay, State};
 use crate::domain::incident::{Duty, Priority};
 use crate::domain::record::RecordKind;
 use crate::domain::{Alert, IncidentId, ThingId, text};
-use crate::incident::{Incident, clocks};
+use crate::incident::line::taken_back;
+use crate::incident::{Document, Incident, clocks};
 use crate::runbook::Writes;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,17 +24,26 @@ pub fn open(state: &mut State) {
         let why = why.to_owned();
         return state.toasts.bad(state.now, why);
     }
-    let (title, lines) = match state.watch.open() {
-        Some(incident) => (heading(incident), under_way(state, incident)),
-        None => ("no incident is open: declare one".to_owned(), declarations(state)),
+    let (title, lines) = match (state.watch.open(), state.watch.shown()) {
+        (Some(incident), _) => (heading(incident), under_way(state, incident)),
+        (None, Some(over)) => (heading(over), [declarations(state), afterwards(over)].concat()),
+        (None, None) => ("no incident is open: declare one".to_owned(), declarations(state)),
     };
+    show(state, title, lines);
+}
+
+fn show(state: &mut State, title: String, lines: Vec<MenuLine>) {
     state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Incident, title, lines, cursor: 0 }));
 }
 
 /// `P1 Players can't log in (3a21ab): acknowledged`.
-pub fn heading(incident: &Incident) -> String {
-    let (priority, name, word) = (incident.priority.word(), incident.short(), incident.word());
-    format!("{priority} {} ({name}): {word}", text::clean(&incident.title))
+fn heading(incident: &Incident) -> String {
+    format!("{}: {}", title(incident), incident.word())
+}
+
+/// `P1 Players can't log in (3a21ab)`.
+pub fn title(incident: &Incident) -> String {
+    format!("{} {} ({})", incident.priority.word(), text::clean(&incident.title), incident.short())
 }
 
 fn line(mark: &'static str, text: impl Into<String>, note: impl Into<String>, step: Step) -> MenuLine {
@@ -154,6 +164,15 @@ const RESOLVED: Typed = Typed {
     question: "How did it end?",
 };
 
+const REOPENED: Typed = Typed {
+    mark: "o",
+    text: "open it again",
+    note: "it was not over",
+    kind: RecordKind::IncidentReopen,
+    key: "reason",
+    question: "Why was it not over?",
+};
+
 impl Typed {
     fn line(&self, incident: &Incident) -> MenuLine {
         self.with(incident, self.note, json!({}))
@@ -187,8 +206,105 @@ fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
     }
     lines.push(RESOLVED.line(incident));
     lines.push(line("h", "hand over", "copies what the next shift must know", Step::Handover));
-    lines.push(line("d", "post-mortem", "saves it as it is now", Step::Report));
+    lines.push(document(incident));
+    lines.push(line("b", "take back", "what was said by mistake", Step::Said));
+    lines.push(line("f", "an earlier run belongs to it", "begun before it was declared", Step::Runs));
+    if let Some((count, worst)) = state.watch.others() {
+        let note = format!("{count} more open, the worst {}", worst.word());
+        lines.push(line("g", "attend to another", note, Step::Open));
+    }
+    lines.push(line("x", "declare another", "and attend to that", Step::Declare));
     lines
+}
+
+/// What is left to do for one that is over.
+fn afterwards(incident: &Incident) -> Vec<MenuLine> {
+    vec![
+        REOPENED.line(incident),
+        NOTE.line(incident),
+        TO_DO.with(incident, TO_DO.note, json!({ "action": true })),
+        line("h", "hand over", "copies what the next shift must know", Step::Handover),
+        document(incident),
+        line("b", "take back", "what was said by mistake", Step::Said),
+        line("f", "an earlier run belongs to it", "begun before it was declared", Step::Runs),
+    ]
+}
+
+fn document(incident: &Incident) -> MenuLine {
+    let note = match (&incident.document, &incident.reported) {
+        (_, Some(_)) => "written; anew over what is by hand".to_owned(),
+        (Some(Document { left: Some(left), .. }), None) => {
+            format!("{} left to fill in; anew over what is by hand", text::counted(*left as usize, "place"))
+        }
+        (Some(_), None) => "a draft; anew over what is by hand".to_owned(),
+        (None, None) => "writes it as it is now".to_owned(),
+    };
+    line("d", "post-mortem", note, Step::Report)
+}
+
+/// One more, beside those that are open.
+pub fn declare(state: &mut State) {
+    let lines = declarations(state);
+    show(state, "one more incident: declare it".to_owned(), lines);
+}
+
+/// Letters for lines of which nobody knows how many there are.
+const DIGITS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+/// Those that are open, the worst first.
+pub fn all_open(state: &mut State) {
+    let mut open: Vec<&Incident> = state.watch.incidents().open().collect();
+    open.sort_by_key(|incident| incident.priority);
+    let now = state.watch.open().map(|incident| incident.id);
+    let lines = DIGITS.into_iter().zip(open).map(|(digit, incident)| {
+        let here = if Some(incident.id) == now { ", attended to from here" } else { "" };
+        line(digit, title(incident), format!("{}{here}", incident.word()), Step::Attend(incident.id))
+    });
+    let lines = lines.collect();
+    show(state, "attend to which one? What is done from here belongs to it".to_owned(), lines);
+}
+
+/// What can be taken back, the newest first.
+pub fn said(state: &mut State) {
+    let Some(incident) = state.watch.shown() else { return };
+    let said = incident.lines.iter().rev().filter_map(|said| Some((said, taken_back(said, "").ok()?)));
+    let lines: Vec<MenuLine> = DIGITS
+        .into_iter()
+        .zip(said)
+        .map(|(digit, (said, data))| {
+            let title = format!("take back: {}", said.what);
+            let question = "Why? It stays in the record, and says that it was taken back.";
+            let kind = RecordKind::IncidentTakeBack;
+            let ask = Ask { incident: incident.id, kind, data, key: "text", title, question };
+            let by = format!("{}, {}", said.at.strftime("%H:%M:%SZ"), said.by);
+            line(digit, said.what.clone(), by, Step::Ask(Box::new(ask)))
+        })
+        .collect();
+    if lines.is_empty() {
+        return state.toasts.say(state.now, "nothing was said that could be taken back");
+    }
+    show(state, "take back what?".to_owned(), lines);
+}
+
+/// Runs that no incident has, the newest first.
+pub fn runs(state: &mut State) {
+    let free = state.runs.iter().rev().filter(|run| state.watch.incidents().of_run(run.id).is_none());
+    let lines: Vec<MenuLine> = DIGITS
+        .into_iter()
+        .zip(free)
+        .map(|(digit, run)| {
+            let by = run.actor.split('@').next().unwrap_or_default();
+            let started = run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+            let note = format!("{}, {started}, by {}", run.word(), text::clean(by));
+            let data =
+                json!({ "run": run.id, "title": run.title, "runbook": run.runbook, "by": by, "started": started });
+            line(digit, text::clean(&run.title), note, Step::Say(RecordKind::IncidentRun, data))
+        })
+        .collect();
+    if lines.is_empty() {
+        return state.toasts.say(state.now, "no run is known that belongs to no incident");
+    }
+    show(state, "which run belongs to it?".to_owned(), lines);
 }
 
 fn duties(incident: &Incident) -> String {
@@ -231,7 +347,7 @@ pub fn priorities(state: &mut State) {
     let lines =
         others.map(|(digit, priority)| line(digit, priority.word(), priority.meaning(), ask(priority))).collect();
     let title = format!("how bad is it? {} now", before.word());
-    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Incident, title, lines, cursor: 0 }));
+    show(state, title, lines);
 }
 
 pub fn duty_menu(state: &mut State) {
@@ -252,6 +368,5 @@ pub fn duty_menu(state: &mut State) {
         line(mark, duty.word(), text::clean(now), ask(duty))
     });
     let lines = lines.collect();
-    let title = "who does what?".to_owned();
-    state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Incident, title, lines, cursor: 0 }));
+    show(state, "who does what?".to_owned(), lines);
 }

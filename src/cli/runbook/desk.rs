@@ -7,7 +7,7 @@ use crate::config::{self, Config};
 use crate::connect::Connections;
 use crate::domain::text;
 use crate::event::Event;
-use crate::incident::{self as incidents, Incidents};
+use crate::incident::{self as incidents, Incident, Incidents};
 use crate::journal::absent::Absent;
 use crate::journal::looking::Looking;
 use crate::journal::{Journal, JournalError};
@@ -89,6 +89,23 @@ impl Desk {
         plan::notes(made, &shelf::last_runs(&self.config, Some(&made.body().runbook.id)).await)
     }
 
+    /// The incident that what is done here belongs to from now on: the one that is named, none when that is `none`, else the newest that is open.
+    ///
+    /// # Errors
+    /// A sentence, when it is not known or over, or the journal can't be read.
+    pub async fn join(&self, wanted: Option<&str>) -> Result<Option<Incident>, String> {
+        let records = self.exec.journal.of_incidents(incidents::READ).await.map_err(|error| error.to_string())?;
+        let mut all = Incidents::of(&records);
+        all.keep_env(&self.exec.env);
+        let joined = match wanted {
+            Some("none") => None,
+            Some(wanted) => Some(open(all.find(Some(wanted))?)?.clone()),
+            None => all.open().next_back().cloned(),
+        };
+        self.exec.journal.attend(joined.as_ref().map(|incident| incident.id)).await;
+        Ok(joined)
+    }
+
     /// Closes what was opened.
     pub async fn close(&self) {
         self.connections.close().await;
@@ -103,6 +120,12 @@ async fn attend(journal: &dyn Journal, env: &str) {
     if open.is_some() {
         journal.attend(open).await;
     }
+}
+
+fn open(incident: &Incident) -> Result<&Incident, String> {
+    let name = incident.short();
+    let over = || format!("{name} is resolved: `quarterdeck incident reopen REASON --incident {name}` opens it again");
+    incident.is_open().then_some(incident).ok_or_else(over)
 }
 
 /// Does something with a desk of its own, one that acts or looks, and says why it could not be done, with that exit code.

@@ -15,6 +15,7 @@ mod told;
 
 pub use desk::{Desk, at_desk};
 pub use person::Person;
+pub use resume::named as run_called;
 pub use run::REFUSED;
 pub use told::of_record;
 

@@ -5,6 +5,7 @@ use super::super::Global;
 use super::desk::Desk;
 use super::person::Person;
 use super::run::{FAILED, REFUSED, Run, code};
+use crate::domain::id::is_called;
 use crate::domain::record::{Record, RecordKind, RunOutcome};
 use crate::domain::{RunId, json, text};
 use crate::event::{Ended, Event, RunEvent};
@@ -300,15 +301,15 @@ fn runbook(past: &Past) -> &str {
     past.start.entry.data["runbook"].as_str().unwrap_or_default()
 }
 
-/// The run whose id ends like this.
-async fn named(desk: &Desk, name: &str) -> Result<RunId, Refused> {
+/// The run whose id ends like this, or begins so.
+pub async fn named(desk: &Desk, name: &str) -> Result<RunId, String> {
     let digits: String = name.chars().filter(|char| *char != '-').collect::<String>().to_lowercase();
     if digits.len() < DIGITS || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(format!("{name:?} names no run: write the last six digits of its id, or more"));
     }
     let records = desk.exec.journal.recent(u32::MAX).await.map_err(|error| error.to_string())?;
     let starts = records.iter().filter(|record| record.entry.kind == RecordKind::RunStart);
-    let ours = |run: &RunId| run.0.simple().to_string().ends_with(&digits);
+    let ours = |run: &RunId| is_called(run.0, &digits);
     let runs: BTreeSet<RunId> = starts.filter_map(|record| record.entry.run).filter(ours).collect();
     match runs.len() {
         1 => Ok(runs.into_iter().next().unwrap_or(RunId(uuid::Uuid::nil()))),

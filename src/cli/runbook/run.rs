@@ -64,6 +64,9 @@ pub struct Run {
     /// Ask for the second person's approval that the plan takes, print the request's id and wait for nobody; once it is approved, run it again
     #[arg(long, conflicts_with = "break_glass")]
     no_wait: bool,
+    /// The incident that the run belongs to, by the end or the beginning of its id, or none; else the newest that is open
+    #[arg(long, value_name = "ID|none")]
+    incident: Option<String>,
     /// Print what others are told of it, before and after, as Markdown for a chat channel
     #[arg(long)]
     announce: bool,
@@ -86,7 +89,7 @@ impl Run {
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         runtime::block_on(async {
             let mut desk = Desk::acting(global).await?;
-            let ended = match self.what.request() {
+            let ended = match self.begin(&mut desk).await {
                 Ok(request) => self.whole(&mut desk, &request).await,
                 Err(why) => Err(why),
             };
@@ -103,13 +106,34 @@ impl Run {
         tells: [bool; 2],
     ) -> Self {
         let [announce, json] = tells;
-        Self { what: What::none(), confirm, plan, break_glass, begin_as: None, no_wait: false, announce, json }
+        Self {
+            what: What::none(),
+            confirm,
+            plan,
+            break_glass,
+            begin_as: None,
+            no_wait: false,
+            incident: None,
+            announce,
+            json,
+        }
     }
 
     /// Plans, asks and drives a run that was begun before; its exit code.
     pub async fn again(&self, desk: &mut Desk, request: &PlanRequest) -> ExitCode {
         let ended = self.whole(desk, request).await;
         self.told(ended)
+    }
+
+    /// What is to be run, and which incident it belongs to, which is told.
+    async fn begin(&self, desk: &mut Desk) -> Result<PlanRequest, Refused> {
+        let request = self.what.request()?;
+        if let Some(incident) = desk.join(self.incident.as_deref()).await? {
+            let (name, priority) = (incident.short(), incident.priority.word());
+            let title = text::clean(&incident.title);
+            eprintln!("it belongs to incident {name}, {priority} {title} (--incident none: to none)");
+        }
+        Ok(request)
     }
 
     fn told(&self, ended: Result<End, Refused>) -> ExitCode {

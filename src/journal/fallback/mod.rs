@@ -13,7 +13,7 @@ mod tests;
 
 pub use merge::Merged;
 
-use super::attending::Attending;
+use super::attending::{Attending, Meant};
 use super::chain::Hand;
 use super::lease::{Grant, Lease, Taken};
 use super::postgres::{Failed, PostgresJournal};
@@ -180,6 +180,14 @@ impl Fallback {
     }
 }
 
+impl Fallback {
+    async fn append_meant(&self, meant: Meant) -> Result<Record, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        let none = || JournalError::new("the journal has not taken a record", "this is a defect: report it");
+        whole(async move { inner.append(meant, None).await?.ok_or_else(none) }).await
+    }
+}
+
 /// Only the server can judge it: an approval, and what begins by one.
 fn takes_server(entry: &Entry) -> bool {
     let asks = matches!(
@@ -209,9 +217,11 @@ impl Journal for Fallback {
     }
 
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
-        let inner = Arc::clone(&self.inner);
-        let none = || JournalError::new("the journal has not taken a record", "this is a defect: report it");
-        whole(async move { inner.append(entry, None).await?.ok_or_else(none) }).await
+        self.append_meant(self.inner.attending.meant(entry, self).await).await
+    }
+
+    async fn append_to(&self, incident: IncidentId, entry: Entry) -> Result<Record, JournalError> {
+        self.append_meant(Meant::to(incident, entry)).await
     }
 
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
@@ -270,7 +280,8 @@ impl Journal for Fallback {
 
     async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
         let inner = Arc::clone(&self.inner);
-        whole(async move { inner.reopen(entry).await }).await
+        let meant = inner.attending.meant(entry, self).await;
+        whole(async move { inner.reopen(meant).await }).await
     }
 
     async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
@@ -510,15 +521,15 @@ impl Inner {
     }
 
     /// As [`PostgresJournal::reopen`], over this chain.
-    async fn reopen(self: &Arc<Self>, entry: Entry) -> Result<Option<Record>, JournalError> {
-        let run = entry.run.unwrap_or(RunId(Uuid::nil()));
+    async fn reopen(self: &Arc<Self>, meant: Meant) -> Result<Option<Record>, JournalError> {
+        let run = meant.entry.run.unwrap_or(RunId(Uuid::nil()));
         if self.begun().await? {
             let driven = self.ask(self.team.is_driven(run)).await?;
             if driven == Some(true) && !self.claim(run).await? {
                 return Ok(None);
             }
         }
-        match self.append(entry, Some(run)).await {
+        match self.append(meant, Some(run)).await {
             Err(error) => match self.ask(self.team.is_driven(run)).await? {
                 Some(true) => Ok(None),
                 Some(false) | None => Err(error),
@@ -530,25 +541,26 @@ impl Inner {
     /// Here or there; `None`: another living process drives the run that it `resumes`.
     fn append(
         self: &Arc<Self>,
-        entry: Entry,
+        meant: Meant,
         resumes: Option<RunId>,
     ) -> BoxFuture<'_, Result<Option<Record>, JournalError>> {
         async move {
             self.settle().await;
-            let mut entry = self.redactor.entry(entry);
+            let mut entry = self.redactor.entry(meant.entry);
             entry.data = chain::settle(entry.data);
+            let meant = Meant { entry, ..meant };
             let mut chain = self.chain.lock().await;
             if self.is_left().is_none() {
-                match self.append_there(&mut chain, &entry).await {
+                match self.append_there(&mut chain, &meant).await {
                     Ok(record) => return Ok(Some(record)),
                     Err(Failed::Refused(error)) => return Err(error),
                     Err(Failed::Away(why)) => self.leave(&why),
                 }
             }
-            if takes_server(&entry) {
+            if takes_server(&meant.entry) {
                 return Err(self.takes_two());
             }
-            self.append_here(&mut chain, entry, resumes).await
+            self.append_here(&mut chain, meant, resumes).await
         }
         .boxed()
     }
@@ -560,14 +572,14 @@ impl Inner {
         JournalError::new(what, "wait until it is back, or break the glass")
     }
 
-    async fn append_there(&self, chain: &mut Chain, entry: &Entry) -> Result<Record, Failed> {
+    async fn append_there(&self, chain: &mut Chain, meant: &Meant) -> Result<Record, Failed> {
         let sent = async {
             // Sent into a line that is gone nobody knows whether it was judged: it may be used, and may begin nothing.
-            if takes_server(entry) {
+            if takes_server(&meant.entry) {
                 self.team.hello().await?;
             }
             self.begin(chain).await?;
-            let record = self.link(chain, entry.clone());
+            let record = self.link(chain, meant.clone());
             self.send(chain, record).await
         };
         let record = timeout(BOUND, sent).await.unwrap_or_else(|_| Err(Failed::Away(self.silent(BOUND))))?;
@@ -608,20 +620,21 @@ impl Inner {
     async fn append_here(
         &self,
         chain: &mut Chain,
-        entry: Entry,
+        meant: Meant,
         resumes: Option<RunId>,
     ) -> Result<Option<Record>, JournalError> {
         let (seq, hash) = (chain.seq, chain.hash.clone());
         let mut batch: Vec<Record> = Vec::new();
         let doubt = chain.doubt.clone();
-        let sent = doubt.as_ref().is_some_and(|doubt| doubt.entry == entry);
+        let sent =
+            doubt.as_ref().is_some_and(|doubt| (&doubt.entry, &doubt.incident) == (&meant.entry, &meant.incident));
         let opening = (seq == 0 && doubt.is_none()).then(|| self.opening(chain));
         let note = (!chain.noted).then(|| self.why_here());
-        let rest = opening.into_iter().chain(note).chain((!sent).then_some(entry));
+        let rest = opening.into_iter().chain(note).chain((!sent).then_some(meant));
         batch.extend(doubt);
-        for entry in rest {
+        for meant in rest {
             let last = batch.last().map_or((seq, hash.clone()), |last| (last.seq, last.hash.clone()));
-            batch.push(self.link_after(chain, last, entry));
+            batch.push(self.link_after(chain, last, meant));
         }
         let Some(last) = batch.last().cloned() else { return Ok(None) };
         let ours = if sent { batch.first().cloned() } else { Some(last.clone()) };
@@ -636,34 +649,39 @@ impl Inner {
         }))
     }
 
-    fn link(&self, chain: &Chain, entry: Entry) -> Record {
-        self.link_after(chain, (chain.seq, chain.hash.clone()), entry)
+    fn link(&self, chain: &Chain, meant: Meant) -> Record {
+        self.link_after(chain, (chain.seq, chain.hash.clone()), meant)
     }
 
-    fn link_after(&self, chain: &Chain, (seq, hash): (u64, String), entry: Entry) -> Record {
+    fn link_after(&self, chain: &Chain, (seq, hash): (u64, String), meant: Meant) -> Record {
         let name = chain.login.clone().unwrap_or_else(|| self.actor.name.clone());
         let actor = Actor { name, ..self.actor.clone() };
-        let hand = Hand { writer: self.writer, actor, incident: self.attending.id() };
-        chain::link(clock::now(), hand, seq + 1, hash, entry)
+        let hand = Hand { writer: self.writer, actor, incident: meant.incident };
+        chain::link(clock::now(), hand, seq + 1, hash, meant.entry)
     }
 
-    fn opening(&self, chain: &Chain) -> Entry {
+    fn opening(&self, chain: &Chain) -> Meant {
         let mut data = serde_json::to_value(&self.process).unwrap_or_default();
         data["user"] = json!(self.actor.name);
         if let Some(ahead_ms) = chain.ahead_ms {
             data["clock_ahead_ms"] = json!(ahead_ms);
         }
-        self.entry(RecordKind::JournalOpen, data)
+        self.of_its_own(self.entry(RecordKind::JournalOpen, data))
     }
 
     /// That the chain goes on here, since when and why.
-    fn why_here(&self) -> Entry {
+    fn why_here(&self) -> Meant {
         let mut data = serde_json::to_value(&self.process).unwrap_or_default();
         if let Some(Left { away, .. }) = self.is_left() {
             data["since"] = json!(away.since.to_string());
             data["why"] = json!(away.why.what);
         }
-        self.redactor.entry(self.entry(RecordKind::JournalAway, data))
+        self.of_its_own(self.redactor.entry(self.entry(RecordKind::JournalAway, data)))
+    }
+
+    /// What the journal says by itself belongs to what is attended to.
+    fn of_its_own(&self, entry: Entry) -> Meant {
+        Meant { entry, incident: self.attending.now() }
     }
 
     fn entry(&self, kind: RecordKind, data: Value) -> Entry {
@@ -734,7 +752,7 @@ impl Inner {
         self.begin(chain).await?;
         let mut data = merged.as_json();
         data["clock_ahead_ms"] = json!(chain.ahead_ms);
-        let record = self.link(chain, self.entry(RecordKind::JournalMerge, data));
+        let record = self.link(chain, self.of_its_own(self.entry(RecordKind::JournalMerge, data)));
         let record = self.send(chain, record).await?;
         self.here.lags(&record).await;
         self.here.catch_up().await;

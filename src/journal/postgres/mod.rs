@@ -17,7 +17,7 @@ pub(super) use line::Failed;
 pub use read::Reader;
 pub use rights::{Rights, rights};
 
-use super::attending::Attending;
+use super::attending::{Attending, Meant};
 use super::chain::Hand;
 use super::lease::{Grant, Lease, Taken};
 use super::process::{Process, actor};
@@ -143,6 +143,11 @@ impl PostgresJournal {
         &self.inner.reader
     }
 
+    async fn append_meant(&self, meant: Meant) -> Result<Record, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        self.whole(async move { inner.append(meant).await }).await
+    }
+
     /// Does it in a task of its own: a caller that stops waiting leaves it done or not done.
     async fn whole<T: Send + 'static>(
         &self,
@@ -163,8 +168,11 @@ impl Journal for PostgresJournal {
     }
 
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
-        let inner = Arc::clone(&self.inner);
-        self.whole(async move { inner.append(entry).await }).await
+        self.append_meant(self.inner.attending.meant(entry, self).await).await
+    }
+
+    async fn append_to(&self, incident: IncidentId, entry: Entry) -> Result<Record, JournalError> {
+        self.append_meant(Meant::to(incident, entry)).await
     }
 
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
@@ -210,7 +218,8 @@ impl Journal for PostgresJournal {
 
     async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
         let inner = Arc::clone(&self.inner);
-        self.whole(async move { inner.reopen(entry).await }).await
+        let meant = inner.attending.meant(entry, self).await;
+        self.whole(async move { inner.reopen(meant).await }).await
     }
 
     async fn of_run(&self, run: RunId) -> Result<Vec<Record>, JournalError> {
@@ -280,7 +289,7 @@ impl Inner {
         let pool = self.reader.pool().await?;
         let (name, ahead) = self.hello(&pool).await.map_err(|error| self.explain("begin a chain in", &error))?;
         let actor = Actor { name, ..self.here.clone() };
-        self.add(&pool, self.opening(ahead), &actor).await?;
+        self.add(&pool, Meant { entry: self.opening(ahead), incident: self.attending.now() }, &actor).await?;
         if !self.beating.swap(true, Ordering::AcqRel) {
             tokio::spawn(beat(Arc::downgrade(self)));
         }
@@ -303,20 +312,20 @@ impl Inner {
         Entry { kind, run: None, step: None, role: None, target: None, env: self.env.clone(), data }
     }
 
-    async fn append(self: &Arc<Self>, entry: Entry) -> Result<Record, JournalError> {
+    async fn append(self: &Arc<Self>, meant: Meant) -> Result<Record, JournalError> {
         let actor = self.ready().await?;
-        let mut entry = self.redactor.entry(entry);
+        let mut entry = self.redactor.entry(meant.entry);
         entry.data = chain::settle(entry.data);
-        self.add(&self.reader.pool().await?, entry, actor).await
+        self.add(&self.reader.pool().await?, Meant { entry, ..meant }, actor).await
     }
 
     /// One that has an end nobody drives; of two who take it up at once the server lets in the first.
-    async fn reopen(self: &Arc<Self>, entry: Entry) -> Result<Option<Record>, JournalError> {
-        let run = entry.run.unwrap_or(RunId(Uuid::nil()));
+    async fn reopen(self: &Arc<Self>, meant: Meant) -> Result<Option<Record>, JournalError> {
+        let run = meant.entry.run.unwrap_or(RunId(Uuid::nil()));
         if self.is_driven(run).await? && !self.claim(run).await? {
             return Ok(None);
         }
-        match self.append(entry).await {
+        match self.append(meant).await {
             Err(_) if self.is_driven(run).await? => Ok(None),
             appended => appended.map(Some),
         }
@@ -328,14 +337,14 @@ impl Inner {
     }
 
     /// One after the other; after a failure the server is asked where the chain stands.
-    async fn add(&self, pool: &PgPool, entry: Entry, actor: &Actor) -> Result<Record, JournalError> {
+    async fn add(&self, pool: &PgPool, meant: Meant, actor: &Actor) -> Result<Record, JournalError> {
         let mut head = self.head.lock().await;
         let (seq, prev) = match head.take() {
             Some(known) => known,
             None => self.last(pool).await.map_err(|error| self.explain("append a record to", &error))?,
         };
-        let hand = Hand { writer: self.writer, actor: actor.clone(), incident: self.attending.id() };
-        let record = chain::link(clock::now(), hand, seq + 1, prev, entry);
+        let hand = Hand { writer: self.writer, actor: actor.clone(), incident: meant.incident };
+        let record = chain::link(clock::now(), hand, seq + 1, prev, meant.entry);
         self.store(pool, &record, PATIENCE).await.map_err(|error| {
             let error = self.explain("append a record to", &error);
             fault::resuming(error, record.entry.run)

@@ -14,7 +14,7 @@ mod read;
 pub use file::BUSY_TIMEOUT;
 pub use read::Reader;
 
-use super::attending::Attending;
+use super::attending::{Attending, Meant};
 use super::chain::Hand;
 use super::lease::{Grant, Lease, Taken};
 use super::process::{Process, actor};
@@ -110,10 +110,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
-        let inner = Arc::clone(&self.inner);
-        let task = tokio::spawn(async move { inner.append(entry).await });
-        task.await
-            .unwrap_or_else(|cut| Err(self.inner.opened.fault("append", &format!("the write was cut off ({cut})"))))
+        self.append_meant(self.inner.attending.meant(entry, self).await).await
+    }
+
+    async fn append_to(&self, incident: IncidentId, entry: Entry) -> Result<Record, JournalError> {
+        self.append_meant(Meant::to(incident, entry)).await
     }
 
     async fn recent(&self, limit: u32) -> Result<Vec<Record>, JournalError> {
@@ -140,7 +141,8 @@ impl Journal for SqliteJournal {
 
     async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
         let inner = Arc::clone(&self.inner);
-        let task = tokio::spawn(async move { inner.reopen(entry).await });
+        let meant = inner.attending.meant(entry, self).await;
+        let task = tokio::spawn(async move { inner.reopen(meant).await });
         task.await
             .unwrap_or_else(|cut| Err(self.inner.opened.fault("take up a run", &format!("it was cut off ({cut})"))))
     }
@@ -188,6 +190,13 @@ impl Journal for SqliteJournal {
 }
 
 impl SqliteJournal {
+    async fn append_meant(&self, meant: Meant) -> Result<Record, JournalError> {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::spawn(async move { inner.append(meant).await });
+        task.await
+            .unwrap_or_else(|cut| Err(self.inner.opened.fault("append", &format!("the write was cut off ({cut})"))))
+    }
+
     /// Does it in a task of its own: a caller that stops waiting leaves it done or not done.
     async fn whole<T: Send + 'static>(
         &self,
@@ -204,28 +213,28 @@ impl SqliteJournal {
 }
 
 impl Inner {
-    async fn append(&self, entry: Entry) -> Result<Record, JournalError> {
+    async fn append(&self, meant: Meant) -> Result<Record, JournalError> {
         self.opened.check()?;
-        let entry = self.settled(entry);
-        self.try_append(entry).await.map_err(|error| self.opened.explain("append a record", &error))
+        let meant = self.settled(meant);
+        self.try_append(meant).await.map_err(|error| self.opened.explain("append a record", &error))
     }
 
     /// Without secrets, and in the one form that is hashed.
-    fn settled(&self, entry: Entry) -> Entry {
-        let mut entry = self.redactor.entry(entry);
+    fn settled(&self, meant: Meant) -> Meant {
+        let mut entry = self.redactor.entry(meant.entry);
         entry.data = chain::settle(entry.data);
-        entry
+        Meant { entry, ..meant }
     }
 
-    async fn reopen(&self, entry: Entry) -> Result<Option<Record>, JournalError> {
+    async fn reopen(&self, meant: Meant) -> Result<Option<Record>, JournalError> {
         self.opened.check()?;
-        let entry = self.settled(entry);
-        self.try_reopen(entry).await.map_err(|error| self.opened.explain("take up a run", &error))
+        let meant = self.settled(meant);
+        self.try_reopen(meant).await.map_err(|error| self.opened.explain("take up a run", &error))
     }
 
-    async fn try_reopen(&self, entry: Entry) -> sqlx::Result<Option<Record>> {
+    async fn try_reopen(&self, meant: Meant) -> sqlx::Result<Option<Record>> {
         let mut change = self.begin().await?;
-        let run = entry.run.unwrap_or(RunId(Uuid::nil()));
+        let run = meant.entry.run.unwrap_or(RunId(Uuid::nil()));
         // One that is finished nobody drives.
         if let Some(driver) = read::driver(&mut change, run).await?
             && driver != self.writer
@@ -234,27 +243,27 @@ impl Inner {
             return Ok(None);
         }
         claim(&mut change, run, self.writer).await?;
-        let record = self.add(&mut change, entry).await?;
+        let record = self.add(&mut change, meant).await?;
         change.commit().await?;
         Ok(Some(record))
     }
 
-    async fn try_append(&self, entry: Entry) -> sqlx::Result<Record> {
+    async fn try_append(&self, meant: Meant) -> sqlx::Result<Record> {
         let mut change = self.begin().await?;
-        let record = self.add(&mut change, entry).await?;
+        let record = self.add(&mut change, meant).await?;
         change.commit().await?;
         Ok(record)
     }
 
     /// The next record of this writer's chain.
-    async fn add(&self, change: &mut SqliteConnection, entry: Entry) -> sqlx::Result<Record> {
+    async fn add(&self, change: &mut SqliteConnection, meant: Meant) -> sqlx::Result<Record> {
         let head: Option<(i64, String)> =
             sqlx::query_as("SELECT seq, hash FROM record WHERE writer = ? ORDER BY seq DESC LIMIT 1")
                 .bind(self.writer.to_string())
                 .fetch_optional(&mut *change)
                 .await?;
         let (seq, prev) = head.unwrap_or_else(|| (0, chain::GENESIS.to_owned()));
-        let record = self.record(entry, seq.unsigned_abs() + 1, prev);
+        let record = self.record(meant, seq.unsigned_abs() + 1, prev);
         insert(change, &record).await?;
         Ok(record)
     }
@@ -263,9 +272,9 @@ impl Inner {
         self.write.begin_with("BEGIN IMMEDIATE").await
     }
 
-    fn record(&self, entry: Entry, seq: u64, prev: String) -> Record {
-        let hand = Hand { writer: self.writer, actor: self.actor.clone(), incident: self.attending.id() };
-        chain::link(clock::now(), hand, seq, prev, entry)
+    fn record(&self, meant: Meant, seq: u64, prev: String) -> Record {
+        let hand = Hand { writer: self.writer, actor: self.actor.clone(), incident: meant.incident };
+        chain::link(clock::now(), hand, seq, prev, meant.entry)
     }
 
     async fn claim(&self, run: RunId) -> Result<bool, JournalError> {

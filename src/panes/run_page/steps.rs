@@ -6,7 +6,7 @@ use super::{Shown, Spot};
 use crate::cx::Cx;
 use crate::domain::prose::{Block, BlockKind};
 use crate::domain::record::StepState;
-use crate::domain::text::clean_lines;
+use crate::domain::text::{self, clean_lines};
 use crate::domain::time;
 use crate::runbook::model::{Fence, Passage, Step};
 use crate::runbook::pace::Usual;
@@ -63,17 +63,13 @@ pub(super) fn took(run: &RunView, at: usize, known: &Known<'_>) -> String {
     let took =
         run.took(at, known.cx.now.wall).map(|took| if run.steps[at].ended.is_some() { age(took) } else { whole(took) });
     let usual = known.usual.get(without_host(&run.steps[at].id));
-    let usual = usual.map(|usual| format!("median {} of {}", age(usual.median), counted(usual.of)));
+    let usual = usual.map(|usual| format!("median {} of {}", age(usual.median), text::counted(usual.of, "run")));
     match (took, usual) {
         (Some(took), Some(usual)) => format!("  {took} ({usual})"),
         (Some(took), None) => format!("  {took}"),
         (None, Some(usual)) if !run.steps[at].state.is_final() => format!("  ({usual})"),
         (None, _) => String::new(),
     }
-}
-
-fn counted(runs: usize) -> String {
-    if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
 }
 
 /// What is known beside the run itself.

@@ -5,8 +5,7 @@
 mod story;
 
 use self::story::tell;
-use super::cursor::Cursor;
-use super::filtered::Filtered;
+use super::listing::Listing;
 use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
@@ -16,7 +15,7 @@ use crate::keymap::Scope;
 use crate::runbook::RunView;
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
+use crate::widgets::grid::Column;
 use crate::widgets::measure::Measure;
 use crate::widgets::{canvas, figure, wrap};
 use ratatui::buffer::Buffer;
@@ -50,15 +49,10 @@ const SYNONYMS: &[(&str, usize)] = &[("started", 1), ("actor", 4), ("target", 3)
 
 /// The view.
 pub struct RunsPane {
-    order: Vec<usize>,
-    cursor: Cursor,
+    list: Listing,
     selected: Option<Selected>,
-    filter: Filtered,
-    slots: Vec<Slot>,
-    window: Window,
     lines: Vec<(Role, String)>,
     title: String,
-    scratch: String,
     /// Runs that are not over, counted by how they stand.
     going: [(usize, &'static str); 4],
     /// What the order depends on: when it did not change, the runs stand as they stood.
@@ -68,15 +62,10 @@ pub struct RunsPane {
 impl Default for RunsPane {
     fn default() -> Self {
         Self {
-            order: Vec::new(),
-            cursor: Cursor::default(),
+            list: Listing::new(COLUMNS, SYNONYMS),
             selected: None,
-            filter: Filtered::new(COLUMNS, SYNONYMS),
-            slots: Vec::new(),
-            window: Window::default(),
             lines: Vec::new(),
             title: String::new(),
-            scratch: String::new(),
             going: [(0, ""); 4],
             arranged_for: None,
         }
@@ -86,7 +75,7 @@ impl Default for RunsPane {
 impl RunsPane {
     /// Newest first; the cursor follows its run.
     fn arrange(&mut self, cx: &Cx<'_>) {
-        let key = (cx.runs.revision(), self.filter.read());
+        let key = (cx.runs.revision(), self.list.filter.read());
         if self.arranged_for.as_ref().is_some_and(|(revision, filter)| (*revision, filter) == key) {
             return;
         }
@@ -101,22 +90,10 @@ impl RunsPane {
             (looked_at, "cut off, being looked at"),
             (left, "cut off, to be resumed"),
         ];
-        self.order.clear();
-        for (index, run) in cx.runs.iter().enumerate().rev() {
-            let words = || self.filter.read().passes(&haystack(run));
-            let cells = || self.filter.compares(|column, out| cell(column, run, cx, out));
-            if self.filter.read().is_empty() || words() && cells() {
-                self.order.push(index);
-            }
-        }
-        self.follow(cx);
-    }
-
-    fn follow(&mut self, cx: &Cx<'_>) {
+        let cell = |column, run: &RunView, out: &mut String| cell(column, run, cx, out);
+        self.list.arrange(cx.runs.iter().enumerate().rev(), haystack, cell);
         let wanted = self.selected.as_ref().and_then(|selected| selected.id.run());
-        let at = wanted
-            .and_then(|id| self.order.iter().position(|index| run_at(cx, *index).is_some_and(|run| run.id == id)));
-        self.cursor.go(at.unwrap_or(self.cursor.at()), self.order.len());
+        self.list.follow(|index| run_at(cx, index).is_some_and(|run| Some(run.id) == wanted));
         self.take(cx);
     }
 
@@ -129,19 +106,7 @@ impl RunsPane {
     }
 
     fn run<'a>(&self, cx: &Cx<'a>) -> Option<&'a RunView> {
-        self.order.get(self.cursor.at()).and_then(|index| run_at(cx, *index))
-    }
-
-    fn fill(&mut self, height: usize, cx: &Cx<'_>) {
-        let rows = self.cursor.window(height, self.order.len());
-        self.window.clear();
-        for index in &self.order[rows] {
-            let Some(run) = run_at(cx, *index) else { continue };
-            self.window.row(RowLook { severity: run.severity(), ..RowLook::default() });
-            for slot in &self.slots {
-                self.window.cell(&mut self.scratch, |out| cell(slot.column, run, cx, out));
-            }
-        }
+        self.list.at().and_then(|index| run_at(cx, index))
     }
 
     fn tell(&mut self, width: usize, cx: &Cx<'_>) {
@@ -153,13 +118,13 @@ impl RunsPane {
         }
         match self.run(cx) {
             Some(run) => tell(&mut self.lines, run, width),
-            None if self.order.is_empty() && cx.runs.iter().len() == 0 && cx.runs.is_unread().is_some() => {
+            None if self.list.is_empty() && cx.runs.iter().len() == 0 && cx.runs.is_unread().is_some() => {
                 let why = cx.runs.is_unread().map(|unread| text::clean(&unread.why)).unwrap_or_default();
                 let mut lines = Vec::new();
                 wrap::lines(&mut lines, &why, width, 0);
                 self.lines.extend(lines.into_iter().map(|line| (Role::SeverityCritical, line)));
             }
-            None if self.order.is_empty() && cx.runs.iter().len() == 0 => {
+            None if self.list.is_empty() && cx.runs.iter().len() == 0 => {
                 self.lines.push((Role::Muted, "nothing was run from this journal yet".to_owned()));
             }
             None => self.lines.push((Role::Muted, "no run passes the filter (Esc clears it)".to_owned())),
@@ -306,7 +271,7 @@ impl Pane for RunsPane {
     fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow {
         self.arrange(cx);
         if let Some(motion) = action.motion() {
-            self.cursor.travel(motion, self.order.len());
+            self.list.travel(motion);
             self.take(cx);
             Flow::Done
         } else {
@@ -316,9 +281,9 @@ impl Pane for RunsPane {
 
     fn refresh(&mut self, at: Place, cx: &Cx<'_>) {
         self.arrange(cx);
-        let (list, story) = parts(at.inside(), self.order.is_empty());
-        place(COLUMNS, 0..COLUMNS.len(), |_| true, list.width, &mut self.slots);
-        self.fill(usize::from(list.height.saturating_sub(1)), cx);
+        let (list, story) = parts(at.inside(), self.list.is_empty());
+        let cell = |column, run: &RunView, out: &mut String| cell(column, run, cx, out);
+        self.list.fill(COLUMNS, list, |index| run_at(cx, index), (RunView::severity, cell));
         self.tell(usize::from(story.width), cx);
         self.cut(usize::from(story.height), cx);
         self.title.clear();
@@ -328,25 +293,16 @@ impl Pane for RunsPane {
                 let _ = write!(self.title, "  {count} {word}");
             }
         }
-        if !self.filter.text().is_empty() {
-            let _ = write!(self.title, "  /{}", text::typed(self.filter.text()));
+        if !self.list.filter.text().is_empty() {
+            let _ = write!(self.title, "  /{}", text::typed(self.list.filter.text()));
         }
     }
 
     fn draw(&self, place: Place, buf: &mut Buffer, cx: &Cx<'_>) {
         let border = if cx.guarded { Role::BorderGuarded } else { Role::BorderFocused };
         draw_frame(place, buf, (cx.style(border), cx.style(Role::TitleFocused)), &self.title, 0);
-        let (list, story) = parts(place.inside(), self.order.is_empty());
-        let look = Look {
-            columns: COLUMNS,
-            titles: &[],
-            slots: &self.slots,
-            sorted: None,
-            selected: (!self.order.is_empty()).then(|| self.cursor.shown()),
-            focused: place.focused,
-            headings: true,
-        };
-        self.window.draw(list, buf, cx.theme, &look);
+        let (list, story) = parts(place.inside(), self.list.is_empty());
+        self.list.draw(COLUMNS, list, buf, (cx, place.focused));
         if story.y > list.y + 1 {
             canvas::rule(buf, Rect { y: list.bottom(), height: 1, ..list }, cx.style(Role::Border));
         }
@@ -360,7 +316,7 @@ impl Pane for RunsPane {
     }
 
     fn rows(&self) -> usize {
-        self.order.len()
+        self.list.len()
     }
 
     fn has(&self, thing: &ThingId, cx: &Cx<'_>) -> bool {
@@ -383,18 +339,18 @@ impl Pane for RunsPane {
     }
 
     fn filter(&self) -> &str {
-        self.filter.text()
+        self.list.filter.text()
     }
 
     fn filter_hint(&self) -> &str {
-        self.filter.hint("words, !not, state:failed, took>1m; Tab completes")
+        self.list.filter.hint("words, !not, state:failed, took>1m; Tab completes")
     }
 
     fn completed(&self, typed: &str) -> Option<String> {
-        self.filter.completed(typed)
+        self.list.filter.completed(typed)
     }
 
     fn set_filter(&mut self, text: &str) {
-        self.filter.set(text);
+        self.list.filter.set(text);
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! Reads the fold of journal records only, so that it cannot tell another story than the journal.
 
-use super::cursor::Cursor;
-use super::filtered::Filtered;
+use super::listing::Listing;
 use super::table::draw_frame;
 use super::{Details, Flow, Pane, PaneKind, Place, Presence, Section, Selected};
 use crate::action::Action;
@@ -14,8 +13,10 @@ use crate::incident::{Incident, clocks};
 use crate::keymap::Scope;
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
-use crate::widgets::grid::{Column, Look, RowLook, Slot, Window, place};
+use crate::widgets::grid::Column;
 use crate::widgets::{canvas, wrap};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write;
@@ -37,65 +38,66 @@ const COLUMNS: &[Column] = &[
     Column::text("KIND", 8, 0, 3),
     Column::text("WHO", 12, 1, 7),
     Column::text("WHAT", 30, 6, 8),
-    Column::text("RECORDED IN", 26, 0, 2),
+    Column::text("RECORDED IN", 30, 0, 2),
 ];
+
+/// The same where lines are of another day than today.
+const DATED: &[Column] = &[Column::text("TIME (UTC)", 15, 0, 9), COLUMNS[1], COLUMNS[2], COLUMNS[3], COLUMNS[4]];
 
 const SYNONYMS: &[(&str, usize)] = &[("time", 0), ("by", 2)];
 
 /// The view.
 pub struct Timeline {
-    order: Vec<usize>,
-    cursor: Cursor,
+    list: Listing,
     selected: Option<Selected>,
-    filter: Filtered,
-    slots: Vec<Slot>,
-    window: Window,
     head: Vec<(Role, String)>,
     title: String,
-    scratch: String,
+    /// The day by which times are written.
+    today: Timestamp,
+    dated: bool,
     /// What the order depends on.
-    arranged_for: Option<(u64, Option<IncidentId>, Filter)>,
+    arranged_for: Option<(u64, Option<IncidentId>, Filter, Date)>,
 }
 
 impl Default for Timeline {
     fn default() -> Self {
         Self {
-            order: Vec::new(),
-            cursor: Cursor::default(),
+            list: Listing::new(COLUMNS, SYNONYMS),
             selected: None,
-            filter: Filtered::new(COLUMNS, SYNONYMS),
-            slots: Vec::new(),
-            window: Window::default(),
             head: Vec::new(),
             title: String::new(),
-            scratch: String::new(),
+            today: Timestamp::UNIX_EPOCH,
+            dated: false,
             arranged_for: None,
         }
     }
 }
 
 impl Timeline {
+    const fn columns(&self) -> &'static [Column] {
+        if self.dated { DATED } else { COLUMNS }
+    }
+
     /// Newest first; the cursor follows its line.
     fn arrange(&mut self, cx: &Cx<'_>) {
         let incident = cx.watch.shown();
-        let key = (cx.watch.incidents().revision(), incident.map(|incident| incident.id), self.filter.read().clone());
+        let key = (
+            cx.watch.incidents().revision(),
+            incident.map(|incident| incident.id),
+            self.list.filter.read().clone(),
+            time::day(cx.now.wall),
+        );
         if self.arranged_for.as_ref() == Some(&key) {
             return;
         }
-        self.order.clear();
-        for (index, line) in incident.into_iter().flat_map(|incident| incident.lines.iter().enumerate().rev()) {
-            let words = || self.filter.read().passes(&haystack(line));
-            let cells = || self.filter.compares(|column, out| cell(column, line, out));
-            if key.2.is_empty() || words() && cells() {
-                self.order.push(index);
-            }
-        }
+        self.today = cx.now.wall;
+        let today = time::day(self.today);
+        self.dated = incident.is_some_and(|incident| incident.lines.iter().any(|line| time::day(line.at) != today));
+        let lines = incident.into_iter().flat_map(|incident| incident.lines.iter().enumerate().rev());
+        self.list.arrange(lines, haystack, |column, line, out| cell(column, line, cx.now.wall, out));
         self.arranged_for = Some(key);
         let wanted = self.selected.as_ref().map(|selected| &selected.id);
-        let at = wanted.and_then(|id| {
-            self.order.iter().position(|index| line_at(cx, *index).is_some_and(|line| thing(line) == *id))
-        });
-        self.cursor.go(at.unwrap_or(self.cursor.at()), self.order.len());
+        self.list.follow(|index| line_at(cx, index).is_some_and(|line| wanted == Some(&thing(line))));
         self.take(cx);
     }
 
@@ -105,19 +107,7 @@ impl Timeline {
     }
 
     fn line<'a>(&self, cx: &Cx<'a>) -> Option<&'a Line> {
-        self.order.get(self.cursor.at()).and_then(|index| line_at(cx, *index))
-    }
-
-    fn fill(&mut self, height: usize, cx: &Cx<'_>) {
-        let rows = self.cursor.window(height, self.order.len());
-        self.window.clear();
-        for index in &self.order[rows] {
-            let Some(line) = line_at(cx, *index) else { continue };
-            self.window.row(RowLook { severity: line.severity, ..RowLook::default() });
-            for slot in &self.slots {
-                self.window.cell(&mut self.scratch, |out| cell(slot.column, line, out));
-            }
-        }
+        self.list.at().and_then(|index| line_at(cx, index))
     }
 
     /// What it is, who does what, and what is known, above the lines.
@@ -151,10 +141,10 @@ impl Timeline {
         self.title.clear();
         let _ = write!(self.title, "7 {}", KIND.title);
         if let Some(incident) = cx.watch.shown() {
-            let _ = write!(self.title, "  {}  {} lines", incident.short(), incident.lines.len());
+            let _ = write!(self.title, "  {}  {}", incident.short(), text::counted(incident.lines.len(), "line"));
         }
-        if !self.filter.text().is_empty() {
-            let _ = write!(self.title, "  /{}", text::typed(self.filter.text()));
+        if !self.list.filter.text().is_empty() {
+            let _ = write!(self.title, "  /{}", text::typed(self.list.filter.text()));
         }
     }
 }
@@ -162,11 +152,10 @@ impl Timeline {
 fn heading(incident: &Incident, cx: &Cx<'_>) -> String {
     let age = time::words(time::between(incident.declared.at, cx.watch.at(incident, cx.now)));
     let (priority, word) = (incident.priority.word(), incident.word());
-    format!(
-        "{priority} {}: {word}, declared {age} ago by {}",
-        text::clean(&incident.title),
-        text::clean(&incident.declared.by)
-    )
+    let (title, by) = (text::clean(&incident.title), text::clean(&incident.declared.by));
+    // One that nobody has answered says it once.
+    let stands = if word == "declared" { "declared".to_owned() } else { format!("{word}, declared") };
+    format!("{priority} {title}: {stands} {age} ago by {by}")
 }
 
 fn duties(incident: &Incident) -> String {
@@ -186,7 +175,7 @@ fn due(incident: &Incident, cx: &Cx<'_>) -> String {
     let clocks = clocks::running(incident, &cx.watch.rules, cx.watch.at(incident, cx.now));
     let told = clocks.iter().map(|clock| {
         let whom = clock.whom().map(|whom| format!(" ({})", text::clean(&whom))).unwrap_or_default();
-        format!("{}{whom} {}, by {}", clock.word(), clock.figure(), clock.at.strftime("%H:%M:%SZ"))
+        format!("{}{whom} {}, by {}", clock.word(), clock.figure(), time::moment(clock.at, cx.now.wall))
     });
     told.collect::<Vec<_>>().join("   ")
 }
@@ -207,14 +196,16 @@ fn haystack(line: &Line) -> String {
     format!("{} {} {} {}", line.kind.word(), line.by, line.what, line.link).to_lowercase()
 }
 
-fn cell(column: usize, line: &Line, out: &mut String) -> Role {
+fn cell(column: usize, line: &Line, today: Timestamp, out: &mut String) -> Role {
     let (role, word) = match column {
         0 => {
-            let _ = write!(out, "{}", line.at.strftime("%H:%M:%SZ"));
+            let _ = write!(out, "{}", line.at.strftime(time::moment_form(line.at, today)));
             return Role::Muted;
         }
         1 => (Role::Muted, line.kind.word()),
         2 => (Role::Text, line.by.as_str()),
+        // It stands where it stood, and does not count.
+        3 if line.taken_back => (Role::Faint, line.what.as_str()),
         3 => (if line.off_path { Role::SeverityWarning } else { Role::Text }, line.what.as_str()),
         _ => (Role::Faint, line.link.as_str()),
     };
@@ -226,7 +217,7 @@ impl Pane for Timeline {
     fn act(&mut self, action: &Action, cx: &Cx<'_>) -> Flow {
         self.arrange(cx);
         let Some(motion) = action.motion() else { return Flow::Pass };
-        self.cursor.travel(motion, self.order.len());
+        self.list.travel(motion);
         self.take(cx);
         Flow::Done
     }
@@ -235,9 +226,9 @@ impl Pane for Timeline {
         self.arrange(cx);
         let inside = at.inside();
         self.tell(usize::from(inside.width), cx);
-        place(COLUMNS, 0..COLUMNS.len(), |_| true, inside.width, &mut self.slots);
-        let list = below(inside, self.head.len());
-        self.fill(usize::from(list.height.saturating_sub(1)), cx);
+        let (columns, today, room) = (self.columns(), self.today, below(inside, self.head.len()));
+        let cell = |column, line: &Line, out: &mut String| cell(column, line, today, out);
+        self.list.fill(columns, room, |index| line_at(cx, index), (|line: &Line| line.severity, cell));
         self.name(cx);
     }
 
@@ -248,16 +239,7 @@ impl Pane for Timeline {
         for ((role, line), y) in self.head.iter().zip(inside.top()..inside.bottom()) {
             canvas::put(buf, (inside.x, y), line, inside.width, cx.style(*role));
         }
-        let look = Look {
-            columns: COLUMNS,
-            titles: &[],
-            slots: &self.slots,
-            sorted: None,
-            selected: (!self.order.is_empty()).then(|| self.cursor.shown()),
-            focused: place.focused,
-            headings: true,
-        };
-        self.window.draw(below(inside, self.head.len()), buf, cx.theme, &look);
+        self.list.draw(self.columns(), below(inside, self.head.len()), buf, (cx, place.focused));
     }
 
     fn settle(&mut self, cx: &Cx<'_>) {
@@ -265,7 +247,7 @@ impl Pane for Timeline {
     }
 
     fn rows(&self) -> usize {
-        self.order.len()
+        self.list.len()
     }
 
     fn has(&self, wanted: &ThingId, cx: &Cx<'_>) -> bool {
@@ -297,19 +279,19 @@ impl Pane for Timeline {
     }
 
     fn filter(&self) -> &str {
-        self.filter.text()
+        self.list.filter.text()
     }
 
     fn filter_hint(&self) -> &str {
-        self.filter.hint("words, !not, kind:change, who:ada; Tab completes")
+        self.list.filter.hint("words, !not, kind:change, who:ada; Tab completes")
     }
 
     fn completed(&self, typed: &str) -> Option<String> {
-        self.filter.completed(typed)
+        self.list.filter.completed(typed)
     }
 
     fn set_filter(&mut self, text: &str) {
-        self.filter.set(text);
+        self.list.filter.set(text);
     }
 }
 
