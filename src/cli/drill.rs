@@ -79,7 +79,7 @@ impl Drill {
 
     fn scenario(&self) -> color_eyre::Result<Scenario> {
         let path = PathBuf::from(&self.scenario);
-        if self.scenario.ends_with(".toml") {
+        if path.extension().is_some_and(|end| end == "toml") {
             let text = std::fs::read_to_string(&path).wrap_err_with(|| format!("{} can't be read", path.display()))?;
             return Scenario::read(&text).map_err(|why| eyre!("{}: {why}", path.display()));
         }

@@ -162,7 +162,7 @@ pub const JOURNAL_BACK: &str = "the team's journal is back, and has what was rec
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::JournalOpen,
         Self::JournalAway,
         Self::JournalMerge,

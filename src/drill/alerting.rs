@@ -127,8 +127,8 @@ impl Silences {
     }
 
     fn uuid(&mut self) -> String {
-        let [a, b, c, d, e] = [8, 4, 3, 3, 12].map(|digits| self.chance.hex(digits));
-        format!("{a}-{b}-4{c}-8{d}-{e}")
+        let parts = [8, 4, 3, 3, 12].map(|digits| self.chance.hex(digits));
+        format!("{}-{}-4{}-8{}-{}", parts[0], parts[1], parts[2], parts[3], parts[4])
     }
 }
 

@@ -92,7 +92,9 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
         let server = if of.len() == 1 { &servers[of.start].name } else { name };
         let _ = write!(text, "server = \"{server}\"\n\n");
     }
-    servers.iter().for_each(|one| server(one, places, large, &mut text));
+    for one in servers {
+        server(one, places, large, &mut text);
+    }
     text
 }
 

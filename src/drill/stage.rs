@@ -98,9 +98,9 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be done.
-    pub fn order(&mut self, order: Order) -> Result<(), Refused> {
+    pub fn order(&mut self, order: &Order) -> Result<(), Refused> {
         self.world.order(order.clone())?;
-        self.kept.order(&self.world, &order);
+        self.kept.order(&self.world, order);
         Ok(())
     }
 

@@ -106,7 +106,9 @@ pub fn text(stage: &Stage) -> String {
         let _ = writeln!(text, "What was wrong: {}", scenario.wrong);
     }
     for (what, list) in [("It is mended by", &scenario.mends), ("It is not by", &scenario.worse)] {
-        list.iter().for_each(|one| drop(writeln!(text, "{what}: {one}")));
+        for one in list {
+            let _ = writeln!(text, "{what}: {one}");
+        }
     }
     if !scenario.runbooks.is_empty() {
         let _ = writeln!(text, "Runbooks: {}", scenario.runbooks.join(", "));
@@ -171,7 +173,7 @@ mod tests {
             "disk-filling" => vec![Order::Fill(named("game-1"), 0.0), Order::Clean(named("game-1"), 1e11)],
             other => panic!("{other} has no end here"),
         };
-        orders.into_iter().for_each(|order| stage.order(order).unwrap());
+        orders.into_iter().for_each(|order| stage.order(&order).unwrap());
     }
 
     #[test]

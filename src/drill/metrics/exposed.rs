@@ -87,12 +87,10 @@ impl Target {
         if !world.servers[self.server].up {
             return Err("context deadline exceeded".to_owned());
         }
-        match self.job == Job::Node || world.serves(self.server) {
-            true => Ok(()),
-            false => {
-                Err(format!("Get \"http://{instance}/metrics\": dial tcp {instance}: connect: connection refused"))
-            }
+        if self.job == Job::Node || world.serves(self.server) {
+            return Ok(());
         }
+        Err(format!("Get \"http://{instance}/metrics\": dial tcp {instance}: connect: connection refused"))
     }
 
     /// What it tells, without the labels that Prometheus adds.

@@ -45,13 +45,13 @@ impl Engine {
     }
 
     /// The container that an id, the beginning of one, or a name means.
-    fn find(&self, stage: &Stage, word: &str) -> Result<usize, Response> {
+    fn find(&self, stage: &Stage, word: &str) -> Result<usize, Box<Response>> {
         let all = &stage.world.containers;
         let name = word.trim_start_matches('/');
         let mut own = self.containers(stage);
         let of = own.clone().find(|at| all[*at].id == word || answers::name(self, stage, *at) == name);
         of.or_else(|| own.find(|at| word.len() >= 4 && all[*at].id.starts_with(word)))
-            .ok_or_else(|| message(StatusCode::NOT_FOUND, &format!("No such container: {word}")))
+            .ok_or_else(|| Box::new(message(StatusCode::NOT_FOUND, &format!("No such container: {word}"))))
     }
 }
 
@@ -152,7 +152,7 @@ async fn inspect(State(engine): State<Engine>, Path(id): Path<String>) -> Respon
     let stage = engine.stage.lock();
     match engine.find(&stage, &id) {
         Ok(at) => Json(answers::inspection(&engine, &stage, at)).into_response(),
-        Err(none) => none,
+        Err(none) => *none,
     }
 }
 
@@ -164,7 +164,7 @@ async fn act(
     let mut stage = engine.stage.lock();
     let at = match engine.find(&stage, &id) {
         Ok(at) => at,
-        Err(none) => return none,
+        Err(none) => return *none,
     };
     let runs = stage.world.containers[at].runs();
     let order = match verb.as_str() {
@@ -179,7 +179,7 @@ async fn act(
         "kill" => Order::Stop(at),
         other => return message(StatusCode::NOT_IMPLEMENTED, &format!("a drill's engine can't {other} a container")),
     };
-    match stage.order(order) {
+    match stage.order(&order) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(Refused(why)) => message(StatusCode::CONFLICT, &why),
     }

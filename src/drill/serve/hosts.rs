@@ -39,9 +39,9 @@ fn find(stage: &Stage, name: &str) -> Option<usize> {
 }
 
 /// The machine of that name, when its service answers.
-fn serving(stage: &Stage, name: &str) -> Result<usize, Response> {
-    let at = find(stage, name).ok_or_else(|| StatusCode::NOT_FOUND.into_response())?;
-    if stage.world.serves(at) { Ok(at) } else { Err(HangUp.into_response()) }
+fn serving(stage: &Stage, name: &str) -> Result<usize, Box<Response>> {
+    let at = find(stage, name).ok_or_else(|| Box::new(StatusCode::NOT_FOUND.into_response()))?;
+    if stage.world.serves(at) { Ok(at) } else { Err(Box::new(HangUp.into_response())) }
 }
 
 async fn node(State((stage, _)): Held, Path(host): Path<String>) -> Response {
@@ -54,7 +54,7 @@ async fn metrics(State((stage, _)): Held, Path(host): Path<String>) -> Response 
     let stage = stage.lock();
     match serving(&stage, &host) {
         Ok(server) => tell(&stage, Target { job: Job::Godot, server }),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -71,7 +71,7 @@ fn tell(stage: &Stage, target: Target) -> Response {
 async fn health(State((stage, _)): Held, Path(host): Path<String>) -> Response {
     match serving(&stage.lock(), &host) {
         Ok(_) => Json(json!({ "status": "healthy" })).into_response(),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -79,7 +79,7 @@ async fn status(State((stage, _)): Held, Path(host): Path<String>) -> Response {
     let stage = stage.lock();
     match serving(&stage, &host) {
         Ok(at) => Json(body(&stage, at)).into_response(),
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -103,12 +103,12 @@ async fn drain(State((stage, token)): Held, Path(host): Path<String>, headers: H
     let at = match serving(&stage, &host) {
         Ok(at) if stage.world.servers[at].role == Role::Game => at,
         Ok(_) => return StatusCode::NOT_FOUND.into_response(),
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     // A body that names a target drains; `{"drain": false}` lets players in again.
     let wanted: Value = serde_json::from_str(&body).unwrap_or_default();
     let draining = wanted.get("drain").and_then(Value::as_bool).unwrap_or(true);
-    match stage.order(Order::Drain(at, draining)) {
+    match stage.order(&Order::Drain(at, draining)) {
         Ok(()) => (StatusCode::ACCEPTED, Json(json!({ "draining": draining }))).into_response(),
         Err(why) => (StatusCode::CONFLICT, Json(json!({ "error": why.0 }))).into_response(),
     }

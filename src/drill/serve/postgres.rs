@@ -299,7 +299,7 @@ impl ExtendedQueryHandler for Backend {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let count = (1..).take_while(|at| of.statement.contains(&format!("${at}"))).count();
+        let count = (1..=99).take_while(|at| of.statement.contains(&format!("${at}"))).count();
         let types: Vec<Type> =
             (0..count).map(|at| of.parameter_types.get(at).cloned().flatten().unwrap_or(Type::TEXT)).collect();
         let nothing = vec![V::Null; count];

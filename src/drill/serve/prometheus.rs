@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use serde::Deserialize;
-use serde_json::{Value as Json_, json};
+use serde_json::{Value as Data, json};
 use tokio::net::TcpListener;
 
 /// Points of a range that are told at most, as there.
@@ -20,10 +20,10 @@ const MOST_POINTS: f64 = 11_000.0;
 
 /// Serves it.
 pub async fn serve(listener: TcpListener, stage: Shared, alertmanager: String) {
-    wire::on_port(listener, router(stage, alertmanager)).await;
+    wire::on_port(listener, router(stage, &alertmanager)).await;
 }
 
-fn router(stage: Shared, alertmanager: String) -> Router {
+fn router(stage: Shared, alertmanager: &str) -> Router {
     let managers = json!({
         "activeAlertmanagers": [{ "url": format!("{alertmanager}/api/v2/alerts") }],
         "droppedAlertmanagers": [],
@@ -34,11 +34,11 @@ fn router(stage: Shared, alertmanager: String) -> Router {
         .route("/api/v1/alerts", get(alerts))
         .route("/api/v1/rules", get(rules))
         .route("/api/v1/targets", get(targets))
-        .route("/api/v1/alertmanagers", get(move || async move { success(managers) }))
-        .route("/api/v1/status/config", get(|| async { success(json!({ "yaml": "global: {}\n" })) }))
+        .route("/api/v1/alertmanagers", get(move || async move { success(&managers) }))
+        .route("/api/v1/status/config", get(|| async { success(&json!({ "yaml": "global: {}\n" })) }))
         .route(
             "/api/v1/status/buildinfo",
-            get(|| async { success(json!({ "version": "3.5.0", "goVersion": "none" })) }),
+            get(|| async { success(&json!({ "version": "3.5.0", "goVersion": "none" })) }),
         )
         .route("/-/healthy", get(|| async { "Prometheus Server is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Prometheus Server is Ready.\n" }))
@@ -46,7 +46,7 @@ fn router(stage: Shared, alertmanager: String) -> Router {
         .with_state(stage)
 }
 
-fn success(data: Json_) -> Response {
+fn success(data: &Data) -> Response {
     Json(json!({ "status": "success", "data": data })).into_response()
 }
 
@@ -71,7 +71,7 @@ async fn query(State(stage): State<Shared>, Form(asked): Form<Asked>) -> Respons
     let stage = stage.lock();
     let query = asked.time.map_or_else(|| stage.query(), |at| stage.query_at(at));
     match query.run(&expr) {
-        Ok(value) => success(told(query.at, value)),
+        Ok(value) => success(&told(query.at, value)),
         Err(why) => error(StatusCode::UNPROCESSABLE_ENTITY, "execution", &why),
     }
 }
@@ -91,12 +91,12 @@ async fn range(State(stage): State<Shared>, Form(asked): Form<Asked>) -> Respons
     let stage = stage.lock();
     let steps = ((end - start) / step).max(0.0) as usize;
     match stage.query_at(end).over(&expr, (0..=steps).map(|at| start + at as f64 * step)) {
-        Ok(runs) => success(json!({ "resultType": "matrix", "result": runs.iter().map(run).collect::<Vec<_>>() })),
+        Ok(runs) => success(&json!({ "resultType": "matrix", "result": runs.iter().map(run).collect::<Vec<_>>() })),
         Err(why) => error(StatusCode::UNPROCESSABLE_ENTITY, "execution", &why),
     }
 }
 
-fn told(at: f64, value: Value) -> Json_ {
+fn told(at: f64, value: Value) -> Data {
     let (kind, result) = match value {
         Value::Scalar(value) => ("scalar", json!([at, number(value)])),
         Value::Text(text) => ("string", json!([at, text])),
@@ -106,12 +106,12 @@ fn told(at: f64, value: Value) -> Json_ {
     json!({ "resultType": kind, "result": result })
 }
 
-fn sample(at: f64, one: &Sample) -> Json_ {
+fn sample(at: f64, one: &Sample) -> Data {
     json!({ "metric": &one.labels, "value": [at, number(one.value)] })
 }
 
-fn run(one: &Run) -> Json_ {
-    let values: Vec<Json_> = one.points.iter().map(|(at, value)| json!([at, number(*value)])).collect();
+fn run(one: &Run) -> Data {
+    let values: Vec<Data> = one.points.iter().map(|(at, value)| json!([at, number(*value)])).collect();
     json!({ "metric": &one.labels, "values": values })
 }
 
@@ -127,12 +127,12 @@ fn number(value: f64) -> String {
 
 async fn alerts(State(stage): State<Shared>) -> Response {
     let stage = stage.lock();
-    let all: Vec<Json_> =
+    let all: Vec<Data> =
         stage.rules.iter().flat_map(|rule| rule.alerts.values()).map(|one| alert(&stage, one)).collect();
-    success(json!({ "alerts": all }))
+    success(&json!({ "alerts": all }))
 }
 
-fn alert(stage: &Stage, one: &Alert) -> Json_ {
+fn alert(stage: &Stage, one: &Alert) -> Data {
     json!({
         "labels": &one.labels,
         "annotations": &one.annotations,
@@ -144,24 +144,24 @@ fn alert(stage: &Stage, one: &Alert) -> Json_ {
 
 async fn rules(State(stage): State<Shared>) -> Response {
     let stage = stage.lock();
-    let mut groups: Vec<(&str, Vec<Json_>)> = Vec::new();
+    let mut groups: Vec<(&str, Vec<Data>)> = Vec::new();
     for one in &stage.rules {
         match groups.last_mut().filter(|(name, _)| *name == one.group) {
             Some((_, rules)) => rules.push(rule(&stage, one)),
             None => groups.push((&one.group, vec![rule(&stage, one)])),
         }
     }
-    let group = |(name, rules): (&str, Vec<Json_>)| {
+    let group = |(name, rules): (&str, Vec<Data>)| {
         json!({
             "name": name, "file": "alerts.yml", "rules": rules, "interval": 5, "limit": 0, "evaluationTime": 0.0004,
             "lastEvaluation": stage.clock.moment(stage.world.at).to_string(),
         })
     };
-    success(json!({ "groups": groups.into_iter().map(group).collect::<Vec<_>>() }))
+    success(&json!({ "groups": groups.into_iter().map(group).collect::<Vec<_>>() }))
 }
 
-fn rule(stage: &Stage, one: &Rule) -> Json_ {
-    let alerts: Vec<Json_> = one.alerts.values().map(|of| alert(stage, of)).collect();
+fn rule(stage: &Stage, one: &Rule) -> Data {
+    let alerts: Vec<Data> = one.alerts.values().map(|of| alert(stage, of)).collect();
     let state = match () {
         () if one.alerts.values().any(|of| of.fires.is_some()) => "firing",
         () if !one.alerts.is_empty() => "pending",
@@ -190,6 +190,6 @@ async fn targets(State(stage): State<Shared>) -> Response {
             "scrapeInterval": "5s", "scrapeTimeout": "3s",
         })
     };
-    let all: Vec<Json_> = Target::all(world).map(target).collect();
-    success(json!({ "activeTargets": all, "droppedTargets": [], "droppedTargetCounts": {} }))
+    let all: Vec<Data> = Target::all(world).map(target).collect();
+    success(&json!({ "activeTargets": all, "droppedTargets": [], "droppedTargetCounts": {} }))
 }

@@ -206,7 +206,7 @@ impl Database {
             session.changed = at;
             if self.chance.happens(*busy) {
                 (session.at, session.asked, session.xact) = (At::Active, at, Some(at));
-                session.query = (*self.chance.one_of(&QUERIES)).to_owned();
+                (*self.chance.one_of(&QUERIES)).clone_into(&mut session.query);
             } else {
                 (session.at, session.xact) = (At::Idle, None);
             }

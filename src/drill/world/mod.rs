@@ -208,10 +208,7 @@ impl World {
         let weights: f64 =
             self.servers.iter().zip(&open).filter(|(_, open)| **open).map(|(one, _)| one.attraction).sum();
         for (at, open) in open.into_iter().enumerate() {
-            let goal = match open {
-                true => (all * self.servers[at].attraction / weights).min(FULL * 1.6),
-                false => 0.0,
-            };
+            let goal = if open { (all * self.servers[at].attraction / weights).min(FULL * 1.6) } else { 0.0 };
             let (serves, server) = (self.serves(at), &mut self.servers[at]);
             server.players = match serves {
                 // Whom a draining shard has, moves on within a minute or so.

@@ -72,15 +72,15 @@ impl World {
             Order::Terminate(pid) => self.databases[0].terminate(pid).then_some(()).ok_or_else(|| no_session(pid)),
             Order::Cancel(pid) => self.databases[0].cancel(pid, self.at).then_some(()).ok_or_else(|| no_session(pid)),
             other => {
-                self.change(other);
+                self.change(&other);
                 Ok(())
             }
         }
     }
 
     /// What always can be done.
-    fn change(&mut self, order: Order) {
-        match order {
+    fn change(&mut self, order: &Order) {
+        match *order {
             Order::Drain(at, draining) => self.servers[at].draining = draining,
             Order::Attract(at, times) => self.servers[at].attraction = times,
             Order::Fill(at, growth) => self.servers[at].disk_growth = growth,

@@ -55,10 +55,8 @@ fn number(op: &str, left: f64, right: f64) -> Result<f64, String> {
 /// The value of one pair: computed, or, of a comparison without `bool`, `kept` where it holds and nothing where not; whether it is computed.
 fn one(op: &str, pair: (f64, f64), kept: f64, bool: bool) -> Result<Option<(f64, bool)>, String> {
     let value = number(op, pair.0, pair.1)?;
-    Ok(match is_comparison(op) && !bool {
-        true => (value == 1.0).then_some((kept, false)),
-        false => Some((value, true)),
-    })
+    let filters = is_comparison(op) && !bool;
+    Ok(if filters { (value > 0.0).then_some((kept, false)) } else { Some((value, true)) })
 }
 
 fn each(samples: Vec<Sample>, to: impl Fn(f64) -> Result<Option<(f64, bool)>, String>) -> Result<Value, String> {

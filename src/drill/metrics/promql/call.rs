@@ -22,8 +22,8 @@ pub(super) fn run(query: &Query<'_>, call: &Call) -> Result<Value, String> {
         )),
         ("histogram_quantile", [of, buckets]) => quantile(query, scalar(query, of)?, buckets),
         ("label_replace", [of, rest @ ..]) => label_replace(query, of, rest),
-        ("clamp_min", [of, least]) => each(query, of, |value, least| value.max(least), scalar(query, least)?),
-        ("clamp_max", [of, most]) => each(query, of, |value, most| value.min(most), scalar(query, most)?),
+        ("clamp_min", [of, least]) => each(query, of, f64::max, scalar(query, least)?),
+        ("clamp_max", [of, most]) => each(query, of, f64::min, scalar(query, most)?),
         (name, [of]) => match plain(name) {
             Some(to) => each(query, of, |value, _| to(value), 0.0),
             None => over(query, name, of),
@@ -128,7 +128,9 @@ fn of_range(name: &str) -> Option<OfRange> {
         "sum_over_time" => |points, _| Some(points.iter().map(|(_, value)| value).sum()),
         "avg_over_time" => |points, _| Some(points.iter().map(|(_, value)| value).sum::<f64>() / points.len() as f64),
         "count_over_time" => |points, _| Some(points.len() as f64),
-        "changes" => |points, _| Some(points.windows(2).filter(|pair| pair[0].1 != pair[1].1).count() as f64),
+        "changes" => {
+            |points, _| Some(points.windows(2).filter(|pair| pair[0].1.total_cmp(&pair[1].1).is_ne()).count() as f64)
+        }
         "resets" => |points, _| Some(points.windows(2).filter(|pair| pair[1].1 < pair[0].1).count() as f64),
         _ => return None,
     })

@@ -117,7 +117,7 @@ pub(super) async fn stats(State(engine): State<Engine>, Path(id): Path<String>, 
     let found = engine.find(&engine.stage.lock(), &id);
     let at = match found {
         Ok(at) => at,
-        Err(none) => return none,
+        Err(none) => return *none,
     };
     let json_type = [(CONTENT_TYPE, "application/json")];
     if !wants(&asked, "stream", true) {
@@ -168,7 +168,7 @@ pub(super) async fn logs(State(engine): State<Engine>, Path(id): Path<String>, Q
         let stage = engine.stage.lock();
         match engine.find(&stage, &id) {
             Ok(at) => (at, first_line(&stage, at, &asked)),
-            Err(none) => return none,
+            Err(none) => return *none,
         }
     };
     let raw = [(CONTENT_TYPE, "application/vnd.docker.multiplexed-stream")];

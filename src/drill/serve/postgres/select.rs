@@ -167,7 +167,7 @@ fn headings(items: &[SelectItem], from: &[Column], context: &Context<'_>, outer:
     for of in items {
         match of {
             SelectItem::UnnamedExpr(expr) => {
-                columns.push(Column { table: String::new(), name: name(expr), ty: ty(expr, from, context, outer) })
+                columns.push(Column { table: String::new(), name: name(expr), ty: ty(expr, from, context, outer) });
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 columns.push(Column {

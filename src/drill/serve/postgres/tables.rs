@@ -182,7 +182,7 @@ impl Catalog for Tables<'_> {
             "pg_stat_database" => (STAT_DATABASE, self.counters()),
             "pg_stat_archiver" => (ARCHIVER, vec![vec![V::Int(812), V::Int(0), V::Null, V::Null, V::Time(self.now)]]),
             "pg_prepared_xacts" => (PREPARED, Vec::new()),
-            "pg_roles" => (ROLES, self.roles()),
+            "pg_roles" => (ROLES, roles()),
             "pg_settings" => (SETTINGS, self.settings()),
             "pg_class" => (CLASS, vec![vec![V::Int(SHARDS), V::text("shards"), V::Int(2200)]]),
             "pg_namespace" => (NAMESPACE, vec![vec![V::Int(2200), V::text("public")]]),
@@ -426,12 +426,6 @@ impl Tables<'_> {
         })
     }
 
-    fn roles(&self) -> Vec<Vec<V>> {
-        let own = [(16_389, "spacetime"), (16_390, "quarterdeck"), (16_391, "quarterdeck_ops"), (16_392, "metrics")];
-        let row = |(oid, name, all): (i64, &str, bool)| vec![V::Int(oid), V::text(name), V::Bool(all), V::Bool(all)];
-        std::iter::once(row((10, "postgres", true))).chain(own.map(|(oid, name)| row((oid, name, false)))).collect()
-    }
-
     fn settings(&self) -> Vec<Vec<V>> {
         let names = ["max_connections", "superuser_reserved_connections", "reserved_connections", "wal_level"];
         names.iter().map(|name| vec![V::text(name), V::Text(self.setting(name).unwrap_or_default())]).collect()
@@ -471,7 +465,7 @@ impl Tables<'_> {
             "pg_is_wal_replay_paused" => V::Bool(self.with(|_, database, _| database.stalled)),
             "pg_wal_replay_resume" | "pg_wal_replay_pause" if self.which == 1 => {
                 let stalled = name == "pg_wal_replay_pause";
-                self.stage.borrow_mut().order(Order::Stall(stalled)).map_err(|why| why.0)?;
+                self.stage.borrow_mut().order(&Order::Stall(stalled)).map_err(|why| why.0)?;
                 V::text("")
             }
             "pg_database_size" | "pg_relation_size" | "pg_total_relation_size" => {
@@ -487,7 +481,7 @@ impl Tables<'_> {
     fn blocking(&self, pid: Option<f64>) -> V {
         let Some(pid) = pid else { return V::Null };
         self.with(|_, database, _| {
-            let session = database.sessions.iter().find(|session| f64::from(session.pid) == pid);
+            let session = database.sessions.iter().find(|session| session.pid == pid as i32);
             V::Ints(session.and_then(|session| session.blocked_by).into_iter().collect())
         })
     }
@@ -498,10 +492,16 @@ impl Tables<'_> {
         let there = self.with(|_, database, _| database.sessions.iter().any(|session| session.pid == pid));
         // A signal to a session that is idle is one that was sent; what it does is another matter.
         if there {
-            let _ = self.stage.borrow_mut().order(order);
+            let _ = self.stage.borrow_mut().order(&order);
         }
         V::Bool(there)
     }
+}
+
+fn roles() -> Vec<Vec<V>> {
+    let own = [(16_389, "spacetime"), (16_390, "quarterdeck"), (16_391, "quarterdeck_ops"), (16_392, "metrics")];
+    let row = |(oid, name, all): (i64, &str, bool)| vec![V::Int(oid), V::text(name), V::Bool(all), V::Bool(all)];
+    std::iter::once(row((10, "postgres", true))).chain(own.map(|(oid, name)| row((oid, name, false)))).collect()
 }
 
 fn time(stage: &Stage, second: i64) -> V {
