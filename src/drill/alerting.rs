@@ -217,7 +217,7 @@ mod tests {
         let id = silences.post(posted("instance", "10\\.0\\.1\\.4:.*", true, 100, 200), at(50)).unwrap();
         assert_eq!(id.len(), 36);
         assert_eq!(silences.of(&labels, at(99)), Vec::<String>::new());
-        assert_eq!(silences.of(&labels, at(100)), [id.clone()]);
+        assert_eq!(silences.of(&labels, at(100)), std::slice::from_ref(&id));
         silences.expire(&id, at(150)).unwrap();
         assert_eq!(silences.of(&labels, at(151)), Vec::<String>::new());
         assert_eq!(silences.all[0].state(at(151)), "expired");

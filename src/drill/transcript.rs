@@ -173,7 +173,9 @@ mod tests {
             "disk-filling" => vec![Order::Fill(named("game-1"), 0.0), Order::Clean(named("game-1"), 1e11)],
             other => panic!("{other} has no end here"),
         };
-        orders.into_iter().for_each(|order| stage.order(&order).unwrap());
+        for order in orders {
+            stage.order(&order).unwrap();
+        }
     }
 
     #[test]

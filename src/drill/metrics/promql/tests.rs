@@ -155,7 +155,6 @@ fn at_a_higher_speed_windows_are_shorter_on_the_wire_and_rates_are_those_of_the_
         Value::Vector(samples) => samples[0].value,
         other => panic!("{other:?}"),
     };
-    assert_eq!(value("rate(c[5m])"), 5.0);
-    assert_eq!(value("increase(c[5m])"), 1500.0);
-    assert_eq!(value("count_over_time(c[5m])"), 30.0);
+    let told = ["rate(c[5m])", "increase(c[5m])", "count_over_time(c[5m])"].map(|text| value(text).to_string());
+    assert_eq!(told, ["5", "1500", "30"]);
 }
