@@ -1,5 +1,5 @@
 //! PromQL, as much of it as dashboards, rules and runbooks use: selectors, arithmetic, comparisons, sets, aggregations, and the functions
-//! of [`call`]. The text is read by `promql-parser`; what is read and not known here is refused with a sentence, never answered with
+//! of `call`. The text is read by `promql-parser`; what is read and not known here is refused with a sentence, never answered with
 //! something else. Source: "Querying Prometheus" and "Operators" in Prometheus' documentation.
 //!
 //! One thing is simpler than there: `rate` and its kin do not extrapolate to the edges of their range.

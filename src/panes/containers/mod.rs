@@ -209,7 +209,11 @@ impl Tabular for Containers {
 
     fn haystack(row: Row<'_, Container>, out: &mut String) {
         let c = row.item;
-        push_words(out, [row.feed.id.as_str(), &c.name, c.state_word(), &c.image]);
+        out.push_str(row.feed.id.as_str());
+        // As it stands in NAME where there are several engines: `game-2/api`.
+        out.push('/');
+        out.push_str(&c.name);
+        push_words(out, [c.state_word(), &c.image]);
         if let Some(compose) = &c.compose {
             push_words(out, [compose.project.as_str()]);
             out.push('/');
