@@ -72,6 +72,7 @@ impl Drill {
             return serve(&begun);
         }
         let global = Global { config: Some(begun.config().to_owned()), ..global.clone() };
+        println!("{} (q leaves the drill)", options.scenario.brief);
         let left = dashboard::run(&global, into)?;
         println!("{}", begun.transcript().trim_end());
         Ok(left)

@@ -4,11 +4,13 @@ use super::world::{Flaw, Order, World, container::MIB};
 use serde::Deserialize;
 
 /// Those that are built in, by their id.
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("bad-deploy", include_str!("../../assets/drills/bad-deploy.toml")),
     ("connection-exhaustion", include_str!("../../assets/drills/connection-exhaustion.toml")),
     ("disk-filling", include_str!("../../assets/drills/disk-filling.toml")),
     ("hot-shard", include_str!("../../assets/drills/hot-shard.toml")),
+    ("hung-server", include_str!("../../assets/drills/hung-server.toml")),
+    ("lock-queue", include_str!("../../assets/drills/lock-queue.toml")),
     ("memory-leak", include_str!("../../assets/drills/memory-leak.toml")),
     ("replica-lag", include_str!("../../assets/drills/replica-lag.toml")),
     ("service-down", include_str!("../../assets/drills/service-down.toml")),
@@ -90,6 +92,13 @@ pub enum What {
     },
     /// A machine loses its power.
     PowerOff(String),
+    /// A program opens sessions in the database, one a second, and forgets them.
+    Forget {
+        /// Its `application_name`.
+        app: String,
+        /// How many.
+        sessions: usize,
+    },
     /// The standby stops to replay.
     Stall(bool),
     /// Somebody keeps a lock, and so many sessions a second begin to wait for it.
@@ -165,6 +174,7 @@ impl What {
             Self::Attract { server, times } => Order::Attract(self::server(world, server)?, *times),
             Self::Fill { server, mib } => Order::Fill(self::server(world, server)?, mib * MIB),
             Self::PowerOff(server) => Order::Power(self::server(world, server)?, false),
+            Self::Forget { app, sessions } => Order::Forget(app.clone(), *sessions),
             Self::Stall(stalled) => Order::Stall(*stalled),
             Self::Lock(more) => Order::Lock(*more),
         })

@@ -161,12 +161,15 @@ mod tests {
             "service-down" => vec![Order::Start(stage.world.service(named("game-2"), "godot-server").unwrap())],
             "memory-leak" | "bad-deploy" => vec![back("godot-server")],
             "connection-exhaustion" => {
-                let forgotten = stage.world.databases[0]
-                    .sessions
-                    .iter()
-                    .filter(|one| one.forgotten)
-                    .map(|one| Order::Terminate(one.pid));
-                std::iter::once(back("godot-api")).chain(forgotten.collect::<Vec<_>>()).collect()
+                let forgotten = stage.world.databases[0].sessions.iter().filter(|one| one.forgotten);
+                forgotten.map(|one| Order::Terminate(one.pid)).collect()
+            }
+            "hung-server" => {
+                vec![Order::Restart(stage.world.service(named("game-4"), "godot-server").unwrap())]
+            }
+            "lock-queue" => {
+                let holder = stage.world.databases[0].sessions.iter().find_map(|one| one.blocked_by);
+                vec![Order::Terminate(holder.unwrap())]
             }
             "hot-shard" => vec![Order::Drain(named("game-3"), true)],
             "replica-lag" => vec![Order::Stall(false)],

@@ -225,11 +225,19 @@ impl Database {
 
     /// A client keeps a transaction open and forgets it; `None` when it is turned away.
     pub(super) fn forget(&mut self, at: i64, app: &str, client: &str) -> Option<i32> {
-        let pid = self.connect(at, "spacetime", app, client)?;
-        let query = "UPDATE players SET session = $2 WHERE id = $1";
+        let pid = self.leave(at, app, client)?;
         let session = self.session(pid)?;
-        (session.at, session.xact, session.forgotten) = (At::IdleInTransaction, Some(at), true);
-        query.clone_into(&mut session.query);
+        (session.at, session.xact) = (At::IdleInTransaction, Some(at));
+        "UPDATE players SET session = $2 WHERE id = $1".clone_into(&mut session.query);
+        Some(pid)
+    }
+
+    /// A client connects, asks once and forgets its session; `None` when it is turned away.
+    pub(super) fn leave(&mut self, at: i64, app: &str, client: &str) -> Option<i32> {
+        let pid = self.connect(at, "spacetime", app, client)?;
+        let session = self.session(pid)?;
+        session.forgotten = true;
+        "SELECT count(*) FROM events WHERE at >= $1 AND at < $2".clone_into(&mut session.query);
         Some(pid)
     }
 

@@ -28,6 +28,8 @@ const PER_PLAYER: f64 = 0.14;
 const PER_REQUEST: f64 = 3.0;
 /// Sessions that the pool of a game server and of an API server keeps open.
 const POOLS: [usize; 2] = [8, 16];
+/// How often a pool renews a session: share of all seconds.
+const RENEWS: f64 = 0.04;
 /// More machines than these are many.
 const LARGE: usize = 60;
 /// The engine starts a container that ended by itself again after so many seconds.
@@ -84,6 +86,8 @@ pub struct World {
     pub engine_events: Vec<EngineEvent>,
     /// Whose lock holds others up, and how many more start to wait each second.
     blockers: Vec<(i32, usize)>,
+    /// Who opens sessions and forgets them, and how many more.
+    forgetful: Vec<(String, usize)>,
     demand: Wander,
     chance: Chance,
 }
@@ -112,6 +116,7 @@ impl World {
             events: Vec::new(),
             engine_events: Vec::new(),
             blockers: Vec::new(),
+            forgetful: Vec::new(),
             demand: Wander::default(),
             chance: Chance::new(seed, "world"),
         };
@@ -283,6 +288,9 @@ impl World {
         let took = 0.004 + self.database_delay() * 0.2;
         self.databases[0].work(self.at, &asked, took);
         self.databases[0].turned_away = if came > 0.0 { (away / came).clamp(0.0, 1.0) } else { 0.0 };
+        for (app, left) in self.forgetful.iter_mut().filter(|(_, left)| *left > 0) {
+            *left -= usize::from(self.databases[0].leave(self.at, app, "10.0.1.30").is_some());
+        }
         self.locks();
         self.replication();
     }
@@ -293,7 +301,12 @@ impl World {
         let flaw = self.flaw(server);
         let leaks = self.chance.count(flaw.sessions);
         let pool = self.pool(role);
+        let renews = self.chance.happens(RENEWS);
         let database = &mut self.databases[0];
+        // A session that is old is closed for another one: where there is no room, somebody else has that place by then.
+        if renews && database.give_up(app) && database.room() == 1 {
+            return 1.0 / pool as f64;
+        }
         let missing = pool.saturating_sub(database.pooled(app));
         let opened = (0..missing).filter(|_| database.connect(at, "spacetime", app, &client).is_some()).count();
         for _ in 0..leaks {

@@ -41,6 +41,8 @@ pub enum Order {
     Stall(bool),
     /// Somebody keeps a lock, and so many sessions a second begin to wait for it.
     Lock(usize),
+    /// A program opens so many sessions, one a second, and forgets them.
+    Forget(String, usize),
     /// A session is ended.
     Terminate(i32),
     /// A session's query is ended.
@@ -71,6 +73,10 @@ impl World {
             Order::Deploy { service, version, flaw, server } => self.deploy(&service, &version, flaw, server),
             Order::Terminate(pid) => self.databases[0].terminate(pid).then_some(()).ok_or_else(|| no_session(pid)),
             Order::Cancel(pid) => self.databases[0].cancel(pid, self.at).then_some(()).ok_or_else(|| no_session(pid)),
+            Order::Forget(app, count) => {
+                self.forgetful.push((app, count));
+                Ok(())
+            }
             other => {
                 self.change(&other);
                 Ok(())
