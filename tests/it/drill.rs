@@ -28,7 +28,7 @@ fn an_incident_is_seen_and_mended_by_the_screen_alone() {
     let mut screen = start(&desk, &ARGUMENTS);
     screen.wait_text("DRILL");
     // Four living panes.
-    for text in ["8 in all", "of 24", "Watchdog", "godot-server@game-1"] {
+    for text in ["8 in all", "of 24", "Watchdog", "/100 conns"] {
         screen.wait_text(text);
     }
     screen.wait_text("ServiceDown");
