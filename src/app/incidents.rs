@@ -169,6 +169,7 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
         Step::Attend(id) => {
             state.watch.choose(*id);
             turn(state, effects);
+            state.dirty = true;
         }
         Step::Said => menu::said(state),
         Step::Runs => menu::runs(state),
@@ -232,11 +233,18 @@ pub(super) fn typed(state: &mut State, ask: &Ask, text: &str, effects: &mut Effe
     }
     let mut data = ask.data.clone();
     data[ask.key] = text.into();
-    if ask.kind == RecordKind::IncidentDeclare {
-        // Who declares one attends to it.
-        state.watch.choose(ask.incident);
+    if matches!(ask.kind, RecordKind::IncidentDeclare | RecordKind::IncidentReopen) {
+        // Who declares one, or opens one again, attends to it.
+        state.watch.expect(ask.incident);
     }
-    let told = told(ask.kind, &data);
+    let told = match state.watch.others() {
+        // From here on another one is attended to.
+        Some(_) if ask.kind == RecordKind::IncidentResolve => {
+            "resolved: recorded; another one is attended to now, and X g leads back to this one's post-mortem"
+                .to_owned()
+        }
+        _ => told(ask.kind, &data),
+    };
     say(state, ask.incident, ask.kind, data, effects);
     state.toasts.say(state.now, told);
     true
@@ -319,7 +327,17 @@ impl State {
             1 => ", 1 alert fires".to_owned(),
             many => format!(", {many} alerts fire"),
         };
-        let others = self.watch.others().map(|(count, worst)| format!(", {count} more open ({})", worst.word()));
+        let late = |other: &Incident| {
+            let now = self.watch.at(other, self.now);
+            clocks::running(other, &self.watch.rules, now)
+                .first()
+                .filter(|clock| clock.is_late())
+                .map(|clock| format!(", {}", clock.word()))
+        };
+        let worst = self.watch.beside().min_by_key(|other| other.priority).and_then(late).unwrap_or_default();
+        let others = self.watch.others().map(|(count, of)| {
+            format!(", {count} more open ({}{worst}{})", of.word(), if worst.is_empty() { "" } else { " late" })
+        });
         let (title, others) = (menu::title(incident), others.unwrap_or_default());
         Some(IncidentLine { title, state: format!(": {}{fires}{others}", incident.word()), clocks })
     }

@@ -62,11 +62,12 @@ impl Drill {
         if global.config.is_some() || global.env.is_some() {
             bail!("a drill has a config of its own: leave --config and --env out");
         }
+        let scenario = self.scenario()?;
         if !self.serve {
             need_terminal("`quarterdeck drill --list` tells what can be played")?;
         }
         let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
-        let options = Options { scenario: self.scenario()?, seed, size: self.size, speed: self.speed };
+        let options = Options { scenario, seed, size: self.size, speed: self.speed };
         let begun = Begun::start(&options).wrap_err("the drill can't be begun")?;
         if self.serve {
             return serve(&begun);
@@ -96,8 +97,10 @@ fn list() -> color_eyre::Result<ExitCode> {
     for id in Scenario::ids() {
         let scenario = Scenario::built_in(id).map_err(|why| eyre!("{id}: {why}"))?;
         let severity = scenario.severity.as_deref().unwrap_or("-");
-        println!("{id:width$}  {severity:2}  {}", scenario.title);
+        let mark = if scenario.mendable { "" } else { " *" };
+        println!("{id:width$}  {severity:2}  {}{mark}", scenario.title);
     }
+    println!("\n* can be looked at, and not be mended yet: its runbooks need SSH, which does not answer in a drill");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -101,7 +101,8 @@ pub enum Command {
     /// Write down that somebody was called: the next level, or the one that is named
     #[command(after_help = RECORDS)]
     Call {
-        /// 1, 2, …
+        /// L1, L2, …
+        #[arg(value_parser = level)]
         level: Option<usize>,
         #[command(flatten)]
         which: Which,
@@ -382,6 +383,12 @@ async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), Str
     let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
     println!("{}", line(incident, &known.rules));
     Ok(())
+}
+
+/// `L2`, or 2.
+fn level(text: &str) -> Result<usize, String> {
+    let number = text.strip_prefix(['L', 'l']).unwrap_or(text);
+    number.parse().map_err(|_| "write a level as in L2".to_owned())
 }
 
 async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), String> {

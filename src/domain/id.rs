@@ -59,11 +59,12 @@ impl fmt::Display for RunId {
     }
 }
 
-/// Whether somebody means this id: they wrote its end, as people say it to each other, or its beginning. Hyphens and the case of letters don't matter; nothing
+/// Whether somebody means this id: they wrote its end, as people say it to each other, the beginning of that, or its beginning. Hyphens and the case of letters don't matter; nothing
 /// names nothing.
 pub fn is_called(id: Uuid, wanted: &str) -> bool {
-    let (id, wanted) = (id.simple().to_string(), wanted.trim().replace('-', "").to_ascii_lowercase());
-    !wanted.is_empty() && (id.ends_with(&wanted) || id.starts_with(&wanted))
+    let (short, id) = (last_six(id), id.simple().to_string());
+    let wanted = wanted.trim().replace('-', "").to_ascii_lowercase();
+    !wanted.is_empty() && (id.ends_with(&wanted) || short.starts_with(&wanted) || id.starts_with(&wanted))
 }
 
 /// The identity of a thing in a pane. The cursor follows it, a plan pins it: a re-sorted list or a reused pid

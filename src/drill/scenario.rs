@@ -33,6 +33,9 @@ pub struct Scenario {
     /// The ways that mend it; told at the end.
     #[serde(default)]
     pub mends: Vec<String>,
+    /// It can be mended with what answers in a drill today.
+    #[serde(default = "yes")]
+    pub mendable: bool,
     /// The ways that make it worse, or do nothing; told at the end.
     #[serde(default)]
     pub worse: Vec<String>,
@@ -42,6 +45,10 @@ pub struct Scenario {
     /// What happens, and when.
     #[serde(default, rename = "event")]
     pub events: Vec<Event>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Something that happens.

@@ -135,8 +135,9 @@ impl Stage {
             for (labels, state) in now.iter().filter(|(labels, state)| before.get(*labels) != Some(state)) {
                 self.kept.alert(second, &rule.name, &on(labels), state);
             }
-            for labels in before.keys().filter(|labels| !now.contains_key(*labels)) {
-                self.kept.alert(second, &rule.name, &on(labels), "resolved");
+            for (labels, state) in before.iter().filter(|(labels, _)| !now.contains_key(*labels)) {
+                let word = if *state == "firing" { "resolved" } else { "gone, it never fired" };
+                self.kept.alert(second, &rule.name, &on(labels), word);
             }
         }
         let alerts: Vec<(Labels, f64)> = self.rules.iter().flat_map(Rule::series).collect();

@@ -105,7 +105,8 @@ pub fn text(stage: &Stage) -> String {
     if !scenario.wrong.is_empty() {
         let _ = writeln!(text, "What was wrong: {}", scenario.wrong);
     }
-    for (what, list) in [("It is mended by", &scenario.mends), ("It is not by", &scenario.worse)] {
+    for (what, list) in [("It is mended by", &scenario.mends), ("It does not help, or makes it worse", &scenario.worse)]
+    {
         for one in list {
             let _ = writeln!(text, "{what}: {one}");
         }
@@ -121,9 +122,14 @@ fn verdict(kept: &Kept) -> String {
     let after = |at: i64| clock(at - began);
     let acted =
         kept.acted.map_or_else(|| "nobody did anything".to_owned(), |at| format!("first action after {}", after(at)));
-    let end = kept
-        .mended
-        .map_or_else(|| "not mended when it was left".to_owned(), |at| format!("mended after {}", after(at)));
+    let end = match (kept.mended, kept.well_since) {
+        (Some(at), _) => format!("mended after {}", after(at)),
+        (None, Some(at)) => {
+            format!("well again since {}, which has to last for {STAYS} s to count as mended", after(at))
+        }
+        (None, None) => "not mended when it was left".to_owned(),
+    };
+
     format!("It began at {}; {acted}; {end}. {:.0} requests failed meanwhile.\n", clock(began), kept.failed)
 }
 

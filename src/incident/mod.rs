@@ -410,6 +410,11 @@ impl Incidents {
         self.list.iter().filter(|incident| incident.is_open())
     }
 
+    /// The worst of them, of several the newest: what a session attends to that nobody told which.
+    pub fn worst(&self) -> Option<&Incident> {
+        self.open().rev().min_by_key(|incident| incident.priority)
+    }
+
     /// Changes whenever a record of an incident was applied.
     pub const fn revision(&self) -> u64 {
         self.revision

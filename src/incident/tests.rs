@@ -584,3 +584,73 @@ proptest! {
         prop_assert_eq!(untouched, reported(&records, Style::default()));
     }
 }
+
+mod watching {
+    use super::super::Watch;
+    use super::*;
+
+    /// A screen, and who tells it something.
+    struct Desk {
+        watch: Watch,
+        pen: Pen,
+        second: i64,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let watch = Watch::new(Rules::default(), Here::default(), "lab");
+            Self { watch, pen: Pen::new(1, "ada", "a"), second: 0 }
+        }
+
+        fn say(&mut self, id: IncidentId, kind: RecordKind, data: Value) {
+            self.second += 1;
+            let record = self.pen.write(self.second, Some(id), kind, data);
+            self.watch.apply(&record);
+        }
+
+        fn declare(&mut self, number: u128, priority: Priority) -> IncidentId {
+            let id = IncidentId(Uuid::from_u128(number));
+            self.say(id, RecordKind::IncidentDeclare, json!({ "title": "a", "priority": priority }));
+            id
+        }
+
+        /// What is attended to, and what is shown.
+        fn turn(&mut self) -> [Option<IncidentId>; 2] {
+            self.watch.turn();
+            [self.watch.open(), self.watch.shown()].map(|incident| incident.map(|incident| incident.id))
+        }
+    }
+
+    #[test]
+    fn of_several_the_worst_is_attended_to_until_one_is_chosen() {
+        let mut desk = Desk::new();
+        let (worst, mild) = (desk.declare(1, Priority::P1), desk.declare(2, Priority::P2));
+        assert_eq!(desk.turn(), [Some(worst); 2]);
+        assert_eq!(desk.watch.others(), Some((1, Priority::P2)));
+        desk.watch.choose(mild);
+        assert_eq!(desk.turn(), [Some(mild); 2]);
+        assert_eq!(desk.watch.others(), Some((1, Priority::P1)));
+    }
+
+    #[test]
+    fn what_ended_is_shown_until_another_is_chosen_and_is_found_again() {
+        let mut desk = Desk::new();
+        let first = desk.declare(1, Priority::P1);
+        desk.turn();
+        let newer = desk.declare(2, Priority::P2);
+        desk.say(newer, RecordKind::IncidentResolve, json!({ "text": "b" }));
+        desk.say(first, RecordKind::IncidentResolve, json!({ "text": "b" }));
+        assert_eq!(desk.turn(), [None, Some(first)], "and not the newest");
+        assert_eq!(desk.watch.told().unwrap().id, first);
+        // With another one open, that is attended to; the way back leads to the post-mortem.
+        let open = desk.declare(3, Priority::P3);
+        assert_eq!(desk.turn(), [Some(open); 2]);
+        assert_eq!(desk.watch.unwritten().count(), 2);
+        desk.watch.choose(first);
+        assert_eq!(desk.turn(), [Some(open), Some(first)]);
+        assert_eq!(desk.watch.others(), Some((1, Priority::P3)));
+        desk.watch.expect(first);
+        desk.say(first, RecordKind::IncidentReopen, json!({ "reason": "it was not over" }));
+        assert_eq!(desk.turn(), [Some(first); 2], "who opens one again attends to it");
+    }
+}

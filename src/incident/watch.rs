@@ -21,6 +21,10 @@ pub struct Watch {
     incidents: Incidents,
     attending: Option<IncidentId>,
     chosen: Option<IncidentId>,
+    /// The one that was attended to last, or that is over and was chosen: it is shown when none is open, or in the place of the open one.
+    last: Option<IncidentId>,
+    /// It was chosen, though it is over.
+    back: bool,
     /// The newest that came by themselves: who reads the journal meanwhile may not have them yet.
     came: VecDeque<Record>,
 }
@@ -32,7 +36,17 @@ impl Watch {
     /// Knows nothing yet.
     pub fn new(rules: Rules, here: Here, env: &str) -> Self {
         let incidents = Incidents::default().counting(&rules.updates);
-        Self { rules, here, env: env.to_owned(), incidents, attending: None, chosen: None, came: VecDeque::new() }
+        Self {
+            rules,
+            here,
+            env: env.to_owned(),
+            incidents,
+            attending: None,
+            chosen: None,
+            last: None,
+            back: false,
+            came: VecDeque::new(),
+        }
     }
 
     /// Begins anew with all that the journal tells.
@@ -60,12 +74,23 @@ impl Watch {
         &self.incidents
     }
 
-    /// Attends to this one from the next [`Self::turn`] on, as long as it is open.
+    /// Attends to this one from the next [`Self::turn`] on, as long as it is open. One that is over is shown, and what is done goes on to belong
+    /// to the one that is open.
     pub fn choose(&mut self, id: IncidentId) {
-        self.chosen = Some(id);
+        self.expect(id);
+        if self.incidents.get(id).is_some_and(|incident| !incident.is_open()) {
+            self.back = true;
+            self.last = self.chosen.take();
+        }
     }
 
-    /// Attends to the one that was chosen, else to the same one as long as it is open, else to the newest that is. True: it is not the one that it was.
+    /// Attends to this one as soon as it is open: it is being declared here, or opened again.
+    pub fn expect(&mut self, id: IncidentId) {
+        (self.chosen, self.back) = (Some(id), false);
+    }
+
+    /// Attends to the one that was chosen, else to the same one as long as it is open, else to the worst that is, of several the newest. True: it is not the one
+    /// that it was.
     pub fn turn(&mut self) -> bool {
         let open = |id| self.incidents.get(id).filter(|incident| incident.is_open());
         // One that is being declared here is chosen before it is there.
@@ -74,8 +99,12 @@ impl Watch {
             self.chosen = None;
         }
         let own = chosen.or_else(|| self.attending.and_then(open));
-        let now = own.or_else(|| self.incidents.open().next_back()).map(|incident| incident.id);
+        let now = own.or_else(|| self.incidents.worst()).map(|incident| incident.id);
         let turned = now != self.attending;
+        // Which one is shown when none is open: the one that was attended to until now.
+        if !self.back {
+            self.last = now.or(self.attending).or(self.last);
+        }
         self.attending = now;
         turned
     }
@@ -87,20 +116,33 @@ impl Watch {
 
     /// The others that are open: how many, and the worst of them.
     pub fn others(&self) -> Option<(usize, Priority)> {
-        let others = self.incidents.open().filter(|incident| Some(incident.id) != self.attending);
-        let worst = others.clone().map(|incident| incident.priority).min()?;
-        Some((others.count(), worst))
+        let worst = self.beside().map(|incident| incident.priority).min()?;
+        Some((self.beside().count(), worst))
     }
 
-    /// The one whose clocks are told: attended to, else the newest that is over and whose post-mortem is not written.
+    /// The one whose clocks are told: that is shown, else the newest that is over and whose post-mortem is not written.
     pub fn told(&self) -> Option<&Incident> {
         let unwritten = |incident: &&Incident| !incident.is_open() && incident.reported.is_none();
-        self.open().or_else(|| self.incidents.iter().rev().find(unwritten))
+        let shown = self.shown().filter(|incident| incident.is_open() || unwritten(incident));
+        shown.or_else(|| self.open()).or_else(|| self.incidents.iter().rev().find(unwritten))
     }
 
-    /// The one that is shown: attended to, else the newest.
+    /// The one that is shown: that is over and was chosen, attended to, was attended to last, else the newest.
     pub fn shown(&self) -> Option<&Incident> {
-        self.open().or_else(|| self.incidents.iter().next_back())
+        let last = || self.last.and_then(|id| self.incidents.get(id));
+        let back = last().filter(|incident| self.back && !incident.is_open());
+        back.or_else(|| self.open()).or_else(last).or_else(|| self.incidents.iter().next_back())
+    }
+
+    /// Those that are over and whose post-mortem is due, the newest first.
+    pub fn unwritten(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.iter().rev().filter(|incident| !incident.is_open() && incident.reported.is_none())
+    }
+
+    /// Those that are open beside the one that is shown.
+    pub fn beside(&self) -> impl Iterator<Item = &Incident> {
+        let shown = self.shown().map(|incident| incident.id);
+        self.incidents.open().filter(move |incident| Some(incident.id) != shown)
     }
 
     /// This moment, on an incident's scale of time.

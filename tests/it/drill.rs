@@ -32,7 +32,6 @@ fn an_incident_is_seen_and_mended_by_the_screen_alone() {
         screen.wait_text(text);
     }
     screen.wait_text("ServiceDown");
-    screen.wait_text("exited 137");
     // The container, found by its name; then what its key says.
     look_at(&mut screen, "2", "R container-restart", "game-2/godot");
     screen.wait_text("exited 137");

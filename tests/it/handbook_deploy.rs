@@ -277,7 +277,10 @@ fn goes_back(site: &Site) {
     assert!(site.spacetime.play().1.ends_with(GOOD));
     site.takes_back();
     assert!(site.spacetime.play().1.ends_with(NEXT), "and forward again");
-    site.goes_well("rollback-quick", &vars(&["server=production-server"]));
+    // The newest line of the record is a rollback: once more is done only by who says so.
+    site.is_refused("rollback-quick", &vars(&["server=production-server"]), "it was rolled back already");
+    assert!(site.spacetime.play().1.ends_with(NEXT));
+    site.goes_well("rollback-quick", &vars(&["server=production-server", "again=true"]));
     assert!(site.spacetime.play().1.ends_with(GOOD));
 
     let to = |version: &str, migration: &str| {

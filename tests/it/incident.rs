@@ -367,13 +367,13 @@ fn where_room_is_short_the_clocks_stay_then_how_it_stands() {
     let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], (80, 24));
     let title = "The players of the whole of Europe can neither log in nor pay for what they have in their carts";
     let declared = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": title, "priority": "P1" }));
-    let mut other = of_incident(-50, RecordKind::IncidentDeclare, json!({ "title": "Other", "priority": "P0" }));
+    let mut other = of_incident(-50, RecordKind::IncidentDeclare, json!({ "title": "Other", "priority": "P2" }));
     other.incident = Some("00000000-0000-0000-0000-00027f3a21ab".to_owned());
     scene.send(Event::Run(RunEvent::Incidents(vec![other, declared])));
     let buffer = scene.paint();
     let lines: Vec<String> = (0..24).map(|y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>()).collect();
     let line = lines.iter().find(|line| line.contains("P1 The players")).unwrap_or_else(|| panic!("{lines:#?}"));
-    for told in ["  call L1 14:00 · respond 59:00", ": declared, 1 more open (P0)", "…"] {
+    for told in ["  call L1 14:00 · respond 59:00", ": declared, 1 more open (P2)", "…"] {
         assert!(line.contains(told), "{told}: {line}");
     }
 }

@@ -24,10 +24,11 @@ pub fn open(state: &mut State) {
         let why = why.to_owned();
         return state.toasts.bad(state.now, why);
     }
-    let (title, lines) = match (state.watch.open(), state.watch.shown()) {
-        (Some(incident), _) => (heading(incident), under_way(state, incident)),
-        (None, Some(over)) => (heading(over), [declarations(state), afterwards(over)].concat()),
-        (None, None) => ("no incident is open: declare one".to_owned(), declarations(state)),
+    let (title, lines) = match state.watch.shown() {
+        Some(incident) if incident.is_open() => (heading(incident), under_way(state, incident)),
+        Some(over) if state.watch.open().is_some() => (heading(over), afterwards(state, over)),
+        Some(over) => (heading(over), [declarations(state), afterwards(state, over)].concat()),
+        None => ("no incident is open: declare one".to_owned(), declarations(state)),
     };
     show(state, title, lines);
 }
@@ -181,7 +182,8 @@ impl Typed {
     /// With another note, and more in the record.
     fn with(&self, incident: &Incident, note: &str, data: Value) -> MenuLine {
         let Self { mark, text, kind, key, question, .. } = *self;
-        let ask = Ask { incident: incident.id, kind, data, key, title: text.to_owned(), question };
+        let title = format!("{text} ({})", incident.short());
+        let ask = Ask { incident: incident.id, kind, data, key, title, question };
         line(mark, text, note, Step::Ask(Box::new(ask)))
     }
 }
@@ -209,17 +211,23 @@ fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
     lines.push(document(incident));
     lines.push(line("b", "take back", "what was said by mistake", Step::Said));
     lines.push(line("f", "an earlier run belongs to it", "begun before it was declared", Step::Runs));
-    if let Some((count, worst)) = state.watch.others() {
-        let note = format!("{count} more open, the worst {}", worst.word());
-        lines.push(line("g", "attend to another", note, Step::Open));
-    }
+    lines.extend(elsewhere(state, incident));
     lines.push(line("x", "declare another", "and attend to that", Step::Declare));
     lines
 }
 
+/// The way to the others: those that are open, and those whose post-mortem is due.
+fn elsewhere(state: &State, from: &Incident) -> Option<MenuLine> {
+    let open = state.watch.others().map(|(count, worst)| format!("{count} more open, the worst {}", worst.word()));
+    let due = state.watch.unwritten().filter(|incident| incident.id != from.id).count();
+    let due = (due > 0).then(|| format!("{} due", text::counted(due, "post-mortem")));
+    let notes: Vec<String> = open.into_iter().chain(due).collect();
+    (!notes.is_empty()).then(|| line("g", "attend to another", notes.join("; "), Step::Open))
+}
+
 /// What is left to do for one that is over.
-fn afterwards(incident: &Incident) -> Vec<MenuLine> {
-    vec![
+fn afterwards(state: &State, incident: &Incident) -> Vec<MenuLine> {
+    let mut lines = vec![
         REOPENED.line(incident),
         NOTE.line(incident),
         TO_DO.with(incident, TO_DO.note, json!({ "action": true })),
@@ -227,7 +235,9 @@ fn afterwards(incident: &Incident) -> Vec<MenuLine> {
         document(incident),
         line("b", "take back", "what was said by mistake", Step::Said),
         line("f", "an earlier run belongs to it", "begun before it was declared", Step::Runs),
-    ]
+    ];
+    lines.extend(elsewhere(state, incident));
+    lines
 }
 
 fn document(incident: &Incident) -> MenuLine {
@@ -251,10 +261,11 @@ pub fn declare(state: &mut State) {
 /// Letters for lines of which nobody knows how many there are.
 const DIGITS: [&str; 9] = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Those that are open, the worst first.
+/// Those that are open, the worst first, then those whose post-mortem is due.
 pub fn all_open(state: &mut State) {
     let mut open: Vec<&Incident> = state.watch.incidents().open().collect();
     open.sort_by_key(|incident| incident.priority);
+    open.extend(state.watch.unwritten());
     let now = state.watch.open().map(|incident| incident.id);
     let lines = DIGITS.into_iter().zip(open).map(|(digit, incident)| {
         let here = if Some(incident.id) == now { ", attended to from here" } else { "" };

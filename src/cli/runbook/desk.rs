@@ -89,7 +89,7 @@ impl Desk {
         plan::notes(made, &shelf::last_runs(&self.config, Some(&made.body().runbook.id)).await)
     }
 
-    /// The incident that what is done here belongs to from now on: the one that is named, none when that is `none`, else the newest that is open.
+    /// The incident that what is done here belongs to from now on: the one that is named, none when that is `none`, else the worst that is open, of several the newest.
     ///
     /// # Errors
     /// A sentence, when it is not known or over, or the journal can't be read.
@@ -100,7 +100,7 @@ impl Desk {
         let joined = match wanted {
             Some("none") => None,
             Some(wanted) => Some(open(all.find(Some(wanted))?)?.clone()),
-            None => all.open().next_back().cloned(),
+            None => all.worst().cloned(),
         };
         self.exec.journal.attend(joined.as_ref().map(|incident| incident.id)).await;
         Ok(joined)
@@ -112,11 +112,12 @@ impl Desk {
     }
 }
 
-/// What is done here belongs to the incident that is open, of several to the newest. A journal that can't be read says so at what is done next.
+/// What is done here belongs to the incident that is open, of several to the worst. A journal that can't be read says so at what is done next.
 async fn attend(journal: &dyn Journal, env: &str) {
     let records = journal.of_incidents(incidents::READ).await.unwrap_or_default();
-    let open = Incidents::of(&records);
-    let open = open.open().rfind(|incident| incident.env == env).map(|incident| incident.id);
+    let mut all = Incidents::of(&records);
+    all.keep_env(env);
+    let open = all.worst().map(|incident| incident.id);
     if open.is_some() {
         journal.attend(open).await;
     }

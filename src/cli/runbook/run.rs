@@ -64,7 +64,7 @@ pub struct Run {
     /// Ask for the second person's approval that the plan takes, print the request's id and wait for nobody; once it is approved, run it again
     #[arg(long, conflicts_with = "break_glass")]
     no_wait: bool,
-    /// The incident that the run belongs to, by the end or the beginning of its id, or none; else the newest that is open
+    /// The incident that the run belongs to, by the end or the beginning of its id, or none; else the worst that is open
     #[arg(long, value_name = "ID|none")]
     incident: Option<String>,
     /// Print what others are told of it, before and after, as Markdown for a chat channel

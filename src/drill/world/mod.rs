@@ -363,7 +363,7 @@ impl World {
                 self.servers[at].players = 0.0;
             }
         }
-        let own = [("metrics", "postgres_exporter"), ("quarterdeck", "backup")];
+        let own = [("metrics", "postgres_exporter"), ("backup", "pg_dump")];
         for (user, app) in own {
             let _ = self.databases[0].connect(self.at, user, app, "10.0.1.30");
         }

@@ -304,6 +304,31 @@ fn leaping() -> Now {
     Now { mono: now.mono + Duration::from_mins(minutes), wall: now.wall }
 }
 
+/// Minutes that have gone by while somebody thought.
+static THOUGHT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+fn thinking() -> Now {
+    let minutes = THOUGHT.load(std::sync::atomic::Ordering::SeqCst);
+    let now = clock::now();
+    Now { mono: now.mono + Duration::from_mins(minutes), wall: now.wall }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_a_person_takes_is_not_counted_against_the_runs_limit() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let body = format!("## Change\n\n### Call them\n\nTell them.\n\n{}", add("Add", 1, " undo=none"));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("limits: {minutes: 5}\n", &body)).await;
+    Arc::get_mut(&mut bridge.exec).unwrap().clock = thinking;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    bridge.until(|event| matches!(event, RunEvent::Ask { .. })).await;
+    THOUGHT.store(180, std::sync::atomic::Ordering::SeqCst);
+    bridge.exec.answer(run, RunAnswer::Done);
+    let view = bridge.end(run).await;
+    assert_eq!(view.outcome, Some(RunOutcome::Ok), "{view:?}");
+    assert_eq!(table(&cluster).await, [1]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_takes_too_long_begins_nothing_new() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
