@@ -39,7 +39,7 @@ fn an_incident_is_seen_and_mended_by_the_screen_alone() {
     screen.wait_text("container = game-2/godot-server");
     screen.wait_text("y runs it");
     press(&mut screen, "y");
-    screen.wait_text("Restart a container: godot-server on game-2 ok");
+    screen.wait_text("ok: runs again, healthy");
     // Who raised the alarm takes it back.
     press(&mut screen, "0");
     screen.wait_no_text("ServiceDown");
