@@ -139,6 +139,12 @@ fn judging(state: &mut State, renewed: &mut Renewed, effects: &mut Effects) -> V
         state.writes.set_relock(renewed.relock, state.now);
         changed.push("relock_minutes");
     }
+    if state.watch.rules != renewed.incident {
+        state.watch.rules = renewed.incident.clone();
+        // Which runbooks tell others is read into what is known of each incident.
+        effects.push(Effect::RecallIncidents);
+        changed.push("incident");
+    }
     if state.looks.notify != renewed.notify {
         state.looks.notify = renewed.notify.clone();
         changed.push("notify");

@@ -144,6 +144,7 @@ impl Renewer {
             relock: config.relock,
             limits: config.limits,
             policy: config.policy,
+            incident: config.incident.clone(),
             notify: look.looks.notify,
             views: config.views.clone(),
             remember: config.remember,

@@ -1,5 +1,6 @@
 //! What reading the config and the runbooks again came to: plain data, of which `update` takes what may change while the program runs.
 
+use crate::domain::incident::Rules;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
 use crate::domain::view::View;
@@ -62,6 +63,8 @@ pub struct Renewed {
     pub limits: Limits,
     /// What answer a risk takes.
     pub policy: Policy,
+    /// What a team agreed about incidents.
+    pub incident: Rules,
     /// How somebody who looks elsewhere is told; decided for this terminal.
     pub notify: Notify,
     /// The team's views.

@@ -10,6 +10,7 @@ use crate::seen::has;
 use crossterm::event::KeyCode;
 use jiff::tz::TimeZone;
 use quarterdeck::app::Overlay;
+use quarterdeck::domain::incident::Rules;
 use quarterdeck::domain::notify::Notify;
 use quarterdeck::domain::risk::{Level, Policy};
 use quarterdeck::domain::view::View;
@@ -33,6 +34,7 @@ fn same() -> Renewed {
         relock: Duration::from_secs(900),
         limits: Limits::default(),
         policy: Policy::default(),
+        incident: setup(&SOURCES).incident,
         notify: Notify::default(),
         views: Vec::new(),
         remember: false,
@@ -70,6 +72,7 @@ fn what_can_change_changes_at_once_and_is_named() {
         limits: Limits { memory: quarterdeck::domain::limits::Limit { warn: 1.0, critical: 2.0 }, ..Limits::default() },
         policy: Policy { low: Level::Typed, ..Policy::default() },
         relock: Duration::from_secs(60),
+        incident: Rules { report: Duration::from_hours(1), ..setup(&SOURCES).incident },
         keymap: Some(keymap::load_named("arrows").unwrap()),
         themes: Some((load_named("light", Depth::True).unwrap().into(), false)),
         log_memory: 1 << 20,
@@ -77,7 +80,8 @@ fn what_can_change_changes_at_once_and_is_named() {
         ..same()
     };
     let (scene, said) = after(false, renewed);
-    assert_eq!(said, ["config read again: limits; policy; relock_minutes; keymap; theme; logs; presenter"]);
+    assert_eq!(said, ["config read again: limits; policy; relock_minutes; incident; keymap; theme; logs; presenter"]);
+    assert_eq!(scene.state.watch.rules.report, Duration::from_hours(1));
     let state = &scene.state;
     assert!((state.limits.memory.warn - 1.0).abs() < f64::EPSILON && state.policy.low == Level::Typed);
     assert_eq!((state.themes.shown().name(), state.presenter.is_on()), ("light", true));
