@@ -215,13 +215,7 @@ impl Report<'_> {
     fn timeline(&self) -> String {
         let mut out = String::from("| Time (UTC) | Event | Data link |\n| --- | --- | --- |\n");
         if let Some(detected) = &self.incident.detected {
-            let _ = writeln!(
-                out,
-                "| {} | {} began to fire | {} |",
-                time(detected.at),
-                md(&detected.by),
-                md(&detected.link)
-            );
+            let _ = writeln!(out, "| {} | {} began | {} |", time(detected.at), md(&detected.by), md(&detected.link));
         }
         for line in &self.incident.lines {
             let _ = writeln!(out, "| {} | {} | {} |", time(line.at), md(&sentence(line)), md(&line.link));

@@ -4,9 +4,9 @@ use super::foreseen::{self, Foreseen};
 use super::machine::Was;
 use super::model::{Role, Runbook};
 use super::script::{Fleet, Script, without_host};
-use crate::domain::RunId;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::risk::Level;
+use crate::domain::{RunId, Severity};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -253,6 +253,23 @@ pub struct Finding {
     pub passed: bool,
     /// In words.
     pub text: String,
+}
+
+/// How the text of a finding begins that is in nobody's way, and yet not good.
+pub const WARNS: &str = "it warns: ";
+/// The text of one that is yet to be found: a look that only tells is asked at its step.
+pub const LATER: &str = "asked at its step: it only tells, and stops nothing";
+
+impl Finding {
+    /// Its sign: good, bad, a warning, not asked yet.
+    pub fn mark(&self) -> (&'static str, Severity) {
+        match self.passed {
+            false => ("✗", Severity::Critical),
+            true if self.text.starts_with(WARNS) => ("!", Severity::Warning),
+            true if self.text == LATER => ("·", Severity::None),
+            true => ("✓", Severity::Ok),
+        }
+    }
 }
 
 /// Rows of a plan fence.

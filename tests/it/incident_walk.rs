@@ -60,7 +60,7 @@ fn from_the_alert_to_the_post_mortem_by_two_people() {
     let report = ok(&home, &["incident", "report"]);
     for told in [
         "| Detected |",
-        "ServiceDown began to fire",
+        "ServiceDown began",
         "P1 declared: ServiceDown ",
         "players see 503, one server of two",
         "- Impact: half of the players are cut off",

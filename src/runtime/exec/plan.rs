@@ -15,7 +15,7 @@ use crate::runbook::language::{Types, address_of, types_of};
 use crate::runbook::library::REVIEW_DAYS;
 use crate::runbook::model::{Attrs, Call, Fence, OnFail, Param, ParamType, Role, RunLimits, Runbook, Step};
 use crate::runbook::params::{self, split_container};
-use crate::runbook::plan::{ByHand, Finding, PlanBody, PlannedFence, PlannedStep, Rows, When};
+use crate::runbook::plan::{ByHand, Finding, LATER, PlanBody, PlannedFence, PlannedStep, Rows, WARNS, When};
 use crate::runbook::script::{self, Fleet, without_host};
 use crate::runbook::{Draft, Plan, PlanRequest, Script};
 use crate::steps::{Found, Pinned, docker, manual, within};
@@ -513,7 +513,7 @@ fn too_many(fence: &Fence, rows: &Rows) -> Option<String> {
 
 /// A check behind the first change that only tells: no plan waits for it.
 fn at_its_step() -> Finding {
-    Finding { passed: true, text: "asked at its step: it only tells, and stops nothing".to_owned() }
+    Finding { passed: true, text: LATER.to_owned() }
 }
 
 /// What asking a check came to.
@@ -536,9 +536,9 @@ pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>)
     let tells = fence.attrs.on_fail == Some(OnFail::Continue);
     let (passed, warns, text) = match truth {
         Truth::Yes(text, _) => (true, false, text),
-        Truth::Warns(text) => (true, true, format!("it warns: {text}")),
+        Truth::Warns(text) => (true, true, format!("{WARNS}{text}")),
         Truth::No(text) | Truth::Never(text) | Truth::Unclear(text) => {
-            (tells, tells, if tells { format!("it warns: {text}") } else { text })
+            (tells, tells, if tells { format!("{WARNS}{text}") } else { text })
         }
     };
     Checked { finding: Finding { passed, text: clean(&text).into_owned() }, warns, said }

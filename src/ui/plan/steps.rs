@@ -204,7 +204,8 @@ fn fence_lines(out: &mut Lines, fences: &[&PlannedFence], said: &mut Said, width
     }
     for fence in fences {
         let Some(finding) = &fence.finding else { continue };
-        let (mark, role) = if finding.passed { ("✓", Role::SeverityOk) } else { ("✗", Role::SeverityCritical) };
+        let (mark, severity) = finding.mark();
+        let role = Role::from(severity);
         let on = if fences.len() > 1 { format!("{}: ", fence.on) } else { String::new() };
         labelled(out, role, "", &format!("{mark} {on}{}", finding.text), width);
     }
