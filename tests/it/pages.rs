@@ -3,6 +3,7 @@
 use super::scene::{Scene, start};
 use super::seen::{find, has, shown};
 use crossterm::event::KeyCode;
+use quarterdeck::domain::slo::Slo;
 use quarterdeck::domain::{
     Alert, AlertReport, Answered, Compose, Container, ContainerState, Database, Engine, Found, Inquiry, Past, Series,
     Server, Session, Severity, Snapshot, SourceError, SourceId, Subject, Usage, alert,
@@ -219,7 +220,7 @@ fn a_chart_asks_for_its_past_once_and_shows_the_answer_or_why_there_is_none() {
     let mut alert = firing("Slow", &[("instance", "10.0.1.4:9100")]);
     alert.query = Some("latency > 2".into());
     let report = AlertReport { alerts: vec![alert.into()], ..AlertReport::default() };
-    scene.good("prometheus", "main", Snapshot::Alerts(report));
+    scene.good("prometheus", "main/slo", Snapshot::Alerts(report));
     scene.paint();
     scene.keys("3");
     scene.key(KeyCode::Enter);
@@ -289,17 +290,22 @@ fn the_overview_tells_what_is_wrong_and_what_changed_and_leads_there() {
 
 #[test]
 fn an_overview_without_a_line_says_whether_anybody_would_tell() {
-    let mut scene = Scene::new(&SOURCES, LARGE);
+    let promises = ("prometheus", "main/slo", Subject::Alerts);
+    let mut scene = Scene::new(&[SOURCES.as_slice(), &[promises]].concat(), LARGE);
     scene.key(KeyCode::Char('0'));
     has(&mut scene, &["nothing is seen, but not every source has answered", "postgres/primary: asked, waiting"]);
     let quiet = |subject| match subject {
         Subject::Databases => Snapshot::Database(Database { max: 100, ..Database::default() }),
         Subject::Servers | Subject::Containers | Subject::Alerts => super::scene::nothing(subject),
     };
-    for (kind, name, subject) in SOURCES {
+    for (kind, name, subject) in SOURCES.into_iter().chain([promises]) {
         scene.good(kind, name, quiet(subject));
     }
     has(&mut scene, &["nothing, as far as the sources tell; all of them answer"]);
+    let errors = Slo { name: "errors".to_owned(), limit: 0.05, value: Some(0.11), ..Slo::default() };
+    let report = AlertReport { slos: vec![errors], ..AlertReport::default() };
+    scene.good("alertmanager", "main", Snapshot::Alerts(report));
+    has(&mut scene, &["1 promise above is not kept; no server, container, alert or session is bad by itself"]);
 }
 
 /// A loopback address is another machine to each who names it: what Prometheus sees at its own is on no server but the one that it

@@ -99,6 +99,12 @@ pub struct Overview {
     collected_for: Option<(u64, Filter)>,
 }
 
+/// `1 promise above is`, `2 promises above are`.
+fn promised(count: usize) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} above {verb}", text::counted(count, "promise"))
+}
+
 impl Overview {
     fn collect(&mut self, cx: &Cx<'_>) {
         let key = (key(cx), &self.filter);
@@ -127,7 +133,11 @@ impl Overview {
     /// What stands where there is nothing to tell: never that all is well while somebody is not heard.
     fn explain(&mut self, cx: &Cx<'_>) {
         let doubts = doubts(cx);
+        let broken = objectives(cx).filter(|slo| slo.judge() >= Severity::Warning).count();
         self.blocks[0].empty = match (self.filter.is_empty(), doubts.is_empty()) {
+            (true, true) if broken > 0 => {
+                vec![format!("{} not kept; no server, container, alert or session is bad by itself", promised(broken))]
+            }
             (false, _) => vec!["nothing that is wrong passes the filter (Esc clears it)".to_owned()],
             (true, true) => vec!["nothing, as far as the sources tell; all of them answer".to_owned()],
             (true, false) => {

@@ -468,6 +468,8 @@ impl Tables<'_> {
                 self.stage.borrow_mut().order(&Order::Stall(stalled)).map_err(|why| why.0)?;
                 V::text("")
             }
+            // The one that every server has is all but empty.
+            "pg_database_size" if args.first().and_then(V::number) == Some(DATABASES[0].0 as f64) => V::Int(7_600_000),
             "pg_database_size" | "pg_relation_size" | "pg_total_relation_size" => {
                 V::Int(self.with(|_, database, _| database.size as i64))
             }
