@@ -1,11 +1,12 @@
 //! `quarterdeck drill`, as somebody uses it who has nothing but the program; and its faces, as any client sees them.
 
 use crate::desk::Desk;
-use crate::lab::poll;
+use crate::lab::{poll, wait};
 use crate::pty::Session;
 use crate::support::{LONG, leave, look_at, press};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -98,6 +99,30 @@ fn every_source_has_all_that_it_asks_for() {
     let check = desk.run(&["--config", &config, "check"]);
     let said = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
     assert_eq!(check.status.code(), Some(0), "{said}");
+}
+
+#[test]
+fn sql_reads_the_views_ends_sessions_and_says_what_it_does_not_know() {
+    let base = tempfile::tempdir().unwrap();
+    let drill = Serving::start(base.path(), &["drill", "steady", "--seed", "3"]);
+    let config = std::fs::read_to_string(&drill.config).unwrap();
+    let dsn = config.split("dsn = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    wait(async {
+        let mut connection = PgConnection::connect(&dsn).await.unwrap();
+        let exporter = "SELECT pid FROM pg_stat_activity WHERE usename = 'metrics'";
+        let pids = sqlx::query_scalar::<_, i32>(exporter).fetch_all(&mut connection).await.unwrap();
+        let [pid] = pids[..] else { panic!("{pids:?}") };
+        let ends = format!("SELECT pg_terminate_backend({pid})");
+        // To prepare it is not to carry it out.
+        (&mut connection).describe(AssertSqlSafe(ends.clone()).into_sql_str()).await.unwrap();
+        let there = sqlx::query_scalar::<_, i32>(exporter).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(there, [pid]);
+        let ended = sqlx::query_scalar::<_, bool>("SELECT pg_terminate_backend($1)").bind(pid);
+        assert!(ended.fetch_one(&mut connection).await.unwrap());
+        assert!(sqlx::query_scalar::<_, i32>(exporter).fetch_all(&mut connection).await.unwrap().is_empty());
+        let unknown = sqlx::query("SELECT * FROM orders").execute(&mut connection).await.unwrap_err();
+        assert!(unknown.to_string().contains("relation \"orders\" does not exist in a drill"), "{unknown}");
+    });
 }
 
 #[test]

@@ -15,7 +15,8 @@ const NAMED: usize = 3;
 
 /// The worst first; of the same severity the newest.
 pub(super) fn lines(cx: &Cx<'_>, back: Duration) -> Vec<Line> {
-    let mut lines: Vec<Line> = folded(cx.store.changes(cx.now, back)).into_iter().map(line).collect();
+    let changes = folded(cx.store.changes(cx.now, back)).into_iter();
+    let mut lines: Vec<Line> = changes.map(|change| line(named(cx, change))).collect();
     let recent = |run: &&RunView| time::between(run.ended.unwrap_or(cx.now.wall), cx.now.wall) <= back;
     lines.extend(cx.runs.iter().filter(recent).map(of_run));
     lines.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.since.cmp(&a.since)));
@@ -59,6 +60,14 @@ impl Group {
         let what = format!("{}: {} and {more} more", newest.what, self.names.join(", "));
         Change { thing: None, name: format!("{} containers", self.count), what, ..newest }
     }
+}
+
+/// Where there are several engines a container is called as in its own pane: `game-1/api`.
+fn named(cx: &Cx<'_>, mut change: Change) -> Change {
+    if change.thing.is_some() && change.subject == Subject::Containers && cx.many(Subject::Containers) {
+        change.name = format!("{}/{}", change.source.name(), change.name);
+    }
+    change
 }
 
 fn line(change: Change) -> Line {
