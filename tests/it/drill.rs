@@ -114,7 +114,7 @@ fn sql_reads_the_views_ends_sessions_and_says_what_it_does_not_know() {
         let [pid] = pids[..] else { panic!("{pids:?}") };
         let ends = format!("SELECT pg_terminate_backend({pid})");
         // To prepare it is not to carry it out.
-        (&mut connection).describe(AssertSqlSafe(ends.clone()).into_sql_str()).await.unwrap();
+        (&mut connection).prepare(AssertSqlSafe(ends).into_sql_str()).await.unwrap();
         let there = sqlx::query_scalar::<_, i32>(exporter).fetch_all(&mut connection).await.unwrap();
         assert_eq!(there, [pid]);
         let ended = sqlx::query_scalar::<_, bool>("SELECT pg_terminate_backend($1)").bind(pid);

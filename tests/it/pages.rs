@@ -220,7 +220,7 @@ fn a_chart_asks_for_its_past_once_and_shows_the_answer_or_why_there_is_none() {
     let mut alert = firing("Slow", &[("instance", "10.0.1.4:9100")]);
     alert.query = Some("latency > 2".into());
     let report = AlertReport { alerts: vec![alert.into()], ..AlertReport::default() };
-    scene.good("prometheus", "main/slo", Snapshot::Alerts(report));
+    scene.good("prometheus", "main", Snapshot::Alerts(report));
     scene.paint();
     scene.keys("3");
     scene.key(KeyCode::Enter);
@@ -304,7 +304,7 @@ fn an_overview_without_a_line_says_whether_anybody_would_tell() {
     has(&mut scene, &["nothing, as far as the sources tell; all of them answer"]);
     let errors = Slo { name: "errors".to_owned(), limit: 0.05, value: Some(0.11), ..Slo::default() };
     let report = AlertReport { slos: vec![errors], ..AlertReport::default() };
-    scene.good("alertmanager", "main", Snapshot::Alerts(report));
+    scene.good("prometheus", "main/slo", Snapshot::Alerts(report));
     has(&mut scene, &["1 promise above is not kept; no server, container, alert or session is bad by itself"]);
 }
 

@@ -113,6 +113,7 @@ pub(super) async fn drive(
         batch: None,
         held,
         started: None,
+        asked: None,
         at: None,
         undoing: backwards,
         stopping: false,
@@ -218,6 +219,8 @@ pub(super) struct Run {
     held: Arc<Held>,
     /// When it began.
     started: Option<Now>,
+    /// When the question was put that is not answered yet.
+    asked: Option<Now>,
     /// The step that the progress is of.
     at: Option<usize>,
     /// A change is being taken back.

@@ -73,7 +73,8 @@ impl Run {
         answered.insert(self.planned(step).of().to_owned(), answer.clone());
     }
 
-    async fn put_question(&self, step: usize) {
+    async fn put_question(&mut self, step: usize) {
+        self.asks();
         let planned = self.planned(step);
         let ask = RunEvent::Ask {
             run: self.id,
@@ -91,6 +92,7 @@ impl Run {
     async fn ask_by_hand(&mut self, step: usize) -> Answered {
         let mut list = by_hand::list(self.read(step));
         loop {
+            self.asks();
             let ask = RunEvent::Ask {
                 run: self.id,
                 step: self.planned(step).id.clone(),

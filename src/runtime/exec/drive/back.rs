@@ -54,6 +54,7 @@ impl Run {
         loop {
             let (prompt, ways) = (prompt.clone(), ways.clone());
             let (run, step, list) = (self.id, self.planned(about).id.clone(), TaskList::default());
+            self.asks();
             self.exec.tell(RunEvent::Ask { run, step, prompt, phrase: None, manual: false, list, ways }).await;
             match self.answer().await {
                 Some(RunAnswer::Choose { way: Way::GoOn, reason }) => match reason::given(&reason) {

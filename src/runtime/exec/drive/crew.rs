@@ -131,6 +131,7 @@ impl Run {
             batch: self.batch,
             held: Arc::clone(&self.held),
             started: self.started,
+            asked: None,
             at: None,
             undoing: self.undoing,
             stopping: false,

@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_secs(3);
 impl Run {
     /// The next answer; `None`: nobody answers any more. One for a run that is somebody else's by now is none, and the run is left.
     pub(in super::super) async fn answer(&mut self) -> Option<RunAnswer> {
-        let asked = (self.exec.clock)();
+        let asked = self.asked.take().unwrap_or_else(|| (self.exec.clock)());
         let answer = self.next_answer().await;
         // The runbook's limit of time is on what a run does, and not on how long a person takes: a window of maintenance may be waited for.
         let waited = (self.exec.clock)().since(asked);
@@ -21,6 +21,11 @@ impl Run {
             started.mono += waited;
         }
         answer
+    }
+
+    /// Right before a question is put: from here on somebody thinks.
+    pub(super) fn asks(&mut self) {
+        self.asked = Some((self.exec.clock)());
     }
 
     async fn next_answer(&mut self) -> Option<RunAnswer> {
