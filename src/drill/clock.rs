@@ -17,7 +17,7 @@ pub struct Clock {
 impl Clock {
     /// The world begins now, and goes by so fast.
     pub fn new(start: Timestamp, speed: f64) -> Self {
-        Self { start: start.as_millisecond() as f64 / 1000.0, speed }
+        Self { start: seconds(start), speed }
     }
 
     /// A second of the world on the wire: seconds since 1970.
@@ -40,6 +40,11 @@ impl Clock {
     pub fn length(self, seconds: f64) -> f64 {
         seconds / self.speed
     }
+}
+
+/// A moment as it stands on the wire: seconds since 1970, to the millisecond.
+pub fn seconds(at: Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1000.0
 }
 
 #[cfg(test)]

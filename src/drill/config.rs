@@ -6,9 +6,6 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// More machines than these are many: they are not asked one by one.
-pub const LARGE: usize = 60;
-
 /// Where everything answers.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -66,7 +63,8 @@ unit = "ratio"
 /// It.
 pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
     let servers = &stage.world.servers;
-    let large = servers.len() > LARGE;
+    // Many machines are not asked one by one.
+    let large = stage.world.is_large();
     let journal = quoted(&folder.join("journal.sqlite").to_string_lossy());
     let mut text = format!("environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n");
     let _ = write!(
@@ -104,7 +102,7 @@ fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
     let at = format!("{}/{name}", places.hosts);
     if !large {
         let _ = writeln!(text, "docker = \"{name}\"");
-        if matches!(role, Role::Game | Role::Api) {
+        if role.is_asked() {
             let players = if *role == Role::Game { "players = \"/player_count\", " } else { "" };
             let columns = format!("columns = {{ {players}version = \"/version\" }}");
             let _ = write!(

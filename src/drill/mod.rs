@@ -182,7 +182,7 @@ impl Production {
     fn engines(&self) -> io::Result<Vec<(String, std::ops::Range<usize>, PathBuf, UnixListener)>> {
         let stage = self.stage.lock();
         let count = stage.world.servers.len();
-        let each = if count > config::LARGE { SHARED_BY } else { 1 };
+        let each = if stage.world.is_large() { SHARED_BY } else { 1 };
         (0..count)
             .step_by(each)
             .map(|first| {
@@ -193,7 +193,7 @@ impl Production {
                     format!("engine-{}", first / each + 1)
                 };
                 let path = self.folder.join(format!("{name}.sock"));
-                let listener = wire::socket(&path)?;
+                let listener = UnixListener::bind(&path)?;
                 Ok((name, of, path, listener))
             })
             .collect()
@@ -224,7 +224,6 @@ async fn pass(stage: Shared) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tick.tick().await;
-        let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
-        stage.lock().until(now);
+        stage.lock().until(clock::seconds(jiff::Timestamp::now()));
     }
 }

@@ -17,8 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const BEFORE: i64 = 1_800;
 /// Of a large one: what is scraped there is much.
 const BEFORE_LARGE: i64 = 120;
-/// More machines than these are many.
-const LARGE: usize = 60;
 /// Prometheus scrapes and looks at its rules this often, in seconds of the world. More often than in life: somebody waits in front of it.
 const SCRAPE: i64 = 5;
 const SCRAPE_LARGE: i64 = 15;
@@ -52,7 +50,7 @@ impl Stage {
     /// When the scenario names what such a world does not have.
     pub fn new(seed: u64, size: Size, scenario: Scenario, start: Timestamp, speed: f64) -> Result<Self, String> {
         let clock = Clock::new(start, speed);
-        let large = size.servers > LARGE;
+        let large = size.is_large();
         let (before, scrape, keep) =
             if large { (BEFORE_LARGE, SCRAPE_LARGE, KEEP_LARGE) } else { (BEFORE, SCRAPE * 3, KEEP) };
         let mut past = Past::new(keep);

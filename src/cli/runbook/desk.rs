@@ -94,9 +94,7 @@ impl Desk {
     /// # Errors
     /// A sentence, when it is not known or over, or the journal can't be read.
     pub async fn join(&self, wanted: Option<&str>) -> Result<Option<Incident>, String> {
-        let records = self.exec.journal.of_incidents(incidents::READ).await.map_err(|error| error.to_string())?;
-        let mut all = Incidents::of(&records);
-        all.keep_env(&self.exec.env);
+        let all = known(&*self.exec.journal, &self.exec.env).await.map_err(|error| error.to_string())?;
         let joined = match wanted {
             Some("none") => None,
             Some(wanted) => Some(open(all.find(Some(wanted))?)?.clone()),
@@ -114,13 +112,18 @@ impl Desk {
 
 /// What is done here belongs to the incident that is open, of several to the worst. A journal that can't be read says so at what is done next.
 async fn attend(journal: &dyn Journal, env: &str) {
-    let records = journal.of_incidents(incidents::READ).await.unwrap_or_default();
-    let mut all = Incidents::of(&records);
-    all.keep_env(env);
+    let all = known(journal, env).await.unwrap_or_default();
     let open = all.worst().map(|incident| incident.id);
     if open.is_some() {
         journal.attend(open).await;
     }
+}
+
+/// The incidents of an environment.
+async fn known(journal: &dyn Journal, env: &str) -> Result<Incidents, JournalError> {
+    let mut all = Incidents::of(&journal.of_incidents(incidents::READ).await?);
+    all.keep_env(env);
+    Ok(all)
 }
 
 fn open(incident: &Incident) -> Result<&Incident, String> {

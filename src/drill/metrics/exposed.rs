@@ -256,7 +256,7 @@ fn service(world: &World, at: usize, clock: Clock) -> Vec<Told> {
         value: count,
     }));
     let requests = counted.requests.iter().sum();
-    let main = world.on(at).map(|one| &world.containers[one]).find(|one| one.service.starts_with("godot"));
+    let main = world.main(at);
     all.extend([
         plain("http_request_duration_seconds_sum", counted.took_sum),
         plain("http_request_duration_seconds_count", requests),

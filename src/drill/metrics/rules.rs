@@ -68,6 +68,13 @@ pub struct Alert {
     pub value: f64,
 }
 
+impl Alert {
+    /// `pending` or `firing`.
+    pub const fn state(&self) -> &'static str {
+        if self.fires.is_some() { "firing" } else { "pending" }
+    }
+}
+
 /// The shipped rules.
 ///
 /// # Errors
@@ -130,8 +137,7 @@ impl Rule {
 
     /// `pending` or `firing`, by the labels of each alert.
     pub fn states(&self) -> BTreeMap<Labels, &'static str> {
-        let state = |alert: &Alert| if alert.fires.is_some() { "firing" } else { "pending" };
-        self.alerts.iter().map(|(labels, alert)| (labels.clone(), state(alert))).collect()
+        self.alerts.iter().map(|(labels, alert)| (labels.clone(), alert.state())).collect()
     }
 
     /// `ALERTS`, as Prometheus writes it.
@@ -139,7 +145,7 @@ impl Rule {
         self.alerts.values().map(|alert| {
             let mut labels = alert.labels.clone();
             labels.insert(NAME.into(), "ALERTS".into());
-            labels.insert("alertstate".into(), if alert.fires.is_some() { "firing" } else { "pending" }.into());
+            labels.insert("alertstate".into(), alert.state().into());
             (labels, 1.0)
         })
     }

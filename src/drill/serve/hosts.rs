@@ -85,7 +85,7 @@ async fn status(State((stage, _)): Held, Path(host): Path<String>) -> Response {
 
 fn body(stage: &Stage, at: usize) -> Value {
     let server = &stage.world.servers[at];
-    let main = stage.world.on(at).map(|one| &stage.world.containers[one]).find(|one| one.service.starts_with("godot"));
+    let main = stage.world.main(at);
     json!({
         "status": if server.draining { "draining" } else { "ok" },
         "player_count": server.players as u64,

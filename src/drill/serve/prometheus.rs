@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
+use promql_parser::parser::Expr;
 use serde::Deserialize;
 use serde_json::{Value as Data, json};
 use tokio::net::TcpListener;
@@ -63,10 +64,17 @@ struct Asked {
     step: Option<f64>,
 }
 
+impl Asked {
+    fn expr(&self) -> Result<Expr, String> {
+        let text = self.query.as_deref().unwrap_or_default();
+        promql::parse(text).map_err(|why| format!("invalid parameter \"query\": {why}"))
+    }
+}
+
 async fn query(State(stage): State<Shared>, Form(asked): Form<Asked>) -> Response {
-    let expr = match promql::parse(asked.query.as_deref().unwrap_or_default()) {
+    let expr = match asked.expr() {
         Ok(expr) => expr,
-        Err(why) => return error(StatusCode::BAD_REQUEST, "bad_data", &format!("invalid parameter \"query\": {why}")),
+        Err(why) => return error(StatusCode::BAD_REQUEST, "bad_data", &why),
     };
     let stage = stage.lock();
     let query = asked.time.map_or_else(|| stage.query(), |at| stage.query_at(at));
@@ -77,9 +85,9 @@ async fn query(State(stage): State<Shared>, Form(asked): Form<Asked>) -> Respons
 }
 
 async fn range(State(stage): State<Shared>, Form(asked): Form<Asked>) -> Response {
-    let expr = match promql::parse(asked.query.as_deref().unwrap_or_default()) {
+    let expr = match asked.expr() {
         Ok(expr) => expr,
-        Err(why) => return error(StatusCode::BAD_REQUEST, "bad_data", &format!("invalid parameter \"query\": {why}")),
+        Err(why) => return error(StatusCode::BAD_REQUEST, "bad_data", &why),
     };
     let (Some(start), Some(end), Some(step)) = (asked.start, asked.end, asked.step.filter(|step| *step > 0.0)) else {
         return error(StatusCode::BAD_REQUEST, "bad_data", "start, end and a step above zero are needed");
@@ -136,7 +144,7 @@ fn alert(stage: &Stage, one: &Alert) -> Data {
     json!({
         "labels": &one.labels,
         "annotations": &one.annotations,
-        "state": if one.fires.is_some() { "firing" } else { "pending" },
+        "state": one.state(),
         "activeAt": stage.clock.moment(one.since).to_string(),
         "value": format!("{:e}", one.value),
     })

@@ -4,11 +4,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
+use axum::serve::{Listener, ListenerExt};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::io;
-use std::path::Path;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
@@ -36,35 +36,20 @@ pub async fn port() -> io::Result<TcpListener> {
 
 /// Serves HTTP on a port for as long as the future is polled.
 pub async fn on_port(listener: TcpListener, router: Router) {
-    let mut open = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                // Small answers, and somebody waits for each.
-                let _ = stream.set_nodelay(true);
-                open.spawn(speak(stream, router.clone()));
-            },
-            Some(_) = open.join_next() => {}
-        }
-    }
-}
-
-/// Makes a socket.
-///
-/// # Errors
-/// When it can't be made there.
-pub fn socket(path: &Path) -> io::Result<UnixListener> {
-    UnixListener::bind(path)
+    // Small answers, and somebody waits for each.
+    on(listener.tap_io(|stream| drop(stream.set_nodelay(true))), router).await;
 }
 
 /// Serves HTTP on a socket for as long as the future is polled.
 pub async fn on_socket(listener: UnixListener, router: Router) {
+    on(listener, router).await;
+}
+
+async fn on(mut listener: impl Listener, router: Router) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                open.spawn(speak(stream, router.clone()));
-            },
+            (stream, _) = listener.accept() => drop(open.spawn(speak(stream, router.clone()))),
             Some(_) = open.join_next() => {}
         }
     }

@@ -9,6 +9,8 @@ use std::str::FromStr;
 pub const VERSION: &str = "v2.5.0";
 /// Machines that every world has: a balancer, an API, a primary and a standby.
 const OTHERS: usize = 4;
+/// More machines than these are many.
+const LARGE: usize = 60;
 /// Containers beside the service on every machine, over and over.
 const BESIDE: [&str; 6] = ["node-exporter", "redis", "log-shipper", "telemetry", "chat", "matchmaker"];
 
@@ -19,6 +21,13 @@ pub struct Size {
     pub servers: usize,
     /// 1 to 100.
     pub containers: usize,
+}
+
+impl Size {
+    /// Its machines are many: they share engines and a pooler, and are looked at less often.
+    pub const fn is_large(self) -> bool {
+        self.servers > LARGE
+    }
 }
 
 impl Default for Size {
@@ -70,12 +79,7 @@ fn address(at: usize) -> String {
 }
 
 fn on(seed: u64, at: usize, server: &Server, count: usize) -> Vec<Container> {
-    let main = match server.role {
-        Role::Balancer => "nginx",
-        Role::Game => "godot-server",
-        Role::Api => "godot-api",
-        Role::Primary | Role::Standby => "postgres",
-    };
+    let main = server.role.service();
     let beside = (0..count.saturating_sub(1)).map(|nth| (BESIDE[nth % BESIDE.len()], nth / BESIDE.len() + 1));
     std::iter::once((main, 1))
         .chain(beside)

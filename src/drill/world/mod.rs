@@ -30,8 +30,6 @@ const PER_REQUEST: f64 = 3.0;
 const POOLS: [usize; 2] = [8, 16];
 /// How often a pool renews a session: share of all seconds.
 const RENEWS: f64 = 0.04;
-/// More machines than these are many.
-const LARGE: usize = 60;
 /// The engine starts a container that ended by itself again after so many seconds.
 const RESTARTS_AFTER: i64 = 3;
 
@@ -141,6 +139,12 @@ impl World {
         server * each..(server + 1) * each
     }
 
+    /// See [`Size::is_large`].
+    pub fn is_large(&self) -> bool {
+        let servers = self.servers.len();
+        Size { servers, containers: self.containers.len() / servers }.is_large()
+    }
+
     /// The index of the container of that service on that machine.
     pub fn service(&self, server: usize, service: &str) -> Option<usize> {
         self.on(server).find(|at| self.containers[*at].service == service)
@@ -152,16 +156,15 @@ impl World {
         format!("{}/{}", self.servers[one.server].name, one.name)
     }
 
+    /// The container that a machine is there for.
+    pub fn main(&self, server: usize) -> Option<&Container> {
+        self.service(server, self.servers[server].role.service()).map(|at| &self.containers[at])
+    }
+
     /// Whether the service of that machine answers who asks it.
     pub fn serves(&self, server: usize) -> bool {
-        let service = match self.servers[server].role {
-            Role::Balancer => "nginx",
-            Role::Game => "godot-server",
-            Role::Api => "godot-api",
-            Role::Primary | Role::Standby => "postgres",
-        };
-        let container = self.service(server, service);
-        self.servers[server].up && container.is_some_and(|at| self.containers[at].answers(self.at))
+        let container = self.main(server);
+        self.servers[server].up && container.is_some_and(|one| one.answers(self.at))
     }
 
     /// Tells what happened.
@@ -230,7 +233,7 @@ impl World {
         let slow_database = self.database_delay();
         let mut answered = [0.0; 2];
         for at in 0..self.servers.len() {
-            if service_of(self.servers[at].role).is_none() {
+            if !self.servers[at].role.is_asked() {
                 continue;
             }
             let players = self.asking(at);
@@ -273,8 +276,11 @@ impl World {
         let up = self.serves(self.databases[0].server);
         let (mut came, mut away, mut asked) = (0.0, 0.0, BTreeMap::new());
         for server in 0..self.servers.len() {
-            let Some(service) = service_of(self.servers[server].role) else { continue };
-            let app = format!("{service}@{}", self.servers[server].name);
+            let role = self.servers[server].role;
+            if !role.is_asked() {
+                continue;
+            }
+            let app = format!("{}@{}", role.service(), self.servers[server].name);
             let weight = self.asking(server) + 1.0;
             came += weight;
             if up && self.serves(server) {
@@ -320,15 +326,14 @@ impl World {
 
     /// What the build does wrong that answers requests on that machine.
     fn flaw(&self, server: usize) -> Flaw {
-        let service = service_of(self.servers[server].role).and_then(|service| self.service(server, service));
-        service.map(|at| self.containers[at].flaw).unwrap_or_default()
+        self.main(server).map(|one| one.flaw).unwrap_or_default()
     }
 
     /// Sessions that a pool keeps open; in a large production a pooler stands between.
     fn pool(&self, role: Role) -> usize {
         match role {
             Role::Api => POOLS[1],
-            _ if self.servers.len() > LARGE => 1,
+            _ if self.is_large() => 1,
             _ => POOLS[0],
         }
     }
@@ -519,15 +524,6 @@ impl World {
                 server.run(cores, traffic);
             }
         }
-    }
-}
-
-/// What answers requests on such a machine, if anything does.
-fn service_of(role: Role) -> Option<&'static str> {
-    match role {
-        Role::Game => Some("godot-server"),
-        Role::Api => Some("godot-api"),
-        Role::Balancer | Role::Primary | Role::Standby => None,
     }
 }
 

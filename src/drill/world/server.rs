@@ -21,6 +21,21 @@ pub enum Role {
 }
 
 impl Role {
+    /// The service that it is there for.
+    pub const fn service(self) -> &'static str {
+        match self {
+            Self::Balancer => "nginx",
+            Self::Game => "godot-server",
+            Self::Api => "godot-api",
+            Self::Primary | Self::Standby => "postgres",
+        }
+    }
+
+    /// Players ask it, by way of the balancer.
+    pub const fn is_asked(self) -> bool {
+        matches!(self, Self::Game | Self::Api)
+    }
+
     /// As a config's `roles` has it.
     pub const fn word(self) -> &'static str {
         match self {

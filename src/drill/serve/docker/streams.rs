@@ -1,7 +1,7 @@
 //! What an engine goes on telling: events, statistics, logs.
 
 use super::{Engine, answers};
-use crate::drill::clock::Clock;
+use crate::drill::clock::{Clock, seconds};
 use crate::drill::stage::Stage;
 use crate::drill::world::EngineEvent;
 use crate::drill::world::container::Line;
@@ -194,9 +194,8 @@ pub(super) async fn logs(State(engine): State<Engine>, Path(id): Path<String>, Q
 fn first_line(stage: &Stage, at: usize, asked: &HashMap<String, String>) -> u64 {
     let one = &stage.world.containers[at];
     let oldest = one.lines - one.log.len() as u64;
-    let since = moment(asked, "since").map_or(0, |since| {
-        one.log.partition_point(|line| stage.clock.moment(line.at).as_millisecond() as f64 / 1000.0 < since) as u64
-    });
+    let since = moment(asked, "since")
+        .map_or(0, |since| one.log.partition_point(|line| seconds(stage.clock.moment(line.at)) < since) as u64);
     let tail = asked.get("tail").and_then(|tail| tail.parse::<u64>().ok());
     let first = tail.map_or(0, |tail| (one.log.len() as u64).saturating_sub(tail));
     oldest + since.max(first)

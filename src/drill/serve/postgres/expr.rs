@@ -127,7 +127,7 @@ pub fn eval(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>, group: Option
         }
         Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
             let number = |of_: &Option<Box<Expr>>| of_.as_ref().map(|one| of(one)).transpose();
-            Ok(substring(of(inner)?, number(substring_from)?.as_ref(), number(substring_for)?.as_ref()))
+            Ok(of(inner)?.part(number(substring_from)?.as_ref(), number(substring_for)?.as_ref()))
         }
         Expr::Function(function) => call(function, scope, context, group),
         other => Err(format!("{other} is not known here")),
@@ -315,16 +315,6 @@ fn case(
         }
     }
     otherwise.map_or(Ok(V::Null), of)
-}
-
-fn substring(value: V, from: Option<&V>, count: Option<&V>) -> V {
-    let first = from.and_then(V::number).map_or(0, |from| (from as usize).saturating_sub(1));
-    let most = count.and_then(V::number).map_or(usize::MAX, |count| count as usize);
-    match value {
-        V::Null => V::Null,
-        V::Bytes(bytes) => V::Bytes(bytes.into_iter().skip(first).take(most).collect()),
-        other => V::Text(other.show().chars().skip(first).take(most).collect()),
-    }
 }
 
 fn call(function: &Function, scope: &Scope<'_>, context: &Context<'_>, group: Option<Wanted<'_>>) -> Result<V, String> {

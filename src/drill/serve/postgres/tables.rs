@@ -251,7 +251,8 @@ impl Catalog for Tables<'_> {
                     V::Int(84_000_000)
                 }
             }
-            "substr" | "left" => part(name, first, number(1), number(2)),
+            "substr" => first.part(args.get(1), args.get(2)),
+            "left" => first.part(None, args.get(1)),
             "cardinality" => match first {
                 V::Ints(all) => V::Int(all.len() as i64),
                 _ => V::Null,
@@ -547,18 +548,4 @@ fn session_row(stage: &Stage, session: &Session) -> Vec<V> {
 fn extreme(args: &[V], way: std::cmp::Ordering) -> V {
     let there = args.iter().filter(|value| **value != V::Null).cloned();
     there.reduce(|a, b| if b.order(&a) == Some(way) { b } else { a }).unwrap_or(V::Null)
-}
-
-/// `substr(text, from, count)` and `left(text, count)`.
-fn part(name: &str, value: V, second: Option<f64>, third: Option<f64>) -> V {
-    let (first, most) = match name {
-        "left" => (0, second),
-        _ => (second.map_or(0, |from| (from as usize).saturating_sub(1)), third),
-    };
-    let most = most.map_or(usize::MAX, |most| most as usize);
-    match value {
-        V::Null => V::Null,
-        V::Bytes(bytes) => V::Bytes(bytes.into_iter().skip(first).take(most).collect()),
-        other => V::Text(other.show().chars().skip(first).take(most).collect()),
-    }
 }

@@ -73,6 +73,18 @@ impl V {
         Self::Text(text.to_owned())
     }
 
+    /// So many letters or bytes of it, from the one of that number on, which is 1 for the first.
+    #[must_use]
+    pub fn part(self, from: Option<&Self>, count: Option<&Self>) -> Self {
+        let first = from.and_then(Self::number).map_or(0, |from| (from as usize).saturating_sub(1));
+        let most = count.and_then(Self::number).map_or(usize::MAX, |count| count as usize);
+        match self {
+            Self::Null => Self::Null,
+            Self::Bytes(bytes) => Self::Bytes(bytes.into_iter().skip(first).take(most).collect()),
+            other => Self::Text(other.show().chars().skip(first).take(most).collect()),
+        }
+    }
+
     /// As a number.
     pub fn number(&self) -> Option<f64> {
         match self {
