@@ -127,7 +127,8 @@ async fn running_out_of_memory_is_told() {
     ask(&mut *source).await.unwrap();
     // The engine learns of it from the container's cgroup: one that eats before that is watched, or that is gone with its only process
     // before it is read, just ends with 137. So it eats when it is told to, in a process of its own.
-    let eats = "while [ ! -e /go ]; do sleep 0.1; done; sh -c 'x=a; while :; do x=$x$x; done'; code=$?; sleep 1; exit $code";
+    let eats =
+        "while [ ! -e /go ]; do sleep 0.1; done; sh -c 'x=a; while :; do x=$x$x; done'; code=$?; sleep 1; exit $code";
     let eater = docker.container("eater").option("--memory=8m").runs(eats).start();
     until_container(&mut *source, &eater.id, "running container", |one| one.state == ContainerState::Running).await;
     eater.exec("touch /go");

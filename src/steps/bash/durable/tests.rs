@@ -73,7 +73,11 @@ impl Host {
     fn say(&self, ask: &Ask<'_>, step: &str) -> Vec<Word> {
         let input = ask.input(&self.key(step), None, MARK);
         let output = self.spawn(input.expose_secret()).wait_with_output().unwrap();
-        words(&output.stdout, MARK).unwrap_or_else(|| panic!("{output:?}"))
+        let mut words = words(&output.stdout, MARK).unwrap_or_else(|| panic!("{output:?}"));
+        let begins = matches!(ask, Ask::Start(_));
+        assert_eq!(matches!(words.first(), Some(Word::Date(_))), begins, "{words:?}");
+        words.retain(|word| !matches!(word, Word::Date(_)));
+        words
     }
 
     fn start(&self, step: &str, body: &str) -> Vec<Word> {
