@@ -1,19 +1,21 @@
 //! Incidents on the screen: the menu of `X`, what is typed for it, and what is recorded by itself while one is under way.
 
 mod alerts;
+mod facts;
 mod menu;
 
 pub(super) use alerts::seen;
+pub use facts::Fact;
 pub(super) use menu::open;
 
 use self::menu::selected_alert;
 use super::{NameDialog, Overlay, State, Topic};
-use crate::domain::incident::TITLE;
+use crate::domain::incident::{ClosedAs, TITLE};
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::slo::Slo;
-use crate::domain::{Alert, IncidentId, SourceId, Subject, text};
+use crate::domain::{Alert, IncidentId, SourceId, Subject, reason, text};
 use crate::effect::{Effect, Effects};
-use crate::incident::{Incident, clocks, handover};
+use crate::incident::{Incident, clocks, handover, line};
 use crate::panes::overview;
 use crate::widgets::field::Field;
 use serde_json::{Value, json};
@@ -35,6 +37,10 @@ pub enum Step {
     Duties,
     /// One more is declared.
     Declare,
+    /// It is declared, though one that is open is about the same.
+    Anyway(Box<Ask>, String),
+    /// As what it can be closed that is none of its own.
+    NotOne,
     /// The incidents that are open, to attend to one.
     Open,
     /// Attend to this one.
@@ -66,6 +72,8 @@ pub struct Ask {
     pub title: String,
     /// What is asked.
     pub question: &'static str,
+    /// Whether the alert that it is declared from told of it, as somebody has said; `None`: as its title says.
+    pub of_alert: Option<bool>,
 }
 
 /// All incidents, as the journal knows them.
@@ -164,6 +172,8 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
             say(state, id, *kind, data.clone(), effects);
             state.toasts.say(state.now, told(*kind, data));
         }
+        Step::Anyway(ask, title) => record(state, ask, title, effects),
+        Step::NotOne => menu::not_one(state),
         Step::Declare => menu::declare(state),
         Step::Open => menu::all_open(state),
         Step::Attend(id) => {
@@ -183,12 +193,18 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
 /// What stands in the field already.
 fn given(state: &State, ask: &Ask) -> String {
     let incident = state.watch.open();
+    if let Some(ClosedAs::DuplicateOf(id)) = ClosedAs::read(&ask.data) {
+        return state
+            .watch
+            .incidents()
+            .get(id)
+            .map(|same| format!("the same as {}", menu::title(same)))
+            .unwrap_or_default();
+    }
     match (ask.kind, ask.key) {
         (RecordKind::IncidentDeclare, _) => {
             let alert = selected_alert(state);
-            alert
-                .map(|alert| text::clean(&format!("{} {}", alert.name, alert.target())).trim().to_owned())
-                .unwrap_or_default()
+            alert.map(menu::place).unwrap_or_default()
         }
         (RecordKind::IncidentRole, _) => state.who.split('@').next().unwrap_or_default().to_owned(),
         (RecordKind::IncidentEscalate, _) => ask.data["contact"].as_str().unwrap_or_default().to_owned(),
@@ -223,6 +239,7 @@ pub(super) fn typed(state: &mut State, ask: &Ask, text: &str, effects: &mut Effe
     let text = text.trim();
     state.toasts.withdraw(NO_WORDS);
     state.toasts.withdraw(TOO_LONG);
+    state.toasts.withdraw(reason::WANTED);
     if text.is_empty() && ask.kind != RecordKind::IncidentRole {
         state.toasts.say(state.now, NO_WORDS);
         return false;
@@ -231,23 +248,54 @@ pub(super) fn typed(state: &mut State, ask: &Ask, text: &str, effects: &mut Effe
         state.toasts.say(state.now, format!("{TOO_LONG} {TITLE} letters at most: it stands in one line everywhere"));
         return false;
     }
+    if REASONS.contains(&ask.kind) && reason::read(text).is_none() {
+        state.toasts.bad(state.now, reason::WANTED);
+        return false;
+    }
+    if ask.kind == RecordKind::IncidentDeclare && facts::same_as(state, ask, text).is_some() {
+        menu::once_more(state, ask, text);
+        return true;
+    }
+    record(state, ask, text, effects);
+    true
+}
+
+/// Records that say why: it has to be a reason.
+const REASONS: [RecordKind; 3] =
+    [RecordKind::IncidentReopen, RecordKind::IncidentSeverity, RecordKind::IncidentTakeBack];
+
+/// What was typed goes into the record.
+fn record(state: &mut State, ask: &Ask, text: &str, effects: &mut Effects) {
     let mut data = ask.data.clone();
     data[ask.key] = text.into();
+    if ask.kind == RecordKind::IncidentDeclare
+        && !ask.is_of_alert(text)
+        && let Some(data) = data.as_object_mut()
+    {
+        data.remove("alert");
+    }
     if matches!(ask.kind, RecordKind::IncidentDeclare | RecordKind::IncidentReopen) {
         // Who declares one, or opens one again, attends to it.
         state.watch.expect(ask.incident);
     }
-    let told = match state.watch.others() {
+    let closed = ClosedAs::read(&data).filter(|_| ask.kind == RecordKind::IncidentResolve);
+    let told = match (closed, state.watch.others()) {
+        (Some(closed), _) => format!("closed as {}: recorded; no post-mortem is owed", closed.told()),
         // From here on another one is attended to.
-        Some(_) if ask.kind == RecordKind::IncidentResolve => {
+        (None, Some(_)) if ask.kind == RecordKind::IncidentResolve => {
             "resolved: recorded; another one is attended to now, and X g leads back to this one's post-mortem"
                 .to_owned()
         }
         _ => told(ask.kind, &data),
     };
+    if let Some(ClosedAs::DuplicateOf(same)) = closed {
+        if let Some(this) = state.watch.incidents().get(ask.incident) {
+            say(state, same, RecordKind::IncidentNote, line::same(this, text), effects);
+        }
+        state.watch.choose(same);
+    }
     say(state, ask.incident, ask.kind, data, effects);
     state.toasts.say(state.now, told);
-    true
 }
 
 const NO_WORDS: &str = "it needs some words: type them, or Esc leaves";
@@ -339,6 +387,6 @@ impl State {
             format!(", {count} more open ({}{worst}{})", of.word(), if worst.is_empty() { "" } else { " late" })
         });
         let (title, others) = (menu::title(incident), others.unwrap_or_default());
-        Some(IncidentLine { title, state: format!(": {}{fires}{others}", incident.word()), clocks })
+        Some(IncidentLine { title, state: format!(": {}{fires}{others}", incident.standing()), clocks })
     }
 }

@@ -47,7 +47,7 @@ mod writes;
 pub use again::{Chosen, Word};
 pub use banner::Banner;
 pub use freeze::Frozen;
-pub use incidents::{Ask, IncidentClock, IncidentLine};
+pub use incidents::{Ask, Fact, IncidentClock, IncidentLine};
 pub use layout::{MIN_SIZE, Screen};
 pub use menu::{Menu, MenuKind, MenuLine};
 pub use offers::Labelled;

@@ -59,6 +59,12 @@ pub(super) fn name_key(state: &mut State, dialog: &mut NameDialog, chord: Chord,
     if chord.is(KeyCode::Esc) {
         return false;
     }
+    if let Topic::Incident(ask) = &mut dialog.topic
+        && chord.is(KeyCode::Tab)
+    {
+        ask.turn(dialog.field.text());
+        return true;
+    }
     if !chord.is(KeyCode::Enter) {
         dialog.field.key(chord);
         return true;

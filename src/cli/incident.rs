@@ -4,9 +4,9 @@ use super::runbook::{Desk, at_desk, run_called};
 use super::setup::here;
 use super::{Global, PRINTS, places};
 use crate::clock;
-use crate::domain::incident::{Duty, Priority, Rules, TITLE};
+use crate::domain::incident::{ClosedAs, Duty, Priority, Rules, TITLE};
 use crate::domain::record::{Entry, RecordKind};
-use crate::domain::{IncidentId, json, text};
+use crate::domain::{IncidentId, json, reason, text};
 use crate::incident::{self, Incident, clocks, handover, json as shape, report};
 use crate::runtime::post_mortem::{self, Known};
 use clap::{Args, Subcommand};
@@ -32,6 +32,9 @@ pub enum Command {
         /// P0 (complete outage) to P3 (it can wait)
         #[arg(long, short, value_parser = priority)]
         priority: Priority,
+        /// Also when one that is open is called the same
+        #[arg(long)]
+        another: bool,
     },
     /// Say that you are on it
     #[command(visible_alias = "ack", after_help = RECORDS)]
@@ -118,15 +121,19 @@ pub enum Command {
     /// Say that it is over; the clock of the post-mortem begins
     #[command(visible_alias = "close", after_help = RECORDS)]
     Resolve {
-        /// How it ended
-        text: String,
+        /// How it ended; with --as, how that is known
+        #[arg(required_unless_present = "closed_as")]
+        text: Option<String>,
+        /// It was none of its own, and no post-mortem is owed: false-alarm, or duplicate-of ID
+        #[arg(long = "as", value_names = ["HOW", "ID"], num_args = 1..=2)]
+        closed_as: Option<Vec<String>>,
         #[command(flatten)]
         which: Which,
     },
     /// Say that it was not over
     #[command(after_help = RECORDS)]
     Reopen {
-        /// Why
+        /// Why: two words and 10 characters at least
         reason: String,
         #[command(flatten)]
         which: Which,
@@ -231,7 +238,7 @@ impl Command {
 
     async fn carry_out(self, desk: &Desk) -> Result<(), String> {
         match self {
-            Self::Declare { title, priority } => declare(desk, &title, priority).await,
+            Self::Declare { title, priority, another } => declare(desk, &title, priority, another).await,
             Self::List { json } => {
                 list(&all_known(desk).await?, json);
                 Ok(())
@@ -241,6 +248,7 @@ impl Command {
             Self::Report(report) => report.write(desk).await,
             Self::Call { level, which } => call(desk, level, which).await,
             Self::Include { run, which } => include(desk, &run, which).await,
+            Self::Resolve { text, closed_as: Some(how), which } => close(desk, text, &how, which).await,
             Self::TakeBack { record, reason, which } => take_back(desk, &record, &reason, which).await,
             Self::Note { text, action, which } if text == "-" => {
                 Self::Note { text: given()?, action, which }.said().tell(desk).await
@@ -270,7 +278,7 @@ impl Command {
             }
             Self::Update { text, which } => said(which, RecordKind::IncidentUpdate, json!({ "text": text })),
             Self::Mitigate { text, which } => said(which, RecordKind::IncidentMitigate, json!({ "text": text })),
-            Self::Resolve { text, which } => said(which, RecordKind::IncidentResolve, json!({ "text": text })),
+            Self::Resolve { text, which, .. } => said(which, RecordKind::IncidentResolve, json!({ "text": text })),
             Self::Reopen { reason, which } => said(which, RecordKind::IncidentReopen, json!({ "reason": reason })),
             _ => unreachable!("it reads, or records more than one thing"),
         }
@@ -308,6 +316,9 @@ fn refuse(incident: &Incident, kind: RecordKind, data: &Value) -> Result<(), Str
     if let Some(key) = data.as_object().into_iter().flatten().find_map(blank) {
         return Err(format!("{key} is empty: it needs some words"));
     }
+    if let Some(text) = why(kind, data) {
+        reason::given(text)?;
+    }
     match kind {
         RecordKind::IncidentSeverity if data["priority"] == json!(incident.priority) => {
             Err(format!("{name} is {} already", incident.priority.word()))
@@ -326,6 +337,15 @@ fn refuse(incident: &Incident, kind: RecordKind, data: &Value) -> Result<(), Str
             Err(format!("{name} was acknowledged by {} already", text::clean(&by)))
         }
         _ => Ok(()),
+    }
+}
+
+/// The reason in a record that needs one.
+fn why(kind: RecordKind, data: &Value) -> Option<&str> {
+    match kind {
+        RecordKind::IncidentSeverity | RecordKind::IncidentReopen => data["reason"].as_str(),
+        RecordKind::IncidentTakeBack => data["text"].as_str(),
+        _ => None,
     }
 }
 
@@ -372,10 +392,55 @@ async fn take_back(desk: &Desk, wanted: &str, reason: &str, which: Which) -> Res
     Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentTakeBack, data }.tell(desk).await
 }
 
-async fn declare(desk: &Desk, title: &str, priority: Priority) -> Result<(), String> {
+/// As what it is closed that is none of its own, and how that is known, when the words behind `--as` say it.
+fn closed_as<'a>(how: &'a [String], known: &Known, this: &Incident) -> Result<(ClosedAs, Option<&'a str>), String> {
+    let wanted = how.get(1).map(String::as_str);
+    match (how.first().map(String::as_str), wanted) {
+        (Some("false-alarm"), text) => Ok((ClosedAs::FalseAlarm, text)),
+        (Some("duplicate-of"), Some(wanted)) => {
+            let same = known.incidents.find(Some(wanted))?;
+            if same.id == this.id {
+                return Err(format!("{} is no duplicate of itself: name the other one", this.short()));
+            }
+            Ok((ClosedAs::DuplicateOf(same.id), None))
+        }
+        (Some("duplicate-of"), None) => {
+            Err("--as duplicate-of needs the id of the other one, as `list` shows it".to_owned())
+        }
+        (other, _) => Err(format!("--as {}: write false-alarm, or duplicate-of ID", other.unwrap_or_default())),
+    }
+}
+
+/// Closes it as none of its own; the one that it is the same as says so, too.
+async fn close(desk: &Desk, text: Option<String>, how: &[String], which: Which) -> Result<(), String> {
+    let known = all_known(desk).await?;
+    let this = known.incidents.find(which.id.as_deref())?;
+    let (closed, behind) = closed_as(how, &known, this)?;
+    let same = closed.of().and_then(|id| known.incidents.get(id));
+    let told = || same.map(|same| format!("the same as {} {} ({})", same.priority.word(), same.title, same.short()));
+    let text = text.or_else(|| behind.map(str::to_owned)).or_else(told);
+    let text = text.ok_or("say how that is known: `resolve TEXT --as false-alarm`")?;
+    let mut data = json!({ "text": text });
+    closed.write(&mut data);
+    let said = Said { which: Some(this.id.to_string()), kind: RecordKind::IncidentResolve, data };
+    said.tell(desk).await?;
+    match same {
+        Some(same) => append(desk, same.id, RecordKind::IncidentNote, incident::line::same(this, &text)).await,
+        None => Ok(()),
+    }
+}
+
+async fn declare(desk: &Desk, title: &str, priority: Priority, another: bool) -> Result<(), String> {
     let title = title.trim();
     if title.is_empty() || title.chars().count() > TITLE {
         return Err(format!("an incident needs a title of 1 to {TITLE} letters: what others call it"));
+    }
+    let before = all_known(desk).await?;
+    if let Some(same) = before.incidents.same(title, None).filter(|_| !another) {
+        let (line, name) = (line(same, &before.rules), same.short());
+        return Err(format!(
+            "one is open that is called the same: {line}\n`--incident {name}` means that one; --another declares one more"
+        ));
     }
     let id = IncidentId(Uuid::now_v7());
     append(desk, id, RecordKind::IncidentDeclare, json!({ "title": title, "priority": priority })).await?;
@@ -413,7 +478,7 @@ fn line(incident: &Incident, rules: &Rules) -> String {
     });
     let due: Vec<String> = due.collect();
     let due = if due.is_empty() { String::new() } else { format!("; {}", due.join(", ")) };
-    let (name, priority, word) = (incident.short(), incident.priority.word(), incident.word());
+    let (name, priority, word) = (incident.short(), incident.priority.word(), incident.standing());
     text::clean(&format!("{name}  {priority} {}: {word}{due}", incident.title)).into_owned()
 }
 
@@ -469,7 +534,7 @@ impl Report {
         let file = output.first().cloned().map_or_else(|| post_mortem::place(&places::state()?, incident), Ok)?;
         let written = post_mortem::write(&*desk.exec.journal, &known, incident, &file, style).await?;
         for part in &written.kept {
-            eprintln!("the part {:?} was changed by hand and stays yours; a list in it has got what is new", part.0);
+            eprintln!("{part}");
         }
         println!("{}", written.told());
         Ok(())

@@ -4,6 +4,7 @@ use super::alert::Labels;
 use super::{Limits, Rates, Severity, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// `State.Status` of the Engine API.
@@ -95,7 +96,7 @@ impl Health {
 }
 
 /// The labels that Docker Compose puts on a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Compose {
     /// `com.docker.compose.project`.
     pub project: String,
@@ -157,6 +158,8 @@ pub struct Container {
     pub restarts: Option<u64>,
     /// Its restart policy started it again within the last ten minutes: it does not stay up.
     pub restarted_lately: bool,
+    /// It is meant to run: its restart policy says so, or others of its Compose service run.
+    pub expected: bool,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// `State.StartedAt`; `None` when never started.
@@ -240,7 +243,7 @@ impl EngineEvent {
 
 impl Container {
     /// How bad its state is. Unhealthy, dead, restarting and OOM-killed are critical; a non-zero exit is a warning
-    /// (one-off jobs fail too), and so is one that runs but was started again lately; a clean exit is nothing.
+    /// (one-off jobs fail too), and so is one that runs but was started again lately, or that was killed though it is meant to run; a clean exit is nothing.
     pub fn judge(&self, limits: &Limits) -> Severity {
         match self.state {
             ContainerState::Dead | ContainerState::Restarting => Severity::Critical,
@@ -249,6 +252,7 @@ impl Container {
             ContainerState::Paused | ContainerState::Removing => Severity::Info,
             ContainerState::Created => Severity::None,
             ContainerState::Exited if self.oom_killed => Severity::Critical,
+            ContainerState::Exited if self.expected && self.exit_code == Some(137) => Severity::Warning,
             // 143 and 137 are how a container ends that was asked to: SIGTERM, and SIGKILL after the grace time.
             ContainerState::Exited if matches!(self.exit_code, Some(0 | 143 | 137) | None) => Severity::None,
             ContainerState::Exited => Severity::Warning,
@@ -261,6 +265,15 @@ impl Container {
         let unstable = if self.restarted_lately { Severity::Warning } else { Severity::Ok };
         let starting = if self.health == Health::Starting { Severity::Info } else { Severity::Ok };
         memory.max(unstable).max(starting)
+    }
+
+    /// Of all of an engine's, those of a Compose service that others run are meant to run, too.
+    pub fn expect_services(all: &mut [Self]) {
+        let runs = |one: &&Self| one.state == ContainerState::Running;
+        let running: HashSet<Compose> = all.iter().filter(runs).filter_map(|one| one.compose.clone()).collect();
+        for one in all {
+            one.expected |= one.compose.as_ref().is_some_and(|service| running.contains(service));
+        }
     }
 
     /// The word in the state column: health where there is one, else the state; an exit carries its code.
@@ -289,6 +302,31 @@ mod tests {
         assert_eq!(judge(true, Health::Starting), Severity::Warning);
         assert_eq!(judge(false, Health::Starting), Severity::Info);
         assert_eq!(judge(true, Health::Unhealthy), Severity::Critical);
+    }
+
+    #[test]
+    fn one_that_was_killed_is_a_warning_when_it_is_meant_to_run() {
+        let ended = |code, expected| {
+            let state = ContainerState::Exited;
+            Container { state, exit_code: Some(code), expected, ..Container::default() }
+        };
+        let judge = |one: &Container| one.judge(&Limits::default());
+        assert_eq!(judge(&ended(137, true)), Severity::Warning);
+        // Somebody stopped it, or it was a job.
+        assert_eq!(
+            [(143, true), (0, true), (137, false)].map(|(code, meant)| judge(&ended(code, meant))),
+            [Severity::None; 3]
+        );
+        // Its service runs elsewhere, and it does not.
+        let of = |service: &str, one: Container| {
+            let compose = Some(Compose { project: "shop".to_owned(), service: service.to_owned() });
+            Container { compose, ..one }
+        };
+        let running = Container { state: ContainerState::Running, ..Container::default() };
+        let mut all = [of("web", ended(137, false)), of("web", running), of("job", ended(137, false))];
+        Container::expect_services(&mut all);
+        assert_eq!([judge(&all[0]), judge(&all[2])], [Severity::Warning, Severity::None]);
+        assert!(judge(&all[0]) > judge(&all[1]), "it stands above what runs");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What a team agreed about incidents: how bad they are, how soon somebody answers, who is called when, and what is due afterwards.
 
+use super::id::IncidentId;
 use super::severity::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Letters of an incident's title at most: it stands in one line everywhere.
@@ -104,6 +106,58 @@ impl Duty {
     /// From its word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|duty| duty.word().eq_ignore_ascii_case(word.trim()))
+    }
+}
+
+/// As what an incident is closed that was none of its own: nobody owes a post-mortem of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedAs {
+    /// Nothing was wrong.
+    FalseAlarm,
+    /// It is the same as that one.
+    DuplicateOf(IncidentId),
+}
+
+impl ClosedAs {
+    /// The word typed and recorded.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::FalseAlarm => "false-alarm",
+            Self::DuplicateOf(_) => "duplicate-of",
+        }
+    }
+
+    /// The one that it is the same as.
+    pub const fn of(self) -> Option<IncidentId> {
+        match self {
+            Self::FalseAlarm => None,
+            Self::DuplicateOf(id) => Some(id),
+        }
+    }
+
+    /// `a false alarm`, `a duplicate of 3a21ab`.
+    pub fn told(self) -> String {
+        match self {
+            Self::FalseAlarm => "a false alarm".to_owned(),
+            Self::DuplicateOf(id) => format!("a duplicate of {}", id.short()),
+        }
+    }
+
+    /// What the record of an end says of it.
+    pub fn write(self, data: &mut Value) {
+        data["as"] = self.word().into();
+        if let Some(id) = self.of() {
+            data["of"] = id.to_string().into();
+        }
+    }
+
+    /// From the record of an end; `None`: it was one of its own.
+    pub fn read(data: &Value) -> Option<Self> {
+        match data["as"].as_str()? {
+            "false-alarm" => Some(Self::FalseAlarm),
+            "duplicate-of" => IncidentId::parse(data["of"].as_str()?).map(Self::DuplicateOf),
+            _ => None,
+        }
     }
 }
 
@@ -258,6 +312,19 @@ mod tests {
             assert_eq!(serde_json::to_value(duty).unwrap(), duty.word());
         }
         assert_eq!((Priority::parse("P4"), Priority::parse("P"), Duty::parse("boss")), (None, None, None));
+    }
+
+    #[test]
+    fn an_end_as_none_of_its_own_is_read_back() {
+        let id = IncidentId::parse("00000000-0000-0000-0000-00017f3a21ab").unwrap();
+        for closed in [ClosedAs::FalseAlarm, ClosedAs::DuplicateOf(id)] {
+            let mut data = serde_json::json!({ "text": "seen" });
+            closed.write(&mut data);
+            assert_eq!((ClosedAs::read(&data), data["as"].as_str()), (Some(closed), Some(closed.word())));
+        }
+        assert_eq!(ClosedAs::DuplicateOf(id).told(), "a duplicate of 3a21ab");
+        assert_eq!(ClosedAs::read(&serde_json::json!({ "text": "all well" })), None);
+        assert_eq!(ClosedAs::read(&serde_json::json!({ "as": "duplicate-of", "of": "nobody" })), None);
     }
 
     #[test]

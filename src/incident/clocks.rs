@@ -112,7 +112,7 @@ fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
 }
 
 fn report(incident: &Incident, rules: &Rules, resolved: &Mark) -> Option<Clock> {
-    incident.reported.is_none().then(|| due(Due::Report, resolved.at, rules.report))?
+    incident.owes_report().then(|| due(Due::Report, resolved.at, rules.report))?
 }
 
 /// How long something took, and how long it was allowed to.

@@ -53,6 +53,17 @@ impl Writers {
         }
     }
 
+    fn of(&self, record: &Record) -> Place {
+        let unknown = Writer::default();
+        let writer = self.0.get(&record.writer).unwrap_or(&unknown);
+        let (mono, ahead) = (Duration::from_millis(record.mono_ms), writer.ahead);
+        // Of whose boot nothing is known, its own beginning is the scale.
+        match (&writer.boot, writer.booted) {
+            (Some(boot), Some(booted)) => Place { boot: boot.clone(), since: booted + mono, ahead },
+            _ => Place { boot: record.writer.to_string(), since: mono, ahead },
+        }
+    }
+
     /// `ben's clock on bastion-2 is 3.1 s behind the server's`, when it is further off than matters.
     pub fn skew(&self, record: &Record) -> Option<String> {
         let ahead = self.0.get(&record.writer)?.ahead;
@@ -64,6 +75,41 @@ impl Writers {
     }
 }
 
+/// The same order wherever the records were read and however they came there: declarations, what belongs to incidents, and what was done before and said to
+/// belong to one; each by corrected time, and of one writer as it wrote. With what the writers said of their clocks.
+pub fn in_order<'a>(records: impl IntoIterator<Item = &'a Record>) -> (Writers, Vec<&'a Record>) {
+    let mut records: Vec<&Record> = records.into_iter().collect();
+    records.sort_by_key(|record| (record.writer, record.seq));
+    let mut writers = Writers::default();
+    for record in &records {
+        writers.learn(record);
+    }
+    // The first of a boot anchors it, whichever of its processes wrote that.
+    let mut of_boot = records.clone();
+    of_boot.sort_by_key(|record| (writers.of(record).since, record.writer, record.seq));
+    let mut anchors = Anchors::default();
+    let times: HashMap<Uuid, Timestamp> =
+        of_boot.into_iter().map(|record| (record.id, anchors.correct(&writers, record))).collect();
+    records.sort_by_key(|record| (rank(record), times[&record.id], record.writer, record.seq));
+    (writers, records)
+}
+
+/// What has to be known before what.
+fn rank(record: &Record) -> u8 {
+    match record.entry.kind {
+        RecordKind::IncidentDeclare => 0,
+        _ if record.incident.is_some() => 1,
+        _ => 2,
+    }
+}
+
+/// Where a record stands on the scale of its machine's boot.
+struct Place {
+    boot: String,
+    since: Duration,
+    ahead: SignedDuration,
+}
+
 /// Where an incident's boots begin on its scale of time.
 #[derive(Clone, Debug, Default)]
 pub struct Anchors(HashMap<String, Timestamp>);
@@ -71,15 +117,8 @@ pub struct Anchors(HashMap<String, Timestamp>);
 impl Anchors {
     /// When a record was written.
     pub fn correct(&mut self, writers: &Writers, record: &Record) -> Timestamp {
-        let unknown = Writer::default();
-        let writer = writers.0.get(&record.writer).unwrap_or(&unknown);
-        let mono = Duration::from_millis(record.mono_ms);
-        // Of whose boot nothing is known, its own beginning is the scale.
-        let (boot, since) = match (&writer.boot, writer.booted) {
-            (Some(boot), Some(booted)) => (boot.clone(), booted + mono),
-            _ => (record.writer.to_string(), mono),
-        };
-        let begun = || record.at.checked_add(writer.ahead).and_then(|at| at.checked_sub(since)).unwrap_or(record.at);
+        let Place { boot, since, ahead } = writers.of(record);
+        let begun = || record.at.checked_add(ahead).and_then(|at| at.checked_sub(since)).unwrap_or(record.at);
         let begun = *self.0.entry(boot).or_insert_with(begun);
         begun.checked_add(since).unwrap_or(record.at)
     }

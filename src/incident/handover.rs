@@ -19,7 +19,7 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, now: Timestamp) ->
         incident.priority.word(),
         clean(&incident.title),
         incident.short(),
-        incident.word(),
+        incident.standing(),
         time(now)
     );
     let _ = writeln!(
@@ -56,6 +56,17 @@ fn who(out: &mut String, incident: &Incident, rules: &Rules) {
         });
         let all: Vec<String> = std::iter::once(first).chain(then).collect();
         let _ = writeln!(out, "- severity: {}", all.join("; "));
+    }
+    for (number, ended) in (1..).zip(&incident.ended) {
+        let mitigated =
+            ended.mitigated.as_ref().map(|mark| format!("mitigated {}, ", time(mark.at))).unwrap_or_default();
+        let (resolved, reopened) = (time(ended.resolved.at), &ended.reopened);
+        let (by, why) = (clean(&reopened.by), clean(&reopened.text));
+        let _ = writeln!(
+            out,
+            "- outage {number}: {mitigated}resolved {resolved}; open again {}, by {by}: {why}",
+            time(reopened.at)
+        );
     }
     if !rules.channel.is_empty() {
         let _ = writeln!(out, "- channel: {}", clean(&rules.channel));

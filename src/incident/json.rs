@@ -3,7 +3,7 @@
 use super::clocks::{self, Clock};
 use super::line::Line;
 use super::{Ended, Incident, Mark};
-use crate::domain::incident::Rules;
+use crate::domain::incident::{ClosedAs, Rules};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,8 @@ pub fn summary(incident: &Incident, rules: &Rules, now: Timestamp) -> Value {
         "first_change": incident.first_change.as_ref().map(mark),
         "mitigated": incident.mitigated.as_ref().map(mark),
         "resolved": incident.resolved.as_ref().map(mark),
+        "closed_as": incident.closed_as.map(ClosedAs::word),
+        "duplicate_of": incident.closed_as.and_then(ClosedAs::of),
         "duties": duties,
         "assessment": { "impact": assessment.impact, "scope": assessment.scope, "changed": assessment.changed },
         "firing": incident.firing().collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
 //! A record as a line of an incident's timeline.
 
+use crate::domain::incident::ClosedAs;
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, Severity, text};
 use jiff::Timestamp;
@@ -7,8 +8,8 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-use super::Mark;
 use super::said::can_be_taken_back;
+use super::{Incident, Mark};
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,6 +168,12 @@ pub fn of_run(run: RunId, start: &Record) -> Value {
     json!({ "run": run, "title": data["title"], "runbook": data["runbook"], "by": by, "started": started })
 }
 
+/// The note that another incident, which is the same as this one, has of it.
+pub fn same(this: &Incident, why: &str) -> Value {
+    let text = format!("{} {} ({}) was the same, and is closed: {why}", this.priority.word(), this.title, this.short());
+    json!({ "text": text, "same": this.id })
+}
+
 /// What takes back what a line says, and why.
 ///
 /// # Errors
@@ -274,7 +281,11 @@ fn own(record: &Record) -> Option<Said> {
             Said::new(Kind::Incident, format!("called L{level}: {}", whom.collect::<Vec<_>>().join(", ")))
         }
         RecordKind::IncidentMitigate => Said::new(Kind::Incident, told("mitigated", "text")).at(Severity::Ok),
-        RecordKind::IncidentResolve => Said::new(Kind::Incident, told("resolved", "text")).at(Severity::Ok),
+        RecordKind::IncidentResolve => {
+            let word = ClosedAs::read(data)
+                .map_or_else(|| "resolved".to_owned(), |closed| format!("closed as {}", closed.told()));
+            Said::new(Kind::Incident, told(&word, "text")).at(Severity::Ok)
+        }
         RecordKind::IncidentReopen => Said::new(Kind::Incident, told("open again", "reason")).at(Severity::Critical),
         RecordKind::IncidentReport => Said::new(Kind::Incident, told(&written(data), "file")),
         RecordKind::IncidentRun => {

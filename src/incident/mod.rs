@@ -8,6 +8,7 @@ pub mod edits;
 pub mod handover;
 pub mod json;
 pub mod line;
+pub mod merge;
 pub mod report;
 pub mod said;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use self::corrected::{Anchors, Here, Writers};
 use self::line::{Kind, Line, Titles};
 use self::said::Said;
 use crate::domain::id::is_called;
-use crate::domain::incident::{Duty, Priority};
+use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{IncidentId, Now, RunId};
 use jiff::Timestamp;
@@ -124,6 +125,8 @@ pub struct Incident {
     pub mitigated: Option<Mark>,
     /// It is over.
     pub resolved: Option<Mark>,
+    /// It was closed as none of its own.
+    pub closed_as: Option<ClosedAs>,
     /// Ends that were none, oldest first.
     pub ended: Vec<Ended>,
     /// How bad it was thought to be after it was declared, oldest first.
@@ -182,6 +185,22 @@ impl Incident {
         }
     }
 
+    /// The same, and as what it was closed: `resolved as a duplicate of 3a21ab`.
+    pub fn standing(&self) -> String {
+        let closed_as = self.closed_as.map(|closed| format!(" as {}", closed.told())).unwrap_or_default();
+        format!("{}{closed_as}", self.word())
+    }
+
+    /// It is over, and its post-mortem is not written: one that was none of its own needs none.
+    pub const fn owes_report(&self) -> bool {
+        self.resolved.is_some() && self.reported.is_none() && self.closed_as.is_none()
+    }
+
+    /// The alert that it was declared from, by its fingerprint.
+    fn is_of_alert(&self, fingerprint: &str) -> bool {
+        self.detected.as_ref().is_some_and(|mark| mark.text == fingerprint)
+    }
+
     /// Alerts that fire now, as far as was recorded, by name.
     pub fn firing(&self) -> impl Iterator<Item = &str> {
         self.firing.values().filter_map(|alert| alert["name"].as_str())
@@ -219,6 +238,7 @@ impl Incident {
             first_change: None,
             mitigated: None,
             resolved: None,
+            closed_as: None,
             ended: Vec::new(),
             judged: Vec::new(),
             reported: None,
@@ -243,23 +263,28 @@ impl Incident {
         let (kind, data) = (record.entry.kind, &record.entry.data);
         let told = |key: &str| mark(record, at, said(data, key));
         match kind {
-            RecordKind::IncidentAcknowledge => self.said.acknowledged.push(told("text")),
+            RecordKind::IncidentAcknowledge => said::put(&mut self.said.acknowledged, told("text"), |mark| mark.at),
             RecordKind::IncidentRole => self.give(data, told("name")),
-            RecordKind::IncidentNote if data["action"] == true => self.said.actions.push(told("text")),
+            RecordKind::IncidentNote if data["action"] == true => {
+                said::put(&mut self.said.actions, told("text"), |mark| mark.at)
+            }
             RecordKind::IncidentSeverity => self.judge(data, told("reason")),
             RecordKind::IncidentAssess => self.assess(data),
-            RecordKind::IncidentUpdate => self.said.updates.push(told("text")),
+            RecordKind::IncidentUpdate => said::put(&mut self.said.updates, told("text"), |mark| mark.at),
             RecordKind::IncidentEscalate => {
                 let level = data["level"].as_u64().and_then(|level| usize::try_from(level).ok()).unwrap_or(0);
-                self.said.called.push((level, told("role")));
+                said::put(&mut self.said.called, (level, told("role")), |(_, mark)| mark.at);
             }
-            RecordKind::IncidentMitigate => self.said.mitigated.push(told("text")),
+            RecordKind::IncidentMitigate => said::put(&mut self.said.mitigated, told("text"), |mark| mark.at),
             RecordKind::IncidentTakeBack => {
                 if let Some(record) = data["record"].as_str().and_then(|id| id.parse().ok()) {
                     self.take_back(record);
                 }
             }
-            RecordKind::IncidentResolve => self.resolved = Some(told("text")),
+            RecordKind::IncidentResolve => {
+                self.resolved = Some(told("text"));
+                self.closed_as = ClosedAs::read(data);
+            }
             RecordKind::IncidentReopen => self.reopen(told("reason")),
             RecordKind::IncidentReport => self.report(record, told("file")),
             RecordKind::StepIntent if line::changes(record) => keep_first(&mut self.first_change, told("detail")),
@@ -275,13 +300,13 @@ impl Incident {
         if !mark.text.is_empty() && !self.named.contains(&mark.text) {
             self.named.push(mark.text.clone());
         }
-        self.said.duties.push((duty, mark));
+        said::put(&mut self.said.duties, (duty, mark), |(_, mark)| mark.at);
     }
 
     fn judge(&mut self, data: &Value, mark: Mark) {
         let Some(priority) = priority(data, "priority") else { return };
-        self.priority = priority;
-        self.judged.push(Judged { priority, mark });
+        said::put(&mut self.judged, Judged { priority, mark }, |judged| judged.mark.at);
+        self.priority = self.judged.last().map_or(priority, |judged| judged.priority);
     }
 
     fn reopen(&mut self, mark: Mark) {
@@ -289,7 +314,7 @@ impl Incident {
             self.ended.push(Ended { mitigated: self.mitigated.take(), resolved, reopened: mark });
         }
         self.said.mitigated.clear();
-        self.reported = None;
+        (self.reported, self.closed_as) = (None, None);
     }
 
     fn report(&mut self, record: &Record, mark: Mark) {
@@ -333,18 +358,29 @@ impl Incident {
 }
 
 impl Incidents {
-    /// Of all of a journal's records, in its order.
+    /// Of all of a journal's records, the same in whichever order they are.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
-        let mut all = Self::default();
-        for record in records {
-            all.apply(record);
-        }
-        all
+        Self::default().with(records)
     }
 
-    /// Takes in one record; those of one writer come in order.
+    /// Takes in all of a journal's records: what two stores that have the same records say is the same.
+    #[must_use]
+    pub fn with<'a>(mut self, records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let (writers, records) = corrected::in_order(records);
+        self.writers = writers;
+        for record in records {
+            self.take(record);
+        }
+        self
+    }
+
+    /// Takes in one record that comes; those of one writer come in order.
     pub fn apply(&mut self, record: &Record) {
         self.writers.learn(record);
+        self.take(record);
+    }
+
+    fn take(&mut self, record: &Record) {
         self.titles.learn(record);
         let own = record.incident.as_deref().and_then(IncidentId::parse);
         let Some(id) = own.or_else(|| self.includes(record)) else { return };
@@ -371,7 +407,9 @@ impl Incidents {
         incident.take(record, at);
         if let Some(line) = Line::of(record, at, &self.titles) {
             if line.kind == Kind::Run && line.ended_well {
-                incident.said.updates.extend(self.titles.update_of(record, at));
+                if let Some(told) = self.titles.update_of(record, at) {
+                    said::put(&mut incident.said.updates, told, |mark| mark.at);
+                }
                 incident.settle();
             }
             incident.tell(line);
@@ -413,6 +451,16 @@ impl Incidents {
     /// The worst of them, of several the newest: what a session attends to that nobody told which.
     pub fn worst(&self) -> Option<&Incident> {
         self.open().rev().min_by_key(|incident| incident.priority)
+    }
+
+    /// One that is open and is about the same as one that is to be declared: of the same alert, by its fingerprint, or called the same.
+    pub fn same(&self, title: &str, fingerprint: Option<&str>) -> Option<&Incident> {
+        let plain = |title: &str| title.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let title = plain(title);
+        let is_same = |incident: &&Incident| {
+            plain(&incident.title) == title || fingerprint.is_some_and(|print| incident.is_of_alert(print))
+        };
+        self.open().rev().find(is_same)
     }
 
     /// Changes whenever a record of an incident was applied.

@@ -6,7 +6,7 @@ use super::{Ended, Incident, Mark, clocks};
 use crate::domain::IncidentId;
 use crate::domain::incident::{Duty, Rules};
 use crate::domain::record::StepState;
-use crate::domain::text::push_markdown;
+use crate::domain::text::{counted, push_markdown};
 use crate::domain::time::{between, words};
 use crate::runbook::{RunView, Runs, StepView};
 use jiff::Timestamp;
@@ -24,22 +24,25 @@ pub struct Style {
 /// The whole document, as it is at first: what is between the marks comes from the journal, the rest is for whoever was there.
 pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> String {
     let report = Report { incident, runs: own(incident, runs), rules };
-    let mut out = format!("# Post-mortem: {}\n\n{}\n", md(&incident.title), mark(incident.id));
-    out.push_str(&part("facts", &report.facts()));
+    // Names go before the marks are made: these tell what was written.
+    let told = |text: String| if style.roles { without_names(&text, incident) } else { text };
+    let part = |name: &str, text: String| part(name, &told(text));
+    let mut out = told(format!("# Post-mortem: {}\n\n{}\n", md(&incident.title), mark(incident.id)));
+    out.push_str(&part("facts", report.facts()));
     out.push_str("\n## Summary\n\n_Two or three sentences: what broke, who noticed, what mended it._\n");
     out.push_str("\n## Impact\n\n");
-    out.push_str(&part("impact", &report.impact()));
+    out.push_str(&part("impact", report.impact()));
     out.push_str(
         "\n## Cause\n\n_What made it possible, and what set it off. The journal does not know._\n\n## Timeline\n\n",
     );
-    out.push_str(&part("timeline", &report.timeline()));
+    out.push_str(&part("timeline", report.timeline()));
     out.push_str("\n## What was changed\n\n");
-    out.push_str(&part("changes", &report.changes()));
+    out.push_str(&part("changes", report.changes()));
     out.push_str("\n## Off the path\n\n");
-    out.push_str(&part("off-path", &report.off_path()));
+    out.push_str(&part("off-path", report.off_path()));
     out.push_str("\n## What went well, what did not, where we were lucky\n\n_…_\n\n## Action items\n\n");
-    out.push_str(&part("actions", &report.actions()));
-    if style.roles { without_names(&out, incident) } else { out }
+    out.push_str(&part("actions", report.actions()));
+    out
 }
 
 /// Says of which incident a document is.
@@ -98,7 +101,7 @@ impl Report<'_> {
         };
         row("Incident", &format!("{}, in {}", incident.short(), incident.env), &incident.id.to_string());
         row("Severity", &self.severity(), "");
-        row("State", incident.word(), "");
+        row("State", &incident.standing(), "");
         for (name, mark) in self.moments() {
             let (what, link) = mark.map_or_else(|| (self.without(name), ""), |mark| (self.moment(mark), &mark.link));
             row(name, &what, link);
@@ -114,7 +117,9 @@ impl Report<'_> {
             row(capital(duty.word()).as_str(), name, "");
         }
         row("Response", &self.response(), "");
-        if let Some(resolved) = &incident.resolved
+        if let Some(closed) = incident.closed_as {
+            row("Post-mortem due", &format!("none is owed: it was {}", closed.told()), "");
+        } else if let Some(resolved) = &incident.resolved
             && let Ok(due) = resolved.at.checked_add(self.rules.report)
         {
             row("Post-mortem due", &time(due), "");
@@ -126,12 +131,22 @@ impl Report<'_> {
     fn without(&self, name: &str) -> String {
         let told = match name {
             "Detected" => "no alert told of it: somebody declared it",
+            "Mitigated" | "Resolved" if self.incident.is_open() => return self.not_again(name),
             _ if self.incident.is_open() => "not yet",
             "Acknowledged" => "nobody acknowledged it",
             "First change" => "nothing was changed by a runbook",
             _ => "nobody said so",
         };
         told.to_owned()
+    }
+
+    /// Of one that had ended and was opened again: that it had.
+    fn not_again(&self, name: &str) -> String {
+        let Some(ended) = self.incident.ended.last() else { return "not yet".to_owned() };
+        let outage = self.incident.ended.len();
+        let before = if name == "Resolved" { Some(&ended.resolved) } else { ended.mitigated.as_ref() };
+        let before = before.map_or_else(String::new, |mark| format!(": in outage {outage} it was, {}", time(mark.at)));
+        format!("not yet again{before}")
     }
 
     /// An end that was none: it was mitigated and resolved, and opened again.
@@ -199,15 +214,35 @@ impl Report<'_> {
             let text = if text.is_empty() { format!("_{NOTHING}_") } else { md(text) };
             let _ = writeln!(out, "- {name}: {text}");
         }
-        let mut from = self.incident.detected.as_ref().map_or(self.incident.declared.at, |mark| mark.at);
-        let mut since = "the first sign".to_owned();
-        for (number, ended) in (1..).zip(&self.incident.ended) {
+        out.push_str(&self.suffered());
+        out
+    }
+
+    /// How long somebody suffered: each outage, and all of them.
+    fn suffered(&self) -> String {
+        let incident = self.incident;
+        let mut from = incident.detected.as_ref().map_or(incident.declared.at, |mark| mark.at);
+        let (mut out, mut since, mut all) = (String::new(), "the first sign".to_owned(), Duration::ZERO);
+        let ends = incident.ended.iter().map(|ended| {
             let until = ended.mitigated.as_ref().unwrap_or(&ended.resolved);
-            let _ = writeln!(out, "- From {since} until it was mitigated: {}", words(between(from, until.at)));
-            (from, since) = (ended.reopened.at, format!("when it was open again after outage {number}"));
+            (until.at, Some(ended.reopened.at))
+        });
+        let last = incident.mitigated.as_ref().map(|mitigated| (mitigated.at, None));
+        for (number, (until, reopened)) in (1..).zip(ends.chain(last)) {
+            let took = between(from, until);
+            all += took;
+            let _ = writeln!(out, "- From {since} until it was mitigated: {}", words(took));
+            if let Some(reopened) = reopened {
+                (from, since) = (reopened, format!("when it was open again after outage {number}"));
+            }
         }
-        if let Some(mitigated) = &self.incident.mitigated {
-            let _ = writeln!(out, "- From {since} until it was mitigated: {}", words(between(from, mitigated.at)));
+        if last.is_none() && !incident.ended.is_empty() {
+            let _ = writeln!(out, "- From {since}: it is not mitigated yet");
+        }
+        if !incident.ended.is_empty() {
+            let outages = incident.ended.len() + usize::from(last.is_some());
+            let so_far = if last.is_some() { "" } else { ", and the one that goes on" };
+            let _ = writeln!(out, "- In {} together: {}{so_far}", counted(outages, "outage"), words(all));
         }
         out
     }

@@ -3,10 +3,11 @@
 use super::{Incident, Mark};
 use crate::domain::incident::Duty;
 use crate::domain::record::RecordKind;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// All of it, in the order in which it came.
+/// All of it, in the order of corrected time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     pub(super) acknowledged: Vec<Mark>,
@@ -29,6 +30,12 @@ pub const fn can_be_taken_back(kind: RecordKind) -> bool {
             | RecordKind::IncidentEscalate
             | RecordKind::IncidentMitigate
     )
+}
+
+/// Puts it where it belongs by its time; of the same moment, behind those that are there.
+pub(super) fn put<T>(all: &mut Vec<T>, one: T, at: impl Fn(&T) -> Timestamp) {
+    let place = all.partition_point(|other| at(other) <= at(&one));
+    all.insert(place, one);
 }
 
 impl Said {

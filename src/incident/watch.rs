@@ -51,11 +51,9 @@ impl Watch {
 
     /// Begins anew with all that the journal tells.
     pub fn begin(&mut self, records: &[Record]) {
-        self.incidents = Incidents::default().counting(&self.rules.updates);
         let known: HashSet<Uuid> = records.iter().map(|record| record.id).collect();
-        for record in records.iter().chain(self.came.iter().rev().filter(|record| !known.contains(&record.id))) {
-            self.incidents.apply(record);
-        }
+        let came = self.came.iter().rev().filter(|record| !known.contains(&record.id));
+        self.incidents = Incidents::default().counting(&self.rules.updates).with(records.iter().chain(came));
         self.incidents.keep_env(&self.env);
     }
 
@@ -122,9 +120,8 @@ impl Watch {
 
     /// The one whose clocks are told: that is shown, else the newest that is over and whose post-mortem is not written.
     pub fn told(&self) -> Option<&Incident> {
-        let unwritten = |incident: &&Incident| !incident.is_open() && incident.reported.is_none();
-        let shown = self.shown().filter(|incident| incident.is_open() || unwritten(incident));
-        shown.or_else(|| self.open()).or_else(|| self.incidents.iter().rev().find(unwritten))
+        let shown = self.shown().filter(|incident| incident.is_open() || incident.owes_report());
+        shown.or_else(|| self.open()).or_else(|| self.unwritten().next())
     }
 
     /// The one that is shown: that is over and was chosen, attended to, was attended to last, else the newest.
@@ -136,7 +133,7 @@ impl Watch {
 
     /// Those that are over and whose post-mortem is due, the newest first.
     pub fn unwritten(&self) -> impl Iterator<Item = &Incident> {
-        self.incidents.iter().rev().filter(|incident| !incident.is_open() && incident.reported.is_none())
+        self.incidents.iter().rev().filter(|incident| incident.owes_report())
     }
 
     /// Those that are open beside the one that is shown.

@@ -572,7 +572,9 @@ async fn post_mortem(exec: Arc<Exec>, home: Result<PathBuf, String>, rules: Rule
     };
     let written: Result<_, String> = written.await;
     let told = match &written {
-        Ok(written) => Event::Told { bad: false, what: format!("post-mortem: {}", written.told()) },
+        Ok(written) => {
+            Event::Told { bad: false, what: format!("post-mortem: {}{}", written.told(), written.disputes()) }
+        }
         Err(why) => Event::Told { bad: true, what: why.clone() },
     };
     let _ = exec.events.send(told).await;

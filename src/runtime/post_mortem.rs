@@ -37,6 +37,17 @@ impl Written {
             left => format!("{file}: {} left to fill in (between _ and _)", counted(left, "place")),
         }
     }
+
+    /// How many lines of those that were written by hand say something else than the journal now: `; 1 line stands there twice, …`.
+    pub fn disputes(&self) -> String {
+        match self.kept.iter().map(|kept| kept.disputed).sum() {
+            0 => String::new(),
+            lines => format!(
+                "; the journal says {} by hand in another way now: **journal:** stands at those",
+                counted(lines, "line")
+            ),
+        }
+    }
 }
 
 /// What the journal tells of an environment's incidents, and of what ran in them.
@@ -56,10 +67,9 @@ impl Known {
     /// When the journal can't be read.
     pub async fn read(journal: &dyn Journal, env: &str, rules: Rules) -> Result<Self, String> {
         let records = journal::incidents(journal, incident::READ).await.map_err(|error| error.to_string())?;
-        let mut incidents = Incidents::default().counting(&rules.updates);
+        let mut incidents = Incidents::default().counting(&rules.updates).with(&records);
         let mut runs = Runs::default();
-        for record in &records {
-            incidents.apply(record);
+        for record in incident::corrected::in_order(&records).1 {
             runs.apply(record);
         }
         incidents.keep_env(env);

@@ -1,9 +1,9 @@
 //! A menu, painted.
 
 use super::dialog::{self, Lines};
-use crate::app::{Menu, NameDialog, State, Topic, Word};
-use crate::domain::RunId;
+use crate::app::{Fact, Menu, NameDialog, State, Topic, Word};
 use crate::domain::text::{self, clean};
+use crate::domain::{RunId, Severity};
 use crate::runbook::RunView;
 use crate::theme::Role;
 use crate::widgets::scroll::Scroll;
@@ -37,6 +37,10 @@ pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer)
         Topic::View => {}
         Topic::Run(run, word) => return draw_word(state, name, (*run, *word), area, buf),
         Topic::Incident(ask) => {
+            for Fact { severity, text } in state.incident_facts(ask, name.field.text()) {
+                let text = if severity > Severity::Info { format!("! {text}") } else { text };
+                super::overlay::wrap_into(&mut lines, severity.into(), &text, dialog::text_width(area), 2);
+            }
             super::overlay::wrap_into(&mut lines, Role::Text, ask.question, dialog::text_width(area), 0);
             let title = format!("{}  (Enter records it, Esc leaves)", ask.title);
             return draw_typed(state, name, (&title, &lines), area, buf);
@@ -50,7 +54,9 @@ pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer)
 
 /// A title, what is asked, and the field.
 fn draw_typed(state: &State, name: &NameDialog, (title, lines): (&str, &Lines), area: Rect, buf: &mut Buffer) {
-    let foot = dialog::draw(state, area, buf, title, lines, &Scroll::default(), 1);
+    // A long text is seen whole, as far as there is room.
+    let rows = name.field.rows(u16::try_from(dialog::text_width(area)).unwrap_or(u16::MAX)).min(area.height / 3).max(1);
+    let foot = dialog::draw(state, area, buf, title, lines, &Scroll::default(), rows);
     let field = Rect { x: foot.x + 1, width: foot.width.saturating_sub(2), ..foot };
     name.field.draw(field, buf, state.cx().style(Role::Input));
 }

@@ -8,7 +8,8 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use unicode_width::UnicodeWidthStr;
+use std::ops::Range;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Longest text taken, in bytes: a filter or a phrase is short, and a flood must not grow memory.
 const MOST: usize = 512;
@@ -98,9 +99,39 @@ impl Field {
         changed
     }
 
-    /// Draws it over the whole area, its end in view, with a block where the cursor is.
+    /// Draws it over the whole area, its end in view, with a block where the cursor is. Over several rows it is wrapped.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, style: Style) {
-        self.draw_with(area, buf, style, true);
+        if area.height > 1 { self.draw_wrapped(area, buf, style) } else { self.draw_with(area, buf, style, true) }
+    }
+
+    /// Rows of this width that it takes to see all of it and the cursor, 1 at least.
+    pub fn rows(&self, width: u16) -> u16 {
+        u16::try_from(rows(&format!("{} ", text::clean(&self.text)), width).len()).unwrap_or(u16::MAX)
+    }
+
+    /// The row with the cursor in view. A text of which something is hidden has the cursor at its end.
+    fn draw_wrapped(&self, area: Rect, buf: &mut Buffer, style: Style) {
+        canvas::clear(buf, area, style);
+        let shown = text::clean(&self.text);
+        let cursor = if shown == self.text { self.cursor } else { shown.len() };
+        // The cursor behind the last character has a cell of its own.
+        let shown = format!("{shown} ");
+        let rows = rows(&shown, area.width);
+        let at = rows.iter().rposition(|row| row.start <= cursor).unwrap_or(0);
+        let first = (at + 1).saturating_sub(usize::from(area.height));
+        let selected = if self.replaces { style.add_modifier(Modifier::REVERSED) } else { style };
+        for (row, y) in rows.iter().skip(first).zip(area.top()..area.bottom()) {
+            let text = &shown[row.clone()];
+            // The cell of the cursor behind the end is no part of what is selected.
+            let text = if row.end == shown.len() { text.trim_end_matches(' ') } else { text };
+            canvas::put(buf, (area.x, y), text, area.width, selected);
+        }
+        let row = rows.get(at).cloned().unwrap_or(0..0);
+        let x = area.x + u16::try_from(shown[row.start..cursor].width()).unwrap_or(u16::MAX);
+        let y = area.y + u16::try_from(at - first).unwrap_or(u16::MAX);
+        if let Some(cell) = buf.cell_mut((x.min(area.right().saturating_sub(1)), y)) {
+            cell.set_style(style.add_modifier(Modifier::REVERSED));
+        }
     }
 
     /// The same; the cursor only with `focused`.
@@ -132,6 +163,21 @@ impl Field {
     }
 }
 
+/// Where a text is broken into rows of this width.
+fn rows(text: &str, width: u16) -> Vec<Range<usize>> {
+    let (mut rows, mut start, mut wide) = (Vec::new(), 0, 0);
+    for (at, letter) in text.char_indices() {
+        let cells = letter.width().unwrap_or(0);
+        if wide + cells > usize::from(width) && at > start {
+            rows.push(start..at);
+            (start, wide) = (at, 0);
+        }
+        wide += cells;
+    }
+    rows.push(start..text.len());
+    rows
+}
+
 /// A text of which something is hidden has other places than what was typed: the cursor stands at its end.
 fn draw_hidden(area: Rect, buf: &mut Buffer, style: Style, hidden: &str, focused: bool) {
     let end = canvas::put(buf, (area.x, area.y), hidden, area.width, style);
@@ -143,6 +189,31 @@ fn draw_hidden(area: Rect, buf: &mut Buffer, style: Style, hidden: &str, focused
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn over_several_rows_its_beginning_is_seen_and_the_cursor_moves_through_all_of_it() {
+        let mut field = Field::with("03:10Z api restarted; 世界 changed");
+        assert_eq!((field.rows(12), field.rows(80), Field::with("twelve cells").rows(12)), (3, 1, 2));
+        let area = Rect::new(0, 0, 12, 3);
+        let seen = |field: &Field| {
+            let mut buf = Buffer::empty(area);
+            field.draw(area, &mut buf, Style::default());
+            let cell = |x, y| buf[(x, y)].clone();
+            let text: Vec<String> =
+                (0..3).map(|y| (0..12).map(|x| cell(x, y).symbol().to_owned()).collect::<String>()).collect();
+            let cursor = (0..3)
+                .flat_map(|y| (0..12).map(move |x| (x, y)))
+                .find(|(x, y)| cell(*x, *y).modifier.contains(Modifier::REVERSED));
+            (text, cursor)
+        };
+        let (text, cursor) = seen(&field);
+        assert!(text[0].starts_with("03:10Z api r") && text[1].starts_with("estarted; 世"), "{text:?}");
+        assert_eq!(cursor, Some((10, 2)));
+        typed(&mut field, "home");
+        assert_eq!(seen(&field).1, Some((0, 0)));
+        field.insert(&"x".repeat(12));
+        assert_eq!(seen(&field).1, Some((0, 1)), "of a longer text the row with the cursor is in view");
+    }
 
     fn typed(field: &mut Field, keys: &str) {
         for word in keys.split(' ') {

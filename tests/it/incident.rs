@@ -6,6 +6,7 @@ use crate::pty::Session;
 use crate::scene::{Scene, of_incident, rows};
 use crate::second::machines;
 use crate::support::{Home, LONG, leave, press};
+use crossterm::event::KeyCode;
 use quarterdeck::domain::record::{Entry, RecordKind};
 use quarterdeck::domain::{Alert, AlertReport, AlertState, Severity, Snapshot, Subject};
 use quarterdeck::effect::Effect;
@@ -65,7 +66,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     };
     let said = ok(&home, &["incident", "take-back", &link("acknowledged"), "it was not me"]);
     assert!(said.contains("declared; ") && said.contains("respond in "), "{said}");
-    refused(&home, &["incident", "take-back", &link("acknowledged"), "again"], "was taken back already");
+    refused(&home, &["incident", "take-back", &link("acknowledged"), "not me again"], "was taken back already");
     refused(&home, &["incident", "take-back", &link("declared:"), "no"], "can't be taken back");
     ok(&home, &["incident", "ack"]);
     ok(&home, &["incident", "role", "commander", "ada"]);
@@ -79,7 +80,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     let said = ok(&home, &["incident", "call"]);
     assert!(!said.contains("call L2"), "who acknowledged it is the first, and the second was called: {said}");
     refused(&home, &["incident", "call"], "there is no level 3: the config names 2");
-    refused(&home, &["incident", "reopen", "x"], "is open");
+    refused(&home, &["incident", "reopen", "it is back"], "is open");
     ok(&home, &["incident", "mitigate", "rolled back"]);
     let handover = ok(&home, &["incident", "handover"]);
     assert!(
@@ -88,6 +89,7 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     );
     ok(&home, &["incident", "resolve", "all well"]);
     refused(&home, &["incident", "mitigate", "again"], "is resolved: `quarterdeck incident reopen");
+    refused(&home, &["incident", "reopen", "x"], "say why, in at least two words");
 
     refused(&home, &["incident", "note", " "], "text is empty");
     refused(&home, &["--read-only", "incident", "note", "seen"], "nothing is recorded");
@@ -174,11 +176,91 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
     );
     fs::write(&other, again.replace("<!-- end timeline -->", "").replace('\n', "\r\n")).unwrap();
     refused(&home, &["incident", "report", "--output", other.to_str().unwrap()], "begins a part whose end");
-    // A part that somebody has changed is theirs, and said to be.
+    // A part that somebody has changed keeps that, and gets what is new beside it.
     fs::write(&file, again.replace("| State | resolved |", "| State | resolved, I hope |")).unwrap();
     let said = ok(&home, &["incident", "report", "--output", path]);
-    assert!(said.contains("the part \"facts\" was changed by hand and stays yours"), "{said}");
-    assert!(fs::read_to_string(&file).unwrap().contains("resolved, I hope"));
+    let kept = "the part \"facts\" was changed by hand, and what was written there stays";
+    assert!(said.contains(&format!("{kept}\n")), "{said}");
+    ok(&home, &["incident", "reopen", "it is back"]);
+    let said = ok(&home, &["incident", "report", "--output", path]);
+    assert!(said.contains(kept) && said.contains("1 line says something else than the journal"), "{said}");
+    let again = fs::read_to_string(&file).unwrap();
+    for told in [
+        "| State | resolved, I hope |",
+        "| **journal:** State | declared |",
+        "| Resolved | not yet again: in outage 1",
+        "open again: it is back",
+    ] {
+        assert!(again.contains(told), "{told}: {again}");
+    }
+}
+
+#[test]
+fn what_is_open_already_is_declared_once_and_what_was_none_owes_nothing() {
+    let home = home();
+    ok(&home, &["incident", "declare", "Slow", "-p", "2"]);
+    refused(&home, &["incident", "declare", "slow ", "-p", "2"], "one is open that is called the same: ");
+    ok(&home, &["incident", "declare", "slow ", "-p", "2", "--another"]);
+    let short = |at: usize| read(&home.run(&["incident", "list", "--json"]))[at]["short"].as_str().unwrap().to_owned();
+    let (first, second) = (short(0), short(1));
+    refused(
+        &home,
+        &["incident", "resolve", "x", "--as", "duplicate-of", &second, "--incident", &second],
+        "no duplicate of itself",
+    );
+    refused(
+        &home,
+        &["incident", "resolve", "x", "--as", "nothing", "--incident", &second],
+        "--as nothing: write false-alarm",
+    );
+    refused(&home, &["incident", "resolve", "--as", "false-alarm", "--incident", &second], "say how that is known");
+    let said = ok(&home, &["incident", "resolve", "--incident", &second, "--as", "duplicate-of", &first]);
+    assert!(
+        said.contains(&format!("slow: resolved as a duplicate of {first}")) && !said.contains("post-mortem"),
+        "{said}"
+    );
+    assert!(
+        ok(&home, &["incident", "show"])
+            .contains(&format!("P2 slow ({second}) was the same, and is closed: the same as P2 Slow"))
+    );
+    let said = ok(&home, &["incident", "resolve", "the probe was wrong", "--as", "false-alarm"]);
+    assert!(said.contains("Slow: resolved as a false alarm") && !said.contains("post-mortem"), "{said}");
+    let list = read(&home.run(&["incident", "list", "--json"]));
+    assert_eq!((&list[0]["closed_as"], &list[1]["closed_as"]), (&json!("false-alarm"), &json!("duplicate-of")));
+    assert_eq!((&list[1]["duplicate_of"], &list[1]["state"]), (&list[0]["id"], &json!("resolved")));
+    // Nothing of it is due on the screen, either.
+    let mut screen = home.start(&[]);
+    insist(&mut screen, "7", "7 Timeline");
+    screen.wait_text("closed as a false alarm: the probe was wrong");
+    screen.wait_no_text("post-mortem 4");
+    leave(&mut screen);
+}
+
+#[test]
+fn on_the_screen_the_same_is_joined_and_closed_as_a_duplicate() {
+    let home = home();
+    ok(&home, &["incident", "declare", "Slow", "-p", "1"]);
+    ok(&home, &["incident", "declare", "Other", "-p", "0"]);
+    let mut screen = home.start(&[]);
+    screen.wait_text("P0 Other (");
+    menu(&mut screen, "x", "one more incident");
+    press(&mut screen, "1");
+    screen.wait_text("declare P1");
+    screen.send("slow");
+    screen.wait_text("open already: P1 Slow (");
+    press(&mut screen, "\r");
+    screen.wait_text("one is open already that is about the same");
+    press(&mut screen, "g");
+    screen.wait_text("P1 Slow (");
+    menu(&mut screen, "v", "as what?");
+    press(&mut screen, "1");
+    screen.wait_text("What makes it the same?");
+    press(&mut screen, "\r");
+    screen.wait_text("no post-mortem is owed");
+    screen.wait_text("P0 Other (");
+    leave(&mut screen);
+    let list = read(&home.run(&["incident", "list", "--json"]));
+    assert_eq!((&list[0]["duplicate_of"], list.as_array().unwrap().len()), (&list[1]["id"], 2));
 }
 
 /// Opens the menu of incidents and chooses a line by its letter.
@@ -232,6 +314,10 @@ fn an_incident_is_declared_kept_and_ended_by_keyboard_alone() {
     screen.wait_text("): resolved");
     screen.wait_text("post-mortem 47h");
     menu(&mut screen, "o", "Why was it not over?");
+    screen.send("x");
+    press(&mut screen, "\r");
+    screen.wait_text("say why, in at least two words");
+    press(&mut screen, "\x15");
     typed(&mut screen, "it is back");
     screen.wait_text("): acknowledged");
     menu(&mut screen, "b", "take back what?");
@@ -328,6 +414,50 @@ fn two_people_on_two_machines_keep_one_incident() {
 }
 
 #[test]
+fn the_post_mortem_of_a_merged_journal_is_the_same_on_both_machines() {
+    let mut server = need!(own_postgres);
+    let name = "incident::the_post_mortem_of_a_merged_journal_is_the_same_on_both_machines";
+    let Some([ada, ben]) = machines(name, &server, "") else { return };
+    let mut screens = [ada.dashboard(), ben.dashboard()];
+    ada.said(&["incident", "declare", "Slow", "-p", "P2"]);
+    for screen in &mut screens {
+        screen.wait_text("P2 Slow (");
+    }
+    server.stop();
+    for screen in &mut screens {
+        screen.wait_text("JOURNAL AWAY since ");
+    }
+    // In turns, each into the store of their own machine alone.
+    for (who, note) in [(1, "first, by ben"), (0, "second, by ada"), (1, "third, by ben")] {
+        menu(&mut screens[who], "n", "What was seen, said or decided?");
+        typed(&mut screens[who], note);
+        screens[who].wait_text("the note is recorded");
+    }
+    for screen in screens.iter_mut().rev() {
+        menu(screen, "a", "you are on it: recorded");
+    }
+    server.start_again();
+    for screen in &mut screens {
+        screen.wait_no_text("JOURNAL AWAY");
+    }
+    for (machine, screen) in [&ada, &ben].into_iter().zip(&mut screens) {
+        let merged = machine.run(&["journal", "merge"]);
+        assert!(merged.status.success(), "{}", text(&merged));
+        leave(screen);
+    }
+    let [one, two] = [&ada, &ben].map(|machine| {
+        let output = machine.run(&["incident", "report"]);
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    });
+    assert_eq!(one, two);
+    let at = |told: &str| one.find(told).unwrap_or_else(|| panic!("{told}: {one}"));
+    assert!(at("first, by ben") < at("second, by ada") && at("second, by ada") < at("third, by ben"), "{one}");
+    let row = one.lines().find(|line| line.starts_with("| Acknowledged |")).unwrap();
+    assert!(row.contains("by ben"), "who was first, whoever was merged first: {row}");
+}
+
+#[test]
 fn of_several_incidents_one_is_attended_to_and_the_others_are_told() {
     let home = home();
     ok(&home, &["incident", "declare", "Slow", "-p", "2"]);
@@ -376,6 +506,75 @@ fn where_room_is_short_the_clocks_stay_then_how_it_stands() {
     for told in ["  call L1 14:00 · respond 59:00", ": declared, 1 more open (P2)", "…"] {
         assert!(line.contains(told), "{told}: {line}");
     }
+}
+
+#[test]
+fn what_told_of_it_and_what_still_fires_stands_where_it_is_typed() {
+    let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], (100, 30));
+    let Snapshot::Alerts(report) = rows(Subject::Alerts, 1, &[]) else { unreachable!() };
+    let alert = Alert { state: AlertState::Firing, severity: Severity::Critical, ..(*report.alerts[0]).clone() };
+    let name = alert.name.clone();
+    let fires = Snapshot::Alerts(AlertReport { alerts: vec![Arc::new(alert)], ..AlertReport::default() });
+    scene.good("prometheus", "main", fires);
+    scene.keys("3X1");
+    let seen = |scene: &mut Scene, told: &str| {
+        let buffer = scene.paint();
+        let text: Vec<String> = (0..30).map(|y| (0..100).map(|x| buffer[(x, y)].symbol()).collect()).collect();
+        assert!(text.iter().any(|line| line.contains(told)), "{told}: {text:#?}");
+    };
+    seen(&mut scene, &format!("detected: when {name} began"));
+    // Something else is wrong: what the alert says is not when it began.
+    let anew = |scene: &mut Scene, title: &str| {
+        (0..60).for_each(|_| scene.key(KeyCode::Backspace));
+        scene.keys(title);
+    };
+    anew(&mut scene, "The cellar is full of water");
+    seen(&mut scene, &format!("no alert told of it, as the title does not name {name}"));
+    scene.key(KeyCode::Enter);
+    let declared = |scene: &mut Scene| {
+        let effects = std::mem::take(&mut scene.effects);
+        let entries = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Incident { entries, .. } => {
+                entries.into_iter().find(|entry| entry.kind == RecordKind::IncidentDeclare)
+            }
+            _ => None,
+        });
+        entries.last().expect("it is declared").data
+    };
+    assert_eq!(declared(&mut scene)["alert"], Value::Null);
+    // Or it is that alert after all, said so.
+    scene.keys("X1");
+    anew(&mut scene, "Nobody can log in");
+    scene.key(KeyCode::Tab);
+    scene.key(KeyCode::Enter);
+    assert_eq!(declared(&mut scene)["alert"]["name"], Value::from(name.clone()));
+    let record = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": "Slow", "priority": "P2" }));
+    scene.send(Event::Run(RunEvent::Incidents(vec![record])));
+    for letter in ["m", "e"] {
+        scene.keys(&format!("X{letter}"));
+        seen(&mut scene, &format!("! still fires: {name}"));
+        scene.key(KeyCode::Esc);
+    }
+    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport::default()));
+    scene.keys("Xe");
+    seen(&mut scene, "no alert fires");
+    scene.key(KeyCode::Esc);
+    scene.bad("prometheus", "main", "it does not answer", "start it");
+    scene.keys("Xe");
+    seen(&mut scene, "! prometheus");
+}
+
+#[test]
+fn what_stands_in_a_field_is_seen_from_its_beginning() {
+    let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], (80, 24));
+    let declared = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": "Slow", "priority": "P2" }));
+    let changed = format!("03:01Z api restarted; {}03:09Z web stopped", "03:05Z db was promoted; ".repeat(6));
+    let assessed = of_incident(-50, RecordKind::IncidentAssess, json!({ "changed": changed }));
+    scene.send(Event::Run(RunEvent::Incidents(vec![declared, assessed])));
+    scene.keys("Xw");
+    let buffer = scene.paint();
+    let text: String = (0..24).map(|y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>() + "\n").collect();
+    assert!(text.contains("03:01Z api restarted;") && text.contains("stopped"), "{text}");
 }
 
 /// What is to be recorded of the incident since the last look, each taken in as if the journal had it.

@@ -1,9 +1,10 @@
 //! The menus of `X`: what can be declared, and what can be said of the incident that is open.
 
+use super::facts::{same_as, since};
 use super::{Ask, Step, of_alert};
 use crate::app::menu::{Choice, Menu, MenuKind, MenuLine};
 use crate::app::{Overlay, State};
-use crate::domain::incident::{Duty, Priority};
+use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::RecordKind;
 use crate::domain::{Alert, IncidentId, ThingId, text};
 use crate::incident::line::taken_back;
@@ -39,7 +40,7 @@ fn show(state: &mut State, title: String, lines: Vec<MenuLine>) {
 
 /// `P1 Players can't log in (3a21ab): acknowledged`.
 fn heading(incident: &Incident) -> String {
-    format!("{}: {}", title(incident), incident.word())
+    format!("{}: {}", title(incident), incident.standing())
 }
 
 /// `P1 Players can't log in (3a21ab)`.
@@ -67,6 +68,7 @@ fn declarations(state: &State) -> Vec<MenuLine> {
             key: "title",
             title: format!("declare {}: {}", priority.word(), priority.meaning()),
             question: "What do others call it? From now on what is done from here belongs to its record, and its clocks run.",
+            of_alert: None,
         }))
     };
     let digits = ["0", "1", "2", "3"];
@@ -88,6 +90,11 @@ pub fn selected_alert(state: &State) -> Option<&Alert> {
     let selected = state.pane().selected()?;
     let ThingId::Alert { fingerprint } = &selected.id else { return None };
     state.store.all_alerts().find(|alert| alert.fingerprint == *fingerprint).map(|alert| &**alert)
+}
+
+/// `ServiceDown game-1:8081`: an alert and where it is, harmless.
+pub fn place(alert: &Alert) -> String {
+    text::clean(&format!("{} {}", alert.name, alert.target())).trim().to_owned()
 }
 
 /// Something that is typed: its letter, what the line says and notes, what is recorded and where the text goes, and what is asked.
@@ -183,7 +190,7 @@ impl Typed {
     fn with(&self, incident: &Incident, note: &str, data: Value) -> MenuLine {
         let Self { mark, text, kind, key, question, .. } = *self;
         let title = format!("{text} ({})", incident.short());
-        let ask = Ask { incident: incident.id, kind, data, key, title, question };
+        let ask = Ask { incident: incident.id, kind, data, key, title, question, of_alert: None };
         line(mark, text, note, Step::Ask(Box::new(ask)))
     }
 }
@@ -207,6 +214,7 @@ fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
         lines.push(MITIGATED.line(incident));
     }
     lines.push(RESOLVED.line(incident));
+    lines.push(line("v", "it was none", "a false alarm, or the same as another: no post-mortem is owed", Step::NotOne));
     lines.push(line("h", "hand over", "copies what the next shift must know", Step::Handover));
     lines.push(document(incident));
     lines.push(line("b", "take back", "what was said by mistake", Step::Said));
@@ -247,9 +255,61 @@ fn document(incident: &Incident) -> MenuLine {
             format!("{} left to fill in; anew over what is by hand", text::counted(*left as usize, "place"))
         }
         (Some(_), None) => "a draft; anew over what is by hand".to_owned(),
+        (None, None) if incident.closed_as.is_some() => "none is owed; writes it as it is now".to_owned(),
         (None, None) => "writes it as it is now".to_owned(),
     };
     line("d", "post-mortem", note, Step::Report)
+}
+
+const FALSE_ALARM: Typed = Typed {
+    mark: "f",
+    text: "a false alarm",
+    note: "nothing was wrong",
+    kind: RecordKind::IncidentResolve,
+    key: "text",
+    question: "How do you know? It is closed, and no post-mortem is owed.",
+};
+
+/// As what it can be closed: those that are open first, then the newest that are over.
+pub fn not_one(state: &mut State) {
+    let Some(incident) = state.watch.open() else { return };
+    let closed = |closed: ClosedAs| {
+        let mut data = json!({});
+        closed.write(&mut data);
+        data
+    };
+    let mut lines = vec![FALSE_ALARM.with(incident, FALSE_ALARM.note, closed(ClosedAs::FalseAlarm))];
+    let all = state.watch.incidents();
+    let over = all.iter().rev().filter(|other| !other.is_open());
+    let others = all.open().rev().chain(over).filter(|other| other.id != incident.id);
+    lines.extend(DIGITS.into_iter().zip(others).map(|(mark, other)| {
+        let ask = Ask {
+            incident: incident.id,
+            kind: RecordKind::IncidentResolve,
+            data: closed(ClosedAs::DuplicateOf(other.id)),
+            key: "text",
+            title: format!("the same as {}", other.short()),
+            question: "What makes it the same? It is closed, and that one says so; no post-mortem of this one is owed.",
+            of_alert: None,
+        };
+        line(mark, format!("the same as {}", title(other)), other.standing(), Step::Ask(Box::new(ask)))
+    }));
+    show(state, format!("close {} as what?", incident.short()), lines);
+}
+
+/// One is open that is about the same: that one, or one more?
+pub fn once_more(state: &mut State, ask: &Ask, typed: &str) {
+    let Some(same) = same_as(state, ask, typed) else { return };
+    let lines = vec![
+        line("g", format!("attend to {}", title(same)), since(state, same), Step::Attend(same.id)),
+        line(
+            "y",
+            format!("declare {typed} beside it"),
+            "one more, with clocks of its own",
+            Step::Anyway(Box::new(ask.clone()), typed.to_owned()),
+        ),
+    ];
+    show(state, "one is open already that is about the same".to_owned(), lines);
 }
 
 /// One more, beside those that are open.
@@ -269,7 +329,7 @@ pub fn all_open(state: &mut State) {
     let now = state.watch.open().map(|incident| incident.id);
     let lines = DIGITS.into_iter().zip(open).map(|(digit, incident)| {
         let here = if Some(incident.id) == now { ", attended to from here" } else { "" };
-        line(digit, title(incident), format!("{}{here}", incident.word()), Step::Attend(incident.id))
+        line(digit, title(incident), format!("{}{here}", incident.standing()), Step::Attend(incident.id))
     });
     let lines = lines.collect();
     show(state, "attend to which one? What is done from here belongs to it".to_owned(), lines);
@@ -286,7 +346,7 @@ pub fn said(state: &mut State) {
             let title = format!("take back: {}", said.what);
             let question = "Why? It stays in the record, and says that it was taken back.";
             let kind = RecordKind::IncidentTakeBack;
-            let ask = Ask { incident: incident.id, kind, data, key: "text", title, question };
+            let ask = Ask { incident: incident.id, kind, data, key: "text", title, question, of_alert: None };
             let by = format!("{}, {}", said.at.strftime("%H:%M:%SZ"), said.by);
             line(digit, said.what.clone(), by, Step::Ask(Box::new(ask)))
         })
@@ -337,6 +397,7 @@ fn call(state: &State, incident: &Incident) -> Option<MenuLine> {
         key: "contact",
         title: format!("L{level}, {role}, was called"),
         question: "Who was reached, and how?",
+        of_alert: None,
     };
     Some(line("c", format!("L{level} was called"), format!("{whom}; due {when}"), Step::Ask(Box::new(ask))))
 }
@@ -352,6 +413,7 @@ pub fn priorities(state: &mut State) {
             key: "reason",
             title: format!("{} is {} now", before.word(), priority.word()),
             question: "Why?",
+            of_alert: None,
         }))
     };
     let others = ["0", "1", "2", "3"].into_iter().zip(Priority::ALL).filter(|(_, priority)| *priority != before);
@@ -371,6 +433,7 @@ pub fn duty_menu(state: &mut State) {
             key: "name",
             title: format!("who is {}?", duty.word()),
             question: "A name; none: nobody is any more.",
+            of_alert: None,
         }))
     };
     let marks = ["c", "o", "s"].into_iter().zip(Duty::ALL);

@@ -27,6 +27,8 @@ pub struct Desk {
     /// What it tells.
     pub events: mpsc::Receiver<Event>,
     connections: Connections,
+    /// What the journal told of incidents when it was opened to act.
+    incidents: Result<Incidents, JournalError>,
 }
 
 impl Desk {
@@ -41,7 +43,7 @@ impl Desk {
             Ok(store) => Arc::new(Looking(store)),
             Err(error) => Arc::new(Absent(JournalError::new(error, "name a file as path in [journal]"))),
         };
-        Ok(Self::of(config, connections, journal, true))
+        Ok(Self::of(config, connections, journal, true, Ok(Incidents::default())))
     }
 
     /// To act, with the journal open.
@@ -53,11 +55,17 @@ impl Desk {
         let connections = setup::open(&config, None).connections;
         let redactor = connections.redactor().clone();
         let journal = dashboard::journal(config.journal.clone(), config.environment.clone(), redactor).await;
-        attend(&*journal, &config.environment).await;
-        Ok(Self::of(config, connections, journal, global.read_only))
+        let incidents = attend(&*journal, &config.environment).await;
+        Ok(Self::of(config, connections, journal, global.read_only, incidents))
     }
 
-    fn of(config: Config, connections: Connections, journal: Arc<dyn Journal>, read_only: bool) -> Self {
+    fn of(
+        config: Config,
+        connections: Connections,
+        journal: Arc<dyn Journal>,
+        read_only: bool,
+        incidents: Result<Incidents, JournalError>,
+    ) -> Self {
         let (sender, events) = mpsc::channel(256);
         let exec = Exec {
             connections: connections.clone(),
@@ -72,7 +80,7 @@ impl Desk {
             runs: Running::default(),
             planning: Planning::default(),
         };
-        Self { config, exec: Arc::new(exec), events, connections }
+        Self { config, exec: Arc::new(exec), events, connections, incidents }
     }
 
     /// Makes a plan.
@@ -94,7 +102,7 @@ impl Desk {
     /// # Errors
     /// A sentence, when it is not known or over, or the journal can't be read.
     pub async fn join(&self, wanted: Option<&str>) -> Result<Option<Incident>, String> {
-        let all = known(&*self.exec.journal, &self.exec.env).await.map_err(|error| error.to_string())?;
+        let all = self.incidents.as_ref().map_err(ToString::to_string)?;
         let joined = match wanted {
             Some("none") => None,
             Some(wanted) => Some(open(all.find(Some(wanted))?)?.clone()),
@@ -111,12 +119,13 @@ impl Desk {
 }
 
 /// What is done here belongs to the incident that is open, of several to the worst. A journal that can't be read says so at what is done next.
-async fn attend(journal: &dyn Journal, env: &str) {
-    let all = known(journal, env).await.unwrap_or_default();
+async fn attend(journal: &dyn Journal, env: &str) -> Result<Incidents, JournalError> {
+    let all = known(journal, env).await?;
     let open = all.worst().map(|incident| incident.id);
     if open.is_some() {
         journal.attend(open).await;
     }
+    Ok(all)
 }
 
 /// The incidents of an environment.

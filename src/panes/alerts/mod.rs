@@ -127,9 +127,12 @@ impl Tabular for Alerts {
         }
     }
 
-    /// Firing, then pending, then silenced; of these the worst rule first, then the newest.
+    /// Firing, then pending, then what asks for nothing (a watchdog), then silenced; of these the worst rule first, then the newest.
     fn natural(a: Row<'_, Arc<Alert>>, b: Row<'_, Arc<Alert>>) -> Ordering {
-        let key = |alert: &Alert| (alert.state, alert.severity, alert.active_at);
+        let key = |alert: &Alert| {
+            let asks = alert.severity > Severity::Info && alert.state != AlertState::Suppressed;
+            (asks, alert.state, alert.severity, alert.active_at)
+        };
         key(b.item)
             .cmp(&key(a.item))
             .then_with(|| a.item.name.cmp(&b.item.name))

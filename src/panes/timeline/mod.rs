@@ -9,7 +9,7 @@ use crate::action::Action;
 use crate::cx::Cx;
 use crate::domain::{IncidentId, SourceId, ThingId, text, time};
 use crate::incident::line::{Kind, Line};
-use crate::incident::{Incident, clocks};
+use crate::incident::{Incident, Mark, clocks};
 use crate::keymap::Scope;
 use crate::theme::Role;
 use crate::widgets::filter::Filter;
@@ -121,7 +121,7 @@ impl Timeline {
             return self.put(Role::Muted, &none, width);
         };
         self.put(incident.priority.severity().into(), &heading(incident, cx), width);
-        for text in [duties(incident), assessment(incident), due(incident, cx)] {
+        for text in [duties(incident), ends(incident, cx), assessment(incident), due(incident, cx)] {
             if !text.is_empty() {
                 self.put(Role::Text, &text, width);
             }
@@ -151,7 +151,7 @@ impl Timeline {
 
 fn heading(incident: &Incident, cx: &Cx<'_>) -> String {
     let age = time::words(time::between(incident.declared.at, cx.watch.at(incident, cx.now)));
-    let (priority, word) = (incident.priority.word(), incident.word());
+    let (priority, word) = (incident.priority.word(), incident.standing());
     let (title, by) = (text::clean(&incident.title), text::clean(&incident.declared.by));
     // One that nobody has answered says it once.
     let stands = if word == "declared" { "declared".to_owned() } else { format!("{word}, declared") };
@@ -160,6 +160,16 @@ fn heading(incident: &Incident, cx: &Cx<'_>) -> String {
 
 fn duties(incident: &Incident) -> String {
     let told = incident.duties.iter().map(|(duty, name)| format!("{}: {}", duty.word(), text::clean(name)));
+    told.collect::<Vec<_>>().join("   ")
+}
+
+/// Ends that were none.
+fn ends(incident: &Incident, cx: &Cx<'_>) -> String {
+    let told = (1..).zip(&incident.ended).map(|(number, ended)| {
+        let when = |mark: &Mark| time::moment(mark.at, cx.now.wall);
+        let mitigated = ended.mitigated.as_ref().map(|mark| format!("mitigated {}, ", when(mark))).unwrap_or_default();
+        format!("outage {number}: {mitigated}resolved {}, open again {}", when(&ended.resolved), when(&ended.reopened))
+    });
     told.collect::<Vec<_>>().join("   ")
 }
 

@@ -174,7 +174,7 @@ impl Source for Docker {
         let docker = self.engine.client().await?;
         let (version, listed) = tokio::try_join!(self.product(&docker), self.list(&docker))?;
         self.product = Some(version.clone());
-        let containers = listed.iter().map(|row| self.row(row)).collect();
+        let containers = self.rows(&listed);
         Ok(Some(Snapshot::Containers(Found { version, server: self.server.clone(), containers, events: Vec::new() })))
     }
 
@@ -197,7 +197,7 @@ impl Source for Docker {
         if at == now {
             self.measure(&docker, &listed).await;
         }
-        let containers = listed.iter().map(|row| self.row(row)).collect();
+        let containers = self.rows(&listed);
         self.listed = Some((at, listed));
         let events = self.events.log();
         Ok(Snapshot::Containers(Found { version, server: self.server.clone(), containers, events }))
@@ -371,6 +371,12 @@ impl Docker {
 
     fn figures(&self, key: &Running) -> Option<Figures> {
         self.direct.figures(key).or_else(|| self.asked.figures(key))
+    }
+
+    fn rows(&self, listed: &[Listed]) -> Vec<Container> {
+        let mut rows: Vec<Container> = listed.iter().map(|row| self.row(row)).collect();
+        Container::expect_services(&mut rows);
+        rows
     }
 
     fn row(&self, listed: &Listed) -> Container {

@@ -3,7 +3,8 @@
 use super::meter::Figures;
 use crate::domain::{Compose, Container, ContainerState, Health, Port, Probe, Usage};
 use bollard::models::{
-    self, ContainerInspectResponse, ContainerSummary, ContainerSummaryNetworkSettings, PortSummary, SystemVersion,
+    self, ContainerInspectResponse, ContainerSummary, ContainerSummaryNetworkSettings, PortSummary,
+    RestartPolicyNameEnum, SystemVersion,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -55,6 +56,8 @@ pub(super) struct Details {
     pub(super) host_network: bool,
     /// `HostConfig.Memory` is zero: whatever the statistics say, the container has no limit of its own.
     unlimited: bool,
+    /// Its restart policy keeps it up.
+    kept_up: bool,
 }
 
 /// A row of the listing; `None` without an id.
@@ -140,7 +143,19 @@ pub(super) fn details(inspect: &ContainerInspectResponse) -> Details {
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
         host_network: host.and_then(|config| config.network_mode.as_deref()) == Some("host"),
         unlimited: host.and_then(|config| config.memory) == Some(0),
+        kept_up: host.is_some_and(kept_up),
     }
+}
+
+/// Its restart policy starts it again when it ends, at least when it fails.
+fn kept_up(host: &models::HostConfig) -> bool {
+    let policy = host.restart_policy.as_ref().and_then(|policy| policy.name);
+    policy.is_some_and(|name| {
+        matches!(
+            name,
+            RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED | RestartPolicyNameEnum::ON_FAILURE
+        )
+    })
 }
 
 /// The last run of its health check that ended.
@@ -204,6 +219,7 @@ pub(super) fn container(
         probe: details.and_then(|details| details.probe.clone()),
         restarts: details.and_then(|details| details.restarts),
         restarted_lately: details.is_some_and(|details| restarted_lately(details, now)),
+        expected: details.is_some_and(|details| details.kept_up),
         created_at: listed.created_at,
         started_at: details.and_then(|details| details.started_at),
         finished_at: details.and_then(|details| details.finished_at),
@@ -366,6 +382,7 @@ mod tests {
         let looping = inspected!("loop");
         let at = |minutes| looping.started_at.unwrap() + SignedDuration::from_mins(minutes);
         assert!(restarted_lately(&looping, at(9)));
+        assert!(looping.kept_up && !inspected!("gone").kept_up);
         assert!(!restarted_lately(&looping, at(11)));
         assert!(!restarted_lately(&Details { restarts: Some(0), ..looping.clone() }, at(9)), "somebody started it");
     }
