@@ -9,12 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use quarterdeck::app::view_troubles;
 use quarterdeck::domain::view::{TableView, View};
-use quarterdeck::domain::{LogEvent, LogLine, Snapshot, Subject};
+use quarterdeck::domain::{Alert, AlertReport, AlertState, LogEvent, LogLine, Severity, Snapshot, Subject};
 use quarterdeck::effect::Effect;
 use quarterdeck::event::Event;
 use quarterdeck::panes::PANES;
 use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 const SIZE: (u16, u16) = (160, 45);
@@ -71,6 +72,26 @@ fn one_key_gives_a_pane_all_the_room_and_takes_it_back() {
     assert_eq!(titles(&mut scene), [false, false, false, true]);
     scene.keys("z");
     assert_eq!(titles(&mut scene), [true; 4]);
+}
+
+#[test]
+fn what_waits_to_fire_stands_above_what_asks_for_nothing() {
+    let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], SIZE);
+    let alert = |name: &str, state, severity| {
+        Arc::new(Alert { fingerprint: name.into(), name: name.to_owned(), state, severity, ..Alert::default() })
+    };
+    let alerts = vec![
+        alert("Watchdog", AlertState::Firing, Severity::Info),
+        alert("Silenced", AlertState::Suppressed, Severity::Critical),
+        alert("WaitsToFire", AlertState::Pending, Severity::Critical),
+        alert("Fires", AlertState::Firing, Severity::Warning),
+    ];
+    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
+    scene.keys("3z");
+    let shown = text(&mut scene);
+    let at = |name: &str| shown.lines().position(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {shown}"));
+    let order = ["Fires", "WaitsToFire", "Watchdog", "Silenced"].map(at);
+    assert!(order.is_sorted(), "{order:?}: {shown}");
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn what_is_open_already_is_declared_once_and_what_was_none_owes_nothing() {
     // Nothing of it is due on the screen, either.
     let mut screen = home.start(&[]);
     insist(&mut screen, "7", "7 Timeline");
-    screen.wait_text("closed as a false alarm: the probe was wrong");
+    screen.wait_text("slow: resolved as a duplicate of ");
     screen.wait_no_text("post-mortem 4");
     leave(&mut screen);
 }

@@ -2,7 +2,7 @@
 
 use super::{Row, Section, engine, figure, memory, push_port, since};
 use crate::domain::alert::Labels;
-use crate::domain::{Container, EngineEvent, Episode, Probe, Rates, Severity, Snapshot, Spell, time};
+use crate::domain::{Container, ContainerState, EngineEvent, Episode, Probe, Rates, Severity, Snapshot, Spell, time};
 use crate::panes::{Chart, Unit};
 use crate::store::{Past, Trail, container_history::MOST};
 use crate::theme::Role;
@@ -72,8 +72,9 @@ fn life(row: Row<'_, Container>) -> Vec<(&'static str, String)> {
             format!("{count} by its restart policy{lately}")
         },
     );
+    let meant = if c.expected && c.state == ContainerState::Exited { "; it is meant to run" } else { "" };
     vec![
-        ("state", format!("{}, health: {}", c.state.word(), c.health.word())),
+        ("state", format!("{}, health: {}{meant}", c.state.word(), c.health.word())),
         ("up", up.unwrap_or_else(|| "no".into())),
         ("created", stamp(c.created_at)),
         ("started", stamp(c.started_at)),
