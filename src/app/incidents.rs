@@ -13,6 +13,7 @@ use super::{NameDialog, Overlay, State, Topic};
 use crate::domain::incident::{ClosedAs, TITLE};
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::slo::Slo;
+use crate::domain::time::between;
 use crate::domain::{Alert, IncidentId, SourceId, Subject, reason, text};
 use crate::effect::{Effect, Effects};
 use crate::incident::{Incident, clocks, handover, line};
@@ -212,9 +213,9 @@ fn given(state: &State, ask: &Ask) -> String {
         (_, "scope") => {
             incident.map(|incident| kept_or(&incident.assessment.scope, || firing(incident))).unwrap_or_default()
         }
-        (_, "changed") => {
-            incident.map(|incident| kept_or(&incident.assessment.changed, || changed(state))).unwrap_or_default()
-        }
+        (_, "changed") => incident
+            .map(|incident| kept_or(&incident.assessment.changed, || changed(state, incident)))
+            .unwrap_or_default(),
         _ => String::new(),
     }
 }
@@ -228,10 +229,16 @@ fn firing(incident: &Incident) -> String {
     if names.is_empty() { String::new() } else { format!("fires: {}", names.join(", ")) }
 }
 
-fn changed(state: &State) -> String {
-    let told = state.store.changes(state.seen(), BEFORE).into_iter().rev().take(CHANGES);
-    let told = told.map(|change| format!("{} {} {}", change.at.strftime("%H:%MZ"), change.name, change.what));
-    text::clean(&told.collect::<Vec<_>>().join("; ")).into_owned()
+/// The last of what changed before it began, oldest first: what was done since is no cause of it.
+fn changed(state: &State, incident: &Incident) -> String {
+    let began = incident.detected.as_ref().unwrap_or(&incident.declared).at;
+    let back = BEFORE + between(began, state.seen().wall);
+    let before = state.store.changes(state.seen(), back).into_iter().filter(|change| change.at <= began);
+    let told =
+        before.take(CHANGES).map(|change| format!("{} {} {}", change.at.strftime("%H:%MZ"), change.name, change.what));
+    let mut told: Vec<String> = told.collect();
+    told.reverse();
+    text::clean(&told.join("; ")).into_owned()
 }
 
 /// What is typed is taken; false: it stays open.

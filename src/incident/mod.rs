@@ -266,7 +266,7 @@ impl Incident {
             RecordKind::IncidentAcknowledge => said::put(&mut self.said.acknowledged, told("text"), |mark| mark.at),
             RecordKind::IncidentRole => self.give(data, told("name")),
             RecordKind::IncidentNote if data["action"] == true => {
-                said::put(&mut self.said.actions, told("text"), |mark| mark.at)
+                said::put(&mut self.said.actions, told("text"), |mark| mark.at);
             }
             RecordKind::IncidentSeverity => self.judge(data, told("reason")),
             RecordKind::IncidentAssess => self.assess(data),

@@ -89,7 +89,8 @@ fn what_waits_to_fire_stands_above_what_asks_for_nothing() {
     scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
     scene.keys("3z");
     let shown = text(&mut scene);
-    let at = |name: &str| shown.lines().position(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {shown}"));
+    let at =
+        |name: &str| shown.lines().position(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {shown}"));
     let order = ["Fires", "WaitsToFire", "Watchdog", "Silenced"].map(at);
     assert!(order.is_sorted(), "{order:?}: {shown}");
 }

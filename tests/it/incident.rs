@@ -3,10 +3,11 @@
 use crate::desk::insist;
 use crate::lab::{need, poll};
 use crate::pty::Session;
-use crate::scene::{Scene, of_incident, rows};
+use crate::scene::{Scene, of_incident, rows, start};
 use crate::second::machines;
 use crate::support::{Home, LONG, leave, press};
 use crossterm::event::KeyCode;
+use jiff::SignedDuration;
 use quarterdeck::domain::record::{Entry, RecordKind};
 use quarterdeck::domain::{Alert, AlertReport, AlertState, Severity, Snapshot, Subject};
 use quarterdeck::effect::Effect;
@@ -575,6 +576,27 @@ fn what_stands_in_a_field_is_seen_from_its_beginning() {
     let buffer = scene.paint();
     let text: String = (0..24).map(|y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>() + "\n").collect();
     assert!(text.contains("03:01Z api restarted;") && text.contains("stopped"), "{text}");
+}
+
+#[test]
+fn what_changed_last_before_it_began_stands_in_the_assessment() {
+    let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], (100, 30));
+    let began = |(name, second): (&str, i64)| {
+        let active_at = Some(start().wall + SignedDuration::from_secs(second));
+        Arc::new(Alert { fingerprint: name.into(), name: name.to_owned(), active_at, ..Alert::default() })
+    };
+    let alerts = [("One", -1500), ("Two", -1200), ("Three", -900), ("Four", -600), ("Since", -30)].map(began).to_vec();
+    scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
+    let declared = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": "Slow", "priority": "P2" }));
+    scene.send(Event::Run(RunEvent::Incidents(vec![declared])));
+    scene.keys("Xw");
+    let buffer = scene.paint();
+    let rows = (0..30).map(|y| (0..100).map(|x| buffer[(x, y)].symbol()).collect::<String>());
+    let text =
+        rows.skip_while(|row| !row.contains("What changed before it began")).take(4).collect::<Vec<_>>().join("\n");
+    let at = |name: &str| text.find(&format!("Z {name} ")).unwrap_or_else(|| panic!("{name}: {text}"));
+    assert!(at("Two") < at("Three") && at("Three") < at("Four"), "{text}");
+    assert!(!text.contains("Z One ") && !text.contains("Z Since "), "{text}");
 }
 
 /// What is to be recorded of the incident since the last look, each taken in as if the journal had it.
