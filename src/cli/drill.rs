@@ -3,7 +3,12 @@
 use super::Global;
 use super::dashboard::{self, need_terminal};
 use super::record::IntoFile;
+use crate::domain::incident::Priority;
+use crate::drill::score::Handled;
 use crate::drill::{Drill as Begun, Options, Scenario, Size};
+use crate::incident;
+use crate::journal::store::{Reader, Store};
+use crate::runtime;
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail, eyre};
 use std::path::PathBuf;
@@ -43,6 +48,9 @@ pub struct Drill {
     /// Machines, and containers on each
     #[arg(long, value_name = "SERVERSxCONTAINERS", default_value_t = Size::default())]
     size: Size,
+    /// Keep what is told at the end in this file too, as Markdown to share
+    #[arg(long, value_name = "FILE")]
+    transcript: Option<PathBuf>,
     /// Print the config of the dashboard in front of it, serve, and show no screen: for other clients, until it is ended
     #[arg(long, conflicts_with = "list")]
     serve: bool,
@@ -75,8 +83,16 @@ impl Drill {
         let global = Global { config: Some(begun.config().to_owned()), ..global.clone() };
         println!("{} (q leaves the drill)", options.scenario.brief);
         let left = dashboard::run(&global, into)?;
-        println!("{}", begun.transcript().trim_end());
+        self.tell(&begun)?;
         Ok(left)
+    }
+
+    /// What it was, printed and kept.
+    fn tell(&self, begun: &Begun) -> color_eyre::Result<()> {
+        let told = begun.transcript(&handled(begun));
+        println!("{}", told.trim_end());
+        let Some(file) = &self.transcript else { return Ok(()) };
+        std::fs::write(file, told).wrap_err_with(|| format!("the transcript can't be kept in {}", file.display()))
     }
 
     fn scenario(&self) -> color_eyre::Result<Scenario> {
@@ -92,11 +108,30 @@ impl Drill {
     }
 }
 
+/// What its journal says of how it was handled; nothing, and a word about it, when that can't be read.
+fn handled(begun: &Begun) -> Handled {
+    let read = async {
+        let reader = Reader::open(&Store::File(begun.journal())).await?;
+        reader.recent(incident::READ).await
+    };
+    let records = match runtime::block_on(read) {
+        Ok(Ok(records)) => records,
+        Ok(Err(why)) => return untold(&why),
+        Err(why) => return untold(&why),
+    };
+    begun.handled(&records)
+}
+
+fn untold(why: &dyn std::fmt::Display) -> Handled {
+    eprintln!("quarterdeck: the score is without what the drill's journal says: {why}");
+    Handled::default()
+}
+
 fn list() -> color_eyre::Result<ExitCode> {
     let width = Scenario::ids().map(str::len).max().unwrap_or_default();
     for id in Scenario::ids() {
         let scenario = Scenario::built_in(id).map_err(|why| eyre!("{id}: {why}"))?;
-        let severity = scenario.severity.as_deref().unwrap_or("-");
+        let severity = scenario.severity.map_or("-", Priority::word);
         let mark = if scenario.mendable { "" } else { " *" };
         println!("{id:width$}  {severity:2}  {}{mark}", scenario.title);
     }

@@ -25,6 +25,9 @@ pub struct Places {
     pub token: String,
 }
 
+/// The file of the journal, in the drill's folder.
+pub const JOURNAL: &str = "journal.sqlite";
+
 /// What is promised, as the overview shows it.
 const PROMISED: &str = r#"
 [[prometheus.main.slo]]
@@ -65,7 +68,7 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
     let servers = &stage.world.servers;
     // Many machines are not asked one by one.
     let large = stage.world.is_large();
-    let journal = quoted(&folder.join("journal.sqlite").to_string_lossy());
+    let journal = quoted(&folder.join(JOURNAL).to_string_lossy());
     let mut text = format!("environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n");
     let _ = write!(
         text,

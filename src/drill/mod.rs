@@ -7,9 +7,12 @@
 pub mod alerting;
 pub mod clock;
 pub mod config;
+pub mod deed;
 pub mod folder;
+pub mod kept;
 pub mod metrics;
 pub mod scenario;
+pub mod score;
 pub mod serve;
 pub mod stage;
 pub mod transcript;
@@ -18,8 +21,10 @@ pub mod world;
 pub use scenario::Scenario;
 pub use world::Size;
 
+use crate::domain::record::Record;
 use config::Places;
 use folder::Folder;
+use score::{Handled, Score};
 use serve::docker::{self, Engine};
 use serve::hosts::{self, Token};
 use serve::web::{self, Told};
@@ -101,9 +106,26 @@ impl Drill {
         &self.stage
     }
 
-    /// What it was so far, in words.
-    pub fn transcript(&self) -> String {
-        transcript::text(&self.stage.lock())
+    /// The file of its journal.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join(config::JOURNAL)
+    }
+
+    /// How it was handled, as the records of its journal say, oldest first.
+    pub fn handled(&self, records: &[Record]) -> Handled {
+        let stage = self.stage.lock();
+        Handled::of(records, |record| stage.second_of(record.at))
+    }
+
+    /// How well it was played so far.
+    pub fn score(&self, handled: &Handled) -> Score {
+        let stage = self.stage.lock();
+        Score::of(stage.kept(), stage.scenario(), handled)
+    }
+
+    /// What it was so far, as Markdown.
+    pub fn transcript(&self, handled: &Handled) -> String {
+        transcript::text(&self.stage.lock(), handled)
     }
 
     /// What the status page, the chat and the pager were told.

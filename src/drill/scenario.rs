@@ -1,6 +1,9 @@
 //! Scenarios: what goes wrong, when, and what mends it, as TOML.
 
+use super::deed::Way;
+use super::world::order::HOLDER;
 use super::world::{Flaw, Order, World, container::MIB};
+use crate::domain::incident::Priority;
 use serde::Deserialize;
 
 /// Those that are built in, by their id.
@@ -24,21 +27,21 @@ pub struct Scenario {
     /// One line: what the list shows.
     pub title: String,
     /// How grave it is: P0 to P3. Absent: there is nothing wrong.
-    pub severity: Option<String>,
+    pub severity: Option<Priority>,
     /// What is known at the start, to who plays it.
     pub brief: String,
     /// What is wrong; told at the end.
     #[serde(default)]
     pub wrong: String,
     /// The ways that mend it; told at the end.
-    #[serde(default)]
-    pub mends: Vec<String>,
+    #[serde(default, rename = "mend")]
+    pub mends: Vec<Way>,
     /// It can be mended with what answers in a drill today.
     #[serde(default = "yes")]
     pub mendable: bool,
-    /// The ways that make it worse, or do nothing; told at the end.
-    #[serde(default)]
-    pub worse: Vec<String>,
+    /// The ways that make it worse, or do not help; told at the end. What mends is none of them, whatever they say.
+    #[serde(default, rename = "harm")]
+    pub harms: Vec<Way>,
     /// The runbooks involved, by id.
     #[serde(default)]
     pub runbooks: Vec<String>,
@@ -162,7 +165,9 @@ impl Scenario {
     /// # Errors
     /// What is not, by name.
     pub fn fits(&self, world: &World) -> Result<(), String> {
-        self.events.iter().try_for_each(|event| event.what.order(world).map(drop))
+        self.events.iter().try_for_each(|event| event.what.order(world).map(drop))?;
+        let programs: Vec<&str> = self.events.iter().filter_map(|event| event.what.program()).collect();
+        self.mends.iter().chain(&self.harms).try_for_each(|way| way.fits(world, &programs))
     }
 
     /// What is to happen at that second.
@@ -173,6 +178,15 @@ impl Scenario {
 }
 
 impl What {
+    /// The program that has sessions in the database from then on, and none before.
+    fn program(&self) -> Option<&str> {
+        match self {
+            Self::Forget { app, .. } => Some(app),
+            Self::Lock(_) => Some(HOLDER),
+            _ => None,
+        }
+    }
+
     fn order(&self, world: &World) -> Result<Order, String> {
         Ok(match self {
             Self::Kill(container) => Order::Kill(self::container(world, container)?),
@@ -228,7 +242,10 @@ mod tests {
             assert_eq!(scenario.fits(&world), Ok(()), "{id}");
             let quiet = scenario.events.is_empty();
             assert_eq!(quiet, scenario.severity.is_none(), "{id}");
-            assert!(quiet || !(scenario.wrong.is_empty() || scenario.mends.is_empty()), "{id}");
+            assert!(
+                quiet || !(scenario.wrong.is_empty() || scenario.mends.is_empty() || scenario.harms.is_empty()),
+                "{id}"
+            );
             // Somebody who tries it out sees something within the first minute.
             assert!(scenario.events.first().is_none_or(|event| event.at < 50), "{id}");
         }
@@ -248,5 +265,7 @@ mod tests {
         assert!(wrong("explode = true").contains("explode"), "{}", wrong("explode = true"));
         assert!(wrong("deploy = { servise = 'x' }").contains("servise"), "{}", wrong("deploy = { servise = 'x' }"));
         assert!(Scenario::read("title = 'a'\nbrief = 'b'\nx = 1").unwrap_err().contains('x'));
+        assert!(wrong("lock = 1\n[[mend]]\nsay = 'x'\nend-session = 'psq'").contains("end-session = \"psq\""));
+        assert!(Scenario::read("title = 'a'\nbrief = 'b'\nseverity = 'P7'").unwrap_err().contains("P3"));
     }
 }

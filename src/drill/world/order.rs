@@ -3,6 +3,9 @@
 use super::container::{Flaw, State};
 use super::{Role, World};
 
+/// The program that keeps a lock.
+pub const HOLDER: &str = "psql";
+
 /// What is done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
@@ -181,7 +184,7 @@ impl World {
         let at = self.at;
         let client = self.servers.iter().find(|server| server.role == Role::Api);
         let client = client.map(|server| server.address.clone()).unwrap_or_default();
-        if let Some(holder) = self.databases[0].forget(at, "psql", &client) {
+        if let Some(holder) = self.databases[0].forget(at, HOLDER, &client) {
             self.blockers.push((holder, more));
             self.tell("db-primary", format!("session {holder} keeps a lock on shards"));
         }
