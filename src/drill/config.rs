@@ -28,6 +28,21 @@ pub struct Places {
 /// The file of the journal, in the drill's folder.
 pub const JOURNAL: &str = "journal.sqlite";
 
+/// The file of all tokens that runbooks send, there too.
+pub const TOKEN: &str = "token";
+
+/// The services that runbooks tell, by name, with where each stands under the address of the drill's web services.
+const TOLD: [(&str, &str); 5] = [
+    ("status", "/status"),
+    ("slack", "/slack"),
+    ("pagerduty", "/pagerduty"),
+    ("pagerduty_api", "/pagerduty"),
+    ("webhook", "/webhook"),
+];
+
+/// Names under which runbooks know a secret. One token is all of them.
+const SECRETS: [&str; 5] = ["admin_token", "status_token", "slack_token", "pagerduty_key", "pagerduty_token"];
+
 /// What is promised, as the overview shows it.
 const PROMISED: &str = r#"
 [[prometheus.main.slo]]
@@ -63,8 +78,8 @@ limit = 0.85
 unit = "ratio"
 "#;
 
-/// It.
-pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
+/// It; looked at so often.
+pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String {
     let servers = &stage.world.servers;
     // Many machines are not asked one by one.
     let large = stage.world.is_large();
@@ -72,34 +87,48 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
     let mut text = format!("environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n");
     let _ = write!(
         text,
-        "[prometheus.main]\nurl = \"{}\"\ninterval = \"1s\"\nrules_interval = \"5s\"\nservers_interval = \"{}\"\n\
+        "[prometheus.main]\nurl = \"{}\"\ninterval = \"{each}\"\nrules_interval = \"5s\"\nservers_interval = \"{}\"\n\
          slo_interval = \"2s\"\nwatchdog = \"Watchdog\"\n{PROMISED}\n",
         places.prometheus,
         if large { "15s" } else { "2s" },
     );
     let _ = write!(
         text,
-        "[alertmanager.main]\nurls = [\"{}\"]\ninterval = \"1s\"\nwatchdog = \"Watchdog\"\n\n",
+        "[alertmanager.main]\nurls = [\"{}\"]\ninterval = \"{each}\"\nwatchdog = \"Watchdog\"\n\n",
         places.alertmanager
     );
     for (name, port) in ["primary", "replica"].into_iter().zip(places.databases) {
         let dsn = |user: &str| format!("dsn = \"postgres://{user}@127.0.0.1:{port}/spacetime?sslmode=disable\"");
         let (read, act) = (dsn("quarterdeck"), dsn("quarterdeck_ops"));
-        let _ = write!(text, "[postgres.{name}]\n{read}\nact_as = {{ {act} }}\ninterval = \"1s\"\n\n");
+        let _ = write!(text, "[postgres.{name}]\n{read}\nact_as = {{ {act} }}\ninterval = \"{each}\"\n\n");
     }
     for (name, of, socket) in &places.engines {
         let socket = quoted(&format!("unix://{}", socket.display()));
-        let _ = write!(text, "[docker.{name}]\nhost = {socket}\ninterval = \"1s\"\n");
+        let _ = write!(text, "[docker.{name}]\nhost = {socket}\ninterval = \"{each}\"\n");
         let server = if of.len() == 1 { &servers[of.start].name } else { name };
         let _ = write!(text, "server = \"{server}\"\n\n");
     }
+    services(places, folder, &mut text);
     for one in servers {
-        server(one, places, large, &mut text);
+        server(one, places, (large, each), &mut text);
     }
     text
 }
 
-fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
+/// What runbooks ask and tell, and the secrets for it.
+fn services(places: &Places, folder: &Path, text: &mut String) {
+    let asked = [("prometheus", places.prometheus.clone()), ("alertmanager", places.alertmanager.clone())];
+    let told = TOLD.map(|(name, path)| (name, format!("{}{path}", places.web)));
+    for (name, url) in asked.into_iter().chain(told) {
+        let _ = write!(text, "[http.{name}]\nurl = \"{url}\"\n\n");
+    }
+    let file = quoted(&folder.join(TOKEN).to_string_lossy());
+    for name in SECRETS {
+        let _ = write!(text, "[secret.{name}]\nfile = {file}\n\n");
+    }
+}
+
+fn server(one: &Server, places: &Places, (large, each): (bool, &str), text: &mut String) {
     let Server { name, address, role, .. } = one;
     let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [\"{}\"]\n", role.word());
     let at = format!("{}/{name}", places.hosts);
@@ -110,7 +139,7 @@ fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
             let columns = format!("columns = {{ {players}version = \"/version\" }}");
             let _ = write!(
                 text,
-                "health = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"1s\"\n"
+                "health = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"{each}\"\n"
             );
         }
     }

@@ -63,6 +63,7 @@ impl Deed {
             Order::Start(at) => ("start", container(at)),
             Order::Restart(at) => ("restart", container(at)),
             Order::Hang(at) => ("hang", container(at)),
+            Order::Lie(at) => ("lie", container(at)),
             Order::Deploy { service, version, .. } => ("deploy", format!("{service} {version}")),
             Order::Drain(at, true) => ("drain", server(at)),
             Order::Drain(at, false) => ("undrain", server(at)),

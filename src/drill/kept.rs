@@ -3,11 +3,14 @@
 use super::deed::Deed;
 use super::scenario::Scenario;
 use super::world::{Role, Server, World};
+use crate::domain::text;
 
 /// So long nothing may be wrong until it counts as mended: seconds of the world.
 pub const STAYS: i64 = 30;
 /// The same again within so many seconds of the world is one act: who closes sessions closes many.
 const AGAIN: i64 = 5;
+/// Letters of what somebody was told that are kept.
+const TOLD: usize = 200;
 
 /// What an act is worth, as the scenario says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +80,12 @@ impl Kept {
             Some(last) if last.deed == deed && last.worth == worth && at - last.at <= AGAIN => last.times += 1,
             _ => self.acts.push(Act { at, deed, times: 1, worth }),
         }
+    }
+
+    /// Somebody outside was told something: one line of it is kept.
+    pub fn told(&mut self, at: i64, whom: &str, what: &str) {
+        let line: String = text::clean(what.lines().next().unwrap_or_default()).chars().take(TOLD).collect();
+        self.lines.push((at, format!("you told the {whom}: {line}")));
     }
 
     /// An alert changed.

@@ -9,10 +9,12 @@ pub mod clock;
 pub mod config;
 pub mod deed;
 pub mod folder;
+pub mod guide;
 pub mod kept;
 pub mod metrics;
 pub mod scenario;
 pub mod score;
+pub mod script;
 pub mod serve;
 pub mod stage;
 pub mod transcript;
@@ -30,7 +32,8 @@ use serve::hosts::{self, Token};
 use serve::web::{self, Told};
 use serve::{alertmanager, postgres, prometheus, wire};
 use stage::{Shared, Stage};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -41,6 +44,9 @@ use tokio::task::JoinSet;
 
 /// The world is looked at this often, to let the seconds go by that have.
 const TICK: Duration = Duration::from_millis(50);
+/// The dashboard looks this often; where the world is moved by hand, somebody waits for what it shows of that.
+const EACH: &str = "1s";
+const AT_ONCE: &str = "250ms";
 /// Engines of a production with more machines are shared by so many.
 const SHARED_BY: usize = 50;
 
@@ -55,6 +61,8 @@ pub struct Options {
     pub size: Size,
     /// Seconds of the world in one of ours, 0.1 to 600.
     pub speed: f64,
+    /// It goes by when it is told to ([`Stage::pass`]), and not by itself.
+    pub by_hand: bool,
 }
 
 /// A drill that is under way: it ends, and its folder is gone, when this is dropped.
@@ -75,18 +83,29 @@ impl Drill {
     pub fn start(options: &Options) -> io::Result<Self> {
         folder::sweep(&std::env::temp_dir());
         let folder = Folder::new(&std::env::temp_dir())?;
-        let Options { scenario, seed, size, speed } = options.clone();
-        let stage = Stage::new(seed, size, scenario, jiff::Timestamp::now(), speed).map_err(io::Error::other)?;
+        let Options { scenario, seed, size, speed, by_hand } = options.clone();
+        let now = jiff::Timestamp::now();
+        let mut stage = Stage::new(seed, size, scenario, now, speed).map_err(io::Error::other)?;
+        if by_hand {
+            stage.by_hand(now);
+        }
         let (stage, told) = (Shared::new(stage), Told::default());
         let (ready, open) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let production = Production { stage: stage.clone(), told: told.clone(), folder: folder.path().to_owned() };
+        let production =
+            Production { stage: stage.clone(), told: told.clone(), folder: folder.path().to_owned(), by_hand };
         // A runtime of its own: what the drill is busy with must not be seen as slowness of the dashboard.
         let thread =
             std::thread::Builder::new().name("drill".to_owned()).spawn(move || production.run(&ready, stopped))?;
         let places = open.recv().map_err(io::Error::other)??;
         let config = folder.path().join("config.toml");
-        let text = config::text(&stage.lock(), &places, folder.path());
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(folder.path().join(config::TOKEN))
+            .and_then(|mut file| file.write_all(places.token.as_bytes()))?;
+        let text = config::text(&stage.lock(), &places, folder.path(), if by_hand { AT_ONCE } else { EACH });
         std::fs::write(&config, text)?;
         Ok(Self { folder, config, stage, told, stop: Some(stop), thread: Some(thread) })
     }
@@ -148,6 +167,7 @@ struct Production {
     stage: Shared,
     told: Told,
     folder: PathBuf,
+    by_hand: bool,
 }
 
 /// All that is listened on.
@@ -227,14 +247,16 @@ impl Production {
         tasks.spawn(prometheus::serve(on.prometheus, stage(), alertmanager));
         tasks.spawn(alertmanager::serve(on.alertmanager, stage()));
         tasks.spawn(hosts::serve(on.hosts, stage(), token));
-        tasks.spawn(web::serve(on.web, self.told.clone()));
+        tasks.spawn(web::serve(on.web, stage(), self.told.clone()));
         for (which, listener) in on.databases.into_iter().enumerate() {
             tasks.spawn(postgres::serve(listener, stage(), which));
         }
         for (engine, listener) in on.engines {
             tasks.spawn(docker::serve(listener, engine));
         }
-        tasks.spawn(pass(stage()));
+        if !self.by_hand {
+            tasks.spawn(pass(stage()));
+        }
         // Its sender is dropped with the drill; the tasks end with the set.
         let _ = stopped.await;
     }

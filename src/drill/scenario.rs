@@ -1,23 +1,27 @@
 //! Scenarios: what goes wrong, when, and what mends it, as TOML.
 
 use super::deed::Way;
+use super::guide::Hint;
 use super::world::order::HOLDER;
 use super::world::{Flaw, Order, World, container::MIB};
 use crate::domain::incident::Priority;
 use serde::Deserialize;
 
 /// Those that are built in, by their id.
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 13] = [
+    ("alert-storm", include_str!("../../assets/drills/alert-storm.toml")),
     ("bad-deploy", include_str!("../../assets/drills/bad-deploy.toml")),
     ("connection-exhaustion", include_str!("../../assets/drills/connection-exhaustion.toml")),
     ("disk-filling", include_str!("../../assets/drills/disk-filling.toml")),
     ("hot-shard", include_str!("../../assets/drills/hot-shard.toml")),
     ("hung-server", include_str!("../../assets/drills/hung-server.toml")),
     ("lock-queue", include_str!("../../assets/drills/lock-queue.toml")),
+    ("lying-source", include_str!("../../assets/drills/lying-source.toml")),
     ("memory-leak", include_str!("../../assets/drills/memory-leak.toml")),
     ("replica-lag", include_str!("../../assets/drills/replica-lag.toml")),
     ("service-down", include_str!("../../assets/drills/service-down.toml")),
     ("steady", include_str!("../../assets/drills/steady.toml")),
+    ("two-causes", include_str!("../../assets/drills/two-causes.toml")),
 ];
 
 /// A scenario.
@@ -45,6 +49,9 @@ pub struct Scenario {
     /// The runbooks involved, by id.
     #[serde(default)]
     pub runbooks: Vec<String>,
+    /// Where who wants to be guided is led, step by step; none: the tour for any.
+    #[serde(default)]
+    pub guide: Vec<Hint>,
     /// What happens, and when.
     #[serde(default, rename = "event")]
     pub events: Vec<Event>,
@@ -84,6 +91,8 @@ pub enum What {
     Kill(String),
     /// A container runs on and answers nobody.
     Hang(String),
+    /// Likewise, and its health check and its pages say that it is well.
+    Lie(String),
     /// A build is brought out.
     Deploy(Deploy),
     /// So many times as many players as elsewhere want to be on a machine.
@@ -191,6 +200,7 @@ impl What {
         Ok(match self {
             Self::Kill(container) => Order::Kill(self::container(world, container)?),
             Self::Hang(container) => Order::Hang(self::container(world, container)?),
+            Self::Lie(container) => Order::Lie(self::container(world, container)?),
             Self::Deploy(deploy) => deploy.order(world)?,
             Self::Attract { server, times } => Order::Attract(self::server(world, server)?, *times),
             Self::Fill { server, mib } => Order::Fill(self::server(world, server)?, mib * MIB),

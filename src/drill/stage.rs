@@ -82,6 +82,16 @@ impl Stage {
         seconds
     }
 
+    /// From now on it is moved by hand alone, and stands still otherwise.
+    pub fn by_hand(&mut self, now: Timestamp) {
+        self.moves.push((now, self.world.at));
+    }
+
+    /// This moment, as those tell it who count by the world's time: everybody's, unless it is moved by hand.
+    pub fn now(&self) -> Timestamp {
+        if self.moves.is_empty() { Timestamp::now() } else { self.clock.moment(self.world.at) }
+    }
+
     /// So many seconds, by hand, at that moment of everybody's.
     pub fn pass(&mut self, seconds: i64, now: Timestamp) {
         (0..seconds).for_each(|_| self.step());
@@ -93,7 +103,6 @@ impl Stage {
         let before = self.moves.partition_point(|(when, _)| *when <= at);
         match self.moves.get(before.saturating_sub(1)) {
             None => self.clock.second(super::clock::seconds(at)),
-            Some(_) if before == 0 => 0,
             Some((_, second)) => *second,
         }
     }
@@ -121,6 +130,11 @@ impl Stage {
         self.world.order(order.clone())?;
         self.kept.act(self.world.at, deed, &self.scenario);
         Ok(())
+    }
+
+    /// Somebody outside was told something.
+    pub fn tell(&mut self, whom: &str, what: &str) {
+        self.kept.told(self.world.at, whom, what);
     }
 
     /// A question, as of now.
@@ -227,6 +241,8 @@ mod tests {
         let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
         assert_eq!([stage.second_of(at(0)), stage.second_of(at(90))], [0, 90]);
         // By hand it stands still between the moves.
+        stage.by_hand(at(0));
+        assert_eq!([stage.second_of(at(-1)), stage.second_of(at(90))], [0, 0]);
         stage.pass(30, at(2));
         stage.pass(600, at(5));
         assert_eq!([0, 2, 4, 5, 60].map(|second| stage.second_of(at(second))), [0, 30, 30, 630, 630]);

@@ -39,13 +39,14 @@ fn section(text: &mut String, heading: &str, lines: Vec<String>) {
     }
 }
 
-/// What happened to the world, what alerts said, what somebody did and recorded, in order; what is of the same second in this order.
+/// What somebody recorded and did, what happened to the world, what alerts said, in order; what is of the same second in this order, as
+/// causes come first.
 fn happened(stage: &Stage, handled: &Handled) -> Vec<String> {
     let kept = stage.kept();
     let world = stage.world.events.iter().map(|event| (event.at, format!("{} {}", event.thing, event.what)));
     let acts = kept.acts.iter().map(|act| (act.at, format!("you {}", act.deed.words(act.times))));
     let signs = handled.signs.iter().map(|(at, sign)| (*at, format!("journal: {sign}")));
-    let mut all: Vec<(i64, String)> = world.chain(kept.lines.iter().cloned()).chain(acts).chain(signs).collect();
+    let mut all: Vec<(i64, String)> = signs.chain(acts).chain(world).chain(kept.lines.iter().cloned()).collect();
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(at, line)| format!("{} {line}", clock(at))).collect()
 }
@@ -99,6 +100,13 @@ mod tests {
             "hung-server" => {
                 vec![Order::Restart(stage.world.service(named("game-4"), "godot-server").unwrap())]
             }
+            "alert-storm" => vec![Order::Start(stage.world.service(named("db-primary"), "postgres").unwrap())],
+            "two-causes" => {
+                let holder = stage.world.databases[0].sessions.iter().find_map(|one| one.blocked_by);
+                let killed = stage.world.service(named("game-1"), "godot-server").unwrap();
+                vec![Order::Start(killed), Order::Terminate(holder.unwrap())]
+            }
+            "lying-source" => vec![Order::Restart(stage.world.service(named("game-3"), "godot-server").unwrap())],
             "lock-queue" => {
                 let holder = stage.world.databases[0].sessions.iter().find_map(|one| one.blocked_by);
                 vec![Order::Terminate(holder.unwrap())]

@@ -41,7 +41,7 @@ fn find(stage: &Stage, name: &str) -> Option<usize> {
 /// The machine of that name, when its service answers.
 fn serving(stage: &Stage, name: &str) -> Result<usize, Box<Response>> {
     let at = find(stage, name).ok_or_else(|| Box::new(StatusCode::NOT_FOUND.into_response()))?;
-    if stage.world.serves(at) { Ok(at) } else { Err(Box::new(HangUp.into_response())) }
+    if stage.world.claims(at) { Ok(at) } else { Err(Box::new(HangUp.into_response())) }
 }
 
 async fn node(State((stage, _)): Held, Path(host): Path<String>) -> Response {

@@ -71,6 +71,11 @@ impl Server {
         stage.world.serves(stage.world.databases[self.which].server)
     }
 
+    /// Microseconds since 1970, by the world's time.
+    fn now(&self) -> i64 {
+        self.stage.lock().now().as_microsecond()
+    }
+
     fn clients(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,7 +112,7 @@ impl NoopStartupHandler for Backend {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let said = |name: &str| client.metadata().get(name).cloned().unwrap_or_default();
-        let now = now();
+        let now = self.server.now();
         let new = Client {
             pid: self.pid,
             user: said("user"),
@@ -118,10 +123,6 @@ impl NoopStartupHandler for Backend {
         self.server.clients().push(new);
         Ok(())
     }
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_microsecond()
 }
 
 fn refused(why: String) -> PgWireError {
@@ -169,7 +170,7 @@ impl Backend {
     }
 
     fn query(&self, text: &str, query: &sqlparser::ast::Query, params: &[V], acts: bool) -> Result<Rows, String> {
-        let now = now();
+        let now = self.server.now();
         let clients = {
             let mut clients = self.server.clients();
             if let Some(me) = clients.iter_mut().find(|client| client.pid == self.pid) {

@@ -167,6 +167,11 @@ impl World {
         self.servers[server].up && container.is_some_and(|one| one.answers(self.at))
     }
 
+    /// Whether the service of that machine says that it is well.
+    pub fn claims(&self, server: usize) -> bool {
+        self.servers[server].up && self.main(server).is_some_and(|one| one.claims(self.at))
+    }
+
     /// Tells what happened.
     pub(super) fn tell(&mut self, thing: impl Into<String>, what: impl Into<String>) {
         self.events.push(Event { at: self.at, thing: thing.into(), what: what.into() });
@@ -432,7 +437,7 @@ impl World {
             self.containers[at].restarts += 1;
             self.start(at);
         }
-        let good = self.containers[at].answers(now);
+        let good = self.containers[at].claims(now);
         if let Some(health) = self.containers[at].probe(now, good) {
             self.health_changed(at, health);
         }

@@ -19,6 +19,8 @@ pub enum Order {
     Restart(usize),
     /// A container runs on and answers nobody.
     Hang(usize),
+    /// Likewise, and says of itself that it is well.
+    Lie(usize),
     /// Another build of a service runs from now on, on one machine or on all.
     Deploy {
         /// `godot-server`.
@@ -73,6 +75,11 @@ impl World {
                 Ok(())
             }
             Order::Hang(at) => self.hang(at),
+            Order::Lie(at) => {
+                self.hang(at)?;
+                self.containers[at].lies = true;
+                Ok(())
+            }
             Order::Deploy { service, version, flaw, server } => self.deploy(&service, &version, flaw, server),
             Order::Terminate(pid) => self.databases[0].terminate(pid).then_some(()).ok_or_else(|| no_session(pid)),
             Order::Cancel(pid) => self.databases[0].cancel(pid, self.at).then_some(()).ok_or_else(|| no_session(pid)),
