@@ -98,8 +98,8 @@ impl Guide {
     /// What stands beside the panes at that second of the world; empty: nothing.
     pub fn line(&mut self, second: i64, kept: &Kept, screen: &str) -> String {
         // The last one that is done counts: who is ahead is not called back.
-        let done = self.hints.iter().enumerate().skip(self.at).filter(|(_, hint)| hint.is_done(kept, screen));
-        self.at = done.last().map_or(self.at, |(at, _)| at + 1);
+        let mut done = self.hints.iter().enumerate().skip(self.at).filter(|(_, hint)| hint.is_done(kept, screen));
+        self.at = done.next_back().map_or(self.at, |(at, _)| at + 1);
         let count = self.hints.len();
         match self.hints.get(self.at) {
             Some(hint) if self.at == 0 => format!("{} {}", self.brief, hint.say),
