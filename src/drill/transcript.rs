@@ -84,6 +84,13 @@ fn words(world: &World, order: &Order) -> String {
             if *stalled { "held the standby's replay" } else { "let the standby replay" }.to_owned()
         }
         Order::Deploy { service, version, .. } => format!("brought out {service} {version}"),
+        Order::Prepare { colour, version, .. } => format!("started {version} as {}", colour.word()),
+        Order::Remove(colour) => format!("removed {}", colour.word()),
+        Order::Switch(colour) => format!("sent all players to {}", colour.word()),
+        Order::Record(what) => format!("wrote down: {what}"),
+        Order::Upstream(at, true) => format!("had the load balancers send requests to {} again", server(*at)),
+        Order::Upstream(at, false) => format!("took {} out of the load balancers", server(*at)),
+        Order::Clean(at, bytes) => format!("freed {:.0} GiB on {}", bytes / 1_073_741_824.0, server(*at)),
         other => format!("{other:?}"),
     }
 }
