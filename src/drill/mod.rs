@@ -11,6 +11,7 @@ pub mod folder;
 pub mod metrics;
 pub mod scenario;
 pub mod serve;
+pub mod shell;
 pub mod stage;
 pub mod transcript;
 pub mod world;
