@@ -21,9 +21,14 @@ pub struct Places {
     pub databases: [u16; 2],
     /// The name of each engine, its machines, and its socket.
     pub engines: Vec<(String, Range<usize>, PathBuf)>,
+    /// The config of `ssh`, where machines can be logged in to.
+    pub ssh: Option<PathBuf>,
     /// What /admin/ of a game server wants.
     pub token: String,
 }
+
+/// The file with what /admin/ of a game server wants.
+pub const TOKEN: &str = "admin-token";
 
 /// What is promised, as the overview shows it.
 const PROMISED: &str = r#"
@@ -90,6 +95,14 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
         let server = if of.len() == 1 { &servers[of.start].name } else { name };
         let _ = write!(text, "server = \"{server}\"\n\n");
     }
+    if let Some(config) = &places.ssh {
+        let config = quoted(&config.to_string_lossy());
+        for one in servers {
+            let _ = write!(text, "[ssh.{0}]\nhost = \"{0}\"\nconfig = {config}\ninterval = \"5s\"\n\n", one.name);
+        }
+    }
+    let token = quoted(&folder.join(TOKEN).to_string_lossy());
+    let _ = write!(text, "[secret.admin_token]\nfile = {token}\n\n");
     for one in servers {
         server(one, places, large, &mut text);
     }
@@ -98,7 +111,7 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
 
 fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
     let Server { name, address, role, .. } = one;
-    let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [\"{}\"]\n", role.word());
+    let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [{}]\n", words(*role));
     let at = format!("{}/{name}", places.hosts);
     if !large {
         let _ = writeln!(text, "docker = \"{name}\"");
@@ -107,11 +120,19 @@ fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
             let columns = format!("columns = {{ {players}version = \"/version\" }}");
             let _ = write!(
                 text,
-                "health = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"1s\"\n"
+                "endpoints = {{ admin = \"http://127.0.0.1:8080\", site = \"{at}\" }}\nhealth = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"1s\"\n"
             );
         }
     }
     text.push('\n');
+}
+
+/// What it is for; the runbooks call a load balancer `lb`.
+fn words(role: Role) -> String {
+    match role {
+        Role::Balancer => "\"lb\", \"balancer\"".to_owned(),
+        _ => format!("\"{}\"", role.word()),
+    }
 }
 
 /// A text of TOML: paths may hold anything.

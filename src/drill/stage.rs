@@ -41,6 +41,8 @@ pub struct Stage {
     scenario: Scenario,
     scrape: i64,
     kept: Kept,
+    /// How often the load balancer was asked by a person.
+    turns: usize,
 }
 
 impl Stage {
@@ -62,7 +64,7 @@ impl Stage {
         scenario.fits(&world)?;
         let scrape = if large { SCRAPE_LARGE } else { SCRAPE };
         let (rules, silences) = (rules::shipped()?, Silences::new(seed));
-        let mut stage = Self { world, past, rules, silences, clock, scenario, scrape, kept: Kept::default() };
+        let mut stage = Self { world, past, rules, silences, clock, scenario, scrape, kept: Kept::default(), turns: 0 };
         // What always fires has fired for a while when the drill begins.
         stage.look(-before);
         stage.look(0);
@@ -100,6 +102,12 @@ impl Stage {
         self.world.order(order.clone())?;
         self.kept.order(&self.world, order);
         Ok(())
+    }
+
+    /// Whose turn it is at the load balancer: one more each time.
+    pub fn next_turn(&mut self) -> usize {
+        self.turns += 1;
+        self.turns
     }
 
     /// A question, as of now.

@@ -1,34 +1,63 @@
 //! Ending what runs: a script hears of it before each command, and in the middle of a wait.
 
 use crate::drill::shell::Ended;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// How a script stands.
+#[derive(Debug, Default)]
+struct State {
+    said: Option<Ended>,
+    late: bool,
+    over: bool,
+}
 
 /// The way to end a script.
 #[derive(Clone, Debug)]
-pub struct Control(Arc<(Mutex<Option<Ended>>, Condvar)>, Instant);
+pub struct Control {
+    state: Arc<(Mutex<State>, Condvar)>,
+    until: Instant,
+}
 
 impl Control {
     /// Of a script that ends itself after so long.
     pub fn new(limit: Duration) -> Self {
-        Self(Arc::default(), Instant::now() + limit)
+        Self { state: Arc::default(), until: Instant::now() + limit }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends it.
     pub fn end(&self, how: Ended) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
-        self.0.1.notify_all();
+        self.state().said = Some(how);
+        self.state.1.notify_all();
     }
 
-    /// Whether its time is over.
-    pub fn is_late(&self) -> bool {
-        Instant::now() >= self.1
+    /// It has ended.
+    pub fn over(&self) {
+        self.state().over = true;
+    }
+
+    /// Whether it has.
+    pub fn is_over(&self) -> bool {
+        self.state().over
+    }
+
+    /// It was ended because its time was over.
+    pub fn was_late(&self) -> bool {
+        self.state().late
     }
 
     /// Whether it was ended, and how.
     pub fn ended(&self) -> Option<Ended> {
-        let said = *self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        said.or_else(|| self.is_late().then_some(Ended::Term))
+        let mut state = self.state();
+        if state.said.is_none() && Instant::now() >= self.until {
+            state.late = true;
+            return Some(Ended::Term);
+        }
+        state.said
     }
 
     /// Waits so long, or until it is ended.
@@ -36,11 +65,9 @@ impl Control {
     /// # Errors
     /// When it was ended meanwhile.
     pub fn wait(&self, length: Duration) -> Result<(), Ended> {
-        let until = (Instant::now() + length).min(self.1);
-        let said = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = until.saturating_duration_since(Instant::now());
-        let waited = self.0.1.wait_timeout_while(said, left, |said| said.is_none());
-        drop(waited);
+        let now = Instant::now();
+        let left = length.min(self.until.saturating_duration_since(now));
+        drop(self.state.1.wait_timeout_while(self.state(), left, |state| state.said.is_none()));
         self.ended().map_or(Ok(()), Err)
     }
 }
@@ -57,6 +84,7 @@ mod tests {
         let waits = std::thread::spawn(move || other.wait(Duration::from_secs(500)));
         control.end(Ended::Kill);
         assert_eq!(waits.join().unwrap(), Err(Ended::Kill));
-        assert_eq!(Control::new(Duration::ZERO).wait(Duration::from_secs(500)), Err(Ended::Term));
+        let late = Control::new(Duration::ZERO);
+        assert_eq!((late.wait(Duration::from_secs(500)), late.was_late(), control.was_late()), (Err(Ended::Term), true, false));
     }
 }

@@ -21,6 +21,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("pg_amcheck", psql::pg_amcheck),
     ("pg_isready", psql::pg_isready),
     ("df", system::df),
+    ("du", system::du),
     ("free", system::free),
     ("uptime", system::uptime),
     ("ps", system::ps),

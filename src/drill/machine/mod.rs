@@ -16,6 +16,7 @@ mod system;
 mod template;
 
 pub use control::Control;
+pub use curl::Target;
 pub use hands::Hands;
 
 use super::clock::seconds;
@@ -34,6 +35,9 @@ pub const USER: &str = "ops";
 /// Where the game's operators work.
 const PRODUCTION: &str = "/opt/spacetime/production";
 
+/// Images that nobody uses take this share of a disk.
+const UNUSED: f64 = 0.06;
+
 /// A machine.
 pub struct Machine {
     /// Its index in the world.
@@ -47,6 +51,12 @@ pub struct Machine {
     /// How often nginx has taken up its config.
     reloads: AtomicU32,
     databases: Mutex<psql::Databases>,
+    /// What takes much of its disk and may be deleted: paths, and bytes.
+    large: Mutex<Vec<(String, f64)>>,
+    /// Bytes of images that nobody uses.
+    unused: Mutex<f64>,
+    /// Images that were pulled here.
+    images: Mutex<Vec<String>>,
 }
 
 impl Machine {
@@ -54,9 +64,13 @@ impl Machine {
     pub fn new(stage: Shared, server: usize, token: Token) -> Self {
         let pages = hosts::router(stage.clone(), token);
         let files = files::at_first(&stage.lock(), server, now());
-        let name = stage.lock().world.servers[server].name.clone();
+        let (name, large, unused) = {
+            let stage = stage.lock();
+            let one = &stage.world.servers[server];
+            (one.name.clone(), Mutex::new(files::large(one)), Mutex::new(one.disk * UNUSED))
+        };
         let (files, databases) = (Mutex::new(files), Mutex::default());
-        Self { server, name, stage, files, pages, reloads: AtomicU32::new(0), databases }
+        Self { server, name, stage, files, pages, reloads: AtomicU32::new(0), databases, large, unused, images: Mutex::default() }
     }
 
     /// Whether its power is on.
@@ -77,6 +91,29 @@ impl Machine {
         code
     }
 
+    /// Where a URL leads from here; the number and the words that `curl` has for it where it leads nowhere.
+    ///
+    /// # Errors
+    /// When nobody in this production listens there.
+    pub fn route(&self, url: &str) -> Result<Target, (i32, String)> {
+        curl::target(&mut self.stage.lock(), self.server, url)
+    }
+
+    /// What all machines answer, each under its name.
+    pub fn pages(&self) -> Router {
+        self.pages.clone()
+    }
+
+    /// Which PostgreSQL a host means from here, by its name or address: 0 the primary, 1 the standby.
+    pub fn database(&self, host: &str) -> Option<usize> {
+        let stage = self.stage.lock();
+        let at = match host {
+            "localhost" | "127.0.0.1" => Some(self.server),
+            _ => stage.world.servers.iter().position(|server| server.name == host || server.address == host),
+        };
+        stage.world.databases.iter().position(|one| Some(one.server) == at)
+    }
+
     /// Whether a folder is there.
     pub fn has_folder(&self, path: &str) -> bool {
         self.files().get(path).is_some_and(shell::Node::is_folder)
@@ -88,6 +125,15 @@ impl Machine {
 
     fn databases(&self) -> MutexGuard<'_, psql::Databases> {
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pulled(&self) -> MutexGuard<'_, Vec<String>> {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Images that nobody uses go; bytes.
+    fn prune(&self) -> f64 {
+        std::mem::take(&mut *self.unused.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn reload(&self) {
@@ -104,7 +150,8 @@ impl Machine {
         for new in written.lines().filter(|line| !known.iter().any(|own| own == line)) {
             let _ = stage.order(&Order::Record(new.to_owned()));
         }
-        let freed = files::freed(files, &stage.world.servers[self.server]);
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        let freed: f64 = large.extract_if(.., |(path, _)| files.get(path).is_none()).map(|(_, bytes)| bytes).sum();
         if freed > 0.0 {
             let _ = stage.order(&Order::Clean(self.server, freed));
         }
