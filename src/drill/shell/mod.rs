@@ -3,10 +3,27 @@
 //! No process is started and no real file is read or written, whatever a script says. What the shell does not have it says as bash would
 //! (127), or that this drill does not know it: never silently something else.
 
+mod arith;
+mod builtins;
+mod call;
+mod escapes;
+mod expand;
 pub mod files;
+mod interpret;
+mod param;
+mod parse;
+mod pattern;
+mod redirect;
+mod state;
+mod test_expr;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod vars;
 
 pub use files::{Files, Kind, Node};
 
+use state::Shell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -121,9 +138,30 @@ pub struct Job {
     pub folder: String,
 }
 
-/// Runs a script to its end, and says its exit status (0 to 255). May take long: it is for a thread of its own.
+/// Of the thread that a script runs on: what lies deep within each other takes room.
+const STACK: usize = 512 << 20;
+
+/// Runs a script to its end, and says its exit status (0 to 255). Takes as long as the script does, waits included.
 pub fn run(job: &Job, files: &Mutex<Files>, outside: &mut dyn Outside) -> i32 {
-    let _ = (job, files);
-    outside.written(Stream::Err, b"bash: this drill's shell is not there yet\n");
-    127
+    let ended = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("drill-shell".to_owned()).stack_size(STACK);
+        thread.spawn_scoped(scope, || interpreted(job, files, outside)).map(|running| running.join().ok())
+    });
+    // A thread that can't begin, or a fault of this shell's own: no script ends a drill.
+    ended.ok().flatten().unwrap_or(134)
+}
+
+fn interpreted(job: &Job, files: &Mutex<Files>, outside: &mut dyn Outside) -> i32 {
+    let mut shell = Shell::new(job, files, outside);
+    let came = shell.finish(|shell| match parse::program(&job.script) {
+        Ok(program) => shell.program(&program),
+        Err(why) => {
+            shell.say(&format!("bash: syntax error: {why}\n"));
+            Ok(2)
+        }
+    });
+    match came {
+        Ok(code) | Err(state::Flow::Over(code)) => code,
+        Err(_) => 1,
+    }
 }
