@@ -14,6 +14,8 @@ mod nginx;
 mod psql;
 mod system;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use control::Control;
 pub use curl::Target;
