@@ -137,7 +137,7 @@ impl Shell<'_> {
         shell.options = options;
         shell.args = args.to_vec();
         name.clone_into(&mut shell.name);
-        (shell.lenient, shell.loops, shell.line, shell.status) = (0, 0, 0, 0);
+        (shell.lenient, shell.loops, shell.sourcing, shell.line, shell.status) = (0, 0, 0, 0, 0);
         shell.pid = shell.next_pid();
         let fds = [0, 1, 2];
         shell.fds.retain(|fd, _| fds.contains(fd) || *fd < 60);

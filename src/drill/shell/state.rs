@@ -152,6 +152,8 @@ pub(super) struct Shell<'w> {
     /// Above 0 nothing ends the shell by `set -e`.
     pub(super) lenient: u32,
     pub(super) loops: u32,
+    /// So many files are being read by `source`.
+    pub(super) sourcing: u32,
     pub(super) depth: u32,
     pub(super) line: usize,
     pub(super) pid: u32,
@@ -193,6 +195,7 @@ impl<'w> Shell<'w> {
             traps: BTreeMap::new(),
             lenient: 0,
             loops: 0,
+            sourcing: 0,
             depth: 0,
             line: 0,
             pid: 4000,

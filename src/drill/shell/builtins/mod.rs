@@ -50,7 +50,7 @@ pub(super) fn of(name: &str) -> Option<Builtin> {
         "type" => kind,
         "exec" => |shell, words| shell.exec(&words[1..], std::iter::empty()),
         "exit" => |shell, words| Err(Flow::Exit(code(shell, words)?)),
-        "return" => |shell, words| Err(Flow::Return(code(shell, words)?)),
+        "return" => leave_function,
         "break" => |shell, words| leave(shell, words, Flow::Break),
         "continue" => |shell, words| leave(shell, words, Flow::Continue),
         _ => return None,
@@ -67,6 +67,14 @@ fn code(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             Ok(2)
         }
     }
+}
+
+fn leave_function(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
+    if shell.names.is_empty() && shell.sourcing == 0 {
+        shell.complain("return: can only `return' from a function or sourced script");
+        return Ok(2);
+    }
+    Err(Flow::Return(code(shell, words)?))
 }
 
 fn leave(shell: &mut Shell<'_>, words: &[String], flow: fn(u32) -> Flow) -> Outcome {
@@ -153,12 +161,12 @@ fn source(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         }
     };
     let args = (words.len() > 2).then(|| std::mem::replace(&mut shell.args, words[2..].to_vec()));
-    shell.depth += 1;
+    (shell.depth, shell.sourcing) = (shell.depth + 1, shell.sourcing + 1);
     if shell.depth > super::state::DEPTH {
         return Err(Flow::Over(134));
     }
     let came = shell.eval(&text);
-    shell.depth -= 1;
+    (shell.depth, shell.sourcing) = (shell.depth - 1, shell.sourcing - 1);
     if let Some(args) = args {
         shell.args = args;
     }

@@ -1,7 +1,9 @@
 //! What a script says here it says in the real bash too, with the same exit status; and what no bash is asked.
 
-
+mod awk;
 mod language;
+mod tools;
+mod world;
 
 
 

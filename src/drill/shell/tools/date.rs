@@ -30,7 +30,7 @@ pub(in super::super) fn formatted(seconds: f64, format: &str) -> Result<String, 
 }
 
 fn civil(seconds: f64) -> Result<DateTime, String> {
-    let nanos = (seconds * 1e9) as i128;
+    let nanos = i128::from(seconds.floor() as i64) * 1_000_000_000 + ((seconds - seconds.floor()) * 1e9).round() as i128;
     let time = Timestamp::from_nanosecond(nanos).map_err(|_| "time out of range".to_owned())?;
     Ok(TimeZone::UTC.to_datetime(time))
 }

@@ -13,7 +13,7 @@ const LONG: [(&str, char, bool); 16] = [
 ];
 
 pub(super) fn grep(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let mut options = match Options::read(&words[1..], "qEFGocvinxwhHlLsraAe:f:m:A:B:C:", &LONG) {
+    let mut options = match Options::read(&words[1..], "qEFGocvinxwhHlLsrae:f:m:A:B:C:", &LONG) {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("grep: {why}")),
     };

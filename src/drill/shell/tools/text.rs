@@ -26,11 +26,13 @@ pub(super) fn cat(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 
 /// `-5` is `-n 5`.
 fn modern(words: &[String]) -> Vec<String> {
-    let change = |word: &String| match word.strip_prefix('-') {
-        Some(count) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => format!("-n{count}"),
-        _ => word.clone(),
-    };
-    words.iter().map(change).collect()
+    let mut words = words.to_vec();
+    if let Some(first) = words.first_mut()
+        && let Some(count) = first.strip_prefix('-').filter(|count| !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        *first = format!("-n{count}");
+    }
+    words
 }
 
 /// A count as `10`, `-10`, `+10`, `4K`.
@@ -259,6 +261,7 @@ pub(super) fn seq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         match word.as_str() {
             "-s" => separator = rest.next().cloned().unwrap_or_default(),
             "-w" => wide = true,
+            here if here.starts_with("-s") => here[2..].clone_into(&mut separator),
             number if number.parse::<f64>().is_ok_and(f64::is_finite) => numbers.push(number.to_owned()),
             other => return shell.wrong(1, format!("seq: invalid floating point argument: ‘{other}’")),
         }
