@@ -192,7 +192,7 @@ fn list() -> color_eyre::Result<ExitCode> {
         let mark = if scenario.mendable { "" } else { " *" };
         println!("{id:width$}  {severity:2}  {}{mark}", scenario.title);
     }
-    println!("\n* can be looked at, and not be mended yet: its runbooks need SSH, which does not answer in a drill");
+    println!("\n* can be looked at: no shipped runbook mends it");
     Ok(ExitCode::SUCCESS)
 }
 

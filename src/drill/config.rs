@@ -21,6 +21,8 @@ pub struct Places {
     pub databases: [u16; 2],
     /// The name of each engine, its machines, and its socket.
     pub engines: Vec<(String, Range<usize>, PathBuf)>,
+    /// The config of `ssh`, where machines can be logged in to.
+    pub ssh: Option<PathBuf>,
     /// What /admin/ of a game server wants.
     pub token: String,
 }
@@ -109,6 +111,12 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String
         let _ = write!(text, "server = \"{server}\"\n\n");
     }
     services(places, folder, &mut text);
+    if let Some(config) = &places.ssh {
+        let config = quoted(&config.to_string_lossy());
+        for one in servers {
+            let _ = write!(text, "[ssh.{0}]\nhost = \"{0}\"\nconfig = {config}\ninterval = \"5s\"\n\n", one.name);
+        }
+    }
     for one in servers {
         server(one, places, (large, each), &mut text);
     }
@@ -130,7 +138,7 @@ fn services(places: &Places, folder: &Path, text: &mut String) {
 
 fn server(one: &Server, places: &Places, (large, each): (bool, &str), text: &mut String) {
     let Server { name, address, role, .. } = one;
-    let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [\"{}\"]\n", role.word());
+    let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [{}]\n", words(*role));
     let at = format!("{}/{name}", places.hosts);
     if !large {
         let _ = writeln!(text, "docker = \"{name}\"");
@@ -139,11 +147,19 @@ fn server(one: &Server, places: &Places, (large, each): (bool, &str), text: &mut
             let columns = format!("columns = {{ {players}version = \"/version\" }}");
             let _ = write!(
                 text,
-                "health = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"{each}\"\n"
+                "endpoints = {{ admin = \"http://127.0.0.1:8080\", site = \"{at}\" }}\nhealth = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"{each}\"\n"
             );
         }
     }
     text.push('\n');
+}
+
+/// What it is for; the runbooks call a load balancer `lb`.
+fn words(role: Role) -> String {
+    match role {
+        Role::Balancer => "\"lb\", \"balancer\"".to_owned(),
+        _ => format!("\"{}\"", role.word()),
+    }
 }
 
 /// A text of TOML: paths may hold anything.

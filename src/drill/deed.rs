@@ -1,17 +1,22 @@
 //! What somebody does to the production, by name: a scenario says with it what mends and what harms, and the transcript what was done.
 
-use super::world::{Order, World};
+use super::world::{Colour, Order, Role, World};
 use crate::domain::nearest;
 use serde::Deserialize;
 
 /// What can be done, and what to.
-const VERBS: [(&str, On); 17] = [
+const VERBS: [(&str, On); 22] = [
     ("start", On::Container),
     ("stop", On::Container),
     ("restart", On::Container),
     ("kill", On::Container),
     ("hang", On::Container),
     ("deploy", On::Build),
+    ("prepare", On::Colour),
+    ("switch", On::Colour),
+    ("remove", On::Colour),
+    ("take-out", On::Server),
+    ("put-in", On::Server),
     ("drain", On::Server),
     ("undrain", On::Server),
     ("attract", On::Server),
@@ -34,6 +39,8 @@ enum On {
     Server,
     /// `godot-server v2.5.0`.
     Build,
+    /// `blue v2.5.0`.
+    Colour,
     /// Its `application_name`: `report`, `godot-server@game-2`.
     Session,
 }
@@ -49,13 +56,18 @@ pub struct Deed {
 
 impl Deed {
     /// What an order is called in that world; asked before it is carried out, for a session that is ended has no name any more.
-    pub fn of(order: &Order, world: &World) -> Self {
+    /// `None`: it changes nothing that players could notice.
+    pub fn of(order: &Order, world: &World) -> Option<Self> {
         let container = |at: &usize| world.title(*at);
         let server = |at: &usize| world.servers[*at].name.clone();
         let standby = || server(&world.databases[1].server);
         let session = |pid: &i32| {
             let found = world.databases[0].sessions.iter().find(|session| session.pid == *pid);
             found.map_or_else(|| pid.to_string(), |session| session.app.clone())
+        };
+        let colour = |colour: Colour| {
+            let version = world.edge.build(colour, Role::Game.service()).map_or("", |build| &build.version);
+            format!("{} {version}", colour.word())
         };
         let (verb, on) = match order {
             Order::Kill(at) => ("kill", container(at)),
@@ -65,6 +77,12 @@ impl Deed {
             Order::Hang(at) => ("hang", container(at)),
             Order::Lie(at) => ("lie", container(at)),
             Order::Deploy { service, version, .. } => ("deploy", format!("{service} {version}")),
+            Order::Prepare { colour, version, .. } => ("prepare", format!("{} {version}", colour.word())),
+            Order::Switch(to) => ("switch", colour(*to)),
+            Order::Remove(which) => ("remove", colour(*which)),
+            Order::Record(_) => return None,
+            Order::Upstream(at, false) => ("take-out", server(at)),
+            Order::Upstream(at, true) => ("put-in", server(at)),
             Order::Drain(at, true) => ("drain", server(at)),
             Order::Drain(at, false) => ("undrain", server(at)),
             Order::Attract(at, _) => ("attract", server(at)),
@@ -80,7 +98,7 @@ impl Deed {
             Order::Lock(_) => ("lock", String::new()),
             Order::Forget(app, _) => ("forget", app.clone()),
         };
-        Self { verb, on }
+        Some(Self { verb, on })
     }
 
     /// What was done, so many times in a row.
@@ -96,6 +114,11 @@ impl Deed {
             "restart" => format!("restarted {on}"),
             "kill" => format!("killed {on}"),
             "deploy" => format!("brought out {on}"),
+            "prepare" => format!("started {on} beside what players are on"),
+            "switch" => format!("sent all players to {on}"),
+            "remove" => format!("removed {on}"),
+            "take-out" => format!("took {on} out of the load balancers"),
+            "put-in" => format!("had the load balancers send requests to {on} again"),
             "drain" => format!("drained {on}"),
             "undrain" => format!("let players in again on {on}"),
             "clean" => format!("made room on {on}"),
@@ -172,6 +195,10 @@ impl Way {
                     let service = on.split(' ').next().unwrap_or_default();
                     world.containers.iter().any(|one| matches(service, &one.service))
                 }
+                On::Colour => {
+                    let colour = on.split(' ').next().unwrap_or_default();
+                    [Colour::Blue, Colour::Green].iter().any(|one| matches(colour, one.word()))
+                }
                 On::Session => {
                     let there = world.databases[0].sessions.iter().map(|session| session.app.as_str());
                     there.chain(programs.iter().copied()).any(|app| matches(on, app))
@@ -190,6 +217,7 @@ const fn example(on: On) -> &'static str {
         On::Container => "write SERVER/NAME, as in \"game-2/godot-server\" or \"*/godot-server\"",
         On::Server => "write a machine, as in \"game-2\" or \"game-*\"",
         On::Build => "write SERVICE VERSION, as in \"godot-server v2.5.0\" or \"godot-server *\"",
+        On::Colour => "write COLOUR VERSION, as in \"blue v2.5.0\" or \"* v2.5*\"",
         On::Session => "write a program's name in the database, as in \"report\" or \"godot-server@*\"",
     }
 }
@@ -236,7 +264,7 @@ mod tests {
         let container = |on: &str| world.service(at(on), "godot-server").unwrap();
         let way = way("say = 'x'\nrestart = 'game-2/*'\nend-session = 'godot-*'").unwrap();
         let pid = world.databases[0].sessions.iter().find(|one| one.app.starts_with("godot")).unwrap().pid;
-        let of = |order: Order| Deed::of(&order, &world);
+        let of = |order: Order| Deed::of(&order, &world).unwrap();
         assert!(way.is(&of(Order::Restart(container("game-2")))));
         assert!(way.is(&of(Order::Terminate(pid))));
         assert!(!way.is(&of(Order::Restart(container("game-3")))));
@@ -256,6 +284,7 @@ mod tests {
             ("restart = 'game-9/godot-server'", "write SERVER/NAME"),
             ("drain = 'game-9'", "write a machine"),
             ("deploy = 'godot v2'", "write SERVICE VERSION"),
+            ("switch = 'red v2'", "write COLOUR VERSION"),
             ("end-session = 'reprot'", "a program's name"),
         ] {
             let told = way(&format!("say = 'x'\n{wrong}")).unwrap().fits(&world, &["report"]).unwrap_err();

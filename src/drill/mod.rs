@@ -11,11 +11,13 @@ pub mod deed;
 pub mod folder;
 pub mod guide;
 pub mod kept;
+pub mod machine;
 pub mod metrics;
 pub mod scenario;
 pub mod score;
 pub mod script;
 pub mod serve;
+pub mod shell;
 pub mod stage;
 pub mod transcript;
 pub mod world;
@@ -26,16 +28,16 @@ pub use world::Size;
 use crate::domain::record::Record;
 use config::Places;
 use folder::Folder;
+use machine::Machine;
 use score::{Handled, Score};
 use serve::docker::{self, Engine};
 use serve::hosts::{self, Token};
 use serve::web::{self, Told};
-use serve::{alertmanager, postgres, prometheus, wire};
+use serve::{alertmanager, postgres, prometheus, ssh, wire};
 use stage::{Shared, Stage};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -99,14 +101,9 @@ impl Drill {
             std::thread::Builder::new().name("drill".to_owned()).spawn(move || production.run(&ready, stopped))?;
         let places = open.recv().map_err(io::Error::other)??;
         let config = folder.path().join("config.toml");
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(folder.path().join(config::TOKEN))
-            .and_then(|mut file| file.write_all(places.token.as_bytes()))?;
         let text = config::text(&stage.lock(), &places, folder.path(), if by_hand { AT_ONCE } else { EACH });
         std::fs::write(&config, text)?;
+        folder::write_secret(&folder.path().join(config::TOKEN), &places.token)?;
         Ok(Self { folder, config, stage, told, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -178,6 +175,9 @@ struct Listeners {
     web: TcpListener,
     databases: [TcpListener; 2],
     engines: Vec<(Engine, UnixListener)>,
+    /// None of a large production.
+    hosts_by_ssh: Vec<TcpListener>,
+    keys: Arc<ssh::keys::Keys>,
 }
 
 impl Production {
@@ -190,10 +190,10 @@ impl Production {
             match self.listen().await {
                 Err(why) => drop(ready.send(Err(why))),
                 Ok((listeners, places)) => {
-                    let token = Token(places.token.clone());
+                    let (token, ports) = (Token(places.token.clone()), places.databases);
                     let alertmanager = places.alertmanager.clone();
                     drop(ready.send(Ok(places)));
-                    self.serve(listeners, token, alertmanager, stopped).await;
+                    self.serve(listeners, ports, token, alertmanager, stopped).await;
                 }
             }
         });
@@ -204,6 +204,7 @@ impl Production {
             [wire::port().await?, wire::port().await?, wire::port().await?, wire::port().await?];
         let databases = [wire::port().await?, wire::port().await?];
         let engines = self.engines()?;
+        let (hosts_by_ssh, keys, config) = self.logins().await?;
         let url = |listener: &TcpListener| listener.local_addr().map(|at| format!("http://{at}"));
         let places = Places {
             prometheus: url(&prometheus)?,
@@ -212,11 +213,29 @@ impl Production {
             web: url(&web)?,
             databases: [databases[0].local_addr()?.port(), databases[1].local_addr()?.port()],
             engines: engines.iter().map(|(name, of, path, _)| (name.clone(), of.clone(), path.clone())).collect(),
+            ssh: (!hosts_by_ssh.is_empty()).then_some(config),
             token: world::chance::Chance::new(u64::from(std::process::id()), "token").hex(32),
         };
         let engines = engines.into_iter();
         let engines = engines.map(|(_, of, _, listener)| (Engine::new(self.stage.clone(), of), listener)).collect();
-        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines }, places))
+        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines, hosts_by_ssh, keys }, places))
+    }
+
+    /// Where machines can be logged in to, with which keys, and the config of `ssh` that says so.
+    async fn logins(&self) -> io::Result<(Vec<TcpListener>, Arc<ssh::keys::Keys>, PathBuf)> {
+        let names: Vec<String> = {
+            let stage = self.stage.lock();
+            let few = !stage.world.is_large();
+            stage.world.servers.iter().filter(|_| few).map(|server| server.name.clone()).collect()
+        };
+        let (mut listeners, mut machines) = (Vec::new(), Vec::new());
+        for name in names {
+            let listener = wire::port().await?;
+            machines.push((name, listener.local_addr()?.port()));
+            listeners.push(listener);
+        }
+        let (keys, config) = ssh::keys::Keys::make(&self.folder, &machines)?;
+        Ok((listeners, Arc::new(keys), config))
     }
 
     /// Their names, the machines that they are of, and where they listen.
@@ -241,12 +260,23 @@ impl Production {
             .collect()
     }
 
-    async fn serve(&self, on: Listeners, token: Token, alertmanager: String, stopped: oneshot::Receiver<()>) {
+    async fn serve(
+        &self,
+        on: Listeners,
+        ports: [u16; 2],
+        token: Token,
+        alertmanager: String,
+        stopped: oneshot::Receiver<()>,
+    ) {
         let stage = || self.stage.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(prometheus::serve(on.prometheus, stage(), alertmanager));
         tasks.spawn(alertmanager::serve(on.alertmanager, stage()));
-        tasks.spawn(hosts::serve(on.hosts, stage(), token));
+        tasks.spawn(hosts::serve(on.hosts, stage(), token.clone()));
+        for (server, listener) in on.hosts_by_ssh.into_iter().enumerate() {
+            let machine = Arc::new(Machine::new(stage(), server, token.clone()));
+            tasks.spawn(ssh::serve(listener, ssh::Host::new(machine, ports), Arc::clone(&on.keys)));
+        }
         tasks.spawn(web::serve(on.web, stage(), self.told.clone()));
         for (which, listener) in on.databases.into_iter().enumerate() {
             tasks.spawn(postgres::serve(listener, stage(), which));

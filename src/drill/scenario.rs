@@ -40,7 +40,7 @@ pub struct Scenario {
     /// The ways that mend it; told at the end.
     #[serde(default, rename = "mend")]
     pub mends: Vec<Way>,
-    /// It can be mended with what answers in a drill today.
+    /// A shipped runbook mends it.
     #[serde(default = "yes")]
     pub mendable: bool,
     /// The ways that make it worse, or do not help; told at the end. What mends is none of them, whatever they say.

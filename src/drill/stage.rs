@@ -44,6 +44,8 @@ pub struct Stage {
     kept: Kept,
     /// Moved by hand: when, and the second of the world after it. Empty where it goes by with everybody's time.
     moves: Vec<(Timestamp, i64)>,
+    /// How often the load balancer was asked by a person.
+    turns: usize,
 }
 
 impl Stage {
@@ -65,8 +67,9 @@ impl Stage {
         scenario.fits(&world)?;
         let scrape = if large { SCRAPE_LARGE } else { SCRAPE };
         let (rules, silences) = (rules::shipped()?, Silences::new(seed));
+        let kept = Kept::default();
         let mut stage =
-            Self { world, past, rules, silences, clock, scenario, scrape, kept: Kept::default(), moves: Vec::new() };
+            Self { world, past, rules, silences, clock, scenario, scrape, kept, moves: Vec::new(), turns: 0 };
         // What always fires has fired for a while when the drill begins.
         stage.look(-before);
         stage.look(0);
@@ -128,13 +131,21 @@ impl Stage {
     pub fn order(&mut self, order: &Order) -> Result<(), Refused> {
         let deed = Deed::of(order, &self.world);
         self.world.order(order.clone())?;
-        self.kept.act(self.world.at, deed, &self.scenario);
+        if let Some(deed) = deed {
+            self.kept.act(self.world.at, deed, &self.scenario);
+        }
         Ok(())
     }
 
     /// Somebody outside was told something.
     pub fn tell(&mut self, whom: &str, what: &str) {
         self.kept.told(self.world.at, whom, what);
+    }
+
+    /// Whose turn it is at the load balancer: one more each time.
+    pub fn next_turn(&mut self) -> usize {
+        self.turns += 1;
+        self.turns
     }
 
     /// A question, as of now.

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 use crate::lab::{poll, wait};
 use crate::pty::Session;
-use crate::support::{LONG, leave, look_at, press};
+use crate::support::{LONG, leave, look_at, press, words};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr};
@@ -244,6 +244,95 @@ fn sql_reads_the_views_ends_sessions_and_says_what_it_does_not_know() {
         let unknown = sqlx::query("SELECT * FROM orders").execute(&mut connection).await.unwrap_err();
         assert!(unknown.to_string().contains("relation \"orders\" does not exist in a drill"), "{unknown}");
     });
+}
+
+impl Serving {
+    /// The ordinary `ssh`, by the drill's own config, with these arguments: its status, and all that was said.
+    fn ssh(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let config = self.config.with_file_name("ssh_config");
+        let mut command = std::process::Command::new("ssh");
+        command.arg("-F").arg(config).args(["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]);
+        let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+#[test]
+fn a_machine_is_logged_in_to_with_its_own_key_alone() {
+    let base = tempfile::tempdir().unwrap();
+    let drill = Serving::start(base.path(), &["drill", "steady", "--seed", "3"]);
+    let (code, said) = drill.ssh(&["game-1", "hostname; docker ps --format '{{.Names}}'; exit 3"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.starts_with("game-1\n") && said.contains("godot-server\n"), "{said}");
+    let other = base.path().join("other");
+    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other).status();
+    assert!(made.unwrap().success());
+    // What stands first counts: the key of the config comes behind it, and is taken away here.
+    std::fs::remove_file(drill.config.with_file_name("id_ed25519")).unwrap();
+    let (code, said) = drill.ssh(&["-i", &other.to_string_lossy(), "game-1", "true"]);
+    assert!(code == Some(255) && said.contains("Permission denied"), "{code:?} {said}");
+}
+
+#[test]
+fn forwards_lead_to_the_drills_own_services_alone() {
+    let base = tempfile::tempdir().unwrap();
+    let drill = Serving::start(base.path(), &["drill", "steady", "--seed", "3"]);
+    let ask = |to: &str| {
+        let config = drill.config.with_file_name("ssh_config");
+        let mut child = std::process::Command::new("ssh")
+            .arg("-F")
+            .arg(config)
+            .args(["-o", "BatchMode=yes", "-W", to, "game-1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // One that is refused reads nothing.
+        let _ = std::io::Write::write_all(&mut stdin, b"GET /status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let output = child.wait_with_output().unwrap();
+        drop(stdin);
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let told = ask("127.0.0.1:8080");
+    assert!(told.contains("200 OK") && told.contains("\"player_count\""), "{told}");
+    for elsewhere in ["192.0.2.1:80", "127.0.0.1:22", "10.0.1.5:5432"] {
+        let told = ask(elsewhere);
+        assert!(told.contains("open failed") && told.contains("drill"), "{elsewhere}: {told}");
+    }
+}
+
+/// A runbook, planned and run without a screen, against a drill that serves.
+fn run(desk: &Desk, config: &str, id: &str, vars: &[&str]) -> (Option<i32>, String) {
+    let vars: Vec<&str> = vars.iter().flat_map(|var| ["--var", *var]).collect();
+    let call = |verb: &str, more: &[&str]| {
+        let words: Vec<&str> = ["--config", config, "runbook", verb, id].into_iter().chain(vars.iter().chain(more).copied()).collect();
+        let output = desk.run(&words);
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (_, planned) = call("plan", &[]);
+    let answers = planned.lines().find_map(|line| line.strip_prefix("to run it unattended: "));
+    let answers = words(answers.unwrap_or_else(|| panic!("{planned}")));
+    call("run", &answers.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
+    let desk = Desk::bare();
+    let drill = Serving::start(desk.home(), &["drill", "bad-deploy", "--seed", "1", "--speed", "10"]);
+    let config = drill.config.to_string_lossy().into_owned();
+    let snapshot = || {
+        let output = desk.run(&["--config", &config, "snapshot", "alerts", "--json"]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    poll(LONG, || snapshot().contains("HighErrorRate").then_some(())).unwrap();
+    let (code, said) = run(&desk, &config, "rollback-quick", &["server=game-2"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("which is v2.5.0"), "{said}");
+    // Who raised the alarm takes it back.
+    poll(LONG, || (!snapshot().contains("HighErrorRate")).then_some(())).unwrap();
 }
 
 #[test]

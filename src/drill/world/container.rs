@@ -259,6 +259,14 @@ impl Container {
         }
     }
 
+    /// It was started a while ago, beside another, and is well by now.
+    pub(super) fn settle(&mut self, at: i64) {
+        (self.started, self.memory) = (at - STARTING, self.usual);
+        if self.health != Health::None {
+            self.health = Health::Healthy;
+        }
+    }
+
     /// Its process ends.
     pub(super) fn end(&mut self, at: i64, code: i64, oom: bool) {
         (self.state, self.finished) = (State::Exited { code, oom }, at);
