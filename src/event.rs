@@ -41,6 +41,8 @@ pub enum Event {
         /// The sentence.
         what: String,
     },
+    /// What stands beside the panes from now on, in a line of its own: whoever started the screen has something to say. Empty: nothing.
+    Aside(String),
     /// A replay went on, or jumped.
     Replayed(Box<Played>),
     /// News of the recording that is being made.

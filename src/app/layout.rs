@@ -68,6 +68,8 @@ pub struct Screen {
     pub header: Rect,
     /// The open incident and its clocks; no height when there is none.
     pub incident: Rect,
+    /// What whoever started the screen says; no height when that is nothing.
+    pub aside: Rect,
     /// What is being done; no height when nothing is.
     pub banner: Rect,
     /// Key hints.
@@ -82,12 +84,12 @@ impl Screen {
     }
 }
 
-/// Lays the screen out. Panes beside each other give what they can't fill to those that are cut.
+/// Lays the screen out; `aside_rows` is how many lines the aside takes. Panes beside each other give what they can't fill to those that are cut.
 pub(super) fn layout(
     (width, height): (u16, u16),
     focus: usize,
     zoom: bool,
-    (banner, incident): (bool, bool),
+    (banner, incident, aside_rows): (bool, bool, u16),
     wants: &Wants,
 ) -> Screen {
     let header_rows = if width < SIDE_BY_SIDE.0 { 2 } else { 1 };
@@ -97,7 +99,8 @@ pub(super) fn layout(
     let footer = Rect { x: 0, y: height.saturating_sub(1), width, height: 1 };
     let banner_rows = u16::from(banner);
     let banner = Rect { x: 0, y: footer.y.saturating_sub(banner_rows), width, height: banner_rows };
-    let body = Rect { x: 0, y: top, width, height: banner.y.saturating_sub(top) };
+    let aside = Rect { x: 0, y: banner.y.saturating_sub(aside_rows), width, height: aside_rows };
+    let body = Rect { x: 0, y: top, width, height: aside.y.saturating_sub(top) };
     let mut places = [None; PANES.len()];
     let alone = zoom || !PANES[focus].beside;
     if alone {
@@ -108,7 +111,7 @@ pub(super) fn layout(
         stacked(body, focus, wants, &mut places);
     }
     let too_small = width < MIN_SIZE.0 || height < MIN_SIZE.1;
-    Screen { too_small, header, incident, banner, footer, places }
+    Screen { too_small, header, incident, aside, banner, footer, places }
 }
 
 fn tables() -> impl Iterator<Item = usize> {
@@ -224,7 +227,7 @@ mod tests {
         for size in [(80, 24), (119, 50), (120, 30), (160, 45), (240, 70), (500, 24)] {
             for focus in 0..PANES.len() {
                 for (zoom, lines) in [(false, 0), (false, 3), (false, 60), (true, 60)] {
-                    let screen = layout(size, focus, zoom, (true, false), &Wants::all(lines));
+                    let screen = layout(size, focus, zoom, (true, false, 0), &Wants::all(lines));
                     let areas: Vec<Rect> = screen.panes().map(|(_, place)| place.area).collect();
                     let cells: u32 = areas.iter().map(|area| area.area()).sum();
                     let body = u32::from(size.1 - screen.header.height - 2) * u32::from(size.0);
@@ -239,9 +242,9 @@ mod tests {
 
     #[test]
     fn below_the_minimum_it_says_so() {
-        assert!(layout((79, 24), 0, false, (false, false), &Wants::default()).too_small);
-        assert!(layout((80, 23), 0, false, (false, false), &Wants::default()).too_small);
-        assert!(!layout((80, 24), 0, false, (false, false), &Wants::default()).too_small);
+        assert!(layout((79, 24), 0, false, (false, false, 0), &Wants::default()).too_small);
+        assert!(layout((80, 23), 0, false, (false, false, 0), &Wants::default()).too_small);
+        assert!(!layout((80, 24), 0, false, (false, false, 0), &Wants::default()).too_small);
     }
 
     fn heights(size: (u16, u16), lines: [usize; 4]) -> Vec<u16> {
@@ -249,7 +252,7 @@ mod tests {
         for (index, lines) in tables().zip(lines) {
             wants.note(index, lines, Duration::ZERO, true);
         }
-        layout(size, 0, false, (false, false), &wants).panes().map(|(_, place)| place.area.height).collect()
+        layout(size, 0, false, (false, false, 0), &wants).panes().map(|(_, place)| place.area.height).collect()
     }
 
     #[test]

@@ -84,9 +84,13 @@ use crate::runbook::{Library, Runs};
 use crate::store::{Feed, Health, Named, Store};
 use crate::theme::{Glyphs, Themes};
 use crate::widgets::field::Field;
+use crate::widgets::wrap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Lines of the aside at most.
+const ASIDE: usize = 3;
 
 /// How it looks and sounds, beside theme and keys.
 #[derive(Clone, Debug, Default)]
@@ -219,6 +223,8 @@ pub struct State {
     clocks: std::collections::BTreeSet<String>,
     /// What is being done, until dismissed.
     pub banner: Option<Banner>,
+    /// What whoever started the screen says beside the panes; empty: nothing.
+    pub aside: String,
     /// Passing messages.
     pub toasts: Toasts,
     /// A word in the footer about the key just pressed, and until when; monotonic.
@@ -315,6 +321,7 @@ impl State {
             leaving: None,
             clocks: std::collections::BTreeSet::new(),
             banner: None,
+            aside: String::new(),
             toasts,
             note: None,
             news: news::News::default(),
@@ -395,13 +402,23 @@ impl State {
             || self.second_asks().is_some()
     }
 
+    /// The aside, as broken for the screen: a few lines at most, so that panes keep their room.
+    pub fn aside_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.aside.is_empty() {
+            wrap::lines(&mut lines, &self.aside, usize::from(self.size.0).saturating_sub(2), 0);
+            lines.truncate(ASIDE);
+        }
+        lines
+    }
+
     /// Where everything stands.
     pub fn screen(&self) -> Screen {
         layout::layout(
             self.size,
             self.focus,
             self.is_alone(),
-            (self.has_banner(), self.watch.told().is_some()),
+            (self.has_banner(), self.watch.told().is_some(), self.aside_lines().len() as u16),
             &self.wants,
         )
     }

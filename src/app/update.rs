@@ -61,6 +61,10 @@ pub fn update(state: &mut State, stamped: Stamped, effects: &mut Effects) {
             take_run_event(state, event, effects);
             presenter::learn(state);
         }
+        Event::Aside(aside) => {
+            state.dirty = true;
+            state.aside = aside;
+        }
         Event::Told { bad, what } => {
             state.dirty = true;
             if bad { state.toasts.bad(state.now, what) } else { state.toasts.say(state.now, what) }

@@ -9,6 +9,7 @@ use crate::domain::nearest;
 use crate::journal::{Journal, JournalError, absent::Absent, opening::Opening};
 use crate::redact::Redactor;
 use crate::runtime::dashboard::Ended;
+use crate::runtime::seat::Seat;
 use crate::runtime::{self, dashboard, keep, log};
 use color_eyre::eyre::bail;
 use std::io::IsTerminal;
@@ -19,7 +20,13 @@ use std::sync::Arc;
 pub fn run(global: &Global, into: &IntoFile) -> color_eyre::Result<ExitCode> {
     let config = setup::config(global)?;
     need_terminal("`quarterdeck snapshot` prints what it would show")?;
-    Ok(exit_code(runtime::block_on(show(global, config, into))??))
+    Ok(exit_code(runtime::block_on(show(global, config, into, Seat::default()))??))
+}
+
+/// The same in front of another seat than a terminal's own, and why it ended.
+pub fn run_at(global: &Global, into: &IntoFile, seat: Seat) -> color_eyre::Result<Ended> {
+    let config = setup::config(global)?;
+    runtime::block_on(show(global, config, into, seat))?
 }
 
 /// Nothing else can show a screen.
@@ -38,7 +45,7 @@ pub fn exit_code(ended: Ended) -> ExitCode {
     }
 }
 
-async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::Result<Ended> {
+async fn show(global: &Global, config: Config, into: &IntoFile, seat: Seat) -> color_eyre::Result<Ended> {
     let mut look = look::look(global, &config);
     let opened = setup::open(&config, None);
     look.troubles.extend(start_log(global.verbose, opened.connections.redactor().clone()).err());
@@ -65,6 +72,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile) -> color_eyre::R
         record,
         replay: None,
         renew: vec![Box::new(renewer), Box::new(librarian)],
+        seat,
     };
     Box::pin(dashboard::run(start)).await
 }

@@ -1,13 +1,25 @@
 //! `quarterdeck drill`: the dashboard over a production of its own, in which something goes wrong.
 
+mod beside;
+mod unattended;
+
 use super::Global;
-use super::dashboard::{self, need_terminal};
+use super::dashboard::{self, exit_code, need_terminal};
 use super::record::IntoFile;
+use crate::domain::incident::Priority;
+use crate::drill::guide::{Guide, How};
+use crate::drill::score::Handled;
+use crate::drill::script::Script;
 use crate::drill::{Drill as Begun, Options, Scenario, Size};
+use crate::incident;
+use crate::journal::store::{Reader, Store};
+use crate::runtime;
+use crate::runtime::seat::Seat;
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail, eyre};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use unattended::Hands;
 
 const EXAMPLES: &str = "Examples:
   quarterdeck drill                    a game server is down: the first minute
@@ -20,8 +32,14 @@ const EXAMPLES: &str = "Examples:
 
 Nothing outside of this program is asked or changed: all that the screen shows is made up, and served on loopback for as long as it runs.
 
-Exit codes: 0 it was left, 1 it can't be begun: why is told, 2 the command line was not understood; 128 and the signal's number when a
-signal ended it.";
+A key file has one thing on each line: `keys KEY KEY…`, `text TEXT`, `wait REGEX` (until it is on the screen), `gone REGEX` (until it is not),
+`expect REGEX` (it is there now), `pass SECONDS`, `until SECOND`: the production stands still but for those two.
+
+Exit codes: 0 it was left, 1 it can't be begun, or the key file can't be played: why is told, 2 the command line was not understood, 3 a key
+file was played and something is still wrong; 128 and the signal's number when a signal ended it.";
+
+/// A key file was played, and something is still wrong.
+const NOT_MENDED: u8 = 3;
 
 /// Practise: the dashboard over a production of its own, on this machine alone, in which an incident unfolds. Everything above the wire is
 /// what you use in earnest: panes, alerts, runbooks, the journal, incidents.
@@ -43,6 +61,18 @@ pub struct Drill {
     /// Machines, and containers on each
     #[arg(long, value_name = "SERVERSxCONTAINERS", default_value_t = Size::default())]
     size: Size,
+    /// Say beside the panes what to look at next, step by step
+    #[arg(long)]
+    guided: bool,
+    /// Say one sentence of what is known, and nothing else
+    #[arg(long, conflicts_with = "guided")]
+    exam: bool,
+    /// Play a key file, with no terminal, faster than real time; the exit code tells whether it ended well
+    #[arg(long, value_name = "KEYS", conflicts_with_all = ["list", "serve", "speed"])]
+    unattended: Option<PathBuf>,
+    /// Keep what is told at the end in this file too, as Markdown to share
+    #[arg(long, value_name = "FILE")]
+    transcript: Option<PathBuf>,
     /// Print the config of the dashboard in front of it, serve, and show no screen: for other clients, until it is ended
     #[arg(long, conflicts_with = "list")]
     serve: bool,
@@ -63,20 +93,63 @@ impl Drill {
             bail!("a drill has a config of its own: leave --config and --env out");
         }
         let scenario = self.scenario()?;
-        if !self.serve {
+        let script = self.unattended.as_deref().map(unattended::read).transpose()?;
+        if !self.serve && script.is_none() {
             need_terminal("`quarterdeck drill --list` tells what can be played")?;
         }
         let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
-        let options = Options { scenario, seed, size: self.size, speed: self.speed };
+        let options = Options { scenario, seed, size: self.size, speed: self.speed, by_hand: script.is_some() };
         let begun = Begun::start(&options).wrap_err("the drill can't be begun")?;
         if self.serve {
             return serve(&begun);
         }
         let global = Global { config: Some(begun.config().to_owned()), ..global.clone() };
-        println!("{} (q leaves the drill)", options.scenario.brief);
-        let left = dashboard::run(&global, into)?;
-        println!("{}", begun.transcript().trim_end());
-        Ok(left)
+        self.play(&begun, &options.scenario, script, (&global, into))
+    }
+
+    /// In front of the screen, or in place of who would sit there.
+    fn play(
+        &self,
+        begun: &Begun,
+        scenario: &Scenario,
+        script: Option<Script>,
+        (global, into): (&Global, &IntoFile),
+    ) -> color_eyre::Result<ExitCode> {
+        let mut seat = Seat::default();
+        beside::keep(&mut seat, begun.stage().clone(), Guide::new(self.how(), &scenario.brief, &scenario.guide));
+        let shown = seat.shown.get_or_insert_default().clone();
+        let hands = script.map(|script| Hands::at(&mut seat, begun.stage().clone(), script));
+        let left = dashboard::run_at(global, into, seat);
+        shown.end();
+        let left = left?;
+        let done = hands.map(Hands::done);
+        let well = self.tell(begun)?;
+        match done {
+            None => Ok(exit_code(left)),
+            Some(Ok(())) if well => Ok(ExitCode::SUCCESS),
+            Some(Ok(())) => Ok(ExitCode::from(NOT_MENDED)),
+            Some(Err(why)) => bail!("the key file can't be played: {why}"),
+        }
+    }
+
+    const fn how(&self) -> How {
+        match (self.guided, self.exam) {
+            (true, _) => How::Guided,
+            (_, true) => How::Exam,
+            _ => How::Briefed,
+        }
+    }
+
+    /// What it was, printed and kept; whether it ended well.
+    fn tell(&self, begun: &Begun) -> color_eyre::Result<bool> {
+        let handled = handled(begun);
+        let told = begun.transcript(&handled);
+        println!("{}", told.trim_end());
+        if let Some(file) = &self.transcript {
+            std::fs::write(file, &told)
+                .wrap_err_with(|| format!("the transcript can't be kept in {}", file.display()))?;
+        }
+        Ok(begun.score(&handled).ended_well())
     }
 
     fn scenario(&self) -> color_eyre::Result<Scenario> {
@@ -92,15 +165,34 @@ impl Drill {
     }
 }
 
+/// What its journal says of how it was handled; nothing, and a word about it, when that can't be read.
+fn handled(begun: &Begun) -> Handled {
+    let read = async {
+        let reader = Reader::open(&Store::File(begun.journal())).await?;
+        reader.recent(incident::READ).await
+    };
+    let records = match runtime::block_on(read) {
+        Ok(Ok(records)) => records,
+        Ok(Err(why)) => return untold(&why),
+        Err(why) => return untold(&why),
+    };
+    begun.handled(&records)
+}
+
+fn untold(why: &dyn std::fmt::Display) -> Handled {
+    eprintln!("quarterdeck: the score is without what the drill's journal says: {why}");
+    Handled::default()
+}
+
 fn list() -> color_eyre::Result<ExitCode> {
     let width = Scenario::ids().map(str::len).max().unwrap_or_default();
     for id in Scenario::ids() {
         let scenario = Scenario::built_in(id).map_err(|why| eyre!("{id}: {why}"))?;
-        let severity = scenario.severity.as_deref().unwrap_or("-");
+        let severity = scenario.severity.map_or("-", Priority::word);
         let mark = if scenario.mendable { "" } else { " *" };
         println!("{id:width$}  {severity:2}  {}{mark}", scenario.title);
     }
-    println!("\n* can be looked at, and not be mended yet: its runbooks need SSH, which does not answer in a drill");
+    println!("\n* can be looked at: no shipped runbook mends it");
     Ok(ExitCode::SUCCESS)
 }
 

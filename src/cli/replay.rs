@@ -7,6 +7,7 @@ use crate::connect::Connections;
 use crate::journal::{JournalError, absent::Absent};
 use crate::recording::{Command, FASTEST, Played, Player, Tape, parse_at};
 use crate::runbook::Library;
+use crate::runtime::seat::Seat;
 use crate::runtime::{self, dashboard};
 use clap::Args;
 use color_eyre::eyre::eyre;
@@ -61,6 +62,7 @@ impl Replay {
             record: None,
             replay,
             renew: Vec::new(),
+            seat: Seat::default(),
         };
         Ok(exit_code(runtime::block_on(dashboard::run(start))??))
     }

@@ -21,9 +21,29 @@ pub struct Places {
     pub databases: [u16; 2],
     /// The name of each engine, its machines, and its socket.
     pub engines: Vec<(String, Range<usize>, PathBuf)>,
+    /// The config of `ssh`, where machines can be logged in to.
+    pub ssh: Option<PathBuf>,
     /// What /admin/ of a game server wants.
     pub token: String,
 }
+
+/// The file of the journal, in the drill's folder.
+pub const JOURNAL: &str = "journal.sqlite";
+
+/// The file of all tokens that runbooks send, there too.
+pub const TOKEN: &str = "token";
+
+/// The services that runbooks tell, by name, with where each stands under the address of the drill's web services.
+const TOLD: [(&str, &str); 5] = [
+    ("status", "/status"),
+    ("slack", "/slack"),
+    ("pagerduty", "/pagerduty"),
+    ("pagerduty_api", "/pagerduty"),
+    ("webhook", "/webhook"),
+];
+
+/// Names under which runbooks know a secret. One token is all of them.
+const SECRETS: [&str; 5] = ["admin_token", "status_token", "slack_token", "pagerduty_key", "pagerduty_token"];
 
 /// What is promised, as the overview shows it.
 const PROMISED: &str = r#"
@@ -60,45 +80,65 @@ limit = 0.85
 unit = "ratio"
 "#;
 
-/// It.
-pub fn text(stage: &Stage, places: &Places, folder: &Path) -> String {
+/// It; looked at so often.
+pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String {
     let servers = &stage.world.servers;
     // Many machines are not asked one by one.
     let large = stage.world.is_large();
-    let journal = quoted(&folder.join("journal.sqlite").to_string_lossy());
+    let journal = quoted(&folder.join(JOURNAL).to_string_lossy());
     let mut text = format!("environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n");
     let _ = write!(
         text,
-        "[prometheus.main]\nurl = \"{}\"\ninterval = \"1s\"\nrules_interval = \"5s\"\nservers_interval = \"{}\"\n\
+        "[prometheus.main]\nurl = \"{}\"\ninterval = \"{each}\"\nrules_interval = \"5s\"\nservers_interval = \"{}\"\n\
          slo_interval = \"2s\"\nwatchdog = \"Watchdog\"\n{PROMISED}\n",
         places.prometheus,
         if large { "15s" } else { "2s" },
     );
     let _ = write!(
         text,
-        "[alertmanager.main]\nurls = [\"{}\"]\ninterval = \"1s\"\nwatchdog = \"Watchdog\"\n\n",
+        "[alertmanager.main]\nurls = [\"{}\"]\ninterval = \"{each}\"\nwatchdog = \"Watchdog\"\n\n",
         places.alertmanager
     );
     for (name, port) in ["primary", "replica"].into_iter().zip(places.databases) {
         let dsn = |user: &str| format!("dsn = \"postgres://{user}@127.0.0.1:{port}/spacetime?sslmode=disable\"");
         let (read, act) = (dsn("quarterdeck"), dsn("quarterdeck_ops"));
-        let _ = write!(text, "[postgres.{name}]\n{read}\nact_as = {{ {act} }}\ninterval = \"1s\"\n\n");
+        let _ = write!(text, "[postgres.{name}]\n{read}\nact_as = {{ {act} }}\ninterval = \"{each}\"\n\n");
     }
     for (name, of, socket) in &places.engines {
         let socket = quoted(&format!("unix://{}", socket.display()));
-        let _ = write!(text, "[docker.{name}]\nhost = {socket}\ninterval = \"1s\"\n");
+        let _ = write!(text, "[docker.{name}]\nhost = {socket}\ninterval = \"{each}\"\n");
         let server = if of.len() == 1 { &servers[of.start].name } else { name };
         let _ = write!(text, "server = \"{server}\"\n\n");
     }
+    services(places, folder, &mut text);
+    if let Some(config) = &places.ssh {
+        let config = quoted(&config.to_string_lossy());
+        for one in servers {
+            let _ = write!(text, "[ssh.{0}]\nhost = \"{0}\"\nconfig = {config}\ninterval = \"5s\"\n\n", one.name);
+        }
+    }
     for one in servers {
-        server(one, places, large, &mut text);
+        server(one, places, (large, each), &mut text);
     }
     text
 }
 
-fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
+/// What runbooks ask and tell, and the secrets for it.
+fn services(places: &Places, folder: &Path, text: &mut String) {
+    let asked = [("prometheus", places.prometheus.clone()), ("alertmanager", places.alertmanager.clone())];
+    let told = TOLD.map(|(name, path)| (name, format!("{}{path}", places.web)));
+    for (name, url) in asked.into_iter().chain(told) {
+        let _ = write!(text, "[http.{name}]\nurl = \"{url}\"\n\n");
+    }
+    let file = quoted(&folder.join(TOKEN).to_string_lossy());
+    for name in SECRETS {
+        let _ = write!(text, "[secret.{name}]\nfile = {file}\n\n");
+    }
+}
+
+fn server(one: &Server, places: &Places, (large, each): (bool, &str), text: &mut String) {
     let Server { name, address, role, .. } = one;
-    let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [\"{}\"]\n", role.word());
+    let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [{}]\n", words(*role));
     let at = format!("{}/{name}", places.hosts);
     if !large {
         let _ = writeln!(text, "docker = \"{name}\"");
@@ -107,11 +147,19 @@ fn server(one: &Server, places: &Places, large: bool, text: &mut String) {
             let columns = format!("columns = {{ {players}version = \"/version\" }}");
             let _ = write!(
                 text,
-                "health = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"1s\"\n"
+                "endpoints = {{ admin = \"http://127.0.0.1:8080\", site = \"{at}\" }}\nhealth = \"{at}/health\"\nstatus = {{ url = \"{at}/status\", {columns} }}\ninterval = \"{each}\"\n"
             );
         }
     }
     text.push('\n');
+}
+
+/// What it is for; the runbooks call a load balancer `lb`.
+fn words(role: Role) -> String {
+    match role {
+        Role::Balancer => "\"lb\", \"balancer\"".to_owned(),
+        _ => format!("\"{}\"", role.word()),
+    }
 }
 
 /// A text of TOML: paths may hold anything.

@@ -2,9 +2,9 @@
 //! start of the next.
 
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -36,6 +36,16 @@ impl Folder {
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// Writes a file that its owner alone can read.
+///
+/// # Errors
+/// When it is there already, or can't be written.
+pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Removes what drills have left that were killed. What can't be removed (it is somebody else's) is left.

@@ -7,10 +7,17 @@
 pub mod alerting;
 pub mod clock;
 pub mod config;
+pub mod deed;
 pub mod folder;
+pub mod guide;
+pub mod kept;
+pub mod machine;
 pub mod metrics;
 pub mod scenario;
+pub mod score;
+pub mod script;
 pub mod serve;
+pub mod shell;
 pub mod stage;
 pub mod transcript;
 pub mod world;
@@ -18,16 +25,19 @@ pub mod world;
 pub use scenario::Scenario;
 pub use world::Size;
 
+use crate::domain::record::Record;
 use config::Places;
 use folder::Folder;
+use machine::Machine;
+use score::{Handled, Score};
 use serve::docker::{self, Engine};
 use serve::hosts::{self, Token};
 use serve::web::{self, Told};
-use serve::{alertmanager, postgres, prometheus, wire};
+use serve::{alertmanager, postgres, prometheus, ssh, wire};
 use stage::{Shared, Stage};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -36,6 +46,9 @@ use tokio::task::JoinSet;
 
 /// The world is looked at this often, to let the seconds go by that have.
 const TICK: Duration = Duration::from_millis(50);
+/// The dashboard looks this often; where the world is moved by hand, somebody waits for what it shows of that.
+const EACH: &str = "1s";
+const AT_ONCE: &str = "250ms";
 /// Engines of a production with more machines are shared by so many.
 const SHARED_BY: usize = 50;
 
@@ -50,6 +63,8 @@ pub struct Options {
     pub size: Size,
     /// Seconds of the world in one of ours, 0.1 to 600.
     pub speed: f64,
+    /// It goes by when it is told to ([`Stage::pass`]), and not by itself.
+    pub by_hand: bool,
 }
 
 /// A drill that is under way: it ends, and its folder is gone, when this is dropped.
@@ -70,19 +85,25 @@ impl Drill {
     pub fn start(options: &Options) -> io::Result<Self> {
         folder::sweep(&std::env::temp_dir());
         let folder = Folder::new(&std::env::temp_dir())?;
-        let Options { scenario, seed, size, speed } = options.clone();
-        let stage = Stage::new(seed, size, scenario, jiff::Timestamp::now(), speed).map_err(io::Error::other)?;
+        let Options { scenario, seed, size, speed, by_hand } = options.clone();
+        let now = jiff::Timestamp::now();
+        let mut stage = Stage::new(seed, size, scenario, now, speed).map_err(io::Error::other)?;
+        if by_hand {
+            stage.by_hand(now);
+        }
         let (stage, told) = (Shared::new(stage), Told::default());
         let (ready, open) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let production = Production { stage: stage.clone(), told: told.clone(), folder: folder.path().to_owned() };
+        let production =
+            Production { stage: stage.clone(), told: told.clone(), folder: folder.path().to_owned(), by_hand };
         // A runtime of its own: what the drill is busy with must not be seen as slowness of the dashboard.
         let thread =
             std::thread::Builder::new().name("drill".to_owned()).spawn(move || production.run(&ready, stopped))?;
         let places = open.recv().map_err(io::Error::other)??;
         let config = folder.path().join("config.toml");
-        let text = config::text(&stage.lock(), &places, folder.path());
+        let text = config::text(&stage.lock(), &places, folder.path(), if by_hand { AT_ONCE } else { EACH });
         std::fs::write(&config, text)?;
+        folder::write_secret(&folder.path().join(config::TOKEN), &places.token)?;
         Ok(Self { folder, config, stage, told, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -101,9 +122,26 @@ impl Drill {
         &self.stage
     }
 
-    /// What it was so far, in words.
-    pub fn transcript(&self) -> String {
-        transcript::text(&self.stage.lock())
+    /// The file of its journal.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join(config::JOURNAL)
+    }
+
+    /// How it was handled, as the records of its journal say, oldest first.
+    pub fn handled(&self, records: &[Record]) -> Handled {
+        let stage = self.stage.lock();
+        Handled::of(records, |record| stage.second_of(record.at))
+    }
+
+    /// How well it was played so far.
+    pub fn score(&self, handled: &Handled) -> Score {
+        let stage = self.stage.lock();
+        Score::of(stage.kept(), stage.scenario(), handled)
+    }
+
+    /// What it was so far, as Markdown.
+    pub fn transcript(&self, handled: &Handled) -> String {
+        transcript::text(&self.stage.lock(), handled)
     }
 
     /// What the status page, the chat and the pager were told.
@@ -126,6 +164,7 @@ struct Production {
     stage: Shared,
     told: Told,
     folder: PathBuf,
+    by_hand: bool,
 }
 
 /// All that is listened on.
@@ -136,6 +175,9 @@ struct Listeners {
     web: TcpListener,
     databases: [TcpListener; 2],
     engines: Vec<(Engine, UnixListener)>,
+    /// None of a large production.
+    hosts_by_ssh: Vec<TcpListener>,
+    keys: Arc<ssh::keys::Keys>,
 }
 
 impl Production {
@@ -148,10 +190,10 @@ impl Production {
             match self.listen().await {
                 Err(why) => drop(ready.send(Err(why))),
                 Ok((listeners, places)) => {
-                    let token = Token(places.token.clone());
+                    let (token, ports) = (Token(places.token.clone()), places.databases);
                     let alertmanager = places.alertmanager.clone();
                     drop(ready.send(Ok(places)));
-                    self.serve(listeners, token, alertmanager, stopped).await;
+                    self.serve(listeners, ports, token, alertmanager, stopped).await;
                 }
             }
         });
@@ -162,6 +204,7 @@ impl Production {
             [wire::port().await?, wire::port().await?, wire::port().await?, wire::port().await?];
         let databases = [wire::port().await?, wire::port().await?];
         let engines = self.engines()?;
+        let (hosts_by_ssh, keys, config) = self.logins().await?;
         let url = |listener: &TcpListener| listener.local_addr().map(|at| format!("http://{at}"));
         let places = Places {
             prometheus: url(&prometheus)?,
@@ -170,11 +213,29 @@ impl Production {
             web: url(&web)?,
             databases: [databases[0].local_addr()?.port(), databases[1].local_addr()?.port()],
             engines: engines.iter().map(|(name, of, path, _)| (name.clone(), of.clone(), path.clone())).collect(),
+            ssh: (!hosts_by_ssh.is_empty()).then_some(config),
             token: world::chance::Chance::new(u64::from(std::process::id()), "token").hex(32),
         };
         let engines = engines.into_iter();
         let engines = engines.map(|(_, of, _, listener)| (Engine::new(self.stage.clone(), of), listener)).collect();
-        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines }, places))
+        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines, hosts_by_ssh, keys }, places))
+    }
+
+    /// Where machines can be logged in to, with which keys, and the config of `ssh` that says so.
+    async fn logins(&self) -> io::Result<(Vec<TcpListener>, Arc<ssh::keys::Keys>, PathBuf)> {
+        let names: Vec<String> = {
+            let stage = self.stage.lock();
+            let few = !stage.world.is_large();
+            stage.world.servers.iter().filter(|_| few).map(|server| server.name.clone()).collect()
+        };
+        let (mut listeners, mut machines) = (Vec::new(), Vec::new());
+        for name in names {
+            let listener = wire::port().await?;
+            machines.push((name, listener.local_addr()?.port()));
+            listeners.push(listener);
+        }
+        let (keys, config) = ssh::keys::Keys::make(&self.folder, &machines)?;
+        Ok((listeners, Arc::new(keys), config))
     }
 
     /// Their names, the machines that they are of, and where they listen.
@@ -199,20 +260,33 @@ impl Production {
             .collect()
     }
 
-    async fn serve(&self, on: Listeners, token: Token, alertmanager: String, stopped: oneshot::Receiver<()>) {
+    async fn serve(
+        &self,
+        on: Listeners,
+        ports: [u16; 2],
+        token: Token,
+        alertmanager: String,
+        stopped: oneshot::Receiver<()>,
+    ) {
         let stage = || self.stage.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(prometheus::serve(on.prometheus, stage(), alertmanager));
         tasks.spawn(alertmanager::serve(on.alertmanager, stage()));
-        tasks.spawn(hosts::serve(on.hosts, stage(), token));
-        tasks.spawn(web::serve(on.web, self.told.clone()));
+        tasks.spawn(hosts::serve(on.hosts, stage(), token.clone()));
+        for (server, listener) in on.hosts_by_ssh.into_iter().enumerate() {
+            let machine = Arc::new(Machine::new(stage(), server, token.clone()));
+            tasks.spawn(ssh::serve(listener, ssh::Host::new(machine, ports), Arc::clone(&on.keys)));
+        }
+        tasks.spawn(web::serve(on.web, stage(), self.told.clone()));
         for (which, listener) in on.databases.into_iter().enumerate() {
             tasks.spawn(postgres::serve(listener, stage(), which));
         }
         for (engine, listener) in on.engines {
             tasks.spawn(docker::serve(listener, engine));
         }
-        tasks.spawn(pass(stage()));
+        if !self.by_hand {
+            tasks.spawn(pass(stage()));
+        }
         // Its sender is dropped with the drill; the tasks end with the set.
         let _ = stopped.await;
     }

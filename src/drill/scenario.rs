@@ -1,20 +1,27 @@
 //! Scenarios: what goes wrong, when, and what mends it, as TOML.
 
+use super::deed::Way;
+use super::guide::Hint;
+use super::world::order::HOLDER;
 use super::world::{Flaw, Order, World, container::MIB};
+use crate::domain::incident::Priority;
 use serde::Deserialize;
 
 /// Those that are built in, by their id.
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 13] = [
+    ("alert-storm", include_str!("../../assets/drills/alert-storm.toml")),
     ("bad-deploy", include_str!("../../assets/drills/bad-deploy.toml")),
     ("connection-exhaustion", include_str!("../../assets/drills/connection-exhaustion.toml")),
     ("disk-filling", include_str!("../../assets/drills/disk-filling.toml")),
     ("hot-shard", include_str!("../../assets/drills/hot-shard.toml")),
     ("hung-server", include_str!("../../assets/drills/hung-server.toml")),
     ("lock-queue", include_str!("../../assets/drills/lock-queue.toml")),
+    ("lying-source", include_str!("../../assets/drills/lying-source.toml")),
     ("memory-leak", include_str!("../../assets/drills/memory-leak.toml")),
     ("replica-lag", include_str!("../../assets/drills/replica-lag.toml")),
     ("service-down", include_str!("../../assets/drills/service-down.toml")),
     ("steady", include_str!("../../assets/drills/steady.toml")),
+    ("two-causes", include_str!("../../assets/drills/two-causes.toml")),
 ];
 
 /// A scenario.
@@ -24,24 +31,27 @@ pub struct Scenario {
     /// One line: what the list shows.
     pub title: String,
     /// How grave it is: P0 to P3. Absent: there is nothing wrong.
-    pub severity: Option<String>,
+    pub severity: Option<Priority>,
     /// What is known at the start, to who plays it.
     pub brief: String,
     /// What is wrong; told at the end.
     #[serde(default)]
     pub wrong: String,
     /// The ways that mend it; told at the end.
-    #[serde(default)]
-    pub mends: Vec<String>,
-    /// It can be mended with what answers in a drill today.
+    #[serde(default, rename = "mend")]
+    pub mends: Vec<Way>,
+    /// A shipped runbook mends it.
     #[serde(default = "yes")]
     pub mendable: bool,
-    /// The ways that make it worse, or do nothing; told at the end.
-    #[serde(default)]
-    pub worse: Vec<String>,
+    /// The ways that make it worse, or do not help; told at the end. What mends is none of them, whatever they say.
+    #[serde(default, rename = "harm")]
+    pub harms: Vec<Way>,
     /// The runbooks involved, by id.
     #[serde(default)]
     pub runbooks: Vec<String>,
+    /// Where who wants to be guided is led, step by step; none: the tour for any.
+    #[serde(default)]
+    pub guide: Vec<Hint>,
     /// What happens, and when.
     #[serde(default, rename = "event")]
     pub events: Vec<Event>,
@@ -81,6 +91,8 @@ pub enum What {
     Kill(String),
     /// A container runs on and answers nobody.
     Hang(String),
+    /// Likewise, and its health check and its pages say that it is well.
+    Lie(String),
     /// A build is brought out.
     Deploy(Deploy),
     /// So many times as many players as elsewhere want to be on a machine.
@@ -162,7 +174,9 @@ impl Scenario {
     /// # Errors
     /// What is not, by name.
     pub fn fits(&self, world: &World) -> Result<(), String> {
-        self.events.iter().try_for_each(|event| event.what.order(world).map(drop))
+        self.events.iter().try_for_each(|event| event.what.order(world).map(drop))?;
+        let programs: Vec<&str> = self.events.iter().filter_map(|event| event.what.program()).collect();
+        self.mends.iter().chain(&self.harms).try_for_each(|way| way.fits(world, &programs))
     }
 
     /// What is to happen at that second.
@@ -173,10 +187,20 @@ impl Scenario {
 }
 
 impl What {
+    /// The program that has sessions in the database from then on, and none before.
+    fn program(&self) -> Option<&str> {
+        match self {
+            Self::Forget { app, .. } => Some(app),
+            Self::Lock(_) => Some(HOLDER),
+            _ => None,
+        }
+    }
+
     fn order(&self, world: &World) -> Result<Order, String> {
         Ok(match self {
             Self::Kill(container) => Order::Kill(self::container(world, container)?),
             Self::Hang(container) => Order::Hang(self::container(world, container)?),
+            Self::Lie(container) => Order::Lie(self::container(world, container)?),
             Self::Deploy(deploy) => deploy.order(world)?,
             Self::Attract { server, times } => Order::Attract(self::server(world, server)?, *times),
             Self::Fill { server, mib } => Order::Fill(self::server(world, server)?, mib * MIB),
@@ -228,7 +252,10 @@ mod tests {
             assert_eq!(scenario.fits(&world), Ok(()), "{id}");
             let quiet = scenario.events.is_empty();
             assert_eq!(quiet, scenario.severity.is_none(), "{id}");
-            assert!(quiet || !(scenario.wrong.is_empty() || scenario.mends.is_empty()), "{id}");
+            assert!(
+                quiet || !(scenario.wrong.is_empty() || scenario.mends.is_empty() || scenario.harms.is_empty()),
+                "{id}"
+            );
             // Somebody who tries it out sees something within the first minute.
             assert!(scenario.events.first().is_none_or(|event| event.at < 50), "{id}");
         }
@@ -248,5 +275,7 @@ mod tests {
         assert!(wrong("explode = true").contains("explode"), "{}", wrong("explode = true"));
         assert!(wrong("deploy = { servise = 'x' }").contains("servise"), "{}", wrong("deploy = { servise = 'x' }"));
         assert!(Scenario::read("title = 'a'\nbrief = 'b'\nx = 1").unwrap_err().contains('x'));
+        assert!(wrong("lock = 1\n[[mend]]\nsay = 'x'\nend-session = 'psq'").contains("end-session = \"psq\""));
+        assert!(Scenario::read("title = 'a'\nbrief = 'b'\nseverity = 'P7'").unwrap_err().contains("P3"));
     }
 }

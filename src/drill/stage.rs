@@ -2,13 +2,14 @@
 
 use super::alerting::Silences;
 use super::clock::Clock;
+use super::deed::Deed;
+use super::kept::Kept;
 use super::metrics::Past;
 use super::metrics::exposed::Target;
 use super::metrics::promql::Query;
 use super::metrics::rules::{self, Rule};
 use super::metrics::series::{Labels, NAME};
 use super::scenario::Scenario;
-use super::transcript::Kept;
 use super::world::{Order, Refused, Size, World};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +42,10 @@ pub struct Stage {
     scenario: Scenario,
     scrape: i64,
     kept: Kept,
+    /// Moved by hand: when, and the second of the world after it. Empty where it goes by with everybody's time.
+    moves: Vec<(Timestamp, i64)>,
+    /// How often the load balancer was asked by a person.
+    turns: usize,
 }
 
 impl Stage {
@@ -62,7 +67,9 @@ impl Stage {
         scenario.fits(&world)?;
         let scrape = if large { SCRAPE_LARGE } else { SCRAPE };
         let (rules, silences) = (rules::shipped()?, Silences::new(seed));
-        let mut stage = Self { world, past, rules, silences, clock, scenario, scrape, kept: Kept::default() };
+        let kept = Kept::default();
+        let mut stage =
+            Self { world, past, rules, silences, clock, scenario, scrape, kept, moves: Vec::new(), turns: 0 };
         // What always fires has fired for a while when the drill begins.
         stage.look(-before);
         stage.look(0);
@@ -76,6 +83,31 @@ impl Stage {
         let seconds = (goal - self.world.at).clamp(0, MOST_AT_ONCE);
         (0..seconds).for_each(|_| self.step());
         seconds
+    }
+
+    /// From now on it is moved by hand alone, and stands still otherwise.
+    pub fn by_hand(&mut self, now: Timestamp) {
+        self.moves.push((now, self.world.at));
+    }
+
+    /// This moment, as those tell it who count by the world's time: everybody's, unless it is moved by hand.
+    pub fn now(&self) -> Timestamp {
+        if self.moves.is_empty() { Timestamp::now() } else { self.clock.moment(self.world.at) }
+    }
+
+    /// So many seconds, by hand, at that moment of everybody's.
+    pub fn pass(&mut self, seconds: i64, now: Timestamp) {
+        (0..seconds).for_each(|_| self.step());
+        self.moves.push((now, self.world.at));
+    }
+
+    /// The second of the world at a moment of everybody's.
+    pub fn second_of(&self, at: Timestamp) -> i64 {
+        let before = self.moves.partition_point(|(when, _)| *when <= at);
+        match self.moves.get(before.saturating_sub(1)) {
+            None => self.clock.second(super::clock::seconds(at)),
+            Some((_, second)) => *second,
+        }
     }
 
     /// One second.
@@ -97,9 +129,23 @@ impl Stage {
     /// # Errors
     /// When it can't be done.
     pub fn order(&mut self, order: &Order) -> Result<(), Refused> {
+        let deed = Deed::of(order, &self.world);
         self.world.order(order.clone())?;
-        self.kept.order(&self.world, order);
+        if let Some(deed) = deed {
+            self.kept.act(self.world.at, deed, &self.scenario);
+        }
         Ok(())
+    }
+
+    /// Somebody outside was told something.
+    pub fn tell(&mut self, whom: &str, what: &str) {
+        self.kept.told(self.world.at, whom, what);
+    }
+
+    /// Whose turn it is at the load balancer: one more each time.
+    pub fn next_turn(&mut self) -> usize {
+        self.turns += 1;
+        self.turns
     }
 
     /// A question, as of now.
@@ -198,6 +244,20 @@ mod tests {
         run(&mut stage, 3600);
         assert_eq!(firing(&stage), ["Watchdog"]);
         assert!(stage.rules.iter().all(|rule| rule.name == "Watchdog" || rule.alerts.is_empty()));
+    }
+
+    #[test]
+    fn what_somebody_did_stands_at_the_second_that_the_world_had_then() {
+        let mut stage = stage("steady");
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        assert_eq!([stage.second_of(at(0)), stage.second_of(at(90))], [0, 90]);
+        // By hand it stands still between the moves.
+        stage.by_hand(at(0));
+        assert_eq!([stage.second_of(at(-1)), stage.second_of(at(90))], [0, 0]);
+        stage.pass(30, at(2));
+        stage.pass(600, at(5));
+        assert_eq!([0, 2, 4, 5, 60].map(|second| stage.second_of(at(second))), [0, 30, 30, 630, 630]);
+        assert_eq!(stage.world.at, 630);
     }
 
     #[test]

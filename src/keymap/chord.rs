@@ -46,6 +46,14 @@ impl Chord {
         Some(Self { code: code(rest)?, ctrl, alt })
     }
 
+    /// As the terminal would tell it.
+    pub fn key(self) -> KeyEvent {
+        let mut modifiers = KeyModifiers::NONE;
+        modifiers.set(KeyModifiers::CONTROL, self.ctrl);
+        modifiers.set(KeyModifiers::ALT, self.alt);
+        KeyEvent::new(self.code, modifiers)
+    }
+
     /// From the terminal.
     pub fn from_key(key: KeyEvent) -> Self {
         let code = match key.code {

@@ -10,6 +10,7 @@ use super::recall;
 use super::recorder::{self, Recorder};
 use super::reload::{Fresh, Renew, Watcher};
 use super::replay::{self, Replay};
+use super::seat::{Seat, Typed};
 use super::second;
 use super::terminal::{self, Screen};
 use crate::app::{Setup, State, update};
@@ -62,6 +63,8 @@ pub struct Start {
     pub saved_logs: Result<PathBuf, String>,
     /// Read the config and the runbooks again; none: they are not watched.
     pub renew: Vec<Box<dyn Renew>>,
+    /// Who sits in front of it.
+    pub seat: Seat,
 }
 
 /// Shows the dashboard until it is left, and says why it ended. The terminal is given back in every case.
@@ -73,7 +76,12 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let (sender, events) = mpsc::channel(256);
     let (follower, lines) = Follower::new(start.connections.clone(), start.saved_logs);
     let recorder = start.record.map(|begin| Recorder::start(begin, sender.clone())).transpose()?;
-    let mut screen = Screen::take()?;
+    let Seat { unseen, shown, asides } = start.seat;
+    let (mut screen, typed) = match unseen {
+        None => (Screen::take()?, None),
+        Some(unseen) => (Screen::unseen(unseen.size)?, Some(unseen.typed)),
+    };
+    screen.show_to(shown);
     screen.mouse(start.setup.habits.mouse)?;
     let size = screen.size()?;
     let exec = Arc::new(Exec {
@@ -99,6 +107,9 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
             None
         }
     };
+    if let Some(asides) = asides {
+        tokio::spawn(hand_on(asides, sender.clone()));
+    }
     let (watcher, fresh) = Watcher::start(start.renew);
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
@@ -117,7 +128,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         replay,
         watcher,
     };
-    let ended = shown.run(&mut screen, Inlets { events, lines, fresh }).await;
+    let typed = typed.unwrap_or_else(input::read);
+    let ended = shown.run(&mut screen, Inlets { typed, events, lines, fresh }).await;
     drop(screen);
     if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
         let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
@@ -180,8 +192,14 @@ const fn name(signal: u8) -> &'static str {
     }
 }
 
-/// An event of the terminal, or why it could not be read.
-type Typed = std::io::Result<Input>;
+/// What stands beside the panes, whenever somebody changes it.
+async fn hand_on(mut asides: mpsc::Receiver<String>, events: mpsc::Sender<Event>) {
+    while let Some(aside) = asides.recv().await {
+        if events.send(Event::Aside(aside)).await.is_err() {
+            return;
+        }
+    }
+}
 
 struct Loop {
     state: State,
@@ -198,8 +216,9 @@ struct Loop {
     watcher: Watcher,
 }
 
-/// What comes in beside keys and signals.
+/// What comes in beside signals.
 struct Inlets {
+    typed: mpsc::Receiver<Typed>,
     events: mpsc::Receiver<Event>,
     lines: mpsc::Receiver<LogEvent>,
     /// The config, read again; `None`: it is not watched.
@@ -268,8 +287,7 @@ fn ticks() -> Interval {
 
 impl Loop {
     async fn run(&mut self, screen: &mut Screen, inlets: Inlets) -> color_eyre::Result<Ended> {
-        let Inlets { mut events, mut lines, mut fresh } = inlets;
-        let mut typed = input::read();
+        let Inlets { mut typed, mut events, mut lines, mut fresh } = inlets;
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
         // After the first frame, which waits for nobody's answer, and for no runbook.

@@ -17,6 +17,7 @@ mod recall;
 pub mod recorder;
 pub mod reload;
 mod replay;
+pub mod seat;
 mod second;
 pub mod terminal;
 

@@ -1,6 +1,7 @@
 //! The terminal: taken over, given back. However the program ends, what is left behind is a clean shell.
 
 use super::ground;
+use super::seat::Shown;
 use crate::domain::notify::{Notify, Osc};
 use crate::domain::text;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -10,11 +11,11 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
-use ratatui::Terminal;
 use ratatui::backend::{CrosstermBackend, IntoCrossterm};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::{Terminal, TerminalOptions, Viewport};
 use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,6 +40,10 @@ pub struct Screen {
     empty: bool,
     /// It was taken over again after a stop of our own, and the signal that tells of the end of that stop is to come.
     retaken: bool,
+    /// There is no terminal: columns and rows of what is painted and goes nowhere.
+    unseen: Option<(u16, u16)>,
+    /// Sees each frame.
+    shown: Option<Shown>,
 }
 
 impl Screen {
@@ -50,7 +55,7 @@ impl Screen {
         enter()?;
         let out = Out(BufWriter::with_capacity(64 * 1024, stdout()));
         match Terminal::new(CrosstermBackend::new(out)) {
-            Ok(terminal) => Ok(Self { terminal, empty: true, retaken: false }),
+            Ok(terminal) => Ok(Self { terminal, empty: true, retaken: false, unseen: None, shown: None }),
             Err(error) => {
                 leave();
                 Err(error)
@@ -58,8 +63,25 @@ impl Screen {
         }
     }
 
+    /// Takes no terminal: what is painted goes nowhere, as it does wherever the terminal is not ours.
+    pub fn unseen(size: (u16, u16)) -> io::Result<Self> {
+        let out = Out(BufWriter::with_capacity(64 * 1024, stdout()));
+        let area = Rect { x: 0, y: 0, width: size.0, height: size.1 };
+        let options = TerminalOptions { viewport: Viewport::Fixed(area) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(out), options)?;
+        Ok(Self { terminal, empty: false, retaken: false, unseen: Some(size), shown: None })
+    }
+
+    /// Somebody sees each frame from now on.
+    pub fn show_to(&mut self, shown: Option<Shown>) {
+        self.shown = shown;
+    }
+
     /// Columns and rows.
     pub fn size(&self) -> io::Result<(u16, u16)> {
+        if let Some(size) = self.unseen {
+            return Ok(size);
+        }
         self.terminal.size().map(|size| (size.width, size.height))
     }
 
@@ -76,7 +98,13 @@ impl Screen {
             let (width, height) = self.size()?;
             self.terminal.resize(Rect { x: 0, y: 0, width, height })?;
         }
-        self.terminal.draw(|frame| paint(frame.area(), frame.buffer_mut()))?;
+        let shown = self.shown.as_ref();
+        self.terminal.draw(|frame| {
+            paint(frame.area(), frame.buffer_mut());
+            if let Some(shown) = shown {
+                shown.tell(frame.buffer_mut());
+            }
+        })?;
         execute!(stdout_of(&mut self.terminal), EndSynchronizedUpdate)
     }
 
@@ -135,7 +163,7 @@ impl Screen {
         use rustix::process::{Signal, getpgrp, getsid, kill_current_process_group};
         // A shell with job control gives each job a group of its own. In the group that began the session (a container's
         // first process, a terminal that runs a program in place of a shell) a stopped program stays stopped for ever.
-        if getpgrp() == getsid(None)? {
+        if self.unseen.is_some() || getpgrp() == getsid(None)? {
             return Ok(false);
         }
         leave();
@@ -148,12 +176,15 @@ impl Screen {
 
     /// Takes it over again after somebody else stopped and continued the process.
     pub fn retake(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.retaken) { Ok(()) } else { enter() }
+        if std::mem::take(&mut self.retaken) || self.unseen.is_some() { Ok(()) } else { enter() }
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        if let Some(shown) = &self.shown {
+            shown.end();
+        }
         leave();
     }
 }

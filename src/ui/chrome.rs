@@ -170,6 +170,15 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer) {
     banner_line(state, area, buf, (role, &text, &hint));
 }
 
+/// What whoever started the screen says, in room of its own: nothing is hidden by it.
+pub fn aside(state: &State, area: Rect, buf: &mut Buffer) {
+    let style = state.cx().style(Role::Toast);
+    canvas::clear(buf, area, style);
+    for (line, y) in state.aside_lines().iter().zip(area.y..area.bottom()) {
+        canvas::put(buf, (area.x + 1, y), line, area.width.saturating_sub(2), style);
+    }
+}
+
 /// `◌ detached: nothing heard of web-1 for 12s; it goes on there (Restart web)`: a step whose line is lost, until it is followed again.
 fn detached(state: &State) -> Option<String> {
     let (run, step, since, others) = state.outputs.most_silent()?;

@@ -44,12 +44,13 @@ fn paint(state: &State, area: Rect, buf: &mut Buffer) {
             (None, None) => state.panes[index].draw(place, buf, &cx),
         }
     }
+    chrome::aside(state, screen.aside, buf);
     chrome::banner(state, screen.banner, buf);
     chrome::footer(state, screen.footer, buf);
     if let Some(overlay) = &state.overlay {
         overlay::draw(state, overlay, area, buf);
     }
-    chrome::toasts(state, screen.banner.y, buf);
+    chrome::toasts(state, screen.aside.y, buf);
 }
 
 fn too_small(state: &State, area: Rect, buf: &mut Buffer) {

@@ -73,7 +73,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("share", BELOW_RUNTIME),
     ("runtime", BELOW_RUNTIME),
-    ("drill", &["domain", "clock"]),
+    // Of `steps` what hosts are given to read: a drill's hosts read it.
+    ("drill", &["domain", "clock", "steps"]),
     (
         "cli",
         &[

@@ -87,7 +87,7 @@ impl Target {
         if !world.servers[self.server].up {
             return Err("context deadline exceeded".to_owned());
         }
-        if self.job == Job::Node || world.serves(self.server) {
+        if self.job == Job::Node || world.claims(self.server) {
             return Ok(());
         }
         Err(format!("Get \"http://{instance}/metrics\": dial tcp {instance}: connect: connection refused"))

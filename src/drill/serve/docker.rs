@@ -44,6 +44,16 @@ impl Engine {
         stage.world.on(self.servers.start).start..stage.world.on(self.servers.end.max(1) - 1).end
     }
 
+    /// A row of the list.
+    pub fn summary(&self, stage: &Stage, at: usize) -> serde_json::Value {
+        answers::summary(self, stage, at)
+    }
+
+    /// All of a container.
+    pub fn inspection(&self, stage: &Stage, at: usize) -> serde_json::Value {
+        answers::inspection(self, stage, at)
+    }
+
     /// The container that an id, the beginning of one, or a name means.
     fn find(&self, stage: &Stage, word: &str) -> Result<usize, Box<Response>> {
         let all = &stage.world.containers;

@@ -22,13 +22,14 @@ pub async fn serve(listener: TcpListener, stage: Shared, token: Token) {
     wire::on_port(listener, router(stage, token)).await;
 }
 
-fn router(stage: Shared, token: Token) -> Router {
+/// Their pages.
+pub fn router(stage: Shared, token: Token) -> Router {
     Router::new()
         .route("/{host}/node/metrics", get(node))
         .route("/{host}/health", get(health))
         .route("/{host}/status", get(status))
         .route("/{host}/metrics", get(metrics))
-        .route("/{host}/admin/drain", post(drain))
+        .route("/{host}/admin/drain", post(drain).delete(undrain))
         .with_state((stage, token))
 }
 
@@ -41,7 +42,7 @@ fn find(stage: &Stage, name: &str) -> Option<usize> {
 /// The machine of that name, when its service answers.
 fn serving(stage: &Stage, name: &str) -> Result<usize, Box<Response>> {
     let at = find(stage, name).ok_or_else(|| Box::new(StatusCode::NOT_FOUND.into_response()))?;
-    if stage.world.serves(at) { Ok(at) } else { Err(Box::new(HangUp.into_response())) }
+    if stage.world.claims(at) { Ok(at) } else { Err(Box::new(HangUp.into_response())) }
 }
 
 async fn node(State((stage, _)): Held, Path(host): Path<String>) -> Response {
@@ -94,7 +95,18 @@ fn body(stage: &Stage, at: usize) -> Value {
     })
 }
 
-async fn drain(State((stage, token)): Held, Path(host): Path<String>, headers: HeaderMap, body: String) -> Response {
+async fn drain(held: Held, path: Path<String>, headers: HeaderMap, body: String) -> Response {
+    // A body that names a target drains; `{"drain": false}` lets players in again.
+    let wanted: Value = serde_json::from_str(&body).unwrap_or_default();
+    let draining = wanted.get("drain").and_then(Value::as_bool).unwrap_or(true);
+    set_draining(held, path, &headers, draining)
+}
+
+async fn undrain(held: Held, path: Path<String>, headers: HeaderMap) -> Response {
+    set_draining(held, path, &headers, false)
+}
+
+fn set_draining(State((stage, token)): Held, Path(host): Path<String>, headers: &HeaderMap, draining: bool) -> Response {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if given != Some(&format!("Bearer {}", token.0)) {
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "a bearer token is needed" }))).into_response();
@@ -105,9 +117,6 @@ async fn drain(State((stage, token)): Held, Path(host): Path<String>, headers: H
         Ok(_) => return StatusCode::NOT_FOUND.into_response(),
         Err(response) => return *response,
     };
-    // A body that names a target drains; `{"drain": false}` lets players in again.
-    let wanted: Value = serde_json::from_str(&body).unwrap_or_default();
-    let draining = wanted.get("drain").and_then(Value::as_bool).unwrap_or(true);
     match stage.order(&Order::Drain(at, draining)) {
         Ok(()) => (StatusCode::ACCEPTED, Json(json!({ "draining": draining }))).into_response(),
         Err(why) => (StatusCode::CONFLICT, Json(json!({ "error": why.0 }))).into_response(),

@@ -5,6 +5,7 @@ pub mod docker;
 pub mod hosts;
 pub mod postgres;
 pub mod prometheus;
+pub mod ssh;
 pub mod web;
 pub mod wire;
 

@@ -59,6 +59,21 @@ pub async fn serve(listener: TcpListener, stage: Shared, which: usize) {
     }
 }
 
+/// What somebody is told who asks on the machine itself: rows, or nothing.
+///
+/// # Errors
+/// What of it is not known here, or can't be computed.
+pub fn ask(stage: Shared, which: usize, user: &str, text: &str) -> Result<Option<Rows>, String> {
+    let (pid, now) = (89_999, stage.lock().now().as_microsecond());
+    let me =
+        Client { pid, user: user.to_owned(), app: "psql".to_owned(), started: now, query: (String::new(), now) };
+    let server = Arc::new(Server { stage, which, clients: Mutex::new(vec![me]) });
+    match (Backend { server, pid }).answer(text, &[], true)? {
+        Answer::Rows(rows) => Ok(Some(rows)),
+        Answer::Done(_) | Answer::Nothing => Ok(None),
+    }
+}
+
 struct Server {
     stage: Shared,
     which: usize,
@@ -69,6 +84,11 @@ impl Server {
     fn serves(&self) -> bool {
         let stage = self.stage.lock();
         stage.world.serves(stage.world.databases[self.which].server)
+    }
+
+    /// Microseconds since 1970, by the world's time.
+    fn now(&self) -> i64 {
+        self.stage.lock().now().as_microsecond()
     }
 
     fn clients(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
@@ -107,7 +127,7 @@ impl NoopStartupHandler for Backend {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let said = |name: &str| client.metadata().get(name).cloned().unwrap_or_default();
-        let now = now();
+        let now = self.server.now();
         let new = Client {
             pid: self.pid,
             user: said("user"),
@@ -118,10 +138,6 @@ impl NoopStartupHandler for Backend {
         self.server.clients().push(new);
         Ok(())
     }
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_microsecond()
 }
 
 fn refused(why: String) -> PgWireError {
@@ -169,7 +185,7 @@ impl Backend {
     }
 
     fn query(&self, text: &str, query: &sqlparser::ast::Query, params: &[V], acts: bool) -> Result<Rows, String> {
-        let now = now();
+        let now = self.server.now();
         let clients = {
             let mut clients = self.server.clients();
             if let Some(me) = clients.iter_mut().find(|client| client.pid == self.pid) {

@@ -4,7 +4,7 @@ use crate::drill::{Drill, Options, Scenario, Size};
 
 fn drill() -> Drill {
     let scenario = Scenario::built_in("steady").unwrap();
-    Drill::start(&Options { scenario, seed: 3, size: Size::default(), speed: 1.0 }).unwrap()
+    Drill::start(&Options { scenario, seed: 3, size: Size::default(), speed: 1.0, by_hand: false }).unwrap()
 }
 
 #[test]

@@ -55,7 +55,8 @@ async fn on(mut listener: impl Listener, router: Router) {
     }
 }
 
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+/// Speaks HTTP with whoever is at the other end, until they hang up.
+pub async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
     let answer = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
         async move {

@@ -98,6 +98,8 @@ pub struct Container {
     pub probed: (i64, bool),
     /// It runs, and answers nobody.
     pub hung: bool,
+    /// Though it is, its health check and its pages say that it is well.
+    pub lies: bool,
     /// What a person did: no restart policy starts it again.
     pub stopped: bool,
     /// Seconds of the world.
@@ -159,6 +161,7 @@ impl Container {
             streak: 0,
             probed: (0, true),
             hung: false,
+            lies: false,
             stopped: false,
             created: -age,
             started: -age,
@@ -185,6 +188,11 @@ impl Container {
     /// It answers who asks it.
     pub fn answers(&self, at: i64) -> bool {
         self.runs() && !self.hung && at - self.started >= 2
+    }
+
+    /// It says that it is well: those who ask its health check, or its pages, are told so.
+    pub fn claims(&self, at: i64) -> bool {
+        self.answers(at) || self.runs() && self.lies
     }
 
     /// `registry.spacetime.example.com/godot-server:v2.5.0`.
@@ -243,10 +251,19 @@ impl Container {
     /// Its process begins anew.
     pub(super) fn start(&mut self, at: i64) {
         (self.state, self.started, self.hung, self.stopped) = (State::Running, at, false, false);
+        self.lies = false;
         (self.streak, self.probed) = (0, (at, true));
         self.memory = self.usual * 0.5;
         if self.health != Health::None {
             self.health = Health::Starting;
+        }
+    }
+
+    /// It was started a while ago, beside another, and is well by now.
+    pub(super) fn settle(&mut self, at: i64) {
+        (self.started, self.memory) = (at - STARTING, self.usual);
+        if self.health != Health::None {
+            self.health = Health::Healthy;
         }
     }
 

@@ -7,12 +7,14 @@
 pub mod chance;
 pub mod container;
 pub mod database;
+pub mod edge;
 pub mod layout;
 pub mod order;
 pub mod server;
 
 pub use container::{Container, Flaw, Health, State};
 pub use database::Database;
+pub use edge::{Colour, Edge};
 pub use layout::Size;
 pub use order::{Order, Refused};
 pub use server::{Role, Server};
@@ -76,6 +78,8 @@ pub struct World {
     pub containers: Vec<Container>,
     /// The primary, and its standby.
     pub databases: [Database; 2],
+    /// Blue and green.
+    pub edge: Edge,
     /// What the balancer answered: well, and with 5xx, in the last second.
     pub answered: [f64; 2],
     /// What happened, oldest first.
@@ -110,6 +114,7 @@ impl World {
             servers,
             containers,
             databases: [primary, standby],
+            edge: Edge::new(),
             answered: [0.0; 2],
             events: Vec::new(),
             engine_events: Vec::new(),
@@ -167,6 +172,11 @@ impl World {
         self.servers[server].up && container.is_some_and(|one| one.answers(self.at))
     }
 
+    /// Whether the service of that machine says that it is well.
+    pub fn claims(&self, server: usize) -> bool {
+        self.servers[server].up && self.main(server).is_some_and(|one| one.claims(self.at))
+    }
+
     /// Tells what happened.
     pub(super) fn tell(&mut self, thing: impl Into<String>, what: impl Into<String>) {
         self.events.push(Event { at: self.at, thing: thing.into(), what: what.into() });
@@ -199,6 +209,11 @@ impl World {
         self.engine_events.clear();
     }
 
+    /// Somebody asks a machine once, by way of the balancer or directly.
+    pub fn visit(&mut self, server: usize) {
+        self.servers[server].counted.requests[0] += 1.0;
+    }
+
     fn games(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.servers.len()).filter(|at| self.servers[*at].role == Role::Game)
     }
@@ -211,7 +226,10 @@ impl World {
     /// Players go where the matchmaker sends them; who is on a shard that does not answer is gone.
     fn players(&mut self) {
         let all = self.wanted_players();
-        let is_open = |at: usize| self.servers[at].role == Role::Game && self.serves(at) && !self.servers[at].draining;
+        let is_open = |at: usize| {
+            let server = &self.servers[at];
+            server.role == Role::Game && self.serves(at) && !server.draining && server.upstream
+        };
         let open: Vec<bool> = (0..self.servers.len()).map(is_open).collect();
         let weights: f64 =
             self.servers.iter().zip(&open).filter(|(_, open)| **open).map(|(one, _)| one.attraction).sum();
@@ -220,7 +238,7 @@ impl World {
             let (serves, server) = (self.serves(at), &mut self.servers[at]);
             server.players = match serves {
                 // Whom a draining shard has, moves on within a minute or so.
-                true if server.draining => (server.players - 2.0 - server.players * 0.03).max(0.0),
+                true if server.draining || !server.upstream => (server.players - 2.0 - server.players * 0.03).max(0.0),
                 true => server.players + (goal - server.players) * 0.03,
                 false => 0.0,
             };
@@ -237,7 +255,8 @@ impl World {
                 continue;
             }
             let players = self.asking(at);
-            let count = self.chance.count(players * PER_PLAYER + 2.0);
+            let sent = if self.servers[at].upstream { players * PER_PLAYER + 2.0 } else { 0.0 };
+            let count = self.chance.count(sent);
             if !self.serves(at) {
                 answered[1] += count as f64 * 0.15;
                 self.servers[at].failing = 1.0;
@@ -432,7 +451,7 @@ impl World {
             self.containers[at].restarts += 1;
             self.start(at);
         }
-        let good = self.containers[at].answers(now);
+        let good = self.containers[at].claims(now);
         if let Some(health) = self.containers[at].probe(now, good) {
             self.health_changed(at, health);
         }
@@ -472,6 +491,11 @@ impl World {
     fn start(&mut self, at: usize) {
         let now = self.at;
         self.containers[at].start(now);
+        // What somebody switched on in a running process ends with it.
+        let server = &mut self.servers[self.containers[at].server];
+        if self.containers[at].service == server.role.service() {
+            server.disk_growth = server.usual_growth;
+        }
         let version = self.containers[at].version.clone();
         let service = self.containers[at].service.clone();
         self.containers[at].say(now, false, format!("{service} {version} is starting"));

@@ -1,7 +1,11 @@
 //! What somebody does to the world: an operator through the wire, or a scenario.
 
 use super::container::{Flaw, State};
-use super::{Role, World};
+use super::edge::{Deployed, SERVICES};
+use super::{Colour, Role, World};
+
+/// The program that keeps a lock.
+pub const HOLDER: &str = "psql";
 
 /// What is done.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +20,8 @@ pub enum Order {
     Restart(usize),
     /// A container runs on and answers nobody.
     Hang(usize),
+    /// Likewise, and says of itself that it is well.
+    Lie(usize),
     /// Another build of a service runs from now on, on one machine or on all.
     Deploy {
         /// `godot-server`.
@@ -27,6 +33,23 @@ pub enum Order {
         /// `None`: all.
         server: Option<usize>,
     },
+    /// A colour of the stack gets another build of these services, and is started beside the one that players are on.
+    Prepare {
+        /// Which one.
+        colour: Colour,
+        /// Empty: all.
+        services: Vec<String>,
+        /// `v2.5.1`.
+        version: String,
+    },
+    /// The colour that nobody plays on is removed.
+    Remove(Colour),
+    /// All players are sent to a colour, and those under way end where they are.
+    Switch(Colour),
+    /// A line in the record of deployments.
+    Record(String),
+    /// The load balancers send requests to a machine, or not any more.
+    Upstream(usize, bool),
     /// No new players are sent to a machine, and those on it move on; or they are sent there again.
     Drain(usize, bool),
     /// So many times as many players as elsewhere want to be on this machine.
@@ -70,7 +93,17 @@ impl World {
                 Ok(())
             }
             Order::Hang(at) => self.hang(at),
+            Order::Lie(at) => {
+                self.hang(at)?;
+                self.containers[at].lies = true;
+                Ok(())
+            }
             Order::Deploy { service, version, flaw, server } => self.deploy(&service, &version, flaw, server),
+            Order::Prepare { colour, services, version } => {
+                self.prepare(colour, &services, &version);
+                Ok(())
+            }
+            Order::Switch(colour) => self.switch(colour),
             Order::Terminate(pid) => self.databases[0].terminate(pid).then_some(()).ok_or_else(|| no_session(pid)),
             Order::Cancel(pid) => self.databases[0].cancel(pid, self.at).then_some(()).ok_or_else(|| no_session(pid)),
             Order::Forget(app, count) => {
@@ -87,6 +120,11 @@ impl World {
     /// What always can be done.
     fn change(&mut self, order: &Order) {
         match *order {
+            Order::Record(ref what) => {
+                self.edge.record.push(Deployed { at: self.at, what: what.clone(), whole: true });
+            }
+            Order::Remove(colour) if colour != self.edge.active => self.edge.idle_since = None,
+            Order::Upstream(at, sent) => self.servers[at].upstream = sent,
             Order::Drain(at, draining) => self.servers[at].draining = draining,
             Order::Attract(at, times) => self.servers[at].attraction = times,
             Order::Fill(at, growth) => self.servers[at].disk_growth = growth,
@@ -139,8 +177,52 @@ impl World {
             return Err(Refused(format!("no such service: {service}")));
         }
         self.tell(service, format!("is deployed, {version}"));
+        self.edge.know(service, version, flaw);
+        if server.is_none() && SERVICES.contains(&service) {
+            self.edge.bring_out(self.at, service, version);
+        }
         for at in all {
             self.replace(at, version, flaw);
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, colour: Colour, services: &[String], version: &str) {
+        let wanted = SERVICES.iter().filter(|own| services.is_empty() || services.iter().any(|one| one == *own));
+        for service in wanted {
+            let as_before = self.edge.build(colour, service).is_some_and(|build| build.version == version);
+            self.edge.set(colour, service, version);
+            if colour == self.edge.active && !as_before {
+                let flaw = self.edge.flaw(service, version);
+                let own = |at: &usize| self.containers[*at].service == **service;
+                for at in (0..self.containers.len()).filter(own).collect::<Vec<_>>() {
+                    self.replace(at, version, flaw);
+                }
+            }
+        }
+        if colour != self.edge.active && self.edge.idle_since.is_none() {
+            self.edge.idle_since = Some(self.at);
+        }
+    }
+
+    /// What is switched to runs already: nobody notices.
+    fn switch(&mut self, to: Colour) -> Result<(), Refused> {
+        if to == self.edge.active {
+            return Ok(());
+        }
+        if self.edge.idle_since.is_none() {
+            return Err(Refused(format!("spacetime-{} does not run", to.word())));
+        }
+        self.edge.active = to;
+        self.edge.idle_since = Some(self.at);
+        for service in SERVICES {
+            let Some(build) = self.edge.build(to, service).cloned() else { continue };
+            self.tell(service, format!("players are sent to {}, which is {}", to.word(), build.version));
+            let own = |at: &usize| self.containers[*at].service == service;
+            for at in (0..self.containers.len()).filter(own).collect::<Vec<_>>() {
+                self.replace(at, &build.version, build.flaw);
+                self.containers[at].settle(self.at);
+            }
         }
         Ok(())
     }
@@ -181,7 +263,7 @@ impl World {
         let at = self.at;
         let client = self.servers.iter().find(|server| server.role == Role::Api);
         let client = client.map(|server| server.address.clone()).unwrap_or_default();
-        if let Some(holder) = self.databases[0].forget(at, "psql", &client) {
+        if let Some(holder) = self.databases[0].forget(at, HOLDER, &client) {
             self.blockers.push((holder, more));
             self.tell("db-primary", format!("session {holder} keeps a lock on shards"));
         }

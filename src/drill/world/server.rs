@@ -109,6 +109,8 @@ pub struct Server {
     pub disk_used: f64,
     /// Bytes a second by which that grows.
     pub disk_growth: f64,
+    /// The same when nothing unusual is logged.
+    pub usual_growth: f64,
     /// Share of its CPUs in use, 0.0 to 1.0, and of what containers ask for.
     pub cpu: f64,
     /// Load averages over 1, 5 and 15 minutes.
@@ -117,6 +119,8 @@ pub struct Server {
     pub players: f64,
     /// New players are sent elsewhere.
     pub draining: bool,
+    /// The load balancer sends requests here.
+    pub upstream: bool,
     /// How many times as many players as to others want to be here.
     pub attraction: f64,
     /// What it counted.
@@ -141,6 +145,9 @@ impl Server {
         let days = chance.between(9.0, 70.0);
         let busy = chance.between(0.12, 0.22);
         let uptime = days * 86_400.0;
+        let own_memory = memory * chance.between(0.10, 0.16);
+        let disk_used = disk * chance.between(0.32, 0.58);
+        let disk_growth = chance.between(2_000.0, 30_000.0);
         let counted = Counted {
             user: uptime * cores * busy,
             system: uptime * cores * 0.03,
@@ -160,15 +167,17 @@ impl Server {
             booted: -(uptime as i64),
             cores,
             memory,
-            own_memory: memory * chance.between(0.10, 0.16),
+            own_memory,
             memory_used: 0.0,
             disk,
-            disk_used: disk * chance.between(0.32, 0.58),
-            disk_growth: chance.between(2_000.0, 30_000.0),
+            disk_used,
+            disk_growth,
+            usual_growth: disk_growth,
             cpu: busy,
             load: [cores * busy; 3],
             players: 0.0,
             draining: false,
+            upstream: true,
             attraction: 1.0,
             counted,
             failing: 0.0,

@@ -19,6 +19,20 @@ fn game(world: &World, name: &str) -> usize {
 }
 
 #[test]
+fn one_that_lies_says_that_it_is_well_and_has_no_players() {
+    let mut world = World::new(3, Size::default());
+    let liar = world.servers.iter().position(|server| server.name == "game-3").unwrap();
+    let container = world.service(liar, "godot-server").unwrap();
+    world.order(Order::Lie(container)).unwrap();
+    (0..60).for_each(|_| world.step());
+    assert!(world.claims(liar) && !world.serves(liar) && world.servers[liar].players == 0.0);
+    assert_eq!(world.containers[container].health, Health::Healthy);
+    world.order(Order::Restart(container)).unwrap();
+    (0..60).for_each(|_| world.step());
+    assert!(world.claims(liar) && world.serves(liar) && world.servers[liar].players > 0.0);
+}
+
+#[test]
 fn the_same_seed_and_orders_give_the_same_world() {
     let tell = |seed| {
         let mut world = World::new(seed, Size::default());

@@ -8,6 +8,7 @@ mod cut;
 mod durable;
 mod remote;
 mod script;
+pub mod sent;
 
 use super::live::Lines;
 use super::{Acted, Call, Cut, Found, Judged, Pinned, Settled, Step, StepKind};

@@ -22,7 +22,7 @@ pub(super) fn summary(engine: &Engine, stage: &Stage, at: usize) -> Value {
     json!({
         "Id": one.id, "Names": [format!("/{}", name(engine, stage, at))], "Image": one.image(),
         "ImageID": format!("sha256:{}", image_id(one)), "Command": format!("/usr/local/bin/{}", one.service),
-        "Created": stage.clock.moment(one.created).as_second(), "Ports": ports(one), "Labels": labels(one),
+        "Created": stage.clock.moment(one.created).as_second(), "Ports": ports(one), "Labels": labels(stage, one),
         "State": word(one), "Status": status(one, stage.clock, stage.world.at),
         "HostConfig": { "NetworkMode": "spacetime_default" },
         "NetworkSettings": { "Networks": networks(at) }, "Mounts": [],
@@ -41,7 +41,7 @@ pub(super) fn inspection(engine: &Engine, stage: &Stage, at: usize) -> Value {
             "Memory": one.limit as u64, "NanoCpus": 0,
         },
         "Config": {
-            "Hostname": &one.id[..12], "Image": one.image(), "Labels": labels(one), "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+            "Hostname": &one.id[..12], "Image": one.image(), "Labels": labels(stage, one), "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
             "Cmd": [], "Tty": false,
         },
         "NetworkSettings": { "Networks": networks(at), "Ports": {} }, "Mounts": [],
@@ -113,8 +113,13 @@ fn roughly(seconds: i64) -> String {
     }
 }
 
-fn labels(one: &Container) -> Value {
-    json!({ "com.docker.compose.project": "spacetime", "com.docker.compose.service": one.service, "spacetime.version": one.version })
+/// What is brought out in two colours belongs to the project of the one that players are on.
+fn labels(stage: &Stage, one: &Container) -> Value {
+    let project = match one.service.starts_with("godot-") {
+        true => format!("spacetime-{}", stage.world.edge.active.word()),
+        false => "spacetime".to_owned(),
+    };
+    json!({ "com.docker.compose.project": project, "com.docker.compose.service": one.service, "spacetime.version": one.version })
 }
 
 fn networks(at: usize) -> Value {

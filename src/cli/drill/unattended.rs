@@ -1,0 +1,122 @@
+//! A drill that plays by itself: a key file types into the ordinary loop, and moves the world's time.
+
+use crate::drill::script::{Do, Script};
+use crate::drill::stage::Shared;
+use crate::keymap::Chord;
+use crate::runtime::seat::{Seat, Shown, Typed, Unseen};
+use color_eyre::eyre::{WrapErr, eyre};
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use jiff::Timestamp;
+use regex::Regex;
+use std::path::Path;
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The screen's columns and rows.
+const SIZE: (u16, u16) = (160, 45);
+/// What is waited for comes within so long, or not at all: far more than it takes on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A person takes longer from one key to the next: what comes closer together counts as pasted.
+const BETWEEN_KEYS: Duration = Duration::from_millis(70);
+/// And longer to read what they waited for: an answer that comes sooner is taken for a slip.
+const READS: Duration = Duration::from_millis(350);
+/// A key that changes nothing paints no frame.
+const FRAME: Duration = Duration::from_millis(500);
+
+/// Reads a key file.
+pub fn read(path: &Path) -> color_eyre::Result<Script> {
+    let text = std::fs::read_to_string(path).wrap_err_with(|| format!("{} can't be read", path.display()))?;
+    let script = Script::read(&text).map_err(|why| eyre!("{}: {why}", path.display()))?;
+    for (line, what) in &script.0 {
+        let Do::Keys(keys) = what else { continue };
+        if let Some(wrong) = keys.iter().find(|key| Chord::parse(key).is_none()) {
+            return Err(eyre!(
+                "{}: line {line}: there is no key {wrong:?}; docs/keys.md has their names",
+                path.display()
+            ));
+        }
+    }
+    Ok(script)
+}
+
+/// Hands that type; they end with the file, or with what did not come, and the screen with them.
+pub struct Hands(JoinHandle<Result<(), String>>);
+
+impl Hands {
+    /// Puts them at a seat before which nobody sits, and sets them to work.
+    pub fn at(seat: &mut Seat, stage: Shared, script: Script) -> Self {
+        let (keys, typed) = mpsc::channel(64);
+        let shown = seat.shown.get_or_insert_default().clone();
+        seat.unseen = Some(Unseen { size: SIZE, typed });
+        let player = Player { stage, keys, shown };
+        Self(spawn(move || player.play(&script)))
+    }
+
+    /// Whether they came to the end of the file; after the screen is left.
+    pub fn done(self) -> Result<(), String> {
+        self.0.join().unwrap_or_else(|_| Err("the player of the key file panicked".to_owned()))
+    }
+}
+
+struct Player {
+    stage: Shared,
+    keys: mpsc::Sender<Typed>,
+    shown: Shown,
+}
+
+impl Player {
+    fn play(&self, script: &Script) -> Result<(), String> {
+        let painted = self.shown.wait(PATIENCE, |frames, _| frames > 0);
+        if !painted {
+            return Err("no screen came".to_owned());
+        }
+        for (line, what) in &script.0 {
+            let done = self.carry_out(what);
+            done.map_err(|why| format!("line {line}: {why}; on the screen is\n\n{}", self.shown.text()))?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&self, what: &Do) -> Result<(), String> {
+        match what {
+            Do::Keys(keys) => keys.iter().filter_map(|key| Chord::parse(key)).try_for_each(|key| self.press(key.key())),
+            Do::Text(text) => text.chars().try_for_each(|letter| self.press(KeyCode::Char(letter).into())),
+            Do::Wait(pattern) => self.wait(pattern, true),
+            Do::Gone(pattern) => self.wait(pattern, false),
+            Do::Expect(pattern) if pattern.is_match(&self.shown.text()) => Ok(()),
+            Do::Expect(pattern) => Err(format!("`expect {pattern}`")),
+            Do::Pass(seconds) => {
+                self.stage.lock().pass(*seconds, Timestamp::now());
+                Ok(())
+            }
+            Do::Until(second) => {
+                let mut stage = self.stage.lock();
+                let left = second - stage.world.at;
+                if left < 0 {
+                    return Err(format!("`until {second}` is over: it is {}", stage.world.at));
+                }
+                stage.pass(left, Timestamp::now());
+                Ok(())
+            }
+        }
+    }
+
+    /// One key, and its frame.
+    fn press(&self, key: KeyEvent) -> Result<(), String> {
+        let before = self.shown.frames();
+        self.keys.blocking_send(Ok(Event::Key(key))).map_err(|_| "the screen was left".to_owned())?;
+        self.shown.wait(FRAME, |frames, _| frames > before);
+        sleep(BETWEEN_KEYS);
+        Ok(())
+    }
+
+    fn wait(&self, pattern: &Regex, shows: bool) -> Result<(), String> {
+        if self.shown.wait(PATIENCE, |_, text| pattern.is_match(text) == shows) {
+            sleep(READS);
+            return Ok(());
+        }
+        let word = if shows { "wait" } else { "gone" };
+        Err(format!("`{word} {pattern}`, for {} s", PATIENCE.as_secs()))
+    }
+}

@@ -1,0 +1,157 @@
+//! `docker-compose`, as much of it as the game's operators use.
+
+use super::docker::{self, Row};
+use super::{Machine, PRODUCTION, files, now};
+use crate::drill::shell::{Call, Done, Files};
+use crate::drill::world::edge::SERVICES;
+use crate::drill::world::{Colour, Order, Refused};
+
+/// The command.
+pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
+    let mut words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    if files.get(&format!("{}/.env", call.folder)).is_none() {
+        return Done::failed(14, format!("docker-compose: no configuration file here: go to {PRODUCTION}\n"));
+    }
+    let verb = words.iter().position(|word| VERBS.contains(word)).unwrap_or(words.len());
+    let mut head: Vec<&str> = words.drain(..verb).collect();
+    let project = docker::option(&mut head, &["-p", "--project-name"]);
+    let project = project.last().map(|name| (*name).to_owned());
+    let active = machine.stage.lock().world.edge.active;
+    let project = project.unwrap_or_else(|| format!("spacetime-{}", active.word()));
+    if words.is_empty() {
+        return unknown(call);
+    }
+    let verb = words.remove(0);
+    match verb {
+        "ps" => ps(machine, &project, words),
+        "logs" => logs(machine, &project, words),
+        "start" | "stop" | "restart" => act(machine, &project, verb, &words),
+        "up" => up(machine, &project, call, &words, files),
+        "down" => down(machine, &project, files),
+        "pull" => pull(machine, call),
+        "run" | "exec" => manage(call, &words),
+        _ => unknown(call),
+    }
+}
+
+/// What can be done with it.
+const VERBS: [&str; 10] = ["ps", "logs", "start", "stop", "restart", "up", "down", "pull", "run", "exec"];
+
+fn unknown(call: &Call) -> Done {
+    Done::failed(64, format!("docker-compose: a drill's own does not know: {}\n", call.args.join(" ")))
+}
+
+fn of(machine: &Machine, project: &str, services: &[&str]) -> Vec<Row> {
+    let own = |row: &Row| {
+        row.label("com.docker.compose.project") == project
+            && (services.is_empty() || services.contains(&row.label("com.docker.compose.service")))
+    };
+    docker::rows(machine, &machine.stage.lock()).into_iter().filter(own).collect()
+}
+
+fn ps(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
+    let filters = docker::option(&mut words, &["--filter", "--status"]);
+    let (quiet, services) = (docker::flag(&mut words, &["-q"]), docker::flag(&mut words, &["--services"]));
+    docker::flag(&mut words, &["-a", "--all"]);
+    let running = filters.iter().any(|filter| filter.ends_with("running"));
+    let rows = of(machine, project, &words).into_iter().filter(|row| !running || row.runs());
+    if services {
+        return Done::said(rows.map(|row| format!("{}\n", row.label("com.docker.compose.service"))).collect::<String>());
+    }
+    let usual = if quiet { "{{.ID}}" } else { "table {{.Names}}\\t {{.Status}}\\t{{.Image}}" };
+    docker::table(rows.map(|row| row.shown()), None, usual)
+}
+
+fn logs(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
+    let tail = docker::lines(docker::option(&mut words, &["--tail"]).first().copied());
+    let rows = of(machine, project, &words);
+    let stage = machine.stage.lock();
+    let mut out = String::new();
+    for row in rows {
+        let Some(at) = row.at else { continue };
+        let log = &stage.world.containers[at].log;
+        for line in log.iter().skip(log.len().saturating_sub(tail)) {
+            out += &format!("{}  | {}\n", row.name(), line.text);
+        }
+    }
+    Done::said(out)
+}
+
+fn act(machine: &Machine, project: &str, verb: &str, words: &[&str]) -> Done {
+    let rows = of(machine, project, words);
+    let mut stage = machine.stage.lock();
+    for at in rows.iter().filter_map(|row| row.at) {
+        if let Err(Refused(why)) = docker::order(&mut stage, verb, at) {
+            return Done::failed(1, format!("Error response from daemon: {why}\n"));
+        }
+    }
+    let done = if verb == "stop" { "Stopping" } else { "Starting" };
+    Done { seconds: 2.0, ..Done::said(rows.iter().map(|row| format!("{done} {} ... done\n", row.name())).collect::<String>()) }
+}
+
+fn colour(project: &str) -> Result<Colour, Done> {
+    let found = project.strip_prefix("spacetime-").and_then(Colour::of);
+    found.ok_or_else(|| Done::failed(1, format!("docker-compose: there is no project {project}\n")))
+}
+
+/// Without IMAGE_TAG a colour is started as it was.
+fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut Files) -> Done {
+    let colour = match colour(project) {
+        Ok(colour) => colour,
+        Err(none) => return none,
+    };
+    let services: Vec<String> = words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect();
+    if let Some(unknown) = services.iter().find(|one| !SERVICES.contains(&one.as_str())) {
+        return Done::failed(1, format!("no such service: {unknown}\n"));
+    }
+    let mut stage = machine.stage.lock();
+    let known = stage.world.edge.build(colour, SERVICES[0]).map(|build| build.version.clone());
+    let tag = call.env.get("IMAGE_TAG").filter(|tag| !tag.is_empty()).cloned().or(known);
+    let Some(version) = tag else { return Done::failed(1, "IMAGE_TAG is not set\n") };
+    if let Err(Refused(why)) = stage.order(&Order::Prepare { colour, services, version }) {
+        return Done::failed(1, why + "\n");
+    }
+    files::refresh(files, &stage, machine.server, now());
+    drop(stage);
+    let names = of(machine, project, &[]);
+    Done { seconds: 3.0, ..Done::said(names.iter().map(|row| format!("Container {}  Started\n", row.name())).collect::<String>()) }
+}
+
+fn down(machine: &Machine, project: &str, files: &mut Files) -> Done {
+    let colour = match colour(project) {
+        Ok(colour) => colour,
+        Err(none) => return none,
+    };
+    let mut stage = machine.stage.lock();
+    if colour == stage.world.edge.active {
+        return Done::failed(1, format!("players are on {project}: a drill's docker-compose does not remove it\n"));
+    }
+    let _ = stage.order(&Order::Remove(colour));
+    files::refresh(files, &stage, machine.server, now());
+    Done { seconds: 2.0, ..Done::said(format!("{project}  Removed\n")) }
+}
+
+fn pull(machine: &Machine, call: &Call) -> Done {
+    let Some(tag) = call.env.get("IMAGE_TAG") else { return Done::failed(1, "IMAGE_TAG is not set\n") };
+    for service in SERVICES {
+        machine.pulled().push(format!("registry.spacetime.example.com/{service}:{tag}"));
+    }
+    Done { seconds: 4.0, ..Done::said(format!("Pulling godot-server ({tag}) ... done\n")) }
+}
+
+/// Its migrations are all applied, whatever the build.
+fn manage(call: &Call, words: &[&str]) -> Done {
+    let words: Vec<&str> = words.iter().copied().skip_while(|word| word.starts_with('-')).collect();
+    match words.as_slice() {
+        ["godot-api", "python", "manage.py", "showmigrations", ..] => {
+            Done::said("accounts\n [X] 0001_initial\n [X] 0002_friends\nshards\n [X] 0001_initial\n")
+        }
+        ["godot-api", "python", "manage.py", "migrate", rest @ ..] if rest.contains(&"--plan") => {
+            Done::said("Planned operations:\n  No planned migration operations.\n")
+        }
+        ["godot-api", "python", "manage.py", "migrate", ..] => {
+            Done::said("Running migrations:\n  No migrations to apply.\n")
+        }
+        _ => unknown(call),
+    }
+}

@@ -1,0 +1,148 @@
+//! `curl`, to what the machines of this production answer. Nothing leaves the program.
+
+use super::{Machine, docker};
+use crate::drill::serve::wire::HangUp;
+use crate::drill::shell::files::Who;
+use crate::drill::shell::{Call, Done, Files};
+use crate::drill::stage::Stage;
+use crate::drill::world::Role;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use tower_service::Service as _;
+
+/// Longest answer that is read: bytes.
+const LONGEST: usize = 4 << 20;
+
+/// Where a request goes: the name of a machine, and the path of its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// `game-1`
+    pub name: String,
+    /// `/health`
+    pub path: String,
+}
+
+/// Where a URL leads from a machine; the number and the words that curl has for it where it leads nowhere.
+///
+/// # Errors
+/// When nobody in this production listens there.
+pub fn target(stage: &mut Stage, from: usize, url: &str) -> Result<Target, (i32, String)> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or(url);
+    let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let usual = if url.starts_with("https://") { "443" } else { "80" };
+    let (host, port) = place.rsplit_once(':').unwrap_or((place, usual));
+    let servers = &stage.world.servers;
+    let at = match host {
+        "localhost" | "127.0.0.1" => Some(from),
+        _ => servers.iter().position(|server| server.name == host || server.address == host),
+    };
+    let at = at.ok_or_else(|| (6, format!("Could not resolve host: {host}")))?;
+    let refused = || (7, format!("Failed to connect to {host} port {port}: Connection refused"));
+    let (name, role) = (servers[at].name.clone(), servers[at].role);
+    if !servers[at].up {
+        return Err((28, format!("Failed to connect to {host} port {port}: Connection timed out")));
+    }
+    let path = match (role, port) {
+        (_, "9100") => format!("/node/{path}"),
+        (Role::Balancer, "80" | "443" | "8080" | "8081") => {
+            let target = balanced(stage, at).ok_or((22, "The requested URL returned error: 502".to_owned()))?;
+            return Ok(Target { name: target, path: format!("/{path}") });
+        }
+        (Role::Game | Role::Api, "80" | "8080" | "8081" | "8082" | "8083") => format!("/{path}"),
+        _ => return Err(refused()),
+    };
+    Ok(Target { name, path })
+}
+
+/// Whom the load balancer sends the next request to.
+fn balanced(stage: &mut Stage, lb: usize) -> Option<String> {
+    let world = &stage.world;
+    if !world.serves(lb) {
+        return None;
+    }
+    let open = |at: &usize| {
+        let server = &world.servers[*at];
+        server.role == Role::Game && server.upstream && world.serves(*at)
+    };
+    let all: Vec<usize> = (0..world.servers.len()).filter(open).collect();
+    let at = *all.get(stage.next_turn() % all.len().max(1))?;
+    stage.world.visit(at);
+    Some(stage.world.servers[at].name.clone())
+}
+
+/// What came back.
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+}
+
+/// The command.
+pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
+    let mut words = Vec::new();
+    for word in &call.args {
+        words.extend(apart(word));
+    }
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outs = docker::option(&mut words, &["-o", "--output"]);
+    let formats = docker::option(&mut words, &["-w", "--write-out"]);
+    let headers = docker::option(&mut words, &["-H", "--header"]);
+    let bodies = docker::option(&mut words, &["-d", "--data", "--data-raw"]);
+    let methods = docker::option(&mut words, &["-X", "--request"]);
+    docker::option(&mut words, &["-m", "--max-time", "--connect-timeout", "--retry"]);
+    let fails = docker::flag(&mut words, &["-f", "--fail"]);
+    let (silent, shows) = (docker::flag(&mut words, &["-s", "--silent"]), docker::flag(&mut words, &["-S", "--show-error"]));
+    docker::flag(&mut words, &["-L", "-k", "-i"]);
+    let [url] = words[..] else { return Done::failed(2, "curl: a drill's curl takes one URL, and -f -s -S -o -w -H -d -X -m\n") };
+    let method = methods.last().copied().unwrap_or(if bodies.is_empty() { "GET" } else { "POST" });
+    let error = |code: i32, why: &str| Done::failed(code, if silent && !shows { String::new() } else { format!("curl: ({code}) {why}\n") });
+    let answer = match ask(machine, method, url, &headers, bodies.last().copied().unwrap_or_default()) {
+        Ok(answer) => answer,
+        Err((code, why)) => return error(code, &why),
+    };
+    if fails && answer.status >= 400 {
+        return error(22, &format!("The requested URL returned error: {}", answer.status));
+    }
+    let mut done = Done { seconds: 0.02, ..Done::default() };
+    match outs.last() {
+        Some(&"/dev/null") => {}
+        Some(path) => {
+            let who = Who { user: call.user.clone(), umask: 0o022, now: super::now() };
+            let path = crate::drill::shell::files::absolute(&call.folder, path);
+            if let Err(why) = files.write(&who, &path, &answer.body, false) {
+                return error(23, &format!("Failure writing output to {path}: {why}"));
+            }
+        }
+        None => done.out.extend_from_slice(&answer.body),
+    }
+    for format in formats {
+        let status = answer.status.to_string();
+        done.out.extend_from_slice(format.replace("%{http_code}", &status).replace("\\n", "\n").as_bytes());
+    }
+    done
+}
+
+/// `-fsS` is `-f -s -S`; `-fo` is the same with what comes behind it.
+fn apart(word: &str) -> Vec<String> {
+    let letters = word.strip_prefix('-').filter(|rest| rest.len() > 1 && rest.chars().all(|one| one.is_ascii_alphabetic()));
+    letters.map_or_else(|| vec![word.to_owned()], |letters| letters.chars().map(|one| format!("-{one}")).collect())
+}
+
+fn ask(machine: &Machine, method: &str, url: &str, headers: &[&str], body: &str) -> Result<Answer, (i32, String)> {
+    let Target { name, path } = target(&mut machine.stage.lock(), machine.server, url)?;
+    let mut request = Request::builder().method(method).uri(format!("/{name}{path}"));
+    for (key, value) in headers.iter().filter_map(|header| header.split_once(':')) {
+        request = request.header(key.trim(), value.trim());
+    }
+    let request = request.body(Body::from(body.to_owned())).map_err(|why| (3, why.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|why| (2, why.to_string()))?;
+    runtime.block_on(async {
+        let mut pages = machine.pages.clone();
+        let response = pages.call(request).await.unwrap_or_else(|never| match never {});
+        if response.extensions().get::<HangUp>().is_some() {
+            return Err((52, "Empty reply from server".to_owned()));
+        }
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), LONGEST).await.map_err(|why| (18, why.to_string()))?;
+        Ok(Answer { status, body: body.to_vec() })
+    })
+}

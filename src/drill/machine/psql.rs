@@ -1,0 +1,210 @@
+//! PostgreSQL's programs, as the runbooks call them: over the views of the drill's own, and over databases that are made beside it to prove
+//! a dump or to restore one.
+
+use super::files::DUMP;
+use super::{Machine, docker};
+use crate::drill::serve::postgres;
+use crate::drill::shell::{Call, Done, Files};
+use std::collections::BTreeMap;
+
+/// What each database of a machine is said to be (`COMMENT ON DATABASE`), by name; those that were always there are not in it.
+pub(super) type Databases = BTreeMap<String, String>;
+
+/// Those that were always there.
+const ALWAYS: [&str; 2] = ["postgres", "spacetime"];
+/// What somebody finds who counts the rows of all tables.
+const COUNTS: &str = "public.events 48211\npublic.friends 9120\npublic.inventory 30417\npublic.players 12650\npublic.scores 7733\npublic.shards 4\n";
+const DATA: &str = "/var/lib/postgresql/16/main";
+
+/// Which server a machine has: 0 the primary, 1 the standby.
+fn which(machine: &Machine) -> Result<usize, Done> {
+    let stage = machine.stage.lock();
+    let found = stage.world.databases.iter().position(|one| one.server == machine.server);
+    let refused = "connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: No such file or directory\n";
+    match found {
+        Some(which) if stage.world.serves(machine.server) => Ok(which),
+        _ => Err(Done::failed(2, format!("psql: error: {refused}"))),
+    }
+}
+
+/// Which one is meant: this machine's, or one that is named by its host.
+fn meant(machine: &Machine, host: Option<&str>) -> Result<usize, Done> {
+    let stage = machine.stage.lock();
+    let named = host.filter(|host| !host.starts_with('/') && !matches!(*host, "localhost" | "127.0.0.1"));
+    let Some(host) = named else {
+        drop(stage);
+        return which(machine);
+    };
+    let at = stage.world.servers.iter().position(|one| one.name == host || one.address == host);
+    let found = at.and_then(|at| stage.world.databases.iter().position(|one| one.server == at && stage.world.serves(at)));
+    found.ok_or_else(|| Done::failed(2, format!("psql: error: connection to server at \"{host}\" failed: Connection refused\n")))
+}
+
+pub(super) fn pg_isready(machine: &Machine, _: &Call, _: &mut Files) -> Done {
+    match which(machine) {
+        Ok(_) => Done::said("/var/run/postgresql:5432 - accepting connections\n"),
+        Err(_) => Done { code: 2, ..Done::said("/var/run/postgresql:5432 - no response\n") },
+    }
+}
+
+/// The command.
+pub(super) fn run(machine: &Machine, call: &Call, _: &mut Files) -> Done {
+    let mut words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    let hosts = docker::option(&mut words, &["-h", "--host"]);
+    let names = docker::option(&mut words, &["-d", "--dbname"]);
+    let asked = docker::option(&mut words, &["-c", "--command"]);
+    let outs = docker::option(&mut words, &["-o", "--output"]);
+    let vars = docker::option(&mut words, &["-v", "--set"]);
+    docker::option(&mut words, &["-p", "--port", "-U", "--username"]);
+    let which = match meant(machine, hosts.last().copied()) {
+        Ok(which) => which,
+        Err(gone) => return gone,
+    };
+    let name = names.last().copied().unwrap_or("postgres");
+    if !is_there(machine, name) {
+        return Done::failed(2, format!("psql: error: FATAL:  database \"{name}\" does not exist\n"));
+    }
+    let input = String::from_utf8_lossy(&call.stdin).into_owned();
+    let texts = if asked.is_empty() { vec![input.as_str()] } else { asked };
+    let mut out = String::new();
+    for text in texts {
+        match answer(machine, which, &call.user, &filled(text, &vars)) {
+            Ok(said) => out += &said,
+            Err(why) => return Done { out: out.into(), ..Done::failed(3, format!("ERROR:  {why}\n")) },
+        }
+    }
+    if outs.is_empty() { Done::said(out) } else { Done::default() }
+}
+
+fn is_there(machine: &Machine, name: &str) -> bool {
+    ALWAYS.contains(&name) || machine.databases().contains_key(name)
+}
+
+/// `:'name'` and `:"name"`, as `-v name=value` says.
+fn filled(text: &str, vars: &[&str]) -> String {
+    vars.iter().filter_map(|var| var.split_once('=')).fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!(":'{name}'"), &format!("'{value}'")).replace(&format!(":\"{name}\""), &format!("\"{value}\""))
+    })
+}
+
+/// What a dump or a few statements say.
+fn answer(machine: &Machine, which: usize, user: &str, text: &str) -> Result<String, String> {
+    if text.contains("-- PostgreSQL database dump") {
+        return Ok(String::new());
+    }
+    if text.contains("\\gexec") {
+        return Ok(COUNTS.to_owned());
+    }
+    let statements = text.split(';').map(str::trim).filter(|one| !one.is_empty());
+    statements.map(|one| statement(machine, which, user, one)).collect()
+}
+
+fn statement(machine: &Machine, which: usize, user: &str, text: &str) -> Result<String, String> {
+    if let Some(said) = own(machine, which, text) {
+        return Ok(said);
+    }
+    let rows = postgres::ask(machine.stage.clone(), which, user, text)?;
+    let lines = rows.into_iter().flat_map(|rows| rows.rows);
+    Ok(lines.map(|row| row.iter().map(postgres::value::V::show).collect::<Vec<_>>().join("|") + "\n").collect())
+}
+
+/// What stands between quotes in a text, one after the other.
+fn quoted(text: &str, quote: char) -> Vec<&str> {
+    text.split(quote).skip(1).step_by(2).collect()
+}
+
+/// Statements about databases, which the drill's own PostgreSQL has two of.
+fn own(machine: &Machine, which: usize, text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let size = machine.stage.lock().world.databases[which].size as u64;
+    let upper: Vec<String> = words.iter().take(3).map(|word| word.to_uppercase()).collect();
+    let begins = upper.iter().map(String::as_str).collect::<Vec<_>>();
+    Some(match begins.as_slice() {
+        ["SHOW", "DATA_DIRECTORY", ..] => format!("{DATA}\n"),
+        ["ALTER", "DATABASE", ..] => {
+            let names = quoted(text, '"');
+            let mut all = machine.databases();
+            let said = all.remove(*names.first()?).unwrap_or_default();
+            all.insert((*names.get(1)?).to_owned(), said);
+            String::new()
+        }
+        ["COMMENT", "ON", "DATABASE"] => {
+            let (name, said) = (*quoted(text, '"').first()?, *quoted(text, '\'').first()?);
+            machine.databases().insert(name.to_owned(), said.to_owned());
+            String::new()
+        }
+        ["CREATE", "EXTENSION", ..] | ["ANALYZE", ..] | ["COPY", ..] => String::new(),
+        _ if text.contains("pg_database_size") => format!("{size}\n"),
+        _ if text.contains("shobj_description") => {
+            let name = *quoted(text, '\'').iter().find(|word| **word != "pg_database")?;
+            machine.databases().get(name).map_or_else(String::new, |said| format!("{said}\n"))
+        }
+        _ if text.contains("pg_extension") => "1\n".to_owned(),
+        _ if text.contains("FROM pg_class") => "6\n".to_owned(),
+        _ if text.contains("FROM pg_database") => databases(machine, text),
+        _ => return None,
+    })
+}
+
+/// Which of the databases that a text names are there: how many, or their names.
+fn databases(machine: &Machine, text: &str) -> String {
+    let named = quoted(text, '\'').into_iter().filter(|word| !word.trim().is_empty() && !word.contains(','));
+    let mut there: Vec<&str> = named.filter(|name| is_there(machine, name)).collect();
+    there.sort_unstable();
+    if text.contains("count(*)") {
+        return format!("{}\n", there.len());
+    }
+    let between = if text.contains("', '") { ", " } else { " " };
+    format!("{}\n", there.join(between))
+}
+
+/// `createdb [options] NAME`
+pub(super) fn createdb(machine: &Machine, call: &Call, _: &mut Files) -> Done {
+    let name = last(call);
+    if is_there(machine, name) {
+        return Done::failed(1, format!("createdb: error: database creation failed: ERROR:  database \"{name}\" already exists\n"));
+    }
+    machine.databases().insert(name.to_owned(), String::new());
+    Done { seconds: 1.0, ..Done::default() }
+}
+
+/// `dropdb [--if-exists] NAME`
+pub(super) fn dropdb(machine: &Machine, call: &Call, _: &mut Files) -> Done {
+    let (name, quiet) = (last(call), call.args.iter().any(|word| word == "--if-exists"));
+    if ALWAYS.contains(&name) {
+        return Done::failed(1, format!("dropdb: error: a drill's PostgreSQL keeps {name}\n"));
+    }
+    match machine.databases().remove(name) {
+        None if !quiet => Done::failed(1, format!("dropdb: error: database \"{name}\" does not exist\n")),
+        _ => Done::default(),
+    }
+}
+
+fn last(call: &Call) -> &str {
+    call.args.last().map_or("", String::as_str)
+}
+
+/// The whole database, as its last line says.
+pub(super) fn pg_dump(machine: &Machine, call: &Call, _: &mut Files) -> Done {
+    let mut words: Vec<&str> = call.args.iter().map(String::as_str).collect();
+    let hosts = docker::option(&mut words, &["-h", "--host"]);
+    match meant(machine, hosts.last().copied()) {
+        Ok(_) => Done { seconds: 6.0, ..Done::said(DUMP) },
+        Err(gone) => gone,
+    }
+}
+
+pub(super) fn pg_amcheck(machine: &Machine, _: &Call, _: &mut Files) -> Done {
+    which(machine).map_or_else(|gone| gone, |_| Done { seconds: 4.0, ..Done::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_filled_in_and_what_is_quoted_is_found() {
+        assert_eq!(filled("a :'x' :\"x\" :'y'", &["x=1"]), "a '1' \"1\" :'y'");
+        assert_eq!(quoted("ALTER DATABASE \"a\" RENAME TO \"b\"", '"'), ["a", "b"]);
+    }
+}

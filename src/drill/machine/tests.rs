@@ -1,0 +1,166 @@
+//! The shipped runbooks' own scripts, run on these machines.
+
+use super::*;
+use crate::drill::Scenario;
+use crate::drill::shell::{Job, Stream};
+use crate::drill::stage::Stage;
+use crate::drill::world::{Role, Size};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Seconds of the world in one of ours.
+const SPEED: f64 = 60.0;
+
+/// A production whose time goes by.
+struct Lab {
+    stage: Shared,
+    machines: Vec<Machine>,
+    over: Arc<AtomicBool>,
+}
+
+impl Lab {
+    fn new(scenario: &str) -> Self {
+        let scenario = Scenario::built_in(scenario).unwrap();
+        let stage = Shared::new(Stage::new(1, Size::default(), scenario, jiff::Timestamp::now(), SPEED).unwrap());
+        let count = stage.lock().world.servers.len();
+        let machines = (0..count).map(|at| Machine::new(stage.clone(), at, Token("t".to_owned()))).collect();
+        let over = Arc::new(AtomicBool::new(false));
+        let (time, ends) = (stage.clone(), Arc::clone(&over));
+        std::thread::spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                time.lock().until(now());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        Self { stage, machines, over }
+    }
+
+    fn on(&self, name: &str) -> &Machine {
+        self.machines.iter().find(|machine| machine.name == name).unwrap()
+    }
+
+    /// Until the world is at that second at least.
+    fn pass(&self, second: i64) {
+        while self.stage.lock().world.at < second {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Its status, and what it said.
+    fn run(&self, on: &str, script: &str, user: &str, folder: &str, vars: &[(&str, &str)]) -> (i32, String) {
+        let env = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (script, user, folder) = (script.to_owned(), user.to_owned(), folder.to_owned());
+        let job = Job { script, env, user, folder, ..Job::default() };
+        let mut said = Vec::new();
+        let mut told = |_: Stream, bytes: &[u8]| said.extend_from_slice(bytes);
+        let code = self.on(on).run(&job, &Control::new(Duration::from_secs(60)), &mut told);
+        (code, String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Every script of a runbook, one after the other, as it is with these values. What fails where it should not is told.
+    fn play(&self, text: &str, on: &[(&str, &str)], vars: &[(&str, &str)], leave: &[&str]) {
+        for (head, body) in fences(text).into_iter().filter(|(head, _)| !leave.iter().any(|word| head.contains(word))) {
+            let place = head.split_whitespace().find_map(|word| word.strip_prefix("on=")).unwrap();
+            let machine = on.iter().find(|(name, _)| *name == place).map(|(_, to)| *to);
+            let Some(machine) = machine else { continue };
+            let user = if head.contains("sudo=postgres") { "postgres" } else if head.contains("sudo") { "root" } else { USER };
+            let folder = head.split_whitespace().find_map(|word| word.strip_prefix("dir=")).unwrap_or("/home/ops");
+            let (code, said) = self.run(machine, &body, user, folder, vars);
+            println!("--- {head}\n{said}= {code}");
+            assert!(code == 0 || code == 2 && head.contains("check"), "{head}\n{body}\n{said}= {code}");
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The `bash` fences of a page: what stands behind the word, and the script.
+fn fences(text: &str) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for rest in text.split("\n```bash ").skip(1) {
+        let (head, rest) = rest.split_once('\n').unwrap();
+        let (body, _) = rest.split_once("\n```").unwrap();
+        all.push((head.to_owned(), body.to_owned()));
+    }
+    all
+}
+
+macro_rules! runbook {
+    ($name:literal) => {
+        include_str!(concat!("../../../assets/runbooks/", $name, ".md"))
+    };
+}
+
+#[test]
+fn a_rollback_takes_a_bad_build_back_everywhere() {
+    let lab = Lab::new("bad-deploy");
+    lab.pass(40);
+    let version = |at: usize| lab.stage.lock().world.main(at).map(|one| one.version.clone());
+    assert_eq!(version(1).as_deref(), Some("v2.6.0"));
+    lab.play(runbook!("rollback-quick"), &[("$server", "game-2")], &[("server", "game-2"), ("again", "false")], &["undo "]);
+    let stage = lab.stage.lock();
+    for at in 0..stage.world.servers.len() {
+        if stage.world.servers[at].role == Role::Game {
+            let one = stage.world.main(at).unwrap();
+            assert!(one.version == "v2.5.0" && one.flaw.is_none() && stage.world.serves(at), "{}", one.version);
+        }
+    }
+    drop(stage);
+    // Not twice.
+    let again = &fences(runbook!("rollback-quick"))[0].1;
+    let (code, said) = lab.run("game-1", again, USER, PRODUCTION, &[("server", "game-1"), ("again", "false")]);
+    assert!(code == 1 && said.contains("it was rolled back already"), "{code} {said}");
+}
+
+#[test]
+fn a_server_is_taken_out_of_the_load_balancer_and_put_back() {
+    let lab = Lab::new("steady");
+    let vars = [
+        ("server", "game-3"), ("server_addr", "10.0.1.6"), ("target", "game-1"), ("target_addr", "10.0.1.4"), ("port", "8081"),
+        ("admin_port", "8080"), ("conf", "/etc/nginx/conf.d/spacetime.conf"), ("upstream", "spacetime_backend"),
+        ("site", "http://localhost/health"),
+    ];
+    let at = lab.on("game-3").server;
+    lab.stage.lock().order(&Order::Drain(at, true)).unwrap();
+    let places = [("role:lb", "lb-1"), ("host", "lb-1")];
+    lab.play(runbook!("server-drain"), &places, &vars, &["undo "]);
+    assert!(!lab.stage.lock().world.servers[at].upstream);
+    lab.stage.lock().order(&Order::Drain(at, false)).unwrap();
+    lab.play(runbook!("server-return"), &places, &vars, &["undo "]);
+    assert!(lab.stage.lock().world.servers[at].upstream);
+}
+
+#[test]
+fn a_disk_is_cleaned() {
+    let lab = Lab::new("disk-filling");
+    let at = lab.on("game-1").server;
+    lab.stage.lock().order(&Order::Fill(at, 4e9)).unwrap();
+    let full = |lab: &Lab| {
+        let stage = lab.stage.lock();
+        stage.world.servers[at].disk_used / stage.world.servers[at].disk
+    };
+    while full(&lab) < 0.92 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let main = lab.stage.lock().world.service(at, "godot-server").unwrap();
+    lab.stage.lock().order(&Order::Restart(main)).unwrap();
+    let vars = [
+        ("server", "game-1"), ("mountpoint", "/"), ("limit", "85"), ("logs", "/opt/spacetime/production/logs"), ("days", "7"), ("images", "true"),
+    ];
+    lab.play(runbook!("disk-usage"), &[("$server", "game-1")], &vars, &[]);
+    assert!(full(&lab) < 0.85, "{}", full(&lab));
+}
+
+#[test]
+fn the_playbooks_look_at_what_there_is() {
+    let lab = Lab::new("bad-deploy");
+    lab.pass(60);
+    let vars = [("server", "game-1"), ("container", "game-1/godot-server")];
+    lab.play(runbook!("high-error-rate"), &[("$server", "game-1")], &vars, &[]);
+    lab.play(runbook!("service-down"), &[("$server", "game-2")], &vars, &[]);
+}

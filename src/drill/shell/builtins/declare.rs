@@ -1,0 +1,136 @@
+//! `declare`, `local`, `export`, `readonly`, `unset`.
+
+use super::super::state::{Outcome, Shell, Value, Var};
+use super::super::vars::is_name;
+use brush_parser::ast;
+use std::collections::BTreeMap;
+
+impl Shell<'_> {
+    /// All of them: `words` are the name, the flags and what has no value or one that came out of an expansion; `assignments` are the rest.
+    pub(in super::super) fn declare(&mut self, words: &[String], assignments: &[&ast::Assignment]) -> Outcome {
+        let mut flags = String::new();
+        let mut names = Vec::new();
+        for word in &words[1..] {
+            match word.strip_prefix('-').or_else(|| word.strip_prefix('+')) {
+                Some("-") => {}
+                Some(more) if names.is_empty() => flags.push_str(more),
+                _ => names.push(word.as_str()),
+            }
+        }
+        let what = words[0].as_str();
+        if let Some(odd) = flags.chars().find(|flag| !"aAxrigpfF".contains(*flag)) {
+            self.complain(format!("{what}: -{odd}: this drill does not know this option"));
+            return Ok(2);
+        }
+        if what == "local" && self.hidden.is_empty() {
+            self.complain("local: can only be used in a function");
+            return Ok(1);
+        }
+        if flags.contains(['p', 'f', 'F']) || (names.is_empty() && assignments.is_empty()) {
+            return self.listed(what, &flags, &names);
+        }
+        self.substituted = None;
+        let local = what == "local" || (matches!(what, "declare" | "typeset") && !self.hidden.is_empty() && !flags.contains('g'));
+        for name in names {
+            let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
+            let (name, append) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+            if !is_name(name) {
+                self.complain(format!("{what}: `{name}': not a valid identifier"));
+                return Ok(1);
+            }
+            self.prepare(name, &flags, local);
+            if let Some(value) = value {
+                let before = if append { self.get(name).unwrap_or_default() } else { String::new() };
+                if let Err(why) = self.set(name, before + value) {
+                    self.complain(why);
+                    return Ok(1);
+                }
+            }
+            self.mark(name, what, &flags, words);
+        }
+        for assignment in assignments {
+            let (ast::AssignmentName::VariableName(name) | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
+            self.prepare(name, &flags, local);
+            self.assign(assignment)?;
+            self.mark(name, what, &flags, words);
+        }
+        Ok(0)
+    }
+
+    fn prepare(&mut self, name: &str, flags: &str, local: bool) {
+        let before = self.vars.get(name).cloned();
+        if local && let Some(hidden) = self.hidden.last_mut() && !hidden.contains_key(name) {
+            hidden.insert(name.to_owned(), before.clone());
+            self.vars.remove(name);
+        }
+        let exported = before.is_some_and(|var| var.exported);
+        let var = self.vars.entry(name.to_owned()).or_insert_with(|| Var { exported, ..Var::new(Value::Nothing) });
+        var.integer |= flags.contains('i');
+        match &var.value {
+            Value::Nothing if flags.contains('A') => var.value = Value::Map(BTreeMap::new()),
+            Value::Nothing if flags.contains('a') => var.value = Value::List(BTreeMap::new()),
+            _ => {}
+        }
+    }
+
+    fn mark(&mut self, name: &str, what: &str, flags: &str, words: &[String]) {
+        let off = words.iter().any(|word| word.starts_with("+x"));
+        if let Some(var) = self.vars.get_mut(name) {
+            var.exported = (var.exported || what == "export" || flags.contains('x')) && !off && !(what == "export" && flags.contains('n'));
+            var.readonly |= what == "readonly" || flags.contains('r');
+        }
+    }
+
+    fn listed(&mut self, what: &str, flags: &str, names: &[&str]) -> Outcome {
+        if flags.contains(['f', 'F']) {
+            let there = names.iter().all(|name| self.functions.contains_key(*name));
+            let lines: String = names.iter().filter(|name| self.functions.contains_key(**name)).map(|name| format!("{name}\n")).collect();
+            self.out(lines)?;
+            return Ok(i32::from(!there));
+        }
+        let all: Vec<String> = if names.is_empty() { self.vars.keys().cloned().collect() } else { names.iter().map(|name| (*name).to_owned()).collect() };
+        let mut status = 0;
+        for name in all {
+            let Some(var) = self.vars.get(&name) else {
+                self.complain(format!("{what}: {name}: not found"));
+                status = 1;
+                continue;
+            };
+            if names.is_empty() && what == "export" && !var.exported {
+                continue;
+            }
+            let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('`', "\\`"));
+            let kind = match &var.value {
+                Value::List(_) => "a",
+                Value::Map(_) => "A",
+                _ => "",
+            };
+            let mut marks = format!("{kind}{}{}{}", if var.integer { "i" } else { "" }, if var.readonly { "r" } else { "" }, if var.exported { "x" } else { "" });
+            if marks.is_empty() {
+                marks.push('-');
+            }
+            let value = match &var.value {
+                Value::Text(text) => format!("={}", quote(text)),
+                Value::List(list) => format!("=({})", list.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")),
+                Value::Map(map) => format!("=({} )", map.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")),
+                Value::Nothing => String::new(),
+            };
+            self.out(format!("declare -{marks} {name}{value}\n"))?;
+        }
+        Ok(status)
+    }
+}
+
+pub(super) fn unset(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
+    let (flags, names): (Vec<&String>, Vec<&String>) = words[1..].iter().partition(|word| word.starts_with('-'));
+    let (functions, variables) = (flags.iter().any(|flag| *flag == "-f"), flags.iter().any(|flag| *flag == "-v"));
+    for name in names {
+        if functions || (!variables && !shell.vars.contains_key(name) && shell.functions.contains_key(name)) {
+            shell.functions.remove(name);
+        } else if let Err(why) = shell.unset(name) {
+            shell.complain(format!("unset: {why}"));
+            return Ok(1);
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,585 @@
+//! Running an awk program.
+
+use super::super::super::state::OUTPUT;
+use super::super::lines;
+use super::read::{Expr, Function, Program, Statement, When};
+use super::value::Value;
+use regex::Regex;
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// So many steps one call may take.
+const STEPS: u32 = 3_000_000;
+/// So deep its functions may call each other.
+const CALLS: usize = 100;
+/// No line has more fields.
+const FIELDS: usize = 100_000;
+
+type List = Rc<RefCell<BTreeMap<String, Value>>>;
+
+/// What a name stands for.
+#[derive(Clone)]
+enum Cell {
+    Value(Value),
+    List(List),
+}
+
+/// Why a statement is not followed by the next.
+#[derive(Debug)]
+pub(super) enum Ends {
+    Break,
+    Continue,
+    Next,
+    Exit(i32),
+    Return(Value),
+}
+
+type Came = Result<Option<Ends>, String>;
+
+pub(super) struct Awk<'p> {
+    program: &'p Program,
+    globals: BTreeMap<String, Cell>,
+    frames: Vec<BTreeMap<String, Cell>>,
+    line: String,
+    fields: Vec<Value>,
+    ranges: Vec<bool>,
+    pub(super) regexes: BTreeMap<String, Regex>,
+    out: Vec<u8>,
+    files: Vec<(String, bool, Vec<u8>)>,
+    steps: u32,
+    pub(super) chance: u64,
+}
+
+impl<'p> Awk<'p> {
+    pub(super) fn new(program: &'p Program) -> Self {
+        let mut awk = Self {
+            program,
+            globals: BTreeMap::new(),
+            frames: Vec::new(),
+            line: String::new(),
+            fields: Vec::new(),
+            ranges: vec![false; program.ranges],
+            regexes: BTreeMap::new(),
+            out: Vec::new(),
+            files: Vec::new(),
+            steps: 0,
+            chance: 1,
+        };
+        for (name, text) in [("FS", " "), ("OFS", " "), ("ORS", "\n"), ("RS", "\n"), ("SUBSEP", "\u{1c}"), ("FILENAME", ""), ("CONVFMT", "%.6g"), ("OFMT", "%.6g")] {
+            awk.set(name, Value::Text(text.to_owned()));
+        }
+        for name in ["NR", "NF", "FNR", "RSTART"] {
+            awk.set(name, Value::Number(0.0));
+        }
+        awk.set("RLENGTH", Value::Number(-1.0));
+        awk
+    }
+
+    pub(super) fn environment(&mut self, all: &BTreeMap<String, String>) {
+        let list = all.iter().map(|(name, text)| (name.clone(), Value::given(text))).collect();
+        self.globals.insert("ENVIRON".to_owned(), Cell::List(Rc::new(RefCell::new(list))));
+    }
+
+    /// What was printed, and to which files.
+    pub(super) fn written(&mut self) -> (Vec<u8>, Vec<(String, bool, Vec<u8>)>) {
+        (std::mem::take(&mut self.out), std::mem::take(&mut self.files))
+    }
+
+    pub(super) fn begin(&mut self) -> Came {
+        self.rules(|when| matches!(when, When::Begin))
+    }
+
+    pub(super) fn end(&mut self, over: Option<Ends>) -> Came {
+        // `exit` goes on with END, and from there with nothing.
+        let came = self.rules(|when| matches!(when, When::End))?;
+        Ok(match came {
+            Some(Ends::Exit(code)) => Some(Ends::Exit(code)),
+            _ => over,
+        })
+    }
+
+    /// Whether there is anything to do with lines.
+    pub(super) fn reads(&self) -> bool {
+        self.program.rules.iter().any(|(when, _)| !matches!(when, When::Begin))
+    }
+
+    fn rules(&mut self, wanted: impl Fn(&When) -> bool) -> Came {
+        let program = self.program;
+        for (_, body) in program.rules.iter().filter(|(when, _)| wanted(when)) {
+            if let Some(body) = body
+                && let Some(ends) = self.run(body)?
+            {
+                return Ok(Some(ends));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn file(&mut self, name: &str, bytes: &[u8]) -> Came {
+        self.set("FILENAME", Value::Text(name.to_owned()));
+        self.set("FNR", Value::Number(0.0));
+        let separator = self.value("RS").text();
+        let records: Vec<String> = match separator.as_str() {
+            "\n" => lines(bytes),
+            "" => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                let blank = self.regex("\n\n+")?;
+                blank.split(text.trim_matches('\n')).filter(|record| !record.is_empty()).map(str::to_owned).collect()
+            }
+            other => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                let text = text.strip_suffix(other).unwrap_or(&text);
+                text.split(other).map(str::to_owned).collect()
+            }
+        };
+        for record in records {
+            let number = |awk: &mut Self, name: &str| {
+                let next = awk.value(name).number() + 1.0;
+                awk.set(name, Value::Number(next));
+            };
+            number(self, "NR");
+            number(self, "FNR");
+            self.record(record)?;
+            match self.line()? {
+                Some(Ends::Exit(code)) => return Ok(Some(Ends::Exit(code))),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn record(&mut self, record: String) -> Result<(), String> {
+        let separator = self.value("FS").text();
+        self.fields = self.split(&record, &separator)?.iter().map(|field| Value::given(field)).collect();
+        self.line = record;
+        let count = self.fields.len() as f64;
+        self.set_plain("NF", Value::Number(count));
+        Ok(())
+    }
+
+    /// All rules for the line that was read.
+    fn line(&mut self) -> Came {
+        let program = self.program;
+        for (when, body) in &program.rules {
+            let matches = match when {
+                When::Begin | When::End => false,
+                When::Always => true,
+                When::If(condition) => self.truth(condition)?,
+                When::Range(from, to, number) => {
+                    let open = self.ranges[*number] || self.truth(from)?;
+                    self.ranges[*number] = open && !self.truth(to)?;
+                    open
+                }
+            };
+            if !matches {
+                continue;
+            }
+            let came = match body {
+                Some(body) => self.run(body)?,
+                None => {
+                    let text = self.line.clone() + &self.value("ORS").text();
+                    self.print(&text, None)?;
+                    None
+                }
+            };
+            match came {
+                Some(Ends::Next) => return Ok(None),
+                Some(Ends::Exit(code)) => return Ok(Some(Ends::Exit(code))),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        self.steps += 1;
+        if self.steps > STEPS { Err("more than this drill does in one call".to_owned()) } else { Ok(()) }
+    }
+
+    fn print(&mut self, text: &str, to: Option<(bool, String)>) -> Result<(), String> {
+        let all: usize = self.files.iter().map(|(_, _, bytes)| bytes.len()).sum();
+        if self.out.len() + all + text.len() > OUTPUT {
+            return Err("more output than this drill takes".to_owned());
+        }
+        match to {
+            None => self.out.extend(text.as_bytes()),
+            Some((_, path)) if path == "/dev/stdout" || path == "-" => self.out.extend(text.as_bytes()),
+            Some((behind, path)) => match self.files.iter_mut().find(|(known, ..)| *known == path) {
+                Some((_, _, bytes)) => bytes.extend(text.as_bytes()),
+                None => self.files.push((path, behind, text.as_bytes().to_vec())),
+            },
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, statement: &Statement) -> Came {
+        self.step()?;
+        match statement {
+            Statement::Expr(expr) => {
+                self.eval(expr)?;
+            }
+            Statement::Print(words, to) => {
+                let texts: Result<Vec<String>, String> = words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
+                let text = if words.is_empty() { self.line.clone() } else { texts?.join(&self.value("OFS").text()) };
+                let text = text + &self.value("ORS").text();
+                self.put(&text, to.as_ref())?;
+            }
+            Statement::Printf(words, to) => {
+                let values: Result<Vec<Value>, String> = words.iter().map(|word| self.eval(word)).collect();
+                let text = super::builtin::printed(&values?)?;
+                self.put(&text, to.as_ref())?;
+            }
+            Statement::Block(all) => {
+                for one in all {
+                    if let Some(ends) = self.run(one)? {
+                        return Ok(Some(ends));
+                    }
+                }
+            }
+            Statement::If(condition, then, other) => {
+                if self.truth(condition)? {
+                    return self.run(then);
+                }
+                if let Some(other) = other {
+                    return self.run(other);
+                }
+            }
+            Statement::While(condition, body) => {
+                while self.truth(condition)? {
+                    if let Some(ends) = self.turn(body)? {
+                        return Ok(ends);
+                    }
+                }
+            }
+            Statement::Do(body, condition) => loop {
+                if let Some(ends) = self.turn(body)? {
+                    return Ok(ends);
+                }
+                if !self.truth(condition)? {
+                    break;
+                }
+            },
+            Statement::For(first, condition, step, body) => {
+                if let Some(first) = first {
+                    self.run(first)?;
+                }
+                while condition.as_ref().map_or(Ok(true), |condition| self.truth(condition))? {
+                    if let Some(ends) = self.turn(body)? {
+                        return Ok(ends);
+                    }
+                    if let Some(step) = step {
+                        self.run(step)?;
+                    }
+                }
+            }
+            Statement::Each(name, list, body) => {
+                let keys: Vec<String> = self.list(list)?.borrow().keys().cloned().collect();
+                for key in keys {
+                    self.set(name, Value::given(&key));
+                    if let Some(ends) = self.turn(body)? {
+                        return Ok(ends);
+                    }
+                }
+            }
+            Statement::Delete(name, index) => {
+                let list = self.list(name)?;
+                match index {
+                    Some(index) => {
+                        let key = self.key(index)?;
+                        list.borrow_mut().remove(&key);
+                    }
+                    None => list.borrow_mut().clear(),
+                }
+            }
+            Statement::Break => return Ok(Some(Ends::Break)),
+            Statement::Continue => return Ok(Some(Ends::Continue)),
+            Statement::Next => return Ok(Some(Ends::Next)),
+            Statement::Exit(code) => {
+                let code = code.as_ref().map(|code| self.eval(code)).transpose()?;
+                return Ok(Some(Ends::Exit(code.map_or(0, |code| code.number() as i32 & 255))));
+            }
+            Statement::Return(value) => {
+                let value = value.as_ref().map(|value| self.eval(value)).transpose()?;
+                return Ok(Some(Ends::Return(value.unwrap_or(Value::Nothing))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One round of a loop; `Some`: the loop is over, and why.
+    fn turn(&mut self, body: &Statement) -> Result<Option<Option<Ends>>, String> {
+        self.step()?;
+        Ok(match self.run(body)? {
+            None | Some(Ends::Continue) => None,
+            Some(Ends::Break) => Some(None),
+            other => Some(other),
+        })
+    }
+
+    fn put(&mut self, text: &str, to: Option<&(bool, Expr)>) -> Result<(), String> {
+        let to = to.map(|(behind, path)| self.eval(path).map(|path| (*behind, path.text()))).transpose()?;
+        self.print(text, to)
+    }
+
+    fn truth(&mut self, expr: &Expr) -> Result<bool, String> {
+        Ok(self.eval(expr)?.holds())
+    }
+
+    pub(super) fn regex(&mut self, text: &str) -> Result<Regex, String> {
+        if let Some(regex) = self.regexes.get(text) {
+            return Ok(regex.clone());
+        }
+        let regex = super::super::regex::extended(text, false).map_err(|why| format!("{text}: {why}"))?;
+        if self.regexes.len() < 500 {
+            self.regexes.insert(text.to_owned(), regex.clone());
+        }
+        Ok(regex)
+    }
+
+    /// An expression as a regular expression.
+    pub(super) fn pattern(&mut self, expr: &Expr) -> Result<Regex, String> {
+        let text = match expr {
+            Expr::Regex(text) => text.clone(),
+            other => self.eval(other)?.text(),
+        };
+        self.regex(&text)
+    }
+
+    pub(super) fn split(&mut self, text: &str, separator: &str) -> Result<Vec<String>, String> {
+        let mut characters = separator.chars();
+        let all: Vec<String> = match (characters.next(), characters.next()) {
+            (Some(' '), None) => text.split_whitespace().map(str::to_owned).collect(),
+            _ if text.is_empty() => Vec::new(),
+            (None, _) => text.chars().map(String::from).collect(),
+            (Some(one), None) if one != '\\' => text.split(one).map(str::to_owned).collect(),
+            _ => self.regex(separator)?.split(text).map(str::to_owned).collect(),
+        };
+        if all.len() > FIELDS { Err("more fields than this drill takes".to_owned()) } else { Ok(all) }
+    }
+
+    fn cell(&mut self, name: &str) -> Option<&mut Cell> {
+        if let Some(frame) = self.frames.last_mut()
+            && frame.contains_key(name)
+        {
+            return frame.get_mut(name);
+        }
+        self.globals.get_mut(name)
+    }
+
+    fn value(&mut self, name: &str) -> Value {
+        match self.cell(name) {
+            Some(Cell::Value(value)) => value.clone(),
+            _ => Value::Nothing,
+        }
+    }
+
+    fn set_plain(&mut self, name: &str, value: Value) {
+        match self.cell(name) {
+            Some(cell) => *cell = Cell::Value(value),
+            None => drop(self.globals.insert(name.to_owned(), Cell::Value(value))),
+        }
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        if name == "NF" {
+            let count = (value.number().max(0.0) as usize).min(FIELDS);
+            self.fields.resize(count, Value::Nothing);
+            self.joined();
+        }
+        self.set_plain(name, value);
+    }
+
+    /// The list of a name; it is one from now on.
+    pub(super) fn list(&mut self, name: &str) -> Result<List, String> {
+        if let Some(cell) = self.cell(name) {
+            return match cell {
+                Cell::List(list) => Ok(list.clone()),
+                Cell::Value(Value::Nothing) => {
+                    let list = List::default();
+                    *cell = Cell::List(list.clone());
+                    Ok(list)
+                }
+                Cell::Value(_) => Err(format!("{name} is no list")),
+            };
+        }
+        let list = List::default();
+        self.globals.insert(name.to_owned(), Cell::List(list.clone()));
+        Ok(list)
+    }
+
+    fn key(&mut self, index: &[Expr]) -> Result<String, String> {
+        let texts: Result<Vec<String>, String> = index.iter().map(|one| self.eval(one).map(|value| value.text())).collect();
+        Ok(texts?.join(&self.value("SUBSEP").text()))
+    }
+
+    /// Makes the line anew of its fields.
+    fn joined(&mut self) {
+        let between = self.value("OFS").text();
+        self.line = self.fields.iter().map(Value::text).collect::<Vec<_>>().join(&between);
+    }
+
+    fn field(&mut self, index: &Expr) -> Result<usize, String> {
+        let number = self.eval(index)?.number();
+        if (0.0..=FIELDS as f64).contains(&number) { Ok(number as usize) } else { Err(format!("there is no field {number}")) }
+    }
+
+    pub(super) fn assign(&mut self, place: &Expr, value: Value) -> Result<(), String> {
+        match place {
+            Expr::Var(name) => self.set(name, value),
+            Expr::Item(name, index) => {
+                let key = self.key(index)?;
+                let list = self.list(name)?;
+                if list.borrow().len() > FIELDS {
+                    return Err("more than this drill keeps in a list".to_owned());
+                }
+                list.borrow_mut().insert(key, value);
+            }
+            Expr::Field(index) => match self.field(index)? {
+                0 => self.record(value.text())?,
+                index => {
+                    if index > self.fields.len() {
+                        self.fields.resize(index, Value::Nothing);
+                        self.set_plain("NF", Value::Number(index as f64));
+                    }
+                    self.fields[index - 1] = value;
+                    self.joined();
+                }
+            },
+            _ => return Err("this can't be assigned to".to_owned()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn eval(&mut self, expr: &Expr) -> Result<Value, String> {
+        self.step()?;
+        Ok(match expr {
+            Expr::Number(number) => Value::Number(*number),
+            Expr::Text(text) => Value::Text(text.clone()),
+            Expr::Regex(text) => Value::truth(self.regex(text)?.is_match(&self.line)),
+            Expr::Var(name) => match self.cell(name) {
+                Some(Cell::List(_)) => return Err(format!("{name} is a list")),
+                Some(Cell::Value(value)) => value.clone(),
+                None => Value::Nothing,
+            },
+            Expr::Item(name, index) => {
+                let key = self.key(index)?;
+                let list = self.list(name)?;
+                let value = list.borrow_mut().entry(key).or_insert(Value::Nothing).clone();
+                value
+            }
+            Expr::Field(index) => match self.field(index)? {
+                0 => Value::given(&self.line),
+                index => self.fields.get(index - 1).cloned().unwrap_or(Value::Nothing),
+            },
+            Expr::Assign(place, value) => {
+                let value = self.eval(value)?;
+                self.assign(place, value.clone())?;
+                value
+            }
+            Expr::Change(sign, place, value) => {
+                let (right, left) = (self.eval(value)?.number(), self.eval(place)?.number());
+                let value = Value::Number(reckoned(sign, left, right)?);
+                self.assign(place, value.clone())?;
+                value
+            }
+            Expr::Step(place, by, before) => {
+                let old = self.eval(place)?.number();
+                self.assign(place, Value::Number(old + by))?;
+                Value::Number(if *before { old } else { old + by })
+            }
+            Expr::Two(sign, left, right) => self.two(sign, left, right)?,
+            Expr::Not(inner) => Value::truth(!self.truth(inner)?),
+            Expr::Minus(inner) => Value::Number(-self.eval(inner)?.number()),
+            Expr::Plus(inner) => Value::Number(self.eval(inner)?.number()),
+            Expr::If(condition, yes, no) => {
+                let way = if self.truth(condition)? { yes } else { no };
+                self.eval(way)?
+            }
+            Expr::In(index, list) => {
+                let key = self.key(index)?;
+                Value::truth(self.list(list)?.borrow().contains_key(&key))
+            }
+            Expr::Many(_) => return Err("syntax error: a list stands where a value must".to_owned()),
+            Expr::Call(name, args) => match self.program.functions.get(name).cloned() {
+                Some(function) => self.call(name, &function, args)?,
+                None => self.builtin(name, args)?,
+            },
+        })
+    }
+
+    fn two(&mut self, sign: &str, left: &Expr, right: &Expr) -> Result<Value, String> {
+        match sign {
+            "&&" => return Ok(Value::truth(self.truth(left)? && self.truth(right)?)),
+            "||" => return Ok(Value::truth(self.truth(left)? || self.truth(right)?)),
+            "~" | "!~" => {
+                let text = self.eval(left)?.text();
+                let matches = self.pattern(right)?.is_match(&text);
+                return Ok(Value::truth(matches == (sign == "~")));
+            }
+            _ => {}
+        }
+        let (left, right) = (self.eval(left)?, self.eval(right)?);
+        let order = || left.compared(&right);
+        Ok(match sign {
+            " " => {
+                let text = left.text() + &right.text();
+                if text.len() > OUTPUT {
+                    return Err("a longer text than this drill takes".to_owned());
+                }
+                Value::Text(text)
+            }
+            "<" => Value::truth(order() == Ordering::Less),
+            "<=" => Value::truth(order() != Ordering::Greater),
+            "==" => Value::truth(order() == Ordering::Equal),
+            "!=" => Value::truth(order() != Ordering::Equal),
+            ">" => Value::truth(order() == Ordering::Greater),
+            ">=" => Value::truth(order() != Ordering::Less),
+            sign => Value::Number(reckoned(sign, left.number(), right.number())?),
+        })
+    }
+
+    fn call(&mut self, name: &str, function: &Rc<Function>, args: &[Expr]) -> Result<Value, String> {
+        if self.frames.len() >= CALLS {
+            return Err(format!("{name}: functions call each other deeper than this drill goes"));
+        }
+        if args.len() > function.params.len() {
+            return Err(format!("{name} is called with too many values"));
+        }
+        let mut frame = BTreeMap::new();
+        for (index, param) in function.params.iter().enumerate() {
+            let cell = match args.get(index) {
+                Some(Expr::Var(given)) => self.cell(given).cloned().unwrap_or(Cell::Value(Value::Nothing)),
+                Some(given) => Cell::Value(self.eval(given)?),
+                None => Cell::Value(Value::Nothing),
+            };
+            frame.insert(param.clone(), cell);
+        }
+        self.frames.push(frame);
+        let came = self.run(&function.body);
+        self.frames.pop();
+        match came? {
+            Some(Ends::Return(value)) => Ok(value),
+            Some(Ends::Exit(_) | Ends::Next) => Err("this drill knows exit and next outside of functions alone".to_owned()),
+            _ => Ok(Value::Nothing),
+        }
+    }
+
+    /// The line that was read.
+    pub(super) fn whole(&self) -> &str {
+        &self.line
+    }
+}
+
+fn reckoned(sign: &str, left: f64, right: f64) -> Result<f64, String> {
+    Ok(match sign {
+        "+" => left + right,
+        "-" => left - right,
+        "*" => left * right,
+        "/" | "%" if right == 0.0 => return Err("division by zero".to_owned()),
+        "/" => left / right,
+        "%" => left % right,
+        _ => left.powf(right),
+    })
+}
