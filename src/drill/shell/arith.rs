@@ -27,7 +27,16 @@ impl Shell<'_> {
         }
         // Signs before signs are read within each other, as brackets are.
         let deep = text.matches(['(', '[', '?', '!', '~', '-', '+', '*', '=']).count();
-        if text.len() > LENGTH || depth > DEPTH || deep > 3 * DEPTH {
+        // An index is tried for each kind of assignment there is.
+        let indexes = text.chars().scan(0_usize, |open, one| {
+            *open = match one {
+                '[' => *open + 1,
+                ']' => open.saturating_sub(1),
+                _ => *open,
+            };
+            Some(*open)
+        });
+        if text.len() > LENGTH || depth > DEPTH || deep > 3 * DEPTH || indexes.max().unwrap_or(0) > 3 {
             return Err(format!("{text}: expression recursion level exceeded"));
         }
         let expr = brush_parser::arithmetic::parse(text).map_err(|_| {

@@ -12,12 +12,27 @@ impl Shell<'_> {
     /// Runs a text as commands of this shell.
     pub(super) fn eval(&mut self, text: &str) -> Outcome {
         match parse::program(text) {
-            Ok(program) => self.program(&program),
+            Ok(program) => {
+                self.deeper()?;
+                let came = self.program(&program);
+                self.depth -= 1;
+                came
+            }
             Err(why) => {
                 self.complain(format!("syntax error: {why}"));
                 Ok(2)
             }
         }
+    }
+
+    /// One deeper: as deep as that a script may go.
+    pub(super) fn deeper(&mut self) -> Result<(), Flow> {
+        self.depth += 1;
+        if self.depth <= super::state::DEPTH {
+            return Ok(());
+        }
+        self.complain(format!("this drill goes no deeper than {} shells and functions", super::state::DEPTH));
+        Err(Flow::Over(134))
     }
 
     pub(super) fn program(&mut self, program: &ast::Program) -> Outcome {
@@ -183,7 +198,8 @@ impl Shell<'_> {
         if let Some(name) = &simple.word_or_name {
             words = self.words([name.value.as_str()])?;
         }
-        let declares = matches!(words.first().map(String::as_str), Some("local" | "export" | "declare" | "readonly" | "typeset"));
+        let declares =
+            matches!(words.first().map(String::as_str), Some("local" | "export" | "declare" | "readonly" | "typeset"));
         for item in suffix {
             match item {
                 Item::Word(word) => words.extend(self.words([word.value.as_str()])?),
@@ -193,8 +209,14 @@ impl Shell<'_> {
                 Item::IoRedirect(_) => {}
             }
         }
-        let assignments: Vec<&ast::Assignment> = prefix.iter().filter_map(|item| if let Item::AssignmentWord(one, _) = item { Some(one) } else { None }).collect();
-        let redirects = prefix.iter().chain(suffix).filter_map(|item| if let Item::IoRedirect(one) = item { Some(one) } else { None });
+        let assignments: Vec<&ast::Assignment> = prefix
+            .iter()
+            .filter_map(|item| if let Item::AssignmentWord(one, _) = item { Some(one) } else { None })
+            .collect();
+        let redirects = prefix
+            .iter()
+            .chain(suffix)
+            .filter_map(|item| if let Item::IoRedirect(one) = item { Some(one) } else { None });
         if words.is_empty() {
             return self.assigned(&assignments, redirects);
         }
@@ -216,7 +238,11 @@ impl Shell<'_> {
     }
 
     /// Nothing but `a=b` and redirections.
-    fn assigned<'t>(&mut self, assignments: &[&ast::Assignment], redirects: impl Iterator<Item = &'t ast::IoRedirect>) -> Outcome {
+    fn assigned<'t>(
+        &mut self,
+        assignments: &[&ast::Assignment],
+        redirects: impl Iterator<Item = &'t ast::IoRedirect>,
+    ) -> Outcome {
         for assignment in assignments {
             self.assign(assignment)?;
         }
@@ -228,7 +254,8 @@ impl Shell<'_> {
     fn kept(&mut self, assignments: &[&ast::Assignment]) -> Result<BTreeMap<String, Option<Var>>, Flow> {
         let mut kept = BTreeMap::new();
         for assignment in assignments {
-            let (ast::AssignmentName::VariableName(name) | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
+            let (ast::AssignmentName::VariableName(name) | ast::AssignmentName::ArrayElementName(name, _)) =
+                &assignment.name;
             kept.entry(name.clone()).or_insert_with(|| self.vars.get(name).cloned());
             self.assign(assignment)?;
             if let Some(var) = self.vars.get_mut(name) {
@@ -253,11 +280,14 @@ impl Shell<'_> {
                 self.trace(&[format!("{name}={text}")]);
                 self.assign_text(name, text, assignment.append)
             }
-            (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Array(items)) => self.assign_all(name, items, assignment.append)?,
+            (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Array(items)) => {
+                self.assign_all(name, items, assignment.append)?
+            }
             (ast::AssignmentName::ArrayElementName(name, index), ast::AssignmentValue::Scalar(word)) => {
                 let text = self.text(&word.value)?;
                 let key = self.text(index)?;
-                let before = if assignment.append { self.get_at(name, &key).unwrap_or_default() } else { String::new() };
+                let before =
+                    if assignment.append { self.get_at(name, &key).unwrap_or_default() } else { String::new() };
                 self.set_at(name, &key, before + &text)
             }
             _ => Err("cannot assign list to array member".to_owned()),
@@ -276,7 +306,12 @@ impl Shell<'_> {
         self.set(name, before + &text)
     }
 
-    fn assign_all(&mut self, name: &str, items: &[(Option<ast::Word>, ast::Word)], append: bool) -> Result<Result<(), String>, Flow> {
+    fn assign_all(
+        &mut self,
+        name: &str,
+        items: &[(Option<ast::Word>, ast::Word)],
+        append: bool,
+    ) -> Result<Result<(), String>, Flow> {
         let mut value = match self.vars.get(name).map(|var| &var.value) {
             Some(Value::Map(_)) if !append => Value::Map(BTreeMap::new()),
             Some(value @ (Value::Map(_) | Value::List(_))) if append => value.clone(),
@@ -289,7 +324,12 @@ impl Shell<'_> {
                     let key = self.text(&key.value)?;
                     map.insert(key, self.text(&word.value)?);
                 }
-                (Value::Map(_), None) => return Ok(Err(format!("{name}: {}: must use subscript when assigning associative array", word.value))),
+                (Value::Map(_), None) => {
+                    return Ok(Err(format!(
+                        "{name}: {}: must use subscript when assigning associative array",
+                        word.value
+                    )));
+                }
                 (Value::List(list), Some(key)) => {
                     let key = self.number(&key.value)?;
                     list.insert(key, self.text(&word.value)?);
@@ -456,12 +496,17 @@ impl Shell<'_> {
         let list = BTreeMap::from([(0, free.to_string()), (1, (free + 1).to_string())]);
         let pid = self.next_pid();
         self.jobs.push((pid, 0));
-        let came = self.set_value(&name, Value::List(list)).and_then(|()| self.set(&format!("{name}_PID"), pid.to_string()));
+        let came =
+            self.set_value(&name, Value::List(list)).and_then(|()| self.set(&format!("{name}_PID"), pid.to_string()));
         came.map(|()| 0).or_else(|why| self.fail(why))
     }
 
     /// `<(…)`: a file with what the command writes.
-    pub(super) fn process(&mut self, kind: &ast::ProcessSubstitutionKind, body: &ast::SubshellCommand) -> Result<String, Flow> {
+    pub(super) fn process(
+        &mut self,
+        kind: &ast::ProcessSubstitutionKind,
+        body: &ast::SubshellCommand,
+    ) -> Result<String, Flow> {
         if matches!(kind, ast::ProcessSubstitutionKind::Write) {
             return self.fail("this drill does not know >(…)");
         }
@@ -474,11 +519,7 @@ impl Shell<'_> {
 
     /// Calls a function.
     pub(super) fn function(&mut self, name: &str, body: &ast::FunctionBody, args: &[String]) -> Outcome {
-        self.depth += 1;
-        if self.depth > super::state::DEPTH {
-            self.complain(format!("{name}: maximum function nesting level exceeded ({})", super::state::DEPTH));
-            return Err(Flow::Over(134));
-        }
+        self.deeper()?;
         let args = std::mem::replace(&mut self.args, args.to_vec());
         let loops = std::mem::take(&mut self.loops);
         self.hidden.push(BTreeMap::new());

@@ -31,7 +31,11 @@ impl Shell<'_> {
             let done = match redirect {
                 IoRedirect::File(fd, kind, target) => self.open(*fd, kind, target)?,
                 IoRedirect::HereDocument(fd, document) => {
-                    let text = if document.requires_expansion { self.document(&document.doc.value)? } else { document.doc.value.clone() };
+                    let text = if document.requires_expansion {
+                        self.document(&document.doc.value)?
+                    } else {
+                        document.doc.value.clone()
+                    };
                     self.fds.insert(fd.unwrap_or(0), Fd::input(text.into_bytes()));
                     true
                 }
@@ -73,7 +77,11 @@ impl Shell<'_> {
             Target::Fd(from) => self.duplicate(fd, &from.to_string()),
             Target::Duplicate(word) => {
                 let from = self.text(&word.value)?;
-                if from.parse::<i32>().is_err() && from != "-" && !from.ends_with('-') && matches!(kind, Kind::DuplicateOutput) {
+                if from.parse::<i32>().is_err()
+                    && from != "-"
+                    && !from.ends_with('-')
+                    && matches!(kind, Kind::DuplicateOutput)
+                {
                     // `>&file` is both outputs.
                     let done = self.open_path(1, &Kind::Write, &from)?;
                     return Ok(done && self.duplicate(2, "1")?);
@@ -137,7 +145,11 @@ impl Shell<'_> {
             "/dev/stdin" => 0,
             "/dev/stdout" => 1,
             "/dev/stderr" => 2,
-            _ => match path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")).and_then(|number| number.parse().ok()) {
+            _ => match path
+                .strip_prefix("/dev/fd/")
+                .or_else(|| path.strip_prefix("/proc/self/fd/"))
+                .and_then(|number| number.parse().ok())
+            {
                 Some(number) if !self.world.borrow().substituted.contains_key(path) => number,
                 _ => return Ok(None),
             },

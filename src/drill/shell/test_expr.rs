@@ -29,7 +29,12 @@ impl Shell<'_> {
                         let text = self.expression(&right.value)?;
                         self.regex(&left, &text)
                     }
-                    Two::ArithmeticEqualTo | Two::ArithmeticNotEqualTo | Two::ArithmeticLessThan | Two::ArithmeticLessThanOrEqualTo | Two::ArithmeticGreaterThan | Two::ArithmeticGreaterThanOrEqualTo => {
+                    Two::ArithmeticEqualTo
+                    | Two::ArithmeticNotEqualTo
+                    | Two::ArithmeticLessThan
+                    | Two::ArithmeticLessThanOrEqualTo
+                    | Two::ArithmeticGreaterThan
+                    | Two::ArithmeticGreaterThanOrEqualTo => {
                         let right = self.text(&right.value)?;
                         let (left, right) = (self.number(&left)?, self.number(&right)?);
                         Ok(compared(op, left, right))
@@ -56,7 +61,9 @@ impl Shell<'_> {
             return self.fail(format!("[[: invalid regular expression `{pattern}'"));
         };
         let found = regex.captures(text);
-        let list = found.iter().flat_map(|found| (0..).zip(found.iter().map(|group| group.map_or(String::new(), |group| group.as_str().to_owned()))));
+        let list = found.iter().flat_map(|found| {
+            (0..).zip(found.iter().map(|group| group.map_or(String::new(), |group| group.as_str().to_owned())))
+        });
         let list = list.collect();
         let _ = self.set_value("BASH_REMATCH", Value::List(list));
         Ok(found.is_some())
@@ -119,7 +126,8 @@ impl Shell<'_> {
                 left.is_ok() && left == right
             }
             _ => {
-                let number = |text: &str| text.trim().parse::<i64>().map_err(|_| format!("{text}: integer expression expected"));
+                let number =
+                    |text: &str| text.trim().parse::<i64>().map_err(|_| format!("{text}: integer expression expected"));
                 compared(op, number(left)?, number(right)?)
             }
         })
@@ -142,7 +150,13 @@ impl Shell<'_> {
         }
         let (place, user) = (self.place(path), self.user.clone());
         if path == "/dev/null" {
-            return matches!(op, One::FileExists | One::FileExistsAndIsCharSpecialFile | One::FileExistsAndIsReadable | One::FileExistsAndIsWritable);
+            return matches!(
+                op,
+                One::FileExists
+                    | One::FileExistsAndIsCharSpecialFile
+                    | One::FileExistsAndIsReadable
+                    | One::FileExistsAndIsWritable
+            );
         }
         let files = self.files();
         let (node, link) = (files.get(&place), files.look(&place));

@@ -110,7 +110,11 @@ fn cd(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (there, folder, may) = {
         let files = shell.files();
         let node = files.get(&place);
-        (node.is_some(), node.is_some_and(super::Node::is_folder), files.may(&shell.user, &place, super::files::Access::Run))
+        (
+            node.is_some(),
+            node.is_some_and(super::Node::is_folder),
+            files.may(&shell.user, &place, super::files::Access::Run),
+        )
     };
     let why = match (there, folder, may) {
         (false, ..) => "No such file or directory",
@@ -161,12 +165,9 @@ fn source(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         }
     };
     let args = (words.len() > 2).then(|| std::mem::replace(&mut shell.args, words[2..].to_vec()));
-    (shell.depth, shell.sourcing) = (shell.depth + 1, shell.sourcing + 1);
-    if shell.depth > super::state::DEPTH {
-        return Err(Flow::Over(134));
-    }
+    shell.sourcing += 1;
     let came = shell.eval(&text);
-    (shell.depth, shell.sourcing) = (shell.depth - 1, shell.sourcing - 1);
+    shell.sourcing -= 1;
     if let Some(args) = args {
         shell.args = args;
     }

@@ -31,7 +31,15 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
 
 pub(super) fn gzip(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let tool = words[0].clone();
-    let long = [("decompress", 'd', false), ("stdout", 'c', false), ("test", 't', false), ("keep", 'k', false), ("force", 'f', false), ("best", '9', false), ("fast", '1', false)];
+    let long = [
+        ("decompress", 'd', false),
+        ("stdout", 'c', false),
+        ("test", 't', false),
+        ("keep", 'k', false),
+        ("force", 'f', false),
+        ("best", '9', false),
+        ("fast", '1', false),
+    ];
     let options = match Options::read(&words[1..], "dctkfqnv123456789", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("{tool}: {why}")),
@@ -94,7 +102,16 @@ fn letters(words: &[String]) -> Vec<String> {
 }
 
 pub(super) fn tar(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let long = [("create", 'c', false), ("extract", 'x', false), ("list", 't', false), ("gzip", 'z', false), ("file", 'f', true), ("directory", 'C', true), ("verbose", 'v', false), ("exclude", 'E', true)];
+    let long = [
+        ("create", 'c', false),
+        ("extract", 'x', false),
+        ("list", 't', false),
+        ("gzip", 'z', false),
+        ("file", 'f', true),
+        ("directory", 'C', true),
+        ("verbose", 'v', false),
+        ("exclude", 'E', true),
+    ];
     let options = match Options::read(&letters(&words[1..]), "cxtzvpf:C:", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("tar: {why}")),
@@ -130,7 +147,9 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
         let all: Vec<(String, Node)> = {
             let files = shell.files();
             let begin = files.place(&place).unwrap_or_default();
-            let inner = files.below(&place).into_iter().filter_map(|found| Some((format!("{}{}", path.trim_end_matches('/'), &found[begin.len()..]), files.look(&found)?.clone())));
+            let inner = files.below(&place).into_iter().filter_map(|found| {
+                Some((format!("{}{}", path.trim_end_matches('/'), &found[begin.len()..]), files.look(&found)?.clone()))
+            });
             inner.collect()
         };
         if all.is_empty() {
@@ -138,7 +157,10 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
         }
         for (name, node) in all {
             let name = name.trim_start_matches('/').to_owned();
-            if excluded.iter().any(|pattern| pattern.matches(&name) || pattern.matches(name.rsplit('/').next().unwrap_or(&name))) {
+            if excluded
+                .iter()
+                .any(|pattern| pattern.matches(&name) || pattern.matches(name.rsplit('/').next().unwrap_or(&name)))
+            {
                 continue;
             }
             let name = if node.is_folder() { name + "/" } else { name };
@@ -225,7 +247,14 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
         let octal = |from: usize, length: usize| u64::from_str_radix(&text(from, length), 8).ok();
         let size = usize::try_from(octal(124, 12)?).ok()?;
         let data = bytes.get(at + 512..at.checked_add(512)?.checked_add(size)?)?.to_vec();
-        out.push(Entry { name: text(0, 100), kind: block[156], mode: octal(100, 8)? as u32 & 0o7777, time: octal(136, 12)? as f64, to: text(157, 100), data });
+        out.push(Entry {
+            name: text(0, 100),
+            kind: block[156],
+            mode: octal(100, 8)? as u32 & 0o7777,
+            time: octal(136, 12)? as f64,
+            to: text(157, 100),
+            data,
+        });
         at = at + 512 + size.next_multiple_of(512);
     }
     None
@@ -239,11 +268,23 @@ fn read(shell: &mut Shell<'_>, options: &Options, extract: bool) -> Outcome {
         },
         None => shell.input()?,
     };
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(&bytes) } else if options.has('z') { Err("not in gzip format") } else { Ok(bytes) };
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
+        unpacked(&bytes)
+    } else if options.has('z') {
+        Err("not in gzip format")
+    } else {
+        Ok(bytes)
+    };
     let Some(all) = bytes.ok().and_then(|bytes| entries(&bytes)) else {
         return shell.wrong(2, "tar: Unexpected EOF in archive\ntar: Error is not recoverable: exiting now");
     };
-    let wanted = |name: &str| options.rest.is_empty() || options.rest.iter().any(|path| name.trim_end_matches('/') == path.trim_end_matches('/') || name.starts_with(&format!("{}/", path.trim_end_matches('/'))));
+    let wanted = |name: &str| {
+        options.rest.is_empty()
+            || options.rest.iter().any(|path| {
+                name.trim_end_matches('/') == path.trim_end_matches('/')
+                    || name.starts_with(&format!("{}/", path.trim_end_matches('/')))
+            })
+    };
     let mut status = 0;
     for entry in all.iter().filter(|entry| wanted(&entry.name)) {
         if !extract || options.has('v') {
@@ -253,7 +294,9 @@ fn read(shell: &mut Shell<'_>, options: &Options, extract: bool) -> Outcome {
             status = shell.wrong(2, format!("tar: {}: Cannot open: {why}", entry.name))?;
         }
     }
-    for path in options.rest.iter().filter(|path| !all.iter().any(|entry| entry.name.trim_end_matches('/').starts_with(path.trim_end_matches('/')))) {
+    for path in options.rest.iter().filter(|path| {
+        !all.iter().any(|entry| entry.name.trim_end_matches('/').starts_with(path.trim_end_matches('/')))
+    }) {
         status = shell.wrong(2, format!("tar: {path}: Not found in archive"))?;
     }
     Ok(status)

@@ -30,7 +30,9 @@ pub(super) fn sha256sum(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             continue;
         }
         for line in lines(&bytes) {
-            let Some((wanted, path)) = line.split_once(' ').map(|(sum, path)| (sum, path.trim_start_matches([' ', '*']))) else {
+            let Some((wanted, path)) =
+                line.split_once(' ').map(|(sum, path)| (sum, path.trim_start_matches([' ', '*'])))
+            else {
                 status = shell.wrong(1, format!("sha256sum: {name}: no properly formatted checksum lines found"))?;
                 continue;
             };
@@ -65,7 +67,11 @@ pub(super) fn base64(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         match options.value('w').and_then(|width| width.parse::<usize>().ok()).unwrap_or(76) {
             0 => shell.out(text)?,
             width => {
-                let all: Vec<String> = text.as_bytes().chunks(width).map(|chunk| format!("{}\n", String::from_utf8_lossy(chunk))).collect();
+                let all: Vec<String> = text
+                    .as_bytes()
+                    .chunks(width)
+                    .map(|chunk| format!("{}\n", String::from_utf8_lossy(chunk)))
+                    .collect();
                 shell.out(all.concat())?;
             }
         }
@@ -74,7 +80,11 @@ pub(super) fn base64(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 }
 
 /// The two files of a comparison.
-fn pair(shell: &mut Shell<'_>, tool: &str, paths: &[String]) -> Result<Result<(Vec<u8>, Vec<u8>), i32>, super::super::state::Flow> {
+fn pair(
+    shell: &mut Shell<'_>,
+    tool: &str,
+    paths: &[String],
+) -> Result<Result<(Vec<u8>, Vec<u8>), i32>, super::super::state::Flow> {
     let [left, right] = paths else { return shell.wrong(2, format!("{tool}: this drill compares two files")).map(Err) };
     let (inputs, whole) = shell.inputs(tool, &[left.clone(), right.clone()])?;
     let mut inputs = inputs.into_iter().map(|(_, bytes)| bytes);
@@ -167,7 +177,8 @@ fn told(left: &[String], right: &[String]) -> String {
             }
             index += 1;
         }
-        let range = |from: usize, end: usize| if end - from > 1 { format!("{},{end}", from + 1) } else { end.to_string() };
+        let range =
+            |from: usize, end: usize| if end - from > 1 { format!("{},{end}", from + 1) } else { end.to_string() };
         let (gone, new) = (&left[from_left..at], &right[from_right..to]);
         let what = match (gone.is_empty(), new.is_empty()) {
             (true, _) => format!("{from_left}a{}", range(from_right, to)),

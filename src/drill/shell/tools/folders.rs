@@ -103,9 +103,11 @@ fn make_parents(files: &mut Files, who: &Who, place: &str) -> Result<(), Trouble
 }
 
 pub(super) fn rmdir(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    each(shell, "rmdir", "failed to remove", &words[1..], |files, who, place| match files.look(place).map(Node::is_folder) {
-        Some(false) => Err(Trouble::NoFolder),
-        _ => files.remove(who, place),
+    each(shell, "rmdir", "failed to remove", &words[1..], |files, who, place| {
+        match files.look(place).map(Node::is_folder) {
+            Some(false) => Err(Trouble::NoFolder),
+            _ => files.remove(who, place),
+        }
     })
 }
 
@@ -163,7 +165,11 @@ fn ways(shell: &mut Shell<'_>, tool: &str, options: &Options) -> Result<Result<(
 }
 
 pub(super) fn mv(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let options = match Options::read(&words[1..], "fnvTt:", &[("force", 'f', false), ("no-clobber", 'n', false), ("no-target-directory", 'T', false)]) {
+    let options = match Options::read(
+        &words[1..],
+        "fnvTt:",
+        &[("force", 'f', false), ("no-clobber", 'n', false), ("no-target-directory", 'T', false)],
+    ) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("mv: {why}")),
     };
@@ -181,7 +187,9 @@ pub(super) fn mv(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         };
         match came {
             Ok(()) => {}
-            Err(Trouble::Missing) if shell.files().look(&place).is_none() => status = shell.wrong(1, format!("mv: cannot stat '{path}': {}", Trouble::Missing))?,
+            Err(Trouble::Missing) if shell.files().look(&place).is_none() => {
+                status = shell.wrong(1, format!("mv: cannot stat '{path}': {}", Trouble::Missing))?
+            }
             Err(why) => status = shell.wrong(1, format!("mv: cannot move '{path}' to '{to}': {why}"))?,
         }
     }
@@ -189,7 +197,13 @@ pub(super) fn mv(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 }
 
 pub(super) fn cp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let long = [("preserve", 'p', false), ("recursive", 'r', false), ("archive", 'a', false), ("force", 'f', false), ("no-clobber", 'n', false)];
+    let long = [
+        ("preserve", 'p', false),
+        ("recursive", 'r', false),
+        ("archive", 'a', false),
+        ("force", 'f', false),
+        ("no-clobber", 'n', false),
+    ];
     let options = match Options::read(&words[1..], "parRfnvdPTt:L", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("cp: {why}")),
@@ -206,12 +220,20 @@ pub(super) fn cp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         let came = {
             let mut files = shell.files();
             let aim = target(&files, &path, &to_place, options.has('T'));
-            if options.has('n') && files.look(&aim).is_some() { Ok(()) } else { copy(&mut files, &who, &place, &aim, all, keep) }
+            if options.has('n') && files.look(&aim).is_some() {
+                Ok(())
+            } else {
+                copy(&mut files, &who, &place, &aim, all, keep)
+            }
         };
         match came {
             Ok(()) => {}
-            Err(Trouble::Folder) if !all => status = shell.wrong(1, format!("cp: -r not specified; omitting directory '{path}'"))?,
-            Err(Trouble::Missing) if shell.files().get(&place).is_none() => status = shell.wrong(1, format!("cp: cannot stat '{path}': {}", Trouble::Missing))?,
+            Err(Trouble::Folder) if !all => {
+                status = shell.wrong(1, format!("cp: -r not specified; omitting directory '{path}'"))?
+            }
+            Err(Trouble::Missing) if shell.files().get(&place).is_none() => {
+                status = shell.wrong(1, format!("cp: cannot stat '{path}': {}", Trouble::Missing))?
+            }
             Err(why) => status = shell.wrong(1, format!("cp: cannot copy '{path}' to '{to}': {why}"))?,
         }
     }
@@ -255,7 +277,11 @@ fn copy(files: &mut Files, who: &Who, from: &str, to: &str, all: bool, keep: boo
 }
 
 pub(super) fn ln(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let options = match Options::read(&words[1..], "sfnTvrt:", &[("symbolic", 's', false), ("force", 'f', false), ("no-dereference", 'n', false)]) {
+    let options = match Options::read(
+        &words[1..],
+        "sfnTvrt:",
+        &[("symbolic", 's', false), ("force", 'f', false), ("no-dereference", 'n', false)],
+    ) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("ln: {why}")),
     };
@@ -348,11 +374,15 @@ pub(super) fn chown(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("{}: {why}", words[0])),
     };
-    let Some((who_is, paths)) = options.rest.split_first() else { return shell.wrong(1, format!("{}: missing operand", words[0])) };
+    let Some((who_is, paths)) = options.rest.split_first() else {
+        return shell.wrong(1, format!("{}: missing operand", words[0]));
+    };
     let (user, group) = if words[0] == "chgrp" {
         ("", who_is.as_str())
     } else {
-        who_is.split_once([':', '.']).map_or((who_is.as_str(), ""), |(user, group)| (user, if group.is_empty() { user } else { group }))
+        who_is
+            .split_once([':', '.'])
+            .map_or((who_is.as_str(), ""), |(user, group)| (user, if group.is_empty() { user } else { group }))
     };
     let paths = spread(shell, paths, options.has('R'));
     each(shell, &words[0], "changing ownership of", &paths, |files, who, place| {
@@ -376,7 +406,9 @@ pub(super) fn install(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("install: {why}")),
     };
-    let Some(wanted) = mode(options.value('m').unwrap_or("0755"), 0, false) else { return shell.wrong(1, "install: invalid mode") };
+    let Some(wanted) = mode(options.value('m').unwrap_or("0755"), 0, false) else {
+        return shell.wrong(1, "install: invalid mode");
+    };
     let (owner, group) = (options.value('o').map(str::to_owned), options.value('g').map(str::to_owned));
     if (owner.is_some() || group.is_some()) && shell.user != "root" {
         return shell.wrong(1, "install: cannot change ownership: Operation not permitted");
@@ -423,7 +455,8 @@ pub(super) fn mktemp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("mktemp: {why}")),
     };
-    let folder = options.value('p').map(str::to_owned).or_else(|| shell.get("TMPDIR")).unwrap_or_else(|| "/tmp".to_owned());
+    let folder =
+        options.value('p').map(str::to_owned).or_else(|| shell.get("TMPDIR")).unwrap_or_else(|| "/tmp".to_owned());
     let template = options.rest.first().cloned();
     let base = match &template {
         Some(template) if !options.has('p') && !options.has('t') => template.clone(),
@@ -446,7 +479,8 @@ pub(super) fn mktemp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let place = shell.place(&name);
     let came = {
         let mut files = shell.files();
-        let made = if options.has('d') { files.make_folder(&who, &place) } else { files.write(&who, &place, b"", true) };
+        let made =
+            if options.has('d') { files.make_folder(&who, &place) } else { files.write(&who, &place, b"", true) };
         if let (Ok(()), Some(node)) = (made, files.look_mut(&place)) {
             node.mode = if node.is_folder() { 0o700 } else { 0o600 };
         }
@@ -474,7 +508,11 @@ pub(super) fn truncate(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("truncate: {why}")),
     };
-    let Some(size) = options.value('s').and_then(|text| text.parse::<usize>().ok()).filter(|size| *size <= super::super::state::OUTPUT) else {
+    let Some(size) = options
+        .value('s')
+        .and_then(|text| text.parse::<usize>().ok())
+        .filter(|size| *size <= super::super::state::OUTPUT)
+    else {
         return shell.wrong(1, "truncate: this drill knows -s with a number of bytes alone");
     };
     each(shell, "truncate", "cannot open", &options.rest, |files, who, place| {

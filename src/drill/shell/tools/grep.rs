@@ -6,10 +6,22 @@ use super::{lines, regex};
 use ::regex::Regex;
 
 const LONG: [(&str, char, bool); 16] = [
-    ("quiet", 'q', false), ("silent", 'q', false), ("extended-regexp", 'E', false), ("fixed-strings", 'F', false),
-    ("only-matching", 'o', false), ("count", 'c', false), ("invert-match", 'v', false), ("ignore-case", 'i', false),
-    ("line-number", 'n', false), ("line-regexp", 'x', false), ("word-regexp", 'w', false), ("max-count", 'm', true),
-    ("recursive", 'r', false), ("files-with-matches", 'l', false), ("no-messages", 's', false), ("regexp", 'e', true),
+    ("quiet", 'q', false),
+    ("silent", 'q', false),
+    ("extended-regexp", 'E', false),
+    ("fixed-strings", 'F', false),
+    ("only-matching", 'o', false),
+    ("count", 'c', false),
+    ("invert-match", 'v', false),
+    ("ignore-case", 'i', false),
+    ("line-number", 'n', false),
+    ("line-regexp", 'x', false),
+    ("word-regexp", 'w', false),
+    ("max-count", 'm', true),
+    ("recursive", 'r', false),
+    ("files-with-matches", 'l', false),
+    ("no-messages", 's', false),
+    ("regexp", 'e', true),
 ];
 
 pub(super) fn grep(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
@@ -105,13 +117,25 @@ impl<'o> Search<'o> {
     fn new(options: &'o Options, regex: Regex) -> Self {
         let number = |flag| options.value(flag).and_then(|text| text.parse::<usize>().ok());
         let around = number('C').unwrap_or(0);
-        Self { options, regex, most: number('m').unwrap_or(usize::MAX), before: number('B').unwrap_or(around), behind: number('A').unwrap_or(around) }
+        Self {
+            options,
+            regex,
+            most: number('m').unwrap_or(usize::MAX),
+            before: number('B').unwrap_or(around),
+            behind: number('A').unwrap_or(around),
+        }
     }
 
     fn one(&self, shell: &mut Shell<'_>, bytes: &[u8], path: &str, named: bool) -> Result<bool, Flow> {
         let has = |flag| self.options.has(flag);
         let all = lines(bytes);
-        let hits: Vec<usize> = all.iter().enumerate().filter(|(_, line)| self.regex.is_match(line) != has('v')).map(|(at, _)| at).take(self.most).collect();
+        let hits: Vec<usize> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| self.regex.is_match(line) != has('v'))
+            .map(|(at, _)| at)
+            .take(self.most)
+            .collect();
         let name = if path == "-" { "(standard input)" } else { path };
         let prefix = if named { format!("{name}:") } else { String::new() };
         if has('q') {

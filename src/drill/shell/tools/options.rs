@@ -22,12 +22,17 @@ impl Options {
                 break;
             }
             if let Some(name) = word.strip_prefix("--") {
-                let (name, given) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value.to_owned())));
+                let (name, given) =
+                    name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value.to_owned())));
                 let known = long.iter().find(|(known, ..)| *known == name);
-                let Some((_, letter, takes)) = known else { return Err(format!("this drill does not know the option --{name}")) };
+                let Some((_, letter, takes)) = known else {
+                    return Err(format!("this drill does not know the option --{name}"));
+                };
                 let value = match (given, takes) {
                     (Some(value), _) => Some(value),
-                    (None, true) => Some(words.next().cloned().ok_or_else(|| format!("option '--{name}' requires an argument"))?),
+                    (None, true) => {
+                        Some(words.next().cloned().ok_or_else(|| format!("option '--{name}' requires an argument"))?)
+                    }
                     (None, false) => None,
                 };
                 out.flags.push((*letter, value));

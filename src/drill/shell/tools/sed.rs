@@ -221,7 +221,8 @@ impl Read<'_> {
                 let mark = self.peek().ok_or("unterminated `y' command")?;
                 self.at += 1;
                 let (from, to) = (self.between(mark, false)?, self.between(mark, false)?);
-                let (from, to): (Vec<char>, Vec<char>) = (from.replace("\\n", "\n").chars().collect(), to.replace("\\n", "\n").chars().collect());
+                let (from, to): (Vec<char>, Vec<char>) =
+                    (from.replace("\\n", "\n").chars().collect(), to.replace("\\n", "\n").chars().collect());
                 if from.len() != to.len() {
                     return Err("strings for `y' command are different lengths".to_owned());
                 }
@@ -337,7 +338,8 @@ fn written(parts: &[Part], found: &::regex::Captures<'_>) -> String {
             _ => text.to_owned(),
         };
         if let (Some(way), Some(first)) = (once.filter(|_| !text.is_empty()), text.chars().next()) {
-            let changed: String = if way == 'u' { first.to_uppercase().collect() } else { first.to_lowercase().collect() };
+            let changed: String =
+                if way == 'u' { first.to_uppercase().collect() } else { first.to_lowercase().collect() };
             text.replace_range(..first.len_utf8(), &changed);
             once = None;
         }
@@ -417,7 +419,10 @@ impl Machine {
             Address::Line(line) => self.next == *line,
             Address::Last => self.is_last(),
             Address::Match(regex) => self.matches(regex.as_ref()),
-            Address::Step(first, step) => self.next >= *first && if *step == 0 { self.next == *first } else { (self.next - first).is_multiple_of(*step) },
+            Address::Step(first, step) => {
+                self.next >= *first
+                    && if *step == 0 { self.next == *first } else { (self.next - first).is_multiple_of(*step) }
+            }
         }
     }
 
@@ -466,7 +471,8 @@ impl Machine {
     fn commands_of(&mut self, commands: &mut [Command]) -> Result<Turn, String> {
         let mut at = 0;
         while at < commands.len() {
-            self.steps += 1;
+            // What is long takes longer.
+            self.steps += 1 + self.space.len() / 64;
             if self.steps > STEPS || self.out.len() + self.space.len() + self.hold.len() > OUTPUT {
                 return Err("more than this drill does in one call".to_owned());
             }
@@ -480,7 +486,8 @@ impl Machine {
                     if label.is_empty() {
                         return Ok(Turn::Next);
                     }
-                    let found = commands.iter().position(|command| matches!(&command.what, What::Label(name) if name == label));
+                    let found =
+                        commands.iter().position(|command| matches!(&command.what, What::Label(name) if name == label));
                     Some(found.ok_or_else(|| format!("can't find label for jump to `{label}'"))?)
                 }
                 _ => None,
@@ -594,7 +601,9 @@ pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let words: Vec<String> = words[1..]
         .iter()
         .filter(|word| {
-            let suffix = word.strip_prefix("-i").or_else(|| word.strip_prefix("--in-place").map(|rest| rest.trim_start_matches('=')));
+            let suffix = word
+                .strip_prefix("-i")
+                .or_else(|| word.strip_prefix("--in-place").map(|rest| rest.trim_start_matches('=')));
             if let Some(suffix) = suffix {
                 place = Some(suffix.to_owned());
             }
@@ -602,7 +611,11 @@ pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         })
         .cloned()
         .collect();
-    let mut options = match Options::read(&words, "nErse:f:", &[("quiet", 'n', false), ("regexp-extended", 'E', false), ("expression", 'e', true)]) {
+    let mut options = match Options::read(
+        &words,
+        "nErse:f:",
+        &[("quiet", 'n', false), ("regexp-extended", 'E', false), ("expression", 'e', true)],
+    ) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("sed: {why}")),
     };
@@ -622,9 +635,28 @@ pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let program = program.join("\n");
     let extended = options.has('E') || options.has('r');
     let make = |text: &[u8]| -> Result<Machine, String> {
-        let mut read = Read { all: program.chars().collect(), at: 0, extended, commands: Vec::new(), open: Vec::new(), name: "-e expression #1" };
+        let mut read = Read {
+            all: program.chars().collect(),
+            at: 0,
+            extended,
+            commands: Vec::new(),
+            open: Vec::new(),
+            name: "-e expression #1",
+        };
         read.program()?;
-        Ok(Machine { commands: read.commands, quiet: options.has('n'), lines: lines(text), next: 0, space: String::new(), hold: String::new(), last: None, out: String::new(), behind: Vec::new(), replaced: false, steps: 0 })
+        Ok(Machine {
+            commands: read.commands,
+            quiet: options.has('n'),
+            lines: lines(text),
+            next: 0,
+            space: String::new(),
+            hold: String::new(),
+            last: None,
+            out: String::new(),
+            behind: Vec::new(),
+            replaced: false,
+            steps: 0,
+        })
     };
     if let Some(suffix) = place {
         return in_place(shell, &options.rest, &suffix, &make);
@@ -659,7 +691,12 @@ fn worked(machine: Result<Machine, String>, ended: bool) -> Result<(String, i32)
     Ok((out, code))
 }
 
-fn in_place(shell: &mut Shell<'_>, paths: &[String], suffix: &str, make: &impl Fn(&[u8]) -> Result<Machine, String>) -> Result<i32, Flow> {
+fn in_place(
+    shell: &mut Shell<'_>,
+    paths: &[String],
+    suffix: &str,
+    make: &impl Fn(&[u8]) -> Result<Machine, String>,
+) -> Result<i32, Flow> {
     let mut status = 0;
     for path in paths {
         let bytes = match shell.read_file(path) {

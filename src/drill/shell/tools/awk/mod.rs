@@ -32,7 +32,10 @@ pub(super) fn awk(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let mut awk = Awk::new(&program);
     awk.environment(&shell.exported());
     if let Some(separator) = &options.separator {
-        awk.set("FS", Value::Text(if separator == "t" { "\t".to_owned() } else { super::super::escapes::ansi(separator) }));
+        awk.set(
+            "FS",
+            Value::Text(if separator == "t" { "\t".to_owned() } else { super::super::escapes::ansi(separator) }),
+        );
     }
     for (name, text) in &options.variables {
         awk.set(name, Value::given(&super::super::escapes::ansi(text)));
@@ -119,7 +122,8 @@ fn played(shell: &mut Shell<'_>, awk: &mut Awk<'_>, rest: &[String]) -> Result<i
                 continue;
             }
             any = true;
-            let bytes = if word == "-" { shell.input().map_err(|_| "can't read".to_owned()) } else { shell.read_file(word) };
+            let bytes =
+                if word == "-" { shell.input().map_err(|_| "can't read".to_owned()) } else { shell.read_file(word) };
             match bytes {
                 Ok(bytes) => over = awk.file(word, &bytes)?,
                 Err(why) => {

@@ -133,7 +133,11 @@ impl Reader {
     }
 
     fn must(&mut self, sign: &str) -> Result<(), String> {
-        if self.take(sign) { Ok(()) } else { Err(format!("syntax error: {sign} is expected, and there is {}", self.here())) }
+        if self.take(sign) {
+            Ok(())
+        } else {
+            Err(format!("syntax error: {sign} is expected, and there is {}", self.here()))
+        }
     }
 
     fn here(&self) -> String {
@@ -269,9 +273,12 @@ impl Reader {
     fn for_in(&mut self) -> Result<Statement, String> {
         self.must("(")?;
         let kept = self.at;
-        if let (Token::Name(name), Some(Token::Sign("in")), Some(Token::Name(list)), Some(Token::Sign(")"))) =
-            (self.peek().clone(), self.tokens.get(kept + 1), self.tokens.get(kept + 2).cloned(), self.tokens.get(kept + 3))
-        {
+        if let (Token::Name(name), Some(Token::Sign("in")), Some(Token::Name(list)), Some(Token::Sign(")"))) = (
+            self.peek().clone(),
+            self.tokens.get(kept + 1),
+            self.tokens.get(kept + 2).cloned(),
+            self.tokens.get(kept + 3),
+        ) {
             self.at += 4;
             return Ok(Statement::Each(name, list, self.body()?));
         }
@@ -287,7 +294,8 @@ impl Reader {
     }
 
     fn simple(&mut self) -> Result<Statement, String> {
-        let ends = |reader: &Self| matches!(reader.peek(), Token::Newline | Token::End) || reader.is(";") || reader.is("}");
+        let ends =
+            |reader: &Self| matches!(reader.peek(), Token::Newline | Token::End) || reader.is(";") || reader.is("}");
         Ok(match self.peek() {
             Token::Sign("print" | "printf") => return self.printed(),
             Token::Sign("break") => {
@@ -341,7 +349,10 @@ impl Reader {
     fn printed(&mut self) -> Result<Statement, String> {
         let formatted = self.is("printf");
         self.at += 1;
-        let ends = |reader: &Self| matches!(reader.peek(), Token::Newline | Token::End) || [";", "}", ">", ">>", "|"].iter().any(|sign| reader.is(sign));
+        let ends = |reader: &Self| {
+            matches!(reader.peek(), Token::Newline | Token::End)
+                || [";", "}", ">", ">>", "|"].iter().any(|sign| reader.is(sign))
+        };
         self.print = true;
         let mut all = Vec::new();
         while !ends(self) {
@@ -376,7 +387,8 @@ impl Reader {
     fn assigned(&mut self) -> Result<Expr, String> {
         let left = self.choice()?;
         let is_place = matches!(left, Expr::Var(_) | Expr::Item(..) | Expr::Field(_));
-        let sign = ["=", "+=", "-=", "*=", "/=", "%=", "^="].into_iter().find(|sign| self.is(sign)).filter(|_| is_place);
+        let sign =
+            ["=", "+=", "-=", "*=", "/=", "%=", "^="].into_iter().find(|sign| self.is(sign)).filter(|_| is_place);
         let Some(sign) = sign else { return Ok(left) };
         self.at += 1;
         self.lines(false);
@@ -451,7 +463,10 @@ impl Reader {
 
     fn compared(&mut self) -> Result<Expr, String> {
         let left = self.concat()?;
-        let sign = ["<=", "==", "!=", ">=", "<", ">"].into_iter().find(|sign| self.is(sign)).filter(|sign| *sign != ">" || !self.print);
+        let sign = ["<=", "==", "!=", ">=", "<", ">"]
+            .into_iter()
+            .find(|sign| self.is(sign))
+            .filter(|sign| *sign != ">" || !self.print);
         let Some(sign) = sign else { return Ok(left) };
         self.at += 1;
         Ok(Expr::Two(sign, Box::new(left), Box::new(self.concat()?)))

@@ -67,7 +67,16 @@ impl<'p> Awk<'p> {
             steps: 0,
             chance: 1,
         };
-        for (name, text) in [("FS", " "), ("OFS", " "), ("ORS", "\n"), ("RS", "\n"), ("SUBSEP", "\u{1c}"), ("FILENAME", ""), ("CONVFMT", "%.6g"), ("OFMT", "%.6g")] {
+        for (name, text) in [
+            ("FS", " "),
+            ("OFS", " "),
+            ("ORS", "\n"),
+            ("RS", "\n"),
+            ("SUBSEP", "\u{1c}"),
+            ("FILENAME", ""),
+            ("CONVFMT", "%.6g"),
+            ("OFMT", "%.6g"),
+        ] {
             awk.set(name, Value::Text(text.to_owned()));
         }
         for name in ["NR", "NF", "FNR", "RSTART"] {
@@ -221,7 +230,8 @@ impl<'p> Awk<'p> {
                 self.eval(expr)?;
             }
             Statement::Print(words, to) => {
-                let texts: Result<Vec<String>, String> = words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
+                let texts: Result<Vec<String>, String> =
+                    words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
                 let text = if words.is_empty() { self.line.clone() } else { texts?.join(&self.value("OFS").text()) };
                 let text = text + &self.value("ORS").text();
                 self.put(&text, to.as_ref())?;
@@ -410,7 +420,8 @@ impl<'p> Awk<'p> {
     }
 
     fn key(&mut self, index: &[Expr]) -> Result<String, String> {
-        let texts: Result<Vec<String>, String> = index.iter().map(|one| self.eval(one).map(|value| value.text())).collect();
+        let texts: Result<Vec<String>, String> =
+            index.iter().map(|one| self.eval(one).map(|value| value.text())).collect();
         Ok(texts?.join(&self.value("SUBSEP").text()))
     }
 
@@ -422,7 +433,11 @@ impl<'p> Awk<'p> {
 
     fn field(&mut self, index: &Expr) -> Result<usize, String> {
         let number = self.eval(index)?.number();
-        if (0.0..=FIELDS as f64).contains(&number) { Ok(number as usize) } else { Err(format!("there is no field {number}")) }
+        if (0.0..=FIELDS as f64).contains(&number) {
+            Ok(number as usize)
+        } else {
+            Err(format!("there is no field {number}"))
+        }
     }
 
     pub(super) fn assign(&mut self, place: &Expr, value: Value) -> Result<(), String> {
@@ -525,6 +540,8 @@ impl<'p> Awk<'p> {
         Ok(match sign {
             " " => {
                 let text = left.text() + &right.text();
+                // What is long takes longer.
+                self.steps += text.len() as u32 / 256;
                 if text.len() > OUTPUT {
                     return Err("a longer text than this drill takes".to_owned());
                 }
@@ -561,7 +578,9 @@ impl<'p> Awk<'p> {
         self.frames.pop();
         match came? {
             Some(Ends::Return(value)) => Ok(value),
-            Some(Ends::Exit(_) | Ends::Next) => Err("this drill knows exit and next outside of functions alone".to_owned()),
+            Some(Ends::Exit(_) | Ends::Next) => {
+                Err("this drill knows exit and next outside of functions alone".to_owned())
+            }
             _ => Ok(Value::Nothing),
         }
     }

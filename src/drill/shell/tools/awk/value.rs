@@ -43,7 +43,11 @@ impl Value {
     /// A text that came from outside.
     pub(super) fn given(text: &str) -> Self {
         let (number, length) = leading(text);
-        if length > 0 && text[length..].trim().is_empty() { Self::Both(text.to_owned(), number) } else { Self::Text(text.to_owned()) }
+        if length > 0 && text[length..].trim().is_empty() {
+            Self::Both(text.to_owned(), number)
+        } else {
+            Self::Text(text.to_owned())
+        }
     }
 
     pub(super) fn number(&self) -> f64 {
