@@ -14,6 +14,7 @@ mod param;
 mod parse;
 mod pattern;
 mod redirect;
+mod simple;
 mod state;
 mod test_expr;
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Shell<'_> {
                 }
                 IoRedirect::OutputAndError(word, append) => {
                     let path = self.text(&word.value)?;
-                    let done = self.open_path(1, if *append { &Kind::Append } else { &Kind::Write }, &path)?;
+                    let done = self.open_path(1, if *append { &Kind::Append } else { &Kind::Write }, &path);
                     if let Some(fd) = self.fds.get(&1).cloned().filter(|_| done) {
                         self.fds.insert(2, fd);
                     }
@@ -72,9 +72,9 @@ impl Shell<'_> {
                     self.complain(format!("{}: ambiguous redirect", word.value));
                     return Ok(false);
                 };
-                self.open_path(fd, kind, &path)
+                Ok(self.open_path(fd, kind, &path))
             }
-            Target::Fd(from) => self.duplicate(fd, &from.to_string()),
+            Target::Fd(from) => Ok(self.duplicate(fd, &from.to_string())),
             Target::Duplicate(word) => {
                 let from = self.text(&word.value)?;
                 if from.parse::<i32>().is_err()
@@ -83,37 +83,37 @@ impl Shell<'_> {
                     && matches!(kind, Kind::DuplicateOutput)
                 {
                     // `>&file` is both outputs.
-                    let done = self.open_path(1, &Kind::Write, &from)?;
-                    return Ok(done && self.duplicate(2, "1")?);
+                    let done = self.open_path(1, &Kind::Write, &from);
+                    return Ok(done && self.duplicate(2, "1"));
                 }
-                self.duplicate(fd, &from)
+                Ok(self.duplicate(fd, &from))
             }
             Target::ProcessSubstitution(substitution, body) => {
                 let path = self.process(substitution, body)?;
-                self.open_path(fd, kind, &path)
+                Ok(self.open_path(fd, kind, &path))
             }
         }
     }
 
-    fn duplicate(&mut self, fd: i32, from: &str) -> Result<bool, Flow> {
+    fn duplicate(&mut self, fd: i32, from: &str) -> bool {
         if from == "-" {
             self.fds.remove(&fd);
-            return Ok(true);
+            return true;
         }
         let (number, moved) = from.strip_suffix('-').map_or((from, false), |number| (number, true));
         let found = number.parse::<i32>().ok().and_then(|number| Some((number, self.fds.get(&number)?.clone())));
         let Some((number, found)) = found else {
             self.complain(format!("{from}: Bad file descriptor"));
-            return Ok(false);
+            return false;
         };
         self.fds.insert(fd, found);
         if moved {
             self.fds.remove(&number);
         }
-        Ok(true)
+        true
     }
 
-    fn open_path(&mut self, fd: i32, kind: &Kind, path: &str) -> Result<bool, Flow> {
+    fn open_path(&mut self, fd: i32, kind: &Kind, path: &str) -> bool {
         let opened = match kind {
             Kind::Read | Kind::DuplicateInput => self.open_input(path),
             _ => self.open_output(path, kind),
@@ -121,11 +121,11 @@ impl Shell<'_> {
         match opened {
             Ok(opened) => {
                 self.fds.insert(fd, opened);
-                Ok(true)
+                true
             }
             Err(why) => {
                 self.complain(format!("{path}: {why}"));
-                Ok(false)
+                false
             }
         }
     }

@@ -347,6 +347,7 @@ impl<'w> Shell<'w> {
     }
 
     /// Says what is wrong, as a tool does, and gives the status.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what a tool returns")]
     pub(super) fn wrong(&mut self, code: i32, text: impl std::fmt::Display) -> Outcome {
         self.say(&format!("{text}\n"));
         Ok(code)

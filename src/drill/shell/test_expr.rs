@@ -18,7 +18,7 @@ impl Shell<'_> {
             Expr::Parenthesized(inner) => self.holds(inner),
             Expr::UnaryTest(op, word) => {
                 let text = self.text(&word.value)?;
-                self.one(op, &text)
+                Ok(self.one(op, &text))
             }
             Expr::BinaryTest(op, left, right) => {
                 let left = self.text(&left.value)?;
@@ -100,7 +100,7 @@ impl Shell<'_> {
             },
             TestExpr::Not(inner) => self.truth(inner)?.map(|holds| !holds),
             TestExpr::Parenthesized(inner) => self.truth(inner)?,
-            TestExpr::UnaryTest(op, text) => Ok(self.one(op, text)?),
+            TestExpr::UnaryTest(op, text) => Ok(self.one(op, text)),
             TestExpr::BinaryTest(op, left, right) => self.two(op, left, right),
         })
     }
@@ -133,15 +133,15 @@ impl Shell<'_> {
         })
     }
 
-    fn one(&mut self, op: &One, text: &str) -> Result<bool, Flow> {
-        Ok(match op {
+    fn one(&mut self, op: &One, text: &str) -> bool {
+        match op {
             One::StringHasZeroLength => text.is_empty(),
             One::StringHasNonZeroLength => !text.is_empty(),
             One::ShellVariableIsSetAndAssigned => self.is_set(text),
             One::ShellOptionEnabled => self.option(text).unwrap_or(false),
             One::FdIsOpenTerminal | One::ShellVariableIsSetAndNameRef => false,
             _ => self.file_is(op, text),
-        })
+        }
     }
 
     fn file_is(&mut self, op: &One, path: &str) -> bool {

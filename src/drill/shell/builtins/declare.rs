@@ -152,6 +152,7 @@ impl Shell<'_> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn unset(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (flags, names): (Vec<&String>, Vec<&String>) = words[1..].iter().partition(|word| word.starts_with('-'));
     let (functions, variables) = (flags.iter().any(|flag| *flag == "-f"), flags.iter().any(|flag| *flag == "-v"));

@@ -68,6 +68,7 @@ fn listed(shell: &mut Shell<'_>, names: &[&String]) -> Outcome {
     Ok(0)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn wait(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let pids: Vec<&String> = words[1..].iter().filter(|word| !word.starts_with('-')).collect();
     if pids.is_empty() {

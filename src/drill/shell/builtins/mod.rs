@@ -49,7 +49,7 @@ pub(super) fn of(name: &str) -> Option<Builtin> {
         "command" | "builtin" => command,
         "type" => kind,
         "exec" => |shell, words| shell.exec(&words[1..], std::iter::empty()),
-        "exit" => |shell, words| Err(Flow::Exit(code(shell, words)?)),
+        "exit" => |shell, words| Err(Flow::Exit(code(shell, words))),
         "return" => leave_function,
         "break" => |shell, words| leave(shell, words, Flow::Break),
         "continue" => |shell, words| leave(shell, words, Flow::Continue),
@@ -58,13 +58,13 @@ pub(super) fn of(name: &str) -> Option<Builtin> {
 }
 
 /// What `exit` and `return` were given.
-fn code(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
+fn code(shell: &mut Shell<'_>, words: &[String]) -> i32 {
     match words.get(1).map(|word| word.parse::<i64>()) {
-        None => Ok(shell.status),
-        Some(Ok(code)) => Ok((code & 255) as i32),
+        None => shell.status,
+        Some(Ok(code)) => (code & 255) as i32,
         Some(Err(_)) => {
             shell.complain(format!("{}: {}: numeric argument required", words[0], words[1]));
-            Ok(2)
+            2
         }
     }
 }
@@ -74,7 +74,7 @@ fn leave_function(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         shell.complain("return: can only `return' from a function or sourced script");
         return Ok(2);
     }
-    Err(Flow::Return(code(shell, words)?))
+    Err(Flow::Return(code(shell, words)))
 }
 
 fn leave(shell: &mut Shell<'_>, words: &[String], flow: fn(u32) -> Flow) -> Outcome {

@@ -57,7 +57,7 @@ fn told(words: &[String]) -> Result<Told, String> {
                 'a' => told.array = Some(value()?),
                 'd' => told.delimiter = value()?.bytes().next().unwrap_or(0),
                 'n' | 'N' => {
-                    told.most = Some((value()?.parse().map_err(|_| "invalid number".to_owned())?, flag == 'N'))
+                    told.most = Some((value()?.parse().map_err(|_| "invalid number".to_owned())?, flag == 'N'));
                 }
                 'u' => told.fd = value()?.parse().map_err(|_| "invalid file descriptor specification".to_owned())?,
                 other => return Err(format!("-{other}: invalid option")),

@@ -138,6 +138,7 @@ pub(super) fn set(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     Ok(0)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn shopt(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (flags, names): (Vec<&String>, Vec<&String>) = words[1..].iter().partition(|word| word.starts_with('-'));
     let on = flags.iter().any(|flag| *flag == "-s");
@@ -154,6 +155,7 @@ pub(super) fn shopt(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     Ok(status)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn shift(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let count = words.get(1).map_or(Ok(1), |word| word.parse::<usize>());
     match count {
@@ -223,7 +225,7 @@ pub(super) fn getopts(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             }
         }
     } else if known.is_none() {
-        said = "?".to_owned();
+        "?".clone_into(&mut said);
         if silent {
             value = Some(flag.to_string());
         } else {

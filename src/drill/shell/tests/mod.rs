@@ -6,6 +6,7 @@ mod tools;
 mod world;
 
 use super::{Call, Done, Ended, Files, Job, Outside, Stream, run};
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
@@ -107,9 +108,10 @@ pub(super) fn same(scripts: &[&str]) {
         let (out, err, code) = here(script);
         let (real_out, real_err, real_code) = there(script);
         if (&out, code) != (&real_out, real_code) {
-            wrong.push_str(&format!(
+            let _ = write!(
+                wrong,
                 "\n=== {script}\n--- here ({code})\n{out}{err}--- bash ({real_code})\n{real_out}{real_err}"
-            ));
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

@@ -4,6 +4,7 @@ use super::super::files::{Access, Who};
 use super::super::{Ended, Files, Job, parse, run};
 use super::{Alone, files, here, job};
 use proptest::prelude::*;
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
 fn said(script: &str) -> String {
@@ -164,7 +165,7 @@ fn blocks(page: &str) -> Vec<String> {
         match &mut now {
             None if line.starts_with("```bash") => now = Some(String::new()),
             Some(_) if line == "```" => out.extend(now.take()),
-            Some(block) => block.push_str(&format!("{line}\n")),
+            Some(block) => drop(writeln!(block, "{line}")),
             None => {}
         }
     }

@@ -6,6 +6,7 @@ use super::options::Options;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
 /// What gzip makes of bytes.
@@ -141,7 +142,7 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
         return shell.wrong(2, "tar: Cowardly refusing to create an empty archive");
     }
     let (mut bytes, mut status, mut listed) = (Vec::new(), 0, String::new());
-    let excluded: Vec<_> = options.values('E').map(|text| super::super::pattern::Pattern::new(text)).collect();
+    let excluded: Vec<_> = options.values('E').map(super::super::pattern::Pattern::new).collect();
     for path in &options.rest {
         let place = within(shell, options, path);
         let all: Vec<(String, Node)> = {
@@ -168,7 +169,7 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
                 status = shell.wrong(2, format!("tar: {name}: this drill knows names of up to 100 bytes"))?;
                 continue;
             }
-            listed.push_str(&format!("{name}\n"));
+            let _ = writeln!(listed, "{name}");
         }
         if bytes.len() > OUTPUT {
             return shell.wrong(2, "tar: more than this drill takes");

@@ -79,12 +79,11 @@ pub(super) fn base64(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     Ok(i32::from(!whole))
 }
 
+/// What is in two files.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// The two files of a comparison.
-fn pair(
-    shell: &mut Shell<'_>,
-    tool: &str,
-    paths: &[String],
-) -> Result<Result<(Vec<u8>, Vec<u8>), i32>, super::super::state::Flow> {
+fn pair(shell: &mut Shell<'_>, tool: &str, paths: &[String]) -> Result<Result<Pair, i32>, super::super::state::Flow> {
     let [left, right] = paths else { return shell.wrong(2, format!("{tool}: this drill compares two files")).map(Err) };
     let (inputs, whole) = shell.inputs(tool, &[left.clone(), right.clone()])?;
     let mut inputs = inputs.into_iter().map(|(_, bytes)| bytes);
@@ -112,12 +111,12 @@ pub(super) fn cmp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (one, two) = (&options.rest[0], &options.rest[1]);
     match left.iter().zip(&right).position(|(left, right)| left != right) {
         Some(at) => {
-            let line = left[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = memchr::memchr_iter(b'\n', &left[..at]).count() + 1;
             shell.out(format!("{one} {two} differ: byte {}, line {line}\n", at + 1))?;
         }
         None => {
             let (short, bytes) = if left.len() < right.len() { (one, &left) } else { (two, &right) };
-            let line = bytes.iter().filter(|byte| **byte == b'\n').count();
+            let line = memchr::memchr_iter(b'\n', bytes).count();
             shell.say(&format!("cmp: EOF on {short} after byte {}, line {line}\n", bytes.len()));
         }
     }
@@ -185,7 +184,7 @@ fn told(left: &[String], right: &[String]) -> String {
             (_, true) => format!("{}d{to}", range(from_left, at)),
             _ => format!("{}c{}", range(from_left, at), range(from_right, to)),
         };
-        out.push_str(&format!("{what}\n"));
+        let _ = writeln!(out, "{what}");
         out.extend(gone.iter().map(|line| format!("< {line}\n")));
         if !gone.is_empty() && !new.is_empty() {
             out.push_str("---\n");

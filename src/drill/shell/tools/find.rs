@@ -352,7 +352,7 @@ fn printed(shell: &Shell<'_>, format: &str, seen: &Seen<'_>) -> Result<String, S
         }
         let letter = all.next().unwrap_or('%');
         let below = seen.path.strip_prefix(seen.root).unwrap_or(seen.path).trim_start_matches('/');
-        out.push_str(&match letter {
+        let text = match letter {
             '%' => "%".to_owned(),
             'p' => seen.path.to_owned(),
             'P' => below.to_owned(),
@@ -380,7 +380,8 @@ fn printed(shell: &Shell<'_>, format: &str, seen: &Seen<'_>) -> Result<String, S
                 None => return Err("T".to_owned()),
             },
             odd => return Err(odd.to_string()),
-        });
+        };
+        out.push_str(&text);
     }
     Ok(out)
 }

@@ -4,6 +4,7 @@ use super::super::state::{Flow, Outcome, Shell};
 use super::options::Options;
 use super::{lines, regex};
 use ::regex::Regex;
+use std::fmt::Write as _;
 
 const LONG: [(&str, char, bool); 16] = [
     ("quiet", 'q', false),
@@ -159,9 +160,9 @@ impl<'o> Search<'o> {
                 out.push_str("--\n");
             }
             let to = (hit + self.behind).min(all.len() - 1);
-            for at in from..=to {
+            for (at, line) in all.iter().enumerate().take(to + 1).skip(from) {
                 let is_hit = hits.binary_search(&at).is_ok();
-                self.line(&all[at], at, is_hit, if named { name } else { "" }, &mut out);
+                self.line(line, at, is_hit, if named { name } else { "" }, &mut out);
             }
             shown = Some(to.max(shown.unwrap_or(0)));
         }
@@ -176,15 +177,15 @@ impl<'o> Search<'o> {
             prefix = format!("{name}{mark}");
         }
         if self.options.has('n') {
-            prefix.push_str(&format!("{}{mark}", at + 1));
+            let _ = write!(prefix, "{}{mark}", at + 1);
         }
         if !self.options.has('o') {
-            out.push_str(&format!("{prefix}{line}\n"));
+            let _ = writeln!(out, "{prefix}{line}");
             return;
         }
         if is_hit && !self.options.has('v') {
             for found in self.regex.find_iter(line).filter(|found| !found.is_empty()) {
-                out.push_str(&format!("{prefix}{}\n", found.as_str()));
+                let _ = writeln!(out, "{prefix}{}", found.as_str());
             }
         }
     }

@@ -4,6 +4,7 @@ use super::super::files::{Kind, Node};
 use super::super::state::{Outcome, Shell};
 use super::options::Options;
 use super::{date, users};
+use std::fmt::Write as _;
 
 /// `drwxr-xr-x`
 pub(super) fn rights(node: &Node) -> String {
@@ -58,7 +59,7 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     rows(single, &options, shell.now(), &mut out);
     for (index, (path, place)) in folders.iter().enumerate() {
         if several {
-            out.push_str(&format!("{}{path}:\n", if index > 0 || count > 0 { "\n" } else { "" }));
+            let _ = writeln!(out, "{}{path}:", if index > 0 || count > 0 { "\n" } else { "" });
         }
         let inner: Vec<Row> = {
             let files = shell.files();
@@ -74,7 +75,7 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         };
         if options.has('l') || options.has('n') {
             let blocks: usize = inner.iter().map(|row| row.node.size().div_ceil(4096) * 4).sum();
-            out.push_str(&format!("total {blocks}\n"));
+            let _ = writeln!(out, "total {blocks}");
         }
         rows(inner, &options, shell.now(), &mut out);
     }
@@ -111,13 +112,14 @@ fn rows(mut rows: Vec<Row>, options: &Options, now: f64, out: &mut String) {
         let time = date::formatted(node.time, format).unwrap_or_default();
         let links = if node.is_folder() { 2 } else { 1 };
         let to = if let Kind::Link(to) = &node.kind { format!(" -> {to}") } else { String::new() };
-        out.push_str(&format!(
-            "{} {links} {:owner$} {:group$} {:>wide$} {time} {name}{to}\n",
+        let _ = writeln!(
+            out,
+            "{} {links} {:owner$} {:group$} {:>wide$} {time} {name}{to}",
             rights(node),
             who(&node.owner),
             who(&node.group),
             size(node)
-        ));
+        );
     }
 }
 
@@ -174,7 +176,7 @@ fn described(path: &str, node: &Node, format: &str) -> Result<String, char> {
             continue;
         }
         let letter = all.next().unwrap_or('%');
-        out.push_str(&match letter {
+        let text = match letter {
             '%' => "%".to_owned(),
             's' => node.size().to_string(),
             'a' => format!("{:o}", node.mode),
@@ -198,7 +200,8 @@ fn described(path: &str, node: &Node, format: &str) -> Result<String, char> {
             },
             'h' => "1".to_owned(),
             odd => return Err(odd),
-        });
+        };
+        out.push_str(&text);
     }
     Ok(out)
 }

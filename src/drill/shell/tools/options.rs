@@ -42,8 +42,7 @@ impl Options {
                 out.rest.push(word.clone());
                 continue;
             };
-            let mut flags = flags.char_indices();
-            while let Some((at, flag)) = flags.next() {
+            for (at, flag) in flags.char_indices() {
                 let Some(found) = spec.find(flag).filter(|_| flag != ':') else {
                     return Err(format!("this drill does not know the option -{flag}"));
                 };

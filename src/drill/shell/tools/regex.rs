@@ -2,6 +2,7 @@
 
 use super::super::pattern::in_class;
 use regex::{Regex, RegexBuilder};
+use std::fmt::Write as _;
 
 /// An extended one: of `grep -E`, `sed -E`, awk and `[[ =~ ]]`.
 pub(in super::super) fn extended(text: &str, anycase: bool) -> Result<Regex, String> {
@@ -43,9 +44,11 @@ pub(in super::super) fn translated(text: &str, extended: bool) -> Result<String,
                 begin = true;
             }
             '$' if !extended
-                && !(at == all.len() || all[at..].starts_with(&['\\', ')']) || all[at..].starts_with(&['\\', '|'])) =>
+                && at < all.len()
+                && !all[at..].starts_with(&['\\', ')'])
+                && !all[at..].starts_with(&['\\', '|']) =>
             {
-                out.push_str("\\$")
+                out.push_str("\\$");
             }
             '(' | '|' if extended => {
                 out.push(one);
@@ -102,7 +105,7 @@ fn class(all: &[char], at: &mut usize, out: &mut String) -> Result<(), String> {
                     .find(|end| all[*end] == ':' && all.get(end + 1) == Some(&']'))
                     .ok_or("Unmatched [")?;
                 let name: String = all[*at + 1..end].iter().collect();
-                out.push_str(&format!("[:{name}:]"));
+                let _ = write!(out, "[:{name}:]");
                 *at = end + 2;
             }
             '-' if *at > begin + 1 && all.get(*at).is_some_and(|next| *next != ']') => out.push('-'),

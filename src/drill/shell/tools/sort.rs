@@ -69,7 +69,7 @@ fn human(text: &str) -> f64 {
     let text = text.trim_start();
     let unit = text
         .chars()
-        .find(|one| one.is_ascii_alphabetic())
+        .find(char::is_ascii_alphabetic)
         .map_or(0, |one| "KMGTPE".find(one.to_ascii_uppercase()).map_or(0, |at| at as i32 + 1));
     number(text) * 1024_f64.powi(unit)
 }

@@ -114,7 +114,7 @@ pub(super) fn wc(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     for (name, bytes) in &inputs {
         let text = String::from_utf8_lossy(bytes);
         let count = |flag: &char| match flag {
-            'l' => bytes.iter().filter(|byte| **byte == b'\n').count(),
+            'l' => memchr::memchr_iter(b'\n', bytes).count(),
             'w' => text.split_whitespace().count(),
             'm' => text.chars().count(),
             _ => bytes.len(),
@@ -313,7 +313,9 @@ pub(super) fn seq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         (0..count.max(0.0) as usize).map(|index| format!("{:.digits$}", first + by * index as f64)).collect();
     if wide {
         let width = all.iter().map(String::len).max().unwrap_or(0);
-        all.iter_mut().for_each(|number| *number = format!("{}{number}", "0".repeat(width - number.len())));
+        for number in &mut all {
+            *number = format!("{}{number}", "0".repeat(width - number.len()));
+        }
     }
     if !all.is_empty() {
         shell.out(all.join(&separator) + "\n")?;

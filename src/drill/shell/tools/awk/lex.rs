@@ -50,7 +50,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
             '"' => out.push(Token::Text(text_of(&all, &mut at)?)),
             '/' if !divides(out.last()) => out.push(Token::Regex(regex_of(&all, &mut at)?)),
             one if one.is_ascii_digit() || one == '.' && all.get(at + 1).is_some_and(char::is_ascii_digit) => {
-                out.push(number_of(&all, &mut at)?)
+                out.push(number_of(&all, &mut at)?);
             }
             one if one.is_ascii_alphabetic() || one == '_' => {
                 let end = (at..all.len())

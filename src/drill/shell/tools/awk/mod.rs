@@ -1,6 +1,9 @@
 //! `awk`: the language of POSIX, but for `getline`, pipes and `system`.
 
+use std::fmt::Write as _;
 mod builtin;
+mod eval;
+mod expr;
 mod lex;
 mod read;
 mod run;
@@ -15,10 +18,10 @@ pub(super) fn awk(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("awk: {why}")),
     };
-    let mut text = options.files.is_empty().then(|| options.program.clone()).unwrap_or_default();
+    let mut text = if options.files.is_empty() { options.program.clone() } else { String::new() };
     for path in &options.files {
         match shell.read_file(path) {
-            Ok(bytes) => text.push_str(&format!("{}\n", String::from_utf8_lossy(&bytes))),
+            Ok(bytes) => drop(writeln!(text, "{}", String::from_utf8_lossy(&bytes))),
             Err(why) => return shell.wrong(2, format!("awk: can't open file {path}: {why}")),
         }
     }

@@ -95,7 +95,7 @@ pub(super) fn plain(number: f64) -> String {
     if number.is_infinite() {
         return if number < 0.0 { "-inf".to_owned() } else { "inf".to_owned() };
     }
-    if number == number.trunc() && number.abs() < 1e16 {
+    if number.fract() == 0.0 && number.abs() < 1e16 {
         return format!("{}", number as i64);
     }
     let text = general(number.abs(), 6, false);
