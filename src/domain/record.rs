@@ -438,10 +438,10 @@ impl Record {
     }
 }
 
-/// A clock that is further than this from that of the journal's server is told, in milliseconds.
+/// A clock that is further than this from that of the journal's server, or of this machine, is told, in milliseconds.
 const OFF_MS: u64 = 2000;
 
-/// `42.0 s behind`: how a clock stands to that of the journal's server, which is so many milliseconds ahead of it. `None`: near enough.
+/// `42.0 s behind`: how a clock stands to another (that of the journal's server), which is so many milliseconds ahead of it. `None`: near enough.
 pub fn clock_off(ahead_ms: i64) -> Option<String> {
     let off = ahead_ms.unsigned_abs();
     let which = if ahead_ms > 0 { "behind" } else { "ahead of" };

@@ -176,6 +176,8 @@ pub struct Acted {
     pub kept: bool,
     /// Before it is sent once more so long must pass: what the other side asked for, or what one leaves it.
     pub later: Option<Duration>,
+    /// How far the clock where it was done is ahead of this machine's, in milliseconds, when that was measured.
+    pub clock_ahead_ms: Option<i64>,
 }
 
 impl Acted {
@@ -191,6 +193,7 @@ impl Acted {
             broke: false,
             kept: false,
             later: None,
+            clock_ahead_ms: None,
         }
     }
 

@@ -125,7 +125,13 @@ async fn running_out_of_memory_is_told() {
     let docker = need!(docker);
     let mut source = local(docker);
     ask(&mut *source).await.unwrap();
-    let eater = docker.container("eater").option("--memory=8m").runs("x=a; while :; do x=$x$x; done").start();
+    // The engine learns of it from the container's cgroup: one that eats before that is watched, or that is gone with its only process
+    // before it is read, just ends with 137. So it eats when it is told to, in a process of its own.
+    let eats =
+        "while [ ! -e /go ]; do sleep 0.1; done; sh -c 'x=a; while :; do x=$x$x; done'; code=$?; sleep 1; exit $code";
+    let eater = docker.container("eater").option("--memory=8m").runs(eats).start();
+    until_container(&mut *source, &eater.id, "running container", |one| one.state == ContainerState::Running).await;
+    eater.exec("touch /go");
     let found = until_container(&mut *source, &eater.id, "container out of memory", |one| one.oom_killed).await;
     assert_eq!((found.state, found.exit_code), (ContainerState::Exited, Some(137)));
     assert_eq!(found.judge(&Limits::default()), Severity::Critical);

@@ -167,6 +167,23 @@ fn a_host_that_was_started_again_in_the_middle_leaves_its_step_unknown_until_som
 }
 
 #[test]
+fn a_host_whose_clock_is_off_is_told_with_the_step_and_how_far_stands_in_its_record() {
+    let (sshd, skew) = (need!(own_sshd), need!(skew));
+    let [_, preload] = &skew.ahead(-40)[..] else { panic!("env and a variable") };
+    sshd.force(&format!("export {preload}; exec sh -c \\\"$SSH_ORIGINAL_COMMAND\\\""));
+    let world = World::new(sshd, "");
+    let mut screen = world.start();
+    world.go();
+    assert!(screen.wait_exit().success(), "{}", screen.text());
+    let record = world.home.records().into_iter().find(|record| record["kind"] == "step.exit").unwrap();
+    let ahead = record["data"]["host_clock_ahead_ms"].as_i64().unwrap();
+    assert!((-42_000..=-39_000).contains(&ahead), "{record}");
+    let detail = record["data"]["detail"].as_str().unwrap();
+    assert!(detail.contains("; its clock is 4") || detail.contains("; its clock is 39."), "{detail}");
+    assert!(detail.ends_with(" s behind this machine's"), "{detail}");
+}
+
+#[test]
 fn a_script_of_another_user_is_kept_and_found_as_that_user() {
     let here = "it::durable::a_script_of_another_user_is_kept_and_found_as_that_user";
     let may = Command::new("sudo").args(["-n", "-u", "nobody", "--", "sh", "-c", "id -un"]).output();

@@ -140,6 +140,15 @@ pub struct Output {
     pub first: Option<Now>,
 }
 
+impl Output {
+    /// How far a clock is ahead of ours, in seconds, that showed this (seconds since 1970) right before the first byte left: that takes
+    /// half a round trip to come; what lies before it, a shell that starts, may take long.
+    pub fn ahead(&self, date: f64) -> Option<f64> {
+        let read = self.first?.since(self.sent).saturating_sub(self.round_trip / 2);
+        Some(date - (self.sent.wall.as_nanosecond() as f64 / 1e9 + read.as_secs_f64()))
+    }
+}
+
 /// Runs it on a living connection until `end`. The error says whether anything had left by then.
 pub(super) async fn run(master: &Master, input: &[u8], job: &Job<'_>, end: Instant) -> Result<Output, (bool, Error)> {
     let (mut out, mut err) = (Kept::output(job), Kept::errors(job));

@@ -2,20 +2,25 @@
 
 use super::merge::{Server, merge};
 use super::*;
+use crate::clock;
 use crate::journal::chain::tests::chain_of;
 use crate::journal::conformance::{all, begin_run, ended, entry, grants, new_run, note};
 use crate::journal::lease::TTL;
 use crate::journal::postgres::tests::Team;
+use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Found, Reader, Store, sqlite};
 use crate::lab::fault::Proxy;
 use crate::lab::need;
 use crate::lab::postgres::Postgres;
 use futures_util::StreamExt;
 use proptest::prelude::*;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 /// A machine whose way to the server can be cut.
 struct Machine {

@@ -20,7 +20,7 @@ use super::child::News;
 use super::lease::Held;
 use super::progress::{Progress, Results};
 use super::scene::Scene;
-use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState};
+use crate::domain::record::{Entry, RecordKind, RunOutcome, StepState, clock_off};
 use crate::domain::risk::Level;
 use crate::domain::text::clean;
 use crate::domain::time::day;
@@ -37,6 +37,7 @@ use crate::runbook::reach::Reached;
 use crate::runbook::{Answer, Approval, Approved, Glass, Plan};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex as SyncMutex};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -441,7 +442,11 @@ impl Run {
 
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {
         let output = std::mem::take(&mut self.step.output);
-        let detail = self.results.close(&mut self.step, state, detail);
+        let mut detail = self.results.close(&mut self.step, state, detail);
+        let clock = self.step.clock_ahead_ms.take();
+        if let Some(off) = clock.and_then(|ahead| clock_off(-ahead)) {
+            let _ = write!(detail, "; its clock is {off} this machine's");
+        }
         let state = if self.backwards { again::back(state) } else { state };
         if state == StepState::Undone {
             self.made.remove(&step);
@@ -450,6 +455,9 @@ impl Run {
         let mut data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
         if std::mem::take(&mut self.step.not_sent) {
             data["happened"] = false.into();
+        }
+        if let Some(ahead) = clock {
+            data["host_clock_ahead_ms"] = ahead.into();
         }
         if state == StepState::Running && !self.given(step).is_null() {
             data["outs"] = self.given(step);

@@ -3,7 +3,9 @@
 use crate::domain::Now;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::clean_lines;
+use crate::runbook::machine::Effect;
 use crate::runbook::{Answer, StepPermit};
+use crate::steps::Acted;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -32,6 +34,8 @@ pub(super) struct Progress {
     pub(super) later: Option<Instant>,
     /// Where it was done, its result is kept until the journal has it.
     pub(super) kept: bool,
+    /// How far the clock where it was done is ahead of this machine's, in milliseconds.
+    pub(super) clock_ahead_ms: Option<i64>,
     pub(super) output: String,
     /// What its checks warn of; empty: nothing.
     pub(super) warned: String,
@@ -43,9 +47,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Keeps what came back: harmless, both ends of it when it is long.
-    pub(super) fn keep(&mut self, output: &str) {
-        self.output = both_ends(output);
+    /// Keeps a text that came back: harmless, both ends of it when it is long.
+    pub(super) fn keep_text(&mut self, text: &str) {
+        self.output = both_ends(text);
+    }
+
+    /// Keeps what is known of a change beside what became of it.
+    pub(super) fn keep(&mut self, acted: &Acted) {
+        self.keep_text(&acted.output);
+        self.kept = acted.kept && !matches!(acted.effect, Effect::Unknown(_));
+        self.clock_ahead_ms = acted.clock_ahead_ms;
     }
 }
 

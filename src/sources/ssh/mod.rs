@@ -220,7 +220,7 @@ impl Past {
             pressure: rated.pressure.or(reading.pressure),
             oom_kills: reading.oom_kills,
             oom_recent: reading.oom_kills.map(|kills| self.oom.recent(now.mono, kills)),
-            clock_skew: skew(reading.date, output),
+            clock_skew: reading.date.and_then(|date| output.ahead(date)),
             uptime: reading.uptime,
             system: reading.system,
             disks: reading.disks,
@@ -239,13 +239,6 @@ fn notes(reading: &parse::Reading) -> Vec<String> {
         .filter(|(is, _)| *is)
         .map(|(_, note)| note.to_owned())
         .collect()
-}
-
-/// Their clock minus ours, in seconds. The clock is read right before the first word of the answer leaves, which takes half a round
-/// trip to come; what lies before that, a shell that starts, may take long.
-fn skew(date: Option<f64>, output: &Output) -> Option<f64> {
-    let read = output.first?.since(output.sent).saturating_sub(output.round_trip / 2);
-    Some(date? - (output.sent.wall.as_nanosecond() as f64 / 1e9 + read.as_secs_f64()))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ fn the_probe_runs_here_and_tells_everything() {
 #[test]
 fn the_clock_is_compared_half_a_round_trip_before_the_first_word() {
     let output = answer("", 1_795_621_400.0, Duration::from_millis(800));
-    let skew = skew(Some(1_795_621_403.7), &output).unwrap();
+    let skew = output.ahead(1_795_621_403.7).unwrap();
     assert!((skew - 3.0).abs() < 1e-3, "{skew}");
 }
 

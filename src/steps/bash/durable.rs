@@ -195,9 +195,11 @@ pub(super) struct Volume {
 }
 
 /// A word of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Word {
     Can,
+    /// What the clock there showed, in seconds since 1970.
+    Date(f64),
     /// It can't be kept there: why.
     Cannot(String),
     Started(State),
@@ -226,6 +228,11 @@ pub(super) fn words(answer: &[u8], mark: &str) -> Option<Vec<Word>> {
         let (word, value) = text.split_once(' ').unwrap_or((&text, ""));
         words.push(match word {
             "can" => Word::Can,
+            // One that tells no time is no reason not to read the rest.
+            "date" => match date(value) {
+                Some(date) => Word::Date(date),
+                None => continue,
+            },
             "cannot" => Word::Cannot(value.to_owned()),
             "started" => Word::Started(state(value)?),
             "exists" => Word::Exists(state(value)?),
@@ -242,6 +249,14 @@ pub(super) fn words(answer: &[u8], mark: &str) -> Option<Vec<Word>> {
         });
     }
     Some(words)
+}
+
+/// A `date` that knows no nanoseconds leaves something else behind the point: half a second is meant.
+fn date(text: &str) -> Option<f64> {
+    let (seconds, rest) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let known = rest.len() == 9 && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds: u32 = seconds.parse().ok()?;
+    Some(f64::from(seconds) + if known { format!("0.{rest}").parse().ok()? } else { 0.5 })
 }
 
 fn state(text: &str) -> Option<State> {

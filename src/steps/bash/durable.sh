@@ -98,6 +98,8 @@ quarterdeck_sweep() {
 
 # Begins what comes on the input, if its SHA-256 is $1: claims the directory first, so that a key begins once at most.
 quarterdeck_start() {
+  # First of all: when that arrives tells how far the clock here is off.
+  quarterdeck_say date "$(date +%s.%N)"
   QD_UMASK=$(umask)
   umask 077
   QD_TEXT=$(cat; echo x)

@@ -107,10 +107,20 @@ impl<'a> Remote<'a> {
     }
 
     async fn ask(&self, ask: &Ask<'_>, limit: Duration) -> Result<Vec<Word>, Unanswered> {
+        self.hear(ask, limit).await.map(|(words, _)| words)
+    }
+
+    /// The same, and how far the clock there is ahead, where the answer begins with what it shows.
+    async fn hear(&self, ask: &Ask<'_>, limit: Duration) -> Result<(Vec<Word>, Option<f64>), Unanswered> {
         let mark = format!("quarterdeck-{}", Uuid::new_v4().simple());
         let input = ask.input(&self.key, self.call.fence.attrs.sudo.as_deref(), &mark);
         let output = self.shell.send(&Job::script(input.expose_secret(), &[], limit)).await?;
-        let heard = words(&output.stdout, &mark).unwrap_or_default();
+        let mut heard = words(&output.stdout, &mark).unwrap_or_default();
+        let date = match heard.first() {
+            Some(Word::Date(date)) => Some(*date),
+            _ => None,
+        };
+        heard.retain(|word| !matches!(word, Word::Date(_)));
         if heard.is_empty() {
             let errors = harmless(self.call, &output.stderr);
             let lines: Vec<&str> = errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -121,7 +131,7 @@ impl<'a> Remote<'a> {
             let hint = "it takes a POSIX shell, and for `sudo` a right without a password";
             return Err(Unanswered { left, why: SourceError::new(format!("{}: {said}", self.call.on), hint) });
         }
-        Ok(heard)
+        Ok((heard, date.and_then(|date| output.ahead(date))))
     }
 
     /// Why nothing can be kept there.
@@ -140,7 +150,15 @@ impl<'a> Remote<'a> {
     /// Begins it, and follows it to its end.
     pub(super) async fn act(&self, script: &Script<'_>) -> Acted {
         let began = Instant::now();
-        let begun = self.ask(&Ask::Start(script), START).await;
+        let (begun, ahead) = match self.hear(&Ask::Start(script), START).await {
+            Ok((words, ahead)) => (Ok(words), ahead),
+            Err(why) => (Err(why), None),
+        };
+        Acted { clock_ahead_ms: ahead.map(|ahead| (ahead * 1e3) as i64), ..self.begun(began, begun).await }
+    }
+
+    /// What became of that it was to begin.
+    async fn begun(&self, began: Instant, begun: Result<Vec<Word>, Unanswered>) -> Acted {
         let not_begun = |why: &str| Effect::NotSent(format!("the script did not begin: {}", clean(why)));
         let effect = match begun.as_deref() {
             Ok([Word::Started(State::No(why)) | Word::Cannot(why), ..]) => not_begun(why),

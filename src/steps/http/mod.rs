@@ -89,15 +89,12 @@ impl Step for HttpStep {
         tracing::info!(step = permit.step(), on = call.on, "sending");
         match send(&call).await {
             Ok(answer) => Acted {
-                effect: Effect::Done(answer.sentence()),
                 output: answer.text(),
                 rows: answer.rows(),
                 names: answer.names(),
                 refused: answer.refuses(),
-                ended: false,
-                broke: false,
-                kept: false,
                 later: answer.later().or(answer.failed().then_some(BREATH)),
+                ..Acted::silent(Effect::Done(answer.sentence()))
             },
             Err(Failure::Early(why)) => Acted::silent(Effect::NotSent(why.to_string())),
             Err(Failure::Lost(why)) => {

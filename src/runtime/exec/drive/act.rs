@@ -76,11 +76,10 @@ impl Run {
         match sent {
             Ok((acted, noted)) => {
                 add(&mut self.step.facts["before"], &noted);
-                self.step.keep(&acted.output);
+                self.step.keep(&acted);
                 self.step.millis = u64::try_from((self.exec.clock)().since(before).as_millis()).unwrap_or(u64::MAX);
                 self.step.doubt = matches!(acted.effect, Effect::Unknown(_));
                 self.step.later = acted.later.map(|later| Instant::now() + later);
-                self.step.kept = acted.kept && !self.step.doubt;
                 self.capture(step, &acted);
                 self.tell_result(step, acted)
             }
@@ -171,8 +170,7 @@ impl Run {
 
     /// What nobody knew is known: the result was kept where it was made. `None`: it went well, and what was seen counts.
     pub(super) fn learn(&mut self, acted: Acted) -> Option<Watched> {
-        self.step.keep(&acted.output);
-        self.step.kept = acted.kept && !matches!(acted.effect, Effect::Unknown(_));
+        self.step.keep(&acted);
         match acted.effect {
             Effect::Failed(why) | Effect::NotSent(why) | Effect::Refused(why) => Some(Watched::Failed(why)),
             Effect::Done(_) | Effect::Unknown(_) => None,

@@ -153,8 +153,7 @@ impl Run {
             }
             (Err(error), _) | (_, Err(error)) => return Effect::NotSent(error.to_string()),
         };
-        self.step.keep(&acted.output);
-        self.step.kept = acted.kept && !matches!(acted.effect, Effect::Unknown(_));
+        self.step.keep(&acted);
         acted.effect
     }
 

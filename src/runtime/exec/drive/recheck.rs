@@ -50,7 +50,7 @@ impl Run {
             checks.push(checked.finding);
         }
         // Of a step that changes something its own output is kept, and nothing else.
-        self.step.keep(&said.join("\n"));
+        self.step.keep_text(&said.join("\n"));
         self.step.warned = warnings.join("; ");
         self.step.told = told.join("; ");
         let fresh = match self.fences(step, Role::Plan).next() {

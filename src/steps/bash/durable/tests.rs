@@ -73,7 +73,7 @@ impl Host {
     fn say(&self, ask: &Ask<'_>, step: &str) -> Vec<Word> {
         let input = ask.input(&self.key(step), None, MARK);
         let output = self.spawn(input.expose_secret()).wait_with_output().unwrap();
-        words(&output.stdout, MARK).unwrap_or_else(|| panic!("{output:?}"))
+        said(&output.stdout).unwrap_or_else(|| panic!("{output:?}"))
     }
 
     fn start(&self, step: &str, body: &str) -> Vec<Word> {
@@ -130,6 +130,13 @@ impl Host {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// What is answered, without the time of it.
+fn said(answer: &[u8]) -> Option<Vec<Word>> {
+    let mut words = words(answer, MARK)?;
+    words.retain(|word| !matches!(word, Word::Date(_)));
+    Some(words)
 }
 
 fn script(body: &str) -> Script<'_> {
@@ -196,7 +203,7 @@ fn a_key_begins_once_whatever_happens_here() {
         let input = Ask::Start(&script(&body)).input(&host.key("once"), None, MARK);
         let all: Vec<Child> = (0..8).map(|_| host.spawn(input.expose_secret())).collect();
         let said: Vec<Vec<Word>> =
-            all.into_iter().map(|child| words(&child.wait_with_output().unwrap().stdout, MARK).unwrap()).collect();
+            all.into_iter().map(|child| said(&child.wait_with_output().unwrap().stdout).unwrap()).collect();
         assert_eq!(said.iter().filter(|words| matches!(words[..], [Word::Started(_)])).count(), 1, "{shell} {said:?}");
         host.end("once");
         assert!(matches!(host.start("once", &body)[..], [Word::Exists(State::Done(_))]), "{shell}");
@@ -221,6 +228,24 @@ fn a_key_begins_once_whatever_happens_here() {
 }
 
 #[test]
+fn what_is_begun_is_told_with_the_time_there_first() {
+    for (shell, host) in shells() {
+        let input = Ask::Start(&script("true")).input(&host.key("timed"), None, MARK);
+        let before = jiff::Timestamp::now();
+        let output = host.spawn(input.expose_secret()).wait_with_output().unwrap();
+        let Some(Word::Date(date)) = words(&output.stdout, MARK).unwrap().first().cloned() else { panic!("{shell}") };
+        let (from, to) = [before, jiff::Timestamp::now()].map(|at| at.as_second() as f64).into();
+        // Of a clock that is read in seconds, half of one is meant.
+        assert!((from - 0.5..=to + 1.0).contains(&date), "{shell}: {from} {date} {to}");
+    }
+    let date = |text: &str| words(format!("{MARK} date {text}\n").as_bytes(), MARK);
+    assert_eq!(date("1795951840.250000000"), Some(vec![Word::Date(1_795_951_840.25)]));
+    assert_eq!(date("1795951840.N"), Some(vec![Word::Date(1_795_951_840.5)]));
+    assert_eq!(date("1795951840"), Some(vec![Word::Date(1_795_951_840.5)]));
+    assert_eq!(date("noon"), Some(Vec::new()));
+}
+
+#[test]
 fn what_was_cut_off_or_changed_on_the_way_runs_nothing() {
     for (shell, host) in shells() {
         let file = host.path().join("began");
@@ -234,8 +259,11 @@ fn what_was_cut_off_or_changed_on_the_way_runs_nothing() {
         }
         let changed = input.replacen("touch ", "touch  ", 1);
         let output = host.spawn(&changed).wait_with_output().unwrap();
-        let said = words(&output.stdout, MARK).unwrap();
-        assert_eq!(said, [Word::Cannot("what arrived is not what was sent".to_owned())], "{shell}");
+        assert_eq!(
+            said(&output.stdout).unwrap(),
+            [Word::Cannot("what arrived is not what was sent".to_owned())],
+            "{shell}"
+        );
         assert!(!file.exists() && host.state("cut") == State::None, "{shell}");
     }
 }
@@ -306,7 +334,7 @@ fn on_a_small_disk(host: &Host, size: &str, fill: &str, asks: &[(&str, Ask<'_>)]
         writeln!(shell, "echo next\nHOME={} sh <{}", host.path().display(), file.display()).unwrap();
     }
     let output = Command::new("unshare").args(["-m", "sh", "-c", &shell]).output().ok()?;
-    let answers: Vec<Vec<Word>> = split(&output.stdout, b"next\n").map(|answer| words(answer, MARK).unwrap()).collect();
+    let answers: Vec<Vec<Word>> = split(&output.stdout, b"next\n").map(|answer| said(answer).unwrap()).collect();
     (answers.len() == asks.len()).then_some(answers)
 }
 
