@@ -7,7 +7,7 @@ use crate::drill::shell::{Call, Done, Files};
 use crate::drill::stage::Stage;
 use crate::drill::world::chance::Chance;
 use crate::drill::world::edge::SERVICES;
-use crate::drill::world::{Order, Refused};
+use crate::drill::world::{Colour, Order, Refused};
 use serde_json::{Value, json};
 
 /// A build that was just started is healthy after so many seconds of the world.
@@ -262,6 +262,13 @@ fn images(machine: &Machine, words: &[&str]) -> Done {
     let stage = machine.stage.lock();
     let mut all: Vec<String> = rows(machine, &stage).iter().map(|row| row.text("Image").to_owned()).collect();
     all.extend(machine.pulled().iter().cloned());
+    // What runs in neither colour any more is still there.
+    let builds = stage.world.on(machine.server).flat_map(|at| {
+        let service = &stage.world.containers[at].service;
+        let builds = [Colour::Blue, Colour::Green].map(|colour| stage.world.edge.build(colour, service));
+        builds.into_iter().flatten().map(move |build| format!("registry.spacetime.example.com/{service}:{}", build.version))
+    });
+    all.extend(builds);
     all.sort();
     all.dedup();
     let told = |image: String| {

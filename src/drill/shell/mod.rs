@@ -14,6 +14,7 @@ mod param;
 mod parse;
 mod pattern;
 mod redirect;
+mod simple;
 mod state;
 mod test_expr;
 #[cfg(test)]
@@ -138,6 +139,8 @@ pub struct Job {
     pub folder: String,
 }
 
+/// The status of a fault of the shell itself: EX_SOFTWARE.
+const FAULT: i32 = 70;
 /// Of the thread that a script runs on: what lies deep within each other takes room.
 const STACK: usize = 512 << 20;
 
@@ -148,7 +151,7 @@ pub fn run(job: &Job, files: &Mutex<Files>, outside: &mut dyn Outside) -> i32 {
         thread.spawn_scoped(scope, || interpreted(job, files, outside)).map(|running| running.join().ok())
     });
     // A thread that can't begin, or a fault of this shell's own: no script ends a drill.
-    ended.ok().flatten().unwrap_or(134)
+    ended.ok().flatten().unwrap_or(FAULT)
 }
 
 fn interpreted(job: &Job, files: &Mutex<Files>, outside: &mut dyn Outside) -> i32 {
