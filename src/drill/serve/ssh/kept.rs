@@ -207,3 +207,45 @@ async fn cancel(step: &Step, grace: Duration) {
         step.wait(KILLED).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::machine::Machine;
+    use crate::drill::serve::hosts::Token;
+    use crate::drill::stage::{Shared, Stage};
+    use crate::drill::{Scenario, Size};
+
+    async fn said(host: &Host, key: &str, what: What) -> String {
+        let ask = Ask { key: key.to_owned(), user: None, mark: "m".to_owned(), what };
+        String::from_utf8(host.keeper.answer(host, ask).await).unwrap()
+    }
+
+    fn start(body: &str, dir: Option<&str>) -> What {
+        let dir = dir.map(str::to_owned);
+        What::Start(Script { body: body.to_owned(), dir, seconds: 600, ..Script::default() })
+    }
+
+    #[tokio::test]
+    async fn a_change_is_begun_once_followed_ended_and_forgotten() {
+        let scenario = Scenario::built_in("steady").unwrap();
+        let stage = Stage::new(1, Size::default(), scenario, jiff::Timestamp::now(), 1.0).unwrap();
+        let machine = Machine::new(Shared::new(stage), 1, Token("t".to_owned()));
+        let host = Host::new(Arc::new(machine), [0, 0]);
+        assert_eq!(said(&host, "a", What::Probe).await, "m can\n");
+        assert_eq!(said(&host, "a", start("echo one; sleep 500", None)).await, "m started running\n");
+        assert_eq!(said(&host, "a", start("echo two", None)).await, "m exists running\n");
+        let news = What::Poll { wait: 60, out: 0, err: 0 };
+        assert_eq!(said(&host, "a", news).await, "m out 0 4\none\n\nm state running\n");
+        let ended = said(&host, "a", What::Cancel { grace: 30 }).await;
+        assert!(ended.starts_with("m left \nm state done cancelled 143 4 "), "{ended}");
+        let rest = said(&host, "a", What::Poll { wait: 0, out: 2, err: 0 }).await;
+        assert!(rest.starts_with("m out 2 2\ne\n\nm state done cancelled 143 4 "), "{rest}");
+        let over = said(&host, "a", What::Forget { again: false }).await;
+        assert!(over.starts_with("m state over cancelled 143 4 "), "{over}");
+        assert!(said(&host, "a", start("echo two", None)).await.starts_with("m exists over "));
+        assert_eq!(said(&host, "a", What::Forget { again: true }).await, "m state none\n");
+        assert!(said(&host, "b", start("true", Some("/none"))).await.contains("no the folder /none is not there"));
+        assert_eq!(said(&host, "b", What::Poll { wait: 0, out: 0, err: 0 }).await, "m state none\n");
+    }
+}
