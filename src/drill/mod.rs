@@ -22,11 +22,11 @@ pub use world::Size;
 
 use config::Places;
 use folder::Folder;
+use machine::Machine;
 use serve::docker::{self, Engine};
 use serve::hosts::{self, Token};
 use serve::web::{self, Told};
 use serve::{alertmanager, postgres, prometheus, ssh, wire};
-use machine::Machine;
 use stage::{Shared, Stage};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -225,7 +225,14 @@ impl Production {
             .collect()
     }
 
-    async fn serve(&self, on: Listeners, ports: [u16; 2], token: Token, alertmanager: String, stopped: oneshot::Receiver<()>) {
+    async fn serve(
+        &self,
+        on: Listeners,
+        ports: [u16; 2],
+        token: Token,
+        alertmanager: String,
+        stopped: oneshot::Receiver<()>,
+    ) {
         let stage = || self.stage.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(prometheus::serve(on.prometheus, stage(), alertmanager));

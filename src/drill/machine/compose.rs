@@ -56,7 +56,9 @@ fn ps(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
     let running = filters.iter().any(|filter| filter.ends_with("running"));
     let rows = of(machine, project, &words).into_iter().filter(|row| !running || row.runs());
     if services {
-        return Done::said(rows.map(|row| format!("{}\n", row.label("com.docker.compose.service"))).collect::<String>());
+        return Done::said(
+            rows.map(|row| format!("{}\n", row.label("com.docker.compose.service"))).collect::<String>(),
+        );
     }
     let usual = if quiet { "{{.ID}}" } else { "table {{.Names}}\\t {{.Status}}\\t{{.Image}}" };
     docker::table(rows.map(|row| row.shown()), None, usual)
@@ -86,7 +88,10 @@ fn act(machine: &Machine, project: &str, verb: &str, words: &[&str]) -> Done {
         }
     }
     let done = if verb == "stop" { "Stopping" } else { "Starting" };
-    Done { seconds: 2.0, ..Done::said(rows.iter().map(|row| format!("{done} {} ... done\n", row.name())).collect::<String>()) }
+    Done {
+        seconds: 2.0,
+        ..Done::said(rows.iter().map(|row| format!("{done} {} ... done\n", row.name())).collect::<String>())
+    }
 }
 
 fn colour(project: &str) -> Result<Colour, Done> {
@@ -100,7 +105,8 @@ fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut
         Ok(colour) => colour,
         Err(none) => return none,
     };
-    let services: Vec<String> = words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect();
+    let services: Vec<String> =
+        words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect();
     if let Some(unknown) = services.iter().find(|one| !SERVICES.contains(&one.as_str())) {
         return Done::failed(1, format!("no such service: {unknown}\n"));
     }
@@ -114,7 +120,10 @@ fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut
     files::refresh(files, &stage, machine.server, now());
     drop(stage);
     let names = of(machine, project, &[]);
-    Done { seconds: 3.0, ..Done::said(names.iter().map(|row| format!("Container {}  Started\n", row.name())).collect::<String>()) }
+    Done {
+        seconds: 3.0,
+        ..Done::said(names.iter().map(|row| format!("Container {}  Started\n", row.name())).collect::<String>())
+    }
 }
 
 fn down(machine: &Machine, project: &str, files: &mut Files) -> Done {

@@ -20,7 +20,8 @@ const DATA: &str = "/var/lib/postgresql/16/main";
 fn which(machine: &Machine) -> Result<usize, Done> {
     let stage = machine.stage.lock();
     let found = stage.world.databases.iter().position(|one| one.server == machine.server);
-    let refused = "connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: No such file or directory\n";
+    let refused =
+        "connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: No such file or directory\n";
     match found {
         Some(which) if stage.world.serves(machine.server) => Ok(which),
         _ => Err(Done::failed(2, format!("psql: error: {refused}"))),
@@ -36,8 +37,11 @@ fn meant(machine: &Machine, host: Option<&str>) -> Result<usize, Done> {
         return which(machine);
     };
     let at = stage.world.servers.iter().position(|one| one.name == host || one.address == host);
-    let found = at.and_then(|at| stage.world.databases.iter().position(|one| one.server == at && stage.world.serves(at)));
-    found.ok_or_else(|| Done::failed(2, format!("psql: error: connection to server at \"{host}\" failed: Connection refused\n")))
+    let found =
+        at.and_then(|at| stage.world.databases.iter().position(|one| one.server == at && stage.world.serves(at)));
+    found.ok_or_else(|| {
+        Done::failed(2, format!("psql: error: connection to server at \"{host}\" failed: Connection refused\n"))
+    })
 }
 
 pub(super) fn pg_isready(machine: &Machine, _: &Call, _: &mut Files) -> Done {
@@ -83,7 +87,8 @@ fn is_there(machine: &Machine, name: &str) -> bool {
 /// `:'name'` and `:"name"`, as `-v name=value` says.
 fn filled(text: &str, vars: &[&str]) -> String {
     vars.iter().filter_map(|var| var.split_once('=')).fold(text.to_owned(), |text, (name, value)| {
-        text.replace(&format!(":'{name}'"), &format!("'{value}'")).replace(&format!(":\"{name}\""), &format!("\"{value}\""))
+        text.replace(&format!(":'{name}'"), &format!("'{value}'"))
+            .replace(&format!(":\"{name}\""), &format!("\"{value}\""))
     })
 }
 
@@ -170,7 +175,10 @@ fn databases(machine: &Machine, text: &str) -> String {
 pub(super) fn createdb(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let name = last(call);
     if is_there(machine, name) {
-        return Done::failed(1, format!("createdb: error: database creation failed: ERROR:  database \"{name}\" already exists\n"));
+        return Done::failed(
+            1,
+            format!("createdb: error: database creation failed: ERROR:  database \"{name}\" already exists\n"),
+        );
     }
     machine.databases().insert(name.to_owned(), String::new());
     Done { seconds: 1.0, ..Done::default() }

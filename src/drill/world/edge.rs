@@ -81,7 +81,11 @@ impl Edge {
             let build = Build { version: version.to_owned(), flaw: Flaw::default() };
             SERVICES.iter().map(|service| ((*service).to_owned(), build.clone())).collect()
         };
-        let line = |days: i64, version: &str| Deployed { at: -days * 86_400, what: format!("{version} deployed"), whole: false };
+        let line = |days: i64, version: &str| Deployed {
+            at: -days * 86_400,
+            what: format!("{version} deployed"),
+            whole: false,
+        };
         Self {
             active: Colour::Blue,
             idle_since: Some(-9 * 86_400),

@@ -1,8 +1,8 @@
 //! Changes that a machine keeps, whatever becomes of the line: begun once at most, followed by offsets, ended, and forgotten when their
 //! result is known elsewhere. What `durable.sh` does on a real host.
 
-use super::channel::{job, start};
 use super::Host;
+use super::channel::{job, start};
 use crate::drill::machine::Control;
 use crate::drill::shell::{Ended, Stream};
 use crate::steps::bash::sent::{Ask, Script, What};
@@ -130,7 +130,9 @@ impl Keeper {
             (What::Probe, _) => answer.say("can"),
             (What::Start(_), Some(step)) => answer.say(&format!("exists {}", step.state())),
             (What::Start(script), None) => answer.say(&self.start(host, ask.key, ask.user, script)),
-            (What::Poll { wait, out, err }, Some(step)) => poll(answer, step, Duration::from_secs(wait), out, err).await,
+            (What::Poll { wait, out, err }, Some(step)) => {
+                poll(answer, step, Duration::from_secs(wait), out, err).await
+            }
             (What::Cancel { grace }, Some(step)) => {
                 cancel(step, Duration::from_secs(grace)).await;
                 answer.say("left ").say(&format!("state {}", step.state()))
