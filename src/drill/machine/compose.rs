@@ -5,6 +5,7 @@ use super::{Machine, PRODUCTION, files, now};
 use crate::drill::shell::{Call, Done, Files};
 use crate::drill::world::edge::SERVICES;
 use crate::drill::world::{Colour, Order, Refused};
+use std::fmt::Write as _;
 
 /// The command.
 pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
@@ -73,7 +74,8 @@ fn logs(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
         let Some(at) = row.at else { continue };
         let log = &stage.world.containers[at].log;
         for line in log.iter().skip(log.len().saturating_sub(tail)) {
-            out += &format!("{}  | {}\n", row.name(), line.text);
+            // A String takes everything.
+            let _ = writeln!(out, "{}  | {}", row.name(), line.text);
         }
     }
     Done::said(out)

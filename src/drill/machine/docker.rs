@@ -102,7 +102,7 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         ["logs", rest @ ..] => logs(machine, rest),
         ["stats", rest @ ..] => stats(machine, rest),
         ["images", rest @ ..] | ["image", "ls", rest @ ..] => images(machine, rest),
-        ["image", "prune", ..] | ["system", "prune", ..] => prune(machine),
+        ["image" | "system", "prune", ..] => prune(machine),
         ["image", "inspect", ..] => Done::said("[]\n"),
         ["pull", image, ..] => Done::said(format!("Status: Downloaded newer image for {image}\n")),
         ["compose", ..] => {
@@ -307,7 +307,8 @@ fn act(machine: &Machine, verb: &str, words: &[&str]) -> Done {
         {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
-        out += &format!("{word}\n");
+        out.push_str(word);
+        out.push('\n');
     }
     Done { seconds: 1.0, ..Done::said(out) }
 }

@@ -146,7 +146,7 @@ fn own(machine: &Machine, which: usize, text: &str) -> Option<String> {
             machine.databases().insert(name.to_owned(), said.to_owned());
             String::new()
         }
-        ["CREATE", "EXTENSION", ..] | ["ANALYZE", ..] | ["COPY", ..] => String::new(),
+        ["CREATE", "EXTENSION", ..] | ["ANALYZE" | "COPY", ..] => String::new(),
         _ if text.contains("pg_database_size") => format!("{size}\n"),
         _ if text.contains("shobj_description") => {
             let name = *quoted(text, '\'').iter().find(|word| **word != "pg_database")?;

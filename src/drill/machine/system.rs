@@ -159,9 +159,10 @@ pub(super) fn python(machine: &Machine, call: &Call, files: &mut Files) -> Done 
     if files.get(&path).is_none() {
         return Done::failed(2, format!("python: can't open file '{path}': [Errno 2] No such file or directory\n"));
     }
-    match machine.stage.lock().world.serves(machine.server) {
-        true => Done { seconds: 3.0, ..Done::said("OK\n") },
-        false => Done::failed(1, "FAILED: the server does not answer\n"),
+    if machine.stage.lock().world.serves(machine.server) {
+        Done { seconds: 3.0, ..Done::said("OK\n") }
+    } else {
+        Done::failed(1, "FAILED: the server does not answer\n")
     }
 }
 
@@ -174,7 +175,7 @@ pub(super) fn du(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let one = one(machine);
     let large: f64 =
         files::large(&one).iter().filter(|(path, _)| files.get(path).is_some()).map(|(_, bytes)| bytes).sum();
-    let debug = (one.disk_growth > one.usual_growth * 2.0).then_some(one.disk_used * 0.45).unwrap_or_default();
+    let debug = if one.disk_growth > one.usual_growth * 2.0 { one.disk_used * 0.45 } else { 0.0 };
     let mib = |bytes: f64| (bytes / 1_048_576.0) as u64;
     let rest = (one.disk_used - large - debug).max(0.0);
     let mut out = String::new();

@@ -105,9 +105,9 @@ fn task(text: &str) -> Option<Task> {
     at.until("bash /dev/fd/9 9<<'")?;
     let end = at.until("'")?;
     at.until("\n")?;
-    task.script.body = at.until(&format!("\n{end}\n"))?.to_owned();
+    at.until(&format!("\n{end}\n"))?.clone_into(&mut task.script.body);
     at.until("echo \"")?;
-    task.mark = at.until(" began ")?.to_owned();
+    at.until(" began ")?.clone_into(&mut task.mark);
     at.until("{ sleep ")?;
     task.script.seconds = at.until(";")?.parse().ok()?;
     Some(task)
@@ -176,7 +176,7 @@ fn kept(text: &str) -> Option<Script> {
     at.until("\nquarterdeck_body\n) 9<<'")?;
     let end = at.until("'")?;
     at.until("2>>\"$QD_D/err\"\n")?;
-    at.until(&format!("\n{end}\n")).map(|body| body.clone_into(&mut script.body))?;
+    at.until(&format!("\n{end}\n"))?.clone_into(&mut script.body);
     Some(script)
 }
 
