@@ -205,7 +205,7 @@ fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
     let drill = Serving::start(desk.home(), &["drill", "bad-deploy", "--seed", "1", "--speed", "10"]);
     let config = drill.config.to_string_lossy().into_owned();
     let snapshot = || {
-        let output = desk.run(&["--config", &config, "snapshot", "alerts", "--json"]);
+        let output = desk.run(&["--config", &config, "snapshot", "alerts"]);
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     poll(LONG, || snapshot().contains("HighErrorRate").then_some(())).unwrap();
