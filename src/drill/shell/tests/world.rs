@@ -208,6 +208,8 @@ fn nothing_goes_on_for_ever() {
         "echo 'bash $0' > s; bash s",
         "trap 'kill $$' TERM; kill $$",
         "a=a; echo $((a))",
+        &format!("f() {{ {} f; {} }}; f", "{ if :; then ".repeat(28), "fi; }; ".repeat(28)),
+        &format!("f() {{ {} f {}; }}; f", "echo \"$(".repeat(28), ")\"".repeat(28)),
     ] {
         let (out, _, _) = here(script);
         assert!(out.len() <= super::super::state::OUTPUT, "{script}");
