@@ -180,6 +180,7 @@ impl Shell<'_> {
                 0
             }
             ast::Command::ExtendedTest(test, redirects) => {
+                self.line = test.loc.start.line;
                 self.redirected(redirects.as_ref().map(|list| list.0.iter()), |shell| shell.extended(&test.expr))?
             }
         };

@@ -252,7 +252,10 @@ impl Shell<'_> {
         }
         let segs = self.segs(word, false)?;
         if double {
-            out.push(Seg::Text(joined(&segs), true));
+            out.extend(segs.into_iter().map(|seg| match seg {
+                Seg::Text(text, _) | Seg::Split(text) => Seg::Text(text, true),
+                Seg::Next => Seg::Next,
+            }));
             return Ok(());
         }
         // What stands in it outside of quotes is split.

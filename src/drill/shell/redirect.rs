@@ -4,6 +4,9 @@ use super::files::{Trouble, Who};
 use super::state::{Fd, Flow, Outcome, Shell};
 use brush_parser::ast::{IoFileRedirectKind as Kind, IoFileRedirectTarget as Target, IoRedirect};
 
+/// Where what is written to `/dev/stderr` by name goes through.
+const NAMED: i32 = 999;
+
 impl Shell<'_> {
     /// Runs something with its redirections, and takes them back.
     pub(super) fn redirected<'t>(
@@ -216,10 +219,12 @@ impl Shell<'_> {
 
     /// Writes a file anew.
     pub(super) fn write_file(&mut self, path: &str, bytes: &[u8], behind: bool) -> Result<(), String> {
-        match self.device(path)? {
-            Some(Fd::Null) => return Ok(()),
-            Some(_) => return Err("this drill writes to no descriptor by name".to_owned()),
-            None => {}
+        if let Some(fd) = self.device(path)? {
+            let kept = self.fds.insert(NAMED, fd);
+            let written = self.write(NAMED, bytes);
+            self.fds.remove(&NAMED);
+            self.fds.extend(kept.map(|kept| (NAMED, kept)));
+            return if written == Ok(true) { Ok(()) } else { Err("Bad file descriptor".to_owned()) };
         }
         let (who, place): (Who, String) = (self.who(), self.place(path));
         let came = self.files().write(&who, &place, bytes, behind);

@@ -16,6 +16,9 @@ impl Shell<'_> {
         if let Some(made) = self.made(name) {
             return Some(made);
         }
+        if name == "IFS" {
+            return Some(self.separators());
+        }
         match &self.vars.get(name)?.value {
             Value::Text(text) => Some(text.clone()),
             Value::List(list) => list.get(&0).cloned(),

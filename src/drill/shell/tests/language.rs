@@ -143,3 +143,31 @@ fn ends() {
         "set -e; cat nofile 2> /dev/null | cat; echo a; cat nofile 2> /dev/null; echo never",
     ]);
 }
+
+#[test]
+fn idioms() {
+    same(&[
+        "a=(); for x in ${a[@]+\"${a[@]}\"}; do echo never; done; a=('x y' z); for x in \"${a[@]+\"${a[@]}\"}\"; do echo [$x]; done",
+        "f() { : \"${1:?usage}\"; echo $1; }; f ok; (f) 2> /dev/null; echo $?",
+        "echo \"${x:-\"a  b\"}\" \"${x:-'q'}\" ${x:-'q  r'}; set -- $(echo a b); echo $#; n=08; echo $((10#$n + 1))",
+        "re='^v([0-9]+)\\.([0-9]+)'; [[ v12.34 =~ $re ]] && echo ${BASH_REMATCH[1]}-${BASH_REMATCH[2]}; [[ 'a b' =~ 'a b' ]] && echo q; [[ a.b =~ a\\.b ]] && echo e; [[ axb =~ a\\.b ]] || echo n",
+        "touch 'a b' c; find . -type f -print0 | while IFS= read -r -d '' f; do echo \"<$f>\"; done | sort; while IFS= read -r f; do echo \"$f\"; done < <(ls)",
+        "trap 'rc=$?; echo cleanup $rc; exit $rc' EXIT; (exit 3); echo a; false || exit 6",
+        "f() ( x=1; exit 4 ); x=0; f; echo $? $x; g() { local a b=2 c; a=1; echo $a$b${c-unset}; }; g; h() { local IFS=,; echo \"$*\"; }; h 1 2; echo \"${IFS}\" | wc -c",
+        "for (( ; ; )); do break; done; for x; do echo never; done; set -- p q; for x do echo $x; done; i=0; (( i++ )) || true; echo $i; (( i += 5, i *= 2 )); echo $i",
+        "shopt -s nullglob; echo x*; for f in *.none; do echo never; done; shopt -u nullglob; echo *.none",
+        "cat <<E | tr a-z A-Z\nx $(cat <<F\ninner\nF\n)\nE\nf() { cat <<-E\n\tin $1\n\tE\n}; f a; if true; then cat <<E; fi\nlast\nE",
+        "x=$(case a in (a) echo one;; (b) echo two;; esac); echo $x; y=$(if true; then echo \")\"; fi); echo \"$y\"; z=$(echo \"a $(echo \"b c\") d\"); echo \"$z\"; echo `echo \\`echo deep\\``",
+        "echo \"$(printf '%s\\n' a b)\"; v=$(printf 'x\\n\\n'); echo \"[$v]\"; echo $(printf 'a\\nb'); set -f; echo *; set +f; mkdir q; echo *",
+        "declare -A m=([a]=1 [b]=2); for k in \"${!m[@]}\"; do echo $k=${m[$k]}; done | sort; m[c]+=x; m[c]+=y; echo ${m[c]}; [[ ${m[zz]-none} = none ]] && echo none; unset m; echo ${#m[@]}",
+        "exec 2>&1; echo err >&2; { echo a; echo b >&2; } > f; cat f; (echo sub; echo err >&2) > g 2>&1; cat g; echo x 2>&1 > /dev/null; echo y > /dev/null 2>&1; echo z | tee /dev/stderr | cat",
+        "printf '%s,' a b c; echo; printf '%s=%s\\n' a 1 b; printf 'x%.0s' 1 2 3; echo; printf '%-10s|%6.1f%%\\n' name 12.345; printf \"%s\\n\" \"$(date -u -d @0 +%F)\"; echo -e '\\x41\\u00e9\\c' never; echo",
+        "[ -t 1 ] || echo notty; test -n a -a -n b && echo both; [ -z \"$u\" ] && echo empty; [ \"a\" '<' \"b\" ] && echo lt; [ ! -z x ] && echo nz; [ -x / ] && [ -r / ] && echo root; [[ -n ${u:-} ]] || echo unset; [ a = b -o c = c ] && echo or; [ '(' a = a ')' ] && echo par",
+        "while read -r a b c; do echo \"$c|$b|$a\"; done <<E\n1 2 3 4\n  x   y\n\nE\necho a,b,,c | { IFS=, read -r x y z w; echo \"$x.$y.$z.$w\"; }; echo 'k = v w ' | { IFS='=' read -r k v; echo \"[$k][$v]\"; }",
+        "f() { echo $#; }; f \"\" '' \"$u\" $u; f \"$@\"; f a\\ b 'c d'; set -- ''; f \"$@\"; f \"x$@\"; set -- 1 2; f \"a$@b\"; echo \"a$@b\"; f \"$*\"; f ${u:+x} \"${u:+x}\"",
+        "x=/a/b/c; echo ${x%/*} ${x##*/} ${x%%/*}. ${x#/}; y=a.tar.gz; echo ${y%.*} ${y%%.*} ${y#*.} ${y##*.}; z=aXbXc; echo ${z//X/} ${z/X/-} ${z/#a/_} ${z/%c/_}; p=a*; echo ${z#$p} \"${z/$p/q}\"; w='a b'; echo ${w// /_} \"${w/ /}\"; e='x[1]'; echo ${e%[*} ${e/[/(}",
+        "a=1; a() { echo fn; }; a; unset -f a; a 2> /dev/null; echo $? $a; b=2 eval 'echo $b'; echo ${b-gone}; IFS=: read -r u _ <<< root:x; echo $u; x=5 y=$((x+1)); echo $y; readonly z=1; (z=2) 2> /dev/null; echo $?",
+        "grep -q b <<< $'a\\nb' && echo yes; ! grep -q z <<< a && echo no; if [[ $(echo a | grep -c a) -eq 1 ]]; then echo one; fi; n=$(grep -c x <<< y) || n=none; echo $n; echo ab | grep -o . | sort -r | tr -d '\\n'; echo",
+        "set -euo pipefail; v=$(echo a | grep a | head -n 1); echo $v; x=${y:-}; echo \"[$x]\"; arr=(); echo ${#arr[@]}; for e in \"${arr[@]}\"; do :; done; [[ -z $x ]] || exit 9; echo end; [ -n \"$x\" ] && echo never; echo still; cmd=(echo 'a b' c); \"${cmd[@]}\"; false | cat; echo never",
+    ]);
+}

@@ -208,6 +208,8 @@ fn nothing_goes_on_for_ever() {
         "echo 'bash $0' > s; bash s",
         "trap 'kill $$' TERM; kill $$",
         "a=a; echo $((a))",
+        &format!("f() {{ {} f; {} }}; f", "{ if :; then ".repeat(28), "fi; }; ".repeat(28)),
+        &format!("f() {{ {} f {}; }}; f", "echo \"$(".repeat(28), ")\"".repeat(28)),
     ] {
         let (out, _, _) = here(script);
         assert!(out.len() <= super::super::state::OUTPUT, "{script}");
@@ -397,3 +399,12 @@ const WORDS: &[&str] = &[
     "bash",
     "-c",
 ];
+
+#[test]
+fn what_a_tool_says_may_go_to_a_file() {
+    let tools = "mv no x; cp no x; rm no; rmdir no; mkdir /no/no; mkdir .; ln -s a .; touch /no/x; chmod 1 no; chown me no; find no; find . -exec ls {} +; tar -tf no; tar -cf t no; gzip no; gunzip f; \
+                 stat no; stat f; ls no; ls -l; readlink f; realpath /no/no; sed p no; sed -i s/x/y/ f; grep x no; grep -r x .; sort no; sort -o f f; cat no f; install no x; cmp no f; date -r no; date -r f; cd no; \
+                 . no; ./f; bash no; flock l echo x; tee g <<< x; mktemp; mapfile x <<< y; jq . no; awk '{ print > \"f\" }' no; awk 1 f; xargs ls <<< no; [ -s f ] && echo full; command -v ls; sudo ls no; echo $(< f) | wc -c";
+    let (_, err, code) = here(&format!("{{ {tools}; }} > f 2>&1; wc -l < f"));
+    assert_eq!((err.as_str(), code), ("", 0));
+}
