@@ -270,7 +270,8 @@ fn a_machine_is_logged_in_to_with_its_own_key_alone() {
     assert_eq!(code, Some(3), "{said}");
     assert!(said.starts_with("game-1\n") && said.contains("godot-server\n"), "{said}");
     let other = base.path().join("other");
-    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other).status();
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other).status();
     assert!(made.unwrap().success());
     // What stands first counts: the key of the config comes behind it, and is taken away here.
     std::fs::remove_file(drill.config.with_file_name("id_ed25519")).unwrap();
@@ -312,7 +313,8 @@ fn forwards_lead_to_the_drills_own_services_alone() {
 fn run(desk: &Desk, config: &str, id: &str, vars: &[&str]) -> (Option<i32>, String) {
     let vars: Vec<&str> = vars.iter().flat_map(|var| ["--var", *var]).collect();
     let call = |verb: &str, more: &[&str]| {
-        let words: Vec<&str> = ["--config", config, "runbook", verb, id].into_iter().chain(vars.iter().chain(more).copied()).collect();
+        let words: Vec<&str> =
+            ["--config", config, "runbook", verb, id].into_iter().chain(vars.iter().chain(more).copied()).collect();
         let output = desk.run(&words);
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
@@ -328,7 +330,7 @@ fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
     let drill = Serving::start(desk.home(), &["drill", "bad-deploy", "--seed", "1", "--speed", "10"]);
     let config = drill.config.to_string_lossy().into_owned();
     let snapshot = || {
-        let output = desk.run(&["--config", &config, "snapshot", "alerts", "--json"]);
+        let output = desk.run(&["--config", &config, "snapshot", "alerts"]);
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     poll(LONG, || snapshot().contains("HighErrorRate").then_some(())).unwrap();

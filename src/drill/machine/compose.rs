@@ -5,6 +5,7 @@ use super::{Machine, PRODUCTION, files, now};
 use crate::drill::shell::{Call, Done, Files};
 use crate::drill::world::edge::SERVICES;
 use crate::drill::world::{Colour, Order, Refused};
+use std::fmt::Write as _;
 
 /// The command.
 pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
@@ -56,7 +57,9 @@ fn ps(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
     let running = filters.iter().any(|filter| filter.ends_with("running"));
     let rows = of(machine, project, &words).into_iter().filter(|row| !running || row.runs());
     if services {
-        return Done::said(rows.map(|row| format!("{}\n", row.label("com.docker.compose.service"))).collect::<String>());
+        return Done::said(
+            rows.map(|row| format!("{}\n", row.label("com.docker.compose.service"))).collect::<String>(),
+        );
     }
     let usual = if quiet { "{{.ID}}" } else { "table {{.Names}}\\t {{.Status}}\\t{{.Image}}" };
     docker::table(rows.map(|row| row.shown()), None, usual)
@@ -71,7 +74,8 @@ fn logs(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
         let Some(at) = row.at else { continue };
         let log = &stage.world.containers[at].log;
         for line in log.iter().skip(log.len().saturating_sub(tail)) {
-            out += &format!("{}  | {}\n", row.name(), line.text);
+            // A String takes everything.
+            let _ = writeln!(out, "{}  | {}", row.name(), line.text);
         }
     }
     Done::said(out)
@@ -86,7 +90,10 @@ fn act(machine: &Machine, project: &str, verb: &str, words: &[&str]) -> Done {
         }
     }
     let done = if verb == "stop" { "Stopping" } else { "Starting" };
-    Done { seconds: 2.0, ..Done::said(rows.iter().map(|row| format!("{done} {} ... done\n", row.name())).collect::<String>()) }
+    Done {
+        seconds: 2.0,
+        ..Done::said(rows.iter().map(|row| format!("{done} {} ... done\n", row.name())).collect::<String>())
+    }
 }
 
 fn colour(project: &str) -> Result<Colour, Done> {
@@ -100,7 +107,8 @@ fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut
         Ok(colour) => colour,
         Err(none) => return none,
     };
-    let services: Vec<String> = words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect();
+    let services: Vec<String> =
+        words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect();
     if let Some(unknown) = services.iter().find(|one| !SERVICES.contains(&one.as_str())) {
         return Done::failed(1, format!("no such service: {unknown}\n"));
     }
@@ -114,7 +122,10 @@ fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut
     files::refresh(files, &stage, machine.server, now());
     drop(stage);
     let names = of(machine, project, &[]);
-    Done { seconds: 3.0, ..Done::said(names.iter().map(|row| format!("Container {}  Started\n", row.name())).collect::<String>()) }
+    Done {
+        seconds: 3.0,
+        ..Done::said(names.iter().map(|row| format!("Container {}  Started\n", row.name())).collect::<String>())
+    }
 }
 
 fn down(machine: &Machine, project: &str, files: &mut Files) -> Done {

@@ -85,6 +85,9 @@ mod tests {
         control.end(Ended::Kill);
         assert_eq!(waits.join().unwrap(), Err(Ended::Kill));
         let late = Control::new(Duration::ZERO);
-        assert_eq!((late.wait(Duration::from_secs(500)), late.was_late(), control.was_late()), (Err(Ended::Term), true, false));
+        assert_eq!(
+            (late.wait(Duration::from_secs(500)), late.was_late(), control.was_late()),
+            (Err(Ended::Term), true, false)
+        );
     }
 }

@@ -90,11 +90,16 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let methods = docker::option(&mut words, &["-X", "--request"]);
     docker::option(&mut words, &["-m", "--max-time", "--connect-timeout", "--retry"]);
     let fails = docker::flag(&mut words, &["-f", "--fail"]);
-    let (silent, shows) = (docker::flag(&mut words, &["-s", "--silent"]), docker::flag(&mut words, &["-S", "--show-error"]));
+    let (silent, shows) =
+        (docker::flag(&mut words, &["-s", "--silent"]), docker::flag(&mut words, &["-S", "--show-error"]));
     docker::flag(&mut words, &["-L", "-k", "-i"]);
-    let [url] = words[..] else { return Done::failed(2, "curl: a drill's curl takes one URL, and -f -s -S -o -w -H -d -X -m\n") };
+    let [url] = words[..] else {
+        return Done::failed(2, "curl: a drill's curl takes one URL, and -f -s -S -o -w -H -d -X -m\n");
+    };
     let method = methods.last().copied().unwrap_or(if bodies.is_empty() { "GET" } else { "POST" });
-    let error = |code: i32, why: &str| Done::failed(code, if silent && !shows { String::new() } else { format!("curl: ({code}) {why}\n") });
+    let error = |code: i32, why: &str| {
+        Done::failed(code, if silent && !shows { String::new() } else { format!("curl: ({code}) {why}\n") })
+    };
     let answer = match ask(machine, method, url, &headers, bodies.last().copied().unwrap_or_default()) {
         Ok(answer) => answer,
         Err((code, why)) => return error(code, &why),
@@ -123,7 +128,8 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
 
 /// `-fsS` is `-f -s -S`; `-fo` is the same with what comes behind it.
 fn apart(word: &str) -> Vec<String> {
-    let letters = word.strip_prefix('-').filter(|rest| rest.len() > 1 && rest.chars().all(|one| one.is_ascii_alphabetic()));
+    let letters =
+        word.strip_prefix('-').filter(|rest| rest.len() > 1 && rest.chars().all(|one| one.is_ascii_alphabetic()));
     letters.map_or_else(|| vec![word.to_owned()], |letters| letters.chars().map(|one| format!("-{one}")).collect())
 }
 

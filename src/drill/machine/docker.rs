@@ -7,7 +7,7 @@ use crate::drill::shell::{Call, Done, Files};
 use crate::drill::stage::Stage;
 use crate::drill::world::chance::Chance;
 use crate::drill::world::edge::SERVICES;
-use crate::drill::world::{Order, Refused};
+use crate::drill::world::{Colour, Order, Refused};
 use serde_json::{Value, json};
 
 /// A build that was just started is healthy after so many seconds of the world.
@@ -44,7 +44,8 @@ impl Row {
     /// For `--format` of `docker ps`.
     pub fn shown(&self) -> Value {
         let labels = self.told["Labels"].as_object().into_iter().flatten();
-        let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+        let labels: Vec<String> =
+            labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
         json!({
             "ID": &self.text("Id")[..12], "Names": self.name(), "Image": self.text("Image"), "Status": self.text("Status"),
             "State": self.text("State"), "Labels": labels.join(","), "Ports": "", "Command": self.text("Command"),
@@ -101,7 +102,7 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         ["logs", rest @ ..] => logs(machine, rest),
         ["stats", rest @ ..] => stats(machine, rest),
         ["images", rest @ ..] | ["image", "ls", rest @ ..] => images(machine, rest),
-        ["image", "prune", ..] | ["system", "prune", ..] => prune(machine),
+        ["image" | "system", "prune", ..] => prune(machine),
         ["image", "inspect", ..] => Done::said("[]\n"),
         ["pull", image, ..] => Done::said(format!("Status: Downloaded newer image for {image}\n")),
         ["compose", ..] => {
@@ -177,7 +178,8 @@ pub(super) fn table(rows: impl Iterator<Item = Value>, format: Option<&str>, usu
 /// What a name or the beginning of an id means.
 fn find(machine: &Machine, stage: &Stage, word: &str) -> Result<Row, Done> {
     let rows = rows(machine, stage);
-    let means = |row: &&Row| row.name() == word.trim_start_matches('/') || word.len() >= 4 && row.text("Id").starts_with(word);
+    let means =
+        |row: &&Row| row.name() == word.trim_start_matches('/') || word.len() >= 4 && row.text("Id").starts_with(word);
     let missing = || Done::failed(1, format!("Error response from daemon: No such container: {word}\n"));
     rows.iter().find(means).cloned().ok_or_else(missing)
 }
@@ -210,7 +212,9 @@ fn logs(machine: &Machine, words: &[&str]) -> Done {
     let tail = option(&mut words, &["--tail", "-n"]);
     option(&mut words, &["--since"]);
     flag(&mut words, &["-t", "--timestamps"]);
-    let [name] = words[..] else { return Done::failed(1, "docker logs: a drill's docker takes --tail and one container\n") };
+    let [name] = words[..] else {
+        return Done::failed(1, "docker logs: a drill's docker takes --tail and one container\n");
+    };
     let stage = machine.stage.lock();
     match find(machine, &stage, name) {
         Ok(Row { at: Some(at), .. }) => said(&stage, at, lines(tail.first().copied())),
@@ -262,6 +266,16 @@ fn images(machine: &Machine, words: &[&str]) -> Done {
     let stage = machine.stage.lock();
     let mut all: Vec<String> = rows(machine, &stage).iter().map(|row| row.text("Image").to_owned()).collect();
     all.extend(machine.pulled().iter().cloned());
+    // What runs in neither colour any more is still there.
+    let builds = stage.world.on(machine.server).flat_map(|at| {
+        let service = &stage.world.containers[at].service;
+        let builds = [Colour::Blue, Colour::Green].map(|colour| stage.world.edge.build(colour, service));
+        builds
+            .into_iter()
+            .flatten()
+            .map(move |build| format!("registry.spacetime.example.com/{service}:{}", build.version))
+    });
+    all.extend(builds);
     all.sort();
     all.dedup();
     let told = |image: String| {
@@ -293,7 +307,8 @@ fn act(machine: &Machine, verb: &str, words: &[&str]) -> Done {
         {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
-        out += &format!("{word}\n");
+        out.push_str(word);
+        out.push('\n');
     }
     Done { seconds: 1.0, ..Done::said(out) }
 }

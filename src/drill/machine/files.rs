@@ -70,7 +70,8 @@ fn production(files: &mut Files, one: &Server, now: f64) {
     for (name, text) in SCRIPTS {
         files.put(&format!("{PRODUCTION}/{name}"), text, 0o755, USER, old);
     }
-    let env = format!("ENVIRONMENT=production\nADDRESS={}\nDATABASE_HOST=db-primary\nDATABASE_PORT=5432\n", one.address);
+    let env =
+        format!("ENVIRONMENT=production\nADDRESS={}\nDATABASE_HOST=db-primary\nDATABASE_PORT=5432\n", one.address);
     files.put(&format!("{PRODUCTION}/.env"), env, 0o600, USER, old);
     let services = "services:\n  godot-server:\n    image: registry.spacetime.example.com/godot-server:${IMAGE_TAG}\n  \
                     godot-api:\n    image: registry.spacetime.example.com/godot-api:${IMAGE_TAG}\n";
@@ -87,7 +88,13 @@ fn production(files: &mut Files, one: &Server, now: f64) {
         files.put(&format!("/etc/nginx/spacetime/{}/upstream.conf", colour.word()), text, 0o644, "root", old);
     }
     files.put(NGINX_PID, "812\n", 0o644, "root", old);
-    files.put("/etc/nginx/nginx.conf", "include /etc/nginx/spacetime/active/*.conf;\ninclude /etc/nginx/conf.d/*.conf;\n", 0o644, "root", old);
+    files.put(
+        "/etc/nginx/nginx.conf",
+        "include /etc/nginx/spacetime/active/*.conf;\ninclude /etc/nginx/conf.d/*.conf;\n",
+        0o644,
+        "root",
+        old,
+    );
     files.put("/opt/spacetime/scripts/backup_server.sh", BACKUP_SERVER, 0o755, USER, old);
 }
 
@@ -101,7 +108,10 @@ fn database(files: &mut Files, now: f64) {
     files.put_folder("/var/lib/postgresql", 0o755, "postgres", old);
     files.put_folder(BACKUPS, 0o700, "postgres", old);
     let at = now - 0.3 * DAY;
-    let name = jiff::Timestamp::from_second(at as i64).unwrap_or_default().strftime("spacetime_%Y%m%d_%H%M%S.sql.gz").to_string();
+    let name = jiff::Timestamp::from_second(at as i64)
+        .unwrap_or_default()
+        .strftime("spacetime_%Y%m%d_%H%M%S.sql.gz")
+        .to_string();
     files.put(&format!("{BACKUPS}/{name}"), gzip(DUMP.as_bytes()), 0o600, "postgres", at);
     files.put_link(&format!("{BACKUPS}/spacetime_latest.sql.gz"), &name, at);
 }
@@ -169,14 +179,22 @@ pub(super) fn made(stage: &Stage, server: usize, path: &str) -> Option<Vec<u8>> 
     let text = match path {
         "/proc/meminfo" => format!(
             "MemTotal: {:>12} kB\nMemFree: {:>12} kB\nMemAvailable: {:>12} kB\nBuffers: {:>12} kB\nCached: {:>12} kB\nSwapTotal: {:>12} kB\nSwapFree: {:>12} kB\n",
-            kib(one.memory), kib(free * 0.7), kib(free), kib(free * 0.05), kib(free * 0.25), 0, 0,
+            kib(one.memory),
+            kib(free * 0.7),
+            kib(free),
+            kib(free * 0.05),
+            kib(free * 0.25),
+            0,
+            0,
         ),
         "/proc/loadavg" => format!("{:.2} {:.2} {:.2} 1/310 4711\n", one.load[0], one.load[1], one.load[2]),
         "/proc/uptime" => {
             let up = (world.at - one.booted) as f64;
             format!("{up:.2} {:.2}\n", up * one.cores * (1.0 - one.cpu))
         }
-        "/proc/sys/kernel/random/boot_id" => format!("{:08x}-d711-4a11-8a11-{:012x}\n", server, one.booted.unsigned_abs()),
+        "/proc/sys/kernel/random/boot_id" => {
+            format!("{:08x}-d711-4a11-8a11-{:012x}\n", server, one.booted.unsigned_abs())
+        }
         "/proc/version" => "Linux version 6.12.48-drill\n".to_owned(),
         _ => return None,
     };

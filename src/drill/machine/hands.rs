@@ -38,7 +38,23 @@ const COMMANDS: &[(&str, Command)] = &[
 ];
 
 /// What this drill has none of, and says so.
-const ABSENT: &[&str] = &["aws", "terraform", "gh", "npx", "kubectl", "nft", "iptables", "ip", "ssh", "scp", "rsync", "pg_restore", "pg_ctl", "pg_checksums", "pg_basebackup"];
+const ABSENT: &[&str] = &[
+    "aws",
+    "terraform",
+    "gh",
+    "npx",
+    "kubectl",
+    "nft",
+    "iptables",
+    "ip",
+    "ssh",
+    "scp",
+    "rsync",
+    "pg_restore",
+    "pg_ctl",
+    "pg_checksums",
+    "pg_basebackup",
+];
 
 /// Of a script that runs on a machine.
 pub struct Hands<'a> {

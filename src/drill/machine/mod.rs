@@ -72,7 +72,18 @@ impl Machine {
             (one.name.clone(), Mutex::new(files::large(one)), Mutex::new(one.disk * UNUSED))
         };
         let (files, databases) = (Mutex::new(files), Mutex::default());
-        Self { server, name, stage, files, pages, reloads: AtomicU32::new(0), databases, large, unused, images: Mutex::default() }
+        Self {
+            server,
+            name,
+            stage,
+            files,
+            pages,
+            reloads: AtomicU32::new(0),
+            databases,
+            large,
+            unused,
+            images: Mutex::default(),
+        }
     }
 
     /// Whether its power is on.

@@ -13,7 +13,10 @@ const WORKERS: u32 = 4;
 pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let words: Vec<&str> = call.args.iter().map(String::as_str).collect();
     if call.user != "root" && words != ["-v"] {
-        return Done::failed(1, "nginx: [alert] could not open error log file: open() \"/var/log/nginx/error.log\" failed (13: Permission denied)\n");
+        return Done::failed(
+            1,
+            "nginx: [alert] could not open error log file: open() \"/var/log/nginx/error.log\" failed (13: Permission denied)\n",
+        );
     }
     match words.as_slice() {
         ["-v"] => Done { err: b"nginx version: nginx/1.27.0\n".to_vec(), ..Done::default() },
@@ -88,7 +91,8 @@ fn reload(machine: &Machine, files: &mut Files) -> Done {
 pub(super) fn pgrep(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let master = files.read(&root(), NGINX_PID).map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
     let all: Vec<&str> = call.args.iter().map(String::as_str).collect();
-    let of_nginx = all.iter().any(|word| word.contains("nginx")) || all.iter().any(|word| master.as_deref() == Ok(*word));
+    let of_nginx =
+        all.iter().any(|word| word.contains("nginx")) || all.iter().any(|word| master.as_deref() == Ok(*word));
     if !of_nginx {
         return Done::failed(1, "");
     }

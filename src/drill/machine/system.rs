@@ -31,7 +31,10 @@ pub(super) fn df(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         ("Size  Used Avail Use%", [short(one.disk), short(used), short(one.disk - used)])
     } else {
         let unit = if flags.contains('m') { 1_048_576.0 } else { 1_024.0 };
-        ("1024-blocks      Used Available Capacity", [one.disk, used, one.disk - used].map(|size| format!("{:.0}", size / unit)))
+        (
+            "1024-blocks      Used Available Capacity",
+            [one.disk, used, one.disk - used].map(|size| format!("{:.0}", size / unit)),
+        )
     };
     let [size, used, free] = sizes;
     Done::said(format!("Filesystem     {heading} Mounted on\n/dev/vda1      {size} {used} {free} {percent:.0}% /\n"))
@@ -40,8 +43,11 @@ pub(super) fn df(machine: &Machine, call: &Call, files: &mut Files) -> Done {
 pub(super) fn free(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let one = one(machine);
     let unit = if call.args.iter().any(|word| word == "-m") { 1_048_576.0 } else { 1_024.0 };
-    let [total, used, free] = [one.memory, one.memory_used, one.memory - one.memory_used].map(|size| (size / unit) as u64);
-    Done::said(format!("               total        used        free   available\nMem: {total:>15} {used:>11} {free:>11} {free:>11}\nSwap:               0           0           0\n"))
+    let [total, used, free] =
+        [one.memory, one.memory_used, one.memory - one.memory_used].map(|size| (size / unit) as u64);
+    Done::said(format!(
+        "               total        used        free   available\nMem: {total:>15} {used:>11} {free:>11} {free:>11}\nSwap:               0           0           0\n"
+    ))
 }
 
 pub(super) fn uptime(machine: &Machine, _: &Call, _: &mut Files) -> Done {
@@ -59,7 +65,13 @@ pub(super) fn ps(machine: &Machine, _: &Call, _: &mut Files) -> Done {
         let one = &stage.world.containers[at];
         if one.runs() {
             let share = one.memory / stage.world.servers[machine.server].memory * 100.0;
-            let _ = writeln!(out, "root      {:>4} {:>4.1} {share:>4.1} /usr/local/bin/{}", 2_000 + at, one.cpu * 100.0, one.service);
+            let _ = writeln!(
+                out,
+                "root      {:>4} {:>4.1} {share:>4.1} /usr/local/bin/{}",
+                2_000 + at,
+                one.cpu * 100.0,
+                one.service
+            );
         }
     }
     Done::said(out)
@@ -68,7 +80,8 @@ pub(super) fn ps(machine: &Machine, _: &Call, _: &mut Files) -> Done {
 pub(super) fn ss(machine: &Machine, _: &Call, _: &mut Files) -> Done {
     let stage = machine.stage.lock();
     let mut out = "State  Recv-Q Send-Q Local Address:Port Peer Address:Port\nLISTEN 0      128    0.0.0.0:22         0.0.0.0:*\n".to_owned();
-    let ports = [("nginx", 80), ("godot-server", 8_080), ("godot-api", 8_081), ("postgres", 5_432), ("node-exporter", 9_100)];
+    let ports =
+        [("nginx", 80), ("godot-server", 8_080), ("godot-api", 8_081), ("postgres", 5_432), ("node-exporter", 9_100)];
     for at in stage.world.on(machine.server) {
         let one = &stage.world.containers[at];
         if let Some((_, port)) = ports.iter().find(|(service, _)| *service == one.service && one.runs()) {
@@ -100,15 +113,22 @@ pub(super) fn systemctl(_: &Machine, call: &Call, _: &mut Files) -> Done {
         ["is-active", "nginx" | "docker" | "ssh"] => Done::said("active\n"),
         ["is-active", ..] => Done { code: 3, ..Done::said("inactive\n") },
         ["status", "nginx" | "docker" | "ssh"] => Done::said("   Active: active (running)\n"),
-        ["list-units", ..] => Done::said("docker.service loaded active running Docker\nssh.service loaded active running OpenSSH\n"),
-        [_, unit, ..] => Done::failed(5, format!("Unit {unit}.service could not be found: what a drill's machines do runs in containers\n")),
+        ["list-units", ..] => {
+            Done::said("docker.service loaded active running Docker\nssh.service loaded active running OpenSSH\n")
+        }
+        [_, unit, ..] => Done::failed(
+            5,
+            format!("Unit {unit}.service could not be found: what a drill's machines do runs in containers\n"),
+        ),
         _ => Done::failed(1, "systemctl: a drill's systemctl takes is-active, status and list-units\n"),
     }
 }
 
 pub(super) fn journalctl(machine: &Machine, _: &Call, _: &mut Files) -> Done {
     let stage = machine.stage.lock();
-    let of = |thing: &str| thing == machine.name || thing.strip_prefix(&machine.name).is_some_and(|rest| rest.starts_with('/'));
+    let of = |thing: &str| {
+        thing == machine.name || thing.strip_prefix(&machine.name).is_some_and(|rest| rest.starts_with('/'))
+    };
     let lines = stage.world.events.iter().filter(|event| of(&event.thing));
     let told = lines.map(|event| {
         let when = stage.clock.moment(event.at).strftime("%b %d %H:%M:%S").to_string();
@@ -121,7 +141,11 @@ pub(super) fn dmesg(machine: &Machine, _: &Call, _: &mut Files) -> Done {
     let stage = machine.stage.lock();
     let of = |thing: &str| thing.strip_prefix(&machine.name).is_some_and(|rest| rest.starts_with('/'));
     let killed = stage.world.events.iter().filter(|event| of(&event.thing) && event.what.contains("out of memory"));
-    Done::said(killed.map(|event| format!("[{}] Memory cgroup out of memory: Killed process ({})\n", event.at, event.thing)).collect::<String>())
+    Done::said(
+        killed
+            .map(|event| format!("[{}] Memory cgroup out of memory: Killed process ({})\n", event.at, event.thing))
+            .collect::<String>(),
+    )
 }
 
 pub(super) fn git(_: &Machine, _: &Call, _: &mut Files) -> Done {
@@ -135,9 +159,10 @@ pub(super) fn python(machine: &Machine, call: &Call, files: &mut Files) -> Done 
     if files.get(&path).is_none() {
         return Done::failed(2, format!("python: can't open file '{path}': [Errno 2] No such file or directory\n"));
     }
-    match machine.stage.lock().world.serves(machine.server) {
-        true => Done { seconds: 3.0, ..Done::said("OK\n") },
-        false => Done::failed(1, "FAILED: the server does not answer\n"),
+    if machine.stage.lock().world.serves(machine.server) {
+        Done { seconds: 3.0, ..Done::said("OK\n") }
+    } else {
+        Done::failed(1, "FAILED: the server does not answer\n")
     }
 }
 
@@ -148,8 +173,9 @@ pub(super) fn nothing(_: &Machine, _: &Call, _: &mut Files) -> Done {
 /// What takes the room: the logs that may go, and all else.
 pub(super) fn du(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let one = one(machine);
-    let large: f64 = files::large(&one).iter().filter(|(path, _)| files.get(path).is_some()).map(|(_, bytes)| bytes).sum();
-    let debug = (one.disk_growth > one.usual_growth * 2.0).then_some(one.disk_used * 0.45).unwrap_or_default();
+    let large: f64 =
+        files::large(&one).iter().filter(|(path, _)| files.get(path).is_some()).map(|(_, bytes)| bytes).sum();
+    let debug = if one.disk_growth > one.usual_growth * 2.0 { one.disk_used * 0.45 } else { 0.0 };
     let mib = |bytes: f64| (bytes / 1_048_576.0) as u64;
     let rest = (one.disk_used - large - debug).max(0.0);
     let mut out = String::new();

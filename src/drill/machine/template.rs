@@ -30,7 +30,8 @@ fn pieces(rest: &mut &str, inside: bool) -> Result<Vec<Piece>, String> {
         all.push(Piece::Text(before.to_owned()));
         let (inner, after) = behind.split_once("}}").ok_or("template: unclosed action")?;
         *rest = after;
-        let words: Vec<&str> = inner.trim_matches(|letter: char| letter == '-' || letter.is_whitespace()).split_whitespace().collect();
+        let words: Vec<&str> =
+            inner.trim_matches(|letter: char| letter == '-' || letter.is_whitespace()).split_whitespace().collect();
         match words.as_slice() {
             ["end"] if inside => return Ok(all),
             [word @ ("range" | "if"), path] => {

@@ -60,11 +60,19 @@ impl Lab {
 
     /// Every script of a runbook, one after the other, as it is with these values. What fails where it should not is told.
     fn play(&self, text: &str, on: &[(&str, &str)], vars: &[(&str, &str)], leave: &[&str]) {
-        for (head, body) in fences(text).into_iter().filter(|(head, _)| !leave.iter().any(|word| head.contains(word))) {
+        for (head, body) in
+            fences(text).into_iter().filter(|(head, _)| !leave.iter().any(|word| head.starts_with(word)))
+        {
             let place = head.split_whitespace().find_map(|word| word.strip_prefix("on=")).unwrap();
             let machine = on.iter().find(|(name, _)| *name == place).map(|(_, to)| *to);
             let Some(machine) = machine else { continue };
-            let user = if head.contains("sudo=postgres") { "postgres" } else if head.contains("sudo") { "root" } else { USER };
+            let user = if head.contains("sudo=postgres") {
+                "postgres"
+            } else if head.contains("sudo") {
+                "root"
+            } else {
+                USER
+            };
             let folder = head.split_whitespace().find_map(|word| word.strip_prefix("dir=")).unwrap_or("/home/ops");
             let (code, said) = self.run(machine, &body, user, folder, vars);
             println!("--- {head}\n{said}= {code}");
@@ -102,7 +110,12 @@ fn a_rollback_takes_a_bad_build_back_everywhere() {
     lab.pass(40);
     let version = |at: usize| lab.stage.lock().world.main(at).map(|one| one.version.clone());
     assert_eq!(version(1).as_deref(), Some("v2.6.0"));
-    lab.play(runbook!("rollback-quick"), &[("$server", "game-2")], &[("server", "game-2"), ("again", "false")], &["undo "]);
+    lab.play(
+        runbook!("rollback-quick"),
+        &[("$server", "game-2")],
+        &[("server", "game-2"), ("again", "false")],
+        &["undo "],
+    );
     let stage = lab.stage.lock();
     for at in 0..stage.world.servers.len() {
         if stage.world.servers[at].role == Role::Game {
@@ -121,8 +134,14 @@ fn a_rollback_takes_a_bad_build_back_everywhere() {
 fn a_server_is_taken_out_of_the_load_balancer_and_put_back() {
     let lab = Lab::new("steady");
     let vars = [
-        ("server", "game-3"), ("server_addr", "10.0.1.6"), ("target", "game-1"), ("target_addr", "10.0.1.4"), ("port", "8081"),
-        ("admin_port", "8080"), ("conf", "/etc/nginx/conf.d/spacetime.conf"), ("upstream", "spacetime_backend"),
+        ("server", "game-3"),
+        ("server_addr", "10.0.1.6"),
+        ("target", "game-1"),
+        ("target_addr", "10.0.1.4"),
+        ("port", "8081"),
+        ("admin_port", "8080"),
+        ("conf", "/etc/nginx/conf.d/spacetime.conf"),
+        ("upstream", "spacetime_backend"),
         ("site", "http://localhost/health"),
     ];
     let at = lab.on("game-3").server;
@@ -150,10 +169,55 @@ fn a_disk_is_cleaned() {
     let main = lab.stage.lock().world.service(at, "godot-server").unwrap();
     lab.stage.lock().order(&Order::Restart(main)).unwrap();
     let vars = [
-        ("server", "game-1"), ("mountpoint", "/"), ("limit", "85"), ("logs", "/opt/spacetime/production/logs"), ("days", "7"), ("images", "true"),
+        ("server", "game-1"),
+        ("mountpoint", "/"),
+        ("limit", "85"),
+        ("logs", "/opt/spacetime/production/logs"),
+        ("days", "7"),
+        ("images", "true"),
     ];
     lab.play(runbook!("disk-usage"), &[("$server", "game-1")], &vars, &[]);
     assert!(full(&lab) < 0.85, "{}", full(&lab));
+}
+
+#[test]
+fn a_version_is_brought_out_in_the_other_colour() {
+    let lab = Lab::new("steady");
+    let vars = [
+        ("server", "game-1"),
+        ("version", "v2.5.1"),
+        ("previous", "v2.5.0"),
+        ("to", "green"),
+        ("migrate", "false"),
+        ("wait_tries", "30"),
+        ("wait_seconds", "2"),
+        ("green_url", "http://localhost:8080"),
+        ("blue_url", "http://localhost:8080"),
+        ("watch_seconds", "20"),
+        ("log_errors", "5"),
+        ("backup_hours", "24"),
+    ];
+    let leave = ["undo ", "run on=$server timeout=30m", "verify on=$server timeout=15m"];
+    lab.play(runbook!("deploy-standard"), &[("$server", "game-1")], &vars, &leave);
+    let stage = lab.stage.lock();
+    assert_eq!(stage.world.main(1).unwrap().version, "v2.5.1");
+    assert!(stage.world.edge.idle_since.is_none());
+}
+
+#[test]
+fn a_database_is_dumped_and_the_dump_is_proved() {
+    let lab = Lab::new("steady");
+    let vars = [
+        ("server", "db-primary"),
+        ("dbname", "spacetime"),
+        ("folder", "/backup/database"),
+        ("socket", "/var/run/postgresql"),
+        ("port", "5432"),
+        ("rto_minutes", "60"),
+        ("rpo_minutes", "1440"),
+    ];
+    lab.play(runbook!("db-backup"), &[("$server", "db-primary")], &vars, &["undo "]);
+    lab.play(runbook!("dr-backup-test"), &[("$server", "db-primary")], &vars, &["undo "]);
 }
 
 #[test]

@@ -106,7 +106,12 @@ async fn undrain(held: Held, path: Path<String>, headers: HeaderMap) -> Response
     set_draining(held, path, &headers, false)
 }
 
-fn set_draining(State((stage, token)): Held, Path(host): Path<String>, headers: &HeaderMap, draining: bool) -> Response {
+fn set_draining(
+    State((stage, token)): Held,
+    Path(host): Path<String>,
+    headers: &HeaderMap,
+    draining: bool,
+) -> Response {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if given != Some(&format!("Bearer {}", token.0)) {
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "a bearer token is needed" }))).into_response();

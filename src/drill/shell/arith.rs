@@ -27,7 +27,16 @@ impl Shell<'_> {
         }
         // Signs before signs are read within each other, as brackets are.
         let deep = text.matches(['(', '[', '?', '!', '~', '-', '+', '*', '=']).count();
-        if text.len() > LENGTH || depth > DEPTH || deep > 3 * DEPTH {
+        // An index is tried for each kind of assignment there is.
+        let indexes = text.chars().scan(0_usize, |open, one| {
+            *open = match one {
+                '[' => *open + 1,
+                ']' => open.saturating_sub(1),
+                _ => *open,
+            };
+            Some(*open)
+        });
+        if text.len() > LENGTH || depth > DEPTH || deep > 3 * DEPTH || indexes.max().unwrap_or(0) > 3 {
             return Err(format!("{text}: expression recursion level exceeded"));
         }
         let expr = brush_parser::arithmetic::parse(text).map_err(|_| {
@@ -59,7 +68,7 @@ impl Shell<'_> {
             }
             Expr::BinaryOp(op, left, right) => {
                 let (left, right) = (self.value(left, depth)?, self.value(right, depth)?);
-                two(op, left, right)?
+                two(*op, left, right)?
             }
             Expr::Conditional(condition, yes, no) => {
                 let way = if self.value(condition, depth)? != 0 { yes } else { no };
@@ -71,7 +80,7 @@ impl Shell<'_> {
             }
             Expr::BinaryAssignment(op, target, value) => {
                 let (left, right) = (self.read_target(target, depth)?, self.value(value, depth)?);
-                self.write_target(target, two(op, left, right)?, depth)?
+                self.write_target(target, two(*op, left, right)?, depth)?
             }
             Expr::UnaryAssignment(step, target) => {
                 let value = self.read_target(target, depth)?;
@@ -123,7 +132,7 @@ impl Shell<'_> {
     }
 }
 
-fn two(op: &Two, left: i64, right: i64) -> Result<i64, String> {
+fn two(op: Two, left: i64, right: i64) -> Result<i64, String> {
     Ok(match op {
         Two::Power if right < 0 => return Err("exponent less than 0".to_owned()),
         Two::Power => left.wrapping_pow(u32::try_from(right).unwrap_or(u32::MAX)),

@@ -87,8 +87,12 @@ impl Shell<'_> {
             return Ok(126);
         }
         if !there {
-            let system = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/"].iter().any(|begin| place == format!("{begin}{base}"));
-            let known = tools::of(base).is_some() || builtins::EXTERNAL.contains(&base) || self.world.borrow().outside.has(base);
+            let system = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/"]
+                .iter()
+                .any(|begin| place == format!("{begin}{base}"));
+            let known = tools::of(base).is_some()
+                || builtins::EXTERNAL.contains(&base)
+                || self.world.borrow().outside.has(base);
             if system && known {
                 let mut words = words.to_vec();
                 base.clone_into(&mut words[0]);
@@ -171,7 +175,12 @@ impl Shell<'_> {
         if self.functions.contains_key(name) || builtins::of(name).is_some() {
             return Some(name.to_owned());
         }
-        if ["if", "then", "else", "elif", "fi", "case", "esac", "for", "while", "until", "do", "done", "in", "function", "{", "}", "!", "[[", "]]", "time", "coproc", "select"].contains(&name) {
+        if [
+            "if", "then", "else", "elif", "fi", "case", "esac", "for", "while", "until", "do", "done", "in",
+            "function", "{", "}", "!", "[[", "]]", "time", "coproc", "select",
+        ]
+        .contains(&name)
+        {
             return Some(name.to_owned());
         }
         self.found_file(name)
@@ -182,10 +191,12 @@ impl Shell<'_> {
         if name.contains('/') {
             let place = self.place(name);
             let files = self.files();
-            let runs = files.get(&place).is_some_and(|node| !node.is_folder()) && files.may(&self.user, &place, Access::Run);
+            let runs =
+                files.get(&place).is_some_and(|node| !node.is_folder()) && files.may(&self.user, &place, Access::Run);
             return runs.then(|| name.to_owned());
         }
-        let known = tools::of(name).is_some() || builtins::EXTERNAL.contains(&name) || self.world.borrow().outside.has(name);
+        let known =
+            tools::of(name).is_some() || builtins::EXTERNAL.contains(&name) || self.world.borrow().outside.has(name);
         known.then(|| format!("/usr/bin/{name}"))
     }
 }

@@ -1,5 +1,7 @@
 //! Backslashes in text, and quotes around it.
 
+use std::fmt::Write as _;
+
 /// What stands within `$'…'`.
 pub(super) fn ansi(text: &str) -> String {
     decoded(text, false).0
@@ -67,7 +69,7 @@ pub(super) fn spare(text: &str) -> String {
     let mut out = String::new();
     for (index, one) in text.chars().enumerate() {
         let plain = one.is_alphanumeric() || "_-./:=@%+,".contains(one);
-        if !plain && !(index > 0 && "#~".contains(one)) {
+        if !plain && (index == 0 || !"#~".contains(one)) {
             out.push('\\');
         }
         out.push(one);
@@ -85,7 +87,7 @@ fn controlled(text: &str) -> String {
             '\'' => out.push_str("\\'"),
             '\\' => out.push_str("\\\\"),
             '\u{1b}' => out.push_str("\\E"),
-            one if one.is_control() => out.push_str(&format!("\\{:03o}", one as u32)),
+            one if one.is_control() => drop(write!(out, "\\{:03o}", one as u32)),
             one => out.push(one),
         }
     }

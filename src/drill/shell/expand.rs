@@ -19,12 +19,22 @@ pub(super) enum Seg {
     Next,
 }
 
+impl Seg {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text, _) | Self::Split(text) => text.len(),
+            Self::Next => 1,
+        }
+    }
+}
+
 impl Shell<'_> {
     /// A command's words.
     pub(super) fn words<'t>(&mut self, words: impl IntoIterator<Item = &'t str>) -> Result<Vec<String>, Flow> {
         let mut out = Vec::new();
         for word in words {
-            for word in braces(word) {
+            let Some(spread) = braces(word) else { return self.fail("this drill takes no more than 100,000 words") };
+            for word in spread {
                 let segs = self.segs(&word, false)?;
                 for field in self.fields(segs) {
                     self.glob(field, &mut out)?;
@@ -68,7 +78,9 @@ impl Shell<'_> {
 
     /// What an arithmetic expression comes to, its words expanded first.
     pub(super) fn number(&mut self, text: &str) -> Result<i64, Flow> {
-        let text = if text.contains(['$', '`', '"', '\\']) { self.document(&text.replace('"', ""))? } else { text.to_owned() };
+        // Quotes mean nothing here, but for those inside of a substitution, which are gone when it is done.
+        let text =
+            if text.contains(['$', '`', '"', '\\']) { self.document(text)?.replace('"', "") } else { text.to_owned() };
         match self.reckon(&text) {
             Ok(number) => Ok(number),
             Err(why) => self.fail(why),
@@ -94,9 +106,20 @@ impl Shell<'_> {
         Ok(out)
     }
 
-    pub(super) fn pieces(&mut self, pieces: &[WordPieceWithSource], double: bool, out: &mut Vec<Seg>) -> Result<(), Flow> {
+    pub(super) fn pieces(
+        &mut self,
+        pieces: &[WordPieceWithSource],
+        double: bool,
+        out: &mut Vec<Seg>,
+    ) -> Result<(), Flow> {
+        let mut size = 0;
         for piece in pieces {
+            let before = out.len();
             self.piece(&piece.piece, double, out)?;
+            size += out[before..].iter().map(Seg::size).sum::<usize>();
+            if size > super::state::OUTPUT {
+                return self.fail("this drill takes no text of more than 8 MiB");
+            }
         }
         Ok(())
     }
@@ -232,7 +255,11 @@ impl Shell<'_> {
                 for name in names {
                     let hidden = name.starts_with('.') && !part.starts_with('.') && !self.options.dotglob;
                     let path = format!("{place}{name}");
-                    let there = if last { files.look(&path).is_some() } else { files.get(&path).is_some_and(super::Node::is_folder) };
+                    let there = if last {
+                        files.look(&path).is_some()
+                    } else {
+                        files.get(&path).is_some_and(super::Node::is_folder)
+                    };
                     if (read.text().is_some() || !hidden && read.matches(&name)) && there {
                         next.push(format!("{begin}{name}{}", if last { "" } else { "/" }));
                     }
@@ -306,50 +333,52 @@ fn quoting(segs: &[Seg], quote: impl Fn(&str) -> String) -> String {
     segs.iter().map(one).collect()
 }
 
-/// `a{b,c}` and `{1..9}`, as the words that they are.
-fn braces(word: &str) -> Vec<String> {
+/// `a{b,c}` and `{1..9}`, as the words that they are; `None`: they are too many.
+fn braces(word: &str) -> Option<Vec<String>> {
+    if !word.contains('{') || !(word.contains(',') || word.contains("..")) || word.len() > 4096 {
+        return Some(vec![word.to_owned()]);
+    }
     // Longer numbers are none.
-    let digits = regex::Regex::new(r"\.\.[-+]?[0-9]{10,}|[0-9]{10,}\.\.").is_ok_and(|long| long.is_match(word));
-    if !word.contains('{') || !(word.contains(',') || word.contains("..")) || word.len() > 4096 || digits {
-        return vec![word.to_owned()];
+    if word.contains("..") && word.split(|one: char| !one.is_ascii_digit()).any(|digits| digits.len() > 9) {
+        return Some(vec![word.to_owned()]);
     }
     match brush_parser::word::parse_brace_expansions(word, &parse::options()) {
         Ok(Some(parts)) => spread(&parts),
-        _ => vec![word.to_owned()],
+        _ => Some(vec![word.to_owned()]),
     }
 }
 
-fn spread(parts: &[BraceExpressionOrText]) -> Vec<String> {
+fn spread(parts: &[BraceExpressionOrText]) -> Option<Vec<String>> {
     let mut out = vec![String::new()];
     for part in parts {
         let ways: Vec<String> = match part {
             BraceExpressionOrText::Text(text) => vec![text.clone()],
-            BraceExpressionOrText::Expr(members) => members.iter().flat_map(member).collect(),
+            BraceExpressionOrText::Expr(members) => members.iter().map(member).collect::<Option<Vec<_>>>()?.concat(),
         };
         if out.len().saturating_mul(ways.len()) > WORDS {
-            break;
+            return None;
         }
         out = out.iter().flat_map(|begin| ways.iter().map(move |way| format!("{begin}{way}"))).collect();
     }
-    out
+    Some(out)
 }
 
-fn member(member: &BraceExpressionMember) -> Vec<String> {
+fn member(member: &BraceExpressionMember) -> Option<Vec<String>> {
     match member {
         BraceExpressionMember::Child(parts) => spread(parts),
         BraceExpressionMember::NumberSequence { start, end, increment } => {
-            steps(*start, *end, *increment).map(|number| number.to_string()).collect()
+            Some(steps(*start, *end, *increment)?.map(|number| number.to_string()).collect())
         }
         BraceExpressionMember::CharSequence { start, end, increment } => {
-            let numbers = steps(i64::from(u32::from(*start)), i64::from(u32::from(*end)), *increment);
-            numbers.filter_map(|number| char::from_u32(number as u32)).map(String::from).collect()
+            let numbers = steps(i64::from(u32::from(*start)), i64::from(u32::from(*end)), *increment)?;
+            Some(numbers.filter_map(|number| char::from_u32(number as u32)).map(String::from).collect())
         }
     }
 }
 
-fn steps(start: i64, end: i64, by: i64) -> impl Iterator<Item = i64> {
+fn steps(start: i64, end: i64, by: i64) -> Option<impl Iterator<Item = i64>> {
     let by = by.unsigned_abs().max(1) as i64;
     let count = start.abs_diff(end) / by.unsigned_abs() + 1;
     let sign = if end < start { -1 } else { 1 };
-    (0..(count as i64).min(WORDS as i64)).map(move |index| start + sign * by * index)
+    (count <= WORDS as u64).then(|| (0..count as i64).map(move |index| start + sign * by * index))
 }

@@ -1,9 +1,9 @@
 //! What a shell does with the commands of a script.
 
+use super::parse;
 use super::pattern::Pattern;
 use super::state::{Coprocess, Fd, Flow, Outcome, Shell, Value, Var};
-use super::{escapes, parse};
-use brush_parser::ast::{self, CommandPrefixOrSuffixItem as Item, CompoundCommand as Compound, SourceLocation};
+use brush_parser::ast::{self, CompoundCommand as Compound};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,12 +12,27 @@ impl Shell<'_> {
     /// Runs a text as commands of this shell.
     pub(super) fn eval(&mut self, text: &str) -> Outcome {
         match parse::program(text) {
-            Ok(program) => self.program(&program),
+            Ok(program) => {
+                self.deeper()?;
+                let came = self.program(&program);
+                self.depth -= 1;
+                came
+            }
             Err(why) => {
                 self.complain(format!("syntax error: {why}"));
                 Ok(2)
             }
         }
+    }
+
+    /// One deeper: as deep as that a script may go.
+    pub(super) fn deeper(&mut self) -> Result<(), Flow> {
+        self.depth += 1;
+        if self.depth <= super::state::DEPTH {
+            return Ok(());
+        }
+        self.complain(format!("this drill goes no deeper than {} shells and functions", super::state::DEPTH));
+        Err(Flow::Over(134))
     }
 
     pub(super) fn program(&mut self, program: &ast::Program) -> Outcome {
@@ -165,145 +180,12 @@ impl Shell<'_> {
                 0
             }
             ast::Command::ExtendedTest(test, redirects) => {
+                self.line = test.loc.start.line;
                 self.redirected(redirects.as_ref().map(|list| list.0.iter()), |shell| shell.extended(&test.expr))?
             }
         };
         self.status = status;
         Ok(status)
-    }
-
-    fn simple(&mut self, simple: &ast::SimpleCommand) -> Outcome {
-        if let Some(at) = simple.location() {
-            self.line = at.start.line;
-        }
-        self.substituted = None;
-        let prefix = simple.prefix.as_ref().map_or(&[][..], |items| &items.0);
-        let suffix = simple.suffix.as_ref().map_or(&[][..], |items| &items.0);
-        let (mut words, mut declared) = (Vec::new(), Vec::new());
-        if let Some(name) = &simple.word_or_name {
-            words = self.words([name.value.as_str()])?;
-        }
-        let declares = matches!(words.first().map(String::as_str), Some("local" | "export" | "declare" | "readonly" | "typeset"));
-        for item in suffix {
-            match item {
-                Item::Word(word) => words.extend(self.words([word.value.as_str()])?),
-                Item::AssignmentWord(assignment, _) if declares => declared.push(assignment),
-                Item::AssignmentWord(_, word) => words.extend(self.words([word.value.as_str()])?),
-                Item::ProcessSubstitution(kind, body) => words.push(self.process(kind, body)?),
-                Item::IoRedirect(_) => {}
-            }
-        }
-        let assignments: Vec<&ast::Assignment> = prefix.iter().filter_map(|item| if let Item::AssignmentWord(one, _) = item { Some(one) } else { None }).collect();
-        let redirects = prefix.iter().chain(suffix).filter_map(|item| if let Item::IoRedirect(one) = item { Some(one) } else { None });
-        if words.is_empty() {
-            return self.assigned(&assignments, redirects);
-        }
-        if words[0] == "exec" {
-            return self.exec(&words[1..], redirects);
-        }
-        let kept = self.kept(&assignments)?;
-        self.trace(&words);
-        let came = self.redirected(Some(redirects), |shell| {
-            if declares { shell.declare(&words, &declared) } else { shell.call(&words) }
-        });
-        for (name, var) in kept {
-            match var {
-                Some(var) => drop(self.vars.insert(name, var)),
-                None => drop(self.vars.remove(&name)),
-            }
-        }
-        came
-    }
-
-    /// Nothing but `a=b` and redirections.
-    fn assigned<'t>(&mut self, assignments: &[&ast::Assignment], redirects: impl Iterator<Item = &'t ast::IoRedirect>) -> Outcome {
-        for assignment in assignments {
-            self.assign(assignment)?;
-        }
-        let status = self.substituted.take().unwrap_or(0);
-        self.redirected(Some(redirects), |_| Ok(status))
-    }
-
-    /// Sets what stands before a command, and gives what was there before.
-    fn kept(&mut self, assignments: &[&ast::Assignment]) -> Result<BTreeMap<String, Option<Var>>, Flow> {
-        let mut kept = BTreeMap::new();
-        for assignment in assignments {
-            let (ast::AssignmentName::VariableName(name) | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
-            kept.entry(name.clone()).or_insert_with(|| self.vars.get(name).cloned());
-            self.assign(assignment)?;
-            if let Some(var) = self.vars.get_mut(name) {
-                var.exported = true;
-            }
-        }
-        Ok(kept)
-    }
-
-    fn trace(&mut self, words: &[String]) {
-        if self.options.xtrace {
-            let line: Vec<String> = words.iter().map(|word| escapes::spare(word)).collect();
-            self.say(&format!("+ {}\n", line.join(" ")));
-        }
-    }
-
-    /// `a=b`, `a+=b`, `a[1]=b`, `a=(b c)`
-    pub(super) fn assign(&mut self, assignment: &ast::Assignment) -> Result<(), Flow> {
-        let came = match (&assignment.name, &assignment.value) {
-            (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(word)) => {
-                let text = self.text(&word.value)?;
-                self.trace(&[format!("{name}={text}")]);
-                self.assign_text(name, text, assignment.append)
-            }
-            (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Array(items)) => self.assign_all(name, items, assignment.append)?,
-            (ast::AssignmentName::ArrayElementName(name, index), ast::AssignmentValue::Scalar(word)) => {
-                let text = self.text(&word.value)?;
-                let key = self.text(index)?;
-                let before = if assignment.append { self.get_at(name, &key).unwrap_or_default() } else { String::new() };
-                self.set_at(name, &key, before + &text)
-            }
-            _ => Err("cannot assign list to array member".to_owned()),
-        };
-        came.or_else(|why| self.fail(why))
-    }
-
-    fn assign_text(&mut self, name: &str, text: String, append: bool) -> Result<(), String> {
-        if !append {
-            return self.set(name, text);
-        }
-        let before = self.get(name).unwrap_or_default();
-        if self.vars.get(name).is_some_and(|var| var.integer) {
-            return self.set(name, format!("{before}+({text})"));
-        }
-        self.set(name, before + &text)
-    }
-
-    fn assign_all(&mut self, name: &str, items: &[(Option<ast::Word>, ast::Word)], append: bool) -> Result<Result<(), String>, Flow> {
-        let mut value = match self.vars.get(name).map(|var| &var.value) {
-            Some(Value::Map(_)) if !append => Value::Map(BTreeMap::new()),
-            Some(value @ (Value::Map(_) | Value::List(_))) if append => value.clone(),
-            Some(Value::Text(text)) if append => Value::List(BTreeMap::from([(0, text.clone())])),
-            _ => Value::List(BTreeMap::new()),
-        };
-        for (key, word) in items {
-            match (&mut value, key) {
-                (Value::Map(map), Some(key)) => {
-                    let key = self.text(&key.value)?;
-                    map.insert(key, self.text(&word.value)?);
-                }
-                (Value::Map(_), None) => return Ok(Err(format!("{name}: {}: must use subscript when assigning associative array", word.value))),
-                (Value::List(list), Some(key)) => {
-                    let key = self.number(&key.value)?;
-                    list.insert(key, self.text(&word.value)?);
-                }
-                (Value::List(list), None) => {
-                    for text in self.words([word.value.as_str()])? {
-                        let next = list.last_key_value().map_or(0, |(last, _)| last + 1);
-                        list.insert(next, text);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(self.set_value(name, value))
     }
 
     fn compound(&mut self, compound: &Compound) -> Outcome {
@@ -450,18 +332,23 @@ impl Shell<'_> {
         let name = coprocess.name.as_ref().map_or("COPROC", |name| name.value.as_str()).to_owned();
         let process = Coprocess { body: (*coprocess.body).clone(), to: Vec::new(), from: Vec::new(), status: 0 };
         let fd = Fd::Coprocess(Rc::new(RefCell::new(process)));
-        let free = (60..).find(|number| !self.fds.contains_key(number)).unwrap_or(60);
+        let free = (60..1000).find(|number| !self.fds.contains_key(number)).unwrap_or(60);
         self.fds.insert(free, fd.clone());
         self.fds.insert(free + 1, fd);
         let list = BTreeMap::from([(0, free.to_string()), (1, (free + 1).to_string())]);
         let pid = self.next_pid();
         self.jobs.push((pid, 0));
-        let came = self.set_value(&name, Value::List(list)).and_then(|()| self.set(&format!("{name}_PID"), pid.to_string()));
+        let came =
+            self.set_value(&name, Value::List(list)).and_then(|()| self.set(&format!("{name}_PID"), pid.to_string()));
         came.map(|()| 0).or_else(|why| self.fail(why))
     }
 
     /// `<(…)`: a file with what the command writes.
-    pub(super) fn process(&mut self, kind: &ast::ProcessSubstitutionKind, body: &ast::SubshellCommand) -> Result<String, Flow> {
+    pub(super) fn process(
+        &mut self,
+        kind: &ast::ProcessSubstitutionKind,
+        body: &ast::SubshellCommand,
+    ) -> Result<String, Flow> {
         if matches!(kind, ast::ProcessSubstitutionKind::Write) {
             return self.fail("this drill does not know >(…)");
         }
@@ -474,11 +361,7 @@ impl Shell<'_> {
 
     /// Calls a function.
     pub(super) fn function(&mut self, name: &str, body: &ast::FunctionBody, args: &[String]) -> Outcome {
-        self.depth += 1;
-        if self.depth > super::state::DEPTH {
-            self.complain(format!("{name}: maximum function nesting level exceeded ({})", super::state::DEPTH));
-            return Err(Flow::Over(134));
-        }
+        self.deeper()?;
         let args = std::mem::replace(&mut self.args, args.to_vec());
         let loops = std::mem::take(&mut self.loops);
         self.hidden.push(BTreeMap::new());

@@ -14,6 +14,7 @@ mod param;
 mod parse;
 mod pattern;
 mod redirect;
+mod simple;
 mod state;
 mod test_expr;
 #[cfg(test)]
@@ -138,17 +139,22 @@ pub struct Job {
     pub folder: String,
 }
 
+/// The status of a fault of the shell itself: EX_SOFTWARE.
+const FAULT: i32 = 70;
 /// Of the thread that a script runs on: what lies deep within each other takes room.
-const STACK: usize = 512 << 20;
+const STACK: usize = 256 << 20;
 
 /// Runs a script to its end, and says its exit status (0 to 255). Takes as long as the script does, waits included.
 pub fn run(job: &Job, files: &Mutex<Files>, outside: &mut dyn Outside) -> i32 {
     let ended = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("drill-shell".to_owned()).stack_size(STACK);
-        thread.spawn_scoped(scope, || interpreted(job, files, outside)).map(|running| running.join().ok())
+        let running = thread.spawn_scoped(scope, || interpreted(job, files, &mut *outside));
+        running.ok().and_then(|running| running.join().ok())
     });
-    // A thread that can't begin, or a fault of this shell's own: no script ends a drill.
-    ended.ok().flatten().unwrap_or(134)
+    ended.unwrap_or_else(|| {
+        outside.written(Stream::Err, b"bash: this drill's shell could not go on, by a fault of its own\n");
+        FAULT
+    })
 }
 
 fn interpreted(job: &Job, files: &Mutex<Files>, outside: &mut dyn Outside) -> i32 {

@@ -4,7 +4,9 @@ use super::expand::{Seg, joined};
 use super::pattern::Pattern;
 use super::state::{Flow, Shell, Value};
 use brush_parser::word::ParameterExpr as Expr;
-use brush_parser::word::{Parameter, ParameterTestType, ParameterTransformOp, SpecialParameter, SubstringMatchKind, WordPiece};
+use brush_parser::word::{
+    Parameter, ParameterTestType, ParameterTransformOp, SpecialParameter, SubstringMatchKind, WordPiece,
+};
 
 /// What a parameter says.
 struct Said {
@@ -28,11 +30,13 @@ enum Kind {
 /// Whether a piece is `$@` or `${list[@]}`.
 pub(super) fn is_all(piece: &WordPiece) -> bool {
     match piece {
-        WordPiece::ParameterExpansion(Expr::Parameter { parameter, .. } | Expr::Substring { parameter, .. }) => matches!(
-            parameter,
-            Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate: false })
-                | Parameter::NamedWithAllIndices { concatenate: false, .. }
-        ),
+        WordPiece::ParameterExpansion(Expr::Parameter { parameter, .. } | Expr::Substring { parameter, .. }) => {
+            matches!(
+                parameter,
+                Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate: false })
+                    | Parameter::NamedWithAllIndices { concatenate: false, .. }
+            )
+        }
         WordPiece::ParameterExpansion(Expr::MemberKeys { concatenate: false, .. }) => true,
         _ => false,
     }
@@ -93,20 +97,32 @@ impl Shell<'_> {
                 let said = self.said(parameter, *indirect)?;
                 self.must(&said)?;
                 let values = said.values.unwrap_or_default();
-                let count = if said.kind == Kind::One { values.iter().map(|one| one.chars().count()).sum() } else { values.len() };
+                let count = if said.kind == Kind::One {
+                    values.iter().map(|one| one.chars().count()).sum()
+                } else {
+                    values.len()
+                };
                 Ok(Said { values: Some(vec![count.to_string()]), kind: Kind::One, name: said.name })
             }
             Expr::RemoveSmallestSuffixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| (0, text.len() - pattern.suffix(text, false).unwrap_or(0)))
+                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
+                    (0, text.len() - pattern.suffix(text, false).unwrap_or(0))
+                })
             }
             Expr::RemoveLargestSuffixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| (0, text.len() - pattern.suffix(text, true).unwrap_or(0)))
+                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
+                    (0, text.len() - pattern.suffix(text, true).unwrap_or(0))
+                })
             }
             Expr::RemoveSmallestPrefixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| (pattern.prefix(text, false).unwrap_or(0), text.len()))
+                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
+                    (pattern.prefix(text, false).unwrap_or(0), text.len())
+                })
             }
             Expr::RemoveLargestPrefixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| (pattern.prefix(text, true).unwrap_or(0), text.len()))
+                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
+                    (pattern.prefix(text, true).unwrap_or(0), text.len())
+                })
             }
             Expr::Substring { parameter, indirect, offset, length } => {
                 let offset = self.number(&offset.value)?;
@@ -116,10 +132,18 @@ impl Shell<'_> {
             Expr::ReplaceSubstring { parameter, indirect, pattern, replacement, match_kind } => {
                 self.replaced(parameter, *indirect, pattern, replacement.as_deref(), match_kind)
             }
-            Expr::UppercaseFirstChar { parameter, indirect, pattern } => self.cased(parameter, *indirect, pattern.as_deref(), true, true),
-            Expr::UppercasePattern { parameter, indirect, pattern } => self.cased(parameter, *indirect, pattern.as_deref(), true, false),
-            Expr::LowercaseFirstChar { parameter, indirect, pattern } => self.cased(parameter, *indirect, pattern.as_deref(), false, true),
-            Expr::LowercasePattern { parameter, indirect, pattern } => self.cased(parameter, *indirect, pattern.as_deref(), false, false),
+            Expr::UppercaseFirstChar { parameter, indirect, pattern } => {
+                self.cased(parameter, *indirect, pattern.as_deref(), true, true)
+            }
+            Expr::UppercasePattern { parameter, indirect, pattern } => {
+                self.cased(parameter, *indirect, pattern.as_deref(), true, false)
+            }
+            Expr::LowercaseFirstChar { parameter, indirect, pattern } => {
+                self.cased(parameter, *indirect, pattern.as_deref(), false, true)
+            }
+            Expr::LowercasePattern { parameter, indirect, pattern } => {
+                self.cased(parameter, *indirect, pattern.as_deref(), false, false)
+            }
             Expr::Transform { parameter, indirect, op } => {
                 let said = self.said(parameter, *indirect)?;
                 let change: fn(&str) -> String = match op {
@@ -151,7 +175,11 @@ impl Shell<'_> {
     }
 
     fn said(&mut self, parameter: &Parameter, indirect: bool) -> Result<Said, Flow> {
-        let one = |name: &str, value: Option<String>| Said { values: value.map(|value| vec![value]), kind: Kind::One, name: name.to_owned() };
+        let one = |name: &str, value: Option<String>| Said {
+            values: value.map(|value| vec![value]),
+            kind: Kind::One,
+            name: name.to_owned(),
+        };
         let said = match parameter {
             Parameter::Positional(0) => one("0", Some(self.name.clone())),
             Parameter::Positional(index) => one(&index.to_string(), self.args.get(*index as usize - 1).cloned()),
@@ -224,7 +252,10 @@ impl Shell<'_> {
         }
         let segs = self.segs(word, false)?;
         if double {
-            out.push(Seg::Text(joined(&segs), true));
+            out.extend(segs.into_iter().map(|seg| match seg {
+                Seg::Text(text, _) | Seg::Split(text) => Seg::Text(text, true),
+                Seg::Next => Seg::Next,
+            }));
             return Ok(());
         }
         // What stands in it outside of quotes is split.
@@ -281,7 +312,14 @@ impl Shell<'_> {
         Ok(said)
     }
 
-    fn replaced(&mut self, parameter: &Parameter, indirect: bool, pattern: &str, by: Option<&str>, kind: &SubstringMatchKind) -> Result<Said, Flow> {
+    fn replaced(
+        &mut self,
+        parameter: &Parameter,
+        indirect: bool,
+        pattern: &str,
+        by: Option<&str>,
+        kind: &SubstringMatchKind,
+    ) -> Result<Said, Flow> {
         let said = self.said(parameter, indirect)?;
         self.must(&said)?;
         let pattern = self.pattern(pattern)?;
@@ -291,7 +329,9 @@ impl Shell<'_> {
             SubstringMatchKind::Suffix => ("", "$"),
             _ => ("", ""),
         };
-        let Some(finder) = Pattern::new(&pattern).finder(before, behind).filter(|_| !pattern.is_empty()) else { return Ok(said) };
+        let Some(finder) = Pattern::new(&pattern).finder(before, behind).filter(|_| !pattern.is_empty()) else {
+            return Ok(said);
+        };
         let limit = usize::from(!matches!(kind, SubstringMatchKind::Anywhere));
         // Outside of quotes `&` is what was found.
         let by = |found: &regex::Captures<'_>| -> String {
@@ -305,7 +345,14 @@ impl Shell<'_> {
         Ok(each(said, |text| finder.replacen(text, limit, by).into_owned()))
     }
 
-    fn cased(&mut self, parameter: &Parameter, indirect: bool, pattern: Option<&str>, up: bool, first: bool) -> Result<Said, Flow> {
+    fn cased(
+        &mut self,
+        parameter: &Parameter,
+        indirect: bool,
+        pattern: Option<&str>,
+        up: bool,
+        first: bool,
+    ) -> Result<Said, Flow> {
         let said = self.said(parameter, indirect)?;
         self.must(&said)?;
         let pattern = self.pattern(pattern.unwrap_or("?"))?;

@@ -50,8 +50,11 @@ fn depth(text: &str) -> usize {
             continue;
         }
         match word.as_str() {
-            "if" | "case" | "while" | "until" | "for" | "select" | "function" | "coproc" | "time" => now += 1,
-            "fi" | "esac" | "done" => now = now.saturating_sub(1),
+            // Its parser tries each of them twice.
+            "case" => now += 6,
+            "if" | "while" | "until" | "for" | "select" | "function" | "coproc" | "time" => now += 1,
+            "esac" => now = now.saturating_sub(6),
+            "fi" | "done" => now = now.saturating_sub(1),
             _ => {}
         }
         word.clear();

@@ -3,6 +3,7 @@
 //! They are matched as regular expressions, in time that grows with the text alone.
 
 use regex::Regex;
+use std::fmt::Write as _;
 
 /// One piece of a pattern.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,11 +90,13 @@ fn pieces(all: &[char], at: &mut usize, depth: usize) -> Vec<Piece> {
             break;
         }
         *at += 1;
-        if "@?*+!".contains(one) && all.get(*at) == Some(&'(') && depth < 8 {
-            if let Some(group) = group(one, all, at, depth) {
-                out.push(group);
-                continue;
-            }
+        if "@?*+!".contains(one)
+            && all.get(*at) == Some(&'(')
+            && depth < 8
+            && let Some(group) = group(one, all, at, depth)
+        {
+            out.push(group);
+            continue;
         }
         out.push(match one {
             '*' => Piece::Star,
@@ -147,7 +150,7 @@ fn class(all: &[char], at: &mut usize) -> Option<String> {
             '[' if all.get(index) == Some(&':') => {
                 let end = (index + 1..all.len()).find(|end| all[*end] == ':' && all.get(end + 1) == Some(&']'))?;
                 let name: String = all[index + 1..end].iter().collect();
-                out.push_str(&format!("[:{name}:]"));
+                let _ = write!(out, "[:{name}:]");
                 index = end + 2;
             }
             '-' if index > begin + 1 && all.get(index).is_some_and(|next| *next != ']') => out.push('-'),

@@ -4,6 +4,9 @@ use super::files::{Trouble, Who};
 use super::state::{Fd, Flow, Outcome, Shell};
 use brush_parser::ast::{IoFileRedirectKind as Kind, IoFileRedirectTarget as Target, IoRedirect};
 
+/// Where what is written to `/dev/stderr` by name goes through.
+const NAMED: i32 = 999;
+
 impl Shell<'_> {
     /// Runs something with its redirections, and takes them back.
     pub(super) fn redirected<'t>(
@@ -31,7 +34,11 @@ impl Shell<'_> {
             let done = match redirect {
                 IoRedirect::File(fd, kind, target) => self.open(*fd, kind, target)?,
                 IoRedirect::HereDocument(fd, document) => {
-                    let text = if document.requires_expansion { self.document(&document.doc.value)? } else { document.doc.value.clone() };
+                    let text = if document.requires_expansion {
+                        self.document(&document.doc.value)?
+                    } else {
+                        document.doc.value.clone()
+                    };
                     self.fds.insert(fd.unwrap_or(0), Fd::input(text.into_bytes()));
                     true
                 }
@@ -42,7 +49,7 @@ impl Shell<'_> {
                 }
                 IoRedirect::OutputAndError(word, append) => {
                     let path = self.text(&word.value)?;
-                    let done = self.open_path(1, if *append { &Kind::Append } else { &Kind::Write }, &path)?;
+                    let done = self.open_path(1, if *append { &Kind::Append } else { &Kind::Write }, &path);
                     if let Some(fd) = self.fds.get(&1).cloned().filter(|_| done) {
                         self.fds.insert(2, fd);
                     }
@@ -68,44 +75,48 @@ impl Shell<'_> {
                     self.complain(format!("{}: ambiguous redirect", word.value));
                     return Ok(false);
                 };
-                self.open_path(fd, kind, &path)
+                Ok(self.open_path(fd, kind, &path))
             }
-            Target::Fd(from) => self.duplicate(fd, &from.to_string()),
+            Target::Fd(from) => Ok(self.duplicate(fd, &from.to_string())),
             Target::Duplicate(word) => {
                 let from = self.text(&word.value)?;
-                if from.parse::<i32>().is_err() && from != "-" && !from.ends_with('-') && matches!(kind, Kind::DuplicateOutput) {
+                if from.parse::<i32>().is_err()
+                    && from != "-"
+                    && !from.ends_with('-')
+                    && matches!(kind, Kind::DuplicateOutput)
+                {
                     // `>&file` is both outputs.
-                    let done = self.open_path(1, &Kind::Write, &from)?;
-                    return Ok(done && self.duplicate(2, "1")?);
+                    let done = self.open_path(1, &Kind::Write, &from);
+                    return Ok(done && self.duplicate(2, "1"));
                 }
-                self.duplicate(fd, &from)
+                Ok(self.duplicate(fd, &from))
             }
             Target::ProcessSubstitution(substitution, body) => {
                 let path = self.process(substitution, body)?;
-                self.open_path(fd, kind, &path)
+                Ok(self.open_path(fd, kind, &path))
             }
         }
     }
 
-    fn duplicate(&mut self, fd: i32, from: &str) -> Result<bool, Flow> {
+    fn duplicate(&mut self, fd: i32, from: &str) -> bool {
         if from == "-" {
             self.fds.remove(&fd);
-            return Ok(true);
+            return true;
         }
         let (number, moved) = from.strip_suffix('-').map_or((from, false), |number| (number, true));
         let found = number.parse::<i32>().ok().and_then(|number| Some((number, self.fds.get(&number)?.clone())));
         let Some((number, found)) = found else {
             self.complain(format!("{from}: Bad file descriptor"));
-            return Ok(false);
+            return false;
         };
         self.fds.insert(fd, found);
         if moved {
             self.fds.remove(&number);
         }
-        Ok(true)
+        true
     }
 
-    fn open_path(&mut self, fd: i32, kind: &Kind, path: &str) -> Result<bool, Flow> {
+    fn open_path(&mut self, fd: i32, kind: &Kind, path: &str) -> bool {
         let opened = match kind {
             Kind::Read | Kind::DuplicateInput => self.open_input(path),
             _ => self.open_output(path, kind),
@@ -113,11 +124,11 @@ impl Shell<'_> {
         match opened {
             Ok(opened) => {
                 self.fds.insert(fd, opened);
-                Ok(true)
+                true
             }
             Err(why) => {
                 self.complain(format!("{path}: {why}"));
-                Ok(false)
+                false
             }
         }
     }
@@ -137,7 +148,11 @@ impl Shell<'_> {
             "/dev/stdin" => 0,
             "/dev/stdout" => 1,
             "/dev/stderr" => 2,
-            _ => match path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")).and_then(|number| number.parse().ok()) {
+            _ => match path
+                .strip_prefix("/dev/fd/")
+                .or_else(|| path.strip_prefix("/proc/self/fd/"))
+                .and_then(|number| number.parse().ok())
+            {
                 Some(number) if !self.world.borrow().substituted.contains_key(path) => number,
                 _ => return Ok(None),
             },
@@ -204,10 +219,12 @@ impl Shell<'_> {
 
     /// Writes a file anew.
     pub(super) fn write_file(&mut self, path: &str, bytes: &[u8], behind: bool) -> Result<(), String> {
-        match self.device(path)? {
-            Some(Fd::Null) => return Ok(()),
-            Some(_) => return Err("this drill writes to no descriptor by name".to_owned()),
-            None => {}
+        if let Some(fd) = self.device(path)? {
+            let kept = self.fds.insert(NAMED, fd);
+            let written = self.write(NAMED, bytes);
+            self.fds.remove(&NAMED);
+            self.fds.extend(kept.map(|kept| (NAMED, kept)));
+            return if written == Ok(true) { Ok(()) } else { Err("Bad file descriptor".to_owned()) };
         }
         let (who, place): (Who, String) = (self.who(), self.place(path));
         let came = self.files().write(&who, &place, bytes, behind);

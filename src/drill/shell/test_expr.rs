@@ -18,7 +18,7 @@ impl Shell<'_> {
             Expr::Parenthesized(inner) => self.holds(inner),
             Expr::UnaryTest(op, word) => {
                 let text = self.text(&word.value)?;
-                self.one(op, &text)
+                Ok(self.one(op, &text))
             }
             Expr::BinaryTest(op, left, right) => {
                 let left = self.text(&left.value)?;
@@ -29,7 +29,12 @@ impl Shell<'_> {
                         let text = self.expression(&right.value)?;
                         self.regex(&left, &text)
                     }
-                    Two::ArithmeticEqualTo | Two::ArithmeticNotEqualTo | Two::ArithmeticLessThan | Two::ArithmeticLessThanOrEqualTo | Two::ArithmeticGreaterThan | Two::ArithmeticGreaterThanOrEqualTo => {
+                    Two::ArithmeticEqualTo
+                    | Two::ArithmeticNotEqualTo
+                    | Two::ArithmeticLessThan
+                    | Two::ArithmeticLessThanOrEqualTo
+                    | Two::ArithmeticGreaterThan
+                    | Two::ArithmeticGreaterThanOrEqualTo => {
                         let right = self.text(&right.value)?;
                         let (left, right) = (self.number(&left)?, self.number(&right)?);
                         Ok(compared(op, left, right))
@@ -56,7 +61,9 @@ impl Shell<'_> {
             return self.fail(format!("[[: invalid regular expression `{pattern}'"));
         };
         let found = regex.captures(text);
-        let list = found.iter().flat_map(|found| (0..).zip(found.iter().map(|group| group.map_or(String::new(), |group| group.as_str().to_owned()))));
+        let list = found.iter().flat_map(|found| {
+            (0..).zip(found.iter().map(|group| group.map_or(String::new(), |group| group.as_str().to_owned())))
+        });
         let list = list.collect();
         let _ = self.set_value("BASH_REMATCH", Value::List(list));
         Ok(found.is_some())
@@ -93,7 +100,7 @@ impl Shell<'_> {
             },
             TestExpr::Not(inner) => self.truth(inner)?.map(|holds| !holds),
             TestExpr::Parenthesized(inner) => self.truth(inner)?,
-            TestExpr::UnaryTest(op, text) => Ok(self.one(op, text)?),
+            TestExpr::UnaryTest(op, text) => Ok(self.one(op, text)),
             TestExpr::BinaryTest(op, left, right) => self.two(op, left, right),
         })
     }
@@ -119,21 +126,22 @@ impl Shell<'_> {
                 left.is_ok() && left == right
             }
             _ => {
-                let number = |text: &str| text.trim().parse::<i64>().map_err(|_| format!("{text}: integer expression expected"));
+                let number =
+                    |text: &str| text.trim().parse::<i64>().map_err(|_| format!("{text}: integer expression expected"));
                 compared(op, number(left)?, number(right)?)
             }
         })
     }
 
-    fn one(&mut self, op: &One, text: &str) -> Result<bool, Flow> {
-        Ok(match op {
+    fn one(&mut self, op: &One, text: &str) -> bool {
+        match op {
             One::StringHasZeroLength => text.is_empty(),
             One::StringHasNonZeroLength => !text.is_empty(),
             One::ShellVariableIsSetAndAssigned => self.is_set(text),
             One::ShellOptionEnabled => self.option(text).unwrap_or(false),
             One::FdIsOpenTerminal | One::ShellVariableIsSetAndNameRef => false,
             _ => self.file_is(op, text),
-        })
+        }
     }
 
     fn file_is(&mut self, op: &One, path: &str) -> bool {
@@ -142,7 +150,13 @@ impl Shell<'_> {
         }
         let (place, user) = (self.place(path), self.user.clone());
         if path == "/dev/null" {
-            return matches!(op, One::FileExists | One::FileExistsAndIsCharSpecialFile | One::FileExistsAndIsReadable | One::FileExistsAndIsWritable);
+            return matches!(
+                op,
+                One::FileExists
+                    | One::FileExistsAndIsCharSpecialFile
+                    | One::FileExistsAndIsReadable
+                    | One::FileExistsAndIsWritable
+            );
         }
         let files = self.files();
         let (node, link) = (files.get(&place), files.look(&place));

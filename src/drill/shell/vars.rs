@@ -16,6 +16,9 @@ impl Shell<'_> {
         if let Some(made) = self.made(name) {
             return Some(made);
         }
+        if name == "IFS" {
+            return Some(self.separators());
+        }
         match &self.vars.get(name)?.value {
             Value::Text(text) => Some(text.clone()),
             Value::List(list) => list.get(&0).cloned(),
@@ -31,7 +34,8 @@ impl Shell<'_> {
             "EPOCHREALTIME" => format!("{:.6}", self.now()),
             "LINENO" => self.line.to_string(),
             "RANDOM" => {
-                self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                self.random =
+                    self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 ((self.random >> 33) & 0x7fff).to_string()
             }
             "BASHPID" => self.pid.to_string(),
@@ -101,6 +105,9 @@ impl Shell<'_> {
             Some(Var { integer: true, .. }) => self.reckon(&text)?.to_string(),
             _ => text,
         };
+        if text.len() > super::state::OUTPUT {
+            return Err(format!("{name}: this drill takes no text of more than 8 MiB"));
+        }
         let var = self.slot(name)?;
         match &mut var.value {
             Value::List(list) => drop(list.insert(0, text)),

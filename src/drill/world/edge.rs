@@ -28,6 +28,7 @@ impl Colour {
     }
 
     /// The other one.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Blue => Self::Green,
@@ -81,7 +82,11 @@ impl Edge {
             let build = Build { version: version.to_owned(), flaw: Flaw::default() };
             SERVICES.iter().map(|service| ((*service).to_owned(), build.clone())).collect()
         };
-        let line = |days: i64, version: &str| Deployed { at: -days * 86_400, what: format!("{version} deployed"), whole: false };
+        let line = |days: i64, version: &str| Deployed {
+            at: -days * 86_400,
+            what: format!("{version} deployed"),
+            whole: false,
+        };
         Self {
             active: Colour::Blue,
             idle_since: Some(-9 * 86_400),

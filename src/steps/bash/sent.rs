@@ -105,9 +105,9 @@ fn task(text: &str) -> Option<Task> {
     at.until("bash /dev/fd/9 9<<'")?;
     let end = at.until("'")?;
     at.until("\n")?;
-    task.script.body = at.until(&format!("\n{end}\n"))?.to_owned();
+    at.until(&format!("\n{end}\n"))?.clone_into(&mut task.script.body);
     at.until("echo \"")?;
-    task.mark = at.until(" began ")?.to_owned();
+    at.until(" began ")?.clone_into(&mut task.mark);
     at.until("{ sleep ")?;
     task.script.seconds = at.until(";")?.parse().ok()?;
     Some(task)
@@ -176,7 +176,7 @@ fn kept(text: &str) -> Option<Script> {
     at.until("\nquarterdeck_body\n) 9<<'")?;
     let end = at.until("'")?;
     at.until("2>>\"$QD_D/err\"\n")?;
-    at.until(&format!("\n{end}\n")).map(|body| body.clone_into(&mut script.body))?;
+    at.until(&format!("\n{end}\n"))?.clone_into(&mut script.body);
     Some(script)
 }
 
@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn scripts_that_are_waited_for_are_read_back() {
-        let variables = vec![("server".to_owned(), "game-1".to_owned()), ("odd".to_owned(), "it's\ntwo lines".to_owned())];
+        let variables =
+            vec![("server".to_owned(), "game-1".to_owned()), ("odd".to_owned(), "it's\ntwo lines".to_owned())];
         let body = "set -eu\ncat <<'SQL'\nQUARTERDECK_END\nSQL\necho ' began '".to_owned();
         for (dir, user, step) in [(None, None, None), (Some("/opt/a b"), Some("postgres"), Some("r/s/h"))] {
             let timeout = Duration::from_millis(1_500);
@@ -240,8 +241,7 @@ mod tests {
                 script::Task { variables: &variables, body: &body, dir, user, timeout, mark: "mark-1", key: step };
             let text = format!("{}\n", sent.input().expose_secret());
             let owned = |text: Option<&str>| text.map(str::to_owned);
-            let script =
-                Script { variables: variables.clone(), body: body.clone(), dir: owned(dir), seconds: 2 };
+            let script = Script { variables: variables.clone(), body: body.clone(), dir: owned(dir), seconds: 2 };
             let task = Task { script, user: owned(user), step: owned(step), mark: "mark-1".to_owned() };
             assert_eq!(read(&text), Some(Sent::Task(task)), "{text}");
         }
@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn all_that_is_asked_about_a_change_is_read_back() {
-        let (variables, body) = (vec![("a".to_owned(), "b 'c'".to_owned())], "set -eu\necho \"$a\"\nquarterdeck_start x <<'");
+        let (variables, body) =
+            (vec![("a".to_owned(), "b 'c'".to_owned())], "set -eu\necho \"$a\"\nquarterdeck_start x <<'");
         let timeout = Duration::from_secs(60);
         let sent = |dir| durable::Script { variables: &variables, body, dir, timeout };
         let script = |dir: Option<&str>| Script {

@@ -115,9 +115,10 @@ fn roughly(seconds: i64) -> String {
 
 /// What is brought out in two colours belongs to the project of the one that players are on.
 fn labels(stage: &Stage, one: &Container) -> Value {
-    let project = match one.service.starts_with("godot-") {
-        true => format!("spacetime-{}", stage.world.edge.active.word()),
-        false => "spacetime".to_owned(),
+    let project = if one.service.starts_with("godot-") {
+        format!("spacetime-{}", stage.world.edge.active.word())
+    } else {
+        "spacetime".to_owned()
     };
     json!({ "com.docker.compose.project": project, "com.docker.compose.service": one.service, "spacetime.version": one.version })
 }

@@ -66,7 +66,9 @@ pub(super) fn job(script: Script, user: Option<String>, step: Option<String>) ->
     let home = home(&user);
     let mut env: BTreeMap<String, String> = script.variables.into_iter().collect();
     env.extend(step.map(|step| ("QUARTERDECK_STEP".to_owned(), step)));
-    for (name, value) in [("HOME", home), ("USER", &user), ("LANG", "C.UTF-8"), ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")] {
+    for (name, value) in
+        [("HOME", home), ("USER", &user), ("LANG", "C.UTF-8"), ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")]
+    {
         env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
     let folder = script.dir.unwrap_or_else(|| home.to_owned());
@@ -82,7 +84,13 @@ fn home(user: &str) -> &'static str {
 }
 
 /// Runs something on a thread of its own. Whatever becomes of it, its end is told.
-pub(super) fn start(machine: Arc<Machine>, job: Job, control: Control, mut told: impl FnMut(Stream, &[u8]) + Send + 'static, ended: impl FnOnce(i32) + Send + 'static) {
+pub(super) fn start(
+    machine: Arc<Machine>,
+    job: Job,
+    control: Control,
+    mut told: impl FnMut(Stream, &[u8]) + Send + 'static,
+    ended: impl FnOnce(i32) + Send + 'static,
+) {
     let work = move || {
         let run = AssertUnwindSafe(|| machine.run(&job, &control, &mut told));
         // A shell that breaks down must not leave somebody waiting.
@@ -123,7 +131,9 @@ async fn waited(host: &Host, task: Task, write: &ChannelWriteHalf<Msg>) -> i32 {
         return 1;
     }
     // What looks for processes of a script, and ends them.
-    if let Some((_, key)) = script.variables.iter().find(|(name, _)| name == "key" && script.body.contains("QUARTERDECK_STEP=$key")) {
+    if let Some((_, key)) =
+        script.variables.iter().find(|(name, _)| name == "key" && script.body.contains("QUARTERDECK_STEP=$key"))
+    {
         if script.body.contains("for signal in") {
             host.end(key);
         }
@@ -147,4 +157,3 @@ async fn plain(host: &Host, text: String, write: &ChannelWriteHalf<Msg>) -> i32 
     let script = Script { body: text, ..Script::default() };
     hand_on(host, job(script, None, None), control, write).await
 }
-

@@ -29,7 +29,8 @@ pub(super) enum Way {
 pub(super) fn to(host: &Host, name: &str, port: u32) -> Result<Way, String> {
     let place = format!("{name}:{port}");
     if port == 5_432 {
-        let which = host.machine.database(name).ok_or_else(|| format!("no PostgreSQL of this drill answers at {place}"))?;
+        let which =
+            host.machine.database(name).ok_or_else(|| format!("no PostgreSQL of this drill answers at {place}"))?;
         return Ok(Way::Database(host.databases[which]));
     }
     match host.machine.route(&format!("http://{place}/")) {

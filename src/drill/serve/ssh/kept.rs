@@ -1,8 +1,8 @@
 //! Changes that a machine keeps, whatever becomes of the line: begun once at most, followed by offsets, ended, and forgotten when their
 //! result is known elsewhere. What `durable.sh` does on a real host.
 
-use super::channel::{job, start};
 use super::Host;
+use super::channel::{job, start};
 use crate::drill::machine::Control;
 use crate::drill::shell::{Ended, Stream};
 use crate::steps::bash::sent::{Ask, Script, What};
@@ -130,7 +130,9 @@ impl Keeper {
             (What::Probe, _) => answer.say("can"),
             (What::Start(_), Some(step)) => answer.say(&format!("exists {}", step.state())),
             (What::Start(script), None) => answer.say(&self.start(host, ask.key, ask.user, script)),
-            (What::Poll { wait, out, err }, Some(step)) => poll(answer, step, Duration::from_secs(wait), out, err).await,
+            (What::Poll { wait, out, err }, Some(step)) => {
+                poll(answer, step, Duration::from_secs(wait), out, err).await
+            }
             (What::Cancel { grace }, Some(step)) => {
                 cancel(step, Duration::from_secs(grace)).await;
                 answer.say("left ").say(&format!("state {}", step.state()))
@@ -205,5 +207,47 @@ async fn cancel(step: &Step, grace: Duration) {
     if !step.wait(grace).await {
         step.control.end(Ended::Kill);
         step.wait(KILLED).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::machine::Machine;
+    use crate::drill::serve::hosts::Token;
+    use crate::drill::stage::{Shared, Stage};
+    use crate::drill::{Scenario, Size};
+
+    async fn said(host: &Host, key: &str, what: What) -> String {
+        let ask = Ask { key: key.to_owned(), user: None, mark: "m".to_owned(), what };
+        String::from_utf8(host.keeper.answer(host, ask).await).unwrap()
+    }
+
+    fn start(body: &str, dir: Option<&str>) -> What {
+        let dir = dir.map(str::to_owned);
+        What::Start(Script { body: body.to_owned(), dir, seconds: 600, ..Script::default() })
+    }
+
+    #[tokio::test]
+    async fn a_change_is_begun_once_followed_ended_and_forgotten() {
+        let scenario = Scenario::built_in("steady").unwrap();
+        let stage = Stage::new(1, Size::default(), scenario, jiff::Timestamp::now(), 1.0).unwrap();
+        let machine = Machine::new(Shared::new(stage), 1, Token("t".to_owned()));
+        let host = Host::new(Arc::new(machine), [0, 0]);
+        assert_eq!(said(&host, "a", What::Probe).await, "m can\n");
+        assert_eq!(said(&host, "a", start("echo one; sleep 500", None)).await, "m started running\n");
+        assert_eq!(said(&host, "a", start("echo two", None)).await, "m exists running\n");
+        let news = What::Poll { wait: 60, out: 0, err: 0 };
+        assert_eq!(said(&host, "a", news).await, "m out 0 4\none\n\nm state running\n");
+        let ended = said(&host, "a", What::Cancel { grace: 30 }).await;
+        assert!(ended.starts_with("m left \nm state done cancelled 143 4 "), "{ended}");
+        let rest = said(&host, "a", What::Poll { wait: 0, out: 2, err: 0 }).await;
+        assert!(rest.starts_with("m out 2 2\ne\n\nm state done cancelled 143 4 "), "{rest}");
+        let over = said(&host, "a", What::Forget { again: false }).await;
+        assert!(over.starts_with("m state over cancelled 143 4 "), "{over}");
+        assert!(said(&host, "a", start("echo two", None)).await.starts_with("m exists over "));
+        assert_eq!(said(&host, "a", What::Forget { again: true }).await, "m state none\n");
+        assert!(said(&host, "b", start("true", Some("/none"))).await.contains("no the folder /none is not there"));
+        assert_eq!(said(&host, "b", What::Poll { wait: 0, out: 0, err: 0 }).await, "m state none\n");
     }
 }

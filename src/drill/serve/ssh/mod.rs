@@ -11,8 +11,8 @@ mod probe;
 
 use crate::drill::machine::{Control, Machine, USER};
 use crate::drill::shell::Ended;
-use keys::Keys;
 use kept::Keeper;
+use keys::Keys;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, MethodKind, MethodSet, Pty};
@@ -53,7 +53,9 @@ impl Host {
 
     /// Ends all that is known by a name.
     fn end(&self, name: &str) {
-        for (_, control) in self.running.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|(own, _)| own == name) {
+        for (_, control) in
+            self.running.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|(own, _)| own == name)
+        {
             control.end(Ended::Kill);
         }
     }

@@ -27,15 +27,21 @@ fn figures(world: &World, server: usize) -> String {
     let (one, up) = (&world.servers[server], (world.at - world.servers[server].booted) as f64);
     let counted = &one.counted;
     let kib = |bytes: f64| (bytes / 1024.0) as u64;
-    let [cpu, memory, io] = counted.pressure.map(|seconds| {
-        format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={:.0}", seconds * 1e6)
-    });
+    let [cpu, memory, io] =
+        counted.pressure.map(|seconds| format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={:.0}", seconds * 1e6));
     let ticks = |seconds: f64| (seconds * TICKS) as u64;
     let mut text = format!(
         "@@ date\n{}\n@@ uname\nLinux {} 6.12.48-drill x86_64\n@@ from\n127.0.0.1 0 {} 22\n@@ boot\n{}\n@@ uptime\n{up:.2} {:.2}\n\
          @@ load\n{:.2} {:.2} {:.2} 1/310 4711\n@@ pressure-cpu\n{cpu}\n@@ pressure-memory\n{memory}\n@@ pressure-io\n{io}\n@@ cpus\n{:.0}\n",
-        jiff::Timestamp::now().as_millisecond() as f64 / 1000.0, one.name, one.address, boot(world, server), counted.idle,
-        one.load[0], one.load[1], one.load[2], one.cores,
+        jiff::Timestamp::now().as_millisecond() as f64 / 1000.0,
+        one.name,
+        one.address,
+        boot(world, server),
+        counted.idle,
+        one.load[0],
+        one.load[1],
+        one.load[2],
+        one.cores,
     );
     let free = one.memory - one.memory_used;
     // A String takes everything.
@@ -43,8 +49,14 @@ fn figures(world: &World, server: usize) -> String {
         text,
         "@@ counts\ncpu  {} 0 {} {} {} 0 0 0 0 0\nMemTotal: {} kB\nMemFree: {} kB\nMemAvailable: {} kB\nBuffers: 0 kB\nCached: 0 kB\n\
          SwapTotal: 0 kB\nSwapFree: 0 kB\noom_kill {:.0}\n",
-        ticks(counted.user), ticks(counted.system), ticks(counted.idle), ticks(counted.waiting), kib(one.memory), kib(free * 0.7),
-        kib(free), counted.oom_kills,
+        ticks(counted.user),
+        ticks(counted.system),
+        ticks(counted.idle),
+        ticks(counted.waiting),
+        kib(one.memory),
+        kib(free * 0.7),
+        kib(free),
+        counted.oom_kills,
     );
     let sectors = |bytes: f64| (bytes / SECTOR) as u64;
     let (used, left) = (one.disk_used.min(one.disk), (one.disk - one.disk_used).max(0.0));
@@ -54,7 +66,13 @@ fn figures(world: &World, server: usize) -> String {
         "@@ net\n  eth0: {:.0} 0 0 0 0 0 0 0 {:.0} 0 0 0 0 0 0 0\n@@ disks\n 253 0 vda 0 0 {} 0 0 0 {} 0 0 0 0\n@@ mounts\n/dev/vda1 / ext4 rw\n\
          @@ df\nFilesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 {} {} {} {percent:.0}% /\n@@ df-status 0\n\
          @@ inodes\nFilesystem Inodes IUsed IFree IUse% Mounted on\n/dev/vda1 10000000 400000 9600000 4% /\n@@ inodes-status 0\n@@ end\n",
-        counted.received, counted.sent, sectors(counted.read), sectors(counted.written), kib(one.disk), kib(used), kib(left),
+        counted.received,
+        counted.sent,
+        sectors(counted.read),
+        sectors(counted.written),
+        kib(one.disk),
+        kib(used),
+        kib(left),
     );
     text
 }

@@ -30,7 +30,8 @@ impl Shell<'_> {
             return self.listed(what, &flags, &names);
         }
         self.substituted = None;
-        let local = what == "local" || (matches!(what, "declare" | "typeset") && !self.hidden.is_empty() && !flags.contains('g'));
+        let local = what == "local"
+            || (matches!(what, "declare" | "typeset") && !self.hidden.is_empty() && !flags.contains('g'));
         for name in names {
             let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
             let (name, append) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
@@ -49,7 +50,8 @@ impl Shell<'_> {
             self.mark(name, what, &flags, words);
         }
         for assignment in assignments {
-            let (ast::AssignmentName::VariableName(name) | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
+            let (ast::AssignmentName::VariableName(name) | ast::AssignmentName::ArrayElementName(name, _)) =
+                &assignment.name;
             self.prepare(name, &flags, local);
             self.assign(assignment)?;
             self.mark(name, what, &flags, words);
@@ -59,7 +61,10 @@ impl Shell<'_> {
 
     fn prepare(&mut self, name: &str, flags: &str, local: bool) {
         let before = self.vars.get(name).cloned();
-        if local && let Some(hidden) = self.hidden.last_mut() && !hidden.contains_key(name) {
+        if local
+            && let Some(hidden) = self.hidden.last_mut()
+            && !hidden.contains_key(name)
+        {
             hidden.insert(name.to_owned(), before.clone());
             self.vars.remove(name);
         }
@@ -76,7 +81,9 @@ impl Shell<'_> {
     fn mark(&mut self, name: &str, what: &str, flags: &str, words: &[String]) {
         let off = words.iter().any(|word| word.starts_with("+x"));
         if let Some(var) = self.vars.get_mut(name) {
-            var.exported = (var.exported || what == "export" || flags.contains('x')) && !off && !(what == "export" && flags.contains('n'));
+            var.exported = (var.exported || what == "export" || flags.contains('x'))
+                && !off
+                && !(what == "export" && flags.contains('n'));
             var.readonly |= what == "readonly" || flags.contains('r');
         }
     }
@@ -84,11 +91,19 @@ impl Shell<'_> {
     fn listed(&mut self, what: &str, flags: &str, names: &[&str]) -> Outcome {
         if flags.contains(['f', 'F']) {
             let there = names.iter().all(|name| self.functions.contains_key(*name));
-            let lines: String = names.iter().filter(|name| self.functions.contains_key(**name)).map(|name| format!("{name}\n")).collect();
+            let lines: String = names
+                .iter()
+                .filter(|name| self.functions.contains_key(**name))
+                .map(|name| format!("{name}\n"))
+                .collect();
             self.out(lines)?;
             return Ok(i32::from(!there));
         }
-        let all: Vec<String> = if names.is_empty() { self.vars.keys().cloned().collect() } else { names.iter().map(|name| (*name).to_owned()).collect() };
+        let all: Vec<String> = if names.is_empty() {
+            self.vars.keys().cloned().collect()
+        } else {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
         let mut status = 0;
         for name in all {
             let Some(var) = self.vars.get(&name) else {
@@ -99,20 +114,36 @@ impl Shell<'_> {
             if names.is_empty() && what == "export" && !var.exported {
                 continue;
             }
-            let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('`', "\\`"));
+            let quote = |text: &str| {
+                format!(
+                    "\"{}\"",
+                    text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('`', "\\`")
+                )
+            };
             let kind = match &var.value {
                 Value::List(_) => "a",
                 Value::Map(_) => "A",
                 _ => "",
             };
-            let mut marks = format!("{kind}{}{}{}", if var.integer { "i" } else { "" }, if var.readonly { "r" } else { "" }, if var.exported { "x" } else { "" });
+            let mut marks = format!(
+                "{kind}{}{}{}",
+                if var.integer { "i" } else { "" },
+                if var.readonly { "r" } else { "" },
+                if var.exported { "x" } else { "" }
+            );
             if marks.is_empty() {
                 marks.push('-');
             }
             let value = match &var.value {
                 Value::Text(text) => format!("={}", quote(text)),
-                Value::List(list) => format!("=({})", list.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")),
-                Value::Map(map) => format!("=({} )", map.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")),
+                Value::List(list) => format!(
+                    "=({})",
+                    list.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")
+                ),
+                Value::Map(map) => format!(
+                    "=({} )",
+                    map.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")
+                ),
                 Value::Nothing => String::new(),
             };
             self.out(format!("declare -{marks} {name}{value}\n"))?;
@@ -121,6 +152,7 @@ impl Shell<'_> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn unset(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (flags, names): (Vec<&String>, Vec<&String>) = words[1..].iter().partition(|word| word.starts_with('-'));
     let (functions, variables) = (flags.iter().any(|flag| *flag == "-f"), flags.iter().any(|flag| *flag == "-v"));

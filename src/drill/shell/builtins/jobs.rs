@@ -4,8 +4,17 @@ use super::super::Ended;
 use super::super::state::{Outcome, Shell};
 
 /// Signals by their numbers.
-const SIGNALS: [(&str, &str); 9] =
-    [("0", "EXIT"), ("1", "HUP"), ("2", "INT"), ("3", "QUIT"), ("9", "KILL"), ("10", "USR1"), ("12", "USR2"), ("13", "PIPE"), ("15", "TERM")];
+const SIGNALS: [(&str, &str); 9] = [
+    ("0", "EXIT"),
+    ("1", "HUP"),
+    ("2", "INT"),
+    ("3", "QUIT"),
+    ("9", "KILL"),
+    ("10", "USR1"),
+    ("12", "USR2"),
+    ("13", "PIPE"),
+    ("15", "TERM"),
+];
 
 fn signal(word: &str) -> Option<String> {
     let upper = word.to_uppercase();
@@ -13,7 +22,9 @@ fn signal(word: &str) -> Option<String> {
     let known = SIGNALS.iter().find(|(number, known)| *number == name || *known == name);
     match known {
         Some((_, known)) => Some((*known).to_owned()),
-        None if ["ERR", "DEBUG", "RETURN", "ALRM", "CHLD", "CONT", "TSTP", "WINCH"].contains(&name) => Some(name.to_owned()),
+        None if ["ERR", "DEBUG", "RETURN", "ALRM", "CHLD", "CONT", "TSTP", "WINCH"].contains(&name) => {
+            Some(name.to_owned())
+        }
         None => None,
     }
 }
@@ -57,6 +68,7 @@ fn listed(shell: &mut Shell<'_>, names: &[&String]) -> Outcome {
     Ok(0)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn wait(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let pids: Vec<&String> = words[1..].iter().filter(|word| !word.starts_with('-')).collect();
     if pids.is_empty() {
@@ -70,7 +82,9 @@ pub(super) fn wait(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let mut status = 0;
     for pid in pids {
         let found = match pid.strip_prefix('%') {
-            Some(number) => number.parse::<usize>().ok().and_then(|number| shell.jobs.get(number.wrapping_sub(1)).copied()),
+            Some(number) => {
+                number.parse::<usize>().ok().and_then(|number| shell.jobs.get(number.wrapping_sub(1)).copied())
+            }
             None => shell.jobs.iter().find(|(known, _)| known.to_string() == **pid).copied(),
         };
         status = found.map_or(127, |(_, status)| status);
@@ -88,7 +102,9 @@ pub(super) fn kill(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         match word.strip_prefix('-') {
             Some("s" | "n") => name = words_left.next().and_then(|word| signal(word)).unwrap_or_default(),
             Some("-") => pids.extend(words_left.by_ref()),
-            Some(flag) if pids.is_empty() => name = if flag == "0" { "0".to_owned() } else { signal(flag).unwrap_or_default() },
+            Some(flag) if pids.is_empty() => {
+                name = if flag == "0" { "0".to_owned() } else { signal(flag).unwrap_or_default() }
+            }
             _ => pids.push(word),
         }
     }

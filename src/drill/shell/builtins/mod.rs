@@ -49,7 +49,7 @@ pub(super) fn of(name: &str) -> Option<Builtin> {
         "command" | "builtin" => command,
         "type" => kind,
         "exec" => |shell, words| shell.exec(&words[1..], std::iter::empty()),
-        "exit" => |shell, words| Err(Flow::Exit(code(shell, words)?)),
+        "exit" => |shell, words| Err(Flow::Exit(code(shell, words))),
         "return" => leave_function,
         "break" => |shell, words| leave(shell, words, Flow::Break),
         "continue" => |shell, words| leave(shell, words, Flow::Continue),
@@ -58,13 +58,13 @@ pub(super) fn of(name: &str) -> Option<Builtin> {
 }
 
 /// What `exit` and `return` were given.
-fn code(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
+fn code(shell: &mut Shell<'_>, words: &[String]) -> i32 {
     match words.get(1).map(|word| word.parse::<i64>()) {
-        None => Ok(shell.status),
-        Some(Ok(code)) => Ok((code & 255) as i32),
+        None => shell.status,
+        Some(Ok(code)) => (code & 255) as i32,
         Some(Err(_)) => {
             shell.complain(format!("{}: {}: numeric argument required", words[0], words[1]));
-            Ok(2)
+            2
         }
     }
 }
@@ -74,7 +74,7 @@ fn leave_function(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         shell.complain("return: can only `return' from a function or sourced script");
         return Ok(2);
     }
-    Err(Flow::Return(code(shell, words)?))
+    Err(Flow::Return(code(shell, words)))
 }
 
 fn leave(shell: &mut Shell<'_>, words: &[String], flow: fn(u32) -> Flow) -> Outcome {
@@ -110,7 +110,11 @@ fn cd(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (there, folder, may) = {
         let files = shell.files();
         let node = files.get(&place);
-        (node.is_some(), node.is_some_and(super::Node::is_folder), files.may(&shell.user, &place, super::files::Access::Run))
+        (
+            node.is_some(),
+            node.is_some_and(super::Node::is_folder),
+            files.may(&shell.user, &place, super::files::Access::Run),
+        )
     };
     let why = match (there, folder, may) {
         (false, ..) => "No such file or directory",
@@ -161,12 +165,9 @@ fn source(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         }
     };
     let args = (words.len() > 2).then(|| std::mem::replace(&mut shell.args, words[2..].to_vec()));
-    (shell.depth, shell.sourcing) = (shell.depth + 1, shell.sourcing + 1);
-    if shell.depth > super::state::DEPTH {
-        return Err(Flow::Over(134));
-    }
+    shell.sourcing += 1;
     let came = shell.eval(&text);
-    (shell.depth, shell.sourcing) = (shell.depth - 1, shell.sourcing - 1);
+    shell.sourcing -= 1;
     if let Some(args) = args {
         shell.args = args;
     }

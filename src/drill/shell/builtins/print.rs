@@ -205,7 +205,13 @@ impl Print<'_> {
     }
 
     /// `%(%H:%M)T`
-    fn time(&mut self, shell: &mut Shell<'_>, spec: &super::super::tools::format::Spec, all: &[char], at: usize) -> usize {
+    fn time(
+        &mut self,
+        shell: &mut Shell<'_>,
+        spec: &super::super::tools::format::Spec,
+        all: &[char],
+        at: usize,
+    ) -> usize {
         let Some(end) = (at..all.len()).find(|end| all[*end] == ')' && all.get(end + 1) == Some(&'T')) else {
             self.out.push_str("%(");
             return at;
@@ -228,7 +234,9 @@ impl Print<'_> {
 }
 
 fn escape_length(all: &[char]) -> usize {
-    let digits = |from: usize, base: u32, most: usize| all.iter().skip(from).take(most).take_while(|one| one.is_digit(base)).count();
+    let digits = |from: usize, base: u32, most: usize| {
+        all.iter().skip(from).take(most).take_while(|one| one.is_digit(base)).count()
+    };
     match all.get(1) {
         None => 1,
         Some('x') => 2 + digits(2, 16, 2),

@@ -56,7 +56,9 @@ fn told(words: &[String]) -> Result<Told, String> {
                 't' | 'p' | 'i' => drop(value()?),
                 'a' => told.array = Some(value()?),
                 'd' => told.delimiter = value()?.bytes().next().unwrap_or(0),
-                'n' | 'N' => told.most = Some((value()?.parse().map_err(|_| "invalid number".to_owned())?, flag == 'N')),
+                'n' | 'N' => {
+                    told.most = Some((value()?.parse().map_err(|_| "invalid number".to_owned())?, flag == 'N'));
+                }
                 'u' => told.fd = value()?.parse().map_err(|_| "invalid file descriptor specification".to_owned())?,
                 other => return Err(format!("-{other}: invalid option")),
             }
@@ -134,7 +136,11 @@ fn assign(shell: &mut Shell<'_>, told: &Told, text: &[(char, bool)]) -> Result<(
         shell.set("REPLY", text.iter().map(|(one, _)| one).collect())
     } else {
         let all = told.most.is_some_and(|(_, all)| all);
-        let words = if all { vec![text.iter().map(|(one, _)| one).collect()] } else { split(text, &separators, told.names.len()) };
+        let words = if all {
+            vec![text.iter().map(|(one, _)| one).collect()]
+        } else {
+            split(text, &separators, told.names.len())
+        };
         let mut words = words.into_iter();
         told.names.iter().try_for_each(|name| shell.set(name, words.next().unwrap_or_default()))
     };
@@ -204,7 +210,9 @@ pub(super) fn mapfile(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         shell.fds.insert(0, from);
     }
     let text = String::from_utf8_lossy(&shell.input()?).into_owned();
-    let lines = text.split_inclusive(delimiter).map(|line| if trim { line.strip_suffix(delimiter).unwrap_or(line) } else { line }.to_owned());
+    let lines = text
+        .split_inclusive(delimiter)
+        .map(|line| if trim { line.strip_suffix(delimiter).unwrap_or(line) } else { line }.to_owned());
     let list: BTreeMap<i64, String> = (0..).zip(lines).collect();
     shell.set_value(&name, Value::List(list)).map(|()| 0).or_else(|why| shell.fail(why))
 }

@@ -25,7 +25,20 @@ fn place<'o>(options: &'o mut Options, name: &str) -> Option<&'o mut bool> {
 }
 
 /// Those that change nothing here.
-const IDLE: [&str; 12] = ["monitor", "hashall", "posix", "functrace", "verbose", "history", "braceexpand", "extglob", "globstar", "expand_aliases", "huponexit", "physical"];
+const IDLE: [&str; 12] = [
+    "monitor",
+    "hashall",
+    "posix",
+    "functrace",
+    "verbose",
+    "history",
+    "braceexpand",
+    "extglob",
+    "globstar",
+    "expand_aliases",
+    "huponexit",
+    "physical",
+];
 
 fn long(flag: char) -> Option<&'static str> {
     Some(match flag {
@@ -57,7 +70,9 @@ impl Shell<'_> {
     /// `$-`
     pub(in super::super) fn flags(&self) -> String {
         let mut options = self.options;
-        let on = "aefnuxCE".chars().filter(|flag| long(*flag).and_then(|name| place(&mut options, name)).is_some_and(|on| *on));
+        let on = "aefnuxCE"
+            .chars()
+            .filter(|flag| long(*flag).and_then(|name| place(&mut options, name)).is_some_and(|on| *on));
         on.chain("hB".chars()).collect()
     }
 
@@ -123,6 +138,7 @@ pub(super) fn set(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     Ok(0)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn shopt(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (flags, names): (Vec<&String>, Vec<&String>) = words[1..].iter().partition(|word| word.starts_with('-'));
     let on = flags.iter().any(|flag| *flag == "-s");
@@ -139,6 +155,7 @@ pub(super) fn shopt(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     Ok(status)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]
 pub(super) fn shift(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let count = words.get(1).map_or(Ok(1), |word| word.parse::<usize>());
     match count {
@@ -168,7 +185,9 @@ pub(super) fn getopts(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let args = if words.len() > 3 { words[3..].to_vec() } else { shell.args.clone() };
     let mut index = shell.get("OPTIND").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
     let mut at = shell.get("__OPTAT").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
-    let set = |shell: &mut Shell<'_>, name: &str, value: String| -> Result<(), Flow> { shell.set(name, value).or_else(|why| shell.fail(why)) };
+    let set = |shell: &mut Shell<'_>, name: &str, value: String| -> Result<(), Flow> {
+        shell.set(name, value).or_else(|why| shell.fail(why))
+    };
     let end = |shell: &mut Shell<'_>, index: usize| -> Outcome {
         set(shell, &name, "?".to_owned())?;
         set(shell, "OPTIND", index.to_string())?;
@@ -206,7 +225,7 @@ pub(super) fn getopts(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             }
         }
     } else if known.is_none() {
-        said = "?".to_owned();
+        "?".clone_into(&mut said);
         if silent {
             value = Some(flag.to_string());
         } else {

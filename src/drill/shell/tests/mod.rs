@@ -5,9 +5,8 @@ mod language;
 mod tools;
 mod world;
 
-
-
 use super::{Call, Done, Ended, Files, Job, Outside, Stream, run};
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
@@ -92,7 +91,11 @@ fn there(script: &str) -> (String, String, i32) {
     std::fs::create_dir(&work).expect("a folder");
     let mut bash = Command::new("bash");
     bash.arg(&file).current_dir(&work).env_clear().stdin(Stdio::null());
-    bash.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("HOME", "/home/me").env("USER", "me");
+    bash.env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+        .env("HOME", "/home/me")
+        .env("USER", "me");
     let output = bash.output().expect("bash is there");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code().unwrap_or(-1))
@@ -105,7 +108,10 @@ pub(super) fn same(scripts: &[&str]) {
         let (out, err, code) = here(script);
         let (real_out, real_err, real_code) = there(script);
         if (&out, code) != (&real_out, real_code) {
-            wrong.push_str(&format!("\n=== {script}\n--- here ({code})\n{out}{err}--- bash ({real_code})\n{real_out}{real_err}"));
+            let _ = write!(
+                wrong,
+                "\n=== {script}\n--- here ({code})\n{out}{err}--- bash ({real_code})\n{real_out}{real_err}"
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

@@ -6,6 +6,7 @@ use super::options::Options;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
 /// What gzip makes of bytes.
@@ -31,7 +32,15 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
 
 pub(super) fn gzip(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let tool = words[0].clone();
-    let long = [("decompress", 'd', false), ("stdout", 'c', false), ("test", 't', false), ("keep", 'k', false), ("force", 'f', false), ("best", '9', false), ("fast", '1', false)];
+    let long = [
+        ("decompress", 'd', false),
+        ("stdout", 'c', false),
+        ("test", 't', false),
+        ("keep", 'k', false),
+        ("force", 'f', false),
+        ("best", '9', false),
+        ("fast", '1', false),
+    ];
     let options = match Options::read(&words[1..], "dctkfqnv123456789", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("{tool}: {why}")),
@@ -94,7 +103,16 @@ fn letters(words: &[String]) -> Vec<String> {
 }
 
 pub(super) fn tar(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let long = [("create", 'c', false), ("extract", 'x', false), ("list", 't', false), ("gzip", 'z', false), ("file", 'f', true), ("directory", 'C', true), ("verbose", 'v', false), ("exclude", 'E', true)];
+    let long = [
+        ("create", 'c', false),
+        ("extract", 'x', false),
+        ("list", 't', false),
+        ("gzip", 'z', false),
+        ("file", 'f', true),
+        ("directory", 'C', true),
+        ("verbose", 'v', false),
+        ("exclude", 'E', true),
+    ];
     let options = match Options::read(&letters(&words[1..]), "cxtzvpf:C:", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("tar: {why}")),
@@ -124,13 +142,15 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
         return shell.wrong(2, "tar: Cowardly refusing to create an empty archive");
     }
     let (mut bytes, mut status, mut listed) = (Vec::new(), 0, String::new());
-    let excluded: Vec<_> = options.values('E').map(|text| super::super::pattern::Pattern::new(text)).collect();
+    let excluded: Vec<_> = options.values('E').map(super::super::pattern::Pattern::new).collect();
     for path in &options.rest {
         let place = within(shell, options, path);
         let all: Vec<(String, Node)> = {
             let files = shell.files();
             let begin = files.place(&place).unwrap_or_default();
-            let inner = files.below(&place).into_iter().filter_map(|found| Some((format!("{}{}", path.trim_end_matches('/'), &found[begin.len()..]), files.look(&found)?.clone())));
+            let inner = files.below(&place).into_iter().filter_map(|found| {
+                Some((format!("{}{}", path.trim_end_matches('/'), &found[begin.len()..]), files.look(&found)?.clone()))
+            });
             inner.collect()
         };
         if all.is_empty() {
@@ -138,7 +158,10 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
         }
         for (name, node) in all {
             let name = name.trim_start_matches('/').to_owned();
-            if excluded.iter().any(|pattern| pattern.matches(&name) || pattern.matches(name.rsplit('/').next().unwrap_or(&name))) {
+            if excluded
+                .iter()
+                .any(|pattern| pattern.matches(&name) || pattern.matches(name.rsplit('/').next().unwrap_or(&name)))
+            {
                 continue;
             }
             let name = if node.is_folder() { name + "/" } else { name };
@@ -146,7 +169,7 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
                 status = shell.wrong(2, format!("tar: {name}: this drill knows names of up to 100 bytes"))?;
                 continue;
             }
-            listed.push_str(&format!("{name}\n"));
+            let _ = writeln!(listed, "{name}");
         }
         if bytes.len() > OUTPUT {
             return shell.wrong(2, "tar: more than this drill takes");
@@ -225,7 +248,14 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
         let octal = |from: usize, length: usize| u64::from_str_radix(&text(from, length), 8).ok();
         let size = usize::try_from(octal(124, 12)?).ok()?;
         let data = bytes.get(at + 512..at.checked_add(512)?.checked_add(size)?)?.to_vec();
-        out.push(Entry { name: text(0, 100), kind: block[156], mode: octal(100, 8)? as u32 & 0o7777, time: octal(136, 12)? as f64, to: text(157, 100), data });
+        out.push(Entry {
+            name: text(0, 100),
+            kind: block[156],
+            mode: octal(100, 8)? as u32 & 0o7777,
+            time: octal(136, 12)? as f64,
+            to: text(157, 100),
+            data,
+        });
         at = at + 512 + size.next_multiple_of(512);
     }
     None
@@ -239,11 +269,23 @@ fn read(shell: &mut Shell<'_>, options: &Options, extract: bool) -> Outcome {
         },
         None => shell.input()?,
     };
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(&bytes) } else if options.has('z') { Err("not in gzip format") } else { Ok(bytes) };
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
+        unpacked(&bytes)
+    } else if options.has('z') {
+        Err("not in gzip format")
+    } else {
+        Ok(bytes)
+    };
     let Some(all) = bytes.ok().and_then(|bytes| entries(&bytes)) else {
         return shell.wrong(2, "tar: Unexpected EOF in archive\ntar: Error is not recoverable: exiting now");
     };
-    let wanted = |name: &str| options.rest.is_empty() || options.rest.iter().any(|path| name.trim_end_matches('/') == path.trim_end_matches('/') || name.starts_with(&format!("{}/", path.trim_end_matches('/'))));
+    let wanted = |name: &str| {
+        options.rest.is_empty()
+            || options.rest.iter().any(|path| {
+                name.trim_end_matches('/') == path.trim_end_matches('/')
+                    || name.starts_with(&format!("{}/", path.trim_end_matches('/')))
+            })
+    };
     let mut status = 0;
     for entry in all.iter().filter(|entry| wanted(&entry.name)) {
         if !extract || options.has('v') {
@@ -253,7 +295,9 @@ fn read(shell: &mut Shell<'_>, options: &Options, extract: bool) -> Outcome {
             status = shell.wrong(2, format!("tar: {}: Cannot open: {why}", entry.name))?;
         }
     }
-    for path in options.rest.iter().filter(|path| !all.iter().any(|entry| entry.name.trim_end_matches('/').starts_with(path.trim_end_matches('/')))) {
+    for path in options.rest.iter().filter(|path| {
+        !all.iter().any(|entry| entry.name.trim_end_matches('/').starts_with(path.trim_end_matches('/')))
+    }) {
         status = shell.wrong(2, format!("tar: {path}: Not found in archive"))?;
     }
     Ok(status)

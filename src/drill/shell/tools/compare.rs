@@ -30,7 +30,9 @@ pub(super) fn sha256sum(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             continue;
         }
         for line in lines(&bytes) {
-            let Some((wanted, path)) = line.split_once(' ').map(|(sum, path)| (sum, path.trim_start_matches([' ', '*']))) else {
+            let Some((wanted, path)) =
+                line.split_once(' ').map(|(sum, path)| (sum, path.trim_start_matches([' ', '*'])))
+            else {
                 status = shell.wrong(1, format!("sha256sum: {name}: no properly formatted checksum lines found"))?;
                 continue;
             };
@@ -65,7 +67,11 @@ pub(super) fn base64(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         match options.value('w').and_then(|width| width.parse::<usize>().ok()).unwrap_or(76) {
             0 => shell.out(text)?,
             width => {
-                let all: Vec<String> = text.as_bytes().chunks(width).map(|chunk| format!("{}\n", String::from_utf8_lossy(chunk))).collect();
+                let all: Vec<String> = text
+                    .as_bytes()
+                    .chunks(width)
+                    .map(|chunk| format!("{}\n", String::from_utf8_lossy(chunk)))
+                    .collect();
                 shell.out(all.concat())?;
             }
         }
@@ -73,8 +79,11 @@ pub(super) fn base64(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     Ok(i32::from(!whole))
 }
 
+/// What is in two files.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// The two files of a comparison.
-fn pair(shell: &mut Shell<'_>, tool: &str, paths: &[String]) -> Result<Result<(Vec<u8>, Vec<u8>), i32>, super::super::state::Flow> {
+fn pair(shell: &mut Shell<'_>, tool: &str, paths: &[String]) -> Result<Result<Pair, i32>, super::super::state::Flow> {
     let [left, right] = paths else { return shell.wrong(2, format!("{tool}: this drill compares two files")).map(Err) };
     let (inputs, whole) = shell.inputs(tool, &[left.clone(), right.clone()])?;
     let mut inputs = inputs.into_iter().map(|(_, bytes)| bytes);
@@ -102,12 +111,12 @@ pub(super) fn cmp(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (one, two) = (&options.rest[0], &options.rest[1]);
     match left.iter().zip(&right).position(|(left, right)| left != right) {
         Some(at) => {
-            let line = left[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = memchr::memchr_iter(b'\n', &left[..at]).count() + 1;
             shell.out(format!("{one} {two} differ: byte {}, line {line}\n", at + 1))?;
         }
         None => {
             let (short, bytes) = if left.len() < right.len() { (one, &left) } else { (two, &right) };
-            let line = bytes.iter().filter(|byte| **byte == b'\n').count();
+            let line = memchr::memchr_iter(b'\n', bytes).count();
             shell.say(&format!("cmp: EOF on {short} after byte {}, line {line}\n", bytes.len()));
         }
     }
@@ -167,14 +176,15 @@ fn told(left: &[String], right: &[String]) -> String {
             }
             index += 1;
         }
-        let range = |from: usize, end: usize| if end - from > 1 { format!("{},{end}", from + 1) } else { end.to_string() };
+        let range =
+            |from: usize, end: usize| if end - from > 1 { format!("{},{end}", from + 1) } else { end.to_string() };
         let (gone, new) = (&left[from_left..at], &right[from_right..to]);
         let what = match (gone.is_empty(), new.is_empty()) {
             (true, _) => format!("{from_left}a{}", range(from_right, to)),
             (_, true) => format!("{}d{to}", range(from_left, at)),
             _ => format!("{}c{}", range(from_left, at), range(from_right, to)),
         };
-        out.push_str(&format!("{what}\n"));
+        let _ = writeln!(out, "{what}");
         out.extend(gone.iter().map(|line| format!("< {line}\n")));
         if !gone.is_empty() && !new.is_empty() {
             out.push_str("---\n");

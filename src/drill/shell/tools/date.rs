@@ -30,7 +30,8 @@ pub(in super::super) fn formatted(seconds: f64, format: &str) -> Result<String, 
 }
 
 fn civil(seconds: f64) -> Result<DateTime, String> {
-    let nanos = i128::from(seconds.floor() as i64) * 1_000_000_000 + ((seconds - seconds.floor()) * 1e9).round() as i128;
+    let nanos =
+        i128::from(seconds.floor() as i64) * 1_000_000_000 + ((seconds - seconds.floor()) * 1e9).round() as i128;
     let time = Timestamp::from_nanosecond(nanos).map_err(|_| "time out of range".to_owned())?;
     Ok(TimeZone::UTC.to_datetime(time))
 }
@@ -54,7 +55,8 @@ fn one(time: &DateTime, seconds: f64, flags: &str, width: &str, letter: char, ou
         letter if "aAbBCdDeFgGhHIjklmMpPRSTuUVwWyY".contains(letter) => {
             let pattern = format!("%{flags}{width}{letter}");
             let mut text = String::new();
-            write!(text, "{}", time.strftime(&pattern)).map_err(|_| format!("this drill does not know the date's {pattern}"))?;
+            write!(text, "{}", time.strftime(&pattern))
+                .map_err(|_| format!("this drill does not know the date's {pattern}"))?;
             text
         }
         other => return Err(format!("this drill does not know the date's %{other}")),
@@ -171,7 +173,13 @@ fn unit(name: &str) -> Option<f64> {
 }
 
 pub(super) fn date(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let long = [("utc", 'u', false), ("date", 'd', true), ("reference", 'r', true), ("iso-8601", 'I', false), ("rfc-email", 'R', false)];
+    let long = [
+        ("utc", 'u', false),
+        ("date", 'd', true),
+        ("reference", 'r', true),
+        ("iso-8601", 'I', false),
+        ("rfc-email", 'R', false),
+    ];
     let options = match Options::read(&words[1..], "ud:r:IRs:", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("date: {why}")),

@@ -149,11 +149,17 @@ fn one(shell: &Shell<'_>, words: &[String], at: &mut usize, walk: &mut Walk, dep
     let name = words[*at].as_str();
     *at += 1;
     match name {
-        "!" | "-not" if *at < words.len() && depth < 30 => return Ok(Test::Not(Box::new(one(shell, words, at, walk, depth + 1)?))),
+        "!" | "-not" if *at < words.len() && depth < 30 => {
+            return Ok(Test::Not(Box::new(one(shell, words, at, walk, depth + 1)?)));
+        }
         "(" => {
             let test = ways(shell, words, at, walk, depth + 1)?;
             *at += 1;
-            return if *at <= words.len() { Ok(test) } else { Err("invalid expression; I was expecting to find a ')' somewhere but did not see one.".to_owned()) };
+            return if *at <= words.len() {
+                Ok(test)
+            } else {
+                Err("invalid expression; I was expecting to find a ')' somewhere but did not see one.".to_owned())
+            };
         }
         "-print" => walk.acts = true,
         "-print0" | "-printf" | "-delete" | "-exec" => walk.acts = true,
@@ -165,7 +171,11 @@ fn one(shell: &Shell<'_>, words: &[String], at: &mut usize, walk: &mut Walk, dep
         let plus = words[end] == "+";
         let command = words[*at..if plus { end - 1 } else { end }].to_vec();
         *at = end + 1;
-        return if command.is_empty() { Err("invalid argument `;' to `-exec'".to_owned()) } else { Ok(Test::Exec(command, plus)) };
+        return if command.is_empty() {
+            Err("invalid argument `;' to `-exec'".to_owned())
+        } else {
+            Ok(Test::Exec(command, plus))
+        };
     }
     let plain = match name {
         "-empty" => Some(Test::Empty),
@@ -187,7 +197,22 @@ fn one(shell: &Shell<'_>, words: &[String], at: &mut usize, walk: &mut Walk, dep
     if let Some(plain) = plain {
         return Ok(plain);
     }
-    let known = ["-name", "-iname", "-path", "-wholename", "-type", "-mtime", "-mmin", "-newer", "-size", "-user", "-perm", "-maxdepth", "-mindepth", "-printf"];
+    let known = [
+        "-name",
+        "-iname",
+        "-path",
+        "-wholename",
+        "-type",
+        "-mtime",
+        "-mmin",
+        "-newer",
+        "-size",
+        "-user",
+        "-perm",
+        "-maxdepth",
+        "-mindepth",
+        "-printf",
+    ];
     if !known.contains(&name) {
         return Err(format!("this drill does not know `{name}'"));
     }
@@ -247,7 +272,9 @@ fn holds(shell: &mut Shell<'_>, test: &Test, seen: &Seen<'_>, walk: &mut Walk) -
         Test::Yes => true,
         Test::Name(pattern, any) => pattern.matches(&if *any { base.to_lowercase() } else { base.to_owned() }),
         Test::Path(pattern) => pattern.matches(seen.path),
-        Test::Type(kind) => matches!((kind, &seen.node.kind), ('f', Kind::File(_)) | ('d', Kind::Folder) | ('l', Kind::Link(_))),
+        Test::Type(kind) => {
+            matches!((kind, &seen.node.kind), ('f', Kind::File(_)) | ('d', Kind::Folder) | ('l', Kind::Link(_)))
+        }
         Test::Age(sign, number, unit) => {
             let age = shell.now() - seen.node.time;
             // Days that are not over do not count; minutes are compared as they are.
@@ -325,7 +352,7 @@ fn printed(shell: &Shell<'_>, format: &str, seen: &Seen<'_>) -> Result<String, S
         }
         let letter = all.next().unwrap_or('%');
         let below = seen.path.strip_prefix(seen.root).unwrap_or(seen.path).trim_start_matches('/');
-        out.push_str(&match letter {
+        let text = match letter {
             '%' => "%".to_owned(),
             'p' => seen.path.to_owned(),
             'P' => below.to_owned(),
@@ -347,11 +374,14 @@ fn printed(shell: &Shell<'_>, format: &str, seen: &Seen<'_>) -> Result<String, S
             'T' => match all.next() {
                 Some('@') => format!("{:.10}", seen.node.time),
                 Some('+') => date::formatted(seen.node.time, "%Y-%m-%d+%H:%M:%S.%N0").unwrap_or_default(),
-                Some(letter) => date::formatted(seen.node.time, &format!("%{letter}")).map_err(|_| format!("T{letter}"))?,
+                Some(letter) => {
+                    date::formatted(seen.node.time, &format!("%{letter}")).map_err(|_| format!("T{letter}"))?
+                }
                 None => return Err("T".to_owned()),
             },
             odd => return Err(odd.to_string()),
-        });
+        };
+        out.push_str(&text);
     }
     Ok(out)
 }

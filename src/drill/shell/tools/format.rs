@@ -75,7 +75,13 @@ impl Spec {
         let precision = self.precision.unwrap_or(6).min(300);
         let positive = number.abs();
         let digits = match kind {
-            _ if !number.is_finite() => if number.is_nan() { "nan".to_owned() } else { "inf".to_owned() },
+            _ if !number.is_finite() => {
+                if number.is_nan() {
+                    "nan".to_owned()
+                } else {
+                    "inf".to_owned()
+                }
+            }
             'f' | 'F' => format!("{positive:.precision$}"),
             'e' | 'E' => scientific(positive, precision),
             _ => general(positive, precision.max(1), self.alternative),
@@ -99,7 +105,13 @@ pub(in super::super) fn general(number: f64, precision: usize, keep: bool) -> St
     }
     let text = scientific(number, precision - 1);
     let exponent: i32 = text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
-    let trim = |text: &str| if keep || !text.contains('.') { text.to_owned() } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() };
+    let trim = |text: &str| {
+        if keep || !text.contains('.') {
+            text.to_owned()
+        } else {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+    };
     if exponent < -4 || exponent >= precision as i32 {
         let (digits, rest) = text.split_once('e').unwrap_or((&text, "+00"));
         return format!("{}e{rest}", trim(digits));

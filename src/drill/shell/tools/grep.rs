@@ -4,12 +4,25 @@ use super::super::state::{Flow, Outcome, Shell};
 use super::options::Options;
 use super::{lines, regex};
 use ::regex::Regex;
+use std::fmt::Write as _;
 
 const LONG: [(&str, char, bool); 16] = [
-    ("quiet", 'q', false), ("silent", 'q', false), ("extended-regexp", 'E', false), ("fixed-strings", 'F', false),
-    ("only-matching", 'o', false), ("count", 'c', false), ("invert-match", 'v', false), ("ignore-case", 'i', false),
-    ("line-number", 'n', false), ("line-regexp", 'x', false), ("word-regexp", 'w', false), ("max-count", 'm', true),
-    ("recursive", 'r', false), ("files-with-matches", 'l', false), ("no-messages", 's', false), ("regexp", 'e', true),
+    ("quiet", 'q', false),
+    ("silent", 'q', false),
+    ("extended-regexp", 'E', false),
+    ("fixed-strings", 'F', false),
+    ("only-matching", 'o', false),
+    ("count", 'c', false),
+    ("invert-match", 'v', false),
+    ("ignore-case", 'i', false),
+    ("line-number", 'n', false),
+    ("line-regexp", 'x', false),
+    ("word-regexp", 'w', false),
+    ("max-count", 'm', true),
+    ("recursive", 'r', false),
+    ("files-with-matches", 'l', false),
+    ("no-messages", 's', false),
+    ("regexp", 'e', true),
 ];
 
 pub(super) fn grep(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
@@ -105,13 +118,25 @@ impl<'o> Search<'o> {
     fn new(options: &'o Options, regex: Regex) -> Self {
         let number = |flag| options.value(flag).and_then(|text| text.parse::<usize>().ok());
         let around = number('C').unwrap_or(0);
-        Self { options, regex, most: number('m').unwrap_or(usize::MAX), before: number('B').unwrap_or(around), behind: number('A').unwrap_or(around) }
+        Self {
+            options,
+            regex,
+            most: number('m').unwrap_or(usize::MAX),
+            before: number('B').unwrap_or(around),
+            behind: number('A').unwrap_or(around),
+        }
     }
 
     fn one(&self, shell: &mut Shell<'_>, bytes: &[u8], path: &str, named: bool) -> Result<bool, Flow> {
         let has = |flag| self.options.has(flag);
         let all = lines(bytes);
-        let hits: Vec<usize> = all.iter().enumerate().filter(|(_, line)| self.regex.is_match(line) != has('v')).map(|(at, _)| at).take(self.most).collect();
+        let hits: Vec<usize> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| self.regex.is_match(line) != has('v'))
+            .map(|(at, _)| at)
+            .take(self.most)
+            .collect();
         let name = if path == "-" { "(standard input)" } else { path };
         let prefix = if named { format!("{name}:") } else { String::new() };
         if has('q') {
@@ -135,9 +160,9 @@ impl<'o> Search<'o> {
                 out.push_str("--\n");
             }
             let to = (hit + self.behind).min(all.len() - 1);
-            for at in from..=to {
+            for (at, line) in all.iter().enumerate().take(to + 1).skip(from) {
                 let is_hit = hits.binary_search(&at).is_ok();
-                self.line(&all[at], at, is_hit, if named { name } else { "" }, &mut out);
+                self.line(line, at, is_hit, if named { name } else { "" }, &mut out);
             }
             shown = Some(to.max(shown.unwrap_or(0)));
         }
@@ -152,15 +177,15 @@ impl<'o> Search<'o> {
             prefix = format!("{name}{mark}");
         }
         if self.options.has('n') {
-            prefix.push_str(&format!("{}{mark}", at + 1));
+            let _ = write!(prefix, "{}{mark}", at + 1);
         }
         if !self.options.has('o') {
-            out.push_str(&format!("{prefix}{line}\n"));
+            let _ = writeln!(out, "{prefix}{line}");
             return;
         }
         if is_hit && !self.options.has('v') {
             for found in self.regex.find_iter(line).filter(|found| !found.is_empty()) {
-                out.push_str(&format!("{prefix}{}\n", found.as_str()));
+                let _ = writeln!(out, "{prefix}{}", found.as_str());
             }
         }
     }

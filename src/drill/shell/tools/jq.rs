@@ -7,8 +7,24 @@ use jaq_json::{Val, read, write};
 
 /// What could go on for ever, or look at this very machine.
 const REFUSED: [&str; 18] = [
-    "def", "repeat", "range", "until", "while", "limit", "input", "inputs", "env", "ENV", "foreach", "reduce", "recurse", "combinations", "halt",
-    "halt_error", "now", "include",
+    "def",
+    "repeat",
+    "range",
+    "until",
+    "while",
+    "limit",
+    "input",
+    "inputs",
+    "env",
+    "ENV",
+    "foreach",
+    "reduce",
+    "recurse",
+    "combinations",
+    "halt",
+    "halt_error",
+    "now",
+    "include",
 ];
 
 /// How it was called.
@@ -32,7 +48,9 @@ pub(super) fn jq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(asked) => asked,
         Err(why) => return shell.wrong(2, format!("jq: error: {why}")),
     };
-    let Some((program, paths)) = asked.rest.split_first() else { return shell.wrong(2, "Usage:\tjq [OPTIONS] FILTER [FILES...]") };
+    let Some((program, paths)) = asked.rest.split_first() else {
+        return shell.wrong(2, "Usage:\tjq [OPTIONS] FILTER [FILES...]");
+    };
     let (inputs, whole) = shell.inputs("jq", paths)?;
     let bytes = inputs.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>().concat();
     let values = match values(&asked, &bytes) {
@@ -69,7 +87,10 @@ fn asked(shell: &mut Shell<'_>, words: &[String]) -> Result<Asked, String> {
             "--argjson" => {
                 out.names.push(next()?);
                 let text = next()?;
-                out.values.push(read::parse_single(text.as_bytes()).map_err(|_| format!("Invalid JSON text passed to --argjson: {text}"))?);
+                out.values.push(
+                    read::parse_single(text.as_bytes())
+                        .map_err(|_| format!("Invalid JSON text passed to --argjson: {text}"))?,
+                );
             }
             "--slurpfile" | "--rawfile" => {
                 out.names.push(next()?);
@@ -129,7 +150,11 @@ fn values(asked: &Asked, bytes: &[u8]) -> Result<Vec<Val>, String> {
     }
     if asked.text {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        return Ok(if asked.slurp { vec![Val::from(text)] } else { text.lines().map(|line| Val::from(line.to_owned())).collect() });
+        return Ok(if asked.slurp {
+            vec![Val::from(text)]
+        } else {
+            text.lines().map(|line| Val::from(line.to_owned())).collect()
+        });
     }
     let all: Result<Vec<Val>, _> = read::parse_many(bytes).collect();
     let all = all.map_err(|why| why.to_string())?;
@@ -187,7 +212,8 @@ fn print(asked: &Asked, value: &Val, out: &mut Vec<u8>) {
         Some(text) => out.extend(text),
         None => {
             let indent = (!asked.compact).then(|| "  ".to_owned());
-            let style = write::Pp { indent, sort_keys: asked.sorted, sep_space: !asked.compact, ..write::Pp::default() };
+            let style =
+                write::Pp { indent, sort_keys: asked.sorted, sep_space: !asked.compact, ..write::Pp::default() };
             // A Vec takes everything.
             let _ = write::write(out, &style, 0, value);
         }

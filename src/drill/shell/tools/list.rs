@@ -4,6 +4,7 @@ use super::super::files::{Kind, Node};
 use super::super::state::{Outcome, Shell};
 use super::options::Options;
 use super::{date, users};
+use std::fmt::Write as _;
 
 /// `drwxr-xr-x`
 pub(super) fn rights(node: &Node) -> String {
@@ -23,7 +24,14 @@ struct Row {
 }
 
 pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let long = [("all", 'a', false), ("almost-all", 'A', false), ("reverse", 'r', false), ("human-readable", 'h', false), ("color", 'z', false), ("time-style", 'Z', true)];
+    let long = [
+        ("all", 'a', false),
+        ("almost-all", 'A', false),
+        ("reverse", 'r', false),
+        ("human-readable", 'h', false),
+        ("color", 'z', false),
+        ("time-style", 'Z', true),
+    ];
     let options = match Options::read(&words[1..], "1aAdlntrShgF", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("ls: {why}")),
@@ -38,7 +46,10 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         };
         match (node, link) {
             (Some(node), _) if node.is_folder() && !options.has('d') => folders.push((path, place)),
-            (node, Some(link)) => single.push(Row { name: path, node: if options.has('l') || options.has('n') { link } else { node.unwrap_or(link) } }),
+            (node, Some(link)) => single.push(Row {
+                name: path,
+                node: if options.has('l') || options.has('n') { link } else { node.unwrap_or(link) },
+            }),
             _ => status = shell.wrong(2, format!("ls: cannot access '{path}': No such file or directory"))?,
         }
     }
@@ -48,7 +59,7 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     rows(single, &options, shell.now(), &mut out);
     for (index, (path, place)) in folders.iter().enumerate() {
         if several {
-            out.push_str(&format!("{}{path}:\n", if index > 0 || count > 0 { "\n" } else { "" }));
+            let _ = writeln!(out, "{}{path}:", if index > 0 || count > 0 { "\n" } else { "" });
         }
         let inner: Vec<Row> = {
             let files = shell.files();
@@ -57,11 +68,14 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             if options.has('a') {
                 names.extend([".".to_owned(), "..".to_owned()]);
             }
-            names.into_iter().filter_map(|name| Some(Row { node: files.look(&format!("{place}/{name}")).cloned()?, name })).collect()
+            names
+                .into_iter()
+                .filter_map(|name| Some(Row { node: files.look(&format!("{place}/{name}")).cloned()?, name }))
+                .collect()
         };
         if options.has('l') || options.has('n') {
             let blocks: usize = inner.iter().map(|row| row.node.size().div_ceil(4096) * 4).sum();
-            out.push_str(&format!("total {blocks}\n"));
+            let _ = writeln!(out, "total {blocks}");
         }
         rows(inner, &options, shell.now(), &mut out);
     }
@@ -87,14 +101,25 @@ fn rows(mut rows: Vec<Row>, options: &Options, now: f64, out: &mut String) {
     let who = |name: &String| if options.has('n') { users::id(name).to_string() } else { name.clone() };
     let size = |node: &Node| if options.has('h') { human(node.size()) } else { node.size().to_string() };
     let widest = |part: &dyn Fn(&Row) -> usize| rows.iter().map(part).max().unwrap_or(0);
-    let (owner, group, wide) = (widest(&|row| who(&row.node.owner).len()), widest(&|row| who(&row.node.group).len()), widest(&|row| size(&row.node).len()));
+    let (owner, group, wide) = (
+        widest(&|row| who(&row.node.owner).len()),
+        widest(&|row| who(&row.node.group).len()),
+        widest(&|row| size(&row.node).len()),
+    );
     for Row { name, node } in &rows {
         // What is older than half a year stands with its year.
         let format = if now - node.time > 15_778_476.0 { "%b %e  %Y" } else { "%b %e %H:%M" };
         let time = date::formatted(node.time, format).unwrap_or_default();
         let links = if node.is_folder() { 2 } else { 1 };
         let to = if let Kind::Link(to) = &node.kind { format!(" -> {to}") } else { String::new() };
-        out.push_str(&format!("{} {links} {:owner$} {:group$} {:>wide$} {time} {name}{to}\n", rights(node), who(&node.owner), who(&node.group), size(node)));
+        let _ = writeln!(
+            out,
+            "{} {links} {:owner$} {:group$} {:>wide$} {time} {name}{to}",
+            rights(node),
+            who(&node.owner),
+            who(&node.group),
+            size(node)
+        );
     }
 }
 
@@ -106,7 +131,11 @@ pub(super) fn human(size: usize) -> String {
         unit += 1;
     }
     let name = ["", "K", "M", "G", "T", "P"][unit];
-    if unit > 0 && size < 10.0 { format!("{:.1}{name}", (size * 10.0).ceil() / 10.0) } else { format!("{}{name}", size.ceil()) }
+    if unit > 0 && size < 10.0 {
+        format!("{:.1}{name}", (size * 10.0).ceil() / 10.0)
+    } else {
+        format!("{}{name}", size.ceil())
+    }
 }
 
 pub(super) fn stat(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
@@ -147,7 +176,7 @@ fn described(path: &str, node: &Node, format: &str) -> Result<String, char> {
             continue;
         }
         let letter = all.next().unwrap_or('%');
-        out.push_str(&match letter {
+        let text = match letter {
             '%' => "%".to_owned(),
             's' => node.size().to_string(),
             'a' => format!("{:o}", node.mode),
@@ -171,7 +200,8 @@ fn described(path: &str, node: &Node, format: &str) -> Result<String, char> {
             },
             'h' => "1".to_owned(),
             odd => return Err(odd),
-        });
+        };
+        out.push_str(&text);
     }
     Ok(out)
 }
@@ -190,7 +220,9 @@ pub(super) fn readlink(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
                 let real = files.real(&place).ok().filter(|real| !options.has('e') || files.look(real).is_some());
                 real.map(|real| if real.is_empty() { "/".to_owned() } else { real })
             } else {
-                files.look(&place).and_then(|node| if let Kind::Link(to) = &node.kind { Some(to.clone()) } else { None })
+                files
+                    .look(&place)
+                    .and_then(|node| if let Kind::Link(to) = &node.kind { Some(to.clone()) } else { None })
             }
         };
         match found {
@@ -219,14 +251,16 @@ pub(super) fn basename(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Err(why) => return shell.wrong(1, format!("basename: {why}")),
     };
     let several = options.has('a') || options.has('s');
-    let suffix = options.value('s').or(options.rest.get(1).filter(|_| !several).map(String::as_str)).unwrap_or("").to_owned();
+    let suffix =
+        options.value('s').or(options.rest.get(1).filter(|_| !several).map(String::as_str)).unwrap_or("").to_owned();
     let paths = if several { &options.rest[..] } else { options.rest.get(..1).unwrap_or_default() };
     if paths.is_empty() {
         return shell.wrong(1, "basename: missing operand");
     }
     for path in paths {
         let trimmed = path.trim_end_matches('/');
-        let name = if trimmed.is_empty() && !path.is_empty() { "/" } else { trimmed.rsplit('/').next().unwrap_or(trimmed) };
+        let name =
+            if trimmed.is_empty() && !path.is_empty() { "/" } else { trimmed.rsplit('/').next().unwrap_or(trimmed) };
         let name = name.strip_suffix(&suffix).filter(|rest| !rest.is_empty()).unwrap_or(name);
         shell.out(format!("{name}\n"))?;
     }

@@ -3,6 +3,7 @@
 mod archive;
 mod awk;
 mod compare;
+mod copy;
 pub(super) mod date;
 mod find;
 mod folders;
@@ -54,13 +55,13 @@ pub(super) fn of(name: &str) -> Option<Builtin> {
         "mkdir" => folders::mkdir,
         "rmdir" => folders::rmdir,
         "rm" => folders::rm,
-        "mv" => folders::mv,
-        "cp" => folders::cp,
-        "ln" => folders::ln,
+        "mv" => copy::mv,
+        "cp" => copy::cp,
+        "ln" => copy::ln,
         "touch" => folders::touch,
         "chmod" => folders::chmod,
         "chown" | "chgrp" => folders::chown,
-        "install" => folders::install,
+        "install" => copy::install,
         "mktemp" => folders::mktemp,
         "truncate" => folders::truncate,
         "ls" => list::ls,
@@ -86,9 +87,12 @@ pub(super) fn of(name: &str) -> Option<Builtin> {
     })
 }
 
+/// A file's name and what is in it.
+pub(super) type Source = (String, Vec<u8>);
+
 impl Shell<'_> {
     /// What is in files, or on the standard input where none is named; what can't be read is said. Gives also whether all could.
-    pub(super) fn inputs(&mut self, tool: &str, paths: &[String]) -> Result<(Vec<(String, Vec<u8>)>, bool), Flow> {
+    pub(super) fn inputs(&mut self, tool: &str, paths: &[String]) -> Result<(Vec<Source>, bool), Flow> {
         if paths.is_empty() {
             return Ok((vec![("-".to_owned(), self.input()?)], true));
         }

@@ -22,12 +22,17 @@ impl Options {
                 break;
             }
             if let Some(name) = word.strip_prefix("--") {
-                let (name, given) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value.to_owned())));
+                let (name, given) =
+                    name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value.to_owned())));
                 let known = long.iter().find(|(known, ..)| *known == name);
-                let Some((_, letter, takes)) = known else { return Err(format!("this drill does not know the option --{name}")) };
+                let Some((_, letter, takes)) = known else {
+                    return Err(format!("this drill does not know the option --{name}"));
+                };
                 let value = match (given, takes) {
                     (Some(value), _) => Some(value),
-                    (None, true) => Some(words.next().cloned().ok_or_else(|| format!("option '--{name}' requires an argument"))?),
+                    (None, true) => {
+                        Some(words.next().cloned().ok_or_else(|| format!("option '--{name}' requires an argument"))?)
+                    }
                     (None, false) => None,
                 };
                 out.flags.push((*letter, value));
@@ -37,8 +42,7 @@ impl Options {
                 out.rest.push(word.clone());
                 continue;
             };
-            let mut flags = flags.char_indices();
-            while let Some((at, flag)) = flags.next() {
+            for (at, flag) in flags.char_indices() {
                 let Some(found) = spec.find(flag).filter(|_| flag != ':') else {
                     return Err(format!("this drill does not know the option -{flag}"));
                 };

@@ -2,6 +2,7 @@
 
 use super::super::pattern::in_class;
 use regex::{Regex, RegexBuilder};
+use std::fmt::Write as _;
 
 /// An extended one: of `grep -E`, `sed -E`, awk and `[[ =~ ]]`.
 pub(in super::super) fn extended(text: &str, anycase: bool) -> Result<Regex, String> {
@@ -42,7 +43,13 @@ pub(in super::super) fn translated(text: &str, extended: bool) -> Result<String,
                 out.push('^');
                 begin = true;
             }
-            '$' if !extended && !(at == all.len() || all[at..].starts_with(&['\\', ')']) || all[at..].starts_with(&['\\', '|'])) => out.push_str("\\$"),
+            '$' if !extended
+                && at < all.len()
+                && !all[at..].starts_with(&['\\', ')'])
+                && !all[at..].starts_with(&['\\', '|']) =>
+            {
+                out.push_str("\\$");
+            }
             '(' | '|' if extended => {
                 out.push(one);
                 begin = true;
@@ -94,9 +101,11 @@ fn class(all: &[char], at: &mut usize, out: &mut String) -> Result<(), String> {
         match one {
             ']' if *at > begin + 1 => break,
             '[' if matches!(all.get(*at), Some(':')) => {
-                let end = (*at + 1..all.len()).find(|end| all[*end] == ':' && all.get(end + 1) == Some(&']')).ok_or("Unmatched [")?;
+                let end = (*at + 1..all.len())
+                    .find(|end| all[*end] == ':' && all.get(end + 1) == Some(&']'))
+                    .ok_or("Unmatched [")?;
                 let name: String = all[*at + 1..end].iter().collect();
-                out.push_str(&format!("[:{name}:]"));
+                let _ = write!(out, "[:{name}:]");
                 *at = end + 2;
             }
             '-' if *at > begin + 1 && all.get(*at).is_some_and(|next| *next != ']') => out.push('-'),

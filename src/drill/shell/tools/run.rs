@@ -11,7 +11,9 @@ pub(super) fn bash(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         match word.as_str() {
             "--" => break,
             "--norc" | "--noprofile" | "--login" | "-l" | "--posix" => {}
-            long if long.starts_with("--") => return shell.wrong(2, format!("{}: this drill does not know {long}", words[0])),
+            long if long.starts_with("--") => {
+                return shell.wrong(2, format!("{}: this drill does not know {long}", words[0]));
+            }
             "-o" | "+o" => {
                 flags.push(word.clone());
                 flags.extend(words.get(at).cloned());
@@ -40,7 +42,9 @@ pub(super) fn bash(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     }
     let rest = &words[at.min(words.len())..];
     if command {
-        let Some(text) = rest.first() else { return shell.wrong(2, format!("{}: -c: option requires an argument", words[0])) };
+        let Some(text) = rest.first() else {
+            return shell.wrong(2, format!("{}: -c: option requires an argument", words[0]));
+        };
         return shell.script(rest.get(1).unwrap_or(&words[0]), text, rest.get(2..).unwrap_or_default(), options);
     }
     match rest.first().filter(|_| !stdin) {
@@ -60,7 +64,9 @@ impl Shell<'_> {
     fn as_user(&mut self, user: &str, words: &[String]) -> Outcome {
         let mut shell = self.sub()?;
         user.clone_into(&mut shell.user);
-        for (name, text) in [("USER", user.to_owned()), ("LOGNAME", user.to_owned()), ("HOME", super::users::home(user))] {
+        for (name, text) in
+            [("USER", user.to_owned()), ("LOGNAME", user.to_owned()), ("HOME", super::users::home(user))]
+        {
             shell.vars.insert(name.to_owned(), Var { exported: true, ..Var::new(Value::Text(text)) });
         }
         shell.finish(|shell| shell.external(words))
@@ -90,8 +96,16 @@ pub(super) fn sudo(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 }
 
 /// `a=b c d`: what stands before the command is exported.
-fn variables_then(shell: &mut Shell<'_>, words: &[String], name: &str, run: impl FnOnce(&mut Shell<'_>, &[String]) -> Outcome) -> Outcome {
-    let count = words.iter().take_while(|word| word.split_once('=').is_some_and(|(name, _)| super::super::vars::is_name(name))).count();
+fn variables_then(
+    shell: &mut Shell<'_>,
+    words: &[String],
+    name: &str,
+    run: impl FnOnce(&mut Shell<'_>, &[String]) -> Outcome,
+) -> Outcome {
+    let count = words
+        .iter()
+        .take_while(|word| word.split_once('=').is_some_and(|(name, _)| super::super::vars::is_name(name)))
+        .count();
     if words.len() == count && name == "sudo" {
         return shell.wrong(1, "sudo: a command must follow");
     }
@@ -112,7 +126,9 @@ pub(super) fn runuser(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             "-" | "-l" => {}
             "-s" => drop(all.next()),
             "--" => rest.extend(all.by_ref().cloned()),
-            flag if flag.starts_with('-') => return shell.wrong(1, format!("{}: this drill does not know {flag}", words[0])),
+            flag if flag.starts_with('-') => {
+                return shell.wrong(1, format!("{}: this drill does not know {flag}", words[0]));
+            }
             name if user.is_none() => user = Some(name.to_owned()),
             other => {
                 rest.push(other.to_owned());
@@ -194,7 +210,9 @@ pub(super) fn timeout(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             flag => return shell.wrong(125, format!("timeout: this drill does not know {flag}")),
         }
     }
-    let Some(limit) = words.get(at).and_then(|word| seconds(word)) else { return shell.wrong(125, "timeout: invalid time interval") };
+    let Some(limit) = words.get(at).and_then(|word| seconds(word)) else {
+        return shell.wrong(125, "timeout: invalid time interval");
+    };
     let rest = &words[at + 1..];
     if rest.is_empty() {
         return shell.wrong(125, "timeout: missing operand");
@@ -231,7 +249,9 @@ pub(super) fn flock(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             at += 1;
         }
     }
-    let Some(lock) = words.get(at) else { return shell.wrong(64, "flock: requires file descriptor, file or directory") };
+    let Some(lock) = words.get(at) else {
+        return shell.wrong(64, "flock: requires file descriptor, file or directory");
+    };
     let rest = &words[at + 1..];
     if rest.is_empty() {
         return Ok(0);
@@ -258,10 +278,11 @@ pub(super) fn xargs(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         }
     }
     let at = at.min(words.len());
-    let options = match Options::read(&words[1..at], "0rtn:I:P:L:d:", &[("no-run-if-empty", 'r', false), ("null", '0', false)]) {
-        Ok(options) => options,
-        Err(why) => return shell.wrong(1, format!("xargs: {why}")),
-    };
+    let options =
+        match Options::read(&words[1..at], "0rtn:I:P:L:d:", &[("no-run-if-empty", 'r', false), ("null", '0', false)]) {
+            Ok(options) => options,
+            Err(why) => return shell.wrong(1, format!("xargs: {why}")),
+        };
     let text = String::from_utf8_lossy(&shell.input()?).into_owned();
     let by_line = options.has('I') || options.has('L');
     let items: Vec<String> = if options.has('0') {
@@ -274,11 +295,13 @@ pub(super) fn xargs(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         text.split_whitespace().map(|word| word.replace(['"', '\''], "")).collect()
     };
     let command = if at < words.len() { words[at..].to_vec() } else { vec!["echo".to_owned()] };
-    let each = options.value('n').and_then(|count| count.parse().ok()).unwrap_or(if by_line { 1 } else { usize::MAX }).max(1);
+    let each =
+        options.value('n').and_then(|count| count.parse().ok()).unwrap_or(if by_line { 1 } else { usize::MAX }).max(1);
     if items.is_empty() && (options.has('r') || by_line) {
         return Ok(0);
     }
-    let groups: Vec<&[String]> = if items.is_empty() { vec![&[]] } else { items.chunks(each.min(items.len())).collect() };
+    let groups: Vec<&[String]> =
+        if items.is_empty() { vec![&[]] } else { items.chunks(each.min(items.len())).collect() };
     let mut status = 0;
     for group in groups {
         let call: Vec<String> = match options.value('I') {

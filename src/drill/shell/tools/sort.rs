@@ -57,14 +57,20 @@ fn part(line: &str, key: &Key, separator: Option<char>) -> String {
 
 fn number(text: &str) -> f64 {
     let text = text.trim_start();
-    let end = text.char_indices().find(|(at, one)| !(one.is_ascii_digit() || *one == '.' || (*at == 0 && *one == '-'))).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .find(|(at, one)| !(one.is_ascii_digit() || *one == '.' || (*at == 0 && *one == '-')))
+        .map_or(text.len(), |(at, _)| at);
     text[..end].parse().unwrap_or(0.0)
 }
 
 /// `4K`, `2M`, `1.5G`
 fn human(text: &str) -> f64 {
     let text = text.trim_start();
-    let unit = text.chars().find(|one| one.is_ascii_alphabetic()).map_or(0, |one| "KMGTPE".find(one.to_ascii_uppercase()).map_or(0, |at| at as i32 + 1));
+    let unit = text
+        .chars()
+        .find(char::is_ascii_alphabetic)
+        .map_or(0, |one| "KMGTPE".find(one.to_ascii_uppercase()).map_or(0, |at| at as i32 + 1));
     number(text) * 1024_f64.powi(unit)
 }
 
@@ -114,7 +120,15 @@ fn compared(left: &str, right: &str, flags: &str) -> Ordering {
 }
 
 pub(super) fn sort(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let long = [("numeric-sort", 'n', false), ("reverse", 'r', false), ("unique", 'u', false), ("key", 'k', true), ("field-separator", 't', true), ("version-sort", 'V', false), ("human-numeric-sort", 'h', false)];
+    let long = [
+        ("numeric-sort", 'n', false),
+        ("reverse", 'r', false),
+        ("unique", 'u', false),
+        ("key", 'k', true),
+        ("field-separator", 't', true),
+        ("version-sort", 'V', false),
+        ("human-numeric-sort", 'h', false),
+    ];
     let options = match Options::read(&words[1..], "nrughVfbszk:t:o:c", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("sort: {why}")),
@@ -124,7 +138,9 @@ pub(super) fn sort(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     }
     let flags: String = options.flags.iter().map(|(flag, _)| *flag).filter(|flag| "nrghVfb".contains(*flag)).collect();
     let keys: Option<Vec<Key>> = options.values('k').map(key).collect();
-    let Some(mut keys) = keys.filter(|keys| keys.iter().all(|key| key.from > 0)) else { return shell.wrong(2, "sort: invalid field specification") };
+    let Some(mut keys) = keys.filter(|keys| keys.iter().all(|key| key.from > 0)) else {
+        return shell.wrong(2, "sort: invalid field specification");
+    };
     if keys.is_empty() {
         keys.push(Key::default());
     }
@@ -140,7 +156,8 @@ pub(super) fn sort(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     }
     let mut all: Vec<String> = inputs.iter().flat_map(|(_, bytes)| lines(bytes)).collect();
     let by_keys = |left: &String, right: &String| {
-        let orders = keys.iter().map(|key| compared(&part(left, key, separator), &part(right, key, separator), &key.flags));
+        let orders =
+            keys.iter().map(|key| compared(&part(left, key, separator), &part(right, key, separator), &key.flags));
         orders.fold(Ordering::Equal, Ordering::then)
     };
     let last = if flags.contains('r') { "r" } else { "" };
@@ -171,15 +188,20 @@ pub(super) fn uniq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     };
     let (inputs, whole) = shell.inputs("uniq", &options.rest)?;
     let mut groups: Vec<(usize, String)> = Vec::new();
-    let same = |left: &str, right: &str| if options.has('i') { left.to_lowercase() == right.to_lowercase() } else { left == right };
+    let same = |left: &str, right: &str| {
+        if options.has('i') { left.to_lowercase() == right.to_lowercase() } else { left == right }
+    };
     for line in inputs.iter().flat_map(|(_, bytes)| lines(bytes)) {
         match groups.last_mut() {
             Some((count, last)) if same(last, &line) => *count += 1,
             _ => groups.push((1, line)),
         }
     }
-    let shown = groups.iter().filter(|(count, _)| (!options.has('d') || *count > 1) && (!options.has('u') || *count == 1));
-    let text: String = shown.map(|(count, line)| if options.has('c') { format!("{count:7} {line}\n") } else { format!("{line}\n") }).collect();
+    let shown =
+        groups.iter().filter(|(count, _)| (!options.has('d') || *count > 1) && (!options.has('u') || *count == 1));
+    let text: String = shown
+        .map(|(count, line)| if options.has('c') { format!("{count:7} {line}\n") } else { format!("{line}\n") })
+        .collect();
     shell.out(text)?;
     Ok(i32::from(!whole))
 }

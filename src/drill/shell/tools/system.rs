@@ -49,7 +49,14 @@ pub(super) fn uname(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("uname: {why}")),
     };
-    let parts = [('s', "Linux".to_owned()), ('n', shell.machine()), ('r', "6.1.0-32-amd64".to_owned()), ('v', "#1 SMP PREEMPT_DYNAMIC".to_owned()), ('m', "x86_64".to_owned()), ('o', "GNU/Linux".to_owned())];
+    let parts = [
+        ('s', "Linux".to_owned()),
+        ('n', shell.machine()),
+        ('r', "6.1.0-32-amd64".to_owned()),
+        ('v', "#1 SMP PREEMPT_DYNAMIC".to_owned()),
+        ('m', "x86_64".to_owned()),
+        ('o', "GNU/Linux".to_owned()),
+    ];
     let wanted = |flag: char| options.has(flag) || options.has('a') || (flag == 's' && options.flags.is_empty());
     let all: Vec<String> = parts.into_iter().filter(|(flag, _)| wanted(*flag)).map(|(_, text)| text).collect();
     shell.out(all.join(" ") + "\n")?;

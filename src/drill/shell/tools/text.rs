@@ -28,7 +28,8 @@ pub(super) fn cat(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 fn modern(words: &[String]) -> Vec<String> {
     let mut words = words.to_vec();
     if let Some(first) = words.first_mut()
-        && let Some(count) = first.strip_prefix('-').filter(|count| !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()))
+        && let Some(count) =
+            first.strip_prefix('-').filter(|count| !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()))
     {
         *first = format!("-n{count}");
     }
@@ -98,22 +99,30 @@ fn ends(shell: &mut Shell<'_>, words: &[String], part: impl Fn(&[u8], bool, char
 }
 
 pub(super) fn wc(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let options = match Options::read(&words[1..], "lwcm", &[("lines", 'l', false), ("words", 'w', false), ("bytes", 'c', false)]) {
+    let options = match Options::read(
+        &words[1..],
+        "lwcm",
+        &[("lines", 'l', false), ("words", 'w', false), ("bytes", 'c', false)],
+    ) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("wc: {why}")),
     };
     let (inputs, whole) = shell.inputs("wc", &options.rest)?;
-    let wanted: Vec<char> = "lwmc".chars().filter(|flag| options.has(*flag) || options.flags.is_empty() && *flag != 'm').collect();
+    let wanted: Vec<char> =
+        "lwmc".chars().filter(|flag| options.has(*flag) || options.flags.is_empty() && *flag != 'm').collect();
     let mut rows: Vec<(Vec<usize>, String)> = Vec::new();
     for (name, bytes) in &inputs {
         let text = String::from_utf8_lossy(bytes);
         let count = |flag: &char| match flag {
-            'l' => bytes.iter().filter(|byte| **byte == b'\n').count(),
+            'l' => memchr::memchr_iter(b'\n', bytes).count(),
             'w' => text.split_whitespace().count(),
             'm' => text.chars().count(),
             _ => bytes.len(),
         };
-        rows.push((wanted.iter().map(count).collect(), if options.rest.is_empty() { String::new() } else { format!(" {name}") }));
+        rows.push((
+            wanted.iter().map(count).collect(),
+            if options.rest.is_empty() { String::new() } else { format!(" {name}") },
+        ));
     }
     if rows.len() > 1 {
         let sums = (0..wanted.len()).map(|column| rows.iter().map(|(row, _)| row[column]).sum()).collect();
@@ -145,7 +154,14 @@ fn ranges(text: &str) -> Option<Vec<(usize, usize)>> {
 }
 
 pub(super) fn cut(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let long = [("delimiter", 'd', true), ("fields", 'f', true), ("characters", 'c', true), ("bytes", 'b', true), ("only-delimited", 's', false), ("output-delimiter", 'o', true)];
+    let long = [
+        ("delimiter", 'd', true),
+        ("fields", 'f', true),
+        ("characters", 'c', true),
+        ("bytes", 'b', true),
+        ("only-delimited", 's', false),
+        ("output-delimiter", 'o', true),
+    ];
     let options = match Options::read(&words[1..], "d:f:c:b:s", &long) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("cut: {why}")),
@@ -163,7 +179,8 @@ pub(super) fn cut(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             if fields.is_none() {
                 out.extend(line.chars().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, one)| one));
             } else if line.contains(delimiter) {
-                let parts: Vec<&str> = line.split(delimiter).enumerate().filter(|(at, _)| wanted(*at)).map(|(_, part)| part).collect();
+                let parts: Vec<&str> =
+                    line.split(delimiter).enumerate().filter(|(at, _)| wanted(*at)).map(|(_, part)| part).collect();
                 out.push_str(&parts.join(options.value('o').unwrap_or(delimiter)));
             } else if options.has('s') {
                 continue;
@@ -180,7 +197,16 @@ pub(super) fn cut(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 /// The characters of one of `tr`'s sets.
 fn set(text: &str) -> Vec<char> {
     let mut text = super::super::escapes::decoded(text, false).0;
-    for (class, range) in [("[:lower:]", "a-z"), ("[:upper:]", "A-Z"), ("[:digit:]", "0-9"), ("[:space:]", " \t\n\r\u{b}\u{c}"), ("[:blank:]", " \t"), ("[:alpha:]", "A-Za-z"), ("[:alnum:]", "0-9A-Za-z"), ("[:punct:]", "!\"#$%&'()*+,./:;<=>?@[\\]^_`{|}~")] {
+    for (class, range) in [
+        ("[:lower:]", "a-z"),
+        ("[:upper:]", "A-Z"),
+        ("[:digit:]", "0-9"),
+        ("[:space:]", " \t\n\r\u{b}\u{c}"),
+        ("[:blank:]", " \t"),
+        ("[:alpha:]", "A-Za-z"),
+        ("[:alnum:]", "0-9A-Za-z"),
+        ("[:punct:]", "!\"#$%&'()*+,./:;<=>?@[\\]^_`{|}~"),
+    ] {
         text = text.replace(class, range);
     }
     let all: Vec<char> = text.chars().collect();
@@ -198,7 +224,11 @@ fn set(text: &str) -> Vec<char> {
 }
 
 pub(super) fn tr(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    let options = match Options::read(&words[1..], "dscC", &[("delete", 'd', false), ("squeeze-repeats", 's', false), ("complement", 'c', false)]) {
+    let options = match Options::read(
+        &words[1..],
+        "dscC",
+        &[("delete", 'd', false), ("squeeze-repeats", 's', false), ("complement", 'c', false)],
+    ) {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("tr: {why}")),
     };
@@ -266,7 +296,8 @@ pub(super) fn seq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             other => return shell.wrong(1, format!("seq: invalid floating point argument: ‘{other}’")),
         }
     }
-    let digits = numbers.iter().map(|number| number.split_once('.').map_or(0, |(_, behind)| behind.len())).max().unwrap_or(0);
+    let digits =
+        numbers.iter().map(|number| number.split_once('.').map_or(0, |(_, behind)| behind.len())).max().unwrap_or(0);
     let values: Vec<f64> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
     let (first, by, last) = match values.as_slice() {
         [last] => (1.0, 1.0, *last),
@@ -278,10 +309,13 @@ pub(super) fn seq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     if count > 1e6 {
         return shell.wrong(1, "seq: this drill counts to a million at the most");
     }
-    let mut all: Vec<String> = (0..count.max(0.0) as usize).map(|index| format!("{:.digits$}", first + by * index as f64)).collect();
+    let mut all: Vec<String> =
+        (0..count.max(0.0) as usize).map(|index| format!("{:.digits$}", first + by * index as f64)).collect();
     if wide {
         let width = all.iter().map(String::len).max().unwrap_or(0);
-        all.iter_mut().for_each(|number| *number = format!("{}{number}", "0".repeat(width - number.len())));
+        for number in &mut all {
+            *number = format!("{}{number}", "0".repeat(width - number.len()));
+        }
     }
     if !all.is_empty() {
         shell.out(all.join(&separator) + "\n")?;

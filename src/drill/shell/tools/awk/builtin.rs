@@ -13,7 +13,9 @@ impl Awk<'_> {
             }
             ("length", []) => return Ok(Value::Number(self.whole().chars().count() as f64)),
             ("split", [text, Expr::Var(list), rest @ ..]) => return self.split_into(text, list, rest.first()),
-            ("sub" | "gsub", [pattern, by, rest @ ..]) => return self.replace(pattern, by, rest.first(), name == "gsub"),
+            ("sub" | "gsub", [pattern, by, rest @ ..]) => {
+                return self.replace(pattern, by, rest.first(), name == "gsub");
+            }
             ("match", [text, pattern]) => return self.find(text, pattern),
             _ => {}
         }
@@ -39,7 +41,8 @@ impl Awk<'_> {
             ("cos", 1) => Value::Number(number(0).cos()),
             ("atan2", 2) => Value::Number(number(0).atan2(number(1))),
             ("rand", 0) => {
-                self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                self.chance =
+                    self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 Value::Number((self.chance >> 11) as f64 / (1_u64 << 53) as f64)
             }
             ("srand", 0 | 1) => {
@@ -94,7 +97,10 @@ impl Awk<'_> {
 
     fn find(&mut self, text: &Expr, pattern: &Expr) -> Result<Value, String> {
         let text = self.eval(text)?.text();
-        let found = self.pattern(pattern)?.find(&text).map(|found| (text[..found.start()].chars().count(), found.as_str().chars().count()));
+        let found = self
+            .pattern(pattern)?
+            .find(&text)
+            .map(|found| (text[..found.start()].chars().count(), found.as_str().chars().count()));
         let (start, length) = found.map_or((0.0, -1.0), |(start, length)| (start as f64 + 1.0, length as f64));
         self.set("RSTART", Value::Number(start));
         self.set("RLENGTH", Value::Number(length));
@@ -175,7 +181,9 @@ pub(super) fn printed(values: &[Value]) -> Result<String, String> {
         out.push_str(&match kind {
             's' => spec.text(&value.text()),
             'c' => match &value {
-                Value::Number(number) => spec.text(&char::from_u32(*number as u32).map(String::from).unwrap_or_default()),
+                Value::Number(number) => {
+                    spec.text(&char::from_u32(*number as u32).map(String::from).unwrap_or_default())
+                }
                 other => spec.text(&other.text().chars().next().map(String::from).unwrap_or_default()),
             },
             'd' | 'i' | 'u' | 'x' | 'X' | 'o' => spec.integer(value.number() as i64, kind),

@@ -17,13 +17,13 @@ pub(super) enum Token {
 
 /// Signs, longer ones first.
 const SIGNS: [&str; 41] = [
-    "**=", "&&", "||", "==", "<=", ">=", "!=", "!~", "++", "--", "+=", "-=", "*=", "/=", "%=", "^=", "**", ">>", "{", "}", "(", ")", "[", "]", ";",
-    ",", "+", "-", "*", "/", "%", "^", "!", "<", ">", "|", "?", ":", "~", "$", "=",
+    "**=", "&&", "||", "==", "<=", ">=", "!=", "!~", "++", "--", "+=", "-=", "*=", "/=", "%=", "^=", "**", ">>", "{",
+    "}", "(", ")", "[", "]", ";", ",", "+", "-", "*", "/", "%", "^", "!", "<", ">", "|", "?", ":", "~", "$", "=",
 ];
 /// What is no name.
 const WORDS: [&str; 18] = [
-    "BEGIN", "END", "function", "func", "if", "else", "while", "for", "do", "break", "continue", "next", "exit", "return", "delete", "in", "print",
-    "printf",
+    "BEGIN", "END", "function", "func", "if", "else", "while", "for", "do", "break", "continue", "next", "exit",
+    "return", "delete", "in", "print", "printf",
 ];
 
 /// Whether a slash behind a word divides.
@@ -49,9 +49,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
             '#' => at = (at..all.len()).find(|end| all[*end] == '\n').unwrap_or(all.len()),
             '"' => out.push(Token::Text(text_of(&all, &mut at)?)),
             '/' if !divides(out.last()) => out.push(Token::Regex(regex_of(&all, &mut at)?)),
-            one if one.is_ascii_digit() || one == '.' && all.get(at + 1).is_some_and(char::is_ascii_digit) => out.push(number_of(&all, &mut at)?),
+            one if one.is_ascii_digit() || one == '.' && all.get(at + 1).is_some_and(char::is_ascii_digit) => {
+                out.push(number_of(&all, &mut at)?);
+            }
             one if one.is_ascii_alphabetic() || one == '_' => {
-                let end = (at..all.len()).find(|end| !(all[*end].is_ascii_alphanumeric() || all[*end] == '_')).unwrap_or(all.len());
+                let end = (at..all.len())
+                    .find(|end| !(all[*end].is_ascii_alphanumeric() || all[*end] == '_'))
+                    .unwrap_or(all.len());
                 let word: String = all[at..end].iter().collect();
                 at = end;
                 out.push(match WORDS.iter().find(|known| **known == word) {
@@ -62,7 +66,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
             }
             _ => {
                 let rest: String = all[at..(at + 3).min(all.len())].iter().collect();
-                let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign)).ok_or_else(|| format!("unexpected character '{one}'"))?;
+                let sign = SIGNS
+                    .iter()
+                    .find(|sign| rest.starts_with(**sign))
+                    .ok_or_else(|| format!("unexpected character '{one}'"))?;
                 at += sign.len();
                 out.push(Token::Sign(match *sign {
                     "**" => "^",
@@ -79,7 +86,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
 fn number_of(all: &[char], at: &mut usize) -> Result<Token, String> {
     let begin = *at;
     while let Some(one) = all.get(*at) {
-        let exponent = "eE".contains(*one) && (all.get(*at + 1).is_some_and(char::is_ascii_digit) || matches!(all.get(*at + 1), Some('+' | '-')) && all.get(*at + 2).is_some_and(char::is_ascii_digit));
+        let exponent = "eE".contains(*one)
+            && (all.get(*at + 1).is_some_and(char::is_ascii_digit)
+                || matches!(all.get(*at + 1), Some('+' | '-')) && all.get(*at + 2).is_some_and(char::is_ascii_digit));
         if exponent {
             *at += 1;
         } else if !(one.is_ascii_digit() || *one == '.') {
@@ -109,7 +118,9 @@ fn text_of(all: &[char], at: &mut usize) -> Result<String, String> {
                     'r' => out.push('\r'),
                     '\\' | '"' | '/' => out.push(next),
                     '0'..='7' => {
-                        let end = (*at..(*at + 2).min(all.len())).find(|end| !all[*end].is_digit(8)).unwrap_or((*at + 2).min(all.len()));
+                        let end = (*at..(*at + 2).min(all.len()))
+                            .find(|end| !all[*end].is_digit(8))
+                            .unwrap_or((*at + 2).min(all.len()));
                         let digits: String = std::iter::once(next).chain(all[*at..end].iter().copied()).collect();
                         *at = end;
                         out.extend(u32::from_str_radix(&digits, 8).ok().and_then(char::from_u32));

@@ -1,6 +1,9 @@
 //! `awk`: the language of POSIX, but for `getline`, pipes and `system`.
 
+use std::fmt::Write as _;
 mod builtin;
+mod eval;
+mod expr;
 mod lex;
 mod read;
 mod run;
@@ -15,10 +18,10 @@ pub(super) fn awk(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("awk: {why}")),
     };
-    let mut text = options.files.is_empty().then(|| options.program.clone()).unwrap_or_default();
+    let mut text = if options.files.is_empty() { options.program.clone() } else { String::new() };
     for path in &options.files {
         match shell.read_file(path) {
-            Ok(bytes) => text.push_str(&format!("{}\n", String::from_utf8_lossy(&bytes))),
+            Ok(bytes) => drop(writeln!(text, "{}", String::from_utf8_lossy(&bytes))),
             Err(why) => return shell.wrong(2, format!("awk: can't open file {path}: {why}")),
         }
     }
@@ -32,7 +35,10 @@ pub(super) fn awk(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let mut awk = Awk::new(&program);
     awk.environment(&shell.exported());
     if let Some(separator) = &options.separator {
-        awk.set("FS", Value::Text(if separator == "t" { "\t".to_owned() } else { super::super::escapes::ansi(separator) }));
+        awk.set(
+            "FS",
+            Value::Text(if separator == "t" { "\t".to_owned() } else { super::super::escapes::ansi(separator) }),
+        );
     }
     for (name, text) in &options.variables {
         awk.set(name, Value::given(&super::super::escapes::ansi(text)));
@@ -119,7 +125,8 @@ fn played(shell: &mut Shell<'_>, awk: &mut Awk<'_>, rest: &[String]) -> Result<i
                 continue;
             }
             any = true;
-            let bytes = if word == "-" { shell.input().map_err(|_| "can't read".to_owned()) } else { shell.read_file(word) };
+            let bytes =
+                if word == "-" { shell.input().map_err(|_| "can't read".to_owned()) } else { shell.read_file(word) };
             match bytes {
                 Ok(bytes) => over = awk.file(word, &bytes)?,
                 Err(why) => {

@@ -72,12 +72,12 @@ pub(super) struct Program {
     pub(super) ranges: usize,
 }
 
-struct Reader {
+pub(super) struct Reader {
     tokens: Vec<Token>,
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
     /// Within `print`'s own words `>` writes to a file.
-    print: bool,
+    pub(super) print: bool,
 }
 
 pub(super) fn program(text: &str) -> Result<Program, String> {
@@ -118,25 +118,29 @@ pub(super) fn program(text: &str) -> Result<Program, String> {
 }
 
 impl Reader {
-    fn peek(&self) -> &Token {
+    pub(super) fn peek(&self) -> &Token {
         self.tokens.get(self.at).unwrap_or(&Token::End)
     }
 
-    fn is(&self, sign: &str) -> bool {
+    pub(super) fn is(&self, sign: &str) -> bool {
         matches!(self.peek(), Token::Sign(known) if *known == sign)
     }
 
-    fn take(&mut self, sign: &str) -> bool {
+    pub(super) fn take(&mut self, sign: &str) -> bool {
         let there = self.is(sign);
         self.at += usize::from(there);
         there
     }
 
-    fn must(&mut self, sign: &str) -> Result<(), String> {
-        if self.take(sign) { Ok(()) } else { Err(format!("syntax error: {sign} is expected, and there is {}", self.here())) }
+    pub(super) fn must(&mut self, sign: &str) -> Result<(), String> {
+        if self.take(sign) {
+            Ok(())
+        } else {
+            Err(format!("syntax error: {sign} is expected, and there is {}", self.here()))
+        }
     }
 
-    fn here(&self) -> String {
+    pub(super) fn here(&self) -> String {
         match self.peek() {
             Token::End => "the end".to_owned(),
             Token::Newline => "a new line".to_owned(),
@@ -146,13 +150,13 @@ impl Reader {
         }
     }
 
-    fn lines(&mut self, semicolons: bool) {
+    pub(super) fn lines(&mut self, semicolons: bool) {
         while *self.peek() == Token::Newline || semicolons && self.is(";") {
             self.at += 1;
         }
     }
 
-    fn name(&mut self) -> Result<String, String> {
+    pub(super) fn name(&mut self) -> Result<String, String> {
         match self.peek().clone() {
             Token::Name(name) | Token::Call(name) => {
                 self.at += 1;
@@ -178,7 +182,7 @@ impl Reader {
         Ok((name, Function { params, body: self.block()? }))
     }
 
-    fn deeper<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+    pub(super) fn deeper<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err("it is deeper than this drill reads".to_owned());
@@ -269,9 +273,12 @@ impl Reader {
     fn for_in(&mut self) -> Result<Statement, String> {
         self.must("(")?;
         let kept = self.at;
-        if let (Token::Name(name), Some(Token::Sign("in")), Some(Token::Name(list)), Some(Token::Sign(")"))) =
-            (self.peek().clone(), self.tokens.get(kept + 1), self.tokens.get(kept + 2).cloned(), self.tokens.get(kept + 3))
-        {
+        if let (Token::Name(name), Some(Token::Sign("in")), Some(Token::Name(list)), Some(Token::Sign(")"))) = (
+            self.peek().clone(),
+            self.tokens.get(kept + 1),
+            self.tokens.get(kept + 2).cloned(),
+            self.tokens.get(kept + 3),
+        ) {
             self.at += 4;
             return Ok(Statement::Each(name, list, self.body()?));
         }
@@ -287,7 +294,8 @@ impl Reader {
     }
 
     fn simple(&mut self) -> Result<Statement, String> {
-        let ends = |reader: &Self| matches!(reader.peek(), Token::Newline | Token::End) || reader.is(";") || reader.is("}");
+        let ends =
+            |reader: &Self| matches!(reader.peek(), Token::Newline | Token::End) || reader.is(";") || reader.is("}");
         Ok(match self.peek() {
             Token::Sign("print" | "printf") => return self.printed(),
             Token::Sign("break") => {
@@ -321,7 +329,7 @@ impl Reader {
     }
 
     /// Expressions up to a closing sign, which is taken.
-    fn list(&mut self, close: &str) -> Result<Vec<Expr>, String> {
+    pub(super) fn list(&mut self, close: &str) -> Result<Vec<Expr>, String> {
         let print = std::mem::replace(&mut self.print, false);
         let mut all = Vec::new();
         self.lines(false);
@@ -341,7 +349,10 @@ impl Reader {
     fn printed(&mut self) -> Result<Statement, String> {
         let formatted = self.is("printf");
         self.at += 1;
-        let ends = |reader: &Self| matches!(reader.peek(), Token::Newline | Token::End) || [";", "}", ">", ">>", "|"].iter().any(|sign| reader.is(sign));
+        let ends = |reader: &Self| {
+            matches!(reader.peek(), Token::Newline | Token::End)
+                || [";", "}", ">", ">>", "|"].iter().any(|sign| reader.is(sign))
+        };
         self.print = true;
         let mut all = Vec::new();
         while !ends(self) {
@@ -353,10 +364,11 @@ impl Reader {
         }
         self.print = false;
         // `print(a, b)`
-        if all.len() == 1 && matches!(all[0], Expr::Many(_)) {
-            if let Some(Expr::Many(inner)) = all.pop() {
-                all = inner;
-            }
+        if all.len() == 1
+            && matches!(all[0], Expr::Many(_))
+            && let Some(Expr::Many(inner)) = all.pop()
+        {
+            all = inner;
         }
         if self.is("|") {
             return Err("this drill knows no commands within awk".to_owned());
@@ -367,215 +379,5 @@ impl Reader {
             return Err("printf takes a format".to_owned());
         }
         Ok(if formatted { Statement::Printf(all, to) } else { Statement::Print(all, to) })
-    }
-
-    fn expr(&mut self) -> Result<Expr, String> {
-        self.deeper(Self::assigned)
-    }
-
-    fn assigned(&mut self) -> Result<Expr, String> {
-        let left = self.choice()?;
-        let is_place = matches!(left, Expr::Var(_) | Expr::Item(..) | Expr::Field(_));
-        let sign = ["=", "+=", "-=", "*=", "/=", "%=", "^="].into_iter().find(|sign| self.is(sign)).filter(|_| is_place);
-        let Some(sign) = sign else { return Ok(left) };
-        self.at += 1;
-        self.lines(false);
-        let right = Box::new(self.expr()?);
-        Ok(match sign {
-            "=" => Expr::Assign(Box::new(left), right),
-            "+=" => Expr::Change("+", Box::new(left), right),
-            "-=" => Expr::Change("-", Box::new(left), right),
-            "*=" => Expr::Change("*", Box::new(left), right),
-            "/=" => Expr::Change("/", Box::new(left), right),
-            "%=" => Expr::Change("%", Box::new(left), right),
-            _ => Expr::Change("^", Box::new(left), right),
-        })
-    }
-
-    fn choice(&mut self) -> Result<Expr, String> {
-        let condition = self.either()?;
-        if !self.take("?") {
-            return Ok(condition);
-        }
-        self.lines(false);
-        let yes = self.expr()?;
-        self.lines(false);
-        self.must(":")?;
-        self.lines(false);
-        let no = self.expr()?;
-        Ok(Expr::If(Box::new(condition), Box::new(yes), Box::new(no)))
-    }
-
-    fn either(&mut self) -> Result<Expr, String> {
-        let mut left = self.both()?;
-        while self.take("||") {
-            self.lines(false);
-            left = Expr::Two("||", Box::new(left), Box::new(self.both()?));
-        }
-        Ok(left)
-    }
-
-    fn both(&mut self) -> Result<Expr, String> {
-        let mut left = self.member()?;
-        while self.take("&&") {
-            self.lines(false);
-            left = Expr::Two("&&", Box::new(left), Box::new(self.member()?));
-        }
-        Ok(left)
-    }
-
-    fn member(&mut self) -> Result<Expr, String> {
-        let mut left = self.matched()?;
-        while self.take("in") {
-            let list = self.name()?;
-            left = match left {
-                Expr::Many(all) => Expr::In(all, list),
-                one => Expr::In(vec![one], list),
-            };
-        }
-        Ok(left)
-    }
-
-    fn matched(&mut self) -> Result<Expr, String> {
-        let mut left = self.compared()?;
-        loop {
-            let sign = match self.peek() {
-                Token::Sign("~") => "~",
-                Token::Sign("!~") => "!~",
-                _ => return Ok(left),
-            };
-            self.at += 1;
-            left = Expr::Two(sign, Box::new(left), Box::new(self.compared()?));
-        }
-    }
-
-    fn compared(&mut self) -> Result<Expr, String> {
-        let left = self.concat()?;
-        let sign = ["<=", "==", "!=", ">=", "<", ">"].into_iter().find(|sign| self.is(sign)).filter(|sign| *sign != ">" || !self.print);
-        let Some(sign) = sign else { return Ok(left) };
-        self.at += 1;
-        Ok(Expr::Two(sign, Box::new(left), Box::new(self.concat()?)))
-    }
-
-    /// Two next to each other are one text.
-    fn concat(&mut self) -> Result<Expr, String> {
-        let mut left = self.sum()?;
-        loop {
-            let begins = match self.peek() {
-                Token::Number(_) | Token::Text(_) | Token::Name(_) | Token::Call(_) => true,
-                Token::Sign(sign) => matches!(*sign, "(" | "$" | "!" | "-" | "+" | "++" | "--"),
-                _ => false,
-            };
-            if !begins {
-                return Ok(left);
-            }
-            left = Expr::Two(" ", Box::new(left), Box::new(self.sum()?));
-        }
-    }
-
-    fn sum(&mut self) -> Result<Expr, String> {
-        let mut left = self.product()?;
-        loop {
-            let sign = match self.peek() {
-                Token::Sign("+") => "+",
-                Token::Sign("-") => "-",
-                _ => return Ok(left),
-            };
-            self.at += 1;
-            left = Expr::Two(sign, Box::new(left), Box::new(self.product()?));
-        }
-    }
-
-    fn product(&mut self) -> Result<Expr, String> {
-        let mut left = self.signed()?;
-        loop {
-            let sign = match self.peek() {
-                Token::Sign("*") => "*",
-                Token::Sign("/") => "/",
-                Token::Sign("%") => "%",
-                _ => return Ok(left),
-            };
-            self.at += 1;
-            left = Expr::Two(sign, Box::new(left), Box::new(self.signed()?));
-        }
-    }
-
-    fn signed(&mut self) -> Result<Expr, String> {
-        if self.take("!") {
-            return self.deeper(|reader| Ok(Expr::Not(Box::new(reader.signed()?))));
-        }
-        if self.take("-") {
-            return self.deeper(|reader| Ok(Expr::Minus(Box::new(reader.signed()?))));
-        }
-        if self.take("+") {
-            return self.deeper(|reader| Ok(Expr::Plus(Box::new(reader.signed()?))));
-        }
-        let base = self.stepped()?;
-        if self.take("^") {
-            // The power of a power is the one on the right's first.
-            return self.deeper(|reader| Ok(Expr::Two("^", Box::new(base), Box::new(reader.signed()?))));
-        }
-        Ok(base)
-    }
-
-    fn stepped(&mut self) -> Result<Expr, String> {
-        for (sign, by) in [("++", 1.0), ("--", -1.0)] {
-            if self.take(sign) {
-                return self.deeper(|reader| Ok(Expr::Step(Box::new(reader.stepped()?), by, false)));
-            }
-        }
-        let place = self.primary()?;
-        if matches!(place, Expr::Var(_) | Expr::Item(..) | Expr::Field(_)) {
-            for (sign, by) in [("++", 1.0), ("--", -1.0)] {
-                if self.take(sign) {
-                    return Ok(Expr::Step(Box::new(place), by, true));
-                }
-            }
-        }
-        Ok(place)
-    }
-
-    fn primary(&mut self) -> Result<Expr, String> {
-        let token = self.peek().clone();
-        self.at += 1;
-        Ok(match token {
-            Token::Number(number) => Expr::Number(number),
-            Token::Text(text) => Expr::Text(text),
-            Token::Regex(regex) => Expr::Regex(regex),
-            Token::Call(name) => {
-                self.must("(")?;
-                Expr::Call(name, self.list(")")?)
-            }
-            Token::Name(name) if name == "getline" => return Err("this drill knows no getline in awk".to_owned()),
-            Token::Name(name) if self.take("[") => Expr::Item(name, self.list("]")?),
-            Token::Name(name) if name == "length" => Expr::Call(name, Vec::new()),
-            Token::Name(name) => Expr::Var(name),
-            Token::Sign("$") => Expr::Field(Box::new(self.deeper(Self::field)?)),
-            Token::Sign("(") => {
-                let mut all = self.list(")")?;
-                match all.len() {
-                    0 => return Err("syntax error: nothing stands between brackets".to_owned()),
-                    1 => all.remove(0),
-                    _ => Expr::Many(all),
-                }
-            }
-            _ => {
-                self.at -= 1;
-                return Err(format!("syntax error at {}", self.here()));
-            }
-        })
-    }
-
-    /// What stands behind `$`.
-    fn field(&mut self) -> Result<Expr, String> {
-        if self.take("-") {
-            return Ok(Expr::Minus(Box::new(self.primary()?)));
-        }
-        for (sign, by) in [("++", 1.0), ("--", -1.0)] {
-            if self.take(sign) {
-                return Ok(Expr::Step(Box::new(self.primary()?), by, false));
-            }
-        }
-        self.primary()
     }
 }

@@ -2,26 +2,26 @@
 
 use super::super::super::state::OUTPUT;
 use super::super::lines;
-use super::read::{Expr, Function, Program, Statement, When};
+use super::read::{Expr, Program, Statement, When};
 use super::value::Value;
 use regex::Regex;
 use std::cell::RefCell;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 /// So many steps one call may take.
-const STEPS: u32 = 3_000_000;
-/// So deep its functions may call each other.
-const CALLS: usize = 100;
+const STEPS: u32 = if cfg!(test) { 100_000 } else { 3_000_000 };
 /// No line has more fields.
-const FIELDS: usize = 100_000;
+pub(super) const FIELDS: usize = 100_000;
 
-type List = Rc<RefCell<BTreeMap<String, Value>>>;
+/// A file's name, whether it is written behind what is there, and what.
+type Written = (String, bool, Vec<u8>);
+pub(super) type List = Rc<RefCell<BTreeMap<String, Value>>>;
 
 /// What a name stands for.
 #[derive(Clone)]
-enum Cell {
+pub(super) enum Cell {
     Value(Value),
     List(List),
 }
@@ -39,16 +39,16 @@ pub(super) enum Ends {
 type Came = Result<Option<Ends>, String>;
 
 pub(super) struct Awk<'p> {
-    program: &'p Program,
+    pub(super) program: &'p Program,
     globals: BTreeMap<String, Cell>,
-    frames: Vec<BTreeMap<String, Cell>>,
-    line: String,
-    fields: Vec<Value>,
+    pub(super) frames: Vec<BTreeMap<String, Cell>>,
+    pub(super) line: String,
+    pub(super) fields: Vec<Value>,
     ranges: Vec<bool>,
     pub(super) regexes: BTreeMap<String, Regex>,
     out: Vec<u8>,
-    files: Vec<(String, bool, Vec<u8>)>,
-    steps: u32,
+    files: Vec<Written>,
+    pub(super) steps: u32,
     pub(super) chance: u64,
 }
 
@@ -67,7 +67,16 @@ impl<'p> Awk<'p> {
             steps: 0,
             chance: 1,
         };
-        for (name, text) in [("FS", " "), ("OFS", " "), ("ORS", "\n"), ("RS", "\n"), ("SUBSEP", "\u{1c}"), ("FILENAME", ""), ("CONVFMT", "%.6g"), ("OFMT", "%.6g")] {
+        for (name, text) in [
+            ("FS", " "),
+            ("OFS", " "),
+            ("ORS", "\n"),
+            ("RS", "\n"),
+            ("SUBSEP", "\u{1c}"),
+            ("FILENAME", ""),
+            ("CONVFMT", "%.6g"),
+            ("OFMT", "%.6g"),
+        ] {
             awk.set(name, Value::Text(text.to_owned()));
         }
         for name in ["NR", "NF", "FNR", "RSTART"] {
@@ -83,7 +92,7 @@ impl<'p> Awk<'p> {
     }
 
     /// What was printed, and to which files.
-    pub(super) fn written(&mut self) -> (Vec<u8>, Vec<(String, bool, Vec<u8>)>) {
+    pub(super) fn written(&mut self) -> (Vec<u8>, Vec<Written>) {
         (std::mem::take(&mut self.out), std::mem::take(&mut self.files))
     }
 
@@ -142,15 +151,14 @@ impl<'p> Awk<'p> {
             number(self, "NR");
             number(self, "FNR");
             self.record(record)?;
-            match self.line()? {
-                Some(Ends::Exit(code)) => return Ok(Some(Ends::Exit(code))),
-                _ => {}
+            if let Some(Ends::Exit(code)) = self.line()? {
+                return Ok(Some(Ends::Exit(code)));
             }
         }
         Ok(None)
     }
 
-    fn record(&mut self, record: String) -> Result<(), String> {
+    pub(super) fn record(&mut self, record: String) -> Result<(), String> {
         let separator = self.value("FS").text();
         self.fields = self.split(&record, &separator)?.iter().map(|field| Value::given(field)).collect();
         self.line = record;
@@ -193,7 +201,7 @@ impl<'p> Awk<'p> {
         Ok(None)
     }
 
-    fn step(&mut self) -> Result<(), String> {
+    pub(super) fn step(&mut self) -> Result<(), String> {
         self.steps += 1;
         if self.steps > STEPS { Err("more than this drill does in one call".to_owned()) } else { Ok(()) }
     }
@@ -214,14 +222,15 @@ impl<'p> Awk<'p> {
         Ok(())
     }
 
-    fn run(&mut self, statement: &Statement) -> Came {
+    pub(super) fn run(&mut self, statement: &Statement) -> Came {
         self.step()?;
         match statement {
             Statement::Expr(expr) => {
                 self.eval(expr)?;
             }
             Statement::Print(words, to) => {
-                let texts: Result<Vec<String>, String> = words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
+                let texts: Result<Vec<String>, String> =
+                    words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
                 let text = if words.is_empty() { self.line.clone() } else { texts?.join(&self.value("OFS").text()) };
                 let text = text + &self.value("ORS").text();
                 self.put(&text, to.as_ref())?;
@@ -248,13 +257,13 @@ impl<'p> Awk<'p> {
             }
             Statement::While(condition, body) => {
                 while self.truth(condition)? {
-                    if let Some(ends) = self.turn(body)? {
+                    if let ControlFlow::Break(ends) = self.turn(body)? {
                         return Ok(ends);
                     }
                 }
             }
             Statement::Do(body, condition) => loop {
-                if let Some(ends) = self.turn(body)? {
+                if let ControlFlow::Break(ends) = self.turn(body)? {
                     return Ok(ends);
                 }
                 if !self.truth(condition)? {
@@ -266,7 +275,7 @@ impl<'p> Awk<'p> {
                     self.run(first)?;
                 }
                 while condition.as_ref().map_or(Ok(true), |condition| self.truth(condition))? {
-                    if let Some(ends) = self.turn(body)? {
+                    if let ControlFlow::Break(ends) = self.turn(body)? {
                         return Ok(ends);
                     }
                     if let Some(step) = step {
@@ -278,7 +287,7 @@ impl<'p> Awk<'p> {
                 let keys: Vec<String> = self.list(list)?.borrow().keys().cloned().collect();
                 for key in keys {
                     self.set(name, Value::given(&key));
-                    if let Some(ends) = self.turn(body)? {
+                    if let ControlFlow::Break(ends) = self.turn(body)? {
                         return Ok(ends);
                     }
                 }
@@ -308,13 +317,13 @@ impl<'p> Awk<'p> {
         Ok(None)
     }
 
-    /// One round of a loop; `Some`: the loop is over, and why.
-    fn turn(&mut self, body: &Statement) -> Result<Option<Option<Ends>>, String> {
+    /// One round of a loop: whether the loop is over, and why.
+    fn turn(&mut self, body: &Statement) -> Result<ControlFlow<Option<Ends>>, String> {
         self.step()?;
         Ok(match self.run(body)? {
-            None | Some(Ends::Continue) => None,
-            Some(Ends::Break) => Some(None),
-            other => Some(other),
+            None | Some(Ends::Continue) => ControlFlow::Continue(()),
+            Some(Ends::Break) => ControlFlow::Break(None),
+            other => ControlFlow::Break(other),
         })
     }
 
@@ -323,7 +332,7 @@ impl<'p> Awk<'p> {
         self.print(text, to)
     }
 
-    fn truth(&mut self, expr: &Expr) -> Result<bool, String> {
+    pub(super) fn truth(&mut self, expr: &Expr) -> Result<bool, String> {
         Ok(self.eval(expr)?.holds())
     }
 
@@ -359,7 +368,7 @@ impl<'p> Awk<'p> {
         if all.len() > FIELDS { Err("more fields than this drill takes".to_owned()) } else { Ok(all) }
     }
 
-    fn cell(&mut self, name: &str) -> Option<&mut Cell> {
+    pub(super) fn cell(&mut self, name: &str) -> Option<&mut Cell> {
         if let Some(frame) = self.frames.last_mut()
             && frame.contains_key(name)
         {
@@ -368,14 +377,14 @@ impl<'p> Awk<'p> {
         self.globals.get_mut(name)
     }
 
-    fn value(&mut self, name: &str) -> Value {
+    pub(super) fn value(&mut self, name: &str) -> Value {
         match self.cell(name) {
             Some(Cell::Value(value)) => value.clone(),
             _ => Value::Nothing,
         }
     }
 
-    fn set_plain(&mut self, name: &str, value: Value) {
+    pub(super) fn set_plain(&mut self, name: &str, value: Value) {
         match self.cell(name) {
             Some(cell) => *cell = Cell::Value(value),
             None => drop(self.globals.insert(name.to_owned(), Cell::Value(value))),
@@ -409,160 +418,24 @@ impl<'p> Awk<'p> {
         Ok(list)
     }
 
-    fn key(&mut self, index: &[Expr]) -> Result<String, String> {
-        let texts: Result<Vec<String>, String> = index.iter().map(|one| self.eval(one).map(|value| value.text())).collect();
+    pub(super) fn key(&mut self, index: &[Expr]) -> Result<String, String> {
+        let texts: Result<Vec<String>, String> =
+            index.iter().map(|one| self.eval(one).map(|value| value.text())).collect();
         Ok(texts?.join(&self.value("SUBSEP").text()))
     }
 
     /// Makes the line anew of its fields.
-    fn joined(&mut self) {
+    pub(super) fn joined(&mut self) {
         let between = self.value("OFS").text();
         self.line = self.fields.iter().map(Value::text).collect::<Vec<_>>().join(&between);
     }
 
-    fn field(&mut self, index: &Expr) -> Result<usize, String> {
+    pub(super) fn field(&mut self, index: &Expr) -> Result<usize, String> {
         let number = self.eval(index)?.number();
-        if (0.0..=FIELDS as f64).contains(&number) { Ok(number as usize) } else { Err(format!("there is no field {number}")) }
-    }
-
-    pub(super) fn assign(&mut self, place: &Expr, value: Value) -> Result<(), String> {
-        match place {
-            Expr::Var(name) => self.set(name, value),
-            Expr::Item(name, index) => {
-                let key = self.key(index)?;
-                let list = self.list(name)?;
-                if list.borrow().len() > FIELDS {
-                    return Err("more than this drill keeps in a list".to_owned());
-                }
-                list.borrow_mut().insert(key, value);
-            }
-            Expr::Field(index) => match self.field(index)? {
-                0 => self.record(value.text())?,
-                index => {
-                    if index > self.fields.len() {
-                        self.fields.resize(index, Value::Nothing);
-                        self.set_plain("NF", Value::Number(index as f64));
-                    }
-                    self.fields[index - 1] = value;
-                    self.joined();
-                }
-            },
-            _ => return Err("this can't be assigned to".to_owned()),
-        }
-        Ok(())
-    }
-
-    pub(super) fn eval(&mut self, expr: &Expr) -> Result<Value, String> {
-        self.step()?;
-        Ok(match expr {
-            Expr::Number(number) => Value::Number(*number),
-            Expr::Text(text) => Value::Text(text.clone()),
-            Expr::Regex(text) => Value::truth(self.regex(text)?.is_match(&self.line)),
-            Expr::Var(name) => match self.cell(name) {
-                Some(Cell::List(_)) => return Err(format!("{name} is a list")),
-                Some(Cell::Value(value)) => value.clone(),
-                None => Value::Nothing,
-            },
-            Expr::Item(name, index) => {
-                let key = self.key(index)?;
-                let list = self.list(name)?;
-                let value = list.borrow_mut().entry(key).or_insert(Value::Nothing).clone();
-                value
-            }
-            Expr::Field(index) => match self.field(index)? {
-                0 => Value::given(&self.line),
-                index => self.fields.get(index - 1).cloned().unwrap_or(Value::Nothing),
-            },
-            Expr::Assign(place, value) => {
-                let value = self.eval(value)?;
-                self.assign(place, value.clone())?;
-                value
-            }
-            Expr::Change(sign, place, value) => {
-                let (right, left) = (self.eval(value)?.number(), self.eval(place)?.number());
-                let value = Value::Number(reckoned(sign, left, right)?);
-                self.assign(place, value.clone())?;
-                value
-            }
-            Expr::Step(place, by, before) => {
-                let old = self.eval(place)?.number();
-                self.assign(place, Value::Number(old + by))?;
-                Value::Number(if *before { old } else { old + by })
-            }
-            Expr::Two(sign, left, right) => self.two(sign, left, right)?,
-            Expr::Not(inner) => Value::truth(!self.truth(inner)?),
-            Expr::Minus(inner) => Value::Number(-self.eval(inner)?.number()),
-            Expr::Plus(inner) => Value::Number(self.eval(inner)?.number()),
-            Expr::If(condition, yes, no) => {
-                let way = if self.truth(condition)? { yes } else { no };
-                self.eval(way)?
-            }
-            Expr::In(index, list) => {
-                let key = self.key(index)?;
-                Value::truth(self.list(list)?.borrow().contains_key(&key))
-            }
-            Expr::Many(_) => return Err("syntax error: a list stands where a value must".to_owned()),
-            Expr::Call(name, args) => match self.program.functions.get(name).cloned() {
-                Some(function) => self.call(name, &function, args)?,
-                None => self.builtin(name, args)?,
-            },
-        })
-    }
-
-    fn two(&mut self, sign: &str, left: &Expr, right: &Expr) -> Result<Value, String> {
-        match sign {
-            "&&" => return Ok(Value::truth(self.truth(left)? && self.truth(right)?)),
-            "||" => return Ok(Value::truth(self.truth(left)? || self.truth(right)?)),
-            "~" | "!~" => {
-                let text = self.eval(left)?.text();
-                let matches = self.pattern(right)?.is_match(&text);
-                return Ok(Value::truth(matches == (sign == "~")));
-            }
-            _ => {}
-        }
-        let (left, right) = (self.eval(left)?, self.eval(right)?);
-        let order = || left.compared(&right);
-        Ok(match sign {
-            " " => {
-                let text = left.text() + &right.text();
-                if text.len() > OUTPUT {
-                    return Err("a longer text than this drill takes".to_owned());
-                }
-                Value::Text(text)
-            }
-            "<" => Value::truth(order() == Ordering::Less),
-            "<=" => Value::truth(order() != Ordering::Greater),
-            "==" => Value::truth(order() == Ordering::Equal),
-            "!=" => Value::truth(order() != Ordering::Equal),
-            ">" => Value::truth(order() == Ordering::Greater),
-            ">=" => Value::truth(order() != Ordering::Less),
-            sign => Value::Number(reckoned(sign, left.number(), right.number())?),
-        })
-    }
-
-    fn call(&mut self, name: &str, function: &Rc<Function>, args: &[Expr]) -> Result<Value, String> {
-        if self.frames.len() >= CALLS {
-            return Err(format!("{name}: functions call each other deeper than this drill goes"));
-        }
-        if args.len() > function.params.len() {
-            return Err(format!("{name} is called with too many values"));
-        }
-        let mut frame = BTreeMap::new();
-        for (index, param) in function.params.iter().enumerate() {
-            let cell = match args.get(index) {
-                Some(Expr::Var(given)) => self.cell(given).cloned().unwrap_or(Cell::Value(Value::Nothing)),
-                Some(given) => Cell::Value(self.eval(given)?),
-                None => Cell::Value(Value::Nothing),
-            };
-            frame.insert(param.clone(), cell);
-        }
-        self.frames.push(frame);
-        let came = self.run(&function.body);
-        self.frames.pop();
-        match came? {
-            Some(Ends::Return(value)) => Ok(value),
-            Some(Ends::Exit(_) | Ends::Next) => Err("this drill knows exit and next outside of functions alone".to_owned()),
-            _ => Ok(Value::Nothing),
+        if (0.0..=FIELDS as f64).contains(&number) {
+            Ok(number as usize)
+        } else {
+            Err(format!("there is no field {number}"))
         }
     }
 
@@ -570,16 +443,4 @@ impl<'p> Awk<'p> {
     pub(super) fn whole(&self) -> &str {
         &self.line
     }
-}
-
-fn reckoned(sign: &str, left: f64, right: f64) -> Result<f64, String> {
-    Ok(match sign {
-        "+" => left + right,
-        "-" => left - right,
-        "*" => left * right,
-        "/" | "%" if right == 0.0 => return Err("division by zero".to_owned()),
-        "/" => left / right,
-        "%" => left % right,
-        _ => left.powf(right),
-    })
 }

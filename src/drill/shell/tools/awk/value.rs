@@ -43,7 +43,11 @@ impl Value {
     /// A text that came from outside.
     pub(super) fn given(text: &str) -> Self {
         let (number, length) = leading(text);
-        if length > 0 && text[length..].trim().is_empty() { Self::Both(text.to_owned(), number) } else { Self::Text(text.to_owned()) }
+        if length > 0 && text[length..].trim().is_empty() {
+            Self::Both(text.to_owned(), number)
+        } else {
+            Self::Text(text.to_owned())
+        }
     }
 
     pub(super) fn number(&self) -> f64 {
@@ -91,7 +95,7 @@ pub(super) fn plain(number: f64) -> String {
     if number.is_infinite() {
         return if number < 0.0 { "-inf".to_owned() } else { "inf".to_owned() };
     }
-    if number == number.trunc() && number.abs() < 1e16 {
+    if number.fract() == 0.0 && number.abs() < 1e16 {
         return format!("{}", number as i64);
     }
     let text = general(number.abs(), 6, false);
