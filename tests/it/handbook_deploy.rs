@@ -20,7 +20,7 @@ const QUIET: &str = "ALERTS{alertname!=\"Watchdog\"}";
 /// The checklist is not gone through a second time.
 const CHECKED: (&str, &str) = ("runs May this be deployed?", "skip the checklist was gone through a minute ago");
 /// What a failure asks, when something can be taken back.
-const LEFT: (&str, &str) = ("undo (u), stop:", "stop");
+const LEFT: (&str, &str) = ("; to undo it type ", "stop");
 /// The phrase of a step that changes something.
 const DEPLOY: (&str, &str) = ("type  deploy on production-server  to go on", "deploy on production-server");
 const MIGRATE: (&str, &str) = ("type  migrate on production-server  to go on", "migrate on production-server");
@@ -300,7 +300,7 @@ fn goes_back(site: &Site) {
     let mut screen = run(&to(NEXT, "0001_initial"));
     screen.wait_text("would be taken back: players.0043_emotes");
     screen.wait_text("0041_merge_accounts is not reversible");
-    asked(&mut screen, "undo (u), stop: ", "undo");
+    asked(&mut screen, "to undo it type  undo on production-server :", "undo on production-server");
     screen.wait_exit();
     assert_eq!(site.migrations().last().unwrap(), "0043_emotes", "what was taken back is there again");
     let mut screen = run(&to(NEXT, "0042_sessions"));

@@ -128,6 +128,12 @@ impl Person {
         say(&mut self.screen, line);
     }
 
+    /// Has the last change taken back, by its phrase.
+    fn takes_back(&mut self, target: &str) {
+        let phrase = format!("undo on {target}");
+        self.answers(&format!("to undo it type  {phrase} :"), &phrase);
+    }
+
     /// Types the phrase that a plan asks for.
     fn begins(&mut self, phrase: &str) {
         self.answers(&format!("to run it type  {phrase} "), phrase);
@@ -292,8 +298,8 @@ fn a_plan_that_destroys_something_is_never_applied() {
     say(&mut person.screen, "add on local");
     person.answers("runs Take a new game server into service ", "stop");
     // The machine, and then the plan's file.
-    person.answers("undo (u), stop:", "undo");
-    person.answers("undo (u), stop:", "undo");
+    person.takes_back("local");
+    person.takes_back("local");
     let (_, said) = person.ends();
     assert_eq!(site.applied(), ["scale-up.tfplan", "scale-up.undo.tfplan"], "{said}");
 }
@@ -407,8 +413,8 @@ fn a_saved_plan_that_would_destroy_another_server_is_not_applied_and_the_server_
     let would = format!("game-3 is {}, and this plan would destroy {}", third.address, games.servers[0].address);
     person.is_asked(&would);
     // Its plan, its containers, and the silence.
-    for _ in 0..3 {
-        person.answers("undo (u), stop:", "undo");
+    for target in ["local", "game-3", "alertmanager"] {
+        person.takes_back(target);
     }
     let (code, said) = person.ends();
     assert!(code != 0 && site.applied().is_empty(), "{said}");
@@ -438,7 +444,7 @@ fn a_plan_that_changes_another_server_in_place_removes_none() {
     site.plans(2, "scale-down.tfplan", &shown(&changed, &three, Some(&two)));
     let mut person = site.removes();
     person.is_asked("this plan does more than remove a server: update aws_instance.game[0]");
-    person.answers("undo (u), stop:", "stop");
+    person.answers("to undo it type", "stop");
     let (code, said) = person.ends();
     assert!(code != 0 && site.applied().is_empty(), "{said}");
 }
@@ -465,7 +471,7 @@ fn a_drain_that_nobody_follows_and_a_config_that_nginx_refuses_stop_and_are_take
     second.keeps_players();
     let mut person = site.person("server-drain", &site.vars(&["server=game-2", "target=game-1"]));
     person.begins("drain 1 on game-2");
-    person.answers("undo (u)", "undo");
+    person.takes_back("game-2");
     let (_, said) = person.ends();
     assert_eq!((second.state(), games.balancer.upstream()), ((false, PLAYERS), both), "{said}");
 }
@@ -561,7 +567,7 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     resizes(&mut person);
     person.is_asked("Waiter InstanceRunning failed");
     for _ in 0..3 {
-        person.answers("undo (u), stop:", "undo");
+        person.takes_back("local");
     }
     let (code, text) = person.ends();
     assert_ne!(code, 0, "{text}");

@@ -118,7 +118,15 @@ fn a_person_ticks_chooses_hears_the_script_and_takes_it_back_when_it_fails() {
     make(&desk, "go");
     screen.wait_text("| ends");
     screen.wait_text("Can be undone: step 3 'Touch' on local (this machine):");
-    say(&mut screen, "undo");
+    // It takes the answer that the change took: a letter, or a word, is none.
+    for less in ["u", "undo"] {
+        say(&mut screen, less);
+        screen.wait_screen("it is told once more", PATIENCE, |screen| {
+            screen.contents().trim_end().ends_with("to undo it type  undo on local :")
+        });
+        assert!(here(&desk, "touched").exists());
+    }
+    say(&mut screen, "undo on local");
     let status = screen.wait_exit();
     assert_eq!(status.exit_code(), 1, "{}", screen.text());
     assert!(!here(&desk, "touched").exists(), "it was taken back");
@@ -181,6 +189,9 @@ fn ctrl_c_in_the_middle_of_a_step_asks_what_follows_and_a_cancel_says_what_is_le
     });
     say(&mut screen, "undo");
     screen.wait_text("cancelled: nothing of it is left on local");
+    screen.wait_text("to undo it type  undo on local");
+    assert!(here(&desk, "touched").exists());
+    say(&mut screen, "undo on local");
     assert_eq!(screen.wait_exit().exit_code(), 4, "{}", screen.text());
     assert!(!here(&desk, "touched").exists(), "it was taken back");
 }

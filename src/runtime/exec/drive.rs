@@ -67,7 +67,7 @@ pub(super) async fn drive(
     let backwards = resumes.is_some_and(|resumption| resumption.way == Onward::Undo);
     let script = &plan.body().script;
     let rollings = script.rollings.clone();
-    let kinds = plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
+    let kinds: Vec<Kind> = plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
     let types = Arc::new(types_of(&plan.body().runbook));
     let mut outs = Captured::of_plan(&plan.body().steps);
     let known = plan.body().again.iter().flat_map(|again| &again.outs);
@@ -128,7 +128,8 @@ pub(super) async fn drive(
         called: Vec::new(),
         ended: None,
     };
-    let mut machine = Machine::new(kinds).rolling(rollings, run.exec.policy.parallel.get().into());
+    let typed = (0..kinds.len()).filter(|step| run.undo_phrase(*step).is_some()).collect();
+    let mut machine = Machine::new(kinds).rolling(rollings, run.exec.policy.parallel.get().into()).undone_by_phrase(typed);
     if let (Some(again), false) = (&run.plan.body().again, backwards) {
         machine = machine.resumed(&again.was);
         run.batch = run.batch_of(machine::last_begun(&again.was));
