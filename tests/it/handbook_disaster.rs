@@ -218,6 +218,39 @@ fn the_second_region_is_restored_proved_and_named_and_the_name_is_turned_back() 
     assert!(unfolded(&planned).contains("RPO: 1440 minutes are lost, and the target is less than 60"), "{planned}");
 }
 
+#[test]
+fn a_standby_is_promoted_when_its_primary_is_gone_and_the_failover_begins_with_the_servers() {
+    let test = "a_standby_is_promoted_when_its_primary_is_gone_and_the_failover_begins_with_the_servers";
+    let Some(hosts) = had(test, Hosts::start(&["dr-db-1", "dr-1"], &["aws", "dig"])) else { return };
+    let Some(mut database) = had(test, Database::start()) else { return };
+    let Some(standby) = had(test, database.server.standby()) else { return };
+    database.server.run_in("spacetime", "DELETE FROM users WHERE id > 990");
+    let follows = || standby.column_in("spacetime", "SELECT count(*)::text FROM users") == ["990"];
+    poll(PATIENCE, || follows().then_some(())).expect("it follows");
+    let place = [format!("socket={}", standby.socket.display()), format!("port={}", standby.port)];
+    let since = format!("down_since={}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
+    let home = hosts.home("");
+    let promote = with(&["server=dr-db-1", &since], &place);
+    let failover = ["database_server=dr-db-1", "servers=dr-1", "target=203.0.113.7", "data=standby", &since];
+    let failover = [hosts.at(&failover), with(&[], &place)].concat();
+    refused(&home, "dr-promote", &promote, "it still receives from its primary: that one lives");
+    refused(&home, "dr-failover", &failover, "it is a standby: promote it first");
+    database.server.stop();
+    let mut screen = on_terminal(&home, "dr-promote", &promote);
+    asks(&mut screen, "to run it type  promote on dr-db-1", "promote on dr-db-1");
+    tick(&mut screen, &["It is off", "Nothing starts it again", "Of several standbys"]);
+    tick(&mut screen, &["The failover", "The old primary", "Backups are made here"]);
+    assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+    assert!(screen.text().contains("RPO: the last transaction came 0 minutes before the outage"), "{}", screen.text());
+    standby.run_in("spacetime", "INSERT INTO users VALUES (2000, 'after')");
+    refused(&home, "dr-promote", &promote, "it is no standby");
+    let words: Vec<&str> =
+        ["runbook", "plan", "dr-failover"].into_iter().chain(failover.iter().map(String::as_str)).collect();
+    let planned = unfolded(&said(&home.run(&words)));
+    assert!(planned.matches("`params.data == 'dump'` is not true").count() >= 3, "{planned}");
+    assert!(!hosts.cloud.called("aws").iter().any(|call| call.contains("s3")), "no dump is asked for");
+}
+
 /// A PostgreSQL with checksums on its pages; ended whoever runs it at last.
 struct Checked {
     database: Database,
@@ -447,7 +480,11 @@ fn is_closed_all_the_time(island: &Island, act: impl FnOnce()) {
             let first = rules.iter().find(|rule| rule.starts_with(&format!("-A {chain} ")));
             assert_eq!(first, Some(&format!("-A {chain} -j QUARANTINE").as_str()), "{table}");
         }
-        assert_eq!(rules.iter().rfind(|rule| rule.starts_with("-A QUARANTINE")), Some(&"-A QUARANTINE -j DROP"), "{table}");
+        assert_eq!(
+            rules.iter().rfind(|rule| rule.starts_with("-A QUARANTINE")),
+            Some(&"-A QUARANTINE -j DROP"),
+            "{table}"
+        );
     }
 }
 

@@ -430,8 +430,7 @@ fn rolled() -> impl Strategy<Value = (Vec<Kind>, Vec<Rolling>)> {
     let shape = (kinds(), kinds(), sizes, 0..3_u64, proptest::option::of(1..3_u64), any::<bool>());
     shape.prop_map(|(before, each, sizes, max_fail, ask_after, every_host)| {
         let mut kinds = before.clone();
-        let (sizes, max_fail) =
-            if every_host { (vec![sizes.iter().sum()], u64::MAX) } else { (sizes, max_fail) };
+        let (sizes, max_fail) = if every_host { (vec![sizes.iter().sum()], u64::MAX) } else { (sizes, max_fail) };
         let rolling = Rolling { max_fail, ask_after, every_host, ..rolling(before.len(), each.len(), &sizes) };
         kinds.extend(each.repeat(sizes.iter().sum()));
         kinds.extend(before);
@@ -647,11 +646,17 @@ fn where_every_host_is_tried_one_of_which_nobody_knows_holds_up_no_other_and_not
     let mut last = Vec::new();
     for lane in 0..6 {
         assert!(machine.is_flying(lane), "{lane}");
-        let result = if lane == 4 { Watched::Failed("it is open".to_owned()) } else { Watched::CannotTell("no line".to_owned()) };
+        let result = if lane == 4 {
+            Watched::Failed("it is open".to_owned())
+        } else {
+            Watched::CannotTell("no line".to_owned())
+        };
         last = through(&mut machine, lane, result);
     }
     let ways = vec![Way::Again, Way::Stop];
-    let [Order { lane: None, command: Command::Offer { ways: offered, .. } }] = last.as_slice() else { panic!("{last:?}") };
+    let [Order { lane: None, command: Command::Offer { ways: offered, .. } }] = last.as_slice() else {
+        panic!("{last:?}")
+    };
     assert_eq!(*offered, ways, "what is behind it waits, and nothing is taken back");
     let looked = machine.on(None, chosen(Way::Again));
     let watches = [0, 1, 2, 3, 5].map(Command::Watch);

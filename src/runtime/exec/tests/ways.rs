@@ -183,7 +183,8 @@ async fn a_step_that_failed_is_undone_when_the_runbook_says_so() {
 async fn an_undo_that_is_as_risky_as_its_change_takes_a_phrase_and_no_letter() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     cluster.run("INSERT INTO t VALUES (2)");
-    let body = second_fails("").replace("timeout=5s\nDELETE FROM t WHERE n = 2", "timeout=5s confirm=typed\nDELETE FROM t WHERE n = 2");
+    let body = second_fails("")
+        .replace("timeout=5s\nDELETE FROM t WHERE n = 2", "timeout=5s confirm=typed\nDELETE FROM t WHERE n = 2");
     let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
     let plan = bridge.plan("ways", json!({})).await;
     let run = bridge.exec.start(yes(plan, None)).unwrap();
