@@ -170,11 +170,11 @@ pub enum RunAnswer {
     Pick(usize),
     /// Pass over the step, with a reason.
     Skip(String),
-    /// After a failure or a stop: what follows, with a reason for going on.
+    /// After a failure or a stop: what follows, with a reason for going on, or the phrase of an undo.
     Choose {
         /// What.
         way: Way,
-        /// Why, where it needs a reason.
+        /// Why, where it needs a reason; of an undo the phrase, where it takes one.
         reason: String,
     },
     /// The run that a step calls was not approved: ask again.

@@ -132,7 +132,8 @@ pub enum RunEvent {
         step: String,
         /// What to ask.
         prompt: String,
-        /// The phrase, when one must be typed; `None`: `y`, or done / skip for a manual step.
+        /// The phrase, when one must be typed; `None`: `y`, or done / skip for a manual step. After a failure or a stop: that for the undo;
+        /// `None`: its letter is enough.
         phrase: Option<String>,
         /// A manual step: `done`, `skip` or `stop`.
         manual: bool,

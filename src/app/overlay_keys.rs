@@ -11,6 +11,7 @@ use crate::domain::risk::{Level, Policy};
 use crate::domain::{Now, reason};
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::keymap::{Chord, Found};
+use crate::runbook::machine::Way;
 use crate::runbook::{Answer, Authority, Refusal, Writes, gate};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
@@ -444,7 +445,7 @@ fn paging(chord: Chord) -> Option<isize> {
 fn way_key(dialog: &mut AskDialog, chord: Chord, burst: bool, now: Now) {
     let Some(way) = dialog.way_of(chord.char()) else { return };
     dialog.way = Some(way);
-    if !way.is_reasoned() {
+    if !way.is_reasoned() && dialog.phrase_of(way).is_none() {
         weigh(dialog, now, burst);
     } else if dialog.arming.armed(now) && !burst {
         dialog.ask_reason(Some(way));
@@ -456,7 +457,12 @@ fn answer_ask(dialog: &mut AskDialog, effects: &mut Effects) -> bool {
     let typed = dialog.field.text().trim();
     let answer = match (&dialog.phrase, dialog.skipping) {
         _ if dialog.stops => RunAnswer::Stop,
-        (_, true) if reason::read(typed).is_none() => {
+        (Some(phrase), true) if dialog.way == Some(Way::Undo) && typed != phrase => {
+            dialog.refusal = Some(format!("that is not {phrase:?}: nothing is undone"));
+            dialog.field = Field::default();
+            return false;
+        }
+        (_, true) if dialog.way != Some(Way::Undo) && reason::read(typed).is_none() => {
             dialog.refusal = Some(reason::WANTED.to_owned());
             return false;
         }

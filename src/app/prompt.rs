@@ -38,7 +38,7 @@ pub struct AskDialog {
     pub step: String,
     /// What it asks.
     pub prompt: String,
-    /// The phrase to type, when one must be typed.
+    /// The phrase to type, when one must be typed; after a failure or a stop that of the undo.
     pub phrase: Option<String>,
     /// A manual step: done, skip (with a reason), stop.
     pub manual: bool,
@@ -64,7 +64,7 @@ pub struct AskDialog {
     pub rests: bool,
     /// The phrase or the reason being typed.
     pub field: Field,
-    /// A reason for skipping is being typed.
+    /// A reason for skipping, or the phrase of an undo, is being typed.
     pub skipping: bool,
     /// Why the last answer did not count.
     pub refusal: Option<String>,
@@ -133,7 +133,12 @@ impl AskDialog {
 
     /// Something is typed into it.
     pub fn takes_text(&self) -> bool {
-        self.phrase.is_some() || self.skipping
+        self.phrase.is_some() && self.ways.is_empty() || self.skipping
+    }
+
+    /// The phrase that a way on takes, if it takes one.
+    pub fn phrase_of(&self, way: Way) -> Option<&str> {
+        self.phrase.as_deref().filter(|_| way == Way::Undo)
     }
 
     /// Moves on the list, by so many lines; where there is none, in the text.

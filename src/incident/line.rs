@@ -64,7 +64,7 @@ pub struct Line {
     pub what: String,
     /// How bad it is.
     pub severity: Severity,
-    /// It goes off the path that was written down: a step passed over, the glass broken, something that nobody knows.
+    /// It goes off the path that was written down: a step passed over, the glass broken, something that nobody knows, a check that only warned.
     pub off_path: bool,
     /// A run that ended as it should.
     pub ended_well: bool,
@@ -413,6 +413,9 @@ fn exit(record: &Record, step: &str) -> Option<Said> {
         "failed" | "timed_out" | "undo_failed" => said.at(Severity::Critical),
         // It is sent, and what came of it follows.
         "running" => return None,
+        // Its checks let it go on, and somebody should know.
+        "ok" if !data["warnings"].is_null() && !changes(record) => said.at(Severity::Warning).off_path(),
+        "ok" if !data["warnings"].is_null() => said.at(Severity::Ok).off_path(),
         "ok" | "undone" if changes(record) => said.at(Severity::Ok),
         _ if changes(record) => said,
         _ => return None,

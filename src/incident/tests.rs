@@ -255,6 +255,20 @@ fn story() -> Vec<Record> {
     ]
 }
 
+#[test]
+fn a_check_that_only_warned_is_off_the_path() {
+    let mut records = story();
+    let mut ben = Pen::new(3, "ben", "laptop");
+    let run = RunId(Uuid::from_u128(0x00ab_cdef));
+    let warned = json!({ "state": "ok", "detail": "ok, with 1 warning: the disk is 86 % full", "warnings": ["the disk is 86 % full"] });
+    let at = records.iter().position(|record| record.entry.kind == RecordKind::RunFinish).unwrap();
+    records.insert(at, ben.open(-3, None));
+    records.insert(at + 1, ben.run(150, run, RecordKind::StepExit, ("s/look", ""), warned));
+    let told = reported(&records, Style::default());
+    let off = told.split_once("off-path").unwrap().1.split_once("end off-path").unwrap().0;
+    assert!(off.contains("ok, with 1 warning: the disk is 86 % full"), "{off}");
+}
+
 fn reported(records: &[Record], style: Style) -> String {
     let mut runs = Runs::default();
     for record in super::corrected::in_order(records).1 {

@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 48] = [
+const BUILTIN: [(&str, &str); 50] = [
     ("alert-acknowledge.md", include_str!("../../assets/runbooks/alert-acknowledge.md")),
     ("alert-silence.md", include_str!("../../assets/runbooks/alert-silence.md")),
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
@@ -40,6 +40,7 @@ const BUILTIN: [(&str, &str); 48] = [
     ("dr-backup-test.md", include_str!("../../assets/runbooks/dr-backup-test.md")),
     ("dr-corruption.md", include_str!("../../assets/runbooks/dr-corruption.md")),
     ("dr-failover.md", include_str!("../../assets/runbooks/dr-failover.md")),
+    ("dr-promote.md", include_str!("../../assets/runbooks/dr-promote.md")),
     ("dr-ransomware.md", include_str!("../../assets/runbooks/dr-ransomware.md")),
     ("high-error-rate.md", include_str!("../../assets/runbooks/high-error-rate.md")),
     ("high-response-time.md", include_str!("../../assets/runbooks/high-response-time.md")),
@@ -63,6 +64,7 @@ const BUILTIN: [(&str, &str); 48] = [
     ("service-down.md", include_str!("../../assets/runbooks/service-down.md")),
     ("status-open.md", include_str!("../../assets/runbooks/status-open.md")),
     ("status-resolve.md", include_str!("../../assets/runbooks/status-resolve.md")),
+    ("status-withdraw.md", include_str!("../../assets/runbooks/status-withdraw.md")),
     ("status-update.md", include_str!("../../assets/runbooks/status-update.md")),
     ("webhook-notify.md", include_str!("../../assets/runbooks/webhook-notify.md")),
 ];

@@ -18,7 +18,7 @@ pub use words::{Answered, Command, Effect, Event, Kind, Order, REQUESTED, Rechec
 use super::script::{Lane, Rolling, named};
 use crate::domain::record::RunOutcome;
 use batch::{Batch, Tripped, Waiting};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use track::{Common, Phase, Track, Turn};
 use words::End;
@@ -71,6 +71,12 @@ impl Machine {
     #[must_use]
     pub fn rolling(self, rollings: Vec<Rolling>, parallel: usize) -> Self {
         Self { rollings, parallel: parallel.max(1), ..self }
+    }
+
+    /// To take these steps back takes a phrase: whoever cuts one off is asked for it, and not taken at their first word.
+    #[must_use]
+    pub fn undone_by_phrase(self, steps: BTreeSet<usize>) -> Self {
+        Self { common: Common { by_phrase: steps, ..self.common }, ..self }
     }
 
     /// The run is over.
@@ -242,7 +248,8 @@ impl Machine {
     /// Begins as many hosts as may be under way; when none is, the batch is over.
     fn fill(&mut self, out: &mut Vec<Order>) {
         while let Some(batch) = &mut self.batch {
-            let room = batch.flying.len() < self.parallel && !batch.is_tripped() && !self.common.stopping;
+            let held_up = batch.is_tripped() && !self.rollings[batch.rolling].every_host;
+            let room = batch.flying.len() < self.parallel && !held_up && !self.common.stopping;
             if !room {
                 break;
             }
@@ -284,7 +291,7 @@ impl Machine {
 
     /// What the hosts because of which no other one begins come to.
     fn end_of(&self, batch: &Batch) -> Option<End> {
-        let end = batch.end()?;
+        let end = batch.end().map(|end| self.may_look(batch, end))?;
         if !batch.tripped.iter().any(|tripped| tripped.lost) {
             return Some(end);
         }
@@ -293,6 +300,13 @@ impl Machine {
         let have = if hosts.len() == 1 { "host has" } else { "hosts have" };
         let (count, named, may) = (hosts.len(), named(&hosts), of.max_fail);
         Some(End { reason: format!("{}; {count} {have} failed, and at most {may} may: {named}", end.reason), ..end })
+    }
+
+    /// Where every host was tried, those of which nobody knows what became can be looked at once more before the run ends by them.
+    fn may_look(&self, batch: &Batch, end: End) -> End {
+        let every = self.rollings[batch.rolling].every_host;
+        let looks = every && end.outcome == RunOutcome::Unknown && end.again.is_some();
+        if looks { End { then: Then::Ask, ..end } } else { end }
     }
 
     fn requested(&mut self, out: &mut Vec<Order>) {

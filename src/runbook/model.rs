@@ -183,6 +183,8 @@ pub struct Rollout {
     pub order: Order,
     /// After so many batches a person is asked; `None`: after the first in a guarded environment, else never.
     pub ask_after: Option<u64>,
+    /// Each host is begun, whatever became of others: also when one has failed, or nobody knows what became of it.
+    pub every_host: bool,
     /// Line of its fence, from 1.
     pub line: u32,
 }
@@ -680,6 +682,7 @@ mod tests {
                 pause: Duration::ZERO,
                 order: Order::Config,
                 ask_after: None,
+                every_host: false,
                 line: 1,
             };
             rollout.batches(hosts)

@@ -51,6 +51,8 @@ pub struct Rolling {
     pub pause: Duration,
     /// After so many batches a person is asked.
     pub ask_after: Option<u64>,
+    /// Each host is begun, whatever became of others.
+    pub every_host: bool,
 }
 
 /// One host of a rollout.
@@ -130,6 +132,7 @@ impl Script {
             max_fail: rollout.max_fail,
             pause: rollout.pause,
             ask_after: rollout.ask_after.or(guarded.then_some(1)),
+            every_host: rollout.every_host,
         });
         Ok(())
     }

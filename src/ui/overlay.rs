@@ -144,6 +144,9 @@ fn draw_reveal(state: &State, reveal: &RevealDialog, area: Rect, buf: &mut Buffe
     foot.draw(state, at, buf);
 }
 
+/// What its key does where an undo takes a phrase.
+const UNDO: &str = "u undoes it, by a phrase";
+
 /// What a key does after a failure or a stop.
 fn way(way: Way) -> Option<&'static str> {
     match way {
@@ -169,11 +172,17 @@ fn answers(ask: &AskDialog) -> Vec<String> {
         _ if ask.reason_for() == Some(Way::Glass) => {
             return vec![text("why must it go on now?"), text("Enter breaks the glass"), text("Esc goes back")];
         }
+        Some(phrase) if ask.reason_for() == Some(Way::Undo) => {
+            return vec![format!("to undo it type  {phrase}  and press Enter"), text("Esc goes back")];
+        }
         _ if ask.skipping && !ask.ways.is_empty() => {
             return vec![text("why does it continue all the same?"), text("Enter continues"), text("Esc goes back")];
         }
         _ if ask.skipping => return vec![text("why is it skipped?"), text("Enter skips it"), text("Esc goes back")],
-        _ if !ask.ways.is_empty() => ask.ways.iter().filter_map(|it| way(*it)).map(text).collect(),
+        _ if !ask.ways.is_empty() => {
+            let line = |it: &Way| if ask.phrase_of(*it).is_some() { Some(UNDO) } else { way(*it) };
+            ask.ways.iter().filter_map(line).map(text).collect()
+        }
         Some(phrase) => vec![format!("to go on type  {phrase}  and press Enter")],
         None if ask.list.plans => vec![text("y makes its plan"), text("s skips, with a reason")],
         None if ask.manual && ask.list.is_empty() => vec![text("y done"), text("s skips, with a reason")],

@@ -277,6 +277,9 @@ fn batches(out: &mut Lines, rolling: &Rolling, done: &HashSet<&str>, width: usiz
 
 /// `no host may fail; 10s between batches; a person looks after batch 1`.
 fn terms(rolling: &Rolling) -> String {
+    if rolling.every_host {
+        return "every host is tried, whatever becomes of others".to_owned();
+    }
     let mut terms = vec![match rolling.max_fail {
         0 => "no host may fail".to_owned(),
         1 => "1 host may fail".to_owned(),

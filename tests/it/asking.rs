@@ -264,6 +264,37 @@ fn what_was_ticked_stays_ticked() {
 }
 
 #[test]
+fn an_undo_that_takes_a_phrase_is_not_chosen_by_its_letter() {
+    let mut scene = Scene::full(LARGE);
+    begin(&mut scene, 1, "local/api-3");
+    let phrase = Some("undo api-3 on local");
+    ask(&mut scene, 1, "it is not there", phrase, false, TaskList::default(), vec![Way::Again, Way::Undo, Way::Stop]);
+    settle(&mut scene);
+    assert!(screen(&mut scene).contains("u undoes it, by a phrase"), "{}", screen(&mut scene));
+    press(&mut scene, "u");
+    scene.pass(Duration::from_secs(1));
+    let seen = screen(&mut scene);
+    assert!(seen.contains("to undo it type  undo api-3 on local  and press Enter"), "{seen}");
+    assert!(answers(&scene).is_empty());
+    for wrong in ["", "undo api-3", "u"] {
+        press(&mut scene, wrong);
+        scene.key(KeyCode::Enter);
+        scene.pass(Duration::from_secs(1));
+        let seen = screen(&mut scene);
+        assert!(seen.contains("that is not \"undo api-3 on local\": nothing is undone"), "{wrong}: {seen}");
+        assert!(answers(&scene).is_empty() && typed(&scene).is_empty());
+    }
+    scene.key(KeyCode::Esc);
+    assert!(open(&scene).is_some(), "from the phrase back to the question");
+    press(&mut scene, "u");
+    press(&mut scene, "undo api-3 on local");
+    scene.key(KeyCode::Enter);
+    scene.pass(Duration::from_secs(1));
+    let undo = RunAnswer::Choose { way: Way::Undo, reason: "undo api-3 on local".to_owned() };
+    assert_eq!(answers(&scene), [(run_id(1), undo)]);
+}
+
+#[test]
 fn a_question_never_takes_what_is_typed_for_something_else() {
     // A filter is being typed.
     let mut scene = Scene::full(SMALL);

@@ -316,7 +316,7 @@ fn rolled() -> Plan<Draft> {
     let pause = Duration::from_secs(10);
     let lanes = (0..3).map(lane).collect();
     let title = "Restart".to_owned();
-    body.script.rollings = vec![Rolling { title, lanes, max_fail: 1, pause, ask_after: Some(1) }];
+    body.script.rollings = vec![Rolling { title, lanes, max_fail: 1, pause, ask_after: Some(1), every_host: false }];
     let on = |host: &str, mut step: PlannedStep| {
         (step.id, step.host) = (format!("{}@{host}", step.id), Some(host.to_owned()));
         (step.target, step.address) = (format!("api on {host}"), format!("ssh://{host}"));

@@ -20,7 +20,7 @@ const QUIET: &str = "ALERTS{alertname!=\"Watchdog\"}";
 /// The checklist is not gone through a second time.
 const CHECKED: (&str, &str) = ("runs May this be deployed?", "skip the checklist was gone through a minute ago");
 /// What a failure asks, when something can be taken back.
-const LEFT: (&str, &str) = ("undo (u), stop:", "stop");
+const LEFT: (&str, &str) = ("; to undo it type ", "stop");
 /// The phrase of a step that changes something.
 const DEPLOY: (&str, &str) = ("type  deploy on production-server  to go on", "deploy on production-server");
 const MIGRATE: (&str, &str) = ("type  migrate on production-server  to go on", "migrate on production-server");
@@ -138,6 +138,12 @@ impl Site {
         self.spacetime.players().1 - before
     }
 
+    /// How many dumps were made so far.
+    fn dumps(&self) -> usize {
+        let listed = self.spacetime.on_production("ls backups", &[]).output().unwrap().stdout;
+        String::from_utf8(listed).unwrap().lines().filter(|name| name.ends_with(".sql.gz")).count()
+    }
+
     /// A file of what is deployed.
     fn file(&self, name: &str) -> String {
         let output = self.spacetime.on_production("cat \"$1\"", &[name]).output().unwrap();
@@ -168,12 +174,27 @@ fn stops_before_players(site: &Site) {
 fn is_held_back(site: &Site) {
     site.is_quiet();
     // Its migrations must have been read.
-    site.deploys_in_vain(&site.to_green(NEXT, &[]), &[DEPLOY], "players.0043_emotes");
+    let dumps = site.dumps();
+    site.deploys_in_vain(&site.to_green(NEXT, &[]), &[], "players.0043_emotes");
+    assert_eq!(site.dumps(), dumps, "nobody waited for a backup before that");
     assert_eq!(site.migrations().len(), 3);
     site.is_refused("deploy-standard", &site.to_green(NEXT, &["to=blue"]), "players are on blue");
     let wrong: Vec<String> =
         site.to_green(NEXT, &[]).iter().map(|given| given.replace("previous=v2.5.0", "previous=v2.4.9")).collect();
     site.is_refused("deploy-standard", &wrong, "json.version == params.previous");
+}
+
+/// Of two runs of one version each has its own way back: that of the first is not lost by the second.
+fn keeps_the_way_back_of_each_run(site: &Site) {
+    let given = site.to_green(NEXT, &["wait_tries=1", "migrate=true"]);
+    site.deploys_in_vain(&given, &[DEPLOY, MIGRATE, DEPLOY, LEFT], "not healthy after 1 looks");
+    assert_eq!(site.migrations().len(), 4);
+    let first = site.home.newest_of("deploy-standard");
+    let (code, said) = site.deploys(&site.to_green(NEXT, &[]), &[DEPLOY, (DEPLOY.0, "stop")]);
+    assert_eq!(code, 4, "{said}");
+    let (code, said) = site.home.take_back(&first);
+    assert_eq!((code, site.migrations().len()), (Some(0), 3), "{said}");
+    site.is_on(GOOD, "blue");
 }
 
 /// It goes through to its end without a player who notices, and back again.
@@ -300,7 +321,7 @@ fn goes_back(site: &Site) {
     let mut screen = run(&to(NEXT, "0001_initial"));
     screen.wait_text("would be taken back: players.0043_emotes");
     screen.wait_text("0041_merge_accounts is not reversible");
-    asked(&mut screen, "undo (u), stop: ", "undo");
+    asked(&mut screen, "to undo it type  undo on production-server :", "undo on production-server");
     screen.wait_exit();
     assert_eq!(site.migrations().last().unwrap(), "0043_emotes", "what was taken back is there again");
     let mut screen = run(&to(NEXT, "0042_sessions"));
@@ -457,8 +478,17 @@ fn is_approved(site: &Site) {
     gh.ends(&watch, "X deploy\n", "", 1);
     gh.answers(&watch, "✓ deploy\n");
     gh.answers(&["gh", "run", "view", RUN, "--repo", REPO, "--log-failed"], "deploy  migrate  Error: no such column\n");
-    site.fails("deploy-ci", &given(GOOD), "Error: no such column");
-    site.goes_well("deploy-ci", &given(GOOD));
+    let ends = |code: u32, why: &str| {
+        let given = given(GOOD);
+        let words: Vec<&str> =
+            ["runbook", "run", "deploy-ci"].into_iter().chain(given.iter().map(String::as_str)).collect();
+        let mut screen = site.home.on_terminal(&words);
+        asked(&mut screen, "to run it type  approve on local", "approve on local");
+        let (ended, said) = Site::ends(screen, &[CHECKED]);
+        assert!(ended == code && said.contains(why), "{ended}: {said}");
+    };
+    ends(1, "Error: no such column");
+    ends(0, "");
     let approved = gh.called("gh").into_iter().filter(|call| *call == approve.join(" ")).count();
     assert_eq!(approved, 2, "once for each of the two runs: {:?}", gh.calls());
 }
@@ -470,6 +500,30 @@ fn script(page: &str, heading: &str) -> String {
     let step = text.split_once(&format!("\n### {heading}\n")).unwrap().1;
     let body = step.split_once("\n```bash ").unwrap().1.split_once('\n').unwrap().1;
     body.split_once("\n```").unwrap().0.to_owned()
+}
+
+/// The backup of an hour ago proves nothing of what is destroyed now.
+#[test]
+fn only_what_this_run_has_backed_up_is_its_backup() {
+    let backups = crate::lab::service::folder("backups");
+    let text =
+        script("scale-down", "Back it up").replace("bash /opt/spacetime/scripts/backup_server.sh", "eval \"$make\"");
+    assert!(text.contains("eval"), "{text}");
+    let made = |run: &str, make: &str| {
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &text]).env("backups", &backups).env("make", make).env("QUARTERDECK_RUN", run);
+        let output = bash.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let touch = |name: &str, when: &str| format!("touch -d '{when}' \"$backups/{name}.tar.gz\"");
+    assert!(!made("r0", &touch("nightly", "2 seconds ago")).0);
+    let (ok, why) = made("r1", "true");
+    assert!(!ok && why.contains("backup_server.sh made no *.tar.gz"), "{why}");
+    assert_eq!(made("r2", &touch("mine", "now")), (true, String::new()));
+    let mine = std::fs::read_to_string(backups.join(".made-r2")).unwrap();
+    assert!(mine.trim().ends_with("/mine.tar.gz"), "{mine}");
+    let (ok, why) = made("r3", &format!("{}; {}", touch("a", "1 second"), touch("b", "1 second")));
+    assert!(!ok && why.contains("two backups were made meanwhile"), "{why}");
 }
 
 #[test]
@@ -510,7 +564,9 @@ fn a_log_that_says_that_there_were_no_errors_has_none() {
 fn versions_are_deployed_watched_and_taken_back() {
     let site = Site::new(need!(spacetime));
     approved(&site.gh);
-    for part in [stops_before_players, is_held_back, goes_through_and_back, dies_under_players] {
+    for part in
+        [stops_before_players, is_held_back, keeps_the_way_back_of_each_run, goes_through_and_back, dies_under_players]
+    {
         part(&site);
     }
 }

@@ -6,7 +6,8 @@ use crate::lab::cloud::Cloud;
 use crate::lab::postgres::{Postgres, own_postgres};
 use crate::lab::service::{Service, folder};
 use crate::lab::sshd::{HOST, Sshd};
-use crate::lab::{is_root, program};
+use crate::lab::{is_root, poll, program};
+use crate::pty::PATIENCE;
 use crate::support::{Home, said, say, vars};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -215,6 +216,39 @@ fn the_second_region_is_restored_proved_and_named_and_the_name_is_turned_back() 
         &[&["runbook", "plan", "dr-failover"], &given.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat(),
     ));
     assert!(unfolded(&planned).contains("RPO: 1440 minutes are lost, and the target is less than 60"), "{planned}");
+}
+
+#[test]
+fn a_standby_is_promoted_when_its_primary_is_gone_and_the_failover_begins_with_the_servers() {
+    let test = "a_standby_is_promoted_when_its_primary_is_gone_and_the_failover_begins_with_the_servers";
+    let Some(hosts) = had(test, Hosts::start(&["dr-db-1", "dr-1"], &["aws", "dig"])) else { return };
+    let Some(mut database) = had(test, Database::start()) else { return };
+    let Some(standby) = had(test, database.server.standby()) else { return };
+    database.server.run_in("spacetime", "DELETE FROM users WHERE id > 990");
+    let follows = || standby.column_in("spacetime", "SELECT count(*)::text FROM users") == ["990"];
+    poll(PATIENCE, || follows().then_some(())).expect("it follows");
+    let place = [format!("socket={}", standby.socket.display()), format!("port={}", standby.port)];
+    let since = format!("down_since={}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
+    let home = hosts.home("");
+    let promote = with(&["server=dr-db-1", &since], &place);
+    let failover = ["database_server=dr-db-1", "servers=dr-1", "target=203.0.113.7", "data=standby", &since];
+    let failover = [hosts.at(&failover), with(&[], &place)].concat();
+    refused(&home, "dr-promote", &promote, "it still receives from its primary: that one lives");
+    refused(&home, "dr-failover", &failover, "it is a standby: promote it first");
+    database.server.stop();
+    let mut screen = on_terminal(&home, "dr-promote", &promote);
+    asks(&mut screen, "to run it type  promote on dr-db-1", "promote on dr-db-1");
+    tick(&mut screen, &["It is off", "Nothing starts it again", "Of several standbys"]);
+    tick(&mut screen, &["The failover", "The old primary", "Backups are made here"]);
+    assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+    assert!(screen.text().contains("RPO: the last transaction came 0 minutes before the outage"), "{}", screen.text());
+    standby.run_in("spacetime", "INSERT INTO users VALUES (2000, 'after')");
+    refused(&home, "dr-promote", &promote, "it is no standby");
+    let words: Vec<&str> =
+        ["runbook", "plan", "dr-failover"].into_iter().chain(failover.iter().map(String::as_str)).collect();
+    let planned = unfolded(&said(&home.run(&words)));
+    assert!(planned.matches("`params.data == 'dump'` is not true").count() >= 3, "{planned}");
+    assert!(!hosts.cloud.called("aws").iter().any(|call| call.contains("s3")), "no dump is asked for");
 }
 
 /// A PostgreSQL with checksums on its pages; ended whoever runs it at last.
@@ -427,6 +461,33 @@ fn servers_are_isolated_before_anything_else_and_what_is_found_is_kept() {
     refused(&home, "dr-ransomware", &vars(&["servers=game-1"]), "this server can't tell where your line comes from");
 }
 
+/// What the kernel says of both families, again and again while something is done: each time the quarantine is whole, and the first rule.
+fn is_closed_all_the_time(island: &Island, act: impl FnOnce()) {
+    let seen = folder("seen");
+    let looks = "until [ -e stop ]; do iptables-save -t filter; ip6tables-save -t filter; done > looks; touch done";
+    let net = format!("--net=/proc/{}/ns/net", island.holder.pid().as_raw_nonzero());
+    let mut look = Command::new("nsenter");
+    let _looking = Service::start("looks", look.args([&net, "bash", "-c", looks]).current_dir(&seen)).unwrap();
+    act();
+    fs::write(seen.join("stop"), "").unwrap();
+    poll(PATIENCE, || seen.join("done").exists().then_some(())).expect("it looks no more");
+    let looks = fs::read_to_string(seen.join("looks")).unwrap();
+    let tables: Vec<&str> = looks.split("COMMIT\n").filter(|table| table.contains("*filter")).collect();
+    assert!(tables.len() > 20, "{}", tables.len());
+    for table in tables {
+        let rules: Vec<&str> = table.lines().filter(|line| line.starts_with("-A ")).collect();
+        for chain in ["INPUT", "OUTPUT", "FORWARD"] {
+            let first = rules.iter().find(|rule| rule.starts_with(&format!("-A {chain} ")));
+            assert_eq!(first, Some(&format!("-A {chain} -j QUARANTINE").as_str()), "{table}");
+        }
+        assert_eq!(
+            rules.iter().rfind(|rule| rule.starts_with("-A QUARANTINE")),
+            Some(&"-A QUARANTINE -j DROP"),
+            "{table}"
+        );
+    }
+}
+
 #[test]
 fn a_line_of_ipv6_is_kept_by_itself_a_quarantine_with_a_hole_is_none_and_evidence_that_is_not_to_be_had_opens_nothing()
 {
@@ -450,11 +511,21 @@ fn a_line_of_ipv6_is_kept_by_itself_a_quarantine_with_a_hole_is_none_and_evidenc
     // There are no dumps to be listed: the run goes on, and offers nothing.
     tick(&mut screen, &["New servers stand", "The dump was restored", "It was scanned", "SpaceTime plays"]);
     let text = screen.text();
-    assert!(text.contains("it warns: ") && !text.contains("undo (u)"), "{text}");
+    assert!(text.contains("it warns: ") && !text.contains("to undo it type"), "{text}");
     say(&mut screen, "stop");
-    asks(&mut screen, "Can be undone", "stop");
+    screen.wait_text("OPENS THIS SERVER'S NETWORK AGAIN");
+    asks(&mut screen, "to undo it type  undo on game-1 :", "u");
+    asks(&mut screen, "stop; to undo it type  undo on game-1 :", "stop");
     screen.wait_exit();
-    assert!(island.rules("ip6tables").contains(&"-A INPUT -j QUARANTINE".to_owned()), "it stays closed");
+    assert!(island.rules("ip6tables").contains(&"-A INPUT -j QUARANTINE".to_owned()), "a letter opens nothing");
+    is_closed_all_the_time(&island, || {
+        let mut screen = on_terminal(&home, "dr-ransomware", &vars(&["servers=game-1", "look_in=/none"]));
+        asks(&mut screen, "to run it type  isolate 1 on game-1", "isolate 1 on game-1");
+        asks(&mut screen, "tick 1: The security group", "stop");
+        asks(&mut screen, "to undo it type  undo on game-1 :", "stop");
+        screen.wait_exit();
+    });
+    assert_eq!(island.rules("ip6tables"), six, "it is as it was");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What holds for every shipped page, whatever it does: somebody follows it at night.
 
 use quarterdeck::runbook::Library;
-use quarterdeck::runbook::model::{Fence, OnFail, Role, Runbook};
+use quarterdeck::runbook::model::{Fence, OnFail, ParamType, Role, Runbook};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ fn nothing_is_published_that_nobody_wrote() {
         "status-open",
         "status-update",
         "status-resolve",
+        "status-withdraw",
         "incident-channel",
         "webhook-notify",
         "maintenance-schedule",
@@ -64,6 +65,22 @@ fn nothing_is_published_that_nobody_wrote() {
             fences(&runbook).into_iter().filter(|fence| fence.role == Role::Undo && fence.language.name == "http");
         let says = undo.filter(|fence| fence.body.contains("\"message\"") || fence.body.contains("\"text\""));
         assert_eq!(says.count(), 0, "{}: its undo publishes words", runbook.id);
+    }
+}
+
+/// An address of IPv6 in front of a port stands in brackets.
+#[test]
+fn no_script_writes_an_address_in_front_of_a_port_as_it_is() {
+    for runbook in pages() {
+        for param in &runbook.params {
+            let bare = [format!("${}_addr:", param.name), format!("${{{}_addr}}:", param.name)];
+            let bare = if param.kind == ParamType::Address { vec![format!("${}:", param.name)] } else { bare.to_vec() };
+            let scripts = fences(&runbook).into_iter().filter(|fence| fence.language.name == "bash");
+            for fence in scripts {
+                let found = bare.iter().find(|bare| fence.body.contains(*bare));
+                assert_eq!(found, None, "{}: {}", runbook.id, fence.body);
+            }
+        }
     }
 }
 

@@ -423,7 +423,8 @@ fn the_list_has_owner_and_last_result_in_columns_of_a_small_terminal() {
 fn nothing_that_was_cut_off_is_nothing_to_tell() {
     let desk = Desk::with("");
     let told = desk.run(&["runbook", "resume"]);
-    assert_eq!((code(&told), out(&told).as_str()), (0, "no run was cut off\n"));
+    assert_eq!(code(&told), 0);
+    assert!(out(&told).starts_with("no run was cut off. Of one that is over `quarterdeck runbook resume RUN --go-on`"));
     let told = json(&desk.run(&["runbook", "resume", "--json"]));
     assert_eq!(told["runs"], serde_json::json!([]));
 }

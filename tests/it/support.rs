@@ -117,13 +117,19 @@ impl Home {
 
     /// Takes back all that the newest run of this runbook did, whatever others did since.
     pub fn undo(&self, id: &str) -> (Option<i32>, String) {
+        self.take_back(&self.newest_of(id))
+    }
+
+    /// The id of the newest run of this runbook.
+    pub fn newest_of(&self, id: &str) -> String {
         let records = self.records();
         let of_it = |record: &&Value| record["kind"] == "run.start" && record["data"]["runbook"] == id;
         let run = records.iter().rfind(of_it).unwrap_or_else(|| panic!("no run of {id}: {records:#?}"));
-        self.take_back(run["run"].as_str().unwrap())
+        run["run"].as_str().unwrap().to_owned()
     }
 
-    fn take_back(&self, run: &str) -> (Option<i32>, String) {
+    /// Takes back all that a run did.
+    pub fn take_back(&self, run: &str) -> (Option<i32>, String) {
         let undo = ["runbook", "resume", run, "--undo"];
         self.answered(&[&undo[..], &["--plan-only"]].concat(), &undo, &[])
     }

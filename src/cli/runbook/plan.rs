@@ -244,6 +244,7 @@ fn rolling(rolling: &Rolling) -> Value {
         "max_fail": rolling.max_fail,
         "pause_ms": u64::try_from(rolling.pause.as_millis()).unwrap_or(u64::MAX),
         "ask_after": rolling.ask_after,
+        "every_host": rolling.every_host,
     })
 }
 

@@ -25,10 +25,13 @@ const RECENT: u32 = 2000;
 /// The least digits by which a run is named.
 const DIGITS: usize = 6;
 
+/// What is said when there is nothing to look after.
+const NONE: &str = "no run was cut off. Of one that is over `quarterdeck runbook resume RUN --go-on` does the rest, and `--undo` takes back what it did\n";
+
 /// Which run, and what is done with it.
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// The run: the last six digits of its id, or more of them. Without one all that were cut off are told
+    /// The run: the last six digits of its id, or more of them. Without one all are told that were cut off, or that ended while nobody knew what became of a change
     run: Option<String>,
     #[command(flatten)]
     wanted: Wanted,
@@ -240,7 +243,7 @@ impl Resume {
             let mut printed: String = others.map(line).collect();
             printed.extend(runs.iter().map(|past| shown(past, None)));
             if printed.is_empty() && troubles.is_empty() {
-                printed.push_str("no run was cut off\n");
+                printed.push_str(NONE);
             }
             stdout().write_all(printed.as_bytes())?;
         }

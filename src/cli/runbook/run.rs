@@ -709,7 +709,9 @@ impl<'a> Following<'a> {
     }
 
     fn ask(&mut self, desk: &Desk, question: Question, person: Option<&mut Person>) {
-        let given = question.phrase.as_ref().filter(|phrase| self.seen && self.of.confirm.contains(*phrase));
+        // An undo is answered by whoever sees why.
+        let asked = question.phrase.as_ref().filter(|_| question.ways.is_empty());
+        let given = asked.filter(|phrase| self.seen && self.of.confirm.contains(*phrase));
         match (given, person) {
             (Some(given), _) => desk.exec.answer(question.run, RunAnswer::Confirm(phrase(given))),
             (None, Some(person)) => {
@@ -757,7 +759,11 @@ fn asked(prompt: &str, phrase: Option<&str>, manual: bool, list: &TaskList, ways
         let _ = writeln!(out, "  pick {number}: {}", text::clean(choice));
     }
     if !ways.is_empty() {
-        return out + &ways.iter().map(|way| word(*way)).collect::<Vec<_>>().join(", ") + ":";
+        let by_phrase = phrase.filter(|_| ways.contains(&Way::Undo));
+        let words = ways.iter().filter(|way| by_phrase.is_none() || **way != Way::Undo).map(|way| word(*way));
+        let words = words.collect::<Vec<_>>().join(", ");
+        let undo = by_phrase.map(|phrase| format!("; to undo it type  {phrase} ")).unwrap_or_default();
+        return format!("{out}{words}{undo}:");
     }
     let go = match (phrase, manual) {
         (Some(phrase), _) => format!("type  {phrase}  to go on"),
@@ -784,6 +790,10 @@ fn is_way(way: Way, verb: &str) -> bool {
 fn read(question: &Question, line: &str) -> Result<RunAnswer, String> {
     let answer = meant(question, line).ok_or_else(|| format!("{:?} is no answer to this", text::clean(line)))?;
     match &answer {
+        RunAnswer::Choose { way: Way::Undo, reason } => match question.phrase.as_deref() {
+            Some(phrase) if reason != phrase => Err(format!("to undo it type  {phrase} ")),
+            _ => Ok(answer),
+        },
         RunAnswer::Choose { way, reason } if way.is_reasoned() => reason::given(reason).map(|_| answer),
         RunAnswer::Skip(why) => reason::given(why).map(|_| answer),
         _ => Ok(answer),
@@ -794,6 +804,9 @@ fn meant(question: &Question, line: &str) -> Option<RunAnswer> {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = rest.trim();
     if !question.ways.is_empty() {
+        if question.phrase.as_deref() == Some(line) {
+            return Some(RunAnswer::Choose { way: Way::Undo, reason: line.to_owned() });
+        }
         let way = question.ways.iter().copied().find(|way| is_way(*way, verb))?;
         let reasoned = way.is_reasoned() || rest.is_empty();
         return reasoned.then(|| RunAnswer::Choose { way, reason: rest.to_owned() });
@@ -852,6 +865,17 @@ mod tests {
         let failed = Question { ways: vec![Way::Undo, Way::GoOn], ..question(None, false) };
         assert_eq!(read(&failed, "undo"), Some(RunAnswer::Choose { way: Way::Undo, reason: String::new() }));
         assert_eq!(read(&failed, "u"), read(&failed, "undo"));
+        let by_phrase = Question { phrase: Some("undo on web-1".to_owned()), ..question(None, false) };
+        let by_phrase = Question { ways: vec![Way::Again, Way::Undo, Way::Stop], ..by_phrase };
+        let typed = RunAnswer::Choose { way: Way::Undo, reason: "undo on web-1".to_owned() };
+        assert_eq!(read(&by_phrase, "undo on web-1"), Some(typed));
+        for less in ["u", "undo", "undo on web-2", "u on web-1"] {
+            assert_eq!(read(&by_phrase, less), None, "{less:?}");
+        }
+        assert_eq!(super::read(&by_phrase, "u"), Err("to undo it type  undo on web-1 ".to_owned()));
+        let said = asked("it failed", by_phrase.phrase.as_deref(), false, &TaskList::default(), &by_phrase.ways);
+        assert_eq!(said, "it failed\nagain (a), stop; to undo it type  undo on web-1 :");
+        assert_eq!(read(&by_phrase, "a"), Some(RunAnswer::Choose { way: Way::Again, reason: String::new() }));
         let all_the_same = RunAnswer::Choose { way: Way::GoOn, reason: "the test host".to_owned() };
         assert_eq!(read(&failed, "continue the test host"), Some(all_the_same.clone()));
         assert_eq!(read(&failed, "c the test host"), Some(all_the_same));

@@ -6,7 +6,7 @@ use crate::effect::RunAnswer;
 pub(super) const MENU: &str = "Ctrl-C: the step goes on, and no other one begins meanwhile.
   Enter   finish this step, then stop
   cancel  end it now, and say what is left of it (docker and http can't be ended)
-  undo    the same, and take back what was ended
+  undo    the same, and take back what was ended; where that takes a phrase it is asked for
   back    go on as before
 stop, cancel, undo or back:";
 

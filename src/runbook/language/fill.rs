@@ -10,6 +10,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 /// The values that fill a body.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +77,17 @@ pub(super) fn pieces(text: &str, at: usize) -> Result<Vec<Piece<'_>>, Fault> {
         pieces.push(Piece::Text(&text[done..], at + done));
     }
     Ok(pieces)
+}
+
+/// A server's address is filled in in front of a port (`{{ server_addr }}:8080`).
+pub(super) fn is_before_port(pieces: &[Piece<'_>], at: usize) -> bool {
+    let (piece, next) = (pieces.get(at), pieces.get(at + 1));
+    matches!((piece, next), (Some(Piece::Hole(name, _)), Some(Piece::Text(text, _))) if name.ends_with("_addr") && text.starts_with(':'))
+}
+
+/// An address as it stands in front of a port: of IPv6 in brackets.
+pub(super) fn before_port(text: String) -> String {
+    if text.parse::<Ipv6Addr>().is_ok() { format!("[{text}]") } else { text }
 }
 
 /// `a`, `a.b`, `a[0].b`.
@@ -222,6 +234,17 @@ pub(super) mod tests {
             }
         });
         with(Value::Null, |scope| assert_eq!(scope.text("x"), Err("`x` has no value here".to_owned())));
+    }
+
+    #[test]
+    fn an_address_of_ipv6_stands_in_brackets_in_front_of_a_port_and_nothing_else_does() {
+        let before = |text: &str| is_before_port(&pieces(text, 0).unwrap(), 0);
+        assert!(before("{{ server_addr }}:80") && before("{{ server_addr }}:{{ port }}"));
+        assert!(!before("{{ server_addr }}") && !before("{{ server_addr }} :80") && !before("{{ server }}:80"));
+        assert_eq!(before_port("2001:db8::1".to_owned()), "[2001:db8::1]");
+        for other in ["10.0.0.1", "game-1", "[2001:db8::1]", "::1%eth0"] {
+            assert_eq!(before_port(other.to_owned()), other);
+        }
     }
 
     proptest! {

@@ -326,15 +326,18 @@ impl InString {
 
 fn json(part: &Part<'_>, scope: &Scope<'_>) -> Result<String, String> {
     let (mut out, mut state) = (String::new(), InString::default());
-    for piece in taken(part)? {
-        match piece {
+    let pieces = taken(part)?;
+    for (at, piece) in pieces.iter().enumerate() {
+        match *piece {
             Piece::Text(text, _) => {
                 out.push_str(text);
                 state = state.after(text);
             }
             Piece::Hole(name, _) if state.escaped => return Err(format!("`{name}` stands behind a backslash")),
             Piece::Hole(name, _) if state.open => {
-                let quoted = Value::String(scope.text(name)?).to_string();
+                let text = scope.text(name)?;
+                let text = if fill::is_before_port(&pieces, at) { fill::before_port(text) } else { text };
+                let quoted = Value::String(text).to_string();
                 out.push_str(&quoted[1..quoted.len() - 1]);
             }
             Piece::Hole(name, _) => out.push_str(&scope.value(name)?.to_string()),

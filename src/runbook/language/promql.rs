@@ -26,8 +26,9 @@ const GIVES: Gives = &[("value", Known::Number), ("series", Known::List), ("rows
 /// The expression that is sent; the error is in words.
 pub fn render(body: &str, scope: &Scope<'_>) -> Result<String, String> {
     let (mut out, mut state) = (String::new(), State::default());
-    for piece in pieces(body.trim(), 0).map_err(|fault| fault.what)? {
-        match piece {
+    let pieces = pieces(body.trim(), 0).map_err(|fault| fault.what)?;
+    for (at, piece) in pieces.iter().enumerate() {
+        match *piece {
             Piece::Text(text, _) => {
                 state.read(text);
                 out.push_str(text);
@@ -37,24 +38,26 @@ pub fn render(body: &str, scope: &Scope<'_>) -> Result<String, String> {
                 if fill::secret(name).is_some() {
                     return Err(format!("`{name}` would be logged with the query"));
                 }
-                out.push_str(&escaped(&value(name, scope, label)?, label.quote));
+                let port = fill::is_before_port(&pieces, at);
+                out.push_str(&escaped(&value(name, scope, label, port)?, label.quote));
             }
         }
     }
     Ok(out)
 }
 
-/// What a hole stands for: text, or under a regular expression one that means just that text, or any of several.
-fn value(name: &str, scope: &Scope<'_>, label: Label) -> Result<String, String> {
+/// What a hole stands for: text, or under a regular expression one that means just that text, or any of several. `port`: one follows.
+fn value(name: &str, scope: &Scope<'_>, label: Label, port: bool) -> Result<String, String> {
+    let text = || scope.text(name).map(|text| if port { fill::before_port(text) } else { text });
     if !label.regex {
-        return scope.text(name);
+        return text();
     }
     match scope.value(name)? {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
             let items = items.iter().filter_map(Value::as_str).map(regex::escape);
             Ok(format!("(?:{})", items.collect::<Vec<_>>().join("|")))
         }
-        _ => Ok(regex::escape(&scope.text(name)?)),
+        _ => Ok(regex::escape(&text()?)),
     }
 }
 

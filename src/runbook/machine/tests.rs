@@ -427,10 +427,11 @@ fn hold(seen: &mut Seen, kinds: &[Kind], command: &Command) -> Result<(), TestCa
 /// A run with a rollout in it: steps before, so many hosts with the same steps each, steps after.
 fn rolled() -> impl Strategy<Value = (Vec<Kind>, Vec<Rolling>)> {
     let sizes = proptest::collection::vec(1..3_usize, 1..4);
-    let shape = (kinds(), kinds(), sizes, 0..3_u64, proptest::option::of(1..3_u64));
-    shape.prop_map(|(before, each, sizes, max_fail, ask_after)| {
+    let shape = (kinds(), kinds(), sizes, 0..3_u64, proptest::option::of(1..3_u64), any::<bool>());
+    shape.prop_map(|(before, each, sizes, max_fail, ask_after, every_host)| {
         let mut kinds = before.clone();
-        let rolling = Rolling { max_fail, ask_after, ..rolling(before.len(), each.len(), &sizes) };
+        let (sizes, max_fail) = if every_host { (vec![sizes.iter().sum()], u64::MAX) } else { (sizes, max_fail) };
+        let rolling = Rolling { max_fail, ask_after, every_host, ..rolling(before.len(), each.len(), &sizes) };
         kinds.extend(each.repeat(sizes.iter().sum()));
         kinds.extend(before);
         (kinds, vec![rolling])
@@ -633,6 +634,38 @@ fn through(machine: &mut Machine, lane: usize, result: Watched) -> Vec<Order> {
 
 fn named_steps(orders: &[Order]) -> Vec<(Option<usize>, Command)> {
     orders.iter().map(|order| (order.lane, order.command.clone())).collect()
+}
+
+#[test]
+fn where_every_host_is_tried_one_of_which_nobody_knows_holds_up_no_other_and_nothing_else() {
+    let rolling = Rolling { every_host: true, max_fail: u64::MAX, ..rolling(0, 1, &[6]) };
+    let mut machine = Machine::new([vec![UNDOABLE; 6], vec![Kind::Manual]].concat()).rolling(vec![rolling], 3);
+    machine.on(None, Event::Started);
+    machine.on(None, Event::Recorded);
+    // More of them than may be under way at once, and one that failed.
+    let mut last = Vec::new();
+    for lane in 0..6 {
+        assert!(machine.is_flying(lane), "{lane}");
+        let result = if lane == 4 {
+            Watched::Failed("it is open".to_owned())
+        } else {
+            Watched::CannotTell("no line".to_owned())
+        };
+        last = through(&mut machine, lane, result);
+    }
+    let ways = vec![Way::Again, Way::Stop];
+    let [Order { lane: None, command: Command::Offer { ways: offered, .. } }] = last.as_slice() else {
+        panic!("{last:?}")
+    };
+    assert_eq!(*offered, ways, "what is behind it waits, and nothing is taken back");
+    let looked = machine.on(None, chosen(Way::Again));
+    let watches = [0, 1, 2, 3, 5].map(Command::Watch);
+    assert_eq!(looked.into_iter().map(|order| order.command).collect::<Vec<_>>(), watches);
+    for lane in [0, 1, 2, 3, 5] {
+        machine.on(Some(lane), watched(Watched::Passed("closed".to_owned())));
+        last = machine.on(Some(lane), Event::Recorded);
+    }
+    assert!(matches!(last.as_slice(), [Order { command: Command::Ask(6), .. }]), "{last:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::words::{Again, Answered, Command, Effect, End, Event, Kind, REQUESTED, Rechecked, Then, Watched, Way};
 use crate::domain::record::{RunOutcome, StepState};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// What all rows of a run share.
@@ -14,6 +15,8 @@ pub(super) struct Common {
     pub(super) leaving: bool,
     /// What is in flight is cut off; whether it is also taken back.
     pub(super) cancel: Option<bool>,
+    /// The steps whose undo takes a phrase.
+    pub(super) by_phrase: BTreeSet<usize>,
     /// Why the first step failed after which the run went on.
     pub(super) passed_over: Option<String>,
     /// Taking something back has failed, on whatever host: nothing is taken back over that.
@@ -403,6 +406,9 @@ impl Track {
     /// A step has failed, or the run is to stop: ends it, or finds out what follows. A host ends before the run is asked what now.
     pub(super) fn failed(&mut self, common: &mut Common, end: End) -> Turn {
         let unknown = end.outcome == RunOutcome::Unknown;
+        // A key that cuts it off is no answer to what takes a phrase.
+        let asks = end.then == Then::Undo && common.cancel.is_some() && common.by_phrase.contains(&self.step);
+        let end = if asks { End { then: Then::Offer, ..end } } else { end };
         match end.then {
             Then::Continue if !unknown && !common.stopping => {
                 common.passed_over.get_or_insert(end.reason);

@@ -50,7 +50,7 @@ const ATTRS: [AttrKind; 26] = [
     attr("show", &[Role::Check, Role::Wait, Role::Run, Role::Verify]),
     AttrKind { languages: &["http"], ..attr("refused", CHANGES) },
     attr("max", &[Role::Plan]),
-    attr("confirm", &[Role::Run]),
+    attr("confirm", CHANGES),
     attr("verb", &[Role::Run]),
     AttrKind { flag: Flag::Yes, ..attr("idempotent", CHANGES) },
     attr("undo", &[Role::Run]),

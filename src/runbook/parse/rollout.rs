@@ -1,4 +1,4 @@
-//! The fence of a rollout: `over`, `serial`, `max_fail`, `pause`, `order`, `ask_after`.
+//! The fence of a rollout: `over`, `serial`, `max_fail`, `pause`, `order`, `ask_after`, `every_host`.
 
 use super::Faults;
 use super::body::DraftRollout;
@@ -10,7 +10,10 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// The keys, in the order of documentation.
-const KEYS: [&str; 6] = ["over", "serial", "max_fail", "pause", "order", "ask_after"];
+const KEYS: [&str; 7] = ["over", "serial", "max_fail", "pause", "order", "ask_after", "every_host"];
+
+/// What bounds how many hosts are begun, and so says nothing where all of them are.
+const BOUNDS: [&str; 4] = ["serial", "max_fail", "pause", "ask_after"];
 
 /// Reads the fence; `None` when something is wrong with it.
 pub(super) fn read(fence: &DraftRollout, faults: &mut Faults<'_>) -> Option<Rollout> {
@@ -24,14 +27,15 @@ pub(super) fn read(fence: &DraftRollout, faults: &mut Faults<'_>) -> Option<Roll
         Some((node, at)) => over(&params::show(&node.as_json()), at, faults),
         None => None,
     };
-    let serial = serial(&mut table, faults);
+    let every_host = every_host(&mut table, faults);
+    let serial = if every_host { vec![Batch::Percent(100)] } else { serial(&mut table, faults) };
     let max_fail = match table.take("max_fail") {
         Some((node, at)) => node.as_json().as_u64().or_else(|| {
             let mend = "write how many hosts may fail, as in `max_fail: 0`: a number, no percentage";
             faults.at(at, "`max_fail` must be a whole number", mend);
             None
         }),
-        None => Some(0),
+        None => Some(if every_host { u64::MAX } else { 0 }),
     };
     let pause = match table.text("pause", false, faults) {
         Some((text, at)) => params::duration(&text).or_else(|| {
@@ -53,7 +57,20 @@ pub(super) fn read(fence: &DraftRollout, faults: &mut Faults<'_>) -> Option<Roll
     if faults.list.len() > before {
         return None;
     }
-    Some(Rollout { over: over?, serial, max_fail: max_fail?, pause: pause?, order: order?, ask_after, line })
+    let (over, max_fail, pause, order) = (over?, max_fail?, pause?, order?);
+    Some(Rollout { over, serial, max_fail, pause, order, ask_after, every_host, line })
+}
+
+/// All of them are begun, whatever became of others: nothing else may say how many.
+fn every_host(table: &mut Table, faults: &mut Faults<'_>) -> bool {
+    let every = table.flag("every_host", faults);
+    for key in BOUNDS.into_iter().filter(|_| every) {
+        if let Some((_, at)) = table.take(key) {
+            let mend = "with `every_host: true` all hosts are one batch, and none is held up by another";
+            faults.at(at, format!("`{key}` and `every_host` contradict each other"), mend);
+        }
+    }
+    every
 }
 
 fn over(text: &str, at: usize, faults: &mut Faults<'_>) -> Option<Over> {

@@ -67,7 +67,8 @@ pub(super) async fn drive(
     let backwards = resumes.is_some_and(|resumption| resumption.way == Onward::Undo);
     let script = &plan.body().script;
     let rollings = script.rollings.clone();
-    let kinds = plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
+    let kinds: Vec<Kind> =
+        plan.body().steps.iter().zip(&script.steps).map(|(step, read)| kind(&plan, step, read)).collect();
     let types = Arc::new(types_of(&plan.body().runbook));
     let mut outs = Captured::of_plan(&plan.body().steps);
     let known = plan.body().again.iter().flat_map(|again| &again.outs);
@@ -128,7 +129,9 @@ pub(super) async fn drive(
         called: Vec::new(),
         ended: None,
     };
-    let mut machine = Machine::new(kinds).rolling(rollings, run.exec.policy.parallel.get().into());
+    let typed = (0..kinds.len()).filter(|step| run.undo_phrase(*step).is_some()).collect();
+    let mut machine =
+        Machine::new(kinds).rolling(rollings, run.exec.policy.parallel.get().into()).undone_by_phrase(typed);
     if let (Some(again), false) = (&run.plan.body().again, backwards) {
         machine = machine.resumed(&again.was);
         run.batch = run.batch_of(machine::last_begun(&again.was));
@@ -443,6 +446,9 @@ impl Run {
     async fn record(&mut self, step: usize, state: StepState, detail: &str) -> Event {
         let output = std::mem::take(&mut self.step.output);
         let mut detail = self.results.close(&mut self.step, state, detail);
+        if state == StepState::Ok {
+            detail = self.step.ok(&detail);
+        }
         let clock = self.step.clock_ahead_ms.take();
         if let Some(off) = clock.and_then(|ahead| clock_off(-ahead)) {
             let _ = write!(detail, "; its clock is {off} this machine's");
@@ -453,6 +459,9 @@ impl Run {
             self.back.push(step);
         }
         let mut data = json!({ "state": state, "detail": clean(&detail), "output": output, "ms": self.step.millis });
+        if state == StepState::Ok && !self.step.warned.is_empty() {
+            data["warnings"] = self.step.warned.iter().map(|text| clean(text).into_owned()).collect::<Vec<_>>().into();
+        }
         if std::mem::take(&mut self.step.not_sent) {
             data["happened"] = false.into();
         }

@@ -1,6 +1,6 @@
 //! Planning: parameters, targets, read-only fences, levels and phrases. Nothing with an effect is sent.
 
-mod again;
+pub(super) mod again;
 
 use super::captured::Captured;
 use super::scene::{Scene, Truth, step_of};

@@ -1,5 +1,6 @@
 //! What a run has learned so far: of the step under way, and what the steps before it came to.
 
+use super::scene::EVERY;
 use crate::domain::Now;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::clean_lines;
@@ -37,8 +38,8 @@ pub(super) struct Progress {
     /// How far the clock where it was done is ahead of this machine's, in milliseconds.
     pub(super) clock_ahead_ms: Option<i64>,
     pub(super) output: String,
-    /// What its checks warn of; empty: nothing.
-    pub(super) warned: String,
+    /// What its checks warn of.
+    pub(super) warned: Vec<String>,
     /// What those of its checks found that only tell: no plan has said it.
     pub(super) told: String,
     /// What came of it, in the runbook's own words.
@@ -47,6 +48,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// What is said of a step that is ok, when some of its checks only warn.
+    pub(super) fn ok(&self, detail: &str) -> String {
+        let with = match self.warned.as_slice() {
+            [] => return detail.to_owned(),
+            [one] => format!("with 1 warning: {one}"),
+            several => format!("with {} warnings: {}", several.len(), several.join("; ")),
+        };
+        if detail == EVERY { format!("ok, {with}") } else { format!("{detail}; {with}") }
+    }
+
     /// Keeps a text that came back: harmless, both ends of it when it is long.
     pub(super) fn keep_text(&mut self, text: &str) {
         self.output = both_ends(text);
@@ -129,6 +140,17 @@ mod tests {
             results.whole(RunOutcome::Failed, "it did not hold".to_owned()),
             "2 closed; 1 moved; it did not hold"
         );
+    }
+
+    #[test]
+    fn a_step_whose_checks_warn_is_not_told_as_one_whose_checks_hold() {
+        let step = |warned: &[&str]| Progress {
+            warned: warned.iter().map(|&text| text.to_owned()).collect(),
+            ..Progress::default()
+        };
+        assert_eq!(step(&[]).ok(EVERY), "every check holds");
+        assert_eq!(step(&["the disk is full"]).ok(EVERY), "ok, with 1 warning: the disk is full");
+        assert_eq!(step(&["a", "b"]).ok("verify: it runs"), "verify: it runs; with 2 warnings: a; b");
     }
 
     #[test]

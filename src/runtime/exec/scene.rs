@@ -22,6 +22,9 @@ const LAST_LOOK: Duration = Duration::from_secs(5);
 /// From a look without an answer to the next one (`retry`).
 const BREATH: Duration = Duration::from_millis(500);
 
+/// What is said of a step that only checks, and has nothing to wait for or to verify.
+pub(super) const EVERY: &str = "every check holds";
+
 /// Everything that a fence may see.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
@@ -337,7 +340,7 @@ impl<'a> Scene<'a> {
             }
         }
         if said.is_empty() {
-            said.push("every check holds".to_owned());
+            said.push(EVERY.to_owned());
         }
         Seen { watched: Watched::Passed(said.join("; ")), result, at: None }
     }

@@ -196,13 +196,18 @@ fn shell(call: &Call<'_>) -> Result<Shell, SourceError> {
     }
 }
 
+/// The run's id, by which a script can name what is to be found again, also by what takes it back. In capitals, as no parameter is.
+const RUN: &str = "QUARTERDECK_RUN";
+
 /// The variables of a script, secrets among them.
 async fn given(call: &Call<'_>) -> Result<Vec<(String, String)>, SourceError> {
     let vars = call.fence.attrs.vars.as_deref();
     let secrets = call.secrets(vars.unwrap_or_default()).await?;
     let outs = call.lists();
-    variables(vars, call.types, &call.scope(&outs, Secrets::Given(&secrets)))
-        .map_err(|why| SourceError::new(why, "give it a value, or leave it out of `vars`"))
+    let mut given = variables(vars, call.types, &call.scope(&outs, Secrets::Given(&secrets)))
+        .map_err(|why| SourceError::new(why, "give it a value, or leave it out of `vars`"))?;
+    given.push((RUN.to_owned(), call.run.to_owned()));
+    Ok(given)
 }
 
 async fn send(call: &Call<'_>) -> Result<Answer, Unanswered> {

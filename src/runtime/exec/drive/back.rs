@@ -1,10 +1,12 @@
 //! After a failure or a stop: what the runbook says, what the operator is offered, and taking changes back.
 
 use super::super::live;
+use super::super::plan::again::{level_back, phrase_of};
 use super::super::scene::step_of;
 use super::super::when;
 use super::Run;
 use crate::domain::record::{RecordKind, StepState};
+use crate::domain::risk::Level;
 use crate::domain::text::{clean, clean_lines};
 use crate::domain::{SourceError, reason};
 use crate::effect::RunAnswer;
@@ -51,15 +53,24 @@ impl Run {
         let parts = if backwards { [undo, taken, was] } else { [was, taken, undo] };
         let prompt = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("\n\n");
         let about = if backwards { step } else { at };
+        let wanted = self.undo_phrase(step).filter(|_| undoes);
         loop {
             let (prompt, ways) = (prompt.clone(), ways.clone());
             let (run, step, list) = (self.id, self.planned(about).id.clone(), TaskList::default());
             self.asks();
-            self.exec.tell(RunEvent::Ask { run, step, prompt, phrase: None, manual: false, list, ways }).await;
+            let phrase = wanted.clone();
+            self.exec.tell(RunEvent::Ask { run, step, prompt, phrase, manual: false, list, ways }).await;
             match self.answer().await {
                 Some(RunAnswer::Choose { way: Way::GoOn, reason }) => match reason::given(&reason) {
                     Ok(reason) => return Event::Chosen(Way::GoOn, reason),
                     Err(why) => self.exec.trouble(Some(self.id), &format!("it does not go on: {why}")).await,
+                },
+                Some(RunAnswer::Choose { way: Way::Undo, reason }) => match wanted.as_deref() {
+                    Some(phrase) if reason.trim() != phrase => {
+                        let why = format!("nothing is undone: it takes {phrase:?}, typed");
+                        self.exec.trouble(Some(self.id), &why).await;
+                    }
+                    _ => return Event::Chosen(Way::Undo, String::new()),
                 },
                 Some(RunAnswer::Choose { way, reason }) => return Event::Chosen(way, clean(&reason).into_owned()),
                 Some(RunAnswer::Stop) => return Event::Stop,
@@ -68,6 +79,14 @@ impl Run {
                 Some(_) => {}
             }
         }
+    }
+
+    /// What is typed to take a step back; `None`: a letter is enough. As much as the change took: what it opened again may be worse.
+    pub(super) fn undo_phrase(&self, step: usize) -> Option<String> {
+        let planned = self.planned(step);
+        let level = level_back(self.exec.policy, &self.plan.body().runbook, &planned.id);
+        let typed = planned.undo.is_some() && level > Level::Yes;
+        typed.then(|| phrase_of(std::slice::from_ref(&planned.target), planned.host.is_some()))
     }
 
     /// `step 1 'Stop it' on game-2 (ops@10.0.0.4:22): docker start api`.

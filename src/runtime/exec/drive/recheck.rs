@@ -51,7 +51,7 @@ impl Run {
         }
         // Of a step that changes something its own output is kept, and nothing else.
         self.step.keep_text(&said.join("\n"));
-        self.step.warned = warnings.join("; ");
+        self.step.warned = warnings;
         self.step.told = told.join("; ");
         let fresh = match self.fences(step, Role::Plan).next() {
             Some((fence, pinned)) => plan::rows(self.scene(step), fence, pinned).await.map(|(rows, _)| Some(rows)),
@@ -96,7 +96,14 @@ impl Run {
         let limits = self.plan.body().runbook.limits;
         let rows = fresh.and_then(|rows| limits.against_rows(rows.rows.len()));
         let taken = self.started.map(|started| (self.exec.clock)().since(started)).unwrap_or_default();
-        rows.or_else(|| limits.against_time(taken).filter(|_| self.planned(step).changes()))
+        let late = || {
+            let why = limits.against_time(taken).filter(|_| self.planned(step).changes())?;
+            let rest = format!("`quarterdeck runbook resume {} --go-on`", self.id.short());
+            Some(format!(
+                "{why} in it. Stop it; the rest is done by {rest} (on the screen by R on the run), with its time counted anew"
+            ))
+        };
+        rows.or_else(late)
     }
 
     /// Checks that the plan asked and that are left out now: nothing is against them.
@@ -169,7 +176,7 @@ impl Run {
             (Rechecked::Passed, Some(approved), Some(fresh)) if fresh < approved => {
                 format!("{} of {approved} are gone; goes on with {fresh}", approved - fresh)
             }
-            (Rechecked::Passed, _, _) if !self.step.warned.is_empty() => self.step.warned.clone(),
+            (Rechecked::Passed, _, _) if !self.step.warned.is_empty() => self.step.warned.join("; "),
             (Rechecked::Passed, _, _) if !self.step.told.is_empty() => self.step.told.clone(),
             (Rechecked::Passed, _, _) => "still as planned".to_owned(),
             (Rechecked::Empty, _, _) => "nothing left to do".to_owned(),

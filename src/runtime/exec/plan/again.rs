@@ -6,7 +6,7 @@ use super::super::when;
 use super::{Planner, left_out, planned};
 use crate::domain::RunId;
 use crate::domain::record::{RunOutcome, StepState};
-use crate::domain::risk::Level;
+use crate::domain::risk::{Level, Policy};
 use crate::domain::text::{clean, clean_lines};
 use crate::redact::REDACTED;
 use crate::runbook::machine::{self, Was};
@@ -222,8 +222,7 @@ impl Planner<'_> {
             }
             Err(why) => self.blocked.push(clean(&format!("{title}: {why}")).into_owned()),
         }
-        let confirm = confirm_of(runbook, &step.id);
-        planned_step.level = self.exec.policy.level(runbook.risk).max(confirm);
+        planned_step.level = level_back(self.exec.policy, runbook, &step.id);
         planned_step.phrase = Some(self.phrase_back(step, past));
         planned_step
     }
@@ -272,7 +271,7 @@ impl Planner<'_> {
 }
 
 /// `undo api on local`, `undo on primary`, `undo on web-1, web-2`, `undo on 3 hosts`.
-fn phrase_of(targets: &[String], hosts: bool) -> String {
+pub(in super::super) fn phrase_of(targets: &[String], hosts: bool) -> String {
     let (count, all) = (targets.len(), targets.join(", "));
     let what = if hosts { "hosts" } else { "targets" };
     match all {
@@ -282,9 +281,12 @@ fn phrase_of(targets: &[String], hosts: bool) -> String {
     }
 }
 
-/// How the change itself was to be confirmed.
-fn confirm_of(runbook: &Runbook, id: &str) -> Level {
-    change_of(runbook, id).and_then(|run| run.attrs.confirm).unwrap_or(Level::None)
+/// The answer that it takes to take a step back: that of the change itself, and more where its `undo` wants more.
+pub(in super::super) fn level_back(policy: Policy, runbook: &Runbook, id: &str) -> Level {
+    let step = runbook.steps.iter().find(|step| step.id == without_host(id));
+    let changes = step.into_iter().flat_map(|step| &step.fences).filter(|fence| fence.role.changes());
+    let confirm = changes.filter_map(|fence| fence.attrs.confirm).max();
+    policy.level(runbook.risk).max(confirm.unwrap_or(Level::None))
 }
 
 /// The fence that made a change.

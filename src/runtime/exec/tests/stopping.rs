@@ -11,7 +11,8 @@ fn library(dir: &Path, run: &str, undo: &str) -> Library {
     let undo = if undo.is_empty() {
         String::new()
     } else {
-        format!("```bash undo on=local timeout=20s\nset -eu\ntouch {}\n```\n\n", undone.display())
+        let typed = if undo == "typed" { " confirm=typed" } else { "" };
+        format!("```bash undo on=local timeout=20s{typed}\nset -eu\ntouch {}\n```\n\n", undone.display())
     };
     let text = format!(
         "---\nrunbook: 1\nid: page\ntitle: Page\nowner: o\nreviewed: 2026-11-20\nrisk: low\n---\n\n## Go\n\n### Long\n\n\
@@ -70,6 +71,20 @@ async fn what_is_cut_off_is_taken_back_when_that_was_wanted() {
     let view = long.bridge.end(long.run).await;
     assert_eq!((view.outcome, view.steps[0].state), (Some(RunOutcome::Stopped), StepState::Undone), "{view:?}");
     assert!(!long.child_lives() && long.dir.path().join("undone").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_off_is_taken_back_at_no_single_key_where_that_takes_a_phrase() {
+    let mut long = begun("", "typed").await;
+    long.bridge.exec.answer(long.run, RunAnswer::Cancel { undo: true });
+    let asked = |event: &RunEvent| matches!(event, RunEvent::Ask { ways, .. } if ways.contains(&Way::Undo));
+    let RunEvent::Ask { phrase, .. } = long.bridge.until(asked).await else { panic!() };
+    assert_eq!(phrase.as_deref(), Some("undo on local"));
+    assert!(!long.child_lives() && !long.dir.path().join("undone").exists());
+    long.bridge.exec.answer(long.run, RunAnswer::Choose { way: Way::Undo, reason: "undo on local".to_owned() });
+    let view = long.bridge.end(long.run).await;
+    assert_eq!((view.outcome, view.steps[0].state), (Some(RunOutcome::Stopped), StepState::Undone), "{view:?}");
+    assert!(long.dir.path().join("undone").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

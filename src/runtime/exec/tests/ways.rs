@@ -180,6 +180,33 @@ async fn a_step_that_failed_is_undone_when_the_runbook_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_is_as_risky_as_its_change_takes_a_phrase_and_no_letter() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (2)");
+    let body = second_fails("")
+        .replace("timeout=5s\nDELETE FROM t WHERE n = 2", "timeout=5s confirm=typed\nDELETE FROM t WHERE n = 2");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let asked = |event: &RunEvent| matches!(event, RunEvent::Ask { ways, .. } if !ways.is_empty());
+    let RunEvent::Ask { phrase, .. } = bridge.until(asked).await else { panic!() };
+    assert_eq!(phrase.as_deref(), Some("undo on primary"));
+    for reason in ["", "undo on"] {
+        bridge.exec.answer(run, RunAnswer::Choose { way: Way::Undo, reason: reason.to_owned() });
+        let told = |event: &RunEvent| matches!(event, RunEvent::Trouble { what, .. } if what == "nothing is undone: it takes \"undo on primary\", typed");
+        bridge.until(told).await;
+        bridge.until(asked).await;
+    }
+    assert_eq!(table(&cluster).await, [1, 2, 2]);
+    bridge.exec.answer(run, RunAnswer::Choose { way: Way::Undo, reason: "undo on primary".to_owned() });
+    let RunEvent::Ask { phrase, .. } = bridge.until(asked).await else { panic!() };
+    assert_eq!((phrase.as_deref(), table(&cluster).await), (None, vec![1]), "the first one's is as harmless as before");
+    bridge.exec.answer(run, choose(Way::Undo));
+    bridge.end(run).await;
+    assert!(table(&cluster).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn undoing_is_offered_change_by_change_from_the_last() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
     cluster.run("INSERT INTO t VALUES (2)");
