@@ -65,8 +65,7 @@ pub async fn serve(listener: TcpListener, stage: Shared, which: usize) {
 /// What of it is not known here, or can't be computed.
 pub fn ask(stage: Shared, which: usize, user: &str, text: &str) -> Result<Option<Rows>, String> {
     let (pid, now) = (89_999, stage.lock().now().as_microsecond());
-    let me =
-        Client { pid, user: user.to_owned(), app: "psql".to_owned(), started: now, query: (String::new(), now) };
+    let me = Client { pid, user: user.to_owned(), app: "psql".to_owned(), started: now, query: (String::new(), now) };
     let server = Arc::new(Server { stage, which, clients: Mutex::new(vec![me]) });
     match (Backend { server, pid }).answer(text, &[], true)? {
         Answer::Rows(rows) => Ok(Some(rows)),
