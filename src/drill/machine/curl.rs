@@ -66,7 +66,9 @@ fn balanced(stage: &mut Stage, lb: usize) -> Option<String> {
     };
     let all: Vec<usize> = (0..world.servers.len()).filter(open).collect();
     let at = *all.get(stage.next_turn() % all.len().max(1))?;
-    stage.world.visit(at);
+    // A page tells counters by the time on the wire, so that rates are right there: one request is to be one there, too.
+    let speed = stage.clock.speed;
+    stage.world.visit(at, speed);
     Some(stage.world.servers[at].name.clone())
 }
 

@@ -1,6 +1,6 @@
 //! A machine as somebody finds it who logs in: its files, and the commands of the shipped runbooks, which act on the world.
 //!
-//! The [`shell`](super::shell) runs the scripts; what it does not do itself it asks [`Hands`] for, a file for each kind of command. What
+//! The [`shell`] runs the scripts; what it does not do itself it asks [`Hands`] for, a file for each kind of command. What
 //! several machines share (which colour players are on, the record of deployments) is kept by the world, and written into the files of each
 //! machine before a script begins.
 

@@ -49,7 +49,8 @@ impl Lab {
 
     /// Its status, and what it said.
     fn run(&self, on: &str, script: &str, user: &str, folder: &str, vars: &[(&str, &str)]) -> (i32, String) {
-        let env = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let run = ("QUARTERDECK_RUN", "0198f0aa");
+        let env = vars.iter().chain([&run]).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (script, user, folder) = (script.to_owned(), user.to_owned(), folder.to_owned());
         let job = Job { script, env, user, folder, ..Job::default() };
         let mut said = Vec::new();

@@ -209,9 +209,9 @@ impl World {
         self.engine_events.clear();
     }
 
-    /// Somebody asks a machine once, by way of the balancer or directly.
-    pub fn visit(&mut self, server: usize) {
-        self.servers[server].counted.requests[0] += 1.0;
+    /// Somebody asks a machine by way of the balancer; that counts as so many requests.
+    pub fn visit(&mut self, server: usize, requests: f64) {
+        self.servers[server].counted.requests[0] += requests;
     }
 
     fn games(&self) -> impl Iterator<Item = usize> + '_ {
