@@ -182,8 +182,7 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
     let args = labelled.iter().flat_map(|labelled| &labelled.args);
     let args: BTreeMap<String, Value> = args.map(|(name, (_, value))| (name.clone(), value.clone())).collect();
     state.labelled = labelled.filter(|labelled| !labelled.args.is_empty());
-    let missing = |param: &&Param| param.required && param.default.is_none() && !args.contains_key(&param.name);
-    let missing = runbook.params.iter().any(|param| missing(&param));
+    let missing = lacks(&runbook, &args);
     let request = PlanRequest::new(runbook.id.clone(), args);
     // Outside an alert nothing tells what is meant, so that all of it is asked.
     let unsaid = state.labelled.is_none() && !runbook.params.is_empty();
@@ -194,6 +193,17 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
         dialog.refuse(wrong);
         state.overlay = Some(Overlay::Params(Box::new(dialog)));
     }
+}
+
+/// A parameter must be given, and is not.
+fn lacks(runbook: &Runbook, args: &BTreeMap<String, Value>) -> bool {
+    runbook.params.iter().any(|param| param.required && param.default.is_none() && !args.contains_key(&param.name))
+}
+
+/// What a plan takes that nothing has told yet is asked for, beside what is known; `None`: nothing is missing.
+pub(super) fn form(state: &State, request: &PlanRequest) -> Option<ParamsDialog> {
+    let runbook = state.library.get(&request.runbook).filter(|runbook| lacks(runbook, &request.args))?;
+    ParamsDialog::asking(runbook, request)
 }
 
 /// The parameters of a plan that still are what an alert's labels gave, and what to say of each.

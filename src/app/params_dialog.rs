@@ -63,8 +63,11 @@ impl ParamsDialog {
             ParamField { param: param.clone(), field, wrong: None }
         };
         let fields: Vec<_> = of.map(field).collect();
+        // What nobody has told yet is typed first.
+        let missing = |one: &ParamField| one.param.required && one.field.text().is_empty();
+        let at = fields.iter().position(missing).unwrap_or_default();
         let (runbook, request) = (Arc::clone(runbook), request.clone());
-        (!fields.is_empty()).then_some(Self { runbook, request, fields, at: 0, refusal: None })
+        (!fields.is_empty()).then_some(Self { runbook, request, fields, at, refusal: None })
     }
 
     /// What it was opened for.

@@ -535,7 +535,12 @@ pub(super) fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             if let Some(runbook) = state.library.get(id) {
                 args.retain(|name, _| runbook.params.iter().any(|param| param.name == *name));
             }
-            planning::ask(state, PlanRequest::new(id.to_owned(), args), effects);
+            let request = PlanRequest::new(id.to_owned(), args);
+            // What the row alone does not tell (where players are drained to) is asked for.
+            match selected.and_then(|_| super::offers::form(state, &request)) {
+                Some(form) => state.overlay = Some(Overlay::Params(Box::new(form))),
+                None => planning::ask(state, request, effects),
+            }
         }
     }
 }

@@ -162,6 +162,7 @@ pub fn name_all(config: &Config, connections: &mut Connections) {
         endpoints: server.endpoints.clone(),
         access: server.access.clone(),
     };
+    connections.reach(config.reach.clone());
     connections.name_all(config.servers.iter().map(server).collect(), &sites(config), &config.secrets);
 }
 

@@ -19,8 +19,8 @@ pub use problem::{Problem, Problems};
 pub use read::KEYS;
 pub use schema::schema;
 
-use crate::connect::SiteSettings;
 use crate::connect::postgres::LoginSettings;
+use crate::connect::{Reach, SiteSettings};
 use crate::domain::incident::Rules;
 use crate::domain::notify::Notify;
 use crate::domain::risk::Policy;
@@ -71,6 +71,8 @@ pub struct Config {
     pub incident: Rules,
     /// Folders of runbooks beside those built in.
     pub runbooks: Vec<PathBuf>,
+    /// Where they may go beside what they name.
+    pub reach: Reach,
     /// The mouse is listened to from the start.
     pub mouse: bool,
     /// The screen begins as it was left.

@@ -6,8 +6,8 @@ use super::places::Places;
 use super::problem::{Problem, Problems};
 use super::written::digest;
 use super::{Config, JournalChoice, PresenterTable, SourceConfig};
-use crate::connect::SiteSettings;
 use crate::connect::postgres::LoginSettings;
+use crate::connect::{Reach, SiteSettings};
 use crate::domain::incident::Rules;
 use crate::domain::notify::{Notify, Zone};
 use crate::domain::risk::Policy;
@@ -138,6 +138,7 @@ impl Reader<'_> {
             journal: JournalChoice { path: journal.path.map(|path| resolve(&home, &path)), postgres: journal.postgres },
             incident,
             runbooks: runbooks.paths.iter().map(|path| resolve(&home, path)).collect(),
+            reach: Reach { local: runbooks.local, only_configured: runbooks.only_configured },
             mouse: screen.mouse,
             remember: screen.remember,
             views,
@@ -399,6 +400,10 @@ pub(super) struct JournalTable {
 pub(super) struct RunbooksTable {
     /// Folders of runbooks, with all below them, seen from the config's own.
     paths: Vec<String>,
+    /// The SSH connection, or the server, that stands for this machine: what is to run on `local` runs there.
+    local: Option<String>,
+    /// No host is reached that only a parameter names, and this machine runs nothing: runbooks reach what stands in this config.
+    only_configured: bool,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

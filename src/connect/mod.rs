@@ -50,6 +50,16 @@ pub struct Connections {
     named: Arc<named::Named>,
     http: Arc<OnceLock<Result<reqwest::Client, SourceError>>>,
     redactor: Redactor,
+    reach: Reach,
+}
+
+/// Where runbooks may go beside what they name of the config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The SSH connection that stands for this machine; `None`: it is meant itself.
+    pub local: Option<String>,
+    /// No host is reached that only a parameter names, and this machine runs nothing.
+    pub only_configured: bool,
 }
 
 impl Connections {
@@ -160,7 +170,7 @@ impl Connections {
     /// names the same host in the same way shares one connection.
     ///
     /// # Errors
-    /// When the address is none.
+    /// When the address is none, or only what the config names may be reached.
     pub fn add_ssh(&mut self, address: &str, config: Option<&Path>) -> Result<Arc<Ssh>, SourceError> {
         let key = (ssh::Address::parse(address)?, config.map(Path::to_owned));
         let (home, (address, config)) = (&self.ssh_home, key.clone());
@@ -190,11 +200,37 @@ impl Connections {
     /// # Errors
     /// When the address is none.
     pub fn ssh_to(&self, address: &str) -> Result<Arc<Ssh>, SourceError> {
+        self.not_only_configured(&format!("{address} is none of the hosts that the config names"))?;
         let key = ssh::Address::parse(address)?;
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         let home = &self.ssh_home;
         let ssh = strangers.entry(key.clone()).or_insert_with(|| Arc::new(Ssh::new(key, None, Arc::clone(home))));
         Ok(Arc::clone(ssh))
+    }
+
+    /// A shell on this machine, or on the host that stands for it.
+    ///
+    /// # Errors
+    /// When there is no such host, or only what the config names may be reached.
+    pub fn here(&self) -> Result<Shell, SourceError> {
+        match &self.reach.local {
+            Some(host) => self.need_ssh(host).map(|ssh| Shell::There(Arc::clone(ssh))),
+            None => self.not_only_configured("this step would run on this machine").map(|()| Shell::Here),
+        }
+    }
+
+    /// Where runbooks may go from now on.
+    pub fn reach(&mut self, reach: Reach) {
+        self.reach = reach;
+    }
+
+    fn not_only_configured(&self, what: &str) -> Result<(), SourceError> {
+        let hint = "`only_configured` of [runbooks] forbids it: name a host of the config, or take that line out";
+        if self.reach.only_configured {
+            Err(SourceError::new(format!("{what}: nothing is run there"), hint))
+        } else {
+            Ok(())
+        }
     }
 
     /// What a source registered under its name is used by nobody new from now on. An SSH connection stays for others that go to the same

@@ -86,7 +86,10 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String
     // Many machines are not asked one by one.
     let large = stage.world.is_large();
     let journal = quoted(&folder.join(JOURNAL).to_string_lossy());
-    let mut text = format!("environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n");
+    let mut text = format!(
+        "environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n[runbooks]\nlocal = \"{}\"\nonly_configured = true\n\n",
+        servers.iter().find(|one| one.role == Role::Balancer).map_or("", |one| one.name.as_str())
+    );
     let _ = write!(
         text,
         "[prometheus.main]\nurl = \"{}\"\ninterval = \"{each}\"\nrules_interval = \"5s\"\nservers_interval = \"{}\"\n\

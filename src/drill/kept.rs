@@ -75,11 +75,24 @@ impl Kept {
     /// Somebody did something.
     pub fn act(&mut self, at: i64, deed: Deed, scenario: &Scenario) {
         let under_way = self.mended.is_none() && scenario.events.iter().any(|event| event.at <= at);
-        let worth = worth(&deed, scenario, under_way);
+        let worth = self.worth(&deed, scenario, under_way);
         match self.acts.last_mut() {
             Some(last) if last.deed == deed && last.worth == worth && at - last.at <= AGAIN => last.times += 1,
             _ => self.acts.push(Act { at, deed, times: 1, worth }),
         }
+    }
+
+    fn worth(&self, deed: &Deed, scenario: &Scenario, under_way: bool) -> Worth {
+        // What mends one machine may harm elsewhere: whatever mends is not looked up among what harms.
+        let Some(mend) = scenario.mends.iter().find(|way| way.is(deed)) else {
+            let harm = scenario.harms.iter().find(|way| way.is(deed));
+            return harm.map_or(Worth::Needless, |way| Worth::Harms(way.say.clone()));
+        };
+        // A runbook that is followed to its end goes on when the worst is over: what is done of it for the first time is not needless.
+        let mends = |act: &Act| act.worth == Worth::Mends;
+        let first = || !self.acts.iter().any(|act| mends(act) && mend.is(&act.deed));
+        let goes_on = self.acts.iter().any(mends) && first();
+        if under_way || goes_on { Worth::Mends } else { Worth::Needless }
     }
 
     /// Somebody outside was told something: one line of it is kept.
@@ -94,18 +107,6 @@ impl Kept {
         self.lines.push((second, format!("alert {name} {became}")));
         if became == "firing" && self.alerted.is_none() {
             self.alerted = Some((second, name));
-        }
-    }
-}
-
-fn worth(deed: &Deed, scenario: &Scenario, under_way: bool) -> Worth {
-    // What mends one machine may harm elsewhere: whatever mends is not looked up among what harms.
-    match scenario.mends.iter().any(|way| way.is(deed)) {
-        true if under_way => Worth::Mends,
-        true => Worth::Needless,
-        false => {
-            let harm = scenario.harms.iter().find(|way| way.is(deed));
-            harm.map_or(Worth::Needless, |way| Worth::Harms(way.say.clone()))
         }
     }
 }
@@ -151,6 +152,22 @@ mod tests {
         let worth: Vec<&Worth> = kept.acts.iter().map(|act| &act.worth).collect();
         let harms = Worth::Harms("h".to_owned());
         assert_eq!(worth, [&Worth::Needless, &Worth::Mends, &harms, &Worth::Needless, &Worth::Needless]);
+    }
+
+    #[test]
+    fn a_runbook_that_is_followed_to_its_end_does_nothing_needless() {
+        let text = "title = 'a'\nbrief = 'b'\nseverity = 'P1'\n[[event]]\nat = 10\nkill = 'game-2/godot-server'\n\
+                    [[mend]]\nsay = 'm'\ndrain = 'game-3'\n[[mend]]\nsay = 'n'\ntake-out = 'game-3'";
+        let (mut kept, scenario) = (Kept::default(), Scenario::read(text).unwrap());
+        let deed = |verb| Deed { verb, on: "game-3".to_owned() };
+        kept.act(20, deed("drain"), &scenario);
+        kept.mended = Some(25);
+        for verb in ["take-out", "take-out", "drain"] {
+            kept.act(90, deed(verb), &scenario);
+            kept.act(200, deed("clean"), &scenario);
+        }
+        let worth: Vec<bool> = kept.acts.iter().map(|act| act.worth == Worth::Mends).collect();
+        assert_eq!(worth, [true, true, false, false, false, false, false]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::kept::{Kept, Worth};
 use super::scenario::Scenario;
 use super::transcript::clock;
 use crate::domain::RunId;
-use crate::domain::incident::{Priority, Rules};
+use crate::domain::incident::{ClosedAs, Priority, Rules};
 use crate::domain::record::{Record, RecordKind};
 use std::collections::BTreeMap;
 
@@ -41,6 +41,11 @@ impl Handled {
                     "the incident is acknowledged".to_owned()
                 }
                 RecordKind::IncidentMitigate => "the incident is said to be mitigated".to_owned(),
+                // What is said to be none was not resolved.
+                RecordKind::IncidentResolve if ClosedAs::read(data).is_some() => {
+                    let closed = ClosedAs::read(data).map(ClosedAs::told).unwrap_or_default();
+                    format!("an incident is closed as {closed}")
+                }
                 RecordKind::IncidentResolve => {
                     handled.resolved = Some(at);
                     "the incident is said to be resolved".to_owned()
@@ -231,8 +236,11 @@ mod tests {
             record(12, RecordKind::RunFinish, 1, json!({ "outcome": "ok" })),
             record(90, RecordKind::IncidentDeclare, 0, json!({ "priority": "P0" })),
             record(100, RecordKind::IncidentAcknowledge, 0, json!({})),
+            // Another one, that was none.
+            record(1_050, RecordKind::IncidentResolve, 0, json!({ "as": "false-alarm" })),
             record(1_100, RecordKind::IncidentResolve, 0, json!({})),
         ]);
+        assert!(handled.signs.iter().any(|(_, what)| what == "an incident is closed as a false alarm"), "{handled:?}");
         let score = Score::of(&kept, &scenario("P0"), &handled);
         assert_eq!(
             score.lines(),

@@ -87,9 +87,6 @@ fn every_key_file_comes_to_the_end_that_it_is_named_for() {
     });
 }
 
-/// Mended over SSH, for which there is no key file to a good end yet.
-const OVER_SSH: [&str; 3] = ["bad-deploy", "hot-shard", "memory-leak"];
-
 #[test]
 fn every_scenario_that_can_be_mended_is_played_to_a_good_end_and_to_a_bad_one() {
     let list = String::from_utf8(Desk::bare().run(&["drill", "--list"]).stdout).unwrap();
@@ -97,8 +94,7 @@ fn every_scenario_that_can_be_mended_is_played_to_a_good_end_and_to_a_bad_one() 
     let line = |line: &str| line.split_whitespace().next().map(|id| (id.to_owned(), line.ends_with('*')));
     for (id, unmendable) in list.lines().take_while(|line| !line.is_empty()).filter_map(line) {
         let is_played = |end: &str| played.contains(&(id.clone(), end.to_owned()));
-        let is_left = unmendable || OVER_SSH.contains(&id.as_str());
-        assert!(id == "steady" || is_left || is_played("good"), "{id} has no good end in tests/drills");
+        assert!(id == "steady" || unmendable || is_played("good"), "{id} has no good end in tests/drills");
         assert!(id == "steady" || is_played("bad"), "{id} has no bad end in tests/drills");
     }
 }
@@ -307,6 +303,26 @@ fn forwards_lead_to_the_drills_own_services_alone() {
         let told = ask(elsewhere);
         assert!(told.contains("open failed") && told.contains("drill"), "{elsewhere}: {told}");
     }
+}
+
+#[test]
+fn what_is_to_run_on_this_machine_runs_on_one_of_the_drills() {
+    let desk = Desk::bare();
+    let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "3"]);
+    let (stubs, called) = (desk.home().join("stubs"), desk.home().join("called"));
+    std::fs::create_dir(&stubs).unwrap();
+    let stub = stubs.join("aws");
+    std::fs::write(&stub, format!("#!/bin/sh\necho \"$@\" >> {}\nexit 1\n", called.display())).unwrap();
+    std::fs::set_permissions(&stub, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("PATH={}:{}", stubs.display(), std::env::var("PATH").unwrap());
+    let config = drill.config.to_string_lossy().into_owned();
+    let vars = ["server=game-4", "target=game-3", "instance=i-0123456789abcdef0", "from_type=t3.large"];
+    let words = ["--config", &config, "runbook", "plan", "resize-instance"].into_iter();
+    let words: Vec<&str> = words.chain(vars.iter().flat_map(|var| ["--var", *var])).collect();
+    let output = desk.run_under(&["/usr/bin/env".to_owned(), path], &words);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains("this drill has no aws"), "{said}");
+    assert!(!called.exists(), "{:?}", std::fs::read_to_string(&called));
 }
 
 /// A runbook, planned and run without a screen, against a drill that serves.

@@ -188,7 +188,7 @@ fn key(call: &Call<'_>) -> String {
 fn shell(call: &Call<'_>) -> Result<Shell, SourceError> {
     let address = |name: &String| call.types.get(name) == Some(&NameType::Param(ParamType::Address));
     match &call.fence.attrs.on.place {
-        Place::Local => Ok(Shell::Here),
+        Place::Local => call.connections.here(),
         Place::Param(name) if address(name) => call.connections.ssh_to(call.on).map(Shell::There),
         Place::Name(_) | Place::Param(_) | Place::Role(_) | Place::Host => {
             call.connections.need_ssh(call.on).map(|ssh| Shell::There(Arc::clone(ssh)))
