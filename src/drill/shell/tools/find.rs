@@ -314,7 +314,7 @@ fn act(shell: &mut Shell<'_>, action: &Test, seen: &Seen<'_>, walk: &mut Walk) -
     match action {
         Test::Print => shell.out(format!("{}\n", seen.path))?,
         Test::Print0 => shell.out(format!("{}\0", seen.path))?,
-        Test::Printf(format) => match printed(shell, format, seen) {
+        Test::Printf(format) => match printed(format, seen) {
             Ok(text) => shell.out(text)?,
             Err(odd) => {
                 walk.status = shell.wrong(1, format!("find: this drill does not know %{odd} of -printf"))?;
@@ -341,8 +341,7 @@ fn act(shell: &mut Shell<'_>, action: &Test, seen: &Seen<'_>, walk: &mut Walk) -
     Ok(true)
 }
 
-fn printed(shell: &Shell<'_>, format: &str, seen: &Seen<'_>) -> Result<String, String> {
-    let _ = shell;
+fn printed(format: &str, seen: &Seen<'_>) -> Result<String, String> {
     let (mut out, format) = (String::new(), super::super::escapes::decoded(format, true).0);
     let mut all = format.chars();
     while let Some(one) = all.next() {
