@@ -200,7 +200,7 @@ impl Connections {
     /// # Errors
     /// When the address is none.
     pub fn ssh_to(&self, address: &str) -> Result<Arc<Ssh>, SourceError> {
-        self.not_only_configured(&format!("{address} is none of the hosts that the config names"))?;
+        self.not_only_configured(&format!("{address} is given as an address, and not by a name of the config"))?;
         let key = ssh::Address::parse(address)?;
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         let home = &self.ssh_home;
@@ -288,6 +288,20 @@ fn root(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn runbooks_reach_this_machine_and_strangers_only_where_the_config_lets_them() {
+        let mut connections = Connections::default();
+        assert!(matches!(connections.here(), Ok(Shell::Here)) && connections.ssh_to("10.0.0.9").is_ok());
+        connections.reach(Reach { local: None, only_configured: true });
+        let refused = [connections.here().err().unwrap(), connections.ssh_to("10.0.0.9").err().unwrap()];
+        assert_eq!(refused[0].what, "this step would run on this machine: nothing is run there");
+        assert!(refused[1].what.starts_with("10.0.0.9 is given as an address"), "{refused:?}");
+        assert!(refused.iter().all(|error| error.hint.contains("only_configured")), "{refused:?}");
+        // A host that stands for this machine is one of the config's.
+        connections.reach(Reach { local: Some("bastion".to_owned()), only_configured: false });
+        assert_eq!(connections.here().err().unwrap().what, "there is no [ssh.bastion] in the config");
+    }
 
     #[test]
     fn a_missing_name_lists_those_that_there_are() {
