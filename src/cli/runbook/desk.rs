@@ -118,20 +118,15 @@ impl Desk {
     }
 }
 
-/// What is done here belongs to the incident that is open, of several to the worst. A journal that can't be read says so at what is done next.
+/// What is done here belongs to the incident that is open, of several to the worst. The incidents of the environment; a journal that can't be read
+/// says so at what is done next.
 async fn attend(journal: &dyn Journal, env: &str) -> Result<Incidents, JournalError> {
-    let all = known(journal, env).await?;
+    let mut all = Incidents::of(&journal.of_incidents(incidents::READ).await?);
+    all.keep_env(env);
     let open = all.worst().map(|incident| incident.id);
     if open.is_some() {
         journal.attend(open).await;
     }
-    Ok(all)
-}
-
-/// The incidents of an environment.
-async fn known(journal: &dyn Journal, env: &str) -> Result<Incidents, JournalError> {
-    let mut all = Incidents::of(&journal.of_incidents(incidents::READ).await?);
-    all.keep_env(env);
     Ok(all)
 }
 

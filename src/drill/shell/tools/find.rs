@@ -3,6 +3,7 @@
 use super::super::files::{Kind, Node};
 use super::super::pattern::Pattern;
 use super::super::state::{Flow, Outcome, Shell};
+use super::format::percent;
 use super::{date, list};
 
 /// What is asked of a path.
@@ -342,17 +343,10 @@ fn act(shell: &mut Shell<'_>, action: &Test, seen: &Seen<'_>, walk: &mut Walk) -
 }
 
 fn printed(format: &str, seen: &Seen<'_>) -> Result<String, String> {
-    let (mut out, format) = (String::new(), super::super::escapes::decoded(format, true).0);
-    let mut all = format.chars();
-    while let Some(one) = all.next() {
-        if one != '%' {
-            out.push(one);
-            continue;
-        }
-        let letter = all.next().unwrap_or('%');
-        let below = seen.path.strip_prefix(seen.root).unwrap_or(seen.path).trim_start_matches('/');
-        let text = match letter {
-            '%' => "%".to_owned(),
+    let format = super::super::escapes::decoded(format, true).0;
+    let below = seen.path.strip_prefix(seen.root).unwrap_or(seen.path).trim_start_matches('/');
+    percent(&format, |letter, all| {
+        Ok(match letter {
             'p' => seen.path.to_owned(),
             'P' => below.to_owned(),
             'f' => seen.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
@@ -379,8 +373,6 @@ fn printed(format: &str, seen: &Seen<'_>) -> Result<String, String> {
                 None => return Err("T".to_owned()),
             },
             odd => return Err(odd.to_string()),
-        };
-        out.push_str(&text);
-    }
-    Ok(out)
+        })
+    })
 }

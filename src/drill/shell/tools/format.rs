@@ -1,5 +1,25 @@
 //! Numbers and text as `printf` writes them: for the shell's own and for awk's.
 
+use std::str::Chars;
+
+/// A format in which `%` and a letter stand for something, as those of `find -printf` and `stat -c`: `of` says for what, and may take more of
+/// what follows.
+pub(super) fn percent<E>(
+    format: &str,
+    mut of: impl FnMut(char, &mut Chars<'_>) -> Result<String, E>,
+) -> Result<String, E> {
+    let (mut out, mut all) = (String::new(), format.chars());
+    while let Some(one) = all.next() {
+        let letter = if one == '%' { all.next().unwrap_or('%') } else { one };
+        if one == '%' && letter != '%' {
+            out.push_str(&of(letter, &mut all)?);
+        } else {
+            out.push(letter);
+        }
+    }
+    Ok(out)
+}
+
 /// What stands between `%` and the letter.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Spec {

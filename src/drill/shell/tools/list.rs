@@ -2,6 +2,7 @@
 
 use super::super::files::{Kind, Node};
 use super::super::state::{Outcome, Shell};
+use super::format::percent;
 use super::options::Options;
 use super::{date, users};
 use std::fmt::Write as _;
@@ -168,16 +169,8 @@ pub(super) fn stat(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 }
 
 fn described(path: &str, node: &Node, format: &str) -> Result<String, char> {
-    let mut out = String::new();
-    let mut all = format.chars();
-    while let Some(one) = all.next() {
-        if one != '%' {
-            out.push(one);
-            continue;
-        }
-        let letter = all.next().unwrap_or('%');
-        let text = match letter {
-            '%' => "%".to_owned(),
+    percent(format, |letter, _| {
+        Ok(match letter {
             's' => node.size().to_string(),
             'a' => format!("{:o}", node.mode),
             'A' => rights(node),
@@ -200,10 +193,8 @@ fn described(path: &str, node: &Node, format: &str) -> Result<String, char> {
             },
             'h' => "1".to_owned(),
             odd => return Err(odd),
-        };
-        out.push_str(&text);
-    }
-    Ok(out)
+        })
+    })
 }
 
 pub(super) fn readlink(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
