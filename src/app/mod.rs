@@ -7,6 +7,7 @@ mod announce;
 mod answer;
 mod banner;
 mod calls;
+mod choices;
 mod copy;
 mod cut_off;
 mod filtering;
@@ -46,6 +47,7 @@ mod writes;
 
 pub use again::{Chosen, Word};
 pub use banner::Banner;
+pub use choices::{Possible, of as possible};
 pub use freeze::Frozen;
 pub use incidents::{Ask, Fact, IncidentClock, IncidentLine};
 pub use layout::{MIN_SIZE, Screen};

@@ -2,7 +2,7 @@
 
 use super::hands::say_marks;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
-use super::{Overlay, ParamsDialog, State, freeze, planning, replay, update, way};
+use super::{Overlay, ParamsDialog, State, choices, freeze, planning, replay, update, way};
 use crate::action::Verb;
 use crate::cx::Cx;
 use crate::domain::{Alert, Matcher, Subject, ThingId, host, matcher, text};
@@ -19,14 +19,12 @@ const MATCHERS: &str = "matchers";
 /// The parameter that those labels give by which Alertmanager groups the alert, in the same form.
 const GROUP: &str = "group";
 
-/// Parameters that an alert's labels gave, so that the plan can say so.
+/// Parameters that nobody typed, so that the plan can say where they are from.
 #[derive(Clone, Debug)]
 pub struct Labelled {
     /// The runbook's id.
     pub runbook: String,
-    /// The alert's name.
-    pub alert: String,
-    /// By parameter: what gave it (`label instance`), and what that came to.
+    /// By parameter: what gave it (`from the label instance of ServiceDown`), and what that came to.
     pub args: BTreeMap<String, (String, Value)>,
 }
 
@@ -170,22 +168,22 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
     if let Some(why) = offer::elsewhere(&runbook, &state.environment) {
         return state.toasts.bad(state.now, format!("{id}: no plan, and nothing was changed: {why}"));
     }
-    let (mut labelled, wrong) = alert(state).map_or_else(Default::default, |alert| {
-        let (args, wrong) = from_labels(&runbook, &alert, &state.cx());
-        (Some(Labelled { runbook: runbook.id.clone(), alert: alert.name.clone(), args }), wrong)
-    });
+    let of_alert = alert(state);
+    let (mut given, wrong) =
+        of_alert.as_ref().map_or_else(Default::default, |alert| from_labels(&runbook, alert, &state.cx()));
     if let Some(chosen) = chosen.filter(|_| runbook.params.iter().any(|param| param.name == MATCHERS)) {
-        let of = || Labelled { runbook: runbook.id.clone(), alert: "the preview".to_owned(), args: Given::new() };
-        let args = &mut labelled.get_or_insert_with(of).args;
-        args.insert(MATCHERS.to_owned(), ("labels that were chosen in the preview".to_owned(), chosen.into()));
+        given
+            .insert(MATCHERS.to_owned(), ("from the labels that were chosen in the preview".to_owned(), chosen.into()));
     }
-    let args = labelled.iter().flat_map(|labelled| &labelled.args);
-    let args: BTreeMap<String, Value> = args.map(|(name, (_, value))| (name.clone(), value.clone())).collect();
-    state.labelled = labelled.filter(|labelled| !labelled.args.is_empty());
+    let refused = |name: &String| wrong.iter().any(|(of, _)| of == name);
+    let certain = certain(&runbook, &values(&given), &state.cx());
+    given.extend(certain.into_iter().filter(|(name, _)| !refused(name)));
+    let args = values(&given);
+    state.labelled = (!given.is_empty()).then(|| Labelled { runbook: runbook.id.clone(), args: given });
     let missing = lacks(&runbook, &args);
     let request = PlanRequest::new(runbook.id.clone(), args);
     // Outside an alert nothing tells what is meant, so that all of it is asked.
-    let unsaid = state.labelled.is_none() && !runbook.params.is_empty();
+    let unsaid = of_alert.is_none() && chosen.is_none() && !runbook.params.is_empty();
     if !(missing || unsaid || !wrong.is_empty()) {
         return planning::ask(state, request, effects);
     }
@@ -193,6 +191,30 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
         dialog.refuse(wrong);
         state.overlay = Some(Overlay::Params(Box::new(dialog)));
     }
+}
+
+fn values(given: &Given) -> BTreeMap<String, Value> {
+    given.iter().map(|(name, (_, value))| (name.clone(), value.clone())).collect()
+}
+
+/// What must be given, is not, and can mean one thing only.
+fn certain(runbook: &Runbook, args: &BTreeMap<String, Value>, cx: &Cx<'_>) -> Given {
+    let missing = |param: &&Param| param.required && param.default.is_none() && !args.contains_key(&param.name);
+    let server = choices::server_of(runbook, |name| args.get(name)?.as_str());
+    let known = runbook.params.iter().filter(missing).filter_map(|param| {
+        let (why, text) = choices::only(param, server, cx)?;
+        Some((param.name.clone(), (why, text.into())))
+    });
+    known.collect()
+}
+
+/// The same for a plan of the selected thing: what is certain is given, and the plan says why.
+pub(super) fn complete(state: &mut State, request: &mut PlanRequest) {
+    state.labelled = None;
+    let Some(runbook) = state.library.get(&request.runbook).cloned() else { return };
+    let args = certain(&runbook, &request.args, &state.cx());
+    request.args.extend(values(&args));
+    state.labelled = (!args.is_empty()).then(|| Labelled { runbook: runbook.id.clone(), args });
 }
 
 /// A parameter must be given, and is not.
@@ -206,14 +228,14 @@ pub(super) fn form(state: &State, request: &PlanRequest) -> Option<ParamsDialog>
     ParamsDialog::asking(runbook, request)
 }
 
-/// The parameters of a plan that still are what an alert's labels gave, and what to say of each.
+/// The parameters of a plan that still are what nobody typed, and what to say of each.
 pub(super) fn labelled(state: &State, plan: &Plan<Draft>) -> BTreeMap<String, String> {
     let request = &plan.body().request;
     let Some(labelled) = state.labelled.as_ref().filter(|labelled| labelled.runbook == request.runbook) else {
         return BTreeMap::new();
     };
     let kept = labelled.args.iter().filter(|(name, (_, value))| request.args.get(*name) == Some(value));
-    kept.map(|(name, (what, _))| (name.clone(), format!("from the {what} of {}", labelled.alert))).collect()
+    kept.map(|(name, (what, _))| (name.clone(), what.clone())).collect()
 }
 
 /// By parameter: what gave it, and what that came to.
@@ -222,11 +244,12 @@ type Given = BTreeMap<String, (String, Value)>;
 /// The parameters that an alert's labels give, and what is wrong with those that they can't, by parameter.
 fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<(String, String)>) {
     let (mut args, mut wrong) = (Given::new(), Vec::new());
+    let from = |what: &str| format!("from the {what} of {}", alert.name);
     let servers = runbook.params.iter().filter(|param| param.kind == ParamType::Server).count();
     for param in &runbook.params {
         let own = !alert.labels.contains_key(&param.name);
         if let Some((what, value)) = of_all_labels(&param.name, alert).filter(|_| own) {
-            args.insert(param.name.clone(), (what.to_owned(), value.into()));
+            args.insert(param.name.clone(), (from(what), value.into()));
             continue;
         }
         let mut names = vec![param.name.as_str()];
@@ -236,7 +259,9 @@ fn from_labels(runbook: &Runbook, alert: &Alert, cx: &Cx<'_>) -> (Given, Vec<(St
             continue;
         };
         match resolve(param, text, cx) {
-            Ok(value) => drop(args.insert(param.name.clone(), (format!("label {label}"), value))),
+            // Whoever is scraped is not always the one that this is about: it says which role it takes.
+            Ok(value) if label != param.name && !choices::has_role(param, &value, cx) => {}
+            Ok(value) => drop(args.insert(param.name.clone(), (from(&format!("label {label}")), value))),
             Err(why) => wrong.push((param.name.clone(), format!("label {label}: {why}"))),
         }
     }

@@ -5,7 +5,7 @@ use super::params_dialog::Outcome;
 use super::presenter::{self, PHRASE, RevealDialog};
 use super::update::{act, give_back, record_lock};
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
-use super::{calls, hush, known, planning, questions, silence_preview};
+use super::{calls, choices, hush, known, planning, questions, silence_preview};
 use crate::action::Action;
 use crate::domain::risk::{Level, Policy};
 use crate::domain::{Now, reason};
@@ -65,7 +65,7 @@ pub(super) fn key(state: &mut State, chord: Chord, burst: bool, effects: &mut Ef
             }
         },
         Overlay::Second(dialog) => super::second::key(state, dialog, chord, burst, effects),
-        Overlay::Params(dialog) => match dialog.key(chord) {
+        Overlay::Params(dialog) => match dialog.key(chord, &choices::of(dialog, &state.cx())) {
             Outcome::Stay => true,
             Outcome::Leave => {
                 calls::declined(dialog.wanted(), effects);

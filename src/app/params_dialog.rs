@@ -1,5 +1,6 @@
 //! The parameters of a plan, changed before it is made anew. Planning changes nothing outside, so Enter is enough here.
 
+use super::choices::Possible;
 use crate::keymap::Chord;
 use crate::runbook::model::{Param, ParamType};
 use crate::runbook::{PlanRequest, Runbook, params};
@@ -18,6 +19,8 @@ pub struct ParamsDialog {
     pub fields: Vec<ParamField>,
     /// The field that is being typed into.
     pub at: usize,
+    /// What the list below that field has under its cursor, as it is typed: the list itself changes with what it tells of.
+    pub chosen: Option<String>,
     /// Why no plan was made.
     pub refusal: Option<String>,
 }
@@ -31,6 +34,30 @@ pub struct ParamField {
     pub field: Field,
     /// Why no plan can be made of it.
     pub wrong: Option<String>,
+}
+
+impl ParamField {
+    fn is_missing(&self) -> bool {
+        self.param.required && self.field.text().is_empty()
+    }
+
+    /// What was typed of a thing's name. A text that stands there unasked rules nothing out; of a list it is the last one.
+    pub(super) fn typed(&self) -> &str {
+        match self.field.text() {
+            _ if self.field.is_selected() => "",
+            text if self.param.many => text.rsplit(',').next().unwrap_or(text).trim(),
+            text => text,
+        }
+    }
+
+    /// Puts a thing's name in the place of what was typed of it.
+    fn take(&mut self, text: &str) {
+        let before = match self.field.text().rsplit_once(',') {
+            Some((before, _)) if self.param.many && !self.field.is_selected() => format!("{before}, "),
+            _ => String::new(),
+        };
+        (self.field, self.wrong) = (Field::with(&format!("{before}{text}")), None);
+    }
 }
 
 /// What a key led to.
@@ -64,10 +91,9 @@ impl ParamsDialog {
         };
         let fields: Vec<_> = of.map(field).collect();
         // What nobody has told yet is typed first.
-        let missing = |one: &ParamField| one.param.required && one.field.text().is_empty();
-        let at = fields.iter().position(missing).unwrap_or_default();
+        let at = fields.iter().position(ParamField::is_missing).unwrap_or_default();
         let (runbook, request) = (Arc::clone(runbook), request.clone());
-        (!fields.is_empty()).then_some(Self { runbook, request, fields, at, refusal: None })
+        (!fields.is_empty()).then_some(Self { runbook, request, fields, at, chosen: None, refusal: None })
     }
 
     /// What it was opened for.
@@ -103,23 +129,64 @@ impl ParamsDialog {
         self.refusal.is_some() || self.fields.iter().any(|field| field.wrong.is_some())
     }
 
-    pub(super) fn key(&mut self, chord: Chord) -> Outcome {
+    /// What the other fields of this type hold.
+    pub(super) fn others(&self, kind: ParamType) -> impl Iterator<Item = &str> {
+        let others = self.fields.iter().enumerate().filter(move |(at, one)| *at != self.at && one.param.kind == kind);
+        others.map(|(_, one)| one.field.text()).filter(|text| !text.is_empty())
+    }
+
+    /// One key. `possible`: what the field that is typed into can be.
+    pub(super) fn key(&mut self, chord: Chord, possible: &[Possible]) -> Outcome {
         self.refusal = None;
-        let count = self.fields.len();
         if chord.is(KeyCode::Esc) {
             return Outcome::Leave;
-        } else if chord.is(KeyCode::Enter) {
-            self.fields.iter_mut().for_each(|field| field.wrong = None);
-            match self.request() {
-                Ok(request) => return Outcome::Plan(request),
-                Err(wrong) => self.refuse(wrong),
-            }
-        } else if chord.is(KeyCode::Tab) || chord.is(KeyCode::Down) {
+        } else if self.moves_in(possible, chord) {
+            return Outcome::Stay;
+        }
+        let taken = self.chosen.take().filter(|chosen| possible.iter().any(|one| one.text == *chosen));
+        if chord.is(KeyCode::Enter) {
+            return self.enter(taken);
+        }
+        let count = self.fields.len();
+        if chord.is(KeyCode::Tab) || chord.is(KeyCode::Down) {
+            taken.iter().for_each(|taken| self.fields[self.at].take(taken));
             self.at = (self.at + 1) % count;
         } else if chord.is(KeyCode::BackTab) || chord.is(KeyCode::Up) {
             self.at = (self.at + count - 1) % count;
         } else if self.fields[self.at].field.key(chord) {
             self.fields[self.at].wrong = None;
+        }
+        Outcome::Stay
+    }
+
+    /// Down goes from the field into its list and on to the list's end, Up back to the field. False: the key is for something else.
+    fn moves_in(&mut self, possible: &[Possible], chord: Chord) -> bool {
+        let at = self.chosen.as_ref().and_then(|chosen| possible.iter().position(|one| one.text == *chosen));
+        let to = match at {
+            _ if chord.is(KeyCode::Down) => Some(at.map_or(0, |at| (at + 1).min(possible.len().saturating_sub(1)))),
+            Some(at) if chord.is(KeyCode::Up) => at.checked_sub(1),
+            _ => return false,
+        };
+        if possible.is_empty() {
+            return false;
+        }
+        self.chosen = to.map(|to| possible[to].text.clone());
+        true
+    }
+
+    /// What is chosen in the list is taken. A plan is asked for once nothing is missing any more; what is comes next.
+    fn enter(&mut self, taken: Option<String>) -> Outcome {
+        if let Some(taken) = taken {
+            self.fields[self.at].take(&taken);
+            if let Some(missing) = self.fields.iter().position(ParamField::is_missing) {
+                self.at = missing;
+                return Outcome::Stay;
+            }
+        }
+        self.fields.iter_mut().for_each(|field| field.wrong = None);
+        match self.request() {
+            Ok(request) => return Outcome::Plan(request),
+            Err(wrong) => self.refuse(wrong),
         }
         Outcome::Stay
     }
@@ -155,6 +222,7 @@ pub(super) fn changeable(runbook: &Runbook) -> impl Iterator<Item = &Param> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Severity;
     use crate::runbook::Library;
     use std::collections::BTreeMap;
 
@@ -167,7 +235,7 @@ mod tests {
     fn typed(dialog: &mut ParamsDialog, keys: &str) -> Outcome {
         let mut last = Outcome::Stay;
         for word in keys.split(' ') {
-            last = dialog.key(Chord::parse(word).expect(word));
+            last = dialog.key(Chord::parse(word).expect(word), &[]);
         }
         last
     }
@@ -230,6 +298,58 @@ mod tests {
         assert_eq!(param.kind, ParamType::String);
         (param.required, param.default) = (true, None);
         assert_eq!(value(&param, ""), Err("\"app\" must be given".to_owned()));
+    }
+
+    fn possible(texts: &[&str]) -> Vec<Possible> {
+        let one = |text: &&str| Possible { text: (*text).to_owned(), note: String::new(), severity: Severity::Ok };
+        texts.iter().map(one).collect()
+    }
+
+    /// Of a runbook that drains one server to another.
+    fn drain() -> ParamsDialog {
+        let args = BTreeMap::from([("server".to_owned(), Value::from("game-1"))]);
+        let request = PlanRequest::new("server-drain", args);
+        ParamsDialog::asking(Library::builtin().get("server-drain").unwrap(), &request).unwrap()
+    }
+
+    #[test]
+    fn a_choice_of_the_list_is_taken_and_makes_the_plan_when_nothing_else_is_missing() {
+        let (mut dialog, list) = (drain(), possible(&["game-2", "game-3"]));
+        assert_eq!(dialog.fields[dialog.at].param.name, "target");
+        let key = |dialog: &mut ParamsDialog, key: &str| dialog.key(Chord::parse(key).unwrap(), &list);
+        for (pressed, chosen) in [("down", Some("game-2")), ("down", Some("game-3")), ("down", Some("game-3"))] {
+            key(&mut dialog, pressed);
+            assert_eq!(dialog.chosen.as_deref(), chosen);
+        }
+        key(&mut dialog, "up");
+        key(&mut dialog, "up");
+        assert_eq!((dialog.chosen.as_deref(), dialog.fields[dialog.at].param.name.as_str()), (None, "target"));
+        key(&mut dialog, "down");
+        let Outcome::Plan(request) = key(&mut dialog, "enter") else { panic!("no plan") };
+        assert_eq!(request.args["target"], Value::from("game-2"));
+    }
+
+    #[test]
+    fn what_went_from_the_list_is_not_taken_and_tab_takes_what_is_chosen() {
+        let mut dialog = drain();
+        dialog.key(Chord::parse("down").unwrap(), &possible(&["game-2"]));
+        assert!(matches!(dialog.key(Chord::parse("enter").unwrap(), &possible(&["game-3"])), Outcome::Stay));
+        assert!(dialog.fields[dialog.at].wrong.as_ref().is_some_and(|why| why.contains("must be given")));
+        dialog.key(Chord::parse("down").unwrap(), &possible(&["game-3"]));
+        dialog.key(Chord::parse("tab").unwrap(), &possible(&["game-3"]));
+        assert_eq!((dialog.fields[1].field.text(), dialog.at), ("game-3", 2));
+    }
+
+    #[test]
+    fn of_a_list_of_things_the_last_one_is_chosen() {
+        let mut dialog = drain();
+        dialog.fields[1].param.many = true;
+        for key in ["a", ",", "g", "a"] {
+            dialog.key(Chord::parse(key).unwrap(), &[]);
+        }
+        assert_eq!(dialog.fields[1].typed(), "ga");
+        dialog.fields[1].take("game-2");
+        assert_eq!(dialog.fields[1].field.text(), "a, game-2");
     }
 
     #[test]

@@ -529,13 +529,13 @@ pub(super) fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             super::offers::ask(state, id, effects);
         }
         selected => {
-            state.labelled = None;
             super::hands::say_marks(state, selected.as_ref());
             let mut args = arguments(state, selected.as_ref());
             if let Some(runbook) = state.library.get(id) {
                 args.retain(|name, _| runbook.params.iter().any(|param| param.name == *name));
             }
-            let request = PlanRequest::new(id.to_owned(), args);
+            let mut request = PlanRequest::new(id.to_owned(), args);
+            super::offers::complete(state, &mut request);
             // What the row alone does not tell (where players are drained to) is asked for.
             match selected.and_then(|_| super::offers::form(state, &request)) {
                 Some(form) => state.overlay = Some(Overlay::Params(Box::new(form))),

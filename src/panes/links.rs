@@ -77,8 +77,7 @@ fn of_alert(alert: &Alert, cx: &Cx<'_>) -> Vec<Section> {
 }
 
 fn of_server(server: &Server, cx: &Cx<'_>) -> Vec<Section> {
-    let on =
-        containers(cx).filter(|(_, engine, _)| engine.server.as_deref().is_some_and(|host| is_called(server, host)));
+    let on = containers(cx).filter(|(_, engine, _)| runs_on(server, engine));
     let of_it = sessions(cx).filter(|(_, database, session)| {
         is_called(server, &database.host) || is_called(server, client(database, session))
     });
@@ -219,6 +218,23 @@ fn is_scraped_as(server: &Server, labels: &Labels) -> bool {
 /// The one server that goes by a name or address, or is known for the exporter with these labels.
 pub(super) fn server_at<'a>(cx: &Cx<'a>, host: &str, labels: &Labels) -> Option<&'a Server> {
     only(servers(cx).filter(|server| is_called(server, host) || is_scraped_as(server, labels)))
+}
+
+/// The engine's containers are on this server.
+fn runs_on(server: &Server, engine: &Engine) -> bool {
+    engine.server.as_deref().is_some_and(|host| is_called(server, host))
+}
+
+/// All containers, with the sources that tell of them.
+pub fn every_container<'a>(cx: &Cx<'a>) -> impl Iterator<Item = (&'a Feed, &'a Container)> {
+    containers(cx).map(|(feed, _, container)| (feed, container))
+}
+
+/// Those on the server of this name; none when there is no such server.
+pub fn containers_on<'a>(cx: &Cx<'a>, server: &str) -> impl Iterator<Item = (&'a Feed, &'a Container)> {
+    let row = cx.store.server(server).map(|(_, row)| &**row);
+    let here = move |(_, engine, _): &(&Feed, &Engine, &Container)| row.is_some_and(|row| runs_on(row, engine));
+    containers(cx).filter(here).map(|(feed, _, container)| (feed, container))
 }
 
 /// The only one, if there is no other.

@@ -3,21 +3,29 @@
 use super::dialog::{self, Lines, text_width};
 use super::foot::Foot;
 use super::overlay::wrap_into;
-use crate::app::{ParamsDialog, State};
+use crate::app::{ParamsDialog, Possible, State, possible};
+use crate::domain::{Severity, text};
 use crate::runbook::model::{Param, ParamType};
 use crate::theme::Role;
 use crate::widgets::scroll::Scroll;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 /// Cells for names.
 const NAME: u16 = 20;
 /// Cells for texts; what a parameter may be stands after them.
 const TEXT: u16 = 30;
 
+/// Rows of the list of what a field can be.
+const LIST: usize = 6;
+/// What stands before each of them, so that it is below the texts.
+const BELOW: &str = "                  ";
+
 /// Paints the dialog.
 pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) {
     let (mut lines, mut rows) = (Lines::new(), Vec::new());
+    let possible = possible(params, &state.cx());
     for (index, field) in params.fields.iter().enumerate() {
         rows.push(lines.len() as u16);
         let mark = if index == params.at { "▶" } else { " " };
@@ -27,9 +35,16 @@ pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) 
         if let Some(wrong) = &field.wrong {
             wrap_into(&mut lines, Role::SeverityWarning, &format!("  ▲ {wrong}"), text_width(area), 4);
         }
+        if index == params.at {
+            list(&mut lines, &possible, params.chosen.as_deref());
+        }
     }
     let title = format!("parameters: {}", params.runbook.title);
-    let ask = "Tab next   Enter makes the plan, and changes nothing yet   Esc leaves";
+    let ask = if possible.is_empty() {
+        "Tab next   Enter makes the plan, and changes nothing yet   Esc leaves"
+    } else {
+        "Tab next   Down lists   Enter makes the plan, changes nothing   Esc leaves"
+    };
     let foot = Foot::new(area, (Role::Muted, ask), params.refusal.as_deref(), None);
     // The field under the cursor is in sight, with what is wrong with it.
     let room = area.height.saturating_sub(4 + foot.height());
@@ -46,6 +61,26 @@ pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) 
         let at = Rect { x: at.x + NAME, y: top + row, width: TEXT - 1, height: 1 };
         let style = state.cx().style(if index == params.at { Role::Input } else { Role::Dialog });
         field.field.draw_with(at, buf, style, index == params.at);
+    }
+}
+
+/// What the field can be, the chosen one in sight. How many more there are stands below.
+fn list(lines: &mut Lines, possible: &[Possible], chosen: Option<&str>) {
+    let at = chosen.and_then(|chosen| possible.iter().position(|one| one.text == chosen));
+    let first = at.map_or(0, |at| (at + 1).saturating_sub(LIST));
+    let wide = possible.iter().map(|one| one.text.width()).max().unwrap_or(0).min(usize::from(TEXT));
+    for (index, one) in possible.iter().enumerate().skip(first).take(LIST) {
+        let mark = if at == Some(index) { "›" } else { " " };
+        let role = match one.severity {
+            Severity::None | Severity::Ok if at != Some(index) => Role::Muted,
+            Severity::None | Severity::Ok => Role::Text,
+            other => other.into(),
+        };
+        lines.push((role, format!("{BELOW}{mark} {}  {}", text::pad(&one.text, wide), one.note)));
+    }
+    let more = possible.len().saturating_sub(first + LIST);
+    if more > 0 {
+        lines.push((Role::Muted, format!("{BELOW}… {more} more")));
     }
 }
 

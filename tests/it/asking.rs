@@ -679,6 +679,24 @@ fn a_server_without_the_role_is_told_at_its_field_and_so_is_a_number_out_of_boun
     assert!(numbers(&scene).is_empty());
 }
 
+#[test]
+fn a_field_of_a_thing_lists_what_there_is_and_takes_what_is_chosen() {
+    let mut scene = servers();
+    let listed = |scene: &mut Scene| {
+        let seen = screen(scene);
+        ["game-1", "game-2", "web-1"]
+            .map(|name| seen.lines().any(|line| words(line).contains(&format!("{name} unknown"))))
+    };
+    assert_eq!(listed(&mut scene), [true, true, false], "web-1 has another role: {}", screen(&mut scene));
+    press(&mut scene, "2");
+    assert_eq!(listed(&mut scene), [false, true, false], "what is typed rules out: {}", screen(&mut scene));
+    code(&mut scene, KeyCode::Down);
+    assert!(screen(&mut scene).contains("› game-2"), "{}", screen(&mut scene));
+    code(&mut scene, KeyCode::Enter);
+    let (_, request) = numbers(&scene).pop().expect("nothing else is missing");
+    assert_eq!((request.args["host"].as_str(), request.args["minutes"].as_i64()), (Some("game-2"), Some(30)));
+}
+
 /// What stands in the row of a parameter's name.
 fn row(seen: &str, name: &str) -> String {
     let line =

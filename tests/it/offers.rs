@@ -3,7 +3,7 @@
 use crate::scene::{Scene, rows, setup};
 use crate::seen::{has, has_not, shown};
 use crossterm::event::KeyCode;
-use quarterdeck::domain::{Server, Snapshot, Subject};
+use quarterdeck::domain::{Container, ContainerState, Server, Snapshot, Subject};
 use quarterdeck::effect::Effect;
 use quarterdeck::event::{Event, Reloaded, Shelf};
 use quarterdeck::runbook::{Library, PlanRequest};
@@ -11,8 +11,11 @@ use quarterdeck::store::Named;
 use std::sync::Arc;
 use std::time::Duration;
 
-const SOURCES: [(&str, &str, Subject); 2] =
-    [("local", "host", Subject::Servers), ("prometheus", "main", Subject::Alerts)];
+const SOURCES: [(&str, &str, Subject); 3] = [
+    ("local", "host", Subject::Servers),
+    ("prometheus", "main", Subject::Alerts),
+    ("docker", "lab", Subject::Containers),
+];
 
 fn page(id: &str, keys: &str) -> String {
     format!(
@@ -128,6 +131,62 @@ fn a_server_that_only_a_source_tells_of_is_not_taken_from_a_label() {
         let request = asked(&configured).unwrap_or_else(|| panic!("no plan of {instance}: {}", shown(&mut configured)));
         assert_eq!(request.args["instance"], given);
     }
+}
+
+/// An alert about a server that has so many containers, of which so many have ended with an error.
+fn with_containers(count: usize, ended: usize) -> (Scene, Snapshot) {
+    let named = |name: &str, address: &str| {
+        let server = Server { name: name.to_owned(), addresses: vec![address.to_owned()], ..Server::default() };
+        Named { server, feeds: Vec::new() }
+    };
+    let page = asking("{name: server, type: server, required: true}", "primary", ":container <> :server")
+        .replace("params:\n", "params:\n  - {name: container, type: container, required: true}\n");
+    let mut scene = scene_with(&[page], vec![named("game-1", "203.0.113.1"), named("game-7", "203.0.113.7")]);
+    let Snapshot::Alerts(mut report) = rows(Subject::Alerts, 1, &[]) else { unreachable!() };
+    let alert = Arc::make_mut(&mut report.alerts[0]);
+    alert.name = "Slow".to_owned();
+    alert.labels.insert("instance".to_owned(), "203.0.113.1:9100".to_owned());
+    scene.good("prometheus", "main", Snapshot::Alerts(report));
+    let Snapshot::Containers(mut engine) = rows(Subject::Containers, count, &[]) else { unreachable!() };
+    for (index, one) in engine.containers.iter_mut().enumerate() {
+        *one = Container {
+            id: one.id.clone(),
+            name: one.name.clone(),
+            state: ContainerState::Running,
+            ..Container::default()
+        };
+        if index < ended {
+            (one.state, one.exit_code) = (ContainerState::Exited, Some(1));
+        }
+    }
+    (scene, Snapshot::Containers(engine))
+}
+
+#[test]
+fn the_one_container_of_an_alerts_server_that_is_not_well_is_what_the_runbook_is_about() {
+    let (mut scene, engine) = with_containers(4, 1);
+    scene.good("docker", "lab", engine);
+    scene.keys("3");
+    press(&mut scene, 'R');
+    let request = asked(&scene).unwrap_or_else(|| panic!("no plan: {}", shown(&mut scene)));
+    assert_eq!((&request.args["server"], &request.args["container"]), (&"game-1".into(), &"lab/api-0".into()));
+}
+
+#[test]
+fn of_several_containers_that_are_not_well_one_is_chosen_the_worst_first() {
+    let (mut scene, engine) = with_containers(4, 2);
+    scene.good("docker", "lab", engine);
+    scene.keys("3");
+    press(&mut scene, 'R');
+    assert!(asked(&scene).is_none());
+    let seen = shown(&mut scene);
+    let at = |word: &str| seen.find(word).unwrap_or_else(|| panic!("{word}: {seen}"));
+    assert!(at("lab/api-0") < at("lab/api-1") && at("lab/api-1  exited, exit code 1") < at("lab/api-2"), "{seen}");
+    scene.key(KeyCode::Down);
+    scene.key(KeyCode::Down);
+    scene.key(KeyCode::Enter);
+    let request = asked(&scene).unwrap_or_else(|| panic!("no plan: {}", shown(&mut scene)));
+    assert_eq!(request.args["container"], "lab/api-1");
 }
 
 #[test]

@@ -279,7 +279,7 @@ impl SpaceTime {
         };
         format!(
             "environment = \"lab\"\n\n\
-             [[server]]\nname = \"production-server\"\naddress = \"production-server\"\nroles = [\"production\"]\n\
+             [[server]]\nname = \"production-server\"\naddress = \"production-server\"\nroles = [\"production\", \"api\"]\n\
              health = \"http://{address}:{BALANCER}/health\"\n\
              status = {{ url = \"http://{address}:{BALANCER}/status\", columns = {{ players = \"/player_count\", version = \"/version\" }} }}\n\
              endpoints = {{ site = \"http://{address}:{BALANCER}\" }}\n\n\
