@@ -188,7 +188,7 @@ pub fn called(incident: &Incident, title: &str) -> Result<Value, String> {
     if title == incident.title {
         return Err(format!("{} is called that already", incident.short()));
     }
-    Ok(json!({ CALLED: title, "text": format!("is called {title:?} from now on, no more {:?}", incident.title) }))
+    Ok(json!({ CALLED: title, "text": format!("calls it {title:?} from now on, no more {:?}", incident.title) }))
 }
 
 /// A title as it is recorded.

@@ -121,7 +121,7 @@ fn the_last_title_counts_by_time_as_it_passed_and_can_be_taken_back() {
         ("Logins fail in Europe", "Players can't log in")
     );
     let told: Vec<&str> = incident.lines.iter().map(|line| line.what.as_str()).collect();
-    assert_eq!(told[1], "is called \"Logins fail\" from now on, no more \"Players can't log in\"");
+    assert_eq!(told[1], "calls it \"Logins fail\" from now on, no more \"Players can't log in\"");
     assert_eq!(Incidents::of(&records).same("logins fail in europe", None).map(|same| same.id), Some(id()));
     records.push(take_back(&mut ben, 100, &records[..4]));
     assert_eq!(one(&records).title, "Logins fail");
