@@ -101,7 +101,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Take back what was said: an acknowledgement, a role, a note, an update, a call, a mitigation. It stays in the record, and says so
+    /// Take back what was said: an acknowledgement, a role, a note, a new title, an update, a call, a mitigation. It stays in the record, and says so
     #[command(after_help = RECORDS)]
     TakeBack {
         /// What `show` names: record 7f3a21/12, or 7f3a21/12 alone
