@@ -163,9 +163,7 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
     match step {
         Step::Ask(ask) => {
             let given = given(state, ask);
-            // Who else is meant is typed over it.
-            let field =
-                if ask.kind == RecordKind::IncidentRole { Field::replacing(&given) } else { Field::with(&given) };
+            let field = if is_suggested(ask) { Field::replacing(&given) } else { Field::with(&given) };
             state.overlay = Some(Overlay::Name(NameDialog { field, topic: Topic::Incident(ask.clone()) }));
         }
         Step::Say(kind, data) => {
@@ -191,6 +189,11 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
     }
 }
 
+/// What stands in the field is a suggestion: who else is meant, or what others call it, is typed over it.
+fn is_suggested(ask: &Ask) -> bool {
+    matches!(ask.kind, RecordKind::IncidentDeclare | RecordKind::IncidentRole) || ask.key == line::CALLED
+}
+
 /// What stands in the field already.
 fn given(state: &State, ask: &Ask) -> String {
     let incident = state.watch.open();
@@ -209,6 +212,9 @@ fn given(state: &State, ask: &Ask) -> String {
         }
         (RecordKind::IncidentRole, _) => state.who.split('@').next().unwrap_or_default().to_owned(),
         (RecordKind::IncidentEscalate, _) => ask.data["contact"].as_str().unwrap_or_default().to_owned(),
+        (_, line::CALLED) => {
+            state.watch.incidents().get(ask.incident).map(|incident| incident.title.clone()).unwrap_or_default()
+        }
         (_, "impact") => incident.map(|incident| incident.assessment.impact.clone()).unwrap_or_default(),
         (_, "scope") => {
             incident.map(|incident| kept_or(&incident.assessment.scope, || firing(incident))).unwrap_or_default()
@@ -231,7 +237,7 @@ fn firing(incident: &Incident) -> String {
 
 /// The last of what changed before it began, oldest first: what was done since is no cause of it.
 fn changed(state: &State, incident: &Incident) -> String {
-    let began = incident.detected.as_ref().unwrap_or(&incident.declared).at;
+    let began = incident.by_the_clock(incident.detected.as_ref().unwrap_or(&incident.declared).at);
     let back = BEFORE + between(began, state.seen().wall);
     let before = state.store.changes(state.seen(), back).into_iter().filter(|change| change.at <= began);
     let told =
@@ -263,8 +269,29 @@ pub(super) fn typed(state: &mut State, ask: &Ask, text: &str, effects: &mut Effe
         menu::once_more(state, ask, text);
         return true;
     }
+    if ask.key == line::CALLED {
+        return call(state, ask, text, effects);
+    }
     record(state, ask, text, effects);
     true
+}
+
+/// It is called something else from now on; false: it can't be.
+fn call(state: &mut State, ask: &Ask, title: &str, effects: &mut Effects) -> bool {
+    let Some(called) = state.watch.incidents().get(ask.incident).map(|incident| line::called(incident, title)) else {
+        return true;
+    };
+    match called {
+        Ok(data) => {
+            say(state, ask.incident, ask.kind, data, effects);
+            state.toasts.say(state.now, "it is called that from now on: recorded");
+            true
+        }
+        Err(why) => {
+            state.toasts.bad(state.now, why);
+            false
+        }
+    }
 }
 
 /// Records that say why: it has to be a reason.

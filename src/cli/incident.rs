@@ -1,14 +1,16 @@
 //! `quarterdeck incident`: the record of an incident without the screen.
 
+mod tell;
+
+use self::tell::{hand_over, line, list, show};
 use super::runbook::{Desk, at_desk, run_called};
-use super::setup::here;
-use super::{Global, PRINTS, places};
-use crate::clock;
-use crate::domain::incident::{ClosedAs, Duty, Priority, Rules, TITLE};
+use super::{Global, PRINTS};
+use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::{Entry, RecordKind};
-use crate::domain::{IncidentId, json, reason, text};
-use crate::incident::{self, Incident, clocks, handover, json as shape, report};
-use crate::runtime::post_mortem::{self, Known};
+use crate::domain::{IncidentId, reason, text};
+use crate::incident::line::CALLED;
+use crate::incident::{self, Incident};
+use crate::runtime::post_mortem::Known;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -72,6 +74,14 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
+    /// Call it something else: the timeline keeps what it was called before
+    #[command(after_help = RECORDS)]
+    Title {
+        /// What others call it now
+        title: String,
+        #[command(flatten)]
+        which: Which,
+    },
     /// Write down impact, scope and what had changed; what is not given stays
     #[command(after_help = RECORDS)]
     Assess(Assess),
@@ -91,7 +101,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Take back what was said: an acknowledgement, a role, a note, an update, a call, a mitigation. It stays in the record, and says so
+    /// Take back what was said: an acknowledgement, a role, a note, a new title, an update, a call, a mitigation. It stays in the record, and says so
     #[command(after_help = RECORDS)]
     TakeBack {
         /// What `show` names: record 7f3a21/12, or 7f3a21/12 alone
@@ -202,6 +212,9 @@ pub struct Report {
     /// What people did there, in place of their names
     #[arg(long)]
     roles: bool,
+    /// As JSON: with its text, or with the parts of the file that somebody has changed
+    #[arg(long, conflicts_with = "roles")]
+    json: bool,
     #[command(flatten)]
     which: Which,
 }
@@ -271,6 +284,7 @@ impl Command {
             Self::Severity { priority, reason, which } => {
                 said(which, RecordKind::IncidentSeverity, json!({ "priority": priority, "reason": reason }))
             }
+            Self::Title { title, which } => said(which, RecordKind::IncidentNote, json!({ CALLED: title })),
             Self::Assess(Assess { impact, scope, changed, id }) => {
                 let given = [("impact", impact), ("scope", scope), ("changed", changed)];
                 let data = given.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text?))));
@@ -295,6 +309,9 @@ impl Said {
         let incident = known.incidents.find(self.which.as_deref())?;
         let data = match self.kind {
             RecordKind::IncidentSeverity => with(self.data, "before", json!(incident.priority)),
+            RecordKind::IncidentNote if self.data[CALLED].is_string() => {
+                incident::line::called(incident, self.data[CALLED].as_str().unwrap_or_default())?
+            }
             _ => self.data,
         };
         refuse(incident, self.kind, &data)?;
@@ -431,10 +448,7 @@ async fn close(desk: &Desk, text: Option<String>, how: &[String], which: Which) 
 }
 
 async fn declare(desk: &Desk, title: &str, priority: Priority, another: bool) -> Result<(), String> {
-    let title = title.trim();
-    if title.is_empty() || title.chars().count() > TITLE {
-        return Err(format!("an incident needs a title of 1 to {TITLE} letters: what others call it"));
-    }
+    let title = incident::line::as_title(title)?;
     let before = all_known(desk).await?;
     if let Some(same) = before.incidents.same(title, None).filter(|_| !another) {
         let (line, name) = (line(same, &before.rules), same.short());
@@ -443,7 +457,8 @@ async fn declare(desk: &Desk, title: &str, priority: Priority, another: bool) ->
         ));
     }
     let id = IncidentId(Uuid::now_v7());
-    append(desk, id, RecordKind::IncidentDeclare, json!({ "title": title, "priority": priority })).await?;
+    let data = with(before.rules.declaration(priority), "title", json!(title));
+    append(desk, id, RecordKind::IncidentDeclare, data).await?;
     let known = all_known(desk).await?;
     let incident = known.incidents.get(id).ok_or("it was recorded, and can't be read")?;
     println!("{}", line(incident, &known.rules));
@@ -466,77 +481,4 @@ async fn call(desk: &Desk, level: Option<usize>, which: Which) -> Result<(), Str
         level.ok_or_else(|| format!("there is no level {number}: the config names {of} in [[incident.escalation]]"))?;
     let data = json!({ "level": number, "role": level.role, "contact": level.contact });
     Said { which: Some(incident.id.to_string()), kind: RecordKind::IncidentEscalate, data }.tell(desk).await
-}
-
-/// `3a21ab  P1 Players can't log in: acknowledged; update in 12:04, call L2 (senior SRE) in 4:00`.
-fn line(incident: &Incident, rules: &Rules) -> String {
-    let now = incident.now(&here(), clock::now());
-    let due = clocks::running(incident, rules, now).into_iter().map(|clock| {
-        let whom = clock.whom().map(|whom| format!(" ({whom})")).unwrap_or_default();
-        let when = if clock.is_late() { clock.figure() } else { format!("in {}", clock.figure()) };
-        format!("{}{whom} {when}", clock.word())
-    });
-    let due: Vec<String> = due.collect();
-    let due = if due.is_empty() { String::new() } else { format!("; {}", due.join(", ")) };
-    let (name, priority, word) = (incident.short(), incident.priority.word(), incident.standing());
-    text::clean(&format!("{name}  {priority} {}: {word}{due}", incident.title)).into_owned()
-}
-
-fn list(known: &Known, as_json: bool) {
-    if as_json {
-        let all = known.incidents.iter().map(|one| shape::summary(one, &known.rules, one.now(&here(), clock::now())));
-        return println!("{}", json::line(&Value::Array(all.collect())));
-    }
-    if known.incidents.iter().len() == 0 {
-        println!("no incident was ever declared here");
-    }
-    for incident in known.incidents.iter() {
-        println!("{}", line(incident, &known.rules));
-    }
-}
-
-fn show(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
-    let incident = known.incidents.find(which.id.as_deref())?;
-    if as_json {
-        let value = shape::whole(incident, &known.rules, incident.now(&here(), clock::now()));
-        println!("{}", json::line(&value));
-        return Ok(());
-    }
-    println!("{}\n", line(incident, &known.rules));
-    for line in &incident.lines {
-        println!("{}  {}  ({})", report::time(line.at), report::sentence(line), line.link);
-    }
-    Ok(())
-}
-
-fn hand_over(known: &Known, which: &Which, as_json: bool) -> Result<(), String> {
-    let incident = known.incidents.find(which.id.as_deref())?;
-    let now = incident.now(&here(), clock::now());
-    let told = handover::write(incident, &known.runs, &known.rules, now);
-    if as_json {
-        let value = with(shape::summary(incident, &known.rules, now), "text", json!(told));
-        println!("{}", json::line(&value));
-    } else {
-        print!("{told}");
-    }
-    Ok(())
-}
-
-impl Report {
-    async fn write(self, desk: &Desk) -> Result<(), String> {
-        let known = all_known(desk).await?;
-        let incident = known.incidents.find(self.which.id.as_deref())?;
-        let style = report::Style { roles: self.roles };
-        let Some(output) = &self.output else {
-            print!("{}", report::write(incident, &known.runs, &known.rules, style));
-            return Ok(());
-        };
-        let file = output.first().cloned().map_or_else(|| post_mortem::place(&places::state()?, incident), Ok)?;
-        let written = post_mortem::write(&*desk.exec.journal, &known, incident, &file, style).await?;
-        for part in &written.kept {
-            eprintln!("{part}");
-        }
-        println!("{}", written.told());
-        Ok(())
-    }
 }

@@ -2,9 +2,10 @@
 
 use super::id::IncidentId;
 use super::severity::Severity;
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Letters of an incident's title at most: it stands in one line everywhere.
@@ -170,6 +171,90 @@ pub struct Response {
     pub update: Option<Duration>,
 }
 
+/// By when something is due: what the config says at the declaration stays agreed for that incident, whatever it says later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// By [`Priority::index`].
+    pub response: [Response; 4],
+    /// From the resolution until the post-mortem is due.
+    pub report: Duration,
+}
+
+impl Agreed {
+    /// What is agreed for this priority.
+    pub const fn of(&self, priority: Priority) -> Response {
+        self.response[priority.index()]
+    }
+
+    /// As the record of a declaration has it, by the config's names.
+    pub fn write(&self) -> Value {
+        let minutes = |time: Duration| time.as_secs() / 60;
+        let respond = self.response.map(|rule| minutes(rule.respond));
+        let update = self.response.map(|rule| rule.update.map_or(0, minutes));
+        json!({ "respond_minutes": respond, "update_minutes": update, "report_hours": minutes(self.report) / 60 })
+    }
+
+    /// From the record of a declaration; `None`: it was made before that was recorded, or says nothing that can be agreed.
+    pub fn read(data: &Value) -> Option<Self> {
+        let table = &data["agreed"];
+        let each = |key: &str| serde_json::from_value::<[u32; 4]>(table[key].clone()).ok();
+        let report_hours = u32::try_from(table["report_hours"].as_u64()?).ok()?;
+        Self::of_figures(each("respond_minutes")?, each("update_minutes")?, report_hours).ok()
+    }
+
+    fn of_figures(respond: [u32; 4], update: [u32; 4], report_hours: u32) -> Result<Self, String> {
+        if let Some(at) = respond.iter().position(|minutes| *minutes == 0) {
+            return Err(format!("respond_minutes of P{at} is 0: nobody answers at once, write 1 or more"));
+        }
+        let mut response = [Response { respond: Duration::ZERO, update: None }; 4];
+        for (rule, (respond, update)) in response.iter_mut().zip(respond.into_iter().zip(update)) {
+            *rule = Response { respond: minutes(respond), update: (update > 0).then(|| minutes(update)) };
+        }
+        Ok(Self { response, report: minutes(60) * report_hours })
+    }
+}
+
+/// How fast time goes by for an incident: once, but in a rehearsal. Kept in thousandths, so that the same record makes the same times everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed(u32);
+
+impl Speed {
+    /// As the record of a declaration has it; `None`: as on every other day.
+    pub fn write(self) -> Option<Value> {
+        (self != Self::default()).then(|| json!(f64::from(self.0) / 1000.0))
+    }
+
+    /// From the record of a declaration.
+    pub fn read(data: &Value) -> Self {
+        data["speed"].as_f64().and_then(|speed| Self::try_from(speed).ok()).unwrap_or_default()
+    }
+
+    /// How long that is for the incident.
+    pub fn stretch(self, time: SignedDuration) -> SignedDuration {
+        SignedDuration::from_nanos_i128(time.as_nanos() * i128::from(self.0) / 1000)
+    }
+
+    /// How long what is that long for the incident is by a clock.
+    pub fn shrink(self, time: SignedDuration) -> SignedDuration {
+        SignedDuration::from_nanos_i128(time.as_nanos() * 1000 / i128::from(self.0))
+    }
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self(1000)
+    }
+}
+
+impl TryFrom<f64> for Speed {
+    type Error = String;
+
+    fn try_from(speed: f64) -> Result<Self, String> {
+        let fits = (0.1..=600.0).contains(&speed);
+        fits.then(|| Self((speed * 1000.0).round() as u32)).ok_or_else(|| format!("speed is {speed}: write 0.1 to 600"))
+    }
+}
+
 /// Who is called when an incident goes on for so long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Level {
@@ -185,22 +270,26 @@ pub struct Level {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RulesTable")]
 pub struct Rules {
-    /// By [`Priority::index`].
-    pub response: [Response; 4],
+    /// By when something is due.
+    pub agreed: Agreed,
     /// First to last.
     pub escalation: Vec<Level>,
-    /// From the resolution until the post-mortem is due.
-    pub report: Duration,
     /// Where those who mend it talk; empty: nobody has written it down.
     pub channel: String,
     /// Ids of the runbooks that tell others how it stands: one that ended well is a status update.
     pub updates: Vec<String>,
+    /// How fast time goes by for an incident that is declared.
+    pub speed: Speed,
 }
 
 impl Rules {
-    /// What is agreed for this priority.
-    pub const fn of(&self, priority: Priority) -> Response {
-        self.response[priority.index()]
+    /// The record of a declaration, but for its title: with what is agreed, so that it tells the same when the config says something else.
+    pub fn declaration(&self, priority: Priority) -> Value {
+        let mut data = json!({ "priority": priority, "agreed": self.agreed.write() });
+        if let Some(speed) = self.speed.write() {
+            data["speed"] = speed;
+        }
+        data
     }
 }
 
@@ -218,6 +307,8 @@ pub struct RulesTable {
     channel: String,
     /// Ids of runbooks that tell others how it stands: one that ends well counts as a status update.
     updates: Vec<String>,
+    /// Minutes that go by for an incident in one of the clock: 1, but in a rehearsal that goes faster.
+    speed: f64,
     /// Who is called when it goes on, first to last.
     escalation: Vec<LevelTable>,
 }
@@ -247,6 +338,7 @@ impl Default for RulesTable {
             report_hours: 48,
             channel: String::new(),
             updates: ["status-open", "status-update", "status-resolve"].map(str::to_owned).to_vec(),
+            speed: 1.0,
             escalation: vec![
                 level(15, "on-call engineer"),
                 level(30, "senior SRE"),
@@ -265,27 +357,20 @@ impl TryFrom<RulesTable> for Rules {
     type Error = String;
 
     fn try_from(table: RulesTable) -> Result<Self, String> {
-        if let Some(at) = table.respond_minutes.iter().position(|minutes| *minutes == 0) {
-            return Err(format!("respond_minutes of P{at} is 0: nobody answers at once, write 1 or more"));
-        }
+        let agreed = Agreed::of_figures(table.respond_minutes, table.update_minutes, table.report_hours)?;
         let levels = &table.escalation;
         if let Some(pair) = levels.windows(2).find(|pair| pair[0].after_minutes >= pair[1].after_minutes) {
             let (one, next) = (&pair[0].role, &pair[1].role);
             return Err(format!("{next:?} is called no later than {one:?}: name who is called first first"));
         }
-        let respond = table.respond_minutes.iter().zip(table.update_minutes);
-        let mut response = [Response { respond: Duration::ZERO, update: None }; 4];
-        for (rule, (respond, update)) in response.iter_mut().zip(respond) {
-            *rule = Response { respond: minutes(*respond), update: (update > 0).then(|| minutes(update)) };
-        }
         let level =
             |level: LevelTable| Level { after: minutes(level.after_minutes), role: level.role, contact: level.contact };
         Ok(Self {
-            response,
+            agreed,
             escalation: table.escalation.into_iter().map(level).collect(),
-            report: minutes(table.report_hours * 60),
             channel: table.channel,
             updates: table.updates,
+            speed: Speed::try_from(table.speed)?,
         })
     }
 }
@@ -330,10 +415,31 @@ mod tests {
     #[test]
     fn the_worse_it_is_the_sooner_somebody_answers() {
         let rules = Rules::default();
-        let respond = Priority::ALL.map(|priority| rules.of(priority).respond.as_secs() / 60);
+        let respond = Priority::ALL.map(|priority| rules.agreed.of(priority).respond.as_secs() / 60);
         assert_eq!(respond, [15, 60, 240, 1440]);
         assert!(rules.escalation.is_sorted_by_key(|level| level.after));
-        assert_eq!((rules.of(Priority::P0).update, rules.of(Priority::P3).update), (Some(minutes(30)), None));
+        let update = |priority| rules.agreed.of(priority).update;
+        assert_eq!((update(Priority::P0), update(Priority::P3)), (Some(minutes(30)), None));
+    }
+
+    #[test]
+    fn what_is_agreed_is_read_back_from_a_declaration() {
+        let own = "respond_minutes = [5, 6, 7, 8]\nupdate_minutes = [0, 1, 2, 3]\nreport_hours = 24\nspeed = 2.5";
+        let rules = toml::from_str::<Rules>(own).unwrap();
+        let data = rules.declaration(Priority::P2);
+        assert_eq!((Agreed::read(&data), Speed::read(&data)), (Some(rules.agreed), rules.speed));
+        assert_eq!(data["speed"], 2.5);
+        let plain = Rules::default().declaration(Priority::P2);
+        assert_eq!((plain.get("speed"), Speed::read(&plain)), (None, Speed::default()));
+        for (key, value) in
+            [("respond_minutes", json!([0, 1, 1, 1])), ("report_hours", json!(-1)), ("update_minutes", json!("often"))]
+        {
+            let mut data = data.clone();
+            data["agreed"][key] = value;
+            assert_eq!(Agreed::read(&data), None, "{key}: nobody can have agreed to that");
+        }
+        let (long, short) = (SignedDuration::from_secs(25), SignedDuration::from_secs(10));
+        assert_eq!((rules.speed.stretch(short), rules.speed.shrink(long)), (long, short));
     }
 
     #[test]
@@ -341,8 +447,9 @@ mod tests {
         let read = |text: &str| toml::from_str::<Rules>(text).map_err(|error| error.message().to_owned());
         assert_eq!(read(""), Ok(Rules::default()));
         let own = read("respond_minutes = [5, 60, 240, 1440]\nescalation = [{ after_minutes = 5, role = \"ops\", contact = \"1\" }]").unwrap();
-        assert_eq!((own.of(Priority::P0).respond, own.escalation[0].contact.as_str()), (minutes(5), "1"));
+        assert_eq!((own.agreed.of(Priority::P0).respond, own.escalation[0].contact.as_str()), (minutes(5), "1"));
         assert!(read("respond_minutes = [0, 1, 1, 1]").unwrap_err().starts_with("respond_minutes of P0 is 0"));
+        assert_eq!(read("speed = 601.0").unwrap_err(), "speed is 601: write 0.1 to 600");
         let levels = "escalation = [{ after_minutes = 5, role = \"a\" }, { after_minutes = 5, role = \"b\" }]";
         assert!(read(levels).unwrap_err().starts_with("\"b\" is called no later than \"a\""));
     }

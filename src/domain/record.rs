@@ -101,7 +101,8 @@ pub enum RecordKind {
     /// The run ended (`data.outcome`: see [`RunOutcome`], `data.reason`; `data.left`: its own changes that can still be taken back, and by what).
     #[serde(rename = "run.finish")]
     RunFinish,
-    /// An incident begins (`data.title`, `data.priority`; `data.alert`: the one it was declared from, with `name`, `fingerprint`, `since`). Its id stands in the
+    /// An incident begins (`data.title`, `data.priority`; `data.agreed`: by when what is due, by the names of `[incident]`; `data.speed`: of a rehearsal that
+    /// goes faster than the clock; `data.alert`: the one it was declared from, with `name`, `fingerprint`, `since`). Its id stands in the
     /// record's `incident`, as in all that belongs to it.
     #[serde(rename = "incident.declare")]
     IncidentDeclare,
@@ -111,7 +112,7 @@ pub enum RecordKind {
     /// Who does what (`data.duty`, `data.name`; empty: nobody any more).
     #[serde(rename = "incident.role")]
     IncidentRole,
-    /// What was seen or said (`data.text`; `data.action`: it is something to be done afterwards).
+    /// What was seen or said (`data.text`; `data.action`: it is something to be done afterwards; `data.called`: the title from then on).
     #[serde(rename = "incident.note")]
     IncidentNote,
     /// It is worse or better than was thought (`data.priority`, `data.before`, `data.reason`).

@@ -90,6 +90,8 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String
         "environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n[runbooks]\nlocal = \"{}\"\nonly_configured = true\n\n",
         servers.iter().find(|one| one.role == Role::Balancer).map_or("", |one| one.name.as_str())
     );
+    // What is due in an incident is due by the production's time, as the score counts it.
+    let _ = write!(text, "[incident]\nspeed = {:?}\n\n", stage.clock.speed);
     let _ = write!(
         text,
         "[prometheus.main]\nurl = \"{}\"\ninterval = \"{each}\"\nrules_interval = \"5s\"\nservers_interval = \"{}\"\n\

@@ -174,7 +174,7 @@ impl Score {
     fn against(&self, at: Option<i64>, none: &str) -> String {
         let Some(at) = at else { return none.to_owned() };
         let Some(severity) = self.severity else { return format!("after {}", clock(at)) };
-        let allowed = i64::try_from(Rules::default().of(severity).respond.as_secs()).unwrap_or(i64::MAX);
+        let allowed = i64::try_from(Rules::default().agreed.of(severity).respond.as_secs()).unwrap_or(i64::MAX);
         let late = if at > allowed { ": too late" } else { "" };
         format!("after {} of {} that {} allows{late}", clock(at), clock(allowed), severity.word())
     }

@@ -91,12 +91,12 @@ fn due(due: Due, from: Timestamp, after: Duration) -> Option<Clock> {
 
 fn respond(incident: &Incident, rules: &Rules) -> Option<Clock> {
     let waits = incident.acknowledged.is_none();
-    waits.then(|| due(Due::Respond, incident.declared.at, rules.of(incident.priority).respond))?
+    waits.then(|| due(Due::Respond, incident.declared.at, incident.agreed(rules).of(incident.priority).respond))?
 }
 
 fn update(incident: &Incident, rules: &Rules) -> Option<Clock> {
     let last = incident.updates.last().map_or(incident.declared.at, |told| told.at);
-    due(Due::Update, last, rules.of(incident.priority).update?)
+    due(Due::Update, last, incident.agreed(rules).of(incident.priority).update?)
 }
 
 /// The lowest level that nobody has called yet, until nobody suffers any more. The first one is whoever answered, once somebody has. What can wait for hours
@@ -112,7 +112,7 @@ fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
 }
 
 fn report(incident: &Incident, rules: &Rules, resolved: &Mark) -> Option<Clock> {
-    incident.owes_report().then(|| due(Due::Report, resolved.at, rules.report))?
+    incident.owes_report().then(|| due(Due::Report, resolved.at, incident.agreed(rules).report))?
 }
 
 /// How long something took, and how long it was allowed to.
@@ -128,5 +128,5 @@ pub struct Took {
 pub fn response(incident: &Incident, rules: &Rules) -> Option<Took> {
     let answered = incident.acknowledged.as_ref()?;
     let took = crate::domain::time::between(incident.declared.at, answered.at);
-    Some(Took { took, within: rules.of(incident.priority).respond })
+    Some(Took { took, within: incident.agreed(rules).of(incident.priority).respond })
 }

@@ -2,9 +2,10 @@
 //!
 //! A record holds its writer's wall clock (which somebody may set) and its monotonic clock, which counts on while the machine sleeps. The first record of an
 //! incident from a machine's boot anchors that boot: from there its records stand where its monotonic clock puts them. Where a team's server has told how
-//! far a machine's clock is behind its own, the anchor is moved by that.
+//! far a machine's clock is behind its own, the anchor is moved by that. In a rehearsal that goes faster than a clock ([`Scale`]) it is the rehearsal's time.
 
 use crate::domain::Now;
+use crate::domain::incident::Speed;
 use crate::domain::record::{Record, RecordKind};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -110,22 +111,77 @@ struct Place {
     ahead: SignedDuration,
 }
 
-/// Where an incident's boots begin on its scale of time.
-#[derive(Clone, Debug, Default)]
-pub struct Anchors(HashMap<String, Timestamp>);
+/// How an incident's time is made of a clock's: it is the same at the declaration, and goes by so fast from there, both ways.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scale {
+    /// The declaration; `None`: the two are the same.
+    from: Option<Timestamp>,
+    speed: Speed,
+}
 
-impl Anchors {
-    /// When a record was written.
-    pub fn correct(&mut self, writers: &Writers, record: &Record) -> Timestamp {
-        let Place { boot, since, ahead } = writers.of(record);
-        let begun = || record.at.checked_add(ahead).and_then(|at| at.checked_sub(since)).unwrap_or(record.at);
-        let begun = *self.0.entry(boot).or_insert_with(begun);
-        begun.checked_add(since).unwrap_or(record.at)
+impl Scale {
+    fn new(from: Timestamp, speed: Speed) -> Self {
+        Self { from: (speed != Speed::default()).then_some(from), speed }
     }
 
-    /// This moment, when there are records of this boot.
-    pub fn now(&self, here: &Here, now: Now) -> Option<Timestamp> {
-        let begun = self.0.get(here.boot.as_ref()?)?;
-        begun.checked_add(here.booted + now.mono).ok()
+    fn moved(self, at: Timestamp, by: impl Fn(Speed, SignedDuration) -> SignedDuration) -> Timestamp {
+        let Some(from) = self.from else { return at };
+        from.checked_add(by(self.speed, at.duration_since(from))).unwrap_or(at)
+    }
+
+    /// What a clock shows, on the incident's scale.
+    pub fn of_the_clock(self, at: Timestamp) -> Timestamp {
+        self.moved(at, Speed::stretch)
+    }
+
+    /// And back.
+    pub fn by_the_clock(self, at: Timestamp) -> Timestamp {
+        self.moved(at, Speed::shrink)
+    }
+
+    /// How long that is for the incident.
+    pub fn length(self, took: Duration) -> Duration {
+        let took = SignedDuration::try_from(took).unwrap_or(SignedDuration::MAX);
+        self.from.map_or(took, |_| self.speed.stretch(took)).unsigned_abs()
+    }
+}
+
+/// Where an incident's boots begin by the clock, and what its own time is to that.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors {
+    boots: HashMap<String, Timestamp>,
+    scale: Scale,
+}
+
+impl Anchors {
+    /// When it was declared; its time goes by so fast from there.
+    pub fn begin(&mut self, writers: &Writers, declaration: &Record, speed: Speed) -> Timestamp {
+        let at = self.correct(writers, declaration);
+        self.scale = Scale::new(at, speed);
+        at
+    }
+
+    /// How its time is made of a clock's.
+    pub const fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// When a record was written. That a post-mortem was anchors nothing: who writes it once more does not move what it tells.
+    pub fn correct(&mut self, writers: &Writers, record: &Record) -> Timestamp {
+        let Place { boot, since, ahead } = writers.of(record);
+        let known = self.boots.get(&boot).copied();
+        let begun = || record.at.checked_add(ahead).and_then(|at| at.checked_sub(since)).unwrap_or(record.at);
+        let begun = known.unwrap_or_else(begun);
+        if record.entry.kind != RecordKind::IncidentReport {
+            self.boots.entry(boot).or_insert(begun);
+        }
+        self.scale.of_the_clock(begun.checked_add(since).unwrap_or(record.at))
+    }
+
+    /// This moment: by the boot when there are records of it, else by the wall clock.
+    pub fn now(&self, here: &Here, now: Now) -> Timestamp {
+        let begun = here.boot.as_ref().and_then(|boot| self.boots.get(boot));
+        let at = begun.and_then(|begun| begun.checked_add(here.booted + now.mono).ok());
+        self.scale.of_the_clock(at.unwrap_or(now.wall))
     }
 }

@@ -1,6 +1,6 @@
 //! A record as a line of an incident's timeline.
 
-use crate::domain::incident::ClosedAs;
+use crate::domain::incident::{ClosedAs, TITLE};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{RunId, Severity, text};
 use jiff::Timestamp;
@@ -74,6 +74,8 @@ pub struct Line {
     pub link: String,
     /// The record's id.
     pub record: Uuid,
+    /// That its post-mortem was written: no part of what a post-mortem tells.
+    pub is_of_the_report: bool,
     /// It is something that can be taken back.
     pub can_be_taken_back: bool,
     /// It was: it says so, and does not count.
@@ -174,6 +176,31 @@ pub fn same(this: &Incident, why: &str) -> Value {
     json!({ "text": text, "same": this.id })
 }
 
+/// Where a note says what the incident is called from then on. It is a note so that an earlier version, which knows nothing of that, tells it too.
+pub const CALLED: &str = "called";
+
+/// The note that calls an incident something else.
+///
+/// # Errors
+/// A sentence, when that can't be a title, or is it already.
+pub fn called(incident: &Incident, title: &str) -> Result<Value, String> {
+    let title = as_title(title)?;
+    if title == incident.title {
+        return Err(format!("{} is called that already", incident.short()));
+    }
+    Ok(json!({ CALLED: title, "text": format!("calls it {title:?} from now on, no more {:?}", incident.title) }))
+}
+
+/// A title as it is recorded.
+///
+/// # Errors
+/// A sentence, when it is none.
+pub fn as_title(text: &str) -> Result<&str, String> {
+    let (text, why) =
+        (text.trim(), || format!("an incident needs a title of 1 to {TITLE} letters: what others call it"));
+    if text.is_empty() || text.chars().count() > TITLE { Err(why()) } else { Ok(text) }
+}
+
 /// What takes back what a line says, and why.
 ///
 /// # Errors
@@ -238,6 +265,7 @@ impl Line {
             },
             link: link(record),
             record: record.id,
+            is_of_the_report: record.entry.kind == RecordKind::IncidentReport,
             can_be_taken_back: can_be_taken_back(record.entry.kind),
             taken_back: false,
         })
@@ -268,6 +296,7 @@ fn own(record: &Record) -> Option<Said> {
         RecordKind::IncidentAcknowledge => Said::new(Kind::Incident, told("acknowledged", "text")),
         RecordKind::IncidentRole => Said::new(Kind::Incident, duty(data, &record.actor.name)),
         RecordKind::IncidentNote if data["action"] == true => Said::new(Kind::Note, told("to do afterwards", "text")),
+        RecordKind::IncidentNote if data[CALLED].is_string() => Said::new(Kind::Incident, said("text")),
         RecordKind::IncidentNote => Said::new(Kind::Note, said("text")),
         RecordKind::IncidentSeverity => {
             let (before, priority) = (said("before"), said("priority"));

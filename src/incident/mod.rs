@@ -8,6 +8,7 @@ pub mod edits;
 pub mod handover;
 pub mod json;
 pub mod line;
+mod marks;
 pub mod merge;
 pub mod report;
 pub mod said;
@@ -15,19 +16,21 @@ pub mod said;
 mod tests;
 pub mod watch;
 
+pub use marks::{Assessment, Document, Ended, Judged, Mark};
 pub use watch::Watch;
 
 use self::corrected::{Anchors, Here, Writers};
 use self::line::{Kind, Line, Titles};
+use self::marks::{detected, keep_first, mark, said};
 use self::said::Said;
 use crate::domain::id::is_called;
-use crate::domain::incident::{ClosedAs, Duty, Priority};
+use crate::domain::incident::{Agreed, ClosedAs, Duty, Priority, Rules, Speed};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{IncidentId, Now, RunId};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use uuid::Uuid;
+use std::time::Duration;
 
 /// So many of the newest records that belong to incidents are read at most: some hundred incidents.
 pub const READ: u32 = 50_000;
@@ -43,74 +46,21 @@ pub struct Incidents {
     revision: u64,
 }
 
-/// Something that happened once: when, by whom, and where that is recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// When, by the corrected time of its incident.
-    pub at: Timestamp,
-    /// Who: a login name.
-    pub by: String,
-    /// What was said of it; may be empty.
-    pub text: String,
-    /// Where it is recorded: `record 7f3a21/12`.
-    pub link: String,
-    /// The record's id.
-    pub record: Uuid,
-}
-
-/// It had ended, and was opened again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Nobody suffered any more, then.
-    pub mitigated: Option<Mark>,
-    /// It was over.
-    pub resolved: Mark,
-    /// It was not; the text says why.
-    pub reopened: Mark,
-}
-
-/// It was thought to be worse or better.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// From then on.
-    pub priority: Priority,
-    /// When, by whom, and why.
-    pub mark: Mark,
-}
-
-/// Where its post-mortem was last written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
-    /// The machine.
-    pub host: String,
-    /// The file there.
-    pub file: String,
-    /// So many places in it were left to fill in; `None`: a record that only says that some were.
-    pub left: Option<u64>,
-}
-
-/// What is known of impact, scope and cause, as somebody wrote it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assessment {
-    /// Who suffers, and from what.
-    pub impact: String,
-    /// One server or all, one feature or the whole.
-    pub scope: String,
-    /// What changed before it began.
-    pub changed: String,
-}
-
 /// One incident.
 #[derive(Clone, Debug)]
 pub struct Incident {
     /// Id.
     pub id: IncidentId,
-    /// What it is called.
+    /// What it is called now.
     pub title: String,
+    /// What it was called when it was declared.
+    pub declared_title: String,
     /// How bad it is thought to be now.
     pub priority: Priority,
     /// How bad it was thought to be at first.
     pub declared_as: Priority,
+    /// By when something is due in it, as was agreed when it was declared; `None`: that was not recorded then.
+    agreed: Option<Agreed>,
     /// Its environment's name.
     pub env: String,
     /// When it was declared, and by whom.
@@ -196,6 +146,21 @@ impl Incident {
         self.resolved.is_some() && self.reported.is_none() && self.closed_as.is_none()
     }
 
+    /// By when something is due in it: as was agreed when it was declared, else as is now.
+    pub fn agreed<'a>(&'a self, rules: &'a Rules) -> &'a Agreed {
+        self.agreed.as_ref().unwrap_or(&rules.agreed)
+    }
+
+    /// A moment of it by the clock of who looks: the same, but in a rehearsal that goes faster.
+    pub fn by_the_clock(&self, at: Timestamp) -> Timestamp {
+        self.anchors.scale().by_the_clock(at)
+    }
+
+    /// How long something took that took so long by a clock.
+    pub fn length(&self, took: Duration) -> Duration {
+        self.anchors.scale().length(took)
+    }
+
     /// The alert that it was declared from, by its fingerprint.
     fn is_of_alert(&self, fingerprint: &str) -> bool {
         self.detected.as_ref().is_some_and(|mark| mark.text == fingerprint)
@@ -220,20 +185,25 @@ impl Incident {
     /// it. Never before its newest record.
     pub fn now(&self, here: &Here, now: Now) -> Timestamp {
         let latest = self.lines.last().map_or(self.declared.at, |line| line.at);
-        self.anchors.now(here, now).unwrap_or(now.wall).max(latest)
+        self.anchors.now(here, now).max(latest)
     }
 
-    fn begin(record: &Record, id: IncidentId, at: Timestamp, anchors: Anchors) -> Self {
+    fn begin(record: &Record, id: IncidentId, writers: &Writers) -> Self {
         let data = &record.entry.data;
         let priority = priority(data, "priority").unwrap_or(Priority::P3);
+        let mut anchors = Anchors::default();
+        let at = anchors.begin(writers, record, Speed::read(data));
+        let detected = detected(record).map(|mark| Mark { at: anchors.scale().of_the_clock(mark.at), ..mark });
         Self {
             id,
             title: said(data, "title"),
+            declared_title: said(data, "title"),
             priority,
             declared_as: priority,
+            agreed: Agreed::read(data),
             env: record.entry.env.clone(),
             declared: mark(record, at, String::new()),
-            detected: detected(record),
+            detected,
             acknowledged: None,
             first_change: None,
             mitigated: None,
@@ -267,6 +237,9 @@ impl Incident {
             RecordKind::IncidentRole => self.give(data, told("name")),
             RecordKind::IncidentNote if data["action"] == true => {
                 said::put(&mut self.said.actions, told("text"), |mark| mark.at);
+            }
+            RecordKind::IncidentNote if data[line::CALLED].is_string() => {
+                said::put(&mut self.said.titles, told(line::CALLED), |mark| mark.at);
             }
             RecordKind::IncidentSeverity => self.judge(data, told("reason")),
             RecordKind::IncidentAssess => self.assess(data),
@@ -339,7 +312,8 @@ impl Incident {
         if self.is_taken_back(line.record) {
             line.take_back_if(line.record);
         }
-        if !line.by.is_empty() && !self.people.contains(&line.by) {
+        // Who writes the post-mortem is no part of what it tells.
+        if !line.by.is_empty() && !line.is_of_the_report && !self.people.contains(&line.by) {
             self.people.push(line.by.clone());
         }
         let place = self.lines.partition_point(|other| other.at <= line.at);
@@ -391,9 +365,7 @@ impl Incidents {
         let place = match self.list.iter().position(|incident| incident.id == id) {
             Some(place) => place,
             None if record.entry.kind == RecordKind::IncidentDeclare => {
-                let mut anchors = Anchors::default();
-                let at = anchors.correct(&self.writers, record);
-                self.list.push(Incident::begin(record, id, at, anchors));
+                self.list.push(Incident::begin(record, id, &self.writers));
                 self.list.len() - 1
             }
             None => return,
@@ -403,7 +375,9 @@ impl Incidents {
             return;
         }
         let at = incident.anchors.correct(&self.writers, record);
-        incident.skews.extend(self.writers.skew(record));
+        if record.entry.kind != RecordKind::IncidentReport {
+            incident.skews.extend(self.writers.skew(record));
+        }
         incident.take(record, at);
         if let Some(line) = Line::of(record, at, &self.titles) {
             if line.kind == Kind::Run && line.ended_well {
@@ -505,29 +479,6 @@ fn names(incidents: &[&Incident]) -> String {
     newest.map(|incident| format!("{} ({})", incident.short(), incident.title)).collect::<Vec<_>>().join(", ")
 }
 
-/// By the time at which it was, whenever it came here.
-fn keep_first(kept: &mut Option<Mark>, mark: Mark) {
-    if kept.as_ref().is_none_or(|kept| mark.at < kept.at) {
-        *kept = Some(mark);
-    }
-}
-
-fn said(data: &Value, key: &str) -> String {
-    data[key].as_str().unwrap_or_default().to_owned()
-}
-
 fn priority(data: &Value, key: &str) -> Option<Priority> {
     data[key].as_str().and_then(Priority::parse)
-}
-
-fn mark(record: &Record, at: Timestamp, text: String) -> Mark {
-    Mark { at, by: record.actor.name.clone(), text, link: line::link(record), record: record.id }
-}
-
-/// When the alert began that it was declared from, by the clock of who judges the rule.
-fn detected(record: &Record) -> Option<Mark> {
-    let alert = &record.entry.data["alert"];
-    let at = alert["since"].as_str()?.parse().ok()?;
-    let (by, text) = (said(alert, "name"), said(alert, "fingerprint"));
-    Some(Mark { at, by, text, link: line::link(record), record: record.id })
 }

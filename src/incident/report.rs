@@ -27,7 +27,7 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> S
     // Names go before the marks are made: these tell what was written.
     let told = |text: String| if style.roles { without_names(&text, incident) } else { text };
     let part = |name: &str, text: String| part(name, &told(text));
-    let mut out = told(format!("# Post-mortem: {}\n\n{}\n", md(&incident.title), mark(incident.id)));
+    let mut out = format!("{}\n\n{}\n", heading(&incident.title, incident, style), mark(incident.id));
     out.push_str(&part("facts", report.facts()));
     out.push_str("\n## Summary\n\n_Two or three sentences: what broke, who noticed, what mended it._\n");
     out.push_str("\n## Impact\n\n");
@@ -43,6 +43,19 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, style: Style) -> S
     out.push_str("\n## What went well, what did not, where we were lucky\n\n_…_\n\n## Action items\n\n");
     out.push_str(&part("actions", report.actions()));
     out
+}
+
+fn heading(title: &str, incident: &Incident, style: Style) -> String {
+    let text = format!("# Post-mortem: {}", md(title));
+    if style.roles { without_names(&text, incident) } else { text }
+}
+
+/// The document under the title that the incident has now. A heading that is none of those that it ever had was written by hand, and stays.
+pub fn titled(document: String, incident: &Incident, style: Style) -> String {
+    let (first, rest) = document.split_once('\n').unwrap_or((&document, ""));
+    let was =
+        |title: &str| [false, true].iter().any(|roles| heading(title, incident, Style { roles: *roles }) == first);
+    if incident.titles().any(was) { format!("{}\n{rest}", heading(&incident.title, incident, style)) } else { document }
 }
 
 /// Says of which incident a document is.
@@ -120,7 +133,7 @@ impl Report<'_> {
         if let Some(closed) = incident.closed_as {
             row("Post-mortem due", &format!("none is owed: it was {}", closed.told()), "");
         } else if let Some(resolved) = &incident.resolved
-            && let Ok(due) = resolved.at.checked_add(self.rules.report)
+            && let Ok(due) = resolved.at.checked_add(incident.agreed(self.rules).report)
         {
             row("Post-mortem due", &time(due), "");
         }
@@ -195,7 +208,10 @@ impl Report<'_> {
 
     fn response(&self) -> String {
         match clocks::response(self.incident, self.rules) {
-            None => format!("nobody acknowledged it; within {}", words(self.rules.of(self.incident.priority).respond)),
+            None => {
+                let agreed = self.incident.agreed(self.rules).of(self.incident.priority);
+                format!("nobody acknowledged it; within {}", words(agreed.respond))
+            }
             Some(took) if took.took <= took.within => {
                 format!("in {}, within {}", words(took.took), words(took.within))
             }
@@ -252,7 +268,7 @@ impl Report<'_> {
         if let Some(detected) = &self.incident.detected {
             let _ = writeln!(out, "| {} | {} began | {} |", time(detected.at), md(&detected.by), md(&detected.link));
         }
-        for line in &self.incident.lines {
+        for line in self.incident.lines.iter().filter(|line| !line.is_of_the_report) {
             let _ = writeln!(out, "| {} | {} | {} |", time(line.at), md(&sentence(line)), md(&line.link));
         }
         for skew in &self.incident.skews {
@@ -315,7 +331,7 @@ impl Report<'_> {
     fn slowest_by_hand(&self) -> Option<(&RunView, &StepView, Duration)> {
         let by_hand = self.runs.iter().flat_map(|run| {
             let steps = run.steps.iter().enumerate().filter(|(_, step)| step.by_hand && step.state == StepState::Ok);
-            steps.filter_map(|(at, step)| Some((*run, step, run.took(at, run.last)?)))
+            steps.filter_map(|(at, step)| Some((*run, step, self.incident.length(run.took(at, run.last)?))))
         });
         by_hand.max_by_key(|(_, _, took)| *took)
     }

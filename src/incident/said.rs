@@ -16,6 +16,8 @@ pub(super) struct Said {
     pub(super) updates: Vec<Mark>,
     pub(super) actions: Vec<Mark>,
     pub(super) mitigated: Vec<Mark>,
+    /// What it was called, once that was changed.
+    pub(super) titles: Vec<Mark>,
     taken_back: BTreeSet<Uuid>,
 }
 
@@ -75,6 +77,12 @@ impl Incident {
         }
     }
 
+    /// All that it was ever called.
+    pub fn titles(&self) -> impl Iterator<Item = &str> {
+        let later = self.said.titles.iter().map(|mark| mark.text.as_str());
+        std::iter::once(self.declared_title.as_str()).chain(later)
+    }
+
     /// It was taken back before it came here.
     pub(super) fn is_taken_back(&self, record: Uuid) -> bool {
         self.said.taken_back.contains(&record)
@@ -88,5 +96,7 @@ impl Incident {
         self.actions = said.counting(&said.actions).cloned().collect();
         (self.called, self.duties) = (said.called(), said.duties());
         self.mitigated = said.counting(&said.mitigated).next_back().cloned().or_else(|| self.resolved.clone());
+        let title = said.counting(&said.titles).next_back().map(|mark| mark.text.as_str());
+        title.unwrap_or(&self.declared_title).clone_into(&mut self.title);
     }
 }

@@ -124,11 +124,15 @@ impl Watch {
         shown.or_else(|| self.open()).or_else(|| self.unwritten().next())
     }
 
-    /// The one that is shown: that is over and was chosen, attended to, was attended to last, else the newest.
+    /// The one that is shown: that is over and was chosen, attended to, was attended to last, else the newest that owes a post-mortem, else the newest. One
+    /// that was closed as none of its own is shown when there is nothing else to see to: the one that ended here, as long as no post-mortem is due.
     pub fn shown(&self) -> Option<&Incident> {
         let last = || self.last.and_then(|id| self.incidents.get(id));
+        let is_real = |incident: &&Incident| incident.closed_as.is_none();
         let back = last().filter(|incident| self.back && !incident.is_open());
-        back.or_else(|| self.open()).or_else(last).or_else(|| self.incidents.iter().next_back())
+        let attended = || self.open().or_else(|| last().filter(is_real));
+        let newest = || self.incidents.iter().rev().find(is_real).or_else(|| self.incidents.iter().next_back());
+        back.or_else(attended).or_else(|| self.unwritten().next()).or_else(last).or_else(newest)
     }
 
     /// Those that are over and whose post-mortem is due, the newest first.

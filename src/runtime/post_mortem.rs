@@ -92,6 +92,7 @@ pub async fn write(
     let file = std::path::absolute(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let fresh = report::write(incident, &known.runs, &known.rules, style);
     let (document, kept) = renewed(&file, &fresh, incident.id)?;
+    let document = report::titled(document, incident, style);
     replace(&file, &document)?;
     let left = report::unfinished(&document);
     let digest: String = Sha256::digest(&document).iter().map(|byte| format!("{byte:02x}")).collect();

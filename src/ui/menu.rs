@@ -42,6 +42,12 @@ pub fn draw_name(state: &State, name: &NameDialog, area: Rect, buf: &mut Buffer)
                 super::overlay::wrap_into(&mut lines, severity.into(), &text, dialog::text_width(area), 2);
             }
             super::overlay::wrap_into(&mut lines, Role::Text, ask.question, dialog::text_width(area), 0);
+            if name.field.is_selected() {
+                lines.push((
+                    Role::Muted,
+                    "What you type replaces what stands there; End keeps it, to be edited.".to_owned(),
+                ));
+            }
             let title = format!("{}  (Enter records it, Esc leaves)", ask.title);
             return draw_typed(state, name, (&title, &lines), area, buf);
         }

@@ -34,6 +34,11 @@ impl Field {
         Self { replaces: true, ..Self::with(text) }
     }
 
+    /// What is typed next takes the place of what it holds.
+    pub const fn is_selected(&self) -> bool {
+        self.replaces && !self.text.is_empty()
+    }
+
     /// What it holds.
     pub fn text(&self) -> &str {
         &self.text
@@ -240,8 +245,12 @@ mod tests {
     #[test]
     fn what_is_typed_first_replaces_a_selected_text_and_moving_keeps_it() {
         let mut field = Field::replacing("old");
+        assert!(field.is_selected() && !Field::replacing("").is_selected());
         typed(&mut field, "n e w");
-        assert_eq!(field.text(), "new");
+        assert_eq!((field.text(), field.is_selected()), ("new", false));
+        let mut field = Field::replacing("old");
+        typed(&mut field, "end e r");
+        assert_eq!((field.text(), field.is_selected()), ("older", false));
         let mut field = Field::replacing("old");
         typed(&mut field, "left x");
         assert_eq!(field.text(), "olxd");

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// What a drill is begun with here: the same production each time, some times faster than in life.
 const ARGUMENTS: [&str; 6] = ["drill", "service-down", "--seed", "1", "--speed", "4"];
@@ -350,11 +351,25 @@ fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     poll(LONG, || snapshot().contains("HighErrorRate").then_some(())).unwrap();
+    let incident = |arguments: &[&str]| {
+        let output = desk.run(&[&["--config", &config, "incident"][..], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        (Instant::now(), output.stdout)
+    };
+    let begun = (Instant::now(), incident(&["declare", "v2.5.1 answers with errors", "-p", "P1"]).0);
     let (code, said) = run(&desk, &config, "rollback-quick", &["server=game-2"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("which is v2.5.0"), "{said}");
     // Who raised the alarm takes it back.
     poll(LONG, || (!snapshot().contains("HighErrorRate")).then_some(())).unwrap();
+    // The incident has the production's time: ten of its seconds in one of ours.
+    let looked = Instant::now();
+    let (ended, list) = incident(&["list", "--json"]);
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    let clock = list[0]["clocks"].as_array().unwrap().iter().find(|clock| clock["what"] == "respond");
+    let passed = 3600 - clock.unwrap()["left_seconds"].as_i64().unwrap();
+    let ten = |time: Duration| i64::try_from(time.as_millis() / 100).unwrap();
+    assert!((ten(looked - begun.1)..=ten(ended - begun.0) + 1).contains(&passed), "{passed}: {list}");
 }
 
 #[test]

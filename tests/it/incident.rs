@@ -75,6 +75,9 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     let noted = home.run_under(&piped, &["incident", "note", "-"]);
     assert!(noted.status.success() && ok(&home, &["incident", "show"]).contains(": the disk is full"), "{noted:?}");
     ok(&home, &["incident", "note", "--action", "alert on the disk"]);
+    let said = ok(&home, &["incident", "title", "Nobody can log in"]);
+    assert!(said.contains("P1 Nobody can log in: acknowledged"), "{said}");
+    refused(&home, &["incident", "title", " Nobody can log in"], "is called that already");
     ok(&home, &["incident", "severity", "P0", "all servers are down"]);
     ok(&home, &["incident", "assess", "--impact", "nobody plays", "--changed", "v2.5.1 at 02:50"]);
     ok(&home, &["incident", "update", "we are on it"]);
@@ -115,8 +118,8 @@ fn an_incident_is_kept_from_its_declaration_to_its_post_mortem_by_the_command_li
     assert_eq!(
         kinds,
         [
-            "incident", "incident", "incident", "incident", "incident", "note", "note", "incident", "note", "update",
-            "incident", "incident", "incident"
+            "incident", "incident", "incident", "incident", "incident", "note", "note", "incident", "incident", "note",
+            "update", "incident", "incident", "incident"
         ]
     );
     assert!(String::from_utf8_lossy(&home.run(&["journal", "verify"]).stdout).contains("every chain is intact"));
@@ -159,6 +162,12 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
     // Without a name it is the same document, and a link to one is not followed.
     let said = ok(&home, &["incident", "report", "--output"]);
     assert!(said.contains(&format!("{path} is complete")), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), again, "that it was written is no part of it");
+    let printed = read(&home.run(&["incident", "report", "--output", "--json"]));
+    assert_eq!(
+        (&printed["post_mortem"]["file"], &printed["post_mortem"]["left"], &printed["kept"]),
+        (&path.into(), &0.into(), &json!([]))
+    );
     let link = home.path().join("link.md");
     std::os::unix::fs::symlink(&file, &link).unwrap();
     refused(&home, &["incident", "report", "--output", link.to_str().unwrap()], "it is a link to ");
@@ -166,7 +175,7 @@ fn a_post_mortem_that_is_written_again_keeps_what_was_written_by_hand() {
     let mut screen = home.start(&[]);
     menu(&mut screen, "d", "is complete");
     leave(&mut screen);
-    assert!(fs::read_to_string(&file).unwrap().contains("by hand 2"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), again, "byte for byte, whoever writes it");
     // Nobody else's document is written over, nor one that is half of one.
     let other = home.path().join("other.md");
     fs::write(&other, "# Mine\n").unwrap();
@@ -525,11 +534,9 @@ fn what_told_of_it_and_what_still_fires_stands_where_it_is_typed() {
     };
     seen(&mut scene, &format!("detected: when {name} began"));
     // Something else is wrong: what the alert says is not when it began.
-    let anew = |scene: &mut Scene, title: &str| {
-        (0..60).for_each(|_| scene.key(KeyCode::Backspace));
-        scene.keys(title);
-    };
-    anew(&mut scene, "The cellar is full of water");
+    seen(&mut scene, "What you type replaces what stands there");
+    scene.keys("The cellar is full of water");
+    seen(&mut scene, " The cellar is full of water");
     seen(&mut scene, &format!("no alert told of it, as the title does not name {name}"));
     scene.key(KeyCode::Enter);
     let declared = |scene: &mut Scene| {
@@ -545,7 +552,7 @@ fn what_told_of_it_and_what_still_fires_stands_where_it_is_typed() {
     assert_eq!(declared(&mut scene)["alert"], Value::Null);
     // Or it is that alert after all, said so.
     scene.keys("X1");
-    anew(&mut scene, "Nobody can log in");
+    scene.keys("Nobody can log in");
     scene.key(KeyCode::Tab);
     scene.key(KeyCode::Enter);
     assert_eq!(declared(&mut scene)["alert"]["name"], Value::from(name.clone()));
@@ -563,6 +570,27 @@ fn what_told_of_it_and_what_still_fires_stands_where_it_is_typed() {
     scene.bad("prometheus", "main", "it does not answer", "start it");
     scene.keys("Xe");
     seen(&mut scene, "! prometheus");
+}
+
+#[test]
+fn a_title_that_is_typed_takes_the_place_of_the_one_that_stands_there() {
+    let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], (100, 30));
+    let declared = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": "Slow", "priority": "P2" }));
+    scene.send(Event::Run(RunEvent::Incidents(vec![declared])));
+    scene.keys("Xl");
+    scene.key(KeyCode::Enter);
+    assert_eq!(recorded(&mut scene), [], "it is called that already");
+    scene.keys("Logins fail");
+    scene.key(KeyCode::Enter);
+    assert_eq!(recorded(&mut scene), [RecordKind::IncidentNote]);
+    assert_eq!(scene.state.watch.open().unwrap().title, "Logins fail");
+    // Who moves in it keeps it.
+    scene.keys("Xl");
+    scene.key(KeyCode::End);
+    scene.keys(" in Europe");
+    scene.key(KeyCode::Enter);
+    recorded(&mut scene);
+    assert_eq!(scene.state.watch.open().unwrap().title, "Logins fail in Europe");
 }
 
 #[test]

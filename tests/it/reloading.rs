@@ -72,7 +72,7 @@ fn what_can_change_changes_at_once_and_is_named() {
         limits: Limits { memory: quarterdeck::domain::limits::Limit { warn: 1.0, critical: 2.0 }, ..Limits::default() },
         policy: Policy { low: Level::Typed, ..Policy::default() },
         relock: Duration::from_secs(60),
-        incident: Rules { report: Duration::from_hours(1), ..setup(&SOURCES).incident },
+        incident: Rules { channel: "#elsewhere".to_owned(), ..setup(&SOURCES).incident },
         keymap: Some(keymap::load_named("arrows").unwrap()),
         themes: Some((load_named("light", Depth::True).unwrap().into(), false)),
         log_memory: 1 << 20,
@@ -81,7 +81,7 @@ fn what_can_change_changes_at_once_and_is_named() {
     };
     let (scene, said) = after(false, renewed);
     assert_eq!(said, ["config read again: limits; policy; relock_minutes; incident; keymap; theme; logs; presenter"]);
-    assert_eq!(scene.state.watch.rules.report, Duration::from_hours(1));
+    assert_eq!(scene.state.watch.rules.channel, "#elsewhere");
     let state = &scene.state;
     assert!((state.limits.memory.warn - 1.0).abs() < f64::EPSILON && state.policy.low == Level::Typed);
     assert_eq!((state.themes.shown().name(), state.presenter.is_on()), ("light", true));

@@ -7,7 +7,7 @@ use crate::app::{Overlay, State};
 use crate::domain::incident::{ClosedAs, Duty, Priority};
 use crate::domain::record::RecordKind;
 use crate::domain::{Alert, IncidentId, ThingId, text};
-use crate::incident::line::taken_back;
+use crate::incident::line::{CALLED, taken_back};
 use crate::incident::{Document, Incident, clocks};
 use crate::runbook::Writes;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ fn declarations(state: &State) -> Vec<MenuLine> {
     let alert = selected_alert(state);
     let guess = alert.map_or(Priority::P2, |alert| Priority::of_alert(alert.severity));
     let ask = |priority: Priority| {
-        let mut data = json!({ "priority": priority });
+        let mut data = state.watch.rules.declaration(priority);
         if let Some(alert) = alert {
             data["alert"] = of_alert(alert);
         }
@@ -73,7 +73,7 @@ fn declarations(state: &State) -> Vec<MenuLine> {
     };
     let digits = ["0", "1", "2", "3"];
     let lines = digits.into_iter().zip(Priority::ALL).map(|(digit, priority)| {
-        let within = crate::domain::time::words(state.watch.rules.of(priority).respond);
+        let within = crate::domain::time::words(state.watch.rules.agreed.of(priority).respond);
         let guessed = if alert.is_some() && priority == guess { ", as the selected alert says" } else { "" };
         line(
             digit,
@@ -171,7 +171,14 @@ const RESOLVED: Typed = Typed {
     key: "text",
     question: "How did it end?",
 };
-
+const TITLE: Typed = Typed {
+    mark: "l",
+    text: "title",
+    note: "",
+    kind: RecordKind::IncidentNote,
+    key: CALLED,
+    question: "What do others call it now? The timeline keeps what it was called before.",
+};
 const REOPENED: Typed = Typed {
     mark: "o",
     text: "open it again",
@@ -205,6 +212,7 @@ fn under_way(state: &State, incident: &Incident) -> Vec<MenuLine> {
     lines.push(TOLD.line(incident));
     lines.extend(call(state, incident));
     lines.push(line("r", "roles", duties(incident), Step::Duties));
+    lines.push(TITLE.with(incident, &text::clean(&incident.title), json!({})));
     lines.push(line("p", "severity", format!("{} now", incident.priority.word()), Step::Priorities));
     for (typed, told) in [(IMPACT, &known.impact), (SCOPE, &known.scope), (CHANGED, &known.changed)] {
         lines.push(typed.with(incident, told, json!({})));
@@ -241,6 +249,7 @@ fn afterwards(state: &State, incident: &Incident) -> Vec<MenuLine> {
         TO_DO.with(incident, TO_DO.note, json!({ "action": true })),
         line("h", "hand over", "copies what the next shift must know", Step::Handover),
         document(incident),
+        TITLE.with(incident, &text::clean(&incident.title), json!({})),
         line("b", "take back", "what was said by mistake", Step::Said),
         line("f", "an earlier run belongs to it", "begun before it was declared", Step::Runs),
     ];

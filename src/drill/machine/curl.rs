@@ -13,6 +13,9 @@ use tower_service::Service as _;
 /// Longest answer that is read: bytes.
 const LONGEST: usize = 4 << 20;
 
+/// What everybody outside calls the production: that leads to its load balancer.
+const SITE: &str = "spacetime.example.com";
+
 /// Where a request goes: the name of a machine, and the path of its page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -34,6 +37,7 @@ pub fn target(stage: &mut Stage, from: usize, url: &str) -> Result<Target, (i32,
     let servers = &stage.world.servers;
     let at = match host {
         "localhost" | "127.0.0.1" => Some(from),
+        SITE => servers.iter().position(|server| server.role == Role::Balancer),
         _ => servers.iter().position(|server| server.name == host || server.address == host),
     };
     let at = at.ok_or_else(|| (6, format!("Could not resolve host: {host}")))?;
@@ -153,4 +157,20 @@ fn ask(machine: &Machine, method: &str, url: &str, headers: &[&str], body: &str)
         let body = to_bytes(response.into_body(), LONGEST).await.map_err(|why| (18, why.to_string()))?;
         Ok(Answer { status, body: body.to_vec() })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::Scenario;
+    use crate::drill::world::Size;
+
+    #[test]
+    fn what_everybody_outside_calls_it_leads_to_a_game_server_and_no_other_name_anywhere() {
+        let (start, steady) = (jiff::Timestamp::UNIX_EPOCH, Scenario::built_in("steady").unwrap());
+        let mut stage = Stage::new(1, Size::default(), steady, start, 1.0).unwrap();
+        let site = target(&mut stage, 0, "https://spacetime.example.com/metrics").unwrap();
+        assert!(site.name.starts_with("game-") && site.path == "/metrics", "{site:?}");
+        assert_eq!(target(&mut stage, 0, "https://example.com/metrics").unwrap_err().0, 6);
+    }
 }

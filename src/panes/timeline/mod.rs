@@ -1,4 +1,4 @@
-//! The timeline: what happened in the incident that is open, else in the newest one; newest first.
+//! The timeline: what happened in the incident that is open, else in one that is over; newest first.
 //!
 //! Reads the fold of journal records only, so that it cannot tell another story than the journal.
 
