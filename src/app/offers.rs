@@ -7,7 +7,7 @@ use crate::action::Verb;
 use crate::cx::Cx;
 use crate::domain::{Alert, Matcher, Subject, ThingId, host, matcher, text};
 use crate::effect::Effects;
-use crate::panes::{Presence, Selected, server_called};
+use crate::panes::{Presence, Selected, awaits_alertmanager, server_called};
 use crate::runbook::model::{Param, ParamType};
 use crate::runbook::{Draft, Plan, PlanRequest, Runbook, offer, params};
 use serde_json::Value;
@@ -170,7 +170,13 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
     if let Some(why) = offer::elsewhere(&runbook, &state.environment) {
         return state.toasts.bad(state.now, format!("{id}: no plan, and nothing was changed: {why}"));
     }
-    let (mut labelled, wrong) = alert(state).map_or_else(Default::default, |alert| {
+    let alert = alert(state);
+    if awaits_group(state, &runbook, alert.as_deref()) {
+        let why =
+            format!("{id}: Alertmanager has not told its groups yet, and this names one: press it again in a moment");
+        return state.toasts.say(state.now, why);
+    }
+    let (mut labelled, wrong) = alert.map_or_else(Default::default, |alert| {
         let (args, wrong) = from_labels(&runbook, &alert, &state.cx());
         (Some(Labelled { runbook: runbook.id.clone(), alert: alert.name.clone(), args }), wrong)
     });
@@ -193,6 +199,13 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
         dialog.refuse(wrong);
         state.overlay = Some(Overlay::Params(Box::new(dialog)));
     }
+}
+
+/// The runbook takes the alert's group, and who tells it is still being asked for the first time.
+fn awaits_group(state: &State, runbook: &Runbook, alert: Option<&Alert>) -> bool {
+    alert.is_some_and(|alert| alert.group.is_none())
+        && runbook.params.iter().any(|param| param.name == GROUP)
+        && awaits_alertmanager(&state.store)
 }
 
 /// A parameter must be given, and is not.
