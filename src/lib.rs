@@ -15,6 +15,7 @@ pub mod config;
 pub mod connect;
 pub mod cx;
 pub mod domain;
+#[cfg(feature = "drill")]
 pub mod drill;
 pub mod effect;
 pub mod event;

@@ -7,7 +7,7 @@ use crate::action::Verb;
 use crate::cx::Cx;
 use crate::domain::{Alert, Matcher, Subject, ThingId, host, matcher, text};
 use crate::effect::Effects;
-use crate::panes::{Presence, Selected, server_called};
+use crate::panes::{Presence, Selected, awaits_alertmanager, server_called};
 use crate::runbook::model::{Param, ParamType};
 use crate::runbook::{Draft, Plan, PlanRequest, Runbook, offer, params};
 use serde_json::Value;
@@ -169,6 +169,11 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
         return state.toasts.bad(state.now, format!("{id}: no plan, and nothing was changed: {why}"));
     }
     let of_alert = alert(state);
+    if awaits_group(state, &runbook, of_alert.as_deref()) {
+        let why =
+            format!("{id}: Alertmanager has not told its groups yet, and this names one: press it again in a moment");
+        return state.toasts.say(state.now, why);
+    }
     let (mut given, wrong) =
         of_alert.as_ref().map_or_else(Default::default, |alert| from_labels(&runbook, alert, &state.cx()));
     if let Some(chosen) = chosen.filter(|_| runbook.params.iter().any(|param| param.name == MATCHERS)) {
@@ -215,6 +220,13 @@ pub(super) fn complete(state: &mut State, request: &mut PlanRequest) {
     let args = certain(&runbook, &request.args, &state.cx());
     request.args.extend(values(&args));
     state.labelled = (!args.is_empty()).then(|| Labelled { runbook: runbook.id.clone(), args });
+}
+
+/// The runbook takes the alert's group, and who tells it is still being asked for the first time.
+fn awaits_group(state: &State, runbook: &Runbook, alert: Option<&Alert>) -> bool {
+    alert.is_some_and(|alert| alert.group.is_none())
+        && runbook.params.iter().any(|param| param.name == GROUP)
+        && awaits_alertmanager(&state.store)
 }
 
 /// A parameter must be given, and is not.

@@ -18,15 +18,16 @@ use std::sync::Arc;
 
 /// Shows the dashboard until it is left.
 pub fn run(global: &Global, into: &IntoFile) -> color_eyre::Result<ExitCode> {
-    let config = setup::config(global)?;
-    need_terminal("`quarterdeck snapshot` prints what it would show")?;
-    Ok(exit_code(runtime::block_on(show(global, config, into, Seat::default()))??))
+    run_at(global, into, None).map(exit_code)
 }
 
-/// The same in front of another seat than a terminal's own, and why it ended.
-pub fn run_at(global: &Global, into: &IntoFile, seat: Seat) -> color_eyre::Result<Ended> {
+/// The same, and why it ended. `None`: at a terminal's own seat.
+pub fn run_at(global: &Global, into: &IntoFile, seat: Option<Seat>) -> color_eyre::Result<Ended> {
     let config = setup::config(global)?;
-    runtime::block_on(show(global, config, into, seat))?
+    if seat.is_none() {
+        need_terminal("`quarterdeck snapshot` prints what it would show")?;
+    }
+    runtime::block_on(show(global, config, into, seat.unwrap_or_default()))?
 }
 
 /// Nothing else can show a screen.

@@ -5,7 +5,7 @@ mod unattended;
 
 use super::Global;
 use super::dashboard::{self, exit_code, need_terminal};
-use super::record::IntoFile;
+use super::record::{self, IntoFile};
 use crate::domain::incident::Priority;
 use crate::drill::guide::{Guide, How};
 use crate::drill::score::Handled;
@@ -17,6 +17,8 @@ use crate::runtime;
 use crate::runtime::seat::Seat;
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail, eyre};
+use std::fs::File;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use unattended::Hands;
@@ -71,9 +73,13 @@ pub struct Drill {
     #[arg(long, value_name = "KEYS", conflicts_with_all = ["list", "serve", "speed"])]
     unattended: Option<PathBuf>,
     /// Keep what is told at the end in this file too, as Markdown to share
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "serve")]
     transcript: Option<PathBuf>,
-    /// Print the config of the dashboard in front of it, serve, and show no screen: for other clients, until it is ended
+    /// With --transcript: take the place of a file that exists
+    #[arg(long, requires = "transcript")]
+    overwrite: bool,
+    /// Print the config of the dashboard in front of it, serve, and show no screen: for other clients, until standard input ends or a
+    /// signal comes
     #[arg(long, conflicts_with = "list")]
     serve: bool,
 }
@@ -118,12 +124,14 @@ impl Drill {
         let mut seat = Seat::default();
         beside::keep(&mut seat, begun.stage().clone(), Guide::new(self.how(), &scenario.brief, &scenario.guide));
         let shown = seat.shown.get_or_insert_default().clone();
+        // What can't be written is told before it is played, and not after.
+        let kept = self.transcript.as_deref().map(|path| record::create(path, self.overwrite)).transpose()?;
         let hands = script.map(|script| Hands::at(&mut seat, begun.stage().clone(), script));
-        let left = dashboard::run_at(global, into, seat);
+        let left = dashboard::run_at(global, into, Some(seat));
         shown.end();
         let left = left?;
         let done = hands.map(Hands::done);
-        let well = self.tell(begun)?;
+        let well = self.tell(begun, kept)?;
         match done {
             None => Ok(exit_code(left)),
             Some(Ok(())) if well => Ok(ExitCode::SUCCESS),
@@ -141,13 +149,13 @@ impl Drill {
     }
 
     /// What it was, printed and kept; whether it ended well.
-    fn tell(&self, begun: &Begun) -> color_eyre::Result<bool> {
+    fn tell(&self, begun: &Begun, kept: Option<File>) -> color_eyre::Result<bool> {
         let handled = handled(begun);
         let told = begun.transcript(&handled);
         println!("{}", told.trim_end());
-        if let Some(file) = &self.transcript {
-            std::fs::write(file, &told)
-                .wrap_err_with(|| format!("the transcript can't be kept in {}", file.display()))?;
+        if let (Some(mut file), Some(path)) = (kept, &self.transcript) {
+            file.write_all(told.as_bytes())
+                .wrap_err_with(|| format!("the transcript can't be kept in {}", path.display()))?;
         }
         Ok(begun.score(&handled).ended_well())
     }
@@ -203,5 +211,8 @@ fn serve(begun: &Begun) -> color_eyre::Result<ExitCode> {
     while std::io::stdin().read_line(&mut line)? > 0 {
         line.clear();
     }
+    eprintln!(
+        "quarterdeck: standard input has ended, and the drill with it; for one that stays, leave its input open: `sleep infinity | quarterdeck drill --serve`"
+    );
     Ok(ExitCode::SUCCESS)
 }

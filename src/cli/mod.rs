@@ -39,6 +39,7 @@ macro_rules! eprint {
 mod approval;
 mod check;
 mod dashboard;
+#[cfg_attr(not(feature = "drill"), path = "drill/absent.rs")]
 mod drill;
 mod incident;
 mod journal;

@@ -82,17 +82,21 @@ impl IntoFile {
 }
 
 fn begin(path: &Path, overwrite: bool, config: &Config, opened: &setup::Opened) -> color_eyre::Result<recorder::Begin> {
-    let name = path.display().to_string();
-    let file = create(path, overwrite).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => eyre!("{name} exists: name another file, or say --overwrite"),
-        _ => eyre!("{name}: can't be written: {error}"),
-    })?;
-    let header = header(config, opened);
+    let file = create(path, overwrite)?;
+    let (name, header) = (path.display().to_string(), header(config, opened));
     Ok(recorder::Begin { file, name, header, redactor: opened.connections.redactor().clone() })
 }
 
-/// A file of its owner alone.
-fn create(path: &Path, overwrite: bool) -> io::Result<File> {
+/// A new file of its owner alone, or, when that is said, in place of one that exists; `-` is the standard output.
+pub(super) fn create(path: &Path, overwrite: bool) -> color_eyre::Result<File> {
+    let name = path.display();
+    open(path, overwrite).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => eyre!("{name} exists: name another file, or say --overwrite"),
+        _ => eyre!("{name}: can't be written: {error}"),
+    })
+}
+
+fn open(path: &Path, overwrite: bool) -> io::Result<File> {
     if path == Path::new("-") {
         return Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?));
     }

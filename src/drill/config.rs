@@ -21,8 +21,8 @@ pub struct Places {
     pub databases: [u16; 2],
     /// The name of each engine, its machines, and its socket.
     pub engines: Vec<(String, Range<usize>, PathBuf)>,
-    /// The config of `ssh`, where machines can be logged in to.
-    pub ssh: Option<PathBuf>,
+    /// The config of `ssh`.
+    pub ssh: PathBuf,
     /// What /admin/ of a game server wants.
     pub token: String,
 }
@@ -44,6 +44,9 @@ const TOLD: [(&str, &str); 5] = [
 
 /// Names under which runbooks know a secret. One token is all of them.
 const SECRETS: [&str; 5] = ["admin_token", "status_token", "slack_token", "pagerduty_key", "pagerduty_token"];
+
+/// Game servers of a large production that are asked over SSH.
+const GAMES_BY_SSH: usize = 8;
 
 /// What is promised, as the overview shows it.
 const PROMISED: &str = r#"
@@ -116,16 +119,21 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String
         let _ = write!(text, "server = \"{server}\"\n\n");
     }
     services(places, folder, &mut text);
-    if let Some(config) = &places.ssh {
-        let config = quoted(&config.to_string_lossy());
-        for one in servers {
-            let _ = write!(text, "[ssh.{0}]\nhost = \"{0}\"\nconfig = {config}\ninterval = \"5s\"\n\n", one.name);
-        }
+    let config = quoted(&places.ssh.to_string_lossy());
+    for one in by_ssh(servers, large) {
+        let _ = write!(text, "[ssh.{0}]\nhost = \"{0}\"\nconfig = {config}\ninterval = \"5s\"\n\n", one.name);
     }
     for one in servers {
         server(one, places, (large, each), &mut text);
     }
     text
+}
+
+/// Those that the dashboard is to ask over SSH, and runbooks to run on. Each costs a process of `ssh`: of many machines a few stand for all.
+fn by_ssh(servers: &[Server], large: bool) -> impl Iterator<Item = &Server> {
+    let games = if large { GAMES_BY_SSH } else { usize::MAX };
+    let (played, others): (Vec<&Server>, Vec<&Server>) = servers.iter().partition(|one| one.role == Role::Game);
+    others.into_iter().chain(played.into_iter().take(games))
 }
 
 /// What runbooks ask and tell, and the secrets for it.

@@ -28,7 +28,6 @@ pub use world::Size;
 use crate::domain::record::Record;
 use config::Places;
 use folder::Folder;
-use machine::Machine;
 use score::{Handled, Score};
 use serve::docker::{self, Engine};
 use serve::hosts::{self, Token};
@@ -175,8 +174,8 @@ struct Listeners {
     web: TcpListener,
     databases: [TcpListener; 2],
     engines: Vec<(Engine, UnixListener)>,
-    /// None of a large production.
-    hosts_by_ssh: Vec<TcpListener>,
+    /// One for all machines.
+    ssh: TcpListener,
     keys: Arc<ssh::keys::Keys>,
 }
 
@@ -204,7 +203,8 @@ impl Production {
             [wire::port().await?, wire::port().await?, wire::port().await?, wire::port().await?];
         let databases = [wire::port().await?, wire::port().await?];
         let engines = self.engines()?;
-        let (hosts_by_ssh, keys, config) = self.logins().await?;
+        let ssh = wire::port().await?;
+        let (keys, config) = self.logins(&ssh)?;
         let url = |listener: &TcpListener| listener.local_addr().map(|at| format!("http://{at}"));
         let places = Places {
             prometheus: url(&prometheus)?,
@@ -213,29 +213,19 @@ impl Production {
             web: url(&web)?,
             databases: [databases[0].local_addr()?.port(), databases[1].local_addr()?.port()],
             engines: engines.iter().map(|(name, of, path, _)| (name.clone(), of.clone(), path.clone())).collect(),
-            ssh: (!hosts_by_ssh.is_empty()).then_some(config),
+            ssh: config,
             token: world::chance::Chance::new(u64::from(std::process::id()), "token").hex(32),
         };
         let engines = engines.into_iter();
         let engines = engines.map(|(_, of, _, listener)| (Engine::new(self.stage.clone(), of), listener)).collect();
-        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines, hosts_by_ssh, keys }, places))
+        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines, ssh, keys }, places))
     }
 
-    /// Where machines can be logged in to, with which keys, and the config of `ssh` that says so.
-    async fn logins(&self) -> io::Result<(Vec<TcpListener>, Arc<ssh::keys::Keys>, PathBuf)> {
-        let names: Vec<String> = {
-            let stage = self.stage.lock();
-            let few = !stage.world.is_large();
-            stage.world.servers.iter().filter(|_| few).map(|server| server.name.clone()).collect()
-        };
-        let (mut listeners, mut machines) = (Vec::new(), Vec::new());
-        for name in names {
-            let listener = wire::port().await?;
-            machines.push((name, listener.local_addr()?.port()));
-            listeners.push(listener);
-        }
-        let (keys, config) = ssh::keys::Keys::make(&self.folder, &machines)?;
-        Ok((listeners, Arc::new(keys), config))
+    /// The keys that machines are logged in to with, and the config of `ssh` that says so.
+    fn logins(&self, listener: &TcpListener) -> io::Result<(Arc<ssh::keys::Keys>, PathBuf)> {
+        let names: Vec<String> = self.stage.lock().world.servers.iter().map(|server| server.name.clone()).collect();
+        let (keys, config) = ssh::keys::Keys::make(&self.folder, &names, listener.local_addr()?.port())?;
+        Ok((Arc::new(keys), config))
     }
 
     /// Their names, the machines that they are of, and where they listen.
@@ -273,10 +263,7 @@ impl Production {
         tasks.spawn(prometheus::serve(on.prometheus, stage(), alertmanager));
         tasks.spawn(alertmanager::serve(on.alertmanager, stage()));
         tasks.spawn(hosts::serve(on.hosts, stage(), token.clone()));
-        for (server, listener) in on.hosts_by_ssh.into_iter().enumerate() {
-            let machine = Arc::new(Machine::new(stage(), server, token.clone()));
-            tasks.spawn(ssh::serve(listener, ssh::Host::new(machine, ports), Arc::clone(&on.keys)));
-        }
+        tasks.spawn(ssh::serve(on.ssh, ssh::Hosts::new(stage(), token, ports), on.keys));
         tasks.spawn(web::serve(on.web, stage(), self.told.clone()));
         for (which, listener) in on.databases.into_iter().enumerate() {
             tasks.spawn(postgres::serve(listener, stage(), which));

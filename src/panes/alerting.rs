@@ -88,6 +88,12 @@ pub fn alerts_of_alertmanagers(store: &Store) -> impl Iterator<Item = (String, &
     told.map(|(feed, report)| (feed.id.name().to_owned(), report.alerts.as_slice()))
 }
 
+/// An Alertmanager has neither answered nor failed yet: what it knows of an alert is still to come.
+pub fn awaits_alertmanager(store: &Store) -> bool {
+    let silent = |feed: &Feed| tells_silences(feed) && feed.good.is_none() && feed.error.is_none();
+    store.about(Subject::Alerts).any(silent)
+}
+
 /// Where the first Alertmanager is that answers.
 pub fn address_of_alertmanager(store: &Store) -> Option<&str> {
     let members =

@@ -39,7 +39,7 @@ mod text;
 pub mod timeline;
 mod top;
 
-pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, unheard};
+pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, awaits_alertmanager, unheard};
 pub use links::{containers_on, every_container, server_called};
 pub use page::{Page, PageFlow};
 pub use run_page::RunPage;

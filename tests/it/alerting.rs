@@ -369,6 +369,47 @@ fn silences_that_can_not_be_had_are_a_gap_and_the_alert_stays_silenced() {
 }
 
 #[test]
+fn a_new_alert_comes_with_its_group_and_one_without_is_not_asked_for_again_at_once() {
+    let alert = |name: &str| {
+        format!(r#"{{"labels":{{"alertname":"{name}"}},"fingerprint":"{name}","status":{{"state":"active"}}}}"#)
+    };
+    let polls = std::sync::atomic::AtomicUsize::new(0);
+    let service = Scripted::start(move |path| {
+        let count = || polls.load(std::sync::atomic::Ordering::SeqCst);
+        let grouped = |names: &[&str]| {
+            let alerts: Vec<String> = names.iter().map(|name| alert(name)).collect();
+            Say::good(format!(
+                r#"[{{"labels":{{"of":"all"}},"receiver":{{"name":"ops"}},"alerts":[{}]}}]"#,
+                alerts.join(",")
+            ))
+        };
+        match path {
+            "/api/v2/alerts" => {
+                polls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let names = if count() == 1 { vec!["A"] } else { vec!["A", "B", "C"] };
+                Say::good(format!("[{}]", names.into_iter().map(alert).collect::<Vec<_>>().join(",")))
+            }
+            // C is in none.
+            "/api/v2/alerts/groups" if count() == 1 => grouped(&["A"]),
+            "/api/v2/alerts/groups" => grouped(&["A", "B"]),
+            _ => Say::good("[]"),
+        }
+    });
+    let mut opened = Opened::new(&alertmanager("x", &[service.port()], ""));
+    let mut grouped = || {
+        let report = opened.ask("alertmanager/x").unwrap();
+        report
+            .alerts
+            .iter()
+            .filter(|alert| alert.group.is_some())
+            .map(|alert| alert.name.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!([grouped(), grouped(), grouped()], [vec!["A"], vec!["A", "B"], vec!["A", "B"]]);
+    assert_eq!(service.asked().iter().filter(|path| path.ends_with("/groups")).count(), 2);
+}
+
+#[test]
 fn the_pages_show_it_and_what_is_wrong_with_alerting_stands_above_the_alerts() {
     let pair = need!(pair);
     let desk = Desk::with(

@@ -278,6 +278,19 @@ fn groups_say_that_they_are_by_name_when_no_alertmanager_tells_them() {
 }
 
 #[test]
+fn what_names_an_alerts_group_waits_for_the_first_answer_of_an_alertmanager() {
+    let mut scene = Scene::new(&SOURCES, SIZE);
+    scene.good("prometheus", "main", Snapshot::Alerts(report(vec![down()])));
+    scene.keys("3A");
+    has(&mut scene, &["Alertmanager has not told its groups yet"]);
+    scene.bad("alertmanager", "main", "nothing listens there", "start it");
+    scene.pass(Duration::from_secs(10));
+    scene.keys("A");
+    // Nobody else tells it: who knows it types it.
+    has(&mut scene, &["Acknowledge an alert at PagerDuty", "group"]);
+}
+
+#[test]
 fn the_title_of_containers_counts_what_does_not_stay_up() {
     let mut scene = Scene::full(SIZE);
     has(&mut scene, &["11 up of 20  3 unhealthy  2 restarting  1 oom-killed"]);

@@ -104,8 +104,9 @@ fn every_scenario_that_can_be_mended_is_played_to_a_good_end_and_to_a_bad_one() 
 fn what_is_done_wrong_stands_in_the_score_and_in_the_file_that_is_kept() {
     let desk = Desk::bare();
     let (keys, kept) = ("tests/drills/service-down.bad.keys", desk.home().join("drill.md"));
-    let output = desk.run(&["drill", "--seed", "1", "--unattended", keys, "--transcript", kept.to_str().unwrap()]);
-    let told = std::fs::read_to_string(kept).unwrap();
+    let arguments = ["drill", "--seed", "1", "--unattended", keys, "--transcript", kept.to_str().unwrap()];
+    let output = desk.run(&arguments);
+    let told = std::fs::read_to_string(&kept).unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), told.trim_end());
     for line in [
         "# Drill: A game server is down\n\nP1, seed 1, left at 5:00. It began at 0:20.\n",
@@ -115,6 +116,12 @@ fn what_is_done_wrong_stands_in_the_score_and_in_the_file_that_is_kept() {
     ] {
         assert!(told.contains(line), "{line}: {told}");
     }
+    // What somebody keeps is not lost to the next one, and that is told before it is played.
+    let refused = desk.run(&arguments);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("drill.md exists: name another file, or say --overwrite"), "{said}");
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), told);
 }
 
 #[test]
@@ -171,13 +178,14 @@ fn the_brief_stands_beside_the_panes_and_who_is_guided_is_led_on() {
 }
 
 /// A drill that serves and shows no screen.
-struct Serving {
+pub struct Serving {
     child: std::process::Child,
     config: PathBuf,
 }
 
 impl Serving {
-    fn start(base: &Path, arguments: &[&str]) -> Self {
+    /// Begins it in that folder.
+    pub fn start(base: &Path, arguments: &[&str]) -> Self {
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_quarterdeck"))
             .args(arguments)
             .arg("--serve")
@@ -194,6 +202,11 @@ impl Serving {
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
         Self { child, config: line.trim().into() }
+    }
+
+    /// The config of the dashboard in front of it.
+    pub fn config(&self) -> &Path {
+        &self.config
     }
 }
 
@@ -260,12 +273,16 @@ impl Serving {
 }
 
 #[test]
-fn a_machine_is_logged_in_to_with_its_own_key_alone() {
+fn a_machine_is_logged_in_to_with_its_own_key_alone_however_many_there_are() {
     let base = tempfile::tempdir().unwrap();
-    let drill = Serving::start(base.path(), &["drill", "steady", "--seed", "3"]);
-    let (code, said) = drill.ssh(&["game-1", "hostname; docker ps --format '{{.Names}}'; exit 3"]);
-    assert_eq!(code, Some(3), "{said}");
-    assert!(said.starts_with("game-1\n") && said.contains("godot-server\n"), "{said}");
+    let drill = Serving::start(base.path(), &["drill", "steady", "--seed", "3", "--size", "70x1"]);
+    for machine in ["game-66", "db-primary"] {
+        let (code, said) = drill.ssh(&[machine, "hostname; docker ps --format '{{.Names}}'; exit 3"]);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.starts_with(&format!("{machine}\n")) && said.lines().count() == 2, "{said}");
+    }
+    let (code, said) = drill.ssh(&["-l", "ops@game-67", "game-1", "true"]);
+    assert!(code == Some(255) && said.contains("Permission denied"), "{code:?} {said}");
     let other = base.path().join("other");
     let made =
         std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other).status();
@@ -327,7 +344,7 @@ fn what_is_to_run_on_this_machine_runs_on_one_of_the_drills() {
 }
 
 /// A runbook, planned and run without a screen, against a drill that serves.
-fn run(desk: &Desk, config: &str, id: &str, vars: &[&str]) -> (Option<i32>, String) {
+pub fn run(desk: &Desk, config: &str, id: &str, vars: &[&str]) -> (Option<i32>, String) {
     let vars: Vec<&str> = vars.iter().flat_map(|var| ["--var", *var]).collect();
     let call = |verb: &str, more: &[&str]| {
         let words: Vec<&str> =
@@ -382,6 +399,13 @@ fn what_a_killed_drill_leaves_goes_with_the_next_one() {
     assert!(folder.exists());
     drop(Serving::start(base.path(), &["drill", "steady"]));
     assert_eq!(folders(base.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn one_that_serves_says_that_it_ends_with_its_input() {
+    let output = Desk::bare().run(&["drill", "steady", "--serve"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("standard input has ended, and the drill with it"), "{said}");
 }
 
 #[test]

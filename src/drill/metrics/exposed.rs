@@ -129,6 +129,16 @@ impl Told {
         labels
     }
 
+    /// Its type, as those tell it who expose it.
+    fn kind(&self) -> &'static str {
+        match self.name {
+            // node_exporter hands on what the kernel counts, and says nothing about it.
+            name if name.starts_with("node_vmstat_") => "untyped",
+            _ if self.counts() => "counter",
+            _ => "gauge",
+        }
+    }
+
     /// It counts, so that what is wanted of it is how fast it grows.
     fn counts(&self) -> bool {
         let counter = ["_total", "_sum", "_count", "_bucket", "vmstat_oom_kill"];
@@ -149,7 +159,7 @@ pub fn page(told: &[Told], clock: Clock) -> String {
     let (mut text, mut last) = (String::new(), "");
     for one in told {
         if one.name != last {
-            let kind = if one.counts() { "counter" } else { "gauge" };
+            let kind = one.kind();
             let _ = writeln!(text, "# HELP {0} Of the drill.\n# TYPE {0} {kind}", one.name);
             last = one.name;
         }
@@ -192,8 +202,14 @@ fn node(world: &World, server: &Server, clock: Clock) -> Vec<Told> {
         "node_pressure_io_waiting_seconds_total",
     ];
     all.extend(waits.into_iter().zip(counted.pressure).map(|(name, value)| plain(name, value)));
-    let system =
-        [("sysname", "Linux"), ("release", "6.12.48-drill"), ("machine", "x86_64"), ("nodename", &server.name)];
+    let system = [
+        ("domainname", "(none)"),
+        ("machine", "x86_64"),
+        ("nodename", &server.name),
+        ("release", "6.12.48-drill"),
+        ("sysname", "Linux"),
+        ("version", "#1 SMP"),
+    ];
     all.push(with("node_uname_info", &system, 1.0));
     all
 }

@@ -5,7 +5,8 @@ use crate::domain::alert::fingerprint;
 use crate::drill::alerting::{Held, Posted, Silence, held};
 use crate::drill::metrics::series::Labels;
 use crate::drill::stage::{Shared, Stage};
-use axum::extract::{Path, State};
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -29,6 +30,7 @@ fn router(stage: Shared) -> Router {
         .route("/api/v2/status", get(status))
         .route("/-/healthy", get(|| async { "OK" }))
         .route("/-/ready", get(|| async { "OK" }))
+        .fallback(unknown)
         .with_state(stage)
 }
 
@@ -111,7 +113,21 @@ async fn silence(State(stage): State<Shared>, Path(id): Path<String>) -> Respons
     }
 }
 
-async fn post(State(stage): State<Shared>, Json(posted): Json<Posted>) -> Response {
+/// What is not understood, with the code and the words that go-openapi has for it.
+fn wrong(status: StatusCode, code: u16, why: &str) -> Response {
+    (status, Json(json!({ "code": code, "message": why }))).into_response()
+}
+
+async fn unknown(OriginalUri(uri): OriginalUri) -> Response {
+    wrong(StatusCode::NOT_FOUND, 404, &format!("path {} was not found", uri.path()))
+}
+
+async fn post(State(stage): State<Shared>, body: Bytes) -> Response {
+    let posted: Posted = match serde_json::from_slice(&body) {
+        Ok(posted) => posted,
+        Err(why) if why.is_data() => return wrong(StatusCode::UNPROCESSABLE_ENTITY, 602, &why.to_string()),
+        Err(why) => return wrong(StatusCode::BAD_REQUEST, 400, &format!("parsing silence body failed: {why}")),
+    };
     match stage.lock().silences.post(posted, now()) {
         Ok(id) => Json(json!({ "silenceID": id })).into_response(),
         Err(why) if why == "silence not found" => (StatusCode::NOT_FOUND, Json(why)).into_response(),

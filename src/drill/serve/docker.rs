@@ -8,7 +8,7 @@ use super::wire;
 use crate::drill::stage::{Shared, Stage};
 use crate::drill::world::{Order, Refused};
 use axum::extract::{OriginalUri, Path, Query, Request, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -86,8 +86,21 @@ fn router(engine: Engine) -> Router {
         .with_state(engine);
     Router::new().fallback(move |request: Request| {
         let mut plain = plain.clone();
-        async move { plain.call(without_version(request)).await.unwrap_or_else(|never| match never {}) }
+        async move { introduced(plain.call(without_version(request)).await.unwrap_or_else(|never| match never {})) }
     })
+}
+
+/// Every answer says whose it is.
+fn introduced(mut response: Response) -> Response {
+    let own = [
+        ("api-version", API),
+        ("docker-experimental", "false"),
+        ("ostype", "linux"),
+        ("server", "Docker/27.5.1 (linux)"),
+    ];
+    let own = own.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    response.headers_mut().extend(own);
+    response
 }
 
 /// `/v1.47/containers/json` is `/containers/json`.
@@ -113,16 +126,7 @@ async fn unknown(OriginalUri(uri): OriginalUri) -> Response {
 }
 
 async fn ping() -> Response {
-    (
-        [
-            ("Api-Version", API),
-            ("Docker-Experimental", "false"),
-            ("Ostype", "linux"),
-            ("Server", "Docker/27.5.1 (linux)"),
-        ],
-        "OK",
-    )
-        .into_response()
+    "OK".into_response()
 }
 
 async fn version() -> Response {

@@ -126,6 +126,11 @@ impl NoopStartupHandler for Backend {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let said = |name: &str| client.metadata().get(name).cloned().unwrap_or_default();
+        // Who names no database means that of their own name.
+        let database = Some(said("database")).filter(|name| !name.is_empty()).unwrap_or_else(|| said("user"));
+        if let Some(why) = stranger(&said("user"), &database) {
+            return Err(why);
+        }
         let now = self.server.now();
         let new = Client {
             pid: self.pid,
@@ -140,8 +145,30 @@ impl NoopStartupHandler for Backend {
 }
 
 fn refused(why: String) -> PgWireError {
-    let code = if why.contains("does not exist") { "42883" } else { "0A000" };
-    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), code.to_owned(), why)))
+    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), state(&why).to_owned(), why)))
+}
+
+/// The SQLSTATE of a refusal (PostgreSQL, "Error Codes"), by its words.
+fn state(why: &str) -> &'static str {
+    match why {
+        _ if why.starts_with("syntax error") => "42601",
+        _ if why.starts_with("invalid input syntax") => "22P02",
+        _ if why.starts_with("unrecognized configuration parameter") => "42704",
+        _ if !why.contains("does not exist") => "0A000",
+        _ if why.starts_with("relation") => "42P01",
+        _ if why.starts_with("column") => "42703",
+        _ => "42883",
+    }
+}
+
+/// Why somebody may not log in: no password is asked, as `trust` in `pg_hba.conf` does.
+fn stranger(user: &str, database: &str) -> Option<PgWireError> {
+    let (code, why) = match () {
+        () if !tables::is_role(user) => ("28000", format!("role \"{user}\" does not exist")),
+        () if !tables::is_database(database) => ("3D000", format!("database \"{database}\" does not exist")),
+        () => return None,
+    };
+    Some(PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".to_owned(), code.to_owned(), why))))
 }
 
 /// What a statement is to be answered with.

@@ -44,6 +44,7 @@ fn router(stage: Shared, alertmanager: &str) -> Router {
         .route("/-/healthy", get(|| async { "Prometheus Server is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Prometheus Server is Ready.\n" }))
         .route("/-/reload", post(|| async { "" }))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") })
         .with_state(stage)
 }
 

@@ -18,7 +18,7 @@ use crate::sources::alerting::{Kept, Watchdog};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,7 +27,8 @@ const NAME: &str = "Alertmanager";
 /// How long an answer about silences and members is believed. A silence that an alert names and nobody knows is asked for at
 /// once.
 const BELIEVED: Duration = Duration::from_secs(15);
-/// Groups follow from the routes, so that only those of new alerts are news; asked at most this often for their sake.
+/// Groups follow from the routes, so that only those of new alerts are news: asked for with the answer that first tells of one, and for the
+/// sake of those that were in no group then, this often.
 const GROUPS_APART: Duration = Duration::from_secs(10);
 /// What each member has is compared this often: every alert and silence of every member is asked for.
 const COMPARED: Duration = Duration::from_mins(1);
@@ -48,6 +49,8 @@ pub(super) struct Cluster {
     pub(super) kept: Kept,
     pub(super) silences: Asked<Vec<Silence>>,
     pub(super) groups: Asked<HashMap<Arc<str>, Arc<Group>>>,
+    /// Alerts that were in no group when those were asked for last.
+    pub(super) ungrouped: HashSet<Arc<str>>,
     pub(super) members: Asked<Vec<(Member, Option<Told>)>>,
     /// What each member has.
     pub(super) holdings: Holdings,
@@ -134,6 +137,7 @@ impl Cluster {
         }
         if let Some(answer) = groups {
             self.groups.take(answer);
+            self.ungrouped = self.not_in_a_group(posted).collect();
         }
         if let Some(members) = members {
             self.members.take(Ok(members));
@@ -154,12 +158,20 @@ impl Cluster {
     }
 
     async fn ask_groups(&self, posted: &[Posted]) -> Option<Result<HashMap<Arc<str>, Arc<Group>>, SourceError>> {
-        let all_known = || posted.iter().all(|posted| self.groups.data.contains_key(&posted.print()));
-        let fresh = !self.groups.is_older(GROUPS_BELIEVED) && all_known();
-        if fresh || !self.groups.is_older(GROUPS_APART) {
+        let limit = match () {
+            // Whoever acknowledges it names its group: that comes with the alert.
+            () if self.not_in_a_group(posted).any(|print| !self.ungrouped.contains(&print)) => Duration::ZERO,
+            () if self.not_in_a_group(posted).next().is_some() => GROUPS_APART,
+            () => GROUPS_BELIEVED,
+        };
+        if !self.groups.is_older(limit) {
             return None;
         }
         Some(self.ask(self.last, "api/v2/alerts/groups", parse::groups).await)
+    }
+
+    fn not_in_a_group(&self, posted: &[Posted]) -> impl Iterator<Item = Arc<str>> {
+        posted.iter().map(Posted::print).filter(|print| !self.groups.data.contains_key(print))
     }
 
     /// All at once: one that hangs must not hide how the others are.

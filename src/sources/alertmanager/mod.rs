@@ -14,6 +14,7 @@ use members::Holdings;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -144,6 +145,7 @@ impl super::Settings for Settings {
             kept: Kept::default(),
             silences: Asked::default(),
             groups: Asked::default(),
+            ungrouped: HashSet::new(),
             members: Asked::default(),
             holdings: Holdings::default(),
             compared_at: None,

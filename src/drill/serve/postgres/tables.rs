@@ -13,6 +13,9 @@ pub const VERSION: &str = "17.6";
 const VERSION_NUMBER: &str = "170006";
 /// Identities of the databases.
 const DATABASES: [(i64, &str); 2] = [(5, "postgres"), (16_384, "spacetime")];
+/// Identities of the roles beside the superuser.
+const USERS: [(i64, &str); 4] =
+    [(16_389, "spacetime"), (16_390, "quarterdeck"), (16_391, "quarterdeck_ops"), (16_392, "metrics")];
 /// Of the relation that locks are about.
 const SHARDS: i64 = 16_500;
 
@@ -419,7 +422,7 @@ impl Tables<'_> {
                     count(database.committed * 0.7),
                     count(database.committed * 0.05),
                     V::Int(0),
-                    V::Int(3),
+                    V::Int(0),
                     V::Int(0),
                     V::Int(0),
                     V::Null,
@@ -506,10 +509,19 @@ impl Tables<'_> {
     }
 }
 
+/// Somebody of that name can log in.
+pub fn is_role(name: &str) -> bool {
+    name == "postgres" || USERS.iter().any(|(_, known)| *known == name)
+}
+
+/// There is a database of that name.
+pub fn is_database(name: &str) -> bool {
+    DATABASES.iter().any(|(_, known)| *known == name)
+}
+
 fn roles() -> Vec<Vec<V>> {
-    let own = [(16_389, "spacetime"), (16_390, "quarterdeck"), (16_391, "quarterdeck_ops"), (16_392, "metrics")];
     let row = |(oid, name, all): (i64, &str, bool)| vec![V::Int(oid), V::text(name), V::Bool(all), V::Bool(all)];
-    std::iter::once(row((10, "postgres", true))).chain(own.map(|(oid, name)| row((oid, name, false)))).collect()
+    std::iter::once(row((10, "postgres", true))).chain(USERS.map(|(oid, name)| row((oid, name, false)))).collect()
 }
 
 fn time(stage: &Stage, second: i64) -> V {

@@ -1,7 +1,7 @@
 //! The keys of a drill, made for it alone, and what the ordinary `ssh` needs to know of them: files in the drill's private folder.
 
+use super::user_of;
 use crate::drill::folder::write_secret;
-use crate::drill::machine::USER;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use russh::keys::ssh_key::LineEnding;
@@ -20,34 +20,33 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Makes them, and writes down for `ssh` how to come to these machines (names and ports): the path of its config.
+    /// Makes them, and writes down for `ssh` how to come to these machines, all at one port: the path of its config.
     ///
     /// # Errors
     /// When no key can be made, or a file can't be written.
-    pub fn make(folder: &Path, machines: &[(String, u16)]) -> io::Result<(Self, PathBuf)> {
+    pub fn make(folder: &Path, machines: &[String], port: u16) -> io::Result<(Self, PathBuf)> {
         let key = || PrivateKey::random(&mut UnwrapErr(SysRng), Algorithm::Ed25519).map_err(io::Error::other);
         let (host, client) = (key()?, key()?);
         let private = client.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
         let [id, known, config] = ["id_ed25519", "known_hosts", "ssh_config"].map(|name| folder.join(name));
         write_secret(&id, &private)?;
         let public = host.public_key().to_openssh().map_err(io::Error::other)?;
-        let line = |(_, port): &(String, u16)| format!("[127.0.0.1]:{port} {public}\n");
-        fs::write(&known, machines.iter().map(line).collect::<String>())?;
-        fs::write(&config, text(machines, &id, &known))?;
+        fs::write(&known, format!("[127.0.0.1]:{port} {public}\n"))?;
+        fs::write(&config, text(machines, port, &id, &known))?;
         Ok((Self { host, client: client.public_key().clone() }, config))
     }
 }
 
 /// Nothing of the user's own config, agent and known hosts takes part.
-fn text(machines: &[(String, u16)], id: &Path, known: &Path) -> String {
+fn text(machines: &[String], port: u16, id: &Path, known: &Path) -> String {
     let mut text = String::new();
-    for (name, port) in machines {
+    for name in machines {
         // A String takes everything.
-        let _ = write!(text, "Host {name}\n  Port {port}\n");
+        let _ = write!(text, "Host {name}\n  User {}\n", user_of(name));
     }
     let _ = write!(
         text,
-        "Host *\n  HostName 127.0.0.1\n  User {USER}\n  IdentityFile \"{}\"\n  IdentitiesOnly yes\n  IdentityAgent none\n  \
+        "Host *\n  HostName 127.0.0.1\n  Port {port}\n  IdentityFile \"{}\"\n  IdentitiesOnly yes\n  IdentityAgent none\n  \
          UserKnownHostsFile \"{}\"\n  GlobalKnownHostsFile /dev/null\n",
         id.display(),
         known.display()

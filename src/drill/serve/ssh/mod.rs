@@ -1,4 +1,5 @@
-//! SSH, spoken to the ordinary `ssh`: a port for each machine, one user, and one key that was made for this drill and is gone with it.
+//! SSH, spoken to the ordinary `ssh`: one port for all machines, which are told apart by the name that is logged in with (`ops@game-1`), and
+//! one key that was made for this drill and is gone with it.
 //!
 //! What runs there is the drill's own [`shell`](crate::drill::shell) over the machine's own files: no program of this computer is started, and
 //! forwards lead to the drill's own services alone.
@@ -10,14 +11,16 @@ pub mod keys;
 mod probe;
 
 use crate::drill::machine::{Control, Machine, USER};
+use crate::drill::serve::hosts::Token;
 use crate::drill::shell::Ended;
+use crate::drill::stage::Shared;
 use kept::Keeper;
 use keys::Keys;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, MethodKind, MethodSet, Pty};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -69,8 +72,40 @@ impl Drop for Host {
     }
 }
 
-/// Serves one.
-pub async fn serve(listener: TcpListener, host: Host, keys: Arc<Keys>) {
+/// All machines that can be logged in to. One is made when somebody first comes: of a thousand most are never asked.
+pub struct Hosts {
+    stage: Shared,
+    token: Token,
+    databases: [u16; 2],
+    all: Vec<OnceLock<Arc<Host>>>,
+}
+
+impl Hosts {
+    /// Of all machines of the stage, with what /admin/ wants and where PostgreSQL listens.
+    pub fn new(stage: Shared, token: Token, databases: [u16; 2]) -> Self {
+        let all = stage.lock().world.servers.iter().map(|_| OnceLock::new()).collect();
+        Self { stage, token, databases, all }
+    }
+
+    /// The machine that a user's name means.
+    fn find(&self, user: &str) -> Option<Arc<Host>> {
+        let name = user.strip_prefix(USER)?.strip_prefix('@')?;
+        let at = self.stage.lock().world.servers.iter().position(|server| server.name == name)?;
+        let make = || {
+            let machine = Machine::new(self.stage.clone(), at, self.token.clone());
+            Arc::new(Host::new(Arc::new(machine), self.databases))
+        };
+        Some(Arc::clone(self.all[at].get_or_init(make)))
+    }
+}
+
+/// Who logs in to a machine, for `ssh`.
+pub fn user_of(machine: &str) -> String {
+    format!("{USER}@{machine}")
+}
+
+/// Serves them.
+pub async fn serve(listener: TcpListener, hosts: Hosts, keys: Arc<Keys>) {
     let config = Arc::new(Config {
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
         auth_rejection_time: Duration::from_millis(100),
@@ -80,16 +115,18 @@ pub async fn serve(listener: TcpListener, host: Host, keys: Arc<Keys>) {
         nodelay: true,
         ..Config::default()
     });
-    let host = Arc::new(host);
+    let hosts = Arc::new(hosts);
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((socket, _)) = accepted {
-                // A machine without power answers nobody.
-                if host.machine.is_up() {
-                    let login = Login { host: Arc::clone(&host), key: keys.client.clone(), channels: HashMap::new() };
-                    open.spawn(connection(socket, Arc::clone(&config), login));
-                }
+                let login = Login {
+                    hosts: Arc::clone(&hosts),
+                    host: Arc::default(),
+                    key: keys.client.clone(),
+                    channels: HashMap::new(),
+                };
+                open.spawn(connection(socket, Arc::clone(&config), login));
             },
             Some(_) = open.join_next() => {}
         }
@@ -97,36 +134,49 @@ pub async fn serve(listener: TcpListener, host: Host, keys: Arc<Keys>) {
 }
 
 async fn connection(socket: TcpStream, config: Arc<Config>, login: Login) {
-    let machine = Arc::clone(&login.host.machine);
+    let host = Arc::clone(&login.host);
     // Whoever speaks something else, or not well, is hung up on.
     let Ok(session) = run_stream(config, socket, login).await else { return };
     let handle = session.handle();
     tokio::select! {
         _ = session => {}
-        () = power_is_lost(&machine) => {
+        () = power_is_lost(&host) => {
             let _ = handle.disconnect(Disconnect::ByApplication, "the machine has no power".to_owned(), "en".to_owned()).await;
         }
     }
 }
 
-async fn power_is_lost(machine: &Machine) {
-    while machine.is_up() {
+/// Of the machine that was logged in to, if that was done.
+async fn power_is_lost(host: &OnceLock<Arc<Host>>) {
+    while host.get().is_none_or(|host| host.machine.is_up()) {
         tokio::time::sleep(POWER).await;
     }
 }
 
 /// A connection.
 struct Login {
-    host: Arc<Host>,
+    hosts: Arc<Hosts>,
+    /// Where it leads, as soon as that is known.
+    host: Arc<OnceLock<Arc<Host>>>,
     key: PublicKey,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
 impl Login {
+    /// The machine that is meant. One without power answers nobody: it is hung up.
+    fn meant(&self, user: &str) -> Result<Option<Arc<Host>>, russh::Error> {
+        match self.hosts.find(user) {
+            Some(host) if !host.machine.is_up() => Err(russh::Error::Disconnect),
+            found => Ok(found),
+        }
+    }
+
     fn begin(&mut self, id: ChannelId, command: String, session: &mut Session) -> Result<(), russh::Error> {
-        let Some(channel) = self.channels.remove(&id) else { return session.channel_failure(id) };
+        let (Some(channel), Some(host)) = (self.channels.remove(&id), self.host.get()) else {
+            return session.channel_failure(id);
+        };
         session.channel_success(id)?;
-        tokio::spawn(channel::talk(Arc::clone(&self.host), channel, command));
+        tokio::spawn(channel::talk(Arc::clone(host), channel, command));
         Ok(())
     }
 }
@@ -134,9 +184,17 @@ impl Login {
 impl Handler for Login {
     type Error = russh::Error;
 
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, russh::Error> {
+        self.meant(user).map(|_| Auth::reject())
+    }
+
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
-        let fits = user == USER && key.public_key.key_data() == self.key.key_data();
-        Ok(if fits { Auth::Accept } else { Auth::reject() })
+        let Some(host) = self.meant(user)?.filter(|_| key.public_key.key_data() == self.key.key_data()) else {
+            return Ok(Auth::reject());
+        };
+        // Once: who has logged in stays where they are.
+        let _ = self.host.set(host);
+        Ok(Auth::Accept)
     }
 
     async fn channel_open_session(
@@ -160,10 +218,11 @@ impl Handler for Login {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        match forward::to(&self.host, host, port) {
+        let Some(from) = self.host.get() else { return Ok(()) };
+        match forward::to(from, host, port) {
             Ok(way) => {
                 reply.accept().await;
-                tokio::spawn(forward::carry(Arc::clone(&self.host), channel, way));
+                tokio::spawn(forward::carry(Arc::clone(from), channel, way));
             }
             Err(reason) => reply.reject(ChannelOpenFailure::Other { code: 2, reason }).await,
         }
