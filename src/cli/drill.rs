@@ -116,7 +116,7 @@ impl Drill {
         script: Option<Script>,
         (global, into): (&Global, &IntoFile),
     ) -> color_eyre::Result<ExitCode> {
-        let mut seat = Seat::default();
+        let mut seat = Seat { fleeting: true, ..Seat::default() };
         beside::keep(&mut seat, begun.stage().clone(), Guide::new(self.how(), &scenario.brief, &scenario.guide));
         let shown = seat.shown.get_or_insert_default().clone();
         let hands = script.map(|script| Hands::at(&mut seat, begun.stage().clone(), script));

@@ -76,7 +76,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let (sender, events) = mpsc::channel(256);
     let (follower, lines) = Follower::new(start.connections.clone(), start.saved_logs);
     let recorder = start.record.map(|begin| Recorder::start(begin, sender.clone())).transpose()?;
-    let Seat { unseen, shown, asides } = start.seat;
+    let Seat { unseen, shown, asides, fleeting } = start.seat;
     let (mut screen, typed) = match unseen {
         None => (Screen::take()?, None),
         Some(unseen) => (Screen::unseen(unseen.size)?, Some(unseen.typed)),
@@ -113,7 +113,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let (watcher, fresh) = Watcher::start(start.renew);
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
-    let state = State::new(start.setup, clock::now(), size);
+    let mut state = State::new(start.setup, clock::now(), size);
+    state.fleeting = fleeting;
     let mut shown = Loop {
         state,
         exec: Arc::clone(&exec),

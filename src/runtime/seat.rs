@@ -20,6 +20,8 @@ pub struct Seat {
     pub shown: Option<Shown>,
     /// What stands beside the panes from then on, in a line of its own; empty: nothing.
     pub asides: Option<mpsc::Receiver<String>>,
+    /// What happens here is gone with it: no start after this one finds anything of it.
+    pub fleeting: bool,
 }
 
 /// A screen that no terminal shows, and the keys for it. It is left when nobody can type any more.
