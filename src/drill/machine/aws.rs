@@ -1,7 +1,7 @@
 //! `aws`, for what the runbooks ask of EC2, RDS and S3: over the cloud of the drill's own.
 
 use super::{Machine, docker};
-use crate::drill::shell::{Call, Done, Files, jq};
+use crate::drill::shell::{Call, Done, Files, Node, jq};
 use crate::drill::stage::Stage;
 use crate::drill::world::cloud::Kind;
 use crate::drill::world::{Hosted, Order};
@@ -226,7 +226,7 @@ fn s3(machine: &Machine, verb: &str, words: &[&str], call: &Call, files: &Files)
         ("cp", [from, to]) if to.starts_with("s3://") => {
             let path = crate::drill::shell::files::absolute(&call.folder, from);
             let missing = || Done::failed(255, format!("The user-provided path {from} does not exist.\n"));
-            let bytes = files.get(&path).and_then(|node| node.bytes()).ok_or_else(missing)?.len() as u64;
+            let bytes = files.get(&path).and_then(Node::bytes).ok_or_else(missing)?.len() as u64;
             let name = from.rsplit('/').next().unwrap_or(from);
             let key = if to.ends_with('/') { format!("{to}{name}") } else { (*to).to_owned() };
             order(&mut machine.stage.lock(), Order::Hosted(Hosted::Upload(key, bytes)), "PutObject")?;

@@ -22,14 +22,14 @@ pub(super) fn run(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let repo = docker::option(&mut words, &["--repo", "-R"]).last().copied().unwrap_or("spacetime/game");
     let mut stage = machine.stage.lock();
     let came = match words.as_slice() {
-        ["api", ..] => api(&mut stage, words.split_off(1)),
-        ["run", "list", ..] => Ok(runs(&stage, words.split_off(2))),
+        ["api", ..] => api(&mut stage, words[1..].to_vec()),
+        ["run", "list", ..] => Ok(runs(&stage, words[2..].to_vec())),
         ["run", "view", number, rest @ ..] => view(&stage, number, rest),
         ["run", "watch", number, ..] => return watch(&stage, number),
         ["run", "cancel", number] => return cancel(&mut stage, number),
-        ["pr", "list", ..] => Ok(reviews(&stage, words.split_off(2))),
+        ["pr", "list", ..] => Ok(reviews(&stage, words[2..].to_vec())),
         ["label", "list", ..] => Ok(json!([{"name": "hotfix"}])),
-        ["issue", verb, ..] => issue(&mut stage, verb, words.split_off(2), repo),
+        ["issue", verb, ..] => issue(&mut stage, verb, words[2..].to_vec(), repo),
         _ => Err(unknown(call)),
     };
     drop(stage);
@@ -84,7 +84,9 @@ fn api(stage: &mut Stage, mut words: Vec<&str>) -> Result<Value, Done> {
             if posts { approve(stage, path, &fields) } else { Ok(pending(stage)) }
         }
         ["deployments"] => {
-            let staged = asked.contains("environment=staging") && asked.contains(&stage.world.cloud.pipeline.commit);
+            let commit = asked.split('&').find_map(|part| part.strip_prefix("sha="));
+            let own = commit.is_some_and(|commit| stage.world.cloud.pipeline.commit.starts_with(commit));
+            let staged = own && asked.contains("environment=staging");
             Ok(if staged { json!([{"id": STAGING}]) } else { json!([]) })
         }
         ["deployments", _, "statuses"] => Ok(json!([{"state": "success"}])),

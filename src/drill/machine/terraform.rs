@@ -2,7 +2,7 @@
 
 use super::{Machine, docker, now};
 use crate::drill::shell::files::absolute;
-use crate::drill::shell::{Call, Done, Files};
+use crate::drill::shell::{Call, Done, Files, Node};
 use crate::drill::stage::Stage;
 use crate::drill::world::{Hosted, Order};
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ fn address(index: usize) -> String {
 }
 
 fn read(files: &Files, path: &str) -> Result<Plan, Done> {
-    let bytes = files.get(path).and_then(|node| node.bytes());
+    let bytes = files.get(path).and_then(Node::bytes);
     let plan = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok());
     plan.ok_or_else(|| Done::failed(1, format!("Error: Failed to load \"{path}\" as a plan file\n")))
 }

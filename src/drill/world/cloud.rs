@@ -17,7 +17,7 @@ pub struct Kind {
 }
 
 /// Those that can be had.
-const KINDS: [Kind; 12] = [
+static KINDS: [Kind; 12] = [
     kind("t3.medium", 2, 4),
     kind("t3.large", 2, 8),
     kind("t3.xlarge", 4, 16),
@@ -43,7 +43,7 @@ impl Kind {
     }
 
     /// What a machine of that role has on a quiet day.
-    pub(super) const fn usual(role: Role) -> &'static Self {
+    pub(super) fn usual(role: Role) -> &'static Self {
         match role {
             Role::Balancer => &KINDS[4],
             Role::Game | Role::Api => &KINDS[5],
