@@ -298,7 +298,7 @@ mod tests {
             ("hot-shard", "HighResponseTime", 60),
             ("lock-queue", "HighResponseTime", 60),
             ("disk-filling", "HighDiskUsage", 60),
-            ("alert-storm", "ServiceDown", 100),
+            ("alert-storm", "HighErrorRate", 60),
         ] {
             let (at, name) = first_alert(scenario, 600).unwrap_or_else(|| panic!("{scenario}: no alert"));
             eprintln!("{scenario}: {name} at {at}");
