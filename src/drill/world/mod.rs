@@ -280,7 +280,8 @@ impl World {
             let queued = QUEUES * (crowded - 2.0).max(0.0);
             let latency =
                 (0.035 * (1.0 + crowded) + queued + slow_database) * if flaw.slow > 0.0 { flaw.slow } else { 1.0 };
-            let failing = 1.0 - (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - (0.2 * (crowded - 4.0)).clamp(0.0, 0.6));
+            let failing =
+                1.0 - (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - (0.2 * (crowded - 4.0)).clamp(0.0, 0.6));
             server.answer(count, failing.max(0.0004), latency);
             answered[0] += count as f64 * (1.0 - failing);
             answered[1] += count as f64 * failing;

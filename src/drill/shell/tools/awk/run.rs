@@ -226,8 +226,8 @@ impl<'p> Awk<'p> {
         self.step()?;
         match statement {
             Statement::Expr(expr) => self.eval(expr).map(|_| None),
-            Statement::Print(words, to) => self.print(words, to.as_ref()).map(|()| None),
-            Statement::Printf(words, to) => self.printf(words, to.as_ref()).map(|()| None),
+            Statement::Print(words, to) => self.print_words(words, to.as_ref()).map(|()| None),
+            Statement::Printf(words, to) => self.print_formatted(words, to.as_ref()).map(|()| None),
             Statement::Block(all) => self.block(all),
             Statement::If(condition, then, other) => match (self.truth(condition)?, other) {
                 (true, _) => self.run(then),
@@ -248,7 +248,7 @@ impl<'p> Awk<'p> {
         }
     }
 
-    fn print(&mut self, words: &[Expr], to: Option<&(bool, Expr)>) -> Result<(), String> {
+    fn print_words(&mut self, words: &[Expr], to: Option<&(bool, Expr)>) -> Result<(), String> {
         let texts: Result<Vec<String>, String> =
             words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
         let text = if words.is_empty() { self.line.clone() } else { texts?.join(&self.value("OFS").text()) };
@@ -256,7 +256,7 @@ impl<'p> Awk<'p> {
         self.put(&text, to)
     }
 
-    fn printf(&mut self, words: &[Expr], to: Option<&(bool, Expr)>) -> Result<(), String> {
+    fn print_formatted(&mut self, words: &[Expr], to: Option<&(bool, Expr)>) -> Result<(), String> {
         let values: Result<Vec<Value>, String> = words.iter().map(|word| self.eval(word)).collect();
         let text = super::builtin::printed(&values?)?;
         self.put(&text, to)
