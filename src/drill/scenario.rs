@@ -202,9 +202,9 @@ impl Scenario {
         self.mends.iter().chain(&self.harms).try_for_each(|way| way.fits(world, &programs))
     }
 
-    /// Seconds by which it begins before the dashboard opens.
+    /// Seconds by which it begins before the dashboard opens: a second before its first event.
     pub fn lead(&self) -> i64 {
-        self.events.iter().map(|event| -event.at).max().unwrap_or_default().max(0)
+        self.events.iter().map(|event| 1 - event.at).max().unwrap_or_default().max(0)
     }
 
     /// What is to happen at that second.

@@ -161,7 +161,7 @@ mod tests {
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle}: {text}"));
         let order = [
             at("# Drill: A game server is down\n\nP1, seed 5, left at 3:30. It began at 0:20.\n"),
-            at("- first safe action: after 1:40: started game-2/godot-server"),
+            at("- first safe action: after 1:40 of 1:00:00 that P1 allows: started game-2/godot-server"),
             at("- mitigated: after 1:4"),
             at("## What happened\n\n- 0:20 game-2/godot-server has ended with 137"),
             at("alert ServiceDown on 10.0.1.5:8080 pending"),
