@@ -39,7 +39,7 @@ const RENEWS: f64 = 0.04;
 /// Of a machine's memory: from here on its kernel ends what is largest.
 const EXHAUSTED: f64 = 0.985;
 /// From so many times as many players as a shard holds well its answers queue: seconds more for each time more.
-const QUEUES: f64 = 0.3;
+const QUEUES: f64 = 0.6;
 /// The engine starts a container that ended by itself again after so many seconds.
 const RESTARTS_AFTER: i64 = 3;
 
