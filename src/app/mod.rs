@@ -219,6 +219,8 @@ pub struct State {
     pub outputs: Outputs,
     /// The runs of this screen.
     started: Vec<RunId>,
+    /// What happens here is gone with it: no start after this one finds anything of it.
+    pub fleeting: bool,
     /// Until when leaving is what is wanted, though a run is under way; monotonic.
     leaving: Option<Duration>,
     /// Whose clocks were told to be off, so that each is told once.
@@ -320,6 +322,7 @@ impl State {
             seen_alerts: BTreeSet::new(),
             outputs: Outputs::default(),
             started: Vec::new(),
+            fleeting: false,
             leaving: None,
             clocks: std::collections::BTreeSet::new(),
             banner: None,

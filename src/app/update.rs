@@ -430,8 +430,8 @@ fn leave(state: &mut State, effects: &mut Effects) {
         return effects.push(Effect::Quit);
     }
     state.leaving = Some(state.now.mono + LEAVE_AGAIN);
-    let what = "a run is under way: the same key again leaves it, and the next start says what became of it";
-    state.toasts.say(state.now, what);
+    let after = if state.fleeting { "" } else { ", and the next start says what became of it" };
+    state.toasts.say(state.now, format!("a run is under way: the same key again leaves it{after}"));
 }
 
 fn open_actions(state: &mut State) {

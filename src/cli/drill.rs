@@ -13,6 +13,7 @@ use crate::drill::script::Script;
 use crate::drill::{Drill as Begun, Options, Scenario, Size};
 use crate::incident;
 use crate::journal::store::{Reader, Store};
+use crate::runbook::library::Library;
 use crate::runtime;
 use crate::runtime::seat::Seat;
 use clap::Args;
@@ -121,7 +122,7 @@ impl Drill {
         script: Option<Script>,
         (global, into): (&Global, &IntoFile),
     ) -> color_eyre::Result<ExitCode> {
-        let mut seat = Seat::default();
+        let mut seat = Seat { fleeting: true, ..Seat::default() };
         beside::keep(&mut seat, begun.stage().clone(), Guide::new(self.how(), &scenario.brief, &scenario.guide));
         let shown = seat.shown.get_or_insert_default().clone();
         // What can't be written is told before it is played, and not after.
@@ -164,12 +165,22 @@ impl Drill {
         let path = PathBuf::from(&self.scenario);
         if path.extension().is_some_and(|end| end == "toml") {
             let text = std::fs::read_to_string(&path).wrap_err_with(|| format!("{} can't be read", path.display()))?;
-            return Scenario::read(&text).map_err(|why| eyre!("{}: {why}", path.display()));
+            let read = Scenario::read(&text).and_then(known_runbooks);
+            return read.map_err(|why| eyre!("{}: {why}", path.display()));
         }
         let near = crate::domain::nearest(&self.scenario, Scenario::ids());
         let hint = near.map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"));
         Scenario::built_in(&self.scenario)
             .map_err(|why| eyre!("{why}{hint}; `quarterdeck drill --list` tells those that there are, and a file of your own ends in .toml"))
+    }
+}
+
+/// The scenario, when the runbooks that it names are shipped: others are not there in a drill.
+fn known_runbooks(scenario: Scenario) -> Result<Scenario, String> {
+    let library = Library::builtin();
+    match scenario.runbooks.iter().find(|id| library.get(id).is_none()) {
+        Some(unknown) => Err(format!("runbooks: {}", library.absent(unknown))),
+        None => Ok(scenario),
     }
 }
 
@@ -215,4 +226,22 @@ fn serve(begun: &Begun) -> color_eyre::Result<ExitCode> {
         "quarterdeck: standard input has ended, and the drill with it; for one that stays, leave its input open: `sleep infinity | quarterdeck drill --serve`"
     );
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runbooks_of_a_scenario_are_shipped_ones() {
+        for id in Scenario::ids() {
+            assert_eq!(known_runbooks(Scenario::built_in(id).unwrap()).map(drop), Ok(()), "{id}");
+        }
+        let scenario = Scenario::read("title = 'a'\nbrief = 'b'\nrunbooks = ['rollback-quik']").unwrap();
+        let why = known_runbooks(scenario).unwrap_err();
+        assert!(
+            why.contains("runbooks: there is no runbook \"rollback-quik\"") && why.contains("rollback-quick"),
+            "{why}"
+        );
+    }
 }

@@ -5,6 +5,9 @@
 
 use jiff::Timestamp;
 
+/// So long before the beginning things happen that belong to it; what lies before that was there for days: seconds of the world.
+pub const STORY: i64 = 14_400;
+
 /// How one is made of the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clock {
@@ -25,9 +28,9 @@ impl Clock {
         self.start + second as f64 / self.speed
     }
 
-    /// The same of something that may lie long before the beginning: days before it are days, whatever the speed.
+    /// The same of something that may lie long before the beginning ([`STORY`]): days before it are days, whatever the speed.
     pub fn moment(self, second: i64) -> Timestamp {
-        let after = if second < 0 { second as f64 } else { second as f64 / self.speed };
+        let after = (second + STORY).min(0) as f64 + second.max(-STORY) as f64 / self.speed;
         Timestamp::from_millisecond(((self.start + after) * 1000.0) as i64).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
@@ -61,6 +64,8 @@ mod tests {
         }
         let clock = Clock::new(Timestamp::from_second(1_700_000_000).unwrap(), 10.0);
         assert_eq!(clock.moment(100).as_second(), 1_700_000_010);
-        assert_eq!(clock.moment(-86_400).as_second(), 1_700_000_000 - 86_400);
+        assert_eq!(clock.moment(-300).as_second(), 1_700_000_000 - 30);
+        let days = -7 * 86_400;
+        assert_eq!(clock.moment(days).as_second(), 1_700_000_000 + days + STORY - STORY / 10);
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::nearest;
 use serde::Deserialize;
 
 /// What can be done, and what to.
-const VERBS: [(&str, On); 22] = [
+const VERBS: [(&str, On); 25] = [
     ("start", On::Container),
     ("stop", On::Container),
     ("restart", On::Container),
@@ -26,6 +26,9 @@ const VERBS: [(&str, On); 22] = [
     ("power-on", On::Server),
     ("stall", On::Server),
     ("replay", On::Server),
+    ("resize", On::Server),
+    ("destroy", On::Server),
+    ("approve", On::Build),
     ("end-session", On::Session),
     ("cancel-query", On::Session),
 ];
@@ -80,18 +83,19 @@ impl Deed {
             Order::Prepare { colour, version, .. } => ("prepare", format!("{} {version}", colour.word())),
             Order::Switch(to) => ("switch", colour(*to)),
             Order::Remove(which) => ("remove", colour(*which)),
-            Order::Record(_) => return None,
+            Order::Record(_) | Order::LookAfter(_) => return None,
             Order::Upstream(at, false) => ("take-out", server(at)),
             Order::Upstream(at, true) => ("put-in", server(at)),
             Order::Drain(at, true) => ("drain", server(at)),
             Order::Drain(at, false) => ("undrain", server(at)),
             Order::Attract(at, _) => ("attract", server(at)),
-            Order::Fill(at, _) => ("fill", server(at)),
+            Order::Fill { server: at, .. } => ("fill", server(at)),
             Order::Clean(at, _) => ("clean", server(at)),
             Order::Power(at, true) => ("power-on", server(at)),
             Order::Power(at, false) => ("power-off", server(at)),
             Order::Stall(true) => ("stall", standby()),
             Order::Stall(false) => ("replay", standby()),
+            Order::Hosted(order) => order.deed(world)?,
             Order::Terminate(pid) => ("end-session", session(pid)),
             Order::Cancel(pid) => ("cancel-query", session(pid)),
             // Only scenarios do these.
@@ -125,6 +129,9 @@ impl Deed {
             "fill" => format!("changed how fast the disk of {on} grows"),
             "power-off" => format!("switched {on} off"),
             "power-on" => format!("switched {on} on"),
+            "resize" => format!("gave {on} another type of machine"),
+            "destroy" => format!("had {on} destroyed"),
+            "approve" => format!("approved the deployment of {on}"),
             "stall" => format!("held the replay on {on}"),
             "replay" => format!("let {on} replay"),
             "end-session" => return sessions("ended", "a session", "sessions"),

@@ -45,7 +45,7 @@ pub struct Kept {
     pub acts: Vec<Act>,
     /// The first alert that fired: when, and which.
     pub alerted: Option<(i64, String)>,
-    /// Requests that were answered with 5xx since something was wrong.
+    /// Requests that were answered with 5xx since something was wrong and somebody could see it.
     pub failed: f64,
     /// The first second at which something was wrong.
     pub began: Option<i64>,
@@ -69,7 +69,8 @@ impl Kept {
         // What comes back was not mended.
         self.mended = None;
         self.began.get_or_insert(world.at);
-        self.failed += world.answered[1];
+        // Before the beginning nobody was there to help.
+        self.failed += if world.at > 0 { world.answered[1] } else { 0.0 };
     }
 
     /// Somebody did something.
@@ -116,7 +117,8 @@ pub fn is_well(world: &World) -> bool {
     let of_server = |(at, server): (usize, &Server)| {
         let crowded = server.role == Role::Game && server.failing > 0.05;
         let disk = server.disk_used / server.disk < 0.9 && server.disk_growth < 1e6;
-        server.up && world.serves(at) && !crowded && disk
+        // Whom somebody has destroyed nobody misses.
+        server.gone || server.up && world.serves(at) && !crowded && disk
     };
     let [primary, standby] = &world.databases;
     world.servers.iter().enumerate().all(of_server)

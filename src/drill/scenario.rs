@@ -1,5 +1,6 @@
 //! Scenarios: what goes wrong, when, and what mends it, as TOML.
 
+use super::clock::STORY;
 use super::deed::Way;
 use super::guide::Hint;
 use super::world::order::HOLDER;
@@ -65,7 +66,7 @@ const fn yes() -> bool {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(try_from = "toml::Table")]
 pub struct Event {
-    /// Seconds of the world after its beginning.
+    /// Seconds of the world after its beginning; less than 0: before it, so that the dashboard opens in the middle of it.
     pub at: i64,
     /// What.
     pub what: What,
@@ -76,12 +77,30 @@ impl TryFrom<toml::Table> for Event {
     type Error = String;
 
     fn try_from(mut table: toml::Table) -> Result<Self, String> {
-        let at = table.remove("at").and_then(|at| at.as_integer()).filter(|at| *at >= 0);
-        let at = at.ok_or("an event needs `at`: whole seconds after the beginning")?;
+        let at = table.remove("at").and_then(|at| at.as_integer()).filter(|at| *at >= -STORY);
+        let at = at.ok_or_else(|| {
+            format!(
+                "an event needs `at`: whole seconds after the beginning, or less than 0 for before it, down to -{STORY}"
+            )
+        })?;
+        let changes: Vec<&str> = table.keys().map(String::as_str).collect();
+        match changes.as_slice() {
+            [] => return Err(format!("the event at {at} needs what happens: {CHANGES}")),
+            [_] => {}
+            [first, others @ ..] => {
+                return Err(format!(
+                    "the event at {at} has {first} and {}: one change each, in an [[event]] of its own",
+                    others.join(" and ")
+                ));
+            }
+        }
         let what = What::deserialize(toml::Value::Table(table)).map_err(|why| why.to_string())?;
         Ok(Self { at, what })
     }
 }
+
+/// What may happen, as a message lists it.
+const CHANGES: &str = "kill, hang, lie, deploy, attract, fill, power-off, forget, stall or lock";
 
 /// What happens: one key names it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -108,6 +127,8 @@ pub enum What {
         server: String,
         /// Mebibytes a second.
         mib: f64,
+        /// Such a share of it is in use already, 0 to 1; absent: as much as is.
+        used: Option<f64>,
     },
     /// A machine loses its power.
     PowerOff(String),
@@ -144,6 +165,8 @@ pub struct Deploy {
     pub sessions: f64,
     /// It ends a few seconds after its start.
     pub crash: bool,
+    /// It has no limit, and takes memory until such a share of its machine's is in use.
+    pub hoard: f64,
 }
 
 impl Scenario {
@@ -179,6 +202,11 @@ impl Scenario {
         self.mends.iter().chain(&self.harms).try_for_each(|way| way.fits(world, &programs))
     }
 
+    /// Seconds by which it begins before the dashboard opens: a second before its first event.
+    pub fn lead(&self) -> i64 {
+        self.events.iter().map(|event| 1 - event.at).max().unwrap_or_default().max(0)
+    }
+
     /// What is to happen at that second.
     pub fn due(&self, world: &World) -> Vec<Order> {
         let now = self.events.iter().filter(|event| event.at == world.at);
@@ -203,7 +231,9 @@ impl What {
             Self::Lie(container) => Order::Lie(self::container(world, container)?),
             Self::Deploy(deploy) => deploy.order(world)?,
             Self::Attract { server, times } => Order::Attract(self::server(world, server)?, *times),
-            Self::Fill { server, mib } => Order::Fill(self::server(world, server)?, mib * MIB),
+            Self::Fill { server, mib, used } => {
+                Order::Fill { server: self::server(world, server)?, growth: mib * MIB, used: *used }
+            }
             Self::PowerOff(server) => Order::Power(self::server(world, server)?, false),
             Self::Forget { app, sessions } => Order::Forget(app.clone(), *sessions),
             Self::Stall(stalled) => Order::Stall(*stalled),
@@ -218,11 +248,11 @@ impl Deploy {
         if !known {
             return Err(format!("there is no service {:?}", self.service));
         }
-        let Self { leak_mib, errors, slow, sessions, crash, .. } = *self;
+        let Self { leak_mib, errors, slow, sessions, crash, hoard, .. } = *self;
         Ok(Order::Deploy {
             service: self.service.clone(),
             version: self.version.clone(),
-            flaw: Flaw { leak: leak_mib * MIB, errors, slow, sessions, crash },
+            flaw: Flaw { leak: leak_mib * MIB, errors, slow, sessions, crash, hoard },
             server: self.server.as_deref().map(|name| server(world, name)).transpose()?,
         })
     }
@@ -272,6 +302,11 @@ mod tests {
         assert!(wrong("kill = 'game-9/x'").contains("no server \"game-9\""));
         assert!(wrong("kill = 'game-1/x'").contains("no container \"game-1/x\""));
         assert!(wrong("deploy = { service = 'x', version = '1' }").contains("no service \"x\""));
+        let two = wrong("kill = 'game-1/godot-server'\nlock = 1");
+        assert!(two.contains("the event at 5 has kill and lock: one change each"), "{two}");
+        assert!(wrong("").contains("the event at 5 needs what happens: kill, hang,"), "{}", wrong(""));
+        let early = Scenario::read("title = 'a'\nbrief = 'b'\n[[event]]\nat = -20000\nlock = 1").unwrap_err();
+        assert!(early.contains("down to -14400"), "{early}");
         assert!(wrong("explode = true").contains("explode"), "{}", wrong("explode = true"));
         assert!(wrong("deploy = { servise = 'x' }").contains("servise"), "{}", wrong("deploy = { servise = 'x' }"));
         assert!(Scenario::read("title = 'a'\nbrief = 'b'\nx = 1").unwrap_err().contains('x'));

@@ -106,7 +106,8 @@ pub struct Score {
 impl Score {
     /// Of a drill, as it stands.
     pub fn of(kept: &Kept, scenario: &Scenario, handled: &Handled) -> Self {
-        let from = kept.began.unwrap_or_default();
+        // What began before anybody was there is counted from then on.
+        let from = kept.began.unwrap_or_default().max(0);
         let after = |at: i64| (at >= from).then_some(at - from);
         let moment = |(at, what): (i64, String)| after(at).map(|at| (at, what));
         let acts = || kept.acts.iter().map(|act| (act.at, act.deed.words(act.times)));
@@ -163,21 +164,31 @@ impl Score {
             format!("first alert: {}", moment(&self.alerted, "none fired")),
             format!("noticed: {}", moment(&self.noticed, "no: nothing shows that anybody was there")),
             format!("acknowledged: {}", self.against(self.acknowledged, "no: nobody said that they are on it")),
-            format!("first safe action: {}", moment(&self.acted, "none")),
-            format!("mitigated: {}", self.against(self.mitigated, "no: it was not mended when it was left")),
+            format!("first safe action: {}", self.acted_against()),
+            format!("mitigated: {}", after(self.mitigated, "no: it was not mended when it was left")),
             format!("resolved: {resolved}"),
             format!("failed meanwhile: {:.0} requests", self.failed),
         ]
     }
 
-    /// So long after it began, against the clock of its severity.
+    /// The first safe action, and what it was.
+    fn acted_against(&self) -> String {
+        let Some((at, what)) = &self.acted else { return "none".to_owned() };
+        format!("{}: {what}", self.against(Some(*at), ""))
+    }
+
+    /// So long after it began, against the time that its severity allows to respond in. How long it takes until it is mitigated has no
+    /// such limit.
     fn against(&self, at: Option<i64>, none: &str) -> String {
-        let Some(at) = at else { return none.to_owned() };
-        let Some(severity) = self.severity else { return format!("after {}", clock(at)) };
+        let (Some(at), Some(severity)) = (at, self.severity) else { return after(at, none) };
         let allowed = i64::try_from(Rules::default().agreed.of(severity).respond.as_secs()).unwrap_or(i64::MAX);
         let late = if at > allowed { ": too late" } else { "" };
         format!("after {} of {} that {} allows{late}", clock(at), clock(allowed), severity.word())
     }
+}
+
+fn after(at: Option<i64>, none: &str) -> String {
+    at.map_or_else(|| none.to_owned(), |at| format!("after {}", clock(at)))
 }
 
 #[cfg(test)]
@@ -235,7 +246,7 @@ mod tests {
             record(10, RecordKind::RunStart, 1, json!({ "runbook": "alert-acknowledge" })),
             record(12, RecordKind::RunFinish, 1, json!({ "outcome": "ok" })),
             record(90, RecordKind::IncidentDeclare, 0, json!({ "priority": "P0" })),
-            record(100, RecordKind::IncidentAcknowledge, 0, json!({})),
+            record(1_000, RecordKind::IncidentAcknowledge, 0, json!({})),
             // Another one, that was none.
             record(1_050, RecordKind::IncidentResolve, 0, json!({ "as": "false-alarm" })),
             record(1_100, RecordKind::IncidentResolve, 0, json!({})),
@@ -247,9 +258,9 @@ mod tests {
             [
                 "first alert: after 1:00: ServiceDown",
                 "noticed: after 1:10: an incident is declared, P0",
-                "acknowledged: after 1:20 of 15:00 that P0 allows",
-                "first safe action: after 1:40: restarted game-2",
-                "mitigated: after 16:20 of 15:00 that P0 allows: too late",
+                "acknowledged: after 16:20 of 15:00 that P0 allows: too late",
+                "first safe action: after 1:40 of 15:00 that P0 allows: restarted game-2",
+                "mitigated: after 16:20",
                 "resolved: after 18:00",
                 "failed meanwhile: 12 requests",
                 "wrong: restarted game-3 (h)",
@@ -257,6 +268,13 @@ mod tests {
             ]
         );
         assert!(score.ended_well());
+    }
+
+    #[test]
+    fn what_began_before_anybody_was_there_counts_from_the_beginning() {
+        let kept = Kept { began: Some(-300), mended: Some(90), ..Kept::default() };
+        let score = Score::of(&kept, &scenario("P1"), &Handled { acknowledged: vec![40], ..Handled::default() });
+        assert_eq!((score.acknowledged, score.mitigated), (Some(40), Some(90)));
     }
 
     #[test]

@@ -9,7 +9,11 @@ pub fn text(stage: &Stage, handled: &Handled) -> String {
     let (kept, scenario) = (stage.kept(), stage.scenario());
     let mut text = format!("# Drill: {}\n\n", scenario.title);
     let severity = scenario.severity.map_or_else(String::new, |severity| format!("{}, ", severity.word()));
-    let began = kept.began.map_or_else(String::new, |at| format!(" It began at {}.", clock(at)));
+    let began = match kept.began {
+        None => String::new(),
+        Some(at) if at < 0 => format!(" It had begun {} before.", clock(-at)),
+        Some(at) => format!(" It began at {}.", clock(at)),
+    };
     let _ = writeln!(text, "{severity}seed {}, left at {}.{began}", stage.world.seed, clock(stage.world.at));
     section(&mut text, "Score", Score::of(kept, scenario, handled).lines());
     section(&mut text, "What happened", happened(stage, handled));
@@ -113,7 +117,10 @@ mod tests {
             }
             "hot-shard" => vec![Order::Drain(named("game-3"), true)],
             "replica-lag" => vec![Order::Stall(false)],
-            "disk-filling" => vec![Order::Fill(named("game-1"), 0.0), Order::Clean(named("game-1"), 1e11)],
+            "disk-filling" => {
+                let quiet = Order::Fill { server: named("game-1"), growth: 0.0, used: None };
+                vec![quiet, Order::Clean(named("game-1"), 1e11)]
+            }
             other => panic!("{other} has no end here"),
         };
         for order in orders {
@@ -154,7 +161,7 @@ mod tests {
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle}: {text}"));
         let order = [
             at("# Drill: A game server is down\n\nP1, seed 5, left at 3:30. It began at 0:20.\n"),
-            at("- first safe action: after 1:40: started game-2/godot-server"),
+            at("- first safe action: after 1:40 of 1:00:00 that P1 allows: started game-2/godot-server"),
             at("- mitigated: after 1:4"),
             at("## What happened\n\n- 0:20 game-2/godot-server has ended with 137"),
             at("alert ServiceDown on 10.0.1.5:8080 pending"),

@@ -76,7 +76,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let (sender, events) = mpsc::channel(256);
     let (follower, lines) = Follower::new(start.connections.clone(), start.saved_logs);
     let recorder = start.record.map(|begin| Recorder::start(begin, sender.clone())).transpose()?;
-    let Seat { unseen, shown, asides } = start.seat;
+    let Seat { unseen, shown, asides, fleeting } = start.seat;
     let (mut screen, typed) = match unseen {
         None => (Screen::take()?, None),
         Some(unseen) => (Screen::unseen(unseen.size)?, Some(unseen.typed)),
@@ -113,7 +113,8 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let (watcher, fresh) = Watcher::start(start.renew);
     let pollers =
         start.sources.into_iter().map(|(id, pace, source)| Poller::start(id, pace, source, sender.clone())).collect();
-    let state = State::new(start.setup, clock::now(), size);
+    let mut state = State::new(start.setup, clock::now(), size);
+    state.fleeting = fleeting;
     let mut shown = Loop {
         state,
         exec: Arc::clone(&exec),
@@ -124,6 +125,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         effects: Vec::new(),
         strings: Strings::default(),
         drawn: Instant::now(),
+        typed: 0,
         recorder,
         replay,
         watcher,
@@ -211,6 +213,8 @@ struct Loop {
     effects: Effects,
     strings: Strings,
     drawn: Instant,
+    /// Keys, and what else the terminal told, so far.
+    typed: u64,
     recorder: Option<Recorder>,
     replay: Option<Replay>,
     watcher: Watcher,
@@ -310,7 +314,12 @@ impl Loop {
                 biased;
                 first = typed.recv() => match first {
                     None => return Ok(self.ends(Ended::by(rustix::process::Signal::HUP))),
-                    Some(first) => self.keys(&mut typed, first),
+                    Some(first) => {
+                        self.keys(&mut typed, first);
+                        if !self.state.dirty {
+                            screen.answer(self.typed);
+                        }
+                    }
                 },
                 told = signals.next() => match told {
                     Told::End(why) => return Ok(self.ends(why)),
@@ -355,6 +364,7 @@ impl Loop {
     fn keys(&mut self, typed: &mut mpsc::Receiver<Typed>, first: Typed) {
         let mut next = Some(first);
         while let Some(event) = next.take() {
+            self.typed += 1;
             match event {
                 Ok(event) => match self.strings.takes(&event, clock::now().mono) {
                     Taken::Typed => self.take(Event::Input(event)),
@@ -412,6 +422,7 @@ impl Loop {
         let state = &self.state;
         screen.draw(state.repaint, state.cx().style(Role::Screen), |area, buf| ui::draw(state, area, buf))?;
         self.state.painted(clock::now());
+        screen.answer(self.typed);
         self.drawn = Instant::now();
         Ok(())
     }

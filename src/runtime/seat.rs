@@ -20,6 +20,8 @@ pub struct Seat {
     pub shown: Option<Shown>,
     /// What stands beside the panes from then on, in a line of its own; empty: nothing.
     pub asides: Option<mpsc::Receiver<String>>,
+    /// What happens here is gone with it: no start after this one finds anything of it.
+    pub fleeting: bool,
 }
 
 /// A screen that no terminal shows, and the keys for it. It is left when nobody can type any more.
@@ -38,6 +40,7 @@ pub struct Shown(Arc<(Mutex<Picture>, Condvar)>);
 #[derive(Debug, Default)]
 struct Picture {
     frames: u64,
+    answered: u64,
     text: String,
     over: bool,
 }
@@ -53,12 +56,21 @@ impl Shown {
         self.lock().frames
     }
 
+    /// Waits until so many keys are answered, each by the frame that shows what it did where it did anything, or so long.
+    pub fn wait_answered(&self, keys: u64, limit: Duration) -> bool {
+        self.wait_for(limit, |picture| picture.answered >= keys)
+    }
+
     /// Waits until `holds` for the number of frames and the text, the screen is over, or so long; whether it holds.
     pub fn wait(&self, limit: Duration, mut holds: impl FnMut(u64, &str) -> bool) -> bool {
+        self.wait_for(limit, |picture| holds(picture.frames, &picture.text))
+    }
+
+    fn wait_for(&self, limit: Duration, mut holds: impl FnMut(&Picture) -> bool) -> bool {
         let end = Instant::now() + limit;
         let mut picture = self.lock();
         loop {
-            if holds(picture.frames, &picture.text) {
+            if holds(&picture) {
                 return true;
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -80,6 +92,12 @@ impl Shown {
         picture.frames += 1;
         picture.text = lines(buf);
         drop(picture);
+        self.0.1.notify_all();
+    }
+
+    /// So many keys were taken so far, and what they changed is on the screen.
+    pub(super) fn answer(&self, keys: u64) {
+        self.lock().answered = keys;
         self.0.1.notify_all();
     }
 
@@ -119,6 +137,9 @@ mod tests {
         let told = std::thread::spawn(move || teller.tell(&buf));
         assert!(shown.wait(Duration::from_secs(60), |frames, text| frames == 1 && text == " one\ntwo"));
         told.join().unwrap();
+        assert!(!shown.wait_answered(1, Duration::ZERO));
+        shown.answer(2);
+        assert!(shown.wait_answered(1, Duration::ZERO));
         shown.end();
         assert!(!shown.wait(Duration::from_secs(60), |frames, _| frames > 1), "nobody waits for what will not come");
     }

@@ -77,6 +77,13 @@ impl Screen {
         self.shown = shown;
     }
 
+    /// Tells who looks that what so many keys changed is on it.
+    pub fn answer(&self, keys: u64) {
+        if let Some(shown) = &self.shown {
+            shown.answer(keys);
+        }
+    }
+
     /// Columns and rows.
     pub fn size(&self) -> io::Result<(u16, u16)> {
         if let Some(size) = self.unseen {

@@ -8,6 +8,7 @@ use color_eyre::eyre::{WrapErr, eyre};
 use crossterm::event::{Event, KeyCode, KeyEvent};
 use jiff::Timestamp;
 use regex::Regex;
+use std::cell::Cell;
 use std::path::Path;
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
@@ -21,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN_KEYS: Duration = Duration::from_millis(70);
 /// And longer to read what they waited for: an answer that comes sooner is taken for a slip.
 const READS: Duration = Duration::from_millis(350);
-/// A key that changes nothing paints no frame.
-const FRAME: Duration = Duration::from_millis(500);
+/// When the world has gone on, every source is asked within so long, and the screen says what it told.
+const LOOKS: Duration = Duration::from_secs(1);
 
 /// Reads a key file.
 pub fn read(path: &Path) -> color_eyre::Result<Script> {
@@ -49,7 +50,7 @@ impl Hands {
         let (keys, typed) = mpsc::channel(64);
         let shown = seat.shown.get_or_insert_default().clone();
         seat.unseen = Some(Unseen { size: SIZE, typed });
-        let player = Player { stage, keys, shown };
+        let player = Player { stage, keys, shown, typed: Cell::new(0), moved: Cell::new(false) };
         Self(spawn(move || player.play(&script)))
     }
 
@@ -63,6 +64,10 @@ struct Player {
     stage: Shared,
     keys: mpsc::Sender<Typed>,
     shown: Shown,
+    /// Keys so far.
+    typed: Cell<u64>,
+    /// The world went on since the screen was looked at.
+    moved: Cell<bool>,
 }
 
 impl Player {
@@ -83,14 +88,22 @@ impl Player {
             Do::Keys(keys) => keys.iter().filter_map(|key| Chord::parse(key)).try_for_each(|key| self.press(key.key())),
             Do::Text(text) => text.chars().try_for_each(|letter| self.press(KeyCode::Char(letter).into())),
             Do::Wait(pattern) => self.wait(pattern, true),
-            Do::Gone(pattern) => self.wait(pattern, false),
-            Do::Expect(pattern) if pattern.is_match(&self.shown.text()) => Ok(()),
-            Do::Expect(pattern) => Err(format!("`expect {pattern}`")),
+            Do::Gone(pattern) => {
+                self.look();
+                self.wait(pattern, false)
+            }
+            Do::Expect(pattern) => {
+                self.look();
+                let shows = pattern.is_match(&self.shown.text());
+                shows.then_some(()).ok_or_else(|| format!("`expect {pattern}`"))
+            }
             Do::Pass(seconds) => {
+                self.moved.set(true);
                 self.stage.lock().pass(*seconds, Timestamp::now());
                 Ok(())
             }
             Do::Until(second) => {
+                self.moved.set(true);
                 let mut stage = self.stage.lock();
                 let left = second - stage.world.at;
                 if left < 0 {
@@ -102,13 +115,20 @@ impl Player {
         }
     }
 
-    /// One key, and its frame.
+    /// One key, and the frame that shows what it did.
     fn press(&self, key: KeyEvent) -> Result<(), String> {
-        let before = self.shown.frames();
+        self.typed.set(self.typed.get() + 1);
         self.keys.blocking_send(Ok(Event::Key(key))).map_err(|_| "the screen was left".to_owned())?;
-        self.shown.wait(FRAME, |frames, _| frames > before);
+        self.shown.wait_answered(self.typed.get(), PATIENCE);
         sleep(BETWEEN_KEYS);
         Ok(())
+    }
+
+    /// What is on the screen is of the world as it is now.
+    fn look(&self) {
+        if self.moved.replace(false) {
+            self.shown.wait(LOOKS, |_, _| false);
+        }
     }
 
     fn wait(&self, pattern: &Regex, shows: bool) -> Result<(), String> {

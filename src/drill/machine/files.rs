@@ -1,6 +1,6 @@
 //! What is on a machine's disk at the beginning, what is written there from the world, and what is made when it is read.
 
-use super::{PRODUCTION, USER, line};
+use super::{PRODUCTION, USER, line, terraform};
 use crate::drill::shell::Files;
 use crate::drill::shell::files::Who;
 use crate::drill::stage::Stage;
@@ -58,6 +58,8 @@ pub(super) fn at_first(stage: &Stage, server: usize, now: f64) -> Files {
         Role::Balancer => {
             production(&mut files, one, now);
             files.put(CONF, upstream(stage), 0o644, "root", old);
+            files.put_folder(terraform::FOLDER, 0o755, USER, old);
+            files.put(&format!("{}/main.tf", terraform::FOLDER), terraform::CODE, 0o644, USER, old);
         }
         Role::Game | Role::Api => production(&mut files, one, now),
     }
@@ -96,10 +98,11 @@ fn production(files: &mut Files, one: &Server, now: f64) {
         old,
     );
     files.put("/opt/spacetime/scripts/backup_server.sh", BACKUP_SERVER, 0o755, USER, old);
+    files.put_folder("/backup/server", 0o750, USER, old);
 }
 
-const BACKUP_SERVER: &str = "#!/bin/bash\nset -eu\nmkdir -p /opt/spacetime/backups\ncd /opt/spacetime\n\
-    tar -czf \"backups/$(hostname)_$(date +%Y%m%d_%H%M%S).tar.gz\" production/.env production/docker-compose.production.yml\n";
+const BACKUP_SERVER: &str = "#!/bin/bash\nset -eu\ncd /opt/spacetime\n\
+    tar -czf \"/backup/server/$(hostname)_$(date +%Y%m%d_%H%M%S).tar.gz\" production/.env production/docker-compose.production.yml\n";
 
 fn database(files: &mut Files, now: f64) {
     let old = now - 40.0 * DAY;
@@ -107,6 +110,9 @@ fn database(files: &mut Files, now: f64) {
     files.put_folder("/var/run/postgresql", 0o775, "postgres", old);
     files.put_folder("/var/lib/postgresql", 0o755, "postgres", old);
     files.put_folder(BACKUPS, 0o700, "postgres", old);
+    // Of what runs by itself.
+    files.put_folder("/etc/cron.d", 0o755, "root", old);
+    files.put_folder("/opt/spacetime/scripts", 0o755, "root", old);
     let at = now - 0.3 * DAY;
     let name = jiff::Timestamp::from_second(at as i64)
         .unwrap_or_default()

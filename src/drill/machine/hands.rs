@@ -1,6 +1,6 @@
 //! What the shell does not do itself, done to the world.
 
-use super::{Control, Machine, compose, curl, docker, files, nginx, now, psql, system};
+use super::{Control, Machine, aws, compose, curl, docker, files, gh, nginx, now, psql, system, terraform, upkeep};
 use crate::drill::shell::{Call, Done, Ended, Files, Outside, Stream};
 use std::time::Duration;
 
@@ -11,6 +11,10 @@ type Command = fn(&Machine, &Call, &mut Files) -> Done;
 const COMMANDS: &[(&str, Command)] = &[
     ("docker", docker::run),
     ("docker-compose", compose::run),
+    ("aws", aws::run),
+    ("gh", gh::run),
+    ("terraform", terraform::run),
+    ("nproc", system::nproc),
     ("curl", curl::run),
     ("nginx", nginx::run),
     ("pgrep", nginx::pgrep),
@@ -20,6 +24,8 @@ const COMMANDS: &[(&str, Command)] = &[
     ("pg_dump", psql::pg_dump),
     ("pg_amcheck", psql::pg_amcheck),
     ("pg_isready", psql::pg_isready),
+    ("vacuumdb", upkeep::vacuumdb),
+    ("reindexdb", upkeep::reindexdb),
     ("df", system::df),
     ("du", system::du),
     ("free", system::free),
@@ -39,9 +45,6 @@ const COMMANDS: &[(&str, Command)] = &[
 
 /// What this drill has none of, and says so.
 const ABSENT: &[&str] = &[
-    "aws",
-    "terraform",
-    "gh",
     "npx",
     "kubectl",
     "nft",

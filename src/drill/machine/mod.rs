@@ -4,18 +4,22 @@
 //! several machines share (which colour players are on, the record of deployments) is kept by the world, and written into the files of each
 //! machine before a script begins.
 
+mod aws;
 mod compose;
 mod control;
 mod curl;
 mod docker;
 mod files;
+mod gh;
 mod hands;
 mod nginx;
 mod psql;
 mod system;
 mod template;
+mod terraform;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use control::Control;
 pub use curl::Target;

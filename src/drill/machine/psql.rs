@@ -13,11 +13,11 @@ pub(super) type Databases = BTreeMap<String, String>;
 /// Those that were always there.
 const ALWAYS: [&str; 2] = ["postgres", "spacetime"];
 /// What somebody finds who counts the rows of all tables.
-const COUNTS: &str = "public.events 48211\npublic.friends 9120\npublic.inventory 30417\npublic.players 12650\npublic.scores 7733\npublic.shards 4\n";
+const COUNTS: &str = "public.events 48211000\npublic.friends 9120000\npublic.inventory 30417000\npublic.players 12650000\npublic.scores 7733000\npublic.shards 4\n";
 const DATA: &str = "/var/lib/postgresql/16/main";
 
 /// Which server a machine has: 0 the primary, 1 the standby.
-fn which(machine: &Machine) -> Result<usize, Done> {
+pub(super) fn which(machine: &Machine) -> Result<usize, Done> {
     let stage = machine.stage.lock();
     let found = stage.world.databases.iter().position(|one| one.server == machine.server);
     let refused =

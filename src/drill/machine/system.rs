@@ -91,6 +91,10 @@ pub(super) fn ss(machine: &Machine, _: &Call, _: &mut Files) -> Done {
     Done::said(out)
 }
 
+pub(super) fn nproc(machine: &Machine, _: &Call, _: &mut Files) -> Done {
+    Done::said(format!("{:.0}\n", one(machine).cores))
+}
+
 pub(super) fn uname(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let name = &machine.name;
     Done::said(match call.args.first().map(String::as_str) {

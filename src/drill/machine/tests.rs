@@ -159,7 +159,7 @@ fn a_server_is_taken_out_of_the_load_balancer_and_put_back() {
 fn a_disk_is_cleaned() {
     let lab = Lab::new("disk-filling");
     let at = lab.on("game-1").server;
-    lab.stage.lock().order(&Order::Fill(at, 4e9)).unwrap();
+    lab.stage.lock().order(&Order::Fill { server: at, growth: 4e9, used: None }).unwrap();
     let full = |lab: &Lab| {
         let stage = lab.stage.lock();
         stage.world.servers[at].disk_used / stage.world.servers[at].disk
@@ -228,4 +228,115 @@ fn the_playbooks_look_at_what_there_is() {
     let vars = [("server", "game-1"), ("container", "game-1/godot-server")];
     lab.play(runbook!("high-error-rate"), &[("$server", "game-1")], &vars, &[]);
     lab.play(runbook!("service-down"), &[("$server", "game-2")], &vars, &[]);
+}
+
+#[test]
+fn the_last_game_server_is_removed_and_only_that_one() {
+    let lab = Lab::new("steady");
+    let vars = |server: &'static str, address: &'static str| {
+        vec![
+            ("server", server),
+            ("server_addr", address),
+            ("server_count", "3"),
+            ("infrastructure", "/opt/spacetime/infrastructure/terraform"),
+            ("backups", "/backup/server"),
+            ("bucket", "s3://spacetime-backups/server/"),
+            ("quiet", "4h"),
+        ]
+    };
+    let page = runbook!("scale-down");
+    let first = &fences(page)[0].1;
+    let (code, said) = lab.run("lb-1", first, USER, "/home/ops", &vars("game-1", "10.0.1.4"));
+    assert!(code == 1 && said.contains("Terraform would destroy 10.0.1.7"), "{code} {said}");
+    lab.play(page, &[("local", "lb-1"), ("$server", "game-4")], &vars("game-4", "10.0.1.7"), &["undo "]);
+    let stage = lab.stage.lock();
+    let at = stage.world.servers.iter().position(|server| server.name == "game-4").unwrap();
+    assert!(stage.world.servers[at].gone && stage.world.rented().len() == 3);
+    assert_eq!(stage.world.cloud.objects.len(), 1);
+}
+
+#[test]
+fn a_server_gets_a_larger_machine() {
+    let lab = Lab::new("steady");
+    let id = lab.stage.lock().world.instance(3);
+    let vars = [
+        ("server", "game-3"),
+        ("server_addr", "10.0.1.6"),
+        ("instance", &id),
+        ("from_type", "c5.2xlarge"),
+        ("to_type", "c5.4xlarge"),
+        ("cpus", "16"),
+        ("memory_gib", "32"),
+    ];
+    lab.play(runbook!("resize-instance"), &[("local", "lb-1"), ("$server", "game-3")], &vars, &["undo "]);
+    let stage = lab.stage.lock();
+    assert_eq!((stage.world.servers[3].cores, stage.world.servers[3].up), (16.0, true));
+}
+
+#[test]
+fn the_database_that_others_run_gets_a_larger_machine() {
+    let lab = Lab::new("steady");
+    let vars = [
+        ("instance", "spacetime-db"),
+        ("from_class", "db.m5.4xlarge"),
+        ("to_class", "db.m5.8xlarge"),
+        ("snapshot", "spacetime-pre-scale"),
+    ];
+    let page = runbook!("resize-database-rds");
+    lab.play(page, &[("local", "lb-1")], &vars, &["undo ", "wait "]);
+    let wait = fences(page).into_iter().find(|(head, _)| head.starts_with("wait ")).unwrap().1;
+    let ask = || lab.run("lb-1", &wait, USER, "/home/ops", &vars);
+    let (code, said) = ask();
+    assert!(code == 1 && said.contains("db.m5.4xlarge, 1 pending"), "{code} {said}");
+    let now = lab.stage.lock().world.at;
+    lab.pass(now + 70);
+    assert_eq!(ask(), (0, "available, db.m5.8xlarge, 0 pending\n".to_owned()));
+}
+
+#[test]
+fn a_deployment_is_approved_and_seen_through() {
+    let lab = Lab::new("steady");
+    lab.pass(35);
+    let number = lab.stage.lock().world.cloud.pipeline.number.to_string();
+    let vars = [
+        ("repo", "spacetime/game"),
+        ("workflow_run", &number),
+        ("version", "v2.5.2"),
+        ("gate", "production"),
+        ("workflow", "deploy-production.yml"),
+        ("interval_seconds", "10"),
+    ];
+    lab.play(runbook!("deploy-ci"), &[("local", "lb-1")], &vars, &[]);
+    let now = lab.stage.lock().world.at;
+    lab.pass(now + 40);
+    let stage = lab.stage.lock();
+    assert_eq!(stage.world.main(1).map(|one| one.version.clone()).as_deref(), Some("v2.5.2"));
+    drop(stage);
+    let commit = lab.stage.lock().world.cloud.pipeline.commit.clone();
+    let checks = [("repo", "spacetime/game"), ("commit", &commit)];
+    lab.play(runbook!("deploy-checklist"), &[("local", "lb-1")], &checks, &[]);
+}
+
+#[test]
+fn a_database_is_backed_up_every_night() {
+    let lab = Lab::new("steady");
+    let vars = [
+        ("script", "/opt/spacetime/scripts/backup_database.sh"),
+        ("cron", "/etc/cron.d/spacetime-backup"),
+        ("folder", "/backup/database"),
+        ("dbname", "spacetime"),
+        ("bucket", "s3://spacetime-backups/database/"),
+        ("socket", "/var/run/postgresql"),
+        ("port", "5432"),
+    ];
+    lab.play(runbook!("db-backup-schedule"), &[("$server", "db-primary")], &vars, &["undo "]);
+    assert!(
+        lab.stage
+            .lock()
+            .world
+            .cloud
+            .objects
+            .keys()
+            .any(|key| key.starts_with("s3://spacetime-backups/database/spacetime_"))
+    );
 }

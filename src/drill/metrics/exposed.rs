@@ -62,7 +62,7 @@ impl Target {
             };
             [Some(Job::Node), own].into_iter().flatten().map(move |job| Self { job, server: at })
         };
-        world.servers.iter().enumerate().flat_map(of)
+        world.servers.iter().enumerate().filter(|(_, server)| !server.gone).flat_map(of)
     }
 
     /// `10.0.1.4:8080`.

@@ -2,11 +2,14 @@
 //! says so.
 
 pub mod expr;
+mod relations;
 pub mod select;
 pub mod tables;
 pub mod value;
 
 use crate::drill::stage::Shared;
+use crate::drill::world::Order;
+use crate::drill::world::table::{Upkeep, Work};
 use async_trait::async_trait;
 use futures_util::Sink;
 use futures_util::stream;
@@ -179,16 +182,13 @@ enum Answer {
 }
 
 /// Commands that change nothing which this world has.
-const KEPT: [(&str, &str); 9] = [
+const KEPT: [(&str, &str); 6] = [
     ("BEGIN", "BEGIN"),
     ("START", "BEGIN"),
     ("COMMIT", "COMMIT"),
     ("ROLLBACK", "ROLLBACK"),
     ("SET", "SET"),
     ("RESET", "RESET"),
-    ("VACUUM", "VACUUM"),
-    ("ANALYZE", "ANALYZE"),
-    ("REINDEX", "REINDEX"),
 ];
 
 impl Backend {
@@ -203,11 +203,30 @@ impl Backend {
         if let Some((_, tag)) = KEPT.iter().find(|(command, _)| *command == word) {
             return Ok(Answer::Done(tag));
         }
+        if let Some(upkeep) = relations::upkeep(bare)? {
+            return self.look_after(upkeep, acts);
+        }
         let parsed = Parser::parse_sql(&PostgreSqlDialect {}, bare).map_err(|why| format!("syntax error: {why}"))?;
         match parsed.as_slice() {
             [Statement::Query(query)] => Ok(Answer::Rows(self.query(bare, query, params, acts)?)),
             _ => Err(format!("a drill's PostgreSQL does not know {word}")),
         }
+    }
+
+    /// Tables are looked after; a standby changes nothing of its own.
+    fn look_after(&self, upkeep: Upkeep, acts: bool) -> Result<Answer, String> {
+        let tag = match upkeep.what {
+            Work::Vacuum(_) | Work::Rewrite => "VACUUM",
+            Work::Analyze => "ANALYZE",
+            Work::Reindex => "REINDEX",
+        };
+        if self.server.which != 0 {
+            return Err(format!("cannot execute {tag} during recovery"));
+        }
+        if acts {
+            self.server.stage.lock().order(&Order::LookAfter(upkeep)).map_err(|why| why.0)?;
+        }
+        Ok(Answer::Done(tag))
     }
 
     fn query(&self, text: &str, query: &sqlparser::ast::Query, params: &[V], acts: bool) -> Result<Rows, String> {

@@ -23,6 +23,7 @@ mod tools;
 mod vars;
 
 pub use files::{Files, Kind, Node};
+pub use tools::jq;
 
 use state::Shell;
 use std::collections::BTreeMap;

@@ -10,6 +10,8 @@ const LINES: usize = 2_000;
 /// A health check runs this often, and so many bad ones in a row make it unhealthy: seconds, and a count.
 const PROBE: i64 = 5;
 const BAD: u32 = 3;
+/// Who hoards takes so much a second, bytes.
+const HOARDS: f64 = 100.0 * MIB;
 /// From its start on it is given so long before its health counts, seconds.
 const STARTING: i64 = 6;
 
@@ -26,6 +28,8 @@ pub struct Flaw {
     pub sessions: f64,
     /// It ends a few seconds after its start.
     pub crash: bool,
+    /// It has no limit of its own, and takes memory until so much of its machine's is in use, 0.0 to 1.0; 0: it has one, as ever.
+    pub hoard: f64,
 }
 
 impl Flaw {
@@ -180,6 +184,12 @@ impl Container {
         }
     }
 
+    /// What it may use, as its build is brought out.
+    pub(super) fn limit_memory(&mut self) {
+        let (_, limit, ..) = needs(&self.service);
+        self.limit = if self.flaw.hoard > 0.0 { 0.0 } else { limit * MIB };
+    }
+
     /// Its process runs.
     pub fn runs(&self) -> bool {
         self.state == State::Running
@@ -222,9 +232,20 @@ impl Container {
         let settles = self.usual * (0.85 + 0.15 * work.min(2.0));
         let leaked = self.memory + self.flaw.leak;
         // What leaks only grows; what does not comes back to what it usually needs.
-        self.memory = if self.flaw.leak > 0.0 { leaked } else { self.memory + (settles - self.memory) * 0.05 };
+        self.memory = if self.flaw.leak > 0.0 || self.flaw.hoard > 0.0 {
+            leaked
+        } else {
+            self.memory + (settles - self.memory) * 0.05
+        };
         for (counter, more) in self.io.iter_mut().zip([traffic * 0.4, traffic, 900.0, 2_000.0]) {
             *counter += more;
+        }
+    }
+
+    /// Takes more of its machine's memory, of which such a share is in use.
+    pub(super) fn hoard(&mut self, used: f64) {
+        if self.runs() && used < self.flaw.hoard {
+            self.memory += HOARDS;
         }
     }
 

@@ -1,12 +1,16 @@
 //! PostgreSQL as its clients see it: sessions, what they wait for, how full it is, how far the standby is behind.
 
 use super::chance::Chance;
+use super::table::Table;
 use std::collections::{BTreeMap, HashMap};
 
 /// Connections that only a superuser gets.
 pub const RESERVED: usize = 3;
 /// A transaction that nobody ends is ended by nobody else: there is no `idle_in_transaction_session_timeout`.
 const THINKS: f64 = 0.35;
+
+/// Rows that a query changes, on average.
+const CHANGES: f64 = 0.5;
 
 /// What a session is at, in `pg_stat_activity`'s words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,8 @@ pub struct Database {
     pub wal: f64,
     /// Bytes of the databases.
     pub size: f64,
+    /// The game's tables.
+    pub tables: Vec<Table>,
     /// A standby replays nothing.
     pub stalled: bool,
     /// Since when what it has replayed is old, if it is.
@@ -90,6 +96,19 @@ pub struct Database {
     pub turned_away: f64,
     next: i32,
     chance: Chance,
+}
+
+/// The program that measures it, and how often it asks: seconds.
+pub(super) const EXPORTER: &str = "postgres_exporter";
+const SCRAPES: i64 = 15;
+
+/// What a program asks as it begins: what it is there for.
+fn first_query(app: &str) -> &'static str {
+    match app {
+        EXPORTER => "SELECT datname, count(*) FROM pg_stat_activity GROUP BY datname",
+        "pgbackrest" => "SELECT pg_catalog.pg_switch_wal()::text",
+        _ => QUERIES[0],
+    }
 }
 
 /// What clients ask, most of the time.
@@ -119,6 +138,7 @@ impl Database {
             read: 2.1e7,
             wal: 7.3e11,
             size: 3.8e10,
+            tables: Table::all(),
             stalled: false,
             behind_since: None,
             turned_away: 0.0,
@@ -148,11 +168,20 @@ impl Database {
             asked: at,
             changed: at,
             at: At::Idle,
-            query: QUERIES[0].to_owned(),
+            query: first_query(app).to_owned(),
             blocked_by: None,
             forgotten: false,
         });
         Some(self.next)
+    }
+
+    /// Whoever measures it has asked a moment ago.
+    pub(super) fn look_in(&mut self, at: i64) {
+        let exporters =
+            self.sessions.iter_mut().filter(|session| session.app == EXPORTER && at - session.changed >= SCRAPES);
+        for session in exporters {
+            (session.asked, session.changed) = (at, at);
+        }
     }
 
     /// The session of that process.
@@ -221,6 +250,7 @@ impl Database {
         self.read += queries * 0.09;
         self.wal += queries * 210.0;
         self.size += queries * 6.0;
+        self.tables.iter_mut().for_each(|table| table.change(queries * CHANGES));
     }
 
     /// A client keeps a transaction open and forgets it; `None` when it is turned away.

@@ -5,13 +5,16 @@
 //! players leave, the balancer answers 502. What is shown of it is told by `metrics` and `serve`.
 
 pub mod chance;
+pub mod cloud;
 pub mod container;
 pub mod database;
 pub mod edge;
 pub mod layout;
 pub mod order;
 pub mod server;
+pub mod table;
 
+pub use cloud::{Cloud, Hosted};
 pub use container::{Container, Flaw, Health, State};
 pub use database::Database;
 pub use edge::{Colour, Edge};
@@ -21,6 +24,7 @@ pub use server::{Role, Server};
 
 use chance::{Chance, Wander};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Players that a shard holds well.
 const FULL: f64 = 320.0;
@@ -32,6 +36,10 @@ const PER_REQUEST: f64 = 3.0;
 const POOLS: [usize; 2] = [8, 16];
 /// How often a pool renews a session: share of all seconds.
 const RENEWS: f64 = 0.04;
+/// Of a machine's memory: from here on its kernel ends what is largest.
+const EXHAUSTED: f64 = 0.985;
+/// From so many times as many players as a shard holds well its answers queue: seconds more for each time more.
+const QUEUES: f64 = 0.6;
 /// The engine starts a container that ended by itself again after so many seconds.
 const RESTARTS_AFTER: i64 = 3;
 
@@ -80,6 +88,8 @@ pub struct World {
     pub databases: [Database; 2],
     /// Blue and green.
     pub edge: Edge,
+    /// What others run for it.
+    pub cloud: Cloud,
     /// What the balancer answered: well, and with 5xx, in the last second.
     pub answered: [f64; 2],
     /// What happened, oldest first.
@@ -97,11 +107,11 @@ pub struct World {
 impl World {
     /// The world of that seed and size, as it is on a quiet day.
     pub fn new(seed: u64, size: Size) -> Self {
-        Self::with_past(seed, size, 120, |_| {})
+        Self::with_past(seed, size, -120..0, |_| {})
     }
 
-    /// The same, of which so many seconds before its beginning can be looked at.
-    pub fn with_past(seed: u64, size: Size, seconds: i64, each: impl FnMut(&Self)) -> Self {
+    /// The same, of which these seconds, all before its beginning, have gone by quietly and can be looked at.
+    pub fn with_past(seed: u64, size: Size, past: Range<i64>, each: impl FnMut(&Self)) -> Self {
         let (servers, containers) = layout::layout(seed, size);
         let at = |role| servers.iter().position(|server| server.role == role).unwrap_or_default();
         let [primary, standby] = [(Role::Primary, false), (Role::Standby, true)].map(|(role, standby)| {
@@ -109,12 +119,13 @@ impl World {
             Database::new(seed, server, &servers[server].name, standby, 100.max(servers.len() * 2))
         });
         let mut world = Self {
-            at: -seconds,
+            at: past.start,
             seed,
             servers,
             containers,
             databases: [primary, standby],
             edge: Edge::new(),
+            cloud: Cloud::new(seed),
             answered: [0.0; 2],
             events: Vec::new(),
             engine_events: Vec::new(),
@@ -124,7 +135,7 @@ impl World {
             chance: Chance::new(seed, "world"),
         };
         world.open_pools();
-        world.settle(each);
+        world.settle(past.end, each);
         world
     }
 
@@ -136,6 +147,7 @@ impl World {
         self.requests();
         self.containers();
         self.machines();
+        self.hosting();
     }
 
     /// The indices of the containers of that machine: all have as many, one after the other.
@@ -193,15 +205,15 @@ impl World {
         self.engine_events.push(EngineEvent { at: self.at, server, id, name, image, action, code });
     }
 
-    /// The time before the beginning goes by, so that nothing stands where it was put, and what is scraped has a past; it counts as nothing
+    /// The time goes by up to that second, so that nothing stands where it was put, and what is scraped has a past; it counts as nothing
     /// that happened. `each` second is looked at.
-    fn settle(&mut self, mut each: impl FnMut(&Self)) {
+    fn settle(&mut self, until: i64, mut each: impl FnMut(&Self)) {
         let games = self.games().count().max(1) as f64;
         let all = self.wanted_players();
         for server in self.servers.iter_mut().filter(|server| server.role == Role::Game) {
             server.players = (all / games).floor();
         }
-        while self.at < 0 {
+        while self.at < until {
             self.step();
             each(self);
         }
@@ -215,7 +227,7 @@ impl World {
     }
 
     fn games(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.servers.len()).filter(|at| self.servers[*at].role == Role::Game)
+        (0..self.servers.len()).filter(|at| self.servers[*at].role == Role::Game && !self.servers[*at].gone)
     }
 
     fn wanted_players(&mut self) -> f64 {
@@ -265,8 +277,11 @@ impl World {
             let flaw = self.flaw(at);
             let server = &mut self.servers[at];
             let crowded = if server.role == Role::Game { (players / FULL).powi(4) } else { 0.3 };
-            let latency = (0.035 * (1.0 + crowded) + slow_database) * if flaw.slow > 0.0 { flaw.slow } else { 1.0 };
-            let failing = 1.0 - (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - (crowded - 2.0).clamp(0.0, 0.6));
+            let queued = QUEUES * (crowded - 2.0).max(0.0);
+            let latency =
+                (0.035 * (1.0 + crowded) + queued + slow_database) * if flaw.slow > 0.0 { flaw.slow } else { 1.0 };
+            let failing =
+                1.0 - (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - (0.2 * (crowded - 4.0)).clamp(0.0, 0.6));
             server.answer(count, failing.max(0.0004), latency);
             answered[0] += count as f64 * (1.0 - failing);
             answered[1] += count as f64 * failing;
@@ -316,6 +331,7 @@ impl World {
         for (app, left) in self.forgetful.iter_mut().filter(|(_, left)| *left > 0) {
             *left -= usize::from(self.databases[0].leave(self.at, app, "10.0.1.30").is_some());
         }
+        self.databases[0].look_in(self.at);
         self.locks();
         self.replication();
     }
@@ -362,7 +378,11 @@ impl World {
         let database = &mut self.databases[0];
         self.blockers.retain(|(holder, _)| database.sessions.iter().any(|session| session.pid == *holder));
         for (holder, more) in &self.blockers {
-            let apps: Vec<String> = database.sessions.iter().map(|session| session.app.clone()).collect();
+            let games = database.sessions.iter().filter(|session| session.app.starts_with("godot-"));
+            let apps: Vec<String> = games.map(|session| session.app.clone()).collect();
+            if apps.is_empty() {
+                continue;
+            }
             let app = self.chance.one_of(&apps).clone();
             database.block(at, &app, *holder, *more);
         }
@@ -376,6 +396,7 @@ impl World {
         // It catches up at some megabytes a second.
         standby.wal += if standby.stalled { 0.0 } else { missing.min(6e6) };
         standby.size = primary.size;
+        standby.tables.clone_from(&primary.tables);
         let behind = primary.wal - standby.wal > 1e5;
         standby.behind_since = behind.then(|| standby.behind_since.unwrap_or(at));
     }
@@ -387,7 +408,7 @@ impl World {
                 self.servers[at].players = 0.0;
             }
         }
-        let own = [("metrics", "postgres_exporter"), ("backup", "pg_dump")];
+        let own = [("metrics", database::EXPORTER), ("backup", "pgbackrest")];
         for (user, app) in own {
             let _ = self.databases[0].connect(self.at, user, app, "10.0.1.30");
         }
@@ -405,6 +426,7 @@ impl World {
                 continue;
             }
             self.containers[at].run(work, traffic);
+            self.containers[at].hoard(self.servers[server].memory_used / self.servers[server].memory);
             self.watch(at);
             self.chatter(at);
         }
@@ -441,7 +463,7 @@ impl World {
         let (now, one) = (self.at, &self.containers[at]);
         let (limit, age) = (one.limit, now - one.started);
         let ended = match one.state {
-            State::Running if limit > 0.0 && one.memory >= limit => Some((137, true)),
+            State::Running if limit > 0.0 && one.memory >= limit || self.is_to_go(at) => Some((137, true)),
             State::Running if one.flaw.crash && age >= 4 => Some((1, false)),
             _ => None,
         };
@@ -455,6 +477,14 @@ impl World {
         if let Some(health) = self.containers[at].probe(now, good) {
             self.health_changed(at, health);
         }
+    }
+
+    /// Its machine has no memory left, and it is the largest there: that is the one that the kernel ends.
+    fn is_to_go(&self, container: usize) -> bool {
+        let one = &self.containers[container];
+        let machine = &self.servers[one.server];
+        let is_largest = || self.on(one.server).all(|other| self.containers[other].memory <= one.memory);
+        machine.memory_used >= machine.memory * EXHAUSTED && is_largest()
     }
 
     fn end_by_itself(&mut self, at: usize, code: i64, oom: bool) {
@@ -513,11 +543,12 @@ impl World {
         }
         let server = &self.servers[one.server];
         let (failing, players) = (server.failing, server.players);
-        let full = self.databases[0].turned_away > 0.0;
+        let database = self.serves(self.databases[0].server).then(|| self.databases[0].turned_away > 0.0);
+        let full = database == Some(true);
         let one = &mut self.containers[at];
         let line = match one.service.as_str() {
             "godot-server" | "godot-api" if failing > 0.01 && one.chance.happens(failing.max(0.2)) => {
-                Some((true, error_line(one, full)))
+                Some((true, error_line(one, database)))
             }
             "godot-server" if one.chance.happens(0.3) => Some((false, format!("tick ok, {players:.0} players"))),
             "godot-api" if one.chance.happens(0.3) => Some((false, "POST /v1/session 201 in 18ms".to_owned())),
@@ -551,10 +582,17 @@ impl World {
     }
 }
 
-fn error_line(one: &mut Container, database_full: bool) -> String {
-    if database_full {
-        return "ERROR db: FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"
-            .to_owned();
+/// Why a request fails: the database turns some away, or does not answer at all (`None`), or else the build is at fault.
+fn error_line(one: &mut Container, turns_away: Option<bool>) -> String {
+    match turns_away {
+        None => {
+            return "ERROR db: connection to server at \"db-primary\", port 5432 failed: Connection refused".to_owned();
+        }
+        Some(true) => {
+            return "ERROR db: FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"
+                .to_owned();
+        }
+        Some(false) => {}
     }
     let patterns = [
         "ERROR shard_map.gd:118: Invalid get index 'region' (on base: 'Nil')",

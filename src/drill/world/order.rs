@@ -2,7 +2,8 @@
 
 use super::container::{Flaw, State};
 use super::edge::{Deployed, SERVICES};
-use super::{Colour, Role, World};
+use super::table::Upkeep;
+use super::{Colour, Hosted, Role, World};
 
 /// The program that keeps a lock.
 pub const HOLDER: &str = "psql";
@@ -55,7 +56,14 @@ pub enum Order {
     /// So many times as many players as elsewhere want to be on this machine.
     Attract(usize, f64),
     /// The disk of a machine grows by so many bytes a second.
-    Fill(usize, f64),
+    Fill {
+        /// Which one.
+        server: usize,
+        /// Bytes a second.
+        growth: f64,
+        /// Such a share of it is in use from now on, 0.0 to 1.0; `None`: as much as is.
+        used: Option<f64>,
+    },
     /// So many bytes are freed on a machine's disk.
     Clean(usize, f64),
     /// A machine loses its power, or gets it back.
@@ -66,6 +74,10 @@ pub enum Order {
     Lock(usize),
     /// A program opens so many sessions, one a second, and forgets them.
     Forget(String, usize),
+    /// Somebody looks after the database's tables.
+    LookAfter(Upkeep),
+    /// Others do something for the production.
+    Hosted(Hosted),
     /// A session is ended.
     Terminate(i32),
     /// A session's query is ended.
@@ -106,6 +118,8 @@ impl World {
             Order::Switch(colour) => self.switch(colour),
             Order::Terminate(pid) => self.databases[0].terminate(pid).then_some(()).ok_or_else(|| no_session(pid)),
             Order::Cancel(pid) => self.databases[0].cancel(pid, self.at).then_some(()).ok_or_else(|| no_session(pid)),
+            Order::Hosted(order) => self.hosted(order).map_err(Refused),
+            Order::LookAfter(upkeep) => self.look_after(&upkeep).map_err(Refused),
             Order::Forget(app, count) => {
                 self.forgetful.push((app, count));
                 Ok(())
@@ -127,7 +141,11 @@ impl World {
             Order::Upstream(at, sent) => self.servers[at].upstream = sent,
             Order::Drain(at, draining) => self.servers[at].draining = draining,
             Order::Attract(at, times) => self.servers[at].attraction = times,
-            Order::Fill(at, growth) => self.servers[at].disk_growth = growth,
+            Order::Fill { server, growth, used } => {
+                let one = &mut self.servers[server];
+                one.disk_used = used.map_or(one.disk_used, |share| one.disk * share);
+                one.disk_growth = growth;
+            }
             Order::Clean(at, bytes) => self.servers[at].disk_used = (self.servers[at].disk_used - bytes).max(0.0),
             Order::Power(at, on) => self.power(at, on),
             Order::Stall(stalled) => self.databases[1].stalled = stalled,
@@ -237,6 +255,7 @@ impl World {
         let one = &mut self.containers[at];
         one.id = one.chance.hex(64);
         (one.version, one.flaw, one.created, one.restarts) = (version.to_owned(), flaw, now, 0);
+        one.limit_memory();
         self.engine(at, "create");
         self.start(at);
     }

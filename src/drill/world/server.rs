@@ -1,6 +1,7 @@
 //! A machine: what it is for, what it has, and what it counts.
 
 use super::chance::{Chance, Wander};
+use super::cloud::Kind;
 
 /// Bytes in a gibibyte.
 pub const GIB: f64 = 1_073_741_824.0;
@@ -91,8 +92,12 @@ pub struct Server {
     pub address: String,
     /// What it is for.
     pub role: Role,
+    /// What it is rented as.
+    pub kind: &'static Kind,
     /// Its power is on, and its network is there.
     pub up: bool,
+    /// It was given back: there is no such machine any more.
+    pub gone: bool,
     /// The second of the world at which it was booted; before its beginning mostly.
     pub booted: i64,
     /// CPUs.
@@ -136,12 +141,15 @@ pub struct Server {
 impl Server {
     pub(super) fn new(seed: u64, name: &str, address: String, role: Role) -> Self {
         let mut chance = Chance::new(seed, name);
-        let (cores, memory, disk) = match role {
-            Role::Balancer => (4.0, 8.0 * GIB, 80.0 * GIB),
-            Role::Game => (8.0, 16.0 * GIB, 160.0 * GIB),
-            Role::Api => (8.0, 16.0 * GIB, 120.0 * GIB),
-            Role::Primary | Role::Standby => (16.0, 64.0 * GIB, 800.0 * GIB),
-        };
+        let kind = Kind::usual(role);
+        let (cores, memory) = (f64::from(kind.cores), f64::from(kind.gib) * GIB);
+        let disk = GIB
+            * match role {
+                Role::Balancer => 80.0,
+                Role::Game => 160.0,
+                Role::Api => 120.0,
+                Role::Primary | Role::Standby => 800.0,
+            };
         let days = chance.between(9.0, 70.0);
         let busy = chance.between(0.12, 0.22);
         let uptime = days * 86_400.0;
@@ -163,7 +171,9 @@ impl Server {
             name: name.to_owned(),
             address,
             role,
+            kind,
             up: true,
+            gone: false,
             booted: -(uptime as i64),
             cores,
             memory,

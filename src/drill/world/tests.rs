@@ -189,10 +189,10 @@ fn a_machine_without_power_serves_nobody_and_counts_from_nothing_afterwards() {
 fn a_full_disk_is_full_and_can_be_cleaned() {
     let mut world = world();
     let at = server(&world, "game-1");
-    world.order(Order::Fill(at, 1e9)).unwrap();
+    world.order(Order::Fill { server: at, growth: 1e9, used: None }).unwrap();
     run(&mut world, 600);
     assert!(world.servers[at].disk_used >= world.servers[at].disk);
-    world.order(Order::Fill(at, 0.0)).unwrap();
+    world.order(Order::Fill { server: at, growth: 0.0, used: None }).unwrap();
     world.order(Order::Clean(at, 5e10)).unwrap();
     assert!(world.servers[at].disk_used < world.servers[at].disk);
 }

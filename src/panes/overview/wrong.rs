@@ -188,7 +188,11 @@ fn of_containers<'a>(feed: &'a Feed, cx: &'a Cx<'_>) -> impl Iterator<Item = Lin
             return None;
         }
         let what = container_text(container);
-        let name = container.name.clone();
+        // As in its own pane: three machines may have a postgres.
+        let name = match cx.many(Subject::Containers) {
+            true => format!("{}/{}", feed.id.name(), container.name),
+            false => container.name.clone(),
+        };
         let to = ThingId::Container { source: feed.id.clone(), id: Arc::clone(&container.id) };
         let lead = thing(to, Subject::Containers, &name, &what, severity);
         let since = container.started_at.max(container.finished_at);

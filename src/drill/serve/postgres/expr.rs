@@ -96,7 +96,10 @@ pub fn eval(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>, group: Option
             [.., table, name] => named(Some(&table.value), &name.value, scope, context),
             _ => Err("a name is expected".to_owned()),
         },
-        Expr::Cast { expr: inner, data_type, .. } => of(inner)?.cast(known(&data_type.to_string())),
+        Expr::Cast { expr: inner, data_type, .. } => match data_type.to_string().to_ascii_lowercase().as_str() {
+            "regclass" => context.tables.call("regclass", &[of(inner)?]),
+            ty => of(inner)?.cast(known(ty)),
+        },
         Expr::TypedString(text) => {
             V::Text(text.value.to_string().trim_matches('\'').to_owned()).cast(known(&text.data_type.to_string()))
         }
@@ -448,7 +451,8 @@ fn function_ty(name: &str, first: &'static str) -> &'static str {
         | "pg_wal_lsn_diff"
         | "pg_database_size"
         | "pg_relation_size"
-        | "pg_total_relation_size" => "int8",
+        | "pg_total_relation_size"
+        | "pg_relation_filenode" => "int8",
         "pg_backend_pid" | "cardinality" => "int4",
         "textsend" => "bytea",
         "now" | "clock_timestamp" | "pg_postmaster_start_time" | "pg_last_xact_replay_timestamp" => "timestamptz",

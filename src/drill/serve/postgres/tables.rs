@@ -1,5 +1,6 @@
 //! PostgreSQL's own views, as far as they are asked for, and its functions that look or act.
 
+use super::relations;
 use super::select::{Catalog, Column, Rows};
 use super::value::V;
 use crate::drill::stage::Stage;
@@ -13,11 +14,6 @@ pub const VERSION: &str = "17.6";
 const VERSION_NUMBER: &str = "170006";
 /// Identities of the databases.
 const DATABASES: [(i64, &str); 2] = [(5, "postgres"), (16_384, "spacetime")];
-/// Identities of the roles beside the superuser.
-const USERS: [(i64, &str); 4] =
-    [(16_389, "spacetime"), (16_390, "quarterdeck"), (16_391, "quarterdeck_ops"), (16_392, "metrics")];
-/// Of the relation that locks are about.
-const SHARDS: i64 = 16_500;
 
 /// Somebody who is connected to a drill's database: us.
 #[derive(Clone, Debug)]
@@ -50,7 +46,8 @@ pub struct Tables<'a> {
     pub acts: bool,
 }
 
-type Named = &'static [(&'static str, &'static str)];
+/// Columns of a view, and their types.
+pub(super) type Named = &'static [(&'static str, &'static str)];
 
 const ACTIVITY: Named = &[
     ("pid", "int4"),
@@ -146,7 +143,6 @@ const PREPARED: Named =
     &[("gid", "text"), ("owner", "text"), ("database", "text"), ("prepared", "timestamptz"), ("transaction", "int8")];
 const ROLES: Named = &[("oid", "int8"), ("rolname", "text"), ("rolsuper", "bool"), ("rolreplication", "bool")];
 const SETTINGS: Named = &[("name", "text"), ("setting", "text")];
-const CLASS: Named = &[("oid", "int8"), ("relname", "text"), ("relnamespace", "int8")];
 const NAMESPACE: Named = &[("oid", "int8"), ("nspname", "text")];
 /// Of the views that tell how far a long command is: none ever runs here.
 const PROGRESS: Named = &[
@@ -189,10 +185,9 @@ impl Catalog for Tables<'_> {
             "pg_prepared_xacts" => (PREPARED, Vec::new()),
             "pg_roles" => (ROLES, roles()),
             "pg_settings" => (SETTINGS, self.settings()),
-            "pg_class" => (CLASS, vec![vec![V::Int(SHARDS), V::text("shards"), V::Int(2200)]]),
             "pg_namespace" => (NAMESPACE, vec![vec![V::Int(2200), V::text("public")]]),
             name if name.starts_with("pg_stat_progress_") => (PROGRESS, Vec::new()),
-            _ => return None,
+            name => self.with(|_, database, _| relations::view(database, name))?,
         };
         let column =
             |(column, ty): &(&str, &'static str)| Column { table: name.to_owned(), name: (*column).to_owned(), ty };
@@ -479,8 +474,14 @@ impl Tables<'_> {
             }
             // The one that every server has is all but empty.
             "pg_database_size" if args.first().and_then(V::number) == Some(DATABASES[0].0 as f64) => V::Int(7_600_000),
-            "pg_database_size" | "pg_relation_size" | "pg_total_relation_size" => {
-                V::Int(self.with(|_, database, _| database.size as i64))
+            "pg_database_size" => V::Int(self.with(|_, database, _| database.size as i64)),
+            "pg_relation_size" | "pg_total_relation_size" | "pg_relation_filenode" => {
+                let of = args.first().cloned().unwrap_or(V::Null);
+                self.with(|_, database, _| relations::function(database, name, &of)).unwrap_or(V::Null)
+            }
+            "regclass" => {
+                let of = args.first().cloned().unwrap_or(V::Null);
+                self.with(|_, database, _| relations::regclass(database, &of))?
             }
             "pg_size_pretty" => {
                 V::Text(format!("{} MB", (args.first().and_then(V::number).unwrap_or(0.0) / 1_048_576.0).round()))
@@ -511,7 +512,7 @@ impl Tables<'_> {
 
 /// Somebody of that name can log in.
 pub fn is_role(name: &str) -> bool {
-    name == "postgres" || USERS.iter().any(|(_, known)| *known == name)
+    ROLES_HERE.iter().any(|(_, known, ..)| *known == name)
 }
 
 /// There is a database of that name.
@@ -520,8 +521,24 @@ pub fn is_database(name: &str) -> bool {
 }
 
 fn roles() -> Vec<Vec<V>> {
-    let row = |(oid, name, all): (i64, &str, bool)| vec![V::Int(oid), V::text(name), V::Bool(all), V::Bool(all)];
-    std::iter::once(row((10, "postgres", true))).chain(USERS.map(|(oid, name)| row((oid, name, false)))).collect()
+    let row = |(oid, name, superuser, replication): (i64, &str, bool, bool)| {
+        vec![V::Int(oid), V::text(name), V::Bool(superuser), V::Bool(replication)]
+    };
+    ROLES_HERE.map(row).into()
+}
+
+/// Identities and names of those who log in; whether they are superusers, and may copy all of it (as who backs it up).
+const ROLES_HERE: [(i64, &str, bool, bool); 6] = [
+    (10, "postgres", true, true),
+    (16_389, "spacetime", false, false),
+    (16_390, "quarterdeck", false, false),
+    (16_391, "quarterdeck_ops", false, false),
+    (16_392, "metrics", false, false),
+    (16_393, "backup", false, true),
+];
+
+fn identity(user: &str) -> i64 {
+    ROLES_HERE.iter().find(|(_, name, ..)| *name == user).map_or(16_389, |(oid, ..)| *oid)
 }
 
 fn time(stage: &Stage, second: i64) -> V {
@@ -540,7 +557,7 @@ fn session_row(stage: &Stage, session: &Session) -> Vec<V> {
         V::Int(session.pid.into()),
         time(stage, session.started),
         word(session.user),
-        V::Int(16_389),
+        V::Int(identity(session.user)),
         word(&session.app),
         word(&session.client),
         word("spacetime"),

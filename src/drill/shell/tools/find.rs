@@ -151,75 +151,70 @@ fn one(shell: &Shell<'_>, words: &[String], at: &mut usize, walk: &mut Walk, dep
     *at += 1;
     match name {
         "!" | "-not" if *at < words.len() && depth < 30 => {
-            return Ok(Test::Not(Box::new(one(shell, words, at, walk, depth + 1)?)));
+            Ok(Test::Not(Box::new(one(shell, words, at, walk, depth + 1)?)))
         }
         "(" => {
             let test = ways(shell, words, at, walk, depth + 1)?;
             *at += 1;
-            return if *at <= words.len() {
-                Ok(test)
-            } else {
-                Err("invalid expression; I was expecting to find a ')' somewhere but did not see one.".to_owned())
-            };
+            let open = "invalid expression; I was expecting to find a ')' somewhere but did not see one.";
+            if *at <= words.len() { Ok(test) } else { Err(open.to_owned()) }
         }
-        "-print" => walk.acts = true,
-        "-print0" | "-printf" | "-delete" | "-exec" => walk.acts = true,
-        _ => {}
-    }
-    if name == "-exec" {
-        let end = (*at..words.len()).find(|end| words[*end] == ";" || (words[*end] == "+" && words[*end - 1] == "{}"));
-        let end = end.ok_or("missing argument to `-exec'")?;
-        let plus = words[end] == "+";
-        let command = words[*at..if plus { end - 1 } else { end }].to_vec();
-        *at = end + 1;
-        return if command.is_empty() {
-            Err("invalid argument `;' to `-exec'".to_owned())
-        } else {
-            Ok(Test::Exec(command, plus))
-        };
-    }
-    let plain = match name {
-        "-empty" => Some(Test::Empty),
-        "-true" | "-xdev" | "-mount" | "-noleaf" => Some(Test::Yes),
-        "-depth" => {
-            walk.depth_first = true;
-            Some(Test::Yes)
+        "-exec" => {
+            walk.acts = true;
+            exec(words, at)
         }
-        "-print" => Some(Test::Print),
-        "-print0" => Some(Test::Print0),
-        "-delete" => {
-            walk.depth_first = true;
-            Some(Test::Delete)
+        _ if VALUED.contains(&name) => {
+            let value = words.get(*at).ok_or_else(|| format!("missing argument to `{name}'"))?;
+            *at += 1;
+            walk.acts |= name == "-printf";
+            valued(shell, name, value, walk).ok_or_else(|| format!("invalid argument `{value}' to `{name}'"))
         }
-        "-quit" => Some(Test::Quit),
-        "-prune" => Some(Test::Prune),
-        _ => None,
-    };
-    if let Some(plain) = plain {
-        return Ok(plain);
+        _ => plain(name, walk).ok_or_else(|| format!("this drill does not know `{name}'")),
     }
-    let known = [
-        "-name",
-        "-iname",
-        "-path",
-        "-wholename",
-        "-type",
-        "-mtime",
-        "-mmin",
-        "-newer",
-        "-size",
-        "-user",
-        "-perm",
-        "-maxdepth",
-        "-mindepth",
-        "-printf",
-    ];
-    if !known.contains(&name) {
-        return Err(format!("this drill does not know `{name}'"));
-    }
-    let value = words.get(*at).ok_or_else(|| format!("missing argument to `{name}'"))?;
-    *at += 1;
-    valued(shell, name, value, walk).ok_or_else(|| format!("invalid argument `{value}' to `{name}'"))
+}
+
+/// Those that take a value.
+const VALUED: [&str; 14] = [
+    "-name",
+    "-iname",
+    "-path",
+    "-wholename",
+    "-type",
+    "-mtime",
+    "-mmin",
+    "-newer",
+    "-size",
+    "-user",
+    "-perm",
+    "-maxdepth",
+    "-mindepth",
+    "-printf",
+];
+
+/// `-exec COMMAND… ;`, `-exec COMMAND… {} +`
+fn exec(words: &[String], at: &mut usize) -> Result<Test, String> {
+    let end = (*at..words.len()).find(|end| words[*end] == ";" || (words[*end] == "+" && words[*end - 1] == "{}"));
+    let end = end.ok_or("missing argument to `-exec'")?;
+    let plus = words[end] == "+";
+    let command = words[*at..if plus { end - 1 } else { end }].to_vec();
+    *at = end + 1;
+    if command.is_empty() { Err("invalid argument `;' to `-exec'".to_owned()) } else { Ok(Test::Exec(command, plus)) }
+}
+
+/// Those that take none.
+fn plain(name: &str, walk: &mut Walk) -> Option<Test> {
+    walk.acts |= matches!(name, "-print" | "-print0" | "-delete");
+    walk.depth_first |= matches!(name, "-depth" | "-delete");
+    Some(match name {
+        "-empty" => Test::Empty,
+        "-true" | "-xdev" | "-mount" | "-noleaf" | "-depth" => Test::Yes,
+        "-print" => Test::Print,
+        "-print0" => Test::Print0,
+        "-delete" => Test::Delete,
+        "-quit" => Test::Quit,
+        "-prune" => Test::Prune,
+        _ => return None,
+    })
 }
 
 fn valued(shell: &Shell<'_>, name: &str, value: &str, walk: &mut Walk) -> Option<Test> {

@@ -74,6 +74,17 @@ pub(super) fn jq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     }
 }
 
+/// What a program makes of a value: its results line by line, texts without quotes, as `gh --jq` and `jq -r` print them.
+///
+/// # Errors
+/// When it is no program, or can't be carried out.
+pub fn raw(program: &str, value: &serde_json::Value) -> Result<String, String> {
+    let asked = Asked { raw: true, compact: true, ..Asked::default() };
+    let said = filtered(&asked, program, values(&asked, value.to_string().as_bytes())?)?;
+    let out = String::from_utf8_lossy(&said.out).into_owned();
+    said.wrong.map_or(Ok(out), Err)
+}
+
 fn asked(shell: &mut Shell<'_>, words: &[String]) -> Result<Asked, String> {
     let mut out = Asked::default();
     let mut words = words.iter();

@@ -9,7 +9,7 @@ mod find;
 mod folders;
 pub(super) mod format;
 mod grep;
-mod jq;
+pub mod jq;
 mod list;
 mod options;
 pub(super) mod regex;

@@ -225,96 +225,113 @@ impl<'p> Awk<'p> {
     pub(super) fn run(&mut self, statement: &Statement) -> Came {
         self.step()?;
         match statement {
-            Statement::Expr(expr) => {
-                self.eval(expr)?;
-            }
-            Statement::Print(words, to) => {
-                let texts: Result<Vec<String>, String> =
-                    words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
-                let text = if words.is_empty() { self.line.clone() } else { texts?.join(&self.value("OFS").text()) };
-                let text = text + &self.value("ORS").text();
-                self.put(&text, to.as_ref())?;
-            }
-            Statement::Printf(words, to) => {
-                let values: Result<Vec<Value>, String> = words.iter().map(|word| self.eval(word)).collect();
-                let text = super::builtin::printed(&values?)?;
-                self.put(&text, to.as_ref())?;
-            }
-            Statement::Block(all) => {
-                for one in all {
-                    if let Some(ends) = self.run(one)? {
-                        return Ok(Some(ends));
-                    }
-                }
-            }
-            Statement::If(condition, then, other) => {
-                if self.truth(condition)? {
-                    return self.run(then);
-                }
-                if let Some(other) = other {
-                    return self.run(other);
-                }
-            }
-            Statement::While(condition, body) => {
-                while self.truth(condition)? {
-                    if let ControlFlow::Break(ends) = self.turn(body)? {
-                        return Ok(ends);
-                    }
-                }
-            }
-            Statement::Do(body, condition) => loop {
-                if let ControlFlow::Break(ends) = self.turn(body)? {
-                    return Ok(ends);
-                }
-                if !self.truth(condition)? {
-                    break;
-                }
+            Statement::Expr(expr) => self.eval(expr).map(|_| None),
+            Statement::Print(words, to) => self.print_words(words, to.as_ref()).map(|()| None),
+            Statement::Printf(words, to) => self.print_formatted(words, to.as_ref()).map(|()| None),
+            Statement::Block(all) => self.block(all),
+            Statement::If(condition, then, other) => match (self.truth(condition)?, other) {
+                (true, _) => self.run(then),
+                (false, Some(other)) => self.run(other),
+                (false, None) => Ok(None),
             },
+            Statement::While(condition, body) => self.rounds(Some(condition), None, body),
+            Statement::Do(body, condition) => self.repeat(body, condition),
             Statement::For(first, condition, step, body) => {
                 if let Some(first) = first {
                     self.run(first)?;
                 }
-                while condition.as_ref().map_or(Ok(true), |condition| self.truth(condition))? {
-                    if let ControlFlow::Break(ends) = self.turn(body)? {
-                        return Ok(ends);
-                    }
-                    if let Some(step) = step {
-                        self.run(step)?;
-                    }
-                }
+                self.rounds(condition.as_ref(), step.as_deref(), body)
             }
-            Statement::Each(name, list, body) => {
-                let keys: Vec<String> = self.list(list)?.borrow().keys().cloned().collect();
-                for key in keys {
-                    self.set(name, Value::given(&key));
-                    if let ControlFlow::Break(ends) = self.turn(body)? {
-                        return Ok(ends);
-                    }
-                }
-            }
-            Statement::Delete(name, index) => {
-                let list = self.list(name)?;
-                match index {
-                    Some(index) => {
-                        let key = self.key(index)?;
-                        list.borrow_mut().remove(&key);
-                    }
-                    None => list.borrow_mut().clear(),
-                }
-            }
-            Statement::Break => return Ok(Some(Ends::Break)),
-            Statement::Continue => return Ok(Some(Ends::Continue)),
-            Statement::Next => return Ok(Some(Ends::Next)),
-            Statement::Exit(code) => {
-                let code = code.as_ref().map(|code| self.eval(code)).transpose()?;
-                return Ok(Some(Ends::Exit(code.map_or(0, |code| code.number() as i32 & 255))));
-            }
-            Statement::Return(value) => {
-                let value = value.as_ref().map(|value| self.eval(value)).transpose()?;
-                return Ok(Some(Ends::Return(value.unwrap_or(Value::Nothing))));
+            Statement::Each(name, list, body) => self.each(name, list, body),
+            Statement::Delete(name, index) => self.delete(name, index.as_deref()).map(|()| None),
+            leaves => self.leave(leaves),
+        }
+    }
+
+    fn print_words(&mut self, words: &[Expr], to: Option<&(bool, Expr)>) -> Result<(), String> {
+        let texts: Result<Vec<String>, String> =
+            words.iter().map(|word| self.eval(word).map(|value| value.text())).collect();
+        let text = if words.is_empty() { self.line.clone() } else { texts?.join(&self.value("OFS").text()) };
+        let text = text + &self.value("ORS").text();
+        self.put(&text, to)
+    }
+
+    fn print_formatted(&mut self, words: &[Expr], to: Option<&(bool, Expr)>) -> Result<(), String> {
+        let values: Result<Vec<Value>, String> = words.iter().map(|word| self.eval(word)).collect();
+        let text = super::builtin::printed(&values?)?;
+        self.put(&text, to)
+    }
+
+    fn block(&mut self, all: &[Statement]) -> Came {
+        for one in all {
+            if let Some(ends) = self.run(one)? {
+                return Ok(Some(ends));
             }
         }
         Ok(None)
+    }
+
+    /// As long as the condition holds, or for ever; `step` stands behind each round.
+    fn rounds(&mut self, condition: Option<&Expr>, step: Option<&Statement>, body: &Statement) -> Came {
+        while condition.map_or(Ok(true), |condition| self.truth(condition))? {
+            if let ControlFlow::Break(ends) = self.turn(body)? {
+                return Ok(ends);
+            }
+            if let Some(step) = step {
+                self.run(step)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Once, and again as long as the condition holds.
+    fn repeat(&mut self, body: &Statement, condition: &Expr) -> Came {
+        loop {
+            if let ControlFlow::Break(ends) = self.turn(body)? {
+                return Ok(ends);
+            }
+            if !self.truth(condition)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// For each index that the list had when it began.
+    fn each(&mut self, name: &str, list: &str, body: &Statement) -> Came {
+        let keys: Vec<String> = self.list(list)?.borrow().keys().cloned().collect();
+        for key in keys {
+            self.set(name, Value::given(&key));
+            if let ControlFlow::Break(ends) = self.turn(body)? {
+                return Ok(ends);
+            }
+        }
+        Ok(None)
+    }
+
+    /// An element, or all.
+    fn delete(&mut self, name: &str, index: Option<&[Expr]>) -> Result<(), String> {
+        let list = self.list(name)?;
+        match index {
+            Some(index) => {
+                let key = self.key(index)?;
+                list.borrow_mut().remove(&key);
+            }
+            None => list.borrow_mut().clear(),
+        }
+        Ok(())
+    }
+
+    /// What ends a loop, a line, a function or all.
+    fn leave(&mut self, statement: &Statement) -> Came {
+        let mut value = |of: &Option<Expr>| of.as_ref().map(|of| self.eval(of)).transpose();
+        Ok(match statement {
+            Statement::Break => Some(Ends::Break),
+            Statement::Continue => Some(Ends::Continue),
+            Statement::Next => Some(Ends::Next),
+            Statement::Exit(code) => Some(Ends::Exit(value(code)?.map_or(0, |code| code.number() as i32 & 255))),
+            Statement::Return(of) => Some(Ends::Return(value(of)?.unwrap_or(Value::Nothing))),
+            _ => None,
+        })
     }
 
     /// One round of a loop: whether the loop is over, and why.

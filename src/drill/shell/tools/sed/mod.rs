@@ -9,50 +9,20 @@ use super::options::Options;
 use read::Read;
 use run::Machine;
 
-pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
-    // `-i.bak` takes what stands right behind it alone.
-    let mut place = None;
-    let words: Vec<String> = words[1..]
-        .iter()
-        .filter(|word| {
-            let suffix = word
-                .strip_prefix("-i")
-                .or_else(|| word.strip_prefix("--in-place").map(|rest| rest.trim_start_matches('=')));
-            if let Some(suffix) = suffix {
-                place = Some(suffix.to_owned());
-            }
-            suffix.is_none()
-        })
-        .cloned()
-        .collect();
-    let mut options = match Options::read(
-        &words,
-        "nErse:f:",
-        &[("quiet", 'n', false), ("regexp-extended", 'E', false), ("expression", 'e', true)],
-    ) {
-        Ok(options) => options,
-        Err(why) => return shell.wrong(1, format!("sed: {why}")),
-    };
-    let mut program: Vec<String> = options.values('e').map(str::to_owned).collect();
-    if let Some(path) = options.value('f').map(str::to_owned) {
-        match shell.read_file(&path) {
-            Ok(bytes) => program.push(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(why) => return shell.wrong(1, format!("sed: couldn't open file {path}: {why}")),
-        }
-    }
-    if program.is_empty() {
-        if options.rest.is_empty() {
-            return shell.wrong(1, "Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...");
-        }
-        program.push(options.rest.remove(0));
-    }
-    let program = program.join("\n");
-    let extended = options.has('E') || options.has('r');
-    let make = |text: &[u8]| -> Result<Machine, String> {
+/// What is done to each line, and whether lines that nothing prints are printed.
+struct Script {
+    text: String,
+    extended: bool,
+    quiet: bool,
+}
+
+impl Script {
+    /// What it takes to do that to a text.
+    fn machine(&self, text: &[u8]) -> Result<Machine, String> {
         let mut read = Read {
-            all: program.chars().collect(),
+            all: self.text.chars().collect(),
             at: 0,
-            extended,
+            extended: self.extended,
             commands: Vec::new(),
             open: Vec::new(),
             name: "-e expression #1",
@@ -60,7 +30,7 @@ pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         read.program()?;
         Ok(Machine {
             commands: read.commands,
-            quiet: options.has('n'),
+            quiet: self.quiet,
             lines: lines(text),
             next: 0,
             space: String::new(),
@@ -71,11 +41,57 @@ pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             replaced: false,
             steps: 0,
         })
-    };
-    if let Some(suffix) = place {
-        return in_place(shell, &options.rest, &suffix, &make);
     }
-    let (inputs, whole) = shell.inputs("sed", &options.rest)?;
+}
+
+pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
+    let (words, place) = without_place(&words[1..]);
+    let read = Options::read(
+        &words,
+        "nErse:f:",
+        &[("quiet", 'n', false), ("regexp-extended", 'E', false), ("expression", 'e', true)],
+    );
+    let mut options = match read {
+        Ok(options) => options,
+        Err(why) => return shell.wrong(1, format!("sed: {why}")),
+    };
+    let text = match script(shell, &mut options) {
+        Ok(text) => text,
+        Err(why) => return shell.wrong(1, why),
+    };
+    let script = Script { text, extended: options.has('E') || options.has('r'), quiet: options.has('n') };
+    match place {
+        Some(suffix) => in_place(shell, &options.rest, &suffix, &script),
+        None => to_output(shell, &options.rest, &script),
+    }
+}
+
+/// The words without `-i`, and the suffix that it has: `-i.bak` takes what stands right behind it alone.
+fn without_place(words: &[String]) -> (Vec<String>, Option<String>) {
+    let long = |word: &str| word.strip_prefix("--in-place").map(|rest| rest.trim_start_matches('=').to_owned());
+    let suffix = |word: &str| word.strip_prefix("-i").map(str::to_owned).or_else(|| long(word));
+    let place = words.iter().filter_map(|word| suffix(word)).next_back();
+    (words.iter().filter(|word| suffix(word).is_none()).cloned().collect(), place)
+}
+
+/// All that `-e` and `-f` say; without them, the first word.
+fn script(shell: &mut Shell<'_>, options: &mut Options) -> Result<String, String> {
+    let mut program: Vec<String> = options.values('e').map(str::to_owned).collect();
+    if let Some(path) = options.value('f').map(str::to_owned) {
+        let bytes = shell.read_file(&path).map_err(|why| format!("sed: couldn't open file {path}: {why}"))?;
+        program.push(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    if program.is_empty() {
+        if options.rest.is_empty() {
+            return Err("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...".to_owned());
+        }
+        program.push(options.rest.remove(0));
+    }
+    Ok(program.join("\n"))
+}
+
+fn to_output(shell: &mut Shell<'_>, paths: &[String], script: &Script) -> Outcome {
+    let (inputs, whole) = shell.inputs("sed", paths)?;
     let mut text = Vec::new();
     for (_, bytes) in inputs {
         // The last line of one and the first of the next are two.
@@ -85,7 +101,7 @@ pub(super) fn sed(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         text.extend(bytes);
     }
     let ended = text.is_empty() || text.ends_with(b"\n");
-    match worked(make(&text), ended) {
+    match worked(script.machine(&text), ended) {
         Ok((out, code)) => {
             shell.out(out)?;
             Ok(if code == 0 && !whole { 2 } else { code })
@@ -105,12 +121,7 @@ fn worked(machine: Result<Machine, String>, ended: bool) -> Result<(String, i32)
     Ok((out, code))
 }
 
-fn in_place(
-    shell: &mut Shell<'_>,
-    paths: &[String],
-    suffix: &str,
-    make: &impl Fn(&[u8]) -> Result<Machine, String>,
-) -> Result<i32, Flow> {
+fn in_place(shell: &mut Shell<'_>, paths: &[String], suffix: &str, script: &Script) -> Result<i32, Flow> {
     let mut status = 0;
     for path in paths {
         let bytes = match shell.read_file(path) {
@@ -120,7 +131,7 @@ fn in_place(
                 continue;
             }
         };
-        let (out, code) = match worked(make(&bytes), bytes.is_empty() || bytes.ends_with(b"\n")) {
+        let (out, code) = match worked(script.machine(&bytes), bytes.is_empty() || bytes.ends_with(b"\n")) {
             Ok(came) => came,
             Err(why) => return shell.wrong(1, format!("sed: -e expression #1: {why}")),
         };
