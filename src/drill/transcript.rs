@@ -112,6 +112,12 @@ mod tests {
                 vec![Order::Terminate(holder.unwrap())]
             }
             "hot-shard" => vec![Order::Drain(named("game-3"), true)],
+            "failover" => vec![Order::Promote],
+            "corruption" => vec![Order::Replace(None)],
+            "ransomware" => {
+                let has = |at: &usize| stage.world.servers[*at].infected.is_some();
+                (0..stage.world.servers.len()).filter(has).map(|at| Order::Isolate(at, true)).collect()
+            }
             "replica-lag" => vec![Order::Stall(false)],
             "disk-filling" => vec![Order::Fill(named("game-1"), 0.0), Order::Clean(named("game-1"), 1e11)],
             other => panic!("{other} has no end here"),

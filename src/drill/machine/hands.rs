@@ -1,6 +1,6 @@
 //! What the shell does not do itself, done to the world.
 
-use super::{Control, Machine, compose, curl, docker, files, nginx, now, psql, system};
+use super::{Control, Machine, compose, curl, docker, files, firewall, nginx, now, psql, server, system};
 use crate::drill::shell::{Call, Done, Ended, Files, Outside, Stream};
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ const COMMANDS: &[(&str, Command)] = &[
     ("createdb", psql::createdb),
     ("dropdb", psql::dropdb),
     ("pg_dump", psql::pg_dump),
-    ("pg_amcheck", psql::pg_amcheck),
+    ("pg_amcheck", server::pg_amcheck),
+    ("pg_checksums", server::pg_checksums),
+    ("pg_ctl", server::pg_ctl),
     ("pg_isready", psql::pg_isready),
     ("df", system::df),
     ("du", system::du),
@@ -26,6 +28,9 @@ const COMMANDS: &[(&str, Command)] = &[
     ("uptime", system::uptime),
     ("ps", system::ps),
     ("ss", system::ss),
+    ("last", system::last),
+    ("iptables", firewall::iptables),
+    ("iptables-restore", firewall::restore),
     ("uname", system::uname),
     ("hostname", system::hostname),
     ("systemctl", system::systemctl),
@@ -38,23 +43,8 @@ const COMMANDS: &[(&str, Command)] = &[
 ];
 
 /// What this drill has none of, and says so.
-const ABSENT: &[&str] = &[
-    "aws",
-    "terraform",
-    "gh",
-    "npx",
-    "kubectl",
-    "nft",
-    "iptables",
-    "ip",
-    "ssh",
-    "scp",
-    "rsync",
-    "pg_restore",
-    "pg_ctl",
-    "pg_checksums",
-    "pg_basebackup",
-];
+const ABSENT: &[&str] =
+    &["aws", "terraform", "gh", "npx", "kubectl", "nft", "ip", "ssh", "scp", "rsync", "pg_restore", "pg_basebackup"];
 
 /// Of a script that runs on a machine.
 pub struct Hands<'a> {

@@ -9,9 +9,11 @@ mod control;
 mod curl;
 mod docker;
 mod files;
+mod firewall;
 mod hands;
 mod nginx;
 mod psql;
+mod server;
 mod system;
 mod template;
 #[cfg(test)]
@@ -53,6 +55,7 @@ pub struct Machine {
     /// How often nginx has taken up its config.
     reloads: AtomicU32,
     databases: Mutex<psql::Databases>,
+    rules: Mutex<firewall::Rules>,
     /// What takes much of its disk and may be deleted: paths, and bytes.
     large: Mutex<Vec<(String, f64)>>,
     /// Bytes of images that nobody uses.
@@ -80,6 +83,7 @@ impl Machine {
             pages,
             reloads: AtomicU32::new(0),
             databases,
+            rules: Mutex::default(),
             large,
             unused,
             images: Mutex::default(),
@@ -138,6 +142,10 @@ impl Machine {
 
     fn databases(&self) -> MutexGuard<'_, psql::Databases> {
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rules(&self) -> MutexGuard<'_, firewall::Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pulled(&self) -> MutexGuard<'_, Vec<String>> {

@@ -10,6 +10,7 @@ pub mod database;
 pub mod edge;
 pub mod layout;
 pub mod order;
+mod plague;
 pub mod server;
 
 pub use container::{Container, Flaw, Health, State};
@@ -34,6 +35,9 @@ const POOLS: [usize; 2] = [8, 16];
 const RENEWS: f64 = 0.04;
 /// The engine starts a container that ended by itself again after so many seconds.
 const RESTARTS_AFTER: i64 = 3;
+
+/// Share of requests that read a page of any one table.
+const READS: f64 = 0.18;
 
 /// What happened, for the score and the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +80,10 @@ pub struct World {
     pub servers: Vec<Server>,
     /// Their containers.
     pub containers: Vec<Container>,
-    /// The primary, and its standby.
+    /// The primary, and its standby, as they were at the beginning.
     pub databases: [Database; 2],
+    /// Which of them the applications are connected to, or were last.
+    pub primary: usize,
     /// Blue and green.
     pub edge: Edge,
     /// What the balancer answered: well, and with 5xx, in the last second.
@@ -90,6 +96,8 @@ pub struct World {
     blockers: Vec<(i32, usize)>,
     /// Who opens sessions and forgets them, and how many more.
     forgetful: Vec<(String, usize)>,
+    /// What encrypts files goes on to another machine each so many seconds; 0: there is none.
+    spreads: i64,
     demand: Wander,
     chance: Chance,
 }
@@ -114,12 +122,14 @@ impl World {
             servers,
             containers,
             databases: [primary, standby],
+            primary: 0,
             edge: Edge::new(),
             answered: [0.0; 2],
             events: Vec::new(),
             engine_events: Vec::new(),
             blockers: Vec::new(),
             forgetful: Vec::new(),
+            spreads: 0,
             demand: Wander::default(),
             chance: Chance::new(seed, "world"),
         };
@@ -131,6 +141,7 @@ impl World {
     /// One second.
     pub fn step(&mut self) {
         self.at += 1;
+        self.plague();
         self.databases();
         self.players();
         self.requests();
@@ -169,12 +180,24 @@ impl World {
     /// Whether the service of that machine answers who asks it.
     pub fn serves(&self, server: usize) -> bool {
         let container = self.main(server);
-        self.servers[server].up && container.is_some_and(|one| one.answers(self.at))
+        self.servers[server].reachable() && container.is_some_and(|one| one.answers(self.at))
     }
 
     /// Whether the service of that machine says that it is well.
     pub fn claims(&self, server: usize) -> bool {
-        self.servers[server].up && self.main(server).is_some_and(|one| one.claims(self.at))
+        self.servers[server].reachable() && self.main(server).is_some_and(|one| one.claims(self.at))
+    }
+
+    /// The databases that take writes now. More than one is what must never be.
+    pub fn writable(&self) -> impl Iterator<Item = usize> + '_ {
+        let takes = |at: &usize| !self.databases[*at].standby && self.serves(self.databases[*at].server);
+        (0..self.databases.len()).filter(takes)
+    }
+
+    /// The standby gets what its primary writes.
+    pub fn replicates(&self) -> bool {
+        let [primary, standby] = &self.databases;
+        standby.standby && self.serves(primary.server) && self.serves(standby.server)
     }
 
     /// Tells what happened.
@@ -247,8 +270,9 @@ impl World {
 
     /// What is asked, by whom it is answered, and how.
     fn requests(&mut self) {
-        let turned_away = self.databases[0].turned_away;
+        let turned_away = self.databases[self.primary].turned_away;
         let slow_database = self.database_delay();
+        let damaged = if self.databases[self.primary].damaged.is_some() { READS } else { 0.0 };
         let mut answered = [0.0; 2];
         for at in 0..self.servers.len() {
             if !self.servers[at].role.is_asked() {
@@ -266,8 +290,10 @@ impl World {
             let server = &mut self.servers[at];
             let crowded = if server.role == Role::Game { (players / FULL).powi(4) } else { 0.3 };
             let latency = (0.035 * (1.0 + crowded) + slow_database) * if flaw.slow > 0.0 { flaw.slow } else { 1.0 };
-            let failing = 1.0 - (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - (crowded - 2.0).clamp(0.0, 0.6));
+            let well = (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - damaged);
+            let failing = 1.0 - well * (1.0 - (crowded - 2.0).clamp(0.0, 0.6));
             server.answer(count, failing.max(0.0004), latency);
+            self.databases[self.primary].bad_reads += count as f64 * damaged;
             answered[0] += count as f64 * (1.0 - failing);
             answered[1] += count as f64 * failing;
         }
@@ -287,12 +313,25 @@ impl World {
 
     /// Seconds that an answer takes longer because of who waits in the database.
     fn database_delay(&self) -> f64 {
-        let waiting = self.databases[0].sessions.iter().filter(|session| session.blocked_by.is_some()).count();
+        let sessions = self.databases[self.primary].sessions.iter();
+        let waiting = sessions.filter(|session| session.blocked_by.is_some()).count();
         0.004 + 0.12 * waiting as f64
     }
 
+    /// Applications go to the first of the databases that takes writes: their address names both, as libpq's `target_session_attrs` has it.
+    fn find_primary(&mut self) -> bool {
+        let found = self.writable().next();
+        self.primary = found.unwrap_or(self.primary);
+        for at in 0..self.databases.len() {
+            if !self.serves(self.databases[at].server) {
+                self.databases[at].sessions.clear();
+            }
+        }
+        found.is_some()
+    }
+
     fn databases(&mut self) {
-        let up = self.serves(self.databases[0].server);
+        let up = self.find_primary();
         let (mut came, mut away, mut asked) = (0.0, 0.0, BTreeMap::new());
         for server in 0..self.servers.len() {
             let role = self.servers[server].role;
@@ -306,15 +345,16 @@ impl World {
                 away += weight * self.fill_pool(server, &app);
                 asked.insert(app, self.asking(server) * PER_PLAYER * PER_REQUEST);
             } else {
-                self.databases[0].sessions.retain(|session| session.app != app);
+                self.databases[self.primary].sessions.retain(|session| session.app != app);
                 away += if up { 0.0 } else { weight };
             }
         }
         let took = 0.004 + self.database_delay() * 0.2;
-        self.databases[0].work(self.at, &asked, took);
-        self.databases[0].turned_away = if came > 0.0 { (away / came).clamp(0.0, 1.0) } else { 0.0 };
+        let database = &mut self.databases[self.primary];
+        database.work(self.at, &asked, took);
+        database.turned_away = if came > 0.0 { (away / came).clamp(0.0, 1.0) } else { 0.0 };
         for (app, left) in self.forgetful.iter_mut().filter(|(_, left)| *left > 0) {
-            *left -= usize::from(self.databases[0].leave(self.at, app, "10.0.1.30").is_some());
+            *left -= usize::from(database.leave(self.at, app, "10.0.1.30").is_some());
         }
         self.locks();
         self.replication();
@@ -327,7 +367,7 @@ impl World {
         let leaks = self.chance.count(flaw.sessions);
         let pool = self.pool(role);
         let renews = self.chance.happens(RENEWS);
-        let database = &mut self.databases[0];
+        let database = &mut self.databases[self.primary];
         // A session that is old is closed for another one: where there is no room, somebody else has that place by then.
         if renews && database.give_up(app) && database.room() == 1 {
             return 1.0 / pool as f64;
@@ -359,7 +399,7 @@ impl World {
 
     fn locks(&mut self) {
         let at = self.at;
-        let database = &mut self.databases[0];
+        let database = &mut self.databases[self.primary];
         self.blockers.retain(|(holder, _)| database.sessions.iter().any(|session| session.pid == *holder));
         for (holder, more) in &self.blockers {
             let apps: Vec<String> = database.sessions.iter().map(|session| session.app.clone()).collect();
@@ -370,8 +410,12 @@ impl World {
 
     /// The standby replays what the primary writes, unless something keeps it.
     fn replication(&mut self) {
-        let at = self.at;
+        let (at, replicates) = (self.at, self.replicates());
         let [primary, standby] = &mut self.databases;
+        if !replicates {
+            return;
+        }
+        standby.heard = at;
         let missing = primary.wal - standby.wal;
         // It catches up at some megabytes a second.
         standby.wal += if standby.stalled { 0.0 } else { missing.min(6e6) };
@@ -417,7 +461,8 @@ impl World {
         match one.service.as_str() {
             "godot-server" => 0.15 + server.players / FULL * if one.flaw.slow > 1.0 { 1.4 } else { 1.0 },
             "postgres" => {
-                0.2 + self.databases[0].sessions.iter().filter(|one| one.at == database::At::Active).count() as f64
+                0.2 + self.databases[self.primary].sessions.iter().filter(|one| one.at == database::At::Active).count()
+                    as f64
                     / 12.0
             }
             "nginx" | "godot-api" => {
@@ -513,14 +558,18 @@ impl World {
         }
         let server = &self.servers[one.server];
         let (failing, players) = (server.failing, server.players);
-        let full = self.databases[0].turned_away > 0.0;
+        let database = &self.databases[self.primary];
+        let (full, damaged) = (database.turned_away > 0.0, database.damaged.clone());
         let one = &mut self.containers[at];
         let line = match one.service.as_str() {
             "godot-server" | "godot-api" if failing > 0.01 && one.chance.happens(failing.max(0.2)) => {
-                Some((true, error_line(one, full)))
+                Some((true, error_line(one, full, damaged.is_some())))
             }
             "godot-server" if one.chance.happens(0.3) => Some((false, format!("tick ok, {players:.0} players"))),
             "godot-api" if one.chance.happens(0.3) => Some((false, "POST /v1/session 201 in 18ms".to_owned())),
+            "postgres" if damaged.is_some() && one.chance.happens(0.5) => {
+                Some((true, format!("ERROR:  {}", database::INVALID_PAGE)))
+            }
             "postgres" if full && one.chance.happens(0.5) => {
                 Some((true, "FATAL:  sorry, too many clients already".to_owned()))
             }
@@ -551,7 +600,10 @@ impl World {
     }
 }
 
-fn error_line(one: &mut Container, database_full: bool) -> String {
+fn error_line(one: &mut Container, database_full: bool, damaged: bool) -> String {
+    if damaged {
+        return format!("ERROR db: {}", database::INVALID_PAGE);
+    }
     if database_full {
         return "ERROR db: FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"
             .to_owned();

@@ -93,6 +93,10 @@ pub struct Server {
     pub role: Role,
     /// Its power is on, and its network is there.
     pub up: bool,
+    /// Its own rules let nobody through but who logs in from outside to look after it.
+    pub isolated: bool,
+    /// Since when somebody else's program encrypts its files: the second of the world.
+    pub infected: Option<i64>,
     /// The second of the world at which it was booted; before its beginning mostly.
     pub booted: i64,
     /// CPUs.
@@ -164,6 +168,8 @@ impl Server {
             address,
             role,
             up: true,
+            isolated: false,
+            infected: None,
             booted: -(uptime as i64),
             cores,
             memory,
@@ -185,6 +191,11 @@ impl Server {
             chance,
             wander: Wander::default(),
         }
+    }
+
+    /// Others get through to it.
+    pub const fn reachable(&self) -> bool {
+        self.up && !self.isolated
     }
 
     /// One second in which its containers ask for so many cores.
