@@ -119,11 +119,13 @@ pub fn is_well(world: &World) -> bool {
         let mut others = world.databases.iter().enumerate().filter(|(which, _)| *which != world.primary);
         others.any(|(_, database)| database.server == at && !database.standby)
     };
+    let infected = world.is_infected();
     let of_server = |(at, server): (usize, &Server)| {
-        let crowded = server.role == Role::Game && server.failing > 0.05;
+        // Whoever is left carries the load of all that are cut off.
+        let crowded = !infected && server.role == Role::Game && server.failing > 0.05;
         let disk = server.disk_used / server.disk < 0.9 && server.disk_growth < 1e6;
         let serves = server.up && world.serves(at) && !crowded && disk;
-        serves && server.infected.is_none() || replaced(at) || server.isolated && world.is_infected()
+        serves && server.infected.is_none() || replaced(at) || server.isolated && infected
     };
     let primary = &world.databases[world.primary];
     let plays = |(at, server): (usize, &Server)| server.role == Role::Game && world.serves(at);

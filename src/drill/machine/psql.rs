@@ -260,7 +260,7 @@ fn databases(machine: &Machine, text: &str) -> String {
     if text.contains("count(*)") {
         return format!("{}\n", there.len());
     }
-    let between = if text.contains("', '") { ", " } else { " " };
+    let between = if text.contains("string_agg(datname, ', ')") { ", " } else { " " };
     format!("{}\n", there.join(between))
 }
 

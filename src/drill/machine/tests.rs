@@ -248,7 +248,7 @@ fn a_standby_whose_primary_lives_is_not_promoted_and_one_that_is_left_takes_writ
     let down = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let vars = [DATABASE.as_slice(), &[("down_since", &down)]].concat();
     let ready = &fences(runbook!("dr-promote"))[0].1;
-    let (code, said) = lab.run("db-replica-1", ready, "postgres", "/", &vars);
+    let (code, said) = Lab::new("steady").run("db-replica-1", ready, "postgres", "/", &vars);
     assert!(code == 1 && said.contains("that one lives"), "{code} {said}");
     lab.pass(30);
     lab.play(runbook!("dr-promote"), &[("$server", "db-replica-1")], &vars, &[]);
