@@ -125,6 +125,11 @@ const NOTE: &str = "/opt/spacetime/HOW_TO_RECOVER_FILES.txt";
 /// Where files are worth something.
 const WORTH: [&str; 2] = ["/opt/spacetime", "/backup"];
 
+/// What a file is called when it is.
+pub(super) fn encrypted(path: &str) -> String {
+    format!("{path}.locked")
+}
+
 /// Every file that is worth something is encrypted, and says so by its name.
 pub(super) fn encrypt(files: &mut Files, now: f64) {
     let root = Who::root(now);
@@ -134,7 +139,7 @@ pub(super) fn encrypt(files: &mut Files, now: f64) {
             continue;
         }
         let scrambled: Vec<u8> = bytes.iter().map(|byte| byte ^ 0xA5).collect();
-        files.put(&format!("{path}.locked"), scrambled, 0o600, "root", now);
+        files.put(&encrypted(&path), scrambled, 0o600, "root", now);
         let _ = files.remove(&root, &path);
     }
     files.put(

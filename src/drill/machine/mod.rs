@@ -172,7 +172,9 @@ impl Machine {
             let _ = stage.order(&Order::Record(new.to_owned()));
         }
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        let freed: f64 = large.extract_if(.., |(path, _)| files.get(path).is_none()).map(|(_, bytes)| bytes).sum();
+        // What was encrypted is called otherwise, and as large as before.
+        let gone = |path: &str| files.get(path).is_none() && files.get(&files::encrypted(path)).is_none();
+        let freed: f64 = large.extract_if(.., |(path, _)| gone(path)).map(|(_, bytes)| bytes).sum();
         if freed > 0.0 {
             let _ = stage.order(&Order::Clean(self.server, freed));
         }
