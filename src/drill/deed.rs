@@ -5,7 +5,7 @@ use crate::domain::nearest;
 use serde::Deserialize;
 
 /// What can be done, and what to.
-const VERBS: [(&str, On); 25] = [
+const VERBS: [(&str, On); 30] = [
     ("start", On::Container),
     ("stop", On::Container),
     ("restart", On::Container),
@@ -29,6 +29,11 @@ const VERBS: [(&str, On); 25] = [
     ("resize", On::Server),
     ("destroy", On::Server),
     ("approve", On::Build),
+    ("promote", On::Server),
+    ("restore", On::Server),
+    ("back-up", On::Server),
+    ("isolate", On::Server),
+    ("open", On::Server),
     ("end-session", On::Session),
     ("cancel-query", On::Session),
 ];
@@ -65,7 +70,8 @@ impl Deed {
         let server = |at: &usize| world.servers[*at].name.clone();
         let standby = || server(&world.databases[1].server);
         let session = |pid: &i32| {
-            let found = world.databases[0].sessions.iter().find(|session| session.pid == *pid);
+            let mut all = world.databases.iter().flat_map(|database| &database.sessions);
+            let found = all.find(|session| session.pid == *pid);
             found.map_or_else(|| pid.to_string(), |session| session.app.clone())
         };
         let colour = |colour: Colour| {
@@ -96,10 +102,19 @@ impl Deed {
             Order::Stall(true) => ("stall", standby()),
             Order::Stall(false) => ("replay", standby()),
             Order::Hosted(order) => order.deed(world)?,
+            Order::Promote => ("promote", standby()),
+            Order::Replace(_) => ("restore", server(&world.databases[world.primary].server)),
+            // On any other day it is what should be done.
+            Order::BackUp(at) if world.is_infected() => ("back-up", server(at)),
+            Order::BackUp(_) => return None,
+            Order::Isolate(at, true) => ("isolate", server(at)),
+            Order::Isolate(at, false) => ("open", server(at)),
             Order::Terminate(pid) => ("end-session", session(pid)),
             Order::Cancel(pid) => ("cancel-query", session(pid)),
             // Only scenarios do these.
             Order::Lock(_) => ("lock", String::new()),
+            Order::Damage(table) => ("damage", table.clone()),
+            Order::Encrypt(at, _) => ("encrypt", server(at)),
             Order::Forget(app, _) => ("forget", app.clone()),
         };
         Some(Self { verb, on })
@@ -134,6 +149,11 @@ impl Deed {
             "approve" => format!("approved the deployment of {on}"),
             "stall" => format!("held the replay on {on}"),
             "replay" => format!("let {on} replay"),
+            "promote" => format!("promoted {on} to primary"),
+            "restore" => format!("put another database in the place of the game's on {on}"),
+            "back-up" => format!("made a dump on {on}"),
+            "isolate" => format!("cut {on} off from all others"),
+            "open" => format!("let everybody through to {on} again"),
             "end-session" => return sessions("ended", "a session", "sessions"),
             "cancel-query" => return sessions("cancelled", "a query", "queries"),
             other => format!("{other} {on}"),

@@ -112,20 +112,33 @@ impl Kept {
     }
 }
 
-/// Nothing is wrong: everybody serves, no build has a flaw, nobody waits for a lock, the standby follows, no disk grows fast or is full.
+/// Nothing is wrong: everybody serves, no build has a flaw, nobody waits for a lock, the standby follows, no disk grows fast or is full. A
+/// primary in whose place another has come is missed by nobody; while both take writes, nothing is well. Nor is it while encrypted files
+/// can spread; a machine that is cut off from all others is done with, whatever it had.
 pub fn is_well(world: &World) -> bool {
-    let of_server = |(at, server): (usize, &Server)| {
-        let crowded = server.role == Role::Game && server.failing > 0.05;
-        let disk = server.disk_used / server.disk < 0.9 && server.disk_growth < 1e6;
-        // Whom somebody has destroyed nobody misses.
-        server.gone || server.up && world.serves(at) && !crowded && disk
+    let replaced = |at: usize| {
+        let mut others = world.databases.iter().enumerate().filter(|(which, _)| *which != world.primary);
+        others.any(|(_, database)| database.server == at && !database.standby)
     };
-    let [primary, standby] = &world.databases;
+    let infected = world.is_infected();
+    let of_server = |(at, server): (usize, &Server)| {
+        // Whoever is left carries the load of all that are cut off.
+        let crowded = !infected && server.role == Role::Game && server.failing > 0.05;
+        let disk = server.disk_used / server.disk < 0.9 && server.disk_growth < 1e6;
+        let serves = server.up && world.serves(at) && !crowded && disk;
+        // Whom somebody has destroyed nobody misses.
+        serves && server.infected.is_none() || replaced(at) || server.isolated && infected || server.gone
+    };
+    let primary = &world.databases[world.primary];
+    let plays = |(at, server): (usize, &Server)| server.role == Role::Game && world.serves(at);
     world.servers.iter().enumerate().all(of_server)
         && world.containers.iter().all(|one| one.flaw.is_none())
         && primary.sessions.iter().all(|session| session.blocked_by.is_none())
         && primary.room() * 10 > primary.most
-        && !standby.stalled
+        && world.databases.iter().all(|one| !(one.standby && one.stalled))
+        && world.writable().count() == 1
+        && primary.damaged.is_none()
+        && world.servers.iter().enumerate().any(plays)
 }
 
 #[cfg(test)]

@@ -9,16 +9,19 @@ use crate::domain::incident::Priority;
 use serde::Deserialize;
 
 /// Those that are built in, by their id.
-const BUILT_IN: [(&str, &str); 13] = [
+const BUILT_IN: [(&str, &str); 16] = [
     ("alert-storm", include_str!("../../assets/drills/alert-storm.toml")),
     ("bad-deploy", include_str!("../../assets/drills/bad-deploy.toml")),
     ("connection-exhaustion", include_str!("../../assets/drills/connection-exhaustion.toml")),
+    ("corruption", include_str!("../../assets/drills/corruption.toml")),
     ("disk-filling", include_str!("../../assets/drills/disk-filling.toml")),
+    ("failover", include_str!("../../assets/drills/failover.toml")),
     ("hot-shard", include_str!("../../assets/drills/hot-shard.toml")),
     ("hung-server", include_str!("../../assets/drills/hung-server.toml")),
     ("lock-queue", include_str!("../../assets/drills/lock-queue.toml")),
     ("lying-source", include_str!("../../assets/drills/lying-source.toml")),
     ("memory-leak", include_str!("../../assets/drills/memory-leak.toml")),
+    ("ransomware", include_str!("../../assets/drills/ransomware.toml")),
     ("replica-lag", include_str!("../../assets/drills/replica-lag.toml")),
     ("service-down", include_str!("../../assets/drills/service-down.toml")),
     ("steady", include_str!("../../assets/drills/steady.toml")),
@@ -141,6 +144,15 @@ pub enum What {
     },
     /// The standby stops to replay.
     Stall(bool),
+    /// Pages of a table are not what was written there, on the primary and its standby.
+    Damage(String),
+    /// The files of a machine are encrypted, and each so many seconds those of another that can be reached.
+    Encrypt {
+        /// Its name.
+        server: String,
+        /// Seconds.
+        every: u32,
+    },
     /// Somebody keeps a lock, and so many sessions a second begin to wait for it.
     Lock(usize),
 }
@@ -207,6 +219,11 @@ impl Scenario {
         self.events.iter().map(|event| 1 - event.at).max().unwrap_or_default().max(0)
     }
 
+    /// Pages of the database are damaged in it, as they were before anybody saw it.
+    pub fn damages(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.what, What::Damage(_)))
+    }
+
     /// What is to happen at that second.
     pub fn due(&self, world: &World) -> Vec<Order> {
         let now = self.events.iter().filter(|event| event.at == world.at);
@@ -237,6 +254,8 @@ impl What {
             Self::PowerOff(server) => Order::Power(self::server(world, server)?, false),
             Self::Forget { app, sessions } => Order::Forget(app.clone(), *sessions),
             Self::Stall(stalled) => Order::Stall(*stalled),
+            Self::Damage(table) => Order::Damage(table.clone()),
+            Self::Encrypt { server, every } => Order::Encrypt(self::server(world, server)?, i64::from(*every).max(1)),
             Self::Lock(more) => Order::Lock(*more),
         })
     }
@@ -290,6 +309,17 @@ mod tests {
             assert!(scenario.events.first().is_none_or(|event| event.at < 50), "{id}");
         }
         assert!(Scenario::built_in("none").unwrap_err().contains("\"none\""));
+    }
+
+    #[test]
+    fn the_page_about_drills_lists_all_of_them() {
+        let page = include_str!("../../docs/drills.md");
+        for id in Scenario::ids() {
+            let Scenario { title, severity, runbooks, .. } = Scenario::built_in(id).unwrap();
+            let severity = severity.map_or("", Priority::word);
+            let line = format!("| `{id}` | {title} | {severity} | {} |\n", runbooks.join(", "));
+            assert!(page.contains(&line), "{line}");
+        }
     }
 
     #[test]

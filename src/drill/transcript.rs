@@ -116,6 +116,12 @@ mod tests {
                 vec![Order::Terminate(holder.unwrap())]
             }
             "hot-shard" => vec![Order::Drain(named("game-3"), true)],
+            "failover" => vec![Order::Promote],
+            "corruption" => vec![Order::Replace(None)],
+            "ransomware" => {
+                let has = |at: &usize| stage.world.servers[*at].infected.is_some();
+                (0..stage.world.servers.len()).filter(has).map(|at| Order::Isolate(at, true)).collect()
+            }
             "replica-lag" => vec![Order::Stall(false)],
             "disk-filling" => {
                 let quiet = Order::Fill { server: named("game-1"), growth: 0.0, used: None };

@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 pub const REVIEW_DAYS: [i64; 2] = [90, 180];
 
 /// The shipped files, as name and content.
-const BUILTIN: [(&str, &str); 50] = [
+const BUILTIN: [(&str, &str); 51] = [
     ("alert-acknowledge.md", include_str!("../../assets/runbooks/alert-acknowledge.md")),
     ("alert-silence.md", include_str!("../../assets/runbooks/alert-silence.md")),
     ("container-restart.md", include_str!("../../assets/runbooks/container-restart.md")),
@@ -28,6 +28,7 @@ const BUILTIN: [(&str, &str); 50] = [
     ("db-cancel-session.md", include_str!("../../assets/runbooks/db-cancel-session.md")),
     ("db-kill-idle.md", include_str!("../../assets/runbooks/db-kill-idle.md")),
     ("db-reindex.md", include_str!("../../assets/runbooks/db-reindex.md")),
+    ("db-replica-replay.md", include_str!("../../assets/runbooks/db-replica-replay.md")),
     ("db-restore.md", include_str!("../../assets/runbooks/db-restore.md")),
     ("db-terminate-session.md", include_str!("../../assets/runbooks/db-terminate-session.md")),
     ("db-vacuum-full.md", include_str!("../../assets/runbooks/db-vacuum-full.md")),

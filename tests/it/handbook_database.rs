@@ -37,17 +37,9 @@ impl Site {
         server.run_in("postgres", "CREATE DATABASE spacetime OWNER spacetime");
         server.run_in("postgres", "ALTER ROLE qd_act REPLICATION");
         server.run_in("spacetime", TABLES);
-        let login = |table: &str, role: &str, variable: &str| {
-            let port = server.port;
-            format!(
-                "[postgres.primary{table}]\ndsn = \"postgres://{role}@127.0.0.1:{port}/spacetime?sslmode=disable\"\n\
-                 password = {{ env = \"{variable}\" }}\n"
-            )
-        };
         let config = format!(
-            "environment = \"lab\"\n{}interval = \"250ms\"\n{}[ssh.db-1]\nhost = \"{HOST}\"\nconfig = \"{}\"\n[[server]]\nname = \"db-1\"\n",
-            login("", "qd_read", "QD_READ"),
-            login(".act_as", "qd_act", "QD_ACT"),
+            "environment = \"lab\"\n{}[ssh.db-1]\nhost = \"{HOST}\"\nconfig = \"{}\"\n[[server]]\nname = \"db-1\"\n",
+            logins("primary", server.port),
             sshd.config().display()
         );
         Ok(Self { server, home: Home::new(&config), _sshd: sshd })
@@ -79,6 +71,17 @@ impl Site {
         let sql = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'spacetime%'";
         asked(&self.server.socket, self.server.port, "postgres", sql)
     }
+}
+
+/// A database as the config has it: who looks, and who acts.
+fn logins(name: &str, port: u16) -> String {
+    let login = |table: &str, role: &str, variable: &str| {
+        format!(
+            "[postgres.{name}{table}]\ndsn = \"postgres://{role}@127.0.0.1:{port}/spacetime?sslmode=disable\"\n\
+             password = {{ env = \"{variable}\" }}\n"
+        )
+    };
+    login("", "qd_read", "QD_READ") + "interval = \"250ms\"\n" + &login(".act_as", "qd_act", "QD_ACT")
 }
 
 fn asked(socket: &Path, port: u16, database: &str, sql: &str) -> String {
@@ -296,12 +299,17 @@ fn asking(site: &Site, sql: &str) -> Asking {
     site.server.run_in("spacetime", "GRANT SELECT, UPDATE ON users TO app");
     psql.args(["-XAtq", "-U", "app", "-d", "spacetime", "-p", &site.server.port.to_string(), "-h"])
         .arg(&site.server.socket);
+    let asking = asking_by(psql, sql);
+    poll(LONG, || (!pid(site).is_empty()).then_some(())).expect("it sleeps");
+    asking
+}
+
+/// The same, of a `psql` that knows where.
+fn asking_by(mut psql: Command, sql: &str) -> Asking {
     for statement in sql.split("; ") {
         psql.args(["-c", statement]);
     }
-    let asking = Asking(psql.env("PGAPPNAME", "match").stdout(std::process::Stdio::null()).spawn().unwrap());
-    poll(LONG, || (!pid(site).is_empty()).then_some(())).expect("it sleeps");
-    asking
+    Asking(psql.env("PGAPPNAME", "match").stdout(std::process::Stdio::null()).spawn().unwrap())
 }
 
 /// The one session of [`asking`], once it sleeps.
@@ -377,10 +385,49 @@ fn a_replica_is_added_follows_and_is_taken_back_with_its_slot() {
     let slots = || site.asked("SELECT slot_name || ' ' || active FROM pg_replication_slots");
     assert_eq!(slots(), "replica_1 true");
     site.refused("db-add-replica", &given, "taken");
+    replays_again(&site, (&home, port));
 
     let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((slots().as_str(), home.join("data").exists()), ("", false));
+}
+
+/// A pause and a query hold the standby's replay up: both are ended, and what was written on the primary is seen.
+fn replays_again(site: &Site, (socket, port): (&Path, u16)) {
+    let standby = |sql: &str| asked(socket, port, "spacetime", sql);
+    let is = |what: &str, sql: &str, wanted: &str| {
+        poll(LONG, || (standby(sql) == wanted).then_some(())).unwrap_or_else(|| panic!("{what}: {}", standby(sql)));
+    };
+    let config = format!("environment = \"lab\"\n{}", logins("replica", port));
+    let home = Home::new(&config);
+    let given = vars(&["database=replica", "minutes=0", "behind_mib=0"]);
+    standby("ALTER SYSTEM SET max_standby_streaming_delay = -1");
+    standby("SELECT pg_reload_conf()");
+    let grants = "GRANT EXECUTE ON FUNCTION pg_wal_replay_resume(), pg_wal_replay_pause() TO qd_act; GRANT SELECT ON users TO app";
+    site.server.run_in("spacetime", grants);
+    is("the grants", "SELECT has_table_privilege('app', 'users', 'SELECT')", "t");
+    let mut psql = Command::new("psql");
+    psql.args(["-XAtq", "-U", "app", "-d", "spacetime", "-p", &port.to_string(), "-h"]).arg(socket);
+    let mut holds =
+        asking_by(psql, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM users; SELECT pg_sleep(600)");
+    is(
+        "it holds",
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()",
+        "1",
+    );
+    site.server.run_in("spacetime", "DELETE FROM users WHERE id = 5000");
+    site.server.run_in("spacetime", "VACUUM users");
+    let waits =
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event LIKE 'RecoveryConflict%'";
+    is("its replay waits", waits, "1");
+    standby("SELECT pg_wal_replay_pause()");
+    let (code, said) = home.unattended("db-replica-replay", &given);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("resumed") && said.contains("1 ended"), "{said}");
+    assert!(!holds.0.wait().unwrap().success());
+    assert_eq!(standby("SELECT count(*) FROM users WHERE id = 5000"), "0");
+    let (code, said) = home.unattended("db-replica-replay", &given);
+    assert!(code == Some(0) && said.contains("it was not paused"), "{code:?} {said}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn target(stage: &mut Stage, from: usize, url: &str) -> Result<Target, (i32,
     let at = at.ok_or_else(|| (6, format!("Could not resolve host: {host}")))?;
     let refused = || (7, format!("Failed to connect to {host} port {port}: Connection refused"));
     let (name, role) = (servers[at].name.clone(), servers[at].role);
-    if !servers[at].up {
+    if at != from && !(servers[at].reachable() && servers[from].reachable()) {
         return Err((28, format!("Failed to connect to {host} port {port}: Connection timed out")));
     }
     let path = match (role, port) {

@@ -1,8 +1,8 @@
 //! What is on a machine's disk at the beginning, what is written there from the world, and what is made when it is read.
 
 use super::{PRODUCTION, USER, line, terraform};
-use crate::drill::shell::Files;
 use crate::drill::shell::files::Who;
+use crate::drill::shell::{self, Files};
 use crate::drill::stage::Stage;
 use crate::drill::world::{Colour, Role, Server};
 use flate2::Compression;
@@ -54,7 +54,7 @@ pub(super) fn at_first(stage: &Stage, server: usize, now: f64) -> Files {
     let users = "root:x:0:0:root:/root:/bin/bash\nops:x:1000:1000::/home/ops:/bin/bash\npostgres:x:105:110::/var/lib/postgresql:/bin/bash\n";
     files.put("/etc/passwd", users, 0o644, "root", old);
     match one.role {
-        Role::Primary | Role::Standby => database(&mut files, now),
+        Role::Primary | Role::Standby => database(&mut files, stage.scenario().damages(), now),
         Role::Balancer => {
             production(&mut files, one, now);
             files.put(CONF, upstream(stage), 0o644, "root", old);
@@ -72,8 +72,8 @@ fn production(files: &mut Files, one: &Server, now: f64) {
     for (name, text) in SCRIPTS {
         files.put(&format!("{PRODUCTION}/{name}"), text, 0o755, USER, old);
     }
-    let env =
-        format!("ENVIRONMENT=production\nADDRESS={}\nDATABASE_HOST=db-primary\nDATABASE_PORT=5432\n", one.address);
+    let database = "postgresql://spacetime@db-primary,db-replica-1:5432/spacetime?target_session_attrs=read-write";
+    let env = format!("ENVIRONMENT=production\nADDRESS={}\nDATABASE_URL={database}\n", one.address);
     files.put(&format!("{PRODUCTION}/.env"), env, 0o600, USER, old);
     let services = "services:\n  godot-server:\n    image: registry.spacetime.example.com/godot-server:${IMAGE_TAG}\n  \
                     godot-api:\n    image: registry.spacetime.example.com/godot-api:${IMAGE_TAG}\n";
@@ -104,7 +104,8 @@ fn production(files: &mut Files, one: &Server, now: f64) {
 const BACKUP_SERVER: &str = "#!/bin/bash\nset -eu\ncd /opt/spacetime\n\
     tar -czf \"/backup/server/$(hostname)_$(date +%Y%m%d_%H%M%S).tar.gz\" production/.env production/docker-compose.production.yml\n";
 
-fn database(files: &mut Files, now: f64) {
+/// The dumps of a week; where pages were damaged before the drill begins, the newest broke off at them.
+fn database(files: &mut Files, damaged: bool, now: f64) {
     let old = now - 40.0 * DAY;
     files.put("/var/lib/postgresql/16/main/PG_VERSION", "16\n", 0o600, "postgres", old);
     files.put_folder("/var/run/postgresql", 0o775, "postgres", old);
@@ -113,17 +114,54 @@ fn database(files: &mut Files, now: f64) {
     // Of what runs by itself.
     files.put_folder("/etc/cron.d", 0o755, "root", old);
     files.put_folder("/opt/spacetime/scripts", 0o755, "root", old);
-    let at = now - 0.3 * DAY;
-    let name = jiff::Timestamp::from_second(at as i64)
-        .unwrap_or_default()
-        .strftime("spacetime_%Y%m%d_%H%M%S.sql.gz")
-        .to_string();
-    files.put(&format!("{BACKUPS}/{name}"), gzip(DUMP.as_bytes()), 0o600, "postgres", at);
-    files.put_link(&format!("{BACKUPS}/spacetime_latest.sql.gz"), &name, at);
+    for (link, days) in [("weekly", 4.3), ("latest", 0.3)] {
+        let at = now - days * DAY;
+        let name = jiff::Timestamp::from_second(at as i64)
+            .unwrap_or_default()
+            .strftime("spacetime_%Y%m%d_%H%M%S.sql.gz")
+            .to_string();
+        let dump = if damaged && link == "latest" { BROKEN_DUMP } else { DUMP };
+        files.put(&format!("{BACKUPS}/{name}"), gzip(dump.as_bytes()), 0o600, "postgres", at);
+        files.put_link(&format!("{BACKUPS}/spacetime_{link}.sql.gz"), &name, at);
+    }
+}
+
+/// What somebody leaves who wants money.
+const NOTE: &str = "/opt/spacetime/HOW_TO_RECOVER_FILES.txt";
+/// Where files are worth something.
+const WORTH: [&str; 2] = ["/opt/spacetime", "/backup"];
+
+/// What a file is called when it is.
+pub(super) fn encrypted(path: &str) -> String {
+    format!("{path}.locked")
+}
+
+/// Every file that is worth something is encrypted, and says so by its name.
+pub(super) fn encrypt(files: &mut Files, now: f64) {
+    let root = Who::root(now);
+    for path in WORTH.iter().flat_map(|folder| files.below(folder)).collect::<Vec<_>>() {
+        let Some(bytes) = files.look(&path).and_then(shell::Node::bytes) else { continue };
+        if path == NOTE || path.ends_with(".locked") {
+            continue;
+        }
+        let scrambled: Vec<u8> = bytes.iter().map(|byte| byte ^ 0xA5).collect();
+        files.put(&encrypted(&path), scrambled, 0o600, "root", now);
+        let _ = files.remove(&root, &path);
+    }
+    files.put(
+        NOTE,
+        "Your files are encrypted. Do not switch anything off. Write to us within 72 hours.\n",
+        0o644,
+        "root",
+        now,
+    );
 }
 
 /// What a dump is here: its last line is what everybody looks for.
 pub(super) const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n\n--\n-- PostgreSQL database dump complete\n--\n\n";
+
+/// One that broke off where a page could not be read.
+pub(super) const BROKEN_DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n\nCOPY public.inventory (player_id, item_id, amount) FROM stdin;\n";
 
 /// Compressed, as `gzip` does.
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -159,6 +197,9 @@ pub(super) fn large(one: &Server) -> Vec<(String, f64)> {
 
 /// Writes what the world knows of and files say: which colour is in use, and the record of deployments.
 pub(super) fn refresh(files: &mut Files, stage: &Stage, server: usize, now: f64) {
+    if stage.world.servers[server].infected.is_some() {
+        return encrypt(files, now);
+    }
     let edge = &stage.world.edge;
     if matches!(stage.world.servers[server].role, Role::Primary | Role::Standby) {
         return;

@@ -1,6 +1,9 @@
 //! What the shell does not do itself, done to the world.
 
-use super::{Control, Machine, aws, compose, curl, docker, files, gh, nginx, now, psql, system, terraform, upkeep};
+use super::{
+    Control, Machine, aws, compose, curl, docker, files, firewall, gh, nginx, now, psql, server, system, terraform,
+    upkeep,
+};
 use crate::drill::shell::{Call, Done, Ended, Files, Outside, Stream};
 use std::time::Duration;
 
@@ -22,7 +25,9 @@ const COMMANDS: &[(&str, Command)] = &[
     ("createdb", psql::createdb),
     ("dropdb", psql::dropdb),
     ("pg_dump", psql::pg_dump),
-    ("pg_amcheck", psql::pg_amcheck),
+    ("pg_amcheck", server::pg_amcheck),
+    ("pg_checksums", server::pg_checksums),
+    ("pg_ctl", server::pg_ctl),
     ("pg_isready", psql::pg_isready),
     ("vacuumdb", upkeep::vacuumdb),
     ("reindexdb", upkeep::reindexdb),
@@ -32,6 +37,9 @@ const COMMANDS: &[(&str, Command)] = &[
     ("uptime", system::uptime),
     ("ps", system::ps),
     ("ss", system::ss),
+    ("last", system::last),
+    ("iptables", firewall::iptables),
+    ("iptables-restore", firewall::restore),
     ("uname", system::uname),
     ("hostname", system::hostname),
     ("systemctl", system::systemctl),
@@ -44,20 +52,7 @@ const COMMANDS: &[(&str, Command)] = &[
 ];
 
 /// What this drill has none of, and says so.
-const ABSENT: &[&str] = &[
-    "npx",
-    "kubectl",
-    "nft",
-    "iptables",
-    "ip",
-    "ssh",
-    "scp",
-    "rsync",
-    "pg_restore",
-    "pg_ctl",
-    "pg_checksums",
-    "pg_basebackup",
-];
+const ABSENT: &[&str] = &["npx", "kubectl", "nft", "ip", "ssh", "scp", "rsync", "pg_restore", "pg_basebackup"];
 
 /// Of a script that runs on a machine.
 pub struct Hands<'a> {

@@ -10,10 +10,12 @@ mod control;
 mod curl;
 mod docker;
 mod files;
+mod firewall;
 mod gh;
 mod hands;
 mod nginx;
 mod psql;
+mod server;
 mod system;
 mod template;
 mod terraform;
@@ -57,6 +59,7 @@ pub struct Machine {
     /// How often nginx has taken up its config.
     reloads: AtomicU32,
     databases: Mutex<psql::Databases>,
+    rules: Mutex<firewall::Rules>,
     /// What takes much of its disk and may be deleted: paths, and bytes.
     large: Mutex<Vec<(String, f64)>>,
     /// Bytes of images that nobody uses.
@@ -84,6 +87,7 @@ impl Machine {
             pages,
             reloads: AtomicU32::new(0),
             databases,
+            rules: Mutex::default(),
             large,
             unused,
             images: Mutex::default(),
@@ -144,6 +148,10 @@ impl Machine {
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn rules(&self) -> MutexGuard<'_, firewall::Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pulled(&self) -> MutexGuard<'_, Vec<String>> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,7 +176,9 @@ impl Machine {
             let _ = stage.order(&Order::Record(new.to_owned()));
         }
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        let freed: f64 = large.extract_if(.., |(path, _)| files.get(path).is_none()).map(|(_, bytes)| bytes).sum();
+        // What was encrypted is called otherwise, and as large as before.
+        let gone = |path: &str| files.get(path).is_none() && files.get(&files::encrypted(path)).is_none();
+        let freed: f64 = large.extract_if(.., |(path, _)| gone(path)).map(|(_, bytes)| bytes).sum();
         if freed > 0.0 {
             let _ = stage.order(&Order::Clean(self.server, freed));
         }

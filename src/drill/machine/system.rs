@@ -1,6 +1,6 @@
 //! What somebody asks a machine about itself: disks, memory, processes, services.
 
-use super::{Machine, files};
+use super::{Machine, files, server};
 use crate::drill::shell::{Call, Done, Files};
 use crate::drill::world::Server;
 use std::fmt::Write as _;
@@ -74,6 +74,9 @@ pub(super) fn ps(machine: &Machine, _: &Call, _: &mut Files) -> Done {
             );
         }
     }
+    if stage.world.servers[machine.server].infected.is_some() {
+        out += "deploy    6611 99.0  0.4 /tmp/.cache/kworkerd --all /opt/spacetime /backup\n";
+    }
     Done::said(out)
 }
 
@@ -95,6 +98,13 @@ pub(super) fn nproc(machine: &Machine, _: &Call, _: &mut Files) -> Done {
     Done::said(format!("{:.0}\n", one(machine).cores))
 }
 
+/// Who was logged in.
+pub(super) fn last(machine: &Machine, _: &Call, _: &mut Files) -> Done {
+    let one = one(machine);
+    let who = if one.infected.is_some() { "deploy   pts/0        185.220.101.4    still logged in\n" } else { "" };
+    Done::said(format!("{who}ops      pts/0        10.0.1.30        still logged in\n"))
+}
+
 pub(super) fn uname(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let name = &machine.name;
     Done::said(match call.args.first().map(String::as_str) {
@@ -110,9 +120,14 @@ pub(super) fn hostname(machine: &Machine, _: &Call, _: &mut Files) -> Done {
     Done::said(format!("{}\n", machine.name))
 }
 
-/// All that a drill's machines have runs in containers.
-pub(super) fn systemctl(_: &Machine, call: &Call, _: &mut Files) -> Done {
+/// All that a drill's machines have runs in containers; PostgreSQL is a unit besides.
+pub(super) fn systemctl(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let words: Vec<&str> = call.args.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
+    if let [verb, "postgresql" | "postgresql.service"] = words[..]
+        && let Some(done) = server::unit(machine, verb)
+    {
+        return done;
+    }
     match words.as_slice() {
         ["is-active", "nginx" | "docker" | "ssh"] => Done::said("active\n"),
         ["is-active", ..] => Done { code: 3, ..Done::said("inactive\n") },

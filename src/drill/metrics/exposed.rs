@@ -84,7 +84,7 @@ impl Target {
     /// Whether it answers; else why not, in Prometheus' words.
     pub fn answers(self, world: &World) -> Result<(), String> {
         let instance = self.instance(world);
-        if !world.servers[self.server].up {
+        if !world.servers[self.server].reachable() {
             return Err("context deadline exceeded".to_owned());
         }
         if self.job == Job::Node || world.claims(self.server) {

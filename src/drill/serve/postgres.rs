@@ -62,13 +62,20 @@ pub async fn serve(listener: TcpListener, stage: Shared, which: usize) {
     }
 }
 
-/// What somebody is told who asks on the machine itself: rows, or nothing.
+/// What somebody is told who asks on the machine itself, as a user and in a database: rows, or nothing.
 ///
 /// # Errors
 /// What of it is not known here, or can't be computed.
-pub fn ask(stage: Shared, which: usize, user: &str, text: &str) -> Result<Option<Rows>, String> {
-    let (pid, now) = (89_999, stage.lock().now().as_microsecond());
-    let me = Client { pid, user: user.to_owned(), app: "psql".to_owned(), started: now, query: (String::new(), now) };
+pub fn ask(stage: Shared, which: usize, login: (&str, &str), text: &str) -> Result<Option<Rows>, String> {
+    let (pid, now, (user, database)) = (89_999, stage.lock().now().as_microsecond(), login);
+    let me = Client {
+        pid,
+        user: user.to_owned(),
+        database: database.to_owned(),
+        app: "psql".to_owned(),
+        started: now,
+        query: (String::new(), now),
+    };
     let server = Arc::new(Server { stage, which, clients: Mutex::new(vec![me]) });
     match (Backend { server, pid }).answer(text, &[], true)? {
         Answer::Rows(rows) => Ok(Some(rows)),
@@ -138,6 +145,7 @@ impl NoopStartupHandler for Backend {
         let new = Client {
             pid: self.pid,
             user: said("user"),
+            database: said("database"),
             app: said("application_name"),
             started: now,
             query: (String::new(), now),
@@ -147,7 +155,13 @@ impl NoopStartupHandler for Backend {
     }
 }
 
+/// What a session is told whose server has ended.
+const GONE: &str = "terminating connection due to administrator command";
+
 fn refused(why: String) -> PgWireError {
+    if why == GONE {
+        return PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".to_owned(), "57P01".to_owned(), why)));
+    }
     PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), state(&why).to_owned(), why)))
 }
 
@@ -194,6 +208,9 @@ const KEPT: [(&str, &str); 6] = [
 impl Backend {
     /// `acts`: it is carried out, and not only described.
     fn answer(&self, text: &str, params: &[V], acts: bool) -> Result<Answer, String> {
+        if !self.server.serves() {
+            return Err(GONE.to_owned());
+        }
         let bare = text.trim().trim_end_matches(';').trim();
         if bare.is_empty() || (bare.starts_with("/*") && bare.ends_with("*/")) {
             return Ok(Answer::Nothing);

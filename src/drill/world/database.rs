@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Connections that only a superuser gets.
 pub const RESERVED: usize = 3;
+/// What is said of a page that is not what was written there.
+pub const INVALID_PAGE: &str = "invalid page in block 1182 of relation base/16384/16512";
 /// A transaction that nobody ends is ended by nobody else: there is no `idle_in_transaction_session_timeout`.
 const THINKS: f64 = 0.35;
 
@@ -92,6 +94,12 @@ pub struct Database {
     pub stalled: bool,
     /// Since when what it has replayed is old, if it is.
     pub behind_since: Option<i64>,
+    /// The table of which pages are not what was written there.
+    pub damaged: Option<String>,
+    /// Reads that found such a page.
+    pub bad_reads: f64,
+    /// The last second in which a standby heard from its primary.
+    pub heard: i64,
     /// Clients turned away in the last second, of all that came: 0.0 to 1.0.
     pub turned_away: f64,
     next: i32,
@@ -141,6 +149,9 @@ impl Database {
             tables: Table::all(),
             stalled: false,
             behind_since: None,
+            damaged: None,
+            bad_reads: 0.0,
+            heard: 0,
             turned_away: 0.0,
             next,
             chance,

@@ -11,6 +11,7 @@ pub mod database;
 pub mod edge;
 pub mod layout;
 pub mod order;
+mod plague;
 pub mod server;
 pub mod table;
 
@@ -42,6 +43,9 @@ const EXHAUSTED: f64 = 0.985;
 const QUEUES: f64 = 0.6;
 /// The engine starts a container that ended by itself again after so many seconds.
 const RESTARTS_AFTER: i64 = 3;
+
+/// Share of requests that read a page of any one table.
+const READS: f64 = 0.18;
 
 /// What happened, for the score and the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,8 +88,10 @@ pub struct World {
     pub servers: Vec<Server>,
     /// Their containers.
     pub containers: Vec<Container>,
-    /// The primary, and its standby.
+    /// The primary, and its standby, as they were at the beginning.
     pub databases: [Database; 2],
+    /// Which of them the applications are connected to, or were last.
+    pub primary: usize,
     /// Blue and green.
     pub edge: Edge,
     /// What others run for it.
@@ -100,6 +106,8 @@ pub struct World {
     blockers: Vec<(i32, usize)>,
     /// Who opens sessions and forgets them, and how many more.
     forgetful: Vec<(String, usize)>,
+    /// What encrypts files goes on to another machine each so many seconds; 0: there is none.
+    spreads: i64,
     demand: Wander,
     chance: Chance,
 }
@@ -124,6 +132,7 @@ impl World {
             servers,
             containers,
             databases: [primary, standby],
+            primary: 0,
             edge: Edge::new(),
             cloud: Cloud::new(seed),
             answered: [0.0; 2],
@@ -131,6 +140,7 @@ impl World {
             engine_events: Vec::new(),
             blockers: Vec::new(),
             forgetful: Vec::new(),
+            spreads: 0,
             demand: Wander::default(),
             chance: Chance::new(seed, "world"),
         };
@@ -142,6 +152,7 @@ impl World {
     /// One second.
     pub fn step(&mut self) {
         self.at += 1;
+        self.plague();
         self.databases();
         self.players();
         self.requests();
@@ -181,12 +192,24 @@ impl World {
     /// Whether the service of that machine answers who asks it.
     pub fn serves(&self, server: usize) -> bool {
         let container = self.main(server);
-        self.servers[server].up && container.is_some_and(|one| one.answers(self.at))
+        self.servers[server].reachable() && container.is_some_and(|one| one.answers(self.at))
     }
 
     /// Whether the service of that machine says that it is well.
     pub fn claims(&self, server: usize) -> bool {
-        self.servers[server].up && self.main(server).is_some_and(|one| one.claims(self.at))
+        self.servers[server].reachable() && self.main(server).is_some_and(|one| one.claims(self.at))
+    }
+
+    /// The databases that take writes now. More than one is what must never be.
+    pub fn writable(&self) -> impl Iterator<Item = usize> + '_ {
+        let takes = |at: &usize| !self.databases[*at].standby && self.serves(self.databases[*at].server);
+        (0..self.databases.len()).filter(takes)
+    }
+
+    /// The standby gets what its primary writes.
+    pub fn replicates(&self) -> bool {
+        let [primary, standby] = &self.databases;
+        standby.standby && self.serves(primary.server) && self.serves(standby.server)
     }
 
     /// Tells what happened.
@@ -259,8 +282,9 @@ impl World {
 
     /// What is asked, by whom it is answered, and how.
     fn requests(&mut self) {
-        let turned_away = self.databases[0].turned_away;
+        let turned_away = self.databases[self.primary].turned_away;
         let slow_database = self.database_delay();
+        let damaged = if self.databases[self.primary].damaged.is_some() { READS } else { 0.0 };
         let mut answered = [0.0; 2];
         for at in 0..self.servers.len() {
             if !self.servers[at].role.is_asked() {
@@ -280,9 +304,10 @@ impl World {
             let queued = QUEUES * (crowded - 2.0).max(0.0);
             let latency =
                 (0.035 * (1.0 + crowded) + queued + slow_database) * if flaw.slow > 0.0 { flaw.slow } else { 1.0 };
-            let failing =
-                1.0 - (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - (0.2 * (crowded - 4.0)).clamp(0.0, 0.6));
+            let well = (1.0 - flaw.errors) * (1.0 - turned_away) * (1.0 - damaged);
+            let failing = 1.0 - well * (1.0 - (0.2 * (crowded - 4.0)).clamp(0.0, 0.6));
             server.answer(count, failing.max(0.0004), latency);
+            self.databases[self.primary].bad_reads += count as f64 * damaged;
             answered[0] += count as f64 * (1.0 - failing);
             answered[1] += count as f64 * failing;
         }
@@ -302,12 +327,25 @@ impl World {
 
     /// Seconds that an answer takes longer because of who waits in the database.
     fn database_delay(&self) -> f64 {
-        let waiting = self.databases[0].sessions.iter().filter(|session| session.blocked_by.is_some()).count();
+        let sessions = self.databases[self.primary].sessions.iter();
+        let waiting = sessions.filter(|session| session.blocked_by.is_some()).count();
         0.004 + 0.12 * waiting as f64
     }
 
+    /// Applications go to the first of the databases that takes writes: their address names both, as libpq's `target_session_attrs` has it.
+    fn find_primary(&mut self) -> bool {
+        let found = self.writable().next();
+        self.primary = found.unwrap_or(self.primary);
+        for at in 0..self.databases.len() {
+            if !self.serves(self.databases[at].server) {
+                self.databases[at].sessions.clear();
+            }
+        }
+        found.is_some()
+    }
+
     fn databases(&mut self) {
-        let up = self.serves(self.databases[0].server);
+        let up = self.find_primary();
         let (mut came, mut away, mut asked) = (0.0, 0.0, BTreeMap::new());
         for server in 0..self.servers.len() {
             let role = self.servers[server].role;
@@ -321,17 +359,18 @@ impl World {
                 away += weight * self.fill_pool(server, &app);
                 asked.insert(app, self.asking(server) * PER_PLAYER * PER_REQUEST);
             } else {
-                self.databases[0].sessions.retain(|session| session.app != app);
+                self.databases[self.primary].sessions.retain(|session| session.app != app);
                 away += if up { 0.0 } else { weight };
             }
         }
         let took = 0.004 + self.database_delay() * 0.2;
-        self.databases[0].work(self.at, &asked, took);
-        self.databases[0].turned_away = if came > 0.0 { (away / came).clamp(0.0, 1.0) } else { 0.0 };
+        let database = &mut self.databases[self.primary];
+        database.work(self.at, &asked, took);
+        database.turned_away = if came > 0.0 { (away / came).clamp(0.0, 1.0) } else { 0.0 };
         for (app, left) in self.forgetful.iter_mut().filter(|(_, left)| *left > 0) {
-            *left -= usize::from(self.databases[0].leave(self.at, app, "10.0.1.30").is_some());
+            *left -= usize::from(database.leave(self.at, app, "10.0.1.30").is_some());
         }
-        self.databases[0].look_in(self.at);
+        self.databases[self.primary].look_in(self.at);
         self.locks();
         self.replication();
     }
@@ -343,7 +382,7 @@ impl World {
         let leaks = self.chance.count(flaw.sessions);
         let pool = self.pool(role);
         let renews = self.chance.happens(RENEWS);
-        let database = &mut self.databases[0];
+        let database = &mut self.databases[self.primary];
         // A session that is old is closed for another one: where there is no room, somebody else has that place by then.
         if renews && database.give_up(app) && database.room() == 1 {
             return 1.0 / pool as f64;
@@ -375,7 +414,7 @@ impl World {
 
     fn locks(&mut self) {
         let at = self.at;
-        let database = &mut self.databases[0];
+        let database = &mut self.databases[self.primary];
         self.blockers.retain(|(holder, _)| database.sessions.iter().any(|session| session.pid == *holder));
         for (holder, more) in &self.blockers {
             let games = database.sessions.iter().filter(|session| session.app.starts_with("godot-"));
@@ -390,8 +429,12 @@ impl World {
 
     /// The standby replays what the primary writes, unless something keeps it.
     fn replication(&mut self) {
-        let at = self.at;
+        let (at, replicates) = (self.at, self.replicates());
         let [primary, standby] = &mut self.databases;
+        if !replicates {
+            return;
+        }
+        standby.heard = at;
         let missing = primary.wal - standby.wal;
         // It catches up at some megabytes a second.
         standby.wal += if standby.stalled { 0.0 } else { missing.min(6e6) };
@@ -439,7 +482,8 @@ impl World {
         match one.service.as_str() {
             "godot-server" => 0.15 + server.players / FULL * if one.flaw.slow > 1.0 { 1.4 } else { 1.0 },
             "postgres" => {
-                0.2 + self.databases[0].sessions.iter().filter(|one| one.at == database::At::Active).count() as f64
+                0.2 + self.databases[self.primary].sessions.iter().filter(|one| one.at == database::At::Active).count()
+                    as f64
                     / 12.0
             }
             "nginx" | "godot-api" => {
@@ -543,15 +587,19 @@ impl World {
         }
         let server = &self.servers[one.server];
         let (failing, players) = (server.failing, server.players);
-        let database = self.serves(self.databases[0].server).then(|| self.databases[0].turned_away > 0.0);
-        let full = database == Some(true);
+        let database = &self.databases[self.primary];
+        let reached = self.serves(database.server).then(|| database.turned_away > 0.0);
+        let (full, damaged) = (reached == Some(true), database.damaged.is_some());
         let one = &mut self.containers[at];
         let line = match one.service.as_str() {
             "godot-server" | "godot-api" if failing > 0.01 && one.chance.happens(failing.max(0.2)) => {
-                Some((true, error_line(one, database)))
+                Some((true, error_line(one, reached, damaged)))
             }
             "godot-server" if one.chance.happens(0.3) => Some((false, format!("tick ok, {players:.0} players"))),
             "godot-api" if one.chance.happens(0.3) => Some((false, "POST /v1/session 201 in 18ms".to_owned())),
+            "postgres" if damaged && one.chance.happens(0.5) => {
+                Some((true, format!("ERROR:  {}", database::INVALID_PAGE)))
+            }
             "postgres" if full && one.chance.happens(0.5) => {
                 Some((true, "FATAL:  sorry, too many clients already".to_owned()))
             }
@@ -582,12 +630,14 @@ impl World {
     }
 }
 
-/// Why a request fails: the database turns some away, or does not answer at all (`None`), or else the build is at fault.
-fn error_line(one: &mut Container, turns_away: Option<bool>) -> String {
+/// Why a request fails: the database turns some away, or does not answer at all (`None`), or pages of it are damaged, or else the build is
+/// at fault.
+fn error_line(one: &mut Container, turns_away: Option<bool>, damaged: bool) -> String {
     match turns_away {
         None => {
             return "ERROR db: connection to server at \"db-primary\", port 5432 failed: Connection refused".to_owned();
         }
+        Some(_) if damaged => return format!("ERROR db: {}", database::INVALID_PAGE),
         Some(true) => {
             return "ERROR db: FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute"
                 .to_owned();

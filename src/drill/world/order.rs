@@ -70,6 +70,18 @@ pub enum Order {
     Power(usize, bool),
     /// The standby stops to replay, or goes on.
     Stall(bool),
+    /// The standby takes writes from now on, and follows nobody.
+    Promote,
+    /// Pages of that table are not what was written there, on the primary and its standby.
+    Damage(String),
+    /// Another database takes the place of the game's; a table of it may be damaged too.
+    Replace(Option<String>),
+    /// A dump is made on this machine.
+    BackUp(usize),
+    /// The files of a machine begin to be encrypted, and each so many seconds those of another one that can be reached.
+    Encrypt(usize, i64),
+    /// A machine's own rules cut it off from all others, or let them through again.
+    Isolate(usize, bool),
     /// Somebody keeps a lock, and so many sessions a second begin to wait for it.
     Lock(usize),
     /// A program opens so many sessions, one a second, and forgets them.
@@ -116,10 +128,19 @@ impl World {
                 Ok(())
             }
             Order::Switch(colour) => self.switch(colour),
-            Order::Terminate(pid) => self.databases[0].terminate(pid).then_some(()).ok_or_else(|| no_session(pid)),
-            Order::Cancel(pid) => self.databases[0].cancel(pid, self.at).then_some(()).ok_or_else(|| no_session(pid)),
             Order::Hosted(order) => self.hosted(order).map_err(Refused),
             Order::LookAfter(upkeep) => self.look_after(&upkeep).map_err(Refused),
+            Order::Terminate(pid) => {
+                let ended = self.databases.iter_mut().any(|database| database.terminate(pid));
+                ended.then_some(()).ok_or_else(|| no_session(pid))
+            }
+            Order::Cancel(pid) => {
+                let at = self.at;
+                let cancelled = self.databases.iter_mut().any(|database| database.cancel(pid, at));
+                cancelled.then_some(()).ok_or_else(|| no_session(pid))
+            }
+            Order::Promote => self.promote(),
+            Order::Isolate(at, _) if !self.servers[at].up => Err(Refused("the machine has no power".to_owned())),
             Order::Forget(app, count) => {
                 self.forgetful.push((app, count));
                 Ok(())
@@ -150,6 +171,12 @@ impl World {
             Order::Power(at, on) => self.power(at, on),
             Order::Stall(stalled) => self.databases[1].stalled = stalled,
             Order::Lock(more) => self.lock(more),
+            Order::Damage(ref table) => self.damage(Some(table.clone()), "pages are not what was written there"),
+            Order::Replace(ref damaged) => {
+                self.damage(damaged.clone(), "another database takes the place of the game's")
+            }
+            Order::Encrypt(at, every) => self.infect(at, every),
+            Order::Isolate(at, cut_off) => self.isolate(at, cut_off),
             _ => {}
         }
     }
@@ -282,10 +309,41 @@ impl World {
         let at = self.at;
         let client = self.servers.iter().find(|server| server.role == Role::Api);
         let client = client.map(|server| server.address.clone()).unwrap_or_default();
-        if let Some(holder) = self.databases[0].forget(at, HOLDER, &client) {
+        if let Some(holder) = self.databases[self.primary].forget(at, HOLDER, &client) {
             self.blockers.push((holder, more));
             self.tell("db-primary", format!("session {holder} keeps a lock on shards"));
         }
+    }
+
+    /// What happens to files of the primary comes to its standby.
+    fn damage(&mut self, table: Option<String>, what: &str) {
+        for database in &mut self.databases {
+            database.damaged.clone_from(&table);
+        }
+        let server = self.databases[self.primary].server;
+        let name = self.servers[server].name.clone();
+        self.tell(name, table.map_or_else(|| what.to_owned(), |table| format!("{what}: {table}")));
+    }
+
+    fn isolate(&mut self, at: usize, cut_off: bool) {
+        self.servers[at].isolated = cut_off;
+        let name = self.servers[at].name.clone();
+        self.tell(name, if cut_off { "is cut off from all others" } else { "is open to all others again" });
+    }
+
+    /// Nothing that it has not heard of comes to it any more; whether the old primary lives is not its business.
+    fn promote(&mut self) -> Result<(), Refused> {
+        let name = self.servers[self.databases[1].server].name.clone();
+        let standby = &mut self.databases[1];
+        if !standby.standby {
+            return Err(Refused("recovery is not in progress".to_owned()));
+        }
+        (standby.standby, standby.stalled, standby.behind_since) = (false, false, None);
+        self.tell(&name, "is a standby no more: it takes writes");
+        if self.writable().count() > 1 {
+            self.tell(name, "and the old primary take writes both: what they are told goes two ways from now on");
+        }
+        Ok(())
     }
 }
 

@@ -98,6 +98,10 @@ pub struct Server {
     pub up: bool,
     /// It was given back: there is no such machine any more.
     pub gone: bool,
+    /// Its own rules let nobody through but who logs in from outside to look after it.
+    pub isolated: bool,
+    /// Since when somebody else's program encrypts its files: the second of the world.
+    pub infected: Option<i64>,
     /// The second of the world at which it was booted; before its beginning mostly.
     pub booted: i64,
     /// CPUs.
@@ -174,6 +178,8 @@ impl Server {
             kind,
             up: true,
             gone: false,
+            isolated: false,
+            infected: None,
             booted: -(uptime as i64),
             cores,
             memory,
@@ -195,6 +201,11 @@ impl Server {
             chance,
             wander: Wander::default(),
         }
+    }
+
+    /// Others get through to it.
+    pub const fn reachable(&self) -> bool {
+        self.up && !self.isolated
     }
 
     /// One second in which its containers ask for so many cores.

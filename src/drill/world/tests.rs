@@ -204,3 +204,59 @@ fn a_large_production_is_as_quiet_as_a_small_one() {
     assert_eq!((world.containers.len(), world.events.as_slice()), (6000, [].as_slice()));
     assert!(world.databases[0].room() > 100);
 }
+
+/// Its power goes, and after a while comes back.
+#[test]
+fn who_takes_writes_is_found_and_two_that_do_are_told() {
+    let mut world = world();
+    let dead = world.databases[0].server;
+    world.order(Order::Power(dead, false)).unwrap();
+    run(&mut world, 20);
+    assert_eq!((world.writable().count(), world.databases[0].turned_away), (0, 1.0));
+    assert!(world.databases[0].sessions.is_empty() && !world.replicates());
+    world.order(Order::Promote).unwrap();
+    run(&mut world, 20);
+    assert_eq!((world.primary, world.databases[1].turned_away), (1, 0.0));
+    assert!(world.databases[1].sessions.len() > 30);
+    assert_eq!(world.order(Order::Promote).unwrap_err().0, "recovery is not in progress");
+    world.order(Order::Power(dead, true)).unwrap();
+    run(&mut world, 20);
+    assert_eq!(world.writable().count(), 2);
+    let mut hasty = self::world();
+    hasty.order(Order::Promote).unwrap();
+    assert!(hasty.events.iter().any(|event| event.what.contains("goes two ways")), "{:?}", hasty.events);
+}
+
+#[test]
+fn what_encrypts_files_goes_on_until_all_that_have_it_are_cut_off() {
+    let has = |world: &World| {
+        world.servers.iter().filter(|one| one.infected.is_some()).map(|one| one.name.clone()).collect::<Vec<_>>()
+    };
+    let (mut left, mut cut) = (world(), world());
+    for world in [&mut left, &mut cut] {
+        world.order(Order::Encrypt(server(world, "game-1"), 100)).unwrap();
+        run(world, 150);
+        assert_eq!(has(world), ["game-1", "game-2"]);
+    }
+    for name in ["game-1", "game-2"] {
+        cut.order(Order::Isolate(server(&cut, name), true)).unwrap();
+    }
+    run(&mut cut, 900);
+    assert_eq!(has(&cut), ["game-1", "game-2"]);
+    assert!(!cut.serves(server(&cut, "game-2")) && cut.serves(server(&cut, "game-3")));
+    run(&mut left, 900);
+    assert_eq!(has(&left).len(), left.servers.len());
+    assert!(left.writable().next().is_none());
+}
+
+#[test]
+fn damaged_pages_fail_who_reads_them_until_another_database_is_in_their_place() {
+    let mut world = world();
+    let at = server(&world, "game-1");
+    world.order(Order::Damage("inventory".to_owned())).unwrap();
+    run(&mut world, 30);
+    assert!(world.servers[at].failing > 0.1 && world.databases[0].bad_reads > 0.0);
+    world.order(Order::Replace(None)).unwrap();
+    run(&mut world, 5);
+    assert!(world.servers[at].failing < 0.05, "{}", world.servers[at].failing);
+}

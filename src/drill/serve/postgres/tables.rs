@@ -22,6 +22,8 @@ pub struct Client {
     pub pid: i32,
     /// Who logged in.
     pub user: String,
+    /// The database that they are in.
+    pub database: String,
     /// `application_name`.
     pub app: String,
     /// Microseconds since 1970.
@@ -200,9 +202,9 @@ impl Catalog for Tables<'_> {
         Ok(match name {
             "now" | "clock_timestamp" | "transaction_timestamp" | "statement_timestamp" => V::Time(self.now),
             "current_user" | "session_user" | "user" => V::text(&self.me.user),
-            "current_database" => V::text("spacetime"),
+            "current_database" => V::text(&self.me.database),
             "pg_backend_pid" => V::Int(self.me.pid.into()),
-            "pg_is_in_recovery" => V::Bool(self.which == 1),
+            "pg_is_in_recovery" => V::Bool(self.is_standby()),
             "pg_postmaster_start_time" => {
                 V::Time(self.with(|stage, _, server| stage.clock.moment(server.booted).as_microsecond()))
             }
@@ -277,6 +279,10 @@ impl Tables<'_> {
         look(&stage, database, &stage.world.servers[database.server])
     }
 
+    fn is_standby(&self) -> bool {
+        self.with(|_, database, _| database.standby)
+    }
+
     fn activity(&self) -> Vec<Vec<V>> {
         let mut rows = self.with(|stage, database, _| {
             let of = |session: &Session| session_row(stage, session);
@@ -296,7 +302,7 @@ impl Tables<'_> {
             V::Int(16_390),
             V::text(&client.app),
             V::text("127.0.0.1"),
-            V::text("spacetime"),
+            V::text(&client.database),
             V::Int(16_384),
             V::text(if active { "active" } else { "idle" }),
             V::Time(*at),
@@ -346,15 +352,12 @@ impl Tables<'_> {
     }
 
     fn replication(&self) -> Vec<Vec<V>> {
-        if self.which != 0 {
+        let stage = self.stage.borrow();
+        if self.which != 0 || !stage.world.replicates() {
             return Vec::new();
         }
-        let stage = self.stage.borrow();
         let standby = &stage.world.databases[1];
         let machine = &stage.world.servers[standby.server];
-        if !stage.world.serves(standby.server) {
-            return Vec::new();
-        }
         let lag = standby.behind_since.map_or(V::Interval(4_000), |since| {
             V::Interval((stage.clock.length((stage.world.at - since) as f64) * 1e6) as i64)
         });
@@ -372,8 +375,7 @@ impl Tables<'_> {
     }
 
     fn receiver(&self) -> Vec<Vec<V>> {
-        let of = |_: &Stage, database: &Database, _: &Server| database.standby;
-        if !self.with(of) {
+        if !self.with(|stage, database, _| database.standby && stage.world.replicates()) {
             return Vec::new();
         }
         vec![vec![V::Int(311), V::text("streaming"), V::text("db-primary"), V::Int(5432), V::Time(self.now - 300_000)]]
@@ -384,7 +386,7 @@ impl Tables<'_> {
             return Vec::new();
         }
         let stage = self.stage.borrow();
-        let up = stage.world.serves(stage.world.databases[1].server);
+        let up = stage.world.replicates();
         let at = V::Lsn(stage.world.databases[1].wal as u64);
         let pid = if up { V::Int(1_402) } else { V::Null };
         vec![vec![
@@ -419,7 +421,7 @@ impl Tables<'_> {
                     V::Int(0),
                     V::Int(0),
                     V::Int(0),
-                    V::Int(0),
+                    count(database.bad_reads),
                     V::Null,
                 ]
             };
@@ -444,6 +446,7 @@ impl Tables<'_> {
             "wal_level" => "replica".to_owned(),
             "max_replication_slots" | "max_wal_senders" => "10".to_owned(),
             "statement_timeout" | "lock_timeout" => "0".to_owned(),
+            "transaction_read_only" => if self.is_standby() { "on" } else { "off" }.to_owned(),
             "application_name" => self.me.app.clone(),
             _ => return None,
         })
@@ -452,19 +455,29 @@ impl Tables<'_> {
     fn wal(&self, name: &str, args: &[V]) -> Result<V, String> {
         let of = |which: usize| self.stage.borrow().world.databases[which].wal as u64;
         Ok(match name {
-            "pg_current_wal_lsn" => V::Lsn(of(0)),
-            "pg_last_wal_receive_lsn" if self.which == 1 => V::Lsn(of(0)),
-            "pg_last_wal_replay_lsn" if self.which == 1 => V::Lsn(of(1)),
+            "pg_current_wal_lsn" if self.is_standby() => return Err("recovery is in progress".to_owned()),
+            "pg_current_wal_lsn" => V::Lsn(of(self.which)),
+            "pg_last_wal_receive_lsn" if self.is_standby() => V::Lsn(of(0)),
+            "pg_last_wal_replay_lsn" if self.is_standby() => V::Lsn(of(1)),
             "pg_last_wal_receive_lsn" | "pg_last_wal_replay_lsn" => V::Null,
             "pg_wal_lsn_diff" => match args {
                 [V::Lsn(a), V::Lsn(b)] => V::Int(a.cast_signed() - b.cast_signed()),
                 _ => V::Null,
             },
-            "pg_last_xact_replay_timestamp" => self.with(|stage, database, _| {
-                database.behind_since.map_or(V::Time(self.now - 200_000), |since| time(stage, since))
+            "pg_last_xact_replay_timestamp" => self.with(|stage, database, _| match database.behind_since {
+                _ if !database.standby => V::Null,
+                Some(since) => time(stage, since),
+                None if stage.world.replicates() => V::Time(self.now - 200_000),
+                None => time(stage, database.heard),
             }),
+            "pg_promote" => {
+                if self.acts {
+                    self.stage.borrow_mut().order(&Order::Promote).map_err(|why| why.0)?;
+                }
+                V::Bool(true)
+            }
             "pg_is_wal_replay_paused" => V::Bool(self.with(|_, database, _| database.stalled)),
-            "pg_wal_replay_resume" | "pg_wal_replay_pause" if self.which == 1 => {
+            "pg_wal_replay_resume" | "pg_wal_replay_pause" if self.is_standby() => {
                 let stalled = name == "pg_wal_replay_pause";
                 if !self.acts {
                     return Ok(V::text(""));
@@ -560,7 +573,8 @@ fn session_row(stage: &Stage, session: &Session) -> Vec<V> {
         V::Int(identity(session.user)),
         word(&session.app),
         word(&session.client),
-        word("spacetime"),
+        // Who watches the server, and not what is in it.
+        word(if session.user == "metrics" { "postgres" } else { "spacetime" }),
         V::Int(16_384),
         word(session.at.word()),
         time(stage, session.changed),

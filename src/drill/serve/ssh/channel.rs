@@ -21,6 +21,9 @@ const LIMIT: Duration = Duration::from_secs(3_600);
 /// The status of what ended because its time was over.
 const LATE: i32 = 124;
 
+/// Where a line comes from and leads to, as its script is told.
+const FROM: &str = "127.0.0.1 50022 127.0.0.1 22";
+
 /// Something that is said, or its end.
 enum Said {
     Words(Stream, Vec<u8>),
@@ -66,9 +69,13 @@ pub(super) fn job(script: Script, user: Option<String>, step: Option<String>) ->
     let home = home(&user);
     let mut env: BTreeMap<String, String> = script.variables.into_iter().collect();
     env.extend(step.map(|step| ("QUARTERDECK_STEP".to_owned(), step)));
-    for (name, value) in
-        [("HOME", home), ("USER", &user), ("LANG", "C.UTF-8"), ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")]
-    {
+    for (name, value) in [
+        ("SSH_CONNECTION", FROM),
+        ("HOME", home),
+        ("USER", &user),
+        ("LANG", "C.UTF-8"),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"),
+    ] {
         env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
     }
     let folder = script.dir.unwrap_or_else(|| home.to_owned());

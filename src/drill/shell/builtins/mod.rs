@@ -80,7 +80,11 @@ fn leave_function(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 fn leave(shell: &mut Shell<'_>, words: &[String], flow: fn(u32) -> Flow) -> Outcome {
     let count = words.get(1).map_or(Ok(1), |word| word.parse::<u32>());
     match count {
-        Ok(count) if count > 0 && shell.loops > 0 => Err(flow(count.min(shell.loops))),
+        Ok(count) if count > 0 && shell.loops > 0 => {
+            // What failed before it is not the loop's status.
+            shell.status = 0;
+            Err(flow(count.min(shell.loops)))
+        }
         Ok(count) if count > 0 => Ok(0),
         _ => {
             shell.complain(format!("{}: {}: loop count out of range", words[0], words[1]));

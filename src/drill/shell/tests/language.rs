@@ -52,6 +52,7 @@ fn control() {
     same(&[
         "if true; then echo a; elif true; then echo b; else echo c; fi; if false; then echo a; elif true; then echo b; fi; if false; then :; else echo c; fi; echo $?",
         "for x in a b c; do [ $x = b ] && continue; echo $x; done; while true; do echo once; break; done; until true; do echo never; done; echo $?",
+        "for x in a b; do false || continue; done; echo $?; while false || true; do false || break; done; echo $?",
         "for i in 1 2; do for j in 1 2; do [ $j = 2 ] && continue 2; echo $i$j; [ $i = 2 ] && break 2; done; done",
         "f() { local x=in; echo $x; return 3; }; x=out; f; echo $? $x; g() { x=changed; }; g; echo $x",
         "f() { echo \"$1-$2\"; shift; echo $1; }; f a b; echo ${1-unset}",
