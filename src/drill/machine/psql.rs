@@ -28,7 +28,7 @@ const ALWAYS: [&str; 2] = ["postgres", GAME];
 /// What a database is that was made and never filled.
 const EMPTY: &str = "all tables";
 /// What somebody finds who counts the rows of all tables.
-const COUNTS: &str = "public.events 48211000\npublic.friends 9120000\npublic.inventory 30417000\npublic.players 12650000\npublic.scores 7733000\npublic.shards 4\n";
+const COUNTS: &str = "public.events 48211000\npublic.friends 9120000\npublic.inventory 30417000\npublic.players 12650000\npublic.scores 7733000\npublic.shards 4\npublic.users 12650000\n";
 const DATA: &str = "/var/lib/postgresql/16/main";
 
 /// The table of the game's database that is damaged on this machine.
