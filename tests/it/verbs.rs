@@ -223,15 +223,17 @@ fn value_of<'a>(rule: &'a str, key: &str) -> Option<&'a str> {
 #[test]
 fn every_shipped_alert_rule_opens_its_runbook_with_its_labels_or_says_why_it_has_none() {
     let (rules, fired) = (rules(), fired());
-    assert_eq!(rules.len(), 8);
+    assert_eq!(rules.len(), 10);
+    let sources = [SOURCES.as_slice(), &[("postgres", "replica", Subject::Databases)]].concat();
     for (name, rule) in &rules {
         let labels = fired.get(name).unwrap_or_else(|| panic!("alerts.test.yml fires {name}"));
-        let mut setup = setup(&SOURCES);
+        let mut setup = setup(&sources);
         let instance = labels.iter().find(|(label, _)| label == "instance").map_or("", |(_, value)| value);
         let host = instance.split(':').next().unwrap();
         setup.servers = if host.is_empty() { Vec::new() } else { vec![named("of-the-team", host)] };
         let mut scene = Scene::of(setup, SIZE);
         scene.good("postgres", "primary", rows(Subject::Databases, 1, &[]));
+        scene.good("postgres", "replica", rows(Subject::Databases, 1, &[]));
         let labels: Vec<(&str, &str)> = labels.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         let why = value_of(rule, "no_runbook").map(|why| why.trim_matches('"'));
         let annotations: Vec<(&str, &str)> = why.iter().map(|why| ("no_runbook", *why)).collect();

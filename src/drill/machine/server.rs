@@ -21,12 +21,17 @@ fn runs(machine: &Machine) -> bool {
     at.is_some_and(|at| stage.world.containers[at].runs())
 }
 
+/// Seconds until it is done: one that starts is waited for until it answers.
+fn takes(verb: &str) -> f64 {
+    if matches!(verb, "start" | "restart") { 2.5 } else { 0.5 }
+}
+
 /// `systemctl VERB postgresql`; `None`: this machine has no such unit.
 pub(super) fn unit(machine: &Machine, verb: &str) -> Option<Done> {
     machine.stage.lock().world.service(machine.server, "postgres")?;
     Some(match verb {
         "start" | "stop" | "restart" => match serve(machine, verb) {
-            Ok(()) => Done { seconds: 3.0, ..Done::default() },
+            Ok(()) => Done { seconds: takes(verb), ..Done::default() },
             Err(why) => Done::failed(1, format!("Job for postgresql.service failed: {why}\n")),
         },
         "is-active" if runs(machine) => Done::said("active\n"),
@@ -54,7 +59,7 @@ pub(super) fn pg_ctl(machine: &Machine, call: &Call, _: &mut Files) -> Done {
         None => Err("no operation specified".to_owned()),
     };
     match done {
-        Ok(()) => Done { seconds: 3.0, ..Done::said("server signaled\n") },
+        Ok(()) => Done { seconds: takes(verb.unwrap_or_default()), ..Done::said("server signaled\n") },
         Err(why) => Done::failed(1, format!("pg_ctl: {why}\n")),
     }
 }
@@ -76,7 +81,7 @@ pub(super) fn pg_checksums(machine: &Machine, _: &Call, _: &mut Files) -> Done {
         "Checksum operation completed\nFiles scanned:   1288\nBlocks scanned:  {PAGES}\nBad checksums:  {bad}\n"
     );
     let err: String = (1..=bad).map(each).collect();
-    Done { code: i32::from(bad > 0), seconds: 8.0, err: err.into(), ..Done::said(said) }
+    Done { code: i32::from(bad > 0), seconds: 1.0, err: err.into(), ..Done::said(said) }
 }
 
 /// Every table and index of one database, while the server runs.
@@ -89,12 +94,12 @@ pub(super) fn pg_amcheck(machine: &Machine, call: &Call, _: &mut Files) -> Done 
     match psql::damaged(machine).filter(|_| names.last() == Some(&psql::GAME)) {
         Some(table) => Done {
             code: 2,
-            seconds: 4.0,
+            seconds: 1.0,
             ..Done::said(format!(
                 "heap table \"{0}.public.{table}\", block 1182:\n    invalid page in block 1182 of relation base/16384/16512\n",
                 psql::GAME
             ))
         },
-        None => Done { seconds: 4.0, ..Done::default() },
+        None => Done { seconds: 1.0, ..Done::default() },
     }
 }

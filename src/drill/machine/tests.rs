@@ -397,8 +397,7 @@ fn damaged_pages_are_found_and_a_dump_that_is_whole_takes_their_place() {
     lab.play(proof, &[("$server", "db-primary")], &weekly, &[]);
     assert!(lab.stage.lock().world.databases.iter().all(|one| one.damaged.is_none()));
     // What was damaged is kept beside it, and comes back with the undo.
-    let undo =
-        fences(runbook!("db-restore")).into_iter().filter(|(head, _)| head.starts_with("undo ")).next_back().unwrap().1;
+    let undo = fences(runbook!("db-restore")).into_iter().rfind(|(head, _)| head.starts_with("undo ")).unwrap().1;
     let (code, said) = lab.run("db-primary", &undo, "postgres", "/", &weekly);
     assert_eq!(code, 0, "{said}");
     assert_eq!(lab.stage.lock().world.databases[0].damaged.as_deref(), Some("inventory"));
