@@ -361,34 +361,6 @@ pub fn run(desk: &Desk, config: &str, id: &str, vars: &[&str]) -> (Option<i32>, 
 }
 
 #[test]
-fn shipped_runbooks_end_well() {
-    let desk = Desk::bare();
-    let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "1", "--speed", "60"]);
-    let config = drill.config.to_string_lossy().into_owned();
-    let table = ["database=primary", "server=db-primary", "table=public.players"];
-    let message = "message=players are being moved";
-    for (id, vars, told) in [
-        ("db-vacuum", ["database=primary"].as_slice(), "every table is vacuumed and analyzed"),
-        ("db-analyze", &["database=primary"], "every table is analyzed"),
-        ("db-reindex", &table, "1 rebuilt, 0 invalid"),
-        ("db-vacuum-full", &table, " before, "),
-        ("db-backup-schedule", &["server=db-primary"], "is whole"),
-        (
-            "resize-database-rds",
-            &["database=primary", "from_class=db.m5.4xlarge", "to_class=db.m5.8xlarge"],
-            "available",
-        ),
-        ("status-open", &["name=Login is slow", message], "ok"),
-        ("incident-channel", &["channel=inc-login", message], "ok"),
-        ("webhook-notify", &["hook=webhook", "level=P2", message], "ok"),
-    ] {
-        let (code, said) = run(&desk, &config, id, vars);
-        assert_eq!(code, Some(0), "{id}: {said}");
-        assert!(said.contains(told), "{id}: {told}: {said}");
-    }
-}
-
-#[test]
 fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
     let desk = Desk::bare();
     let drill = Serving::start(desk.home(), &["drill", "bad-deploy", "--seed", "1", "--speed", "10"]);
