@@ -44,11 +44,6 @@ impl Field {
         &self.text
     }
 
-    /// What is typed next takes the place of the whole text.
-    pub const fn is_selected(&self) -> bool {
-        self.replaces
-    }
-
     /// Takes one key; true when the text changed.
     pub fn key(&mut self, chord: Chord) -> bool {
         if let Some(c) = chord.char() {
