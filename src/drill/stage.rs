@@ -281,24 +281,25 @@ mod tests {
     fn who_plays_sees_the_alert_that_is_meant_to_within_a_minute_or_two() {
         let mut late = Vec::new();
         for (scenario, alert, within) in [
-            ("service-down", "ServiceDown", 100),
-            ("memory-leak", "HighMemoryUsage", 60),
-            ("bad-deploy", "HighErrorRate", 60),
-            ("connection-exhaustion", "DatabaseConnectionsHigh", 60),
-            ("hot-shard", "HighResponseTime", 60),
-            ("lock-queue", "HighResponseTime", 60),
-            ("disk-filling", "HighDiskUsage", 60),
-            ("alert-storm", "HighErrorRate", 60),
+            ("service-down", "ServiceDown", 6..101),
+            ("memory-leak", "HighMemoryUsage", 6..61),
+            ("bad-deploy", "HighErrorRate", 6..61),
+            ("connection-exhaustion", "DatabaseConnectionsHigh", 6..61),
+            ("hot-shard", "HighResponseTime", 6..61),
+            ("lock-queue", "HighResponseTime", 6..61),
+            ("disk-filling", "HighDiskUsage", 6..61),
+            // It has begun when the dashboard opens: that is what it is about.
+            ("alert-storm", "DatabaseDown", -240..0),
         ] {
             let mut stage = stage(scenario);
-            run(&mut stage, within);
+            run(&mut stage, within.end);
             let first = stage.kept().alerted.clone();
-            let is_meant = |(at, name): &(i64, String)| *at > 5 && name.starts_with(alert);
+            let is_meant = |(at, name): &(i64, String)| within.contains(at) && name.starts_with(alert);
             if !first.as_ref().is_some_and(is_meant) {
                 late.push(format!("{scenario}: {first:?}"));
             }
         }
-        assert_eq!(late, Vec::<String>::new(), "each fires between 0:05 and its limit");
+        assert_eq!(late, Vec::<String>::new(), "each fires within its seconds");
     }
 
     #[test]
