@@ -149,7 +149,9 @@ impl ParamsDialog {
         }
         let count = self.fields.len();
         if chord.is(KeyCode::Tab) || chord.is(KeyCode::Down) {
-            taken.iter().for_each(|taken| self.fields[self.at].take(taken));
+            if let Some(taken) = taken {
+                self.fields[self.at].take(&taken);
+            }
             self.at = (self.at + 1) % count;
         } else if chord.is(KeyCode::BackTab) || chord.is(KeyCode::Up) {
             self.at = (self.at + count - 1) % count;

@@ -289,10 +289,10 @@ mod tests {
             ("lock-queue", "HighResponseTime", 6..61),
             ("disk-filling", "HighDiskUsage", 6..61),
             // It has begun when the dashboard opens: that is what it is about.
-            ("alert-storm", "DatabaseDown", -240..0),
+            ("alert-storm", "DatabaseDown", -240_i64..0),
         ] {
             let mut stage = stage(scenario);
-            run(&mut stage, within.end);
+            run(&mut stage, usize::try_from(within.end).unwrap_or_default());
             let first = stage.kept().alerted.clone();
             let is_meant = |(at, name): &(i64, String)| within.contains(at) && name.starts_with(alert);
             if !first.as_ref().is_some_and(is_meant) {

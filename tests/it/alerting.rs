@@ -398,12 +398,7 @@ fn a_new_alert_comes_with_its_group_and_one_without_is_not_asked_for_again_at_on
     let mut opened = Opened::new(&alertmanager("x", &[service.port()], ""));
     let mut grouped = || {
         let report = opened.ask("alertmanager/x").unwrap();
-        report
-            .alerts
-            .iter()
-            .filter(|alert| alert.group.is_some())
-            .map(|alert| alert.name.to_string())
-            .collect::<Vec<_>>()
+        report.alerts.iter().filter(|alert| alert.group.is_some()).map(|alert| alert.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!([grouped(), grouped(), grouped()], [vec!["A"], vec!["A", "B"], vec!["A", "B"]]);
     assert_eq!(service.asked().iter().filter(|path| path.ends_with("/groups")).count(), 2);

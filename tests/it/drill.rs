@@ -391,6 +391,30 @@ fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
     assert!((ten(looked - begun.1)..=ten(ended - begun.0) + 1).contains(&passed), "{passed}: {list}");
 }
 
+/// What looks after a database, and what tells people: other runbooks are played by the key files.
+#[test]
+fn upkeep_and_news_go_well_there() {
+    let desk = Desk::bare();
+    let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "1", "--speed", "60"]);
+    let config = drill.config.to_string_lossy().into_owned();
+    let table = ["database=primary", "server=db-primary", "table=public.players"];
+    let message = "message=players are being moved";
+    for (id, vars, told) in [
+        ("db-vacuum", ["database=primary"].as_slice(), "every table is vacuumed and analyzed"),
+        ("db-analyze", &["database=primary"], "every table is analyzed"),
+        ("db-reindex", &table, "1 rebuilt, 0 invalid"),
+        ("db-vacuum-full", &table, " before, "),
+        ("db-backup-schedule", &["server=db-primary"], "is whole"),
+        ("status-open", &["name=Login is slow", message], "ok"),
+        ("incident-channel", &["channel=inc-login", message], "ok"),
+        ("webhook-notify", &["hook=webhook", "level=P2", message], "ok"),
+    ] {
+        let (code, said) = run(&desk, &config, id, vars);
+        assert_eq!(code, Some(0), "{id}: {said}");
+        assert!(said.contains(told), "{id}: {told}: {said}");
+    }
+}
+
 #[test]
 fn what_a_killed_drill_leaves_goes_with_the_next_one() {
     let base = tempfile::tempdir().unwrap();

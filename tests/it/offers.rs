@@ -144,7 +144,7 @@ fn with_containers(count: usize, ended: usize) -> (Scene, Snapshot) {
     let mut scene = scene_with(&[page], vec![named("game-1", "203.0.113.1"), named("game-7", "203.0.113.7")]);
     let Snapshot::Alerts(mut report) = rows(Subject::Alerts, 1, &[]) else { unreachable!() };
     let alert = Arc::make_mut(&mut report.alerts[0]);
-    alert.name = "Slow".to_owned();
+    alert.name = "Slow".into();
     alert.labels.insert("instance".to_owned(), "203.0.113.1:9100".to_owned());
     scene.good("prometheus", "main", Snapshot::Alerts(report));
     let Snapshot::Containers(mut engine) = rows(Subject::Containers, count, &[]) else { unreachable!() };

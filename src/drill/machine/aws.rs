@@ -141,7 +141,7 @@ fn ec2(machine: &Machine, verb: &str, mut words: Vec<&str>, call: &Call) -> Came
             let on = verb.starts_with("start");
             let at = found(&stage, if on { "StartInstances" } else { "StopInstances" })?;
             if stage.world.servers[at].up != on {
-                order(&mut stage, Order::Power(at, on), "StartInstances")?;
+                order(&mut stage, &Order::Power(at, on), "StartInstances")?;
             }
             let word = if on { "STARTINGINSTANCES" } else { "STOPPINGINSTANCES" };
             Ok(Said::Line(format!("{word}\t{}\n", id.unwrap_or_default())))
@@ -149,7 +149,7 @@ fn ec2(machine: &Machine, verb: &str, mut words: Vec<&str>, call: &Call) -> Came
         "modify-instance-attribute" => {
             let at = found(&stage, "ModifyInstanceAttribute")?;
             let kind = kind(types.unwrap_or_default(), "ModifyInstanceAttribute")?;
-            order(&mut stage, Order::Hosted(Hosted::Resize(at, kind)), "ModifyInstanceAttribute")?;
+            order(&mut stage, &Order::Hosted(Hosted::Resize(at, kind)), "ModifyInstanceAttribute")?;
             Ok(Said::Line(String::new()))
         }
         // What was ordered is done by then.
@@ -162,8 +162,8 @@ fn kind(name: &str, operation: &str) -> Result<&'static Kind, Done> {
     Kind::of(name).ok_or_else(|| refused(operation, "InvalidInstanceType", &format!("there is no type {name}")))
 }
 
-fn order(stage: &mut Stage, what: Order, operation: &str) -> Result<(), Done> {
-    stage.order(&what).map_err(|why| refused(operation, "IncorrectInstanceState", &why.0))
+fn order(stage: &mut Stage, what: &Order, operation: &str) -> Result<(), Done> {
+    stage.order(what).map_err(|why| refused(operation, "IncorrectInstanceState", &why.0))
 }
 
 /// The one database that Amazon runs here.
@@ -186,14 +186,14 @@ fn rds(machine: &Machine, verb: &str, mut words: Vec<&str>, call: &Call) -> Came
         "modify-db-instance" => {
             let known = class.strip_prefix("db.").unwrap_or("");
             let kind = kind(known, "ModifyDBInstance")?;
-            order(&mut stage, Order::Hosted(Hosted::Reclass(kind)), "ModifyDBInstance")?;
+            order(&mut stage, &Order::Hosted(Hosted::Reclass(kind)), "ModifyDBInstance")?;
             Ok(Said::Line(format!("DBINSTANCE\t{DATABASE}\n")))
         }
         "create-db-snapshot" if stage.world.cloud.snapshots.contains_key(snapshot) => {
             Err(refused("CreateDBSnapshot", "DBSnapshotAlreadyExists", &format!("{snapshot} is there already")))
         }
         "create-db-snapshot" => {
-            order(&mut stage, Order::Hosted(Hosted::Snapshot(snapshot.to_owned())), "CreateDBSnapshot")?;
+            order(&mut stage, &Order::Hosted(Hosted::Snapshot(snapshot.to_owned())), "CreateDBSnapshot")?;
             Ok(Said::Line(format!("DBSNAPSHOT\t{snapshot}\n")))
         }
         "describe-db-snapshots" => {
@@ -229,7 +229,7 @@ fn s3(machine: &Machine, verb: &str, words: &[&str], call: &Call, files: &Files)
             let bytes = files.get(&path).and_then(Node::bytes).ok_or_else(missing)?.len() as u64;
             let name = from.rsplit('/').next().unwrap_or(from);
             let key = if to.ends_with('/') { format!("{to}{name}") } else { (*to).to_owned() };
-            order(&mut machine.stage.lock(), Order::Hosted(Hosted::Upload(key, bytes)), "PutObject")?;
+            order(&mut machine.stage.lock(), &Order::Hosted(Hosted::Upload(key, bytes)), "PutObject")?;
             Ok(Said::Line(String::new()))
         }
         ("ls", [prefix]) => {

@@ -588,7 +588,7 @@ impl World {
         let server = &self.servers[one.server];
         let (failing, players) = (server.failing, server.players);
         let database = &self.databases[self.primary];
-        let reached = self.serves(database.server).then(|| database.turned_away > 0.0);
+        let reached = self.serves(database.server).then_some(database.turned_away > 0.0);
         let (full, damaged) = (reached == Some(true), database.damaged.is_some());
         let one = &mut self.containers[at];
         let line = match one.service.as_str() {

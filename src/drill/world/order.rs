@@ -173,7 +173,7 @@ impl World {
             Order::Lock(more) => self.lock(more),
             Order::Damage(ref table) => self.damage(Some(table.clone()), "pages are not what was written there"),
             Order::Replace(ref damaged) => {
-                self.damage(damaged.clone(), "another database takes the place of the game's")
+                self.damage(damaged.clone(), "another database takes the place of the game's");
             }
             Order::Encrypt(at, every) => self.infect(at, every),
             Order::Isolate(at, cut_off) => self.isolate(at, cut_off),

@@ -189,9 +189,10 @@ fn of_containers<'a>(feed: &'a Feed, cx: &'a Cx<'_>) -> impl Iterator<Item = Lin
         }
         let what = container_text(container);
         // As in its own pane: three machines may have a postgres.
-        let name = match cx.many(Subject::Containers) {
-            true => format!("{}/{}", feed.id.name(), container.name),
-            false => container.name.clone(),
+        let name = if cx.many(Subject::Containers) {
+            format!("{}/{}", feed.id.name(), container.name)
+        } else {
+            container.name.clone()
         };
         let to = ThingId::Container { source: feed.id.clone(), id: Arc::clone(&container.id) };
         let lead = thing(to, Subject::Containers, &name, &what, severity);

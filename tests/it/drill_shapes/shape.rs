@@ -51,7 +51,7 @@ impl Shapes {
         while let Some(end) = at.rfind(['.', '[']) {
             at = &at[..end];
             if let Some(types) = self.0.get(at) {
-                return !(self.is_bare(at) && !types.is_disjoint(&BTreeSet::from(["null", "a list", "an object"])));
+                return !self.is_bare(at) || types.is_disjoint(&BTreeSet::from(["null", "a list", "an object"]));
             }
         }
         true
