@@ -43,7 +43,7 @@ pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) 
     let ask = if possible.is_empty() {
         "Tab next   Enter makes the plan, and changes nothing yet   Esc leaves"
     } else {
-        "Tab next   Down lists   Enter makes the plan, changes nothing   Esc leaves"
+        "Tab next   Down lists   Enter plans, and changes nothing   Esc leaves"
     };
     let foot = Foot::new(area, (Role::Muted, ask), params.refusal.as_deref(), None);
     // The field under the cursor is in sight, with what is wrong with it.

@@ -1,4 +1,4 @@
-//! Go's templates, as far as `--format` of docker is used with them: paths, `json`, `index`, `println`, `range`, `if`.
+//! Go's templates, as far as `--format` of docker is used with them: paths, `json`, `index`, `println`, `range`, `if`, `else`.
 
 use serde_json::Value;
 
@@ -8,7 +8,8 @@ enum Piece {
     Text(String),
     /// The word before a path, the path, and the key of `index`.
     Value(&'static str, String, Option<String>),
-    Block(bool, String, Vec<Piece>),
+    /// It is a `range`; of what; what stands in it; what stands there else.
+    Block(bool, String, Vec<Piece>, Vec<Piece>),
 }
 
 /// Fills a template in.
@@ -18,13 +19,14 @@ enum Piece {
 pub(super) fn fill(template: &str, value: &Value) -> Result<String, String> {
     let template = template.replace("\\t", "\t").replace("\\n", "\n");
     let mut rest = template.as_str();
-    let pieces = pieces(&mut rest, false)?;
+    let (pieces, _) = pieces(&mut rest, false)?;
     let mut out = String::new();
     write(&pieces, value, &mut out);
     Ok(out)
 }
 
-fn pieces(rest: &mut &str, inside: bool) -> Result<Vec<Piece>, String> {
+/// The pieces until the end of it all or of a block; whether an `else` ended them.
+fn pieces(rest: &mut &str, inside: bool) -> Result<(Vec<Piece>, bool), String> {
     let mut all = Vec::new();
     while let Some((before, behind)) = rest.split_once("{{") {
         all.push(Piece::Text(before.to_owned()));
@@ -33,10 +35,12 @@ fn pieces(rest: &mut &str, inside: bool) -> Result<Vec<Piece>, String> {
         let words: Vec<&str> =
             inner.trim_matches(|letter: char| letter == '-' || letter.is_whitespace()).split_whitespace().collect();
         match words.as_slice() {
-            ["end"] if inside => return Ok(all),
+            ["end"] if inside => return Ok((all, false)),
+            ["else"] if inside => return Ok((all, true)),
             [word @ ("range" | "if"), path] => {
-                let block = pieces(rest, true)?;
-                all.push(Piece::Block(*word == "range", (*path).to_owned(), block));
+                let (block, goes_on) = pieces(rest, true)?;
+                let other = if goes_on { pieces(rest, true)?.0 } else { Vec::new() };
+                all.push(Piece::Block(*word == "range", (*path).to_owned(), block, other));
             }
             ["json", path] => all.push(Piece::Value("json", (*path).to_owned(), None)),
             ["println", path] => all.push(Piece::Value("println", (*path).to_owned(), None)),
@@ -52,7 +56,7 @@ fn pieces(rest: &mut &str, inside: bool) -> Result<Vec<Piece>, String> {
     }
     all.push(Piece::Text((*rest).to_owned()));
     *rest = "";
-    Ok(all)
+    Ok((all, false))
 }
 
 fn write(pieces: &[Piece], value: &Value, out: &mut String) {
@@ -70,16 +74,16 @@ fn write(pieces: &[Piece], value: &Value, out: &mut String) {
                     out.push('\n');
                 }
             }
-            Piece::Block(true, path, inner) => {
-                for one in find(value, path).as_array().into_iter().flatten() {
-                    write(inner, one, out);
+            Piece::Block(true, path, inner, other) => {
+                match find(value, path).as_array().filter(|all| !all.is_empty()) {
+                    Some(all) => all.iter().for_each(|one| write(inner, one, out)),
+                    None => write(other, value, out),
                 }
             }
-            Piece::Block(false, path, inner) => {
+            Piece::Block(false, path, inner, other) => {
                 let found = find(value, path);
-                if !(found.is_null() || found == &Value::Bool(false) || found.as_str() == Some("")) {
-                    write(inner, value, out);
-                }
+                let holds = !(found.is_null() || found == &Value::Bool(false) || found.as_str() == Some(""));
+                write(if holds { inner } else { other }, value, out);
             }
         }
     }
@@ -112,6 +116,8 @@ mod tests {
             ("{{index .Labels \"x.y\"}}", "z"),
             ("{{range .Env}}{{println .}}{{end}}", "A=1\nB=2\n"),
             ("{{if .State.OOM}}yes{{end}}.", "."),
+            ("{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}", "healthy"),
+            ("{{if .Names}}{{range .None}}x{{else}}none{{end}}{{else}}y{{end}}", "none"),
             ("{{.None}}", "<no value>"),
             ("a\\tb", "a\tb"),
         ] {

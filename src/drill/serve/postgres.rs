@@ -170,6 +170,7 @@ fn state(why: &str) -> &'static str {
     match why {
         _ if why.starts_with("syntax error") => "42601",
         _ if why.starts_with("invalid input syntax") => "22P02",
+        _ if why == "recovery is not in progress" => "55000",
         _ if why.starts_with("unrecognized configuration parameter") => "42704",
         _ if !why.contains("does not exist") => "0A000",
         _ if why.starts_with("relation") => "42P01",

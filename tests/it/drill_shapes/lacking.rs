@@ -112,13 +112,7 @@ const SERIES: [(&str, &str); 2] = [
 ];
 
 /// Runbooks with statements that a drill's PostgreSQL does not know.
-pub const RUNBOOKS: [(&str, &str); 5] = [
-    ("db-add-replica", "a drill has one standby, and makes no slots"),
-    ("db-analyze", "it has no tables of an application"),
-    ("db-reindex", "it has no indexes"),
-    ("db-vacuum", "it has no tables of an application"),
-    ("db-vacuum-full", "it has no tables of an application"),
-];
+pub const RUNBOOKS: [(&str, &str); 1] = [("db-add-replica", "a drill has one standby, and makes no slots")];
 
 /// The drill may do without this field, or have it alone.
 pub fn is_listed(server: &str, request: &Request, path: &str) -> bool {

@@ -279,6 +279,11 @@ impl Tables<'_> {
         look(&stage, database, &stage.world.servers[database.server])
     }
 
+    /// What only a standby can do is asked of one.
+    fn needs_recovery(&self) -> Result<(), String> {
+        if self.is_standby() { Ok(()) } else { Err("recovery is not in progress".to_owned()) }
+    }
+
     fn is_standby(&self) -> bool {
         self.with(|_, database, _| database.standby)
     }
@@ -472,17 +477,18 @@ impl Tables<'_> {
             }),
             "pg_promote" => {
                 if self.acts {
+                    self.needs_recovery()?;
                     self.stage.borrow_mut().order(&Order::Promote).map_err(|why| why.0)?;
                 }
                 V::Bool(true)
             }
             "pg_is_wal_replay_paused" => V::Bool(self.with(|_, database, _| database.stalled)),
-            "pg_wal_replay_resume" | "pg_wal_replay_pause" if self.is_standby() => {
-                let stalled = name == "pg_wal_replay_pause";
-                if !self.acts {
-                    return Ok(V::text(""));
+            "pg_wal_replay_resume" | "pg_wal_replay_pause" => {
+                if self.acts {
+                    self.needs_recovery()?;
+                    let stalled = name == "pg_wal_replay_pause";
+                    self.stage.borrow_mut().order(&Order::Stall(stalled)).map_err(|why| why.0)?;
                 }
-                self.stage.borrow_mut().order(&Order::Stall(stalled)).map_err(|why| why.0)?;
                 V::text("")
             }
             // The one that every server has is all but empty.
