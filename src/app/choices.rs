@@ -58,9 +58,11 @@ fn servers<'a>(param: &'a Param, cx: &Cx<'a>) -> impl Iterator<Item = &'a Server
     cx.store.configured().filter(has)
 }
 
-/// The server has the role that the parameter asks for, or it asks for none.
-pub(super) fn has_role(param: &Param, server: &Value, cx: &Cx<'_>) -> bool {
-    param.kind != ParamType::Server || servers(param, cx).any(|known| server == known.name.as_str())
+/// The servers that a value names have the role that the parameter asks for, or it asks for none.
+pub(super) fn has_role(param: &Param, value: &Value, cx: &Cx<'_>) -> bool {
+    let named = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    let has = |one: &Value| servers(param, cx).any(|known| one == known.name.as_str());
+    param.kind != ParamType::Server || param.from.is_none() || named.iter().all(has)
 }
 
 fn of_server(server: &Server, cx: &Cx<'_>) -> Possible {

@@ -148,12 +148,52 @@ impl Matchers {
     }
 }
 
-fn compile(expression: &str) -> Result<Regex, String> {
-    let whole = RegexBuilder::new(&format!("^(?:{expression})$")).size_limit(LARGEST).build();
+/// A regular expression as Prometheus and Alertmanager read it (RE2), anchored at both ends.
+///
+/// # Errors
+/// One sentence, when it can't be read or would take too much memory.
+pub fn compile(expression: &str) -> Result<Regex, String> {
+    let whole = RegexBuilder::new(&format!("^(?:{})$", from_re2(expression))).size_limit(LARGEST).build();
     whole.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => format!("the regular expression {expression:?} is too large"),
         _ => format!("{expression:?} is no regular expression"),
     })
+}
+
+/// The same for the crate `regex`: in a class of characters a `[` stands for itself, and so do two `&`, `-` or `~`, which here work on classes.
+fn from_re2(expression: &str) -> String {
+    let mut out = String::with_capacity(expression.len());
+    let (mut chars, mut in_class) = (expression.chars().peekable(), false);
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        match c {
+            '\\' => {
+                out.push(c);
+                out.extend(chars.next());
+                continue;
+            }
+            '[' if !in_class => {
+                in_class = true;
+                out.push(c);
+                // What comes first is of the class, whatever it is.
+                out.extend(chars.next_if_eq(&'^'));
+                out.extend(chars.next_if_eq(&']').map(|_| "\\]").into_iter().flat_map(str::chars));
+                continue;
+            }
+            '[' if next != Some(':') => out.push('\\'),
+            '[' => {
+                out.push(c);
+                out.extend(std::iter::from_fn(|| chars.next_if(|c| *c != ']')));
+                out.extend(chars.next());
+                continue;
+            }
+            ']' => in_class = false,
+            '&' | '-' | '~' if in_class && next == Some(c) => out.push('\\'),
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// What is wrong with a text that begins like matchers, and how much of it was read, in bytes.
@@ -357,6 +397,16 @@ mod tests {
 
     fn why(text: &str) -> String {
         read(text).unwrap().unwrap_err().why
+    }
+
+    #[test]
+    fn a_regular_expression_is_read_as_alertmanager_reads_it() {
+        let holds = |expression: &str, text: &str| compile(expression).unwrap().is_match(text);
+        let server = r"[[]?(game-4|10[.]0[.]1[.]7)[]]?(:[0-9]+)?";
+        assert!(holds(server, "game-4:9100") && holds(server, "[10.0.1.7]:9100") && !holds(server, "game-44"));
+        assert!(holds("[[:alpha:]_]+", "a_b") && !holds("[[:alpha:]_]+", "a1"));
+        assert!(holds("[a&&b]+", "a&b") && holds(r"[^]]\[", "a[") && holds(r"[\]a]+", "]a") && !holds("a|b", "ab"));
+        assert!(compile("[a").unwrap_err().contains("no regular expression"));
     }
 
     #[test]

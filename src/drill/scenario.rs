@@ -103,7 +103,7 @@ impl TryFrom<toml::Table> for Event {
 }
 
 /// What may happen, as a message lists it.
-const CHANGES: &str = "kill, hang, lie, deploy, attract, fill, power-off, forget, stall or lock";
+const CHANGES: &str = "kill, hang, lie, deploy, attract, fill, power-off, damage, encrypt, forget, stall or lock";
 
 /// What happens: one key names it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -133,6 +133,24 @@ fn a_server_that_only_a_source_tells_of_is_not_taken_from_a_label() {
     }
 }
 
+#[test]
+fn a_label_names_one_of_a_list_of_servers_too_but_none_of_another_role() {
+    for (more, query, given) in
+        [("many: true, ", "'x' = ANY(:machine)", Some("of-the-team")), ("from: \"role:lb\", ", ":machine = 'x'", None)]
+    {
+        let page = asking(&format!("{{name: machine, type: server, {more}required: true}}"), "primary", query);
+        let mut told = scene(&[page.clone()]);
+        let instance = told.state.store.all_alerts().next().unwrap().labels["instance"].clone();
+        let addresses = vec![instance.split(':').next().unwrap().to_owned()];
+        let server = Server { name: "of-the-team".to_owned(), addresses, ..Server::default() };
+        told = scene_with(&[page], vec![Named { server, feeds: Vec::new() }]);
+        told.keys("3");
+        press(&mut told, 'R');
+        let named = asked(&told).map(|request| request.args["machine"].clone());
+        assert_eq!(named, given.map(|name| serde_json::json!([name])), "{more}: {}", shown(&mut told));
+    }
+}
+
 /// An alert about a server that has so many containers, of which so many have ended with an error.
 fn with_containers(count: usize, ended: usize) -> (Scene, Snapshot) {
     let named = |name: &str, address: &str| {

@@ -1,6 +1,7 @@
 //! What was scraped, as long as it is kept.
 
 use super::exposed::Told;
+use crate::domain::matcher::compile;
 use promql_parser::label::{MatchOp, Matcher, Matchers};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -169,7 +170,7 @@ pub fn matches(labels: &Labels, matchers: &Matchers) -> bool {
 
 /// `=`, `!=`, `=~` or `!~`, and what is compared; for Alertmanager, which has the same four.
 pub fn matcher(name: &str, value: &str, regex: bool, equal: bool) -> Result<Matcher, String> {
-    let anchored = || regex_of(value);
+    let anchored = || compile(value);
     let op = match (regex, equal) {
         (false, true) => MatchOp::Equal,
         (false, false) => MatchOp::NotEqual,
@@ -177,8 +178,4 @@ pub fn matcher(name: &str, value: &str, regex: bool, equal: bool) -> Result<Matc
         (true, false) => MatchOp::NotRe(anchored()?),
     };
     Ok(Matcher::new(op, name, value))
-}
-
-fn regex_of(value: &str) -> Result<regex::Regex, String> {
-    regex::Regex::new(&format!("^(?:{value})$")).map_err(|why| why.to_string())
 }
