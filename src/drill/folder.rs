@@ -27,8 +27,11 @@ impl Folder {
     pub fn new(base: &Path) -> io::Result<Self> {
         let dir =
             tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(base)?;
-        let lock = File::create(dir.path().join(LOCK))?;
+        // It gets its name once it is held: who sweeps up takes one that nobody holds for one that was left.
+        let (new, named) = (dir.path().join("lock.new"), dir.path().join(LOCK));
+        let lock = File::create(&new)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        fs::rename(new, named)?;
         Ok(Self { dir, _lock: lock })
     }
 
