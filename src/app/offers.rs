@@ -2,7 +2,7 @@
 
 use super::hands::say_marks;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
-use super::{Overlay, ParamsDialog, State, choices, freeze, planning, replay, update, way};
+use super::{Overlay, ParamsDialog, State, choices, freeze, known, planning, replay, update, way};
 use crate::action::Verb;
 use crate::cx::Cx;
 use crate::domain::{Alert, Matcher, Subject, ThingId, host, matcher, text};
@@ -237,7 +237,10 @@ fn lacks(runbook: &Runbook, args: &BTreeMap<String, Value>) -> bool {
 /// What a plan takes that nothing has told yet is asked for, beside what is known; `None`: nothing is missing.
 pub(super) fn form(state: &State, request: &PlanRequest) -> Option<ParamsDialog> {
     let runbook = state.library.get(&request.runbook).filter(|runbook| lacks(runbook, &request.args))?;
-    ParamsDialog::asking(runbook, request)
+    let mut form = ParamsDialog::asking(runbook, request)?;
+    // A row that the runbook is not for is told before the rest is typed.
+    form.refuse(known::unknown(runbook, request, &state.cx()));
+    Some(form)
 }
 
 /// The parameters of a plan that still are what nobody typed, and what to say of each.

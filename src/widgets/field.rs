@@ -146,12 +146,19 @@ impl Field {
         if shown != self.text {
             return draw_hidden(area, buf, style, &shown, focused);
         }
-        let head = &self.text[..self.cursor];
+        // Where nobody types a text is seen from its beginning.
+        let head = if focused { &self.text[..self.cursor] } else { "" };
         let hidden = head.width().saturating_sub(usize::from(area.width.saturating_sub(1)));
         let start = head.char_indices().map(|(at, _)| at).find(|at| head[..*at].width() >= hidden).unwrap_or(0);
         // What the next character takes the place of looks like what it is: selected.
         let selected = if self.replaces && focused { style.add_modifier(Modifier::REVERSED) } else { style };
         canvas::put(buf, (area.x, area.y), &self.text[start..], area.width, selected);
+        // What is left out is told: a path without its first part is another one.
+        if start > 0 {
+            canvas::put(buf, (area.x, area.y), "…", 1, selected);
+        } else if !focused && self.text.width() > usize::from(area.width) {
+            canvas::put(buf, (area.right().saturating_sub(1), area.y), "…", 1, style);
+        }
         let at = area.x + u16::try_from(self.text[start..self.cursor].width()).unwrap_or(u16::MAX);
         let cell = buf.cell_mut((at.min(area.right().saturating_sub(1)), area.y));
         if let Some(cell) = cell.filter(|_| focused) {
@@ -218,6 +225,19 @@ mod tests {
         assert_eq!(seen(&field).1, Some((0, 0)));
         field.insert(&"x".repeat(12));
         assert_eq!(seen(&field).1, Some((0, 1)), "of a longer text the row with the cursor is in view");
+    }
+
+    #[test]
+    fn a_text_without_room_says_that_it_is_cut() {
+        let area = Rect::new(0, 0, 10, 1);
+        let seen = |text: &str, focused: bool| {
+            let mut buf = Buffer::empty(area);
+            Field::with(text).draw_with(area, &mut buf, Style::default(), focused);
+            (0..10).map(|x| buf[(x, 0)].symbol().to_owned()).collect::<String>()
+        };
+        assert_eq!(seen("/etc/nginx/conf.d", false), "/etc/ngin…");
+        assert_eq!(seen("/etc/nginx/conf.d", true), "…x/conf.d ");
+        assert_eq!((seen("/etc/hosts", false), seen("/etc", true)), ("/etc/hosts".to_owned(), "/etc      ".to_owned()));
     }
 
     fn typed(field: &mut Field, keys: &str) {
