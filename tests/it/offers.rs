@@ -139,7 +139,7 @@ fn a_label_names_one_of_a_list_of_servers_too_but_none_of_another_role() {
         [("many: true, ", "'x' = ANY(:machine)", Some("of-the-team")), ("from: \"role:lb\", ", ":machine = 'x'", None)]
     {
         let page = asking(&format!("{{name: machine, type: server, {more}required: true}}"), "primary", query);
-        let mut told = scene(&[page.clone()]);
+        let mut told = scene(std::slice::from_ref(&page));
         let instance = told.state.store.all_alerts().next().unwrap().labels["instance"].clone();
         let addresses = vec![instance.split(':').next().unwrap().to_owned()];
         let server = Server { name: "of-the-team".to_owned(), addresses, ..Server::default() };
