@@ -3,7 +3,7 @@
 use super::ParamsDialog;
 use crate::cx::Cx;
 use crate::domain::{Container, Server, Severity, Subject};
-use crate::panes::{containers_on, every_container};
+use crate::panes::{alone, containers_on, every_container};
 use crate::runbook::Runbook;
 use crate::runbook::model::{Param, ParamType};
 use crate::store::Feed;
@@ -53,7 +53,7 @@ fn plain(text: &str) -> Possible {
 }
 
 /// Those of the config with the role that is asked for.
-fn servers<'a>(param: &'a Param, cx: &Cx<'a>) -> impl Iterator<Item = &'a Server> {
+pub(super) fn servers<'a>(param: &'a Param, cx: &Cx<'a>) -> impl Iterator<Item = &'a Server> {
     let has = move |server: &&Server| param.from.as_ref().is_none_or(|role| server.roles.contains(role));
     cx.store.configured().filter(has)
 }
@@ -136,12 +136,6 @@ fn only_container(server: &str, cx: &Cx<'_>) -> Option<(String, String)> {
     let lone = || alone(containers_on(cx, server)).map(|(feed, one)| (feed, one, format!("the only one on {server}")));
     let (feed, one, why) = found.or_else(lone)?;
     Some((why, typed_as(feed, one)))
-}
-
-/// What stands alone.
-fn alone<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
-    let first = all.next()?;
-    all.next().is_none().then_some(first)
 }
 
 /// The server that a runbook is about, where it names one alone.

@@ -1,5 +1,6 @@
 //! Whether the things that are typed as parameters are those of the config: told at the field, before a plan is asked for.
 
+use super::choices;
 use crate::cx::Cx;
 use crate::domain::Subject;
 use crate::domain::nearest::nearest;
@@ -46,11 +47,10 @@ fn no_server(param: &Param, text: &str, cx: &Cx<'_>) -> Option<String> {
         return Some(told(&format!("the config has no [[server]] {text:?}"), text, &names));
     };
     let role = param.from.as_deref()?;
-    let has = |roles: &[String]| roles.iter().any(|known| known == role);
-    if has(&server.roles) {
+    let names: Vec<&str> = choices::servers(param, cx).map(|server| &*server.name).collect();
+    if names.contains(&&*server.name) {
         return None;
     }
-    let names: Vec<&str> = servers().filter(|server| has(&server.roles)).map(|server| &*server.name).collect();
     Some(told(&format!("the server {text} has not the role {role:?}"), text, &names))
 }
 

@@ -217,7 +217,7 @@ fn is_scraped_as(server: &Server, labels: &Labels) -> bool {
 
 /// The one server that goes by a name or address, or is known for the exporter with these labels.
 pub(super) fn server_at<'a>(cx: &Cx<'a>, host: &str, labels: &Labels) -> Option<&'a Server> {
-    only(servers(cx).filter(|server| is_called(server, host) || is_scraped_as(server, labels)))
+    alone(servers(cx).filter(|server| is_called(server, host) || is_scraped_as(server, labels)))
 }
 
 /// The engine's containers are on this server.
@@ -237,8 +237,8 @@ pub fn containers_on<'a>(cx: &Cx<'a>, server: &str) -> impl Iterator<Item = (&'a
     containers(cx).filter(here).map(|(feed, _, container)| (feed, container))
 }
 
-/// The only one, if there is no other.
-fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+/// The first one, if there is no other.
+pub fn alone<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
     let first = all.next()?;
     all.next().is_none().then_some(first)
 }
@@ -299,7 +299,7 @@ pub fn server_called<'a>(cx: &Cx<'a>, value: &str) -> Option<&'a str> {
     let is_it = |server: &&Server| {
         is_called(server, value) || is_called(server, host::of(value)) || is_scraped_as(server, &labels)
     };
-    only(servers(cx).filter(is_it)).map(|server| server.name.as_str())
+    alone(servers(cx).filter(is_it)).map(|server| server.name.as_str())
 }
 
 /// The same machine: equal but for case, or a short name and the full one that begins with it. Not by "here", which means another

@@ -40,7 +40,7 @@ pub mod timeline;
 mod top;
 
 pub use alerting::{address_of_alertmanager, alerts_of, alerts_of_alertmanagers, awaits_alertmanager, unheard};
-pub use links::{containers_on, every_container, server_called};
+pub use links::{alone, containers_on, every_container, server_called};
 pub use page::{Page, PageFlow};
 pub use run_page::RunPage;
 pub use table::{DataPane, Row, Tabular};
