@@ -429,7 +429,7 @@ impl World {
 
     /// The standby replays what the primary writes, unless something keeps it.
     fn replication(&mut self) {
-        let (at, replicates) = (self.at, self.replicates());
+        let (at, replicates, breadth) = (self.at, self.replicates(), self.breadth());
         let [primary, standby] = &mut self.databases;
         if !replicates {
             return;
@@ -437,7 +437,7 @@ impl World {
         standby.heard = at;
         let missing = primary.wal - standby.wal;
         // It catches up at some megabytes a second.
-        standby.wal += if standby.stalled { 0.0 } else { missing.min(6e6) };
+        standby.wal += if standby.stalled { 0.0 } else { missing.min(6e6 * breadth) };
         standby.size = primary.size;
         standby.tables.clone_from(&primary.tables);
         let behind = primary.wal - standby.wal > 1e5;
@@ -482,15 +482,20 @@ impl World {
         match one.service.as_str() {
             "godot-server" => 0.15 + server.players / FULL * if one.flaw.slow > 1.0 { 1.4 } else { 1.0 },
             "postgres" => {
-                0.2 + self.databases[self.primary].sessions.iter().filter(|one| one.at == database::At::Active).count()
-                    as f64
-                    / 12.0
+                let sessions = &self.databases[self.primary].sessions;
+                let active = sessions.iter().filter(|one| one.at == database::At::Active).count();
+                0.2 + active as f64 / (12.0 * self.breadth())
             }
             "nginx" | "godot-api" => {
                 0.3 + self.answered.iter().sum::<f64>() / (self.games().count().max(1) as f64 * 40.0)
             }
             _ => 1.0,
         }
+    }
+
+    /// How many times the usual production it is, at least 1: its database's machines are as many times as quick.
+    fn breadth(&self) -> f64 {
+        (self.servers.len() as f64 / Size::default().servers as f64).max(1.0)
     }
 
     /// Bytes a second of a machine.

@@ -61,6 +61,16 @@ fn on_a_quiet_day_nothing_happens() {
 }
 
 #[test]
+fn nor_does_it_where_there_are_many_machines() {
+    let mut world = World::new(1, Size { servers: 300, containers: 3 });
+    for _ in 0..120 {
+        world.step();
+        assert!(world.servers.iter().all(|server| server.cpu < 0.75 && server.failing < 0.02));
+    }
+    assert!(world.databases[1].behind_since.is_none());
+}
+
+#[test]
 fn who_plays_on_a_shard_that_dies_goes_to_the_others() {
     let mut world = world();
     let (dead, container) = (server(&world, "game-2"), game(&world, "game-2"));
