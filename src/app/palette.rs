@@ -76,10 +76,12 @@ fn with_state(runbook: &Arc<Runbook>, scope: Scope, cx: &Cx<'_>) -> Item {
 }
 
 impl Palette {
-    /// All actions that work in `scope`.
+    /// All actions that work in `scope`, its runbooks, and behind them all others: of what those are about a form asks.
     pub fn all(scope: Scope, keymap: &Keymap, library: &Library) -> Self {
         let plain = ACTIONS.iter().map(|(action, name, doc)| item(action, name, doc, scope, keymap));
-        let items = plain.chain(runbooks(scope, keymap, library)).collect();
+        let (fit, others): (Vec<_>, Vec<_>) = library.iter().partition(|runbook| is_for(runbook, scope, keymap));
+        let runbooks = fit.into_iter().chain(others).map(|runbook| runbook_item(runbook, scope, keymap));
+        let items = plain.chain(runbooks).collect();
         Self { completes: true, ..Self::new("all actions".to_owned(), items) }
     }
 
@@ -218,13 +220,6 @@ fn words_begin(text: &str, typed: &str) -> bool {
 fn item(action: &Action, name: &str, doc: &str, scope: Scope, keymap: &Keymap) -> Item {
     let key = keymap.key_of(scope, action).unwrap_or_default();
     Item { action: action.clone(), name: name.to_owned(), doc: doc.to_owned(), key }
-}
-
-/// The library's runbooks for the pane, and those that a key of the pane runs.
-fn runbooks(scope: Scope, keymap: &Keymap, library: &Library) -> impl Iterator<Item = Item> {
-    let fits = library.iter().filter(|runbook| is_for(runbook, scope, keymap));
-    let items: Vec<Item> = fits.map(|runbook| runbook_item(runbook, scope, keymap)).collect();
-    items.into_iter()
 }
 
 /// It is for the pane, or a key of the pane runs it; where the runbooks themselves are, all of them fit.

@@ -46,10 +46,13 @@ impl Run {
             let tells = fence.attrs.on_fail == Some(OnFail::Continue) && !checked.warns;
             told.extend(tells.then(|| checked.finding.text.clone()));
             warnings.extend(checked.warns.then(|| checked.finding.text.clone()));
-            said.push(checked.said);
+            // Of a script all that it printed; of anything else what its page makes of the answer.
+            let shows = checked.said.is_empty() && fence.attrs.show.is_some();
+            said.push(if shows { checked.finding.text.clone() } else { checked.said });
             checks.push(checked.finding);
         }
         // Of a step that changes something its own output is kept, and nothing else.
+        said.retain(|text| !text.is_empty());
         self.step.keep_text(&said.join("\n"));
         self.step.warned = warnings;
         self.step.told = told.join("; ");
