@@ -270,3 +270,18 @@ fn page(runbook: &Runbook, ran: &Ran) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_fits_a_small_terminal_and_is_whole_elsewhere() {
+        let (library, now) = (Library::builtin(), clock::now().wall);
+        let narrow = table(&library, &Ran::new(), now, true);
+        let wide = narrow.lines().filter(|line| !line.starts_with(' ')).find(|line| line.width() > LIST);
+        assert_eq!(wide, None, "{narrow}");
+        let whole = table(&library, &Ran::new(), now, false);
+        assert!(library.iter().all(|runbook| whole.contains(&runbook.title)) && !whole.contains('…'), "{whole}");
+    }
+}
