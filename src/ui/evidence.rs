@@ -15,6 +15,8 @@ const ENDS: usize = 4;
 /// What the looks before a step that a person does have found, as far as there are `room` lines: of more the last.
 pub(super) fn lines(run: &RunView, ask: &AskDialog, (width, room): (usize, usize)) -> Lines {
     let mut out = Lines::new();
+    // A free line stands behind it.
+    let room = room.saturating_sub(1);
     if !ask.manual || room < 2 {
         return out;
     }
@@ -24,7 +26,7 @@ pub(super) fn lines(run: &RunView, ask: &AskDialog, (width, room): (usize, usize
             wrap_into(&mut out, Role::Text, &format!("  {line}"), width, 4);
         }
     }
-    if out.len() >= room {
+    if out.len() > room {
         out.drain(..=out.len() - room);
         out.insert(0, (Role::Muted, "… the run's page has more of what was seen".to_owned()));
     }
