@@ -78,7 +78,8 @@ pub(super) fn has_role(param: &Param, value: &Value, cx: &Cx<'_>) -> bool {
 fn of_server(server: &Server, cx: &Cx<'_>) -> Possible {
     // What the config says is not all that is known: its row is.
     let row = cx.store.server(&server.name).map(|(_, row)| &**row);
-    let (severity, state) = row.map_or_else(|| (Severity::Unknown, Severity::Unknown.word().to_owned()), |row| row.judged(cx.limits));
+    let (severity, state) =
+        row.map_or_else(|| (Severity::Unknown, Severity::Unknown.word().to_owned()), |row| row.judged(cx.limits));
     let cpu = row.and_then(|row| row.cpu).map(|cpu| figure::text(|out| figure::percent(out, cpu)));
     let cpu = cpu.map(|cpu| format!("cpu {}", cpu.trim()));
     let columns = row.into_iter().flat_map(|row| &row.columns).map(|(name, text)| format!("{name} {text}"));

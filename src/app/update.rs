@@ -537,7 +537,8 @@ pub(super) fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             let mut request = PlanRequest::new(id.to_owned(), args);
             super::offers::complete(state, &mut request);
             // What the row alone does not tell (where players are drained to) is asked for; of a runbook that is about other things, all of it.
-            let of_pane = state.library.get(id).and_then(|runbook| runbook.pane).map(Subject::word) == Some(state.scope().word());
+            let of_pane =
+                state.library.get(id).and_then(|runbook| runbook.pane).map(Subject::word) == Some(state.scope().word());
             let asks = selected.is_some() || !of_pane;
             match asks.then(|| super::offers::form(state, &request)).flatten() {
                 Some(form) => state.overlay = Some(Overlay::Params(Box::new(form))),

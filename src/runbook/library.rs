@@ -625,7 +625,8 @@ mod tests {
     fn every_parameter_of_a_shipped_runbook_says_what_it_is() {
         let library = Library::builtin();
         let all = library.iter().flat_map(|runbook| runbook.params.iter().map(move |param| (&runbook.id, param)));
-        let silent: Vec<_> = all.filter(|(_, param)| param.description.is_none()).map(|(id, param)| (id, &param.name)).collect();
+        let silent: Vec<_> =
+            all.filter(|(_, param)| param.description.is_none()).map(|(id, param)| (id, &param.name)).collect();
         assert!(silent.is_empty(), "{silent:?}");
     }
 

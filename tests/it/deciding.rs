@@ -457,7 +457,13 @@ fn what_was_seen_stands_above_the_question_which_stays_in_sight() {
     };
     let errors: String = (0..60).map(|at| format!("{at} ERROR no session\x1b[2J\n")).collect();
     let shown = asked(LARGE, &errors);
-    for line in ["The engine answers on local/api", "  0 ERROR no session", "… 53 lines left out", "  59 ERROR", "▶ ( ) restart"] {
+    for line in [
+        "The engine answers on local/api",
+        "  0 ERROR no session",
+        "… 53 lines left out",
+        "  59 ERROR",
+        "▶ ( ) restart",
+    ] {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
     assert!(shown.find("59 ERROR") < shown.find("By what was seen."), "{shown}");
@@ -486,7 +492,11 @@ fn a_plan_of_high_risk_begins_with_whom_it_hurts() {
         let told = quarterdeck::ui::plan_text(&plan(runbook, Level::Typed, 3, &[]), None, 100);
         told.lines().find(|line| !line.starts_with("! ")).unwrap_or_default().to_owned()
     };
-    assert!(first("db-kill-idle").starts_with("Impact. Each session in the plan is closed."), "{}", first("db-kill-idle"));
+    assert!(
+        first("db-kill-idle").starts_with("Impact. Each session in the plan is closed."),
+        "{}",
+        first("db-kill-idle")
+    );
     assert!(first("container-restart").starts_with("Meaning. "), "{}", first("container-restart"));
     assert!(first("rollback-quick").starts_with("affects every game server"), "{}", first("rollback-quick"));
 }

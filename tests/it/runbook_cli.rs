@@ -70,7 +70,11 @@ fn what_is_begun_names_what_is_to_be_filled_in_and_is_listed_and_shown() {
         "{shown}"
     );
     let shown = out(&desk.run(&["runbook", "show", "rollback-quick"]));
-    for line in ["      the machine with the compose file", "    dir=/opt/spacetime/production\n", "    until=(status == 200 && has(json.version)) every=500ms for=3s\n"] {
+    for line in [
+        "      the machine with the compose file",
+        "    dir=/opt/spacetime/production\n",
+        "    until=(status == 200 && has(json.version)) every=500ms for=3s\n",
+    ] {
         assert!(shown.contains(line), "{line}: {shown}");
     }
     let bare = desk.run(&["runbook", "plan", "own", "container=a b"]);

@@ -8,10 +8,10 @@ use super::marks::{Mark, MarkKind};
 use super::rollout;
 use crate::domain::risk::Risk;
 use crate::runbook::language::{self, NameType};
-use crate::runbook::params;
 use crate::runbook::model::{
     Call, Fence, Manual, Name, OnDisconnect, OnFail, OnTimeout, Over, ParamType, Role, Section, Step,
 };
+use crate::runbook::params;
 use std::collections::BTreeSet;
 
 /// Makes checked steps of the drafts; a fence or step with a problem is left out, because the file is refused anyway.

@@ -67,7 +67,8 @@ fn a_container_has_one_line_however_much_happened_to_it() {
     events.push(event(5005, "exec_start", "quiet", &[]));
     events.push(event(5006, "oom", "gone", &[]));
     events.push(event(5007, "destroy", "gone", &[]));
-    let containers = vec![running("crashy", "bb"), running("api", "api:2"), running("old", "bb"), running("game", "game:1")];
+    let containers =
+        vec![running("crashy", "bb"), running("api", "api:2"), running("old", "bb"), running("game", "game:1")];
     tell(&mut store, "docker", 5050, Ok(Snapshot::Containers(Engine { containers, events, ..Engine::default() })));
     let line = |name: &str, what: &str, severity| (name.to_owned(), what.to_owned(), severity);
     let expected = vec![
