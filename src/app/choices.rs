@@ -7,6 +7,7 @@ use crate::panes::{alone, containers_on, every_container};
 use crate::runbook::Runbook;
 use crate::runbook::model::{Param, ParamType};
 use crate::store::Feed;
+use crate::widgets::figure;
 use serde_json::Value;
 
 /// Listed at most: who sees more types a letter of what is meant.
@@ -23,8 +24,8 @@ pub struct Possible {
     pub severity: Severity,
 }
 
-/// What the field that is typed into can be: what its text does not rule out, the worst containers first, other things as the config lists
-/// them. At most fifty; empty: it is no thing and no choice, or nothing begins so.
+/// What the field that is typed into can be: what its text does not rule out, the worst containers first, servers of the preferred role first,
+/// other things as the config lists them. At most fifty; empty: it is no thing and no choice, or nothing begins so.
 pub fn of(dialog: &ParamsDialog, cx: &Cx<'_>) -> Vec<Possible> {
     let field = &dialog.fields[dialog.at];
     let (param, typed) = (&field.param, field.typed().to_lowercase());
@@ -32,8 +33,11 @@ pub fn of(dialog: &ParamsDialog, cx: &Cx<'_>) -> Vec<Possible> {
     match param.kind {
         ParamType::Server => {
             let taken = |name: &str| dialog.others(ParamType::Server).any(|other| other == name);
-            let servers = servers(param, cx).filter(|server| !taken(&server.name) && fits(&server.name));
-            servers.take(MOST).map(|server| of_server(server, cx)).collect()
+            let fitting = servers(param, cx).filter(|server| !taken(&server.name) && fits(&server.name));
+            let mut servers: Vec<&Server> = fitting.collect();
+            // Of equals the order of the config holds.
+            servers.sort_by_key(|server| !is_preferred(param, server));
+            servers.into_iter().take(MOST).map(|server| of_server(server, cx)).collect()
         }
         ParamType::Container => {
             let server = dialog.others(ParamType::Server).next();
@@ -58,6 +62,11 @@ pub(super) fn servers<'a>(param: &'a Param, cx: &Cx<'a>) -> impl Iterator<Item =
     cx.store.configured().filter(has)
 }
 
+/// It has the role of those that are meant as a rule.
+fn is_preferred(param: &Param, server: &Server) -> bool {
+    param.prefer.as_ref().is_some_and(|role| server.roles.contains(role))
+}
+
 /// The servers that a value names have the role that the parameter asks for, or it asks for none.
 pub(super) fn has_role(param: &Param, value: &Value, cx: &Cx<'_>) -> bool {
     let named = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -65,15 +74,16 @@ pub(super) fn has_role(param: &Param, value: &Value, cx: &Cx<'_>) -> bool {
     param.kind != ParamType::Server || param.from.is_none() || named.iter().all(has)
 }
 
+/// How it is, how busy, and what the config's columns tell of it: `ok  cpu 34%  players 212`.
 fn of_server(server: &Server, cx: &Cx<'_>) -> Possible {
     // What the config says is not all that is known: its row is.
     let row = cx.store.server(&server.name).map(|(_, row)| &**row);
-    let (severity, what) = row.map_or((Severity::Unknown, ""), |row| row.judge(cx.limits));
-    let note = if severity >= Severity::Warning && !what.is_empty() {
-        format!("{}: {what}", severity.word())
-    } else {
-        severity.word().to_owned()
-    };
+    let (severity, state) =
+        row.map_or_else(|| (Severity::Unknown, Severity::Unknown.word().to_owned()), |row| row.judged(cx.limits));
+    let cpu = row.and_then(|row| row.cpu).map(|cpu| figure::text(|out| figure::percent(out, cpu)));
+    let cpu = cpu.map(|cpu| format!("cpu {}", cpu.trim()));
+    let columns = row.into_iter().flat_map(|row| &row.columns).map(|(name, text)| format!("{name} {text}"));
+    let note = std::iter::once(state).chain(cpu).chain(columns).collect::<Vec<_>>().join("  ");
     Possible { text: server.name.clone(), note, severity }
 }
 

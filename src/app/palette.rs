@@ -39,6 +39,8 @@ pub struct Item {
     pub doc: String,
     /// Its key here.
     pub key: String,
+    /// It is a runbook about things of other views: what is of this one comes first.
+    pub elsewhere: bool,
 }
 
 /// The palette.
@@ -76,10 +78,15 @@ fn with_state(runbook: &Arc<Runbook>, scope: Scope, cx: &Cx<'_>) -> Item {
 }
 
 impl Palette {
-    /// All actions that work in `scope`.
+    /// All actions that work in `scope`, its runbooks, and behind them all others: of what those are about a form asks.
     pub fn all(scope: Scope, keymap: &Keymap, library: &Library) -> Self {
         let plain = ACTIONS.iter().map(|(action, name, doc)| item(action, name, doc, scope, keymap));
-        let items = plain.chain(runbooks(scope, keymap, library)).collect();
+        let runbooks = library.iter().map(|runbook| {
+            let elsewhere = !is_for(runbook, scope, keymap);
+            Item { elsewhere, ..runbook_item(runbook, scope, keymap) }
+        });
+        let mut items: Vec<Item> = plain.chain(runbooks).collect();
+        items.sort_by_key(|item| item.elsewhere);
         Self { completes: true, ..Self::new("all actions".to_owned(), items) }
     }
 
@@ -116,14 +123,14 @@ impl Palette {
         let pattern = Pattern::parse(self.field.text(), CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
-        let mut scored: Vec<(Fit, u32, usize)> = Vec::new();
+        let mut scored: Vec<(Fit, bool, u32, usize)> = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             let named = pattern.score(Utf32Str::new(&item.name, &mut buffer), &mut matcher);
             let fit = fit(item, typed).or_else(|| named.map(|_| Fit::Alike));
             let fit = fit.or_else(|| words_begin(&item.doc, typed).then_some(Fit::Described));
-            scored.extend(fit.map(|fit| (fit, named.unwrap_or_default(), index)));
+            scored.extend(fit.map(|fit| (fit, item.elsewhere, named.unwrap_or_default(), index)));
         }
-        scored.sort_by_key(|(fit, score, index)| (*fit, std::cmp::Reverse(*score), *index));
+        scored.sort_by_key(|(fit, elsewhere, score, index)| (*fit, *elsewhere, std::cmp::Reverse(*score), *index));
         self.is_chosen = typed.is_empty() || scored.first().is_some_and(|(fit, ..)| *fit <= Fit::Begins);
         self.matches = scored.into_iter().map(|(.., index)| index).collect();
         self.cursor = 0;
@@ -217,14 +224,7 @@ fn words_begin(text: &str, typed: &str) -> bool {
 
 fn item(action: &Action, name: &str, doc: &str, scope: Scope, keymap: &Keymap) -> Item {
     let key = keymap.key_of(scope, action).unwrap_or_default();
-    Item { action: action.clone(), name: name.to_owned(), doc: doc.to_owned(), key }
-}
-
-/// The library's runbooks for the pane, and those that a key of the pane runs.
-fn runbooks(scope: Scope, keymap: &Keymap, library: &Library) -> impl Iterator<Item = Item> {
-    let fits = library.iter().filter(|runbook| is_for(runbook, scope, keymap));
-    let items: Vec<Item> = fits.map(|runbook| runbook_item(runbook, scope, keymap)).collect();
-    items.into_iter()
+    Item { action: action.clone(), name: name.to_owned(), doc: doc.to_owned(), key, elsewhere: false }
 }
 
 /// It is for the pane, or a key of the pane runs it; where the runbooks themselves are, all of them fit.

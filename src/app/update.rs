@@ -6,7 +6,7 @@ use super::{Banner, Overlay, Palette, PlanDialog, State, presenter, way};
 use super::{filtering, hush, planning, questions, silence_preview};
 use crate::action::Action;
 use crate::domain::record::{Entry, JOURNAL_BACK, Record, RecordKind, clock_off};
-use crate::domain::{SourceId, ThingId, text};
+use crate::domain::{SourceId, Subject, ThingId, text};
 use crate::effect::{Effect, Effects};
 use crate::event::{Event, RunEvent, Stamped};
 use crate::keymap::{Chord, Found, Scope};
@@ -536,8 +536,11 @@ pub(super) fn ask_for_plan(state: &mut State, id: &str, effects: &mut Effects) {
             }
             let mut request = PlanRequest::new(id.to_owned(), args);
             super::offers::complete(state, &mut request);
-            // What the row alone does not tell (where players are drained to) is asked for.
-            match selected.and_then(|_| super::offers::form(state, &request)) {
+            // What the row alone does not tell (where players are drained to) is asked for; of a runbook that is about other things, all of it.
+            let of_pane =
+                state.library.get(id).and_then(|runbook| runbook.pane).map(Subject::word) == Some(state.scope().word());
+            let asks = selected.is_some() || !of_pane;
+            match asks.then(|| super::offers::form(state, &request)).flatten() {
                 Some(form) => state.overlay = Some(Overlay::Params(Box::new(form))),
                 None => planning::ask(state, request, effects),
             }

@@ -215,6 +215,14 @@ impl Server {
         if silent { (Severity::Unknown, "silent") } else { worst }
     }
 
+    /// The same in words: `ok`, or how bad and which figure, as in `warning disk`.
+    pub fn judged(&self, limits: &Limits) -> (Severity, String) {
+        let (severity, what) = self.judge(limits);
+        let word = severity.word();
+        let named = severity >= Severity::Warning && !what.is_empty();
+        (severity, if named { format!("{word} {what}") } else { word.to_owned() })
+    }
+
     /// Every figure that is known, with how bad it is and what it is called.
     pub fn judgements(&self, limits: &Limits) -> impl Iterator<Item = (Severity, &'static str)> {
         let pressure = self.pressure.unwrap_or_default();
@@ -275,6 +283,8 @@ mod tests {
         assert_eq!((judged(&calm), calm.is_down()), ((Severity::Ok, "cpu"), false));
         let down = Server { reach: vec![reach("health", false)], ..calm.clone() };
         assert_eq!((judged(&down), down.is_down()), ((Severity::Critical, "down"), true));
+        let words = |server: &Server| server.judged(&Limits::default()).1;
+        assert_eq!([words(&calm), words(&down)], ["ok", "critical down"]);
         let half = Server { reach: vec![reach("node_exporter", true), reach("health", false)], ..calm.clone() };
         assert_eq!((judged(&half), half.is_down()), ((Severity::Critical, "reach"), false));
         let up = Server { reach: vec![reach("health", true)], ..Server::default() };

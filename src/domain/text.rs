@@ -245,6 +245,17 @@ pub fn line_column(text: &str, byte: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// The lines of a text, of a long one `each` of both ends: between them stands how many are missing, and `elsewhere` who has them.
+pub fn ends(text: &str, each: usize, elsewhere: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= 2 * each + 1 {
+        return lines.into_iter().map(str::to_owned).collect();
+    }
+    let gap = format!("… {} lines left out; {elsewhere} …", lines.len() - 2 * each);
+    let (head, tail) = (&lines[..each], &lines[lines.len() - each..]);
+    head.iter().copied().chain([gap.as_str()]).chain(tail.iter().copied()).map(str::to_owned).collect()
+}
+
 /// `1 row`, `2 rows`: a number and its word, which takes an s for more than one.
 pub fn counted(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
@@ -260,6 +271,13 @@ pub fn pad(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn of_a_long_text_both_ends_are_told() {
+        assert_eq!(ends("a\nb\nc", 1, "it"), ["a", "b", "c"]);
+        assert_eq!(ends("a\nb\nc\nd", 1, "the page has them"), ["a", "… 2 lines left out; the page has them …", "d"]);
+        assert_eq!(ends("", 1, "it"), [""; 0]);
+    }
 
     #[test]
     fn plain_text_is_borrowed() {

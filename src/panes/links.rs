@@ -7,7 +7,7 @@
 use super::{Link, Section};
 use crate::cx::Cx;
 use crate::domain::alert::Labels;
-use crate::domain::{Alert, Container, Database, Engine, Server, Session, Severity, Subject, ThingId, host};
+use crate::domain::{Alert, Container, Database, Engine, Server, Session, Subject, ThingId, host};
 use crate::store::Feed;
 use std::net::IpAddr;
 
@@ -122,9 +122,7 @@ fn section(title: &str, links: impl Iterator<Item = Link>) -> Section {
 }
 
 fn server_link(server: &Server, cx: &Cx<'_>) -> Link {
-    let (severity, what) = server.judge(cx.limits);
-    let text =
-        if severity >= Severity::Warning { format!("{} {what}", severity.word()) } else { severity.word().into() };
+    let (severity, text) = server.judged(cx.limits);
     let to = ThingId::Server { name: server.name.as_str().into() };
     Link { to, subject: Subject::Servers, name: server.name.clone(), text, severity }
 }

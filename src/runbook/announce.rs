@@ -51,6 +51,7 @@ pub fn before<Stage>(plan: &Plan<Stage>, teller: Teller<'_>, glass: Option<&Glas
         let rows = step.rows.as_ref().map(|rows| format!(" ({} affected)", rows.rows.len())).unwrap_or_default();
         format!("{}{rows}", located(&step.target, &step.address))
     });
+    out.item("affects", &body.affects().unwrap_or_default());
     out.item("on", &listed(places));
     out.params(&body.params);
     let reached = reach::of_plan(plan);

@@ -622,6 +622,15 @@ mod tests {
     }
 
     #[test]
+    fn every_parameter_of_a_shipped_runbook_says_what_it_is() {
+        let library = Library::builtin();
+        let all = library.iter().flat_map(|runbook| runbook.params.iter().map(move |param| (&runbook.id, param)));
+        let silent: Vec<_> =
+            all.filter(|(_, param)| param.description.is_none()).map(|(id, param)| (id, &param.name)).collect();
+        assert!(silent.is_empty(), "{silent:?}");
+    }
+
+    #[test]
     fn the_two_panes_have_their_runbooks() {
         let library = Library::builtin();
         let ids = |subject| library.about(subject).map(|runbook| runbook.id.as_str()).collect::<Vec<_>>();

@@ -23,6 +23,7 @@ pub mod reach;
 pub mod schema;
 pub mod script;
 pub mod wants;
+pub mod words;
 
 pub use gate::{Answer, Approval, Approved, Authority, Glass, Passed, Recheck, Refusal, StepPermit, Writes};
 pub use history::{BatchView, RunView, Runs, StepView};

@@ -4,7 +4,7 @@ use super::expr::Condition;
 use super::language::Language;
 use super::script::without_host;
 use crate::domain::Subject;
-use crate::domain::prose::Block;
+use crate::domain::prose::{Block, BlockKind, Mark};
 use crate::domain::risk::{Level, Risk};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -38,6 +38,8 @@ pub struct Runbook {
     pub environments: Vec<String>,
     /// Risk.
     pub risk: Risk,
+    /// Who and what is touched as a whole, where its targets alone do not say it: `all players on $server`.
+    pub affects: Option<String>,
     /// The word that the confirmation phrase starts with: `kill`.
     pub verb: Option<String>,
     /// What is held while it runs.
@@ -277,6 +279,15 @@ impl Runbook {
     pub fn summary(&self) -> Option<String> {
         self.page.first()?.blocks.first().map(Block::text)
     }
+
+    /// The paragraph above its steps that begins with these words in strong letters: `Impact`.
+    pub fn paragraph(&self, lead: &str) -> Option<&Block> {
+        let begins = |block: &&Block| {
+            block.kind == BlockKind::Paragraph
+                && block.pieces.first().is_some_and(|(mark, text)| *mark == Mark::Strong && text.starts_with(lead))
+        };
+        self.page.first()?.blocks.iter().find(begins)
+    }
 }
 
 /// What values a parameter takes.
@@ -357,6 +368,8 @@ pub struct Param {
     pub name: String,
     /// Type.
     pub kind: ParamType,
+    /// What it is, and an example, without a full stop: `the version to deploy, such as v1.4.2`.
+    pub description: Option<String>,
     /// It takes a list of such values.
     pub many: bool,
     /// Taken when nothing is given.
@@ -373,6 +386,8 @@ pub struct Param {
     pub choices: Vec<String>,
     /// Of a server: the role that it must have.
     pub from: Option<String>,
+    /// Of a server: the role of those that are meant as a rule, which come first where one is chosen.
+    pub prefer: Option<String>,
     /// What no value means, in a word or two: `any`.
     pub empty: Option<String>,
 }

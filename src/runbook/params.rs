@@ -21,7 +21,10 @@ pub fn resolve(params: &[Param], args: &BTreeMap<String, Value>) -> Result<BTree
 fn resolve_one(param: &Param, given: Option<&Value>) -> Result<Value, String> {
     match given.filter(|value| !value.is_null()).or(param.default.as_ref()) {
         Some(value) => check(param, value),
-        None if param.required => Err(format!("the parameter {:?} ({}) must be given", param.name, kind(param))),
+        None if param.required => {
+            let what = param.description.as_ref().map(|what| format!(": {what}")).unwrap_or_default();
+            Err(format!("the parameter {:?} ({}) must be given{what}", param.name, kind(param)))
+        }
         None => Ok(Value::Null),
     }
 }
@@ -35,6 +38,12 @@ pub fn told(param: &Param) -> (String, String) {
         (None, None) => "may be left out".to_owned(),
     };
     (kind(param), given)
+}
+
+/// What it is and what it takes, for who is asked for it: `the version to deploy; string`.
+pub fn asked(param: &Param) -> String {
+    let what = param.description.as_ref().map(|what| format!("{what}; ")).unwrap_or_default();
+    format!("{what}{}", kind(param))
 }
 
 /// What it takes, in few words: `int from 1 to 90`, `list of server`, `one of soft, hard`.
@@ -174,7 +183,33 @@ fn texts(param: &Param, value: &Value) -> Result<(), String> {
     if whole.is_match(&shown) {
         return Ok(());
     }
-    Err(format!("{:?} must match {pattern}, and {shown:?} does not", param.name))
+    Err(match &param.description {
+        Some(what) => format!("{:?} must be {what}; {shown:?} does not match {pattern}", param.name),
+        None => format!("{:?} must match {pattern}, and {shown:?} does not", param.name),
+    })
+}
+
+/// The names of the parameters in a sentence: `all players on $server`.
+pub fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split('$').skip(1).map(|part| &part[..name_end(part)])
+}
+
+/// Such a sentence with the values in place of the names.
+pub fn filled(text: &str, params: &[(String, String)]) -> String {
+    let mut parts = text.split('$');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_at(name_end(part));
+        let value = params.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        out.push_str(&value.unwrap_or_else(|| format!("${name}")));
+        out.push_str(rest);
+    }
+    out
+}
+
+fn name_end(text: &str) -> usize {
+    let ends = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    text.find(ends).unwrap_or(text.len())
 }
 
 /// A parameter's value as people read it; an empty one is told as the runbook says it, or as not set.
@@ -256,8 +291,10 @@ mod tests {
         Param {
             name: "x".to_owned(),
             kind,
+            description: None,
             many: false,
             from: None,
+            prefer: None,
             default: None,
             required: false,
             min: None,
@@ -275,6 +312,15 @@ mod tests {
         assert_eq!(shown(&any, Some(&json!("web"))), "web");
         assert_eq!(shown(&param(ParamType::Int), Some(&Value::Null)), "(not set)");
         assert_eq!(shown(&param(ParamType::Int), None), "(not set)");
+    }
+
+    #[test]
+    fn the_names_in_a_sentence_give_way_to_their_values() {
+        let params = [("server".to_owned(), "game-1".to_owned()), ("to".to_owned(), "$server".to_owned())];
+        let text = "players on $server, who go to $to; $none stays";
+        assert_eq!(names_in(text).collect::<Vec<_>>(), ["server", "to", "none"]);
+        assert_eq!(filled(text, &params), "players on game-1, who go to $server; $none stays");
+        assert_eq!(filled("all of them", &params), "all of them");
     }
 
     #[test]
@@ -343,6 +389,16 @@ mod tests {
         assert_eq!(missing, Err("the parameter \"x\" (int from 0 to 10) must be given".to_owned()));
         let text = Param { pattern: Some("[a-z]*".to_owned()), ..param(ParamType::String) };
         assert!(check(&text, &json!("ab1")).is_err() && check(&text, &json!("")).is_ok());
+        let told = Param {
+            pattern: Some("v[0-9]+".to_owned()),
+            description: Some("a version, such as v1".to_owned()),
+            required: true,
+            ..param(ParamType::String)
+        };
+        let refused = "\"x\" must be a version, such as v1; \"1\" does not match v[0-9]+";
+        assert_eq!(check(&told, &json!("1")), Err(refused.to_owned()));
+        let missing = resolve(&[told], &BTreeMap::new());
+        assert_eq!(missing, Err("the parameter \"x\" (string) must be given: a version, such as v1".to_owned()));
         let choice = Param { choices: vec!["a".to_owned()], ..param(ParamType::String) };
         assert_eq!(check(&choice, &json!("b")), Err("\"x\" must be one of a, and \"b\" is not".to_owned()));
     }

@@ -3,6 +3,7 @@
 use super::foreseen::{self, Foreseen};
 use super::machine::Was;
 use super::model::{Role, Runbook};
+use super::params;
 use super::script::{Fleet, Script, without_host};
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::risk::Level;
@@ -420,6 +421,11 @@ impl<Stage> Plan<Stage> {
 }
 
 impl PlanBody {
+    /// Who and what is touched as a whole, where its runbook says it: `all players on game-1`.
+    pub fn affects(&self) -> Option<String> {
+        Some(params::filled(self.runbook.affects.as_ref()?, &self.params))
+    }
+
     /// The steps, each with what it is on the other hosts of its rollout, in the order of the file.
     pub fn by_step(&self) -> Vec<Vec<&PlannedStep>> {
         let mut found: Vec<Vec<&PlannedStep>> = Vec::new();

@@ -39,6 +39,8 @@ struct Front {
     /// How much harm it can do. The policy makes a confirmation of it.
     #[schemars(extend("enum" = ["read", "low", "high", "irreversible"]))]
     risk: String,
+    /// Who and what is touched as a whole, where its targets alone do not say it, as `all players on $server`. It stands first in the plan.
+    affects: Option<String>,
     /// The word that the confirmation begins with: `kill`. Required from `high` up.
     #[schemars(regex(pattern = "^[a-z-]+$"))]
     verb: Option<String>,
@@ -86,6 +88,8 @@ struct Param {
     /// What values it takes. A `server` brings its address as `NAME_addr`; an `address` is a host that the config does not know yet.
     #[schemars(extend("enum" = ["int", "string", "bool", "duration", "server", "container", "database", "address", "enum"]))]
     r#type: String,
+    /// What it is, and an example, without a full stop: `the version to deploy, such as v1.4.2`.
+    description: Option<String>,
     /// It takes a list of them.
     many: Option<bool>,
     /// What it is when nothing is given.
@@ -104,6 +108,9 @@ struct Param {
     /// Of a server: the role that it must have, as `role:game`.
     #[schemars(regex(pattern = "^role:"))]
     from: Option<String>,
+    /// Of a server: the role of those that are meant as a rule, which come first where one is chosen, as `role:game`.
+    #[schemars(regex(pattern = "^role:"))]
+    prefer: Option<String>,
     /// What no value means, in a word or two: `any`.
     empty: Option<String>,
 }

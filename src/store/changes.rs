@@ -219,20 +219,23 @@ fn of_database(was: &Database, is: &Database) -> Vec<(String, Severity)> {
 #[derive(Default)]
 struct Story<'a> {
     last: Option<&'a EngineEvent>,
-    created: bool,
+    /// The image of the last one that was made; empty where that is not told. `None`: none was.
+    created: Option<&'a str>,
     started: u32,
     died: u32,
     out_of_memory: u32,
     destroyed: bool,
     health: Option<&'a EngineEvent>,
     exit_code: Option<i64>,
+    /// As they came, also one that came back: the last two tell what it is and what it was.
     images: Vec<&'a str>,
 }
 
 impl<'a> Story<'a> {
     fn take(&mut self, event: &'a EngineEvent) {
+        let image = event.attributes.get("image").map(String::as_str);
         match event.action.as_str() {
-            "create" => self.created = true,
+            "create" => self.created = Some(image.unwrap_or_default()),
             "start" => self.started += 1,
             "die" | "died" => {
                 self.died += 1;
@@ -244,9 +247,7 @@ impl<'a> Story<'a> {
             _ => return,
         }
         self.last = Some(event);
-        if let Some(image) = event.attributes.get("image").filter(|image| !self.images.contains(&image.as_str())) {
-            self.images.push(image);
-        }
+        self.images.extend(image.filter(|image| self.images.last() != Some(image)));
     }
 
     /// In words, the worst first, and how bad it is.
@@ -264,10 +265,10 @@ impl<'a> Story<'a> {
             let word = health.action.rsplit(' ').next().unwrap_or_default();
             say(format!("became {word}"), health.judge().max(Severity::Info));
         }
-        if self.created {
-            let others: Vec<&str> = self.images.iter().rev().copied().collect();
-            match (container, others.as_slice()) {
-                (_, [is, was, ..]) => say(format!("re-created with {is}, was {was}"), Severity::Warning),
+        if let Some(is) = self.created {
+            let was = self.images.iter().rev().find(|was| **was != is).filter(|_| !is.is_empty());
+            match (container, was) {
+                (_, Some(was)) => say(format!("re-created with {is}, was {was}"), Severity::Warning),
                 (Some(container), _) => say(format!("created from {}", container.image), Severity::Info),
                 (None, _) => say("created".to_owned(), Severity::Info),
             }
@@ -279,7 +280,7 @@ impl<'a> Story<'a> {
             say(format!("ended{}{code}", times(self.died)), how);
         }
         let runs = container.is_some_and(|container| container.state == ContainerState::Running);
-        if self.started > 0 && !self.created && (runs || self.died == 0) {
+        if self.started > 0 && self.created.is_none() && (runs || self.died == 0) {
             say("started".to_owned() + &times(self.started), Severity::Info);
         }
         if self.destroyed && container.is_none() {

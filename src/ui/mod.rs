@@ -3,6 +3,7 @@
 
 mod chrome;
 mod dialog;
+mod evidence;
 mod foot;
 mod menu;
 mod overlay;

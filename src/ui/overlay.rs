@@ -1,6 +1,7 @@
 //! What lies over the panes, painted: help, palette, details, the small questions.
 
 use super::dialog::{self, Lines, text_width};
+use super::evidence;
 use super::foot::Foot;
 use crate::app::{AskDialog, Overlay, PHRASE, Palette, RevealDialog, State, UnlockDialog};
 use crate::domain::text;
@@ -14,6 +15,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
+/// Lines of a dialog's frame, and of what is left free around it.
+const FRAME: u16 = 4;
 /// Cells of a parameter's value where it only tells which run asks.
 const PARAM: usize = 40;
 
@@ -259,11 +262,19 @@ fn draw_ask(state: &State, ask: &AskDialog, area: Rect, buf: &mut Buffer) {
         wrap_into(&mut lines, Role::Muted, &with, text_width(area), 2);
         lines.push((Role::Text, String::new()));
     }
-    wrap_into(&mut lines, Role::Text, &ask.prompt, text_width(area), 0);
-    list(&mut lines, ask, text_width(area));
+    let mut question = Lines::new();
+    wrap_into(&mut question, Role::Text, &ask.prompt, text_width(area), 0);
+    list(&mut question, ask, text_width(area));
     let field = ask.takes_text().then_some(&ask.field);
     let text = beside(&answers(ask), text_width(area));
     let foot = Foot::new(area, (Role::DialogDanger, &text), ask.refusal.as_deref(), field);
+    if let Some(run) = state.runs.get(ask.run) {
+        // What is asked stays in sight, whatever was seen.
+        let taken = FRAME + foot.height() + (lines.len() + question.len()) as u16;
+        let room = usize::from(area.height.saturating_sub(taken));
+        lines.extend(evidence::lines(run, ask, (text_width(area), room)));
+    }
+    lines.append(&mut question);
     let at = dialog::draw(state, area, buf, &asks(state, ask), &lines, &ask.scroll, foot.height());
     foot.draw(state, at, buf);
 }

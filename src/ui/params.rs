@@ -35,6 +35,9 @@ pub fn draw(state: &State, params: &ParamsDialog, area: Rect, buf: &mut Buffer) 
         if let Some(wrong) = &field.wrong {
             wrap_into(&mut lines, Role::SeverityWarning, &format!("  ▲ {wrong}"), text_width(area), 4);
         }
+        if let Some(what) = field.param.description.as_ref().filter(|_| index == params.at) {
+            wrap_into(&mut lines, Role::Muted, &format!("  {what}"), text_width(area), 2);
+        }
         if index == params.at {
             list(&mut lines, &possible, params.chosen.as_deref());
         }

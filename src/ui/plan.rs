@@ -10,7 +10,7 @@ use super::overlay::wrap_into;
 use crate::action::Action;
 use crate::app::{PlanDialog, Reading, State, Why};
 use crate::domain::prose::{Block, BlockKind};
-use crate::domain::risk::{BreakGlass, Level};
+use crate::domain::risk::{BreakGlass, Level, Risk};
 use crate::domain::text;
 use crate::runbook::approvals::State as Standing;
 use crate::runbook::plan::PlanBody;
@@ -22,8 +22,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::collections::{BTreeMap, HashSet};
 
-/// Lines of the runbook's summary above everything else; of a longer one the beginning, and the whole of it below.
+/// Lines of a paragraph of the runbook above everything else; of a longer one the beginning, and the whole of it below.
 const SUMMARY: usize = 3;
+/// What the paragraphs begin with that come first where much is at stake.
+const GRAVE: [&str; 2] = ["Impact", "When not to"];
 
 /// Paints the dialog.
 pub fn draw(state: &State, plan: &PlanDialog, area: Rect, buf: &mut Buffer) {
@@ -201,6 +203,9 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
     for warning in &body.warnings {
         wrap_into(&mut out, Role::SeverityWarning, &format!("! {warning}"), width, 2);
     }
+    if let Some(affects) = body.affects() {
+        wrap_into(&mut out, Role::DialogTitle, &format!("affects {affects}"), width, 2);
+    }
     let told = summary(&mut out, &body.runbook, width);
     let typed = body.params.iter().filter(|(name, _)| !labelled.contains_key(name));
     let params: Vec<String> = typed.map(|(name, text)| format!("{name} = {text}")).collect();
@@ -233,10 +238,23 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
     out
 }
 
-/// The first paragraph; true when it is whole.
+/// What it does to whom, and when not to, of one that can do much harm; else what it is for, the first paragraph: true when that is whole
+/// and stands nowhere else.
 fn summary(out: &mut Lines, runbook: &Runbook, width: usize) -> bool {
+    let grave: Vec<&Block> = match runbook.risk {
+        Risk::High | Risk::Irreversible => GRAVE.iter().filter_map(|lead| runbook.paragraph(lead)).collect(),
+        Risk::Read | Risk::Low => Vec::new(),
+    };
+    for block in &grave {
+        beginning(out, &block.text(), width);
+    }
+    grave.is_empty() && beginning(out, &runbook.summary().unwrap_or_default(), width)
+}
+
+/// The first lines of a paragraph; true when it is whole.
+fn beginning(out: &mut Lines, text: &str, width: usize) -> bool {
     let mut lines = Vec::new();
-    wrap::lines(&mut lines, &runbook.summary().unwrap_or_default(), width.saturating_sub(1), 0);
+    wrap::lines(&mut lines, text, width.saturating_sub(1), 0);
     let whole = lines.len() <= SUMMARY;
     if !whole {
         lines.truncate(SUMMARY - 1);

@@ -3,10 +3,10 @@
 
 use crate::dump;
 use crate::frames::plan;
-use crate::scene::{SOURCES, Scene, begin, end, run_id, setup};
+use crate::scene::{SOURCES, Scene, begin, end, record_at, run_id, setup};
 use crossterm::event::KeyCode;
 use quarterdeck::app::Overlay;
-use quarterdeck::domain::record::RunOutcome;
+use quarterdeck::domain::record::{RecordKind, RunOutcome};
 use quarterdeck::domain::risk::Level;
 use quarterdeck::effect::{Effect, RunAnswer};
 use quarterdeck::event::{Ended, Event, RunEvent, TaskList};
@@ -231,7 +231,7 @@ fn the_smallest_screen_shows_what_is_affected_first_and_how_to_leave() {
     for words in ["to run it type", "Tab changes", "Esc leaves"] {
         assert!(foot.contains(words), "{words}\n{seen}");
     }
-    assert!(seen.contains("Meaning. Sessions that nobody uses"), "what the runbook is for\n{seen}");
+    assert!(seen.contains("Impact. Each session in the plan is closed."), "what it does to whom\n{seen}");
 }
 
 #[test]
@@ -243,13 +243,14 @@ fn the_plan_is_in_the_order_of_what_happens_and_holds_the_whole_page() {
     let seen = screen(&mut scene);
     let at = |text: &str| seen.find(text).unwrap_or_else(|| panic!("{text}\n{seen}"));
     let order = [
-        "Meaning. ",
+        "Impact. ",
+        "When not to. ",
         "37 affected",
         "check ",
         "run    ",
         "verify ",
         "undo   ",
-        "When not to. ",
+        "Meaning. ",
         "A signal sent is not",
     ];
     let places = order.map(at);
@@ -439,6 +440,65 @@ fn a_list_is_ticked_by_keys_and_is_done_when_nothing_is_missing() {
     let ticks = [0, 1].map(|item| RunAnswer::Tick { item, done: true });
     assert_eq!(answers(&scene), [&ticks[..], &[RunAnswer::Pick(1), RunAnswer::Done]].concat());
     assert!(scene.state.overlay.is_none());
+}
+
+/// What the looks before a step by hand have found stands above it, and gives way where there is no room.
+#[test]
+fn what_was_seen_stands_above_the_question_which_stays_in_sight() {
+    let asked = |size, output: &str| {
+        let mut scene = Scene::full(size);
+        begin(&mut scene, 1, "local/api");
+        let seen = serde_json::json!({ "state": "ok", "output": output });
+        scene.send(record_at(0, 1, RecordKind::StepExit, Some("a/check"), seen));
+        let list = TaskList { choices: ["restart", "wait"].map(str::to_owned).into(), ..TaskList::default() };
+        let (run, step, prompt) = (run_id(1), "a/restart".to_owned(), "Which way\n\nBy what was seen.".to_owned());
+        scene.send(Event::Run(RunEvent::Ask { run, step, prompt, phrase: None, manual: true, list, ways: Vec::new() }));
+        screen(&mut scene)
+    };
+    let errors: String = (0..60).map(|at| format!("{at} ERROR no session\x1b[2J\n")).collect();
+    let shown = asked(LARGE, &errors);
+    for line in [
+        "The engine answers on local/api",
+        "  0 ERROR no session",
+        "… 53 lines left out",
+        "  59 ERROR",
+        "▶ ( ) restart",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    assert!(shown.find("59 ERROR") < shown.find("By what was seen."), "{shown}");
+    let small = asked(SMALL, &"an error whose text is as long as it can be, and longer than that by far ".repeat(40));
+    for line in ["… the run's page has more of what was seen", "Which way", "▶ ( ) restart", "( ) wait"] {
+        assert!(small.contains(line), "{line}\n{small}");
+    }
+}
+
+/// By its name a runbook is found in every view; what it is about is asked.
+#[test]
+fn a_runbook_of_another_view_is_found_by_its_name() {
+    let mut scene = Scene::full(LARGE);
+    scene.state.focus = 0;
+    scene.keys(":status-resolve");
+    scene.key(KeyCode::Enter);
+    scene.pass(Duration::from_millis(400));
+    let shown = screen(&mut scene);
+    assert!(shown.contains("parameters: Close an incident on the status page"), "{shown}");
+}
+
+/// Much harm: what it does to whom and when not to come first; little: what it is for.
+#[test]
+fn a_plan_of_high_risk_begins_with_whom_it_hurts() {
+    let first = |runbook: &str| {
+        let told = quarterdeck::ui::plan_text(&plan(runbook, Level::Typed, 3, &[]), None, 100);
+        told.lines().find(|line| !line.starts_with("! ")).unwrap_or_default().to_owned()
+    };
+    assert!(
+        first("db-kill-idle").starts_with("Impact. Each session in the plan is closed."),
+        "{}",
+        first("db-kill-idle")
+    );
+    assert!(first("container-restart").starts_with("Meaning. "), "{}", first("container-restart"));
+    assert!(first("rollback-quick").starts_with("affects every game server"), "{}", first("rollback-quick"));
 }
 
 #[test]

@@ -107,6 +107,24 @@ fn what_a_label_names_must_be_known_here() {
     assert!(asked(&scene).is_none());
 }
 
+/// Those that are meant come first in the list, and each tells how busy it is.
+#[test]
+fn servers_of_the_preferred_role_come_first() {
+    let named = |name: &str, role: &str| {
+        let roles = vec![role.to_owned()];
+        Named { server: Server { name: name.to_owned(), roles, ..Server::default() }, feeds: Vec::new() }
+    };
+    let param = "{name: machine, type: server, description: the machine of the database, prefer: role:database, required: true}";
+    let servers = vec![named("a-game", "game"), named("b-base", "database"), named("c-base", "database")];
+    let mut scene = scene_with(&[asking(param, "primary", ":machine = 'x'")], servers);
+    scene.keys("3");
+    press(&mut scene, 'R');
+    let seen = shown(&mut scene);
+    let (_, listed) = seen.split_once("the machine of the database").unwrap();
+    let at = |name: &str| listed.find(name).unwrap_or_else(|| panic!("{name}: {seen}"));
+    assert!(at("b-base") < at("c-base") && at("c-base") < at("a-game"), "{seen}");
+}
+
 /// Whoever writes a label must not choose a machine that nobody in the team chose.
 #[test]
 fn a_server_that_only_a_source_tells_of_is_not_taken_from_a_label() {

@@ -113,6 +113,8 @@ fn a_version_that_answers_by_errors_is_rolled_back() {
     let mut screen =
         plan(&home, "HighErrorRate", title, &["from the label instance", "Error: no session for the player"]);
     confirm(&mut screen, "rollback on production-server");
+    // What was seen stands above the question.
+    screen.wait_text("Error: no session for the player");
     screen.wait_text("( ) roll back");
     insist(&mut screen, " ", "(x) roll back");
     done(&mut screen);
@@ -136,6 +138,7 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     assert!(sessions.iter().all(|session| spacetime.primary.is_alive(session.pid)));
     let title = "The database runs out of connections";
     let mut screen = plan(&home, "DatabaseConnectionsHigh", title, &["from the label database"]);
+    screen.wait_text("take a smaller idle_minutes");
     press(&mut screen, "\t");
     screen.wait_text(&format!("parameters: {title}"));
     screen.send("\x15");
@@ -143,6 +146,11 @@ fn connections_that_a_pool_forgot_are_closed_and_the_pool_is_new() {
     press(&mut screen, "\r");
     screen.wait_text("idle_minutes = 0");
     confirm(&mut screen, "restart on production-server");
+    // Who holds them stands above the question.
+    screen.wait_text(&format!("{} idle of godot-api from ", sessions.len()));
+    screen.wait_text("( ) the API");
+    insist(&mut screen, " ", "(x) the API");
+    done(&mut screen);
     screen.wait_text("y makes its plan");
     insist(&mut screen, "y", "plan: Kill idle database sessions");
     confirm(&mut screen, &format!("kill {} on primary", sessions.len()));

@@ -12,6 +12,7 @@ mod second;
 mod shelf;
 mod steer;
 mod told;
+mod written;
 
 pub use desk::{Desk, at_desk};
 pub use person::Person;

@@ -25,6 +25,9 @@ pub struct What {
     /// A parameter; a list is written with commas
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
     vars: Vec<(String, String)>,
+    /// What stands without `--var`: only to be told of it.
+    #[arg(hide = true)]
+    bare: Vec<String>,
 }
 
 fn var(text: &str) -> Result<(String, String), String> {
@@ -35,14 +38,18 @@ fn var(text: &str) -> Result<(String, String), String> {
 impl What {
     /// No runbook: of one that was planned before.
     pub const fn none() -> Self {
-        Self { id: String::new(), vars: Vec::new() }
+        Self { id: String::new(), vars: Vec::new(), bare: Vec::new() }
     }
 
     /// As the planner takes it.
     ///
     /// # Errors
-    /// When a parameter is given twice.
+    /// When a parameter is given twice, or without `--var`.
     pub fn request(&self) -> Result<PlanRequest, String> {
+        if let Some(bare) = self.bare.first() {
+            let wanted = if bare.contains('=') { bare.clone() } else { format!("NAME={bare}") };
+            return Err(format!("{bare:?} is no parameter as it stands: write --var {}", quoted(&wanted)));
+        }
         let mut request = PlanRequest::new(self.id.clone(), [].into());
         for (name, value) in &self.vars {
             if request.args.insert(name.clone(), Value::from(value.as_str())).is_some() {
@@ -61,7 +68,7 @@ pub struct Make {
     /// Print what others are told before it is run, as Markdown for a chat channel, in place of the plan
     #[arg(long, conflicts_with = "json")]
     announce: bool,
-    /// As JSON: {runbook, risk, owner, file, hash, level, confirm, blocked, warnings, params, steps: [...], rollouts: [...]}
+    /// As JSON: {runbook, risk, affects, owner, file, hash, level, confirm, blocked, warnings, params, steps: [...], rollouts: [...]}
     #[arg(long)]
     json: bool,
 }
@@ -197,6 +204,7 @@ pub fn as_json(plan: &Plan<Draft>, notes: &[String]) -> Value {
     json!({
         "runbook": body.runbook.id,
         "risk": body.runbook.risk,
+        "affects": body.affects(),
         "owner": body.runbook.owner,
         "file": body.runbook.path,
         "hash": body.hash,

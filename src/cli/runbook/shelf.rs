@@ -1,12 +1,12 @@
 //! `quarterdeck runbook list` and `show`: what there is, and what it says.
 
 use super::super::{Global, places, setup};
+use super::written;
 use crate::config::{self, Config};
 use crate::domain::RunId;
 use crate::domain::record::{Record, RunOutcome};
 use crate::domain::{json, nearest, text, time};
 use crate::journal::Reader;
-use crate::runbook::model::{Fence, Step};
 use crate::runbook::{Library, Mistake, Runbook, library, offer, params};
 use crate::{clock, runtime, ui};
 use clap::Args;
@@ -16,7 +16,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
@@ -27,7 +27,7 @@ pub const WIDTH: usize = 100;
 /// How it is told.
 #[derive(Debug, Args)]
 pub struct List {
-    /// As JSON: {runbooks: [{id, title, owner, reviewed, handbook, risk, pane, alerts, params, file, commit, hash, notes, last_run: {at, run, by, outcome}}], troubles: [text], broken: [{file, id, line, column, what, mend, since}]}
+    /// As JSON: {runbooks: [{id, title, owner, reviewed, handbook, risk, affects, pane, alerts, params, file, commit, hash, notes, last_run: {at, run, by, outcome}}], troubles: [text], broken: [{file, id, line, column, what, mend, since}]}
     #[arg(long)]
     json: bool,
 }
@@ -51,7 +51,7 @@ impl List {
             let broken: Vec<Value> = mistakes.iter().map(broken).collect();
             json::text(&json!({ "runbooks": runbooks, "troubles": troubles, "broken": broken }))?
         } else {
-            table(&library, &ran, clock::now().wall) + &unusable(&library)
+            table(&library, &ran, clock::now().wall, stdout().is_terminal()) + &unusable(&library)
         };
         stdout().write_all(printed.as_bytes())?;
         for mistake in mistakes {
@@ -164,7 +164,7 @@ fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
     let params: Vec<Value> = runbook
         .params
         .iter()
-        .map(|param| json!({ "name": param.name, "type": param.kind.word(), "required": param.required, "many": param.many, "default": param.default,
+        .map(|param| json!({ "name": param.name, "type": param.kind.word(), "description": param.description, "required": param.required, "many": param.many, "default": param.default,
             "min": param.min, "max": param.max, "choices": param.choices }))
         .collect();
     let alerts: Vec<&str> = runbook.alerts.iter().map(|glob| glob.0.as_str()).collect();
@@ -175,6 +175,7 @@ fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
         "reviewed": runbook.reviewed.to_string(),
         "handbook": runbook.handbook,
         "risk": runbook.risk,
+        "affects": runbook.affects,
         "pane": runbook.pane.map(crate::domain::Subject::word),
         "alerts": alerts,
         "params": params,
@@ -212,8 +213,8 @@ const TITLE: usize = 16;
 /// Cells of an owner at most.
 const OWNER: usize = 16;
 
-/// A line for each, and below it where it comes from and what is odd about it.
-fn table(library: &Library, ran: &Ran, now: Timestamp) -> String {
+/// `narrow`: titles are cut to what a terminal has at least. A line for each, and below it where it comes from and what is odd about it.
+fn table(library: &Library, ran: &Ran, now: Timestamp, narrow: bool) -> String {
     let cells = |runbook: &Runbook| {
         let last = ran.get(&runbook.id).map_or_else(|| "never".to_owned(), |last| last.text(now));
         [runbook.id.clone(), runbook.risk.word().to_owned(), cut(&text::clean(&runbook.owner), OWNER), last]
@@ -222,7 +223,8 @@ fn table(library: &Library, ran: &Ran, now: Timestamp) -> String {
     let rows: Vec<[String; 4]> = library.iter().map(|runbook| cells(runbook)).collect();
     let all = || std::iter::once(&heads).chain(&rows);
     let widths: [usize; 4] = std::array::from_fn(|at| all().map(|row| row[at].width()).max().unwrap_or(0));
-    let room = LIST.saturating_sub(widths.iter().sum::<usize>() + 2 * widths.len()).max(TITLE);
+    let before = widths.iter().sum::<usize>() + 2 * widths.len();
+    let room = if narrow { LIST.saturating_sub(before).max(TITLE) } else { usize::MAX };
     let line = |row: &[String; 4], title: &str| {
         let cells: String = row.iter().zip(widths).map(|(cell, width)| text::pad(cell, width) + "  ").collect();
         format!("{cells}{title}\n")
@@ -255,27 +257,31 @@ fn page(runbook: &Runbook, ran: &Ran) -> String {
     for param in &runbook.params {
         let (kind, given) = params::told(param);
         let _ = writeln!(out, "--var {}={kind} ({})", param.name, text::clean(&given));
+        if let Some(what) = &param.description {
+            let _ = writeln!(out, "      {}", text::clean(what));
+        }
     }
     for note in notes(runbook, ran) {
         let _ = writeln!(out, "! {note}");
     }
     out.push_str(&ui::page_text(runbook, WIDTH));
     for step in &runbook.steps {
-        out.push_str(&written(step));
+        out.push_str(&written::step(step));
     }
     out
 }
 
-/// A step as it is written.
-fn written(step: &Step) -> String {
-    let kind = if step.is_manual() { "by hand" } else { "step" };
-    let mut out = format!("\n{kind} {}: {}\n", step.id, text::clean(&step.title));
-    for Fence { language, role, attrs, body, .. } in &step.fences {
-        let (limit, on) = (attrs.timeout.as_secs_f64(), attrs.on.to_string());
-        let _ = writeln!(out, "  {} {} on {}, at most {limit} s", language.name, role.word(), text::clean(&on));
-        for line in body.lines() {
-            let _ = writeln!(out, "    {}", text::clean(line));
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_fits_a_small_terminal_and_is_whole_elsewhere() {
+        let (library, now) = (Library::builtin(), clock::now().wall);
+        let narrow = table(&library, &Ran::new(), now, true);
+        let wide = narrow.lines().filter(|line| !line.starts_with(' ')).find(|line| line.width() > LIST);
+        assert_eq!(wide, None, "{narrow}");
+        let whole = table(&library, &Ran::new(), now, false);
+        assert!(library.iter().all(|runbook| whole.contains(&runbook.title)) && !whole.contains('…'), "{whole}");
     }
-    out
 }

@@ -1,7 +1,7 @@
 //! What is always in sight of a run: how it stands, what is done now, what comes next, and what can be undone.
 
 use super::hosts;
-use super::steps::{Known, plain, title, took};
+use super::steps::{Known, plain, took};
 use crate::domain::Severity;
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::text::{clean, truncate};
@@ -39,12 +39,12 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
         Some(at) if run.cut_off => {
             put(&[(role_of(run), &run.verdict_alone().unwrap_or_default())]);
             let step = &run.steps[at];
-            let told = format!("at    {} of {}  {}: ", step.number, run.numbers(), title(step));
+            let told = format!("at    {} of {}  {}: ", step.number, run.numbers(), step.heading());
             put(&[(Role::Muted, &told), (Role::Text, &broke(step))]);
         }
         Some(at) => {
             let step = &run.steps[at];
-            let told = format!("now   {} of {}  {}: ", step.number, run.numbers(), title(step));
+            let told = format!("now   {} of {}  {}: ", step.number, run.numbers(), step.heading());
             let (role, stands) = match step.state {
                 _ if run.asks => (Role::SeverityWarning, "waits for you"),
                 StepState::Planned if run.paused => (Role::SeverityWarning, "waits: the run is paused"),
@@ -55,7 +55,7 @@ pub(super) fn compose(out: &mut Vec<Line>, run: &RunView, width: usize, known: &
             if let Some(batch) = hosts::batch_now(run) {
                 put(&[(Role::Muted, "hosts "), (Role::Text, &batch)]);
             }
-            let next = run.steps[at + 1..].iter().find(|step| step.state == StepState::Planned).map(title);
+            let next = run.steps[at + 1..].iter().find(|step| step.state == StepState::Planned).map(StepView::heading);
             put(&[(Role::Muted, "next  "), (Role::Text, next.as_deref().unwrap_or("nothing: it is the last step"))]);
         }
         None => put(&[(role_of(run), &run.verdict_alone().unwrap_or_else(|| "every step is over".to_owned()))]),

@@ -51,11 +51,6 @@ pub(super) fn told(run: &RunView, at: usize, known: &Known<'_>) -> String {
     format!("{word} (detached: nothing heard for {silent})")
 }
 
-/// `Restart it on local/api`.
-pub(super) fn title(step: &StepView) -> String {
-    if step.target.is_empty() { step.title.clone() } else { format!("{} on {}", step.title, step.target) }
-}
-
 /// `  12s (median 9s of 4 runs)`; empty before it begins.
 pub(super) fn took(run: &RunView, at: usize, known: &Known<'_>) -> String {
     let age = |took| figure::text(|out| figure::age(out, took));
@@ -107,7 +102,7 @@ pub(super) fn list(out: &mut Vec<Line>, run: &RunView, width: usize, known: &Kno
         if grouped && folded {
             continue;
         }
-        let name = if grouped { format!("  {}", host(step)) } else { title(step) };
+        let name = if grouped { format!("  {}", host(step)) } else { step.heading() };
         let role = if run.current() == Some(at) { Role::Title } else { Role::Text };
         let sign = format!("{} ", mark(run, at));
         out.push(fitted(&[(step.severity().into(), &sign), (role, &name)], width));
@@ -384,7 +379,7 @@ impl Writer<'_> {
         let step = &self.run.steps[at];
         let lines: Vec<String> = match self.known.cx.outputs.of(self.run.id, &step.id) {
             Some(output) => output.lines().map(std::borrow::Cow::into_owned).collect(),
-            None => ends(&step.output),
+            None => text::ends(&step.output, ENDS, "`quarterdeck journal export` has them"),
         };
         for line in &lines {
             self.output(line);
@@ -422,16 +417,4 @@ fn ticked(blocks: &[Block], said: &str) -> Vec<Block> {
         }
     }
     blocks
-}
-
-/// Both ends of what a step said.
-fn ends(output: &str) -> Vec<String> {
-    let lines: Vec<&str> = output.lines().collect();
-    if lines.len() <= 2 * ENDS + 1 {
-        return lines.into_iter().map(str::to_owned).collect();
-    }
-    let missing = lines.len() - 2 * ENDS;
-    let gap = format!("… {missing} lines left out; `quarterdeck journal export` has them …");
-    let (head, tail) = (&lines[..ENDS], &lines[lines.len() - ENDS..]);
-    head.iter().copied().chain([gap.as_str()]).chain(tail.iter().copied()).map(str::to_owned).collect()
 }

@@ -58,6 +58,7 @@ fn facts(runbook: &Runbook, cx: &Cx<'_>) -> Vec<(String, String)> {
     let mut facts = vec![
         ("can be run here", can),
         ("risk", runbook.risk.word().to_owned()),
+        ("affects", runbook.affects.clone().unwrap_or_default()),
         ("about", about(runbook).to_owned()),
         ("reviewed", format!("{}, {ago}{review}", runbook.reviewed)),
         ("changed", changed(runbook, cx).unwrap_or_default()),
@@ -100,8 +101,7 @@ fn undo(runbook: &Runbook, library: &Library) -> String {
 }
 
 fn param(param: &Param) -> String {
-    let (kind, given) = params::told(param);
-    format!("{}: {kind}, {given}", param.name)
+    format!("{}: {}, {}", param.name, params::asked(param), params::told(param).1)
 }
 
 fn run_link(run: &RunView) -> Link {

@@ -393,6 +393,11 @@ impl StepView {
         foreseen::name(&self.number.to_string(), &self.title)
     }
 
+    /// `Restart it on local/api`.
+    pub fn heading(&self) -> String {
+        if self.target.is_empty() { self.title.clone() } else { format!("{} on {}", self.title, self.target) }
+    }
+
     /// What came of it, in words; that it is about to be sent is what its state says.
     pub fn told(&self) -> Option<&str> {
         (!self.detail.is_empty() && self.state != StepState::Intent).then_some(&self.detail)

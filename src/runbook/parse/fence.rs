@@ -4,10 +4,10 @@ use super::Faults;
 use super::body::DraftFence;
 use super::front::{is_name, is_plain};
 use super::info::{Attr, Word};
-use crate::domain::risk::Level;
 use crate::runbook::expr::{Condition, Gives, Known};
 use crate::runbook::language::{self, Language, NameType, Targets, Types, http, promql, sql};
-use crate::runbook::model::{Attrs, Fence, NoData, On, OnDisconnect, OnFail, OnTimeout, ParamType, Place, Role};
+use crate::runbook::model::{Attrs, Fence, On, OnDisconnect, OnFail, ParamType, Place, Role};
+use crate::runbook::words::{LEVELS, NODATA, ON_DISCONNECT, ON_FAIL, ON_TIMEOUT};
 use crate::runbook::{nearest, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -65,15 +65,6 @@ const ATTRS: [AttrKind; 26] = [
     AttrKind { languages: &["bash"], flag: Flag::Either, ..attr("sudo", &Role::ALL) },
     AttrKind { languages: &["sql"], flag: Flag::Yes, ..attr("autocommit", CHANGES) },
 ];
-
-const ON_FAIL: [(&str, OnFail); 4] =
-    [("stop", OnFail::Stop), ("ask", OnFail::Ask), ("undo", OnFail::Undo), ("continue", OnFail::Continue)];
-const ON_TIMEOUT: [(&str, OnTimeout); 3] =
-    [("stop", OnTimeout::Stop), ("ask", OnTimeout::Ask), ("undo", OnTimeout::Undo)];
-const ON_DISCONNECT: [(&str, OnDisconnect); 3] =
-    [("finish", OnDisconnect::Finish), ("stop", OnDisconnect::Stop), ("expected", OnDisconnect::Expected)];
-const NODATA: [(&str, NoData); 2] = [("fail", NoData::Fail), ("wait", NoData::Wait)];
-const LEVELS: [(&str, Level); 3] = [("yes", Level::Yes), ("typed", Level::Typed), ("two", Level::Two)];
 
 /// Reads fences one after the other, and knows what those before brought.
 pub(super) struct Reader<'f, 's> {

@@ -22,6 +22,8 @@ pub(super) struct Front {
     pub(super) key: Option<String>,
     pub(super) environments: Vec<String>,
     pub(super) risk: Risk,
+    /// With the byte where it stands.
+    pub(super) affects: Option<(String, usize)>,
     pub(super) verb: Option<String>,
     /// Each with the byte where it stands.
     pub(super) lock: Vec<(Lock, usize)>,
@@ -37,7 +39,7 @@ pub(super) struct Front {
 }
 
 /// The keys of the front matter, in the order of documentation.
-pub(in crate::runbook) const KEYS: [&str; 18] = [
+pub(in crate::runbook) const KEYS: [&str; 19] = [
     "runbook",
     "id",
     "title",
@@ -49,6 +51,7 @@ pub(in crate::runbook) const KEYS: [&str; 18] = [
     "key",
     "environments",
     "risk",
+    "affects",
     "verb",
     "lock",
     "uses",
@@ -58,8 +61,21 @@ pub(in crate::runbook) const KEYS: [&str; 18] = [
     "duration",
 ];
 /// The keys of a parameter.
-pub(in crate::runbook) const PARAM_KEYS: [&str; 11] =
-    ["name", "type", "many", "default", "required", "min", "max", "pattern", "choices", "from", "empty"];
+pub(in crate::runbook) const PARAM_KEYS: [&str; 13] = [
+    "name",
+    "type",
+    "description",
+    "many",
+    "default",
+    "required",
+    "min",
+    "max",
+    "pattern",
+    "choices",
+    "from",
+    "prefer",
+    "empty",
+];
 /// The keys of `limits`.
 pub(in crate::runbook) const LIMIT_KEYS: [&str; 3] = ["rows", "hosts", "minutes"];
 /// The words of `uses`.
@@ -105,6 +121,7 @@ pub(super) fn read(yaml: &str, faults: &mut Faults<'_>) -> Option<Front> {
     let handbook = table.text("handbook", false, faults).map(|(text, _)| text);
     let pane = table.text("pane", false, faults).and_then(|(text, at)| pane(&text, at, faults));
     let risk = table.text("risk", true, faults).and_then(|(text, at)| risk(&text, at, faults));
+    let affects = table.text("affects", false, faults);
     let key = table.text("key", false, faults).map(|(text, _)| text);
     let verb = table.text("verb", false, faults).filter(|(verb, at)| word_or_fault(verb, *at, faults));
     let environments = environments(&mut table, faults);
@@ -126,6 +143,7 @@ pub(super) fn read(yaml: &str, faults: &mut Faults<'_>) -> Option<Front> {
         key,
         environments,
         risk: risk?,
+        affects,
         verb: verb.map(|(verb, _)| verb),
         lock,
         uses,
@@ -340,12 +358,28 @@ fn parameter(fields: Vec<Field>, at: usize, faults: &mut Faults<'_>) -> Option<P
     let many = table.flag("many", faults);
     let choices = table.texts("choices", "write `choices: [a, b]`", faults);
     let choices = choices.into_iter().map(|(text, _)| text).collect();
-    let from = table.text("from", false, faults).and_then(|(text, at)| from(&text, at, kind, faults));
+    let [from, prefer] = ["from", "prefer"]
+        .map(|key| table.text(key, false, faults).and_then(|(text, at)| role(key, &text, at, kind, faults)));
+    let description = table.text("description", false, faults).map(|(text, _)| text);
     let empty = table.text("empty", false, faults).map(|(text, _)| text);
     let default = table.take("default");
     let (kind, name) = (kind?, name?.0);
     let pattern = pattern.map(|(text, _)| text);
-    let mut param = Param { name, kind, many, default: None, required, min, max, pattern, choices, from, empty };
+    let mut param = Param {
+        name,
+        kind,
+        description,
+        many,
+        default: None,
+        required,
+        min,
+        max,
+        pattern,
+        choices,
+        from,
+        prefer,
+        empty,
+    };
     suits(&param, at, faults);
     if let Some((node, at)) = default {
         match params::check(&param, &node.as_json()) {
@@ -379,14 +413,14 @@ fn suits(param: &Param, at: usize, faults: &mut Faults<'_>) {
 }
 
 /// `role:game`.
-fn from(text: &str, at: usize, kind: Option<ParamType>, faults: &mut Faults<'_>) -> Option<String> {
+fn role(key: &str, text: &str, at: usize, kind: Option<ParamType>, faults: &mut Faults<'_>) -> Option<String> {
     if kind.is_some_and(|kind| kind != ParamType::Server) {
-        faults.at(at, "`from` is for servers alone", "remove it, or declare `type: server`");
+        faults.at(at, format!("`{key}` is for servers alone"), "remove it, or declare `type: server`");
         return None;
     }
     let role = text.strip_prefix("role:").filter(|role| is_name(role)).map(str::to_owned);
     if role.is_none() {
-        faults.at(at, format!("`{text}` names no set of servers"), "write it as in `from: role:game`");
+        faults.at(at, format!("`{text}` names no set of servers"), format!("write it as in `{key}: role:game`"));
     }
     role
 }

@@ -11,6 +11,7 @@ use crate::runbook::language::{self, NameType};
 use crate::runbook::model::{
     Call, Fence, Manual, Name, OnDisconnect, OnFail, OnTimeout, Over, ParamType, Role, Section, Step,
 };
+use crate::runbook::params;
 use std::collections::BTreeSet;
 
 /// Makes checked steps of the drafts; a fence or step with a problem is left out, because the file is refused anyway.
@@ -27,6 +28,7 @@ pub(super) fn steps(
     let types = language::declared(params.iter().map(|(param, _)| param), secrets.iter().map(|(name, _)| name));
     let sure = front.is_some_and(|front| front.params_whole);
     let mut reader = Reader { types, used: BTreeSet::new(), sure, rolls: false, unsure: false, faults };
+    reader.affects(front);
     reader.locks(front);
     let (mut steps, mut sections) = (Vec::new(), Vec::new());
     let mut drafts = draft.steps.into_iter();
@@ -150,6 +152,12 @@ fn undone(draft: &DraftStep, fences: &[Fence], faults: &mut Faults<'_>) {
 }
 
 impl Reader<'_, '_> {
+    /// Parameters in what is touched.
+    fn affects(&mut self, front: Option<&Front>) {
+        let Some((text, at)) = front.and_then(|front| front.affects.as_ref()) else { return };
+        params::names_in(text).for_each(|name| self.uses(name, *at));
+    }
+
     /// Parameters in what is held.
     fn locks(&mut self, front: Option<&Front>) {
         for (lock, at) in front.iter().flat_map(|front| &front.lock) {

@@ -90,6 +90,7 @@ fn read(source: &str, faults: &mut Faults<'_>) -> Option<Runbook> {
         key: front.key,
         environments: front.environments,
         risk: front.risk,
+        affects: front.affects.map(|(text, _)| text),
         verb: front.verb,
         lock: front.lock.into_iter().map(|(lock, _)| lock).collect(),
         uses: front.uses,

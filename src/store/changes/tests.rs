@@ -56,15 +56,24 @@ fn a_container_has_one_line_however_much_happened_to_it() {
     events.push(event(5002, "destroy", "api", &[("image", "api:1")]));
     events.push(event(5003, "create", "api", &[("image", "api:2")]));
     events.push(event(5004, "start", "api", &[("image", "api:2")]));
+    for (second, action, image) in
+        [(5010, "create", "game:2"), (5020, "die", "game:2"), (5021, "destroy", "game:2"), (5022, "create", "game:1")]
+    {
+        events.push(event(second, action, "game", &[("image", image)]));
+    }
+    events.push(event(5009, "die", "game", &[("image", "game:1")]));
+    events.sort_by_key(|event| event.at);
     events.push(event(100, "oom", "old", &[]));
     events.push(event(5005, "exec_start", "quiet", &[]));
     events.push(event(5006, "oom", "gone", &[]));
     events.push(event(5007, "destroy", "gone", &[]));
-    let containers = vec![running("crashy", "bb"), running("api", "api:2"), running("old", "bb")];
+    let containers =
+        vec![running("crashy", "bb"), running("api", "api:2"), running("old", "bb"), running("game", "game:1")];
     tell(&mut store, "docker", 5050, Ok(Snapshot::Containers(Engine { containers, events, ..Engine::default() })));
     let line = |name: &str, what: &str, severity| (name.to_owned(), what.to_owned(), severity);
     let expected = vec![
         line("crashy", "ended 40 times with exit code 3, started 40 times", Severity::Warning),
+        line("game", "re-created with game:1, was game:2, ended 2 times", Severity::Warning),
         line("gone", "out of memory, removed", Severity::Critical),
         line("api", "re-created with api:2, was api:1, ended with exit code 143", Severity::Warning),
     ];

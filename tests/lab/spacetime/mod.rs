@@ -81,7 +81,7 @@ const PROGRAMS: [(&str, &str); 3] = [
 /// The migrations of the version in use at the start, all of them applied, and of those after it.
 const MIGRATIONS: [&str; 2] = [
     "players.0001_initial,players.0041_merge_accounts,players.0042_sessions",
-    "players.0001_initial,players.0041_merge_accounts,players.0042_sessions,players.0043_emotes",
+    "players.0001_initial,players.0041_merge_accounts,players.0042_sessions,players.0043_emotes,guild_2.0001_tags:players.0043_emotes",
 ];
 
 /// The one alert of the lab that the shipped rules leave to whoever scrapes cAdvisor.

@@ -256,7 +256,7 @@ impl<'a> Following<'a> {
             if request.args.contains_key(&param.name) {
                 continue;
             }
-            let given = person.ask(&format!("{} of {} ({}):", param.name, runbook.id, params::kind(param))).await;
+            let given = person.ask(&format!("{} of {} ({}):", param.name, runbook.id, params::asked(param))).await;
             // Ctrl-C, or Enter alone: what must be given was not.
             if given.is_empty() {
                 return Err(format!("{} was not given", param.name));

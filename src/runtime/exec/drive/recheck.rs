@@ -6,13 +6,17 @@ use super::super::scene::step_of;
 use super::super::when::{self, Decided};
 use super::Run;
 use crate::domain::record::RecordKind;
-use crate::domain::text::clean;
+use crate::domain::text::{self, clean};
+use crate::event::RunEvent;
 use crate::runbook::Recheck;
 use crate::runbook::machine::Rechecked;
 use crate::runbook::model::{OnFail, Role};
 use crate::runbook::plan::{Finding, Rows};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// Lines that are told of each end of what a look has found.
+const SEEN: usize = 20;
 
 impl Run {
     /// Decides by the conditions of a step which of its fences are left out; `Some` when it does not begin.
@@ -46,11 +50,15 @@ impl Run {
             let tells = fence.attrs.on_fail == Some(OnFail::Continue) && !checked.warns;
             told.extend(tells.then(|| checked.finding.text.clone()));
             warnings.extend(checked.warns.then(|| checked.finding.text.clone()));
-            said.push(checked.said);
+            // Of a script all that it printed; of anything else what its page makes of the answer.
+            let shows = checked.said.is_empty() && fence.attrs.show.is_some();
+            said.push(if shows { checked.finding.text.clone() } else { checked.said });
             checks.push(checked.finding);
         }
         // Of a step that changes something its own output is kept, and nothing else.
+        said.retain(|text| !text.is_empty());
         self.step.keep_text(&said.join("\n"));
+        self.tell_seen(step).await;
         self.step.warned = warnings;
         self.step.told = told.join("; ");
         let fresh = match self.fences(step, Role::Plan).next() {
@@ -67,6 +75,16 @@ impl Run {
             (None, None) => self.judge(step, &checks, fresh.as_ref()).await,
         };
         self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
+    }
+
+    /// What a step that looks alone has found, for who is asked about it next without the page on the screen.
+    async fn tell_seen(&self, step: usize) {
+        if self.planned(step).changes() || self.step.output.is_empty() {
+            return;
+        }
+        let lines = text::ends(&self.step.output, SEEN, "the journal has them");
+        let step = self.planned(step).id.clone();
+        self.exec.tell(RunEvent::Output { run: self.id, step, lines, lost: 0 }).await;
     }
 
     /// As long as nothing was sent the plan can be made anew, shown and asked. Later it would begin once more with what is done.
