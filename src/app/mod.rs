@@ -39,7 +39,7 @@ mod second;
 mod silence_preview;
 mod toast;
 mod trail;
-mod typing;
+pub mod typing;
 mod update;
 mod views;
 mod way;

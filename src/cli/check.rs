@@ -137,7 +137,7 @@ impl Findings {
     }
 
     fn runbooks(&mut self, config: &Config) {
-        let library = config::library(&config.runbooks);
+        let library = config::library(&config.runbooks).without(config.not_here.clone());
         for mistake in library.mistakes() {
             self.error("runbooks", &mistake.to_string(), "");
         }

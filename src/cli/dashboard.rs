@@ -56,7 +56,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile, seat: Seat) -> c
     let journal = Opening::start(move || journal(configured, environment, redactor));
     let presenting = setup::presenting(&config, opened.connections.redactor().clone());
     let record = into.begin(&config, &opened)?;
-    let library = config::library(&config.runbooks);
+    let library = config::library(&config.runbooks).without(config.not_here.clone());
     let mut setup = setup::screen(&config, look, opened.feeds, global.read_only, library);
     with_views(&mut setup, global)?;
     setup.redactor = opened.connections.redactor().clone();

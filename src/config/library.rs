@@ -27,7 +27,7 @@ pub fn library_after(folders: &[PathBuf], before: &Library) -> Library {
     // What nobody has asked for yet is read now: later is not before.
     let _ = before.mistakes();
     let found = read_all(folders);
-    Library::builtin_with(|shelved| shelved.add(found, Some(before)))
+    Library::builtin_with(|shelved| shelved.add(found, Some(before))).without(before.not_here().clone())
 }
 
 fn read_all(folders: &[PathBuf]) -> Vec<Result<Runbook, Box<Mistake>>> {

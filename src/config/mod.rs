@@ -73,6 +73,8 @@ pub struct Config {
     pub runbooks: Vec<PathBuf>,
     /// Where they may go beside what they name.
     pub reach: Reach,
+    /// Those that are not for this place, by id, and why.
+    pub not_here: BTreeMap<String, String>,
     /// The mouse is listened to from the start.
     pub mouse: bool,
     /// The screen begins as it was left.

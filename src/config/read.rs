@@ -138,7 +138,12 @@ impl Reader<'_> {
             journal: JournalChoice { path: journal.path.map(|path| resolve(&home, &path)), postgres: journal.postgres },
             incident,
             runbooks: runbooks.paths.iter().map(|path| resolve(&home, path)).collect(),
-            reach: Reach { local: runbooks.local, only_configured: runbooks.only_configured },
+            reach: Reach {
+                local: runbooks.local,
+                only_configured: runbooks.only_configured,
+                ssh_config: runbooks.ssh_config.map(|path| resolve(&home, &path)),
+            },
+            not_here: runbooks.not_here,
             mouse: screen.mouse,
             remember: screen.remember,
             views,
@@ -404,6 +409,10 @@ pub(super) struct RunbooksTable {
     local: Option<String>,
     /// No host is reached that only a parameter names, and this machine runs nothing: runbooks reach what stands in this config.
     only_configured: bool,
+    /// The file of `ssh` by which a host is reached that only a parameter names; with `only_configured`, if it has a `Host` of that name.
+    ssh_config: Option<String>,
+    /// Runbooks that are not for this place, by id, with the reason: they can be read, and not be run.
+    not_here: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -60,6 +60,18 @@ pub struct Reach {
     pub local: Option<String>,
     /// No host is reached that only a parameter names, and this machine runs nothing.
     pub only_configured: bool,
+    /// The file of `ssh` for hosts that only a parameter names. Those that it names are reached in any case.
+    pub ssh_config: Option<PathBuf>,
+}
+
+impl Reach {
+    /// The file of `ssh` has a `Host` of that very name: patterns stand for whatever somebody types.
+    fn names(&self, address: &str) -> bool {
+        let text = self.ssh_config.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let hosts = words.filter(|words| words.first().is_some_and(|word| word.eq_ignore_ascii_case("host")));
+        hosts.flat_map(|words| words.into_iter().skip(1)).any(|host| host == address)
+    }
 }
 
 impl Connections {
@@ -200,11 +212,14 @@ impl Connections {
     /// # Errors
     /// When the address is none.
     pub fn ssh_to(&self, address: &str) -> Result<Arc<Ssh>, SourceError> {
-        self.not_only_configured(&format!("{address} is given as an address, and not by a name of the config"))?;
+        if !self.reach.names(address) {
+            self.not_only_configured(&format!("{address} is given as an address, and not by a name of the config"))?;
+        }
         let key = ssh::Address::parse(address)?;
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         let home = &self.ssh_home;
-        let ssh = strangers.entry(key.clone()).or_insert_with(|| Arc::new(Ssh::new(key, None, Arc::clone(home))));
+        let config = self.reach.ssh_config.clone();
+        let ssh = strangers.entry(key.clone()).or_insert_with(|| Arc::new(Ssh::new(key, config, Arc::clone(home))));
         Ok(Arc::clone(ssh))
     }
 
@@ -293,13 +308,19 @@ mod tests {
     async fn runbooks_reach_this_machine_and_strangers_only_where_the_config_lets_them() {
         let mut connections = Connections::default();
         assert!(matches!(connections.here(), Ok(Shell::Here)) && connections.ssh_to("10.0.0.9").is_ok());
-        connections.reach(Reach { local: None, only_configured: true });
+        connections.reach(Reach { only_configured: true, ..Reach::default() });
         let refused = [connections.here().err().unwrap(), connections.ssh_to("10.0.0.9").err().unwrap()];
         assert_eq!(refused[0].what, "this step would run on this machine: nothing is run there");
         assert!(refused[1].what.starts_with("10.0.0.9 is given as an address"), "{refused:?}");
         assert!(refused.iter().all(|error| error.hint.contains("only_configured")), "{refused:?}");
+        // What a file of ssh's names is known, too.
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ssh_config");
+        std::fs::write(&file, "Host a 10.0.0.9\n  User x\nHost *\n  Port 1\n").unwrap();
+        connections.reach(Reach { only_configured: true, ssh_config: Some(file), ..Reach::default() });
+        assert_eq!(["10.0.0.9", "10.0.0.8", "*"].map(|host| connections.ssh_to(host).is_ok()), [true, false, false]);
         // A host that stands for this machine is one of the config's.
-        connections.reach(Reach { local: Some("bastion".to_owned()), only_configured: false });
+        connections.reach(Reach { local: Some("bastion".to_owned()), ..Reach::default() });
         assert_eq!(connections.here().err().unwrap().what, "there is no [ssh.bastion] in the config");
     }
 

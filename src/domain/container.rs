@@ -126,6 +126,9 @@ pub struct Probe {
     pub at: Option<Timestamp>,
     /// Failures in a row.
     pub failing: u64,
+    /// When the first of those began. The engine keeps a few runs alone: of more it is reckoned from how far apart those are.
+    #[serde(default)]
+    pub failing_since: Option<Timestamp>,
 }
 
 /// One container. A figure that is not known (yet) is `None`, never zero.
@@ -242,6 +245,13 @@ impl EngineEvent {
 }
 
 impl Container {
+    /// Since when it is as it is: the first of its health checks that failed, or else its last start or end.
+    pub fn since(&self) -> Option<Timestamp> {
+        let failing =
+            self.probe.as_ref().filter(|_| self.health == Health::Unhealthy).and_then(|probe| probe.failing_since);
+        failing.or_else(|| self.started_at.max(self.finished_at))
+    }
+
     /// How bad its state is. Unhealthy, dead, restarting and OOM-killed are critical; a non-zero exit is a warning
     /// (one-off jobs fail too), and so is one that runs but was started again lately, or that was killed though it is meant to run; a clean exit is nothing.
     pub fn judge(&self, limits: &Limits) -> Severity {

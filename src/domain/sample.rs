@@ -97,3 +97,10 @@ pub struct Sample {
     /// The answer.
     pub outcome: Result<Arc<Snapshot>, SourceError>,
 }
+
+impl Sample {
+    /// When it was asked for; monotonic.
+    pub const fn asked(&self) -> Duration {
+        self.at.mono.saturating_sub(self.took)
+    }
+}

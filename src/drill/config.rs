@@ -45,6 +45,12 @@ const TOLD: [(&str, &str); 5] = [
 /// Names under which runbooks know a secret. One token is all of them.
 const SECRETS: [&str; 5] = ["admin_token", "status_token", "slack_token", "pagerduty_key", "pagerduty_token"];
 
+/// Runbooks that have nothing to work with there, and why.
+const NOT_HERE: [(&str, &str); 2] = [
+    ("db-add-replica", "a drill has no machine with PostgreSQL and no data: its databases are two, and stay two"),
+    ("dr-failover", "a drill has one region, and no name service"),
+];
+
 /// Game servers of a large production that are asked over SSH.
 const GAMES_BY_SSH: usize = 8;
 
@@ -85,14 +91,19 @@ unit = "ratio"
 
 /// It; looked at so often.
 pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String {
-    let servers = &stage.world.servers;
+    let servers: Vec<&Server> = stage.world.servers.iter().filter(|server| !server.gone).collect();
     // Many machines are not asked one by one.
     let large = stage.world.is_large();
     let journal = quoted(&folder.join(JOURNAL).to_string_lossy());
     let mut text = format!(
-        "environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n[runbooks]\nlocal = \"{}\"\nonly_configured = true\n\n",
-        servers.iter().find(|one| one.role == Role::Balancer).map_or("", |one| one.name.as_str())
+        "environment = \"drill\"\nguarded = false\n\n[journal]\npath = {journal}\n\n[runbooks]\nlocal = \"{}\"\nonly_configured = true\nssh_config = {}\n",
+        servers.iter().find(|one| one.role == Role::Balancer).map_or("", |one| one.name.as_str()),
+        quoted(&places.ssh.to_string_lossy())
     );
+    for (id, why) in NOT_HERE {
+        let _ = writeln!(text, "not_here.{id} = {}", quoted(why));
+    }
+    text.push('\n');
     // What is due in an incident is due by the production's time, as the score counts it.
     let _ = write!(text, "[incident]\nspeed = {:?}\n\n", stage.clock.speed);
     let _ = write!(
@@ -112,15 +123,16 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String
         let (read, act) = (dsn("quarterdeck"), dsn("quarterdeck_ops"));
         let _ = write!(text, "[postgres.{name}]\n{read}\nact_as = {{ {act} }}\ninterval = \"{each}\"\n\n");
     }
-    for (name, of, socket) in &places.engines {
+    let there = |of: &Range<usize>| !stage.world.servers[of.start].gone;
+    for (name, of, socket) in places.engines.iter().filter(|(_, of, _)| there(of)) {
         let socket = quoted(&format!("unix://{}", socket.display()));
         let _ = write!(text, "[docker.{name}]\nhost = {socket}\ninterval = \"{each}\"\n");
-        let server = if of.len() == 1 { &servers[of.start].name } else { name };
+        let server = if of.len() == 1 { &stage.world.servers[of.start].name } else { name };
         let _ = write!(text, "server = \"{server}\"\n\n");
     }
     services(places, folder, &mut text);
     let config = quoted(&places.ssh.to_string_lossy());
-    for one in by_ssh(servers, large) {
+    for one in by_ssh(&servers, large) {
         let _ = write!(text, "[ssh.{0}]\nhost = \"{0}\"\nconfig = {config}\ninterval = \"5s\"\n\n", one.name);
     }
     for one in servers {
@@ -130,7 +142,7 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String
 }
 
 /// Those that the dashboard is to ask over SSH, and runbooks to run on. Each costs a process of `ssh`: of many machines a few stand for all.
-fn by_ssh(servers: &[Server], large: bool) -> impl Iterator<Item = &Server> {
+fn by_ssh<'a>(servers: &[&'a Server], large: bool) -> impl Iterator<Item = &'a Server> {
     let games = if large { GAMES_BY_SSH } else { usize::MAX };
     let (played, others): (Vec<&Server>, Vec<&Server>) = servers.iter().partition(|one| one.role == Role::Game);
     others.into_iter().chain(played.into_iter().take(games))
@@ -155,6 +167,9 @@ fn server(one: &Server, places: &Places, (large, each): (bool, &str), text: &mut
     let at = format!("{}/{name}", places.hosts);
     if !large {
         let _ = writeln!(text, "docker = \"{name}\"");
+        if *role == Role::Balancer {
+            let _ = writeln!(text, "endpoints = {{ site = \"{at}\" }}");
+        }
         if role.is_asked() {
             let players = if *role == Role::Game { "players = \"/player_count\", " } else { "" };
             let columns = format!("columns = {{ {players}version = \"/version\" }}");

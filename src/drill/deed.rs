@@ -1,11 +1,16 @@
 //! What somebody does to the production, by name: a scenario says with it what mends and what harms, and the transcript what was done.
 
+use super::scenario::values::{Refuse, Text};
 use super::world::{Colour, Order, Role, World};
 use crate::domain::nearest;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use std::fmt;
+use std::ops::Range;
+use toml::Spanned;
 
 /// What can be done, and what to.
-const VERBS: [(&str, On); 30] = [
+const VERBS: [(&str, On); 31] = [
     ("start", On::Container),
     ("stop", On::Container),
     ("restart", On::Container),
@@ -28,6 +33,7 @@ const VERBS: [(&str, On); 30] = [
     ("replay", On::Server),
     ("resize", On::Server),
     ("destroy", On::Server),
+    ("rent", On::Server),
     ("approve", On::Build),
     ("promote", On::Server),
     ("restore", On::Server),
@@ -146,6 +152,7 @@ impl Deed {
             "power-on" => format!("switched {on} on"),
             "resize" => format!("gave {on} another type of machine"),
             "destroy" => format!("had {on} destroyed"),
+            "rent" => format!("had {on} made"),
             "approve" => format!("approved the deployment of {on}"),
             "stall" => format!("held the replay on {on}"),
             "replay" => format!("let {on} replay"),
@@ -163,31 +170,54 @@ impl Deed {
 }
 
 /// A way that mends, or one that harms: in words, and as far as it can be told from what is done.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(try_from = "toml::Table")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
     /// One sentence for the end of the drill.
     pub say: String,
-    /// Verbs, each with a pattern of what it is done to, in which `*` stands for anything. Any of them is this way.
-    done: Vec<(&'static str, String)>,
+    /// Any of them is this way.
+    done: Vec<Done>,
 }
 
-/// `say`, and verbs. By hand: serde's `flatten` would not say which key it does not know.
-impl TryFrom<toml::Table> for Way {
-    type Error = String;
+/// A change that is a way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Done {
+    verb: &'static str,
+    /// What it is done to; `*` stands for anything.
+    on: String,
+    /// Where the file says so: bytes.
+    place: Range<usize>,
+}
 
-    fn try_from(mut table: toml::Table) -> Result<Self, String> {
-        let text = |value: &toml::Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let say = table.remove("say").and_then(|say| text(&say));
-        let say = say.ok_or("a way that mends or harms needs `say`: one sentence for the end of the drill")?;
-        let mut done = Vec::new();
-        for (verb, on) in &table {
-            let known = VERBS.iter().find(|(known, _)| known == verb).ok_or_else(|| unknown(verb))?;
-            let on =
-                text(on).ok_or_else(|| format!("{verb} needs what it is done to, as text; * stands for anything"))?;
-            done.push((known.0, on));
+/// `say`, and verbs. By hand: serde's `flatten` would not say which key it does not know, nor where.
+impl<'de> Deserialize<'de> for Way {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Keys)
+    }
+}
+
+struct Keys;
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Way;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of `say` and of changes")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Way, A::Error> {
+        let (mut say, mut done) = (None, Vec::new());
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            let (place, key) = (key.span(), key.into_inner());
+            let verb = VERBS.iter().find(|(known, _)| *known == key);
+            match (key.as_str(), verb) {
+                ("say", _) => say = Some(map.next_value::<Text>()?.0),
+                (_, Some((verb, _))) => done.push(Done { verb, on: map.next_value::<Text>()?.0, place }),
+                (_, None) => map.next_value_seed(Refuse::because(unknown(&key)))?,
+            }
         }
-        Ok(Self { say, done })
+        let missing =
+            || A::Error::custom("a way that mends or harms needs `say`: one sentence for the end of the drill");
+        Ok(Way { say: say.ok_or_else(missing)?, done })
     }
 }
 
@@ -205,15 +235,15 @@ fn unknown(verb: &str) -> String {
 impl Way {
     /// Whether that is it.
     pub fn is(&self, deed: &Deed) -> bool {
-        self.done.iter().any(|(verb, on)| *verb == deed.verb && matches(on, &deed.on))
+        self.done.iter().any(|done| done.verb == deed.verb && matches(&done.on, &deed.on))
     }
 
     /// Whether what it is done to is there in that world; sessions may be of those programs too, which come later.
     ///
     /// # Errors
-    /// What is not, by name.
-    pub fn fits(&self, world: &World, programs: &[&str]) -> Result<(), String> {
-        for (verb, on) in &self.done {
+    /// What is not, by name, and where the file says so.
+    pub fn fits(&self, world: &World, programs: &[&str]) -> Result<(), (Range<usize>, String)> {
+        for Done { verb, on, place } in &self.done {
             let kind = VERBS.iter().find(|(known, _)| known == verb).map_or(On::Server, |(_, on)| *on);
             let is_there = match kind {
                 On::Container => (0..world.containers.len()).any(|at| matches(on, &world.title(at))),
@@ -232,7 +262,7 @@ impl Way {
                 }
             };
             if !is_there {
-                return Err(format!("{verb} = {on:?}: nothing here is called so; {}", example(kind)));
+                return Err((place.clone(), format!("{verb} = {on:?}: nothing here is called so; {}", example(kind))));
             }
         }
         Ok(())
@@ -306,7 +336,8 @@ mod tests {
         assert!(way("restart = 'x'").unwrap_err().contains("needs `say`"));
         assert!(way("say = 'x'\nrestrt = 'x'").unwrap_err().contains("did you mean \"restart\"?"));
         assert!(way("say = 'x'\nexplode = 'x'").unwrap_err().contains("write one of start, stop"));
-        assert!(way("say = 'x'\nrestart = 2").unwrap_err().contains("restart needs what it is done to"));
+        assert!(way("say = 'x'\nrestart = 2").unwrap_err().contains("line 2"));
+        assert!(way("say = 'x'\nrestart = ''").unwrap_err().contains("it is empty"));
         for (wrong, why) in [
             ("restart = 'game-9/godot-server'", "write SERVER/NAME"),
             ("drain = 'game-9'", "write a machine"),
@@ -315,7 +346,7 @@ mod tests {
             ("end-session = 'reprot'", "a program's name"),
         ] {
             let told = way(&format!("say = 'x'\n{wrong}")).unwrap().fits(&world, &["report"]).unwrap_err();
-            assert!(told.contains(why), "{told}");
+            assert!(told.0.start == 10 && told.1.contains(why), "{told:?}");
         }
         way("say = 'x'\nend-session = 'report'\nrestart = '*/redis'").unwrap().fits(&world, &["report"]).unwrap();
         // In words alone: nothing tells that it was done.

@@ -95,22 +95,31 @@ impl Guide {
         Self { brief: brief.to_owned(), hints, at: 0 }
     }
 
-    /// What stands beside the panes at that second of the world; empty: nothing.
-    pub fn line(&mut self, second: i64, kept: &Kept, screen: &str) -> String {
+    /// What stands beside the panes at that second of the world; empty: nothing. `shows` is where it can be seen that something is wrong.
+    pub fn line(&mut self, second: i64, kept: &Kept, shows: Option<&str>, screen: &str) -> String {
         // The last one that is done counts: who is ahead is not called back.
         let mut done = self.hints.iter().enumerate().skip(self.at).filter(|(_, hint)| hint.is_done(kept, screen));
         self.at = done.next_back().map_or(self.at, |(at, _)| at + 1);
         let count = self.hints.len();
-        match self.hints.get(self.at) {
-            Some(hint) if self.at == 0 => format!("{} {}", self.brief, hint.say),
-            Some(hint) => format!("{}/{count} {}", self.at + 1, hint.say),
-            None if count == 0 && second < BRIEFED => self.brief.clone(),
-            None => String::new(),
+        let unheard = kept.began.is_some() && kept.alerted.is_none();
+        match (self.hints.get(self.at), shows.filter(|_| unheard)) {
+            (Some(Hint { once: Some(Once::Alerted), .. }), Some(shows)) => {
+                format!("{}/{count} Something is wrong, and no alert fires yet: {shows}.", self.at + 1)
+            }
+            (Some(hint), _) if self.at == 0 => format!("{} {}", self.brief, hint.say),
+            (Some(hint), _) => format!("{}/{count} {}", self.at + 1, hint.say),
+            (None, _) if count == 0 && second < BRIEFED => self.brief.clone(),
+            (None, _) => String::new(),
         }
     }
 }
 
 impl Hint {
+    /// Whether anything can end it.
+    pub const fn has_end(&self) -> bool {
+        self.shows.is_some() || self.once.is_some()
+    }
+
     fn is_done(&self, kept: &Kept, screen: &str) -> bool {
         let happened = self.once.is_some_and(|once| match once {
             Once::Alerted => kept.alerted.is_some(),
@@ -135,9 +144,9 @@ mod tests {
     fn the_brief_stands_there_for_two_minutes_and_in_an_exam_its_first_sentence() {
         let mut usual = Guide::new(How::Briefed, "One. Two.", &[]);
         let kept = Kept::default();
-        assert_eq!([0, 119, 120].map(|at| usual.line(at, &kept, "")), ["One. Two.", "One. Two.", ""]);
+        assert_eq!([0, 119, 120].map(|at| usual.line(at, &kept, None, "")), ["One. Two.", "One. Two.", ""]);
         let mut exam = Guide::new(How::Exam, "One. Two.", &hints("[[guide]]\nsay = 'x'"));
-        assert_eq!([0, 120].map(|at| exam.line(at, &kept, "")), ["One.", ""]);
+        assert_eq!([0, 120].map(|at| exam.line(at, &kept, None, "")), ["One.", ""]);
     }
 
     #[test]
@@ -147,15 +156,18 @@ mod tests {
         );
         let mut guide = Guide::new(How::Guided, "Known.", &own);
         let mut kept = Kept::default();
-        assert_eq!(guide.line(0, &kept, ""), "Known. a");
+        assert_eq!(guide.line(0, &kept, Some("2 has it"), ""), "Known. a");
+        kept.began = Some(20);
+        let told = guide.line(20, &kept, Some("2 has it"), "");
+        assert_eq!(told, "1/3 Something is wrong, and no alert fires yet: 2 has it.");
         kept.alerted = Some((60, "x".into()));
-        assert_eq!(guide.line(60, &kept, ""), "2/3 b");
-        assert_eq!(guide.line(61, &kept, "page 7"), "3/3 c");
-        assert_eq!(guide.line(62, &kept, ""), "3/3 c");
+        assert_eq!(guide.line(60, &kept, None, ""), "2/3 b");
+        assert_eq!(guide.line(61, &kept, None, "page 7"), "3/3 c");
+        assert_eq!(guide.line(62, &kept, None, ""), "3/3 c");
         kept.mended = Some(80);
-        assert_eq!(guide.line(110, &kept, ""), "");
+        assert_eq!(guide.line(110, &kept, None, ""), "");
         // Mended before anything was looked at.
-        assert_eq!(Guide::new(How::Guided, "Known.", &own).line(110, &kept, ""), "");
+        assert_eq!(Guide::new(How::Guided, "Known.", &own).line(110, &kept, None, ""), "");
     }
 
     #[test]
@@ -164,10 +176,7 @@ mod tests {
             let scenario = Scenario::built_in(id).unwrap();
             let guide = Guide::new(How::Guided, &scenario.brief, &scenario.guide);
             assert!(!guide.hints.is_empty(), "{id}");
-            assert!(
-                guide.hints.iter().all(|hint| hint.shows.is_some() || hint.once.is_some()),
-                "{id}: a step has no end"
-            );
+            assert!(guide.hints.iter().all(Hint::has_end), "{id}: a step has no end");
         }
         let wrong = Scenario::read("title = 'a'\nbrief = 'b'\n[[guide]]\nsay = 'x'\nshows = '('").unwrap_err();
         assert!(wrong.contains("regex"), "{wrong}");

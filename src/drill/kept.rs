@@ -126,8 +126,9 @@ pub fn is_well(world: &World) -> bool {
         let crowded = !infected && server.role == Role::Game && server.failing > 0.05;
         let disk = server.disk_used / server.disk < 0.9 && server.disk_growth < 1e6;
         let serves = server.up && world.serves(at) && !crowded && disk;
-        // Whom somebody has destroyed nobody misses.
-        serves && server.infected.is_none() || replaced(at) || server.isolated && infected || server.gone
+        // Whom somebody has destroyed nobody misses, nor whom no load balancer has had yet.
+        let missed = !(server.gone || server.fresh);
+        serves && server.infected.is_none() || replaced(at) || server.isolated && infected || !missed
     };
     let primary = &world.databases[world.primary];
     let plays = |(at, server): (usize, &Server)| server.role == Role::Game && world.serves(at);

@@ -223,7 +223,8 @@ impl Production {
 
     /// The keys that machines are logged in to with, and the config of `ssh` that says so.
     fn logins(&self, listener: &TcpListener) -> io::Result<(Arc<ssh::keys::Keys>, PathBuf)> {
-        let names: Vec<String> = self.stage.lock().world.servers.iter().map(|server| server.name.clone()).collect();
+        let named = |server: &world::Server| (server.name.clone(), server.address.clone());
+        let names: Vec<(String, String)> = self.stage.lock().world.servers.iter().map(named).collect();
         let (keys, config) = ssh::keys::Keys::make(&self.folder, &names, listener.local_addr()?.port())?;
         Ok((Arc::new(keys), config))
     }

@@ -1,12 +1,16 @@
 //! Scenarios: what goes wrong, when, and what mends it, as TOML.
 
-use super::clock::STORY;
+mod event;
+pub(super) mod values;
+
 use super::deed::Way;
 use super::guide::Hint;
-use super::world::order::HOLDER;
-use super::world::{Flaw, Order, World, container::MIB};
+use super::world::{Order, World};
 use crate::domain::incident::Priority;
+use event::{Event, What};
 use serde::Deserialize;
+use std::ops::Range;
+use values::text;
 
 /// Those that are built in, by their id.
 const BUILT_IN: [(&str, &str); 16] = [
@@ -33,10 +37,12 @@ const BUILT_IN: [(&str, &str); 16] = [
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// One line: what the list shows.
+    #[serde(deserialize_with = "text")]
     pub title: String,
     /// How grave it is: P0 to P3. Absent: there is nothing wrong.
     pub severity: Option<Priority>,
     /// What is known at the start, to who plays it.
+    #[serde(deserialize_with = "text")]
     pub brief: String,
     /// What is wrong; told at the end.
     #[serde(default)]
@@ -59,126 +65,13 @@ pub struct Scenario {
     /// What happens, and when.
     #[serde(default, rename = "event")]
     pub events: Vec<Event>,
+    /// What it was read from: mistakes are told by its lines.
+    #[serde(skip)]
+    page: String,
 }
 
 const fn yes() -> bool {
     true
-}
-
-/// Something that happens.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(try_from = "toml::Table")]
-pub struct Event {
-    /// Seconds of the world after its beginning; less than 0: before it, so that the dashboard opens in the middle of it.
-    pub at: i64,
-    /// What.
-    pub what: What,
-}
-
-/// `at` and one more key. By hand: serde's `flatten` would not say which key it does not know.
-impl TryFrom<toml::Table> for Event {
-    type Error = String;
-
-    fn try_from(mut table: toml::Table) -> Result<Self, String> {
-        let at = table.remove("at").and_then(|at| at.as_integer()).filter(|at| *at >= -STORY);
-        let at = at.ok_or_else(|| {
-            format!(
-                "an event needs `at`: whole seconds after the beginning, or less than 0 for before it, down to -{STORY}"
-            )
-        })?;
-        let changes: Vec<&str> = table.keys().map(String::as_str).collect();
-        match changes.as_slice() {
-            [] => return Err(format!("the event at {at} needs what happens: {CHANGES}")),
-            [_] => {}
-            [first, others @ ..] => {
-                return Err(format!(
-                    "the event at {at} has {first} and {}: one change each, in an [[event]] of its own",
-                    others.join(" and ")
-                ));
-            }
-        }
-        let what = What::deserialize(toml::Value::Table(table)).map_err(|why| why.to_string())?;
-        Ok(Self { at, what })
-    }
-}
-
-/// What may happen, as a message lists it.
-const CHANGES: &str = "kill, hang, lie, deploy, attract, fill, power-off, damage, encrypt, forget, stall or lock";
-
-/// What happens: one key names it.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum What {
-    /// A container ends with SIGKILL and is not started again: `game-2/godot-server`.
-    Kill(String),
-    /// A container runs on and answers nobody.
-    Hang(String),
-    /// Likewise, and its health check and its pages say that it is well.
-    Lie(String),
-    /// A build is brought out.
-    Deploy(Deploy),
-    /// So many times as many players as elsewhere want to be on a machine.
-    Attract {
-        /// Its name.
-        server: String,
-        /// 1 is as ever.
-        times: f64,
-    },
-    /// A machine's disk grows.
-    Fill {
-        /// Its name.
-        server: String,
-        /// Mebibytes a second.
-        mib: f64,
-        /// Such a share of it is in use already, 0 to 1; absent: as much as is.
-        used: Option<f64>,
-    },
-    /// A machine loses its power.
-    PowerOff(String),
-    /// A program opens sessions in the database, one a second, and forgets them.
-    Forget {
-        /// Its `application_name`.
-        app: String,
-        /// How many.
-        sessions: usize,
-    },
-    /// The standby stops to replay.
-    Stall(bool),
-    /// Pages of a table are not what was written there, on the primary and its standby.
-    Damage(String),
-    /// The files of a machine are encrypted, and each so many seconds those of another that can be reached.
-    Encrypt {
-        /// Its name.
-        server: String,
-        /// Seconds.
-        every: u32,
-    },
-    /// Somebody keeps a lock, and so many sessions a second begin to wait for it.
-    Lock(usize),
-}
-
-/// A build, and what it does wrong.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct Deploy {
-    /// `godot-server` or `godot-api`.
-    pub service: String,
-    /// `v2.5.1`.
-    pub version: String,
-    /// On this machine alone.
-    pub server: Option<String>,
-    /// Mebibytes a second that it does not give back.
-    pub leak_mib: f64,
-    /// Share of requests that it answers with 500.
-    pub errors: f64,
-    /// How many times as long an answer takes.
-    pub slow: f64,
-    /// Database sessions a second that it leaves open in a transaction.
-    pub sessions: f64,
-    /// It ends a few seconds after its start.
-    pub crash: bool,
-    /// It has no limit, and takes memory until such a share of its machine's is in use.
-    pub hoard: f64,
 }
 
 impl Scenario {
@@ -187,7 +80,8 @@ impl Scenario {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn read(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|why| why.to_string())
+        let read = toml::from_str::<Self>(text).map_err(|why| why.to_string())?;
+        Ok(Self { page: text.to_owned(), ..read })
     }
 
     /// The ids of those that are built in.
@@ -204,14 +98,37 @@ impl Scenario {
         found.ok_or_else(|| format!("there is no scenario {id:?}")).and_then(|(_, text)| Self::read(text))
     }
 
-    /// Whether all that it names is there in that world.
+    /// Whether something happens in it, where something is said to be wrong, and all that it names is there in that world.
     ///
     /// # Errors
-    /// What is not, by name.
+    /// What is not, by name, and the line that says so.
     pub fn fits(&self, world: &World) -> Result<(), String> {
-        self.events.iter().try_for_each(|event| event.what.order(world).map(drop))?;
+        let is_quiet =
+            self.severity.is_none() && self.wrong.is_empty() && self.mends.is_empty() && self.harms.is_empty();
+        if self.events.is_empty() && !is_quiet {
+            return Err(
+                "nothing happens in it: write an [[event]], or leave out what goes wrong (severity, wrong, mend, harm)"
+                    .to_owned(),
+            );
+        }
+        if let Some(hint) = self.guide.iter().find(|hint| !hint.has_end()) {
+            return Err(format!(
+                "[[guide]] {:?}: a step needs an end: write `shows` (a regular expression), or `once`",
+                hint.say
+            ));
+        }
+        let told = |(place, why): (Range<usize>, String)| self.at(&place, &why);
+        let happens = |event: &Event| event.what.order(world).map(drop).map_err(|why| (event.place.clone(), why));
+        self.events.iter().try_for_each(happens).map_err(told)?;
         let programs: Vec<&str> = self.events.iter().filter_map(|event| event.what.program()).collect();
-        self.mends.iter().chain(&self.harms).try_for_each(|way| way.fits(world, &programs))
+        self.mends.iter().chain(&self.harms).try_for_each(|way| way.fits(world, &programs)).map_err(told)
+    }
+
+    /// A mistake, with the line of the page that makes it.
+    fn at(&self, place: &Range<usize>, why: &str) -> String {
+        let number = self.page[..place.start].matches('\n').count();
+        let line = self.page.lines().nth(number).unwrap_or_default().trim();
+        format!("line {}: {why}\n  {line}", number + 1)
     }
 
     /// Seconds by which it begins before the dashboard opens: a second before its first event.
@@ -224,68 +141,17 @@ impl Scenario {
         self.events.iter().any(|event| matches!(event.what, What::Damage(_)))
     }
 
+    /// Where what went wrong last can be seen before any alert fires; nothing where nothing has happened.
+    pub fn shows(&self, second: i64) -> Option<&'static str> {
+        let happened = self.events.iter().filter(|event| event.at <= second);
+        happened.max_by_key(|event| event.at).map(|event| event.what.shows())
+    }
+
     /// What is to happen at that second.
     pub fn due(&self, world: &World) -> Vec<Order> {
         let now = self.events.iter().filter(|event| event.at == world.at);
         now.filter_map(|event| event.what.order(world).ok()).collect()
     }
-}
-
-impl What {
-    /// The program that has sessions in the database from then on, and none before.
-    fn program(&self) -> Option<&str> {
-        match self {
-            Self::Forget { app, .. } => Some(app),
-            Self::Lock(_) => Some(HOLDER),
-            _ => None,
-        }
-    }
-
-    fn order(&self, world: &World) -> Result<Order, String> {
-        Ok(match self {
-            Self::Kill(container) => Order::Kill(self::container(world, container)?),
-            Self::Hang(container) => Order::Hang(self::container(world, container)?),
-            Self::Lie(container) => Order::Lie(self::container(world, container)?),
-            Self::Deploy(deploy) => deploy.order(world)?,
-            Self::Attract { server, times } => Order::Attract(self::server(world, server)?, *times),
-            Self::Fill { server, mib, used } => {
-                Order::Fill { server: self::server(world, server)?, growth: mib * MIB, used: *used }
-            }
-            Self::PowerOff(server) => Order::Power(self::server(world, server)?, false),
-            Self::Forget { app, sessions } => Order::Forget(app.clone(), *sessions),
-            Self::Stall(stalled) => Order::Stall(*stalled),
-            Self::Damage(table) => Order::Damage(table.clone()),
-            Self::Encrypt { server, every } => Order::Encrypt(self::server(world, server)?, i64::from(*every).max(1)),
-            Self::Lock(more) => Order::Lock(*more),
-        })
-    }
-}
-
-impl Deploy {
-    fn order(&self, world: &World) -> Result<Order, String> {
-        let known = world.containers.iter().any(|one| one.service == self.service);
-        if !known {
-            return Err(format!("there is no service {:?}", self.service));
-        }
-        let Self { leak_mib, errors, slow, sessions, crash, hoard, .. } = *self;
-        Ok(Order::Deploy {
-            service: self.service.clone(),
-            version: self.version.clone(),
-            flaw: Flaw { leak: leak_mib * MIB, errors, slow, sessions, crash, hoard },
-            server: self.server.as_deref().map(|name| server(world, name)).transpose()?,
-        })
-    }
-}
-
-fn server(world: &World, name: &str) -> Result<usize, String> {
-    world.servers.iter().position(|server| server.name == name).ok_or_else(|| format!("there is no server {name:?}"))
-}
-
-fn container(world: &World, title: &str) -> Result<usize, String> {
-    let missing = || format!("there is no container {title:?}: write SERVER/NAME");
-    let (on, name) = title.split_once('/').ok_or_else(missing)?;
-    let at = server(world, on)?;
-    world.on(at).find(|one| world.containers[*one].name == name).ok_or_else(missing)
 }
 
 #[cfg(test)]
@@ -322,25 +188,65 @@ mod tests {
         }
     }
 
-    #[test]
-    fn mistakes_are_told() {
+    /// What is said to who writes that behind the first two lines.
+    fn wrong(rest: &str) -> String {
         let world = World::new(1, Size::default());
-        let wrong = |event: &str| {
-            let read = Scenario::read(&format!("title = 'a'\nbrief = 'b'\n[[event]]\nat = 5\n{event}"));
-            read.and_then(|scenario| scenario.fits(&world)).unwrap_err()
-        };
-        assert!(wrong("kill = 'game-9/x'").contains("no server \"game-9\""));
-        assert!(wrong("kill = 'game-1/x'").contains("no container \"game-1/x\""));
-        assert!(wrong("deploy = { service = 'x', version = '1' }").contains("no service \"x\""));
-        let two = wrong("kill = 'game-1/godot-server'\nlock = 1");
-        assert!(two.contains("the event at 5 has kill and lock: one change each"), "{two}");
-        assert!(wrong("").contains("the event at 5 needs what happens: kill, hang,"), "{}", wrong(""));
-        let early = Scenario::read("title = 'a'\nbrief = 'b'\n[[event]]\nat = -20000\nlock = 1").unwrap_err();
-        assert!(early.contains("down to -14400"), "{early}");
-        assert!(wrong("explode = true").contains("explode"), "{}", wrong("explode = true"));
-        assert!(wrong("deploy = { servise = 'x' }").contains("servise"), "{}", wrong("deploy = { servise = 'x' }"));
-        assert!(Scenario::read("title = 'a'\nbrief = 'b'\nx = 1").unwrap_err().contains('x'));
-        assert!(wrong("lock = 1\n[[mend]]\nsay = 'x'\nend-session = 'psq'").contains("end-session = \"psq\""));
-        assert!(Scenario::read("title = 'a'\nbrief = 'b'\nseverity = 'P7'").unwrap_err().contains("P3"));
+        let read = Scenario::read(&format!("title = 'a'\nbrief = 'b'\n{rest}"));
+        read.and_then(|scenario| scenario.fits(&world)).expect_err(rest)
+    }
+
+    #[test]
+    fn mistakes_are_told_at_their_line_and_with_what_to_write() {
+        const EVENT: &str = "[[event]]\nat = 5\n";
+        for (rest, line, why) in [
+            ("kill = 'game-9/x'", 5, "there is no server \"game-9\": did you mean \"game-"),
+            ("kill = 'game-1/godot'", 5, "no container of game-1 \"godot\": did you mean \"godot-server\"?"),
+            ("kill = 'x'", 5, "write SERVER/NAME"),
+            ("power-off = 'moon'", 5, "there is no server \"moon\": there are api-1, db-primary"),
+            ("damage = 'inventroy'", 5, "there is no table \"inventroy\": did you mean \"inventory\"?"),
+            ("deploy = { service = 'x', version = '1' }", 5, "there is no service \"x\""),
+            ("deploy = { service = 'godot-server', version = '' }", 5, "it is empty: write what it is called"),
+            ("\n[event.deploy]\nservice = 'x'\nversion = '1'\nerrors = 40", 9, "40 is no share: write 0.4 for 40 %"),
+            ("deploy = { service = 'x', version = '1', errors = -1 }", 5, "-1 is no share: write 0 to 1"),
+            ("deploy = { service = 'x', version = '1', hoard = nan }", 5, "NaN is no share"),
+            (
+                "deploy = { service = 'x', version = '1', slow = -1 }",
+                5,
+                "-1 is out of range: write a number, 0 to 1000",
+            ),
+            ("deploy = { servise = 'x' }", 5, "unknown field `servise`, expected one of `service`"),
+            ("attract = { server = 'game-1', times = -3 }", 5, "-3 is out of range: write a number, 0 to 1000"),
+            ("fill = { server = 'game-1', mib = 1, used = 80 }", 5, "80 is no share: write 0.8 for 80 %"),
+            ("encrypt = { server = 'game-1', every = 0 }", 5, "0 is out of range: write a whole number, 1 to 86400"),
+            ("forget = { app = 'x', sessions = 0 }", 5, "0 is out of range: write a whole number, 1 to 10000"),
+            ("lock = -1", 5, "-1 is out of range: write a whole number, 0 to 1000"),
+            ("lock = 1.5", 5, "expected a whole number: write a whole number, 0 to 1000"),
+            ("lock = 1\nkill = 'game-1/redis'", 6, "an event has lock already: one change each"),
+            ("explode = true", 5, "is called \"explode\": there are kill, hang,"),
+            ("atract = { server = 'game-1', times = 2 }", 5, "did you mean \"attract\"?"),
+            ("", 3, "an event needs what happens: one of kill, hang,"),
+        ] {
+            let told = wrong(&format!("{EVENT}{rest}"));
+            let is_there = told.starts_with(&format!("line {line}:")) || told.contains(&format!(" at line {line},"));
+            assert!(is_there && told.contains(why), "{rest}: {line}: {why}: {told}");
+        }
+        for (rest, why) in [
+            ("[[event]]\nat = -20000\nlock = 1", "at line 4, column 6"),
+            ("[[event]]\nat = -20000\nlock = 1", "nothing can happen at -20000: write a second from -14400"),
+            ("[[event]]\nat = 100000\nlock = 1", "to 86400 (a day after it)"),
+            ("[[event]]\nat = 'soon'\nlock = 1", "`at` is a second after the beginning, as in 20"),
+            ("[[event]]\nlock = 1", "an event needs `at`"),
+            ("[[evnt]]\nat = 5", "unknown field `evnt`, expected one of `title`"),
+            ("severity = 'P7'", "P3"),
+            ("severity = 'P2'", "nothing happens in it: write an [[event]]"),
+            ("[[mend]]\nsay = 'x'\nrestrt = '*'", "at line 5"),
+            ("[[mend]]\nsay = 'x'\nrestrt = '*'", "did you mean \"restart\"?"),
+            ("[[event]]\nat = 5\nlock = 1\n[[mend]]\nsay = 'x'\nend-session = 'psq'", "line 8: end-session = \"psq\""),
+            ("[[guide]]\nsay = 'x'", "a step needs an end"),
+        ] {
+            let told = wrong(rest);
+            assert!(told.contains(why), "{rest}: {why}: {told}");
+        }
+        assert!(Scenario::read("title = ' '\nbrief = 'b'").unwrap_err().contains("at line 1, column 9"));
     }
 }

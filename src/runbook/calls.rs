@@ -23,18 +23,21 @@ impl Library {
         })
     }
 
-    /// Why a runbook can't be run as the files stand: its own has a mistake, or that of a page which it calls, at whatever depth.
+    /// Why a runbook can't be run as the files and the config stand: it is not for this place, or its own file has a mistake, or that holds
+    /// for a page which it calls, at whatever depth.
     pub fn hindrance(&self, runbook: &Runbook) -> Option<String> {
-        let own = self.mistake(&runbook.id).map(|mistake| mistake.why(runbook));
-        own.or_else(|| self.called_hindrance(runbook))
+        self.own_hindrance(runbook).or_else(|| self.called_hindrance(runbook))
+    }
+
+    fn own_hindrance(&self, runbook: &Runbook) -> Option<String> {
+        let not_here = self.not_here().get(&runbook.id).map(|why| format!("it is not for this place: {why}"));
+        not_here.or_else(|| self.mistake(&runbook.id).map(|mistake| mistake.why(runbook)))
     }
 
     /// The same of the pages that it calls alone.
     pub fn called_hindrance(&self, runbook: &Runbook) -> Option<String> {
         self.circle(runbook).into_iter().find_map(|(from, called)| match called {
-            Ok(called) => self
-                .mistake(&called.id)
-                .map(|mistake| format!("{} calls {}: {}", from.id, called.id, mistake.why(&called))),
+            Ok(called) => self.own_hindrance(&called).map(|why| format!("{} calls {}: {why}", from.id, called.id)),
             Err(why) => Some(format!("{} calls a page that can't be run: {why}", from.id)),
         })
     }

@@ -75,6 +75,8 @@ type Read = Box<dyn FnOnce() -> Shelved + Send>;
 /// A set of runbooks with different ids. It is read when the first of them is asked for: the first frame shows none, and need not wait.
 pub struct Library {
     shelved: LazyLock<Shelved, Read>,
+    /// By id, why a runbook is not for this place.
+    not_here: BTreeMap<String, String>,
 }
 
 /// What came of reading files.
@@ -171,7 +173,7 @@ impl fmt::Debug for Library {
 
 impl Library {
     fn of(read: impl FnOnce() -> Shelved + Send + 'static) -> Self {
-        Self { shelved: LazyLock::new(Box::new(read)) }
+        Self { shelved: LazyLock::new(Box::new(read)), not_here: BTreeMap::new() }
     }
 
     /// The shipped runbooks. A shipped file with a problem is a defect of the build: a test reads them all, and what cannot be
@@ -187,6 +189,17 @@ impl Library {
             more(&mut shelved);
             shelved
         })
+    }
+
+    /// Some of them are not for this place: why, by id. They can be read, and not be run.
+    #[must_use]
+    pub fn without(self, not_here: BTreeMap<String, String>) -> Self {
+        Self { not_here, ..self }
+    }
+
+    /// Why a runbook is not for this place, where it is not.
+    pub const fn not_here(&self) -> &BTreeMap<String, String> {
+        &self.not_here
     }
 
     /// What can't be used as it stands. Reads it all, unless it was read: some milliseconds.

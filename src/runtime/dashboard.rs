@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 /// A frame that data alone asks for comes at the earliest this long after the last one (30 a second).
@@ -76,7 +76,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
     let (sender, events) = mpsc::channel(256);
     let (follower, lines) = Follower::new(start.connections.clone(), start.saved_logs);
     let recorder = start.record.map(|begin| Recorder::start(begin, sender.clone())).transpose()?;
-    let Seat { unseen, shown, asides, fleeting } = start.seat;
+    let Seat { unseen, shown, asides, ask, fleeting } = start.seat;
     let (mut screen, typed) = match unseen {
         None => (Screen::take()?, None),
         Some(unseen) => (Screen::unseen(unseen.size)?, Some(unseen.typed)),
@@ -131,7 +131,7 @@ pub async fn run(start: Start) -> color_eyre::Result<Ended> {
         watcher,
     };
     let typed = typed.unwrap_or_else(input::read);
-    let ended = shown.run(&mut screen, Inlets { typed, events, lines, fresh }).await;
+    let ended = shown.run(&mut screen, Inlets { typed, events, lines, fresh, ask: ask.unwrap_or_default() }).await;
     drop(screen);
     if let Some(Err(why)) = shown.recorder.take().map(Recorder::finish) {
         let _ = writeln!(std::io::stderr(), "quarterdeck: {why}");
@@ -227,6 +227,8 @@ struct Inlets {
     lines: mpsc::Receiver<LogEvent>,
     /// The config, read again; `None`: it is not watched.
     fresh: mpsc::Receiver<Fresh>,
+    /// Every source is to be asked at once.
+    ask: Arc<Notify>,
 }
 
 struct Signals {
@@ -291,7 +293,7 @@ fn ticks() -> Interval {
 
 impl Loop {
     async fn run(&mut self, screen: &mut Screen, inlets: Inlets) -> color_eyre::Result<Ended> {
-        let Inlets { mut typed, mut events, mut lines, mut fresh } = inlets;
+        let Inlets { mut typed, mut events, mut lines, mut fresh, ask } = inlets;
         let (mut signals, mut ticks) = (Signals::new()?, ticks());
         self.draw(screen)?;
         // After the first frame, which waits for nobody's answer, and for no runbook.
@@ -314,12 +316,7 @@ impl Loop {
                 biased;
                 first = typed.recv() => match first {
                     None => return Ok(self.ends(Ended::by(rustix::process::Signal::HUP))),
-                    Some(first) => {
-                        self.keys(&mut typed, first);
-                        if !self.state.dirty {
-                            screen.answer(self.typed);
-                        }
-                    }
+                    Some(first) => self.keys(&mut typed, first),
                 },
                 told = signals.next() => match told {
                     Told::End(why) => return Ok(self.ends(why)),
@@ -337,6 +334,7 @@ impl Loop {
                     continue_with(self, &mut events);
                 }
                 Some(fresh) = fresh.recv() => self.renew(fresh),
+                () = ask.notified() => self.pollers.iter().for_each(Poller::poll_now),
                 () = at(wake) => self.take(Event::Tick),
                 _ = ticks.tick() => self.take(Event::Tick),
                 // Last of all: a flood of lines waits for everything else.
@@ -344,6 +342,9 @@ impl Loop {
             }
             if self.carry_out(screen)? {
                 return Ok(self.ends(Ended::Left));
+            }
+            if !self.state.dirty {
+                screen.settled(self.typed, || self.as_of());
             }
         }
     }
@@ -400,9 +401,12 @@ impl Loop {
 
     fn take(&mut self, event: Event) {
         if let Event::Sample(sample) = &event
-            && self.pollers.iter().any(|poller| poller.is_late(sample))
+            && let Some(poller) = self.pollers.iter_mut().find(|poller| poller.id == sample.source)
         {
-            return;
+            if poller.is_late(sample) {
+                return;
+            }
+            poller.told(sample);
         }
         if let (Event::Sample(sample), Some(recorder)) = (&event, &self.recorder)
             && let Some(news) = recorder.take(sample)
@@ -410,6 +414,11 @@ impl Loop {
             self.take(Event::Recording(news));
         }
         update(&mut self.state, Stamped { now: clock::now(), event }, &mut self.effects);
+    }
+
+    /// What every source was asked at that moment or later has been told; monotonic.
+    fn as_of(&self) -> Duration {
+        self.pollers.iter().map(Poller::as_of).min().unwrap_or_default()
     }
 
     fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
@@ -422,7 +431,6 @@ impl Loop {
         let state = &self.state;
         screen.draw(state.repaint, state.cx().style(Role::Screen), |area, buf| ui::draw(state, area, buf))?;
         self.state.painted(clock::now());
-        screen.answer(self.typed);
         self.drawn = Instant::now();
         Ok(())
     }

@@ -33,6 +33,8 @@ pub struct Poller {
     task: AbortHandle,
     /// When it began; monotonic.
     since: Duration,
+    /// When it was asked what it told last; monotonic.
+    as_of: Duration,
 }
 
 impl Poller {
@@ -42,7 +44,7 @@ impl Poller {
         let (interval, told) = watch::channel(pace.interval);
         let since = clock::now().mono;
         let task = tokio::spawn(run(id.clone(), pace, source, events, Arc::clone(&now), told)).abort_handle();
-        Self { id, now, interval: Arc::new(interval), task, since }
+        Self { id, now, interval: Arc::new(interval), task, since, as_of: Duration::ZERO }
     }
 
     /// Asks no more. What was asked is given up: only reading is cut off by that.
@@ -52,7 +54,17 @@ impl Poller {
 
     /// The sample answers a question from before this one began: an earlier source of this name has asked it.
     pub fn is_late(&self, sample: &Sample) -> bool {
-        sample.source == self.id && sample.at.mono.saturating_sub(sample.took) < self.since
+        sample.source == self.id && sample.asked() < self.since
+    }
+
+    /// What it told is known.
+    pub fn told(&mut self, sample: &Sample) {
+        self.as_of = sample.asked();
+    }
+
+    /// When it was asked what it told last; monotonic, and zero before that.
+    pub const fn as_of(&self) -> Duration {
+        self.as_of
     }
 
     /// Asks this often from now on, counted from when it was asked last.

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// What the terminal, or what stands in its place, hands on.
 pub type Typed = io::Result<Event>;
@@ -20,6 +20,8 @@ pub struct Seat {
     pub shown: Option<Shown>,
     /// What stands beside the panes from then on, in a line of its own; empty: nothing.
     pub asides: Option<mpsc::Receiver<String>>,
+    /// Every source is asked at once, each time that somebody says so.
+    pub ask: Option<Arc<Notify>>,
     /// What happens here is gone with it: no start after this one finds anything of it.
     pub fleeting: bool,
 }
@@ -41,6 +43,8 @@ pub struct Shown(Arc<(Mutex<Picture>, Condvar)>);
 struct Picture {
     frames: u64,
     answered: u64,
+    /// What every source was asked at this moment or later is on it; monotonic.
+    as_of: Duration,
     text: String,
     over: bool,
 }
@@ -59,6 +63,11 @@ impl Shown {
     /// Waits until so many keys are answered, each by the frame that shows what it did where it did anything, or so long.
     pub fn wait_answered(&self, keys: u64, limit: Duration) -> bool {
         self.wait_for(limit, |picture| picture.answered >= keys)
+    }
+
+    /// Waits until what every source was asked at that moment or later is on it, its failure too where it failed, or so long.
+    pub fn wait_as_of(&self, mono: Duration, limit: Duration) -> bool {
+        self.wait_for(limit, |picture| picture.as_of >= mono)
     }
 
     /// Waits until `holds` for the number of frames and the text, the screen is over, or so long; whether it holds.
@@ -95,10 +104,14 @@ impl Shown {
         self.0.1.notify_all();
     }
 
-    /// So many keys were taken so far, and what they changed is on the screen.
-    pub(super) fn answer(&self, keys: u64) {
-        self.lock().answered = keys;
-        self.0.1.notify_all();
+    /// So many keys were taken so far, and what they changed is on the screen; as is what every source was asked at that moment or later.
+    pub(super) fn settled(&self, keys: u64, as_of: Duration) {
+        let mut picture = self.lock();
+        if (picture.answered, picture.as_of) != (keys, as_of) {
+            (picture.answered, picture.as_of) = (keys, as_of);
+            drop(picture);
+            self.0.1.notify_all();
+        }
     }
 
     /// Nobody waits for more.
@@ -138,8 +151,10 @@ mod tests {
         assert!(shown.wait(Duration::from_secs(60), |frames, text| frames == 1 && text == " one\ntwo"));
         told.join().unwrap();
         assert!(!shown.wait_answered(1, Duration::ZERO));
-        shown.answer(2);
+        shown.settled(2, Duration::from_secs(7));
         assert!(shown.wait_answered(1, Duration::ZERO));
+        let is_of = |second| shown.wait_as_of(Duration::from_secs(second), Duration::ZERO);
+        assert_eq!([is_of(7), is_of(8)], [true, false]);
         shown.end();
         assert!(!shown.wait(Duration::from_secs(60), |frames, _| frames > 1), "nobody waits for what will not come");
     }

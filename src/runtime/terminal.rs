@@ -18,6 +18,7 @@ use ratatui::style::Style;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The terminal is ours. Leaving twice would put the cursor back over what was printed since: a panic's report.
 static OURS: AtomicBool = AtomicBool::new(false);
@@ -77,10 +78,10 @@ impl Screen {
         self.shown = shown;
     }
 
-    /// Tells who looks that what so many keys changed is on it.
-    pub fn answer(&self, keys: u64) {
+    /// Tells who looks that what so many keys changed is on it, and what every source was asked at that moment or later.
+    pub fn settled(&self, keys: u64, as_of: impl FnOnce() -> Duration) {
         if let Some(shown) = &self.shown {
-            shown.answer(keys);
+            shown.settled(keys, as_of());
         }
     }
 

@@ -69,7 +69,13 @@ fn engine() -> Snapshot {
             protocol: "tcp".into(),
             public: Some(("203.0.113.79".into(), 80)),
         }],
-        probe: Some(quarterdeck::domain::Probe { exit_code: 1, output: PLANTED.into(), at: None, failing: 3 }),
+        probe: Some(quarterdeck::domain::Probe {
+            exit_code: 1,
+            output: PLANTED.into(),
+            at: None,
+            failing: 3,
+            failing_since: None,
+        }),
         labels: labels(&[("maintainer", PLANTED), ("password", "x")]),
         ..Container::default()
     };

@@ -24,7 +24,8 @@ fn follow(shown: &Shown, stage: &Shared, mut guide: Guide, say: &mpsc::Sender<St
         let text = shown.text();
         let line = {
             let stage = stage.lock();
-            guide.line(stage.world.at, stage.kept(), &text)
+            let at = stage.world.at;
+            guide.line(at, stage.kept(), stage.scenario().shows(at), &text)
         };
         if line != said {
             said.clone_from(&line);

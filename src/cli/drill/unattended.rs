@@ -1,5 +1,7 @@
 //! A drill that plays by itself: a key file types into the ordinary loop, and moves the world's time.
 
+use crate::app::typing::{BURST, QUIET};
+use crate::clock;
 use crate::drill::script::{Do, Script};
 use crate::drill::stage::Shared;
 use crate::keymap::Chord;
@@ -10,20 +12,21 @@ use jiff::Timestamp;
 use regex::Regex;
 use std::cell::Cell;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// The screen's columns and rows.
 const SIZE: (u16, u16) = (160, 45);
 /// What is waited for comes within so long, or not at all: far more than it takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A person takes longer from one key to the next: what comes closer together counts as pasted.
-const BETWEEN_KEYS: Duration = Duration::from_millis(70);
+const BETWEEN_LETTERS: Duration = BURST.saturating_add(Duration::from_millis(1));
+/// And rests after one that acts: what follows sooner takes it for a slip.
+const BETWEEN_KEYS: Duration = QUIET.saturating_add(Duration::from_millis(30));
 /// And longer to read what they waited for: an answer that comes sooner is taken for a slip.
 const READS: Duration = Duration::from_millis(350);
-/// When the world has gone on, every source is asked within so long, and the screen says what it told.
-const LOOKS: Duration = Duration::from_secs(1);
 
 /// Reads a key file.
 pub fn read(path: &Path) -> color_eyre::Result<Script> {
@@ -49,8 +52,9 @@ impl Hands {
     pub fn at(seat: &mut Seat, stage: Shared, script: Script) -> Self {
         let (keys, typed) = mpsc::channel(64);
         let shown = seat.shown.get_or_insert_default().clone();
+        let ask = Arc::clone(seat.ask.get_or_insert_default());
         seat.unseen = Some(Unseen { size: SIZE, typed });
-        let player = Player { stage, keys, shown, typed: Cell::new(0), moved: Cell::new(false) };
+        let player = Player { stage, keys, shown, ask, typed: Cell::new(0) };
         Self(spawn(move || player.play(&script)))
     }
 
@@ -64,10 +68,10 @@ struct Player {
     stage: Shared,
     keys: mpsc::Sender<Typed>,
     shown: Shown,
+    /// Every source is asked at once.
+    ask: Arc<Notify>,
     /// Keys so far.
     typed: Cell<u64>,
-    /// The world went on since the screen was looked at.
-    moved: Cell<bool>,
 }
 
 impl Player {
@@ -85,34 +89,48 @@ impl Player {
 
     fn carry_out(&self, what: &Do) -> Result<(), String> {
         match what {
-            Do::Keys(keys) => keys.iter().filter_map(|key| Chord::parse(key)).try_for_each(|key| self.press(key.key())),
-            Do::Text(text) => text.chars().try_for_each(|letter| self.press(KeyCode::Char(letter).into())),
+            Do::Keys(keys) => keys.iter().filter_map(|key| Chord::parse(key)).try_for_each(|key| {
+                self.press(key.key())?;
+                sleep(BETWEEN_KEYS);
+                Ok(())
+            }),
+            Do::Text(text) => self.text(text),
             Do::Wait(pattern) => self.wait(pattern, true),
             Do::Gone(pattern) => {
-                self.look();
+                self.look()?;
                 self.wait(pattern, false)
             }
             Do::Expect(pattern) => {
-                self.look();
+                self.look()?;
                 let shows = pattern.is_match(&self.shown.text());
                 shows.then_some(()).ok_or_else(|| format!("`expect {pattern}`"))
             }
             Do::Pass(seconds) => {
-                self.moved.set(true);
                 self.stage.lock().pass(*seconds, Timestamp::now());
+                self.ask.notify_one();
                 Ok(())
             }
             Do::Until(second) => {
-                self.moved.set(true);
                 let mut stage = self.stage.lock();
                 let left = second - stage.world.at;
                 if left < 0 {
                     return Err(format!("`until {second}` is over: it is {}", stage.world.at));
                 }
                 stage.pass(left, Timestamp::now());
+                self.ask.notify_one();
                 Ok(())
             }
         }
+    }
+
+    /// Each letter by itself; the pause behind the last is that of a key.
+    fn text(&self, text: &str) -> Result<(), String> {
+        for letter in text.chars() {
+            self.press(KeyCode::Char(letter).into())?;
+            sleep(BETWEEN_LETTERS);
+        }
+        sleep(BETWEEN_KEYS);
+        Ok(())
     }
 
     /// One key, and the frame that shows what it did.
@@ -120,15 +138,15 @@ impl Player {
         self.typed.set(self.typed.get() + 1);
         self.keys.blocking_send(Ok(Event::Key(key))).map_err(|_| "the screen was left".to_owned())?;
         self.shown.wait_answered(self.typed.get(), PATIENCE);
-        sleep(BETWEEN_KEYS);
         Ok(())
     }
 
-    /// What is on the screen is of the world as it is now.
-    fn look(&self) {
-        if self.moved.replace(false) {
-            self.shown.wait(LOOKS, |_, _| false);
-        }
+    /// What is on the screen is of the world as it is now: every source was asked since, and what it told is there.
+    fn look(&self) -> Result<(), String> {
+        let now = clock::now().mono;
+        self.ask.notify_one();
+        let seen = self.shown.wait_as_of(now, PATIENCE);
+        seen.then_some(()).ok_or_else(|| format!("not every source has told anything within {} s", PATIENCE.as_secs()))
     }
 
     fn wait(&self, pattern: &Regex, shows: bool) -> Result<(), String> {

@@ -69,7 +69,7 @@ impl Desk {
         let (sender, events) = mpsc::channel(256);
         let exec = Exec {
             connections: connections.clone(),
-            library: Arc::new(config::library(&config.runbooks)),
+            library: Arc::new(config::library(&config.runbooks).without(config.not_here.clone())),
             journal,
             env: config.environment.clone(),
             policy: config.policy,

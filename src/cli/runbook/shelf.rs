@@ -43,7 +43,7 @@ impl List {
     /// Reads and prints.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let config = setup::config(global)?;
-        let library = config::library(&config.runbooks);
+        let library = config::library(&config.runbooks).without(config.not_here.clone());
         let (mistakes, ran) = (library.mistakes(), runtime::block_on(last_runs(&config, None))?);
         let printed = if self.json {
             let runbooks: Vec<Value> = library.iter().map(|runbook| as_json(runbook, &ran)).collect();
@@ -65,7 +65,7 @@ impl Show {
     /// Reads and prints.
     pub fn run(self, global: &Global) -> color_eyre::Result<ExitCode> {
         let config = setup::config(global)?;
-        let library = config::library(&config.runbooks);
+        let library = config::library(&config.runbooks).without(config.not_here.clone());
         let runbook = find(&library, &self.id)?;
         let ran = runtime::block_on(last_runs(&config, Some(&self.id)))?;
         stdout().write_all(page(runbook, &ran).as_bytes())?;

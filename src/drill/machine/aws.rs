@@ -1,6 +1,6 @@
 //! `aws`, for what the runbooks ask of EC2, RDS and S3: over the cloud of the drill's own.
 
-use super::{Machine, docker};
+use super::{Machine, aws_text, docker};
 use crate::drill::shell::{Call, Done, Files, Node, jq};
 use crate::drill::stage::Stage;
 use crate::drill::world::cloud::Kind;
@@ -57,15 +57,10 @@ fn refused(operation: &str, code: &str, why: &str) -> Done {
     Done::failed(254, format!("An error occurred ({code}) when calling the {operation} operation: {why}\n"))
 }
 
-/// As `--output text` shows a list of values, or JSON.
+/// What a question makes of it, as text or as JSON.
 fn shown(told: &Value, query: Option<&str>, text: bool) -> Result<String, String> {
-    let program = query.map_or_else(|| ".".to_owned(), program);
-    if !text {
-        return jq::raw(&program, told);
-    }
-    let word =
-        "if . == null then \"None\" elif . == true then \"True\" elif . == false then \"False\" else tostring end";
-    jq::raw(&format!("[{program}] | flatten | map({word}) | join(\"\\t\")"), told)
+    let found = query.map_or_else(|| Ok(told.clone()), |query| jq::first(&program(query), told))?;
+    if text { Ok(aws_text::text(&found)) } else { Ok(format!("{found:#}\n")) }
 }
 
 /// A question in JMESPath, as far as the runbooks use it, in jq's language: a path, and a list of paths behind it.
@@ -258,5 +253,6 @@ mod tests {
         assert_eq!(text("A[0].B[0].C.D"), "x\n");
         assert_eq!(text("A[0].B[0].[C.D, length(keys(P)), M, N[0].O]"), "x\t0\tFalse\tNone\n");
         assert_eq!(text("A[0].B[0].[T[?Key=='k'].Value | [0], T[?Key=='other'].Value | [0]]"), "3\tNone\n");
+        assert_eq!(shown(&told, Some("A[0].B[0].C"), false).unwrap(), "{\n  \"D\": \"x\"\n}\n");
     }
 }

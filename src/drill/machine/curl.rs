@@ -50,7 +50,7 @@ pub fn target(stage: &mut Stage, from: usize, url: &str) -> Result<Target, (i32,
         (_, "9100") => format!("/node/{path}"),
         (Role::Balancer, "80" | "443" | "8080" | "8081") => {
             let target = balanced(stage, at).ok_or((22, "The requested URL returned error: 502".to_owned()))?;
-            return Ok(Target { name: target, path: format!("/{path}") });
+            return Ok(Target { name: stage.world.servers[target].name.clone(), path: format!("/{path}") });
         }
         (Role::Game | Role::Api, "80" | "8080" | "8081" | "8082" | "8083") => format!("/{path}"),
         _ => return Err(refused()),
@@ -59,7 +59,7 @@ pub fn target(stage: &mut Stage, from: usize, url: &str) -> Result<Target, (i32,
 }
 
 /// Whom the load balancer sends the next request to.
-fn balanced(stage: &mut Stage, lb: usize) -> Option<String> {
+pub fn balanced(stage: &mut Stage, lb: usize) -> Option<usize> {
     let world = &stage.world;
     if !world.serves(lb) {
         return None;
@@ -73,7 +73,7 @@ fn balanced(stage: &mut Stage, lb: usize) -> Option<String> {
     // A page tells counters by the time on the wire, so that rates are right there: one request is to be one there, too.
     let speed = stage.clock.speed;
     stage.world.visit(at, speed);
-    Some(stage.world.servers[at].name.clone())
+    Some(at)
 }
 
 /// What came back.

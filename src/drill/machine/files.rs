@@ -33,6 +33,13 @@ const SCRIPTS: [(&str, &str); 5] = [
     ("deploy/monitor.sh", include_str!("production/deploy/monitor.sh")),
 ];
 
+/// Those of a server's life.
+const SERVER_SCRIPTS: [(&str, &str); 3] = [
+    ("backup_server.sh", include_str!("production/scripts/backup_server.sh")),
+    ("join_mesh.sh", include_str!("production/scripts/join_mesh.sh")),
+    ("provision_server.sh", include_str!("production/scripts/provision_server.sh")),
+];
+
 /// The disk of a machine.
 pub(super) fn at_first(stage: &Stage, server: usize, now: f64) -> Files {
     let one = &stage.world.servers[server];
@@ -97,12 +104,11 @@ fn production(files: &mut Files, one: &Server, now: f64) {
         "root",
         old,
     );
-    files.put("/opt/spacetime/scripts/backup_server.sh", BACKUP_SERVER, 0o755, USER, old);
+    for (name, text) in SERVER_SCRIPTS {
+        files.put(&format!("/opt/spacetime/scripts/{name}"), text, 0o755, USER, old);
+    }
     files.put_folder("/backup/server", 0o750, USER, old);
 }
-
-const BACKUP_SERVER: &str = "#!/bin/bash\nset -eu\ncd /opt/spacetime\n\
-    tar -czf \"/backup/server/$(hostname)_$(date +%Y%m%d_%H%M%S).tar.gz\" production/.env production/docker-compose.production.yml\n";
 
 /// The dumps of a week; where pages were damaged before the drill begins, the newest broke off at them.
 fn database(files: &mut Files, damaged: bool, now: f64) {
@@ -174,7 +180,7 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// The upstream of all game servers, a line for each.
 fn upstream(stage: &Stage) -> String {
     let mut text = "upstream spacetime_backend {\n  least_conn;\n".to_owned();
-    for server in stage.world.servers.iter().filter(|server| server.role == Role::Game) {
+    for server in stage.world.servers.iter().filter(|server| server.role == Role::Game && !server.fresh) {
         let _ = writeln!(text, "  server {}:8081 max_fails=2;", server.address);
     }
     text + "}\nserver {\n  listen 80;\n  location / { proxy_pass http://spacetime_backend; }\n}\n"

@@ -1,6 +1,6 @@
 //! `gh`, for what the runbooks ask of GitHub: a repository with one workflow that deploys, which asks for an approval.
 
-use super::{Machine, docker};
+use super::{Machine, docker, gh_table};
 use crate::drill::shell::Files;
 use crate::drill::shell::{Call, Done, jq};
 use crate::drill::stage::Stage;
@@ -19,6 +19,7 @@ const STAGING: u64 = 55;
 pub(super) fn run(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let mut words: Vec<&str> = call.args.iter().map(String::as_str).collect();
     let filter = docker::option(&mut words, &["--jq", "-q"]).last().copied();
+    let json = docker::option(&mut words, &["--json"]).last().copied();
     let repo = docker::option(&mut words, &["--repo", "-R"]).last().copied().unwrap_or("spacetime/game");
     let mut stage = machine.stage.lock();
     let came = match words.as_slice() {
@@ -28,7 +29,9 @@ pub(super) fn run(machine: &Machine, call: &Call, _: &mut Files) -> Done {
         ["run", "watch", number, ..] => return watch(&stage, number),
         ["run", "cancel", number] => return cancel(&mut stage, number),
         ["pr", "list", ..] => Ok(reviews(&stage, words[2..].to_vec())),
-        ["label", "list", ..] => Ok(json!([{"name": "hotfix"}])),
+        ["label", "list", ..] => {
+            Ok(json!([{"name": "hotfix", "description": "Brought out at once", "color": "d73a4a"}]))
+        }
         ["issue", verb, ..] => issue(&mut stage, verb, words[2..].to_vec(), repo),
         _ => Err(unknown(call)),
     };
@@ -37,9 +40,17 @@ pub(super) fn run(machine: &Machine, call: &Call, _: &mut Files) -> Done {
         Ok(told) => told,
         Err(done) => return done,
     };
-    // A URL, or a log, is printed as it is.
-    let program = filter.unwrap_or(".");
-    match jq::raw(program, &told) {
+    match (words.as_slice(), json) {
+        ([of, "list", ..], None) if filter.is_none() => Done::said(gh_table::table(of, &told)),
+        (["api", ..], _) => printed(filter, &told),
+        (_, Some(fields)) => printed(filter, &gh_table::only(fields, &told)),
+        (_, None) => printed(filter, &told),
+    }
+}
+
+/// As JSON, or what a filter makes of it.
+fn printed(filter: Option<&str>, told: &Value) -> Done {
+    match jq::raw(filter.unwrap_or("."), told) {
         Ok(out) => Done::said(out),
         Err(why) => Done::failed(1, format!("gh: {why}\n")),
     }
@@ -118,8 +129,8 @@ fn runs(stage: &Stage, mut words: Vec<&str>) -> Value {
     let own = one(stage);
     let through = |number: u64, name: &str| {
         let mut run = own.clone();
-        (run["databaseId"], run["workflowName"]) =
-            (json!(own["databaseId"].as_u64().unwrap_or(0) - number), json!(name));
+        let id = json!(own["databaseId"].as_u64().unwrap_or(0) - number);
+        (run["id"], run["databaseId"], run["workflowName"]) = (id.clone(), id, json!(name));
         (run["path"], run["status"], run["conclusion"]) =
             (json!(".github/workflows/tests.yml"), json!("completed"), json!("success"));
         run
@@ -169,7 +180,8 @@ fn reviews(stage: &Stage, mut words: Vec<&str>) -> Value {
     if !searched.is_empty() && !stage.world.cloud.pipeline.commit.starts_with(searched) {
         return json!([]);
     }
-    json!([{"number": PULL_REQUEST, "reviewDecision": "APPROVED"}])
+    let title = format!("Release {}", stage.world.cloud.pipeline.version);
+    json!([{"number": PULL_REQUEST, "reviewDecision": "APPROVED", "title": title, "headRefName": "release", "state": "MERGED"}])
 }
 
 fn issue(stage: &mut Stage, verb: &str, mut words: Vec<&str>, repo: &str) -> Result<Value, Done> {
@@ -183,7 +195,7 @@ fn issue(stage: &mut Stage, verb: &str, mut words: Vec<&str>, repo: &str) -> Res
         }
         ("list", _) => {
             let each = stage.world.cloud.issues.iter().rev();
-            Ok(each.map(|(number, title)| json!({"number": number, "title": title})).collect())
+            Ok(each.map(|(number, title)| json!({"number": number, "title": title, "state": "OPEN"})).collect())
         }
         _ => Err(Done::failed(1, "gh: a drill's gh issue takes create --title and list\n")),
     }

@@ -5,6 +5,7 @@
 //! machine before a script begins.
 
 mod aws;
+mod aws_text;
 mod compose;
 mod control;
 mod curl;
@@ -12,6 +13,7 @@ mod docker;
 mod files;
 mod firewall;
 mod gh;
+mod gh_table;
 mod hands;
 mod nginx;
 mod psql;
@@ -24,7 +26,7 @@ mod tests;
 mod upkeep;
 
 pub use control::Control;
-pub use curl::Target;
+pub use curl::{Target, balanced};
 pub use hands::Hands;
 
 use super::clock::seconds;

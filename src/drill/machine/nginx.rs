@@ -79,7 +79,7 @@ fn reload(machine: &Machine, files: &mut Files) -> Done {
         for at in 0..stage.world.servers.len() {
             let server = &stage.world.servers[at];
             let there = places.iter().any(|place| place.split(':').next() == Some(&server.address));
-            if server.role == Role::Game && server.upstream != there {
+            if server.role == Role::Game && !server.gone && server.upstream != there {
                 let _ = stage.order(&Order::Upstream(at, there));
             }
         }

@@ -26,8 +26,8 @@ fn takes(verb: &str) -> f64 {
     if matches!(verb, "start" | "restart") { 2.5 } else { 0.5 }
 }
 
-/// `systemctl VERB postgresql`; `None`: this machine has no such unit.
-pub(super) fn unit(machine: &Machine, verb: &str) -> Option<Done> {
+/// `systemctl VERB postgresql`; `None`: this machine has no such unit. `bare`: what is shown stands there without its name.
+pub(super) fn unit(machine: &Machine, verb: &str, bare: bool) -> Option<Done> {
     machine.stage.lock().world.service(machine.server, "postgres")?;
     Some(match verb {
         "start" | "stop" | "restart" => match serve(machine, verb) {
@@ -38,6 +38,10 @@ pub(super) fn unit(machine: &Machine, verb: &str) -> Option<Done> {
         "is-active" => Done { code: 3, ..Done::said("inactive\n") },
         "status" if runs(machine) => Done::said("   Active: active (running)\n"),
         "status" => Done { code: 3, ..Done::said("   Active: inactive (dead)\n") },
+        "show" => {
+            let state = if runs(machine) { "active" } else { "inactive" };
+            Done::said(format!("{}{state}\n", if bare { "" } else { "ActiveState=" }))
+        }
         other => Done::failed(1, format!("systemctl: a drill's systemctl does not {other} postgresql\n")),
     })
 }

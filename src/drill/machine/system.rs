@@ -124,7 +124,7 @@ pub(super) fn hostname(machine: &Machine, _: &Call, _: &mut Files) -> Done {
 pub(super) fn systemctl(machine: &Machine, call: &Call, _: &mut Files) -> Done {
     let words: Vec<&str> = call.args.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
     if let [verb, "postgresql" | "postgresql.service"] = words[..]
-        && let Some(done) = server::unit(machine, verb)
+        && let Some(done) = server::unit(machine, verb, call.args.iter().any(|word| word == "--value"))
     {
         return done;
     }

@@ -1,4 +1,4 @@
-//! `terraform`, for the game servers: a plan that takes the last of them away is made, shown and carried out. Others can't be had.
+//! `terraform`, for the game servers: a plan that takes the last of them away, or makes more, is made, shown and carried out.
 
 use super::{Machine, docker, now};
 use crate::drill::shell::files::absolute;
@@ -14,6 +14,10 @@ pub(super) const FOLDER: &str = "/opt/spacetime/infrastructure/terraform";
 /// It, as somebody reads it who looks.
 pub(super) const CODE: &str = "variable \"server_count\" { type = number }\n\nresource \"aws_instance\" \"game\" {\n  count         = var.server_count\n  \
     instance_type = \"c5.2xlarge\"\n}\n\noutput \"server_ips\" { value = aws_instance.game[*].private_ip }\n";
+
+/// The cloud of a drill has few machines to give.
+const NONE_LEFT: &str =
+    "Error: creating EC2 Instance: InsufficientInstanceCapacity: a drill's cloud has no more machines to give\n";
 
 /// A plan, as its file keeps it.
 #[derive(Deserialize, Serialize)]
@@ -131,16 +135,19 @@ fn apply(machine: &Machine, plan: &Plan) -> Done {
     if plan.serial != stage.world.cloud.serial {
         return Done::failed(1, "Error: Saved plan is stale: the state has changed since it was made\n");
     }
-    if plan.count > plan.before.len() {
-        let why = "InsufficientInstanceCapacity: a drill's cloud has no machine to give: it can only take some back";
-        return Done::failed(1, format!("Error: creating EC2 Instance: {why}\n"));
-    }
     let rented = stage.world.rented();
     for at in rented.iter().skip(plan.count) {
         if let Err(why) = stage.order(&Order::Hosted(Hosted::Destroy(*at))) {
             return Done::failed(1, format!("Error: {}\n", why.0));
         }
     }
-    let gone = rented.len() - plan.count;
-    Done { seconds: 8.0, ..Done::said(format!("Apply complete! Resources: 0 added, 0 changed, {gone} destroyed.\n")) }
+    for _ in rented.len()..plan.count {
+        let Some(at) = stage.world.spare() else { return Done::failed(1, NONE_LEFT) };
+        if let Err(why) = stage.order(&Order::Hosted(Hosted::Rent(at))) {
+            return Done::failed(1, format!("Error: {}\n", why.0));
+        }
+    }
+    let [made, gone] = [plan.count.saturating_sub(rented.len()), rented.len().saturating_sub(plan.count)];
+    let told = format!("Apply complete! Resources: {made} added, 0 changed, {gone} destroyed.\n");
+    Done { seconds: 8.0, ..Done::said(told) }
 }

@@ -298,6 +298,7 @@ fn postgres(world: &World, at: usize, clock: Clock) -> Vec<Told> {
         plain("pg_settings_max_connections", database.most as f64),
         plain("pg_replication_lag_seconds", lag),
         with("pg_stat_database_xact_commit_total", &[("datname", "spacetime")], database.committed),
+        with("pg_stat_database_checksum_failures", &[("datname", "spacetime")], database.bad_reads),
     ]);
     all
 }

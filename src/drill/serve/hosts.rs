@@ -2,6 +2,7 @@
 //! each machine under its name; who does not run hangs up.
 
 use super::wire::{self, HangUp};
+use crate::drill::machine::balanced;
 use crate::drill::metrics::exposed::{Job, Target, page};
 use crate::drill::stage::{Shared, Stage};
 use crate::drill::world::{Order, Role};
@@ -69,16 +70,25 @@ fn tell(stage: &Stage, target: Target) -> Response {
     }
 }
 
+/// The same; a load balancer has somebody behind it answer.
+fn answering(stage: &mut Stage, name: &str) -> Result<usize, Box<Response>> {
+    let at = serving(stage, name)?;
+    match stage.world.servers[at].role {
+        Role::Balancer => balanced(stage, at).ok_or_else(|| Box::new(StatusCode::BAD_GATEWAY.into_response())),
+        _ => Ok(at),
+    }
+}
+
 async fn health(State((stage, _)): Held, Path(host): Path<String>) -> Response {
-    match serving(&stage.lock(), &host) {
+    match answering(&mut stage.lock(), &host) {
         Ok(_) => Json(json!({ "status": "healthy" })).into_response(),
         Err(response) => *response,
     }
 }
 
 async fn status(State((stage, _)): Held, Path(host): Path<String>) -> Response {
-    let stage = stage.lock();
-    match serving(&stage, &host) {
+    let mut stage = stage.lock();
+    match answering(&mut stage, &host) {
         Ok(at) => Json(body(&stage, at)).into_response(),
         Err(response) => *response,
     }

@@ -2,6 +2,7 @@
 //! says so.
 
 pub mod expr;
+mod refusal;
 mod relations;
 pub mod select;
 pub mod tables;
@@ -24,6 +25,7 @@ use pgwire::api::stmt::{NoopQueryParser, StoredStatement};
 use pgwire::api::{ClientInfo, ClientPortalStore, PgWireServerHandlers, Type};
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+use refusal::Refusal;
 use select::{Column, Context, Rows};
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -77,7 +79,7 @@ pub fn ask(stage: Shared, which: usize, login: (&str, &str), text: &str) -> Resu
         query: (String::new(), now),
     };
     let server = Arc::new(Server { stage, which, clients: Mutex::new(vec![me]) });
-    match (Backend { server, pid }).answer(text, &[], true)? {
+    match (Backend { server, pid }).answer(text, &[], true).map_err(|refusal| refusal.why)? {
         Answer::Rows(rows) => Ok(Some(rows)),
         Answer::Done(_) | Answer::Nothing => Ok(None),
     }
@@ -155,28 +157,9 @@ impl NoopStartupHandler for Backend {
     }
 }
 
-/// What a session is told whose server has ended.
-const GONE: &str = "terminating connection due to administrator command";
-
-fn refused(why: String) -> PgWireError {
-    if why == GONE {
-        return PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".to_owned(), "57P01".to_owned(), why)));
-    }
-    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), state(&why).to_owned(), why)))
-}
-
-/// The SQLSTATE of a refusal (PostgreSQL, "Error Codes"), by its words.
-fn state(why: &str) -> &'static str {
-    match why {
-        _ if why.starts_with("syntax error") => "42601",
-        _ if why.starts_with("invalid input syntax") => "22P02",
-        _ if why == "recovery is not in progress" => "55000",
-        _ if why.starts_with("unrecognized configuration parameter") => "42704",
-        _ if !why.contains("does not exist") => "0A000",
-        _ if why.starts_with("relation") => "42P01",
-        _ if why.starts_with("column") => "42703",
-        _ => "42883",
-    }
+fn refused(refusal: Refusal) -> PgWireError {
+    let severity = refusal.severity().to_owned();
+    PgWireError::UserError(Box::new(ErrorInfo::new(severity, refusal.state.to_owned(), refusal.why)))
 }
 
 /// Why somebody may not log in: no password is asked, as `trust` in `pg_hba.conf` does.
@@ -208,9 +191,9 @@ const KEPT: [(&str, &str); 6] = [
 
 impl Backend {
     /// `acts`: it is carried out, and not only described.
-    fn answer(&self, text: &str, params: &[V], acts: bool) -> Result<Answer, String> {
+    fn answer(&self, text: &str, params: &[V], acts: bool) -> Result<Answer, Refusal> {
         if !self.server.serves() {
-            return Err(GONE.to_owned());
+            return Err(Refusal::gone());
         }
         let bare = text.trim().trim_end_matches(';').trim();
         if bare.is_empty() || (bare.starts_with("/*") && bare.ends_with("*/")) {
@@ -224,30 +207,31 @@ impl Backend {
         if let Some(upkeep) = relations::upkeep(bare)? {
             return self.look_after(upkeep, acts);
         }
-        let parsed = Parser::parse_sql(&PostgreSqlDialect {}, bare).map_err(|why| format!("syntax error: {why}"))?;
+        let parsed = Parser::parse_sql(&PostgreSqlDialect {}, bare)
+            .map_err(|why| Refusal::syntax(format!("syntax error: {why}")))?;
         match parsed.as_slice() {
             [Statement::Query(query)] => Ok(Answer::Rows(self.query(bare, query, params, acts)?)),
-            _ => Err(format!("a drill's PostgreSQL does not know {word}")),
+            _ => Err(format!("a drill's PostgreSQL does not know {word}").into()),
         }
     }
 
     /// Tables are looked after; a standby changes nothing of its own.
-    fn look_after(&self, upkeep: Upkeep, acts: bool) -> Result<Answer, String> {
+    fn look_after(&self, upkeep: Upkeep, acts: bool) -> Result<Answer, Refusal> {
         let tag = match upkeep.what {
             Work::Vacuum(_) | Work::Rewrite => "VACUUM",
             Work::Analyze => "ANALYZE",
             Work::Reindex => "REINDEX",
         };
         if self.server.which != 0 {
-            return Err(format!("cannot execute {tag} during recovery"));
+            return Err(Refusal::read_only(format!("cannot execute {tag} during recovery")));
         }
         if acts {
-            self.server.stage.lock().order(&Order::LookAfter(upkeep)).map_err(|why| why.0)?;
+            self.server.stage.lock().order(&Order::LookAfter(upkeep)).map_err(|why| Refusal::no_table(why.0))?;
         }
         Ok(Answer::Done(tag))
     }
 
-    fn query(&self, text: &str, query: &sqlparser::ast::Query, params: &[V], acts: bool) -> Result<Rows, String> {
+    fn query(&self, text: &str, query: &sqlparser::ast::Query, params: &[V], acts: bool) -> Result<Rows, Refusal> {
         let now = self.server.now();
         let clients = {
             let mut clients = self.server.clients();

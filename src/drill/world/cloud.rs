@@ -140,6 +140,8 @@ pub enum Hosted {
     Resize(usize, &'static Kind),
     /// A machine is given back, for good.
     Destroy(usize),
+    /// One that nobody has yet is made: it has power, and its service is not set up.
+    Rent(usize),
     /// The database that Amazon runs gets another type.
     Reclass(&'static Kind),
     /// It is copied as it is now.
@@ -161,6 +163,7 @@ impl Hosted {
         match self {
             Self::Resize(at, _) => Some(("resize", server(at))),
             Self::Destroy(at) => Some(("destroy", server(at))),
+            Self::Rent(at) => Some(("rent", server(at))),
             Self::Reclass(_) => Some(("resize", server(&world.databases[0].server))),
             Self::Approve => Some(("approve", format!("{} {}", Role::Game.service(), world.cloud.pipeline.version))),
             Self::Snapshot(_) | Self::Upload(..) | Self::Cancel | Self::Issue(_) => None,
@@ -196,6 +199,11 @@ impl World {
         self.games().collect()
     }
 
+    /// The next machine that the cloud has to give, if there is one.
+    pub fn spare(&self) -> Option<usize> {
+        self.servers.iter().position(|server| server.gone && server.fresh)
+    }
+
     /// What Amazon calls a machine.
     pub fn instance(&self, server: usize) -> String {
         format!("i-0{:015x}", (self.seed & 0xffff_ffff) << 12 | server as u64)
@@ -210,6 +218,7 @@ impl World {
             Hosted::Resize(at, _) if self.servers[at].up => return Err("it is not stopped".to_owned()),
             Hosted::Resize(at, kind) => self.resize(at, kind),
             Hosted::Destroy(at) => self.destroy(at),
+            Hosted::Rent(at) => self.rent(at),
             Hosted::Reclass(_) if self.cloud.database.pending.is_some() => {
                 return Err("it is being modified".to_owned());
             }
@@ -250,6 +259,23 @@ impl World {
         self.cloud.serial += 1;
         let name = self.servers[at].name.clone();
         self.tell(name, "is destroyed");
+    }
+
+    /// Its image has what is beside the service; that one is of the version that players have, and nobody has started it.
+    fn rent(&mut self, at: usize) {
+        self.servers[at].gone = false;
+        let service = self.servers[at].role.service();
+        let _ = self.order(Order::Power(at, true));
+        let build = self.edge.build(self.edge.active, service).cloned();
+        let now = self.at;
+        if let (Some(own), Some(build)) = (self.service(at, service), build) {
+            let one = &mut self.containers[own];
+            (one.version, one.flaw, one.created) = (build.version, build.flaw, now);
+            one.stop(now);
+        }
+        self.cloud.serial += 1;
+        let name = self.servers[at].name.clone();
+        self.tell(name, "is made");
     }
 
     /// What others do of themselves in a second.
@@ -336,5 +362,25 @@ mod tests {
         run(&mut world, 60);
         assert_eq!(world.rented().len(), 3);
         assert!(crate::drill::kept::is_well(&world), "nobody misses it");
+    }
+
+    #[test]
+    fn a_machine_that_is_made_gets_players_when_it_is_set_up_and_behind_the_load_balancers() {
+        let mut world = World::new(1, Size::default());
+        let at = world.spare().unwrap();
+        assert_eq!((world.servers[at].name.as_str(), world.serves(at)), ("game-5", false));
+        world.hosted(Hosted::Rent(at)).unwrap();
+        run(&mut world, 60);
+        assert_eq!((world.rented().last(), world.serves(at)), (Some(&at), false), "nobody has started its service");
+        assert!(crate::drill::kept::is_well(&world), "nobody waits for it yet");
+        world.order(Order::Start(world.service(at, "godot-server").unwrap())).unwrap();
+        run(&mut world, 60);
+        assert!(world.serves(at) && world.servers[at].players < 1.0);
+        world.order(Order::Upstream(at, true)).unwrap();
+        run(&mut world, 120);
+        assert!(world.servers[at].players > 100.0, "{}", world.servers[at].players);
+        world.order(Order::Power(at, false)).unwrap();
+        assert!(!crate::drill::kept::is_well(&world), "it is missed from now on");
+        assert!(world.spare().is_some_and(|other| other != at));
     }
 }

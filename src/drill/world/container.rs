@@ -10,6 +10,8 @@ const LINES: usize = 2_000;
 /// A health check runs this often, and so many bad ones in a row make it unhealthy: seconds, and a count.
 const PROBE: i64 = 5;
 const BAD: u32 = 3;
+/// So many of its runs are kept, as Docker does.
+const PROBES: usize = 5;
 /// Who hoards takes so much a second, bytes.
 const HOARDS: f64 = 100.0 * MIB;
 /// From its start on it is given so long before its health counts, seconds.
@@ -98,8 +100,8 @@ pub struct Container {
     pub health: Health,
     /// Bad checks in a row.
     pub streak: u32,
-    /// The second at which the last check ended, and what it said.
-    pub probed: (i64, bool),
+    /// The seconds at which its last checks ended, and what they said; oldest first.
+    pub probed: VecDeque<(i64, bool)>,
     /// It runs, and answers nobody.
     pub hung: bool,
     /// Though it is, its health check and its pages say that it is well.
@@ -163,7 +165,7 @@ impl Container {
             state: State::Running,
             health: if checked { Health::Healthy } else { Health::None },
             streak: 0,
-            probed: (0, true),
+            probed: VecDeque::from([(0, true)]),
             hung: false,
             lies: false,
             stopped: false,
@@ -251,11 +253,15 @@ impl Container {
 
     /// Runs its health check when it is due; what changed, if its health did.
     pub(super) fn probe(&mut self, at: i64, good: bool) -> Option<Health> {
-        let due = self.health != Health::None && self.runs() && at - self.probed.0 >= PROBE;
+        let last = self.probed.back().map_or(self.started, |(last, _)| *last);
+        let due = self.health != Health::None && self.runs() && at - last >= PROBE;
         if !due {
             return None;
         }
-        self.probed = (at, good);
+        if self.probed.len() == PROBES {
+            self.probed.pop_front();
+        }
+        self.probed.push_back((at, good));
         self.streak = if good { 0 } else { self.streak + 1 };
         let young = at - self.started < STARTING;
         let now = match self.health {
@@ -273,7 +279,7 @@ impl Container {
     pub(super) fn start(&mut self, at: i64) {
         (self.state, self.started, self.hung, self.stopped) = (State::Running, at, false, false);
         self.lies = false;
-        (self.streak, self.probed) = (0, (at, true));
+        (self.streak, self.probed) = (0, VecDeque::from([(at, true)]));
         self.memory = self.usual * 0.5;
         if self.health != Health::None {
             self.health = Health::Starting;
@@ -286,6 +292,12 @@ impl Container {
         if self.health != Health::None {
             self.health = Health::Healthy;
         }
+    }
+
+    /// Somebody ends it, and no restart policy starts it again.
+    pub(super) fn stop(&mut self, at: i64) {
+        self.end(at, 0, false);
+        self.stopped = true;
     }
 
     /// Its process ends.

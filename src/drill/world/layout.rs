@@ -9,6 +9,8 @@ use std::str::FromStr;
 pub const VERSION: &str = "v2.5.0";
 /// Machines that every world has: a balancer, an API, a primary and a standby.
 const OTHERS: usize = 4;
+/// Machines that the cloud has to give, where there are not many anyway.
+const SPARE: usize = 2;
 /// More machines than these are many.
 const LARGE: usize = 60;
 /// Containers beside the service on every machine, over and over.
@@ -57,7 +59,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// The machines and containers of that size.
+/// The machines and containers of that size, and behind them those that can be rented besides.
 pub(super) fn layout(seed: u64, size: Size) -> (Vec<Server>, Vec<Container>) {
     let games = size.servers - OTHERS;
     let game = |at: usize| (format!("game-{}", at + 1), Role::Game);
@@ -65,8 +67,15 @@ pub(super) fn layout(seed: u64, size: Size) -> (Vec<Server>, Vec<Container>) {
     let first = [("lb-1", Role::Balancer)].map(named).into_iter();
     let last = [("api-1", Role::Api), ("db-primary", Role::Primary), ("db-replica-1", Role::Standby)].map(named);
     let all = first.chain((0..games).map(game)).chain(last);
-    let servers: Vec<Server> =
-        all.enumerate().map(|(at, (name, role))| Server::new(seed, &name, address(at), role)).collect();
+    let spare = if size.is_large() { 0 } else { SPARE };
+    let servers: Vec<Server> = all
+        .chain((games..games + spare).map(game))
+        .enumerate()
+        .map(|(at, (name, role))| {
+            let server = Server::new(seed, &name, address(at), role);
+            if at < size.servers { server } else { server.spare() }
+        })
+        .collect();
     let containers =
         servers.iter().enumerate().flat_map(|(at, server)| on(seed, at, server, size.containers)).collect();
     (servers, containers)
@@ -91,7 +100,11 @@ fn on(seed: u64, at: usize, server: &Server, count: usize) -> Vec<Container> {
                 (service, nth) => format!("{service}-{nth}"),
             };
             let version = if service.starts_with("godot") { VERSION } else { "1.4" };
-            Container::new(seed, name, (at, &server.name), service, version)
+            let mut container = Container::new(seed, name, (at, &server.name), service, version);
+            if server.gone {
+                container.stop(container.finished);
+            }
+            container
         })
         .collect()
 }
@@ -113,7 +126,8 @@ mod tests {
     fn names_and_addresses_are_unique_at_every_size() {
         for size in [Size::default(), Size { servers: 5, containers: 1 }, Size { servers: 2000, containers: 100 }] {
             let (servers, containers) = layout(1, size);
-            assert_eq!((servers.len(), containers.len()), (size.servers, size.servers * size.containers));
+            let there = servers.iter().filter(|server| !server.gone).count();
+            assert_eq!((there, containers.len()), (size.servers, servers.len() * size.containers));
             let unique = |all: Vec<String>| all.iter().collect::<std::collections::BTreeSet<_>>().len() == all.len();
             assert!(unique(servers.iter().map(|server| server.address.clone()).collect()));
             assert!(unique(containers.iter().map(|one| one.id.clone()).collect()));

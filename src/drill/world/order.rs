@@ -159,7 +159,10 @@ impl World {
                 self.edge.record.push(Deployed { at: self.at, what: what.clone(), whole: true });
             }
             Order::Remove(colour) if colour != self.edge.active => self.edge.idle_since = None,
-            Order::Upstream(at, sent) => self.servers[at].upstream = sent,
+            Order::Upstream(at, sent) => {
+                self.servers[at].upstream = sent;
+                self.servers[at].fresh &= !sent;
+            }
             Order::Drain(at, draining) => self.servers[at].draining = draining,
             Order::Attract(at, times) => self.servers[at].attraction = times,
             Order::Fill { server, growth, used } => {
@@ -213,11 +216,8 @@ impl World {
     }
 
     fn deploy(&mut self, service: &str, version: &str, flaw: Flaw, server: Option<usize>) -> Result<(), Refused> {
-        let wanted = |at: &usize| {
-            let one = &self.containers[*at];
-            one.service == service && server.is_none_or(|server| one.server == server)
-        };
-        let all: Vec<usize> = (0..self.containers.len()).filter(wanted).collect();
+        let mut all = self.all_of(service);
+        all.retain(|at| server.is_none_or(|server| self.containers[*at].server == server));
         if all.is_empty() {
             return Err(Refused(format!("no such service: {service}")));
         }
@@ -239,8 +239,7 @@ impl World {
             self.edge.set(colour, service, version);
             if colour == self.edge.active && !as_before {
                 let flaw = self.edge.flaw(service, version);
-                let own = |at: &usize| self.containers[*at].service == **service;
-                for at in (0..self.containers.len()).filter(own).collect::<Vec<_>>() {
+                for at in self.all_of(service) {
                     self.replace(at, version, flaw);
                 }
             }
@@ -263,13 +262,21 @@ impl World {
         for service in SERVICES {
             let Some(build) = self.edge.build(to, service).cloned() else { continue };
             self.tell(service, format!("players are sent to {}, which is {}", to.word(), build.version));
-            let own = |at: &usize| self.containers[*at].service == service;
-            for at in (0..self.containers.len()).filter(own).collect::<Vec<_>>() {
+            for at in self.all_of(service) {
                 self.replace(at, &build.version, build.flaw);
                 self.containers[at].settle(self.at);
             }
         }
         Ok(())
+    }
+
+    /// The containers of a service, on all machines that there are.
+    fn all_of(&self, service: &str) -> Vec<usize> {
+        let own = |at: &usize| {
+            let one = &self.containers[*at];
+            one.service == service && !self.servers[one.server].gone
+        };
+        (0..self.containers.len()).filter(own).collect()
     }
 
     /// A new container in the place of an old one: another id, the same name.

@@ -96,8 +96,10 @@ pub struct Server {
     pub kind: &'static Kind,
     /// Its power is on, and its network is there.
     pub up: bool,
-    /// It was given back: there is no such machine any more.
+    /// There is no such machine: it was given back, or nobody has rented it yet.
     pub gone: bool,
+    /// No load balancer has had it yet: nobody has rented it, or it was made a moment ago.
+    pub fresh: bool,
     /// Its own rules let nobody through but who logs in from outside to look after it.
     pub isolated: bool,
     /// Since when somebody else's program encrypts its files: the second of the world.
@@ -178,6 +180,7 @@ impl Server {
             kind,
             up: true,
             gone: false,
+            fresh: false,
             isolated: false,
             infected: None,
             booted: -(uptime as i64),
@@ -201,6 +204,12 @@ impl Server {
             chance,
             wander: Wander::default(),
         }
+    }
+
+    /// Of the same, as the cloud has it to give: without power, and in nobody's hands.
+    pub(super) fn spare(mut self) -> Self {
+        (self.up, self.gone, self.fresh, self.upstream) = (false, true, true, false);
+        self
     }
 
     /// Others get through to it.

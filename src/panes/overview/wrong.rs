@@ -196,7 +196,7 @@ fn of_containers<'a>(feed: &'a Feed, cx: &'a Cx<'_>) -> impl Iterator<Item = Lin
         };
         let to = ThingId::Container { source: feed.id.clone(), id: Arc::clone(&container.id) };
         let lead = thing(to, Subject::Containers, &name, &what, severity);
-        let since = container.started_at.max(container.finished_at);
+        let since = container.since();
         Some(Line { severity, stale: stale(feed, cx), name, kind: "container", since, what, lead })
     })
 }

@@ -166,8 +166,7 @@ impl RunView {
         if self.outcome.is_some() {
             return None;
         }
-        let asked = |step: &StepView| self.asks && step.id == self.asks_about;
-        if let Some(asked) = self.steps.iter().position(asked) {
+        if let Some(asked) = (0..self.steps.len()).find(|step| self.is_asked(*step)) {
             return Some(asked);
         }
         // Of hosts side by side one that goes on tells more than one that has ended.
@@ -198,10 +197,16 @@ impl RunView {
         self.cut_off && self.outcome.is_none() && self.steps.get(step).is_some_and(under_way)
     }
 
+    /// Somebody is asked about it.
+    fn is_asked(&self, step: usize) -> bool {
+        self.asks && self.steps.get(step).is_some_and(|step| step.id == self.asks_about)
+    }
+
     /// How a step stands, for people: what was sent runs, as far as anybody knows.
     pub fn step_word(&self, step: usize) -> &'static str {
         match self.steps.get(step).map_or(StepState::Planned, |step| step.state) {
             _ if self.broke_at(step) => "cut off",
+            StepState::Planned | StepState::Checking if self.is_asked(step) => "waiting for your answer",
             StepState::Intent => StepState::Running.word(),
             StepState::Checking => "under way",
             state => state.word(),

@@ -160,14 +160,28 @@ fn kept_up(host: &models::HostConfig) -> bool {
 
 /// The last run of its health check that ended.
 fn probe(health: &models::Health) -> Option<Probe> {
-    let last = health.log.as_ref()?.last()?;
+    let log = health.log.as_deref()?;
+    let last = log.last()?;
+    let failing = health.failing_streak.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
     let output = last.output.as_deref().unwrap_or_default().trim_end();
     Some(Probe {
         exit_code: last.exit_code?,
         output: output[..output.floor_char_boundary(PROBE)].to_owned(),
         at: last.end.as_deref().and_then(time),
-        failing: health.failing_streak.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+        failing,
+        failing_since: failing_since(log, failing),
     })
+}
+
+/// When the first of the failures in a row began. What the log has lost of them lies as far apart as what it has.
+fn failing_since(log: &[models::HealthcheckResult], failing: u64) -> Option<Timestamp> {
+    let streak = log.iter().rev().take_while(|run| run.exit_code.is_some_and(|code| code != 0));
+    let begun: Vec<Timestamp> = streak.map_while(|run| run.start.as_deref().and_then(time)).collect();
+    let (newest, oldest) = (*begun.first()?, *begun.last()?);
+    let kept = i32::try_from(begun.len()).ok()?;
+    let lost = i32::try_from(failing).ok()?.saturating_sub(kept).max(0);
+    let apart = newest.duration_since(oldest).checked_div((kept - 1).max(1))?;
+    oldest.checked_sub(apart.checked_mul(lost)?).ok()
 }
 
 /// Product and version, as in `Docker 20.10.24` or `Podman 4.3.1`: the first component is the engine itself.
@@ -337,6 +351,7 @@ mod tests {
         let sick = inspected!("podman-sick");
         let probe = sick.probe.unwrap();
         assert_eq!((sick.health, probe.exit_code, probe.failing), (Health::Unhealthy, 1, 1));
+        assert_eq!(format!("{:.0}", probe.failing_since.unwrap()), "2026-11-25T15:24:21Z");
         let gone = inspected!("podman-gone");
         assert_eq!((gone.health, gone.probe, gone.pid), (Health::None, None, None), "an empty word is no health");
     }
@@ -353,6 +368,9 @@ mod tests {
     fn the_last_probe_is_kept_and_cut() {
         let probe = inspected!("sick").probe.unwrap();
         assert_eq!((probe.exit_code, probe.failing), (1, 24));
+        // Of the 24 the log has five, a second apart: the first failed a second after it was started, at 19:59:59.
+        assert_eq!(format!("{:.0}", probe.failing_since.unwrap()), "2026-11-24T20:00:00Z");
+        assert_eq!(inspected!("web").probe.unwrap().failing_since, None);
         assert_eq!(probe.at.unwrap().to_string(), "2026-11-24T20:00:24.339015639Z");
         let long = "é".repeat(5000);
         let state = json!({"Health": {"Log": [{"ExitCode": 1, "Output": long}]}});

@@ -61,13 +61,13 @@ fn state(one: &Container, clock: Clock) -> Value {
         "FinishedAt": if ended { clock.moment(one.finished).to_string() } else { never },
     });
     if one.health != Health::None {
-        state["Health"] = json!({ "Status": health(one), "FailingStreak": one.streak, "Log": [probe(one, clock)] });
+        let log: Vec<Value> = one.probed.iter().map(|(at, good)| probe(*at, *good, clock)).collect();
+        state["Health"] = json!({ "Status": health(one), "FailingStreak": one.streak, "Log": log });
     }
     state
 }
 
-fn probe(one: &Container, clock: Clock) -> Value {
-    let (at, good) = one.probed;
+fn probe(at: i64, good: bool, clock: Clock) -> Value {
     let output =
         if good { "ok" } else { "curl: (28) Operation timed out after 2000 milliseconds with 0 bytes received" };
     json!({

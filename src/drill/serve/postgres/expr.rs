@@ -1,5 +1,6 @@
 //! Expressions of SQL: their values, and their types without them.
 
+use super::refusal::Refusal;
 use super::select::{Column, Context, query};
 use super::value::{V, known};
 use sqlparser::ast::{
@@ -86,7 +87,7 @@ fn arguments(function: &Function) -> Vec<&Expr> {
 ///
 /// # Errors
 /// What of it is not known here.
-pub fn eval(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>, group: Option<Wanted<'_>>) -> Result<V, String> {
+pub fn eval(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>, group: Option<Wanted<'_>>) -> Result<V, Refusal> {
     let of = |expr: &Expr| eval(expr, scope, context, group);
     match expr {
         Expr::Value(value) => literal(&value.value, context),
@@ -94,7 +95,7 @@ pub fn eval(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>, group: Option
         Expr::Identifier(word) => named(None, &word.value, scope, context),
         Expr::CompoundIdentifier(words) => match words.as_slice() {
             [.., table, name] => named(Some(&table.value), &name.value, scope, context),
-            _ => Err("a name is expected".to_owned()),
+            _ => Err("a name is expected".to_owned().into()),
         },
         Expr::Cast { expr: inner, data_type, .. } => match data_type.to_string().to_ascii_lowercase().as_str() {
             "regclass" => context.tables.call("regclass", &[of(inner)?]),
@@ -116,7 +117,7 @@ pub fn eval(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>, group: Option
         Expr::In { expr: inner, target, negated, .. } => is_in(&of(inner)?, target, *negated, scope, context, group),
         Expr::AnyOp { left, right, .. } => any(&of(left)?, &of(right)?),
         Expr::Tuple(all) => {
-            Ok(V::Row(all.iter().map(|one| Ok((String::new(), of(one)?))).collect::<Result<_, String>>()?))
+            Ok(V::Row(all.iter().map(|one| Ok((String::new(), of(one)?))).collect::<Result<_, Refusal>>()?))
         }
         Expr::Case { operand, conditions, else_result, .. } => {
             case(operand.as_deref(), conditions, else_result.as_deref(), of)
@@ -133,11 +134,11 @@ pub fn eval(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>, group: Option
             Ok(of(inner)?.part(number(substring_from)?.as_ref(), number(substring_for)?.as_ref()))
         }
         Expr::Function(function) => call(function, scope, context, group),
-        other => Err(format!("{other} is not known here")),
+        other => Err(format!("{other} is not known here").into()),
     }
 }
 
-fn literal(value: &Value, context: &Context<'_>) -> Result<V, String> {
+fn literal(value: &Value, context: &Context<'_>) -> Result<V, Refusal> {
     Ok(match value {
         Value::Number(text, _) => match text.parse::<i64>() {
             Ok(whole) => V::Int(whole),
@@ -150,29 +151,31 @@ fn literal(value: &Value, context: &Context<'_>) -> Result<V, String> {
             let at = name.trim_start_matches('$').parse::<usize>().ok().and_then(|at| at.checked_sub(1));
             at.and_then(|at| context.params.get(at)).cloned().unwrap_or(V::Null)
         }
-        other => return Err(format!("{other} is not known here")),
+        other => return Err(format!("{other} is not known here").into()),
     })
 }
 
-fn named(table: Option<&str>, name: &str, scope: &Scope<'_>, context: &Context<'_>) -> Result<V, String> {
+fn named(table: Option<&str>, name: &str, scope: &Scope<'_>, context: &Context<'_>) -> Result<V, Refusal> {
     if let Some((value, _)) = scope.find(table, name) {
         return Ok(value);
     }
     match (table, name) {
         (None, "current_user" | "session_user" | "user") => context.tables.call(name, &[]),
-        (None, table) => scope.whole(table).ok_or_else(|| format!("column \"{name}\" does not exist in a drill")),
-        (Some(table), _) => Err(format!("column {table}.{name} does not exist in a drill")),
+        (None, table) => {
+            scope.whole(table).ok_or_else(|| Refusal::no_column(format!("column \"{name}\" does not exist in a drill")))
+        }
+        (Some(table), _) => Err(Refusal::no_column(format!("column {table}.{name} does not exist in a drill"))),
     }
 }
 
-fn unary(op: UnaryOperator, value: V) -> Result<V, String> {
+fn unary(op: UnaryOperator, value: V) -> Result<V, Refusal> {
     Ok(match (op, value) {
         (_, V::Null) => V::Null,
         (UnaryOperator::Not, value) => V::Bool(!value.holds()),
         (UnaryOperator::Minus, V::Int(value)) => V::Int(-value),
         (UnaryOperator::Minus, V::Float(value)) => V::Float(-value),
         (UnaryOperator::Plus, value) => value,
-        (op, _) => return Err(format!("{op} is not known here")),
+        (op, _) => return Err(format!("{op} is not known here").into()),
     })
 }
 
@@ -180,8 +183,8 @@ fn binary(
     op: &BinaryOperator,
     left: &Expr,
     right: &Expr,
-    of: impl Fn(&Expr) -> Result<V, String>,
-) -> Result<V, String> {
+    of: impl Fn(&Expr) -> Result<V, Refusal>,
+) -> Result<V, Refusal> {
     let left = of(left)?;
     // What follows of one side alone needs no other; NULL is neither true nor false.
     match op {
@@ -223,7 +226,7 @@ fn compared(op: &BinaryOperator, left: &V, right: &V) -> Option<V> {
     Some(left.order(right).map_or(V::Null, |order| V::Bool(holds(order))))
 }
 
-fn arithmetic(op: &BinaryOperator, left: &V, right: &V) -> Result<V, String> {
+fn arithmetic(op: &BinaryOperator, left: &V, right: &V) -> Result<V, Refusal> {
     let unknown = || format!("{op} is not known here between {} and {}", left.show(), right.show());
     Ok(match (op, left, right) {
         (_, V::Null, _) | (_, _, V::Null) => V::Null,
@@ -235,20 +238,20 @@ fn arithmetic(op: &BinaryOperator, left: &V, right: &V) -> Result<V, String> {
         (BinaryOperator::Multiply, V::Int(a), V::Int(b)) => V::Int(a * b),
         (BinaryOperator::Divide, V::Int(a), V::Int(b)) if *b != 0 => V::Int(a / b),
         (op, a, b) => {
-            let (Some(a), Some(b)) = (a.number(), b.number()) else { return Err(unknown()) };
+            let (Some(a), Some(b)) = (a.number(), b.number()) else { return Err(unknown().into()) };
             V::Float(match op {
                 BinaryOperator::Plus => a + b,
                 BinaryOperator::Minus => a - b,
                 BinaryOperator::Multiply => a * b,
                 BinaryOperator::Divide => a / b,
-                _ => return Err(unknown()),
+                _ => return Err(unknown().into()),
             })
         }
     })
 }
 
 /// `%` stands for any letters, `_` for one.
-fn like(value: &V, pattern: &V, negated: bool) -> Result<V, String> {
+fn like(value: &V, pattern: &V, negated: bool) -> Result<V, Refusal> {
     if *value == V::Null || *pattern == V::Null {
         return Ok(V::Null);
     }
@@ -271,13 +274,13 @@ fn is_in(
     scope: &Scope<'_>,
     context: &Context<'_>,
     group: Option<Wanted<'_>>,
-) -> Result<V, String> {
+) -> Result<V, Refusal> {
     let all: Vec<V> = match target {
         InTarget::Subquery(inner) => query(inner, context, Some(scope))?.rows.into_iter().map(single).collect(),
         InTarget::List(list) => {
-            list.iter().map(|one| eval(one, scope, context, group)).collect::<Result<_, String>>()?
+            list.iter().map(|one| eval(one, scope, context, group)).collect::<Result<_, Refusal>>()?
         }
-        _ => return Err("IN takes a list or a query here".to_owned()),
+        _ => return Err("IN takes a list or a query here".to_owned().into()),
     };
     if *value == V::Null {
         return Ok(V::Null);
@@ -294,11 +297,11 @@ fn single(mut row: Vec<V>) -> V {
     }
 }
 
-fn any(value: &V, all: &V) -> Result<V, String> {
+fn any(value: &V, all: &V) -> Result<V, Refusal> {
     match (value, all) {
         (_, V::Null) | (V::Null, _) => Ok(V::Null),
         (V::Int(value), V::Ints(all)) => Ok(V::Bool(all.iter().any(|one| i64::from(*one) == *value))),
-        _ => Err("ANY takes an array here".to_owned()),
+        _ => Err("ANY takes an array here".to_owned().into()),
     }
 }
 
@@ -306,8 +309,8 @@ fn case(
     operand: Option<&Expr>,
     conditions: &[CaseWhen],
     otherwise: Option<&Expr>,
-    of: impl Fn(&Expr) -> Result<V, String>,
-) -> Result<V, String> {
+    of: impl Fn(&Expr) -> Result<V, Refusal>,
+) -> Result<V, Refusal> {
     for when in conditions {
         let holds = match operand {
             None => of(&when.condition)?.holds(),
@@ -320,14 +323,20 @@ fn case(
     otherwise.map_or(Ok(V::Null), of)
 }
 
-fn call(function: &Function, scope: &Scope<'_>, context: &Context<'_>, group: Option<Wanted<'_>>) -> Result<V, String> {
+fn call(
+    function: &Function,
+    scope: &Scope<'_>,
+    context: &Context<'_>,
+    group: Option<Wanted<'_>>,
+) -> Result<V, Refusal> {
     let name = function.name.0.last().map(ToString::to_string).unwrap_or_default();
     let args = arguments(function);
     if AGGREGATES.contains(&name.as_str()) {
         let group = group.ok_or_else(|| format!("{name} is an aggregate"))?;
         return aggregate(&name, function, &args, group, context);
     }
-    let values: Vec<V> = args.into_iter().map(|arg| eval(arg, scope, context, group)).collect::<Result<_, String>>()?;
+    let values: Vec<V> =
+        args.into_iter().map(|arg| eval(arg, scope, context, group)).collect::<Result<_, Refusal>>()?;
     context.tables.call(&name, &values)
 }
 
@@ -337,7 +346,7 @@ fn aggregate(
     args: &[&Expr],
     group: Wanted<'_>,
     context: &Context<'_>,
-) -> Result<V, String> {
+) -> Result<V, Refusal> {
     let mut values = Vec::new();
     for row in group.rows {
         let scope = Scope { columns: group.columns, row, outer: group.outer };

@@ -1,5 +1,6 @@
 //! The game's tables and their indexes, in PostgreSQL's catalog: what they are called, how large they are, and what is counted of them.
 
+use super::refusal::Refusal;
 use super::tables::Named;
 use super::value::V;
 use crate::drill::world::Database;
@@ -61,7 +62,7 @@ fn names(database: &Database) -> impl Iterator<Item = (i64, String)> + '_ {
 ///
 /// # Errors
 /// When there is nothing of that name.
-pub(super) fn regclass(database: &Database, value: &V) -> Result<V, String> {
+pub(super) fn regclass(database: &Database, value: &V) -> Result<V, Refusal> {
     let text = value.show();
     let plain = text.trim_start_matches("public.");
     let found = match value {
@@ -72,7 +73,7 @@ pub(super) fn regclass(database: &Database, value: &V) -> Result<V, String> {
     match (found, value) {
         (Some((_, name)), _) => Ok(V::Text(name)),
         (None, V::Int(oid)) => Ok(V::Text(oid.to_string())),
-        (None, _) => Err(format!("relation \"{text}\" does not exist in a drill")),
+        (None, _) => Err(Refusal::no_table(format!("relation \"{text}\" does not exist in a drill"))),
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) fn function(database: &Database, name: &str, of: &V) -> Option<V> {
 ///
 /// # Errors
 /// What of it is not known here.
-pub(super) fn upkeep(statement: &str) -> Result<Option<Upkeep>, String> {
+pub(super) fn upkeep(statement: &str) -> Result<Option<Upkeep>, Refusal> {
     let statement = statement.to_ascii_lowercase().replace(['(', ')', ','], " ");
     let mut words = statement.split_whitespace();
     let first = words.next().filter(|word| ["vacuum", "analyze", "reindex"].contains(word));
@@ -108,17 +109,17 @@ pub(super) fn upkeep(statement: &str) -> Result<Option<Upkeep>, String> {
             "analyze" => analyzes = true,
             "skip_locked" | "verbose" | "table" | "concurrently" | "freeze" => {}
             "database" | "index" | "schema" | "system" => {
-                return Err(format!("REINDEX {word} is not known in a drill"));
+                return Err(format!("REINDEX {word} is not known in a drill").into());
             }
             name if table.is_none() => table = Some(name.trim_matches('"').to_owned()),
-            other => return Err(format!("{other} is not known in a drill")),
+            other => return Err(format!("{other} is not known in a drill").into()),
         }
     }
     let what = match first {
         "vacuum" if full => Work::Rewrite,
         "vacuum" => Work::Vacuum(analyzes),
         "analyze" => Work::Analyze,
-        "reindex" if table.is_none() => return Err("REINDEX takes TABLE in a drill".to_owned()),
+        "reindex" if table.is_none() => return Err("REINDEX takes TABLE in a drill".to_owned().into()),
         _ => Work::Reindex,
     };
     Ok(Some(Upkeep { what, table }))

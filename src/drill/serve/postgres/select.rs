@@ -2,6 +2,7 @@
 //! not known here is refused with a sentence.
 
 use super::expr::{Scope, Wanted, eval, is_aggregate, ty};
+use super::refusal::Refusal;
 use super::value::{V, known};
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, OrderByExpr,
@@ -38,7 +39,7 @@ pub trait Catalog {
     ///
     /// # Errors
     /// When there is none of that name, or it can't be.
-    fn call(&self, name: &str, args: &[V]) -> Result<V, String>;
+    fn call(&self, name: &str, args: &[V]) -> Result<V, Refusal>;
 }
 
 /// What a query may look at beside the rows around it.
@@ -56,7 +57,7 @@ pub struct Context<'a> {
 ///
 /// # Errors
 /// What of it is not known here, or can't be computed.
-pub fn query(of: &Query, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, String> {
+pub fn query(of: &Query, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, Refusal> {
     let mut context = context.clone();
     for one in of.with.iter().flat_map(|with| &with.cte_tables) {
         let rows = query(&one.query, &context, outer)?;
@@ -76,7 +77,12 @@ pub fn query(of: &Query, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Re
     Ok(rows)
 }
 
-fn body(of: &SetExpr, context: &Context<'_>, outer: Option<&Scope<'_>>, order: &[OrderByExpr]) -> Result<Rows, String> {
+fn body(
+    of: &SetExpr,
+    context: &Context<'_>,
+    outer: Option<&Scope<'_>>,
+    order: &[OrderByExpr],
+) -> Result<Rows, Refusal> {
     match of {
         SetExpr::Select(of) => select(of, context, outer, order),
         SetExpr::Query(of) => query(of, context, outer),
@@ -85,7 +91,7 @@ fn body(of: &SetExpr, context: &Context<'_>, outer: Option<&Scope<'_>>, order: &
             rows.rows.extend(body(right, context, outer, &[])?.rows);
             Ok(rows)
         }
-        _ => Err("only SELECT and UNION are known here".to_owned()),
+        _ => Err("only SELECT and UNION are known here".to_owned().into()),
     }
 }
 
@@ -94,7 +100,7 @@ fn select(
     context: &Context<'_>,
     outer: Option<&Scope<'_>>,
     order: &[OrderByExpr],
-) -> Result<Rows, String> {
+) -> Result<Rows, Refusal> {
     let mut from = from(&of.from, context, outer)?;
     if let Some(condition) = &of.selection {
         let columns = from.columns.clone();
@@ -114,7 +120,7 @@ fn select(
     }
     sort(&mut from, of, order, context, outer)?;
     let columns = headings(&of.projection, &from.columns, context, outer);
-    let rows: Result<Vec<Vec<V>>, String> = from
+    let rows: Result<Vec<Vec<V>>, Refusal> = from
         .rows
         .iter()
         .map(|row| {
@@ -132,15 +138,15 @@ fn item(of: &SelectItem) -> Option<&Expr> {
     }
 }
 
-fn aggregated(of: &Select, from: &Rows, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, String> {
+fn aggregated(of: &Select, from: &Rows, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, Refusal> {
     let by: &[Expr] = match &of.group_by {
         GroupByExpr::Expressions(by, _) => by,
-        GroupByExpr::All(_) => return Err("GROUP BY ALL is not known here".to_owned()),
+        GroupByExpr::All(_) => return Err("GROUP BY ALL is not known here".to_owned().into()),
     };
     let mut groups: BTreeMap<Vec<String>, Vec<&Vec<V>>> = BTreeMap::new();
     for row in &from.rows {
         let scope = Scope { columns: &from.columns, row, outer };
-        let key: Result<Vec<String>, String> = by
+        let key: Result<Vec<String>, Refusal> = by
             .iter()
             .map(|expr| eval(chosen(expr, &of.projection), &scope, context, None).map(|value| format!("{value:?}")))
             .collect();
@@ -151,7 +157,7 @@ fn aggregated(of: &Select, from: &Rows, context: &Context<'_>, outer: Option<&Sc
     }
     let columns = headings(&of.projection, &from.columns, context, outer);
     let nothing = vec![V::Null; from.columns.len()];
-    let rows: Result<Vec<Vec<V>>, String> = groups
+    let rows: Result<Vec<Vec<V>>, Refusal> = groups
         .values()
         .map(|group| {
             let first = group.first().copied().unwrap_or(&nothing);
@@ -198,7 +204,7 @@ fn project(
     scope: &Scope<'_>,
     context: &Context<'_>,
     group: Option<Wanted<'_>>,
-) -> Result<Vec<V>, String> {
+) -> Result<Vec<V>, Refusal> {
     let mut row = Vec::new();
     for of in items {
         match item(of) {
@@ -215,14 +221,14 @@ fn sort(
     order: &[OrderByExpr],
     context: &Context<'_>,
     outer: Option<&Scope<'_>>,
-) -> Result<(), String> {
+) -> Result<(), Refusal> {
     if order.is_empty() {
         return Ok(());
     }
     let mut keyed: Vec<(Vec<V>, Vec<V>)> = Vec::with_capacity(from.rows.len());
     for row in std::mem::take(&mut from.rows) {
         let scope = Scope { columns: &from.columns, row: &row, outer };
-        let keys: Result<Vec<V>, String> =
+        let keys: Result<Vec<V>, Refusal> =
             order.iter().map(|by| eval(chosen(&by.expr, &of.projection), &scope, context, None)).collect();
         keyed.push((keys?, row));
     }
@@ -251,7 +257,7 @@ fn chosen<'e>(by: &'e Expr, items: &'e [SelectItem]) -> &'e Expr {
     items.iter().find_map(alias).unwrap_or(by)
 }
 
-fn from(all: &[TableWithJoins], context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, String> {
+fn from(all: &[TableWithJoins], context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, Refusal> {
     let mut rows = Rows { columns: Vec::new(), rows: vec![Vec::new()] };
     for one in all {
         let table = factor(&one.relation, context, outer)?;
@@ -263,18 +269,18 @@ fn from(all: &[TableWithJoins], context: &Context<'_>, outer: Option<&Scope<'_>>
     Ok(rows)
 }
 
-fn join_one(left: Rows, join: &Join, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, String> {
+fn join_one(left: Rows, join: &Join, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, Refusal> {
     let right = factor(&join.relation, context, outer)?;
     let (constraint, keeps) = match &join.join_operator {
         JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => (constraint, false),
         JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (constraint, true),
         JoinOperator::CrossJoin(constraint) => (constraint, false),
-        _ => return Err("this kind of JOIN is not known here".to_owned()),
+        _ => return Err("this kind of JOIN is not known here".to_owned().into()),
     };
     match constraint {
         JoinConstraint::On(on) => joined(left, right, Some(on), keeps, context, outer),
         JoinConstraint::None => joined(left, right, None, keeps, context, outer),
-        _ => Err("JOIN takes ON here".to_owned()),
+        _ => Err("JOIN takes ON here".to_owned().into()),
     }
 }
 
@@ -285,7 +291,7 @@ fn joined(
     keeps: bool,
     context: &Context<'_>,
     outer: Option<&Scope<'_>>,
-) -> Result<Rows, String> {
+) -> Result<Rows, Refusal> {
     let width = right.columns.len();
     let columns: Vec<Column> = left.columns.into_iter().chain(right.columns).collect();
     let mut rows = Vec::new();
@@ -306,10 +312,10 @@ fn joined(
     Ok(Rows { columns, rows })
 }
 
-fn factor(of: &TableFactor, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, String> {
+fn factor(of: &TableFactor, context: &Context<'_>, outer: Option<&Scope<'_>>) -> Result<Rows, Refusal> {
     match of {
         TableFactor::Table { name, alias, args: Some(args), .. } => {
-            let values: Result<Vec<V>, String> = args
+            let values: Result<Vec<V>, Refusal> = args
                 .args
                 .iter()
                 .filter_map(argument)
@@ -324,7 +330,7 @@ fn factor(of: &TableFactor, context: &Context<'_>, outer: Option<&Scope<'_>>) ->
                 None => context
                     .tables
                     .table(&plain)
-                    .ok_or_else(|| format!("relation \"{plain}\" does not exist in a drill"))?,
+                    .ok_or_else(|| Refusal::no_table(format!("relation \"{plain}\" does not exist in a drill")))?,
             };
             Ok(called(rows, alias.as_ref().map_or(plain.as_str(), |alias| alias.name.value.as_str())))
         }
@@ -332,7 +338,7 @@ fn factor(of: &TableFactor, context: &Context<'_>, outer: Option<&Scope<'_>>) ->
             let rows = query(subquery, context, outer)?;
             Ok(called(rows, alias.as_ref().map_or("", |alias| alias.name.value.as_str())))
         }
-        _ => Err("this kind of table is not known here".to_owned()),
+        _ => Err("this kind of table is not known here".to_owned().into()),
     }
 }
 
@@ -351,7 +357,7 @@ fn called(mut rows: Rows, name: &str) -> Rows {
 }
 
 /// A function that stands for a table.
-fn function(name: &str, values: &[V], alias: Option<&TableAlias>, context: &Context<'_>) -> Result<Rows, String> {
+fn function(name: &str, values: &[V], alias: Option<&TableAlias>, context: &Context<'_>) -> Result<Rows, Refusal> {
     let called = alias.map_or(name, |alias| alias.name.value.as_str());
     match name {
         "jsonb_to_recordset" => {
@@ -372,9 +378,9 @@ fn function(name: &str, values: &[V], alias: Option<&TableAlias>, context: &Cont
             let row = |of: &serde_json::Value| {
                 let field =
                     |column: &Column| V::of_json(of.get(&column.name).unwrap_or(&serde_json::Value::Null), column.ty);
-                columns.iter().map(field).collect::<Result<Vec<V>, String>>()
+                columns.iter().map(field).collect::<Result<Vec<V>, Refusal>>()
             };
-            let rows: Result<Vec<Vec<V>>, String> = list.iter().map(row).collect();
+            let rows: Result<Vec<Vec<V>>, Refusal> = list.iter().map(row).collect();
             Ok(Rows { rows: rows?, columns })
         }
         other => {

@@ -1,5 +1,6 @@
 //! PostgreSQL's own views, as far as they are asked for, and its functions that look or act.
 
+use super::refusal::Refusal;
 use super::relations;
 use super::select::{Catalog, Column, Rows};
 use super::value::V;
@@ -196,7 +197,7 @@ impl Catalog for Tables<'_> {
         Some(Rows { columns: named.iter().map(column).collect(), rows })
     }
 
-    fn call(&self, name: &str, args: &[V]) -> Result<V, String> {
+    fn call(&self, name: &str, args: &[V]) -> Result<V, Refusal> {
         let first = args.first().cloned().unwrap_or(V::Null);
         let number = |at: usize| args.get(at).and_then(V::number);
         Ok(match name {
@@ -211,7 +212,12 @@ impl Catalog for Tables<'_> {
             "current_setting" => match self.setting(&first.show()) {
                 Some(value) => V::Text(value),
                 None if args.get(1).is_some_and(V::holds) => V::Null,
-                None => return Err(format!("unrecognized configuration parameter \"{}\"", first.show())),
+                None => {
+                    return Err(Refusal::no_object(format!(
+                        "unrecognized configuration parameter \"{}\"",
+                        first.show()
+                    )));
+                }
             },
             "set_config" => args.get(1).cloned().unwrap_or(V::Null),
             "pg_has_role"
@@ -280,8 +286,8 @@ impl Tables<'_> {
     }
 
     /// What only a standby can do is asked of one.
-    fn needs_recovery(&self) -> Result<(), String> {
-        if self.is_standby() { Ok(()) } else { Err("recovery is not in progress".to_owned()) }
+    fn needs_recovery(&self) -> Result<(), Refusal> {
+        if self.is_standby() { Ok(()) } else { Err(Refusal::not_now("recovery is not in progress".to_owned())) }
     }
 
     fn is_standby(&self) -> bool {
@@ -457,10 +463,10 @@ impl Tables<'_> {
         })
     }
 
-    fn wal(&self, name: &str, args: &[V]) -> Result<V, String> {
+    fn wal(&self, name: &str, args: &[V]) -> Result<V, Refusal> {
         let of = |which: usize| self.stage.borrow().world.databases[which].wal as u64;
         Ok(match name {
-            "pg_current_wal_lsn" if self.is_standby() => return Err("recovery is in progress".to_owned()),
+            "pg_current_wal_lsn" if self.is_standby() => return Err("recovery is in progress".to_owned().into()),
             "pg_current_wal_lsn" => V::Lsn(of(self.which)),
             "pg_last_wal_receive_lsn" if self.is_standby() => V::Lsn(of(0)),
             "pg_last_wal_replay_lsn" if self.is_standby() => V::Lsn(of(1)),
@@ -505,7 +511,7 @@ impl Tables<'_> {
             "pg_size_pretty" => {
                 V::Text(format!("{} MB", (args.first().and_then(V::number).unwrap_or(0.0) / 1_048_576.0).round()))
             }
-            other => return Err(format!("function {other} does not exist in a drill")),
+            other => return Err(Refusal::no_function(format!("function {other} does not exist in a drill"))),
         })
     }
 

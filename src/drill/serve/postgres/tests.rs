@@ -1,3 +1,4 @@
+use super::refusal::Refusal;
 use super::select::{Catalog, Column, Context, Rows, query};
 use super::value::V;
 use sqlparser::ast::Statement;
@@ -22,7 +23,7 @@ impl Catalog for Fake {
         })
     }
 
-    fn call(&self, name: &str, args: &[V]) -> Result<V, String> {
+    fn call(&self, name: &str, args: &[V]) -> Result<V, Refusal> {
         match name {
             "end" => {
                 self.ended.borrow_mut().push(args[0].clone());
@@ -30,12 +31,12 @@ impl Catalog for Fake {
             }
             "coalesce" => Ok(args.iter().find(|value| **value != V::Null).cloned().unwrap_or(V::Null)),
             "to_jsonb" => Ok(V::Json(args[0].json())),
-            other => Err(format!("function {other} does not exist")),
+            other => Err(Refusal::no_function(format!("function {other} does not exist"))),
         }
     }
 }
 
-fn rows(text: &str, params: &[V]) -> Result<Rows, String> {
+fn rows(text: &str, params: &[V]) -> Result<Rows, Refusal> {
     let parsed = Parser::parse_sql(&PostgreSqlDialect {}, text).map_err(|why| why.to_string())?;
     let [Statement::Query(of)] = parsed.as_slice() else { panic!("{text}") };
     query(of, &Context { tables: &Fake::default(), params, with: BTreeMap::new() }, None)
@@ -46,7 +47,7 @@ fn told(text: &str) -> Vec<String> {
     let show = |value: &V| if *value == V::Null { "-".to_owned() } else { value.show() };
     match rows(text, &[V::text("ada"), V::text(r#"[{"name": "cyd", "n": 4}]"#)]) {
         Ok(rows) => rows.rows.iter().map(|row| row.iter().map(show).collect::<Vec<_>>().join("|")).collect(),
-        Err(why) => vec![format!("error: {why}")],
+        Err(refused) => vec![format!("error: {}", refused.why)],
     }
 }
 

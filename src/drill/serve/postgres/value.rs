@@ -1,5 +1,6 @@
 //! Values and types of SQL, as many as the statements need that a dashboard and its runbooks send.
 
+use super::refusal::Refusal;
 use pgwire::api::Type;
 use serde_json::{Number, Value as Json, json};
 use std::cmp::Ordering;
@@ -132,7 +133,7 @@ impl V {
     }
 
     /// From JSON, by the type that a column definition names.
-    pub fn of_json(value: &Json, ty: &str) -> Result<Self, String> {
+    pub fn of_json(value: &Json, ty: &str) -> Result<Self, Refusal> {
         Ok(match value {
             Json::Null => Self::Null,
             Json::Bool(value) => Self::Bool(*value),
@@ -148,8 +149,9 @@ impl V {
     ///
     /// # Errors
     /// When it is none.
-    pub fn cast(self, ty: &str) -> Result<Self, String> {
-        let wrong = |value: &Self| format!("invalid input syntax for type {ty}: \"{}\"", value.show());
+    pub fn cast(self, ty: &str) -> Result<Self, Refusal> {
+        let wrong =
+            |value: &Self| Refusal::no_value(format!("invalid input syntax for type {ty}: \"{}\"", value.show()));
         Ok(match (ty, self) {
             (_, Self::Null) => Self::Null,
             ("int4" | "int8", Self::Bool(value)) => Self::Int(i64::from(value)),

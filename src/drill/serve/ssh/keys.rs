@@ -20,11 +20,11 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Makes them, and writes down for `ssh` how to come to these machines, all at one port: the path of its config.
+    /// Makes them, and writes down for `ssh` how to come to these machines, by name and by address, all at one port: the path of its config.
     ///
     /// # Errors
     /// When no key can be made, or a file can't be written.
-    pub fn make(folder: &Path, machines: &[String], port: u16) -> io::Result<(Self, PathBuf)> {
+    pub fn make(folder: &Path, machines: &[(String, String)], port: u16) -> io::Result<(Self, PathBuf)> {
         let key = || PrivateKey::random(&mut UnwrapErr(SysRng), Algorithm::Ed25519).map_err(io::Error::other);
         let (host, client) = (key()?, key()?);
         let private = client.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
@@ -38,11 +38,11 @@ impl Keys {
 }
 
 /// Nothing of the user's own config, agent and known hosts takes part.
-fn text(machines: &[String], port: u16, id: &Path, known: &Path) -> String {
+fn text(machines: &[(String, String)], port: u16, id: &Path, known: &Path) -> String {
     let mut text = String::new();
-    for name in machines {
+    for (name, address) in machines {
         // A String takes everything.
-        let _ = write!(text, "Host {name}\n  User {}\n", user_of(name));
+        let _ = write!(text, "Host {name} {address}\n  User {}\n", user_of(name));
     }
     let _ = write!(
         text,

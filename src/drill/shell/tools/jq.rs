@@ -85,6 +85,17 @@ pub fn raw(program: &str, value: &serde_json::Value) -> Result<String, String> {
     said.wrong.map_or(Ok(out), Err)
 }
 
+/// The first result of a program, as it is.
+///
+/// # Errors
+/// When it is no program, or can't be carried out.
+pub fn first(program: &str, value: &serde_json::Value) -> Result<serde_json::Value, String> {
+    let asked = Asked { compact: true, ..Asked::default() };
+    let said = filtered(&asked, program, values(&asked, value.to_string().as_bytes())?)?;
+    let line = said.out.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    said.wrong.map_or_else(|| serde_json::from_slice(line).map_err(|why| why.to_string()), Err)
+}
+
 fn asked(shell: &mut Shell<'_>, words: &[String]) -> Result<Asked, String> {
     let mut out = Asked::default();
     let mut words = words.iter();
