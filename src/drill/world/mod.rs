@@ -432,7 +432,7 @@ impl World {
 
     /// How many times the usual production it is, at least 1: its database's machines are as many times as quick.
     fn breadth(&self) -> f64 {
-        (self.servers.len() as f64 / Size::default().servers as f64).max(1.0)
+        (self.size.servers as f64 / Size::default().servers as f64).max(1.0)
     }
 
     /// The standby replays what the primary writes, unless something keeps it.
