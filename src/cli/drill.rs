@@ -106,7 +106,7 @@ impl Drill {
         }
         let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
         let options = Options { scenario, seed, size: self.size, speed: self.speed, by_hand: script.is_some() };
-        let begun = Begun::start(&options).wrap_err("the drill can't be begun")?;
+        let begun = Begun::start(&options).wrap_err_with(|| format!("the drill {} can't be begun", self.scenario))?;
         if self.serve {
             return serve(&begun);
         }

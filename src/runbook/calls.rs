@@ -30,8 +30,7 @@ impl Library {
     }
 
     fn own_hindrance(&self, runbook: &Runbook) -> Option<String> {
-        let not_here = self.not_here().get(&runbook.id).map(|why| format!("it is not for this place: {why}"));
-        not_here.or_else(|| self.mistake(&runbook.id).map(|mistake| mistake.why(runbook)))
+        self.misplaced(&runbook.id).or_else(|| self.mistake(&runbook.id).map(|mistake| mistake.why(runbook)))
     }
 
     /// The same of the pages that it calls alone.
@@ -141,6 +140,15 @@ mod tests {
         let never = library(vec![Ok(page("a", "b")), Err(Box::new(wrong("b")))], None);
         let why = never.hindrance(never.get("a").unwrap()).unwrap();
         assert!(why.starts_with("a calls a page that can't be run: b.md has a mistake (b.md:6:1,"), "{why}");
+    }
+
+    #[test]
+    fn what_is_not_for_this_place_is_not_run_nor_is_who_calls_it() {
+        let pages = vec![Ok(page("a", "b")), Ok(page("b", "")), Ok(page("c", ""))];
+        let library = library(pages, None).without([("b".to_owned(), "there is none".to_owned())].into());
+        let told = ["a", "b", "c"].map(|id| library.hindrance(library.get(id).unwrap()));
+        let why = "it is not for this place: there is none";
+        assert_eq!(told, [Some(format!("a calls b: {why}")), Some(why.to_owned()), None]);
     }
 
     #[test]

@@ -197,9 +197,14 @@ impl Library {
         Self { not_here, ..self }
     }
 
-    /// Why a runbook is not for this place, where it is not.
+    /// By id, why runbooks are not for this place.
     pub const fn not_here(&self) -> &BTreeMap<String, String> {
         &self.not_here
+    }
+
+    /// That a runbook is not for this place, and why.
+    pub fn misplaced(&self, id: &str) -> Option<String> {
+        self.not_here.get(id).map(|why| format!("it is not for this place: {why}"))
     }
 
     /// What can't be used as it stands. Reads it all, unless it was read: some milliseconds.

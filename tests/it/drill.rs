@@ -416,6 +416,32 @@ fn upkeep_and_news_go_well_there() {
 }
 
 #[test]
+fn a_machine_that_was_made_is_reached_by_its_address_and_no_other_place_is() {
+    let desk = Desk::bare();
+    let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "1", "--speed", "60"]);
+    let config = drill.config.to_string_lossy().into_owned();
+    let make =
+        "cd /opt/spacetime/infrastructure/terraform && terraform plan -var=server_count=5 -out=p && terraform apply p";
+    let (code, said) = drill.ssh(&["lb-1", make]);
+    assert!(code == Some(0) && said.contains("1 added"), "{said}");
+    let (code, said) = run(&desk, &config, "scale-up-join", &["address=10.0.1.11"]);
+    assert!(code == Some(0) && said.contains(" came to 10.0.1.11"), "{said}");
+    for (id, vars, why) in [
+        ("scale-up-join", ["address=10.0.1.99", "port=8081"], "10.0.1.99 is given as an address"),
+        (
+            "db-add-replica",
+            ["database=primary", "server=db-replica-1"],
+            "it is not for this place: a drill has no machine",
+        ),
+    ] {
+        let vars = vars.map(|var| ["--var", var]).concat();
+        let output = desk.run(&[&["--config", &config, "runbook", "plan", id], vars.as_slice()].concat());
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && said.contains(why), "{id}: {said}");
+    }
+}
+
+#[test]
 fn what_a_killed_drill_leaves_goes_with_the_next_one() {
     let base = tempfile::tempdir().unwrap();
     let mut drill = Serving::start(base.path(), &["drill", "steady"]);

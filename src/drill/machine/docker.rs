@@ -7,7 +7,7 @@ use crate::drill::shell::{Call, Done, Files};
 use crate::drill::stage::Stage;
 use crate::drill::world::chance::Chance;
 use crate::drill::world::edge::SERVICES;
-use crate::drill::world::{Colour, Order, Refused};
+use crate::drill::world::{Colour, Order, Refused, Role};
 use serde_json::{Value, json};
 
 /// A build that was just started is healthy after so many seconds of the world.
@@ -266,9 +266,11 @@ fn images(machine: &Machine, words: &[&str]) -> Done {
     let stage = machine.stage.lock();
     let mut all: Vec<String> = rows(machine, &stage).iter().map(|row| row.text("Image").to_owned()).collect();
     all.extend(machine.pulled().iter().cloned());
-    // What runs in neither colour any more is still there.
-    let builds = stage.world.on(machine.server).flat_map(|at| {
-        let service = &stage.world.containers[at].service;
+    // What runs in neither colour any more is still there; who deploys from the load balancer's machine has pulled all of it there.
+    let own = stage.world.on(machine.server).map(|at| stage.world.containers[at].service.as_str());
+    let is_balancer = stage.world.servers[machine.server].role == Role::Balancer;
+    let services = own.chain(SERVICES.into_iter().filter(|_| is_balancer));
+    let builds = services.flat_map(|service| {
         let builds = [Colour::Blue, Colour::Green].map(|colour| stage.world.edge.build(colour, service));
         builds
             .into_iter()

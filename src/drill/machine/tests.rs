@@ -429,3 +429,82 @@ fn a_machine_is_isolated_and_opened_again() {
     assert_eq!(code, 0, "{said}");
     assert!(!lab.stage.lock().world.servers[at].isolated);
 }
+
+#[test]
+fn a_game_server_is_made_and_taken_into_service() {
+    let lab = Lab::new("steady");
+    let vars = [
+        ("server_count", "5"),
+        ("infrastructure", "/opt/spacetime/infrastructure/terraform"),
+        ("address", "10.0.1.11"),
+        ("coordinator", "coordinator.spacetime.internal:9090"),
+        ("port", "8081"),
+        ("admin_port", "8080"),
+        ("conf", "/etc/nginx/conf.d/spacetime.conf"),
+        ("upstream", "spacetime_backend"),
+        ("site", "http://localhost/health"),
+    ];
+    lab.play(runbook!("scale-up"), &[("local", "lb-1")], &vars, &["undo "]);
+    let on = [("local", "lb-1"), ("role:lb", "lb-1"), ("$address", "game-5"), ("host", "lb-1")];
+    lab.play(runbook!("scale-up-join"), &on, &vars, &["undo "]);
+    let stage = lab.stage.lock();
+    let new = stage.world.servers.iter().find(|server| server.name == "game-5").unwrap();
+    assert!(new.upstream && !new.gone && stage.world.rented().len() == 5);
+}
+
+#[test]
+fn the_machine_of_the_database_gets_larger() {
+    let lab = Lab::new("steady");
+    let (at, id) = {
+        let stage = lab.stage.lock();
+        let at = stage.world.databases[0].server;
+        (at, stage.world.instance(at))
+    };
+    let vars = [
+        ("server", "db-primary"),
+        ("server_addr", "10.0.1.9"),
+        ("instance", &id),
+        ("from_type", "m5.4xlarge"),
+        ("to_type", "m5.8xlarge"),
+        ("cpus", "32"),
+        ("memory_gib", "128"),
+        ("service", "postgresql"),
+    ];
+    let on = [("local", "lb-1"), ("$server", "db-primary"), ("host", "game-1")];
+    lab.play(runbook!("resize-database"), &on, &vars, &["undo "]);
+    let stage = lab.stage.lock();
+    assert_eq!((stage.world.servers[at].cores, stage.world.servers[at].up), (32.0, true));
+}
+
+#[test]
+fn lists_are_as_gh_and_awscli_write_them() {
+    let lab = Lab::new("steady");
+    let number = lab.stage.lock().world.cloud.pipeline.number;
+    let told = |script: &str| lab.run("lb-1", script, USER, "/home/ops", &[]).1;
+    let runs = told("gh run list --workflow deploy-production.yml");
+    assert!(runs.starts_with("in_progress\t\tRelease v2.5.2\tDeploy to production\tmain\tpush\t"), "{runs}");
+    assert!(runs.contains(&format!("\t{number}\t")) && runs.lines().count() == 1, "{runs}");
+    let ids = told("gh run list --json databaseId --jq '.[].databaseId'");
+    assert_eq!(ids, format!("{number}\n{}\n{}\n", number - 1, number - 2));
+    assert_eq!(told("gh run list --limit 1 --json status | head -c 25"), "[{\"status\":\"in_progress\"},");
+    let instances = told("aws ec2 describe-instances --output text");
+    assert!(instances.starts_with("INSTANCES\ti-") && instances.contains("\nTAGS\tName\tgame-1\n"), "{instances}");
+    // Who deploys from there has the images of both colours.
+    let images = told("docker images --format '{{.Repository}}:{{.Tag}}'");
+    assert!(images.contains("godot-server:v2.5.0") && images.contains("godot-api:v2.4.9"), "{images}");
+}
+
+#[test]
+fn the_load_balancer_has_a_game_server_answer() {
+    use tower_service::Service as _;
+    let lab = Lab::new("steady");
+    let mut pages = lab.on("lb-1").pages();
+    let asked = axum::http::Request::get("/lb-1/status").body(axum::body::Body::empty()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let body = runtime.block_on(async {
+        let response = pages.call(asked).await.unwrap();
+        axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap()
+    });
+    let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert!(told["version"] == "v2.5.0" && told["player_count"].as_u64() > Some(0), "{told}");
+}

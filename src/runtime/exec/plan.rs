@@ -288,6 +288,7 @@ impl<'a> Planner<'a> {
         if !runbook.environments.is_empty() && !runbook.environments.contains(env) {
             self.blocked.push(format!("it is for {} and this is {env}", runbook.environments.join(", ")));
         }
+        self.blocked.extend(self.exec.library.misplaced(&runbook.id));
         let today = day((self.exec.clock)().wall);
         let age = runbook.age(today);
         let [soft, hard] = REVIEW_DAYS;
