@@ -658,7 +658,10 @@ async fn what_cannot_be_planned_says_why() {
         why("container-restat", json!({})).await,
         "there is no runbook \"container-restat\": did you mean \"container-restart\"?"
     );
-    assert_eq!(why("container-restart", json!({})).await, "the parameter \"container\" (container) must be given");
+    assert_eq!(
+        why("container-restart", json!({})).await,
+        "the parameter \"container\" (container) must be given: the container, as ENGINE/NAME of view 2"
+    );
     let gone = why("container-restart", json!({"container": "local/api"})).await;
     assert!(gone.starts_with("there is no [docker.local] in the config"), "{gone}");
     let gone = why("db-kill-idle", json!({"database": "primary"})).await;
