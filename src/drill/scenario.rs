@@ -200,7 +200,11 @@ mod tests {
         const EVENT: &str = "[[event]]\nat = 5\n";
         for (rest, line, why) in [
             ("kill = 'game-9/x'", 5, "there is no server \"game-9\": did you mean \"game-"),
-            ("kill = 'game-1/godot'", 5, "no container of game-1 \"godot\": did you mean \"godot-server\"?"),
+            (
+                "kill = 'game-1/godot-servr'",
+                5,
+                "no container of game-1 \"godot-servr\": did you mean \"godot-server\"?",
+            ),
             ("kill = 'x'", 5, "write SERVER/NAME"),
             ("power-off = 'moon'", 5, "there is no server \"moon\": there are api-1, db-primary"),
             ("damage = 'inventroy'", 5, "there is no table \"inventroy\": did you mean \"inventory\"?"),
@@ -221,7 +225,7 @@ mod tests {
             ("forget = { app = 'x', sessions = 0 }", 5, "0 is out of range: write a whole number, 1 to 10000"),
             ("lock = -1", 5, "-1 is out of range: write a whole number, 0 to 1000"),
             ("lock = 1.5", 5, "expected a whole number: write a whole number, 0 to 1000"),
-            ("lock = 1\nkill = 'game-1/redis'", 6, "an event has lock already: one change each"),
+            ("lock = 1\nkill = 'game-1/redis'", 5, "an event has kill already: one change each"),
             ("explode = true", 5, "is called \"explode\": there are kill, hang,"),
             ("atract = { server = 'game-1', times = 2 }", 5, "did you mean \"attract\"?"),
             ("", 3, "an event needs what happens: one of kill, hang,"),

@@ -435,7 +435,7 @@ fn a_machine_that_was_made_is_reached_by_its_address_and_no_other_place_is() {
         ),
     ] {
         let vars = vars.map(|var| ["--var", var]).concat();
-        let output = desk.run(&[&["--config", &config, "runbook", "plan", id], vars.as_slice()].concat());
+        let output = desk.run(&[&["--config", &config, "runbook", "plan", id][..], &vars].concat());
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!output.status.success() && said.contains(why), "{id}: {said}");
     }

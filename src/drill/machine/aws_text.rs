@@ -36,7 +36,9 @@ fn list(all: &[Value], name: Option<&str>, out: &mut String) {
         Some(_) if deep.is_empty() => plain.into_iter().for_each(|one| line(name, [word(one)], out)),
         _ => line(name, plain.into_iter().map(word), out),
     }
-    deep.into_iter().for_each(|one| any(one, name, &[], out));
+    for one in deep {
+        any(one, name, &[], out);
+    }
 }
 
 fn object(own: &Map<String, Value>, name: Option<&str>, keys: &[&str], out: &mut String) {

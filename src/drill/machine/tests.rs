@@ -4,7 +4,7 @@ use super::*;
 use crate::drill::Scenario;
 use crate::drill::shell::{Job, Stream};
 use crate::drill::stage::Stage;
-use crate::drill::world::{Role, Size};
+use crate::drill::world::Size;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -118,11 +118,9 @@ fn a_rollback_takes_a_bad_build_back_everywhere() {
         &["undo "],
     );
     let stage = lab.stage.lock();
-    for at in 0..stage.world.servers.len() {
-        if stage.world.servers[at].role == Role::Game {
-            let one = stage.world.main(at).unwrap();
-            assert!(one.version == "v2.5.0" && one.flaw.is_none() && stage.world.serves(at), "{}", one.version);
-        }
+    for at in stage.world.rented() {
+        let one = stage.world.main(at).unwrap();
+        assert!(one.version == "v2.5.0" && one.flaw.is_none() && stage.world.serves(at), "{}", one.version);
     }
     drop(stage);
     // Not twice.
@@ -486,7 +484,7 @@ fn lists_are_as_gh_and_awscli_write_them() {
     assert!(runs.contains(&format!("\t{number}\t")) && runs.lines().count() == 1, "{runs}");
     let ids = told("gh run list --json databaseId --jq '.[].databaseId'");
     assert_eq!(ids, format!("{number}\n{}\n{}\n", number - 1, number - 2));
-    assert_eq!(told("gh run list --limit 1 --json status | head -c 25"), "[{\"status\":\"in_progress\"},");
+    assert_eq!(told("gh run list --limit 1 --json status | head -c 26"), "[{\"status\":\"in_progress\"},");
     let instances = told("aws ec2 describe-instances --output text");
     assert!(instances.starts_with("INSTANCES\ti-") && instances.contains("\nTAGS\tName\tgame-1\n"), "{instances}");
     // Who deploys from there has the images of both colours.

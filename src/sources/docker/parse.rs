@@ -351,7 +351,7 @@ mod tests {
         let sick = inspected!("podman-sick");
         let probe = sick.probe.unwrap();
         assert_eq!((sick.health, probe.exit_code, probe.failing), (Health::Unhealthy, 1, 1));
-        assert_eq!(format!("{:.0}", probe.failing_since.unwrap()), "2026-11-25T15:24:21Z");
+        assert_eq!(format!("{:.0}", probe.failing_since.unwrap()), "2026-11-25T15:24:20Z");
         let gone = inspected!("podman-gone");
         assert_eq!((gone.health, gone.probe, gone.pid), (Health::None, None, None), "an empty word is no health");
     }
@@ -368,8 +368,8 @@ mod tests {
     fn the_last_probe_is_kept_and_cut() {
         let probe = inspected!("sick").probe.unwrap();
         assert_eq!((probe.exit_code, probe.failing), (1, 24));
-        // Of the 24 the log has five, a second apart: the first failed a second after it was started, at 19:59:59.
-        assert_eq!(format!("{:.0}", probe.failing_since.unwrap()), "2026-11-24T20:00:00Z");
+        // Of the 24 the log has five, a second apart: it was started at 19:59:59.06, and the first failed a second later.
+        assert_eq!(format!("{:.1}", probe.failing_since.unwrap()), "2026-11-24T19:59:59.9Z");
         assert_eq!(inspected!("web").probe.unwrap().failing_since, None);
         assert_eq!(probe.at.unwrap().to_string(), "2026-11-24T20:00:24.339015639Z");
         let long = "é".repeat(5000);
