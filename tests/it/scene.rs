@@ -22,7 +22,7 @@ use quarterdeck::ui;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -144,6 +144,12 @@ impl Scene {
     }
 }
 
+/// The shipped runbooks, read once for all scenes: half a hundred pages take an unoptimised build longer than all that a scene paints.
+fn library() -> Arc<Library> {
+    static LIBRARY: LazyLock<Arc<Library>> = LazyLock::new(|| Arc::new(Library::builtin()));
+    Arc::clone(&LIBRARY)
+}
+
 /// As config and command line would make it.
 pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
     let feed = |(kind, name, subject): &(&str, &str, Subject)| {
@@ -161,7 +167,7 @@ pub fn setup(sources: &[(&str, &str, Subject)]) -> Setup {
         keymap: Keymap::builtin(),
         themes: Themes::with_builtin(load_named("dark", Depth::True).unwrap(), Depth::True),
         looks: quarterdeck::app::Looks::default(),
-        library: Arc::new(Library::builtin()),
+        library: library(),
         presenting: Presenting::default(),
         redactor: Redactor::default(),
         habits: Habits::default(),
