@@ -56,6 +56,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// The place behind the first act from `from` on whose words pass; `None`: there is none yet.
+    pub fn behind(&self, from: usize, passes: impl Fn(&str) -> bool) -> Option<usize> {
+        let of_it = |act: &Act| passes(&act.deed.words(act.times));
+        self.acts.iter().skip(from).position(of_it).map(|at| from + at + 1)
+    }
+
     /// After a second of the world.
     pub fn second(&mut self, world: &World) {
         if is_well(world) {

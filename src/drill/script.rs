@@ -15,6 +15,8 @@ pub enum Do {
     Gone(Regex),
     /// This must be on the screen now.
     Expect(Regex),
+    /// Wait until somebody has done this, in the words of the score, since the line of this kind before.
+    Done(Regex),
     /// So many seconds of the world go by.
     Pass(i64),
     /// The world goes on to this second.
@@ -55,6 +57,7 @@ fn one(line: &str) -> Result<Do, String> {
         "wait" => Do::Wait(pattern()?),
         "gone" => Do::Gone(pattern()?),
         "expect" => Do::Expect(pattern()?),
+        "done" => Do::Done(pattern()?),
         "pass" => Do::Pass(seconds()?),
         "until" => Do::Until(seconds()?),
         _ => return Err(format!("nothing is called {word:?}: {WORDS}")),
@@ -62,7 +65,7 @@ fn one(line: &str) -> Result<Do, String> {
 }
 
 const WORDS: &str =
-    "write keys KEY KEY…, text TEXT, wait REGEX, gone REGEX, expect REGEX, pass SECONDS or until SECOND";
+    "write keys KEY KEY…, text TEXT, wait REGEX, gone REGEX, expect REGEX, done REGEX, pass SECONDS or until SECOND";
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_line_says_one_thing() {
-        let text = "# a\n\nuntil 30\n  keys 2 ctrl-l enter\ntext game-2/godot server\nwait exited \\d+\ngone x\nexpect y\npass 5\n";
+        let text = "# a\n\nuntil 30\n  keys 2 ctrl-l enter\ntext game-2/godot server\nwait exited \\d+\ngone x\nexpect y\ndone restarted a\npass 5\n";
         let script = Script::read(text).unwrap();
         let told: Vec<String> = script.0.iter().map(|(line, what)| format!("{line} {what:?}")).collect();
         assert_eq!(
@@ -82,7 +85,8 @@ mod tests {
                 "6 Wait(Regex(\"exited \\\\d+\"))",
                 "7 Gone(Regex(\"x\"))",
                 "8 Expect(Regex(\"y\"))",
-                "9 Pass(5)",
+                "9 Done(Regex(\"restarted a\"))",
+                "10 Pass(5)",
             ]
         );
     }

@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{JoinHandle, sleep, spawn};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 
 /// The screen's columns and rows.
@@ -27,6 +27,8 @@ const BETWEEN_LETTERS: Duration = BURST.saturating_add(Duration::from_millis(1))
 const BETWEEN_KEYS: Duration = QUIET.saturating_add(Duration::from_millis(30));
 /// And longer to read what they waited for: an answer that comes sooner is taken for a slip.
 const READS: Duration = Duration::from_millis(350);
+/// From look to look whether something was done.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Reads a key file.
 pub fn read(path: &Path) -> color_eyre::Result<Script> {
@@ -54,7 +56,7 @@ impl Hands {
         let shown = seat.shown.get_or_insert_default().clone();
         let ask = Arc::clone(seat.ask.get_or_insert_default());
         seat.unseen = Some(Unseen { size: SIZE, typed });
-        let player = Player { stage, keys, shown, ask, typed: Cell::new(0) };
+        let player = Player { stage, keys, shown, ask, typed: Cell::new(0), done: Cell::new(0) };
         Self(spawn(move || player.play(&script)))
     }
 
@@ -72,6 +74,8 @@ struct Player {
     ask: Arc<Notify>,
     /// Keys so far.
     typed: Cell<u64>,
+    /// What was done so far, as far as it was waited for.
+    done: Cell<usize>,
 }
 
 impl Player {
@@ -105,6 +109,7 @@ impl Player {
                 let shows = pattern.is_match(&self.shown.text());
                 shows.then_some(()).ok_or_else(|| format!("`expect {pattern}`"))
             }
+            Do::Done(pattern) => self.done(pattern),
             Do::Pass(seconds) => {
                 self.stage.lock().pass(*seconds, Timestamp::now());
                 self.ask.notify_one();
@@ -147,6 +152,23 @@ impl Player {
         self.ask.notify_one();
         let seen = self.shown.wait_as_of(now, PATIENCE);
         seen.then_some(()).ok_or_else(|| format!("not every source has told anything within {} s", PATIENCE.as_secs()))
+    }
+
+    /// The production itself says that it was done: what the screen says of a run comes before and after that, and the time that is to go by
+    /// behind it must not go by before.
+    fn done(&self, pattern: &Regex) -> Result<(), String> {
+        let began = Instant::now();
+        loop {
+            let behind = self.stage.lock().kept().behind(self.done.get(), |words| pattern.is_match(words));
+            if let Some(behind) = behind {
+                self.done.set(behind);
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(format!("`done {pattern}`, for {} s", PATIENCE.as_secs()));
+            }
+            sleep(LOOK);
+        }
     }
 
     fn wait(&self, pattern: &Regex, shows: bool) -> Result<(), String> {
