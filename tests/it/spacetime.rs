@@ -23,8 +23,8 @@ fn spacetime_starts_in_order_and_in_time_and_its_servers_fail_as_told() {
     let took = begun.elapsed();
     // Some ten seconds where nothing else runs; this is for a machine on which all tests run at once.
     assert!(took < 2 * LIMIT, "{took:?}");
-    let (status, body) = spacetime.play();
-    assert!(status == 200 && body.ends_with(GOOD), "{body}");
+    // nginx answers 502 for the first seconds on a busy machine.
+    wait_answer(&spacetime, |status, body| status == 200 && body.ends_with(GOOD));
     assert!(spacetime.asks("ALERTS{alertname!=\"Watchdog\"}").is_empty());
     spacetime.wait_alert("Watchdog");
     assert_eq!(spacetime.status(8081)["player_count"], 3);
