@@ -337,16 +337,16 @@ fn goes_back(site: &Site) {
 
 /// A hotfix in place: one that is no better goes back, one that works is reported.
 fn mends(site: &Site) {
-    let given = |version: &str| {
+    let given = |version: &str, settle: u32| {
         let [version, previous, repo] =
             [format!("version={version}"), format!("previous={GOOD}"), format!("repo={REPO}")];
-        let times = ["settle_seconds=4", "watch_seconds=2"];
+        let times = [&format!("settle_seconds={settle}"), "watch_seconds=2"];
         let given = ["server=production-server", "colour=blue", "issue=#71", &version, &previous, &repo];
         [vars(&given), vars(&times)].concat()
     };
     let labels = ["gh", "label", "list", "--repo", REPO, "--search", "hotfix", "--json", "name", "--jq", ".[].name"];
     site.gh.answers(&labels, "hotfix\n");
-    site.fails("deploy-hotfix", &given(SICK), "not healthy after 4 s: ");
+    site.fails("deploy-hotfix", &given(SICK, 4), "not healthy after 4 s: ");
     site.takes_back();
     site.is_on(GOOD, "blue");
     let title = format!("Hotfix Deployed: {HOTFIX}");
@@ -369,7 +369,7 @@ fn mends(site: &Site) {
         ".[].title",
     ];
     site.gh.answers(&list, &format!("{title}\n"));
-    site.goes_well("deploy-hotfix", &given(HOTFIX));
+    site.goes_well("deploy-hotfix", &given(HOTFIX, 60));
     site.is_on(HOTFIX, "blue");
     let made = site.gh.calls().into_iter().filter(|call| call[2] == "create").count();
     assert_eq!(made, 1, "{:?}", site.gh.calls());

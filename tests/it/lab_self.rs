@@ -282,6 +282,26 @@ fn a_database_can_lose_the_answer_to_a_statement_that_it_ran() {
 }
 
 #[test]
+fn a_database_can_be_dead_from_the_answer_on_to_a_statement_that_it_ran() {
+    let server = need!(own_postgres);
+    server.run("create table last (at timestamptz)");
+    server.run("grant insert on last to app");
+    let proxy = server.proxy();
+    let through = url("app", proxy.port()).replacen('@', &format!(":{}@", password("app")), 1) + "?sslmode=disable";
+    proxy.die_at_answer_to("insert into last");
+    lab::wait(async {
+        let mut connection = sqlx::PgConnection::connect(&through).await.unwrap();
+        let answer = sqlx::raw_sql("insert into last values (now())").execute(&mut connection).await;
+        assert!(answer.is_err(), "the answer is lost");
+        proxy.wait_sprung(LIMIT);
+        assert!(sqlx::PgConnection::connect(&through).await.is_err(), "and it is dead");
+    });
+    assert_eq!(server.column("select count(*)::text from last"), ["1"], "when it dies the statement has run");
+    proxy.open();
+    assert!(lab::wait(sqlx::PgConnection::connect(&through)).is_ok());
+}
+
+#[test]
 fn alerts_are_in_every_state_that_matters() {
     let lab = need!(monitoring);
     assert_eq!(lab.in_prometheus(monitoring::FIRING).as_deref(), Some("firing"));

@@ -7,8 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where something listens.
@@ -111,8 +110,10 @@ enum Mode {
 enum Trap {
     /// Hold them and pause.
     Hold,
-    /// Let them through, and cut before the answer.
+    /// Let them through, and end their connection when the answer comes.
     LoseAnswer,
+    /// Let them through, and be dead from the moment on in which the answer comes.
+    Die,
 }
 
 #[derive(Debug)]
@@ -196,12 +197,21 @@ impl Shared {
             return None;
         }
         state.trap = None;
-        state.sprung = true;
         if trap == Trap::Hold {
             state.mode = Mode::Paused;
+            state.sprung = true;
         }
         self.changed.notify_all();
         Some(trap)
+    }
+
+    /// The service has acted and answered: nobody hears it.
+    fn lose(&self, trap: Trap) {
+        if trap == Trap::Die {
+            self.set_mode(Mode::Cut);
+        }
+        self.lock().sprung = true;
+        self.changed.notify_all();
     }
 }
 
@@ -325,6 +335,11 @@ impl Proxy {
         self.arm(needle, Trap::LoseAnswer);
     }
 
+    /// The same, and the answer is the last thing that comes: from then on the service is dead, as after [`Proxy::cut`].
+    pub fn die_at_answer_to(&self, needle: &str) {
+        self.arm(needle, Trap::Die);
+    }
+
     fn arm(&self, needle: &str, trap: Trap) {
         assert!(!needle.is_empty(), "a trap needs bytes to wait for");
         let mut state = self.shared.lock();
@@ -332,7 +347,7 @@ impl Proxy {
         state.sprung = false;
     }
 
-    /// Waits until the trap that was set last has sprung: the piece is held, or its answer is lost.
+    /// Waits until the trap that was set last has sprung: the piece is held, or its answer has come and is lost.
     pub fn wait_sprung(&self, limit: Duration) {
         self.shared.wait_for("what the trap waits for", limit, |state| state.sprung);
     }
@@ -387,7 +402,7 @@ fn serve(shared: &Arc<Shared>, client: Socket, service: &Address) {
     let Ok(server) = service.connect() else { return client.shutdown(Shutdown::Both) };
     let (Ok(client_too), Ok(server_too)) = (client.try_clone(), server.try_clone()) else { return };
     shared.lock().live.extend(server.try_clone());
-    let lost = Arc::new(AtomicBool::new(false));
+    let lost = Arc::new(OnceLock::new());
     let (theirs, lost_too) = (Arc::clone(shared), Arc::clone(&lost));
     let back = std::thread::spawn(move || carry_back(&theirs, server_too, client_too, &lost_too));
     carry_forth(shared, client, server, &lost);
@@ -396,11 +411,11 @@ fn serve(shared: &Arc<Shared>, client: Socket, service: &Address) {
     shared.changed.notify_all();
 }
 
-fn carry_forth(shared: &Shared, mut client: Socket, mut server: Socket, lost: &AtomicBool) {
+fn carry_forth(shared: &Shared, mut client: Socket, mut server: Socket, lost: &OnceLock<Trap>) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = client.read(&mut piece) {
-        if shared.note(&piece[..length]) == Some(Trap::LoseAnswer) {
-            lost.store(true, Ordering::SeqCst);
+        if let Some(trap @ (Trap::LoseAnswer | Trap::Die)) = shared.note(&piece[..length]) {
+            let _ = lost.set(trap);
         }
         if !shared.may_pass() || server.write_all(&piece[..length]).is_err() {
             break;
@@ -409,10 +424,14 @@ fn carry_forth(shared: &Shared, mut client: Socket, mut server: Socket, lost: &A
     server.shutdown(Shutdown::Write);
 }
 
-fn carry_back(shared: &Shared, mut server: Socket, mut client: Socket, lost: &AtomicBool) {
+fn carry_back(shared: &Shared, mut server: Socket, mut client: Socket, lost: &OnceLock<Trap>) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = server.read(&mut piece) {
-        if lost.load(Ordering::SeqCst) || !shared.may_pass() || client.write_all(&piece[..length]).is_err() {
+        if let Some(trap) = lost.get() {
+            shared.lose(*trap);
+            break;
+        }
+        if !shared.may_pass() || client.write_all(&piece[..length]).is_err() {
             break;
         }
     }

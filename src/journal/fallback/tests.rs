@@ -75,13 +75,16 @@ async fn places(reader: &Reader) -> BTreeMap<(Uuid, u64), String> {
     places
 }
 
+/// Longer than anything here takes on a busy machine.
+const LONG: Duration = Duration::from_secs(60);
+
 async fn back(journal: &Fallback) {
     let wait = async {
         while journal.away().await.is_some() {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(Duration::from_secs(60), wait).await.expect("it comes back");
+    timeout(LONG, wait).await.expect("it comes back");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,14 +126,13 @@ async fn a_record_that_the_server_may_have_is_the_same_one_here() {
     let journal = machine.ada().await;
     journal.append(note(json!("before"))).await.unwrap();
     // The server has it, its answer does not come, and then nothing comes any more.
-    machine.proxy.lose_answer_to("over the line");
+    machine.proxy.die_at_answer_to("over the line");
     let append = tokio::spawn({
         let journal = journal.clone();
         async move { journal.append(note(json!("over the line"))).await.unwrap() }
     });
-    machine.proxy.wait_sprung(Duration::from_secs(5));
-    machine.proxy.cut();
     let record = append.await.unwrap();
+    machine.proxy.wait_sprung(LONG);
     let there = machine.there().await;
     assert_eq!(there.get(&(record.writer, record.seq)), Some(&record.hash), "it is there");
     journal.append(note(json!("later"))).await.unwrap();
@@ -347,7 +349,7 @@ async fn a_standby_and_lost_rights_are_no_end_of_a_run_and_a_reader_gets_no_righ
             sleep(Duration::from_millis(50)).await;
         }
     };
-    let told = timeout(Duration::from_secs(60), wait).await;
+    let told = timeout(LONG, wait).await;
     let fresh = machine.ada().await.append(note(json!(1))).await;
     let reader = machine.process("eve", Process::this()).await.append(note(json!(1))).await;
     machine.team.run("owner", "GRANT quarterdeck_writer TO ada").await.unwrap();
@@ -403,7 +405,7 @@ async fn a_start_that_was_refused_because_its_answer_was_lost_is_merged_once_and
         let approved = say(&ada, RecordKind::ApprovalAsked, None).await.unwrap();
         say(&ben, RecordKind::ApprovalGiven, Some(approved)).await.unwrap();
         if had_it {
-            machine.proxy.lose_answer_to("fail-over");
+            machine.proxy.die_at_answer_to("fail-over");
         } else {
             machine.proxy.hold_at("fail-over");
         }
@@ -411,7 +413,7 @@ async fn a_start_that_was_refused_because_its_answer_was_lost_is_merged_once_and
             let ada = ada.clone();
             async move { begin_by(&ada, approved).await }
         });
-        machine.proxy.wait_sprung(Duration::from_secs(5));
+        machine.proxy.wait_sprung(LONG);
         machine.proxy.cut();
         takes_the_server(begins.await.unwrap());
         assert!(ada.append(note(json!("next"))).await.unwrap().kept.local);
