@@ -225,7 +225,7 @@ fn choose(state: &mut State, menu: &mut Menu, effects: &mut Effects) -> bool {
             false
         }
         Some(Choice::Runbook(id)) => {
-            super::update::ask_for_plan(state, id, effects);
+            super::thing::plan(state, id, effects);
             false
         }
         Some(Choice::Incident(step)) => {

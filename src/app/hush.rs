@@ -2,7 +2,7 @@
 //! below. Keys do nothing for a moment then; where it went unasked, until none came for as long.
 
 use super::answer::ARM;
-use super::update::NOTE;
+use super::keys::NOTE;
 use super::{Overlay, State};
 use std::time::Duration;
 

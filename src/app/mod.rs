@@ -2,6 +2,7 @@
 //!
 //! Pure: no IO, no clock, no async. Decides; formatting is the panes' `refresh`, painting is `ui`'s.
 
+mod act;
 mod again;
 mod announce;
 mod answer;
@@ -16,6 +17,7 @@ mod habits;
 mod hands;
 mod hush;
 mod incidents;
+mod keys;
 mod known;
 pub mod layout;
 mod logs;
@@ -35,8 +37,10 @@ mod prompt;
 mod questions;
 mod reload;
 mod replay;
+mod run_events;
 mod second;
 mod silence_preview;
+mod thing;
 mod toast;
 mod trail;
 pub mod typing;

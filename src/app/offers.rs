@@ -2,7 +2,7 @@
 
 use super::hands::say_marks;
 use super::menu::{Choice, Menu, MenuKind, MenuLine};
-use super::{Overlay, ParamsDialog, State, choices, freeze, known, planning, replay, update, way};
+use super::{Overlay, ParamsDialog, State, choices, freeze, known, planning, replay, thing, way};
 use crate::action::Verb;
 use crate::cx::Cx;
 use crate::domain::{Alert, Matcher, Subject, ThingId, host, matcher, text};
@@ -46,7 +46,7 @@ pub(super) fn plan(state: &mut State, effects: &mut Effects) {
 /// Plans the runbook that does this to what is selected. Of several one is chosen in a menu.
 pub(super) fn by_verb(state: &mut State, verb: Verb, effects: &mut Effects) {
     let Some(selected) = ready(state) else { return };
-    let (pane, given) = (state.scope().word(), update::arguments(state, Some(&selected)));
+    let (pane, given) = (state.scope().word(), thing::arguments(state, Some(&selected)));
     // What an alert's labels name is known when its plan is made.
     let named =
         |name: &str| given.contains_key(name) || matches!(selected.id, ThingId::Alert { .. }) && name == "server";
@@ -54,7 +54,7 @@ pub(super) fn by_verb(state: &mut State, verb: Verb, effects: &mut Effects) {
         offer::for_verb(&state.library, verb.word(), pane, &named).into_iter().cloned().collect();
     match fits.as_slice() {
         [] => state.toasts.say(state.now, offer::none_that(verb.word(), &selected.name, pane)),
-        [one] => update::ask_for_plan(state, &one.id, effects),
+        [one] => thing::plan(state, &one.id, effects),
         several => choose(state, &format!("{} {}", verb.word(), selected.name), several),
     }
 }
@@ -129,7 +129,7 @@ pub(super) fn none(state: &State, alert: Option<&str>) -> String {
     if !Subject::ALL.iter().any(|subject| subject.word() == pane) {
         return format!("runbooks are for servers, containers, alerts and databases, and not for {pane}");
     }
-    let given = update::arguments(state, selected.as_ref());
+    let given = thing::arguments(state, selected.as_ref());
     let container = selected.as_ref().filter(|selected| matches!(selected.id, ThingId::Container { .. }));
     let value = |value: &Value| container.map_or_else(|| params::show(value), |selected| selected.name.clone());
     let param = given.iter().next().map(|(name, of)| (name.as_str(), value(of)));

@@ -1,9 +1,11 @@
 //! Keys and time for what lies over the panes. In a dialog only the named answer acts: Enter and Esc alone never do.
 
+use super::act::carry_out;
 use super::answer::Arming;
+use super::keys::give_back;
 use super::params_dialog::Outcome;
 use super::presenter::{self, PHRASE, RevealDialog};
-use super::update::{act, give_back, record_lock};
+use super::writes::record_lock;
 use super::{AskDialog, Overlay, ParamsDialog, PlanDialog, State, UnlockDialog};
 use super::{calls, choices, hush, known, planning, questions, silence_preview};
 use crate::action::Action;
@@ -251,7 +253,7 @@ fn palette_key(
             Some(action) if burst && action.is_grave() => state.toasts.say(state.now, TOO_SOON),
             Some(action) => {
                 give_back(state, Some(&action));
-                return act(state, &action, effects);
+                return carry_out(state, &action, effects);
             }
             None => {}
         }

@@ -3,7 +3,7 @@
 //! Each request has a number, and only the answer to the newest is taken: a plan that comes when nobody waits for it any
 //! more must not jump into somebody's hands.
 
-use super::{Overlay, ParamsDialog, PlanDialog, State};
+use super::{Overlay, ParamsDialog, PlanDialog, State, questions};
 use crate::domain::ThingId;
 use crate::domain::{Now, text};
 use crate::effect::{Effect, Effects};
@@ -179,4 +179,33 @@ fn container(state: &State, meant: &str) -> Option<String> {
 /// When the seconds that are shown change next.
 pub(super) fn deadline(planning: &Planning, now: Now) -> Duration {
     planning.since.mono + Duration::from_secs(now.since(planning.since).as_secs() + 1)
+}
+
+/// What somebody asked for never opens over a field that text is being typed into, nor over another dialog; and what comes when they
+/// have begun something else waits until hands are off the keys.
+pub(super) fn open_waiting(state: &mut State) {
+    let is_busy = |overlay: &Overlay| overlay.takes_text() || overlay.is_dialog();
+    if state.filter_edit.is_some() || state.overlay.as_ref().is_some_and(is_busy) {
+        return;
+    }
+    let asked = state.waiting_plan.as_ref().map(|waiting| waiting.asked);
+    if asked.is_some_and(|asked| questions::hands_are_off(state, asked))
+        && let Some(waiting) = state.waiting_plan.take()
+    {
+        show_plan(state, *waiting.plan, waiting.notice);
+    } else if questions::may_open(state)
+        && let Some(form) = state.waiting_form.take()
+    {
+        state.overlay = Some(Overlay::Params(form));
+        state.dirty = true;
+    }
+}
+
+fn show_plan(state: &mut State, plan: Plan<Draft>, notice: Option<String>) {
+    state.toasts.dismiss();
+    let labelled = super::offers::labelled(state, &plan);
+    let arming = questions::arming_of(state, &plan);
+    let dialog = PlanDialog::new(plan, notice, state.writes.state());
+    state.overlay = Some(Overlay::Plan(Box::new(PlanDialog { labelled, arming, ..dialog })));
+    state.dirty = true;
 }

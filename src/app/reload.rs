@@ -1,7 +1,7 @@
 //! The config was read again, or the runbooks were. What may change while the program runs is taken over at once; what may not is told. An edit never
 //! unlocks anything: a guarded environment stays guarded until the next start.
 
-use super::{State, planning, presenter, update, views};
+use super::{State, planning, presenter, update, views, writes};
 use crate::domain::record::{Entry, RecordKind};
 use crate::domain::risk::Policy;
 use crate::domain::text;
@@ -213,7 +213,7 @@ fn guard(state: &mut State, renewed: &Renewed, effects: &mut Effects) -> Option<
     state.guarded = true;
     if state.writes.state() == Writes::Unlocked {
         state.writes.lock();
-        effects.push(update::record_lock(state, "locked: the config guards this environment now"));
+        effects.push(writes::record_lock(state, "locked: the config guards this environment now"));
     }
     Some("guarded from now on, writes are locked".to_owned())
 }

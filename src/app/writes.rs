@@ -1,7 +1,11 @@
 //! The write lock: whether this screen may change anything, and until when.
 
+use super::{Overlay, State};
 use crate::domain::Now;
+use crate::domain::record::{Entry, RecordKind};
+use crate::effect::{Effect, Effects};
 use crate::runbook::Writes;
+use serde_json::json;
 use std::time::Duration;
 
 /// The lock.
@@ -82,6 +86,34 @@ impl WriteLock {
     pub fn deadline(&self) -> Option<Duration> {
         self.until
     }
+}
+
+pub(super) fn toggle(state: &mut State, effects: &mut Effects) {
+    match state.writes.state() {
+        Writes::ReadOnly => super::replay::refuse(state),
+        _ if state.writes.looks().is_some() => {
+            let why = state.writes.looks().unwrap_or_default().to_owned();
+            state.toasts.bad(state.now, why);
+        }
+        Writes::Locked => state.overlay = Some(Overlay::Unlock(Box::default())),
+        Writes::Unlocked => {
+            state.writes.lock();
+            state.toasts.say(state.now, "writes are locked");
+            effects.push(record_lock(state, "locked"));
+        }
+    }
+}
+
+pub(super) fn record_lock(state: &State, what: &str) -> Effect {
+    Effect::Journal(Entry {
+        kind: RecordKind::WritesLock,
+        run: None,
+        step: None,
+        role: None,
+        target: None,
+        env: state.environment.clone(),
+        data: json!({ "state": what }),
+    })
 }
 
 #[cfg(test)]
