@@ -12,28 +12,45 @@ const STEPS: usize = 3;
 /// Lines of each end of what a step has found.
 const ENDS: usize = 4;
 
-/// What the looks before a step that a person does have found, as far as there are `room` lines: of more the last.
+/// What the looks before a step that a person does have found, as far as there are `room` lines: where it is narrow, a line of each.
 pub(super) fn lines(run: &RunView, ask: &AskDialog, (width, room): (usize, usize)) -> Lines {
-    let mut out = Lines::new();
     // A free line stands behind it.
     let room = room.saturating_sub(1);
     if !ask.manual || room < 2 {
-        return out;
+        return Lines::new();
     }
-    for step in found(run, &ask.step) {
-        wrap_into(&mut out, Role::Muted, &step.heading(), width, 2);
-        for line in text::ends(said(step), ENDS, "the run's page has them") {
-            wrap_into(&mut out, Role::Text, &format!("  {line}"), width, 4);
-        }
-    }
+    let steps = found(run, &ask.step);
+    let mut out = whole(&steps, width);
     if out.len() > room {
-        out.drain(..=out.len() - room);
+        out = in_short(&steps, width);
+        out.drain(..(out.len() + 1).saturating_sub(room));
         out.insert(0, (Role::Muted, "… the run's page has more of what was seen".to_owned()));
     }
     if !out.is_empty() {
         out.push((Role::Text, String::new()));
     }
     out
+}
+
+/// Each step's heading, and both ends of what it has found.
+fn whole(steps: &[&StepView], width: usize) -> Lines {
+    let mut out = Lines::new();
+    for step in steps {
+        wrap_into(&mut out, Role::Muted, &step.heading(), width, 2);
+        for line in text::ends(said(step), ENDS, "the run's page has them") {
+            wrap_into(&mut out, Role::Text, &format!("  {line}"), width, 4);
+        }
+    }
+    out
+}
+
+/// A line a step: its heading, and how begins what it has found.
+fn in_short(steps: &[&StepView], width: usize) -> Lines {
+    let line = |step: &&StepView| {
+        let first = said(step).lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        (Role::Text, text::truncate(&format!("{}: {first}", step.heading()), width).to_owned())
+    };
+    steps.iter().map(line).collect()
 }
 
 /// The last steps before the one that asks that look alone and have something to tell, on its host or on none.

@@ -3,6 +3,7 @@
 use super::dialog::{self, Lines, text_width};
 use super::evidence;
 use super::foot::Foot;
+use crate::action::Action;
 use crate::app::{AskDialog, Overlay, PHRASE, Palette, RevealDialog, State, UnlockDialog};
 use crate::domain::text;
 use crate::keymap::Scope;
@@ -103,7 +104,10 @@ fn draw_palette(state: &State, palette: &Palette, area: Rect, buf: &mut Buffer) 
         lines.push((role, format!("{mark} {:<8} {:<30} {}", item.key, item.name, item.doc)));
     }
     if lines.is_empty() {
-        lines.push((Role::Muted, "nothing matches".to_owned()));
+        let all = state.keymap.key_of(state.scope(), &Action::Palette).filter(|_| !palette.completes);
+        let more =
+            all.map_or_else(String::new, |key| format!(" of what is about it: Esc, then {key} finds all runbooks"));
+        lines.push((Role::Muted, format!("nothing matches{more}")));
     }
     let tab = if palette.completes { "completes" } else { "reads it" };
     let none = palette.matches().len() == 0;

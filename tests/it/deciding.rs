@@ -468,7 +468,13 @@ fn what_was_seen_stands_above_the_question_which_stays_in_sight() {
     }
     assert!(shown.find("59 ERROR") < shown.find("By what was seen."), "{shown}");
     let small = asked(SMALL, &"an error whose text is as long as it can be, and longer than that by far ".repeat(40));
-    for line in ["… the run's page has more of what was seen", "Which way", "▶ ( ) restart", "( ) wait"] {
+    for line in [
+        "… the run's page has more of what was seen",
+        "The engine answers on local/api: an error whose text",
+        "Which way",
+        "▶ ( ) restart",
+        "( ) wait",
+    ] {
         assert!(small.contains(line), "{line}\n{small}");
     }
 }
@@ -483,6 +489,17 @@ fn a_runbook_of_another_view_is_found_by_its_name() {
     scene.pass(Duration::from_millis(400));
     let shown = screen(&mut scene);
     assert!(shown.contains("parameters: Close an incident on the status page"), "{shown}");
+}
+
+/// Among what is about the row only: where else to look is said.
+#[test]
+fn what_is_not_about_the_row_is_looked_for_among_all() {
+    let mut scene = Scene::full(LARGE);
+    scene.state.focus = 0;
+    scene.keys("a");
+    scene.keys("status-resolve");
+    let shown = screen(&mut scene);
+    assert!(shown.contains("nothing matches of what is about it: Esc, then : finds all runbooks"), "{shown}");
 }
 
 /// Much harm: what it does to whom and when not to come first; little: what it is for.
