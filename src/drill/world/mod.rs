@@ -187,6 +187,11 @@ impl World {
         self.service(server, self.servers[server].role.service()).map(|at| &self.containers[at])
     }
 
+    /// Whether the service of that machine listens to whoever comes, though it may answer nobody.
+    pub fn listens(&self, server: usize) -> bool {
+        self.servers[server].reachable() && self.main(server).is_some_and(Container::runs)
+    }
+
     /// Whether the service of that machine answers who asks it.
     pub fn serves(&self, server: usize) -> bool {
         let container = self.main(server);
