@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod container;
 pub mod database;
 pub mod edge;
+pub mod issue;
 pub mod layout;
 mod life;
 pub mod order;
