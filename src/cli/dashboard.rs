@@ -62,7 +62,7 @@ async fn show(global: &Global, config: Config, into: &IntoFile, seat: Seat) -> c
     setup.redactor = opened.connections.redactor().clone();
     setup.presenting = presenting;
     let librarian = Librarian::new(&config, &setup.library);
-    let renewer = Renewer::new(global, config, &setup, opened.connections.clone(), librarian.folders());
+    let renewer = Renewer::new(global, config, &setup, opened.connections.clone(), librarian.shelves());
     let start = dashboard::Start {
         setup,
         sources: opened.sources,

@@ -11,7 +11,7 @@ use crate::keymap::Keymap;
 use crate::runbook::{Library, Mistake};
 use crate::runtime::reload::{Fresh, Renew, Swap};
 use crate::theme::Themes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,15 +26,29 @@ pub struct Renewer {
     connections: Connections,
     /// The files of keymap and theme that the newest readable config names, whether it was right or not.
     looks: Vec<PathBuf>,
-    folders: Folders,
+    shelves: Known,
 }
 
-/// The folders of runbooks that the config in force names.
-pub type Folders = Arc<Mutex<Vec<PathBuf>>>;
+/// What the config in force says of runbooks.
+#[derive(Clone, Debug)]
+pub struct Shelves {
+    folders: Vec<PathBuf>,
+    /// By id, why some are not for this place.
+    not_here: BTreeMap<String, String>,
+}
+
+impl Shelves {
+    fn of(config: &Config) -> Self {
+        Self { folders: config.runbooks.clone(), not_here: config.not_here.clone() }
+    }
+}
+
+/// It, as both readers know it.
+pub type Known = Arc<Mutex<Shelves>>;
 
 /// Who reads the runbooks.
 pub struct Librarian {
-    folders: Folders,
+    known: Known,
     /// In force.
     library: Arc<Library>,
 }
@@ -42,41 +56,48 @@ pub struct Librarian {
 impl Librarian {
     /// With what the dashboard starts with.
     pub fn new(config: &Config, library: &Arc<Library>) -> Self {
-        let folders = Arc::new(Mutex::new(config.runbooks.clone()));
-        Self { folders, library: Arc::clone(library) }
+        Self { known: Arc::new(Mutex::new(Shelves::of(config))), library: Arc::clone(library) }
     }
 
     /// Kept as the config is read again.
-    pub fn folders(&self) -> Folders {
-        Arc::clone(&self.folders)
+    pub fn shelves(&self) -> Known {
+        Arc::clone(&self.known)
     }
 
-    fn now(&self) -> Vec<PathBuf> {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn now(&self) -> Shelves {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Renew for Librarian {
     fn files(&self) -> Vec<PathBuf> {
-        self.now().iter().flat_map(|folder| config::pages(folder).0).collect()
+        self.now().folders.iter().flat_map(|folder| config::pages(folder).0).collect()
     }
 
     fn known(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 
+    fn is_stale(&self) -> bool {
+        self.now().not_here != *self.library.not_here()
+    }
+
     /// Each page by itself: one with a mistake stays as it was, and is marked; all others are taken.
     fn read(&mut self) -> Option<Fresh> {
-        let library = config::library_after(&self.now(), &self.library);
+        let Shelves { folders, not_here } = self.now();
+        let moved = moved(self.library.not_here(), &not_here);
+        let library = config::library_after(&folders, &self.library).without(not_here);
         let (before, after) = (pages(&self.library), pages(&library));
-        if before == after && self.library.mistakes() == library.mistakes() {
+        if before == after && moved.is_empty() && self.library.mistakes() == library.mistakes() {
             return None;
         }
         tracing::info!("the runbooks were read again");
         let only = |these: &BTreeMap<String, Written>, those: &BTreeMap<String, Written>| -> Vec<String> {
             these.keys().filter(|id| !those.contains_key(*id)).cloned().collect()
         };
-        let changed = after.iter().filter(|(id, page)| before.get(*id).is_some_and(|before| before != *page));
+        let changed = after
+            .iter()
+            .filter(|(id, page)| before.get(*id).is_some_and(|before| before != *page || moved.contains(*id)));
         let changed = changed.map(|(id, _)| id.clone()).collect();
         let new = library.mistakes().iter().filter(|mistake| !told_before(&self.library, mistake));
         let wrong: Vec<String> = new.map(ToString::to_string).collect();
@@ -96,6 +117,11 @@ impl Renew for Librarian {
     }
 }
 
+/// Those of which it is said otherwise than before whether they are for this place, and why not.
+fn moved(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> BTreeSet<String> {
+    before.keys().chain(now.keys()).filter(|id| before.get(*id) != now.get(*id)).cloned().collect()
+}
+
 fn told_before(library: &Library, mistake: &Mistake) -> bool {
     library.mistakes().iter().any(|known| known.to_string() == mistake.to_string())
 }
@@ -109,10 +135,10 @@ fn pages(library: &Library) -> BTreeMap<String, Written> {
 
 impl Renewer {
     /// With what the dashboard starts with.
-    pub fn new(global: &Global, config: Config, setup: &Setup, connections: Connections, folders: Folders) -> Self {
+    pub fn new(global: &Global, config: Config, setup: &Setup, connections: Connections, shelves: Known) -> Self {
         let looks = look::files(global, &config);
         let look = (setup.keymap.clone(), setup.themes.clone());
-        Self { global: global.clone(), choice: setup::choice(global), config, look, connections, looks, folders }
+        Self { global: global.clone(), choice: setup::choice(global), config, look, connections, looks, shelves }
     }
 
     fn renew(&mut self) -> Result<Fresh, Vec<String>> {
@@ -128,7 +154,7 @@ impl Renewer {
         }
         let (sources, swap) = self.sources(&config);
         let told = Box::new(self.renewed(&config, sources));
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.runbooks);
+        *self.shelves.lock().unwrap_or_else(PoisonError::into_inner) = Shelves::of(&config);
         self.config = config;
         Ok(Fresh { told: Reloaded::Read(told), swap: Some(swap) })
     }
@@ -152,7 +178,7 @@ impl Renewer {
             log_memory: logs.memory,
             log_zone: logs.files_zone,
             log_files: logs.files,
-            runbooks: config.runbooks != self.config.runbooks,
+            runbooks: config.runbooks != self.config.runbooks || config.not_here != self.config.not_here,
             journal: (config.journal != self.config.journal).then(|| journal(config)),
             keymap: (keys(&before.0) != keys(&look.keymap)).then_some(look.keymap),
             themes: (colours(&before.1) != colours(&look.themes)).then_some((look.themes, look.looks.auto)),

@@ -22,7 +22,7 @@ pub fn library(folders: &[PathBuf]) -> Library {
     Library::builtin_and(move |shelved| shelved.add(read_all(&folders), None))
 }
 
-/// The same, read now. What cannot be used any more stays as it was `before`, and is marked.
+/// The same, read now. What cannot be used any more stays as it was `before`, and is marked; what is not for this place is it still.
 pub fn library_after(folders: &[PathBuf], before: &Library) -> Library {
     // What nobody has asked for yet is read now: later is not before.
     let _ = before.mistakes();

@@ -2,6 +2,7 @@
 
 use super::stage::Stage;
 use super::world::{Role, Server};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,8 @@ pub struct Places {
     pub prometheus: String,
     /// See there.
     pub alertmanager: String,
-    /// Of the machines: each under its name.
-    pub hosts: String,
+    /// Of the machines' own pages, by name; of many machines nobody asks for them.
+    pub pages: BTreeMap<String, String>,
     /// Of the status page and the like.
     pub web: String,
     /// The ports of the primary and of the standby.
@@ -136,7 +137,7 @@ pub fn text(stage: &Stage, places: &Places, folder: &Path, each: &str) -> String
         let _ = write!(text, "[ssh.{0}]\nhost = \"{0}\"\nconfig = {config}\ninterval = \"5s\"\n\n", one.name);
     }
     for one in servers {
-        server(one, places, (large, each), &mut text);
+        server(one, places, each, &mut text);
     }
     text
 }
@@ -161,11 +162,10 @@ fn services(places: &Places, folder: &Path, text: &mut String) {
     }
 }
 
-fn server(one: &Server, places: &Places, (large, each): (bool, &str), text: &mut String) {
+fn server(one: &Server, places: &Places, each: &str, text: &mut String) {
     let Server { name, address, role, .. } = one;
     let _ = write!(text, "[[server]]\nname = \"{name}\"\naddress = \"{address}\"\nroles = [{}]\n", words(*role));
-    let at = format!("{}/{name}", places.hosts);
-    if !large {
+    if let Some(at) = places.pages.get(name) {
         let _ = writeln!(text, "docker = \"{name}\"");
         if *role == Role::Balancer {
             let _ = writeln!(text, "endpoints = {{ site = \"{at}\" }}");

@@ -30,11 +30,15 @@ use config::Places;
 use folder::Folder;
 use score::{Handled, Score};
 use serve::docker::{self, Engine};
+use serve::door::Door;
 use serve::hosts::{self, Token};
+use serve::ssh::keys::Reached;
 use serve::web::{self, Told};
 use serve::{alertmanager, postgres, prometheus, ssh, wire};
 use stage::{Shared, Stage};
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -166,16 +170,19 @@ struct Production {
     by_hand: bool,
 }
 
+/// Machines, and where they are logged in to.
+type Logins = Vec<(Range<usize>, Door<TcpListener>)>;
+
 /// All that is listened on.
 struct Listeners {
     prometheus: TcpListener,
     alertmanager: TcpListener,
-    hosts: TcpListener,
     web: TcpListener,
-    databases: [TcpListener; 2],
-    engines: Vec<(Engine, UnixListener)>,
-    /// One for all machines.
-    ssh: TcpListener,
+    /// Of each machine, its own pages; none of many machines.
+    pages: Vec<Door<TcpListener>>,
+    databases: [Door<TcpListener>; 2],
+    engines: Vec<(Engine, Door<UnixListener>)>,
+    ssh: Logins,
     keys: Arc<ssh::keys::Keys>,
 }
 
@@ -199,39 +206,59 @@ impl Production {
     }
 
     async fn listen(&self) -> io::Result<(Listeners, Places)> {
-        let [prometheus, alertmanager, hosts, web] =
-            [wire::port().await?, wire::port().await?, wire::port().await?, wire::port().await?];
-        let databases = [wire::port().await?, wire::port().await?];
-        let engines = self.engines()?;
-        let ssh = wire::port().await?;
-        let (keys, config) = self.logins(&ssh)?;
+        let [prometheus, alertmanager, web] = [wire::port().await?, wire::port().await?, wire::port().await?];
+        let [(primary, primary_port), (standby, standby_port)] = [Door::port()?, Door::port()?];
+        let (engines, (ssh, keys, config), (pages, paths)) = (self.engines()?, self.logins()?, self.pages()?);
         let url = |listener: &TcpListener| listener.local_addr().map(|at| format!("http://{at}"));
         let places = Places {
             prometheus: url(&prometheus)?,
             alertmanager: url(&alertmanager)?,
-            hosts: url(&hosts)?,
             web: url(&web)?,
-            databases: [databases[0].local_addr()?.port(), databases[1].local_addr()?.port()],
+            pages: paths,
+            databases: [primary_port, standby_port],
             engines: engines.iter().map(|(name, of, path, _)| (name.clone(), of.clone(), path.clone())).collect(),
             ssh: config,
             token: world::chance::Chance::new(u64::from(std::process::id()), "token").hex(32),
         };
         let engines = engines.into_iter();
-        let engines = engines.map(|(_, of, _, listener)| (Engine::new(self.stage.clone(), of), listener)).collect();
-        Ok((Listeners { prometheus, alertmanager, hosts, web, databases, engines, ssh, keys }, places))
+        let engines = engines.map(|(_, of, _, door)| (Engine::new(self.stage.clone(), of), door)).collect();
+        let databases = [primary, standby];
+        Ok((Listeners { prometheus, alertmanager, web, pages, databases, engines, ssh, keys }, places))
     }
 
-    /// The keys that machines are logged in to with, and the config of `ssh` that says so.
-    fn logins(&self, listener: &TcpListener) -> io::Result<(Arc<ssh::keys::Keys>, PathBuf)> {
-        let named = |server: &world::Server| (server.name.clone(), server.address.clone());
-        let names: Vec<(String, String)> = self.stage.lock().world.servers.iter().map(named).collect();
-        let (keys, config) = ssh::keys::Keys::make(&self.folder, &names, listener.local_addr()?.port())?;
-        Ok((Arc::new(keys), config))
+    /// Where machines are logged in to, with which keys, and the config of `ssh` that says so.
+    fn logins(&self) -> io::Result<(Logins, Arc<ssh::keys::Keys>, PathBuf)> {
+        let stage = self.stage.lock();
+        let servers = &stage.world.servers;
+        // A port is a file that is open: of many machines all have one.
+        let each = if stage.world.is_large() { servers.len() } else { 1 };
+        let (mut logins, mut reached) = (Vec::new(), Vec::new());
+        for first in (0..servers.len()).step_by(each) {
+            let (of, (door, port)) = (first..first + each, Door::port()?);
+            let at = |server: &world::Server| (server.name.clone(), server.address.clone());
+            reached.extend(servers[of.clone()].iter().map(at).map(|(name, address)| Reached { name, address, port }));
+            logins.push((of, door));
+        }
+        let (keys, config) = ssh::keys::Keys::make(&self.folder, &reached)?;
+        Ok((logins, Arc::new(keys), config))
+    }
+
+    /// Where the machines' own pages are, one machine after the other, and the address of each by its name.
+    fn pages(&self) -> io::Result<(Vec<Door<TcpListener>>, BTreeMap<String, String>)> {
+        let stage = self.stage.lock();
+        let servers = if stage.world.is_large() { &[] } else { stage.world.servers.as_slice() };
+        let (mut doors, mut paths) = (Vec::new(), BTreeMap::new());
+        for server in servers {
+            let (door, port) = Door::port()?;
+            paths.insert(server.name.clone(), format!("http://127.0.0.1:{port}/{}", server.name));
+            doors.push(door);
+        }
+        Ok((doors, paths))
     }
 
     /// Their names, the machines that they are of, and where they listen.
     #[expect(clippy::type_complexity, reason = "taken apart where it is made")]
-    fn engines(&self) -> io::Result<Vec<(String, std::ops::Range<usize>, PathBuf, UnixListener)>> {
+    fn engines(&self) -> io::Result<Vec<(String, Range<usize>, PathBuf, Door<UnixListener>)>> {
         let stage = self.stage.lock();
         let count = stage.world.servers.len();
         let each = if stage.world.is_large() { SHARED_BY } else { 1 };
@@ -245,8 +272,8 @@ impl Production {
                     format!("engine-{}", first / each + 1)
                 };
                 let path = self.folder.join(format!("{name}.sock"));
-                let listener = UnixListener::bind(&path)?;
-                Ok((name, of, path, listener))
+                let door = Door::socket(path.clone())?;
+                Ok((name, of, path, door))
             })
             .collect()
     }
@@ -263,14 +290,19 @@ impl Production {
         let mut tasks = JoinSet::new();
         tasks.spawn(prometheus::serve(on.prometheus, stage(), alertmanager));
         tasks.spawn(alertmanager::serve(on.alertmanager, stage()));
-        tasks.spawn(hosts::serve(on.hosts, stage(), token.clone()));
-        tasks.spawn(ssh::serve(on.ssh, ssh::Hosts::new(stage(), token, ports), on.keys));
-        tasks.spawn(web::serve(on.web, stage(), self.told.clone()));
-        for (which, listener) in on.databases.into_iter().enumerate() {
-            tasks.spawn(postgres::serve(listener, stage(), which));
+        for (server, door) in on.pages.into_iter().enumerate() {
+            tasks.spawn(hosts::serve(door, stage(), server, token.clone()));
         }
-        for (engine, listener) in on.engines {
-            tasks.spawn(docker::serve(listener, engine));
+        let hosts = Arc::new(ssh::Hosts::new(stage(), token, ports));
+        for (of, door) in on.ssh {
+            tasks.spawn(ssh::serve(door, of, Arc::clone(&hosts), Arc::clone(&on.keys)));
+        }
+        tasks.spawn(web::serve(on.web, stage(), self.told.clone()));
+        for (which, door) in on.databases.into_iter().enumerate() {
+            tasks.spawn(postgres::serve(door, stage(), which));
+        }
+        for (engine, door) in on.engines {
+            tasks.spawn(docker::serve(door, engine));
         }
         if !self.by_hand {
             tasks.spawn(pass(stage()));

@@ -13,6 +13,7 @@ use super::scenario::Scenario;
 use super::world::{Order, Refused, Size, World};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// Seconds of the world before its beginning that charts can show.
 const BEFORE: i64 = 1_800;
@@ -50,6 +51,8 @@ pub struct Stage {
     moves: Vec<(Timestamp, i64)>,
     /// How often the load balancer was asked by a person.
     turns: usize,
+    /// Told whenever a second has gone by or somebody has done something.
+    changed: watch::Sender<()>,
 }
 
 impl Stage {
@@ -73,8 +76,9 @@ impl Stage {
         let scrape = if large { SCRAPE_LARGE } else { SCRAPE };
         let (rules, silences) = (rules::shipped()?, Silences::new(seed));
         let kept = Kept::default();
+        let (moves, changed) = (Vec::new(), watch::Sender::new(()));
         let mut stage =
-            Self { world, past, rules, silences, clock, scenario, scrape, kept, before, moves: Vec::new(), turns: 0 };
+            Self { world, past, rules, silences, clock, scenario, scrape, kept, before, moves, turns: 0, changed };
         // What always fires has fired for a while when the drill begins.
         stage.look(first);
         stage.look(-lead);
@@ -128,6 +132,7 @@ impl Stage {
             scrape_all(&mut self.past, &self.world, self.clock);
             self.look(self.world.at);
         }
+        self.changed.send_replace(());
     }
 
     /// What somebody does.
@@ -140,7 +145,13 @@ impl Stage {
         if let Some(deed) = deed {
             self.kept.act(self.world.at, deed, &self.scenario);
         }
+        self.changed.send_replace(());
         Ok(())
+    }
+
+    /// Tells of every change from now on.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Somebody outside was told something.

@@ -76,7 +76,8 @@ impl Library {
         let Some(runbook) = self.get(id) else { return vec![self.absent(id)] };
         let page = |page: &Runbook| {
             let mistake = self.mistake(&page.id).map(ToString::to_string).unwrap_or_default();
-            format!("{} {} {mistake}", place(page), page.hash)
+            let misplaced = self.misplaced(&page.id).unwrap_or_default();
+            format!("{} {} {mistake} {misplaced}", place(page), page.hash)
         };
         let called =
             self.circle(runbook).into_iter().map(|(_, called)| called.map_or_else(|why| why, |called| page(&called)));
@@ -149,6 +150,8 @@ mod tests {
         let told = ["a", "b", "c"].map(|id| library.hindrance(library.get(id).unwrap()));
         let why = "it is not for this place: there is none";
         assert_eq!(told, [Some(format!("a calls b: {why}")), Some(why.to_owned()), None]);
+        let stood = library.standing("a");
+        assert_ne!(library.without([].into()).standing("a"), stood);
     }
 
     #[test]

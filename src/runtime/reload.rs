@@ -29,6 +29,10 @@ pub trait Renew: Send {
     fn known(&self) -> Vec<PathBuf> {
         self.files()
     }
+    /// It has to be read again though no file has changed.
+    fn is_stale(&self) -> bool {
+        false
+    }
     /// Reads all of it. What is right is what the next reading is compared with. `None`: there is nothing to tell.
     fn read(&mut self) -> Option<Fresh>;
 }
@@ -124,7 +128,7 @@ impl Watch {
         let now = stamps(self.renew.files());
         let still = now == self.seen;
         self.seen.clone_from(&now);
-        if !asked && (now == self.read || !still) {
+        if !asked && !self.renew.is_stale() && (now == self.read || !still) {
             return None;
         }
         let fresh = self.renew.read();

@@ -28,6 +28,7 @@ mod databases_fail;
 mod deciding;
 mod docs;
 mod drill;
+mod drill_runbooks;
 mod drill_shapes;
 mod durable;
 mod example_books;

@@ -345,7 +345,8 @@ fn page(title: &str) -> String {
 
 #[test]
 fn runbooks_follow_their_files_and_a_page_with_a_mistake_stays_as_it_was_and_is_marked() {
-    let desk = Desk::with(&format!("{BASE}[runbooks]\npaths = [\"books\"]\n"));
+    let config = format!("{BASE}[runbooks]\npaths = [\"books\"]\n");
+    let desk = Desk::with(&config);
     let books = desk.home().join("books");
     std::fs::create_dir(&books).unwrap();
     std::fs::set_permissions(&books, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -384,6 +385,12 @@ fn runbooks_follow_their_files_and_a_page_with_a_mistake_stays_as_it_was_and_is_
     session.wait_no_text("mistake");
     std::fs::remove_file(books.join("more.md")).unwrap();
     session.wait_text("runbooks read again: more removed");
+    // It is not for this place, by the config; and it is again.
+    replace(&desk, "config.toml", &format!("{config}not_here.own = \"nobody has one\"\n"));
+    session.wait_text("runbooks read again: own changed");
+    wait_row(&session, "Mended", &["no: it is not for this place: nobody"]);
+    replace(&desk, "config.toml", &config);
+    wait_row(&session, "Mended", &["yes"]);
     // Another folder, by the config.
     replace(&desk, "config.toml", BASE);
     session.wait_text("config read again: runbooks");

@@ -45,13 +45,14 @@ impl List {
         let config = setup::config(global)?;
         let library = config::library(&config.runbooks).without(config.not_here.clone());
         let (mistakes, ran) = (library.mistakes(), runtime::block_on(last_runs(&config, None))?);
+        let known = Known { library: &library, environment: &config.environment, ran: &ran };
         let printed = if self.json {
-            let runbooks: Vec<Value> = library.iter().map(|runbook| as_json(runbook, &ran)).collect();
+            let runbooks: Vec<Value> = library.iter().map(|runbook| as_json(runbook, &known)).collect();
             let troubles: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             let broken: Vec<Value> = mistakes.iter().map(broken).collect();
             json::text(&json!({ "runbooks": runbooks, "troubles": troubles, "broken": broken }))?
         } else {
-            table(&library, &ran, clock::now().wall, stdout().is_terminal()) + &unusable(&library)
+            table(&known, clock::now().wall, stdout().is_terminal()) + &unusable(&library)
         };
         stdout().write_all(printed.as_bytes())?;
         for mistake in mistakes {
@@ -68,7 +69,8 @@ impl Show {
         let library = config::library(&config.runbooks).without(config.not_here.clone());
         let runbook = find(&library, &self.id)?;
         let ran = runtime::block_on(last_runs(&config, Some(&self.id)))?;
-        stdout().write_all(page(runbook, &ran).as_bytes())?;
+        let known = Known { library: &library, environment: &config.environment, ran: &ran };
+        stdout().write_all(page(runbook, &known).as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -150,9 +152,20 @@ pub fn changed(runbook: &Runbook, ran: &Ran) -> Option<String> {
     Some(format!("changed since it was last run ({})", last.at.strftime("%Y-%m-%d %H:%MZ")))
 }
 
-/// What somebody should know before it is run: that it changed, and that nobody looked at it for long.
-fn notes(runbook: &Runbook, ran: &Ran) -> Vec<String> {
-    changed(runbook, ran).into_iter().chain(library::overdue(runbook, today()).map(|problem| problem.what)).collect()
+/// What is known of runbooks beside their pages.
+struct Known<'a> {
+    library: &'a Library,
+    environment: &'a str,
+    ran: &'a Ran,
+}
+
+impl Known<'_> {
+    /// What somebody should know before one is run: that it can't be here, that it changed, and that nobody looked at it for long.
+    fn notes(&self, runbook: &Runbook) -> Vec<String> {
+        let refusal = offer::refusal(self.library, runbook, self.environment).map(|why| format!("not here: {why}"));
+        let overdue = library::overdue(runbook, today()).map(|problem| problem.what);
+        refusal.into_iter().chain(changed(runbook, self.ran)).chain(overdue).collect()
+    }
 }
 
 /// The day, in UTC.
@@ -160,7 +173,7 @@ pub fn today() -> Date {
     time::day(clock::now().wall)
 }
 
-fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
+fn as_json(runbook: &Runbook, known: &Known<'_>) -> Value {
     let params: Vec<Value> = runbook
         .params
         .iter()
@@ -182,8 +195,8 @@ fn as_json(runbook: &Runbook, ran: &Ran) -> Value {
         "file": runbook.path,
         "commit": runbook.commit,
         "hash": runbook.hash,
-        "notes": notes(runbook, ran),
-        "last_run": ran.get(&runbook.id).map(LastRun::as_json),
+        "notes": known.notes(runbook),
+        "last_run": known.ran.get(&runbook.id).map(LastRun::as_json),
     })
 }
 
@@ -214,7 +227,8 @@ const TITLE: usize = 16;
 const OWNER: usize = 16;
 
 /// `narrow`: titles are cut to what a terminal has at least. A line for each, and below it where it comes from and what is odd about it.
-fn table(library: &Library, ran: &Ran, now: Timestamp, narrow: bool) -> String {
+fn table(known: &Known<'_>, now: Timestamp, narrow: bool) -> String {
+    let Known { library, ran, .. } = known;
     let cells = |runbook: &Runbook| {
         let last = ran.get(&runbook.id).map_or_else(|| "never".to_owned(), |last| last.text(now));
         [runbook.id.clone(), runbook.risk.word().to_owned(), cut(&text::clean(&runbook.owner), OWNER), last]
@@ -233,7 +247,7 @@ fn table(library: &Library, ran: &Ran, now: Timestamp, narrow: bool) -> String {
     for (runbook, row) in library.iter().zip(&rows) {
         out.push_str(&line(row, &cut(&text::clean(&runbook.title), room)));
         let file = runbook.path.as_ref().map(|path| path.display().to_string());
-        for note in file.into_iter().chain(notes(runbook, ran).into_iter().map(|note| format!("! {note}"))) {
+        for note in file.into_iter().chain(known.notes(runbook).into_iter().map(|note| format!("! {note}"))) {
             let _ = writeln!(out, "  {}", text::clean(&note));
         }
     }
@@ -245,7 +259,7 @@ fn cut(text: &str, width: usize) -> String {
     if text.width() <= width { text.to_owned() } else { format!("{}…", text::truncate(text, width - 1)) }
 }
 
-fn page(runbook: &Runbook, ran: &Ran) -> String {
+fn page(runbook: &Runbook, known: &Known<'_>) -> String {
     let mut out = format!("{}: {}\n", runbook.id, text::clean(&runbook.title));
     let (owner, risk) = (text::clean(&runbook.owner), runbook.risk.word());
     let _ = writeln!(out, "risk {risk}, owner {owner}, reviewed {}", runbook.reviewed);
@@ -261,8 +275,8 @@ fn page(runbook: &Runbook, ran: &Ran) -> String {
             let _ = writeln!(out, "      {}", text::clean(what));
         }
     }
-    for note in notes(runbook, ran) {
-        let _ = writeln!(out, "! {note}");
+    for note in known.notes(runbook) {
+        let _ = writeln!(out, "! {}", text::clean(&note));
     }
     out.push_str(&ui::page_text(runbook, WIDTH));
     for step in &runbook.steps {
@@ -277,11 +291,22 @@ mod tests {
 
     #[test]
     fn the_list_fits_a_small_terminal_and_is_whole_elsewhere() {
-        let (library, now) = (Library::builtin(), clock::now().wall);
-        let narrow = table(&library, &Ran::new(), now, true);
+        let (library, now, ran) = (Library::builtin(), clock::now().wall, Ran::new());
+        let known = Known { library: &library, environment: "", ran: &ran };
+        let narrow = table(&known, now, true);
         let wide = narrow.lines().filter(|line| !line.starts_with(' ')).find(|line| line.width() > LIST);
         assert_eq!(wide, None, "{narrow}");
-        let whole = table(&library, &Ran::new(), now, false);
+        let whole = table(&known, now, false);
         assert!(library.iter().all(|runbook| whole.contains(&runbook.title)) && !whole.contains('…'), "{whole}");
+    }
+    #[test]
+    fn what_is_not_for_this_place_says_why() {
+        let why = [("dr-failover".to_owned(), "there is no second region".to_owned())].into();
+        let (library, ran) = (Library::builtin().without(why), Ran::new());
+        let known = Known { library: &library, environment: "", ran: &ran };
+        let note = "! not here: it is not for this place: there is no second region\n";
+        let list = table(&known, clock::now().wall, true);
+        assert!(list.lines().any(|line| line.starts_with("dr-failover ")) && list.contains(note), "{list}");
+        assert!(page(library.get("dr-failover").unwrap(), &known).contains(note));
     }
 }

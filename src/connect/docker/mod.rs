@@ -38,6 +38,8 @@ pub struct Engine {
     /// The connection to its host, where it is reached through one.
     ssh: Option<Arc<Ssh>>,
     ssh_config: Option<PathBuf>,
+    /// The server that it runs on, where the config says.
+    server: Option<String>,
     docker: OnceCell<Docker>,
 }
 
@@ -63,8 +65,8 @@ impl Engine {
             return Err(error.clone());
         }
         let shown = place.as_ref().map_or_else(|_| "the engine".to_owned(), ToString::to_string);
-        let ssh_config = wanted.ssh_config.clone();
-        Ok(Self { name: name.to_owned(), place, shown, ssh: None, ssh_config, docker: OnceCell::new() })
+        let (ssh_config, server) = (wanted.ssh_config.clone(), wanted.server.clone());
+        Ok(Self { name: name.to_owned(), place, shown, ssh: None, ssh_config, server, docker: OnceCell::new() })
     }
 
     /// The configured name.
@@ -174,15 +176,22 @@ impl Engine {
     fn none(&self, why: &str) -> SourceError {
         let what = format!("no Docker engine answers at {}: {why}", self.shown);
         let other = "or name another one as host in [docker.NAME] of the config";
-        let start = match self.place.as_ref().ok().and_then(Place::server) {
+        let start = match self.server() {
             None => "start it (systemctl start docker)".to_owned(),
-            Some(server) => format!("see on {server} whether it runs and listens there (systemctl status docker)"),
+            Some(server) => {
+                format!("see whether {server} is up, and it runs and listens there (systemctl status docker)")
+            }
         };
         SourceError::new(what, format!("{start}, {other}"))
     }
 
+    /// The server that it runs on; `None`: this machine.
+    fn server(&self) -> Option<&str> {
+        self.server.as_deref().or_else(|| self.place()?.server())
+    }
+
     fn log(&self) -> String {
-        match self.place.as_ref().ok().and_then(Place::server) {
+        match self.server() {
             None => "journalctl -u docker".to_owned(),
             Some(server) => format!("journalctl -u docker on {server}"),
         }
@@ -245,5 +254,10 @@ mod tests {
         let engine = Engine::new("a", Some(&format!("unix://{}", path.display()))).unwrap();
         let error = engine.client().await.unwrap_err();
         assert!(error.what.ends_with("nothing listens there"), "{}", error.what);
+        // A socket here may lead to an engine elsewhere.
+        let host = format!("unix://{}", path.display());
+        let engine = Engine::open("a", &Wanted { server: Some("game-1".into()), ..Wanted::at(&host) }).unwrap();
+        let error = engine.client().await.unwrap_err();
+        assert!(error.hint.starts_with("see whether game-1 is up"), "{}", error.hint);
     }
 }

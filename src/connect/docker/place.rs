@@ -26,6 +26,8 @@ pub struct Wanted {
     pub tls: Option<Files>,
     /// A config of `ssh` other than `~/.ssh/config`, for `ssh://`.
     pub ssh_config: Option<PathBuf>,
+    /// The server that it runs on, where that is not the host that the address names.
+    pub server: Option<String>,
 }
 
 impl Wanted {

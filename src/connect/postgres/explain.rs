@@ -33,7 +33,8 @@ pub(super) fn explain(table: &str, place: &str, login: &Login, error: &sqlx::Err
                 std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
                 _ => error.to_string(),
             };
-            let hint = format!("start it, set PGHOST and PGPORT, or write dsn in {table}");
+            let hint =
+                format!("is its machine up? start it, or correct where it is: dsn in {table}, or PGHOST and PGPORT");
             SourceError::new(format!("no PostgreSQL answers at {place}: {why}"), hint)
         }
         sqlx::Error::PoolTimedOut => SourceError::new(

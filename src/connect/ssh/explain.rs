@@ -157,7 +157,7 @@ const NETWORK: [(&[&str], &str, &str); 7] = [
     (
         &["Connection refused"],
         "nothing listens on its SSH port",
-        "start sshd there, or correct the port (Port in ~/.ssh/config, ssh://host:port)",
+        "is the machine on? start sshd there, or correct the port (Port in ~/.ssh/config, ssh://host:port)",
     ),
     (
         &["Could not resolve hostname"],

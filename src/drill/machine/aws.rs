@@ -63,8 +63,14 @@ fn shown(told: &Value, query: Option<&str>, text: bool) -> Result<String, String
     if text { Ok(aws_text::text(&found)) } else { Ok(format!("{found:#}\n")) }
 }
 
-/// A question in JMESPath, as far as the runbooks use it, in jq's language: a path, and a list of paths behind it.
+/// A question in JMESPath, as far as the runbooks use it, in jq's language: a path, and a list of paths behind it. What is found in each of
+/// many (`[]`) is a list.
 fn program(query: &str) -> String {
+    let one = path_and_list(query);
+    if query.contains("[]") { format!("[{one}]") } else { one }
+}
+
+fn path_and_list(query: &str) -> String {
     let Some((base, list)) = query.split_once(".[").and_then(|(base, rest)| Some((base, rest.strip_suffix(']')?)))
     else {
         return format!(".{query}");
@@ -253,6 +259,9 @@ mod tests {
         assert_eq!(text("A[0].B[0].C.D"), "x\n");
         assert_eq!(text("A[0].B[0].[C.D, length(keys(P)), M, N[0].O]"), "x\t0\tFalse\tNone\n");
         assert_eq!(text("A[0].B[0].[T[?Key=='k'].Value | [0], T[?Key=='other'].Value | [0]]"), "3\tNone\n");
+        let many = json!({"A": [{"B": [{"C": 1, "D": "x"}]}, {"B": [{"C": 2, "D": "y"}]}]});
+        assert_eq!(shown(&many, Some("A[].B[].[C, D]"), true).unwrap(), "1\tx\n2\ty\n");
+        assert_eq!(shown(&many, Some("A[].B[].D"), true).unwrap(), "x\ty\n");
         assert_eq!(shown(&told, Some("A[0].B[0].C"), false).unwrap(), "{\n  \"D\": \"x\"\n}\n");
     }
 }

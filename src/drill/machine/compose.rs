@@ -116,15 +116,30 @@ fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut
     let known = stage.world.edge.build(colour, SERVICES[0]).map(|build| build.version.clone());
     let tag = call.env.get("IMAGE_TAG").filter(|tag| !tag.is_empty()).cloned().or(known);
     let Some(version) = tag else { return Done::failed(1, "IMAGE_TAG is not set\n") };
-    if let Err(Refused(why)) = stage.order(&Order::Prepare { colour, services, version }) {
+    let wanted = SERVICES.iter().filter(|own| services.is_empty() || services.iter().any(|one| one == *own));
+    let edge = &stage.world.edge;
+    let same = |own: &&str| edge.build(colour, own).is_some_and(|build| build.version == version);
+    let as_before = colour == edge.active && wanted.clone().all(same);
+    let wanted: Vec<&str> = wanted.copied().collect();
+    if !as_before && let Err(Refused(why)) = stage.order(&Order::Prepare { colour, services, version }) {
         return Done::failed(1, why + "\n");
     }
     files::refresh(files, &stage, machine.server, now());
     drop(stage);
-    let names = of(machine, project, &[]);
+    started(machine, &of(machine, project, &wanted))
+}
+
+/// Whatever of it does not run is started.
+fn started(machine: &Machine, rows: &[Row]) -> Done {
+    let mut stage = machine.stage.lock();
+    for at in rows.iter().filter(|row| !row.runs()).filter_map(|row| row.at) {
+        if let Err(Refused(why)) = docker::order(&mut stage, "start", at) {
+            return Done::failed(1, format!("Error response from daemon: {why}\n"));
+        }
+    }
     Done {
         seconds: 3.0,
-        ..Done::said(names.iter().map(|row| format!("Container {}  Started\n", row.name())).collect::<String>())
+        ..Done::said(rows.iter().map(|row| format!("Container {}  Started\n", row.name())).collect::<String>())
     }
 }
 

@@ -25,12 +25,13 @@ const OLD_LOGS: i64 = 14;
 const LOG_SHARE: f64 = 0.01;
 
 /// The scripts of the handbook, as it calls them.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 6] = [
     ("deploy/rollback.sh", include_str!("production/deploy/rollback.sh")),
     ("deploy/switch.sh", include_str!("production/deploy/switch.sh")),
     ("deploy/smoke_tests.sh", include_str!("production/deploy/smoke_tests.sh")),
     ("deploy/backup.sh", include_str!("production/deploy/backup.sh")),
     ("deploy/monitor.sh", include_str!("production/deploy/monitor.sh")),
+    ("tests/test_hotfix.py", include_str!("production/tests/test_hotfix.py")),
 ];
 
 /// Those of a server's life.

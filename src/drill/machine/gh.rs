@@ -1,6 +1,6 @@
 //! `gh`, for what the runbooks ask of GitHub: a repository with one workflow that deploys, which asks for an approval.
 
-use super::{Machine, docker, gh_table};
+use super::{Machine, docker, gh_issue, gh_table};
 use crate::drill::shell::Files;
 use crate::drill::shell::{Call, Done, jq};
 use crate::drill::stage::Stage;
@@ -32,7 +32,7 @@ pub(super) fn run(machine: &Machine, call: &Call, _: &mut Files) -> Done {
         ["label", "list", ..] => {
             Ok(json!([{"name": "hotfix", "description": "Brought out at once", "color": "d73a4a"}]))
         }
-        ["issue", verb, ..] => issue(&mut stage, verb, words[2..].to_vec(), repo),
+        ["issue", rest @ ..] => gh_issue::run(&mut stage, rest, repo, json.is_some()),
         _ => Err(unknown(call)),
     };
     drop(stage);
@@ -182,21 +182,4 @@ fn reviews(stage: &Stage, mut words: Vec<&str>) -> Value {
     }
     let title = format!("Release {}", stage.world.cloud.pipeline.version);
     json!([{"number": PULL_REQUEST, "reviewDecision": "APPROVED", "title": title, "headRefName": "release", "state": "MERGED"}])
-}
-
-fn issue(stage: &mut Stage, verb: &str, mut words: Vec<&str>, repo: &str) -> Result<Value, Done> {
-    let title = docker::option(&mut words, &["--title", "-t"]).last().copied();
-    match (verb, title) {
-        ("create", Some(title)) => {
-            let done = stage.order(&Order::Hosted(Hosted::Issue(title.to_owned())));
-            done.map_err(|why| Done::failed(1, why.0))?;
-            let number = stage.world.cloud.issues.keys().last().copied().unwrap_or_default();
-            Err(Done::said(format!("https://github.com/{repo}/issues/{number}\n")))
-        }
-        ("list", _) => {
-            let each = stage.world.cloud.issues.iter().rev();
-            Ok(each.map(|(number, title)| json!({"number": number, "title": title, "state": "OPEN"})).collect())
-        }
-        _ => Err(Done::failed(1, "gh: a drill's gh issue takes create --title and list\n")),
-    }
 }

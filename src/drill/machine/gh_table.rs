@@ -46,6 +46,7 @@ fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
+        Value::Array(all) => all.iter().map(|one| word(&one["name"])).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }
@@ -57,9 +58,8 @@ mod tests {
 
     #[test]
     fn a_list_has_a_line_for_each_and_json_only_what_was_asked_for() {
-        let issues =
-            json!([{"number": 71, "state": "OPEN", "title": "a", "labels": "hotfix"}, {"number": 70, "title": "b"}]);
-        assert_eq!(table("issue", &issues), "71\tOPEN\ta\thotfix\t\n70\t\tb\t\t\n");
+        let issues = json!([{"number": 71, "state": "OPEN", "title": "a", "labels": [{"name": "hotfix"}, {"name": "p1"}]}, {"number": 70, "title": "b"}]);
+        assert_eq!(table("issue", &issues), "71\tOPEN\ta\thotfix, p1\t\n70\t\tb\t\t\n");
         assert_eq!(only("number,title", &issues), json!([{"number": 71, "title": "a"}, {"number": 70, "title": "b"}]));
         assert_eq!(only("status", &json!({"status": "waiting", "id": 1})), json!({"status": "waiting"}));
     }

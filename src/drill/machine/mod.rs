@@ -13,6 +13,7 @@ mod docker;
 mod files;
 mod firewall;
 mod gh;
+mod gh_issue;
 mod gh_table;
 mod hands;
 mod nginx;

@@ -493,6 +493,24 @@ fn lists_are_as_gh_and_awscli_write_them() {
 }
 
 #[test]
+fn issues_are_opened_commented_listed_and_closed() {
+    let lab = Lab::new("steady");
+    let told = |script: &str| lab.run("lb-1", script, USER, "/home/ops", &[]).1;
+    let address = told("gh issue create --repo a/b --title 'The window' --label maintenance --body 'from 2 to 5'");
+    assert_eq!(address, "https://github.com/a/b/issues/71\n");
+    assert_eq!(told("gh issue list --label maintenance --state open --json title --jq '.[].title'"), "The window\n");
+    assert_eq!(told("gh issue list --label hotfix"), "");
+    assert!(told("gh issue comment 71 --repo a/b --body done").contains("/a/b/issues/71#issuecomment-"));
+    assert_eq!(told("gh issue view 71 --json comments --jq '.comments[].body'"), "done\n");
+    assert_eq!(told("gh issue close 71 --repo a/b --comment off"), "✓ Closed issue a/b#71 (The window)\n");
+    assert_eq!(told("gh issue list; gh issue list --state closed --json number --jq '.[].number'"), "71\n");
+    let page = told("gh issue view 71");
+    assert!(page.starts_with("title:\tThe window\nstate:\tCLOSED\n") && page.ends_with("--\nfrom 2 to 5\n"), "{page}");
+    let (code, said) = lab.run("lb-1", "gh issue view 99", USER, "/home/ops", &[]);
+    assert!(code == 1 && said.contains("Could not resolve to an issue"), "{code} {said}");
+}
+
+#[test]
 fn the_load_balancer_has_a_game_server_answer() {
     use tower_service::Service as _;
     let lab = Lab::new("steady");

@@ -4,9 +4,10 @@
 mod answers;
 mod streams;
 
+use super::door::Door;
 use super::wire;
 use crate::drill::stage::{Shared, Stage};
-use crate::drill::world::{Order, Refused};
+use crate::drill::world::{Order, Refused, World};
 use axum::extract::{OriginalUri, Path, Query, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -65,9 +66,11 @@ impl Engine {
     }
 }
 
-/// Serves one.
-pub async fn serve(listener: UnixListener, engine: Engine) {
-    wire::on_socket(listener, router(engine)).await;
+/// Serves one, while there is power where it runs.
+pub async fn serve(door: Door<UnixListener>, engine: Engine) {
+    let (stage, servers, router) = (engine.stage.clone(), engine.servers.clone(), router(engine));
+    let is_up = |world: &World| world.servers[servers.clone()].iter().any(|server| server.up);
+    door.keep(stage, is_up, |listener| wire::on_socket(listener, router.clone())).await;
 }
 
 /// All paths may begin with a version, which says nothing here.

@@ -1,6 +1,7 @@
-//! What the machines answer themselves: node_exporter, and the game's /health, /status, /metrics and /admin/drain. All stand on one port,
-//! each machine under its name; who does not run hangs up.
+//! What the machines answer themselves: node_exporter, and the game's /health, /status, /metrics and /admin/drain. Each machine has a port, on
+//! which it stands under its name; a service that hangs hangs up, and where none runs nobody listens.
 
+use super::door::Door;
 use super::wire::{self, HangUp};
 use crate::drill::machine::balanced;
 use crate::drill::metrics::exposed::{Job, Target, page};
@@ -18,9 +19,10 @@ use tokio::net::TcpListener;
 #[derive(Clone, Debug)]
 pub struct Token(pub String);
 
-/// Serves them.
-pub async fn serve(listener: TcpListener, stage: Shared, token: Token) {
-    wire::on_port(listener, router(stage, token)).await;
+/// Serves those of a machine.
+pub async fn serve(door: Door<TcpListener>, stage: Shared, server: usize, token: Token) {
+    let router = router(stage.clone(), token);
+    door.keep(stage, |world| world.listens(server), |listener| wire::on_port(listener, router.clone())).await;
 }
 
 /// Their pages.

@@ -2,6 +2,7 @@
 
 pub mod alertmanager;
 pub mod docker;
+pub mod door;
 pub mod hosts;
 pub mod postgres;
 pub mod prometheus;

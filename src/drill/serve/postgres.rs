@@ -8,9 +8,10 @@ pub mod select;
 pub mod tables;
 pub mod value;
 
+use super::door::Door;
 use crate::drill::stage::Shared;
-use crate::drill::world::Order;
 use crate::drill::world::table::{Upkeep, Work};
+use crate::drill::world::{Order, World};
 use async_trait::async_trait;
 use futures_util::Sink;
 use futures_util::stream;
@@ -39,8 +40,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use value::{V, wire};
 
-/// Serves one: 0 the primary, 1 the standby.
-pub async fn serve(listener: TcpListener, stage: Shared, which: usize) {
+/// Serves one, while it runs: 0 the primary, 1 the standby.
+pub async fn serve(door: Door<TcpListener>, stage: Shared, which: usize) {
+    let listens = |world: &World| world.listens(world.databases[which].server);
+    door.keep(stage.clone(), listens, |listener| on(listener, stage.clone(), which)).await;
+}
+
+async fn on(listener: TcpListener, stage: Shared, which: usize) {
     let server = Arc::new(Server { stage, which, clients: Mutex::default() });
     let mut open = JoinSet::new();
     let mut pid = 90_000;
@@ -48,7 +54,7 @@ pub async fn serve(listener: TcpListener, stage: Shared, which: usize) {
         tokio::select! {
             accepted = listener.accept() => if let Ok((socket, _)) = accepted {
                 let _ = socket.set_nodelay(true);
-                // A machine without power answers nobody.
+                // It is starting, or hangs.
                 if !server.serves() {
                     continue;
                 }

@@ -93,36 +93,18 @@ impl Shell<'_> {
     /// Those that make something else of what a parameter says.
     fn changed(&mut self, expr: &Expr) -> Result<Said, Flow> {
         match expr {
-            Expr::ParameterLength { parameter, indirect } => {
-                let said = self.said(parameter, *indirect)?;
-                self.must(&said)?;
-                let values = said.values.unwrap_or_default();
-                let count = if said.kind == Kind::One {
-                    values.iter().map(|one| one.chars().count()).sum()
-                } else {
-                    values.len()
-                };
-                Ok(Said { values: Some(vec![count.to_string()]), kind: Kind::One, name: said.name })
-            }
+            Expr::ParameterLength { parameter, indirect } => self.length(parameter, *indirect),
             Expr::RemoveSmallestSuffixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
-                    (0, text.len() - pattern.suffix(text, false).unwrap_or(0))
-                })
+                self.without_suffix(parameter, *indirect, pattern.as_deref(), false)
             }
             Expr::RemoveLargestSuffixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
-                    (0, text.len() - pattern.suffix(text, true).unwrap_or(0))
-                })
+                self.without_suffix(parameter, *indirect, pattern.as_deref(), true)
             }
             Expr::RemoveSmallestPrefixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
-                    (pattern.prefix(text, false).unwrap_or(0), text.len())
-                })
+                self.without_prefix(parameter, *indirect, pattern.as_deref(), false)
             }
             Expr::RemoveLargestPrefixPattern { parameter, indirect, pattern } => {
-                self.cut(parameter, *indirect, pattern.as_deref(), |pattern, text| {
-                    (pattern.prefix(text, true).unwrap_or(0), text.len())
-                })
+                self.without_prefix(parameter, *indirect, pattern.as_deref(), true)
             }
             Expr::Substring { parameter, indirect, offset, length } => {
                 let offset = self.number(&offset.value)?;
@@ -144,17 +126,7 @@ impl Shell<'_> {
             Expr::LowercasePattern { parameter, indirect, pattern } => {
                 self.cased(parameter, *indirect, pattern.as_deref(), false, false)
             }
-            Expr::Transform { parameter, indirect, op } => {
-                let said = self.said(parameter, *indirect)?;
-                let change: fn(&str) -> String = match op {
-                    ParameterTransformOp::Quoted => super::escapes::quoted,
-                    ParameterTransformOp::ToUpperCase => str::to_uppercase,
-                    ParameterTransformOp::ToLowerCase => str::to_lowercase,
-                    ParameterTransformOp::ExpandEscapeSequences => super::escapes::ansi,
-                    _ => return self.fail(format!("{}: this drill does not know this transformation", said.name)),
-                };
-                Ok(each(said, change))
-            }
+            Expr::Transform { parameter, indirect, op } => self.transformed(parameter, *indirect, op),
             Expr::VariableNames { prefix, concatenate } => {
                 let names = self.vars.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
                 Ok(Said { values: Some(names), kind: many(*concatenate), name: prefix.clone() })
@@ -165,6 +137,50 @@ impl Shell<'_> {
             }
             _ => self.fail("bad substitution"),
         }
+    }
+
+    /// Letters of one, or how many they are.
+    fn length(&mut self, parameter: &Parameter, indirect: bool) -> Result<Said, Flow> {
+        let said = self.said(parameter, indirect)?;
+        self.must(&said)?;
+        let values = said.values.unwrap_or_default();
+        let letters = || values.iter().map(|one| one.chars().count()).sum();
+        let count: usize = if said.kind == Kind::One { letters() } else { values.len() };
+        Ok(Said { values: Some(vec![count.to_string()]), kind: Kind::One, name: said.name })
+    }
+
+    fn without_suffix(
+        &mut self,
+        parameter: &Parameter,
+        indirect: bool,
+        pattern: Option<&str>,
+        longest: bool,
+    ) -> Result<Said, Flow> {
+        let left = |pattern: &Pattern, text: &str| (0, text.len() - pattern.suffix(text, longest).unwrap_or(0));
+        self.cut(parameter, indirect, pattern, left)
+    }
+
+    fn without_prefix(
+        &mut self,
+        parameter: &Parameter,
+        indirect: bool,
+        pattern: Option<&str>,
+        longest: bool,
+    ) -> Result<Said, Flow> {
+        let left = |pattern: &Pattern, text: &str| (pattern.prefix(text, longest).unwrap_or(0), text.len());
+        self.cut(parameter, indirect, pattern, left)
+    }
+
+    fn transformed(&mut self, parameter: &Parameter, indirect: bool, op: &ParameterTransformOp) -> Result<Said, Flow> {
+        let said = self.said(parameter, indirect)?;
+        let change: fn(&str) -> String = match op {
+            ParameterTransformOp::Quoted => super::escapes::quoted,
+            ParameterTransformOp::ToUpperCase => str::to_uppercase,
+            ParameterTransformOp::ToLowerCase => str::to_lowercase,
+            ParameterTransformOp::ExpandEscapeSequences => super::escapes::ansi,
+            _ => return self.fail(format!("{}: this drill does not know this transformation", said.name)),
+        };
+        Ok(each(said, change))
     }
 
     fn must(&mut self, said: &Said) -> Result<(), Flow> {

@@ -1,6 +1,7 @@
 //! What others run for the production: the machines' types, a database that Amazon runs, buckets, and the deployments by GitHub Actions.
 
 use super::chance::Chance;
+use super::issue::{self, Issues, Said};
 use super::server::GIB;
 use super::{Flaw, Order, Role, World};
 use std::collections::BTreeMap;
@@ -127,8 +128,8 @@ pub struct Cloud {
     pub objects: BTreeMap<String, (u64, i64)>,
     /// The workflow that brings out a version.
     pub pipeline: Pipeline,
-    /// Titles of the repository's issues, by number.
-    pub issues: BTreeMap<u64, String>,
+    /// The repository's issues.
+    pub issues: Issues,
     /// Counts what Terraform has done: a plan holds for one state.
     pub serial: u64,
 }
@@ -152,8 +153,8 @@ pub enum Hosted {
     Approve,
     /// The workflow is ended.
     Cancel,
-    /// An issue is opened.
-    Issue(String),
+    /// An issue is opened, or something is said of one.
+    Issue(Said),
 }
 
 impl Hosted {
@@ -187,7 +188,7 @@ impl Cloud {
             snapshots: BTreeMap::new(),
             objects: BTreeMap::new(),
             pipeline,
-            issues: BTreeMap::new(),
+            issues: Issues::new(),
             serial: 1,
         }
     }
@@ -235,10 +236,7 @@ impl World {
             }
             Hosted::Approve => self.cloud.pipeline.approved = Some(self.at),
             Hosted::Cancel => self.cloud.pipeline.cancelled = Some(self.at),
-            Hosted::Issue(title) => {
-                let number = 71 + self.cloud.issues.len() as u64;
-                self.cloud.issues.insert(number, title);
-            }
+            Hosted::Issue(said) => issue::take(&mut self.cloud.issues, said, self.at)?,
         }
         Ok(())
     }

@@ -4,6 +4,9 @@ use super::{Container, FULL, Health, Role, State, World, database};
 
 /// Of a machine's memory: from here on its kernel ends what is largest.
 const EXHAUSTED: f64 = 0.985;
+/// What a build says that can't read its own data, and one that can't read anything of its files.
+const OTHER_MAP: &str = "FATAL: could not read the shard map: unknown field \"region_v2\"";
+const NO_FILES: &str = "FATAL: could not read its own files: they begin with no header that is known";
 /// The engine starts a container that ended by itself again after so many seconds.
 const RESTARTS_AFTER: i64 = 3;
 
@@ -56,7 +59,7 @@ impl World {
         let (limit, age) = (one.limit, now - one.started);
         let ended = match one.state {
             State::Running if limit > 0.0 && one.memory >= limit || self.is_to_go(at) => Some((137, true)),
-            State::Running if one.flaw.crash && age >= 4 => Some((1, false)),
+            State::Running if one.flaw.crash && age >= 4 || self.has_no_files(at) && age >= 1 => Some((1, false)),
             _ => None,
         };
         if let Some((code, oom)) = ended {
@@ -86,7 +89,8 @@ impl World {
             let server = self.containers[at].server;
             self.servers[server].counted.oom_kills += 1.0;
         } else {
-            self.containers[at].say(now, true, "FATAL: could not read the shard map: unknown field \"region_v2\"");
+            let why = if self.has_no_files(at) { NO_FILES } else { OTHER_MAP };
+            self.containers[at].say(now, true, why);
         }
         self.end(at, code, oom);
     }
@@ -118,12 +122,19 @@ impl World {
         if self.containers[at].service == server.role.service() {
             server.disk_growth = server.usual_growth;
         }
+        self.forget_pause(at);
         let version = self.containers[at].version.clone();
         let service = self.containers[at].service.clone();
         self.containers[at].say(now, false, format!("{service} {version} is starting"));
         self.engine(at, "start");
         let title = self.title(at);
         self.tell(title, format!("has started, {version}"));
+    }
+
+    /// That the replay was paused is known to a running standby alone.
+    fn forget_pause(&mut self, container: usize) {
+        let (one, standby) = (&self.containers[container], &mut self.databases[1]);
+        standby.stalled &= one.service != Role::Standby.service() || one.server != standby.server;
     }
 
     /// What it says of the second that passed.

@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod container;
 pub mod database;
 pub mod edge;
+pub mod issue;
 pub mod layout;
 mod life;
 pub mod order;
@@ -185,6 +186,11 @@ impl World {
     /// The container that a machine is there for.
     pub fn main(&self, server: usize) -> Option<&Container> {
         self.service(server, self.servers[server].role.service()).map(|at| &self.containers[at])
+    }
+
+    /// Whether the service of that machine listens to whoever comes, though it may answer nobody.
+    pub fn listens(&self, server: usize) -> bool {
+        self.servers[server].reachable() && self.main(server).is_some_and(Container::runs)
     }
 
     /// Whether the service of that machine answers who asks it.

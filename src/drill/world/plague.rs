@@ -45,6 +45,14 @@ impl World {
         }
     }
 
+    /// A container was started from files that were encrypted by then: it can't read them.
+    pub(super) fn has_no_files(&self, container: usize) -> bool {
+        let one = &self.containers[container];
+        let server = &self.servers[one.server];
+        let is_main = one.service == server.role.service();
+        is_main && server.infected.is_some_and(|since| one.started - since >= TAKES)
+    }
+
     /// Its service can't read its own files any more.
     fn lose_service(&mut self, server: usize) {
         let service = self.servers[server].role.service();

@@ -260,6 +260,32 @@ fn what_encrypts_files_goes_on_until_all_that_have_it_are_cut_off() {
 }
 
 #[test]
+fn what_is_restarted_from_encrypted_files_does_not_come_up_again() {
+    let mut world = world();
+    let at = server(&world, "game-1");
+    let game = world.service(at, "godot-server").unwrap();
+    world.order(Order::Encrypt(at, 100)).unwrap();
+    run(&mut world, 60);
+    assert!(world.containers[game].runs() && !world.serves(at), "its memory is there, and whatever is in it");
+    world.order(Order::Restart(game)).unwrap();
+    run(&mut world, 60);
+    assert!(world.containers[game].restarts > 3 && !world.serves(at), "{:?}", world.containers[game].state);
+    assert!(world.containers[game].log.iter().any(|line| line.text.contains("own files")));
+}
+
+#[test]
+fn a_standby_that_is_started_again_replays() {
+    let mut world = world();
+    world.order(Order::Stall(true)).unwrap();
+    let standby = world.service(world.databases[1].server, "postgres").unwrap();
+    let primary = world.service(world.databases[0].server, "postgres").unwrap();
+    world.order(Order::Restart(primary)).unwrap();
+    assert!(world.databases[1].stalled);
+    world.order(Order::Restart(standby)).unwrap();
+    assert!(!world.databases[1].stalled);
+}
+
+#[test]
 fn damaged_pages_fail_who_reads_them_until_another_database_is_in_their_place() {
     let mut world = world();
     let at = server(&world, "game-1");

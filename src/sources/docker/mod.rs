@@ -124,6 +124,7 @@ impl super::Settings for Settings {
             context: self.context.clone(),
             tls: self.tls.clone(),
             ssh_config: self.ssh_config.clone(),
+            server: self.server.clone(),
         };
         let engine = connections.add_docker(Engine::open(id.name(), &wanted)?);
         let server = self.server.clone().or_else(|| server_of(&engine));

@@ -11,7 +11,8 @@ mod sql;
 mod wire;
 
 use crate::desk::Desk;
-use crate::drill::{Serving, run};
+use crate::drill::Serving;
+use crate::drill_runbooks::run;
 use crate::lab::fault::Proxy;
 use crate::lab::need;
 use crate::lab::service::folder;

@@ -3,6 +3,9 @@
 /// `feature_not_supported`: what a drill does not know.
 const NOT_SUPPORTED: &str = "0A000";
 
+/// `admin_shutdown`
+const SHUTDOWN: &str = "57P01";
+
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -57,14 +60,14 @@ impl Refusal {
         Self::of("25006", why)
     }
 
-    /// `admin_shutdown`: the server has ended, and the session with it.
+    /// The server has ended, and the session with it.
     pub(super) fn gone() -> Self {
-        Self::of("57P01", "terminating connection due to administrator command".to_owned())
+        Self::of(SHUTDOWN, "terminating connection due to administrator command".to_owned())
     }
 
     /// The session ends with it.
     pub(super) fn severity(&self) -> &'static str {
-        if self.state == "57P01" { "FATAL" } else { "ERROR" }
+        if self.state == SHUTDOWN { "FATAL" } else { "ERROR" }
     }
 }
 

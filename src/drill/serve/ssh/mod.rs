@@ -1,5 +1,5 @@
-//! SSH, spoken to the ordinary `ssh`: one port for all machines, which are told apart by the name that is logged in with (`ops@game-1`), and
-//! one key that was made for this drill and is gone with it.
+//! SSH, spoken to the ordinary `ssh`: a port for each machine, or one for many, which are told apart by the name that is logged in with
+//! (`ops@game-1`), and one key that was made for this drill and is gone with it.
 //!
 //! What runs there is the drill's own [`shell`](crate::drill::shell) over the machine's own files: no program of this computer is started, and
 //! forwards lead to the drill's own services alone.
@@ -11,22 +11,21 @@ pub mod keys;
 mod probe;
 
 use crate::drill::machine::{Control, Machine, USER};
+use crate::drill::serve::door::{Door, until};
 use crate::drill::serve::hosts::Token;
 use crate::drill::shell::Ended;
 use crate::drill::stage::Shared;
+use crate::drill::world::World;
 use kept::Keeper;
 use keys::Keys;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, MethodKind, MethodSet, Pty};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-
-/// A machine without power is noticed within so long by who is connected to it.
-const POWER: Duration = Duration::from_millis(500);
 
 /// A machine that can be logged in to.
 pub struct Host {
@@ -104,8 +103,13 @@ pub fn user_of(machine: &str) -> String {
     format!("{USER}@{machine}")
 }
 
-/// Serves them.
-pub async fn serve(listener: TcpListener, hosts: Hosts, keys: Arc<Keys>) {
+/// Serves some of them at their port, while one has power.
+pub async fn serve(door: Door<TcpListener>, servers: Range<usize>, hosts: Arc<Hosts>, keys: Arc<Keys>) {
+    let is_up = |world: &World| world.servers[servers.clone()].iter().any(|server| server.up);
+    door.keep(hosts.stage.clone(), is_up, |listener| on(listener, Arc::clone(&hosts), Arc::clone(&keys))).await;
+}
+
+async fn on(listener: TcpListener, hosts: Arc<Hosts>, keys: Arc<Keys>) {
     let config = Arc::new(Config {
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
         auth_rejection_time: Duration::from_millis(100),
@@ -115,41 +119,26 @@ pub async fn serve(listener: TcpListener, hosts: Hosts, keys: Arc<Keys>) {
         nodelay: true,
         ..Config::default()
     });
-    let hosts = Arc::new(hosts);
-    let mut open = JoinSet::new();
     loop {
-        tokio::select! {
-            accepted = listener.accept() => if let Ok((socket, _)) = accepted {
-                let login = Login {
-                    hosts: Arc::clone(&hosts),
-                    host: Arc::default(),
-                    key: keys.client.clone(),
-                    channels: HashMap::new(),
-                };
-                open.spawn(connection(socket, Arc::clone(&config), login));
-            },
-            Some(_) = open.join_next() => {}
-        }
+        let Ok((socket, _)) = listener.accept().await else { continue };
+        let (host, key) = (Arc::default(), keys.client.clone());
+        let login = Login { hosts: Arc::clone(&hosts), host, key, channels: HashMap::new() };
+        // By itself: what it runs in goes on when it is dropped, and is ended by a word alone.
+        tokio::spawn(connection(socket, Arc::clone(&config), login));
     }
 }
 
 async fn connection(socket: TcpStream, config: Arc<Config>, login: Login) {
-    let host = Arc::clone(&login.host);
+    let (host, mut changes) = (Arc::clone(&login.host), login.hosts.stage.lock().changes());
     // Whoever speaks something else, or not well, is hung up on.
     let Ok(session) = run_stream(config, socket, login).await else { return };
     let handle = session.handle();
+    let has_no_power = || host.get().is_some_and(|host: &Arc<Host>| !host.machine.is_up());
     tokio::select! {
         _ = session => {}
-        () = power_is_lost(&host) => {
+        () = until(&mut changes, has_no_power) => {
             let _ = handle.disconnect(Disconnect::ByApplication, "the machine has no power".to_owned(), "en".to_owned()).await;
         }
-    }
-}
-
-/// Of the machine that was logged in to, if that was done.
-async fn power_is_lost(host: &OnceLock<Arc<Host>>) {
-    while host.get().is_none_or(|host| host.machine.is_up()) {
-        tokio::time::sleep(POWER).await;
     }
 }
 

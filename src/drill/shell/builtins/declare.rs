@@ -4,6 +4,7 @@ use super::super::state::{Outcome, Shell, Value, Var};
 use super::super::vars::is_name;
 use brush_parser::ast;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 impl Shell<'_> {
     /// All of them: `words` are the name, the flags and what has no value or one that came out of an expansion; `assignments` are the rest.
@@ -90,14 +91,10 @@ impl Shell<'_> {
 
     fn listed(&mut self, what: &str, flags: &str, names: &[&str]) -> Outcome {
         if flags.contains(['f', 'F']) {
-            let there = names.iter().all(|name| self.functions.contains_key(*name));
-            let lines: String = names
-                .iter()
-                .filter(|name| self.functions.contains_key(**name))
-                .map(|name| format!("{name}\n"))
-                .collect();
-            self.out(lines)?;
-            return Ok(i32::from(!there));
+            let (there, missing): (Vec<&str>, Vec<&str>) =
+                names.iter().copied().partition(|name| self.functions.contains_key(*name));
+            self.out(there.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+            return Ok(i32::from(!missing.is_empty()));
         }
         let all: Vec<String> = if names.is_empty() {
             self.vars.keys().cloned().collect()
@@ -114,42 +111,34 @@ impl Shell<'_> {
             if names.is_empty() && what == "export" && !var.exported {
                 continue;
             }
-            let quote = |text: &str| {
-                format!(
-                    "\"{}\"",
-                    text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('`', "\\`")
-                )
-            };
-            let kind = match &var.value {
-                Value::List(_) => "a",
-                Value::Map(_) => "A",
-                _ => "",
-            };
-            let mut marks = format!(
-                "{kind}{}{}{}",
-                if var.integer { "i" } else { "" },
-                if var.readonly { "r" } else { "" },
-                if var.exported { "x" } else { "" }
-            );
-            if marks.is_empty() {
-                marks.push('-');
-            }
-            let value = match &var.value {
-                Value::Text(text) => format!("={}", quote(text)),
-                Value::List(list) => format!(
-                    "=({})",
-                    list.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")
-                ),
-                Value::Map(map) => format!(
-                    "=({} )",
-                    map.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect::<Vec<_>>().join(" ")
-                ),
-                Value::Nothing => String::new(),
-            };
-            self.out(format!("declare -{marks} {name}{value}\n"))?;
+            let line = declared(&name, var);
+            self.out(line)?;
         }
         Ok(status)
     }
+}
+
+/// The command that makes a variable what it is.
+fn declared(name: &str, var: &Var) -> String {
+    let quote = |text: &str| {
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('`', "\\`");
+        format!("\"{text}\"")
+    };
+    let (kind, value) = match &var.value {
+        Value::Text(text) => ("", format!("={}", quote(text))),
+        Value::List(list) => ("a", format!("=({})", pairs(list, quote))),
+        Value::Map(map) => ("A", format!("=({} )", pairs(map, quote))),
+        Value::Nothing => ("", String::new()),
+    };
+    let marks = [(var.integer, "i"), (var.readonly, "r"), (var.exported, "x")];
+    let marks: String = marks.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect();
+    let none = if kind.is_empty() && marks.is_empty() { "-" } else { "" };
+    format!("declare -{none}{kind}{marks} {name}{value}\n")
+}
+
+fn pairs<K: Display>(all: &BTreeMap<K, String>, quote: impl Fn(&str) -> String) -> String {
+    let each: Vec<String> = all.iter().map(|(key, text)| format!("[{key}]={}", quote(text))).collect();
+    each.join(" ")
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "all builtins have one signature")]

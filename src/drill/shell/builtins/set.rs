@@ -183,64 +183,69 @@ pub(super) fn reckon(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
 pub(super) fn getopts(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     let (Some(spec), Some(name)) = (words.get(1).cloned(), words.get(2).cloned()) else { return Ok(2) };
     let args = if words.len() > 3 { words[3..].to_vec() } else { shell.args.clone() };
-    let mut index = shell.get("OPTIND").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
-    let mut at = shell.get("__OPTAT").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
-    let set = |shell: &mut Shell<'_>, name: &str, value: String| -> Result<(), Flow> {
-        shell.set(name, value).or_else(|why| shell.fail(why))
+    let mut number = |name: &str| shell.get(name).and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
+    let mut index = number("OPTIND");
+    let mut at = number("__OPTAT");
+    let word = args.get(index - 1).filter(|word| word.starts_with('-') && *word != "-" && *word != "--");
+    let Some(word) = word else {
+        index += usize::from(args.get(index - 1).is_some_and(|word| word == "--"));
+        keep(shell, &name, "?".to_owned())?;
+        keep(shell, "OPTIND", index.to_string())?;
+        return Ok(1);
     };
-    let end = |shell: &mut Shell<'_>, index: usize| -> Outcome {
-        set(shell, &name, "?".to_owned())?;
-        set(shell, "OPTIND", index.to_string())?;
-        Ok(1)
-    };
-    let Some(word) = args.get(index - 1).cloned() else { return end(shell, index) };
-    if word == "--" {
-        return end(shell, index + 1);
-    }
-    if !word.starts_with('-') || word == "-" {
-        return end(shell, index);
-    }
     let flags: Vec<char> = word.chars().collect();
-    let flag = flags.get(at).copied().unwrap_or('?');
-    at += 1;
-    let (silent, known) = (spec.starts_with(':'), spec.trim_start_matches(':').find(flag).filter(|_| flag != ':'));
-    let takes = known.is_some_and(|_| spec.contains(&format!("{flag}:")));
-    let (mut said, mut value) = (flag.to_string(), None);
-    if takes {
-        let rest: String = flags[at.min(flags.len())..].iter().collect();
-        if rest.is_empty() {
-            index += 1;
-            value = args.get(index - 1).cloned();
-        } else {
-            value = Some(rest);
-        }
-        at = flags.len();
-        if value.is_none() {
-            index -= 1;
-            said = if silent { ":".to_owned() } else { "?".to_owned() };
-            if silent {
-                value = Some(flag.to_string());
-            } else {
-                shell.say(&format!("{}: option requires an argument -- {flag}\n", shell.name.clone()));
-            }
-        }
-    } else if known.is_none() {
-        "?".clone_into(&mut said);
-        if silent {
-            value = Some(flag.to_string());
-        } else {
-            shell.say(&format!("{}: illegal option -- {flag}\n", shell.name.clone()));
-        }
-    }
+    let (said, value) = option(shell, &spec, &flags, &mut at, args.get(index), &mut index);
     if at >= flags.len() {
         (index, at) = (index + 1, 1);
     }
-    set(shell, &name, said)?;
+    keep(shell, &name, said)?;
     match value {
-        Some(value) => set(shell, "OPTARG", value)?,
+        Some(value) => keep(shell, "OPTARG", value)?,
         None => drop(shell.unset("OPTARG")),
     }
-    set(shell, "OPTIND", index.to_string())?;
-    set(shell, "__OPTAT", at.to_string())?;
+    keep(shell, "OPTIND", index.to_string())?;
+    keep(shell, "__OPTAT", at.to_string())?;
     Ok(0)
+}
+
+fn keep(shell: &mut Shell<'_>, name: &str, value: String) -> Result<(), Flow> {
+    shell.set(name, value).or_else(|why| shell.fail(why))
+}
+
+/// The option at that place of a word: what it is called from now on, and its value, which the next word may be.
+fn option(
+    shell: &mut Shell<'_>,
+    spec: &str,
+    flags: &[char],
+    at: &mut usize,
+    next: Option<&String>,
+    index: &mut usize,
+) -> (String, Option<String>) {
+    let flag = flags.get(*at).copied().unwrap_or('?');
+    *at += 1;
+    if flag == ':' || !spec.trim_start_matches(':').contains(flag) {
+        return refused(shell, spec, "?", flag, "illegal option");
+    }
+    if !spec.contains(&format!("{flag}:")) {
+        return (flag.to_string(), None);
+    }
+    let rest: String = flags[(*at).min(flags.len())..].iter().collect();
+    *at = flags.len();
+    match next {
+        _ if !rest.is_empty() => (flag.to_string(), Some(rest)),
+        Some(next) => {
+            *index += 1;
+            (flag.to_string(), Some(next.clone()))
+        }
+        None => refused(shell, spec, ":", flag, "option requires an argument"),
+    }
+}
+
+/// One that is not as the specification has it: told, or with a colon before that handed on.
+fn refused(shell: &mut Shell<'_>, spec: &str, mark: &str, flag: char, why: &str) -> (String, Option<String>) {
+    if spec.starts_with(':') {
+        return (mark.to_owned(), Some(flag.to_string()));
+    }
+    shell.say(&format!("{}: {why} -- {flag}\n", shell.name.clone()));
+    ("?".to_owned(), None)
 }

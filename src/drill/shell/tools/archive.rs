@@ -1,6 +1,6 @@
 //! `gzip`, `gunzip`, `zcat` and `tar`.
 
-use super::super::files::{Kind, Node, Who};
+use super::super::files::{Kind, Node, Trouble, Who};
 use super::super::state::{OUTPUT, Outcome, Shell};
 use super::options::Options;
 use flate2::Compression;
@@ -45,52 +45,52 @@ pub(super) fn gzip(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(1, format!("{tool}: {why}")),
     };
-    let opens = options.has('d') || options.has('t') || tool != "gzip";
-    let shows = options.has('c') || tool == "zcat" || options.rest.is_empty();
     let (inputs, whole) = shell.inputs(&tool, &options.rest)?;
     let mut status = i32::from(!whole);
     for (name, bytes) in inputs {
-        let shown = if name == "-" { "stdin" } else { &name };
-        let out = if opens { unpacked(&bytes) } else { Ok(packed(&bytes)) };
-        let out = match out {
-            Ok(out) => out,
-            Err(why) => {
-                status = shell.wrong(1, format!("\n{tool}: {shown}: {why}"))?;
-                continue;
-            }
-        };
-        if options.has('t') {
-            continue;
-        }
-        if shows || name == "-" {
-            shell.out(out)?;
-            continue;
-        }
-        let target = if opens { name.strip_suffix(".gz").map(str::to_owned) } else { Some(format!("{name}.gz")) };
-        let Some(target) = target else {
-            status = shell.wrong(2, format!("{tool}: {name}: unknown suffix -- ignored"))?;
-            continue;
-        };
-        let (who, place, aim) = (shell.who(), shell.place(&name), shell.place(&target));
-        if shell.files().look(&aim).is_some() && !options.has('f') {
-            status = shell.wrong(2, format!("{tool}: {target} already exists;\tnot overwritten"))?;
-            continue;
-        }
-        let came = {
-            let mut files = shell.files();
-            let before = files.look(&place).cloned();
-            files.write(&who, &aim, &out, false).and_then(|()| {
-                if let (Some(before), Some(node)) = (before, files.look_mut(&aim)) {
-                    (node.mode, node.time) = (before.mode, before.time);
-                }
-                if options.has('k') { Ok(()) } else { files.remove(&who, &place) }
-            })
-        };
-        if let Err(why) = came {
-            status = shell.wrong(1, format!("{tool}: {target}: {why}"))?;
-        }
+        let one = one_file(shell, &tool, &options, &name, &bytes)?;
+        status = if one == 0 { status } else { one };
     }
     Ok(status)
+}
+
+fn one_file(shell: &mut Shell<'_>, tool: &str, options: &Options, name: &str, bytes: &[u8]) -> Outcome {
+    let opens = options.has('d') || options.has('t') || tool != "gzip";
+    let out = match if opens { unpacked(bytes) } else { Ok(packed(bytes)) } {
+        Ok(_) if options.has('t') => return Ok(0),
+        Ok(out) => out,
+        Err(why) => {
+            let shown = if name == "-" { "stdin" } else { name };
+            return shell.wrong(1, format!("\n{tool}: {shown}: {why}"));
+        }
+    };
+    if options.has('c') || tool == "zcat" || options.rest.is_empty() || name == "-" {
+        shell.out(out)?;
+        return Ok(0);
+    }
+    let target = if opens { name.strip_suffix(".gz").map(str::to_owned) } else { Some(format!("{name}.gz")) };
+    let Some(target) = target else {
+        return shell.wrong(2, format!("{tool}: {name}: unknown suffix -- ignored"));
+    };
+    if shell.files().look(&shell.place(&target)).is_some() && !options.has('f') {
+        return shell.wrong(2, format!("{tool}: {target} already exists;\tnot overwritten"));
+    }
+    match take_place(shell, name, &target, &out, options.has('k')) {
+        Ok(()) => Ok(0),
+        Err(why) => shell.wrong(1, format!("{tool}: {target}: {why}")),
+    }
+}
+
+/// What was made of a file takes its place, with its mode and its time.
+fn take_place(shell: &Shell<'_>, name: &str, target: &str, out: &[u8], keeps: bool) -> Result<(), Trouble> {
+    let (who, place, aim) = (shell.who(), shell.place(name), shell.place(target));
+    let mut files = shell.files();
+    let before = files.look(&place).cloned();
+    files.write(&who, &aim, out, false)?;
+    if let (Some(before), Some(node)) = (before, files.look_mut(&aim)) {
+        (node.mode, node.time) = (before.mode, before.time);
+    }
+    if keeps { Ok(()) } else { files.remove(&who, &place) }
 }
 
 /// The old way: letters without a dash.

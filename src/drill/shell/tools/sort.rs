@@ -137,24 +137,37 @@ pub(super) fn sort(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         return shell.wrong(2, "sort: this drill does not know -z and -c");
     }
     let flags: String = options.flags.iter().map(|(flag, _)| *flag).filter(|flag| "nrghVfb".contains(*flag)).collect();
-    let keys: Option<Vec<Key>> = options.values('k').map(key).collect();
-    let Some(mut keys) = keys.filter(|keys| keys.iter().all(|key| key.from > 0)) else {
-        return shell.wrong(2, "sort: invalid field specification");
-    };
-    if keys.is_empty() {
-        keys.push(Key::default());
-    }
-    for key in &mut keys {
-        if key.flags.is_empty() {
-            key.flags.clone_from(&flags);
-        }
-    }
-    let separator = options.value('t').and_then(|text| text.chars().next());
+    let Some(keys) = keys(&options, &flags) else { return shell.wrong(2, "sort: invalid field specification") };
     let (inputs, whole) = shell.inputs("sort", &options.rest)?;
     if !whole {
         return Ok(2);
     }
     let mut all: Vec<String> = inputs.iter().flat_map(|(_, bytes)| lines(bytes)).collect();
+    put_in_order(&mut all, &keys, &options, &flags);
+    let text: String = all.iter().map(|line| format!("{line}\n")).collect();
+    if let Some(path) = options.value('o') {
+        return match shell.write_file(path, text.as_bytes(), false) {
+            Ok(()) => Ok(0),
+            Err(why) => shell.wrong(2, format!("sort: {path}: {why}")),
+        };
+    }
+    shell.out(text)?;
+    Ok(0)
+}
+
+/// What is sorted by: one key at least, and those without flags of their own take those of all.
+fn keys(options: &Options, flags: &str) -> Option<Vec<Key>> {
+    let keys: Option<Vec<Key>> = options.values('k').map(key).collect();
+    let mut keys = keys.filter(|keys| keys.iter().all(|key| key.from > 0))?;
+    if keys.is_empty() {
+        keys.push(Key::default());
+    }
+    keys.iter_mut().filter(|key| key.flags.is_empty()).for_each(|key| flags.clone_into(&mut key.flags));
+    Some(keys)
+}
+
+fn put_in_order(all: &mut Vec<String>, keys: &[Key], options: &Options, flags: &str) {
+    let separator = options.value('t').and_then(|text| text.chars().next());
     let by_keys = |left: &String, right: &String| {
         let orders =
             keys.iter().map(|key| compared(&part(left, key, separator), &part(right, key, separator), &key.flags));
@@ -169,15 +182,6 @@ pub(super) fn sort(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     if options.has('u') {
         all.dedup_by(|left, right| by_keys(left, right) == Ordering::Equal);
     }
-    let text: String = all.iter().map(|line| format!("{line}\n")).collect();
-    if let Some(path) = options.value('o') {
-        return match shell.write_file(path, text.as_bytes(), false) {
-            Ok(()) => Ok(0),
-            Err(why) => shell.wrong(2, format!("sort: {path}: {why}")),
-        };
-    }
-    shell.out(text)?;
-    Ok(0)
 }
 
 pub(super) fn uniq(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
