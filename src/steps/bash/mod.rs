@@ -275,7 +275,7 @@ fn found(fence: &Fence, code: i64, answer: &Answer) -> Result<Found, SourceError
 
 /// What a `check` captures: each line that it prints.
 fn lines(stdout: &str) -> Vec<Value> {
-    stdout.lines().filter(|line| !line.trim().is_empty()).map(|line| json!({ "line": line.trim_end() })).collect()
+    stdout.lines().filter(|line| !line.trim().is_empty()).map(|line| json!({ "line": line.trim() })).collect()
 }
 
 /// What a `plan` captures: all that it prints is an object of JSON or a list of them, or each line is one.
