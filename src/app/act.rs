@@ -174,8 +174,7 @@ fn open_actions(state: &mut State) {
     }
     let thing = selected.map_or_else(|| state.scope().word().to_owned(), |selected| selected.name);
     let alert = super::offers::alert(state);
-    let palette =
-        Palette::runbooks(&state.cx(), state.scope(), alert.as_ref().map(|alert| alert.name.as_str()), &thing);
+    let palette = Palette::runbooks(&state.cx(), state.scope(), alert.as_deref(), &thing);
     if palette.matches().len() == 0 {
         let none = super::offers::none(state, alert.as_ref().map(|alert| &*alert.name));
         state.toasts.say(state.now, none);

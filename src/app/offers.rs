@@ -74,7 +74,8 @@ fn none_of(alert: &Alert) -> String {
 
 /// A menu of runbooks.
 fn choose(state: &mut State, title: &str, runbooks: &[Arc<Runbook>]) {
-    let lines = runbooks.iter().map(|runbook| line(runbook, &state.cx())).collect();
+    let ordered = offer::in_order(&state.library, runbooks, alert(state).as_deref());
+    let lines = ordered.into_iter().map(|runbook| line(runbook, &state.cx())).collect();
     state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Runbooks, title: title.to_owned(), lines, cursor: 0 }));
 }
 
@@ -115,7 +116,7 @@ fn line(runbook: &Runbook, cx: &Cx<'_>) -> MenuLine {
     MenuLine { mark: "", text: runbook.title.clone(), note: told(runbook, cx), choice }
 }
 
-/// Its risk and how it went last time, or why it can't be run here.
+/// Its risk, that it can't be undone, and how it went last time; or why it can't be run here.
 pub(super) fn told(runbook: &Runbook, cx: &Cx<'_>) -> String {
     offer::told(cx.library, runbook, cx.runs, cx.environment, cx.now.wall)
 }

@@ -2,8 +2,9 @@
 
 use crate::action::{ACTIONS, Action, RUNBOOK_PREFIX};
 use crate::cx::Cx;
+use crate::domain::Alert;
 use crate::keymap::{Keymap, Scope};
-use crate::runbook::{Library, Runbook};
+use crate::runbook::{Library, Runbook, offer};
 use crate::widgets::field::Field;
 use crate::widgets::scroll::Scroll;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -91,10 +92,12 @@ impl Palette {
     }
 
     /// The runbooks that fit the things of `scope`, or name the alert; each with its risk and last result, or why it can't be run here.
-    pub fn runbooks(cx: &Cx<'_>, scope: Scope, alert: Option<&str>, thing: &str) -> Self {
-        let named = |runbook: &Runbook| alert.is_some_and(|name| runbook.alerts.iter().any(|glob| glob.matches(name)));
+    pub fn runbooks(cx: &Cx<'_>, scope: Scope, alert: Option<&Alert>, thing: &str) -> Self {
+        let names = |runbook: &Runbook, alert: &Alert| runbook.alerts.iter().any(|glob| glob.matches(&alert.name));
+        let named = |runbook: &Runbook| alert.is_some_and(|alert| names(runbook, alert));
         let fits = cx.library.iter().filter(|runbook| is_for(runbook, scope, cx.keymap) || named(runbook));
-        Self::new(format!("actions for {thing}"), fits.map(|runbook| with_state(runbook, scope, cx)).collect())
+        let ordered = offer::in_order(cx.library, fits, alert).into_iter();
+        Self::new(format!("actions for {thing}"), ordered.map(|runbook| with_state(runbook, scope, cx)).collect())
     }
 
     /// One runbook, on which the cursor is.

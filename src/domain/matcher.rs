@@ -9,6 +9,8 @@ use super::promql::is_plain;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
+use std::iter::Peekable;
+use std::str::Chars;
 
 /// A compiled expression may take this much memory, in bytes: one that somebody types must not take the screen with it.
 const LARGEST: usize = 1 << 20;
@@ -167,33 +169,37 @@ fn from_re2(expression: &str) -> String {
     while let Some(c) = chars.next() {
         let next = chars.peek().copied();
         match c {
-            '\\' => {
-                out.push(c);
-                out.extend(chars.next());
-                continue;
-            }
+            '\\' => out.extend([c].into_iter().chain(chars.next())),
             '[' if !in_class => {
                 in_class = true;
-                out.push(c);
-                // What comes first is of the class, whatever it is.
-                out.extend(chars.next_if_eq(&'^'));
-                out.extend(chars.next_if_eq(&']').map(|_| "\\]").into_iter().flat_map(str::chars));
-                continue;
+                open_class(&mut chars, &mut out);
             }
-            '[' if next != Some(':') => out.push('\\'),
-            '[' => {
+            '[' if next == Some(':') => named_class(&mut chars, &mut out),
+            '[' => out.push_str("\\["),
+            '&' | '-' | '~' if in_class && next == Some(c) => out.extend(['\\', c]),
+            _ => {
+                in_class &= c != ']';
                 out.push(c);
-                out.extend(std::iter::from_fn(|| chars.next_if(|c| *c != ']')));
-                out.extend(chars.next());
-                continue;
             }
-            ']' => in_class = false,
-            '&' | '-' | '~' if in_class && next == Some(c) => out.push('\\'),
-            _ => {}
         }
-        out.push(c);
     }
     out
+}
+
+/// The beginning of a class: what comes first is of it, whatever it is.
+fn open_class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
+    out.push('[');
+    out.extend(chars.next_if_eq(&'^'));
+    if chars.next_if_eq(&']').is_some() {
+        out.push_str("\\]");
+    }
+}
+
+/// A class by its name inside a class (`[:alpha:]`), as it stands.
+fn named_class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
+    out.push('[');
+    out.extend(std::iter::from_fn(|| chars.next_if(|c| *c != ']')));
+    out.extend(chars.next());
 }
 
 /// What is wrong with a text that begins like matchers, and how much of it was read, in bytes.

@@ -48,7 +48,7 @@ pub fn before<Stage>(plan: &Plan<Stage>, teller: Teller<'_>, glass: Option<&Glas
     out.each("not run, because", not.into_iter());
     out.glass(glass.map(Glass::reason));
     let places = changes.iter().map(|step| {
-        let rows = step.rows.as_ref().map(|rows| format!(" ({} affected)", rows.rows.len())).unwrap_or_default();
+        let rows = step.rows.as_ref().map(|rows| format!(" ({})", body.extent(rows))).unwrap_or_default();
         format!("{}{rows}", located(&step.target, &step.address))
     });
     out.item("affects", &body.affects().unwrap_or_default());

@@ -584,7 +584,7 @@ pub struct Attrs {
     pub out: Option<String>,
     /// The columns that make a row the same row.
     pub key: Vec<String>,
-    /// Of `wait`: the value shown while waiting. Of `run`: the sentence that its rows and those of the plan (`planned`) come to. Of
+    /// Of `plan`: what its rows come to, in place of their number. Of `wait`: the value shown while waiting. Of `run`: the sentence that its rows and those of the plan (`planned`) come to. Of
     /// `verify`: that sentence for a run that gives no rows. Of `check`: what it found, instead of the answer's own sentence.
     pub show: Option<Condition>,
     /// Of a change over HTTP: what tells from a good answer that nothing was done all the same: the reason as text, or true.

@@ -1,11 +1,14 @@
 //! Which runbooks are offered for what, and what is known of one before it is planned: whether it can be run here, and how it went
 //! last time. Pure.
 
+use super::foreseen::foresee;
 use super::library::REVIEW_DAYS;
 use super::{Library, RunView, Runbook, Runs};
-use crate::domain::{Severity, time};
+use crate::domain::risk::Risk;
+use crate::domain::{Alert, Severity, time};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Those that name this alert, in the order of the library.
@@ -29,6 +32,59 @@ pub fn for_verb<'a>(
     let takes =
         |runbook: &Runbook| runbook.params.iter().any(|param| param.name == param.kind.word() && given(&param.name));
     with().filter(|runbook| runbook.alerts.is_empty() && takes(runbook)).collect()
+}
+
+/// How much of what a runbook does stays, by itself and by those that it calls. In this order it stands in menus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stays {
+    /// It changes nothing by itself.
+    Nothing,
+    /// Each change has an undo.
+    None,
+    /// Some have one.
+    Some,
+    /// No change has one.
+    All,
+    /// Its author says so (`risk: irreversible`), whatever its undos take back.
+    Forever,
+}
+
+impl Stays {
+    fn of(library: &Library, runbook: &Runbook) -> Self {
+        if runbook.risk == Risk::Irreversible {
+            return Self::Forever;
+        }
+        let changes = foresee(runbook, &BTreeMap::new(), &|from, call| library.called(from, call).ok()).changes;
+        let stay = changes.iter().filter(|change| change.undo.is_none()).count();
+        match (changes.len(), stay) {
+            (0, _) => Self::Nothing,
+            (_, 0) => Self::None,
+            (all, stay) if all == stay => Self::All,
+            _ => Self::Some,
+        }
+    }
+
+    /// Behind the risk, where there is something to say.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Nothing | Self::None => "",
+            Self::Some => ", not all of it can be undone",
+            Self::All | Self::Forever => ", cannot be undone",
+        }
+    }
+}
+
+/// The order of every list of runbooks of which one is chosen for a thing: what the alert's own rule names (annotation `runbook`), what only
+/// looks, what can be undone, what can't, and at last what is irreversible. What is the same stays as it was.
+pub fn in_order<'a>(
+    library: &Library,
+    runbooks: impl IntoIterator<Item = &'a Arc<Runbook>>,
+    alert: Option<&Alert>,
+) -> Vec<&'a Arc<Runbook>> {
+    let own = alert.and_then(|alert| alert.annotation(&["runbook"]));
+    let mut ordered: Vec<&Arc<Runbook>> = runbooks.into_iter().collect();
+    ordered.sort_by_cached_key(|runbook| (own != Some(runbook.id.as_str()), Stays::of(library, runbook)));
+    ordered
 }
 
 /// That no runbook has a verb for a thing, and how one gets it.
@@ -57,14 +113,14 @@ pub fn changed(runbook: &Runbook, run: &RunView) -> Option<bool> {
     (!run.source_hash.is_empty()).then(|| run.source_hash != runbook.hash)
 }
 
-/// Its risk and how it went last time, or why it can't be run here: `low, last ok 3d ago`.
+/// Its risk, that it can't be undone, and how it went last time; or why it can't be run here: `low, cannot be undone, last ok 3d ago`.
 pub fn told(library: &Library, runbook: &Runbook, runs: &Runs, environment: &str, now: Timestamp) -> String {
     if let Some(why) = refusal(library, runbook, environment) {
         return format!("not here: {why}");
     }
     let last = last_run(runs, &runbook.id)
         .map_or_else(|| "never run".to_owned(), |run| format!("last {} {} ago", run.word(), ago(run, now)));
-    format!("{}, {last}", runbook.risk.word())
+    format!("{}{}, {last}", runbook.risk.word(), Stays::of(library, runbook).words())
 }
 
 /// How long ago it began, in its largest unit.
@@ -125,6 +181,47 @@ mod tests {
         let library = Library::read([("a.md", page.as_str())]).unwrap();
         for (alert, count) in [("PgSlow", 1), ("Down", 1), ("Downs", 0), ("slow", 0)] {
             assert_eq!(for_alert(&library, alert).count(), count, "{alert}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_stands_first_and_what_is_irreversible_last_but_the_rules_own_before_all() {
+        let run = "```bash run on=web timeout=5s ROW\nset -eu\ntrue\n```\n\n```bash verify on=web timeout=5s\nset -eu\ntrue\n```\n";
+        let undo = format!("{}\n```bash undo on=web timeout=5s\nset -eu\ntrue\n```", run.replace(" ROW", ""));
+        let stays = run.replace("ROW", "undo=none");
+        let both = format!("{undo}\n\n### U\n\n{stays}");
+        let read = |id: &str, risk: &str, body: &str| {
+            let page = page("alerts: [Down]\nverb: go\n").replace("id: a", &format!("id: {id}"));
+            page.replace("risk: low", &format!("risk: {risk}")).replace("- [ ] do it", body)
+        };
+        let pages = [
+            read("gone", "irreversible", &undo),
+            read("stays", "high", &stays),
+            read("half", "low", &both),
+            read("back", "high", &undo),
+            read("calls", "low", "**Run:** [the other](stays.md)"),
+            read("looks", "low", "- [ ] do it"),
+        ];
+        let files = ["gone.md", "stays.md", "half.md", "back.md", "calls.md", "looks.md"];
+        let library = Library::read(files.into_iter().zip(pages.iter().map(String::as_str))).unwrap();
+        let order = |alert: &Alert| -> Vec<String> {
+            let ordered = in_order(&library, for_alert(&library, "Down"), Some(alert));
+            ordered.into_iter().map(|runbook| runbook.id.clone()).collect()
+        };
+        let mut alert = Alert::default();
+        assert_eq!(order(&alert), ["looks", "back", "half", "stays", "calls", "gone"]);
+        alert.annotations.insert("runbook".to_owned(), "stays".to_owned());
+        assert_eq!(order(&alert), ["stays", "looks", "back", "half", "calls", "gone"]);
+        let told = |id: &str| told(&library, library.get(id).unwrap(), &Runs::default(), "lab", Timestamp::UNIX_EPOCH);
+        let words = [
+            ("looks", "low, never run"),
+            ("back", "high, never run"),
+            ("half", "low, not all of it can be undone, never run"),
+            ("calls", "low, cannot be undone, never run"),
+            ("gone", "irreversible, cannot be undone, never run"),
+        ];
+        for (id, wanted) in words {
+            assert_eq!(told(id), wanted, "{id}");
         }
     }
 

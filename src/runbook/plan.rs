@@ -7,6 +7,7 @@ use super::params;
 use super::script::{Fleet, Script, without_host};
 use crate::domain::record::{RunOutcome, StepState};
 use crate::domain::risk::Level;
+use crate::domain::text::counted;
 use crate::domain::{RunId, Severity};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -285,6 +286,8 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// One JSON object per row.
     pub rows: Vec<Value>,
+    /// What they come to, in the page's own words (`show` of its fence).
+    pub told: Option<String>,
 }
 
 /// How a fresh set of rows differs from the approved one.
@@ -306,6 +309,7 @@ impl Rows {
             key: serde_json::from_value(rows["key"].clone()).unwrap_or_default(),
             columns: Vec::new(),
             rows: rows["rows"].as_array().cloned().unwrap_or_default(),
+            told: None,
         }
     }
 
@@ -426,6 +430,16 @@ impl PlanBody {
         Some(params::filled(self.runbook.affects.as_ref()?, &self.params))
     }
 
+    /// How much rows are, for people: in the page's own words, else by their number. Where the page says whom it affects as a whole they are
+    /// not what is affected.
+    pub fn extent(&self, rows: &Rows) -> String {
+        match (&rows.told, &self.runbook.affects) {
+            (Some(told), _) => told.clone(),
+            (None, Some(_)) => format!("{} found", counted(rows.rows.len(), "row")),
+            (None, None) => format!("{} affected", rows.rows.len()),
+        }
+    }
+
     /// The steps, each with what it is on the other hosts of its rollout, in the order of the file.
     pub fn by_step(&self) -> Vec<Vec<&PlannedStep>> {
         let mut found: Vec<Vec<&PlannedStep>> = Vec::new();
@@ -511,7 +525,7 @@ mod tests {
     fn rows(pids: &[(i64, &str)]) -> Rows {
         let key = vec!["pid".to_owned(), "start".to_owned()];
         let row = |(pid, start): &(i64, &str)| json!({"pid": pid, "start": start, "age": "1s"});
-        Rows { name: "idle".to_owned(), key, columns: Vec::new(), rows: pids.iter().map(row).collect() }
+        Rows { name: "idle".to_owned(), key, rows: pids.iter().map(row).collect(), ..Rows::default() }
     }
 
     #[test]

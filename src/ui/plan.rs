@@ -224,7 +224,7 @@ fn lines(plan: &Plan<Draft>, notice: Option<&str>, labelled: &BTreeMap<String, S
     }
     let all = body.by_step();
     for members in &all {
-        steps::affected(&mut out, body.number(members[0]), members, width);
+        steps::affected(&mut out, body, members, width);
     }
     out.push((Role::Text, String::new()));
     wrap_into(&mut out, Role::Title, "All steps, in order", width, 2);

@@ -245,6 +245,7 @@ pub fn plan(runbook: &str, level: Level, rows: usize, blocked: &[&str]) -> Plan<
         key: vec!["pid".to_owned()],
         columns: ["pid", "app", "idle", "client"].map(str::to_owned).into(),
         rows: (0..rows).map(session).collect(),
+        told: None,
     };
     let check = PlannedStep {
         past: None,

@@ -367,6 +367,11 @@ fn a_replica_is_added_follows_and_is_taken_back_with_its_slot() {
         "service=".to_owned(),
     ];
     let given = vars(&given.each_ref().map(String::as_str));
+    // No disk has two petabytes to spare.
+    let spare = [given.clone(), vars(&["spare_mib=2000000000"])].concat();
+    let (_, said) = site.home.unattended("db-add-replica", &spare);
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(" MiB free: the copy takes ") && flat.contains("and 2000000000 are to be left"), "{said}");
     let command: Vec<&str> =
         ["runbook", "run", "db-add-replica"].into_iter().chain(given.iter().map(String::as_str)).collect();
     let mut screen = site.home.on_terminal(&command);

@@ -304,10 +304,11 @@ fn goes_back(site: &Site) {
     site.goes_well("rollback-quick", &vars(&["server=production-server", "again=true"]));
     assert!(site.spacetime.play().1.ends_with(GOOD));
 
-    let to = |version: &str, migration: &str| {
-        let given = [format!("version={version}"), format!("migration={migration}")];
-        vars(&["server=production-server", "app=players", &given[0], &given[1]])
+    let of = |app: &str, version: &str, migration: &str| {
+        let given = [format!("app={app}"), format!("version={version}"), format!("migration={migration}")];
+        vars(&["server=production-server", &given[0], &given[1], &given[2]])
     };
+    let to = |version: &str, migration: &str| of("players", version, migration);
     let run = |given: &[String]| {
         let words: Vec<&str> =
             ["runbook", "run", "rollback-migration"].into_iter().chain(given.iter().map(String::as_str)).collect();
@@ -325,12 +326,19 @@ fn goes_back(site: &Site) {
     asked(&mut screen, "to undo it type  undo on production-server :", "undo on production-server");
     screen.wait_exit();
     assert_eq!(site.migrations().last().unwrap(), "0043_emotes", "what was taken back is there again");
-    let mut screen = run(&to(NEXT, "0042_sessions"));
-    asked(&mut screen, "type  unmigrate 2 on production-server  to go on", "unmigrate 2 on production-server");
-    asked(&mut screen, "tick 1: The version in use", "tick 1");
-    asked(&mut screen, "[x] The version in use", "tick 2");
-    asked(&mut screen, "[x] The author of each", "done");
-    assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+    let ends = |mut screen: Session, phrase: &str| {
+        asked(&mut screen, &format!("type  {phrase}  to go on"), phrase);
+        asked(&mut screen, "tick 1: The version in use", "tick 1");
+        asked(&mut screen, "[x] The version in use", "tick 2");
+        asked(&mut screen, "[x] The author of each", "done");
+        assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
+    };
+    let has_tags = || site.migrations().iter().any(|name| name == "0001_tags");
+    ends(run(&of("guild_2", NEXT, "zero")), "unmigrate 1 on production-server");
+    assert!(!has_tags(), "nothing of an app that goes back to zero is applied");
+    site.takes_back();
+    assert!(has_tags(), "and all of it again");
+    ends(run(&to(NEXT, "0042_sessions")), "unmigrate 2 on production-server");
     assert_eq!(site.migrations().last().unwrap(), "0042_sessions");
     site.spacetime.compose("spacetime-green", NEXT, &["down"]).unwrap();
 }

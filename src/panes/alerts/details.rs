@@ -91,7 +91,8 @@ fn runbooks(row: Row<'_, Arc<Alert>>, alert: &Alert) -> Vec<Link> {
         text: offer::told(row.cx.library, runbook, row.cx.runs, row.cx.environment, row.cx.now.wall),
         severity: Severity::None,
     };
-    offer::for_alert(row.cx.library, &alert.name).map(link).collect()
+    let fits = offer::for_alert(row.cx.library, &alert.name);
+    offer::in_order(row.cx.library, fits, Some(alert)).into_iter().map(link).collect()
 }
 
 /// Which key plans the runbook that names it, or how one does.

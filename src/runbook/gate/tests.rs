@@ -25,7 +25,7 @@ fn fence(role: Role) -> PlannedFence {
 
 fn rows(pids: &[i64]) -> Rows {
     let rows: Vec<Value> = pids.iter().map(|pid| json!({"pid": pid})).collect();
-    Rows { name: "idle".to_owned(), key: vec!["pid".to_owned()], columns: Vec::new(), rows }
+    Rows { name: "idle".to_owned(), key: vec!["pid".to_owned()], rows, ..Rows::default() }
 }
 
 fn step(id: &str, level: Level) -> PlannedStep {

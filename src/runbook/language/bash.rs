@@ -203,7 +203,7 @@ const BUILTIN: [&str; 14] =
 pub fn variables(vars: Option<&[String]>, types: &Types, scope: &Scope<'_>) -> Result<Vec<(String, String)>, String> {
     let mut names: Vec<&String> = match vars {
         Some(vars) => vars.iter().collect(),
-        None => types.iter().filter(|(_, kind)| **kind != NameType::Secret).map(|(name, _)| name).collect(),
+        None => types.iter().filter(|(_, kind)| kind.is_given()).map(|(name, _)| name).collect(),
     };
     names.sort();
     let mut variables = Vec::new();

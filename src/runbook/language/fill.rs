@@ -91,7 +91,7 @@ pub(super) fn before_port(text: String) -> String {
 }
 
 /// `a`, `a.b`, `a[0].b`.
-fn is_path(text: &str) -> bool {
+pub(super) fn is_path(text: &str) -> bool {
     let word = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -136,7 +136,7 @@ pub(super) fn uses(name: &str, at: usize, types: &Types) -> Result<Option<(Strin
         (_, Some(NameType::Secret)) => {
             Err(Fault::new(at, format!("`{root}` is a secret"), format!("write `{{{{ secret.{root} }}}}`")))
         }
-        (_, Some(NameType::Rows)) if root == name => {
+        (_, Some(NameType::Rows | NameType::Seen)) if root == name => {
             let mend = format!("take one value of them, as in `{{{{ {root}[0].id }}}}`");
             Err(Fault::new(at, format!("`{root}` is rows, and no value"), mend))
         }

@@ -11,13 +11,14 @@ pub mod docker;
 mod fill;
 pub mod http;
 pub mod promql;
+pub mod said;
 mod shell;
 pub mod sql;
 
 pub use fill::{Scope, Secrets};
 
 use super::expr::Gives;
-use super::model::{Param, ParamType, Role};
+use super::model::{Fence, Param, ParamType, Role};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -156,6 +157,8 @@ pub enum NameType {
     Address,
     /// The rows that an earlier fence captured by `out=`.
     Rows,
+    /// The rows that an earlier `check` captured by `out=`: for what only looks, and for people. No plan was approved with them.
+    Seen,
     /// What a person chose in an earlier step.
     Choice,
     /// A secret.
@@ -167,7 +170,7 @@ impl NameType {
     pub const fn sql(self) -> &'static str {
         match self {
             Self::Param(kind) => kind.sql(),
-            Self::Many(_) | Self::Rows => "jsonb",
+            Self::Many(_) | Self::Rows | Self::Seen => "jsonb",
             Self::Address | Self::Choice | Self::Secret => "text",
         }
     }
@@ -175,6 +178,16 @@ impl NameType {
     /// Of a parameter as it is declared.
     pub const fn of(param: &Param) -> Self {
         if param.many { Self::Many(param.kind) } else { Self::Param(param.kind) }
+    }
+
+    /// A script sees it without asking for it by `vars`.
+    pub const fn is_given(self) -> bool {
+        !matches!(self, Self::Secret | Self::Seen)
+    }
+
+    /// Of what a fence captures by `out=`.
+    pub fn captured(role: Role) -> Self {
+        if role == Role::Check { Self::Seen } else { Self::Rows }
     }
 
     /// It is declared in the front matter.
@@ -237,7 +250,8 @@ pub fn declared<'a>(
 pub fn types_of(runbook: &super::Runbook) -> Types {
     let mut types = declared(&runbook.params, &runbook.secrets);
     for step in &runbook.steps {
-        types.extend(step.fences.iter().filter_map(|fence| fence.attrs.out.clone()).map(|out| (out, NameType::Rows)));
+        let out = |fence: &Fence| Some((fence.attrs.out.clone()?, NameType::captured(fence.role)));
+        types.extend(step.fences.iter().filter_map(out));
         if !step.manual.choices.is_empty() {
             types.insert(step.name(), NameType::Choice);
         }

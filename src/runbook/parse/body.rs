@@ -38,6 +38,8 @@ pub(super) struct DraftStep {
     pub(super) id: String,
     pub(super) title: String,
     pub(super) prose: String,
+    /// Byte where its prose begins; of a step with fences that is in pieces.
+    pub(super) prose_at: usize,
     pub(super) at: usize,
     pub(super) fences: Vec<DraftFence>,
     pub(super) marks: Vec<Mark>,
@@ -210,10 +212,12 @@ impl Reader<'_, '_, '_> {
             at = range.end;
         }
         prose.push_str(&self.source[at..end.max(at)]);
+        let prose_at = heading.range.end + (prose.len() - prose.trim_start().len());
         self.draft.steps.push(DraftStep {
             id,
             title: heading.title.clone(),
             prose: prose.trim().to_owned(),
+            prose_at,
             at: heading.range.start,
             fences,
             marks: self.marks_below(index),

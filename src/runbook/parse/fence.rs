@@ -45,9 +45,9 @@ const ATTRS: [AttrKind; 26] = [
     attr("until", &[Role::Wait]),
     attr("expect", ASKS),
     attr("retry", &Role::ALL),
-    attr("out", &[Role::Plan, Role::Run]),
+    attr("out", &[Role::Check, Role::Plan, Role::Run]),
     attr("key", &[Role::Plan]),
-    attr("show", &[Role::Check, Role::Wait, Role::Run, Role::Verify]),
+    attr("show", &[Role::Check, Role::Plan, Role::Wait, Role::Run, Role::Verify]),
     AttrKind { languages: &["http"], ..attr("refused", CHANGES) },
     attr("max", &[Role::Plan]),
     attr("confirm", CHANGES),
@@ -91,11 +91,11 @@ impl Reader<'_, '_> {
             self.faults.at(draft.body_at + fault.at, fault.what.clone(), fault.mend.clone());
         }
         for (name, at) in &reading.used {
-            self.uses(name, draft.body_at + at);
+            self.uses_in(role, name, draft.body_at + at);
         }
         let gives = reading.faults.is_empty().then_some(reading.gives);
         let words = self.known(&draft.info.attrs, role, language);
-        let vars = words.get("vars").map(|word| self.vars(word));
+        let vars = words.get("vars").map(|word| self.vars(word, role));
         self.transaction(draft, role, language);
         self.gives(draft, role, language, &words);
         self.mentions(&reading.mentions, draft, vars.as_deref());
@@ -130,10 +130,10 @@ impl Reader<'_, '_> {
     }
 
     /// The names that a script is given.
-    fn vars(&mut self, word: &Word) -> Vec<String> {
+    fn vars(&mut self, word: &Word, role: Role) -> Vec<String> {
         let names = list(&word.text);
         for name in &names {
-            self.uses(name, word.at);
+            self.uses_in(role, name, word.at);
         }
         names
     }
@@ -143,6 +143,10 @@ impl Reader<'_, '_> {
         let mut told = BTreeSet::new();
         for (name, at) in mentions {
             let Some(kind) = self.types.get(name).copied() else { continue };
+            // What a check has seen is given to who asks for it: elsewhere the word is the script's own.
+            if kind == NameType::Seen {
+                continue;
+            }
             self.uses(name, draft.body_at + at);
             let given = vars.map_or(kind != NameType::Secret, |vars| vars.contains(name));
             if !given && told.insert(name) {
@@ -200,6 +204,15 @@ impl Reader<'_, '_> {
             format!("`{name}` is no parameter{nearest}"),
             "declare it under `params`, or capture it by `out=`",
         );
+    }
+
+    /// The same in a fence of this role: with what a check found nothing was approved.
+    fn uses_in(&mut self, role: Role, name: &str, at: usize) {
+        if self.types.get(name) == Some(&NameType::Seen) && (role.changes() || role == Role::Plan) {
+            let mend = "use it in a check, a wait, a verify or a question; what a change needs is found by its `plan`";
+            self.faults.at(at, format!("`{name}` is what a check found, and a {} may not use it", role.word()), mend);
+        }
+        self.uses(name, at);
     }
 
     fn attrs(
@@ -271,7 +284,7 @@ impl Reader<'_, '_> {
             hold,
             until,
             expect,
-            out: text("out").and_then(|word| self.out(word)),
+            out: text("out").and_then(|word| self.out(word, role)),
             key: key?,
             show: text("show").and_then(|word| self.shown(word, role, gives)),
             refused: text("refused").and_then(|word| self.condition(word, gives, false)),
@@ -543,7 +556,7 @@ impl Reader<'_, '_> {
         word.text == value
     }
 
-    fn out(&mut self, word: &Word) -> Option<String> {
+    fn out(&mut self, word: &Word, role: Role) -> Option<String> {
         if !is_plain(&word.text) || language::is_taken(&word.text) {
             self.faults.at(
                 word.at,
@@ -555,7 +568,7 @@ impl Reader<'_, '_> {
         if self.types.contains_key(&word.text) {
             self.faults.at(word.at, format!("the name `{}` is taken already", word.text), "choose another");
         } else {
-            self.types.insert(word.text.clone(), NameType::Rows);
+            self.types.insert(word.text.clone(), NameType::captured(role));
         }
         Some(word.text.clone())
     }

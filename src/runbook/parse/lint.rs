@@ -7,11 +7,11 @@ use super::front::{Front, is_plain};
 use super::marks::{Mark, MarkKind};
 use super::rollout;
 use crate::domain::risk::Risk;
-use crate::runbook::language::{self, NameType};
+use crate::runbook::language::{self, NameType, said};
 use crate::runbook::model::{
     Call, Fence, Manual, Name, OnDisconnect, OnFail, OnTimeout, Over, ParamType, Role, Section, Step,
 };
-use crate::runbook::params;
+use crate::runbook::{nearest, params};
 use std::collections::BTreeSet;
 
 /// Makes checked steps of the drafts; a fence or step with a problem is left out, because the file is refused anyway.
@@ -184,6 +184,9 @@ impl Reader<'_, '_> {
         }
         let (line, _) = self.faults.place(draft.at);
         let manual = self.manual(&draft);
+        if draft.fences.is_empty() && !draft.broken {
+            self.question(&draft);
+        }
         let step = Step { id: draft.id, title: draft.title, prose: draft.prose, line, fences, manual, host: None };
         if !step.manual.choices.is_empty() {
             self.choice(&step.name(), draft.at);
@@ -230,6 +233,29 @@ impl Reader<'_, '_> {
             self.faults.at(draft.at, "a step that calls a runbook has a list beside it", mend);
         }
         manual
+    }
+
+    /// What its question says of what was captured before.
+    fn question(&mut self, draft: &DraftStep) {
+        let (used, faults) = said::read(&draft.prose, &self.types);
+        for fault in faults {
+            self.faults.at(draft.prose_at + fault.at, fault.what, fault.mend);
+        }
+        for (name, at) in used {
+            let at = draft.prose_at + at;
+            if self.sure && !self.types.contains_key(&name) {
+                let nearest = nearest(&name, self.types.keys().map(String::as_str));
+                let mend = "declare it under `params`, or capture it by `out=` in a step above";
+                self.faults.at(at, format!("`{name}` is not known when this is asked{nearest}"), mend);
+            } else {
+                self.uses(&name, at);
+            }
+        }
+        let choices = draft.marks.iter().filter(|mark| mark.kind == MarkKind::Choice);
+        for mark in choices.filter(|mark| said::has_holes(&mark.text, &self.types)) {
+            let mend = "say it in the question above: conditions compare with the choice as it is written";
+            self.faults.at(mark.at, "a choice is the same whenever it is asked", mend);
+        }
     }
 
     /// A runbook that is called: a page beside this one.

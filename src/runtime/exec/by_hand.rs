@@ -1,19 +1,43 @@
-//! Lists that a person ticks, and choices: what is open, and what is recorded of each.
+//! What a person is asked to do: its words, the lists that are ticked, and choices; what is open, and what is recorded of each.
 
-use crate::domain::text::clean;
+use super::scene::Scene;
+use crate::domain::text::{clean, clean_lines};
 use crate::effect::RunAnswer;
 use crate::event::TaskList;
-use crate::runbook::model::Step;
+use crate::runbook::model::{Manual, Step};
+use crate::steps::manual;
 use serde_json::{Value, json};
 
-/// What a step wants to have ticked and chosen, with nothing done yet.
-pub(super) fn list(step: &Step) -> TaskList {
-    let text = |text: &String| clean(text).into_owned();
-    TaskList {
-        tasks: step.manual.tasks.iter().map(|task| (text(task), false)).collect(),
-        choices: step.manual.choices.iter().map(text).collect(),
-        chosen: None,
-        plans: false,
+/// What a step asks, as it is shown: the words of its page, with what was captured before in their place.
+pub(super) struct Question {
+    /// Its text, without what is to be ticked and chosen.
+    pub(super) text: String,
+    /// Items to tick, in order.
+    pub(super) tasks: Vec<String>,
+    /// What there is to choose from.
+    pub(super) choices: Vec<String>,
+    /// Its page alone does not say what was asked.
+    pub(super) is_filled: bool,
+}
+
+impl Question {
+    /// `shown`: the parameters as people read them.
+    pub(super) fn of(step: &Step, scene: Scene<'_>, shown: &[(String, String)]) -> Self {
+        let (page, Manual { tasks, choices, .. }) = (manual::text(step), &step.manual);
+        let say = |text: &str| scene.say(step, shown, text);
+        let (text, told): (String, Vec<String>) = (say(&page), tasks.iter().map(|task| say(task)).collect());
+        Self {
+            is_filled: text != page || told != *tasks,
+            text: clean_lines(&text),
+            tasks: told.iter().map(|task| clean(task).into_owned()).collect(),
+            choices: choices.iter().map(|choice| clean(choice).into_owned()).collect(),
+        }
+    }
+
+    /// What it wants to have ticked and chosen, with nothing done yet.
+    pub(super) fn list(&self) -> TaskList {
+        let tasks = self.tasks.iter().map(|task| (task.clone(), false)).collect();
+        TaskList { tasks, choices: self.choices.clone(), chosen: None, plans: false }
     }
 }
 

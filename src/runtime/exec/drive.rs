@@ -468,8 +468,14 @@ impl Run {
         if let Some(ahead) = clock {
             data["host_clock_ahead_ms"] = ahead.into();
         }
-        if state == StepState::Running && !self.given(step).is_null() {
-            data["outs"] = self.given(step);
+        let given = match state {
+            StepState::Running => self.given(step, Role::Run),
+            // Of a change they stand in its intent.
+            StepState::Ok if !self.planned(step).changes() => self.given(step, Role::Check),
+            _ => Value::Null,
+        };
+        if !given.is_null() {
+            data["outs"] = given;
         }
         let event = self.event(RecordKind::StepExit, step, data).await;
         if event == Event::Recorded {

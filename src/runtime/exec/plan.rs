@@ -2,6 +2,7 @@
 
 pub(super) mod again;
 
+use super::by_hand::Question;
 use super::captured::Captured;
 use super::scene::{Scene, Truth, step_of};
 use super::{Exec, when};
@@ -18,7 +19,7 @@ use crate::runbook::params::{self, split_container};
 use crate::runbook::plan::{ByHand, Finding, LATER, PlanBody, PlannedFence, PlannedStep, Rows, WARNS, When};
 use crate::runbook::script::{self, Fleet, without_host};
 use crate::runbook::{Draft, Plan, PlanRequest, Script};
-use crate::steps::{Found, Pinned, docker, manual, within};
+use crate::steps::{Found, Pinned, docker, within};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -372,20 +373,25 @@ impl<'a> Planner<'a> {
     }
 
     fn by_hand(&mut self, runbook: &Runbook, step: &Step) -> ByHand {
-        let said = manual::text(step);
+        let asked = self.question(step);
         // What it runs is told by itself.
         let is_link = |line: &str| {
             let title = step.manual.call.as_ref().map(|call| call.title.as_str());
             title.is_some_and(|title| ["Run:", &format!("Run: {title}"), &format!("- {title}")].contains(&line.trim()))
         };
-        let prose: Vec<&str> = said.lines().filter(|line| !is_link(line)).collect();
-        let text = |text: &String| clean(text).into_owned();
+        let prose: Vec<&str> = asked.text.lines().filter(|line| !is_link(line)).collect();
         ByHand {
-            prose: clean_lines(prose.join("\n").trim()),
-            tasks: step.manual.tasks.iter().map(text).collect(),
-            choices: step.manual.choices.iter().map(text).collect(),
+            prose: prose.join("\n").trim().to_owned(),
+            tasks: asked.tasks,
+            choices: asked.choices,
             call: step.manual.call.as_ref().and_then(|call| self.foresee(runbook, step, call)),
         }
+    }
+
+    /// What a step asks, with what is known of it so far.
+    fn question(&self, step: &Step) -> Question {
+        let shown: Vec<(String, String)> = self.shown.clone().into_iter().collect();
+        Question::of(step, self.scene(step.host.as_deref()), &shown)
     }
 
     /// A call is planned when its step is reached; that there is something to call, and what its page changes, is known before.
@@ -463,7 +469,10 @@ impl<'a> Planner<'a> {
     }
 
     async fn check(&mut self, step: &Step, fence: &Fence, pinned: Option<&str>) -> Finding {
-        let Checked { finding, warns, .. } = check(self.scene(step.host.as_deref()), fence, pinned).await;
+        let Checked { finding, warns, seen, .. } = check(self.scene(step.host.as_deref()), fence, pinned).await;
+        if let Some(rows) = seen {
+            self.outs.insert(step.host.as_deref(), rows);
+        }
         if warns {
             self.warnings.push(format!("{}: {}", step.title, finding.text));
         }
@@ -524,15 +533,17 @@ pub(super) struct Checked {
     pub(super) warns: bool,
     /// All that a script printed.
     pub(super) said: String,
+    /// The rows that it captured (`out`).
+    pub(super) seen: Option<Rows>,
 }
 
 /// Asks a check fence.
 pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) -> Checked {
     let Some(expect) = &fence.attrs.expect else {
         let finding = Finding { passed: false, text: "the check has no condition".to_owned() };
-        return Checked { finding, warns: false, said: String::new() };
+        return Checked { finding, warns: false, said: String::new(), seen: None };
     };
-    let (truth, said) = scene.holds_and_says(fence, pinned, expect).await;
+    let (truth, said, seen) = scene.holds_and_says(fence, pinned, expect).await;
     // It only tells: what it did not find true is in nobody's way.
     let tells = fence.attrs.on_fail == Some(OnFail::Continue);
     let (passed, warns, text) = match truth {
@@ -542,7 +553,7 @@ pub(super) async fn check(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>)
             (tells, tells, if tells { format!("{WARNS}{text}") } else { text })
         }
     };
-    Checked { finding: Finding { passed, text: clean(&text).into_owned() }, warns, said }
+    Checked { finding: Finding { passed, text: clean(&text).into_owned() }, warns, said, seen }
 }
 
 /// Asks a plan fence for its rows; the error is in words.
@@ -551,10 +562,11 @@ pub(super) async fn rows(scene: Scene<'_>, fence: &Fence, pinned: Option<&str>) 
     if !scene.expected(fence, &found)? {
         return Err(format!("what it expects is not true: {}", found.text));
     }
+    let told = scene.told(fence, &found);
     let Found { rows, columns, text, .. } = found;
     let key = fence.attrs.key.clone();
     let name = fence.attrs.out.clone().unwrap_or_default();
-    let rows = Rows { name, key, columns, rows };
+    let rows = Rows { name, key, columns, rows, told };
     match rows.rows.iter().find(|row| rows.key_of(row).is_none()) {
         Some(_) => Err(format!("its rows lack one of the columns of key=({})", rows.key.join(", "))),
         None => Ok((rows, clean(&text).into_owned())),

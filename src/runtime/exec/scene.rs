@@ -4,8 +4,9 @@ use super::poll::{self, News, Told};
 use super::when;
 use crate::connect::Connections;
 use crate::domain::SourceError;
+use crate::domain::text::clean;
 use crate::runbook::expr::{Condition, Names};
-use crate::runbook::language::{NameType, Types};
+use crate::runbook::language::{NameType, Scope, Secrets, Types, said};
 use crate::runbook::machine::{Effect, Watched};
 use crate::runbook::model::{Fence, Place, Role, Step};
 use crate::runbook::params::{self, split_container};
@@ -21,6 +22,9 @@ const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// From a look without an answer to the next one (`retry`).
 const BREATH: Duration = Duration::from_millis(500);
+
+/// So many rows of what a check found are kept, the first ones: with each intent they go into the journal.
+const SEEN: usize = 20;
 
 /// What is said of a step that only checks, and has nothing to wait for or to verify.
 pub(super) const EVERY: &str = "every check holds";
@@ -153,6 +157,15 @@ impl<'a> Scene<'a> {
         names
     }
 
+    /// The words of a question of a step's page, with what was captured before in their place. `shown`: the parameters as people read them.
+    pub(super) fn say(&self, step: &Step, shown: &[(String, String)], text: &str) -> String {
+        let shown = shown.iter().map(|(name, text)| (name.clone(), Value::from(text.clone())));
+        let values: BTreeMap<String, Value> = self.values.clone().into_iter().chain(shown).collect();
+        let outs = self.outs.iter().map(|(name, rows)| (name.clone(), Value::from(rows.rows.clone()))).collect();
+        let scope = Scope { values: &values, outs: &outs, run: self.run, step: &step.id, secrets: Secrets::Named };
+        said::say(text, self.types, &scope)
+    }
+
     /// The names that every condition sees: parameters, what was chosen, rows so far.
     fn names(&self) -> Names {
         let params: Map<String, Value> = self.values.clone().into_iter().collect();
@@ -192,20 +205,24 @@ impl<'a> Scene<'a> {
         found
     }
 
-    /// Asks once and judges by a condition; with all that a script printed.
+    /// Asks once and judges by a condition; with all that a script printed, and the rows that are captured.
     pub(super) async fn holds_and_says(
         &self,
         fence: &'a Fence,
         pinned: Option<&'a str>,
         condition: &Condition,
-    ) -> (Truth, String) {
-        let found = match self.ask(fence, pinned).await {
+    ) -> (Truth, String, Option<Rows>) {
+        let mut found = match self.ask(fence, pinned).await {
             Ok(found) => found,
-            Err(error) => return (Truth::Unclear(format!("could not be asked: {error}")), String::new()),
+            Err(error) => return (Truth::Unclear(format!("could not be asked: {error}")), String::new(), None),
         };
         let printed = ["stdout", "stderr"].iter().filter_map(|name| found.names.get(*name)?.as_str());
         let said = printed.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-        (self.truth(fence, found, condition), said)
+        let seen = fence.attrs.out.clone().map(|name| {
+            let rows = std::mem::take(&mut found.rows).into_iter().take(SEEN).collect();
+            Rows { name, rows, ..Rows::default() }
+        });
+        (self.truth(fence, found, condition), said, seen)
     }
 
     /// Asks once, judges, and tells what was seen, where the text does not say it.
@@ -261,6 +278,15 @@ impl<'a> Scene<'a> {
             .inspect_err(|why| tracing::warn!(why, "a result cannot be told"))
             .ok()
             .map(|v| params::show(&v))
+    }
+
+    /// What the page makes of the rows that a plan fence found (`show`); `None`: nothing, or nothing of these.
+    pub(super) fn told(&self, fence: &Fence, found: &Found) -> Option<String> {
+        let value = fence.attrs.show.as_ref()?.value(&self.names_with(fence, &found.names));
+        value
+            .inspect_err(|why| tracing::warn!(why, "rows cannot be told"))
+            .ok()
+            .map(|v| clean(&params::show(&v)).into_owned())
     }
 
     /// Judges a plan fence's `expect`; without one it is true.

@@ -26,7 +26,7 @@ fn open(scene: Scene<'_>, condition: &Condition) -> bool {
 fn is_open(scene: Scene<'_>, name: &str) -> bool {
     match scene.types.get(name) {
         Some(NameType::Choice) => !scene.values.contains_key(name),
-        Some(NameType::Rows) => !scene.outs.contains_key(name),
+        Some(NameType::Rows | NameType::Seen) => !scene.outs.contains_key(name),
         _ => false,
     }
 }
@@ -35,7 +35,9 @@ fn is_open(scene: Scene<'_>, name: &str) -> bool {
 pub(super) fn unknown(scene: Scene<'_>, fence: &Fence) -> Vec<String> {
     let Attrs { until, expect, vars, out, .. } = &fence.attrs;
     let reading = (fence.language.read)(fence.role, &fence.body, scene.types);
-    let said = reading.used.into_iter().chain(reading.mentions).map(|(name, _)| name);
+    // What a check has seen is given to a script that lists it: elsewhere the word is the script's own.
+    let mentions = reading.mentions.into_iter().filter(|(name, _)| scene.types.get(name) != Some(&NameType::Seen));
+    let said = reading.used.into_iter().chain(mentions).map(|(name, _)| name);
     let given = vars.clone().into_iter().flatten();
     let demanded = [until, expect].into_iter().flatten().flat_map(Condition::names);
     let names: BTreeSet<String> = said.chain(given).chain(demanded).collect();

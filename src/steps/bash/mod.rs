@@ -264,9 +264,18 @@ fn found(fence: &Fence, code: i64, answer: &Answer) -> Result<Found, SourceError
     // The usual condition, or one that says the same.
     let usual = fence.attrs.expect.as_ref().is_none_or(|expect| expect.to_string() == "rc == 0");
     let judged = (fence.role == Role::Check && code == WARNS && usual).then(|| Judged::Warns(text.clone()));
-    let rows = if fence.role == Role::Plan && code == 0 { rows(&answer.stdout)? } else { Vec::new() };
+    let rows = match fence.role {
+        Role::Plan if code == 0 => rows(&answer.stdout)?,
+        Role::Check => lines(&answer.stdout),
+        _ => Vec::new(),
+    };
     let columns = rows.first().and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone()).collect();
     Ok(Found { names: names(code, answer), rows, columns, text, judged, later: None })
+}
+
+/// What a `check` captures: each line that it prints.
+fn lines(stdout: &str) -> Vec<Value> {
+    stdout.lines().filter(|line| !line.trim().is_empty()).map(|line| json!({ "line": line.trim() })).collect()
 }
 
 /// What a `plan` captures: all that it prints is an object of JSON or a list of them, or each line is one.

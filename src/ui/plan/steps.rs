@@ -5,7 +5,7 @@ use super::table::table;
 use crate::domain::text;
 use crate::runbook::Role as FenceRole;
 use crate::runbook::foreseen::{Change, Foreseen};
-use crate::runbook::plan::{ByHand, PlannedFence, PlannedStep, When, located};
+use crate::runbook::plan::{ByHand, PlanBody, PlannedFence, PlannedStep, When, located};
 use crate::theme::Role;
 use crate::ui::dialog::Lines;
 use crate::ui::overlay::wrap_into;
@@ -16,7 +16,8 @@ const LABEL: usize = 7;
 
 /// A step's targets with their addresses, the rows that it would touch, and how much a called runbook changes; nothing of a step that only
 /// looks.
-pub(super) fn affected(out: &mut Lines, number: usize, members: &[&PlannedStep], width: usize) {
+pub(super) fn affected(out: &mut Lines, body: &PlanBody, members: &[&PlannedStep], width: usize) {
+    let number = body.number(members[0]);
     if let Some(call) = members[0].call() {
         out.push((Role::Text, String::new()));
         let line = format!("{number} {}: runs {}: {}", members[0].title, called(call), extent(call));
@@ -42,7 +43,7 @@ pub(super) fn affected(out: &mut Lines, number: usize, members: &[&PlannedStep],
             wrap_into(out, Role::Text, &headline("", step), width, 2);
         }
         if let Some(rows) = &step.rows {
-            table(out, rows, width);
+            table(out, rows, &body.extent(rows), width);
         }
     }
 }

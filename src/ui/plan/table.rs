@@ -13,8 +13,8 @@ const ROWS: usize = 200;
 /// A column is not cut below this many cells: rather is the last one left out.
 const COLUMN: usize = 12;
 
-/// As many columns as fit, from the first.
-pub(super) fn table(out: &mut Lines, rows: &Rows, width: usize) {
+/// As many columns as fit, from the first, below how much it is.
+pub(super) fn table(out: &mut Lines, rows: &Rows, extent: &str, width: usize) {
     let heads: Vec<String> = rows.columns.iter().map(|name| text::clean(name).into_owned()).collect();
     let line = |row: &Value| rows.columns.iter().map(|name| cell(&row[name.as_str()])).collect();
     let shown: Vec<Vec<String>> = rows.rows.iter().take(ROWS).map(line).collect();
@@ -26,7 +26,7 @@ pub(super) fn table(out: &mut Lines, rows: &Rows, width: usize) {
     let widths = fit(&natural, width);
     let hidden = heads[widths.len()..].join(", ");
     let hidden = if hidden.is_empty() { hidden } else { format!(" (without {hidden}: no room)") };
-    wrap_into(out, Role::SeverityInfo, &format!("{} affected{hidden}:", rows.rows.len()), width, 2);
+    wrap_into(out, Role::SeverityInfo, &format!("{extent}{hidden}:"), width, 2);
     let join = |cells: &[String]| {
         let cells = cells.iter().zip(&widths).map(|(text, width)| text::pad(&shortened(text, *width), *width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
@@ -98,9 +98,10 @@ mod tests {
             key: vec!["pid".to_owned()],
             columns: ["pid", "app", "since"].map(str::to_owned).into(),
             rows: vec![json!({"pid": 4711, "app": "a-pool-with-a-long-name", "since": "2026-11-25T12:00:00+00:00"})],
+            told: None,
         };
         let mut out = Lines::new();
-        table(&mut out, &rows, 24);
+        table(&mut out, &rows, "1 affected", 24);
         let lines: Vec<&str> = out.iter().map(|(_, line)| line.as_str()).collect();
         assert_eq!(lines, ["1 affected (without", "  since: no room):", "pid   app", "4711  a-pool-with-a-lon…"]);
         assert!(lines.iter().all(|line| line.width() <= 24));

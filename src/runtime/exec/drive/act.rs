@@ -98,11 +98,14 @@ impl Run {
         self.outs.insert(host.as_deref(), rows);
     }
 
-    /// The rows that the run of a step gave back, for whoever goes on after a crash.
-    pub(super) fn given(&self, step: usize) -> Value {
-        let name = self.read(step).run().and_then(|run| run.attrs.out.as_ref());
-        let rows = name.and_then(|name| self.outs.seen_on(self.host(step)).get(name));
-        rows.map_or(Value::Null, |rows| json!({ rows.name.as_str(): { "key": rows.key, "rows": rows.rows } }))
+    /// The rows that fences of a role in a step gave back, by name, for whoever goes on after a crash; null: none.
+    pub(super) fn given(&self, step: usize, role: Role) -> Value {
+        let fences = self.read(step).fences.iter().filter(|fence| fence.role == role);
+        let known = self.outs.seen_on(self.host(step));
+        let rows = fences.filter_map(|fence| known.get(fence.attrs.out.as_ref()?));
+        let given: serde_json::Map<String, Value> =
+            rows.map(|rows| (rows.name.clone(), json!({ "key": rows.key, "rows": rows.rows }))).collect();
+        if given.is_empty() { Value::Null } else { given.into() }
     }
 
     /// What was done is told in the runbook's own words, where it has some.

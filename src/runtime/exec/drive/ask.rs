@@ -1,17 +1,15 @@
 //! What the operator is asked: to go on with a step, or to do one by hand, tick by tick.
 
-use super::super::by_hand;
+use super::super::by_hand::{self, Question};
 use super::Run;
 use crate::domain::reason;
 use crate::domain::record::RecordKind;
-use crate::domain::text::clean_lines;
 use crate::effect::RunAnswer;
 use crate::event::{RunEvent, TaskList};
 use crate::runbook::Answer;
 use crate::runbook::machine::Answered;
 use crate::runbook::model::Role;
 use crate::runbook::plan::PlannedStep;
-use crate::steps::manual;
 use std::sync::PoisonError;
 
 impl Run {
@@ -90,13 +88,14 @@ impl Run {
 
     /// A person does it: every tick and every choice is recorded when it is made.
     async fn ask_by_hand(&mut self, step: usize) -> Answered {
-        let mut list = by_hand::list(self.read(step));
+        let asked = Question::of(self.read(step), self.scene(step), &self.plan.body().params);
+        let mut list = asked.list();
         loop {
             self.asks();
             let ask = RunEvent::Ask {
                 run: self.id,
                 step: self.planned(step).id.clone(),
-                prompt: self.by_hand(step),
+                prompt: self.prompt(step, &asked),
                 phrase: None,
                 manual: true,
                 list: list.clone(),
@@ -112,7 +111,10 @@ impl Run {
                     }
                 }
                 Some(RunAnswer::Done) => match list.missing() {
-                    None => return Answered::Done(self.chosen(step, &list)),
+                    None => {
+                        self.keep_asked(&asked);
+                        return Answered::Done(self.chosen(step, &list));
+                    }
                     Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
                 },
                 // An answer to another kind of question: ask again.
@@ -121,11 +123,17 @@ impl Run {
         }
     }
 
-    /// Which step it is and where, and what its page says.
-    fn by_hand(&self, step: usize) -> String {
-        let text = clean_lines(&manual::text(self.read(step)));
+    /// Which step it is and where, and what is asked.
+    fn prompt(&self, step: usize, Question { text, .. }: &Question) -> String {
         let gap = if text.is_empty() { "" } else { "\n\n" };
         format!("{}{gap}{text}", self.about(self.planned(step)))
+    }
+
+    /// What was asked stands in the journal as it was shown, where the page alone does not say it. What was ticked is recorded by itself.
+    fn keep_asked(&mut self, asked: &Question) {
+        if asked.is_filled {
+            self.step.keep_text(&asked.text);
+        }
     }
 
     /// Takes ticks and choices until another answer comes; `None`: nobody answers any more, or the journal takes nothing.

@@ -14,6 +14,7 @@ use crate::runbook::model::{OnFail, Role};
 use crate::runbook::plan::{Finding, Rows};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Lines that are told of each end of what a look has found.
 const SEEN: usize = 20;
@@ -43,24 +44,8 @@ impl Run {
         if let Some(result) = self.decide(step) {
             return self.rechecked(step, result, None).await;
         }
-        let mut checks = self.spared(step);
-        let (mut said, mut warnings, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        for (fence, pinned) in self.fences(step, Role::Check) {
-            let checked = plan::check(self.scene(step), fence, pinned).await;
-            let tells = fence.attrs.on_fail == Some(OnFail::Continue) && !checked.warns;
-            told.extend(tells.then(|| checked.finding.text.clone()));
-            warnings.extend(checked.warns.then(|| checked.finding.text.clone()));
-            // Of a script all that it printed; of anything else what its page makes of the answer.
-            let shows = checked.said.is_empty() && fence.attrs.show.is_some();
-            said.push(if shows { checked.finding.text.clone() } else { checked.said });
-            checks.push(checked.finding);
-        }
-        // Of a step that changes something its own output is kept, and nothing else.
-        said.retain(|text| !text.is_empty());
-        self.step.keep_text(&said.join("\n"));
+        let checks = self.ask_checks(step).await;
         self.tell_seen(step).await;
-        self.step.warned = warnings;
-        self.step.told = told.join("; ");
         let fresh = match self.fences(step, Role::Plan).next() {
             Some((fence, pinned)) => plan::rows(self.scene(step), fence, pinned).await.map(|(rows, _)| Some(rows)),
             None => Ok(None),
@@ -75,6 +60,34 @@ impl Run {
             (None, None) => self.judge(step, &checks, fresh.as_ref()).await,
         };
         self.rechecked(step, result, fresh.map(|rows| rows.rows.len())).await
+    }
+
+    /// Asks its checks. What one finds is known by its name from then on, to the next of them too.
+    async fn ask_checks(&mut self, step: usize) -> Vec<Finding> {
+        let plan = Arc::clone(&self.plan);
+        let (read, pinned) = (&plan.body().script.steps[step], &plan.body().steps[step].fences);
+        let (mut checks, mut said, mut told) = (self.spared(step), Vec::new(), Vec::new());
+        self.step.warned.clear();
+        for (at, fence) in read.fences.iter().enumerate() {
+            if fence.role != Role::Check || self.step.left_out.get(at) == Some(&true) {
+                continue;
+            }
+            let checked = plan::check(self.scene(step), fence, pinned[at].pinned.as_deref()).await;
+            let text = &checked.finding.text;
+            let tells = fence.attrs.on_fail == Some(OnFail::Continue) && !checked.warns;
+            told.extend(tells.then(|| text.clone()));
+            self.step.warned.extend(checked.warns.then(|| text.clone()));
+            // Of a script all that it printed; of anything else what its page makes of the answer.
+            let shows = checked.said.is_empty() && fence.attrs.show.is_some();
+            said.push(if shows { text.clone() } else { checked.said });
+            checked.seen.into_iter().for_each(|rows| self.outs.insert(read.host.as_deref(), rows));
+            checks.push(checked.finding);
+        }
+        // Of a step that changes something its own output is kept, and nothing else.
+        said.retain(|text| !text.is_empty());
+        self.step.keep_text(&said.join("\n"));
+        self.step.told = told.join("; ");
+        checks
     }
 
     /// What a step that looks alone has found, for who is asked about it next without the page on the screen.

@@ -259,6 +259,64 @@ async fn an_undo_that_fails_is_loud_and_says_what_is_left() {
     assert_eq!(table(&cluster).await, [1, 2, 2]);
 }
 
+/// A look, one that uses what it found, and a question that says it.
+const ASKING: &str = r"## Look
+
+### Count
+
+```sql check on=primary timeout=5s out=found expect=(rows[0].n > 0)
+SELECT count(*) AS n, E'a\nb {{ found }}' AS word FROM t
+```
+
+```sql check on=primary timeout=5s expect=(rows[0].n > 0)
+SELECT (:found -> 0 ->> 'n')::int AS n
+```
+
+### Which way
+
+There are **{{ found[0].n }}**: `{{ found[0].word }}`, {{ found[7].n }}.
+
+- [ ] Tell them of {{ found[0].n }}
+
+**Choose:**
+
+- one
+- two
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_says_what_was_found_before_it_and_the_journal_keeps_it_as_it_was_asked() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (7)");
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", ASKING)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let says = |n: u8| format!("There are {n}: a b {{{{ found }}}}, ‹found[7].n is not known›.");
+    let hand = plan.body().steps[1].by_hand.clone().unwrap();
+    assert_eq!((hand.prose, hand.tasks), (says(1), vec!["Tell them of 1".to_owned()]));
+    cluster.run("INSERT INTO t VALUES (8)");
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    let asked = bridge.until(|event| matches!(event, RunEvent::Ask { .. })).await;
+    let RunEvent::Ask { prompt, list, .. } = asked else { unreachable!() };
+    assert_eq!(
+        *prompt,
+        format!("step 2 'Which way'\n\n{}", says(2)),
+        "it is looked once more right before it is asked"
+    );
+    assert_eq!((list.tasks.as_slice(), list.choices.len()), ([("Tell them of 2".to_owned(), false)].as_slice(), 2));
+    for answer in [RunAnswer::Tick { item: 0, done: true }, RunAnswer::Pick(1), RunAnswer::Done] {
+        bridge.exec.answer(run, answer);
+    }
+    let view = bridge.end(run).await;
+    assert_eq!((view.outcome, view.steps[1].detail.as_str()), (Some(RunOutcome::Ok), "chosen: two"), "{view:?}");
+    let records = bridge.exec.journal.of_run(run).await.unwrap();
+    let ticked = |record: &&Record| record.entry.kind == RecordKind::StepTick;
+    assert_eq!(records.iter().find(ticked).unwrap().entry.data["output"], "[x] Tell them of 2");
+    let exits: Vec<&Record> = records.iter().filter(|record| record.entry.kind == RecordKind::StepExit).collect();
+    // Who goes on with a run that was cut off at its question is asked the same.
+    assert_eq!(exits[0].entry.data["outs"]["found"]["rows"][0]["n"], 2);
+    assert_eq!(exits[1].entry.data["output"], says(2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_can_be_passed_over_and_stays_a_failure() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
