@@ -97,7 +97,10 @@ fn players_are_moved_and_a_server_leaves_the_load_balancer_and_comes_back() {
     assert_eq!(site.games.balancer.upstream(), [format!("# drained: {}", both[0]), both[1].clone()]);
     let (code, said) = site.home.unattended("server-drain", &drain);
     assert!(code.is_none() && said.contains("is not in spacetime_backend"), "{said}");
-    assert!(said.contains("0 players on game-1:") && !said.contains("1 affected"), "its rows are not who is affected: {said}");
+    assert!(
+        said.contains("0 players on game-1:") && !said.contains("1 affected"),
+        "its rows are not who is affected: {said}"
+    );
 
     site.ok("server-return", &site.vars(&["server=game-1"]));
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), both.clone()));
