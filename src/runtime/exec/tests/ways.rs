@@ -260,7 +260,7 @@ async fn an_undo_that_fails_is_loud_and_says_what_is_left() {
 }
 
 /// A look, one that uses what it found, and a question that says it.
-const ASKING: &str = r"## Look
+pub(super) const ASKING: &str = r"## Look
 
 ### Count
 
