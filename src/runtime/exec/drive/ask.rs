@@ -90,6 +90,7 @@ impl Run {
     async fn ask_by_hand(&mut self, step: usize) -> Answered {
         let asked = Question::of(self.read(step), self.scene(step), &self.plan.body().params);
         let mut list = asked.list();
+        self.keep_asked(&asked);
         loop {
             self.asks();
             let ask = RunEvent::Ask {
@@ -111,10 +112,7 @@ impl Run {
                     }
                 }
                 Some(RunAnswer::Done) => match list.missing() {
-                    None => {
-                        self.keep_asked(&asked);
-                        return Answered::Done(self.chosen(step, &list));
-                    }
+                    None => return Answered::Done(self.chosen(step, &list)),
                     Some(missing) => self.exec.trouble(Some(self.id), &format!("it is not done: {missing}")).await,
                 },
                 // An answer to another kind of question: ask again.

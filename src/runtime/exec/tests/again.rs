@@ -1,6 +1,6 @@
 //! A run that was begun before: its rest, what it did taken back, what a person saw, and that it is given up.
 
-use super::ways::{back_and_forth, page, prepared, table};
+use super::ways::{ASKING, back_and_forth, page, prepared, table};
 use super::*;
 use crate::runbook::history::Runs;
 use crate::runbook::past::Next;
@@ -67,6 +67,25 @@ async fn the_rest_of_a_run_is_done_and_nothing_twice() {
     assert_eq!(table(&cluster).await, [1, 2]);
     assert_eq!(next.exec.journal.held(&["database/primary".to_owned()]).await.unwrap(), []);
     assert!(next.try_again(run, Onward::GoOn).await.unwrap_err().contains("nothing is left to go on with"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_a_crash_cut_off_says_what_was_found_before_it() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (7)");
+    let mut doomed = Bridge::doomed(cluster.connections("ops"), page("", ASKING), BETWEEN).await;
+    let plan = doomed.plan("ways", json!({})).await;
+    doomed.die(yes(plan, None)).await;
+    cluster.run("INSERT INTO t VALUES (8)");
+    let mut next = doomed.next(cluster.connections("ops"), page("", ASKING)).await;
+    let run = next.only().await;
+    let plan = next.again(run, Onward::GoOn).await;
+    assert_eq!(titles(&plan), ["Which way"]);
+    next.exec.start(yes(plan, None)).unwrap();
+    let RunEvent::Ask { prompt, .. } = next.until(|event| matches!(event, RunEvent::Ask { .. })).await else {
+        panic!()
+    };
+    assert!(prompt.contains("There are 1: a b"), "the look is behind it: {prompt}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -260,7 +260,7 @@ async fn an_undo_that_fails_is_loud_and_says_what_is_left() {
 }
 
 /// A look, one that uses what it found, and a question that says it.
-const ASKING: &str = r"## Look
+pub(super) const ASKING: &str = r"## Look
 
 ### Count
 
@@ -315,6 +315,17 @@ async fn a_question_says_what_was_found_before_it_and_the_journal_keeps_it_as_it
     // Who goes on with a run that was cut off at its question is asked the same.
     assert_eq!(exits[0].entry.data["outs"]["found"]["rows"][0]["n"], 2);
     assert_eq!(exits[1].entry.data["output"], says(2));
+
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.exec.start(yes(plan, None)).unwrap();
+    bridge.until(|event| matches!(event, RunEvent::Ask { .. })).await;
+    bridge.exec.answer(run, RunAnswer::Skip("nobody is there".to_owned()));
+    let view = bridge.end(run).await;
+    assert_eq!(
+        (view.steps[1].state, view.steps[1].output.as_str()),
+        (StepState::Skipped, &*says(2)),
+        "also of one that is skipped"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
