@@ -151,6 +151,8 @@ pub enum RunEvent {
         run: RunId,
         /// What is asked for. Parameters that the caller does not have are missing.
         request: Box<PlanRequest>,
+        /// Why it is asked for once more: what came that nobody had seen.
+        notice: Option<String>,
     },
     /// What a second person has approved, and can be used.
     Approved(Box<Approval>),

@@ -6,15 +6,15 @@ use crate::domain::{RunId, ThingId};
 use crate::effect::{Effect, Effects, RunAnswer};
 use crate::runbook::{PlanRequest, params};
 
-/// A step calls a runbook. What its caller does not know is asked for first.
-pub(super) fn came(state: &mut State, request: PlanRequest, effects: &mut Effects) {
+/// A step calls a runbook. What its caller does not know is asked for first. `notice`: why it calls once more.
+pub(super) fn came(state: &mut State, request: PlanRequest, notice: Option<String>, effects: &mut Effects) {
     let runbook = state.library.get(&request.runbook).cloned();
     let dialog = runbook
         .filter(|runbook| params::resolve(&runbook.params, &request.args).is_err())
         .and_then(|runbook| ParamsDialog::asking(&runbook, &request));
     match dialog {
         Some(dialog) => show_form(state, Box::new(dialog), effects),
-        None => planning::ask(state, request, effects),
+        None => planning::ask_once_more(state, request, notice, effects),
     }
 }
 

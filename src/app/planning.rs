@@ -59,6 +59,19 @@ pub(super) fn ask_from(state: &mut State, request: PlanRequest, form: Box<Params
     ask_with(state, request, Some(form), effects);
 }
 
+/// The same, and the plan says why when it comes: what it was made of did not hold any more.
+pub(super) fn ask_once_more(state: &mut State, request: PlanRequest, came: Option<String>, effects: &mut Effects) {
+    ask_with(state, request, None, effects);
+    if let Some(planning) = &mut state.planning {
+        planning.notice = came.as_deref().map(nothing_was_done);
+    }
+}
+
+/// Why a plan is shown once more, when something came that nobody had seen.
+pub(super) fn nothing_was_done(came: &str) -> String {
+    format!("{came}. Nothing was done; this is the new plan")
+}
+
 fn ask_with(state: &mut State, request: PlanRequest, form: Option<Box<ParamsDialog>>, effects: &mut Effects) {
     state.plans += 1;
     for other in [

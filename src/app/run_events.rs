@@ -14,7 +14,7 @@ pub(super) fn take(state: &mut State, event: RunEvent, effects: &mut Effects) {
     match event {
         RunEvent::Planned { number, plan } => planning::came(state, number, plan),
         RunEvent::PlanChanged { plan, what, .. } => {
-            let notice = format!("{what}. Nothing was done; this is the new plan");
+            let notice = planning::nothing_was_done(&what);
             state.waiting_plan = Some(planning::Waiting { plan, notice: Some(notice), asked: None });
         }
         RunEvent::NotPlanned { number, request, why } => planning::failed(state, number, &request, &why, effects),
@@ -39,7 +39,7 @@ pub(super) fn take(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::AskOver(run) => questions::settled(state, run),
         RunEvent::Approved(approval) => super::second::approved(state, *approval),
         RunEvent::Yours { request, what } => super::second::yours(state, *request, &what, effects),
-        RunEvent::Call { request, .. } => super::calls::came(state, *request, effects),
+        RunEvent::Call { request, notice, .. } => super::calls::came(state, *request, notice, effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::Incidents(records) => super::incidents::known(state, &records, effects),
         RunEvent::Noted(record) => super::incidents::apply(state, &record, effects),

@@ -172,7 +172,7 @@ pub fn calls<'a>(runs: &'a Runs, run: &'a RunView) -> impl Iterator<Item = Strin
     let reached = reach::of_run(runs, run);
     let steps = run.steps.iter().filter(|step| step.call.is_some() || runs.called_by(run, step).next().is_some());
     steps.filter_map(move |step| {
-        let begun: Vec<String> = runs.called_by(run, step).map(|child| came(step, child, &reached)).collect();
+        let begun: Vec<String> = runs.called_by(run, step).map(|child| came(runs, step, child)).collect();
         match &step.call {
             _ if !begun.is_empty() => Some(begun.join("; ")),
             Some(call) if run.outcome.is_some() && !step.state.is_final() => Some(never(step, call)),
@@ -194,8 +194,10 @@ fn never(step: &StepView, call: &Foreseen) -> String {
 }
 
 /// `step 2 'Long ones' ran pg-long (run 1a2b3c): ok; changed step 2.1 'End them' on primary, which cannot be undone`.
-fn came(step: &StepView, child: &RunView, reached: &[Reached]) -> String {
-    let made: Vec<Reached> = below(reached, step.number).into_iter().filter(|one| one.fate == Fate::Made).collect();
+fn came(runs: &Runs, step: &StepView, child: &RunView) -> String {
+    // Its own alone: another run may have been called in the same place before, or after it.
+    let own = reach::of_run(runs, child).into_iter().filter(|one| one.fate == Fate::Made);
+    let made: Vec<Reached> = own.map(|one| Reached { by: None, ..one.under(&step.number.to_string()) }).collect();
     let how = if child.outcome.is_some() { "which can be undone by a plan of its own" } else { OWN };
     let what = if made.is_empty() {
         "changed nothing".to_owned()

@@ -97,7 +97,12 @@ fn walk(out: &mut Vec<Reached>, runs: &Runs, run: &RunView, before: &str, depth:
         // Records that do not say what changes something do not say either what takes it back.
         if step.changes {
             let by = (!before.is_empty()).then(|| called_as(run));
-            out.push(own(step, number.clone(), by, run.outcome.is_some() || run.cut_off));
+            let mut own = own(step, number.clone(), by, run.outcome.is_some() || run.cut_off);
+            // Whoever calls it again begins another run.
+            if own.fate == Fate::Ahead && own.by.is_some() && run.outcome.is_some() {
+                own.fate = Fate::Gone;
+            }
+            out.push(own);
         }
         let mut called = runs.called_by(run, step).peekable();
         if called.peek().is_none() && !step.state.is_final() {

@@ -856,7 +856,7 @@ fn the_key_that_asked_for_the_plan_of_a_called_runbook_does_not_answer_that_plan
         let caller = Caller { run: run_id(1), step: "a/other".to_owned() };
         let args = [("database".to_owned(), "primary".into())].into();
         let request = PlanRequest { caller: Some(caller), ..PlanRequest::new("db-kill-idle", args) };
-        scene.send(Event::Run(RunEvent::Call { run: run_id(1), request: Box::new(request.clone()) }));
+        scene.send(Event::Run(RunEvent::Call { run: run_id(1), request: Box::new(request.clone()), notice: None }));
         let number = scene.effects.iter().rev().find_map(|effect| match effect {
             Effect::Plan { number, .. } => Some(*number),
             _ => None,

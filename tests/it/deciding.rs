@@ -566,7 +566,7 @@ fn call(scene: &mut Scene, runbook: &str, args: &[(&str, &str)]) -> PlanRequest 
     let args = args.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
     let caller = Caller { run: run_id(1), step: "a/other".to_owned() };
     let request = PlanRequest { caller: Some(caller), ..PlanRequest::new(runbook, args) };
-    scene.send(Event::Run(RunEvent::Call { run: run_id(1), request: Box::new(request.clone()) }));
+    scene.send(Event::Run(RunEvent::Call { run: run_id(1), request: Box::new(request.clone()), notice: None }));
     request
 }
 

@@ -18,8 +18,8 @@ pub fn as_json(event: &RunEvent) -> Option<Value> {
                 "tasks": tasks, "choices": choices, "ways": ways })
         }
         RunEvent::AskOver(run) => json!({ "event": "ask_over", "run": run.0 }),
-        RunEvent::Call { run, request } => {
-            json!({ "event": "call", "run": run.0, "runbook": request.runbook, "params": request.args })
+        RunEvent::Call { run, request, notice } => {
+            json!({ "event": "call", "run": run.0, "runbook": request.runbook, "params": request.args, "notice": notice })
         }
         RunEvent::Output { run, step, lines, lost } => {
             json!({ "event": "output", "run": run.0, "step": step, "lines": lines, "lost": lost })
@@ -69,7 +69,7 @@ pub fn line(event: &RunEvent) -> Option<String> {
         RunEvent::Trouble { what, .. } => Some(format!("! {}", text::clean(what))),
         RunEvent::Away(Some(away)) => Some(format!("! {}", text::clean(&away.why))),
         RunEvent::Away(None) => Some(JOURNAL_BACK.to_owned()),
-        RunEvent::PlanChanged { what, .. } => {
+        RunEvent::PlanChanged { what, .. } | RunEvent::Call { notice: Some(what), .. } => {
             Some(format!("! the plan changed, and nothing was sent: {}", text::clean(what)))
         }
         RunEvent::Ask { .. }

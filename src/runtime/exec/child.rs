@@ -185,15 +185,20 @@ impl Run {
         self.exec.tell(ask).await;
     }
 
-    /// `None`: it was not begun, and the operator is asked once more.
-    async fn run_called(&mut self, step: usize, runbook: &Runbook) -> Option<Answered> {
+    /// Asks for its plan, and waits for who answers it. `notice`: why once more.
+    async fn ask_for(&mut self, step: usize, runbook: &Runbook, notice: Option<String>) {
         let id = self.planned(step).id.clone();
         self.exec.runs.wait(self.id, Some(&id));
         let caller = Caller { run: self.id, step: id };
         let resumes = self.called_before(step).map(|run| Resumption { run, way: Onward::Undo });
         let args = if resumes.is_some() { BTreeMap::new() } else { self.args_for(step, runbook) };
         let request = PlanRequest { caller: Some(caller), resumes, ..PlanRequest::new(runbook.id.clone(), args) };
-        self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request) }).await;
+        self.exec.tell(RunEvent::Call { run: self.id, request: Box::new(request), notice }).await;
+    }
+
+    /// `None`: it was not begun, and the operator is asked once more.
+    async fn run_called(&mut self, step: usize, runbook: &Runbook) -> Option<Answered> {
+        self.ask_for(step, runbook, None).await;
         let (mut under_way, mut pauses) = (None, self.answers.pauses());
         loop {
             tokio::select! {
@@ -211,6 +216,11 @@ impl Run {
                         under_way = Some(run);
                     }
                     News::Ended(_, None) => return None,
+                    // Rows come and go: one more plan, and not the end of ours.
+                    News::Ended(_, Some(Over { grew: Some(what), .. })) if !self.leaving => {
+                        under_way = None;
+                        self.ask_for(step, runbook, Some(what)).await;
+                    }
                     News::Ended(run, Some(over)) => {
                         let counts = self.taken_back_by(run, over.outcome).await;
                         return Some(self.came(step, run, runbook, over, counts));

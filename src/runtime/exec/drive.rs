@@ -155,12 +155,19 @@ pub(super) struct Over {
     pub(super) reason: String,
     /// The changes that were made, or may have been, by it and by those that it called, and that were not taken back.
     pub(super) made: Vec<Reached>,
+    /// Its plan did not hold any more, and nothing was done: what came.
+    pub(super) grew: Option<String>,
 }
 
 impl Over {
     /// Its task ended before it did: what it has changed by then nobody knows.
     pub(super) fn cut_off() -> Self {
-        Self { outcome: RunOutcome::Unknown, reason: "it was cut off by a defect".to_owned(), made: Vec::new() }
+        Self {
+            outcome: RunOutcome::Unknown,
+            reason: "it was cut off by a defect".to_owned(),
+            made: Vec::new(),
+            grew: None,
+        }
     }
 }
 
@@ -302,7 +309,7 @@ impl Run {
                 let reason = ended.unwrap_or(reason);
                 let reason = clean(&format!("{reason}{told}")).into_owned();
                 let data = json!({ "outcome": outcome, "reason": reason, "left": self.left_data(&left) });
-                self.ended = Some(Over { outcome, reason, made: self.all_made() });
+                self.ended = Some(Over { outcome, reason, made: self.all_made(), grew: None });
                 self.give_back().await;
                 if !self.write(RecordKind::RunFinish, None, data).await {
                     self.abandon().await;
@@ -529,9 +536,15 @@ impl Run {
         self.exec.trouble(Some(self.id), &what).await;
     }
 
-    /// A plan that grew is made anew and shown.
+    /// A plan that grew is made anew and shown. By whoever called it, where it has changed nothing: it is asked for there once more.
     async fn tell_change(&mut self) {
         let Some(what) = self.changed.take() else { return };
+        if let Some(ended) = self.ended.as_mut().filter(|ended| ended.made.is_empty())
+            && self.plan.body().request.caller.is_some()
+        {
+            ended.grew = Some(what);
+            return;
+        }
         let request = self.plan.body().request.clone();
         match self.exec.make_plan(&request).await {
             Ok(plan) => {

@@ -58,6 +58,6 @@ impl Run {
     pub(super) async fn leave_to_others(&mut self) {
         let Some(why) = self.ousted.take() else { return };
         self.exec.trouble(Some(self.id), &why).await;
-        self.ended = Some(Over { outcome: RunOutcome::Unknown, reason: why, made: self.all_made() });
+        self.ended = Some(Over { outcome: RunOutcome::Unknown, reason: why, made: self.all_made(), grew: None });
     }
 }
