@@ -170,6 +170,9 @@ struct Production {
     by_hand: bool,
 }
 
+/// The doors to machines' own pages, one machine after the other, and their addresses by its name.
+type Pages = (Vec<Door<TcpListener>>, BTreeMap<String, String>);
+
 /// Machines, and where they are logged in to.
 type Logins = Vec<(Range<usize>, Door<TcpListener>)>;
 
@@ -243,8 +246,8 @@ impl Production {
         Ok((logins, Arc::new(keys), config))
     }
 
-    /// Where the machines' own pages are, one machine after the other, and the address of each by its name.
-    fn pages(&self) -> io::Result<(Vec<Door<TcpListener>>, BTreeMap<String, String>)> {
+    /// Where the machines' own pages are; of many machines nobody asks for them.
+    fn pages(&self) -> io::Result<Pages> {
         let stage = self.stage.lock();
         let servers = if stage.world.is_large() { &[] } else { stage.world.servers.as_slice() };
         let (mut doors, mut paths) = (Vec::new(), BTreeMap::new());
