@@ -36,7 +36,8 @@ const EXAMPLES: &str = "Examples:
 Nothing outside of this program is asked or changed: all that the screen shows is made up, and served on loopback for as long as it runs.
 
 A key file has one thing on each line: `keys KEY KEY…`, `text TEXT`, `wait REGEX` (until it is on the screen), `gone REGEX` (until it is not),
-`expect REGEX` (it is there now), `pass SECONDS`, `until SECOND`: the production stands still but for those two.
+`expect REGEX` (it is there now), `done REGEX` (until the production says that something was done, such as `done restarted game-2`),
+`pass SECONDS`, `until SECOND`: the production stands still but for those two. A line that begins with # says nothing.
 
 Exit codes: 0 it was left, 1 it can't be begun, or the key file can't be played: why is told, 2 the command line was not understood, 3 a key
 file was played and something is still wrong; 128 and the signal's number when a signal ended it.";

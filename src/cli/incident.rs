@@ -32,7 +32,7 @@ pub enum Command {
         /// What others call it
         title: String,
         /// P0 (complete outage) to P3 (it can wait)
-        #[arg(long, short, value_parser = priority)]
+        #[arg(long, short, visible_alias = "severity", value_parser = priority)]
         priority: Priority,
         /// Also when one that is open is called the same
         #[arg(long)]

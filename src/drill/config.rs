@@ -85,7 +85,9 @@ unit = "ratio"
 
 [[prometheus.main.slo]]
 name = "disk"
-query = '1 - node_filesystem_avail_bytes / node_filesystem_size_bytes'
+query = '''
+1 - node_filesystem_avail_bytes
+  / (node_filesystem_size_bytes - node_filesystem_free_bytes + node_filesystem_avail_bytes)'''
 limit = 0.85
 unit = "ratio"
 "#;

@@ -111,9 +111,11 @@ impl Scenario {
                     .to_owned(),
             );
         }
-        if let Some(hint) = self.guide.iter().find(|hint| !hint.has_end()) {
+        // The last one stands there until the drill is left.
+        let before = self.guide.split_last().map_or(&[][..], |(_, before)| before);
+        if let Some(hint) = before.iter().find(|hint| !hint.has_end()) {
             return Err(format!(
-                "[[guide]] {:?}: a step needs an end: write `shows` (a regular expression), or `once`",
+                "[[guide]] {:?}: a step with another behind it needs an end: write `shows` (a regular expression), or `once`",
                 hint.say
             ));
         }
@@ -246,7 +248,7 @@ mod tests {
             ("[[mend]]\nsay = 'x'\nrestrt = '*'", "at line 5"),
             ("[[mend]]\nsay = 'x'\nrestrt = '*'", "did you mean \"restart\"?"),
             ("[[event]]\nat = 5\nlock = 1\n[[mend]]\nsay = 'x'\nend-session = 'psq'", "line 8: end-session = \"psq\""),
-            ("[[guide]]\nsay = 'x'", "a step needs an end"),
+            ("[[guide]]\nsay = 'x'\n[[guide]]\nsay = 'y'", "\"x\": a step with another behind it needs an end"),
         ] {
             let told = wrong(rest);
             assert!(told.contains(why), "{rest}: {why}: {told}");

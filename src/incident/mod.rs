@@ -452,13 +452,16 @@ impl Incidents {
     /// # Errors
     /// A sentence, when there is none, or more than one could be meant.
     pub fn find(&self, wanted: Option<&str>) -> Result<&Incident, String> {
-        let none = || "no incident was ever declared here: `quarterdeck incident declare TITLE` begins one".to_owned();
+        let none = || {
+            "no incident was ever declared here: `quarterdeck incident declare --priority P1 TITLE` begins one"
+                .to_owned()
+        };
         let Some(wanted) = wanted else {
             let open: Vec<&Incident> = self.open().collect();
             return match open[..] {
                 [] => self.list.last().ok_or_else(none),
                 [one] => Ok(one),
-                _ => Err(format!("{} incidents are open, name one: {}", open.len(), names(&open))),
+                _ => Err(format!("{} incidents are open, name one (--incident ID): {}", open.len(), names(&open))),
             };
         };
         let meant = self.list.iter().filter(|incident| is_called(incident.id.0, wanted));

@@ -340,7 +340,7 @@ fn an_incident_is_named_by_the_end_of_its_id_or_not_at_all() {
     again.incident = Some(second.to_string());
     records.push(again);
     let all = Incidents::of(&records);
-    assert!(all.find(None).unwrap_err().starts_with("2 incidents are open, name one: 3a21ab"));
+    assert!(all.find(None).unwrap_err().starts_with("2 incidents are open, name one (--incident ID): 3a21ab"));
     assert!(all.find(Some("3a21ab")).unwrap_err().contains("could be any of"));
     assert_eq!(all.find(Some("27f3a21ab")).unwrap().id, second);
     assert_eq!(all.find(Some("00000000-0000-0000-0000-00027")).unwrap().id, second, "by its beginning");

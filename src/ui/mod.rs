@@ -49,7 +49,9 @@ fn paint(state: &State, area: Rect, buf: &mut Buffer) {
     chrome::banner(state, screen.banner, buf);
     chrome::footer(state, screen.footer, buf);
     if let Some(overlay) = &state.overlay {
-        overlay::draw(state, overlay, area, buf);
+        // What stands beside the panes is read while something is asked, too.
+        let room = if screen.aside.height == 0 { area } else { Rect { height: screen.aside.y, ..area } };
+        overlay::draw(state, overlay, room, buf);
     }
     chrome::toasts(state, screen.aside.y, buf);
 }

@@ -167,11 +167,11 @@ fn the_brief_stands_beside_the_panes_and_who_is_guided_is_led_on() {
     screen.wait_text("Somebody on the players' forum says");
     screen.wait_text("Something goes wrong within the minute");
     // An alert fires, and the next step is said.
-    screen.wait_text("2/6 An alert fires.");
+    screen.wait_text("2/7 An alert fires.");
     press(&mut screen, "3");
     press(&mut screen, "g");
     press(&mut screen, "\r");
-    screen.wait_text("3/6 That game server answers nobody.");
+    screen.wait_text("3/7 That game server answers nobody.");
     leave(&mut screen);
     let mut screen = start(&desk, &["drill", "two-causes", "--exam", "--seed", "1"]);
     screen.wait_text("Players were thrown out of one of the shards.");

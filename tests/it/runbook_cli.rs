@@ -66,7 +66,8 @@ fn what_is_begun_names_what_is_to_be_filled_in_and_is_listed_and_shown() {
     assert_eq!(ids, shipped.chain(["own", "restart-web"]).collect::<Vec<_>>());
     let shown = out(&desk.run(&["runbook", "show", "restart-web"]));
     assert!(
-        shown.contains("docker restart -t 10 $container") && shown.contains("--var container=container"),
+        shown.contains("docker restart -t 10 $container")
+            && shown.contains("--var container=… (container; must be given)"),
         "{shown}"
     );
     let shown = out(&desk.run(&["runbook", "show", "rollback-quick"]));

@@ -270,7 +270,7 @@ fn page(runbook: &Runbook, known: &Known<'_>) -> String {
     let _ = writeln!(out, "{}, hash {}{commit}", text::clean(&runbook.file()), &runbook.hash[..12]);
     for param in &runbook.params {
         let (kind, given) = params::told(param);
-        let _ = writeln!(out, "--var {}={kind} ({})", param.name, text::clean(&given));
+        let _ = writeln!(out, "--var {}=… ({kind}; {})", param.name, text::clean(&given));
         if let Some(what) = &param.description {
             let _ = writeln!(out, "      {}", text::clean(what));
         }

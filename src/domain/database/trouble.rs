@@ -26,7 +26,9 @@ impl Database {
         };
         say(limits.connections.judge(self.fullness()), &|| {
             let left = self.max.saturating_sub(self.reserved);
-            format!("{} of {left} connections are taken: the page of connections shows by whom", self.used)
+            // Those kept for superusers may be taken too: for everybody else more than all are no more than all.
+            let used = self.used.min(left);
+            format!("{used} of {left} connections are taken: the page of connections shows by whom")
         });
         if let Some(archiver) = self.archiver.as_ref().filter(|archiver| archiver.failing) {
             say(Severity::Critical, &|| archiving(archiver));

@@ -26,14 +26,16 @@ pub(super) fn df(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         return Done::failed(1, format!("df: {missing}: No such file or directory\n"));
     }
     let used = one.disk_used.min(one.disk);
-    let percent = (used / one.disk * 100.0).ceil();
+    // What only root may use is neither used nor available.
+    let available = one.available();
+    let percent = (used / (used + available) * 100.0).ceil();
     let (heading, sizes) = if flags.contains('h') {
-        ("Size  Used Avail Use%", [short(one.disk), short(used), short(one.disk - used)])
+        ("Size  Used Avail Use%", [short(one.disk), short(used), short(available)])
     } else {
         let unit = if flags.contains('m') { 1_048_576.0 } else { 1_024.0 };
         (
             "1024-blocks      Used Available Capacity",
-            [one.disk, used, one.disk - used].map(|size| format!("{:.0}", size / unit)),
+            [one.disk, used, available].map(|size| format!("{:.0}", size / unit)),
         )
     };
     let [size, used, free] = sizes;
@@ -199,7 +201,7 @@ pub(super) fn du(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let rest = (one.disk_used - large - debug).max(0.0);
     let mut out = String::new();
     for (path, bytes) in [
-        ("/var/lib/docker", rest * 0.7),
+        ("/var/lib/docker", rest * 0.7 + debug),
         ("/var/lib/docker/containers", debug),
         ("/opt/spacetime/production/logs", large),
         ("/usr", rest * 0.2),

@@ -245,12 +245,10 @@ fn memory(server: &Server) -> [Told; 8] {
 fn disks(server: &Server) -> [Told; 6] {
     let on = |name, value| with(name, &[("device", "/dev/vda1"), ("fstype", "ext4"), ("mountpoint", "/")], value);
     let free = server.disk - server.disk_used;
-    // 5 % are only root's.
-    let available = (free - server.disk * 0.05).max(0.0);
     [
         on("node_filesystem_size_bytes", server.disk),
         on("node_filesystem_free_bytes", free),
-        on("node_filesystem_avail_bytes", available),
+        on("node_filesystem_avail_bytes", server.available()),
         on("node_filesystem_files", 1e7),
         on("node_filesystem_files_free", 9.1e6),
         on("node_filesystem_readonly", 0.0),

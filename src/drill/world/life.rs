@@ -33,8 +33,10 @@ impl World {
         match one.service.as_str() {
             "godot-server" => 0.15 + server.players / FULL * if one.flaw.slow > 1.0 { 1.4 } else { 1.0 },
             "postgres" => {
-                let sessions = &self.databases[self.primary].sessions;
-                let active = sessions.iter().filter(|one| one.at == database::At::Active).count();
+                // Whoever waits for a lock works as little as who thinks.
+                let works = |one: &&database::Session| one.at == database::At::Active && one.blocked_by.is_none();
+                let own = self.databases.iter().filter(|database| database.server == one.server);
+                let active = own.flat_map(|database| &database.sessions).filter(works).count();
                 0.2 + active as f64 / (12.0 * self.breadth())
             }
             "nginx" | "godot-api" => {

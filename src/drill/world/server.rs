@@ -145,6 +145,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// Bytes that anybody but root may still use: a twentieth of the disk is only root's, as ext4 has it.
+    pub fn available(&self) -> f64 {
+        (self.disk - self.disk_used - self.disk * 0.05).max(0.0)
+    }
+
     pub(super) fn new(seed: u64, name: &str, address: String, role: Role) -> Self {
         let mut chance = Chance::new(seed, name);
         let kind = Kind::usual(role);

@@ -71,7 +71,10 @@ pub(super) fn name(container: &Value) -> String {
 pub(super) fn sentence(container: &Value) -> String {
     let state = &container["State"];
     let field = |key: &str| state[key].as_str().unwrap_or("unknown");
-    let health = state["Health"]["Status"].as_str().map(|health| format!(" ({health})")).unwrap_or_default();
+    // The engine keeps the last word of one that has ended.
+    let runs = state["Running"].as_bool() != Some(false);
+    let health = state["Health"]["Status"].as_str().filter(|_| runs);
+    let health = health.map(|health| format!(" ({health})")).unwrap_or_default();
     format!("{} is {}{health}, started at {}", name(container), field("Status"), field("StartedAt"))
 }
 
@@ -92,6 +95,9 @@ mod tests {
         assert_eq!(seen["State"]["Health"]["Status"], "healthy");
         assert_eq!(seen["Config"], json!({"Image": "api:1"}));
         assert_eq!(sentence(&seen), "api is running (healthy), started at unknown");
+        let mut ended = seen;
+        (ended["State"]["Status"], ended["State"]["Running"]) = ("exited".into(), false.into());
+        assert_eq!(sentence(&ended), "api is exited, started at unknown");
     }
 
     #[test]

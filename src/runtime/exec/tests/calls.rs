@@ -165,6 +165,48 @@ async fn what_holds_a_run_holds_the_one_that_it_called_and_lets_it_go_on() {
     assert_eq!(table(&cluster).await, [1, 3, 7]);
 }
 
+/// Rows come and go while somebody reads and types.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_called_plan_that_grew_is_asked_for_once_more_and_its_caller_waits() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    cluster.run("INSERT INTO t VALUES (8)");
+    let inner = "## Go\n\n### Second\n\n```sql plan on=primary timeout=5s out=found key=(n)\nSELECT n FROM t WHERE n > 5\n```\n\n\
+         ```sql run on=primary timeout=5s undo=none\nUPDATE t SET n = n - 100 WHERE n IN (SELECT n FROM jsonb_to_recordset(:found) AS seen(n integer))\n```\n\n\
+         ```sql verify on=primary timeout=5s expect=(rows[0].n == 0)\nSELECT count(*) AS n FROM t WHERE n > 5\n```\n";
+    let library = read(&pages("", 1)[0], &file("inner", "", inner));
+    let mut bridge = Bridge::new(cluster.connections("ops"), library).await;
+    let (run, request) = at_the_call(&mut bridge).await;
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    cluster.run("INSERT INTO t VALUES (9)");
+    let first = bridge.exec.start(answered(plan)).unwrap();
+    assert_eq!(bridge.end(first).await.outcome, Some(RunOutcome::Stopped));
+    let (request, notice) = match bridge.until(|event| matches!(event, RunEvent::Call { .. })).await {
+        RunEvent::Call { request, notice, .. } => (request.as_ref().clone(), notice.clone()),
+        _ => panic!(),
+    };
+    assert!(notice.as_ref().is_some_and(|came| came.contains("1 came that nobody has seen")), "{notice:?}");
+    let plan = bridge.exec.make_plan(&request).await.unwrap();
+    let second = bridge.exec.start(answered(plan)).unwrap();
+    assert_eq!(bridge.end(second).await.outcome, Some(RunOutcome::Ok));
+    let view = bridge.end(run).await;
+    assert_eq!((view.outcome, table(&cluster).await), (Some(RunOutcome::Ok), vec![-92, -91, 1, 3]));
+    let told = announce::of_run(&bridge.runs, &view, view.started);
+    let [first, second] = [first, second].map(|run| run.short());
+    for part in [
+        format!("step 2 'Other' ran inner (run {first}): stopped; changed nothing; "),
+        format!("step 2 'Other' ran inner (run {second}): ok; changed step 2.1 'Second' on primary"),
+        "- cannot be undone: step 2.1 'Second' on primary".to_owned(),
+    ] {
+        assert!(told.contains(&part), "{part}: {told}");
+    }
+}
+
+/// With the answer that it wants.
+fn answered(plan: Plan<Draft>) -> Plan<Approved> {
+    let phrase = plan.phrase().map(str::to_owned);
+    yes(plan, phrase.as_deref())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_call_takes_one_run() {
     let cluster = prepared(Cluster::new(need!(own_postgres)));
