@@ -126,8 +126,9 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         None => done.out.extend_from_slice(&answer.body),
     }
     for format in formats {
-        let status = answer.status.to_string();
-        done.out.extend_from_slice(format.replace("%{http_code}", &status).replace("\\n", "\n").as_bytes());
+        let told = [("%{http_code}", answer.status.to_string()), ("%{time_total}", format!("{:.6}", done.seconds))];
+        let text = told.iter().fold(format.replace("\\n", "\n"), |text, (name, value)| text.replace(name, value));
+        done.out.extend_from_slice(text.as_bytes());
     }
     done
 }

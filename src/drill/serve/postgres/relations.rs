@@ -19,7 +19,8 @@ const USER_TABLES: Named = &[
     ("vacuum_count", "int8"),
     ("analyze_count", "int8"),
 ];
-const INDEX: Named = &[("indexrelid", "int8"), ("indrelid", "int8"), ("indisvalid", "bool")];
+const INDEX: Named =
+    &[("indexrelid", "int8"), ("indrelid", "int8"), ("indisvalid", "bool"), ("indisexclusion", "bool")];
 const CLASS: Named = &[("oid", "int8"), ("relname", "text"), ("relnamespace", "int8")];
 
 /// A view, when it is one of those that are about them.
@@ -28,7 +29,7 @@ pub(super) fn view(database: &Database, name: &str) -> Option<(Named, Vec<Vec<V>
     Some(match name {
         "pg_stat_user_tables" => (USER_TABLES, tables.iter().map(counted).collect()),
         "pg_index" => {
-            let row = |table: &Table| vec![V::Int(table.key.oid), V::Int(table.oid), V::Bool(true)];
+            let row = |table: &Table| vec![V::Int(table.key.oid), V::Int(table.oid), V::Bool(true), V::Bool(false)];
             (INDEX, tables.iter().map(row).collect())
         }
         "pg_class" => {
