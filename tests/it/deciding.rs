@@ -470,7 +470,7 @@ fn what_was_seen_stands_above_the_question_which_stays_in_sight() {
     let small = asked(SMALL, &"an error whose text is as long as it can be, and longer than that by far ".repeat(40));
     for line in [
         "… the run's page has more of what was seen",
-        "The engine answers on local/api: an error whose text",
+        "The engine answers on local/api: 1.41",
         "Which way",
         "▶ ( ) restart",
         "( ) wait",
