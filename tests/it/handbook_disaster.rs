@@ -152,7 +152,8 @@ fn the_second_region_is_restored_proved_and_named_and_the_name_is_turned_back() 
     cloud.answers(&["dig", "+short", "spacetime.example.com"], "203.0.113.7\n");
     let (since, place) =
         (format!("down_since={}", down.strftime("%Y-%m-%dT%H:%M:%SZ")), format!("restore={}", restore.display()));
-    let given = ["database_server=dr-db-1", "servers=dr-1,dr-2", "target=203.0.113.7", "version=v2.5.0", &since, &place];
+    let given =
+        ["database_server=dr-db-1", "servers=dr-1,dr-2", "target=203.0.113.7", "version=v2.5.0", &since, &place];
     let given = [hosts.at(&given), with(&[], &database.place())].concat();
     let home = hosts.home("");
     let planned = said(&home.run(
@@ -232,7 +233,8 @@ fn a_standby_is_promoted_when_its_primary_is_gone_and_the_failover_begins_with_t
     let since = format!("down_since={}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
     let home = hosts.home("");
     let promote = with(&["server=dr-db-1", &since], &place);
-    let failover = ["database_server=dr-db-1", "servers=dr-1", "target=203.0.113.7", "version=v2.5.0", "data=standby", &since];
+    let failover =
+        ["database_server=dr-db-1", "servers=dr-1", "target=203.0.113.7", "version=v2.5.0", "data=standby", &since];
     let failover = [hosts.at(&failover), with(&[], &place)].concat();
     refused(&home, "dr-promote", &promote, "it still receives from its primary: that one lives");
     refused(&home, "dr-failover", &failover, "it is a standby: promote it first");

@@ -85,7 +85,7 @@ fn act(machine: &Machine, project: &str, verb: &str, words: &[&str]) -> Done {
     let rows = of(machine, project, words);
     let mut stage = machine.stage.lock();
     for row in &rows {
-        if let Err(Refused(why)) = docker::order(machine, &mut stage, verb, row) {
+        if let Err(Refused(why)) = docker::direct(machine, &mut stage, verb, row) {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
     }
@@ -133,7 +133,7 @@ fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut
 fn started(machine: &Machine, rows: &[Row]) -> Done {
     let mut stage = machine.stage.lock();
     for row in rows.iter().filter(|row| !row.runs()) {
-        if let Err(Refused(why)) = docker::order(machine, &mut stage, "start", row) {
+        if let Err(Refused(why)) = docker::direct(machine, &mut stage, "start", row) {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
     }

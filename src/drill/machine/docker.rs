@@ -105,7 +105,9 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         ["inspect", rest @ ..] => inspect(machine, rest),
         ["logs", rest @ ..] => logs(machine, rest),
         ["stats", rest @ ..] => stats(machine, rest),
-        ["images", rest @ ..] | ["image", "ls", rest @ ..] if rest.contains(&"dangling=true") => nameless(machine, rest),
+        ["images", rest @ ..] | ["image", "ls", rest @ ..] if rest.contains(&"dangling=true") => {
+            nameless(machine, rest)
+        }
         ["images", rest @ ..] | ["image", "ls", rest @ ..] => images(machine, rest),
         ["image" | "system", "prune", ..] => prune(machine),
         ["image", "inspect", ..] => Done::said("[]\n"),
@@ -321,7 +323,7 @@ fn act(machine: &Machine, verb: &str, words: &[&str]) -> Done {
             Ok(row) => row,
             Err(missing) => return missing,
         };
-        if let Err(Refused(why)) = order(machine, &mut stage, verb, &row) {
+        if let Err(Refused(why)) = direct(machine, &mut stage, verb, &row) {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
         out.push_str(word);
@@ -330,15 +332,22 @@ fn act(machine: &Machine, verb: &str, words: &[&str]) -> Done {
     Done { seconds: 1.0, ..Done::said(out) }
 }
 
+/// [`order`], also of one that stands beside the stack in the other colour.
+pub(super) fn direct(machine: &Machine, stage: &mut Stage, verb: &str, row: &Row) -> Result<(), Refused> {
+    if let Some(at) = row.at {
+        return order(stage, verb, at);
+    }
+    let mut resting = machine.resting();
+    if matches!(verb, "stop" | "kill") {
+        resting.entry(row.name().to_owned()).or_insert(stage.world.at);
+    } else {
+        resting.remove(row.name());
+    }
+    Ok(())
+}
+
 /// Starts, stops or restarts a container, unless it is so already.
-pub(super) fn order(machine: &Machine, stage: &mut Stage, verb: &str, row: &Row) -> Result<(), Refused> {
-    let Some(at) = row.at else {
-        match verb {
-            "stop" | "kill" => machine.resting().entry(row.name().to_owned()).or_insert(stage.world.at),
-            _ => return Ok(drop(machine.resting().remove(row.name()))),
-        };
-        return Ok(());
-    };
+pub(super) fn order(stage: &mut Stage, verb: &str, at: usize) -> Result<(), Refused> {
     let runs = stage.world.containers[at].runs();
     match verb {
         "start" if runs => Ok(()),
