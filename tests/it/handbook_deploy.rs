@@ -246,6 +246,7 @@ fn goes_through_and_back(site: &Site) {
     site.is_on(GOOD, "blue");
     assert_eq!((site.failed_since(before), site.migrations().len()), (0, 3));
     assert!(site.file("deployments.log").contains("v2.6.0 taken back, v2.5.0 deployed at "));
+    site.is_refused("rollback-quick", &vars(&["server=production-server"]), "that version was taken back");
 }
 
 /// A version that dies under players is seen while they are watched, and they go back.
@@ -298,10 +299,11 @@ fn goes_back(site: &Site) {
     assert!(site.spacetime.play().1.ends_with(GOOD));
     site.takes_back();
     assert!(site.spacetime.play().1.ends_with(NEXT), "and forward again");
-    // The newest line of the record is a rollback: once more is done only by who says so.
+    assert!(site.file("deployments.log").lines().last().unwrap().starts_with("v2.6.0 taken forward again at "));
+    // That was no rollback: one that is needed after it is done, and only the next one would lead to what was left.
+    site.goes_well("rollback-quick", &vars(&["server=production-server"]));
+    assert!(site.spacetime.play().1.ends_with(GOOD));
     site.is_refused("rollback-quick", &vars(&["server=production-server"]), "it was rolled back already");
-    assert!(site.spacetime.play().1.ends_with(NEXT));
-    site.goes_well("rollback-quick", &vars(&["server=production-server", "again=true"]));
     assert!(site.spacetime.play().1.ends_with(GOOD));
 
     let of = |app: &str, version: &str, migration: &str| {
@@ -343,6 +345,34 @@ fn goes_back(site: &Site) {
     site.spacetime.compose("spacetime-green", NEXT, &["down"]).unwrap();
 }
 
+/// Both colours run after a rollback: a window stops both, and starts the one in use; a second region starts the version that it is told.
+fn is_stopped_and_started(site: &Site) {
+    site.spacetime.put_on_green(NEXT).unwrap();
+    let said = |script: &str, version: &str| {
+        let mut bash = site.spacetime.on_production(script, &[]);
+        let output = bash.env("folder", "/opt/spacetime/production").env("version", version).output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let run = || said("docker ps --format '{{.Names}}'", "").1;
+    let [stop, stopped, ..] = &scripts("maintenance-run", "Stop the containers")[..] else { panic!() };
+    let [start, started, ..] = &scripts("maintenance-run", "Start the containers")[..] else { panic!() };
+    let (well, told) = said(stopped, "");
+    assert!(!well && told.contains("spacetime-green-") && told.contains("spacetime-blue-"), "{told}");
+    for script in [stop, stopped] {
+        assert!(said(script, "").0, "{:?}", run());
+    }
+    assert_eq!(run(), "");
+    assert!(!said(started, "").0);
+    assert!(said(start, "").0 && !run().contains("green"), "{}", run());
+    site.spacetime.wait_healthy("spacetime-blue");
+    assert!(said(started, "").0);
+    let [up, is_up, ..] = &scripts("dr-failover", "Start the containers")[..] else { panic!() };
+    assert!(said(up, GOOD).0 && said(is_up, GOOD).0, "{:?}", said(is_up, GOOD));
+    let (well, told) = said(is_up, NEXT);
+    assert!(!well && told.contains("not of v2.6.0: "), "{told}");
+    site.spacetime.compose("spacetime-green", NEXT, &["down"]).unwrap();
+}
+
 /// A hotfix in place: one that is no better goes back, one that works is reported.
 fn mends(site: &Site) {
     let given = |version: &str, settle: u32| {
@@ -357,6 +387,7 @@ fn mends(site: &Site) {
     site.fails("deploy-hotfix", &given(SICK, 4), "not healthy after 4 s: ");
     site.takes_back();
     site.is_on(GOOD, "blue");
+    site.is_refused("rollback-quick", &vars(&["server=production-server"]), "that version was taken back");
     let title = format!("Hotfix Deployed: {HOTFIX}");
     let body = "Critical fix for #71. Deployed at *.";
     let create = ["gh", "issue", "create", "--repo", REPO, "--title", &title, "--label", "hotfix", "--body", body];
@@ -504,12 +535,68 @@ fn is_approved(site: &Site) {
 }
 
 /// The script of a step of a shipped page, by its heading and its place among the step's fences.
-fn script(page: &str, heading: &str) -> String {
+fn scripts(page: &str, heading: &str) -> Vec<String> {
     let file = format!("{}/assets/runbooks/{page}.md", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(file).unwrap();
     let step = text.split_once(&format!("\n### {heading}\n")).unwrap().1;
-    let body = step.split_once("\n```bash ").unwrap().1.split_once('\n').unwrap().1;
-    body.split_once("\n```").unwrap().0.to_owned()
+    let step = step.split_once("\n## ").map_or(step, |(step, _)| step);
+    let bodies = step.split("\n```bash ").skip(1).map(|rest| rest.split_once('\n').unwrap().1);
+    bodies.map(|body| body.split_once("\n```").unwrap().0.to_owned()).collect()
+}
+
+/// The first of them.
+fn script(page: &str, heading: &str) -> String {
+    scripts(page, heading).remove(0)
+}
+
+/// Where a rollback would lead, by the versions that the record names and not by its last words alone: the same in all that roll back.
+#[test]
+fn a_rollback_leads_back_and_never_to_what_was_left() {
+    let cloud = Cloud::new(&["docker"]);
+    let folder = crate::lab::service::folder("record");
+    std::fs::create_dir(folder.join("deploy")).unwrap();
+    std::fs::write(folder.join("deploy/rollback.sh"), "echo done\n").unwrap();
+    let other = "label=com.docker.compose.project=spacetime-blue";
+    cloud.answers(&["docker", "ps", "-a", "--filter", other, "--format", "{{.Image}}"], "");
+    let all = [
+        ("rollback-quick", "What was deployed", "leads to blue"),
+        ("high-error-rate", "Roll back the last deployment", "done"),
+        ("maintenance-run", "Bring the version before back", "done"),
+    ];
+    let tried = |page: &str, heading: &str, record: &[&str]| {
+        let record: String = record.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(folder.join("deployments.log"), record.replace('@', "at Sun Nov 29")).unwrap();
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &script(page, heading)]).current_dir(&folder).env("PATH", cloud.path());
+        let output = bash.env("again", "false").env("folder", &folder).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    for (record, refused) in [
+        (&["v1 deployed @", "v2 deployed @"][..], ""),
+        (&["v1 deployed @", "v2 deployed @", "v2 taken back, v1 deployed @"], "that version was taken back"),
+        (&["v1 deployed @", "v2 deployed @", "v1 rolled back to @"], "it was rolled back already"),
+        (&["v1 rolled back to @"], "it was rolled back already"),
+        (&["v1 deployed @", "v2 deployed @", "v1 rolled back to @", "v2 rolled back to @"], ""),
+        (&["v1 rolled back to @", "v2 rolled back to @", "v2 taken forward again @"], ""),
+        (&["v1 deployed @", "v2 deployed @", "v3 deployed @ (hotfix)"], "a hotfix in its place"),
+        (&["v2 deployed @", "v3 deployed @ (hotfix)", "v3 taken back, v2 deployed @"], "that version was taken back"),
+        (&["v1 deployed @", "v2 deployed @", "v2 taken back, v1 deployed @", "v1 deployed @"], ""),
+        (&["v1 deployed @", "v2 deployed @", "v1 rolled back to @", "v3 deployed @"], ""),
+    ] {
+        for (page, heading, leads) in all {
+            let told = tried(page, heading, record);
+            let fine = if refused.is_empty() { told.contains(leads) } else { !told.contains(leads) };
+            assert!(fine && told.contains(refused), "{page} {record:?}: {told}");
+        }
+    }
+    // What stands in the other colour is asked of the engine first.
+    cloud.answers(&["docker", "ps", "-a", "--filter", other, "--format", "{{.Image}}"], "spacetime/godot:v2\n");
+    let record = ["v1 deployed @", "v2 deployed @", "v2 taken back, v1 deployed @", "v1 deployed @"];
+    for (page, heading, _) in all {
+        tried(page, heading, &record);
+        let told = tried(page, heading, &record);
+        assert!(told.contains("v2 was left because it failed"), "{page}: {told}");
+    }
 }
 
 /// The backup of an hour ago proves nothing of what is destroyed now.
@@ -584,7 +671,7 @@ fn versions_are_deployed_watched_and_taken_back() {
 #[test]
 fn a_version_is_checked_approved_rolled_back_and_mended() {
     let site = Site::new(need!(spacetime));
-    for part in [is_checked, is_approved, goes_back, mends] {
+    for part in [is_checked, is_approved, goes_back, is_stopped_and_started, mends] {
         part(&site);
     }
 }

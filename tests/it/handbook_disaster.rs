@@ -108,9 +108,10 @@ fn the_second_region_is_restored_proved_and_named_and_the_name_is_turned_back() 
     cloud.answers(&["aws", "s3", "ls", bucket], &format!("{old}2026-11-29 02:00:09    1234 {name}\n"));
     let (from, to) = (format!("{bucket}{name}"), restore.join(format!("{name}.part")));
     cloud.answers(&["aws", "s3", "cp", "--only-show-errors", &from, to.to_str().unwrap()], "");
-    cloud.answers(&["docker-compose", "up", "-d"], "");
-    cloud.answers(&["docker-compose", "stop"], "");
-    cloud.answers(&["docker-compose", "ps"], UP);
+    let compose = ["docker-compose", "-f", "docker-compose.production.yml", "-p", "spacetime-blue"];
+    cloud.answers(&[&compose[..], &["up", "-d"]].concat(), "");
+    cloud.answers(&[&compose[..], &["stop"]].concat(), "");
+    hosts.lists(&["-a"], &["--format", "{{.Image}} {{.Names}} {{.Status}}"], &format!("spacetime/godot:v2.5.0 {UP}"));
     cloud.answers(&["curl", "-fsS", "--max-time", "15", "https://dr.spacetime.example.com/metrics"], "up 1\n");
     let listed = [
         "aws",
@@ -151,7 +152,8 @@ fn the_second_region_is_restored_proved_and_named_and_the_name_is_turned_back() 
     cloud.answers(&["dig", "+short", "spacetime.example.com"], "203.0.113.7\n");
     let (since, place) =
         (format!("down_since={}", down.strftime("%Y-%m-%dT%H:%M:%SZ")), format!("restore={}", restore.display()));
-    let given = ["database_server=dr-db-1", "servers=dr-1,dr-2", "target=203.0.113.7", &since, &place];
+    let given =
+        ["database_server=dr-db-1", "servers=dr-1,dr-2", "target=203.0.113.7", "version=v2.5.0", &since, &place];
     let given = [hosts.at(&given), with(&[], &database.place())].concat();
     let home = hosts.home("");
     let planned = said(&home.run(
@@ -209,7 +211,7 @@ fn the_second_region_is_restored_proved_and_named_and_the_name_is_turned_back() 
 
     // A dump that is a day old is said to lose a day; one of after the outage can't be.
     let late = format!("spacetime_{}.sql.gz", stamp(down - SignedDuration::from_hours(24)));
-    let other = Cloud::new(&["aws", "dig", "curl", "docker-compose"]);
+    let other = Cloud::new(&["aws", "dig", "curl", "docker", "docker-compose"]);
     other.answers(&["aws", "s3", "ls", bucket], &format!("{old}2026-11-28 02:00:09 1234 {late}\n"));
     let again = Home::finding(&hosts.config, other.path());
     let planned = said(&again.run(
@@ -231,7 +233,8 @@ fn a_standby_is_promoted_when_its_primary_is_gone_and_the_failover_begins_with_t
     let since = format!("down_since={}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
     let home = hosts.home("");
     let promote = with(&["server=dr-db-1", &since], &place);
-    let failover = ["database_server=dr-db-1", "servers=dr-1", "target=203.0.113.7", "data=standby", &since];
+    let failover =
+        ["database_server=dr-db-1", "servers=dr-1", "target=203.0.113.7", "version=v2.5.0", "data=standby", &since];
     let failover = [hosts.at(&failover), with(&[], &place)].concat();
     refused(&home, "dr-promote", &promote, "it still receives from its primary: that one lives");
     refused(&home, "dr-failover", &failover, "it is a standby: promote it first");
@@ -299,11 +302,7 @@ fn a_damaged_page_is_found_by_checksums_and_the_dump_takes_its_place() {
     checked.corrupt("users");
     let broken = checked.database.asked("spacetime", "SELECT count(*) FROM users");
     assert!(broken.contains("invalid page"), "{broken}");
-    for (words, said) in [(&["stop"], ""), (&["start"], "")] {
-        hosts.cloud.answers(&[&["docker-compose"], &words[..]].concat(), said);
-    }
-    hosts.cloud.answers(&["docker-compose", "ps"], crate::handbook_response::DOWN);
-    hosts.cloud.answers(&["docker-compose", "ps"], UP);
+    hosts.has_blue();
     let (dump, data) = (format!("dump={}", dump.display()), format!("data={}", checked.data.display()));
     let given = ["servers=game-1", "server=db-1", "service=", &dump, &data];
     let given = [hosts.at(&given), with(&[], &checked.database.place())].concat();
@@ -333,8 +332,7 @@ fn a_damaged_page_is_found_by_checksums_and_the_dump_takes_its_place() {
     assert_eq!(database.asked("spacetime", "SELECT count(*) FROM users"), "1000");
     let kept = String::from_utf8(home.run(&["journal", "export"]).stdout).unwrap();
     assert!(kept.contains("amcheck finds damage") && kept.contains("checksum verification failed in file"), "{kept}");
-    let called: Vec<String> = hosts.cloud.called("docker-compose");
-    assert_eq!(called, ["docker-compose stop", "docker-compose ps", "docker-compose start", "docker-compose ps"]);
+    assert_eq!(hosts.turned(), ["docker stop 1f0c", "docker start 1f0c"]);
     assert!(hosts.cloud.called("aws").is_empty(), "the dump was there");
 }
 

@@ -123,7 +123,7 @@ impl Hosts {
             return Err("root, who becomes postgres on a host".to_owned());
         }
         program(&["sudo"], &[]).ok_or("sudo is not installed (sudo)")?;
-        let cloud = Cloud::new(&[commands, &["docker-compose", "curl"]].concat());
+        let cloud = Cloud::new(&[commands, &["docker", "docker-compose", "curl"]].concat());
         let sshd = Sshd::start_finding(&cloud.path())?;
         sshd.many(names.iter().copied(), &[]);
         let table = |name: &&str| {
@@ -147,6 +147,31 @@ impl Hosts {
         fs::write(self.folder.join("deploy").join(name), format!("set -eu\n{text}\n")).unwrap();
     }
 
+    /// What its docker says of blue to `docker ps` with these words: of green and of a project of the folder's name there is nothing.
+    pub fn lists(&self, words: &[&str], format: &[&str], said: &str) {
+        for (project, said) in [("spacetime-blue", said), ("*", "")] {
+            let filter = format!("label=com.docker.compose.project={project}");
+            self.cloud.answers(&[&["docker", "ps"], words, &["--filter", &filter], format].concat(), said);
+        }
+    }
+
+    /// It has one container, of blue, which stops and starts.
+    pub fn has_blue(&self) {
+        let states = ["--format", "{{.Names}} {{.Status}}"];
+        self.lists(&["-aq"], &[], "1f0c\n");
+        self.lists(&[], &states, "");
+        self.lists(&["-a"], &states, UP);
+        for verb in ["stop", "start"] {
+            self.cloud.answers(&["docker", verb, "1f0c"], "");
+        }
+    }
+
+    /// What was stopped and started.
+    pub fn turned(&self) -> Vec<String> {
+        let called = self.cloud.called("docker");
+        called.into_iter().filter(|call| !call.starts_with("docker ps ")).collect()
+    }
+
     /// How the handbook's scripts were called.
     pub fn scripts_called(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.folder.join("calls")).unwrap_or_default();
@@ -164,8 +189,7 @@ impl Hosts {
     }
 }
 
-pub const UP: &str = "game-1   server   Up (healthy)\n";
-pub const DOWN: &str = "game-1   server   Exit 0\n";
+pub const UP: &str = "spacetime-blue-godot-server-1 Up 3 seconds (healthy)\n";
 
 pub fn on_terminal(home: &Home, id: &str, given: &[String]) -> Session {
     let words: Vec<&str> = ["runbook", "run", id].into_iter().chain(given.iter().map(String::as_str)).collect();
@@ -448,8 +472,13 @@ fn everything_is_looked_at_once_and_what_is_wrong_stops_nothing() {
     let test = "everything_is_looked_at_once_and_what_is_wrong_stops_nothing";
     let server = need!(postgres);
     let Some(hosts) = had(test, Hosts::start(&["game-1", "game-2"], &[])) else { return };
-    hosts.cloud.answers(&["docker-compose", "ps"], &format!("{UP}game-2   api   Exit 137\n"));
-    hosts.cloud.answers(&["docker-compose", "logs", "--tail=50"], "all is well\nERROR: no session for the player\n");
+    let states = format!("{UP}spacetime-blue-godot-api-1 Exited (137) 2 minutes ago\n");
+    hosts.lists(&["-a"], &["--format", "{{.Names}} {{.Status}}"], &states);
+    hosts.lists(&["-a"], &["--format", "{{.Names}}"], "spacetime-blue-godot-api-1\n");
+    let log = ["docker", "logs", "--tail=50", "spacetime-blue-godot-api-1"];
+    hosts.cloud.answers(&log, "all is well\nERROR: no session for the player\n");
+    // The other server's can't be read, which is not the same as quiet.
+    hosts.cloud.ends(&log, "", "the log driver does not support reading\n", 1);
     let asked = [
         "curl",
         "-fsS",
@@ -464,13 +493,17 @@ fn everything_is_looked_at_once_and_what_is_wrong_stops_nothing() {
     hosts.cloud.ends(&asked, "", "could not resolve\n", 6);
     let home = hosts.home(&two_logins_config(server.port).replace("environment = \"lab\"\n", ""));
     let said = ok(&home, "response-investigate", &hosts.at(&["servers=game-1,game-2", "database=primary"]));
-    for words in ["1 containers do not run as they should", "errors among the last 50 lines: 1", "gives no answer"] {
+    for words in [
+        "1 containers do not run as they should",
+        "errors among the last 50 lines: 1",
+        "the log of spacetime-blue-godot-api-1 can't be read: the log driver",
+        "gives no answer",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let kept = String::from_utf8(home.run(&["journal", "export"]).stdout).unwrap();
     assert!(kept.contains("no session for the player"), "it is kept for the post-mortem: {kept}");
-    let touched: Vec<String> = hosts.cloud.called("docker-compose");
-    assert!(touched.iter().all(|call| call.ends_with("ps") || call.ends_with("logs --tail=50")), "{touched:?}");
+    assert!(hosts.turned().iter().all(|call| call.starts_with("docker logs ")), "{:?}", hosts.turned());
 }
 
 /// The first Sunday that is so many days away at the least.
@@ -639,12 +672,8 @@ fn a_window_stops_everything_proves_it_and_goes_back_when_the_proof_fails() {
     let test = "a_window_stops_everything_proves_it_and_goes_back_when_the_proof_fails";
     let Some(hosts) = had(test, Hosts::start(&["game-1", "db-1"], &[])) else { return };
     let backups = folder("backups");
-    let compose = |words: &[&str], said: &str| hosts.cloud.answers(&[&["docker-compose"], words].concat(), said);
-    compose(&["stop"], "");
-    compose(&["up", "-d"], "");
-    compose(&["start"], "");
-    compose(&["ps"], DOWN);
-    compose(&["ps"], UP);
+    hosts.has_blue();
+    hosts.lists(&["-a"], &["--format", "{{.Image}}"], "spacetime/godot:v2.5.0\n");
     let place = format!("backups={}", backups.display());
     let given = hosts.at(&["servers=game-1", "database_server=db-1", "anytime=true", &place]);
     let home = hosts.home("");
@@ -670,6 +699,5 @@ fn a_window_stops_everything_proves_it_and_goes_back_when_the_proof_fails() {
     asks(&mut screen, "type  rollback on game-1  to go on", "rollback on game-1");
     assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
     assert_eq!(hosts.scripts_called().iter().filter(|call| *call == "rollback").count(), 1);
-    let called: Vec<String> = hosts.cloud.called("docker-compose");
-    assert_eq!(called, ["docker-compose stop", "docker-compose ps", "docker-compose up -d", "docker-compose ps"]);
+    assert_eq!(hosts.turned(), ["docker stop 1f0c", "docker start 1f0c"]);
 }

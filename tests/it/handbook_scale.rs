@@ -395,7 +395,7 @@ fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere(
     person.ticks(&["It is out of this dashboard's config", "Its commented line"]);
     let (code, said) = person.ends();
     assert_eq!((code, site.applied()), (0, vec!["scale-down.tfplan".to_owned()]), "{said}");
-    assert_eq!(third.called(), ["docker-compose stop", "backup_server.sh"]);
+    assert_eq!(third.called(), ["docker stop 1f0c", "backup_server.sh"]);
     assert_eq!(
         games.balancer.upstream(),
         [&lines(&games.servers[..2])[..], &[format!("# drained: server {};", third.place())]].concat()
@@ -597,7 +597,7 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     assert_eq!(code, 0, "{text}");
     assert_eq!(site.changed()[6..], tried[..3], "{text}");
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), lines(&site.games.servers[..2])));
-    assert_eq!(first.called(), ["docker-compose start"]);
+    assert_eq!(first.called(), ["docker start 1f0c"]);
     site.says(WHOLE, &format!("running\tt3.large\t{address}\tebs\tNone\tgame-servers"));
     // The first question is still answered as before.
     let [_, refused] = [(); 2].map(|()| said(&site.planned("resize-instance", &given)));
@@ -685,7 +685,7 @@ fn a_database_on_a_machine_of_its_own_is_backed_up_stopped_and_started_on_a_larg
         "start-instances --instance-ids i",
     ];
     assert_eq!(site.changed(), done.map(|line| format!("ec2 {line}")), "{text}");
-    assert!(games.iter().all(|game| game.called() == ["docker-compose stop", "docker-compose start"]), "{games:?}");
+    assert!(games.iter().all(|game| game.called() == ["docker stop 1f0c", "docker start 1f0c"]), "{games:?}");
     assert_eq!(server.column("SELECT pg_is_in_recovery()::text"), ["false"]);
 }
 
@@ -741,7 +741,7 @@ fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_avail
     site.ok("resize-database-rds", &given);
     let order = ["create-db-snapshot", "modify-db-instance"];
     assert_eq!(site.changed().iter().map(|line| line.split(' ').nth(1).unwrap()).collect::<Vec<_>>(), order);
-    assert!(games.iter().all(|game| game.called() == ["docker-compose stop", "docker-compose start"]), "{games:?}");
+    assert!(games.iter().all(|game| game.called() == ["docker stop 1f0c", "docker start 1f0c"]), "{games:?}");
 
     cloud.ends(&[&["aws", "rds"], &class("db.m5.2xlarge")[..]].concat(), "", "InsufficientDBInstanceCapacity\n", 254);
     rds(&class("db.m5.xlarge"), "modifying");

@@ -1,5 +1,5 @@
 //! Game servers and load balancers as the handbook's chapter about scaling has them: each server on a host and an address of its own, its
-//! admin service on 8080 and players on 8081, with the scripts of `/opt/spacetime` and a `docker-compose`; a real nginx with the
+//! admin service on 8080 and players on 8081, with the scripts of `/opt/spacetime` and a `docker`; a real nginx with the
 //! handbook's `/etc/nginx/conf.d/spacetime.conf`.
 //!
 //! What a server tells and takes over HTTP is kept in this process: players, who leave one after the other once it is drained, and how many
@@ -28,15 +28,16 @@ const LIMIT: Duration = Duration::from_secs(30);
 const ADMIN: u16 = 8080;
 const PLAY: u16 = 8081;
 
-/// What runs the containers, as much of it as the runbooks ask for. It writes down how it was called.
-const COMPOSE: &str = r#"#!/bin/sh
+/// The engine of a server without colours: one container, in the project of the folder's name.
+const DOCKER: &str = r#"#!/bin/sh
 set -eu
-echo "docker-compose $*" >>/run/called
-[ "$PWD" = /opt/spacetime/production ] || exit 14
-case $* in
-  stop) touch /run/stopped ;;
-  start) rm -f /run/stopped ;;
-  'ps --services --filter status=running') [ -e /run/stopped ] || echo godot-server ;;
+case $1 in
+  ps)
+    case $* in *label=com.docker.compose.project=production*) ;; *) exit 0 ;; esac
+    case $2 in -a*) ;; *) [ ! -e /run/stopped ] || exit 0 ;; esac
+    echo 1f0c ;;
+  stop) echo "docker $*" >>/run/called; touch /run/stopped ;;
+  start) echo "docker $*" >>/run/called; rm -f /run/stopped ;;
   *) exit 64 ;;
 esac
 "#;
@@ -111,7 +112,7 @@ impl Game {
         }
         write(&opt.join("spacetime/production/.env"), "IMAGE_TAG=v2.5.0\n", 0o600)?;
         fs::create_dir(opt.join("backup")).map_err(|why| why.to_string())?;
-        write(&bin.join("docker-compose"), COMPOSE, 0o755)?;
+        write(&bin.join("docker"), DOCKER, 0o755)?;
         let aws = format!("#!/bin/sh\nexec {}/aws \"$@\"\n", cloud.bin().display());
         write(&bin.join("aws"), &aws, 0o755)?;
         let host = Host::with(&[(&opt, "/opt"), (&bin, "/usr/local/sbin")])?;
@@ -157,7 +158,7 @@ impl Game {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).told.clone()
     }
 
-    /// Which of its scripts and of `docker-compose` were called, with their words.
+    /// Which of its scripts were called, and what was stopped and started by `docker`, with their words.
     pub fn called(&self) -> Vec<String> {
         let text = fs::read_to_string(self.host.folder("run/called")).unwrap_or_default();
         text.lines().filter(|line| !line.contains(" ps ")).map(str::to_owned).collect()

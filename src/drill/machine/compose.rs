@@ -84,8 +84,8 @@ fn logs(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
 fn act(machine: &Machine, project: &str, verb: &str, words: &[&str]) -> Done {
     let rows = of(machine, project, words);
     let mut stage = machine.stage.lock();
-    for at in rows.iter().filter_map(|row| row.at) {
-        if let Err(Refused(why)) = docker::order(&mut stage, verb, at) {
+    for row in &rows {
+        if let Err(Refused(why)) = docker::direct(machine, &mut stage, verb, row) {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
     }
@@ -132,8 +132,8 @@ fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut
 /// Whatever of it does not run is started.
 fn started(machine: &Machine, rows: &[Row]) -> Done {
     let mut stage = machine.stage.lock();
-    for at in rows.iter().filter(|row| !row.runs()).filter_map(|row| row.at) {
-        if let Err(Refused(why)) = docker::order(&mut stage, "start", at) {
+    for row in rows.iter().filter(|row| !row.runs()) {
+        if let Err(Refused(why)) = docker::direct(machine, &mut stage, "start", row) {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
     }

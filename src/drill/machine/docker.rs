@@ -71,12 +71,12 @@ pub(super) fn rows(machine: &Machine, stage: &Stage) -> Vec<Row> {
     let engine = Engine::new(machine.stage.clone(), machine.server..machine.server + 1);
     let own = stage.world.on(machine.server);
     let mut all: Vec<Row> = own.clone().map(|at| Row { at: Some(at), told: engine.summary(stage, at) }).collect();
-    all.extend(own.filter_map(|at| beside(stage, at)));
+    all.extend(own.filter_map(|at| beside(machine, stage, at)));
     all
 }
 
 /// What stands beside a container of the stack, in the other colour.
-fn beside(stage: &Stage, at: usize) -> Option<Row> {
+fn beside(machine: &Machine, stage: &Stage, at: usize) -> Option<Row> {
     let (one, edge) = (&stage.world.containers[at], &stage.world.edge);
     let colour = edge.active.other();
     let build = edge.build(colour, &one.service).filter(|_| SERVICES.contains(&one.service.as_str()))?;
@@ -84,10 +84,14 @@ fn beside(stage: &Stage, at: usize) -> Option<Row> {
     let health = if since >= HEALTHY_AFTER { "healthy" } else { "health: starting" };
     let health = if build.flaw.crash { "unhealthy" } else { health };
     let name = format!("spacetime-{}-{}-1", colour.word(), one.service);
+    let (state, status) = match machine.resting().get(&name) {
+        Some(stopped) => ("exited", format!("Exited (0) {} seconds ago", stage.world.at - stopped)),
+        None => ("running", format!("Up {since} seconds ({health})")),
+    };
     let told = json!({
         "Id": Chance::new(at as u64, &format!("{name}:{}", build.version)).hex(64), "Names": [format!("/{name}")],
-        "Image": format!("registry.spacetime.example.com/{}:{}", one.service, build.version), "State": "running",
-        "Status": format!("Up {since} seconds ({health})"), "Command": format!("/usr/local/bin/{}", one.service),
+        "Image": format!("registry.spacetime.example.com/{}:{}", one.service, build.version), "State": state,
+        "Status": status, "Command": format!("/usr/local/bin/{}", one.service),
         "Labels": { "com.docker.compose.project": format!("spacetime-{}", colour.word()), "com.docker.compose.service": one.service },
     });
     Some(Row { at: None, told })
@@ -101,6 +105,9 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         ["inspect", rest @ ..] => inspect(machine, rest),
         ["logs", rest @ ..] => logs(machine, rest),
         ["stats", rest @ ..] => stats(machine, rest),
+        ["images", rest @ ..] | ["image", "ls", rest @ ..] if rest.contains(&"dangling=true") => {
+            nameless(machine, rest)
+        }
         ["images", rest @ ..] | ["image", "ls", rest @ ..] => images(machine, rest),
         ["image" | "system", "prune", ..] => prune(machine),
         ["image", "inspect", ..] => Done::said("[]\n"),
@@ -288,6 +295,18 @@ fn images(machine: &Machine, words: &[&str]) -> Done {
     table(all.into_iter().map(told), formats.first().copied(), usual)
 }
 
+/// The images that a newer build has replaced.
+fn nameless(machine: &Machine, words: &[&str]) -> Done {
+    let formats = option(&mut words.to_vec(), &["--format"]);
+    let made = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(40 * 24);
+    let one = json!({
+        "Repository": "<none>", "Tag": "<none>", "ID": Chance::new(0, &machine.name).hex(12),
+        "CreatedAt": made.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string(),
+    });
+    let all = (machine.unused() > 0.0).then_some(one);
+    table(all.into_iter(), formats.first().copied(), "table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}")
+}
+
 fn prune(machine: &Machine) -> Done {
     let bytes = machine.prune();
     let _ = machine.stage.lock().order(&Order::Clean(machine.server, bytes));
@@ -300,19 +319,31 @@ fn act(machine: &Machine, verb: &str, words: &[&str]) -> Done {
     let mut stage = machine.stage.lock();
     let mut out = String::new();
     for word in words {
-        let found = match find(machine, &stage, word) {
-            Ok(row) => row.at,
+        let row = match find(machine, &stage, word) {
+            Ok(row) => row,
             Err(missing) => return missing,
         };
-        if let Some(at) = found
-            && let Err(Refused(why)) = order(&mut stage, verb, at)
-        {
+        if let Err(Refused(why)) = direct(machine, &mut stage, verb, &row) {
             return Done::failed(1, format!("Error response from daemon: {why}\n"));
         }
         out.push_str(word);
         out.push('\n');
     }
     Done { seconds: 1.0, ..Done::said(out) }
+}
+
+/// [`order`], also of one that stands beside the stack in the other colour.
+pub(super) fn direct(machine: &Machine, stage: &mut Stage, verb: &str, row: &Row) -> Result<(), Refused> {
+    if let Some(at) = row.at {
+        return order(stage, verb, at);
+    }
+    let mut resting = machine.resting();
+    if matches!(verb, "stop" | "kill") {
+        resting.entry(row.name().to_owned()).or_insert(stage.world.at);
+    } else {
+        resting.remove(row.name());
+    }
+    Ok(())
 }
 
 /// Starts, stops or restarts a container, unless it is so already.

@@ -38,6 +38,7 @@ use super::stage::Shared;
 use super::world::Order;
 use super::world::edge::Deployed;
 use axum::Router;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -69,6 +70,8 @@ pub struct Machine {
     unused: Mutex<f64>,
     /// Images that were pulled here.
     images: Mutex<Vec<String>>,
+    /// Containers of the colour that nobody plays on that were stopped here: their names, and the second of the world.
+    resting: Mutex<BTreeMap<String, i64>>,
 }
 
 impl Machine {
@@ -94,6 +97,7 @@ impl Machine {
             large,
             unused,
             images: Mutex::default(),
+            resting: Mutex::default(),
         }
     }
 
@@ -157,6 +161,15 @@ impl Machine {
 
     fn pulled(&self) -> MutexGuard<'_, Vec<String>> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resting(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of images that nobody uses.
+    fn unused(&self) -> f64 {
+        *self.unused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Images that nobody uses go; bytes.

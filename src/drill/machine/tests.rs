@@ -175,6 +175,9 @@ fn a_disk_is_cleaned() {
         ("days", "7"),
         ("images", "true"),
     ];
+    let gone = fences(runbook!("disk-usage")).into_iter().find(|(_, body)| body.contains("dangling")).unwrap().1;
+    let (code, said) = lab.run("game-1", &gone, USER, "/", &vars);
+    assert!(code == 1 && said.contains("still there: "), "{said}");
     lab.play(runbook!("disk-usage"), &[("$server", "game-1")], &vars, &[]);
     assert!(full(&lab) < 0.85, "{}", full(&lab));
 }
@@ -201,6 +204,32 @@ fn a_version_is_brought_out_in_the_other_colour() {
     let stage = lab.stage.lock();
     assert_eq!(stage.world.main(1).unwrap().version, "v2.5.1");
     assert!(stage.world.edge.idle_since.is_none());
+}
+
+#[test]
+fn both_colours_are_stopped_and_the_one_in_use_is_started() {
+    let lab = Lab::new("steady");
+    let on = |script: &str| lab.run("game-1", script, USER, PRODUCTION, &[("folder", PRODUCTION)]);
+    let run = |colour: &str| {
+        let (code, said) = on(&format!("docker ps -q --filter label=com.docker.compose.project=spacetime-{colour}"));
+        assert_eq!(code, 0, "{said}");
+        !said.is_empty()
+    };
+    let page = fences(runbook!("maintenance-run"));
+    let [stop, verify, start] = [2, 3, 4].map(|at| page[at].1.as_str());
+    assert!(stop.contains("docker stop") && start.contains("docker start"), "{stop}{start}");
+    assert!(run("blue") && run("green"), "both run");
+    let (code, said) = on(verify);
+    assert!(code == 1 && said.contains("still running: "), "{said}");
+    for script in [stop, verify] {
+        let (code, said) = on(script);
+        assert_eq!(code, 0, "{said}");
+    }
+    assert!(!run("blue") && !run("green"));
+    let (code, said) = on(start);
+    assert!(code == 0 && run("blue") && !run("green"), "{said}");
+    let (code, said) = on("docker-compose -f docker-compose.production.yml -p spacetime-green up -d");
+    assert!(code == 0 && run("green"), "{said}");
 }
 
 #[test]
