@@ -425,8 +425,11 @@ impl<Stage> Plan<Stage> {
 }
 
 impl PlanBody {
-    /// Who and what is touched as a whole, where its runbook says it: `all players on game-1`.
+    /// Who and what is touched as a whole, where its runbook says it: `all players on game-1`. It says it of what it does, and not of the way back.
     pub fn affects(&self) -> Option<String> {
+        if self.request.resumes.is_some_and(|resumption| resumption.way == Onward::Undo) {
+            return None;
+        }
         Some(params::filled(self.runbook.affects.as_ref()?, &self.params))
     }
 

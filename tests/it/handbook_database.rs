@@ -9,6 +9,7 @@ use crate::lab::sshd::{HOST, Sshd, own_sshd};
 use crate::lab::{self, is_root, poll, program};
 use crate::pty::Session;
 use crate::support::{Home, LONG, answer, look_at, press, said, say, vars};
+use quarterdeck::runbook::Library;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,33 @@ impl Site {
     fn databases(&self) -> String {
         let sql = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'spacetime%'";
         asked(&self.server.socket, self.server.port, "postgres", sql)
+    }
+}
+
+/// How the database is set up that somebody asks.
+const SET_UP: &str = "SELECT concat_ws(' ', pg_encoding_to_char(encoding), datconnlimit, datcollate, to_jsonb(d) ->> 'daticulocale', datacl,
+    (SELECT string_agg(concat_ws(' ', nullif(setrole, 0)::regrole, setconfig), ' ' ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid))
+    FROM pg_database AS d WHERE datname = current_database()";
+
+impl Site {
+    /// The game's database, made anew in a way that is not the server's own: a dump has nothing of that. It sorts otherwise, too.
+    fn set_up_otherwise(&self) {
+        let icu = asked(&self.server.socket, self.server.port, "postgres", "SHOW server_version_num") >= "150000".to_owned();
+        let locale = if icu { "LOCALE_PROVIDER icu ICU_LOCALE 'en'" } else { "" };
+        self.server.run_in("postgres", "DROP DATABASE spacetime");
+        let create = format!("CREATE DATABASE spacetime OWNER spacetime TEMPLATE template0 ENCODING 'LATIN1' {locale} CONNECTION LIMIT 40");
+        self.server.run_in("postgres", &create);
+        self.server.run_in("spacetime", TABLES);
+        for sql in [
+            "CREATE SCHEMA \"Zed\" CREATE TABLE t (x int)",
+            "REVOKE ALL ON DATABASE spacetime FROM PUBLIC",
+            "GRANT CONNECT ON DATABASE spacetime TO qd_read, qd_act WITH GRANT OPTION",
+            "ALTER DATABASE spacetime SET search_path TO \"$user\", public, \"odd one\"",
+            "ALTER DATABASE spacetime SET work_mem TO '8MB'",
+            "ALTER ROLE qd_act IN DATABASE spacetime SET application_name TO 'it''s = mine'",
+        ] {
+            self.server.run_in("spacetime", sql);
+        }
     }
 }
 
@@ -147,6 +175,9 @@ fn a_backup_is_proved_by_restoring_it_and_one_that_can_not_be_proved_fails() {
 fn a_database_is_restored_beside_the_old_one_and_put_back() {
     let Some(site) = site("a_database_is_restored_beside_the_old_one_and_put_back") else { return };
     let folder = open_folder("backup");
+    site.set_up_otherwise();
+    let set_up = site.asked(SET_UP);
+    assert!(set_up.contains("LATIN1 40 ") && set_up.contains("search_path=") && set_up.contains("= mine"), "{set_up}");
     site.ok("db-backup", &[site.socket(), vars(&[&format!("folder={}", folder.display())])].concat());
     let dump = named(&folder, ".sql.gz").pop().unwrap();
     site.server.run_in("spacetime", "DELETE FROM users WHERE id > 500");
@@ -167,6 +198,7 @@ fn a_database_is_restored_beside_the_old_one_and_put_back() {
     assert_eq!(site.databases(), "spacetime spacetime_before_restore");
     assert_eq!(site.asked("SELECT count(*) FROM users"), "1000");
     assert_eq!(site.asked("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'spacetime'"), "spacetime");
+    assert_eq!(site.asked(SET_UP), set_up, "it is set up as the one before");
 
     let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
@@ -198,21 +230,47 @@ fn the_nightly_backup_is_installed_runs_once_and_is_taken_back() {
     };
     let gone = old("spacetime_20261101_020000.sql.gz", 8);
     let kept = [old("spacetime_20261102_020000.sql.gz", 6), old("spacetime_pre_scale.sql.gz", 8)];
+    refuses_a_line_of_the_handbook();
     site.ok("db-backup-schedule", &vars);
     let line = fs::read_to_string(&cron).unwrap();
     assert!(line.ends_with(&format!("\n0 2 * * * postgres {}\n", script.display())), "{line}");
     assert!(!gone.exists() && kept.iter().all(|path| path.exists()), "a week is kept");
     assert_eq!(named(&backup, ".sql.gz").len(), 3);
+    let [counts] = &named(&backup, ".counts")[..] else { panic!("what db-restore compares") };
+    assert_eq!(fs::read_to_string(counts).unwrap(), "\"odd one\".\"it's\" 2\npublic.users 1000\n");
     // A night on which the server is away: the script fails, and deletes nothing.
     let wrong = fs::read_to_string(&script).unwrap().replace(&format!("-p {}", site.server.port), "-p 1");
     let gone = old("spacetime_20261101_020000.sql.gz", 8);
     let night = Command::new("bash").args(["-c", &wrong]).output().unwrap();
     assert!(!night.status.success() && gone.exists(), "{night:?}");
+    // Cron gives it next to nothing; and while one dumps no other does.
+    let mut alone = Command::new("flock");
+    alone.arg(backup.join(".nightly.lock")).args(["env", "-i"]).arg(&script);
+    let second = alone.output().unwrap();
+    assert!(said(&second).contains("another dump is under way") && !second.status.success(), "{second:?}");
     assert_eq!((named(&backup, ".sql.gz").len(), named(&backup, ".part").len()), (4, 0));
     uploads(&site, &fs::read_to_string(&script).unwrap(), &gone);
     let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!((fs::read_to_string(&cron).unwrap().as_str(), script.exists()), ("# somebody's own\n", false));
+}
+
+/// Its look at the crontabs of before, at one that has the handbook's line.
+fn refuses_a_line_of_the_handbook() {
+    let page = Library::builtin().iter().find(|page| page.id == "db-backup-schedule").unwrap();
+    let step = page.steps.iter().find(|step| step.title == "Nothing else dumps it at night").unwrap();
+    let cloud = Cloud::new(&["crontab"]);
+    let script = "/opt/spacetime/scripts/backup_database.sh";
+    let look = || {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &step.fences[0].body]).env("PATH", cloud.path()).env("script", script).output().unwrap()
+    };
+    let call = ["crontab", "-l", "-u", "postgres"];
+    cloud.answers(&call, &format!("# 0 2 * * * {script}\n5 4 * * * /usr/bin/true\n"));
+    assert!(look().status.success(), "root has none, and postgres a comment");
+    cloud.answers(&call, &format!("0 2 * * * {script}\n"));
+    let [_, refused] = [(); 2].map(|()| look());
+    assert!(!refused.status.success() && said(&refused).contains("the crontab of postgres dumps too"), "{refused:?}");
 }
 
 /// The installed script with a bucket: what can't be uploaded stays, and so does what is old.
@@ -222,8 +280,9 @@ fn uploads(site: &Site, script: &str, old: &Path) {
     cloud.ends(&upload, "", "no route to the bucket\n", 1);
     cloud.answers(&upload, "");
     let script = script.replace("\nbucket=\n", "\nbucket=s3://spacetime-backups/database/\n");
+    let script = script.replace("\nPATH=", &format!("\nPATH={}:", cloud.bin().display()));
     let night = || {
-        Command::new("bash").args(["-c", &script]).env("PATH", cloud.path()).env("PGUSER", "postgres").output().unwrap()
+        Command::new("bash").args(["-c", &script]).env("PGUSER", "postgres").output().unwrap()
     };
     let refused = night();
     assert!(!refused.status.success() && old.exists(), "{refused:?}");
@@ -295,6 +354,31 @@ impl Drop for Asking {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Site {
+    fn slots(&self) -> String {
+        self.asked("SELECT slot_name || ' ' || active FROM pg_replication_slots")
+    }
+
+    /// A replica is given up while somebody reads through its slot: that stays, and the run says so.
+    fn keeps_a_slot_in_use(&self, command: &[&str]) {
+        let mut screen = self.home.on_terminal(command);
+        asks(&mut screen, "to run it type  add on primary", "add on primary");
+        screen.wait_text("type  add on db-1  to go on");
+        let mut reads = Command::new("pg_receivewal");
+        reads.args(["-U", "postgres", "-S", "replica_1", "-n", "-p", &self.server.port.to_string(), "-D"]);
+        let reader = Asking(reads.arg(folder("wal")).arg("-h").arg(&self.server.socket).spawn().unwrap());
+        poll(LONG, || (self.slots() == "replica_1 true").then_some(())).expect("it reads");
+        say(&mut screen, "stop");
+        asks(&mut screen, "to undo it type  undo on primary :", "undo on primary");
+        assert_ne!(screen.wait_exit().exit_code(), 0);
+        let text = screen.text();
+        assert!(text.contains("\"replica_1\" is active for PID") && self.slots() == "replica_1 true", "{text}");
+        drop(reader);
+        poll(LONG, || (self.slots() == "replica_1 false").then_some(())).expect("nobody reads");
+        self.asked("SELECT pg_drop_replication_slot('replica_1')");
     }
 }
 
@@ -379,6 +463,7 @@ fn a_replica_is_added_follows_and_is_taken_back_with_its_slot() {
     assert!(flat.contains(" MiB free: the copy takes ") && flat.contains("and 2000000000 are to be left"), "{said}");
     let command: Vec<&str> =
         ["runbook", "run", "db-add-replica"].into_iter().chain(given.iter().map(String::as_str)).collect();
+    site.keeps_a_slot_in_use(&command);
     let mut screen = site.home.on_terminal(&command);
     asks(&mut screen, "to run it type  add on primary", "add on primary");
     asks(&mut screen, "type  add on db-1  to go on", "add on db-1");
@@ -392,14 +477,13 @@ fn a_replica_is_added_follows_and_is_taken_back_with_its_slot() {
     asks(&mut screen, "[x] The API reads from it", "tick 2");
     asks(&mut screen, "[x] It is in the dashboard's config", "done");
     assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
-    let slots = || site.asked("SELECT slot_name || ' ' || active FROM pg_replication_slots");
-    assert_eq!(slots(), "replica_1 true");
+    assert_eq!(site.slots(), "replica_1 true");
     site.refused("db-add-replica", &given, "taken");
     replays_again(&site, (&home, port));
 
     let (code, said) = site.home.undo_newest();
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!((slots().as_str(), home.join("data").exists()), ("", false));
+    assert_eq!((site.slots().as_str(), home.join("data").exists()), ("", false));
 }
 
 /// A pause and a query hold the standby's replay up: both are ended, and what was written on the primary is seen.

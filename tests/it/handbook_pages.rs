@@ -84,6 +84,13 @@ fn no_script_writes_an_address_in_front_of_a_port_as_it_is() {
     }
 }
 
+/// A lock of somebody whose run waits for an answer, or was cut off, keeps nobody from cutting servers off.
+#[test]
+fn an_isolation_waits_for_no_lock() {
+    let runbook = pages().into_iter().find(|runbook| runbook.id == "dr-ransomware").unwrap();
+    assert!(runbook.lock.is_empty(), "{:?}", runbook.lock);
+}
+
 /// What comes after a change that is live and proved must not offer to take that back.
 #[test]
 fn what_only_cleans_up_or_reports_stops_nothing() {

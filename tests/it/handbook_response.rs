@@ -672,6 +672,8 @@ fn a_window_stops_everything_proves_it_and_goes_back_when_the_proof_fails() {
     let test = "a_window_stops_everything_proves_it_and_goes_back_when_the_proof_fails";
     let Some(hosts) = had(test, Hosts::start(&["game-1", "db-1"], &[])) else { return };
     let backups = folder("backups");
+    // It is `postgres` who looks into it.
+    fs::set_permissions(&backups, Permissions::from_mode(0o755)).unwrap();
     hosts.has_blue();
     hosts.lists(&["-a"], &["--format", "{{.Image}}"], "spacetime/godot:v2.5.0\n");
     let place = format!("backups={}", backups.display());

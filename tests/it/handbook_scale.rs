@@ -244,6 +244,7 @@ fn a_server_is_added_as_the_saved_plan_says_and_taken_away_again() {
     // The next question is what there was before, and is answered as until now.
     site.has(&three);
     say(&mut person.screen, "add on local");
+    person.goes_on(&["add on lb-1"]);
     person.calls("Take a new game server into service");
     let address = new.address.to_string();
     person.answers("address of scale-up-join", &address);
@@ -260,12 +261,17 @@ fn a_server_is_added_as_the_saved_plan_says_and_taken_away_again() {
         (lines(&games.servers), vec!["scale-up.tfplan".to_owned()])
     );
 
+    let (code, said) = site.taken_back("scale-up");
+    let sends = format!("spacetime_backend sends players to {}", new.place());
+    assert!(code != 0 && said.contains(&sends), "{said}");
     let (code, said) = site.home.undo("scale-up-join");
     assert_eq!((code, games.balancer.upstream()), (Some(0), lines(&games.servers[..2])), "{said}");
+    // Whoever plays there plays on. Now nobody does.
+    new.is_new();
     let more = [("aws_db_instance.spacetime", None, "delete"), ("aws_instance.game[2]", Some(2), "delete")];
     site.plans(2, "scale-up.undo.tfplan", &shown(&more, &three, Some(&two)));
-    let (code, said) = site.home.undo("scale-up");
-    assert!(code != Some(0) && said.contains("the way back would destroy"), "{said}");
+    let (code, said) = site.taken_back("scale-up");
+    assert!(code != 0 && said.contains("the way back would destroy"), "{said}");
     assert_eq!(site.applied().len(), 1, "it destroys nothing else");
 }
 
@@ -292,20 +298,48 @@ fn a_plan_that_destroys_something_is_never_applied() {
     assert!(Command::new(site.games.cloud.bin().join("terraform")).args(show).status().unwrap().success());
     site.applies("scale-up.tfplan");
     let two = site.games.ips(2);
-    let back = shown(&[("aws_instance.game[1]", Some(1), "delete")], &two, Some(&one));
-    site.plans(1, "scale-up.undo.tfplan", &back);
+    let gone = ("aws_instance.game[1]", Some(1), "delete");
+    let changed = shown(&[("aws_instance.game[0]", Some(0), "update"), gone], &two, Some(&one));
+    site.plans(1, "scale-up.undo.tfplan", &changed);
     site.applies("scale-up.undo.tfplan");
-    let mut person = site.person("scale-up", &site.vars(&["server_count=2", &site.infrastructure()]));
-    person.begins("add on local");
-    person.is_asked("type  add on local  to go on");
-    site.has(&two);
-    say(&mut person.screen, "add on local");
-    person.answers("runs Take a new game server into service ", "stop");
+    let said = site.gives_up(&two, &["lb-1", "local"]);
+    assert!(said.contains("the way back would do more than destroy: update aws_instance.game[0]"), "{said}");
+    assert_eq!(site.applied(), ["scale-up.tfplan"]);
+
+    site.gone(&one);
+    site.plans(1, "scale-up.undo.tfplan", &shown(&[gone], &two, Some(&one)));
+    let show = ["show", "-json", "scale-up.undo.tfplan"];
+    assert!(Command::new(site.games.cloud.bin().join("terraform")).args(show).status().unwrap().success());
     // The machine, and then the plan's file.
-    person.takes_back("local");
-    person.takes_back("local");
-    let (_, said) = person.ends();
-    assert_eq!(site.applied(), ["scale-up.tfplan", "scale-up.undo.tfplan"], "{said}");
+    let said = site.gives_up(&two, &["lb-1", "local", "local"]);
+    assert_eq!(site.applied(), ["scale-up.tfplan", "scale-up.tfplan", "scale-up.undo.tfplan"], "{said}");
+}
+
+impl Site {
+    /// A server more, from one to these two, by somebody who stops before it is set up and takes back what was done on these.
+    fn gives_up(&self, two: &Value, targets: &[&str]) -> String {
+        let mut person = self.person("scale-up", &self.vars(&["server_count=2", &self.infrastructure()]));
+        person.begins("add on local");
+        person.is_asked("type  add on local  to go on");
+        self.has(two);
+        say(&mut person.screen, "add on local");
+        person.goes_on(&["add on lb-1"]);
+        person.answers("runs Take a new game server into service ", "stop");
+        targets.iter().for_each(|target| person.takes_back(target));
+        person.ends().1
+    }
+
+    /// The newest run of a runbook, taken back by a person, who types the phrase of the plan; of runs that it called no more than it did itself.
+    fn taken_back(&self, id: &str) -> (u32, String) {
+        let run = self.home.newest_of(id);
+        let mut screen = self.home.on_terminal(&["runbook", "resume", &run, "--undo"]);
+        screen.wait_text("to run it type  undo on ");
+        let text = screen.text();
+        let (_, phrase) = text.rsplit_once("to run it type  ").unwrap();
+        let phrase = phrase.split("  ").next().unwrap().trim_end_matches([' ', ':']).to_owned();
+        say(&mut screen, &phrase);
+        Person { screen, asked: BTreeMap::new() }.ends()
+    }
 }
 
 /// Asked before anything is planned, without a lock: what would go.
@@ -598,6 +632,14 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     assert_eq!(site.changed()[6..], tried[..3], "{text}");
     assert_eq!((first.state(), site.games.balancer.upstream()), ((false, PLAYERS), lines(&site.games.servers[..2])));
     assert_eq!(first.called(), ["docker start 1f0c"]);
+    // Who plays on it is not sent away by that, and it is not stopped under them: neither now nor when somebody tries once more.
+    assert_eq!(site.home.undo("server-return").0, Some(0));
+    for _ in 0..2 {
+        let (code, text) = site.taken_back("resize-instance");
+        assert!(code != 0 && text.contains(&format!("{PLAYERS} play on game-1: drain it first")), "{text}");
+        assert!(!text.contains("who are moved"), "the way back moves nobody: {text}");
+    }
+    assert_eq!((site.changed().len(), first.called().len()), (9, 1), "nothing was stopped");
     site.says(WHOLE, &format!("running\tt3.large\t{address}\tebs\tNone\tgame-servers"));
     // The first question is still answered as before.
     let [_, refused] = [(); 2].map(|()| said(&site.planned("resize-instance", &given)));
@@ -686,6 +728,16 @@ fn a_database_on_a_machine_of_its_own_is_backed_up_stopped_and_started_on_a_larg
     ];
     assert_eq!(site.changed(), done.map(|line| format!("ec2 {line}")), "{text}");
     assert!(games.iter().all(|game| game.called() == ["docker stop 1f0c", "docker start 1f0c"]), "{games:?}");
+    assert_eq!(server.column("SELECT pg_is_in_recovery()::text"), ["false"]);
+
+    // The way back takes the database away from nobody: game servers, PostgreSQL and the machine are stopped in this order.
+    site.takes("modify-instance-attribute", "--instance-id", &["--instance-type", "m5.xlarge"]);
+    let (code, text) = site.taken_back("resize-database");
+    assert_eq!(code, 0, "{text}");
+    let back = [done[0], "modify-instance-attribute --instance-id i --instance-type m5.xlarge", done[2]];
+    assert_eq!(site.changed()[3..], back.map(|line| format!("ec2 {line}")), "{text}");
+    let twice = ["docker stop 1f0c", "docker start 1f0c"].repeat(2);
+    assert!(games.iter().all(|game| game.called() == twice && game.runs()), "{games:?}");
     assert_eq!(server.column("SELECT pg_is_in_recovery()::text"), ["false"]);
 }
 

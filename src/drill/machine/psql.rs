@@ -247,6 +247,9 @@ fn own(machine: &Machine, which: usize, text: &str) -> Option<String> {
         }
         _ if text.contains("pg_extension") => "1\n".to_owned(),
         _ if text.contains("FROM pg_class") => "6\n".to_owned(),
+        // How a database is made, and what two differ in: all of the drill's are set up alike.
+        _ if text.contains("'--encoding='") => "--encoding=UTF8\n--lc-collate=C.UTF-8\n--lc-ctype=C.UTF-8\n".to_owned(),
+        _ if text.contains("pg_db_role_setting") => String::new(),
         _ if text.contains("FROM pg_database") => databases(machine, text),
         _ => return None,
     })

@@ -298,6 +298,10 @@ fn postgres(world: &World, at: usize, clock: Clock) -> Vec<Told> {
         with("pg_stat_database_xact_commit_total", &[("datname", "spacetime")], database.committed),
         with("pg_stat_database_checksum_failures", &[("datname", "spacetime")], database.bad_reads),
     ]);
+    if which == 0 {
+        let slot = [("slot_name", "replica_1"), ("slot_type", "physical")];
+        all.push(with("pg_replication_slot_slot_is_active", &slot, f64::from(world.replicates())));
+    }
     all
 }
 

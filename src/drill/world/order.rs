@@ -177,6 +177,8 @@ impl World {
             Order::Damage(ref table) => self.damage(Some(table.clone()), "pages are not what was written there"),
             Order::Replace(ref damaged) => {
                 self.damage(damaged.clone(), "another database takes the place of the game's");
+                // What PostgreSQL counts is that of the database, and not of its name.
+                self.databases.iter_mut().for_each(|database| database.bad_reads = 0.0);
             }
             Order::Encrypt(at, every) => self.infect(at, every),
             Order::Isolate(at, cut_off) => self.isolate(at, cut_off),

@@ -295,4 +295,5 @@ fn damaged_pages_fail_who_reads_them_until_another_database_is_in_their_place() 
     world.order(Order::Replace(None)).unwrap();
     run(&mut world, 5);
     assert!(world.servers[at].failing < 0.05, "{}", world.servers[at].failing);
+    assert!(world.databases.iter().all(|database| database.bad_reads == 0.0), "another one is counted anew");
 }
