@@ -8,7 +8,8 @@ use crate::runbook::{PlanRequest, params};
 
 /// A step calls a runbook. What its caller does not know is asked for first. `notice`: why it calls once more.
 pub(super) fn came(state: &mut State, request: PlanRequest, notice: Option<String>, effects: &mut Effects) {
-    let runbook = state.library.get(&request.runbook).cloned();
+    // What was begun has its parameters.
+    let runbook = state.library.get(&request.runbook).filter(|_| request.resumes.is_none()).cloned();
     let dialog = runbook
         .filter(|runbook| params::resolve(&runbook.params, &request.args).is_err())
         .and_then(|runbook| ParamsDialog::asking(&runbook, &request));

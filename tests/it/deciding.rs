@@ -13,7 +13,7 @@ use quarterdeck::event::{Ended, Event, RunEvent, TaskList};
 use quarterdeck::journal::{Away, JournalError};
 use quarterdeck::runbook::machine::Way;
 use quarterdeck::runbook::plan::Caller;
-use quarterdeck::runbook::{Draft, Plan, PlanRequest};
+use quarterdeck::runbook::{Draft, Onward, Plan, PlanRequest, Resumption};
 use quarterdeck::theme::Role;
 use serde_json::Value;
 use std::time::Duration;
@@ -592,4 +592,12 @@ fn a_runbook_that_a_run_calls_is_planned_for_it_and_giving_that_up_is_told_to_th
     call(&mut scene, "db-kill-idle", &[("database", "primary")]);
     scene.key(KeyCode::Esc);
     assert_eq!(answers(&scene).len(), 3, "a plan that is given up while it is made");
+    // What is taken back was begun with its parameters.
+    let resumes = Some(Resumption { run: run_id(2), way: Onward::Undo });
+    let request = PlanRequest { resumes, ..call(&mut scene, "container-restart", &[]) };
+    scene.key(KeyCode::Esc);
+    scene.send(Event::Run(RunEvent::Call { run: run_id(1), request: Box::new(request.clone()), notice: None }));
+    assert!(scene.state.overlay.is_none(), "{:?}", scene.state.overlay);
+    let asks = |effect: &Effect| matches!(effect, Effect::Plan { request: asked, .. } if *asked == request);
+    assert!(scene.effects.iter().any(asks));
 }

@@ -13,6 +13,7 @@ use crate::effect::RunAnswer;
 use crate::event::{Event, RunEvent};
 use crate::journal::Others;
 use crate::runbook::gate::approve;
+use crate::runbook::model::Param;
 use crate::runbook::wants::{Want, Wants};
 use crate::runbook::{Authority, Draft, Plan, PlanRequest, Runs, Writes, announce, params};
 use serde_json::{Value, json};
@@ -252,7 +253,10 @@ impl<'a> Following<'a> {
     ) -> Result<(), Refused> {
         let person = person.ok_or("it takes a person on a terminal")?;
         let runbook = desk.exec.library.get(&request.runbook).cloned().ok_or("the runbook is gone")?;
-        for param in runbook.params.iter().filter(|param| param.required && param.default.is_none()) {
+        // What was begun has its parameters.
+        let begins = request.resumes.is_none();
+        let needs = |param: &&Param| begins && param.required && param.default.is_none();
+        for param in runbook.params.iter().filter(needs) {
             if request.args.contains_key(&param.name) {
                 continue;
             }
