@@ -82,10 +82,13 @@ const SET_UP: &str = "SELECT concat_ws(' ', pg_encoding_to_char(encoding), datco
 impl Site {
     /// The game's database, made anew in a way that is not the server's own: a dump has nothing of that. It sorts otherwise, too.
     fn set_up_otherwise(&self) {
-        let icu = asked(&self.server.socket, self.server.port, "postgres", "SHOW server_version_num") >= "150000".to_owned();
+        let icu =
+            asked(&self.server.socket, self.server.port, "postgres", "SHOW server_version_num") >= "150000".to_owned();
         let locale = if icu { "LOCALE_PROVIDER icu ICU_LOCALE 'en'" } else { "" };
         self.server.run_in("postgres", "DROP DATABASE spacetime");
-        let create = format!("CREATE DATABASE spacetime OWNER spacetime TEMPLATE template0 ENCODING 'LATIN1' {locale} CONNECTION LIMIT 40");
+        let create = format!(
+            "CREATE DATABASE spacetime OWNER spacetime TEMPLATE template0 ENCODING 'LATIN1' {locale} CONNECTION LIMIT 40"
+        );
         self.server.run_in("postgres", &create);
         self.server.run_in("spacetime", TABLES);
         for sql in [
@@ -257,7 +260,8 @@ fn the_nightly_backup_is_installed_runs_once_and_is_taken_back() {
 
 /// Its look at the crontabs of before, at one that has the handbook's line.
 fn refuses_a_line_of_the_handbook() {
-    let page = Library::builtin().iter().find(|page| page.id == "db-backup-schedule").unwrap();
+    let pages = Library::builtin();
+    let page = pages.iter().find(|page| page.id == "db-backup-schedule").unwrap();
     let step = page.steps.iter().find(|step| step.title == "Nothing else dumps it at night").unwrap();
     let cloud = Cloud::new(&["crontab"]);
     let script = "/opt/spacetime/scripts/backup_database.sh";
@@ -281,9 +285,7 @@ fn uploads(site: &Site, script: &str, old: &Path) {
     cloud.answers(&upload, "");
     let script = script.replace("\nbucket=\n", "\nbucket=s3://spacetime-backups/database/\n");
     let script = script.replace("\nPATH=", &format!("\nPATH={}:", cloud.bin().display()));
-    let night = || {
-        Command::new("bash").args(["-c", &script]).env("PGUSER", "postgres").output().unwrap()
-    };
+    let night = || Command::new("bash").args(["-c", &script]).env("PGUSER", "postgres").output().unwrap();
     let refused = night();
     assert!(!refused.status.success() && old.exists(), "{refused:?}");
     let sent = night();

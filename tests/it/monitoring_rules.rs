@@ -74,7 +74,10 @@ fn a_threshold_or_a_time_that_is_another_one_is_noticed() {
         ("for: 10m", "for: 20m"),
         (" or pg_up == 0", ""),
         ("pg_replication_lag_seconds > 60", "pg_replication_lag_seconds > 100"),
-        ("pg_replication_slot_slot_is_active == 0\n        for: 5m", "pg_replication_slot_slot_is_active == 0\n        for: 8m"),
+        (
+            "pg_replication_slot_slot_is_active == 0\n        for: 5m",
+            "pg_replication_slot_slot_is_active == 0\n        for: 8m",
+        ),
         ("{datname!~\".+_before_(restore|failover)\"} > 0", " > 0"),
         ("{datname!~\".+_before_(restore|failover)\"} > 0", "{datname=\"spacetime\"} > 3"),
         ("vector(1)", "vector(1) == 2"),
