@@ -260,7 +260,8 @@ fn the_nightly_backup_is_installed_runs_once_and_is_taken_back() {
 
 /// Its look at the crontabs of before, at one that has the handbook's line.
 fn refuses_a_line_of_the_handbook() {
-    let page = Library::builtin().iter().find(|page| page.id == "db-backup-schedule").unwrap();
+    let pages = Library::builtin();
+    let page = pages.iter().find(|page| page.id == "db-backup-schedule").unwrap();
     let step = page.steps.iter().find(|step| step.title == "Nothing else dumps it at night").unwrap();
     let cloud = Cloud::new(&["crontab"]);
     let script = "/opt/spacetime/scripts/backup_database.sh";
