@@ -8,7 +8,7 @@ use crate::lab::nodes::start_scraping;
 use crate::lab::postgres::{Postgres, own_postgres};
 use crate::lab::service::{Service, folder, free_port, run_at_end};
 use crate::lab::sshd::HOST;
-use crate::lab::{self, http};
+use crate::lab::{self, http, poll};
 use crate::pty::{PATIENCE, Session};
 use crate::support::{Home, said, say, vars};
 use jiff::{SignedDuration, Timestamp};
@@ -261,16 +261,21 @@ fn a_server_is_added_as_the_saved_plan_says_and_taken_away_again() {
         (lines(&games.servers), vec!["scale-up.tfplan".to_owned()])
     );
 
-    let (code, said) = site.taken_back("scale-up");
-    let sends = format!("spacetime_backend sends players to {}", new.place());
-    assert!(code != 0 && said.contains(&sends), "{said}");
     let (code, said) = site.home.undo("scale-up-join");
     assert_eq!((code, games.balancer.upstream()), (Some(0), lines(&games.servers[..2])), "{said}");
+    // Somebody puts it behind the load balancer again.
+    let file = games.balancer.file();
+    let known = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, known.replacen('}', &format!("  server {};\n}}", new.place()), 1)).unwrap();
+    let (code, said) = site.taken_back("scale-up").ends();
+    let sends = format!("spacetime_backend sends players to {}", new.place());
+    assert!(code != 0 && said.contains(&sends), "{said}");
+    std::fs::write(&file, known).unwrap();
     // Whoever plays there plays on. Now nobody does.
     new.is_new();
     let more = [("aws_db_instance.spacetime", None, "delete"), ("aws_instance.game[2]", Some(2), "delete")];
     site.plans(2, "scale-up.undo.tfplan", &shown(&more, &three, Some(&two)));
-    let (code, said) = site.taken_back("scale-up");
+    let (code, said) = site.taken_back("scale-up").ends();
     assert!(code != 0 && said.contains("the way back would destroy"), "{said}");
     assert_eq!(site.applied().len(), 1, "it destroys nothing else");
 }
@@ -329,8 +334,8 @@ impl Site {
         person.ends().1
     }
 
-    /// The newest run of a runbook, taken back by a person, who types the phrase of the plan; of runs that it called no more than it did itself.
-    fn taken_back(&self, id: &str) -> (u32, String) {
+    /// Somebody who takes back the newest run of a runbook, and has typed the phrase of its plan.
+    fn taken_back(&self, id: &str) -> Person {
         let run = self.home.newest_of(id);
         let mut screen = self.home.on_terminal(&["runbook", "resume", &run, "--undo"]);
         screen.wait_text("to run it type  undo on ");
@@ -338,7 +343,7 @@ impl Site {
         let (_, phrase) = text.rsplit_once("to run it type  ").unwrap();
         let phrase = phrase.split("  ").next().unwrap().trim_end_matches([' ', ':']).to_owned();
         say(&mut screen, &phrase);
-        Person { screen, asked: BTreeMap::new() }.ends()
+        Person { screen, asked: BTreeMap::new() }
     }
 }
 
@@ -635,7 +640,7 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     // Who plays on it is not sent away by that, and it is not stopped under them: neither now nor when somebody tries once more.
     assert_eq!(site.home.undo("server-return").0, Some(0));
     for _ in 0..2 {
-        let (code, text) = site.taken_back("resize-instance");
+        let (code, text) = site.taken_back("resize-instance").ends();
         assert!(code != 0 && text.contains(&format!("{PLAYERS} play on game-1: drain it first")), "{text}");
         assert!(!text.contains("who are moved"), "the way back moves nobody: {text}");
     }
@@ -732,10 +737,18 @@ fn a_database_on_a_machine_of_its_own_is_backed_up_stopped_and_started_on_a_larg
 
     // The way back takes the database away from nobody: game servers, PostgreSQL and the machine are stopped in this order.
     site.takes("modify-instance-attribute", "--instance-id", &["--instance-type", "m5.xlarge"]);
-    let (code, text) = site.taken_back("resize-database");
-    assert_eq!(code, 0, "{text}");
+    let mut person = site.taken_back("resize-database");
+    person.is_asked("type  undo on db-1  to go on");
+    assert!(games.iter().all(|game| !game.runs()), "{games:?}");
+    say(&mut person.screen, "undo on db-1");
+    person.is_asked("type  undo on local  to go on");
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_err(), "PostgreSQL is stopped before its machine is");
+    say(&mut person.screen, "undo on local");
+    person.goes_on(&["undo on local", "undo on local", "undo on db-1", "undo on game-2, game-1"]);
+    let started = || games.iter().all(|game| game.called().len() == 4 && game.runs());
+    poll(PATIENCE, || started().then_some(())).expect("game servers are started again");
     let back = [done[0], "modify-instance-attribute --instance-id i --instance-type m5.xlarge", done[2]];
-    assert_eq!(site.changed()[3..], back.map(|line| format!("ec2 {line}")), "{text}");
+    assert_eq!(site.changed()[3..], back.map(|line| format!("ec2 {line}")));
     let twice = ["docker stop 1f0c", "docker start 1f0c"].repeat(2);
     assert!(games.iter().all(|game| game.called() == twice && game.runs()), "{games:?}");
     assert_eq!(server.column("SELECT pg_is_in_recovery()::text"), ["false"]);
