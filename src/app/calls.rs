@@ -7,7 +7,7 @@ use crate::effect::{Effect, Effects, RunAnswer};
 use crate::runbook::{PlanRequest, params};
 
 /// A step calls a runbook. What its caller does not know is asked for first. `notice`: why it calls once more.
-pub(super) fn came(state: &mut State, request: PlanRequest, notice: Option<String>, effects: &mut Effects) {
+pub(super) fn came(state: &mut State, request: PlanRequest, notice: Option<&str>, effects: &mut Effects) {
     // What was begun has its parameters.
     let runbook = state.library.get(&request.runbook).filter(|_| request.resumes.is_none()).cloned();
     let dialog = runbook

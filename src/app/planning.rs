@@ -60,10 +60,10 @@ pub(super) fn ask_from(state: &mut State, request: PlanRequest, form: Box<Params
 }
 
 /// The same, and the plan says why when it comes: what it was made of did not hold any more.
-pub(super) fn ask_once_more(state: &mut State, request: PlanRequest, came: Option<String>, effects: &mut Effects) {
+pub(super) fn ask_once_more(state: &mut State, request: PlanRequest, came: Option<&str>, effects: &mut Effects) {
     ask_with(state, request, None, effects);
     if let Some(planning) = &mut state.planning {
-        planning.notice = came.as_deref().map(nothing_was_done);
+        planning.notice = came.map(nothing_was_done);
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn take(state: &mut State, event: RunEvent, effects: &mut Effects) {
         RunEvent::AskOver(run) => questions::settled(state, run),
         RunEvent::Approved(approval) => super::second::approved(state, *approval),
         RunEvent::Yours { request, what } => super::second::yours(state, *request, &what, effects),
-        RunEvent::Call { request, notice, .. } => super::calls::came(state, *request, notice, effects),
+        RunEvent::Call { request, notice, .. } => super::calls::came(state, *request, notice.as_deref(), effects),
         RunEvent::Trouble { what, .. } => state.toasts.bad(state.now, what),
         RunEvent::Incidents(records) => super::incidents::known(state, &records, effects),
         RunEvent::Noted(record) => super::incidents::apply(state, &record, effects),

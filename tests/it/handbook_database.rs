@@ -83,7 +83,7 @@ impl Site {
     /// The game's database, made anew in a way that is not the server's own: a dump has nothing of that. It sorts otherwise, too.
     fn set_up_otherwise(&self) {
         let icu =
-            asked(&self.server.socket, self.server.port, "postgres", "SHOW server_version_num") >= "150000".to_owned();
+            asked(&self.server.socket, self.server.port, "postgres", "SHOW server_version_num").as_str() >= "150000";
         let locale = if icu { "LOCALE_PROVIDER icu ICU_LOCALE 'en'" } else { "" };
         self.server.run_in("postgres", "DROP DATABASE spacetime");
         let create = format!(

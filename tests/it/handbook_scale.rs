@@ -330,7 +330,9 @@ impl Site {
         say(&mut person.screen, "add on local");
         person.goes_on(&["add on lb-1"]);
         person.answers("runs Take a new game server into service ", "stop");
-        targets.iter().for_each(|target| person.takes_back(target));
+        for target in targets {
+            person.takes_back(target);
+        }
         person.ends().1
     }
 
