@@ -1,7 +1,7 @@
 //! Runbooks that are run in a drill: without a screen, and by somebody at a terminal who agrees to everything.
 
 use crate::desk::Desk;
-use crate::drill::Serving;
+use crate::drill::{Serving, turn};
 use crate::lab::poll;
 use crate::pty::Session;
 use crate::support::{LONG, say, words};
@@ -26,6 +26,7 @@ pub fn run(desk: &Desk, config: &str, id: &str, vars: &[&str]) -> (Option<i32>, 
 
 #[test]
 fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
+    let _turn = turn();
     let desk = Desk::bare();
     let drill = Serving::start(desk.home(), &["drill", "bad-deploy", "--seed", "1", "--speed", "10"]);
     let config = drill.config().to_string_lossy().into_owned();
@@ -58,6 +59,7 @@ fn a_bad_build_is_taken_back_by_the_runbook_of_the_handbook() {
 /// What looks after a database, and what tells people: other runbooks are played by the key files.
 #[test]
 fn upkeep_and_news_go_well_there() {
+    let _turn = turn();
     let desk = Desk::bare();
     let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "1", "--speed", "60"]);
     let config = drill.config().to_string_lossy().into_owned();
@@ -81,6 +83,7 @@ fn upkeep_and_news_go_well_there() {
 
 #[test]
 fn a_machine_that_was_made_is_reached_by_its_address_and_no_other_place_is() {
+    let _turn = turn();
     let desk = Desk::bare();
     let drill = Serving::start(desk.home(), &["drill", "steady", "--seed", "1", "--speed", "60"]);
     let config = drill.config().to_string_lossy().into_owned();
@@ -169,6 +172,7 @@ fn steady(desk: &Desk) -> (Serving, String) {
 
 #[test]
 fn a_server_gets_a_larger_machine_and_a_window_stops_and_starts_all() {
+    let _turn = turn();
     let desk = Desk::bare();
     let (drill, config) = steady(&desk);
     let query = "Reservations[].Instances[].[InstanceId, PrivateIpAddress]";
@@ -186,6 +190,7 @@ fn a_server_gets_a_larger_machine_and_a_window_stops_and_starts_all() {
 
 #[test]
 fn a_window_is_announced_and_ended_and_an_emergency_brings_out_a_fix() {
+    let _turn = turn();
     let desk = Desk::bare();
     let (_drill, config) = steady(&desk);
     let today = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date();
@@ -216,6 +221,7 @@ fn a_window_is_announced_and_ended_and_an_emergency_brings_out_a_fix() {
 
 #[test]
 fn a_server_goes_and_another_one_comes() {
+    let _turn = turn();
     let desk = Desk::bare();
     let (_drill, config) = steady(&desk);
     let vars = ["server=game-4", "target=game-3", "server_count=3"];
