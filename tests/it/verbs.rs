@@ -223,7 +223,7 @@ fn value_of<'a>(rule: &'a str, key: &str) -> Option<&'a str> {
 #[test]
 fn every_shipped_alert_rule_opens_its_runbook_with_its_labels_or_says_why_it_has_none() {
     let (rules, fired) = (rules(), fired());
-    assert_eq!(rules.len(), 12);
+    assert_eq!(rules.len(), 13);
     let sources = [SOURCES.as_slice(), &[("postgres", "replica", Subject::Databases)]].concat();
     for (name, rule) in &rules {
         let labels = fired.get(name).unwrap_or_else(|| panic!("alerts.test.yml fires {name}"));
