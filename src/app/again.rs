@@ -66,8 +66,8 @@ pub(super) fn open(state: &mut State, run: RunId) {
         return steer(state, run);
     }
     let look = (view.left || view.is_in_doubt() && !view.given_up).then(|| look(run));
-    let doubt = view.doubt_subject().unwrap_or_else(|| "the change in doubt".to_owned());
-    let ways = view.ways().into_iter().flat_map(|way| lines(run, way, &doubt));
+    let asked = view.asked_about().unwrap_or_else(|| "the change in doubt".to_owned());
+    let ways = view.ways().into_iter().flat_map(|way| lines(run, way, &asked));
     let mut lines: Vec<MenuLine> = look.into_iter().chain(ways).collect();
     let left = view.left_to_undo();
     if !left.is_empty() {
@@ -84,8 +84,8 @@ pub(super) fn open(state: &mut State, run: RunId) {
         };
         return state.toasts.say(state.now, format!("run {}: {why}", run.short()));
     }
-    let doubt = view.doubt().map(|doubt| format!(": {doubt}")).unwrap_or_default();
-    let title = format!("run {} of {}: {}{doubt}", run.short(), view.runbook, view.word());
+    let waits = view.doubt().or_else(|| view.stuck_words()).map(|why| format!(": {why}")).unwrap_or_default();
+    let title = format!("run {} of {}: {}{waits}", run.short(), view.runbook, view.word());
     state.overlay = Some(Overlay::Menu(Menu { kind: MenuKind::Run, title, lines, cursor: 0 }));
 }
 

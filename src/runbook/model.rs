@@ -447,6 +447,11 @@ impl Step {
     pub fn run(&self) -> Option<&Fence> {
         self.fences.iter().find(|fence| fence.role == Role::Run)
     }
+    /// It has an undo, and each fence of that is marked `idempotent`: one that did not go well may be sent again.
+    pub fn undo_may_be_sent_again(&self) -> bool {
+        let mut undos = self.fences.iter().filter(|fence| fence.role == Role::Undo).peekable();
+        undos.peek().is_some() && undos.all(|fence| fence.attrs.idempotent)
+    }
     /// A person does it.
     pub fn is_manual(&self) -> bool {
         self.fences.is_empty()

@@ -80,6 +80,21 @@ pub enum Next {
     GiveUp,
 }
 
+/// What a person says what they saw of: a change, or an undo, that is in doubt or did not go well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedAbout {
+    /// The step's id.
+    pub step: String,
+    /// Its role in the records.
+    pub role: String,
+    /// Its target in the records.
+    pub target: Option<String>,
+    /// It is the undo of the step.
+    pub undo: bool,
+    /// `the undo of 'Reload nginx' on web-1`.
+    pub subject: String,
+}
+
 /// An intent without a certain end.
 #[derive(Clone, Debug)]
 pub struct Open {
@@ -116,6 +131,14 @@ pub fn subject(undo: bool, title: &str, target: &str) -> String {
 /// That nobody knows of it: `the undo of 'Reload nginx' on web-1 was begun at 22:58:13Z and nobody knows whether it happened`.
 pub fn in_doubt(subject: &str, begun: Timestamp) -> String {
     format!("{subject} was begun at {} and nobody knows whether it happened", begun.strftime("%H:%M:%SZ"))
+}
+
+/// That what came before a step waits, because its undo did not go well: `the undo of 'Reload nginx' on web-1 failed, and …`.
+pub fn stuck_words(title: &str, target: &str) -> String {
+    let subject = subject(true, title, target);
+    format!(
+        "{subject} failed, and its page does not say that it may be sent twice: look, and say what you saw; what came before it waits for that"
+    )
 }
 
 /// That the same is true of so many other hosts; empty: of none.
@@ -299,15 +322,31 @@ impl Past {
         self.steps.get(id)
     }
 
-    /// What can be taken back, last first: changes that may have been made and have an undo that nothing was sent of, and runs that
-    /// were called.
+    /// What can be taken back now, last first: changes that may have been made, whose undo was not sent yet or may be sent again, and runs
+    /// that were called. What comes before one that [a person must judge](Self::stuck) waits for that.
     pub fn undoable(&self) -> impl Iterator<Item = (&str, &StepPast)> {
-        self.planned().rev().filter_map(|planned| {
-            let id = planned["id"].as_str()?;
-            let step = self.steps.get(id)?;
-            let own = step.happened && planned["undo"].is_string();
-            (step.undo.is_none() && (own || step.called.is_some())).then_some((id, step))
-        })
+        let left = self.in_reverse().take_while(|(planned, step)| !step.is_stuck(planned));
+        left.filter(|(planned, step)| step.is_left(planned)).map(|(planned, step)| (said(planned, "id"), step))
+    }
+
+    /// The step whose undo was sent, did not go well, and must not be sent twice: a person looks, and says what they saw.
+    pub fn stuck(&self) -> Option<&Value> {
+        self.in_reverse().find(|(planned, step)| step.is_stuck(planned)).map(|(planned, _)| planned)
+    }
+
+    /// Something of it is left to take back, whoever does it.
+    pub fn has_left(&self) -> bool {
+        self.undoable().next().is_some() || self.stuck().is_some()
+    }
+
+    /// That nothing more is taken back before a person has said what they saw of an undo that did not go well; `None`: of none.
+    pub fn stuck_words(&self) -> Option<String> {
+        let planned = self.stuck()?;
+        Some(stuck_words(said(planned, "title"), said(planned, "target")))
+    }
+
+    fn in_reverse(&self) -> impl Iterator<Item = (&Value, &StepPast)> {
+        self.planned().rev().filter_map(|planned| Some((planned, self.steps.get(said(planned, "id"))?)))
     }
 
     /// The step that is a run that it called, and that run, while nobody has said how that ended.
@@ -381,6 +420,45 @@ impl Past {
         self.first_open().map(|open| self.subject_of(open))
     }
 
+    /// What a person is asked about first; `None`: about nothing.
+    pub fn asked_about(&self) -> Option<AskedAbout> {
+        if let Some(open) = self.first_open() {
+            let of = &open.intent.entry;
+            return Some(AskedAbout {
+                step: open.step().to_owned(),
+                role: of.role.clone().unwrap_or_default(),
+                target: of.target.clone(),
+                undo: open.is_undo(),
+                subject: self.subject_of(open),
+            });
+        }
+        let planned = self.stuck()?;
+        let (step, title, target) = (said(planned, "id"), said(planned, "title"), said(planned, "target"));
+        Some(AskedAbout {
+            step: step.to_owned(),
+            role: Role::Undo.word().to_owned(),
+            target: Some(target.to_owned()),
+            undo: true,
+            subject: subject(true, title, target),
+        })
+    }
+
+    /// Which undos did not go well and are sent again, in words.
+    pub fn tried_again(&self) -> Vec<String> {
+        let failed =
+            self.undoable().filter(|(_, step)| step.undo == Some(StepState::UndoFailed) && step.called.is_none());
+        failed
+            .map(|(id, step)| {
+                clean(&format!(
+                    "the undo of {} failed ({}): it may be sent again, and is",
+                    self.name_of(id),
+                    step.undo_detail
+                ))
+                .into_owned()
+            })
+            .collect()
+    }
+
     fn subject_of(&self, open: &Open) -> String {
         let planned = self.planned_of(open.step());
         let (title, target) =
@@ -422,6 +500,7 @@ impl Past {
         let ways = [
             (Next::GoOn, !through && !whole && !back),
             (Next::Undo, self.undoable().next().is_some()),
+            (Next::Saw, self.stuck().is_some()),
             (Next::GiveUp, !through && !whole && may_give_up),
         ];
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
@@ -444,6 +523,10 @@ impl Past {
         self.ids().next().is_some() && self.ids().all(fine)
     }
 
+    fn has_failed_undo(&self) -> bool {
+        self.steps.values().any(|step| step.undo == Some(StepState::UndoFailed))
+    }
+
     /// It has its end, and no step is left to do: there is nothing to go on with. Where a step failed and the others came after it, an end that
     /// was written by who looked afterwards is none: a person has not decided yet.
     pub fn is_through(&self) -> bool {
@@ -451,7 +534,9 @@ impl Past {
         self.open.is_empty()
             && match self.outcome {
                 Some(RunOutcome::Ok) => self.is_whole(),
-                Some(RunOutcome::Failed) => !self.looked_after && are_behind(self.ids().map(|id| (id, state(id)))),
+                Some(RunOutcome::Failed) => {
+                    !self.looked_after && !self.has_failed_undo() && are_behind(self.ids().map(|id| (id, state(id))))
+                }
                 Some(RunOutcome::Stopped | RunOutcome::Undone | RunOutcome::Unknown) | None => false,
             }
     }
@@ -532,6 +617,17 @@ impl Past {
 }
 
 impl StepPast {
+    /// Its undo was sent and did not go well, and its page does not say that it may be sent again.
+    fn is_stuck(&self, planned: &Value) -> bool {
+        self.undo == Some(StepState::UndoFailed) && self.called.is_none() && planned["undo_again"] != true
+    }
+
+    /// There is something to take back, and that can be tried.
+    fn is_left(&self, planned: &Value) -> bool {
+        let there = self.called.is_some() || self.happened && planned["undo"].is_string();
+        there && !self.is_stuck(planned) && matches!(self.undo, None | Some(StepState::UndoFailed))
+    }
+
     fn was(&self) -> Was {
         Was {
             state: self.state.unwrap_or(StepState::Planned),

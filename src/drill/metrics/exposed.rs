@@ -26,7 +26,7 @@ impl Job {
         match self {
             Self::Node => "node",
             Self::Godot => "godot",
-            Self::Api => "api",
+            Self::Api => "godot-api",
             Self::Postgres => "postgres",
         }
     }

@@ -92,6 +92,7 @@ fn planned_step(data: &Value) -> StepView {
         changes: data["changes"].as_bool().unwrap_or(false),
         by_hand: data["by_hand"].as_bool().unwrap_or(false),
         undo: data["undo"].as_str().map(str::to_owned),
+        undo_again: data["undo_again"] == true,
         call: serde_json::from_value(data["call"].clone()).ok(),
         not_done: false,
         called: false,

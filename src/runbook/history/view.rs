@@ -236,13 +236,29 @@ impl RunView {
 
     /// Its changes that were made, or may have been, and can still be taken back, last first.
     pub fn undoable(&self) -> impl Iterator<Item = &StepView> {
-        let made = |step: &&StepView| {
-            step.sent_at.is_some()
-                && step.undo.is_some()
-                && !step.not_done
-                && !matches!(step.state, StepState::Undone | StepState::Skipped | StepState::Cancelled)
-        };
-        self.steps.iter().rev().filter(made)
+        self.steps.iter().rev().filter(|step| step.can_be_undone())
+    }
+
+    /// The step whose undo was sent, did not go well, and must not be sent twice: what comes before it waits for a person's word.
+    fn stuck(&self) -> Option<&StepView> {
+        self.steps.iter().rfind(|step| step.is_stuck())
+    }
+
+    /// That, as a sentence.
+    pub fn stuck_words(&self) -> Option<String> {
+        self.stuck().map(|step| past::stuck_words(&step.title, &step.target))
+    }
+
+    /// What a person is asked about, when they are to say what they saw: `the undo of 'Reload nginx' on web-1`.
+    pub fn asked_about(&self) -> Option<String> {
+        let stuck = || self.stuck().map(|step| past::subject(true, &step.title, &step.target));
+        self.doubt_subject().or_else(stuck)
+    }
+
+    /// Something of it can be taken back before a person must say something.
+    fn may_be_taken_back(&self) -> bool {
+        let left = |step: &StepView| step.can_be_undone() || step.is_call_left();
+        self.steps.iter().rev().take_while(|step| !step.is_stuck()).any(left)
     }
 
     /// Nobody drives it, and of a change of it nobody knows whether it happened.
@@ -278,7 +294,7 @@ impl RunView {
     /// Something of it was taken back, and nothing is left to be.
     pub fn is_taken_back(&self) -> bool {
         let back = self.steps.iter().any(|step| step.state == StepState::Undone);
-        back && self.undoable().next().is_none() && !self.steps.iter().any(|step| step.called && !step.is_back())
+        back && self.undoable().next().is_none() && !self.steps.iter().any(StepView::is_call_left)
     }
 
     /// What a person can do with it now; its plan knows better.
@@ -288,14 +304,14 @@ impl RunView {
             return [Next::Saw].into_iter().chain(may_give_up.then_some(Next::GiveUp)).collect();
         }
         let Some(outcome) = self.outcome else { return Vec::new() };
-        let called = |step: &StepView| step.called && !step.is_back();
         // An end that was written by who looked afterwards is none yet.
         let states = self.steps.iter().map(|step| (step.id.as_str(), step.state));
         let failed = outcome == RunOutcome::Failed && self.looked.is_none() && past::are_behind(states);
         let through = outcome == RunOutcome::Ok || failed;
         let ways = [
             (Next::GoOn, !through && !self.steps.iter().any(StepView::is_back)),
-            (Next::Undo, self.undoable().next().is_some() || self.steps.iter().any(called)),
+            (Next::Undo, self.may_be_taken_back()),
+            (Next::Saw, self.stuck().is_some()),
             (Next::GiveUp, !through && may_give_up),
         ];
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
@@ -364,6 +380,8 @@ pub struct StepView {
     pub by_hand: bool,
     /// What takes it back; `None`: nothing does.
     pub undo: Option<String>,
+    /// That may be sent again when it did not go well.
+    pub undo_again: bool,
     /// The runbook that it runs, and what that would change as the plan saw it.
     pub call: Option<Foreseen>,
     /// It ran another runbook.
@@ -411,6 +429,24 @@ impl StepView {
     /// Its undo was sent, or may have been: what a run did after it can't be gone on with.
     pub(super) const fn is_back(&self) -> bool {
         self.undo_at.is_some() || matches!(self.state, StepState::Undone)
+    }
+
+    /// Its change was made, or may have been, and can still be taken back.
+    fn can_be_undone(&self) -> bool {
+        self.sent_at.is_some()
+            && self.undo.is_some()
+            && !self.not_done
+            && !matches!(self.state, StepState::Undone | StepState::Skipped | StepState::Cancelled)
+    }
+
+    /// Its undo was sent and did not go well, and its page does not say that it may be sent again.
+    const fn is_stuck(&self) -> bool {
+        matches!(self.state, StepState::UndoFailed) && self.undo_at.is_some() && !self.undo_again && !self.called
+    }
+
+    /// It ran another runbook, and nobody took back what that did.
+    const fn is_call_left(&self) -> bool {
+        self.called && (!self.is_back() || matches!(self.state, StepState::UndoFailed))
     }
 
     /// The host that it is done on, of a step that is done on several.

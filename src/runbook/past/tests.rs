@@ -347,7 +347,7 @@ proptest! {
             let first = machine.on(None, Event::Started);
             prop_assert!(!first.is_empty());
             for (id, step) in past.undoable() {
-                prop_assert!(step.happened && step.undo.is_none(), "{id} {step:?}");
+                prop_assert!(step.happened && step.undo.is_none(), "{id} {step:?}: no page here lets an undo be sent again");
             }
             for order in first {
                 if let Command::Recheck(step) | Command::Ask(step) = order.command {
@@ -375,6 +375,55 @@ fn what_an_undo_passes_over_can_still_be_taken_back() {
     life.write(RecordKind::StepExit, Some(0), json!({ "state": "undone" }));
     assert_eq!((left(&life).len(), life.past().is_whole()), (0, false));
     assert_eq!(life.past().step("s0").unwrap().state, Some(StepState::Ok));
+}
+
+/// Three steps, each done; the undo of the second may be sent again, or not.
+fn with_undo(again: bool) -> Life {
+    let change = Kind::Change { asks: false, undo: true, retry: 0 };
+    let mut life = life((vec![change; 3], Vec::new()), vec![7]);
+    life.records[0].entry.data["steps"][1]["undo_again"] = again.into();
+    for step in 0..3 {
+        life.write(RecordKind::StepIntent, Some(step), json!({ "facts": {} }));
+        life.write(RecordKind::StepExit, Some(step), json!({ "state": "ok" }));
+    }
+    life.write(RecordKind::RunFinish, None, json!({ "outcome": "ok" }));
+    life.taking_back = true;
+    for (step, state) in [(2, "undone"), (1, "undo_failed")] {
+        life.write(RecordKind::StepIntent, Some(step), json!({}));
+        life.write(RecordKind::StepExit, Some(step), json!({ "state": state, "detail": "3 play on it" }));
+    }
+    life.write(RecordKind::RunFinish, None, json!({ "outcome": "failed" }));
+    life
+}
+
+/// An undo that refused is asked again before what came before it is taken back.
+#[test]
+fn an_undo_that_failed_and_may_be_sent_again_comes_first_the_next_time() {
+    let past = with_undo(true).past();
+    let left: Vec<&str> = past.undoable().map(|(id, _)| id).collect();
+    assert_eq!(left, ["s1", "s0"]);
+    assert_eq!((past.stuck(), past.ways()), (None, vec![Next::Undo, Next::GiveUp]));
+    let told = past.tried_again();
+    assert!(told.len() == 1 && told[0].contains("failed (3 play on it): it may be sent again"), "{told:?}");
+}
+
+#[test]
+fn what_comes_before_an_undo_that_failed_waits_until_somebody_says_what_they_saw() {
+    let left = |life: &Life| life.past().undoable().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
+    let stuck = with_undo(false);
+    let past = stuck.past();
+    assert_eq!((left(&stuck), past.ways()), (vec![], vec![Next::Saw, Next::GiveUp]));
+    let asked = past.asked_about().unwrap();
+    assert_eq!((asked.step.as_str(), asked.undo, past.has_left()), ("s1", true, true));
+    for (word, data, then) in [
+        ("taken back by hand", json!({ "state": "undone" }), vec!["s0"]),
+        ("nothing was done", json!({ "state": "undo_failed", "happened": false }), vec!["s1", "s0"]),
+    ] {
+        let mut said = with_undo(false);
+        said.write(RecordKind::StepReconcile, Some(1), data);
+        assert_eq!(left(&said), then, "{word}");
+        assert_eq!(said.past().stuck(), None, "{word}");
+    }
 }
 
 /// Two steps, the second on two hosts, each with an undo of two lines.

@@ -281,7 +281,7 @@ impl Run {
             return outcome;
         }
         match self.exec.past(run).await {
-            Ok((past, _)) if past.undoable().next().is_none() => RunOutcome::Ok,
+            Ok((past, _)) if !past.has_left() => RunOutcome::Ok,
             Ok(_) | Err(_) if outcome.is_well() => RunOutcome::Failed,
             Ok(_) | Err(_) => outcome,
         }

@@ -182,6 +182,7 @@ fn begun((step, read): (&PlannedStep, &Step)) -> Value {
         "changes": step.changes(),
         "by_hand": step.fences.is_empty(),
         "undo": step.undo,
+        "undo_again": read.undo_may_be_sent_again(),
         "call": step.call(),
         "hash": fingerprint(read),
     })

@@ -22,27 +22,25 @@ impl Exec {
     pub async fn saw(&self, run: RunId, happened: bool, seen: &str) -> Result<Ended, String> {
         let seen = reason::given(seen)?;
         let past = self.untouched(run).await?;
-        let open = past.first_open().cloned().ok_or_else(|| format!("nothing of run {} is in doubt", run.short()))?;
+        let of = past.asked_about().ok_or_else(|| format!("nothing of run {} is in doubt", run.short()))?;
         self.take_up(run, json!({ "way": "saw", "reason": seen, "happened": happened })).await?;
-        let state = match (open.is_undo(), happened) {
+        let state = match (of.undo, happened) {
             (false, true) => StepState::Ok,
             (false, false) => StepState::Failed,
             (true, true) => StepState::Undone,
             (true, false) => StepState::UndoFailed,
         };
-        let it = if open.is_undo() { "the undo" } else { "it" };
+        let it = if of.undo { "the undo" } else { "it" };
         let word = if happened { "happened" } else { "did not happen" };
         let detail = format!("a person saw that {it} {word}: {seen}");
-        let of_what = past.doubt_subject().unwrap_or_default();
         let mut data = json!({ "state": state, "detail": detail, "by_hand": true });
         if !happened {
             data["happened"] = false.into();
         }
-        let of = &open.intent.entry;
         let entry = Entry {
-            step: of.step.clone(),
-            role: of.role.clone(),
-            target: of.target.clone(),
+            step: Some(of.step),
+            role: Some(of.role),
+            target: of.target,
             ..self.entry_of(run, RecordKind::StepReconcile, data)
         };
         self.append(entry).await.map_err(|error| error.to_string())?;
@@ -50,7 +48,7 @@ impl Exec {
         if let Some(doubt) = past.doubt() {
             return Ok(past.still_in_doubt(&doubt));
         }
-        let (outcome, reason) = past.ending_by(&format!("a person saw that {of_what} {word}: {seen}"), &detail);
+        let (outcome, reason) = past.ending_by(&format!("a person saw that {} {word}: {seen}", of.subject), &detail);
         self.end(&past, outcome, &reason).await
     }
 

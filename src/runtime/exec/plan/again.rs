@@ -72,6 +72,10 @@ impl Exec {
         let shown = past.params();
         let mut planner = Planner::new(self, &script, runbook, (&shown, values));
         planner.warnings.push(told(&past, of.way, was.len() - left.len()));
+        if of.way == Onward::Undo {
+            planner.warnings.extend(past.tried_again());
+            planner.warnings.extend(past.stuck_words().map(|stuck| clean(&stuck).into_owned()));
+        }
         planner.behind = (0..was.len()).filter(|at| of.way == Onward::GoOn && !left.contains(at)).collect();
         for (host, rows) in &outs {
             planner.outs.insert(host.as_deref(), rows.clone());
@@ -140,7 +144,7 @@ impl Exec {
             let (child, _) = self.past(called).await?;
             if child.outcome == Some(RunOutcome::Ok) {
                 was[number].state = StepState::Ok;
-            } else if child.outcome.is_none() || child.undoable().next().is_some() {
+            } else if child.outcome.is_none() || child.has_left() {
                 let run = called.short();
                 half =
                     Some((number, format!("{id}: run {run}, which it called, did a part of it: take that up first")));
@@ -159,7 +163,7 @@ impl Exec {
             };
             if let Some(called) = known.called {
                 let (called, _) = self.past(called).await?;
-                if called.undoable().next().is_some() {
+                if called.has_left() {
                     steps.push(Step { fences: Vec::new(), ..step.clone() });
                 }
                 continue;
@@ -172,6 +176,9 @@ impl Exec {
             if !fences.is_empty() {
                 steps.push(Step { fences, manual: Manual::default(), ..step.clone() });
             }
+        }
+        if let Some(stuck) = past.stuck_words().filter(|_| steps.is_empty()) {
+            return Err(format!("{stuck}: {}", say_it(past)));
         }
         if steps.is_empty() {
             return Err("nothing of it is left that can be taken back".to_owned());
@@ -360,6 +367,14 @@ fn told(past: &Past, way: Onward, behind: usize) -> String {
         Onward::Undo => format!("takes back what run {run} did, last first; each is looked at and recorded by itself"),
     };
     clean(&text).into_owned()
+}
+
+/// How a person says what they saw of an undo that did not go well.
+fn say_it(past: &Past) -> String {
+    let saw = format!("quarterdeck runbook resume {} --saw", past.run.short());
+    format!(
+        "`{saw} happened --reason TEXT` when it is taken back (by you, or after all), `{saw} nothing --reason TEXT` when nothing of it is: then it is sent again"
+    )
 }
 
 /// What a person does where nothing else can.

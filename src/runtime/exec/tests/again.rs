@@ -29,6 +29,13 @@ impl Bridge {
         self.until(|event| is_record(event, RecordKind::RunFinish)).await;
     }
 
+    /// A person says what they saw; it has its end by that.
+    async fn seen(&mut self, run: RunId, happened: bool, text: &str) -> crate::event::Ended {
+        let ended = self.exec.saw(run, happened, text).await.unwrap();
+        self.until(|event| is_record(event, RecordKind::RunFinish)).await;
+        ended
+    }
+
     /// The only run of the journal.
     async fn only(&self) -> RunId {
         self.exec.journal.recent(1000).await.unwrap().iter().find_map(|record| record.entry.run).unwrap()
@@ -365,6 +372,74 @@ async fn an_undo_that_did_not_happen_leaves_the_step_as_it_was_on_the_screen_and
     let known = past.step("change/one").unwrap();
     assert_eq!((known.state, known.undo, view.steps[0].state), (Some(StepState::Ok), None, StepState::Ok));
     assert_eq!((past.ways(), view.ways()), (vec![Next::Undo], vec![Next::Undo]));
+}
+
+/// A row, and behind it a step whose undo refuses as long as a file is there; the run has ended well, and was to be taken back.
+async fn refused_undo(cluster: &Cluster, attrs: &str) -> (Bridge, RunId, std::path::PathBuf) {
+    let gate = std::env::temp_dir().join(format!("quarterdeck-gate-{}", uuid::Uuid::now_v7()));
+    std::fs::write(&gate, "3 play on it").unwrap();
+    let refuses = format!(
+        "### Two\n\n```bash run on=local timeout=5s\nset -eu\ntrue\n```\n\n```bash verify on=local timeout=5s\nset -eu\ntrue\n```\n\n\
+         ```bash undo on=local timeout=5s{attrs}\nset -eu\n[ ! -e {gate} ] || {{ cat {gate} >&2; exit 1; }}\n```\n\n",
+        gate = gate.display()
+    );
+    let body = format!("## Change\n\n{}{refuses}", back_and_forth("One", 1, ""));
+    let mut bridge = Bridge::new(cluster.connections("ops"), page("", &body)).await;
+    let plan = bridge.plan("ways", json!({})).await;
+    let run = bridge.run(yes(plan, None)).await.id;
+    let plan = bridge.again(run, Onward::Undo).await;
+    assert_eq!(titles(&plan), ["Undo: Two", "Undo: One"]);
+    bridge.finish(plan).await;
+    let (past, _) = bridge.exec.past(run).await.unwrap();
+    assert_eq!(past.outcome, Some(RunOutcome::Failed), "{}", past.reason);
+    assert_eq!(table(cluster).await, [1], "what came before it waits");
+    (bridge, run, gate)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_refused_is_asked_again_before_what_came_before_it() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (mut bridge, run, gate) = refused_undo(&cluster, " idempotent").await;
+    assert_eq!(bridge.view(run).await.ways(), [Next::Undo, Next::GiveUp]);
+    let plan = bridge.again(run, Onward::Undo).await;
+    assert_eq!(titles(&plan), ["Undo: Two", "Undo: One"]);
+    let warned = plan.body().warnings.join("\n");
+    assert!(warned.contains("the undo of step 2 'Two' on local failed") && warned.contains("3 play on it"), "{warned}");
+    bridge.finish(plan).await;
+    assert_eq!(table(&cluster).await, [1], "it refuses as before");
+    std::fs::remove_file(gate).unwrap();
+    let plan = bridge.again(run, Onward::Undo).await;
+    bridge.finish(plan).await;
+    let ((past, _), view) = (bridge.exec.past(run).await.unwrap(), bridge.view(run).await);
+    assert_eq!((past.outcome, table(&cluster).await), (Some(RunOutcome::Undone), vec![]), "{}", past.reason);
+    assert_eq!((past.ways(), view.ways()), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_that_failed_and_must_not_be_sent_twice_waits_for_what_somebody_saw() {
+    let cluster = prepared(Cluster::new(need!(own_postgres)));
+    let (mut bridge, run, gate) = refused_undo(&cluster, "").await;
+    let ((past, _), view) = (bridge.exec.past(run).await.unwrap(), bridge.view(run).await);
+    let ways = vec![Next::Saw, Next::GiveUp];
+    assert_eq!((past.ways(), view.ways()), (ways.clone(), ways));
+    assert_eq!(view.asked_about().as_deref(), Some("the undo of 'Two' on local"));
+    let refused = bridge.try_again(run, Onward::Undo).await.unwrap_err();
+    assert!(refused.contains("the undo of 'Two' on local failed") && refused.contains("--saw nothing"), "{refused}");
+    // Nothing of it was done: then it is sent again.
+    bridge.seen(run, false, "they played on").await;
+    assert_eq!(titles(&bridge.again(run, Onward::Undo).await), ["Undo: Two", "Undo: One"]);
+    let plan = bridge.again(run, Onward::Undo).await;
+    bridge.finish(plan).await;
+    // It was done by hand: what came before it is what is left.
+    let ended = bridge.seen(run, true, "the machine is gone").await;
+    let reason = "a person saw that the undo of 'Two' on local happened: the machine is gone; not all that it did was taken back";
+    assert!(ended.reason.starts_with(reason), "{}", ended.reason);
+    let plan = bridge.again(run, Onward::Undo).await;
+    assert_eq!(titles(&plan), ["Undo: One"]);
+    bridge.finish(plan).await;
+    assert_eq!(table(&cluster).await, Vec::<i32>::new());
+    assert_eq!(bridge.exec.past(run).await.unwrap().0.outcome, Some(RunOutcome::Undone));
+    std::fs::remove_file(gate).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
