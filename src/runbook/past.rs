@@ -1,6 +1,11 @@
 //! What a run's records say of each of its steps: a pure fold over them. From it a run that was cut off is looked after, gone on with, or
 //! taken back, and nothing that it says was done is done again.
 
+mod back;
+mod ending;
+
+pub use back::{AskedAbout, stuck_words};
+
 use super::foreseen;
 use super::machine::Was;
 use super::model::{Role, Step};
@@ -80,21 +85,6 @@ pub enum Next {
     GiveUp,
 }
 
-/// What a person says what they saw of: a change, or an undo, that is in doubt or did not go well.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AskedAbout {
-    /// The step's id.
-    pub step: String,
-    /// Its role in the records.
-    pub role: String,
-    /// Its target in the records.
-    pub target: Option<String>,
-    /// It is the undo of the step.
-    pub undo: bool,
-    /// `the undo of 'Reload nginx' on web-1`.
-    pub subject: String,
-}
-
 /// An intent without a certain end.
 #[derive(Clone, Debug)]
 pub struct Open {
@@ -131,14 +121,6 @@ pub fn subject(undo: bool, title: &str, target: &str) -> String {
 /// That nobody knows of it: `the undo of 'Reload nginx' on web-1 was begun at 22:58:13Z and nobody knows whether it happened`.
 pub fn in_doubt(subject: &str, begun: Timestamp) -> String {
     format!("{subject} was begun at {} and nobody knows whether it happened", begun.strftime("%H:%M:%SZ"))
-}
-
-/// That what came before a step waits, because its undo did not go well: `the undo of 'Reload nginx' on web-1 failed, and …`.
-pub fn stuck_words(title: &str, target: &str) -> String {
-    let subject = subject(true, title, target);
-    format!(
-        "{subject} failed, and its page does not say that it may be sent twice: look, and say what you saw; what came before it waits for that"
-    )
 }
 
 /// That the same is true of so many other hosts; empty: of none.
@@ -322,64 +304,12 @@ impl Past {
         self.steps.get(id)
     }
 
-    /// What can be taken back now, last first: changes that may have been made, whose undo was not sent yet or may be sent again, and runs
-    /// that were called. What comes before one that [a person must judge](Self::stuck) waits for that.
-    pub fn undoable(&self) -> impl Iterator<Item = (&str, &StepPast)> {
-        let left = self.in_reverse().take_while(|(planned, step)| !step.is_stuck(planned));
-        left.filter(|(planned, step)| step.is_left(planned)).map(|(planned, step)| (said(planned, "id"), step))
-    }
-
-    /// The step whose undo was sent, did not go well, and must not be sent twice: a person looks, and says what they saw.
-    pub fn stuck(&self) -> Option<&Value> {
-        self.in_reverse().find(|(planned, step)| step.is_stuck(planned)).map(|(planned, _)| planned)
-    }
-
-    /// Something of it is left to take back, whoever does it.
-    pub fn has_left(&self) -> bool {
-        self.undoable().next().is_some() || self.stuck().is_some()
-    }
-
-    /// That nothing more is taken back before a person has said what they saw of an undo that did not go well; `None`: of none.
-    pub fn stuck_words(&self) -> Option<String> {
-        let planned = self.stuck()?;
-        Some(stuck_words(said(planned, "title"), said(planned, "target")))
-    }
-
-    fn in_reverse(&self) -> impl Iterator<Item = (&Value, &StepPast)> {
-        self.planned().rev().filter_map(|planned| Some((planned, self.steps.get(said(planned, "id"))?)))
-    }
-
     /// The step that is a run that it called, and that run, while nobody has said how that ended.
     pub fn calling(&self) -> Option<(&str, RunId)> {
         self.ids().find_map(|id| {
             let step = self.steps.get(id).filter(|step| step.state == Some(StepState::Checking))?;
             Some((id, step.called?))
         })
-    }
-
-    /// What is left to undo, last first, as text to paste: `Stop it on game-2: docker start api`. One whose undo did not go well is among it.
-    pub fn left_to_undo(&self) -> Vec<String> {
-        self.planned().rev().filter_map(|planned| self.left_of(planned)).collect()
-    }
-
-    /// The same by the steps' names alone, in one line: `step 2 'Stop it' on game-2; step 1 'Drain' on game-2`; empty: nothing.
-    pub fn left_named(&self) -> String {
-        let left = self.planned().rev().filter(|planned| self.left_of(planned).is_some());
-        let names: Vec<String> = left.map(|planned| self.name(planned)).collect();
-        names.join("; ")
-    }
-
-    fn left_of(&self, planned: &Value) -> Option<String> {
-        let known = self.steps.get(said(planned, "id")).filter(|known| known.undo != Some(StepState::Undone))?;
-        let (title, target) = (said(planned, "title"), said(planned, "target"));
-        match (known.called, &planned["undo"]) {
-            (Some(run), _) => Some(format!("{title}: what run {} did", run.short())),
-            (None, Value::String(undo)) if known.happened && known.undo.is_some() => {
-                Some(to_paste(&format!("{title} on {target} (look first: its undo was begun)"), undo))
-            }
-            (None, Value::String(undo)) if known.happened => Some(to_paste(&format!("{title} on {target}"), undo)),
-            (None, _) => None,
-        }
     }
 
     /// A step's number in the page, from 1: the hosts of a step share one.
@@ -418,45 +348,6 @@ impl Past {
     /// What is in doubt: `the undo of 'Reload nginx' on web-1`; of several the first. `None`: nothing is.
     pub fn doubt_subject(&self) -> Option<String> {
         self.first_open().map(|open| self.subject_of(open))
-    }
-
-    /// What a person is asked about first; `None`: about nothing.
-    pub fn asked_about(&self) -> Option<AskedAbout> {
-        if let Some(open) = self.first_open() {
-            let of = &open.intent.entry;
-            return Some(AskedAbout {
-                step: open.step().to_owned(),
-                role: of.role.clone().unwrap_or_default(),
-                target: of.target.clone(),
-                undo: open.is_undo(),
-                subject: self.subject_of(open),
-            });
-        }
-        let planned = self.stuck()?;
-        let (step, title, target) = (said(planned, "id"), said(planned, "title"), said(planned, "target"));
-        Some(AskedAbout {
-            step: step.to_owned(),
-            role: Role::Undo.word().to_owned(),
-            target: Some(target.to_owned()),
-            undo: true,
-            subject: subject(true, title, target),
-        })
-    }
-
-    /// Which undos did not go well and are sent again, in words.
-    pub fn tried_again(&self) -> Vec<String> {
-        let failed =
-            self.undoable().filter(|(_, step)| step.undo == Some(StepState::UndoFailed) && step.called.is_none());
-        failed
-            .map(|(id, step)| {
-                clean(&format!(
-                    "the undo of {} failed ({}): it may be sent again, and is",
-                    self.name_of(id),
-                    step.undo_detail
-                ))
-                .into_owned()
-            })
-            .collect()
     }
 
     fn subject_of(&self, open: &Open) -> String {
@@ -506,109 +397,6 @@ impl Past {
         ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
     }
 
-    /// Something of it was taken back, and nothing is in doubt or left to be.
-    pub fn is_taken_back(&self) -> bool {
-        let back = self.steps.values().any(|step| step.undo == Some(StepState::Undone));
-        back && self.open.is_empty() && self.left_to_undo().is_empty()
-    }
-
-    /// Every step was done or was not needed.
-    pub fn is_whole(&self) -> bool {
-        let fine = |id: &str| {
-            matches!(
-                self.steps.get(id),
-                Some(StepPast { state: Some(StepState::Ok | StepState::Skipped), undo: None, .. })
-            )
-        };
-        self.ids().next().is_some() && self.ids().all(fine)
-    }
-
-    fn has_failed_undo(&self) -> bool {
-        self.steps.values().any(|step| step.undo == Some(StepState::UndoFailed))
-    }
-
-    /// It has its end, and no step is left to do: there is nothing to go on with. Where a step failed and the others came after it, an end that
-    /// was written by who looked afterwards is none: a person has not decided yet.
-    pub fn is_through(&self) -> bool {
-        let state = |id: &str| self.steps.get(id).and_then(|step| step.state).unwrap_or(StepState::Planned);
-        self.open.is_empty()
-            && match self.outcome {
-                Some(RunOutcome::Ok) => self.is_whole(),
-                Some(RunOutcome::Failed) => {
-                    !self.looked_after && !self.has_failed_undo() && are_behind(self.ids().map(|id| (id, state(id))))
-                }
-                Some(RunOutcome::Stopped | RunOutcome::Undone | RunOutcome::Unknown) | None => false,
-            }
-    }
-
-    /// How a run ended of which nothing is in doubt after a crash, as its records alone tell.
-    pub fn ending(&self) -> (RunOutcome, String) {
-        let (outcome, what) = self.came_to();
-        let then = match outcome {
-            RunOutcome::Ok => "; quarterdeck ended before it could say so",
-            RunOutcome::Undone | RunOutcome::Failed | RunOutcome::Stopped | RunOutcome::Unknown => {
-                "; then quarterdeck ended"
-            }
-        };
-        (outcome, format!("{what}{then}"))
-    }
-
-    /// How it ended by what a person saw of what was in doubt: `word` tells that, and `detail` is what was recorded of it.
-    pub fn ending_by(&self, word: &str, detail: &str) -> (RunOutcome, String) {
-        let (outcome, what) = self.came_to();
-        // A step that failed by the person's own word needs no second telling.
-        let what = if what.ends_with(detail) { String::new() } else { format!("; {what}") };
-        (outcome, format!("{word}{what}"))
-    }
-
-    fn came_to(&self) -> (RunOutcome, String) {
-        if self.is_whole() {
-            return (RunOutcome::Ok, "every step was ok".to_owned());
-        }
-        let failed = |step: &StepPast| {
-            step.undo == Some(StepState::UndoFailed)
-                || matches!(step.state, Some(StepState::Failed | StepState::TimedOut))
-        };
-        let bad = self.ids().filter_map(|id| Some((id, self.steps.get(id)?))).find(|(_, step)| failed(step));
-        if self.is_taken_back() {
-            let outcome = match bad {
-                _ if self.backwards => RunOutcome::Undone,
-                Some(_) => RunOutcome::Failed,
-                None => RunOutcome::Stopped,
-            };
-            return (outcome, "all that it did was taken back".to_owned());
-        }
-        if let Some((id, step)) = bad {
-            return (RunOutcome::Failed, self.went_wrong(id, step));
-        }
-        if self.steps.values().any(|step| step.undo == Some(StepState::Undone)) {
-            return (RunOutcome::Stopped, "not all that it did was taken back".to_owned());
-        }
-        let fine = |id: &&str| {
-            !matches!(
-                self.steps.get(*id),
-                Some(StepPast { state: Some(StepState::Ok | StepState::Skipped), undo: None, .. })
-            )
-        };
-        match self.ids().find(fine) {
-            _ if !self.steps.values().any(|step| step.state == Some(StepState::Ok)) => {
-                (RunOutcome::Stopped, "nothing was sent".to_owned())
-            }
-            Some(next) => (RunOutcome::Stopped, format!("it stopped before {}", self.name_of(next))),
-            None => (RunOutcome::Stopped, "it has no steps".to_owned()),
-        }
-    }
-
-    fn went_wrong(&self, id: &str, step: &StepPast) -> String {
-        let (what, detail) = match (step.undo, step.state) {
-            (Some(StepState::UndoFailed), _) => ("the undo of ", &step.undo_detail),
-            _ => ("", &step.detail),
-        };
-        let state = if what.is_empty() { step.state } else { None }.unwrap_or(StepState::Failed);
-        let why = if detail.is_empty() { String::new() } else { format!(": {detail}") };
-        format!("{what}{} {}{why}", self.name_of(id), state.word())
-    }
-
     /// What the machine must know to take it up again.
     pub fn was(&self) -> Vec<Was> {
         let of = |id: &str| self.steps.get(id).map_or_else(Was::default, StepPast::was);
@@ -617,17 +405,6 @@ impl Past {
 }
 
 impl StepPast {
-    /// Its undo was sent and did not go well, and its page does not say that it may be sent again.
-    fn is_stuck(&self, planned: &Value) -> bool {
-        self.undo == Some(StepState::UndoFailed) && self.called.is_none() && planned["undo_again"] != true
-    }
-
-    /// There is something to take back, and that can be tried.
-    fn is_left(&self, planned: &Value) -> bool {
-        let there = self.called.is_some() || self.happened && planned["undo"].is_string();
-        there && !self.is_stuck(planned) && matches!(self.undo, None | Some(StepState::UndoFailed))
-    }
-
     fn was(&self) -> Was {
         Was {
             state: self.state.unwrap_or(StepState::Planned),
