@@ -461,6 +461,9 @@ fn shown(past: &Past, driven: Option<&str>) -> String {
             let _ = writeln!(out, "{}", indented(left));
         }
     }
+    if let Some(stuck) = past.stuck_words().filter(|_| driven.is_none()) {
+        let _ = writeln!(out, "  {stuck}");
+    }
     let ways: Vec<String> =
         past.ways().into_iter().map(|way| format!("    quarterdeck runbook resume {run} {}", flag(way))).collect();
     let ways: Vec<String> = ways.into_iter().filter(|_| driven.is_none()).collect();
