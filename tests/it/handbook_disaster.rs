@@ -471,7 +471,7 @@ fn is_closed_all_the_time(island: &Island, act: impl FnOnce()) {
     poll(PATIENCE, || seen.join("done").exists().then_some(())).expect("it looks no more");
     let looks = fs::read_to_string(seen.join("looks")).unwrap();
     let tables: Vec<&str> = looks.split("COMMIT\n").filter(|table| table.contains("*filter")).collect();
-    assert!(tables.len() > 20, "{}", tables.len());
+    assert!(tables.len() > 6, "{}", tables.len());
     for table in tables {
         let rules: Vec<&str> = table.lines().filter(|line| line.starts_with("-A ")).collect();
         for chain in ["INPUT", "OUTPUT", "FORWARD"] {

@@ -16,6 +16,8 @@ pub const LONG: Duration = Duration::from_secs(90);
 const BREATH: Duration = Duration::from_millis(80);
 /// Between a question in plain text and a person's answer: the program refuses what comes within 300 ms.
 const READING: Duration = Duration::from_millis(350);
+/// Between the first line of a question and its last one.
+const QUESTION: Duration = Duration::from_secs(5);
 
 /// What the records of a restart that goes well say, in [`Home::story`].
 pub const RESTART_STORY: [&str; 6] =
@@ -260,6 +262,8 @@ fn told(record: &Value) -> String {
 /// Answers the question that stands at the end of what a subcommand has printed, no sooner than a person can have read it: what comes
 /// before that is taken for typed ahead, and refused.
 pub fn say(screen: &mut Session, line: &str) {
+    // What a test waited for may stand above the question, and comes before it.
+    screen.sees(QUESTION, |screen| screen.contents().trim_end().ends_with(':'));
     screen.sees(READING, |_| false);
     screen.send(format!("{line}\r"));
 }

@@ -42,9 +42,10 @@ impl Person {
         // Where it can't be thrown away it still comes too early.
         let _ = tcflush(stdin(), QueueSelector::IFlush);
         while self.lines.try_recv().is_ok() {}
+        // Before it can be read: however slow the machine is, who took their time is not too early.
+        self.asked = Some((Instant::now(), question.to_owned()));
         eprint!("{question} ");
         let _ = stderr().flush();
-        self.asked = Some((Instant::now(), question.to_owned()));
     }
 
     /// The next line that somebody can have meant; `None`: there will be none.
