@@ -14,7 +14,7 @@ use crate::domain::incident::{ClosedAs, TITLE};
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::slo::Slo;
 use crate::domain::time::between;
-use crate::domain::{Alert, IncidentId, SourceId, Subject, reason, text};
+use crate::domain::{Alert, Change, IncidentId, Severity, SourceId, Subject, reason, text};
 use crate::effect::{Effect, Effects};
 use crate::incident::{Incident, clocks, handover, line};
 use crate::panes::overview;
@@ -189,9 +189,10 @@ pub(super) fn choose(state: &mut State, step: &Step, effects: &mut Effects) {
     }
 }
 
-/// What stands in the field is a suggestion: who else is meant, or what others call it, is typed over it.
+/// What stands in the field is a suggestion: who else is meant, what others call it, or what is known better, is typed over it.
 fn is_suggested(ask: &Ask) -> bool {
-    matches!(ask.kind, RecordKind::IncidentDeclare | RecordKind::IncidentRole) || ask.key == line::CALLED
+    let kinds = [RecordKind::IncidentDeclare, RecordKind::IncidentRole, RecordKind::IncidentAssess];
+    kinds.contains(&ask.kind) || ask.key == line::CALLED
 }
 
 /// What stands in the field already.
@@ -239,7 +240,10 @@ fn firing(incident: &Incident) -> String {
 fn changed(state: &State, incident: &Incident) -> String {
     let began = incident.by_the_clock(incident.detected.as_ref().unwrap_or(&incident.declared).at);
     let back = BEFORE + between(began, state.seen().wall);
-    let before = state.store.changes(state.seen(), back).into_iter().filter(|change| change.at <= began);
+    // An alert that asks for nothing (a watchdog) fires always.
+    let is_told = |change: &Change| change.subject != Subject::Alerts || change.severity != Severity::None;
+    let before = state.store.changes(state.seen(), back).into_iter();
+    let before = before.filter(|change| change.at <= began && is_told(change));
     let told =
         before.take(CHANGES).map(|change| format!("{} {} {}", change.at.strftime("%H:%MZ"), change.name, change.what));
     let mut told: Vec<String> = told.collect();

@@ -181,7 +181,7 @@ pub enum Command {
 /// Which incident.
 #[derive(Debug, Default, Args)]
 pub struct Which {
-    /// The end of its id, as `list` shows it; else the one that is open
+    /// The end of its id, as `list` shows it; else the one that is open, else the newest whose post-mortem is due
     #[arg(long = "incident", value_name = "ID")]
     id: Option<String>,
 }
@@ -199,7 +199,11 @@ pub struct Assess {
     /// What changed before it began
     #[arg(long, value_name = "TEXT")]
     changed: Option<String>,
-    #[arg(long = "incident", value_name = "ID", help = "The end of its id; else the one that is open")]
+    #[arg(
+        long = "incident",
+        value_name = "ID",
+        help = "The end of its id; else the one that is open, else the newest whose post-mortem is due"
+    )]
     id: Option<String>,
 }
 
@@ -319,6 +323,11 @@ impl Said {
         let after = all_known(desk).await?;
         let incident = after.incidents.get(incident.id).ok_or("it was recorded, and can't be read")?;
         println!("{}", line(incident, &after.rules));
+        if self.kind == RecordKind::IncidentResolve {
+            for run in incident.open_runs(&after.runs) {
+                eprintln!("quarterdeck: still open: {}", text::clean(&run));
+            }
+        }
         Ok(())
     }
 }
@@ -335,6 +344,9 @@ fn refuse(incident: &Incident, kind: RecordKind, data: &Value) -> Result<(), Str
     }
     if let Some(text) = why(kind, data) {
         reason::given(text)?;
+    }
+    if kind == RecordKind::IncidentAssess && data.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Err("say what of it: --impact, --scope or --changed".to_owned());
     }
     match kind {
         RecordKind::IncidentSeverity if data["priority"] == json!(incident.priority) => {
@@ -353,6 +365,23 @@ fn refuse(incident: &Incident, kind: RecordKind, data: &Value) -> Result<(), Str
             let by = incident.acknowledged.as_ref().map(|mark| mark.by.clone()).unwrap_or_default();
             Err(format!("{name} was acknowledged by {} already", text::clean(&by)))
         }
+        RecordKind::IncidentMitigate if incident.mitigated.is_some() => {
+            let by = incident.mitigated.as_ref().map(|mark| mark.by.clone()).unwrap_or_default();
+            let how = "`take-back` that first, or write a `note`";
+            Err(format!("{name} was mitigated by {} already: {how}", text::clean(&by)))
+        }
+        RecordKind::IncidentRole => already(incident, data),
+        _ => Ok(()),
+    }
+}
+
+/// Whoever has a role can't be given it once more, and nobody can't leave it.
+fn already(incident: &Incident, data: &Value) -> Result<(), String> {
+    let duty = data["duty"].as_str().and_then(Duty::parse).ok_or("commander, operations or scribe")?;
+    let (name, now) = (data["name"].as_str().unwrap_or_default().trim(), incident.duties.get(&duty));
+    match now {
+        None if name.is_empty() => Err(format!("nobody is {} of {}", duty.word(), incident.short())),
+        Some(now) if now == name => Err(format!("{} is {} already", text::clean(now), duty.word())),
         _ => Ok(()),
     }
 }

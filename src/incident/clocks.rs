@@ -91,12 +91,16 @@ fn due(due: Due, from: Timestamp, after: Duration) -> Option<Clock> {
 
 fn respond(incident: &Incident, rules: &Rules) -> Option<Clock> {
     let waits = incident.acknowledged.is_none();
-    waits.then(|| due(Due::Respond, incident.declared.at, incident.agreed(rules).of(incident.priority).respond))?
+    waits.then(|| due(Due::Respond, incident.worse_since(), incident.agreed(rules).of(incident.priority).respond))?
 }
 
 fn update(incident: &Incident, rules: &Rules) -> Option<Clock> {
-    let last = incident.updates.last().map_or(incident.declared.at, |told| told.at);
-    due(Due::Update, last, incident.agreed(rules).of(incident.priority).update?)
+    let told = incident.updates.last().map(|told| told.at);
+    due(
+        Due::Update,
+        incident.worse_since().max(told.unwrap_or(Timestamp::MIN)),
+        incident.agreed(rules).of(incident.priority).update?,
+    )
 }
 
 /// The lowest level that nobody has called yet, until nobody suffers any more. The first one is whoever answered, once somebody has. What can wait for hours
@@ -108,7 +112,7 @@ fn call(incident: &Incident, rules: &Rules) -> Option<Clock> {
     let reached = incident.reached();
     let level = rules.escalation.get(reached)?;
     let call = Due::Call { level: reached + 1, role: level.role.clone(), contact: level.contact.clone() };
-    due(call, incident.declared.at, level.after)
+    due(call, incident.worse_since(), level.after)
 }
 
 fn report(incident: &Incident, rules: &Rules, resolved: &Mark) -> Option<Clock> {
@@ -118,15 +122,26 @@ fn report(incident: &Incident, rules: &Rules, resolved: &Mark) -> Option<Clock> 
 /// How long something took, and how long it was allowed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Took {
-    /// From the declaration.
+    /// From the declaration, or from when it was said to be worse.
     pub took: Duration,
     /// What was agreed.
     pub within: Duration,
+    /// How bad it was thought to be by then.
+    pub priority: Priority,
 }
 
-/// How long it took until somebody answered; `None`: nobody has.
+impl Took {
+    /// It took longer than was agreed.
+    pub fn is_late(self) -> bool {
+        self.took > self.within
+    }
+}
+
+/// How long it took until somebody answered, or until it was over without; `None`: it goes on, and nobody has. What was agreed is that of the severity of
+/// then: what it was thought to be later changes nothing of it.
 pub fn response(incident: &Incident, rules: &Rules) -> Option<Took> {
-    let answered = incident.acknowledged.as_ref()?;
-    let took = crate::domain::time::between(incident.declared.at, answered.at);
-    Some(Took { took, within: incident.agreed(rules).of(incident.priority).respond })
+    let answered = incident.acknowledged.as_ref().or(incident.resolved.as_ref())?;
+    let (priority, since) = incident.severity_at(answered.at);
+    let took = crate::domain::time::between(since, answered.at);
+    Some(Took { took, within: incident.agreed(rules).of(priority).respond, priority })
 }

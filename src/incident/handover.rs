@@ -32,12 +32,13 @@ pub fn write(incident: &Incident, runs: &Runs, rules: &Rules, now: Timestamp) ->
     state(&mut out, incident);
     for clock in clocks::running(incident, rules, now) {
         let whom = clock.whom().map(|whom| format!(" ({})", clean(&whom))).unwrap_or_default();
-        let _ = writeln!(out, "- {}{whom}: {}", clock.word(), clock.figure());
+        let _ = writeln!(out, "- {}{whom}: {}, by {}", clock.word(), clock.figure(), moment(clock.at, now));
     }
     open_ends(&mut out, incident, runs);
-    let _ =
-        writeln!(out, "\nThe last {} of {}:\n", incident.lines.len().min(LINES), counted(incident.lines.len(), "line"));
-    for line in &incident.lines[incident.lines.len().saturating_sub(LINES)..] {
+    // Who writes the post-mortem tells nothing of how it stands.
+    let told: Vec<_> = incident.lines.iter().filter(|line| !line.is_of_the_report).collect();
+    let _ = writeln!(out, "\nThe last {} of {}:\n", told.len().min(LINES), counted(told.len(), "line"));
+    for line in &told[told.len().saturating_sub(LINES)..] {
         let _ = writeln!(out, "- {} {}", moment(line.at, now), sentence(line));
     }
     out
@@ -57,16 +58,27 @@ fn who(out: &mut String, incident: &Incident, rules: &Rules) {
         let all: Vec<String> = std::iter::once(first).chain(then).collect();
         let _ = writeln!(out, "- severity: {}", all.join("; "));
     }
-    for (number, ended) in (1..).zip(&incident.ended) {
+    for (level, mark) in &incident.called {
+        let (who, by) = (clean(&mark.text), clean(&mark.by));
+        let _ = writeln!(out, "- called: L{level}, {who}, {}, by {by}", time(mark.at));
+    }
+    for (name, ended) in incident.ends() {
         let mitigated =
             ended.mitigated.as_ref().map(|mark| format!("mitigated {}, ", time(mark.at))).unwrap_or_default();
         let (resolved, reopened) = (time(ended.resolved.at), &ended.reopened);
         let (by, why) = (clean(&reopened.by), clean(&reopened.text));
-        let _ = writeln!(
-            out,
-            "- outage {number}: {mitigated}resolved {resolved}; open again {}, by {by}: {why}",
-            time(reopened.at)
-        );
+        let _ =
+            writeln!(out, "- {name}: {mitigated}resolved {resolved}; open again {}, by {by}: {why}", time(reopened.at));
+    }
+    let resolved = incident.resolved.as_ref();
+    // What was resolved counts as mitigated by then, and need not be told twice.
+    let mitigated =
+        incident.mitigated.as_ref().filter(|mark| resolved.is_none_or(|resolved| resolved.record != mark.record));
+    for (word, mark) in [("mitigated", mitigated), ("resolved", resolved)] {
+        let Some(mark) = mark else { continue };
+        let (by, what) = (clean(&mark.by), clean(&mark.text));
+        let what = if what.is_empty() { String::new() } else { format!(": {what}") };
+        let _ = writeln!(out, "- {word}: {}, by {by}{what}", time(mark.at));
     }
     if !rules.channel.is_empty() {
         let _ = writeln!(out, "- channel: {}", clean(&rules.channel));
@@ -95,15 +107,15 @@ fn state(out: &mut String, incident: &Incident) {
 
 /// What somebody has to see to: runs that are not over, that nobody knows the end of, or that can still be taken back.
 fn open_ends(out: &mut String, incident: &Incident, runs: &Runs) {
+    for run in incident.open_runs(runs) {
+        let _ = writeln!(out, "- OPEN: {}", clean(&run));
+    }
     let mut own: Vec<_> = incident.lines.iter().filter_map(|line| line.run).collect();
     own.sort();
     own.dedup();
     for run in own.into_iter().filter_map(|id| runs.get(id)) {
-        let (title, id) = (clean(&run.title), run.id.short());
-        if run.outcome.is_none() || run.is_in_doubt() {
-            let verdict = run.verdict().unwrap_or_else(|| run.word().to_owned());
-            let _ = writeln!(out, "- OPEN: {title} (run {id}): {}", clean(&verdict));
-        } else if run.undoable().next().is_some() {
+        if run.outcome.is_some() && !run.is_in_doubt() && run.undoable().next().is_some() {
+            let (title, id) = (clean(&run.title), run.id.short());
             let _ = writeln!(out, "- can be taken back: {title} (run {id}): `quarterdeck runbook resume {id} --undo`");
         }
     }

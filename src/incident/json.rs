@@ -59,8 +59,13 @@ fn with(mut value: Value, key: &str, word: &str) -> Value {
 }
 
 fn ended(ended: &Ended) -> Value {
-    let Ended { mitigated, resolved, reopened } = ended;
-    json!({ "mitigated": mitigated.as_ref().map(mark), "resolved": mark(resolved), "reopened": mark(reopened) })
+    let Ended { mitigated, resolved, reopened, closed_as } = ended;
+    json!({
+        "mitigated": mitigated.as_ref().map(mark),
+        "resolved": mark(resolved),
+        "closed_as": closed_as.map(ClosedAs::word),
+        "reopened": mark(reopened),
+    })
 }
 
 fn clock(clock: &Clock) -> Value {

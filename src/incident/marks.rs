@@ -1,6 +1,6 @@
 //! What an incident is made of: moments, each with who it was and where that is recorded.
 
-use crate::domain::incident::Priority;
+use crate::domain::incident::{ClosedAs, Priority};
 use crate::domain::record::Record;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub struct Ended {
     pub resolved: Mark,
     /// It was not; the text says why.
     pub reopened: Mark,
+    /// It was closed as none of its own: then nothing had ended.
+    pub closed_as: Option<ClosedAs>,
 }
 
 /// It was thought to be worse or better.

@@ -27,6 +27,7 @@ use crate::domain::id::is_called;
 use crate::domain::incident::{Agreed, ClosedAs, Duty, Priority, Rules, Speed};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{IncidentId, Now, RunId};
+use crate::runbook::Runs;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -141,9 +142,47 @@ impl Incident {
         format!("{}{closed_as}", self.word())
     }
 
+    /// Ends that were none, each with what it is called: `outage 2`; `closed` of one that was closed as none of its own.
+    pub fn ends(&self) -> impl Iterator<Item = (String, &Ended)> {
+        let mut number = 0;
+        self.ended.iter().map(move |ended| {
+            if ended.closed_as.is_some() {
+                return ("closed".to_owned(), ended);
+            }
+            number += 1;
+            (format!("outage {number}"), ended)
+        })
+    }
+
+    /// Its runs that are not over: `Restart a container (run 1a2b3c): asks`.
+    pub fn open_runs(&self, runs: &Runs) -> Vec<String> {
+        let own: BTreeSet<RunId> = self.lines.iter().filter_map(|line| line.run).collect();
+        let open =
+            own.into_iter().filter_map(|id| runs.get(id)).filter(|run| run.outcome.is_none() || run.is_in_doubt());
+        open.map(|run| {
+            let verdict = run.verdict().unwrap_or_else(|| run.word().to_owned());
+            format!("{} (run {}): {verdict}", run.title, run.id.short())
+        })
+        .collect()
+    }
+
     /// It is over, and its post-mortem is not written: one that was none of its own needs none.
     pub const fn owes_report(&self) -> bool {
         self.resolved.is_some() && self.reported.is_none() && self.closed_as.is_none()
+    }
+
+    /// How bad it was thought to be at a moment, and since when it was at least as bad: what is due counts from then.
+    pub fn severity_at(&self, at: Timestamp) -> (Priority, Timestamp) {
+        let until = self.judged.iter().take_while(|judged| judged.mark.at <= at);
+        until.fold((self.declared_as, self.declared.at), |(before, since), judged| {
+            let since = if judged.priority < before { judged.mark.at } else { since };
+            (judged.priority, since)
+        })
+    }
+
+    /// Since when it is as bad as it is now, or worse.
+    pub(super) fn worse_since(&self) -> Timestamp {
+        self.severity_at(Timestamp::MAX).1
     }
 
     /// By when something is due in it: as was agreed when it was declared, else as is now.
@@ -284,7 +323,9 @@ impl Incident {
 
     fn reopen(&mut self, mark: Mark) {
         if let Some(resolved) = self.resolved.take() {
-            self.ended.push(Ended { mitigated: self.mitigated.take(), resolved, reopened: mark });
+            let (mitigated, closed_as) = (self.mitigated.take(), self.closed_as);
+            let mitigated = mitigated.filter(|_| closed_as.is_none());
+            self.ended.push(Ended { mitigated, resolved, reopened: mark, closed_as });
         }
         self.said.mitigated.clear();
         (self.reported, self.closed_as) = (None, None);
@@ -437,6 +478,17 @@ impl Incidents {
         self.open().rev().find(is_same)
     }
 
+    /// Those that are over and whose post-mortem is due, the newest first.
+    pub fn unwritten(&self) -> impl Iterator<Item = &Incident> {
+        self.list.iter().rev().filter(|incident| incident.owes_report())
+    }
+
+    /// The one that is meant while none is open: the newest that owes a post-mortem, else the newest that was one of its own, else the newest.
+    pub fn newest_over(&self) -> Option<&Incident> {
+        let real = || self.list.iter().rev().find(|incident| incident.closed_as.is_none());
+        self.unwritten().next().or_else(real).or_else(|| self.list.last())
+    }
+
     /// Changes whenever a record of an incident was applied.
     pub const fn revision(&self) -> u64 {
         self.revision
@@ -447,7 +499,7 @@ impl Incidents {
         self.list.iter().find(|incident| incident.lines.iter().any(|line| line.run == Some(run)))
     }
 
-    /// By the end of an id, as people say it to each other, or its beginning; `None` names the one that is open, else the newest.
+    /// By the end of an id, as people say it to each other, or its beginning; `None` names the one that is open, else [the newest that is over](Self::newest_over).
     ///
     /// # Errors
     /// A sentence, when there is none, or more than one could be meant.
@@ -459,7 +511,7 @@ impl Incidents {
         let Some(wanted) = wanted else {
             let open: Vec<&Incident> = self.open().collect();
             return match open[..] {
-                [] => self.list.last().ok_or_else(none),
+                [] => self.newest_over().ok_or_else(none),
                 [one] => Ok(one),
                 _ => Err(format!("{} incidents are open, name one (--incident ID): {}", open.len(), names(&open))),
             };

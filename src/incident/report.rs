@@ -119,8 +119,8 @@ impl Report<'_> {
             let (what, link) = mark.map_or_else(|| (self.without(name), ""), |mark| (self.moment(mark), &mark.link));
             row(name, &what, link);
         }
-        for (number, ended) in (1..).zip(&incident.ended) {
-            row(&format!("Outage {number}"), &self.outage(ended), &ended.reopened.link);
+        for (name, ended) in incident.ends() {
+            row(&capital(&name), &self.outage(ended), &ended.reopened.link);
         }
         for judged in &incident.judged {
             let (priority, mark) = (judged.priority.word(), &judged.mark);
@@ -143,7 +143,7 @@ impl Report<'_> {
     /// What stands for a moment that never was: of an incident that is over it is not still to come.
     fn without(&self, name: &str) -> String {
         let told = match name {
-            "Detected" => "no alert told of it: somebody declared it",
+            "Detected" => "not known: it was declared by hand, and no alert was named",
             "Mitigated" | "Resolved" if self.incident.is_open() => return self.not_again(name),
             _ if self.incident.is_open() => "not yet",
             "Acknowledged" => "nobody acknowledged it",
@@ -155,8 +155,9 @@ impl Report<'_> {
 
     /// Of one that had ended and was opened again: that it had.
     fn not_again(&self, name: &str) -> String {
-        let Some(ended) = self.incident.ended.last() else { return "not yet".to_owned() };
-        let outage = self.incident.ended.len();
+        let outages = || self.incident.ended.iter().filter(|ended| ended.closed_as.is_none());
+        let Some(ended) = outages().next_back() else { return "not yet".to_owned() };
+        let outage = outages().count();
         let before = if name == "Resolved" { Some(&ended.resolved) } else { ended.mitigated.as_ref() };
         let before = before.map_or_else(String::new, |mark| format!(": in outage {outage} it was, {}", time(mark.at)));
         format!("not yet again{before}")
@@ -164,11 +165,12 @@ impl Report<'_> {
 
     /// An end that was none: it was mitigated and resolved, and opened again.
     fn outage(&self, ended: &Ended) -> String {
-        let Ended { mitigated, resolved, reopened } = ended;
+        let Ended { mitigated, resolved, reopened, closed_as } = ended;
         let mitigated = mitigated.as_ref().map(|mark| format!("mitigated {}; ", time(mark.at))).unwrap_or_default();
+        let closed_as = closed_as.map(|closed| format!(" as {}", closed.told())).unwrap_or_default();
         let why = if reopened.text.is_empty() { String::new() } else { format!(": {}", reopened.text) };
         format!(
-            "{mitigated}resolved {}, by {}; open again {}{why}",
+            "{mitigated}resolved{closed_as} {}, by {}; open again {}{why}",
             time(resolved.at),
             resolved.by,
             self.moment(reopened)
@@ -207,17 +209,23 @@ impl Report<'_> {
     }
 
     fn response(&self) -> String {
-        match clocks::response(self.incident, self.rules) {
-            None => {
-                let agreed = self.incident.agreed(self.rules).of(self.incident.priority);
-                format!("nobody acknowledged it; within {}", words(agreed.respond))
-            }
-            Some(took) if took.took <= took.within => {
-                format!("in {}, within {}", words(took.took), words(took.within))
-            }
-            Some(took) => {
-                format!("in {}, LATE: it was to be within {}", words(took.took), words(took.within))
-            }
+        let incident = self.incident;
+        let Some(took) = clocks::response(incident, self.rules) else {
+            let (priority, _) = incident.severity_at(Timestamp::MAX);
+            let within = words(incident.agreed(self.rules).of(priority).respond);
+            return format!("nobody has acknowledged it yet; within {within}");
+        };
+        let (within, length) = (words(took.within), words(took.took));
+        let of = if took.priority == incident.declared_as && took.priority == incident.priority {
+            String::new()
+        } else {
+            format!(" (as {} then)", took.priority.word())
+        };
+        match (&incident.acknowledged, took.is_late()) {
+            (Some(_), false) => format!("in {length}, within {within}{of}"),
+            (Some(_), true) => format!("in {length}, LATE: it was to be within {within}{of}"),
+            (None, false) => format!("nobody acknowledged it; it was over within {within}{of}"),
+            (None, true) => format!("nobody acknowledged it, LATE: it was to be within {within}{of}"),
         }
     }
 
@@ -239,7 +247,9 @@ impl Report<'_> {
         let incident = self.incident;
         let mut from = incident.detected.as_ref().map_or(incident.declared.at, |mark| mark.at);
         let (mut out, mut since, mut all) = (String::new(), "the first sign".to_owned(), Duration::ZERO);
-        let ends = incident.ended.iter().map(|ended| {
+        // What was closed as none of its own went on all the time.
+        let outages = || incident.ended.iter().filter(|ended| ended.closed_as.is_none());
+        let ends = outages().map(|ended| {
             let until = ended.mitigated.as_ref().unwrap_or(&ended.resolved);
             (until.at, Some(ended.reopened.at))
         });
@@ -252,11 +262,12 @@ impl Report<'_> {
                 (from, since) = (reopened, format!("when it was open again after outage {number}"));
             }
         }
-        if last.is_none() && !incident.ended.is_empty() {
+        let again = outages().count();
+        if last.is_none() && again > 0 {
             let _ = writeln!(out, "- From {since}: it is not mitigated yet");
         }
-        if !incident.ended.is_empty() {
-            let outages = incident.ended.len() + usize::from(last.is_some());
+        if again > 0 {
+            let outages = again + usize::from(last.is_some());
             let so_far = if last.is_some() { "" } else { ", and the one that goes on" };
             let _ = writeln!(out, "- In {} together: {}{so_far}", counted(outages, "outage"), words(all));
         }

@@ -131,13 +131,15 @@ impl Watch {
         let is_real = |incident: &&Incident| incident.closed_as.is_none();
         let back = last().filter(|incident| self.back && !incident.is_open());
         let attended = || self.open().or_else(|| last().filter(is_real));
-        let newest = || self.incidents.iter().rev().find(is_real).or_else(|| self.incidents.iter().next_back());
-        back.or_else(attended).or_else(|| self.unwritten().next()).or_else(last).or_else(newest)
+        back.or_else(attended)
+            .or_else(|| self.unwritten().next())
+            .or_else(last)
+            .or_else(|| self.incidents.newest_over())
     }
 
     /// Those that are over and whose post-mortem is due, the newest first.
     pub fn unwritten(&self) -> impl Iterator<Item = &Incident> {
-        self.incidents.iter().rev().filter(|incident| incident.owes_report())
+        self.incidents.unwritten()
     }
 
     /// Those that are open beside the one that is shown.

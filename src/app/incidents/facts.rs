@@ -51,7 +51,8 @@ impl State {
             RecordKind::IncidentDeclare => {
                 detected(self, ask, typed).into_iter().chain(same(self, ask, typed)).collect()
             }
-            RecordKind::IncidentMitigate | RecordKind::IncidentResolve => still(self),
+            RecordKind::IncidentMitigate => still(self),
+            RecordKind::IncidentResolve => still(self).into_iter().chain(open_runs(self, ask)).collect(),
             _ => Vec::new(),
         }
     }
@@ -89,6 +90,13 @@ fn same(state: &State, ask: &Ask, typed: &str) -> Option<Fact> {
 pub(super) fn since(state: &State, incident: &Incident) -> String {
     let age = words(between(incident.declared.at, state.watch.at(incident, state.now)));
     format!("declared {age} ago by {}", text::clean(&incident.declared.by))
+}
+
+/// Its runs that are not over: they go on, and belong to it.
+fn open_runs(state: &State, ask: &Ask) -> Vec<Fact> {
+    let open = state.watch.incidents().get(ask.incident).map(|incident| incident.open_runs(&state.runs));
+    let told = |run: String| Fact::new(Severity::Warning, text::clean(&format!("still open: {run}")).into_owned());
+    open.unwrap_or_default().into_iter().map(told).collect()
 }
 
 /// What is still wrong, as far as is known here.

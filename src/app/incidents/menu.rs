@@ -28,7 +28,13 @@ pub fn open(state: &mut State) {
     let (title, lines) = match state.watch.shown() {
         Some(incident) if incident.is_open() => (heading(incident), under_way(state, incident)),
         Some(over) if state.watch.open().is_some() => (heading(over), afterwards(state, over)),
-        Some(over) => (heading(over), [declarations(state), afterwards(state, over)].concat()),
+        Some(over) => {
+            let mut others = declarations(state);
+            for line in &mut others {
+                line.text = format!("declare another: {}", line.text);
+            }
+            (heading(over), [others, afterwards(state, over)].concat())
+        }
         None => ("no incident is open: declare one".to_owned(), declarations(state)),
     };
     show(state, title, lines);
