@@ -175,8 +175,10 @@ fn ask_with(state: &mut State, id: &str, chosen: Option<&str>, effects: &mut Eff
             format!("{id}: Alertmanager has not told its groups yet, and this names one: press it again in a moment");
         return state.toasts.say(state.now, why);
     }
-    let (mut given, wrong) =
+    let (mut given, mut wrong) =
         of_alert.as_ref().map_or_else(Default::default, |alert| from_labels(&runbook, alert, &state.cx()));
+    // A label that means nothing here is in the way of what must be given, and of nothing else.
+    wrong.retain(|(name, _)| runbook.params.iter().any(|param| param.required && param.name == *name));
     if let Some(chosen) = chosen.filter(|_| runbook.params.iter().any(|param| param.name == MATCHERS)) {
         given
             .insert(MATCHERS.to_owned(), ("from the labels that were chosen in the preview".to_owned(), chosen.into()));

@@ -304,14 +304,16 @@ fn a_damaged_page_is_found_by_checksums_and_the_dump_takes_its_place() {
     assert!(broken.contains("invalid page"), "{broken}");
     hosts.has_blue();
     let (dump, data) = (format!("dump={}", dump.display()), format!("data={}", checked.data.display()));
-    let given = ["servers=game-1", "server=db-1", "service=", &dump, &data];
+    let aside = folder("aside");
+    let keep = format!("keep={}", aside.join("damaged").display());
+    let given = ["servers=game-1", "server=db-1", "service=", &dump, &data, &keep];
     let given = [hosts.at(&given), with(&[], &checked.database.place())].concat();
     let home = hosts.home("");
     let mut screen = on_terminal(&home, "dr-corruption", &given);
     asks(&mut screen, "to run it type  stop on game-1", "stop on game-1");
-    asks(&mut screen, "'Have amcheck in the database' on", "install on db-1");
-    asks(&mut screen, "'What the checksums of the pages say' on", "stop on db-1");
+    asks(&mut screen, "'Keep the files, and ask the checksums of their pages' on", "stop on db-1");
     screen.wait_text("damaged pages: 1");
+    asks(&mut screen, "'Have amcheck in the database' on", "install on db-1");
     asks(&mut screen, "tick 1: The database's owner", "tick 1");
     screen.wait_text("[x] The database's owner");
     say(&mut screen, "tick 2");
@@ -324,8 +326,16 @@ fn a_damaged_page_is_found_by_checksums_and_the_dump_takes_its_place() {
     asks(&mut screen, "to run it type  restore on db-1", "restore on db-1");
     tick(&mut screen, &["Every application server is stopped", "The status page"]);
     asks(&mut screen, "'Rename both' on", "restore on db-1");
-    tick(&mut screen, &["Every application server is up", "Somebody has logged in", "The status page says since"]);
+    asks(&mut screen, "tick 1: The status page says what was lost", "tick 1");
+    screen.wait_text("[x] The status page says what was lost");
+    say(&mut screen, "pick 2");
+    screen.wait_text("chosen: it stays stopped");
+    say(&mut screen, "done");
+    asks(&mut screen, "'The data is there, and whole' on", "prove on db-1");
+    assert_eq!(hosts.turned(), ["docker stop 1f0c"], "nothing is started before it is proved");
     asks(&mut screen, "type  start on game-1  to go on", "start on game-1");
+    assert!(screen.text().contains("amcheck finds nothing in spacetime"), "{}", screen.text());
+    tick(&mut screen, &["Somebody has logged in", "The status page says since", "It stands in the incident"]);
     assert_eq!(screen.wait_exit().exit_code(), 0, "{}", screen.text());
     let database = &checked.database;
     assert_eq!(database.names(), "spacetime spacetime_before_restore");
@@ -333,6 +343,12 @@ fn a_damaged_page_is_found_by_checksums_and_the_dump_takes_its_place() {
     let kept = String::from_utf8(home.run(&["journal", "export"]).stdout).unwrap();
     assert!(kept.contains("amcheck finds damage") && kept.contains("checksum verification failed in file"), "{kept}");
     assert_eq!(hosts.turned(), ["docker stop 1f0c", "docker start 1f0c"]);
+    // The copy is a server of its own, damaged as it was.
+    let copies: Vec<PathBuf> = fs::read_dir(aside.join("damaged")).unwrap().map(|one| one.unwrap().path()).collect();
+    let [copy] = &copies[..] else { panic!("one copy: {copies:?}") };
+    let mut sums = Command::new(checked.bin.join("pg_checksums"));
+    let found = said(&sums.args(["--check", "-D"]).arg(copy).output().unwrap());
+    assert!(found.contains("Bad checksums:  1"), "{found}");
     assert!(hosts.cloud.called("aws").is_empty(), "the dump was there");
 }
 
@@ -524,6 +540,12 @@ fn a_line_of_ipv6_is_kept_by_itself_a_quarantine_with_a_hole_is_none_and_evidenc
         screen.wait_exit();
     });
     assert_eq!(island.rules("ip6tables"), six, "it is as it was");
+    // What can't be removed is named, and the undo has failed.
+    for rule in [["-N", "OWN"].as_slice(), &["-A", "OWN", "-j", "QUARANTINE"]] {
+        island.inside(&[&["ip6tables", "-w"], rule].concat());
+    }
+    let (code, text) = home.undo_newest();
+    assert!(code != Some(0) && text.contains("to be removed by hand: ip6tables: the chain QUARANTINE"), "{text}");
 }
 
 #[test]

@@ -674,12 +674,12 @@ fn a_window_stops_everything_proves_it_and_goes_back_when_the_proof_fails() {
     hosts.has_blue();
     hosts.lists(&["-a"], &["--format", "{{.Image}}"], "spacetime/godot:v2.5.0\n");
     let place = format!("backups={}", backups.display());
-    let given = hosts.at(&["servers=game-1", "database_server=db-1", "anytime=true", &place]);
+    let given = hosts.at(&["servers=game-1", "database_server=db-1", "anytime=true", "silence=false", &place]);
     let home = hosts.home("");
     refused(&home, "maintenance-run", &given, "has no dump of the last 24 hours");
     assert!(hosts.cloud.calls().is_empty(), "nothing was stopped: {:?}", hosts.cloud.calls());
     fs::write(backups.join("spacetime_20261129_020000.sql.gz"), "x").unwrap();
-    let outside = hosts.at(&["servers=game-1", "database_server=db-1", &place]);
+    let outside = hosts.at(&["servers=game-1", "database_server=db-1", "silence=false", &place]);
     let now = jiff::tz::TimeZone::UTC.to_datetime(Timestamp::now());
     let inside = now.weekday() == jiff::civil::Weekday::Sunday && (2..5).contains(&now.hour());
     if !inside {

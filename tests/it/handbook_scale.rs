@@ -70,9 +70,12 @@ fn had<T>(test: &str, made: Result<T, String>) -> Option<T> {
     made.map_err(|why| lab::skip(&format!("it::handbook_scale::{test}"), &why)).ok()
 }
 
-/// A site with an Alertmanager that tells nobody, and its port.
+/// The config of an Alertmanager that tells nobody.
+const NOBODY: &str = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
+
+/// A site with such an Alertmanager, and its port.
 fn alerted(count: usize) -> Result<(Site, u16, Service), String> {
-    let (port, service) = alertmanager_of("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")?;
+    let (port, service) = alertmanager_of(NOBODY)?;
     let site = Site::start(count, &format!("[alertmanager.main]\nurl = \"http://127.0.0.1:{port}\"\n"))?;
     Ok((site, port, service))
 }
@@ -414,6 +417,18 @@ fn a_server_is_removed_when_it_is_the_one_that_goes_and_its_backup_is_elsewhere(
     assert!(refused.contains(&would), "{refused}");
     assert!(games.servers[0].called().is_empty() && !games.servers[0].state().0);
 
+    // Whoever moved its players by hand has not taken it out of the load balancer by that.
+    let moved = ["-fsS", "-X", "POST", "-H", &format!("Authorization: Bearer {TOKEN}")].map(str::to_owned);
+    let drain = format!("http://{}:8080/admin/drain", third.address);
+    assert!(Command::new("curl").args(moved).arg(drain).output().unwrap().status.success());
+    let given = site.vars(&["server=game-3", "target=game-1", "server_count=2", &site.infrastructure()]);
+    let mut person = site.person("scale-down", &given);
+    person.begins("silence 1 on alertmanager");
+    person.answers("runs Drain a game server ", "skip its players were moved by hand");
+    let (code, said) = person.ends();
+    let there = format!("{} is still in spacetime_backend", third.place());
+    assert!(code != 0 && said.contains(&there) && third.runs(), "{said}");
+
     site.plans(2, "scale-down.tfplan", &shown(&[("aws_instance.game[2]", Some(2), "delete")], &three, Some(&two)));
     site.applies("scale-down.tfplan");
     let mut person = site.removes();
@@ -583,7 +598,10 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     let (cloud, first) = (&site.games.cloud, &site.games.servers[0]);
     let address = first.address;
     site.says(WHOLE, &format!("running\tt3.large\t{address}\tebs\tNone\tNone"));
-    site.says(STATE, "stopped");
+    // The way back finds it still stopping, and waits before it starts it.
+    for state in ["stopped", "stopping", "stopped"] {
+        site.says(STATE, state);
+    }
     site.says(TYPE, "t3.xlarge");
     let public = "Reservations[0].Instances[0].[State.Name, PrivateIpAddress, PublicIpAddress]";
     site.says(public, &format!("running\t{address}\t203.0.113.7"));
@@ -599,7 +617,8 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     cloud.ends(&running, "", "Waiter InstanceRunning failed: Max attempts exceeded\n", 255);
     site.waits("instance-running");
     let instance = format!("instance={INSTANCE}");
-    let given = site.vars(&["server=game-1", "target=game-2", &instance, "from_type=t3.large", &cpus, &memory]);
+    let given = ["server=game-1", "target=game-2", &instance, "from_type=t3.large", &cpus, &memory, "silence=false"];
+    let given = site.vars(&given);
 
     let mut person = site.person("resize-instance", &given);
     let resizes = |person: &mut Person| {
@@ -623,6 +642,8 @@ fn a_machine_is_drained_made_larger_and_sent_players_again_or_put_back_when_it_d
     let smaller = larger.replace("xlarge", "large");
     let tried = [stop, larger, start, stop, &smaller, start].map(|line| format!("ec2 {line}"));
     assert_eq!(site.changed(), tried, "{text}");
+    let waits = || cloud.called("aws").iter().filter(|call| call.contains("wait instance-stopped")).count();
+    assert_eq!(waits(), 3, "twice for a stop, and once before the start: {text}");
     assert_eq!(site.home.undo("server-drain").0, Some(0));
 
     let mut person = site.person("resize-instance", &given);
@@ -669,8 +690,8 @@ fn host_of(server: &Postgres) -> Result<Host, String> {
     Ok(host)
 }
 
-/// A site with a database on a host of its own.
-fn with_database(count: usize) -> Result<(Site, Postgres, Host), String> {
+/// A site with a database on a host of its own; its config has `more`.
+fn with_database(count: usize, more: &str) -> Result<(Site, Postgres, Host), String> {
     let server = own_postgres()?;
     server.run_in("postgres", "CREATE DATABASE spacetime");
     server.run_in("spacetime", "CREATE TABLE users AS SELECT generate_series(1, 10) AS id");
@@ -678,7 +699,7 @@ fn with_database(count: usize) -> Result<(Site, Postgres, Host), String> {
     let dsn = format!("dsn = \"postgres://qd_read@127.0.0.1:{}/spacetime?sslmode=disable\"", server.port);
     let config = format!(
         "[postgres.primary]\n{dsn}\npassword = {{ env = \"QD_READ\" }}\n[ssh.db-1]\nhost = \"{HOST}\"\nconfig = \"{}\"\n\
-         [[server]]\nname = \"db-1\"\naddress = \"10.0.1.9\"\n",
+         [[server]]\nname = \"db-1\"\naddress = \"10.0.1.9\"\n{more}",
         host.sshd.config().display()
     );
     Ok((Site::start(count, &config)?, server, host))
@@ -687,7 +708,7 @@ fn with_database(count: usize) -> Result<(Site, Postgres, Host), String> {
 #[test]
 fn a_database_on_a_machine_of_its_own_is_backed_up_stopped_and_started_on_a_larger_one() {
     let test = "a_database_on_a_machine_of_its_own_is_backed_up_stopped_and_started_on_a_larger_one";
-    let Some((site, server, _host)) = had(test, with_database(2)) else { return };
+    let Some((site, server, _host)) = had(test, with_database(2, "")) else { return };
     let games = &site.games.servers[..2];
     site.says(
         "Reservations[0].Instances[0].[State.Name, InstanceType, PrivateIpAddress, RootDeviceType]",
@@ -711,8 +732,10 @@ fn a_database_on_a_machine_of_its_own_is_backed_up_stopped_and_started_on_a_larg
         format!("socket={}", server.socket.display()),
         format!("port={}", server.port),
     ];
+    let stopped = ["servers=game-1,game-2", "silence=false"];
     let given: Vec<&str> = ["database=primary", "server=db-1", "from_type=m5.xlarge", &cpus, &memory]
         .into_iter()
+        .chain(stopped)
         .chain(where_it_is.iter().map(String::as_str))
         .collect();
     let mut person = site.person("resize-database", &vars(&given));
@@ -761,7 +784,9 @@ const CLASS: &str = "DBInstances[0].[DBInstanceStatus, DBInstanceClass, length(k
 #[test]
 fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_available() {
     let test = "a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_available";
-    let Some((site, _server, _host)) = had(test, with_database(2)) else { return };
+    let Some((port, _alerts)) = had(test, alertmanager_of(NOBODY)) else { return };
+    let alertmanager = format!("[alertmanager.main]\nurl = \"http://127.0.0.1:{port}\"\n");
+    let Some((site, server, _host)) = had(test, with_database(2, &alertmanager)) else { return };
     let (cloud, games) = (&site.games.cloud, &site.games.servers[..2]);
     let rds = |words: &[&str], out: &str| cloud.answers(&[&["aws", "rds"], words].concat(), &format!("{out}\n"));
     let (before, during) = (format!("{CLASS}, MultiAZ]"), format!("{CLASS}]"));
@@ -802,10 +827,19 @@ fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_avail
     // Right after the order it is still available, as what it was.
     describe(&during, "available\tdb.m5.xlarge\t1");
     describe(&during, "available\tdb.m5.2xlarge\t0");
-    let given = vars(&["database=primary", "from_class=db.m5.xlarge"]);
+    let given = vars(&["database=primary", "from_class=db.m5.xlarge", "servers=game-1,game-2"]);
     let (code, text) = site.home.unattended("resize-database-rds", &given);
     assert!(code.is_none() && text.contains("1 other changes of spacetime-db are pending"), "{text}");
     site.ok("resize-database-rds", &given);
+    let silences = || {
+        let all = http::get(port, "/api/v2/silences").unwrap().json();
+        let mut states: Vec<String> =
+            all.as_array().unwrap().iter().map(|one| one["status"]["state"].as_str().unwrap().to_owned()).collect();
+        states.sort();
+        (states, all[0]["matchers"][0]["value"].as_str().unwrap().to_owned())
+    };
+    let (states, names) = silences();
+    assert!(states == ["active"] && names.contains("ServiceDown|") && names.contains("|DatabaseDown|"), "{names}");
     let order = ["create-db-snapshot", "modify-db-instance"];
     assert_eq!(site.changed().iter().map(|line| line.split(' ').nth(1).unwrap()).collect::<Vec<_>>(), order);
     assert!(games.iter().all(|game| game.called() == ["docker stop 1f0c", "docker start 1f0c"]), "{games:?}");
@@ -837,4 +871,19 @@ fn a_database_of_amazon_is_resized_when_it_says_so_itself_and_not_by_being_avail
     assert!(games.iter().all(|game| !game.runs()), "{games:?}");
     let (code, text) = site.home.undo("resize-database-rds");
     assert!(code == Some(0) && games.iter().all(Game::runs), "{text}");
+    assert_eq!(silences().0, ["active", "expired"], "what is taken back is silenced no more");
+    // A server that nobody named goes on, and writes.
+    let mut psql = Command::new("psql");
+    psql.env("PGAPPNAME", "godot-api").args(["-U", "postgres", "-d", "spacetime", "-c", "SELECT pg_sleep(300)"]);
+    psql.arg("-h").arg(&server.socket).args(["-p", &server.port.to_string()]);
+    let _api = Service::start("godot-api", &mut psql).unwrap();
+    let there =
+        || !server.column("SELECT pid::text FROM pg_stat_activity WHERE application_name = 'godot-api'").is_empty();
+    poll(PATIENCE, || there().then_some(())).expect("it is connected");
+    let mut person = site.person("resize-database-rds", &given);
+    person.begins("silence 1 on alertmanager");
+    person.goes_on(&["resize on 2 hosts"]);
+    person.answers("again (a), continue REASON (c), stop; to undo it type  undo on game-2", "stop");
+    let (code, text) = person.ends();
+    assert!(code != 0 && text.contains("godot-api"), "{text}");
 }

@@ -5,7 +5,7 @@ use crate::desk::insist;
 use crate::lab::spacetime::{BROKEN, CONNECTIONS, FIRST, GOOD, SpaceTime};
 use crate::lab::{need, poll};
 use crate::pty::Session;
-use crate::support::{Home, LONG, answer, leave, look_at, press};
+use crate::support::{Home, LONG, answer, leave, look_at, press, said};
 use std::time::Duration;
 
 /// Longer than a dialog must be on the screen before it takes an answer.
@@ -101,6 +101,13 @@ fn a_container_that_eats_memory_up_to_its_limit_gives_it_back() {
     spacetime.wait_no_alert("ContainerMemoryHigh");
     assert_ne!(spacetime.inspect(FIRST, "{{.State.StartedAt}}"), started);
     leave(&mut screen);
+    // From the alert of a machine's memory: who takes it is listed, and one that is not at its limit can be restarted all the same.
+    let container = format!("container=production-server/{FIRST}");
+    let vars = ["--var", &container, "--var", "server=production-server"];
+    let planned = home.run(&[&["runbook", "plan", "memory-leak"], &vars[..]].concat());
+    let told = said(&planned);
+    assert!(told.contains("memory of production-server by container") && told.contains(FIRST), "{told}");
+    assert!(told.contains("it warns: ") && planned.status.success(), "{told}");
 }
 
 #[test]

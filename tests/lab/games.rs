@@ -35,7 +35,9 @@ case $1 in
   ps)
     case $* in *label=com.docker.compose.project=production*) ;; *) exit 0 ;; esac
     case $2 in -a*) ;; *) [ ! -e /run/stopped ] || exit 0 ;; esac
-    echo 1f0c ;;
+    state='Up 5 seconds (healthy)'
+    [ ! -e /run/stopped ] || state='Exited (0) 5 seconds ago'
+    case $* in *Status*) echo "production-godot-server-1 $state" ;; *) echo 1f0c ;; esac ;;
   stop) echo "docker $*" >>/run/called; touch /run/stopped ;;
   start) echo "docker $*" >>/run/called; rm -f /run/stopped ;;
   *) exit 64 ;;

@@ -114,7 +114,7 @@ fn production(files: &mut Files, one: &Server, now: f64) {
 /// The dumps of a week; where pages were damaged before the drill begins, the newest broke off at them.
 fn database(files: &mut Files, damaged: bool, now: f64) {
     let old = now - 40.0 * DAY;
-    files.put("/var/lib/postgresql/16/main/PG_VERSION", "16\n", 0o600, "postgres", old);
+    files.put("/var/lib/postgresql/data/PG_VERSION", "16\n", 0o600, "postgres", old);
     files.put_folder("/var/run/postgresql", 0o775, "postgres", old);
     files.put_folder("/var/lib/postgresql", 0o755, "postgres", old);
     files.put_folder(BACKUPS, 0o700, "postgres", old);

@@ -29,7 +29,7 @@ const ALWAYS: [&str; 2] = ["postgres", GAME];
 const EMPTY: &str = "all tables";
 /// What somebody finds who counts the rows of all tables.
 const COUNTS: &str = "public.events 48211000\npublic.friends 9120000\npublic.inventory 30417000\npublic.players 12650000\npublic.scores 7733000\npublic.shards 4\npublic.users 12650000\n";
-const DATA: &str = "/var/lib/postgresql/16/main";
+const DATA: &str = "/var/lib/postgresql/data";
 
 /// The table of the game's database that is damaged on this machine.
 pub(super) fn damaged(machine: &Machine) -> Option<String> {
@@ -245,7 +245,8 @@ fn own(machine: &Machine, which: usize, text: &str) -> Option<String> {
             let name = *quoted(text, '\'').iter().find(|word| **word != "pg_database")?;
             machine.databases().get(name).map_or_else(String::new, |held| format!("{}\n", held.said))
         }
-        _ if text.contains("pg_extension") => "1\n".to_owned(),
+        _ if text.contains("installed_version IS NULL") => "0\n".to_owned(),
+        _ if text.contains("pg_extension") || text.contains("pg_available_extensions") => "1\n".to_owned(),
         _ if text.contains("FROM pg_class") => "6\n".to_owned(),
         // How a database is made, and what two differ in: all of the drill's are set up alike.
         _ if text.contains("'--encoding='") => "--encoding=UTF8\n--lc-collate=C.UTF-8\n--lc-ctype=C.UTF-8\n".to_owned(),

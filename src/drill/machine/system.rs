@@ -191,9 +191,16 @@ pub(super) fn nothing(_: &Machine, _: &Call, _: &mut Files) -> Done {
     Done::default()
 }
 
-/// What takes the room: the logs that may go, and all else.
+/// What takes the room: the logs that may go, and all else. `-s`: what a database's files come to, in KiB.
 pub(super) fn du(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let one = one(machine);
+    if let [flags, folder] = &call.args[..]
+        && flags.starts_with("-s")
+    {
+        let stage = machine.stage.lock();
+        let bytes = stage.world.databases.iter().find(|own| own.server == machine.server).map_or(0.0, |own| own.size);
+        return Done::said(format!("{:.0}\t{folder}\n", bytes / 1_024.0));
+    }
     let large: f64 =
         files::large(&one).iter().filter(|(path, _)| files.get(path).is_some()).map(|(_, bytes)| bytes).sum();
     let debug = if one.disk_growth > one.usual_growth * 2.0 { one.disk_used * 0.45 } else { 0.0 };
@@ -209,6 +216,5 @@ pub(super) fn du(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     ] {
         let _ = writeln!(out, "{}\t{path}", mib(bytes));
     }
-    let _ = call;
     Done::said(out)
 }

@@ -216,7 +216,8 @@ fn both_colours_are_stopped_and_the_one_in_use_is_started() {
         !said.is_empty()
     };
     let page = fences(runbook!("maintenance-run"));
-    let [stop, verify, start] = [2, 3, 4].map(|at| page[at].1.as_str());
+    let first = page.iter().position(|(head, _)| head.starts_with("run on=host")).unwrap();
+    let [stop, verify, start] = [0, 1, 2].map(|at| page[first + at].1.as_str());
     assert!(stop.contains("docker stop") && start.contains("docker start"), "{stop}{start}");
     assert!(run("blue") && run("green"), "both run");
     let (code, said) = on(verify);
@@ -294,6 +295,7 @@ fn a_server_gets_a_larger_machine() {
         ("to_type", "c5.4xlarge"),
         ("cpus", "16"),
         ("memory_gib", "32"),
+        ("quiet", "1h"),
     ];
     lab.play(runbook!("resize-instance"), &[("local", "lb-1"), ("$server", "game-3")], &vars, &["undo "]);
     let stage = lab.stage.lock();
@@ -308,6 +310,7 @@ fn the_database_that_others_run_gets_a_larger_machine() {
         ("from_class", "db.m5.4xlarge"),
         ("to_class", "db.m5.8xlarge"),
         ("snapshot", "spacetime-pre-scale"),
+        ("quiet", "2h"),
     ];
     let page = runbook!("resize-database-rds");
     lab.play(page, &[("local", "lb-1")], &vars, &["undo ", "wait "]);
@@ -376,7 +379,7 @@ const DATABASE: [(&str, &str); 8] = [
     ("table", "inventory"),
     ("socket", "/var/run/postgresql"),
     ("port", "5432"),
-    ("data", "/var/lib/postgresql/16/main"),
+    ("data", "/var/lib/postgresql/data"),
     ("service", "postgresql"),
 ];
 
@@ -402,7 +405,8 @@ fn damaged_pages_are_found_and_a_dump_that_is_whole_takes_their_place() {
     let lab = Lab::new("corruption");
     lab.pass(30);
     let with = |dump: &'static str| {
-        [DATABASE.as_slice(), &[("dump", dump), ("bucket", "s3://none/"), ("folder", PRODUCTION)]].concat()
+        let more = [("dump", dump), ("bucket", "s3://none/"), ("folder", PRODUCTION), ("keep", "/backup/damaged")];
+        [DATABASE.as_slice(), &more].concat()
     };
     let (latest, weekly) =
         (with("/backup/database/spacetime_latest.sql.gz"), with("/backup/database/spacetime_weekly.sql.gz"));
@@ -415,8 +419,10 @@ fn damaged_pages_are_found_and_a_dump_that_is_whole_takes_their_place() {
     let (code, said) = lab.run("db-primary", &amcheck, "postgres", "/", &weekly);
     assert!(code == 2 && said.contains("spacetime.public.inventory"), "{code} {said}");
     lab.play(assess, &[("$server", "db-primary")], &weekly, &["undo "]);
+    let kept = "/backup/damaged/0198f0aa/PG_VERSION";
+    assert_eq!(lab.run("db-primary", &format!("cat {kept}"), "root", "/", &[]), (0, "16\n".to_owned()));
     // This night's dump has no end, and is refused.
-    let whole = &fences(runbook!("db-restore"))[0].1;
+    let whole = &fences(runbook!("db-restore")).into_iter().find(|(_, body)| body.contains("it has no end")).unwrap().1;
     let (code, said) = lab.run("db-primary", whole, "postgres", "/", &latest);
     assert!(code == 1 && said.contains("it has no end"), "{code} {said}");
     lab.play(runbook!("db-restore"), &[("$server", "db-primary")], &weekly, &["undo "]);
@@ -496,6 +502,7 @@ fn the_machine_of_the_database_gets_larger() {
         ("cpus", "32"),
         ("memory_gib", "128"),
         ("service", "postgresql"),
+        ("quiet", "2h"),
     ];
     let on = [("local", "lb-1"), ("$server", "db-primary"), ("host", "game-1")];
     lab.play(runbook!("resize-database"), &on, &vars, &["undo "]);

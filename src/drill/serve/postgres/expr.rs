@@ -4,8 +4,8 @@ use super::refusal::Refusal;
 use super::select::{Column, Context, query};
 use super::value::{V, known};
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator,
-    Value,
+    BinaryOperator, CaseWhen, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    InTarget, UnaryOperator, Value,
 };
 use std::cmp::Ordering;
 
@@ -81,6 +81,12 @@ fn arguments(function: &Function) -> Vec<&Expr> {
             _ => None,
         })
         .collect()
+}
+
+/// `string_agg(DISTINCT …)`
+fn is_distinct(function: &Function) -> bool {
+    let FunctionArguments::List(list) = &function.args else { return false };
+    list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
 }
 
 /// The value of an expression; `group`: of several rows together.
@@ -359,6 +365,10 @@ fn aggregate(
         }
     }
     values.retain(|value| *value != V::Null);
+    if is_distinct(function) {
+        values.sort_by(|a, b| a.order(b).unwrap_or(Ordering::Equal));
+        values.dedup();
+    }
     let most = |way: Ordering| {
         let better = |a: V, b: V| if b.order(&a) == Some(way) { b } else { a };
         values.iter().cloned().reduce(better).unwrap_or(V::Null)

@@ -67,6 +67,11 @@ fn rows_are_chosen_ordered_and_cut() {
 fn aggregates_and_what_they_leave_out() {
     assert_eq!(told("SELECT count(*), count(age), max(age), sum(age) FROM people"), ["3|2|52|88"]);
     assert_eq!(told("SELECT count(*) FILTER (WHERE age > 40) AS old FROM people"), ["1"]);
+    let both = "people AS a JOIN people AS b ON true WHERE a.age IS NOT NULL";
+    assert_eq!(
+        told(&format!("SELECT string_agg(DISTINCT a.name, ', '), count(DISTINCT a.age) FROM {both}")),
+        ["ada, cyd|2"]
+    );
     assert_eq!(told("SELECT count(*), max(age) FROM people WHERE false"), ["0|-"]);
     assert_eq!(told("SELECT coalesce(max(age), 0) + 1 FROM people WHERE false"), ["1"]);
     assert_eq!(told("SELECT age IS NULL AS young, count(*) FROM people GROUP BY 1"), ["f|2", "t|1"]);
