@@ -21,19 +21,24 @@ struct Lab {
 
 impl Lab {
     fn new(scenario: &str) -> Self {
-        let scenario = Scenario::built_in(scenario).unwrap();
-        let stage = Shared::new(Stage::new(1, Size::default(), scenario, jiff::Timestamp::now(), SPEED).unwrap());
-        let count = stage.lock().world.servers.len();
-        let machines = (0..count).map(|at| Machine::new(stage.clone(), at, Token("t".to_owned()))).collect();
-        let over = Arc::new(AtomicBool::new(false));
-        let (time, ends) = (stage.clone(), Arc::clone(&over));
+        let lab = Self::still(scenario);
+        let (time, ends) = (lab.stage.clone(), Arc::clone(&lab.over));
         std::thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 time.lock().until(now());
                 std::thread::sleep(Duration::from_millis(10));
             }
         });
-        Self { stage, machines, over }
+        lab
+    }
+
+    /// One whose time stands still.
+    fn still(scenario: &str) -> Self {
+        let scenario = Scenario::built_in(scenario).unwrap();
+        let stage = Shared::new(Stage::new(1, Size::default(), scenario, jiff::Timestamp::now(), SPEED).unwrap());
+        let count = stage.lock().world.servers.len();
+        let machines = (0..count).map(|at| Machine::new(stage.clone(), at, Token("t".to_owned()))).collect();
+        Self { stage, machines, over: Arc::default() }
     }
 
     fn on(&self, name: &str) -> &Machine {
@@ -505,7 +510,8 @@ fn the_machine_of_the_database_gets_larger() {
 
 #[test]
 fn lists_are_as_gh_and_awscli_write_them() {
-    let lab = Lab::new("steady");
+    // Or the build would be over before a slow machine has listed it.
+    let lab = Lab::still("steady");
     let number = lab.stage.lock().world.cloud.pipeline.number;
     let told = |script: &str| lab.run("lb-1", script, USER, "/home/ops", &[]).1;
     let runs = told("gh run list --workflow deploy-production.yml");
