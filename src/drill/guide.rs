@@ -179,7 +179,7 @@ mod tests {
     fn every_scenario_can_be_toured() {
         for id in Scenario::ids() {
             let scenario = Scenario::built_in(id).unwrap();
-            let guide = Guide::new(How::Guided, &scenario.brief, &scenario.guide);
+            let guide = Guide::new(How::Guided, &scenario.brief, &scenario.guide());
             assert!(!guide.hints.is_empty(), "{id}");
             let before = &guide.hints[..guide.hints.len().saturating_sub(1)];
             assert!(before.iter().all(Hint::has_end), "{id}: a step has no end");

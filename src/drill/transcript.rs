@@ -22,8 +22,9 @@ pub fn text(stage: &Stage, handled: &Handled) -> String {
         "What does not help, or makes it worse",
         scenario.harms.iter().map(|way| way.say.clone()).collect(),
     );
-    if !scenario.runbooks.is_empty() {
-        let _ = write!(text, "\nRunbooks: {}\n", scenario.runbooks.join(", "));
+    let runbooks = scenario.runbooks();
+    if !runbooks.is_empty() {
+        let _ = write!(text, "\nRunbooks: {}\n", runbooks.join(", "));
     }
     text
 }
