@@ -151,7 +151,8 @@ impl Scenario {
         let programs = is_whole.then_some(programs.as_slice());
         let ways = self.mends.iter().chain(&self.harms).flat_map(|way| way.misfits(world, programs));
         let ways = ways.map(|(place, why)| Mistake::new(place.start, why));
-        let nothing = (is_whole && self.events.is_empty() && !self.is_quiet()).then(|| Mistake::of_all(NOTHING_HAPPENS));
+        let nothing =
+            (is_whole && self.events.is_empty() && !self.is_quiet()).then(|| Mistake::of_all(NOTHING_HAPPENS));
         nothing.into_iter().chain(self.endless()).chain(self.events.iter().filter_map(happens)).chain(ways).collect()
     }
 

@@ -177,7 +177,9 @@ mod tests {
         let text = told(&stage);
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle}: {text}"));
         let order = [
-            at("# Drill: A game server is down\n\nP1, seed 5, left at 3:10. Times are the production's, since something was wrong first, 0:20 after the drill began.\n"),
+            at(
+                "# Drill: A game server is down\n\nP1, seed 5, left at 3:10. Times are the production's, since something was wrong first, 0:20 after the drill began.\n",
+            ),
             at("- first safe action: after 1:40 of 1:00:00 that P1 allows: started game-2/godot-server"),
             at("- mitigated: after 1:4"),
             at("## What happened\n\n- 0:00 game-2/godot-server has ended with 137"),

@@ -120,8 +120,12 @@ fn colour(project: &str) -> Option<Colour> {
 /// Without IMAGE_TAG a colour is started as it was.
 fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut Files) -> Done {
     let Some(colour) = colour(project) else {
-        let why = format!("{project} would be a third set of containers beside blue and green, which a drill does not have");
-        return Done::failed(1, format!("docker-compose: {why}: say which with -p spacetime-blue or -p spacetime-green\n"));
+        let why =
+            format!("{project} would be a third set of containers beside blue and green, which a drill does not have");
+        return Done::failed(
+            1,
+            format!("docker-compose: {why}: say which with -p spacetime-blue or -p spacetime-green\n"),
+        );
     };
     let services: Vec<String> =
         words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect();
