@@ -10,6 +10,7 @@ use crate::domain::incident::Priority;
 use crate::drill::guide::{Guide, How};
 use crate::drill::score::Handled;
 use crate::drill::script::Script;
+use crate::drill::world::World;
 use crate::drill::{Drill as Begun, Options, Scenario, Size};
 use crate::incident;
 use crate::journal::store::{Reader, Store};
@@ -100,12 +101,12 @@ impl Drill {
         if global.config.is_some() || global.env.is_some() {
             bail!("a drill has a config of its own: leave --config and --env out");
         }
-        let scenario = self.scenario()?;
+        let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
+        let scenario = self.scenario(seed)?;
         let script = self.unattended.as_deref().map(unattended::read).transpose()?;
         if !self.serve && script.is_none() {
             need_terminal("`quarterdeck drill --list` tells what can be played")?;
         }
-        let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
         let options = Options { scenario, seed, size: self.size, speed: self.speed, by_hand: script.is_some() };
         let begun = Begun::start(&options).wrap_err_with(|| format!("the drill {} can't be begun", self.scenario))?;
         if self.serve {
@@ -124,7 +125,7 @@ impl Drill {
         (global, into): (&Global, &IntoFile),
     ) -> color_eyre::Result<ExitCode> {
         let mut seat = Seat { fleeting: true, ..Seat::default() };
-        beside::keep(&mut seat, begun.stage().clone(), Guide::new(self.how(), &scenario.brief, &scenario.guide));
+        beside::keep(&mut seat, begun.stage().clone(), Guide::new(self.how(), &scenario.brief, &scenario.guide()));
         let shown = seat.shown.get_or_insert_default().clone();
         // What can't be written is told before it is played, and not after.
         let kept = self.transcript.as_deref().map(|path| record::create(path, self.overwrite)).transpose()?;
@@ -162,11 +163,12 @@ impl Drill {
         Ok(begun.score(&handled).ended_well())
     }
 
-    fn scenario(&self) -> color_eyre::Result<Scenario> {
+    fn scenario(&self, seed: u64) -> color_eyre::Result<Scenario> {
         let path = PathBuf::from(&self.scenario);
         if path.extension().is_some_and(|end| end == "toml") {
             let text = std::fs::read_to_string(&path).wrap_err_with(|| format!("{} can't be read", path.display()))?;
-            let read = Scenario::read(&text).and_then(known_runbooks);
+            let library = Library::builtin();
+            let read = Scenario::look_over(&text, &World::new(seed, self.size), |id| is_shipped(&library, id));
             return read.map_err(|why| eyre!("{}: {why}", path.display()));
         }
         let near = crate::domain::nearest(&self.scenario, Scenario::ids());
@@ -176,13 +178,9 @@ impl Drill {
     }
 }
 
-/// The scenario, when the runbooks that it names are shipped: others are not there in a drill.
-fn known_runbooks(scenario: Scenario) -> Result<Scenario, String> {
-    let library = Library::builtin();
-    match scenario.runbooks.iter().find(|id| library.get(id).is_none()) {
-        Some(unknown) => Err(format!("runbooks: {}", library.absent(unknown))),
-        None => Ok(scenario),
-    }
+/// Runbooks that are not shipped are not there in a drill.
+fn is_shipped(library: &Library, id: &str) -> Result<(), String> {
+    if library.get(id).is_some() { Ok(()) } else { Err(library.absent(id)) }
 }
 
 /// What its journal says of how it was handled; nothing, and a word about it, when that can't be read.
@@ -239,14 +237,13 @@ mod tests {
 
     #[test]
     fn runbooks_of_a_scenario_are_shipped_ones() {
+        let library = Library::builtin();
         for id in Scenario::ids() {
-            assert_eq!(known_runbooks(Scenario::built_in(id).unwrap()).map(drop), Ok(()), "{id}");
+            for runbook in Scenario::built_in(id).unwrap().runbooks() {
+                assert_eq!(is_shipped(&library, runbook), Ok(()), "{id}");
+            }
         }
-        let scenario = Scenario::read("title = 'a'\nbrief = 'b'\nrunbooks = ['rollback-quik']").unwrap();
-        let why = known_runbooks(scenario).unwrap_err();
-        assert!(
-            why.contains("runbooks: there is no runbook \"rollback-quik\"") && why.contains("rollback-quick"),
-            "{why}"
-        );
+        let why = is_shipped(&library, "rollback-quik").unwrap_err();
+        assert!(why.contains("there is no runbook \"rollback-quik\"") && why.contains("rollback-quick"), "{why}");
     }
 }

@@ -55,8 +55,9 @@ const NOT_HERE: [(&str, &str); 2] = [
 /// Game servers of a large production that are asked over SSH.
 const GAMES_BY_SSH: usize = 8;
 
-/// What is promised, as the overview shows it.
-const PROMISED: &str = r#"
+/// What is promised, as the overview shows it: as the shipped example has it, over the time that the alert rules look back, so that both say
+/// the same.
+pub(super) const PROMISED: &str = r#"
 [[prometheus.main.slo]]
 name = "availability"
 query = 'avg(up{job="godot"})'
@@ -67,13 +68,15 @@ critical = true
 
 [[prometheus.main.slo]]
 name = "errors"
-query = '(sum(rate(http_requests_total{job="godot", status=~"5.."}[1m])) or vector(0)) / sum(rate(http_requests_total{job="godot"}[1m]))'
+query = '''
+  (sum(rate(http_requests_total{job="godot", status=~"5.."}[5m])) or sum(rate(http_requests_total{job="godot"}[5m])) * 0)
+  / sum(rate(http_requests_total{job="godot"}[5m]))'''
 limit = 0.05
 unit = "ratio"
 
 [[prometheus.main.slo]]
 name = "p95"
-query = 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="godot"}[1m])))'
+query = 'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="godot"}[5m])))'
 limit = 2
 unit = "seconds"
 
@@ -86,7 +89,7 @@ unit = "ratio"
 [[prometheus.main.slo]]
 name = "disk"
 query = '''
-1 - node_filesystem_avail_bytes
+  (node_filesystem_size_bytes{fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660"} - node_filesystem_free_bytes)
   / (node_filesystem_size_bytes - node_filesystem_free_bytes + node_filesystem_avail_bytes)'''
 limit = 0.85
 unit = "ratio"
@@ -195,4 +198,16 @@ fn words(role: Role) -> String {
 /// A text of TOML: paths may hold anything.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PROMISED;
+
+    #[test]
+    fn what_is_promised_is_what_the_shipped_example_promises() {
+        let of = |text: &str| toml::from_str::<toml::Table>(text).unwrap()["prometheus"]["main"]["slo"].clone();
+        let example = include_str!("../../assets/config.example.toml");
+        assert_eq!(of(PROMISED), of(example));
+    }
 }

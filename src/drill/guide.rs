@@ -7,8 +7,8 @@ use super::kept::Kept;
 use regex::Regex;
 use serde::Deserialize;
 
-/// What is known at the start stands there for so long, seconds of the world.
-const BRIEFED: i64 = 120;
+/// What is known at the start stands there for so long: seconds of who plays, whatever the speed.
+const BRIEFED: f64 = 120.0;
 /// For scenarios that have no steps of their own.
 const TOUR: &str = include_str!("../../assets/drills/tour/any.toml");
 
@@ -95,21 +95,26 @@ impl Guide {
         Self { brief: brief.to_owned(), hints, at: 0 }
     }
 
-    /// What stands beside the panes at that second of the world; empty: nothing. `shows` is where it can be seen that something is wrong.
-    pub fn line(&mut self, second: i64, kept: &Kept, shows: Option<&str>, screen: &str) -> String {
+    /// What stands beside the panes when it has been played for so many seconds; empty: nothing. `shows` is where it can be seen that something is
+    /// wrong.
+    pub fn line(&mut self, played: f64, kept: &Kept, shows: Option<&str>, screen: &str) -> String {
         // The last one that is done counts: who is ahead is not called back.
         let mut done = self.hints.iter().enumerate().skip(self.at).filter(|(_, hint)| hint.is_done(kept, screen));
         self.at = done.next_back().map_or(self.at, |(at, _)| at + 1);
         let count = self.hints.len();
         let unheard = kept.began.is_some() && kept.alerted.is_none();
-        match (self.hints.get(self.at), shows.filter(|_| unheard)) {
+        let say = match (self.hints.get(self.at), shows.filter(|_| unheard)) {
             (Some(Hint { once: Some(Once::Alerted), .. }), Some(shows)) => {
-                format!("{}/{count} Something is wrong, and no alert fires yet: {shows}.", self.at + 1)
+                format!("Something is wrong, and no alert fires yet: {shows}.")
             }
-            (Some(hint), _) if self.at == 0 => format!("{} {}", self.brief, hint.say),
-            (Some(hint), _) => format!("{}/{count} {}", self.at + 1, hint.say),
-            (None, _) if count == 0 && second < BRIEFED => self.brief.clone(),
-            (None, _) => String::new(),
+            (Some(hint), _) => hint.say.clone(),
+            (None, _) if count == 0 && played < BRIEFED => return self.brief.clone(),
+            (None, _) => return String::new(),
+        };
+        // At high speed something is wrong before anybody can have read what is known: that stays until the first step is done.
+        match self.at {
+            0 => format!("{} {say}", self.brief),
+            at => format!("{}/{count} {say}", at + 1),
         }
     }
 }
@@ -144,9 +149,9 @@ mod tests {
     fn the_brief_stands_there_for_two_minutes_and_in_an_exam_its_first_sentence() {
         let mut usual = Guide::new(How::Briefed, "One. Two.", &[]);
         let kept = Kept::default();
-        assert_eq!([0, 119, 120].map(|at| usual.line(at, &kept, None, "")), ["One. Two.", "One. Two.", ""]);
+        assert_eq!([0.0, 119.5, 120.0].map(|at| usual.line(at, &kept, None, "")), ["One. Two.", "One. Two.", ""]);
         let mut exam = Guide::new(How::Exam, "One. Two.", &hints("[[guide]]\nsay = 'x'"));
-        assert_eq!([0, 120].map(|at| exam.line(at, &kept, None, "")), ["One.", ""]);
+        assert_eq!([0.0, 120.0].map(|at| exam.line(at, &kept, None, "")), ["One.", ""]);
     }
 
     #[test]
@@ -156,25 +161,25 @@ mod tests {
         );
         let mut guide = Guide::new(How::Guided, "Known.", &own);
         let mut kept = Kept::default();
-        assert_eq!(guide.line(0, &kept, Some("2 has it"), ""), "Known. a");
+        assert_eq!(guide.line(0.0, &kept, Some("2 has it"), ""), "Known. a");
         kept.began = Some(20);
-        let told = guide.line(20, &kept, Some("2 has it"), "");
-        assert_eq!(told, "1/3 Something is wrong, and no alert fires yet: 2 has it.");
+        let told = guide.line(20.0, &kept, Some("2 has it"), "");
+        assert_eq!(told, "Known. Something is wrong, and no alert fires yet: 2 has it.");
         kept.alerted = Some((60, "x".into()));
-        assert_eq!(guide.line(60, &kept, None, ""), "2/3 b");
-        assert_eq!(guide.line(61, &kept, None, "page 7"), "3/3 c");
-        assert_eq!(guide.line(62, &kept, None, ""), "3/3 c");
+        assert_eq!(guide.line(60.0, &kept, None, ""), "2/3 b");
+        assert_eq!(guide.line(61.0, &kept, None, "page 7"), "3/3 c");
+        assert_eq!(guide.line(62.0, &kept, None, ""), "3/3 c");
         kept.mended = Some(80);
-        assert_eq!(guide.line(110, &kept, None, ""), "");
+        assert_eq!(guide.line(110.0, &kept, None, ""), "");
         // Mended before anything was looked at.
-        assert_eq!(Guide::new(How::Guided, "Known.", &own).line(110, &kept, None, ""), "");
+        assert_eq!(Guide::new(How::Guided, "Known.", &own).line(110.0, &kept, None, ""), "");
     }
 
     #[test]
     fn every_scenario_can_be_toured() {
         for id in Scenario::ids() {
             let scenario = Scenario::built_in(id).unwrap();
-            let guide = Guide::new(How::Guided, &scenario.brief, &scenario.guide);
+            let guide = Guide::new(How::Guided, &scenario.brief, &scenario.guide());
             assert!(!guide.hints.is_empty(), "{id}");
             let before = &guide.hints[..guide.hints.len().saturating_sub(1)];
             assert!(before.iter().all(Hint::has_end), "{id}: a step has no end");

@@ -56,6 +56,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// The second of the world from which all times of a drill are told: when something was wrong first; its beginning, where that was before
+    /// or nothing was.
+    pub fn zero(&self) -> i64 {
+        self.began.unwrap_or_default().max(0)
+    }
+
     /// The place behind the first act from `from` on whose words pass; `None`: there is none yet.
     pub fn behind(&self, from: usize, passes: impl Fn(&str) -> bool) -> Option<usize> {
         let of_it = |act: &Act| passes(&act.deed.words(act.times));
@@ -118,7 +124,7 @@ impl Kept {
     }
 }
 
-/// Nothing is wrong: everybody serves, no build has a flaw, nobody waits for a lock, the standby follows, no disk grows fast or is full. A
+/// Nothing is wrong: everybody serves and has passed its health check, no build has a flaw, nobody waits for a lock, the standby follows, no disk grows fast or is full. A
 /// primary in whose place another has come is missed by nobody; while both take writes, nothing is well. Nor is it while encrypted files
 /// can spread; a machine that is cut off from all others is done with, whatever it had.
 pub fn is_well(world: &World) -> bool {
@@ -131,7 +137,7 @@ pub fn is_well(world: &World) -> bool {
         // Whoever is left carries the load of all that are cut off.
         let crowded = !infected && server.role == Role::Game && server.failing > 0.05;
         let disk = server.disk_used / server.disk < 0.9 && server.disk_growth < 1e6;
-        let serves = server.up && world.serves(at) && !crowded && disk;
+        let serves = server.up && world.serves(at) && world.is_healthy(at) && !crowded && disk;
         // Whom somebody has destroyed nobody misses, nor whom no load balancer has had yet.
         let missed = !(server.gone || server.fresh);
         serves && server.infected.is_none() || replaced(at) || server.isolated && infected || !missed

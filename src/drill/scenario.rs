@@ -1,6 +1,7 @@
 //! Scenarios: what goes wrong, when, and what mends it, as TOML.
 
 mod event;
+mod mistakes;
 pub(super) mod values;
 
 use super::deed::Way;
@@ -8,8 +9,9 @@ use super::guide::Hint;
 use super::world::{Order, World};
 use crate::domain::incident::Priority;
 use event::{Event, What};
+use mistakes::Mistake;
 use serde::Deserialize;
-use std::ops::Range;
+use toml::Spanned;
 use values::text;
 
 /// Those that are built in, by their id.
@@ -37,12 +39,12 @@ const BUILT_IN: [(&str, &str); 16] = [
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// One line: what the list shows.
-    #[serde(deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text")]
     pub title: String,
     /// How grave it is: P0 to P3. Absent: there is nothing wrong.
     pub severity: Option<Priority>,
     /// What is known at the start, to who plays it.
-    #[serde(deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text")]
     pub brief: String,
     /// What is wrong; told at the end.
     #[serde(default)]
@@ -56,12 +58,10 @@ pub struct Scenario {
     /// The ways that make it worse, or do not help; told at the end. What mends is none of them, whatever they say.
     #[serde(default, rename = "harm")]
     pub harms: Vec<Way>,
-    /// The runbooks involved, by id.
     #[serde(default)]
-    pub runbooks: Vec<String>,
-    /// Where who wants to be guided is led, step by step; none: the tour for any.
+    runbooks: Vec<Spanned<String>>,
     #[serde(default)]
-    pub guide: Vec<Hint>,
+    guide: Vec<Spanned<Hint>>,
     /// What happens, and when.
     #[serde(default, rename = "event")]
     pub events: Vec<Event>,
@@ -69,6 +69,9 @@ pub struct Scenario {
     #[serde(skip)]
     page: String,
 }
+
+const NOTHING_HAPPENS: &str =
+    "nothing happens in it: write an [[event]], or leave out what goes wrong (severity, wrong, mend, harm)";
 
 const fn yes() -> bool {
     true
@@ -78,10 +81,34 @@ impl Scenario {
     /// Reads one.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let read = toml::from_str::<Self>(text).map_err(|why| why.to_string())?;
-        Ok(Self { page: text.to_owned(), ..read })
+    /// All that can't be read, each with its line.
+    pub fn read(page: &str) -> Result<Self, String> {
+        match mistakes::read(page) {
+            (Some(scenario), mistakes) if mistakes.is_empty() => Ok(scenario),
+            (_, mistakes) => Err(mistakes::told(page, mistakes)),
+        }
+    }
+
+    /// Reads one that somebody else has written, for that world; `is_runbook` says why a name is that of no runbook.
+    ///
+    /// # Errors
+    /// All that can't be read, and all that is not there in that world, each with its line.
+    pub fn look_over(
+        page: &str,
+        world: &World,
+        is_runbook: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, String> {
+        let (scenario, mut mistakes) = mistakes::read(page);
+        let is_whole = mistakes.is_empty();
+        if let Some(scenario) = &scenario {
+            mistakes.extend(scenario.misfits(world, is_whole));
+            let unknown = |id: &Spanned<String>| Some(Mistake::new(id.span().start, is_runbook(id.get_ref()).err()?));
+            mistakes.extend(scenario.runbooks.iter().filter_map(unknown));
+        }
+        match scenario {
+            Some(scenario) if mistakes.is_empty() => Ok(scenario),
+            _ => Err(mistakes::told(page, mistakes)),
+        }
     }
 
     /// The ids of those that are built in.
@@ -98,39 +125,51 @@ impl Scenario {
         found.ok_or_else(|| format!("there is no scenario {id:?}")).and_then(|(_, text)| Self::read(text))
     }
 
+    /// The runbooks involved, by id.
+    pub fn runbooks(&self) -> Vec<&str> {
+        self.runbooks.iter().map(|id| id.get_ref().as_str()).collect()
+    }
+
+    /// Where who wants to be guided is led, step by step; none: the tour for any.
+    pub fn guide(&self) -> Vec<Hint> {
+        self.guide.iter().map(|hint| hint.get_ref().clone()).collect()
+    }
+
     /// Whether something happens in it, where something is said to be wrong, and all that it names is there in that world.
     ///
     /// # Errors
-    /// What is not, by name, and the line that says so.
+    /// All that is not, by name, with the lines that say so.
     pub fn fits(&self, world: &World) -> Result<(), String> {
-        let is_quiet =
-            self.severity.is_none() && self.wrong.is_empty() && self.mends.is_empty() && self.harms.is_empty();
-        if self.events.is_empty() && !is_quiet {
-            return Err(
-                "nothing happens in it: write an [[event]], or leave out what goes wrong (severity, wrong, mend, harm)"
-                    .to_owned(),
-            );
-        }
-        // The last one stands there until the drill is left.
-        let before = self.guide.split_last().map_or(&[][..], |(_, before)| before);
-        if let Some(hint) = before.iter().find(|hint| !hint.has_end()) {
-            return Err(format!(
-                "[[guide]] {:?}: a step with another behind it needs an end: write `shows` (a regular expression), or `once`",
-                hint.say
-            ));
-        }
-        let told = |(place, why): (Range<usize>, String)| self.at(&place, &why);
-        let happens = |event: &Event| event.what.order(world).map(drop).map_err(|why| (event.place.clone(), why));
-        self.events.iter().try_for_each(happens).map_err(told)?;
-        let programs: Vec<&str> = self.events.iter().filter_map(|event| event.what.program()).collect();
-        self.mends.iter().chain(&self.harms).try_for_each(|way| way.fits(world, &programs)).map_err(told)
+        let misfits = self.misfits(world, true);
+        if misfits.is_empty() { Ok(()) } else { Err(mistakes::told(&self.page, misfits)) }
     }
 
-    /// A mistake, with the line of the page that makes it.
-    fn at(&self, place: &Range<usize>, why: &str) -> String {
-        let number = self.page[..place.start].matches('\n').count();
-        let line = self.page.lines().nth(number).unwrap_or_default().trim();
-        format!("line {}: {why}\n  {line}", number + 1)
+    /// What does not fit. Of a page that could not be read as a whole nothing is said that depends on what is lacking.
+    fn misfits(&self, world: &World, is_whole: bool) -> Vec<Mistake> {
+        let happens = |event: &Event| Some(Mistake::new(event.place.start, event.what.order(world).err()?));
+        let programs: Vec<&str> = self.events.iter().filter_map(|event| event.what.program()).collect();
+        let programs = is_whole.then_some(programs.as_slice());
+        let ways = self.mends.iter().chain(&self.harms).flat_map(|way| way.misfits(world, programs));
+        let ways = ways.map(|(place, why)| Mistake::new(place.start, why));
+        let nothing =
+            (is_whole && self.events.is_empty() && !self.is_quiet()).then(|| Mistake::of_all(NOTHING_HAPPENS));
+        nothing.into_iter().chain(self.endless()).chain(self.events.iter().filter_map(happens)).chain(ways).collect()
+    }
+
+    /// Nothing is said to be wrong.
+    fn is_quiet(&self) -> bool {
+        self.severity.is_none() && self.wrong.is_empty() && self.mends.is_empty() && self.harms.is_empty()
+    }
+
+    /// Steps with others behind them that nothing ends. The last one stands there until the drill is left.
+    fn endless(&self) -> impl Iterator<Item = Mistake> + '_ {
+        let before = self.guide.split_last().map_or(&[][..], |(_, before)| before);
+        let endless = before.iter().filter(|hint| !hint.get_ref().has_end());
+        endless.map(|hint| {
+            let say = &hint.get_ref().say;
+            let why = "a step with another behind it needs an end: write `shows` (a regular expression), or `once`";
+            Mistake::new(hint.span().start, format!("[[guide]] {say:?}: {why}"))
+        })
     }
 
     /// Seconds by which it begins before the dashboard opens: a second before its first event.
@@ -183,9 +222,10 @@ mod tests {
     fn the_page_about_drills_lists_all_of_them() {
         let page = include_str!("../../docs/drills.md");
         for id in Scenario::ids() {
-            let Scenario { title, severity, runbooks, .. } = Scenario::built_in(id).unwrap();
-            let severity = severity.map_or("", Priority::word);
-            let line = format!("| `{id}` | {title} | {severity} | {} |\n", runbooks.join(", "));
+            let scenario = Scenario::built_in(id).unwrap();
+            let severity = scenario.severity.map_or("", Priority::word);
+            let runbooks = scenario.runbooks().join(", ");
+            let line = format!("| `{id}` | {} | {severity} | {runbooks} |\n", scenario.title);
             assert!(page.contains(&line), "{line}");
         }
     }
@@ -233,11 +273,10 @@ mod tests {
             ("", 3, "an event needs what happens: one of kill, hang,"),
         ] {
             let told = wrong(&format!("{EVENT}{rest}"));
-            let is_there = told.starts_with(&format!("line {line}:")) || told.contains(&format!(" at line {line},"));
-            assert!(is_there && told.contains(why), "{rest}: {line}: {why}: {told}");
+            assert!(told.starts_with(&format!("line {line}:")) && told.contains(why), "{rest}: {line}: {why}: {told}");
         }
         for (rest, why) in [
-            ("[[event]]\nat = -20000\nlock = 1", "at line 4, column 6"),
+            ("[[event]]\nat = -20000\nlock = 1", "line 4: nothing can happen"),
             ("[[event]]\nat = -20000\nlock = 1", "nothing can happen at -20000: write a second from -14400"),
             ("[[event]]\nat = 100000\nlock = 1", "to 86400 (a day after it)"),
             ("[[event]]\nat = 'soon'\nlock = 1", "`at` is a second after the beginning, as in 20"),
@@ -245,7 +284,7 @@ mod tests {
             ("[[evnt]]\nat = 5", "unknown field `evnt`, expected one of `title`"),
             ("severity = 'P7'", "P3"),
             ("severity = 'P2'", "nothing happens in it: write an [[event]]"),
-            ("[[mend]]\nsay = 'x'\nrestrt = '*'", "at line 5"),
+            ("[[mend]]\nsay = 'x'\nrestrt = '*'", "line 5: "),
             ("[[mend]]\nsay = 'x'\nrestrt = '*'", "did you mean \"restart\"?"),
             ("[[event]]\nat = 5\nlock = 1\n[[mend]]\nsay = 'x'\nend-session = 'psq'", "line 8: end-session = \"psq\""),
             ("[[guide]]\nsay = 'x'\n[[guide]]\nsay = 'y'", "\"x\": a step with another behind it needs an end"),
@@ -253,6 +292,45 @@ mod tests {
             let told = wrong(rest);
             assert!(told.contains(why), "{rest}: {why}: {told}");
         }
-        assert!(Scenario::read("title = ' '\nbrief = 'b'").unwrap_err().contains("at line 1, column 9"));
+        assert!(Scenario::read("title = ' '\nbrief = 'b'").unwrap_err().starts_with("line 1: it is empty"));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_and_what_follows_from_one_is_none() {
+        let page = "severity = 'P1'\nbrief = ''\nrunbooks = ['memory-leak', 'rollback-quik']\ncolor = 'red'\n\
+            [[event]]\nat = 20\nkill = 'game-9/x'\n[[event]]\nlock = 1.5\n[[event]]\nat = 5\ndeploy = { servise = 'x' }\n\
+            [[event]]\nat = 30\npower-off = 'game-1'\n[[mend]]\nsay = 'a'\nrestrt = '*'\ndrain = 'moon'\nend-session = 'psq'\n\
+            [[harm]]\nsay = 'b'\nstop = 'x'\nkill = 'y'\n[[guide]]\nsay = 'c'\n[[guide]]\nsay = 'd'\nshows = '('\n";
+        let is_runbook = |id: &str| if id == "memory-leak" { Ok(()) } else { Err(format!("no runbook {id}")) };
+        let told = Scenario::look_over(page, &World::new(1, Size::default()), is_runbook).unwrap_err();
+        let (head, told) = told.split_once('\n').unwrap();
+        let wanted = [
+            (0, "it has no `title`"),
+            (2, "it is empty"),
+            (3, "no runbook rollback-quik"),
+            (4, "unknown field `color`"),
+            (7, "there is no server \"game-9\""),
+            (9, "expected a whole number"),
+            (12, "unknown field `servise`"),
+            (18, "did you mean \"restart\"?"),
+            (19, "drain = \"moon\""),
+            (23, "stop = \"x\""),
+            (24, "kill = \"y\""),
+            (25, "\"c\": a step"),
+            (29, "regex parse error"),
+        ];
+        let line = |line: i32| if line == 0 { String::new() } else { format!("line {line}: ") };
+        let mut rest = told;
+        for (number, why) in wanted {
+            let found = rest.find(&format!("{}{why}", line(number))).or_else(|| {
+                let begins = rest.find(&line(number))?;
+                rest[begins..].lines().next().filter(|told| told.contains(why)).map(|_| begins)
+            });
+            rest = &rest[found.unwrap_or_else(|| panic!("{number}: {why}: {told}")) + 1..];
+        }
+        assert_eq!(head, format!("{} mistakes:", wanted.len()), "{told}");
+        // What is no TOML has no parts that could be looked at: it is told alone.
+        let told = Scenario::read("title = 'a\nbrief = = 'b'\nsevrity = 'x'\n").unwrap_err();
+        assert!(told.contains("line 1: ") && told.contains("line 2: ") && !told.contains("sevrity`"), "{told}");
     }
 }

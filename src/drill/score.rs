@@ -73,7 +73,7 @@ impl Handled {
     }
 }
 
-/// A moment: seconds of the world since it began, and what it was.
+/// A moment: seconds of the world since [`Kept::zero`], and what it was.
 pub type Moment = (i64, String);
 
 /// It.
@@ -106,8 +106,7 @@ pub struct Score {
 impl Score {
     /// Of a drill, as it stands.
     pub fn of(kept: &Kept, scenario: &Scenario, handled: &Handled) -> Self {
-        // What began before anybody was there is counted from then on.
-        let from = kept.began.unwrap_or_default().max(0);
+        let from = kept.zero();
         let after = |at: i64| (at >= from).then_some(at - from);
         let moment = |(at, what): (i64, String)| after(at).map(|at| (at, what));
         let acts = || kept.acts.iter().map(|act| (act.at, act.deed.words(act.times)));

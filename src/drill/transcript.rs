@@ -4,17 +4,13 @@ use super::score::{Handled, Score};
 use super::stage::Stage;
 use std::fmt::Write as _;
 
-/// All of it; times are minutes and seconds of the world.
+/// All of it; times are minutes and seconds of the world since [`Kept::zero`](super::kept::Kept::zero).
 pub fn text(stage: &Stage, handled: &Handled) -> String {
     let (kept, scenario) = (stage.kept(), stage.scenario());
     let mut text = format!("# Drill: {}\n\n", scenario.title);
     let severity = scenario.severity.map_or_else(String::new, |severity| format!("{}, ", severity.word()));
-    let began = match kept.began {
-        None => String::new(),
-        Some(at) if at < 0 => format!(" It had begun {} before.", clock(-at)),
-        Some(at) => format!(" It began at {}.", clock(at)),
-    };
-    let _ = writeln!(text, "{severity}seed {}, left at {}.{began}", stage.world.seed, clock(stage.world.at));
+    let left = clock(stage.world.at - kept.zero());
+    let _ = writeln!(text, "{severity}seed {}, left at {left}. {}", stage.world.seed, time(stage));
     section(&mut text, "Score", Score::of(kept, scenario, handled).lines());
     section(&mut text, "What happened", happened(stage, handled));
     if !scenario.wrong.is_empty() {
@@ -26,10 +22,25 @@ pub fn text(stage: &Stage, handled: &Handled) -> String {
         "What does not help, or makes it worse",
         scenario.harms.iter().map(|way| way.say.clone()).collect(),
     );
-    if !scenario.runbooks.is_empty() {
-        let _ = write!(text, "\nRunbooks: {}\n", scenario.runbooks.join(", "));
+    let runbooks = scenario.runbooks();
+    if !runbooks.is_empty() {
+        let _ = write!(text, "\nRunbooks: {}\n", runbooks.join(", "));
     }
     text
+}
+
+/// Whose time all of it is in.
+fn time(stage: &Stage) -> String {
+    let since = match stage.kept().began {
+        None => "since the drill began".to_owned(),
+        Some(at) if at < 0 => format!("since the drill began; something had been wrong for {} by then", clock(-at)),
+        Some(at) => format!("since something was wrong first, {} after the drill began", clock(at)),
+    };
+    let speed = match stage.clock.speed {
+        1.0 => String::new(),
+        speed => format!(" ({speed} of its seconds in one of yours)"),
+    };
+    format!("Times are the production's{speed}, {since}.")
 }
 
 /// A heading and a list; nothing where there is nothing.
@@ -52,7 +63,7 @@ fn happened(stage: &Stage, handled: &Handled) -> Vec<String> {
     let signs = handled.signs.iter().map(|(at, sign)| (*at, format!("journal: {sign}")));
     let mut all: Vec<(i64, String)> = signs.chain(acts).chain(world).chain(kept.lines.iter().cloned()).collect();
     all.sort_by_key(|(at, _)| *at);
-    all.into_iter().map(|(at, line)| format!("{} {line}", clock(at))).collect()
+    all.into_iter().map(|(at, line)| format!("{} {line}", clock(at - kept.zero()))).collect()
 }
 
 /// `3:07`, `1:00:00`.
@@ -166,13 +177,15 @@ mod tests {
         let text = told(&stage);
         let at = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle}: {text}"));
         let order = [
-            at("# Drill: A game server is down\n\nP1, seed 5, left at 3:30. It began at 0:20.\n"),
+            at(
+                "# Drill: A game server is down\n\nP1, seed 5, left at 3:10. Times are the production's, since something was wrong first, 0:20 after the drill began.\n",
+            ),
             at("- first safe action: after 1:40 of 1:00:00 that P1 allows: started game-2/godot-server"),
             at("- mitigated: after 1:4"),
-            at("## What happened\n\n- 0:20 game-2/godot-server has ended with 137"),
+            at("## What happened\n\n- 0:00 game-2/godot-server has ended with 137"),
             at("alert ServiceDown on 10.0.1.5:8080 pending"),
             at("alert ServiceDown on 10.0.1.5:8080 firing"),
-            at("- 2:00 you started game-2/godot-server"),
+            at("- 1:40 you started game-2/godot-server"),
             at("alert ServiceDown on 10.0.1.5:8080 resolved"),
             at("## What was wrong\n\nThe container"),
             at("## What mends it\n\n- restart"),

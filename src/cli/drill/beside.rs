@@ -25,7 +25,7 @@ fn follow(shown: &Shown, stage: &Shared, mut guide: Guide, say: &mpsc::Sender<St
         let line = {
             let stage = stage.lock();
             let at = stage.world.at;
-            guide.line(at, stage.kept(), stage.scenario().shows(at), &text)
+            guide.line(stage.clock.length(at as f64), stage.kept(), stage.scenario().shows(at), &text)
         };
         if line != said {
             said.clone_from(&line);

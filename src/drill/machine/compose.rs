@@ -2,7 +2,7 @@
 
 use super::docker::{self, Row};
 use super::{Machine, PRODUCTION, files, now};
-use crate::drill::shell::{Call, Done, Files};
+use crate::drill::shell::{Call, Done, Files, Node};
 use crate::drill::world::edge::SERVICES;
 use crate::drill::world::{Colour, Order, Refused};
 use std::fmt::Write as _;
@@ -16,9 +16,7 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
     let verb = words.iter().position(|word| VERBS.contains(word)).unwrap_or(words.len());
     let mut head: Vec<&str> = words.drain(..verb).collect();
     let project = docker::option(&mut head, &["-p", "--project-name"]);
-    let project = project.last().map(|name| (*name).to_owned());
-    let active = machine.stage.lock().world.edge.active;
-    let project = project.unwrap_or_else(|| format!("spacetime-{}", active.word()));
+    let project = project.last().map_or_else(|| own_project(call, files), |name| (*name).to_owned());
     if words.is_empty() {
         return unknown(call);
     }
@@ -30,13 +28,29 @@ pub(super) fn run(machine: &Machine, call: &Call, files: &mut Files) -> Done {
         "up" => up(machine, &project, call, &words, files),
         "down" => down(machine, &project, files),
         "pull" => pull(machine, call),
-        "run" | "exec" => manage(call, &words),
+        "run" => manage(call, &words),
+        "exec" => exec(machine, &project, call, &words),
         _ => unknown(call),
     }
 }
 
 /// What can be done with it.
 const VERBS: [&str; 10] = ["ps", "logs", "start", "stop", "restart", "up", "down", "pull", "run", "exec"];
+
+/// The project of a call that names none, as Compose has it: what the caller's or the folder's `.env` says, or else the folder's name.
+fn own_project(call: &Call, files: &Files) -> String {
+    const VARIABLE: &str = "COMPOSE_PROJECT_NAME";
+    let env = files.get(&format!("{}/.env", call.folder)).and_then(Node::bytes).unwrap_or_default();
+    let env = String::from_utf8_lossy(env);
+    let kept = env.lines().find_map(|line| line.strip_prefix(VARIABLE)?.strip_prefix('='));
+    let said = call.env.get(VARIABLE).map(String::as_str).or(kept).filter(|name| !name.is_empty());
+    if let Some(name) = said {
+        return name.to_owned();
+    }
+    let folder = call.folder.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let name: String = folder.chars().filter(|one| one.is_ascii_alphanumeric() || "_-".contains(*one)).collect();
+    name.trim_start_matches(['_', '-']).to_owned()
+}
 
 fn unknown(call: &Call) -> Done {
     Done::failed(64, format!("docker-compose: a drill's own does not know: {}\n", call.args.join(" ")))
@@ -83,6 +97,9 @@ fn logs(machine: &Machine, project: &str, mut words: Vec<&str>) -> Done {
 
 fn act(machine: &Machine, project: &str, verb: &str, words: &[&str]) -> Done {
     let rows = of(machine, project, words);
+    if rows.is_empty() && verb != "stop" {
+        return Done::failed(1, format!("no container found for project {project:?}: not found\n"));
+    }
     let mut stage = machine.stage.lock();
     for row in &rows {
         if let Err(Refused(why)) = docker::direct(machine, &mut stage, verb, row) {
@@ -96,16 +113,19 @@ fn act(machine: &Machine, project: &str, verb: &str, words: &[&str]) -> Done {
     }
 }
 
-fn colour(project: &str) -> Result<Colour, Done> {
-    let found = project.strip_prefix("spacetime-").and_then(Colour::of);
-    found.ok_or_else(|| Done::failed(1, format!("docker-compose: there is no project {project}\n")))
+fn colour(project: &str) -> Option<Colour> {
+    project.strip_prefix("spacetime-").and_then(Colour::of)
 }
 
 /// Without IMAGE_TAG a colour is started as it was.
 fn up(machine: &Machine, project: &str, call: &Call, words: &[&str], files: &mut Files) -> Done {
-    let colour = match colour(project) {
-        Ok(colour) => colour,
-        Err(none) => return none,
+    let Some(colour) = colour(project) else {
+        let why =
+            format!("{project} would be a third set of containers beside blue and green, which a drill does not have");
+        return Done::failed(
+            1,
+            format!("docker-compose: {why}: say which with -p spacetime-blue or -p spacetime-green\n"),
+        );
     };
     let services: Vec<String> =
         words.iter().filter(|word| !word.starts_with('-')).map(|word| (*word).to_owned()).collect();
@@ -144,9 +164,8 @@ fn started(machine: &Machine, rows: &[Row]) -> Done {
 }
 
 fn down(machine: &Machine, project: &str, files: &mut Files) -> Done {
-    let colour = match colour(project) {
-        Ok(colour) => colour,
-        Err(none) => return none,
+    let Some(colour) = colour(project) else {
+        return Done::said(format!("Warning: No resource found to remove for project {project:?}.\n"));
     };
     let mut stage = machine.stage.lock();
     if colour == stage.world.edge.active {
@@ -163,6 +182,15 @@ fn pull(machine: &Machine, call: &Call) -> Done {
         machine.pulled().push(format!("registry.spacetime.example.com/{service}:{tag}"));
     }
     Done { seconds: 4.0, ..Done::said(format!("Pulling godot-server ({tag}) ... done\n")) }
+}
+
+/// In a container that is there: it must run.
+fn exec(machine: &Machine, project: &str, call: &Call, words: &[&str]) -> Done {
+    let service = words.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
+    if of(machine, project, &[service]).iter().any(Row::runs) {
+        return manage(call, words);
+    }
+    Done::failed(1, format!("service {service:?} is not running\n"))
 }
 
 /// Its migrations are all applied, whatever the build.

@@ -21,19 +21,24 @@ struct Lab {
 
 impl Lab {
     fn new(scenario: &str) -> Self {
-        let scenario = Scenario::built_in(scenario).unwrap();
-        let stage = Shared::new(Stage::new(1, Size::default(), scenario, jiff::Timestamp::now(), SPEED).unwrap());
-        let count = stage.lock().world.servers.len();
-        let machines = (0..count).map(|at| Machine::new(stage.clone(), at, Token("t".to_owned()))).collect();
-        let over = Arc::new(AtomicBool::new(false));
-        let (time, ends) = (stage.clone(), Arc::clone(&over));
+        let lab = Self::still(scenario);
+        let (time, ends) = (lab.stage.clone(), Arc::clone(&lab.over));
         std::thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 time.lock().until(now());
                 std::thread::sleep(Duration::from_millis(10));
             }
         });
-        Self { stage, machines, over }
+        lab
+    }
+
+    /// One whose time stands still.
+    fn still(scenario: &str) -> Self {
+        let scenario = Scenario::built_in(scenario).unwrap();
+        let stage = Shared::new(Stage::new(1, Size::default(), scenario, jiff::Timestamp::now(), SPEED).unwrap());
+        let count = stage.lock().world.servers.len();
+        let machines = (0..count).map(|at| Machine::new(stage.clone(), at, Token("t".to_owned()))).collect();
+        Self { stage, machines, over: Arc::default() }
     }
 
     fn on(&self, name: &str) -> &Machine {
@@ -234,6 +239,39 @@ fn both_colours_are_stopped_and_the_one_in_use_is_started() {
 }
 
 #[test]
+fn a_call_of_compose_that_names_no_project_means_that_of_its_folder() {
+    let lab = Lab::still("steady");
+    let on = |script: &str| lab.run("game-2", script, USER, PRODUCTION, &[]);
+    let colour = format!("spacetime-{}", lab.stage.lock().world.edge.active.word());
+    // Both colours have a name of their own: the folder's has nothing.
+    assert_eq!(on("docker-compose ps --services"), (0, String::new()));
+    assert_eq!(on("docker-compose stop"), (0, String::new()));
+    assert_eq!(on("docker-compose logs"), (0, String::new()));
+    for (script, why) in [
+        ("docker-compose restart godot-server", "no container found for project \"production\""),
+        ("docker-compose exec -T godot-api true", "service \"godot-api\" is not running"),
+        ("docker-compose up -d", "production would be a third set"),
+    ] {
+        let (code, said) = on(script);
+        assert!(code == 1 && said.contains(why), "{script}: {said}");
+    }
+    assert!(on("docker-compose down").1.contains("No resource found to remove for project \"production\""));
+    let is_up = |stage: &Stage| {
+        let mut servers = stage.world.servers.iter().enumerate();
+        servers.all(|(at, server)| server.gone || stage.world.serves(at))
+    };
+    assert!(is_up(&lab.stage.lock()), "what players are on was left alone");
+    for named in [
+        format!("docker-compose -p {colour} ps --services"),
+        format!("COMPOSE_PROJECT_NAME={colour} docker-compose ps --services"),
+        format!("echo COMPOSE_PROJECT_NAME={colour} >> .env; docker-compose ps --services"),
+    ] {
+        let (code, said) = on(&named);
+        assert!(code == 0 && said.contains("godot-server"), "{named}: {said}");
+    }
+}
+
+#[test]
 fn a_database_is_dumped_and_the_dump_is_proved() {
     let lab = Lab::new("steady");
     let vars = [
@@ -410,8 +448,9 @@ fn damaged_pages_are_found_and_a_dump_that_is_whole_takes_their_place() {
     };
     let (latest, weekly) =
         (with("/backup/database/spacetime_latest.sql.gz"), with("/backup/database/spacetime_weekly.sql.gz"));
+    let stop = "for one in blue green; do docker-compose -p spacetime-$one stop; done";
     for machine in lab.machines.iter().filter(|one| one.has_folder(PRODUCTION)) {
-        let (code, said) = lab.run(&machine.name, "docker-compose stop", USER, PRODUCTION, &[]);
+        let (code, said) = lab.run(&machine.name, stop, USER, PRODUCTION, &[]);
         assert_eq!(code, 0, "{said}");
     }
     let (assess, prove) = runbook!("dr-corruption").split_once("## Prove it").unwrap();
@@ -512,7 +551,8 @@ fn the_machine_of_the_database_gets_larger() {
 
 #[test]
 fn lists_are_as_gh_and_awscli_write_them() {
-    let lab = Lab::new("steady");
+    // Or the build would be over before a slow machine has listed it.
+    let lab = Lab::still("steady");
     let number = lab.stage.lock().world.cloud.pipeline.number;
     let told = |script: &str| lab.run("lb-1", script, USER, "/home/ops", &[]).1;
     let runs = told("gh run list --workflow deploy-production.yml");

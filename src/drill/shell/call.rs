@@ -87,13 +87,7 @@ impl Shell<'_> {
             return Ok(126);
         }
         if !there {
-            let system = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/"]
-                .iter()
-                .any(|begin| place == format!("{begin}{base}"));
-            let known = tools::of(base).is_some()
-                || builtins::EXTERNAL.contains(&base)
-                || self.world.borrow().outside.has(base);
-            if system && known {
+            if self.is_program(&place, base) {
                 let mut words = words.to_vec();
                 base.clone_into(&mut words[0]);
                 return self.external(&words);
@@ -119,16 +113,21 @@ impl Shell<'_> {
             }
             return self.script(path, &text, &words[1..], Options::default());
         };
-        let mut parts: Vec<&str> = interpreter.split_whitespace().collect();
-        if parts.first().is_some_and(|part| part.ends_with("/env")) {
-            parts.remove(0);
-        }
-        let interpreter = parts.first().map_or("", |part| part.rsplit('/').next().unwrap_or(part)).to_owned();
-        let mut all = vec![interpreter.clone()];
-        all.extend(parts.iter().skip(1).map(|part| (*part).to_owned()));
+        let mut all = by_interpreter(interpreter);
         all.push(path.to_owned());
         all.extend(words[1..].iter().cloned());
         self.external(&all)
+    }
+
+    /// A program that this shell knows by its name stands where programs do, though no file does.
+    fn is_program(&self, place: &str, base: &str) -> bool {
+        let folders = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/"];
+        folders.iter().any(|begin| place == format!("{begin}{base}")) && self.knows(base)
+    }
+
+    /// A program of that name is there for whoever runs it.
+    fn knows(&self, name: &str) -> bool {
+        tools::of(name).is_some() || builtins::EXTERNAL.contains(&name) || self.world.borrow().outside.has(name)
     }
 
     /// Runs a script in a shell of its own, which knows what was exported.
@@ -195,8 +194,14 @@ impl Shell<'_> {
                 files.get(&place).is_some_and(|node| !node.is_folder()) && files.may(&self.user, &place, Access::Run);
             return runs.then(|| name.to_owned());
         }
-        let known =
-            tools::of(name).is_some() || builtins::EXTERNAL.contains(&name) || self.world.borrow().outside.has(name);
-        known.then(|| format!("/usr/bin/{name}"))
+        self.knows(name).then(|| format!("/usr/bin/{name}"))
     }
+}
+
+/// The words of a script's first line, behind `#!`: `/usr/bin/env bash` is `bash`.
+fn by_interpreter(line: &str) -> Vec<String> {
+    let mut parts = line.split_whitespace().peekable();
+    parts.next_if(|part| part.ends_with("/env"));
+    let name = parts.next().map_or("", |part| part.rsplit('/').next().unwrap_or(part));
+    std::iter::once(name).chain(parts).map(str::to_owned).collect()
 }

@@ -204,6 +204,11 @@ impl World {
         self.servers[server].reachable() && self.main(server).is_some_and(|one| one.claims(self.at))
     }
 
+    /// The health check of that machine's service, if it has one, was good since it was started.
+    pub fn is_healthy(&self, server: usize) -> bool {
+        self.main(server).is_some_and(|one| matches!(one.health, Health::None | Health::Healthy))
+    }
+
     /// The databases that take writes now. More than one is what must never be.
     pub fn writable(&self) -> impl Iterator<Item = usize> + '_ {
         let takes = |at: &usize| !self.databases[*at].standby && self.serves(self.databases[*at].server);

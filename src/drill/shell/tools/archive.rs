@@ -144,15 +144,7 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
     let (mut bytes, mut status, mut listed) = (Vec::new(), 0, String::new());
     let excluded: Vec<_> = options.values('E').map(super::super::pattern::Pattern::new).collect();
     for path in &options.rest {
-        let place = within(shell, options, path);
-        let all: Vec<(String, Node)> = {
-            let files = shell.files();
-            let begin = files.place(&place).unwrap_or_default();
-            let inner = files.below(&place).into_iter().filter_map(|found| {
-                Some((format!("{}{}", path.trim_end_matches('/'), &found[begin.len()..]), files.look(&found)?.clone()))
-            });
-            inner.collect()
-        };
+        let all = below(shell, options, path);
         if all.is_empty() {
             status = shell.wrong(2, format!("tar: {path}: Cannot stat: No such file or directory"))?;
         }
@@ -178,18 +170,26 @@ fn create(shell: &mut Shell<'_>, options: &Options) -> Outcome {
     bytes.extend([0; 1024]);
     bytes.resize(bytes.len().next_multiple_of(10_240), 0);
     let bytes = if options.has('z') { packed(&bytes) } else { bytes };
-    match options.value('f').filter(|file| *file != "-") {
-        Some(file) => {
-            if let Err(why) = shell.write_file(file, &bytes, false) {
-                return shell.wrong(2, format!("tar: {file}: Cannot open: {why}"));
-            }
-            if options.has('v') {
-                shell.out(listed)?;
-            }
-        }
-        None => shell.out(bytes)?,
+    let Some(file) = options.value('f').filter(|file| *file != "-") else {
+        shell.out(bytes)?;
+        return Ok(status);
+    };
+    if let Err(why) = shell.write_file(file, &bytes, false) {
+        return shell.wrong(2, format!("tar: {file}: Cannot open: {why}"));
+    }
+    if options.has('v') {
+        shell.out(listed)?;
     }
     Ok(status)
+}
+
+/// What is there by a name that `tar` was given, itself and all below it, each by the name that it has in an archive.
+fn below(shell: &Shell<'_>, options: &Options, path: &str) -> Vec<(String, Node)> {
+    let (place, files) = (within(shell, options, path), shell.files());
+    let begin = files.place(&place).unwrap_or_default();
+    let named = |found: &str| format!("{}{}", path.trim_end_matches('/'), &found[begin.len()..]);
+    let inner = files.below(&place).into_iter();
+    inner.filter_map(|found| Some((named(&found), files.look(&found)?.clone()))).collect()
 }
 
 /// A header and what follows it. `false`: its name is too long.

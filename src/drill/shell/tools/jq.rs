@@ -96,6 +96,36 @@ pub fn first(program: &str, value: &serde_json::Value) -> Result<serde_json::Val
     said.wrong.map_or_else(|| serde_json::from_slice(line).map_err(|why| why.to_string()), Err)
 }
 
+/// Options by their long names, with their letters.
+const LONG: [(&str, char); 7] = [
+    ("--raw-output", 'r'),
+    ("--compact-output", 'c'),
+    ("--exit-status", 'e'),
+    ("--slurp", 's'),
+    ("--null-input", 'n'),
+    ("--raw-input", 'R'),
+    ("--sort-keys", 'S'),
+];
+
+impl Asked {
+    /// An option by its letter.
+    fn take(&mut self, flag: char) -> Result<(), String> {
+        match flag {
+            'r' => self.raw = true,
+            'j' => (self.raw, self.joined) = (true, true),
+            'c' => self.compact = true,
+            'e' => self.tells = true,
+            's' => self.slurp = true,
+            'n' => self.nothing = true,
+            'R' => self.text = true,
+            'S' => self.sorted = true,
+            'M' => {}
+            odd => return Err(format!("this drill does not know -{odd}")),
+        }
+        Ok(())
+    }
+}
+
 fn asked(shell: &mut Shell<'_>, words: &[String]) -> Result<Asked, String> {
     let mut out = Asked::default();
     let mut words = words.iter();
@@ -124,29 +154,12 @@ fn asked(shell: &mut Shell<'_>, words: &[String]) -> Result<Asked, String> {
                     _ => all.map_err(|why| format!("Bad JSON in {word} {path}: {why}"))?.into_iter().collect(),
                 });
             }
-            "--raw-output" => out.raw = true,
-            "--compact-output" => out.compact = true,
-            "--exit-status" => out.tells = true,
-            "--slurp" => out.slurp = true,
-            "--null-input" => out.nothing = true,
-            "--raw-input" => out.text = true,
-            "--sort-keys" => out.sorted = true,
-            long if long.starts_with("--") => return Err(format!("this drill does not know {long}")),
+            long if long.starts_with("--") => {
+                let flag = LONG.iter().find(|(name, _)| *name == long).map(|(_, flag)| *flag);
+                out.take(flag.ok_or_else(|| format!("this drill does not know {long}"))?)?;
+            }
             short if short.starts_with('-') && short.len() > 1 => {
-                for flag in short[1..].chars() {
-                    match flag {
-                        'r' => out.raw = true,
-                        'j' => (out.raw, out.joined) = (true, true),
-                        'c' => out.compact = true,
-                        'e' => out.tells = true,
-                        's' => out.slurp = true,
-                        'n' => out.nothing = true,
-                        'R' => out.text = true,
-                        'S' => out.sorted = true,
-                        'M' => {}
-                        odd => return Err(format!("this drill does not know -{odd}")),
-                    }
-                }
+                short[1..].chars().try_for_each(|flag| out.take(flag))?;
             }
             _ => out.rest.push(word.clone()),
         }

@@ -1,7 +1,7 @@
 //! Tools that tell of files: `ls`, `stat`, `readlink`, `realpath`, `basename`, `dirname`.
 
 use super::super::files::{Kind, Node};
-use super::super::state::{Outcome, Shell};
+use super::super::state::{Flow, Outcome, Shell};
 use super::format::percent;
 use super::options::Options;
 use super::{date, users};
@@ -38,22 +38,7 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Err(why) => return shell.wrong(2, format!("ls: {why}")),
     };
     let paths = if options.rest.is_empty() { vec![".".to_owned()] } else { options.rest.clone() };
-    let (mut single, mut folders, mut status) = (Vec::new(), Vec::new(), 0);
-    for path in paths {
-        let place = shell.place(&path);
-        let (node, link) = {
-            let files = shell.files();
-            (files.get(&place).cloned(), files.look(&place).cloned())
-        };
-        match (node, link) {
-            (Some(node), _) if node.is_folder() && !options.has('d') => folders.push((path, place)),
-            (node, Some(link)) => single.push(Row {
-                name: path,
-                node: if options.has('l') || options.has('n') { link } else { node.unwrap_or(link) },
-            }),
-            _ => status = shell.wrong(2, format!("ls: cannot access '{path}': No such file or directory"))?,
-        }
-    }
+    let Named { single, folders, status } = named(shell, &options, paths)?;
     let several = folders.len() + usize::from(!single.is_empty()) > 1 || (folders.len() == 1 && status != 0);
     let mut out = String::new();
     let count = single.len();
@@ -62,19 +47,8 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         if several {
             let _ = writeln!(out, "{}{path}:", if index > 0 || count > 0 { "\n" } else { "" });
         }
-        let inner: Vec<Row> = {
-            let files = shell.files();
-            let mut names = files.names(place);
-            names.retain(|name| options.has('a') || options.has('A') || !name.starts_with('.'));
-            if options.has('a') {
-                names.extend([".".to_owned(), "..".to_owned()]);
-            }
-            names
-                .into_iter()
-                .filter_map(|name| Some(Row { node: files.look(&format!("{place}/{name}")).cloned()?, name }))
-                .collect()
-        };
-        if options.has('l') || options.has('n') {
+        let inner = inside(shell, &options, place);
+        if is_long(&options) {
             let blocks: usize = inner.iter().map(|row| row.node.size().div_ceil(4096) * 4).sum();
             let _ = writeln!(out, "total {blocks}");
         }
@@ -82,6 +56,49 @@ pub(super) fn ls(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     }
     shell.out(out)?;
     Ok(status)
+}
+
+/// What `ls` was given: what stands by itself, folders with their places, and the status for what is not there.
+struct Named {
+    single: Vec<Row>,
+    folders: Vec<(String, String)>,
+    status: i32,
+}
+
+fn is_long(options: &Options) -> bool {
+    options.has('l') || options.has('n')
+}
+
+fn named(shell: &mut Shell<'_>, options: &Options, paths: Vec<String>) -> Result<Named, Flow> {
+    let mut all = Named { single: Vec::new(), folders: Vec::new(), status: 0 };
+    for path in paths {
+        let place = shell.place(&path);
+        let (node, link) = {
+            let files = shell.files();
+            (files.get(&place).cloned(), files.look(&place).cloned())
+        };
+        match (node, link) {
+            (Some(node), _) if node.is_folder() && !options.has('d') => all.folders.push((path, place)),
+            (node, Some(link)) => {
+                let node = if is_long(options) { link } else { node.unwrap_or(link) };
+                all.single.push(Row { name: path, node });
+            }
+            _ => all.status = shell.wrong(2, format!("ls: cannot access '{path}': No such file or directory"))?,
+        }
+    }
+    Ok(all)
+}
+
+/// What is in a folder, as far as it is to be shown.
+fn inside(shell: &Shell<'_>, options: &Options, place: &str) -> Vec<Row> {
+    let files = shell.files();
+    let mut names = files.names(place);
+    names.retain(|name| options.has('a') || options.has('A') || !name.starts_with('.'));
+    if options.has('a') {
+        names.extend([".".to_owned(), "..".to_owned()]);
+    }
+    let row = |name: String| Some(Row { node: files.look(&format!("{place}/{name}")).cloned()?, name });
+    names.into_iter().filter_map(row).collect()
 }
 
 fn rows(mut rows: Vec<Row>, options: &Options, now: f64, out: &mut String) {

@@ -3,7 +3,15 @@
 use super::super::state::{Flow, Options as Set, Outcome, Shell, Value, Var};
 use super::options::Options;
 
-pub(super) fn bash(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
+/// What `bash` was called with: flags for `set`, whether a command (`-c`) or its input (`-s`) is to be run, and where its own words end.
+struct Called {
+    flags: Vec<String>,
+    command: bool,
+    stdin: bool,
+    at: usize,
+}
+
+fn called(words: &[String]) -> Result<Called, String> {
     let (mut flags, mut command, mut stdin) = (Vec::new(), false, false);
     let mut at = 1;
     while let Some(word) = words.get(at).filter(|word| word.starts_with(['-', '+']) && word.len() > 1) {
@@ -12,7 +20,7 @@ pub(super) fn bash(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             "--" => break,
             "--norc" | "--noprofile" | "--login" | "-l" | "--posix" => {}
             long if long.starts_with("--") => {
-                return shell.wrong(2, format!("{}: this drill does not know {long}", words[0]));
+                return Err(format!("this drill does not know {long}"));
             }
             "-o" | "+o" => {
                 flags.push(word.clone());
@@ -34,13 +42,21 @@ pub(super) fn bash(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             }
         }
     }
+    Ok(Called { flags, command, stdin, at: at.min(words.len()) })
+}
+
+pub(super) fn bash(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
+    let Called { flags, command, stdin, at } = match called(words) {
+        Ok(called) => called,
+        Err(why) => return shell.wrong(2, format!("{}: {why}", words[0])),
+    };
     let kept = std::mem::take(&mut shell.options);
     let taken = shell.take_flags(&flags);
     let options: Set = std::mem::replace(&mut shell.options, kept);
     if let Err(why) = taken {
         return shell.wrong(2, format!("{}: {why}", words[0]));
     }
-    let rest = &words[at.min(words.len())..];
+    let rest = &words[at..];
     if command {
         let Some(text) = rest.first() else {
             return shell.wrong(2, format!("{}: -c: option requires an argument", words[0]));
@@ -268,6 +284,19 @@ pub(super) fn flock(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     shell.apart(rest)
 }
 
+/// What `xargs` was told, one by one.
+fn items(text: &str, options: &Options, by_line: bool) -> Vec<String> {
+    if options.has('0') {
+        text.split_terminator('\0').map(str::to_owned).collect()
+    } else if let Some(delimiter) = options.value('d') {
+        text.trim_end_matches('\n').split(&super::super::escapes::ansi(delimiter)).map(str::to_owned).collect()
+    } else if by_line {
+        text.lines().map(|line| line.trim_start().to_owned()).filter(|line| !line.is_empty()).collect()
+    } else {
+        text.split_whitespace().map(|word| word.replace(['"', '\''], "")).collect()
+    }
+}
+
 pub(super) fn xargs(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
     // Its own options stand before the command's.
     let mut at = 1;
@@ -283,17 +312,8 @@ pub(super) fn xargs(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             Ok(options) => options,
             Err(why) => return shell.wrong(1, format!("xargs: {why}")),
         };
-    let text = String::from_utf8_lossy(&shell.input()?).into_owned();
     let by_line = options.has('I') || options.has('L');
-    let items: Vec<String> = if options.has('0') {
-        text.split_terminator('\0').map(str::to_owned).collect()
-    } else if let Some(delimiter) = options.value('d') {
-        text.trim_end_matches('\n').split(&super::super::escapes::ansi(delimiter)).map(str::to_owned).collect()
-    } else if by_line {
-        text.lines().map(|line| line.trim_start().to_owned()).filter(|line| !line.is_empty()).collect()
-    } else {
-        text.split_whitespace().map(|word| word.replace(['"', '\''], "")).collect()
-    };
+    let items = items(&String::from_utf8_lossy(&shell.input()?), &options, by_line);
     let command = if at < words.len() { words[at..].to_vec() } else { vec!["echo".to_owned()] };
     let each =
         options.value('n').and_then(|count| count.parse().ok()).unwrap_or(if by_line { 1 } else { usize::MAX }).max(1);

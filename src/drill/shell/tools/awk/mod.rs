@@ -1,6 +1,5 @@
 //! `awk`: the language of POSIX, but for `getline`, pipes and `system`.
 
-use std::fmt::Write as _;
 mod builtin;
 mod eval;
 mod expr;
@@ -9,6 +8,7 @@ mod read;
 mod run;
 mod value;
 
+use super::super::escapes;
 use super::super::state::{Outcome, Shell};
 use run::{Awk, Ends};
 use value::Value;
@@ -18,40 +18,14 @@ pub(super) fn awk(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
         Ok(options) => options,
         Err(why) => return shell.wrong(2, format!("awk: {why}")),
     };
-    let mut text = if options.files.is_empty() { options.program.clone() } else { String::new() };
-    for path in &options.files {
-        match shell.read_file(path) {
-            Ok(bytes) => drop(writeln!(text, "{}", String::from_utf8_lossy(&bytes))),
-            Err(why) => return shell.wrong(2, format!("awk: can't open file {path}: {why}")),
-        }
-    }
-    if text.len() > 64 << 10 {
-        return shell.wrong(2, "awk: this drill reads no program of more than 64 KiB");
-    }
-    let program = match read::program(&text) {
+    let program = match source(shell, &options).and_then(|text| read::program(&text)) {
         Ok(program) => program,
         Err(why) => return shell.wrong(2, format!("awk: {why}")),
     };
     let mut awk = Awk::new(&program);
     awk.environment(&shell.exported());
-    if let Some(separator) = &options.separator {
-        awk.set(
-            "FS",
-            Value::Text(if separator == "t" { "\t".to_owned() } else { super::super::escapes::ansi(separator) }),
-        );
-    }
-    for (name, text) in &options.variables {
-        awk.set(name, Value::given(&super::super::escapes::ansi(text)));
-    }
+    options.set(&mut awk);
     let came = played(shell, &mut awk, &options.rest);
-    let mut wrong = None;
-    let code = match came {
-        Ok(code) => code,
-        Err(why) => {
-            wrong = Some(why);
-            2
-        }
-    };
     let (out, files) = awk.written();
     shell.out(out)?;
     for (path, behind, bytes) in files {
@@ -65,10 +39,19 @@ pub(super) fn awk(shell: &mut Shell<'_>, words: &[String]) -> Outcome {
             return shell.wrong(2, format!("awk: can't redirect to {path}: {why}"));
         }
     }
-    match wrong {
-        Some(why) => shell.wrong(code, format!("awk: {why}")),
-        None => Ok(code),
+    came.or_else(|why| shell.wrong(2, format!("awk: {why}")))
+}
+
+/// The text of the program: what was given, or what is in the files.
+fn source(shell: &mut Shell<'_>, options: &Words) -> Result<String, String> {
+    let mut text = if options.files.is_empty() { options.program.clone() } else { String::new() };
+    for path in &options.files {
+        let bytes = shell.read_file(path).map_err(|why| format!("can't open file {path}: {why}"))?;
+        text.push_str(&String::from_utf8_lossy(&bytes));
+        text.push('\n');
     }
+    let fits = text.len() <= 64 << 10;
+    fits.then_some(text).ok_or_else(|| "this drill reads no program of more than 64 KiB".to_owned())
 }
 
 #[derive(Default)]
@@ -78,6 +61,19 @@ struct Words {
     files: Vec<String>,
     program: String,
     rest: Vec<String>,
+}
+
+impl Words {
+    /// What `-F` and `-v` say.
+    fn set(&self, awk: &mut Awk<'_>) {
+        if let Some(separator) = &self.separator {
+            let separator = if separator == "t" { "\t".to_owned() } else { escapes::ansi(separator) };
+            awk.set("FS", Value::Text(separator));
+        }
+        for (name, text) in &self.variables {
+            awk.set(name, Value::given(&escapes::ansi(text)));
+        }
+    }
 }
 
 fn read_words(words: &[String]) -> Result<Words, String> {
