@@ -1,7 +1,7 @@
 //! The person at the terminal: asked in plain text on standard error, answers in lines.
 
 use rustix::termios::{QueueSelector, tcflush};
-use std::io::{IsTerminal, Write, stderr, stdin};
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -12,8 +12,10 @@ const READING: Duration = Duration::from_millis(300);
 /// Somebody who can answer.
 pub struct Person {
     lines: UnboundedReceiver<(Instant, String)>,
-    /// The question that is open, and since when.
+    /// The question that was put last, and since when.
     asked: Option<(Instant, String)>,
+    /// It stands at the end of what was printed, and waits for a line.
+    waits: bool,
     /// Ctrl-C was the answer to a question.
     interrupted: bool,
 }
@@ -34,7 +36,7 @@ impl Person {
                 }
             }
         });
-        Some(Self { lines, asked: None, interrupted: false })
+        Some(Self { lines, asked: None, waits: false, interrupted: false })
     }
 
     /// Puts a question. What was typed before answers nothing, and neither does half a line of it.
@@ -46,12 +48,36 @@ impl Person {
         self.asked = Some((Instant::now(), question.to_owned()));
         eprint!("{question} ");
         let _ = stderr().flush();
+        self.waits = true;
+    }
+
+    /// Prints what is told while a question may be open: on lines of its own, with the end of the question below it.
+    pub fn beside(&self, told: &[String]) {
+        let open = self.waits && !told.is_empty() && stdout().is_terminal();
+        if open {
+            eprintln!();
+        }
+        for line in told {
+            println!("{line}");
+        }
+        if let Some((_, question)) = self.asked.as_ref().filter(|_| open) {
+            eprint!("{} ", question.lines().next_back().unwrap_or_default());
+            let _ = stderr().flush();
+        }
+    }
+
+    /// Nobody waits for an answer any more.
+    pub fn withdraw(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            eprintln!();
+        }
     }
 
     /// The next line that somebody can have meant; `None`: there will be none.
     pub async fn line(&mut self) -> Option<String> {
         loop {
             let (typed, line) = self.lines.recv().await?;
+            self.waits = false;
             let Some((since, question)) = self.asked.clone() else { return Some(line) };
             if typed.saturating_duration_since(since) >= READING {
                 return Some(line);
@@ -75,7 +101,7 @@ impl Person {
         tokio::select! {
             line = self.line() => line.unwrap_or_default(),
             Some(()) = interrupt.recv() => {
-                eprintln!();
+                self.withdraw();
                 self.interrupted = true;
                 String::new()
             }

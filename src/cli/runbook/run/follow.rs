@@ -285,7 +285,7 @@ impl<'a> Following<'a> {
         desk.exec.start(approved).map(drop).ok_or_else(|| "it was refused".to_owned())
     }
 
-    fn take(&mut self, desk: &Desk, event: RunEvent, person: Option<&mut Person>) {
+    fn take(&mut self, desk: &Desk, event: RunEvent, mut person: Option<&mut Person>) {
         if let RunEvent::Record(record) = &event {
             self.runs.apply(record);
         }
@@ -295,14 +295,17 @@ impl<'a> Following<'a> {
             event => told::line(event),
         };
         let crowd = self.crowd.line(&self.runs, &event, std::time::Instant::now()).filter(|_| !self.of.json);
-        for line in line.into_iter().chain(crowd) {
-            println!("{line}");
+        let told: Vec<String> = line.into_iter().chain(crowd).collect();
+        match person.as_deref().filter(|_| !self.of.json) {
+            Some(person) => person.beside(&told),
+            None => told.iter().for_each(|line| println!("{line}")),
         }
         match event {
             RunEvent::Record(record) => {
                 self.sent |= record.entry.kind == RecordKind::StepIntent;
                 if record.entry.kind == RecordKind::RunFinish && record.entry.run == Some(self.run) {
                     self.question = None;
+                    person.as_deref_mut().into_iter().for_each(Person::withdraw);
                     let outcome = RunOutcome::of(&record.entry.data).unwrap_or(RunOutcome::Unknown);
                     let reason = record.entry.data["reason"].as_str().unwrap_or_default().to_owned();
                     self.end = Some(End { outcome, reason });
@@ -318,7 +321,11 @@ impl<'a> Following<'a> {
                 }
                 self.ask(desk, question, person);
             }
-            RunEvent::AskOver(run) => drop(self.question.take_if(|question| question.run == run)),
+            RunEvent::AskOver(run) => {
+                if self.question.take_if(|question| question.run == run).is_some() {
+                    person.into_iter().for_each(Person::withdraw);
+                }
+            }
             RunEvent::Call { request, .. } => self.called = Some(*request),
             RunEvent::Trouble { what, .. } => self.trouble = Some(what),
             RunEvent::PlanChanged { plan, .. } => self.changed = Some(*plan),
