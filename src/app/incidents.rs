@@ -14,7 +14,7 @@ use crate::domain::incident::{ClosedAs, TITLE};
 use crate::domain::record::{Entry, Record, RecordKind};
 use crate::domain::slo::Slo;
 use crate::domain::time::between;
-use crate::domain::{Alert, Change, IncidentId, Severity, SourceId, Subject, reason, text};
+use crate::domain::{Alert, Change, IncidentId, Severity, SourceId, Subject, ThingId, reason, text};
 use crate::effect::{Effect, Effects};
 use crate::incident::{Incident, clocks, handover, line};
 use crate::panes::overview;
@@ -240,15 +240,20 @@ fn firing(incident: &Incident) -> String {
 fn changed(state: &State, incident: &Incident) -> String {
     let began = incident.by_the_clock(incident.detected.as_ref().unwrap_or(&incident.declared).at);
     let back = BEFORE + between(began, state.seen().wall);
-    // An alert that asks for nothing (a watchdog) fires always.
-    let is_told = |change: &Change| change.subject != Subject::Alerts || change.severity != Severity::None;
     let before = state.store.changes(state.seen(), back).into_iter();
-    let before = before.filter(|change| change.at <= began && is_told(change));
+    let before = before.filter(|change| change.at <= began && !asks_for_nothing(state, change));
     let told =
         before.take(CHANGES).map(|change| format!("{} {} {}", change.at.strftime("%H:%MZ"), change.name, change.what));
     let mut told: Vec<String> = told.collect();
     told.reverse();
     text::clean(&told.join("; ")).into_owned()
+}
+
+/// An alert whose rule asks for nothing: a watchdog fires always.
+fn asks_for_nothing(state: &State, change: &Change) -> bool {
+    let Some(ThingId::Alert { fingerprint }) = &change.thing else { return false };
+    let alert = state.store.all_alerts().find(|alert| alert.fingerprint == *fingerprint);
+    alert.is_some_and(|alert| alert.severity <= Severity::Info)
 }
 
 /// What is typed is taken; false: it stays open.

@@ -155,6 +155,8 @@ pub struct StepPast {
     pub undo: Option<StepState>,
     /// What was said of taking it back, in words.
     pub undo_detail: String,
+    /// So often its undo was sent and did not go well.
+    pub undo_failed: u32,
     /// What an earlier look came to is in the records.
     pub looked: bool,
     /// The run that it called.
@@ -257,6 +259,7 @@ impl Past {
             // What was not sent can be tried again, and what was passed over too.
             let sent = !none && !matches!(state, StepState::Checking | StepState::Skipped | StepState::Cancelled);
             step.undo = sent.then_some(state);
+            step.undo_failed += u32::from(step.undo == Some(StepState::UndoFailed));
             data["detail"].as_str().unwrap_or_default().clone_into(&mut step.undo_detail);
         } else {
             step.state = Some(state);

@@ -130,6 +130,8 @@ pub struct Again {
     pub called: BTreeMap<String, RunId>,
     /// The numbers of its page's steps, by their ids without the host.
     pub numbers: BTreeMap<String, usize>,
+    /// So often the undo of a step was sent and did not go well, by the steps' ids; of those where it never was nothing.
+    pub tried: BTreeMap<String, u32>,
     /// How it ended before.
     pub outcome: Option<RunOutcome>,
 }

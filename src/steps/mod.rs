@@ -71,6 +71,8 @@ pub struct Call<'a> {
     pub step: &'a str,
     /// The run takes back what an earlier life of it has done: what it sends are undos.
     pub back: bool,
+    /// So often an undo of this step was sent before and did not go well: it is sent again, and is another one.
+    pub tried: u32,
     /// Where it says what it does while it runs; `None`: nobody listens.
     pub live: Option<&'a Live>,
 }

@@ -69,6 +69,8 @@ fn a_sessions_role_and_query_drive_nothing_and_shift_nothing() {
     let desk = Desk::with(&postgres("main", server.port));
     let mut session = painted(desk.launch().size(240, 45));
     session.send("4z");
+    // Alone, as a whole: else the old frame's rows may stand below the new one's.
+    session.wait_no_text("3 Alerts");
     wait_row(&session, "app-hostile", &["evil", "select '日本語", "end "]);
     wait_row(&session, "app-tame", &["select 'tame'"]);
     assert_aligned(&session, ["app-tame", "app-hostile"], &["app-", "local", "shop", "idle", "select '"]);

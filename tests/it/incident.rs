@@ -611,9 +611,12 @@ fn what_changed_last_before_it_began_stands_in_the_assessment() {
     let mut scene = Scene::new(&[("prometheus", "main", Subject::Alerts)], (100, 30));
     let began = |(name, second): (&str, i64)| {
         let active_at = Some(start().wall + SignedDuration::from_secs(second));
-        Arc::new(Alert { fingerprint: name.into(), name: name.to_owned(), active_at, ..Alert::default() })
+        // What asks for nothing is no change.
+        let severity = if name == "Watchdog" { Severity::Info } else { Severity::Warning };
+        Arc::new(Alert { fingerprint: name.into(), name: name.to_owned(), active_at, severity, ..Alert::default() })
     };
-    let alerts = [("One", -1500), ("Two", -1200), ("Three", -900), ("Four", -600), ("Since", -30)].map(began).to_vec();
+    let all = [("One", -1500), ("Two", -1200), ("Three", -900), ("Four", -600), ("Watchdog", -500), ("Since", -30)];
+    let alerts = all.map(began).to_vec();
     scene.good("prometheus", "main", Snapshot::Alerts(AlertReport { alerts, ..AlertReport::default() }));
     let declared = of_incident(-60, RecordKind::IncidentDeclare, json!({ "title": "Slow", "priority": "P2" }));
     scene.send(Event::Run(RunEvent::Incidents(vec![declared])));

@@ -219,6 +219,7 @@ fn with_call<T>(
         run: "r",
         step: &step.id,
         back: false,
+        tried: 0,
         live: None,
     };
     work(steps::of(fence.language).unwrap(), call)

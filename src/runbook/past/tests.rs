@@ -402,6 +402,7 @@ fn an_undo_that_failed_and_may_be_sent_again_comes_first_the_next_time() {
     let past = with_undo(true).past();
     let left: Vec<&str> = past.undoable().map(|(id, _)| id).collect();
     assert_eq!(left, ["s1", "s0"]);
+    assert_eq!((past.step("s1").unwrap().undo_failed, past.step("s0").unwrap().undo_failed), (1, 0));
     assert_eq!((past.stuck(), past.ways()), (None, vec![Next::Undo, Next::GiveUp]));
     let told = past.tried_again();
     assert!(told.len() == 1 && told[0].contains("failed (3 play on it): it may be sent again"), "{told:?}");

@@ -353,6 +353,14 @@ impl Run {
             label: &self.label,
             run: &self.number,
             back: self.backwards,
+            tried: self
+                .plan
+                .body()
+                .again
+                .as_ref()
+                .and_then(|again| again.tried.get(&self.read(step).id))
+                .copied()
+                .unwrap_or(0),
             steps: &self.plan.body().script.steps,
         }
     }

@@ -232,7 +232,7 @@ impl<'a> Planner<'a> {
     fn scene(&self, host: Option<&str>) -> Scene<'_> {
         let (connections, label) = (&self.exec.connections, LABEL);
         let (types, values, outs) = (&self.types, &self.values, self.outs.seen_on(host));
-        Scene { connections, types, values, outs, label, run: "plan", back: false, steps: &self.script.steps }
+        Scene { connections, types, values, outs, label, run: "plan", back: false, tried: 0, steps: &self.script.steps }
     }
 
     /// Plans one step of the script. A host of a rollout that can't be reached is left out, as long as so many may fail.

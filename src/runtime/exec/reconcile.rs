@@ -240,7 +240,8 @@ impl Found {
             memory.outs.extend(rows_of(given));
         }
         let (label, number) = (format!("quarterdeck run {}", self.past.run.short()), self.past.run.to_string());
-        Ok(Ground { intent, memory, script, types: types_of(runbook), label, number })
+        let tried = self.past.step(open.step()).map_or(0, |known| known.undo_failed);
+        Ok(Ground { intent, memory, script, types: types_of(runbook), label, number, tried })
     }
 
     /// What became of an intended change.
@@ -355,6 +356,8 @@ struct Ground<'a> {
     types: Types,
     label: String,
     number: String,
+    /// So often its undo was sent before this one and did not go well.
+    tried: u32,
 }
 
 impl Ground<'_> {
@@ -372,6 +375,7 @@ impl Ground<'_> {
             run: &self.number,
             // An undo is looked for by its own fence here.
             back: false,
+            tried: self.tried,
             steps: &self.script.steps,
         }
     }

@@ -41,6 +41,8 @@ pub(super) struct Scene<'a> {
     pub(super) run: &'a str,
     /// It takes back what an earlier life of the run has done.
     pub(super) back: bool,
+    /// So often an undo of it was sent before and did not go well.
+    pub(super) tried: u32,
     /// The steps whose fences these are.
     pub(super) steps: &'a [Step],
 }
@@ -106,6 +108,7 @@ impl<'a> Scene<'a> {
             run: self.run,
             step: self.step_id(fence),
             back: self.back,
+            tried: self.tried,
             live: None,
         })
     }

@@ -36,9 +36,14 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// `undo`: it takes the step back.
-    pub(super) fn new(run: &str, step: &str, on: &str, undo: bool) -> Self {
-        let name = format!("{run}/{step}/{on}{}", if undo { "/undo" } else { "" });
+    /// `undo`: it takes the step back, and so often that was tried before.
+    pub(super) fn new(run: &str, step: &str, on: &str, undo: Option<u32>) -> Self {
+        let undo = match undo {
+            None => String::new(),
+            Some(0) => "/undo".to_owned(),
+            Some(tried) => format!("/undo/{tried}"),
+        };
+        let name = format!("{run}/{step}/{on}{undo}");
         let digits = hex(&Sha256::digest(&name));
         Self { digits: digits[..KEY].to_owned(), name }
     }

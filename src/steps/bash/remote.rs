@@ -102,7 +102,7 @@ impl<'a> Remote<'a> {
     pub(super) fn of(call: &'a Call<'a>, shell: &Shell) -> Option<Self> {
         let undo = call.back || call.fence.role == Role::Undo;
         let changes = matches!(call.fence.role, Role::Run | Role::Undo);
-        let key = Key::new(call.run, call.step, call.on, undo);
+        let key = Key::new(call.run, call.step, call.on, undo.then_some(call.tried));
         (changes && matches!(shell, Shell::There(_))).then(|| Self { call, shell: shell.clone(), key })
     }
 

@@ -270,7 +270,7 @@ mod tests {
             (durable::Ask::Forget { again: false }, What::Forget { again: false }),
         ] {
             for user in [None, Some("postgres")] {
-                let key = Key::new("run", "step", "it's", false);
+                let key = Key::new("run", "step", "it's", None);
                 let text = format!("{}\n", ask.input(&key, user, "mark-1").expose_secret());
                 let Some(Sent::Ask(read)) = read(&text) else { panic!("{text}") };
                 assert_eq!((read.what, read.user.as_deref(), read.mark.as_str()), (what.clone(), user, "mark-1"));

@@ -202,7 +202,9 @@ impl<'a> Way<'a> {
     async fn exchange(&self, call: &Call<'_>, request: &Request, end: Instant) -> Result<Response, Failure> {
         let mut headers = headers(request).map_err(Failure::Early)?;
         if request.method.changes() && call.fence.attrs.idempotent && !headers.contains_key(ONCE) {
-            let key = format!("{}/{}/{}", call.run, call.step, call.on);
+            // An undo that is sent again is another one: a service may give the answer of before to what it knows.
+            let again = if call.tried > 0 { format!("/{}", call.tried) } else { String::new() };
+            let key = format!("{}/{}/{}{again}", call.run, call.step, call.on);
             headers.extend(HeaderValue::try_from(key).ok().map(|key| (HeaderName::from_static(ONCE), key)));
         }
         let url = self.site.base().below(&request.target);

@@ -117,7 +117,9 @@ impl Exec {
         planner.blocked.extend(runbook.limits.against_hosts(&planner.changes));
         let Planner { values, blocked, warnings, .. } = planner;
         let called = past.steps.iter().filter_map(|(id, known)| Some((id.clone(), known.called?))).collect();
-        let again = Again { was, outs, records, called, numbers: numbers(&past), outcome: past.outcome };
+        let tried = past.steps.iter().filter(|(_, known)| known.undo_failed > 0);
+        let tried = tried.map(|(id, known)| (id.clone(), known.undo_failed)).collect();
+        let again = Again { was, outs, records, called, numbers: numbers(&past), tried, outcome: past.outcome };
         Ok(Plan::new(PlanBody {
             runbook: Arc::clone(runbook),
             request: request.clone(),

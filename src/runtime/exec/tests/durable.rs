@@ -221,6 +221,7 @@ async fn a_script_that_is_cancelled_ends_the_run_as_failed_and_nothing_of_it_is_
         run: &number,
         step: &id,
         back: false,
+        tried: 0,
         live: None,
     };
     let cut = crate::steps::of(fence.language).unwrap().cut(call).await;

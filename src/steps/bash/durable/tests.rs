@@ -46,7 +46,7 @@ impl Host {
     /// Its run is this host's alone: on a real one nobody else has a step of the same name, but here all are one machine, and what ends a step
     /// looks for its mark among all processes.
     fn key(&self, step: &str) -> Key {
-        Key::new(&self.run(), step, "box", false)
+        Key::new(&self.run(), step, "box", None)
     }
 
     fn run(&self) -> String {
