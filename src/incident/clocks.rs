@@ -121,7 +121,7 @@ fn report(incident: &Incident, rules: &Rules, resolved: &Mark) -> Option<Clock> 
 
 /// How long something took, and how long it was allowed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Took {
+pub struct Response {
     /// From the declaration, or from when it was said to be worse.
     pub took: Duration,
     /// What was agreed.
@@ -130,7 +130,7 @@ pub struct Took {
     pub priority: Priority,
 }
 
-impl Took {
+impl Response {
     /// It took longer than was agreed.
     pub fn is_late(self) -> bool {
         self.took > self.within
@@ -139,9 +139,9 @@ impl Took {
 
 /// How long it took until somebody answered, or until it was over without; `None`: it goes on, and nobody has. What was agreed is that of the severity of
 /// then: what it was thought to be later changes nothing of it.
-pub fn response(incident: &Incident, rules: &Rules) -> Option<Took> {
+pub fn response(incident: &Incident, rules: &Rules) -> Option<Response> {
     let answered = incident.acknowledged.as_ref().or(incident.resolved.as_ref())?;
     let (priority, since) = incident.severity_at(answered.at);
     let took = crate::domain::time::between(since, answered.at);
-    Some(Took { took, within: incident.agreed(rules).of(priority).respond, priority })
+    Some(Response { took, within: incident.agreed(rules).of(priority).respond, priority })
 }

@@ -65,6 +65,8 @@ impl Site {
 
     /// The plan of a deployment is answered.
     fn begins(&self, vars: &[String]) -> Session {
+        // For some seconds nginx leaves out servers that have failed it, and no deployment is planned while nobody is served.
+        poll(LONG, || (self.spacetime.play().0 == 200).then_some(())).expect("players are served");
         let words = ["runbook", "run", "deploy-standard"].into_iter().chain(vars.iter().map(String::as_str));
         let mut screen = self.home.on_terminal(&words.collect::<Vec<_>>());
         asked(&mut screen, "to run it type  deploy on production-server", "deploy on production-server");

@@ -278,7 +278,10 @@ fn a_server_is_added_as_the_saved_plan_says_and_taken_away_again() {
     new.is_new();
     let more = [("aws_db_instance.spacetime", None, "delete"), ("aws_instance.game[2]", Some(2), "delete")];
     site.plans(2, "scale-up.undo.tfplan", &shown(&more, &three, Some(&two)));
-    let (code, said) = site.taken_back("scale-up").ends();
+    // The load balancers are asked once more, before anything else.
+    let mut back = site.taken_back("scale-up");
+    back.goes_on(&["undo on local"]);
+    let (code, said) = back.ends();
     assert!(code != 0 && said.contains("the way back would destroy"), "{said}");
     assert_eq!(site.applied().len(), 1, "it destroys nothing else");
 }
