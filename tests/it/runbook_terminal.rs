@@ -400,6 +400,22 @@ pub fn plan_own(dashboard: &mut Session) {
     insist(dashboard, "R", "plan: Own");
 }
 
+/// Opens the list of what can be done with a run that was cut off. It has the look once the journal was asked which runs nobody drives: a list that
+/// was opened before that is closed, and opened anew.
+fn asks_what_became(dashboard: &mut Session) {
+    for _ in 0..5 {
+        press(dashboard, "R");
+        let open = |screen: &vt100::Screen| screen.contents().contains("Esc closes");
+        if dashboard.sees(SOON / 4, |screen| screen.contents().contains("look what became of it")) {
+            return;
+        }
+        if dashboard.sees(Duration::ZERO, open) {
+            press(dashboard, "\x1b");
+        }
+    }
+    dashboard.wait_text("look what became of it");
+}
+
 #[test]
 fn the_screen_begins_no_runbook_over_a_run_of_it_that_was_cut_off_or_is_in_doubt() {
     let desk = desk(&format!("{HEAD}{TOUCH}"));
@@ -414,7 +430,7 @@ fn the_screen_begins_no_runbook_over_a_run_of_it_that_was_cut_off_or_is_in_doubt
     desk.file("books/own.md", &format!("{HEAD}{TOUCH}").replace("echo \"ends\"", "echo \"other\""));
     dashboard.wait_text("runbooks read again: own changed");
     dashboard.send("6");
-    insist(&mut dashboard, "R", "look what became of it");
+    asks_what_became(&mut dashboard);
     press(&mut dashboard, "\r");
     poll(PATIENCE, || (count(&desk, "step.reconcile") == 1).then_some(())).expect("it is looked at");
     plan_own(&mut dashboard);
@@ -480,7 +496,7 @@ fn an_undo_that_is_killed_beside_a_dashboard_is_told_as_cut_off_and_its_runbook_
     dashboard.wait_no_text("may still go on");
     make(&desk, "back");
     dashboard.send("6");
-    insist(&mut dashboard, "R", "look what became of it");
+    asks_what_became(&mut dashboard);
     assert_eq!(count(&desk, "run.start"), 1);
     press(&mut dashboard, "\x1b");
     leave(&mut dashboard);
