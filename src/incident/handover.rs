@@ -110,10 +110,7 @@ fn open_ends(out: &mut String, incident: &Incident, runs: &Runs) {
     for run in incident.open_runs(runs) {
         let _ = writeln!(out, "- OPEN: {}", clean(&run));
     }
-    let mut own: Vec<_> = incident.lines.iter().filter_map(|line| line.run).collect();
-    own.sort();
-    own.dedup();
-    for run in own.into_iter().filter_map(|id| runs.get(id)) {
+    for run in incident.own_runs(runs) {
         if run.outcome.is_some() && !run.is_in_doubt() && run.undoable().next().is_some() {
             let (title, id) = (clean(&run.title), run.id.short());
             let _ = writeln!(out, "- can be taken back: {title} (run {id}): `quarterdeck runbook resume {id} --undo`");

@@ -27,7 +27,7 @@ use crate::domain::id::is_called;
 use crate::domain::incident::{Agreed, ClosedAs, Duty, Priority, Rules, Speed};
 use crate::domain::record::{Record, RecordKind};
 use crate::domain::{IncidentId, Now, RunId};
-use crate::runbook::Runs;
+use crate::runbook::{RunView, Runs};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -154,11 +154,15 @@ impl Incident {
         })
     }
 
+    /// Its runs, as far as they are known, by their ids.
+    fn own_runs<'a>(&self, runs: &'a Runs) -> impl Iterator<Item = &'a RunView> {
+        let own: BTreeSet<RunId> = self.lines.iter().filter_map(|line| line.run).collect();
+        own.into_iter().filter_map(|id| runs.get(id))
+    }
+
     /// Its runs that are not over: `Restart a container (run 1a2b3c): asks`.
     pub fn open_runs(&self, runs: &Runs) -> Vec<String> {
-        let own: BTreeSet<RunId> = self.lines.iter().filter_map(|line| line.run).collect();
-        let open =
-            own.into_iter().filter_map(|id| runs.get(id)).filter(|run| run.outcome.is_none() || run.is_in_doubt());
+        let open = self.own_runs(runs).filter(|run| run.outcome.is_none() || run.is_in_doubt());
         open.map(|run| {
             let verdict = run.verdict().unwrap_or_else(|| run.word().to_owned());
             format!("{} (run {}): {verdict}", run.title, run.id.short())

@@ -10,7 +10,6 @@ use crate::domain::text::{counted, push_markdown};
 use crate::domain::time::{between, words};
 use crate::runbook::{RunView, Runs, StepView};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -98,8 +97,7 @@ struct Report<'a> {
 }
 
 fn own<'a>(incident: &Incident, runs: &'a Runs) -> Vec<&'a RunView> {
-    let ids: BTreeSet<_> = incident.lines.iter().filter_map(|line| line.run).collect();
-    let mut own: Vec<_> = runs.iter().filter(|run| ids.contains(&run.id)).collect();
+    let mut own: Vec<_> = incident.own_runs(runs).collect();
     // In the order in which they were begun, also those that were said to belong to it later.
     own.sort_by_key(|run| (run.started, run.id));
     own

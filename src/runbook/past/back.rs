@@ -138,9 +138,9 @@ impl StepPast {
         self.undo == Some(StepState::UndoFailed) && self.called.is_none() && planned["undo_again"] != true
     }
 
-    /// There is something to take back, and that can be tried.
+    /// There is something to take back that was not tried, or did not go well.
     fn is_left(&self, planned: &Value) -> bool {
         let there = self.called.is_some() || self.happened && planned["undo"].is_string();
-        there && !self.is_stuck(planned) && matches!(self.undo, None | Some(StepState::UndoFailed))
+        there && matches!(self.undo, None | Some(StepState::UndoFailed))
     }
 }
